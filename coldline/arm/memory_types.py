@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Memory types, as far as caches care, and how two translation stages combine them."""
+
+import enum
+
+
+class MemoryType(enum.IntEnum):
+    """A memory type, weakest first, so that combining two is taking the lesser.
+
+    The cacheability of Normal memory is the inner and outer attribute taken together: a location is
+    write-back here only where no attribute of it is weaker (Arm ARM DDI 0487 B2.7.2).
+    """
+
+    DEVICE = 0
+    NORMAL_NC = 1
+    NORMAL_WT = 2
+    NORMAL_WB = 3
+
+    @property
+    def word(self) -> str:
+        """The name of the type in a trace: ``device``, ``normal-nc``, ``normal-wt``, ``normal-wb``."""
+        return self.name.lower().replace("_", "-")
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether data caches may hold lines of it: write-through or write-back."""
+        return self >= MemoryType.NORMAL_WT
+
+    @classmethod
+    def from_word(cls, word: str) -> "MemoryType":
+        """The type that a trace's word names.
+
+        Raises
+        ------
+        KeyError
+            If `word` names none.
+        """
+        return _BY_WORD[word]
+
+
+_BY_WORD = {memory_type.word: memory_type for memory_type in MemoryType}
+
+
+def combine(stage1: MemoryType, stage2: MemoryType) -> MemoryType:
+    """The type that two translation stages give together: the weaker of the two.
+
+    Source: Arm ARM DDI 0487 D8.6.6, for stage 2 without FEAT_S2FWB.
+    """
+    return min(stage1, stage2)

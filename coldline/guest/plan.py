@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A plan: everything that a builder needs to know of a guest, as data."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """A range of guest RAM, in bytes; both ends on 4 KiB pages."""
+
+    base: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """One past the last byte."""
+        return self.base + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of the guest's memory with a use.
+
+    Attributes
+    ----------
+    name : str
+        ``kernel``, ``initrd`` or ``dtb``.
+    address : int
+        Guest physical address of its first byte, on a 4 KiB page.
+    data : memoryview
+        What the builder writes there; the rest of the segment is zero.
+    size : int
+        Bytes that nothing else may use, from `address`: `data`, BSS and the rest of the last page.
+    """
+
+    name: str
+    address: int
+    data: memoryview = field(repr=False)
+    size: int
+
+    @property
+    def end(self) -> int:
+        """One past the last byte."""
+        return self.address + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """The first vCPU's registers at its first instruction.
+
+    Attributes
+    ----------
+    pc : int
+        Guest physical address of the entry point.
+    general : tuple of int
+        x0 to x3 on arm64, r0 to r3 on arm32.
+    pstate : int
+        SPSR form: exception level, DAIF (Arm ARM DDI 0487 C5.2.20).
+    sctlr : int
+        SCTLR of the exception level that is entered: M, C and I are 0.
+    """
+
+    pc: int
+    general: tuple[int, ...]
+    pstate: int
+    sctlr: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What goes where in a guest, and how its first vCPU starts. Pure data.
+
+    Attributes
+    ----------
+    architecture : str
+        ``arm64``.
+    banks : tuple of Bank
+        Guest RAM, lowest first.
+    segments : tuple of Segment
+        What the builder loads, by address; no two overlap and each lies in a bank.
+    registers : Registers
+        The first vCPU's.
+    exception_level : int
+        1 or 2.
+    """
+
+    architecture: str
+    banks: tuple[Bank, ...]
+    segments: tuple[Segment, ...]
+    registers: Registers
+    exception_level: int

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The events of a trace: what agents did to memory, in the order that their synchronisation gives."""
+
+import enum
+from collections.abc import Callable
+from typing import NamedTuple
+
+from coldline.arm import MemoryType
+
+PAGE_SIZE = 4096
+"""Bytes of a page: what ``map`` and ``unmap`` are counted in."""
+
+ADDRESS_LIMIT = 1 << 52
+"""One past the last physical address, in bytes (FEAT_LPA: Arm ARM DDI 0487 D8.1.6)."""
+
+ZVA_BLOCK = 64
+"""Bytes of the block that ``dc zva`` zeroes (DCZID_EL0.BS = 4 on every core profile)."""
+
+
+class Op(enum.IntEnum):
+    """What an event does. Accesses first, then maintenance, then what changes aliases."""
+
+    READ = 0
+    WRITE = 1
+    FETCH = 2
+    WALK = 3
+    DC_ZVA = 4
+    DC_IVAC = 5
+    DC_CVAC = 6
+    DC_CIVAC = 7
+    DC_CVAU = 8
+    DC_ISW = 9
+    DC_CSW = 10
+    DC_CISW = 11
+    IC_IVAU = 12
+    IC_IALLU = 13
+    IC_IALLUIS = 14
+    MAP = 15
+    UNMAP = 16
+    MMU_ON = 17
+    MMU_OFF = 18
+    ICACHE_ON = 19
+    ICACHE_OFF = 20
+    DCACHE_ON = 21
+    DCACHE_OFF = 22
+
+    @property
+    def words(self) -> str:
+        """The operation as a trace spells it, such as ``dc civac``."""
+        return self.name.lower().replace("_", " ")
+
+    @property
+    def has_range(self) -> bool:
+        """Whether the event names an address and a size."""
+        return self < Op.MMU_ON and self not in (Op.IC_IALLU, Op.IC_IALLUIS)
+
+    @property
+    def has_type(self) -> bool:
+        """Whether the event names a memory type."""
+        return self in (Op.MAP, Op.WALK)
+
+
+class Event(NamedTuple):
+    """One event.
+
+    Attributes
+    ----------
+    agent : str
+        Who did it: one alias of memory each, so that a kernel's own map of a page and a process's map of it
+        are two agents.
+    op : Op
+        What was done.
+    address : int
+        First byte, a physical address; 0 where the operation has no range.
+    size : int
+        Bytes; 0 where the operation has no range.
+    memory_type : MemoryType or None
+        The type of a mapping or of a translation-table walk, None for every other operation.
+    executable : bool
+        Whether a mapping may be fetched from.
+    """
+
+    agent: str
+    op: Op
+    address: int = 0
+    size: int = 0
+    memory_type: MemoryType | None = None
+    executable: bool = False
+
+    def __str__(self) -> str:
+        words = [self.agent, self.op.words]
+        if self.op.has_range:
+            words += [f"{self.address:#x}", f"{self.size:#x}" if self.size >= PAGE_SIZE else str(self.size)]
+        if self.memory_type is not None:
+            words.append(self.memory_type.word)
+        if self.executable:
+            words.append("exec")
+        return " ".join(words)
+
+
+Recorder = Callable[[Event], None]
+"""Whoever takes events as they happen."""
