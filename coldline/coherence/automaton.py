@@ -20,7 +20,17 @@ from functools import lru_cache
 from pathlib import Path
 
 from coldline.coherence import rules
-from coldline.coherence.rules import COLD, EFFECTS, SOURCES, STEPS, Hazard, Letter, Microstate, Profile, Setting
+from coldline.coherence.rules import (
+    COLD,
+    EFFECTS,
+    SOURCES,
+    STEPS,
+    Hazard,
+    Letter,
+    Microstate,
+    Profile,
+    Setting,
+)
 
 LETTERS = tuple(Letter)
 READS = tuple(SOURCES)

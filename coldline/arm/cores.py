@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Core profiles: what an implementation promises about its caches.
+
+The writeback granule and IDC and DIC are fields of CTR_EL0 (Arm ARM DDI 0487 D23.2.36): each profile carries
+the register's value from the core's technical reference manual, and the switches are read out of it.
+"""
+
+from dataclasses import dataclass
+
+from coldline.arm.fields import Field
+
+
+class Ctr:
+    """CTR_EL0: sizes are log2 of 4-byte words."""
+
+    CWG = Field(27, 24)
+    IDC = Field(28, 28)
+    DIC = Field(29, 29)
+    DMIN_LINE = Field(19, 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A core profile.
+
+    Attributes
+    ----------
+    name : str
+        As ``--core`` takes it.
+    compatible : str
+        As a device tree's cpu node says it.
+    ctr : int
+        CTR_EL0.
+    granules : frozenset of int
+        Translation granules that it implements, in bytes (ID_AA64MMFR0_EL1.TGran).
+    emulated_by : str
+        The emulator's core model that stands in for it.
+    source : str
+        Where the values come from.
+    """
+
+    name: str
+    compatible: str
+    ctr: int
+    granules: frozenset[int]
+    emulated_by: str
+    source: str
+
+    @property
+    def line(self) -> int:
+        """Bytes of the writeback granule; 2048 where CTR does not say (CWG = 0: Arm ARM DDI 0487 D23.2.36)."""
+        words = Ctr.CWG.get(self.ctr)
+        return 4 << words if words else 2048
+
+    @property
+    def idc(self) -> bool:
+        """Whether instruction fetches see dirty data without a clean to the point of unification."""
+        return bool(Ctr.IDC.get(self.ctr))
+
+    @property
+    def dic(self) -> bool:
+        """Whether no instruction-cache invalidation is ever needed."""
+        return bool(Ctr.DIC.get(self.ctr))
+
+
+_4K_64K = frozenset({4096, 65536})
+
+CORES: dict[str, Core] = {
+    core.name: core
+    for core in (
+        Core(
+            "armv8-a",
+            "arm,armv8",
+            0x8444C004,
+            frozenset({4096, 16384, 65536}),
+            "max",
+            "the architecture's minimum with 64-byte lines: neither IDC nor DIC",
+        ),
+        Core("cortex-a53", "arm,cortex-a53", 0x84448004, _4K_64K, "a53", "Arm DDI 0500, CTR_EL0"),
+        Core("cortex-a57", "arm,cortex-a57", 0x8444C004, _4K_64K, "a57", "Arm DDI 0488, CTR_EL0"),
+        Core("cortex-a72", "arm,cortex-a72", 0x8444C004, _4K_64K, "a72", "Arm 100095, CTR_EL0"),
+        Core("xgene1", "apm,potenza", 0x8444C004, _4K_64K, "a57", "APM883208: 64-byte lines; IDC, DIC 0"),
+        Core(
+            "neoverse-n1",
+            "arm,neoverse-n1",
+            0xB444C004,
+            frozenset({4096, 16384, 65536}),
+            "a72",
+            "Arm 100616, CTR_EL0 with a coherent instruction cache: IDC = DIC = 1",
+        ),
+    )
+}
+"""Every arm64 profile by name. The emulator lends its instruction set; the promises are the profile's own."""

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bit fields, declared once as their most and least significant bits."""
+
+from typing import NamedTuple
+
+
+class Field(NamedTuple):
+    """Bits `msb` down to `lsb` of a register or descriptor."""
+
+    msb: int
+    lsb: int
+
+    @property
+    def mask(self) -> int:
+        """The field's bits, in place."""
+        return ((1 << (self.msb - self.lsb + 1)) - 1) << self.lsb
+
+    def get(self, value: int) -> int:
+        """The field of `value`."""
+        return (value & self.mask) >> self.lsb
+
+    def put(self, field: int) -> int:
+        """A register with only this field, set to `field`.
+
+        Raises
+        ------
+        ValueError
+            If `field` does not fit.
+        """
+        if field < 0 or field << self.lsb & ~self.mask:
+            raise ValueError(f"{field:#x} does not fit bits {self.msb}:{self.lsb}")
+        return field << self.lsb
+
+
+class Sctlr:
+    """SCTLR_ELx (Arm ARM DDI 0487 D23.2.153)."""
+
+    M = Field(0, 0)
+    C = Field(2, 2)
+    I = Field(12, 12)  # noqa: E741
+
+
+class Tcr:
+    """TCR_EL1; TCR_EL2 without VHE shares the fields of TTBR0 (Arm ARM DDI 0487 D23.2.166)."""
+
+    T0SZ = Field(5, 0)
+    IRGN0 = Field(9, 8)
+    ORGN0 = Field(11, 10)
+    TG0 = Field(15, 14)
+    T1SZ = Field(21, 16)
+    IRGN1 = Field(25, 24)
+    ORGN1 = Field(27, 26)
+    TG1 = Field(31, 30)
+
+
+class Descriptor:
+    """A VMSAv8-64 stage 1 descriptor (Arm ARM DDI 0487 D8.3)."""
+
+    VALID = Field(0, 0)
+    TABLE = Field(1, 1)
+    ATTR_INDEX = Field(4, 2)
+    PXN = Field(53, 53)
+    PXN_TABLE = Field(59, 59)
+    ADDRESS = Field(47, 12)
+
+
+class SystemRegister(NamedTuple):
+    """Where MSR, MRS and SYS find a register or an operation: op0, op1, CRn, CRm, op2."""
+
+    op0: int
+    op1: int
+    crn: int
+    crm: int
+    op2: int
+
+    @property
+    def key(self) -> int:
+        """The encoding as one number, as it stands in the instruction from bit 5 (Arm ARM DDI 0487 C5.1.2)."""
+        return self.op0 << 14 | self.op1 << 11 | self.crn << 7 | self.crm << 3 | self.op2
+
+
+SCTLR_EL1 = SystemRegister(3, 0, 1, 0, 0)
+SCTLR_EL2 = SystemRegister(3, 4, 1, 0, 0)
+TTBR0_EL1 = SystemRegister(3, 0, 2, 0, 0)
+TTBR1_EL1 = SystemRegister(3, 0, 2, 0, 1)
+TTBR0_EL2 = SystemRegister(3, 4, 2, 0, 0)
+TCR_EL1 = SystemRegister(3, 0, 2, 0, 2)
+TCR_EL2 = SystemRegister(3, 4, 2, 0, 2)
+MAIR_EL1 = SystemRegister(3, 0, 10, 2, 0)
+MAIR_EL2 = SystemRegister(3, 4, 10, 2, 0)
+HCR_EL2 = SystemRegister(3, 4, 1, 1, 0)
+SCR_EL3 = SystemRegister(3, 6, 1, 1, 0)
+CNTPCT_EL0 = SystemRegister(3, 3, 14, 0, 1)
+CNTVCT_EL0 = SystemRegister(3, 3, 14, 0, 2)
+PMCCNTR_EL0 = SystemRegister(3, 3, 9, 13, 0)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VMSAv8-64 stage 1: what translation tables say.
+
+Functions on plain integers, so that a compiler of Python can take them into an emulator's callbacks as
+they stand. Source: Arm ARM DDI 0487 D8.2 (tables), D8.3 (descriptors), D8.6 (types), D23.2.109 (MAIR_ELx).
+"""
+
+from coldline.arm.fields import Descriptor, Tcr
+from coldline.arm.memory_types import MemoryType
+
+DEVICE = int(MemoryType.DEVICE)
+NORMAL_NC = int(MemoryType.NORMAL_NC)
+NORMAL_WT = int(MemoryType.NORMAL_WT)
+NORMAL_WB = int(MemoryType.NORMAL_WB)
+
+LAST_LEVEL = 3
+
+_VALID = Descriptor.VALID.mask
+_TABLE = Descriptor.TABLE.mask
+_ADDRESS = Descriptor.ADDRESS.mask
+_PXN = Descriptor.PXN.mask
+_PXN_TABLE = Descriptor.PXN_TABLE.mask
+_ATTR_LSB = Descriptor.ATTR_INDEX.lsb
+_UPPER_HALF = Tcr.T1SZ.lsb
+
+
+def nibble_type(nibble: int) -> int:
+    """The type that one nibble of a MAIR attribute gives Normal memory (never called for Device).
+
+    0b0100 is non-cacheable, 0b00RW and 0b10RW are write-through, 0b01RW and 0b11RW are write-back.
+    """
+    if nibble == 4:
+        return NORMAL_NC
+    return NORMAL_WB if nibble & 4 else NORMAL_WT
+
+
+def attribute_type(mair: int, index: int) -> int:
+    """The `MemoryType`, as an int, of attribute `index` of MAIR_ELx: the weaker of inner and outer."""
+    attribute = (mair >> (8 * index)) & 0xFF
+    outer, inner = attribute >> 4, attribute & 0xF
+    if outer == 0 or inner == 0:
+        return DEVICE
+    return min(nibble_type(outer), nibble_type(inner))
+
+
+def walk_type(tcr: int, upper: bool) -> int:
+    """The `MemoryType`, as an int, with which tables are read: TCR's IRGN and ORGN.
+
+    `upper` says which half of the address space: TTBR1's. The fields are 0 non-cacheable, 2 write-through,
+    1 and 3 write-back.
+    """
+    half = tcr >> _UPPER_HALF if upper else tcr
+    inner, outer = (half >> 8) & 3, (half >> 10) & 3
+    if inner == 0 or outer == 0:
+        return NORMAL_NC
+    return NORMAL_WT if inner == 2 or outer == 2 else NORMAL_WB
+
+
+def granule_bits(tcr: int, upper: bool) -> int:
+    """log2 of the translation granule in bytes; TG0 and TG1 are encoded differently."""
+    if upper:
+        tg1 = (tcr >> 30) & 3
+        return 14 if tg1 == 1 else 16 if tg1 == 3 else 12
+    tg0 = (tcr >> 14) & 3
+    return 16 if tg0 == 1 else 14 if tg0 == 2 else 12
+
+
+def input_bits(tcr: int, upper: bool) -> int:
+    """How many bits of an address the tables translate: 64 - TxSZ, within what the architecture allows."""
+    size = 64 - ((tcr >> _UPPER_HALF if upper else tcr) & 0x3F)
+    return min(max(size, 16), 48)
+
+
+def start_level(bits: int, granule: int) -> int:
+    """The level of the first table, 0 to 3, for `bits` of input address and a granule of 2^`granule` bytes."""
+    return LAST_LEVEL + 1 - (bits - granule + granule - 4) // (granule - 3)
+
+
+def level_shift(level: int, granule: int) -> int:
+    """log2 of the bytes that one descriptor of `level` covers."""
+    return granule + (LAST_LEVEL - level) * (granule - 3)
+
+
+def table_base(ttbr: int, bits: int, granule: int) -> int:
+    """The physical address of the first table: TTBRx_ELx.BADDR, aligned to that table's size."""
+    entries = bits - level_shift(start_level(bits, granule), granule)
+    align = max(entries + 3, 6)
+    return ttbr & _ADDRESS_AND_BELOW & ~((1 << align) - 1)
+
+
+def is_valid(descriptor: int) -> bool:
+    """Whether a descriptor maps or points to anything."""
+    return bool(descriptor & _VALID)
+
+
+def is_table(descriptor: int, level: int) -> bool:
+    """Whether a valid descriptor points to a table of the next level."""
+    return level < LAST_LEVEL and bool(descriptor & _TABLE)
+
+
+def is_leaf(descriptor: int, level: int, granule: int) -> bool:
+    """Whether a valid descriptor maps a block or a page; a reserved encoding maps nothing."""
+    if level == LAST_LEVEL:
+        return bool(descriptor & _TABLE)
+    smallest_block = 1 if granule == 12 else 2
+    return not descriptor & _TABLE and level >= smallest_block
+
+
+def next_table(descriptor: int, granule: int) -> int:
+    """The physical address of the table that a table descriptor points to."""
+    return descriptor & _ADDRESS & ~((1 << granule) - 1)
+
+
+def output_base(descriptor: int, level: int, granule: int) -> int:
+    """The physical address of the first byte that a leaf maps."""
+    return descriptor & _ADDRESS & ~((1 << level_shift(level, granule)) - 1)
+
+
+def attribute_index(descriptor: int) -> int:
+    """A leaf's index into MAIR_ELx."""
+    return (descriptor >> _ATTR_LSB) & 7
+
+
+def leaf_executable(descriptor: int) -> bool:
+    """Whether the level that owns the tables may execute from a leaf: PXN at EL1, XN's lower half at EL2."""
+    return not descriptor & _PXN
+
+
+def table_executable(descriptor: int) -> bool:
+    """Whether a table descriptor lets what is below it be executable: PXNTable."""
+    return not descriptor & _PXN_TABLE
+
+
+_ADDRESS_AND_BELOW = (1 << 48) - 1

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Events in columns: many at once, as NumPy arrays."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coldline.arm import MemoryType
+from coldline.trace.events import Event, Op
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EVENT_DTYPE = np.dtype(
+    [
+        ("address", "<u8"),
+        ("size", "<u8"),
+        ("where", "<u4"),
+        ("agent", "<u2"),
+        ("op", "u1"),
+        ("attributes", "u1"),
+    ]
+)
+"""One event, 24 bytes: `where` is the line of a text trace (0 elsewhere), `agent` an index into the names."""
+
+TYPE_MASK = 0x07
+"""Bits of `attributes` that hold 1 + the `MemoryType`, or 0 where the event has none."""
+
+EXECUTABLE = 0x08
+"""Bit of `attributes` that says ``exec``."""
+
+
+class Batch:
+    """Some events in a row, in columns.
+
+    Attributes
+    ----------
+    agents : sequence of str
+        The names that the ``agent`` column counts in.
+    rows : ndarray of EVENT_DTYPE, shape (events,)
+        The events.
+    """
+
+    def __init__(self, agents: Sequence[str], rows: "NDArray[np.void]") -> None:
+        self.agents = agents
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def of(cls, events: Iterable[Event], where: Iterable[int] | None = None) -> "Batch":
+        """A batch of `events`, with the line of each in a text where there is one."""
+        listed = list(events)
+        lines = [0] * len(listed) if where is None else list(where)
+        names: dict[str, int] = {}
+        rows = np.array(
+            [
+                (
+                    event.address,
+                    event.size,
+                    line,
+                    names.setdefault(event.agent, len(names)),
+                    event.op,
+                    pack_attributes(event.memory_type, event.executable),
+                )
+                for event, line in zip(listed, lines, strict=True)
+            ],
+            EVENT_DTYPE,
+        )
+        return cls(list(names), rows)
+
+    def event(self, index: int) -> Event:
+        """The event at `index`."""
+        row = self.rows[index]
+        kind = int(row["attributes"]) & TYPE_MASK
+        return Event(
+            self.agents[row["agent"]],
+            Op(row["op"]),
+            int(row["address"]),
+            int(row["size"]),
+            MemoryType(kind - 1) if kind else None,
+            bool(row["attributes"] & EXECUTABLE),
+        )
+
+
+def pack_attributes(memory_type: MemoryType | None, executable: bool) -> int:
+    """The ``attributes`` column's value."""
+    kind = 0 if memory_type is None else 1 + memory_type
+    return kind | (EXECUTABLE if executable else 0)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The text form of a trace: one event a line. ``docs/trace-format.md`` says what each word means."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import IO, NamedTuple
+
+from coldline.arm import MemoryType
+from coldline.errors import TraceError
+from coldline.trace.events import Event, Op
+
+OPTIONS = ("nc-may-hit", "setway-effective", "idc", "dic")
+"""The profile switches that an ``option`` line may set."""
+
+LINE_SIZES = (16, 2048)
+"""The least and the greatest size of a line, in bytes."""
+
+MAX_LINE_LENGTH = 4096
+"""Characters of a line of text; longer ones are no trace."""
+
+_OPS = {op.words: op for op in Op}
+_PREFIXES = frozenset(words.split()[0] for words in _OPS if " " in words)
+_HEADER_WORDS = ("line", "option")
+
+
+@dataclass(slots=True)
+class Header:
+    """The profile switches at the start of a trace."""
+
+    line: int = 64
+    options: set[str] = field(default_factory=set)
+
+
+class NumberedEvent(NamedTuple):
+    """An event and its 1-based line in the file."""
+
+    where: int
+    event: Event
+
+
+class TextReader:
+    """Reads a trace from text, event by event.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        The text, such as an open file.
+
+    Attributes
+    ----------
+    header : Header
+        The switches; complete once the first event has been read or the text has ended.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.header = Header()
+        self._lines = lines
+
+    def __iter__(self) -> Iterator[NumberedEvent]:
+        """Read on.
+
+        Raises
+        ------
+        TraceError
+            At a line that the format does not know; ``where`` is its number.
+        """
+        in_header = True
+        for number, text in enumerate(self._lines, start=1):
+            try:
+                if len(text) > MAX_LINE_LENGTH:
+                    raise TraceError("", f"a line of more than {MAX_LINE_LENGTH} characters")
+                words = text.split("#", 1)[0].split()
+                if not words:
+                    continue
+                if words[0] in _HEADER_WORDS:
+                    self._read_header(words, in_header)
+                    continue
+                in_header = False
+                event = parse_event(words)
+            except TraceError as error:
+                raise TraceError(str(number), error.reason) from None
+            yield NumberedEvent(number, event)
+
+    def _read_header(self, words: list[str], in_header: bool) -> None:
+        if not in_header:
+            raise TraceError("", f"'{words[0]}' must come before the first event")
+        if len(words) != 2:
+            raise TraceError("", f"'{words[0]}' takes one word")
+        if words[0] == "option":
+            if words[1] not in OPTIONS:
+                raise TraceError("", f"unknown option '{words[1]}'; there are {', '.join(OPTIONS)}")
+            self.header.options.add(words[1])
+        else:
+            size = _number(words[1])
+            if not LINE_SIZES[0] <= size <= LINE_SIZES[1] or size & (size - 1):
+                raise TraceError("", f"line size '{words[1]}' is not a power of two from 16 to 2048")
+            self.header.line = size
+
+
+def parse_event(words: list[str]) -> Event:
+    """The event that a line's words spell.
+
+    Raises
+    ------
+    TraceError
+        Naming the word that is wrong.
+    """
+    if len(words) < 2:
+        raise TraceError("", f"'{words[0]}' says nothing: AGENT OP …")
+    agent, rest = words[0], words[1:]
+    name = rest.pop(0)
+    if name in _PREFIXES or name in ("mmu", "icache", "dcache"):
+        if not rest:
+            raise TraceError("", f"'{name}' lacks its second word")
+        name = f"{name} {rest.pop(0)}"
+    op = _OPS.get(name)
+    if op is None:
+        raise TraceError("", f"unknown operation '{name}'")
+    address = size = 0
+    memory_type = None
+    executable = False
+    if op.has_range:
+        if len(rest) < 2:
+            raise TraceError("", f"'{name}' lacks its address or its size")
+        address, size = _number(rest.pop(0)), _number(rest.pop(0))
+    if op.has_type:
+        if not rest:
+            raise TraceError("", f"'{name}' lacks its memory type")
+        word = rest.pop(0)
+        try:
+            memory_type = MemoryType.from_word(word)
+        except KeyError:
+            raise TraceError("", f"unknown memory type '{word}'") from None
+        if op is Op.MAP and rest and rest[0] == "exec":
+            executable = True
+            rest.pop(0)
+    if rest:
+        raise TraceError("", f"unknown word '{rest[0]}' after '{name}'")
+    return Event(agent, op, address, size, memory_type, executable)
+
+
+def write_header(file: IO[str], header: Header) -> None:
+    """Write the switches that are not at their defaults."""
+    if header.line != Header().line:
+        file.write(f"line {header.line}\n")
+    for option in OPTIONS:
+        if option in header.options:
+            file.write(f"option {option}\n")
+
+
+def _number(word: str) -> int:
+    digits, base = (word[2:], 16) if word[:2] == "0x" else (word, 10)
+    valid = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
+    if not digits or len(digits) > 40 or any(digit not in valid for digit in digits):
+        raise TraceError("", f"'{word}' is not a number")
+    return int(digits, base)
