@@ -1,1 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+"""The plan of a guest: what goes where, what the device tree says, how the first vCPU starts.
+
+`make_plan` makes a `Plan` of a kernel and `GuestOptions`; everything here is pure.
+"""
+
+from coldline.guest.given_tree import MAX_DEVICE_TREE, check_device_tree
+from coldline.guest.plan import Bank, Plan, Registers, Segment
+from coldline.guest.planner import GuestOptions, make_plan
+
+__all__ = [
+    "MAX_DEVICE_TREE",
+    "Bank",
+    "GuestOptions",
+    "Plan",
+    "Registers",
+    "Segment",
+    "check_device_tree",
+    "make_plan",
+]

@@ -1,1 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+"""One protocol for those who make guests, the hosts that there are, and the back ends that speak it."""
+
+from coldline.hypervisor.models import HOST_MODELS, Alias, HostModel, Lives, Rule, host_model
+from coldline.hypervisor.protocol import Data, Domain, DomainT, Hypervisor, Mapping
+
+__all__ = [
+    "HOST_MODELS",
+    "Alias",
+    "Data",
+    "Domain",
+    "DomainT",
+    "HostModel",
+    "Hypervisor",
+    "Lives",
+    "Mapping",
+    "Rule",
+    "host_model",
+]

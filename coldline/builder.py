@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Strategies for getting a guest's bytes past the caches, and the one function that carries out a plan."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from coldline.arm import MemoryType
+from coldline.errors import HypervisorError, UsageError
+from coldline.guest.plan import Plan, Segment
+from coldline.hypervisor.protocol import DomainT, Hypervisor
+from coldline.trace import PAGE_SIZE
+
+_WB: Final = MemoryType.NORMAL_WB
+_NC: Final = MemoryType.NORMAL_NC
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A way to write a guest's memory.
+
+    Attributes
+    ----------
+    name, summary : str
+        What users call it, and what it does.
+    mapping_type : MemoryType
+        Of the builder's mapping.
+    user_clean_invalidate : bool
+        Whether the builder cleans and invalidates by address before it unmaps.
+    hypercall : bool
+        Whether the hypervisor cleans and invalidates each segment once all are written and unmapped.
+    architectures : tuple of str
+        Where it exists.
+    """
+
+    name: str
+    summary: str
+    mapping_type: MemoryType
+    user_clean_invalidate: bool = False
+    hypercall: bool = False
+    architectures: tuple[str, ...] = ("arm64", "arm32")
+
+
+_ALL: Final = (
+    Strategy("none", "cached mapping, no maintenance", _WB),
+    Strategy(
+        "flush",
+        "cached mapping, DC CIVAC by address from user space before the unmap",
+        _WB,
+        user_clean_invalidate=True,
+        architectures=("arm64",),
+    ),
+    Strategy(
+        "syscall",
+        "cached mapping, Armv7 Linux's cacheflush system call: to the point of unification",
+        _WB,
+        architectures=("arm32",),
+    ),
+    Strategy("uncached", "Normal non-cacheable mapping, no maintenance: the RFC", _NC),
+    Strategy(
+        "hypercall", "cached mapping, then the hypervisor's own flush: what Xen does", _WB, hypercall=True
+    ),
+    Strategy(
+        "uncached-hypercall",
+        "Normal non-cacheable mapping, then the hypervisor's own flush",
+        _NC,
+        hypercall=True,
+    ),
+)
+
+STRATEGIES: Final = MappingProxyType({strategy.name: strategy for strategy in _ALL})
+"""Every strategy, by name."""
+
+_ELSEWHERE: Final = {
+    ("syscall", "arm64"): "it is Armv7 Linux's cacheflush; arm64 user space has DC CIVAC: use flush",
+    ("flush", "arm32"): "arm32 user space has no maintenance to the point of coherency: use hypercall",
+}
+
+
+def strategy_for(name: str, architecture: str) -> Strategy:
+    """The strategy of that name, if a guest of that architecture can be built with it.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name, the message listing those that exist, or it is not for `architecture`.
+    """
+    if name not in STRATEGIES:
+        raise UsageError(f"no strategy {name!r}; there are {', '.join(STRATEGIES)}")
+    strategy = STRATEGIES[name]
+    if architecture not in strategy.architectures:
+        why = _ELSEWHERE.get((name, architecture), f"it is for {' and '.join(strategy.architectures)}")
+        raise UsageError(f"no strategy {name!r} on {architecture}: {why}")
+    if name == "syscall":
+        raise UsageError(f"strategy 'syscall' on {architecture} is not supported yet")
+    return strategy
+
+
+def build(plan: Plan, strategy: str, hypervisor: Hypervisor[DomainT]) -> DomainT:
+    """Make the guest of a plan, paused: `Hypervisor.unpause` is what starts it.
+
+    Each byte of data is written once. The rest of a segment's last page of data is zeroed; pages past it are
+    left as they came, which is zero.
+
+    Parameters
+    ----------
+    plan : Plan
+        What goes where.
+    strategy : str
+        The name of one of `STRATEGIES`.
+    hypervisor : Hypervisor
+        Who makes the domain.
+
+    Returns
+    -------
+    Domain
+        The hypervisor's own kind.
+
+    Raises
+    ------
+    UsageError
+        If there is no such strategy for the plan's architecture; nothing has been done.
+    HypervisorError
+        If a step fails, which it names; the domain and its mappings are gone.
+    """
+    chosen = strategy_for(strategy, plan.architecture)
+    with _step("create the domain"):
+        domain = hypervisor.create_domain(plan.architecture, sum(bank.size for bank in plan.banks), vcpus=1)
+    try:
+        for bank in plan.banks:
+            with _step(f"populate RAM at {bank.base:#x}"):
+                hypervisor.populate(domain, bank.base, bank.size)
+        loaded = [segment for segment in plan.segments if segment.data.nbytes]
+        for segment in loaded:
+            with _step(f"load {segment.name} at {segment.address:#x}"):
+                _load(segment, chosen, hypervisor, domain)
+        if chosen.hypercall:
+            for segment in loaded:
+                with _step(f"flush {segment.name} at {segment.address:#x}"):
+                    hypervisor.flush(domain, segment.address, _whole_pages(segment.size))
+        with _step("set registers"):
+            hypervisor.set_registers(domain, plan.registers)
+    except BaseException as error:
+        try:
+            hypervisor.destroy(domain)
+        except HypervisorError as second:
+            raise HypervisorError(f"{error}; then its domain could not be destroyed: {second}") from error
+        raise
+    return domain
+
+
+def _load(segment: Segment, strategy: Strategy, hypervisor: Hypervisor[DomainT], domain: DomainT) -> None:
+    used = segment.data.nbytes
+    size = _whole_pages(used)
+    with hypervisor.map_foreign(domain, segment.address, size, strategy.mapping_type) as mapping:
+        if mapping.memory_type is not strategy.mapping_type:
+            got, want = mapping.memory_type.word, strategy.mapping_type.word
+            raise HypervisorError(f"domain {domain.domid}: map {segment.address:#x}: {got} instead of {want}")
+        mapping.write(0, segment.data)
+        if used < size:
+            mapping.write(used, bytes(size - used))
+        if strategy.user_clean_invalidate:
+            mapping.clean_invalidate(0, size)
+
+
+def _whole_pages(size: int) -> int:
+    return -(-size // PAGE_SIZE) * PAGE_SIZE
+
+
+@contextlib.contextmanager
+def _step(name: str) -> Iterator[None]:
+    try:
+        yield
+    except HypervisorError as error:
+        raise HypervisorError(f"{name}: {error}") from error

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The device tree that coldline writes for a guest.
+
+Source: xen tools/libs/light/libxl_arm.c (4.17), whose nodes these are; Linux
+Documentation/devicetree/bindings (6.1); Devicetree Specification 0.4. Left out of Xen's: the hypervisor node,
+and the random seed, so that the same guest is the same bytes.
+"""
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from coldline.guest import layout
+from coldline.guest.layout import Range
+from coldline.guest.plan import Bank
+
+if TYPE_CHECKING:
+    from libfdt import FdtSw
+
+_GIC_PHANDLE = 65000
+_SERIAL_NODE = f"serial@{layout.PL011.base:x}"
+_BAUD_RATE = 115200
+
+_LEVEL_HIGH = 4
+_LEVEL_LOW = 8
+"""Linux include/dt-bindings/interrupt-controller/irq.h (6.1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a device tree says of a guest.
+
+    Attributes
+    ----------
+    banks : tuple of Bank
+        RAM.
+    vcpus : int
+        How many.
+    core_compatible : str
+        The ``compatible`` of each, such as ``arm,cortex-a72``.
+    gic_version : int
+        2 or 3.
+    exception_level : int
+        1 or 2: where the kernel starts.
+    bootargs : bytes
+        The kernel's command line, without a NUL.
+    initrd : Range or None
+        Its bytes, to the last one and no further.
+    """
+
+    banks: tuple[Bank, ...]
+    vcpus: int
+    core_compatible: str
+    gic_version: int
+    exception_level: int
+    bootargs: bytes
+    initrd: Range | None
+
+
+def build_device_tree(machine: Machine) -> bytes:
+    """Write the device tree of `machine`; its size does not depend on any address in it."""
+    from libfdt import FdtSw
+
+    tree = FdtSw()
+    tree.finish_reservemap()
+    with tree.add_node(""):
+        tree.property_string("model", "coldline")
+        tree.property_string("compatible", "xen,xenvm")
+        tree.property_u32("#address-cells", 2)
+        tree.property_u32("#size-cells", 2)
+        tree.property_u32("interrupt-parent", _GIC_PHANDLE)
+        _add_chosen(tree, machine)
+        _add_memory(tree, machine.banks)
+        _add_cpus(tree, machine)
+        _add_psci(tree, machine)
+        _add_timer(tree, machine)
+        if machine.gic_version == 2:
+            _add_gicv2(tree)
+        else:
+            _add_gicv3(tree)
+        _add_serial(tree)
+    finished = tree.as_fdt()
+    finished.pack()
+    return bytes(finished.as_bytearray())
+
+
+def chosen_properties(bootargs: bytes, initrd: Range | None) -> list[tuple[str, bytes]]:
+    """What /chosen says, as names and values: Devicetree Specification 0.4, 3.6; Linux drivers/of/fdt.c."""
+    properties = [("bootargs", bootargs + b"\0")]
+    if initrd is not None:
+        properties += [
+            ("linux,initrd-start", struct.pack(">Q", initrd.base)),
+            ("linux,initrd-end", struct.pack(">Q", initrd.end)),
+        ]
+    return properties
+
+
+def _add_chosen(tree: "FdtSw", machine: Machine) -> None:
+    with tree.add_node("chosen"):
+        for name, value in chosen_properties(machine.bootargs, machine.initrd):
+            tree.property(name, value)
+        tree.property_string("stdout-path", f"/{_SERIAL_NODE}")
+
+
+def _add_memory(tree: "FdtSw", banks: Iterable[Bank]) -> None:
+    for bank in banks:
+        with tree.add_node(f"memory@{bank.base:x}"):
+            tree.property_string("device_type", "memory")
+            tree.property("reg", _reg(bank))
+
+
+def _add_cpus(tree: "FdtSw", machine: Machine) -> None:
+    with tree.add_node("cpus"):
+        tree.property_u32("#address-cells", 1)
+        tree.property_u32("#size-cells", 0)
+        for vcpu in range(machine.vcpus):
+            affinity = _affinity(vcpu)
+            with tree.add_node(f"cpu@{affinity:x}"):
+                tree.property_string("device_type", "cpu")
+                tree.property_string("compatible", machine.core_compatible)
+                tree.property_string("enable-method", "psci")
+                tree.property_u32("reg", affinity)
+
+
+def _affinity(vcpu: int) -> int:
+    """MPIDR_EL1.{Aff1, Aff0}: a GICv3 addresses 16 cores of a cluster (libxl__compute_mpdir)."""
+    return (vcpu >> 4) << 8 | vcpu & 0xF
+
+
+def _add_psci(tree: "FdtSw", machine: Machine) -> None:
+    with tree.add_node("psci"):
+        tree.property("compatible", _strings("arm,psci-1.0", "arm,psci-0.2"))
+        tree.property_string("method", "hvc" if machine.exception_level == 1 else "smc")
+
+
+def _add_timer(tree: "FdtSw", machine: Machine) -> None:
+    ppis = [layout.TIMER_PHYS_SECURE_PPI, layout.TIMER_PHYS_NONSECURE_PPI, layout.TIMER_VIRT_PPI]
+    if machine.exception_level == 2:
+        ppis.append(layout.TIMER_HYP_PPI)
+    # Only a GICv2 has a mask of cores in a PPI's flags: bindings/interrupt-controller/arm,gic.yaml.
+    mask = (1 << machine.vcpus) - 1 if machine.gic_version == 2 else 0
+    with tree.add_node("timer"):
+        tree.property_string("compatible", "arm,armv8-timer")
+        tree.property("interrupts", b"".join(_interrupt(ppi, mask << 8 | _LEVEL_LOW) for ppi in ppis))
+
+
+def _add_gicv2(tree: "FdtSw") -> None:
+    with tree.add_node(f"interrupt-controller@{layout.GICV2_DISTRIBUTOR.base:x}"):
+        tree.property("compatible", _strings("arm,cortex-a15-gic", "arm,cortex-a9-gic"))
+        _add_gic_properties(tree, layout.GICV2_DISTRIBUTOR, layout.GICV2_CPU_INTERFACE)
+
+
+def _add_gicv3(tree: "FdtSw") -> None:
+    with tree.add_node(f"interrupt-controller@{layout.GICV3_DISTRIBUTOR.base:x}"):
+        tree.property_string("compatible", "arm,gic-v3")
+        _add_gic_properties(tree, layout.GICV3_DISTRIBUTOR, layout.GICV3_REDISTRIBUTORS)
+
+
+def _add_gic_properties(tree: "FdtSw", *registers: Range) -> None:
+    tree.property_u32("#interrupt-cells", 3)
+    tree.property_u32("#address-cells", 0)
+    tree.property("interrupt-controller", b"")
+    tree.property("reg", _reg(*registers))
+    tree.property_u32("phandle", _GIC_PHANDLE)
+
+
+def _add_serial(tree: "FdtSw") -> None:
+    """A PL011 that its firmware has set up: it needs no clocks, and Linux' earlycon knows it too."""
+    with tree.add_node(_SERIAL_NODE):
+        tree.property_string("compatible", "arm,sbsa-uart")
+        tree.property("reg", _reg(layout.PL011))
+        tree.property("interrupts", _interrupt(layout.PL011_SPI, _LEVEL_HIGH))
+        tree.property_u32("current-speed", _BAUD_RATE)
+
+
+def _interrupt(number: int, flags: int) -> bytes:
+    """The cells of an interrupt, by its number at the GIC: bindings/interrupt-controller/arm,gic.yaml."""
+    private = number < 32
+    return struct.pack(">III", private, number - (16 if private else 32), flags)
+
+
+def _reg(*ranges: Range | Bank) -> bytes:
+    return b"".join(struct.pack(">QQ", part.base, part.size) for part in ranges)
+
+
+def _strings(*strings: str) -> bytes:
+    return b"".join(string.encode() + b"\0" for string in strings)

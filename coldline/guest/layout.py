@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest physical address space, as Xen lays it out.
+
+Source: xen xen/include/public/arch-arm.h (4.17), "Physical Address Space". All addresses and sizes in bytes.
+"""
+
+from typing import NamedTuple
+
+KIB = 1 << 10
+MIB = 1 << 20
+GIB = 1 << 30
+
+PAGE_SIZE = 4 * KIB
+"""Bytes of a page: the granule of placement, whatever pages the kernel itself uses."""
+
+
+class Range(NamedTuple):
+    """A range of guest physical addresses, in bytes."""
+
+    base: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """One past the last byte."""
+        return self.base + self.size
+
+
+VIRTIO_MMIO = Range(0x02000000, 1 * MIB)
+GICV2_DISTRIBUTOR = Range(0x03001000, 4 * KIB)
+GICV2_CPU_INTERFACE = Range(0x03002000, 8 * KIB)
+GICV3_DISTRIBUTOR = Range(0x03001000, 64 * KIB)
+GICV3_REDISTRIBUTORS = Range(0x03020000, 16 * MIB)
+ACPI = Range(0x20000000, 32 * MIB)
+PL011 = Range(0x22000000, 4 * KIB)
+GRANT_TABLE = Range(0x38000000, 16 * MIB)
+MAGIC_PAGES = Range(0x39000000, 16 * MIB)
+RAM0 = Range(0x40000000, 3 * GIB)
+RAM1 = Range(0x200000000, 1016 * GIB)
+
+RAM_BANKS = (RAM0, RAM1)
+"""Filled in this order."""
+
+TIMER_HYP_PPI = 26
+"""Arm Base System Architecture (DEN0094), PPI assignments; Xen gives its guests no EL2."""
+
+TIMER_VIRT_PPI = 27
+TIMER_PHYS_SECURE_PPI = 29
+TIMER_PHYS_NONSECURE_PPI = 30
+PL011_SPI = 32
+"""Interrupt IDs of the GIC: private ones (PPI) are 16-31, shared ones (SPI) start at 32."""
+
+MAX_VCPUS = {2: 8, 3: 128}
+"""By GIC version: a GICv2 has 8 CPU interfaces; 16 MiB hold 128 redistributors of 128 KiB."""
+
+
+def round_up(value: int, multiple: int) -> int:
+    """The least multiple of `multiple` that is not below `value`."""
+    return -(-value // multiple) * multiple
+
+
+def size_text(size: int) -> str:
+    """`size` bytes exactly, in the largest unit that divides them: ``512 MiB``, ``1 byte``."""
+    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size >= unit and size % unit == 0:
+            return f"{size // unit} {name}"
+    return f"{size} byte" if size == 1 else f"{size} bytes"

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where everything goes in a guest's RAM: Xen's rule, with its sums checked.
+
+Source: xen tools/libs/guest/xg_dom_arm.c (4.17), meminit. There the sums are unsigned, so that modules larger
+than the end of bank 0 get a place far outside; and a place below the kernel is chosen and then refused, since
+Xen allocates segments in ascending order. Here nothing wraps, and below the kernel is a place like any other.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coldline.errors import PlanError
+from coldline.guest.layout import MIB, PAGE_SIZE, RAM_BANKS, round_up, size_text
+from coldline.guest.plan import Bank, Segment
+
+MIN_MEMORY = 2 * MIB
+"""Bytes: the block that a kernel's base is aligned to."""
+
+MAX_MEMORY = sum(bank.size for bank in RAM_BANKS)
+"""Bytes: every bank filled."""
+
+_KERNEL_ALIGNMENT = 2 * MIB
+_MODULES_AT = 128 * MIB
+"""Bytes from the start of RAM."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Guest physical addresses of what is loaded; `initrd` is None where there is none."""
+
+    kernel: int
+    initrd: int | None
+    dtb: int
+
+
+def place_banks(memory: int) -> tuple[Bank, ...]:
+    """The banks of RAM that hold `memory` bytes, each filled before the next.
+
+    Raises
+    ------
+    PlanError
+        If `memory` is not in whole 4 KiB pages, or is below `MIN_MEMORY` or above `MAX_MEMORY`.
+    """
+    if memory % PAGE_SIZE:
+        raise PlanError(f"memory of {memory} bytes is not a multiple of {size_text(PAGE_SIZE)}")
+    if not MIN_MEMORY <= memory <= MAX_MEMORY:
+        raise PlanError(
+            f"memory of {size_text(memory)} is not between "
+            f"{size_text(MIN_MEMORY)} and {size_text(MAX_MEMORY)}"
+        )
+    banks = []
+    for room in RAM_BANKS:
+        if memory:
+            banks.append(Bank(room.base, min(memory, room.size)))
+            memory -= banks[-1].size
+    return tuple(banks)
+
+
+def place(
+    ram: Bank, *, text_offset: int, image_size: int, initrd_size: int | None, dtb_size: int
+) -> Placement:
+    """Place the kernel, the initrd and the device tree in the first bank.
+
+    The kernel goes `text_offset` above the start of RAM. The modules are the initrd and, above it, the device
+    tree, each in whole pages. They go 128 MiB above the start of RAM, if they fit there and the kernel, its
+    end rounded up to 2 MiB, ends below; else to the top of the bank, if that is above the kernel's rounded
+    end; else right below the kernel, if something stays free there.
+
+    Parameters
+    ----------
+    ram : Bank
+        The first bank, on a 2 MiB boundary.
+    text_offset, image_size : int
+        Bytes, as in `coldline.image.Kernel`.
+    initrd_size : int or None
+        Bytes; None without an initrd.
+    dtb_size : int
+        Bytes.
+
+    Raises
+    ------
+    PlanError
+        If something does not fit.
+    """
+    kernel = ram.base + text_offset
+    kernel_end = kernel + round_up(image_size, PAGE_SIZE)
+    if kernel_end > ram.end:
+        raise PlanError(
+            f"kernel ({size_text(image_size)} at {kernel:#x}) does not fit: "
+            f"RAM ({size_text(ram.size)}) ends at {ram.end:#x}"
+        )
+    modules = _place_modules(ram, kernel, kernel_end, initrd_size, dtb_size)
+    if initrd_size is None:
+        return Placement(kernel=kernel, initrd=None, dtb=modules)
+    return Placement(kernel=kernel, initrd=modules, dtb=modules + round_up(initrd_size, PAGE_SIZE))
+
+
+def _place_modules(ram: Bank, kernel: int, kernel_end: int, initrd_size: int | None, dtb_size: int) -> int:
+    size = round_up(initrd_size or 0, PAGE_SIZE) + round_up(dtb_size, PAGE_SIZE)
+    limit = round_up(kernel_end, _KERNEL_ALIGNMENT)
+    preferred = ram.base + _MODULES_AT
+    if ram.end >= preferred + size and limit < preferred:
+        return preferred
+    if ram.end - size > limit:
+        return ram.end - size
+    if kernel - ram.base > size:
+        return kernel - size
+    dtb = f"dtb ({size_text(dtb_size)})"
+    what = dtb if initrd_size is None else f"initrd ({size_text(initrd_size)}) with {dtb}"
+    raise PlanError(
+        f"{what} does not fit: {size_text(max(0, ram.end - limit))} of RAM ({size_text(ram.size)}, ends at "
+        f"{ram.end:#x}) are left above the kernel ({kernel:#x}-{kernel_end:#x}, rounded up to 2 MiB) "
+        f"and {size_text(kernel - ram.base)} below, and one page or more has to stay free"
+    )
+
+
+def check_segments(banks: Sequence[Bank], segments: Sequence[Segment]) -> None:
+    """Check that what was planned can be: the last word, whoever planned it.
+
+    Raises
+    ------
+    PlanError
+        If a segment is off its page, smaller than its data, outside every bank, or starts before the one in
+        front of it has ended.
+    """
+    for segment in segments:
+        where = f"{segment.name} ({size_text(segment.size)} at {segment.address:#x})"
+        if segment.address % PAGE_SIZE or segment.size % PAGE_SIZE:
+            raise PlanError(f"{where} is not in whole pages of {size_text(PAGE_SIZE)}")
+        if segment.size < segment.data.nbytes:
+            raise PlanError(f"{where} is smaller than its data ({size_text(segment.data.nbytes)})")
+        if not any(bank.base <= segment.address and segment.end <= bank.end for bank in banks):
+            raise PlanError(f"{where} is not in RAM")
+    for lower, upper in itertools.pairwise(segments):
+        if upper.address < lower.end:
+            raise PlanError(
+                f"{upper.name} (at {upper.address:#x}) starts before {lower.name} "
+                f"({lower.address:#x}-{lower.end:#x}) has ended"
+            )

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From a kernel and what the user asked for to a plan."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from coldline.errors import PlanError
+from coldline.guest.devicetree import Machine, build_device_tree
+from coldline.guest.given_tree import MAX_DEVICE_TREE, with_chosen
+from coldline.guest.layout import MAX_VCPUS, PAGE_SIZE, Range, round_up, size_text
+from coldline.guest.placement import check_segments, place, place_banks
+from coldline.guest.plan import Bank, Plan, Segment
+from coldline.guest.registers import first_registers
+
+if TYPE_CHECKING:
+    from coldline.image import Kernel
+
+MAX_BOOTARGS = 2047
+"""Bytes, without the NUL: Linux arch/arm64/include/uapi/asm/setup.h (6.1), COMMAND_LINE_SIZE. Linux cuts off
+what is longer and says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestOptions:
+    """A guest as asked for.
+
+    Attributes
+    ----------
+    memory : int
+        Bytes of RAM, in whole 4 KiB pages.
+    vcpus : int
+        1 to 8 with a GICv2, 1 to 128 with a GICv3.
+    bootargs : str
+        The kernel's command line.
+    exception_level : int
+        Where the kernel starts: 1 or 2.
+    gic_version : int
+        2 or 3.
+    core_compatible : str
+        What the device tree calls a core: ``arm,cortex-a72``.
+    initrd : memoryview or None
+        What the kernel gets as its initrd.
+    device_tree : memoryview or None
+        The user's own device tree, checked again here, in place of the one that is written from the options
+        above; of them `bootargs` (where it is not empty), `initrd` and `memory` are put into a copy of it.
+    device_tree_path : str
+        Where that came from, for messages.
+    """
+
+    memory: int
+    vcpus: int = 1
+    bootargs: str = ""
+    exception_level: int = 1
+    gic_version: int = 3
+    core_compatible: str = "arm,armv8"
+    initrd: memoryview | None = field(default=None, repr=False)
+    device_tree: memoryview | None = field(default=None, repr=False)
+    device_tree_path: str = "device tree"
+
+
+def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
+    """Plan a guest. Touches nothing.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        From `coldline.image.load_kernel`.
+    options : GuestOptions
+        The rest.
+
+    Raises
+    ------
+    PlanError
+        If an option is out of range, or something does not fit into the guest's RAM.
+    ImageError
+        If the user's device tree is malformed.
+    """
+    _check(options)
+    banks = place_banks(options.memory)
+    initrd_size = None if options.initrd is None else options.initrd.nbytes
+    write_tree = _tree_writer(banks, options)
+
+    # The tree names the initrd's address, which depends on the tree's size, which depends on no address.
+    dtb_size = len(write_tree(None if initrd_size is None else Range(0, initrd_size)))
+    if dtb_size > MAX_DEVICE_TREE:
+        raise PlanError(
+            f"dtb ({size_text(dtb_size)}) is too large: arm64 Linux takes up to {size_text(MAX_DEVICE_TREE)}"
+        )
+    at = place(
+        banks[0],
+        text_offset=kernel.text_offset,
+        image_size=kernel.image_size,
+        initrd_size=initrd_size,
+        dtb_size=dtb_size,
+    )
+    segments = [_segment("kernel", at.kernel, kernel.data, kernel.image_size)]
+    initrd = None
+    if options.initrd is not None and at.initrd is not None:
+        initrd = Range(at.initrd, options.initrd.nbytes)
+        segments.append(_segment("initrd", at.initrd, options.initrd, initrd.size))
+    dtb = write_tree(initrd)
+    segments.append(_segment("dtb", at.dtb, memoryview(dtb), len(dtb)))
+    segments.sort(key=lambda segment: segment.address)
+    check_segments(banks, segments)
+    return Plan(
+        architecture=kernel.architecture,
+        banks=banks,
+        segments=tuple(segments),
+        registers=first_registers(entry=at.kernel, dtb=at.dtb, exception_level=options.exception_level),
+        exception_level=options.exception_level,
+    )
+
+
+def _segment(name: str, address: int, data: memoryview, size: int) -> Segment:
+    return Segment(name=name, address=address, data=data, size=round_up(size, PAGE_SIZE))
+
+
+def _tree_writer(banks: tuple[Bank, ...], options: GuestOptions) -> Callable[[Range | None], bytes]:
+    """What writes the guest's device tree once the initrd's place is known."""
+    bootargs = _encode_bootargs(options.bootargs)
+    given = options.device_tree
+
+    def write(initrd: Range | None) -> bytes:
+        if given is not None:
+            return with_chosen(options.device_tree_path, given, banks=banks, bootargs=bootargs, initrd=initrd)
+        return build_device_tree(
+            Machine(
+                banks=banks,
+                vcpus=options.vcpus,
+                core_compatible=options.core_compatible,
+                gic_version=options.gic_version,
+                exception_level=options.exception_level,
+                bootargs=bootargs,
+                initrd=initrd,
+            )
+        )
+
+    return write
+
+
+def _check(options: GuestOptions) -> None:
+    if options.exception_level not in (1, 2):
+        raise PlanError(f"exception level {options.exception_level}: a kernel starts at 1 or 2")
+    if options.gic_version not in MAX_VCPUS:
+        raise PlanError(f"GIC version {options.gic_version}: there are 2 and 3")
+    most = MAX_VCPUS[options.gic_version]
+    if not 1 <= options.vcpus <= most:
+        raise PlanError(f"{options.vcpus} vCPUs: a GICv{options.gic_version} takes 1 to {most}")
+    if options.initrd is not None and not options.initrd.nbytes:
+        raise PlanError("initrd is empty")
+    if not options.core_compatible.isascii() or not options.core_compatible.isprintable():
+        raise PlanError(f"core {options.core_compatible!r} is not a name for a device tree")
+
+
+def _encode_bootargs(bootargs: str) -> bytes:
+    """The command line's bytes; those that Python could not decode are given back as they were."""
+    try:
+        encoded = bootargs.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise PlanError(f"bootargs cannot be encoded: {error}") from error
+    if b"\0" in encoded:
+        raise PlanError(f"bootargs have a NUL at byte {encoded.index(0)}")
+    if len(encoded) > MAX_BOOTARGS:
+        raise PlanError(f"bootargs are {len(encoded)} bytes; arm64 Linux takes {MAX_BOOTARGS}")
+    return encoded

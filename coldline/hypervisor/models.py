@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Host models: who else has a guest's pages mapped, and what the host does to caches. Data only."""
+
+import enum
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from coldline.arm import MemoryType
+from coldline.errors import UsageError
+from coldline.trace import Op
+
+_WB: Final = MemoryType.NORMAL_WB
+_NC: Final = MemoryType.NORMAL_NC
+
+
+class Lives(enum.Enum):
+    """When an alias of a guest's page is live."""
+
+    ALWAYS = "always"
+    """From before the page is allocated, and after it is freed."""
+
+    WHILE_ALLOCATED = "while allocated"
+    """From the end of the page's scrub until it is freed: a builder whose mapping outlives the build."""
+
+    WHILE_MAPPED = "while mapped"
+    """While the builder's foreign mapping of the page exists."""
+
+    DURING_SCRUB = "during scrub"
+    """Around the scrub alone: gone before any maintenance."""
+
+    ONCE_USED = "once used"
+    """From the first scrub or maintenance until the page is freed: a mapping slot whose entry may stay valid
+    until the slot is used again. Nobody can say when that is, so it is taken to be after the guest's life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A mapping of guest pages by someone other than the guest.
+
+    Attributes
+    ----------
+    agent : str
+        Who has it, as in a trace.
+    memory_type : MemoryType
+        Its type, both stages combined.
+    lives : Lives
+        When it is live.
+    source : str
+        Where that is written.
+    executable : bool
+        Whether instructions may be fetched through it.
+    """
+
+    agent: str
+    memory_type: MemoryType
+    lives: Lives
+    source: str
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a host does to a range of guest pages on some occasion.
+
+    Attributes
+    ----------
+    agent : str
+        Who does it.
+    steps : tuple of Op
+        In order, each over the whole range: ``WRITE`` is a scrub, the rest is maintenance.
+    source : str
+        Where that is written.
+    """
+
+    agent: str
+    steps: tuple[Op, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostModel:
+    """A host, as far as its guests' cache lines can tell.
+
+    Attributes
+    ----------
+    name, summary : str
+        What users call it, and what it is.
+    architectures : tuple of str
+        Of the guests that it runs. The builder's machine is taken to be of its guest's.
+    builder_agent : str
+        The builder's own mapping of guest memory, as a trace's agent.
+    mapping_types : tuple of MemoryType
+        What the builder's mapping can be; every other type is refused.
+    aliases : tuple of Alias
+        In the order in which they come; they go in the reverse order.
+    allocation : Rule
+        How pages are left when a guest gets them.
+    flush : Rule or None
+        The hypervisor's maintenance on request, None where there is no such call.
+    first_run : Rule or None
+        What is done to all RAM before the guest's first access to it. KVM does this page by page as pages
+        enter stage 2. Before that the guest can neither read nor write them, and lines are independent of one
+        another, so doing it to all pages when the guest is unpaused leaves the same states.
+    caches_on : Rule or None
+        What is done to all RAM when the guest first turns MMU and caches on.
+    forced_write_back : bool
+        Whether stage 2 makes every guest access write-back (FEAT_S2FWB, Arm ARM DDI 0487 D8.6.6).
+    options : tuple of str
+        Profile switches that hold on every core with such a host, in the trace's words.
+    """
+
+    name: str
+    summary: str
+    architectures: tuple[str, ...]
+    builder_agent: str
+    mapping_types: tuple[MemoryType, ...]
+    aliases: tuple[Alias, ...]
+    allocation: Rule
+    flush: Rule | None = None
+    first_run: Rule | None = None
+    caches_on: Rule | None = None
+    forced_write_back: bool = False
+    options: tuple[str, ...] = ()
+
+    @property
+    def builder_mapping_outlives_build(self) -> bool:
+        """Whether the builder has all guest RAM mapped for the guest's whole life."""
+        return any(alias.agent == self.builder_agent for alias in self.aliases)
+
+    @property
+    def flush_on_cache_toggle(self) -> bool:
+        """Whether all RAM is cleaned and invalidated when the guest first turns its caches on."""
+        return self.caches_on is not None
+
+
+_CACHEFLUSH = "xen xen/arch/arm/p2m.c p2m_cache_flush_range (4.17)"
+_DOM0_LINEAR = Alias("dom0-linear", _WB, Lives.WHILE_MAPPED, "linux drivers/xen/xlate_mmu.c (6.1.192)")
+_XEN_DIRECTMAP = Alias("xen", _WB, Lives.ALWAYS, "xen xen/arch/arm/mm.c (4.17)")
+_XEN_ALLOCATION = Rule(
+    "xen",
+    (Op.WRITE, Op.DC_CIVAC, Op.IC_IALLUIS),
+    "xen xen/common/page_alloc.c alloc_heap_pages, xen/common/memory.c populate_physmap (4.17)",
+)
+_XEN_FLUSH = Rule("xen", (Op.DC_CIVAC, Op.IC_IALLUIS), _CACHEFLUSH)
+
+_KERNEL_LINEAR = Alias("kernel-linear", _WB, Lives.ALWAYS, "linux arch/arm64/mm/mmu.c map_mem (6.1.192)")
+_VMM = Alias("vmm", _WB, Lives.WHILE_ALLOCATED, "linux Documentation/virt/kvm/api.rst 4.35 (6.1.192)")
+_KVM_ALLOCATION = Rule("kernel-linear", (Op.WRITE,), "linux mm/memory.c do_anonymous_page (6.1.192)")
+_KVM_STAGE2 = "linux arch/arm64/kvm/hyp/pgtable.c stage2_map_walker_try_leaf (6.1.192)"
+
+_MODELS: Final = (
+    HostModel(
+        name="rfc",
+        summary="the premises of the RFC of January 2014: pages come clean, no alias but the builder's",
+        architectures=("arm64", "arm32"),
+        builder_agent="dom0",
+        mapping_types=(_WB, _NC),
+        aliases=(Alias("xen", _WB, Lives.DURING_SCRUB, "xen-devel, January 2014: the RFC's premise"),),
+        allocation=Rule("xen", (Op.WRITE, Op.DC_CIVAC), "xen ed250c269831"),
+        flush=Rule("xen", (Op.DC_CIVAC,), "xen ed250c269831, without Xen's own mapping"),
+    ),
+    HostModel(
+        name="xen-4.17-arm64",
+        summary="Xen 4.17 to 4.21 on arm64: a write-back map of all RAM, pages cleaned after their scrub",
+        architectures=("arm64",),
+        builder_agent="dom0",
+        mapping_types=(_WB, _NC),
+        aliases=(_XEN_DIRECTMAP, _DOM0_LINEAR),
+        allocation=_XEN_ALLOCATION,
+        flush=_XEN_FLUSH,
+    ),
+    HostModel(
+        name="xen-4.17-arm32",
+        summary="Xen 4.17 on arm32: pages mapped through per-CPU slots, which stay valid until used again",
+        architectures=("arm32",),
+        builder_agent="dom0",
+        mapping_types=(_WB, _NC),
+        aliases=(
+            Alias("xen", _WB, Lives.ONCE_USED, "xen xen/arch/arm/domain_page.c map_domain_page (4.17)"),
+            # A page of dom0's high memory has no linear map: taking every page to be low memory is the worse.
+            _DOM0_LINEAR,
+        ),
+        allocation=_XEN_ALLOCATION,
+        flush=_XEN_FLUSH,
+    ),
+    HostModel(
+        name="xen-4.22-arm64",
+        summary="Xen 4.22 on arm64: as 4.17, but the scrub comes after the cleaning and leaves dirty lines",
+        architectures=("arm64",),
+        builder_agent="dom0",
+        mapping_types=(_WB, _NC),
+        aliases=(_XEN_DIRECTMAP, _DOM0_LINEAR),
+        allocation=Rule("xen", (Op.DC_CIVAC, Op.WRITE, Op.IC_IALLUIS), "xen 83a784a15b47, 009401506e"),
+        flush=_XEN_FLUSH,
+    ),
+    HostModel(
+        name="kvm-arm64",
+        summary="KVM without FEAT_S2FWB: cleans pages as they enter stage 2, and as the guest's caches go on",
+        architectures=("arm64",),
+        builder_agent="vmm",
+        mapping_types=(_WB,),
+        aliases=(_KERNEL_LINEAR, _VMM),
+        allocation=_KVM_ALLOCATION,
+        first_run=Rule("kvm", (Op.DC_CIVAC, Op.IC_IVAU), _KVM_STAGE2),
+        caches_on=Rule("kvm", (Op.DC_CIVAC,), "linux 9d218a1fcf4c"),
+    ),
+    HostModel(
+        name="kvm-s2fwb",
+        summary="KVM with FEAT_S2FWB: all guest accesses are write-back, only I-caches are maintained",
+        architectures=("arm64",),
+        builder_agent="vmm",
+        mapping_types=(_WB,),
+        aliases=(_KERNEL_LINEAR, _VMM),
+        allocation=_KVM_ALLOCATION,
+        first_run=Rule("kvm", (Op.IC_IVAU,), _KVM_STAGE2),
+        forced_write_back=True,
+        # "FWB implies IDC": linux arch/arm64/include/asm/kvm_mmu.h __clean_dcache_guest_page (6.1.192).
+        options=("idc",),
+    ),
+)
+
+HOST_MODELS: Final = MappingProxyType({model.name: model for model in _MODELS})
+"""Every host model, by name."""
+
+
+def host_model(name: str) -> HostModel:
+    """The host model of that name.
+
+    Raises
+    ------
+    UsageError
+        If there is none; the message lists those that exist.
+    """
+    if name not in HOST_MODELS:
+        raise UsageError(f"no host model {name!r}; there are {', '.join(HOST_MODELS)}")
+    return HOST_MODELS[name]

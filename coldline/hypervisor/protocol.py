@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a builder asks of a hypervisor: the one protocol that every back end speaks."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+
+from coldline.arm import MemoryType
+
+if TYPE_CHECKING:
+    from coldline.guest.plan import Registers
+
+Data = bytes | bytearray | memoryview
+"""Bytes to be written to a guest."""
+
+
+class Domain(Protocol):
+    """A guest, as its hypervisor knows it."""
+
+    @property
+    def domid(self) -> int:
+        """The domain's number: positive, and never used again by the same hypervisor."""
+
+
+DomainT = TypeVar("DomainT", bound=Domain)
+"""The domains of one back end."""
+
+
+class Mapping(Protocol):
+    """A live mapping of guest memory in the builder; as a context manager it unmaps itself on exit.
+
+    No method may be called after `close`, which alone may be called again.
+    """
+
+    @property
+    def address(self) -> int:
+        """Guest physical address of the first byte, on a 4 KiB page."""
+
+    @property
+    def size(self) -> int:
+        """Bytes mapped, whole 4 KiB pages."""
+
+    @property
+    def memory_type(self) -> MemoryType:
+        """The memory type that the builder's accesses have: what was honoured, not what was hoped for."""
+
+    def write(self, offset: int, data: Data) -> None:
+        """Copy `data` to the guest, `offset` bytes from the start of the mapping; nothing for no data.
+
+        Raises
+        ------
+        HypervisorError
+            If any of it lies outside the mapping, or the mapping is closed.
+        """
+
+    def clean_invalidate(self, offset: int, size: int) -> None:
+        """Clean and invalidate `size` bytes to the point of coherency, by address, from user space.
+
+        DC CIVAC on every line that the range touches, then a barrier (Arm ARM DDI 0487 C5.3); user space
+        may where SCTLR_EL1.UCI is set, and Armv7 has no such thing.
+
+        Raises
+        ------
+        HypervisorError
+            If any of it lies outside the mapping, the mapping is closed, or user space cannot.
+        """
+
+    def close(self) -> None:
+        """Unmap, and return when the TLB invalidation has completed."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class Hypervisor(Protocol[DomainT]):
+    """Those who can make a guest. Addresses and sizes are bytes, in whole 4 KiB pages.
+
+    Every method raises `HypervisorError`, naming the domain, the operation and the guest address, where it
+    cannot do exactly what is asked: nothing is accepted and then dropped.
+    """
+
+    def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> DomainT:
+        """Make a paused domain without memory.
+
+        Parameters
+        ----------
+        architecture : str
+            ``arm64`` or ``arm32``: the state in which the first vCPU starts.
+        max_memory : int
+            Bytes of RAM that it may be given at most.
+        vcpus : int
+            How many virtual CPUs it has; only the first starts by itself.
+        """
+
+    def populate(self, domain: DomainT, address: int, size: int) -> None:
+        """Give a domain scrubbed RAM at a guest physical address, before it first runs."""
+
+    def map_foreign(self, domain: DomainT, address: int, size: int, memory_type: MemoryType) -> Mapping:
+        """Map RAM of a domain in the builder, readable and writable, with the memory type asked for.
+
+        A back end that cannot give `memory_type` refuses; it never maps with another.
+        """
+
+    def flush(self, domain: DomainT, address: int, size: int) -> None:
+        """Have the hypervisor clean and invalidate guest RAM to the point of coherency.
+
+        XEN_DOMCTL_cacheflush, before the domain first runs: afterwards Xen passes over pages that the guest
+        has not touched, and says nothing (xen xen/arch/arm/p2m.c (4.17)). A back end splits ranges past what
+        one hypercall takes (2^18 pages on Xen).
+        """
+
+    def set_registers(self, domain: DomainT, registers: "Registers") -> None:
+        """Set the first vCPU's registers, before the domain first runs."""
+
+    def unpause(self, domain: DomainT) -> None:
+        """Let a domain whose registers are set run for the first time."""
+
+    def destroy(self, domain: DomainT) -> None:
+        """End a domain and free its memory, as soon as nothing maps it any more."""

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A simulated domain: its RAM, its registers and where it is in its life."""
+
+import contextlib
+import enum
+import mmap
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from coldline.errors import HypervisorError
+from coldline.hypervisor.models import HostModel
+
+if TYPE_CHECKING:
+    from coldline.guest.plan import Registers
+
+_MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0)
+
+
+class State(enum.Enum):
+    """Where a domain is in its life."""
+
+    PAUSED = "paused"
+    """Being built."""
+
+    RUNNING = "running"
+
+    DYING = "dying"
+    """Destroyed, but something still maps its memory."""
+
+    DEAD = "dead"
+    """Its memory is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class RamBank:
+    """A range of a domain's RAM, and the bytes in it.
+
+    Attributes
+    ----------
+    base, size : int
+        Its guest physical range, in bytes. Domains are direct-mapped, so these are machine addresses too.
+    buffer : memoryview of uint8, shape (size,)
+        The bytes themselves, writable: ``(c_char * bank.size).from_buffer(bank.buffer)`` is what Unicorn's
+        ``mem_map_ptr`` takes. They are committed as they are first written, and freed when the domain and
+        all who got them from here have let go of them.
+    """
+
+    base: int
+    size: int
+    buffer: memoryview = field(repr=False)
+    _pages: mmap.mmap = field(repr=False)
+
+    @classmethod
+    def allocate(cls, base: int, size: int) -> "RamBank":
+        """Zeroed RAM.
+
+        Raises
+        ------
+        OSError
+            If this process cannot have so much address space.
+        """
+        pages = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE)
+        return cls(base, size, memoryview(pages), pages)
+
+    @property
+    def end(self) -> int:
+        """One past the last byte."""
+        return self.base + self.size
+
+    def free(self) -> None:
+        """Let go of the bytes; whoever still exports `buffer` keeps them until they let go as well."""
+        with contextlib.suppress(BufferError):
+            self.buffer.release()
+            self._pages.close()
+
+
+@dataclass(slots=True, eq=False)
+class SimulatedDomain:
+    """A guest on a simulated host; only its host changes it.
+
+    Attributes
+    ----------
+    domid : int
+        Its number.
+    architecture : str
+        ``arm64`` or ``arm32``.
+    model : HostModel
+        Of its host.
+    max_memory : int
+        Bytes of RAM at most.
+    vcpus : int
+        How many virtual CPUs it has.
+    state : State
+        Where it is in its life.
+    banks : tuple of RamBank
+        Its RAM, in the order in which it was populated; none once it is dead.
+    registers : Registers or None
+        The first vCPU's first registers, once they are set.
+    mapped : int
+        How many live mappings of its memory the builder has.
+    """
+
+    domid: int
+    architecture: str
+    model: HostModel
+    max_memory: int
+    vcpus: int
+    state: State = State.PAUSED
+    banks: tuple[RamBank, ...] = ()
+    registers: "Registers | None" = None
+    mapped: int = 0
+    caches_seen_on: bool = False
+
+    def error(self, operation: str, reason: str) -> HypervisorError:
+        """What to raise when an operation on this domain fails."""
+        return HypervisorError(f"domain {self.domid}: {operation}: {reason}")
+
+    def bank_of(self, address: int, size: int) -> RamBank | None:
+        """The bank that a range lies in as a whole, or None."""
+        for bank in self.banks:
+            if bank.base <= address and address + size <= bank.end:
+                return bank
+        return None

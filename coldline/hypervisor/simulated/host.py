@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A simulated host: does what it is asked to real bytes, and records what a host of its model would do."""
+
+from typing import TYPE_CHECKING, Final
+
+from coldline.arm import MemoryType
+from coldline.errors import HypervisorError
+from coldline.hypervisor.models import HostModel, Lives, Rule
+from coldline.hypervisor.simulated.aliases import AliasLedger
+from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain, State
+from coldline.hypervisor.simulated.mapping import SimulatedMapping
+from coldline.hypervisor.simulated.ranges import RangeSet
+from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Event, Op, Recorder
+
+if TYPE_CHECKING:
+    from coldline.guest.plan import Registers
+    from coldline.hypervisor.protocol import Hypervisor
+
+GUEST: Final = "guest"
+"""The agent that is the guest's own accesses."""
+
+_ALIVE: Final = (State.PAUSED, State.RUNNING)
+_PAUSED: Final = (State.PAUSED,)
+
+
+class SimulatedHost:
+    """A host of some model; speaks `coldline.hypervisor.Hypervisor`.
+
+    Domains are direct-mapped (as with Xen's XEN_DOMCTL_CDF_directmap), so the addresses in the trace are the
+    guest's own, and no two domains may have RAM at the same address. Each event is a whole range, recorded
+    when what it says is done.
+
+    Parameters
+    ----------
+    model : HostModel
+        What kind of host.
+    record : Recorder
+        Takes the events.
+    """
+
+    def __init__(self, model: HostModel, record: Recorder) -> None:
+        self.model = model
+        self._record = record
+        self._aliases = AliasLedger(model, record)
+        self._domains: dict[int, SimulatedDomain] = {}
+        self._allocated = RangeSet()
+        self._mapped = RangeSet()
+        self._next_domid = 1
+
+    @property
+    def domains(self) -> tuple[SimulatedDomain, ...]:
+        """The domains that have or may have memory: all but the dead."""
+        return tuple(self._domains.values())
+
+    @property
+    def has_allocated_memory(self) -> bool:
+        """Whether any page belongs to a domain."""
+        return bool(self._allocated)
+
+    def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> SimulatedDomain:
+        """See `Hypervisor.create_domain`."""
+        if architecture not in self.model.architectures:
+            runs = " and ".join(self.model.architectures)
+            raise HypervisorError(f"create domain: {self.model.name} runs {runs} guests, not {architecture}")
+        if max_memory <= 0 or vcpus <= 0:
+            raise HypervisorError(f"create domain: {max_memory} bytes of memory and {vcpus} vcpus")
+        domain = SimulatedDomain(self._next_domid, architecture, self.model, max_memory, vcpus)
+        self._next_domid += 1
+        self._domains[domain.domid] = domain
+        return domain
+
+    def populate(self, domain: SimulatedDomain, address: int, size: int) -> None:
+        """See `Hypervisor.populate`: scrubs and maintains the pages as the model's allocator does."""
+        operation = f"populate {address:#x}"
+        self._check_range(domain, operation, address, size, _PAUSED)
+        given = sum(bank.size for bank in domain.banks)
+        if given + size > domain.max_memory:
+            reason = f"{given + size:#x} bytes are more than its maximum of {domain.max_memory:#x}"
+            raise domain.error(operation, reason)
+        if taken := self._allocated.overlap(address, address + size):
+            raise domain.error(operation, f"the page at {taken[0][0]:#x} is allocated already")
+        try:
+            bank = RamBank.allocate(address, size)
+        except (OSError, OverflowError) as error:
+            raise domain.error(operation, f"no {size:#x} bytes of memory: {error}") from error
+        self._allocated.add(address, address + size)
+        domain.banks += (bank,)
+        self._aliases.begin(Lives.ALWAYS, address, size)
+        self._carry_out(self.model.allocation, address, size)
+        self._aliases.begin(Lives.WHILE_ALLOCATED, address, size)
+
+    def map_foreign(
+        self, domain: SimulatedDomain, address: int, size: int, memory_type: MemoryType
+    ) -> SimulatedMapping:
+        """See `Hypervisor.map_foreign`.
+
+        A trace has one mapping for an agent and a page, so a page cannot be mapped twice at a time. Where
+        the builder's mapping outlives the build, this is a window on it: nothing is mapped, nothing unmapped.
+        """
+        operation = f"map {address:#x}"
+        self._check_range(domain, operation, address, size, _ALIVE)
+        bank = self._bank_of(domain, operation, address, size)
+        if memory_type not in self.model.mapping_types:
+            can = " and ".join(possible.word for possible in self.model.mapping_types)
+            reason = f"on {self.model.name} the builder's mapping can be {can}, not {memory_type.word}"
+            raise domain.error(operation, reason)
+        if taken := self._mapped.overlap(address, address + size):
+            raise domain.error(operation, f"the page at {taken[0][0]:#x} is mapped already")
+        if not self.model.builder_mapping_outlives_build:
+            self._aliases.begin(Lives.WHILE_MAPPED, address, size)
+            self._record(Event(self.model.builder_agent, Op.MAP, address, size, memory_type))
+        self._mapped.add(address, address + size)
+        domain.mapped += 1
+        return SimulatedMapping(
+            domain, bank, address, size, memory_type, record=self._record, unmap=self._unmap
+        )
+
+    def flush(self, domain: SimulatedDomain, address: int, size: int) -> None:
+        """See `Hypervisor.flush`."""
+        operation = f"flush {address:#x}"
+        self._check_range(domain, operation, address, size, _PAUSED)
+        self._bank_of(domain, operation, address, size)
+        if self.model.flush is None:
+            raise domain.error(operation, f"{self.model.name} has no such call")
+        self._carry_out(self.model.flush, address, size)
+
+    def set_registers(self, domain: SimulatedDomain, registers: "Registers") -> None:
+        """See `Hypervisor.set_registers`."""
+        self._check_state(domain, "set registers", _PAUSED)
+        domain.registers = registers
+
+    def unpause(self, domain: SimulatedDomain) -> None:
+        """See `Hypervisor.unpause`.
+
+        The guest starts with its MMU off. Under forced write-back its MMU changes no memory type: from here
+        on all its RAM is mapped write-back and executable, and its own mappings add nothing to the trace.
+        """
+        self._check_state(domain, "unpause", _PAUSED)
+        if domain.registers is None:
+            raise domain.error("unpause", "its registers are not set")
+        if self.model.first_run is not None:
+            for bank in domain.banks:
+                self._carry_out(self.model.first_run, bank.base, bank.size)
+        domain.state = State.RUNNING
+        if self.model.forced_write_back:
+            for bank in domain.banks:
+                self._record(Event(GUEST, Op.MAP, bank.base, bank.size, MemoryType.NORMAL_WB, True))
+        else:
+            self._record(Event(GUEST, Op.MMU_OFF))
+
+    def guest_caches_toggled(self, domain: SimulatedDomain, *, enabled: bool) -> None:
+        """What the host does when the guest writes SCTLR.M or C: on KVM, flush all RAM the first time.
+
+        KVM watches these writes until both bits are set, and then lets go (kvm_toggle_cache, linux
+        arch/arm64/kvm/mmu.c (6.1.192)): a guest that turns its caches off again is not seen.
+
+        Parameters
+        ----------
+        domain : SimulatedDomain
+            A running domain.
+        enabled : bool
+            Whether M and C are both set now. KVM acts before the guest's next instruction, so call this
+            before the guest's own event that turns its MMU on.
+        """
+        self._check_state(domain, "toggle caches", (State.RUNNING,))
+        if enabled and not domain.caches_seen_on:
+            domain.caches_seen_on = True
+            if self.model.caches_on is not None:
+                for bank in domain.banks:
+                    self._carry_out(self.model.caches_on, bank.base, bank.size)
+
+    def destroy(self, domain: SimulatedDomain) -> None:
+        """See `Hypervisor.destroy`: a domain that the builder still maps is dying until it is unmapped."""
+        self._check_state(domain, "destroy", _ALIVE)
+        if domain.state is State.RUNNING and self.model.forced_write_back:
+            for bank in domain.banks:
+                self._record(Event(GUEST, Op.UNMAP, bank.base, bank.size))
+        domain.state = State.DYING
+        self._free_if_unmapped(domain)
+
+    def _unmap(self, mapping: SimulatedMapping) -> None:
+        address, size, domain = mapping.address, mapping.size, mapping.domain
+        if not self.model.builder_mapping_outlives_build:
+            self._record(Event(self.model.builder_agent, Op.UNMAP, address, size))
+            self._aliases.end(Lives.WHILE_MAPPED, address, size)
+        self._mapped.remove(address, address + size)
+        domain.mapped -= 1
+        self._free_if_unmapped(domain)
+
+    def _free_if_unmapped(self, domain: SimulatedDomain) -> None:
+        if domain.state is not State.DYING or domain.mapped:
+            return
+        for bank in domain.banks:
+            self._aliases.end(Lives.WHILE_ALLOCATED, bank.base, bank.size)
+            self._aliases.end(Lives.ONCE_USED, bank.base, bank.size)
+            self._allocated.remove(bank.base, bank.end)
+            bank.free()
+        domain.banks = ()
+        domain.state = State.DEAD
+        del self._domains[domain.domid]
+
+    def _carry_out(self, rule: Rule, address: int, size: int) -> None:
+        self._aliases.begin(Lives.ONCE_USED, address, size)
+        for step in rule.steps:
+            if step is Op.WRITE:
+                self._aliases.begin(Lives.DURING_SCRUB, address, size)
+            self._record(
+                Event(rule.agent, step, address, size) if step.has_range else Event(rule.agent, step)
+            )
+            if step is Op.WRITE:
+                self._aliases.end(Lives.DURING_SCRUB, address, size)
+
+    def _check_state(self, domain: SimulatedDomain, operation: str, states: tuple[State, ...]) -> None:
+        if domain.state not in states:
+            raise domain.error(operation, f"it is {domain.state.value}")
+        if self._domains.get(domain.domid) is not domain:
+            raise domain.error(operation, "it is another host's")
+
+    def _check_range(
+        self, domain: SimulatedDomain, operation: str, address: int, size: int, states: tuple[State, ...]
+    ) -> None:
+        self._check_state(domain, operation, states)
+        if address % PAGE_SIZE or size % PAGE_SIZE or size <= 0:
+            raise domain.error(operation, f"{size:#x} bytes from there are not whole pages")
+        if address < 0 or address + size > ADDRESS_LIMIT:
+            raise domain.error(operation, f"{size:#x} bytes from there leave the address space")
+
+    def _bank_of(self, domain: SimulatedDomain, operation: str, address: int, size: int) -> RamBank:
+        bank = domain.bank_of(address, size)
+        if bank is None:
+            raise domain.error(operation, f"{size:#x} bytes from there are not all in one bank of its RAM")
+        return bank
+
+
+if TYPE_CHECKING:
+    _speaks: type[Hypervisor[SimulatedDomain]] = SimulatedHost

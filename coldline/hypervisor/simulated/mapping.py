@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The builder's mapping of a simulated domain's memory."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from coldline.arm import MemoryType
+from coldline.hypervisor.protocol import Data
+from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain
+from coldline.trace import Event, Op, Recorder
+
+
+class SimulatedMapping:
+    """See `coldline.hypervisor.Mapping`. Made by `SimulatedHost.map_foreign` alone.
+
+    Parameters
+    ----------
+    domain : SimulatedDomain
+        Whose memory.
+    bank : RamBank
+        The bank that it lies in.
+    address, size : int
+        The range, whole pages in `bank`.
+    memory_type : MemoryType
+        Of the builder's accesses.
+    record : Recorder
+        Takes the events of what the builder does through the mapping.
+    unmap : callable
+        Called once, with this mapping, when it is closed.
+    """
+
+    def __init__(
+        self,
+        domain: SimulatedDomain,
+        bank: RamBank,
+        address: int,
+        size: int,
+        memory_type: MemoryType,
+        *,
+        record: Recorder,
+        unmap: Callable[["SimulatedMapping"], None],
+    ) -> None:
+        self.domain = domain
+        self.address = address
+        self.size = size
+        self.memory_type = memory_type
+        self._bank = bank
+        self._record = record
+        self._unmap = unmap
+        self._open = True
+
+    def write(self, offset: int, data: Data) -> None:
+        """Copy `data` to the guest, once.
+
+        Raises
+        ------
+        HypervisorError
+            If any of it lies outside the mapping, or the mapping is closed.
+        """
+        source = memoryview(data)
+        self._check("write", offset, source.nbytes)
+        if source.nbytes:
+            start = self.address + offset - self._bank.base
+            self._bank.buffer[start : start + source.nbytes] = source.cast("B")
+            self._event(Op.WRITE, offset, source.nbytes)
+
+    def clean_invalidate(self, offset: int, size: int) -> None:
+        """Record DC CIVAC by the builder; nothing for a size of 0.
+
+        Raises
+        ------
+        HypervisorError
+            If any of it lies outside the mapping, the mapping is closed, or the domain is of arm32, whose
+            user space cannot maintain caches by address (Arm ARM DDI 0406 B3.18.6).
+        """
+        self._check("dc civac", offset, size)
+        if self.domain.architecture != "arm64":
+            where = f"dc civac {self.address + offset:#x}"
+            raise self.domain.error(where, "arm32 user space has no maintenance to the point of coherency")
+        if size:
+            self._event(Op.DC_CIVAC, offset, size)
+
+    def close(self) -> None:
+        """Unmap; once closed, nothing."""
+        if self._open:
+            self._open = False
+            self._unmap(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check(self, operation: str, offset: int, size: int) -> None:
+        where = f"{operation} {self.address + offset:#x}"
+        if not self._open:
+            raise self.domain.error(where, "the mapping is closed")
+        if offset < 0 or size < 0 or offset + size > self.size:
+            mapped = f"{self.address:#x} to {self.address + self.size:#x}"
+            raise self.domain.error(
+                where, f"{size:#x} bytes at offset {offset:#x} leave the mapping ({mapped})"
+            )
+
+    def _event(self, op: Op, offset: int, size: int) -> None:
+        self._record(Event(self.domain.model.builder_agent, op, self.address + offset, size))

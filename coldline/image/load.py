@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reading the files that a guest is made of, whatever they turn out to be.
+
+Files are read into private memory and not mapped: a mapping of a file that somebody truncates kills the
+process with SIGBUS, halfway through a build and without a word, and one that somebody rewrites is no longer
+what was checked. The price is one copy, bounded by the limit.
+"""
+
+import os
+import stat
+
+from coldline.errors import ImageError
+from coldline.image.arm64_image import parse_arm64_image
+from coldline.image.compression import gunzip, is_gzip
+from coldline.image.kernel import Kernel
+
+MAX_IMAGE = 1 << 30
+"""Bytes of a file, unless the caller says otherwise (Xen's too: tools/include/xenguest.h (4.17))."""
+
+MAX_UNPACKED = 1 << 30
+"""Bytes that a compressed kernel may unpack to, unless the caller says otherwise."""
+
+_CHUNK = 1 << 20
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def load_kernel(
+    path: str | os.PathLike[str],
+    *,
+    max_image: int = MAX_IMAGE,
+    max_unpacked: int = MAX_UNPACKED,
+) -> Kernel:
+    """Read and check an arm64 kernel: an Image, or one compressed with gzip.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    max_image : int
+        Bytes that the file may have.
+    max_unpacked : int
+        Bytes that it may unpack to.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read, is above a limit, or is anything but an arm64 Image for a little-endian kernel.
+    """
+    name = os.fspath(path)
+    data = load_blob(name, "kernel", max_image=max_image)
+    compression = None
+    if is_gzip(data):
+        data = gunzip(name, data, max_unpacked=max_unpacked)
+        compression = "gzip"
+        if is_gzip(data):
+            raise ImageError(name, "is gzip inside gzip: decompress it first")
+    return parse_arm64_image(name, data, compression)
+
+
+def load_blob(path: str | os.PathLike[str], what: str, *, max_image: int = MAX_IMAGE) -> memoryview:
+    """Read a file whole: a kernel, an initrd, a device tree.
+
+    A pipe is read too, to its end or one byte above the limit. A pipe with a name and no writer is empty.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    what : str
+        What it should be, for messages: ``initrd``.
+    max_image : int
+        Bytes that it may have.
+
+    Returns
+    -------
+    memoryview
+        Its bytes, at least one, read-only and private: later changes to the file do not show.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be opened or read, is empty, is above the limit, or is neither a file nor a pipe.
+    """
+    name = os.fspath(path)
+    try:
+        # O_NONBLOCK: to open a pipe that nobody writes to must not hang.
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError as error:
+        raise ImageError(name, f"cannot open the {what}: {error.strerror}") from error
+    except ValueError as error:
+        raise ImageError(repr(name), f"cannot open the {what}: {error}") from error
+    try:
+        data = _read(name, what, descriptor, max_image)
+    except OSError as error:
+        raise ImageError(name, f"cannot read the {what}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+    if not data:
+        raise ImageError(name, f"the {what} is empty")
+    return memoryview(data).toreadonly()
+
+
+def _read(name: str, what: str, descriptor: int, max_image: int) -> bytes | bytearray:
+    status = os.fstat(descriptor)
+    for is_kind, kind in _KINDS:
+        if is_kind(status.st_mode):
+            raise ImageError(name, f"the {what} is {kind}, not a file")
+    if status.st_size > max_image:
+        raise ImageError(
+            name, f"the {what} has {status.st_size} bytes, above the limit of {max_image} (--max-image)"
+        )
+    os.set_blocking(descriptor, True)
+    if status.st_size:
+        return _read_file(name, what, descriptor, status.st_size)
+    return _read_stream(name, what, descriptor, max_image)
+
+
+def _read_file(name: str, what: str, descriptor: int, size: int) -> bytes | bytearray:
+    first = os.read(descriptor, size)
+    if len(first) == size:
+        return first
+    data = bytearray(first)
+    while len(data) < size:
+        chunk = os.read(descriptor, min(_CHUNK, size - len(data)))
+        if not chunk:
+            raise ImageError(name, f"the {what} shrank from {size} to {len(data)} bytes while it was read")
+        data += chunk
+    return data
+
+
+def _read_stream(name: str, what: str, descriptor: int, max_image: int) -> bytearray:
+    """What a pipe holds, or a file that does not know its size (/proc)."""
+    data = bytearray()
+    while chunk := os.read(descriptor, min(_CHUNK, max_image + 1 - len(data))):
+        data += chunk
+        if len(data) > max_image:
+            raise ImageError(name, f"the {what} has more bytes than the limit of {max_image} (--max-image)")
+    return data

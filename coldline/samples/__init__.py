@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Small guests that come with coldline, each made to show one thing.
+
+A sample is a folder here with its source (``guest.S``, whose head tells how to build it) and the bytes
+assembled from that source (``guest.Image``).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from coldline.errors import UsageError
+
+__all__ = ["SAMPLES", "Sample", "sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A guest that comes with coldline.
+
+    Attributes
+    ----------
+    name : str
+        What it is called by, and its folder.
+    architecture : str
+        ``arm64`` or ``arm``.
+    summary : str
+        What it shows, in a line.
+    """
+
+    name: str
+    architecture: str
+    summary: str
+
+    @property
+    def image(self) -> Path:
+        """The kernel image."""
+        return self._folder / "guest.Image"
+
+    @property
+    def source(self) -> Path:
+        """The assembly that the image was built from."""
+        return self._folder / "guest.S"
+
+    @property
+    def _folder(self) -> Path:
+        return Path(__file__).parent / self.name
+
+
+SAMPLES: dict[str, Sample] = {
+    each.name: each
+    for each in (
+        Sample(
+            "midway-arm64",
+            "arm64",
+            "overwrites what its loader wrote with the MMU off, then looks again through the caches",
+        ),
+    )
+}
+"""Every sample by its name."""
+
+
+def sample(name: str) -> Sample:
+    """Return the sample called `name`.
+
+    Raises
+    ------
+    UsageError
+        If there is none; the message lists those that exist.
+    """
+    try:
+        return SAMPLES[name]
+    except KeyError:
+        raise UsageError(f"no sample is called {name!r}; there are: {', '.join(sorted(SAMPLES))}") from None

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Files of Debian's packages for other architectures, fetched with this host's own apt and never installed.
+
+From a shell, at the top of the tree::
+
+    python -m testbed.debian kernel arm64
+
+prints the path of Debian's current arm64 kernel, fetching it the first time. What was fetched stays in
+``.cache/debian`` at the top of the tree; ``COLDLINE_CACHE`` names another folder in place of ``.cache``.
+
+The host's apt sources serve, so a Debian host works as it is. Ubuntu keeps most architectures on a server of
+their own, which an Ubuntu host has to have in its sources; ``COLDLINE_APT_SOURCES`` names a file of apt
+sources (``.list`` or ``.sources``) to use in place of the host's.
+"""
+
+import argparse
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from coldline.errors import ColdlineError, UsageError
+
+__all__ = ["ARCHITECTURES", "FetchError", "cache_folder", "kernel", "main"]
+
+META_PACKAGES = {
+    # Debian's name first, then Ubuntu's
+    "arm64": ("linux-image-arm64", "linux-image-generic"),
+    "armhf": ("linux-image-armmp-lpae", "linux-image-generic-lpae"),
+}
+ARCHITECTURES = tuple(META_PACKAGES)
+"""The architectures whose kernels can be had."""
+
+_TIMEOUT_S = 1200
+_KERNEL_PACKAGE = re.compile(r"^ *Depends: (linux-image-\d\S*)$", re.MULTILINE)
+
+
+class FetchError(ColdlineError):
+    """A package could not be found, fetched or unpacked."""
+
+
+def cache_folder() -> Path:
+    """Return the folder that keeps what was fetched; it need not exist yet."""
+    root = os.environ.get("COLDLINE_CACHE") or Path(__file__).resolve().parent.parent / ".cache"
+    return Path(root).absolute() / "debian"
+
+
+def kernel(architecture: str = "arm64", *, refresh: bool = False) -> Path:
+    """Return Debian's current kernel for an architecture, as the package has it (arm64: an Image).
+
+    Parameters
+    ----------
+    architecture : str
+        One of `ARCHITECTURES`, by Debian's name.
+    refresh : bool
+        Ask the package servers for a newer one. Without it a kernel fetched before is returned as it is,
+        and nothing goes over the network.
+
+    Raises
+    ------
+    UsageError
+        If the architecture is not one of `ARCHITECTURES`.
+    FetchError
+        If there is no such package, or it could not be fetched.
+    """
+    if architecture not in META_PACKAGES:
+        raise UsageError(f"no kernel for {architecture!r}; there are: {', '.join(ARCHITECTURES)}")
+    folder = cache_folder() / architecture
+    if not refresh and (cached := _current(folder)):
+        return cached
+    try:
+        with _locked(folder):
+            # another process may have fetched it while this one waited
+            if not refresh and (cached := _current(folder)):
+                return cached
+            return _fetch_kernel(architecture, folder)
+    except OSError as error:
+        raise FetchError(f"{error.filename or folder}: {error.strerror}") from error
+
+
+def _fetch_kernel(architecture: str, folder: Path) -> Path:
+    for tool in ("apt-get", "apt-cache", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise FetchError(f"{tool} is not installed: kernels can be fetched on Debian and Ubuntu only")
+    options = _apt_options(architecture, folder)
+    # A source that has nothing for this architecture fails the update and does no other harm.
+    update = _run("apt-get", *options, "update", check=False)
+    package = _find_kernel_package(architecture, options, update)
+    target = folder / package.replace("linux-image-", "vmlinuz-", 1)
+    with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder) as temporary:
+        scratch = Path(temporary)
+        if not target.is_file():
+            _say(f"fetching {package} ({architecture})")
+            _run("apt-get", *options, "download", package, cwd=scratch)
+            (archive,) = scratch.glob("*.deb")
+            unpacked = scratch / "vmlinuz"
+            _unpack(archive, f"boot/{target.name}", unpacked)
+            unpacked.replace(target)
+        link = scratch / "current"
+        link.symlink_to(target.name)
+        link.replace(folder / "current")
+    return target
+
+
+def _find_kernel_package(
+    architecture: str, options: list[str], update: subprocess.CompletedProcess[str]
+) -> str:
+    """Find the package that the architecture's meta-package depends on now: its number moves on."""
+    names = META_PACKAGES[architecture]
+    for name in names:
+        depends = _run("apt-cache", *options, "depends", "--important", name, check=False)
+        if found := _KERNEL_PACKAGE.search(depends.stdout):
+            return found[1]
+    why = f" ({_last_line(update)})" if update.returncode else ""
+    raise FetchError(
+        f"the apt sources have neither {' nor '.join(names)} for {architecture}{why}; "
+        "COLDLINE_APT_SOURCES can name a file of sources that do"
+    )
+
+
+def _apt_options(architecture: str, folder: Path) -> list[str]:
+    """Return the options that give apt another architecture and state of its own, apart from the host's."""
+    lists, cache = folder / "apt" / "lists", folder / "apt" / "cache"
+    (lists / "partial").mkdir(parents=True, exist_ok=True)
+    (cache / "archives" / "partial").mkdir(parents=True, exist_ok=True)
+    settings = {
+        "APT::Architecture": architecture,
+        "APT::Architectures": architecture,
+        "Dir::State": folder / "apt",
+        "Dir::State::Lists": lists,
+        "Dir::State::status": "/dev/null",
+        "Dir::Cache": cache,
+        "Dir::Cache::archives": cache / "archives",
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "Acquire::Languages": "none",
+        "Acquire::Retries": 3,
+    }
+    if os.geteuid() == 0:
+        # apt's own user could not write to these folders
+        settings["APT::Sandbox::User"] = "root"
+    if sources := os.environ.get("COLDLINE_APT_SOURCES"):
+        if not Path(sources).is_file():
+            raise UsageError(f"COLDLINE_APT_SOURCES: no file {sources!r}")
+        settings["Dir::Etc::sourcelist"] = Path(sources).absolute()
+        settings["Dir::Etc::sourceparts"] = "/dev/null"
+    return ["-q", *(f"-o{name}={value}" for name, value in settings.items())]
+
+
+def _unpack(archive: Path, member: str, target: Path) -> None:
+    """Write one regular file of a Debian package to `target`."""
+    command = ["dpkg-deb", "--fsys-tarfile", os.fspath(archive)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        try:
+            with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
+                for entry in tar:
+                    if entry.isfile() and entry.name.removeprefix("./") == member:
+                        source = tar.extractfile(entry)
+                        assert source is not None
+                        with target.open("wb") as file:
+                            shutil.copyfileobj(source, file, 1 << 20)
+                        return
+        except (tarfile.TarError, EOFError) as error:
+            raise FetchError(f"{archive.name}: damaged: {error}") from error
+        finally:
+            process.kill()
+    raise FetchError(f"{archive.name}: no file {member}")
+
+
+def _current(folder: Path) -> Path | None:
+    link = folder / "current"
+    return link.resolve() if link.is_file() else None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` against other processes, making it if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(*command: str, check: bool = True, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    words = [word for word in command if not word.startswith("-")]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise FetchError(f"{' '.join(words)}: not done after {_TIMEOUT_S} s") from error
+    if check and done.returncode:
+        raise FetchError(f"{' '.join(words)}: {_last_line(done)}")
+    return done
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the last line of what a failed command complained of."""
+    errors = [line for line in done.stderr.splitlines() if line.startswith("E: ")] or done.stderr.splitlines()
+    return errors[-1].removeprefix("E: ") if errors else f"exit status {done.returncode}"
+
+
+def _say(line: str) -> None:
+    print(f"testbed.debian: {line}", file=sys.stderr, flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m testbed.debian", description="Fetch files of Debian's packages."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    kernel_parser = commands.add_parser("kernel", help="print the path of Debian's current kernel")
+    kernel_parser.add_argument("architecture", nargs="?", default="arm64", choices=ARCHITECTURES)
+    kernel_parser.add_argument("--refresh", action="store_true", help="look for a newer one")
+    options = parser.parse_args(arguments)
+    try:
+        print(kernel(options.architecture, refresh=options.refresh))
+    except ColdlineError as error:
+        _say(str(error))
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What tests of several rooms share."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    # testbed/ is no part of the installed package
+    sys.path.insert(0, str(ROOT))
+
+
+@pytest.fixture(scope="session")
+def debian_arm64_kernel() -> Path:
+    """Debian's current arm64 kernel, an Image of some 33 MB."""
+    from requirements_helper import require
+
+    from testbed import debian
+
+    try:
+        return debian.kernel("arm64")
+    except debian.FetchError as error:
+        require(False, f"no Debian kernel: {error}")
+        raise

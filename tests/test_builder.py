@@ -1,0 +1,518 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Building: exact events for each host model and strategy, bytes, and undoing after a failure at any call."""
+
+import dataclasses
+import itertools
+
+import pytest
+
+from coldline.builder import STRATEGIES, build
+from coldline.errors import HypervisorError, UsageError
+from coldline.guest.plan import Bank, Plan, Registers, Segment
+from coldline.hypervisor import HOST_MODELS
+from coldline.hypervisor.simulated import SimulatedHost, State
+from coldline.trace import Op
+
+IMAGE = bytes(range(1, 256)) * 24 + b"end"  # 0x17eb bytes
+REGISTERS = Registers(pc=0x40080000, general=(0x40100000, 0, 0, 0), pstate=0x3C5, sctlr=0x00C50078)
+
+
+def plan_for(architecture="arm64"):
+    """A bank of 2 MiB; a kernel of two pages of data, the second in part, and two of BSS."""
+    kernel = Segment("kernel", 0x40080000, memoryview(IMAGE), 0x4000)
+    return Plan(architecture, (Bank(0x40000000, 0x200000),), (kernel,), REGISTERS, exception_level=1)
+
+
+def host_of(model):
+    trace = []
+    return SimulatedHost(HOST_MODELS[model], trace.append), trace
+
+
+def lines(text):
+    return [line.strip() for line in text.strip().splitlines()]
+
+
+# What each host does to give RAM, and what it does when the guest is unpaused.
+
+POPULATE = {
+    "rfc": """
+        xen map 0x40000000 0x200000 normal-wb
+        xen write 0x40000000 0x200000
+        xen unmap 0x40000000 0x200000
+        xen dc civac 0x40000000 0x200000
+    """,
+    "xen-4.17-arm64": """
+        xen map 0x40000000 0x200000 normal-wb
+        xen write 0x40000000 0x200000
+        xen dc civac 0x40000000 0x200000
+        xen ic ialluis
+    """,
+    "xen-4.17-arm32": """
+        xen map 0x40000000 0x200000 normal-wb
+        xen write 0x40000000 0x200000
+        xen dc civac 0x40000000 0x200000
+        xen ic ialluis
+    """,
+    "xen-4.22-arm64": """
+        xen map 0x40000000 0x200000 normal-wb
+        xen dc civac 0x40000000 0x200000
+        xen write 0x40000000 0x200000
+        xen ic ialluis
+    """,
+    "kvm-arm64": """
+        kernel-linear map 0x40000000 0x200000 normal-wb
+        kernel-linear write 0x40000000 0x200000
+        vmm map 0x40000000 0x200000 normal-wb
+    """,
+    "kvm-s2fwb": """
+        kernel-linear map 0x40000000 0x200000 normal-wb
+        kernel-linear write 0x40000000 0x200000
+        vmm map 0x40000000 0x200000 normal-wb
+    """,
+}
+
+UNPAUSE = {
+    "rfc": "guest mmu off",
+    "xen-4.17-arm64": "guest mmu off",
+    "xen-4.17-arm32": "guest mmu off",
+    "xen-4.22-arm64": "guest mmu off",
+    "kvm-arm64": """
+        kvm dc civac 0x40000000 0x200000
+        kvm ic ivau 0x40000000 0x200000
+        guest mmu off
+    """,
+    "kvm-s2fwb": """
+        kvm ic ivau 0x40000000 0x200000
+        guest map 0x40000000 0x200000 normal-wb exec
+    """,
+}
+
+# What each strategy does on each kind of host in between. None: the host refuses.
+
+ON_RFC = {
+    "none": """
+        dom0 map 0x40080000 0x2000 normal-wb
+        dom0 write 0x40080000 0x17eb
+        dom0 write 0x400817eb 2069
+        dom0 unmap 0x40080000 0x2000
+    """,
+    "flush": """
+        dom0 map 0x40080000 0x2000 normal-wb
+        dom0 write 0x40080000 0x17eb
+        dom0 write 0x400817eb 2069
+        dom0 dc civac 0x40080000 0x2000
+        dom0 unmap 0x40080000 0x2000
+    """,
+    "uncached": """
+        dom0 map 0x40080000 0x2000 normal-nc
+        dom0 write 0x40080000 0x17eb
+        dom0 write 0x400817eb 2069
+        dom0 unmap 0x40080000 0x2000
+    """,
+    "hypercall": """
+        dom0 map 0x40080000 0x2000 normal-wb
+        dom0 write 0x40080000 0x17eb
+        dom0 write 0x400817eb 2069
+        dom0 unmap 0x40080000 0x2000
+        xen dc civac 0x40080000 0x4000
+    """,
+    "uncached-hypercall": """
+        dom0 map 0x40080000 0x2000 normal-nc
+        dom0 write 0x40080000 0x17eb
+        dom0 write 0x400817eb 2069
+        dom0 unmap 0x40080000 0x2000
+        xen dc civac 0x40080000 0x4000
+    """,
+}
+
+ON_XEN = {
+    "none": """
+        dom0-linear map 0x40080000 0x2000 normal-wb
+        dom0 map 0x40080000 0x2000 normal-wb
+        dom0 write 0x40080000 0x17eb
+        dom0 write 0x400817eb 2069
+        dom0 unmap 0x40080000 0x2000
+        dom0-linear unmap 0x40080000 0x2000
+    """,
+    "flush": """
+        dom0-linear map 0x40080000 0x2000 normal-wb
+        dom0 map 0x40080000 0x2000 normal-wb
+        dom0 write 0x40080000 0x17eb
+        dom0 write 0x400817eb 2069
+        dom0 dc civac 0x40080000 0x2000
+        dom0 unmap 0x40080000 0x2000
+        dom0-linear unmap 0x40080000 0x2000
+    """,
+    "uncached": """
+        dom0-linear map 0x40080000 0x2000 normal-wb
+        dom0 map 0x40080000 0x2000 normal-nc
+        dom0 write 0x40080000 0x17eb
+        dom0 write 0x400817eb 2069
+        dom0 unmap 0x40080000 0x2000
+        dom0-linear unmap 0x40080000 0x2000
+    """,
+    "hypercall": """
+        dom0-linear map 0x40080000 0x2000 normal-wb
+        dom0 map 0x40080000 0x2000 normal-wb
+        dom0 write 0x40080000 0x17eb
+        dom0 write 0x400817eb 2069
+        dom0 unmap 0x40080000 0x2000
+        dom0-linear unmap 0x40080000 0x2000
+        xen dc civac 0x40080000 0x4000
+        xen ic ialluis
+    """,
+    "uncached-hypercall": """
+        dom0-linear map 0x40080000 0x2000 normal-wb
+        dom0 map 0x40080000 0x2000 normal-nc
+        dom0 write 0x40080000 0x17eb
+        dom0 write 0x400817eb 2069
+        dom0 unmap 0x40080000 0x2000
+        dom0-linear unmap 0x40080000 0x2000
+        xen dc civac 0x40080000 0x4000
+        xen ic ialluis
+    """,
+}
+
+NO_NC = (
+    "load kernel at 0x40080000: domain 1: map 0x40080000: "
+    "on {} the builder's mapping can be normal-wb, not normal-nc"
+)
+NO_FLUSH = "flush kernel at 0x40080000: domain 1: flush 0x40080000: {} has no such call"
+
+ON_KVM = {
+    "none": """
+        vmm write 0x40080000 0x17eb
+        vmm write 0x400817eb 2069
+    """,
+    "flush": """
+        vmm write 0x40080000 0x17eb
+        vmm write 0x400817eb 2069
+        vmm dc civac 0x40080000 0x2000
+    """,
+    "uncached": NO_NC,
+    "hypercall": NO_FLUSH,
+    "uncached-hypercall": NO_NC,
+}
+
+LOAD = {
+    "rfc": ON_RFC,
+    "xen-4.17-arm64": ON_XEN,
+    "xen-4.17-arm32": ON_XEN,
+    "xen-4.22-arm64": ON_XEN,
+    "kvm-arm64": ON_KVM,
+    "kvm-s2fwb": ON_KVM,
+}
+
+COMBINATIONS = [
+    pytest.param(model, strategy, id=f"{model}-{strategy}")
+    for model in HOST_MODELS
+    for strategy in STRATEGIES
+    if strategy != "syscall" and not (model == "xen-4.17-arm32" and strategy == "flush")
+]
+WORKING = [case for case in COMBINATIONS if LOAD[case.values[0]][case.values[1]] not in (NO_NC, NO_FLUSH)]
+
+
+@pytest.mark.parametrize(("model", "strategy"), WORKING)
+def test_exact_events(model, strategy):
+    host, trace = host_of(model)
+    domain = build(plan_for(HOST_MODELS[model].architectures[0]), strategy, host)
+    assert [str(event) for event in trace] == lines(POPULATE[model]) + lines(LOAD[model][strategy])
+    trace.clear()
+    host.unpause(domain)
+    assert [str(event) for event in trace] == lines(UNPAUSE[model])
+
+
+@pytest.mark.parametrize(("model", "strategy"), [case for case in COMBINATIONS if case not in WORKING])
+def test_what_a_host_cannot_do_is_refused_and_undone(model, strategy):
+    host, _ = host_of(model)
+    with pytest.raises(HypervisorError) as error:
+        build(plan_for(), strategy, host)
+    assert str(error.value) == LOAD[model][strategy].format(model)
+    assert (host.domains, host.has_allocated_memory) == ((), False)
+
+
+@pytest.mark.parametrize(("model", "strategy"), WORKING)
+def test_what_is_built(model, strategy):
+    host, _ = host_of(model)
+    domain = build(plan_for(HOST_MODELS[model].architectures[0]), strategy, host)
+    assert (domain.state, domain.mapped, domain.registers) == (State.PAUSED, 0, REGISTERS)
+    assert (domain.model.name, domain.vcpus, domain.max_memory) == (model, 1, 0x200000)
+    (bank,) = domain.banks
+    expected = bytes(0x80000) + IMAGE + bytes(0x200000 - 0x80000 - len(IMAGE))
+    assert bytes(bank.buffer) == expected
+    host.destroy(domain)
+    assert not host.has_allocated_memory
+
+
+@pytest.mark.parametrize(("model", "strategy"), WORKING)
+def test_traces_keep_the_rules_of_aliases(model, strategy):
+    """Two guests in a row on one host: no map over a live one, no unmap or write of what is not mapped."""
+    host, trace = host_of(model)
+    for _ in range(2):
+        domain = build(two_banks(HOST_MODELS[model].architectures[0]), strategy, host)
+        host.unpause(domain)
+        host.destroy(domain)
+    live = set()
+    for event in trace:
+        pages = {
+            (event.agent, page)
+            for page in range(event.address >> 12, (event.address + event.size + 4095) >> 12)
+        }
+        if event.op in (Op.MAP, Op.UNMAP):
+            assert event.size > 0
+            assert not (event.address | event.size) % 4096
+            assert live.isdisjoint(pages) if event.op is Op.MAP else pages <= live, str(event)
+            live ^= pages
+        elif event.op is Op.WRITE:
+            assert pages <= live, str(event)
+
+
+def two_banks(architecture="arm64"):
+    return Plan(
+        architecture,
+        (Bank(0x40000000, 0x200000), Bank(0x200000000, 0x4000)),
+        (
+            Segment("kernel", 0x40000000, memoryview(IMAGE), 0x4000),
+            Segment("initrd", 0x40004000, memoryview(b""), 0x1000),
+            Segment("dtb", 0x200000000, memoryview(bytes(4096)), 0x1000),
+        ),
+        REGISTERS,
+        exception_level=1,
+    )
+
+
+def test_segments_are_all_loaded_before_any_is_flushed():
+    host, trace = host_of("rfc")
+    build(two_banks(), "hypercall", host)
+    assert [str(event) for event in trace] == lines("""
+        xen map 0x40000000 0x200000 normal-wb
+        xen write 0x40000000 0x200000
+        xen unmap 0x40000000 0x200000
+        xen dc civac 0x40000000 0x200000
+        xen map 0x200000000 0x4000 normal-wb
+        xen write 0x200000000 0x4000
+        xen unmap 0x200000000 0x4000
+        xen dc civac 0x200000000 0x4000
+        dom0 map 0x40000000 0x2000 normal-wb
+        dom0 write 0x40000000 0x17eb
+        dom0 write 0x400017eb 2069
+        dom0 unmap 0x40000000 0x2000
+        dom0 map 0x200000000 0x1000 normal-wb
+        dom0 write 0x200000000 0x1000
+        dom0 unmap 0x200000000 0x1000
+        xen dc civac 0x40000000 0x4000
+        xen dc civac 0x200000000 0x1000
+    """)
+
+
+# Strategies by name
+
+
+def test_strategies():
+    assert {
+        name: (one.mapping_type.word, one.user_clean_invalidate, one.hypercall, one.architectures)
+        for name, one in STRATEGIES.items()
+    } == {
+        "none": ("normal-wb", False, False, ("arm64", "arm32")),
+        "flush": ("normal-wb", True, False, ("arm64",)),
+        "syscall": ("normal-wb", False, False, ("arm32",)),
+        "uncached": ("normal-nc", False, False, ("arm64", "arm32")),
+        "hypercall": ("normal-wb", False, True, ("arm64", "arm32")),
+        "uncached-hypercall": ("normal-nc", False, True, ("arm64", "arm32")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("strategy", "architecture", "message"),
+    [
+        (
+            "syscall",
+            "arm64",
+            "no strategy 'syscall' on arm64: "
+            "it is Armv7 Linux's cacheflush; arm64 user space has DC CIVAC: use flush",
+        ),
+        ("syscall", "arm32", "strategy 'syscall' on arm32 is not supported yet"),
+        (
+            "flush",
+            "arm32",
+            "no strategy 'flush' on arm32: "
+            "arm32 user space has no maintenance to the point of coherency: use hypercall",
+        ),
+        ("none", "x86", "no strategy 'none' on x86: it is for arm64 and arm32"),
+        (
+            "magic",
+            "arm64",
+            "no strategy 'magic'; there are none, flush, syscall, uncached, hypercall, uncached-hypercall",
+        ),
+    ],
+)
+def test_strategies_that_there_are_not(strategy, architecture, message):
+    host, trace = host_of("rfc")
+    with pytest.raises(UsageError) as error:
+        build(plan_for(architecture), strategy, host)
+    assert str(error.value) == message
+    assert (host.domains, trace) == ((), [])
+
+
+# Failures
+
+
+class Faulty:
+    """Passes calls on to a host, and fails the Nth of them; what undoes things, it does first."""
+
+    def __init__(self, host, fail_at):
+        self._host = host
+        self._counter = itertools.count(1)
+        self._fail_at = fail_at
+        self.failed = None
+
+    def _call(self, name, function, *arguments, **options):
+        fails = next(self._counter) == self._fail_at
+        if fails:
+            self.failed = name
+        if fails and name != "close":
+            raise HypervisorError(f"{name} failed")
+        result = function(*arguments, **options)
+        if fails:
+            raise HypervisorError(f"{name} failed")
+        return result
+
+    def create_domain(self, *arguments, **options):
+        return self._call("create", self._host.create_domain, *arguments, **options)
+
+    def populate(self, *arguments):
+        self._call("populate", self._host.populate, *arguments)
+
+    def map_foreign(self, *arguments):
+        return FaultyMapping(self, self._call("map", self._host.map_foreign, *arguments))
+
+    def flush(self, *arguments):
+        self._call("flush", self._host.flush, *arguments)
+
+    def set_registers(self, *arguments):
+        self._call("set registers", self._host.set_registers, *arguments)
+
+    def destroy(self, domain):
+        self._host.destroy(domain)
+
+
+class FaultyMapping:
+    def __init__(self, owner, mapping):
+        self._owner, self._mapping = owner, mapping
+        self.memory_type = mapping.memory_type
+
+    def write(self, *arguments):
+        self._owner._call("write", self._mapping.write, *arguments)
+
+    def clean_invalidate(self, *arguments):
+        self._owner._call("clean", self._mapping.clean_invalidate, *arguments)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._owner._call("close", self._mapping.close)
+
+
+STEPS = {
+    "none": ["create", "populate", "map", "write", "write", "close", "set registers"],
+    "flush": ["create", "populate", "map", "write", "write", "clean", "close", "set registers"],
+    "uncached": ["create", "populate", "map", "write", "write", "close", "set registers"],
+    "hypercall": ["create", "populate", "map", "write", "write", "close", "flush", "set registers"],
+    "uncached-hypercall": ["create", "populate", "map", "write", "write", "close", "flush", "set registers"],
+}
+STEP_NAMES = {
+    "create": "create the domain",
+    "populate": "populate RAM at 0x40000000",
+    "map": "load kernel at 0x40080000",
+    "write": "load kernel at 0x40080000",
+    "clean": "load kernel at 0x40080000",
+    "close": "load kernel at 0x40080000",
+    "flush": "flush kernel at 0x40080000",
+    "set registers": "set registers",
+}
+
+
+@pytest.mark.parametrize(("model", "strategy"), WORKING)
+def test_a_failure_at_any_call_leaves_nothing(model, strategy):
+    plan = plan_for(HOST_MODELS[model].architectures[0])
+    failed = []
+    for fail_at in itertools.count(1):
+        host, trace = host_of(model)
+        faulty = Faulty(host, fail_at)
+        try:
+            build(plan, strategy, faulty)
+            break
+        except HypervisorError as error:
+            message = str(error)
+        failed.append(faulty.failed)
+        assert message == f"{STEP_NAMES[faulty.failed]}: {faulty.failed} failed"
+        assert (host.domains, host.has_allocated_memory) == ((), False)
+        assert live_agents(trace) <= {"xen", "kernel-linear"}, "only what is always mapped still is"
+    assert failed == STEPS[strategy]
+
+
+def live_agents(trace):
+    balance = {}
+    for event in trace:
+        change = {Op.MAP: event.size, Op.UNMAP: -event.size}.get(event.op, 0)
+        balance[event.agent] = balance.get(event.agent, 0) + change
+    return {agent for agent, size in balance.items() if size}
+
+
+def test_an_interrupt_is_undone_and_passed_on():
+    host, _ = host_of("xen-4.17-arm64")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    host.set_registers = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        build(plan_for(), "none", host)
+    assert (host.domains, host.has_allocated_memory) == ((), False)
+
+
+def test_a_failure_to_undo_is_told_with_the_failure():
+    host, _ = host_of("rfc")
+
+    def refuse(domain):
+        raise HypervisorError(f"domain {domain.domid}: destroy: busy")
+
+    faulty = Faulty(host, fail_at=2)
+    faulty.destroy = refuse
+    with pytest.raises(HypervisorError) as error:
+        build(plan_for(), "none", faulty)
+    assert str(error.value) == (
+        "populate RAM at 0x40000000: populate failed; "
+        "then its domain could not be destroyed: domain 1: destroy: busy"
+    )
+
+
+def test_a_mapping_of_another_type_than_asked_for_is_not_used():
+    host, trace = host_of("xen-4.17-arm64")
+    honest = host.map_foreign
+
+    def dishonest(domain, address, size, memory_type):
+        return honest(domain, address, size, type(memory_type).NORMAL_WB)
+
+    host.map_foreign = dishonest
+    with pytest.raises(HypervisorError) as error:
+        build(plan_for(), "uncached", host)
+    assert str(error.value) == (
+        "load kernel at 0x40080000: domain 1: map 0x40080000: normal-wb instead of normal-nc"
+    )
+    assert not any(event.agent == "dom0" and event.op is Op.WRITE for event in trace)
+    assert host.domains == ()
+
+
+def test_a_segment_outside_ram_is_refused_and_undone():
+    host, _ = host_of("rfc")
+    plan = plan_for()
+    stray = dataclasses.replace(plan.segments[0], address=0x401FF000)
+    with pytest.raises(HypervisorError) as error:
+        build(dataclasses.replace(plan, segments=(stray,)), "none", host)
+    assert str(error.value) == (
+        "load kernel at 0x401ff000: domain 1: map 0x401ff000: "
+        "0x2000 bytes from there are not all in one bank of its RAM"
+    )
+    assert (host.domains, host.has_allocated_memory) == ((), False)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Host models are complete, consistent data."""
+
+import dataclasses
+
+import pytest
+
+from coldline.arm import MemoryType
+from coldline.errors import UsageError
+from coldline.hypervisor import HOST_MODELS, Lives, host_model
+from coldline.trace import Op
+
+MODELS = list(HOST_MODELS.values())
+WB, NC = MemoryType.NORMAL_WB, MemoryType.NORMAL_NC
+
+
+@pytest.fixture(params=MODELS, ids=lambda model: model.name)
+def model(request):
+    return request.param
+
+
+def test_registry():
+    assert {name: model.architectures for name, model in HOST_MODELS.items()} == {
+        "rfc": ("arm64", "arm32"),
+        "xen-4.17-arm64": ("arm64",),
+        "xen-4.17-arm32": ("arm32",),
+        "xen-4.22-arm64": ("arm64",),
+        "kvm-arm64": ("arm64",),
+        "kvm-s2fwb": ("arm64",),
+    }
+    assert all(model.name == name for name, model in HOST_MODELS.items())
+    assert host_model("rfc") is HOST_MODELS["rfc"]
+
+
+def test_unknown_name_lists_those_that_exist():
+    with pytest.raises(UsageError) as error:
+        host_model("xen-5")
+    assert str(error.value) == (
+        "no host model 'xen-5'; "
+        "there are rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb"
+    )
+
+
+def test_everything_cites_a_source_that_has_a_known_form(model):
+    rules = [model.allocation, model.flush, model.first_run, model.caches_on]
+    sources = [alias.source for alias in model.aliases] + [rule.source for rule in rules if rule is not None]
+    assert all(source.startswith(("xen ", "linux ", "xen-devel, ")) for source in sources), sources
+
+
+def test_rules_hold_only_scrubs_and_maintenance(model):
+    can = {Op.WRITE, Op.DC_CIVAC, Op.IC_IVAU, Op.IC_IALLUIS}
+    assert model.allocation.steps.count(Op.WRITE) == 1
+    for rule in (model.flush, model.first_run, model.caches_on):
+        assert rule is None or set(rule.steps) <= can - {Op.WRITE}
+
+
+def test_a_scrubber_has_an_alias_to_scrub_through(model):
+    lives = {alias.lives for alias in model.aliases if alias.agent == model.allocation.agent}
+    assert lives & {Lives.ALWAYS, Lives.DURING_SCRUB, Lives.ONCE_USED}
+
+
+def test_an_agent_has_one_alias(model):
+    agents = [alias.agent for alias in model.aliases]
+    assert len(agents) == len(set(agents))
+
+
+def test_a_lasting_builder_mapping_has_one_type(model):
+    assert model.builder_mapping_outlives_build == (model.builder_agent == "vmm")
+    assert model.mapping_types == ((WB,) if model.builder_mapping_outlives_build else (WB, NC))
+
+
+def test_what_tells_the_models_apart():
+    steps = {name: model.allocation.steps for name, model in HOST_MODELS.items()}
+    assert steps["xen-4.17-arm64"].index(Op.WRITE) < steps["xen-4.17-arm64"].index(Op.DC_CIVAC)
+    assert steps["xen-4.22-arm64"].index(Op.WRITE) > steps["xen-4.22-arm64"].index(Op.DC_CIVAC)
+    assert [name for name, model in HOST_MODELS.items() if model.flush_on_cache_toggle] == ["kvm-arm64"]
+    assert [name for name, model in HOST_MODELS.items() if model.forced_write_back] == ["kvm-s2fwb"]
+    assert {name: model.options for name, model in HOST_MODELS.items() if model.options} == {
+        "kvm-s2fwb": ("idc",)
+    }
+    assert [name for name, model in HOST_MODELS.items() if model.flush is None] == ["kvm-arm64", "kvm-s2fwb"]
+
+
+def test_models_are_immutable(model):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        model.name = "other"
+    with pytest.raises(TypeError):
+        HOST_MODELS["other"] = model

@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The simulated host: bytes, bounds, lives of domains and of aliases."""
+
+import ctypes
+import re
+import resource
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coldline.arm import MemoryType
+from coldline.errors import HypervisorError
+from coldline.guest.plan import Registers
+from coldline.hypervisor import HOST_MODELS, Hypervisor
+from coldline.hypervisor.simulated import SimulatedDomain, SimulatedHost, State
+from coldline.hypervisor.simulated.ranges import RangeSet
+from coldline.trace import PAGE_SIZE
+
+WB, NC, WT, DEVICE = (
+    MemoryType.NORMAL_WB,
+    MemoryType.NORMAL_NC,
+    MemoryType.NORMAL_WT,
+    MemoryType.DEVICE,
+)
+RAM, SIZE = 0x40000000, 0x10000
+REGISTERS = Registers(pc=RAM, general=(0, 0, 0, 0), pstate=0x3C5, sctlr=0x00C50078)
+
+
+class Rig:
+    """A host and what it recorded."""
+
+    def __init__(self, model="xen-4.17-arm64"):
+        self.trace = []
+        self.host = SimulatedHost(HOST_MODELS[model], self.trace.append)
+        self.architecture = self.host.model.architectures[0]
+
+    def domain(self, *banks):
+        domain = self.host.create_domain(self.architecture, max_memory=1 << 40, vcpus=1)
+        for base, size in banks or [(RAM, SIZE)]:
+            self.host.populate(domain, base, size)
+        return domain
+
+    def running(self, *banks):
+        domain = self.domain(*banks)
+        self.host.set_registers(domain, REGISTERS)
+        self.host.unpause(domain)
+        return domain
+
+    def new(self):
+        """What was recorded since the last call, as text."""
+        text = [str(event) for event in self.trace]
+        self.trace.clear()
+        return text
+
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.fixture
+def rig():
+    return Rig()
+
+
+def says(text):
+    return pytest.raises(HypervisorError, match=f"^{re.escape(text)}$")
+
+
+def test_it_speaks_the_protocol():
+    host: Hypervisor[SimulatedDomain] = Rig().host
+    assert host.domains == ()
+
+
+# Bytes
+
+
+def test_written_bytes_are_in_the_bank(rig):
+    domain = rig.domain()
+    with rig.host.map_foreign(domain, RAM + 0x1000, 0x2000, WB) as mapping:
+        mapping.write(5, b"hello")
+        mapping.write(0x1FFF, memoryview(b"!"))
+    (bank,) = domain.banks
+    expected = bytearray(SIZE)
+    expected[0x1005:0x100A], expected[0x2FFF] = b"hello", ord("!")
+    assert (bank.base, bank.size, bank.end) == (RAM, SIZE, RAM + SIZE)
+    assert bytes(bank.buffer) == bytes(expected)
+
+
+def test_data_of_any_item_size_is_written_as_bytes(rig):
+    domain = rig.domain()
+    words = memoryview(bytes(range(16))).cast("I")
+    rig.new()
+    with rig.host.map_foreign(domain, RAM, PAGE_SIZE, NC) as mapping:
+        mapping.write(0, words)
+        assert mapping.memory_type is NC
+    assert bytes(domain.banks[0].buffer[:17]) == bytes(range(16)) + b"\0"
+    assert "dom0 write 0x40000000 16" in rig.new()
+
+
+def test_a_bank_is_memory_for_an_emulator(rig):
+    domain = rig.domain()
+    (bank,) = domain.banks
+    native = (ctypes.c_ubyte * bank.size).from_buffer(bank.buffer)
+    native[3] = 0xAB
+    assert bank.buffer[3] == 0xAB
+    rig.host.destroy(domain)
+    assert native[3] == 0xAB, "bytes stay for those who hold them"
+    assert not rig.host.has_allocated_memory
+
+
+def test_memory_is_committed_only_as_it_is_written(rig):
+    before = resident_bytes()
+    domain = rig.domain((RAM, 8 << 30))
+    domain.banks[0].buffer[-1] = 1
+    assert resident_bytes() - before < 64 << 20
+    assert [str(event) for event in rig.trace if event.size] == [
+        "xen map 0x40000000 0x200000000 normal-wb",
+        "xen write 0x40000000 0x200000000",
+        "xen dc civac 0x40000000 0x200000000",
+    ]
+
+
+def test_a_freed_page_comes_back_scrubbed(rig):
+    domain = rig.domain()
+    domain.banks[0].buffer[0] = 1
+    rig.host.destroy(domain)
+    assert domain.banks == ()
+    assert rig.domain().banks[0].buffer[0] == 0
+
+
+# Refusals
+
+
+def test_refusals_of_create():
+    host = Rig("xen-4.17-arm64").host
+    with says("create domain: xen-4.17-arm64 runs arm64 guests, not arm32"):
+        host.create_domain("arm32", 1 << 20, 1)
+    with says("create domain: 0 bytes of memory and 1 vcpus"):
+        host.create_domain("arm64", 0, 1)
+    with says("create domain: 4096 bytes of memory and 0 vcpus"):
+        host.create_domain("arm64", 4096, 0)
+    assert host.domains == ()
+
+
+def test_refusals_of_populate(rig):
+    domain = rig.domain()
+    other = rig.host.create_domain("arm64", 0x2000, 1)
+    rig.new()
+    with says("domain 1: populate 0x4000f000: the page at 0x4000f000 is allocated already"):
+        rig.host.populate(domain, RAM + 0xF000, 0x2000)
+    with says("domain 2: populate 0x3ffff000: the page at 0x40000000 is allocated already"):
+        rig.host.populate(other, RAM - 0x1000, 0x2000)
+    with says("domain 2: populate 0x80000000: 0x3000 bytes are more than its maximum of 0x2000"):
+        rig.host.populate(other, 0x80000000, 0x3000)
+    for address, size in [(RAM + 1, 0x1000), (RAM, 0x1001), (RAM, 0), (RAM, -0x1000)]:
+        with pytest.raises(HypervisorError, match="are not whole pages"):
+            rig.host.populate(other, address, size)
+    for address in (-0x1000, (1 << 52) - 0x1000):
+        with pytest.raises(HypervisorError, match="leave the address space"):
+            rig.host.populate(other, address, 0x2000)
+    assert rig.new() == []
+    assert other.banks == ()
+
+
+def test_no_address_space_left_is_an_error_and_changes_nothing(rig):
+    domain = rig.host.create_domain("arm64", 1 << 52, 1)
+    with pytest.raises(
+        HypervisorError, match=r"^domain 1: populate 0x0: no 0x10000000000000 bytes of memory: "
+    ):
+        rig.host.populate(domain, 0, 1 << 52)
+    assert not rig.host.has_allocated_memory
+    assert rig.new() == []
+
+
+def test_refusals_of_map(rig):
+    domain = rig.domain((RAM, SIZE), (RAM + SIZE, SIZE))
+    rig.new()
+    with says("domain 1: map 0x4001f000: 0x2000 bytes from there are not all in one bank of its RAM"):
+        rig.host.map_foreign(domain, RAM + 0x1F000, 0x2000, WB)
+    with says("domain 1: map 0x4000f000: 0x2000 bytes from there are not all in one bank of its RAM"):
+        rig.host.map_foreign(domain, RAM + 0xF000, 0x2000, WB)
+    with says("domain 1: map 0x40000000: 0x1 bytes from there are not whole pages"):
+        rig.host.map_foreign(domain, RAM, 1, WB)
+    assert (rig.new(), domain.mapped) == ([], 0)
+    with (
+        rig.host.map_foreign(domain, RAM, 0x2000, WB),
+        says("domain 1: map 0x40001000: the page at 0x40001000 is mapped already"),
+    ):
+        rig.host.map_foreign(domain, RAM + 0x1000, 0x2000, WB)
+    rig.host.map_foreign(domain, RAM + 0x1000, 0x2000, WB).close()
+
+
+@pytest.mark.parametrize("model", HOST_MODELS)
+@pytest.mark.parametrize("memory_type", MemoryType)
+def test_a_memory_type_is_honoured_or_refused(model, memory_type):
+    rig = Rig(model)
+    domain = rig.domain()
+    if memory_type in rig.host.model.mapping_types:
+        with rig.host.map_foreign(domain, RAM, SIZE, memory_type) as mapping:
+            assert mapping.memory_type is memory_type
+    else:
+        rig.new()
+        with pytest.raises(HypervisorError) as error:
+            rig.host.map_foreign(domain, RAM, SIZE, memory_type)
+        can = "normal-wb" if model.startswith("kvm") else "normal-wb and normal-nc"
+        assert str(error.value) == (
+            f"domain 1: map 0x40000000: on {model} the builder's mapping can be {can}, not {memory_type.word}"
+        )
+        assert rig.new() == []
+
+
+def test_bounds_of_a_mapping(rig):
+    domain = rig.domain()
+    mapping = rig.host.map_foreign(domain, RAM + 0x1000, 0x1000, WB)
+    rig.new()
+    limits = "leave the mapping (0x40001000 to 0x40002000)"
+    with says(f"domain 1: write 0x40001fff: 0x2 bytes at offset 0xfff {limits}"):
+        mapping.write(0xFFF, b"ab")
+    with says(f"domain 1: write 0x40000fff: 0x1 bytes at offset -0x1 {limits}"):
+        mapping.write(-1, b"a")
+    with says(f"domain 1: dc civac 0x40001000: 0x1001 bytes at offset 0x0 {limits}"):
+        mapping.clean_invalidate(0, 0x1001)
+    with pytest.raises(HypervisorError, match="leave the mapping"):
+        mapping.clean_invalidate(1, -1)
+    mapping.write(0x1000, b"")
+    mapping.clean_invalidate(0x1000, 0)
+    assert rig.new() == []
+    assert not any(domain.banks[0].buffer)
+
+
+def test_a_closed_mapping_does_nothing(rig):
+    domain = rig.domain()
+    mapping = rig.host.map_foreign(domain, RAM, 0x1000, WB)
+    mapping.close()
+    rig.new()
+    mapping.close()
+    with says("domain 1: write 0x40000000: the mapping is closed"):
+        mapping.write(0, b"a")
+    with says("domain 1: dc civac 0x40000000: the mapping is closed"):
+        mapping.clean_invalidate(0, 1)
+    assert (rig.new(), domain.mapped) == ([], 0)
+
+
+def test_arm32_user_space_has_no_dc_civac():
+    rig = Rig("xen-4.17-arm32")
+    domain = rig.domain()
+    with (
+        rig.host.map_foreign(domain, RAM, 0x1000, WB) as mapping,
+        says(
+            "domain 1: dc civac 0x40000040: arm32 user space has no maintenance to the point of coherency",
+        ),
+    ):
+        mapping.clean_invalidate(64, 64)
+
+
+def test_refusals_of_flush(rig):
+    domain = rig.domain()
+    rig.new()
+    with says("domain 1: flush 0x40010000: 0x1000 bytes from there are not all in one bank of its RAM"):
+        rig.host.flush(domain, RAM + SIZE, 0x1000)
+    with says("domain 1: flush 0x40000000: 0x40 bytes from there are not whole pages"):
+        rig.host.flush(domain, RAM, 64)
+    assert rig.new() == []
+    kvm = Rig("kvm-arm64")
+    with says("domain 1: flush 0x40000000: kvm-arm64 has no such call"):
+        kvm.host.flush(kvm.domain(), RAM, SIZE)
+
+
+def test_what_only_a_paused_domain_takes(rig):
+    domain = rig.domain()
+    with says("domain 1: unpause: its registers are not set"):
+        rig.host.unpause(domain)
+    with says("domain 1: toggle caches: it is paused"):
+        rig.host.guest_caches_toggled(domain, enabled=True)
+    rig.host.set_registers(domain, REGISTERS)
+    assert domain.registers is REGISTERS
+    rig.host.unpause(domain)
+    with says("domain 1: unpause: it is running"):
+        rig.host.unpause(domain)
+    with says("domain 1: set registers: it is running"):
+        rig.host.set_registers(domain, REGISTERS)
+    with says("domain 1: populate 0x80000000: it is running"):
+        rig.host.populate(domain, 0x80000000, 0x1000)
+    with says("domain 1: flush 0x40000000: it is running"):
+        rig.host.flush(domain, RAM, SIZE)
+
+
+def test_a_domain_of_another_host(rig):
+    domain = Rig().domain()
+    with says("domain 1: destroy: it is another host's"):
+        rig.host.destroy(domain)
+
+
+# Ends
+
+
+@pytest.mark.parametrize("model", HOST_MODELS)
+def test_destroy_frees(model):
+    rig = Rig(model)
+    first, second = rig.running(), rig.domain((0x80000000, SIZE))
+    rig.host.destroy(first)
+    assert (first.state, first.banks, rig.host.domains) == (State.DEAD, (), (second,))
+    third = rig.domain()
+    assert third.domid == 3
+    rig.host.destroy(second)
+    rig.host.destroy(third)
+    assert (rig.host.domains, rig.host.has_allocated_memory) == ((), False)
+
+
+def test_double_destroy(rig):
+    domain = rig.domain()
+    rig.host.destroy(domain)
+    rig.new()
+    with says("domain 1: destroy: it is dead"):
+        rig.host.destroy(domain)
+    with says("domain 1: map 0x40000000: it is dead"):
+        rig.host.map_foreign(domain, RAM, 0x1000, WB)
+    assert rig.new() == []
+
+
+@pytest.mark.parametrize("model", ["xen-4.17-arm64", "kvm-arm64"])
+def test_a_mapped_domain_dies_when_it_is_unmapped(model):
+    rig = Rig(model)
+    domain = rig.domain()
+    one = rig.host.map_foreign(domain, RAM, 0x1000, WB)
+    two = rig.host.map_foreign(domain, RAM + 0x1000, 0x1000, WB)
+    rig.host.destroy(domain)
+    assert (domain.state, rig.host.domains) == (State.DYING, (domain,))
+    with says("domain 1: destroy: it is dying"):
+        rig.host.destroy(domain)
+    with says("domain 1: map 0x40002000: it is dying"):
+        rig.host.map_foreign(domain, RAM + 0x2000, 0x1000, WB)
+    with pytest.raises(HypervisorError, match="is allocated already"):
+        rig.domain()
+    two.write(0, b"still there")
+    two.close()
+    assert domain.state is State.DYING
+    one.close()
+    assert (domain.state, domain.banks) == (State.DEAD, ())
+
+
+# Aliases
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("rfc", []),
+        ("xen-4.17-arm64", []),
+        ("xen-4.17-arm32", ["xen unmap 0x40000000 0x10000"]),
+        ("xen-4.22-arm64", []),
+        ("kvm-arm64", ["vmm unmap 0x40000000 0x10000"]),
+        ("kvm-s2fwb", ["guest unmap 0x40000000 0x10000", "vmm unmap 0x40000000 0x10000"]),
+    ],
+)
+def test_events_of_a_running_guests_end(model, expected):
+    rig = Rig(model)
+    domain = rig.running()
+    rig.new()
+    rig.host.destroy(domain)
+    assert rig.new() == expected
+
+
+def test_a_permanent_alias_is_mapped_once_for_a_page(rig):
+    rig.host.destroy(rig.domain())
+    rig.new()
+    rig.domain((RAM - 0x1000, SIZE + 0x2000))
+    assert rig.new() == [
+        "xen map 0x3ffff000 0x1000 normal-wb",
+        "xen map 0x40010000 0x1000 normal-wb",
+        "xen write 0x3ffff000 0x12000",
+        "xen dc civac 0x3ffff000 0x12000",
+        "xen ic ialluis",
+    ]
+
+
+def test_a_slot_is_mapped_anew_for_the_next_guest():
+    rig = Rig("xen-4.17-arm32")
+    rig.host.destroy(rig.domain())
+    rig.new()
+    rig.domain()
+    assert rig.new() == [
+        "xen map 0x40000000 0x10000 normal-wb",
+        "xen write 0x40000000 0x10000",
+        "xen dc civac 0x40000000 0x10000",
+        "xen ic ialluis",
+    ]
+
+
+def test_foreign_mapping_of_a_running_guest(rig):
+    domain = rig.running()
+    rig.new()
+    with rig.host.map_foreign(domain, RAM, 0x1000, NC):
+        pass
+    assert rig.new() == [
+        "dom0-linear map 0x40000000 0x1000 normal-wb",
+        "dom0 map 0x40000000 0x1000 normal-nc",
+        "dom0 unmap 0x40000000 0x1000",
+        "dom0-linear unmap 0x40000000 0x1000",
+    ]
+
+
+def test_kvm_flushes_every_bank_when_caches_first_go_on():
+    rig = Rig("kvm-arm64")
+    domain = rig.running((RAM, SIZE), (0x80000000, SIZE))
+    rig.new()
+    rig.host.guest_caches_toggled(domain, enabled=False)
+    assert rig.new() == []
+    rig.host.guest_caches_toggled(domain, enabled=True)
+    assert rig.new() == ["kvm dc civac 0x40000000 0x10000", "kvm dc civac 0x80000000 0x10000"]
+    for enabled in (False, True):
+        rig.host.guest_caches_toggled(domain, enabled=enabled)
+    assert rig.new() == []
+
+
+@pytest.mark.parametrize("model", [name for name in HOST_MODELS if name != "kvm-arm64"])
+def test_other_hosts_do_not_see_caches_go_on(model):
+    rig = Rig(model)
+    domain = rig.running()
+    rig.new()
+    rig.host.guest_caches_toggled(domain, enabled=True)
+    assert rig.new() == []
+
+
+# Range sets
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 30), st.integers(1, 12))))
+def test_range_set_is_a_set(steps):
+    ranges, model = RangeSet(), set()
+    for add, start, length in steps:
+        touched = set(range(start, start + length))
+        pieces = (ranges.add if add else ranges.remove)(start, start + length)
+        assert pieces == sorted(pieces)
+        changed = [address for low, high in pieces for address in range(low, high)]
+        assert sorted(changed) == sorted(touched - model if add else touched & model)
+        model = model | touched if add else model - touched
+        held = [address for low, high in ranges.overlap(0, 100) for address in range(low, high)]
+        assert held == sorted(model)
+        assert bool(ranges) == bool(model)
