@@ -18,10 +18,11 @@ LAST_LEVEL = 3
 _VALID = Descriptor.VALID.mask
 _TABLE = Descriptor.TABLE.mask
 _ADDRESS = Descriptor.ADDRESS.mask
-_PXN = Descriptor.PXN.mask
-_PXN_TABLE = Descriptor.PXN_TABLE.mask
+_PXN_LSB = Descriptor.PXN.lsb
+_PXN_TABLE_LSB = Descriptor.PXN_TABLE.lsb
 _ATTR_LSB = Descriptor.ATTR_INDEX.lsb
 _UPPER_HALF = Tcr.T1SZ.lsb
+_ADDRESS_AND_BELOW = (1 << 48) - 1
 
 
 def nibble_type(nibble: int) -> int:
@@ -121,14 +122,19 @@ def attribute_index(descriptor: int) -> int:
     return (descriptor >> _ATTR_LSB) & 7
 
 
-def leaf_executable(descriptor: int) -> bool:
-    """Whether the level that owns the tables may execute from a leaf: PXN at EL1, XN's lower half at EL2."""
-    return not descriptor & _PXN
+def leaf_never(descriptor: int) -> int:
+    """A leaf's execute-never bits: 1 for PXN, 2 for UXN (XN in a regime without EL0)."""
+    return (descriptor >> _PXN_LSB) & 3
 
 
-def table_executable(descriptor: int) -> bool:
-    """Whether a table descriptor lets what is below it be executable: PXNTable."""
-    return not descriptor & _PXN_TABLE
+def table_never(descriptor: int) -> int:
+    """The same that a table descriptor imposes on all below it: PXNTable, UXNTable."""
+    return (descriptor >> _PXN_TABLE_LSB) & 3
 
 
-_ADDRESS_AND_BELOW = (1 << 48) - 1
+def executable(never: int, level: int) -> bool:
+    """Whether any code of the regime of exception level `level` may be fetched from there.
+
+    At EL1 that is EL1's or EL0's; EL2 without VHE has one execute-never bit, UXN's.
+    """
+    return not never & 2 if level == 2 else never != 3

@@ -70,7 +70,7 @@ def entries(findings: list[Finding], line: int) -> Iterator[HazardEntry]:
     for finding in sorted(findings, key=lambda finding: (finding.number, finding.address)):
         for index in range(finding.lines):
             base = finding.address + index * line
-            for bad in finding.badness:
+            for bad in sorted(finding.badness, key=lambda bad: (bad.start, bad.hazard is Hazard.STALE)):
                 yield HazardEntry(
                     finding.number,
                     finding.where,

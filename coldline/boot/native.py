@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What compiled callbacks need and Python lacks: memory at an address, and the emulator's own functions.
+
+The emulator's functions are named as external symbols, not taken as pointers, so that what is compiled can
+be cached on disk and is right in the next process as well.
+"""
+
+from typing import Any
+
+import numba
+import unicorn
+from llvmlite import binding, ir
+from numba import types
+from numba.extending import intrinsic, register_jitable
+from unicorn.unicorn_py3 import unicorn as unicorn_module
+
+from coldline.arm import vmsa
+
+for _name in ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl"):
+    _function = getattr(unicorn_module.uclib, _name)
+    binding.add_symbol(_name, unicorn_module.ctypes.cast(_function, unicorn_module.ctypes.c_void_p).value)
+
+uc_emu_stop = types.ExternalFunction("uc_emu_stop", types.int32(types.voidptr))
+uc_reg_read = types.ExternalFunction("uc_reg_read", types.int32(types.voidptr, types.int32, types.uintp))
+uc_reg_write = types.ExternalFunction("uc_reg_write", types.int32(types.voidptr, types.int32, types.uintp))
+
+UNICORN_VERSION = unicorn.__version__
+
+
+def _load(bits: int) -> Any:
+    kind = getattr(types, f"uint{bits}")
+
+    @intrinsic
+    def load(context: Any, address: Any) -> Any:
+        def code(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.load(builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()))
+
+        return kind(types.uintp), code
+
+    return load
+
+
+def _store(bits: int) -> Any:
+    kind = getattr(types, f"uint{bits}")
+
+    @intrinsic
+    def store(context: Any, address: Any, value: Any) -> Any:
+        def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()))
+            return ctx.get_dummy_value()
+
+        return types.void(types.uintp, kind), code
+
+    return store
+
+
+load8, load16, load32, load64 = (_load(bits) for bits in (8, 16, 32, 64))
+store8, store16, store32, store64 = (_store(bits) for bits in (8, 16, 32, 64))
+
+compiled = numba.njit(cache=True, error_model="numpy", boundscheck=False)
+"""Compiles a function for the callbacks; kept on disk."""
+
+for _function in (
+    vmsa.nibble_type,
+    vmsa.attribute_type,
+    vmsa.walk_type,
+    vmsa.granule_bits,
+    vmsa.input_bits,
+    vmsa.start_level,
+    vmsa.level_shift,
+    vmsa.table_base,
+    vmsa.is_valid,
+    vmsa.is_table,
+    vmsa.is_leaf,
+    vmsa.next_table,
+    vmsa.output_base,
+    vmsa.attribute_index,
+    vmsa.leaf_never,
+    vmsa.table_never,
+    vmsa.executable,
+):
+    register_jitable(_function)

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Follows the guest's translation tables, so that its aliases are known as they come and go.
+
+Speculation reaches whatever is mapped, used or not. So every leaf of every live table is counted for the
+page that it maps; where a page's first leaf of a kind comes, or its last one goes, the alias is an event. A
+new leaf counts from the store that makes it valid; one that is taken out counts until a TLB invalidation.
+
+All functions here are compiled into the emulator's callbacks; `s` is the record of `coldline.boot.state`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from coldline.arm import vmsa
+from coldline.arm.fields import Sctlr
+from coldline.boot.native import compiled, load8, load16, load64, store8, store16, store64
+from coldline.boot.state import KINDS, PENDING
+from coldline.trace.columns import EXECUTABLE
+from coldline.trace.events import Op
+
+_M = Sctlr.M.mask
+_C = Sctlr.C.mask
+_I = Sctlr.I.mask
+_MAP, _UNMAP = int(Op.MAP), int(Op.UNMAP)
+_MMU_ON, _MMU_OFF = int(Op.MMU_ON), int(Op.MMU_OFF)
+_ICACHE_ON, _ICACHE_OFF = int(Op.ICACHE_ON), int(Op.ICACHE_OFF)
+_DCACHE_ON, _DCACHE_OFF = int(Op.DCACHE_ON), int(Op.DCACHE_OFF)
+_WRITE_BACK = vmsa.NORMAL_WB
+NOWHERE = 0xFFFFFFFFFFFFFFFF
+_STACK = 512 * 4
+
+
+@compiled
+def emit(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
+    """Append an event, laid out as `EVENT_DTYPE`."""
+    at = s.events + s.count * np.uint64(24)
+    store64(at, np.uint64(address))
+    store64(at + np.uint64(8), np.uint64(size))
+    store64(at + np.uint64(16), np.uint64(agent << 32 | op << 48 | attributes << 56))
+    s.count += np.uint64(1)
+
+
+@compiled
+def agent_of(memory_type: int) -> int:
+    """The agent (index into `AGENTS`) that is the guest's aliases of a type."""
+    return 0 if memory_type == _WRITE_BACK else memory_type + 1
+
+
+@compiled
+def page_index(s: Any, address: int) -> int:
+    """The number of the RAM page at a physical address, counted over all banks, or -1 outside of RAM."""
+    for bank in range(s.banks):
+        offset = np.uint64(address) - s.bank_base[bank]
+        if offset < s.bank_size[bank]:
+            return np.int64(s.bank_page[bank] + (offset >> np.uint64(12)))
+    return -1
+
+
+@compiled
+def page_address(s: Any, index: int) -> int:
+    """The physical address of a RAM page."""
+    address = np.uint64(0)
+    for bank in range(s.banks):
+        if np.uint64(index) >= s.bank_page[bank]:
+            address = s.bank_base[bank] + ((np.uint64(index) - s.bank_page[bank]) << np.uint64(12))
+    return np.int64(address)
+
+
+@compiled
+def read_descriptor(s: Any, address: int) -> int:
+    """The 8 bytes at a physical address; 0, which is invalid, outside of RAM."""
+    for bank in range(s.banks):
+        offset = np.uint64(address) - s.bank_base[bank]
+        if offset < s.bank_size[bank]:
+            return np.int64(load64(s.bank_pointer[bank] + offset))
+    return np.int64(0)
+
+
+# One agent's switches ---------------------------------------------------------------------------------------
+
+
+@compiled
+def _switch_agent(s: Any, agent: int, sctlr: int, before: int) -> None:
+    """The events from SCTLR `before` to `sctlr`: the MMU first on the way on, last on the way off."""
+    changed = sctlr ^ before
+    if changed & _M and sctlr & _M:
+        emit(s, 0, 0, _MMU_ON, agent, 0)
+    if changed & _C:
+        emit(s, 0, 0, _DCACHE_ON if sctlr & _C else _DCACHE_OFF, agent, 0)
+    if changed & _I:
+        emit(s, 0, 0, _ICACHE_ON if sctlr & _I else _ICACHE_OFF, agent, 0)
+    if changed & _M and not sctlr & _M:
+        emit(s, 0, 0, _MMU_OFF, agent, 0)
+
+
+@compiled
+def switch(s: Any, sctlr: int, before: int) -> None:
+    """The guest's SCTLR is now `sctlr` and was `before`: say so for each of its agents."""
+    if s.forced:
+        return
+    for agent in range(4):
+        if s.introduced >> np.uint64(agent) & np.uint64(1):
+            _switch_agent(s, agent, sctlr, before)
+
+
+@compiled
+def introduce(s: Any, agent: int) -> None:
+    """Make an agent known in the trace: it starts with everything on, as the trace's rules say."""
+    if not s.introduced >> np.uint64(agent) & np.uint64(1):
+        s.introduced |= np.uint64(1) << np.uint64(agent)
+        now = np.int64(s.sctlr[s.el])
+        # Nothing has been said of the instruction cache: say it either way.
+        _switch_agent(s, agent, now, _M | _C | (~now & _I))
+
+
+# Counting leaves --------------------------------------------------------------------------------------------
+
+
+@compiled
+def _alias(s: Any, page: int, memory_type: int) -> int:
+    """0 where no leaf of the type maps the page, 1 where one does, 2 where an executable one does."""
+    at = s.refs + np.uint64(2 * (page * KINDS + 2 * memory_type))
+    if load16(at + np.uint64(2)):
+        return 2
+    return 1 if load16(at) else 0
+
+
+@compiled
+def _emit_change(s: Any, first: int, end: int, memory_type: int, before: int, after: int) -> None:
+    if before == after or s.forced:
+        return
+    agent = agent_of(memory_type)
+    introduce(s, agent)
+    address, size = page_address(s, first), (end - first) << 12
+    if before:
+        emit(s, address, size, _UNMAP, agent, 0)
+    if after:
+        emit(s, address, size, _MAP, agent, 1 + memory_type | (EXECUTABLE if after == 2 else 0))
+
+
+@compiled
+def _count_leaf(s: Any, address: int, size: int, kind: int, change: int) -> None:
+    """Count a leaf in or out for each RAM page that it maps, in runs of pages that change alike."""
+    memory_type = kind >> 1
+    run_first, run_before, run_after = -1, 0, 0
+    previous = -2
+    for offset in range(0, size, 4096):
+        page = page_index(s, address + offset)
+        if page < 0:
+            continue
+        before = _alias(s, page, memory_type)
+        at = s.refs + np.uint64(2 * (page * KINDS + kind))
+        count = np.int64(load16(at)) + change
+        store16(at, np.uint16(min(max(count, 0), 65535)))
+        after = _alias(s, page, memory_type)
+        if page != previous + 1 or before != run_before or after != run_after:
+            if run_first >= 0:
+                _emit_change(s, run_first, previous + 1, memory_type, run_before, run_after)
+            run_first, run_before, run_after = page, before, after
+        previous = page
+    if run_first >= 0:
+        _emit_change(s, run_first, previous + 1, memory_type, run_before, run_after)
+
+
+@compiled
+def _leaf_kind(s: Any, descriptor: int, never: int) -> int:
+    """2 * type + executable of a leaf, below tables that impose `never`."""
+    memory_type = vmsa.attribute_type(np.int64(s.mair[s.el]), vmsa.attribute_index(descriptor))
+    runs = vmsa.executable(never | vmsa.leaf_never(descriptor), np.int64(s.el))
+    return 2 * memory_type + (1 if runs else 0)
+
+
+@compiled
+def _granule_of(s: Any, upper: bool) -> int:
+    return vmsa.granule_bits(np.int64(s.tcr[s.el]), upper)
+
+
+@compiled
+def _register_tables(s: Any, root: int, level: int, never: int, granule: int, entries: int) -> None:
+    """Take a table and all below it as live, unless it is known already; count their leaves in."""
+    stack = np.empty((_STACK, 4), np.int64)
+    stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = root, level, never, entries
+    depth = 1
+    while depth:
+        depth -= 1
+        table, at_level, limits, count = stack[depth]
+        page = page_index(s, table)
+        if page < 0 or load8(s.levels + np.uint64(page)):
+            continue
+        for part in range(max(1, count >> 9)):
+            part_page = page_index(s, table + (part << 12))
+            if part_page >= 0:
+                store8(s.levels + np.uint64(part_page), np.uint8(1 + at_level | granule << 3))
+                store8(s.never + np.uint64(part_page), np.uint8(limits))
+        for index in range(count):
+            descriptor = read_descriptor(s, table + 8 * index)
+            if not vmsa.is_valid(descriptor):
+                continue
+            if vmsa.is_table(descriptor, at_level):
+                if depth < _STACK:
+                    stack[depth, 0] = vmsa.next_table(descriptor, granule)
+                    stack[depth, 1] = at_level + 1
+                    stack[depth, 2] = limits | vmsa.table_never(descriptor)
+                    stack[depth, 3] = 1 << (granule - 3)
+                    depth += 1
+            elif vmsa.is_leaf(descriptor, at_level, granule):
+                base = vmsa.output_base(descriptor, at_level, granule)
+                size = 1 << vmsa.level_shift(at_level, granule)
+                _count_leaf(s, base, size, _leaf_kind(s, descriptor, limits), 1)
+
+
+@compiled
+def register_root(s: Any, upper: bool) -> None:
+    """Take the tables of TTBR0 or TTBR1 as live."""
+    tcr = np.int64(s.tcr[s.el])
+    if tcr & (1 << (23 if upper else 7)) and s.el == 1:
+        return  # TCR_EL1.EPD1 or EPD0: no walks from this root
+    granule, bits = vmsa.granule_bits(tcr, upper), vmsa.input_bits(tcr, upper)
+    level = vmsa.start_level(bits, granule)
+    ttbr = np.int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el])
+    root = vmsa.table_base(ttbr, bits, granule)
+    _register_tables(s, root, level, 0, granule, 1 << (bits - vmsa.level_shift(level, granule)))
+
+
+@compiled
+def rescan(s: Any) -> None:
+    """Count all leaves anew from the present roots, and say what has changed."""
+    pages = np.int64(s.pages)
+    before = np.empty((pages, 4), np.uint8)
+    for page in range(pages):
+        for memory_type in range(4):
+            before[page, memory_type] = _alias(s, page, memory_type)
+        for kind in range(KINDS):
+            store16(s.refs + np.uint64(2 * (page * KINDS + kind)), np.uint16(0))
+        store8(s.levels + np.uint64(page), np.uint8(0))
+    s.pending_count = np.uint64(0)
+    s.rescan = np.uint64(0)
+    forced, s.forced = s.forced, np.uint64(1)  # counting is silent: what changed is said below
+    register_root(s, False)
+    if s.el == 1:
+        register_root(s, True)
+    s.forced = forced
+    for memory_type in range(4):
+        run = 0
+        for page in range(1, pages + 1):
+            if page < pages and (
+                before[page, memory_type] == before[run, memory_type]
+                and _alias(s, page, memory_type) == _alias(s, run, memory_type)
+                and page_address(s, page) - page_address(s, run) == (page - run) << 12
+            ):
+                continue
+            was, now = np.int64(before[run, memory_type]), _alias(s, run, memory_type)
+            _emit_change(s, run, page, memory_type, was, now)
+            run = page
+
+
+# As the guest runs ------------------------------------------------------------------------------------------
+
+
+@compiled
+def table_write(s: Any, address: int, size: int, value: int, page: int) -> None:
+    """The guest is about to store into a live table."""
+    if size != 8 or address & 7:
+        s.rescan = np.uint64(1)
+        return
+    mark = np.int64(load8(s.levels + np.uint64(page)))
+    level, granule = (mark & 7) - 1, mark >> 3
+    never = np.int64(load8(s.never + np.uint64(page)))
+    old = read_descriptor(s, address)
+    if old == value:
+        return
+    if vmsa.is_valid(old):
+        if vmsa.is_leaf(old, level, granule) and not vmsa.is_table(old, level) and s.pending_count < PENDING:
+            at = s.pending + s.pending_count * np.uint64(24)
+            store64(at, np.uint64(vmsa.output_base(old, level, granule)))
+            store64(at + np.uint64(8), np.uint64(1 << vmsa.level_shift(level, granule)))
+            store64(at + np.uint64(16), np.uint64(_leaf_kind(s, old, never)))
+            s.pending_count += np.uint64(1)
+        else:
+            s.rescan = np.uint64(1)
+    if vmsa.is_valid(value):
+        if vmsa.is_table(value, level):
+            below = never | vmsa.table_never(value)
+            table = vmsa.next_table(value, granule)
+            _register_tables(s, table, level + 1, below, granule, 1 << (granule - 3))
+        elif vmsa.is_leaf(value, level, granule):
+            base = vmsa.output_base(value, level, granule)
+            _count_leaf(s, base, 1 << vmsa.level_shift(level, granule), _leaf_kind(s, value, never), 1)
+
+
+@compiled
+def tlb_invalidated(s: Any) -> None:
+    """A TLB invalidation: what was taken out of the tables is gone now."""
+    if s.rescan:
+        rescan(s)
+        return
+    for index in range(s.pending_count):
+        at = s.pending + np.uint64(index * 24)
+        base, size = np.int64(load64(at)), np.int64(load64(at + np.uint64(8)))
+        _count_leaf(s, base, size, np.int64(load64(at + np.uint64(16))), -1)
+    s.pending_count = np.uint64(0)
