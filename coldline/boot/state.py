@@ -79,6 +79,8 @@ STATE_DTYPE = np.dtype(
         ("pending_count", "u8"),
         ("rescan", "u8"),
         ("introduced", "u8"),
+        ("sweep", "u8"),
+        ("stage2", "u8"),
         ("maintenance", "u8"),
         ("bank_base", "u8", (MAX_BANKS,)),
         ("bank_size", "u8", (MAX_BANKS,)),

@@ -104,8 +104,8 @@ def _open(path: str, blob: memoryview) -> "Fdt":
 def _check_blocks(path: str, tree: "Fdt") -> None:
     """Check that no two blocks share a byte.
 
-    fdt_check_full does not. Where they do, an edit of one can overwrite the end of another, and fdt_pack then
-    writes outside its buffer: it takes the error that fdt_num_mem_rsv returns for a number of entries.
+    fdt_check_full does not. Where they do, an edit of one can overwrite the end of another, and fdt_open_into
+    then writes outside its buffer: it counts with the error that fdt_num_mem_rsv returns (libfdt 1.7).
     """
     if tree.version() < _VERSION:
         raise ImageError(path, f"the device tree has version {tree.version()}; {_VERSION} is needed")

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The emulator's callbacks, compiled: every access of the guest becomes an event.
+
+The emulator asks us for each translation (UC_TLB_VIRTUAL), so every table walk is ours to see, and the
+physical address that we answer with carries the access's memory type in a tag that memory callbacks get back.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import carray, cfunc, from_dtype, types
+from unicorn import arm64_const
+from unicorn.unicorn_const import UC_MEM_WRITE
+
+from coldline.arm import fields, vmsa
+from coldline.arm.fields import Sctlr
+from coldline.arm.maintenance import TLBI_CRN
+from coldline.boot import native
+from coldline.boot.native import compiled, load8, load32, load64, store8, store32, store64
+from coldline.boot.state import (
+    DRAIN,
+    FLUSH_CODE,
+    LIMIT,
+    RUNNING,
+    STATE_DTYPE,
+    SWITCH,
+    TAG_SHIFT,
+    TLB_ENTRIES,
+    WATCHED,
+)
+from coldline.boot.tables import NOWHERE, agent_of, emit, page_index, read_descriptor, table_write, tlb_invalidated
+from coldline.trace.events import Op
+
+_STATE = from_dtype(STATE_DTYPE)
+_M = Sctlr.M.mask
+_C = Sctlr.C.mask
+_ADDRESS_MASK = (1 << TAG_SHIFT) - 1
+_PAGE_MASK = 0xFFF
+_ALL_PERMISSIONS = 7
+_LINE = 64
+_READ, _WRITE, _FETCH, _WALK = int(Op.READ), int(Op.WRITE), int(Op.FETCH), int(Op.WALK)
+_ZVA = int(Op.DC_ZVA)
+_IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_IALLUIS)
+_SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))
+_ISW, _CISW, _IVAC, _CIVAC = int(Op.DC_ISW), int(Op.DC_CISW), int(Op.DC_IVAC), int(Op.DC_CIVAC)
+_PC = arm64_const.UC_ARM64_REG_PC
+_PSTATE = arm64_const.UC_ARM64_REG_PSTATE
+_WATCHED_KEYS = tuple(WATCHED)
+_COUNTERS = tuple(register.key for register in (fields.CNTPCT_EL0, fields.CNTVCT_EL0, fields.PMCCNTR_EL0))
+
+uc_emu_stop, uc_reg_read, uc_reg_write = native.uc_emu_stop, native.uc_reg_read, native.uc_reg_write
+
+
+@compiled
+def _stop(uc: Any, s: Any, reason: int) -> None:
+    """Stop with the program counter in step."""
+    s.reason = np.uint64(reason)
+    if s.skip_sync:
+        store8(s.skip_sync, np.uint8(0))
+    uc_emu_stop(uc)
+
+
+@compiled
+def _note_pc(s: Any, pc: int) -> None:
+    """Keep the program counter of the event that was appended last, where it is wanted."""
+    if s.pcs:
+        store64(s.pcs + (s.count - np.uint64(1)) * np.uint64(8), np.uint64(pc))
+
+
+@compiled
+def walk(s: Any, address: int) -> int:
+    """Translate a virtual address by the guest's tables: tagged physical address, or -1 for a fault.
+
+    Each descriptor that is read is an event.
+    """
+    sctlr = np.int64(s.sctlr[s.el])
+    if not sctlr & _M:
+        return address & _ADDRESS_MASK
+    tcr = np.int64(s.tcr[s.el])
+    upper = s.el == 1 and (address >> 55) & 1 != 0
+    granule, bits = vmsa.granule_bits(tcr, upper), vmsa.input_bits(tcr, upper)
+    walk_type = vmsa.walk_type(tcr, upper) if sctlr & _C else vmsa.NORMAL_NC
+    if s.forced:
+        walk_type = vmsa.NORMAL_WB
+    table = vmsa.table_base(np.int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]), bits, granule)
+    level = vmsa.start_level(bits, granule)
+    width = bits
+    while True:
+        shift = vmsa.level_shift(level, granule)
+        at = table + 8 * ((address >> shift) & ((1 << (width - shift)) - 1))
+        if page_index(s, at) >= 0:
+            emit(s, at, 8, _WALK, 0, 1 + walk_type)
+            _note_pc(s, np.int64(s.block))
+        descriptor = read_descriptor(s, at)
+        if not vmsa.is_valid(descriptor):
+            return -1
+        if vmsa.is_table(descriptor, level):
+            table = vmsa.next_table(descriptor, granule)
+            level += 1
+            width = shift
+            continue
+        if not vmsa.is_leaf(descriptor, level, granule):
+            return -1
+        physical = vmsa.output_base(descriptor, level, granule) | (address & ((1 << shift) - 1))
+        if page_index(s, physical) < 0:
+            return physical & _ADDRESS_MASK
+        index = vmsa.attribute_index(descriptor)
+        memory_type = vmsa.attribute_type(np.int64(s.mair[s.el]), index)
+        return physical & _ADDRESS_MASK | (1 + memory_type) << TAG_SHIFT
+
+
+@compiled
+def _fill(s: Any, address: int) -> int:
+    """Walk and remember the page, as the emulator's own TLB does."""
+    physical = walk(s, address)
+    if physical >= 0:
+        page = np.uint64(address) >> np.uint64(12)
+        slot = (page & np.uint64(TLB_ENTRIES - 1)) << np.uint64(3)
+        store64(s.tlb_keys + slot, page)
+        store64(s.tlb_values + slot, np.uint64(physical & ~_PAGE_MASK))
+    return physical
+
+
+@compiled
+def _translate(s: Any, address: int) -> int:
+    page = np.uint64(address) >> np.uint64(12)
+    slot = (page & np.uint64(TLB_ENTRIES - 1)) << np.uint64(3)
+    if load64(s.tlb_keys + slot) == page:
+        return np.int64(load64(s.tlb_values + slot)) | (address & _PAGE_MASK)
+    return _fill(s, address)
+
+
+@compiled
+def forget_translations(s: Any) -> None:
+    """Empty our TLB."""
+    for index in range(TLB_ENTRIES):
+        store64(s.tlb_keys + np.uint64(8 * index), np.uint64(NOWHERE))
+
+
+@cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, types.voidptr), cache=True)
+def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
+    """A load or a store is about to happen."""
+    s = carray(user, 1, _STATE)[0]
+    address = np.int64(tagged & np.uint64(_ADDRESS_MASK))
+    page = page_index(s, address)
+    if page < 0:
+        return
+    tag = np.int64(tagged >> np.uint64(TAG_SHIFT))
+    agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
+    s.accesses += np.uint64(1)
+    inside = 4096 - (address & _PAGE_MASK)
+    if size > inside:
+        s.crossings += np.uint64(1)
+        size = inside
+    if kind == UC_MEM_WRITE:
+        if s.virtual and load8(s.levels + np.uint64(page)):
+            table_write(s, address, size, value, page)
+        s.sweep = np.uint64(0)
+        emit(s, address, size, _WRITE, agent, 0)
+    else:
+        emit(s, address, size, _READ, agent, 0)
+    if s.pcs:
+        uc_reg_read(uc, _PC, s.scratch_at)
+        _note_pc(s, np.int64(s.scratch))
+
+
+@cfunc(types.void(types.voidptr, types.uint64, types.uint32, types.voidptr), cache=True)
+def on_block(uc: Any, address: int, size: int, user: Any) -> None:
+    """A run of instructions is about to be executed; a stop asked for here comes before its first one."""
+    s = carray(user, 1, _STATE)[0]
+    s.block = address
+    if s.el_changed:
+        _stop(uc, s, SWITCH)
+        return
+    if s.count >= s.high_water:
+        _stop(uc, s, DRAIN)
+        return
+    if s.instructions >= s.limit:
+        _stop(uc, s, LIMIT)
+        return
+    tagged = _translate(s, np.int64(address))
+    physical = tagged & _ADDRESS_MASK
+    if s.stale_low < s.stale_high:
+        end = np.uint64(physical + np.int64(size))
+        if np.uint64(physical) < s.stale_high and end > s.stale_low:
+            _stop(uc, s, FLUSH_CODE)
+            return
+    if s.skip_sync and not s.pcs:
+        store8(s.skip_sync, np.uint8(1))
+    s.instructions += np.uint64(size >> 2)
+    if tagged >= 0 and page_index(s, physical) >= 0:
+        tag = tagged >> TAG_SHIFT
+        agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
+        emit(s, physical, np.int64(size), _FETCH, agent, 0)
+        _note_pc(s, np.int64(address))
+
+
+@cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, types.voidptr), cache=True)
+def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool:
+    """The emulator needs a translation; False is a translation fault."""
+    s = carray(user, 1, _STATE)[0]
+    uc_reg_read(uc, _PSTATE, s.scratch_at)
+    level = (s.scratch >> np.uint64(2)) & np.uint64(3)
+    if level == 0:
+        level = np.uint64(1)
+    if level != s.el:
+        s.el_changed = np.uint64(1)
+        s.el = level
+        forget_translations(s)
+    physical = _fill(s, np.int64(address))
+    if physical < 0:
+        s.fault, s.faulted = address, np.uint64(1)
+        return False
+    store64(entry, np.uint64(physical & ~_PAGE_MASK))
+    store32(entry + np.uint64(8), np.uint32(_ALL_PERMISSIONS))
+    return True
+
+
+@compiled
+def _encoding(register: int) -> int:
+    """What `SystemRegister.key` gives, from the emulator's description of the instruction."""
+    crn, crm = np.int64(load32(register)), np.int64(load32(register + np.uint64(4)))
+    op0, op1 = np.int64(load32(register + np.uint64(8))), np.int64(load32(register + np.uint64(12)))
+    return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | np.int64(load32(register + np.uint64(16)))
+
+
+@compiled
+def _zero_block(s: Any, address: int) -> None:
+    for bank in range(s.banks):
+        offset = np.uint64(address) - s.bank_base[bank]
+        if offset < s.bank_size[bank]:
+            for index in range(0, _LINE, 8):
+                store64(s.bank_pointer[bank] + offset + np.uint64(index), np.uint64(0))
+
+
+@compiled
+def _sweep(s: Any, op: int) -> None:
+    """Set/way maintenance comes as a sweep over a cache's lines: it is meant to reach all of RAM, once.
+
+    The instructions of one sweep are one event a bank, at the first of them; any store or other maintenance
+    ends the sweep.
+    """
+    if s.stage2 and s.el == 1 and op == _ISW:
+        op = _CISW
+    if s.sweep != np.uint64(1 + op):
+        s.sweep = np.uint64(1 + op)
+        for bank in range(s.banks):
+            emit(s, np.int64(s.bank_base[bank]), np.int64(s.bank_size[bank]), op, 0, 0)
+
+
+@compiled
+def _maintain(s: Any, op: int, value: int) -> bool:
+    """A cache maintenance instruction with its register's value; True where it was carried out here."""
+    if op in (_IC_IALLU, _IC_IALLUIS):
+        s.stale_low, s.stale_high = np.uint64(0), np.uint64(NOWHERE)
+        emit(s, 0, 0, op, 0, 0)
+        return False
+    if op in _SETWAY:
+        _sweep(s, op)
+        return False
+    s.sweep = np.uint64(0)
+    tagged = _translate(s, value)
+    address = (tagged & _ADDRESS_MASK) & ~(_LINE - 1)
+    if tagged < 0 or page_index(s, address) < 0:
+        return False
+    if op == _IC_IVAU:
+        s.stale_low = min(s.stale_low, np.uint64(address))
+        s.stale_high = max(s.stale_high, np.uint64(address + _LINE))
+    if s.stage2 and s.el == 1 and op == _IVAC:
+        op = _CIVAC
+    tag = tagged >> TAG_SHIFT
+    agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
+    emit(s, address, _LINE, op, agent, 0)
+    if op == _ZVA:
+        s.accesses += np.uint64(1)
+        _zero_block(s, address)
+        return True
+    return False
+
+
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, types.voidptr), cache=True)
+def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
+    """SYS: cache and TLB maintenance. Not 0 where the emulator must not do it itself."""
+    s = carray(user, 1, _STATE)[0]
+    key = _encoding(register)
+    if (key >> 7) & 0xF == TLBI_CRN:
+        tlb_invalidated(s)
+        forget_translations(s)
+        return 0
+    op = np.int64(load8(s.maintenance + np.uint64(key & 0x3FFF)))
+    if op:
+        done = _maintain(s, op - 1, np.int64(load64(register + np.uint64(24))))
+        return 1 if done else 0
+    return 0
+
+
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, types.voidptr), cache=True)
+def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
+    """MSR: a register that decides what accesses are stops the emulator, right after it has been written."""
+    s = carray(user, 1, _STATE)[0]
+    key = _encoding(register)
+    if key in _WATCHED_KEYS:
+        _stop(uc, s, SWITCH)
+    return 0
+
+
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, types.voidptr), cache=True)
+def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
+    """MRS: time is the number of instructions, so that a run can be had again just as it was."""
+    s = carray(user, 1, _STATE)[0]
+    if _encoding(register) in _COUNTERS:
+        s.scratch = s.instructions
+        uc_reg_write(uc, register_id, s.scratch_at)
+        return 1
+    return 0
+
+
+assert RUNNING == 0
