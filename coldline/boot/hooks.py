@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import carray, cfunc, from_dtype, types
 from unicorn import arm64_const
-from unicorn.unicorn_const import UC_MEM_WRITE
+from unicorn import unicorn_const as const
 
 from coldline.arm import fields, vmsa
 from coldline.arm.fields import Sctlr
@@ -28,10 +28,18 @@ from coldline.boot.state import (
     TLB_ENTRIES,
     WATCHED,
 )
-from coldline.boot.tables import NOWHERE, agent_of, emit, page_index, read_descriptor, table_write, tlb_invalidated
+from coldline.boot.tables import (
+    NOWHERE,
+    agent_of,
+    emit,
+    page_index,
+    read_descriptor,
+    table_write,
+    tlb_invalidated,
+)
 from coldline.trace.events import Op
 
-_STATE = from_dtype(STATE_DTYPE)
+_STATE = types.CPointer(from_dtype(STATE_DTYPE))
 _M = Sctlr.M.mask
 _C = Sctlr.C.mask
 _ADDRESS_MASK = (1 << TAG_SHIFT) - 1
@@ -43,12 +51,15 @@ _ZVA = int(Op.DC_ZVA)
 _IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_IALLUIS)
 _SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))
 _ISW, _CISW, _IVAC, _CIVAC = int(Op.DC_ISW), int(Op.DC_CISW), int(Op.DC_IVAC), int(Op.DC_CIVAC)
+_MEM_WRITE = const.UC_MEM_WRITE
 _PC = arm64_const.UC_ARM64_REG_PC
 _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
+_FLUSH_TLB = const.UC_CTL_IO_WRITE << 30 | const.UC_CTL_TLB_FLUSH
 _WATCHED_KEYS = tuple(WATCHED)
 _COUNTERS = tuple(register.key for register in (fields.CNTPCT_EL0, fields.CNTVCT_EL0, fields.PMCCNTR_EL0))
 
-uc_emu_stop, uc_reg_read, uc_reg_write = native.uc_emu_stop, native.uc_reg_read, native.uc_reg_write
+uc_ctl, uc_emu_stop = native.uc_ctl, native.uc_emu_stop
+uc_reg_read, uc_reg_write = native.uc_reg_read, native.uc_reg_write
 
 
 @compiled
@@ -137,10 +148,10 @@ def forget_translations(s: Any) -> None:
         store64(s.tlb_keys + np.uint64(8 * index), np.uint64(NOWHERE))
 
 
-@cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, types.voidptr), cache=True)
+@cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE), cache=True)
 def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
     """A load or a store is about to happen."""
-    s = carray(user, 1, _STATE)[0]
+    s = carray(user, (1,))[0]
     address = np.int64(tagged & np.uint64(_ADDRESS_MASK))
     page = page_index(s, address)
     if page < 0:
@@ -152,7 +163,7 @@ def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any)
     if size > inside:
         s.crossings += np.uint64(1)
         size = inside
-    if kind == UC_MEM_WRITE:
+    if kind == _MEM_WRITE:
         if s.virtual and load8(s.levels + np.uint64(page)):
             table_write(s, address, size, value, page)
         s.sweep = np.uint64(0)
@@ -164,10 +175,10 @@ def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any)
         _note_pc(s, np.int64(s.scratch))
 
 
-@cfunc(types.void(types.voidptr, types.uint64, types.uint32, types.voidptr), cache=True)
+@cfunc(types.void(types.voidptr, types.uint64, types.uint32, _STATE), cache=True)
 def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     """A run of instructions is about to be executed; a stop asked for here comes before its first one."""
-    s = carray(user, 1, _STATE)[0]
+    s = carray(user, (1,))[0]
     s.block = address
     if s.el_changed:
         _stop(uc, s, SWITCH)
@@ -185,7 +196,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
         if np.uint64(physical) < s.stale_high and end > s.stale_low:
             _stop(uc, s, FLUSH_CODE)
             return
-    if s.skip_sync and not s.pcs:
+    if s.skip_sync:
         store8(s.skip_sync, np.uint8(1))
     s.instructions += np.uint64(size >> 2)
     if tagged >= 0 and page_index(s, physical) >= 0:
@@ -195,10 +206,10 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
         _note_pc(s, np.int64(address))
 
 
-@cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, types.voidptr), cache=True)
+@cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, _STATE), cache=True)
 def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool:
     """The emulator needs a translation; False is a translation fault."""
-    s = carray(user, 1, _STATE)[0]
+    s = carray(user, (1,))[0]
     uc_reg_read(uc, _PSTATE, s.scratch_at)
     level = (s.scratch >> np.uint64(2)) & np.uint64(3)
     if level == 0:
@@ -278,14 +289,15 @@ def _maintain(s: Any, op: int, value: int) -> bool:
     return False
 
 
-@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, types.voidptr), cache=True)
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE), cache=True)
 def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
     """SYS: cache and TLB maintenance. Not 0 where the emulator must not do it itself."""
-    s = carray(user, 1, _STATE)[0]
+    s = carray(user, (1,))[0]
     key = _encoding(register)
     if (key >> 7) & 0xF == TLBI_CRN:
         tlb_invalidated(s)
         forget_translations(s)
+        uc_ctl(uc, _FLUSH_TLB)  # the emulator drops one page where the architecture drops a block
         return 0
     op = np.int64(load8(s.maintenance + np.uint64(key & 0x3FFF)))
     if op:
@@ -294,20 +306,20 @@ def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
     return 0
 
 
-@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, types.voidptr), cache=True)
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE), cache=True)
 def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
     """MSR: a register that decides what accesses are stops the emulator, right after it has been written."""
-    s = carray(user, 1, _STATE)[0]
+    s = carray(user, (1,))[0]
     key = _encoding(register)
     if key in _WATCHED_KEYS:
         _stop(uc, s, SWITCH)
     return 0
 
 
-@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, types.voidptr), cache=True)
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE), cache=True)
 def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
     """MRS: time is the number of instructions, so that a run can be had again just as it was."""
-    s = carray(user, 1, _STATE)[0]
+    s = carray(user, (1,))[0]
     if _encoding(register) in _COUNTERS:
         s.scratch = s.instructions
         uc_reg_write(uc, register_id, s.scratch_at)

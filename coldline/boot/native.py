@@ -8,7 +8,6 @@ be cached on disk and is right in the next process as well.
 from typing import Any
 
 import numba
-import unicorn
 from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic, register_jitable
@@ -23,8 +22,7 @@ for _name in ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl"):
 uc_emu_stop = types.ExternalFunction("uc_emu_stop", types.int32(types.voidptr))
 uc_reg_read = types.ExternalFunction("uc_reg_read", types.int32(types.voidptr, types.int32, types.uintp))
 uc_reg_write = types.ExternalFunction("uc_reg_write", types.int32(types.voidptr, types.int32, types.uintp))
-
-UNICORN_VERSION = unicorn.__version__
+uc_ctl = types.ExternalFunction("uc_ctl", types.int32(types.voidptr, types.int32))
 
 
 def _load(bits: int) -> Any:

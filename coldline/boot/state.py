@@ -27,8 +27,8 @@ TLB_ENTRIES = 4096
 PENDING = 1024
 """Leaves that were taken out of tables and wait for a TLB invalidation."""
 
-EVENTS = 1 << 18
-HEADROOM = 1 << 16
+EVENTS = 1 << 19
+HEADROOM = 1 << 18
 """Rows kept free: a block of guest code and a change of its tables must fit after the last look at the level."""
 
 KINDS = 8
@@ -80,6 +80,12 @@ STATE_DTYPE = np.dtype(
         ("rescan", "u8"),
         ("introduced", "u8"),
         ("sweep", "u8"),
+        ("overflow", "u8"),
+        ("held_address", "u8"),
+        ("held_size", "u8"),
+        ("held_agent", "u8"),
+        ("held_before", "u8"),
+        ("held_after", "u8"),
         ("stage2", "u8"),
         ("maintenance", "u8"),
         ("bank_base", "u8", (MAX_BANKS,)),

@@ -1,34 +1,61 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds the byte with which the emulator can be told not to restore the program counter at each access.
+"""Finds the byte with which the emulator can be told not to look up the program counter at each access.
 
-Restoring it costs several times what our callbacks do. Unicorn has a flag inside its engine that stops it,
-meant for callbacks that have just written the program counter, and no interface to set it. Where it lies is
-found at start-up, by watching which bytes change when the program counter is written, and each candidate is
-tried on a program whose outcome shows whether it is the one. Where none is, we do without: slower, the same.
+Before each memory callback Unicorn works out where in translated code it is, which costs several times what
+our callbacks do, and which the translated code has made unnecessary: it keeps the program counter in step by
+itself. A flag inside Unicorn's engine stops it, meant for callbacks that have just written the program counter,
+and there is no interface to it. Where it lies is found at start-up, by watching which bytes writing the
+program counter sets; it is used only where a test program behaves the same with it, access by access.
+Where none is found we do without: slower, the same events.
 """
 
 import ctypes
 import functools
+import struct
+from collections.abc import Callable
 
-from unicorn import UC_ARCH_ARM64, UC_HOOK_MEM_READ, UC_MODE_ARM, Uc
-from unicorn.arm64_const import UC_ARM64_REG_PC, UC_ARM64_REG_X0
+from unicorn import (
+    UC_ARCH_ARM64,
+    UC_HOOK_BLOCK,
+    UC_HOOK_MEM_READ,
+    UC_HOOK_MEM_WRITE,
+    UC_MODE_ARM,
+    Uc,
+    UcError,
+)
+from unicorn.arm64_const import UC_ARM64_REG_PC, UC_ARM64_REG_X0, UC_ARM64_REG_X1, UC_ARM64_REG_X2
 
 _BASE = 0x1000
 _DATA = 0x1800
-# nop; nop; ldr x1, [x0]; nop
-_PROGRAM = bytes.fromhex("1f2003d51f2003d5010040f91f2003d5")
-_LOAD_AT = _BASE + 8
+_PROGRAM = struct.pack(
+    "<8I",
+    0xF9400001,  # loop: ldr x1, [x0]
+    0x91000421,  # add x1, x1, #1
+    0xF9000001,  # str x1, [x0]
+    0xF1000442,  # subs x2, x2, #1
+    0x54FFFF81,  # b.ne loop
+    0xA9400801,  # ldp x1, x2, [x0]
+    0xD503201F,  # nop
+    0xD503201F,  # nop
+)
+_END = _BASE + len(_PROGRAM)
+_ROUNDS = 5
+_FAR = 64
+"""Bytes: what lies nearer to the flag that asks for a stop asks for a stop of some kind as well."""
 
 
 @functools.cache
 def skip_sync_offset() -> int | None:
     """The flag's offset in bytes from the engine's address, or None where it cannot be told."""
     try:
-        candidates = _bytes_set_by_writing_pc()
-        found = [offset for offset in candidates if _pc_seen_at_load(offset) != _LOAD_AT]
-    except (OSError, AttributeError):
+        stops = _bytes_set_by(lambda emulator: emulator.emu_stop())
+        writes = _bytes_set_by(lambda emulator: emulator.reg_write(UC_ARM64_REG_PC, _END - 4))
+        far = [offset for offset in writes if all(abs(offset - stop) > _FAR for stop in stops)]
+        expected = _behaviour(None)
+        found = [offset for offset in far if _behaviour(offset) == expected]
+    except (OSError, AttributeError, UcError):
         return None
-    return found[0] if len(found) == 1 and _pc_seen_at_load(None) == _LOAD_AT else None
+    return found[0] if len(found) == 1 else None
 
 
 def engine_address(emulator: Uc) -> int:
@@ -49,40 +76,43 @@ def _machine() -> Uc:
     emulator.mem_map(_BASE, 0x1000)
     emulator.mem_write(_BASE, _PROGRAM)
     emulator.reg_write(UC_ARM64_REG_X0, _DATA)
+    emulator.reg_write(UC_ARM64_REG_X2, _ROUNDS)
     return emulator
 
 
-def _bytes_set_by_writing_pc() -> list[int]:
+def _bytes_set_by(act: Callable[[Uc], None]) -> list[int]:
+    """Offsets of the engine's bytes that go from 0 to 1 as `act` is called at the first load."""
     emulator = _machine()
     address, size = engine_address(emulator), _engine_size(emulator)
     changed: list[int] = []
 
     def on_read(*_: object) -> None:
         before = ctypes.string_at(address, size)
-        emulator.reg_write(UC_ARM64_REG_PC, _LOAD_AT + 4)
+        act(emulator)
         after = ctypes.string_at(address, size)
         changed.extend(i for i in range(size) if (before[i], after[i]) == (0, 1))
 
-    emulator.hook_add(UC_HOOK_MEM_READ, on_read)
-    emulator.emu_start(_BASE, _BASE + len(_PROGRAM))
+    hook = emulator.hook_add(UC_HOOK_MEM_READ, on_read)
+    emulator.emu_start(_BASE, _END)
+    emulator.hook_del(hook)
     return changed
 
 
-def _pc_seen_at_load(offset: int | None) -> int:
-    """The program counter that a callback at the load reads, with the byte at `offset` set before it."""
+def _behaviour(offset: int | None) -> list[int]:
+    """What the test program does with the byte at `offset` set: each access's place, and how it all ends."""
     emulator = _machine()
     seen: list[int] = []
 
-    def on_read(*_: object) -> None:
-        seen.append(int(emulator.reg_read(UC_ARM64_REG_PC)))
+    def on_access(_: Uc, kind: int, address: int, *__: object) -> None:
+        seen.extend((kind, address, int(emulator.reg_read(UC_ARM64_REG_PC))))
 
     def on_block(*_: object) -> None:
         if offset is not None:
             ctypes.c_uint8.from_address(engine_address(emulator) + offset).value = 1
 
-    from unicorn import UC_HOOK_BLOCK
-
     emulator.hook_add(UC_HOOK_BLOCK, on_block)
-    emulator.hook_add(UC_HOOK_MEM_READ, on_read)
-    emulator.emu_start(_BASE, _BASE + len(_PROGRAM))
-    return seen[0] if seen else _LOAD_AT
+    emulator.hook_add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, on_access)
+    emulator.emu_start(_BASE, _END)
+    for register in (UC_ARM64_REG_PC, UC_ARM64_REG_X1, UC_ARM64_REG_X2):
+        seen.append(int(emulator.reg_read(register)))
+    return seen

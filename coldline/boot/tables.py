@@ -15,7 +15,7 @@ import numpy as np
 from coldline.arm import vmsa
 from coldline.arm.fields import Sctlr
 from coldline.boot.native import compiled, load8, load16, load64, store8, store16, store64
-from coldline.boot.state import KINDS, PENDING
+from coldline.boot.state import EVENTS, KINDS, PENDING
 from coldline.trace.columns import EXECUTABLE
 from coldline.trace.events import Op
 
@@ -32,13 +32,37 @@ _STACK = 512 * 4
 
 
 @compiled
-def emit(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
-    """Append an event, laid out as `EVENT_DTYPE`."""
+def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
+    """Append an event, laid out as `EVENT_DTYPE`; what does not fit is counted."""
+    if s.count >= np.uint64(EVENTS):
+        s.overflow += np.uint64(1)
+        return
     at = s.events + s.count * np.uint64(24)
     store64(at, np.uint64(address))
     store64(at + np.uint64(8), np.uint64(size))
     store64(at + np.uint64(16), np.uint64(agent << 32 | op << 48 | attributes << 56))
     s.count += np.uint64(1)
+
+
+@compiled
+def settle(s: Any) -> None:
+    """Append the alias change that was held back, if there is one."""
+    size = np.int64(s.held_size)
+    if size:
+        s.held_size = np.uint64(0)
+        agent, address = np.int64(s.held_agent), np.int64(s.held_address)
+        if s.held_before:
+            append(s, address, size, _UNMAP, agent, 0)
+        if s.held_after:
+            append(s, address, size, _MAP, agent, np.int64(s.held_after))
+
+
+@compiled
+def emit(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
+    """Append an event, after any alias change that it could notice."""
+    if np.uint64(address) + np.uint64(size) - s.held_address < s.held_size + np.uint64(size) or size == 0:
+        settle(s)
+    append(s, address, size, op, agent, attributes)
 
 
 @compiled
@@ -128,15 +152,29 @@ def _alias(s: Any, page: int, memory_type: int) -> int:
 
 @compiled
 def _emit_change(s: Any, first: int, end: int, memory_type: int, before: int, after: int) -> None:
+    """Pages `first` to `end` go from alias `before` to `after`, as `_alias` tells them.
+
+    A guest maps page by page. Changes that join end to end are held back as one, until an event touches
+    any of their pages: speculation may do no more over an interval than at its end, so no set of states differs.
+    """
     if before == after or s.forced:
         return
     agent = agent_of(memory_type)
     introduce(s, agent)
-    address, size = page_address(s, first), (end - first) << 12
-    if before:
-        emit(s, address, size, _UNMAP, agent, 0)
-    if after:
-        emit(s, address, size, _MAP, agent, 1 + memory_type | (EXECUTABLE if after == 2 else 0))
+    address, size = np.uint64(page_address(s, first)), np.uint64((end - first) << 12)
+    attributes = np.uint64(1 + memory_type | (EXECUTABLE if after == 2 else 0)) if after else np.uint64(0)
+    same = (
+        s.held_agent == np.uint64(agent) and s.held_before == np.uint64(before) and s.held_after == attributes
+    )
+    if s.held_size and same and address == s.held_address + s.held_size:
+        s.held_size += size
+    elif s.held_size and same and address + size == s.held_address:
+        s.held_address = address
+        s.held_size += size
+    else:
+        settle(s)
+        s.held_agent, s.held_before, s.held_after = np.uint64(agent), np.uint64(before), attributes
+        s.held_address, s.held_size = address, size
 
 
 @compiled

@@ -9,7 +9,7 @@ import numpy as np
 
 from coldline.coherence.automaton import automaton
 from coldline.coherence.findings import Finding
-from coldline.coherence.lines import BAD, Badness, Lines
+from coldline.coherence.lines import BAD, BAD_SHIFT, Badness, Lines
 from coldline.coherence.memory import Memory, Range
 from coldline.coherence.pages import Alias, Pages, Refusal, maintenance_letter, walk_letter
 from coldline.coherence.rules import Letter, Profile, Setting
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 STREAM_FROM = 20_000
 """Events in a batch from which loading the compiler pays."""
+
+FETCH_BITS = 2
+"""In `Memory.reported`, how far a fetch's hazards lie above a read's."""
 
 
 class Piece(NamedTuple):
@@ -40,21 +43,27 @@ class Checker:
     ----------
     profile : Profile
         The implementation's promises.
+    distinct : bool
+        Whether a line that may go wrong is a finding once for each way, and not at each event.
 
     Attributes
     ----------
     findings : list of Finding
         What was found so far.
+    hazards : int
+        How many events may go wrong at a line, findings or not.
     events : int
         How many events were taken.
     """
 
-    def __init__(self, profile: Profile | None = None) -> None:
+    def __init__(self, profile: Profile | None = None, *, distinct: bool = False) -> None:
         self.profile = profile or Profile()
         self.lines = Lines(automaton(self.profile), self.profile.line)
         self.pages = Pages()
         self.memory = Memory(PAGE_SIZE // self.profile.line, self.lines.cold)
+        self.distinct = distinct
         self.findings: list[Finding] = []
+        self.hazards = 0
         self.events = 0
 
     def feed(self, batch: Batch) -> None:
@@ -222,8 +231,8 @@ class Checker:
             start, end = max(piece.start - base, 0), min(piece.end - base, size)
             shape = int(lines[index])
             target = self.lines.step(shape, letter, start, end)
-            if target & BAD:
-                self._found(event, where, piece.page * PAGE_SIZE + base, 1, shape, letter, start, end)
+            if target & BAD and self._is_new(row, index, event.op, target):
+                self.found(event, where, piece.page * PAGE_SIZE + base, 1, shape, letter, start, end)
             lines[index] = target & ~BAD
 
     def _touch_pages(self, event: Event, where: int, letter: Letter | None, agent: int, piece: Piece) -> None:
@@ -244,7 +253,8 @@ class Checker:
             if target & BAD:
                 for gap_first, gap_end in _gaps(covered, known.first, known.end):
                     count = (gap_end - gap_first) * self.memory.lines.shape[1]
-                    self._found(event, where, gap_first * PAGE_SIZE, count, known.shape, now)
+                    self.hazards += count
+                    self.found(event, where, gap_first * PAGE_SIZE, count, known.shape, now)
             changed.append(known._replace(shape=target & ~BAD))
         self.memory.set_ranges(changed)
         if not rows.size:
@@ -259,11 +269,20 @@ class Checker:
         after = self.lines.steps(before, letter)
         bad = np.argwhere(after & BAD)
         for row, index in bad.tolist():
-            base = int(self.memory.page_of[rows[row]]) * PAGE_SIZE + index * self.profile.line
-            self._found(event, where, base, 1, int(before[row, index]), letter)
+            if self._is_new(int(rows[row]), index, event.op, int(after[row, index])):
+                base = int(self.memory.page_of[rows[row]]) * PAGE_SIZE + index * self.profile.line
+                self.found(event, where, base, 1, int(before[row, index]), letter)
         self.memory.lines[rows] = after & ~BAD
 
-    def _found(
+    def _is_new(self, row: int, index: int, op: Op, target: int) -> bool:
+        """Count a hazard of a dense page's line; whether it is to be a finding."""
+        self.hazards += 1
+        bits = target >> BAD_SHIFT << (FETCH_BITS if op is Op.FETCH else 0)
+        known = int(self.memory.reported[row, index])
+        self.memory.reported[row, index] = known | bits
+        return not self.distinct or bool(bits & ~known)
+
+    def found(
         self,
         event: Event,
         where: int,
@@ -273,9 +292,12 @@ class Checker:
         letter: Letter,
         start: int = 0,
         end: int | None = None,
+        number: int | None = None,
     ) -> None:
+        """Note what `letter` may find wrong in `count` lines of `shape` at `address`."""
         badness = self.lines.badness(shape, letter, start, end)
-        self.findings.append(Finding(self.events, where, event, address, count, badness))
+        number = self.events if number is None else number
+        self.findings.append(Finding(number, where, event, address, count, badness))
 
     # What changes aliases -----------------------------------------------------------------------------------
 

@@ -20,8 +20,9 @@ Runs = tuple[tuple[int, int], ...]
 """A shape: runs of bytes as (end offset in the line, automaton state), ends rising to the line's size."""
 
 UNKNOWN = -1
-BAD = 1 << 30
-"""Set in a table's entry where the transition is a checked read that may go wrong."""
+BAD_SHIFT = 28
+BAD = 3 << BAD_SHIFT
+"""In a table's entry, the `Hazard` flags of the transition: what the read that it is may find wrong."""
 
 _MEMO_START = 1 << 12
 
@@ -109,7 +110,8 @@ class Lines:
             now = letter if start <= run_start < end else other
             runs.append((run_end, state if now is None else self.automaton.step[state][now]))
         target = self._intern(_merge(runs))
-        return target | BAD if self.badness(shape, letter, start, end) else target
+        hazards = sum(bad.hazard for bad in self.badness(shape, letter, start, end))
+        return target | hazards << BAD_SHIFT
 
     def _find_bad(self, shape: int, letter: Letter, start: int, end: int) -> tuple[Badness, ...]:
         if letter not in READS:
@@ -141,6 +143,8 @@ class Lines:
         number = self._numbers.get(runs)
         if number is None:
             number = self._numbers[runs] = len(self.shapes)
+            if number >= 1 << BAD_SHIFT:
+                raise MemoryError("more line shapes than can be numbered")
             self.shapes.append(runs)
             if number == self.whole.shape[1]:
                 self.whole = np.concatenate([self.whole, np.full_like(self.whole, UNKNOWN)], axis=1)

@@ -47,6 +47,8 @@ class Memory:
     ----------
     lines : ndarray of int32, shape (rows, lines_per_page)
         The shapes of the lines of each dense page.
+    reported : ndarray of uint8, shape (rows, lines_per_page)
+        What has been found wrong with each line before, for those who want each hazard once.
     classes : ndarray of int32, shape (rows,)
         The class of each dense page.
     page_of : ndarray of int64, shape (rows,)
@@ -59,6 +61,7 @@ class Memory:
 
     def __init__(self, lines_per_page: int, cold: int) -> None:
         self.lines: NDArray[np.int32] = np.empty((_ROWS_START, lines_per_page), np.int32)
+        self.reported: NDArray[np.uint8] = np.zeros((_ROWS_START, lines_per_page), np.uint8)
         self.classes: NDArray[np.int32] = np.empty(_ROWS_START, np.int32)
         self.page_of: NDArray[np.int64] = np.empty(_ROWS_START, np.int64)
         self.rows = 0
@@ -143,6 +146,7 @@ class Memory:
         row = self.rows
         if row == len(self.page_of):
             self.lines = np.concatenate([self.lines, np.empty_like(self.lines)])
+            self.reported = np.concatenate([self.reported, np.zeros_like(self.reported)])
             self.classes = np.concatenate([self.classes, np.empty_like(self.classes)])
             self.page_of = np.concatenate([self.page_of, np.empty_like(self.page_of)])
             self.index_pages = np.full(len(self.page_of) * 4, _EMPTY, np.int64)

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The emulated machine: a core with its MMU and caches off, the guest's RAM, and a serial console."""
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import unicorn
+from unicorn import arm64_const as arm64
+from unicorn import unicorn_const as const
+from unicorn.unicorn_py3 import unicorn as unicorn_module
+
+from coldline.arm import fields
+from coldline.arm.cores import Core
+from coldline.arm.fields import SystemRegister
+from coldline.boot import hooks, tables
+from coldline.boot.state import AGENTS, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State
+from coldline.boot.sync import engine_address, skip_sync_offset
+
+if TYPE_CHECKING:
+    from coldline.guest.plan import Registers
+
+_CPU_MODELS = {
+    "a53": arm64.UC_CPU_ARM64_A53,
+    "a57": arm64.UC_CPU_ARM64_A57,
+    "a72": arm64.UC_CPU_ARM64_A72,
+    "max": arm64.UC_CPU_ARM64_MAX,
+}
+_SCR_EL3 = 0x501
+"""RW, HCE, NS: EL2 and EL1 are AArch64 and non-secure, HVC is an instruction (Arm ARM DDI 0487 D23.2.148)."""
+
+_HCR_EL2_RW = 1 << 31
+_UART_SIZE = 0x1000
+_UART_DATA, _UART_FLAGS = 0x000, 0x018
+_UART_IDLE = 0x90
+"""UARTFR: transmit FIFO empty, receive FIFO empty (Arm DDI 0183 3.3.3)."""
+
+
+class Machine:
+    """A vCPU and its memory, ready to run; every access it makes becomes an event in `state`.
+
+    Parameters
+    ----------
+    ram : sequence of (base, buffer)
+        The guest's RAM: physical base and the bytes themselves, which the guest changes.
+    core : Core
+        Whose instruction set.
+    registers : Registers
+        The first ones.
+    exception_level : int
+        1 or 2.
+    uart : int
+        Physical address of the PL011.
+    console : callable
+        Takes what the guest prints, byte by byte.
+    forced_write_back : bool
+        Whether stage 2 makes every access write-back (FEAT_S2FWB): the guest's own switches and tables then
+        change nothing, and its one alias is the host's to announce.
+    with_pcs : bool
+        Whether each event's program counter is kept.
+    """
+
+    def __init__(
+        self,
+        ram: Sequence[tuple[int, memoryview]],
+        core: Core,
+        registers: "Registers",
+        *,
+        exception_level: int,
+        uart: int,
+        console: Callable[[int], None],
+        forced_write_back: bool,
+        with_pcs: bool,
+    ) -> None:
+        self.emulator = unicorn.Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
+        self.emulator.ctl_set_page_size(4096)
+        self.emulator.ctl_set_cpu_model(_CPU_MODELS[core.emulated_by])
+        self.emulator.ctl_exits_enabled(True)
+        self.emulator.ctl_set_exits([])  # no address ends a run
+        self.emulator.ctl_set_tlb_mode(const.UC_TLB_VIRTUAL)
+        self.state = State(ram, with_pcs=with_pcs)
+        self.state["el"] = exception_level
+        self.state["stage2"] = exception_level == 1
+        self.state["forced"] = forced_write_back
+        self._handles: list[Any] = []
+        for (base, _), array in zip(ram, self.state.ram, strict=True):
+            for tag in range(TAGS):
+                at = base | tag << TAG_SHIFT
+                self.emulator.mem_map_ptr(at, len(array), const.UC_PROT_ALL, array.ctypes.data)
+        self._add_uart(uart, console)
+        self._add_hooks()
+        self._reset(registers, exception_level)
+        offset = skip_sync_offset()
+        if offset is not None:
+            self.state["skip_sync"] = engine_address(self.emulator) + offset
+
+    def _add_uart(self, base: int, console: Callable[[int], None]) -> None:
+        def read(_: Any, offset: int, size: int, __: Any) -> int:
+            return _UART_IDLE if offset == _UART_FLAGS else 0
+
+        def write(_: Any, offset: int, size: int, value: int, __: Any) -> None:
+            if offset == _UART_DATA:
+                console(value & 0xFF)
+
+        self.emulator.mmio_map(base, _UART_SIZE, read, None, write, None)
+
+    def _add_hooks(self) -> None:
+        self._hook(const.UC_HOOK_MEM_READ | const.UC_HOOK_MEM_WRITE, hooks.on_access)
+        self._hook(const.UC_HOOK_BLOCK, hooks.on_block)
+        self._hook(const.UC_HOOK_TLB_FILL, hooks.on_tlb_fill)
+        self._hook(const.UC_HOOK_INSN, hooks.on_sys, arm64.UC_ARM64_INS_SYS)
+        self._hook(const.UC_HOOK_INSN, hooks.on_msr, arm64.UC_ARM64_INS_MSR)
+        self._hook(const.UC_HOOK_INSN, hooks.on_mrs, arm64.UC_ARM64_INS_MRS)
+
+    def _hook(self, kind: int, callback: Any, *instruction: int) -> None:
+        handle = ctypes.c_size_t()
+        status = unicorn_module.uclib.uc_hook_add(
+            self.emulator._uch,
+            ctypes.byref(handle),
+            ctypes.c_int(kind),
+            ctypes.c_void_p(callback.address),
+            ctypes.c_void_p(self.state.pointer),
+            ctypes.c_uint64(1),
+            ctypes.c_uint64(0),
+            *(ctypes.c_int(number) for number in instruction),
+        )
+        if status != const.UC_ERR_OK:
+            raise unicorn.UcError(status)
+        self._handles.append(handle)
+
+    def _reset(self, registers: "Registers", exception_level: int) -> None:
+        self.write_system(fields.SCR_EL3, _SCR_EL3)
+        if exception_level == 1:
+            self.write_system(fields.HCR_EL2, _HCR_EL2_RW)
+        self.emulator.reg_write(arm64.UC_ARM64_REG_PSTATE, registers.pstate)
+        # A write of PSTATE takes effect with the next write of a system register.
+        sctlr = fields.SCTLR_EL1 if exception_level == 1 else fields.SCTLR_EL2
+        self.write_system(sctlr, registers.sctlr)
+        for index, value in enumerate(registers.general):
+            self.emulator.reg_write(arm64.UC_ARM64_REG_X0 + index, value)
+        self._learn_registers()
+        if not self.state["forced"]:
+            self.state["introduced"] = 1
+            tables.switch(self.state.record[0], registers.sctlr & ~1, (registers.sctlr & ~1) ^ 0x1004)
+
+    def read_system(self, register: SystemRegister) -> int:
+        """The value of a system register."""
+        op0, op1, crn, crm, op2 = register
+        return int(self.emulator.cpr_read(op0, op1, crn, crm, op2))
+
+    def write_system(self, register: SystemRegister, value: int) -> None:
+        """Set a system register."""
+        op0, op1, crn, crm, op2 = register
+        self.emulator.reg_write(arm64.UC_ARM64_REG_CP_REG, (crn, crm, op0, op1, op2, value))
+
+    def _learn_registers(self) -> dict[str, tuple[int, int]]:
+        """Read the registers that decide what accesses are; old and new of those of this level that changed."""
+        level = self.state["el"]
+        changed = {}
+        for key, (name, at_level) in WATCHED.items():
+            old = self.state.register(name, at_level)
+            new = self.read_system(_BY_KEY[key])
+            self.state.set_register(name, at_level, new)
+            if at_level == level and new != old:
+                changed[name] = (old, new)
+        return changed
+
+    def follow_switch(self, caches_toggled: Callable[[bool], None], flush: Callable[[], None]) -> bool:
+        """The guest wrote a register that decides what accesses are, or changed its exception level.
+
+        Parameters
+        ----------
+        caches_toggled : callable
+            Told, before the guest's own event, whether MMU and data cache are both on from now on.
+        flush : callable
+            Takes the events so far, so that the host's come after them.
+
+        Returns
+        -------
+        bool
+            Whether the MMU was turned on.
+        """
+        moved = bool(self.state["el_changed"])
+        before = self.state["virtual"], self._last_sctlr if moved else 0
+        changed = self._learn_registers()
+        sctlr = self.state.register("sctlr", self.state["el"])
+        old_sctlr = before[1] if moved else changed.get("sctlr", (sctlr, sctlr))[0]
+        self.state["el_changed"] = 0
+        self._last_sctlr = sctlr
+        mmu, was = bool(sctlr & 1), bool(old_sctlr & 1)
+        if (sctlr ^ old_sctlr) & 5:
+            flush()
+            caches_toggled(bool(sctlr & 1 and sctlr & 4))
+        record = self.state.record[0]
+        if mmu and (not was or moved or "tcr" in changed or "mair" in changed):
+            tables.rescan(record)
+        elif mmu and ("ttbr0" in changed or "ttbr1" in changed):
+            tables.register_root(record, "ttbr1" in changed)
+            self.state["rescan"] = 1
+        self.state["virtual"] = mmu
+        tables.switch(record, sctlr, old_sctlr)
+        self.state["sweep"] = 0
+        hooks.forget_translations(record)
+        self.emulator.ctl(const.UC_CTL_TLB_FLUSH, const.UC_CTL_IO_WRITE)
+        return mmu and not was
+
+    _last_sctlr = 0
+
+
+_BY_KEY = {
+    register.key: register for register in vars(fields).values() if isinstance(register, SystemRegister)
+}
+
+assert AGENTS[0] == "guest"
+assert REGISTERS[0] == "sctlr"

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs a built guest's own code, and hands on what it does, in batches of events."""
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import unicorn
+from unicorn import arm64_const as arm64
+from unicorn import unicorn_const as const
+
+from coldline.arm import psci
+from coldline.arm.cores import Core
+from coldline.boot import tables
+from coldline.boot.machine import Machine
+from coldline.boot.state import AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH
+from coldline.errors import GuestError
+from coldline.trace.columns import Batch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from coldline.guest.plan import Registers
+
+EXCEPTIONS = {
+    1: "an undefined instruction",
+    2: "SVC",
+    3: "an instruction abort",
+    4: "a data abort",
+    5: "IRQ",
+    6: "FIQ",
+    7: "BRK",
+}
+"""The emulator's numbers for what it cannot go on from: it never enters the guest's vectors."""
+
+_HVC, _SMC = 11, 13
+CONSOLE_LIMIT = 1 << 20
+"""Bytes of console text that are kept."""
+
+
+class End(enum.Enum):
+    """Why a run ended."""
+
+    MMU = "mmu"
+    """The guest turned its MMU on."""
+    PSCI = "psci"
+    """It made its first PSCI call."""
+    OFF = "off"
+    """It asked to be turned off or reset."""
+    LIMIT = "instructions"
+    """It has executed as many instructions as it was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """When to stop.
+
+    Attributes
+    ----------
+    end : End
+        ``MMU``, ``PSCI`` or ``LIMIT``.
+    instructions : int or None
+        With ``LIMIT``: the run ends before the first block of code past this many.
+    """
+
+    end: End
+    instructions: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run went.
+
+    Attributes
+    ----------
+    end : End or None
+        Why it ended; None while it runs.
+    psci_call : tuple of int or None
+        x0 to x3 of the PSCI call that ended it.
+    instructions, accesses : int
+        Executed instructions; loads and stores to RAM, LDP counting as two.
+    crossings : int
+        Accesses over a page end, of which only the bytes on the first page were followed.
+    console : bytearray
+        What the guest printed, its first `CONSOLE_LIMIT` bytes.
+    """
+
+    end: End | None = None
+    psci_call: tuple[int, ...] | None = None
+    instructions: int = 0
+    accesses: int = 0
+    crossings: int = 0
+    console: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who hears what of a run.
+
+    Attributes
+    ----------
+    events : callable
+        Takes each batch, and the program counter of each event where those were asked for. The arrays are
+        used again once it returns.
+    caches_toggled : callable
+        Told, before the guest's own event, that SCTLR.M or C changed; whether both are on from now on.
+    console : callable
+        Takes what the guest prints as it comes.
+    progress : callable
+        Told instructions and accesses now and then.
+    """
+
+    events: "Callable[[Batch, NDArray[Any] | None], None]"
+    caches_toggled: Callable[[bool], None] = lambda enabled: None
+    console: Callable[[bytes], None] = lambda text: None
+    progress: Callable[[int, int], None] = lambda instructions, accesses: None
+
+
+class Boot:
+    """One run of a guest.
+
+    Parameters
+    ----------
+    ram : sequence of (base, buffer)
+        The guest's RAM, which it changes.
+    registers : Registers
+        The first vCPU's.
+    core : Core
+        Whose instruction set.
+    listener : Listener
+        Who hears of it.
+    exception_level : int
+        1 or 2.
+    uart : int
+        Physical address of the PL011.
+    forced_write_back : bool
+        Whether stage 2 forces every access to be write-back.
+    with_pcs : bool
+        Whether the listener wants program counters.
+    """
+
+    def __init__(
+        self,
+        ram: Sequence[tuple[int, memoryview]],
+        registers: "Registers",
+        core: Core,
+        listener: Listener,
+        *,
+        exception_level: int,
+        uart: int,
+        forced_write_back: bool = False,
+        with_pcs: bool = False,
+    ) -> None:
+        self.outcome = Outcome()
+        self._listener = listener
+        self._entry = registers.pc
+        self._with_pcs = with_pcs
+        self._machine = Machine(
+            ram,
+            core,
+            registers,
+            exception_level=exception_level,
+            uart=uart,
+            console=self._print,
+            forced_write_back=forced_write_back,
+            with_pcs=with_pcs,
+        )
+        self._emulator = self._machine.emulator
+        self._state = self._machine.state
+        self._failure: GuestError | None = None
+        self._until = Until(End.PSCI)
+        self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
+
+    def run(self, until: Until) -> Outcome:
+        """Run until `until`, or until the guest turns itself off.
+
+        Raises
+        ------
+        GuestError
+            If the guest does what cannot be gone on from: an exception, an access to nothing.
+        """
+        self._until = until
+        if until.instructions is not None:
+            self._state["limit"] = until.instructions
+        pc = self._entry
+        while self.outcome.end is None:
+            self._state["reason"] = RUNNING
+            failed = None
+            try:
+                self._emulator.emu_start(pc, _NEVER)
+            except unicorn.UcError as error:
+                failed = error
+            pc = int(self._emulator.reg_read(arm64.UC_ARM64_REG_PC))
+            self._stopped(failed, pc)
+        self._drain()
+        return self.outcome
+
+    def _stopped(self, failed: unicorn.UcError | None, pc: int) -> None:
+        if self._failure is not None:
+            self._drain()
+            raise self._failure
+        if failed is not None:
+            self._drain()
+            raise self._describe(failed, pc)
+        reason = self._state["reason"]
+        if reason == DRAIN:
+            self._drain()
+        elif reason == LIMIT:
+            self.outcome.end = End.LIMIT
+        elif reason == FLUSH_CODE:
+            self._state["stale_low"], self._state["stale_high"] = _NEVER, 0
+            self._emulator.ctl_flush_tb()
+        elif reason == SWITCH:
+            turned_on = self._machine.follow_switch(self._listener.caches_toggled, self._drain)
+            if turned_on and self._until.end is End.MMU:
+                self.outcome.end = End.MMU
+        elif self.outcome.end is None:
+            self._drain()
+            raise GuestError(f"the guest waits for an interrupt at {pc:#x}, and none will come")
+
+    def _drain(self) -> None:
+        tables.settle(self._state.record[0])
+        count = self._state["count"]
+        self.outcome.instructions = self._state["instructions"]
+        self.outcome.accesses = self._state["accesses"]
+        self.outcome.crossings = self._state["crossings"]
+        if count:
+            pcs = self._state.pcs[:count] if self._with_pcs else None
+            self._listener.events(Batch(AGENTS, self._state.events[:count]), pcs)
+            self._state["count"] = 0
+        if self._state["overflow"]:
+            raise GuestError(
+                f"the guest changed its tables too fast: {self._state['overflow']} events were lost"
+            )
+        self._listener.progress(self.outcome.instructions, self.outcome.accesses)
+
+    def _print(self, character: int) -> None:
+        if len(self.outcome.console) < CONSOLE_LIMIT:
+            self.outcome.console.append(character)
+        self._listener.console(bytes((character,)))
+
+    def _on_exception(self, emulator: Any, number: int, _: Any) -> None:
+        try:
+            if number in (_HVC, _SMC):
+                self._on_psci()
+            else:
+                pc = int(emulator.reg_read(arm64.UC_ARM64_REG_PC))
+                what = EXCEPTIONS.get(number, f"exception {number}")
+                self._failure = GuestError(
+                    f"the guest took {what} at {pc:#x}; its own vectors cannot be entered on this emulator"
+                )
+        finally:
+            if self._failure is not None or self.outcome.end is not None:
+                emulator.emu_stop()
+
+    def _on_psci(self) -> None:
+        registers = (
+            arm64.UC_ARM64_REG_X0,
+            arm64.UC_ARM64_REG_X1,
+            arm64.UC_ARM64_REG_X2,
+            arm64.UC_ARM64_REG_X3,
+        )
+        call = tuple(int(self._emulator.reg_read(register)) for register in registers)
+        if call[0] & 0xFFFFFFFF in psci.ENDS:
+            self.outcome.end, self.outcome.psci_call = End.OFF, call
+        elif self._until.end is End.PSCI:
+            self.outcome.end, self.outcome.psci_call = End.PSCI, call
+        else:
+            self._emulator.reg_write(arm64.UC_ARM64_REG_X0, psci.answer(call[0]))
+
+    def _describe(self, error: unicorn.UcError, pc: int) -> GuestError:
+        if self._state["faulted"]:
+            where = self._state["fault"]
+            return GuestError(f"the guest's tables do not map {where:#x}, which it used at {pc:#x}")
+        return GuestError(f"the guest cannot go on at {pc:#x}: {error} (no RAM and no device is there)")
+
+
+_NEVER = 0xFFFFFFFFFFFFFFFF

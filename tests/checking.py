@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The checker, asked the way ``coldline check`` asks it: a text goes in, hazards come out."""
+
+import io
+from typing import NamedTuple
+
+from coldline.coherence.checker import Checker
+from coldline.coherence.findings import entries
+from coldline.coherence.rules import Profile
+from coldline.trace.text import Header, TextReader
+
+
+class Found(NamedTuple):
+    """One hazard; compares equal to the explorer's, which has the same five parts in the same order."""
+
+    line: int
+    kind: str
+    agent: str
+    address: int
+    size: int
+
+
+def profile_of(header: Header) -> Profile:
+    """The profile that a trace's first lines ask for."""
+    return Profile(
+        line=header.line,
+        nc_may_hit="nc-may-hit" in header.options,
+        setway_effective="setway-effective" in header.options,
+        idc="idc" in header.options,
+        dic="dic" in header.options,
+    )
+
+
+def checker_of(text: str) -> Checker:
+    """A checker that has taken every event of a trace."""
+    reader = TextReader(io.StringIO(text))
+    checker = None
+    for where, event in reader:
+        if checker is None:
+            checker = Checker(profile_of(reader.header))
+        checker.event(event, where)
+    return checker or Checker(profile_of(reader.header))
+
+
+def found_by(checker: Checker) -> list[Found]:
+    """What a checker has found, in a report's order."""
+    return [
+        Found(entry.where, entry.kind, entry.event.agent, entry.address, entry.size)
+        for entry in entries(checker.findings, checker.profile.line)
+    ]
+
+
+def check_text(text: str) -> list[Found]:
+    """Every hazard of a trace: its line in the text, kind, agent, address and size."""
+    return found_by(checker_of(text))
