@@ -15,6 +15,7 @@ from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 from coldline.arm import MemoryType
 from coldline.coherence.checker import Checker
+from coldline.coherence.memory import NOT_DENSE
 from coldline.coherence.rules import Profile
 from coldline.errors import TraceError
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
@@ -137,16 +138,18 @@ def test_a_refused_event_has_done_nothing(mapped: str, broken: str) -> None:
     assert checker.events == 2
 
 
-def _everything(checker: Checker) -> list[tuple]:
-    shapes = [(at, count, checker.lines.shapes[shape]) for at, count, shape in checker.shapes(0, 1 << 20)]
-    aliases = [checker.pages.classes[checker.memory.page_class(page)] for page in range(8)]
-    merged: list[tuple] = []
-    for at, count, shape in shapes:
-        if merged and merged[-1][2] == shape:
-            merged[-1] = (merged[-1][0], merged[-1][1] + count, shape)
-        else:
-            merged.append((at, count, shape))
-    return [*merged, *aliases, len(checker.findings)]
+def _everything(checker: Checker) -> list[object]:
+    """What is known of each of the first pages: its aliases, and the bytes of each of its lines."""
+    memory = checker.memory
+    known = []
+    for page in range(8):
+        row = memory.row(page)
+        (sparse,) = memory.ranges(page, page + 1)
+        per_page = memory.lines.shape[1]
+        numbers = [sparse.shape] * per_page if row == NOT_DENSE else memory.lines[row].tolist()
+        aliases = checker.pages.classes[memory.page_class(page)]
+        known.append((aliases, [checker.lines.shapes[number] for number in numbers]))
+    return [*known, len(checker.findings)]
 
 
 # -- a great deal of memory ----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Core profiles: what an implementation promises about its caches.
 
-The writeback granule and IDC and DIC are fields of CTR_EL0 (Arm ARM DDI 0487 D23.2.36): each profile carries
+The writeback granule and IDC and DIC are fields of CTR_EL0: each profile carries
 the register's value from the core's technical reference manual, and the switches are read out of it.
 """
 
@@ -11,7 +11,7 @@ from coldline.arm.fields import Field
 
 
 class Ctr:
-    """CTR_EL0: sizes are log2 of 4-byte words."""
+    """CTR_EL0, Cache Type Register (Arm ARM DDI 0487): sizes are log2 of 4-byte words."""
 
     CWG = Field(27, 24)
     IDC = Field(28, 28)
@@ -48,7 +48,7 @@ class Core:
 
     @property
     def line(self) -> int:
-        """Bytes of the writeback granule; 2048 where CTR does not say (CWG = 0: Arm ARM DDI 0487 D23.2.36)."""
+        """Bytes of the writeback granule; 2048 where CTR does not say (CWG = 0)."""
         words = Ctr.CWG.get(self.ctr)
         return 4 << words if words else 2048
 
@@ -73,7 +73,7 @@ CORES: dict[str, Core] = {
             "arm,armv8",
             0x8444C004,
             frozenset({4096, 16384, 65536}),
-            "max",
+            "a72",
             "the architecture's minimum with 64-byte lines: neither IDC nor DIC",
         ),
         Core("cortex-a53", "arm,cortex-a53", 0x84448004, _4K_64K, "a53", "Arm DDI 0500, CTR_EL0"),

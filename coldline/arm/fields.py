@@ -33,7 +33,7 @@ class Field(NamedTuple):
 
 
 class Sctlr:
-    """SCTLR_ELx (Arm ARM DDI 0487 D23.2.153)."""
+    """SCTLR_ELx (Arm ARM DDI 0487, System Control Register)."""
 
     M = Field(0, 0)
     C = Field(2, 2)
@@ -41,7 +41,9 @@ class Sctlr:
 
 
 class Tcr:
-    """TCR_EL1; TCR_EL2 without VHE shares the fields of TTBR0 (Arm ARM DDI 0487 D23.2.166)."""
+    """TCR_EL1; TCR_EL2 without VHE shares the fields of TTBR0 (Arm ARM DDI 0487, Translation
+    Control Register).
+    """
 
     T0SZ = Field(5, 0)
     IRGN0 = Field(9, 8)
@@ -54,7 +56,7 @@ class Tcr:
 
 
 class Descriptor:
-    """A VMSAv8-64 stage 1 descriptor (Arm ARM DDI 0487 D8.3)."""
+    """A VMSAv8-64 stage 1 descriptor (Arm ARM DDI 0487, 'Translation table descriptor formats')."""
 
     VALID = Field(0, 0)
     TABLE = Field(1, 1)

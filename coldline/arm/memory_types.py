@@ -8,7 +8,7 @@ class MemoryType(enum.IntEnum):
     """A memory type, weakest first, so that combining two is taking the lesser.
 
     The cacheability of Normal memory is the inner and outer attribute taken together: a location is
-    write-back here only where no attribute of it is weaker (Arm ARM DDI 0487 B2.7.2).
+    write-back here only where no attribute of it is weaker (Arm ARM DDI 0487, 'Memory types and attributes').
     """
 
     DEVICE = 0
@@ -44,6 +44,6 @@ _BY_WORD = {memory_type.word: memory_type for memory_type in MemoryType}
 def combine(stage1: MemoryType, stage2: MemoryType) -> MemoryType:
     """The type that two translation stages give together: the weaker of the two.
 
-    Source: Arm ARM DDI 0487 D8.6.6, for stage 2 without FEAT_S2FWB.
+    Source: Arm ARM DDI 0487 D8.6.5, for stage 2 without FEAT_S2FWB.
     """
     return min(stage1, stage2)

@@ -2,7 +2,7 @@
 """VMSAv8-64 stage 1: what translation tables say.
 
 Functions on plain integers, so that a compiler of Python can take them into an emulator's callbacks as
-they stand. Source: Arm ARM DDI 0487 D8.2 (tables), D8.3 (descriptors), D8.6 (types), D23.2.109 (MAIR_ELx).
+they stand. Source: Arm ARM DDI 0487 'Translation process', 'Translation table descriptor formats', 'Memory region attributes', and the register descriptions of MAIR_ELx, TCR_ELx and TTBRn_ELx.
 """
 
 from coldline.arm.fields import Descriptor, Tcr
@@ -39,6 +39,12 @@ def attribute_type(mair: int, index: int) -> int:
     """The `MemoryType`, as an int, of attribute `index` of MAIR_ELx: the weaker of inner and outer."""
     attribute = (mair >> (8 * index)) & 0xFF
     outer, inner = attribute >> 4, attribute & 0xF
+    if attribute == 0xF0:  # Tagged Normal memory (FEAT_MTE2)
+        return NORMAL_WB
+    if attribute == 0xA0:  # write-through with the XS attribute off (FEAT_XS)
+        return NORMAL_WT
+    if attribute == 0x40:  # non-cacheable with the XS attribute off (FEAT_XS)
+        return NORMAL_NC
     if outer == 0 or inner == 0:
         return DEVICE
     return min(nibble_type(outer), nibble_type(inner))
@@ -74,7 +80,7 @@ def input_bits(tcr: int, upper: bool) -> int:
 
 def start_level(bits: int, granule: int) -> int:
     """The level of the first table, 0 to 3, for `bits` of input address and a granule of 2^`granule` bytes."""
-    return LAST_LEVEL + 1 - (bits - granule + granule - 4) // (granule - 3)
+    return min(LAST_LEVEL + 1 - (bits - 4) // (granule - 3), LAST_LEVEL)
 
 
 def level_shift(level: int, granule: int) -> int:
@@ -85,7 +91,7 @@ def level_shift(level: int, granule: int) -> int:
 def table_base(ttbr: int, bits: int, granule: int) -> int:
     """The physical address of the first table: TTBRx_ELx.BADDR, aligned to that table's size."""
     entries = bits - level_shift(start_level(bits, granule), granule)
-    align = max(entries + 3, 6)
+    align = max(entries + 3, 5)
     return ttbr & _ADDRESS_AND_BELOW & ~((1 << align) - 1)
 
 

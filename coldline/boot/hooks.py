@@ -16,12 +16,11 @@ from coldline.arm import fields, vmsa
 from coldline.arm.fields import Sctlr
 from coldline.arm.maintenance import TLBI_CRN
 from coldline.boot import native
-from coldline.boot.native import compiled, load8, load32, load64, store8, store32, store64
+from coldline.boot.native import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
 from coldline.boot.state import (
     DRAIN,
     FLUSH_CODE,
     LIMIT,
-    RUNNING,
     STATE_DTYPE,
     SWITCH,
     TAG_SHIFT,
@@ -65,7 +64,7 @@ uc_reg_read, uc_reg_write = native.uc_reg_read, native.uc_reg_write
 @compiled
 def _stop(uc: Any, s: Any, reason: int) -> None:
     """Stop with the program counter in step."""
-    s.reason = np.uint64(reason)
+    s.reason = uint64(reason)
     if s.skip_sync:
         store8(s.skip_sync, np.uint8(0))
     uc_emu_stop(uc)
@@ -75,7 +74,7 @@ def _stop(uc: Any, s: Any, reason: int) -> None:
 def _note_pc(s: Any, pc: int) -> None:
     """Keep the program counter of the event that was appended last, where it is wanted."""
     if s.pcs:
-        store64(s.pcs + (s.count - np.uint64(1)) * np.uint64(8), np.uint64(pc))
+        store64(s.pcs + (s.count - uint64(1)) * uint64(8), uint64(pc))
 
 
 @compiled
@@ -84,16 +83,16 @@ def walk(s: Any, address: int) -> int:
 
     Each descriptor that is read is an event.
     """
-    sctlr = np.int64(s.sctlr[s.el])
+    sctlr = int64(s.sctlr[s.el])
     if not sctlr & _M:
         return address & _ADDRESS_MASK
-    tcr = np.int64(s.tcr[s.el])
+    tcr = int64(s.tcr[s.el])
     upper = s.el == 1 and (address >> 55) & 1 != 0
     granule, bits = vmsa.granule_bits(tcr, upper), vmsa.input_bits(tcr, upper)
     walk_type = vmsa.walk_type(tcr, upper) if sctlr & _C else vmsa.NORMAL_NC
     if s.forced:
         walk_type = vmsa.NORMAL_WB
-    table = vmsa.table_base(np.int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]), bits, granule)
+    table = vmsa.table_base(int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]), bits, granule)
     level = vmsa.start_level(bits, granule)
     width = bits
     while True:
@@ -101,7 +100,7 @@ def walk(s: Any, address: int) -> int:
         at = table + 8 * ((address >> shift) & ((1 << (width - shift)) - 1))
         if page_index(s, at) >= 0:
             emit(s, at, 8, _WALK, 0, 1 + walk_type)
-            _note_pc(s, np.int64(s.block))
+            _note_pc(s, int64(s.block))
         descriptor = read_descriptor(s, at)
         if not vmsa.is_valid(descriptor):
             return -1
@@ -116,7 +115,7 @@ def walk(s: Any, address: int) -> int:
         if page_index(s, physical) < 0:
             return physical & _ADDRESS_MASK
         index = vmsa.attribute_index(descriptor)
-        memory_type = vmsa.attribute_type(np.int64(s.mair[s.el]), index)
+        memory_type = vmsa.attribute_type(int64(s.mair[s.el]), index)
         return physical & _ADDRESS_MASK | (1 + memory_type) << TAG_SHIFT
 
 
@@ -125,19 +124,19 @@ def _fill(s: Any, address: int) -> int:
     """Walk and remember the page, as the emulator's own TLB does."""
     physical = walk(s, address)
     if physical >= 0:
-        page = np.uint64(address) >> np.uint64(12)
-        slot = (page & np.uint64(TLB_ENTRIES - 1)) << np.uint64(3)
+        page = uint64(address) >> uint64(12)
+        slot = (page & uint64(TLB_ENTRIES - 1)) << uint64(3)
         store64(s.tlb_keys + slot, page)
-        store64(s.tlb_values + slot, np.uint64(physical & ~_PAGE_MASK))
+        store64(s.tlb_values + slot, uint64(physical & ~_PAGE_MASK))
     return physical
 
 
 @compiled
 def _translate(s: Any, address: int) -> int:
-    page = np.uint64(address) >> np.uint64(12)
-    slot = (page & np.uint64(TLB_ENTRIES - 1)) << np.uint64(3)
+    page = uint64(address) >> uint64(12)
+    slot = (page & uint64(TLB_ENTRIES - 1)) << uint64(3)
     if load64(s.tlb_keys + slot) == page:
-        return np.int64(load64(s.tlb_values + slot)) | (address & _PAGE_MASK)
+        return int64(load64(s.tlb_values + slot)) | (address & _PAGE_MASK)
     return _fill(s, address)
 
 
@@ -145,34 +144,34 @@ def _translate(s: Any, address: int) -> int:
 def forget_translations(s: Any) -> None:
     """Empty our TLB."""
     for index in range(TLB_ENTRIES):
-        store64(s.tlb_keys + np.uint64(8 * index), np.uint64(NOWHERE))
+        store64(s.tlb_keys + uint64(8 * index), uint64(NOWHERE))
 
 
 @cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE), cache=True)
 def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
     """A load or a store is about to happen."""
     s = carray(user, (1,))[0]
-    address = np.int64(tagged & np.uint64(_ADDRESS_MASK))
+    address = int64(tagged & uint64(_ADDRESS_MASK))
     page = page_index(s, address)
     if page < 0:
         return
-    tag = np.int64(tagged >> np.uint64(TAG_SHIFT))
+    tag = int64(tagged >> uint64(TAG_SHIFT))
     agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
-    s.accesses += np.uint64(1)
+    s.accesses += uint64(1)
     inside = 4096 - (address & _PAGE_MASK)
     if size > inside:
-        s.crossings += np.uint64(1)
+        s.crossings += uint64(1)
         size = inside
     if kind == _MEM_WRITE:
-        if s.virtual and load8(s.levels + np.uint64(page)):
+        if s.virtual and load8(s.levels + uint64(page)):
             table_write(s, address, size, value, page)
-        s.sweep = np.uint64(0)
+        s.sweep = uint64(0)
         emit(s, address, size, _WRITE, agent, 0)
     else:
         emit(s, address, size, _READ, agent, 0)
     if s.pcs:
         uc_reg_read(uc, _PC, s.scratch_at)
-        _note_pc(s, np.int64(s.scratch))
+        _note_pc(s, int64(s.scratch))
 
 
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, _STATE), cache=True)
@@ -189,21 +188,21 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     if s.instructions >= s.limit:
         _stop(uc, s, LIMIT)
         return
-    tagged = _translate(s, np.int64(address))
+    tagged = _translate(s, int64(address))
     physical = tagged & _ADDRESS_MASK
     if s.stale_low < s.stale_high:
-        end = np.uint64(physical + np.int64(size))
-        if np.uint64(physical) < s.stale_high and end > s.stale_low:
+        end = uint64(physical + int64(size))
+        if uint64(physical) < s.stale_high and end > s.stale_low:
             _stop(uc, s, FLUSH_CODE)
             return
     if s.skip_sync:
         store8(s.skip_sync, np.uint8(1))
-    s.instructions += np.uint64(size >> 2)
+    s.instructions += uint64(size >> 2)
     if tagged >= 0 and page_index(s, physical) >= 0:
         tag = tagged >> TAG_SHIFT
         agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
-        emit(s, physical, np.int64(size), _FETCH, agent, 0)
-        _note_pc(s, np.int64(address))
+        emit(s, physical, int64(size), _FETCH, agent, 0)
+        _note_pc(s, int64(address))
 
 
 @cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, _STATE), cache=True)
@@ -211,37 +210,37 @@ def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool
     """The emulator needs a translation; False is a translation fault."""
     s = carray(user, (1,))[0]
     uc_reg_read(uc, _PSTATE, s.scratch_at)
-    level = (s.scratch >> np.uint64(2)) & np.uint64(3)
+    level = (s.scratch >> uint64(2)) & uint64(3)
     if level == 0:
-        level = np.uint64(1)
+        level = uint64(1)
     if level != s.el:
-        s.el_changed = np.uint64(1)
+        s.el_changed = uint64(1)
         s.el = level
         forget_translations(s)
-    physical = _fill(s, np.int64(address))
+    physical = _fill(s, int64(address))
     if physical < 0:
-        s.fault, s.faulted = address, np.uint64(1)
+        s.fault, s.faulted = address, uint64(1)
         return False
-    store64(entry, np.uint64(physical & ~_PAGE_MASK))
-    store32(entry + np.uint64(8), np.uint32(_ALL_PERMISSIONS))
+    store64(entry, uint64(physical & ~_PAGE_MASK))
+    store32(entry + uint64(8), np.uint32(_ALL_PERMISSIONS))
     return True
 
 
 @compiled
 def _encoding(register: int) -> int:
     """What `SystemRegister.key` gives, from the emulator's description of the instruction."""
-    crn, crm = np.int64(load32(register)), np.int64(load32(register + np.uint64(4)))
-    op0, op1 = np.int64(load32(register + np.uint64(8))), np.int64(load32(register + np.uint64(12)))
-    return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | np.int64(load32(register + np.uint64(16)))
+    crn, crm = int64(load32(register)), int64(load32(register + uint64(4)))
+    op0, op1 = int64(load32(register + uint64(8))), int64(load32(register + uint64(12)))
+    return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | int64(load32(register + uint64(16)))
 
 
 @compiled
 def _zero_block(s: Any, address: int) -> None:
     for bank in range(s.banks):
-        offset = np.uint64(address) - s.bank_base[bank]
+        offset = uint64(address) - s.bank_base[bank]
         if offset < s.bank_size[bank]:
             for index in range(0, _LINE, 8):
-                store64(s.bank_pointer[bank] + offset + np.uint64(index), np.uint64(0))
+                store64(s.bank_pointer[bank] + offset + uint64(index), uint64(0))
 
 
 @compiled
@@ -253,37 +252,37 @@ def _sweep(s: Any, op: int) -> None:
     """
     if s.stage2 and s.el == 1 and op == _ISW:
         op = _CISW
-    if s.sweep != np.uint64(1 + op):
-        s.sweep = np.uint64(1 + op)
+    if s.sweep != uint64(1 + op):
+        s.sweep = uint64(1 + op)
         for bank in range(s.banks):
-            emit(s, np.int64(s.bank_base[bank]), np.int64(s.bank_size[bank]), op, 0, 0)
+            emit(s, int64(s.bank_base[bank]), int64(s.bank_size[bank]), op, 0, 0)
 
 
 @compiled
 def _maintain(s: Any, op: int, value: int) -> bool:
     """A cache maintenance instruction with its register's value; True where it was carried out here."""
     if op in (_IC_IALLU, _IC_IALLUIS):
-        s.stale_low, s.stale_high = np.uint64(0), np.uint64(NOWHERE)
+        s.stale_low, s.stale_high = uint64(0), uint64(NOWHERE)
         emit(s, 0, 0, op, 0, 0)
         return False
     if op in _SETWAY:
         _sweep(s, op)
         return False
-    s.sweep = np.uint64(0)
+    s.sweep = uint64(0)
     tagged = _translate(s, value)
     address = (tagged & _ADDRESS_MASK) & ~(_LINE - 1)
     if tagged < 0 or page_index(s, address) < 0:
         return False
     if op == _IC_IVAU:
-        s.stale_low = min(s.stale_low, np.uint64(address))
-        s.stale_high = max(s.stale_high, np.uint64(address + _LINE))
+        s.stale_low = min(s.stale_low, uint64(address))
+        s.stale_high = max(s.stale_high, uint64(address + _LINE))
     if s.stage2 and s.el == 1 and op == _IVAC:
         op = _CIVAC
     tag = tagged >> TAG_SHIFT
     agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
     emit(s, address, _LINE, op, agent, 0)
     if op == _ZVA:
-        s.accesses += np.uint64(1)
+        s.accesses += uint64(1)
         _zero_block(s, address)
         return True
     return False
@@ -299,9 +298,9 @@ def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
         forget_translations(s)
         uc_ctl(uc, _FLUSH_TLB)  # the emulator drops one page where the architecture drops a block
         return 0
-    op = np.int64(load8(s.maintenance + np.uint64(key & 0x3FFF)))
+    op = int64(load8(s.maintenance + uint64(key & 0x3FFF)))
     if op:
-        done = _maintain(s, op - 1, np.int64(load64(register + np.uint64(24))))
+        done = _maintain(s, op - 1, int64(load64(register + uint64(24))))
         return 1 if done else 0
     return 0
 
@@ -325,6 +324,3 @@ def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
         uc_reg_write(uc, register_id, s.scratch_at)
         return 1
     return 0
-
-
-assert RUNNING == 0

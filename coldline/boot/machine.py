@@ -26,8 +26,11 @@ _CPU_MODELS = {
     "a72": arm64.UC_CPU_ARM64_A72,
     "max": arm64.UC_CPU_ARM64_MAX,
 }
+GRANULES = frozenset({4096, 65536})
+"""Translation granules of the emulator's cores, in bytes."""
+
 _SCR_EL3 = 0x501
-"""RW, HCE, NS: EL2 and EL1 are AArch64 and non-secure, HVC is an instruction (Arm ARM DDI 0487 D23.2.148)."""
+"""RW, HCE, NS: EL2 and EL1 are AArch64 and non-secure, HVC is an instruction (Arm ARM DDI 0487, SCR_EL3)."""
 
 _HCR_EL2_RW = 1 << 31
 _UART_SIZE = 0x1000

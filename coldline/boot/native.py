@@ -8,6 +8,7 @@ be cached on disk and is right in the next process as well.
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic, register_jitable
@@ -54,6 +55,10 @@ def _store(bits: int) -> Any:
 
 load8, load16, load32, load64 = (_load(bits) for bits in (8, 16, 32, 64))
 store8, store16, store32, store64 = (_store(bits) for bits in (8, 16, 32, 64))
+
+int64: Any = np.int64
+uint64: Any = np.uint64
+"""Machine integers, in code that is only ever compiled."""
 
 compiled = numba.njit(cache=True, error_model="numpy", boundscheck=False)
 """Compiles a function for the callbacks; kept on disk."""

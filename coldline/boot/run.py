@@ -60,12 +60,13 @@ class Until:
     ----------
     end : End
         ``MMU``, ``PSCI`` or ``LIMIT``.
-    instructions : int or None
-        With ``LIMIT``: the run ends before the first block of code past this many.
+    limit : int
+        Instructions. A run goes no further than the first block of code past this many; that is its end
+        with ``LIMIT``, and the guest's fault with the others.
     """
 
     end: End
-    instructions: int | None = None
+    limit: int
 
 
 @dataclass(slots=True)
@@ -169,7 +170,7 @@ class Boot:
         self._emulator = self._machine.emulator
         self._state = self._machine.state
         self._failure: GuestError | None = None
-        self._until = Until(End.PSCI)
+        self._until = Until(End.PSCI, _NEVER)
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
 
     def run(self, until: Until) -> Outcome:
@@ -181,8 +182,7 @@ class Boot:
             If the guest does what cannot be gone on from: an exception, an access to nothing.
         """
         self._until = until
-        if until.instructions is not None:
-            self._state["limit"] = until.instructions
+        self._state["limit"] = until.limit
         pc = self._entry
         while self.outcome.end is None:
             self._state["reason"] = RUNNING
@@ -207,6 +207,12 @@ class Boot:
         if reason == DRAIN:
             self._drain()
         elif reason == LIMIT:
+            if self._until.end is not End.LIMIT:
+                self._drain()
+                wanted = "PSCI call" if self._until.end is End.PSCI else "MMU"
+                raise GuestError(
+                    f"no {wanted} after {self.outcome.instructions:,} instructions; now at {pc:#x}"
+                )
             self.outcome.end = End.LIMIT
         elif reason == FLUSH_CODE:
             self._state["stale_low"], self._state["stale_high"] = _NEVER, 0

@@ -140,7 +140,7 @@ class State:
         for name, array in self._arrays.items():
             state[name] = array.ctypes.data
         state["pcs"] = self.pcs.ctypes.data if with_pcs else 0
-        state["scratch_at"] = self.pointer + STATE_DTYPE.fields["scratch"][1]
+        state["scratch_at"] = self.record["scratch"].ctypes.data
         state["high_water"] = EVENTS - HEADROOM
         state["limit"] = 0xFFFFFFFFFFFFFFFF
         state["stale_low"] = 0xFFFFFFFFFFFFFFFF

@@ -14,7 +14,7 @@ import numpy as np
 
 from coldline.arm import vmsa
 from coldline.arm.fields import Sctlr
-from coldline.boot.native import compiled, load8, load16, load64, store8, store16, store64
+from coldline.boot.native import compiled, int64, load8, load16, load64, store8, store16, store64, uint64
 from coldline.boot.state import EVENTS, KINDS, PENDING
 from coldline.trace.columns import EXECUTABLE
 from coldline.trace.events import Op
@@ -34,33 +34,33 @@ _STACK = 512 * 4
 @compiled
 def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
     """Append an event, laid out as `EVENT_DTYPE`; what does not fit is counted."""
-    if s.count >= np.uint64(EVENTS):
-        s.overflow += np.uint64(1)
+    if s.count >= uint64(EVENTS):
+        s.overflow += uint64(1)
         return
-    at = s.events + s.count * np.uint64(24)
-    store64(at, np.uint64(address))
-    store64(at + np.uint64(8), np.uint64(size))
-    store64(at + np.uint64(16), np.uint64(agent << 32 | op << 48 | attributes << 56))
-    s.count += np.uint64(1)
+    at = s.events + s.count * uint64(24)
+    store64(at, uint64(address))
+    store64(at + uint64(8), uint64(size))
+    store64(at + uint64(16), uint64(agent << 32 | op << 48 | attributes << 56))
+    s.count += uint64(1)
 
 
 @compiled
 def settle(s: Any) -> None:
     """Append the alias change that was held back, if there is one."""
-    size = np.int64(s.held_size)
+    size = int64(s.held_size)
     if size:
-        s.held_size = np.uint64(0)
-        agent, address = np.int64(s.held_agent), np.int64(s.held_address)
+        s.held_size = uint64(0)
+        agent, address = int64(s.held_agent), int64(s.held_address)
         if s.held_before:
             append(s, address, size, _UNMAP, agent, 0)
         if s.held_after:
-            append(s, address, size, _MAP, agent, np.int64(s.held_after))
+            append(s, address, size, _MAP, agent, int64(s.held_after))
 
 
 @compiled
 def emit(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
     """Append an event, after any alias change that it could notice."""
-    if np.uint64(address) + np.uint64(size) - s.held_address < s.held_size + np.uint64(size) or size == 0:
+    if uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0:
         settle(s)
     append(s, address, size, op, agent, attributes)
 
@@ -75,30 +75,30 @@ def agent_of(memory_type: int) -> int:
 def page_index(s: Any, address: int) -> int:
     """The number of the RAM page at a physical address, counted over all banks, or -1 outside of RAM."""
     for bank in range(s.banks):
-        offset = np.uint64(address) - s.bank_base[bank]
+        offset = uint64(address) - s.bank_base[bank]
         if offset < s.bank_size[bank]:
-            return np.int64(s.bank_page[bank] + (offset >> np.uint64(12)))
+            return int64(s.bank_page[bank] + (offset >> uint64(12)))
     return -1
 
 
 @compiled
 def page_address(s: Any, index: int) -> int:
     """The physical address of a RAM page."""
-    address = np.uint64(0)
+    address = uint64(0)
     for bank in range(s.banks):
-        if np.uint64(index) >= s.bank_page[bank]:
-            address = s.bank_base[bank] + ((np.uint64(index) - s.bank_page[bank]) << np.uint64(12))
-    return np.int64(address)
+        if uint64(index) >= s.bank_page[bank]:
+            address = s.bank_base[bank] + ((uint64(index) - s.bank_page[bank]) << uint64(12))
+    return int64(address)
 
 
 @compiled
 def read_descriptor(s: Any, address: int) -> int:
     """The 8 bytes at a physical address; 0, which is invalid, outside of RAM."""
     for bank in range(s.banks):
-        offset = np.uint64(address) - s.bank_base[bank]
+        offset = uint64(address) - s.bank_base[bank]
         if offset < s.bank_size[bank]:
-            return np.int64(load64(s.bank_pointer[bank] + offset))
-    return np.int64(0)
+            return int64(load64(s.bank_pointer[bank] + offset))
+    return int64(0)
 
 
 # One agent's switches ---------------------------------------------------------------------------------------
@@ -124,16 +124,16 @@ def switch(s: Any, sctlr: int, before: int) -> None:
     if s.forced:
         return
     for agent in range(4):
-        if s.introduced >> np.uint64(agent) & np.uint64(1):
+        if s.introduced >> uint64(agent) & uint64(1):
             _switch_agent(s, agent, sctlr, before)
 
 
 @compiled
 def introduce(s: Any, agent: int) -> None:
     """Make an agent known in the trace: it starts with everything on, as the trace's rules say."""
-    if not s.introduced >> np.uint64(agent) & np.uint64(1):
-        s.introduced |= np.uint64(1) << np.uint64(agent)
-        now = np.int64(s.sctlr[s.el])
+    if not s.introduced >> uint64(agent) & uint64(1):
+        s.introduced |= uint64(1) << uint64(agent)
+        now = int64(s.sctlr[s.el])
         # Nothing has been said of the instruction cache: say it either way.
         _switch_agent(s, agent, now, _M | _C | (~now & _I))
 
@@ -144,8 +144,8 @@ def introduce(s: Any, agent: int) -> None:
 @compiled
 def _alias(s: Any, page: int, memory_type: int) -> int:
     """0 where no leaf of the type maps the page, 1 where one does, 2 where an executable one does."""
-    at = s.refs + np.uint64(2 * (page * KINDS + 2 * memory_type))
-    if load16(at + np.uint64(2)):
+    at = s.refs + uint64(2 * (page * KINDS + 2 * memory_type))
+    if load16(at + uint64(2)):
         return 2
     return 1 if load16(at) else 0
 
@@ -161,11 +161,9 @@ def _emit_change(s: Any, first: int, end: int, memory_type: int, before: int, af
         return
     agent = agent_of(memory_type)
     introduce(s, agent)
-    address, size = np.uint64(page_address(s, first)), np.uint64((end - first) << 12)
-    attributes = np.uint64(1 + memory_type | (EXECUTABLE if after == 2 else 0)) if after else np.uint64(0)
-    same = (
-        s.held_agent == np.uint64(agent) and s.held_before == np.uint64(before) and s.held_after == attributes
-    )
+    address, size = uint64(page_address(s, first)), uint64((end - first) << 12)
+    attributes = uint64(1 + memory_type | (EXECUTABLE if after == 2 else 0)) if after else uint64(0)
+    same = s.held_agent == uint64(agent) and s.held_before == uint64(before) and s.held_after == attributes
     if s.held_size and same and address == s.held_address + s.held_size:
         s.held_size += size
     elif s.held_size and same and address + size == s.held_address:
@@ -173,7 +171,7 @@ def _emit_change(s: Any, first: int, end: int, memory_type: int, before: int, af
         s.held_size += size
     else:
         settle(s)
-        s.held_agent, s.held_before, s.held_after = np.uint64(agent), np.uint64(before), attributes
+        s.held_agent, s.held_before, s.held_after = uint64(agent), uint64(before), attributes
         s.held_address, s.held_size = address, size
 
 
@@ -188,8 +186,8 @@ def _count_leaf(s: Any, address: int, size: int, kind: int, change: int) -> None
         if page < 0:
             continue
         before = _alias(s, page, memory_type)
-        at = s.refs + np.uint64(2 * (page * KINDS + kind))
-        count = np.int64(load16(at)) + change
+        at = s.refs + uint64(2 * (page * KINDS + kind))
+        count = int64(load16(at)) + change
         store16(at, np.uint16(min(max(count, 0), 65535)))
         after = _alias(s, page, memory_type)
         if page != previous + 1 or before != run_before or after != run_after:
@@ -204,14 +202,14 @@ def _count_leaf(s: Any, address: int, size: int, kind: int, change: int) -> None
 @compiled
 def _leaf_kind(s: Any, descriptor: int, never: int) -> int:
     """2 * type + executable of a leaf, below tables that impose `never`."""
-    memory_type = vmsa.attribute_type(np.int64(s.mair[s.el]), vmsa.attribute_index(descriptor))
-    runs = vmsa.executable(never | vmsa.leaf_never(descriptor), np.int64(s.el))
+    memory_type = vmsa.attribute_type(int64(s.mair[s.el]), vmsa.attribute_index(descriptor))
+    runs = vmsa.executable(never | vmsa.leaf_never(descriptor), int64(s.el))
     return 2 * memory_type + (1 if runs else 0)
 
 
 @compiled
 def _granule_of(s: Any, upper: bool) -> int:
-    return vmsa.granule_bits(np.int64(s.tcr[s.el]), upper)
+    return vmsa.granule_bits(int64(s.tcr[s.el]), upper)
 
 
 @compiled
@@ -224,13 +222,13 @@ def _register_tables(s: Any, root: int, level: int, never: int, granule: int, en
         depth -= 1
         table, at_level, limits, count = stack[depth]
         page = page_index(s, table)
-        if page < 0 or load8(s.levels + np.uint64(page)):
+        if page < 0 or load8(s.levels + uint64(page)):
             continue
         for part in range(max(1, count >> 9)):
             part_page = page_index(s, table + (part << 12))
             if part_page >= 0:
-                store8(s.levels + np.uint64(part_page), np.uint8(1 + at_level | granule << 3))
-                store8(s.never + np.uint64(part_page), np.uint8(limits))
+                store8(s.levels + uint64(part_page), np.uint8(1 + at_level | granule << 3))
+                store8(s.never + uint64(part_page), np.uint8(limits))
         for index in range(count):
             descriptor = read_descriptor(s, table + 8 * index)
             if not vmsa.is_valid(descriptor):
@@ -251,12 +249,12 @@ def _register_tables(s: Any, root: int, level: int, never: int, granule: int, en
 @compiled
 def register_root(s: Any, upper: bool) -> None:
     """Take the tables of TTBR0 or TTBR1 as live."""
-    tcr = np.int64(s.tcr[s.el])
+    tcr = int64(s.tcr[s.el])
     if tcr & (1 << (23 if upper else 7)) and s.el == 1:
         return  # TCR_EL1.EPD1 or EPD0: no walks from this root
     granule, bits = vmsa.granule_bits(tcr, upper), vmsa.input_bits(tcr, upper)
     level = vmsa.start_level(bits, granule)
-    ttbr = np.int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el])
+    ttbr = int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el])
     root = vmsa.table_base(ttbr, bits, granule)
     _register_tables(s, root, level, 0, granule, 1 << (bits - vmsa.level_shift(level, granule)))
 
@@ -264,17 +262,17 @@ def register_root(s: Any, upper: bool) -> None:
 @compiled
 def rescan(s: Any) -> None:
     """Count all leaves anew from the present roots, and say what has changed."""
-    pages = np.int64(s.pages)
+    pages = int64(s.pages)
     before = np.empty((pages, 4), np.uint8)
     for page in range(pages):
         for memory_type in range(4):
             before[page, memory_type] = _alias(s, page, memory_type)
         for kind in range(KINDS):
-            store16(s.refs + np.uint64(2 * (page * KINDS + kind)), np.uint16(0))
-        store8(s.levels + np.uint64(page), np.uint8(0))
-    s.pending_count = np.uint64(0)
-    s.rescan = np.uint64(0)
-    forced, s.forced = s.forced, np.uint64(1)  # counting is silent: what changed is said below
+            store16(s.refs + uint64(2 * (page * KINDS + kind)), np.uint16(0))
+        store8(s.levels + uint64(page), np.uint8(0))
+    s.pending_count = uint64(0)
+    s.rescan = uint64(0)
+    forced, s.forced = s.forced, uint64(1)  # counting is silent: what changed is said below
     register_root(s, False)
     if s.el == 1:
         register_root(s, True)
@@ -288,7 +286,7 @@ def rescan(s: Any) -> None:
                 and page_address(s, page) - page_address(s, run) == (page - run) << 12
             ):
                 continue
-            was, now = np.int64(before[run, memory_type]), _alias(s, run, memory_type)
+            was, now = int64(before[run, memory_type]), _alias(s, run, memory_type)
             _emit_change(s, run, page, memory_type, was, now)
             run = page
 
@@ -300,23 +298,23 @@ def rescan(s: Any) -> None:
 def table_write(s: Any, address: int, size: int, value: int, page: int) -> None:
     """The guest is about to store into a live table."""
     if size != 8 or address & 7:
-        s.rescan = np.uint64(1)
+        s.rescan = uint64(1)
         return
-    mark = np.int64(load8(s.levels + np.uint64(page)))
+    mark = int64(load8(s.levels + uint64(page)))
     level, granule = (mark & 7) - 1, mark >> 3
-    never = np.int64(load8(s.never + np.uint64(page)))
+    never = int64(load8(s.never + uint64(page)))
     old = read_descriptor(s, address)
     if old == value:
         return
     if vmsa.is_valid(old):
         if vmsa.is_leaf(old, level, granule) and not vmsa.is_table(old, level) and s.pending_count < PENDING:
-            at = s.pending + s.pending_count * np.uint64(24)
-            store64(at, np.uint64(vmsa.output_base(old, level, granule)))
-            store64(at + np.uint64(8), np.uint64(1 << vmsa.level_shift(level, granule)))
-            store64(at + np.uint64(16), np.uint64(_leaf_kind(s, old, never)))
-            s.pending_count += np.uint64(1)
+            at = s.pending + s.pending_count * uint64(24)
+            store64(at, uint64(vmsa.output_base(old, level, granule)))
+            store64(at + uint64(8), uint64(1 << vmsa.level_shift(level, granule)))
+            store64(at + uint64(16), uint64(_leaf_kind(s, old, never)))
+            s.pending_count += uint64(1)
         else:
-            s.rescan = np.uint64(1)
+            s.rescan = uint64(1)
     if vmsa.is_valid(value):
         if vmsa.is_table(value, level):
             below = never | vmsa.table_never(value)
@@ -334,7 +332,7 @@ def tlb_invalidated(s: Any) -> None:
         rescan(s)
         return
     for index in range(s.pending_count):
-        at = s.pending + np.uint64(index * 24)
-        base, size = np.int64(load64(at)), np.int64(load64(at + np.uint64(8)))
-        _count_leaf(s, base, size, np.int64(load64(at + np.uint64(16))), -1)
-    s.pending_count = np.uint64(0)
+        at = s.pending + uint64(index * 24)
+        base, size = int64(load64(at)), int64(load64(at + uint64(8)))
+        _count_leaf(s, base, size, int64(load64(at + uint64(16))), -1)
+    s.pending_count = uint64(0)

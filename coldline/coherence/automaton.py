@@ -68,6 +68,8 @@ def automaton(profile: Profile) -> Automaton:
     """
     profile = replace(profile, line=64, setway_effective=False)
     path = _cache_path(profile)
+    if path is None:
+        return build(profile)
     with suppress(OSError, ValueError, TypeError, KeyError):
         return _from_json(path.read_text())
     built = build(profile)
@@ -194,10 +196,14 @@ def _number(keys: list[tuple[int, ...]]) -> list[int]:
     return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
-def _cache_path(profile: Profile) -> Path:
+def _cache_path(profile: Profile) -> Path | None:
+    """Where the automaton is kept; None where there is no home for it."""
     sources = b"".join(Path(module).read_bytes() for module in (__file__, rules.__file__))
     name = hashlib.sha256(sources + repr(profile).encode()).hexdigest()[:16]
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
     return folder / "coldline" / f"automaton-{name}.json"
 
 
@@ -211,10 +217,18 @@ def _from_json(text: str) -> Automaton:
     loaded = json.loads(text)
     step = tuple(tuple(row) for row in loaded["step"])
     bad = tuple(tuple(row) for row in loaded["bad"])
+    start, reachable = loaded["start"], loaded["reachable"]
     states = range(len(step))
-    if len(bad) != len(step) or any(target not in states for row in step for target in row):
+    shaped = (
+        len(bad) == len(step)
+        and all(len(row) == len(LETTERS) for row in step)
+        and all(len(row) == len(READS) for row in bad)
+        and type(reachable) is int
+    )
+    targets = [start, *(target for row in step for target in row)]
+    if not shaped or any(type(target) is not int or target not in states for target in targets):
         raise ValueError("not an automaton")
-    return Automaton(step, bad, loaded["start"], loaded["reachable"])
+    return Automaton(step, bad, start, reachable)
 
 
 def _save(path: Path, text: str) -> None:
@@ -223,4 +237,7 @@ def _save(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
             file.write(text)
-        os.replace(file.name, path)
+        try:
+            os.replace(file.name, path)
+        except OSError:
+            os.unlink(file.name)

@@ -91,47 +91,45 @@ class Checker:
             raise TraceError(str(where or f"event {self.events}"), error.reason) from None
         self.events += 1
 
-    def shapes(self, address: int, size: int) -> Iterator[tuple[int, int, int]]:
-        """The shapes of the lines that a range touches, as (address, number of lines, shape), in order."""
-        line = self.profile.line
-        first, last = address // line, (address + size - 1) // line
-        for piece in self.memory.ranges(first * line // PAGE_SIZE, last * line // PAGE_SIZE + 1):
-            rows = self.memory.dense_rows(piece.first, piece.end)
-            dense = sorted((int(self.memory.page_of[row]), int(row)) for row in rows)
-            at = max(first, piece.first * PAGE_SIZE // line)
-            stop = min(last + 1, piece.end * PAGE_SIZE // line)
-            per_page = PAGE_SIZE // line
-            for page, row in dense:
-                if at < page * per_page:
-                    yield at * line, page * per_page - at, piece.shape
-                    at = page * per_page
-                while at < min(stop, (page + 1) * per_page):
-                    yield at * line, 1, int(self.memory.lines[row, at - page * per_page])
-                    at += 1
-            if at < stop:
-                yield at * line, stop - at, piece.shape
-
     def would_read(self, address: int, size: int) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
-        """What a read of a range through a cacheable alias could find wrong now; nothing changes by asking.
+        """What a read of some pages through a cacheable alias could find wrong now; nothing changes by asking.
+
+        Parameters
+        ----------
+        address, size : int
+            Whole pages, in bytes.
 
         Yields
         ------
         address : int
-            Of the first of some lines.
+            Of the first of some lines that lie end to end and may be wrong in the same way.
         lines : int
             How many.
         badness : tuple of Badness
             What is wrong with each of them.
         """
-        line = self.profile.line
-        live = Letter.of_setting(Setting(data=True, fetch=False))
-        for base, count, shape in self.shapes(address, size):
-            start = max(address - base, 0)
-            end = min(address + size - base, line) if count == 1 else line
-            seen = self.lines.step(shape, live)
-            badness = self.lines.badness(seen, Letter.READ_WB, start, end)
+        first, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
+        rows = self.memory.dense_rows(first, end)
+        rows = rows[np.argsort(self.memory.page_of[rows])]
+        covered = self.memory.page_of[rows].tolist()
+        shapes = self.memory.lines[rows]
+        wrong = {shape: bad for shape in np.unique(shapes).tolist() if (bad := self._would_read(shape))}
+        found = []
+        mask = np.isin(shapes, list(wrong))
+        for row, index in np.argwhere(mask).tolist():
+            base = covered[row] * PAGE_SIZE + index * self.profile.line
+            found.append((base, 1, wrong[int(shapes[row, index])]))
+        for known in self.memory.ranges(first, end):
+            badness = self._would_read(known.shape)
             if badness:
-                yield base, count, badness
+                for gap_first, gap_end in _gaps(covered, known.first, known.end):
+                    lines = (gap_end - gap_first) * shapes.shape[1]
+                    found.append((gap_first * PAGE_SIZE, lines, badness))
+        yield from _join(sorted(found), self.profile.line)
+
+    def _would_read(self, shape: int) -> tuple[Badness, ...]:
+        live = self.lines.step(shape, Letter.of_setting(Setting(data=True, fetch=False)))
+        return self.lines.badness(live, Letter.READ_WB)
 
     def _validate(self, event: Event) -> None:
         op, address, size = event.op, event.address, event.size
@@ -160,7 +158,7 @@ class Checker:
             self._map(event, agent)
         elif event.op is Op.UNMAP:
             self._unmap(event, agent)
-        elif event.op in _SWITCHES:
+        elif event.op >= Op.MMU_ON:
             self._switch(event.op, agent)
         else:
             if event.op is Op.FETCH and not self.pages.agents[agent].mmu:
@@ -365,10 +363,9 @@ class Checker:
 
     def _switch(self, op: Op, agent: int) -> None:
         who = self.pages.agents[agent]
-        attribute, value = _SWITCHES[op]
         if op is Op.MMU_ON and not who.mmu:
             self._forget_prefetches(agent)
-        setattr(who, attribute, value)
+        who.switch(op)
         self._settle(self.pages.refresh_settings(agent))
 
     def _forget_prefetches(self, agent: int) -> None:
@@ -422,14 +419,21 @@ class Checker:
 AliasChange = Callable[[Alias, int], Alias]
 """What becomes of an agent's alias of a page, given it and the page's address; raises `TraceError`."""
 
-_SWITCHES: dict[Op, tuple[str, bool]] = {
-    Op.MMU_ON: ("mmu", True),
-    Op.MMU_OFF: ("mmu", False),
-    Op.ICACHE_ON: ("icache", True),
-    Op.ICACHE_OFF: ("icache", False),
-    Op.DCACHE_ON: ("dcache", True),
-    Op.DCACHE_OFF: ("dcache", False),
-}
+
+def _join(
+    found: list[tuple[int, int, tuple[Badness, ...]]], line: int
+) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
+    """Join sorted runs of lines that lie end to end and are wrong in the same way."""
+    held: tuple[int, int, tuple[Badness, ...]] | None = None
+    for address, lines, badness in found:
+        if held is not None and held[0] + held[1] * line == address and held[2] == badness:
+            held = (held[0], held[1] + lines, badness)
+        else:
+            if held is not None:
+                yield held
+            held = (address, lines, badness)
+    if held is not None:
+        yield held
 
 
 def _pieces(start: int, end: int) -> Iterator[Piece]:

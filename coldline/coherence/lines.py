@@ -86,11 +86,11 @@ class Lines:
 
     def steps(self, shapes: "NDArray[np.int32]", letter: Letter) -> "NDArray[np.int32]":
         """`step` for many whole lines at once, any shape of array."""
-        targets = self.whole[letter].take(shapes)
+        targets = self.whole[letter][shapes]
         if targets.size and targets.min() == UNKNOWN:
             for shape in np.unique(shapes[targets == UNKNOWN]):
                 self.step(int(shape), letter)
-            targets = self.whole[letter].take(shapes)
+            targets = self.whole[letter][shapes]
         return targets
 
     def badness(

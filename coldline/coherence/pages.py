@@ -31,7 +31,8 @@ class Alias(NamedTuple):
         Whether that mapping may be fetched from.
     prefetched : bool
         It has, since it turned its MMU off, fetched from this page or the one before it, so that an
-        instruction prefetch may reach this page (Arm ARM DDI 0487 D8.2.10).
+        instruction prefetch may reach this page (Arm ARM DDI 0487, 'Instruction fetch behavior when all
+        translation stages are disabled').
     """
 
     memory_type: MemoryType | None = None
@@ -51,6 +52,10 @@ class Agent:
     dcache: bool = True
     icache: bool | None = None
 
+    def switch(self, op: Op) -> None:
+        """Take ``mmu on`` and its like."""
+        setattr(self, *_SWITCHES[op])
+
     def allows_fill(self, alias: Alias) -> bool:
         """Whether data caches may be filled through `alias`."""
         return self.mmu and self.dcache and alias.memory_type is not None and alias.memory_type.cacheable
@@ -61,6 +66,16 @@ class Agent:
             return self.icache is True and alias.prefetched
         cacheable = alias.memory_type is not None and alias.memory_type.cacheable
         return self.icache is not False and cacheable and alias.executable
+
+
+_SWITCHES: dict[Op, tuple[str, bool]] = {
+    Op.MMU_ON: ("mmu", True),
+    Op.MMU_OFF: ("mmu", False),
+    Op.ICACHE_ON: ("icache", True),
+    Op.ICACHE_OFF: ("icache", False),
+    Op.DCACHE_ON: ("dcache", True),
+    Op.DCACHE_OFF: ("dcache", False),
+}
 
 
 class Refusal(NamedTuple):
@@ -191,7 +206,9 @@ class Pages:
 
 
 def _letter_mmu_off(who: Agent, op: Op) -> Letter | Refusal:
-    """With the MMU off data is Device; fetches are cacheable where SCTLR.I is set (Arm ARM DDI 0487 D8.2.10)."""
+    """With the MMU off data is Device; fetches are cacheable where SCTLR.I is set (Arm ARM DDI 0487, 'The effects
+    of disabling an address translation stage').
+    """
     if op is Op.DC_ZVA:
         return Refusal("dc zva with the MMU off: data is device memory")
     if op is Op.FETCH:

@@ -5,13 +5,14 @@ A *microstate* is one thing that may be true of the byte: which of its copies ar
 dirty, and which are *fresh* (equal to the last write to the byte, by anyone). Three tables say what the
 architecture allows:
 
-=========== =========================================================== ===================================
-table       says                                                        source (Arm ARM DDI 0487)
-=========== =========================================================== ===================================
-`STEPS`     what caches may do at any time, on their own                B2.7.1, D7.5.5: fills and evictions
-`EFFECTS`   what an event does; every outcome that it may have          B2.8 mismatched attributes, D7.5.9
-`SOURCES`   which copy a read may return                                D7.5, B2.7.2, D7.5.8 (IDC and DIC)
-=========== =========================================================== ===================================
+=========== =================================================== ===========================================
+table       says                                                source: Arm ARM DDI 0487
+=========== =================================================== ===========================================
+`STEPS`     what caches may do at any time, on their own        'General behavior of the caches'
+`EFFECTS`   what an event does; every outcome it may have       'Mismatched memory attributes', 'A64 cache
+                                                                maintenance instructions'
+`SOURCES`   which copy a read may return                        'Memory hierarchy'; CTR_EL0 for IDC and DIC
+=========== =================================================== ===========================================
 
 Lines are independent, and no rule lets one byte of a line see another: an event either touches the byte
 (*own*) or only the line that it lies in (*other*). So the sets of microstates that a byte may be in are all
@@ -344,7 +345,9 @@ Effect = Callable[[Microstate, Profile], Iterator[Microstate]]
 
 
 def _by_setway(by_address: Effect) -> Effect:
-    """Set/way maintenance reaches the line or does not; both may be (Arm ARM DDI 0487 D7.5.9.5)."""
+    """Set/way maintenance reaches the line or does not; both may be (Arm ARM DDI 0487, 'Effects of All and
+    set/way maintenance instructions').
+    """
 
     def effect(m: Microstate, profile: Profile) -> Iterator[Microstate]:
         if not profile.setway_effective:

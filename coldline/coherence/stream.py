@@ -72,7 +72,7 @@ def _run(
     status = DONE
     while at < len(rows):
         op = np.int64(rows[at].op)
-        moves_page = op == _MAP or op == _UNMAP
+        moves_page = op in (_MAP, _UNMAP)
         if op >= _LINE_OPS and not moves_page:
             status = THINK
             break

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The arguments of each subcommand. Nothing is imported here but what ``--help`` shows."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from coldline.errors import UsageError
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[Any]
+
+_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+DEFAULT_STRATEGY = "uncached"
+DEFAULT_HOST = "rfc"
+DEFAULT_CORE = "armv8-a"
+MAX_INSTRUCTIONS = 4_000_000_000
+
+
+def size(text: str) -> int:
+    """Bytes: a number with K, M, G or T (``512M``, ``1G``, ``1GiB``); a bare number is MiB, as `xl` takes it.
+
+    Raises
+    ------
+    UsageError
+        If it is none.
+    """
+    word = text.strip().upper().removesuffix("IB").removesuffix("B")
+    unit = _UNITS.get(word[-1:], 0)
+    digits = word[:-1] if unit else word
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 15:
+        raise UsageError(f"'{text}' is not a size: 512M, 1G")
+    return int(digits) * (unit or _UNITS["M"])
+
+
+def _guest(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("guest")
+    group.add_argument(
+        "image", nargs="?", metavar="IMAGE", help="an arm64 kernel Image, raw or gzip-compressed"
+    )
+    group.add_argument("--sample", metavar="NAME", help="a guest that comes with coldline: midway-arm64")
+    group.add_argument("--initrd", "--ramdisk", metavar="FILE", help="the kernel's initrd")
+    group.add_argument("--append", "--cmdline", metavar="ARGS", default="", help="the kernel's command line")
+    group.add_argument(
+        "--memory", metavar="SIZE", default="1G", help="RAM; a bare number is MiB (default 1G)"
+    )
+    group.add_argument(
+        "--vcpus", metavar="N", type=int, default=1, help="as the device tree tells (default 1)"
+    )
+    group.add_argument(
+        "--gic", metavar="N", type=int, default=3, choices=(2, 3), help="GIC version (default 3)"
+    )
+    group.add_argument("--dtb", metavar="FILE", help="a device tree in place of the generated one")
+    group.add_argument(
+        "--el", metavar="N", type=int, default=1, choices=(1, 2), help="exception level at entry (default 1)"
+    )
+    group.add_argument("--max-image", metavar="SIZE", default="1G", help="refuse larger files (default 1G)")
+    group.add_argument(
+        "--max-unpacked", metavar="SIZE", default="1G", help="refuse what unpacks to more (default 1G)"
+    )
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--core", metavar="NAME", default=DEFAULT_CORE, help=f"core profile (default {DEFAULT_CORE})"
+    )
+    group.add_argument(
+        "--until",
+        metavar="WHEN",
+        default="psci",
+        help="mmu, psci (the first PSCI call; the default), or a number of instructions",
+    )
+    group.add_argument(
+        "--max-instructions",
+        metavar="N",
+        type=int,
+        default=MAX_INSTRUCTIONS,
+        help=f"give up after so many (default {MAX_INSTRUCTIONS:,})",
+    )
+    group.add_argument(
+        "--nc-may-hit", action="store_true", help="non-cacheable reads may also return a cached copy"
+    )
+
+
+def add_boot(commands: "_Commands") -> None:
+    """``boot``: build a guest, run its boot code, check every access."""
+    parser = commands.add_parser(
+        "boot",
+        help="build a guest, run its boot code, say whether its memory is coherent",
+        description="Build a guest on a simulated host, run its own boot code with its MMU and caches off "
+        "until it has them on, and say whether any cache can show it stale memory.",
+    )
+    _guest(parser)
+    group = parser.add_argument_group("host")
+    group.add_argument(
+        "--strategy",
+        metavar="NAME",
+        default=DEFAULT_STRATEGY,
+        help="none, flush, uncached (the default), hypercall, uncached-hypercall",
+    )
+    group.add_argument(
+        "--host",
+        metavar="NAME",
+        default=DEFAULT_HOST,
+        help="rfc (the default), xen-4.17-arm64, xen-4.22-arm64, kvm-arm64, kvm-s2fwb",
+    )
+    _run(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument("--trace", metavar="FILE", help="write every event as text, for 'coldline check'")
+    group.add_argument("--json", action="store_true", help="one object on standard output")
+    group.add_argument("--quiet", action="store_true", help="the verdict alone")
+    group.add_argument(
+        "--hazards", metavar="N", type=int, default=5, help="tell of so many hazards (default 5)"
+    )
+
+
+def add_check(commands: "_Commands") -> None:
+    """``check``: judge trace files."""
+    parser = commands.add_parser(
+        "check",
+        help="judge traces, from anyone",
+        description="Read traces in their text form and say of each whether any fill or eviction that the "
+        "architecture allows can show stale data.",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a trace")
+    parser.add_argument("--json", action="store_true", help="one object a line, a file each")
+    parser.add_argument("--quiet", action="store_true", help="the verdicts alone")
+    parser.add_argument(
+        "--max-hazards",
+        metavar="N",
+        type=int,
+        default=100_000,
+        help="list no more hazards of a file (default 100,000)",
+    )
+    parser.add_argument(
+        "--stories",
+        metavar="N",
+        type=int,
+        default=1000,
+        help="witnesses for the first N of them (default 1000)",
+    )
+
+
+def add_matrix(commands: "_Commands") -> None:
+    """``matrix``: every strategy on every host model."""
+    parser = commands.add_parser(
+        "matrix",
+        help="try every strategy on every host model",
+        description="Boot one guest by every strategy on every host model and print the verdicts as a table.",
+    )
+    _guest(parser)
+    _run(parser)
+    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    parser.add_argument("--markdown", action="store_true", help="the table as the documents have it")

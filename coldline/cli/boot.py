@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``coldline boot``."""
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from typing import Any
+
+from coldline.arm import psci
+from coldline.boot import End, Outcome
+from coldline.cli.guests import plan_guest, trial_of
+from coldline.cli.progress import RunProgress
+from coldline.coherence import Checker, Hazard, Report, Sink, Source, check, report
+from coldline.coherence.sweep import Region, Swept, sweep
+from coldline.guest import Plan
+from coldline.image import Kernel
+from coldline.trace.files import TraceWriter
+from coldline.trace.text import Header
+from coldline.trial import Trial
+
+
+def run_boot(options: argparse.Namespace) -> int:
+    """Build, run, check and report; the exit status."""
+    started = time.perf_counter()
+    kernel, plan = plan_guest(options)
+    trial = trial_of(options, plan, options.strategy, options.host)
+    talk = not (options.json or options.quiet)
+    if talk:
+        from coldline.report import layout
+
+        layout.print_layout(kernel, trial)
+    outcome = Outcome()
+    with contextlib.ExitStack() as stack:
+        progress = stack.enter_context(RunProgress(talk))
+        writer = None
+        if options.trace is not None:
+            header = Header(trial.profile.line, _options_of(trial))
+            writer = stack.enter_context(TraceWriter(options.trace, header))
+
+        def first(sink: Sink) -> None:
+            nonlocal outcome
+
+            def both(batch: Any, pcs: Any) -> None:
+                sink(batch, pcs)
+                if writer is not None:
+                    writer.write(batch)
+
+            outcome = trial.run(both, console=progress.console, progress=progress.update)
+
+        checker = check(first, trial.profile, distinct=True)
+    swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
+    found = report(checker, _again(trial), most=options.hazards, stories=options.hazards)
+    seconds = time.perf_counter() - started
+    coherent = found.coherent and not any(each.stale for each in swept)
+    if options.json:
+        print(json.dumps(_document(kernel, trial, outcome, checker, found, swept, seconds)))
+    else:
+        _print(plan, outcome, checker, found, swept, seconds, quiet=options.quiet)
+    return 0 if coherent else 1
+
+
+def _again(trial: Trial) -> Source:
+    def source(sink: Sink) -> None:
+        trial.run(sink, with_pcs=True)
+
+    return source
+
+
+def _options_of(trial: Trial) -> set[str]:
+    profile = trial.profile
+    flags = {"nc-may-hit": profile.nc_may_hit, "idc": profile.idc, "dic": profile.dic}
+    return {name for name, on in flags.items() if on}
+
+
+def _document(
+    kernel: Kernel,
+    trial: Trial,
+    outcome: Outcome,
+    checker: Checker,
+    found: Report,
+    swept: list[Swept],
+    seconds: float,
+) -> dict[str, Any]:
+    from coldline.report import document
+
+    return {
+        "verdict": document.verdict(found.coherent and not any(each.stale for each in swept)),
+        "hazards": [document.boot_hazard(hazard) for hazard in found.hazards],
+        "hazards_found": found.found,
+        "hazard_events": checker.hazards,
+        "sweep": document.swept_document(swept),
+        "image": kernel.path,
+        "host": trial.model.name,
+        "strategy": trial.strategy,
+        "core": trial.core.name,
+        "exception_level": trial.plan.exception_level,
+        "entry": trial.plan.registers.pc,
+        "banks": [{"address": bank.base, "size": bank.size} for bank in trial.plan.banks],
+        "segments": [
+            {"name": each.name, "address": each.address, "size": each.size, "loaded": len(each.data)}
+            for each in trial.plan.segments
+        ],
+        "end": outcome.end.value if outcome.end is not None else None,
+        "psci": list(outcome.psci_call) if outcome.psci_call is not None else None,
+        "instructions": outcome.instructions,
+        "accesses": outcome.accesses,
+        "events": checker.events,
+        "page_crossings": outcome.crossings,
+        "console": outcome.console.decode("utf-8", "replace"),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _print(
+    plan: Plan,
+    outcome: Outcome,
+    checker: Checker,
+    found: Report,
+    swept: list[Swept],
+    seconds: float,
+    *,
+    quiet: bool,
+) -> None:
+    from rich.console import Console
+
+    from coldline.report import terminal
+    from coldline.report.instructions import instruction, place
+
+    console = Console(highlight=False)
+
+    def describe(hazard: Hazard) -> str:
+        entry = hazard.entry
+        parts = [place(plan.segments, entry.address) or "RAM that the builder did not write"]
+        if hazard.code is not None:
+            text = instruction(plan.segments, hazard.code)
+            verb = "fetched at" if entry.kind == "stale-fetch" else "by"
+            parts.append(f"{verb} pc {hazard.code.virtual:#x}{f': {text}' if text else ''}")
+        return ", ".join(parts)
+
+    if not quiet:
+        terminal.print_hazards(console, found, describe)
+        console.print()
+        terminal.print_sweep(console, swept)
+    if found.coherent and any(each.stale for each in swept):
+        console.print(
+            "hazard: no access of this run, but what was loaded could be read wrong", style="bold red"
+        )
+    else:
+        terminal.print_verdict(console, found, "")
+    if not quiet:
+        summary = (
+            f"{_ending(outcome)} after {outcome.instructions:,} instructions, {outcome.accesses:,} accesses; "
+            f"{checker.events:,} events checked; {seconds:.1f} s"
+        )
+        console.print(summary, style="dim", soft_wrap=True)
+        if outcome.crossings:
+            console.print(
+                f"{outcome.crossings:,} accesses over a page end: their bytes past it were not followed",
+                style="dim",
+                soft_wrap=True,
+            )
+    sys.stdout.flush()
+
+
+def _ending(outcome: Outcome) -> str:
+    if outcome.psci_call is not None:
+        name = psci.name(outcome.psci_call[0])
+        code = f" with x1 = {outcome.psci_call[1]:#x}" if outcome.end is End.OFF else ""
+        return f"the guest called PSCI's {name}{code}"
+    return "the guest turned its MMU on" if outcome.end is End.MMU else "stopped"

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``coldline check``."""
+
+import argparse
+import json
+import sys
+
+from coldline.coherence import Profile, Report, Sink, check, report
+from coldline.errors import TraceError
+from coldline.trace.files import read_trace
+from coldline.trace.text import Header
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Check each file and report; the exit status."""
+    status = 0
+    for path in options.files:
+        try:
+            found = check_file(path, most=options.max_hazards, stories=options.stories)
+        except TraceError as error:
+            status = 2
+            if options.json:
+                print(json.dumps({"file": path, "error": str(error)}))
+            else:
+                print(f"coldline: {error}", file=sys.stderr)
+            continue
+        status = max(status, 0 if found.coherent else 1)
+        _show(path, found, options)
+    return status
+
+
+def check_file(path: str, *, most: int, stories: int) -> Report:
+    """Judge a trace file.
+
+    Raises
+    ------
+    TraceError
+        If it is none; ``where`` is ``path:line``.
+    """
+    header, batches = read_trace(path)
+
+    def source(sink: Sink) -> None:
+        for batch in batches:
+            sink(batch, None)
+
+    try:
+        checker = check(source, profile_of(header))
+    except TraceError as error:
+        raise TraceError(f"{path}:{error.where}", error.reason) from None
+    return report(checker, source, most=most, stories=stories)
+
+
+def profile_of(header: Header) -> Profile:
+    """What a trace's header says of caches."""
+    return Profile(
+        line=header.line,
+        nc_may_hit="nc-may-hit" in header.options,
+        setway_effective="setway-effective" in header.options,
+        idc="idc" in header.options,
+        dic="dic" in header.options,
+    )
+
+
+def _show(path: str, found: Report, options: argparse.Namespace) -> None:
+    if options.json:
+        from coldline.report.document import trace_document
+
+        print(json.dumps(trace_document(path, found)))
+        return
+    from rich.console import Console
+
+    from coldline.report import terminal
+
+    console = Console(highlight=False)
+    if not options.quiet:
+        terminal.print_hazards(
+            console, found, lambda hazard: f"line {hazard.entry.where}: {hazard.entry.event}"
+        )
+    terminal.print_verdict(console, found, path)

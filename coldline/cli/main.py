@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``coldline``: its arguments and its exit status."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from coldline import __version__
+from coldline.cli import arguments
+from coldline.errors import ColdlineError
+
+COHERENT, HAZARD, ERROR = 0, 1, 2
+"""Exit statuses."""
+
+_INTERRUPTED = 130
+
+_EPILOG = """\
+exit status: 0 coherent, 1 hazard, 2 error
+
+examples:
+  coldline boot vmlinuz --initrd initrd.img --append console=ttyAMA0 --memory 1G
+  coldline boot --sample midway-arm64 --strategy flush
+  coldline check boot.trace
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's grammar."""
+    top = argparse.ArgumentParser(
+        prog="coldline",
+        description="Build ARM guests, run their boot code, and say whether any cache can show them stale memory.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"coldline {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    arguments.add_boot(commands)
+    arguments.add_check(commands)
+    arguments.add_matrix(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Its arguments, without the program's name.
+    """
+    options = parser().parse_args(argv)
+    try:
+        return _run(options)
+    except ColdlineError as error:
+        print(f"coldline: {error}", file=sys.stderr)
+        return ERROR
+    except KeyboardInterrupt:
+        print("coldline: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing more can be said, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ERROR
+    except MemoryError:
+        print("coldline: this machine has too little memory for that", file=sys.stderr)
+        return ERROR
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        if options.command == "check":
+            from coldline.cli.check import run_check
+
+            return run_check(options)
+        if options.command == "matrix":
+            from coldline.cli.matrix import run_matrix
+
+            return run_matrix(options)
+        from coldline.cli.boot import run_boot
+
+        return run_boot(options)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("coldline"):
+            raise
+        from coldline.errors import MissingDependencyError
+
+        extra = "check" if options.command == "check" else "boot"
+        raise MissingDependencyError(
+            f"'{options.command}' needs {error.name}: install coldline[{extra}]"
+        ) from error

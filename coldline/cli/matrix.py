@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``coldline matrix``."""
+
+import argparse
+import json
+import sys
+
+from coldline.builder import STRATEGIES
+from coldline.cli.guests import plan_guest, trial_of
+from coldline.coherence import check
+from coldline.coherence.findings import entries
+from coldline.coherence.sweep import Region, sweep
+from coldline.errors import HypervisorError
+from coldline.guest import Plan
+from coldline.hypervisor.models import HOST_MODELS
+
+
+def run_matrix(options: argparse.Namespace) -> int:
+    """Try every pair and print the table; exit status 0, whatever the verdicts are."""
+    _, plan = plan_guest(options)
+    hosts = [name for name, model in HOST_MODELS.items() if plan.architecture in model.architectures]
+    strategies = [name for name, each in STRATEGIES.items() if plan.architecture in each.architectures]
+    cells: dict[str, dict[str, dict[str, object]]] = {}
+    for host in hosts:
+        for strategy in strategies:
+            if sys.stderr.isatty():
+                print(f"\r{host}, {strategy}\033[K", end="", file=sys.stderr, flush=True)
+            cells.setdefault(host, {})[strategy] = _cell(options, plan, strategy, host)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    if options.json:
+        print(json.dumps({"image": options.image or options.sample, "core": options.core, "verdicts": cells}))
+    else:
+        print(table(cells, strategies), end="")
+    return 0
+
+
+def table(cells: dict[str, dict[str, dict[str, object]]], strategies: list[str]) -> str:
+    """The verdicts as a Markdown table, a host a row, columns aligned for reading as they are."""
+    rows = [
+        ["host", *strategies],
+        *([host, *(_words(row[name]) for name in strategies)] for host, row in cells.items()),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+
+    def line(cells: list[str]) -> str:
+        return (
+            "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |\n"
+        )
+
+    return line(rows[0]) + line(["-" * width for width in widths]) + "".join(line(row) for row in rows[1:])
+
+
+def _words(cell: dict[str, object]) -> str:
+    if cell["verdict"] == "hazard":
+        kinds = cell["kinds"]
+        assert isinstance(kinds, list)
+        return ", ".join(kinds)
+    return str(cell["verdict"])
+
+
+def _cell(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> dict[str, object]:
+    trial = trial_of(options, plan, strategy, host)
+    try:
+        checker = check(lambda sink: _discard(trial.run(sink)), trial.profile, distinct=True)
+    except HypervisorError as error:
+        return {"verdict": "refused", "reason": str(error)}
+    swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
+    kinds = {entry.kind for entry in entries(checker.findings, trial.profile.line)}
+    kinds |= {kind for each in swept for kind in each.kinds}
+    return {"verdict": "hazard" if kinds else "coherent", "kinds": sorted(kinds)}
+
+
+def _discard(_: object) -> None:
+    return None

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Shows a long run as it goes: its progress on standard error, the guest's console on standard output."""
+
+import sys
+from types import TracebackType
+from typing import Any
+
+
+class RunProgress:
+    """A context manager that shows a run's progress and the guest's console, to a person.
+
+    Parameters
+    ----------
+    wanted : bool
+        Whether anything is to be shown at all. Progress is shown on a terminal only.
+    """
+
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> "RunProgress":
+        if self._wanted and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            self._bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.fields[instructions]:,} instructions, {task.fields[accesses]:,} accesses"),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=None, instructions=0, accesses=0)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, instructions: int, accesses: int) -> None:
+        """Show how far the run is."""
+        if self._bar is not None:
+            self._bar.update(self._task, instructions=instructions, accesses=accesses)
+
+    def console(self, text: bytes) -> None:
+        """Show what the guest prints: printable text and line ends, nothing that could drive a terminal."""
+        if self._wanted:
+            sys.stdout.write("".join(chr(byte) if 32 <= byte < 127 or byte == 10 else "" for byte in text))

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From events to a report: one pass for the verdict, and a second one for the stories where it is a hazard."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from coldline.coherence.checker import Checker
+from coldline.coherence.findings import HazardEntry, entries
+from coldline.coherence.rules import Profile
+from coldline.coherence.witness import Code, Histories, WitnessStep, relevant, shortest
+from coldline.trace import Op
+from coldline.trace.columns import Batch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Sink = Callable[[Batch, "NDArray[Any] | None"], None]
+"""Takes batches, with each event's program counter where it is known."""
+
+Source = Callable[[Sink], None]
+"""Hands all its events to a sink, in order; the same ones each time that it is called."""
+
+
+class Hazard(NamedTuple):
+    """A hazard with its story.
+
+    Attributes
+    ----------
+    entry : HazardEntry
+        What may go wrong.
+    code : Code or None
+        Where the instruction that reads is, where that is known.
+    story : list of WitnessStep
+        A shortest way there; empty where it was not asked for.
+    """
+
+    entry: HazardEntry
+    code: Code | None
+    story: list[WitnessStep]
+
+
+@dataclass(slots=True)
+class Report:
+    """What a check says.
+
+    Attributes
+    ----------
+    profile : Profile
+        The promises that it relied on.
+    hazards : list of Hazard
+        In order of events, then addresses, then kinds.
+    found : int
+        How many hazards there are, listed or not.
+    events : int
+        How many events were taken.
+    """
+
+    profile: Profile
+    hazards: list[Hazard] = field(default_factory=list)
+    found: int = 0
+    events: int = 0
+
+    @property
+    def coherent(self) -> bool:
+        """Whether no event may go wrong."""
+        return not self.found
+
+
+def check(source: Source, profile: Profile, *, distinct: bool = False) -> Checker:
+    """Follow memory through all events of `source`: the first pass.
+
+    Raises
+    ------
+    TraceError
+        If an event cannot be.
+    """
+    checker = Checker(profile, distinct=distinct)
+    source(lambda batch, _: checker.feed(batch))
+    return checker
+
+
+def report(checker: Checker, source: Source, *, most: int, stories: int) -> Report:
+    """What a first pass found, with the stories that a second pass over the same events tells.
+
+    Parameters
+    ----------
+    checker : Checker
+        After `check`.
+    source : callable
+        The same events.
+    most : int
+        How many hazards to list.
+    stories : int
+        How many of them to tell a story of.
+    """
+    profile = checker.profile
+    listed = list(islice(entries(checker.findings, profile.line), most))
+    told = _tell(listed[:stories], source, profile) if stories and listed else []
+    told += [Hazard(entry, None, []) for entry in listed[len(told) :]]
+    found = sum(finding.lines * len(finding.badness) for finding in checker.findings)
+    return Report(profile, told, found, checker.events)
+
+
+def _tell(listed: list[HazardEntry], source: Source, profile: Profile) -> list[Hazard]:
+    lines = [_line_of(entry, profile) for entry in listed]
+    histories = Histories(profile, lines, (entry.number for entry in listed))
+    source(histories.feed)
+    told = []
+    for entry, line in zip(listed, lines, strict=True):
+        story = shortest(histories.of(line), entry, line, profile)
+        code = histories.code.get(entry.number)
+        if code is not None and entry.event.op is Op.FETCH:
+            into = entry.address - entry.event.address
+            code = Code(code.virtual + into, code.physical + into)
+        told.append(Hazard(entry, code, list(relevant(story))))
+    return told
+
+
+def _line_of(entry: HazardEntry, profile: Profile) -> int:
+    return entry.address - entry.address % profile.line

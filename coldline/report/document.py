@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reports as plain objects for `json`. ``docs/trace-format.md`` and ``docs/boot.md`` say what each key means."""
+
+from dataclasses import asdict
+from typing import Any
+
+from coldline.coherence import Hazard, Report, WitnessStep
+from coldline.coherence.sweep import Swept
+
+
+def verdict(coherent: bool) -> str:
+    """The word for a verdict."""
+    return "coherent" if coherent else "hazard"
+
+
+def trace_document(path: str, report: Report) -> dict[str, Any]:
+    """The object of a trace file."""
+    return {
+        "file": path,
+        "verdict": verdict(report.coherent),
+        "hazards": [{"line": hazard.entry.where, **_hazard(hazard)} for hazard in report.hazards],
+        **({"hazards_found": report.found} if report.found > len(report.hazards) else {}),
+    }
+
+
+def boot_hazard(hazard: Hazard) -> dict[str, Any]:
+    """A hazard of a run: its event's number in place of a line, and the program counter."""
+    pc = hazard.code.virtual if hazard.code is not None else None
+    return {"event": hazard.entry.number, **_hazard(hazard), "pc": pc}
+
+
+def swept_document(swept: list[Swept]) -> list[dict[str, Any]]:
+    """The objects of a sweep, one a segment."""
+    return [{**asdict(each), "kinds": list(each.kinds)} for each in swept]
+
+
+def _hazard(hazard: Hazard) -> dict[str, Any]:
+    entry = hazard.entry
+    return {
+        "kind": entry.kind,
+        "agent": entry.event.agent,
+        "address": entry.address,
+        "size": entry.size,
+        "witness": [_step(step) for step in hazard.story],
+    }
+
+
+def _step(step: WitnessStep) -> dict[str, Any]:
+    if step.happening is None:
+        return {"step": step.step, "state": str(step.state)}
+    happening = step.happening
+    where = {"line": happening.wheres[0]} if happening.wheres[0] else {"number": happening.numbers[0]}
+    times = {"times": len(happening.numbers)} if len(happening.numbers) > 1 else {}
+    return {"event": str(happening.event), **where, **times, "state": str(step.state)}

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an instruction says, from the image that was loaded."""
+
+from collections.abc import Sequence
+
+from coldline.coherence import Code
+from coldline.guest import Segment
+
+
+def place(segments: Sequence[Segment], address: int) -> str:
+    """An address as an offset into its segment, such as ``kernel+0x800``; empty outside of all."""
+    for segment in segments:
+        if segment.address <= address < segment.end:
+            return f"{segment.name}+{address - segment.address:#x}"
+    return ""
+
+
+def instruction(segments: Sequence[Segment], code: Code) -> str:
+    """The instruction at `code` as the builder wrote it; empty where it wrote nothing there.
+
+    A guest that changes its own code runs something else: what is old is what is shown.
+    """
+    for segment in segments:
+        offset = code.physical - segment.address
+        if 0 <= offset <= len(segment.data) - 4:
+            return disassemble(bytes(segment.data[offset : offset + 4]), code.virtual)
+    return ""
+
+
+def disassemble(word: bytes, address: int) -> str:
+    """One A64 instruction in words; ``.inst`` where it is none."""
+    import capstone
+
+    engine = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)
+    for _, _, mnemonic, operands in engine.disasm_lite(word, address, 1):
+        return f"{mnemonic} {operands}".strip()
+    return f".inst {int.from_bytes(word, 'little'):#010x}"
