@@ -2,7 +2,8 @@
 """VMSAv8-64 stage 1: what translation tables say.
 
 Functions on plain integers, so that a compiler of Python can take them into an emulator's callbacks as
-they stand. Source: Arm ARM DDI 0487 'Translation process', 'Translation table descriptor formats', 'Memory region attributes', and the register descriptions of MAIR_ELx, TCR_ELx and TTBRn_ELx.
+they stand. Source: Arm ARM DDI 0487, 'Translation process', 'Translation table descriptor formats', 'Memory
+region attributes', and the register descriptions of MAIR_ELx, TCR_ELx and TTBRn_ELx.
 """
 
 from coldline.arm.fields import Descriptor, Tcr

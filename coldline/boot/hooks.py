@@ -39,6 +39,12 @@ from coldline.boot.tables import (
 from coldline.trace.events import Op
 
 _STATE = types.CPointer(from_dtype(STATE_DTYPE))
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_HASH_SHIFT = np.uint64(32)
+_TLB_MASK = np.uint64(TLB_ENTRIES - 1)
+_FORGOTTEN = np.uint64(NOWHERE)
+_PAGE_NUMBERS = np.uint64((1 << 52) - 1)
+_TLBI_OUTER_OR_LOCAL = (3, 7)
 _M = Sctlr.M.mask
 _C = Sctlr.C.mask
 _ADDRESS_MASK = (1 << TAG_SHIFT) - 1
@@ -120,31 +126,51 @@ def walk(s: Any, address: int) -> int:
 
 
 @compiled
-def _fill(s: Any, address: int) -> int:
-    """Walk and remember the page, as the emulator's own TLB does."""
-    physical = walk(s, address)
-    if physical >= 0:
-        page = uint64(address) >> uint64(12)
-        slot = (page & uint64(TLB_ENTRIES - 1)) << uint64(3)
-        store64(s.tlb_keys + slot, page)
-        store64(s.tlb_values + slot, uint64(physical & ~_PAGE_MASK))
-    return physical
+def _slot(s: Any, page: Any) -> Any:
+    """Where a virtual page is remembered, or would be: an address in the table of translations."""
+    hashed = (page * _GOLDEN) >> _HASH_SHIFT
+    while True:
+        slot = s.tlb + (hashed & _TLB_MASK) * uint64(24)
+        if load64(slot + uint64(8)) != s.generation or load64(slot) == page:
+            return slot
+        hashed += uint64(1)
 
 
 @compiled
 def _translate(s: Any, address: int) -> int:
+    """As `walk`, but a page is walked once until a TLB invalidation, whatever the emulator's own TLB holds.
+
+    So the walks in a trace are those of a TLB that never forgets by itself, and a run's are always the same.
+    """
     page = uint64(address) >> uint64(12)
-    slot = (page & uint64(TLB_ENTRIES - 1)) << uint64(3)
-    if load64(s.tlb_keys + slot) == page:
-        return int64(load64(s.tlb_values + slot)) | (address & _PAGE_MASK)
-    return _fill(s, address)
+    slot = _slot(s, page)
+    if load64(slot + uint64(8)) == s.generation and load64(slot + uint64(16)) != _FORGOTTEN:
+        return int64(load64(slot + uint64(16))) | (address & _PAGE_MASK)
+    tagged = walk(s, address)
+    if tagged >= 0:
+        if load64(slot + uint64(8)) != s.generation:
+            s.translations += uint64(1)
+            if s.translations > uint64(TLB_ENTRIES // 2):
+                forget_translations(s)
+                slot = _slot(s, page)
+        store64(slot, page)
+        store64(slot + uint64(8), s.generation)
+        store64(slot + uint64(16), uint64(tagged & ~_PAGE_MASK))
+    return tagged
 
 
 @compiled
 def forget_translations(s: Any) -> None:
-    """Empty our TLB."""
-    for index in range(TLB_ENTRIES):
-        store64(s.tlb_keys + uint64(8 * index), uint64(NOWHERE))
+    """Forget every translation."""
+    s.generation += uint64(1)
+    s.translations = uint64(0)
+
+
+@compiled
+def _forget_page(s: Any, page: Any) -> None:
+    slot = _slot(s, page)
+    if load64(slot + uint64(8)) == s.generation:
+        store64(slot + uint64(16), _FORGOTTEN)
 
 
 @cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE), cache=True)
@@ -217,7 +243,7 @@ def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool
         s.el_changed = uint64(1)
         s.el = level
         forget_translations(s)
-    physical = _fill(s, int64(address))
+    physical = _translate(s, int64(address))
     if physical < 0:
         s.fault, s.faulted = address, uint64(1)
         return False
@@ -288,15 +314,28 @@ def _maintain(s: Any, op: int, value: int) -> bool:
     return False
 
 
+@compiled
+def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
+    """TLBI: by address it concerns one page where only pages were taken out of the tables, else all.
+
+    The emulator itself drops one page where the architecture drops the block that the page is in.
+    """
+    by_address = (key >> 3) & 0xF in _TLBI_OUTER_OR_LOCAL and key & 1
+    if tlb_invalidated(s) or not by_address:
+        forget_translations(s)
+        uc_ctl(uc, _FLUSH_TLB)
+    else:
+        # The operand has VA[55:12]; the bits above are those of bit 55.
+        _forget_page(s, uint64((int64(value) << 20) >> 20) & _PAGE_NUMBERS)
+
+
 @cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE), cache=True)
 def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
     """SYS: cache and TLB maintenance. Not 0 where the emulator must not do it itself."""
     s = carray(user, (1,))[0]
     key = _encoding(register)
     if (key >> 7) & 0xF == TLBI_CRN:
-        tlb_invalidated(s)
-        forget_translations(s)
-        uc_ctl(uc, _FLUSH_TLB)  # the emulator drops one page where the architecture drops a block
+        _invalidate_tlb(uc, s, key, load64(register + uint64(24)))
         return 0
     op = int64(load8(s.maintenance + uint64(key & 0x3FFF)))
     if op:

@@ -23,7 +23,9 @@ TAG_SHIFT = 40
 """The emulator's physical addresses carry a tag from this bit: 0 with the MMU off, else 1 + the memory type."""
 
 TAGS = 5
-TLB_ENTRIES = 4096
+TLB_ENTRIES = 1 << 16
+"""Pages that a translation is remembered of; a power of two, filled to half."""
+
 PENDING = 1024
 """Leaves that were taken out of tables and wait for a TLB invalidation."""
 
@@ -69,8 +71,9 @@ STATE_DTYPE = np.dtype(
         ("stale_high", "u8"),
         ("fault", "u8"),
         ("faulted", "u8"),
-        ("tlb_keys", "u8"),
-        ("tlb_values", "u8"),
+        ("tlb", "u8"),  # rows of virtual page, generation, tagged physical page
+        ("generation", "u8"),
+        ("translations", "u8"),
         ("levels", "u8"),
         ("refs", "u8"),
         ("never", "u8"),
@@ -128,8 +131,7 @@ class State:
         pages = sum(len(ram) for ram in self.ram) // PAGE_SIZE
         self._arrays: dict[str, NDArray[Any]] = {
             "events": self.events,
-            "tlb_keys": np.full(TLB_ENTRIES, np.uint64(0xFFFFFFFFFFFFFFFF)),
-            "tlb_values": np.zeros(TLB_ENTRIES, np.uint64),
+            "tlb": np.zeros((TLB_ENTRIES, 3), np.uint64),
             "levels": np.zeros(pages, np.uint8),
             "never": np.zeros(pages, np.uint8),
             "refs": np.zeros((pages, KINDS), np.uint16),
@@ -143,6 +145,7 @@ class State:
         state["scratch_at"] = self.record["scratch"].ctypes.data
         state["high_water"] = EVENTS - HEADROOM
         state["limit"] = 0xFFFFFFFFFFFFFFFF
+        state["generation"] = 1
         state["stale_low"] = 0xFFFFFFFFFFFFFFFF
         state["pages"] = pages
         state["banks"] = len(banks)

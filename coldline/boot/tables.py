@@ -326,13 +326,16 @@ def table_write(s: Any, address: int, size: int, value: int, page: int) -> None:
 
 
 @compiled
-def tlb_invalidated(s: Any) -> None:
-    """A TLB invalidation: what was taken out of the tables is gone now."""
+def tlb_invalidated(s: Any) -> bool:
+    """A TLB invalidation: what was taken out of the tables is gone now. True where that is more than pages."""
     if s.rescan:
         rescan(s)
-        return
+        return True
+    blocks = False
     for index in range(s.pending_count):
         at = s.pending + uint64(index * 24)
         base, size = int64(load64(at)), int64(load64(at + uint64(8)))
+        blocks = blocks or size > 4096
         _count_leaf(s, base, size, int64(load64(at + uint64(16))), -1)
     s.pending_count = uint64(0)
+    return blocks
