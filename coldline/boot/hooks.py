@@ -33,6 +33,10 @@ from coldline.boot.tables import (
     emit,
     page_index,
     read_descriptor,
+    register_root,
+    rescan,
+    settle,
+    switch,
     table_write,
     tlb_invalidated,
 )
@@ -173,7 +177,7 @@ def _forget_page(s: Any, page: Any) -> None:
         store64(slot + uint64(16), _FORGOTTEN)
 
 
-@cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE), cache=True)
+@cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE))
 def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
     """A load or a store is about to happen."""
     s = carray(user, (1,))[0]
@@ -200,7 +204,7 @@ def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any)
         _note_pc(s, int64(s.scratch))
 
 
-@cfunc(types.void(types.voidptr, types.uint64, types.uint32, _STATE), cache=True)
+@cfunc(types.void(types.voidptr, types.uint64, types.uint32, _STATE))
 def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     """A run of instructions is about to be executed; a stop asked for here comes before its first one."""
     s = carray(user, (1,))[0]
@@ -231,7 +235,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
         _note_pc(s, int64(address))
 
 
-@cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, _STATE), cache=True)
+@cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, _STATE))
 def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool:
     """The emulator needs a translation; False is a translation fault."""
     s = carray(user, (1,))[0]
@@ -329,7 +333,7 @@ def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
         _forget_page(s, uint64((int64(value) << 20) >> 20) & _PAGE_NUMBERS)
 
 
-@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE), cache=True)
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE))
 def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
     """SYS: cache and TLB maintenance. Not 0 where the emulator must not do it itself."""
     s = carray(user, (1,))[0]
@@ -344,7 +348,7 @@ def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
     return 0
 
 
-@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE), cache=True)
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE))
 def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
     """MSR: a register that decides what accesses are stops the emulator, right after it has been written."""
     s = carray(user, (1,))[0]
@@ -354,7 +358,7 @@ def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
     return 0
 
 
-@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE), cache=True)
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE))
 def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
     """MRS: time is the number of instructions, so that a run can be had again just as it was."""
     s = carray(user, (1,))[0]
@@ -363,3 +367,47 @@ def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
         uc_reg_write(uc, register_id, s.scratch_at)
         return 1
     return 0
+
+
+# What the driver calls between runs -------------------------------------------------------------------------
+
+
+@cfunc(types.void(_STATE))
+def settle_held(user: Any) -> None:
+    """See `tables.settle`."""
+    settle(carray(user, (1,))[0])
+
+
+@cfunc(types.void(_STATE))
+def rescan_tables(user: Any) -> None:
+    """See `tables.rescan`."""
+    rescan(carray(user, (1,))[0])
+
+
+@cfunc(types.void(_STATE, types.boolean))
+def add_root(user: Any, upper: bool) -> None:
+    """See `tables.register_root`."""
+    register_root(carray(user, (1,))[0], upper)
+
+
+@cfunc(types.void(_STATE, types.int64, types.int64))
+def switch_sctlr(user: Any, sctlr: int, before: int) -> None:
+    """See `tables.switch`."""
+    switch(carray(user, (1,))[0], sctlr, before)
+
+
+EXPORTS = {
+    function.__name__: function
+    for function in (
+        on_access,
+        on_block,
+        on_tlb_fill,
+        on_sys,
+        on_msr,
+        on_mrs,
+        settle_held,
+        rescan_tables,
+        add_root,
+        switch_sctlr,
+    )
+}

@@ -13,7 +13,7 @@ from unicorn.unicorn_py3 import unicorn as unicorn_module
 from coldline.arm import fields
 from coldline.arm.cores import Core
 from coldline.arm.fields import SystemRegister
-from coldline.boot import hooks, tables
+from coldline.boot.code import Code
 from coldline.boot.state import AGENTS, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State
 from coldline.boot.sync import engine_address, skip_sync_offset
 
@@ -85,6 +85,7 @@ class Machine:
         self.state["el"] = exception_level
         self.state["stage2"] = exception_level == 1
         self.state["forced"] = forced_write_back
+        self.code = Code(self.state)
         self._handles: list[Any] = []
         for (base, _), array in zip(ram, self.state.ram, strict=True):
             for tag in range(TAGS):
@@ -108,20 +109,20 @@ class Machine:
         self.emulator.mmio_map(base, _UART_SIZE, read, None, write, None)
 
     def _add_hooks(self) -> None:
-        self._hook(const.UC_HOOK_MEM_READ | const.UC_HOOK_MEM_WRITE, hooks.on_access)
-        self._hook(const.UC_HOOK_BLOCK, hooks.on_block)
-        self._hook(const.UC_HOOK_TLB_FILL, hooks.on_tlb_fill)
-        self._hook(const.UC_HOOK_INSN, hooks.on_sys, arm64.UC_ARM64_INS_SYS)
-        self._hook(const.UC_HOOK_INSN, hooks.on_msr, arm64.UC_ARM64_INS_MSR)
-        self._hook(const.UC_HOOK_INSN, hooks.on_mrs, arm64.UC_ARM64_INS_MRS)
+        self._hook(const.UC_HOOK_MEM_READ | const.UC_HOOK_MEM_WRITE, "on_access")
+        self._hook(const.UC_HOOK_BLOCK, "on_block")
+        self._hook(const.UC_HOOK_TLB_FILL, "on_tlb_fill")
+        self._hook(const.UC_HOOK_INSN, "on_sys", arm64.UC_ARM64_INS_SYS)
+        self._hook(const.UC_HOOK_INSN, "on_msr", arm64.UC_ARM64_INS_MSR)
+        self._hook(const.UC_HOOK_INSN, "on_mrs", arm64.UC_ARM64_INS_MRS)
 
-    def _hook(self, kind: int, callback: Any, *instruction: int) -> None:
+    def _hook(self, kind: int, name: str, *instruction: int) -> None:
         handle = ctypes.c_size_t()
         status = unicorn_module.uclib.uc_hook_add(
             self.emulator._uch,
             ctypes.byref(handle),
             ctypes.c_int(kind),
-            ctypes.c_void_p(callback.address),
+            ctypes.c_void_p(self.code.addresses[name]),
             ctypes.c_void_p(self.state.pointer),
             ctypes.c_uint64(1),
             ctypes.c_uint64(0),
@@ -144,7 +145,7 @@ class Machine:
         self._learn_registers()
         if not self.state["forced"]:
             self.state["introduced"] = 1
-            tables.switch(self.state.record[0], registers.sctlr & ~1, (registers.sctlr & ~1) ^ 0x1004)
+            self.code.switch(registers.sctlr & ~1, (registers.sctlr & ~1) ^ 0x1004)
 
     def read_system(self, register: SystemRegister) -> int:
         """The value of a system register."""
@@ -194,16 +195,16 @@ class Machine:
         if (sctlr ^ old_sctlr) & 5:
             flush()
             caches_toggled(bool(sctlr & 1 and sctlr & 4))
-        record = self.state.record[0]
         if mmu and (not was or moved or "tcr" in changed or "mair" in changed):
-            tables.rescan(record)
+            self.code.rescan()
         elif mmu and ("ttbr0" in changed or "ttbr1" in changed):
-            tables.register_root(record, "ttbr1" in changed)
+            self.code.add_root(upper="ttbr1" in changed)
             self.state["rescan"] = 1
         self.state["virtual"] = mmu
-        tables.switch(record, sctlr, old_sctlr)
+        self.code.switch(sctlr, old_sctlr)
         self.state["sweep"] = 0
-        hooks.forget_translations(record)
+        self.state["generation"] += 1
+        self.state["translations"] = 0
         self.emulator.ctl(const.UC_CTL_TLB_FLUSH, const.UC_CTL_IO_WRITE)
         return mmu and not was
 

@@ -1,24 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What compiled callbacks need and Python lacks: memory at an address, and the emulator's own functions.
 
-The emulator's functions are named as external symbols, not taken as pointers, so that what is compiled can
-be cached on disk and is right in the next process as well.
+The emulator's functions are external symbols, which whoever loads the machine code must give it (`SYMBOLS`).
+Imported only to compile.
 """
 
 from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, register_jitable
-from unicorn.unicorn_py3 import unicorn as unicorn_module
 
 from coldline.arm import vmsa
-
-for _name in ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl"):
-    _function = getattr(unicorn_module.uclib, _name)
-    binding.add_symbol(_name, unicorn_module.ctypes.cast(_function, unicorn_module.ctypes.c_void_p).value)
 
 uc_emu_stop = types.ExternalFunction("uc_emu_stop", types.int32(types.voidptr))
 uc_reg_read = types.ExternalFunction("uc_reg_read", types.int32(types.voidptr, types.int32, types.uintp))
@@ -60,8 +55,8 @@ int64: Any = np.int64
 uint64: Any = np.uint64
 """Machine integers, in code that is only ever compiled."""
 
-compiled = numba.njit(cache=True, error_model="numpy", boundscheck=False)
-"""Compiles a function for the callbacks; kept on disk."""
+compiled = numba.njit(error_model="numpy", boundscheck=False)
+"""Compiles a function for the callbacks."""
 
 for _function in (
     vmsa.nibble_type,

@@ -12,7 +12,6 @@ from unicorn import unicorn_const as const
 
 from coldline.arm import psci
 from coldline.arm.cores import Core
-from coldline.boot import tables
 from coldline.boot.machine import Machine
 from coldline.boot.state import AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH
 from coldline.errors import GuestError
@@ -226,7 +225,7 @@ class Boot:
             raise GuestError(f"the guest waits for an interrupt at {pc:#x}, and none will come")
 
     def _drain(self) -> None:
-        tables.settle(self._state.record[0])
+        self._machine.code.settle()
         count = self._state["count"]
         self.outcome.instructions = self._state["instructions"]
         self.outcome.accesses = self._state["accesses"]

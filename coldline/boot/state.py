@@ -29,6 +29,9 @@ TLB_ENTRIES = 1 << 16
 PENDING = 1024
 """Leaves that were taken out of tables and wait for a TLB invalidation."""
 
+STACK = 2048
+"""Tables that wait to be registered."""
+
 EVENTS = 1 << 19
 HEADROOM = 1 << 18
 """Rows kept free: a block of guest code and a change of its tables must fit after the last look at the level."""
@@ -78,6 +81,8 @@ STATE_DTYPE = np.dtype(
         ("refs", "u8"),
         ("never", "u8"),
         ("pages", "u8"),
+        ("stack", "u8"),
+        ("aliases", "u8"),
         ("pending", "u8"),
         ("pending_count", "u8"),
         ("rescan", "u8"),
@@ -135,6 +140,8 @@ class State:
             "levels": np.zeros(pages, np.uint8),
             "never": np.zeros(pages, np.uint8),
             "refs": np.zeros((pages, KINDS), np.uint16),
+            "stack": np.zeros((STACK, 4), np.uint64),
+            "aliases": np.zeros((pages, 4), np.uint8),
             "pending": np.zeros((PENDING, 3), np.uint64),
             "maintenance": maintenance_table(),
         }

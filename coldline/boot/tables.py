@@ -15,7 +15,7 @@ import numpy as np
 from coldline.arm import vmsa
 from coldline.arm.fields import Sctlr
 from coldline.boot.native import compiled, int64, load8, load16, load64, store8, store16, store64, uint64
-from coldline.boot.state import EVENTS, KINDS, PENDING
+from coldline.boot.state import EVENTS, KINDS, PENDING, STACK
 from coldline.trace.columns import EXECUTABLE
 from coldline.trace.events import Op
 
@@ -28,7 +28,6 @@ _ICACHE_ON, _ICACHE_OFF = int(Op.ICACHE_ON), int(Op.ICACHE_OFF)
 _DCACHE_ON, _DCACHE_OFF = int(Op.DCACHE_ON), int(Op.DCACHE_OFF)
 _WRITE_BACK = vmsa.NORMAL_WB
 NOWHERE = 0xFFFFFFFFFFFFFFFF
-_STACK = 512 * 4
 
 
 @compiled
@@ -213,14 +212,28 @@ def _granule_of(s: Any, upper: bool) -> int:
 
 
 @compiled
+def _push(s: Any, depth: int, table: int, level: int, never: int, entries: int) -> int:
+    """Note a table to register; where there is no room, all is looked at again at the next occasion."""
+    if depth == STACK:
+        s.rescan = uint64(1)
+        return depth
+    at = s.stack + uint64(32 * depth)
+    store64(at, uint64(table))
+    store64(at + uint64(8), uint64(level))
+    store64(at + uint64(16), uint64(never))
+    store64(at + uint64(24), uint64(entries))
+    return depth + 1
+
+
+@compiled
 def _register_tables(s: Any, root: int, level: int, never: int, granule: int, entries: int) -> None:
     """Take a table and all below it as live, unless it is known already; count their leaves in."""
-    stack = np.empty((_STACK, 4), np.int64)
-    stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = root, level, never, entries
-    depth = 1
+    depth = _push(s, 0, root, level, never, entries)
     while depth:
         depth -= 1
-        table, at_level, limits, count = stack[depth]
+        at = s.stack + uint64(32 * depth)
+        table, at_level = int64(load64(at)), int64(load64(at + uint64(8)))
+        limits, count = int64(load64(at + uint64(16))), int64(load64(at + uint64(24)))
         page = page_index(s, table)
         if page < 0 or load8(s.levels + uint64(page)):
             continue
@@ -234,12 +247,9 @@ def _register_tables(s: Any, root: int, level: int, never: int, granule: int, en
             if not vmsa.is_valid(descriptor):
                 continue
             if vmsa.is_table(descriptor, at_level):
-                if depth < _STACK:
-                    stack[depth, 0] = vmsa.next_table(descriptor, granule)
-                    stack[depth, 1] = at_level + 1
-                    stack[depth, 2] = limits | vmsa.table_never(descriptor)
-                    stack[depth, 3] = 1 << (granule - 3)
-                    depth += 1
+                below = limits | vmsa.table_never(descriptor)
+                child = vmsa.next_table(descriptor, granule)
+                depth = _push(s, depth, child, at_level + 1, below, 1 << (granule - 3))
             elif vmsa.is_leaf(descriptor, at_level, granule):
                 base = vmsa.output_base(descriptor, at_level, granule)
                 size = 1 << vmsa.level_shift(at_level, granule)
@@ -263,10 +273,9 @@ def register_root(s: Any, upper: bool) -> None:
 def rescan(s: Any) -> None:
     """Count all leaves anew from the present roots, and say what has changed."""
     pages = int64(s.pages)
-    before = np.empty((pages, 4), np.uint8)
     for page in range(pages):
         for memory_type in range(4):
-            before[page, memory_type] = _alias(s, page, memory_type)
+            store8(s.aliases + uint64(4 * page + memory_type), np.uint8(_alias(s, page, memory_type)))
         for kind in range(KINDS):
             store16(s.refs + uint64(2 * (page * KINDS + kind)), np.uint16(0))
         store8(s.levels + uint64(page), np.uint8(0))
@@ -279,16 +288,22 @@ def rescan(s: Any) -> None:
     s.forced = forced
     for memory_type in range(4):
         run = 0
+        run_before, run_after = _before(s, 0, memory_type), _alias(s, 0, memory_type)
         for page in range(1, pages + 1):
-            if page < pages and (
-                before[page, memory_type] == before[run, memory_type]
-                and _alias(s, page, memory_type) == _alias(s, run, memory_type)
-                and page_address(s, page) - page_address(s, run) == (page - run) << 12
-            ):
-                continue
-            was, now = int64(before[run, memory_type]), _alias(s, run, memory_type)
-            _emit_change(s, run, page, memory_type, was, now)
-            run = page
+            before = after = -1
+            if page < pages:
+                before, after = _before(s, page, memory_type), _alias(s, page, memory_type)
+                joined = page_address(s, page) - page_address(s, run) == (page - run) << 12
+                if before == run_before and after == run_after and joined:
+                    continue
+            _emit_change(s, run, page, memory_type, run_before, run_after)
+            run, run_before, run_after = page, before, after
+
+
+@compiled
+def _before(s: Any, page: int, memory_type: int) -> int:
+    """What `_alias` was as `rescan` began."""
+    return int64(load8(s.aliases + uint64(4 * page + memory_type)))
 
 
 # As the guest runs ------------------------------------------------------------------------------------------

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The compiled callbacks as a loaded program: their addresses for the emulator, and some to call from here."""
+
+import ctypes
+
+from llvmlite import binding
+from unicorn.unicorn_py3 import unicorn as unicorn_module
+
+from coldline import machinecode
+from coldline.boot.state import State
+
+_EMULATOR = ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl")
+_SOURCES = (
+    "arm/fields.py",
+    "arm/maintenance.py",
+    "arm/memory_types.py",
+    "arm/vmsa.py",
+    "boot/hooks.py",
+    "boot/native.py",
+    "boot/state.py",
+    "boot/tables.py",
+    "trace/columns.py",
+    "trace/events.py",
+)
+
+
+class Code:
+    """The callbacks of `coldline.boot.hooks`, bound to a state.
+
+    Parameters
+    ----------
+    state : State
+        What they work on.
+
+    Attributes
+    ----------
+    addresses : dict of str to int
+        Where each function is.
+    """
+
+    def __init__(self, state: State) -> None:
+        for name in _EMULATOR:
+            function = getattr(unicorn_module.uclib, name)
+            binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
+        self.addresses = machinecode.load("coldline.boot.hooks", _SOURCES)
+        self._state = state.pointer
+        self._settle = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.addresses["settle_held"])
+        self._rescan = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.addresses["rescan_tables"])
+        self._add_root = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_bool)(self.addresses["add_root"])
+        self._switch = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
+            self.addresses["switch_sctlr"]
+        )
+
+    def settle(self) -> None:
+        """Append the alias change that is held back."""
+        self._settle(self._state)
+
+    def rescan(self) -> None:
+        """Count all leaves of the guest's tables anew, and say what has changed."""
+        self._rescan(self._state)
+
+    def add_root(self, *, upper: bool) -> None:
+        """Take the tables of TTBR0 (or TTBR1, where `upper`) as live."""
+        self._add_root(self._state, upper)
+
+    def switch(self, sctlr: int, before: int) -> None:
+        """Say that the guest's SCTLR was `before` and is `sctlr`."""
+        self._switch(self._state, sctlr, before)

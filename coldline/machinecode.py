@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Compiles a module's functions once, keeps the machine code, and loads it without the compiler.
+
+Numba takes longer to import than most of our runs take, and compiling takes longer still. So the functions
+that are to be called from outside of Python are compiled the first time they are wanted, their machine code is
+kept in the user's cache folder, and from then on only LLVM's loader is needed.
+"""
+
+import ctypes
+import hashlib
+import importlib
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from llvmlite import binding
+
+_PACKAGE = Path(__file__).parent
+_engines: list[Any] = []
+
+
+def load(module: str, sources: Sequence[str]) -> dict[str, int]:
+    """Addresses of the functions that a module offers, by name.
+
+    Parameters
+    ----------
+    module : str
+        A module with ``EXPORTS``, a dict of functions that Numba compiled with `numba.cfunc`; imported only
+        where its machine code is not there yet.
+    sources : sequence of str
+        The files that the machine code depends on, relative to the package.
+    """
+    folder = _cache_folder()
+    if folder is None:
+        return _compile(module, None)
+    path = folder / f"code-{module.rpartition('.')[2]}-{_key(sources)}"
+    with suppress(OSError, ValueError, KeyError, TypeError, RuntimeError):
+        return _link(json.loads((path / "symbols.json").read_text()), path)
+    return _compile(module, path)
+
+
+def _compile(module: str, path: Path | None) -> dict[str, int]:
+    if sys.stderr.isatty():
+        print("coldline: compiling its inner loops, once", file=sys.stderr)
+    exports = importlib.import_module(module).EXPORTS
+    if path is not None:
+        with suppress(OSError):
+            _save(exports, path)
+    return {name: int(function.address) for name, function in exports.items()}
+
+
+def _save(exports: dict[str, Any], path: Path) -> None:
+    """Put the machine code into `path`, a folder that is there whole or not at all."""
+    from numba.core.registry import cpu_target
+
+    target_machine = cpu_target.target_context.codegen()._tm
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as draft:
+        symbols = {}
+        for name, function in exports.items():
+            code = function._library._final_module
+            (Path(draft) / f"{name}.o").write_bytes(target_machine.emit_object(code))
+            wanted = [each.name for each in code.functions if each.is_declaration]
+            symbols[name] = {"symbol": function._wrapper_name, "wants": wanted}
+        (Path(draft) / "symbols.json").write_text(json.dumps(symbols))
+        with suppress(OSError):
+            os.rename(draft, path)
+            os.mkdir(draft)  # for the context manager to remove
+
+
+def _link(symbols: dict[str, Any], path: Path) -> dict[str, int]:
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    abort = ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value
+    target = binding.Target.from_default_triple()
+    addresses = {}
+    for name, entry in symbols.items():
+        for wanted in entry["wants"]:
+            # What raises exceptions in Python is there only with Numba, and never called by code that raises none.
+            if not wanted.startswith("llvm.") and binding.address_of_symbol(wanted) is None:
+                binding.add_symbol(wanted, abort)
+        engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target.create_target_machine())
+        engine.add_object_file(binding.object_file.ObjectFileRef.from_data((path / f"{name}.o").read_bytes()))
+        engine.finalize_object()
+        addresses[name] = int(engine.get_function_address(entry["symbol"]))
+        if not addresses[name]:
+            raise ValueError(f"no {name} in its machine code")
+        _engines.append(engine)
+    return addresses
+
+
+def _key(sources: Sequence[str]) -> str:
+    """What the machine code depends on: the sources, the compiler, the processor."""
+    digest = hashlib.sha256()
+    for source in sorted((*sources, "machinecode.py")):
+        digest.update((_PACKAGE / source).read_bytes())
+    for package in ("numba", "llvmlite", "numpy"):
+        digest.update(metadata.version(package).encode())
+    processor = (binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
+    digest.update(repr((sys.version_info, platform.machine(), processor)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> Path | None:
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coldline"
+    except RuntimeError:
+        return None
