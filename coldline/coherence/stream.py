@@ -6,30 +6,30 @@ there or that touches more than lines of one dense page, `Checker` deals with th
 the loop holds no rule: it can be slow about an event, and not wrong.
 """
 
-from typing import TYPE_CHECKING
+import ctypes
+import functools
+from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
+from coldline import machinecode
 from coldline.arm import MemoryType
-from coldline.coherence.checker import FETCH_BITS, Checker
-from coldline.coherence.lines import BAD, BAD_SHIFT, UNKNOWN
+from coldline.coherence.checker import Checker
+from coldline.coherence.memory import NOT_DENSE
 from coldline.coherence.pages import NOBODY, Refusal, maintenance_letter, walk_letter
 from coldline.coherence.rules import Letter, Profile
 from coldline.trace import PAGE_SIZE, Event, Op
 from coldline.trace.columns import TYPE_MASK, Batch, pack_attributes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-_SLOW = 255
-_LINE_OPS = int(Op.IC_IVAU) + 1
-_WALK, _FETCH, _WRITE, _ZVA = int(Op.WALK), int(Op.FETCH), int(Op.WRITE), int(Op.DC_ZVA)
-_READ = int(Op.READ)
-_BAD, _BAD_SHIFT, _FETCH_BITS, _UNKNOWN, _TYPES = BAD, BAD_SHIFT, FETCH_BITS, UNKNOWN, TYPE_MASK
-_OTHER_OPS = (_READ, _WRITE, _FETCH, _ZVA)
-_MAP, _UNMAP = int(Op.MAP), int(Op.UNMAP)
-_UNMAP_CODE = 16
+SLOW = 255
+LINE_OPS = int(Op.IC_IVAU) + 1
+_TYPED_BY_ALIAS = (Op.READ, Op.WRITE, Op.FETCH, Op.DC_ZVA)
+UNMAP_CODE = 16
 _HAZARDS = 4096
 
 DONE, THINK, MISS, FULL = range(4)
@@ -38,131 +38,35 @@ DONE, THINK, MISS, FULL = range(4)
 # Where the loop's registers are in its array
 AT, LINE_AT, STATUS, SHAPE, LETTER, START, END, FOUND, COUNTED = range(9)
 
+SIZES_DTYPE = np.dtype(
+    [
+        (name, "i8")
+        for name in (
+            "events",
+            "agents",
+            "classes",
+            "shapes",
+            "memo",
+            "rows",
+            "lines_per_page",
+            "index",
+            "found",
+            "line_bits",
+            "distinct",
+        )
+    ]
+)
+"""The lengths of the loop's arrays, and its two switches."""
 
-@numba.njit(cache=True, boundscheck=False, nogil=True)
-def _run(
-    rows: "NDArray[np.void]",
-    agent_of: "NDArray[np.int64]",
-    letters: "NDArray[np.uint8]",
-    maintenance: "NDArray[np.uint8]",
-    walks: "NDArray[np.uint8]",
-    moves: "NDArray[np.int32]",
-    settings: "NDArray[np.uint8]",
-    whole: "NDArray[np.int32]",
-    memo_keys: "NDArray[np.uint64]",
-    memo_values: "NDArray[np.int32]",
-    lines: "NDArray[np.int32]",
-    reported: "NDArray[np.uint8]",
-    classes: "NDArray[np.int32]",
-    index_pages: "NDArray[np.int64]",
-    index_rows: "NDArray[np.int32]",
-    line_bits: int,
-    distinct: bool,
-    registers: "NDArray[np.int64]",
-    found: "NDArray[np.int64]",
-) -> None:
-    size_of_line = np.int64(1) << line_bits
-    index_mask = np.uint64(len(index_pages) - 1)
-    memo_mask = np.uint64(len(memo_keys) - 1)
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    half = np.uint64(32)
-    last_page, last_row = np.int64(-1), np.int64(-1)
-    hazards, counted = registers[FOUND], registers[COUNTED]
-    at, line_at = registers[AT], registers[LINE_AT]
-    status = DONE
-    while at < len(rows):
-        op = np.int64(rows[at].op)
-        moves_page = op in (_MAP, _UNMAP)
-        if op >= _LINE_OPS and not moves_page:
-            status = THINK
-            break
-        start = np.int64(rows[at].address)
-        end = start + np.int64(rows[at].size)
-        page = start >> 12
-        if end <= start or (end - 1) >> 12 != page:
-            status = THINK
-            break
-        if page != last_page:
-            slot = ((np.uint64(page) * golden) >> half) & index_mask
-            while index_pages[slot] != page and index_pages[slot] != -1:
-                slot = (slot + np.uint64(1)) & index_mask
-            if index_pages[slot] != page:
-                status = THINK
-                break
-            last_page, last_row = page, np.int64(index_rows[slot])
-        row = last_row
-        new_class = np.int64(-1)
-        if moves_page:
-            code = np.int64(rows[at].attributes) if op == _MAP else np.int64(_UNMAP_CODE)
-            old_class = np.int64(classes[row])
-            new_class = np.int64(moves[old_class, agent_of[rows[at].agent], code])
-            if new_class < 0 or end - start != 4096 or start & 4095:
-                status = THINK
-                break
-            letter = np.int64(settings[new_class])
-            if letter == settings[old_class]:
-                classes[row] = new_class
-                at += 1
-                continue
-        elif op == _WALK:
-            letter = np.int64(walks[agent_of[rows[at].agent], rows[at].attributes & _TYPES])
-        elif op <= _ZVA:
-            letter = np.int64(letters[classes[row], agent_of[rows[at].agent], op])
-            if op == _ZVA:
-                start &= ~np.int64(63)
-                end = (end + 63) & ~np.int64(63)
-        else:
-            letter = np.int64(maintenance[op])
-            start &= ~(size_of_line - 1)
-            end = (end + size_of_line - 1) & ~(size_of_line - 1)
-        if letter == _SLOW:
-            status = THINK
-            break
-        first = (start & 4095) >> line_bits
-        last = ((end - 1) & 4095) >> line_bits
-        index = max(first, line_at)
-        line_at = np.int64(0)
-        while index <= last:
-            base = (page << 12) + (index << line_bits)
-            low = max(start - base, np.int64(0))
-            high = min(end - base, size_of_line)
-            shape = np.int64(lines[row, index])
-            if low == 0 and high == size_of_line:
-                target = np.int64(whole[letter, shape])
-            else:
-                key = np.uint64(shape << 28 | letter << 23 | low << 12 | high)
-                probe = ((key * golden) >> half) & memo_mask
-                while memo_keys[probe] != key and memo_keys[probe] != 0:
-                    probe = (probe + np.uint64(1)) & memo_mask
-                target = np.int64(memo_values[probe]) if memo_keys[probe] == key else np.int64(_UNKNOWN)
-            if target == _UNKNOWN:
-                status = MISS
-                registers[SHAPE], registers[LETTER] = shape, letter
-                registers[START], registers[END] = low, high
-                break
-            if target & _BAD:
-                bits = target >> _BAD_SHIFT << (_FETCH_BITS if op == _FETCH else 0)
-                counted += 1
-                if not distinct or bits & ~np.int64(reported[row, index]):
-                    if hazards == len(found):
-                        status = FULL
-                        counted -= 1
-                        break
-                    found[hazards, 0], found[hazards, 1], found[hazards, 2] = at, base, shape
-                    found[hazards, 3], found[hazards, 4], found[hazards, 5] = letter, low, high
-                    hazards += 1
-                    reported[row, index] |= np.uint8(bits)
-                target &= ~np.int64(_BAD)
-            lines[row, index] = target
-            index += 1
-        if status != DONE:
-            line_at = index
-            break
-        if new_class >= 0:
-            classes[row] = new_class
-        at += 1
-    registers[AT], registers[LINE_AT], registers[STATUS] = at, line_at, status
-    registers[FOUND], registers[COUNTED] = hazards, counted
+_SOURCES = (
+    "arm/memory_types.py",
+    "coherence/checker.py",
+    "coherence/lines.py",
+    "coherence/stream.py",
+    "coherence/stream_loop.py",
+    "trace/columns.py",
+    "trace/events.py",
+)
 
 
 def feed_stream(checker: Checker, batch: Batch) -> None:
@@ -171,31 +75,12 @@ def feed_stream(checker: Checker, batch: Batch) -> None:
     registers = np.zeros(9, np.int64)
     found = np.zeros((_HAZARDS, 6), np.int64)
     agents = np.array([checker.pages.agent(name) for name in batch.agents], np.int64)
-    lines, memory = checker.lines, checker.memory
-    line_bits = checker.profile.line.bit_length() - 1
+    lines = checker.lines
     letters = _Letters(checker, agents)
+    loop = _loop()
+    addresses = _Addresses()
     while True:
-        _run(
-            batch.rows,
-            agents,
-            letters.accesses,
-            letters.maintenance,
-            letters.walks,
-            letters.moves,
-            letters.settings,
-            lines.whole,
-            lines.memo_keys,
-            lines.memo_values,
-            memory.lines,
-            memory.reported,
-            memory.classes,
-            memory.index_pages,
-            memory.index_rows,
-            line_bits,
-            checker.distinct,
-            registers,
-            found,
-        )
+        loop(*addresses.of(_arrays(checker, batch, agents, letters, registers, found)))
         status = registers[STATUS]
         _note_hazards(checker, batch, base, registers, found)
         if status == DONE:
@@ -205,10 +90,100 @@ def feed_stream(checker: Checker, batch: Batch) -> None:
             lines.step(shape, Letter(letter), start, end)
         elif status == THINK:
             at = int(registers[AT])
+            if _made_dense(checker, batch.rows[at]):
+                continue
             checker.events = base + at
             letters.think(batch.event(at), int(batch.rows["where"][at]))
             registers[AT] = at + 1
     checker.events = base + len(batch)
+
+
+def _made_dense(checker: Checker, row: "np.void") -> bool:
+    """Whether all that the loop lacked for an event was the page, which is dense now."""
+    address, size = int(row["address"]), int(row["size"])
+    page = address // PAGE_SIZE
+    if row["op"] >= LINE_OPS or size == 0 or (address + size - 1) // PAGE_SIZE != page:
+        return False
+    if checker.memory.row(page) != NOT_DENSE:
+        return False
+    checker.memory.make_dense(page)
+    return True
+
+
+@functools.cache
+def _loop() -> "Callable[..., None]":
+    """The compiled loop: it takes the address of each of `_arrays`."""
+    address = machinecode.load("coldline.coherence.stream_loop", _SOURCES)["run"]
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 18)(address)
+
+
+class _Addresses:
+    """Where arrays are; asked again only for those that are not the arrays of last time."""
+
+    def __init__(self) -> None:
+        self._arrays: list[NDArray[Any]] = []
+        self._addresses: list[int] = []
+
+    def of(self, arrays: "list[NDArray[Any]]") -> list[int]:
+        """The addresses of `arrays`, which are kept alive until the next call."""
+        if len(self._arrays) != len(arrays):
+            self._addresses = [array.ctypes.data for array in arrays]
+        else:
+            for index, array in enumerate(arrays):
+                if array is not self._arrays[index]:
+                    self._addresses[index] = array.ctypes.data
+        self._arrays = arrays
+        return self._addresses
+
+
+def _arrays(
+    checker: Checker,
+    batch: Batch,
+    agents: "NDArray[np.int64]",
+    letters: "_Letters",
+    registers: "NDArray[np.int64]",
+    found: "NDArray[np.int64]",
+) -> "list[NDArray[Any]]":
+    """What the loop works on, in the order of its arguments; tables that grow are new arrays each time."""
+    lines, memory = checker.lines, checker.memory
+    sizes = np.array(
+        [
+            (
+                len(batch),
+                letters.accesses.shape[1],
+                letters.accesses.shape[0],
+                lines.whole.shape[1],
+                len(lines.memo_keys),
+                len(memory.lines),
+                memory.lines.shape[1],
+                len(memory.index_pages),
+                len(found),
+                checker.profile.line.bit_length() - 1,
+                checker.distinct,
+            )
+        ],
+        SIZES_DTYPE,
+    )
+    return [
+        sizes,
+        batch.rows,
+        agents,
+        letters.accesses,
+        letters.maintenance,
+        letters.walks,
+        letters.moves,
+        letters.settings,
+        lines.whole,
+        lines.memo_keys,
+        lines.memo_values,
+        memory.lines,
+        memory.reported,
+        memory.classes,
+        memory.index_pages,
+        memory.index_rows,
+        registers,
+        found,
+    ]
 
 
 class _Letters:
@@ -217,11 +192,11 @@ class _Letters:
     Attributes
     ----------
     accesses : ndarray of uint8, shape (classes, agents, ops)
-        The letter of an access, `_SLOW` where there is something to think about.
+        The letter of an access, `SLOW` where there is something to think about.
     walks : ndarray of uint8, shape (agents, 1 + types)
         The letter of a walk.
     moves : ndarray of int32, shape (classes, agents, attributes)
-        The class of a page after a map, or after an unmap at `_UNMAP_CODE`; -1 where nobody knows yet.
+        The class of a page after a map, or after an unmap at `UNMAP_CODE`; -1 where nobody knows yet.
     settings : ndarray of uint8, shape (classes,)
         The letter of each class's setting.
     maintenance : ndarray of uint8, shape (ops,)
@@ -246,7 +221,7 @@ class _Letters:
             return
         self._grow()
         if one_page:
-            code = _UNMAP_CODE
+            code = UNMAP_CODE
             if event.memory_type is not None:
                 code = pack_attributes(event.memory_type, event.executable)
             agent = checker.pages.agent(event.agent)
@@ -254,10 +229,10 @@ class _Letters:
 
     def _start(self) -> None:
         agents = len(self._checker.pages.agents)
-        self.accesses: NDArray[np.uint8] = np.zeros((0, agents, _ZVA + 1), np.uint8)
-        self.moves: NDArray[np.int32] = np.zeros((0, agents, _UNMAP_CODE + 1), np.int32)
+        self.accesses: NDArray[np.uint8] = np.zeros((0, agents, Op.DC_ZVA + 1), np.uint8)
+        self.moves: NDArray[np.int32] = np.zeros((0, agents, UNMAP_CODE + 1), np.int32)
         self.settings: NDArray[np.uint8] = np.zeros(0, np.uint8)
-        self.walks: NDArray[np.uint8] = np.full((agents, TYPE_MASK + 1), _SLOW, np.uint8)
+        self.walks: NDArray[np.uint8] = np.full((agents, TYPE_MASK + 1), SLOW, np.uint8)
         for number, agent in enumerate(self._checker.pages.agents):
             if agent.mmu:
                 for memory_type in MemoryType:
@@ -272,13 +247,13 @@ class _Letters:
             return
         size = wanted + wanted // 2 + 16
         agents = len(pages.agents)
-        accesses = np.full((size, agents, _ZVA + 1), _SLOW, np.uint8)
-        moves = np.full((size, agents, _UNMAP_CODE + 1), -1, np.int32)
+        accesses = np.full((size, agents, Op.DC_ZVA + 1), SLOW, np.uint8)
+        moves = np.full((size, agents, UNMAP_CODE + 1), -1, np.int32)
         accesses[:known], moves[:known] = self.accesses[:known], self.moves[:known]
         for page_class in range(known, wanted):
             for agent in self._agents.tolist():
-                for op in _OTHER_OPS:
-                    accesses[page_class, agent, op] = self._letter(page_class, agent, Op(op))
+                for op in _TYPED_BY_ALIAS:
+                    accesses[page_class, agent, op] = self._letter(page_class, agent, op)
         self.accesses, self.moves = accesses, moves
         self.settings = np.array([Letter.of_setting(setting) for setting in pages.settings], np.uint8)
 
@@ -286,18 +261,18 @@ class _Letters:
         pages = self._checker.pages
         letter = pages.letter(page_class, agent, op)
         if isinstance(letter, Refusal):
-            return _SLOW
+            return SLOW
         unseen = not pages.alias(page_class, agent).prefetched
         if op is Op.FETCH and not pages.agents[agent].mmu and unseen:
-            return _SLOW
+            return SLOW
         return letter
 
 
 def _maintenance_letters(profile: Profile) -> "NDArray[np.uint8]":
-    table = np.full(_LINE_OPS, _SLOW, np.uint8)
+    table = np.full(LINE_OPS, SLOW, np.uint8)
     for op in Op:
         letter = maintenance_letter(op, profile)
-        if letter is not None and op < _LINE_OPS:
+        if letter is not None and op < LINE_OPS:
             table[op] = letter
     return table
 
