@@ -12,6 +12,7 @@ from coldline.coherence.rules import Profile
 from coldline.coherence.witness import Code, Histories, WitnessStep, relevant, shortest
 from coldline.trace import Op
 from coldline.trace.columns import Batch
+from coldline.trace.relay import Relay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +78,8 @@ def check(source: Source, profile: Profile, *, distinct: bool = False) -> Checke
         If an event cannot be.
     """
     checker = Checker(profile, distinct=distinct)
-    source(lambda batch, _: checker.feed(batch))
+    with Relay(checker.feed) as relay:
+        source(relay.put)
     return checker
 
 

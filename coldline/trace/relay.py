@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Hands batches to another thread, so that who writes events and who reads them work at the same time."""
+
+import queue
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from coldline.trace.columns import Batch
+
+_DEPTH = 4
+"""Batches that may wait; the writer waits for the reader when there are more."""
+
+
+class Relay:
+    """A context manager that passes batches on, in order, in a thread of its own.
+
+    What the reader raises, the writer gets: at its next batch, or at the end.
+
+    Parameters
+    ----------
+    reader : callable
+        Takes each batch.
+    """
+
+    def __init__(self, reader: Callable[[Batch], None]) -> None:
+        self._reader = reader
+        self._waiting: queue.Queue[Batch | None] = queue.Queue(_DEPTH)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="reader of events", daemon=True)
+
+    def put(self, batch: Batch, _: Any = None) -> None:
+        """Pass on a copy of `batch`, whose arrays may be used again at once."""
+        if self._error is not None:
+            raise self._error
+        self._waiting.put(Batch(batch.agents, batch.rows.copy()))
+
+    def __enter__(self) -> "Relay":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._error = self._error or error  # nobody waits for what is left
+        self._waiting.put(None)
+        self._thread.join()
+        if kind is None and self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        while (batch := self._waiting.get()) is not None:
+            if self._error is None:
+                try:
+                    self._reader(batch)
+                except BaseException as error:  # given to the writer as it is
+                    self._error = error
