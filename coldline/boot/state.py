@@ -32,8 +32,8 @@ PENDING = 1024
 STACK = 2048
 """Tables that wait to be registered."""
 
-EVENTS = 1 << 19
-HEADROOM = 1 << 18
+EVENTS = 1 << 18
+HEADROOM = 1 << 17
 """Rows kept free: a block of guest code and a change of its tables must fit after the last look at the level."""
 
 KINDS = 8

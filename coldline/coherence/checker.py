@@ -191,7 +191,7 @@ class Checker:
         agent = self.pages.agent(event.agent)
         first, stop = start // PAGE_SIZE, (end - 1) // PAGE_SIZE + 1
         covered: list[int] = []
-        for row in self.memory.dense_rows(first, stop):
+        for row in self.memory.dense_rows(first, stop).tolist():
             page = int(self.memory.page_of[row])
             covered.append(page)
             self._letter(int(self.memory.classes[row]), agent, event.op, max(start, page * PAGE_SIZE))
@@ -258,7 +258,7 @@ class Checker:
         if not rows.size:
             return
         classes = self.memory.classes[rows]
-        for page_class in np.unique(classes).tolist():
+        for page_class in _distinct(classes):
             now = letter if letter is not None else self._letter(page_class, agent, event.op, event.address)
             self._touch_rows(event, where, now, rows[classes == page_class])
 
@@ -327,7 +327,8 @@ class Checker:
 
     def _change_pages(self, first: int, end: int, agent: int, change: "AliasChange") -> None:
         rows = self.memory.dense_rows(first, end)
-        covered = sorted(self.memory.page_of[rows].tolist())
+        pages = self.memory.page_of[rows]
+        covered = np.sort(pages).tolist()
         new_classes: dict[int, int] = {}
 
         def changed(page_class: int, page: int) -> int:
@@ -336,8 +337,10 @@ class Checker:
                 new_classes[page_class] = self.pages.with_alias(page_class, agent, alias)
             return new_classes[page_class]
 
-        for row in rows:
-            changed(int(self.memory.classes[row]), int(self.memory.page_of[row]))
+        old_classes = self.memory.classes[rows]
+        groups = _distinct(old_classes)
+        for old in groups:
+            changed(old, int(pages[np.argmax(old_classes == old)]))
         ranges = []
         for known in self.memory.ranges(first, end):
             sparse = _first_missing(covered, known.first, known.end)
@@ -347,13 +350,15 @@ class Checker:
             else:
                 ranges.append(known)
         self.memory.set_ranges(ranges)
-        for row in rows:
-            old = int(self.memory.classes[row])
-            new = new_classes[old]
-            self.memory.classes[row] = new
-            if self.pages.settings[old] != self.pages.settings[new]:
-                letter = Letter.of_setting(self.pages.settings[new])
-                self.memory.lines[row] = self.lines.steps(self.memory.lines[row], letter)
+        for old in groups:
+            self._move_rows(rows[old_classes == old], old, new_classes[old])
+
+    def _move_rows(self, rows: "NDArray[np.intp]", old: int, new: int) -> None:
+        """Dense pages of class `old` are of class `new` from now on."""
+        self.memory.classes[rows] = new
+        if self.pages.settings[old] != self.pages.settings[new]:
+            letter = Letter.of_setting(self.pages.settings[new])
+            self.memory.lines[rows] = self.lines.steps(self.memory.lines[rows], letter)
 
     def _resettle(self, known: Range, new_class: int) -> int:
         setting = self.pages.settings[new_class]
@@ -391,11 +396,7 @@ class Checker:
         self.memory.set_ranges(ranges)
         classes = self.memory.classes[: self.memory.rows]
         for old, new in moved.items():
-            rows = np.flatnonzero(classes == old)
-            if rows.size:
-                letter = Letter.of_setting(self.pages.settings[new])
-                self.memory.lines[rows] = self.lines.steps(self.memory.lines[rows], letter)
-                classes[rows] = new
+            self._move_rows(np.flatnonzero(classes == old), old, new)
 
     def _settle(self, letters: dict[int, Letter]) -> None:
         """Let each class's lines feel that their setting changed."""
@@ -460,6 +461,11 @@ def _gaps(covered: Sequence[int], first: int, end: int) -> Iterator[tuple[int, i
         first = page + 1
     if first < end:
         yield first, end
+
+
+def _distinct(classes: "NDArray[np.int32]") -> list[int]:
+    """The distinct values of a few small numbers, in no order."""
+    return list(set(classes.tolist()))
 
 
 def _first_missing(covered: Sequence[int], first: int, end: int) -> int | None:

@@ -51,8 +51,8 @@ class Lines:
         The shape of a line that nothing has touched.
     whole : ndarray of int32, shape (letters, shapes)
         Where a letter that befalls every byte leads, with `BAD`; `UNKNOWN` where nobody has asked yet.
-    memo_keys, memo_values : ndarray of uint64 and of int32, shape (a power of two,)
-        The same for letters that befall some bytes of a line: an open-addressing hash table of `memo_key`.
+    memo : ndarray of uint64, shape (a power of two, 2)
+        The same for letters that befall some bytes of a line: an open-addressing hash table from `memo_key`.
     """
 
     def __init__(self, automaton: Automaton, line: int) -> None:
@@ -60,8 +60,7 @@ class Lines:
         self.line = line
         self.shapes: list[Runs] = []
         self.whole: NDArray[np.int32] = np.full((len(Letter), 64), UNKNOWN, np.int32)
-        self.memo_keys: NDArray[np.uint64] = np.zeros(_MEMO_START, np.uint64)
-        self.memo_values: NDArray[np.int32] = np.zeros(_MEMO_START, np.int32)
+        self.memo: NDArray[np.uint64] = np.zeros((_MEMO_START, 2), np.uint64)
         self._memo_used = 0
         self._numbers: dict[Runs, int] = {}
         self._bad: dict[tuple[int, Letter, int, int], tuple[Badness, ...]] = {}
@@ -78,11 +77,11 @@ class Lines:
             return value
         key = memo_key(shape, letter, start, end)
         slot = self._probe(key)
-        if int(self.memo_keys[slot]) != key:
+        if int(self.memo[slot, 0]) != key:
             value = self._work_out(shape, letter, start, end)
             self._memo_add(key, value)
             return value
-        return int(self.memo_values[slot])
+        return int(self.memo[slot, 1])
 
     def steps(self, shapes: "NDArray[np.int32]", letter: Letter) -> "NDArray[np.int32]":
         """`step` for many whole lines at once, any shape of array."""
@@ -151,27 +150,21 @@ class Lines:
         return number
 
     def _probe(self, key: int) -> int:
-        mask = len(self.memo_keys) - 1
+        mask = len(self.memo) - 1
         slot = memo_hash(key) & mask
-        while int(self.memo_keys[slot]) not in (0, key):
+        while int(self.memo[slot, 0]) not in (0, key):
             slot = (slot + 1) & mask
         return slot
 
     def _memo_add(self, key: int, value: int) -> None:
-        if self._memo_used * 2 >= len(self.memo_keys):
-            old = zip(self.memo_keys.tolist(), self.memo_values.tolist(), strict=True)
-            self.memo_keys = np.zeros(len(self.memo_keys) * 2, np.uint64)
-            self.memo_values = np.zeros(len(self.memo_keys), np.int32)
+        if self._memo_used * 2 >= len(self.memo):
+            old = self.memo.tolist()
+            self.memo = np.zeros((2 * len(self.memo), 2), np.uint64)
             for known, target in old:
                 if known:
-                    self._memo_put(known, target)
-        self._memo_put(key, value)
+                    self.memo[self._probe(known)] = known, target
+        self.memo[self._probe(key)] = key, value
         self._memo_used += 1
-
-    def _memo_put(self, key: int, value: int) -> None:
-        slot = self._probe(key)
-        self.memo_keys[slot] = key
-        self.memo_values[slot] = value
 
 
 def memo_key(shape: int, letter: int, start: int, end: int) -> int:

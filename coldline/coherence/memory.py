@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PAGES = ADDRESS_LIMIT // PAGE_SIZE
 
 NOT_DENSE = -1
-_EMPTY = -1
+NO_PAGE = (1 << 64) - 1
 _ROWS_START = 256
 
 
@@ -55,8 +55,8 @@ class Memory:
         Which page each row is.
     rows : int
         How many rows are in use.
-    index_pages, index_rows : ndarray of int64 and of int32, shape (a power of two,)
-        Open-addressing hash table from page to row.
+    index : ndarray of uint64, shape (a power of two, 2)
+        Open-addressing hash table from page to row; `NO_PAGE` where there is none.
     """
 
     def __init__(self, lines_per_page: int, cold: int) -> None:
@@ -65,15 +65,14 @@ class Memory:
         self.classes: NDArray[np.int32] = np.empty(_ROWS_START, np.int32)
         self.page_of: NDArray[np.int64] = np.empty(_ROWS_START, np.int64)
         self.rows = 0
-        self.index_pages: NDArray[np.int64] = np.full(_ROWS_START * 4, _EMPTY, np.int64)
-        self.index_rows: NDArray[np.int32] = np.zeros(_ROWS_START * 4, np.int32)
+        self.index: NDArray[np.uint64] = np.full((_ROWS_START * 4, 2), NO_PAGE, np.uint64)
         self._starts = [0]
         self._values = [(NOBODY, cold)]
 
     def row(self, page: int) -> int:
         """The row of a dense page, else `NOT_DENSE`."""
         slot = self._probe(page)
-        return int(self.index_rows[slot]) if self.index_pages[slot] == page else NOT_DENSE
+        return int(self.index[slot, 1]) if int(self.index[slot, 0]) == page else NOT_DENSE
 
     def make_dense(self, page: int) -> int:
         """The row of `page`, which is made dense where it is not."""
@@ -136,9 +135,9 @@ class Memory:
         self._values[low:high] = [values[i] for i in keep]
 
     def _probe(self, page: int) -> int:
-        mask = len(self.index_pages) - 1
+        mask = len(self.index) - 1
         slot = page_hash(page) & mask
-        while int(self.index_pages[slot]) not in (_EMPTY, page):
+        while int(self.index[slot, 0]) not in (NO_PAGE, page):
             slot = (slot + 1) & mask
         return slot
 
@@ -149,19 +148,14 @@ class Memory:
             self.reported = np.concatenate([self.reported, np.zeros_like(self.reported)])
             self.classes = np.concatenate([self.classes, np.empty_like(self.classes)])
             self.page_of = np.concatenate([self.page_of, np.empty_like(self.page_of)])
-            self.index_pages = np.full(len(self.page_of) * 4, _EMPTY, np.int64)
-            self.index_rows = np.zeros(len(self.page_of) * 4, np.int32)
+            self.index = np.full((len(self.page_of) * 4, 2), NO_PAGE, np.uint64)
             for known in range(row):
-                self._index(int(self.page_of[known]), known)
+                page_known = int(self.page_of[known])
+                self.index[self._probe(page_known)] = page_known, known
         self.page_of[row] = page
-        self._index(page, row)
+        self.index[self._probe(page)] = page, row
         self.rows += 1
         return row
-
-    def _index(self, page: int, row: int) -> None:
-        slot = self._probe(page)
-        self.index_pages[slot] = page
-        self.index_rows[slot] = row
 
 
 def page_hash(page: int) -> int:

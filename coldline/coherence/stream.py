@@ -8,6 +8,7 @@ the loop holds no rule: it can be slow about an event, and not wrong.
 
 import ctypes
 import functools
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from coldline import machinecode
 from coldline.arm import MemoryType
 from coldline.coherence.checker import Checker
-from coldline.coherence.memory import NOT_DENSE
+from coldline.coherence.memory import NO_PAGE, NOT_DENSE
 from coldline.coherence.pages import NOBODY, Refusal, maintenance_letter, walk_letter
 from coldline.coherence.rules import Letter, Profile
 from coldline.trace import PAGE_SIZE, Event, Op
@@ -37,6 +38,11 @@ DONE, THINK, MISS, FULL = range(4)
 
 # Where the loop's registers are in its array
 AT, LINE_AT, STATUS, SHAPE, LETTER, START, END, FOUND, COUNTED = range(9)
+CACHE = 16
+"""From here, pairs of page and row: the pages that were used last."""
+
+CACHED_PAGES = 64
+REGISTERS = CACHE + 2 * CACHED_PAGES
 
 SIZES_DTYPE = np.dtype(
     [
@@ -45,6 +51,7 @@ SIZES_DTYPE = np.dtype(
             "events",
             "agents",
             "classes",
+            "letters",
             "shapes",
             "memo",
             "rows",
@@ -72,29 +79,30 @@ _SOURCES = (
 def feed_stream(checker: Checker, batch: Batch) -> None:
     """`Checker.feed` for many events."""
     base = checker.events
-    registers = np.zeros(9, np.int64)
+    registers = np.zeros(REGISTERS, np.uint64)
+    registers[CACHE:] = NO_PAGE
     found = np.zeros((_HAZARDS, 6), np.int64)
-    agents = np.array([checker.pages.agent(name) for name in batch.agents], np.int64)
+    agents = np.array([checker.pages.agent(name) for name in batch.agents], np.uint64)
     lines = checker.lines
     letters = _Letters(checker, agents)
     loop = _loop()
-    addresses = _Addresses()
+    arguments = _Arguments(checker, batch, letters, agents, registers, found)
     while True:
-        loop(*addresses.of(_arrays(checker, batch, agents, letters, registers, found)))
+        loop(*arguments.addresses())
+        if registers[COUNTED]:
+            _note_hazards(checker, batch, base, registers, found)
         status = registers[STATUS]
-        _note_hazards(checker, batch, base, registers, found)
         if status == DONE:
             break
         if status == MISS:
-            shape, letter, start, end = (int(value) for value in registers[SHAPE : END + 1])
-            lines.step(shape, Letter(letter), start, end)
+            shape, letter, start, end = registers[SHAPE : END + 1].tolist()
+            checker.lines.step(shape, Letter(letter), start, end)
         elif status == THINK:
             at = int(registers[AT])
-            if _made_dense(checker, batch.rows[at]):
-                continue
-            checker.events = base + at
-            letters.think(batch.event(at), int(batch.rows["where"][at]))
-            registers[AT] = at + 1
+            if not _made_dense(checker, batch.rows[at]):
+                checker.events = base + at
+                letters.think(batch.event(at), int(batch.rows["where"][at]))
+                registers[AT] = at + 1
     checker.events = base + len(batch)
 
 
@@ -114,76 +122,76 @@ def _made_dense(checker: Checker, row: "np.void") -> bool:
 def _loop() -> "Callable[..., None]":
     """The compiled loop: it takes the address of each of `_arrays`."""
     address = machinecode.load("coldline.coherence.stream_loop", _SOURCES)["run"]
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 18)(address)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 16)(address)
 
 
-class _Addresses:
-    """Where arrays are; asked again only for those that are not the arrays of last time."""
+class _Arguments:
+    """The arrays that the loop works on, as addresses, in the order of its arguments.
 
-    def __init__(self) -> None:
+    Tables that grow are new arrays; the addresses are worked out anew when any of them is.
+    """
+
+    def __init__(
+        self,
+        checker: Checker,
+        batch: Batch,
+        letters: "_Letters",
+        agents: "NDArray[np.uint64]",
+        registers: "NDArray[np.uint64]",
+        found: "NDArray[np.int64]",
+    ) -> None:
+        self._checker = checker
+        self._letters = letters
+        self._fixed = (batch.rows, agents, registers, found)
+        self._growing: tuple[Any, ...] = ()
         self._arrays: list[NDArray[Any]] = []
         self._addresses: list[int] = []
 
-    def of(self, arrays: "list[NDArray[Any]]") -> list[int]:
-        """The addresses of `arrays`, which are kept alive until the next call."""
-        if len(self._arrays) != len(arrays):
-            self._addresses = [array.ctypes.data for array in arrays]
-        else:
-            for index, array in enumerate(arrays):
-                if array is not self._arrays[index]:
-                    self._addresses[index] = array.ctypes.data
-        self._arrays = arrays
+    def addresses(self) -> list[int]:
+        """Where the arrays are now; they are kept alive until the next call."""
+        lines, memory, letters = self._checker.lines, self._checker.memory, self._letters
+        growing = (lines.whole, lines.memo, memory.lines, memory.index, letters.accesses, letters.moves)
+        if len(self._growing) != len(growing) or any(map(operator.is_not, growing, self._growing)):
+            self._growing = growing
+            self._arrays = self._collect()
+            self._addresses = [array.ctypes.data for array in self._arrays]
         return self._addresses
 
-
-def _arrays(
-    checker: Checker,
-    batch: Batch,
-    agents: "NDArray[np.int64]",
-    letters: "_Letters",
-    registers: "NDArray[np.int64]",
-    found: "NDArray[np.int64]",
-) -> "list[NDArray[Any]]":
-    """What the loop works on, in the order of its arguments; tables that grow are new arrays each time."""
-    lines, memory = checker.lines, checker.memory
-    sizes = np.array(
-        [
-            (
-                len(batch),
-                letters.accesses.shape[1],
-                letters.accesses.shape[0],
-                lines.whole.shape[1],
-                len(lines.memo_keys),
-                len(memory.lines),
-                memory.lines.shape[1],
-                len(memory.index_pages),
-                len(found),
-                checker.profile.line.bit_length() - 1,
-                checker.distinct,
-            )
-        ],
-        SIZES_DTYPE,
-    )
-    return [
-        sizes,
-        batch.rows,
-        agents,
-        letters.accesses,
-        letters.maintenance,
-        letters.walks,
-        letters.moves,
-        letters.settings,
-        lines.whole,
-        lines.memo_keys,
-        lines.memo_values,
-        memory.lines,
-        memory.reported,
-        memory.classes,
-        memory.index_pages,
-        memory.index_rows,
-        registers,
-        found,
-    ]
+    def _collect(self) -> "list[NDArray[Any]]":
+        lines, memory, letters = self._checker.lines, self._checker.memory, self._letters
+        rows, agents, registers, found = self._fixed
+        sizes = {
+            "events": len(rows),
+            "agents": letters.accesses.shape[1],
+            "classes": letters.accesses.shape[0],
+            "letters": lines.whole.shape[0],
+            "shapes": lines.whole.shape[1],
+            "memo": len(lines.memo),
+            "rows": memory.lines.shape[0],
+            "lines_per_page": memory.lines.shape[1],
+            "index": len(memory.index),
+            "found": len(found),
+            "line_bits": self._checker.profile.line.bit_length() - 1,
+            "distinct": self._checker.distinct,
+        }
+        return [
+            np.array([tuple(sizes[name] for name in SIZES_DTYPE.names or ())], SIZES_DTYPE),
+            rows,
+            agents,
+            letters.accesses,
+            letters.maintenance,
+            letters.walks,
+            letters.moves,
+            letters.settings,
+            lines.whole,
+            lines.memo,
+            memory.lines,
+            memory.reported,
+            memory.classes,
+            memory.index,
+            registers,
+            found,
+        ]
 
 
 class _Letters:
@@ -203,7 +211,7 @@ class _Letters:
         The letter of a maintenance operation.
     """
 
-    def __init__(self, checker: Checker, agents: "NDArray[np.int64]") -> None:
+    def __init__(self, checker: Checker, agents: "NDArray[np.uint64]") -> None:
         self._checker = checker
         self._agents = agents
         self.maintenance: NDArray[np.uint8] = _maintenance_letters(checker.profile)
@@ -251,7 +259,7 @@ class _Letters:
         moves = np.full((size, agents, UNMAP_CODE + 1), -1, np.int32)
         accesses[:known], moves[:known] = self.accesses[:known], self.moves[:known]
         for page_class in range(known, wanted):
-            for agent in self._agents.tolist():
+            for agent in sorted({int(number) for number in self._agents}):
                 for op in _TYPED_BY_ALIAS:
                     accesses[page_class, agent, op] = self._letter(page_class, agent, op)
         self.accesses, self.moves = accesses, moves
@@ -278,7 +286,7 @@ def _maintenance_letters(profile: Profile) -> "NDArray[np.uint8]":
 
 
 def _note_hazards(
-    checker: Checker, batch: Batch, base: int, registers: "NDArray[np.int64]", found: "NDArray[np.int64]"
+    checker: Checker, batch: Batch, base: int, registers: "NDArray[np.uint64]", found: "NDArray[np.int64]"
 ) -> None:
     for at, address, shape, letter, start, end in found[: registers[FOUND]].tolist():
         event, where = batch.event(at), int(batch.rows["where"][at])

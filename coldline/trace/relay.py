@@ -2,15 +2,27 @@
 """Hands batches to another thread, so that who writes events and who reads them work at the same time."""
 
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from coldline.trace.columns import Batch
+import numpy as np
+
+from coldline.trace.columns import EVENT_DTYPE, Batch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _DEPTH = 4
 """Batches that may wait; the writer waits for the reader when there are more."""
+
+_ROWS = 1 << 18
+"""Rows of a fresh copy, at the least."""
+
+_SWITCH_INTERVAL = 0.0002
+"""Seconds that one thread waits for the other's Python: the writer is mostly outside of Python and must get back."""
 
 
 class Relay:
@@ -27,6 +39,7 @@ class Relay:
     def __init__(self, reader: Callable[[Batch], None]) -> None:
         self._reader = reader
         self._waiting: queue.Queue[Batch | None] = queue.Queue(_DEPTH)
+        self._spare: queue.SimpleQueue[NDArray[np.void]] = queue.SimpleQueue()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="reader of events", daemon=True)
 
@@ -34,9 +47,20 @@ class Relay:
         """Pass on a copy of `batch`, whose arrays may be used again at once."""
         if self._error is not None:
             raise self._error
-        self._waiting.put(Batch(batch.agents, batch.rows.copy()))
+        try:
+            rows = self._spare.get_nowait()
+        except queue.Empty:
+            rows = np.empty(0, EVENT_DTYPE)
+        if len(rows) < len(batch):
+            # A size for batches to come: memory that is new to the process costs more than the copy.
+            rows = np.empty(max(len(batch), _ROWS), EVENT_DTYPE)
+        # As bytes: NumPy copies records field by field.
+        rows[: len(batch)].view(np.uint8)[:] = batch.rows.view(np.uint8)
+        self._waiting.put(Batch(batch.agents, rows[: len(batch)]))
 
     def __enter__(self) -> "Relay":
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_INTERVAL)
         self._thread.start()
         return self
 
@@ -50,6 +74,7 @@ class Relay:
             self._error = self._error or error  # nobody waits for what is left
         self._waiting.put(None)
         self._thread.join()
+        sys.setswitchinterval(self._interval)
         if kind is None and self._error is not None:
             raise self._error
 
@@ -60,3 +85,5 @@ class Relay:
                     self._reader(batch)
                 except BaseException as error:  # given to the writer as it is
                     self._error = error
+            if isinstance(batch.rows.base, np.ndarray):
+                self._spare.put(batch.rows.base)

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The same run on bare Unicorn: the same guest, no hooks but the one that ends it at its first PSCI call.
+
+Usage: python benchmarks/bare_unicorn.py IMAGE MEMORY_IN_MIB [BOOTARGS]
+"""
+
+import ctypes
+import mmap
+import sys
+import time
+
+import unicorn
+from unicorn import arm64_const as arm64
+
+from coldline.guest import GuestOptions, make_plan
+from coldline.image import load_kernel
+
+
+def main() -> None:
+    """Run, and print the seconds that the emulator alone took."""
+    path, memory = sys.argv[1], int(sys.argv[2]) << 20
+    plan = make_plan(load_kernel(path), GuestOptions(memory=memory, bootargs=" ".join(sys.argv[3:])))
+    emulator = unicorn.Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
+    emulator.ctl_set_page_size(4096)
+    emulator.ctl_set_cpu_model(arm64.UC_CPU_ARM64_A72)
+    (bank,) = plan.banks
+    ram = mmap.mmap(-1, bank.size)
+    at = ctypes.addressof((ctypes.c_char * bank.size).from_buffer(ram))
+    emulator.mem_map_ptr(bank.base, bank.size, unicorn.UC_PROT_ALL, at)
+    for segment in plan.segments:
+        offset = segment.address - bank.base
+        ram[offset : offset + len(segment.data)] = segment.data
+    emulator.mmio_map(0x22000000, 0x1000, lambda *_: 0x90, None, lambda *_: None, None)
+    # SCR_EL3 and HCR_EL2: EL1 is AArch64 and HVC an instruction
+    emulator.reg_write(arm64.UC_ARM64_REG_CP_REG, (1, 1, 3, 6, 0, 0x501))
+    emulator.reg_write(arm64.UC_ARM64_REG_CP_REG, (1, 1, 3, 4, 0, 1 << 31))
+    for index, value in enumerate(plan.registers.general):
+        emulator.reg_write(arm64.UC_ARM64_REG_X0 + index, value)
+    emulator.hook_add(unicorn.UC_HOOK_INTR, lambda uc, *_: uc.emu_stop())
+    start = time.perf_counter()
+    emulator.emu_start(plan.registers.pc, (1 << 64) - 1)
+    seconds = time.perf_counter() - start
+    call = emulator.reg_read(arm64.UC_ARM64_REG_X0)
+    if call != 0x84000000:
+        raise SystemExit(f"did not reach PSCI_VERSION: x0 = {call:#x}")
+    print(f"{seconds:.3f}")
+
+
+if __name__ == "__main__":
+    main()
