@@ -8,7 +8,7 @@ kept in the user's cache folder, and from then on only LLVM's loader is needed.
 
 import ctypes
 import hashlib
-import importlib
+import importlib.util
 import json
 import os
 import platform
@@ -16,10 +16,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import llvmlite
+import numpy as np
 from llvmlite import binding
 
 _PACKAGE = Path(__file__).parent
@@ -101,8 +102,10 @@ def _key(sources: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for source in sorted((*sources, "machinecode.py")):
         digest.update((_PACKAGE / source).read_bytes())
-    for package in ("numba", "llvmlite", "numpy"):
-        digest.update(metadata.version(package).encode())
+    digest.update(f"{llvmlite.__version__} {np.__version__}".encode())
+    numba = importlib.util.find_spec("numba")
+    if numba is not None and numba.origin is not None:
+        digest.update((Path(numba.origin).parent / "_version.py").read_bytes())
     processor = (binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
     digest.update(repr((sys.version_info, platform.machine(), processor)).encode())
     return digest.hexdigest()[:16]

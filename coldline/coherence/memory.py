@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PAGES = ADDRESS_LIMIT // PAGE_SIZE
 
 NOT_DENSE = -1
+GROUP = 16
+"""Pages."""
+
 NO_PAGE = (1 << 64) - 1
 _ROWS_START = 256
 
@@ -83,6 +86,22 @@ class Memory:
             self.lines[row] = shape
             self.classes[row] = page_class
         return row
+
+    def make_dense_around(self, page: int) -> None:
+        """Make `page` dense, and with it those of its aligned group of `GROUP` that agree with it.
+
+        What is touched is mostly touched near by soon after, and a group at once costs little more than a page.
+        """
+        group = page - page % GROUP
+        at = bisect_right(self._starts, page) - 1
+        first = max(group, self._starts[at])
+        end = min(group + GROUP, self._starts[at + 1] if at + 1 < len(self._starts) else PAGES)
+        page_class, shape = self._values[at]
+        for each in range(first, end):
+            if self.row(each) == NOT_DENSE:
+                row = self._new_row(each)
+                self.lines[row] = shape
+                self.classes[row] = page_class
 
     def page_class(self, page: int) -> int:
         """The class of `page`."""

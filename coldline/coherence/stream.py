@@ -114,7 +114,7 @@ def _made_dense(checker: Checker, row: "np.void") -> bool:
         return False
     if checker.memory.row(page) != NOT_DENSE:
         return False
-    checker.memory.make_dense(page)
+    checker.memory.make_dense_around(page)
     return True
 
 

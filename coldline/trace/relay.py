@@ -15,13 +15,13 @@ from coldline.trace.columns import EVENT_DTYPE, Batch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_DEPTH = 4
+_DEPTH = 16
 """Batches that may wait; the writer waits for the reader when there are more."""
 
 _ROWS = 1 << 18
 """Rows of a fresh copy, at the least."""
 
-_SWITCH_INTERVAL = 0.0002
+_SWITCH_INTERVAL = 0.0005
 """Seconds that one thread waits for the other's Python: the writer is mostly outside of Python and must get back."""
 
 
