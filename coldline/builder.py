@@ -30,7 +30,7 @@ class Strategy:
     user_clean_invalidate : bool
         Whether the builder cleans and invalidates by address before it unmaps.
     hypercall : bool
-        Whether the hypervisor cleans and invalidates each segment once all are written and unmapped.
+        Whether the hypervisor does its maintenance of each segment once all are written and unmapped.
     architectures : tuple of str
         Where it exists.
     """
@@ -60,11 +60,14 @@ _ALL: Final = (
     ),
     Strategy("uncached", "Normal non-cacheable mapping, no maintenance: the RFC", _NC),
     Strategy(
-        "hypercall", "cached mapping, then the hypervisor's own flush: what Xen does", _WB, hypercall=True
+        "hypercall",
+        "cached mapping, then the hypervisor's own maintenance: XEN_DOMCTL_cacheflush; on KVM, entering stage 2",
+        _WB,
+        hypercall=True,
     ),
     Strategy(
         "uncached-hypercall",
-        "Normal non-cacheable mapping, then the hypervisor's own flush",
+        "Normal non-cacheable mapping, then the hypervisor's own maintenance",
         _NC,
         hypercall=True,
     ),

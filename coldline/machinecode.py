@@ -7,7 +7,6 @@ kept in the user's cache folder, and from then on only LLVM's loader is needed.
 """
 
 import ctypes
-import hashlib
 import importlib.util
 import json
 import os
@@ -23,7 +22,8 @@ import llvmlite
 import numpy as np
 from llvmlite import binding
 
-_PACKAGE = Path(__file__).parent
+from coldline import cache
+
 _engines: list[Any] = []
 
 
@@ -38,10 +38,10 @@ def load(module: str, sources: Sequence[str]) -> dict[str, int]:
     sources : sequence of str
         The files that the machine code depends on, relative to the package.
     """
-    folder = _cache_folder()
+    folder = cache.folder()
     if folder is None:
         return _compile(module, None)
-    path = folder / f"code-{module.rpartition('.')[2]}-{_key(sources)}"
+    path = folder / _name(module, sources)
     with suppress(OSError, ValueError, KeyError, TypeError, RuntimeError):
         return _link(json.loads((path / "symbols.json").read_text()), path)
     return _compile(module, path)
@@ -97,22 +97,15 @@ def _link(symbols: dict[str, Any], path: Path) -> dict[str, int]:
     return addresses
 
 
-def _key(sources: Sequence[str]) -> str:
+def _name(module: str, sources: Sequence[str]) -> str:
     """What the machine code depends on: the sources, the compiler, the processor."""
-    digest = hashlib.sha256()
-    for source in sorted((*sources, "machinecode.py")):
-        digest.update((_PACKAGE / source).read_bytes())
-    digest.update(f"{llvmlite.__version__} {np.__version__}".encode())
     numba = importlib.util.find_spec("numba")
+    compiler = b""
     if numba is not None and numba.origin is not None:
-        digest.update((Path(numba.origin).parent / "_version.py").read_bytes())
-    processor = (binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
-    digest.update(repr((sys.version_info, platform.machine(), processor)).encode())
-    return digest.hexdigest()[:16]
-
-
-def _cache_folder() -> Path | None:
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coldline"
-    except RuntimeError:
-        return None
+        compiler = (Path(numba.origin).parent / "_version.py").read_bytes()
+    return cache.name_for(
+        f"code-{module.rpartition('.')[2]}",
+        (*sources, "machinecode.py"),
+        (sys.version_info, llvmlite.__version__, np.__version__, compiler),
+        (platform.machine(), binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()),
+    )

@@ -59,6 +59,23 @@ def test_a_scrubber_has_an_alias_to_scrub_through(model):
     assert lives & {Lives.ALWAYS, Lives.DURING_SCRUB, Lives.ONCE_USED}
 
 
+def test_every_host_has_a_way_to_maintain_and_only_one(model):
+    """A call once the guest is loaded (Xen), or all RAM before it first runs (KVM)."""
+    assert (model.flush is None) == model.name.startswith("kvm")
+    assert (model.first_run is None) != (model.flush is None)
+
+
+def test_a_previous_owner_is_nobody_who_is_heard_of_again(model):
+    """It may leave lines in any cache, so it can be fetched through; it maintains nothing and builds nothing."""
+    before = [alias for alias in model.aliases if alias.lives is Lives.BEFORE]
+    assert len(before) == model.name.startswith("kvm")
+    rules = [model.allocation, model.flush, model.first_run, model.caches_on]
+    busy = {rule.agent for rule in rules if rule is not None} | {model.builder_agent, "guest"}
+    for alias in before:
+        assert (alias.memory_type, alias.executable) == (WB, True)
+        assert alias.agent not in busy
+
+
 def test_an_agent_has_one_alias(model):
     agents = [alias.agent for alias in model.aliases]
     assert len(agents) == len(set(agents))

@@ -2,6 +2,7 @@
 """The simulated host: bytes, bounds, lives of domains and of aliases."""
 
 import ctypes
+import dataclasses
 import re
 import resource
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.guest.plan import Registers
-from coldline.hypervisor import HOST_MODELS, Hypervisor
+from coldline.hypervisor import HOST_MODELS, Alias, Hypervisor, Lives
 from coldline.hypervisor.simulated import SimulatedDomain, SimulatedHost, State
 from coldline.hypervisor.simulated.ranges import RangeSet
 from coldline.trace import PAGE_SIZE
@@ -263,9 +264,29 @@ def test_refusals_of_flush(rig):
     with says("domain 1: flush 0x40000000: 0x40 bytes from there are not whole pages"):
         rig.host.flush(domain, RAM, 64)
     assert rig.new() == []
-    kvm = Rig("kvm-arm64")
-    with says("domain 1: flush 0x40000000: kvm-arm64 has no such call"):
-        kvm.host.flush(kvm.domain(), RAM, SIZE)
+
+
+def test_a_host_that_maintains_nothing_refuses_to_flush():
+    idle = dataclasses.replace(HOST_MODELS["rfc"], name="idle", flush=None)
+    trace = []
+    host = SimulatedHost(idle, trace.append)
+    domain = host.create_domain("arm64", SIZE, 1)
+    host.populate(domain, RAM, SIZE)
+    trace.clear()
+    with says("domain 1: flush 0x40000000: idle maintains nothing"):
+        host.flush(domain, RAM, SIZE)
+    assert trace == []
+
+
+@pytest.mark.parametrize("model", ["kvm-arm64", "kvm-s2fwb"])
+def test_refusals_of_flush_are_kvms_too(model):
+    rig = Rig(model)
+    domain = rig.domain()
+    with says("domain 1: flush 0x40010000: 0x1000 bytes from there are not all in one bank of its RAM"):
+        rig.host.flush(domain, RAM + SIZE, 0x1000)
+    with says("domain 1: flush 0x40000000: 0x40 bytes from there are not whole pages"):
+        rig.host.flush(domain, RAM, 64)
+    assert not domain.maintained_at_first_run
 
 
 def test_what_only_a_paused_domain_takes(rig):
@@ -399,6 +420,108 @@ def test_foreign_mapping_of_a_running_guest(rig):
         "dom0 map 0x40000000 0x1000 normal-nc",
         "dom0 unmap 0x40000000 0x1000",
         "dom0-linear unmap 0x40000000 0x1000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "maintenance", "start"),
+    [
+        (
+            "kvm-arm64",
+            ["kvm dc civac {}", "kvm ic ivau {}"],
+            ["guest mmu off"],
+        ),
+        (
+            "kvm-s2fwb",
+            ["kvm ic ivau {}"],
+            ["guest map 0x40000000 0x10000 normal-wb exec", "guest map 0x80000000 0x10000 normal-wb exec"],
+        ),
+    ],
+)
+def test_kvm_maintains_as_the_guest_starts_where_it_was_asked_to(model, maintenance, start):
+    """A flush of one page, before the start, is a promise: every bank is maintained at the start, once."""
+    rig = Rig(model)
+    domain = rig.domain((RAM, SIZE), (0x80000000, SIZE))
+    rig.host.set_registers(domain, REGISTERS)
+    rig.new()
+    rig.host.flush(domain, RAM + PAGE_SIZE, PAGE_SIZE)
+    rig.host.flush(domain, RAM, SIZE)
+    assert (rig.new(), domain.maintained_at_first_run) == ([], True)
+    rig.host.unpause(domain)
+    banks = ["0x40000000 0x10000", "0x80000000 0x10000"]
+    assert rig.new() == [step.format(bank) for bank in banks for step in maintenance] + start
+
+
+@pytest.mark.parametrize(
+    ("model", "start"),
+    [("kvm-arm64", "guest mmu off"), ("kvm-s2fwb", "guest map 0x40000000 0x10000 normal-wb exec")],
+)
+def test_kvm_does_nothing_at_the_start_unasked(model, start):
+    rig = Rig(model)
+    domain = rig.domain()
+    rig.host.set_registers(domain, REGISTERS)
+    rig.new()
+    rig.host.unpause(domain)
+    assert (rig.new(), domain.maintained_at_first_run) == ([start], False)
+
+
+@pytest.mark.parametrize("model", [name for name in HOST_MODELS if not name.startswith("kvm")])
+def test_a_host_with_the_call_does_it_at_once(model):
+    rig = Rig(model)
+    domain = rig.domain()
+    rig.new()
+    rig.host.flush(domain, RAM, PAGE_SIZE)
+    done = rig.new()
+    assert done[0] == "xen dc civac 0x40000000 0x1000"
+    assert done[1:] == ([] if model == "rfc" else ["xen ic ialluis"])
+    assert not domain.maintained_at_first_run
+
+
+@pytest.mark.parametrize("model", ["kvm-arm64", "kvm-s2fwb"])
+def test_a_previous_owner_has_let_go_before_the_page_is_anyone_elses(model):
+    """Once for each allocation: the guest that a page is freed by is the next one's previous owner."""
+    rig = Rig(model)
+    rig.host.destroy(rig.domain())
+    first = rig.new()
+    rig.domain()
+    allocated = [
+        "previous-owner map 0x40000000 0x10000 normal-wb exec",
+        "previous-owner unmap 0x40000000 0x10000",
+    ]
+    assert first == [
+        *allocated,
+        "kernel-linear map 0x40000000 0x10000 normal-wb",
+        "kernel-linear write 0x40000000 0x10000",
+        "vmm map 0x40000000 0x10000 normal-wb",
+        "vmm unmap 0x40000000 0x10000",
+    ]
+    assert rig.new() == [  # the kernel's linear map has never gone
+        *allocated,
+        "kernel-linear write 0x40000000 0x10000",
+        "vmm map 0x40000000 0x10000 normal-wb",
+    ]
+
+
+def test_aliases_of_any_number_live_before():
+    """They come in the model's order and go in the reverse order, before anything else that the host does."""
+    owners = tuple(
+        Alias(name, memory_type, Lives.BEFORE, "xen-devel, nobody", executable=executable)
+        for name, memory_type, executable in (("one", WB, False), ("two", NC, True))
+    )
+    model = HOST_MODELS["rfc"]
+    trace = []
+    host = SimulatedHost(dataclasses.replace(model, aliases=model.aliases + owners), trace.append)
+    domain = host.create_domain("arm64", SIZE, 1)
+    host.populate(domain, RAM, SIZE)
+    assert [str(event) for event in trace] == [
+        "one map 0x40000000 0x10000 normal-wb",
+        "two map 0x40000000 0x10000 normal-nc exec",
+        "two unmap 0x40000000 0x10000",
+        "one unmap 0x40000000 0x10000",
+        "xen map 0x40000000 0x10000 normal-wb",
+        "xen write 0x40000000 0x10000",
+        "xen unmap 0x40000000 0x10000",
+        "xen dc civac 0x40000000 0x10000",
     ]
 
 

@@ -49,7 +49,7 @@ def run_boot(options: argparse.Namespace) -> int:
 
             outcome = trial.run(both, console=progress.console, progress=progress.update)
 
-        checker = check(first, trial.profile, distinct=True)
+        checker = check(first, trial.profile, distinct=True, at_length=True)
     swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
     found = report(checker, _again(trial), most=options.hazards, stories=options.hazards)
     seconds = time.perf_counter() - started

@@ -9,16 +9,14 @@ of them cannot be told apart by any later event, so that the minimal automaton h
 Building it takes a second or two; it is kept in the user's cache folder under a name that changes with the rules.
 """
 
-import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from coldline import cache
 from coldline.coherence import rules
 from coldline.coherence.rules import (
     COLD,
@@ -33,6 +31,7 @@ from coldline.coherence.rules import (
 )
 
 LETTERS = tuple(Letter)
+_SOURCES = ("coherence/automaton.py", "coherence/rules.py")
 READS = tuple(SOURCES)
 """The letters that are checked, in the order of a state's outputs."""
 
@@ -73,7 +72,7 @@ def automaton(profile: Profile) -> Automaton:
     with suppress(OSError, ValueError, TypeError, KeyError):
         return _from_json(path.read_text())
     built = build(profile)
-    _save(path, _to_json(built))
+    cache.save(path, lambda draft: _write(draft, built))
     return built
 
 
@@ -197,14 +196,8 @@ def _number(keys: list[tuple[int, ...]]) -> list[int]:
 
 
 def _cache_path(profile: Profile) -> Path | None:
-    """Where the automaton is kept; None where there is no home for it."""
-    sources = b"".join(Path(module).read_bytes() for module in (__file__, rules.__file__))
-    name = hashlib.sha256(sources + repr(profile).encode()).hexdigest()[:16]
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:
-        return None
-    return folder / "coldline" / f"automaton-{name}.json"
+    folder = cache.folder()
+    return None if folder is None else folder / f"{cache.name_for('automaton', _SOURCES, profile)}.json"
 
 
 def _to_json(built: Automaton) -> str:
@@ -231,13 +224,5 @@ def _from_json(text: str) -> Automaton:
     return Automaton(step, bad, start, reachable)
 
 
-def _save(path: Path, text: str) -> None:
-    """Write at once or not at all; a cache that cannot be written is no error."""
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            file.write(text)
-        try:
-            os.replace(file.name, path)
-        except OSError:
-            os.unlink(file.name)
+def _write(path: Path, built: Automaton) -> None:
+    path.write_text(_to_json(built))

@@ -65,6 +65,7 @@ class Checker:
         self.findings: list[Finding] = []
         self.hazards = 0
         self.events = 0
+        self.fast: object = None  # what `stream` keeps from batch to batch
 
     def feed(self, batch: Batch) -> None:
         """Take the events of `batch`.

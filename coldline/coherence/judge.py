@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coldline.coherence.checker import Checker
 from coldline.coherence.findings import HazardEntry, entries
+from coldline.coherence.learned import Learned
 from coldline.coherence.rules import Profile
 from coldline.coherence.witness import Code, Histories, WitnessStep, relevant, shortest
 from coldline.trace import Op
@@ -69,8 +70,19 @@ class Report:
         return not self.found
 
 
-def check(source: Source, profile: Profile, *, distinct: bool = False) -> Checker:
+def check(source: Source, profile: Profile, *, distinct: bool = False, at_length: bool = False) -> Checker:
     """Follow memory through all events of `source`: the first pass.
+
+    Parameters
+    ----------
+    source : callable
+        The events.
+    profile : Profile
+        The implementation's promises.
+    distinct : bool
+        See `Checker`.
+    at_length : bool
+        Whether there are so many events that what other checks have learned is worth loading.
 
     Raises
     ------
@@ -78,8 +90,13 @@ def check(source: Source, profile: Profile, *, distinct: bool = False) -> Checke
         If an event cannot be.
     """
     checker = Checker(profile, distinct=distinct)
+    learned = Learned(profile) if at_length else None
+    if learned is not None:
+        learned.recall(checker.lines)
     with Relay(checker.feed) as relay:
         source(relay.put)
+    if learned is not None:
+        learned.keep(checker.lines)
     return checker
 
 

@@ -53,6 +53,8 @@ class Lines:
         Where a letter that befalls every byte leads, with `BAD`; `UNKNOWN` where nobody has asked yet.
     memo : ndarray of uint64, shape (a power of two, 2)
         The same for letters that befall some bytes of a line: an open-addressing hash table from `memo_key`.
+    learned : int
+        How many transitions have been worked out.
     """
 
     def __init__(self, automaton: Automaton, line: int) -> None:
@@ -61,6 +63,7 @@ class Lines:
         self.shapes: list[Runs] = []
         self.whole: NDArray[np.int32] = np.full((len(Letter), 64), UNKNOWN, np.int32)
         self.memo: NDArray[np.uint64] = np.zeros((_MEMO_START, 2), np.uint64)
+        self.learned = 0
         self._memo_used = 0
         self._numbers: dict[Runs, int] = {}
         self._bad: dict[tuple[int, Letter, int, int], tuple[Badness, ...]] = {}
@@ -85,7 +88,7 @@ class Lines:
 
     def steps(self, shapes: "NDArray[np.int32]", letter: Letter) -> "NDArray[np.int32]":
         """`step` for many whole lines at once, any shape of array."""
-        targets = self.whole[letter][shapes]
+        targets: NDArray[np.int32] = self.whole[letter][shapes]
         if targets.size and targets.min() == UNKNOWN:
             for shape in np.unique(shapes[targets == UNKNOWN]):
                 self.step(int(shape), letter)
@@ -102,7 +105,20 @@ class Lines:
             self._bad[key] = self._find_bad(shape, letter, start, end)
         return self._bad[key]
 
+    def restore(self, shapes: "list[Runs]", whole: "NDArray[np.int32]", memo: "NDArray[np.uint64]") -> None:
+        """Take over what other `Lines` of the same automaton and size knew: see `coldline.coherence.learned`."""
+        if shapes[: len(self.shapes)] != self.shapes:
+            return
+        size = max(64, 1 << len(shapes).bit_length())
+        self.whole = np.full((len(Letter), size), UNKNOWN, np.int32)
+        self.whole[:, : len(shapes)] = whole
+        self.shapes = shapes
+        self._numbers = {runs: number for number, runs in enumerate(shapes)}
+        self._fill_memo(memo.tolist(), max(_MEMO_START, 1 << (4 * len(memo)).bit_length()))
+        self.learned = int(np.count_nonzero(whole != UNKNOWN)) + len(memo)
+
     def _work_out(self, shape: int, letter: Letter, start: int, end: int) -> int:
+        self.learned += 1
         other = OTHER.get(letter)
         runs = []
         for run_start, run_end, state in self._cut(shape, start, end):
@@ -158,13 +174,17 @@ class Lines:
 
     def _memo_add(self, key: int, value: int) -> None:
         if self._memo_used * 2 >= len(self.memo):
-            old = self.memo.tolist()
-            self.memo = np.zeros((2 * len(self.memo), 2), np.uint64)
-            for known, target in old:
-                if known:
-                    self.memo[self._probe(known)] = known, target
+            self._fill_memo(self.memo.tolist(), 2 * len(self.memo))
         self.memo[self._probe(key)] = key, value
         self._memo_used += 1
+
+    def _fill_memo(self, entries: list[list[int]], size: int) -> None:
+        self.memo = np.zeros((size, 2), np.uint64)
+        self._memo_used = 0
+        for key, value in entries:
+            if key:
+                self.memo[self._probe(key)] = key, value
+                self._memo_used += 1
 
 
 def memo_key(shape: int, letter: int, start: int, end: int) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.coherence.pages import NOBODY
+from coldline.errors import TraceError
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 PAGES = ADDRESS_LIMIT // PAGE_SIZE
 
 NOT_DENSE = -1
-GROUP = 16
-"""Pages."""
+NO_CHUNK = (1 << 64) - 1
 
-NO_PAGE = (1 << 64) - 1
-_ROWS_START = 256
+CHUNK = 16
+"""Pages that become dense together, aligned: what is touched is mostly touched near by soon after."""
+
+MAX_LINES = 1 << 28
+"""Lines of dense pages at the most, 4 bytes each: a bound on what a hostile trace may cost."""
+
+_CHUNKS_START = 16
 
 
 class Range(NamedTuple):
@@ -49,7 +54,7 @@ class Memory:
     Attributes
     ----------
     lines : ndarray of int32, shape (rows, lines_per_page)
-        The shapes of the lines of each dense page.
+        The shapes of the lines of each dense page; the pages of a chunk are rows one after another.
     reported : ndarray of uint8, shape (rows, lines_per_page)
         What has been found wrong with each line before, for those who want each hazard once.
     classes : ndarray of int32, shape (rows,)
@@ -59,49 +64,36 @@ class Memory:
     rows : int
         How many rows are in use.
     index : ndarray of uint64, shape (a power of two, 2)
-        Open-addressing hash table from page to row; `NO_PAGE` where there is none.
+        Open-addressing hash table from chunk to its first row; `NO_CHUNK` where there is none.
     """
 
     def __init__(self, lines_per_page: int, cold: int) -> None:
-        self.lines: NDArray[np.int32] = np.empty((_ROWS_START, lines_per_page), np.int32)
-        self.reported: NDArray[np.uint8] = np.zeros((_ROWS_START, lines_per_page), np.uint8)
-        self.classes: NDArray[np.int32] = np.empty(_ROWS_START, np.int32)
-        self.page_of: NDArray[np.int64] = np.empty(_ROWS_START, np.int64)
+        rows = _CHUNKS_START * CHUNK
+        self.lines: NDArray[np.int32] = np.empty((rows, lines_per_page), np.int32)
+        self.reported: NDArray[np.uint8] = np.zeros((rows, lines_per_page), np.uint8)
+        self.classes: NDArray[np.int32] = np.empty(rows, np.int32)
+        self.page_of: NDArray[np.int64] = np.empty(rows, np.int64)
         self.rows = 0
-        self.index: NDArray[np.uint64] = np.full((_ROWS_START * 4, 2), NO_PAGE, np.uint64)
+        self.index: NDArray[np.uint64] = np.full((_CHUNKS_START * 4, 2), NO_CHUNK, np.uint64)
         self._starts = [0]
         self._values = [(NOBODY, cold)]
 
     def row(self, page: int) -> int:
         """The row of a dense page, else `NOT_DENSE`."""
-        slot = self._probe(page)
-        return int(self.index[slot, 1]) if int(self.index[slot, 0]) == page else NOT_DENSE
+        chunk, offset = divmod(page, CHUNK)
+        slot = self._probe(chunk)
+        return int(self.index[slot, 1]) + offset if int(self.index[slot, 0]) == chunk else NOT_DENSE
 
     def make_dense(self, page: int) -> int:
-        """The row of `page`, which is made dense where it is not."""
-        row = self.row(page)
-        if row == NOT_DENSE:
-            page_class, shape = self._values[bisect_right(self._starts, page) - 1]
-            row = self._new_row(page)
-            self.lines[row] = shape
-            self.classes[row] = page_class
-        return row
+        """The row of `page`, which is made dense where it is not.
 
-    def make_dense_around(self, page: int) -> None:
-        """Make `page` dense, and with it those of its aligned group of `GROUP` that agree with it.
-
-        What is touched is mostly touched near by soon after, and a group at once costs little more than a page.
+        Raises
+        ------
+        TraceError
+            If that is more memory than there may be.
         """
-        group = page - page % GROUP
-        at = bisect_right(self._starts, page) - 1
-        first = max(group, self._starts[at])
-        end = min(group + GROUP, self._starts[at + 1] if at + 1 < len(self._starts) else PAGES)
-        page_class, shape = self._values[at]
-        for each in range(first, end):
-            if self.row(each) == NOT_DENSE:
-                row = self._new_row(each)
-                self.lines[row] = shape
-                self.classes[row] = page_class
+        row = self.row(page)
+        return self._make_chunk(page // CHUNK) + page % CHUNK if row == NOT_DENSE else row
 
     def page_class(self, page: int) -> int:
         """The class of `page`."""
@@ -115,8 +107,12 @@ class Memory:
         if end - first <= 8:
             rows = [row for page in range(first, end) if (row := self.row(page)) != NOT_DENSE]
             return np.array(rows, np.intp)
-        pages = self.page_of[: self.rows]
-        return np.flatnonzero((pages >= first) & (pages < end))
+        starts = self.page_of[: self.rows : CHUNK]
+        chunks = np.flatnonzero((starts > first - CHUNK) & (starts < end))
+        found = (chunks[:, None] * CHUNK + np.arange(CHUNK)).ravel()
+        pages = self.page_of[found]
+        inside: NDArray[np.intp] = found[(pages >= first) & (pages < end)]
+        return inside
 
     def ranges(self, first: int, end: int) -> Iterator[Range]:
         """The ranges from `first` to `end`, cut to fit; what they say of dense pages does not count."""
@@ -153,30 +149,38 @@ class Memory:
         self._starts[low:high] = [starts[i] for i in keep]
         self._values[low:high] = [values[i] for i in keep]
 
-    def _probe(self, page: int) -> int:
+    def _probe(self, chunk: int) -> int:
         mask = len(self.index) - 1
-        slot = page_hash(page) & mask
-        while int(self.index[slot, 0]) not in (NO_PAGE, page):
+        slot = chunk_hash(chunk) & mask
+        while int(self.index[slot, 0]) not in (NO_CHUNK, chunk):
             slot = (slot + 1) & mask
         return slot
 
-    def _new_row(self, page: int) -> int:
-        row = self.rows
-        if row == len(self.page_of):
-            self.lines = np.concatenate([self.lines, np.empty_like(self.lines)])
-            self.reported = np.concatenate([self.reported, np.zeros_like(self.reported)])
-            self.classes = np.concatenate([self.classes, np.empty_like(self.classes)])
-            self.page_of = np.concatenate([self.page_of, np.empty_like(self.page_of)])
-            self.index = np.full((len(self.page_of) * 4, 2), NO_PAGE, np.uint64)
-            for known in range(row):
-                page_known = int(self.page_of[known])
-                self.index[self._probe(page_known)] = page_known, known
-        self.page_of[row] = page
-        self.index[self._probe(page)] = page, row
-        self.rows += 1
+    def _make_chunk(self, chunk: int) -> int:
+        if self.rows == len(self.page_of):
+            self._grow()
+        row, first = self.rows, chunk * CHUNK
+        self.page_of[row : row + CHUNK] = np.arange(first, first + CHUNK)
+        for known in self.ranges(first, first + CHUNK):
+            self.lines[row + known.first - first : row + known.end - first] = known.shape
+            self.classes[row + known.first - first : row + known.end - first] = known.page_class
+        self.index[self._probe(chunk)] = chunk, row
+        self.rows += CHUNK
         return row
 
+    def _grow(self) -> None:
+        if 2 * self.lines.size > MAX_LINES:
+            raise TraceError("", f"more than {MAX_LINES:,} lines are touched one by one")
+        self.lines = np.concatenate([self.lines, np.empty_like(self.lines)])
+        self.reported = np.concatenate([self.reported, np.zeros_like(self.reported)])
+        self.classes = np.concatenate([self.classes, np.empty_like(self.classes)])
+        self.page_of = np.concatenate([self.page_of, np.empty_like(self.page_of)])
+        known = self.index[self.index[:, 0] != np.uint64(NO_CHUNK)].tolist()
+        self.index = np.full((2 * len(self.index), 2), NO_CHUNK, np.uint64)
+        for chunk, row in known:
+            self.index[self._probe(chunk)] = chunk, row
 
-def page_hash(page: int) -> int:
-    """Where a page's probe starts, before the mask: the upper half of a multiplication by 2^64 / phi."""
-    return ((page * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF) >> 32
+
+def chunk_hash(chunk: int) -> int:
+    """Where a chunk's probe starts, before the mask: the upper half of a multiplication by 2^64 / phi."""
+    return ((chunk * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF) >> 32

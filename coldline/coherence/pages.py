@@ -119,13 +119,15 @@ def walk_letter(memory_type: MemoryType) -> Letter:
 class Pages:
     """The classes of pages, and the agents whose aliases make them.
 
-    A class is a number: an index into `classes`. Class `NOBODY` is always there.
+    A class is a number: an index into `classes`. Class `NOBODY` is always there. `switches` counts the times that
+    agents' switches may have changed what classes mean.
     """
 
     def __init__(self) -> None:
         self.agents: list[Agent] = []
         self.classes: list[tuple[tuple[int, Alias], ...]] = [()]
         self.settings: list[Setting] = [Setting(data=False, fetch=False)]
+        self.switches = 0
         self._agent_numbers: dict[str, int] = {}
         self._classes_of: list[list[int]] = []
         self._class_numbers: dict[tuple[tuple[int, Alias], ...], int] = {(): NOBODY}
@@ -169,6 +171,7 @@ class Pages:
 
     def refresh_settings(self, agent: int) -> dict[int, Letter]:
         """Work out the settings again after a switch of `agent`'s; a letter for each class that changed."""
+        self.switches += 1
         changed = {}
         for number in self._classes_of[agent]:
             setting = self._setting(self.classes[number])

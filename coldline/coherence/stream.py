@@ -16,7 +16,7 @@ import numpy as np
 from coldline import machinecode
 from coldline.arm import MemoryType
 from coldline.coherence.checker import Checker
-from coldline.coherence.memory import NO_PAGE, NOT_DENSE
+from coldline.coherence.memory import NO_CHUNK, NOT_DENSE
 from coldline.coherence.pages import NOBODY, Refusal, maintenance_letter, walk_letter
 from coldline.coherence.rules import Letter, Profile
 from coldline.trace import PAGE_SIZE, Event, Op
@@ -69,6 +69,7 @@ _SOURCES = (
     "arm/memory_types.py",
     "coherence/checker.py",
     "coherence/lines.py",
+    "coherence/memory.py",
     "coherence/stream.py",
     "coherence/stream_loop.py",
     "trace/columns.py",
@@ -80,11 +81,13 @@ def feed_stream(checker: Checker, batch: Batch) -> None:
     """`Checker.feed` for many events."""
     base = checker.events
     registers = np.zeros(REGISTERS, np.uint64)
-    registers[CACHE:] = NO_PAGE
+    registers[CACHE:] = NO_CHUNK
     found = np.zeros((_HAZARDS, 6), np.int64)
     agents = np.array([checker.pages.agent(name) for name in batch.agents], np.uint64)
     lines = checker.lines
-    letters = _Letters(checker, agents)
+    letters = checker.fast if isinstance(checker.fast, _Letters) else _Letters(checker)
+    checker.fast = letters
+    letters.refresh()
     loop = _loop()
     arguments = _Arguments(checker, batch, letters, agents, registers, found)
     while True:
@@ -114,7 +117,7 @@ def _made_dense(checker: Checker, row: "np.void") -> bool:
         return False
     if checker.memory.row(page) != NOT_DENSE:
         return False
-    checker.memory.make_dense_around(page)
+    checker.memory.make_dense(page)
     return True
 
 
@@ -211,9 +214,8 @@ class _Letters:
         The letter of a maintenance operation.
     """
 
-    def __init__(self, checker: Checker, agents: "NDArray[np.uint64]") -> None:
+    def __init__(self, checker: Checker) -> None:
         self._checker = checker
-        self._agents = agents
         self.maintenance: NDArray[np.uint8] = _maintenance_letters(checker.profile)
         self._start()
 
@@ -224,10 +226,8 @@ class _Letters:
         one_page = event.op in (Op.MAP, Op.UNMAP) and event.size == PAGE_SIZE
         before = checker.memory.page_class(page) if one_page else NOBODY
         checker.event(event, where)
-        if event.op >= Op.MMU_ON:
-            self._start()
+        if self.refresh():
             return
-        self._grow()
         if one_page:
             code = UNMAP_CODE
             if event.memory_type is not None:
@@ -235,7 +235,17 @@ class _Letters:
             agent = checker.pages.agent(event.agent)
             self.moves[before, agent, code] = checker.memory.page_class(page)
 
+    def refresh(self) -> bool:
+        """Take in what has changed; whether that was more than new classes."""
+        pages = self._checker.pages
+        if pages.switches != self._switches or len(pages.agents) != len(self.walks):
+            self._start()
+            return True
+        self._grow()
+        return False
+
     def _start(self) -> None:
+        self._switches = self._checker.pages.switches
         agents = len(self._checker.pages.agents)
         self.accesses: NDArray[np.uint8] = np.zeros((0, agents, Op.DC_ZVA + 1), np.uint8)
         self.moves: NDArray[np.int32] = np.zeros((0, agents, UNMAP_CODE + 1), np.int32)
@@ -259,7 +269,7 @@ class _Letters:
         moves = np.full((size, agents, UNMAP_CODE + 1), -1, np.int32)
         accesses[:known], moves[:known] = self.accesses[:known], self.moves[:known]
         for page_class in range(known, wanted):
-            for agent in sorted({int(number) for number in self._agents}):
+            for agent in range(agents):
                 for op in _TYPED_BY_ALIAS:
                     accesses[page_class, agent, op] = self._letter(page_class, agent, op)
         self.accesses, self.moves = accesses, moves

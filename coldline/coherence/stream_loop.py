@@ -8,7 +8,7 @@ from numba import carray, cfunc, from_dtype, types
 
 from coldline.coherence.checker import FETCH_BITS
 from coldline.coherence.lines import BAD, BAD_SHIFT, UNKNOWN
-from coldline.coherence.memory import NO_PAGE as _NO_PAGE
+from coldline.coherence.memory import CHUNK, NO_CHUNK
 from coldline.coherence.stream import (
     AT,
     CACHE,
@@ -37,7 +37,9 @@ from coldline.trace.events import Op
 int64: Any = np.int64
 uint64: Any = np.uint64
 
-NO_PAGE = np.uint64(_NO_PAGE)
+_NO_CHUNK = np.uint64(NO_CHUNK)
+_CHUNK_BITS = np.uint64(CHUNK.bit_length() - 1)
+_CHUNK_MASK = np.uint64(CHUNK - 1)
 _AT, _LINE_AT, _STATUS, _SHAPE, _LETTER, _START, _END, _FOUND, _COUNTED = (
     np.uint64(each) for each in (AT, LINE_AT, STATUS, SHAPE, LETTER, START, END, FOUND, COUNTED)
 )
@@ -84,7 +86,7 @@ def _to(kind: Any) -> Any:
         _to(types.int64),
     )
 )
-def run(  # noqa: ANN201 (compiled to return nothing)
+def run(
     sizes_at: Any,
     rows_at: Any,
     agent_of_at: Any,
@@ -101,7 +103,7 @@ def run(  # noqa: ANN201 (compiled to return nothing)
     index_at: Any,
     registers_at: Any,
     found_at: Any,
-):
+) -> None:
     """Take events until one needs thought.
 
     The arguments are the arrays of `coldline.coherence.stream`, flat. All that indexes them is unsigned: an
@@ -135,7 +137,7 @@ def run(  # noqa: ANN201 (compiled to return nothing)
     while at < events:
         word = rows[at * _3 + _2]
         op = (word >> _OP_SHIFT) & _OP_BITS
-        moves_page = op == _MAP or op == _UNMAP  # noqa: PLR1714, SIM109 (numbers, not a tuple to search)
+        moves_page = op == _MAP or op == _UNMAP
         if op >= _LINE_OPS and not moves_page:
             status = THINK
             break
@@ -149,13 +151,14 @@ def run(  # noqa: ANN201 (compiled to return nothing)
         if registers[cached] == page:
             row = registers[cached + _1]
         else:
-            slot = ((page * _GOLDEN) >> _32) & index_mask
-            while index_of[slot << _1] != page and index_of[slot << _1] != NO_PAGE:
+            chunk = page >> _CHUNK_BITS
+            slot = ((chunk * _GOLDEN) >> _32) & index_mask
+            while index_of[slot << _1] != chunk and index_of[slot << _1] != _NO_CHUNK:
                 slot = (slot + _1) & index_mask
-            if index_of[slot << _1] != page:
+            if index_of[slot << _1] != chunk:
                 status = THINK
                 break
-            row = index_of[(slot << _1) + _1]
+            row = index_of[(slot << _1) + _1] + (page & _CHUNK_MASK)
             registers[cached] = page
             registers[cached + _1] = row
         agent = agent_of[(word >> _32) & _AGENT_BITS]

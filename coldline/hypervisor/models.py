@@ -17,6 +17,9 @@ _NC: Final = MemoryType.NORMAL_NC
 class Lives(enum.Enum):
     """When an alias of a guest's page is live."""
 
+    BEFORE = "before"
+    """Until the page is allocated: a previous owner's, who may have left lines in any cache."""
+
     ALWAYS = "always"
     """From before the page is allocated, and after it is freed."""
 
@@ -97,11 +100,13 @@ class HostModel:
     allocation : Rule
         How pages are left when a guest gets them.
     flush : Rule or None
-        The hypervisor's maintenance on request, None where there is no such call.
+        The hypervisor's maintenance of a range, by a call once it is loaded.
     first_run : Rule or None
-        What is done to all RAM before the guest's first access to it. KVM does this page by page as pages
-        enter stage 2. Before that the guest can neither read nor write them, and lines are independent of one
-        another, so doing it to all pages when the guest is unpaused leaves the same states.
+        The hypervisor's maintenance of all RAM before the guest's first access to it, in place of such a call.
+        KVM does this page by page as pages enter stage 2. Before that the guest can neither read nor write them,
+        and lines are independent of one another, so doing it to all pages when the guest is unpaused leaves
+        the same states. A real KVM always does it; here it is done where the strategy has the hypervisor
+        maintain, as everywhere else, so that one can see what it is for.
     caches_on : Rule or None
         What is done to all RAM when the guest first turns MMU and caches on.
     forced_write_back : bool
@@ -147,6 +152,14 @@ _XEN_FLUSH = Rule("xen", (Op.DC_CIVAC, Op.IC_IALLUIS), _CACHEFLUSH)
 _KERNEL_LINEAR = Alias("kernel-linear", _WB, Lives.ALWAYS, "linux arch/arm64/mm/mmu.c map_mem (6.1.192)")
 _VMM = Alias("vmm", _WB, Lives.WHILE_ALLOCATED, "linux Documentation/virt/kvm/api.rst 4.35 (6.1.192)")
 _KVM_ALLOCATION = Rule("kernel-linear", (Op.WRITE,), "linux mm/memory.c do_anonymous_page (6.1.192)")
+_PREVIOUS_OWNER = Alias(
+    "previous-owner",
+    _WB,
+    Lives.BEFORE,
+    "linux arch/arm64/mm/flush.c __sync_icache_dcache (6.1.192): instruction caches are maintained as a page is"
+    " mapped executable, not as it is freed",
+    executable=True,
+)
 _KVM_STAGE2 = "linux arch/arm64/kvm/hyp/pgtable.c stage2_map_walker_try_leaf (6.1.192)"
 
 _MODELS: Final = (
@@ -200,7 +213,7 @@ _MODELS: Final = (
         architectures=("arm64",),
         builder_agent="vmm",
         mapping_types=(_WB,),
-        aliases=(_KERNEL_LINEAR, _VMM),
+        aliases=(_PREVIOUS_OWNER, _KERNEL_LINEAR, _VMM),
         allocation=_KVM_ALLOCATION,
         first_run=Rule("kvm", (Op.DC_CIVAC, Op.IC_IVAU), _KVM_STAGE2),
         caches_on=Rule("kvm", (Op.DC_CIVAC,), "linux 9d218a1fcf4c"),
@@ -211,7 +224,7 @@ _MODELS: Final = (
         architectures=("arm64",),
         builder_agent="vmm",
         mapping_types=(_WB,),
-        aliases=(_KERNEL_LINEAR, _VMM),
+        aliases=(_PREVIOUS_OWNER, _KERNEL_LINEAR, _VMM),
         allocation=_KVM_ALLOCATION,
         first_run=Rule("kvm", (Op.IC_IVAU,), _KVM_STAGE2),
         forced_write_back=True,

@@ -98,6 +98,10 @@ class SimulatedDomain:
         The first vCPU's first registers, once they are set.
     mapped : int
         How many live mappings of its memory the builder has.
+    maintained_at_first_run : bool
+        Whether its host's `first_run` rule is to be carried out as it is unpaused.
+    caches_seen_on : bool
+        Whether it has turned its caches on.
     """
 
     domid: int
@@ -109,6 +113,7 @@ class SimulatedDomain:
     banks: tuple[RamBank, ...] = ()
     registers: "Registers | None" = None
     mapped: int = 0
+    maintained_at_first_run: bool = False
     caches_seen_on: bool = False
 
     def error(self, operation: str, reason: str) -> HypervisorError:

@@ -85,6 +85,8 @@ class SimulatedHost:
             raise domain.error(operation, f"no {size:#x} bytes of memory: {error}") from error
         self._allocated.add(address, address + size)
         domain.banks += (bank,)
+        self._aliases.begin(Lives.BEFORE, address, size)
+        self._aliases.end(Lives.BEFORE, address, size)
         self._aliases.begin(Lives.ALWAYS, address, size)
         self._carry_out(self.model.allocation, address, size)
         self._aliases.begin(Lives.WHILE_ALLOCATED, address, size)
@@ -120,9 +122,12 @@ class SimulatedHost:
         operation = f"flush {address:#x}"
         self._check_range(domain, operation, address, size, _PAUSED)
         self._bank_of(domain, operation, address, size)
-        if self.model.flush is None:
-            raise domain.error(operation, f"{self.model.name} has no such call")
-        self._carry_out(self.model.flush, address, size)
+        if self.model.flush is not None:
+            self._carry_out(self.model.flush, address, size)
+        elif self.model.first_run is not None:
+            domain.maintained_at_first_run = True
+        else:
+            raise domain.error(operation, f"{self.model.name} maintains nothing")
 
     def set_registers(self, domain: SimulatedDomain, registers: "Registers") -> None:
         """See `Hypervisor.set_registers`."""
@@ -138,7 +143,7 @@ class SimulatedHost:
         self._check_state(domain, "unpause", _PAUSED)
         if domain.registers is None:
             raise domain.error("unpause", "its registers are not set")
-        if self.model.first_run is not None:
+        if self.model.first_run is not None and domain.maintained_at_first_run:
             for bank in domain.banks:
                 self._carry_out(self.model.first_run, bank.base, bank.size)
         domain.state = State.RUNNING
