@@ -123,12 +123,8 @@ def _print(
     *,
     quiet: bool,
 ) -> None:
-    from rich.console import Console
-
     from coldline.report import terminal
     from coldline.report.instructions import instruction, place
-
-    console = Console(highlight=False)
 
     def describe(hazard: Hazard) -> str:
         entry = hazard.entry
@@ -140,27 +136,22 @@ def _print(
         return ", ".join(parts)
 
     if not quiet:
-        terminal.print_hazards(console, found, describe)
-        console.print()
-        terminal.print_sweep(console, swept)
+        terminal.print_hazards(found, describe)
+        terminal.say("")
+        terminal.print_sweep(swept)
     if found.coherent and any(each.stale for each in swept):
-        console.print(
-            "hazard: no access of this run, but what was loaded could be read wrong", style="bold red"
-        )
+        terminal.say("hazard: no access of this run, but what was loaded could be read wrong", "bad")
     else:
-        terminal.print_verdict(console, found, "")
+        terminal.print_verdict(found, "")
     if not quiet:
         summary = (
             f"{_ending(outcome)} after {outcome.instructions:,} instructions, {outcome.accesses:,} accesses; "
             f"{checker.events:,} events checked; {seconds:.1f} s"
         )
-        console.print(summary, style="dim", soft_wrap=True)
+        terminal.say(summary, "dim")
         if outcome.crossings:
-            console.print(
-                f"{outcome.crossings:,} accesses over a page end: their bytes past it were not followed",
-                style="dim",
-                soft_wrap=True,
-            )
+            crossed = f"{outcome.crossings:,} accesses" if outcome.crossings > 1 else "1 access"
+            terminal.say(f"{crossed} over a page end: the bytes past it were not followed", "dim")
     sys.stdout.flush()
 
 

@@ -67,13 +67,8 @@ def _show(path: str, found: Report, options: argparse.Namespace) -> None:
 
         print(json.dumps(trace_document(path, found)))
         return
-    from rich.console import Console
-
     from coldline.report import terminal
 
-    console = Console(highlight=False)
     if not options.quiet:
-        terminal.print_hazards(
-            console, found, lambda hazard: f"line {hazard.entry.where}: {hazard.entry.event}"
-        )
-    terminal.print_verdict(console, found, path)
+        terminal.print_hazards(found, lambda hazard: f"line {hazard.entry.where}: {hazard.entry.event}")
+    terminal.print_verdict(found, path)

@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Its arguments, without the program's name.
     """
     options = parser().parse_args(argv)
+    # NumPy's linear algebra is not used here, and its threads would wait for work on the cores that we need.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         return _run(options)
     except ColdlineError as error:

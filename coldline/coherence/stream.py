@@ -84,7 +84,6 @@ def feed_stream(checker: Checker, batch: Batch) -> None:
     registers[CACHE:] = NO_CHUNK
     found = np.zeros((_HAZARDS, 6), np.int64)
     agents = np.array([checker.pages.agent(name) for name in batch.agents], np.uint64)
-    lines = checker.lines
     letters = checker.fast if isinstance(checker.fast, _Letters) else _Letters(checker)
     checker.fast = letters
     letters.refresh()

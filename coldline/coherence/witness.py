@@ -201,7 +201,7 @@ class Histories:
             prefetches = False
             if event.op is Op.FETCH and not who.mmu and first < page + PAGE_SIZE and end > page - PAGE_SIZE:
                 alias = self._pages.alias(line.page_class, agent)
-                prefetches = not alias.prefetched
+                prefetches = not alias.prefetched and who.icache is True
                 line.page_class = self._pages.with_alias(
                     line.page_class, agent, alias._replace(prefetched=True)
                 )

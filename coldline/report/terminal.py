@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reports for people: the verdict in a line, and each hazard as a numbered story."""
+"""Reports for people: the verdict in a line, and each hazard as a numbered story.
 
+Most runs end well and have a line or two to say; what draws tables is imported where there is one to draw.
+"""
+
+import sys
 from collections import Counter
 from collections.abc import Callable
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from coldline.coherence import Hazard, Report, WitnessStep
+from coldline.coherence import Hazard, Microstate, Report, WitnessStep
+from coldline.coherence.rules import Level
 from coldline.coherence.sweep import Swept
 
 NOT_COVERED = (
@@ -31,92 +32,110 @@ STEPS = {
 Describe = Callable[[Hazard], str]
 """More about a hazard than its address: its segment, its instruction."""
 
+_CODES = {"good": "1;32", "bad": "1;31", "dim": "2", "": ""}
 
-def print_hazards(console: Console, report: Report, describe: Describe) -> None:
+
+def say(text: str, style: str = "") -> None:
+    """Print a line, ``good``, ``bad`` or ``dim`` where standard output is a terminal."""
+    code = _CODES[style]
+    print(f"\033[{code}m{text}\033[0m" if code and sys.stdout.isatty() else text)
+
+
+def print_hazards(report: Report, describe: Describe) -> None:
     """Print each listed hazard with its story."""
     for number, hazard in enumerate(report.hazards, start=1):
         entry = hazard.entry
-        head = Text(f"\n{number}. ")
-        head.append(entry.kind, "bold red")
-        head.append(f": {entry.event.agent} may get old bytes at {entry.address:#x}, {_bytes(entry.size)}")
-        console.print(head, soft_wrap=True)
+        say("")
+        what = f"{entry.event.agent} may get old bytes at {entry.address:#x}, {_bytes(entry.size)}"
+        say(f"{number}. {entry.kind}: {what}", "bad")
         if more := describe(hazard):
-            console.print(Text(f"   {more}"), soft_wrap=True)
+            say(f"   {more}")
         if hazard.story:
-            console.print(_story(hazard))
+            _print_story(hazard)
     left = report.found - len(report.hazards)
     if left > 0:
-        console.print(Text(f"\nand {left:,} more"), soft_wrap=True)
+        say("")
+        say(f"and {left:,} more")
 
 
-def print_verdict(console: Console, report: Report, where: str) -> None:
+def print_verdict(report: Report, where: str) -> None:
     """Print the verdict on `where` in one line."""
+    prefix = f"{where}: " if where else ""
     if report.coherent:
-        console.print(
-            Text.assemble((f"{where}: " if where else ""), (COHERENT, "bold green")), soft_wrap=True
-        )
-        console.print(Text(NOT_COVERED, "dim"), soft_wrap=True)
+        say(f"{prefix}{COHERENT}", "good")
+        say(NOT_COVERED, "dim")
         return
     kinds = Counter(hazard.entry.kind for hazard in report.hazards)
     listed = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
-    console.print(
-        Text.assemble(
-            (f"{where}: " if where else ""),
-            (f"hazard: {report.found:,} found", "bold red"),
-            f" ({listed}{' among those listed' if report.found > len(report.hazards) else ''})",
-        ),
-        soft_wrap=True,
-    )
+    if report.found > len(report.hazards) and listed:
+        listed += " among those listed"
+    say(f"{prefix}hazard: {report.found:,} found{f' ({listed})' if listed else ''}", "bad")
 
 
-def print_sweep(console: Console, swept: list[Swept]) -> None:
+def print_sweep(swept: list[Swept]) -> None:
     """Print, a line a segment, what a read of it all would find."""
     for each in swept:
-        if each.stale and each.first is not None:
-            offset = each.first - each.address
-            console.print(
-                Text.assemble(
-                    (f"  {each.name:7} ", ""),
-                    (f"{each.stale:,} of {each.lines:,} lines could be wrong", "red"),
-                    f" ({', '.join(each.kinds)}), the first at {each.first:#x} ({each.name}+{offset:#x})",
-                ),
-                soft_wrap=True,
-            )
-        else:
-            console.print(Text(f"  {each.name:7} all {each.lines:,} lines read as they were written"))
+        if each.first is None:
+            say(f"  {each.name:7} all {each.lines:,} lines read as they were written")
+            continue
+        first = f"the first at {each.first:#x} ({each.name}+{each.first - each.address:#x})"
+        kinds = ", ".join(each.kinds)
+        say(
+            f"  {each.name:7} {each.stale:,} of {each.lines:,} lines could be wrong ({kinds}), {first}", "bad"
+        )
 
 
-def _story(hazard: Hazard) -> Table:
-    table = Table(box=None, padding=(0, 1), show_header=True, header_style="dim", pad_edge=True)
+def _print_story(hazard: Hazard) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    console = Console(highlight=False, width=None if terminal else 120)
+    table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("", justify="right")
-    table.add_column("where", style="dim")
+    table.add_column("", style="dim")
     table.add_column("what happened")
-    table.add_column("copies of the byte afterwards", style="dim")
+    for name in ("L1", "L2", "I", "memory"):
+        table.add_column(name, style="dim")
     last = len(hazard.story)
     for number, step in enumerate(hazard.story, start=1):
-        what = _what(step)
+        what = Text(f"* {STEPS[step.step]}", "bold yellow") if step.step else Text(_event(step))
         if number == last:
-            what = Text.assemble(
-                what, ("  <- old" if hazard.entry.kind != "lost-write" else "  <- lost", "bold red")
-            )
-        table.add_row(str(number), _where(step), what, str(step.state))
-    return table
+            what.append("  <- lost" if hazard.entry.kind == "lost-write" else "  <- old", "bold red")
+        table.add_row(str(number), _where(step), what, *_copies(step.state))
+    console.print(table)
+
+
+def _copies(state: Microstate) -> tuple[str, str, str, str]:
+    """What each copy of the byte holds: ``new``, ``OLD``, or nothing; ``*`` where it is dirty."""
+
+    def word(fresh: bool) -> str:
+        return "new" if fresh else "OLD"
+
+    def level(level: Level, fresh: bool) -> str:
+        return "-" if level is Level.INVALID else word(fresh) + ("*" if level is Level.DIRTY else "")
+
+    return (
+        level(state.level1, state.fresh1),
+        level(state.level2, state.fresh2),
+        word(state.fresh_i) if state.icache else "-",
+        word(state.fresh_memory),
+    )
 
 
 def _where(step: WitnessStep) -> str:
     if step.happening is None:
-        return "(cache)"
+        return "cache"
     if step.happening.wheres[0]:
         return f"line {step.happening.wheres[0]}"
     return f"#{step.happening.numbers[0]:,}"
 
 
-def _what(step: WitnessStep) -> Text:
-    if step.happening is None:
-        assert step.step is not None
-        return Text(f"* {STEPS[step.step]}", "bold yellow")
+def _event(step: WitnessStep) -> str:
+    assert step.happening is not None
     times = len(step.happening.numbers)
-    return Text(f"{step.happening.event}{f'  ({times:,} times)' if times > 1 else ''}")
+    return f"{step.happening.event}{f'  ({times:,} times)' if times > 1 else ''}"
 
 
 def _bytes(size: int) -> str:
