@@ -31,6 +31,11 @@ _NAMES = {
 }
 
 
+def is_call(function: int) -> bool:
+    """Whether x0 names a function of PSCI's range, in its 32-bit or 64-bit form (Arm DEN 0022, 5.1)."""
+    return function & 0xBFFFFFE0 == VERSION
+
+
 def name(function: int) -> str:
     """What a function identifier (x0) is called; its number where it is none of PSCI's."""
     return _NAMES.get(function & 0xFFFFFFFF, f"{function & 0xFFFFFFFF:#x}")

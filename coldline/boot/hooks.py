@@ -30,6 +30,7 @@ from coldline.boot.state import (
 from coldline.boot.tables import (
     NOWHERE,
     agent_of,
+    change_level,
     emit,
     page_index,
     read_descriptor,
@@ -177,6 +178,16 @@ def _forget_page(s: Any, page: Any) -> None:
         store64(slot + uint64(16), _FORGOTTEN)
 
 
+@compiled
+def _see_level(uc: Any, s: Any) -> None:
+    """Notice that the guest has changed its exception level; EL0 is of EL1's regime."""
+    uc_reg_read(uc, _PSTATE, s.scratch_at)
+    level = max((s.scratch >> uint64(2)) & uint64(3), uint64(1))
+    if level != s.el:
+        change_level(s, level)
+        forget_translations(s)
+
+
 @cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE))
 def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
     """A load or a store is about to happen."""
@@ -209,9 +220,8 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     """A run of instructions is about to be executed; a stop asked for here comes before its first one."""
     s = carray(user, (1,))[0]
     s.block = address
-    if s.el_changed:
-        _stop(uc, s, SWITCH)
-        return
+    if s.has_el2:
+        _see_level(uc, s)
     if s.count >= s.high_water:
         _stop(uc, s, DRAIN)
         return
@@ -239,14 +249,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
 def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool:
     """The emulator needs a translation; False is a translation fault."""
     s = carray(user, (1,))[0]
-    uc_reg_read(uc, _PSTATE, s.scratch_at)
-    level = (s.scratch >> uint64(2)) & uint64(3)
-    if level == 0:
-        level = uint64(1)
-    if level != s.el:
-        s.el_changed = uint64(1)
-        s.el = level
-        forget_translations(s)
+    _see_level(uc, s)
     physical = _translate(s, int64(address))
     if physical < 0:
         s.fault, s.faulted = address, uint64(1)

@@ -12,7 +12,7 @@ from unicorn.unicorn_py3 import unicorn as unicorn_module
 
 from coldline.arm import fields
 from coldline.arm.cores import Core
-from coldline.arm.fields import SystemRegister
+from coldline.arm.fields import Sctlr, SystemRegister
 from coldline.boot.code import Code
 from coldline.boot.state import AGENTS, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State
 from coldline.boot.sync import engine_address, skip_sync_offset
@@ -33,6 +33,10 @@ _SCR_EL3 = 0x501
 """RW, HCE, NS: EL2 and EL1 are AArch64 and non-secure, HVC is an instruction (Arm ARM DDI 0487, SCR_EL3)."""
 
 _HCR_EL2_RW = 1 << 31
+_ESR_HVC = 0x16 << 26 | 1 << 25
+_SAME_LEVEL, _LOWER_LEVEL = 0x200, 0x400
+_EL2H_MASKED = 0x3C9
+_FLAGS = 0xF0000000
 _UART_SIZE = 0x1000
 _UART_DATA, _UART_FLAGS = 0x000, 0x018
 _UART_IDLE = 0x90
@@ -83,6 +87,7 @@ class Machine:
         self.emulator.ctl_set_tlb_mode(const.UC_TLB_VIRTUAL)
         self.state = State(ram, with_pcs=with_pcs)
         self.state["el"] = exception_level
+        self.state["has_el2"] = exception_level == 2
         self.state["stage2"] = exception_level == 1
         self.state["forced"] = forced_write_back
         self.code = Code(self.state)
@@ -157,8 +162,26 @@ class Machine:
         op0, op1, crn, crm, op2 = register
         self.emulator.reg_write(arm64.UC_ARM64_REG_CP_REG, (crn, crm, op0, op1, op2, value))
 
+    def enter_el2(self, return_to: int) -> None:
+        """Take an HVC to the guest's own EL2 vectors, which the emulator does not do by itself.
+
+        Source: Arm ARM DDI 0487, 'Exception entry' and ESR_EL2: EC 0x16, a 32-bit instruction.
+        """
+        pstate = int(self.emulator.reg_read(arm64.UC_ARM64_REG_PSTATE))
+        from_el2 = (pstate >> 2) & 3 == 2
+        self.write_system(fields.SPSR_EL2, pstate)
+        self.write_system(fields.ELR_EL2, return_to)
+        vector = self.read_system(fields.VBAR_EL2) + (_SAME_LEVEL if from_el2 else _LOWER_LEVEL)
+        self.emulator.reg_write(arm64.UC_ARM64_REG_PSTATE, pstate & _FLAGS | _EL2H_MASKED)
+        self.write_system(fields.ESR_EL2, _ESR_HVC)  # this write makes that of PSTATE take effect
+        if not from_el2:
+            # Each level has a stack pointer of its own, and writing PSTATE changes none.
+            self.write_system(fields.SP_EL1, int(self.emulator.reg_read(arm64.UC_ARM64_REG_SP)))
+            self.emulator.reg_write(arm64.UC_ARM64_REG_SP, self.read_system(fields.SP_EL2))
+        self.emulator.reg_write(arm64.UC_ARM64_REG_PC, vector)
+
     def _learn_registers(self) -> dict[str, tuple[int, int]]:
-        """Read the registers that decide what accesses are; old and new of those of this level that changed."""
+        """Read the registers that decide what accesses are; this level's that changed, old and new."""
         level = self.state["el"]
         changed = {}
         for key, (name, at_level) in WATCHED.items():
@@ -170,7 +193,7 @@ class Machine:
         return changed
 
     def follow_switch(self, caches_toggled: Callable[[bool], None], flush: Callable[[], None]) -> bool:
-        """The guest wrote a register that decides what accesses are, or changed its exception level.
+        """The guest wrote a register that decides what accesses are.
 
         Parameters
         ----------
@@ -184,31 +207,26 @@ class Machine:
         bool
             Whether the MMU was turned on.
         """
-        moved = bool(self.state["el_changed"])
-        before = self.state["virtual"], self._last_sctlr if moved else 0
         changed = self._learn_registers()
         sctlr = self.state.register("sctlr", self.state["el"])
-        old_sctlr = before[1] if moved else changed.get("sctlr", (sctlr, sctlr))[0]
-        self.state["el_changed"] = 0
-        self._last_sctlr = sctlr
-        mmu, was = bool(sctlr & 1), bool(old_sctlr & 1)
-        if (sctlr ^ old_sctlr) & 5:
+        before = changed.get("sctlr", (sctlr, sctlr))[0]
+        on, was_on = bool(Sctlr.M.get(sctlr)), bool(Sctlr.M.get(before))
+        if (sctlr ^ before) & (Sctlr.M.mask | Sctlr.C.mask):
             flush()
-            caches_toggled(bool(sctlr & 1 and sctlr & 4))
-        if mmu and (not was or moved or "tcr" in changed or "mair" in changed):
+            caches_toggled(on and bool(Sctlr.C.get(sctlr)))
+        if on and (not was_on or "tcr" in changed or "mair" in changed):
             self.code.rescan()
-        elif mmu and ("ttbr0" in changed or "ttbr1" in changed):
+        elif on and ("ttbr0" in changed or "ttbr1" in changed):
+            # What the old root maps can be used until a TLB invalidation.
             self.code.add_root(upper="ttbr1" in changed)
             self.state["rescan"] = 1
-        self.state["virtual"] = mmu
-        self.code.switch(sctlr, old_sctlr)
+        self.state["virtual"] = on
+        self.code.switch(sctlr, before)
         self.state["sweep"] = 0
         self.state["generation"] += 1
         self.state["translations"] = 0
         self.emulator.ctl(const.UC_CTL_TLB_FLUSH, const.UC_CTL_IO_WRITE)
-        return mmu and not was
-
-    _last_sctlr = 0
+        return on and not was_on
 
 
 _BY_KEY = {

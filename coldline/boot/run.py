@@ -156,6 +156,7 @@ class Boot:
         self._listener = listener
         self._entry = registers.pc
         self._with_pcs = with_pcs
+        self._has_el2 = exception_level == 2
         self._machine = Machine(
             ram,
             core,
@@ -247,10 +248,12 @@ class Boot:
 
     def _on_exception(self, emulator: Any, number: int, _: Any) -> None:
         try:
-            if number in (_HVC, _SMC):
-                self._on_psci()
+            pc = int(emulator.reg_read(arm64.UC_ARM64_REG_PC))
+            if number == _HVC and self._has_el2:
+                self._machine.enter_el2(pc)
+            elif number in (_HVC, _SMC):
+                self._on_call()
             else:
-                pc = int(emulator.reg_read(arm64.UC_ARM64_REG_PC))
                 what = EXCEPTIONS.get(number, f"exception {number}")
                 self._failure = GuestError(
                     f"the guest took {what} at {pc:#x}; its own vectors cannot be entered on this emulator"
@@ -259,7 +262,8 @@ class Boot:
             if self._failure is not None or self.outcome.end is not None:
                 emulator.emu_stop()
 
-    def _on_psci(self) -> None:
+    def _on_call(self) -> None:
+        """A call to whoever is above the guest: PSCI, or what nobody here knows."""
         registers = (
             arm64.UC_ARM64_REG_X0,
             arm64.UC_ARM64_REG_X1,
@@ -269,7 +273,7 @@ class Boot:
         call = tuple(int(self._emulator.reg_read(register)) for register in registers)
         if call[0] & 0xFFFFFFFF in psci.ENDS:
             self.outcome.end, self.outcome.psci_call = End.OFF, call
-        elif self._until.end is End.PSCI:
+        elif self._until.end is End.PSCI and psci.is_call(call[0]):
             self.outcome.end, self.outcome.psci_call = End.PSCI, call
         else:
             self._emulator.reg_write(arm64.UC_ARM64_REG_X0, psci.answer(call[0]))

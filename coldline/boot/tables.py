@@ -281,6 +281,7 @@ def rescan(s: Any) -> None:
         store8(s.levels + uint64(page), np.uint8(0))
     s.pending_count = uint64(0)
     s.rescan = uint64(0)
+    s.rooted = s.el
     forced, s.forced = s.forced, uint64(1)  # counting is silent: what changed is said below
     register_root(s, False)
     if s.el == 1:
@@ -338,6 +339,18 @@ def table_write(s: Any, address: int, size: int, value: int, page: int) -> None:
         elif vmsa.is_leaf(value, level, granule):
             base = vmsa.output_base(value, level, granule)
             _count_leaf(s, base, 1 << vmsa.level_shift(level, granule), _leaf_kind(s, value, never), 1)
+
+
+@compiled
+def change_level(s: Any, level: Any) -> None:
+    """The guest runs at another exception level now, with that level's switches and tables."""
+    before = int64(s.sctlr[s.el])
+    s.el = level
+    now = int64(s.sctlr[level])
+    s.virtual = uint64(now & _M)
+    if now & _M and s.rooted != level:
+        rescan(s)
+    switch(s, now, before)
 
 
 @compiled
