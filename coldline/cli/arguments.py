@@ -111,7 +111,7 @@ def add_boot(commands: "_Commands") -> None:
     group.add_argument("--json", action="store_true", help="one object on standard output")
     group.add_argument("--quiet", action="store_true", help="the verdict alone")
     group.add_argument(
-        "--hazards", metavar="N", type=int, default=5, help="tell of so many hazards (default 5)"
+        "--hazards", metavar="N", type=int, help="tell of so many hazards (default 5, with --json 100)"
     )
 
 

@@ -20,6 +20,9 @@ from coldline.trace.files import TraceWriter
 from coldline.trace.text import Header
 from coldline.trial import Trial
 
+_MOST, _MOST_IN_JSON = 5, 100
+"""Hazards that are told of, unless the user says how many."""
+
 
 def run_boot(options: argparse.Namespace) -> int:
     """Build, run, check and report; the exit status."""
@@ -51,7 +54,8 @@ def run_boot(options: argparse.Namespace) -> int:
 
         checker = check(first, trial.profile, distinct=True, at_length=True)
     swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
-    found = report(checker, _again(trial), most=options.hazards, stories=options.hazards)
+    most = options.hazards if options.hazards is not None else _MOST_IN_JSON if options.json else _MOST
+    found = report(checker, _again(trial), most=0 if options.quiet else most, stories=most)
     seconds = time.perf_counter() - started
     coherent = found.coherent and not any(each.stale for each in swept)
     if options.json:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coldline.coherence.checker import Checker
-from coldline.coherence.findings import HazardEntry, entries
+from coldline.coherence.findings import HazardEntry, count_kinds, entries
 from coldline.coherence.learned import Learned
 from coldline.coherence.rules import Profile
 from coldline.coherence.witness import Code, Histories, WitnessStep, relevant, shortest
@@ -53,21 +53,26 @@ class Report:
         The promises that it relied on.
     hazards : list of Hazard
         In order of events, then addresses, then kinds.
-    found : int
-        How many hazards there are, listed or not.
+    kinds : dict of str to int
+        How many hazards there are of each kind, listed or not.
     events : int
         How many events were taken.
     """
 
     profile: Profile
     hazards: list[Hazard] = field(default_factory=list)
-    found: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
     events: int = 0
+
+    @property
+    def found(self) -> int:
+        """How many hazards there are, listed or not."""
+        return sum(self.kinds.values())
 
     @property
     def coherent(self) -> bool:
         """Whether no event may go wrong."""
-        return not self.found
+        return not self.kinds
 
 
 def check(source: Source, profile: Profile, *, distinct: bool = False, at_length: bool = False) -> Checker:
@@ -118,8 +123,7 @@ def report(checker: Checker, source: Source, *, most: int, stories: int) -> Repo
     listed = list(islice(entries(checker.findings, profile.line), most))
     told = _tell(listed[:stories], source, profile) if stories and listed else []
     told += [Hazard(entry, None, []) for entry in listed[len(told) :]]
-    found = sum(finding.lines * len(finding.badness) for finding in checker.findings)
-    return Report(profile, told, found, checker.events)
+    return Report(profile, told, count_kinds(checker.findings), checker.events)
 
 
 def _tell(listed: list[HazardEntry], source: Source, profile: Profile) -> list[Hazard]:

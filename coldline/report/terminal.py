@@ -5,7 +5,6 @@ Most runs end well and have a line or two to say; what draws tables is imported 
 """
 
 import sys
-from collections import Counter
 from collections.abc import Callable
 
 from coldline.coherence import Hazard, Microstate, Report, WitnessStep
@@ -65,11 +64,8 @@ def print_verdict(report: Report, where: str) -> None:
         say(f"{prefix}{COHERENT}", "good")
         say(NOT_COVERED, "dim")
         return
-    kinds = Counter(hazard.entry.kind for hazard in report.hazards)
-    listed = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
-    if report.found > len(report.hazards) and listed:
-        listed += " among those listed"
-    say(f"{prefix}hazard: {report.found:,} found{f' ({listed})' if listed else ''}", "bad")
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in report.kinds.items())
+    say(f"{prefix}hazard: {report.found:,} found ({kinds})", "bad")
 
 
 def print_sweep(swept: list[Swept]) -> None:
