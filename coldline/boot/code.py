@@ -15,10 +15,12 @@ _SOURCES = (
     "arm/maintenance.py",
     "arm/memory_types.py",
     "arm/vmsa.py",
+    "boot/emit.py",
     "boot/hooks.py",
     "boot/native.py",
     "boot/state.py",
     "boot/tables.py",
+    "boot/translate.py",
     "trace/columns.py",
     "trace/events.py",
 )

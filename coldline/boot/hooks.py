@@ -12,10 +12,11 @@ from numba import carray, cfunc, from_dtype, types
 from unicorn import arm64_const
 from unicorn import unicorn_const as const
 
-from coldline.arm import fields, vmsa
+from coldline.arm import fields
 from coldline.arm.fields import Sctlr
 from coldline.arm.maintenance import TLBI_CRN
 from coldline.boot import native
+from coldline.boot.emit import NOWHERE, agent_of, emit, page_index, settle, switch
 from coldline.boot.native import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
 from coldline.boot.state import (
     DRAIN,
@@ -27,19 +28,14 @@ from coldline.boot.state import (
     TLB_ENTRIES,
     WATCHED,
 )
-from coldline.boot.tables import (
-    NOWHERE,
-    agent_of,
-    change_level,
-    emit,
-    page_index,
-    read_descriptor,
-    register_root,
-    rescan,
-    settle,
-    switch,
-    table_write,
-    tlb_invalidated,
+from coldline.boot.tables import change_level, register_root, rescan, table_write, tlb_invalidated
+from coldline.boot.translate import (
+    ADDRESS_MASK,
+    PAGE_MASK,
+    forget_page,
+    forget_translations,
+    note_pc,
+    translate,
 )
 from coldline.trace.events import Op
 
@@ -52,8 +48,6 @@ _PAGE_NUMBERS = np.uint64((1 << 52) - 1)
 _TLBI_OUTER_OR_LOCAL = (3, 7)
 _M = Sctlr.M.mask
 _C = Sctlr.C.mask
-_ADDRESS_MASK = (1 << TAG_SHIFT) - 1
-_PAGE_MASK = 0xFFF
 _ALL_PERMISSIONS = 7
 _LINE = 64
 _READ, _WRITE, _FETCH, _WALK = int(Op.READ), int(Op.WRITE), int(Op.FETCH), int(Op.WALK)
@@ -82,103 +76,6 @@ def _stop(uc: Any, s: Any, reason: int) -> None:
 
 
 @compiled
-def _note_pc(s: Any, pc: int) -> None:
-    """Keep the program counter of the event that was appended last, where it is wanted."""
-    if s.pcs:
-        store64(s.pcs + (s.count - uint64(1)) * uint64(8), uint64(pc))
-
-
-@compiled
-def walk(s: Any, address: int) -> int:
-    """Translate a virtual address by the guest's tables: tagged physical address, or -1 for a fault.
-
-    Each descriptor that is read is an event.
-    """
-    sctlr = int64(s.sctlr[s.el])
-    if not sctlr & _M:
-        return address & _ADDRESS_MASK
-    tcr = int64(s.tcr[s.el])
-    upper = s.el == 1 and (address >> 55) & 1 != 0
-    granule, bits = vmsa.granule_bits(tcr, upper), vmsa.input_bits(tcr, upper)
-    walk_type = vmsa.walk_type(tcr, upper) if sctlr & _C else vmsa.NORMAL_NC
-    if s.forced:
-        walk_type = vmsa.NORMAL_WB
-    table = vmsa.table_base(int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]), bits, granule)
-    level = vmsa.start_level(bits, granule)
-    width = bits
-    while True:
-        shift = vmsa.level_shift(level, granule)
-        at = table + 8 * ((address >> shift) & ((1 << (width - shift)) - 1))
-        if page_index(s, at) >= 0:
-            emit(s, at, 8, _WALK, 0, 1 + walk_type)
-            _note_pc(s, int64(s.block))
-        descriptor = read_descriptor(s, at)
-        if not vmsa.is_valid(descriptor):
-            return -1
-        if vmsa.is_table(descriptor, level):
-            table = vmsa.next_table(descriptor, granule)
-            level += 1
-            width = shift
-            continue
-        if not vmsa.is_leaf(descriptor, level, granule):
-            return -1
-        physical = vmsa.output_base(descriptor, level, granule) | (address & ((1 << shift) - 1))
-        if page_index(s, physical) < 0:
-            return physical & _ADDRESS_MASK
-        index = vmsa.attribute_index(descriptor)
-        memory_type = vmsa.attribute_type(int64(s.mair[s.el]), index)
-        return physical & _ADDRESS_MASK | (1 + memory_type) << TAG_SHIFT
-
-
-@compiled
-def _slot(s: Any, page: Any) -> Any:
-    """Where a virtual page is remembered, or would be: an address in the table of translations."""
-    hashed = (page * _GOLDEN) >> _HASH_SHIFT
-    while True:
-        slot = s.tlb + (hashed & _TLB_MASK) * uint64(24)
-        if load64(slot + uint64(8)) != s.generation or load64(slot) == page:
-            return slot
-        hashed += uint64(1)
-
-
-@compiled
-def _translate(s: Any, address: int) -> int:
-    """As `walk`, but a page is walked once until a TLB invalidation, whatever the emulator's own TLB holds.
-
-    So the walks in a trace are those of a TLB that never forgets by itself, and a run's are always the same.
-    """
-    page = uint64(address) >> uint64(12)
-    slot = _slot(s, page)
-    if load64(slot + uint64(8)) == s.generation and load64(slot + uint64(16)) != _FORGOTTEN:
-        return int64(load64(slot + uint64(16))) | (address & _PAGE_MASK)
-    tagged = walk(s, address)
-    if tagged >= 0:
-        if load64(slot + uint64(8)) != s.generation:
-            s.translations += uint64(1)
-            if s.translations > uint64(TLB_ENTRIES // 2):
-                forget_translations(s)
-                slot = _slot(s, page)
-        store64(slot, page)
-        store64(slot + uint64(8), s.generation)
-        store64(slot + uint64(16), uint64(tagged & ~_PAGE_MASK))
-    return tagged
-
-
-@compiled
-def forget_translations(s: Any) -> None:
-    """Forget every translation."""
-    s.generation += uint64(1)
-    s.translations = uint64(0)
-
-
-@compiled
-def _forget_page(s: Any, page: Any) -> None:
-    slot = _slot(s, page)
-    if load64(slot + uint64(8)) == s.generation:
-        store64(slot + uint64(16), _FORGOTTEN)
-
-
-@compiled
 def _see_level(uc: Any, s: Any) -> None:
     """Notice that the guest has changed its exception level; EL0 is of EL1's regime."""
     uc_reg_read(uc, _PSTATE, s.scratch_at)
@@ -192,14 +89,14 @@ def _see_level(uc: Any, s: Any) -> None:
 def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
     """A load or a store is about to happen."""
     s = carray(user, (1,))[0]
-    address = int64(tagged & uint64(_ADDRESS_MASK))
+    address = int64(tagged & uint64(ADDRESS_MASK))
     page = page_index(s, address)
     if page < 0:
         return
     tag = int64(tagged >> uint64(TAG_SHIFT))
     agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
     s.accesses += uint64(1)
-    inside = 4096 - (address & _PAGE_MASK)
+    inside = 4096 - (address & PAGE_MASK)
     if size > inside:
         s.crossings += uint64(1)
         size = inside
@@ -212,7 +109,7 @@ def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any)
         emit(s, address, size, _READ, agent, 0)
     if s.pcs:
         uc_reg_read(uc, _PC, s.scratch_at)
-        _note_pc(s, int64(s.scratch))
+        note_pc(s, int64(s.scratch))
 
 
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, _STATE))
@@ -228,8 +125,8 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     if s.instructions >= s.limit:
         _stop(uc, s, LIMIT)
         return
-    tagged = _translate(s, int64(address))
-    physical = tagged & _ADDRESS_MASK
+    tagged = translate(s, int64(address))
+    physical = tagged & ADDRESS_MASK
     if s.stale_low < s.stale_high:
         end = uint64(physical + int64(size))
         if uint64(physical) < s.stale_high and end > s.stale_low:
@@ -242,7 +139,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
         tag = tagged >> TAG_SHIFT
         agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
         emit(s, physical, int64(size), _FETCH, agent, 0)
-        _note_pc(s, int64(address))
+        note_pc(s, int64(address))
 
 
 @cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, _STATE))
@@ -250,11 +147,11 @@ def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool
     """The emulator needs a translation; False is a translation fault."""
     s = carray(user, (1,))[0]
     _see_level(uc, s)
-    physical = _translate(s, int64(address))
+    physical = translate(s, int64(address))
     if physical < 0:
         s.fault, s.faulted = address, uint64(1)
         return False
-    store64(entry, uint64(physical & ~_PAGE_MASK))
+    store64(entry, uint64(physical & ~PAGE_MASK))
     store32(entry + uint64(8), np.uint32(_ALL_PERMISSIONS))
     return True
 
@@ -302,8 +199,8 @@ def _maintain(s: Any, op: int, value: int) -> bool:
         _sweep(s, op)
         return False
     s.sweep = uint64(0)
-    tagged = _translate(s, value)
-    address = (tagged & _ADDRESS_MASK) & ~(_LINE - 1)
+    tagged = translate(s, value)
+    address = (tagged & ADDRESS_MASK) & ~(_LINE - 1)
     if tagged < 0 or page_index(s, address) < 0:
         return False
     if op == _IC_IVAU:
@@ -333,7 +230,7 @@ def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
         uc_ctl(uc, _FLUSH_TLB)
     else:
         # The operand has VA[55:12]; the bits above are those of bit 55.
-        _forget_page(s, uint64((int64(value) << 20) >> 20) & _PAGE_NUMBERS)
+        forget_page(s, uint64((int64(value) << 20) >> 20) & _PAGE_NUMBERS)
 
 
 @cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE))

@@ -14,9 +14,9 @@ import numpy as np
 
 from coldline.arm import vmsa
 from coldline.arm.fields import Sctlr
+from coldline.boot.emit import emit_change, page_address, page_index, read_descriptor, switch
 from coldline.boot.native import compiled, int64, load8, load16, load64, store8, store16, store64, uint64
-from coldline.boot.state import EVENTS, KINDS, PENDING, STACK
-from coldline.trace.columns import EXECUTABLE
+from coldline.boot.state import KINDS, PENDING, STACK
 from coldline.trace.events import Op
 
 _M = Sctlr.M.mask
@@ -31,147 +31,12 @@ NOWHERE = 0xFFFFFFFFFFFFFFFF
 
 
 @compiled
-def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
-    """Append an event, laid out as `EVENT_DTYPE`; what does not fit is counted."""
-    if s.count >= uint64(EVENTS):
-        s.overflow += uint64(1)
-        return
-    at = s.events + s.count * uint64(24)
-    store64(at, uint64(address))
-    store64(at + uint64(8), uint64(size))
-    store64(at + uint64(16), uint64(agent << 32 | op << 48 | attributes << 56))
-    s.count += uint64(1)
-
-
-@compiled
-def settle(s: Any) -> None:
-    """Append the alias change that was held back, if there is one."""
-    size = int64(s.held_size)
-    if size:
-        s.held_size = uint64(0)
-        agent, address = int64(s.held_agent), int64(s.held_address)
-        if s.held_before:
-            append(s, address, size, _UNMAP, agent, 0)
-        if s.held_after:
-            append(s, address, size, _MAP, agent, int64(s.held_after))
-
-
-@compiled
-def emit(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
-    """Append an event, after any alias change that it could notice."""
-    if uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0:
-        settle(s)
-    append(s, address, size, op, agent, attributes)
-
-
-@compiled
-def agent_of(memory_type: int) -> int:
-    """The agent (index into `AGENTS`) that is the guest's aliases of a type."""
-    return 0 if memory_type == _WRITE_BACK else memory_type + 1
-
-
-@compiled
-def page_index(s: Any, address: int) -> int:
-    """The number of the RAM page at a physical address, counted over all banks, or -1 outside of RAM."""
-    for bank in range(s.banks):
-        offset = uint64(address) - s.bank_base[bank]
-        if offset < s.bank_size[bank]:
-            return int64(s.bank_page[bank] + (offset >> uint64(12)))
-    return -1
-
-
-@compiled
-def page_address(s: Any, index: int) -> int:
-    """The physical address of a RAM page."""
-    address = uint64(0)
-    for bank in range(s.banks):
-        if uint64(index) >= s.bank_page[bank]:
-            address = s.bank_base[bank] + ((uint64(index) - s.bank_page[bank]) << uint64(12))
-    return int64(address)
-
-
-@compiled
-def read_descriptor(s: Any, address: int) -> int:
-    """The 8 bytes at a physical address; 0, which is invalid, outside of RAM."""
-    for bank in range(s.banks):
-        offset = uint64(address) - s.bank_base[bank]
-        if offset < s.bank_size[bank]:
-            return int64(load64(s.bank_pointer[bank] + offset))
-    return int64(0)
-
-
-# One agent's switches ---------------------------------------------------------------------------------------
-
-
-@compiled
-def _switch_agent(s: Any, agent: int, sctlr: int, before: int) -> None:
-    """The events from SCTLR `before` to `sctlr`: the MMU first on the way on, last on the way off."""
-    changed = sctlr ^ before
-    if changed & _M and sctlr & _M:
-        emit(s, 0, 0, _MMU_ON, agent, 0)
-    if changed & _C:
-        emit(s, 0, 0, _DCACHE_ON if sctlr & _C else _DCACHE_OFF, agent, 0)
-    if changed & _I:
-        emit(s, 0, 0, _ICACHE_ON if sctlr & _I else _ICACHE_OFF, agent, 0)
-    if changed & _M and not sctlr & _M:
-        emit(s, 0, 0, _MMU_OFF, agent, 0)
-
-
-@compiled
-def switch(s: Any, sctlr: int, before: int) -> None:
-    """The guest's SCTLR is now `sctlr` and was `before`: say so for each of its agents."""
-    if s.forced:
-        return
-    for agent in range(4):
-        if s.introduced >> uint64(agent) & uint64(1):
-            _switch_agent(s, agent, sctlr, before)
-
-
-@compiled
-def introduce(s: Any, agent: int) -> None:
-    """Make an agent known in the trace: it starts with everything on, as the trace's rules say."""
-    if not s.introduced >> uint64(agent) & uint64(1):
-        s.introduced |= uint64(1) << uint64(agent)
-        now = int64(s.sctlr[s.el])
-        # Nothing has been said of the instruction cache: say it either way.
-        _switch_agent(s, agent, now, _M | _C | (~now & _I))
-
-
-# Counting leaves --------------------------------------------------------------------------------------------
-
-
-@compiled
 def _alias(s: Any, page: int, memory_type: int) -> int:
     """0 where no leaf of the type maps the page, 1 where one does, 2 where an executable one does."""
     at = s.refs + uint64(2 * (page * KINDS + 2 * memory_type))
     if load16(at + uint64(2)):
         return 2
     return 1 if load16(at) else 0
-
-
-@compiled
-def _emit_change(s: Any, first: int, end: int, memory_type: int, before: int, after: int) -> None:
-    """Pages `first` to `end` go from alias `before` to `after`, as `_alias` tells them.
-
-    A guest maps page by page. Changes that join end to end are held back as one, until an event touches
-    any of their pages: speculation may do no more over an interval than at its end, so no set of states differs.
-    """
-    if before == after or s.forced:
-        return
-    agent = agent_of(memory_type)
-    introduce(s, agent)
-    address, size = uint64(page_address(s, first)), uint64((end - first) << 12)
-    attributes = uint64(1 + memory_type | (EXECUTABLE if after == 2 else 0)) if after else uint64(0)
-    same = s.held_agent == uint64(agent) and s.held_before == uint64(before) and s.held_after == attributes
-    if s.held_size and same and address == s.held_address + s.held_size:
-        s.held_size += size
-    elif s.held_size and same and address + size == s.held_address:
-        s.held_address = address
-        s.held_size += size
-    else:
-        settle(s)
-        s.held_agent, s.held_before, s.held_after = uint64(agent), uint64(before), attributes
-        s.held_address, s.held_size = address, size
 
 
 @compiled
@@ -191,11 +56,11 @@ def _count_leaf(s: Any, address: int, size: int, kind: int, change: int) -> None
         after = _alias(s, page, memory_type)
         if page != previous + 1 or before != run_before or after != run_after:
             if run_first >= 0:
-                _emit_change(s, run_first, previous + 1, memory_type, run_before, run_after)
+                emit_change(s, run_first, previous + 1, memory_type, run_before, run_after)
             run_first, run_before, run_after = page, before, after
         previous = page
     if run_first >= 0:
-        _emit_change(s, run_first, previous + 1, memory_type, run_before, run_after)
+        emit_change(s, run_first, previous + 1, memory_type, run_before, run_after)
 
 
 @compiled
@@ -297,7 +162,7 @@ def rescan(s: Any) -> None:
                 joined = page_address(s, page) - page_address(s, run) == (page - run) << 12
                 if before == run_before and after == run_after and joined:
                     continue
-            _emit_change(s, run, page, memory_type, run_before, run_after)
+            emit_change(s, run, page, memory_type, run_before, run_after)
             run, run_before, run_after = page, before, after
 
 

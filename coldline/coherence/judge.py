@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coldline.coherence.checker import Checker
 from coldline.coherence.findings import HazardEntry, count_kinds, entries
+from coldline.coherence.histories import Code, Histories
 from coldline.coherence.learned import Learned
 from coldline.coherence.rules import Profile
-from coldline.coherence.witness import Code, Histories, WitnessStep, relevant, shortest
+from coldline.coherence.witness import WitnessStep, relevant, shortest
 from coldline.trace import Op
 from coldline.trace.columns import Batch
 from coldline.trace.relay import Relay

@@ -2,7 +2,7 @@
 """The check's fast path: one compiled loop over the events that need no thought.
 
 What an event leads to is a look-up in the tables of `Lines`. The loop stops at whatever it does not find
-there or that touches more than lines of one dense page, `Checker` deals with that, and the loop goes on. So
+there or that touches more than lines of one dense page, `Follower` deals with that, and the loop goes on. So
 the loop holds no rule: it can be slow about an event, and not wrong.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from coldline import machinecode
 from coldline.arm import MemoryType
-from coldline.coherence.checker import Checker
+from coldline.coherence.follow import Follower
 from coldline.coherence.memory import NO_CHUNK, NOT_DENSE
 from coldline.coherence.pages import NOBODY, Refusal, maintenance_letter, walk_letter
 from coldline.coherence.rules import Letter, Profile
@@ -34,7 +34,7 @@ UNMAP_CODE = 16
 _HAZARDS = 4096
 
 DONE, THINK, MISS, FULL = range(4)
-"""Why the loop stopped: at the end; at an event for `Checker`; at a transition for `Lines`; hazards to note."""
+"""Why the loop stopped: at the end; at an event for `Follower`; at a transition for `Lines`; hazards to note."""
 
 # Where the loop's registers are in its array
 AT, LINE_AT, STATUS, SHAPE, LETTER, START, END, FOUND, COUNTED = range(9)
@@ -67,7 +67,7 @@ SIZES_DTYPE = np.dtype(
 
 _SOURCES = (
     "arm/memory_types.py",
-    "coherence/checker.py",
+    "coherence/follow.py",
     "coherence/lines.py",
     "coherence/memory.py",
     "coherence/stream.py",
@@ -77,7 +77,7 @@ _SOURCES = (
 )
 
 
-def feed_stream(checker: Checker, batch: Batch) -> None:
+def feed_stream(checker: Follower, batch: Batch) -> None:
     """`Checker.feed` for many events."""
     base = checker.events
     registers = np.zeros(REGISTERS, np.uint64)
@@ -108,7 +108,7 @@ def feed_stream(checker: Checker, batch: Batch) -> None:
     checker.events = base + len(batch)
 
 
-def _made_dense(checker: Checker, row: "np.void") -> bool:
+def _made_dense(checker: Follower, row: "np.void") -> bool:
     """Whether all that the loop lacked for an event was the page, which is dense now."""
     address, size = int(row["address"]), int(row["size"])
     page = address // PAGE_SIZE
@@ -135,7 +135,7 @@ class _Arguments:
 
     def __init__(
         self,
-        checker: Checker,
+        checker: Follower,
         batch: Batch,
         letters: "_Letters",
         agents: "NDArray[np.uint64]",
@@ -213,7 +213,7 @@ class _Letters:
         The letter of a maintenance operation.
     """
 
-    def __init__(self, checker: Checker) -> None:
+    def __init__(self, checker: Follower) -> None:
         self._checker = checker
         self.maintenance: NDArray[np.uint8] = _maintenance_letters(checker.profile)
         self._start()
@@ -295,7 +295,7 @@ def _maintenance_letters(profile: Profile) -> "NDArray[np.uint8]":
 
 
 def _note_hazards(
-    checker: Checker, batch: Batch, base: int, registers: "NDArray[np.uint64]", found: "NDArray[np.int64]"
+    checker: Follower, batch: Batch, base: int, registers: "NDArray[np.uint64]", found: "NDArray[np.int64]"
 ) -> None:
     for at, address, shape, letter, start, end in found[: registers[FOUND]].tolist():
         event, where = batch.event(at), int(batch.rows["where"][at])

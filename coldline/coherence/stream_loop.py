@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numba import carray, cfunc, from_dtype, types
 
-from coldline.coherence.checker import FETCH_BITS
+from coldline.coherence.follow import FETCH_BITS
 from coldline.coherence.lines import BAD, BAD_SHIFT, UNKNOWN
 from coldline.coherence.memory import CHUNK, NO_CHUNK
 from coldline.coherence.stream import (

@@ -1,78 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Why a hazard is one: a shortest story of a cache line that ends in the bad read.
 
-A second pass over the events gathers what befell the line (`Histories`). Then a search over the microstates
-of the bad byte, event by event, finds the fewest steps that caches must take on their own (`shortest`).
+A search over the microstates of the bad byte, event by event, finds the fewest steps that caches must take on
+their own.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from coldline.coherence import rules
 from coldline.coherence.findings import HazardEntry, kind_of
-from coldline.coherence.pages import NOBODY, Pages, Refusal, maintenance_letter, walk_letter
+from coldline.coherence.histories import Happening
 from coldline.coherence.rules import (
-    ACCESSES,
     COLD,
     EFFECTS,
-    OTHER,
     STEPS,
     Letter,
     Microstate,
     Profile,
     Setting,
 )
-from coldline.trace import PAGE_SIZE, ZVA_BLOCK, Event, Op
-from coldline.trace.columns import Batch
+from coldline.trace import Op
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-class Code(NamedTuple):
-    """Where an instruction is: its virtual and its physical address."""
-
-    virtual: int
-    physical: int
-
-
-@dataclass(slots=True)
-class Happening:
-    """Something that befell a line, once or many times in a row.
-
-    Attributes
-    ----------
-    event : Event
-        What.
-    numbers : list of int
-        The events' numbers in the trace; more than one where the same came again and nothing else between.
-    wheres : list of int
-        Their lines in a text, or 0.
-    letter : Letter or None
-        What it is to the bytes that it touches (None: to no byte).
-    start, end : int
-        Which bytes of the line those are.
-    setting : Setting
-        What speculation may do from then on.
-    """
-
-    event: Event
-    numbers: list[int]
-    wheres: list[int]
-    letter: Letter | None
-    start: int
-    end: int
-    setting: Setting
-
-    def letter_for(self, offset: int) -> Letter | None:
-        """What it is to the byte at `offset` in the line."""
-        if self.letter is None or self.start <= offset < self.end:
-            return self.letter
-        return OTHER.get(self.letter) if self.letter in ACCESSES else self.letter
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,161 +45,6 @@ class WitnessStep:
     happening: Happening | None
     step: str | None
     state: Microstate
-
-
-@dataclass(slots=True)
-class _Line:
-    address: int
-    page_class: int = NOBODY
-    happenings: list[Happening] = field(default_factory=list)
-
-
-class Histories:
-    """Gathers what befalls some lines in a second pass over the same events.
-
-    Parameters
-    ----------
-    profile : Profile
-        The implementation's promises.
-    addresses : iterable of int
-        The first byte of each line to follow.
-    wanted : iterable of int
-        The numbers of the events whose code is wanted.
-
-    Attributes
-    ----------
-    code : dict of int to Code
-        Where the instruction of each wanted event is, as far as that can be told.
-    """
-
-    def __init__(self, profile: Profile, addresses: Iterable[int], wanted: Iterable[int] = ()) -> None:
-        self._profile = profile
-        self._pages = Pages()
-        self._lines = [_Line(address) for address in sorted(set(addresses))]
-        starts = [line.address for line in self._lines]
-        pages = sorted({address // PAGE_SIZE for address in starts})
-        self._starts = np.array(starts, np.uint64)
-        self._page_starts = np.array(pages, np.uint64) * np.uint64(PAGE_SIZE)
-        self._windows = np.array([max(page - 1, 0) * PAGE_SIZE for page in pages], np.uint64)
-        self._number = 0
-        self._wanted = sorted(set(wanted))
-        self.code: dict[int, Code] = {}
-
-    def of(self, address: int) -> list[Happening]:
-        """What befell the line at `address`, in order."""
-        return next(line.happenings for line in self._lines if line.address == address)
-
-    def feed(self, batch: Batch, pcs: "NDArray[Any] | None" = None) -> None:
-        """Take the events of `batch`, with their program counters where there are any."""
-        for agent in batch.agents:
-            self._pages.agent(agent)
-        if pcs is not None:
-            self._find_code(batch, pcs)
-        for index in np.flatnonzero(self._concerns(batch.rows)).tolist():
-            self._take(batch.event(index), self._number + index, int(batch.rows["where"][index]))
-        self._number += len(batch)
-
-    def _find_code(self, batch: Batch, pcs: "NDArray[Any]") -> None:
-        """An access's instruction lies in the block of code that was fetched last."""
-        ops = batch.rows["op"]
-        for number in self._wanted:
-            index = number - self._number
-            if 0 <= index < len(batch):
-                fetched = np.flatnonzero(ops[: index + 1] == Op.FETCH)
-                if fetched.size:
-                    last = int(fetched[-1])
-                    virtual = int(pcs[index])
-                    offset = virtual - int(pcs[last])
-                    self.code[number] = Code(virtual, int(batch.rows["address"][last]) + offset)
-
-    def _concerns(self, rows: "NDArray[np.void]") -> "NDArray[np.bool_]":
-        """Which events may touch a followed line or change what its page's aliases allow."""
-        op, start = rows["op"], rows["address"]
-        end = start + rows["size"]
-        size = self._profile.line
-        coarse = max(size, ZVA_BLOCK)
-        touches = _overlaps(start, end, self._starts, coarse, coarse)
-        maps = (op == Op.MAP) | (op == Op.UNMAP)
-        near = (maps | (op == Op.FETCH)) & _overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
-        everywhere = (op >= Op.MMU_ON) | (op == Op.IC_IALLU) | (op == Op.IC_IALLUIS)
-        if near.any():
-            # A fetch near by counts only where an agent's MMU may be off, which is rare and short.
-            off = any(not agent.mmu for agent in self._pages.agents) or bool(np.any(op == Op.MMU_OFF))
-            near &= maps | off
-        return np.asarray(touches | near | everywhere)
-
-    def _take(self, event: Event, number: int, where: int) -> None:
-        agent = self._pages.agent(event.agent)
-        who = self._pages.agents[agent]
-        if event.op >= Op.MMU_ON:
-            self._switch(event, agent)
-            for line in self._lines:
-                self._note(line, event, number, where, None, 0, 0)
-            return
-        letter = maintenance_letter(event.op, self._profile)
-        first, end = _extent(event, self._profile.line, letter)
-        for line in self._lines:
-            page = line.address - line.address % PAGE_SIZE
-            size = self._profile.line
-            if event.op in (Op.MAP, Op.UNMAP):
-                if first < page + PAGE_SIZE and end > page:
-                    mapped = event.op is Op.MAP
-                    alias = self._pages.alias(line.page_class, agent)._replace(
-                        memory_type=event.memory_type if mapped else None,
-                        executable=event.executable if mapped else False,
-                    )
-                    line.page_class = self._pages.with_alias(line.page_class, agent, alias)
-                    self._note(line, event, number, where, None, 0, 0)
-                continue
-            prefetches = False
-            if event.op is Op.FETCH and not who.mmu and first < page + PAGE_SIZE and end > page - PAGE_SIZE:
-                alias = self._pages.alias(line.page_class, agent)
-                prefetches = not alias.prefetched and who.icache is True
-                line.page_class = self._pages.with_alias(
-                    line.page_class, agent, alias._replace(prefetched=True)
-                )
-            if first < line.address + size and end > line.address:
-                now = letter
-                if now is None and event.op is Op.WALK:
-                    assert event.memory_type is not None
-                    now = walk_letter(event.memory_type)
-                if now is None:
-                    decided = self._pages.letter(line.page_class, agent, event.op)
-                    now = None if isinstance(decided, Refusal) else decided
-                low, high = max(first - line.address, 0), min(end - line.address, size)
-                self._note(line, event, number, where, now, low, high)
-            elif prefetches:
-                self._note(line, event, number, where, None, 0, 0)
-
-    def _switch(self, event: Event, agent: int) -> None:
-        who = self._pages.agents[agent]
-        who.switch(event.op)
-        if event.op is Op.MMU_ON:
-            for line in self._lines:
-                alias = self._pages.alias(line.page_class, agent)
-                if alias.prefetched:
-                    line.page_class = self._pages.with_alias(
-                        line.page_class, agent, alias._replace(prefetched=False)
-                    )
-        self._pages.refresh_settings(agent)
-
-    def _note(
-        self,
-        line: _Line,
-        event: Event,
-        number: int,
-        where: int,
-        letter: Letter | None,
-        start: int,
-        end: int,
-    ) -> None:
-        setting = self._pages.settings[line.page_class]
-        last = line.happenings[-1] if line.happenings else None
-        if last is not None and last.event == event and last.letter == letter and last.setting == setting:
-            last.numbers.append(number)
-            last.wheres.append(where)
-        else:
-            line.happenings.append(Happening(event, [number], [where], letter, start, end, setting))
 
 
 def shortest(
@@ -352,25 +150,6 @@ def _tell(layers: list[dict[Microstate, _Way]], told: list[Happening], last: Mic
             state = way.before
     story.reverse()
     return story
-
-
-def _overlaps(
-    start: "NDArray[np.uint64]", end: "NDArray[np.uint64]", bases: "NDArray[np.uint64]", size: int, slack: int
-) -> "NDArray[np.bool_]":
-    """Which of the ranges `start` to `end`, widened by `slack`, meet a range of `size` bytes at one of `bases`."""
-    wide = np.uint64(size + slack)
-    low = np.searchsorted(bases, np.where(start >= wide, start - wide, np.uint64(0)), side="left")
-    high = np.searchsorted(bases, end + np.uint64(slack), side="left")
-    return np.asarray(high > low)
-
-
-def _extent(event: Event, line: int, maintenance: Letter | None) -> tuple[int, int]:
-    """The bytes that an event touches: whole lines for maintenance, whole blocks for ``dc zva``."""
-    if event.op in (Op.IC_IALLU, Op.IC_IALLUIS):
-        return 0, 1 << 64
-    start, end = event.address, event.address + event.size
-    unit = line if maintenance is not None else ZVA_BLOCK if event.op is Op.DC_ZVA else 1
-    return start - start % unit, end + -end % unit
 
 
 def relevant(story: Sequence[WitnessStep]) -> Iterator[WitnessStep]:

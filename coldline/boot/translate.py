@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Translates the guest's addresses by its own tables, and remembers translations as a TLB does.
+
+All functions here are compiled into the emulator's callbacks; `s` is the record of `coldline.boot.state`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from coldline.arm import vmsa
+from coldline.arm.fields import Sctlr
+from coldline.boot.emit import NOWHERE, emit, page_index, read_descriptor
+from coldline.boot.native import compiled, int64, load64, store64, uint64
+from coldline.boot.state import TAG_SHIFT, TLB_ENTRIES
+from coldline.trace.events import Op
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_HASH_SHIFT = np.uint64(32)
+_TLB_MASK = np.uint64(TLB_ENTRIES - 1)
+_FORGOTTEN = np.uint64(NOWHERE)
+_M = Sctlr.M.mask
+_C = Sctlr.C.mask
+_WALK = int(Op.WALK)
+ADDRESS_MASK = (1 << TAG_SHIFT) - 1
+PAGE_MASK = 0xFFF
+
+
+@compiled
+def note_pc(s: Any, pc: int) -> None:
+    """Keep the program counter of the event that was appended last, where it is wanted."""
+    if s.pcs:
+        store64(s.pcs + (s.count - uint64(1)) * uint64(8), uint64(pc))
+
+
+@compiled
+def walk(s: Any, address: int) -> int:
+    """Translate a virtual address by the guest's tables: tagged physical address, or -1 for a fault.
+
+    Each descriptor that is read is an event.
+    """
+    sctlr = int64(s.sctlr[s.el])
+    if not sctlr & _M:
+        return address & ADDRESS_MASK
+    tcr = int64(s.tcr[s.el])
+    upper = s.el == 1 and (address >> 55) & 1 != 0
+    granule, bits = vmsa.granule_bits(tcr, upper), vmsa.input_bits(tcr, upper)
+    walk_type = vmsa.walk_type(tcr, upper) if sctlr & _C else vmsa.NORMAL_NC
+    if s.forced:
+        walk_type = vmsa.NORMAL_WB
+    table = vmsa.table_base(int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]), bits, granule)
+    level = vmsa.start_level(bits, granule)
+    width = bits
+    while True:
+        shift = vmsa.level_shift(level, granule)
+        at = table + 8 * ((address >> shift) & ((1 << (width - shift)) - 1))
+        if page_index(s, at) >= 0:
+            emit(s, at, 8, _WALK, 0, 1 + walk_type)
+            note_pc(s, int64(s.block))
+        descriptor = read_descriptor(s, at)
+        if not vmsa.is_valid(descriptor):
+            return -1
+        if vmsa.is_table(descriptor, level):
+            table = vmsa.next_table(descriptor, granule)
+            level += 1
+            width = shift
+            continue
+        if not vmsa.is_leaf(descriptor, level, granule):
+            return -1
+        physical = vmsa.output_base(descriptor, level, granule) | (address & ((1 << shift) - 1))
+        if page_index(s, physical) < 0:
+            return physical & ADDRESS_MASK
+        index = vmsa.attribute_index(descriptor)
+        memory_type = vmsa.attribute_type(int64(s.mair[s.el]), index)
+        return physical & ADDRESS_MASK | (1 + memory_type) << TAG_SHIFT
+
+
+@compiled
+def _slot(s: Any, page: Any) -> Any:
+    """Where a virtual page is remembered, or would be: an address in the table of translations."""
+    hashed = (page * _GOLDEN) >> _HASH_SHIFT
+    while True:
+        slot = s.tlb + (hashed & _TLB_MASK) * uint64(24)
+        if load64(slot + uint64(8)) != s.generation or load64(slot) == page:
+            return slot
+        hashed += uint64(1)
+
+
+@compiled
+def translate(s: Any, address: int) -> int:
+    """As `walk`, but a page is walked once until a TLB invalidation, whatever the emulator's own TLB holds.
+
+    So the walks in a trace are those of a TLB that never forgets by itself, and a run's are always the same.
+    """
+    page = uint64(address) >> uint64(12)
+    slot = _slot(s, page)
+    if load64(slot + uint64(8)) == s.generation and load64(slot + uint64(16)) != _FORGOTTEN:
+        return int64(load64(slot + uint64(16))) | (address & PAGE_MASK)
+    tagged = walk(s, address)
+    if tagged >= 0:
+        if load64(slot + uint64(8)) != s.generation:
+            s.translations += uint64(1)
+            if s.translations > uint64(TLB_ENTRIES // 2):
+                forget_translations(s)
+                slot = _slot(s, page)
+        store64(slot, page)
+        store64(slot + uint64(8), s.generation)
+        store64(slot + uint64(16), uint64(tagged & ~PAGE_MASK))
+    return tagged
+
+
+@compiled
+def forget_translations(s: Any) -> None:
+    """Forget every translation."""
+    s.generation += uint64(1)
+    s.translations = uint64(0)
+
+
+@compiled
+def forget_page(s: Any, page: Any) -> None:
+    """Forget the translation of one virtual page."""
+    slot = _slot(s, page)
+    if load64(slot + uint64(8)) == s.generation:
+        store64(slot + uint64(16), _FORGOTTEN)

@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Follows every possible state of every line through a trace, an event at a time."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from coldline.coherence.automaton import automaton
+from coldline.coherence.findings import Finding
+from coldline.coherence.lines import BAD, BAD_SHIFT, Lines
+from coldline.coherence.memory import Memory, Range
+from coldline.coherence.pages import Alias, Pages, Refusal, maintenance_letter, walk_letter
+from coldline.coherence.rules import Letter, Profile
+from coldline.errors import TraceError
+from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK, Event, Op
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FETCH_BITS = 2
+"""In `Memory.reported`, how far a fetch's hazards lie above a read's."""
+
+
+class Piece(NamedTuple):
+    """Bytes `start` to `end` of a page, or of every page in a row of pages where `pages` is more than 1."""
+
+    page: int
+    pages: int
+    start: int
+    end: int
+
+
+class Follower:
+    """Follows memory through events and finds the reads that may go wrong.
+
+    Parameters
+    ----------
+    profile : Profile
+        The implementation's promises.
+    distinct : bool
+        Whether a line that may go wrong is a finding once for each way, and not at each event.
+
+    Attributes
+    ----------
+    findings : list of Finding
+        What was found so far.
+    hazards : int
+        How many events may go wrong at a line, findings or not.
+    events : int
+        How many events were taken.
+    """
+
+    def __init__(self, profile: Profile | None = None, *, distinct: bool = False) -> None:
+        self.profile = profile or Profile()
+        self.lines = Lines(automaton(self.profile), self.profile.line)
+        self.pages = Pages()
+        self.memory = Memory(PAGE_SIZE // self.profile.line, self.lines.cold)
+        self.distinct = distinct
+        self.findings: list[Finding] = []
+        self.hazards = 0
+        self.events = 0
+        self.fast: object = None  # what `stream` keeps from batch to batch
+
+    def event(self, event: Event, where: int = 0) -> None:
+        """Take one event.
+
+        Raises
+        ------
+        TraceError
+            If the event cannot be: ``where`` is its line in a text, or its number.
+        """
+        try:
+            self._validate(event)
+            self._apply(event, where)
+        except TraceError as error:
+            raise TraceError(str(where or f"event {self.events}"), error.reason) from None
+        self.events += 1
+
+    def _validate(self, event: Event) -> None:
+        op, address, size = event.op, event.address, event.size
+        if not op.has_range:
+            return
+        if size <= 0:
+            raise TraceError("", f"the size of '{op.words}' is 0")
+        if address < 0 or address + size > ADDRESS_LIMIT:
+            raise TraceError("", f"{address:#x} + {size:#x} reaches past 2^52")
+        if op in (Op.MAP, Op.UNMAP) and (address | size) % PAGE_SIZE:
+            raise TraceError("", f"'{op.words}' of a partial page: {address:#x} + {size:#x}")
+        if op.has_type and event.memory_type is None:
+            raise TraceError("", f"'{op.words}' needs a memory type")
+
+    def _apply(self, event: Event, where: int) -> None:
+        agent = self.pages.agent(event.agent)
+        letter = maintenance_letter(event.op, self.profile)
+        if letter is not None:
+            self._maintain(event, where, letter)
+        elif event.op is Op.WALK:
+            if not self.pages.agents[agent].mmu:
+                raise TraceError("", f"walk while {event.agent}'s MMU is off")
+            assert event.memory_type is not None
+            self._access(event, where, walk_letter(event.memory_type))
+        elif event.op is Op.MAP:
+            self._map(event, agent)
+        elif event.op is Op.UNMAP:
+            self._unmap(event, agent)
+        elif event.op >= Op.MMU_ON:
+            self._switch(event.op, agent)
+        else:
+            if event.op is Op.FETCH and not self.pages.agents[agent].mmu:
+                self._mark_prefetched(event, agent)
+            self._access(event, where, None)
+
+    # Accesses and maintenance -------------------------------------------------------------------------------
+
+    def _maintain(self, event: Event, where: int, letter: Letter) -> None:
+        if event.op.has_range:
+            line = self.profile.line
+            start = event.address - event.address % line
+            end = event.address + event.size
+            end += -end % line
+        else:
+            start, end = 0, ADDRESS_LIMIT
+        self._touch(event, where, letter, start, end)
+
+    def _access(self, event: Event, where: int, letter: Letter | None) -> None:
+        start, end = event.address, event.address + event.size
+        if event.op is Op.DC_ZVA:
+            start -= start % ZVA_BLOCK
+            end += -end % ZVA_BLOCK
+        if letter is None:
+            self._refuse_impossible(event, start, end)
+        self._touch(event, where, letter, start, end)
+
+    def _refuse_impossible(self, event: Event, start: int, end: int) -> None:
+        """Raise where any page of an access refuses it, before any page has changed."""
+        agent = self.pages.agent(event.agent)
+        first, stop = start // PAGE_SIZE, (end - 1) // PAGE_SIZE + 1
+        covered: list[int] = []
+        for row in self.memory.dense_rows(first, stop).tolist():
+            page = int(self.memory.page_of[row])
+            covered.append(page)
+            self._letter(int(self.memory.classes[row]), agent, event.op, max(start, page * PAGE_SIZE))
+        covered.sort()
+        for piece in self.memory.ranges(first, stop):
+            sparse = _first_missing(covered, piece.first, piece.end)
+            if sparse is not None:
+                self._letter(piece.page_class, agent, event.op, max(start, sparse * PAGE_SIZE))
+
+    def _letter(self, page_class: int, agent: int, op: Op, address: int) -> Letter:
+        letter = self.pages.letter(page_class, agent, op)
+        if isinstance(letter, Refusal):
+            raise TraceError("", f"{op.words} at {address:#x}: {letter.reason}")
+        return letter
+
+    def _touch(self, event: Event, where: int, letter: Letter | None, start: int, end: int) -> None:
+        """Let `letter`, or what the page's class makes of the event, befall bytes `start` to `end`."""
+        agent = self.pages.agent(event.agent)
+        for piece in _pieces(start, end):
+            if piece.end - piece.start < PAGE_SIZE:
+                row = self.memory.make_dense(piece.page)
+                now = letter if letter is not None else self._row_letter(row, agent, event)
+                self._touch_page(event, where, now, row, piece)
+            else:
+                self._touch_pages(event, where, letter, agent, piece)
+
+    def _row_letter(self, row: int, agent: int, event: Event) -> Letter:
+        return self._letter(int(self.memory.classes[row]), agent, event.op, event.address)
+
+    def _touch_page(self, event: Event, where: int, letter: Letter, row: int, piece: Piece) -> None:
+        size = self.profile.line
+        lines = self.memory.lines[row]
+        for index in range(piece.start // size, (piece.end - 1) // size + 1):
+            base = index * size
+            start, end = max(piece.start - base, 0), min(piece.end - base, size)
+            shape = int(lines[index])
+            target = self.lines.step(shape, letter, start, end)
+            if target & BAD and self._is_new(row, index, event.op, target):
+                self.found(event, where, piece.page * PAGE_SIZE + base, 1, shape, letter, start, end)
+            lines[index] = target & ~BAD
+
+    def _touch_pages(self, event: Event, where: int, letter: Letter | None, agent: int, piece: Piece) -> None:
+        """Whole pages: by range where lines agree, by array where they do not."""
+        first, stop = piece.page, piece.page + piece.pages
+        rows = self.memory.dense_rows(first, stop)
+        covered = sorted(self.memory.page_of[rows].tolist())
+        changed = []
+        for known in self.memory.ranges(first, stop):
+            now = letter
+            if now is None:
+                decided = self.pages.letter(known.page_class, agent, event.op)
+                if isinstance(decided, Refusal):  # every page of this range is dense, and those were asked
+                    changed.append(known)
+                    continue
+                now = decided
+            target = self.lines.step(known.shape, now)
+            if target & BAD:
+                for gap_first, gap_end in gaps(covered, known.first, known.end):
+                    count = (gap_end - gap_first) * self.memory.lines.shape[1]
+                    self.hazards += count
+                    self.found(event, where, gap_first * PAGE_SIZE, count, known.shape, now)
+            changed.append(known._replace(shape=target & ~BAD))
+        self.memory.set_ranges(changed)
+        if not rows.size:
+            return
+        classes = self.memory.classes[rows]
+        for page_class in _distinct(classes):
+            now = letter if letter is not None else self._letter(page_class, agent, event.op, event.address)
+            self._touch_rows(event, where, now, rows[classes == page_class])
+
+    def _touch_rows(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
+        before = self.memory.lines[rows]
+        after = self.lines.steps(before, letter)
+        bad = np.argwhere(after & BAD)
+        for row, index in bad.tolist():
+            if self._is_new(int(rows[row]), index, event.op, int(after[row, index])):
+                base = int(self.memory.page_of[rows[row]]) * PAGE_SIZE + index * self.profile.line
+                self.found(event, where, base, 1, int(before[row, index]), letter)
+        self.memory.lines[rows] = after & ~BAD
+
+    def _is_new(self, row: int, index: int, op: Op, target: int) -> bool:
+        """Count a hazard of a dense page's line; whether it is to be a finding."""
+        self.hazards += 1
+        bits = target >> BAD_SHIFT << (FETCH_BITS if op is Op.FETCH else 0)
+        known = int(self.memory.reported[row, index])
+        self.memory.reported[row, index] = known | bits
+        return not self.distinct or bool(bits & ~known)
+
+    def found(
+        self,
+        event: Event,
+        where: int,
+        address: int,
+        count: int,
+        shape: int,
+        letter: Letter,
+        start: int = 0,
+        end: int | None = None,
+        number: int | None = None,
+    ) -> None:
+        """Note what `letter` may find wrong in `count` lines of `shape` at `address`."""
+        badness = self.lines.badness(shape, letter, start, end)
+        number = self.events if number is None else number
+        self.findings.append(Finding(number, where, event, address, count, badness))
+
+    # What changes aliases -----------------------------------------------------------------------------------
+
+    def _map(self, event: Event, agent: int) -> None:
+        def mapped(alias: Alias, address: int) -> Alias:
+            if alias.memory_type is not None:
+                raise TraceError("", f"{event.agent} has {address:#x} mapped already")
+            return alias._replace(memory_type=event.memory_type, executable=event.executable)
+
+        self._change_aliases(event, agent, mapped)
+
+    def _unmap(self, event: Event, agent: int) -> None:
+        def unmapped(alias: Alias, address: int) -> Alias:
+            if alias.memory_type is None:
+                raise TraceError("", f"{event.agent} has not mapped {address:#x}")
+            return alias._replace(memory_type=None, executable=False)
+
+        self._change_aliases(event, agent, unmapped)
+
+    def _mark_prefetched(self, event: Event, agent: int) -> None:
+        """A fetch with the MMU off lets a prefetch reach its pages and the one after each."""
+        first = event.address // PAGE_SIZE
+        end = min((event.address + event.size - 1) // PAGE_SIZE + 2, ADDRESS_LIMIT // PAGE_SIZE)
+        self._change_pages(first, end, agent, lambda alias, _: alias._replace(prefetched=True))
+
+    def _change_aliases(self, event: Event, agent: int, change: "AliasChange") -> None:
+        first = event.address // PAGE_SIZE
+        self._change_pages(first, first + event.size // PAGE_SIZE, agent, change)
+
+    def _change_pages(self, first: int, end: int, agent: int, change: "AliasChange") -> None:
+        rows = self.memory.dense_rows(first, end)
+        pages = self.memory.page_of[rows]
+        covered = np.sort(pages).tolist()
+        new_classes: dict[int, int] = {}
+
+        def changed(page_class: int, page: int) -> int:
+            if page_class not in new_classes:
+                alias = change(self.pages.alias(page_class, agent), page * PAGE_SIZE)
+                new_classes[page_class] = self.pages.with_alias(page_class, agent, alias)
+            return new_classes[page_class]
+
+        old_classes = self.memory.classes[rows]
+        groups = _distinct(old_classes)
+        for old in groups:
+            changed(old, int(pages[np.argmax(old_classes == old)]))
+        ranges = []
+        for known in self.memory.ranges(first, end):
+            sparse = _first_missing(covered, known.first, known.end)
+            if sparse is not None:
+                new = changed(known.page_class, sparse)
+                ranges.append(known._replace(page_class=new, shape=self._resettle(known, new)))
+            else:
+                ranges.append(known)
+        self.memory.set_ranges(ranges)
+        for old in groups:
+            self._move_rows(rows[old_classes == old], old, new_classes[old])
+
+    def _move_rows(self, rows: "NDArray[np.intp]", old: int, new: int) -> None:
+        """Dense pages of class `old` are of class `new` from now on."""
+        self.memory.classes[rows] = new
+        if self.pages.settings[old] != self.pages.settings[new]:
+            letter = Letter.of_setting(self.pages.settings[new])
+            self.memory.lines[rows] = self.lines.steps(self.memory.lines[rows], letter)
+
+    def _resettle(self, known: Range, new_class: int) -> int:
+        setting = self.pages.settings[new_class]
+        if self.pages.settings[known.page_class] == setting:
+            return known.shape
+        return self.lines.step(known.shape, Letter.of_setting(setting))
+
+    def _switch(self, op: Op, agent: int) -> None:
+        who = self.pages.agents[agent]
+        if op is Op.MMU_ON and not who.mmu:
+            self._forget_prefetches(agent)
+        who.switch(op)
+        self._settle(self.pages.refresh_settings(agent))
+
+    def _forget_prefetches(self, agent: int) -> None:
+        """The MMU goes on: what was fetched with it off no longer lets anything be prefetched.
+
+        The switch itself settles the lines, so only classes change here.
+        """
+        moved = {}
+        for page_class in list(self.pages.classes_of(agent)):
+            alias = self.pages.alias(page_class, agent)
+            if alias.prefetched:
+                moved[page_class] = self.pages.with_alias(page_class, agent, alias._replace(prefetched=False))
+        if not moved:
+            return
+        # Settled by hand: the old class may prefetch and the new one may not.
+        ranges = [
+            known._replace(
+                page_class=moved.get(known.page_class, known.page_class),
+                shape=self._resettle(known, moved.get(known.page_class, known.page_class)),
+            )
+            for known in self.memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
+        ]
+        self.memory.set_ranges(ranges)
+        classes = self.memory.classes[: self.memory.rows]
+        for old, new in moved.items():
+            self._move_rows(np.flatnonzero(classes == old), old, new)
+
+    def _settle(self, letters: dict[int, Letter]) -> None:
+        """Let each class's lines feel that their setting changed."""
+        if not letters:
+            return
+        self.memory.set_ranges(
+            [
+                known._replace(shape=self.lines.step(known.shape, letters[known.page_class]))
+                if known.page_class in letters
+                else known
+                for known in self.memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
+            ]
+        )
+        classes = self.memory.classes[: self.memory.rows]
+        for page_class, letter in letters.items():
+            rows = np.flatnonzero(classes == page_class)
+            if rows.size:
+                self.memory.lines[rows] = self.lines.steps(self.memory.lines[rows], letter)
+
+
+AliasChange = Callable[[Alias, int], Alias]
+"""What becomes of an agent's alias of a page, given it and the page's address; raises `TraceError`."""
+
+
+def _pieces(start: int, end: int) -> Iterator[Piece]:
+    """Cut a range of bytes into a partial page, whole pages, and a partial page."""
+    page, offset = divmod(start, PAGE_SIZE)
+    last, tail = divmod(end, PAGE_SIZE)
+    if page == last:
+        yield Piece(page, 1, offset, tail)
+        return
+    if offset:
+        yield Piece(page, 1, offset, PAGE_SIZE)
+        page += 1
+    if page < last:
+        yield Piece(page, last - page, 0, PAGE_SIZE)
+    if tail:
+        yield Piece(last, 1, 0, tail)
+
+
+def gaps(covered: Sequence[int], first: int, end: int) -> Iterator[tuple[int, int]]:
+    """The stretches of `first` to `end` that hold none of the sorted pages `covered`."""
+    for page in covered[bisect_left(covered, first) : bisect_left(covered, end)]:
+        if first < page:
+            yield first, page
+        first = page + 1
+    if first < end:
+        yield first, end
+
+
+def _distinct(classes: "NDArray[np.int32]") -> list[int]:
+    """The distinct values of a few small numbers, in no order."""
+    return list(set(classes.tolist()))
+
+
+def _first_missing(covered: Sequence[int], first: int, end: int) -> int | None:
+    """The first page from `first` to `end` that is not among the sorted pages `covered`."""
+    return next((gap for gap, _ in gaps(covered, first, end)), None)
