@@ -3,7 +3,6 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +29,8 @@ def name_for(kind: str, sources: Iterable[str], *more: object) -> str:
 
 def save(path: Path, write: Callable[[Path], None]) -> None:
     """Have `write` fill a file that is then at `path` at once or not at all; what cannot be is no error."""
+    import tempfile  # only where there is something to save
+
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)

@@ -10,9 +10,8 @@ import ctypes
 import importlib.util
 import json
 import os
-import platform
 import sys
-import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ from llvmlite import binding
 from coldline import cache
 
 _engines: list[Any] = []
+_STARTED = time.time()
 
 
 def load(module: str, sources: Sequence[str]) -> dict[str, int]:
@@ -40,25 +40,32 @@ def load(module: str, sources: Sequence[str]) -> dict[str, int]:
     """
     folder = cache.folder()
     if folder is None:
-        return _compile(module, None)
+        return _compile(module, None, sources)
     path = folder / _name(module, sources)
     with suppress(OSError, ValueError, KeyError, TypeError, RuntimeError):
         return _link(json.loads((path / "symbols.json").read_text()), path)
-    return _compile(module, path)
+    return _compile(module, path, sources)
 
 
-def _compile(module: str, path: Path | None) -> dict[str, int]:
+def _compile(module: str, path: Path | None, sources: Sequence[str]) -> dict[str, int]:
     if sys.stderr.isatty():
         print("coldline: compiling its inner loops, once", file=sys.stderr)
     exports = importlib.import_module(module).EXPORTS
-    if path is not None:
+    if path is not None and not _edited(sources):
         with suppress(OSError):
             _save(exports, path)
     return {name: int(function.address) for name, function in exports.items()}
 
 
+def _edited(sources: Sequence[str]) -> bool:
+    """Whether a source is newer than this process, which may then have read what was there before."""
+    return any((cache.PACKAGE / source).stat().st_mtime > _STARTED for source in sources)
+
+
 def _save(exports: dict[str, Any], path: Path) -> None:
     """Put the machine code into `path`, a folder that is there whole or not at all."""
+    import tempfile
+
     from numba.core.registry import cpu_target
 
     target_machine = cpu_target.target_context.codegen()._tm
@@ -107,5 +114,5 @@ def _name(module: str, sources: Sequence[str]) -> str:
         f"code-{module.rpartition('.')[2]}",
         (*sources, "machinecode.py"),
         (sys.version_info, llvmlite.__version__, np.__version__, compiler),
-        (platform.machine(), binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()),
+        (os.uname().machine, binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()),
     )

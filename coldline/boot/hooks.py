@@ -36,6 +36,7 @@ from coldline.boot.translate import (
     forget_translations,
     note_pc,
     translate,
+    translate_code,
 )
 from coldline.trace.events import Op
 
@@ -125,7 +126,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     if s.instructions >= s.limit:
         _stop(uc, s, LIMIT)
         return
-    tagged = translate(s, int64(address))
+    tagged = translate_code(s, int64(address))
     physical = tagged & ADDRESS_MASK
     if s.stale_low < s.stale_high:
         end = uint64(physical + int64(size))

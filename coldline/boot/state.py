@@ -78,6 +78,9 @@ STATE_DTYPE = np.dtype(
         ("tlb", "u8"),  # rows of virtual page, generation, tagged physical page
         ("generation", "u8"),
         ("translations", "u8"),
+        ("code_page", "u8"),
+        ("code_generation", "u8"),
+        ("code_physical", "u8"),
         ("levels", "u8"),
         ("refs", "u8"),
         ("never", "u8"),

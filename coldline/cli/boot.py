@@ -128,9 +128,10 @@ def _print(
     quiet: bool,
 ) -> None:
     from coldline.report import terminal
-    from coldline.report.instructions import instruction, place
 
     def describe(hazard: Hazard) -> str:
+        from coldline.report.instructions import instruction, place
+
         entry = hazard.entry
         parts = [place(plan.segments, entry.address) or "RAM that the builder did not write"]
         if hazard.code is not None:

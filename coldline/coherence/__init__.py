@@ -9,14 +9,11 @@ comes about; `judge` puts it in a report.
 
 from coldline.coherence.checker import Checker
 from coldline.coherence.findings import HazardEntry
-from coldline.coherence.histories import Code
 from coldline.coherence.judge import Hazard, Report, Sink, Source, check, report
 from coldline.coherence.rules import Microstate, Profile
-from coldline.coherence.witness import WitnessStep
 
 __all__ = [
     "Checker",
-    "Code",
     "Hazard",
     "HazardEntry",
     "Microstate",
@@ -24,7 +21,6 @@ __all__ = [
     "Report",
     "Sink",
     "Source",
-    "WitnessStep",
     "check",
     "report",
 ]

@@ -56,9 +56,12 @@ class Checker(Follower):
         rows = rows[np.argsort(self.memory.page_of[rows])]
         covered = self.memory.page_of[rows].tolist()
         shapes = self.memory.lines[rows]
-        wrong = {shape: bad for shape in np.unique(shapes).tolist() if (bad := self._would_read(shape))}
+        present = np.flatnonzero(np.bincount(shapes.ravel(), minlength=1)).tolist() if shapes.size else []
+        wrong = {shape: bad for shape in present if (bad := self._would_read(shape))}
+        is_wrong = np.zeros(len(self.lines.shapes), bool)
+        is_wrong[list(wrong)] = True
         found = []
-        mask = np.isin(shapes, list(wrong))
+        mask = is_wrong[shapes]
         for row, index in np.argwhere(mask).tolist():
             base = covered[row] * PAGE_SIZE + index * self.profile.line
             found.append((base, 1, wrong[int(shapes[row, index])]))

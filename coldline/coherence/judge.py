@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coldline.coherence.checker import Checker
 from coldline.coherence.findings import HazardEntry, count_kinds, entries
-from coldline.coherence.histories import Code, Histories
 from coldline.coherence.learned import Learned
 from coldline.coherence.rules import Profile
-from coldline.coherence.witness import WitnessStep, relevant, shortest
 from coldline.trace import Op
 from coldline.trace.columns import Batch
 from coldline.trace.relay import Relay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from coldline.coherence.histories import Code
+    from coldline.coherence.witness import WitnessStep
 
 Sink = Callable[[Batch, "NDArray[Any] | None"], None]
 """Takes batches, with each event's program counter where it is known."""
@@ -40,8 +41,8 @@ class Hazard(NamedTuple):
     """
 
     entry: HazardEntry
-    code: Code | None
-    story: list[WitnessStep]
+    code: "Code | None"
+    story: "list[WitnessStep]"
 
 
 @dataclass(slots=True)
@@ -128,6 +129,10 @@ def report(checker: Checker, source: Source, *, most: int, stories: int) -> Repo
 
 
 def _tell(listed: list[HazardEntry], source: Source, profile: Profile) -> list[Hazard]:
+    # Most checks end without a story to tell, and need nothing that tells one.
+    from coldline.coherence.histories import Histories
+    from coldline.coherence.witness import relevant, shortest
+
     lines = [_line_of(entry, profile) for entry in listed]
     histories = Histories(profile, lines, (entry.number for entry in listed))
     source(histories.feed)
@@ -137,7 +142,7 @@ def _tell(listed: list[HazardEntry], source: Source, profile: Profile) -> list[H
         code = histories.code.get(entry.number)
         if code is not None and entry.event.op is Op.FETCH:
             into = entry.address - entry.event.address
-            code = Code(code.virtual + into, code.physical + into)
+            code = code._replace(virtual=code.virtual + into, physical=code.physical + into)
         told.append(Hazard(entry, code, list(relevant(story))))
     return told
 

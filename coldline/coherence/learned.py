@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from coldline import cache
-from coldline.coherence.lines import BAD, UNKNOWN, Lines
+from coldline.coherence.lines import BAD, Lines
 from coldline.coherence.rules import Profile
 
 MOST_SHAPES = 1 << 15
@@ -53,10 +53,12 @@ class Learned:
                 and whole.shape == (lines.whole.shape[0], shapes)
                 and ((whole & ~BAD) < shapes).all()
                 and ((memo[:, 1] & np.uint64(~BAD & 0xFFFFFFFF)) < shapes).all()
+                and len(memo).bit_count() == 1
+                and 2 * np.count_nonzero(memo[:, 0]) <= len(memo)
             )
             if sound:
                 ends = counts.cumsum().tolist()
-                listed = [(int(end), int(state)) for end, state in runs.tolist()]
+                listed = [(end, state) for end, state in runs.tolist()]
                 starts = [0, *ends[:-1]]
                 lines.restore(
                     [tuple(listed[start:end]) for start, end in zip(starts, ends, strict=True)], whole, memo
@@ -70,13 +72,10 @@ class Learned:
         counts = np.array([len(shape) for shape in lines.shapes], np.int64)
         runs = np.array([run for shape in lines.shapes for run in shape], np.int64)
         whole = lines.whole[:, : len(lines.shapes)]
-        memo = lines.memo[lines.memo[:, 0] != 0]
+        memo = lines.memo
 
         def write(path: Path) -> None:
             with path.open("wb") as file:
                 np.savez(file, runs=runs, counts=counts, whole=whole, memo=memo)
 
         cache.save(self._path, write)
-
-
-assert UNKNOWN < 0

@@ -114,8 +114,9 @@ class Lines:
         self.whole[:, : len(shapes)] = whole
         self.shapes = shapes
         self._numbers = {runs: number for number, runs in enumerate(shapes)}
-        self._fill_memo(memo.tolist(), max(_MEMO_START, 1 << (4 * len(memo)).bit_length()))
-        self.learned = int(np.count_nonzero(whole != UNKNOWN)) + len(memo)
+        self.memo = memo
+        self._memo_used = int(np.count_nonzero(memo[:, 0]))
+        self.learned = int(np.count_nonzero(whole != UNKNOWN)) + self._memo_used
 
     def _work_out(self, shape: int, letter: Letter, start: int, end: int) -> int:
         self.learned += 1
@@ -174,17 +175,12 @@ class Lines:
 
     def _memo_add(self, key: int, value: int) -> None:
         if self._memo_used * 2 >= len(self.memo):
-            self._fill_memo(self.memo.tolist(), 2 * len(self.memo))
+            old = self.memo[self.memo[:, 0] != 0].tolist()
+            self.memo = np.zeros((2 * len(self.memo), 2), np.uint64)
+            for known, target in old:
+                self.memo[self._probe(known)] = known, target
         self.memo[self._probe(key)] = key, value
         self._memo_used += 1
-
-    def _fill_memo(self, entries: list[list[int]], size: int) -> None:
-        self.memo = np.zeros((size, 2), np.uint64)
-        self._memo_used = 0
-        for key, value in entries:
-            if key:
-                self.memo[self._probe(key)] = key, value
-                self._memo_used += 1
 
 
 def memo_key(shape: int, letter: int, start: int, end: int) -> int:

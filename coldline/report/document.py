@@ -2,10 +2,13 @@
 """Reports as plain objects for `json`. ``docs/trace-format.md`` and ``docs/boot.md`` say what each key means."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from coldline.coherence import Hazard, Report, WitnessStep
+from coldline.coherence import Hazard, Report
 from coldline.coherence.sweep import Swept
+
+if TYPE_CHECKING:
+    from coldline.coherence.witness import WitnessStep
 
 
 def verdict(coherent: bool) -> str:
@@ -45,7 +48,7 @@ def _hazard(hazard: Hazard) -> dict[str, Any]:
     }
 
 
-def _step(step: WitnessStep) -> dict[str, Any]:
+def _step(step: "WitnessStep") -> dict[str, Any]:
     if step.happening is None:
         return {"step": step.step, "state": str(step.state)}
     happening = step.happening

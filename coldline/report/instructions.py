@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from coldline.coherence import Code
+from coldline.coherence.histories import Code
 from coldline.guest import Segment
 
 

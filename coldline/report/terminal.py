@@ -6,10 +6,14 @@ Most runs end well and have a line or two to say; what draws tables is imported 
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from coldline.coherence import Hazard, Microstate, Report, WitnessStep
+from coldline.coherence import Hazard, Microstate, Report
 from coldline.coherence.rules import Level
 from coldline.coherence.sweep import Swept
+
+if TYPE_CHECKING:
+    from coldline.coherence.witness import WitnessStep
 
 NOT_COVERED = (
     "not covered: missing barriers, the memory model's reordering, TLB entries that outlive their tables"
@@ -120,7 +124,7 @@ def _copies(state: Microstate) -> tuple[str, str, str, str]:
     )
 
 
-def _where(step: WitnessStep) -> str:
+def _where(step: "WitnessStep") -> str:
     if step.happening is None:
         return "cache"
     if step.happening.wheres[0]:
@@ -128,7 +132,7 @@ def _where(step: WitnessStep) -> str:
     return f"#{step.happening.numbers[0]:,}"
 
 
-def _event(step: WitnessStep) -> str:
+def _event(step: "WitnessStep") -> str:
     assert step.happening is not None
     times = len(step.happening.numbers)
     return f"{step.happening.event}{f'  ({times:,} times)' if times > 1 else ''}"

@@ -2,7 +2,6 @@
 """Trace files: reading them whole, and writing them so that they are there whole or not at all."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -80,6 +79,8 @@ class TraceWriter:
     """
 
     def __init__(self, path: str, header: Header) -> None:
+        import tempfile
+
         self._path = Path(path)
         try:
             descriptor, self._temporary = tempfile.mkstemp(
