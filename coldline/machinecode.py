@@ -59,25 +59,28 @@ def _compile(module: str, path: Path | None, sources: Sequence[str]) -> dict[str
 
 def _edited(sources: Sequence[str]) -> bool:
     """Whether a source is newer than this process, which may then have read what was there before."""
-    return any((cache.PACKAGE / source).stat().st_mtime > _STARTED for source in sources)
+    files = (*sources, "machinecode.py")
+    return any((cache.PACKAGE / source).stat().st_mtime > _STARTED for source in files)
 
 
 def _save(exports: dict[str, Any], path: Path) -> None:
     """Put the machine code into `path`, a folder that is there whole or not at all."""
+    import shutil
     import tempfile
 
     from numba.core.registry import cpu_target
 
     target_machine = cpu_target.target_context.codegen()._tm
+    code = binding.parse_assembly("")
+    for function in exports.values():
+        code.link_in(binding.parse_bitcode(function._library._final_module.as_bitcode()))
+    entries = {name: function._wrapper_name for name, function in exports.items()}
+    wanted = [each.name for each in code.functions if each.is_declaration]
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as draft:
-        symbols = {}
-        for name, function in exports.items():
-            code = function._library._final_module
-            (Path(draft) / f"{name}.o").write_bytes(target_machine.emit_object(code))
-            wanted = [each.name for each in code.functions if each.is_declaration]
-            symbols[name] = {"symbol": function._wrapper_name, "wants": wanted}
-        (Path(draft) / "symbols.json").write_text(json.dumps(symbols))
+        (Path(draft) / "code.o").write_bytes(target_machine.emit_object(code))
+        (Path(draft) / "symbols.json").write_text(json.dumps({"entries": entries, "wanted": wanted}))
+        shutil.rmtree(path, ignore_errors=True)  # what was there could not be loaded
         with suppress(OSError):
             os.rename(draft, path)
             os.mkdir(draft)  # for the context manager to remove
@@ -87,20 +90,20 @@ def _link(symbols: dict[str, Any], path: Path) -> dict[str, int]:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     abort = ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value
-    target = binding.Target.from_default_triple()
-    addresses = {}
-    for name, entry in symbols.items():
-        for wanted in entry["wants"]:
-            # What raises exceptions in Python is there only with Numba, and never called by code that raises none.
-            if not wanted.startswith("llvm.") and binding.address_of_symbol(wanted) is None:
-                binding.add_symbol(wanted, abort)
-        engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target.create_target_machine())
-        engine.add_object_file(binding.object_file.ObjectFileRef.from_data((path / f"{name}.o").read_bytes()))
-        engine.finalize_object()
-        addresses[name] = int(engine.get_function_address(entry["symbol"]))
-        if not addresses[name]:
-            raise ValueError(f"no {name} in its machine code")
-        _engines.append(engine)
+    for wanted in symbols["wanted"]:
+        # What raises exceptions in Python is there only with Numba, and never called by code that raises none.
+        if not wanted.startswith("llvm.") and binding.address_of_symbol(wanted) is None:
+            binding.add_symbol(wanted, abort)
+    target_machine = binding.Target.from_default_triple().create_target_machine()
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target_machine)
+    engine.add_object_file(binding.object_file.ObjectFileRef.from_data((path / "code.o").read_bytes()))
+    engine.finalize_object()
+    addresses = {
+        name: int(engine.get_function_address(symbol)) for name, symbol in symbols["entries"].items()
+    }
+    if not all(addresses.values()):
+        raise ValueError("a function is missing in the machine code")
+    _engines.append(engine)
     return addresses
 
 

@@ -3,8 +3,10 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
+from argparse import ArgumentParser
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,10 +15,15 @@ from checking import check_text
 from requirements_helper import require
 
 from coldline.arm import MemoryType
+from coldline.arm.cores import CORES
+from coldline.builder import STRATEGIES
+from coldline.cli import arguments, main
+from coldline.cli.boot import _MOST, _MOST_IN_JSON
 from coldline.coherence.automaton import build
 from coldline.coherence.findings import kind_of
 from coldline.coherence.rules import EFFECTS, OTHER, SOURCES, STEPS, Hazard, Letter, Profile, microstates
 from coldline.errors import TraceError
+from coldline.hypervisor.models import HOST_MODELS, Lives
 from coldline.trace import Op
 from coldline.trace.text import OPTIONS, TextReader
 
@@ -24,6 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 RULES = (ROOT / "docs" / "rules.md").read_text()
 FORMAT = (ROOT / "docs" / "trace-format.md").read_text()
+BOOT = (ROOT / "docs" / "boot.md").read_text()
+HOSTS = (ROOT / "docs" / "hosts.md").read_text()
+README = (ROOT / "README.md").read_text()
 DASH = "–"
 
 # -- examples ------------------------------------------------------------------------------------------------
@@ -49,6 +59,56 @@ def test_examples_are_traces_and_have_the_verdict_they_claim(text: str, verdict:
     if verdict is not None:
         kinds = {found.kind for found in check_text(text)}
         assert kinds == set(verdict.split(", ")) - {"coherent"}
+
+
+def console_sessions() -> list:
+    found = []
+    for page in PAGES:
+        text = page.read_text()
+        for number, session in enumerate(
+            re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        ):
+            found.append(pytest.param(text, session, id=f"{page.name}-{number}"))
+    return found
+
+
+def same_seconds(text: str) -> str:
+    return re.sub(r"\d+\.\d s$", "0.0 s", re.sub(r" +$", "", text, flags=re.MULTILINE), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(("page", "session"), console_sessions())
+def test_a_session_prints_what_the_page_shows(
+    page: str,
+    session: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("race.trace").write_text(TRACE.findall(page)[0][0])
+    prompt, shown = session.split("\n", 1)
+    program, *words = shlex.split(prompt.removeprefix("$ "))
+    assert program == "coldline"
+    assert main(words) in (0, 1)
+    assert same_seconds(capsys.readouterr().out) == same_seconds(shown)
+
+
+def test_the_library_example_prints_what_the_readme_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("race.trace").write_text(TRACE.findall(README)[0][0])
+    (code,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (shown,) = re.findall(r"^```output\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == shown
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    for script in re.findall(r"scripts/[a-z-]+", README + HOSTS):
+        assert (ROOT / script).stat().st_mode & 0o111, script
+    for folder in re.findall(r"^\| `(coldline/[a-z.]+)`", README, re.MULTILINE):
+        assert (ROOT / folder).exists(), folder
 
 
 def test_every_fence_of_a_trace_is_an_example() -> None:
@@ -151,7 +211,13 @@ def test_the_counts_in_the_prose_are_those_of_the_code() -> None:
     assert f"each of {len(Letter)} letters" in RULES
 
 
-# -- the generated table -------------------------------------------------------------------------------------
+# -- the generated tables ------------------------------------------------------------------------------------
+
+
+def generated(page: str, name: str) -> str:
+    """What a page has between the markers of a generated table."""
+    (table,) = re.findall(rf"<!-- generated: {name} -->\n(.*?)<!-- end -->", page, re.DOTALL)
+    return table
 
 
 def automaton_sizes() -> str:
@@ -164,8 +230,75 @@ def automaton_sizes() -> str:
 
 
 def test_the_table_of_automaton_sizes_is_what_is_built() -> None:
-    (table,) = re.findall(r"<!-- generated: automaton-sizes -->\n(.*?)\n<!-- end -->", RULES, re.DOTALL)
-    assert table == automaton_sizes()
+    assert generated(RULES, "automaton-sizes") == automaton_sizes() + "\n"
+
+
+def markdown(head: str, rows: list[str]) -> str:
+    columns = head.count("|") - 1
+    return "\n".join([head, "|" + "---|" * columns, *rows, ""])
+
+
+def test_the_aliases_are_those_of_the_host_models() -> None:
+    rows = [
+        f"| `{model.name}` | `{alias.agent}` | {alias.memory_type.word}{', executable' * alias.executable} "
+        f"| {alias.lives.value} | {alias.source} |"
+        for model in HOST_MODELS.values()
+        for alias in model.aliases
+    ]
+    assert generated(HOSTS, "aliases") == markdown("| host | agent | type | lives | source |", rows)
+    assert all(f"*{each.value}*" in HOSTS.lower() for each in Lives)
+
+
+def test_the_rules_of_hosts_are_those_of_the_host_models() -> None:
+    rows = [
+        f"| `{model.name}` | {when} | `{rule.agent}` | {', '.join(op.words for op in rule.steps)} | {rule.source} |"
+        for model in HOST_MODELS.values()
+        for when, rule in (
+            ("at allocation", model.allocation),
+            ("when asked to", model.flush),
+            ("before the guest runs, when asked to", model.first_run),
+            ("as its caches go on", model.caches_on),
+        )
+        if rule is not None
+    ]
+    assert generated(HOSTS, "rules") == markdown("| host | when | agent | does | source |", rows)
+
+
+def matrix(capsys: pytest.CaptureFixture[str], *guest: str) -> str:
+    """The table that ``coldline matrix`` prints; little memory, as its size changes no verdict."""
+    assert main(["matrix", *guest, "--memory", "128M"]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_verdicts_for_midway_are_those_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert generated(HOSTS, "matrix midway-arm64") == matrix(capsys, "--sample", "midway-arm64")
+
+
+def test_the_verdicts_for_debians_kernel_are_those_of_a_run(
+    capsys: pytest.CaptureFixture[str], debian_arm64_kernel: Path
+) -> None:
+    assert generated(HOSTS, "matrix debian-arm64") == matrix(capsys, str(debian_arm64_kernel))
+
+
+@pytest.mark.parametrize("name", ["midway-arm64", "debian-arm64"])
+def test_every_pair_that_is_not_refused_has_its_reason(name: str) -> None:
+    """A paragraph for each host, and in it an item that names the strategy."""
+    rows = tables(generated(HOSTS, f"matrix {name}"))[0]
+    (head,) = re.findall(r"^\| host (.*)\|$", generated(HOSTS, f"matrix {name}"), re.MULTILINE)
+    strategies = [word.strip() for word in head.split("|") if word.strip()]
+    reasons = HOSTS.split(f"<!-- generated: matrix {name} -->")[1].split("\n## ")[0]
+    for host, *verdicts in rows:
+        (block,) = re.findall(rf"^\*\*{re.escape(host)}\*\*\n((?:[- ].*\n)+)", reasons, re.MULTILINE)
+        heads = re.findall(r"^- (.*?): ", block, re.MULTILINE)
+        given = [strategy for item in heads for strategy in re.findall(r"`([a-z-]+)`", item)]
+        wanted = [each for each, verdict in zip(strategies, verdicts, strict=True) if verdict != "refused"]
+        assert sorted(given) == sorted(wanted), host
+
+
+def test_what_a_better_core_saves_is_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = matrix(capsys, "--sample", "midway-arm64", "--core", "neoverse-n1")
+    (fwb,) = (row for row in tables(printed)[0] if row[0] == "kvm-s2fwb")
+    assert fwb[1:3] == ["coherent", "coherent"]
 
 
 # -- the format ----------------------------------------------------------------------------------------------
@@ -224,6 +357,72 @@ def test_links_between_pages_lead_somewhere() -> None:
                 headings = re.findall(r"^#+ (.*)$", other.read_text(), re.MULTILINE)
                 anchors = {re.sub(r"[^a-z0-9 -]", "", name.lower()).replace(" ", "-") for name in headings}
                 assert anchor in anchors, f"{page.name}: #{anchor}"
+
+
+# -- the command ---------------------------------------------------------------------------------------------
+
+
+def boot_parser() -> ArgumentParser:
+    commands = ArgumentParser().add_subparsers()
+    arguments.add_boot(commands)
+    return commands.choices["boot"]
+
+
+def test_every_option_of_boot_has_a_row() -> None:
+    said = {
+        word
+        for name in column(tables(section(BOOT, "Options"))[0])
+        for word in re.findall(r"--[a-z-]+", name)
+    }
+    known = {word for action in boot_parser()._actions for word in action.option_strings} - {"-h", "--help"}
+    assert said == known
+
+
+def test_the_defaults_of_boot_are_those_of_the_code() -> None:
+    defaults = vars(boot_parser().parse_args([]))
+    for names, default, _ in tables(section(BOOT, "Options"))[0]:
+        option = re.search(r"--([a-z-]+)", names)
+        value = defaults[option[1].replace("-", "_")] if option else None
+        shown = default.strip("`").replace(",", "")
+        if option and option[1] == "hazards":
+            assert shown == f"{_MOST}; {_MOST_IN_JSON} with `--json"
+        elif shown not in ("", "none", "empty", "off", "written"):
+            assert shown == str(value), names
+        else:
+            assert not value, names
+
+
+def test_the_names_of_the_code_are_on_the_pages() -> None:
+    assert [name.strip("`") for name in column(tables(section(HOSTS, "Strategies"))[0])] == list(STRATEGIES)
+    assert [name.strip("`") for name in column(tables(section(HOSTS, "Host models"))[0])] == list(HOST_MODELS)
+    assert all(f"`{core}`" in section(BOOT, "Options") for core in CORES)
+
+
+def test_every_key_of_boots_object_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["boot", "--sample", "midway-arm64", "--strategy", "flush", "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    keys, of_hazards = tables(section(BOOT, "The JSON object"))
+    assert {key for cell in column(keys) for key in re.findall(r"`(\w+)`", cell)} == set(document)
+    of_traces = {"kind", "agent", "address", "size", "witness"}
+    assert {key.strip("`") for key in column(of_hazards)} | of_traces == set(document["hazards"][0])
+    meaning = " ".join(column(keys, 1))
+    parts = [*document["sweep"], *document["segments"], *document["banks"]]
+    assert {key for part in parts for key in part} <= set(re.findall(r"`(\w+)`", meaning))
+    (steps,) = tables(section(FORMAT, "What `coldline check` answers"))[2:]
+    said = {key.strip("`") for key in column(steps)}
+    told = {key for hazard in document["hazards"] for step in hazard["witness"] for key in step}
+    assert told - {"state", "step", "event"} <= said
+
+
+@pytest.mark.parametrize(("text", "reason"), tables(section(FORMAT, "Errors"))[0])
+def test_check_says_every_error_as_the_page_does(
+    text: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = text.strip("`").replace("; ", "\n")
+    path = tmp_path / "a.trace"
+    path.write_text(lines + "\n")
+    assert main(["check", str(path)]) == 2
+    assert capsys.readouterr().err == f"coldline: {path}:{lines.count(chr(10)) + 1}: {reason}\n"
 
 
 # -- every file ----------------------------------------------------------------------------------------------

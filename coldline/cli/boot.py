@@ -6,19 +6,22 @@ import contextlib
 import json
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coldline.arm import psci
 from coldline.boot import End, Outcome
 from coldline.cli.guests import plan_guest, trial_of
 from coldline.cli.progress import RunProgress
-from coldline.coherence import Checker, Hazard, Report, Sink, Source, check, report
+from coldline.coherence import Hazard, Report, Sink, Source, check, report
 from coldline.coherence.sweep import Region, Swept, sweep
 from coldline.guest import Plan
 from coldline.image import Kernel
 from coldline.trace.files import TraceWriter
 from coldline.trace.text import Header
 from coldline.trial import Trial
+
+if TYPE_CHECKING:
+    from coldline.coherence import Checker
 
 _MOST, _MOST_IN_JSON = 5, 100
 """Hazards that are told of, unless the user says how many."""
@@ -82,7 +85,7 @@ def _document(
     kernel: Kernel,
     trial: Trial,
     outcome: Outcome,
-    checker: Checker,
+    checker: "Checker",
     found: Report,
     swept: list[Swept],
     seconds: float,
@@ -120,7 +123,7 @@ def _document(
 def _print(
     plan: Plan,
     outcome: Outcome,
-    checker: Checker,
+    checker: "Checker",
     found: Report,
     swept: list[Swept],
     seconds: float,

@@ -7,10 +7,14 @@ together; `memory` and `pages` hold what is known of every line and why; `follow
 comes about; `judge` puts it in a report.
 """
 
-from coldline.coherence.checker import Checker
+from typing import TYPE_CHECKING, Any
+
 from coldline.coherence.findings import HazardEntry
 from coldline.coherence.judge import Hazard, Report, Sink, Source, check, report
 from coldline.coherence.rules import Microstate, Profile
+
+if TYPE_CHECKING:
+    from coldline.coherence.checker import Checker
 
 __all__ = [
     "Checker",
@@ -24,3 +28,12 @@ __all__ = [
     "check",
     "report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`Checker`, when it is asked for: those who only name it need not wait for its tables."""
+    if name == "Checker":
+        from coldline.coherence.checker import Checker
+
+        return Checker
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,11 +3,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from coldline.coherence.lines import Badness
 from coldline.coherence.rules import Hazard
 from coldline.trace import Event, Op
+
+if TYPE_CHECKING:
+    from coldline.coherence.lines import Badness
 
 
 class Finding(NamedTuple):
@@ -34,7 +36,7 @@ class Finding(NamedTuple):
     event: Event
     address: int
     lines: int
-    badness: tuple[Badness, ...]
+    badness: "tuple[Badness, ...]"
 
 
 class HazardEntry(NamedTuple):

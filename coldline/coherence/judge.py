@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coldline.coherence.checker import Checker
 from coldline.coherence.findings import HazardEntry, count_kinds, entries
-from coldline.coherence.learned import Learned
 from coldline.coherence.rules import Profile
 from coldline.trace import Op
 from coldline.trace.columns import Batch
@@ -17,7 +15,9 @@ from coldline.trace.relay import Relay
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from coldline.coherence.checker import Checker
     from coldline.coherence.histories import Code
+    from coldline.coherence.learned import Learned
     from coldline.coherence.witness import WitnessStep
 
 Sink = Callable[[Batch, "NDArray[Any] | None"], None]
@@ -77,7 +77,7 @@ class Report:
         return not self.kinds
 
 
-def check(source: Source, profile: Profile, *, distinct: bool = False, at_length: bool = False) -> Checker:
+def check(source: Source, profile: Profile, *, distinct: bool = False, at_length: bool = False) -> "Checker":
     """Follow memory through all events of `source`: the first pass.
 
     Parameters
@@ -87,7 +87,7 @@ def check(source: Source, profile: Profile, *, distinct: bool = False, at_length
     profile : Profile
         The implementation's promises.
     distinct : bool
-        See `Checker`.
+        See `coldline.coherence.follow.Follower`.
     at_length : bool
         Whether there are so many events that what other checks have learned is worth loading.
 
@@ -96,18 +96,41 @@ def check(source: Source, profile: Profile, *, distinct: bool = False, at_length
     TraceError
         If an event cannot be.
     """
-    checker = Checker(profile, distinct=distinct)
-    learned = Learned(profile) if at_length else None
-    if learned is not None:
-        learned.recall(checker.lines)
-    with Relay(checker.feed) as relay:
+    reader = _Reader(profile, distinct=distinct, at_length=at_length)
+    with Relay(reader.open) as relay:
         source(relay.put)
-    if learned is not None:
-        learned.keep(checker.lines)
-    return checker
+    return reader.close()
 
 
-def report(checker: Checker, source: Source, *, most: int, stories: int) -> Report:
+class _Reader:
+    """A checker that is made where and when it is first needed, while the events' source is busy already."""
+
+    def __init__(self, profile: Profile, *, distinct: bool, at_length: bool) -> None:
+        self._profile = profile
+        self._distinct = distinct
+        self._at_length = at_length
+        self._checker: Checker | None = None
+        self._learned: Learned | None = None
+
+    def open(self) -> Callable[[Batch], None]:
+        from coldline.coherence.checker import Checker
+
+        self._checker = Checker(self._profile, distinct=self._distinct)
+        if self._at_length:
+            from coldline.coherence.learned import Learned
+
+            self._learned = Learned(self._profile)
+            self._learned.recall(self._checker.lines)
+        return self._checker.feed
+
+    def close(self) -> "Checker":
+        assert self._checker is not None
+        if self._learned is not None:
+            self._learned.keep(self._checker.lines)
+        return self._checker
+
+
+def report(checker: "Checker", source: Source, *, most: int, stories: int) -> Report:
     """What a first pass found, with the stories that a second pass over the same events tells.
 
     Parameters

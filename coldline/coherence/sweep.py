@@ -3,11 +3,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from coldline.coherence.checker import Checker
 from coldline.coherence.findings import kind_of
 from coldline.trace import Op
+
+if TYPE_CHECKING:
+    from coldline.coherence.checker import Checker
 
 
 class Region(NamedTuple):
@@ -47,7 +49,7 @@ class Swept:
     first: int | None
 
 
-def sweep(checker: Checker, regions: Iterable[Region]) -> list[Swept]:
+def sweep(checker: "Checker", regions: Iterable[Region]) -> list[Swept]:
     """Ask what a read of each region through a cacheable alias could find; nothing changes by asking."""
     line = checker.profile.line
     swept = []

@@ -32,12 +32,12 @@ class Relay:
 
     Parameters
     ----------
-    reader : callable
-        Takes each batch.
+    open_reader : callable
+        Called once, in that thread; what it returns takes each batch.
     """
 
-    def __init__(self, reader: Callable[[Batch], None]) -> None:
-        self._reader = reader
+    def __init__(self, open_reader: Callable[[], Callable[[Batch], None]]) -> None:
+        self._open_reader = open_reader
         self._waiting: queue.Queue[Batch | None] = queue.Queue(_DEPTH)
         self._spare: queue.SimpleQueue[NDArray[np.void]] = queue.SimpleQueue()
         self._error: BaseException | None = None
@@ -79,11 +79,16 @@ class Relay:
             raise self._error
 
     def _work(self) -> None:
+        reader = None
+        try:
+            reader = self._open_reader()
+        except BaseException as error:  # given to the writer as it is, here and below
+            self._error = error
         while (batch := self._waiting.get()) is not None:
-            if self._error is None:
+            if reader is not None and self._error is None:
                 try:
-                    self._reader(batch)
-                except BaseException as error:  # given to the writer as it is
+                    reader(batch)
+                except BaseException as error:
                     self._error = error
             if isinstance(batch.rows.base, np.ndarray):
                 self._spare.put(batch.rows.base)
