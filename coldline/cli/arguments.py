@@ -152,4 +152,3 @@ def add_matrix(commands: "_Commands") -> None:
     _guest(parser)
     _run(parser)
     parser.add_argument("--json", action="store_true", help="one object on standard output")
-    parser.add_argument("--markdown", action="store_true", help="the table as the documents have it")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What befell some cache lines: gathered in a second pass over the same events."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +21,11 @@ from coldline.trace.columns import Batch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+NEVER = 1 << 62
+LONGEST = 20_000
+"""Happenings that are kept of a line; nobody reads a longer story."""
 
 
 class Code(NamedTuple):
@@ -81,7 +87,7 @@ class Histories:
     addresses : iterable of int
         The first byte of each line to follow.
     wanted : iterable of int
-        The numbers of the events whose code is wanted.
+        The numbers of the events to be told of, whose code is wanted; what comes after the last is passed over.
 
     Attributes
     ----------
@@ -93,18 +99,19 @@ class Histories:
         self._profile = profile
         self._pages = Pages()
         self._lines = [_Line(address) for address in sorted(set(addresses))]
-        starts = [line.address for line in self._lines]
+        starts = self._addresses = [line.address for line in self._lines]
         pages = sorted({address // PAGE_SIZE for address in starts})
         self._starts = np.array(starts, np.uint64)
         self._page_starts = np.array(pages, np.uint64) * np.uint64(PAGE_SIZE)
         self._windows = np.array([max(page - 1, 0) * PAGE_SIZE for page in pages], np.uint64)
         self._number = 0
         self._wanted = sorted(set(wanted))
+        self._last = self._wanted[-1] if self._wanted else NEVER
         self.code: dict[int, Code] = {}
 
     def of(self, address: int) -> list[Happening]:
         """What befell the line at `address`, in order."""
-        return next(line.happenings for line in self._lines if line.address == address)
+        return self._lines[bisect_left(self._addresses, address)].happenings
 
     def feed(self, batch: Batch, pcs: "NDArray[Any] | None" = None) -> None:
         """Take the events of `batch`, with their program counters where there are any."""
@@ -112,8 +119,9 @@ class Histories:
             self._pages.agent(agent)
         if pcs is not None:
             self._find_code(batch, pcs)
-        for index in np.flatnonzero(self._concerns(batch.rows)).tolist():
-            self._take(batch.event(index), self._number + index, int(batch.rows["where"][index]))
+        wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # nothing later is told of
+        for index in np.flatnonzero(self._concerns(wanted)).tolist():
+            self._take(batch.event(index), self._number + index, int(wanted["where"][index]))
         self._number += len(batch)
 
     def _find_code(self, batch: Batch, pcs: "NDArray[Any]") -> None:
@@ -147,45 +155,56 @@ class Histories:
 
     def _take(self, event: Event, number: int, where: int) -> None:
         agent = self._pages.agent(event.agent)
-        who = self._pages.agents[agent]
         if event.op >= Op.MMU_ON:
             self._switch(event, agent)
             for line in self._lines:
                 self._note(line, event, number, where, None, 0, 0)
             return
         letter = maintenance_letter(event.op, self._profile)
-        first, end = _extent(event, self._profile.line, letter)
-        for line in self._lines:
-            page = line.address - line.address % PAGE_SIZE
-            size = self._profile.line
-            if event.op in (Op.MAP, Op.UNMAP):
-                if first < page + PAGE_SIZE and end > page:
-                    mapped = event.op is Op.MAP
-                    alias = self._pages.alias(line.page_class, agent)._replace(
-                        memory_type=event.memory_type if mapped else None,
-                        executable=event.executable if mapped else False,
-                    )
-                    line.page_class = self._pages.with_alias(line.page_class, agent, alias)
-                    self._note(line, event, number, where, None, 0, 0)
+        start, end = _extent(event, self._profile.line, letter)
+        if event.op in (Op.MAP, Op.UNMAP):
+            for line in self._lines_in(start, end):
+                self._remap(line, event, agent)
+                self._note(line, event, number, where, None, 0, 0)
+            return
+        if event.op is Op.FETCH and not self._pages.agents[agent].mmu:
+            self._prefetch(event, agent, number, where)
+        if event.op is Op.WALK:
+            assert event.memory_type is not None
+            letter = walk_letter(event.memory_type)
+        for line in self._lines_in(start, end):
+            now = letter
+            if now is None:
+                decided = self._pages.letter(line.page_class, agent, event.op)
+                now = None if isinstance(decided, Refusal) else decided
+            low = max(start - line.address, 0)
+            high = min(end - line.address, self._profile.line)
+            self._note(line, event, number, where, now, low, high)
+
+    def _lines_in(self, start: int, end: int) -> "list[_Line]":
+        """The followed lines that a range of bytes meets."""
+        addresses = self._addresses
+        return self._lines[bisect_right(addresses, start - self._profile.line) : bisect_left(addresses, end)]
+
+    def _remap(self, line: _Line, event: Event, agent: int) -> None:
+        mapped = event.op is Op.MAP
+        alias = self._pages.alias(line.page_class, agent)._replace(
+            memory_type=event.memory_type if mapped else None,
+            executable=event.executable if mapped else False,
+        )
+        line.page_class = self._pages.with_alias(line.page_class, agent, alias)
+
+    def _prefetch(self, event: Event, agent: int, number: int, where: int) -> None:
+        """A fetch with the MMU off reaches its pages and the one after; elsewhere in them it is worth telling."""
+        first = event.address - event.address % PAGE_SIZE
+        last = event.address + event.size - 1
+        for line in self._lines_in(first, last - last % PAGE_SIZE + 2 * PAGE_SIZE):
+            alias = self._pages.alias(line.page_class, agent)
+            if alias.prefetched:
                 continue
-            prefetches = False
-            if event.op is Op.FETCH and not who.mmu and first < page + PAGE_SIZE and end > page - PAGE_SIZE:
-                alias = self._pages.alias(line.page_class, agent)
-                prefetches = not alias.prefetched and who.icache is True
-                line.page_class = self._pages.with_alias(
-                    line.page_class, agent, alias._replace(prefetched=True)
-                )
-            if first < line.address + size and end > line.address:
-                now = letter
-                if now is None and event.op is Op.WALK:
-                    assert event.memory_type is not None
-                    now = walk_letter(event.memory_type)
-                if now is None:
-                    decided = self._pages.letter(line.page_class, agent, event.op)
-                    now = None if isinstance(decided, Refusal) else decided
-                low, high = max(first - line.address, 0), min(end - line.address, size)
-                self._note(line, event, number, where, now, low, high)
-            elif prefetches:
+            line.page_class = self._pages.with_alias(line.page_class, agent, alias._replace(prefetched=True))
+            touched = event.address < line.address + self._profile.line and last >= line.address
+            if self._pages.agents[agent].icache is True and not touched:
                 self._note(line, event, number, where, None, 0, 0)
 
     def _switch(self, event: Event, agent: int) -> None:
@@ -211,6 +230,8 @@ class Histories:
         end: int,
     ) -> None:
         setting = self._pages.settings[line.page_class]
+        if len(line.happenings) == LONGEST:
+            return
         last = line.happenings[-1] if line.happenings else None
         if last is not None and last.event == event and last.letter == letter and last.setting == setting:
             last.numbers.append(number)

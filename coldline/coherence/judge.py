@@ -2,6 +2,7 @@
 """From events to a report: one pass for the verdict, and a second one for the stories where it is a hazard."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,7 +38,7 @@ class Hazard(NamedTuple):
     code : Code or None
         Where the instruction that reads is, where that is known.
     story : list of WitnessStep
-        A shortest way there; empty where it was not asked for.
+        A shortest way there; empty where it was not asked for, or is too long to be told.
     """
 
     entry: HazardEntry
@@ -161,12 +162,14 @@ def _tell(listed: list[HazardEntry], source: Source, profile: Profile) -> list[H
     source(histories.feed)
     told = []
     for entry, line in zip(listed, lines, strict=True):
-        story = shortest(histories.of(line), entry, line, profile)
+        story: list[WitnessStep] = []
+        with suppress(LookupError):  # it happened too late in a line's life to have been kept
+            story = list(relevant(shortest(histories.of(line), entry, line, profile)))
         code = histories.code.get(entry.number)
         if code is not None and entry.event.op is Op.FETCH:
             into = entry.address - entry.event.address
             code = code._replace(virtual=code.virtual + into, physical=code.physical + into)
-        told.append(Hazard(entry, code, list(relevant(story))))
+        told.append(Hazard(entry, code, story))
     return told
 
 
