@@ -31,7 +31,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("image", nargs="?", help="an arm64 kernel (default: Debian's current one)")
     arguments.add_argument("--runs", type=int, default=7)
-    arguments.add_argument("--memory", type=int, default=1024, help="MiB of guest RAM")
+    arguments.add_argument("--memory", type=int, default=256, help="MiB of guest RAM")
     arguments.add_argument("--append", default="quiet")
     arguments.add_argument("--json", action="store_true")
     options = arguments.parse_args()

@@ -42,7 +42,7 @@ def _guest(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--initrd", "--ramdisk", metavar="FILE", help="the kernel's initrd")
     group.add_argument("--append", "--cmdline", metavar="ARGS", default="", help="the kernel's command line")
     group.add_argument(
-        "--memory", metavar="SIZE", default="1G", help="RAM; a bare number is MiB (default 1G)"
+        "--memory", metavar="SIZE", default="256M", help="RAM; a bare number is MiB (default 256M)"
     )
     group.add_argument(
         "--vcpus", metavar="N", type=int, default=1, help="as the device tree tells (default 1)"
