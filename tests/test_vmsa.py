@@ -256,3 +256,29 @@ def test_two_stages(stage1: str, column: int, stage2: str) -> None:
 @pytest.mark.parametrize(("kind", "cacheable"), [(DEVICE, False), (NC, False), (WT, True), (WB, True)])
 def test_which_types_caches_may_hold(kind: str, cacheable: bool) -> None:
     assert MemoryType.from_word(kind).cacheable == cacheable
+
+
+@pytest.mark.parametrize(
+    ("address", "bits", "upper", "inside"),
+    [
+        (0, 48, False, True),
+        ((1 << 48) - 1, 48, False, True),
+        (1 << 48, 48, False, False),
+        (0x5A << 56 | 0x1000, 48, False, True),  # the top byte may be a tag
+        (-1, 39, True, True),
+        (-(1 << 39), 39, True, True),
+        (-(1 << 39) - 1, 39, True, False),
+        (1 << 32, 32, False, False),
+    ],
+)
+def test_an_address_is_translated_by_a_half_where_the_bits_above_are_all_alike(
+    address: int, bits: int, upper: bool, inside: bool
+) -> None:
+    """Arm ARM DDI 0487, 'Translation process': bits 54 down to 64 - TxSZ are 0 for TTBR0, 1 for TTBR1."""
+    assert vmsa.in_range(address, bits, upper) is inside
+
+
+def test_walks_of_either_half_can_be_disabled() -> None:
+    """TCR_EL1.EPD0 is bit 7, EPD1 bit 23."""
+    assert [vmsa.walks_disabled(1 << 7, upper) for upper in (False, True)] == [True, False]
+    assert [vmsa.walks_disabled(1 << 23, upper) for upper in (False, True)] == [False, True]

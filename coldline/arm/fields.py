@@ -46,10 +46,12 @@ class Tcr:
     """
 
     T0SZ = Field(5, 0)
+    EPD0 = Field(7, 7)
     IRGN0 = Field(9, 8)
     ORGN0 = Field(11, 10)
     TG0 = Field(15, 14)
     T1SZ = Field(21, 16)
+    EPD1 = Field(23, 23)
     IRGN1 = Field(25, 24)
     ORGN1 = Field(27, 26)
     TG1 = Field(31, 30)

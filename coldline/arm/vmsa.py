@@ -22,6 +22,8 @@ _ADDRESS = Descriptor.ADDRESS.mask
 _PXN_LSB = Descriptor.PXN.lsb
 _PXN_TABLE_LSB = Descriptor.PXN_TABLE.lsb
 _ATTR_LSB = Descriptor.ATTR_INDEX.lsb
+_EPD0 = Tcr.EPD0.mask
+_EPD1 = Tcr.EPD1.mask
 _UPPER_HALF = Tcr.T1SZ.lsb
 _ADDRESS_AND_BELOW = (1 << 48) - 1
 
@@ -77,6 +79,17 @@ def input_bits(tcr: int, upper: bool) -> int:
     """How many bits of an address the tables translate: 64 - TxSZ, within what the architecture allows."""
     size = 64 - ((tcr >> _UPPER_HALF if upper else tcr) & 0x3F)
     return min(max(size, 16), 48)
+
+
+def in_range(address: int, bits: int, upper: bool) -> bool:
+    """Whether the tables of that half translate an address at all: bits 54 down to `bits` are all alike."""
+    mask = (1 << (55 - bits)) - 1
+    return (address >> bits) & mask == (mask if upper else 0)
+
+
+def walks_disabled(tcr: int, upper: bool) -> bool:
+    """TCR_EL1.EPD1 or EPD0: a miss in that half is a translation fault."""
+    return bool(tcr & (_EPD1 if upper else _EPD0))
 
 
 def start_level(bits: int, granule: int) -> int:

@@ -19,6 +19,7 @@ from coldline.boot import native
 from coldline.boot.emit import NOWHERE, agent_of, emit, page_index, settle, switch
 from coldline.boot.native import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
 from coldline.boot.state import (
+    ADDRESS_MASK,
     DRAIN,
     FLUSH_CODE,
     LIMIT,
@@ -30,7 +31,6 @@ from coldline.boot.state import (
 )
 from coldline.boot.tables import change_level, register_root, rescan, table_write, tlb_invalidated
 from coldline.boot.translate import (
-    ADDRESS_MASK,
     PAGE_MASK,
     forget_page,
     forget_translations,
@@ -214,6 +214,10 @@ def _maintain(s: Any, op: int, value: int) -> bool:
     emit(s, address, _LINE, op, agent, 0)
     if op == _ZVA:
         s.accesses += uint64(1)
+        page = page_index(s, address)
+        if s.virtual and load8(s.levels + uint64(page)):
+            for offset in range(0, _LINE, 8):
+                table_write(s, address + offset, 8, 0, page)
         _zero_block(s, address)
         return True
     return False
@@ -226,12 +230,13 @@ def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
     The emulator itself drops one page where the architecture drops the block that the page is in.
     """
     by_address = (key >> 3) & 0xF in _TLBI_OUTER_OR_LOCAL and key & 1
-    if tlb_invalidated(s) or not by_address:
+    # The operand has VA[55:12]; the bits above are those of bit 55.
+    page = (int64(value) << 20) >> 20
+    if tlb_invalidated(s, not by_address, page << 12) or not by_address:
         forget_translations(s)
         uc_ctl(uc, _FLUSH_TLB)
     else:
-        # The operand has VA[55:12]; the bits above are those of bit 55.
-        forget_page(s, uint64((int64(value) << 20) >> 20) & _PAGE_NUMBERS)
+        forget_page(s, uint64(page) & _PAGE_NUMBERS)
 
 
 @cfunc(types.uint32(types.voidptr, types.int32, types.uintp, _STATE))

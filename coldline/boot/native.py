@@ -64,6 +64,8 @@ for _function in (
     vmsa.walk_type,
     vmsa.granule_bits,
     vmsa.input_bits,
+    vmsa.in_range,
+    vmsa.walks_disabled,
     vmsa.start_level,
     vmsa.level_shift,
     vmsa.table_base,

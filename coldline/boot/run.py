@@ -13,7 +13,7 @@ from unicorn import unicorn_const as const
 from coldline.arm import psci
 from coldline.arm.cores import Core
 from coldline.boot.machine import Machine
-from coldline.boot.state import AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH
+from coldline.boot.state import ADDRESS_MASK, AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH
 from coldline.errors import GuestError
 from coldline.trace.columns import Batch
 
@@ -33,7 +33,7 @@ EXCEPTIONS = {
 }
 """The emulator's numbers for what it cannot go on from: it never enters the guest's vectors."""
 
-_HVC, _SMC = 11, 13
+_SVC, _HVC, _SMC = 2, 11, 13
 CONSOLE_LIMIT = 1 << 20
 """Bytes of console text that are kept."""
 
@@ -171,7 +171,9 @@ class Boot:
         self._state = self._machine.state
         self._failure: GuestError | None = None
         self._until = Until(End.PSCI, _NEVER)
+        self._nowhere: int | None = None
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
+        self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
 
     def run(self, until: Until) -> Outcome:
         """Run until `until`, or until the guest turns itself off.
@@ -254,6 +256,7 @@ class Boot:
             elif number in (_HVC, _SMC):
                 self._on_call()
             else:
+                pc -= 4 if number == _SVC else 0  # it is where the guest would return to
                 what = EXCEPTIONS.get(number, f"exception {number}")
                 self._failure = GuestError(
                     f"the guest took {what} at {pc:#x}; its own vectors cannot be entered on this emulator"
@@ -261,6 +264,10 @@ class Boot:
         finally:
             if self._failure is not None or self.outcome.end is not None:
                 emulator.emu_stop()
+
+    def _on_nowhere(self, _: Any, kind: int, address: int, *__: Any) -> bool:
+        self._nowhere = address & ADDRESS_MASK
+        return False
 
     def _on_call(self) -> None:
         """A call to whoever is above the guest: PSCI, or what nobody here knows."""
@@ -282,7 +289,10 @@ class Boot:
         if self._state["faulted"]:
             where = self._state["fault"]
             return GuestError(f"the guest's tables do not map {where:#x}, which it used at {pc:#x}")
-        return GuestError(f"the guest cannot go on at {pc:#x}: {error} (no RAM and no device is there)")
+        if self._nowhere is not None:
+            where = self._nowhere
+            return GuestError(f"the guest used {where:#x} at {pc:#x}: no RAM and no device is there")
+        return GuestError(f"the guest cannot go on at {pc:#x}: {error}")
 
 
 _NEVER = 0xFFFFFFFFFFFFFFFF

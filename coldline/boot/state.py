@@ -22,6 +22,7 @@ MAX_BANKS = 4
 TAG_SHIFT = 40
 """The emulator's physical addresses carry a tag from this bit: 0 with the MMU off, else 1 + the memory type."""
 
+ADDRESS_MASK = (1 << TAG_SHIFT) - 1
 TAGS = 5
 TLB_ENTRIES = 1 << 16
 """Pages that a translation is remembered of; a power of two, filled to half."""
@@ -84,6 +85,7 @@ STATE_DTYPE = np.dtype(
         ("levels", "u8"),
         ("refs", "u8"),
         ("never", "u8"),
+        ("lowest", "u8"),
         ("pages", "u8"),
         ("stack", "u8"),
         ("aliases", "u8"),
@@ -144,9 +146,10 @@ class State:
             "levels": np.zeros(pages, np.uint8),
             "never": np.zeros(pages, np.uint8),
             "refs": np.zeros((pages, KINDS), np.uint16),
-            "stack": np.zeros((STACK, 4), np.uint64),
+            "stack": np.zeros((STACK, 5), np.uint64),
+            "lowest": np.zeros(pages, np.uint64),
             "aliases": np.zeros((pages, 4), np.uint8),
-            "pending": np.zeros((PENDING, 3), np.uint64),
+            "pending": np.zeros((PENDING, 4), np.uint64),
             "maintenance": maintenance_table(),
         }
         state = self.record[0]

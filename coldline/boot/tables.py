@@ -77,12 +77,13 @@ def _granule_of(s: Any, upper: bool) -> int:
 
 
 @compiled
-def _push(s: Any, depth: int, table: int, level: int, never: int, entries: int) -> int:
+def _push(s: Any, depth: int, table: int, level: int, never: int, entries: int, lowest: int) -> int:
     """Note a table to register; where there is no room, all is looked at again at the next occasion."""
     if depth == STACK:
         s.rescan = uint64(1)
         return depth
-    at = s.stack + uint64(32 * depth)
+    at = s.stack + uint64(40 * depth)
+    store64(at + uint64(32), uint64(lowest))
     store64(at, uint64(table))
     store64(at + uint64(8), uint64(level))
     store64(at + uint64(16), uint64(never))
@@ -91,12 +92,19 @@ def _push(s: Any, depth: int, table: int, level: int, never: int, entries: int) 
 
 
 @compiled
-def _register_tables(s: Any, root: int, level: int, never: int, granule: int, entries: int) -> None:
-    """Take a table and all below it as live, unless it is known already; count their leaves in."""
-    depth = _push(s, 0, root, level, never, entries)
+def _register_tables(
+    s: Any, root: int, level: int, never: int, granule: int, entries: int, lowest: int
+) -> None:
+    """Take a table and all below it as live, unless it is known already; count their leaves in.
+
+    `lowest` is the first virtual address that the table translates. One that is linked in more than one place
+    is known by the first.
+    """
+    depth = _push(s, 0, root, level, never, entries, lowest)
     while depth:
         depth -= 1
-        at = s.stack + uint64(32 * depth)
+        at = s.stack + uint64(40 * depth)
+        first_address = int64(load64(at + uint64(32)))
         table, at_level = int64(load64(at)), int64(load64(at + uint64(8)))
         limits, count = int64(load64(at + uint64(16))), int64(load64(at + uint64(24)))
         page = page_index(s, table)
@@ -107,6 +115,8 @@ def _register_tables(s: Any, root: int, level: int, never: int, granule: int, en
             if part_page >= 0:
                 store8(s.levels + uint64(part_page), np.uint8(1 + at_level | granule << 3))
                 store8(s.never + uint64(part_page), np.uint8(limits))
+                part_of = part << (9 + vmsa.level_shift(at_level, granule))
+                store64(s.lowest + uint64(8 * part_page), uint64(first_address + part_of))
         for index in range(count):
             descriptor = read_descriptor(s, table + 8 * index)
             if not vmsa.is_valid(descriptor):
@@ -114,7 +124,8 @@ def _register_tables(s: Any, root: int, level: int, never: int, granule: int, en
             if vmsa.is_table(descriptor, at_level):
                 below = limits | vmsa.table_never(descriptor)
                 child = vmsa.next_table(descriptor, granule)
-                depth = _push(s, depth, child, at_level + 1, below, 1 << (granule - 3))
+                reach = first_address + (index << vmsa.level_shift(at_level, granule))
+                depth = _push(s, depth, child, at_level + 1, below, 1 << (granule - 3), reach)
             elif vmsa.is_leaf(descriptor, at_level, granule):
                 base = vmsa.output_base(descriptor, at_level, granule)
                 size = 1 << vmsa.level_shift(at_level, granule)
@@ -125,13 +136,14 @@ def _register_tables(s: Any, root: int, level: int, never: int, granule: int, en
 def register_root(s: Any, upper: bool) -> None:
     """Take the tables of TTBR0 or TTBR1 as live."""
     tcr = int64(s.tcr[s.el])
-    if tcr & (1 << (23 if upper else 7)) and s.el == 1:
-        return  # TCR_EL1.EPD1 or EPD0: no walks from this root
+    if s.el == 1 and vmsa.walks_disabled(tcr, upper):
+        return
     granule, bits = vmsa.granule_bits(tcr, upper), vmsa.input_bits(tcr, upper)
     level = vmsa.start_level(bits, granule)
     ttbr = int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el])
     root = vmsa.table_base(ttbr, bits, granule)
-    _register_tables(s, root, level, 0, granule, 1 << (bits - vmsa.level_shift(level, granule)))
+    lowest = ~((1 << bits) - 1) if upper else 0
+    _register_tables(s, root, level, 0, granule, 1 << (bits - vmsa.level_shift(level, granule)), lowest)
 
 
 @compiled
@@ -187,12 +199,16 @@ def table_write(s: Any, address: int, size: int, value: int, page: int) -> None:
     old = read_descriptor(s, address)
     if old == value:
         return
+    shift = vmsa.level_shift(level, granule)
+    virtual = int64(load64(s.lowest + uint64(8 * page))) + (((address & 4095) >> 3) << shift)
     if vmsa.is_valid(old):
-        if vmsa.is_leaf(old, level, granule) and not vmsa.is_table(old, level) and s.pending_count < PENDING:
-            at = s.pending + s.pending_count * uint64(24)
+        leaf = vmsa.is_leaf(old, level, granule) and not vmsa.is_table(old, level)
+        if leaf and s.pending_count < PENDING:
+            at = s.pending + s.pending_count * uint64(32)
             store64(at, uint64(vmsa.output_base(old, level, granule)))
-            store64(at + uint64(8), uint64(1 << vmsa.level_shift(level, granule)))
+            store64(at + uint64(8), uint64(shift))
             store64(at + uint64(16), uint64(_leaf_kind(s, old, never)))
+            store64(at + uint64(24), uint64(virtual))
             s.pending_count += uint64(1)
         else:
             s.rescan = uint64(1)
@@ -200,10 +216,10 @@ def table_write(s: Any, address: int, size: int, value: int, page: int) -> None:
         if vmsa.is_table(value, level):
             below = never | vmsa.table_never(value)
             table = vmsa.next_table(value, granule)
-            _register_tables(s, table, level + 1, below, granule, 1 << (granule - 3))
+            _register_tables(s, table, level + 1, below, granule, 1 << (granule - 3), virtual)
         elif vmsa.is_leaf(value, level, granule):
             base = vmsa.output_base(value, level, granule)
-            _count_leaf(s, base, 1 << vmsa.level_shift(level, granule), _leaf_kind(s, value, never), 1)
+            _count_leaf(s, base, 1 << shift, _leaf_kind(s, value, never), 1)
 
 
 @compiled
@@ -219,16 +235,29 @@ def change_level(s: Any, level: Any) -> None:
 
 
 @compiled
-def tlb_invalidated(s: Any) -> bool:
-    """A TLB invalidation: what was taken out of the tables is gone now. True where that is more than pages."""
+def tlb_invalidated(s: Any, everything: bool, address: int) -> bool:
+    """A TLB invalidation, of everything or of one virtual address: what was taken out there is gone now.
+
+    True where more than a page is gone.
+    """
     if s.rescan:
         rescan(s)
         return True
     blocks = False
+    kept = 0
     for index in range(s.pending_count):
-        at = s.pending + uint64(index * 24)
-        base, size = int64(load64(at)), int64(load64(at + uint64(8)))
-        blocks = blocks or size > 4096
-        _count_leaf(s, base, size, int64(load64(at + uint64(16))), -1)
-    s.pending_count = uint64(0)
+        at = s.pending + uint64(index * 32)
+        base, shift = load64(at), load64(at + uint64(8))
+        kind, virtual = load64(at + uint64(16)), load64(at + uint64(24))
+        if everything or (uint64(address) ^ virtual) >> shift == uint64(0):
+            blocks = blocks or shift > uint64(12)
+            _count_leaf(s, int64(base), 1 << int64(shift), int64(kind), -1)
+        else:
+            to = s.pending + uint64(kept * 32)
+            store64(to, base)
+            store64(to + uint64(8), shift)
+            store64(to + uint64(16), kind)
+            store64(to + uint64(24), virtual)
+            kept += 1
+    s.pending_count = uint64(kept)
     return blocks

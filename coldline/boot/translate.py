@@ -12,7 +12,7 @@ from coldline.arm import vmsa
 from coldline.arm.fields import Sctlr
 from coldline.boot.emit import NOWHERE, emit, page_index, read_descriptor
 from coldline.boot.native import compiled, int64, load64, store64, uint64
-from coldline.boot.state import TAG_SHIFT, TLB_ENTRIES
+from coldline.boot.state import ADDRESS_MASK, TAG_SHIFT, TLB_ENTRIES
 from coldline.trace.events import Op
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -22,7 +22,6 @@ _FORGOTTEN = np.uint64(NOWHERE)
 _M = Sctlr.M.mask
 _C = Sctlr.C.mask
 _WALK = int(Op.WALK)
-ADDRESS_MASK = (1 << TAG_SHIFT) - 1
 PAGE_MASK = 0xFFF
 
 
@@ -45,6 +44,8 @@ def walk(s: Any, address: int) -> int:
     tcr = int64(s.tcr[s.el])
     upper = s.el == 1 and (address >> 55) & 1 != 0
     granule, bits = vmsa.granule_bits(tcr, upper), vmsa.input_bits(tcr, upper)
+    if not vmsa.in_range(address, bits, upper) or (s.el == 1 and vmsa.walks_disabled(tcr, upper)):
+        return -1
     walk_type = vmsa.walk_type(tcr, upper) if sctlr & _C else vmsa.NORMAL_NC
     if s.forced:
         walk_type = vmsa.NORMAL_WB

@@ -17,6 +17,13 @@ DEFAULT_CORE = "armv8-a"
 MAX_INSTRUCTIONS = 4_000_000_000
 
 
+def count(text: str) -> int:
+    """A number from 0 to 2^63 - 1, for argparse."""
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) >= 1 << 63:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 on")
+    return int(text)
+
+
 def size(text: str) -> int:
     """Bytes: a number with K, M, G or T (``512M``, ``1G``, ``1GiB``); a bare number is MiB, as `xl` takes it.
 
@@ -74,7 +81,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max-instructions",
         metavar="N",
-        type=int,
+        type=count,
         default=MAX_INSTRUCTIONS,
         help=f"give up after so many (default {MAX_INSTRUCTIONS:,})",
     )
@@ -111,7 +118,7 @@ def add_boot(commands: "_Commands") -> None:
     group.add_argument("--json", action="store_true", help="one object on standard output")
     group.add_argument("--quiet", action="store_true", help="the verdict alone")
     group.add_argument(
-        "--hazards", metavar="N", type=int, help="tell of so many hazards (default 5, with --json 100)"
+        "--hazards", metavar="N", type=count, help="tell of so many hazards (default 5, with --json 100)"
     )
 
 
@@ -129,14 +136,14 @@ def add_check(commands: "_Commands") -> None:
     parser.add_argument(
         "--max-hazards",
         metavar="N",
-        type=int,
+        type=count,
         default=100_000,
         help="list no more hazards of a file (default 100,000)",
     )
     parser.add_argument(
         "--stories",
         metavar="N",
-        type=int,
+        type=count,
         default=1000,
         help="witnesses for the first N of them (default 1000)",
     )

@@ -7,6 +7,7 @@ import sys
 
 from coldline.coherence import Profile, Report, Sink, check, report
 from coldline.errors import TraceError
+from coldline.printable import printable
 from coldline.trace.files import read_trace
 from coldline.trace.text import Header
 
@@ -22,7 +23,7 @@ def run_check(options: argparse.Namespace) -> int:
             if options.json:
                 print(json.dumps({"file": path, "error": str(error)}))
             else:
-                print(f"coldline: {error}", file=sys.stderr)
+                print(f"coldline: {printable(str(error))}", file=sys.stderr)
             continue
         status = max(status, 0 if found.coherent else 1)
         _show(path, found, options)

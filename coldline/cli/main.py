@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from coldline import __version__
 from coldline.cli import arguments
 from coldline.errors import ColdlineError
+from coldline.printable import printable
 
 COHERENT, HAZARD, ERROR = 0, 1, 2
 """Exit statuses."""
@@ -53,20 +54,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     # NumPy's linear algebra is not used here, and its threads would wait for work on the cores that we need.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        return _run(options)
+        status = _run(options)
+        sys.stdout.flush()
+        return status
     except ColdlineError as error:
-        print(f"coldline: {error}", file=sys.stderr)
+        print(f"coldline: {printable(str(error))}", file=sys.stderr)
         return ERROR
     except KeyboardInterrupt:
         print("coldline: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; nothing more can be said, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()  # whoever read it has gone
+        return ERROR
+    except OSError as error:
+        print(f"coldline: cannot write: {error.strerror}", file=sys.stderr)
+        _give_up_output()
         return ERROR
     except MemoryError:
         print("coldline: this machine has too little memory for that", file=sys.stderr)
         return ERROR
+
+
+def _give_up_output() -> None:
+    """Nothing more can be said, not even at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(options: argparse.Namespace) -> int:

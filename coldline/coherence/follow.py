@@ -61,6 +61,7 @@ class Follower:
         self.findings: list[Finding] = []
         self.hazards = 0
         self.events = 0
+        self._told: dict[tuple[bool, int], list[tuple[int, int]]] = {}
         self.fast: object = None  # what `stream` keeps from batch to batch
 
     def event(self, event: Event, where: int = 0) -> None:
@@ -197,9 +198,10 @@ class Follower:
             target = self.lines.step(known.shape, now)
             if target & BAD:
                 for gap_first, gap_end in gaps(covered, known.first, known.end):
-                    count = (gap_end - gap_first) * self.memory.lines.shape[1]
-                    self.hazards += count
-                    self.found(event, where, gap_first * PAGE_SIZE, count, known.shape, now)
+                    self.hazards += (gap_end - gap_first) * self.memory.lines.shape[1]
+                    for new_first, new_end in self._new_pages(gap_first, gap_end, event.op, target):
+                        count = (new_end - new_first) * self.memory.lines.shape[1]
+                        self.found(event, where, new_first * PAGE_SIZE, count, known.shape, now)
             changed.append(known._replace(shape=target & ~BAD))
         self.memory.set_ranges(changed)
         if not rows.size:
@@ -218,6 +220,22 @@ class Follower:
                 base = int(self.memory.page_of[rows[row]]) * PAGE_SIZE + index * self.profile.line
                 self.found(event, where, base, 1, int(before[row, index]), letter)
         self.memory.lines[rows] = after & ~BAD
+
+    def _new_pages(self, first: int, end: int, op: Op, target: int) -> list[tuple[int, int]]:
+        """The pages of a range, none of them dense, whose hazards are to be findings: see `_is_new`."""
+        if not self.distinct:
+            return [(first, end)]
+        told = self._told.setdefault((op is Op.FETCH, target >> BAD_SHIFT), [])
+        new = [(first, end)]
+        for told_first, told_end in told:
+            new = [
+                (low, high)
+                for a, b in new
+                for low, high in ((a, min(b, told_first)), (max(a, told_end), b))
+                if low < high
+            ]
+        told += new
+        return new
 
     def _is_new(self, row: int, index: int, op: Op, target: int) -> bool:
         """Count a hazard of a dense page's line; whether it is to be a finding."""
@@ -265,8 +283,10 @@ class Follower:
     def _mark_prefetched(self, event: Event, agent: int) -> None:
         """A fetch with the MMU off lets a prefetch reach its pages and the one after each."""
         first = event.address // PAGE_SIZE
-        end = min((event.address + event.size - 1) // PAGE_SIZE + 2, ADDRESS_LIMIT // PAGE_SIZE)
-        self._change_pages(first, end, agent, lambda alias, _: alias._replace(prefetched=True))
+        end = (event.address + event.size - 1) // PAGE_SIZE + 1
+        after = min(end + 1, ADDRESS_LIMIT // PAGE_SIZE)
+        self._change_pages(first, end, agent, lambda alias, _: alias._replace(fetched=True, prefetched=True))
+        self._change_pages(end, after, agent, lambda alias, _: alias._replace(prefetched=True))
 
     def _change_aliases(self, event: Event, agent: int, change: "AliasChange") -> None:
         first = event.address // PAGE_SIZE
@@ -329,7 +349,9 @@ class Follower:
         for page_class in list(self.pages.classes_of(agent)):
             alias = self.pages.alias(page_class, agent)
             if alias.prefetched:
-                moved[page_class] = self.pages.with_alias(page_class, agent, alias._replace(prefetched=False))
+                moved[page_class] = self.pages.with_alias(
+                    page_class, agent, alias._replace(fetched=False, prefetched=False)
+                )
         if not moved:
             return
         # Settled by hand: the old class may prefetch and the new one may not.

@@ -29,6 +29,8 @@ class Alias(NamedTuple):
         Of its mapping; None where it has none.
     executable : bool
         Whether that mapping may be fetched from.
+    fetched : bool
+        It has, since it turned its MMU off, fetched from this page.
     prefetched : bool
         It has, since it turned its MMU off, fetched from this page or the one before it, so that an
         instruction prefetch may reach this page (Arm ARM DDI 0487, 'Instruction fetch behavior when all
@@ -37,6 +39,7 @@ class Alias(NamedTuple):
 
     memory_type: MemoryType | None = None
     executable: bool = False
+    fetched: bool = False
     prefetched: bool = False
 
 

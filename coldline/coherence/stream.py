@@ -19,7 +19,7 @@ from coldline.coherence.follow import Follower
 from coldline.coherence.memory import NO_CHUNK, NOT_DENSE
 from coldline.coherence.pages import NOBODY, Refusal, maintenance_letter, walk_letter
 from coldline.coherence.rules import Letter, Profile
-from coldline.trace import PAGE_SIZE, Event, Op
+from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.trace.columns import TYPE_MASK, Batch, pack_attributes
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def _made_dense(checker: Follower, row: "np.void") -> bool:
     """Whether all that the loop lacked for an event was the page, which is dense now."""
     address, size = int(row["address"]), int(row["size"])
     page = address // PAGE_SIZE
-    if row["op"] >= LINE_OPS or size == 0 or (address + size - 1) // PAGE_SIZE != page:
+    beyond = address + size > ADDRESS_LIMIT
+    if row["op"] >= LINE_OPS or size == 0 or beyond or (address + size - 1) // PAGE_SIZE != page:
         return False
     if checker.memory.row(page) != NOT_DENSE:
         return False
@@ -279,7 +280,7 @@ class _Letters:
         letter = pages.letter(page_class, agent, op)
         if isinstance(letter, Refusal):
             return SLOW
-        unseen = not pages.alias(page_class, agent).prefetched
+        unseen = not pages.alias(page_class, agent).fetched
         if op is Op.FETCH and not pages.agents[agent].mmu and unseen:
             return SLOW
         return letter

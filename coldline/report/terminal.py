@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from coldline.coherence import Hazard, Microstate, Report
 from coldline.coherence.rules import Level
 from coldline.coherence.sweep import Swept
+from coldline.printable import printable
 
 if TYPE_CHECKING:
     from coldline.coherence.witness import WitnessStep
@@ -41,6 +42,7 @@ _CODES = {"good": "1;32", "bad": "1;31", "dim": "2", "": ""}
 def say(text: str, style: str = "") -> None:
     """Print a line, ``good``, ``bad`` or ``dim`` where standard output is a terminal."""
     code = _CODES[style]
+    text = printable(text)
     print(f"\033[{code}m{text}\033[0m" if code and sys.stdout.isatty() else text)
 
 
@@ -135,7 +137,7 @@ def _where(step: "WitnessStep") -> str:
 def _event(step: "WitnessStep") -> str:
     assert step.happening is not None
     times = len(step.happening.numbers)
-    return f"{step.happening.event}{f'  ({times:,} times)' if times > 1 else ''}"
+    return printable(f"{step.happening.event}{f'  ({times:,} times)' if times > 1 else ''}")
 
 
 def _bytes(size: int) -> str:

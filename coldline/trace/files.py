@@ -81,14 +81,19 @@ class TraceWriter:
     def __init__(self, path: str, header: Header) -> None:
         import tempfile
 
-        self._path = Path(path)
+        self._path = Path(os.path.realpath(path))
+        self._temporary: str | None = None
         try:
-            descriptor, self._temporary = tempfile.mkstemp(
-                prefix=f".{self._path.name}.", dir=self._path.parent
-            )
+            if os.path.exists(path) and not os.path.isfile(path):
+                # A pipe or a terminal: there is nothing to replace.
+                self._file: IO[str] = open(path, "w", encoding="utf-8")  # noqa: SIM115 (closed as this context ends)
+            else:
+                descriptor, self._temporary = tempfile.mkstemp(
+                    prefix=f".{self._path.name}.", dir=self._path.parent
+                )
+                self._file = os.fdopen(descriptor, "w", encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{path}: cannot write a trace: {error.strerror}") from error
-        self._file = os.fdopen(descriptor, "w", encoding="utf-8")
         write_header(self._file, header)
 
     def write(self, batch: Batch, _: Any = None) -> None:
@@ -116,14 +121,15 @@ class TraceWriter:
     ) -> None:
         try:
             self._file.close()
-            if kind is None:
+            if kind is None and self._temporary is not None:
                 os.chmod(self._temporary, 0o666 & ~_umask())
                 os.replace(self._temporary, self._path)
         except OSError as failed:
             raise UsageError(f"{self._path}: cannot write a trace: {failed.strerror}") from failed
         finally:
-            with suppress(OSError):
-                os.unlink(self._temporary)
+            if self._temporary is not None:
+                with suppress(OSError):
+                    os.unlink(self._temporary)
 
 
 def _umask() -> int:
