@@ -523,6 +523,7 @@ def flush_all() -> a64.Code:
     return code(maintain("tlbi vmalle1"), a64.DSB, ISB)
 
 
+PXN_TABLE, UXN_TABLE = 1 << 59, 1 << 60
 A, B = WINDOW, WINDOW + 0x1000
 PAGES = {0: page(A, a64.WB, NEVER), 1: page(B, a64.WB, NEVER)}
 
@@ -577,7 +578,7 @@ def test_a_new_table_brings_all_its_pages() -> None:
     """It counts from the store that links it, with what was in it; what it forbids, it forbids to all."""
     at = RAM + LEVEL2
     pages = {0: page(A, a64.WB), 7: page(B, a64.NC), 8: 0}
-    linked = a64.table(RAM + SPARE_TABLE, a64.PXN << 6 | a64.UXN << 6)  # PXNTable is bit 59, UXNTable 60
+    linked = a64.table(RAM + SPARE_TABLE, PXN_TABLE | UXN_TABLE)
     program = code(
         mmu_on(),
         set_entry(9, page(B, a64.WT, NEVER), at=RAM + SPARE_TABLE),  # not live yet: only a store
@@ -588,6 +589,21 @@ def test_a_new_table_brings_all_its_pages() -> None:
     ran = run(program, {**tables({0: 0}), SPARE_TABLE: a64.words(pages)})
     assert sorted(ran.story(A)) == ["guest map normal-wb", "guest-device map device"]
     assert sorted(ran.story(B)) == ["guest-nc map normal-nc", "guest-wt map normal-wt"]
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "kind"),
+    [
+        (0, "normal-wb exec"),
+        (PXN_TABLE, "normal-wb exec"),
+        (UXN_TABLE, "normal-wb exec"),
+        (PXN_TABLE | UXN_TABLE, "normal-wb"),
+    ],
+    ids=["nothing", "pxn", "uxn", "both"],
+)
+def test_what_a_table_forbids_it_forbids_to_all_below_it(forbidden: int, kind: str) -> None:
+    data = tables({0: page(A)}, {1: a64.table(RAM + LEVEL3, forbidden)})
+    assert run(code(mmu_on(), a64.off()), data).story(A) == [f"guest map {kind}"]
 
 
 @pytest.mark.parametrize("op", ["tlbi vae1", "tlbi vae1is", "tlbi vaale1"])
@@ -849,6 +865,65 @@ def test_each_exception_level_has_its_own_switches_and_tables() -> None:
         "guest dc ivac 0x40201000 64",
     ]
     assert RAM + vectors + 0x400 in ran.fetched
+
+
+def test_each_exception_level_sees_memory_by_its_own_tables() -> None:
+    """EL2 has the page non-cacheable, EL1 write-back; each has its MMU on, and the guest goes to and fro."""
+    vectors, table1, table2, down = 0x8000, 0x14000, 0x15000, 64
+    start = code(
+        mmu_on(level=2),
+        touch(A),
+        mov(1, 1 << 31),
+        a64.msr("hcr_el2", 1),
+        mov(1, RAM + vectors),
+        a64.msr("vbar_el2", 1),
+        mov(1, a64.SCTLR_OFF),
+        a64.msr("sctlr_el1", 1),
+        mov(1, 0x3C5),
+        a64.msr("spsr_el2", 1),
+        mov(1, ENTRY + 4 * down),
+        a64.msr("elr_el2", 1),
+        ISB,
+        a64.ERET,
+    )
+    program = code(
+        start,
+        *[a64.NOP] * (down - len(start)),
+        mov(1, a64.MAIR),
+        a64.msr("mair_el1", 1),
+        mov(1, a64.tcr()),
+        a64.msr("tcr_el1", 1),
+        mov(1, RAM + table1),
+        a64.msr("ttbr0_el1", 1),
+        mov(1, a64.SCTLR_OFF | a64.M | a64.C | a64.I),
+        a64.msr("sctlr_el1", 1),
+        ISB,
+        touch(A),
+        a64.HVC,
+        touch(A),
+        a64.off(call=a64.SMC),
+    )
+    data = {
+        **tables({0: page(A, a64.NC, NEVER)}),
+        table1: a64.words({1: a64.table(RAM + table2)}),
+        table2: a64.words({0: a64.block(RAM), 1: a64.block(WINDOW, a64.WB, NEVER)}),
+        vectors + 0x400: a64.bytes_of(code(touch(A), a64.ERET)),
+    }
+    ran = run(program, data, level=2)
+    assert ran.fault == ""
+    live: dict[str, str] = {}
+    seen = []
+    for event in ran.story(A):
+        agent, op, *rest = event.split()
+        if op == "map":
+            live[agent] = rest[0]
+        elif op == "unmap":
+            del live[agent]
+        else:
+            seen.append((event, dict(live)))
+    at_el2 = ("guest-nc read 0x40200000 8", {"guest-nc": "normal-nc"})
+    at_el1 = ("guest read 0x40200000 8", {"guest": "normal-wb"})
+    assert seen == [at_el2, at_el1, at_el2, at_el1]
 
 
 @pytest.mark.parametrize("attribute", AGENTS, ids=a64.TYPE_WORDS.__getitem__)

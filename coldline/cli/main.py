@@ -50,13 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         Its arguments, without the program's name.
     """
-    options = parser().parse_args(argv)
     # NumPy's linear algebra is not used here, and its threads would wait for work on the cores that we need.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        status = _run(options)
-        sys.stdout.flush()
-        return status
+        try:
+            return _run(parser().parse_args(argv))
+        finally:
+            sys.stdout.flush()  # here, where what goes wrong can still be said
     except ColdlineError as error:
         print(f"coldline: {printable(str(error))}", file=sys.stderr)
         return ERROR

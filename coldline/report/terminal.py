@@ -106,7 +106,9 @@ def _print_story(hazard: Hazard) -> None:
         if number == last:
             what.append("  <- lost" if hazard.entry.kind == "lost-write" else "  <- old", "bold red")
         table.add_row(str(number), _where(step), what, *_copies(step.state))
-    console.print(table)
+    with console.capture() as drawn:
+        console.print(table)
+    print(drawn.get(), end="")  # by our own hand: rich ends the process where nobody reads
 
 
 def _copies(state: Microstate) -> tuple[str, str, str, str]:
