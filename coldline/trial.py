@@ -6,7 +6,7 @@ again (for the story of a hazard) has them again instead of keeping gigabytes of
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coldline.arm.cores import Core
 from coldline.boot import Boot, Listener, Outcome, Until
@@ -21,6 +21,8 @@ from coldline.trace.columns import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +137,9 @@ class _Recorder:
             waiting, self._waiting = self._waiting, []
             self._sink(Batch.of(waiting), None)
 
-    def after_flush(self, batch: Batch, pcs: object) -> None:
+    def after_flush(self, batch: Batch, pcs: "NDArray[Any] | None") -> None:
         self.flush()
-        self._sink(batch, pcs)  # type: ignore[arg-type]
+        self._sink(batch, pcs)
 
     def close(self) -> None:
         self._open = False

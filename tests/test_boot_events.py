@@ -740,6 +740,37 @@ def test_a_table_zeroed_at_once_maps_nothing_any_more() -> None:
     assert ran.story(A) == ["guest map normal-wb", "guest read 0x40200000 8", "guest unmap"]
 
 
+@pytest.mark.xfail(
+    strict=True, reason="reported: a store of less than 8 bytes is looked at only at a TLB invalidation"
+)
+def test_a_page_whose_descriptor_is_stored_in_halves_is_an_alias() -> None:
+    """From invalid to valid there is nothing to invalidate: the page can be used at once."""
+    program = code(
+        mmu_on(),
+        mov(10, ENTRY3 + 8 * 4),
+        mov(11, page(A, a64.NC) & 0xFFFF_FFFF),
+        a64.store_w(11, 10),
+        touch(WINDOW + 0x4000),
+        a64.off(),
+    )
+    ran = run(program, tables({0: 0}))
+    assert ran.story(A) == ["guest-nc map normal-nc exec", "guest-nc read 0x40200000 8"]
+
+
+@pytest.mark.xfail(
+    strict=True, reason="reported: where tables go, a TLB invalidation of any address ends their aliases"
+)
+def test_the_tlb_invalidation_of_another_page_does_not_end_the_aliases_of_an_unlinked_table() -> None:
+    program = code(mmu_on(), touch(A), set_entry(1, 0, at=RAM + LEVEL2), tlbi(RAM), mov(2, A))
+    ran = run(code(program, maintain("dc civac", 2), flush_all(), a64.off()), tables(PAGES))
+    assert ran.story(A) == [
+        "guest map normal-wb",
+        "guest read 0x40200000 8",
+        "guest dc civac 0x40200000 64",
+        "guest unmap",
+    ]
+
+
 def test_other_tables_add_their_aliases_and_the_old_ones_stay_until_the_tlb_invalidation() -> None:
     """A second level 1 table, whose window is a block of another type."""
     other1, other2 = 0x14000, 0x15000

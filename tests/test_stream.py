@@ -496,3 +496,24 @@ def test_distinct_pages_are_told_once_too(pages: int) -> None:
     profile, numbered = read(text)
     checker = by_events(profile, numbered, distinct=True)
     assert {where for _, where, *_ in hazards_of(checker)} == {4}
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        pytest.param(
+            False, marks=pytest.mark.xfail(strict=True, reason="reported: told of again as it is made dense")
+        ),
+        True,
+    ],
+)
+def test_distinct_lines_are_told_once_first_as_a_page_and_then_alone(stream: bool) -> None:
+    text = "w map 0x1000 0x1000 normal-wb\nw write 0x1000 0x1000\ng mmu off\n"
+    profile, numbered = read(text + "g read 0x1000 0x1000\ng read 0x1000 8\ng read 0x1000 0x1000\n")
+    checker = (
+        by_stream(profile, [numbered], distinct=True)
+        if stream
+        else by_events(profile, numbered, distinct=True)
+    )
+    once = ways(hazards_of(checker), profile.line)
+    assert len(once) == len(set(once)) == PAGE_SIZE // 64

@@ -2,6 +2,7 @@
 """Runs a built guest's own code, and hands on what it does, in batches of events."""
 
 import enum
+import queue
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,12 @@ from unicorn import unicorn_const as const
 from coldline.arm import psci
 from coldline.arm.cores import Core
 from coldline.boot.machine import Machine
-from coldline.boot.state import ADDRESS_MASK, AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH
+from coldline.boot.state import ADDRESS_MASK, AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH, new_rows
 from coldline.errors import GuestError
 from coldline.trace.columns import Batch
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from coldline.guest.plan import Registers
@@ -101,8 +103,8 @@ class Listener:
     Attributes
     ----------
     events : callable
-        Takes each batch, and the program counter of each event where those were asked for. The arrays are
-        used again once it returns.
+        Takes each batch, and the program counter of each event where those were asked for; the latter are used
+        again once it returns.
     caches_toggled : callable
         Told, before the guest's own event, that SCTLR.M or C changed; whether both are on from now on.
     console : callable
@@ -172,6 +174,7 @@ class Boot:
         self._failure: GuestError | None = None
         self._until = Until(End.PSCI, _NEVER)
         self._nowhere: int | None = None
+        self._spare_rows: queue.SimpleQueue[NDArray[np.void]] = queue.SimpleQueue()
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
         self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
 
@@ -235,13 +238,23 @@ class Boot:
         self.outcome.crossings = self._state["crossings"]
         if count:
             pcs = self._state.pcs[:count] if self._with_pcs else None
-            self._listener.events(Batch(AGENTS, self._state.events[:count]), pcs)
+            rows = self._state.events
+            batch = Batch(AGENTS, rows[:count], lambda: self._spare_rows.put(rows))
+            self._listener.events(batch, pcs)
+            if batch.kept:
+                self._state.use_events(self._other_rows())
             self._state["count"] = 0
         if self._state["overflow"]:
             raise GuestError(
                 f"the guest changed its tables too fast: {self._state['overflow']} events were lost"
             )
         self._listener.progress(self.outcome.instructions, self.outcome.accesses)
+
+    def _other_rows(self) -> "NDArray[np.void]":
+        try:
+            return self._spare_rows.get_nowait()
+        except queue.Empty:
+            return new_rows()
 
     def _print(self, character: int) -> None:
         if len(self.outcome.console) < CONSOLE_LIMIT:

@@ -123,6 +123,11 @@ WATCHED = {
 """The registers whose writes are followed: encoding to name and exception level."""
 
 
+def new_rows() -> "NDArray[np.void]":
+    """Room for `EVENTS` events."""
+    return np.zeros(EVENTS, EVENT_DTYPE)
+
+
 class State:
     """The record and the arrays that it points to, kept alive together.
 
@@ -136,7 +141,7 @@ class State:
 
     def __init__(self, banks: Sequence[tuple[int, memoryview]], *, with_pcs: bool) -> None:
         self.record: Any = np.zeros(1, STATE_DTYPE)
-        self.events = np.zeros(EVENTS, EVENT_DTYPE)
+        self.events = new_rows()
         self.pcs = np.zeros(EVENTS if with_pcs else 0, np.uint64)
         self.ram = [np.frombuffer(buffer, np.uint8) for _, buffer in banks]
         pages = sum(len(ram) for ram in self.ram) // PAGE_SIZE
@@ -170,6 +175,13 @@ class State:
             state["bank_pointer"][index] = ram.ctypes.data
             state["bank_page"][index] = page
             page += len(ram) // PAGE_SIZE
+
+    def use_events(self, rows: "NDArray[np.void]") -> None:
+        """Write events into `rows` from now on: `EVENTS` of them."""
+        if len(rows) != EVENTS:
+            raise ValueError(f"{len(rows)} rows for events, not {EVENTS}")
+        self.events = self._arrays["events"] = rows
+        self["events"] = rows.ctypes.data
 
     @property
     def pointer(self) -> int:

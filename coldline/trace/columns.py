@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Events in columns: many at once, as NumPy arrays."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,12 +39,34 @@ class Batch:
     agents : sequence of str
         The names that the ``agent`` column counts in.
     rows : ndarray of EVENT_DTYPE, shape (events,)
-        The events.
+        The events. Who made the batch may use them again once all who were given it have returned, unless one
+        of them keeps it.
+    kept : bool
+        Whether somebody does.
     """
 
-    def __init__(self, agents: Sequence[str], rows: "NDArray[np.void]") -> None:
+    def __init__(
+        self, agents: Sequence[str], rows: "NDArray[np.void]", give_back: Callable[[], None] | None = None
+    ) -> None:
         self.agents = agents
         self.rows = rows
+        self.kept = False
+        self._give_back = give_back
+
+    def keep(self) -> "Batch":
+        """A batch whose rows stay as they are until it is released: this one, or a copy."""
+        if self._give_back is not None:
+            self.kept = True
+            return self
+        rows = np.empty(len(self.rows), EVENT_DTYPE)
+        # As bytes: NumPy copies records field by field.
+        rows.view(np.uint8)[:] = np.ascontiguousarray(self.rows).view(np.uint8)
+        return Batch(self.agents, rows)
+
+    def release(self) -> None:
+        """Be done with a batch that was kept."""
+        if self._give_back is not None:
+            self._give_back()
 
     def __len__(self) -> int:
         return len(self.rows)

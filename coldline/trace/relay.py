@@ -6,20 +6,12 @@ import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from coldline.trace.columns import EVENT_DTYPE, Batch
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from coldline.trace.columns import Batch
 
 _DEPTH = 16
 """Batches that may wait; the writer waits for the reader when there are more."""
-
-_ROWS = 1 << 18
-"""Rows of a fresh copy, at the least."""
 
 _SWITCH_INTERVAL = 0.0005
 """Seconds that one thread waits for the other's Python: the writer is mostly outside of Python and must get back."""
@@ -39,24 +31,14 @@ class Relay:
     def __init__(self, open_reader: Callable[[], Callable[[Batch], None]]) -> None:
         self._open_reader = open_reader
         self._waiting: queue.Queue[Batch | None] = queue.Queue(_DEPTH)
-        self._spare: queue.SimpleQueue[NDArray[np.void]] = queue.SimpleQueue()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="reader of events", daemon=True)
 
     def put(self, batch: Batch, _: Any = None) -> None:
-        """Pass on a copy of `batch`, whose arrays may be used again at once."""
+        """Pass on `batch`."""
         if self._error is not None:
             raise self._error
-        try:
-            rows = self._spare.get_nowait()
-        except queue.Empty:
-            rows = np.empty(0, EVENT_DTYPE)
-        if len(rows) < len(batch):
-            # A size for batches to come: memory that is new to the process costs more than the copy.
-            rows = np.empty(max(len(batch), _ROWS), EVENT_DTYPE)
-        # As bytes: NumPy copies records field by field.
-        rows[: len(batch)].view(np.uint8)[:] = batch.rows.view(np.uint8)
-        self._waiting.put(Batch(batch.agents, rows[: len(batch)]))
+        self._waiting.put(batch.keep())
 
     def __enter__(self) -> "Relay":
         self._interval = sys.getswitchinterval()
@@ -90,5 +72,4 @@ class Relay:
                     reader(batch)
                 except BaseException as error:
                     self._error = error
-            if isinstance(batch.rows.base, np.ndarray):
-                self._spare.put(batch.rows.base)
+            batch.release()
