@@ -740,9 +740,6 @@ def test_a_table_zeroed_at_once_maps_nothing_any_more() -> None:
     assert ran.story(A) == ["guest map normal-wb", "guest read 0x40200000 8", "guest unmap"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="reported: a store of less than 8 bytes is looked at only at a TLB invalidation"
-)
 def test_a_page_whose_descriptor_is_stored_in_halves_is_an_alias() -> None:
     """From invalid to valid there is nothing to invalidate: the page can be used at once."""
     program = code(
@@ -757,9 +754,6 @@ def test_a_page_whose_descriptor_is_stored_in_halves_is_an_alias() -> None:
     assert ran.story(A) == ["guest-nc map normal-nc exec", "guest-nc read 0x40200000 8"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="reported: where tables go, a TLB invalidation of any address ends their aliases"
-)
 def test_the_tlb_invalidation_of_another_page_does_not_end_the_aliases_of_an_unlinked_table() -> None:
     program = code(mmu_on(), touch(A), set_entry(1, 0, at=RAM + LEVEL2), tlbi(RAM), mov(2, A))
     ran = run(code(program, maintain("dc civac", 2), flush_all(), a64.off()), tables(PAGES))

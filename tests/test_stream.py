@@ -501,9 +501,7 @@ def test_distinct_pages_are_told_once_too(pages: int) -> None:
 @pytest.mark.parametrize(
     "stream",
     [
-        pytest.param(
-            False, marks=pytest.mark.xfail(strict=True, reason="reported: told of again as it is made dense")
-        ),
+        False,
         True,
     ],
 )

@@ -36,6 +36,7 @@ _HCR_EL2_RW = 1 << 31
 _ESR_HVC = 0x16 << 26 | 1 << 25
 _SAME_LEVEL, _LOWER_LEVEL = 0x200, 0x400
 _EL2H_MASKED = 0x3C9
+_EVERYWHERE = (1 << 64) - 1
 _FLAGS = 0xF0000000
 _UART_SIZE = 0x1000
 _UART_DATA, _UART_FLAGS = 0x000, 0x018
@@ -220,6 +221,7 @@ class Machine:
             # What the old root maps can be used until a TLB invalidation.
             self.code.add_root(upper="ttbr1" in changed)
             self.state["rescan"] = 1
+            self.state["rescan_low"], self.state["rescan_high"] = 0, _EVERYWHERE
         self.state["virtual"] = on
         self.code.switch(sctlr, before)
         self.state["sweep"] = 0

@@ -92,6 +92,8 @@ STATE_DTYPE = np.dtype(
         ("pending", "u8"),
         ("pending_count", "u8"),
         ("rescan", "u8"),
+        ("rescan_low", "u8"),
+        ("rescan_high", "u8"),
         ("introduced", "u8"),
         ("sweep", "u8"),
         ("overflow", "u8"),

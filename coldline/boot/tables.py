@@ -14,7 +14,7 @@ import numpy as np
 
 from coldline.arm import vmsa
 from coldline.arm.fields import Sctlr
-from coldline.boot.emit import emit_change, page_address, page_index, read_descriptor, switch
+from coldline.boot.emit import NOWHERE, emit_change, page_address, page_index, read_descriptor, switch
 from coldline.boot.native import compiled, int64, load8, load16, load64, store8, store16, store64, uint64
 from coldline.boot.state import KINDS, PENDING, STACK
 from coldline.trace.events import Op
@@ -27,7 +27,6 @@ _MMU_ON, _MMU_OFF = int(Op.MMU_ON), int(Op.MMU_OFF)
 _ICACHE_ON, _ICACHE_OFF = int(Op.ICACHE_ON), int(Op.ICACHE_OFF)
 _DCACHE_ON, _DCACHE_OFF = int(Op.DCACHE_ON), int(Op.DCACHE_OFF)
 _WRITE_BACK = vmsa.NORMAL_WB
-NOWHERE = 0xFFFFFFFFFFFFFFFF
 
 
 @compiled
@@ -77,10 +76,19 @@ def _granule_of(s: Any, upper: bool) -> int:
 
 
 @compiled
+def rescan_later(s: Any, lowest: Any, highest: Any) -> None:
+    """Count anew at the next TLB invalidation of an address from `lowest` to `highest`."""
+    if not s.rescan:
+        s.rescan_low, s.rescan_high = lowest, highest
+    s.rescan = uint64(1)
+    s.rescan_low, s.rescan_high = min(s.rescan_low, lowest), max(s.rescan_high, highest)
+
+
+@compiled
 def _push(s: Any, depth: int, table: int, level: int, never: int, entries: int, lowest: int) -> int:
     """Note a table to register; where there is no room, all is looked at again at the next occasion."""
     if depth == STACK:
-        s.rescan = uint64(1)
+        rescan_later(s, uint64(0), uint64(NOWHERE))
         return depth
     at = s.stack + uint64(40 * depth)
     store64(at + uint64(32), uint64(lowest))
@@ -188,11 +196,32 @@ def _before(s: Any, page: int, memory_type: int) -> int:
 
 
 @compiled
+def _write_in_part(s: Any, address: int, size: int, value: int, page: int) -> None:
+    """A store of less than a descriptor, or of parts of two: what each of them becomes."""
+    base = address & ~7
+    shift = 8 * (address - base)
+    ones = uint64(NOWHERE) >> uint64(64 - 8 * size)
+    low = uint64(read_descriptor(s, base)) & ~(ones << uint64(shift)) | (uint64(value) & ones) << uint64(
+        shift
+    )
+    _write_descriptor(s, base, int64(low), page)
+    if shift + 8 * size > 64:
+        over = uint64(64 - shift)
+        high = uint64(read_descriptor(s, base + 8)) & ~(ones >> over) | (uint64(value) & ones) >> over
+        _write_descriptor(s, base + 8, int64(high), page)
+
+
+@compiled
 def table_write(s: Any, address: int, size: int, value: int, page: int) -> None:
     """The guest is about to store into a live table."""
     if size != 8 or address & 7:
-        s.rescan = uint64(1)
-        return
+        _write_in_part(s, address, size, value, page)
+    else:
+        _write_descriptor(s, address, value, page)
+
+
+@compiled
+def _write_descriptor(s: Any, address: int, value: int, page: int) -> None:
     mark = int64(load8(s.levels + uint64(page)))
     level, granule = (mark & 7) - 1, mark >> 3
     never = int64(load8(s.never + uint64(page)))
@@ -211,7 +240,8 @@ def table_write(s: Any, address: int, size: int, value: int, page: int) -> None:
             store64(at + uint64(24), uint64(virtual))
             s.pending_count += uint64(1)
         else:
-            s.rescan = uint64(1)
+            first = uint64(virtual) >> uint64(shift) << uint64(shift)
+            rescan_later(s, first, first + ((uint64(1) << uint64(shift)) - uint64(1)))
     if vmsa.is_valid(value):
         if vmsa.is_table(value, level):
             below = never | vmsa.table_never(value)
@@ -240,7 +270,7 @@ def tlb_invalidated(s: Any, everything: bool, address: int) -> bool:
 
     True where more than a page is gone.
     """
-    if s.rescan:
+    if s.rescan and (everything or s.rescan_low <= uint64(address) <= s.rescan_high):
         rescan(s)
         return True
     blocks = False

@@ -17,7 +17,8 @@ def run_check(options: argparse.Namespace) -> int:
     status = 0
     for path in options.files:
         try:
-            found = check_file(path, most=options.max_hazards, stories=options.stories)
+            stories = 0 if options.quiet and not options.json else options.stories
+            found = check_file(path, most=options.max_hazards, stories=stories)
         except TraceError as error:
             status = 2
             if options.json:

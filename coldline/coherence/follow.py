@@ -61,7 +61,6 @@ class Follower:
         self.findings: list[Finding] = []
         self.hazards = 0
         self.events = 0
-        self._told: dict[tuple[bool, int], list[tuple[int, int]]] = {}
         self.fast: object = None  # what `stream` keeps from batch to batch
 
     def event(self, event: Event, where: int = 0) -> None:
@@ -225,7 +224,8 @@ class Follower:
         """The pages of a range, none of them dense, whose hazards are to be findings: see `_is_new`."""
         if not self.distinct:
             return [(first, end)]
-        told = self._told.setdefault((op is Op.FETCH, target >> BAD_SHIFT), [])
+        bits = target >> BAD_SHIFT << (FETCH_BITS if op is Op.FETCH else 0)
+        told = self.memory.told.setdefault(bits, [])
         new = [(first, end)]
         for told_first, told_end in told:
             new = [

@@ -57,6 +57,8 @@ class Memory:
         The shapes of the lines of each dense page; the pages of a chunk are rows one after another.
     reported : ndarray of uint8, shape (rows, lines_per_page)
         What has been found wrong with each line before, for those who want each hazard once.
+    told : dict of int to list of (first, end)
+        The same for pages that were not dense: by what was found wrong, ranges of pages.
     classes : ndarray of int32, shape (rows,)
         The class of each dense page.
     page_of : ndarray of int64, shape (rows,)
@@ -75,6 +77,7 @@ class Memory:
         self.page_of: NDArray[np.int64] = np.empty(rows, np.int64)
         self.rows = 0
         self.index: NDArray[np.uint64] = np.full((_CHUNKS_START * 4, 2), NO_CHUNK, np.uint64)
+        self.told: dict[int, list[tuple[int, int]]] = {}
         self._starts = [0]
         self._values = [(NOBODY, cold)]
 
@@ -164,6 +167,11 @@ class Memory:
         for known in self.ranges(first, first + CHUNK):
             self.lines[row + known.first - first : row + known.end - first] = known.shape
             self.classes[row + known.first - first : row + known.end - first] = known.page_class
+        for bits, ranges in self.told.items():
+            for told_first, told_end in ranges:
+                low, high = max(told_first - first, 0), min(told_end - first, CHUNK)
+                if low < high:
+                    self.reported[row + low : row + high] |= np.uint8(bits)
         self.index[self._probe(chunk)] = chunk, row
         self.rows += CHUNK
         return row

@@ -7,7 +7,8 @@ their own.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from coldline.coherence import rules
@@ -84,7 +85,7 @@ def shortest(
             if bad:
                 layers[-1] = ready
                 last = min(bad, key=lambda m: ready[m].cost)
-                told.append(happening)
+                told.append(replace(happening, numbers=[entry.number], wheres=[entry.where]))
                 return _tell(layers, told, last)
         reached: dict[Microstate, _Way] = {}
         for before, way in ready.items():
@@ -119,13 +120,18 @@ def _settle(start: dict[Microstate, _Way], setting: Setting, profile: Profile) -
             before = queue.popleft()
             if ways[before].cost != cost:
                 continue
-            for name, step in STEPS.items():
-                for after in step(before, setting, profile):
-                    if after not in ways or cost + 1 < ways[after].cost:
-                        ways[after] = _Way(cost + 1, before, name)
-                        queue.append(after)
+            for name, after in _steps(before, setting, profile):
+                if after not in ways or cost + 1 < ways[after].cost:
+                    ways[after] = _Way(cost + 1, before, name)
+                    queue.append(after)
         cost += 1
     return ways
+
+
+@cache  # microstates, settings and profiles are few
+def _steps(m: Microstate, setting: Setting, profile: Profile) -> tuple[tuple[str, Microstate], ...]:
+    """What caches may do on their own in a microstate."""
+    return tuple((name, after) for name, step in STEPS.items() for after in step(m, setting, profile))
 
 
 def _is_bad(m: Microstate, letter: Letter | None, entry: HazardEntry, profile: Profile) -> bool:
