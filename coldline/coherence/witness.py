@@ -7,7 +7,7 @@ their own.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,7 @@ def shortest(
             if bad:
                 layers[-1] = ready
                 last = min(bad, key=lambda m: ready[m].cost)
-                told.append(replace(happening, numbers=[entry.number], wheres=[entry.where]))
+                told.append(happening)
                 return _tell(layers, told, last)
         reached: dict[Microstate, _Way] = {}
         for before, way in ready.items():
