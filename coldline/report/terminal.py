@@ -4,6 +4,8 @@
 Most runs end well and have a line or two to say; what draws tables is imported where there is one to draw.
 """
 
+import io
+import shutil
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -93,7 +95,9 @@ def _print_story(hazard: Hazard) -> None:
     from rich.text import Text
 
     terminal = sys.stdout.isatty()
-    console = Console(highlight=False, width=None if terminal else 120)
+    drawn = io.StringIO()  # rich itself would end the process where nobody reads standard output
+    width = shutil.get_terminal_size().columns if terminal else 120
+    console = Console(file=drawn, highlight=False, force_terminal=terminal, width=width)
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("", justify="right")
     table.add_column("", style="dim")
@@ -106,9 +110,8 @@ def _print_story(hazard: Hazard) -> None:
         if number == last:
             what.append("  <- lost" if hazard.entry.kind == "lost-write" else "  <- old", "bold red")
         table.add_row(str(number), _where(step), what, *_copies(step.state))
-    with console.capture() as drawn:
-        console.print(table)
-    print(drawn.get(), end="")  # by our own hand: rich ends the process where nobody reads
+    console.print(table)
+    print(drawn.getvalue(), end="")
 
 
 def _copies(state: Microstate) -> tuple[str, str, str, str]:
