@@ -17,16 +17,8 @@ from coldline.arm.fields import Sctlr
 from coldline.boot.emit import NOWHERE, emit_change, page_address, page_index, read_descriptor, switch
 from coldline.boot.native import compiled, int64, load8, load16, load64, store8, store16, store64, uint64
 from coldline.boot.state import KINDS, PENDING, STACK
-from coldline.trace.events import Op
 
 _M = Sctlr.M.mask
-_C = Sctlr.C.mask
-_I = Sctlr.I.mask
-_MAP, _UNMAP = int(Op.MAP), int(Op.UNMAP)
-_MMU_ON, _MMU_OFF = int(Op.MMU_ON), int(Op.MMU_OFF)
-_ICACHE_ON, _ICACHE_OFF = int(Op.ICACHE_ON), int(Op.ICACHE_OFF)
-_DCACHE_ON, _DCACHE_OFF = int(Op.DCACHE_ON), int(Op.DCACHE_OFF)
-_WRITE_BACK = vmsa.NORMAL_WB
 
 
 @compiled
