@@ -13,7 +13,6 @@ from unicorn import arm64_const
 from unicorn import unicorn_const as const
 
 from coldline.arm import fields
-from coldline.arm.fields import Sctlr
 from coldline.arm.maintenance import TLBI_CRN
 from coldline.boot import native
 from coldline.boot.emit import NOWHERE, agent_of, emit, page_index, settle, switch
@@ -26,7 +25,6 @@ from coldline.boot.state import (
     STATE_DTYPE,
     SWITCH,
     TAG_SHIFT,
-    TLB_ENTRIES,
     WATCHED,
 )
 from coldline.boot.tables import change_level, register_root, rescan, table_write, tlb_invalidated
@@ -41,17 +39,11 @@ from coldline.boot.translate import (
 from coldline.trace.events import Op
 
 _STATE = types.CPointer(from_dtype(STATE_DTYPE))
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_HASH_SHIFT = np.uint64(32)
-_TLB_MASK = np.uint64(TLB_ENTRIES - 1)
-_FORGOTTEN = np.uint64(NOWHERE)
 _PAGE_NUMBERS = np.uint64((1 << 52) - 1)
 _TLBI_OUTER_OR_LOCAL = (3, 7)
-_M = Sctlr.M.mask
-_C = Sctlr.C.mask
 _ALL_PERMISSIONS = 7
 _LINE = 64
-_READ, _WRITE, _FETCH, _WALK = int(Op.READ), int(Op.WRITE), int(Op.FETCH), int(Op.WALK)
+_READ, _WRITE, _FETCH = int(Op.READ), int(Op.WRITE), int(Op.FETCH)
 _ZVA = int(Op.DC_ZVA)
 _IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_IALLUIS)
 _SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))

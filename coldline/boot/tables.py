@@ -63,11 +63,6 @@ def _leaf_kind(s: Any, descriptor: int, never: int) -> int:
 
 
 @compiled
-def _granule_of(s: Any, upper: bool) -> int:
-    return vmsa.granule_bits(int64(s.tcr[s.el]), upper)
-
-
-@compiled
 def rescan_later(s: Any, lowest: Any, highest: Any) -> None:
     """Count anew at the next TLB invalidation of an address from `lowest` to `highest`."""
     if not s.rescan:
