@@ -47,6 +47,12 @@ def load(module: str, sources: Sequence[str]) -> dict[str, int]:
     return _compile(module, path, sources)
 
 
+def is_kept(module: str, sources: Sequence[str]) -> bool:
+    """Whether `load` finds the machine code of a module: it need not be compiled."""
+    folder = cache.folder()
+    return folder is not None and (folder / _name(module, sources)).is_dir()
+
+
 def _compile(module: str, path: Path | None, sources: Sequence[str]) -> dict[str, int]:
     if sys.stderr.isatty():
         print("coldline: compiling its inner loops, once", file=sys.stderr)

@@ -17,10 +17,10 @@ from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 from coldline.arm import MemoryType
 from coldline.coherence import Checker, Profile
-from coldline.coherence.checker import STREAM_FROM
+from coldline.coherence.follow import COMPILE_FROM, LOAD_FROM
 from coldline.coherence.findings import entries
 from coldline.coherence.memory import NOT_DENSE, PAGES
-from coldline.coherence.stream import feed_stream
+from coldline.coherence.machine import Machine
 from coldline.errors import TraceError
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.trace.columns import Batch
@@ -62,10 +62,17 @@ def by_events(profile: Profile, numbered: Numbered, *, distinct: bool = False) -
     return checker
 
 
+def machine_of(checker: Checker) -> Machine:
+    """The compiled loops, however little there is to do."""
+    machine = checker.machine(COMPILE_FROM)
+    assert machine is not None
+    return machine
+
+
 def by_stream(profile: Profile, parts: Iterable[Numbered], *, distinct: bool = False) -> Checker:
     checker = Checker(profile, distinct=distinct)
     for part in parts:
-        feed_stream(checker, batch_of(part))
+        machine_of(checker).feed(batch_of(part))
     return checker
 
 
@@ -92,13 +99,15 @@ def states_of(checker: Checker, pages: Sequence[int]) -> dict[int, Any]:
     for page in pages:
         row = memory.row(page)
         (sparse,) = memory.ranges(page, page + 1)
-        per_page = memory.lines.shape[1]
-        numbers = [sparse.shape] * per_page if row == NOT_DENSE else memory.lines[row].tolist()
+        per_page = memory.lines_per_page
+        whole = {sparse.state: (1 << checker.profile.line) - 1}
+        dense = row != NOT_DENSE
+        lines = [checker.lines.parts(row, index) if dense else whole for index in range(per_page)]
         page_class = memory.page_class(page)
         known[page] = (
             {checker.pages.agents[number].name: alias for number, alias in checker.pages.classes[page_class]},
             checker.pages.settings[page_class],
-            [checker.lines.shapes[number] for number in numbers],
+            lines,
         )
     return known
 
@@ -145,7 +154,7 @@ def test_the_two_ways_take_turns(text: str, cut: int, stream_first: bool) -> Non
     mixed = Checker(profile)
     for part, streams in ((numbered[:cut], stream_first), (numbered[cut:], not stream_first)):
         if streams:
-            feed_stream(mixed, batch_of(part))
+            machine_of(mixed).feed(batch_of(part))
         else:
             for where, event in part:
                 mixed.event(event, where)
@@ -226,22 +235,24 @@ def test_any_trace_over_and_over(text: str, line: int) -> None:
     assert_same(by_stream(profile, [numbered]), by_events(profile, numbered), numbered)
 
 
-@pytest.mark.parametrize("count", [STREAM_FROM - 1, STREAM_FROM])
+@pytest.mark.parametrize("count", [LOAD_FROM - 1, LOAD_FROM])
 def test_a_long_batch_takes_the_fast_path_and_a_short_one_does_not(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    machine_of(Checker())  # compiled from now on, if it was not before
     streamed = []
+    feed = Machine.feed
 
-    def spy(checker: Checker, batch: Batch) -> None:
+    def spy(machine: Machine, batch: Batch) -> None:
         streamed.append(len(batch))
-        feed_stream(checker, batch)
+        feed(machine, batch)
 
-    monkeypatch.setattr("coldline.coherence.stream.feed_stream", spy)
+    monkeypatch.setattr(Machine, "feed", spy)
     text = "w map 0x1000 0x1000 normal-wb\nn map 0x1000 0x1000 normal-nc\n"
     _, numbered = read(text + "n write 0x1000 8\nw read 0x1000 8\nw write 0x1000 64\n" * (count // 3 + 1))
     fed = Checker()
     fed.feed(batch_of(numbered[:count]))
-    assert streamed == ([count] if count >= STREAM_FROM else [])
+    assert streamed == ([count] if count >= LOAD_FROM else [])
     assert_same(fed, by_events(Profile(), numbered[:count]), numbered[:count])
     assert fed.hazards > 1000
 
@@ -422,7 +433,7 @@ def test_more_hazards_than_are_noted_at_a_time() -> None:
 
 def test_no_events_are_no_news() -> None:
     checker = Checker()
-    feed_stream(checker, Batch.of([]))
+    machine_of(checker).feed(Batch.of([]))
     assert (checker.events, checker.findings) == (0, [])
 
 

@@ -55,7 +55,7 @@ def run_boot(options: argparse.Namespace) -> int:
 
             outcome = trial.run(both, console=progress.console, progress=progress.update)
 
-        checker = check(first, trial.profile, distinct=True, at_length=True)
+        checker = check(first, trial.profile, distinct=True)
     swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
     most = options.hazards if options.hazards is not None else _MOST_IN_JSON if options.json else _MOST
     found = report(checker, _again(trial), most=0 if options.quiet else most, stories=most)

@@ -2,6 +2,7 @@
 """The check: takes events in any number, and says what they may have done to memory."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,8 +12,11 @@ from coldline.coherence.rules import Letter, Setting
 from coldline.trace import PAGE_SIZE
 from coldline.trace.columns import Batch
 
-STREAM_FROM = 20_000
-"""Events in a batch from which loading machine code pays."""
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_LIVE = Letter.of_setting(Setting(data=True, fetch=False))
 
 
 class Checker(Follower):
@@ -26,10 +30,9 @@ class Checker(Follower):
         TraceError
             If an event cannot be: ``where`` is its line in a text, or its number.
         """
-        if len(batch) >= STREAM_FROM:
-            from coldline.coherence.stream import feed_stream
-
-            feed_stream(self, batch)
+        machine = self.machine(len(batch))
+        if machine is not None:
+            machine.feed(batch)
         else:
             for index in range(len(batch)):
                 self.event(batch.event(index), int(batch.rows["where"][index]))
@@ -55,27 +58,26 @@ class Checker(Follower):
         rows = self.memory.dense_rows(first, end)
         rows = rows[np.argsort(self.memory.page_of[rows])]
         covered = self.memory.page_of[rows].tolist()
-        shapes = self.memory.lines[rows]
-        present = np.flatnonzero(np.bincount(shapes.ravel(), minlength=1)).tolist() if shapes.size else []
-        wrong = {shape: bad for shape in present if (bad := self._would_read(shape))}
-        is_wrong = np.zeros(len(self.lines.shapes), bool)
-        is_wrong[list(wrong)] = True
-        found = []
-        mask = is_wrong[shapes]
-        for row, index in np.argwhere(mask).tolist():
-            base = covered[row] * PAGE_SIZE + index * self.profile.line
-            found.append((base, 1, wrong[int(shapes[row, index])]))
+        found = list(self._would_read_rows(rows))
         for known in self.memory.ranges(first, end):
-            badness = self._would_read(known.shape)
+            badness = self.lines.wrong(self.lines.step(known.state, _LIVE), Letter.READ_WB)
             if badness:
                 for gap_first, gap_end in gaps(covered, known.first, known.end):
-                    lines = (gap_end - gap_first) * shapes.shape[1]
+                    lines = (gap_end - gap_first) * self.memory.lines_per_page
                     found.append((gap_first * PAGE_SIZE, lines, badness))
         yield from _join(sorted(found), self.profile.line)
 
-    def _would_read(self, shape: int) -> tuple[Badness, ...]:
-        live = self.lines.step(shape, Letter.of_setting(Setting(data=True, fetch=False)))
-        return self.lines.badness(live, Letter.READ_WB)
+    def _would_read_rows(
+        self, rows: "NDArray[np.intp]"
+    ) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
+        machine = self.machine(rows.size * self.memory.lines_per_page)
+        if machine is not None:
+            yield from machine.would_read(rows, _LIVE, Letter.READ_WB)
+            return
+        for row in rows.tolist():
+            base = int(self.memory.page_of[row]) * PAGE_SIZE
+            for index, bad in self.lines.would_read(row, _LIVE, Letter.READ_WB):
+                yield base + index * self.profile.line, 1, bad
 
 
 def _join(

@@ -9,15 +9,24 @@ import numpy as np
 
 from coldline.coherence.automaton import automaton
 from coldline.coherence.findings import Finding
-from coldline.coherence.lines import BAD, BAD_SHIFT, Lines
-from coldline.coherence.memory import Memory, Range
+from coldline.coherence.lines import Badness, Lines
+from coldline.coherence.memory import Range
 from coldline.coherence.pages import Alias, Pages, Refusal, maintenance_letter, walk_letter
-from coldline.coherence.rules import Letter, Profile
+from coldline.coherence.rules import SOURCES, Letter, Profile
+from coldline.coherence.transitions import Transitions
 from coldline.errors import TraceError
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK, Event, Op
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from coldline.coherence.machine import Machine
+
+LOAD_FROM = 20_000
+"""Events or lines from which loading machine code pays."""
+
+COMPILE_FROM = 1_000_000
+"""Events or lines from which compiling it pays, where that has not been done."""
 
 FETCH_BITS = 2
 """In `Memory.reported`, how far a fetch's hazards lie above a read's."""
@@ -54,14 +63,29 @@ class Follower:
 
     def __init__(self, profile: Profile | None = None, *, distinct: bool = False) -> None:
         self.profile = profile or Profile()
-        self.lines = Lines(automaton(self.profile), self.profile.line)
+        self.lines = Lines(Transitions(automaton(self.profile)), self.profile.line)
+        self.memory = self.lines.memory
         self.pages = Pages()
-        self.memory = Memory(PAGE_SIZE // self.profile.line, self.lines.cold)
         self.distinct = distinct
         self.findings: list[Finding] = []
         self.hazards = 0
         self.events = 0
-        self.fast: object = None  # what `stream` keeps from batch to batch
+        self._machine: Machine | None = None
+
+    def machine(self, work: int) -> "Machine | None":
+        """The compiled loops, if they are loaded or `work` events or lines are worth loading them for."""
+        if self._machine is None and work >= LOAD_FROM:
+            from coldline.coherence.machine import Machine, is_compiled
+
+            if work >= COMPILE_FROM or is_compiled():
+                self._machine = Machine(self)
+        return self._machine
+
+    def join_equals(self) -> None:
+        """Let lines whose bytes differ in the same way share a record: there are many of them."""
+        machine = self.machine(COMPILE_FROM)
+        assert machine is not None
+        machine.join_equals()
 
     def event(self, event: Event, where: int = 0) -> None:
         """Take one event.
@@ -170,21 +194,21 @@ class Follower:
 
     def _touch_page(self, event: Event, where: int, letter: Letter, row: int, piece: Piece) -> None:
         size = self.profile.line
-        lines = self.memory.lines[row]
         for index in range(piece.start // size, (piece.end - 1) // size + 1):
             base = index * size
             start, end = max(piece.start - base, 0), min(piece.end - base, size)
-            shape = int(lines[index])
-            target = self.lines.step(shape, letter, start, end)
-            if target & BAD and self._is_new(row, index, event.op, target):
-                self.found(event, where, piece.page * PAGE_SIZE + base, 1, shape, letter, start, end)
-            lines[index] = target & ~BAD
+            bad = self.lines.touch(row, index, letter, start, end)
+            if bad and self._is_new(row, index, event.op, bad):
+                self.found(event, where, piece.page * PAGE_SIZE + base, 1, bad)
+        if self.lines.mixtures.crowded:
+            self.join_equals()
 
     def _touch_pages(self, event: Event, where: int, letter: Letter | None, agent: int, piece: Piece) -> None:
-        """Whole pages: by range where lines agree, by array where they do not."""
+        """Whole pages: by range where lines agree, by row where they do not."""
         first, stop = piece.page, piece.page + piece.pages
         rows = self.memory.dense_rows(first, stop)
-        covered = sorted(self.memory.page_of[rows].tolist())
+        rows = rows[np.argsort(self.memory.page_of[rows])]
+        covered = self.memory.page_of[rows].tolist()
         changed = []
         for known in self.memory.ranges(first, stop):
             now = letter
@@ -194,14 +218,14 @@ class Follower:
                     changed.append(known)
                     continue
                 now = decided
-            target = self.lines.step(known.shape, now)
-            if target & BAD:
+            bad = self.lines.wrong(known.state, now)
+            if bad:
                 for gap_first, gap_end in gaps(covered, known.first, known.end):
-                    self.hazards += (gap_end - gap_first) * self.memory.lines.shape[1]
-                    for new_first, new_end in self._new_pages(gap_first, gap_end, event.op, target):
-                        count = (new_end - new_first) * self.memory.lines.shape[1]
-                        self.found(event, where, new_first * PAGE_SIZE, count, known.shape, now)
-            changed.append(known._replace(shape=target & ~BAD))
+                    self.hazards += (gap_end - gap_first) * self.memory.lines_per_page
+                    for new_first, new_end in self._new_pages(gap_first, gap_end, event.op, bad):
+                        count = (new_end - new_first) * self.memory.lines_per_page
+                        self.found(event, where, new_first * PAGE_SIZE, count, bad)
+            changed.append(known._replace(state=self.lines.step(known.state, now)))
         self.memory.set_ranges(changed)
         if not rows.size:
             return
@@ -211,21 +235,26 @@ class Follower:
             self._touch_rows(event, where, now, rows[classes == page_class])
 
     def _touch_rows(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
-        before = self.memory.lines[rows]
-        after = self.lines.steps(before, letter)
-        bad = np.argwhere(after & BAD)
-        for row, index in bad.tolist():
-            if self._is_new(int(rows[row]), index, event.op, int(after[row, index])):
-                base = int(self.memory.page_of[rows[row]]) * PAGE_SIZE + index * self.profile.line
-                self.found(event, where, base, 1, int(before[row, index]), letter)
-        self.memory.lines[rows] = after & ~BAD
+        if letter not in SOURCES:
+            self.lines.put_off(rows, letter)
+            return
+        machine = self.machine(rows.size * self.memory.lines_per_page)
+        if machine is not None:
+            machine.read(event, where, letter, rows)
+            return
+        for row in rows.tolist():
+            for index, bad in self.lines.read(row, letter):
+                if self._is_new(row, index, event.op, bad):
+                    base = int(self.memory.page_of[row]) * PAGE_SIZE + index * self.profile.line
+                    self.found(event, where, base, 1, bad)
 
-    def _new_pages(self, first: int, end: int, op: Op, target: int) -> list[tuple[int, int]]:
+    def _new_pages(
+        self, first: int, end: int, op: Op, bad: tuple[Badness, ...]
+    ) -> list[tuple[int, int]]:
         """The pages of a range, none of them dense, whose hazards are to be findings: see `_is_new`."""
         if not self.distinct:
             return [(first, end)]
-        bits = target >> BAD_SHIFT << (FETCH_BITS if op is Op.FETCH else 0)
-        told = self.memory.told.setdefault(bits, [])
+        told = self.memory.told.setdefault(_bits(bad, op), [])
         new = [(first, end)]
         for told_first, told_end in told:
             new = [
@@ -237,10 +266,10 @@ class Follower:
         told += new
         return new
 
-    def _is_new(self, row: int, index: int, op: Op, target: int) -> bool:
+    def _is_new(self, row: int, index: int, op: Op, bad: tuple[Badness, ...]) -> bool:
         """Count a hazard of a dense page's line; whether it is to be a finding."""
         self.hazards += 1
-        bits = target >> BAD_SHIFT << (FETCH_BITS if op is Op.FETCH else 0)
+        bits = _bits(bad, op)
         known = int(self.memory.reported[row, index])
         self.memory.reported[row, index] = known | bits
         return not self.distinct or bool(bits & ~known)
@@ -250,17 +279,13 @@ class Follower:
         event: Event,
         where: int,
         address: int,
-        count: int,
-        shape: int,
-        letter: Letter,
-        start: int = 0,
-        end: int | None = None,
+        lines: int,
+        badness: tuple[Badness, ...],
         number: int | None = None,
     ) -> None:
-        """Note what `letter` may find wrong in `count` lines of `shape` at `address`."""
-        badness = self.lines.badness(shape, letter, start, end)
+        """Note that `event` may find that wrong in each of `lines` lines from `address` on."""
         number = self.events if number is None else number
-        self.findings.append(Finding(number, where, event, address, count, badness))
+        self.findings.append(Finding(number, where, event, address, lines, badness))
 
     # What changes aliases -----------------------------------------------------------------------------------
 
@@ -313,7 +338,7 @@ class Follower:
             sparse = _first_missing(covered, known.first, known.end)
             if sparse is not None:
                 new = changed(known.page_class, sparse)
-                ranges.append(known._replace(page_class=new, shape=self._resettle(known, new)))
+                ranges.append(known._replace(page_class=new, state=self._resettle(known, new)))
             else:
                 ranges.append(known)
         self.memory.set_ranges(ranges)
@@ -324,14 +349,13 @@ class Follower:
         """Dense pages of class `old` are of class `new` from now on."""
         self.memory.classes[rows] = new
         if self.pages.settings[old] != self.pages.settings[new]:
-            letter = Letter.of_setting(self.pages.settings[new])
-            self.memory.lines[rows] = self.lines.steps(self.memory.lines[rows], letter)
+            self.lines.put_off(rows, Letter.of_setting(self.pages.settings[new]))
 
     def _resettle(self, known: Range, new_class: int) -> int:
         setting = self.pages.settings[new_class]
         if self.pages.settings[known.page_class] == setting:
-            return known.shape
-        return self.lines.step(known.shape, Letter.of_setting(setting))
+            return known.state
+        return self.lines.step(known.state, Letter.of_setting(setting))
 
     def _switch(self, op: Op, agent: int) -> None:
         who = self.pages.agents[agent]
@@ -358,7 +382,7 @@ class Follower:
         ranges = [
             known._replace(
                 page_class=moved.get(known.page_class, known.page_class),
-                shape=self._resettle(known, moved.get(known.page_class, known.page_class)),
+                state=self._resettle(known, moved.get(known.page_class, known.page_class)),
             )
             for known in self.memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
         ]
@@ -373,7 +397,7 @@ class Follower:
             return
         self.memory.set_ranges(
             [
-                known._replace(shape=self.lines.step(known.shape, letters[known.page_class]))
+                known._replace(state=self.lines.step(known.state, letters[known.page_class]))
                 if known.page_class in letters
                 else known
                 for known in self.memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
@@ -383,7 +407,7 @@ class Follower:
         for page_class, letter in letters.items():
             rows = np.flatnonzero(classes == page_class)
             if rows.size:
-                self.memory.lines[rows] = self.lines.steps(self.memory.lines[rows], letter)
+                self.lines.put_off(rows, letter)
 
 
 AliasChange = Callable[[Alias, int], Alias]
@@ -414,6 +438,11 @@ def gaps(covered: Sequence[int], first: int, end: int) -> Iterator[tuple[int, in
         first = page + 1
     if first < end:
         yield first, end
+
+
+def _bits(bad: tuple[Badness, ...], op: Op) -> int:
+    """What was found wrong, as `Memory.reported` has it."""
+    return sum(each.hazard for each in bad) << (FETCH_BITS if op is Op.FETCH else 0)
 
 
 def _distinct(classes: "NDArray[np.int32]") -> list[int]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from coldline.coherence.checker import Checker
     from coldline.coherence.histories import Code
-    from coldline.coherence.learned import Learned
     from coldline.coherence.witness import WitnessStep
 
 Sink = Callable[[Batch, "NDArray[Any] | None"], None]
@@ -78,7 +77,7 @@ class Report:
         return not self.kinds
 
 
-def check(source: Source, profile: Profile, *, distinct: bool = False, at_length: bool = False) -> "Checker":
+def check(source: Source, profile: Profile, *, distinct: bool = False) -> "Checker":
     """Follow memory through all events of `source`: the first pass.
 
     Parameters
@@ -89,15 +88,13 @@ def check(source: Source, profile: Profile, *, distinct: bool = False, at_length
         The implementation's promises.
     distinct : bool
         See `coldline.coherence.follow.Follower`.
-    at_length : bool
-        Whether there are so many events that what other checks have learned is worth loading.
 
     Raises
     ------
     TraceError
         If an event cannot be.
     """
-    reader = _Reader(profile, distinct=distinct, at_length=at_length)
+    reader = _Reader(profile, distinct=distinct)
     with Relay(reader.open) as relay:
         source(relay.put)
     return reader.close()
@@ -106,28 +103,19 @@ def check(source: Source, profile: Profile, *, distinct: bool = False, at_length
 class _Reader:
     """A checker that is made where and when it is first needed, while the events' source is busy already."""
 
-    def __init__(self, profile: Profile, *, distinct: bool, at_length: bool) -> None:
+    def __init__(self, profile: Profile, *, distinct: bool) -> None:
         self._profile = profile
         self._distinct = distinct
-        self._at_length = at_length
         self._checker: Checker | None = None
-        self._learned: Learned | None = None
 
     def open(self) -> Callable[[Batch], None]:
         from coldline.coherence.checker import Checker
 
         self._checker = Checker(self._profile, distinct=self._distinct)
-        if self._at_length:
-            from coldline.coherence.learned import Learned
-
-            self._learned = Learned(self._profile)
-            self._learned.recall(self._checker.lines)
         return self._checker.feed
 
     def close(self) -> "Checker":
         assert self._checker is not None
-        if self._learned is not None:
-            self._learned.keep(self._checker.lines)
         return self._checker
 
 
