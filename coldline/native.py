@@ -10,6 +10,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 
@@ -49,6 +50,22 @@ def _count(name: str) -> Any:
         return types.uint64(types.uint64), code
 
     return count
+
+
+@intrinsic
+def prefetch(context: Any, address: Any) -> Any:
+    """Ask for the memory at an address, and wait for nothing."""
+
+    def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [pointer, word, word, word]), "llvm.prefetch.p0"
+        )
+        to_read, often, data = (ir.Constant(word, value) for value in (0, 3, 1))
+        builder.call(function, [builder.inttoptr(arguments[0], pointer), to_read, often, data])
+        return ctx.get_dummy_value()
+
+    return types.void(types.uintp), code
 
 
 load8, load16, load32, load64 = (_load(bits) for bits in (8, 16, 32, 64))

@@ -49,23 +49,19 @@ class Lines:
         self.transitions = transitions
         self.size = line
         self.memory = Memory(PAGE_SIZE // line, transitions.start)
-        self.mixtures = Mixtures(transitions, line)
-        self._values = self.memory.values.reshape(-1)
+        self.mixtures = Mixtures(transitions, self.memory, line)
         self._all = (1 << line) - 1
 
     def parts(self, row: int, index: int) -> Parts:
         """The parts of a line of a dense page, nothing put off."""
-        at = row * self.memory.lines_per_page + index
-        parts = self.mixtures.parts(int(self._values[at]), at)
+        parts = self.mixtures.parts(row, index)
         word = self.transitions.words[self.memory.put_off[row]]
         return merged((int(word[state]), mask) for state, mask in parts.items())
 
     def touch(self, row: int, index: int, letter: Letter, start: int, end: int) -> tuple[Badness, ...]:
         """Let `letter` befall bytes `start` to `end` of a line of a dense page; what it may find wrong."""
         self.settle(row)
-        at = row * self.memory.lines_per_page + index
-        value = int(self._values[at])
-        parts = self.mixtures.parts(value, at)
+        parts = self.mixtures.parts(row, index)
         inside = (1 << end) - (1 << start)
         bad = self._badness(parts, letter, inside)
         step, other = self.transitions.step[letter], self.transitions.step[self.transitions.other[letter]]
@@ -75,7 +71,7 @@ class Lines:
             for pair in ((int(step[state]), mask & inside), (int(other[state]), mask & ~inside))
         )
         if after != parts:
-            self.mixtures.put(self._values, at, after)
+            self.mixtures.put(row, index, after)
         return bad
 
     def step(self, state: int, letter: Letter) -> int:
@@ -112,9 +108,8 @@ class Lines:
         word = self.transitions.words[self.memory.put_off[row]]
         values = self.memory.values[row]
         uniform = values < self.transitions.states
-        first = row * self.memory.lines_per_page
         for index in np.flatnonzero(~uniform).tolist():
-            self.mixtures.put(self._values, first + index, self.parts(row, index))
+            self.mixtures.put(row, index, self.parts(row, index))
         values[uniform] = word[values[uniform]]
         self.memory.put_off[row] = NOTHING_PUT_OFF
 

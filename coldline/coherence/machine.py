@@ -144,16 +144,16 @@ class Machine:
             If there are too many that do not.
         """
         self._update()
-        memory, lines = self._checker.memory, self._checker.lines
-        lines.mixtures.sweep(memory.values[: memory.rows])
+        mixed = self._checker.lines.mixtures
+        mixed.sweep()
         self._memo[:] = 0
         self._loops["join"](self._address)
-        lines.mixtures.make_room()
+        mixed.make_room()
 
     def _sweep(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> "Iterator[np.void]":
         f = self._frame[0]
         wanted = rows.astype(np.uint64)
-        f["code"], f["done"], f["at"] = 0, 0, 0
+        f["row_at"], f["done"], f["at"] = 0, 0, 0
         while True:
             self._update()
             self._loops["sweep"](self._address, wanted.ctypes.data, len(wanted), int(letter), is_fetch)
@@ -169,7 +169,7 @@ class Machine:
         if status == frame.CROWDED:
             self.join_equals()
         elif status == frame.GROW:
-            self._checker.memory.grow_index()
+            self._checker.memory.grow()
 
     def _take_found(self) -> "NDArray[np.void]":
         f = self._frame[0]
@@ -179,7 +179,8 @@ class Machine:
         return found
 
     def _take_back(self) -> None:
-        self._checker.memory.rows = int(self._frame["used_rows"][0])
+        memory, f = self._checker.memory, self._frame[0]
+        memory.rows, memory.leaves_used = int(f["used_rows"]), int(f["leaves_used"])
 
     def _set_fixed(self) -> None:
         lines = self._checker.lines
@@ -192,12 +193,13 @@ class Machine:
             words=table.words,
             then=table.then,
             values=memory.values,
-            put_off=memory.put_off,
+            pages=memory.pages,
             reported=memory.reported,
-            classes=memory.classes,
+            leaves=memory.leaves,
             page_of=memory.page_of,
             nodes=mixed.nodes,
-            own=mixed.own,
+            owned=mixed.owned,
+            rows_of=mixed.rows_of,
             pool=mixed.pool,
             shared_index=mixed.shared_index,
             scratch_states=np.zeros(table.states, np.uint16),
@@ -224,13 +226,15 @@ class Machine:
             walks=letters.walks,
             moves=letters.moves,
             settings=letters.settings,
-            index=memory.index,
+            directory=memory.directory,
             range_starts=starts,
             range_values=values,
         )
         f = self._frame[0]
         f["agents"] = letters.accesses.shape[1]
-        f["index_mask"] = len(memory.index) - 1
+        f["directory_bits"] = len(memory.directory).bit_length() - 1
+        f["leaves_used"] = memory.leaves_used
+        f["most_rows"] = len(memory.page_of)
         f["ranges"] = len(starts)
         f["told"] = bool(memory.told)
         f["used_rows"] = memory.rows
@@ -256,6 +260,4 @@ def _loops() -> dict[str, Callable[..., None]]:
     addresses = machinecode.load(_MODULE, _SOURCES)
     word, pointer = ctypes.c_uint64, ctypes.c_void_p
     arguments = {"take": (pointer,), "sweep": (pointer, pointer, word, word, word), "join": (pointer,)}
-    return {name: ctypes.CFUNCTYPE(None, *arguments[name])(addresses[name]) for name in arguments}
-
-
+    return {name: ctypes.CFUNCTYPE(None, *kinds)(addresses[name]) for name, kinds in arguments.items()}

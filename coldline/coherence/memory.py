@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.coherence.pages import NOBODY
-from coldline.coherence.reserve import reserve
+from coldline.coherence.reserve import GOLDEN, reserve
 from coldline.errors import TraceError
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE
 
@@ -29,7 +29,10 @@ CHUNK = 16
 MAX_LINES = 1 << 28
 """Lines of dense pages at the most: a bound on what a hostile trace may cost."""
 
-_INDEX_START = 1 << 8
+LEAF_BITS = 10
+"""Of a chunk's number: a leaf of the index has an entry for each chunk of as many as that."""
+
+_DIRECTORY_START_BITS = 4
 
 
 class Range(NamedTuple):
@@ -62,25 +65,36 @@ class Memory:
         What has been found wrong with each line before, for those who want each hazard once.
     told : dict of int to list of (first, end)
         The same for pages that were not dense: by what was found wrong, ranges of pages.
-    classes : ndarray of int32, shape (rows,)
+    classes : ndarray of uint16, shape (rows,)
         The class of each dense page.
+    blocks : ndarray of uint32, shape (rows,)
+        Where the lines of each dense page have records of their own: see `coldline.coherence.mixtures`.
+    pages : ndarray of uint16, shape (rows, 4)
+        `classes`, `put_off` and `blocks`, side by side.
     page_of : ndarray of int64, shape (rows,)
         Which page each row is.
     rows : int
         How many rows are in use.
-    index : ndarray of uint64, shape (a power of two, 2)
-        Open-addressing hash table from 1 + chunk to its first row; 0 where there is none.
+    leaves : ndarray of uint32, shape (leaves, 1 << LEAF_BITS)
+        The index: for each chunk 1 + its first row in chunks, or 0 where there is none.
+    directory : ndarray of uint64, shape (a power of two, 2)
+        Open-addressing hash table of the leaves, from 1 + the upper part of a chunk's number; 0 where there is none.
+    leaves_used : int
+        How many leaves are in use.
     """
 
     def __init__(self, lines_per_page: int, cold: int) -> None:
         most = MAX_LINES // lines_per_page
-        self.values: NDArray[np.uint16] = reserve(MAX_LINES, np.uint16).reshape(most, lines_per_page)
-        self.reported: NDArray[np.uint8] = reserve(MAX_LINES, np.uint8).reshape(most, lines_per_page)
-        self.put_off: NDArray[np.uint16] = reserve(most, np.uint16)
-        self.classes: NDArray[np.int32] = reserve(most, np.int32)
+        self.values: NDArray[np.uint16] = reserve(MAX_LINES, np.uint16, large_pages=True).reshape(-1, lines_per_page)
+        self.reported: NDArray[np.uint8] = reserve(MAX_LINES, np.uint8).reshape(-1, lines_per_page)
+        self.pages: NDArray[np.uint16] = reserve(4 * most, np.uint16).reshape(-1, 4)
+        self.classes, self.put_off = self.pages[:, 0], self.pages[:, 1]
+        self.blocks: NDArray[np.uint32] = self.pages.view(np.uint32)[:, 1]
         self.page_of: NDArray[np.int64] = reserve(most, np.int64)
         self.rows = 0
-        self.index: NDArray[np.uint64] = np.zeros((_INDEX_START, 2), np.uint64)
+        self.leaves: NDArray[np.uint32] = reserve(most // CHUNK << LEAF_BITS, np.uint32).reshape(-1, 1 << LEAF_BITS)
+        self.directory: NDArray[np.uint64] = np.zeros((1 << _DIRECTORY_START_BITS, 2), np.uint64)
+        self.leaves_used = 0
         self.told: dict[int, list[tuple[int, int]]] = {}
         self._starts = [0]
         self._values = [(NOBODY, cold)]
@@ -93,14 +107,17 @@ class Memory:
 
     @property
     def full(self) -> bool:
-        """Whether the index has to grow before another chunk can become dense."""
-        return 2 * (self.rows // CHUNK + 1) > len(self.index)
+        """Whether the directory has to grow before another leaf can be made."""
+        return 4 * (self.leaves_used + 1) > len(self.directory)
 
     def row(self, page: int) -> int:
         """The row of a dense page, else `NOT_DENSE`."""
         chunk, offset = divmod(page, CHUNK)
-        slot = self._probe(chunk)
-        return int(self.index[slot, 1]) + offset if int(self.index[slot, 0]) else NOT_DENSE
+        slot = self._probe(chunk >> LEAF_BITS)
+        if not self.directory[slot, 0]:
+            return NOT_DENSE
+        entry = int(self.leaves[self.directory[slot, 1], chunk % (1 << LEAF_BITS)])
+        return (entry - 1) * CHUNK + offset if entry else NOT_DENSE
 
     def make_dense(self, page: int) -> int:
         """The row of `page`, which is made dense where it is not.
@@ -174,31 +191,32 @@ class Memory:
             self._arrays = np.array(self._starts, np.int64), np.array(self._values, np.int64)
         return self._arrays
 
-    def grow_index(self) -> None:
-        """Make the index twice as long.
+    def grow(self) -> None:
+        """Make the directory twice as long.
 
         Raises
         ------
         TraceError
-            If that is more than there may be.
+            If there are as many rows as there may be.
         """
-        if self.rows * self.lines_per_page >= MAX_LINES:
+        if self.rows == len(self.page_of):
             raise TraceError("", f"more than {MAX_LINES:,} lines are touched one by one")
-        known = self.index[self.index[:, 0] != 0].tolist()
-        self.index = np.zeros((2 * len(self.index), 2), np.uint64)
-        for chunk, row in known:
-            self.index[self._probe(chunk - 1)] = chunk, row
+        known = self.directory[self.directory[:, 0] != 0].tolist()
+        self.directory = np.zeros((2 * len(self.directory), 2), np.uint64)
+        for key, leaf in known:
+            self.directory[self._probe(key - 1)] = key, leaf
 
-    def _probe(self, chunk: int) -> int:
-        mask = len(self.index) - 1
-        slot = chunk_hash(chunk) & mask
-        while int(self.index[slot, 0]) not in (0, chunk + 1):
-            slot = (slot + 1) & mask
+    def _probe(self, key: int) -> int:
+        """Where the leaf with that number is in the directory, or would be."""
+        bits = len(self.directory).bit_length() - 1
+        slot = ((key * GOLDEN) & 0xFFFFFFFFFFFFFFFF) >> (64 - bits)
+        while int(self.directory[slot, 0]) not in (0, key + 1):
+            slot = (slot + 1) % len(self.directory)
         return slot
 
     def _make_chunk(self, chunk: int) -> int:
-        if self.full:
-            self.grow_index()
+        if self.rows == len(self.page_of) or self.full:
+            self.grow()
         row, first = self.rows, chunk * CHUNK
         self.page_of[row : row + CHUNK] = np.arange(first, first + CHUNK)
         for known in self.ranges(first, first + CHUNK):
@@ -209,11 +227,10 @@ class Memory:
                 low, high = max(told_first - first, 0), min(told_end - first, CHUNK)
                 if low < high:
                     self.reported[row + low : row + high] |= np.uint8(bits)
-        self.index[self._probe(chunk)] = chunk + 1, row
+        slot = self._probe(chunk >> LEAF_BITS)
+        if not self.directory[slot, 0]:
+            self.directory[slot] = (chunk >> LEAF_BITS) + 1, self.leaves_used
+            self.leaves_used += 1
+        self.leaves[self.directory[slot, 1], chunk % (1 << LEAF_BITS)] = row // CHUNK + 1
         self.rows += CHUNK
         return row
-
-
-def chunk_hash(chunk: int) -> int:
-    """Where a chunk's probe starts, before the mask: the upper half of a multiplication by 2^64 / phi."""
-    return ((chunk * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF) >> 32

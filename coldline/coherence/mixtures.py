@@ -5,19 +5,20 @@ A *mixture* is a line's *parts*: which of its bytes are in which state. An acces
 parts, what befalls the line as a whole joins them again, and there are seldom more than four.
 
 What memory holds of a line is a number. Below the automaton's states, all bytes are in that one. `OWN` says that
-the line has a record of its own, which changes as the line does. Any other number is a record too, one that
+the line has a record of its own, which changes as the line does, in a block for the lines of its page. Any other number is a record too, one that
 lines with the same parts share and that never changes: lines begin with records of their own, and when there are
 many of those, equal ones become one. So a guest whose lines have few shapes costs two bytes a line, and lines
 that are each different cost 64 bytes more, at whatever speed they change.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coldline.coherence.memory import MAX_LINES
-from coldline.coherence.reserve import clear, reserve
+from coldline.coherence.memory import Memory
+from coldline.coherence.reserve import reserve
 from coldline.coherence.transitions import LETTERS, Transitions
 from coldline.errors import TraceError
 
@@ -28,30 +29,31 @@ OWN = 0xFFFF
 """The value of a line that has a record of its own."""
 
 PARTS = 4
-"""Parts in a node; a record is a chain of nodes."""
+"""Parts in a node; a record is a node and those that hang on it."""
 
-# A node is 64-bit words: how many parts it has, and the next node in the upper half; the letters that change
-# nothing, and the line that owns it in the upper half; its parts' states; a hash of the whole; its parts' bytes.
+# A node is 64-bit words: how many parts it has, and the number of the next node in the upper half; the letters that
+# change nothing; its parts' states; a hash of the whole record; its parts' bytes.
 NEXT, QUIET, STATES, HASH, BYTES = range(5)
 
-NO_OWNER = 0
-"""In the upper half of word `QUIET`; otherwise 1 + the number of a line in `Memory.values`, flat."""
+# Where the pool's registers are in its array: of nodes, the first that is free again and the first that was never used;
+# the next number for a shared record; the same two of blocks; how many blocks are in use, and how many are a crowd.
+FREE, FRESH, SHARED, FREE_BLOCK, FRESH_BLOCK, BLOCKS, CROWD = range(7)
 
-# Where the pool's registers are in its array
-FREE, FRESH, LIVE, LIMIT, SHARED = range(5)
-
-FIRST_OWN = 1 << 16
-"""Nodes below are the ones that lines share; their number is the line's value."""
-
-CROWD = 1 << 16
-"""Nodes of lines' own that are no reason to look for equal ones."""
-
-SLACK = 1 << 11
-"""Nodes that may be taken beyond the limit: more than all lines of a page can come to."""
+FIRST_MORE = 1 << 16
+"""Nodes below are the records that lines share; from here on are those that hang on others."""
 
 SHARED_INDEX = 1 << 17
 _MOST_BYTES = 1 << 30
-_MOST_NODES = 1 << 24
+
+NO_BLOCK = 0
+LEAST_CROWD = 1 << 10
+"""Blocks that are no reason to look for equal records."""
+
+_CROWD_SHARE = 128
+"""A crowd is at least a block for so many dense pages."""
+
+SLACK = 1 << 11
+"""Nodes that one event at one page may need: it has no more parts than bytes."""
 
 Parts = dict[int, int]
 """State to the bytes that are in it, as a mask: bit n is byte n of the line."""
@@ -64,6 +66,8 @@ class Mixtures:
     ----------
     transitions : Transitions
         The bytes'.
+    memory : Memory
+        Whose lines they are.
     line : int
         Bytes of a line.
 
@@ -72,60 +76,66 @@ class Mixtures:
     words : int
         64-bit words of a mask of a line's bytes.
     nodes : ndarray of uint64, shape (nodes, words of a node)
-        All records.
-    own : ndarray of uint32, shape (lines,)
-        The record of each line whose value is `OWN`.
+        The shared records by their numbers, and what hangs on records.
+    owned : ndarray of uint64, shape (blocks, lines_per_page, words of a node)
+        The lines' own records, by `Memory.blocks` of their page.
+    rows_of : ndarray of uint32, shape (blocks,)
+        Which page each block is of; of one that is free, the next one.
     pool : ndarray of uint64
-        Which nodes are free, by the names above: the first of the free ones, the first that was never used, how
-        many are in use, how many of those are a crowd, the next number for a shared one.
+        Registers, by the names above.
     shared_index : ndarray of uint16, shape (SHARED_INDEX,)
         Open-addressing hash table of the shared records; 0 where there is none.
     """
 
-    def __init__(self, transitions: Transitions, line: int) -> None:
+    def __init__(self, transitions: Transitions, memory: Memory, line: int) -> None:
         self._transitions = transitions
+        self._memory = memory
         self._line = line
         self.words = max(1, line // 64)
-        node = BYTES + PARTS * self.words
-        self.most = min(_MOST_NODES, _MOST_BYTES // (8 * node))
-        self.nodes: NDArray[np.uint64] = reserve(self.most * node, np.uint64).reshape(self.most, node)
-        self.own: NDArray[np.uint32] = reserve(MAX_LINES, np.uint32)
+        self._node = BYTES + PARTS * self.words
+        self._most_nodes = _MOST_BYTES // (8 * self._node)
+        self._most_blocks = self._most_nodes // memory.lines_per_page
+        shape = (self._most_blocks, memory.lines_per_page, self._node)
+        self.nodes: NDArray[np.uint64] = reserve(self._most_nodes * self._node, np.uint64).reshape(-1, self._node)
+        self.owned: NDArray[np.uint64] = reserve(math.prod(shape), np.uint64).reshape(shape)
+        self.rows_of: NDArray[np.uint32] = reserve(self._most_blocks, np.uint32)
         self.pool: NDArray[np.uint64] = np.zeros(8, np.uint64)
-        self.pool[[FRESH, LIMIT, SHARED]] = FIRST_OWN, CROWD, max(transitions.states, 1)
+        self.pool[[FRESH, SHARED, FRESH_BLOCK, CROWD]] = FIRST_MORE, transitions.states, 1, LEAST_CROWD
         self.shared_index: NDArray[np.uint16] = reserve(SHARED_INDEX, np.uint16)
 
     @property
     def crowded(self) -> bool:
         """Whether it is time to look for equal records."""
-        return bool(self.pool[LIVE] >= self.pool[LIMIT])
+        return bool(self.pool[BLOCKS] >= self.pool[CROWD])
 
-    def parts(self, value: int, at: int) -> Parts:
-        """The parts of the line that is number `at` and has `value`."""
+    def parts(self, row: int, index: int) -> Parts:
+        """The parts of a line."""
+        value = int(self._memory.values[row, index])
         if value < self._transitions.states:
             return {value: (1 << self._line) - 1}
-        node = int(self.own[at]) if value == OWN else value
-        found: Parts = {}
-        while node:
-            row = self.nodes[node].tolist()
-            for part in range(row[NEXT] & 0xFFFFFFFF):
-                masks = row[BYTES + part * self.words : BYTES + (part + 1) * self.words]
-                mask = sum(word << 64 * i for i, word in enumerate(masks))
-                found[row[STATES] >> 16 * part & 0xFFFF] = mask
-            node = row[NEXT] >> 32
+        node = self.owned[self._memory.blocks[row], index] if value == OWN else self.nodes[value]
+        found = dict(self._parts_of(node.tolist()))
+        while following := int(node[NEXT]) >> 32:
+            node = self.nodes[following]
+            found.update(self._parts_of(node.tolist()))
         return found
 
-    def put(self, values: "NDArray[np.uint16]", at: int, parts: Parts) -> None:
-        """Make `parts` those of line `at` of `values`, which is flat."""
-        if values[at] == OWN:
-            self._free(int(self.own[at]))
+    def put(self, row: int, index: int, parts: Parts) -> None:
+        """Make `parts` those of a line."""
+        values = self._memory.values
         if len(parts) == 1:
-            (values[at],) = parts
-        else:
-            self.own[at] = self._record(list(parts.items()), at)
-            values[at] = OWN
+            (values[row, index],) = parts
+            return
+        if self._memory.blocks[row] == NO_BLOCK:
+            self._give_block(row)
+        record = self.owned[self._memory.blocks[row], index]
+        self._free(int(record[NEXT]) >> 32)
+        self._write(record, list(parts.items()))
+        values[row, index] = OWN
 
-    def sweep(self, values: "NDArray[np.uint16]") -> None:
-        """Forget shared records that none of `values` is any more, where their numbers are used up."""
+    def sweep(self) -> None:
+        """Forget shared records that no line is any more, where their numbers are used up."""
+        values = self._memory.values[: self._memory.rows]
         first, end = self._transitions.states, int(self.pool[SHARED])
         if end < OWN:
             return
@@ -154,35 +164,50 @@ class Mixtures:
         TraceError
             If there are more records than there may be.
         """
-        live = int(self.pool[LIVE])
-        if live == 0:
-            clear(self.own)
-        self.pool[LIMIT] = min(max(CROWD, 2 * live), self.most - FIRST_OWN - SLACK)
-        if live >= self.pool[LIMIT]:
-            raise TraceError("", f"more than {live:,} lines whose bytes differ, each in its own way")
+        kept = int(self.pool[BLOCKS])
+        crowd = max(LEAST_CROWD, self._memory.rows // _CROWD_SHARE, 2 * kept)
+        if crowd >= self._most_blocks or self.pool[FRESH] + SLACK >= self._most_nodes:
+            lines = kept * self._memory.lines_per_page
+            raise TraceError("", f"up to {lines:,} lines whose bytes differ, each in its own way, are too many")
+        self.pool[CROWD] = crowd
 
-    def _record(self, parts: list[tuple[int, int]], at: int) -> int:
+    def _give_block(self, row: int) -> None:
+        block = int(self.pool[FREE_BLOCK])
+        if block:
+            self.pool[FREE_BLOCK] = self.rows_of[block]
+        else:
+            block = int(self.pool[FRESH_BLOCK])
+            self.pool[FRESH_BLOCK] += 1
+        self.pool[BLOCKS] += 1
+        self.rows_of[block] = row
+        self._memory.blocks[row] = block
+
+    def _parts_of(self, row: list[int]) -> Iterator[tuple[int, int]]:
+        for part in range(row[NEXT] & 0xFFFFFFFF):
+            masks = row[BYTES + part * self.words : BYTES + (part + 1) * self.words]
+            yield row[STATES] >> 16 * part & 0xFFFF, sum(word << 64 * i for i, word in enumerate(masks))
+
+    def _write(self, record: "NDArray[np.uint64]", parts: list[tuple[int, int]]) -> None:
         quiet = (1 << LETTERS) - 1
         for state, _ in parts:
             quiet &= int(self._transitions.quiet[state])
         following = 0
         for start in reversed(range(0, len(parts), PARTS)):
-            node = self._allocate()
             some = parts[start : start + PARTS]
-            row = [0] * self.nodes.shape[1]
+            row = [0] * self._node
             row[NEXT] = len(some) | following << 32
             for part, (state, mask) in enumerate(some):
                 row[STATES] |= state << 16 * part
                 for word in range(self.words):
                     row[BYTES + part * self.words + word] = mask >> 64 * word & 0xFFFFFFFFFFFFFFFF
-            if start == 0:
-                row[QUIET] = quiet | (at + 1) << 32
-            self.nodes[node] = row
-            following = node
-        return following
+            if start:
+                following = self._allocate()
+                self.nodes[following] = row
+            else:
+                row[QUIET] = quiet
+                record[:] = row
 
     def _allocate(self) -> int:
-        self.pool[LIVE] += 1
         node = int(self.pool[FREE])
         if node:
             self.pool[FREE] = int(self.nodes[node, NEXT]) >> 32
@@ -195,9 +220,7 @@ class Mixtures:
         while node:
             following = int(self.nodes[node, NEXT]) >> 32
             self.nodes[node, NEXT] = int(self.pool[FREE]) << 32
-            self.nodes[node, QUIET] = NO_OWNER << 32
             self.pool[FREE] = node
-            self.pool[LIVE] -= 1
             node = following
 
 

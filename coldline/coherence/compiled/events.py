@@ -5,14 +5,16 @@ from typing import Any
 
 from numba import carray, cfunc, from_dtype, types
 
+from coldline.coherence import mixtures
 from coldline.coherence.compiled import frame
-from coldline.coherence.compiled.lines import NO_LETTER, OWN, advance, note, put, split
+from coldline.coherence.compiled.lines import OWN, advance, node_at, note, owned_at, put, split
 from coldline.coherence.compiled.pages import (
     NOWHERE,
     crowded,
     flags_of_bad,
     forget_bad,
     forget_page,
+    look_ahead,
     join_equals,
     report,
     row_of,
@@ -28,6 +30,7 @@ _0, _1, _2, _3, _8, _12, _32 = (uint64(number) for number in (0, 1, 2, 3, 8, 12,
 _DONE, _THINK, _CROWDED, _FULL = (
     uint64(status) for status in (frame.DONE, frame.THINK, frame.CROWDED, frame.FULL)
 )
+_QUIET = uint64(8 * mixtures.QUIET)
 _WALK, _FETCH, _ZVA, _MAP, _UNMAP = (
     uint64(op) for op in (Op.WALK, Op.FETCH, Op.DC_ZVA, Op.MAP, Op.UNMAP)
 )
@@ -45,11 +48,14 @@ _EVENT = uint64(24)
 
 
 @compiled
-def _touch(f: Any, line: int, address: int, letter: int, low: int, high: int, is_fetch: bool) -> bool:
-    """`letter` befalls bytes `low` to `high` of line number `line`, which is at `address`.
+def _touch(
+    f: Any, row: int, index: int, address: int, letter: int, low: int, high: int, is_fetch: bool
+) -> bool:
+    """`letter` befalls bytes `low` to `high` of a line of a row, which is at `address`.
 
     False where that must wait: `f.status` says for what.
     """
+    line = row * f.per_page + index
     at = f.values + (line << _1)
     value = uint64(load16(at))
     states = f.states
@@ -70,50 +76,49 @@ def _touch(f: Any, line: int, address: int, letter: int, low: int, high: int, is
                 f.status = _FULL
                 return False
         if mixes:
-            put(f, line, value, split(f, own, other, low, high))
+            put(f, row, index, value, split(f, own, other, low, high))
         else:
             store16(at, own)
         return True
-    node = uint64(load32(f.own + (line << _2))) if value == OWN else value
-    if load32(f.nodes + node * f.node_bytes + _8) >> letter & _1:
+    at = owned_at(f, row, index) if value == OWN else node_at(f, value)
+    if load64(at + _QUIET) >> letter & _1:
         return True
     if crowded(f):
         f.status = _CROWDED
         return False
     forget_bad(f)
-    count = advance(f, node, _0, letter, low, high)
+    count = advance(f, at, _0, letter, low, high)
     flags = flags_of_bad(f)
     if flags and not report(f, line, address, flags, is_fetch):
         f.status = _FULL
         return False
-    put(f, line, value, count)
+    put(f, row, index, value, count)
     return True
 
 
 @compiled
 def _letter(f: Any, row: int, agent: int, op: int) -> int:
     """What an agent's access is to the lines of a row."""
-    page_class = uint64(load32(f.classes + (row << _2)))
+    page_class = uint64(load16(f.pages + (row << _3)))
     return uint64(load8(f.letters + (page_class * f.agents + agent) * _OPS + op))
 
 
 @compiled
 def _move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
     """Map or unmap a page; False where that needs thought."""
-    classes_at = f.classes + (row << _2)
-    old = uint64(load32(classes_at))
+    page_at = f.pages + (row << _3)
+    old = uint64(load16(page_at))
     new = int64(load32(f.moves + (((old * f.agents + agent) * _MOVES + code) << _2)))
     if new == int64(0xFFFFFFFF):
         return False
     letter = uint64(load8(f.settings + uint64(new)))
     if letter != uint64(load8(f.settings + old)):
-        put_off = f.put_off + (row << _1)
-        word = uint64(load16(f.then + ((uint64(load16(put_off)) * _LETTERS + letter) << _1)))
+        word = uint64(load16(f.then + ((uint64(load16(page_at + _2)) * _LETTERS + letter) << _1)))
         if word == _UNKNOWN:
             return False
-        store16(put_off, word)
+        store16(page_at + _2, word)
         forget_page(f, page)
-    store32(classes_at, uint64(new))
+    store16(page_at, uint64(new))
     return True
 
 
@@ -122,13 +127,19 @@ def _take(f: Any) -> None:
     """Take events from number `f.at` on, and bytes of it from `f.done` on, until one needs thought."""
     events, rows = f.events, f.rows
     line_bits, per_page, states = f.line_bits, f.per_page, f.states
-    values, quiet, letters, classes = f.values, f.quiet, f.letters, f.classes
+    values, quiet, letters, pages = f.values, f.quiet, f.letters, f.pages
     agents, agent_of, cached = f.agents, f.agent_of, f.cached
     size_of_line = _1 << line_bits
     line_mask = size_of_line - _1
     at = f.at
     f.status = _DONE
+    ahead = at
     while at < events:
+        if at == ahead:
+            ahead = at + uint64(frame.AHEAD)
+            if f.missed >= uint64(frame.FAR):
+                look_ahead(f, at, ahead if ahead < events else events)
+            f.missed = _0
         event = rows + at * _EVENT
         word = load64(event + uint64(16))
         op = (word >> uint64(48)) & uint64(0xFF)
@@ -188,17 +199,17 @@ def _take(f: Any) -> None:
                     break
             letter = fixed
             if by_alias:
-                page_class = uint64(load32(classes + (row << _2)))
+                page_class = uint64(load16(pages + (row << _3)))
                 letter = uint64(load8(letters + (page_class * agents + agent) * _OPS + op))
             if letter == _SLOW:
                 f.status = _THINK
                 break
-            line = row * per_page + ((base & _OFFSET) >> line_bits)
-            value = uint64(load16(values + (line << _1)))
+            index = (base & _OFFSET) >> line_bits
+            value = uint64(load16(values + ((row * per_page + index) << _1)))
             if value >= states or load32(quiet + (value << _2)) >> letter & _1 == _0:
                 low = start - base if start > base else _0
                 high = end - base if end - base < size_of_line else size_of_line
-                if not _touch(f, line, base, letter, low, high, op == _FETCH):
+                if not _touch(f, row, index, base, letter, low, high, op == _FETCH):
                     break
             base += size_of_line
         if f.status != _DONE:
@@ -221,13 +232,13 @@ def take(frame_at: Any) -> None:
 
 @cfunc(types.void(_POINTER, types.uintp, types.uint64, types.uint64, types.uint64))
 def sweep(frame_at: Any, rows: int, count: int, letter: int, is_fetch: int) -> None:
-    """Let `letter` befall all lines of `count` rows; `f.code` is the row to go on at."""
+    """Let `letter` befall all lines of `count` rows; `f.row_at` is the row to go on at."""
     f = carray(frame_at, (1,))[0]
     f.status = _DONE
-    while f.code < uint64(count):
-        if not through(f, load64(uint64(rows) + (f.code << _3)), uint64(letter), is_fetch != 0):
+    while f.row_at < uint64(count):
+        if not through(f, load64(uint64(rows) + (f.row_at << _3)), uint64(letter), is_fetch != 0):
             return
-        f.code += _1
+        f.row_at += _1
 
 
 @cfunc(types.void(_POINTER))

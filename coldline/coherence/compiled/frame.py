@@ -27,6 +27,12 @@ each way; both are 0 where there is none."""
 CACHED_PAGES = 64
 """Pages that were used last, with their rows: slots of a direct-mapped table."""
 
+AHEAD = 32
+"""Events whose lines are asked for at once where they are far from one another."""
+
+FAR = AHEAD // 4
+"""Events among so many whose page is not among those that were used last: from here on they are far."""
+
 MEMO = 1 << 10
 """What became of shared records that went through the same letters last: slots of a direct-mapped table."""
 
@@ -57,13 +63,15 @@ FRAME = np.dtype(
             "line_bits",
             "per_page",
             "values",
-            "put_off",
+            "pages",
             "reported",
-            "classes",
             "page_of",
             "used_rows",
-            "index",
-            "index_mask",
+            "most_rows",
+            "leaves",
+            "leaves_used",
+            "directory",
+            "directory_bits",
             "ranges",
             "range_starts",
             "range_values",
@@ -72,13 +80,15 @@ FRAME = np.dtype(
             "mask_words",
             "node_bytes",
             "nodes",
-            "own",
+            "owned",
+            "rows_of",
             "pool",
             "shared_index",
             # What only the loops use
             "scratch_states",
             "scratch_masks",
             "cached",
+            "missed",
             "memo",
             # What they report
             "found",
@@ -94,7 +104,7 @@ FRAME = np.dtype(
             "stale_high",
             "lost_low",
             "lost_high",
-            "code",
+            "row_at",
         )
     ]
 )

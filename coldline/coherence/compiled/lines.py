@@ -8,6 +8,7 @@ its old ones.
 from typing import Any
 
 from coldline.coherence import mixtures, transitions
+from coldline.coherence.reserve import GOLDEN
 from coldline.native import (
     compiled,
     leading_zeros,
@@ -22,7 +23,7 @@ from coldline.native import (
     uint64,
 )
 
-_0, _1, _2, _3, _8, _16, _32, _63, _64 = (uint64(number) for number in (0, 1, 2, 3, 8, 16, 32, 63, 64))
+_0, _1, _2, _3, _4, _8, _16, _32, _64 = (uint64(number) for number in (0, 1, 2, 3, 4, 8, 16, 32, 64))
 _ONES = uint64(0xFFFFFFFFFFFFFFFF)
 _LOW = uint64(0xFFFFFFFF)
 _STATE = uint64(0xFFFF)
@@ -31,11 +32,12 @@ _NEXT, _QUIET, _STATES, _HASH, _BYTES = (
     uint64(8 * word)
     for word in (mixtures.NEXT, mixtures.QUIET, mixtures.STATES, mixtures.HASH, mixtures.BYTES)
 )
-_FREE, _FRESH, _LIVE, _SHARED = (
-    uint64(8 * register) for register in (mixtures.FREE, mixtures.FRESH, mixtures.LIVE, mixtures.SHARED)
+_FREE, _FRESH, _SHARED = (uint64(8 * name) for name in (mixtures.FREE, mixtures.FRESH, mixtures.SHARED))
+_FREE_BLOCK, _FRESH_BLOCK, _BLOCKS = (
+    uint64(8 * name) for name in (mixtures.FREE_BLOCK, mixtures.FRESH_BLOCK, mixtures.BLOCKS)
 )
 _INDEX_MASK = uint64(mixtures.SHARED_INDEX - 1)
-_GOLDEN = uint64(0x9E3779B97F4A7C15)
+_GOLDEN = uint64(GOLDEN)
 OWN = uint64(mixtures.OWN)
 NO_LETTER = uint64(transitions.NO_LETTER)
 _STALE, _LOST = uint64(transitions.STALE), uint64(transitions.LOST)
@@ -43,8 +45,48 @@ _STALE, _LOST = uint64(transitions.STALE), uint64(transitions.LOST)
 
 @compiled
 def node_at(f: Any, number: int) -> int:
-    """The address of a node."""
-    return f.nodes + uint64(number) * f.node_bytes
+    """The address of a node, or of the shared record that is a line's value."""
+    return f.nodes + number * f.node_bytes
+
+
+@compiled
+def owned_at(f: Any, row: int, index: int) -> int:
+    """The address of a line's own record, in a page that has a block."""
+    block = uint64(load32(f.pages + (row << _3) + _4))
+    return f.owned + (block * f.per_page + index) * f.node_bytes
+
+
+@compiled
+def _give_block(f: Any, row: int) -> None:
+    """Give a page a block for its lines' own records, where it has none."""
+    at = f.pages + (row << _3) + _4
+    if load32(at):
+        return
+    pool = f.pool
+    block = load64(pool + _FREE_BLOCK)
+    if block:
+        store64(pool + _FREE_BLOCK, uint64(load32(f.rows_of + (block << _2))))
+    else:
+        block = load64(pool + _FRESH_BLOCK)
+        store64(pool + _FRESH_BLOCK, block + _1)
+    store64(pool + _BLOCKS, load64(pool + _BLOCKS) + _1)
+    store32(f.rows_of + (block << _2), row)
+    store32(at, block)
+
+
+@compiled
+def take_block(f: Any, block: int) -> None:
+    """Take back a block whose page has no line with a record of its own any more."""
+    row = uint64(load32(f.rows_of + (block << _2)))
+    for index in range(f.per_page):
+        at = owned_at(f, row, uint64(index))
+        _free(f, load64(at + _NEXT) >> _32)
+        store64(at + _NEXT, _0)
+    pool = f.pool
+    store32(f.pages + (row << _3) + _4, _0)
+    store32(f.rows_of + (block << _2), load64(pool + _FREE_BLOCK))
+    store64(pool + _FREE_BLOCK, block)
+    store64(pool + _BLOCKS, load64(pool + _BLOCKS) - _1)
 
 
 @compiled
@@ -96,8 +138,8 @@ def _add(f: Any, count: int, state: int, word: int, mask: int) -> int:
 
 
 @compiled
-def advance(f: Any, node: int, word: int, letter: int, low: int, high: int) -> int:
-    """Scratch: what `letter` on bytes `low` to `high` makes of a record, after the letters of `word`.
+def advance(f: Any, at: int, word: int, letter: int, low: int, high: int) -> int:
+    """Scratch: what `letter` on bytes `low` to `high` makes of the record at `at`, after the letters of `word`.
 
     What may be read wrongly is noted in the frame. Returns the number of parts.
     """
@@ -107,8 +149,7 @@ def advance(f: Any, node: int, word: int, letter: int, low: int, high: int) -> i
     word_row = f.words + (word * f.states << _1)
     masks = f.mask_words
     count = _0
-    while node:
-        at = node_at(f, node)
+    while True:
         head = load64(at + _NEXT)
         states = load64(at + _STATES)
         bytes_at = at + _BYTES
@@ -131,8 +172,9 @@ def advance(f: Any, node: int, word: int, letter: int, low: int, high: int) -> i
                         note(f, flags, base + trailing_zeros(inside), base + _64 - leading_zeros(inside))
                 if outside:
                     count = _add(f, count, other, number, outside)
-        node = head >> _32
-    return count
+        if head >> _32 == _0:
+            return count
+        at = node_at(f, head >> _32)
 
 
 @compiled
@@ -162,36 +204,29 @@ def _quiet(f: Any, count: int) -> int:
 
 @compiled
 def _allocate(f: Any) -> int:
-    pool = f.pool
-    store64(pool + _LIVE, load64(pool + _LIVE) + _1)
-    node = load64(pool + _FREE)
+    node = load64(f.pool + _FREE)
     if node:
-        store64(pool + _FREE, load64(node_at(f, node) + _NEXT) >> _32)
+        store64(f.pool + _FREE, load64(node_at(f, node) + _NEXT) >> _32)
     else:
-        node = load64(pool + _FRESH)
-        store64(pool + _FRESH, node + _1)
+        node = load64(f.pool + _FRESH)
+        store64(f.pool + _FRESH, node + _1)
     return node
 
 
 @compiled
-def free(f: Any, node: int) -> None:
-    """Give back a node and those after it."""
-    pool = f.pool
+def _free(f: Any, node: int) -> None:
     while node:
         at = node_at(f, node)
         following = load64(at + _NEXT) >> _32
-        store64(at + _NEXT, load64(pool + _FREE) << _32)
-        store64(at + _QUIET, _0)
-        store64(pool + _FREE, node)
-        store64(pool + _LIVE, load64(pool + _LIVE) - _1)
+        store64(at + _NEXT, load64(f.pool + _FREE) << _32)
+        store64(f.pool + _FREE, node)
         node = following
 
 
 @compiled
-def _write(f: Any, node: int, count: int, owner: int) -> None:
-    """Write scratch into the record that begins at `node`; it grows and shrinks as need be."""
-    at = node_at(f, node)
-    store64(at + _QUIET, _quiet(f, count) | owner << _32)
+def _write(f: Any, at: int, count: int) -> None:
+    """Write scratch into the record at `at`; it grows and shrinks as need be."""
+    store64(at + _QUIET, _quiet(f, count))
     masks = f.mask_words
     part = _0
     while True:
@@ -212,36 +247,13 @@ def _write(f: Any, node: int, count: int, owner: int) -> None:
         following = load64(at + _NEXT) >> _32
         if part == count:
             store64(at + _NEXT, some)
-            if following:
-                free(f, following)
+            _free(f, following)
             return
         if not following:
             following = _allocate(f)
-            fresh = node_at(f, following)
-            store64(fresh + _NEXT, _0)
-            store64(fresh + _QUIET, _0)
+            store64(node_at(f, following) + _NEXT, _0)
         store64(at + _NEXT, some | following << _32)
         at = node_at(f, following)
-
-
-@compiled
-def put(f: Any, line: int, value: int, count: int) -> None:
-    """Make scratch the parts of line number `line`, whose value was `value`."""
-    at = f.values + (line << _1)
-    own_at = f.own + (line << _2)
-    if count == _1:
-        if value == OWN:
-            free(f, uint64(load32(own_at)))
-        store16(at, uint64(load16(f.scratch_states)))
-        return
-    if value == OWN:
-        node = uint64(load32(own_at))
-    else:
-        node = _allocate(f)
-        store64(node_at(f, node) + _NEXT, _0)
-        store32(own_at, node)
-        store16(at, OWN)
-    _write(f, node, count, line + _1)
 
 
 @compiled
@@ -281,12 +293,11 @@ def _hash(f: Any, count: int) -> int:
 
 
 @compiled
-def _is(f: Any, node: int, count: int) -> bool:
-    """Whether a record's parts are those of scratch, in the same order."""
+def _is(f: Any, at: int, count: int) -> bool:
+    """Whether the parts of the record at `at` are those of scratch, in the same order."""
     masks = f.mask_words
     part = _0
-    while node:
-        at = node_at(f, node)
+    while True:
         head = load64(at + _NEXT)
         states = load64(at + _STATES)
         some = head & _LOW
@@ -302,13 +313,17 @@ def _is(f: Any, node: int, count: int) -> bool:
             if mine != load64(at + _BYTES + (uint64(word) << _3)):
                 return False
         part += some
-        node = head >> _32
-    return part == count
+        if head >> _32 == _0:
+            return part == count
+        at = node_at(f, head >> _32)
 
 
 @compiled
-def share(f: Any, count: int) -> int:
-    """The value of a shared record with the parts of scratch; `OWN` where there are no numbers left."""
+def share(f: Any, count: int, makes: bool) -> int:
+    """The value of the shared record with the parts of scratch.
+
+    `OWN` where there is none, and none is to be made or there are no numbers left.
+    """
     _sort(f, count)
     code = _hash(f, count)
     slot = code & _INDEX_MASK
@@ -317,16 +332,32 @@ def share(f: Any, count: int) -> int:
         value = uint64(load16(at))
         if value == _0:
             break
-        if load64(node_at(f, value) + _HASH) == code and _is(f, value, count):
+        if load64(node_at(f, value) + _HASH) == code and _is(f, node_at(f, value), count):
             return value
         slot = (slot + _1) & _INDEX_MASK
     value = load64(f.pool + _SHARED)
-    if value == OWN:
+    if value == OWN or not makes:
         return OWN
     store64(f.pool + _SHARED, value + _1)
     store16(at, value)
     node = node_at(f, value)
     store64(node + _NEXT, _0)
     store64(node + _HASH, code)
-    _write(f, value, count, _0)
+    _write(f, node, count)
     return value
+
+
+@compiled
+def put(f: Any, row: int, index: int, value: int, count: int) -> None:
+    """Make scratch the parts of a line, whose value was `value`.
+
+    A line that has a record of its own keeps it: it changes often. Another one gets a shared record if there is
+    one that fits, for such a line mostly looks like others.
+    """
+    new = uint64(load16(f.scratch_states))
+    if count != _1:
+        new = OWN if value == OWN else share(f, count, False)
+        if new == OWN:
+            _give_block(f, row)
+            _write(f, owned_at(f, row, index), count)
+    store16(f.values + ((row * f.per_page + index) << _1), new)

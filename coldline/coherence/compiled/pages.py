@@ -5,9 +5,10 @@ from typing import Any
 
 from coldline.coherence import mixtures
 from coldline.coherence.compiled import frame, lines
-from coldline.coherence.compiled.lines import NO_LETTER, OWN, advance, free, put, share
+from coldline.coherence.compiled.lines import NO_LETTER, OWN, advance, put, share
 from coldline.coherence.follow import FETCH_BITS
-from coldline.coherence.memory import CHUNK
+from coldline.coherence.memory import CHUNK, LEAF_BITS
+from coldline.coherence.reserve import GOLDEN
 from coldline.native import (
     compiled,
     int64,
@@ -15,6 +16,7 @@ from coldline.native import (
     load16,
     load32,
     load64,
+    prefetch,
     store8,
     store16,
     store32,
@@ -22,27 +24,28 @@ from coldline.native import (
     uint64,
 )
 
-_0, _1, _2, _3, _8, _12, _16, _32 = (uint64(number) for number in (0, 1, 2, 3, 8, 12, 16, 32))
+_0, _1, _2, _3, _4, _8, _12, _16, _32 = (uint64(number) for number in (0, 1, 2, 3, 4, 8, 12, 16, 32))
 _CHUNK = uint64(CHUNK)
 _CHUNK_BITS = uint64(CHUNK.bit_length() - 1)
+_LEAF_BITS, _LEAF_MASK = uint64(LEAF_BITS), uint64((1 << LEAF_BITS) - 1)
 _CACHED = uint64(frame.CACHED_PAGES - 1)
 _MEMO = uint64(frame.MEMO - 1)
 _FOUND, _FOUND_BYTES = uint64(frame.FOUND), uint64(frame.FOUND_DTYPE.itemsize)
 _THINK, _CROWDED, _FULL, _GROW = (
     uint64(status) for status in (frame.THINK, frame.CROWDED, frame.FULL, frame.GROW)
 )
-_LIVE, _LIMIT = uint64(8 * mixtures.LIVE), uint64(8 * mixtures.LIMIT)
-_QUIET = uint64(8 * mixtures.QUIET)
-_FIRST_OWN, _FRESH = uint64(mixtures.FIRST_OWN), uint64(8 * mixtures.FRESH)
+_BLOCKS, _CROWD = uint64(8 * mixtures.BLOCKS), uint64(8 * mixtures.CROWD)
+_FRESH_BLOCK = uint64(8 * mixtures.FRESH_BLOCK)
 _FETCHED = uint64(FETCH_BITS)
-_GOLDEN = uint64(0x9E3779B97F4A7C15)
+_GOLDEN = uint64(GOLDEN)
+_EVENT = uint64(24)
 NOWHERE = uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @compiled
 def crowded(f: Any) -> bool:
     """Whether there are as many records of lines' own as there should be."""
-    return load64(f.pool + _LIVE) >= load64(f.pool + _LIMIT)
+    return load64(f.pool + _BLOCKS) >= load64(f.pool + _CROWD)
 
 
 @compiled
@@ -91,30 +94,30 @@ def flags_of_bad(f: Any) -> int:
 
 
 @compiled
-def _mixed(f: Any, line: int, value: int, word: int, letter: int) -> None:
+def _mixed(f: Any, row: int, index: int, value: int, word: int, letter: int) -> None:
     """`letter` after `word` befalls all of a line that is a mixture; what is wrong is left in the frame."""
+    at = f.values + ((row * f.per_page + index) << _1)
     memo = f.memo + (((value ^ word << _8 ^ letter << uint64(5)) & _MEMO) << _3)
     key = value << uint64(48) | word << _32 | letter << _16
     forget_bad(f)
     if value != OWN and not f.asking:
         known = load64(memo)
         if known & ~uint64(0xFFFF) == key and known & uint64(0xFFFF):
-            store16(f.values + (line << _1), known - _1)
+            store16(at, known - _1)
             return
-    node = uint64(load32(f.own + (line << _2))) if value == OWN else value
-    count = advance(f, node, word, letter, _0, _1 << f.line_bits)
+    record = lines.owned_at(f, row, index) if value == OWN else lines.node_at(f, value)
+    count = advance(f, record, word, letter, _0, _1 << f.line_bits)
     if f.asking:
         return
-    if value == OWN or count == _1:
-        put(f, line, value, count)
+    shared = OWN
+    if value != OWN and count != _1:
+        shared = share(f, count, True)
+    if shared == OWN:
+        put(f, row, index, value, count)
     else:
-        shared = share(f, count)
-        if shared == OWN:
-            put(f, line, value, count)
-            return
-        store16(f.values + (line << _1), shared)
-    if value != OWN and not f.stale_high and not f.lost_high:
-        store64(memo, key | uint64(load16(f.values + (line << _1))) + _1)
+        store16(at, shared)
+    if value != OWN and load16(at) != OWN and not f.stale_high and not f.lost_high:
+        store64(memo, key | uint64(load16(at)) + _1)
 
 
 @compiled
@@ -127,7 +130,7 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
     if crowded(f):
         f.status = _CROWDED
         return False
-    word = uint64(load16(f.put_off + (row << _1)))
+    word = uint64(load16(f.pages + (row << _3) + _2))
     states, per_page = f.states, f.per_page
     word_row = f.words + (word * states << _1)
     step_row = f.step + (letter * states << _1)
@@ -155,12 +158,12 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
             if f.founds == _FOUND:
                 f.status, f.done = _FULL, uint64(index)
                 return False
-            _mixed(f, line, value, word, letter)
+            _mixed(f, row, uint64(index), value, word, letter)
             flags = flags_of_bad(f)
             if flags:
                 report(f, line, page + (uint64(index) << f.line_bits), flags, is_fetch)
     if not asking:
-        store16(f.put_off + (row << _1), _0)
+        store16(f.pages + (row << _3) + _2, _0)
     f.done = _0
     return True
 
@@ -179,22 +182,33 @@ def _range_of(f: Any, page: int) -> int:
 
 
 @compiled
-def _make_chunk(f: Any, chunk: int, slot: int) -> int:
+def _make_chunk(f: Any, chunk: int) -> int:
     """Make a chunk of pages dense; its first row."""
     row = f.used_rows
     for each in range(CHUNK):
         page = (chunk << _CHUNK_BITS) + uint64(each)
         known = f.range_values + (_range_of(f, page) << uint64(4))
         store64(f.page_of + ((row + uint64(each)) << _3), page)
-        store32(f.classes + ((row + uint64(each)) << _2), load64(known))
+        store64(f.pages + ((row + uint64(each)) << _3), load64(known))
         state = load64(known + _8)
         at = f.values + ((row + uint64(each)) * f.per_page << _1)
         for index in range(f.per_page):
             store16(at + (uint64(index) << _1), state)
-    store64(f.index + (slot << uint64(4)), chunk + _1)
-    store64(f.index + (slot << uint64(4)) + _8, row)
     f.used_rows += _CHUNK
     return row
+
+
+@compiled
+def _leaf_of(f: Any, key: int) -> int:
+    """The address of the directory's entry for a leaf, or of where it would be."""
+    bits = f.directory_bits
+    slot = (key * _GOLDEN) >> (uint64(64) - bits)
+    while True:
+        at = f.directory + (slot << uint64(4))
+        known = load64(at)
+        if known == key + _1 or known == _0:
+            return at
+        slot = (slot + _1) & ((_1 << bits) - _1)
 
 
 @compiled
@@ -206,25 +220,31 @@ def row_of(f: Any, page: int) -> int:
     cached = f.cached + ((page & _CACHED) << uint64(4))
     if load64(cached) == page:
         return load64(cached + _8)
+    f.missed += _1
     chunk = page >> _CHUNK_BITS
-    slot = ((chunk * _GOLDEN) >> _32) & f.index_mask
-    while True:
-        known = load64(f.index + (slot << uint64(4)))
-        if known == chunk + _1 or known == _0:
-            break
-        slot = (slot + _1) & f.index_mask
-    if known == _0:
+    entry = _leaf_of(f, chunk >> _LEAF_BITS)
+    if load64(entry) == _0:
+        if _4 * (f.leaves_used + _1) > _1 << f.directory_bits:
+            f.status = _GROW
+            return NOWHERE
+        store64(entry, (chunk >> _LEAF_BITS) + _1)
+        store64(entry + _8, f.leaves_used)
+        f.leaves_used += _1
+    at = f.leaves + (((load64(entry + _8) << _LEAF_BITS) + (chunk & _LEAF_MASK)) << _2)
+    known = uint64(load32(at))
+    if known:
+        row = (known - _1) << _CHUNK_BITS
+    else:
         if f.told:
             f.status = _THINK
             return NOWHERE
-        if _2 * ((f.used_rows >> _CHUNK_BITS) + _1) > f.index_mask + _1:
+        if f.used_rows == f.most_rows:
             f.status = _GROW
             return NOWHERE
-        row = _make_chunk(f, chunk, slot)
-    else:
-        row = load64(f.index + (slot << uint64(4)) + _8)
+        row = _make_chunk(f, chunk)
+        store32(at, (row >> _CHUNK_BITS) + _1)
     row += page & (_CHUNK - _1)
-    if load16(f.put_off + (row << _1)):
+    if load16(f.pages + (row << _3) + _2):
         done = f.done
         f.done = _0
         settled = through(f, row, NO_LETTER, False)
@@ -237,6 +257,19 @@ def row_of(f: Any, page: int) -> int:
 
 
 @compiled
+def look_ahead(f: Any, at: int, end: int) -> None:
+    """Ask for what events `at` to `end` will look up: memory takes its time, and can be waited for all at once."""
+    for number in range(at, end):
+        start = load64(f.rows + uint64(number) * _EVENT)
+        chunk = start >> (_12 + _CHUNK_BITS)
+        leaf = load64(_leaf_of(f, chunk >> _LEAF_BITS) + _8)
+        known = uint64(load32(f.leaves + (((leaf << _LEAF_BITS) + (chunk & _LEAF_MASK)) << _2)))
+        row = ((known - _1) << _CHUNK_BITS) + ((start >> _12) & (_CHUNK - _1))
+        prefetch(f.values + ((row * f.per_page + ((start & uint64(4095)) >> f.line_bits)) << _1))
+        prefetch(f.pages + (row << _3))
+
+
+@compiled
 def forget_page(f: Any, page: int) -> None:
     """Something was put off for a page: look again before its lines are next touched."""
     cached = f.cached + ((page & _CACHED) << uint64(4))
@@ -246,14 +279,19 @@ def forget_page(f: Any, page: int) -> None:
 
 @compiled
 def join_equals(f: Any) -> None:
-    """Make equal records of lines' own one shared record, as far as there are numbers."""
-    for number in range(_FIRST_OWN, load64(f.pool + _FRESH)):
-        node = uint64(number)
-        owner = load64(lines.node_at(f, node) + _QUIET) >> _32
-        if owner:
-            count = advance(f, node, _0, NO_LETTER, _0, _1 << f.line_bits)
-            shared = share(f, count)
-            if shared == OWN:
-                return
-            store16(f.values + ((owner - _1) << _1), shared)
-            free(f, node)
+    """Let lines with records of their own share equal ones, as far as there are numbers for those."""
+    for number in range(_1, load64(f.pool + _FRESH_BLOCK)):
+        block = uint64(number)
+        row = uint64(load32(f.rows_of + (block << _2)))
+        if uint64(load32(f.pages + (row << _3) + _4)) != block:
+            continue  # it is free
+        kept = False
+        for each in range(f.per_page):
+            at = f.values + ((row * f.per_page + uint64(each)) << _1)
+            if load16(at) == OWN:
+                record = lines.owned_at(f, row, uint64(each))
+                shared = share(f, advance(f, record, _0, NO_LETTER, _0, _1 << f.line_bits), True)
+                kept = kept or shared == OWN
+                store16(at, shared)
+        if not kept:
+            lines.take_block(f, block)
