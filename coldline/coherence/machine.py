@@ -212,6 +212,7 @@ class Machine:
         f["states"] = table.states
         f["line_bits"] = lines.size.bit_length() - 1
         f["per_page"] = memory.lines_per_page
+        f["per_page_bits"] = memory.lines_per_page.bit_length() - 1
         f["mask_words"] = mixed.words
         f["node_bytes"] = mixed.nodes.shape[1] * 8
         f["distinct"] = self._checker.distinct

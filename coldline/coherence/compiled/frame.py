@@ -62,6 +62,7 @@ FRAME = np.dtype(
             # Memory: `Memory`
             "line_bits",
             "per_page",
+            "per_page_bits",
             "values",
             "pages",
             "reported",

@@ -257,16 +257,28 @@ def row_of(f: Any, page: int) -> int:
 
 
 @compiled
+def _line_ahead(f: Any, number: int) -> int:
+    """Where an event's first line is, as a line's number, if its page is dense; otherwise anywhere."""
+    start = load64(f.rows + number * _EVENT)
+    chunk = start >> (_12 + _CHUNK_BITS)
+    leaf = load64(_leaf_of(f, chunk >> _LEAF_BITS) + _8)
+    known = uint64(load32(f.leaves + (((leaf << _LEAF_BITS) + (chunk & _LEAF_MASK)) << _2)))
+    row = ((known - uint64(known != _0)) << _CHUNK_BITS) + ((start >> _12) & (_CHUNK - _1))
+    return row * f.per_page + ((start & uint64(4095)) >> f.line_bits)
+
+
+@compiled
 def look_ahead(f: Any, at: int, end: int) -> None:
     """Ask for what events `at` to `end` will look up: memory takes its time, and can be waited for all at once."""
     for number in range(at, end):
-        start = load64(f.rows + uint64(number) * _EVENT)
-        chunk = start >> (_12 + _CHUNK_BITS)
-        leaf = load64(_leaf_of(f, chunk >> _LEAF_BITS) + _8)
-        known = uint64(load32(f.leaves + (((leaf << _LEAF_BITS) + (chunk & _LEAF_MASK)) << _2)))
-        row = ((known - _1) << _CHUNK_BITS) + ((start >> _12) & (_CHUNK - _1))
-        prefetch(f.values + ((row * f.per_page + ((start & uint64(4095)) >> f.line_bits)) << _1))
-        prefetch(f.pages + (row << _3))
+        line = _line_ahead(f, uint64(number))
+        prefetch(f.values + (line << _1))
+        prefetch(f.pages + (line >> f.per_page_bits << _3))
+    for number in range(at, end):
+        line = _line_ahead(f, uint64(number))
+        if load16(f.values + (line << _1)) == OWN:
+            row = line >> f.per_page_bits
+            prefetch(lines.owned_at(f, row, line - row * f.per_page) + _8)
 
 
 @compiled
