@@ -149,6 +149,22 @@ def add_check(commands: "_Commands") -> None:
     )
 
 
+def add_corpus(commands: "_Commands") -> None:
+    """``corpus``: real bugs, before and after their fixes."""
+    parser = commands.add_parser(
+        "corpus",
+        help="check real bugs, before and after their fixes",
+        description="Check the traces of real bugs that come with coldline, and say whether each verdict is the "
+        "one that the bug's story tells. With a NAME, tell that bug's story.",
+        epilog="exit status: 0 every verdict is as told, 1 one is not, 2 error",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a bug, as --list gives them")
+    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    parser.add_argument("--list", action="store_true", help="the names and titles; check nothing")
+    parser.add_argument("--write", metavar="DIR", help="copy the files into a new folder; check nothing")
+    parser.add_argument("--from", metavar="DIR", dest="folder", help="another corpus of the same form")
+
+
 def add_matrix(commands: "_Commands") -> None:
     """``matrix``: every strategy on every host model."""
     parser = commands.add_parser(

@@ -7,6 +7,7 @@ import sys
 
 from coldline.builder import STRATEGIES
 from coldline.cli.guests import plan_guest, trial_of
+from coldline.cli.markdown import markdown
 from coldline.coherence import check
 from coldline.coherence.findings import count_kinds
 from coldline.coherence.sweep import Region, sweep
@@ -41,14 +42,7 @@ def table(cells: dict[str, dict[str, dict[str, object]]], strategies: list[str])
         ["host", *strategies],
         *([host, *(_words(row[name]) for name in strategies)] for host, row in cells.items()),
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-
-    def line(cells: list[str]) -> str:
-        return (
-            "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |\n"
-        )
-
-    return line(rows[0]) + line(["-" * width for width in widths]) + "".join(line(row) for row in rows[1:])
+    return markdown(rows)
 
 
 def _words(cell: dict[str, object]) -> str:
