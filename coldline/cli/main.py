@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_boot(commands)
     arguments.add_check(commands)
     arguments.add_matrix(commands)
+    arguments.add_rules(commands)
     return top
 
 
@@ -90,6 +91,10 @@ def _run(options: argparse.Namespace) -> int:
             from coldline.cli.matrix import run_matrix
 
             return run_matrix(options)
+        if options.command == "rules":
+            from coldline.cli.rules import run_rules
+
+            return run_rules(options)
         from coldline.cli.boot import run_boot
 
         return run_boot(options)
@@ -98,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
             raise
         from coldline.errors import MissingDependencyError
 
-        extra = "check" if options.command == "check" else "boot"
+        extra = "check" if options.command in ("check", "rules") else "boot"
         raise MissingDependencyError(
             f"'{options.command}' needs {error.name}: install coldline[{extra}]"
         ) from error
