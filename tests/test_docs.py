@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 from argparse import ArgumentParser
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -223,8 +223,9 @@ def generated(page: str, name: str) -> str:
 def automaton_sizes() -> str:
     """The table of automaton sizes as the page has it."""
     lines = ["| switches | reachable states | minimal states |", "|---|---|---|"]
-    for names in ((), ("nc-may-hit",), ("idc",), ("dic",), ("idc", "dic")):
-        machine = build(Profile(**{name.replace("-", "_"): True for name in names}))
+    for dic, idc, hits in product((False, True), repeat=3):
+        names = [name for name, on in (("nc-may-hit", hits), ("idc", idc), ("dic", dic)) if on]
+        machine = build(Profile(nc_may_hit=hits, idc=idc, dic=dic))
         lines.append(f"| {', '.join(names) or 'none'} | {machine.reachable} | {len(machine.step)} |")
     return "\n".join(lines)
 

@@ -175,3 +175,26 @@ def add_matrix(commands: "_Commands") -> None:
     _guest(parser)
     _run(parser)
     parser.add_argument("--json", action="store_true", help="one object on standard output")
+
+
+def add_rules(commands: "_Commands") -> None:
+    """``rules``: the rules' automaton, for reading."""
+    parser = commands.add_parser(
+        "rules",
+        help="show the automaton that the rules determine",
+        description="Print the automaton of a byte as Markdown tables: each state in words, what reads find in it, "
+        "and where each event leads.",
+    )
+    group = parser.add_argument_group("profile")
+    group.add_argument("--idc", action="store_true", help="CTR_EL0.IDC: fetches see level 1")
+    group.add_argument(
+        "--dic", action="store_true", help="CTR_EL0.DIC: no instruction cache holds an old copy"
+    )
+    group.add_argument(
+        "--nc-may-hit", action="store_true", help="non-cacheable reads may also return a cached copy"
+    )
+    form = parser.add_argument_group("form").add_mutually_exclusive_group()
+    form.add_argument("--dot", action="store_true", help="a drawing in place of tables, for Graphviz")
+    form.add_argument(
+        "--sources", action="store_true", help="where in the Arm ARM each rule comes from, instead"
+    )

@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_check(commands)
     arguments.add_corpus(commands)
     arguments.add_matrix(commands)
+    arguments.add_rules(commands)
     return top
 
 
@@ -95,6 +96,10 @@ def _run(options: argparse.Namespace) -> int:
             from coldline.cli.matrix import run_matrix
 
             return run_matrix(options)
+        if options.command == "rules":
+            from coldline.cli.rules import run_rules
+
+            return run_rules(options)
         from coldline.cli.boot import run_boot
 
         return run_boot(options)
@@ -103,7 +108,7 @@ def _run(options: argparse.Namespace) -> int:
             raise
         from coldline.errors import MissingDependencyError
 
-        extra = "check" if options.command in ("check", "corpus") else "boot"
+        extra = "boot" if options.command in ("boot", "matrix") else "check"
         raise MissingDependencyError(
             f"'{options.command}' needs {error.name}: install coldline[{extra}]"
         ) from error
