@@ -52,13 +52,15 @@ guest read     0x40000008 8
 """
 
 
-def best(work: Callable[[], Any], runs: int = 5) -> float:
-    """The least seconds of some runs."""
+def best(
+    work: Callable[[], Any], runs: int = 5, clock: Callable[[], float] = time.process_time
+) -> float:
+    """The least seconds of some runs: of this process, as others may want the processor too."""
     seconds = []
     for _ in range(runs):
-        start = time.perf_counter()
+        start = clock()
         work()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     return min(seconds)
 
 
@@ -127,10 +129,9 @@ def bulk() -> dict[str, float]:
 
 def write_every_line_its_own_way(check: Checker) -> None:
     """Write some bytes of each line of 1 GiB, so that no line is in the state of the next one."""
-    step = 1 << 20
-    numbers = np.arange(GIB // LINE, dtype=np.uint64)
-    for first in range(0, len(numbers), step):
-        some = numbers[first : first + step]
+    step = 1 << 15
+    for first in range(0, GIB // LINE, step):
+        some = np.arange(first, first + step, dtype=np.uint64)
         rows = np.zeros(step, EVENT_DTYPE)
         rows["address"] = BASE + some * LINE + some * 7 % 57
         rows["size"] = 1 + some % 8
@@ -178,9 +179,9 @@ def stream() -> dict[str, float]:
             check.event(Event(agent, Op.MAP, BASE, GIB, MemoryType.NORMAL_WB, True))
         rows = accesses(span, wander=wander)
         batch = Batch(names, rows)
-        start = time.perf_counter()
+        start = time.process_time()
         check.feed(batch)
-        first = time.perf_counter() - start
+        first = time.process_time() - start
         seconds = best(lambda check=check, batch=batch: check.feed(batch))
         table = check.lines.transitions.step.T[:, : len(Letter)].copy()
         lines = ((rows["address"] - BASE) // LINE).astype(np.uint32)
@@ -234,13 +235,13 @@ def small() -> dict[str, float]:
             subprocess.run([*command, str(path)], env=environment, stdout=subprocess.DEVNULL, check=False)
 
         run(folder)
-        kept = best(lambda: run(folder))
+        kept = best(lambda: run(folder), clock=time.perf_counter)
 
         def cold() -> None:
             with tempfile.TemporaryDirectory() as empty:
                 run(empty)
 
-        return {"ten lines: s": kept, "ten lines, nothing kept: s": best(cold)}
+        return {"ten lines: s": kept, "ten lines, nothing kept: s": best(cold, clock=time.perf_counter)}
 
 
 def main() -> None:

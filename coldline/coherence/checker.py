@@ -56,8 +56,7 @@ class Checker(Follower):
         """
         first, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
         rows = self.memory.dense_rows(first, end)
-        rows = rows[np.argsort(self.memory.page_of[rows])]
-        covered = self.memory.page_of[rows].tolist()
+        covered = self.memory.page_of[rows]
         found = list(self._would_read_rows(rows))
         for known in self.memory.ranges(first, end):
             badness = self.lines.wrong(self.lines.step(known.state, _LIVE), Letter.READ_WB)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Follows every possible state of every line through a trace, an event at a time."""
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -161,12 +160,12 @@ class Follower:
         """Raise where any page of an access refuses it, before any page has changed."""
         agent = self.pages.agent(event.agent)
         first, stop = start // PAGE_SIZE, (end - 1) // PAGE_SIZE + 1
-        covered: list[int] = []
-        for row in self.memory.dense_rows(first, stop).tolist():
-            page = int(self.memory.page_of[row])
-            covered.append(page)
-            self._letter(int(self.memory.classes[row]), agent, event.op, max(start, page * PAGE_SIZE))
-        covered.sort()
+        rows = self.memory.dense_rows(first, stop)
+        covered, classes = self.memory.page_of[rows], self.memory.classes[rows]
+        firsts = [int(covered[np.argmax(classes == page_class)]) for page_class in _distinct(classes)]
+        for page in sorted(firsts):
+            page_class = self.memory.page_class(page)
+            self._letter(page_class, agent, event.op, max(start, page * PAGE_SIZE))
         for piece in self.memory.ranges(first, stop):
             sparse = _first_missing(covered, piece.first, piece.end)
             if sparse is not None:
@@ -207,8 +206,7 @@ class Follower:
         """Whole pages: by range where lines agree, by row where they do not."""
         first, stop = piece.page, piece.page + piece.pages
         rows = self.memory.dense_rows(first, stop)
-        rows = rows[np.argsort(self.memory.page_of[rows])]
-        covered = self.memory.page_of[rows].tolist()
+        covered = self.memory.page_of[rows]
         changed = []
         for known in self.memory.ranges(first, stop):
             now = letter
@@ -319,8 +317,7 @@ class Follower:
 
     def _change_pages(self, first: int, end: int, agent: int, change: "AliasChange") -> None:
         rows = self.memory.dense_rows(first, end)
-        pages = self.memory.page_of[rows]
-        covered = np.sort(pages).tolist()
+        covered = self.memory.page_of[rows]
         new_classes: dict[int, int] = {}
 
         def changed(page_class: int, page: int) -> int:
@@ -332,7 +329,7 @@ class Follower:
         old_classes = self.memory.classes[rows]
         groups = _distinct(old_classes)
         for old in groups:
-            changed(old, int(pages[np.argmax(old_classes == old)]))
+            changed(old, int(covered[np.argmax(old_classes == old)]))
         ranges = []
         for known in self.memory.ranges(first, end):
             sparse = _first_missing(covered, known.first, known.end)
@@ -430,14 +427,15 @@ def _pieces(start: int, end: int) -> Iterator[Piece]:
         yield Piece(last, 1, 0, tail)
 
 
-def gaps(covered: Sequence[int], first: int, end: int) -> Iterator[tuple[int, int]]:
+def gaps(covered: "NDArray[np.int64]", first: int, end: int) -> Iterator[tuple[int, int]]:
     """The stretches of `first` to `end` that hold none of the sorted pages `covered`."""
-    for page in covered[bisect_left(covered, first) : bisect_left(covered, end)]:
-        if first < page:
-            yield first, page
-        first = page + 1
-    if first < end:
-        yield first, end
+    low, high = np.searchsorted(covered, (first, end))
+    inside = covered[low:high]
+    if len(inside) == end - first:
+        return
+    starts, ends = np.append(first, inside + 1), np.append(inside, end)
+    holes = starts < ends
+    yield from zip(starts[holes].tolist(), ends[holes].tolist(), strict=True)
 
 
 def _bits(bad: tuple[Badness, ...], op: Op) -> int:
@@ -445,11 +443,13 @@ def _bits(bad: tuple[Badness, ...], op: Op) -> int:
     return sum(each.hazard for each in bad) << (FETCH_BITS if op is Op.FETCH else 0)
 
 
-def _distinct(classes: "NDArray[np.int32]") -> list[int]:
-    """The distinct values of a few small numbers, in no order."""
-    return list(set(classes.tolist()))
+def _distinct(classes: "NDArray[np.uint16]") -> list[int]:
+    """The distinct values of some numbers, in no order."""
+    if len(classes) <= 32:
+        return list(set(classes.tolist()))
+    return list(np.flatnonzero(np.bincount(classes)).tolist())
 
 
-def _first_missing(covered: Sequence[int], first: int, end: int) -> int | None:
+def _first_missing(covered: "NDArray[np.int64]", first: int, end: int) -> int | None:
     """The first page from `first` to `end` that is not among the sorted pages `covered`."""
     return next((gap for gap, _ in gaps(covered, first, end)), None)

@@ -16,6 +16,7 @@ from coldline import machinecode
 from coldline.coherence.compiled import frame
 from coldline.coherence.letters import Letters
 from coldline.coherence.lines import Badness
+from coldline.coherence.mixtures import OWN
 from coldline.coherence.rules import Hazard, Letter
 from coldline.trace import Event, Op
 from coldline.trace.columns import Batch
@@ -65,7 +66,7 @@ class Machine:
         self._frame = np.zeros(1, frame.FRAME)
         self._address = self._frame.ctypes.data
         self._cached: NDArray[np.uint64] = np.zeros((frame.CACHED_PAGES, 2), np.uint64)
-        self._memo: NDArray[np.uint64] = np.zeros(frame.MEMO, np.uint64)
+        self._memo: NDArray[np.uint32] = np.zeros(OWN + 1, np.uint32)
         self._found: NDArray[np.void] = np.zeros(frame.FOUND, frame.FOUND_DTYPE)
         self._kept: dict[str, NDArray[Any]] = {}
         self._set_fixed()
@@ -146,6 +147,7 @@ class Machine:
         self._update()
         mixed = self._checker.lines.mixtures
         mixed.sweep()
+        self._frame["memo_of"] = 0
         self._memo[:] = 0
         self._loops["join"](self._address)
         mixed.make_room()

@@ -138,15 +138,16 @@ class Memory:
         return self._values[bisect_right(self._starts, page) - 1][0]
 
     def dense_rows(self, first: int, end: int) -> "NDArray[np.intp]":
-        """The rows of the dense pages from `first` to `end`, in no order."""
+        """The rows of the dense pages from `first` to `end`, in the order of pages."""
         if end - first <= 8:
             rows = [row for page in range(first, end) if (row := self.row(page)) != NOT_DENSE]
             return np.array(rows, np.intp)
         starts = self.page_of[: self.rows : CHUNK]
         chunks = np.flatnonzero((starts > first - CHUNK) & (starts < end))
+        chunks = chunks[np.argsort(starts[chunks])]
         found = (chunks[:, None] * CHUNK + np.arange(CHUNK)).ravel()
-        pages = self.page_of[found]
-        inside: NDArray[np.intp] = found[(pages >= first) & (pages < end)]
+        low, high = np.searchsorted(self.page_of[found], (first, end)) if len(found) else (0, 0)
+        inside: NDArray[np.intp] = found[low:high]
         return inside
 
     def ranges(self, first: int, end: int) -> Iterator[Range]:

@@ -46,10 +46,10 @@ SHARED_INDEX = 1 << 17
 _MOST_BYTES = 1 << 30
 
 NO_BLOCK = 0
-LEAST_CROWD = 1 << 10
+LEAST_CROWD = 1 << 9
 """Blocks that are no reason to look for equal records."""
 
-_CROWD_SHARE = 128
+_CROWD_SHARE = 512
 """A crowd is at least a block for so many dense pages."""
 
 SLACK = 1 << 11

@@ -33,8 +33,8 @@ AHEAD = 32
 FAR = AHEAD // 4
 """Events among so many whose page is not among those that were used last: from here on they are far."""
 
-MEMO = 1 << 10
-"""What became of shared records that went through the same letters last: slots of a direct-mapped table."""
+MEMO = 1 << 13
+"""Values of lines up to which it is remembered what became of them when they last went through the same letters."""
 
 FRAME = np.dtype(
     [
@@ -91,6 +91,8 @@ FRAME = np.dtype(
             "cached",
             "missed",
             "memo",
+            "memo_of",
+            "memo_end",
             # What they report
             "found",
             "founds",
