@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     arguments.add_boot(commands)
     arguments.add_check(commands)
+    arguments.add_convert(commands)
     arguments.add_matrix(commands)
     return top
 
@@ -86,6 +87,10 @@ def _run(options: argparse.Namespace) -> int:
             from coldline.cli.check import run_check
 
             return run_check(options)
+        if options.command == "convert":
+            from coldline.cli.convert import run_convert
+
+            return run_convert(options)
         if options.command == "matrix":
             from coldline.cli.matrix import run_matrix
 
@@ -98,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
             raise
         from coldline.errors import MissingDependencyError
 
-        extra = "check" if options.command == "check" else "boot"
+        extra = "check" if options.command in ("check", "convert") else "boot"
         raise MissingDependencyError(
             f"'{options.command}' needs {error.name}: install coldline[{extra}]"
         ) from error

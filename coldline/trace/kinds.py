@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Events by kind: all but the address, which a trace repeats much.
+
+A trace of millions of events has some dozens of kinds, so what is worked out for each of them costs nothing.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from coldline.arm import MemoryType
+from coldline.trace.columns import EVENT_DTYPE, EXECUTABLE, TYPE_MASK
+from coldline.trace.events import ADDRESS_LIMIT, PAGE_SIZE, Op
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KIND_DTYPE = np.dtype([("size", "<u8"), ("agent", "<u2"), ("op", "u1"), ("attributes", "u1")])
+"""A kind of event, 12 bytes: its columns of the same names."""
+
+MOST = 1 << 16
+"""Events that are grouped at a time, and so the most kinds."""
+
+_FACTORS = ((0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F), (0xD6E8FEB86659FD93, 0xA0761D6478BD642F))
+_ORDER = np.arange(MOST)
+
+
+class Fault(NamedTuple):
+    """An event that cannot be in a trace: where among those looked at (-1: in none of them), and why."""
+
+    at: int
+    reason: str
+
+
+def words_of(rows: "NDArray[np.void]") -> "NDArray[np.uint64]":
+    """Events as three words each, which NumPy copies faster than records: address, size, all the rest."""
+    words: NDArray[np.uint64] = np.ascontiguousarray(rows).view("<u8").reshape(-1, 3)
+    return words
+
+
+def group(rows: "NDArray[np.void]") -> "tuple[NDArray[np.void], NDArray[np.unsignedinteger]]":
+    """The kinds of some events, `MOST` at the most, and which kind each event is of.
+
+    Parameters
+    ----------
+    rows : ndarray of EVENT_DTYPE, shape (events,)
+
+    Returns
+    -------
+    kinds : ndarray of KIND_DTYPE, shape (kinds,)
+    index : ndarray of uint8 or uint16, shape (events,)
+    """
+    words = words_of(rows)
+    size, rest = words[:, 1].copy(), words[:, 2] >> np.uint64(32)
+    for factors in _FACTORS:
+        # Events of a kind meet in a slot; where two kinds do, another hash may part them.
+        by_size, by_rest = map(np.uint64, factors)
+        slot = ((size * by_size + rest * by_rest) >> np.uint64(48)).astype(np.intp)
+        last = np.zeros(MOST, np.intp)
+        last[slot] = _ORDER[: len(slot)]
+        same = last[slot]
+        if np.array_equal(size[same], size) and np.array_equal(rest[same], rest):
+            present = np.flatnonzero(np.bincount(slot, minlength=MOST))
+            numbers = np.zeros(MOST, _index_type(len(present)))
+            numbers[present] = _ORDER[: len(present)]
+            return _kinds(rows[last[present]]), numbers[slot]
+    order = np.lexsort((rest, size))
+    new = np.ones(len(rows), bool)
+    new[1:] = (np.diff(size[order]) != 0) | (np.diff(rest[order]) != 0)
+    index = np.empty(len(rows), _index_type(int(new.sum())))
+    index[order] = np.cumsum(new) - 1
+    return _kinds(rows[order[new]]), index
+
+
+def find_fault(
+    kinds: "NDArray[np.void]",
+    index: "NDArray[np.unsignedinteger]",
+    addresses: "NDArray[np.uint64]",
+    agents: int,
+) -> Fault | None:
+    """The first event that is none, or None.
+
+    Parameters
+    ----------
+    kinds, index
+        As `group` gives them.
+    addresses : ndarray of uint64, shape (events,)
+        Their addresses.
+    agents : int
+        How many agents there are.
+    """
+    ops = np.minimum(kinds["op"], len(Op) - 1)
+    sizes = kinds["size"]
+    wrong_kind = (
+        (kinds["op"] >= len(Op)) | (kinds["agent"] >= agents) | ~_ATTRIBUTES[ops, kinds["attributes"]]
+    )
+    wrong_kind |= ((sizes == 0) == _HAS_RANGE[ops]) | (sizes > ADDRESS_LIMIT)
+    wrong_kind |= _PAGES[ops] & (sizes % PAGE_SIZE != 0)
+    wrong = None
+    if wrong_kind.any():
+        wrong = wrong_kind[index]
+        if not wrong.any():
+            at = int(np.argmax(wrong_kind))
+            return Fault(-1, f"kind {at}: {_reason(kinds[at], 0, agents)}")
+    elif len(addresses) and int(addresses.max()) > ADDRESS_LIMIT - int(sizes.max()):
+        wrong = addresses > (np.uint64(ADDRESS_LIMIT) - sizes)[index]
+    if _PAGES[ops].any():
+        partial = _PAGES[ops][index] & (addresses % np.uint64(PAGE_SIZE) != 0)
+        wrong = partial if wrong is None else wrong | partial
+    if not _HAS_RANGE[ops].all():
+        astray = ~_HAS_RANGE[ops][index] & (addresses != 0)
+        wrong = astray if wrong is None else wrong | astray
+    if wrong is None or not wrong.any():
+        return None
+    at = int(np.argmax(wrong))
+    return Fault(at, _reason(kinds[index[at]], int(addresses[at]), agents))
+
+
+def _reason(kind: "np.void", address: int, agents: int) -> str:
+    """What is wrong with an event; the words are those for a trace in text where it can be wrong there."""
+    size, agent, number, attributes = kind.item()
+    if number >= len(Op):
+        return f"there is no operation {number}"
+    op = Op(number)
+    if agent >= agents:
+        return f"agent {agent} of '{op.words}' has no name"
+    if not _ATTRIBUTES[number, attributes]:
+        return f"attributes {attributes:#x} of '{op.words}'"
+    if not op.has_range:
+        return f"'{op.words}' with an address or a size"
+    if size == 0:
+        return f"the size of '{op.words}' is 0"
+    if address + size > ADDRESS_LIMIT:
+        return f"{address:#x} + {size:#x} reaches past 2^52"
+    return f"'{op.words}' of a partial page: {address:#x} + {size:#x}"
+
+
+def _kinds(rows: "NDArray[np.void]") -> "NDArray[np.void]":
+    kinds = np.empty(len(rows), KIND_DTYPE)
+    for name in KIND_DTYPE.names or ():
+        kinds[name] = rows[name]
+    return kinds
+
+
+def _index_type(kinds: int) -> type[np.unsignedinteger]:
+    return np.uint8 if kinds <= 1 << 8 else np.uint16
+
+
+def _allowed(op: Op, attributes: int) -> bool:
+    kind, rest = attributes & TYPE_MASK, attributes & ~TYPE_MASK
+    if not op.has_type:
+        return attributes == 0
+    return 1 <= kind <= len(MemoryType) and rest in ((0, EXECUTABLE) if op is Op.MAP else (0,))
+
+
+_HAS_RANGE = np.array([op.has_range for op in Op])
+_PAGES = np.array([op in (Op.MAP, Op.UNMAP) for op in Op])
+_ATTRIBUTES = np.array([[_allowed(op, attributes) for attributes in range(256)] for op in Op])
+
+assert EVENT_DTYPE.itemsize == 24
