@@ -16,7 +16,7 @@ from coldline.errors import TraceError
 from coldline.trace import blocks
 from coldline.trace.blocks import EventError
 from coldline.trace.columns import EVENT_DTYPE, Batch
-from coldline.trace.kinds import words_of
+from coldline.trace.kinds import Grouper, words_of
 from coldline.trace.text import LINE_SIZES, OPTIONS, Header, check_room, is_agent
 
 SIGNATURE = b"\x89CLT\r\n\x1a\n"
@@ -52,6 +52,7 @@ class BinaryWriter:
         self._waiting = np.empty(blocks.MAX_EVENTS, EVENT_DTYPE)
         self._words = words_of(self._waiting)
         self._fill = 0
+        self._grouper = Grouper()
         self._names: dict[str, int] = {}
         self._line = 0
         self._events = 0
@@ -114,7 +115,7 @@ class BinaryWriter:
             return
         rows = self._waiting[: self._fill]
         try:
-            payload, self._line = blocks.encode(rows, len(self._names), self._line)
+            payload, self._line = blocks.encode(rows, len(self._names), self._line, self._grouper)
         except EventError as error:
             index, reason = error.fault
             raise TraceError(str(rows["where"][index] or f"event {self._events + index}"), reason) from None

@@ -15,7 +15,8 @@ import numpy as np
 
 from coldline.errors import TraceError
 from coldline.trace.columns import EVENT_DTYPE
-from coldline.trace.kinds import KIND_DTYPE, MOST, Fault, find_fault, group, words_of
+from coldline.trace.events import ADDRESS_LIMIT
+from coldline.trace.kinds import KIND_DTYPE, MOST, Fault, Grouper, find_fault, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +76,7 @@ class EventError(Exception):
         self.fault = fault
 
 
-def encode(rows: "NDArray[np.void]", agents: int, line: int) -> tuple[bytes, int]:
+def encode(rows: "NDArray[np.void]", agents: int, line: int, grouper: Grouper) -> tuple[bytes, int]:
     """The payload for some events, and the line of the last of them.
 
     Parameters
@@ -86,29 +87,26 @@ def encode(rows: "NDArray[np.void]", agents: int, line: int) -> tuple[bytes, int
         How many agents have been named.
     line : int
         The line of the event before, 0 before the first.
+    grouper : Grouper
+        What tells their kinds apart.
 
     Raises
     ------
     EventError
         If an event cannot be in a trace.
     """
-    kinds, index = group(rows)
+    kinds, index = grouper.group(rows)
     addresses = words_of(rows)[:, 0]
     fault = find_fault(kinds, index, addresses, agents)
     if fault is not None:
         raise EventError(fault)
-    ranged = addresses[(kinds["size"] != 0)[index]]
-    base = int(ranged.min()) if len(ranged) else 0
+    ranged = kinds["size"] != 0
+    base = int(addresses.min() if ranged.all() else addresses[ranged[index]].min(initial=ADDRESS_LIMIT))
     offsets = addresses - np.uint64(base)
-    if len(ranged) != len(addresses):
-        offsets[(kinds["size"] == 0)[index]] = 0
-    lines = rows["where"].astype(np.int64)
-    first = line + 1
-    steps = np.zeros(len(rows), np.uint64)
-    if (lines > 0).all() and int(lines[0]) > line and (np.diff(lines) > 0).all():
-        first = int(lines[0])
-        steps[1:] = np.diff(lines) - 1
-    planes = [_planes(index), _planes(offsets), _planes(steps)]
+    if not ranged.all():
+        offsets[~ranged[index]] = 0
+    first, gaps = _lines(rows["where"], line)
+    planes = [_planes(index), _planes(offsets), _planes(gaps)]
     if len(kinds) == 1:
         planes[0] = b""
     counts = [len(plane) // len(rows) for plane in planes]
@@ -117,7 +115,16 @@ def encode(rows: "NDArray[np.void]", agents: int, line: int) -> tuple[bytes, int
     if len(packed) >= len(body):
         packed, coding = body, _STORED
     head = _HEAD.pack(len(rows), len(kinds), *counts, coding, 0, base, first)
-    return head + packed, first + len(rows) - 1 + int(steps.sum())
+    return head + packed, first + len(rows) - 1 + int(gaps.sum())
+
+
+def _lines(where: "NDArray[np.uint32]", line: int) -> "tuple[int, NDArray[np.unsignedinteger]]":
+    """The first line of a block, and the gap before each event."""
+    gaps = np.zeros(len(where), np.uint32)
+    if where.all() and int(where[0]) > line and (where[1:] > where[:-1]).all():
+        gaps[1:] = np.diff(where) - 1
+        return int(where[0]), gaps
+    return line + 1, gaps
 
 
 def decode(payload: bytes, agents: int, line: int) -> Block:
@@ -149,7 +156,7 @@ def decode(payload: bytes, agents: int, line: int) -> Block:
         planes = np.frombuffer(body, np.uint8, count * events, at).reshape(count, events)
         columns.append(_column(planes, events))
         at += planes.nbytes
-    index, addresses, steps = columns
+    index, addresses, gaps = columns
     if int(index.max()) >= head.kinds:
         bad = int(np.argmax(index >= head.kinds))
         raise EventError(Fault(bad, f"its kind is {int(index[bad])} of {head.kinds}"))
@@ -163,10 +170,10 @@ def decode(payload: bytes, agents: int, line: int) -> Block:
     if fault is not None:
         raise EventError(fault)
     lines = np.arange(head.first_line, head.first_line + events, dtype=np.uint64)
-    if steps[0]:
+    if gaps[0]:
         raise TraceError("", "the gap before its first event is not 0")
     if head.line_bytes:
-        lines += np.cumsum(steps, dtype=np.uint64)
+        lines += np.cumsum(gaps, dtype=np.uint64)
     return Block(_rows(kinds, index, addresses, lines), int(lines[-1]))
 
 

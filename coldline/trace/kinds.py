@@ -38,38 +38,58 @@ def words_of(rows: "NDArray[np.void]") -> "NDArray[np.uint64]":
     return words
 
 
-def group(rows: "NDArray[np.void]") -> "tuple[NDArray[np.void], NDArray[np.unsignedinteger]]":
-    """The kinds of some events, `MOST` at the most, and which kind each event is of.
+class Grouper:
+    """Tells the kinds of events apart. It keeps its working memory: getting it anew takes longer than the work."""
 
-    Parameters
-    ----------
-    rows : ndarray of EVENT_DTYPE, shape (events,)
+    def __init__(self) -> None:
+        self._size, self._rest, self._hash, self._work = np.empty((4, MOST), np.uint64)
+        self._last, self._same = np.empty((2, MOST), np.intp)
+        self._numbers = np.empty(MOST, np.uint16)
 
-    Returns
-    -------
-    kinds : ndarray of KIND_DTYPE, shape (kinds,)
-    index : ndarray of uint8 or uint16, shape (events,)
-    """
-    words = words_of(rows)
-    size, rest = words[:, 1].copy(), words[:, 2] >> np.uint64(32)
-    for factors in _FACTORS:
-        # Events of a kind meet in a slot; where two kinds do, another hash may part them.
-        by_size, by_rest = map(np.uint64, factors)
-        slot = ((size * by_size + rest * by_rest) >> np.uint64(48)).astype(np.intp)
-        last = np.zeros(MOST, np.intp)
-        last[slot] = _ORDER[: len(slot)]
-        same = last[slot]
-        if np.array_equal(size[same], size) and np.array_equal(rest[same], rest):
-            present = np.flatnonzero(np.bincount(slot, minlength=MOST))
-            numbers = np.zeros(MOST, _index_type(len(present)))
-            numbers[present] = _ORDER[: len(present)]
-            return _kinds(rows[last[present]]), numbers[slot]
-    order = np.lexsort((rest, size))
-    new = np.ones(len(rows), bool)
-    new[1:] = (np.diff(size[order]) != 0) | (np.diff(rest[order]) != 0)
-    index = np.empty(len(rows), _index_type(int(new.sum())))
-    index[order] = np.cumsum(new) - 1
-    return _kinds(rows[order[new]]), index
+    def group(self, rows: "NDArray[np.void]") -> "tuple[NDArray[np.void], NDArray[np.unsignedinteger]]":
+        """The kinds of some events, `MOST` at the most, and which kind each event is of.
+
+        Parameters
+        ----------
+        rows : ndarray of EVENT_DTYPE, shape (events,)
+
+        Returns
+        -------
+        kinds : ndarray of KIND_DTYPE, shape (kinds,)
+        index : ndarray of uint8 or uint16, shape (events,)
+        """
+        count, words = len(rows), words_of(rows)
+        size, rest, numbers = self._size[:count], self._rest[:count], self._numbers[:count]
+        size[:] = words[:, 1]
+        np.right_shift(words[:, 2], np.uint64(32), out=rest)
+        for factors in _FACTORS:
+            same = self._meet(size, rest, *factors)
+            if self._equal(size, same) and self._equal(rest, same):
+                first = np.flatnonzero(same == _ORDER[:count])
+                numbers[first] = _ORDER[: len(first)]
+                return _kinds(rows[first]), numbers.take(same).astype(_index_type(len(first)), copy=False)
+        order = np.lexsort((rest, size))
+        new = np.ones(count, bool)
+        new[1:] = (np.diff(size[order]) != 0) | (np.diff(rest[order]) != 0)
+        numbers[order] = np.cumsum(new) - 1
+        return _kinds(rows[order[new]]), numbers.astype(_index_type(int(new.sum())))
+
+    def _meet(
+        self, size: "NDArray[np.uint64]", rest: "NDArray[np.uint64]", by_size: int, by_rest: int
+    ) -> "NDArray[np.intp]":
+        """For each event one that has the same hash, the same one for all of those."""
+        slot, work = self._hash[: len(size)], self._work[: len(size)]
+        np.multiply(size, np.uint64(by_size), out=slot)
+        np.multiply(rest, np.uint64(by_rest), out=work)
+        slot += work
+        slot >>= np.uint64(48)
+        self._last[slot.view(np.intp)] = _ORDER[: len(size)]
+        return np.take(self._last, slot.view(np.intp), out=self._same[: len(size)], mode="clip")
+
+    def _equal(self, column: "NDArray[np.uint64]", same: "NDArray[np.intp]") -> bool:
+        """Whether each event has in a column what the one has that it met."""
+        work = np.take(column, same, out=self._work[: len(column)], mode="clip")
+        return bool((work == column).all())
 
 
 def find_fault(
@@ -83,7 +103,7 @@ def find_fault(
     Parameters
     ----------
     kinds, index
-        As `group` gives them.
+        As `Grouper.group` gives them.
     addresses : ndarray of uint64, shape (events,)
         Their addresses.
     agents : int

@@ -18,7 +18,7 @@ from coldline.errors import TraceError
 from coldline.trace.blocks import MAX_LINE
 from coldline.trace.columns import EVENT_DTYPE, EXECUTABLE, TYPE_MASK, Batch, pack_attributes
 from coldline.trace.events import PAGE_SIZE, Op
-from coldline.trace.kinds import MOST, group
+from coldline.trace.kinds import MOST, Grouper
 from coldline.trace.text import MAX_LINE_LENGTH, Header, LineParser, header_lines
 
 _CHUNK = 1 << 21
@@ -164,13 +164,14 @@ class TextWriter:
 
     def __init__(self, file: IO[bytes], header: Header) -> None:
         self._file = file
+        self._grouper = Grouper()
         file.write(header_lines(header).encode())
 
     def write(self, batch: Batch) -> None:
         """Append the events of `batch`."""
         for start in range(0, len(batch), MOST):
             rows = batch.rows[start : start + MOST]
-            kinds, index = group(rows)
+            kinds, index = self._grouper.group(rows)
             words = [
                 _words(batch.agents[agent], Op(op), size, code) for size, agent, op, code in kinds.tolist()
             ]
