@@ -10,7 +10,7 @@ import time
 import tracemalloc
 import zlib
 from contextlib import suppress
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import binary_by_hand as by_hand
@@ -508,6 +508,27 @@ def test_what_cannot_be_read_is_not_written(column: str, value: int, reason: str
     with pytest.raises(TraceError) as caught:
         writer.finish()
     assert (caught.value.where, caught.value.reason) == ("12" if line else "event 1", reason)
+
+
+def test_the_first_event_that_cannot_be_is_told_of() -> None:
+    """Whatever is wrong with it, and with those behind it."""
+    wrong = {
+        "the size of 'read' is 0": (0x1000, 0, Op.READ),
+        f"{LIMIT:#x} + 0x8 reaches past 2^52": (LIMIT, 8, Op.READ),
+        f"0x0 + {1 << 63:#x} reaches past 2^52": (0, 1 << 63, Op.READ),
+        "'unmap' of a partial page: 0x1040 + 0x1000": (0x1040, 0x1000, Op.UNMAP),
+        "'mmu on' with an address or a size": (0x40, 0, Op.MMU_ON),
+    }
+    for reasons in permutations(wrong):
+        rows = np.zeros(1 + len(wrong), EVENT_DTYPE)
+        rows["size"][0] = 8
+        for at, reason in enumerate(reasons, 1):
+            rows["address"][at], rows["size"][at], rows["op"][at] = wrong[reason]
+        writer = BinaryWriter(io.BytesIO(), Header())
+        writer.write(Batch(("a",), rows))
+        with pytest.raises(TraceError) as caught:
+            writer.finish()
+        assert (caught.value.where, caught.value.reason) == ("event 1", reasons[0])
 
 
 @pytest.mark.parametrize("name", ["", "a b", "line", "a#"])

@@ -3,7 +3,6 @@
 
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import IO, Any
@@ -151,6 +150,8 @@ class _Keeper:
     """Keeps a trace that comes but once."""
 
     def __init__(self, header: Any) -> None:
+        import tempfile  # it takes longer to load than most traces take to judge
+
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="coldline-")  # noqa: SIM115 (closed with the trace)
         self._writer = BinaryWriter(self._file, header)
 

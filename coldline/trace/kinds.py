@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.arm import MemoryType
-from coldline.trace.columns import EVENT_DTYPE, EXECUTABLE, TYPE_MASK
+from coldline.trace.columns import EXECUTABLE
 from coldline.trace.events import ADDRESS_LIMIT, PAGE_SIZE, Op
 
 if TYPE_CHECKING:
@@ -111,29 +111,24 @@ def find_fault(
     """
     ops = np.minimum(kinds["op"], len(Op) - 1)
     sizes = kinds["size"]
-    wrong_kind = (
-        (kinds["op"] >= len(Op)) | (kinds["agent"] >= agents) | ~_ATTRIBUTES[ops, kinds["attributes"]]
-    )
-    wrong_kind |= ((sizes == 0) == _HAS_RANGE[ops]) | (sizes > ADDRESS_LIMIT)
-    wrong_kind |= _PAGES[ops] & (sizes % PAGE_SIZE != 0)
-    wrong = None
+    wrong_kind = (kinds["op"] >= len(Op)) | (kinds["agent"] >= agents)
+    wrong_kind |= ~_ATTRIBUTES[ops, kinds["attributes"]] | ((sizes == 0) == _HAS_RANGE[ops])
+    wrong_kind |= (_PAGES[ops] & (sizes % PAGE_SIZE != 0)) | (sizes > ADDRESS_LIMIT)
+    wrong = []
     if wrong_kind.any():
-        wrong = wrong_kind[index]
-        if not wrong.any():
+        wrong.append(wrong_kind[index])
+        if not wrong[0].any():
             at = int(np.argmax(wrong_kind))
             return Fault(-1, f"kind {at}: {_reason(kinds[at], 0, agents)}")
-    elif len(addresses) and int(addresses.max()) > ADDRESS_LIMIT - int(sizes.max()):
-        wrong = addresses > (np.uint64(ADDRESS_LIMIT) - sizes)[index]
+    last = np.uint64(ADDRESS_LIMIT) - np.minimum(sizes, np.uint64(ADDRESS_LIMIT))
+    if int(addresses.max()) > int(last.min()):
+        wrong.append(addresses > last[index])
     if _PAGES[ops].any():
-        partial = _PAGES[ops][index] & (addresses % np.uint64(PAGE_SIZE) != 0)
-        wrong = partial if wrong is None else wrong | partial
+        wrong.append(_PAGES[ops][index] & (addresses % np.uint64(PAGE_SIZE) != 0))
     if not _HAS_RANGE[ops].all():
-        astray = ~_HAS_RANGE[ops][index] & (addresses != 0)
-        wrong = astray if wrong is None else wrong | astray
-    if wrong is None or not wrong.any():
-        return None
-    at = int(np.argmax(wrong))
-    return Fault(at, _reason(kinds[index[at]], int(addresses[at]), agents))
+        wrong.append(~_HAS_RANGE[ops][index] & (addresses != 0))
+    at = min((int(np.argmax(each)) for each in wrong if each.any()), default=-1)
+    return Fault(at, _reason(kinds[index[at]], int(addresses[at]), agents)) if at >= 0 else None
 
 
 def _reason(kind: "np.void", address: int, agents: int) -> str:
@@ -166,15 +161,17 @@ def _index_type(kinds: int) -> type[np.unsignedinteger]:
     return np.uint8 if kinds <= 1 << 8 else np.uint16
 
 
-def _allowed(op: Op, attributes: int) -> bool:
-    kind, rest = attributes & TYPE_MASK, attributes & ~TYPE_MASK
-    if not op.has_type:
-        return attributes == 0
-    return 1 <= kind <= len(MemoryType) and rest in ((0, EXECUTABLE) if op is Op.MAP else (0,))
+def _allowed() -> "NDArray[np.bool_]":
+    """Which attributes each operation may have."""
+    allowed = np.zeros((len(Op), 256), bool)
+    for op in Op:
+        types = range(1, 1 + len(MemoryType)) if op.has_type else (0,)
+        allowed[op, types] = True
+        if op is Op.MAP:
+            allowed[op, [kind | EXECUTABLE for kind in types]] = True
+    return allowed
 
 
 _HAS_RANGE = np.array([op.has_range for op in Op])
 _PAGES = np.array([op in (Op.MAP, Op.UNMAP) for op in Op])
-_ATTRIBUTES = np.array([[_allowed(op, attributes) for attributes in range(256)] for op in Op])
-
-assert EVENT_DTYPE.itemsize == 24
+_ATTRIBUTES = _allowed()

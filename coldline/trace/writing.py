@@ -2,7 +2,6 @@
 """Trace files of either form, written so that they are there whole or not at all."""
 
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +34,8 @@ class TraceWriter:
     """
 
     def __init__(self, path: str, header: Header, form: str = "text") -> None:
+        import tempfile
+
         self._path = Path(os.path.realpath(path))
         self._temporary: str | None = None
         try:
