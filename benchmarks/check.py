@@ -52,9 +52,7 @@ guest read     0x40000008 8
 """
 
 
-def best(
-    work: Callable[[], Any], runs: int = 5, clock: Callable[[], float] = time.process_time
-) -> float:
+def best(work: Callable[[], Any], runs: int = 5, clock: Callable[[], float] = time.process_time) -> float:
     """The least seconds of some runs: of this process, as others may want the processor too."""
     seconds = []
     for _ in range(runs):
@@ -102,29 +100,34 @@ def bulk() -> dict[str, float]:
     check = checker()
     check.event(Event("guest", Op.MMU_OFF))
     seconds = best(lambda: take_all(check, guest_life(size)))
-    results = {"64 GiB, lines agree: ms": seconds * 1e3, "64 GiB, lines agree: MiB": (resident() - before) / 2**20}
+    results = {
+        "64 GiB, lines agree: ms": seconds * 1e3,
+        "64 GiB, lines agree: MiB": (resident() - before) / 2**20,
+    }
 
-    source = np.ones(GIB, np.uint8)
-    target = np.zeros(GIB, np.uint8)
-    copying = best(lambda: np.copyto(target, source))
-    del source, target
-    check = checker()
-    before = resident()
-    check.event(Event("guest", Op.MMU_OFF))
-    check.event(Event("other", Op.MAP, BASE, GIB, MemoryType.NORMAL_WB))
-    write_every_line_its_own_way(check)
-    memory = resident() - before
-
-    def life() -> None:
-        take_all(check, guest_life(GIB))
-        check.event(Event("guest", Op.READ, BASE, LINE))  # nothing is left to be done later
-
-    results["1 GiB, each line its own: ms"] = best(life) * 1e3
-    results["1 GiB, NumPy's copy: ms"] = copying * 1e3
-    results["1 GiB, ratio to a copy"] = results["1 GiB, each line its own: ms"] / (copying * 1e3)
+    lives, copies = [], []
+    for _ in range(3):
+        check = checker()
+        before = resident()
+        check.event(Event("guest", Op.MMU_OFF))
+        check.event(Event("other", Op.MAP, BASE, GIB, MemoryType.NORMAL_WB))
+        write_every_line_its_own_way(check)
+        memory = resident() - before
+        lives.append(best(lambda check=check: take_all(check, guest_life(GIB)), 1))
+        assert check.hazards == 0
+        copies.append(seconds_to_copy(GIB))
+    results["1 GiB, each line its own: ms"] = min(lives) * 1e3
+    results["1 GiB, NumPy's copy: ms"] = min(copies) * 1e3
+    results["1 GiB, ratio to a copy"] = min(lives) / min(copies)
     results["1 GiB, memory: 1 part in"] = GIB / memory
-    assert check.hazards == 0
     return results
+
+
+def seconds_to_copy(size: int) -> float:
+    """NumPy's copy of so many bytes, into memory that is there already."""
+    source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
+    target[:] = 2
+    return best(lambda: np.copyto(target, source), 3)
 
 
 def write_every_line_its_own_way(check: Checker) -> None:
@@ -154,10 +157,9 @@ def accesses(span: int, *, wander: bool) -> "np.ndarray":
     random = np.random.default_rng(1)
     rows = np.zeros(EVENTS, EVENT_DTYPE)
     rows["size"] = random.choice(SIZES, EVENTS)
-    if wander:
-        places = np.cumsum(random.integers(-96, 104, EVENTS)) % span
-    else:
-        places = random.integers(0, span, EVENTS)
+    places = (
+        np.cumsum(random.integers(-96, 104, EVENTS)) % span if wander else random.integers(0, span, EVENTS)
+    )
     rows["address"] = BASE + np.minimum(places, span - 64)
     rows["op"] = random.choice(list(ACCESSES), EVENTS, p=list(ACCESSES.values()))
     rows["agent"] = random.integers(0, 4, EVENTS)

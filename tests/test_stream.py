@@ -17,10 +17,10 @@ from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 from coldline.arm import MemoryType
 from coldline.coherence import Checker, Profile
-from coldline.coherence.follow import COMPILE_FROM, LOAD_FROM
 from coldline.coherence.findings import entries
-from coldline.coherence.memory import NOT_DENSE, PAGES
+from coldline.coherence.follow import COMPILE_FROM, LOAD_FROM
 from coldline.coherence.machine import Machine
+from coldline.coherence.memory import NOT_DENSE, PAGES
 from coldline.errors import TraceError
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.trace.columns import Batch

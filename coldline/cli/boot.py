@@ -16,8 +16,8 @@ from coldline.coherence import Hazard, Report, Sink, Source, check, report
 from coldline.coherence.sweep import Region, Swept, sweep
 from coldline.guest import Plan
 from coldline.image import Kernel
-from coldline.trace.files import TraceWriter
 from coldline.trace.text import Header
+from coldline.trace.writing import TraceWriter
 from coldline.trial import Trial
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def run_boot(options: argparse.Namespace) -> int:
         writer = None
         if options.trace is not None:
             header = Header(trial.profile.line, _options_of(trial))
-            writer = stack.enter_context(TraceWriter(options.trace, header))
+            writer = stack.enter_context(TraceWriter(options.trace, header, options.trace_format))
 
         def first(sink: Sink) -> None:
             nonlocal outcome

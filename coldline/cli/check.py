@@ -5,10 +5,10 @@ import argparse
 import json
 import sys
 
-from coldline.coherence import Profile, Report, Sink, check, report
+from coldline.coherence import Profile, Report, check, report
 from coldline.errors import TraceError
 from coldline.printable import printable
-from coldline.trace.files import read_trace
+from coldline.trace.files import TraceFile
 from coldline.trace.text import Header
 
 
@@ -32,24 +32,16 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def check_file(path: str, *, most: int, stories: int) -> Report:
-    """Judge a trace file.
+    """Judge a trace file of either form, or standard input where `path` is ``-``.
 
     Raises
     ------
     TraceError
-        If it is none; ``where`` is ``path:line``.
+        If it is none; ``where`` is ``path:line`` or the like.
     """
-    header, batches = read_trace(path)
-
-    def source(sink: Sink) -> None:
-        for batch in batches:
-            sink(batch, None)
-
-    try:
-        checker = check(source, profile_of(header))
-    except TraceError as error:
-        raise TraceError(f"{path}:{error.where}", error.reason) from None
-    return report(checker, source, most=most, stories=stories)
+    with TraceFile(path, again=bool(stories)) as trace:
+        checker = check(trace.source, profile_of(trace.header))
+        return report(checker, trace.source, most=most, stories=stories)
 
 
 def profile_of(header: Header) -> Profile:

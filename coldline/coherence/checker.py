@@ -12,7 +12,6 @@ from coldline.coherence.rules import Letter, Setting
 from coldline.trace import PAGE_SIZE
 from coldline.trace.columns import Batch
 
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -66,9 +65,7 @@ class Checker(Follower):
                     found.append((gap_first * PAGE_SIZE, lines, badness))
         yield from _join(sorted(found), self.profile.line)
 
-    def _would_read_rows(
-        self, rows: "NDArray[np.intp]"
-    ) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
+    def _would_read_rows(self, rows: "NDArray[np.intp]") -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
         machine = self.machine(rows.size * self.memory.lines_per_page)
         if machine is not None:
             yield from machine.would_read(rows, _LIVE, Letter.READ_WB)

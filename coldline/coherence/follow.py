@@ -246,9 +246,7 @@ class Follower:
                     base = int(self.memory.page_of[row]) * PAGE_SIZE + index * self.profile.line
                     self.found(event, where, base, 1, bad)
 
-    def _new_pages(
-        self, first: int, end: int, op: Op, bad: tuple[Badness, ...]
-    ) -> list[tuple[int, int]]:
+    def _new_pages(self, first: int, end: int, op: Op, bad: tuple[Badness, ...]) -> list[tuple[int, int]]:
         """The pages of a range, none of them dense, whose hazards are to be findings: see `_is_new`."""
         if not self.distinct:
             return [(first, end)]

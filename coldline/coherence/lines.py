@@ -120,7 +120,9 @@ class Lines:
             if bad:
                 yield index, bad
 
-    def would_read(self, row: int, first: Letter, letter: Letter) -> Iterator[tuple[int, tuple[Badness, ...]]]:
+    def would_read(
+        self, row: int, first: Letter, letter: Letter
+    ) -> Iterator[tuple[int, tuple[Badness, ...]]]:
         """What `letter` would find wrong after `first` in the lines of a row; nothing changes by asking."""
         step = self.transitions.step[first]
         for index in range(self.memory.lines_per_page):
@@ -140,5 +142,3 @@ class Lines:
             if mask:
                 found.append(Badness(hazard, (mask & -mask).bit_length() - 1, mask.bit_length()))
         return tuple(found)
-
-

@@ -106,9 +106,7 @@ class Machine:
     def read(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
         """Let a checked letter befall all lines of some rows."""
         for found in self._sweep(rows, letter, is_fetch=event.op is Op.FETCH):
-            self._checker.found(
-                event, where, int(found["address"]), int(found["lines"]), _badness(found)
-            )
+            self._checker.found(event, where, int(found["address"]), int(found["lines"]), _badness(found))
 
     def would_read(
         self, rows: "NDArray[np.intp]", first: Letter, letter: Letter

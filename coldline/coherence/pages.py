@@ -12,9 +12,7 @@ from coldline.arm import MemoryType
 from coldline.coherence.rules import Letter, Profile, Setting
 from coldline.errors import TraceError
 from coldline.trace import Op
-
-MAX_AGENTS = 256
-"""More agents than any trace of a real system has; a bound on what a hostile one may cost."""
+from coldline.trace.events import MAX_AGENTS
 
 MAX_CLASSES = 1 << 16
 """More ways to see a page than any trace of a real system has."""

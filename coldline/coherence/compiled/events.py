@@ -14,15 +14,15 @@ from coldline.coherence.compiled.pages import (
     flags_of_bad,
     forget_bad,
     forget_page,
-    look_ahead,
     join_equals,
+    look_ahead,
     report,
     row_of,
     through,
 )
 from coldline.coherence.letters import LINE_OPS, SLOW, UNMAP_CODE
 from coldline.coherence.transitions import LETTERS, UNKNOWN
-from coldline.native import compiled, int64, load8, load16, load32, load64, store16, store32, uint64
+from coldline.native import compiled, int64, load8, load16, load32, load64, store16, uint64
 from coldline.trace.columns import TYPE_MASK
 from coldline.trace.events import ADDRESS_LIMIT, Op
 
@@ -31,9 +31,7 @@ _DONE, _THINK, _CROWDED, _FULL = (
     uint64(status) for status in (frame.DONE, frame.THINK, frame.CROWDED, frame.FULL)
 )
 _QUIET = uint64(8 * mixtures.QUIET)
-_WALK, _FETCH, _ZVA, _MAP, _UNMAP = (
-    uint64(op) for op in (Op.WALK, Op.FETCH, Op.DC_ZVA, Op.MAP, Op.UNMAP)
-)
+_WALK, _FETCH, _ZVA, _MAP, _UNMAP = (uint64(op) for op in (Op.WALK, Op.FETCH, Op.DC_ZVA, Op.MAP, Op.UNMAP))
 _OPS = uint64(Op.DC_ZVA + 1)
 _LINE_OPS = uint64(LINE_OPS)
 _TYPES = uint64(TYPE_MASK + 1)

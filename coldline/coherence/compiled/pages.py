@@ -11,7 +11,6 @@ from coldline.coherence.memory import CHUNK, LEAF_BITS
 from coldline.coherence.reserve import GOLDEN
 from coldline.native import (
     compiled,
-    int64,
     load8,
     load16,
     load32,
@@ -162,7 +161,13 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
             _mixed(f, row, index, value, word, letter)
             flags = flags_of_bad(f)
         if flags:
-            report(f, first + index, (load64(f.page_of + (row << _3)) << _12) + (index << f.line_bits), flags, is_fetch)
+            report(
+                f,
+                first + index,
+                (load64(f.page_of + (row << _3)) << _12) + (index << f.line_bits),
+                flags,
+                is_fetch,
+            )
         elif value < f.memo_end and not asking and load16(at) != OWN:
             store32(memo + (value << _2), uint64(load16(at)) | _1 << _16)
     if not asking:
