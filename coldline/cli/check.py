@@ -5,11 +5,10 @@ import argparse
 import json
 import sys
 
-from coldline.coherence import Profile, Report, check, report
+from coldline.coherence import Report, check, profile_of, report
 from coldline.errors import TraceError
 from coldline.printable import printable
 from coldline.trace.files import TraceFile
-from coldline.trace.text import Header
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -40,19 +39,8 @@ def check_file(path: str, *, most: int, stories: int) -> Report:
         If it is none; ``where`` is ``path:line`` or the like.
     """
     with TraceFile(path, again=bool(stories)) as trace:
-        checker = check(trace.source, profile_of(trace.header))
+        checker = check(trace.source, profile_of(trace.header), most=most)
         return report(checker, trace.source, most=most, stories=stories)
-
-
-def profile_of(header: Header) -> Profile:
-    """What a trace's header says of caches."""
-    return Profile(
-        line=header.line,
-        nc_may_hit="nc-may-hit" in header.options,
-        setway_effective="setway-effective" in header.options,
-        idc="idc" in header.options,
-        dic="dic" in header.options,
-    )
 
 
 def _show(path: str, found: Report, options: argparse.Namespace) -> None:

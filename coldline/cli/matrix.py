@@ -9,7 +9,6 @@ from coldline.builder import STRATEGIES
 from coldline.cli.guests import plan_guest, trial_of
 from coldline.cli.markdown import markdown
 from coldline.coherence import check
-from coldline.coherence.findings import count_kinds
 from coldline.coherence.sweep import Region, sweep
 from coldline.errors import HypervisorError
 from coldline.guest import Plan
@@ -60,7 +59,7 @@ def _cell(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> 
     except HypervisorError as error:
         return {"verdict": "refused", "reason": str(error)}
     swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
-    kinds = set(count_kinds(checker.findings))
+    kinds = set(checker.kinds)
     kinds |= {kind for each in swept for kind in each.kinds}
     return {"verdict": "hazard" if kinds else "coherent", "kinds": sorted(kinds)}
 

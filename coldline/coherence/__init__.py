@@ -10,7 +10,7 @@ comes about; `judge` puts it in a report.
 from typing import TYPE_CHECKING, Any
 
 from coldline.coherence.findings import HazardEntry
-from coldline.coherence.judge import Hazard, Report, Sink, Source, check, report
+from coldline.coherence.judge import Hazard, Report, Sink, Source, check, profile_of, report
 from coldline.coherence.rules import Microstate, Profile
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "Sink",
     "Source",
     "check",
+    "profile_of",
     "report",
 ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.coherence.automaton import automaton
-from coldline.coherence.findings import Finding
+from coldline.coherence.findings import Finding, kind_of
 from coldline.coherence.lines import Badness, Lines
 from coldline.coherence.memory import Range
 from coldline.coherence.pages import Alias, Pages, Refusal, maintenance_letter, walk_letter
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LOAD_FROM = 20_000
 """Events or lines from which loading machine code pays."""
 
-COMPILE_FROM = 1_000_000
+COMPILE_FROM = 300_000
 """Events or lines from which compiling it pays, where that has not been done."""
 
 FETCH_BITS = 2
@@ -49,34 +49,44 @@ class Follower:
         The implementation's promises.
     distinct : bool
         Whether a line that may go wrong is a finding once for each way, and not at each event.
+    most : int or None
+        How many hazards to keep as findings, rounded up to whole events; None keeps all.
 
     Attributes
     ----------
     findings : list of Finding
         What was found so far.
+    kinds : dict of str to int
+        How many hazards there were of each kind, findings that were not kept among them.
     hazards : int
-        How many events may go wrong at a line, findings or not.
+        How many events may go wrong at a line, told once or not.
     events : int
         How many events were taken.
     """
 
-    def __init__(self, profile: Profile | None = None, *, distinct: bool = False) -> None:
+    def __init__(
+        self, profile: Profile | None = None, *, distinct: bool = False, most: int | None = None
+    ) -> None:
         self.profile = profile or Profile()
         self.lines = Lines(Transitions(automaton(self.profile)), self.profile.line)
         self.memory = self.lines.memory
         self.pages = Pages()
         self.distinct = distinct
         self.findings: list[Finding] = []
+        self.kinds: dict[str, int] = {}
         self.hazards = 0
         self.events = 0
+        self._room = most
+        self._work = 0
         self._machine: Machine | None = None
 
     def machine(self, work: int) -> "Machine | None":
-        """The compiled loops, if they are loaded or `work` events or lines are worth loading them for."""
-        if self._machine is None and work >= LOAD_FROM:
+        """The compiled loops, if `work` events or lines, with those before, are worth having them for."""
+        self._work += work
+        if self._machine is None and self._work >= LOAD_FROM:
             from coldline.coherence.machine import Machine, is_compiled
 
-            if work >= COMPILE_FROM or is_compiled():
+            if self._work >= COMPILE_FROM or is_compiled():
                 self._machine = Machine(self)
         return self._machine
 
@@ -281,6 +291,13 @@ class Follower:
     ) -> None:
         """Note that `event` may find that wrong in each of `lines` lines from `address` on."""
         number = self.events if number is None else number
+        for bad in badness:
+            kind = kind_of(bad.hazard, event.op)
+            self.kinds[kind] = self.kinds.get(kind, 0) + lines
+        if self._room is not None:
+            if self._room <= 0 and (not self.findings or self.findings[-1].number != number):
+                return
+            self._room -= lines * len(badness)
         self.findings.append(Finding(number, where, event, address, lines, badness))
 
     # What changes aliases -----------------------------------------------------------------------------------

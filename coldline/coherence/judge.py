@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coldline.coherence.findings import HazardEntry, count_kinds, entries
+from coldline.coherence.findings import HazardEntry, entries
 from coldline.coherence.rules import Profile
 from coldline.trace import Op
 from coldline.trace.columns import Batch
 from coldline.trace.relay import Relay
+from coldline.trace.text import Header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +78,18 @@ class Report:
         return not self.kinds
 
 
-def check(source: Source, profile: Profile, *, distinct: bool = False) -> "Checker":
+def profile_of(header: Header) -> Profile:
+    """What the header of a trace says of the implementation."""
+    return Profile(
+        line=header.line,
+        nc_may_hit="nc-may-hit" in header.options,
+        setway_effective="setway-effective" in header.options,
+        idc="idc" in header.options,
+        dic="dic" in header.options,
+    )
+
+
+def check(source: Source, profile: Profile, *, distinct: bool = False, most: int | None = None) -> "Checker":
     """Follow memory through all events of `source`: the first pass.
 
     Parameters
@@ -86,7 +98,7 @@ def check(source: Source, profile: Profile, *, distinct: bool = False) -> "Check
         The events.
     profile : Profile
         The implementation's promises.
-    distinct : bool
+    distinct, most : bool, int or None
         See `coldline.coherence.follow.Follower`.
 
     Raises
@@ -94,7 +106,7 @@ def check(source: Source, profile: Profile, *, distinct: bool = False) -> "Check
     TraceError
         If an event cannot be.
     """
-    reader = _Reader(profile, distinct=distinct)
+    reader = _Reader(lambda checker: checker(profile, distinct=distinct, most=most))
     with Relay(reader.open) as relay:
         source(relay.put)
     return reader.close()
@@ -103,15 +115,14 @@ def check(source: Source, profile: Profile, *, distinct: bool = False) -> "Check
 class _Reader:
     """A checker that is made where and when it is first needed, while the events' source is busy already."""
 
-    def __init__(self, profile: Profile, *, distinct: bool) -> None:
-        self._profile = profile
-        self._distinct = distinct
+    def __init__(self, make: "Callable[[type[Checker]], Checker]") -> None:
+        self._make = make
         self._checker: Checker | None = None
 
     def open(self) -> Callable[[Batch], None]:
         from coldline.coherence.checker import Checker
 
-        self._checker = Checker(self._profile, distinct=self._distinct)
+        self._checker = self._make(Checker)
         return self._checker.feed
 
     def close(self) -> "Checker":
@@ -137,7 +148,7 @@ def report(checker: "Checker", source: Source, *, most: int, stories: int) -> Re
     listed = list(islice(entries(checker.findings, profile.line), most))
     told = _tell(listed[:stories], source, profile) if stories and listed else []
     told += [Hazard(entry, None, []) for entry in listed[len(told) :]]
-    return Report(profile, told, count_kinds(checker.findings), checker.events)
+    return Report(profile, told, dict(sorted(checker.kinds.items())), checker.events)
 
 
 def _tell(listed: list[HazardEntry], source: Source, profile: Profile) -> list[Hazard]:

@@ -142,3 +142,13 @@ class Lines:
             if mask:
                 found.append(Badness(hazard, (mask & -mask).bit_length() - 1, mask.bit_length()))
         return tuple(found)
+
+
+def runs_of(mask: int) -> Iterator[tuple[int, int]]:
+    """The runs of bytes in a mask, as (start, end)."""
+    start = 0
+    while mask >> start:
+        start += (mask >> start & -(mask >> start)).bit_length() - 1
+        length = (~(mask >> start) & (mask >> start) + 1).bit_length() - 1
+        yield start, start + length
+        start += length

@@ -89,7 +89,7 @@ class Memory:
             -1, lines_per_page
         )
         self.reported: NDArray[np.uint8] = reserve(MAX_LINES, np.uint8).reshape(-1, lines_per_page)
-        self.pages: NDArray[np.uint16] = reserve(4 * most, np.uint16).reshape(-1, 4)
+        self.pages: NDArray[np.uint16] = reserve(4 * most, np.uint16, large_pages=True).reshape(-1, 4)
         self.classes, self.put_off = self.pages[:, 0], self.pages[:, 1]
         self.blocks: NDArray[np.uint32] = self.pages.view(np.uint32)[:, 1]
         self.page_of: NDArray[np.int64] = reserve(most, np.int64)

@@ -16,6 +16,7 @@ from coldline.coherence.compiled.pages import (
     forget_page,
     join_equals,
     look_ahead,
+    look_further,
     report,
     row_of,
     through,
@@ -43,6 +44,7 @@ _UNKNOWN = uint64(UNKNOWN)
 _PAGE, _OFFSET, _BLOCK = uint64(4096), uint64(4095), uint64(63)
 _LIMIT = uint64(ADDRESS_LIMIT)
 _EVENT = uint64(24)
+_AHEAD, _FAR = uint64(frame.AHEAD), uint64(frame.FAR)
 
 
 @compiled
@@ -134,9 +136,10 @@ def _take(f: Any) -> None:
     ahead = at
     while at < events:
         if at == ahead:
-            ahead = at + uint64(frame.AHEAD)
-            if f.missed >= uint64(frame.FAR):
-                look_ahead(f, at, ahead if ahead < events else events)
+            ahead = at + _AHEAD if at + _AHEAD < events else events
+            if f.missed >= _FAR:
+                look_ahead(f, ahead, ahead + _AHEAD if ahead + _AHEAD < events else events)
+                look_further(f, at, ahead)
             f.missed = _0
         event = rows + at * _EVENT
         word = load64(event + uint64(16))

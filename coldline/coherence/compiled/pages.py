@@ -282,11 +282,19 @@ def look_ahead(f: Any, at: int, end: int) -> None:
         line = _line_ahead(f, uint64(number))
         prefetch(f.values + (line << _1))
         prefetch(f.pages + (line >> f.per_page_bits << _3))
+
+
+@compiled
+def look_further(f: Any, at: int, end: int) -> None:
+    """Ask for the records of the lines of events `at` to `end`, which `look_ahead` has been through before."""
     for number in range(at, end):
         line = _line_ahead(f, uint64(number))
-        if load16(f.values + (line << _1)) == OWN:
+        value = uint64(load16(f.values + (line << _1)))
+        if value == OWN:
             row = line >> f.per_page_bits
-            prefetch(lines.owned_at(f, row, line - row * f.per_page) + _8)
+            prefetch(lines.owned_at(f, row, line - (row << f.per_page_bits)) + _8)
+        elif value >= f.states:
+            prefetch(lines.node_at(f, value) + _8)
 
 
 @compiled
