@@ -145,8 +145,6 @@ class Machine:
         self._update()
         mixed = self._checker.lines.mixtures
         mixed.sweep()
-        self._frame["memo_of"] = 0
-        self._memo[:] = 0
         self._loops["join"](self._address)
         mixed.make_room()
 
@@ -239,6 +237,7 @@ class Machine:
         f["ranges"] = len(starts)
         f["told"] = bool(memory.told)
         f["used_rows"] = memory.rows
+        f["memo_of"] = 0
         self._cached[:] = _NOWHERE
 
     def _point(self, **arrays: "NDArray[Any]") -> None:

@@ -100,10 +100,10 @@ def _remember(f: Any, word: int, letter: int) -> None:
     if f.memo_of == key:
         return
     f.memo_of = key
-    used = load64(f.pool + _SHARED)
-    f.memo_end = used if used < _MEMO else f.states
     for value in range(f.memo_end):
         store32(f.memo + (uint64(value) << _2), _0)
+    used = load64(f.pool + _SHARED)
+    f.memo_end = used if used < _MEMO else f.states
 
 
 @compiled
