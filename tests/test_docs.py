@@ -336,9 +336,12 @@ def test_every_error_of_the_reader_has_a_row() -> None:
     reasons += [
         "a line of more than 4096 characters",
         "'x' is one agent more than the 256 that can be followed",
+        "pages are seen in more than 65,536 ways",
+        "more than 268,435,456 lines are touched one by one",
+        "up to 4,096 lines whose bytes differ, each in its own way, are too many",
     ]
     sources = [ROOT / "coldline" / "trace" / "text.py"]
-    sources += [ROOT / "coldline" / "coherence" / f"{name}.py" for name in ("checker", "pages")]
+    sources += [ROOT / "coldline" / "coherence" / f"{name}.py" for name in ("checker", "follow", "memory", "mixtures", "pages")]
     for source in sources:
         for message in re.findall(
             r'(?:TraceError\("", |Refusal\()f?"((?:[^"\\]|\\.)*)"\)', source.read_text()

@@ -415,49 +415,6 @@ def test_a_crowd(line: int, pages: int, count: int) -> None:
         assert_same(by_stream(profile, [numbered], cramped=cramped), stepped, numbered)
 
 
-# -- ranges and their lines ------------------------------------------------------------------------------------
-
-
-RANGED = (Op.READ, Op.WRITE, Op.WALK, Op.DC_CVAC, Op.DC_CIVAC, Op.DC_IVAC, Op.DC_CVAU, Op.DC_CISW, Op.IC_IVAU)
-
-
-@st.composite
-def ranged_events(draw: st.DrawFn) -> list[Event]:
-    """Events over whole pages and parts of pages, by an agent with a cacheable map and one without."""
-    listed = [
-        Event("wb", Op.MAP, 0x1000, 0x3000, MemoryType.NORMAL_WB),
-        Event("nc", Op.MAP, 0x1000, 0x3000, MemoryType.NORMAL_NC),
-    ]
-    for _ in range(draw(st.integers(1, 9))):
-        op = draw(st.sampled_from(RANGED))
-        start, end = sorted(
-            draw(st.tuples(st.integers(0, 48), st.integers(0, 48)).filter(lambda e: e[0] != e[1]))
-        )
-        kind = draw(st.sampled_from((MemoryType.NORMAL_WB, MemoryType.NORMAL_NC))) if op is Op.WALK else None
-        agent = draw(st.sampled_from(("wb", "nc")))
-        listed.append(Event(agent, op, 0x1000 + start * 256, (end - start) * 256, kind))
-    return listed
-
-
-@hunt
-@given(ranged_events())
-def test_an_event_over_a_range_is_one_for_each_of_its_lines(listed: list[Event]) -> None:
-    whole, split = Checker(), Checker()
-    for number, event in enumerate(listed, start=1):
-        whole.event(event, number)
-        pieces = range(event.address, event.address + event.size, 64)
-        several = (
-            [event._replace(address=at, size=64) for at in pieces] if event.op is not Op.MAP else [event]
-        )
-        machine_of(split).feed(batch_of([(number, piece) for piece in several]))
-
-    def told(checker: Checker) -> set[tuple[int, str, int, int]]:
-        return {(e.where, e.kind, e.address, e.size) for e in entries(checker.findings, 64)}
-
-    assert told(whole) == told(split)
-    assert list(whole.states(0x1000, 0x3000)) == list(split.states(0x1000, 0x3000))
-
-
 def test_a_crowd_that_fetches_with_its_mmus_off() -> None:
     events = Crowd(seed=1, pages=60, prefetches=True).events(1500)
     numbered = list(enumerate(events, start=1))

@@ -139,7 +139,13 @@ def add_check(commands: "_Commands") -> None:
         "eviction that the architecture allows can show stale data.",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="a trace; - is standard input")
-    parser.add_argument("--json", action="store_true", help="one object a line, a file each")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one object a line, a file each")
+    form.add_argument(
+        "--witness",
+        action="store_true",
+        help="each hazard as a trace of its own, with every step that a cache takes written out",
+    )
     parser.add_argument("--quiet", action="store_true", help="the verdicts alone")
     parser.add_argument(
         "--max-hazards",

@@ -51,6 +51,13 @@ def _show(path: str, found: Report, options: argparse.Namespace) -> None:
         return
     from coldline.report import terminal
 
+    if options.witness:
+        from coldline.report.witness import witness_lines
+
+        for line in () if options.quiet else witness_lines(found, path):
+            print(line)
+        terminal.print_verdict(found, path, mark="# ")
+        return
     if not options.quiet:
         terminal.print_hazards(found, lambda hazard: f"line {hazard.entry.where}: {hazard.entry.event}")
     terminal.print_verdict(found, path)

@@ -2,7 +2,6 @@
 """From events to a report: one pass for the verdict, and a second one for the stories where it is a hazard."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -154,16 +153,19 @@ def report(checker: "Checker", source: Source, *, most: int, stories: int) -> Re
 def _tell(listed: list[HazardEntry], source: Source, profile: Profile) -> list[Hazard]:
     # Most checks end without a story to tell, and need nothing that tells one.
     from coldline.coherence.histories import Histories
-    from coldline.coherence.witness import relevant, shortest
+    from coldline.coherence.ways import Ways
+    from coldline.coherence.witness import shortest
 
+    ways = Ways(profile)
     lines = [_line_of(entry, profile) for entry in listed]
-    histories = Histories(profile, lines, (entry.number for entry in listed))
+    histories = Histories(ways, lines, (entry.number for entry in listed))
     source(histories.feed)
     told = []
     for entry, line in zip(listed, lines, strict=True):
         story: list[WitnessStep] = []
-        with suppress(LookupError):  # it happened too late in a line's life to have been kept
-            story = list(relevant(shortest(histories.of(line), entry, line, profile)))
+        last = histories.of(entry.number, line)
+        if last is not None:  # else it happened too late in a line's life to have been kept
+            story = shortest(last, entry, line, ways, histories.epoch(entry.number))
         code = histories.code.get(entry.number)
         if code is not None and entry.event.op is Op.FETCH:
             into = entry.address - entry.event.address
