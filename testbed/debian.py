@@ -5,8 +5,9 @@ From a shell, at the top of the tree::
 
     python -m testbed.debian kernel arm64
 
-prints the path of Debian's current arm64 kernel, fetching it the first time. What was fetched stays in
-``.cache/debian`` at the top of the tree; ``COLDLINE_CACHE`` names another folder in place of ``.cache``.
+prints the path of Debian's current arm64 kernel, fetching it the first time. `packages` gives whole packages,
+unpacked. What was fetched stays in ``.cache/debian`` at the top of the tree; ``COLDLINE_CACHE`` names another
+folder in place of ``.cache``.
 
 The host's apt sources serve, so a Debian host works as it is. Ubuntu keeps most architectures on a server of
 their own, which an Ubuntu host has to have in its sources; ``COLDLINE_APT_SOURCES`` names a file of apt
@@ -22,13 +23,13 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from coldline.errors import ColdlineError, UsageError
 
-__all__ = ["ARCHITECTURES", "FetchError", "cache_folder", "kernel", "main"]
+__all__ = ["ARCHITECTURES", "FetchError", "cache_folder", "current", "kernel", "main", "packages"]
 
 META_PACKAGES = {
     # Debian's name first, then Ubuntu's
@@ -85,10 +86,118 @@ def kernel(architecture: str = "arm64", *, refresh: bool = False) -> Path:
         raise FetchError(f"{error.filename or folder}: {error.strerror}") from error
 
 
-def _fetch_kernel(architecture: str, folder: Path) -> Path:
+def current(architecture: str, meta_package: str, pattern: str, *, refresh: bool = False) -> str:
+    """Return the package that a meta-package depends on now: such as the kernel, whose number moves on.
+
+    What was found before is returned as it is, and nothing goes over the network, unless `refresh`.
+
+    Parameters
+    ----------
+    architecture : str
+        Debian's name of it.
+    meta_package : str
+        The meta-package, such as ``linux-image-arm64``.
+    pattern : str
+        A regular expression that the whole name of the wanted package matches.
+
+    Raises
+    ------
+    FetchError
+        If the apt sources have no such meta-package, or it depends on nothing that matches.
+    """
+    folder = cache_folder() / architecture
+    with _locked(folder):
+        record = folder / f"{meta_package}.current"
+        if not refresh and record.is_file():
+            return record.read_text()
+        options = _updated(architecture, folder, refresh=refresh)
+        depends = _run("apt-cache", *options, "depends", "--important", meta_package, check=False)
+        found = re.search(rf"^ *Depends: ({pattern})$", depends.stdout, re.MULTILINE)
+        if found is None:
+            raise FetchError(f"{meta_package} ({architecture}): the apt sources have none that serves")
+        _write(record, found[1])
+        return found[1]
+
+
+def packages(architecture: str, names: Iterable[str], *, refresh: bool = False) -> dict[str, Path]:
+    """Return the folder of each package, unpacked as ``dpkg -x`` does and never installed.
+
+    Parameters
+    ----------
+    architecture : str
+        Debian's name of it; packages for every architecture are found under each.
+    names : iterable of str
+        The packages, without those that they depend on.
+    refresh : bool
+        Ask the package servers for newer ones. Without it what was fetched before is returned as it is, and
+        nothing goes over the network.
+
+    Raises
+    ------
+    FetchError
+        If there is no such package, or one could not be fetched or unpacked.
+    """
+    wanted = sorted(set(names))
+    folder = cache_folder() / architecture
+    try:
+        with _locked(folder):
+            trees = folder / "trees"
+            trees.mkdir(exist_ok=True)
+            missing = [name for name in wanted if refresh or not (trees / name).is_symlink()]
+            if missing:
+                _fetch_packages(architecture, missing, folder, refresh=refresh)
+            return {name: (trees / name).resolve(strict=True) for name in wanted}
+    except OSError as error:
+        raise FetchError(f"{error.filename or folder}: {error.strerror}") from error
+
+
+def _fetch_packages(architecture: str, names: list[str], folder: Path, *, refresh: bool) -> None:
+    """Fetch and unpack; each name becomes a link to a folder that has the version in its name."""
+    options = _updated(architecture, folder, refresh=refresh)
+    trees = folder / "trees"
+    with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder) as temporary:
+        scratch = Path(temporary)
+        _say(f"fetching {len(names)} packages ({architecture})")
+        _run("apt-get", *options, "download", *names, cwd=scratch)
+        archives = {archive.name.partition("_")[0]: archive for archive in scratch.glob("*.deb")}
+        for name in names:
+            if name not in archives:
+                raise FetchError(f"{name} ({architecture}): apt fetched no such package")
+            target = trees / archives[name].stem
+            if not target.is_dir():
+                unpacked = scratch / name
+                _run("dpkg-deb", "--extract", os.fspath(archives[name]), os.fspath(unpacked))
+                unpacked.replace(target)
+            archives[name].unlink()
+            link = scratch / "link"
+            link.symlink_to(target.name)
+            link.replace(trees / name)
+
+
+def _updated(architecture: str, folder: Path, *, refresh: bool) -> list[str]:
+    """Return apt's options, having asked the servers what they have: the first time, or to `refresh`."""
+    _need_apt()
+    options = _apt_options(architecture, folder)
+    if refresh or not any((folder / "apt" / "lists").glob("*Packages*")):
+        _run("apt-get", *options, "update", check=False)
+    return options
+
+
+def _need_apt() -> None:
     for tool in ("apt-get", "apt-cache", "dpkg-deb"):
         if shutil.which(tool) is None:
-            raise FetchError(f"{tool} is not installed: kernels can be fetched on Debian and Ubuntu only")
+            raise FetchError(f"{tool} is not installed: packages can be fetched on Debian and Ubuntu only")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it sees all of it or none."""
+    scratch = path.with_name(path.name + ".tmp")
+    scratch.write_text(text)
+    scratch.replace(path)
+
+
+def _fetch_kernel(architecture: str, folder: Path) -> Path:
+    _need_apt()
     options = _apt_options(architecture, folder)
     # A source that has nothing for this architecture fails the update and does no other harm.
     update = _run("apt-get", *options, "update", check=False)
