@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests that run in dom0 share."""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import device
+import domains
+import pytest
+
+# what the kernel says of a warning, a fault, a lockup, and what the driver says of a page that it cannot free
+COMPLAINT = re.compile(r"cut here|BUG|Oops|Unable to handle|Bad page|pages lost|blocked for more than")
+MODULE = Path("/opt/coldline/xen-coldline.ko")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def driver() -> Iterator[None]:
+    """The driver's module, loaded; that it can be unloaded at the end is a test, too."""
+    if not Path(device.PATH).exists():
+        subprocess.run(["insmod", MODULE], check=True)
+    yield
+    subprocess.run(["rmmod", "xen_coldline"], check=True)
+    log = subprocess.run(["dmesg"], capture_output=True, text=True, check=True).stdout
+    assert not [line for line in log.splitlines() if COMPLAINT.search(line)], log
+
+
+@pytest.fixture(scope="session")
+def xen(driver: None) -> domains.Xen:
+    """Xen."""
+    return domains.Xen()
+
+
+@pytest.fixture
+def opened(driver: None) -> Iterator[device.Device]:
+    """The device, open."""
+    opened = device.Device()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def domain(xen: domains.Xen) -> Iterator[domains.Domain]:
+    """A domain with 64 frames, of which nothing is left at the end: whatever maps one keeps it dying."""
+    domain = xen.create(64)
+    yield domain
+    domain.destroy()
+    assert domain.gone(), f"domain {domain.number} is left dying: one of its frames is still mapped"
+
+
+@pytest.fixture
+def in_child() -> Callable[[Callable[[], None]], int]:
+    """A function that runs another in a process of its own, and returns how that ended.
+
+    What it returns is as `os.waitstatus_to_exitcode` has it: minus the signal, or the exit status.
+    """
+
+    def run(body: Callable[[], None]) -> int:
+        child = os.fork()
+        if child == 0:
+            try:
+                body()
+            except OSError as error:
+                os._exit(error.errno or 255)
+            except BaseException:
+                os._exit(254)
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    return run

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the driver refuses, what it tells by page, and that a refusal leaves nothing behind."""
+
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+import signal
+
+import device
+import pytest
+from device import NORMAL_NC, PAGE
+from refusals import error_of
+
+BAD_FRAMES = (0x1, 0x100000, (1 << 40) - 1, (1 << 64) - 1)
+
+
+@pytest.mark.parametrize("bad", BAD_FRAMES, ids=hex)
+def test_errors_by_page(opened, xen, domain, in_child, bad):
+    frames = [domain.frames[0], bad, domain.frames[1], domain.frames[2], bad]
+    errors = (ctypes.c_int32 * 5)(*[77] * 5)
+    address = opened.empty(5)
+    assert opened.show(address, domain.number, frames, NORMAL_NC, errors) == 3
+    assert (errors[0], errors[2], errors[3]) == (0, 0, 0)
+    assert errors[1] == errors[4]
+    assert errors[1] in (-errno.EINVAL, -errno.ENOENT, -errno.EPERM)
+    assert [opened.query(address + page * PAGE).translated for page in range(5)] == [1, 0, 1, 1, 0]
+    theirs = xen.map(domain, domain.frames[:3])
+    ctypes.memmove(address + 2 * PAGE, b"one", 3)
+    assert ctypes.string_at(theirs + PAGE, 3) == b"one"
+    xen.unmap(theirs, 3)
+    device.unmap(address, 5)
+
+    def touch():
+        inner = device.Device()
+        address = inner.empty(2)
+        inner.show(address, domain.number, [domain.frames[0], bad], NORMAL_NC, errors)
+        ctypes.string_at(address, 1)
+        ctypes.string_at(address + PAGE, 1)
+
+    assert in_child(touch) == -signal.SIGBUS
+
+
+@pytest.mark.parametrize("place", [0, 1, 15])
+def test_all_or_nothing(opened, domain, place):
+    frames = domain.frames[:16]
+    frames[place] = BAD_FRAMES[0]
+    address = opened.empty(16)
+    assert error_of(opened.show, address, domain.number, frames, NORMAL_NC) in (errno.EINVAL, errno.ENOENT)
+    assert not any(opened.query(address + page * PAGE).translated for page in range(16))
+    # the mapping is as good as new
+    assert opened.show(address, domain.number, domain.frames[:16], NORMAL_NC) == 16
+    device.unmap(address, 16)
+
+
+def test_errors_among_many(opened, domain):
+    """More frames than a hypercall takes, the bad ones around where it ends."""
+    frames = domain.frames * 32
+    bad = {0, 511, 512, 1023, 1500, 2047}
+    errors = (ctypes.c_int32 * len(frames))()
+    address = opened.empty(len(frames))
+    asked = [1 if page in bad else frame for page, frame in enumerate(frames)]
+    assert opened.show(address, domain.number, asked, NORMAL_NC, errors) == len(frames) - len(bad)
+    assert {page for page, error in enumerate(errors) if error} == bad
+    holes = {page for page in range(len(frames)) if not opened.query(address + page * PAGE).translated}
+    assert holes == bad
+    device.unmap(address, len(frames))
+
+
+def test_none_of_them(opened, domain):
+    errors = (ctypes.c_int32 * 2)()
+    address = opened.empty(2)
+    assert opened.show(address, domain.number, [1, 2], NORMAL_NC, errors) == 0
+    assert all(error < 0 for error in errors)
+    device.unmap(address, 2)
+
+
+def test_no_such_domain(opened, domain):
+    address = opened.empty(1)
+    errors = (ctypes.c_int32 * 1)()
+    for number in (domain.number + 1, 0x7FEF):
+        assert error_of(opened.show, address, number, [0x40000], NORMAL_NC) == errno.ESRCH
+        assert opened.show(address, number, [0x40000], NORMAL_NC, errors) == 0
+        assert errors[0] == -errno.ESRCH
+        device.unmap(address, 1)
+        address = opened.empty(1)
+    # Xen's names for itself and for whoever asks, and what is no domain's number at all
+    for number in (0x7FF0, 0x7FF1, 0x7FF2, 0x7FF4, 0x8000, 0xFFFF, 0x10000 | domain.number, 0xFFFFFFFF):
+        assert error_of(opened.show, address, number, [0x40000], NORMAL_NC) == errno.EINVAL, hex(number)
+    # whoever asks is no other domain, by its own number either
+    assert error_of(opened.show, address, 0, [0x40000], NORMAL_NC) == errno.ESRCH
+    device.unmap(address, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "number"),
+    [
+        ({"flags": 1}, errno.EINVAL),
+        ({"reserved": 1}, errno.EINVAL),
+        ({"count": 0}, errno.EINVAL),
+        ({"count": 1}, errno.EINVAL),
+        ({"count": 3}, errno.EINVAL),
+        ({"count": 1 << 31}, errno.EINVAL),
+        ({"count": (1 << 18) + 1}, errno.EINVAL),
+        ({"frames": 0}, errno.EFAULT),
+        ({"frames": (1 << 64) - PAGE}, errno.EFAULT),
+        ({"errors": 8}, errno.EFAULT),
+        ({"errors": (1 << 64) - PAGE}, errno.EFAULT),
+    ],
+    ids=str,
+)
+def test_bad_arguments(opened, domain, change, number):
+    address = opened.empty(2)
+    # as long as the largest wrong count that gets so far as to be read
+    frames = (ctypes.c_uint64 * 3)(*domain.frames[:3])
+    words = {"frames": ctypes.addressof(frames), **change}
+    assert error_of(opened.show, address, domain.number, domain.frames[:2], NORMAL_NC, **words) == number
+    assert not opened.query(address).translated
+    device.unmap(address, 2)
+
+
+def test_bad_addresses(opened, domain):
+    address = opened.empty(2)
+    other = device.Device()
+    anonymous = ctypes.create_string_buffer(2 * PAGE)
+    frames = domain.frames[:1]
+    for wrong in (0, 1, address + 1, address + PAGE, ctypes.addressof(anonymous), (1 << 64) - PAGE):
+        assert error_of(opened.show, wrong, domain.number, frames, NORMAL_NC) == errno.EINVAL
+    # another opener's mapping is not ours to fill
+    assert error_of(other.show, address, domain.number, domain.frames[:2], NORMAL_NC) == errno.EINVAL
+    other.close()
+    device.unmap(address, 2)
+    assert error_of(opened.show, address, domain.number, domain.frames[:2], NORMAL_NC) == errno.EINVAL
+
+
+def test_a_mapping_is_filled_once(opened, domain):
+    address = opened.map(domain.number, domain.frames[:2], NORMAL_NC)
+    assert error_of(opened.show, address, domain.number, domain.frames[2:4], NORMAL_NC) == errno.EBUSY
+    assert opened.query(address).attr == NORMAL_NC
+    device.unmap(address, 2)
+
+
+def test_mmap_refuses(opened):
+    assert error_of(opened.empty, 1, flags=mmap.MAP_PRIVATE) == errno.EINVAL
+    assert error_of(opened.empty, 1, offset=PAGE) == errno.EINVAL
+    assert error_of(opened.empty, (1 << 18) + 1) == errno.EINVAL
+    assert error_of(opened.empty, 1, device.READ_WRITE | mmap.PROT_EXEC) == errno.EACCES
+
+
+def test_a_mapping_nobody_may_read(opened, domain):
+    address = opened.empty(1, 0)
+    assert error_of(opened.show, address, domain.number, domain.frames[:1], NORMAL_NC) == errno.EACCES
+    device.unmap(address, 1)
+
+
+@pytest.mark.parametrize("command", [0xDC03, 0xC010DC01, 0x8020DC00, 0x305000])
+def test_unknown_ioctls(opened, command):
+    assert error_of(fcntl.ioctl, opened.fd, command, bytearray(64)) == errno.ENOTTY
+
+
+def test_privileged_only(in_child):
+    def open_as_nobody():
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        device.Device()
+
+    mode = os.stat(device.PATH).st_mode
+    assert mode & 0o777 == 0o600
+    assert in_child(open_as_nobody) == errno.EACCES  # by the file's mode
+    os.chmod(device.PATH, 0o666)
+    try:
+        assert in_child(open_as_nobody) == errno.EPERM  # by the driver
+    finally:
+        os.chmod(device.PATH, 0o600)

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""No page and no mapping outlives its process or its munmap, whatever happens in between."""
+
+import ctypes
+import errno
+import mmap
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import device
+import pytest
+from device import NORMAL_NC, NORMAL_WB, PAGE
+from refusals import error_of
+
+MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP = 1, 2, 4
+MADV_DONTNEED, MADV_DOFORK, MADV_REMOVE = 4, 11, 9
+MEMORY = Path("/sys/devices/system/xen_memory/xen_memory0/info")
+
+
+def held_by_child(domain, frames, attr):
+    """Fork a child that maps frames and sleeps; return it once it has."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            opened = device.Device()
+            address = opened.map(domain.number, frames, attr)
+            ctypes.memset(address, 0x5A, len(frames) * PAGE)
+            os.write(writer, b"y")
+            time.sleep(60)
+        finally:
+            os._exit(1)
+    os.close(writer)
+    assert os.read(reader, 1) == b"y"
+    os.close(reader)
+    return child
+
+
+def kill(child):
+    os.kill(child, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
+def test_killed_then_destroyed(domain, attr):
+    kill(held_by_child(domain, domain.frames, attr))
+    domain.destroy()
+    assert domain.gone()
+
+
+def test_destroyed_then_killed(xen, domain):
+    child = held_by_child(domain, domain.frames, NORMAL_NC)
+    domain.destroy()
+    time.sleep(0.2)
+    assert xen.exists(domain.number), "its frames are mapped: it has to be dying"
+    kill(child)
+    assert domain.gone()
+
+
+def test_closed_then_unmapped(xen, domain):
+    opened = device.Device()
+    address = opened.map(domain.number, domain.frames, NORMAL_NC)
+    opened.close()
+    ctypes.memset(address, 1, 64 * PAGE)
+    assert subprocess.run(["rmmod", "xen_coldline"], stderr=subprocess.DEVNULL, check=False).returncode
+    domain.destroy()
+    time.sleep(0.2)
+    assert xen.exists(domain.number)
+    device.unmap(address, 64)
+    assert domain.gone()
+
+
+def test_killed_at_many_points(domain):
+    """A child maps and unmaps all the time, and is killed at any; each time from the start."""
+    chance = random.Random(4)
+    for _ in range(12):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            opened = device.Device()
+            os.write(writer, b"y")
+            while True:
+                for attr in (NORMAL_NC, NORMAL_WB):
+                    device.unmap(opened.map(domain.number, domain.frames, attr), 64)
+        os.read(reader, 1)
+        os.close(reader)
+        os.close(writer)
+        time.sleep(chance.uniform(0, 0.05))
+        kill(child)
+    domain.destroy()
+    assert domain.gone()
+
+
+@pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
+def test_killed_inside_a_long_ioctl(domain, attr):
+    """As before, but with many hypercalls in one ioctl, so that the signal comes between two of them."""
+    chance = random.Random(5)
+    frames = domain.frames * 128
+    before = None
+    for _ in range(6):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            opened = device.Device()
+            os.write(writer, b"y")
+            while True:
+                device.unmap(opened.map(domain.number, frames, attr), len(frames))
+        os.read(reader, 1)
+        os.close(reader)
+        os.close(writer)
+        time.sleep(chance.uniform(0, 0.4))
+        kill(child)
+        if before is not None:  # once the balloon has grown
+            assert accounted() == before
+        before = accounted()
+
+
+def accounted() -> int:
+    """What memory dom0 has, and what its balloon has to give, in KiB: pages that show frames are in neither.
+
+    The balloon may be moving memory from one to the other; so it is read until it rests.
+    """
+
+    def read():
+        return [int((MEMORY / name).read_text()) for name in ("current_kb", "low_kb", "high_kb")]
+
+    for _ in range(100):
+        first = read()
+        time.sleep(0.05)
+        if read() == first:
+            return sum(first)
+    pytest.fail("the balloon does not come to rest")
+
+
+def test_no_page_is_lost(opened, domain):
+    device.unmap(
+        opened.map(domain.number, domain.frames, NORMAL_NC), 64
+    )  # the balloon may have to grow first
+    before = accounted()
+    errors = (ctypes.c_int32 * 64)()
+    bad = [*domain.frames[:63], 1]
+    for turn in range(20):
+        address = opened.empty(64)
+        assert error_of(opened.show, address, domain.number, bad, NORMAL_NC)
+        assert error_of(opened.show, address, domain.number, domain.frames, NORMAL_NC, None, address=8)
+        assert error_of(opened.show, address, domain.number, domain.frames, NORMAL_NC, None, errors=8)
+        assert accounted() == before
+        opened.show(address, domain.number, bad if turn % 2 else domain.frames, NORMAL_NC, errors)
+        assert accounted() == before - 64 * PAGE // 1024
+        device.unmap(address, 64)
+        assert accounted() == before
+    kill(held_by_child(domain, domain.frames, NORMAL_NC))
+    assert accounted() == before
+
+
+def test_part_of_a_mapping(opened, domain):
+    address = opened.map(domain.number, domain.frames[:4], NORMAL_NC)
+    for start, pages in ((0, 1), (1, 1), (3, 1), (1, 3)):
+        part = address + start * PAGE
+        assert error_of(device.unmap, part, pages) == errno.EINVAL
+        assert error_of(device.protect, part, pages, mmap.PROT_READ) == errno.EINVAL
+    for old, new in ((4, 5), (4, 3), (0, 4)):  # grow, shrink, double
+        assert error_of(device.move, address, old, new, MREMAP_MAYMOVE, 0) in (errno.EFAULT, errno.EINVAL)
+    for advice in (MADV_DONTNEED, MADV_DOFORK, MADV_REMOVE):
+        assert error_of(device.advise, address, 4, advice) in (errno.EINVAL, errno.ENODEV)
+    assert [opened.query(address + page * PAGE).attr for page in range(4)] == [NORMAL_NC] * 4
+    device.unmap(address, 4)
+
+
+def test_a_mapping_that_moves(opened, xen, domain):
+    address = opened.map(domain.number, domain.frames[:4], NORMAL_NC)
+    ctypes.memmove(address, b"moving", 6)
+    elsewhere = opened.empty(4)
+    assert device.move(address, 4, 4, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere
+    assert ctypes.string_at(elsewhere, 6) == b"moving"
+    assert opened.query(elsewhere).attr == NORMAL_NC
+    assert not opened.query(address).translated
+    assert error_of(device.move, elsewhere, 4, 4, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0) == errno.EINVAL
+    domain.destroy()
+    time.sleep(0.2)
+    assert xen.exists(domain.number), "the moved mapping has to hold its frames"
+    ctypes.memset(elsewhere, 7, 4 * PAGE)
+    device.unmap(elsewhere, 4)
+    assert domain.gone()
+
+
+def test_children_do_not_inherit(opened, domain, in_child):
+    address = opened.map(domain.number, domain.frames[:1], NORMAL_NC)
+    assert in_child(lambda: ctypes.string_at(address, 1)) == -signal.SIGSEGV
+    ctypes.memset(address, 1, PAGE)
+    device.unmap(address, 1)
+
+
+def test_system_calls_read_and_write_it(opened, domain):
+    """The kernel's own copies go through the mapping; what needs the page itself is refused."""
+    address = opened.map(domain.number, domain.frames[:1], NORMAL_NC)
+    reader, writer = os.pipe()
+    os.write(writer, b"through the kernel")
+    view = (ctypes.c_char * PAGE).from_address(address)
+    assert os.readv(reader, [memoryview(view).cast("B")[:18]]) == 18
+    assert ctypes.string_at(address, 18) == b"through the kernel"
+    os.close(reader)
+    os.close(writer)
+    memory = os.open("/proc/self/mem", os.O_RDONLY)
+    assert error_of(os.pread, memory, 8, address) == errno.EIO
+    os.close(memory)
+    device.unmap(address, 1)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The driver gives the memory type that is asked for, by what the hardware's tables hold, or refuses."""
+
+import ctypes
+import errno
+import mmap
+import random
+
+import device
+import pytest
+from device import NORMAL_NC, NORMAL_WB, PAGE, READ_WRITE
+from refusals import error_of
+
+INNER_SHAREABLE = 3
+
+
+def pattern(seed: int, size: int) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def attributes(opened, address, pages, flags=0):
+    """The attribute bytes of the pages, all of which have to be translated."""
+    queries = [opened.query(address + page * PAGE, flags) for page in range(pages)]
+    assert [query.translated for query in queries] == [1] * pages
+    assert {query.fault for query in queries} == {0}
+    return {query.attr for query in queries}
+
+
+def test_features(opened):
+    features = opened.features()
+    assert (features.abi, features.frame_size, features.reserved) == (1, PAGE, 0)
+    assert features.max_frames == 1 << 18
+    given = {byte for byte in range(256) if features.attrs[byte // 64] >> (byte % 64) & 1}
+    assert given == {NORMAL_NC, NORMAL_WB}
+
+
+@pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
+@pytest.mark.parametrize("count", [1, 16, 64])
+def test_both_ways_and_by_the_tables(opened, xen, domain, attr, count):
+    frames = domain.frames[:count]
+    size = count * PAGE
+    ours = opened.map(domain.number, frames, attr)
+    theirs = xen.map(domain, frames)
+    try:
+        assert attributes(opened, ours, count, device.QUERY_WRITE) == {attr}
+        first, second = pattern(1, size), pattern(2, size)
+        ctypes.memmove(ours, first, size)
+        assert ctypes.string_at(theirs, size) == first
+        ctypes.memmove(theirs, second, size)
+        assert ctypes.string_at(ours, size) == second
+        assert attributes(opened, ours, count) == {attr}
+        assert attributes(opened, theirs, count) == {NORMAL_WB}
+        assert opened.query(ours).shareability in (2, INNER_SHAREABLE)
+    finally:
+        xen.unmap(theirs, count)
+        device.unmap(ours, count)
+
+
+def test_frames_in_the_order_asked_for(opened, xen, domain):
+    frames = random.Random(3).sample(domain.frames, 32)
+    ours, theirs = opened.map(domain.number, frames, NORMAL_NC), xen.map(domain, domain.frames)
+    for page, frame in enumerate(frames):
+        ctypes.memmove(ours + page * PAGE, frame.to_bytes(8, "little"), 8)
+    for frame in frames:
+        place = theirs + (frame - domain.frames[0]) * PAGE
+        assert int.from_bytes(ctypes.string_at(place, 8), "little") == frame
+    xen.unmap(theirs, len(domain.frames))
+    device.unmap(ours, len(frames))
+
+
+def test_a_frame_twice(opened, domain):
+    frames = [domain.frames[5]] * 2
+    ours = opened.map(domain.number, frames, NORMAL_NC)
+    ctypes.memmove(ours, b"seen", 4)
+    assert ctypes.string_at(ours + PAGE, 4) == b"seen"
+    device.unmap(ours, 2)
+
+
+def test_every_other_type_is_refused(opened, domain):
+    address = opened.empty(1)
+    for attr in [*sorted(set(range(256)) - {NORMAL_NC, NORMAL_WB}), 0x144, 0xFFFFFFFF]:
+        refused = error_of(opened.show, address, domain.number, domain.frames[:1], attr)
+        assert refused == errno.EOPNOTSUPP, hex(attr)
+        assert not opened.query(address).translated
+    device.unmap(address, 1)
+
+
+@pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
+def test_mprotect_keeps_the_type(opened, domain, attr):
+    ours = opened.map(domain.number, domain.frames[:4], attr)
+    for protection in (mmap.PROT_READ, 0, READ_WRITE):
+        device.protect(ours, 4, protection)
+        readable = opened.query(ours)
+        writable = opened.query(ours, device.QUERY_WRITE)
+        assert (readable.translated, readable.attr) == ((1, attr) if protection else (0, 0))
+        assert protection == READ_WRITE or not writable.translated
+    ctypes.memmove(ours, b"written", 7)
+    assert opened.query(ours, device.QUERY_WRITE).attr == attr
+    assert error_of(device.protect, ours, 4, mmap.PROT_EXEC) == errno.EACCES
+    device.unmap(ours, 4)
+
+
+def test_read_only(opened, xen, domain, in_child):
+    address = opened.empty(2, mmap.PROT_READ)
+    assert opened.show(address, domain.number, domain.frames[:2], NORMAL_NC) == 2
+    assert opened.query(address).attr == NORMAL_NC
+    assert not opened.query(address, device.QUERY_WRITE).translated
+    device.unmap(address, 2)
+
+
+def test_query_of_other_memory(opened):
+    touched = ctypes.create_string_buffer(b"\1" * PAGE)
+    assert opened.query(ctypes.addressof(touched)).attr == NORMAL_WB
+    empty = opened.empty(1)
+    query = opened.query(empty)
+    assert (query.translated, query.attr, query.shareability) == (0, 0, 0)
+    assert query.fault in range(0b000100, 0b001000)  # a translation fault of some level
+    device.unmap(empty, 1)
+
+
+@pytest.mark.parametrize(
+    ("address", "flags", "number"),
+    [
+        ((1 << 64) - PAGE, 0, errno.EFAULT),  # the kernel's half
+        (0xFFFF000000000000, 1, errno.EFAULT),
+        (0, 2, errno.EINVAL),
+    ],
+)
+def test_query_refuses(opened, address, flags, number):
+    assert error_of(opened.query, address, flags) == number

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""coldline's kernel module, cross-built for the testbed's kernel."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from coldline.errors import ColdlineError
+from testbed.debian import cache_folder
+from testbed.sources import Sources
+
+__all__ = ["CROSS_PREFIXES", "DRIVER", "BuildError", "build"]
+
+DRIVER = Path(__file__).resolve().parent.parent / "driver"
+"""The folder of the module's source."""
+
+CROSS_PREFIXES = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-"}
+"""What the names of each architecture's compilers begin with."""
+
+_KERNEL_ARCHITECTURES = {"arm64": "arm64", "armhf": "arm"}
+_MODULE = "xen-coldline.ko"
+_TIMEOUT_S = 300
+
+
+class BuildError(ColdlineError):
+    """The module could not be built; the message has what the build said."""
+
+
+def build(sources: Sources, *, extra: tuple[str, ...] = ()) -> Path:
+    """Build the module, if it was not built from this very source before; return its path.
+
+    Parameters
+    ----------
+    sources : Sources
+        The packages of the kernel that it is for.
+    extra : tuple of str
+        More words for ``make``, such as ``W=1``; with any it is built anew.
+
+    Raises
+    ------
+    BuildError
+        If the compiler is not installed, or the build fails or warns.
+    """
+    prefix = CROSS_PREFIXES[sources.architecture]
+    if shutil.which(f"{prefix}gcc") is None:
+        raise BuildError(f"{prefix}gcc is not installed: scripts/setup --testbed installs it")
+    files = sorted(path for path in DRIVER.iterdir() if path.suffix in (".c", ".h") or path.stem == "Kbuild")
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    folder = cache_folder() / sources.architecture / "driver" / sources.release
+    target = folder / f"{digest.hexdigest()[:16]}-{_MODULE}"
+    if target.is_file() and not extra:
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as temporary:
+        scratch = Path(temporary)
+        module = scratch / "driver"
+        module.mkdir()
+        for path in files:
+            shutil.copy(path, module)
+        _make(
+            "-C", os.fspath(_kernel_tree(sources, scratch, prefix)), f"M={module}",
+            f"ARCH={_KERNEL_ARCHITECTURES[sources.architecture]}", f"CROSS_COMPILE={prefix}",
+            f"-j{os.cpu_count() or 1}", *extra, "modules",
+        )  # fmt: skip
+        (module / _MODULE).replace(target)
+    return target
+
+
+def _kernel_tree(sources: Sources, folder: Path, prefix: str) -> Path:
+    """Put together what the kernel's packages have, as installing them would, but for this host's programs."""
+    source = folder / "usr" / "src"
+    shutil.copytree(
+        sources.common_headers, source / sources.common_headers.name, symlinks=True, copy_function=os.link
+    )
+    tree = source / sources.headers.name
+    shutil.copytree(sources.headers, tree, symlinks=True)
+    (folder / "usr" / "lib").mkdir()
+    (folder / "usr" / "lib" / sources.kbuild.name).symlink_to(sources.kbuild)
+    (tree / "Makefile").write_text(f"include {source / sources.common_headers.name / 'Makefile'}\n")
+    (tree / ".kernelvariables").write_text(
+        f"override ARCH = {_KERNEL_ARCHITECTURES[sources.architecture]}\n"
+        f"override KERNELRELEASE = {sources.release}\n"
+        f"CC = {prefix}gcc\n"
+        "DEBIAN_KERNEL_NO_CC_VERSION_CHECK = y\n"
+    )
+    return tree
+
+
+def _make(*words: str) -> None:
+    try:
+        done = subprocess.run(
+            ["make", *words],
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(f"the driver's build is not done after {_TIMEOUT_S} s") from error
+    except OSError as error:
+        raise BuildError(f"make: {error.strerror}") from error
+    if done.returncode or "warning:" in done.stderr:
+        raise BuildError(f"the driver does not build:\n{done.stderr.strip() or done.stdout.strip()}")
