@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The driver's interface has one layout everywhere, and it is the one that the tests in dom0 speak."""
+
+import ctypes
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from requirements_helper import require
+
+ROOT = Path(__file__).resolve().parent.parent
+HEADER = ROOT / "driver" / "coldline.h"
+COMPILERS = (
+    ("gcc",),
+    ("aarch64-linux-gnu-gcc",),
+    ("arm-linux-gnueabihf-gcc",),
+    ("gcc", "-m32"),
+)
+# What a structure may not have: padding that nobody wrote down, or a size that another alignment would change.
+STRICT = ("-std=gnu11", "-Wall", "-Wextra", "-Wpadded", "-Werror", "-fsyntax-only", "-ffreestanding")
+# The kernel's <linux/types.h> and <linux/ioctl.h> as far as the header needs them, so that a compiler for another
+# architecture does not need that architecture's headers. The encoding is that of asm-generic/ioctl.h.
+STAND_INS = {
+    "types.h": """
+        typedef unsigned char __u8; typedef unsigned short __u16;
+        typedef unsigned int __u32; typedef unsigned long long __u64; typedef int __s32;
+    """,
+    "ioctl.h": """
+        #define _IOC(d, t, n, s) (((d) << 30) | ((t) << 8) | (n) | ((s) << 16))
+        #define _IOR(t, n, s) _IOC(2U, (t), (n), sizeof(s))
+        #define _IOWR(t, n, s) _IOC(3U, (t), (n), sizeof(s))
+    """,
+}
+
+
+@pytest.fixture(scope="module")
+def device() -> ModuleType:
+    """The module that the tests in dom0 speak to the driver with."""
+    spec = importlib.util.spec_from_file_location("device", ROOT / "testbed" / "dom0" / "device.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def assertions(device: ModuleType) -> str:
+    """C that compiles only if the header says what `device` says."""
+    structures = {
+        "coldline_features": device.Features,
+        "coldline_map": device.Map,
+        "coldline_query": device.Query,
+    }
+    lines = []
+    for name, structure in structures.items():
+        lines.append(f'_Static_assert(sizeof(struct {name}) == {ctypes.sizeof(structure)}, "{name}");')
+        for member, kind in structure._fields_:
+            offset = getattr(structure, member).offset
+            lines.append(
+                f"_Static_assert(__builtin_offsetof(struct {name}, {member}) == {offset} && "
+                f'sizeof(((struct {name} *)0)->{member}) == {ctypes.sizeof(kind)}, "{name}.{member}");'
+            )
+    numbers = {
+        "COLDLINE_ABI": 1,
+        "COLDLINE_ATTR_NORMAL_NC": device.NORMAL_NC,
+        "COLDLINE_ATTR_NORMAL_WB": device.NORMAL_WB,
+        "COLDLINE_QUERY_WRITE": device.QUERY_WRITE,
+        "COLDLINE_IOCTL_FEATURES": device.FEATURES,
+        "COLDLINE_IOCTL_MAP": device.MAP,
+        "COLDLINE_IOCTL_QUERY": device.QUERY,
+    }
+    lines += [f'_Static_assert({name} == {number:#x}U, "{name}");' for name, number in numbers.items()]
+    return "\n".join(lines)
+
+
+def compile_(compiler, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "linux").mkdir(exist_ok=True)
+    for name, content in STAND_INS.items():
+        (folder / "linux" / name).write_text(content)
+    source = folder / "abi.c"
+    source.write_text(f'#include "{HEADER}"\n{text}\n')
+    return subprocess.run(
+        [*compiler, *STRICT, "-I", folder, source], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("compiler", COMPILERS, ids=" ".join)
+def test_one_layout(device, compiler, tmp_path):
+    if compiler[0] == "arm-linux-gnueabihf-gcc" and shutil.which(compiler[0]) is None:
+        pytest.skip(
+            "scripts/setup --testbed installs the compiler for armhf; the others have its layout, too"
+        )
+    require(shutil.which(compiler[0]), f"no {compiler[0]}")
+    done = compile_(compiler, assertions(device), tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("struct wrong { __u32 a; __u64 b; };", "padding"),
+        ('_Static_assert(sizeof(struct coldline_query) == 12, "size");', "size"),
+        ('_Static_assert(COLDLINE_IOCTL_MAP == 0xc030dc02U, "number");', "number"),
+    ],
+)
+def test_the_compiler_would_tell(text, complaint, tmp_path):
+    require(shutil.which("aarch64-linux-gnu-gcc"), "no aarch64-linux-gnu-gcc")
+    done = compile_(("aarch64-linux-gnu-gcc",), text, tmp_path)
+    assert done.returncode
+    assert complaint in done.stderr
+
+
+def test_numbers_as_documented(device):
+    """Numbers from the ioctl encoding by hand (asm-generic/ioctl.h): direction, size, magic, number."""
+    assert device.FEATURES == 0x8030DC00
+    assert device.MAP == 0xC030DC01
+    assert device.QUERY == 0xC010DC02
+    text = (ROOT / "docs" / "driver.md").read_text()
+    for number in (device.FEATURES, device.MAP, device.QUERY):
+        assert f"0x{number:08x}" in text

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The testbed on the host's side, without QEMU and without packages: those are `scripts/testbed test`."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from requirements_helper import require
+
+from testbed import __main__ as command
+from testbed import debian, image, machine, modules
+from testbed.sources import ARCHITECTURES, Sources
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def made_up(tmp_path, monkeypatch) -> Sources:
+    """Packages of a few files each."""
+    monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache" / "debian" / "arm64").mkdir(parents=True)
+    modules_folder = tmp_path / "modules"
+    for name in image._MODULES:
+        path = modules_folder / "kernel" / name / f"{name}.ko"
+        path.parent.mkdir(parents=True)
+        path.write_text(name)
+    old, new = tmp_path / "old", tmp_path / "new"
+    for path, text in (
+        (old / "bin" / "program", "old layout"),
+        (old / "usr" / "share" / "doc" / "old" / "copyright", "left out"),
+        (new / "usr" / "lib" / "library.so.1.0", "new layout"),
+        (new / "usr" / "bin" / "python3.11", "python"),
+        (new / "usr" / "lib" / "python3.11" / "module.py", "value = 1\n"),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (new / "usr" / "lib" / "library.so.1").symlink_to("library.so.1.0")
+    for name in ("xen", "vmlinuz", "driver.ko"):
+        (tmp_path / name).write_text(name)
+    return Sources(
+        architecture="arm64",
+        release="6.1.0-0-arm64",
+        xen=tmp_path / "xen",
+        kernel=tmp_path / "vmlinuz",
+        modules=modules_folder,
+        headers=tmp_path,
+        common_headers=tmp_path,
+        kbuild=tmp_path,
+        user_space=(old, new),
+    )
+
+
+@pytest.fixture
+def qemu(tmp_path, monkeypatch):
+    """A function that puts a shell script in QEMU's place; $host is the folder that dom0 would see."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+    def install(script: str) -> None:
+        program = programs / "qemu-system-aarch64"
+        find = 'host=$(echo "$@" | sed "s/.*,path=\\([^,]*\\),.*/\\1/")'
+        program.write_text(f"#!/bin/sh\n{find}\n{script}\n")
+        program.chmod(0o755)
+
+    return install
+
+
+def test_the_image_has_packages_and_tree(made_up, tmp_path):
+    require(shutil.which("cpio"), "no cpio")
+    target = tmp_path / "initrd"
+    image.build(made_up, tmp_path / "driver.ko", target)
+    root = tmp_path / "unpacked"
+    root.mkdir()
+    data = target.read_bytes()
+    for part in range(2):  # the kernel reads archive after archive, and cpio one at a time
+        end = data.index(b"TRAILER!!!")
+        end = (end + 511) // 512 * 512
+        subprocess.run(
+            ["cpio", "--quiet", "-i", "-d", "--no-absolute-filenames"], cwd=root, input=data[:end], check=True
+        )
+        data = data[end:]
+        assert bool(data) == (part == 0)
+    assert (root / "usr/bin/program").read_text() == "old layout"
+    assert (root / "bin").readlink() == Path("usr/bin")
+    assert (root / "lib/library.so.1").read_text() == "new layout"
+    assert not (root / "usr/share/doc").exists()
+    assert (root / "usr/bin/python3").readlink() == Path("python3.11")
+    order = (root / "usr/lib/modules/order").read_text().split()
+    assert order.index("9pnet") < order.index("9p")
+    assert all((root / f"usr/lib/modules/{name}.ko").is_file() for name in order)
+    assert os.access(root / "init", os.X_OK)
+    assert (root / "init").read_bytes() == (ROOT / "testbed/dom0/init").read_bytes()
+    assert (root / "opt/coldline/xen-coldline.ko").read_text() == "driver.ko"
+    assert (root / "opt/coldline/coldline/errors.py").is_file()
+    assert (root / "opt/coldline/tests/test_driver_types.py").is_file()
+    assert not list(root.rglob("opt/**/__pycache__"))
+
+
+def test_a_package_that_changes_changes_the_image(made_up, tmp_path):
+    require(shutil.which("cpio"), "no cpio")
+    first = image._packages(made_up)
+    assert image._packages(made_up) == first
+    other = Sources(**{**vars(made_up), "user_space": made_up.user_space[:1]})
+    assert image._packages(other) != first
+
+
+def test_a_run_that_ends(made_up, tmp_path, qemu):
+    folder = tmp_path / "host"
+    folder.mkdir()
+    (folder / "status").write_text("77")  # of a run before
+    qemu('cat "$host/run" >"$host/output"; echo 3 >"$host/status"; echo Xen says')
+    outcome = machine.run(made_up, tmp_path / "initrd", folder, "some command", timeout_s=20)
+    assert outcome.status == 3
+    assert 0 < outcome.seconds < 20
+    assert (folder / "output").read_text() == "some command\n"
+    assert (folder / "console").read_text() == "Xen says\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "timeout_s", "message"),
+    [
+        (
+            "printf 'boot\\033[31m\\nPanic on CPU 0\\n'; exit 4",
+            20,
+            r"without a result \(QEMU's exit status 4\)",
+        ),
+        ("echo rubbish >$host/status; echo Panic on CPU 0", 20, "without a result"),
+        ("echo Panic on CPU 0; exec sleep 60", 0.5, r"not done after 0\.5 s"),
+    ],
+)
+def test_a_run_without_a_result(made_up, tmp_path, qemu, script, timeout_s, message):
+    folder = tmp_path / "host"
+    folder.mkdir()
+    qemu(script)
+    with pytest.raises(machine.MachineError, match=message) as caught:
+        machine.run(made_up, tmp_path / "initrd", folder, "true", timeout_s=timeout_s)
+    assert str(caught.value).endswith("Panic on CPU 0")
+    assert "\033" not in str(caught.value)
+
+
+def test_no_qemu(made_up, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(machine.MachineError, match="qemu-system-aarch64 is not installed"):
+        machine.run(made_up, tmp_path / "initrd", tmp_path, "true", timeout_s=1)
+
+
+def test_no_compiler(made_up, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(modules.BuildError, match="aarch64-linux-gnu-gcc is not installed"):
+        modules.build(made_up)
+
+
+def test_a_path_that_qemu_would_cut(made_up, tmp_path, qemu):
+    qemu("exit 0")
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    with pytest.raises(machine.MachineError, match="comma"):
+        machine.run(made_up, tmp_path / "initrd", folder, "true", timeout_s=1)
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_the_command_keeps_results_and_tells(made_up, tmp_path, qemu, monkeypatch, capsys, status):
+    require(shutil.which("cpio"), "no cpio")
+    monkeypatch.setattr(command, "sources", lambda architecture, refresh: made_up)
+    monkeypatch.setattr(modules, "build", lambda used: tmp_path / "driver.ko")
+    qemu(
+        f'echo "5 tests" >"$host/output"; echo "<testsuites/>" >"$host/results.xml"; echo {status} >"$host/status"'
+    )
+    results = tmp_path / "results"
+    assert command.main(["test", "arm64", "--results", str(results)]) == status
+    assert (results / "arm64" / "results.xml").read_text() == "<testsuites/>\n"
+    written = capsys.readouterr()
+    assert written.out == ("5 tests\n" if status else "")
+    assert ("passed" in written.err) == (status == 0)
+
+
+def test_the_command_tells_of_errors(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command.main(["driver", "arm64"]) == 2
+    assert "apt-get is not installed" in capsys.readouterr().err
+
+
+def test_every_architecture_is_whole():
+    for table in (machine._MACHINES, machine._PROGRAMS, modules.CROSS_PREFIXES, debian.META_PACKAGES):
+        assert set(table) == set(ARCHITECTURES)
+
+
+def test_an_unpacked_package_is_found_again(tmp_path, monkeypatch):
+    """What was fetched before is returned without a word to the network."""
+    monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    trees = tmp_path / "debian" / "arm64" / "trees"
+    (trees / "libx1_1.2-3_arm64").mkdir(parents=True)
+    (trees / "libx1").symlink_to("libx1_1.2-3_arm64")
+    (tmp_path / "debian" / "arm64" / "meta.current").write_text("libx1")
+    assert debian.packages("arm64", ["libx1"]) == {"libx1": trees / "libx1_1.2-3_arm64"}
+    assert debian.current("arm64", "meta", "libx.*") == "libx1"
+    with pytest.raises(debian.FetchError, match="apt-get is not installed"):
+        debian.packages("arm64", ["libx1", "liby1"])
