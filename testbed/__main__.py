@@ -46,8 +46,9 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument(
             "architectures" if several else "architecture",
             nargs="*" if several else "?",
-            choices=ARCHITECTURES,
-            default=list(ARCHITECTURES) if several else ARCHITECTURES[0],
+            type=_architecture,
+            metavar="ARCHITECTURE",
+            default=None if several else ARCHITECTURES[0],
             help="arm64 or armhf; by default " + ("both" if several else "arm64"),
         )
         added.add_argument("--refresh", action="store_true", help="look for newer packages")
@@ -63,9 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _architecture(word: str) -> str:
+    # not argparse's choices: those refuse a list that is empty by default (Python 3.11)
+    if word not in ARCHITECTURES:
+        raise argparse.ArgumentTypeError(f"no architecture {word!r}; there are: {', '.join(ARCHITECTURES)}")
+    return word
+
+
 def _test(options: argparse.Namespace) -> int:
     failed = 0
-    for architecture in options.architectures:
+    for architecture in options.architectures or ARCHITECTURES:
         used = sources(architecture, refresh=options.refresh)
         driver = modules.build(used)
         with tempfile.TemporaryDirectory(prefix="coldline-testbed-") as temporary:

@@ -177,6 +177,22 @@ def test_the_command_keeps_results_and_tells(made_up, tmp_path, qemu, monkeypatc
     assert ("passed" in written.err) == (status == 0)
 
 
+def test_the_command_takes_both_by_default(monkeypatch):
+    asked = []
+
+    def refuse(architecture, refresh):
+        asked.append(architecture)
+        raise debian.FetchError("no more")
+
+    monkeypatch.setattr(command, "sources", refuse)
+    for arguments, first in (([], "arm64"), (["armhf"], "armhf"), (["armhf", "arm64"], "armhf")):
+        asked.clear()
+        assert command.main(["test", *arguments]) == 2
+        assert asked == [first]
+    with pytest.raises(SystemExit):
+        command.main(["test", "riscv64"])
+
+
 def test_the_command_tells_of_errors(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
