@@ -341,7 +341,10 @@ def test_every_error_of_the_reader_has_a_row() -> None:
         "up to 4,096 lines whose bytes differ, each in its own way, are too many",
     ]
     sources = [ROOT / "coldline" / "trace" / "text.py"]
-    sources += [ROOT / "coldline" / "coherence" / f"{name}.py" for name in ("checker", "follow", "memory", "mixtures", "pages")]
+    sources += [
+        ROOT / "coldline" / "coherence" / f"{name}.py"
+        for name in ("checker", "follow", "memory", "mixtures", "pages")
+    ]
     for source in sources:
         for message in re.findall(
             r'(?:TraceError\("", |Refusal\()f?"((?:[^"\\]|\\.)*)"\)', source.read_text()

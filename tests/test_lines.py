@@ -262,7 +262,7 @@ def test_too_many_records_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     follower, _ = crowd(64, shapes=4000, pages=64)
     lines = follower.lines
     lines.mixtures.pool[SHARED] = OWN - 10
-    monkeypatch.setattr(lines.mixtures, "_most_blocks", 100)
+    monkeypatch.setattr(lines.mixtures, "_most_blocks", 50)
     monkeypatch.setattr(lines.mixtures, "sweep", lambda: None)
     with pytest.raises(TraceError, match="lines whose bytes differ, each in its own way, are too many"):
         follower.join_equals()

@@ -16,7 +16,7 @@ from coldline import machinecode
 from coldline.coherence.compiled import frame
 from coldline.coherence.letters import Letters
 from coldline.coherence.lines import Badness
-from coldline.coherence.mixtures import OWN
+from coldline.coherence.mixtures import BLOCKS, OWN, SHARED
 from coldline.coherence.rules import Hazard, Letter
 from coldline.trace import Event, Op
 from coldline.trace.columns import Batch
@@ -145,8 +145,9 @@ class Machine:
         self._update()
         mixed = self._checker.lines.mixtures
         mixed.sweep()
+        blocks, before = int(mixed.pool[BLOCKS]), int(mixed.pool[SHARED])
         self._loops["join"](self._address)
-        mixed.make_room()
+        mixed.make_room(blocks, int(self._frame["joined"][0]), int(mixed.pool[SHARED]) - before)
 
     def _sweep(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> "Iterator[np.void]":
         f = self._frame[0]
