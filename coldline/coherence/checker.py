@@ -104,6 +104,8 @@ class Checker(Follower):
         held: Known | None = None
         for start, stop, state in self._runs(address, end):
             start, stop = max(start, address), min(stop, end)
+            if start >= stop:
+                continue
             if held is not None and held.state == state:
                 held = held._replace(size=stop - held.address)
                 continue
