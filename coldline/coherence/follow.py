@@ -244,7 +244,7 @@ class Follower:
 
     def _touch_rows(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
         if letter not in SOURCES:
-            self.lines.put_off(rows, letter)
+            self.put_off(rows, letter)
             return
         machine = self.machine(rows.size * self.memory.lines_per_page)
         if machine is not None:
@@ -255,6 +255,22 @@ class Follower:
                 if self._is_new(row, index, event.op, bad):
                     base = int(self.memory.page_of[row]) * PAGE_SIZE + index * self.profile.line
                     self.found(event, where, base, 1, bad)
+
+    def put_off(self, rows: "NDArray[np.intp]", letter: Letter) -> None:
+        """Let a letter that checks nothing befall all lines of some rows, when they are next touched."""
+        if not self.lines.put_off(rows, letter):
+            self._settle_all()
+            self.lines.put_off(rows, letter)
+
+    def _settle_all(self) -> None:
+        rows = np.flatnonzero(self.memory.put_off[: self.memory.rows])
+        machine = self.machine(rows.size * self.memory.lines_per_page)
+        if machine is not None:
+            machine.settle(rows)
+        else:
+            for row in rows.tolist():
+                self.lines.settle(row)
+        self.lines.transitions.forget_words()
 
     def _new_pages(self, first: int, end: int, op: Op, bad: tuple[Badness, ...]) -> list[tuple[int, int]]:
         """The pages of a range, none of them dense, whose hazards are to be findings: see `_is_new`."""
@@ -361,7 +377,7 @@ class Follower:
         """Dense pages of class `old` are of class `new` from now on."""
         self.memory.classes[rows] = new
         if self.pages.settings[old] != self.pages.settings[new]:
-            self.lines.put_off(rows, Letter.of_setting(self.pages.settings[new]))
+            self.put_off(rows, Letter.of_setting(self.pages.settings[new]))
 
     def _resettle(self, known: Range, new_class: int) -> int:
         setting = self.pages.settings[new_class]
@@ -419,7 +435,7 @@ class Follower:
         for page_class, letter in letters.items():
             rows = np.flatnonzero(classes == page_class)
             if rows.size:
-                self.lines.put_off(rows, letter)
+                self.put_off(rows, letter)
 
 
 AliasChange = Callable[[Alias, int], Alias]
