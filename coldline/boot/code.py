@@ -3,13 +3,11 @@
 
 import ctypes
 
-from llvmlite import binding
 from unicorn.unicorn_py3 import unicorn as unicorn_module
 
 from coldline import machinecode
-from coldline.boot.state import State
+from coldline.boot.state import ENGINE_CALLS, State
 
-_EMULATOR = ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl")
 _SOURCES = (
     "arm/fields.py",
     "arm/maintenance.py",
@@ -41,9 +39,8 @@ class Code:
     """
 
     def __init__(self, state: State) -> None:
-        for name in _EMULATOR:
-            function = getattr(unicorn_module.uclib, name)
-            binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
+        for name in ENGINE_CALLS:
+            state[name] = ctypes.cast(getattr(unicorn_module.uclib, name), ctypes.c_void_p).value or 0
         self.addresses = machinecode.load("coldline.boot.hooks", _SOURCES)
         self._state = state.pointer
         self._settle = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.addresses["settle_held"])

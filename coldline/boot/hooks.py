@@ -14,9 +14,21 @@ from unicorn import unicorn_const as const
 
 from coldline.arm import fields
 from coldline.arm.maintenance import TLBI_CRN
-from coldline.boot import native
 from coldline.boot.emit import NOWHERE, agent_of, emit, page_index, settle, switch
-from coldline.boot.native import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
+from coldline.boot.native import (
+    call_control,
+    call_register,
+    call_stop,
+    compiled,
+    int64,
+    load8,
+    load32,
+    load64,
+    store8,
+    store32,
+    store64,
+    uint64,
+)
 from coldline.boot.state import (
     ADDRESS_MASK,
     DRAIN,
@@ -55,9 +67,6 @@ _FLUSH_TLB = const.UC_CTL_IO_WRITE << 30 | const.UC_CTL_TLB_FLUSH
 _WATCHED_KEYS = tuple(WATCHED)
 _COUNTERS = tuple(register.key for register in (fields.CNTPCT_EL0, fields.CNTVCT_EL0, fields.PMCCNTR_EL0))
 
-uc_ctl, uc_emu_stop = native.uc_ctl, native.uc_emu_stop
-uc_reg_read, uc_reg_write = native.uc_reg_read, native.uc_reg_write
-
 
 @compiled
 def _stop(uc: Any, s: Any, reason: int) -> None:
@@ -65,13 +74,13 @@ def _stop(uc: Any, s: Any, reason: int) -> None:
     s.reason = uint64(reason)
     if s.skip_sync:
         store8(s.skip_sync, np.uint8(0))
-    uc_emu_stop(uc)
+    call_stop(s.uc_emu_stop, uc)
 
 
 @compiled
 def _see_level(uc: Any, s: Any) -> None:
     """Notice that the guest has changed its exception level; EL0 is of EL1's regime."""
-    uc_reg_read(uc, _PSTATE, s.scratch_at)
+    call_register(s.uc_reg_read, uc, _PSTATE, s.scratch_at)
     level = max((s.scratch >> uint64(2)) & uint64(3), uint64(1))
     if level != s.el:
         change_level(s, level)
@@ -101,7 +110,7 @@ def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any)
     else:
         emit(s, address, size, _READ, agent, 0)
     if s.pcs:
-        uc_reg_read(uc, _PC, s.scratch_at)
+        call_register(s.uc_reg_read, uc, _PC, s.scratch_at)
         note_pc(s, int64(s.scratch))
 
 
@@ -226,7 +235,7 @@ def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
     page = (int64(value) << 20) >> 20
     if tlb_invalidated(s, not by_address, page << 12) or not by_address:
         forget_translations(s)
-        uc_ctl(uc, _FLUSH_TLB)
+        call_control(s.uc_ctl, uc, _FLUSH_TLB)
     else:
         forget_page(s, uint64(page) & _PAGE_NUMBERS)
 
@@ -262,7 +271,7 @@ def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
     s = carray(user, (1,))[0]
     if _encoding(register) in _COUNTERS:
         s.scratch = s.instructions
-        uc_reg_write(uc, register_id, s.scratch_at)
+        call_register(s.uc_reg_write, uc, register_id, s.scratch_at)
         return 1
     return 0
 

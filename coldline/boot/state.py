@@ -51,6 +51,9 @@ RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE = range(5)
 REGISTERS = ("sctlr", "ttbr0", "ttbr1", "tcr", "mair")
 """System registers that decide what an access is, kept for EL1 and EL2."""
 
+ENGINE_CALLS = ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl")
+"""The emulator's functions that the callbacks call, by their addresses in the record."""
+
 STATE_DTYPE = np.dtype(
     [
         ("events", "u8"),  # EVENT_DTYPE rows
@@ -104,6 +107,7 @@ STATE_DTYPE = np.dtype(
         ("held_after", "u8"),
         ("stage2", "u8"),
         ("maintenance", "u8"),
+        *((name, "u8") for name in ENGINE_CALLS),
         ("bank_base", "u8", (MAX_BANKS,)),
         ("bank_size", "u8", (MAX_BANKS,)),
         ("bank_pointer", "u8", (MAX_BANKS,)),
