@@ -10,7 +10,7 @@ from coldline.arm import vmsa
 from coldline.arm.fields import Sctlr
 from coldline.boot.native import compiled, int64, load64, store64, uint64
 from coldline.boot.state import EVENTS
-from coldline.trace.columns import EXECUTABLE
+from coldline.trace.columns import EVENT_SIZE, EXECUTABLE
 from coldline.trace.events import Op
 
 _M = Sctlr.M.mask
@@ -30,7 +30,7 @@ def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int
     if s.count >= uint64(EVENTS):
         s.overflow += uint64(1)
         return
-    at = s.events + s.count * uint64(24)
+    at = s.events + s.count * uint64(EVENT_SIZE)
     store64(at, uint64(address))
     store64(at + uint64(8), uint64(size))
     store64(at + uint64(16), uint64(agent << 32 | op << 48 | attributes << 56))

@@ -34,10 +34,10 @@ from coldline.boot.state import (
     DRAIN,
     FLUSH_CODE,
     LIMIT,
-    STATE_DTYPE,
     SWITCH,
     TAG_SHIFT,
     WATCHED,
+    Record,
 )
 from coldline.boot.tables import change_level, register_root, rescan, table_write, tlb_invalidated
 from coldline.boot.translate import (
@@ -50,7 +50,7 @@ from coldline.boot.translate import (
 )
 from coldline.trace.events import Op
 
-_STATE = types.CPointer(from_dtype(STATE_DTYPE))
+_STATE = types.CPointer(from_dtype(np.dtype(Record)))
 _PAGE_NUMBERS = np.uint64((1 << 52) - 1)
 _TLBI_OUTER_OR_LOCAL = (3, 7)
 _ALL_PERMISSIONS = 7

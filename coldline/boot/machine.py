@@ -14,7 +14,7 @@ from coldline.arm import fields
 from coldline.arm.cores import Core
 from coldline.arm.fields import Sctlr, SystemRegister
 from coldline.boot.code import Code
-from coldline.boot.state import AGENTS, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State
+from coldline.boot.state import AGENTS, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State, address_of
 from coldline.boot.sync import engine_address, skip_sync_offset
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Machine:
         for (base, _), array in zip(ram, self.state.ram, strict=True):
             for tag in range(TAGS):
                 at = base | tag << TAG_SHIFT
-                self.emulator.mem_map_ptr(at, len(array), const.UC_PROT_ALL, array.ctypes.data)
+                self.emulator.mem_map_ptr(at, len(array), const.UC_PROT_ALL, address_of(array))
         self._add_uart(uart, console)
         self._add_hooks()
         self._reset(registers, exception_level)

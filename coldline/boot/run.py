@@ -2,6 +2,7 @@
 """Runs a built guest's own code, and hands on what it does, in batches of events."""
 
 import enum
+import mmap
 import queue
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from coldline.arm.cores import Core
 from coldline.boot.machine import Machine
 from coldline.boot.state import ADDRESS_MASK, AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH, new_rows
 from coldline.errors import GuestError
-from coldline.trace.columns import Batch
+from coldline.trace.columns import EVENT_SIZE, Batch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,7 +158,6 @@ class Boot:
         self.outcome = Outcome()
         self._listener = listener
         self._entry = registers.pc
-        self._with_pcs = with_pcs
         self._has_el2 = exception_level == 2
         self._machine = Machine(
             ram,
@@ -174,7 +174,7 @@ class Boot:
         self._failure: GuestError | None = None
         self._until = Until(End.PSCI, _NEVER)
         self._nowhere: int | None = None
-        self._spare_rows: queue.SimpleQueue[NDArray[np.void]] = queue.SimpleQueue()
+        self._spare_rows: queue.SimpleQueue[mmap.mmap] = queue.SimpleQueue()
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
         self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
 
@@ -237,9 +237,9 @@ class Boot:
         self.outcome.accesses = self._state["accesses"]
         self.outcome.crossings = self._state["crossings"]
         if count:
-            pcs = self._state.pcs[:count] if self._with_pcs else None
+            pcs = self._pcs(count)
             rows = self._state.events
-            batch = Batch(AGENTS, rows[:count], lambda: self._spare_rows.put(rows))
+            batch = Batch(AGENTS, memoryview(rows)[: count * EVENT_SIZE], lambda: self._spare_rows.put(rows))
             self._listener.events(batch, pcs)
             if batch.kept:
                 self._state.use_events(self._other_rows())
@@ -250,7 +250,15 @@ class Boot:
             )
         self._listener.progress(self.outcome.instructions, self.outcome.accesses)
 
-    def _other_rows(self) -> "NDArray[np.void]":
+    def _pcs(self, count: int) -> "NDArray[np.uint64] | None":
+        """The program counters of the events, where they are wanted."""
+        if self._state.pcs is None:
+            return None
+        import numpy as np
+
+        return np.frombuffer(self._state.pcs, np.uint64, count)
+
+    def _other_rows(self) -> mmap.mmap:
         try:
             return self._spare_rows.get_nowait()
         except queue.Empty:
