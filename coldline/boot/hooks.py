@@ -31,6 +31,7 @@ from coldline.boot.native import (
 )
 from coldline.boot.state import (
     ADDRESS_MASK,
+    DATA_TAG,
     DRAIN,
     FLUSH_CODE,
     LIMIT,
@@ -53,14 +54,15 @@ from coldline.trace.events import Op
 _STATE = types.CPointer(from_dtype(np.dtype(Record)))
 _PAGE_NUMBERS = np.uint64((1 << 52) - 1)
 _TLBI_OUTER_OR_LOCAL = (3, 7)
-_ALL_PERMISSIONS = 7
+_READ_AND_WRITE = const.UC_PROT_READ | const.UC_PROT_WRITE
+_EXECUTE, _ALL_PERMISSIONS = const.UC_PROT_EXEC, const.UC_PROT_ALL
 _LINE = 64
 _READ, _WRITE, _FETCH = int(Op.READ), int(Op.WRITE), int(Op.FETCH)
 _ZVA = int(Op.DC_ZVA)
 _IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_IALLUIS)
 _SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))
 _ISW, _CISW, _IVAC, _CIVAC = int(Op.DC_ISW), int(Op.DC_CISW), int(Op.DC_IVAC), int(Op.DC_CIVAC)
-_MEM_WRITE = const.UC_MEM_WRITE
+_MEM_WRITE, _MEM_FETCH = const.UC_MEM_WRITE, const.UC_MEM_FETCH
 _PC = arm64_const.UC_ARM64_REG_PC
 _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
 _FLUSH_TLB = const.UC_CTL_IO_WRITE << 30 | const.UC_CTL_TLB_FLUSH
@@ -95,7 +97,7 @@ def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any)
     page = page_index(s, address)
     if page < 0:
         return
-    tag = int64(tagged >> uint64(TAG_SHIFT))
+    tag = int64(tagged >> uint64(TAG_SHIFT)) & (DATA_TAG - 1)
     agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
     s.accesses += uint64(1)
     inside = 4096 - (address & PAGE_MASK)
@@ -153,8 +155,14 @@ def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool
     if physical < 0:
         s.fault, s.faulted = address, uint64(1)
         return False
+    permissions = _ALL_PERMISSIONS
+    if physical >> TAG_SHIFT:
+        permissions = _EXECUTE
+        if kind != _MEM_FETCH:
+            physical |= DATA_TAG << TAG_SHIFT
+            permissions = _READ_AND_WRITE
     store64(entry, uint64(physical & ~PAGE_MASK))
-    store32(entry + uint64(8), np.uint32(_ALL_PERMISSIONS))
+    store32(entry + uint64(8), np.uint32(permissions))
     return True
 
 

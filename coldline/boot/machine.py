@@ -14,7 +14,7 @@ from coldline.arm import fields
 from coldline.arm.cores import Core
 from coldline.arm.fields import Sctlr, SystemRegister
 from coldline.boot.code import Code
-from coldline.boot.state import AGENTS, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State, address_of
+from coldline.boot.state import AGENTS, DATA_TAG, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State, address_of
 from coldline.boot.sync import engine_address, skip_sync_offset
 
 if TYPE_CHECKING:
@@ -95,14 +95,18 @@ class Machine:
         self._handles: list[Any] = []
         for (base, _), array in zip(ram, self.state.ram, strict=True):
             for tag in range(TAGS):
-                at = base | tag << TAG_SHIFT
-                self.emulator.mem_map_ptr(at, len(array), const.UC_PROT_ALL, address_of(array))
+                self._map(base, tag, array, const.UC_PROT_ALL)
+                if tag:
+                    self._map(base, tag | DATA_TAG, array, const.UC_PROT_READ | const.UC_PROT_WRITE)
         self._add_uart(uart, console)
         self._add_hooks()
         self._reset(registers, exception_level)
         offset = skip_sync_offset()
         if offset is not None:
             self.state["skip_sync"] = engine_address(self.emulator) + offset
+
+    def _map(self, base: int, tag: int, ram: memoryview, protection: int) -> None:
+        self.emulator.mem_map_ptr(base | tag << TAG_SHIFT, len(ram), protection, address_of(ram))
 
     def _add_uart(self, base: int, console: Callable[[int], None]) -> None:
         def read(_: Any, offset: int, size: int, __: Any) -> int:

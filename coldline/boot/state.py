@@ -21,6 +21,11 @@ TAG_SHIFT = 40
 
 ADDRESS_MASK = (1 << TAG_SHIFT) - 1
 TAGS = 5
+DATA_TAG = 8
+"""Set in the tag of a load or store with the MMU on: the same bytes again, where no code runs.
+
+The emulator looks for code to drop at each store to bytes that could be code. Ours is dropped at the guest's IC.
+"""
 TLB_ENTRIES = 1 << 16
 """Pages that a translation is remembered of; a power of two, filled to half."""
 
