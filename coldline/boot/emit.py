@@ -6,10 +6,9 @@ All functions here are compiled into the emulator's callbacks; `s` is the record
 
 from typing import Any
 
-from coldline.arm import vmsa
 from coldline.arm.fields import Sctlr
 from coldline.boot.native import compiled, int64, load64, store64, uint64
-from coldline.boot.state import EVENTS
+from coldline.boot.state import EVENTS, agent_of
 from coldline.trace.columns import EVENT_SIZE, EXECUTABLE
 from coldline.trace.events import Op
 
@@ -20,7 +19,6 @@ _MAP, _UNMAP = int(Op.MAP), int(Op.UNMAP)
 _MMU_ON, _MMU_OFF = int(Op.MMU_ON), int(Op.MMU_OFF)
 _ICACHE_ON, _ICACHE_OFF = int(Op.ICACHE_ON), int(Op.ICACHE_OFF)
 _DCACHE_ON, _DCACHE_OFF = int(Op.DCACHE_ON), int(Op.DCACHE_OFF)
-_WRITE_BACK = vmsa.NORMAL_WB
 NOWHERE = 0xFFFFFFFFFFFFFFFF
 
 
@@ -53,15 +51,11 @@ def settle(s: Any) -> None:
 @compiled
 def emit(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
     """Append an event, after any alias change that it could notice."""
-    if uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0:
-        settle(s)
+    if s.held_size:
+        reach = uint64(address) + uint64(size) - s.held_address
+        if reach < s.held_size + uint64(size) or size == 0:
+            settle(s)
     append(s, address, size, op, agent, attributes)
-
-
-@compiled
-def agent_of(memory_type: int) -> int:
-    """The agent (index into `AGENTS`) that is the guest's aliases of a type."""
-    return 0 if memory_type == _WRITE_BACK else memory_type + 1
 
 
 @compiled

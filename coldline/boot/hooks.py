@@ -14,7 +14,7 @@ from unicorn import unicorn_const as const
 
 from coldline.arm import fields
 from coldline.arm.maintenance import TLBI_CRN
-from coldline.boot.emit import NOWHERE, agent_of, emit, page_index, settle, switch
+from coldline.boot.emit import NOWHERE, emit, page_index, settle, switch
 from coldline.boot.native import (
     call_control,
     call_register,
@@ -62,7 +62,7 @@ _ZVA = int(Op.DC_ZVA)
 _IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_IALLUIS)
 _SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))
 _ISW, _CISW, _IVAC, _CIVAC = int(Op.DC_ISW), int(Op.DC_CISW), int(Op.DC_IVAC), int(Op.DC_CIVAC)
-_MEM_WRITE, _MEM_FETCH = const.UC_MEM_WRITE, const.UC_MEM_FETCH
+_MEM_FETCH = const.UC_MEM_FETCH
 _PC = arm64_const.UC_ARM64_REG_PC
 _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
 _FLUSH_TLB = const.UC_CTL_IO_WRITE << 30 | const.UC_CTL_TLB_FLUSH
@@ -89,31 +89,40 @@ def _see_level(uc: Any, s: Any) -> None:
         forget_translations(s)
 
 
-@cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE))
-def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
-    """A load or a store is about to happen."""
-    s = carray(user, (1,))[0]
+@compiled
+def _access(uc: Any, s: Any, tagged: Any, size: int, op: int) -> None:
+    """Append the event of a load or store; the emulator waits, so what is rare stands aside."""
     address = int64(tagged & uint64(ADDRESS_MASK))
-    page = page_index(s, address)
-    if page < 0:
-        return
-    tag = int64(tagged >> uint64(TAG_SHIFT)) & (DATA_TAG - 1)
-    agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
     s.accesses += uint64(1)
     inside = 4096 - (address & PAGE_MASK)
     if size > inside:
         s.crossings += uint64(1)
         size = inside
-    if kind == _MEM_WRITE:
-        if s.virtual and load8(s.levels + uint64(page)):
-            table_write(s, address, size, value, page)
-        s.sweep = uint64(0)
-        emit(s, address, size, _WRITE, agent, 0)
-    else:
-        emit(s, address, size, _READ, agent, 0)
+    emit(s, address, size, op, int64(s.agent_of_tag[tagged >> uint64(TAG_SHIFT)]), 0)
     if s.pcs:
         call_register(s.uc_reg_read, uc, _PC, s.scratch_at)
         note_pc(s, int64(s.scratch))
+
+
+@cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE))
+def on_read(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
+    """A load is about to happen."""
+    s = carray(user, (1,))[0]
+    if page_index(s, int64(tagged & uint64(ADDRESS_MASK))) >= 0:
+        _access(uc, s, tagged, size, _READ)
+
+
+@cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE))
+def on_write(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
+    """A store is about to happen."""
+    s = carray(user, (1,))[0]
+    address = int64(tagged & uint64(ADDRESS_MASK))
+    page = page_index(s, address)
+    if page >= 0:
+        if s.virtual and load8(s.levels + uint64(page)):
+            table_write(s, address, min(size, 4096 - (address & PAGE_MASK)), value, page)
+        s.sweep = uint64(0)
+        _access(uc, s, tagged, size, _WRITE)
 
 
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, _STATE))
@@ -140,9 +149,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
         store8(s.skip_sync, np.uint8(1))
     s.instructions += uint64(size >> 2)
     if tagged >= 0 and page_index(s, physical) >= 0:
-        tag = tagged >> TAG_SHIFT
-        agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
-        emit(s, physical, int64(size), _FETCH, agent, 0)
+        emit(s, physical, int64(size), _FETCH, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
         note_pc(s, int64(address))
 
 
@@ -218,9 +225,7 @@ def _maintain(s: Any, op: int, value: int) -> bool:
         s.stale_high = max(s.stale_high, uint64(address + _LINE))
     if s.stage2 and s.el == 1 and op == _IVAC:
         op = _CIVAC
-    tag = tagged >> TAG_SHIFT
-    agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
-    emit(s, address, _LINE, op, agent, 0)
+    emit(s, address, _LINE, op, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
     if op == _ZVA:
         s.accesses += uint64(1)
         page = page_index(s, address)
@@ -314,7 +319,8 @@ def switch_sctlr(user: Any, sctlr: int, before: int) -> None:
 EXPORTS = {
     function.__name__: function
     for function in (
-        on_access,
+        on_read,
+        on_write,
         on_block,
         on_tlb_fill,
         on_sys,

@@ -91,6 +91,8 @@ class Machine:
         self.state["has_el2"] = exception_level == 2
         self.state["stage2"] = exception_level == 1
         self.state["forced"] = forced_write_back
+        if not forced_write_back:
+            self.state.tell_types_apart()
         self.code = Code(self.state)
         self._handles: list[Any] = []
         for (base, _), array in zip(ram, self.state.ram, strict=True):
@@ -119,7 +121,8 @@ class Machine:
         self.emulator.mmio_map(base, _UART_SIZE, read, None, write, None)
 
     def _add_hooks(self) -> None:
-        self._hook(const.UC_HOOK_MEM_READ | const.UC_HOOK_MEM_WRITE, "on_access")
+        self._hook(const.UC_HOOK_MEM_READ, "on_read")
+        self._hook(const.UC_HOOK_MEM_WRITE, "on_write")
         self._hook(const.UC_HOOK_BLOCK, "on_block")
         self._hook(const.UC_HOOK_TLB_FILL, "on_tlb_fill")
         self._hook(const.UC_HOOK_INSN, "on_sys", arm64.UC_ARM64_INS_SYS)

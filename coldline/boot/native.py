@@ -13,6 +13,7 @@ from numba import types
 from numba.extending import intrinsic, register_jitable
 
 from coldline.arm import vmsa
+from coldline.boot.state import agent_of
 
 
 def _load(bits: int) -> Any:
@@ -97,5 +98,6 @@ for _function in (
     vmsa.leaf_never,
     vmsa.table_never,
     vmsa.executable,
+    agent_of,
 ):
     register_jitable(_function)

@@ -10,7 +10,7 @@ import mmap
 from collections.abc import Sequence
 from typing import Any
 
-from coldline.arm import fields
+from coldline.arm import MemoryType, fields
 from coldline.arm.maintenance import BEYOND_COHERENCY, MAINTENANCE
 from coldline.trace import PAGE_SIZE, Op
 from coldline.trace.columns import EVENT_SIZE
@@ -46,6 +46,12 @@ AGENTS = ("guest", "guest-device", "guest-nc", "guest-wt")
 """The guest's aliases by memory type: the same page mapped with two types is two agents in a trace.
 
 ``guest`` is its write-back alias, and all its accesses with the MMU off."""
+
+
+def agent_of(memory_type: int) -> int:
+    """The agent (index into `AGENTS`) that is the guest's aliases of a type."""
+    return 0 if memory_type == MemoryType.NORMAL_WB else memory_type + 1
+
 
 # Why the callbacks stopped the emulator
 RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE = range(5)
@@ -110,6 +116,7 @@ _FIELDS: tuple[tuple[str, Any], ...] = (
     ("stage2", _WORD),
     ("maintenance", _WORD),
     *((name, _WORD) for name in ENGINE_CALLS),
+    ("agent_of_tag", _WORD * (DATA_TAG + TAGS)),
     ("bank_base", _WORD * MAX_BANKS),
     ("bank_size", _WORD * MAX_BANKS),
     ("bank_pointer", _WORD * MAX_BANKS),
@@ -187,6 +194,11 @@ class State:
             self._record.bank_pointer[index] = address_of(ram)
             self._record.bank_page[index] = page
             page += len(ram) // PAGE_SIZE
+
+    def tell_types_apart(self) -> None:
+        """From now on an access is by the agent that its memory type says, and not by ``guest`` alone."""
+        for tag in range(1, TAGS):
+            self._record.agent_of_tag[tag] = self._record.agent_of_tag[tag | DATA_TAG] = agent_of(tag - 1)
 
     def use_events(self, rows: mmap.mmap) -> None:
         """Write events into `rows` from now on: `EVENTS` of them."""
