@@ -14,7 +14,7 @@ from typing import Any
 
 from llvmlite import binding
 
-_ATTRIBUTES = re.compile(r"^(attributes #\d+ = \{)", re.MULTILINE)
+_ATTRIBUTES = re.compile(r"^(attributes #\d+ = \{)(.*)\}$", re.MULTILINE)
 _ROUNDS = 2
 """Of optimisation: the first inlines what can raise, the second drops what is never raised."""
 
@@ -70,9 +70,12 @@ def _linked(exports: Mapping[str, Any]) -> binding.ModuleRef:
     program = binding.parse_assembly("")
     for function in exports.values():
         program.link_in(binding.parse_bitcode(function._library._final_module.as_bitcode()))
-    # A jump table would be data, outside of the code.
-    text = _ATTRIBUTES.sub(r'\1 "no-jump-tables"="true"', str(program))
-    return binding.parse_assembly(text)
+    return binding.parse_assembly(_ATTRIBUTES.sub(_attributes, str(program)))
+
+
+def _attributes(group: re.Match[str]) -> str:
+    """Without jump tables, which would be data outside of the code; and an entry need not call its function."""
+    return f'{group[1]} "no-jump-tables"="true"{group[2].replace(" noinline ", " ")}}}'
 
 
 def _optimised(
