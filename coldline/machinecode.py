@@ -47,6 +47,12 @@ def load(module: str, sources: Sequence[str]) -> dict[str, int]:
     return _compile(module, path, sources)
 
 
+def is_kept(module: str, sources: Sequence[str]) -> bool:
+    """Whether `load` finds the machine code of a module: it need not be compiled."""
+    path = _path(module, sources)
+    return path is not None and path.is_file()
+
+
 def _compile(module: str, path: Path | None, sources: Sequence[str]) -> dict[str, int]:
     from coldline.flatcode import flatten
 
