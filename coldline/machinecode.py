@@ -4,7 +4,8 @@
 Numba takes longer to import than most of our runs take, LLVM's loader a good part of that, and compiling takes
 longer still. So the functions that are to be called from outside of Python are compiled the first time they are
 wanted, made into machine code that needs nothing outside of itself (`coldline.flatcode`), and kept in the
-user's cache folder. From then on they are bytes that are mapped and called.
+user's cache folder. From then on they are bytes that are mapped and called; what cannot be made so is kept as
+an object file, and LLVM loads it.
 """
 
 import ctypes
@@ -18,8 +19,14 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from coldline import cache
+
+if TYPE_CHECKING:
+    from coldline.flatcode import Flat
+
+_engines: list[Any] = []
 
 _STARTED = time.time()
 _COMPILERS = (("numba", "_version.py"), ("llvmlite", "_version.py"), ("numpy", "version.py"))
@@ -43,7 +50,7 @@ def load(module: str, sources: Sequence[str]) -> dict[str, int]:
     path = _path(module, sources)
     if path is not None:
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            return _map(path.read_bytes())
+            return _unpack(path.read_bytes())
     return _compile(module, path, sources)
 
 
@@ -58,19 +65,14 @@ def _compile(module: str, path: Path | None, sources: Sequence[str]) -> dict[str
 
     if sys.stderr.isatty():
         print("coldline: compiling its inner loops, once", file=sys.stderr)
-    exports = importlib.import_module(module).EXPORTS
-    flat = flatten(exports)
-    if flat is None:
-        return {name: int(function.address) for name, function in exports.items()}
-    code, entries = flat
-    kept = _pack(code, entries)
+    kept = _pack(flatten(importlib.import_module(module).EXPORTS))
     if path is not None and not _edited(sources):
 
         def write(draft: Path) -> None:
             draft.write_bytes(kept)
 
         cache.save(path, write)
-    return _map(kept)
+    return _unpack(kept)
 
 
 def _edited(sources: Sequence[str]) -> bool:
@@ -82,22 +84,45 @@ def _all(sources: Sequence[str]) -> tuple[str, ...]:
     return (*sources, "flatcode.py", "machinecode.py")
 
 
-def _pack(code: bytes, entries: dict[str, int]) -> bytes:
+def _pack(flat: "Flat") -> bytes:
     """A line of JSON that says where the functions are, and the code."""
-    head = {"entries": entries, "sha256": hashlib.sha256(code).hexdigest()}
-    return json.dumps(head).encode() + b"\n" + code
+    head = {"entries": flat.entries, "sha256": hashlib.sha256(flat.code).hexdigest()}
+    return json.dumps(head).encode() + b"\n" + flat.code
 
 
-def _map(kept: bytes) -> dict[str, int]:
-    """Make what `_pack` made executable; it stays so as long as the process lives.
+def _unpack(kept: bytes) -> dict[str, int]:
+    """Make what `_pack` made executable: the functions' addresses."""
+    line, _, code = kept.partition(b"\n")
+    head = json.loads(line)
+    entries: dict[str, Any] = head["entries"]
+    if hashlib.sha256(code).hexdigest() != head["sha256"]:
+        raise ValueError("the machine code is not what was kept")
+    if any(isinstance(place, str) for place in entries.values()):
+        return _link(code, entries)
+    base = _map(code)
+    return {name: base + int(offset) for name, offset in entries.items()}
+
+
+def _link(built: bytes, symbols: dict[str, str]) -> dict[str, int]:
+    """Have LLVM load an object file."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine()
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+    engine.add_object_file(binding.object_file.ObjectFileRef.from_data(built))
+    engine.finalize_object()
+    _engines.append(engine)
+    return {name: int(engine.get_function_address(symbol)) for name, symbol in symbols.items()}
+
+
+def _map(code: bytes) -> int:
+    """Make code executable, as long as the process lives: its address.
 
     The kernel makes the instruction cache see a file's pages as it maps them, so the code goes through a file,
     one of this process's own that nobody can write to or truncate.
     """
-    line, _, code = kept.partition(b"\n")
-    head = json.loads(line)
-    if hashlib.sha256(code).hexdigest() != head["sha256"]:
-        raise ValueError("the machine code is not what was kept")
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long)
@@ -109,7 +134,7 @@ def _map(kept: bytes) -> dict[str, int]:
         os.close(file)
     if base is None or base == _FAILED:
         raise OSError(ctypes.get_errno(), "cannot map machine code")
-    return {name: base + offset for name, offset in head["entries"].items()}
+    return int(base)
 
 
 def _path(module: str, sources: Sequence[str]) -> Path | None:
