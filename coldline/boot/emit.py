@@ -7,7 +7,7 @@ All functions here are compiled into the emulator's callbacks; `s` is the record
 from typing import Any
 
 from coldline.arm.fields import Sctlr
-from coldline.boot.native import compiled, int64, load64, store64, uint64
+from coldline.boot.native import compiled, int64, load64, stream64, uint64
 from coldline.boot.state import EVENTS, agent_of
 from coldline.trace.columns import EVENT_SIZE, EXECUTABLE
 from coldline.trace.events import Op
@@ -29,9 +29,9 @@ def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int
         s.overflow += uint64(1)
         return
     at = s.events + s.count * uint64(EVENT_SIZE)
-    store64(at, uint64(address))
-    store64(at + uint64(8), uint64(size))
-    store64(at + uint64(16), uint64(agent << 32 | op << 48 | attributes << 56))
+    stream64(at, uint64(address))
+    stream64(at + uint64(8), uint64(size))
+    stream64(at + uint64(16), uint64(agent << 32 | op << 48 | attributes << 56))
     s.count += uint64(1)
 
 

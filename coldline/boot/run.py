@@ -2,8 +2,6 @@
 """Runs a built guest's own code, and hands on what it does, in batches of events."""
 
 import enum
-import mmap
-import queue
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -174,7 +172,7 @@ class Boot:
         self._failure: GuestError | None = None
         self._until = Until(End.PSCI, _NEVER)
         self._nowhere: int | None = None
-        self._spare_rows: queue.SimpleQueue[mmap.mmap] = queue.SimpleQueue()
+        self._spare_rows: list[memoryview] = []  # the last that came back is the one still in a cache
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
         self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
 
@@ -210,7 +208,7 @@ class Boot:
             raise self._describe(failed, pc)
         reason = self._state["reason"]
         if reason == DRAIN:
-            self._drain()
+            self._hand_on()
         elif reason == LIMIT:
             if self._until.end is not End.LIMIT:
                 self._drain()
@@ -231,7 +229,11 @@ class Boot:
             raise GuestError(f"the guest waits for an interrupt at {pc:#x}, and none will come")
 
     def _drain(self) -> None:
+        """Hand on all events, those that might have become one with the next included."""
         self._machine.code.settle()
+        self._hand_on()
+
+    def _hand_on(self) -> None:
         count = self._state["count"]
         self.outcome.instructions = self._state["instructions"]
         self.outcome.accesses = self._state["accesses"]
@@ -239,7 +241,7 @@ class Boot:
         if count:
             pcs = self._pcs(count)
             rows = self._state.events
-            batch = Batch(AGENTS, memoryview(rows)[: count * EVENT_SIZE], lambda: self._spare_rows.put(rows))
+            batch = Batch(AGENTS, rows[: count * EVENT_SIZE], lambda: self._spare_rows.append(rows))
             self._listener.events(batch, pcs)
             if batch.kept:
                 self._state.use_events(self._other_rows())
@@ -258,10 +260,10 @@ class Boot:
 
         return np.frombuffer(self._state.pcs, np.uint64, count)
 
-    def _other_rows(self) -> mmap.mmap:
+    def _other_rows(self) -> memoryview:
         try:
-            return self._spare_rows.get_nowait()
-        except queue.Empty:
+            return self._spare_rows.pop()
+        except IndexError:
             return new_rows()
 
     def _print(self, character: int) -> None:

@@ -8,6 +8,7 @@ pointer that the emulator hands them. Nothing here needs NumPy, whose import the
 import ctypes
 import mmap
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from coldline.arm import MemoryType, fields
@@ -35,9 +36,12 @@ PENDING = 1024
 STACK = 2048
 """Tables that wait to be registered."""
 
-EVENTS = 1 << 18
-HEADROOM = 1 << 17
-"""Rows kept free: a block of guest code and a change of its tables must fit after the last look at the level."""
+_HUGE_PAGE = 2 << 20
+HIGH_WATER = _HUGE_PAGE // EVENT_SIZE - 1024
+"""Events after which a batch is handed on: with those of one more block it fills a huge page."""
+
+EVENTS = HIGH_WATER + (1 << 17)
+"""Rows of a batch: a block of guest code and a change of its tables must fit after the last look at the level."""
 
 KINDS = 8
 """Kinds of leaf that are counted for each page: 2 * memory type + executable."""
@@ -143,9 +147,19 @@ WATCHED = {
 """The registers whose writes are followed: encoding to name and exception level."""
 
 
-def new_rows() -> mmap.mmap:
-    """Room for `EVENTS` events."""
-    return _zeros(EVENTS * EVENT_SIZE)
+def new_rows() -> memoryview:
+    """Room for `EVENTS` events.
+
+    In huge pages where there are any: the reader gets ready while the guest runs, so most of the first batches are
+    in memory that nobody has touched yet, and small pages would take as long to get as events to write.
+    """
+    size = EVENTS * EVENT_SIZE
+    room = _zeros(size + _HUGE_PAGE)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):
+            room.madvise(mmap.MADV_HUGEPAGE)
+    start = -address_of(room) % _HUGE_PAGE
+    return memoryview(room)[start : start + size]
 
 
 class State:
@@ -165,7 +179,7 @@ class State:
         self.pcs = _zeros(EVENTS * 8) if with_pcs else None
         self.ram = [memoryview(buffer) for _, buffer in banks]
         pages = sum(len(ram) for ram in self.ram) // PAGE_SIZE
-        self._arrays: dict[str, bytearray | mmap.mmap] = {
+        self._arrays: dict[str, bytearray | memoryview | mmap.mmap] = {
             "events": self.events,
             "tlb": _zeros(TLB_ENTRIES * 3 * 8),
             "levels": _zeros(pages),
@@ -181,7 +195,7 @@ class State:
             self[name] = address_of(array)
         self["pcs"] = address_of(self.pcs) if self.pcs is not None else 0
         self["scratch_at"] = self.pointer + Record.scratch.offset
-        self["high_water"] = EVENTS - HEADROOM
+        self["high_water"] = HIGH_WATER
         self["limit"] = 0xFFFFFFFFFFFFFFFF
         self["generation"] = 1
         self["stale_low"] = 0xFFFFFFFFFFFFFFFF
@@ -200,7 +214,7 @@ class State:
         for tag in range(1, TAGS):
             self._record.agent_of_tag[tag] = self._record.agent_of_tag[tag | DATA_TAG] = agent_of(tag - 1)
 
-    def use_events(self, rows: mmap.mmap) -> None:
+    def use_events(self, rows: memoryview) -> None:
         """Write events into `rows` from now on: `EVENTS` of them."""
         if len(rows) != EVENTS * EVENT_SIZE:
             raise ValueError(f"{len(rows)} bytes for events, not {EVENTS * EVENT_SIZE}")
