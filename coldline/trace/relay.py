@@ -13,7 +13,7 @@ from coldline.trace.columns import Batch
 _DEPTH = 48
 """Batches that may wait; the writer waits for the reader when there are more."""
 
-_SWITCH_INTERVAL = 0.0005
+_SWITCH_INTERVAL = 0.0001
 """Seconds that one thread waits for the other's Python: the writer is mostly outside of Python and must get back."""
 
 
