@@ -16,6 +16,7 @@ _SOURCES = (
     "boot/emit.py",
     "boot/hooks.py",
     "boot/native.py",
+    "boot/packed.py",
     "boot/state.py",
     "boot/tables.py",
     "boot/translate.py",
@@ -36,6 +37,8 @@ class Code:
     ----------
     addresses : dict of str to int
         Where each function is.
+    unpack : callable
+        Spreads events from words at an address, so many, into columns at an address: `emit.unpack`.
     """
 
     def __init__(self, state: State) -> None:
@@ -43,6 +46,9 @@ class Code:
             state[name] = ctypes.cast(getattr(unicorn_module.uclib, name), ctypes.c_void_p).value or 0
         self.addresses = machinecode.load("coldline.boot.hooks", _SOURCES)
         self._state = state.pointer
+        self.unpack = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(
+            self.addresses["unpack_events"]
+        )
         self._settle = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.addresses["settle_held"])
         self._rescan = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.addresses["rescan_tables"])
         self._add_root = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_bool)(self.addresses["add_root"])

@@ -14,7 +14,7 @@ from unicorn import unicorn_const as const
 
 from coldline.arm import fields
 from coldline.arm.maintenance import TLBI_CRN
-from coldline.boot.emit import NOWHERE, emit, page_index, settle, switch
+from coldline.boot.emit import NOWHERE, emit, page_index, settle, switch, unpack
 from coldline.boot.native import (
     call_control,
     call_register,
@@ -132,7 +132,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     s.block = address
     if s.has_el2:
         _see_level(uc, s)
-    if s.count >= s.high_water:
+    if s.fill >= s.high_water:
         _stop(uc, s, DRAIN)
         return
     if s.instructions >= s.limit:
@@ -316,6 +316,12 @@ def switch_sctlr(user: Any, sctlr: int, before: int) -> None:
     switch(carray(user, (1,))[0], sctlr, before)
 
 
+@cfunc(types.void(types.uintp, types.int64, types.uintp))
+def unpack_events(words: int, events: int, rows: int) -> None:
+    """See `emit.unpack`."""
+    unpack(words, events, rows)
+
+
 EXPORTS = {
     function.__name__: function
     for function in (
@@ -330,5 +336,6 @@ EXPORTS = {
         rescan_tables,
         add_root,
         switch_sctlr,
+        unpack_events,
     )
 }

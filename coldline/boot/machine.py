@@ -14,7 +14,8 @@ from coldline.arm import fields
 from coldline.arm.cores import Core
 from coldline.arm.fields import Sctlr, SystemRegister
 from coldline.boot.code import Code
-from coldline.boot.state import AGENTS, DATA_TAG, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State, address_of
+from coldline.boot.memory import address_of
+from coldline.boot.state import AGENTS, DATA_TAG, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State
 from coldline.boot.sync import engine_address, skip_sync_offset
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from unicorn import unicorn_const as const
 from coldline.arm import psci
 from coldline.arm.cores import Core
 from coldline.boot.machine import Machine
-from coldline.boot.state import ADDRESS_MASK, AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH, new_rows
+from coldline.boot.packed import Buffers, Packed
+from coldline.boot.state import ADDRESS_MASK, AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH, WORDS
 from coldline.errors import GuestError
 from coldline.trace.columns import EVENT_SIZE, Batch
 
@@ -172,7 +173,7 @@ class Boot:
         self._failure: GuestError | None = None
         self._until = Until(End.PSCI, _NEVER)
         self._nowhere: int | None = None
-        self._spare_rows: list[memoryview] = []  # the last that came back is the one still in a cache
+        self._words, self._columns = Buffers(WORDS * 8), Buffers(WORDS * EVENT_SIZE)
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
         self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
 
@@ -239,13 +240,13 @@ class Boot:
         self.outcome.accesses = self._state["accesses"]
         self.outcome.crossings = self._state["crossings"]
         if count:
-            pcs = self._pcs(count)
-            rows = self._state.events
-            batch = Batch(AGENTS, rows[: count * EVENT_SIZE], lambda: self._spare_rows.append(rows))
-            self._listener.events(batch, pcs)
-            if batch.kept:
-                self._state.use_events(self._other_rows())
-            self._state["count"] = 0
+            batch = Packed(
+                AGENTS, self._state.events, count, self._machine.code.unpack, self._words, self._columns
+            )
+            self._listener.events(batch, self._pcs(count))
+            if not batch.kept:
+                batch.release()
+            self._state.use_events(self._words.take())
         if self._state["overflow"]:
             raise GuestError(
                 f"the guest changed its tables too fast: {self._state['overflow']} events were lost"
@@ -259,12 +260,6 @@ class Boot:
         import numpy as np
 
         return np.frombuffer(self._state.pcs, np.uint64, count)
-
-    def _other_rows(self) -> memoryview:
-        try:
-            return self._spare_rows.pop()
-        except IndexError:
-            return new_rows()
 
     def _print(self, character: int) -> None:
         if len(self.outcome.console) < CONSOLE_LIMIT:

@@ -2,19 +2,18 @@
 """What the emulator's callbacks and the driver share: one record, and the arrays that it points to.
 
 Addresses of arrays are machine pointers of this process. The callbacks find everything through the one
-pointer that the emulator hands them. Nothing here needs NumPy, whose import the emulator would wait for.
+pointer that the emulator hands them.
 """
 
 import ctypes
 import mmap
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from coldline.arm import MemoryType, fields
 from coldline.arm.maintenance import BEYOND_COHERENCY, MAINTENANCE
+from coldline.boot.memory import address_of, zeros
 from coldline.trace import PAGE_SIZE, Op
-from coldline.trace.columns import EVENT_SIZE
 
 MAX_BANKS = 4
 TAG_SHIFT = 40
@@ -36,12 +35,11 @@ PENDING = 1024
 STACK = 2048
 """Tables that wait to be registered."""
 
-_HUGE_PAGE = 2 << 20
-HIGH_WATER = _HUGE_PAGE // EVENT_SIZE - 1024
-"""Events after which a batch is handed on: with those of one more block it fills a huge page."""
+HIGH_WATER = 1 << 18
+"""Words of events after which a batch is handed on."""
 
-EVENTS = HIGH_WATER + (1 << 17)
-"""Rows of a batch: a block of guest code and a change of its tables must fit after the last look at the level."""
+WORDS = HIGH_WATER + (1 << 19)
+"""Words of a batch: a block of guest code and a change of its tables must fit after the last look at the level."""
 
 KINDS = 8
 """Kinds of leaf that are counted for each page: 2 * memory type + executable."""
@@ -68,9 +66,10 @@ ENGINE_CALLS = ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl")
 
 _WORD = ctypes.c_uint64
 _FIELDS: tuple[tuple[str, Any], ...] = (
-    ("events", _WORD),  # rows of EVENT_SIZE bytes
+    ("events", _WORD),  # words, as `coldline.boot.packed` has them
+    ("fill", _WORD),  # how many words there are
     ("pcs", _WORD),  # a u8 for each event, or 0
-    ("count", _WORD),
+    ("count", _WORD),  # how many events they are
     ("high_water", _WORD),
     ("instructions", _WORD),
     ("limit", _WORD),
@@ -147,21 +146,6 @@ WATCHED = {
 """The registers whose writes are followed: encoding to name and exception level."""
 
 
-def new_rows() -> memoryview:
-    """Room for `EVENTS` events.
-
-    In huge pages where there are any: the reader gets ready while the guest runs, so most of the first batches are
-    in memory that nobody has touched yet, and small pages would take as long to get as events to write.
-    """
-    size = EVENTS * EVENT_SIZE
-    room = _zeros(size + _HUGE_PAGE)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with suppress(OSError):
-            room.madvise(mmap.MADV_HUGEPAGE)
-    start = -address_of(room) % _HUGE_PAGE
-    return memoryview(room)[start : start + size]
-
-
 class State:
     """The record and the arrays that it points to, kept alive together.
 
@@ -175,20 +159,20 @@ class State:
 
     def __init__(self, banks: Sequence[tuple[int, memoryview]], *, with_pcs: bool) -> None:
         self._record = Record()
-        self.events = new_rows()
-        self.pcs = _zeros(EVENTS * 8) if with_pcs else None
+        self.events = zeros(WORDS * 8)
+        self.pcs = zeros(WORDS * 8) if with_pcs else None
         self.ram = [memoryview(buffer) for _, buffer in banks]
         pages = sum(len(ram) for ram in self.ram) // PAGE_SIZE
-        self._arrays: dict[str, bytearray | memoryview | mmap.mmap] = {
+        self._arrays: dict[str, bytearray | mmap.mmap] = {
             "events": self.events,
-            "tlb": _zeros(TLB_ENTRIES * 3 * 8),
-            "levels": _zeros(pages),
-            "never": _zeros(pages),
-            "refs": _zeros(pages * KINDS * 2),
-            "stack": _zeros(STACK * 5 * 8),
-            "lowest": _zeros(pages * 8),
-            "aliases": _zeros(pages * 4),
-            "pending": _zeros(PENDING * 4 * 8),
+            "tlb": zeros(TLB_ENTRIES * 3 * 8),
+            "levels": zeros(pages),
+            "never": zeros(pages),
+            "refs": zeros(pages * KINDS * 2),
+            "stack": zeros(STACK * 5 * 8),
+            "lowest": zeros(pages * 8),
+            "aliases": zeros(pages * 4),
+            "pending": zeros(PENDING * 4 * 8),
             "maintenance": maintenance_table(),
         }
         for name, array in self._arrays.items():
@@ -214,12 +198,13 @@ class State:
         for tag in range(1, TAGS):
             self._record.agent_of_tag[tag] = self._record.agent_of_tag[tag | DATA_TAG] = agent_of(tag - 1)
 
-    def use_events(self, rows: memoryview) -> None:
-        """Write events into `rows` from now on: `EVENTS` of them."""
-        if len(rows) != EVENTS * EVENT_SIZE:
-            raise ValueError(f"{len(rows)} bytes for events, not {EVENTS * EVENT_SIZE}")
-        self.events = self._arrays["events"] = rows
-        self["events"] = address_of(rows)
+    def use_events(self, words: mmap.mmap) -> None:
+        """Write events into `words` from now on: `WORDS` of them, none used."""
+        if len(words) != WORDS * 8:
+            raise ValueError(f"{len(words)} bytes for events, not {WORDS * 8}")
+        self.events = self._arrays["events"] = words
+        self["events"] = address_of(words)
+        self["fill"] = self["count"] = 0
 
     @property
     def pointer(self) -> int:
@@ -239,16 +224,6 @@ class State:
     def set_register(self, name: str, level: int, value: int) -> None:
         """Note that a system register was written."""
         getattr(self._record, name)[level] = value
-
-
-def address_of(buffer: bytearray | memoryview | mmap.mmap) -> int:
-    """Where writable bytes are."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-
-
-def _zeros(size: int) -> mmap.mmap:
-    """Zeroed bytes, committed as they are first written."""
-    return mmap.mmap(-1, max(size, 1), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def maintenance_table() -> bytearray:

@@ -50,9 +50,9 @@ def run_boot(options: argparse.Namespace) -> int:
             nonlocal outcome
 
             def both(batch: Any, pcs: Any) -> None:
-                sink(batch, pcs)
                 if writer is not None:
                     writer.write(batch)
+                sink(batch, pcs)
 
             outcome = trial.run(both, console=progress.console, progress=progress.update)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from coldline.trace.columns import Batch
 
-_DEPTH = 48
+_DEPTH = 16
 """Batches that may wait; the writer waits for the reader when there are more."""
 
 _SWITCH_INTERVAL = 0.0001
