@@ -48,6 +48,23 @@ class TraceError(ColdlineError):
         self.reason = reason
 
 
+class CorpusError(ColdlineError):
+    """A file of a corpus is not what it should be.
+
+    Parameters
+    ----------
+    where : str
+        The file at fault, and the line where there is one, such as ``before.trace:3``.
+    reason : str
+        What is wrong, naming the word.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}")
+        self.where = where
+        self.reason = reason
+
+
 class HypervisorError(ColdlineError):
     """The hypervisor refused or failed an operation."""
 

@@ -145,10 +145,11 @@ def _everything(checker: Checker) -> list[object]:
     for page in range(8):
         row = memory.row(page)
         (sparse,) = memory.ranges(page, page + 1)
-        per_page = memory.lines.shape[1]
-        numbers = [sparse.shape] * per_page if row == NOT_DENSE else memory.lines[row].tolist()
+        lines = [{sparse.state: (1 << checker.profile.line) - 1}] * memory.lines_per_page
+        if row != NOT_DENSE:
+            lines = [checker.lines.parts(row, index) for index in range(memory.lines_per_page)]
         aliases = checker.pages.classes[memory.page_class(page)]
-        known.append((aliases, [checker.lines.shapes[number] for number in numbers]))
+        known.append((aliases, lines))
     return [*known, len(checker.findings)]
 
 

@@ -14,10 +14,10 @@ from numba import carray, cfunc, types
 
 from coldline import machinecode
 from coldline.boot import code
-from coldline.coherence import stream
+from coldline.coherence import machine
 from coldline.flatcode import Flat, flatten
 
-KEPT = (("coldline.boot.hooks", code._SOURCES), ("coldline.coherence.stream_loop", stream._SOURCES))
+KEPT = (("coldline.boot.hooks", code._SOURCES), (machine._MODULE, machine._SOURCES))
 
 
 @pytest.fixture

@@ -17,10 +17,11 @@ from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 from coldline.arm import MemoryType
 from coldline.coherence import Checker, Profile
-from coldline.coherence.checker import STREAM_FROM
 from coldline.coherence.findings import entries
+from coldline.coherence.follow import COMPILE_FROM, LOAD_FROM
+from coldline.coherence.machine import Machine
 from coldline.coherence.memory import NOT_DENSE, PAGES
-from coldline.coherence.stream import feed_stream
+from coldline.coherence.mixtures import CROWD, OWN, SHARED
 from coldline.errors import TraceError
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.trace.columns import Batch
@@ -62,10 +63,22 @@ def by_events(profile: Profile, numbered: Numbered, *, distinct: bool = False) -
     return checker
 
 
-def by_stream(profile: Profile, parts: Iterable[Numbered], *, distinct: bool = False) -> Checker:
+def machine_of(checker: Checker) -> Machine:
+    """The compiled loops, however little there is to do."""
+    machine = checker.machine(COMPILE_FROM)
+    assert machine is not None
+    return machine
+
+
+def by_stream(
+    profile: Profile, parts: Iterable[Numbered], *, distinct: bool = False, cramped: bool = False
+) -> Checker:
     checker = Checker(profile, distinct=distinct)
     for part in parts:
-        feed_stream(checker, batch_of(part))
+        if cramped:  # any record is a crowd, and there are next to no numbers for shared ones
+            pool = checker.lines.mixtures.pool
+            pool[CROWD], pool[SHARED] = 1, max(pool[SHARED], OWN - 2)
+        machine_of(checker).feed(batch_of(part))
     return checker
 
 
@@ -92,13 +105,15 @@ def states_of(checker: Checker, pages: Sequence[int]) -> dict[int, Any]:
     for page in pages:
         row = memory.row(page)
         (sparse,) = memory.ranges(page, page + 1)
-        per_page = memory.lines.shape[1]
-        numbers = [sparse.shape] * per_page if row == NOT_DENSE else memory.lines[row].tolist()
+        per_page = memory.lines_per_page
+        whole = {sparse.state: (1 << checker.profile.line) - 1}
+        dense = row != NOT_DENSE
+        lines = [checker.lines.parts(row, index) if dense else whole for index in range(per_page)]
         page_class = memory.page_class(page)
         known[page] = (
             {checker.pages.agents[number].name: alias for number, alias in checker.pages.classes[page_class]},
             checker.pages.settings[page_class],
-            [checker.lines.shapes[number] for number in numbers],
+            lines,
         )
     return known
 
@@ -128,12 +143,22 @@ def switches_of(agent: Any) -> str:
 
 
 @hunt
-@given(traces(), st.sampled_from([None, *LINE_SIZES]), st.booleans(), st.integers(0, 18), st.integers(0, 18))
-def test_any_trace(text: str, line: int | None, distinct: bool, first: int, second: int) -> None:
+@given(
+    traces(),
+    st.sampled_from([None, *LINE_SIZES]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 18),
+    st.integers(0, 18),
+)
+def test_any_trace(
+    text: str, line: int | None, distinct: bool, cramped: bool, first: int, second: int
+) -> None:
     """Whole, or cut anywhere: each part is a batch with agents' names in an order of its own."""
     profile, numbered = read(text, line=line)
     low, high = sorted((min(first, len(numbered)), min(second, len(numbered))))
-    streamed = by_stream(profile, (numbered[:low], numbered[low:high], numbered[high:]), distinct=distinct)
+    parts = (numbered[:low], numbered[low:high], numbered[high:])
+    streamed = by_stream(profile, parts, distinct=distinct, cramped=cramped)
     assert_same(streamed, by_events(profile, numbered, distinct=distinct), numbered)
 
 
@@ -145,7 +170,7 @@ def test_the_two_ways_take_turns(text: str, cut: int, stream_first: bool) -> Non
     mixed = Checker(profile)
     for part, streams in ((numbered[:cut], stream_first), (numbered[cut:], not stream_first)):
         if streams:
-            feed_stream(mixed, batch_of(part))
+            machine_of(mixed).feed(batch_of(part))
         else:
             for where, event in part:
                 mixed.event(event, where)
@@ -216,7 +241,51 @@ def test_the_worked_examples_over_and_over(line: int) -> None:
     profile, numbered = repeated(text, line=line, count=1000)
     stepped = by_events(profile, numbered)
     assert stepped.hazards > 50
-    assert_same(by_stream(profile, [numbered]), stepped, numbered)
+    for cramped in (False, True):
+        assert_same(by_stream(profile, [numbered], cramped=cramped), stepped, numbered)
+
+
+# -- ranges and their lines ------------------------------------------------------------------------------------
+
+
+RANGED = (Op.READ, Op.WRITE, Op.WALK, Op.DC_CVAC, Op.DC_CIVAC, Op.DC_IVAC, Op.DC_CVAU, Op.DC_CISW, Op.IC_IVAU)
+
+
+@st.composite
+def ranged_events(draw: st.DrawFn) -> list[Event]:
+    """Events over whole pages and parts of pages, by an agent with a cacheable map and one without."""
+    listed = [
+        Event("wb", Op.MAP, 0x1000, 0x3000, MemoryType.NORMAL_WB),
+        Event("nc", Op.MAP, 0x1000, 0x3000, MemoryType.NORMAL_NC),
+    ]
+    for _ in range(draw(st.integers(1, 9))):
+        op = draw(st.sampled_from(RANGED))
+        start, end = sorted(
+            draw(st.tuples(st.integers(0, 48), st.integers(0, 48)).filter(lambda e: e[0] != e[1]))
+        )
+        kind = draw(st.sampled_from((MemoryType.NORMAL_WB, MemoryType.NORMAL_NC))) if op is Op.WALK else None
+        agent = draw(st.sampled_from(("wb", "nc")))
+        listed.append(Event(agent, op, 0x1000 + start * 256, (end - start) * 256, kind))
+    return listed
+
+
+@hunt
+@given(ranged_events())
+def test_an_event_over_a_range_is_one_for_each_of_its_lines(listed: list[Event]) -> None:
+    whole, split = Checker(), Checker()
+    for number, event in enumerate(listed, start=1):
+        whole.event(event, number)
+        pieces = range(event.address, event.address + event.size, 64)
+        several = (
+            [event._replace(address=at, size=64) for at in pieces] if event.op is not Op.MAP else [event]
+        )
+        machine_of(split).feed(batch_of([(number, piece) for piece in several]))
+
+    def told(checker: Checker) -> set[tuple[int, str, int, int]]:
+        return {(e.where, e.kind, e.address, e.size) for e in entries(checker.findings, 64)}
+
+    assert told(whole) == told(split)
+    assert list(whole.states(0x1000, 0x3000)) == list(split.states(0x1000, 0x3000))
 
 
 @settings(hunt, max_examples=int(ASKED or 12))
@@ -226,22 +295,24 @@ def test_any_trace_over_and_over(text: str, line: int) -> None:
     assert_same(by_stream(profile, [numbered]), by_events(profile, numbered), numbered)
 
 
-@pytest.mark.parametrize("count", [STREAM_FROM - 1, STREAM_FROM])
+@pytest.mark.parametrize("count", [LOAD_FROM - 1, LOAD_FROM])
 def test_a_long_batch_takes_the_fast_path_and_a_short_one_does_not(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    machine_of(Checker())  # compiled from now on, if it was not before
     streamed = []
+    feed = Machine.feed
 
-    def spy(checker: Checker, batch: Batch) -> None:
+    def spy(machine: Machine, batch: Batch) -> None:
         streamed.append(len(batch))
-        feed_stream(checker, batch)
+        feed(machine, batch)
 
-    monkeypatch.setattr("coldline.coherence.stream.feed_stream", spy)
+    monkeypatch.setattr(Machine, "feed", spy)
     text = "w map 0x1000 0x1000 normal-wb\nn map 0x1000 0x1000 normal-nc\n"
     _, numbered = read(text + "n write 0x1000 8\nw read 0x1000 8\nw write 0x1000 64\n" * (count // 3 + 1))
     fed = Checker()
     fed.feed(batch_of(numbered[:count]))
-    assert streamed == ([count] if count >= STREAM_FROM else [])
+    assert streamed == ([count] if count >= LOAD_FROM else [])
     assert_same(fed, by_events(Profile(), numbered[:count]), numbered[:count])
     assert fed.hazards > 1000
 
@@ -340,7 +411,8 @@ def test_a_crowd(line: int, pages: int, count: int) -> None:
     profile = Profile(line)
     stepped = by_events(profile, numbered)
     assert stepped.hazards > 50
-    assert_same(by_stream(profile, [numbered]), stepped, numbered)
+    for cramped in (False, True):
+        assert_same(by_stream(profile, [numbered], cramped=cramped), stepped, numbered)
 
 
 def test_a_crowd_that_fetches_with_its_mmus_off() -> None:
@@ -422,7 +494,7 @@ def test_more_hazards_than_are_noted_at_a_time() -> None:
 
 def test_no_events_are_no_news() -> None:
     checker = Checker()
-    feed_stream(checker, Batch.of([]))
+    machine_of(checker).feed(Batch.of([]))
     assert (checker.events, checker.findings) == (0, [])
 
 

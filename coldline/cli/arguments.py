@@ -14,6 +14,7 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 DEFAULT_STRATEGY = "uncached"
 DEFAULT_HOST = "rfc"
 DEFAULT_CORE = "armv8-a"
+TRACE_FORMS = ("text", "binary")
 MAX_INSTRUCTIONS = 4_000_000_000
 
 
@@ -114,7 +115,14 @@ def add_boot(commands: "_Commands") -> None:
     )
     _run(parser)
     group = parser.add_argument_group("output")
-    group.add_argument("--trace", metavar="FILE", help="write every event as text, for 'coldline check'")
+    group.add_argument("--trace", metavar="FILE", help="write every event, for 'coldline check'")
+    group.add_argument(
+        "--trace-format",
+        metavar="FORM",
+        choices=TRACE_FORMS,
+        default=TRACE_FORMS[0],
+        help="text (the default) or binary, which is smaller and faster",
+    )
     group.add_argument("--json", action="store_true", help="one object on standard output")
     group.add_argument("--quiet", action="store_true", help="the verdict alone")
     group.add_argument(
@@ -127,11 +135,17 @@ def add_check(commands: "_Commands") -> None:
     parser = commands.add_parser(
         "check",
         help="judge traces, from anyone",
-        description="Read traces in their text form and say of each whether any fill or eviction that the "
-        "architecture allows can show stale data.",
+        description="Read traces, in their text form or their binary form, and say of each whether any fill or "
+        "eviction that the architecture allows can show stale data.",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a trace")
-    parser.add_argument("--json", action="store_true", help="one object a line, a file each")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a trace; - is standard input")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one object a line, a file each")
+    form.add_argument(
+        "--witness",
+        action="store_true",
+        help="each hazard as a trace of its own, with every step that a cache takes written out",
+    )
     parser.add_argument("--quiet", action="store_true", help="the verdicts alone")
     parser.add_argument(
         "--max-hazards",
@@ -149,6 +163,39 @@ def add_check(commands: "_Commands") -> None:
     )
 
 
+def add_convert(commands: "_Commands") -> None:
+    """``convert``: from one form of a trace to the other."""
+    parser = commands.add_parser(
+        "convert",
+        help="turn a trace from text into the binary form, or back",
+        description="Read a trace in either form and write the same events in the other. Nothing is judged, but what "
+        "is no trace is an error, and then nothing is written.",
+    )
+    parser.add_argument("input", metavar="IN", help="a trace; - is standard input")
+    parser.add_argument(
+        "output", metavar="OUT", help="the file to write, whole or not at all; - is standard output"
+    )
+    parser.add_argument(
+        "--to", metavar="FORM", choices=TRACE_FORMS, help="text or binary (default: the one that IN is not)"
+    )
+
+
+def add_corpus(commands: "_Commands") -> None:
+    """``corpus``: real bugs, before and after their fixes."""
+    parser = commands.add_parser(
+        "corpus",
+        help="check real bugs, before and after their fixes",
+        description="Check the traces of real bugs that come with coldline, and say whether each verdict is the "
+        "one that the bug's story tells. With a NAME, tell that bug's story.",
+        epilog="exit status: 0 every verdict is as told, 1 one is not, 2 error",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a bug, as --list gives them")
+    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    parser.add_argument("--list", action="store_true", help="the names and titles; check nothing")
+    parser.add_argument("--write", metavar="DIR", help="copy the files into a new folder; check nothing")
+    parser.add_argument("--from", metavar="DIR", dest="folder", help="another corpus of the same form")
+
+
 def add_matrix(commands: "_Commands") -> None:
     """``matrix``: every strategy on every host model."""
     parser = commands.add_parser(
@@ -159,3 +206,26 @@ def add_matrix(commands: "_Commands") -> None:
     _guest(parser)
     _run(parser)
     parser.add_argument("--json", action="store_true", help="one object on standard output")
+
+
+def add_rules(commands: "_Commands") -> None:
+    """``rules``: the rules' automaton, for reading."""
+    parser = commands.add_parser(
+        "rules",
+        help="show the automaton that the rules determine",
+        description="Print the automaton of a byte as Markdown tables: each state in words, what reads find in it, "
+        "and where each event leads.",
+    )
+    group = parser.add_argument_group("profile")
+    group.add_argument("--idc", action="store_true", help="CTR_EL0.IDC: fetches see level 1")
+    group.add_argument(
+        "--dic", action="store_true", help="CTR_EL0.DIC: no instruction cache holds an old copy"
+    )
+    group.add_argument(
+        "--nc-may-hit", action="store_true", help="non-cacheable reads may also return a cached copy"
+    )
+    form = parser.add_argument_group("form").add_mutually_exclusive_group()
+    form.add_argument("--dot", action="store_true", help="a drawing in place of tables, for Graphviz")
+    form.add_argument(
+        "--sources", action="store_true", help="where in the Arm ARM each rule comes from, instead"
+    )

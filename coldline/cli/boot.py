@@ -40,11 +40,11 @@ def run_boot(options: argparse.Namespace) -> int:
         progress = stack.enter_context(RunProgress(talk))
         writer = None
         if options.trace is not None:
-            from coldline.trace.files import TraceWriter
             from coldline.trace.text import Header
+            from coldline.trace.writing import TraceWriter
 
             header = Header(trial.profile.line, _options_of(trial))
-            writer = stack.enter_context(TraceWriter(options.trace, header))
+            writer = stack.enter_context(TraceWriter(options.trace, header, options.trace_format))
 
         def first(sink: Sink) -> None:
             nonlocal outcome
@@ -56,7 +56,7 @@ def run_boot(options: argparse.Namespace) -> int:
 
             outcome = trial.run(both, console=progress.console, progress=progress.update)
 
-        checker = check(first, trial.profile, distinct=True, at_length=True)
+        checker = check(first, trial.profile, distinct=True)
 
     from coldline.coherence.sweep import Region, sweep
 

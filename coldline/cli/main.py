@@ -4,9 +4,10 @@
 import argparse
 import atexit
 import gc
+import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from coldline import __version__
 from coldline.cli import arguments
@@ -43,7 +44,10 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     arguments.add_boot(commands)
     arguments.add_check(commands)
+    arguments.add_convert(commands)
+    arguments.add_corpus(commands)
     arguments.add_matrix(commands)
+    arguments.add_rules(commands)
     return top
 
 
@@ -91,24 +95,17 @@ def _give_up_output() -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # A command's module is imported where it is asked for: the others may need what is not installed.
     try:
-        if options.command == "check":
-            from coldline.cli.check import run_check
-
-            return run_check(options)
-        if options.command == "matrix":
-            from coldline.cli.matrix import run_matrix
-
-            return run_matrix(options)
-        from coldline.cli.boot import run_boot
-
-        return run_boot(options)
+        module = importlib.import_module(f"coldline.cli.{options.command}")
+        run: Callable[[argparse.Namespace], int] = getattr(module, f"run_{options.command}")
+        return run(options)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("coldline"):
             raise
         from coldline.errors import MissingDependencyError
 
-        extra = "check" if options.command == "check" else "boot"
+        extra = "boot" if options.command in ("boot", "matrix") else "check"
         raise MissingDependencyError(
             f"'{options.command}' needs {error.name}: install coldline[{extra}]"
         ) from error

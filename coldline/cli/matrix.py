@@ -8,8 +8,8 @@ import sys
 
 from coldline.builder import STRATEGIES
 from coldline.cli.guests import plan_guest, trial_of
+from coldline.cli.markdown import markdown
 from coldline.coherence import check
-from coldline.coherence.findings import count_kinds
 from coldline.coherence.sweep import Region, sweep
 from coldline.errors import HypervisorError
 from coldline.guest import Plan
@@ -43,14 +43,7 @@ def table(cells: dict[str, dict[str, dict[str, object]]], strategies: list[str])
         ["host", *strategies],
         *([host, *(_words(row[name]) for name in strategies)] for host, row in cells.items()),
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-
-    def line(cells: list[str]) -> str:
-        return (
-            "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |\n"
-        )
-
-    return line(rows[0]) + line(["-" * width for width in widths]) + "".join(line(row) for row in rows[1:])
+    return markdown(rows)
 
 
 def _words(cell: dict[str, object]) -> str:
@@ -64,11 +57,11 @@ def _words(cell: dict[str, object]) -> str:
 def _cell(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> dict[str, object]:
     trial = trial_of(options, plan, strategy, host)
     try:
-        checker = check(lambda sink: _discard(trial.run(sink)), trial.profile, distinct=True, at_length=True)
+        checker = check(lambda sink: _discard(trial.run(sink)), trial.profile, distinct=True)
     except HypervisorError as error:
         return {"verdict": "refused", "reason": str(error)}
     swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
-    kinds = set(count_kinds(checker.findings))
+    kinds = set(checker.kinds)
     kinds |= {kind for each in swept for kind in each.kinds}
     return {"verdict": "hazard" if kinds else "coherent", "kinds": sorted(kinds)}
 

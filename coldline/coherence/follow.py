@@ -1,23 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Follows every possible state of every line through a trace, an event at a time."""
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from coldline.coherence.automaton import automaton
-from coldline.coherence.findings import Finding
-from coldline.coherence.lines import BAD, BAD_SHIFT, Lines
-from coldline.coherence.memory import Memory, Range
+from coldline.coherence.findings import Finding, kind_of
+from coldline.coherence.lines import Badness, Lines
+from coldline.coherence.memory import Range
 from coldline.coherence.pages import Alias, Pages, Refusal, maintenance_letter, walk_letter
-from coldline.coherence.rules import Letter, Profile
+from coldline.coherence.rules import SOURCES, Letter, Profile
+from coldline.coherence.transitions import Transitions
 from coldline.errors import TraceError
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK, Event, Op
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from coldline.coherence.machine import Machine
+
+LOAD_FROM = 20_000
+"""Events or lines from which loading machine code pays."""
+
+COMPILE_FROM = 300_000
+"""Events or lines from which compiling it pays, where that has not been done."""
 
 FETCH_BITS = 2
 """In `Memory.reported`, how far a fetch's hazards lie above a read's."""
@@ -41,27 +49,52 @@ class Follower:
         The implementation's promises.
     distinct : bool
         Whether a line that may go wrong is a finding once for each way, and not at each event.
+    most : int or None
+        How many hazards to keep as findings, rounded up to whole events; None keeps all.
 
     Attributes
     ----------
     findings : list of Finding
         What was found so far.
+    kinds : dict of str to int
+        How many hazards there were of each kind, findings that were not kept among them.
     hazards : int
-        How many events may go wrong at a line, findings or not.
+        How many events may go wrong at a line, told once or not.
     events : int
         How many events were taken.
     """
 
-    def __init__(self, profile: Profile | None = None, *, distinct: bool = False) -> None:
+    def __init__(
+        self, profile: Profile | None = None, *, distinct: bool = False, most: int | None = None
+    ) -> None:
         self.profile = profile or Profile()
-        self.lines = Lines(automaton(self.profile), self.profile.line)
+        self.lines = Lines(Transitions(automaton(self.profile)), self.profile.line)
+        self.memory = self.lines.memory
         self.pages = Pages()
-        self.memory = Memory(PAGE_SIZE // self.profile.line, self.lines.cold)
         self.distinct = distinct
         self.findings: list[Finding] = []
+        self.kinds: dict[str, int] = {}
         self.hazards = 0
         self.events = 0
-        self.fast: object = None  # what `stream` keeps from batch to batch
+        self._room = most
+        self._work = 0
+        self._machine: Machine | None = None
+
+    def machine(self, work: int) -> "Machine | None":
+        """The compiled loops, if `work` events or lines, with those before, are worth having them for."""
+        self._work += work
+        if self._machine is None and self._work >= LOAD_FROM:
+            from coldline.coherence.machine import Machine, is_compiled
+
+            if self._work >= COMPILE_FROM or is_compiled():
+                self._machine = Machine(self)
+        return self._machine
+
+    def join_equals(self) -> None:
+        """Let lines whose bytes differ in the same way share a record: there are many of them."""
+        machine = self.machine(COMPILE_FROM)
+        assert machine is not None
+        machine.join_equals()
 
     def event(self, event: Event, where: int = 0) -> None:
         """Take one event.
@@ -137,12 +170,12 @@ class Follower:
         """Raise where any page of an access refuses it, before any page has changed."""
         agent = self.pages.agent(event.agent)
         first, stop = start // PAGE_SIZE, (end - 1) // PAGE_SIZE + 1
-        covered: list[int] = []
-        for row in self.memory.dense_rows(first, stop).tolist():
-            page = int(self.memory.page_of[row])
-            covered.append(page)
-            self._letter(int(self.memory.classes[row]), agent, event.op, max(start, page * PAGE_SIZE))
-        covered.sort()
+        rows = self.memory.dense_rows(first, stop)
+        covered, classes = self.memory.page_of[rows], self.memory.classes[rows]
+        firsts = [int(covered[np.argmax(classes == page_class)]) for page_class in _distinct(classes)]
+        for page in sorted(firsts):
+            page_class = self.memory.page_class(page)
+            self._letter(page_class, agent, event.op, max(start, page * PAGE_SIZE))
         for piece in self.memory.ranges(first, stop):
             sparse = _first_missing(covered, piece.first, piece.end)
             if sparse is not None:
@@ -170,21 +203,20 @@ class Follower:
 
     def _touch_page(self, event: Event, where: int, letter: Letter, row: int, piece: Piece) -> None:
         size = self.profile.line
-        lines = self.memory.lines[row]
         for index in range(piece.start // size, (piece.end - 1) // size + 1):
             base = index * size
             start, end = max(piece.start - base, 0), min(piece.end - base, size)
-            shape = int(lines[index])
-            target = self.lines.step(shape, letter, start, end)
-            if target & BAD and self._is_new(row, index, event.op, target):
-                self.found(event, where, piece.page * PAGE_SIZE + base, 1, shape, letter, start, end)
-            lines[index] = target & ~BAD
+            bad = self.lines.touch(row, index, letter, start, end)
+            if bad and self._is_new(row, index, event.op, bad):
+                self.found(event, where, piece.page * PAGE_SIZE + base, 1, bad)
+        if self.lines.mixtures.crowded:
+            self.join_equals()
 
     def _touch_pages(self, event: Event, where: int, letter: Letter | None, agent: int, piece: Piece) -> None:
-        """Whole pages: by range where lines agree, by array where they do not."""
+        """Whole pages: by range where lines agree, by row where they do not."""
         first, stop = piece.page, piece.page + piece.pages
         rows = self.memory.dense_rows(first, stop)
-        covered = sorted(self.memory.page_of[rows].tolist())
+        covered = self.memory.page_of[rows]
         changed = []
         for known in self.memory.ranges(first, stop):
             now = letter
@@ -194,14 +226,14 @@ class Follower:
                     changed.append(known)
                     continue
                 now = decided
-            target = self.lines.step(known.shape, now)
-            if target & BAD:
+            bad = self.lines.wrong(known.state, now)
+            if bad:
                 for gap_first, gap_end in gaps(covered, known.first, known.end):
-                    self.hazards += (gap_end - gap_first) * self.memory.lines.shape[1]
-                    for new_first, new_end in self._new_pages(gap_first, gap_end, event.op, target):
-                        count = (new_end - new_first) * self.memory.lines.shape[1]
-                        self.found(event, where, new_first * PAGE_SIZE, count, known.shape, now)
-            changed.append(known._replace(shape=target & ~BAD))
+                    self.hazards += (gap_end - gap_first) * self.memory.lines_per_page
+                    for new_first, new_end in self._new_pages(gap_first, gap_end, event.op, bad):
+                        count = (new_end - new_first) * self.memory.lines_per_page
+                        self.found(event, where, new_first * PAGE_SIZE, count, bad)
+            changed.append(known._replace(state=self.lines.step(known.state, now)))
         self.memory.set_ranges(changed)
         if not rows.size:
             return
@@ -211,21 +243,24 @@ class Follower:
             self._touch_rows(event, where, now, rows[classes == page_class])
 
     def _touch_rows(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
-        before = self.memory.lines[rows]
-        after = self.lines.steps(before, letter)
-        bad = np.argwhere(after & BAD)
-        for row, index in bad.tolist():
-            if self._is_new(int(rows[row]), index, event.op, int(after[row, index])):
-                base = int(self.memory.page_of[rows[row]]) * PAGE_SIZE + index * self.profile.line
-                self.found(event, where, base, 1, int(before[row, index]), letter)
-        self.memory.lines[rows] = after & ~BAD
+        if letter not in SOURCES:
+            self.lines.put_off(rows, letter)
+            return
+        machine = self.machine(rows.size * self.memory.lines_per_page)
+        if machine is not None:
+            machine.read(event, where, letter, rows)
+            return
+        for row in rows.tolist():
+            for index, bad in self.lines.read(row, letter):
+                if self._is_new(row, index, event.op, bad):
+                    base = int(self.memory.page_of[row]) * PAGE_SIZE + index * self.profile.line
+                    self.found(event, where, base, 1, bad)
 
-    def _new_pages(self, first: int, end: int, op: Op, target: int) -> list[tuple[int, int]]:
+    def _new_pages(self, first: int, end: int, op: Op, bad: tuple[Badness, ...]) -> list[tuple[int, int]]:
         """The pages of a range, none of them dense, whose hazards are to be findings: see `_is_new`."""
         if not self.distinct:
             return [(first, end)]
-        bits = target >> BAD_SHIFT << (FETCH_BITS if op is Op.FETCH else 0)
-        told = self.memory.told.setdefault(bits, [])
+        told = self.memory.told.setdefault(_bits(bad, op), [])
         new = [(first, end)]
         for told_first, told_end in told:
             new = [
@@ -237,10 +272,10 @@ class Follower:
         told += new
         return new
 
-    def _is_new(self, row: int, index: int, op: Op, target: int) -> bool:
+    def _is_new(self, row: int, index: int, op: Op, bad: tuple[Badness, ...]) -> bool:
         """Count a hazard of a dense page's line; whether it is to be a finding."""
         self.hazards += 1
-        bits = target >> BAD_SHIFT << (FETCH_BITS if op is Op.FETCH else 0)
+        bits = _bits(bad, op)
         known = int(self.memory.reported[row, index])
         self.memory.reported[row, index] = known | bits
         return not self.distinct or bool(bits & ~known)
@@ -250,17 +285,20 @@ class Follower:
         event: Event,
         where: int,
         address: int,
-        count: int,
-        shape: int,
-        letter: Letter,
-        start: int = 0,
-        end: int | None = None,
+        lines: int,
+        badness: tuple[Badness, ...],
         number: int | None = None,
     ) -> None:
-        """Note what `letter` may find wrong in `count` lines of `shape` at `address`."""
-        badness = self.lines.badness(shape, letter, start, end)
+        """Note that `event` may find that wrong in each of `lines` lines from `address` on."""
         number = self.events if number is None else number
-        self.findings.append(Finding(number, where, event, address, count, badness))
+        for bad in badness:
+            kind = kind_of(bad.hazard, event.op)
+            self.kinds[kind] = self.kinds.get(kind, 0) + lines
+        if self._room is not None:
+            if self._room <= 0 and (not self.findings or self.findings[-1].number != number):
+                return
+            self._room -= lines * len(badness)
+        self.findings.append(Finding(number, where, event, address, lines, badness))
 
     # What changes aliases -----------------------------------------------------------------------------------
 
@@ -294,8 +332,7 @@ class Follower:
 
     def _change_pages(self, first: int, end: int, agent: int, change: "AliasChange") -> None:
         rows = self.memory.dense_rows(first, end)
-        pages = self.memory.page_of[rows]
-        covered = np.sort(pages).tolist()
+        covered = self.memory.page_of[rows]
         new_classes: dict[int, int] = {}
 
         def changed(page_class: int, page: int) -> int:
@@ -307,13 +344,13 @@ class Follower:
         old_classes = self.memory.classes[rows]
         groups = _distinct(old_classes)
         for old in groups:
-            changed(old, int(pages[np.argmax(old_classes == old)]))
+            changed(old, int(covered[np.argmax(old_classes == old)]))
         ranges = []
         for known in self.memory.ranges(first, end):
             sparse = _first_missing(covered, known.first, known.end)
             if sparse is not None:
                 new = changed(known.page_class, sparse)
-                ranges.append(known._replace(page_class=new, shape=self._resettle(known, new)))
+                ranges.append(known._replace(page_class=new, state=self._resettle(known, new)))
             else:
                 ranges.append(known)
         self.memory.set_ranges(ranges)
@@ -324,14 +361,13 @@ class Follower:
         """Dense pages of class `old` are of class `new` from now on."""
         self.memory.classes[rows] = new
         if self.pages.settings[old] != self.pages.settings[new]:
-            letter = Letter.of_setting(self.pages.settings[new])
-            self.memory.lines[rows] = self.lines.steps(self.memory.lines[rows], letter)
+            self.lines.put_off(rows, Letter.of_setting(self.pages.settings[new]))
 
     def _resettle(self, known: Range, new_class: int) -> int:
         setting = self.pages.settings[new_class]
         if self.pages.settings[known.page_class] == setting:
-            return known.shape
-        return self.lines.step(known.shape, Letter.of_setting(setting))
+            return known.state
+        return self.lines.step(known.state, Letter.of_setting(setting))
 
     def _switch(self, op: Op, agent: int) -> None:
         who = self.pages.agents[agent]
@@ -358,7 +394,7 @@ class Follower:
         ranges = [
             known._replace(
                 page_class=moved.get(known.page_class, known.page_class),
-                shape=self._resettle(known, moved.get(known.page_class, known.page_class)),
+                state=self._resettle(known, moved.get(known.page_class, known.page_class)),
             )
             for known in self.memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
         ]
@@ -373,7 +409,7 @@ class Follower:
             return
         self.memory.set_ranges(
             [
-                known._replace(shape=self.lines.step(known.shape, letters[known.page_class]))
+                known._replace(state=self.lines.step(known.state, letters[known.page_class]))
                 if known.page_class in letters
                 else known
                 for known in self.memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
@@ -383,7 +419,7 @@ class Follower:
         for page_class, letter in letters.items():
             rows = np.flatnonzero(classes == page_class)
             if rows.size:
-                self.memory.lines[rows] = self.lines.steps(self.memory.lines[rows], letter)
+                self.lines.put_off(rows, letter)
 
 
 AliasChange = Callable[[Alias, int], Alias]
@@ -406,21 +442,29 @@ def _pieces(start: int, end: int) -> Iterator[Piece]:
         yield Piece(last, 1, 0, tail)
 
 
-def gaps(covered: Sequence[int], first: int, end: int) -> Iterator[tuple[int, int]]:
+def gaps(covered: "NDArray[np.int64]", first: int, end: int) -> Iterator[tuple[int, int]]:
     """The stretches of `first` to `end` that hold none of the sorted pages `covered`."""
-    for page in covered[bisect_left(covered, first) : bisect_left(covered, end)]:
-        if first < page:
-            yield first, page
-        first = page + 1
-    if first < end:
-        yield first, end
+    low, high = np.searchsorted(covered, (first, end))
+    inside = covered[low:high]
+    if len(inside) == end - first:
+        return
+    starts, ends = np.append(first, inside + 1), np.append(inside, end)
+    holes = starts < ends
+    yield from zip(starts[holes].tolist(), ends[holes].tolist(), strict=True)
 
 
-def _distinct(classes: "NDArray[np.int32]") -> list[int]:
-    """The distinct values of a few small numbers, in no order."""
-    return list(set(classes.tolist()))
+def _bits(bad: tuple[Badness, ...], op: Op) -> int:
+    """What was found wrong, as `Memory.reported` has it."""
+    return sum(each.hazard for each in bad) << (FETCH_BITS if op is Op.FETCH else 0)
 
 
-def _first_missing(covered: Sequence[int], first: int, end: int) -> int | None:
+def _distinct(classes: "NDArray[np.uint16]") -> list[int]:
+    """The distinct values of some numbers, in no order."""
+    if len(classes) <= 32:
+        return list(set(classes.tolist()))
+    return list(np.flatnonzero(np.bincount(classes)).tolist())
+
+
+def _first_missing(covered: "NDArray[np.int64]", first: int, end: int) -> int | None:
     """The first page from `first` to `end` that is not among the sorted pages `covered`."""
     return next((gap for gap, _ in gaps(covered, first, end)), None)

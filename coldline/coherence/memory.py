@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is known of every line of memory, as two layers.
 
-*Ranges* of whole pages whose lines all agree, and over them the pages that were touched line by line: those
-are *dense*, one integer a line, in rows of one array. A range costs the same whatever its size.
+*Ranges* of whole pages whose bytes are all in one state, and over them the pages that were touched line by
+line: those are *dense*, two bytes a line, in rows of one array. A range costs the same whatever its size.
 """
 
 from bisect import bisect_right
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.coherence.pages import NOBODY
+from coldline.coherence.reserve import GOLDEN, reserve
 from coldline.errors import TraceError
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE
 
@@ -21,71 +22,106 @@ if TYPE_CHECKING:
 PAGES = ADDRESS_LIMIT // PAGE_SIZE
 
 NOT_DENSE = -1
-NO_CHUNK = (1 << 64) - 1
 
 CHUNK = 16
 """Pages that become dense together, aligned: what is touched is mostly touched near by soon after."""
 
 MAX_LINES = 1 << 28
-"""Lines of dense pages at the most, 4 bytes each: a bound on what a hostile trace may cost."""
+"""Lines of dense pages at the most: a bound on what a hostile trace may cost."""
 
-_CHUNKS_START = 16
+LEAF_BITS = 10
+"""Of a chunk's number: a leaf of the index has an entry for each chunk of as many as that."""
+
+_DIRECTORY_START_BITS = 4
 
 
 class Range(NamedTuple):
-    """Pages `first` to `end` that agree: every line of theirs is of `shape`, every page of `page_class`."""
+    """Pages `first` to `end` that agree: every byte of theirs is in `state`, every page is of `page_class`."""
 
     first: int
     end: int
     page_class: int
-    shape: int
+    state: int
 
 
 class Memory:
-    """The class of every page and the shape of every line, pages counted from physical address 0.
+    """The class of every page and the state of every line, pages counted from physical address 0.
 
     Parameters
     ----------
     lines_per_page : int
         Lines of a page.
     cold : int
-        The shape of every line at the start.
+        The state of every byte at the start.
 
     Attributes
     ----------
-    lines : ndarray of int32, shape (rows, lines_per_page)
-        The shapes of the lines of each dense page; the pages of a chunk are rows one after another.
+    values : ndarray of uint16, shape (rows, lines_per_page)
+        Each line of each dense page: a state that all its bytes are in, else as `coldline.coherence.mixtures`
+        says; the pages of a chunk are rows one after another.
+    put_off : ndarray of uint16, shape (rows,)
+        What every line of a dense page has yet to go through: a word of `coldline.coherence.transitions`.
     reported : ndarray of uint8, shape (rows, lines_per_page)
         What has been found wrong with each line before, for those who want each hazard once.
     told : dict of int to list of (first, end)
         The same for pages that were not dense: by what was found wrong, ranges of pages.
-    classes : ndarray of int32, shape (rows,)
+    classes : ndarray of uint16, shape (rows,)
         The class of each dense page.
+    blocks : ndarray of uint32, shape (rows,)
+        Where the lines of each dense page have records of their own: see `coldline.coherence.mixtures`.
+    pages : ndarray of uint16, shape (rows, 4)
+        `classes`, `put_off` and `blocks`, side by side.
     page_of : ndarray of int64, shape (rows,)
         Which page each row is.
     rows : int
         How many rows are in use.
-    index : ndarray of uint64, shape (a power of two, 2)
-        Open-addressing hash table from chunk to its first row; `NO_CHUNK` where there is none.
+    leaves : ndarray of uint32, shape (leaves, 1 << LEAF_BITS)
+        The index: for each chunk 1 + its first row in chunks, or 0 where there is none.
+    directory : ndarray of uint64, shape (a power of two, 2)
+        Open-addressing hash table of the leaves, from 1 + the upper part of a chunk's number; 0 where there is none.
+    leaves_used : int
+        How many leaves are in use.
     """
 
     def __init__(self, lines_per_page: int, cold: int) -> None:
-        rows = _CHUNKS_START * CHUNK
-        self.lines: NDArray[np.int32] = np.empty((rows, lines_per_page), np.int32)
-        self.reported: NDArray[np.uint8] = np.zeros((rows, lines_per_page), np.uint8)
-        self.classes: NDArray[np.int32] = np.empty(rows, np.int32)
-        self.page_of: NDArray[np.int64] = np.empty(rows, np.int64)
+        most = MAX_LINES // lines_per_page
+        self.values: NDArray[np.uint16] = reserve(MAX_LINES, np.uint16, large_pages=True).reshape(
+            -1, lines_per_page
+        )
+        self.reported: NDArray[np.uint8] = reserve(MAX_LINES, np.uint8).reshape(-1, lines_per_page)
+        self.pages: NDArray[np.uint16] = reserve(4 * most, np.uint16, large_pages=True).reshape(-1, 4)
+        self.classes, self.put_off = self.pages[:, 0], self.pages[:, 1]
+        self.blocks: NDArray[np.uint32] = self.pages.view(np.uint32)[:, 1]
+        self.page_of: NDArray[np.int64] = reserve(most, np.int64)
         self.rows = 0
-        self.index: NDArray[np.uint64] = np.full((_CHUNKS_START * 4, 2), NO_CHUNK, np.uint64)
+        self.leaves: NDArray[np.uint32] = reserve(most // CHUNK << LEAF_BITS, np.uint32).reshape(
+            -1, 1 << LEAF_BITS
+        )
+        self.directory: NDArray[np.uint64] = np.zeros((1 << _DIRECTORY_START_BITS, 2), np.uint64)
+        self.leaves_used = 0
         self.told: dict[int, list[tuple[int, int]]] = {}
         self._starts = [0]
         self._values = [(NOBODY, cold)]
+        self._arrays: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+
+    @property
+    def lines_per_page(self) -> int:
+        """Lines of a page."""
+        return int(self.values.shape[1])
+
+    @property
+    def full(self) -> bool:
+        """Whether the directory has to grow before another leaf can be made."""
+        return 4 * (self.leaves_used + 1) > len(self.directory)
 
     def row(self, page: int) -> int:
         """The row of a dense page, else `NOT_DENSE`."""
         chunk, offset = divmod(page, CHUNK)
-        slot = self._probe(chunk)
-        return int(self.index[slot, 1]) + offset if int(self.index[slot, 0]) == chunk else NOT_DENSE
+        slot = self._probe(chunk >> LEAF_BITS)
+        if not self.directory[slot, 0]:
+            return NOT_DENSE
+        entry = int(self.leaves[self.directory[slot, 1], chunk % (1 << LEAF_BITS)])
+        return (entry - 1) * CHUNK + offset if entry else NOT_DENSE
 
     def make_dense(self, page: int) -> int:
         """The row of `page`, which is made dense where it is not.
@@ -106,15 +142,16 @@ class Memory:
         return self._values[bisect_right(self._starts, page) - 1][0]
 
     def dense_rows(self, first: int, end: int) -> "NDArray[np.intp]":
-        """The rows of the dense pages from `first` to `end`, in no order."""
+        """The rows of the dense pages from `first` to `end`, in the order of pages."""
         if end - first <= 8:
             rows = [row for page in range(first, end) if (row := self.row(page)) != NOT_DENSE]
             return np.array(rows, np.intp)
         starts = self.page_of[: self.rows : CHUNK]
         chunks = np.flatnonzero((starts > first - CHUNK) & (starts < end))
+        chunks = chunks[np.argsort(starts[chunks])]
         found = (chunks[:, None] * CHUNK + np.arange(CHUNK)).ravel()
-        pages = self.page_of[found]
-        inside: NDArray[np.intp] = found[(pages >= first) & (pages < end)]
+        low, high = np.searchsorted(self.page_of[found], (first, end)) if len(found) else (0, 0)
+        inside: NDArray[np.intp] = found[low:high]
         return inside
 
     def ranges(self, first: int, end: int) -> Iterator[Range]:
@@ -129,11 +166,12 @@ class Memory:
         """Replace what is known of the pages of `ranges`, which lie end to end; dense pages stay as they are."""
         if not ranges:
             return
+        self._arrays = None
         first, end = ranges[0].first, ranges[-1].end
         low = bisect_right(self._starts, first) - 1
         high = bisect_right(self._starts, end - 1)
         starts = [piece.first for piece in ranges]
-        values = [(piece.page_class, piece.shape) for piece in ranges]
+        values = [(piece.page_class, piece.state) for piece in ranges]
         if self._starts[low] < first:
             starts.insert(0, self._starts[low])
             values.insert(0, self._values[low])
@@ -152,43 +190,52 @@ class Memory:
         self._starts[low:high] = [starts[i] for i in keep]
         self._values[low:high] = [values[i] for i in keep]
 
-    def _probe(self, chunk: int) -> int:
-        mask = len(self.index) - 1
-        slot = chunk_hash(chunk) & mask
-        while int(self.index[slot, 0]) not in (NO_CHUNK, chunk):
-            slot = (slot + 1) & mask
+    def range_arrays(self) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
+        """The ranges for compiled code: where each starts, and its class and state."""
+        if self._arrays is None:
+            self._arrays = np.array(self._starts, np.int64), np.array(self._values, np.int64)
+        return self._arrays
+
+    def grow(self) -> None:
+        """Make the directory twice as long.
+
+        Raises
+        ------
+        TraceError
+            If there are as many rows as there may be.
+        """
+        if self.rows == len(self.page_of):
+            raise TraceError("", f"more than {MAX_LINES:,} lines are touched one by one")
+        known = self.directory[self.directory[:, 0] != 0].tolist()
+        self.directory = np.zeros((2 * len(self.directory), 2), np.uint64)
+        for key, leaf in known:
+            self.directory[self._probe(key - 1)] = key, leaf
+
+    def _probe(self, key: int) -> int:
+        """Where the leaf with that number is in the directory, or would be."""
+        bits = len(self.directory).bit_length() - 1
+        slot = ((key * GOLDEN) & 0xFFFFFFFFFFFFFFFF) >> (64 - bits)
+        while int(self.directory[slot, 0]) not in (0, key + 1):
+            slot = (slot + 1) % len(self.directory)
         return slot
 
     def _make_chunk(self, chunk: int) -> int:
-        if self.rows == len(self.page_of):
-            self._grow()
+        if self.rows == len(self.page_of) or self.full:
+            self.grow()
         row, first = self.rows, chunk * CHUNK
         self.page_of[row : row + CHUNK] = np.arange(first, first + CHUNK)
         for known in self.ranges(first, first + CHUNK):
-            self.lines[row + known.first - first : row + known.end - first] = known.shape
+            self.values[row + known.first - first : row + known.end - first] = known.state
             self.classes[row + known.first - first : row + known.end - first] = known.page_class
         for bits, ranges in self.told.items():
             for told_first, told_end in ranges:
                 low, high = max(told_first - first, 0), min(told_end - first, CHUNK)
                 if low < high:
                     self.reported[row + low : row + high] |= np.uint8(bits)
-        self.index[self._probe(chunk)] = chunk, row
+        slot = self._probe(chunk >> LEAF_BITS)
+        if not self.directory[slot, 0]:
+            self.directory[slot] = (chunk >> LEAF_BITS) + 1, self.leaves_used
+            self.leaves_used += 1
+        self.leaves[self.directory[slot, 1], chunk % (1 << LEAF_BITS)] = row // CHUNK + 1
         self.rows += CHUNK
         return row
-
-    def _grow(self) -> None:
-        if 2 * self.lines.size > MAX_LINES:
-            raise TraceError("", f"more than {MAX_LINES:,} lines are touched one by one")
-        self.lines = np.concatenate([self.lines, np.empty_like(self.lines)])
-        self.reported = np.concatenate([self.reported, np.zeros_like(self.reported)])
-        self.classes = np.concatenate([self.classes, np.empty_like(self.classes)])
-        self.page_of = np.concatenate([self.page_of, np.empty_like(self.page_of)])
-        known = self.index[self.index[:, 0] != np.uint64(NO_CHUNK)].tolist()
-        self.index = np.full((2 * len(self.index), 2), NO_CHUNK, np.uint64)
-        for chunk, row in known:
-            self.index[self._probe(chunk)] = chunk, row
-
-
-def chunk_hash(chunk: int) -> int:
-    """Where a chunk's probe starts, before the mask: the upper half of a multiplication by 2^64 / phi."""
-    return ((chunk * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF) >> 32

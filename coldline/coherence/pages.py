@@ -12,9 +12,10 @@ from coldline.arm import MemoryType
 from coldline.coherence.rules import Letter, Profile, Setting
 from coldline.errors import TraceError
 from coldline.trace import Op
+from coldline.trace.events import MAX_AGENTS
 
-MAX_AGENTS = 256
-"""More agents than any trace of a real system has; a bound on what a hostile one may cost."""
+MAX_CLASSES = 1 << 16
+"""More ways to see a page than any trace of a real system has."""
 
 NOBODY = 0
 """The class of a page that no agent has mapped."""
@@ -161,6 +162,8 @@ class Pages:
         key = tuple(sorted(members))
         number = self._class_numbers.get(key)
         if number is None:
+            if len(self.classes) == MAX_CLASSES:
+                raise TraceError("", f"pages are seen in more than {MAX_CLASSES:,} ways")
             number = self._class_numbers[key] = len(self.classes)
             self.classes.append(key)
             self.settings.append(self._setting(key))

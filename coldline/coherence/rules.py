@@ -345,8 +345,8 @@ Effect = Callable[[Microstate, Profile], Iterator[Microstate]]
 
 
 def _by_setway(by_address: Effect) -> Effect:
-    """Set/way maintenance reaches the line or does not; both may be (Arm ARM DDI 0487, 'Effects of All and
-    set/way maintenance instructions').
+    """Set/way maintenance reaches the line or does not; both may be (Arm ARM DDI 0487 D7.5.9.12, 'Effects of
+    All and set/way maintenance instructions').
     """
 
     def effect(m: Microstate, profile: Profile) -> Iterator[Microstate]:

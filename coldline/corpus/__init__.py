@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real bugs of this class, each as traces before and after its fix, with its story and the verdict that it tells.
+
+``bugs/`` has a folder a bug; ``docs/corpus.md`` says what is in it. `read` takes any folder of that form.
+"""
+
+from coldline.corpus.bugs import HERE, Bug, Case, Judged, judge, lines_of, read
+
+__all__ = ["HERE", "Bug", "Case", "Judged", "judge", "lines_of", "read"]

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a corpus holds, read strictly, and whether the checker says of it what the stories do."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from coldline.coherence import Report
+from coldline.coherence.findings import kind_of
+from coldline.coherence.rules import Hazard
+from coldline.corpus.fields import Field, head_of, read_fields
+from coldline.errors import CorpusError
+from coldline.trace import Op
+
+HERE = Path(__file__).parent / "bugs"
+"""The corpus that comes with coldline."""
+
+STORY = "story.txt"
+STAGES = ("before", "after")
+KINDS = sorted({kind_of(hazard, op) for hazard in Hazard for op in (Op.READ, Op.FETCH)})
+MAX_FILE = 1 << 20
+"""Characters of a file; longer ones are none of a corpus."""
+
+Verdict = frozenset[str]
+"""The kinds of hazard that there are: see ``docs/rules.md``. None of them is *coherent*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One trace of a bug.
+
+    Attributes
+    ----------
+    path : Path
+        The trace.
+    stage : str
+        ``before`` or ``after`` the fix.
+    variant : str
+        What sets it apart from the bug's other traces of this stage; empty for the plain one.
+    text : str
+        What happens in it, and why that goes well or wrong.
+    verdict : frozenset of str
+        What the story says.
+    by_the_rules : frozenset of str
+        What the rules can say of it: the same, but where the story needs what they do not have.
+    beyond : str
+        What of the story the rules do not have, in a few words; empty where they have it all.
+    """
+
+    path: Path
+    stage: str
+    variant: str
+    text: str
+    verdict: Verdict
+    by_the_rules: Verdict
+    beyond: str
+
+    @property
+    def told_in_full(self) -> bool:
+        """Whether the rules can say what the story does."""
+        return self.verdict == self.by_the_rules
+
+    @property
+    def name(self) -> str:
+        """Its file's name without the ending."""
+        return self.path.stem
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A bug and its traces.
+
+    Attributes
+    ----------
+    name : str
+        The project, and the commit, advisory, pull request or issue.
+    title : str
+        What goes wrong, in a line.
+    project : str
+        Whose bug it is.
+    fix : str
+        The commit or pull request, with its title.
+    source : str
+        Where the story is from.
+    story : str
+        What happened, and what mended it.
+    cases : tuple of Case
+        Those before the fix first; the plain one first of its stage.
+    """
+
+    name: str
+    title: str
+    project: str
+    fix: str
+    source: str
+    story: str
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the checker found in a trace.
+
+    Attributes
+    ----------
+    found : frozenset of str
+        The kinds of hazard.
+    early : int
+        The line of the first hazard that comes before the trace's last event, which is the one that a story is about;
+        0 where there is none.
+    """
+
+    found: Verdict
+    early: int
+
+    def agrees(self, case: Case) -> bool:
+        """Whether this is what the story says, as far as the rules go."""
+        return self.found == case.by_the_rules and not self.early
+
+
+def judge(report: Report) -> Judged:
+    """What a check of a case says: a report that lists one hazard at the least."""
+    first = report.hazards[0].entry if report.hazards else None
+    early = first is not None and first.number < report.events - 1
+    return Judged(frozenset(report.kinds), first.where if first is not None and early else 0)
+
+
+def read(folder: Path) -> list[Bug]:
+    """Read a corpus: a folder that has a folder for each bug.
+
+    Raises
+    ------
+    CorpusError
+        If it is none; ``where`` is the file and the line. Events are not looked at: a check does that.
+    """
+    bugs = [_read_bug(each) for each in _entries(folder)]
+    if not bugs:
+        raise CorpusError(str(folder), "has no bug")
+    return bugs
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder / name for name in os.listdir(folder))
+    except OSError as error:
+        raise CorpusError(str(folder), error.strerror or str(error)) from None
+
+
+def _read_bug(folder: Path) -> Bug:
+    cases = []
+    for path in _entries(folder):
+        if path.suffix == ".trace":
+            cases.append(_read_case(path))
+        elif path.name != STORY:
+            raise CorpusError(str(path), f"neither a trace nor {STORY}")
+    for stage in STAGES:
+        if not any(case.stage == stage for case in cases):
+            raise CorpusError(str(folder), f"has no trace '{stage}.trace' or '{stage}-….trace'")
+    path = folder / STORY
+    fields = read_fields(str(path), lines_of(path), needed=("title", "project", "fix", "source", "story"))
+    cases.sort(key=lambda case: (STAGES.index(case.stage), case.variant))
+    told = {name: fields[name].text for name in ("title", "project", "fix", "source", "story")}
+    return Bug(name=folder.name, cases=tuple(cases), **told)
+
+
+def _read_case(path: Path) -> Case:
+    stage, _, variant = path.stem.partition("-")
+    if stage not in STAGES or path.stem == f"{stage}-":
+        raise CorpusError(
+            str(path), "the name of a trace begins with 'before' or 'after' and may go on after '-'"
+        )
+    fields = read_fields(
+        str(path), head_of(lines_of(path)), needed=("case", "verdict"), free=("by the rules", "beyond")
+    )
+    verdict = by_the_rules = _verdict(path, fields["verdict"])
+    if "by the rules" in fields:
+        by_the_rules = _verdict(path, fields["by the rules"])
+        where = f"{path}:{fields['by the rules'].line}"
+        if by_the_rules == verdict:
+            raise CorpusError(where, "'by the rules' says what 'verdict' does")
+        if "beyond" not in fields:
+            raise CorpusError(where, "'by the rules' needs 'beyond': what the rules do not have")
+    beyond = fields["beyond"].text if "beyond" in fields else ""
+    return Case(path, stage, variant, fields["case"].text, verdict, by_the_rules, beyond)
+
+
+def _verdict(path: Path, field: Field) -> Verdict:
+    if field.text == "coherent":
+        return frozenset()
+    words = field.text.split(", ")
+    for word in words:
+        if word not in KINDS or words.count(word) > 1:
+            raise CorpusError(
+                f"{path}:{field.line}",
+                f"a verdict is 'coherent' or some of {', '.join(KINDS)}, each once, not '{field.text}'",
+            )
+    return frozenset(words)
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a file.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read, or is too long.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise CorpusError(str(path), error.strerror or str(error)) from None
+    if len(text) > MAX_FILE:
+        raise CorpusError(str(path), f"more than {MAX_FILE} characters")
+    return text.split("\n")

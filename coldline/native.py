@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What compiled code needs and Python lacks: memory at an address, and bits counted from either end.
+
+Imported only to compile.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+
+def _load(bits: int) -> Any:
+    kind = getattr(types, f"uint{bits}")
+
+    @intrinsic
+    def load(context: Any, address: Any) -> Any:
+        def code(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.load(builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()))
+
+        return kind(types.uintp), code
+
+    return load
+
+
+def _store(bits: int) -> Any:
+    kind = getattr(types, f"uint{bits}")
+
+    @intrinsic
+    def store(context: Any, address: Any, value: Any) -> Any:
+        def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()))
+            return ctx.get_dummy_value()
+
+        return types.void(types.uintp, kind), code
+
+    return store
+
+
+def _count(name: str) -> Any:
+    @intrinsic
+    def count(context: Any, value: Any) -> Any:
+        def code(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return getattr(builder, name)(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+        return types.uint64(types.uint64), code
+
+    return count
+
+
+@intrinsic
+def prefetch(context: Any, address: Any) -> Any:
+    """Ask for the memory at an address, and wait for nothing."""
+
+    def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [pointer, word, word, word]), "llvm.prefetch.p0"
+        )
+        to_read, often, data = (ir.Constant(word, value) for value in (0, 3, 1))
+        builder.call(function, [builder.inttoptr(arguments[0], pointer), to_read, often, data])
+        return ctx.get_dummy_value()
+
+    return types.void(types.uintp), code
+
+
+load8, load16, load32, load64 = (_load(bits) for bits in (8, 16, 32, 64))
+store8, store16, store32, store64 = (_store(bits) for bits in (8, 16, 32, 64))
+
+leading_zeros, trailing_zeros = _count("ctlz"), _count("cttz")
+"""Of 64 bits; 64 where all are zero."""
+
+int64: Any = np.int64
+uint64: Any = np.uint64
+"""Machine integers, in code that is only ever compiled."""
+
+compiled = numba.njit(error_model="numpy", boundscheck=False)
+"""Compiles a function for those that are called from outside of Python."""

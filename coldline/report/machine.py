@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A byte's automaton for a reader: each state in words, what reads find in it, and where each letter leads."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coldline.coherence.automaton import Automaton, blocks, build
+from coldline.coherence.citations import EFFECTS_FROM, SOURCES_FROM, STEPS_FROM, Section
+from coldline.coherence.rules import OTHER, Hazard, Letter, Microstate, Profile, Setting
+from coldline.coherence.sets import LETTERS, READS, SETTINGS, Determined, Relations, determine, relations
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state of the minimal automaton.
+
+    Attributes
+    ----------
+    number : int
+        As `Automaton` has it.
+    settings : tuple of Setting
+        Those under which the byte can be in it.
+    seeds : tuple of Microstate
+        From these, and by what caches do on their own under the first of `settings`, all follows that the byte
+        may be in: a smallest way to say what the state is.
+    bad : tuple of Hazard
+        What is wrong with each of `READS`.
+    step : tuple of int
+        The next state for each letter.
+    word : tuple of Letter
+        A shortest sequence of letters that leads here from the start.
+    """
+
+    number: int
+    settings: tuple[Setting, ...]
+    seeds: tuple[Microstate, ...]
+    bad: tuple[Hazard, ...]
+    step: tuple[int, ...]
+    word: tuple[Letter, ...]
+
+
+def portrait(profile: Profile) -> list[State]:
+    """The states of the automaton for `profile`, in the order of their numbers."""
+    rule = relations(profile)
+    sets = determine(rule)
+    block = blocks(sets)
+    machine = build(profile)
+    words = _words(machine)
+    states = []
+    for number, step in enumerate(machine.step):
+        members = np.flatnonzero(block == number)
+        seeds, setting = min(
+            (_seeds(rule, sets, each) for each in members.tolist()), key=lambda found: len(found[0])
+        )
+        others = {SETTINGS[code] for code in sets.setting[members].tolist()} - {setting}
+        states.append(
+            State(
+                number=number,
+                settings=(setting, *sorted(others)),
+                seeds=seeds,
+                bad=tuple(map(Hazard, machine.bad[number])),
+                step=step,
+                word=words[number],
+            )
+        )
+    return states
+
+
+def _seeds(rule: Relations, sets: Determined, state: int) -> tuple[tuple[Microstate, ...], Setting]:
+    """The fewest members from which the caches make all the others, and the setting under which they do.
+
+    That is one of each group that lead to one another and that no other member leads to; the plainest of a group.
+    """
+    setting = SETTINGS[sets.setting[state]]
+    size = len(rule.microstates)
+    members = sorted(np.flatnonzero(_unpack(sets.members[state], size)), key=rule.microstates.__getitem__)
+    leads = _unpack(rule.closure[setting], size)[np.ix_(members, members)]
+    plainer = np.triu(np.ones_like(leads), k=1)
+    led_to = (leads & (~leads.T | plainer)).any(axis=0)
+    return tuple(rule.microstates[number] for number in np.array(members)[~led_to]), setting
+
+
+def _unpack(rows: "NDArray[np.uint8]", size: int) -> "NDArray[np.bool_]":
+    return np.unpackbits(rows, axis=-1, count=size, bitorder="little").astype(np.bool_)
+
+
+def _words(machine: Automaton) -> list[tuple[Letter, ...]]:
+    words: dict[int, tuple[Letter, ...]] = {machine.start: ()}
+    todo = [machine.start]
+    for state in todo:
+        for letter, target in zip(LETTERS, machine.step[state], strict=True):
+            if target not in words:
+                words[target] = (*words[state], letter)
+                todo.append(target)
+    return [words[number] for number in range(len(machine.step))]
+
+
+# In words ---------------------------------------------------------------------------------------------------
+
+_FILLS = {
+    Setting(data=False, fetch=False): "no",
+    Setting(data=False, fetch=True): "instruction",
+    Setting(data=True, fetch=False): "data",
+    Setting(data=True, fetch=True): "both",
+}
+
+
+def letter_words(letter: Letter) -> str:
+    """A letter as the pages write it: ``dc cvac``."""
+    return letter.name.lower().replace("_", " ")
+
+
+def letters_words(letters: Iterable[Letter]) -> str:
+    """Some letters in few words: ``read wb, write wt, dc cvac and civac``; *own or other* where both are."""
+    given = sorted(letters)
+    both = {own for own, other in OTHER.items() if own in given and other in given}
+    singles = [
+        letter_words(letter) + (" (own or other)" if letter in both else "")
+        for letter in given
+        if letter not in {OTHER[own] for own in both}
+    ]
+    groups = [(prefix, list(words)) for prefix, words in groupby(singles, _family)]
+    return ", ".join(
+        ", ".join(words)
+        if prefix is None
+        else f"{prefix} " + ", ".join(word[len(prefix) + 1 :] for word in words)
+        for prefix, words in groups
+    )
+
+
+def _family(words: str) -> str | None:
+    first = words.partition(" ")[0]
+    return first if first in ("dc", "set") else None
+
+
+def microstate_words(m: Microstate) -> str:
+    """A microstate by the copies that there are: ``L1 dirty new, memory OLD``."""
+    return ", ".join(part for part in str(m).split(", ") if not part.endswith(" invalid"))
+
+
+def state_words(state: State) -> str:
+    """What the byte is, before the caches move."""
+    return "; or ".join(microstate_words(m) for m in state.seeds)
+
+
+def fills_words(state: State) -> str:
+    """Which caches may fill: no, instruction, data, both; more than one where that makes no difference."""
+    return ", ".join(_FILLS[setting] for setting in sorted(state.settings))
+
+
+def verdict_words(bad: Hazard) -> str:
+    """What is wrong with a read: right, stale, lost, or either."""
+    return " or ".join(hazard.name.lower() for hazard in bad if hazard.name) or "right"
+
+
+# As tables --------------------------------------------------------------------------------------------------
+
+
+def states_table(states: Sequence[State]) -> str:
+    """Each state in words, as Markdown."""
+    head = ["state", "may fill", "the byte, before the caches move", *map(letter_words, READS), "reached by"]
+    rows = [
+        [
+            str(state.number),
+            fills_words(state),
+            state_words(state),
+            *map(verdict_words, state.bad),
+            "; ".join(map(letter_words, state.word)) or "the start",
+        ]
+        for state in states
+    ]
+    return _markdown(head, rows)
+
+
+def steps_table(states: Sequence[State]) -> str:
+    """Where each letter leads, as Markdown: a dash where it leads nowhere, one column for letters that agree."""
+    columns: dict[tuple[int, ...], list[Letter]] = {}
+    for letter in LETTERS:
+        columns.setdefault(tuple(state.step[letter] for state in states), []).append(letter)
+    stay = tuple(state.number for state in states)
+    idle = columns.pop(stay, [])
+    head = ["state", *map(letters_words, columns.values())]
+    rows = [
+        [str(state.number), *(_target(column[index], state.number) for column in columns)]
+        for index, state in enumerate(states)
+    ]
+    note = f"\nNowhere a change: {letters_words(idle)}.\n" if idle else ""
+    return _markdown(head, rows) + note
+
+
+def sources_table() -> str:
+    """What each rule rests on, and the titles of the sections, as Markdown: see `coldline.coherence.citations`."""
+    cited = {
+        **STEPS_FROM,
+        **{letter_words(letter): citation for letter, citation in EFFECTS_FROM.items()},
+        **{f"{letter_words(letter)}: the copy read": citation for letter, citation in SOURCES_FROM.items()},
+    }
+    rows = [
+        [rule, each.heading, ", ".join(section.number for section in each.sections), each.says]
+        for rule, each in cited.items()
+    ]
+    sections = sorted({section for each in cited.values() for section in each.sections}, key=_by_number)
+    titles = [[section.number, section.title] for section in sections]
+    return "\n".join(
+        (
+            _markdown(["rule", "is under", "Arm ARM DDI 0487", "which says"], rows),
+            _markdown(["section", "title"], titles),
+        )
+    )
+
+
+def _by_number(section: Section) -> tuple[str, tuple[int, ...]]:
+    return section.number[0], tuple(map(int, section.number[1:].split(".")))
+
+
+def _target(target: int, state: int) -> str:
+    return "–" if target == state else str(target)
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
+    return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:], ""])
