@@ -2,6 +2,7 @@
 """``coldline matrix``."""
 
 import argparse
+import gc
 import json
 import sys
 
@@ -26,6 +27,7 @@ def run_matrix(options: argparse.Namespace) -> int:
             if sys.stderr.isatty():
                 print(f"\r{host}, {strategy}\033[K", end="", file=sys.stderr, flush=True)
             cells.setdefault(host, {})[strategy] = _cell(options, plan, strategy, host)
+            gc.collect()  # an emulator and what it calls know each other, and hold a guest's RAM
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     if options.json:
