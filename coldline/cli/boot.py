@@ -56,7 +56,7 @@ def run_boot(options: argparse.Namespace) -> int:
 
             outcome = trial.run(both, console=progress.console, progress=progress.update)
 
-        checker = check(first, trial.profile, distinct=True)
+        checker = check(first, trial.profile, distinct=True, at_length=True)
 
     from coldline.coherence.sweep import Region, sweep
 

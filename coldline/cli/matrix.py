@@ -57,7 +57,7 @@ def _words(cell: dict[str, object]) -> str:
 def _cell(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> dict[str, object]:
     trial = trial_of(options, plan, strategy, host)
     try:
-        checker = check(lambda sink: _discard(trial.run(sink)), trial.profile, distinct=True)
+        checker = check(lambda sink: _discard(trial.run(sink)), trial.profile, distinct=True, at_length=True)
     except HypervisorError as error:
         return {"verdict": "refused", "reason": str(error)}
     swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])

@@ -72,9 +72,9 @@ class Agent:
     def allows_fetch(self, alias: Alias) -> bool:
         """Whether an instruction cache may be filled through `alias`.
 
-        With the MMU on as for data, with SCTLR.I in place of SCTLR.C. With it off SCTLR.I alone makes fetches cacheable
-        (Arm ARM DDI 0487 D7.5.5), and a prefetch runs no further than 'Instruction fetch behavior when all translation
-        stages are disabled' lets it.
+        With the MMU on as for data, with SCTLR.I in place of SCTLR.C. With it off SCTLR.I alone makes fetches
+        cacheable (Arm ARM DDI 0487 D7.5.5), and a prefetch runs no further than 'Instruction fetch behavior when all
+        translation stages are disabled' lets it.
         """
         if not self.mmu:
             return self.icache is True and alias.prefetched
@@ -206,9 +206,9 @@ class Pages:
     def letter(self, page_class: int, agent: int, op: Op) -> Letter | Refusal:
         """What an access by `agent` to a page of `page_class` is, by its alias and its switches.
 
-        The attributes of the alias decide, each agent's for itself (Arm ARM DDI 0487 B2.10.1.3, 'Cacheability attributes
-        for Normal memory'; B2.11, 'Mismatched memory attributes'). DC ZVA on Device memory is an Alignment fault
-        (D7.5.10).
+        The attributes of the alias decide, each agent's for itself (Arm ARM DDI 0487 B2.10.1.3, 'Cacheability
+        attributes for Normal memory'; B2.11, 'Mismatched memory attributes'). DC ZVA on Device memory is an Alignment
+        fault (D7.5.10).
         """
         who = self.agents[agent]
         if not who.mmu:
