@@ -100,10 +100,10 @@ def shapes(count: int) -> tuple[int, Batches]:
 
 
 SERIES: dict[str, tuple[Callable[[int], tuple[int, Batches]], list[int]]] = {
-    "events": (events, [1 << n for n in range(16, 27, 2)]),
-    "lines": (lines, [1 << n for n in range(10, 25, 2)]),
-    "agents": (agents, [1, 4, 16, 64, 256]),
-    "shapes": (shapes, [1 << n for n in range(6, 19, 2)]),
+    "events": (events, [1 << n for n in range(20, 27)]),
+    "lines": (lines, [1 << n for n in range(16, 25)]),
+    "agents": (agents, [1, 2, 4, 8, 16, 32, 64, 128, 256]),
+    "shapes": (shapes, [1 << n for n in range(12, 20)]),
 }
 
 
@@ -150,7 +150,7 @@ def draw(results: dict[str, list[dict[str, float]]], path: str) -> None:
             axis = axes[at][column]
             axis.plot(counts, [row[what] for row in rows], "o-", color=colour, markersize=4)
             axis.set_xscale("log", base=2)
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(0, 1.15 * max(row[what] for row in rows))
             axis.grid(alpha=0.3)
             if column == 0:
                 axis.set_ylabel(what)
