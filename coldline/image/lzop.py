@@ -62,16 +62,15 @@ def unpack(content: Content) -> bytearray:
     lzo = library(content, "lzallright", "compressed with lzop")
     reader = _Reader(content)
     contents = bytearray()
-    blocks = 0
-    while content.data[reader.position : reader.position + len(MAGIC)] == MAGIC:
-        flags = _read_header(content, reader)
-        while _unpack_block(content, reader, flags, lzo, contents):
-            blocks += 1
-            if blocks == MAX_PARTS:
-                raise content.error(
-                    f"has more than {MAX_PARTS} lzop blocks, the last at byte {reader.position}"
-                )
-    return contents
+    flags = None
+    for _ in range(MAX_PARTS):
+        if flags is None:
+            if content.data[reader.position : reader.position + len(MAGIC)] != MAGIC:
+                return contents
+            flags = _read_header(content, reader)
+        elif not _unpack_block(content, reader, flags, lzo, contents):
+            flags = None
+    raise content.error(f"has more than {MAX_PARTS} lzop blocks, the last at byte {reader.position}")
 
 
 def _read_header(content: Content, reader: _Reader) -> int:
