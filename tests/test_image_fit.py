@@ -203,7 +203,8 @@ def test_without_hashes_it_is_taken(whole, write):
         (('kernel = "k"', 'kernel = "k", "k"'), "its configuration 'conf-1' names more than one kernel: "
          "coldline takes one, and no overlays"),
         (('kernel = "k"', "kernel"), "its kernel of configuration 'conf-1' is not one string of ASCII"),
-        (('type = "kernel"', 'type = "firmware"'), "its image 'k' is of type 'firmware', not kernel or kernel_noload"),
+        (('type = "kernel"', 'type = "firmware"'), "its image 'k' is of type 'firmware', "
+         "not kernel or kernel_noload"),
         (('type = "kernel";', ""), "its image 'k' has no type"),
         (('arch = "arm64"', 'arch = "riscv"'), "its image 'k' has arch 'riscv', which coldline does not take"),
         (('compression = "none"', 'compression = "lz5"'), "its image 'k' has compression 'lz5', "
