@@ -4,6 +4,13 @@
 from dataclasses import dataclass, field
 
 from coldline.errors import ImageError
+from coldline.printable import printable
+
+
+def one_line(text: str) -> str:
+    """`text` from a file, fit for a message: what is not printable, line ends included, as escapes."""
+    return printable(text).replace("\n", "\\n")
+
 
 MAX_PARTS = 1 << 16
 """Streams in a file, or blocks in a stream: so that time is bounded where parts are small and many."""
@@ -53,7 +60,7 @@ class Content:
     def error(self, reason: str) -> ImageError:
         """The error that says what is wrong with the bytes, and where they were."""
         where = f"inside {', '.join(self.layers)}: " if self.layers else ""
-        return ImageError(self.path, where + reason)
+        return ImageError(self.path, one_line(where + reason))
 
     def keep(self, unpacked: bytearray, more: bytes) -> None:
         """Append `more` to `unpacked`.

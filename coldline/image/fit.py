@@ -9,10 +9,9 @@ from typing import TypeVar
 
 from coldline.errors import UsageError
 from coldline.image.compression import unpack_told
-from coldline.image.content import Content, Parts, Told
+from coldline.image.content import Content, Parts, Told, one_line
 from coldline.image.fit_hash import check_hashes
 from coldline.image.flat_tree import FlatTree
-from coldline.printable import printable
 
 _Value = TypeVar("_Value")
 
@@ -90,13 +89,13 @@ class _Fit:
         if "fdt" in properties:
             device_tree = self._device_tree(self._image(where, "fdt", properties, ("flat_dt",)))
         told = Told(
-            by=f"its FIT image '{kernel.name}'",
+            by=one_line(f"its FIT image '{kernel.name}'"),
             architecture=self._one_of(kernel, "arch", _ARCHITECTURES),
             compressions=self._one_of(kernel, "compression", _COMPRESSIONS) or None,
             load=self._address(kernel, "load") if placed else None,
             entry=self._address(kernel, "entry") if placed else None,
         )
-        notes = [f"its FIT's {where} was taken"]
+        notes = [one_line(f"its FIT's {where} was taken")]
         notes += [f"what '{each}' in it names is not loaded" for each in _NOT_FOLLOWED if each in properties]
         return Parts(
             kernel=self._content.inside("FIT", self._bytes(kernel)),
@@ -110,7 +109,7 @@ class _Fit:
         if self._configurations is None:
             raise self._content.error("is a FIT without /configurations: it does not tell what goes together")
         names = self._tree.children(self._configurations)
-        listed = printable(", ".join(sorted(names)[:16])) or "none"
+        listed = one_line(", ".join(sorted(names)[:16])) or "none"
         if wanted is None:
             properties = self._tree.properties(self._configurations)
             if "default" not in properties:
@@ -178,7 +177,7 @@ class _Fit:
 
     def _device_tree(self, image: _Image) -> memoryview:
         told = Told(
-            by=f"its FIT image '{image.name}'",
+            by=one_line(f"its FIT image '{image.name}'"),
             compressions=self._one_of(image, "compression", _COMPRESSIONS) or None,
         )
         return unpack_told(self._content.inside("FIT", self._bytes(image)), told).data

@@ -8,8 +8,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from coldline.image.content import Content, Parts, Told
-from coldline.printable import printable
+from coldline.image.content import Content, Parts, Told, one_line
 
 _MAGIC = 0x27051956
 
@@ -75,7 +74,7 @@ def open_uimage(content: Content) -> Parts:
     files += [data[:0]] * (_MOST_FILES - len(files))
     kernel, initrd, device_tree = files
     placed = header.type != _KERNEL_NOLOAD
-    name = printable(header.name.split(b"\0")[0].decode("utf-8", "replace"))
+    name = one_line(header.name.split(b"\0")[0].decode("utf-8", "replace"))
     return Parts(
         kernel=content.inside("uImage", kernel),
         told=Told(

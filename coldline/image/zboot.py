@@ -6,8 +6,7 @@ Source: linux drivers/firmware/efi/libstub/zboot-header.S and Makefile.zboot (6.
 
 import struct
 
-from coldline.image.content import Content, Parts, Told
-from coldline.printable import printable
+from coldline.image.content import Content, Parts, Told, one_line
 
 _PE_MAGIC = b"MZ"
 _MAGIC = b"zimg"
@@ -56,7 +55,7 @@ def open_zboot(content: Content) -> Parts:
     return Parts(
         kernel=content.inside("EFI zboot", data[offset : offset + size]),
         told=Told(
-            by=f"its EFI zboot header ('{printable(name)}')",
+            by=f"its EFI zboot header ('{one_line(name)}')",
             compressions=_COMPRESSIONS.get(name),
         ),
     )

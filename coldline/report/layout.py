@@ -4,7 +4,6 @@
 import os
 
 from coldline.image import Kernel
-from coldline.printable import printable
 from coldline.trial import Trial
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
@@ -24,7 +23,7 @@ def print_layout(kernel: Kernel, trial: Trial) -> None:
     packed = f", in {', '.join(kernel.layers)}" if kernel.layers else ""
     print(f"{os.path.basename(kernel.path)}: {kernel.architecture} {kernel.format}{packed}")
     for note in kernel.notes:
-        print(f"  {printable(note)}")
+        print(f"  {note}")
     print(f"  {trial.core.name} on {trial.model.name}, built by '{trial.strategy}'")
     for bank in plan.banks:
         print(f"  RAM     {bank.base:#012x} - {bank.end:#012x}  {size_text(bank.size)}")

@@ -78,7 +78,7 @@ def _with_atheris(name: str, runs: int) -> bool:
             [
                 sys.executable, "-m", "fuzz", "--guided", name, f"-runs={runs}", f"-max_len={mutate.MOST_BYTES}",
                 f"-rss_limit_mb={_MEBIBYTES}", f"-timeout={int(10 * SECONDS)}", "-verbosity=0",
-                "-print_final_stats=1",                f"-artifact_prefix={_CRASHES}/{name}-", folder,
+                "-print_final_stats=1", f"-artifact_prefix={_CRASHES}/{name}-", folder,
             ],
             capture_output=True, text=True,
         )  # fmt: skip

@@ -4,7 +4,7 @@
 import random
 from collections.abc import Sequence
 
-_NUMBERS = (0, 1, 2, 3, 4, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 
+_NUMBERS = (0, 1, 2, 3, 4, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
             (1 << 63) - 1, 1 << 63, (1 << 64) - 1)  # fmt: skip
 MOST_BYTES = 1 << 14
 
