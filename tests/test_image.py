@@ -3,16 +3,21 @@
 
 import gzip
 import os
+import re
 import struct
 import subprocess
 import sys
 import threading
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
 from coldline.errors import ImageError
-from coldline.image import MAX_IMAGE, MAX_UNPACKED, Kernel, Piece, load_blob, load_kernel
+from coldline.image import MAX_IMAGE, MAX_UNPACKED, Kernel, Piece, fit_hash, flat_tree, load_blob, load_kernel
+from coldline.image import elf as elf_image
+from coldline.image.compression import CODECS
+from coldline.image.content import MAX_PARTS
 
 MIB = 1 << 20
 
@@ -273,7 +278,28 @@ def test_loading_and_planning_need_neither_numpy_nor_unicorn(write):
         "from coldline.guest import GuestOptions, make_plan\n"
         "from coldline.image import load_kernel\n"
         "make_plan(load_kernel(sys.argv[1]), GuestOptions(memory=64 << 20))\n"
-        "print(sorted({'numpy', 'numba', 'unicorn', 'capstone', 'rich'} & sys.modules.keys()))\n"
+        "print(sorted({'numpy', 'numba', 'unicorn', 'capstone', 'rich', 'lz4', 'elftools', 'lzallright', 'backports.zstd'} & sys.modules.keys()))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "images.md").read_text()
+
+
+def test_the_page_says_what_the_code_has():
+    rows = PAGE.partition("## Compressions")[2].partition("## Limits")[0]
+    assert {name.strip("`") for name in re.findall(r"^\| (`[^|]*`) \|", rows, re.MULTILINE)} == {
+        codec.name for codec in CODECS
+    }
+    hashes = re.search(r"is taken is checked: (.*?)\.", PAGE)[1]
+    assert hashes.replace("`", "").split(", ") == list(fit_hash._ALGORITHMS)
+    limits = (
+        MAX_PARTS,
+        flat_tree.MAX_NODES,
+        flat_tree.MAX_DEPTH,
+        flat_tree.MAX_PROPERTIES,
+        elf_image._MOST_HEADERS,
+    )
+    assert limits == (65536, 16384, 32, 256, 256)
+    assert all(f"{limit:,}" in PAGE for limit in limits)

@@ -139,7 +139,7 @@ def test_what_a_kernel_of_a_fit_may_be(whole, write):
     kernel = load_kernel(write(whole(one=b"\x1f\x20\x03\xd5" * 100)))
     assert (kernel.format, kernel.pieces[0].address, kernel.entry) == ("raw", 0x40080000, 0x40080000)
     assert reason(write(whole(one=zimage()))) == (
-        "inside FIT: its FIT image 'kernel-1' says that it is for arm64, but it is an zImage for arm32"
+        "inside FIT: its FIT image 'kernel-1' says that it is for arm64, but its zImage is for arm32"
     )
     assert reason(write(whole(one=ONE, compression="gzip"))) == (
         "inside FIT: its FIT image 'kernel-1' says that it is compressed with gzip, but it is not compressed"

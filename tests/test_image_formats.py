@@ -444,7 +444,7 @@ def files(*sizes, data=b""):
         (uimage(b"a" * 8, arch=2, load=2**32 - 4, entry=2**32 - 4), "inside uImage: its uImage header says to "
          "load it at 0xfffffffc: its 8 bytes pass the end of arm32's addresses"),
         (uimage(arm64_image(), arch=2), "inside uImage: its uImage header says that it is for arm32, "
-         "but it is an Image for arm64"),
+         "but its Image is for arm64"),
         (uimage(uimage(b"abc")), "inside uImage: is uImage inside uImage: take it out first"),
         (uimage(b"BZh9", compression=1), "inside uImage: its uImage header says that it is compressed with gzip, "
          "but it is not compressed"),

@@ -77,7 +77,7 @@ def _agreed(content: Content, kernel: Kernel, told: Told | None) -> Kernel:
         return kernel
     if told.architecture is not None and told.architecture != kernel.architecture:
         raise content.error(
-            f"{told.by} says that it is for {told.architecture}, but it is an {kernel.format} for "
+            f"{told.by} says that it is for {told.architecture}, but its {kernel.format} is for "
             f"{kernel.architecture}"
         )
     if told.load is None:
