@@ -11,6 +11,7 @@ from image_tools import PACKERS, arm64_image, link, mkimage_legacy, pack, run, z
 from coldline.errors import ImageError, MissingDependencyError, PlanError, UsageError
 from coldline.guest import GuestOptions, make_plan
 from coldline.image import Piece, Raw, load_kernel
+from coldline.samples import sample
 
 MIB = 1 << 20
 RAM = 0x40000000
@@ -141,27 +142,27 @@ def test_what_a_zimage_leaves_open_is_said(write):
         (zimage(endianness=b"\4\3\2\1"), "is a big-endian zImage (its endianness word, at byte 0x30, is)"),
         (
             zimage(end=4097),
-            "start (at byte 0x28) is 0x0 and end (at byte 0x2c) 0x1001: 4097 bytes are between them, "
+            "its zImage's start (at byte 0x28) is 0x0 and end (at byte 0x2c) 0x1001: 4097 bytes are between them, "
             "but the zImage has 4096",
         ),
         (
             zimage(end=0xFFFFFFFF),
-            "start (at byte 0x28) is 0x0 and end (at byte 0x2c) 0xffffffff: 4294967295 bytes are between them, "
-            "but the zImage has 4096",
+            "its zImage's start (at byte 0x28) is 0x0 and end (at byte 0x2c) 0xffffffff: "
+            "4294967295 bytes are between them, but the zImage has 4096",
         ),
         (
             zimage(start=0x60008000, end=0x60007000),
-            "start (at byte 0x28) is 0x60008000 and end (at byte 0x2c) 0x60007000: "
+            "its zImage's start (at byte 0x28) is 0x60008000 and end (at byte 0x2c) 0x60007000: "
             "not even the header is between them",
         ),
         (
             zimage(start=0xFFFFF004, end=0xFFFFFFFC),
-            "start (at byte 0x28) is 0xfffff004 and end (at byte 0x2c) 0xfffffffc: "
+            "its zImage's start (at byte 0x28) is 0xfffff004 and end (at byte 0x2c) 0xfffffffc: "
             "with its 4096 bytes it passes the end of a 32-bit address space",
         ),
         (
             zimage(start=0x40008002),
-            "start (at byte 0x28) is 0x40008002 and end (at byte 0x2c) 0x40009002: start is off a word",
+            "its zImage's start (at byte 0x28) is 0x40008002 and end (at byte 0x2c) 0x40009002: start is off a word",
         ),
         (zimage()[:51], "has 51 bytes; an arm zImage has a header that ends at 52"),
     ],
@@ -174,7 +175,7 @@ def test_arm32_is_loaded_but_not_planned(write):
     path = write(pack("gzip", zimage()))
     with pytest.raises(PlanError) as caught:
         plan_of(load_kernel(path))
-    assert str(caught.value) == f"{path} is a kernel for arm32 (zImage): coldline plans arm64 guests"
+    assert str(caught.value) == f"{path}: is a kernel for arm32 (zImage): coldline plans arm64 guests"
 
 
 # ELF.
@@ -277,7 +278,7 @@ def test_elf_outside_of_the_guest_s_ram(write, tmp_path):
     with pytest.raises(PlanError) as caught:
         plan_of(load_kernel(path))
     assert str(caught.value) == (
-        f"{path} says that 6004 bytes of it go to 0x80000: that is outside of the guest's first bank of RAM "
+        f"{path}: says that 6004 bytes of it go to 0x80000: that is outside of the guest's first bank of RAM "
         f"(0x40000000-0x44000000)"
     )
 
@@ -539,3 +540,45 @@ def test_what_is_unpacked_counts_once_and_in_all(write):
     assert reason(path, max_unpacked=limit) == (
         f"inside gzip, EFI zboot: unpacks to more than the limit of {limit} bytes (--max-unpacked)"
     )
+
+
+# One guest, whatever it comes in.
+
+
+def test_the_same_kernel_is_the_same_guest_in_every_form(write, tmp_path):
+    plain = load_kernel(sample("midway-arm64").image)
+    image, (piece,) = bytes(plain.pieces[0].data), plain.pieces
+    expected = plan_of(plain, memory=256 * MIB)
+    for data in (
+        pack("lzop", image),
+        zboot(pack("zstd", image), b"zstd22"),
+        mkimage_legacy(tmp_path, pack("lzma", image), compression="lzma"),
+        pack("gzip", mkimage_legacy(tmp_path, image)),
+    ):
+        assert plan_of(load_kernel(write(data)), memory=256 * MIB) == expected
+    code = f'.text\n.incbin "image"\n.bss\n.space {piece.size - len(image)}\n'
+    (tmp_path / "image").write_bytes(image)
+    start = RAM + piece.address
+    layout = f"SECTIONS {{ . = {start:#x}; .all : {{ *(.text) *(.bss) }} }}"
+    elf = plan_of(load_kernel(write(link(tmp_path, layout, code, "-e", f"{start:#x}"))), memory=256 * MIB)
+    assert elf.registers == expected.registers
+    raw = load_kernel(write(image), raw=Raw("arm64", start, start))
+    assert plan_of(raw, memory=256 * MIB).registers == expected.registers
+    for found in (elf, plan_of(raw, memory=256 * MIB)):
+        assert bytes(found.segments[0].data)[: len(image)] == image
+        assert found.segments[0].address == start
+
+
+def test_debian_s_own_kernel_in_every_compression(debian_arm64_kernel, tmp_path):
+    image = debian_arm64_kernel.read_bytes()
+    expected = load_kernel(debian_arm64_kernel)
+    for name, level in (
+        ("gzip", "-1"),
+        ("zstd", "-1"),
+        ("lz4", "-1"),
+        ("lz4 (legacy)", "-1"),
+        ("lzop", "-1"),
+    ):
+        (tmp_path / "kernel").write_bytes(pack(name, image, level))
+        kernel = load_kernel(tmp_path / "kernel")
+        assert (kernel.pieces, kernel.layers) == (expected.pieces, (name,))

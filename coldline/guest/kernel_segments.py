@@ -25,7 +25,7 @@ def kernel_base(kernel: "Kernel", ram: Bank) -> int:
     for piece in kernel.pieces:
         if piece.address < ram.base or piece.end > ram.end:
             raise PlanError(
-                f"{kernel.path} says that {size_text(piece.size)} of it go to {piece.address:#x}: that is outside "
+                f"{kernel.path}: says that {size_text(piece.size)} of it go to {piece.address:#x}: that is outside "
                 f"of the guest's first bank of RAM ({ram.base:#x}-{ram.end:#x})"
             )
     return 0

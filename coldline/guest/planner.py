@@ -80,7 +80,8 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     """
     if kernel.architecture != "arm64":
         raise PlanError(
-            f"{kernel.path} is a kernel for {kernel.architecture} ({kernel.format}): coldline plans arm64 guests"
+            f"{kernel.path}: is a kernel for {kernel.architecture} ({kernel.format}): "
+            "coldline plans arm64 guests"
         )
     options = _with_kernels_own(options, kernel)
     _check(options)

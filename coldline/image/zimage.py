@@ -60,7 +60,7 @@ def parse_zimage(content: Content) -> Kernel:
     if header.endianness == _SWAPPED:
         raise content.error("is a big-endian zImage (its endianness word, at byte 0x30, is)")
     size = header.end - header.start
-    at = f"start (at byte 0x28) is {header.start:#x} and end (at byte 0x2c) {header.end:#x}"
+    at = f"its zImage's start (at byte 0x28) is {header.start:#x} and end (at byte 0x2c) {header.end:#x}"
     if size < _MAGIC_AT + _LITTLE.size:
         raise content.error(f"{at}: not even the header is between them")
     if size > len(data):
