@@ -52,13 +52,13 @@ guest read     0x40000008 8
 """
 
 
-def best(work: Callable[[], Any], runs: int = 5) -> float:
-    """The least seconds of some runs."""
+def best(work: Callable[[], Any], runs: int = 5, clock: Callable[[], float] = time.process_time) -> float:
+    """The least seconds of some runs: of this process, as others may want the processor too."""
     seconds = []
     for _ in range(runs):
-        start = time.perf_counter()
+        start = clock()
         work()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     return min(seconds)
 
 
@@ -100,37 +100,41 @@ def bulk() -> dict[str, float]:
     check = checker()
     check.event(Event("guest", Op.MMU_OFF))
     seconds = best(lambda: take_all(check, guest_life(size)))
-    results = {"64 GiB, lines agree: ms": seconds * 1e3, "64 GiB, lines agree: MiB": (resident() - before) / 2**20}
+    results = {
+        "64 GiB, lines agree: ms": seconds * 1e3,
+        "64 GiB, lines agree: MiB": (resident() - before) / 2**20,
+    }
 
-    source = np.ones(GIB, np.uint8)
-    target = np.zeros(GIB, np.uint8)
-    copying = best(lambda: np.copyto(target, source))
-    del source, target
-    check = checker()
-    before = resident()
-    check.event(Event("guest", Op.MMU_OFF))
-    check.event(Event("other", Op.MAP, BASE, GIB, MemoryType.NORMAL_WB))
-    write_every_line_its_own_way(check)
-    memory = resident() - before
-
-    def life() -> None:
-        take_all(check, guest_life(GIB))
-        check.event(Event("guest", Op.READ, BASE, LINE))  # nothing is left to be done later
-
-    results["1 GiB, each line its own: ms"] = best(life) * 1e3
-    results["1 GiB, NumPy's copy: ms"] = copying * 1e3
-    results["1 GiB, ratio to a copy"] = results["1 GiB, each line its own: ms"] / (copying * 1e3)
+    lives, copies, memory = [], [], 0
+    for _ in range(3):
+        check = checker()
+        before = resident()
+        check.event(Event("guest", Op.MMU_OFF))
+        check.event(Event("other", Op.MAP, BASE, GIB, MemoryType.NORMAL_WB))
+        write_every_line_its_own_way(check)
+        memory = max(memory, resident() - before)
+        lives.append(best(lambda check=check: take_all(check, guest_life(GIB)), 1))
+        assert check.hazards == 0
+        copies.append(seconds_to_copy(GIB))
+    results["1 GiB, each line its own: ms"] = min(lives) * 1e3
+    results["1 GiB, NumPy's copy: ms"] = min(copies) * 1e3
+    results["1 GiB, ratio to a copy"] = min(lives) / min(copies)
     results["1 GiB, memory: 1 part in"] = GIB / memory
-    assert check.hazards == 0
     return results
+
+
+def seconds_to_copy(size: int) -> float:
+    """NumPy's copy of so many bytes, into memory that is there already."""
+    source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
+    target[:] = 2
+    return best(lambda: np.copyto(target, source), 3)
 
 
 def write_every_line_its_own_way(check: Checker) -> None:
     """Write some bytes of each line of 1 GiB, so that no line is in the state of the next one."""
-    step = 1 << 20
-    numbers = np.arange(GIB // LINE, dtype=np.uint64)
-    for first in range(0, len(numbers), step):
-        some = numbers[first : first + step]
+    step = 1 << 15
+    for first in range(0, GIB // LINE, step):
+        some = np.arange(first, first + step, dtype=np.uint64)
         rows = np.zeros(step, EVENT_DTYPE)
         rows["address"] = BASE + some * LINE + some * 7 % 57
         rows["size"] = 1 + some % 8
@@ -153,10 +157,9 @@ def accesses(span: int, *, wander: bool) -> "np.ndarray":
     random = np.random.default_rng(1)
     rows = np.zeros(EVENTS, EVENT_DTYPE)
     rows["size"] = random.choice(SIZES, EVENTS)
-    if wander:
-        places = np.cumsum(random.integers(-96, 104, EVENTS)) % span
-    else:
-        places = random.integers(0, span, EVENTS)
+    places = (
+        np.cumsum(random.integers(-96, 104, EVENTS)) % span if wander else random.integers(0, span, EVENTS)
+    )
     rows["address"] = BASE + np.minimum(places, span - 64)
     rows["op"] = random.choice(list(ACCESSES), EVENTS, p=list(ACCESSES.values()))
     rows["agent"] = random.integers(0, 4, EVENTS)
@@ -178,9 +181,9 @@ def stream() -> dict[str, float]:
             check.event(Event(agent, Op.MAP, BASE, GIB, MemoryType.NORMAL_WB, True))
         rows = accesses(span, wander=wander)
         batch = Batch(names, rows)
-        start = time.perf_counter()
+        start = time.process_time()
         check.feed(batch)
-        first = time.perf_counter() - start
+        first = time.process_time() - start
         seconds = best(lambda check=check, batch=batch: check.feed(batch))
         table = check.lines.transitions.step.T[:, : len(Letter)].copy()
         lines = ((rows["address"] - BASE) // LINE).astype(np.uint32)
@@ -234,13 +237,13 @@ def small() -> dict[str, float]:
             subprocess.run([*command, str(path)], env=environment, stdout=subprocess.DEVNULL, check=False)
 
         run(folder)
-        kept = best(lambda: run(folder))
+        kept = best(lambda: run(folder), clock=time.perf_counter)
 
         def cold() -> None:
             with tempfile.TemporaryDirectory() as empty:
                 run(empty)
 
-        return {"ten lines: s": kept, "ten lines, nothing kept: s": best(cold)}
+        return {"ten lines: s": kept, "ten lines, nothing kept: s": best(cold, clock=time.perf_counter)}
 
 
 def main() -> None:

@@ -4,10 +4,10 @@
 import io
 from typing import NamedTuple
 
+from coldline.coherence import profile_of
 from coldline.coherence.checker import Checker
 from coldline.coherence.findings import entries
-from coldline.coherence.rules import Profile
-from coldline.trace.text import Header, TextReader
+from coldline.trace.text import TextReader
 
 
 class Found(NamedTuple):
@@ -18,17 +18,6 @@ class Found(NamedTuple):
     agent: str
     address: int
     size: int
-
-
-def profile_of(header: Header) -> Profile:
-    """The profile that a trace's first lines ask for."""
-    return Profile(
-        line=header.line,
-        nc_may_hit="nc-may-hit" in header.options,
-        setway_effective="setway-effective" in header.options,
-        idc="idc" in header.options,
-        dic="dic" in header.options,
-    )
 
 
 def checker_of(text: str) -> Checker:

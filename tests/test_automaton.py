@@ -1,32 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The automaton of a byte, held against a second one, and the automaton of lines above it."""
+"""The automaton of a byte, held against a second one."""
 
 from functools import lru_cache
-from itertools import pairwise, product
+from itertools import product
 from pathlib import Path
 
 import byte_machine
-import numpy as np
 import pytest
 from explorer import CHECKED
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from coldline.coherence.automaton import LETTERS, READS, Automaton, automaton, build
-from coldline.coherence.lines import BAD, UNKNOWN, Badness, Lines, memo_key
-from coldline.coherence.rules import ACCESSES, OTHER, Hazard, Letter, Profile, microstates
-
-LINE = 16
+from coldline.coherence.rules import Hazard, Letter, Profile, microstates
 
 
 @lru_cache
 def built(profile: Profile) -> Automaton:
     return build(profile)
-
-
-@pytest.fixture
-def lines() -> Lines:
-    return Lines(built(Profile()), LINE)
 
 
 # -- how many states ---------------------------------------------------------------------------------------
@@ -154,124 +143,3 @@ def test_nothing_is_kept_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     build(Profile(idc=True, dic=True))
     assert not list(tmp_path.iterdir())
-
-
-# -- lines against their bytes -------------------------------------------------------------------------------
-
-Move = tuple[Letter, int, int]
-
-
-@st.composite
-def moves(draw: st.DrawFn) -> Move:
-    letter = draw(st.sampled_from(LETTERS))
-    if letter not in ACCESSES:
-        return letter, 0, LINE
-    start = draw(st.integers(0, LINE - 1))
-    return letter, start, draw(st.integers(start + 1, LINE))
-
-
-def step_bytes(machine: Automaton, states: list[int], move: Move) -> list[int]:
-    letter, start, end = move
-    after = []
-    for offset, state in enumerate(states):
-        now = letter if start <= offset < end else OTHER.get(letter)
-        after.append(state if now is None else machine.step[state][now])
-    return after
-
-
-def bad_bytes(machine: Automaton, states: list[int], move: Move, hazard: Hazard) -> list[int]:
-    letter, start, end = move
-    if letter not in READS:
-        return []
-    column = READS.index(letter)
-    return [offset for offset in range(start, end) if machine.bad[states[offset]][column] & hazard]
-
-
-def bytes_of(lines: Lines, shape: int) -> list[int]:
-    states: list[int] = []
-    for end, state in lines.shapes[shape]:
-        states += [state] * (end - len(states))
-    return states
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(moves(), max_size=25))
-def test_a_line_moves_as_its_bytes_do(path: list[Move]) -> None:
-    machine = built(Profile())
-    lines = Lines(machine, LINE)
-    shape, states = lines.cold, [machine.start] * LINE
-    for move in path:
-        expected = []
-        for hazard in (Hazard.LOST, Hazard.STALE):
-            if bad := bad_bytes(machine, states, move, hazard):
-                expected.append(Badness(hazard, bad[0], bad[-1] + 1))
-        assert lines.badness(shape, *move) == tuple(expected)
-        target = lines.step(shape, *move)
-        assert lines.step(shape, *move) == target  # from the memo now
-        assert bool(target & BAD) == bool(expected)
-        shape, states = target & ~BAD, step_bytes(machine, states, move)
-        assert bytes_of(lines, shape) == states
-        assert all(first[1] != second[1] for first, second in pairwise(lines.shapes[shape]))
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(moves(), min_size=1, max_size=25), st.sampled_from(LETTERS))
-def test_steps_is_step_many_times(path: list[Move], letter: Letter) -> None:
-    lines = Lines(built(Profile()), LINE)
-    seen = [lines.cold]
-    for move in path:
-        seen.append(lines.step(seen[-1], *move) & ~BAD)
-    shapes = np.array([seen, seen[::-1]], np.int32)
-    asked = Lines(lines.automaton, LINE)
-    asked.shapes, asked._numbers = list(lines.shapes), dict(lines._numbers)
-    asked.whole = np.full_like(lines.whole, UNKNOWN)
-    targets = asked.steps(shapes, letter)
-    assert targets.shape == shapes.shape
-    for shape, target in zip(shapes.ravel().tolist(), targets.ravel().tolist(), strict=True):
-        assert bytes_of(asked, target & ~BAD) == bytes_of(lines, lines.step(shape, letter) & ~BAD)
-        assert target & BAD == lines.step(shape, letter) & BAD
-
-
-def test_steps_of_no_lines(lines: Lines) -> None:
-    assert lines.steps(np.empty((0, 64), np.int32), Letter.READ_WB).shape == (0, 64)
-
-
-def test_shapes_outgrow_the_first_table(lines: Lines) -> None:
-    width = lines.whole.shape[1]
-    for start in range(LINE):
-        for end in range(start + 1, LINE + 1):
-            lines.step(lines.cold, Letter.WRITE_NC, start, end)
-            lines.step(lines.cold, Letter.WRITE_WB, start, end)
-    assert len(lines.shapes) > width
-    assert lines.whole.shape[1] >= len(lines.shapes)
-    for shape in range(len(lines.shapes)):
-        target = lines.step(shape, Letter.DC_CIVAC)
-        assert lines.whole[Letter.DC_CIVAC, shape] == target
-
-
-def test_the_memo_grows_and_forgets_nothing(lines: Lines) -> None:
-    first = len(lines.memo)
-    asked: dict[tuple[int, Letter, int, int], int] = {}
-    todo = [lines.cold]
-    while len(asked) < 2 * first:
-        shape = todo.pop(0)
-        for letter in (Letter.WRITE_WB, Letter.WRITE_NC, Letter.READ_WB, Letter.READ_NC):
-            for start in range(0, LINE, 4):
-                for end in range(start + 1, LINE + (start > 0), 3):
-                    target = lines.step(shape, letter, start, end)
-                    asked[shape, letter, start, end] = target
-                    todo.append(target & ~BAD)
-    assert len(lines.memo) >= 4 * first
-    assert np.count_nonzero(lines.memo[:, 0]) == len(asked)
-    assert all(lines.step(*question) == target for question, target in asked.items())
-    assert np.count_nonzero(lines.memo[:, 0]) == len(asked)
-
-
-def test_the_longest_line_has_keys_of_its_own() -> None:
-    lines = Lines(built(Profile()), 2048)
-    questions = list(product((0, 1, 77), sorted(ACCESSES), (0, 1, 1024, 2047), (1, 2, 1025, 2047, 2048)))
-    keys = {memo_key(*question) for question in questions}
-    assert len(keys) == len(questions)
-    assert all(0 < key < 1 << 64 for key in keys)
-    target = lines.step(lines.cold, Letter.WRITE_NC, 2047, 2048)
-    assert [end for end, _ in lines.shapes[target]][-1] == 2048

@@ -242,6 +242,42 @@ def test_the_first_hazards_have_stories(cli: Cli, traces: dict[str, Path], stori
     assert [bool(each["witness"]) for each in document["hazards"]] == [n < stories for n in range(6)]
 
 
+def test_a_witness_is_a_trace_that_ends_in_the_hazard(
+    cli: Cli, traces: dict[str, Path], tmp_path: Path
+) -> None:
+    found = cli("check", "--witness", traces["race"])
+    assert found.status == HAZARD
+    path = tmp_path / "witness.trace"
+    path.write_text(found.out)
+    (hazard,) = json.loads(cli("check", "--json", path).out)["hazards"]
+    lines = found.out.splitlines()
+    assert lines[hazard["line"] - 1].startswith("guest read 0x40000000 ")
+    assert sum(line.startswith("#! fill ") for line in lines) == 1
+    (original,) = json.loads(cli("check", "--json", traces["race"]).out)["hazards"]
+    same = ("kind", "agent", "address", "size")
+    assert [hazard[key] for key in same] == [original[key] for key in same]
+
+
+def test_witnesses_are_one_for_each_hazard_that_is_told(cli: Cli, traces: dict[str, Path]) -> None:
+    def heads(*options: object) -> list[str]:
+        lines = cli("check", "--witness", *options, traces["two-lines"]).out.splitlines()
+        return [
+            line for line in lines if line.startswith(("# hazard ", "#! stale", "#! lost", "# its story"))
+        ]
+
+    assert [head.split()[:5] for head in heads()[::2]] == [f"# hazard {n} of 6".split() for n in range(1, 7)]
+    assert len(heads("--max-hazards", 2)) == 4
+    assert [head.startswith("#!") for head in heads("--stories", 1)[1::2]] == [True, *[False] * 5]
+    assert heads("--quiet") == []
+
+
+def test_a_witness_of_a_coherent_trace_is_its_verdict(cli: Cli, traces: dict[str, Path]) -> None:
+    found = cli("check", "--witness", traces["good"])
+    assert found.status == 0
+    assert found.out.startswith(f"# {traces['good']}: coherent")
+    assert all(line.startswith("# ") for line in found.out.splitlines())
+
+
 def test_text_tells_of_a_hazard_and_where_it_is(cli: Cli, traces: dict[str, Path]) -> None:
     found = cli("check", traces["race"])
     assert (found.status, found.err) == (HAZARD, "")

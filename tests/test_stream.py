@@ -17,10 +17,11 @@ from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 from coldline.arm import MemoryType
 from coldline.coherence import Checker, Profile
-from coldline.coherence.follow import COMPILE_FROM, LOAD_FROM
 from coldline.coherence.findings import entries
-from coldline.coherence.memory import NOT_DENSE, PAGES
+from coldline.coherence.follow import COMPILE_FROM, LOAD_FROM
 from coldline.coherence.machine import Machine
+from coldline.coherence.memory import NOT_DENSE, PAGES
+from coldline.coherence.mixtures import CROWD, OWN, SHARED
 from coldline.errors import TraceError
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.trace.columns import Batch
@@ -69,9 +70,14 @@ def machine_of(checker: Checker) -> Machine:
     return machine
 
 
-def by_stream(profile: Profile, parts: Iterable[Numbered], *, distinct: bool = False) -> Checker:
+def by_stream(
+    profile: Profile, parts: Iterable[Numbered], *, distinct: bool = False, cramped: bool = False
+) -> Checker:
     checker = Checker(profile, distinct=distinct)
     for part in parts:
+        if cramped:  # any record is a crowd, and there are next to no numbers for shared ones
+            pool = checker.lines.mixtures.pool
+            pool[CROWD], pool[SHARED] = 1, max(pool[SHARED], OWN - 2)
         machine_of(checker).feed(batch_of(part))
     return checker
 
@@ -137,12 +143,22 @@ def switches_of(agent: Any) -> str:
 
 
 @hunt
-@given(traces(), st.sampled_from([None, *LINE_SIZES]), st.booleans(), st.integers(0, 18), st.integers(0, 18))
-def test_any_trace(text: str, line: int | None, distinct: bool, first: int, second: int) -> None:
+@given(
+    traces(),
+    st.sampled_from([None, *LINE_SIZES]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 18),
+    st.integers(0, 18),
+)
+def test_any_trace(
+    text: str, line: int | None, distinct: bool, cramped: bool, first: int, second: int
+) -> None:
     """Whole, or cut anywhere: each part is a batch with agents' names in an order of its own."""
     profile, numbered = read(text, line=line)
     low, high = sorted((min(first, len(numbered)), min(second, len(numbered))))
-    streamed = by_stream(profile, (numbered[:low], numbered[low:high], numbered[high:]), distinct=distinct)
+    parts = (numbered[:low], numbered[low:high], numbered[high:])
+    streamed = by_stream(profile, parts, distinct=distinct, cramped=cramped)
     assert_same(streamed, by_events(profile, numbered, distinct=distinct), numbered)
 
 
@@ -225,7 +241,51 @@ def test_the_worked_examples_over_and_over(line: int) -> None:
     profile, numbered = repeated(text, line=line, count=1000)
     stepped = by_events(profile, numbered)
     assert stepped.hazards > 50
-    assert_same(by_stream(profile, [numbered]), stepped, numbered)
+    for cramped in (False, True):
+        assert_same(by_stream(profile, [numbered], cramped=cramped), stepped, numbered)
+
+
+# -- ranges and their lines ------------------------------------------------------------------------------------
+
+
+RANGED = (Op.READ, Op.WRITE, Op.WALK, Op.DC_CVAC, Op.DC_CIVAC, Op.DC_IVAC, Op.DC_CVAU, Op.DC_CISW, Op.IC_IVAU)
+
+
+@st.composite
+def ranged_events(draw: st.DrawFn) -> list[Event]:
+    """Events over whole pages and parts of pages, by an agent with a cacheable map and one without."""
+    listed = [
+        Event("wb", Op.MAP, 0x1000, 0x3000, MemoryType.NORMAL_WB),
+        Event("nc", Op.MAP, 0x1000, 0x3000, MemoryType.NORMAL_NC),
+    ]
+    for _ in range(draw(st.integers(1, 9))):
+        op = draw(st.sampled_from(RANGED))
+        start, end = sorted(
+            draw(st.tuples(st.integers(0, 48), st.integers(0, 48)).filter(lambda e: e[0] != e[1]))
+        )
+        kind = draw(st.sampled_from((MemoryType.NORMAL_WB, MemoryType.NORMAL_NC))) if op is Op.WALK else None
+        agent = draw(st.sampled_from(("wb", "nc")))
+        listed.append(Event(agent, op, 0x1000 + start * 256, (end - start) * 256, kind))
+    return listed
+
+
+@hunt
+@given(ranged_events())
+def test_an_event_over_a_range_is_one_for_each_of_its_lines(listed: list[Event]) -> None:
+    whole, split = Checker(), Checker()
+    for number, event in enumerate(listed, start=1):
+        whole.event(event, number)
+        pieces = range(event.address, event.address + event.size, 64)
+        several = (
+            [event._replace(address=at, size=64) for at in pieces] if event.op is not Op.MAP else [event]
+        )
+        machine_of(split).feed(batch_of([(number, piece) for piece in several]))
+
+    def told(checker: Checker) -> set[tuple[int, str, int, int]]:
+        return {(e.where, e.kind, e.address, e.size) for e in entries(checker.findings, 64)}
+
+    assert told(whole) == told(split)
+    assert list(whole.states(0x1000, 0x3000)) == list(split.states(0x1000, 0x3000))
 
 
 @settings(hunt, max_examples=int(ASKED or 12))
@@ -351,7 +411,8 @@ def test_a_crowd(line: int, pages: int, count: int) -> None:
     profile = Profile(line)
     stepped = by_events(profile, numbered)
     assert stepped.hazards > 50
-    assert_same(by_stream(profile, [numbered]), stepped, numbered)
+    for cramped in (False, True):
+        assert_same(by_stream(profile, [numbered], cramped=cramped), stepped, numbered)
 
 
 def test_a_crowd_that_fetches_with_its_mmus_off() -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What compiled callbacks need and Python lacks: memory at an address, and the emulator's own functions.
+"""What compiled callbacks need and Python lacks: memory at an address, and C functions at an address.
 
-The emulator's functions are external symbols, which whoever loads the machine code must give it (`SYMBOLS`).
 Imported only to compile.
 """
 
@@ -14,11 +13,7 @@ from numba import types
 from numba.extending import intrinsic, register_jitable
 
 from coldline.arm import vmsa
-
-uc_emu_stop = types.ExternalFunction("uc_emu_stop", types.int32(types.voidptr))
-uc_reg_read = types.ExternalFunction("uc_reg_read", types.int32(types.voidptr, types.int32, types.uintp))
-uc_reg_write = types.ExternalFunction("uc_reg_write", types.int32(types.voidptr, types.int32, types.uintp))
-uc_ctl = types.ExternalFunction("uc_ctl", types.int32(types.voidptr, types.int32))
+from coldline.boot.state import agent_of
 
 
 def _load(bits: int) -> Any:
@@ -46,6 +41,44 @@ def _store(bits: int) -> Any:
         return types.void(types.uintp, kind), code
 
     return store
+
+
+def _call(*kinds: Any, variadic: bool = False) -> Any:
+    """Calls a C function that takes `kinds` and returns an int; `variadic` where more could follow in C."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        of_kinds = [context.get_value_type(kind) for kind in kinds]
+        function = ir.FunctionType(ir.IntType(32), of_kinds, var_arg=variadic)
+        return builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
+
+    signature = types.int32(types.uintp, *kinds)
+    if len(kinds) == 1:
+        return intrinsic(lambda context, at, engine: (signature, code))
+    if len(kinds) == 2:
+        return intrinsic(lambda context, at, engine, control: (signature, code))
+    return intrinsic(lambda context, at, engine, register, value: (signature, code))
+
+
+call_stop = _call(types.voidptr)
+"""uc_emu_stop at an address."""
+
+call_register = _call(types.voidptr, types.int32, types.uintp)
+"""uc_reg_read or uc_reg_write at an address."""
+
+call_control = _call(types.voidptr, types.int32, variadic=True)
+"""uc_ctl at an address, with a control that takes nothing."""
+
+
+@intrinsic
+def stream64(context: Any, address: Any, value: Any) -> Any:
+    """Store 8 bytes past the caches."""
+
+    def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        store = builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()))
+        store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
+        return ctx.get_dummy_value()
+
+    return types.void(types.uintp, types.uint64), code
 
 
 load8, load16, load32, load64 = (_load(bits) for bits in (8, 16, 32, 64))
@@ -78,5 +111,6 @@ for _function in (
     vmsa.leaf_never,
     vmsa.table_never,
     vmsa.executable,
+    agent_of,
 ):
     register_jitable(_function)

@@ -14,6 +14,7 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 DEFAULT_STRATEGY = "uncached"
 DEFAULT_HOST = "rfc"
 DEFAULT_CORE = "armv8-a"
+TRACE_FORMS = ("text", "binary")
 MAX_INSTRUCTIONS = 4_000_000_000
 
 
@@ -137,7 +138,14 @@ def add_boot(commands: "_Commands") -> None:
     )
     _run(parser)
     group = parser.add_argument_group("output")
-    group.add_argument("--trace", metavar="FILE", help="write every event as text, for 'coldline check'")
+    group.add_argument("--trace", metavar="FILE", help="write every event, for 'coldline check'")
+    group.add_argument(
+        "--trace-format",
+        metavar="FORM",
+        choices=TRACE_FORMS,
+        default=TRACE_FORMS[0],
+        help="text (the default) or binary, which is smaller and faster",
+    )
     group.add_argument("--json", action="store_true", help="one object on standard output")
     group.add_argument("--quiet", action="store_true", help="the verdict alone")
     group.add_argument(
@@ -150,11 +158,17 @@ def add_check(commands: "_Commands") -> None:
     parser = commands.add_parser(
         "check",
         help="judge traces, from anyone",
-        description="Read traces in their text form and say of each whether any fill or eviction that the "
-        "architecture allows can show stale data.",
+        description="Read traces, in their text form or their binary form, and say of each whether any fill or "
+        "eviction that the architecture allows can show stale data.",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a trace")
-    parser.add_argument("--json", action="store_true", help="one object a line, a file each")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a trace; - is standard input")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one object a line, a file each")
+    form.add_argument(
+        "--witness",
+        action="store_true",
+        help="each hazard as a trace of its own, with every step that a cache takes written out",
+    )
     parser.add_argument("--quiet", action="store_true", help="the verdicts alone")
     parser.add_argument(
         "--max-hazards",
@@ -169,6 +183,23 @@ def add_check(commands: "_Commands") -> None:
         type=count,
         default=1000,
         help="witnesses for the first N of them (default 1000)",
+    )
+
+
+def add_convert(commands: "_Commands") -> None:
+    """``convert``: from one form of a trace to the other."""
+    parser = commands.add_parser(
+        "convert",
+        help="turn a trace from text into the binary form, or back",
+        description="Read a trace in either form and write the same events in the other. Nothing is judged, but what "
+        "is no trace is an error, and then nothing is written.",
+    )
+    parser.add_argument("input", metavar="IN", help="a trace; - is standard input")
+    parser.add_argument(
+        "output", metavar="OUT", help="the file to write, whole or not at all; - is standard output"
+    )
+    parser.add_argument(
+        "--to", metavar="FORM", choices=TRACE_FORMS, help="text or binary (default: the one that IN is not)"
     )
 
 

@@ -5,11 +5,10 @@ import argparse
 import json
 import sys
 
-from coldline.coherence import Profile, Report, Sink, check, report
+from coldline.coherence import Report, check, profile_of, report
 from coldline.errors import TraceError
 from coldline.printable import printable
-from coldline.trace.files import read_trace
-from coldline.trace.text import Header
+from coldline.trace.files import TraceFile
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -32,35 +31,16 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def check_file(path: str, *, most: int, stories: int) -> Report:
-    """Judge a trace file.
+    """Judge a trace file of either form, or standard input where `path` is ``-``.
 
     Raises
     ------
     TraceError
-        If it is none; ``where`` is ``path:line``.
+        If it is none; ``where`` is ``path:line`` or the like.
     """
-    header, batches = read_trace(path)
-
-    def source(sink: Sink) -> None:
-        for batch in batches:
-            sink(batch, None)
-
-    try:
-        checker = check(source, profile_of(header))
-    except TraceError as error:
-        raise TraceError(f"{path}:{error.where}", error.reason) from None
-    return report(checker, source, most=most, stories=stories)
-
-
-def profile_of(header: Header) -> Profile:
-    """What a trace's header says of caches."""
-    return Profile(
-        line=header.line,
-        nc_may_hit="nc-may-hit" in header.options,
-        setway_effective="setway-effective" in header.options,
-        idc="idc" in header.options,
-        dic="dic" in header.options,
-    )
+    with TraceFile(path, again=bool(stories)) as trace:
+        checker = check(trace.source, profile_of(trace.header), most=most)
+        return report(checker, trace.source, most=most, stories=stories)
 
 
 def _show(path: str, found: Report, options: argparse.Namespace) -> None:
@@ -71,6 +51,13 @@ def _show(path: str, found: Report, options: argparse.Namespace) -> None:
         return
     from coldline.report import terminal
 
+    if options.witness:
+        from coldline.report.witness import witness_lines
+
+        for line in () if options.quiet else witness_lines(found, path):
+            print(line)
+        terminal.print_verdict(found, path, mark="# ")
+        return
     if not options.quiet:
         terminal.print_hazards(found, lambda hazard: f"line {hazard.entry.where}: {hazard.entry.event}")
     terminal.print_verdict(found, path)

@@ -2,9 +2,12 @@
 """``coldline``: its arguments and its exit status."""
 
 import argparse
+import atexit
+import gc
+import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from coldline import __version__
 from coldline.cli import arguments
@@ -15,6 +18,9 @@ COHERENT, HAZARD, ERROR = 0, 1, 2
 """Exit statuses."""
 
 _INTERRUPTED = 130
+
+_GARBAGE = 100_000
+"""Objects between two searches for garbage: starting makes some ten thousand, and none of it is garbage."""
 
 _EPILOG = """\
 exit status: 0 coherent, 1 hazard, 2 error
@@ -38,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     arguments.add_boot(commands)
     arguments.add_check(commands)
+    arguments.add_convert(commands)
     arguments.add_corpus(commands)
     arguments.add_matrix(commands)
     arguments.add_rules(commands)
@@ -54,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # NumPy's linear algebra is not used here, and its threads would wait for work on the cores that we need.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_GARBAGE)
+    atexit.register(gc.freeze)  # as the process ends, garbage is not looked for either
     try:
         try:
             return _run(parser().parse_args(argv))
@@ -75,6 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         print("coldline: this machine has too little memory for that", file=sys.stderr)
         return ERROR
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def _give_up_output() -> None:
@@ -83,26 +95,11 @@ def _give_up_output() -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # A command's module is imported where it is asked for: the others may need what is not installed.
     try:
-        if options.command == "check":
-            from coldline.cli.check import run_check
-
-            return run_check(options)
-        if options.command == "corpus":
-            from coldline.cli.corpus import run_corpus
-
-            return run_corpus(options)
-        if options.command == "matrix":
-            from coldline.cli.matrix import run_matrix
-
-            return run_matrix(options)
-        if options.command == "rules":
-            from coldline.cli.rules import run_rules
-
-            return run_rules(options)
-        from coldline.cli.boot import run_boot
-
-        return run_boot(options)
+        module = importlib.import_module(f"coldline.cli.{options.command}")
+        run: Callable[[argparse.Namespace], int] = getattr(module, f"run_{options.command}")
+        return run(options)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("coldline"):
             raise

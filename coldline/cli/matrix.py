@@ -2,6 +2,7 @@
 """``coldline matrix``."""
 
 import argparse
+import gc
 import json
 import sys
 
@@ -9,7 +10,6 @@ from coldline.builder import STRATEGIES
 from coldline.cli.guests import plan_guest, trial_of
 from coldline.cli.markdown import markdown
 from coldline.coherence import check
-from coldline.coherence.findings import count_kinds
 from coldline.coherence.sweep import Region, sweep
 from coldline.errors import HypervisorError
 from coldline.guest import Plan
@@ -27,6 +27,7 @@ def run_matrix(options: argparse.Namespace) -> int:
             if sys.stderr.isatty():
                 print(f"\r{host}, {strategy}\033[K", end="", file=sys.stderr, flush=True)
             cells.setdefault(host, {})[strategy] = _cell(options, plan, strategy, host)
+            gc.collect()  # an emulator and what it calls know each other, and hold a guest's RAM
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     if options.json:
@@ -60,7 +61,7 @@ def _cell(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> 
     except HypervisorError as error:
         return {"verdict": "refused", "reason": str(error)}
     swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
-    kinds = set(count_kinds(checker.findings))
+    kinds = set(checker.kinds)
     kinds |= {kind for each in swept for kind in each.kinds}
     return {"verdict": "hazard" if kinds else "coherent", "kinds": sorted(kinds)}
 

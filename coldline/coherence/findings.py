@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a check finds: reads that may go wrong, kept by runs of lines that go wrong alike."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.coherence.rules import Hazard
@@ -58,15 +57,6 @@ def kind_of(hazard: Hazard, op: Op) -> str:
     if hazard is Hazard.LOST:
         return "lost-write"
     return "stale-fetch" if op is Op.FETCH else "stale-read"
-
-
-def count_kinds(findings: Iterable[Finding]) -> dict[str, int]:
-    """How many hazards `entries` would give of each kind, in the order of their names."""
-    kinds: Counter[str] = Counter()
-    for finding in findings:
-        for bad in finding.badness:
-            kinds[kind_of(bad.hazard, finding.event.op)] += finding.lines
-    return dict(sorted(kinds.items()))
 
 
 def entries(findings: list[Finding], line: int) -> Iterator[HazardEntry]:

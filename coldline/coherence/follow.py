@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Follows every possible state of every line through a trace, an event at a time."""
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from coldline.coherence.automaton import automaton
-from coldline.coherence.findings import Finding
+from coldline.coherence.findings import Finding, kind_of
 from coldline.coherence.lines import Badness, Lines
 from coldline.coherence.memory import Range
 from coldline.coherence.pages import Alias, Pages, Refusal, maintenance_letter, walk_letter
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 LOAD_FROM = 20_000
 """Events or lines from which loading machine code pays."""
 
-COMPILE_FROM = 1_000_000
+COMPILE_FROM = 300_000
 """Events or lines from which compiling it pays, where that has not been done."""
 
 FETCH_BITS = 2
@@ -50,34 +49,44 @@ class Follower:
         The implementation's promises.
     distinct : bool
         Whether a line that may go wrong is a finding once for each way, and not at each event.
+    most : int or None
+        How many hazards to keep as findings, rounded up to whole events; None keeps all.
 
     Attributes
     ----------
     findings : list of Finding
         What was found so far.
+    kinds : dict of str to int
+        How many hazards there were of each kind, findings that were not kept among them.
     hazards : int
-        How many events may go wrong at a line, findings or not.
+        How many events may go wrong at a line, told once or not.
     events : int
         How many events were taken.
     """
 
-    def __init__(self, profile: Profile | None = None, *, distinct: bool = False) -> None:
+    def __init__(
+        self, profile: Profile | None = None, *, distinct: bool = False, most: int | None = None
+    ) -> None:
         self.profile = profile or Profile()
         self.lines = Lines(Transitions(automaton(self.profile)), self.profile.line)
         self.memory = self.lines.memory
         self.pages = Pages()
         self.distinct = distinct
         self.findings: list[Finding] = []
+        self.kinds: dict[str, int] = {}
         self.hazards = 0
         self.events = 0
+        self._room = most
+        self._work = 0
         self._machine: Machine | None = None
 
     def machine(self, work: int) -> "Machine | None":
-        """The compiled loops, if they are loaded or `work` events or lines are worth loading them for."""
-        if self._machine is None and work >= LOAD_FROM:
+        """The compiled loops, if `work` events or lines, with those before, are worth having them for."""
+        self._work += work
+        if self._machine is None and self._work >= LOAD_FROM:
             from coldline.coherence.machine import Machine, is_compiled
 
-            if work >= COMPILE_FROM or is_compiled():
+            if self._work >= COMPILE_FROM or is_compiled():
                 self._machine = Machine(self)
         return self._machine
 
@@ -161,12 +170,12 @@ class Follower:
         """Raise where any page of an access refuses it, before any page has changed."""
         agent = self.pages.agent(event.agent)
         first, stop = start // PAGE_SIZE, (end - 1) // PAGE_SIZE + 1
-        covered: list[int] = []
-        for row in self.memory.dense_rows(first, stop).tolist():
-            page = int(self.memory.page_of[row])
-            covered.append(page)
-            self._letter(int(self.memory.classes[row]), agent, event.op, max(start, page * PAGE_SIZE))
-        covered.sort()
+        rows = self.memory.dense_rows(first, stop)
+        covered, classes = self.memory.page_of[rows], self.memory.classes[rows]
+        firsts = [int(covered[np.argmax(classes == page_class)]) for page_class in _distinct(classes)]
+        for page in sorted(firsts):
+            page_class = self.memory.page_class(page)
+            self._letter(page_class, agent, event.op, max(start, page * PAGE_SIZE))
         for piece in self.memory.ranges(first, stop):
             sparse = _first_missing(covered, piece.first, piece.end)
             if sparse is not None:
@@ -207,8 +216,7 @@ class Follower:
         """Whole pages: by range where lines agree, by row where they do not."""
         first, stop = piece.page, piece.page + piece.pages
         rows = self.memory.dense_rows(first, stop)
-        rows = rows[np.argsort(self.memory.page_of[rows])]
-        covered = self.memory.page_of[rows].tolist()
+        covered = self.memory.page_of[rows]
         changed = []
         for known in self.memory.ranges(first, stop):
             now = letter
@@ -236,7 +244,7 @@ class Follower:
 
     def _touch_rows(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
         if letter not in SOURCES:
-            self.lines.put_off(rows, letter)
+            self.put_off(rows, letter)
             return
         machine = self.machine(rows.size * self.memory.lines_per_page)
         if machine is not None:
@@ -248,9 +256,23 @@ class Follower:
                     base = int(self.memory.page_of[row]) * PAGE_SIZE + index * self.profile.line
                     self.found(event, where, base, 1, bad)
 
-    def _new_pages(
-        self, first: int, end: int, op: Op, bad: tuple[Badness, ...]
-    ) -> list[tuple[int, int]]:
+    def put_off(self, rows: "NDArray[np.intp]", letter: Letter) -> None:
+        """Let a letter that checks nothing befall all lines of some rows, when they are next touched."""
+        if not self.lines.put_off(rows, letter):
+            self._settle_all()
+            self.lines.put_off(rows, letter)
+
+    def _settle_all(self) -> None:
+        rows = np.flatnonzero(self.memory.put_off[: self.memory.rows])
+        machine = self.machine(rows.size * self.memory.lines_per_page)
+        if machine is not None:
+            machine.settle(rows)
+        else:
+            for row in rows.tolist():
+                self.lines.settle(row)
+        self.lines.transitions.forget_words()
+
+    def _new_pages(self, first: int, end: int, op: Op, bad: tuple[Badness, ...]) -> list[tuple[int, int]]:
         """The pages of a range, none of them dense, whose hazards are to be findings: see `_is_new`."""
         if not self.distinct:
             return [(first, end)]
@@ -285,6 +307,13 @@ class Follower:
     ) -> None:
         """Note that `event` may find that wrong in each of `lines` lines from `address` on."""
         number = self.events if number is None else number
+        for bad in badness:
+            kind = kind_of(bad.hazard, event.op)
+            self.kinds[kind] = self.kinds.get(kind, 0) + lines
+        if self._room is not None:
+            if self._room <= 0 and (not self.findings or self.findings[-1].number != number):
+                return
+            self._room -= lines * len(badness)
         self.findings.append(Finding(number, where, event, address, lines, badness))
 
     # What changes aliases -----------------------------------------------------------------------------------
@@ -319,8 +348,7 @@ class Follower:
 
     def _change_pages(self, first: int, end: int, agent: int, change: "AliasChange") -> None:
         rows = self.memory.dense_rows(first, end)
-        pages = self.memory.page_of[rows]
-        covered = np.sort(pages).tolist()
+        covered = self.memory.page_of[rows]
         new_classes: dict[int, int] = {}
 
         def changed(page_class: int, page: int) -> int:
@@ -332,7 +360,7 @@ class Follower:
         old_classes = self.memory.classes[rows]
         groups = _distinct(old_classes)
         for old in groups:
-            changed(old, int(pages[np.argmax(old_classes == old)]))
+            changed(old, int(covered[np.argmax(old_classes == old)]))
         ranges = []
         for known in self.memory.ranges(first, end):
             sparse = _first_missing(covered, known.first, known.end)
@@ -349,7 +377,7 @@ class Follower:
         """Dense pages of class `old` are of class `new` from now on."""
         self.memory.classes[rows] = new
         if self.pages.settings[old] != self.pages.settings[new]:
-            self.lines.put_off(rows, Letter.of_setting(self.pages.settings[new]))
+            self.put_off(rows, Letter.of_setting(self.pages.settings[new]))
 
     def _resettle(self, known: Range, new_class: int) -> int:
         setting = self.pages.settings[new_class]
@@ -407,7 +435,7 @@ class Follower:
         for page_class, letter in letters.items():
             rows = np.flatnonzero(classes == page_class)
             if rows.size:
-                self.lines.put_off(rows, letter)
+                self.put_off(rows, letter)
 
 
 AliasChange = Callable[[Alias, int], Alias]
@@ -430,14 +458,15 @@ def _pieces(start: int, end: int) -> Iterator[Piece]:
         yield Piece(last, 1, 0, tail)
 
 
-def gaps(covered: Sequence[int], first: int, end: int) -> Iterator[tuple[int, int]]:
+def gaps(covered: "NDArray[np.int64]", first: int, end: int) -> Iterator[tuple[int, int]]:
     """The stretches of `first` to `end` that hold none of the sorted pages `covered`."""
-    for page in covered[bisect_left(covered, first) : bisect_left(covered, end)]:
-        if first < page:
-            yield first, page
-        first = page + 1
-    if first < end:
-        yield first, end
+    low, high = np.searchsorted(covered, (first, end))
+    inside = covered[low:high]
+    if len(inside) == end - first:
+        return
+    starts, ends = np.append(first, inside + 1), np.append(inside, end)
+    holes = starts < ends
+    yield from zip(starts[holes].tolist(), ends[holes].tolist(), strict=True)
 
 
 def _bits(bad: tuple[Badness, ...], op: Op) -> int:
@@ -445,11 +474,13 @@ def _bits(bad: tuple[Badness, ...], op: Op) -> int:
     return sum(each.hazard for each in bad) << (FETCH_BITS if op is Op.FETCH else 0)
 
 
-def _distinct(classes: "NDArray[np.int32]") -> list[int]:
-    """The distinct values of a few small numbers, in no order."""
-    return list(set(classes.tolist()))
+def _distinct(classes: "NDArray[np.uint16]") -> list[int]:
+    """The distinct values of some numbers, in no order."""
+    if len(classes) <= 32:
+        return list(set(classes.tolist()))
+    return list(np.flatnonzero(np.bincount(classes)).tolist())
 
 
-def _first_missing(covered: Sequence[int], first: int, end: int) -> int | None:
+def _first_missing(covered: "NDArray[np.int64]", first: int, end: int) -> int | None:
     """The first page from `first` to `end` that is not among the sorted pages `covered`."""
     return next((gap for gap, _ in gaps(covered, first, end)), None)

@@ -4,18 +4,15 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from coldline.coherence.happenings import Happening, Lifeline, Shapes
 from coldline.coherence.pages import NOBODY, Pages, Refusal, maintenance_letter, walk_letter
-from coldline.coherence.rules import (
-    ACCESSES,
-    OTHER,
-    Letter,
-    Profile,
-    Setting,
-)
+from coldline.coherence.rules import Letter
+from coldline.coherence.ways import Ways
 from coldline.trace import PAGE_SIZE, ZVA_BLOCK, Event, Op
 from coldline.trace.columns import Batch
 
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
 
 
 NEVER = 1 << 62
-LONGEST = 20_000
-"""Happenings that are kept of a line; nobody reads a longer story."""
 
 
 class Code(NamedTuple):
@@ -35,46 +30,32 @@ class Code(NamedTuple):
     physical: int
 
 
-@dataclass(slots=True)
-class Happening:
-    """Something that befell a line, once or many times in a row.
+class _Switches(NamedTuple):
+    """An agent's switches, as `Agent` has them."""
 
-    Attributes
-    ----------
-    event : Event
-        What.
-    numbers : list of int
-        The events' numbers in the trace; more than one where the same came again and nothing else between.
-    wheres : list of int
-        Their lines in a text, or 0.
-    letter : Letter or None
-        What it is to the bytes that it touches (None: to no byte).
-    start, end : int
-        Which bytes of the line those are.
-    setting : Setting
-        What speculation may do from then on.
-    """
+    mmu: bool = True
+    dcache: bool = True
+    icache: bool | None = None
 
-    event: Event
-    numbers: list[int]
-    wheres: list[int]
-    letter: Letter | None
-    start: int
-    end: int
-    setting: Setting
 
-    def letter_for(self, offset: int) -> Letter | None:
-        """What it is to the byte at `offset` in the line."""
-        if self.letter is None or self.start <= offset < self.end:
-            return self.letter
-        return OTHER.get(self.letter) if self.letter in ACCESSES else self.letter
+_SWITCHED = {
+    Op.MMU_ON: 0,
+    Op.MMU_OFF: 0,
+    Op.DCACHE_ON: 1,
+    Op.DCACHE_OFF: 1,
+    Op.ICACHE_ON: 2,
+    Op.ICACHE_OFF: 2,
+}
+"""Which of `_Switches` an operation sets."""
 
 
 @dataclass(slots=True)
 class _Line:
     address: int
+    life: Lifeline
     page_class: int = NOBODY
-    happenings: list[Happening] = field(default_factory=list)
+    switches: "tuple[_Switches, ...]" = ()
+    told: dict[int, Happening] = field(default_factory=dict)
 
 
 class Histories:
@@ -82,8 +63,8 @@ class Histories:
 
     Parameters
     ----------
-    profile : Profile
-        The implementation's promises.
+    ways : Ways
+        What the rules let become of a byte.
     addresses : iterable of int
         The first byte of each line to follow.
     wanted : iterable of int
@@ -95,10 +76,13 @@ class Histories:
         Where the instruction of each wanted event is, as far as that can be told.
     """
 
-    def __init__(self, profile: Profile, addresses: Iterable[int], wanted: Iterable[int] = ()) -> None:
-        self._profile = profile
+    def __init__(self, ways: Ways, addresses: Iterable[int], wanted: Iterable[int]) -> None:
+        self._profile = ways.profile
         self._pages = Pages()
-        self._lines = [_Line(address) for address in sorted(set(addresses))]
+        self._switches: tuple[_Switches, ...] = ()
+        self._switched: dict[tuple[int, int], tuple[int, int, Event]] = {}
+        shapes = Shapes(ways, ways.profile.line)
+        self._lines = [_Line(address, Lifeline(shapes)) for address in sorted(set(addresses))]
         starts = self._addresses = [line.address for line in self._lines]
         pages = sorted({address // PAGE_SIZE for address in starts})
         self._starts = np.array(starts, np.uint64)
@@ -109,9 +93,15 @@ class Histories:
         self._last = self._wanted[-1] if self._wanted else NEVER
         self.code: dict[int, Code] = {}
 
-    def of(self, address: int) -> list[Happening]:
-        """What befell the line at `address`, in order."""
-        return self._lines[bisect_left(self._addresses, address)].happenings
+    def of(self, number: int, address: int) -> Happening | None:
+        """Event `number`, one of those wanted, as it befell the line at `address`; None where it came too late
+        in the line's life to be told.
+        """
+        return self._lines[bisect_left(self._addresses, address)].told.get(number)
+
+    def epoch(self, number: int) -> int:
+        """How many wanted events came before event `number`."""
+        return bisect_left(self._wanted, number)
 
     def feed(self, batch: Batch, pcs: "NDArray[Any] | None" = None) -> None:
         """Take the events of `batch`, with their program counters where there are any."""
@@ -156,9 +146,7 @@ class Histories:
     def _take(self, event: Event, number: int, where: int) -> None:
         agent = self._pages.agent(event.agent)
         if event.op >= Op.MMU_ON:
-            self._switch(event, agent)
-            for line in self._lines:
-                self._note(line, event, number, where, None, 0, 0)
+            self._switch(event, agent, number, where)
             return
         letter = maintenance_letter(event.op, self._profile)
         start, end = _extent(event, self._profile.line, letter)
@@ -203,21 +191,25 @@ class Histories:
             if alias.prefetched:
                 continue
             line.page_class = self._pages.with_alias(line.page_class, agent, alias._replace(prefetched=True))
-            touched = event.address < line.address + self._profile.line and last >= line.address
-            if self._pages.agents[agent].icache is True and not touched:
+            if event.address >= line.address + self._profile.line or last < line.address:
                 self._note(line, event, number, where, None, 0, 0)
 
-    def _switch(self, event: Event, agent: int) -> None:
-        who = self._pages.agents[agent]
-        who.switch(event.op)
+    def _switch(self, event: Event, agent: int, number: int, where: int) -> None:
+        self._pages.agents[agent].switch(event.op)
+        self._switches = tuple(_Switches(each.mmu, each.dcache, each.icache) for each in self._pages.agents)
+        self._switched[agent, _SWITCHED[event.op]] = (number, where, event)
+        classes = set(self._pages.classes_of(agent))
+        lines = [line for line in self._lines if line.page_class in classes]
         if event.op is Op.MMU_ON:
-            for line in self._lines:
+            for line in lines:
                 alias = self._pages.alias(line.page_class, agent)
                 if alias.prefetched:
                     line.page_class = self._pages.with_alias(
                         line.page_class, agent, alias._replace(prefetched=False)
                     )
         self._pages.refresh_settings(agent)
+        for line in lines:
+            self._note(line, event, number, where, None, 0, 0)
 
     def _note(
         self,
@@ -229,15 +221,32 @@ class Histories:
         start: int,
         end: int,
     ) -> None:
-        setting = self._pages.settings[line.page_class]
-        if len(line.happenings) == LONGEST:
+        if line.switches != self._switches:
+            self._catch_up(line, number)
+        if line.life.full:
             return
-        last = line.happenings[-1] if line.happenings else None
-        if last is not None and last.event == event and last.letter == letter and last.setting == setting:
-            last.numbers.append(number)
-            last.wheres.append(where)
-        else:
-            line.happenings.append(Happening(event, [number], [where], letter, start, end, setting))
+        setting = self._pages.settings[line.page_class]
+        happening = Happening(event, number, where, letter, start, end, setting)
+        epoch = bisect_right(self._wanted, number)
+        line.life.add(happening, (line.page_class, self._switches), epoch)
+        if epoch and self._wanted[epoch - 1] == number:
+            line.told[number] = happening
+
+    def _catch_up(self, line: _Line, until: int) -> None:
+        """Note what agents with no alias of the line's page have switched since something befell the line.
+
+        Of each switch the last time will do, and none if it is where it was: it changed nothing for the line.
+        """
+        setting = line.life.last.setting if line.life.last is not None else self._pages.settings[NOBODY]
+        switched = []
+        for agent, (was, now) in enumerate(zip_longest(line.switches, self._switches, fillvalue=_Switches())):
+            for index, field_now in enumerate(now):
+                if field_now != was[index]:
+                    switched.append(self._switched[agent, index])
+        line.switches = self._switches
+        for number, where, event in sorted(switched):
+            if number < until and not line.life.full:
+                line.life.add(Happening(event, number, where, None, 0, 0, setting), None, 0)
 
 
 def _overlaps(

@@ -2,16 +2,16 @@
 """From events to a report: one pass for the verdict, and a second one for the stories where it is a hazard."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coldline.coherence.findings import HazardEntry, count_kinds, entries
+from coldline.coherence.findings import HazardEntry, entries
 from coldline.coherence.rules import Profile
 from coldline.trace import Op
 from coldline.trace.columns import Batch
 from coldline.trace.relay import Relay
+from coldline.trace.text import Header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +77,18 @@ class Report:
         return not self.kinds
 
 
-def check(source: Source, profile: Profile, *, distinct: bool = False) -> "Checker":
+def profile_of(header: Header) -> Profile:
+    """What the header of a trace says of the implementation."""
+    return Profile(
+        line=header.line,
+        nc_may_hit="nc-may-hit" in header.options,
+        setway_effective="setway-effective" in header.options,
+        idc="idc" in header.options,
+        dic="dic" in header.options,
+    )
+
+
+def check(source: Source, profile: Profile, *, distinct: bool = False, most: int | None = None) -> "Checker":
     """Follow memory through all events of `source`: the first pass.
 
     Parameters
@@ -86,7 +97,7 @@ def check(source: Source, profile: Profile, *, distinct: bool = False) -> "Check
         The events.
     profile : Profile
         The implementation's promises.
-    distinct : bool
+    distinct, most : bool, int or None
         See `coldline.coherence.follow.Follower`.
 
     Raises
@@ -94,7 +105,7 @@ def check(source: Source, profile: Profile, *, distinct: bool = False) -> "Check
     TraceError
         If an event cannot be.
     """
-    reader = _Reader(profile, distinct=distinct)
+    reader = _Reader(lambda checker: checker(profile, distinct=distinct, most=most))
     with Relay(reader.open) as relay:
         source(relay.put)
     return reader.close()
@@ -103,15 +114,14 @@ def check(source: Source, profile: Profile, *, distinct: bool = False) -> "Check
 class _Reader:
     """A checker that is made where and when it is first needed, while the events' source is busy already."""
 
-    def __init__(self, profile: Profile, *, distinct: bool) -> None:
-        self._profile = profile
-        self._distinct = distinct
+    def __init__(self, make: "Callable[[type[Checker]], Checker]") -> None:
+        self._make = make
         self._checker: Checker | None = None
 
     def open(self) -> Callable[[Batch], None]:
         from coldline.coherence.checker import Checker
 
-        self._checker = Checker(self._profile, distinct=self._distinct)
+        self._checker = self._make(Checker)
         return self._checker.feed
 
     def close(self) -> "Checker":
@@ -137,22 +147,25 @@ def report(checker: "Checker", source: Source, *, most: int, stories: int) -> Re
     listed = list(islice(entries(checker.findings, profile.line), most))
     told = _tell(listed[:stories], source, profile) if stories and listed else []
     told += [Hazard(entry, None, []) for entry in listed[len(told) :]]
-    return Report(profile, told, count_kinds(checker.findings), checker.events)
+    return Report(profile, told, dict(sorted(checker.kinds.items())), checker.events)
 
 
 def _tell(listed: list[HazardEntry], source: Source, profile: Profile) -> list[Hazard]:
     # Most checks end without a story to tell, and need nothing that tells one.
     from coldline.coherence.histories import Histories
-    from coldline.coherence.witness import relevant, shortest
+    from coldline.coherence.ways import Ways
+    from coldline.coherence.witness import shortest
 
+    ways = Ways(profile)
     lines = [_line_of(entry, profile) for entry in listed]
-    histories = Histories(profile, lines, (entry.number for entry in listed))
+    histories = Histories(ways, lines, (entry.number for entry in listed))
     source(histories.feed)
     told = []
     for entry, line in zip(listed, lines, strict=True):
         story: list[WitnessStep] = []
-        with suppress(LookupError):  # it happened too late in a line's life to have been kept
-            story = list(relevant(shortest(histories.of(line), entry, line, profile)))
+        last = histories.of(entry.number, line)
+        if last is not None:  # else it happened too late in a line's life to have been kept
+            story = shortest(last, entry, line, ways, histories.epoch(entry.number))
         code = histories.code.get(entry.number)
         if code is not None and entry.event.op is Op.FETCH:
             into = entry.address - entry.event.address

@@ -16,7 +16,9 @@ from coldline import machinecode
 from coldline.coherence.compiled import frame
 from coldline.coherence.letters import Letters
 from coldline.coherence.lines import Badness
+from coldline.coherence.mixtures import BLOCKS, OWN, SHARED
 from coldline.coherence.rules import Hazard, Letter
+from coldline.coherence.transitions import NO_LETTER, NOTHING_PUT_OFF
 from coldline.trace import Event, Op
 from coldline.trace.columns import Batch
 
@@ -65,7 +67,7 @@ class Machine:
         self._frame = np.zeros(1, frame.FRAME)
         self._address = self._frame.ctypes.data
         self._cached: NDArray[np.uint64] = np.zeros((frame.CACHED_PAGES, 2), np.uint64)
-        self._memo: NDArray[np.uint64] = np.zeros(frame.MEMO, np.uint64)
+        self._memo: NDArray[np.uint32] = np.zeros(OWN + 1, np.uint32)
         self._found: NDArray[np.void] = np.zeros(frame.FOUND, frame.FOUND_DTYPE)
         self._kept: dict[str, NDArray[Any]] = {}
         self._set_fixed()
@@ -105,9 +107,7 @@ class Machine:
     def read(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
         """Let a checked letter befall all lines of some rows."""
         for found in self._sweep(rows, letter, is_fetch=event.op is Op.FETCH):
-            self._checker.found(
-                event, where, int(found["address"]), int(found["lines"]), _badness(found)
-            )
+            self._checker.found(event, where, int(found["address"]), int(found["lines"]), _badness(found))
 
     def would_read(
         self, rows: "NDArray[np.intp]", first: Letter, letter: Letter
@@ -123,17 +123,22 @@ class Machine:
         badness : tuple of Badness
             What is wrong with each of them.
         """
-        put_off, lines = self._checker.memory.put_off, self._checker.lines
-        before, hazards = put_off[rows].copy(), self._checker.hazards
-        lines.put_off(rows, first)
+        put_off, hazards = self._checker.memory.put_off, self._checker.hazards
+        self.settle(rows)
+        self._checker.put_off(rows, first)
         self._frame["asking"] = 1
         try:
             for found in self._sweep(rows, letter, is_fetch=False):
                 yield int(found["address"]), int(found["lines"]), _badness(found)
         finally:
             self._frame["asking"] = 0
-            put_off[rows] = before
+            put_off[rows] = NOTHING_PUT_OFF
             self._checker.hazards = hazards
+
+    def settle(self, rows: "NDArray[np.intp]") -> None:
+        """Let what was put off for some rows happen."""
+        for _ in self._sweep(rows, NO_LETTER, is_fetch=False):
+            raise AssertionError("no letter finds nothing")
 
     def join_equals(self) -> None:
         """Let lines whose bytes differ in the same way share a record.
@@ -146,9 +151,9 @@ class Machine:
         self._update()
         mixed = self._checker.lines.mixtures
         mixed.sweep()
-        self._memo[:] = 0
+        blocks, before = int(mixed.pool[BLOCKS]), int(mixed.pool[SHARED])
         self._loops["join"](self._address)
-        mixed.make_room()
+        mixed.make_room(blocks, int(self._frame["joined"][0]), int(mixed.pool[SHARED]) - before)
 
     def _sweep(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> "Iterator[np.void]":
         f = self._frame[0]
@@ -239,6 +244,7 @@ class Machine:
         f["ranges"] = len(starts)
         f["told"] = bool(memory.told)
         f["used_rows"] = memory.rows
+        f["memo_of"] = 0
         self._cached[:] = _NOWHERE
 
     def _point(self, **arrays: "NDArray[Any]") -> None:

@@ -85,14 +85,18 @@ class Memory:
 
     def __init__(self, lines_per_page: int, cold: int) -> None:
         most = MAX_LINES // lines_per_page
-        self.values: NDArray[np.uint16] = reserve(MAX_LINES, np.uint16, large_pages=True).reshape(-1, lines_per_page)
+        self.values: NDArray[np.uint16] = reserve(MAX_LINES, np.uint16, large_pages=True).reshape(
+            -1, lines_per_page
+        )
         self.reported: NDArray[np.uint8] = reserve(MAX_LINES, np.uint8).reshape(-1, lines_per_page)
-        self.pages: NDArray[np.uint16] = reserve(4 * most, np.uint16).reshape(-1, 4)
+        self.pages: NDArray[np.uint16] = reserve(4 * most, np.uint16, large_pages=True).reshape(-1, 4)
         self.classes, self.put_off = self.pages[:, 0], self.pages[:, 1]
         self.blocks: NDArray[np.uint32] = self.pages.view(np.uint32)[:, 1]
         self.page_of: NDArray[np.int64] = reserve(most, np.int64)
         self.rows = 0
-        self.leaves: NDArray[np.uint32] = reserve(most // CHUNK << LEAF_BITS, np.uint32).reshape(-1, 1 << LEAF_BITS)
+        self.leaves: NDArray[np.uint32] = reserve(most // CHUNK << LEAF_BITS, np.uint32).reshape(
+            -1, 1 << LEAF_BITS
+        )
         self.directory: NDArray[np.uint64] = np.zeros((1 << _DIRECTORY_START_BITS, 2), np.uint64)
         self.leaves_used = 0
         self.told: dict[int, list[tuple[int, int]]] = {}
@@ -103,7 +107,7 @@ class Memory:
     @property
     def lines_per_page(self) -> int:
         """Lines of a page."""
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     @property
     def full(self) -> bool:
@@ -138,15 +142,16 @@ class Memory:
         return self._values[bisect_right(self._starts, page) - 1][0]
 
     def dense_rows(self, first: int, end: int) -> "NDArray[np.intp]":
-        """The rows of the dense pages from `first` to `end`, in no order."""
+        """The rows of the dense pages from `first` to `end`, in the order of pages."""
         if end - first <= 8:
             rows = [row for page in range(first, end) if (row := self.row(page)) != NOT_DENSE]
             return np.array(rows, np.intp)
         starts = self.page_of[: self.rows : CHUNK]
         chunks = np.flatnonzero((starts > first - CHUNK) & (starts < end))
+        chunks = chunks[np.argsort(starts[chunks])]
         found = (chunks[:, None] * CHUNK + np.arange(CHUNK)).ravel()
-        pages = self.page_of[found]
-        inside: NDArray[np.intp] = found[(pages >= first) & (pages < end)]
+        low, high = np.searchsorted(self.page_of[found], (first, end)) if len(found) else (0, 0)
+        inside: NDArray[np.intp] = found[low:high]
         return inside
 
     def ranges(self, first: int, end: int) -> Iterator[Range]:

@@ -5,10 +5,10 @@ A *mixture* is a line's *parts*: which of its bytes are in which state. An acces
 parts, what befalls the line as a whole joins them again, and there are seldom more than four.
 
 What memory holds of a line is a number. Below the automaton's states, all bytes are in that one. `OWN` says that
-the line has a record of its own, which changes as the line does, in a block for the lines of its page. Any other number is a record too, one that
-lines with the same parts share and that never changes: lines begin with records of their own, and when there are
-many of those, equal ones become one. So a guest whose lines have few shapes costs two bytes a line, and lines
-that are each different cost 64 bytes more, at whatever speed they change.
+the line has a record of its own, which changes as the line does, in a block for the lines of its page. Any other
+number is a record too, one that lines with the same parts share and that never changes: lines begin with records
+of their own, and when there are many of those, equal ones become one. So a guest whose lines have few shapes costs
+two bytes a line, and lines that are each different cost 64 bytes more, at whatever speed they change.
 """
 
 import math
@@ -35,8 +35,8 @@ PARTS = 4
 # change nothing; its parts' states; a hash of the whole record; its parts' bytes.
 NEXT, QUIET, STATES, HASH, BYTES = range(5)
 
-# Where the pool's registers are in its array: of nodes, the first that is free again and the first that was never used;
-# the next number for a shared record; the same two of blocks; how many blocks are in use, and how many are a crowd.
+# Where the pool's registers are in its array: of nodes, the first that is free again and the first that was never
+# used; the next number for a shared record; the same two of blocks; how many of those are in use, and are a crowd.
 FREE, FRESH, SHARED, FREE_BLOCK, FRESH_BLOCK, BLOCKS, CROWD = range(7)
 
 FIRST_MORE = 1 << 16
@@ -46,10 +46,10 @@ SHARED_INDEX = 1 << 17
 _MOST_BYTES = 1 << 30
 
 NO_BLOCK = 0
-LEAST_CROWD = 1 << 10
+LEAST_CROWD = 1 << 9
 """Blocks that are no reason to look for equal records."""
 
-_CROWD_SHARE = 128
+_CROWD_SHARE = 512
 """A crowd is at least a block for so many dense pages."""
 
 SLACK = 1 << 11
@@ -96,7 +96,9 @@ class Mixtures:
         self._most_nodes = _MOST_BYTES // (8 * self._node)
         self._most_blocks = self._most_nodes // memory.lines_per_page
         shape = (self._most_blocks, memory.lines_per_page, self._node)
-        self.nodes: NDArray[np.uint64] = reserve(self._most_nodes * self._node, np.uint64).reshape(-1, self._node)
+        self.nodes: NDArray[np.uint64] = reserve(self._most_nodes * self._node, np.uint64).reshape(
+            -1, self._node
+        )
         self.owned: NDArray[np.uint64] = reserve(math.prod(shape), np.uint64).reshape(shape)
         self.rows_of: NDArray[np.uint32] = reserve(self._most_blocks, np.uint32)
         self.pool: NDArray[np.uint64] = np.zeros(8, np.uint64)
@@ -156,8 +158,17 @@ class Mixtures:
             index[slot] = number
         self.shared_index[:] = index
 
-    def make_room(self) -> None:
+    def make_room(self, blocks: int, joined: int, made: int) -> None:
         """After equal records were joined: what is a crowd now.
+
+        Parameters
+        ----------
+        blocks : int
+            Blocks that there were.
+        joined : int
+            Lines that had records of their own.
+        made : int
+            Shared records that had to be made for them.
 
         Raises
         ------
@@ -166,9 +177,14 @@ class Mixtures:
         """
         kept = int(self.pool[BLOCKS])
         crowd = max(LEAST_CROWD, self._memory.rows // _CROWD_SHARE, 2 * kept)
-        if crowd >= self._most_blocks or self.pool[FRESH] + SLACK >= self._most_nodes:
+        if 2 * made > joined and 4 * joined > blocks * self._memory.lines_per_page:
+            crowd = max(crowd, 2 * blocks)  # blocks were full, of lines unlike any other: no use to look soon
+        crowd = min(crowd, self._most_blocks - 1)
+        if kept >= crowd or self.pool[FRESH] + SLACK >= self._most_nodes:
             lines = kept * self._memory.lines_per_page
-            raise TraceError("", f"up to {lines:,} lines whose bytes differ, each in its own way, are too many")
+            raise TraceError(
+                "", f"up to {lines:,} lines whose bytes differ, each in its own way, are too many"
+            )
         self.pool[CROWD] = crowd
 
     def _give_block(self, row: int) -> None:

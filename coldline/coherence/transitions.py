@@ -69,10 +69,10 @@ class Transitions:
         for letter, other in OTHER.items():
             self.other[letter] = other
         self.quiet: NDArray[np.uint32] = np.zeros(self.states, np.uint32)
-        for letter in range(LETTERS):
-            still = (self.step[letter] == identity) & (self.step[self.other[letter]] == identity)
-            still &= self.bad[letter] == 0
-            self.quiet |= still.astype(np.uint32) << np.uint32(letter)
+        for row in range(LETTERS):
+            still = (self.step[row] == identity) & (self.step[self.other[row]] == identity)
+            still &= self.bad[row] == 0
+            self.quiet |= still.astype(np.uint32) << np.uint32(row)
         self.words: NDArray[np.uint16] = np.zeros((MAX_WORDS, self.states), np.uint16)
         self.then: NDArray[np.uint16] = np.full((MAX_WORDS, LETTERS), UNKNOWN, np.uint16)
         self.forget_words()

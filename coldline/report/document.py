@@ -2,6 +2,7 @@
 """Reports as plain objects for `json`. ``docs/trace-format.md`` and ``docs/boot.md`` say what each key means."""
 
 from dataclasses import asdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from coldline.coherence import Hazard, Report
@@ -50,8 +51,12 @@ def _hazard(hazard: Hazard) -> dict[str, Any]:
 
 def _step(step: "WitnessStep") -> dict[str, Any]:
     if step.happening is None:
-        return {"step": step.step, "state": str(step.state)}
+        return {"step": step.step, "state": _said(step.state)}
     happening = step.happening
-    where = {"line": happening.wheres[0]} if happening.wheres[0] else {"number": happening.numbers[0]}
-    times = {"times": len(happening.numbers)} if len(happening.numbers) > 1 else {}
-    return {"event": str(happening.event), **where, **times, "state": str(step.state)}
+    where = {"line": happening.where} if happening.where else {"number": happening.number}
+    times = {"times": step.times} if step.times > 1 else {}
+    return {"event": str(happening.event), **where, **times, "state": _said(step.state)}
+
+
+_said = cache(str)
+"""A microstate in words."""

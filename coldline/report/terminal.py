@@ -65,12 +65,12 @@ def print_hazards(report: Report, describe: Describe) -> None:
         say(f"and {left:,} more")
 
 
-def print_verdict(report: Report, where: str) -> None:
-    """Print the verdict on `where` in one line."""
-    prefix = f"{where}: " if where else ""
+def print_verdict(report: Report, where: str, mark: str = "") -> None:
+    """Print the verdict on `where` in one line, behind `mark` where it is printed between something else."""
+    prefix = f"{mark}{where}: " if where else mark
     if report.coherent:
         say(f"{prefix}{COHERENT}", "good")
-        say(NOT_COVERED, "dim")
+        say(f"{mark}{NOT_COVERED}", "dim")
         return
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in report.kinds.items())
     say(f"{prefix}hazard: {report.found:,} found ({kinds})", "bad")
@@ -134,15 +134,15 @@ def _copies(state: Microstate) -> tuple[str, str, str, str]:
 def _where(step: "WitnessStep") -> str:
     if step.happening is None:
         return "cache"
-    if step.happening.wheres[0]:
-        return f"line {step.happening.wheres[0]}"
-    return f"#{step.happening.numbers[0]:,}"
+    if step.happening.where:
+        return f"line {step.happening.where}"
+    return f"#{step.happening.number:,}"
 
 
 def _event(step: "WitnessStep") -> str:
     assert step.happening is not None
-    times = len(step.happening.numbers)
-    return printable(f"{step.happening.event}{f'  ({times:,} times)' if times > 1 else ''}")
+    times = f"  ({step.times:,} times)" if step.times > 1 else ""
+    return printable(f"{step.happening.event}{times}")
 
 
 def _bytes(size: int) -> str:

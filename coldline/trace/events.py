@@ -17,6 +17,10 @@ ZVA_BLOCK = 64
 """Bytes of the block that ``dc zva`` zeroes (DCZID_EL0.BS = 4 on every core profile)."""
 
 
+MAX_AGENTS = 256
+"""More agents than any trace of a real system has; a bound on what a hostile one may cost."""
+
+
 class Op(enum.IntEnum):
     """What an event does. Accesses first, then maintenance, then what changes aliases."""
 

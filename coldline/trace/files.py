@@ -1,147 +1,200 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Trace files: reading them whole, and writing them so that they are there whole or not at all."""
+"""Trace files of either form, read as streams; what writes them is `coldline.trace.writing`."""
 
 import os
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+import stat
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import IO, Any
 
-from coldline.arm import MemoryType
-from coldline.errors import TraceError, UsageError
-from coldline.trace.columns import EXECUTABLE, TYPE_MASK, Batch
-from coldline.trace.events import PAGE_SIZE, Event, Op
-from coldline.trace.text import MAX_LINE_LENGTH, Header, TextReader, write_header
+from coldline.errors import TraceError
+from coldline.trace.binary import SIGNATURE, BinaryReader, BinaryWriter
+from coldline.trace.columns import Batch
+from coldline.trace.text_batches import TextBatches
 
-if TYPE_CHECKING:
-    from types import TracebackType
+STANDARD = "-"
+"""The name of standard input, and of standard output."""
 
-BATCH = 1 << 16
-"""Events of a batch that is read from a file."""
+FORMS = ("text", "binary")
+"""The forms of a trace."""
 
+_BUFFER = 1 << 20
 
-def read_trace(path: str) -> tuple[Header, list[Batch]]:
-    """Read a trace in its text form.
-
-    Returns
-    -------
-    header : Header
-        Its switches.
-    batches : list of Batch
-        Its events, 24 bytes each.
-
-    Raises
-    ------
-    TraceError
-        If it cannot be read, or a line of it is not of the format; ``where`` is ``path:line``.
-    """
-    batches: list[Batch] = []
-    events: list[Event] = []
-    wheres: list[int] = []
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            reader = TextReader(_bounded_lines(file))
-            for where, event in reader:
-                events.append(event)
-                wheres.append(where)
-                if len(events) == BATCH:
-                    batches.append(Batch.of(events, wheres))
-                    events, wheres = [], []
-    except OSError as error:
-        raise TraceError(path, error.strerror or str(error)) from error
-    except TraceError as error:
-        raise TraceError(f"{path}:{error.where}", error.reason) from None
-    if events:
-        batches.append(Batch.of(events, wheres))
-    return reader.header, batches
+_Place = tuple[int, ...]
+"""What a regular file's size, time of change and so on were."""
 
 
-def _bounded_lines(file: IO[str]) -> Iterator[str]:
-    """Lines of a file, none of them much longer than a trace's may be."""
-    while line := file.readline(MAX_LINE_LENGTH + 1):
-        yield line
+class TraceFile:
+    """A trace in a file, a pipe or standard input; a context manager that names the file in errors.
 
-
-class TraceWriter:
-    """Writes a trace in its text form; a context manager that leaves the whole file, or none.
+    It can be read any number of times. What has no way back to its start (a pipe) is kept in a temporary file, in the
+    binary form, while it is read the first time.
 
     Parameters
     ----------
     path : str
-        Where. A file that is there is replaced once the trace is complete.
+        Its name, or ``-``.
+    again : bool
+        Whether it will be read more than once.
+
+    Attributes
+    ----------
+    form : str
+        ``text`` or ``binary``: told by its first bytes.
     header : Header
-        The trace's switches.
+        Its switches.
 
     Raises
     ------
-    UsageError
-        If there can be no such file.
+    TraceError
+        If it cannot be read, or does not begin as a trace does. A `TraceError` that leaves the context has
+        ``path:line`` or the like as its ``where``.
     """
 
-    def __init__(self, path: str, header: Header) -> None:
-        import tempfile
-
-        self._path = Path(os.path.realpath(path))
-        self._temporary: str | None = None
+    def __init__(self, path: str, *, again: bool = True) -> None:
+        self.path = path
+        self._again = again
+        self._kept: IO[bytes] | None = None
         try:
-            if os.path.exists(path) and not os.path.isfile(path):
-                # A pipe or a terminal: there is nothing to replace.
-                self._file: IO[str] = open(path, "w", encoding="utf-8")  # noqa: SIM115 (closed as this context ends)
-            else:
-                descriptor, self._temporary = tempfile.mkstemp(
-                    prefix=f".{self._path.name}.", dir=self._path.parent
-                )
-                self._file = os.fdopen(descriptor, "w", encoding="utf-8")
+            self._file = _open(path)
         except OSError as error:
-            raise UsageError(f"{path}: cannot write a trace: {error.strerror}") from error
-        write_header(self._file, header)
+            raise TraceError(path, error.strerror or str(error)) from error
+        try:
+            self._state = self._state_now()
+            self._start = self._file.tell() if self._state else 0
+            first = self._file.read(len(SIGNATURE))
+            self.form = "binary" if first == SIGNATURE else "text"
+            self._reader: BinaryReader | TextBatches | None = self._begin(_PutBack(first, self._file))
+        except TraceError as error:
+            self._file.close()
+            raise in_file(path, error) from None
+        except OSError as error:
+            self._file.close()
+            raise TraceError(path, error.strerror or str(error)) from error
+        self.header = self._reader.header
 
-    def write(self, batch: Batch, _: Any = None) -> None:
-        """Append the events of `batch`."""
-        agents, ops, types = batch.agents, _OPS, _TYPES
-        columns = (batch.rows[name].tolist() for name in ("agent", "op", "address", "size", "attributes"))
-        lines = []
-        for agent, op, address, size, attributes in zip(*columns, strict=True):
-            words, has_range = ops[op]
-            if has_range:
-                number = f"{size:#x}" if size >= PAGE_SIZE else str(size)
-                lines.append(f"{agents[agent]} {words} {address:#x} {number}{types[attributes]}\n")
-            else:
-                lines.append(f"{agents[agent]} {words}\n")
-        self._file.write("".join(lines))
+    def source(self, sink: Callable[[Batch, Any], None]) -> None:
+        """Hand every event to `sink`, in order.
 
-    def __enter__(self) -> "TraceWriter":
+        Where the sink refuses one, the rest of the file is read all the same: an event that cannot be is told of only
+        where all that there is are events.
+
+        Raises
+        ------
+        TraceError
+            At what is not of the form; else what `sink` raised.
+        """
+        reader, self._reader = self._reader or self._reopen(), None
+        keeper = self._keeper()
+        refused: TraceError | None = None
+        for batch in self._batches(reader):
+            if refused is None:
+                try:
+                    sink(batch, None)
+                except TraceError as error:
+                    refused = error
+            if keeper is not None and not keeper.take(batch):
+                keeper = None
+        if refused is not None:
+            raise refused
+        if keeper is not None:
+            self._kept = keeper.finish()
+
+    def __enter__(self) -> "TraceFile":
         return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        traceback: "TracebackType | None",
+        traceback: TracebackType | None,
     ) -> None:
+        self._file.close()
+        if self._kept is not None:
+            self._kept.close()
+        if isinstance(error, TraceError):
+            raise in_file(self.path, error) from None
+
+    def _begin(self, file: Any) -> BinaryReader | TextBatches:
+        return BinaryReader(file) if self.form == "binary" else TextBatches(file)
+
+    def _reopen(self) -> BinaryReader | TextBatches:
+        """A reader from the start on, once it has been read."""
+        if self._kept is not None:
+            self._kept.seek(0)
+            return BinaryReader(self._kept)
+        if self._state is None:
+            raise TraceError("", "it can be read only once")
+        if self._state != self._state_now():
+            raise TraceError("", "it was changed while it was read")
+        self._file.seek(self._start)
+        return self._begin(self._file)
+
+    def _keeper(self) -> "_Keeper | None":
+        wanted = self._again and self._state is None and self._kept is None
+        return _Keeper(self.header) if wanted else None
+
+    def _state_now(self) -> _Place | None:
+        """What would be another if the file were changed; None where it has no way back to its start."""
+        found = os.fstat(self._file.fileno())
+        return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+    def _batches(self, reader: BinaryReader | TextBatches) -> Iterator[Batch]:
         try:
-            self._file.close()
-            if kind is None and self._temporary is not None:
-                os.chmod(self._temporary, 0o666 & ~_umask())
-                os.replace(self._temporary, self._path)
-        except OSError as failed:
-            raise UsageError(f"{self._path}: cannot write a trace: {failed.strerror}") from failed
-        finally:
-            if self._temporary is not None:
-                with suppress(OSError):
-                    os.unlink(self._temporary)
+            yield from reader
+        except OSError as error:
+            raise TraceError("", error.strerror or str(error)) from error
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+class _Keeper:
+    """Keeps a trace that comes but once."""
+
+    def __init__(self, header: Any) -> None:
+        import tempfile  # it takes longer to load than most traces take to judge
+
+        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="coldline-")  # noqa: SIM115 (closed with the trace)
+        self._writer = BinaryWriter(self._file, header)
+
+    def take(self, batch: Batch) -> bool:
+        """Keep `batch`; whether that can be: an event that is none has no second reading."""
+        try:
+            self._writer.write(batch)
+        except TraceError:
+            return False
+        return True
+
+    def finish(self) -> IO[bytes] | None:
+        """The file, if all events could be kept."""
+        try:
+            self._writer.finish()
+        except TraceError:
+            return None
+        return self._file
 
 
-_OPS = [(op.words, op.has_range) for op in Op]
-_TYPES = [
-    ""
-    if not code & TYPE_MASK or (code & TYPE_MASK) > len(MemoryType)
-    else f" {MemoryType((code & TYPE_MASK) - 1).word}{' exec' if code & EXECUTABLE else ''}"
-    for code in range(2 * EXECUTABLE)
-]
+class _PutBack:
+    """A file whose first bytes have been read already."""
+
+    def __init__(self, first: bytes, file: IO[bytes]) -> None:
+        self._first = first
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        """At least as many bytes as were put back, or all that there are."""
+        first, self._first = self._first, b""
+        return first + self._file.read(size - len(first)) if first else self._file.read(size)
+
+
+def in_file(path: str, error: TraceError) -> TraceError:
+    """An error in a trace, with the name of its file."""
+    if not error.where:
+        return TraceError(path, error.reason)
+    return TraceError(
+        f"{path}:{error.where}" if error.where.isdigit() else f"{path}: {error.where}", error.reason
+    )
+
+
+def _open(path: str) -> IO[bytes]:
+    if path == STANDARD:
+        return open(0, "rb", buffering=_BUFFER, closefd=False)
+    return open(path, "rb", buffering=_BUFFER)

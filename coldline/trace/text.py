@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The text form of a trace: one event a line. ``docs/trace-format.md`` says what each word means."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
-from coldline.trace.events import Event, Op
+from coldline.trace.events import MAX_AGENTS, Event, Op
 
 OPTIONS = ("nc-may-hit", "setway-effective", "idc", "dic")
 """The profile switches that an ``option`` line may set."""
@@ -38,6 +38,59 @@ class NumberedEvent(NamedTuple):
     event: Event
 
 
+class LineParser:
+    """Takes a trace's lines, one by one: this and `parse_event` are the grammar.
+
+    Attributes
+    ----------
+    header : Header
+        The switches; complete once the first event has been read or the text has ended.
+    agents : dict of str to int
+        The agents that have come, numbered as they came.
+    """
+
+    def __init__(self) -> None:
+        self.header = Header()
+        self.agents: dict[str, int] = {}
+
+    def parse(self, line: str) -> Event | None:
+        """The event of a line; None where there is none on it.
+
+        Raises
+        ------
+        TraceError
+            If the format does not know the line; ``where`` is empty.
+        """
+        if len(line) > MAX_LINE_LENGTH and len(line.rstrip("\r\n")) > MAX_LINE_LENGTH:
+            raise TraceError("", f"a line of more than {MAX_LINE_LENGTH} characters")
+        words = line.split("#", 1)[0].split()
+        if not words:
+            return None
+        if words[0] in _HEADER_WORDS:
+            self._read_header(words)
+            return None
+        event = parse_event(words)
+        if event.agent not in self.agents:
+            check_room(self.agents, event.agent)
+            self.agents[event.agent] = len(self.agents)
+        return event
+
+    def _read_header(self, words: list[str]) -> None:
+        if self.agents:
+            raise TraceError("", f"'{words[0]}' must come before the first event")
+        if len(words) != 2:
+            raise TraceError("", f"'{words[0]}' takes one word")
+        if words[0] == "option":
+            if words[1] not in OPTIONS:
+                raise TraceError("", f"unknown option '{words[1]}'; there are {', '.join(OPTIONS)}")
+            self.header.options.add(words[1])
+        else:
+            size = _number(words[1])
+            if not LINE_SIZES[0] <= size <= LINE_SIZES[1] or size & (size - 1):
+                raise TraceError("", f"line size '{words[1]}' is not a power of two from 16 to 2048")
+            self.header.line = size
+
+
 class TextReader:
     """Reads a trace from text, event by event.
 
@@ -53,7 +106,8 @@ class TextReader:
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
-        self.header = Header()
+        self._parser = LineParser()
+        self.header = self._parser.header
         self._lines = lines
 
     def __iter__(self) -> Iterator[NumberedEvent]:
@@ -64,37 +118,31 @@ class TextReader:
         TraceError
             At a line that the format does not know; ``where`` is its number.
         """
-        in_header = True
-        for number, text in enumerate(self._lines, start=1):
+        for number, line in enumerate(self._lines, start=1):
             try:
-                if len(text) > MAX_LINE_LENGTH:
-                    raise TraceError("", f"a line of more than {MAX_LINE_LENGTH} characters")
-                words = text.split("#", 1)[0].split()
-                if not words:
-                    continue
-                if words[0] in _HEADER_WORDS:
-                    self._read_header(words, in_header)
-                    continue
-                in_header = False
-                event = parse_event(words)
+                event = self._parser.parse(line)
             except TraceError as error:
                 raise TraceError(str(number), error.reason) from None
-            yield NumberedEvent(number, event)
+            if event is not None:
+                yield NumberedEvent(number, event)
 
-    def _read_header(self, words: list[str], in_header: bool) -> None:
-        if not in_header:
-            raise TraceError("", f"'{words[0]}' must come before the first event")
-        if len(words) != 2:
-            raise TraceError("", f"'{words[0]}' takes one word")
-        if words[0] == "option":
-            if words[1] not in OPTIONS:
-                raise TraceError("", f"unknown option '{words[1]}'; there are {', '.join(OPTIONS)}")
-            self.header.options.add(words[1])
-        else:
-            size = _number(words[1])
-            if not LINE_SIZES[0] <= size <= LINE_SIZES[1] or size & (size - 1):
-                raise TraceError("", f"line size '{words[1]}' is not a power of two from 16 to 2048")
-            self.header.line = size
+
+def is_agent(name: str) -> bool:
+    """Whether a line of text could begin with `name` as its agent."""
+    is_word = name.split() == [name] and "#" not in name and name not in _HEADER_WORDS
+    return is_word and len(name) <= MAX_LINE_LENGTH and name == name.encode(errors="replace").decode()
+
+
+def check_room(known: Collection[str], name: str) -> None:
+    """See that there is room for one more agent beside those that are known.
+
+    Raises
+    ------
+    TraceError
+        If there are as many as there can be; ``where`` is empty.
+    """
+    if len(known) == MAX_AGENTS:
+        raise TraceError("", f"'{name}' is one agent more than the {MAX_AGENTS} that can be followed")
 
 
 def parse_event(words: list[str]) -> Event:
@@ -123,6 +171,8 @@ def parse_event(words: list[str]) -> Event:
         if len(rest) < 2:
             raise TraceError("", f"'{name}' lacks its address or its size")
         address, size = _number(rest.pop(0)), _number(rest.pop(0))
+        if (address | size) >> 64:
+            raise TraceError("", f"{address:#x} + {size:#x} reaches past 2^52")
     if op.has_type:
         if not rest:
             raise TraceError("", f"'{name}' lacks its memory type")
@@ -139,13 +189,10 @@ def parse_event(words: list[str]) -> Event:
     return Event(agent, op, address, size, memory_type, executable)
 
 
-def write_header(file: IO[str], header: Header) -> None:
-    """Write the switches that are not at their defaults."""
-    if header.line != Header().line:
-        file.write(f"line {header.line}\n")
-    for option in OPTIONS:
-        if option in header.options:
-            file.write(f"option {option}\n")
+def header_lines(header: Header) -> str:
+    """The lines for the switches that are not at their defaults."""
+    lines = [f"line {header.line}\n"] if header.line != Header().line else []
+    return "".join(lines + [f"option {option}\n" for option in OPTIONS if option in header.options])
 
 
 def _number(word: str) -> int:

@@ -14,15 +14,15 @@ from coldline.coherence.compiled.pages import (
     flags_of_bad,
     forget_bad,
     forget_page,
-    look_ahead,
     join_equals,
+    look_ahead,
     report,
     row_of,
     through,
 )
 from coldline.coherence.letters import LINE_OPS, SLOW, UNMAP_CODE
 from coldline.coherence.transitions import LETTERS, UNKNOWN
-from coldline.native import compiled, int64, load8, load16, load32, load64, store16, store32, uint64
+from coldline.native import compiled, int64, load8, load16, load32, load64, store16, uint64
 from coldline.trace.columns import TYPE_MASK
 from coldline.trace.events import ADDRESS_LIMIT, Op
 
@@ -31,9 +31,7 @@ _DONE, _THINK, _CROWDED, _FULL = (
     uint64(status) for status in (frame.DONE, frame.THINK, frame.CROWDED, frame.FULL)
 )
 _QUIET = uint64(8 * mixtures.QUIET)
-_WALK, _FETCH, _ZVA, _MAP, _UNMAP = (
-    uint64(op) for op in (Op.WALK, Op.FETCH, Op.DC_ZVA, Op.MAP, Op.UNMAP)
-)
+_WALK, _FETCH, _ZVA, _MAP, _UNMAP = (uint64(op) for op in (Op.WALK, Op.FETCH, Op.DC_ZVA, Op.MAP, Op.UNMAP))
 _OPS = uint64(Op.DC_ZVA + 1)
 _LINE_OPS = uint64(LINE_OPS)
 _TYPES = uint64(TYPE_MASK + 1)
@@ -45,6 +43,7 @@ _UNKNOWN = uint64(UNKNOWN)
 _PAGE, _OFFSET, _BLOCK = uint64(4096), uint64(4095), uint64(63)
 _LIMIT = uint64(ADDRESS_LIMIT)
 _EVENT = uint64(24)
+_SAMPLE, _FAR = uint64(frame.SAMPLE), uint64(frame.FAR)
 
 
 @compiled
@@ -133,13 +132,13 @@ def _take(f: Any) -> None:
     line_mask = size_of_line - _1
     at = f.at
     f.status = _DONE
-    ahead = at
+    far, sample = False, at + _SAMPLE
     while at < events:
-        if at == ahead:
-            ahead = at + uint64(frame.AHEAD)
-            if f.missed >= uint64(frame.FAR):
-                look_ahead(f, at, ahead if ahead < events else events)
-            f.missed = _0
+        if at >= sample:
+            far, f.missed = f.missed >= _FAR, _0
+            sample = at + _SAMPLE
+        if far:
+            look_ahead(f, at)
         event = rows + at * _EVENT
         word = load64(event + uint64(16))
         op = (word >> uint64(48)) & uint64(0xFF)

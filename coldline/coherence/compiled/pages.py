@@ -11,7 +11,6 @@ from coldline.coherence.memory import CHUNK, LEAF_BITS
 from coldline.coherence.reserve import GOLDEN
 from coldline.native import (
     compiled,
-    int64,
     load8,
     load16,
     load32,
@@ -29,7 +28,8 @@ _CHUNK = uint64(CHUNK)
 _CHUNK_BITS = uint64(CHUNK.bit_length() - 1)
 _LEAF_BITS, _LEAF_MASK = uint64(LEAF_BITS), uint64((1 << LEAF_BITS) - 1)
 _CACHED = uint64(frame.CACHED_PAGES - 1)
-_MEMO = uint64(frame.MEMO - 1)
+_MEMO = uint64(frame.MEMO)
+_SHARED = uint64(8 * mixtures.SHARED)
 _FOUND, _FOUND_BYTES = uint64(frame.FOUND), uint64(frame.FOUND_DTYPE.itemsize)
 _THINK, _CROWDED, _FULL, _GROW = (
     uint64(status) for status in (frame.THINK, frame.CROWDED, frame.FULL, frame.GROW)
@@ -39,6 +39,7 @@ _FRESH_BLOCK = uint64(8 * mixtures.FRESH_BLOCK)
 _FETCHED = uint64(FETCH_BITS)
 _GOLDEN = uint64(GOLDEN)
 _EVENT = uint64(24)
+_LINES_AHEAD, _RECORDS_AHEAD = uint64(frame.LINES_AHEAD), uint64(frame.RECORDS_AHEAD)
 NOWHERE = uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -94,17 +95,22 @@ def flags_of_bad(f: Any) -> int:
 
 
 @compiled
+def _remember(f: Any, word: int, letter: int) -> None:
+    """Make the memo one of what `letter` after `word` makes of lines."""
+    key = word << _8 | letter | _1 << _32
+    if f.memo_of == key:
+        return
+    f.memo_of = key
+    for value in range(f.memo_end):
+        store32(f.memo + (uint64(value) << _2), _0)
+    used = load64(f.pool + _SHARED)
+    f.memo_end = used if used < _MEMO else f.states
+
+
+@compiled
 def _mixed(f: Any, row: int, index: int, value: int, word: int, letter: int) -> None:
     """`letter` after `word` befalls all of a line that is a mixture; what is wrong is left in the frame."""
     at = f.values + ((row * f.per_page + index) << _1)
-    memo = f.memo + (((value ^ word << _8 ^ letter << uint64(5)) & _MEMO) << _3)
-    key = value << uint64(48) | word << _32 | letter << _16
-    forget_bad(f)
-    if value != OWN and not f.asking:
-        known = load64(memo)
-        if known & ~uint64(0xFFFF) == key and known & uint64(0xFFFF):
-            store16(at, known - _1)
-            return
     record = lines.owned_at(f, row, index) if value == OWN else lines.node_at(f, value)
     count = advance(f, record, word, letter, _0, _1 << f.line_bits)
     if f.asking:
@@ -116,8 +122,6 @@ def _mixed(f: Any, row: int, index: int, value: int, word: int, letter: int) -> 
         put(f, row, index, value, count)
     else:
         store16(at, shared)
-    if value != OWN and load16(at) != OWN and not f.stale_high and not f.lost_high:
-        store64(memo, key | uint64(load16(at)) + _1)
 
 
 @compiled
@@ -131,37 +135,42 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
         f.status = _CROWDED
         return False
     word = uint64(load16(f.pages + (row << _3) + _2))
-    states, per_page = f.states, f.per_page
-    word_row = f.words + (word * states << _1)
-    step_row = f.step + (letter * states << _1)
-    bad_row = f.bad + letter * states
+    _remember(f, word, letter)
+    states, per_page, asking, memo = f.states, f.per_page, f.asking, f.memo
     first = row * per_page
-    page = load64(f.page_of + (row << _3)) << _12
-    whole = _1 << f.line_bits
-    asking = f.asking
-    for index in range(f.done, per_page):
-        line = first + uint64(index)
-        at = f.values + (line << _1)
+    for each in range(f.done, per_page):
+        index = uint64(each)
+        at = f.values + ((first + index) << _1)
         value = uint64(load16(at))
-        if value < states:
-            before = uint64(load16(word_row + (value << _1)))
-            flags = uint64(load8(bad_row + before))
-            if flags:
-                forget_bad(f)
-                lines.note(f, flags, _0, whole)
-                if not report(f, line, page + (uint64(index) << f.line_bits), flags, is_fetch):
-                    f.status, f.done = _FULL, uint64(index)
-                    return False
+        known = uint64(load32(memo + (value << _2)))
+        if known:
             if not asking:
-                store16(at, uint64(load16(step_row + (before << _1))))
-        else:
-            if f.founds == _FOUND:
-                f.status, f.done = _FULL, uint64(index)
-                return False
-            _mixed(f, row, uint64(index), value, word, letter)
-            flags = flags_of_bad(f)
+                store16(at, known)
+            continue
+        if f.founds == _FOUND:
+            f.status, f.done = _FULL, index
+            return False
+        forget_bad(f)
+        if value < states:
+            before = uint64(load16(f.words + ((word * states + value) << _1)))
+            flags = uint64(load8(f.bad + letter * states + before))
             if flags:
-                report(f, line, page + (uint64(index) << f.line_bits), flags, is_fetch)
+                lines.note(f, flags, _0, _1 << f.line_bits)
+            if not asking:
+                store16(at, uint64(load16(f.step + ((letter * states + before) << _1))))
+        else:
+            _mixed(f, row, index, value, word, letter)
+            flags = flags_of_bad(f)
+        if flags:
+            report(
+                f,
+                first + index,
+                (load64(f.page_of + (row << _3)) << _12) + (index << f.line_bits),
+                flags,
+                is_fetch,
+            )
+        elif value < f.memo_end and not asking and load16(at) != OWN:
+            store32(memo + (value << _2), uint64(load16(at)) | _1 << _16)
     if not asking:
         store16(f.pages + (row << _3) + _2, _0)
     f.done = _0
@@ -268,17 +277,24 @@ def _line_ahead(f: Any, number: int) -> int:
 
 
 @compiled
-def look_ahead(f: Any, at: int, end: int) -> None:
-    """Ask for what events `at` to `end` will look up: memory takes its time, and can be waited for all at once."""
-    for number in range(at, end):
-        line = _line_ahead(f, uint64(number))
+def look_ahead(f: Any, at: int) -> None:
+    """Ask for what events after number `at` will look up: first for lines, and later for their records.
+
+    Memory takes its time, and can be waited for many times at once. It is asked one event at a time, as it forgets
+    what it is asked for too often.
+    """
+    if at + _LINES_AHEAD < f.events:
+        line = _line_ahead(f, at + _LINES_AHEAD)
         prefetch(f.values + (line << _1))
         prefetch(f.pages + (line >> f.per_page_bits << _3))
-    for number in range(at, end):
-        line = _line_ahead(f, uint64(number))
-        if load16(f.values + (line << _1)) == OWN:
+    if at + _RECORDS_AHEAD < f.events:
+        line = _line_ahead(f, at + _RECORDS_AHEAD)
+        value = uint64(load16(f.values + (line << _1)))
+        if value == OWN:
             row = line >> f.per_page_bits
-            prefetch(lines.owned_at(f, row, line - row * f.per_page) + _8)
+            prefetch(lines.owned_at(f, row, line - (row << f.per_page_bits)) + _8)
+        elif value >= f.states:
+            prefetch(lines.node_at(f, value) + _8)
 
 
 @compiled
@@ -291,7 +307,11 @@ def forget_page(f: Any, page: int) -> None:
 
 @compiled
 def join_equals(f: Any) -> None:
-    """Let lines with records of their own share equal ones, as far as there are numbers for those."""
+    """Let lines with records of their own share equal ones, as far as there are numbers for those.
+
+    `f.joined` is how many lines had records of their own.
+    """
+    count = _0
     for number in range(_1, load64(f.pool + _FRESH_BLOCK)):
         block = uint64(number)
         row = uint64(load32(f.rows_of + (block << _2)))
@@ -301,9 +321,11 @@ def join_equals(f: Any) -> None:
         for each in range(f.per_page):
             at = f.values + ((row * f.per_page + uint64(each)) << _1)
             if load16(at) == OWN:
+                count += _1
                 record = lines.owned_at(f, row, uint64(each))
                 shared = share(f, advance(f, record, _0, NO_LETTER, _0, _1 << f.line_bits), True)
                 kept = kept or shared == OWN
                 store16(at, shared)
         if not kept:
             lines.take_block(f, block)
+    f.joined = count

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reading and writing traces, of both forms, against copying and reading as many bytes in the same run.
+
+The events are those of a file if one is given, else made up: a loop that fills memory, and accesses spread over
+1 GiB at random, which is the worst that a trace has. For each, the least of some runs: nanoseconds an event, bytes
+an event in the file, and how many times longer it takes than what it is held against:
+
+    copy      NumPy's copy of the events, 24 bytes each
+    file      reading the same file, and nothing else
+
+Usage: python benchmarks/trace.py [--events N] [--runs N] [FILE]
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from coldline.trace import Op
+from coldline.trace.columns import EVENT_DTYPE, Batch
+from coldline.trace.files import TraceFile
+from coldline.trace.text import Header
+from coldline.trace.writing import TraceWriter
+
+BATCH = 1 << 16
+
+
+def best(runs: int, action: Callable[[], object]) -> float:
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def made_up(events: int, spread: bool) -> list[Batch]:
+    generator = np.random.default_rng(1)
+    rows = np.zeros(events, EVENT_DTYPE)
+    if spread:
+        rows["address"] = 0x40000000 + generator.integers(0, 1 << 27, events) * 8
+        rows["op"] = generator.choice([Op.READ, Op.WRITE], events)
+        rows["size"] = generator.choice([1, 2, 4, 8, 64], events)
+    else:
+        at = np.arange(events)
+        # A loop of four instructions that fills memory, a word at a time.
+        rows["address"] = np.where(at % 2, 0x40001000 + at % 4 * 8, 0x41000000 + at // 2 % (1 << 20) * 8)
+        rows["op"] = np.where(at % 2, Op.FETCH, Op.WRITE)
+        rows["size"] = 8
+    return [Batch(("guest",), rows[start : start + BATCH]) for start in range(0, events, BATCH)]
+
+
+def read(path: Path) -> list[Batch]:
+    batches: list[Batch] = []
+    with TraceFile(str(path)) as trace:
+        trace.source(lambda batch, _: batches.append(batch))
+    return batches
+
+
+def measure(name: str, batches: list[Batch], runs: int, folder: Path) -> None:
+    events = sum(map(len, batches))
+    memory = np.zeros(events * 24, np.uint8)
+    target = np.empty_like(memory)
+    copy = best(runs, lambda: np.copyto(target, memory))
+    print(f"{name}: {events:,} events; copying them takes {copy / events * 1e9:.2f} ns an event")
+    print(f"  {'':14} {'ns/event':>9} {'M events/s':>11} {'bytes/event':>12} {'x copy':>8} {'x file':>8}")
+    for form in ("binary", "text"):
+        path = folder / f"trace.{form}"
+
+        def write(form: str = form, path: Path = path) -> None:
+            with TraceWriter(str(path), Header(), form) as writer:
+                for batch in batches:
+                    writer.write(batch)
+
+        def take(path: Path = path) -> None:
+            with TraceFile(str(path)) as trace:
+                trace.source(lambda batch, _: None)
+
+        for verb, action in (("write", write), ("read", take)):
+            taken = best(runs if form == "binary" else 1, action)
+            plain = best(runs, path.read_bytes)
+            print(
+                f"  {verb + ' ' + form:14} {taken / events * 1e9:9.1f} {events / taken / 1e6:11.1f} "
+                f"{path.stat().st_size / events:12.2f} {taken / copy:8.1f} {taken / plain:8.1f}"
+            )
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("trace", nargs="?", help="a trace, such as a boot's, in place of what is made up")
+    arguments.add_argument("--events", type=int, default=2_000_000)
+    arguments.add_argument("--runs", type=int, default=5)
+    options = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.trace is not None:
+            measure(options.trace, read(Path(options.trace)), options.runs, Path(folder))
+            return
+        measure("a loop", made_up(options.events, spread=False), options.runs, Path(folder))
+        measure("spread over 1 GiB", made_up(options.events, spread=True), options.runs, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``coldline convert``."""
+
+import argparse
+
+from coldline.trace.files import TraceFile
+from coldline.trace.writing import TraceWriter
+
+_OTHER = {"text": "binary", "binary": "text"}
+
+
+def run_convert(options: argparse.Namespace) -> int:
+    """Write a trace again in the form that is asked for; the exit status."""
+    with TraceFile(options.input, again=False) as trace:
+        form = options.to or _OTHER[trace.form]
+        with TraceWriter(options.output, trace.header, form) as writer:
+            trace.source(writer.write)
+    return 0

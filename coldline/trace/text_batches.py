@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The text form by the thousand lines: read into batches, and written from them.
+
+Lines repeat, and most of those that do not differ from another in their address alone. So what a line says is looked
+up twice, as a whole and without its address, before the grammar of `coldline.trace.text` reads it. There is no other.
+"""
+
+import codecs
+import io
+import struct
+from collections.abc import Iterator
+from typing import IO
+
+import numpy as np
+
+from coldline.arm import MemoryType
+from coldline.errors import TraceError
+from coldline.trace.blocks import MAX_LINE
+from coldline.trace.columns import EVENT_DTYPE, EXECUTABLE, TYPE_MASK, Batch, pack_attributes
+from coldline.trace.events import PAGE_SIZE, Op
+from coldline.trace.kinds import MOST, Grouper
+from coldline.trace.text import MAX_LINE_LENGTH, Header, LineParser, header_lines
+
+_CHUNK = 1 << 21
+"""Bytes that are read at a time."""
+
+_LONGEST_KNOWN = 80
+"""Characters of a line that is worth keeping."""
+
+_MOST_KNOWN = 1 << 16
+_MOST_SHAPES = 1 << 12
+"""How many lines are kept, and how many shapes of lines."""
+
+_ADDRESS = struct.Struct("<Q")
+_SHAPE = struct.Struct("<QIHBB")
+_HEX = "0123456789abcdefABCDEF"
+
+
+class TextBatches:
+    """Reads a trace in its text form, batch by batch.
+
+    Parameters
+    ----------
+    file : binary file
+        At its start; it need not be seekable. Read in whole amounts, as a buffered file does.
+
+    Attributes
+    ----------
+    header : Header
+        The switches.
+
+    Raises
+    ------
+    TraceError
+        If a line up to the first event is not of the format; ``where`` is its number.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._parser = LineParser()
+        self._rows = _Rows(self._parser)
+        self._number = 1
+        self._chunks = _lines_of(file)
+        self._begun = self._read_header()
+        self.header = self._parser.header
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Read on, to the end of the text.
+
+        Raises
+        ------
+        TraceError
+            At a line that the format does not know; ``where`` is its number.
+        """
+        lines: list[str] | None = self._begun
+        while lines is not None:
+            if lines:
+                yield self._batch(lines)
+                self._number += len(lines)
+            lines = next(self._chunks, None)
+
+    def _read_header(self) -> list[str]:
+        """Read up to the first event; what has been read from there on."""
+        for lines in self._chunks:
+            for index, line in enumerate(lines):
+                try:
+                    event = self._parser.parse(line)
+                except TraceError as error:
+                    raise TraceError(str(self._number + index), error.reason) from None
+                if event is not None:
+                    self._number += index
+                    return lines[index:]
+            self._number += len(lines)
+        return []
+
+    def _batch(self, lines: list[str]) -> Batch:
+        try:
+            parts = list(map(self._rows.__getitem__, lines))
+        except TraceError:
+            self._explain(lines)
+            raise
+        rows = np.frombuffer(bytearray(b"".join(parts)), EVENT_DTYPE)
+        numbers = np.arange(self._number, self._number + len(lines))
+        if len(rows) < len(lines):
+            numbers = numbers[np.fromiter(map(bool, parts), bool, len(parts))]
+        rows["where"] = np.where(numbers <= MAX_LINE, numbers, 0)
+        return Batch(tuple(self._parser.agents), rows, _nothing)
+
+    def _explain(self, lines: list[str]) -> None:
+        """Raise what is wrong with the first line that is."""
+        for number, line in enumerate(lines, self._number):
+            try:
+                self._parser.parse(line)
+            except TraceError as error:
+                raise TraceError(str(number), error.reason) from None
+
+
+class _Rows(dict[str, bytes]):
+    """The row of each line, as bytes and without its number; empty where a line has no event."""
+
+    def __init__(self, parser: LineParser) -> None:
+        super().__init__()
+        self._parser = parser
+        self._shapes: dict[tuple[str, str], bytes] = {}
+
+    def __missing__(self, line: str) -> bytes:
+        head, _, tail = line.partition(" 0x")
+        address, _, rest = tail.partition(" ")
+        shape = self._shapes.get((head, rest))
+        if shape is None or address.strip(_HEX) or not 1 <= len(address) <= 16:
+            row = self._parse(line, head, address, rest)
+        else:
+            row = _ADDRESS.pack(int(address, 16)) + shape
+        if len(line) <= _LONGEST_KNOWN:
+            if len(self) == _MOST_KNOWN:
+                self.clear()
+            self[line] = row
+        return row
+
+    def _parse(self, line: str, head: str, address: str, rest: str) -> bytes:
+        event = self._parser.parse(line)
+        if event is None:
+            return b""
+        attributes = pack_attributes(event.memory_type, event.executable)
+        shape = _SHAPE.pack(event.size, 0, self._parser.agents[event.agent], event.op, attributes)
+        # Where the number is the address, no other address can make another thing of the rest.
+        is_address = event.op.has_range and head.split() == [event.agent, *event.op.words.split()]
+        if is_address and not address.strip(_HEX) and len(line) <= _LONGEST_KNOWN:
+            if len(self._shapes) == _MOST_SHAPES:
+                self._shapes.clear()
+            self._shapes[head, rest] = shape
+        return _ADDRESS.pack(event.address) + shape
+
+
+class TextWriter:
+    """Writes a trace in its text form, an event a line.
+
+    Parameters
+    ----------
+    file : binary file
+        Where; in UTF-8.
+    header : Header
+        The trace's switches.
+    """
+
+    def __init__(self, file: IO[bytes], header: Header) -> None:
+        self._file = file
+        self._grouper = Grouper()
+        file.write(header_lines(header).encode())
+
+    def write(self, batch: Batch) -> None:
+        """Append the events of `batch`."""
+        for start in range(0, len(batch), MOST):
+            rows = batch.rows[start : start + MOST]
+            kinds, index = self._grouper.group(rows)
+            words = [
+                _words(batch.agents[agent], Op(op), size, code) for size, agent, op, code in kinds.tolist()
+            ]
+            heads, tails = zip(*words, strict=True) if words else ((), ())
+            pairs = zip(index.tolist(), rows["address"].tolist(), strict=True)
+            lines = [f"{heads[kind]}{address:x}{tails[kind]}" for kind, address in pairs]
+            for at in np.flatnonzero((kinds["size"] == 0)[index]).tolist():
+                lines[at] = heads[index[at]]
+            self._file.write("".join(lines).encode())
+
+    def finish(self) -> None:
+        """Nothing is left to write."""
+
+
+def _words(agent: str, op: Op, size: int, attributes: int) -> tuple[str, str]:
+    """What a line says before and after the digits of its address; all of it, where it has none."""
+    if not op.has_range:
+        return f"{agent} {op.words}\n", ""
+    kind, executable = attributes & TYPE_MASK, attributes & EXECUTABLE
+    words = f" {MemoryType(kind - 1).word}{' exec' if executable else ''}" if kind else ""
+    return f"{agent} {op.words} 0x", f" {size:#x}{words}\n" if size >= PAGE_SIZE else f" {size}{words}\n"
+
+
+def _lines_of(file: IO[bytes]) -> Iterator[list[str]]:
+    """The lines of a text, without their ends, many at a time; the last may be one that is too long, cut."""
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+    begun = ""
+    while len(begun) <= MAX_LINE_LENGTH:
+        chunk = file.read(_CHUNK)
+        lines = (begun + decoder.decode(chunk, final=not chunk)).split("\n")
+        begun = lines.pop()
+        yield lines
+        if not chunk:
+            break
+    if begun:
+        yield [begun]
+
+
+def _nothing() -> None:
+    """The rows of a batch are its own: nobody wants them back."""
