@@ -298,9 +298,9 @@ def test_depth_is_limited(write):
     assert reason(write(deep(MAX_DEPTH + 1))).startswith(
         f"its flattened device tree is deeper than {MAX_DEPTH} nodes"
     )
-    start = time.perf_counter()
+    start = time.process_time()
     assert "is deeper than" in reason(write(deep(500_000)))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_nodes_are_limited(write):
@@ -309,10 +309,10 @@ def test_nodes_are_limited(write):
 
     assert "without /configurations" in reason(write(wide(MAX_NODES - 2)))
     assert reason(write(wide(MAX_NODES - 1))) == f"its flattened device tree has more than {MAX_NODES} nodes"
-    start = time.perf_counter()
+    start = time.process_time()
     assert "more than" in reason(write(wide(200_000)))
     assert "without /images" in reason(write(tree_of(node("", NOP * 1_000_000) + FINISH)))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_properties_are_limited(write):
@@ -360,6 +360,6 @@ def test_many_hashes_are_computed_once(write):
         configurations='conf-1 { kernel = "k"; };',
     )
     tree = dtb(source)
-    start = time.perf_counter()
+    start = time.process_time()
     assert load_kernel(write(tree.ljust(-(-len(tree) // 4) * 4, b"\0") + data)).format == "raw"
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
