@@ -218,6 +218,18 @@ def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: I
     return Story("\n".join(told) + "\n", items, cuts)
 
 
+def _by_page(pages: set[int], events: Iterable[Event]) -> dict[int, list[Event]]:
+    """Sort events by the pages that they are in, or just before; switches are everywhere."""
+    near: dict[int, list[Event]] = {page: [] for page in pages}
+    for event in events:
+        first, last = event.start // PAGE, (event.end - 1) // PAGE + 1
+        everywhere = event.what in SWITCHES or last - first > len(pages)
+        for page in pages if everywhere else range(first, last + 1):
+            if page in near:
+                near[page].append(event)
+    return near
+
+
 def stories_of(text: str) -> list[Story]:
     """Give a story for each line of a trace that some event checks: without a check there is no hazard."""
     size, options, events = read(text)
@@ -227,7 +239,8 @@ def stories_of(text: str) -> list[Story]:
         if event.what in CHECKED
         for base in range(event.start // size * size, event.end, size)
     }
-    return [story_of([base], size, options, events) for base in sorted(lines)]
+    near = _by_page({base // PAGE for base in lines}, events)
+    return [story_of([base], size, options, near[base // PAGE]) for base in sorted(lines)]
 
 
 # -- from stories to hazards ---------------------------------------------------------------------------------------
@@ -245,9 +258,11 @@ class Spin:
         How many lines a story may have.
     agents : int
         How many agents.
+    memory : int
+        What it may use, in MB.
     """
 
-    def __init__(self, folder: Path, *, lines: int = 1, agents: int = 8) -> None:
+    def __init__(self, folder: Path, *, lines: int = 1, agents: int = 8, memory: int = 2000) -> None:
         for file in FOLDER.iterdir():
             shutil.copy(file, folder)
         sizes = [f"-DLINES={lines}", f"-DAGENTS={agents}"]
@@ -255,7 +270,17 @@ class Spin:
         self.output = ""
         for command in (
             ["spin", "-a", *sizes, MODEL.name],
-            ["gcc", "-O2", "-DSAFETY", "-DNOFAIR", "-DNOREDUCE", "-o", self.program.name, "pan.c"],
+            [
+                "gcc",
+                "-O2",
+                "-DSAFETY",
+                "-DNOFAIR",
+                "-DNOREDUCE",
+                f"-DMEMLIM={memory}",
+                "-o",
+                self.program.name,
+                "pan.c",
+            ],
         ):
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode:
