@@ -260,28 +260,21 @@ class Spin:
         How many agents.
     memory : int
         What it may use, in MB.
+    quickly : bool
+        Whether the compiler is to be quick and not the search.
     """
 
-    def __init__(self, folder: Path, *, lines: int = 1, agents: int = 8, memory: int = 2000) -> None:
+    def __init__(
+        self, folder: Path, *, lines: int = 1, agents: int = 8, memory: int = 2000, quickly: bool = False
+    ) -> None:
         for file in FOLDER.iterdir():
             shutil.copy(file, folder)
         sizes = [f"-DLINES={lines}", f"-DAGENTS={agents}"]
         self.program = folder / "pan"
         self.output = ""
-        for command in (
-            ["spin", "-a", *sizes, MODEL.name],
-            [
-                "gcc",
-                "-O2",
-                "-DSAFETY",
-                "-DNOFAIR",
-                "-DNOREDUCE",
-                f"-DMEMLIM={memory}",
-                "-o",
-                self.program.name,
-                "pan.c",
-            ],
-        ):
+        spin = ["spin", "-a", *sizes, MODEL.name]
+        gcc = ["gcc", "-O0" if quickly else "-O2", "-DSAFETY", "-DNOFAIR", "-DNOREDUCE", f"-DMEMLIM={memory}"]
+        for command in (spin, [*gcc, "-o", self.program.name, "pan.c"]):
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SearchError(f"{command[0]}: {done.stdout}{done.stderr}")
@@ -307,6 +300,8 @@ class Spin:
         subprocess.TimeoutExpired
             If it took longer than `seconds`.
         """
+        if not stories:
+            return []
         told = f"{len(stories)}\n{''.join(story.told for story in stories)}"
         done = subprocess.run(
             [self.program, "-E", f"-m{DEEPEST}", "-w22"],
