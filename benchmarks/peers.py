@@ -36,7 +36,7 @@ from promela_model import PAGE, SearchError, Spin, read, stories_of, story_of  #
 
 LINE = 64
 RAM = 0x40000000
-COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576]
+COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576]
 REGISTERS = 26  # of a litmus test's thread, one for each line: X2 to X27
 QUICK = 1.0  # seconds: what takes less is timed three times
 LITMUS_VERDICT = re.compile(r"^Observation \S+ (Never|Sometimes|Always) ", re.MULTILINE)

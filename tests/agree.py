@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Holds three readings of the rules against one another on random traces.
+Holds three readings of the rules against one another.
 
-Each trace is drawn by Hypothesis (``trace_strategies.py``) and given to coldline's checker, to the brute-force
-explorer and to Spin with the Promela model. They agree on it if they find the same hazards: line in the text, kind,
-agent, address and size. ``scripts/agree`` starts this.
+Each trace, drawn by Hypothesis (``trace_strategies.py``) or one of those of ``every_state.py``, is given to the
+checker of coldline, to the brute-force explorer and to Spin with the Promela model. They agree on it if they find the
+same hazards: line in the text, kind, agent, address and size. ``scripts/agree`` starts this.
 """
 
 import argparse
@@ -12,14 +12,17 @@ import os
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import every_state
 from checking import check_text
 from explorer import Malformed, explore
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -28,6 +31,7 @@ from trace_strategies import traces
 
 CHUNK = 250
 Verdict = list[tuple]
+Task = tuple[Callable[..., "Tally"], tuple[Any, ...]]
 
 
 @dataclass
@@ -165,30 +169,41 @@ def _told(text: str, spin: Spin | None) -> str:
     return "\n".join(lines)
 
 
-def _progress(done: int, count: int, started: float) -> None:
+def _progress(done: int, started: float) -> None:
     rate = done / (time.monotonic() - started)
     end = "\r" if sys.stderr.isatty() else "\n"
-    print(
-        f"agree: {done:,} of {count:,} traces, {rate:,.0f} a second  ", end=end, file=sys.stderr, flush=True
-    )
+    print(f"agree: {done:,} traces so far, {rate:,.0f} a second  ", end=end, file=sys.stderr, flush=True)
 
 
-def _run(count: int, first: int, jobs: int, spin: Spin | None, share: float) -> Tally:
+def random_tasks(count: int, number: int, spin: Spin | None, share: float) -> Iterator[Task]:
+    """Give what has to be done to compare so many random traces; the numbers from `number` on are drawn by."""
+    for done in range(0, count, CHUNK):
+        yield chunk, (min(CHUNK, count - done), number + done // CHUNK, spin, share)
+
+
+def every_task(spin: Spin | None, share: float) -> Iterator[Task]:
+    """Give what has to be done to compare a trace for every event in every state."""
+    for options in every_state.OPTION_SETS:
+        texts = every_state.transitions(options)
+        while batch := list(islice(texts, CHUNK)):
+            yield compare, (batch, spin, round(share * len(batch)))
+
+
+def _run(tasks: Iterator[Task], jobs: int) -> Tally:
+    """Do all tasks, some at a time, up to a disagreement."""
     total = Tally()
     started = shown = time.monotonic()
     with ProcessPoolExecutor(jobs) as pool:
-        sizes = [min(CHUNK, count - done) for done in range(0, count, CHUNK)]
-        results = pool.map(
-            chunk, sizes, range(first, first + len(sizes)), [spin] * len(sizes), [share] * len(sizes)
-        )
-        for tally in results:
-            total.add(tally)
+        pending = deque(pool.submit(work, *given) for work, given in islice(tasks, 3 * jobs))
+        while pending:
+            total.add(pending.popleft().result())
             if time.monotonic() - shown > (1 if sys.stderr.isatty() else 30):
                 shown = time.monotonic()
-                _progress(total.traces, count, started)
+                _progress(total.traces, started)
             if total.smallest is not None:
                 pool.shutdown(cancel_futures=True)
                 break
+            pending.extend(pool.submit(work, *given) for work, given in islice(tasks, 1))
     return total
 
 
@@ -204,6 +219,9 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     arguments.add_argument("--seed", type=int, default=0, help="other numbers draw other traces (default: 0)")
     arguments.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core)")
+    arguments.add_argument(
+        "--every", action="store_true", help="in place of random ones, a trace for every event in every state"
+    )
     options = arguments.parse_args(words)
     if options.count < 1 or not 0 <= options.spin <= 1 or options.jobs < 1:
         arguments.error("count and --jobs are at least 1, and --spin is from 0 to 1")
@@ -215,8 +233,11 @@ def main(words: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         spin = Spin(Path(folder)) if options.spin else None
-        first = options.seed * 1_000_000
-        total = _run(options.count, first, options.jobs, spin, options.spin)
+        if options.every:
+            tasks = every_task(spin, options.spin)
+        else:
+            tasks = random_tasks(options.count, options.seed * 1_000_000, spin, options.spin)
+        total = _run(tasks, options.jobs)
         seconds = time.monotonic() - started
         rarest, times = total.events_by_name.most_common()[-1]
         print(

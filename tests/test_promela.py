@@ -3,9 +3,11 @@
 
 import re
 import shutil
+from itertools import islice
 from pathlib import Path
 
 import agree
+import every_state
 import promela_model
 import pytest
 from checking import check_text
@@ -148,6 +150,22 @@ def test_the_three_readings_agree_on_random_traces(spin: Spin, number: int) -> N
     assert set(tally.kinds) == {"lost-write", "stale-fetch", "stale-read"}
     named = re.findall(r"what == ([A-Z_]+)", MODEL.read_text())
     assert set(tally.events_by_name) == set(named) - {"END"}
+
+
+EVERY_NTH = 20
+
+
+@pytest.mark.parametrize("options", every_state.OPTION_SETS, ids=lambda options: " ".join(options) or "none")
+def test_the_three_readings_agree_on_what_follows_from_the_states_of_a_byte(
+    spin: Spin, options: tuple[str, ...]
+) -> None:
+    """From some: from those near to a cold line, or, where there are few, from one in so many of all."""
+    texts = every_state.transitions(options)
+    few = "dic" in options
+    some = list(islice(texts, 0, None, EVERY_NTH)) if few else list(islice(texts, 250))
+    tally = agree.compare(some, spin, len(some))
+    assert tally.smallest is None, tally.smallest
+    assert tally.by_spin == len(some) >= 250
 
 
 def test_a_reading_that_is_wrong_is_found_and_its_trace_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
