@@ -296,7 +296,7 @@ class Spin:
         Raises
         ------
         SearchError
-            If the search was not exhaustive.
+            If the search was not exhaustive, or a story has an event that cannot happen.
         subprocess.TimeoutExpired
             If it took longer than `seconds`.
         """
@@ -316,6 +316,10 @@ class Spin:
         whole = re.search(r"^Full statespace search for:", done.stdout, re.MULTILINE)
         if done.returncode or not whole or " errors: 0\n" not in done.stdout or "too small" in self.output:
             raise SearchError(self.output)
+        ended = {int(story) for story in re.findall(r"^end (\d+)$", done.stdout, re.MULTILINE)}
+        for number, story in enumerate(stories):
+            if number not in ended:
+                raise SearchError(f"a story that gets stuck:\n{story.told}")
         bad: dict[tuple[int, int, int], int] = {}
         for words in re.findall(r"^hazard (\d+) (\d+) (\d+) (\d+)$", done.stdout, re.MULTILINE):
             story, past, kind, mask = map(int, words)

@@ -178,6 +178,25 @@ def test_a_reading_that_is_wrong_is_found_and_its_trace_is_small(monkeypatch: py
     assert len(tally.smallest.splitlines()) <= 6
 
 
+def test_the_command_tells_what_it_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert agree.main(["30", "--spin", "0", "--jobs", "1"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("traces    30 by checker and explorer, 0 of them by Spin")
+    assert told.endswith("disagreements: 0\n")
+
+
+def test_the_command_tells_on_what_they_differ(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(agree, "check_text", lambda text: [])
+    monkeypatch.setattr(agree, "_run", lambda tasks, jobs: agree.compare([TWO_LINES], None, 0))
+    assert agree.main(["1", "--spin", "0"]) == 1
+    told = capsys.readouterr().out
+    assert "disagreements: they differ on this trace:\n\nw map" in told
+    assert "explorer:\n    (" in told
+    assert told.endswith("checker:\n    coherent\n")
+
+
 def test_what_checks_nothing_has_no_hazard(spin: Spin) -> None:
     assert spin.explore(["w map 0x1000 0x1000 normal-wb\n", "", TWO_LINES])[:2] == [[], []]
     assert spin.explore(["w map 0x1000 0x1000 normal-wb\n"]) == [[]]
@@ -187,6 +206,11 @@ def test_a_search_that_was_cut_short_is_no_verdict(spin: Spin, monkeypatch: pyte
     monkeypatch.setattr(promela_model, "DEEPEST", 10)
     with pytest.raises(SearchError, match="depth too small"):
         spin.explore([TWO_LINES])
+
+
+def test_an_event_that_cannot_happen_is_no_verdict(spin: Spin) -> None:
+    with pytest.raises(SearchError, match="gets stuck"):
+        spin.explore(["w write 0x1000 8\nw map 0x1000 0x1000 normal-wb\nw read 0x1000 8\n"])
 
 
 def test_input_that_ends_too_soon_is_no_verdict(spin: Spin) -> None:

@@ -62,8 +62,8 @@ c_decl {
 #define EVERY   (-1)
 
 typedef Line {
-    int fresh_1, fresh_2, fresh_i;      /* fresh bytes of level 1, level 2, the instruction cache */
-    int fresh_m = EVERY;       /* and of memory */
+    int fresh_1, fresh_2, fresh_i;  /* fresh bytes of level 1, level 2, the instruction cache */
+    int fresh_m = EVERY;  /* and of memory */
     byte l1, l2;          /* INVALID, CLEAN, DIRTY */
     bool ic               /* valid? */
 }
@@ -185,7 +185,6 @@ inline check()
 #define leads_on      (what == FETCH && !A.mmu && !A.fetched)
 #define fetches       (here && what == FETCH && !leads_on)
 
-#define reached       (!setway_effective)  /* by set/way: for certain? */
 #define cleans        (what == DC_CVAC || what == DC_CSW)
 #define flushes       (what == DC_CIVAC || what == DC_CISW || what == DC_IVAC || what == DC_ISW)
 #define discards      (what == DC_IVAC || what == DC_ISW)
@@ -248,7 +247,7 @@ active proctype agents()
     };
 
     do
-    :: what == END -> break
+    :: what == END -> c_code { end(now.story); }; break
 
     /* read wb, read wt */
     :: d_step { reads_cached ->

@@ -4,14 +4,15 @@
  * found. No rule is here.
  *
  * In:  how many stories; of each: its four switches, how many events; of each: what, who, where, type, on, pieces.
- * Out: a line for each new bad piece: "hazard", story, event (from 0), kind, the pieces that are bad by now.
+ * Out: a line for each new bad piece: "hazard", story, event (from 0), kind, the pieces that are bad by now; and one
+ *      for each story that has an end: "end", story.
  */
 
 #include <stdio.h>
 #include <stdlib.h>
 
 struct event { int what, who, where, type, on, pieces, bad[3]; };
-struct story { int nc_may_hit, setway_effective, idc, dic, length; struct event *events; };
+struct story { int nc_may_hit, setway_effective, idc, dic, length, ends; struct event *events; };
 
 static int stories;
 static struct story *all_stories;
@@ -78,5 +79,13 @@ static void hazard(int story, int past, int kind, int bad)
     if (bad & ~at->bad[kind]) {
         at->bad[kind] |= bad;
         printf("hazard %d %d %d %d\n", story, past, kind, at->bad[kind]);
+    }
+}
+
+static void end(int story)
+{
+    if (!all_stories[story].ends) {
+        all_stories[story].ends = 1;
+        printf("end %d\n", story);
     }
 }
