@@ -8,7 +8,7 @@ otherwise ends the run.
 - coldline: all of `coldline check FILE`, the start of the process included.
 - Spin, interleaved: the verifier that Spin makes of tests/promela/page.pml, with n lines whose caches take turns as
   they like: a model checker that has not been told that lines are independent. At most the 64 lines of a page.
-- Spin, line by line: the same verifier, with n lines one after another in one search.
+- Spin, line by line: the same verifier, with n lines one after another.
 - herd7, where it is on PATH: `herd7 -variant ifetch` on a litmus test. It has no caches of data past the point of
   unification, so that *clean* is for it a question of order only.
 
@@ -32,12 +32,13 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from promela_model import PAGE, SearchError, Spin, read, stories_of, story_of  # noqa: E402
+from promela_model import PAGE, SearchError, Spin, Story, read, stories_of, story_of  # noqa: E402
 
 LINE = 64
 RAM = 0x40000000
 COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576]
 REGISTERS = 26  # of a litmus test's thread, one for each line: X2 to X27
+AT_ONCE = 4096  # stories in one search, which keeps all their states
 QUICK = 1.0  # seconds: what takes less is timed three times
 LITMUS_VERDICT = re.compile(r"^Observation \S+ (Never|Sometimes|Always) ", re.MULTILINE)
 
@@ -184,9 +185,14 @@ class Coldline(Tool):
 class Searched(Tool):
     """Spin's verifier."""
 
-    def _search(self, spin: Spin, stories: list) -> float:
+    def _search(self, spin: Spin, stories: list[Story]) -> float:
         def work() -> bool:
-            return not any(spin.run(stories, seconds=self.seconds))
+            end = time.perf_counter() + self.seconds
+            found = []
+            for first in range(0, len(stories), AT_ONCE):
+                left = max(end - time.perf_counter(), 0)
+                found += spin.run(stories[first : first + AT_ONCE], seconds=left)
+            return not any(found)
 
         try:
             return _timed(work, self.seconds)

@@ -26,6 +26,8 @@ PAGE = 4096
 ZVA_BLOCK = 64
 MOST_PIECES = 31
 DEEPEST = 200_000
+WHOLE = ("\nFull statespace search for:\n", " errors: 0\n")
+CUT_SHORT = ("Search not completed", "search depth too small")
 CHECKED = ("READ", "WALK", "FETCH")
 SWITCHES = ("MMU", "ICACHE", "DCACHE")
 OPTIONS = ("nc-may-hit", "setway-effective", "idc", "dic")
@@ -313,8 +315,10 @@ class Spin:
             check=False,
         )
         self.output = done.stdout + done.stderr
-        whole = re.search(r"^Full statespace search for:", done.stdout, re.MULTILINE)
-        if done.returncode or not whole or " errors: 0\n" not in done.stdout or "too small" in self.output:
+        whole = all(sign in done.stdout for sign in WHOLE) and not any(
+            sign in self.output for sign in CUT_SHORT
+        )
+        if done.returncode or not whole:
             raise SearchError(self.output)
         ended = {int(story) for story in re.findall(r"^end (\d+)$", done.stdout, re.MULTILINE)}
         for number, story in enumerate(stories):

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "agreement.md"
 EXAMPLES = WORKED_EXAMPLES + SMALL_EXAMPLES
 RANDOM_TRACES = 500
+NO_SPIN = "no spin (Debian's package spin) or no gcc"
 
 TWO_LINES = """line 16
 w map 0x1000 0x1000 normal-wb
@@ -108,7 +109,7 @@ x fetch 0x1000 8  # stale in the instruction cache
 
 @pytest.fixture(scope="module")
 def spin(tmp_path_factory: pytest.TempPathFactory) -> Spin:
-    require(Spin.is_here(), "no spin (Debian's package spin) or no gcc")
+    require(Spin.is_here(), NO_SPIN)
     return Spin(tmp_path_factory.mktemp("spin"))
 
 
@@ -206,6 +207,13 @@ def test_a_search_that_was_cut_short_is_no_verdict(spin: Spin, monkeypatch: pyte
     monkeypatch.setattr(promela_model, "DEEPEST", 10)
     with pytest.raises(SearchError, match="depth too small"):
         spin.explore([TWO_LINES])
+
+
+def test_a_search_for_which_there_was_no_memory_is_no_verdict(tmp_path: Path) -> None:
+    require(Spin.is_here(), NO_SPIN)
+    spin = Spin(tmp_path, memory=60, quickly=True)
+    with pytest.raises(SearchError, match="MEMLIM bound"):
+        spin.explore([peers.trace(peers.SCENARIOS["fetch"], 400)])
 
 
 def test_an_event_that_cannot_happen_is_no_verdict(spin: Spin) -> None:
