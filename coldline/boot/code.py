@@ -16,6 +16,7 @@ _SOURCES = (
     "boot/emit.py",
     "boot/hooks.py",
     "boot/native.py",
+    "native.py",
     "boot/packed.py",
     "boot/state.py",
     "boot/tables.py",

@@ -1,46 +1,49 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What compiled callbacks need and Python lacks: memory at an address, and C functions at an address.
+"""What compiled callbacks need besides `coldline.native`: C functions at an address, and what tables mean.
 
 Imported only to compile.
 """
 
 from typing import Any
 
-import numba
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, register_jitable
 
 from coldline.arm import vmsa
 from coldline.boot.state import agent_of
+from coldline.native import (
+    compiled,
+    int64,
+    load8,
+    load16,
+    load32,
+    load64,
+    store8,
+    store16,
+    store32,
+    store64,
+    stream64,
+    uint64,
+)
 
-
-def _load(bits: int) -> Any:
-    kind = getattr(types, f"uint{bits}")
-
-    @intrinsic
-    def load(context: Any, address: Any) -> Any:
-        def code(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.load(builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()))
-
-        return kind(types.uintp), code
-
-    return load
-
-
-def _store(bits: int) -> Any:
-    kind = getattr(types, f"uint{bits}")
-
-    @intrinsic
-    def store(context: Any, address: Any, value: Any) -> Any:
-        def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()))
-            return ctx.get_dummy_value()
-
-        return types.void(types.uintp, kind), code
-
-    return store
+__all__ = [
+    "call_control",
+    "call_register",
+    "call_stop",
+    "compiled",
+    "int64",
+    "load8",
+    "load16",
+    "load32",
+    "load64",
+    "store8",
+    "store16",
+    "store32",
+    "store64",
+    "stream64",
+    "uint64",
+]
 
 
 def _call(*kinds: Any, variadic: bool = False) -> Any:
@@ -68,28 +71,6 @@ call_register = _call(types.voidptr, types.int32, types.uintp)
 call_control = _call(types.voidptr, types.int32, variadic=True)
 """uc_ctl at an address, with a control that takes nothing."""
 
-
-@intrinsic
-def stream64(context: Any, address: Any, value: Any) -> Any:
-    """Store 8 bytes past the caches."""
-
-    def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        store = builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()))
-        store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
-        return ctx.get_dummy_value()
-
-    return types.void(types.uintp, types.uint64), code
-
-
-load8, load16, load32, load64 = (_load(bits) for bits in (8, 16, 32, 64))
-store8, store16, store32, store64 = (_store(bits) for bits in (8, 16, 32, 64))
-
-int64: Any = np.int64
-uint64: Any = np.uint64
-"""Machine integers, in code that is only ever compiled."""
-
-compiled = numba.njit(error_model="numpy", boundscheck=False)
-"""Compiles a function for the callbacks."""
 
 for _function in (
     vmsa.nibble_type,
