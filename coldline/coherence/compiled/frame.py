@@ -27,7 +27,7 @@ each way; both are 0 where there is none."""
 CACHED_PAGES = 64
 """Pages that were used last, with their rows: slots of a direct-mapped table."""
 
-LINES_AHEAD, RECORDS_AHEAD = 24, 8
+LINES_AHEAD, RECORDS_AHEAD = 16, 6
 """How many events ahead lines are asked for, and their records, where events are far from one another."""
 
 SAMPLE, FAR = 32, 8
