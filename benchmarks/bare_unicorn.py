@@ -5,7 +5,6 @@ Usage: python benchmarks/bare_unicorn.py IMAGE MEMORY_IN_MIB [BOOTARGS]
 """
 
 import ctypes
-import mmap
 import sys
 import time
 
@@ -13,6 +12,7 @@ import unicorn
 from unicorn import arm64_const as arm64
 
 from coldline.guest import GuestOptions, make_plan
+from coldline.hypervisor.simulated.domain import RamBank
 from coldline.image import load_kernel
 
 
@@ -23,13 +23,12 @@ def main() -> None:
     emulator = unicorn.Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
     emulator.ctl_set_page_size(4096)
     emulator.ctl_set_cpu_model(arm64.UC_CPU_ARM64_A72)
-    (bank,) = plan.banks
-    ram = mmap.mmap(-1, bank.size)
-    at = ctypes.addressof((ctypes.c_char * bank.size).from_buffer(ram))
-    emulator.mem_map_ptr(bank.base, bank.size, unicorn.UC_PROT_ALL, at)
+    ((base, size),) = ((bank.base, bank.size) for bank in plan.banks)
+    ram = RamBank.allocate(base, size)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(ram.buffer))
+    emulator.mem_map_ptr(base, size, unicorn.UC_PROT_ALL, at)
     for segment in plan.segments:
-        offset = segment.address - bank.base
-        ram[offset : offset + len(segment.data)] = segment.data
+        ram.store(segment.address, segment.data)
     emulator.mmio_map(0x22000000, 0x1000, lambda *_: 0x90, None, lambda *_: None, None)
     # SCR_EL3 and HCR_EL2: EL1 is AArch64 and HVC an instruction
     emulator.reg_write(arm64.UC_ARM64_REG_CP_REG, (1, 1, 3, 6, 0, 0x501))

@@ -1,30 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Compiles a module's functions once, keeps the machine code, and loads it without the compiler.
 
-Numba takes longer to import than most of our runs take, and compiling takes longer still. So the functions
-that are to be called from outside of Python are compiled the first time they are wanted, their machine code is
-kept in the user's cache folder, and from then on only LLVM's loader is needed.
+Numba takes longer to import than most of our runs take, LLVM's loader a good part of that, and compiling takes
+longer still. So the functions that are to be called from outside of Python are compiled the first time they are
+wanted, made into machine code that needs nothing outside of itself (`coldline.flatcode`), and kept in the
+user's cache folder. From then on they are bytes that are mapped and called; what cannot be made so is kept as
+an object file, and LLVM loads it.
 """
 
 import ctypes
+import hashlib
 import importlib.util
 import json
+import mmap
 import os
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import llvmlite
-import numpy as np
-from llvmlite import binding
+from typing import TYPE_CHECKING, Any
 
 from coldline import cache
 
+if TYPE_CHECKING:
+    from coldline.flatcode import Flat
+
 _engines: list[Any] = []
+
 _STARTED = time.time()
+_COMPILERS = (("numba", "_version.py"), ("llvmlite", "_version.py"), ("numpy", "version.py"))
+_FEATURES = (b"flags", b"Features", b"isa")
+"""What /proc/cpuinfo calls the processor's features: x86, Arm, RISC-V."""
+
+_FAILED = ctypes.c_void_p(-1).value
 
 
 def load(module: str, sources: Sequence[str]) -> dict[str, int]:
@@ -38,90 +47,116 @@ def load(module: str, sources: Sequence[str]) -> dict[str, int]:
     sources : sequence of str
         The files that the machine code depends on, relative to the package.
     """
-    folder = cache.folder()
-    if folder is None:
-        return _compile(module, None, sources)
-    path = folder / _name(module, sources)
-    with suppress(OSError, ValueError, KeyError, TypeError, RuntimeError):
-        return _link(json.loads((path / "symbols.json").read_text()), path)
+    path = _path(module, sources)
+    if path is not None:
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            return _unpack(path.read_bytes())
     return _compile(module, path, sources)
 
 
 def is_kept(module: str, sources: Sequence[str]) -> bool:
     """Whether `load` finds the machine code of a module: it need not be compiled."""
-    folder = cache.folder()
-    return folder is not None and (folder / _name(module, sources)).is_dir()
+    path = _path(module, sources)
+    return path is not None and path.is_file()
 
 
 def _compile(module: str, path: Path | None, sources: Sequence[str]) -> dict[str, int]:
+    from coldline.flatcode import flatten
+
     if sys.stderr.isatty():
         print("coldline: compiling its inner loops, once", file=sys.stderr)
-    exports = importlib.import_module(module).EXPORTS
+    kept = _pack(flatten(importlib.import_module(module).EXPORTS))
     if path is not None and not _edited(sources):
-        with suppress(OSError):
-            _save(exports, path)
-    return {name: int(function.address) for name, function in exports.items()}
+
+        def write(draft: Path) -> None:
+            draft.write_bytes(kept)
+
+        cache.save(path, write)
+    return _unpack(kept)
 
 
 def _edited(sources: Sequence[str]) -> bool:
     """Whether a source is newer than this process, which may then have read what was there before."""
-    files = (*sources, "machinecode.py")
-    return any((cache.PACKAGE / source).stat().st_mtime > _STARTED for source in files)
+    return any((cache.PACKAGE / source).stat().st_mtime > _STARTED for source in _all(sources))
 
 
-def _save(exports: dict[str, Any], path: Path) -> None:
-    """Put the machine code into `path`, a folder that is there whole or not at all."""
-    import shutil
-    import tempfile
-
-    from numba.core.registry import cpu_target
-
-    target_machine = cpu_target.target_context.codegen()._tm
-    code = binding.parse_assembly("")
-    for function in exports.values():
-        code.link_in(binding.parse_bitcode(function._library._final_module.as_bitcode()))
-    entries = {name: function._wrapper_name for name, function in exports.items()}
-    wanted = [each.name for each in code.functions if each.is_declaration]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as draft:
-        (Path(draft) / "code.o").write_bytes(target_machine.emit_object(code))
-        (Path(draft) / "symbols.json").write_text(json.dumps({"entries": entries, "wanted": wanted}))
-        shutil.rmtree(path, ignore_errors=True)  # what was there could not be loaded
-        with suppress(OSError):
-            os.rename(draft, path)
-            os.mkdir(draft)  # for the context manager to remove
+def _all(sources: Sequence[str]) -> tuple[str, ...]:
+    return (*sources, "flatcode.py", "machinecode.py")
 
 
-def _link(symbols: dict[str, Any], path: Path) -> dict[str, int]:
+def _pack(flat: "Flat") -> bytes:
+    """A line of JSON that says where the functions are, and the code."""
+    head = {"entries": flat.entries, "sha256": hashlib.sha256(flat.code).hexdigest()}
+    return json.dumps(head).encode() + b"\n" + flat.code
+
+
+def _unpack(kept: bytes) -> dict[str, int]:
+    """Make what `_pack` made executable: the functions' addresses."""
+    line, _, code = kept.partition(b"\n")
+    head = json.loads(line)
+    entries: dict[str, Any] = head["entries"]
+    if hashlib.sha256(code).hexdigest() != head["sha256"]:
+        raise ValueError("the machine code is not what was kept")
+    if any(isinstance(place, str) for place in entries.values()):
+        return _link(code, entries)
+    base = _map(code)
+    return {name: base + int(offset) for name, offset in entries.items()}
+
+
+def _link(built: bytes, symbols: dict[str, str]) -> dict[str, int]:
+    """Have LLVM load an object file."""
+    from llvmlite import binding
+
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
-    abort = ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value
-    for wanted in symbols["wanted"]:
-        # What raises exceptions in Python is there only with Numba, and never called by code that raises none.
-        if not wanted.startswith("llvm.") and binding.address_of_symbol(wanted) is None:
-            binding.add_symbol(wanted, abort)
-    target_machine = binding.Target.from_default_triple().create_target_machine()
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target_machine)
-    engine.add_object_file(binding.object_file.ObjectFileRef.from_data((path / "code.o").read_bytes()))
+    machine = binding.Target.from_default_triple().create_target_machine()
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+    engine.add_object_file(binding.object_file.ObjectFileRef.from_data(built))
     engine.finalize_object()
-    addresses = {
-        name: int(engine.get_function_address(symbol)) for name, symbol in symbols["entries"].items()
-    }
-    if not all(addresses.values()):
-        raise ValueError("a function is missing in the machine code")
     _engines.append(engine)
-    return addresses
+    return {name: int(engine.get_function_address(symbol)) for name, symbol in symbols.items()}
 
 
-def _name(module: str, sources: Sequence[str]) -> str:
-    """What the machine code depends on: the sources, the compiler, the processor."""
-    numba = importlib.util.find_spec("numba")
-    compiler = b""
-    if numba is not None and numba.origin is not None:
-        compiler = (Path(numba.origin).parent / "_version.py").read_bytes()
-    return cache.name_for(
-        f"code-{module.rpartition('.')[2]}",
-        (*sources, "machinecode.py"),
-        (sys.version_info, llvmlite.__version__, np.__version__, compiler),
-        (os.uname().machine, binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()),
+def _map(code: bytes) -> int:
+    """Make code executable, as long as the process lives: its address.
+
+    The kernel makes the instruction cache see a file's pages as it maps them, so the code goes through a file,
+    one of this process's own that nobody can write to or truncate.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long)
+    file = os.memfd_create("coldline")
+    try:
+        os.write(file, code)
+        base = libc.mmap(None, len(code), mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE, file, 0)
+    finally:
+        os.close(file)
+    if base is None or base == _FAILED:
+        raise OSError(ctypes.get_errno(), "cannot map machine code")
+    return int(base)
+
+
+def _path(module: str, sources: Sequence[str]) -> Path | None:
+    """Where the machine code is kept: its name changes with the sources, the compiler and the processor."""
+    folder = cache.folder()
+    processor = _processor()
+    if folder is None or processor is None:
+        return None
+    compilers = []
+    for package, file in _COMPILERS:
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin is not None:
+            compilers.append((Path(spec.origin).parent / file).read_bytes())
+    return folder / cache.name_for(
+        f"code-{module.rpartition('.')[2]}", _all(sources), sys.version_info, compilers, processor
     )
+
+
+def _processor() -> tuple[str, bytes] | None:
+    """The processor's kind and features; None where nobody tells."""
+    with suppress(OSError), open("/proc/cpuinfo", "rb") as lines:
+        for line in lines:
+            if line.startswith(_FEATURES):
+                return os.uname().machine, line
+    return None

@@ -68,6 +68,18 @@ def prefetch(context: Any, address: Any) -> Any:
     return types.void(types.uintp), code
 
 
+@intrinsic
+def stream64(context: Any, address: Any, value: Any) -> Any:
+    """Store 8 bytes past the caches."""
+
+    def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        store = builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()))
+        store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
+        return ctx.get_dummy_value()
+
+    return types.void(types.uintp, types.uint64), code
+
+
 load8, load16, load32, load64 = (_load(bits) for bits in (8, 16, 32, 64))
 store8, store16, store32, store64 = (_store(bits) for bits in (8, 16, 32, 64))
 

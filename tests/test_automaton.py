@@ -6,9 +6,11 @@ from itertools import product
 from pathlib import Path
 
 import byte_machine
+import numpy as np
 import pytest
 from explorer import CHECKED
 
+from coldline.coherence import automaton as module
 from coldline.coherence.automaton import LETTERS, READS, Automaton, automaton, build
 from coldline.coherence.rules import Hazard, Letter, Profile, microstates
 
@@ -139,7 +141,39 @@ def test_an_automaton_is_built_once_for_all_that_a_byte_does_not_know() -> None:
     assert automaton(Profile(dic=True)) != first
 
 
-def test_nothing_is_kept_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("switches", SWITCHES[:2], ids=named)
+def test_what_was_built_is_kept_and_is_the_same(
+    switches: dict[str, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    build(Profile(idc=True, dic=True))
-    assert not list(tmp_path.iterdir())
+    profile = Profile(**(switches | {"setway_effective": False}))
+    module._known.cache_clear()
+    assert automaton(profile) == built(profile)
+    (file,) = (tmp_path / "coldline").iterdir()
+    module._known.cache_clear()
+    monkeypatch.setattr(module, "build", lambda _: pytest.fail("it is there already"))
+    assert automaton(profile) == built(profile)
+    module._known.cache_clear()
+    assert file.suffix == ".npy"
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"x" * 100, "short", "far", "float", "pickle"])
+def test_what_is_kept_and_is_none_is_built_anew(
+    content: bytes | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    profile = Profile(idc=True, dic=True)
+    module._known.cache_clear()
+    automaton(profile)
+    (file,) = (tmp_path / "coldline").iterdir()
+    rows = module._to_rows(built(profile))
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        rows[0, 0] = len(rows)
+        bad = {"short": rows[:, :3], "far": rows, "float": rows.astype(float), "pickle": np.array([None])}
+        np.save(file, bad[content], allow_pickle=True)
+    module._known.cache_clear()
+    assert automaton(profile) == built(profile)
+    assert np.array_equal(np.load(file), module._to_rows(built(profile)))
+    module._known.cache_clear()

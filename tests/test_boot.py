@@ -19,7 +19,7 @@ import tiny_guests as a64
 from guest_runs import instructions
 
 from coldline.arm.cores import CORES
-from coldline.boot import End, Outcome, Until
+from coldline.boot import End, Outcome, Until, state, sync
 from coldline.cli import main
 from coldline.coherence import check
 from coldline.coherence.findings import entries
@@ -453,8 +453,18 @@ def test_a_trial_is_the_same_each_time(host: str) -> None:
     assert digest(trial, with_pcs=True) == first
 
 
-def test_a_long_trial_is_the_same_each_time(debian_arm64_kernel: Path) -> None:
-    """Over many batches, tables that change and thousands of pages; program counters or not."""
+@pytest.mark.parametrize("events", [1, 7])
+def test_events_do_not_depend_on_how_batches_are_cut(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
+    trial = midway_trial("rfc", "flush")
+    first = digest(trial)
+    monkeypatch.setattr(state, "HIGH_WATER", events)
+    assert digest(trial) == first
+
+
+def test_a_long_trial_is_the_same_each_time(
+    debian_arm64_kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over many batches, tables that change, thousands of pages; program counters or not, batches long or short."""
     trial = Trial(
         plan=make_plan(load_kernel(debian_arm64_kernel), GuestOptions(memory=128 << 20)),
         strategy="uncached",
@@ -465,6 +475,9 @@ def test_a_long_trial_is_the_same_each_time(debian_arm64_kernel: Path) -> None:
     first = digest(trial)
     assert first[1] > 400_000
     assert digest(trial, with_pcs=True) == first
+    with monkeypatch.context() as small:
+        small.setattr(state, "HIGH_WATER", 5000)
+        assert digest(trial) == first
     shorter = dataclasses.replace(trial, until=Until(End.LIMIT, 1_400_000))
     assert digest(shorter)[0] != first[0]
 
@@ -551,3 +564,20 @@ def test_this_file_knows_the_sample_by_heart() -> None:
     (load,) = np.frombuffer(image[READS_DATA_AT : READS_DATA_AT + 4], "<u4").tolist()
     assert load == 0x1800_0001 | (DATA - READS_DATA_AT) // 4 << 5  # ldr w1, .+offset (literal)
     assert image[PATCHED + 4 : PATCHED + 8] == a64.bytes_of([a64.RET])
+
+
+def test_where_the_private_flag_lies_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    sync.skip_sync_offset.cache_clear()
+    found = sync.skip_sync_offset()
+    assert found == sync._find()
+    sync.skip_sync_offset.cache_clear()
+    monkeypatch.setattr(sync, "_find", lambda: pytest.fail("it is kept"))
+    assert sync.skip_sync_offset() == found
+    path = sync._path()
+    assert path is not None
+    path.write_text("[1]")
+    sync.skip_sync_offset.cache_clear()
+    monkeypatch.setattr(sync, "_find", lambda: None)
+    assert sync.skip_sync_offset() is None
+    sync.skip_sync_offset.cache_clear()

@@ -462,17 +462,18 @@ X86 = bytearray(2048)
 X86[0:2], X86[0x202:0x206] = b"MZ", b"HdrS"
 ARM32 = bytearray(2048)
 ARM32[0x24:0x28] = (0x016F2818).to_bytes(4, "little")
+ARM32[0x2C:0x30] = (2048).to_bytes(4, "little")
 ELF = bytearray(64)
 ELF[0:6], ELF[18:20] = b"\x7fELF\x02\x01", (183).to_bytes(2, "little")
 
 # What is no image of ours: its bytes, and what is said of it behind the name of the file.
 BAD_IMAGES = {
     "empty": (b"", "the kernel is empty"),
-    "truncated": (ENDS_WELL[:40], "has 40 bytes; an arm64 Image has a header of 64"),
-    "no magic": (bytes(4096), "is not an arm64 Image: at byte 56 it has 00 00 00 00, not 41 52 4d 64"),
-    "x86": (bytes(X86), "is an x86 bzImage, not an arm64 Image"),
-    "arm32": (bytes(ARM32), "is a 32-bit arm zImage, not an arm64 Image"),
-    "ELF": (bytes(ELF), "is an ELF file for arm64, not an arm64 Image"),
+    "truncated": (ENDS_WELL[:40], "has 40 bytes and is of no known form; an arm64 Image has a header of 64"),
+    "no magic": (bytes(4096), "if it is raw, say where it goes (--load, --entry, --arch)"),
+    "x86": (bytes(X86), "is an x86 bzImage, not a kernel for arm"),
+    "arm32": (bytes(ARM32), "is a kernel for arm32 (zImage): coldline plans arm64 guests"),
+    "ELF": (bytes(ELF), "is an ELF file of type ET_NONE (at byte 16), not a program"),
     "big-endian": (
         a64.image(a64.off(), flags=0xB),
         "is a big-endian kernel (flags 0xb, bit 0): coldline runs little-endian ones",
@@ -483,7 +484,7 @@ BAD_IMAGES = {
     ),
     "says it is smaller than it is": (
         a64.image(a64.off(), image_size=0x1000),
-        "image_size (at byte 16) is 0x1000 (4096 bytes), but the file has 8192 bytes",
+        "image_size (at byte 16) is 0x1000 (4096 bytes), but the Image has 8192 bytes",
     ),
     "wants to be 2 MiB up": (
         a64.image(a64.off(), text_offset=2 << 20),
@@ -495,7 +496,7 @@ BAD_IMAGES = {
     ),
     "gzip of nothing known": (
         gzip.compress(bytes(4096)),
-        "is not an arm64 Image: at byte 56 it has 00 00 00 00, not 41 52 4d 64",
+        "if it is raw, say where it goes (--load, --entry, --arch)",
     ),
 }
 

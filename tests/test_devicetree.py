@@ -16,16 +16,17 @@ from requirements_helper import require
 
 from coldline.errors import ImageError, PlanError
 from coldline.guest import MAX_DEVICE_TREE, GuestOptions, check_device_tree, make_plan
-from coldline.image import Kernel
+from coldline.image import Kernel, Piece
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 INITRD = memoryview(b"initrd of 20 bytes..")
 KERNEL = Kernel(
     path="Image",
-    compression=None,
-    data=memoryview(bytes(64)),
-    text_offset=0,
-    image_size=32 * MIB,
+    architecture="arm64",
+    format="Image",
+    pieces=(Piece(0, memoryview(bytes(64)), 32 * MIB),),
+    entry=0,
+    fixed=False,
     page_size=4096,
     anywhere=True,
 )
@@ -280,7 +281,7 @@ def test_truncated_at_every_length():
 def test_version_16_is_refused():
     old = bytearray(tree())
     old[20:28] = struct.pack(">II", 16, 16)
-    with pytest.raises(ImageError, match="the device tree has version 16; 17 is needed"):
+    with pytest.raises(ImageError, match="it has version 16; 17 is needed"):
         check_device_tree("x.dtb", memoryview(old))
 
 

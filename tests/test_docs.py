@@ -93,14 +93,24 @@ def test_a_session_prints_what_the_page_shows(
     assert same_seconds(capsys.readouterr().out) == same_seconds(shown)
 
 
-def test_the_library_example_prints_what_the_readme_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def library_examples() -> list:
+    found = []
+    for page in PAGES:
+        shown = re.findall(
+            r"^```python\n(.*?)^```\n\n```output\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL
+        )
+        assert page.read_text().count("\n```python") == len(shown), page
+        found += [pytest.param(*each, id=f"{page.name}-{number}") for number, each in enumerate(shown)]
+    return found
+
+
+@pytest.mark.parametrize(("code", "shown"), library_examples())
+def test_a_library_example_prints_what_the_page_shows(
+    code: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("race.trace").write_text(TRACE.findall(README)[0][0])
-    (code,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    (shown,) = re.findall(r"^```output\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "example", "exec"), {})
     assert capsys.readouterr().out == shown
 
 
@@ -341,7 +351,10 @@ def test_every_error_of_the_reader_has_a_row() -> None:
         "up to 4,096 lines whose bytes differ, each in its own way, are too many",
     ]
     sources = [ROOT / "coldline" / "trace" / "text.py"]
-    sources += [ROOT / "coldline" / "coherence" / f"{name}.py" for name in ("checker", "follow", "memory", "mixtures", "pages")]
+    sources += [
+        ROOT / "coldline" / "coherence" / f"{name}.py"
+        for name in ("checker", "follow", "memory", "mixtures", "pages")
+    ]
     for source in sources:
         for message in re.findall(
             r'(?:TraceError\("", |Refusal\()f?"((?:[^"\\]|\\.)*)"\)', source.read_text()

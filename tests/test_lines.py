@@ -130,19 +130,30 @@ def test_a_quiet_letter_changes_nothing_and_finds_nothing_on_either_side() -> No
             assert bool(int(table.quiet[state]) >> letter & 1) == (still and right)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("most", [2, 3, 5])
-def test_more_words_than_there_may_be_are_no_words_at_all(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_words_than_there_may_be_are_no_words_at_all(
+    most: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(transitions, "MAX_WORDS", most)
-    machine, lines = built(Profile()), new_lines()
+    machine, follower = built(Profile(line=LINE)), Follower(Profile(line=LINE))
+    lines = follower.lines
+    lines.memory.make_dense(0)
+    if compiled:
+        follower.machine(COMPILE_FROM)
     forgotten = []
     forget = lines.transitions.forget_words
     monkeypatch.setattr(lines.transitions, "forget_words", lambda: (forgotten.append(1), forget()))
     states = [machine.start] * LINE
+    lines.touch(1, 3, Letter.WRITE_NC, 3, 5)
+    mixed = step_bytes(machine, states, (Letter.WRITE_NC, 3, 5))
     for _ in range(3):
         for letter in (Letter.SET_BOTH, Letter.WRITE_WB, Letter.IC, Letter.SET_NONE, Letter.DC_CVAU):
-            lines.put_off(np.array([1, 2]), letter)
+            follower.put_off(np.array([1, 2]), letter)
             states = step_bytes(machine, states, (letter, 0, LINE))
+            mixed = step_bytes(machine, mixed, (letter, 0, LINE))
             assert bytes_of(lines.parts(1, 0)) == bytes_of(lines.parts(2, 7)) == states
+            assert bytes_of(lines.parts(1, 3)) == mixed
     assert forgotten
 
 
@@ -262,7 +273,7 @@ def test_too_many_records_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     follower, _ = crowd(64, shapes=4000, pages=64)
     lines = follower.lines
     lines.mixtures.pool[SHARED] = OWN - 10
-    monkeypatch.setattr(lines.mixtures, "_most_blocks", 100)
+    monkeypatch.setattr(lines.mixtures, "_most_blocks", 50)
     monkeypatch.setattr(lines.mixtures, "sweep", lambda: None)
     with pytest.raises(TraceError, match="lines whose bytes differ, each in its own way, are too many"):
         follower.join_equals()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from coldline.errors import PlanError
 from coldline.guest import Bank, GuestOptions, Registers, Segment, layout, make_plan
 from coldline.guest.placement import Placement, check_segments, place, place_banks
-from coldline.image import Kernel
+from coldline.image import Kernel, Piece
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 RAM = 0x40000000
@@ -22,10 +22,11 @@ RAM = 0x40000000
 def kernel(*, text_offset=0, image_size=32 * MIB, size=4096):
     return Kernel(
         path="Image",
-        compression=None,
-        data=memoryview(bytes(size)),
-        text_offset=text_offset,
-        image_size=image_size,
+        architecture="arm64",
+        format="Image",
+        pieces=(Piece(text_offset, memoryview(bytes(size)), image_size),),
+        entry=text_offset,
+        fixed=False,
         page_size=4096,
         anywhere=True,
     )
@@ -260,7 +261,7 @@ def test_a_plan():
     assert plan.architecture == "arm64"
     assert plan.banks == (Bank(RAM, 256 * MIB),)
     assert plan.segments == (
-        Segment("kernel", RAM + 0x80000, image.data, 20 * MIB + 4096),
+        Segment("kernel", RAM + 0x80000, image.pieces[0].data, 20 * MIB + 4096),
         Segment("initrd", RAM + 128 * MIB, initrd, 4096),
         Segment("dtb", RAM + 128 * MIB + 4096, dtb.data, 4096),
     )

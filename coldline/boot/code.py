@@ -3,13 +3,11 @@
 
 import ctypes
 
-from llvmlite import binding
 from unicorn.unicorn_py3 import unicorn as unicorn_module
 
 from coldline import machinecode
-from coldline.boot.state import State
+from coldline.boot.state import ENGINE_CALLS, State
 
-_EMULATOR = ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl")
 _SOURCES = (
     "arm/fields.py",
     "arm/maintenance.py",
@@ -18,6 +16,8 @@ _SOURCES = (
     "boot/emit.py",
     "boot/hooks.py",
     "boot/native.py",
+    "native.py",
+    "boot/packed.py",
     "boot/state.py",
     "boot/tables.py",
     "boot/translate.py",
@@ -38,14 +38,18 @@ class Code:
     ----------
     addresses : dict of str to int
         Where each function is.
+    unpack : callable
+        Spreads events from words at an address, so many, into columns at an address: `emit.unpack`.
     """
 
     def __init__(self, state: State) -> None:
-        for name in _EMULATOR:
-            function = getattr(unicorn_module.uclib, name)
-            binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
+        for name in ENGINE_CALLS:
+            state[name] = ctypes.cast(getattr(unicorn_module.uclib, name), ctypes.c_void_p).value or 0
         self.addresses = machinecode.load("coldline.boot.hooks", _SOURCES)
         self._state = state.pointer
+        self.unpack = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(
+            self.addresses["unpack_events"]
+        )
         self._settle = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.addresses["settle_held"])
         self._rescan = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.addresses["rescan_tables"])
         self._add_root = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_bool)(self.addresses["add_root"])

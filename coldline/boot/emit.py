@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Appends events to the state's rows: accesses, the guest's switches, and changes of its aliases.
+"""Appends events to the state's words: accesses, the guest's switches, and changes of its aliases.
 
 All functions here are compiled into the emulator's callbacks; `s` is the record of `coldline.boot.state`.
 """
 
 from typing import Any
 
-from coldline.arm import vmsa
 from coldline.arm.fields import Sctlr
-from coldline.boot.native import compiled, int64, load64, store64, uint64
-from coldline.boot.state import EVENTS
-from coldline.trace.columns import EXECUTABLE
+from coldline.boot.native import compiled, int64, load64, store64, stream64, uint64
+from coldline.boot.packed import (
+    AGENT_SHIFT,
+    ATTRIBUTES_SHIFT,
+    LONG,
+    LONG_WORDS,
+    LONGEST,
+    OP_SHIFT,
+    SIZE_SHIFT,
+)
+from coldline.boot.state import ADDRESS_MASK, WORDS, agent_of
+from coldline.trace.columns import EVENT_SIZE, EXECUTABLE
 from coldline.trace.events import Op
 
 _M = Sctlr.M.mask
@@ -20,21 +28,49 @@ _MAP, _UNMAP = int(Op.MAP), int(Op.UNMAP)
 _MMU_ON, _MMU_OFF = int(Op.MMU_ON), int(Op.MMU_OFF)
 _ICACHE_ON, _ICACHE_OFF = int(Op.ICACHE_ON), int(Op.ICACHE_OFF)
 _DCACHE_ON, _DCACHE_OFF = int(Op.DCACHE_ON), int(Op.DCACHE_OFF)
-_WRITE_BACK = vmsa.NORMAL_WB
 NOWHERE = 0xFFFFFFFFFFFFFFFF
 
 
 @compiled
 def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
-    """Append an event, laid out as `EVENT_DTYPE`; what does not fit is counted."""
-    if s.count >= uint64(EVENTS):
+    """Append an event, as `coldline.boot.packed` has it; what does not fit is counted."""
+    if s.fill + uint64(LONG_WORDS) > uint64(WORDS):
         s.overflow += uint64(1)
         return
-    at = s.events + s.count * uint64(24)
-    store64(at, uint64(address))
-    store64(at + uint64(8), uint64(size))
-    store64(at + uint64(16), uint64(agent << 32 | op << 48 | attributes << 56))
+    at = s.events + s.fill * uint64(8)
+    less = size - 1
+    if uint64(less) < uint64(LONGEST):
+        more = less << SIZE_SHIFT | op << OP_SHIFT | agent << AGENT_SHIFT | attributes << ATTRIBUTES_SHIFT
+        stream64(at, uint64(address | more))
+        s.fill += uint64(1)
+    else:
+        stream64(at, uint64(LONG << OP_SHIFT))
+        stream64(at + uint64(8), uint64(address))
+        stream64(at + uint64(16), uint64(size))
+        stream64(at + uint64(24), uint64(agent << 32 | op << 48 | attributes << 56))
+        s.fill += uint64(LONG_WORDS)
     s.count += uint64(1)
+
+
+@compiled
+def unpack(words: Any, events: int, rows: Any) -> None:
+    """Spread events into rows, laid out as `EVENT_DTYPE`; all are addresses."""
+    for _ in range(events):
+        word = load64(words)
+        op = word >> uint64(OP_SHIFT) & uint64(LONG)
+        if op == uint64(LONG):
+            store64(rows, load64(words + uint64(8)))
+            store64(rows + uint64(8), load64(words + uint64(16)))
+            store64(rows + uint64(16), load64(words + uint64(24)))
+            words += uint64(8 * LONG_WORDS)
+        else:
+            store64(rows, word & uint64(ADDRESS_MASK))
+            store64(rows + uint64(8), uint64(1) + (word >> uint64(SIZE_SHIFT) & uint64(LONGEST - 1)))
+            agent = word >> uint64(AGENT_SHIFT) & uint64(3)
+            attributes = word >> uint64(ATTRIBUTES_SHIFT)
+            store64(rows + uint64(16), agent << uint64(32) | op << uint64(48) | attributes << uint64(56))
+            words += uint64(8)
+        rows += uint64(EVENT_SIZE)
 
 
 @compiled
@@ -53,15 +89,11 @@ def settle(s: Any) -> None:
 @compiled
 def emit(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
     """Append an event, after any alias change that it could notice."""
-    if uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0:
-        settle(s)
+    if s.held_size:
+        reach = uint64(address) + uint64(size) - s.held_address
+        if reach < s.held_size + uint64(size) or size == 0:
+            settle(s)
     append(s, address, size, op, agent, attributes)
-
-
-@compiled
-def agent_of(memory_type: int) -> int:
-    """The agent (index into `AGENTS`) that is the guest's aliases of a type."""
-    return 0 if memory_type == _WRITE_BACK else memory_type + 1
 
 
 @compiled

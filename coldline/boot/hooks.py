@@ -14,18 +14,31 @@ from unicorn import unicorn_const as const
 
 from coldline.arm import fields
 from coldline.arm.maintenance import TLBI_CRN
-from coldline.boot import native
-from coldline.boot.emit import NOWHERE, agent_of, emit, page_index, settle, switch
-from coldline.boot.native import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
+from coldline.boot.emit import NOWHERE, emit, page_index, settle, switch, unpack
+from coldline.boot.native import (
+    call_control,
+    call_register,
+    call_stop,
+    compiled,
+    int64,
+    load8,
+    load32,
+    load64,
+    store8,
+    store32,
+    store64,
+    uint64,
+)
 from coldline.boot.state import (
     ADDRESS_MASK,
+    DATA_TAG,
     DRAIN,
     FLUSH_CODE,
     LIMIT,
-    STATE_DTYPE,
     SWITCH,
     TAG_SHIFT,
     WATCHED,
+    Record,
 )
 from coldline.boot.tables import change_level, register_root, rescan, table_write, tlb_invalidated
 from coldline.boot.translate import (
@@ -38,25 +51,23 @@ from coldline.boot.translate import (
 )
 from coldline.trace.events import Op
 
-_STATE = types.CPointer(from_dtype(STATE_DTYPE))
+_STATE = types.CPointer(from_dtype(np.dtype(Record)))
 _PAGE_NUMBERS = np.uint64((1 << 52) - 1)
 _TLBI_OUTER_OR_LOCAL = (3, 7)
-_ALL_PERMISSIONS = 7
+_READ_AND_WRITE = const.UC_PROT_READ | const.UC_PROT_WRITE
+_EXECUTE, _ALL_PERMISSIONS = const.UC_PROT_EXEC, const.UC_PROT_ALL
 _LINE = 64
 _READ, _WRITE, _FETCH = int(Op.READ), int(Op.WRITE), int(Op.FETCH)
 _ZVA = int(Op.DC_ZVA)
 _IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_IALLUIS)
 _SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))
 _ISW, _CISW, _IVAC, _CIVAC = int(Op.DC_ISW), int(Op.DC_CISW), int(Op.DC_IVAC), int(Op.DC_CIVAC)
-_MEM_WRITE = const.UC_MEM_WRITE
+_MEM_FETCH = const.UC_MEM_FETCH
 _PC = arm64_const.UC_ARM64_REG_PC
 _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
 _FLUSH_TLB = const.UC_CTL_IO_WRITE << 30 | const.UC_CTL_TLB_FLUSH
 _WATCHED_KEYS = tuple(WATCHED)
 _COUNTERS = tuple(register.key for register in (fields.CNTPCT_EL0, fields.CNTVCT_EL0, fields.PMCCNTR_EL0))
-
-uc_ctl, uc_emu_stop = native.uc_ctl, native.uc_emu_stop
-uc_reg_read, uc_reg_write = native.uc_reg_read, native.uc_reg_write
 
 
 @compiled
@@ -65,44 +76,53 @@ def _stop(uc: Any, s: Any, reason: int) -> None:
     s.reason = uint64(reason)
     if s.skip_sync:
         store8(s.skip_sync, np.uint8(0))
-    uc_emu_stop(uc)
+    call_stop(s.uc_emu_stop, uc)
 
 
 @compiled
 def _see_level(uc: Any, s: Any) -> None:
     """Notice that the guest has changed its exception level; EL0 is of EL1's regime."""
-    uc_reg_read(uc, _PSTATE, s.scratch_at)
+    call_register(s.uc_reg_read, uc, _PSTATE, s.scratch_at)
     level = max((s.scratch >> uint64(2)) & uint64(3), uint64(1))
     if level != s.el:
         change_level(s, level)
         forget_translations(s)
 
 
-@cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE))
-def on_access(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
-    """A load or a store is about to happen."""
-    s = carray(user, (1,))[0]
+@compiled
+def _access(uc: Any, s: Any, tagged: Any, size: int, op: int) -> None:
+    """Append the event of a load or store; the emulator waits, so what is rare stands aside."""
     address = int64(tagged & uint64(ADDRESS_MASK))
-    page = page_index(s, address)
-    if page < 0:
-        return
-    tag = int64(tagged >> uint64(TAG_SHIFT))
-    agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
     s.accesses += uint64(1)
     inside = 4096 - (address & PAGE_MASK)
     if size > inside:
         s.crossings += uint64(1)
         size = inside
-    if kind == _MEM_WRITE:
-        if s.virtual and load8(s.levels + uint64(page)):
-            table_write(s, address, size, value, page)
-        s.sweep = uint64(0)
-        emit(s, address, size, _WRITE, agent, 0)
-    else:
-        emit(s, address, size, _READ, agent, 0)
+    emit(s, address, size, op, int64(s.agent_of_tag[tagged >> uint64(TAG_SHIFT)]), 0)
     if s.pcs:
-        uc_reg_read(uc, _PC, s.scratch_at)
+        call_register(s.uc_reg_read, uc, _PC, s.scratch_at)
         note_pc(s, int64(s.scratch))
+
+
+@cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE))
+def on_read(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
+    """A load is about to happen."""
+    s = carray(user, (1,))[0]
+    if page_index(s, int64(tagged & uint64(ADDRESS_MASK))) >= 0:
+        _access(uc, s, tagged, size, _READ)
+
+
+@cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, _STATE))
+def on_write(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
+    """A store is about to happen."""
+    s = carray(user, (1,))[0]
+    address = int64(tagged & uint64(ADDRESS_MASK))
+    page = page_index(s, address)
+    if page >= 0:
+        if s.virtual and load8(s.levels + uint64(page)):
+            table_write(s, address, min(size, 4096 - (address & PAGE_MASK)), value, page)
+        s.sweep = uint64(0)
+        _access(uc, s, tagged, size, _WRITE)
 
 
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, _STATE))
@@ -112,7 +132,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     s.block = address
     if s.has_el2:
         _see_level(uc, s)
-    if s.count >= s.high_water:
+    if s.fill >= s.high_water:
         _stop(uc, s, DRAIN)
         return
     if s.instructions >= s.limit:
@@ -129,9 +149,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
         store8(s.skip_sync, np.uint8(1))
     s.instructions += uint64(size >> 2)
     if tagged >= 0 and page_index(s, physical) >= 0:
-        tag = tagged >> TAG_SHIFT
-        agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
-        emit(s, physical, int64(size), _FETCH, agent, 0)
+        emit(s, physical, int64(size), _FETCH, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
         note_pc(s, int64(address))
 
 
@@ -144,8 +162,14 @@ def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool
     if physical < 0:
         s.fault, s.faulted = address, uint64(1)
         return False
+    permissions = _ALL_PERMISSIONS
+    if physical >> TAG_SHIFT:
+        permissions = _EXECUTE
+        if kind != _MEM_FETCH:
+            physical |= DATA_TAG << TAG_SHIFT
+            permissions = _READ_AND_WRITE
     store64(entry, uint64(physical & ~PAGE_MASK))
-    store32(entry + uint64(8), np.uint32(_ALL_PERMISSIONS))
+    store32(entry + uint64(8), np.uint32(permissions))
     return True
 
 
@@ -201,9 +225,7 @@ def _maintain(s: Any, op: int, value: int) -> bool:
         s.stale_high = max(s.stale_high, uint64(address + _LINE))
     if s.stage2 and s.el == 1 and op == _IVAC:
         op = _CIVAC
-    tag = tagged >> TAG_SHIFT
-    agent = 0 if tag == 0 or s.forced else agent_of(tag - 1)
-    emit(s, address, _LINE, op, agent, 0)
+    emit(s, address, _LINE, op, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
     if op == _ZVA:
         s.accesses += uint64(1)
         page = page_index(s, address)
@@ -226,7 +248,7 @@ def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
     page = (int64(value) << 20) >> 20
     if tlb_invalidated(s, not by_address, page << 12) or not by_address:
         forget_translations(s)
-        uc_ctl(uc, _FLUSH_TLB)
+        call_control(s.uc_ctl, uc, _FLUSH_TLB)
     else:
         forget_page(s, uint64(page) & _PAGE_NUMBERS)
 
@@ -262,7 +284,7 @@ def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
     s = carray(user, (1,))[0]
     if _encoding(register) in _COUNTERS:
         s.scratch = s.instructions
-        uc_reg_write(uc, register_id, s.scratch_at)
+        call_register(s.uc_reg_write, uc, register_id, s.scratch_at)
         return 1
     return 0
 
@@ -294,10 +316,17 @@ def switch_sctlr(user: Any, sctlr: int, before: int) -> None:
     switch(carray(user, (1,))[0], sctlr, before)
 
 
+@cfunc(types.void(types.uintp, types.int64, types.uintp))
+def unpack_events(words: int, events: int, rows: int) -> None:
+    """See `emit.unpack`."""
+    unpack(words, events, rows)
+
+
 EXPORTS = {
     function.__name__: function
     for function in (
-        on_access,
+        on_read,
+        on_write,
         on_block,
         on_tlb_fill,
         on_sys,
@@ -307,5 +336,6 @@ EXPORTS = {
         rescan_tables,
         add_root,
         switch_sctlr,
+        unpack_events,
     )
 }

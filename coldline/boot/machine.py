@@ -14,7 +14,8 @@ from coldline.arm import fields
 from coldline.arm.cores import Core
 from coldline.arm.fields import Sctlr, SystemRegister
 from coldline.boot.code import Code
-from coldline.boot.state import AGENTS, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State
+from coldline.boot.memory import address_of
+from coldline.boot.state import AGENTS, DATA_TAG, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State
 from coldline.boot.sync import engine_address, skip_sync_offset
 
 if TYPE_CHECKING:
@@ -91,18 +92,24 @@ class Machine:
         self.state["has_el2"] = exception_level == 2
         self.state["stage2"] = exception_level == 1
         self.state["forced"] = forced_write_back
+        if not forced_write_back:
+            self.state.tell_types_apart()
         self.code = Code(self.state)
         self._handles: list[Any] = []
         for (base, _), array in zip(ram, self.state.ram, strict=True):
             for tag in range(TAGS):
-                at = base | tag << TAG_SHIFT
-                self.emulator.mem_map_ptr(at, len(array), const.UC_PROT_ALL, array.ctypes.data)
+                self._map(base, tag, array, const.UC_PROT_ALL)
+                if tag:
+                    self._map(base, tag | DATA_TAG, array, const.UC_PROT_READ | const.UC_PROT_WRITE)
         self._add_uart(uart, console)
         self._add_hooks()
         self._reset(registers, exception_level)
         offset = skip_sync_offset()
         if offset is not None:
             self.state["skip_sync"] = engine_address(self.emulator) + offset
+
+    def _map(self, base: int, tag: int, ram: memoryview, protection: int) -> None:
+        self.emulator.mem_map_ptr(base | tag << TAG_SHIFT, len(ram), protection, address_of(ram))
 
     def _add_uart(self, base: int, console: Callable[[int], None]) -> None:
         def read(_: Any, offset: int, size: int, __: Any) -> int:
@@ -115,7 +122,8 @@ class Machine:
         self.emulator.mmio_map(base, _UART_SIZE, read, None, write, None)
 
     def _add_hooks(self) -> None:
-        self._hook(const.UC_HOOK_MEM_READ | const.UC_HOOK_MEM_WRITE, "on_access")
+        self._hook(const.UC_HOOK_MEM_READ, "on_read")
+        self._hook(const.UC_HOOK_MEM_WRITE, "on_write")
         self._hook(const.UC_HOOK_BLOCK, "on_block")
         self._hook(const.UC_HOOK_TLB_FILL, "on_tlb_fill")
         self._hook(const.UC_HOOK_INSN, "on_sys", arm64.UC_ARM64_INS_SYS)

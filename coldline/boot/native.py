@@ -1,62 +1,76 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What compiled callbacks need and Python lacks: memory at an address, and the emulator's own functions.
+"""What compiled callbacks need besides `coldline.native`: C functions at an address, and what tables mean.
 
-The emulator's functions are external symbols, which whoever loads the machine code must give it (`SYMBOLS`).
 Imported only to compile.
 """
 
 from typing import Any
 
-import numba
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, register_jitable
 
 from coldline.arm import vmsa
+from coldline.boot.state import agent_of
+from coldline.native import (
+    compiled,
+    int64,
+    load8,
+    load16,
+    load32,
+    load64,
+    store8,
+    store16,
+    store32,
+    store64,
+    stream64,
+    uint64,
+)
 
-uc_emu_stop = types.ExternalFunction("uc_emu_stop", types.int32(types.voidptr))
-uc_reg_read = types.ExternalFunction("uc_reg_read", types.int32(types.voidptr, types.int32, types.uintp))
-uc_reg_write = types.ExternalFunction("uc_reg_write", types.int32(types.voidptr, types.int32, types.uintp))
-uc_ctl = types.ExternalFunction("uc_ctl", types.int32(types.voidptr, types.int32))
+__all__ = [
+    "call_control",
+    "call_register",
+    "call_stop",
+    "compiled",
+    "int64",
+    "load8",
+    "load16",
+    "load32",
+    "load64",
+    "store8",
+    "store16",
+    "store32",
+    "store64",
+    "stream64",
+    "uint64",
+]
 
 
-def _load(bits: int) -> Any:
-    kind = getattr(types, f"uint{bits}")
+def _call(*kinds: Any, variadic: bool = False) -> Any:
+    """Calls a C function that takes `kinds` and returns an int; `variadic` where more could follow in C."""
 
-    @intrinsic
-    def load(context: Any, address: Any) -> Any:
-        def code(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.load(builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()))
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        of_kinds = [context.get_value_type(kind) for kind in kinds]
+        function = ir.FunctionType(ir.IntType(32), of_kinds, var_arg=variadic)
+        return builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
 
-        return kind(types.uintp), code
-
-    return load
-
-
-def _store(bits: int) -> Any:
-    kind = getattr(types, f"uint{bits}")
-
-    @intrinsic
-    def store(context: Any, address: Any, value: Any) -> Any:
-        def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()))
-            return ctx.get_dummy_value()
-
-        return types.void(types.uintp, kind), code
-
-    return store
+    signature = types.int32(types.uintp, *kinds)
+    if len(kinds) == 1:
+        return intrinsic(lambda context, at, engine: (signature, code))
+    if len(kinds) == 2:
+        return intrinsic(lambda context, at, engine, control: (signature, code))
+    return intrinsic(lambda context, at, engine, register, value: (signature, code))
 
 
-load8, load16, load32, load64 = (_load(bits) for bits in (8, 16, 32, 64))
-store8, store16, store32, store64 = (_store(bits) for bits in (8, 16, 32, 64))
+call_stop = _call(types.voidptr)
+"""uc_emu_stop at an address."""
 
-int64: Any = np.int64
-uint64: Any = np.uint64
-"""Machine integers, in code that is only ever compiled."""
+call_register = _call(types.voidptr, types.int32, types.uintp)
+"""uc_reg_read or uc_reg_write at an address."""
 
-compiled = numba.njit(error_model="numpy", boundscheck=False)
-"""Compiles a function for the callbacks."""
+call_control = _call(types.voidptr, types.int32, variadic=True)
+"""uc_ctl at an address, with a control that takes nothing."""
+
 
 for _function in (
     vmsa.nibble_type,
@@ -78,5 +92,6 @@ for _function in (
     vmsa.leaf_never,
     vmsa.table_never,
     vmsa.executable,
+    agent_of,
 ):
     register_jitable(_function)

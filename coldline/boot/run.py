@@ -2,7 +2,6 @@
 """Runs a built guest's own code, and hands on what it does, in batches of events."""
 
 import enum
-import queue
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,10 @@ from unicorn import unicorn_const as const
 from coldline.arm import psci
 from coldline.arm.cores import Core
 from coldline.boot.machine import Machine
-from coldline.boot.state import ADDRESS_MASK, AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH, new_rows
+from coldline.boot.packed import Buffers, Packed
+from coldline.boot.state import ADDRESS_MASK, AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH, WORDS
 from coldline.errors import GuestError
-from coldline.trace.columns import Batch
+from coldline.trace.columns import EVENT_SIZE, Batch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,7 +157,6 @@ class Boot:
         self.outcome = Outcome()
         self._listener = listener
         self._entry = registers.pc
-        self._with_pcs = with_pcs
         self._has_el2 = exception_level == 2
         self._machine = Machine(
             ram,
@@ -174,7 +173,7 @@ class Boot:
         self._failure: GuestError | None = None
         self._until = Until(End.PSCI, _NEVER)
         self._nowhere: int | None = None
-        self._spare_rows: queue.SimpleQueue[NDArray[np.void]] = queue.SimpleQueue()
+        self._words, self._columns = Buffers(WORDS * 8), Buffers(WORDS * EVENT_SIZE)
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
         self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
 
@@ -210,7 +209,7 @@ class Boot:
             raise self._describe(failed, pc)
         reason = self._state["reason"]
         if reason == DRAIN:
-            self._drain()
+            self._hand_on()
         elif reason == LIMIT:
             if self._until.end is not End.LIMIT:
                 self._drain()
@@ -231,30 +230,36 @@ class Boot:
             raise GuestError(f"the guest waits for an interrupt at {pc:#x}, and none will come")
 
     def _drain(self) -> None:
+        """Hand on all events, those that might have become one with the next included."""
         self._machine.code.settle()
+        self._hand_on()
+
+    def _hand_on(self) -> None:
         count = self._state["count"]
         self.outcome.instructions = self._state["instructions"]
         self.outcome.accesses = self._state["accesses"]
         self.outcome.crossings = self._state["crossings"]
         if count:
-            pcs = self._state.pcs[:count] if self._with_pcs else None
-            rows = self._state.events
-            batch = Batch(AGENTS, rows[:count], lambda: self._spare_rows.put(rows))
-            self._listener.events(batch, pcs)
-            if batch.kept:
-                self._state.use_events(self._other_rows())
-            self._state["count"] = 0
+            batch = Packed(
+                AGENTS, self._state.events, count, self._machine.code.unpack, self._words, self._columns
+            )
+            self._listener.events(batch, self._pcs(count))
+            if not batch.kept:
+                batch.release()
+            self._state.use_events(self._words.take())
         if self._state["overflow"]:
             raise GuestError(
                 f"the guest changed its tables too fast: {self._state['overflow']} events were lost"
             )
         self._listener.progress(self.outcome.instructions, self.outcome.accesses)
 
-    def _other_rows(self) -> "NDArray[np.void]":
-        try:
-            return self._spare_rows.get_nowait()
-        except queue.Empty:
-            return new_rows()
+    def _pcs(self, count: int) -> "NDArray[np.uint64] | None":
+        """The program counters of the events, where they are wanted."""
+        if self._state.pcs is None:
+            return None
+        import numpy as np
+
+        return np.frombuffer(self._state.pcs, np.uint64, count)
 
     def _print(self, character: int) -> None:
         if len(self.outcome.console) < CONSOLE_LIMIT:

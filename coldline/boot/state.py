@@ -5,18 +5,15 @@ Addresses of arrays are machine pointers of this process. The callbacks find eve
 pointer that the emulator hands them.
 """
 
+import ctypes
+import mmap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from coldline.arm import fields
+from coldline.arm import MemoryType, fields
 from coldline.arm.maintenance import BEYOND_COHERENCY, MAINTENANCE
+from coldline.boot.memory import address_of, zeros
 from coldline.trace import PAGE_SIZE, Op
-from coldline.trace.columns import EVENT_DTYPE
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 MAX_BANKS = 4
 TAG_SHIFT = 40
@@ -24,6 +21,11 @@ TAG_SHIFT = 40
 
 ADDRESS_MASK = (1 << TAG_SHIFT) - 1
 TAGS = 5
+DATA_TAG = 8
+"""Set in the tag of a load or store with the MMU on: the same bytes again, where no code runs.
+
+The emulator looks for code to drop at each store to bytes that could be code. Ours is dropped at the guest's IC.
+"""
 TLB_ENTRIES = 1 << 16
 """Pages that a translation is remembered of; a power of two, filled to half."""
 
@@ -33,9 +35,11 @@ PENDING = 1024
 STACK = 2048
 """Tables that wait to be registered."""
 
-EVENTS = 1 << 18
-HEADROOM = 1 << 17
-"""Rows kept free: a block of guest code and a change of its tables must fit after the last look at the level."""
+HIGH_WATER = 1 << 18
+"""Words of events after which a batch is handed on."""
+
+WORDS = HIGH_WATER + (1 << 19)
+"""Words of a batch: a block of guest code and a change of its tables must fit after the last look at the level."""
 
 KINDS = 8
 """Kinds of leaf that are counted for each page: 2 * memory type + executable."""
@@ -45,73 +49,90 @@ AGENTS = ("guest", "guest-device", "guest-nc", "guest-wt")
 
 ``guest`` is its write-back alias, and all its accesses with the MMU off."""
 
+
+def agent_of(memory_type: int) -> int:
+    """The agent (index into `AGENTS`) that is the guest's aliases of a type."""
+    return 0 if memory_type == MemoryType.NORMAL_WB else memory_type + 1
+
+
 # Why the callbacks stopped the emulator
 RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE = range(5)
 
 REGISTERS = ("sctlr", "ttbr0", "ttbr1", "tcr", "mair")
 """System registers that decide what an access is, kept for EL1 and EL2."""
 
-STATE_DTYPE = np.dtype(
-    [
-        ("events", "u8"),  # EVENT_DTYPE rows
-        ("pcs", "u8"),  # a u8 for each event, or 0
-        ("count", "u8"),
-        ("high_water", "u8"),
-        ("instructions", "u8"),
-        ("limit", "u8"),
-        ("accesses", "u8"),
-        ("crossings", "u8"),
-        ("reason", "u8"),
-        ("block", "u8"),
-        ("skip_sync", "u8"),
-        ("scratch", "u8"),
-        ("scratch_at", "u8"),
-        ("banks", "u8"),
-        ("el", "u8"),
-        ("rooted", "u8"),
-        ("has_el2", "u8"),
-        ("forced", "u8"),
-        ("virtual", "u8"),
-        ("stale_low", "u8"),
-        ("stale_high", "u8"),
-        ("fault", "u8"),
-        ("faulted", "u8"),
-        ("tlb", "u8"),  # rows of virtual page, generation, tagged physical page
-        ("generation", "u8"),
-        ("translations", "u8"),
-        ("code_page", "u8"),
-        ("code_generation", "u8"),
-        ("code_physical", "u8"),
-        ("levels", "u8"),
-        ("refs", "u8"),
-        ("never", "u8"),
-        ("lowest", "u8"),
-        ("pages", "u8"),
-        ("stack", "u8"),
-        ("aliases", "u8"),
-        ("pending", "u8"),
-        ("pending_count", "u8"),
-        ("rescan", "u8"),
-        ("rescan_low", "u8"),
-        ("rescan_high", "u8"),
-        ("introduced", "u8"),
-        ("sweep", "u8"),
-        ("overflow", "u8"),
-        ("held_address", "u8"),
-        ("held_size", "u8"),
-        ("held_agent", "u8"),
-        ("held_before", "u8"),
-        ("held_after", "u8"),
-        ("stage2", "u8"),
-        ("maintenance", "u8"),
-        ("bank_base", "u8", (MAX_BANKS,)),
-        ("bank_size", "u8", (MAX_BANKS,)),
-        ("bank_pointer", "u8", (MAX_BANKS,)),
-        ("bank_page", "u8", (MAX_BANKS,)),
-        *((name, "u8", (3,)) for name in REGISTERS),
-    ]
+ENGINE_CALLS = ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl")
+"""The emulator's functions that the callbacks call, by their addresses in the record."""
+
+_WORD = ctypes.c_uint64
+_FIELDS: tuple[tuple[str, Any], ...] = (
+    ("events", _WORD),  # words, as `coldline.boot.packed` has them
+    ("fill", _WORD),  # how many words there are
+    ("pcs", _WORD),  # a u8 for each event, or 0
+    ("count", _WORD),  # how many events they are
+    ("high_water", _WORD),
+    ("instructions", _WORD),
+    ("limit", _WORD),
+    ("accesses", _WORD),
+    ("crossings", _WORD),
+    ("reason", _WORD),
+    ("block", _WORD),
+    ("skip_sync", _WORD),
+    ("scratch", _WORD),
+    ("scratch_at", _WORD),
+    ("banks", _WORD),
+    ("el", _WORD),
+    ("rooted", _WORD),
+    ("has_el2", _WORD),
+    ("forced", _WORD),
+    ("virtual", _WORD),
+    ("stale_low", _WORD),
+    ("stale_high", _WORD),
+    ("fault", _WORD),
+    ("faulted", _WORD),
+    ("tlb", _WORD),  # rows of virtual page, generation, tagged physical page
+    ("generation", _WORD),
+    ("translations", _WORD),
+    ("code_page", _WORD),
+    ("code_generation", _WORD),
+    ("code_physical", _WORD),
+    ("levels", _WORD),
+    ("refs", _WORD),
+    ("never", _WORD),
+    ("lowest", _WORD),
+    ("pages", _WORD),
+    ("stack", _WORD),
+    ("aliases", _WORD),
+    ("pending", _WORD),
+    ("pending_count", _WORD),
+    ("rescan", _WORD),
+    ("rescan_low", _WORD),
+    ("rescan_high", _WORD),
+    ("introduced", _WORD),
+    ("sweep", _WORD),
+    ("overflow", _WORD),
+    ("held_address", _WORD),
+    ("held_size", _WORD),
+    ("held_agent", _WORD),
+    ("held_before", _WORD),
+    ("held_after", _WORD),
+    ("stage2", _WORD),
+    ("maintenance", _WORD),
+    *((name, _WORD) for name in ENGINE_CALLS),
+    ("agent_of_tag", _WORD * (DATA_TAG + TAGS)),
+    ("bank_base", _WORD * MAX_BANKS),
+    ("bank_size", _WORD * MAX_BANKS),
+    ("bank_pointer", _WORD * MAX_BANKS),
+    ("bank_page", _WORD * MAX_BANKS),
+    *((name, _WORD * 3) for name in REGISTERS),
 )
-"""The record. `banks` counts the banks; registers are indexed by exception level."""
+
+
+class Record(ctypes.Structure):
+    """The record. `banks` counts the banks; registers are indexed by exception level."""
+
+    _fields_ = _FIELDS
+
 
 WATCHED = {
     register.key: (name, level)
@@ -123,11 +144,6 @@ WATCHED = {
     if register is not None
 }
 """The registers whose writes are followed: encoding to name and exception level."""
-
-
-def new_rows() -> "NDArray[np.void]":
-    """Room for `EVENTS` events."""
-    return np.zeros(EVENTS, EVENT_DTYPE)
 
 
 class State:
@@ -142,72 +158,77 @@ class State:
     """
 
     def __init__(self, banks: Sequence[tuple[int, memoryview]], *, with_pcs: bool) -> None:
-        self.record: Any = np.zeros(1, STATE_DTYPE)
-        self.events = new_rows()
-        self.pcs = np.zeros(EVENTS if with_pcs else 0, np.uint64)
-        self.ram = [np.frombuffer(buffer, np.uint8) for _, buffer in banks]
+        self._record = Record()
+        self.events = zeros(WORDS * 8)
+        self.pcs = zeros(WORDS * 8) if with_pcs else None
+        self.ram = [memoryview(buffer) for _, buffer in banks]
         pages = sum(len(ram) for ram in self.ram) // PAGE_SIZE
-        self._arrays: dict[str, NDArray[Any]] = {
+        self._arrays: dict[str, bytearray | mmap.mmap] = {
             "events": self.events,
-            "tlb": np.zeros((TLB_ENTRIES, 3), np.uint64),
-            "levels": np.zeros(pages, np.uint8),
-            "never": np.zeros(pages, np.uint8),
-            "refs": np.zeros((pages, KINDS), np.uint16),
-            "stack": np.zeros((STACK, 5), np.uint64),
-            "lowest": np.zeros(pages, np.uint64),
-            "aliases": np.zeros((pages, 4), np.uint8),
-            "pending": np.zeros((PENDING, 4), np.uint64),
+            "tlb": zeros(TLB_ENTRIES * 3 * 8),
+            "levels": zeros(pages),
+            "never": zeros(pages),
+            "refs": zeros(pages * KINDS * 2),
+            "stack": zeros(STACK * 5 * 8),
+            "lowest": zeros(pages * 8),
+            "aliases": zeros(pages * 4),
+            "pending": zeros(PENDING * 4 * 8),
             "maintenance": maintenance_table(),
         }
-        state = self.record[0]
         for name, array in self._arrays.items():
-            state[name] = array.ctypes.data
-        state["pcs"] = self.pcs.ctypes.data if with_pcs else 0
-        state["scratch_at"] = self.record["scratch"].ctypes.data
-        state["high_water"] = EVENTS - HEADROOM
-        state["limit"] = 0xFFFFFFFFFFFFFFFF
-        state["generation"] = 1
-        state["stale_low"] = 0xFFFFFFFFFFFFFFFF
-        state["pages"] = pages
-        state["banks"] = len(banks)
+            self[name] = address_of(array)
+        self["pcs"] = address_of(self.pcs) if self.pcs is not None else 0
+        self["scratch_at"] = self.pointer + Record.scratch.offset
+        self["high_water"] = HIGH_WATER
+        self["limit"] = 0xFFFFFFFFFFFFFFFF
+        self["generation"] = 1
+        self["stale_low"] = 0xFFFFFFFFFFFFFFFF
+        self["pages"] = pages
+        self["banks"] = len(banks)
         page = 0
         for index, ((base, _), ram) in enumerate(zip(banks, self.ram, strict=True)):
-            state["bank_base"][index] = base
-            state["bank_size"][index] = len(ram)
-            state["bank_pointer"][index] = ram.ctypes.data
-            state["bank_page"][index] = page
+            self._record.bank_base[index] = base
+            self._record.bank_size[index] = len(ram)
+            self._record.bank_pointer[index] = address_of(ram)
+            self._record.bank_page[index] = page
             page += len(ram) // PAGE_SIZE
 
-    def use_events(self, rows: "NDArray[np.void]") -> None:
-        """Write events into `rows` from now on: `EVENTS` of them."""
-        if len(rows) != EVENTS:
-            raise ValueError(f"{len(rows)} rows for events, not {EVENTS}")
-        self.events = self._arrays["events"] = rows
-        self["events"] = rows.ctypes.data
+    def tell_types_apart(self) -> None:
+        """From now on an access is by the agent that its memory type says, and not by ``guest`` alone."""
+        for tag in range(1, TAGS):
+            self._record.agent_of_tag[tag] = self._record.agent_of_tag[tag | DATA_TAG] = agent_of(tag - 1)
+
+    def use_events(self, words: mmap.mmap) -> None:
+        """Write events into `words` from now on: `WORDS` of them, none used."""
+        if len(words) != WORDS * 8:
+            raise ValueError(f"{len(words)} bytes for events, not {WORDS * 8}")
+        self.events = self._arrays["events"] = words
+        self["events"] = address_of(words)
+        self["fill"] = self["count"] = 0
 
     @property
     def pointer(self) -> int:
         """Where the record is."""
-        return int(self.record.ctypes.data)
+        return ctypes.addressof(self._record)
 
     def __getitem__(self, name: str) -> int:
-        return int(self.record[name][0])
+        return int(getattr(self._record, name))
 
     def __setitem__(self, name: str, value: int) -> None:
-        self.record[name][0] = value
+        setattr(self._record, name, value)
 
     def register(self, name: str, level: int) -> int:
         """A system register of an exception level, as last written."""
-        return int(self.record[name][0, level])
+        return int(getattr(self._record, name)[level])
 
     def set_register(self, name: str, level: int, value: int) -> None:
         """Note that a system register was written."""
-        self.record[name][0, level] = value
+        getattr(self._record, name)[level] = value
 
 
-def maintenance_table() -> "NDArray[np.uint8]":
+def maintenance_table() -> bytearray:
     """1 + `Op` for each encoding of SYS (op1, CRn, CRm, op2: 14 bits) that maintains a cache, else 0."""
-    table = np.zeros(1 << 14, np.uint8)
+    table = bytearray(1 << 14)
     ops = {op.words: op for op in Op}
     for name, encoding in MAINTENANCE.items():
         table[encoding.key & 0x3FFF] = 1 + ops[name]

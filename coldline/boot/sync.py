@@ -6,13 +6,18 @@ our callbacks do, and which the translated code has made unnecessary: it keeps t
 itself. A flag inside Unicorn's engine stops it, meant for callbacks that have just written the program counter,
 and there is no interface to it. Where it lies is found at start-up, by watching which bytes writing the
 program counter sets; it is used only where a test program behaves the same with it, access by access.
-Where none is found we do without: slower, the same events.
+Where none is found we do without: slower, the same events. What was found for a build of the emulator is kept in the
+user's cache folder.
 """
 
 import ctypes
 import functools
+import json
+import os
 import struct
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from unicorn import (
     UC_ARCH_ARM64,
@@ -24,6 +29,9 @@ from unicorn import (
     UcError,
 )
 from unicorn.arm64_const import UC_ARM64_REG_PC, UC_ARM64_REG_X0, UC_ARM64_REG_X1, UC_ARM64_REG_X2
+from unicorn.unicorn_py3 import unicorn as unicorn_module
+
+from coldline import cache
 
 _BASE = 0x1000
 _DATA = 0x1800
@@ -47,6 +55,36 @@ _FAR = 64
 @functools.cache
 def skip_sync_offset() -> int | None:
     """The flag's offset in bytes from the engine's address, or None where it cannot be told."""
+    path = _path()
+    if path is not None:
+        with suppress(OSError, ValueError):
+            kept = json.loads(path.read_text())
+            if kept is None or type(kept) is int:
+                return kept
+    offset = _find()
+    if path is not None:
+
+        def write(draft: Path) -> None:
+            draft.write_text(json.dumps(offset))
+
+        cache.save(path, write)
+    return offset
+
+
+def _path() -> Path | None:
+    """Where the offset is kept: the name changes with the emulator's library, which is known by its inode."""
+    folder, library = cache.folder(), unicorn_module.uclib._name
+    if folder is None:
+        return None
+    try:
+        status = os.stat(library)
+    except OSError:
+        return None
+    build = (library, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return folder / cache.name_for("sync", ("boot/sync.py",), os.uname().machine, build)
+
+
+def _find() -> int | None:
     try:
         stops = _bytes_set_by(lambda emulator: emulator.emu_stop())
         writes = _bytes_set_by(lambda emulator: emulator.reg_write(UC_ARM64_REG_PC, _END - 4))

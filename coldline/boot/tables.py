@@ -14,44 +14,51 @@ import numpy as np
 
 from coldline.arm import vmsa
 from coldline.arm.fields import Sctlr
-from coldline.boot.emit import NOWHERE, emit_change, page_address, page_index, read_descriptor, switch
-from coldline.boot.native import compiled, int64, load8, load16, load64, store8, store16, store64, uint64
+from coldline.boot.emit import NOWHERE, emit_change, page_index, read_descriptor, switch
+from coldline.boot.native import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
 from coldline.boot.state import KINDS, PENDING, STACK
 
 _M = Sctlr.M.mask
 
 
 @compiled
-def _alias(s: Any, page: int, memory_type: int) -> int:
-    """0 where no leaf of the type maps the page, 1 where one does, 2 where an executable one does."""
-    at = s.refs + uint64(2 * (page * KINDS + 2 * memory_type))
-    if load16(at + uint64(2)):
+def _alias(counts: int) -> int:
+    """0 where no leaf of a type maps a page, 1 where one does, 2 where an executable one does; of its `_counts`."""
+    if counts >> 16:
         return 2
-    return 1 if load16(at) else 0
+    return 1 if counts else 0
+
+
+@compiled
+def _counts(s: Any, page: int, memory_type: int) -> Any:
+    """Where a page's leaves of a type are counted: in 16 bits, and in the 16 above those that are executable."""
+    return s.refs + uint64(2 * (page * KINDS + 2 * memory_type))
 
 
 @compiled
 def _count_leaf(s: Any, address: int, size: int, kind: int, change: int) -> None:
     """Count a leaf in or out for each RAM page that it maps, in runs of pages that change alike."""
     memory_type = kind >> 1
-    run_first, run_before, run_after = -1, 0, 0
-    previous = -2
-    for offset in range(0, size, 4096):
-        page = page_index(s, address + offset)
-        if page < 0:
-            continue
-        before = _alias(s, page, memory_type)
-        at = s.refs + uint64(2 * (page * KINDS + kind))
-        count = int64(load16(at)) + change
-        store16(at, np.uint16(min(max(count, 0), 65535)))
-        after = _alias(s, page, memory_type)
-        if page != previous + 1 or before != run_before or after != run_after:
-            if run_first >= 0:
-                emit_change(s, run_first, previous + 1, memory_type, run_before, run_after)
-            run_first, run_before, run_after = page, before, after
-        previous = page
-    if run_first >= 0:
-        emit_change(s, run_first, previous + 1, memory_type, run_before, run_after)
+    shift = 16 * (kind & 1)
+    for bank in range(s.banks):
+        base, length = int64(s.bank_base[bank]), int64(s.bank_size[bank])
+        start, end = max(address, base), min(address + size, base + length)
+        first = int64(s.bank_page[bank]) + ((start - base) >> 12)
+        last = first + ((end - start) >> 12)
+        run_first, run_before, run_after = first, 0, 0
+        for page in range(first, last):
+            at = _counts(s, page, memory_type)
+            counts = int64(load32(at))
+            before = _alias(counts)
+            count = (counts >> shift) & 0xFFFF
+            counts += (min(max(count + change, 0), 0xFFFF) - count) << shift
+            store32(at, np.uint32(counts))
+            after = _alias(counts)
+            if before != run_before or after != run_after:
+                emit_change(s, run_first, page, memory_type, run_before, run_after)
+                run_first, run_before, run_after = page, before, after
+        if last > first:
+            emit_change(s, run_first, last, memory_type, run_before, run_after)
 
 
 @compiled
@@ -147,9 +154,9 @@ def rescan(s: Any) -> None:
     pages = int64(s.pages)
     for page in range(pages):
         for memory_type in range(4):
-            store8(s.aliases + uint64(4 * page + memory_type), np.uint8(_alias(s, page, memory_type)))
-        for kind in range(KINDS):
-            store16(s.refs + uint64(2 * (page * KINDS + kind)), np.uint16(0))
+            at = _counts(s, page, memory_type)
+            store8(s.aliases + uint64(4 * page + memory_type), np.uint8(_alias(int64(load32(at)))))
+            store32(at, np.uint32(0))
         store8(s.levels + uint64(page), np.uint8(0))
     s.pending_count = uint64(0)
     s.rescan = uint64(0)
@@ -160,23 +167,17 @@ def rescan(s: Any) -> None:
         register_root(s, True)
     s.forced = forced
     for memory_type in range(4):
-        run = 0
-        run_before, run_after = _before(s, 0, memory_type), _alias(s, 0, memory_type)
-        for page in range(1, pages + 1):
-            before = after = -1
-            if page < pages:
-                before, after = _before(s, page, memory_type), _alias(s, page, memory_type)
-                joined = page_address(s, page) - page_address(s, run) == (page - run) << 12
-                if before == run_before and after == run_after and joined:
-                    continue
-            emit_change(s, run, page, memory_type, run_before, run_after)
-            run, run_before, run_after = page, before, after
-
-
-@compiled
-def _before(s: Any, page: int, memory_type: int) -> int:
-    """What `_alias` was as `rescan` began."""
-    return int64(load8(s.aliases + uint64(4 * page + memory_type)))
+        for bank in range(s.banks):
+            first = int64(s.bank_page[bank])
+            last = first + int64(s.bank_size[bank] >> uint64(12))
+            run, run_before, run_after = first, 0, 0
+            for page in range(first, last):
+                before = int64(load8(s.aliases + uint64(4 * page + memory_type)))
+                after = _alias(int64(load32(_counts(s, page, memory_type))))
+                if before != run_before or after != run_after:
+                    emit_change(s, run, page, memory_type, run_before, run_after)
+                    run, run_before, run_after = page, before, after
+            emit_change(s, run, last, memory_type, run_before, run_after)
 
 
 # As the guest runs ------------------------------------------------------------------------------------------

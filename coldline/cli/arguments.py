@@ -25,6 +25,17 @@ def count(text: str) -> int:
     return int(text)
 
 
+def address(text: str) -> int:
+    """An address below 2^64, for argparse: hexadecimal after ``0x``, else decimal."""
+    try:
+        value = int(text[:32], 0) if text.isascii() else -1
+    except ValueError:
+        value = -1
+    if len(text) > 32 or not 0 <= value < 1 << 64:
+        raise argparse.ArgumentTypeError(f"'{text}' is not an address: 0x40080000")
+    return value
+
+
 def size(text: str) -> int:
     """Bytes: a number with K, M, G or T (``512M``, ``1G``, ``1GiB``); a bare number is MiB, as `xl` takes it.
 
@@ -44,7 +55,10 @@ def size(text: str) -> int:
 def _guest(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("guest")
     group.add_argument(
-        "image", nargs="?", metavar="IMAGE", help="an arm64 kernel Image, raw or gzip-compressed"
+        "image",
+        nargs="?",
+        metavar="IMAGE",
+        help="an arm64 kernel: Image, EFI zboot, ELF, uImage or FIT, compressed or not; or raw with --load",
     )
     group.add_argument("--sample", metavar="NAME", help="a guest that comes with coldline: midway-arm64")
     group.add_argument("--initrd", "--ramdisk", metavar="FILE", help="the kernel's initrd")
@@ -62,6 +76,15 @@ def _guest(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--el", metavar="N", type=int, default=1, choices=(1, 2), help="exception level at entry (default 1)"
     )
+    group.add_argument("--fit-config", metavar="NAME", help="a FIT's configuration in place of its default")
+    group.add_argument(
+        "--load",
+        metavar="ADDRESS",
+        type=address,
+        help="IMAGE is raw: load it there (with --entry and --arch)",
+    )
+    group.add_argument("--entry", metavar="ADDRESS", type=address, help="where a raw IMAGE starts")
+    group.add_argument("--arch", choices=("arm64", "arm32"), help="what a raw IMAGE is for")
     group.add_argument("--max-image", metavar="SIZE", default="1G", help="refuse larger files (default 1G)")
     group.add_argument(
         "--max-unpacked", metavar="SIZE", default="1G", help="refuse what unpacks to more (default 1G)"

@@ -13,15 +13,13 @@ from coldline.boot import End, Outcome
 from coldline.cli.guests import plan_guest, trial_of
 from coldline.cli.progress import RunProgress
 from coldline.coherence import Hazard, Report, Sink, Source, check, report
-from coldline.coherence.sweep import Region, Swept, sweep
 from coldline.guest import Plan
 from coldline.image import Kernel
-from coldline.trace.text import Header
-from coldline.trace.writing import TraceWriter
 from coldline.trial import Trial
 
 if TYPE_CHECKING:
     from coldline.coherence import Checker
+    from coldline.coherence.sweep import Swept
 
 _MOST, _MOST_IN_JSON = 5, 100
 """Hazards that are told of, unless the user says how many."""
@@ -42,6 +40,9 @@ def run_boot(options: argparse.Namespace) -> int:
         progress = stack.enter_context(RunProgress(talk))
         writer = None
         if options.trace is not None:
+            from coldline.trace.text import Header
+            from coldline.trace.writing import TraceWriter
+
             header = Header(trial.profile.line, _options_of(trial))
             writer = stack.enter_context(TraceWriter(options.trace, header, options.trace_format))
 
@@ -49,13 +50,16 @@ def run_boot(options: argparse.Namespace) -> int:
             nonlocal outcome
 
             def both(batch: Any, pcs: Any) -> None:
-                sink(batch, pcs)
                 if writer is not None:
                     writer.write(batch)
+                sink(batch, pcs)
 
             outcome = trial.run(both, console=progress.console, progress=progress.update)
 
-        checker = check(first, trial.profile, distinct=True)
+        checker = check(first, trial.profile, distinct=True, at_length=True)
+
+    from coldline.coherence.sweep import Region, sweep
+
     swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
     most = options.hazards if options.hazards is not None else _MOST_IN_JSON if options.json else _MOST
     found = report(checker, _again(trial), most=0 if options.quiet else most, stories=most)
@@ -87,7 +91,7 @@ def _document(
     outcome: Outcome,
     checker: "Checker",
     found: Report,
-    swept: list[Swept],
+    swept: "list[Swept]",
     seconds: float,
 ) -> dict[str, Any]:
     from coldline.report import document
@@ -125,7 +129,7 @@ def _print(
     outcome: Outcome,
     checker: "Checker",
     found: Report,
-    swept: list[Swept],
+    swept: "list[Swept]",
     seconds: float,
     *,
     quiet: bool,

@@ -11,7 +11,7 @@ from coldline.cli.arguments import size
 from coldline.errors import PlanError, UsageError
 from coldline.guest import GuestOptions, Plan, check_device_tree, make_plan
 from coldline.hypervisor.models import host_model
-from coldline.image import Kernel, load_blob, load_kernel
+from coldline.image import Kernel, Raw, load_blob, load_kernel
 from coldline.samples import sample
 from coldline.trial import Trial
 
@@ -29,7 +29,13 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
     path = options.image if options.sample is None else str(sample(options.sample).image)
     max_image = size(options.max_image)
     core = core_of(options)
-    kernel = load_kernel(path, max_image=max_image, max_unpacked=size(options.max_unpacked))
+    kernel = load_kernel(
+        path,
+        max_image=max_image,
+        max_unpacked=size(options.max_unpacked),
+        configuration=options.fit_config,
+        raw=_raw(options),
+    )
     if kernel.page_size is not None and kernel.page_size not in core.granules & GRANULES:
         lacks = core.name if kernel.page_size not in core.granules else "the emulator"
         raise PlanError(
@@ -51,6 +57,19 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
         device_tree_path=options.dtb or "device tree",
     )
     return kernel, make_plan(kernel, guest)
+
+
+def _raw(options: argparse.Namespace) -> Raw | None:
+    """Where a raw kernel goes, if the image is one."""
+    given = (options.load, options.entry, options.arch)
+    if given == (None, None, None):
+        return None
+    if None in given:
+        missing = [
+            name for name, value in zip(("--load", "--entry", "--arch"), given, strict=True) if value is None
+        ]
+        raise UsageError(f"a raw image takes --load, --entry and --arch: {' and '.join(missing)} not given")
+    return Raw(options.arch, options.load, options.entry)
 
 
 def core_of(options: argparse.Namespace) -> Core:

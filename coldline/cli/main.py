@@ -2,6 +2,8 @@
 """``coldline``: its arguments and its exit status."""
 
 import argparse
+import atexit
+import gc
 import importlib
 import os
 import sys
@@ -16,6 +18,9 @@ COHERENT, HAZARD, ERROR = 0, 1, 2
 """Exit statuses."""
 
 _INTERRUPTED = 130
+
+_GARBAGE = 100_000
+"""Objects between two searches for garbage: starting makes some ten thousand, and none of it is garbage."""
 
 _EPILOG = """\
 exit status: 0 coherent, 1 hazard, 2 error
@@ -56,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # NumPy's linear algebra is not used here, and its threads would wait for work on the cores that we need.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_GARBAGE)
+    atexit.register(gc.freeze)  # as the process ends, garbage is not looked for either
     try:
         try:
             return _run(parser().parse_args(argv))
@@ -77,6 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         print("coldline: this machine has too little memory for that", file=sys.stderr)
         return ERROR
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def _give_up_output() -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The rules of one cache line, and the check that follows them through all of memory.
 
-The path: `rules` say what may happen to a byte; `automaton` makes them deterministic; `lines` put bytes
-together; `memory` and `pages` hold what is known of every line and why; `follow` takes events through them
-(`stream` where there are many), which is what a `checker` does; `histories` and `witness` tell how a bad read
-comes about; `judge` puts it in a report.
+The path: `rules` say what may happen to a byte, `citations` who says so; `sets` and `automaton` make them
+deterministic, and `transitions` puts that in arrays; `memory`, `mixtures` and `pages` hold what is known of every
+line and why; `lines` moves them and `aliases` changes who may fill them; `follow` takes events through that
+(`machine`, where there are many), which is what a `checker` does; `histories`, `ways` and `witness` tell how a bad read comes about; `judge` puts it in a report.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -8,14 +8,20 @@ of them cannot be told apart by any later event, so that the minimal automaton h
 
 `coldline.coherence.sets` finds the sets; here they are merged. States are numbered in the order in which a
 breadth-first walk from the cold byte meets them, so that a number never changes while the rules do not.
+
+That takes some thirty milliseconds, which a boot's first events would wait for: what was built is kept in the cache
+folder, under a name that changes with the rules.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coldline import cache
 from coldline.coherence.rules import Profile
 from coldline.coherence.sets import LETTERS, READS, Determined, determine, number_rows, relations
 
@@ -47,13 +53,16 @@ class Automaton:
     reachable: int
 
 
+_SOURCES = ("coherence/automaton.py", "coherence/rules.py", "coherence/sets.py")
+
+
 def automaton(profile: Profile) -> Automaton:
-    """The automaton for `profile`, built once in a process.
+    """The automaton for `profile`, built once.
 
     Set/way maintenance that is effective is the same as maintenance by address, and the size of a line is
     not a byte's concern, so neither makes another automaton.
     """
-    return _built(replace(profile, line=64, setway_effective=False))
+    return _known(replace(profile, line=64, setway_effective=False))
 
 
 def build(profile: Profile) -> Automaton:
@@ -69,7 +78,43 @@ def build(profile: Profile) -> Automaton:
     )
 
 
-_built = lru_cache(build)
+@lru_cache
+def _known(profile: Profile) -> Automaton:
+    folder = cache.folder()
+    if folder is None:
+        return build(profile)
+    path = folder / f"{cache.name_for('automaton', _SOURCES, profile)}.npy"
+    with suppress(OSError, ValueError, EOFError):
+        return _from_rows(np.load(path, allow_pickle=False))
+    built = build(profile)
+
+    def write(draft: Path) -> None:
+        np.save(draft, _to_rows(built), allow_pickle=False)
+
+    cache.save(path, write)
+    return built
+
+
+def _to_rows(built: Automaton) -> "NDArray[np.int32]":
+    """A row a state: where each letter leads, what each read finds; and a last one of the start and the count."""
+    rows = np.hstack([np.array(built.step, np.int32), np.array(built.bad, np.int32)])
+    last = np.zeros((1, rows.shape[1]), np.int32)
+    last[0, :2] = built.start, built.reachable
+    return np.vstack([rows, last])
+
+
+def _from_rows(rows: "NDArray[np.int32]") -> Automaton:
+    states = len(rows) - 1
+    if rows.dtype != np.int32 or rows.ndim != 2 or states < 1 or rows.shape[1] != len(LETTERS) + len(READS):
+        raise ValueError("not an automaton")
+    step, bad = rows[:-1, : len(LETTERS)], rows[:-1, len(LETTERS) :]
+    start, reachable = rows[-1, :2].tolist()
+    sound = (
+        step.min() >= 0 and step.max() < states and bad.min() >= 0 and bad.max() <= 3 and 0 <= start < states
+    )
+    if not sound:
+        raise ValueError("not an automaton")
+    return Automaton(tuple(map(tuple, step.tolist())), tuple(map(tuple, bad.tolist())), start, reachable)
 
 
 def blocks(sets: Determined) -> "NDArray[np.int32]":

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coldline.coherence.follow import Follower, gaps
+from coldline.coherence.follow import Follower
 from coldline.coherence.lines import Badness, runs_of
+from coldline.coherence.memory import gaps
 from coldline.coherence.rules import Hazard, Letter, Setting
 from coldline.coherence.sets import READS
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE
@@ -104,6 +105,8 @@ class Checker(Follower):
         held: Known | None = None
         for start, stop, state in self._runs(address, end):
             start, stop = max(start, address), min(stop, end)
+            if start >= stop:
+                continue
             if held is not None and held.state == state:
                 held = held._replace(size=stop - held.address)
                 continue

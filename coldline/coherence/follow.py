@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Follows every possible state of every line through a trace, an event at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coldline.coherence.aliases import Aliases
 from coldline.coherence.automaton import automaton
 from coldline.coherence.findings import Finding, kind_of
 from coldline.coherence.lines import Badness, Lines
-from coldline.coherence.memory import Range
-from coldline.coherence.pages import Alias, Pages, Refusal, maintenance_letter, walk_letter
+from coldline.coherence.memory import distinct, first_missing, gaps
+from coldline.coherence.pages import Pages, Refusal, maintenance_letter, walk_letter
 from coldline.coherence.rules import SOURCES, Letter, Profile
 from coldline.coherence.transitions import Transitions
 from coldline.errors import TraceError
@@ -71,6 +72,7 @@ class Follower:
         self.lines = Lines(Transitions(automaton(self.profile)), self.profile.line)
         self.memory = self.lines.memory
         self.pages = Pages()
+        self.aliases = Aliases(self.pages, self.lines, self.put_off)
         self.distinct = distinct
         self.findings: list[Finding] = []
         self.kinds: dict[str, int] = {}
@@ -135,14 +137,14 @@ class Follower:
             assert event.memory_type is not None
             self._access(event, where, walk_letter(event.memory_type))
         elif event.op is Op.MAP:
-            self._map(event, agent)
+            self.aliases.map(event, agent)
         elif event.op is Op.UNMAP:
-            self._unmap(event, agent)
+            self.aliases.unmap(event, agent)
         elif event.op >= Op.MMU_ON:
-            self._switch(event.op, agent)
+            self.aliases.switch(event.op, agent)
         else:
             if event.op is Op.FETCH and not self.pages.agents[agent].mmu:
-                self._mark_prefetched(event, agent)
+                self.aliases.mark_prefetched(event, agent)
             self._access(event, where, None)
 
     # Accesses and maintenance -------------------------------------------------------------------------------
@@ -172,12 +174,12 @@ class Follower:
         first, stop = start // PAGE_SIZE, (end - 1) // PAGE_SIZE + 1
         rows = self.memory.dense_rows(first, stop)
         covered, classes = self.memory.page_of[rows], self.memory.classes[rows]
-        firsts = [int(covered[np.argmax(classes == page_class)]) for page_class in _distinct(classes)]
+        firsts = [int(covered[np.argmax(classes == page_class)]) for page_class in distinct(classes)]
         for page in sorted(firsts):
             page_class = self.memory.page_class(page)
             self._letter(page_class, agent, event.op, max(start, page * PAGE_SIZE))
         for piece in self.memory.ranges(first, stop):
-            sparse = _first_missing(covered, piece.first, piece.end)
+            sparse = first_missing(covered, piece.first, piece.end)
             if sparse is not None:
                 self._letter(piece.page_class, agent, event.op, max(start, sparse * PAGE_SIZE))
 
@@ -238,13 +240,13 @@ class Follower:
         if not rows.size:
             return
         classes = self.memory.classes[rows]
-        for page_class in _distinct(classes):
+        for page_class in distinct(classes):
             now = letter if letter is not None else self._letter(page_class, agent, event.op, event.address)
             self._touch_rows(event, where, now, rows[classes == page_class])
 
     def _touch_rows(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
         if letter not in SOURCES:
-            self.lines.put_off(rows, letter)
+            self.put_off(rows, letter)
             return
         machine = self.machine(rows.size * self.memory.lines_per_page)
         if machine is not None:
@@ -255,6 +257,22 @@ class Follower:
                 if self._is_new(row, index, event.op, bad):
                     base = int(self.memory.page_of[row]) * PAGE_SIZE + index * self.profile.line
                     self.found(event, where, base, 1, bad)
+
+    def put_off(self, rows: "NDArray[np.intp]", letter: Letter) -> None:
+        """Let a letter that checks nothing befall all lines of some rows, when they are next touched."""
+        if not self.lines.put_off(rows, letter):
+            self._settle_all()
+            self.lines.put_off(rows, letter)
+
+    def _settle_all(self) -> None:
+        rows = np.flatnonzero(self.memory.put_off[: self.memory.rows])
+        machine = self.machine(rows.size * self.memory.lines_per_page)
+        if machine is not None:
+            machine.settle(rows)
+        else:
+            for row in rows.tolist():
+                self.lines.settle(row)
+        self.lines.transitions.forget_words()
 
     def _new_pages(self, first: int, end: int, op: Op, bad: tuple[Badness, ...]) -> list[tuple[int, int]]:
         """The pages of a range, none of them dense, whose hazards are to be findings: see `_is_new`."""
@@ -300,131 +318,6 @@ class Follower:
             self._room -= lines * len(badness)
         self.findings.append(Finding(number, where, event, address, lines, badness))
 
-    # What changes aliases -----------------------------------------------------------------------------------
-
-    def _map(self, event: Event, agent: int) -> None:
-        def mapped(alias: Alias, address: int) -> Alias:
-            if alias.memory_type is not None:
-                raise TraceError("", f"{event.agent} has {address:#x} mapped already")
-            return alias._replace(memory_type=event.memory_type, executable=event.executable)
-
-        self._change_aliases(event, agent, mapped)
-
-    def _unmap(self, event: Event, agent: int) -> None:
-        def unmapped(alias: Alias, address: int) -> Alias:
-            if alias.memory_type is None:
-                raise TraceError("", f"{event.agent} has not mapped {address:#x}")
-            return alias._replace(memory_type=None, executable=False)
-
-        self._change_aliases(event, agent, unmapped)
-
-    def _mark_prefetched(self, event: Event, agent: int) -> None:
-        """A fetch with the MMU off lets a prefetch reach its pages and the one after each."""
-        first = event.address // PAGE_SIZE
-        end = (event.address + event.size - 1) // PAGE_SIZE + 1
-        after = min(end + 1, ADDRESS_LIMIT // PAGE_SIZE)
-        self._change_pages(first, end, agent, lambda alias, _: alias._replace(fetched=True, prefetched=True))
-        self._change_pages(end, after, agent, lambda alias, _: alias._replace(prefetched=True))
-
-    def _change_aliases(self, event: Event, agent: int, change: "AliasChange") -> None:
-        first = event.address // PAGE_SIZE
-        self._change_pages(first, first + event.size // PAGE_SIZE, agent, change)
-
-    def _change_pages(self, first: int, end: int, agent: int, change: "AliasChange") -> None:
-        rows = self.memory.dense_rows(first, end)
-        covered = self.memory.page_of[rows]
-        new_classes: dict[int, int] = {}
-
-        def changed(page_class: int, page: int) -> int:
-            if page_class not in new_classes:
-                alias = change(self.pages.alias(page_class, agent), page * PAGE_SIZE)
-                new_classes[page_class] = self.pages.with_alias(page_class, agent, alias)
-            return new_classes[page_class]
-
-        old_classes = self.memory.classes[rows]
-        groups = _distinct(old_classes)
-        for old in groups:
-            changed(old, int(covered[np.argmax(old_classes == old)]))
-        ranges = []
-        for known in self.memory.ranges(first, end):
-            sparse = _first_missing(covered, known.first, known.end)
-            if sparse is not None:
-                new = changed(known.page_class, sparse)
-                ranges.append(known._replace(page_class=new, state=self._resettle(known, new)))
-            else:
-                ranges.append(known)
-        self.memory.set_ranges(ranges)
-        for old in groups:
-            self._move_rows(rows[old_classes == old], old, new_classes[old])
-
-    def _move_rows(self, rows: "NDArray[np.intp]", old: int, new: int) -> None:
-        """Dense pages of class `old` are of class `new` from now on."""
-        self.memory.classes[rows] = new
-        if self.pages.settings[old] != self.pages.settings[new]:
-            self.lines.put_off(rows, Letter.of_setting(self.pages.settings[new]))
-
-    def _resettle(self, known: Range, new_class: int) -> int:
-        setting = self.pages.settings[new_class]
-        if self.pages.settings[known.page_class] == setting:
-            return known.state
-        return self.lines.step(known.state, Letter.of_setting(setting))
-
-    def _switch(self, op: Op, agent: int) -> None:
-        who = self.pages.agents[agent]
-        if op is Op.MMU_ON and not who.mmu:
-            self._forget_prefetches(agent)
-        who.switch(op)
-        self._settle(self.pages.refresh_settings(agent))
-
-    def _forget_prefetches(self, agent: int) -> None:
-        """The MMU goes on: what was fetched with it off no longer lets anything be prefetched.
-
-        The switch itself settles the lines, so only classes change here.
-        """
-        moved = {}
-        for page_class in list(self.pages.classes_of(agent)):
-            alias = self.pages.alias(page_class, agent)
-            if alias.prefetched:
-                moved[page_class] = self.pages.with_alias(
-                    page_class, agent, alias._replace(fetched=False, prefetched=False)
-                )
-        if not moved:
-            return
-        # Settled by hand: the old class may prefetch and the new one may not.
-        ranges = [
-            known._replace(
-                page_class=moved.get(known.page_class, known.page_class),
-                state=self._resettle(known, moved.get(known.page_class, known.page_class)),
-            )
-            for known in self.memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
-        ]
-        self.memory.set_ranges(ranges)
-        classes = self.memory.classes[: self.memory.rows]
-        for old, new in moved.items():
-            self._move_rows(np.flatnonzero(classes == old), old, new)
-
-    def _settle(self, letters: dict[int, Letter]) -> None:
-        """Let each class's lines feel that their setting changed."""
-        if not letters:
-            return
-        self.memory.set_ranges(
-            [
-                known._replace(state=self.lines.step(known.state, letters[known.page_class]))
-                if known.page_class in letters
-                else known
-                for known in self.memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
-            ]
-        )
-        classes = self.memory.classes[: self.memory.rows]
-        for page_class, letter in letters.items():
-            rows = np.flatnonzero(classes == page_class)
-            if rows.size:
-                self.lines.put_off(rows, letter)
-
-
-AliasChange = Callable[[Alias, int], Alias]
-"""What becomes of an agent's alias of a page, given it and the page's address; raises `TraceError`."""
-
 
 def _pieces(start: int, end: int) -> Iterator[Piece]:
     """Cut a range of bytes into a partial page, whole pages, and a partial page."""
@@ -442,29 +335,6 @@ def _pieces(start: int, end: int) -> Iterator[Piece]:
         yield Piece(last, 1, 0, tail)
 
 
-def gaps(covered: "NDArray[np.int64]", first: int, end: int) -> Iterator[tuple[int, int]]:
-    """The stretches of `first` to `end` that hold none of the sorted pages `covered`."""
-    low, high = np.searchsorted(covered, (first, end))
-    inside = covered[low:high]
-    if len(inside) == end - first:
-        return
-    starts, ends = np.append(first, inside + 1), np.append(inside, end)
-    holes = starts < ends
-    yield from zip(starts[holes].tolist(), ends[holes].tolist(), strict=True)
-
-
 def _bits(bad: tuple[Badness, ...], op: Op) -> int:
     """What was found wrong, as `Memory.reported` has it."""
     return sum(each.hazard for each in bad) << (FETCH_BITS if op is Op.FETCH else 0)
-
-
-def _distinct(classes: "NDArray[np.uint16]") -> list[int]:
-    """The distinct values of some numbers, in no order."""
-    if len(classes) <= 32:
-        return list(set(classes.tolist()))
-    return list(np.flatnonzero(np.bincount(classes)).tolist())
-
-
-def _first_missing(covered: "NDArray[np.int64]", first: int, end: int) -> int | None:
-    """The first page from `first` to `end` that is not among the sorted pages `covered`."""
-    return next((gap for gap, _ in gaps(covered, first, end)), None)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from coldline.coherence.histories import Code
     from coldline.coherence.witness import WitnessStep
 
+_MANY = 100_000
+"""Events at length: worth loading machine code for, and not worth making it."""
+
 Sink = Callable[[Batch, "NDArray[Any] | None"], None]
 """Takes batches, with each event's program counter where it is known."""
 
@@ -88,7 +91,14 @@ def profile_of(header: Header) -> Profile:
     )
 
 
-def check(source: Source, profile: Profile, *, distinct: bool = False, most: int | None = None) -> "Checker":
+def check(
+    source: Source,
+    profile: Profile,
+    *,
+    distinct: bool = False,
+    most: int | None = None,
+    at_length: bool = False,
+) -> "Checker":
     """Follow memory through all events of `source`: the first pass.
 
     Parameters
@@ -99,13 +109,22 @@ def check(source: Source, profile: Profile, *, distinct: bool = False, most: int
         The implementation's promises.
     distinct, most : bool, int or None
         See `coldline.coherence.follow.Follower`.
+    at_length : bool
+        Whether there will be so many events that the first one need not wait to see.
 
     Raises
     ------
     TraceError
         If an event cannot be.
     """
-    reader = _Reader(lambda checker: checker(profile, distinct=distinct, most=most))
+
+    def make(checker: "type[Checker]") -> "Checker":
+        made = checker(profile, distinct=distinct, most=most)
+        if at_length:
+            made.machine(_MANY)
+        return made
+
+    reader = _Reader(make)
     with Relay(reader.open) as relay:
         source(relay.put)
     return reader.close()

@@ -37,7 +37,7 @@ class Letters:
     Attributes
     ----------
     accesses : ndarray of uint8, shape (classes, agents, ops)
-        The letter of an access, `SLOW` where there is something to think about.
+        The letter of an access; `SLOW` where there is something to think about, and where nobody has yet.
     walks : ndarray of uint8, shape (agents, 1 + types)
         The letter of a walk.
     moves : ndarray of int32, shape (classes, agents, attributes)
@@ -62,6 +62,11 @@ class Letters:
         checker.event(event, where)
         if self.refresh():
             return
+        if event.op in _TYPED_BY_ALIAS:
+            agent = checker.pages.agent(event.agent)
+            for place in (event.address, event.address + event.size - 1):
+                page_class = checker.memory.page_class(place // PAGE_SIZE)
+                self.accesses[page_class, agent, event.op] = self._letter(page_class, agent, event.op)
         if one_page:
             code = UNMAP_CODE
             if event.memory_type is not None:
@@ -99,14 +104,11 @@ class Letters:
             return
         size = wanted + wanted // 2 + 16
         agents = len(pages.agents)
-        accesses = np.full((size, agents, Op.DC_ZVA + 1), SLOW, np.uint8)
-        moves = np.full((size, agents, UNMAP_CODE + 1), -1, np.int32)
-        accesses[:known], moves[:known] = self.accesses[:known], self.moves[:known]
-        for page_class in range(known, wanted):
-            for agent in range(agents):
-                for op in _TYPED_BY_ALIAS:
-                    accesses[page_class, agent, op] = self._letter(page_class, agent, op)
-        self.accesses, self.moves = accesses, moves
+        if size > len(self.accesses):
+            accesses = np.full((size, agents, Op.DC_ZVA + 1), SLOW, np.uint8)
+            moves = np.full((size, agents, UNMAP_CODE + 1), -1, np.int32)
+            accesses[:known], moves[:known] = self.accesses[:known], self.moves[:known]
+            self.accesses, self.moves = accesses, moves
         self.settings = np.array([Letter.of_setting(setting) for setting in pages.settings], np.uint8)
 
     def _letter(self, page_class: int, agent: int, op: Op) -> int:

@@ -82,24 +82,19 @@ class Lines:
         """What `letter` may find wrong where all bytes of a line are in one state."""
         return self._badness({state: self._all}, letter, self._all)
 
-    def put_off(self, rows: "NDArray[np.intp]", letter: Letter) -> None:
-        """Let a letter that checks nothing befall all lines of some rows, when they are next touched."""
+    def put_off(self, rows: "NDArray[np.intp]", letter: Letter) -> bool:
+        """Let a letter that checks nothing befall all lines of some rows, when they are next touched.
+
+        False, with nothing put off, where there are too many different things put off already.
+        """
         waiting = self.memory.put_off[rows]
         table = np.zeros(int(waiting.max(initial=0)) + 1, np.uint16)
         for word in np.unique(waiting).tolist():
-            longer = self.transitions.put_off(word, letter)
-            if longer == UNKNOWN:
-                self.settle_all()
-                self.put_off(rows, letter)
-                return
-            table[word] = longer
+            table[word] = self.transitions.put_off(word, letter)
+            if table[word] == UNKNOWN:
+                return False
         self.memory.put_off[rows] = table[waiting]
-
-    def settle_all(self) -> None:
-        """Let all that was put off happen."""
-        for row in np.flatnonzero(self.memory.put_off[: self.memory.rows]).tolist():
-            self.settle(row)
-        self.transitions.forget_words()
+        return True
 
     def settle(self, row: int) -> None:
         """Let what was put off for a row happen."""

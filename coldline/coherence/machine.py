@@ -16,8 +16,9 @@ from coldline import machinecode
 from coldline.coherence.compiled import frame
 from coldline.coherence.letters import Letters
 from coldline.coherence.lines import Badness
-from coldline.coherence.mixtures import OWN
+from coldline.coherence.mixtures import BLOCKS, OWN, SHARED
 from coldline.coherence.rules import Hazard, Letter
+from coldline.coherence.transitions import NO_LETTER, NOTHING_PUT_OFF
 from coldline.trace import Event, Op
 from coldline.trace.columns import Batch
 
@@ -122,17 +123,22 @@ class Machine:
         badness : tuple of Badness
             What is wrong with each of them.
         """
-        put_off, lines = self._checker.memory.put_off, self._checker.lines
-        before, hazards = put_off[rows].copy(), self._checker.hazards
-        lines.put_off(rows, first)
+        put_off, hazards = self._checker.memory.put_off, self._checker.hazards
+        self.settle(rows)
+        self._checker.put_off(rows, first)
         self._frame["asking"] = 1
         try:
             for found in self._sweep(rows, letter, is_fetch=False):
                 yield int(found["address"]), int(found["lines"]), _badness(found)
         finally:
             self._frame["asking"] = 0
-            put_off[rows] = before
+            put_off[rows] = NOTHING_PUT_OFF
             self._checker.hazards = hazards
+
+    def settle(self, rows: "NDArray[np.intp]") -> None:
+        """Let what was put off for some rows happen."""
+        for _ in self._sweep(rows, NO_LETTER, is_fetch=False):
+            raise AssertionError("no letter finds nothing")
 
     def join_equals(self) -> None:
         """Let lines whose bytes differ in the same way share a record.
@@ -145,8 +151,9 @@ class Machine:
         self._update()
         mixed = self._checker.lines.mixtures
         mixed.sweep()
+        blocks, before = int(mixed.pool[BLOCKS]), int(mixed.pool[SHARED])
         self._loops["join"](self._address)
-        mixed.make_room()
+        mixed.make_room(blocks, int(self._frame["joined"][0]), int(mixed.pool[SHARED]) - before)
 
     def _sweep(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> "Iterator[np.void]":
         f = self._frame[0]

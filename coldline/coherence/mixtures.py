@@ -158,8 +158,17 @@ class Mixtures:
             index[slot] = number
         self.shared_index[:] = index
 
-    def make_room(self) -> None:
+    def make_room(self, blocks: int, joined: int, made: int) -> None:
         """After equal records were joined: what is a crowd now.
+
+        Parameters
+        ----------
+        blocks : int
+            Blocks that there were.
+        joined : int
+            Lines that had records of their own.
+        made : int
+            Shared records that had to be made for them.
 
         Raises
         ------
@@ -168,7 +177,10 @@ class Mixtures:
         """
         kept = int(self.pool[BLOCKS])
         crowd = max(LEAST_CROWD, self._memory.rows // _CROWD_SHARE, 2 * kept)
-        if crowd >= self._most_blocks or self.pool[FRESH] + SLACK >= self._most_nodes:
+        if 2 * made > joined and 4 * joined > blocks * self._memory.lines_per_page:
+            crowd = max(crowd, 2 * blocks)  # blocks were full, of lines unlike any other: no use to look soon
+        crowd = min(crowd, self._most_blocks - 1)
+        if kept >= crowd or self.pool[FRESH] + SLACK >= self._most_nodes:
             lines = kept * self._memory.lines_per_page
             raise TraceError(
                 "", f"up to {lines:,} lines whose bytes differ, each in its own way, are too many"

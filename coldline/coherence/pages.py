@@ -61,11 +61,21 @@ class Agent:
         setattr(self, *_SWITCHES[op])
 
     def allows_fill(self, alias: Alias) -> bool:
-        """Whether data caches may be filled through `alias`."""
+        """Whether data caches may be filled through `alias`.
+
+        A Cacheable attribute allows it, and SCTLR.C clear makes accesses to Normal memory Non-cacheable (Arm ARM
+        DDI 0487 D7.5.1, 'General behavior of the caches'; D7.5.5, 'Enabling and disabling the caching of memory
+        accesses').
+        """
         return self.mmu and self.dcache and alias.memory_type is not None and alias.memory_type.cacheable
 
     def allows_fetch(self, alias: Alias) -> bool:
-        """Whether an instruction cache may be filled through `alias`."""
+        """Whether an instruction cache may be filled through `alias`.
+
+        With the MMU on as for data, with SCTLR.I in place of SCTLR.C. With it off SCTLR.I alone makes fetches
+        cacheable (Arm ARM DDI 0487 D7.5.5), and a prefetch runs no further than 'Instruction fetch behavior when all
+        translation stages are disabled' lets it.
+        """
         if not self.mmu:
             return self.icache is True and alias.prefetched
         cacheable = alias.memory_type is not None and alias.memory_type.cacheable
@@ -108,7 +118,11 @@ _EFFECTIVE_SETWAY = {
 
 
 def maintenance_letter(op: Op, profile: Profile) -> Letter | None:
-    """The letter of a cache maintenance operation; None for any other operation."""
+    """The letter of a cache maintenance operation; None for any other operation.
+
+    It acts on the physical line, whatever the attributes of the alias that it was issued through (Arm ARM DDI 0487
+    D7.5.9.14, 'Boundary conditions for cache maintenance instructions').
+    """
     letter = _MAINTENANCE.get(op)
     if letter is not None and profile.setway_effective:
         return _EFFECTIVE_SETWAY.get(letter, letter)
@@ -116,7 +130,10 @@ def maintenance_letter(op: Op, profile: Profile) -> Letter | None:
 
 
 def walk_letter(memory_type: MemoryType) -> Letter:
-    """The letter of a translation-table read with the walk's own type."""
+    """The letter of a translation-table read with the walk's own type.
+
+    That is TCR's IRGN and ORGN, and Non-cacheable while SCTLR.C is clear (Arm ARM DDI 0487 D7.5.5).
+    """
     return Letter.READ_WB if memory_type.cacheable else Letter.READ_NC
 
 
@@ -187,7 +204,12 @@ class Pages:
         return changed
 
     def letter(self, page_class: int, agent: int, op: Op) -> Letter | Refusal:
-        """What an access by `agent` to a page of `page_class` is, by its alias and its switches."""
+        """What an access by `agent` to a page of `page_class` is, by its alias and its switches.
+
+        The attributes of the alias decide, each agent's for itself (Arm ARM DDI 0487 B2.10.1.3, 'Cacheability
+        attributes for Normal memory'; B2.11, 'Mismatched memory attributes'). DC ZVA on Device memory is an Alignment
+        fault (D7.5.10).
+        """
         who = self.agents[agent]
         if not who.mmu:
             return _letter_mmu_off(who, op)

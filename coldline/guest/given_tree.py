@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A device tree that the user gave: checked, and told where this guest's RAM and initrd are."""
 
-import itertools
 import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,17 +9,13 @@ from coldline.errors import ImageError
 from coldline.guest.devicetree import chosen_properties
 from coldline.guest.layout import MIB, Range, size_text
 from coldline.guest.plan import Bank
+from coldline.image.flat_tree import blocks_fault
 
 if TYPE_CHECKING:
     from libfdt import Fdt
 
 MAX_DEVICE_TREE = 2 * MIB
 """Bytes: Linux Documentation/arch/arm64/booting.rst, section 2."""
-
-_VERSION = 17
-_HEADER_SIZE = 40
-_RESERVATION_SIZE = 16
-"""Bytes, and the first version with a size of the structure block: Devicetree Specification 0.4, 5.2, 5.3."""
 
 _ROOT = 0
 _SPARE = 4096
@@ -97,33 +92,10 @@ def _open(path: str, blob: memoryview) -> "Fdt":
         tree = Fdt(copy)
     except FdtException as error:
         raise ImageError(path, f"not a flattened device tree: {error}") from error
-    _check_blocks(path, tree)
+    fault = blocks_fault(tree)
+    if fault is not None:
+        raise ImageError(path, f"not a flattened device tree: {fault}")
     return tree
-
-
-def _check_blocks(path: str, tree: "Fdt") -> None:
-    """Check that no two blocks share a byte.
-
-    fdt_check_full does not. Where they do, an edit of one can overwrite the end of another, and fdt_open_into
-    then writes outside its buffer: it counts with the error that fdt_num_mem_rsv returns (libfdt 1.7).
-    """
-    if tree.version() < _VERSION:
-        raise ImageError(path, f"the device tree has version {tree.version()}; {_VERSION} is needed")
-    blocks = sorted(
-        (
-            (0, _HEADER_SIZE, "header"),
-            (tree.off_mem_rsvmap(), (tree.num_mem_rsv() + 1) * _RESERVATION_SIZE, "memory reservation block"),
-            (tree.off_dt_struct(), tree.size_dt_struct(), "structure block"),
-            (tree.off_dt_strings(), tree.size_dt_strings(), "strings block"),
-        )
-    )
-    for (start, size, lower), (upper_start, _, upper) in itertools.pairwise(blocks):
-        if upper_start < start + size:
-            raise ImageError(
-                path,
-                f"not a flattened device tree: its {upper} (at byte {upper_start}) starts inside its "
-                f"{lower} ({start}-{start + size})",
-            )
 
 
 def _without_memory(tree: "Fdt") -> "Fdt":

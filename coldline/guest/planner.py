@@ -2,12 +2,13 @@
 """From a kernel and what the user asked for to a plan."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from coldline.errors import PlanError
 from coldline.guest.devicetree import Machine, build_device_tree
 from coldline.guest.given_tree import MAX_DEVICE_TREE, with_chosen
+from coldline.guest.kernel_segments import kernel_base, kernel_segments
 from coldline.guest.layout import MAX_VCPUS, PAGE_SIZE, Range, round_up, size_text
 from coldline.guest.placement import check_segments, place, place_banks
 from coldline.guest.plan import Bank, Plan, Segment
@@ -40,10 +41,11 @@ class GuestOptions:
     core_compatible : str
         What the device tree calls a core: ``arm,cortex-a72``.
     initrd : memoryview or None
-        What the kernel gets as its initrd.
+        What the kernel gets as its initrd, in place of one that came with it.
     device_tree : memoryview or None
-        The user's own device tree, checked again here, in place of the one that is written from the options
-        above; of them `bootargs` (where it is not empty), `initrd` and `memory` are put into a copy of it.
+        The user's own device tree, checked again here, in place of one that came with the kernel or is written
+        from the options above; of them `bootargs` (where it is not empty), `initrd` and `memory` are put into a
+        copy of it.
     device_tree_path : str
         Where that came from, for messages.
     """
@@ -76,6 +78,12 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     ImageError
         If the user's device tree is malformed.
     """
+    if kernel.architecture != "arm64":
+        raise PlanError(
+            f"{kernel.path}: is a kernel for {kernel.architecture} ({kernel.format}): "
+            "coldline plans arm64 guests"
+        )
+    options = _with_kernels_own(options, kernel)
     _check(options)
     banks = place_banks(options.memory)
     initrd_size = None if options.initrd is None else options.initrd.nbytes
@@ -87,14 +95,16 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
         raise PlanError(
             f"dtb ({size_text(dtb_size)}) is too large: arm64 Linux takes up to {size_text(MAX_DEVICE_TREE)}"
         )
+    base = kernel_base(kernel, banks[0])
+    start, end = base + kernel.pieces[0].address, base + kernel.pieces[-1].end
     at = place(
         banks[0],
-        text_offset=kernel.text_offset,
-        image_size=kernel.image_size,
+        text_offset=start - banks[0].base,
+        image_size=end - start,
         initrd_size=initrd_size,
         dtb_size=dtb_size,
     )
-    segments = [_segment("kernel", at.kernel, kernel.data, kernel.image_size)]
+    segments = kernel_segments(kernel.pieces, base)
     initrd = None
     if options.initrd is not None and at.initrd is not None:
         initrd = Range(at.initrd, options.initrd.nbytes)
@@ -107,9 +117,20 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
         architecture=kernel.architecture,
         banks=banks,
         segments=tuple(segments),
-        registers=first_registers(entry=at.kernel, dtb=at.dtb, exception_level=options.exception_level),
+        registers=first_registers(
+            entry=base + kernel.entry, dtb=at.dtb, exception_level=options.exception_level
+        ),
         exception_level=options.exception_level,
     )
+
+
+def _with_kernels_own(options: GuestOptions, kernel: "Kernel") -> GuestOptions:
+    """`options`, with the initrd and the device tree that came with the kernel where the user gave none."""
+    if options.initrd is None and kernel.initrd is not None:
+        options = replace(options, initrd=kernel.initrd)
+    if options.device_tree is None and kernel.device_tree is not None:
+        options = replace(options, device_tree=kernel.device_tree, device_tree_path=kernel.path)
+    return options
 
 
 def _segment(name: str, address: int, data: memoryview, size: int) -> Segment:

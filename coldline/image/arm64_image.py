@@ -9,11 +9,11 @@ import struct
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from coldline.errors import ImageError
-from coldline.image.identify import identify
-from coldline.image.kernel import Kernel
+from coldline.image.content import Content
+from coldline.image.kernel import Kernel, Piece
 
 _MAGIC = b"ARM\x64"
+_MAGIC_AT = 56
 _OLD_TEXT_OFFSET = 0x80000
 """Bytes; for kernels before 3.17, whose image_size is 0 and whose text_offset is of unknown endianness."""
 
@@ -57,76 +57,55 @@ _PAGE_SIZES = (None, 4 << 10, 16 << 10, 64 << 10)
 """Bytes, by the value of the page size field."""
 
 
-def parse_arm64_image(path: str, data: memoryview, compression: str | None) -> Kernel:
-    """Check the header of an arm64 Image.
+def is_arm64_image(data: memoryview) -> bool:
+    """Whether `data` has the magic number of an arm64 Image."""
+    return data[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] == _MAGIC
 
-    Parameters
-    ----------
-    path : str
-        The file, for messages.
-    data : memoryview
-        The uncompressed image, read-only.
-    compression : str or None
-        How the file was compressed.
+
+def parse_arm64_image(content: Content) -> Kernel:
+    """Check the header of an arm64 Image.
 
     Raises
     ------
     ImageError
-        If it is no arm64 Image, is one for a big-endian kernel, or has a header that no honest kernel has:
-        reserved flags, a text_offset of 2 MiB or more or off a 4 KiB page, an image_size below the size of
-        the data.
+        If it is cut off, is for a big-endian kernel, or is one that no honest kernel has: reserved flags, a
+        text_offset of 2 MiB or more or off a 4 KiB page, an image_size below the size of the data.
     """
-    unpacked = f"once decompressed from {compression}, " if compression else ""
-    header = _read_header(path, data, unpacked)
+    data = content.data
+    if len(data) < _LAYOUT.size:
+        raise content.error(f"has {len(data)} bytes; an arm64 Image has a header of {_LAYOUT.size}")
+    header = _Header._make(_LAYOUT.unpack_from(data))
     if header.image_size == 0:
         text_offset, image_size = _OLD_TEXT_OFFSET, len(data)
     else:
         text_offset, image_size = header.text_offset, header.image_size
-    _check_flags(path, header.flags)
+    _check_flags(content, header.flags)
     if text_offset >= _TEXT_OFFSET_LIMIT:
-        raise ImageError(path, f"text_offset (at byte 8) is {text_offset:#x}; it must be below 2 MiB")
+        raise content.error(f"text_offset (at byte 8) is {text_offset:#x}; it must be below 2 MiB")
     if text_offset % _TEXT_OFFSET_ALIGNMENT:
-        raise ImageError(path, f"text_offset (at byte 8) is {text_offset:#x}; it must be a multiple of 4 KiB")
+        raise content.error(f"text_offset (at byte 8) is {text_offset:#x}; it must be a multiple of 4 KiB")
     if image_size < len(data):
-        raise ImageError(
-            path,
+        raise content.error(
             f"image_size (at byte 16) is {image_size:#x} ({image_size} bytes), "
-            f"but {unpacked}the file has {len(data)} bytes",
+            f"but the Image has {len(data)} bytes"
         )
     return Kernel(
-        path=path,
-        compression=compression,
-        data=data,
-        text_offset=text_offset,
-        image_size=image_size,
-        page_size=_PAGE_SIZES[_PAGE_SIZE.of(header.flags)],
+        path=content.path,
+        architecture="arm64",
+        format="Image",
+        layers=content.layers,
+        pieces=(Piece(text_offset, data, image_size),),
+        entry=text_offset,
+        fixed=False,
         anywhere=bool(_ANYWHERE.of(header.flags)),
+        page_size=_PAGE_SIZES[_PAGE_SIZE.of(header.flags)],
     )
 
 
-def _read_header(path: str, data: memoryview, unpacked: str) -> _Header:
-    if len(data) >= _LAYOUT.size:
-        header = _Header._make(_LAYOUT.unpack_from(data))
-        if header.magic == _MAGIC:
-            return header
-    what = identify(data)
-    if what is not None:
-        raise ImageError(path, f"{unpacked}is {what}")
-    if len(data) < _LAYOUT.size:
-        raise ImageError(
-            path,
-            f"{unpacked}has {len(data)} bytes; an arm64 Image has a header of {_LAYOUT.size}",
-        )
-    raise ImageError(
-        path,
-        f"{unpacked}is not an arm64 Image: at byte 56 it has {header.magic.hex(' ')}, not {_MAGIC.hex(' ')}",
-    )
-
-
-def _check_flags(path: str, flags: int) -> None:
+def _check_flags(content: Content, flags: int) -> None:
     if _RESERVED.of(flags):
-        raise ImageError(path, f"flags (at byte 24) are {flags:#x}: bits 4-63 are reserved and must be 0")
+        raise content.error(f"flags (at byte 24) are {flags:#x}: bits 4-63 are reserved and must be 0")
     if _BIG_ENDIAN.of(flags):
-        raise ImageError(
-            path, f"is a big-endian kernel (flags {flags:#x}, bit 0): coldline runs little-endian ones"
+        raise content.error(
+            f"is a big-endian kernel (flags {flags:#x}, bit 0): coldline runs little-endian ones"
         )

@@ -1,82 +1,265 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Decompression of kernels, bounded in memory by a limit and never by what the file says of itself."""
+"""Decompression, bounded in memory by a limit and never by what the data says of itself.
 
+Every form is recognised by how it starts. Streams that follow one another give their contents one after the
+other, as the tools do that write them; what follows the last one and does not start as one is ignored: padding,
+an appended device tree, the size that Linux's build appends (linux scripts/Makefile.lib (6.1), size_append).
+"""
+
+import sys
 import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
 
-from coldline.errors import ImageError
+from coldline.image import lz4_legacy, lzop
+from coldline.image.content import MAX_PARTS, Content, Told
+from coldline.image.extra import library
 
-_GZIP_MAGIC = b"\x1f\x8b"
+_FIRST_BYTES, _IN_BYTES = 4 << 10, 64 << 10
+"""How much a decoder is given at once: what is past the end of a stream is copied, so little at first."""
+
+_OUT_BYTES = 1 << 20
+
+_MEMORY_LIMIT = 192 << 20
+"""Bytes that an LZMA decoder may use: enough for the dictionary of 128 MiB that Linux uses (scripts/xz_wrap.sh)."""
+
+_ZSTD_WINDOW_LOG = 27
+"""128 MiB: what zstd's own command takes unasked, and Linux uses (scripts/Makefile.lib (6.1), zstd22)."""
+
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 """wbits of a gzip wrapper around deflate: the zlib manual, inflateInit2."""
 
-_IN_BYTES = 64 << 10
-_OUT_BYTES = 1 << 20
+
+class _Decoder(Protocol):
+    """A decoder of one stream, as the standard library has them (bz2, lzma)."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes | None: ...
+    def decompress(self, data: Any, max_length: int, /) -> bytes: ...
 
 
-def is_gzip(data: memoryview) -> bool:
-    """Whether `data` starts as a gzip file does (RFC 1952, 2.3.1)."""
-    return data[:2] == _GZIP_MAGIC
+class _Gunzip:
+    """zlib's decoder with the names that the others have."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP_WINDOW)
+
+    @property
+    def eof(self) -> bool:
+        return self._member.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._member.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._member.unused_data
+
+    def decompress(self, data: memoryview, max_length: int) -> bytes:
+        return self._member.decompress(self._member.unconsumed_tail or data, max_length)
 
 
-def gunzip(path: str, data: memoryview, *, max_unpacked: int) -> memoryview:
-    """Decompress a gzip file as gunzip(1) does.
+class Codec(NamedTuple):
+    """A form of compression.
 
-    Members that follow one another give their contents one after the other (RFC 1952, 2.2). What follows the
-    last member and does not start as one, padding or an appended device tree, is ignored. The size that a
-    member states at its end is checked by zlib, as its CRC is, and never used to allocate.
-
-    Parameters
+    Attributes
     ----------
-    path : str
-        The file, for messages.
-    data : memoryview
-        Its bytes.
-    max_unpacked : int
-        Bytes; no more than one byte above it is ever decompressed.
+    name : str
+        As messages call it.
+    starts : callable
+        Whether data starts as this form does.
+    unpack : callable
+        Decompresses all of a `Content`.
+    """
 
-    Returns
-    -------
-    memoryview
-        The contents, read-only.
+    name: str
+    starts: Callable[[memoryview], bool]
+    unpack: Callable[[Content], bytearray]
+
+
+def codec_of(data: memoryview) -> Codec | None:
+    """The form of compression that `data` starts as, by its content alone."""
+    return next((codec for codec in CODECS if codec.starts(data)), None)
+
+
+def unpack(content: Content, codec: Codec) -> Content:
+    """Decompress `content`.
 
     Raises
     ------
     ImageError
-        If the file is truncated or corrupt, with the offset; or if it holds more than `max_unpacked` bytes.
+        If it is truncated or corrupt, with the offset; holds more than its allowance; asks for more memory than
+        its form usually does; or has more than `coldline.image.content.MAX_PARTS` streams or blocks.
+    MissingDependencyError
+        If the library that it takes is not installed.
     """
-    contents = bytearray()
-    position = 0
-    while is_gzip(data[position:]):
-        position = _unpack_member(path, data, position, contents, max_unpacked)
-    return memoryview(contents).toreadonly()
+    return content.inside(codec.name, memoryview(codec.unpack(content)).toreadonly())
 
 
-def _unpack_member(path: str, data: memoryview, start: int, contents: bytearray, max_unpacked: int) -> int:
-    """Append one member to `contents`; the offset of what follows it."""
-    member = zlib.decompressobj(_GZIP_WINDOW)
-    position = start
-    while not member.eof:
-        chunk = data[position : position + _IN_BYTES]
-        wanted = min(_OUT_BYTES, max_unpacked + 1 - len(contents))
+def unpack_told(content: Content, told: Told | None) -> Content:
+    """Undo a compression, if there is one; hold it against what was told.
+
+    Raises
+    ------
+    ImageError
+        As `unpack`; or if it is another than was told, or is inside another.
+    """
+    codec = codec_of(content.data)
+    allowed = told.compressions if told is not None else None
+    if told is not None and allowed and (codec is None or codec.name not in allowed):
+        found = "not compressed" if codec is None else f"{codec.name}"
+        raise content.error(f"{told.by} says that it is compressed with {allowed[0]}, but it is {found}")
+    if codec is None:
+        return content
+    unpacked = unpack(content, codec)
+    inner = codec_of(unpacked.data)
+    if inner is not None:
+        raise content.error(f"is {inner.name} inside {codec.name}: decompress it first")
+    return unpacked
+
+
+_Opener = Callable[[Content], tuple[Any, Callable[[], _Decoder]]]
+"""Gives a library's error and what makes a decoder; called when it is wanted, since it imports."""
+
+
+def _streams(
+    name: str,
+    starts: Callable[[memoryview], bool],
+    opener: _Opener,
+    goes_on: Callable[[memoryview], bool] | None = None,
+) -> Codec:
+    """A form whose library decodes one stream at a time; `goes_on` tells whether another follows."""
+    another = goes_on or starts
+
+    def unpack_all(content: Content) -> bytearray:
+        error, decoder = opener(content)
+        contents = bytearray()
+        position = 0
+        for _ in range(MAX_PARTS):
+            position = _unpack_stream(content, name, position, decoder(), error, contents)
+            if not another(content.data[position:]):
+                return contents
+        raise content.error(f"has more than {MAX_PARTS} {name} streams, the last at byte {position}")
+
+    return Codec(name, starts, unpack_all)
+
+
+def _unpack_stream(
+    content: Content, name: str, start: int, decoder: _Decoder, error: Any, contents: bytearray
+) -> int:
+    """Append what one stream holds to `contents`; the offset of what follows it."""
+    data = content.data
+    chunk, fed = data[:0], start
+    sizes = _sizes()
+    while not decoder.eof:
+        starved = decoder.needs_input
+        chunk_at = fed
+        chunk = data[fed : fed + next(sizes)] if starved else data[:0]
+        fed += len(chunk)
         try:
-            unpacked = member.decompress(chunk, wanted)
-        except zlib.error as error:
-            raise ImageError(
-                path, f"corrupt gzip data at or after byte {position}: {_reason(error)}"
-            ) from error
-        contents += unpacked
-        if len(contents) > max_unpacked:
-            raise ImageError(
-                path,
-                f"unpacks to more than the limit of {max_unpacked} bytes (--max-unpacked)",
-            )
-        left = len(member.unused_data) if member.eof else len(member.unconsumed_tail)
-        if not member.eof and not unpacked and left == len(chunk):
-            raise ImageError(path, f"truncated gzip data: the file ends at byte {len(data)}")
-        position += len(chunk) - left
-    return position
+            unpacked = decoder.decompress(chunk, min(_OUT_BYTES, content.allowance.left + 1))
+        except error as reason:
+            raise content.error(
+                f"corrupt {name} data at or after byte {chunk_at}: {_words(reason)}"
+            ) from reason
+        content.keep(contents, unpacked)
+        if starved and not chunk and not unpacked and not decoder.eof:
+            raise content.error(f"truncated {name} data: the file ends at byte {len(data)}")
+    return fed - len(decoder.unused_data or b"")
 
 
-def _reason(error: zlib.error) -> str:
-    """What zlib says, without its own preamble: ``Error -3 while decompressing data: ...``."""
-    return str(error).partition(": ")[2] or str(error)
+def _sizes() -> Iterator[int]:
+    yield _FIRST_BYTES
+    while True:
+        yield _IN_BYTES
+
+
+def _words(reason: Exception) -> str:
+    """What a library says, without zlib's preamble: ``Error -3 while decompressing data: ...``."""
+    return str(reason).partition(" while decompressing data: ")[2] or str(reason)
+
+
+def _gzip(content: Content) -> tuple[Any, Callable[[], _Decoder]]:
+    return zlib.error, _Gunzip
+
+
+def _bzip2(content: Content) -> tuple[Any, Callable[[], _Decoder]]:
+    bz2 = library(content, "bz2", "compressed with bzip2")
+    return OSError, bz2.BZ2Decompressor
+
+
+def _lzma(form: str) -> _Opener:
+    def opener(content: Content) -> tuple[Any, Callable[[], _Decoder]]:
+        lzma = library(content, "lzma", "compressed with LZMA")
+        return lzma.LZMAError, lambda: lzma.LZMADecompressor(getattr(lzma, form), memlimit=_MEMORY_LIMIT)
+
+    return opener
+
+
+def _zstd(content: Content) -> tuple[Any, Callable[[], _Decoder]]:
+    module = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    zstd = library(content, module, "compressed with zstd")
+    options = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+    return zstd.ZstdError, lambda: zstd.ZstdDecompressor(options=options)
+
+
+def _lz4(content: Content) -> tuple[Any, Callable[[], _Decoder]]:
+    frame = library(content, "lz4.frame", "compressed with lz4")
+    return RuntimeError, frame.LZ4FrameDecompressor
+
+
+def _magic(*magics: bytes) -> Callable[[memoryview], bool]:
+    return lambda data: any(data[: len(magic)] == magic for magic in magics)
+
+
+def _is_bzip2(data: memoryview) -> bool:
+    """A level, then a block or the end: bzip2 bzlib.h, compress.c, BZ2_compressBlock."""
+    head = bytes(data[:10])
+    return head[:3] == b"BZh" and b"1" <= head[3:4] <= b"9" and head[4:] in (
+        b"\x31\x41\x59\x26\x53\x59",
+        b"\x17\x72\x45\x38\x50\x90",
+    )  # fmt: skip
+
+
+def _is_lzma(data: memoryview) -> bool:
+    """LZMA alone has no magic: the usual properties, a usual dictionary, a size or none.
+
+    Source: xz doc/lzma-file-format.txt, 1.1; file(1) looks at the same.
+    """
+    head = bytes(data[:13])
+    dictionary = int.from_bytes(head[1:5], "little")
+    size = int.from_bytes(head[5:], "little")
+    return (
+        len(head) == 13
+        and head[0] == 0x5D
+        and dictionary >= 4096
+        and _is_rounded(dictionary)
+        and (size < 1 << 38 or size == (1 << 64) - 1)
+    )
+
+
+def _is_rounded(dictionary: int) -> bool:
+    """Whether it is 2^n or 2^n + 2^(n-1), as LZMA's encoders write it."""
+    top = 1 << dictionary.bit_length() - 1
+    return dictionary in (top, top | top >> 1)
+
+
+_SKIPPABLE = tuple(bytes([0x50 + kind, 0x2A, 0x4D, 0x18]) for kind in range(16))
+"""Frames without contents: zstd doc/zstd_compression_format.md, lz4 doc/lz4_Frame_format.md."""
+
+CODECS = (
+    _streams("gzip", _magic(b"\x1f\x8b"), _gzip),
+    _streams("bzip2", _is_bzip2, _bzip2),
+    _streams("xz", _magic(b"\xfd7zXZ\x00"), _lzma("FORMAT_XZ")),
+    _streams("zstd", _magic(b"\x28\xb5\x2f\xfd", *_SKIPPABLE), _zstd),
+    _streams("lz4", _magic(b"\x04\x22\x4d\x18"), _lz4),
+    Codec("lz4 (legacy)", _magic(lz4_legacy.MAGIC), lz4_legacy.unpack),
+    Codec("lzop", _magic(lzop.MAGIC), lzop.unpack),
+    _streams("lzma", _is_lzma, _lzma("FORMAT_ALONE"), lambda data: False),
+)
+"""RFC 1952; xz doc/xz-file-format.txt; zstd doc/zstd_compression_format.md; lz4 doc/lz4_Frame_format.md."""

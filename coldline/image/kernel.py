@@ -4,39 +4,71 @@
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of bytes that a kernel wants in memory.
+
+    Attributes
+    ----------
+    address : int
+        Of its first byte: guest physical where the kernel is `Kernel.fixed`, else bytes from the base.
+    data : memoryview
+        The bytes, uncompressed and read-only.
+    size : int
+        Bytes that must be free from `address` on: `data` and the zeros behind it. At least ``len(data)``, and
+        bounded by nothing else: it is the file's word, so nothing is allocated by it.
+    """
+
+    address: int
+    data: memoryview = field(repr=False)
+    size: int
+
+    @property
+    def end(self) -> int:
+        """One past the last byte."""
+        return self.address + self.size
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """A kernel whose header has been checked. Pure data.
+    """A kernel whose headers have been checked. Pure data.
 
     Attributes
     ----------
     path : str
         The file that it came from, for messages.
     architecture : str
-        ``arm64``.
+        ``arm64`` or ``arm32``.
     format : str
-        ``Image``.
-    compression : str or None
-        ``gzip`` where the file was compressed, None where `data` is the file.
-    data : memoryview
-        The bytes to load, uncompressed and read-only.
-    text_offset : int
-        Bytes from a 2 MiB boundary to the first byte of `data`; below 2 MiB and a multiple of 4 KiB.
-    image_size : int
-        Bytes that must be free from the load address on: `data` and the BSS behind it. At least
-        ``len(data)``, and bounded by nothing else: it is the file's word, so nothing is allocated by it.
-    page_size : int or None
-        Bytes of the kernel's own pages; None where the header leaves it unspecified.
+        ``Image``, ``zImage``, ``ELF`` or ``raw``.
+    layers : tuple of str
+        What the file wraps it in, outermost first: ``("FIT", "gzip")``. Empty where the file is the kernel.
+    pieces : tuple of Piece
+        What is loaded, by address, at least one; no two overlap.
+    entry : int
+        Where it starts, counted as the pieces' addresses are; in one of them.
+    fixed : bool
+        Whether the addresses are guest physical ones. Else they count from a base: for an Image any 2 MiB
+        boundary, its text_offset being the piece's address; for a zImage the start of RAM.
     anywhere : bool
-        Whether the 2 MiB boundary may be anywhere in RAM, rather than as near its start as can be.
+        Whether the base may be anywhere in RAM, rather than as near its start as can be.
+    page_size : int or None
+        Bytes of the kernel's own pages; None where nothing tells.
+    initrd, device_tree : memoryview or None
+        What the file brings for it.
+    notes : tuple of str
+        What the file says of the kernel besides, in words.
     """
 
     path: str
-    architecture: str = "arm64"
-    format: str = "Image"
-    compression: str | None
-    data: memoryview = field(repr=False)
-    text_offset: int
-    image_size: int
-    page_size: int | None
-    anywhere: bool
+    architecture: str
+    format: str
+    layers: tuple[str, ...] = ()
+    pieces: tuple[Piece, ...]
+    entry: int
+    fixed: bool
+    anywhere: bool = False
+    page_size: int | None = None
+    initrd: memoryview | None = field(default=None, repr=False)
+    device_tree: memoryview | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()

@@ -8,11 +8,14 @@ what was checked. The price is one copy, bounded by the limit.
 
 import os
 import stat
+from dataclasses import dataclass
 
 from coldline.errors import ImageError
-from coldline.image.arm64_image import parse_arm64_image
-from coldline.image.compression import gunzip, is_gzip
+from coldline.image.compression import codec_of, unpack
+from coldline.image.content import Allowance, Content, Told
 from coldline.image.kernel import Kernel
+from coldline.image.raw import raw_kernel
+from coldline.image.recognise import recognise
 
 MAX_IMAGE = 1 << 30
 """Bytes of a file, unless the caller says otherwise (Xen's too: tools/include/xenguest.h (4.17))."""
@@ -30,13 +33,35 @@ _KINDS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Where a kernel goes whose file does not tell.
+
+    Attributes
+    ----------
+    architecture : str
+        ``arm64`` or ``arm32``.
+    load, entry : int
+        Guest physical addresses: of its first byte, and of its first instruction.
+    """
+
+    architecture: str
+    load: int
+    entry: int
+
+
 def load_kernel(
     path: str | os.PathLike[str],
     *,
     max_image: int = MAX_IMAGE,
     max_unpacked: int = MAX_UNPACKED,
+    configuration: str | None = None,
+    raw: Raw | None = None,
 ) -> Kernel:
-    """Read and check an arm64 kernel: an Image, or one compressed with gzip.
+    """Read and check a kernel, in any form that is recognised by its content.
+
+    Those are an arm64 Image, a 32-bit zImage and an ELF file for either; each may be in an EFI zboot image, a
+    uImage or a FIT; and all of these compressed with gzip, bzip2, xz, zstd, lz4, lzop or LZMA.
 
     Parameters
     ----------
@@ -45,22 +70,30 @@ def load_kernel(
     max_image : int
         Bytes that the file may have.
     max_unpacked : int
-        Bytes that it may unpack to.
+        Bytes that may be unpacked from it in all.
+    configuration : str or None
+        Of a FIT; None for its default.
+    raw : Raw or None
+        Take it, once decompressed, for bytes that are to be where this says, whatever they look like.
 
     Raises
     ------
     ImageError
-        If it cannot be read, is above a limit, or is anything but an arm64 Image for a little-endian kernel.
+        If it cannot be read, is above a limit, is malformed, or does not say enough.
+    UsageError
+        If it has no such configuration.
+    MissingDependencyError
+        If a library that this form takes is not installed.
     """
     name = os.fspath(path)
-    data = load_blob(name, "kernel", max_image=max_image)
-    compression = None
-    if is_gzip(data):
-        data = gunzip(name, data, max_unpacked=max_unpacked)
-        compression = "gzip"
-        if is_gzip(data):
-            raise ImageError(name, "is gzip inside gzip: decompress it first")
-    return parse_arm64_image(name, data, compression)
+    content = Content(name, load_blob(name, "kernel", max_image=max_image), Allowance(max_unpacked))
+    if raw is None:
+        return recognise(content, None, configuration)
+    codec = codec_of(content.data)
+    if codec is not None:
+        content = unpack(content, codec)
+    told = Told(by="--load", architecture=raw.architecture, load=raw.load, entry=raw.entry)
+    return raw_kernel(content, told)
 
 
 def load_blob(path: str | os.PathLike[str], what: str, *, max_image: int = MAX_IMAGE) -> memoryview:

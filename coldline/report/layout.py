@@ -20,8 +20,10 @@ def size_text(size: int) -> str:
 def print_layout(kernel: Kernel, trial: Trial) -> None:
     """Print what is about to be built, where, and how it starts."""
     plan = trial.plan
-    packed = f", {kernel.compression}" if kernel.compression else ""
+    packed = f", in {', '.join(kernel.layers)}" if kernel.layers else ""
     print(f"{os.path.basename(kernel.path)}: {kernel.architecture} {kernel.format}{packed}")
+    for note in kernel.notes:
+        print(f"  {note}")
     print(f"  {trial.core.name} on {trial.model.name}, built by '{trial.strategy}'")
     for bank in plan.banks:
         print(f"  RAM     {bank.base:#012x} - {bank.end:#012x}  {size_text(bank.size)}")

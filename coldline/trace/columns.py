@@ -1,28 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Events in columns: many at once, as NumPy arrays."""
+"""Events in columns: many at once, as NumPy arrays.
 
+Who writes events need not wait for NumPy: it is imported as the columns are first looked at.
+"""
+
+import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from coldline.arm import MemoryType
 from coldline.trace.events import Event, Op
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
-EVENT_DTYPE = np.dtype(
-    [
-        ("address", "<u8"),
-        ("size", "<u8"),
-        ("where", "<u4"),
-        ("agent", "<u2"),
-        ("op", "u1"),
-        ("attributes", "u1"),
-    ]
+    EVENT_DTYPE: np.dtype[np.void]
+
+_FIELDS = (
+    ("address", "<u8"),
+    ("size", "<u8"),
+    ("where", "<u4"),
+    ("agent", "<u2"),
+    ("op", "u1"),
+    ("attributes", "u1"),
 )
-"""One event, 24 bytes: `where` is the line of a text trace (0 elsewhere), `agent` an index into the names."""
+"""`EVENT_DTYPE`: one event. `where` is the line of a text trace (0 elsewhere), `agent` an index into the names."""
+
+_EVENT = struct.Struct("<QQIHBB")
+EVENT_SIZE = _EVENT.size
+"""Bytes of an event."""
 
 TYPE_MASK = 0x07
 """Bits of `attributes` that hold 1 + the `MemoryType`, or 0 where the event has none."""
@@ -39,29 +46,39 @@ class Batch:
     agents : sequence of str
         The names that the ``agent`` column counts in.
     rows : ndarray of EVENT_DTYPE, shape (events,)
-        The events. Who made the batch may use them again once all who were given it have returned, unless one
-        of them keeps it.
+        The events, given as such or as their bytes. Who made the batch may use them again once all who were given
+        it have returned, unless one of them keeps it.
     kept : bool
         Whether somebody does.
     """
 
     def __init__(
-        self, agents: Sequence[str], rows: "NDArray[np.void]", give_back: Callable[[], None] | None = None
+        self,
+        agents: Sequence[str],
+        rows: "NDArray[np.void] | bytearray | memoryview",
+        give_back: Callable[[], None] | None = None,
     ) -> None:
         self.agents = agents
-        self.rows = rows
         self.kept = False
+        self._rows = rows
         self._give_back = give_back
+
+    @property
+    def rows(self) -> "NDArray[np.void]":
+        """The events, as columns."""
+        if isinstance(self._rows, bytearray | memoryview):
+            import numpy as np
+
+            self._rows = np.frombuffer(self._rows, _dtype())
+        return self._rows
 
     def keep(self) -> "Batch":
         """A batch whose rows stay as they are until it is released: this one, or a copy."""
         if self._give_back is not None:
             self.kept = True
             return self
-        rows = np.empty(len(self.rows), EVENT_DTYPE)
         # As bytes: NumPy copies records field by field.
-        rows.view(np.uint8)[:] = np.ascontiguousarray(self.rows).view(np.uint8)
-        return Batch(self.agents, rows)
+        return Batch(self.agents, bytearray(self._rows))
 
     def release(self) -> None:
         """Be done with a batch that was kept."""
@@ -69,7 +86,9 @@ class Batch:
             self._give_back()
 
     def __len__(self) -> int:
-        return len(self.rows)
+        if isinstance(self._rows, bytearray | memoryview):
+            return memoryview(self._rows).nbytes // EVENT_SIZE
+        return len(self._rows)
 
     @classmethod
     def of(cls, events: Iterable[Event], where: Iterable[int] | None = None) -> "Batch":
@@ -77,20 +96,11 @@ class Batch:
         listed = list(events)
         lines = [0] * len(listed) if where is None else list(where)
         names: dict[str, int] = {}
-        rows = np.array(
-            [
-                (
-                    event.address,
-                    event.size,
-                    line,
-                    names.setdefault(event.agent, len(names)),
-                    event.op,
-                    pack_attributes(event.memory_type, event.executable),
-                )
-                for event, line in zip(listed, lines, strict=True)
-            ],
-            EVENT_DTYPE,
-        )
+        rows = bytearray()
+        for event, line in zip(listed, lines, strict=True):
+            agent = names.setdefault(event.agent, len(names))
+            attributes = pack_attributes(event.memory_type, event.executable)
+            rows += _EVENT.pack(event.address, event.size, line, agent, event.op, attributes)
         return cls(list(names), rows)
 
     def event(self, index: int) -> Event:
@@ -111,3 +121,17 @@ def pack_attributes(memory_type: MemoryType | None, executable: bool) -> int:
     """The ``attributes`` column's value."""
     kind = 0 if memory_type is None else 1 + memory_type
     return kind | (EXECUTABLE if executable else 0)
+
+
+def _dtype() -> "np.dtype[np.void]":
+    import numpy as np
+
+    return np.dtype(list(_FIELDS))
+
+
+def __getattr__(name: str) -> Any:
+    """`EVENT_DTYPE`, when it is asked for."""
+    if name == "EVENT_DTYPE":
+        globals()[name] = _dtype()
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

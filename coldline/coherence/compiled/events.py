@@ -16,7 +16,6 @@ from coldline.coherence.compiled.pages import (
     forget_page,
     join_equals,
     look_ahead,
-    look_further,
     report,
     row_of,
     through,
@@ -44,7 +43,7 @@ _UNKNOWN = uint64(UNKNOWN)
 _PAGE, _OFFSET, _BLOCK = uint64(4096), uint64(4095), uint64(63)
 _LIMIT = uint64(ADDRESS_LIMIT)
 _EVENT = uint64(24)
-_AHEAD, _FAR = uint64(frame.AHEAD), uint64(frame.FAR)
+_SAMPLE, _FAR = uint64(frame.SAMPLE), uint64(frame.FAR)
 
 
 @compiled
@@ -133,14 +132,13 @@ def _take(f: Any) -> None:
     line_mask = size_of_line - _1
     at = f.at
     f.status = _DONE
-    ahead = at
+    far, sample = False, at + _SAMPLE
     while at < events:
-        if at == ahead:
-            ahead = at + _AHEAD if at + _AHEAD < events else events
-            if f.missed >= _FAR:
-                look_ahead(f, ahead, ahead + _AHEAD if ahead + _AHEAD < events else events)
-                look_further(f, at, ahead)
-            f.missed = _0
+        if at >= sample:
+            far, f.missed = f.missed >= _FAR, _0
+            sample = at + _SAMPLE
+        if far:
+            look_ahead(f, at)
         event = rows + at * _EVENT
         word = load64(event + uint64(16))
         op = (word >> uint64(48)) & uint64(0xFF)

@@ -27,11 +27,11 @@ each way; both are 0 where there is none."""
 CACHED_PAGES = 64
 """Pages that were used last, with their rows: slots of a direct-mapped table."""
 
-AHEAD = 32
-"""Events whose lines are asked for at once where they are far from one another."""
+LINES_AHEAD, RECORDS_AHEAD = 16, 6
+"""How many events ahead lines are asked for, and their records, where events are far from one another."""
 
-FAR = AHEAD // 4
-"""Events among so many whose page is not among those that were used last: from here on they are far."""
+SAMPLE, FAR = 32, 8
+"""Where so many of so many events are in pages that were not among those that were used last, they are far."""
 
 MEMO = 1 << 13
 """Values of lines up to which it is remembered what became of them when they last went through the same letters."""
@@ -108,6 +108,7 @@ FRAME = np.dtype(
             "lost_low",
             "lost_high",
             "row_at",
+            "joined",
         )
     ]
 )

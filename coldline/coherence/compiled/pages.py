@@ -39,6 +39,7 @@ _FRESH_BLOCK = uint64(8 * mixtures.FRESH_BLOCK)
 _FETCHED = uint64(FETCH_BITS)
 _GOLDEN = uint64(GOLDEN)
 _EVENT = uint64(24)
+_LINES_AHEAD, _RECORDS_AHEAD = uint64(frame.LINES_AHEAD), uint64(frame.RECORDS_AHEAD)
 NOWHERE = uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -276,19 +277,18 @@ def _line_ahead(f: Any, number: int) -> int:
 
 
 @compiled
-def look_ahead(f: Any, at: int, end: int) -> None:
-    """Ask for what events `at` to `end` will look up: memory takes its time, and can be waited for all at once."""
-    for number in range(at, end):
-        line = _line_ahead(f, uint64(number))
+def look_ahead(f: Any, at: int) -> None:
+    """Ask for what events after number `at` will look up: first for lines, and later for their records.
+
+    Memory takes its time, and can be waited for many times at once. It is asked one event at a time, as it forgets
+    what it is asked for too often.
+    """
+    if at + _LINES_AHEAD < f.events:
+        line = _line_ahead(f, at + _LINES_AHEAD)
         prefetch(f.values + (line << _1))
         prefetch(f.pages + (line >> f.per_page_bits << _3))
-
-
-@compiled
-def look_further(f: Any, at: int, end: int) -> None:
-    """Ask for the records of the lines of events `at` to `end`, which `look_ahead` has been through before."""
-    for number in range(at, end):
-        line = _line_ahead(f, uint64(number))
+    if at + _RECORDS_AHEAD < f.events:
+        line = _line_ahead(f, at + _RECORDS_AHEAD)
         value = uint64(load16(f.values + (line << _1)))
         if value == OWN:
             row = line >> f.per_page_bits
@@ -307,7 +307,11 @@ def forget_page(f: Any, page: int) -> None:
 
 @compiled
 def join_equals(f: Any) -> None:
-    """Let lines with records of their own share equal ones, as far as there are numbers for those."""
+    """Let lines with records of their own share equal ones, as far as there are numbers for those.
+
+    `f.joined` is how many lines had records of their own.
+    """
+    count = _0
     for number in range(_1, load64(f.pool + _FRESH_BLOCK)):
         block = uint64(number)
         row = uint64(load32(f.rows_of + (block << _2)))
@@ -317,9 +321,11 @@ def join_equals(f: Any) -> None:
         for each in range(f.per_page):
             at = f.values + ((row * f.per_page + uint64(each)) << _1)
             if load16(at) == OWN:
+                count += _1
                 record = lines.owned_at(f, row, uint64(each))
                 shared = share(f, advance(f, record, _0, NO_LETTER, _0, _1 << f.line_bits), True)
                 kept = kept or shared == OWN
                 store16(at, shared)
         if not kept:
             lines.take_block(f, block)
+    f.joined = count

@@ -61,8 +61,7 @@ class SimulatedMapping:
         source = memoryview(data)
         self._check("write", offset, source.nbytes)
         if source.nbytes:
-            start = self.address + offset - self._bank.base
-            self._bank.buffer[start : start + source.nbytes] = source.cast("B")
+            self._bank.store(self.address + offset, source)
             self._event(Op.WRITE, offset, source.nbytes)
 
     def clean_invalidate(self, offset: int, size: int) -> None:

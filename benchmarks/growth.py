@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How the check's time and memory grow: with events, lines, agents, and the shapes that lines take.
+
+The last is where a table of lines' shapes would explode: lines written byte by byte, each in an order of its own,
+have a new shape at almost every event. Here such a line has a record of its own, of a size that its parts bound;
+equal ones are joined when there are many.
+
+Prints a table; --plot FILE draws it (SVG or PNG, with matplotlib). Each figure is of a process of its own.
+
+Usage: python benchmarks/growth.py [--plot FILE] [--json]
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from coldline.arm import MemoryType
+from coldline.coherence import Checker
+from coldline.coherence.follow import COMPILE_FROM
+from coldline.coherence.mixtures import BLOCKS, SHARED
+from coldline.trace import Event, Op
+from coldline.trace.columns import EVENT_DTYPE, Batch
+
+BASE = 1 << 32
+LINE = 64
+SPAN = 1 << 34
+BATCH = 1 << 16
+
+Batches = Iterator["np.ndarray"]
+
+
+def resident() -> int:
+    """Bytes of memory that this process has now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def rows_of(addresses: "np.ndarray", size: int, op: Op, agents: int = 1) -> "np.ndarray":
+    rows = np.zeros(len(addresses), EVENT_DTYPE)
+    rows["address"], rows["size"], rows["op"] = addresses, size, op
+    rows["agent"] = np.arange(len(rows)) % agents
+    return rows
+
+
+def events(count: int) -> tuple[int, Batches]:
+    """So many events on 4096 lines."""
+    random = np.random.default_rng(1)
+
+    def batches() -> Batches:
+        for first in range(0, count, BATCH):
+            places = random.integers(0, 4096 * LINE // 8, min(BATCH, count - first)) * 8
+            yield rows_of(BASE + places, 8, Op.WRITE if first // BATCH % 2 else Op.READ)
+
+    return 1, batches()
+
+
+def lines(count: int) -> tuple[int, Batches]:
+    """Four events on each of so many lines: whole, then some bytes of it, then other ones, then cleaned."""
+
+    def batches() -> Batches:
+        for first in range(0, count, BATCH):
+            places = BASE + np.arange(first, min(first + BATCH, count), dtype=np.uint64) * LINE
+            yield rows_of(places, LINE, Op.WRITE)
+            yield rows_of(places + 8, 8, Op.READ)
+            yield rows_of(places + 24, 16, Op.WRITE)
+            yield rows_of(places, LINE, Op.DC_CIVAC)
+
+    return 1, batches()
+
+
+def agents(count: int) -> tuple[int, Batches]:
+    """A million events on 4096 lines, by so many agents in turn."""
+    random = np.random.default_rng(1)
+
+    def batches() -> Batches:
+        for _ in range(16):
+            yield rows_of(BASE + random.integers(0, 4096 * 8, BATCH) * 8, 8, Op.READ, count)
+
+    return count, batches()
+
+
+def shapes(count: int) -> tuple[int, Batches]:
+    """So many lines written byte by byte, each in an order of its own, with reads and fetches between."""
+    random = np.random.default_rng(1)
+
+    def batches() -> Batches:
+        order = np.argsort(random.random((count, LINE)), axis=1).astype(np.uint64)
+        bases = BASE + np.arange(count, dtype=np.uint64) * LINE
+        for step in range(LINE):
+            yield rows_of(bases + order[:, step], 1, Op.WRITE)
+            yield rows_of(bases + order[:, step // 2], 1, Op.FETCH)
+
+    return 1, batches()
+
+
+SERIES: dict[str, tuple[Callable[[int], tuple[int, Batches]], list[int]]] = {
+    "events": (events, [1 << n for n in range(20, 27)]),
+    "lines": (lines, [1 << n for n in range(16, 25)]),
+    "agents": (agents, [1, 2, 4, 8, 16, 32, 64, 128, 256]),
+    "shapes": (shapes, [1 << n for n in range(12, 20)]),
+}
+
+
+def measure(name: str, count: int) -> dict[str, float]:
+    """One figure, in this process."""
+    names, batches = SERIES[name][0](count)
+    check = Checker(distinct=True, most=0)
+    check.machine(COMPILE_FROM)
+    agent_names = [f"cpu{n}" for n in range(names)]
+    for agent in agent_names:
+        check.event(Event(agent, Op.MAP, BASE, SPAN, MemoryType.NORMAL_WB, True))
+    before, seconds, taken = resident(), 0.0, 0
+    for rows in batches:
+        batch = Batch(agent_names, rows)
+        start = time.process_time()
+        check.feed(batch)
+        seconds += time.process_time() - start
+        taken += len(rows)
+    mixtures = check.lines.mixtures
+    return {
+        "count": count,
+        "events": taken,
+        "ns an event": seconds / taken * 1e9,
+        "MiB": (resident() - before) / 2**20,
+        "shared records": int(mixtures.pool[SHARED]) - check.lines.transitions.states,
+        "blocks of own records": int(mixtures.pool[BLOCKS]),
+    }
+
+
+def draw(results: dict[str, list[dict[str, float]]], path: str) -> None:
+    """Draw time and memory against each count."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "coldline"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(
+        2, len(results), figsize=(3.2 * len(results), 5), sharex="col", sharey="row"
+    )
+    for column, (name, rows) in enumerate(results.items()):
+        counts = [row["count"] for row in rows]
+        for at, what, colour in ((0, "ns an event", "#1f6f8b"), (1, "MiB", "#b5532a")):
+            axis = axes[at][column]
+            axis.plot(counts, [row[what] for row in rows], "o-", color=colour, markersize=4)
+            axis.set_xscale("log", base=2)
+            axis.set_ylim(0, 1.15 * max(row[what] for row in rows))
+            axis.grid(alpha=0.3)
+            if column == 0:
+                axis.set_ylabel(what)
+        axes[1][column].set_xlabel(name)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else None)
+
+
+def main() -> None:
+    """Measure each series, a process for each figure."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--plot", metavar="FILE", help="draw it, as SVG or PNG")
+    arguments.add_argument("--json", action="store_true")
+    arguments.add_argument("--one", nargs=2, metavar=("SERIES", "COUNT"), help=argparse.SUPPRESS)
+    options = arguments.parse_args()
+    if options.one:
+        print(json.dumps(measure(options.one[0], int(options.one[1]))))
+        return
+    results: dict[str, list[dict[str, float]]] = {}
+    for name, (_, counts) in SERIES.items():
+        if not options.json:
+            print(f"{name:>12} {'events':>12} {'ns/event':>9} {'MiB':>8} {'shared':>7} {'own blocks':>10}")
+        for count in counts:
+            command = [sys.executable, __file__, "--one", name, str(count)]
+            row = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            results.setdefault(name, []).append(row)
+            if not options.json:
+                shown = (row["ns an event"], row["MiB"], row["shared records"], row["blocks of own records"])
+                print("{:>12,} {:>12,} {:>9.1f} {:>8.1f} {:>7} {:>10}".format(count, row["events"], *shown))
+    if options.json:
+        print(json.dumps(results))
+    if options.plot:
+        draw(results, options.plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The same run with all of coldline's events, which nobody looks at.
+
+Usage: python benchmarks/unchecked_boot.py IMAGE MEMORY_IN_MIB [BOOTARGS]
+"""
+
+import sys
+import time
+
+from coldline.arm.cores import CORES
+from coldline.boot import End, Until
+from coldline.guest import GuestOptions, make_plan
+from coldline.hypervisor import HOST_MODELS
+from coldline.image import load_kernel
+from coldline.trial import Trial
+
+
+def main() -> None:
+    """Run, and print the seconds that it took from the building of the guest on."""
+    path, memory = sys.argv[1], int(sys.argv[2]) << 20
+    plan = make_plan(load_kernel(path), GuestOptions(memory=memory, bootargs=" ".join(sys.argv[3:])))
+    trial = Trial(
+        plan=plan,
+        strategy="uncached",
+        model=HOST_MODELS["rfc"],
+        core=CORES["armv8-a"],
+        until=Until(End.PSCI, limit=1 << 40),
+    )
+    start = time.perf_counter()
+    trial.run(lambda batch, pcs: None)
+    print(f"{time.perf_counter() - start:.3f}")
+
+
+if __name__ == "__main__":
+    main()

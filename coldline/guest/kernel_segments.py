@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A kernel's pieces as segments of whole pages."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from coldline.errors import PlanError
+from coldline.guest.layout import PAGE_SIZE, round_up, size_text
+from coldline.guest.plan import Bank, Segment
+
+if TYPE_CHECKING:
+    from coldline.image import Kernel, Piece
+
+
+def kernel_base(kernel: "Kernel", ram: Bank) -> int:
+    """What the addresses of the kernel's pieces count from.
+
+    Raises
+    ------
+    PlanError
+        If the file says where they go, and that is not in the first bank of RAM.
+    """
+    if not kernel.fixed:
+        return ram.base
+    for piece in kernel.pieces:
+        if piece.address < ram.base or piece.end > ram.end:
+            raise PlanError(
+                f"{kernel.path}: says that {size_text(piece.size)} of it go to {piece.address:#x}: that is outside "
+                f"of the guest's first bank of RAM ({ram.base:#x}-{ram.end:#x})"
+            )
+    return 0
+
+
+def kernel_segments(pieces: Sequence["Piece"], base: int) -> list[Segment]:
+    """The pieces of a kernel, from `base` on, in whole pages and in order.
+
+    A piece on a page of its own is taken as it is. One that starts within a page is copied, with what the piece
+    below has on that page in front.
+    """
+    segments: list[Segment] = []
+    for piece in pieces:
+        address = base + piece.address
+        start = address - address % PAGE_SIZE
+        head = bytearray(address - start)
+        if segments and segments[-1].end > start:
+            lower = segments.pop()
+            keep = start - lower.address
+            shared = lower.data[keep:]
+            head[: len(shared)] = shared
+            if keep:
+                segments.append(Segment(lower.name, lower.address, lower.data[:keep], keep))
+        data = memoryview(head + piece.data).toreadonly() if head else piece.data
+        name = f"kernel-{len(segments) + 1}" if segments else "kernel"
+        segments.append(Segment(name, start, data, round_up(len(head) + piece.size, PAGE_SIZE)))
+    return segments

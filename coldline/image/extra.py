@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Libraries that only some kernels need."""
+
+import importlib
+from typing import Any
+
+from coldline.errors import MissingDependencyError
+from coldline.image.content import Content
+
+
+def library(content: Content, module: str, what: str) -> Any:
+    """Import a library of the extra ``images``.
+
+    Parameters
+    ----------
+    content : Content
+        What needs it.
+    module : str
+        Its name for ``import``.
+    what : str
+        What `content` is, as words that follow ``is``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{content.error(f'is {what}')}, which needs {module}: install coldline[images]"
+        ) from error

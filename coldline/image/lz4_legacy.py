@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lz4 that Linux's build writes: ``lz4 -l``.
+
+Source: lz4 doc/lz4_Frame_format.md, "Legacy frame"; linux lib/decompress_unlz4.c (6.1). The form has no end and no
+checksum: that a file was cut between two blocks cannot be seen.
+"""
+
+from coldline.image.content import MAX_PARTS, Content
+from coldline.image.extra import library
+
+MAGIC = b"\x02\x21\x4c\x18"
+
+_WORD = 4
+_BLOCK_SIZE = 8 << 20
+"""Bytes that a block holds at the most; all but the last hold as many."""
+
+_MOST_PACKED = _BLOCK_SIZE + _BLOCK_SIZE // 255 + 16
+"""Bytes: lz4 lib/lz4.h, LZ4_COMPRESSBOUND."""
+
+
+def unpack(content: Content) -> bytearray:
+    """Decompress everything.
+
+    A block's size is the file's word: it is held against the file's end before it is used. A size of 0 ends the
+    stream, and so does a last word that is the size of what was unpacked, which Linux's build appends.
+
+    Raises
+    ------
+    ImageError
+        If it is truncated or corrupt, or holds more than its allowance.
+    """
+    block = library(content, "lz4.block", "compressed with lz4 (legacy)")
+    data = content.data
+    contents = bytearray()
+    position = 0
+    for _ in range(MAX_PARTS):
+        if position == len(data):
+            return contents
+        word = data[position : position + _WORD]
+        if word == MAGIC:
+            position += _WORD
+            continue
+        size = int.from_bytes(word, "little")
+        after = position + _WORD
+        if len(word) == _WORD and (size == 0 or (after == len(data) and size == len(contents) & 0xFFFFFFFF)):
+            return contents
+        if len(word) < _WORD or size > len(data) - after:
+            raise content.error(f"truncated lz4 data: the file ends at byte {len(data)}")
+        if size > _MOST_PACKED:
+            raise content.error(f"corrupt lz4 data: at byte {position} is a block of {size} bytes")
+        try:
+            unpacked = block.decompress(data[after : after + size], uncompressed_size=_BLOCK_SIZE)
+        except block.LZ4BlockError as reason:
+            raise content.error(f"corrupt lz4 data in the block at byte {position}: {reason}") from reason
+        content.keep(contents, unpacked)
+        position = after + size
+    raise content.error(f"has more than {MAX_PARTS} lz4 blocks, the last at byte {position}")

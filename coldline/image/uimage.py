@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""U-Boot's legacy image, "uImage", of one file or several.
+
+Source: U-Boot include/image.h and boot/image.c (2023.01).
+"""
+
+import struct
+import zlib
+from typing import NamedTuple
+
+from coldline.image.content import Content, Parts, Told, one_line
+
+_MAGIC = 0x27051956
+
+
+class _Header(NamedTuple):
+    magic: int
+    header_crc: int
+    time: int
+    size: int
+    load: int
+    entry: int
+    data_crc: int
+    os: int
+    architecture: int
+    type: int
+    compression: int
+    name: bytes
+
+
+_LAYOUT = struct.Struct(">7I4B32s")
+_HEADER_CRC = slice(4, 8)
+
+_ARCHITECTURES = {2: "arm32", 22: "arm64"}
+_KERNEL, _MULTI, _KERNEL_NOLOAD = 2, 4, 14
+_COMPRESSIONS: dict[int, tuple[str, ...]] = {
+    0: (),
+    1: ("gzip",),
+    2: ("bzip2",),
+    3: ("lzma",),
+    4: ("lzop",),
+    5: ("lz4", "lz4 (legacy)"),
+    6: ("zstd",),
+}
+
+_WORD = struct.Struct(">I")
+_MOST_FILES = 3
+"""A kernel, an initrd, a device tree: U-Boot boot/bootm.c looks at no more."""
+
+
+def is_uimage(data: memoryview) -> bool:
+    """Whether `data` starts as a uImage does."""
+    return data[:4] == _WORD.pack(_MAGIC)
+
+
+def open_uimage(content: Content) -> Parts:
+    """Find what is in a uImage. Both of its checksums are checked.
+
+    Raises
+    ------
+    ImageError
+        If it is cut off or corrupt, or is not of a kernel for arm.
+    """
+    header, data = _read(content)
+    if header.type not in (_KERNEL, _KERNEL_NOLOAD, _MULTI):
+        raise content.error(f"is a uImage of type {header.type} (at byte 30), which is not a kernel's")
+    if header.architecture not in _ARCHITECTURES:
+        raise content.error(
+            f"is a uImage for architecture {header.architecture} (at byte 29), which is not arm"
+        )
+    if header.compression not in _COMPRESSIONS:
+        raise content.error(f"is a uImage of unknown compression {header.compression} (at byte 31)")
+    files = _split(content, data) if header.type == _MULTI else [data]
+    files += [data[:0]] * (_MOST_FILES - len(files))
+    kernel, initrd, device_tree = files
+    placed = header.type != _KERNEL_NOLOAD
+    name = one_line(header.name.split(b"\0")[0].decode("utf-8", "replace"))
+    return Parts(
+        kernel=content.inside("uImage", kernel),
+        told=Told(
+            by="its uImage header",
+            architecture=_ARCHITECTURES[header.architecture],
+            compressions=_COMPRESSIONS[header.compression] or None,
+            load=header.load if placed else None,
+            entry=header.entry if placed else None,
+        ),
+        initrd=initrd or None,
+        device_tree=device_tree or None,
+        notes=(f"its uImage is called '{name}'",) if name else (),
+    )
+
+
+def _read(content: Content) -> tuple[_Header, memoryview]:
+    whole = content.data
+    if len(whole) < _LAYOUT.size:
+        raise content.error(f"has {len(whole)} bytes; a uImage has a header of {_LAYOUT.size}")
+    header = _Header._make(_LAYOUT.unpack_from(whole))
+    checked = bytearray(whole[: _LAYOUT.size])
+    checked[_HEADER_CRC] = bytes(4)
+    if (crc := zlib.crc32(checked)) != header.header_crc:
+        raise content.error(
+            f"its uImage header has checksum {crc:#010x}, not {header.header_crc:#010x} as it says (at byte 4)"
+        )
+    data = whole[_LAYOUT.size : _LAYOUT.size + header.size]
+    if len(data) < header.size:
+        raise content.error(
+            f"its uImage header says {header.size} bytes (at byte 12), but {len(data)} follow it: truncated"
+        )
+    if (crc := zlib.crc32(data)) != header.data_crc:
+        raise content.error(
+            f"its uImage data has checksum {crc:#010x}, not {header.data_crc:#010x} as its header says (at byte 24)"
+        )
+    return header, data
+
+
+def _split(content: Content, data: memoryview) -> list[memoryview]:
+    """The files of a multi-file image: their sizes up to a 0, then each on a word of its own."""
+    sizes: list[int] = []
+    position = 0
+    while True:
+        if position + _WORD.size > len(data):
+            raise content.error("its list of files (from byte 64 on) does not end")
+        (size,) = _WORD.unpack_from(data, position)
+        position += _WORD.size
+        if size == 0:
+            break
+        if len(sizes) == _MOST_FILES:
+            raise content.error(f"has more than {_MOST_FILES} files: a kernel, an initrd and a device tree")
+        sizes.append(size)
+    if not sizes:
+        raise content.error("has no files in it (at byte 64)")
+    files: list[memoryview] = []
+    for size in sizes:
+        if size > len(data) - position:
+            raise content.error(
+                f"file {len(files)} of it, {size} bytes from byte {_LAYOUT.size + position} on, passes its end"
+            )
+        files.append(data[position : position + size])
+        position += -(-size // _WORD.size) * _WORD.size
+    return files

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is fuzzed, and what it may do: end with what was asked for or with a typed error of one line, soon."""
+
+import functools
+import struct
+import time
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from coldline.errors import ColdlineError
+from coldline.guest import GuestOptions, make_plan
+from coldline.image.compression import CODECS
+from coldline.image.content import Allowance, Content
+from coldline.image.recognise import recognise
+
+from . import seeds
+
+MIB = 1 << 20
+SECONDS = 1.0
+"""Of processor time, for one run."""
+
+_OPTIONS = GuestOptions(memory=16 * MIB)
+
+
+class Target(NamedTuple):
+    """A fuzzed function and the files that it starts from."""
+
+    run: Callable[[bytes], None]
+    seeds: Callable[[], list[bytes]]
+
+
+def checked(run: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """`run`, with what it does held against what it may."""
+
+    @functools.wraps(run)
+    def checked_run(data: bytes) -> None:
+        start = time.process_time()
+        try:
+            run(data)
+        except ColdlineError as error:
+            text = str(error)
+            assert text
+            assert "\n" not in text, text
+            assert len(text) < 2000, text
+        spent = time.process_time() - start
+        assert spent < SECONDS, f"took {spent:.1f} s"
+
+    return checked_run
+
+
+def _kernel(data: bytes) -> None:
+    allowance = Allowance(MIB)
+    kernel = recognise(Content("fuzz", memoryview(data), allowance), None, None)
+    assert 0 <= allowance.left <= MIB
+    assert kernel.pieces
+    assert any(each.address <= kernel.entry < each.end for each in kernel.pieces)
+    for each in kernel.pieces:
+        assert each.data.readonly
+        assert 0 < each.size >= len(each.data)
+    made = make_plan(kernel, _OPTIONS)
+    assert any(each.address <= made.registers.pc < each.end for each in made.segments)
+
+
+def _uimage(data: bytes) -> None:
+    """With its checksums right: a fuzzer does not guess those."""
+    if len(data) >= 64:
+        (size,) = struct.unpack_from(">I", data, 12)
+        fixed = bytearray(data)
+        struct.pack_into(">I", fixed, 24, zlib.crc32(data[64 : 64 + size]))
+        fixed[4:8] = bytes(4)
+        struct.pack_into(">I", fixed, 4, zlib.crc32(fixed[:64]))
+        data = bytes(fixed)
+    _kernel(data)
+
+
+def _decompress(name: str) -> Callable[[bytes], None]:
+    codec = next(each for each in CODECS if each.name == name)
+
+    def run(data: bytes) -> None:
+        allowance = Allowance(MIB)
+        contents = codec.unpack(Content("fuzz", memoryview(data), allowance))
+        assert len(contents) == MIB - allowance.left
+
+    return run
+
+
+def _lzop(data: bytes) -> None:
+    """With the header's checksum right, where it is one as lzop writes it."""
+    name_end = 9 + 25 + (data[33] if len(data) > 33 else 0)
+    if len(data) >= name_end + 4:
+        fixed = bytearray(data)
+        struct.pack_into(">I", fixed, name_end, zlib.adler32(data[9:name_end]))
+        data = bytes(fixed)
+    _decompress("lzop")(data)
+
+
+def _seeds_of(name: str) -> Callable[[], list[bytes]]:
+    return lambda: seeds.compressed(name)
+
+
+def _everything() -> list[bytes]:
+    found = [each for codec in CODECS for each in seeds.compressed(codec.name)]
+    for kinds in (seeds.images, seeds.zimages, seeds.zboots, seeds.elves, seeds.uimages, seeds.fits):
+        found += kinds()
+    return found
+
+
+TARGETS = {
+    "image": Target(checked(_kernel), _everything),
+    "arm64-image": Target(checked(_kernel), seeds.images),
+    "zimage": Target(checked(_kernel), seeds.zimages),
+    "zboot": Target(checked(_kernel), seeds.zboots),
+    "elf": Target(checked(_kernel), seeds.elves),
+    "uimage": Target(checked(_uimage), seeds.uimages),
+    "fit": Target(checked(_kernel), seeds.fits),
+    **{
+        codec.name.replace(" (legacy)", "-legacy"): Target(
+            checked(_lzop if codec.name == "lzop" else _decompress(codec.name)), _seeds_of(codec.name)
+        )
+        for codec in CODECS
+    },
+}
+"""By name: ``scripts/fuzz NAME``."""

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A short run of every fuzzer; the long one is ``scripts/fuzz``. What it ever found is run here for good."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from fuzz import mutate
+from fuzz.targets import TARGETS, checked
+from requirements_helper import require
+
+from coldline.errors import ColdlineError, ImageError, PlanError
+
+RUNS = 1000
+CRASHES = Path(__file__).parent / "fuzz" / "crashes"
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_broken_files_end_in_typed_errors(name):
+    target = TARGETS[name]
+    seeds = target.seeds()
+    require(seeds, f"no tool is installed that makes seeds for {name}")
+    for data in seeds:
+        target.run(data)
+    source = random.Random(name)
+    for _ in range(RUNS):
+        target.run(mutate.mutant(seeds, source))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_good_part_of_the_seeds_is_good(name):
+    """Or else a fuzzer never gets past the first check."""
+    seeds = TARGETS[name].seeds()
+    require(seeds, f"no tool is installed that makes seeds for {name}")
+    good = 0
+    for data in seeds:
+        try:
+            TARGETS[name].run.__wrapped__(data)
+        except PlanError:
+            pass  # read, and found to be for arm32, say
+        except ColdlineError:
+            continue
+        good += 1
+    assert good
+
+
+def test_what_was_found_once():
+    for path in sorted(CRASHES.glob("*")):
+        name = max((each for each in TARGETS if path.name.startswith(f"{each}-")), key=len)
+        TARGETS[name].run(path.read_bytes())
+
+
+def test_a_fuzzer_sees_what_is_wrong():
+    def lines(data):
+        raise ImageError("file", "two\nlines")
+
+    def slow(data):
+        end = time.process_time() + 1.05
+        while time.process_time() < end:
+            pass
+
+    checked(lambda data: None)(b"")
+    with pytest.raises(AssertionError):
+        checked(lines)(b"")
+    with pytest.raises(AssertionError, match="took"):
+        checked(slow)(b"a")
+    with pytest.raises(IndexError):
+        checked(lambda data: data[1])(b"")
+
+
+def test_mutants_differ_and_are_the_same_again():
+    seeds = [bytes(range(200)), b"abc"]
+    first = [mutate.mutant(seeds, random.Random(number)) for number in range(300)]
+    assert first == [mutate.mutant(seeds, random.Random(number)) for number in range(300)]
+    assert len(set(first)) > 250
+    assert all(len(each) <= mutate.MOST_BYTES for each in first)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Machine code that is compiled once: it needs nothing outside of itself, is found again, and is never trusted."""
+
+import ctypes
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("numba")
+
+from numba import carray, cfunc, types
+
+from coldline import machinecode
+from coldline.boot import code
+from coldline.coherence import machine
+from coldline.flatcode import Flat, flatten
+
+KEPT = (("coldline.boot.hooks", code._SOURCES), (machine._MODULE, machine._SOURCES))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "coldline"
+
+
+def program(code_bytes):
+    return machinecode._pack(Flat(code_bytes, {"first": 0, "second": 1}))
+
+
+@pytest.mark.parametrize(("module", "sources"), KEPT)
+def test_all_that_is_compiled_can_be_kept(module, sources):
+    machinecode.load(module, sources)
+    path = machinecode._path(module, sources)
+    assert path is not None
+    assert path.is_file()
+
+
+def test_neither_numba_nor_llvm_is_imported_where_the_code_is_kept():
+    script = (
+        "import sys; from coldline import machinecode; from coldline.boot.code import _SOURCES;"
+        "machinecode.load('coldline.boot.hooks', _SOURCES);"
+        "print(sorted({'numba', 'llvmlite'} & set(sys.modules)))"
+    )
+    machinecode.load(*KEPT[0])
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
+
+
+def test_entries_are_where_the_code_says():
+    addresses = machinecode._unpack(program(b"\x11\x22\x33\x44"))
+    assert addresses["second"] == addresses["first"] + 1
+    assert ctypes.string_at(addresses["first"], 4) == b"\x11\x22\x33\x44"
+
+
+def test_code_that_has_changed_is_not_run():
+    kept = bytearray(program(b"\x11\x22\x33\x44"))
+    kept[-1] ^= 1
+    with pytest.raises(ValueError, match="not what was kept"):
+        machinecode._unpack(bytes(kept))
+
+
+@pytest.mark.parametrize("broken", [b"", b"{}\n", b"[]\n", b'{"entries": 1}\n', b"\xff\n\x00"])
+def test_a_broken_file_is_compiled_anew(folder, monkeypatch, broken):
+    module, sources = KEPT[0]
+    path = machinecode._path(module, sources)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(broken)
+    monkeypatch.setattr(machinecode, "_compile", lambda *_: {"compiled": 1})
+    assert machinecode.load(module, sources) == {"compiled": 1}
+
+
+def test_other_sources_or_another_processor_are_other_code(folder, monkeypatch):
+    module, sources = KEPT[0]
+    path = machinecode._path(module, sources)
+    assert machinecode._path(module, sources[1:]) != path
+    monkeypatch.setattr(machinecode, "_processor", lambda: ("other", b"flags"))
+    assert machinecode._path(module, sources) != path
+
+
+def test_an_unknown_processor_keeps_nothing(folder, monkeypatch):
+    monkeypatch.setattr(machinecode, "_processor", lambda: None)
+    assert machinecode._path(*KEPT[0]) is None
+
+
+# Programs that are more than code ---------------------------------------------------------------------------
+
+LANES = 16
+
+
+@cfunc(types.void(types.CPointer(types.float64)))
+def ramp(lanes):
+    """Needs constants in memory: the steps of a vector."""
+    each = carray(lanes, (LANES,))
+    for lane in range(LANES):
+        each[lane] = 0.1 + 1.7 * lane
+
+
+def ramp_at(address):
+    lanes = (ctypes.c_double * LANES)()
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)(ctypes.addressof(lanes))
+    return list(lanes)
+
+
+def test_constants_come_with_the_code():
+    flat = flatten({"ramp": ramp})
+    if os.uname().machine == "x86_64":
+        assert isinstance(flat.entries["ramp"], int)
+    address = machinecode._unpack(machinecode._pack(flat))["ramp"]
+    assert ramp_at(address) == [0.1 + 1.7 * lane for lane in range(LANES)]
+
+
+def test_what_cannot_be_mapped_is_loaded_by_llvm(monkeypatch):
+    monkeypatch.setattr("coldline.flatcode._IS_X86_64", False)
+    flat = flatten({"ramp": ramp})
+    assert isinstance(flat.entries["ramp"], str)
+    address = machinecode._unpack(machinecode._pack(flat))["ramp"]
+    assert ramp_at(address) == [0.1 + 1.7 * lane for lane in range(LANES)]

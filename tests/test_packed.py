@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Events in words: what the callbacks may write is what columns say, made by hand from the layout's description."""
+
+import pytest
+
+pytest.importorskip("unicorn")
+pytest.importorskip("numba")
+
+from coldline.arm import MemoryType
+from coldline.boot.code import Code
+from coldline.boot.packed import Buffers, Packed
+from coldline.boot.state import AGENTS, State
+from coldline.trace import Event, Op
+
+WB_EXECUTABLE = 1 + MemoryType.NORMAL_WB | 8
+
+
+def short(address, size, op, agent=0, attributes=0):
+    return [address | (size - 1) << 40 | op << 52 | agent << 58 | attributes << 60]
+
+
+def long(address, size, op, agent=0, attributes=0):
+    return [63 << 52, address, size, agent << 32 | op << 48 | attributes << 56]
+
+
+@pytest.fixture(scope="module")
+def unpack():
+    return Code(State([], with_pcs=False)).unpack
+
+
+def batch_of(words, count, unpack):
+    words_from, columns_from = Buffers(4096), Buffers(4096)
+    buffer = words_from.take()
+    for index, word in enumerate(words):
+        buffer[8 * index : 8 * index + 8] = word.to_bytes(8, "little")
+    return Packed(AGENTS, buffer, count, unpack, words_from, columns_from), words_from, columns_from
+
+
+def test_words_are_events(unpack):
+    last = (1 << 40) - 4096
+    words = [
+        *short(0x4000_0008, 8, Op.READ),
+        *short(0x4000_0FFF, 1, Op.WRITE, agent=3),
+        *short(last, 4096, Op.MAP, agent=2, attributes=WB_EXECUTABLE),
+        *long(0, 0, Op.MMU_ON),
+        *long(0x4000_0000, 1 << 39, Op.DC_CISW),
+        *long(0x4000_0000, 8192, Op.MAP, attributes=WB_EXECUTABLE),
+        *short(0x4000_1000, 64, Op.DC_CIVAC, agent=1),
+    ]
+    batch, _, _ = batch_of(words, 7, unpack)
+    assert len(batch) == 7
+    assert [batch.event(index) for index in range(7)] == [
+        Event("guest", Op.READ, 0x4000_0008, 8),
+        Event("guest-wt", Op.WRITE, 0x4000_0FFF, 1),
+        Event("guest-nc", Op.MAP, last, 4096, MemoryType.NORMAL_WB, True),
+        Event("guest", Op.MMU_ON),
+        Event("guest", Op.DC_CISW, 0x4000_0000, 1 << 39),
+        Event("guest", Op.MAP, 0x4000_0000, 8192, MemoryType.NORMAL_WB, True),
+        Event("guest-device", Op.DC_CIVAC, 0x4000_1000, 64),
+    ]
+
+
+def test_every_operation_fits():
+    assert all(op < 63 for op in Op)
+    assert len(AGENTS) <= 4
+
+
+def test_buffers_come_back_when_a_batch_is_released(unpack):
+    batch, words_from, columns_from = batch_of(short(0x1000, 8, Op.READ), 1, unpack)
+    kept = batch.keep()
+    assert kept is batch
+    assert batch.kept
+    words, columns = batch._words, batch.rows
+    assert columns["address"].tolist() == [0x1000]
+    kept.release()
+    assert words_from.take() is words
+    assert columns_from.take() is batch._columns
