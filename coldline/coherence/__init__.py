@@ -4,7 +4,8 @@
 The path: `rules` say what may happen to a byte, `citations` who says so; `sets` and `automaton` make them
 deterministic, and `transitions` puts that in arrays; `memory`, `mixtures` and `pages` hold what is known of every
 line and why; `lines` moves them and `aliases` changes who may fill them; `follow` takes events through that
-(`machine`, where there are many), which is what a `checker` does; `histories`, `ways` and `witness` tell how a bad read comes about; `judge` puts it in a report.
+(`machine`, where there are many), which is what a `checker` does; `histories`, `ways` and `witness` tell how a bad
+read comes about; `judge` puts it in a report.
 """
 
 from typing import TYPE_CHECKING, Any
