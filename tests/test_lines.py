@@ -237,6 +237,14 @@ def test_equal_records_become_one(line: int) -> None:
     assert {place: lines.parts(*place) for place in kept} == kept
 
 
+def test_many_shapes_are_told_apart() -> None:
+    """So many that some meet in the index, where one is looked for among the others."""
+    follower, kept = crowd(64, shapes=6000, pages=100)
+    follower.join_equals()
+    assert {place: follower.lines.parts(*place) for place in kept} == kept
+    assert not np.any(follower.memory.values[:100] == OWN)
+
+
 def test_where_numbers_run_out_lines_keep_records_of_their_own() -> None:
     follower, kept = crowd(64, shapes=4000, pages=64)
     lines = follower.lines

@@ -14,10 +14,10 @@ from numba import carray, cfunc, types
 
 from coldline import machinecode
 from coldline.boot import code
-from coldline.coherence import machine
+from coldline.coherence import compiled
 from coldline.flatcode import Flat, flatten
 
-KEPT = (("coldline.boot.hooks", code._SOURCES), (machine._MODULE, machine._SOURCES))
+KEPT = (("coldline.boot.hooks", code._SOURCES), (compiled.MODULE, compiled.SOURCES))
 
 
 @pytest.fixture

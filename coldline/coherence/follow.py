@@ -86,7 +86,8 @@ class Follower:
         """The compiled loops, if `work` events or lines, with those before, are worth having them for."""
         self._work += work
         if self._machine is None and self._work >= LOAD_FROM:
-            from coldline.coherence.machine import Machine, is_compiled
+            from coldline.coherence.compiled import is_compiled
+            from coldline.coherence.machine import Machine
 
             if self._work >= COMPILE_FROM or is_compiled():
                 self._machine = Machine(self)

@@ -117,6 +117,10 @@ def check(
     TraceError
         If an event cannot be.
     """
+    if at_length:
+        from coldline.coherence.compiled import prepare
+
+        prepare()
 
     def make(checker: "type[Checker]") -> "Checker":
         made = checker(profile, distinct=distinct, most=most)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coldline import machinecode
-from coldline.coherence.compiled import frame
+from coldline.coherence.compiled import MODULE, SOURCES, frame
 from coldline.coherence.letters import Letters
 from coldline.coherence.lines import Badness
 from coldline.coherence.mixtures import BLOCKS, OWN, SHARED
@@ -28,27 +28,6 @@ if TYPE_CHECKING:
     from coldline.coherence.follow import Follower
 
 _NOWHERE = (1 << 64) - 1
-_MODULE = "coldline.coherence.compiled.events"
-_SOURCES = (
-    "arm/memory_types.py",
-    "coherence/compiled/events.py",
-    "coherence/compiled/frame.py",
-    "coherence/compiled/lines.py",
-    "coherence/compiled/pages.py",
-    "coherence/follow.py",
-    "coherence/letters.py",
-    "coherence/memory.py",
-    "coherence/mixtures.py",
-    "coherence/transitions.py",
-    "native.py",
-    "trace/columns.py",
-    "trace/events.py",
-)
-
-
-def is_compiled() -> bool:
-    """Whether the loops' machine code is there to be loaded."""
-    return machinecode.is_kept(_MODULE, _SOURCES)
 
 
 class Machine:
@@ -62,7 +41,7 @@ class Machine:
 
     def __init__(self, checker: "Follower") -> None:
         self._checker = checker
-        self._loops = _loops()
+        self._loops = loops()
         self._letters = Letters(checker)
         self._frame = np.zeros(1, frame.FRAME)
         self._address = self._frame.ctypes.data
@@ -263,8 +242,9 @@ def _badness(found: "np.void") -> tuple[Badness, ...]:
 
 
 @functools.cache
-def _loops() -> dict[str, Callable[..., None]]:
-    addresses = machinecode.load(_MODULE, _SOURCES)
+def loops() -> dict[str, Callable[..., None]]:
+    """The compiled loops by their names, compiled where that has not been done; each takes a frame's address."""
+    addresses = machinecode.load(MODULE, SOURCES)
     word, pointer = ctypes.c_uint64, ctypes.c_void_p
     arguments = {"take": (pointer,), "sweep": (pointer, pointer, word, word, word), "join": (pointer,)}
     return {name: ctypes.CFUNCTYPE(None, *kinds)(addresses[name]) for name, kinds in arguments.items()}
