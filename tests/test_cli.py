@@ -758,7 +758,11 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
     folder.mkdir()
     arguments = ["boot", str(image), "--memory", "16M", "--trace", str(folder / "boot.trace")]
     with subprocess.Popen(
-        [sys.executable, "-c", DRIVER, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", DRIVER, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Tests that a shell runs in the background are started with interrupts ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             deadline = time.monotonic() + 240  # the first run of all compiles
