@@ -23,6 +23,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from timing import best
 
 from coldline.arm import MemoryType
 from coldline.coherence import Checker
@@ -52,14 +53,9 @@ guest read     0x40000008 8
 """
 
 
-def best(work: Callable[[], Any], runs: int = 5, clock: Callable[[], float] = time.process_time) -> float:
-    """The least seconds of some runs: of this process, as others may want the processor too."""
-    seconds = []
-    for _ in range(runs):
-        start = clock()
-        work()
-        seconds.append(clock() - start)
-    return min(seconds)
+def least(work: Callable[[], Any], runs: int = 5) -> float:
+    """The least seconds of some runs, of this process's own: others may want the processor too."""
+    return best(runs, work, time.process_time)
 
 
 def resident() -> int:
@@ -99,7 +95,7 @@ def bulk() -> dict[str, float]:
     before = resident()
     check = checker()
     check.event(Event("guest", Op.MMU_OFF))
-    seconds = best(lambda: take_all(check, guest_life(size)))
+    seconds = least(lambda: take_all(check, guest_life(size)))
     results = {
         "64 GiB, lines agree: ms": seconds * 1e3,
         "64 GiB, lines agree: MiB": (resident() - before) / 2**20,
@@ -113,7 +109,7 @@ def bulk() -> dict[str, float]:
         check.event(Event("other", Op.MAP, BASE, GIB, MemoryType.NORMAL_WB))
         write_every_line_its_own_way(check)
         memory = max(memory, resident() - before)
-        lives.append(best(lambda check=check: take_all(check, guest_life(GIB)), 1))
+        lives.append(least(lambda check=check: take_all(check, guest_life(GIB)), 1))
         assert check.hazards == 0
         copies.append(seconds_to_copy(GIB))
     results["1 GiB, each line its own: ms"] = min(lives) * 1e3
@@ -127,7 +123,7 @@ def seconds_to_copy(size: int) -> float:
     """NumPy's copy of so many bytes, into memory that is there already."""
     source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
     target[:] = 2
-    return best(lambda: np.copyto(target, source), 3)
+    return least(lambda: np.copyto(target, source), 3)
 
 
 def write_every_line_its_own_way(check: Checker) -> None:
@@ -184,13 +180,13 @@ def stream() -> dict[str, float]:
         start = time.process_time()
         check.feed(batch)
         first = time.process_time() - start
-        seconds = best(lambda check=check, batch=batch: check.feed(batch))
+        seconds = least(lambda check=check, batch=batch: check.feed(batch))
         table = check.lines.transitions.step.T[:, : len(Letter)].copy()
         lines = ((rows["address"] - BASE) // LINE).astype(np.uint32)
         letters = rows["op"].astype(np.uint8)
         states = np.zeros(span // LINE, np.uint16)
         look_up(states, table, lines, letters)
-        bare = best(lambda s=states, t=table, n=lines, e=letters: look_up(s, t, n, e))
+        bare = least(lambda s=states, t=table, n=lines, e=letters: look_up(s, t, n, e))
         results[f"{name}: M events/s, first time"] = EVENTS / first / 1e6
         results[f"{name}: M events/s"] = EVENTS / seconds / 1e6
         results[f"{name}: bare look-ups, M/s"] = EVENTS / bare / 1e6
@@ -218,7 +214,7 @@ def whole() -> dict[str, float]:
             ],
         ),
     ):
-        results[f"{name}: us"] = best(lambda events=events: take_all(check, events), 20) * 1e6
+        results[f"{name}: us"] = least(lambda events=events: take_all(check, events), 20) * 1e6
     return results
 
 
@@ -237,13 +233,13 @@ def small() -> dict[str, float]:
             subprocess.run([*command, str(path)], env=environment, stdout=subprocess.DEVNULL, check=False)
 
         run(folder)
-        kept = best(lambda: run(folder), clock=time.perf_counter)
+        kept = best(5, lambda: run(folder))
 
         def cold() -> None:
             with tempfile.TemporaryDirectory() as empty:
                 run(empty)
 
-        return {"ten lines: s": kept, "ten lines, nothing kept: s": best(cold, clock=time.perf_counter)}
+        return {"ten lines: s": kept, "ten lines, nothing kept: s": best(5, cold)}
 
 
 def main() -> None:

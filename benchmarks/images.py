@@ -16,7 +16,6 @@ import bz2
 import lzma
 import sys
 import tempfile
-import time
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from image_tools import PACKERS, pack
+from timing import best
 
 from coldline.image import load_kernel
 from coldline.image.compression import codec_of, unpack
@@ -33,15 +33,6 @@ from coldline.image.content import Allowance, Content
 from testbed import debian
 
 MOST = 1 << 30
-
-
-def best(runs: int, action: Callable[[], object]) -> float:
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def library(name: str) -> Callable[[bytes], object] | None:

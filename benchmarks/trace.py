@@ -14,13 +14,13 @@ Usage: python benchmarks/trace.py [--events N] [--runs N] [FILE]
 import argparse
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from timing import best
 
 from coldline.trace import Op
 from coldline.trace.columns import EVENT_DTYPE, Batch
@@ -29,15 +29,6 @@ from coldline.trace.text import Header
 from coldline.trace.writing import TraceWriter
 
 BATCH = 1 << 16
-
-
-def best(runs: int, action: Callable[[], object]) -> float:
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def made_up(events: int, spread: bool) -> list[Batch]:

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import Cli, Result
+
+from coldline.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
@@ -24,3 +27,17 @@ def debian_arm64_kernel() -> Path:
     except debian.FetchError as error:
         require(False, f"no Debian kernel: {error}")
         raise
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """The command, in this process."""
+
+    def run(*arguments: object) -> Result:
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse's
+            status = int(end.code or 0)
+        return Result(status, *capsys.readouterr())
+
+    return run

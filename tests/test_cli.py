@@ -10,52 +10,15 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import tiny_guests as a64
+from command import COHERENT, DRIVER, ERROR, HAZARD, MIDWAY, Cli, Result, command
 from requirements_helper import require
 from tiny_guests import RAM, code, mov
 
-from coldline.cli import main
 from coldline.samples import sample
-
-COHERENT, HAZARD, ERROR = 0, 1, 2
-MIDWAY = ("boot", "--sample", "midway-arm64", "--memory", "16M")
-DRIVER = "import sys; from coldline.cli import main; sys.exit(main())"
-
-
-class Result(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Result]
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command, in this process."""
-
-    def run(*arguments: object) -> Result:
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as end:  # argparse's
-            status = int(end.code or 0)
-        return Result(status, *capsys.readouterr())
-
-    return run
-
-
-def command(*arguments: object, **options: object) -> "subprocess.CompletedProcess[bytes]":
-    """The command, in a process of its own."""
-    line = [sys.executable, "-c", DRIVER, *(os.fspath(a) if isinstance(a, Path) else a for a in arguments)]
-    return subprocess.run(line, capture_output=True, timeout=60, **options)  # type: ignore[call-overload, no-any-return]
 
 
 def error_of(result: Result) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coldline.arm import MemoryType
 from coldline.coherence import transitions
 from coldline.coherence.automaton import LETTERS, READS, Automaton, build
 from coldline.coherence.follow import COMPILE_FROM, Follower
@@ -16,7 +17,8 @@ from coldline.coherence.mixtures import CROWD, FREE, FRESH, NEXT, OWN, SHARED, P
 from coldline.coherence.rules import ACCESSES, OTHER, Hazard, Letter, Profile
 from coldline.coherence.transitions import NO_LETTER, Transitions
 from coldline.errors import TraceError
-from coldline.trace import PAGE_SIZE
+from coldline.trace import PAGE_SIZE, Event, Op
+from coldline.trace.columns import Batch
 
 LINE_SIZES = (16, 32, 64, 128, 2048)
 LINE = 16
@@ -287,12 +289,23 @@ def test_too_many_records_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         follower.join_equals()
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_more_nodes_than_there_may_be_are_an_error(compiled: bool) -> None:
+    follower = Follower()
+    follower.event(Event("a", Op.MAP, 0, PAGE_SIZE, MemoryType.NORMAL_WB))
+    machine = follower.machine(COMPILE_FROM)
+    assert machine is not None
+    mixtures = follower.lines.mixtures
+    mixtures.pool[FRESH] = len(mixtures.nodes) - 100
+    written = Event("a", Op.WRITE, 64, 8)
+    take = (lambda event: machine.feed(Batch.of([event]))) if compiled else follower.event
+    with pytest.raises(TraceError, match="each in its own way, are too many"):
+        take(written)
+
+
 def test_a_crowd_makes_the_check_look_for_equals() -> None:
     follower = Follower()
     follower.lines.mixtures.pool[CROWD] = 2
-    from coldline.arm import MemoryType
-    from coldline.trace import Event, Op
-
     follower.event(Event("a", Op.MAP, 0, 16 * PAGE_SIZE, MemoryType.NORMAL_WB))
     for page in range(16):
         follower.event(Event("a", Op.WRITE, page * PAGE_SIZE + 64, 8))

@@ -14,17 +14,14 @@ from pathlib import Path
 
 import binary_by_hand as by_hand
 import pytest
+from command import COHERENT, DRIVER, ERROR, HAZARD, MIDWAY, Cli, Result, command
 from hypothesis import HealthCheck, given, settings
 from trace_strategies import broken_traces, traces
 
-from coldline.cli import main
 from coldline.errors import TraceError
 from coldline.trace import files
 from coldline.trace.files import TraceFile
 
-COHERENT, HAZARD, ERROR = 0, 1, 2
-DRIVER = "import sys; from coldline.cli import main; sys.exit(main())"
-MIDWAY = ("boot", "--sample", "midway-arm64", "--memory", "16M")
 RACE = """\
 # The builder flushes by address, and its mapping lets the line be filled again.
 builder map 0x40000000 0x1000 normal-wb
@@ -41,42 +38,12 @@ guest read 0x40000000 64
 GOOD = "a map 0x1000 0x1000 normal-wb\na write 0x1000 8\na read 0x1000 8\n"
 
 
-class Told:
-    """How a command ended."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-
-Cli = Callable[..., Told]
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command, in this process."""
-
-    def run(*arguments: object) -> Told:
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as end:  # argparse's
-            status = int(end.code or 0)
-        return Told(status, *capsys.readouterr())
-
-    return run
-
-
-def command(*arguments: object, **options: object) -> "subprocess.CompletedProcess[bytes]":
-    """The command, in a process of its own."""
-    line = [sys.executable, "-c", DRIVER, *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, timeout=60, **options)  # type: ignore[call-overload, no-any-return]
-
-
 def write(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
 
 
-def judged(told: Told) -> list[dict]:
+def judged(told: Result) -> list[dict]:
     """The objects that ``check --json`` printed, without the names of the files."""
     found = [json.loads(line) for line in told.out.splitlines()]
     for each in found:

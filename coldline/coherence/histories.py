@@ -86,7 +86,6 @@ class Histories:
         starts = self._addresses = [line.address for line in self._lines]
         pages = sorted({address // PAGE_SIZE for address in starts})
         self._starts = np.array(starts, np.uint64)
-        self._page_starts = np.array(pages, np.uint64) * np.uint64(PAGE_SIZE)
         self._windows = np.array([max(page - 1, 0) * PAGE_SIZE for page in pages], np.uint64)
         self._number = 0
         self._wanted = sorted(set(wanted))

@@ -16,7 +16,7 @@ from coldline import machinecode
 from coldline.coherence.compiled import MODULE, SOURCES, frame
 from coldline.coherence.letters import Letters
 from coldline.coherence.lines import Badness
-from coldline.coherence.mixtures import BLOCKS, OWN, SHARED
+from coldline.coherence.mixtures import BLOCKS, OWN, SHARED, SLACK
 from coldline.coherence.rules import Hazard, Letter
 from coldline.coherence.transitions import NO_LETTER, NOTHING_PUT_OFF
 from coldline.trace import Event, Op
@@ -199,6 +199,7 @@ class Machine:
         f["per_page_bits"] = memory.lines_per_page.bit_length() - 1
         f["mask_words"] = mixed.words
         f["node_bytes"] = mixed.nodes.shape[1] * 8
+        f["last_node"] = len(mixed.nodes) - SLACK
         f["distinct"] = self._checker.distinct
 
     def _update(self) -> None:

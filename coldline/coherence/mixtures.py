@@ -93,12 +93,10 @@ class Mixtures:
         self._line = line
         self.words = max(1, line // 64)
         self._node = BYTES + PARTS * self.words
-        self._most_nodes = _MOST_BYTES // (8 * self._node)
-        self._most_blocks = self._most_nodes // memory.lines_per_page
+        most_nodes = _MOST_BYTES // (8 * self._node)
+        self._most_blocks = most_nodes // memory.lines_per_page
         shape = (self._most_blocks, memory.lines_per_page, self._node)
-        self.nodes: NDArray[np.uint64] = reserve(self._most_nodes * self._node, np.uint64).reshape(
-            -1, self._node
-        )
+        self.nodes: NDArray[np.uint64] = reserve(most_nodes * self._node, np.uint64).reshape(-1, self._node)
         self.owned: NDArray[np.uint64] = reserve(math.prod(shape), np.uint64).reshape(shape)
         self.rows_of: NDArray[np.uint32] = reserve(self._most_blocks, np.uint32)
         self.pool: NDArray[np.uint64] = np.zeros(8, np.uint64)
@@ -108,7 +106,11 @@ class Mixtures:
     @property
     def crowded(self) -> bool:
         """Whether it is time to look for equal records."""
-        return bool(self.pool[BLOCKS] >= self.pool[CROWD])
+        return bool(self.pool[BLOCKS] >= self.pool[CROWD]) or self._out_of_nodes
+
+    @property
+    def _out_of_nodes(self) -> bool:
+        return int(self.pool[FRESH]) + SLACK >= len(self.nodes)
 
     def parts(self, row: int, index: int) -> Parts:
         """The parts of a line."""
@@ -180,7 +182,7 @@ class Mixtures:
         if 2 * made > joined and 4 * joined > blocks * self._memory.lines_per_page:
             crowd = max(crowd, 2 * blocks)  # blocks were full, of lines unlike any other: no use to look soon
         crowd = min(crowd, self._most_blocks - 1)
-        if kept >= crowd or self.pool[FRESH] + SLACK >= self._most_nodes:
+        if kept >= crowd or self._out_of_nodes:
             lines = kept * self._memory.lines_per_page
             raise TraceError(
                 "", f"up to {lines:,} lines whose bytes differ, each in its own way, are too many"

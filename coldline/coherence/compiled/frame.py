@@ -81,6 +81,7 @@ FRAME = np.dtype(
             "mask_words",
             "node_bytes",
             "nodes",
+            "last_node",
             "owned",
             "rows_of",
             "pool",

@@ -35,7 +35,7 @@ _THINK, _CROWDED, _FULL, _GROW = (
     uint64(status) for status in (frame.THINK, frame.CROWDED, frame.FULL, frame.GROW)
 )
 _BLOCKS, _CROWD = uint64(8 * mixtures.BLOCKS), uint64(8 * mixtures.CROWD)
-_FRESH_BLOCK = uint64(8 * mixtures.FRESH_BLOCK)
+_FRESH, _FRESH_BLOCK = uint64(8 * mixtures.FRESH), uint64(8 * mixtures.FRESH_BLOCK)
 _FETCHED = uint64(FETCH_BITS)
 _GOLDEN = uint64(GOLDEN)
 _EVENT = uint64(24)
@@ -45,8 +45,8 @@ NOWHERE = uint64(0xFFFFFFFFFFFFFFFF)
 
 @compiled
 def crowded(f: Any) -> bool:
-    """Whether there are as many records of lines' own as there should be."""
-    return load64(f.pool + _BLOCKS) >= load64(f.pool + _CROWD)
+    """Whether there are as many records of lines' own as there should be, or as many nodes as there may be."""
+    return load64(f.pool + _BLOCKS) >= load64(f.pool + _CROWD) or load64(f.pool + _FRESH) >= f.last_node
 
 
 @compiled

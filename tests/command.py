@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command, as tests run it: in their own process by the fixture ``cli``, or in one of its own."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+COHERENT, HAZARD, ERROR = 0, 1, 2
+MIDWAY = ("boot", "--sample", "midway-arm64", "--memory", "16M")
+DRIVER = "import sys; from coldline.cli import main; sys.exit(main())"
+
+
+class Result(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Result]
+
+
+def command(*arguments: object, **options: object) -> "subprocess.CompletedProcess[bytes]":
+    """The command, in a process of its own."""
+    words = [each if isinstance(each, (str, bytes)) else str(each) for each in arguments]
+    line = [sys.executable, "-c", DRIVER, *words]
+    return subprocess.run(line, capture_output=True, timeout=60, **options)  # type: ignore[call-overload, no-any-return]
