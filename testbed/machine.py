@@ -11,12 +11,13 @@ from pathlib import Path
 from coldline.errors import ColdlineError
 from testbed.sources import Sources
 
-__all__ = ["MachineError", "Outcome", "run", "shell"]
+__all__ = ["PROGRAMS", "MachineError", "Outcome", "run", "shell"]
 
 # Xen finds dom0's modules by the device tree that QEMU makes. They keep clear of what QEMU itself loads at the
 # start of RAM (0x40000000) and of the device tree at 0x48000000.
 _KERNEL_ADDRESS, _INITRD_ADDRESS = 0x50000000, 0x58000000
-_PROGRAMS = {"arm64": "qemu-system-aarch64", "armhf": "qemu-system-arm"}
+PROGRAMS = {"arm64": "qemu-system-aarch64", "armhf": "qemu-system-arm"}
+"""QEMU, by the architecture that it emulates."""
 _MACHINES = {
     "arm64": (
         "-machine", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a57", "-m", "1024",
@@ -107,7 +108,7 @@ def shell(sources: Sources, initrd: Path, folder: Path) -> int:
 
 
 def _command(sources: Sources, initrd: Path, folder: Path, serial: str) -> list[str]:
-    program = _PROGRAMS[sources.architecture]
+    program = PROGRAMS[sources.architecture]
     if shutil.which(program) is None:
         raise MachineError(f"{program} is not installed: scripts/setup --testbed installs it")
     for path in (sources.xen, sources.kernel, initrd, folder):

@@ -201,7 +201,7 @@ def test_the_command_tells_of_errors(tmp_path, monkeypatch, capsys):
 
 
 def test_every_architecture_is_whole():
-    for table in (machine._MACHINES, machine._PROGRAMS, modules.CROSS_PREFIXES, debian.META_PACKAGES):
+    for table in (machine._MACHINES, machine.PROGRAMS, modules.CROSS_PREFIXES, debian.META_PACKAGES):
         assert set(table) == set(ARCHITECTURES)
 
 
