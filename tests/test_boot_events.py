@@ -1015,7 +1015,7 @@ def test_a_second_bank_is_ram_too() -> None:
     assert ran.other == [*START, "guest read 0x80000008 8", "guest write 0x80000008 8"]
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", [name for name, core in CORES.items() if core.architecture == "arm64"])
 def test_every_core_runs(core: str) -> None:
     ran = run(code(mmu_on(), touch(A), a64.off()), tables(PAGES), core=core)
     assert ran.other == [*START, *ON, *CODE_WALK, *window_walk(0), "guest read 0x40200000 8"]

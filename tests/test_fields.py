@@ -15,7 +15,19 @@ from requirements_helper import require
 import coldline.arm
 from coldline.arm import fields
 from coldline.arm.cores import Ctr
-from coldline.arm.fields import Descriptor, Field, Sctlr, SystemRegister, Tcr
+from coldline.arm.fields import (
+    Descriptor,
+    Field,
+    FirstLevel,
+    Sctlr,
+    SctlrV7,
+    SecondLevel,
+    ShortDescriptor,
+    SystemRegister,
+    Tcr,
+    Ttbcr,
+    Ttbr,
+)
 from coldline.arm.maintenance import BEYOND_COHERENCY, MAINTENANCE, TLBI_CRN
 from coldline.trace import Op
 
@@ -82,6 +94,35 @@ FIELDS = {
         "ADDRESS": "47:12",
         "PXN": "53",
         "PXN_TABLE": "59",
+        "AF": "10",
+    },
+    # From the Arm ARM DDI 0406C: SCTLR, TTBCR, TTBR0, and B3.5.1's figures.
+    SctlrV7: {"V": "13", "EE": "25", "TRE": "28", "AFE": "29", "TE": "30"},
+    Ttbcr: {"N": "2:0", "PD0": "4", "PD1": "5", "T0SZ": "2:0", "T1SZ": "18:16", "EAE": "31"},
+    Ttbr: {"IRGN_1": "0", "RGN": "4:3", "IRGN_0": "6"},
+    ShortDescriptor: {"TYPE": "1:0", "B": "2", "C": "3"},
+    FirstLevel: {
+        "TABLE_PXN": "2",
+        "TABLE_ADDRESS": "31:10",
+        "PXN": "0",
+        "XN": "4",
+        "DOMAIN": "8:5",
+        "ACCESS_FLAG": "10",
+        "TEX": "14:12",
+        "SUPERSECTION": "18",
+        "SECTION_ADDRESS": "31:20",
+        "SUPERSECTION_ADDRESS": "31:24",
+        "SUPERSECTION_35_32": "23:20",
+        "SUPERSECTION_39_36": "8:5",
+    },
+    SecondLevel: {
+        "ACCESS_FLAG": "4",
+        "SMALL_XN": "0",
+        "SMALL_TEX": "8:6",
+        "SMALL_ADDRESS": "31:12",
+        "LARGE_TEX": "14:12",
+        "LARGE_XN": "15",
+        "LARGE_ADDRESS": "31:16",
     },
 }
 

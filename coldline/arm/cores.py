@@ -11,7 +11,9 @@ from coldline.arm.fields import Field
 
 
 class Ctr:
-    """CTR_EL0, Cache Type Register (Arm ARM DDI 0487): sizes are log2 of 4-byte words."""
+    """CTR_EL0 (Arm ARM DDI 0487), and Armv7's CTR, which is the same without IDC and DIC (DDI 0406C B4.1.42):
+    sizes are log2 of 4-byte words.
+    """
 
     CWG = Field(27, 24)
     IDC = Field(28, 28)
@@ -30,13 +32,15 @@ class Core:
     compatible : str
         As a device tree's cpu node says it.
     ctr : int
-        CTR_EL0.
+        CTR_EL0, or CTR.
     granules : frozenset of int
-        Translation granules that it implements, in bytes (ID_AA64MMFR0_EL1.TGran).
+        Translation granules that it implements, in bytes (ID_AA64MMFR0_EL1.TGran); Armv7 has one.
     emulated_by : str
         The emulator's core model that stands in for it.
     source : str
         Where the values come from.
+    architecture : str
+        ``arm64`` or ``arm32``: of the guests that it runs.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Core:
     granules: frozenset[int]
     emulated_by: str
     source: str
+    architecture: str = "arm64"
 
     @property
     def line(self) -> int:
@@ -63,6 +68,7 @@ class Core:
         return bool(Ctr.DIC.get(self.ctr))
 
 
+_4K = frozenset({4096})
 _4K_64K = frozenset({4096, 65536})
 
 CORES: dict[str, Core] = {
@@ -88,6 +94,18 @@ CORES: dict[str, Core] = {
             "a72",
             "Arm 100616, CTR_EL0 with a coherent instruction cache: IDC = DIC = 1",
         ),
+        Core(
+            "armv7-a",
+            # what Xen writes for every 32-bit guest: tools/libs/light/libxl_arm.c (4.17)
+            "arm,cortex-a15",
+            0x8444C004,
+            _4K,
+            "a15",
+            "the architecture's minimum with 64-byte lines and LPAE",
+            "arm32",
+        ),
+        Core("cortex-a7", "arm,cortex-a7", 0x84448003, _4K, "a7", "Arm DDI 0464, CTR", "arm32"),
+        Core("cortex-a15", "arm,cortex-a15", 0x8444C004, _4K, "a15", "Arm DDI 0438, CTR: Midway's", "arm32"),
     )
 }
-"""Every arm64 profile by name. The emulator lends its instruction set; the promises are the profile's own."""
+"""Every profile by name. The emulator lends its instruction set; the promises are the profile's own."""

@@ -40,6 +40,16 @@ class Sctlr:
     I = Field(12, 12)  # noqa: E741
 
 
+class SctlrV7(Sctlr):
+    """SCTLR of Armv7, whose M, C and I are where AArch64 has them (Arm ARM DDI 0406C B4.1.130)."""
+
+    V = Field(13, 13)
+    EE = Field(25, 25)
+    TRE = Field(28, 28)
+    AFE = Field(29, 29)
+    TE = Field(30, 30)
+
+
 class Tcr:
     """TCR_EL1; TCR_EL2 without VHE shares the fields of TTBR0 (Arm ARM DDI 0487, Translation
     Control Register).
@@ -57,6 +67,30 @@ class Tcr:
     TG1 = Field(31, 30)
 
 
+class Ttbcr:
+    """TTBCR of Armv7 (Arm ARM DDI 0406C B4.1.153): its short-descriptor fields, and those of LPAE (EAE set)
+    that are not where `Tcr` has them.
+    """
+
+    N = Field(2, 0)
+    PD0 = Field(4, 4)
+    PD1 = Field(5, 5)
+    EAE = Field(31, 31)
+    T0SZ = Field(2, 0)
+    T1SZ = Field(18, 16)
+
+
+class Ttbr:
+    """TTBR0 and TTBR1 of Armv7 with the Multiprocessing Extensions, EAE clear (Arm ARM DDI 0406C B4.1.154).
+
+    IRGN is in two parts, the higher bit at the lower place.
+    """
+
+    IRGN_1 = Field(0, 0)
+    RGN = Field(4, 3)
+    IRGN_0 = Field(6, 6)
+
+
 class Descriptor:
     """A VMSAv8-64 stage 1 descriptor (Arm ARM DDI 0487, 'Translation table descriptor formats')."""
 
@@ -66,6 +100,44 @@ class Descriptor:
     PXN = Field(53, 53)
     PXN_TABLE = Field(59, 59)
     ADDRESS = Field(47, 12)
+    AF = Field(10, 10)
+
+
+class ShortDescriptor:
+    """A short-descriptor stage 1 descriptor (Arm ARM DDI 0406C B3.5.1): what both levels share."""
+
+    TYPE = Field(1, 0)
+    B = Field(2, 2)
+    C = Field(3, 3)
+
+
+class FirstLevel(ShortDescriptor):
+    """Of the first level: a page table, a section or a supersection."""
+
+    TABLE_PXN = Field(2, 2)
+    TABLE_ADDRESS = Field(31, 10)
+    PXN = Field(0, 0)
+    XN = Field(4, 4)
+    DOMAIN = Field(8, 5)
+    ACCESS_FLAG = Field(10, 10)
+    TEX = Field(14, 12)
+    SUPERSECTION = Field(18, 18)
+    SECTION_ADDRESS = Field(31, 20)
+    SUPERSECTION_ADDRESS = Field(31, 24)
+    SUPERSECTION_35_32 = Field(23, 20)
+    SUPERSECTION_39_36 = Field(8, 5)
+
+
+class SecondLevel(ShortDescriptor):
+    """Of the second level: a large page or a small one."""
+
+    ACCESS_FLAG = Field(4, 4)
+    SMALL_XN = Field(0, 0)
+    SMALL_TEX = Field(8, 6)
+    SMALL_ADDRESS = Field(31, 12)
+    LARGE_TEX = Field(14, 12)
+    LARGE_XN = Field(15, 15)
+    LARGE_ADDRESS = Field(31, 16)
 
 
 class SystemRegister(NamedTuple):

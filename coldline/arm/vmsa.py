@@ -53,17 +53,23 @@ def attribute_type(mair: int, index: int) -> int:
     return min(nibble_type(outer), nibble_type(inner))
 
 
-def walk_type(tcr: int, upper: bool) -> int:
-    """The `MemoryType`, as an int, with which tables are read: TCR's IRGN and ORGN.
+def region_type(inner: int, outer: int) -> int:
+    """The `MemoryType`, as an int, that two fields of two bits give Normal memory: the weaker of inner and outer.
 
-    `upper` says which half of the address space: TTBR1's. The fields are 0 non-cacheable, 2 write-through,
-    1 and 3 write-back.
+    0 is non-cacheable, 2 write-through, 1 and 3 write-back.
     """
-    half = tcr >> _UPPER_HALF if upper else tcr
-    inner, outer = (half >> 8) & 3, (half >> 10) & 3
     if inner == 0 or outer == 0:
         return NORMAL_NC
     return NORMAL_WT if inner == 2 or outer == 2 else NORMAL_WB
+
+
+def walk_type(tcr: int, upper: bool) -> int:
+    """The `MemoryType`, as an int, with which tables are read: TCR's IRGN and ORGN.
+
+    `upper` says which half of the address space: TTBR1's.
+    """
+    half = tcr >> _UPPER_HALF if upper else tcr
+    return region_type((half >> 8) & 3, (half >> 10) & 3)
 
 
 def granule_bits(tcr: int, upper: bool) -> int:

@@ -12,6 +12,8 @@ _SOURCES = (
     "arm/fields.py",
     "arm/maintenance.py",
     "arm/memory_types.py",
+    "arm/lpae.py",
+    "arm/short.py",
     "arm/vmsa.py",
     "boot/emit.py",
     "boot/hooks.py",

@@ -4,13 +4,14 @@
 Imported only to compile.
 """
 
+import inspect
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, register_jitable
 
-from coldline.arm import vmsa
+from coldline.arm import lpae, short, vmsa
 from coldline.boot.state import agent_of
 from coldline.native import (
     compiled,
@@ -72,26 +73,8 @@ call_control = _call(types.voidptr, types.int32, variadic=True)
 """uc_ctl at an address, with a control that takes nothing."""
 
 
-for _function in (
-    vmsa.nibble_type,
-    vmsa.attribute_type,
-    vmsa.walk_type,
-    vmsa.granule_bits,
-    vmsa.input_bits,
-    vmsa.in_range,
-    vmsa.walks_disabled,
-    vmsa.start_level,
-    vmsa.level_shift,
-    vmsa.table_base,
-    vmsa.is_valid,
-    vmsa.is_table,
-    vmsa.is_leaf,
-    vmsa.next_table,
-    vmsa.output_base,
-    vmsa.attribute_index,
-    vmsa.leaf_never,
-    vmsa.table_never,
-    vmsa.executable,
-    agent_of,
-):
-    register_jitable(_function)
+for _module in (vmsa, lpae, short):
+    for _function in vars(_module).values():
+        if inspect.isfunction(_function) and _function.__module__ == _module.__name__:
+            register_jitable(_function)
+register_jitable(agent_of)
