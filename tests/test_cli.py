@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import tiny_guests as a64
 from command import COHERENT, DRIVER, ERROR, HAZARD, MIDWAY, Cli, Result, command
+from image_tools import dtb
 from requirements_helper import require
 from tiny_guests import RAM, code, mov
 
@@ -518,7 +519,8 @@ def test_a_gzipped_image_runs(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "what"), [(None, "kernel"), ("--initrd", "initrd"), ("--dtb", "device tree")]
+    ("option", "what"),
+    [(None, "kernel"), ("--initrd", "initrd"), ("--dtb", "device tree"), ("--dtb-only", "device tree")],
 )
 def test_files_that_are_not_there_or_no_files(
     cli: Cli, tmp_path: Path, option: str | None, what: str
@@ -550,10 +552,26 @@ def test_an_initrd_that_does_not_fit(cli: Cli, tmp_path: Path) -> None:
     ],
     ids=["magic alone", "source", "image"],
 )
-def test_a_device_tree_that_is_none(cli: Cli, tmp_path: Path, content: bytes, said: str) -> None:
+@pytest.mark.parametrize("option", ["--dtb", "--dtb-only"])
+def test_a_device_tree_that_is_none(cli: Cli, tmp_path: Path, content: bytes, said: str, option: str) -> None:
     tree = tmp_path / "board.dtb"
     tree.write_bytes(content)
-    assert error_of(cli(*MIDWAY, "--dtb", tree)).startswith(f"{tree}: {said}")
+    assert error_of(cli(*MIDWAY, option, tree)).startswith(f"{tree}: {said}")
+
+
+def test_a_device_tree_to_merge_and_a_whole_one(cli: Cli, tmp_path: Path) -> None:
+    tree = tmp_path / "board.dtb"
+    tree.write_bytes(dtb('/ { compatible = "example,board"; };'))
+    assert error_of(cli(*MIDWAY, "--dtb", tree)) == (
+        f"{tree}: has no /passthrough: of a partial device tree, /passthrough and /aliases go into the guest's; "
+        "one that is whole is for --dtb-only"
+    )
+    assert error_of(cli(*MIDWAY, "--dtb", tree, "--dtb-only", tree)) == (
+        "--dtb merges into the generated device tree, --dtb-only replaces it: give one of them"
+    )
+    assert cli(*MIDWAY, "--dtb-only", tree).status == COHERENT
+    tree.write_bytes(dtb("/ { passthrough { }; };"))
+    assert cli(*MIDWAY, "--dtb", tree).status == COHERENT
 
 
 # -- guests that go wrong --------------------------------------------------------------------------------------

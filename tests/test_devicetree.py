@@ -6,65 +6,15 @@ Expected values: xen tools/libs/light/libxl_arm.c (4.17); Linux Documentation/de
 
 import random
 import re
-import shutil
 import struct
-import subprocess
 
 import libfdt
 import pytest
-from requirements_helper import require
+from image_tools import dtb
+from tree_tools import GIB, INITRD, MIB, get, has, nodes, source, tree
 
 from coldline.errors import ImageError, PlanError
-from coldline.guest import MAX_DEVICE_TREE, GuestOptions, check_device_tree, make_plan
-from coldline.image import Kernel, Piece
-
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-INITRD = memoryview(b"initrd of 20 bytes..")
-KERNEL = Kernel(
-    path="Image",
-    architecture="arm64",
-    format="Image",
-    pieces=(Piece(0, memoryview(bytes(64)), 32 * MIB),),
-    entry=0,
-    fixed=False,
-    page_size=4096,
-    anywhere=True,
-)
-
-
-def tree(memory=512 * MIB, **options):
-    """The device tree of a plan, as bytes."""
-    plan = make_plan(KERNEL, GuestOptions(memory=memory, **options))
-    (dtb,) = (segment for segment in plan.segments if segment.name == "dtb")
-    return bytes(dtb.data)
-
-
-def source(blob):
-    """What dtc reads, as lines without indentation; dtc's warnings fail the test."""
-    require(shutil.which("dtc"), "dtc, the second reader, is not installed")
-    done = subprocess.run(["dtc", "-I", "dtb", "-O", "dts"], input=blob, capture_output=True, check=True)
-    assert not done.stderr.decode()
-    return [line.strip() for line in done.stdout.decode().splitlines() if line.strip()]
-
-
-def get(blob, path, name):
-    fdt = libfdt.Fdt(blob)
-    return bytes(fdt.getprop(fdt.path_offset(path), name))
-
-
-def has(blob, path, name):
-    fdt = libfdt.Fdt(blob)
-    return not isinstance(fdt.getprop(fdt.path_offset(path), name, quiet=(libfdt.NOTFOUND,)), int)
-
-
-def nodes(blob):
-    fdt = libfdt.Fdt(blob)
-    found = []
-    offset = fdt.first_subnode(0, quiet=(libfdt.NOTFOUND,))
-    while offset >= 0:
-        found.append(fdt.get_name(offset))
-        offset = fdt.next_subnode(offset, quiet=(libfdt.NOTFOUND,))
-    return found
+from coldline.guest import MAX_DEVICE_TREE, check_device_tree
 
 
 def test_the_whole_tree_as_dtc_reads_it():
@@ -178,19 +128,15 @@ def test_bootargs_are_bytes():
 
 
 def given_tree(extra="", cells=("", "")):
-    require(shutil.which("dtc"), "dtc, which makes the tree, is not installed")
-    text = f"""/dts-v1/;
-    / {{
+    return memoryview(
+        dtb(f"""/ {{
         compatible = "example,board";
         {cells[0] or "#address-cells = <2>;"}
         {cells[1] or "#size-cells = <2>;"}
         memory@80000000 {{ device_type = "memory"; reg = <0 0x80000000 0 0x1000>; }};
         {extra}
-    }};"""
-    done = subprocess.run(
-        ["dtc", "-q", "-I", "dts", "-O", "dtb"], input=text.encode(), capture_output=True, check=True
+    }};""")
     )
-    return memoryview(done.stdout)
 
 
 CHOSEN = 'chosen { bootargs = "theirs"; linux,initrd-start = <1>; linux,initrd-end = <2>; keep; };'

@@ -72,7 +72,12 @@ def _guest(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--gic", metavar="N", type=int, default=3, choices=(2, 3), help="GIC version (default 3)"
     )
-    group.add_argument("--dtb", metavar="FILE", help="a device tree in place of the generated one")
+    group.add_argument(
+        "--dtb",
+        metavar="FILE",
+        help="a partial device tree to merge, as xl's device_tree: /passthrough, /aliases",
+    )
+    group.add_argument("--dtb-only", metavar="FILE", help="a whole device tree in place of the generated one")
     group.add_argument(
         "--el", metavar="N", type=int, default=1, choices=(1, 2), help="exception level at entry (default 1)"
     )

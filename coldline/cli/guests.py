@@ -42,9 +42,14 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
             f"{path} is built for pages of {kernel.page_size >> 10} KiB, which {lacks} does not have"
         )
     initrd = load_blob(options.initrd, "initrd", max_image=max_image) if options.initrd else None
-    tree = load_blob(options.dtb, "device tree", max_image=max_image) if options.dtb else None
+    if options.dtb and options.dtb_only:
+        raise UsageError(
+            "--dtb merges into the generated device tree, --dtb-only replaces it: give one of them"
+        )
+    partial = load_blob(options.dtb, "device tree", max_image=max_image) if options.dtb else None
+    tree = load_blob(options.dtb_only, "device tree", max_image=max_image) if options.dtb_only else None
     if tree is not None:
-        check_device_tree(options.dtb, tree)
+        check_device_tree(options.dtb_only, tree)
     guest = GuestOptions(
         memory=size(options.memory),
         vcpus=options.vcpus,
@@ -54,7 +59,9 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
         core_compatible=core.compatible,
         initrd=initrd,
         device_tree=tree,
-        device_tree_path=options.dtb or "device tree",
+        device_tree_path=options.dtb_only or "device tree",
+        partial_tree=partial,
+        partial_tree_path=options.dtb or "partial device tree",
     )
     return kernel, make_plan(kernel, guest)
 

@@ -18,7 +18,9 @@ from coldline.guest.plan import Bank
 if TYPE_CHECKING:
     from libfdt import FdtSw
 
-_GIC_PHANDLE = 65000
+GIC_PHANDLE = 65000
+"""xen tools/libs/light/libxl_arm.c (4.17), GUEST_PHANDLE_GIC: partial device trees refer to it."""
+
 _SERIAL_NODE = f"serial@{layout.PL011.base:x}"
 _BAUD_RATE = 115200
 
@@ -69,7 +71,7 @@ def build_device_tree(machine: Machine) -> bytes:
         tree.property_string("compatible", "xen,xenvm")
         tree.property_u32("#address-cells", 2)
         tree.property_u32("#size-cells", 2)
-        tree.property_u32("interrupt-parent", _GIC_PHANDLE)
+        tree.property_u32("interrupt-parent", GIC_PHANDLE)
         _add_chosen(tree, machine)
         _add_memory(tree, machine.banks)
         _add_cpus(tree, machine)
@@ -162,7 +164,7 @@ def _add_gic_properties(tree: "FdtSw", *registers: Range) -> None:
     tree.property_u32("#address-cells", 0)
     tree.property("interrupt-controller", b"")
     tree.property("reg", _reg(*registers))
-    tree.property_u32("phandle", _GIC_PHANDLE)
+    tree.property_u32("phandle", GIC_PHANDLE)
 
 
 def _add_serial(tree: "FdtSw") -> None:

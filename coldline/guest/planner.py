@@ -10,6 +10,7 @@ from coldline.guest.devicetree import Machine, build_device_tree
 from coldline.guest.given_tree import MAX_DEVICE_TREE, with_chosen
 from coldline.guest.kernel_segments import kernel_base, kernel_segments
 from coldline.guest.layout import MAX_VCPUS, PAGE_SIZE, Range, round_up, size_text
+from coldline.guest.partial_tree import PartialTree
 from coldline.guest.placement import check_segments, place, place_banks
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.guest.registers import first_registers
@@ -48,6 +49,11 @@ class GuestOptions:
         copy of it.
     device_tree_path : str
         Where that came from, for messages.
+    partial_tree : memoryview or None
+        A partial device tree, as in xl's ``device_tree``: its /passthrough and /aliases go into the tree that is
+        written from the options above, also where another came with the kernel.
+    partial_tree_path : str
+        Where that came from, for messages.
     """
 
     memory: int
@@ -59,6 +65,8 @@ class GuestOptions:
     initrd: memoryview | None = field(default=None, repr=False)
     device_tree: memoryview | None = field(default=None, repr=False)
     device_tree_path: str = "device tree"
+    partial_tree: memoryview | None = field(default=None, repr=False)
+    partial_tree_path: str = "partial device tree"
 
 
 def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
@@ -76,7 +84,7 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     PlanError
         If an option is out of range, or something does not fit into the guest's RAM.
     ImageError
-        If the user's device tree is malformed.
+        If the user's device tree is malformed, or a partial one cannot be merged.
     """
     if kernel.architecture != "arm64":
         raise PlanError(
@@ -128,7 +136,8 @@ def _with_kernels_own(options: GuestOptions, kernel: "Kernel") -> GuestOptions:
     """`options`, with the initrd and the device tree that came with the kernel where the user gave none."""
     if options.initrd is None and kernel.initrd is not None:
         options = replace(options, initrd=kernel.initrd)
-    if options.device_tree is None and kernel.device_tree is not None:
+    own_tree = options.device_tree is not None or options.partial_tree is not None
+    if not own_tree and kernel.device_tree is not None:
         options = replace(options, device_tree=kernel.device_tree, device_tree_path=kernel.path)
     return options
 
@@ -141,11 +150,14 @@ def _tree_writer(banks: tuple[Bank, ...], options: GuestOptions) -> Callable[[Ra
     """What writes the guest's device tree once the initrd's place is known."""
     bootargs = _encode_bootargs(options.bootargs)
     given = options.device_tree
+    partial = None
+    if options.partial_tree is not None:
+        partial = PartialTree(options.partial_tree_path, options.partial_tree)
 
     def write(initrd: Range | None) -> bytes:
         if given is not None:
             return with_chosen(options.device_tree_path, given, banks=banks, bootargs=bootargs, initrd=initrd)
-        return build_device_tree(
+        tree = build_device_tree(
             Machine(
                 banks=banks,
                 vcpus=options.vcpus,
@@ -156,6 +168,7 @@ def _tree_writer(banks: tuple[Bank, ...], options: GuestOptions) -> Callable[[Ra
                 initrd=initrd,
             )
         )
+        return tree if partial is None else partial.merge(tree)
 
     return write
 
@@ -168,6 +181,11 @@ def _check(options: GuestOptions) -> None:
     most = MAX_VCPUS[options.gic_version]
     if not 1 <= options.vcpus <= most:
         raise PlanError(f"{options.vcpus} vCPUs: a GICv{options.gic_version} takes 1 to {most}")
+    if options.device_tree is not None and options.partial_tree is not None:
+        raise PlanError(
+            f"{options.partial_tree_path} is to be merged into the generated device tree, but "
+            f"{options.device_tree_path} is to replace it"
+        )
     if options.initrd is not None and not options.initrd.nbytes:
         raise PlanError("initrd is empty")
     if not options.core_compatible.isascii() or not options.core_compatible.isprintable():
