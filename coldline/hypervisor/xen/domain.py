@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A domain that this process builds on Xen."""
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from coldline.errors import HypervisorError
+
+if TYPE_CHECKING:
+    from coldline.guest.layout import Range
+
+
+class State(enum.Enum):
+    """Where a domain is in its life."""
+
+    PAUSED = "paused"
+    RUNNING = "running"
+    DESTROYED = "destroyed"
+
+
+@dataclass(slots=True, eq=False)
+class XenDomain:
+    """A guest on Xen; only its host changes it.
+
+    Attributes
+    ----------
+    domid : int
+        Its number.
+    architecture : str
+        ``arm64`` or ``arm32``.
+    max_memory : int
+        Bytes of RAM at most.
+    vcpus : int
+        How many virtual CPUs it has.
+    banks : list of Range
+        Its RAM, in the order in which it was populated.
+    state : State
+        Where it is in its life.
+    registers_set : bool
+        Whether its first vCPU can start.
+    mapped : list of Range
+        What this process has mapped of it.
+    """
+
+    domid: int
+    architecture: str
+    max_memory: int
+    vcpus: int
+    banks: "list[Range]" = field(default_factory=list)
+    state: State = State.PAUSED
+    registers_set: bool = False
+    mapped: "list[Range]" = field(default_factory=list)
+
+    def error(self, operation: str, reason: str) -> HypervisorError:
+        """What to raise when an operation on this domain fails."""
+        return HypervisorError(f"domain {self.domid}: {operation}: {reason}")

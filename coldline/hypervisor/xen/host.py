@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Xen, for the builder: what `coldline.hypervisor.Hypervisor` asks for, by hypercalls and foreign mappings."""
+
+import contextlib
+import errno
+import os
+from typing import TYPE_CHECKING, Final
+
+from coldline.arm import MemoryType
+from coldline.errors import HypervisorError
+from coldline.guest.layout import PAGE_SIZE, Range
+from coldline.hypervisor.xen import structures
+from coldline.hypervisor.xen.domain import State, XenDomain
+from coldline.hypervisor.xen.hypercalls import MAX_EXTENTS, MAX_FLUSH, Hypercalls
+from coldline.hypervisor.xen.mapping import Piece, XenMapping
+from coldline.hypervisor.xen.naming import naming
+from coldline.hypervisor.xen.world import World
+
+if TYPE_CHECKING:
+    from coldline.guest.plan import Registers
+    from coldline.hypervisor.protocol import Hypervisor
+
+ARCHITECTURES: Final = {"arm64": 64, "arm32": 32}
+"""Of guests, with the bits of their kernels' addresses."""
+
+_ORDERS: Final = (18, 9, 0)
+"""Extents that Xen is asked for: 1 GiB, 2 MiB and 4 KiB, the sizes of entries of stage 2."""
+
+_ADDRESS_LIMIT: Final = 1 << 48
+_HVM_HAP: Final = 3
+"""XEN_DOMCTL_CDF_hvm and XEN_DOMCTL_CDF_hap: all that Xen takes for an ARM guest."""
+
+_EVENT_PORTS: Final = 1023
+_GRANT_VERSION: Final = 1
+_SLACK_KIB: Final = 1024
+"""What a domain may have beyond its RAM: its rings. xen tools/libs/light/libxl_internal.h (4.17),
+LIBXL_MAXMEM_CONSTANT."""
+
+_MAX_PIECE: Final = 1 << 18
+"""Frames of one mapping."""
+
+_ONLINE: Final = 1
+"""VGCF_online."""
+
+_ATTRIBUTES: Final = {MemoryType.NORMAL_WB: 0xFF, MemoryType.NORMAL_NC: 0x44}
+"""The types that the builder's mapping can have, as MAIR_ELx has them."""
+
+
+class XenHost:
+    """The Xen that runs; speaks `coldline.hypervisor.Hypervisor`.
+
+    Parameters
+    ----------
+    world : World
+        What reaches it.
+    shared_interrupts : int
+        How many a guest's interrupt controller has: 1 for an emulated PL011, else 0.
+
+    Attributes
+    ----------
+    hypercalls : Hypercalls
+        To Xen.
+
+    Raises
+    ------
+    HypervisorError
+        If this is no dom0, or Xen's version is not known.
+    """
+
+    def __init__(self, world: World, *, shared_interrupts: int = 0) -> None:
+        self.world = world
+        self._shared_interrupts = shared_interrupts
+        self._leftovers: dict[int, list[tuple[MemoryType, Piece]]] = {}
+        with naming("open Xen"):
+            self.hypercalls = Hypercalls(world.calls)
+
+    def gic_version(self) -> int:
+        """The version of the interrupt controller that guests get: Xen tells as it makes a domain.
+
+        Raises
+        ------
+        HypervisorError
+            If no domain can be made.
+        """
+        with naming("ask for the interrupt controller"):
+            domid, made = self.hypercalls.create(self._request(1))
+        with naming(f"domain {domid}: destroy"):
+            self.hypercalls.destroy(domid)
+        return int(made.arch.gic_version) + 1
+
+    def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> XenDomain:
+        """See `Hypervisor.create_domain`."""
+        if architecture not in ARCHITECTURES:
+            raise HypervisorError(
+                f"create domain: Xen runs {' and '.join(ARCHITECTURES)} guests, not {architecture}"
+            )
+        if max_memory <= 0 or vcpus <= 0:
+            raise HypervisorError(f"create domain: {max_memory} bytes of memory and {vcpus} vcpus")
+        with naming("create domain"):
+            domid, _ = self.hypercalls.create(self._request(vcpus))
+        domain = XenDomain(domid, architecture, max_memory, vcpus)
+        try:
+            with naming(f"domain {domid}: create"):
+                self.hypercalls.set_max_vcpus(domid, vcpus)
+                self.hypercalls.set_max_memory(domid, max_memory // 1024 + _SLACK_KIB)
+                if self.hypercalls.interface.paging_pool:
+                    self.hypercalls.set_paging_pool(domid, paging_pool(max_memory, vcpus))
+                self.hypercalls.set_address_size(domid, ARCHITECTURES[architecture])
+        except BaseException:
+            self.destroy(domain)
+            raise
+        return domain
+
+    def _request(self, vcpus: int) -> structures.CreateDomain:
+        request = self.hypercalls.interface.create()
+        request.handle[:] = os.urandom(structures.DOMAIN_HANDLE_BYTES)
+        request.flags = _HVM_HAP
+        request.max_vcpus = vcpus
+        request.max_evtchn_port = _EVENT_PORTS
+        request.max_grant_frames = request.max_maptrack_frames = -1  # Xen's own defaults
+        request.grant_opts = _GRANT_VERSION
+        request.arch.nr_spis = self._shared_interrupts
+        return request
+
+    def populate(self, domain: XenDomain, address: int, size: int) -> None:
+        """See `Hypervisor.populate`: in the largest extents that fit and that Xen has."""
+        operation = f"populate {address:#x}"
+        self._check_range(domain, operation, address, size, State.PAUSED)
+        given = sum(bank.size for bank in domain.banks)
+        if given + size > domain.max_memory:
+            reason = f"{given + size:#x} bytes are more than its maximum of {domain.max_memory:#x}"
+            raise domain.error(operation, reason)
+        for bank in domain.banks:
+            if address < bank.end and bank.base < address + size:
+                taken = max(address, bank.base)
+                raise domain.error(operation, f"the page at {taken:#x} is allocated already")
+        self.give(domain, address, size)
+        domain.banks.append(Range(address, size))
+
+    def give(self, domain: XenDomain, address: int, size: int) -> None:
+        """Give a domain memory that is not its RAM: where rings are."""
+        at, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
+        refused = dict.fromkeys(_ORDERS, 0)  # up to this frame there are no extents of that order to be had
+        while at < end:
+            order = next(
+                order
+                for order in _ORDERS
+                if order == 0
+                or (at % (1 << order) == 0 and at + (1 << order) <= end and at >= refused[order])
+            )
+            most = (end - at) >> order
+            if order != _ORDERS[0]:  # as far as a larger one may do again
+                larger = 1 << _ORDERS[_ORDERS.index(order) - 1]
+                most = min(most, (larger - at % larger) >> order)
+            extents = range(at, at + (min(most, MAX_EXTENTS) << order), 1 << order)
+            with naming(f"domain {domain.domid}: populate {at * PAGE_SIZE:#x}"):
+                done = self._populate(domain, extents, order)
+                at += done << order
+                if done < len(extents):
+                    if order == 0:
+                        raise OSError(errno.ENOMEM, "XENMEM_populate_physmap")
+                    refused[order] = at + (1 << order)
+
+    def _populate(self, domain: XenDomain, extents: range, order: int) -> int:
+        """How many of `extents` a domain got."""
+        try:
+            return self.hypercalls.populate(domain.domid, extents, order)
+        except OSError as error:
+            if order == 0 or error.errno not in (errno.ENOMEM, errno.EPERM):
+                raise
+            return 0
+
+    def map_foreign(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> XenMapping:
+        """See `Hypervisor.map_foreign`: cached by libxenforeignmemory, uncached by coldline's driver.
+
+        A page cannot be mapped twice at a time, as on every host of coldline's.
+        """
+        operation = f"map {address:#x}"
+        self._check_range(domain, operation, address, size, State.PAUSED, State.RUNNING)
+        if not any(bank.base <= address and address + size <= bank.end for bank in domain.banks):
+            raise domain.error(operation, f"{size:#x} bytes from there are not all in one bank of its RAM")
+        if memory_type not in _ATTRIBUTES:
+            can = " and ".join(possible.word for possible in _ATTRIBUTES)
+            raise domain.error(
+                operation, f"on Xen the builder's mapping can be {can}, not {memory_type.word}"
+            )
+        for mapped in domain.mapped:
+            if address < mapped.end and mapped.base < address + size:
+                raise domain.error(operation, f"the page at {max(address, mapped.base):#x} is mapped already")
+        mapping = self.show(domain, address, size, memory_type)
+        domain.mapped.append(Range(address, size))
+        return mapping
+
+    def show(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> XenMapping:
+        """Map memory of a domain that need not be RAM."""
+        pieces: list[Piece] = []
+        try:
+            with naming(f"domain {domain.domid}: map {address:#x}"):
+                while (start := sum(piece.size for piece in pieces)) < size:
+                    count = min((size - start) // PAGE_SIZE, _MAX_PIECE)
+                    first = (address + start) // PAGE_SIZE
+                    frames = range(first, first + count)
+                    if memory_type is MemoryType.NORMAL_WB:
+                        place = self.world.foreign.map(domain.domid, frames)
+                    else:
+                        place = self.world.driver.map(domain.domid, frames, _ATTRIBUTES[memory_type])
+                    pieces.append(Piece(start, count * PAGE_SIZE, place))
+        except BaseException:
+            self._unmap_pieces(domain, memory_type, pieces)
+            raise
+        return XenMapping(
+            domain, address, memory_type, pieces, memory=self.world.memory, unmap=self._unmap_mapping
+        )
+
+    def flush(self, domain: XenDomain, address: int, size: int) -> None:
+        """See `Hypervisor.flush`: XEN_DOMCTL_cacheflush, as often as it takes."""
+        operation = f"flush {address:#x}"
+        self._check_range(domain, operation, address, size, State.PAUSED)
+        if not any(bank.base <= address and address + size <= bank.end for bank in domain.banks):
+            raise domain.error(operation, f"{size:#x} bytes from there are not all in one bank of its RAM")
+        first, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
+        for frame in range(first, end, MAX_FLUSH):
+            with naming(f"domain {domain.domid}: flush {frame * PAGE_SIZE:#x}"):
+                self.hypercalls.flush(domain.domid, frame, min(MAX_FLUSH, end - frame))
+
+    def set_registers(self, domain: XenDomain, registers: "Registers") -> None:
+        """See `Hypervisor.set_registers`."""
+        self._check_state(domain, "set registers", State.PAUSED)
+        context = structures.GuestContext(flags=_ONLINE, sctlr=registers.sctlr)
+        for number, value in enumerate(registers.general):
+            setattr(context.user_regs, f"x{number}", value)
+        context.user_regs.pc64 = registers.pc
+        context.user_regs.cpsr = registers.pstate
+        with naming(f"domain {domain.domid}: set registers"):
+            self.hypercalls.set_context(domain.domid, 0, context)
+        domain.registers_set = True
+
+    def unpause(self, domain: XenDomain) -> None:
+        """See `Hypervisor.unpause`."""
+        self._check_state(domain, "unpause", State.PAUSED)
+        if not domain.registers_set:
+            raise domain.error("unpause", "its registers are not set")
+        with naming(f"domain {domain.domid}: unpause"):
+            self.hypercalls.unpause(domain.domid)
+        domain.state = State.RUNNING
+
+    def destroy(self, domain: XenDomain) -> None:
+        """See `Hypervisor.destroy`: a domain that this process still maps is dying until it is unmapped."""
+        self._check_state(domain, "destroy", State.PAUSED, State.RUNNING)
+        for memory_type, piece in self._leftovers.pop(domain.domid, []):
+            with contextlib.suppress(OSError):
+                self._unmap_piece(memory_type, piece)
+        with naming(f"domain {domain.domid}: destroy"):
+            try:
+                self.hypercalls.destroy(domain.domid)
+            except OSError as error:
+                if error.errno != errno.ESRCH:
+                    raise
+        domain.state = State.DESTROYED
+
+    def _unmap_mapping(self, mapping: XenMapping) -> None:
+        mapping.domain.mapped = [other for other in mapping.domain.mapped if other.base != mapping.address]
+        with naming(f"domain {mapping.domain.domid}: unmap {mapping.address:#x}"):
+            self._unmap_pieces(mapping.domain, mapping.memory_type, mapping.pieces)
+
+    def _unmap_pieces(self, domain: XenDomain, memory_type: MemoryType, pieces: list[Piece]) -> None:
+        failed = None
+        for piece in reversed(pieces):
+            try:
+                self._unmap_piece(memory_type, piece)
+            except OSError as error:
+                failed = failed or error
+                self._leftovers.setdefault(domain.domid, []).append((memory_type, piece))
+        if failed is not None:
+            raise failed
+
+    def _unmap_piece(self, memory_type: MemoryType, piece: Piece) -> None:
+        through = self.world.foreign if memory_type is MemoryType.NORMAL_WB else self.world.driver
+        through.unmap(piece.place, piece.size // PAGE_SIZE)
+
+    def _check_state(self, domain: XenDomain, operation: str, *states: State) -> None:
+        if domain.state not in states:
+            raise domain.error(operation, f"it is {domain.state.value}")
+
+    def _check_range(
+        self, domain: XenDomain, operation: str, address: int, size: int, *states: State
+    ) -> None:
+        self._check_state(domain, operation, *states)
+        if address % PAGE_SIZE or size % PAGE_SIZE or size <= 0:
+            raise domain.error(operation, f"{size:#x} bytes from there are not whole pages")
+        if address < 0 or address + size > _ADDRESS_LIMIT:
+            raise domain.error(operation, f"{size:#x} bytes from there leave the address space")
+
+
+def paging_pool(memory: int, vcpus: int) -> int:
+    """Bytes that a domain's stage 2 tables may take.
+
+    Source: xen tools/libs/light/libxl_utils.c (4.17), libxl__get_required_paging_memory.
+    """
+    return PAGE_SIZE * (256 * vcpus + -(-memory // (1 << 20)) + 128)
+
+
+if TYPE_CHECKING:
+    _speaks: type[Hypervisor[XenDomain]] = XenHost

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Everything outside of this process that building on Xen touches, behind four doors."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from coldline.hypervisor.protocol import Data
+from coldline.hypervisor.xen.hypercalls import CallLibrary
+
+
+class Foreign(Protocol):
+    """Write-back mappings: `libraries.ForeignMemory`."""
+
+    def map(self, domid: int, frames: Sequence[int]) -> int:
+        """Map frames; return the address."""
+
+    def unmap(self, address: int, count: int) -> None:
+        """Unmap them."""
+
+    def map_grant_table(self, domid: int) -> tuple[Any, int]:
+        """Map a grant table's first frame."""
+
+    def unmap_resource(self, resource: Any) -> None:
+        """Unmap it."""
+
+
+class Driver(Protocol):
+    """Mappings with a memory type: `driver.Device`."""
+
+    def map(self, domain: int, frames: Sequence[int], attr: int) -> int:
+        """Map frames; return the address."""
+
+    def unmap(self, address: int, pages: int) -> None:
+        """Unmap them."""
+
+    def features(self) -> Any:
+        """What the driver can do."""
+
+    def query(self, address: int, flags: int = 0) -> Any:
+        """What the hardware makes of an address."""
+
+
+class Accesses(Protocol):
+    """Accesses to what is mapped: `maintenance.Memory`."""
+
+    def copy(self, address: int, data: Data) -> None:
+        """Write bytes."""
+
+    def clear(self, address: int, size: int) -> None:
+        """Write zeros."""
+
+    def clean_invalidate(self, address: int, size: int) -> None:
+        """Clean and invalidate by address."""
+
+
+class World(Protocol):
+    """The doors. Each is opened when it is first asked for, and a driver or a store that is not there is an error."""
+
+    @property
+    def calls(self) -> CallLibrary:
+        """Hypercalls."""
+
+    @property
+    def foreign(self) -> Foreign:
+        """Write-back mappings of other domains' memory."""
+
+    @property
+    def driver(self) -> Driver:
+        """Mappings with a memory type.
+
+        Raises
+        ------
+        HypervisorError
+            If coldline's driver is not there; the message says how to build it.
+        """
+
+    @property
+    def memory(self) -> Accesses:
+        """Accesses to memory of this process."""
+
+
+class RealWorld:
+    """The libraries and the driver of this dom0."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, Any] = {}
+
+    def _door(self, name: str, opened: Any) -> Any:
+        if name not in self._opened:
+            self._opened[name] = opened()
+        return self._opened[name]
+
+    @property
+    def calls(self) -> CallLibrary:
+        """See `World`."""
+        from coldline.hypervisor.xen.libraries import Calls
+
+        calls: CallLibrary = self._door("calls", Calls)
+        return calls
+
+    @property
+    def foreign(self) -> Foreign:
+        """See `World`."""
+        from coldline.hypervisor.xen.libraries import ForeignMemory
+
+        foreign: Foreign = self._door("foreign", ForeignMemory)
+        return foreign
+
+    @property
+    def driver(self) -> Driver:
+        """See `World`."""
+        from coldline.hypervisor.xen.driver import open_device
+
+        driver: Driver = self._door("driver", open_device)
+        return driver
+
+    @property
+    def memory(self) -> Accesses:
+        """See `World`."""
+        from coldline.hypervisor.xen.maintenance import Memory
+
+        memory: Accesses = self._door("memory", Memory)
+        return memory
+
+    def close(self) -> None:
+        """Close what was opened."""
+        while self._opened:
+            opened = self._opened.popitem()[1]
+            if hasattr(opened, "close"):
+                opened.close()
