@@ -513,7 +513,7 @@ def test_raw_at_both_ends_of_ram(write):
 
 def test_the_command_takes_all_of_a_raw_image_or_nothing(write):
     from coldline.cli.arguments import address
-    from coldline.cli.guests import plan_guest
+    from coldline.cli.trials import plan_guest
     from coldline.cli.main import parser
 
     def plan(*options):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from coldline.arm import psci
 from coldline.boot import End, Outcome
-from coldline.cli.guests import plan_guest, trial_of
 from coldline.cli.progress import RunProgress
+from coldline.cli.trials import plan_guest, trial_of
 from coldline.coherence import Hazard, Report, Sink, Source, check, report
 from coldline.guest import Plan
 from coldline.image import Kernel

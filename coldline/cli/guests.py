@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From arguments to a planned guest and a trial of it."""
+"""From arguments to a guest, loaded and planned."""
 
 import argparse
 
 from coldline.arm.cores import CORES, Core
-from coldline.boot import End, Until
-from coldline.boot.machine import GRANULES
-from coldline.builder import strategy_for
 from coldline.cli.arguments import size
-from coldline.errors import PlanError, UsageError
-from coldline.guest import GuestOptions, Plan, check_device_tree, make_plan
-from coldline.hypervisor.models import host_model
+from coldline.errors import UsageError
+from coldline.guest import GuestOptions, check_device_tree
 from coldline.image import Kernel, Raw, load_blob, load_kernel
 from coldline.samples import sample
-from coldline.trial import Trial
 
 
-def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
-    """Load and plan what the arguments ask for.
+def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
+    """Load what the arguments ask for; nothing of the emulator is needed for that.
 
     Raises
     ------
@@ -36,11 +31,6 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
         configuration=options.fit_config,
         raw=_raw(options),
     )
-    if kernel.page_size is not None and kernel.page_size not in core.granules & GRANULES:
-        lacks = core.name if kernel.page_size not in core.granules else "the emulator"
-        raise PlanError(
-            f"{path} is built for pages of {kernel.page_size >> 10} KiB, which {lacks} does not have"
-        )
     initrd = load_blob(options.initrd, "initrd", max_image=max_image) if options.initrd else None
     if options.dtb and options.dtb_only:
         raise UsageError(
@@ -63,7 +53,7 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
         partial_tree=partial,
         partial_tree_path=options.dtb or "partial device tree",
     )
-    return kernel, make_plan(kernel, guest)
+    return kernel, guest
 
 
 def _raw(options: argparse.Namespace) -> Raw | None:
@@ -84,36 +74,3 @@ def core_of(options: argparse.Namespace) -> Core:
     if options.core not in CORES:
         raise UsageError(f"no core is called '{options.core}'; there are: {', '.join(CORES)}")
     return CORES[options.core]
-
-
-def until_of(options: argparse.Namespace) -> Until:
-    """What ``--until`` says."""
-    word = options.until
-    if word in ("mmu", "psci"):
-        return Until(End(word), limit=options.max_instructions)
-    if not word.isascii() or not word.isdigit() or not 0 < int(word[:19]) < 1 << 62:
-        raise UsageError(f"--until takes mmu, psci or a number of instructions, not '{word}'")
-    return Until(End.LIMIT, limit=int(word))
-
-
-def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> Trial:
-    """A trial of `plan` by the named strategy on the named host model.
-
-    Raises
-    ------
-    UsageError
-        If there is no such strategy or host, or they do not go with the guest.
-    """
-    model = host_model(host)
-    strategy_for(strategy, plan.architecture)
-    if plan.architecture not in model.architectures:
-        runs = " and ".join(model.architectures)
-        raise UsageError(f"host {model.name} runs {runs} guests, not {plan.architecture}")
-    return Trial(
-        plan=plan,
-        strategy=strategy,
-        model=model,
-        core=core_of(options),
-        until=until_of(options),
-        nc_may_hit=options.nc_may_hit,
-    )

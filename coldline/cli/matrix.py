@@ -7,8 +7,8 @@ import json
 import sys
 
 from coldline.builder import STRATEGIES
-from coldline.cli.guests import plan_guest, trial_of
 from coldline.cli.markdown import markdown
+from coldline.cli.trials import plan_guest, trial_of
 from coldline.coherence import check
 from coldline.coherence.sweep import Region, sweep
 from coldline.errors import HypervisorError

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From arguments to a planned guest and a trial of it on the emulator."""
+
+import argparse
+
+from coldline.boot import End, Until
+from coldline.boot.machine import GRANULES
+from coldline.builder import strategy_for
+from coldline.cli.guests import core_of, read_guest
+from coldline.errors import PlanError, UsageError
+from coldline.guest import Plan, make_plan
+from coldline.hypervisor.models import host_model
+from coldline.image import Kernel
+from coldline.trial import Trial
+
+
+def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
+    """Load and plan what the arguments ask for.
+
+    Raises
+    ------
+    ColdlineError
+        If any of it is wrong.
+    """
+    kernel, guest = read_guest(options)
+    core = core_of(options)
+    if kernel.page_size is not None and kernel.page_size not in core.granules & GRANULES:
+        lacks = core.name if kernel.page_size not in core.granules else "the emulator"
+        raise PlanError(
+            f"{kernel.path} is built for pages of {kernel.page_size >> 10} KiB, which {lacks} does not have"
+        )
+    return kernel, make_plan(kernel, guest)
+
+
+def until_of(options: argparse.Namespace) -> Until:
+    """What ``--until`` says."""
+    word = options.until
+    if word in ("mmu", "psci"):
+        return Until(End(word), limit=options.max_instructions)
+    if not word.isascii() or not word.isdigit() or not 0 < int(word[:19]) < 1 << 62:
+        raise UsageError(f"--until takes mmu, psci or a number of instructions, not '{word}'")
+    return Until(End.LIMIT, limit=int(word))
+
+
+def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> Trial:
+    """A trial of `plan` by the named strategy on the named host model.
+
+    Raises
+    ------
+    UsageError
+        If there is no such strategy or host, or they do not go with the guest.
+    """
+    model = host_model(host)
+    strategy_for(strategy, plan.architecture)
+    if plan.architecture not in model.architectures:
+        runs = " and ".join(model.architectures)
+        raise UsageError(f"host {model.name} runs {runs} guests, not {plan.architecture}")
+    return Trial(
+        plan=plan,
+        strategy=strategy,
+        model=model,
+        core=core_of(options),
+        until=until_of(options),
+        nc_may_hit=options.nc_may_hit,
+    )
