@@ -349,7 +349,8 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
         (
             [*MIDWAY, "--core", "6502"],
             "no core is called '6502'; "
-            "there are: armv8-a, cortex-a53, cortex-a57, cortex-a72, xgene1, neoverse-n1",
+            "there are: armv8-a, cortex-a53, cortex-a57, cortex-a72, xgene1, neoverse-n1, "
+            "armv7-a, cortex-a7, cortex-a15",
         ),
         *(
             (

@@ -513,8 +513,8 @@ def test_raw_at_both_ends_of_ram(write):
 
 def test_the_command_takes_all_of_a_raw_image_or_nothing(write):
     from coldline.cli.arguments import address
-    from coldline.cli.trials import plan_guest
     from coldline.cli.main import parser
+    from coldline.cli.trials import plan_guest
 
     def plan(*options):
         return plan_guest(parser().parse_args(["boot", write(bytes(64)), *options]))[1]
