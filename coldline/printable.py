@@ -8,3 +8,13 @@ def printable(text: str) -> str:
         character if character.isprintable() or character == "\n" else ascii(character)[1:-1]
         for character in text
     )
+
+
+def one_line(text: str) -> str:
+    """`text` fit for a line of a message: line ends as escapes, too."""
+    return printable(text).replace("\n", "\\n")
+
+
+def shortened(text: str, most: int = 64) -> str:
+    """`text`, or so much of it that with dots behind it has `most` characters."""
+    return text if len(text) <= most else text[: most - 3] + "..."

@@ -4,13 +4,7 @@
 from dataclasses import dataclass, field
 
 from coldline.errors import ImageError
-from coldline.printable import printable
-
-
-def one_line(text: str) -> str:
-    """`text` from a file, fit for a message: what is not printable, line ends included, as escapes."""
-    return printable(text).replace("\n", "\\n")
-
+from coldline.printable import one_line
 
 MAX_PARTS = 1 << 16
 """Streams in a file, or blocks in a stream: so that time is bounded where parts are small and many."""

@@ -8,7 +8,8 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from coldline.image.content import Content, Parts, Told, one_line
+from coldline.image.content import Content, Parts, Told
+from coldline.printable import one_line
 
 _MAGIC = 0x27051956
 
