@@ -27,6 +27,23 @@ class ImageError(ColdlineError):
         self.reason = reason
 
 
+class ConfigError(ColdlineError):
+    """A guest configuration file is not what it should be.
+
+    Parameters
+    ----------
+    where : str
+        The place at fault, such as ``guest.cfg:3:8``.
+    reason : str
+        What is wrong, naming the key or the word.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}")
+        self.where = where
+        self.reason = reason
+
+
 class PlanError(ColdlineError):
     """The guest as asked for does not fit: no RAM, an overlap, a limit."""
 

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The syntax of xl's guest configuration files: text in, settings out. Nothing in a file is evaluated.
+
+Source: xen tools/libs/util/libxlu_cfg_l.l, libxlu_cfg_y.y and libxlu_cfg.c (4.17). What xl refuses is refused here,
+with the column, too; what xl takes is taken, within the limits below.
+"""
+
+import bisect
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from coldline.errors import ConfigError
+from coldline.printable import one_line, shortened
+
+MAX_CONFIG = 1 << 18
+"""Bytes of a file."""
+
+MAX_VALUES = 1 << 14
+"""Strings, numbers and lists in a file."""
+
+MAX_DEPTH = 32
+"""Lists in one another."""
+
+
+class Place(NamedTuple):
+    """Where something is: a file, and a line and a column, both counted from 1."""
+
+    path: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+class Atom(NamedTuple):
+    """A string or a number, which xl does not tell apart: its text, unquoted, and where it starts."""
+
+    text: str
+    place: Place
+
+
+class Items(NamedTuple):
+    """A list: its values, and where it starts."""
+
+    values: "tuple[Value, ...]"
+    place: Place
+
+
+Value = Atom | Items
+
+
+class Setting(NamedTuple):
+    """What a name was last set to.
+
+    Attributes
+    ----------
+    name : str
+        The key.
+    value : Atom or Items
+        With what ``+=`` added to it.
+    place : Place
+        Of the name, where it was last set.
+    added : bool
+        Whether that was by ``+=``.
+    """
+
+    name: str
+    value: Value
+    place: Place
+    added: bool
+
+
+class Remark(NamedTuple):
+    """Something about a file that its user should know."""
+
+    place: Place
+    text: str
+
+    def __str__(self) -> str:
+        return one_line(f"{self.place}: {self.text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A file's settings, by name; and what there is to remark on them."""
+
+    settings: Mapping[str, Setting]
+    remarks: tuple[Remark, ...]
+
+
+def parse(text: str, path: str, before: Parsed | None = None) -> Parsed:
+    """Parse a configuration file.
+
+    Parameters
+    ----------
+    text : str
+        All of it.
+    path : str
+        Its name, for messages.
+    before : Parsed or None
+        What was set before: `text` goes on from there.
+
+    Raises
+    ------
+    ConfigError
+        If it is not in xl's syntax, or above a limit; the message names the line and the column.
+    """
+    if len(text) > MAX_CONFIG:
+        raise ConfigError(path, f"has more than {MAX_CONFIG} bytes: not a guest configuration file")
+    return _Parser(text, path, before).run()
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    at: int
+
+
+_TOKEN = re.compile(
+    r"""(?P<name>[a-z][._0-9a-z]*+)
+      | (?P<number>[0-9][0-9a-fx]*+)
+      | (?P<space>[\ \t]++)
+      | (?P<newline>\n|\#[^\n]*+\n)
+      | (?P<string>'(?:[^'\\\n]|\\[^\n])*+'|"(?:[^"\\\n]|\\[^\n])*+")
+      | (?P<mark>\+=|[,\[\]=;])""",
+    re.VERBOSE,
+)
+
+_WORDS = {
+    "name": "a name",
+    "number": "a number",
+    "string": "a string",
+    "newline": "the end of the line",
+    "end": "the end of the file",
+}
+
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"} | {
+    same: same for same in "\"'\\"
+}
+
+_DIGITS = re.compile(r"[ \t\v\f\r]*+[+-]?[0-9]++")
+"""What C's strtoul takes."""
+
+
+class _Growing:
+    """A setting in pieces, which ``+=`` adds to: they are put together once, as the file ends."""
+
+    def __init__(self, value: Value, place: Place, added: bool) -> None:
+        self.first = value
+        self.atoms: list[str] = []
+        self.items: list[Value] = []
+        self.set(value, place, added)
+
+    def set(self, value: Value, place: Place, added: bool) -> None:
+        """Take another value of the same kind."""
+        self.place, self.added = place, added
+        if isinstance(value, Atom):
+            self.atoms.append(value.text)
+        else:
+            self.items += value.values
+
+    def setting(self, name: str) -> Setting:
+        start = self.first.place
+        value: Value
+        value = Atom("".join(self.atoms), start) if self.atoms else Items(tuple(self.items), start)
+        return Setting(name, value, self.place, self.added)
+
+
+class _Parser:
+    """One token ahead; lists in lists on a stack of their own."""
+
+    def __init__(self, text: str, path: str, before: Parsed | None) -> None:
+        self._text = text
+        self._path = path
+        self._line_ends = [match.start() for match in re.finditer("\n", text)]
+        self._values = 0
+        self._growing: dict[str, _Growing] = {}
+        self._remarks: list[Remark] = []
+        if before is not None:
+            for name, each in before.settings.items():
+                self._growing[name] = _Growing(each.value, each.place, each.added)
+            self._remarks += before.remarks
+        self._tokens = self._scan()
+        self._token = next(self._tokens)
+
+    def run(self) -> Parsed:
+        while self._token.kind != "end":
+            starts = True
+            if self._token.kind == "name":
+                self._assignment()
+                starts = False
+            if self._token.kind not in ("newline", ";", "end"):
+                raise self._unexpected(
+                    "a setting: NAME=VALUE, in lower case" if starts else "the end of the line or ';'"
+                )
+            self._advance()
+        settings = {name: growing.setting(name) for name, growing in self._growing.items()}
+        return Parsed(settings, tuple(self._remarks))
+
+    def _assignment(self) -> None:
+        name, at = self._token.text, self._token.at
+        self._advance()
+        if self._token.kind not in ("=", "+="):
+            raise self._unexpected(f"'=' after '{shortened(name)}'")
+        added = self._token.kind == "+="
+        self._advance()
+        value = self._value()
+        held = self._growing.get(name)
+        if not added or held is None:
+            self._growing[name] = _Growing(value, self._place(at), added)
+            return
+        if type(value) is not type(held.first):
+            kinds = "a list", "a string"
+            is_string = isinstance(value, Atom)
+            raise ConfigError(
+                str(value.place),
+                f"{kinds[is_string]} cannot be added to '{shortened(name)}', which is {kinds[not is_string]}",
+            )
+        held.set(value, self._place(at), added)
+
+    def _value(self) -> Value:
+        """A value, without recursion: on the stack are the lists that are open."""
+        stack: list[tuple[int, list[Value]]] = []
+        while True:
+            self._values += 1
+            if self._values > MAX_VALUES:
+                raise self._error(self._token.at, f"more than {MAX_VALUES} values")
+            done: Value
+            if self._token.kind == "[":
+                if len(stack) == MAX_DEPTH:
+                    raise self._error(self._token.at, f"more than {MAX_DEPTH} lists in one another")
+                stack.append((self._token.at, []))
+                self._advance()
+                self._skip_lines()
+                if self._token.kind != "]":
+                    continue
+                done = self._close(stack)
+            elif self._token.kind in ("string", "number"):
+                done = self._atom()
+            else:
+                raise self._unexpected("a string in quotes, a number or a list")
+            while stack:
+                stack[-1][1].append(done)
+                self._skip_lines()
+                if self._token.kind == ",":
+                    self._advance()
+                    self._skip_lines()
+                    if self._token.kind != "]":
+                        break
+                elif self._token.kind != "]":
+                    raise self._unexpected("',' or ']'")
+                done = self._close(stack)
+            else:
+                return done
+
+    def _close(self, stack: list[tuple[int, list[Value]]]) -> Items:
+        at, values = stack.pop()
+        self._advance()
+        return Items(tuple(values), self._place(at))
+
+    def _atom(self) -> Atom:
+        token = self._token
+        text = self._unquote(token) if token.kind == "string" else token.text
+        self._advance()
+        return Atom(text, self._place(token.at))
+
+    def _unquote(self, token: _Token) -> str:
+        """A string without its quotes; numbers behind a backslash are what xl makes of them, which is nothing."""
+        raw, at, pieces = token.text, 1, []
+        while at < len(raw) - 1:
+            stop = raw.find("\\", at)
+            if stop < 0:
+                break
+            pieces.append(raw[at:stop])
+            letter = raw[stop + 1]
+            at = stop + 2
+            if letter in _ESCAPES:
+                pieces.append(_ESCAPES[letter])
+            elif letter in "01234567":
+                digits = _DIGITS.match(raw, at, at + 3)
+                if digits is None or digits.end() < at + 2:
+                    raise self._error(
+                        token.at + stop,
+                        f"xl refuses '{raw[stop:at]}' in a string; write the character itself",
+                    )
+                at = digits.end()
+                self._remarks.append(
+                    Remark(
+                        self._place(token.at + stop),
+                        f"xl leaves '{raw[stop:at]}' out of a string; write the character itself",
+                    )
+                )
+            else:
+                raise self._error(
+                    token.at + stop, f"xl refuses '{raw[stop:at]}' in a string; \\\\ is a backslash"
+                )
+        pieces.append(raw[at:-1])
+        text = "".join(pieces)
+        if "\0" in text:
+            raise self._error(token.at + raw.index("\0"), "a NUL in a string")
+        return text
+
+    def _advance(self) -> None:
+        self._token = next(self._tokens)
+
+    def _skip_lines(self) -> None:
+        while self._token.kind == "newline":
+            self._advance()
+
+    def _scan(self) -> Iterator[_Token]:
+        at, text = 0, self._text
+        while at < len(text):
+            found = _TOKEN.match(text, at)
+            if found is None:
+                raise self._error(at, self._lexical(text[at]))
+            kind = found.lastgroup or ""
+            if kind != "space":
+                yield _Token(found.group() if kind == "mark" else kind, found.group(), at)
+            at = found.end()
+        while True:
+            yield _Token("end", "", at)
+
+    def _lexical(self, character: str) -> str:
+        if character == "#":
+            return "a comment that ends with the file: xl wants a line end after it"
+        if character in "'\"":
+            return "a string that has no end on its line"
+        if character == "\r":
+            return "a carriage return: xl does not take DOS line ends"
+        if character in "+-.():":
+            return f"'{character}' outside of a string: a file is not evaluated, as Python or otherwise"
+        if character.isupper():
+            return f"'{character}' outside of a string: names and numbers are in lower case"
+        return f"{character!r} outside of a string"
+
+    def _unexpected(self, wanted: str) -> ConfigError:
+        kind, text = self._token.kind, self._token.text
+        found = _WORDS.get(kind, f"'{kind}'")
+        if kind in ("name", "number", "string"):
+            found = f"{found} ({shortened(text)})"
+        return self._error(self._token.at, f"{found} where there should be {wanted}")
+
+    def _error(self, at: int, reason: str) -> ConfigError:
+        return ConfigError(str(self._place(at)), one_line(reason))
+
+    def _place(self, at: int) -> Place:
+        line = bisect.bisect_left(self._line_ends, at)
+        start = self._line_ends[line - 1] + 1 if line else 0
+        return Place(self._path, line + 1, at - start + 1)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""xl's own reader of configuration files, where Xen's library for it is installed: the second implementation.
+
+Its state is C's, and a NUL in a string ends the process: keep those away from it.
+"""
+
+import ctypes
+import ctypes.util
+import functools
+from typing import Any
+
+_STRING = 0
+_ANSWER = 0
+"""xlu_cfg_get_* succeeded."""
+
+
+@functools.cache
+def library() -> Any:
+    """The library, or None."""
+    name = ctypes.util.find_library("xlutil")
+    if name is None:
+        return None
+    xlu = ctypes.CDLL(name)
+    for function, result in {
+        "xlu_cfg_init": ctypes.c_void_p,
+        "xlu_cfg_get_listitem2": ctypes.c_void_p,
+        "xlu_cfg_readdata": ctypes.c_int,
+    }.items():
+        getattr(xlu, function).restype = result
+    return xlu
+
+
+def read(text: bytes, names: "list[str]") -> "dict[str, Any] | str":
+    """What xl makes of a file: the settings of those names, or what it says is wrong.
+
+    A setting is its text, or a list of such.
+    """
+    xlu, libc = library(), ctypes.CDLL(None)
+    libc.fopen.restype = libc.open_memstream.restype = ctypes.c_void_p
+    said, size = ctypes.c_char_p(), ctypes.c_size_t()
+    report = ctypes.c_void_p(libc.open_memstream(ctypes.byref(said), ctypes.byref(size)))
+    config = ctypes.c_void_p(xlu.xlu_cfg_init(report, b"file"))
+    try:
+        status = xlu.xlu_cfg_readdata(config, text, len(text))
+        found = {} if status else {name: _setting(config, name) for name in names}
+    finally:
+        xlu.xlu_cfg_destroy(config)
+        libc.fclose(report)
+    message = ctypes.string_at(said, size.value).decode(errors="replace")
+    libc.free(said)
+    return message or f"error {status}" if status else {k: v for k, v in found.items() if v is not None}
+
+
+def number(text: bytes, name: str) -> "int | None":
+    """What xl makes of a number."""
+    xlu = library()
+    config = ctypes.c_void_p(xlu.xlu_cfg_init(None, b"file"))
+    try:
+        assert xlu.xlu_cfg_readdata(config, text, len(text)) == _ANSWER
+        value = ctypes.c_long()
+        wrong = xlu.xlu_cfg_get_long(config, name.encode(), ctypes.byref(value), 1)
+        return None if wrong else value.value
+    finally:
+        xlu.xlu_cfg_destroy(config)
+
+
+def _setting(config: Any, name: str) -> Any:
+    xlu = library()
+    text = ctypes.c_char_p()
+    if xlu.xlu_cfg_get_string(config, name.encode(), ctypes.byref(text), 1) == _ANSWER:
+        return text.value
+    items, count = ctypes.c_void_p(), ctypes.c_int()
+    if xlu.xlu_cfg_get_list(config, name.encode(), ctypes.byref(items), ctypes.byref(count), 1) == _ANSWER:
+        return _list(config, items, count.value)
+    return None
+
+
+def _list(config: Any, items: Any, count: int) -> Any:
+    return [
+        _value(config, ctypes.c_void_p(library().xlu_cfg_get_listitem2(items, index)))
+        for index in range(count)
+    ]
+
+
+def _value(config: Any, value: Any) -> Any:
+    xlu = library()
+    if xlu.xlu_cfg_value_type(value) == _STRING:
+        text = ctypes.c_char_p()
+        assert xlu.xlu_cfg_value_get_string(config, value, ctypes.byref(text), 1) == _ANSWER
+        return text.value
+    items = ctypes.c_void_p()
+    assert xlu.xlu_cfg_value_get_list(config, value, ctypes.byref(items), 1) == _ANSWER
+    count = 0
+    while library().xlu_cfg_get_listitem2(items, count):
+        count += 1
+    return _list(config, items, count)
