@@ -1,0 +1,376 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a guest configuration file asks for: xl's file, with xl's meaning.
+
+Source: xen tools/xl/xl_parse.c, parse_config_data; tools/libs/light/libxl_create.c,
+libxl__domain_build_info_setdefault; docs/man/xl.cfg.5.pod.in (4.17). Where xl prints a warning and leaves a
+setting out that it cannot read, this is an error.
+"""
+
+import os
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from coldline.errors import ConfigError
+from coldline.guest.config_keys import KNOWN, NOTHING
+from coldline.guest.config_syntax import MAX_CONFIG, Atom, Items, Parsed, Remark, Setting, parse
+from coldline.guest.layout import MIB, size_text
+from coldline.image.load import load_blob
+from coldline.printable import shortened
+
+PLANNED: Final = frozenset(
+    {
+        "builder",
+        "cmdline",
+        "device_tree",
+        "extra",
+        "gic_version",
+        "kernel",
+        "maxmem",
+        "maxvcpus",
+        "memory",
+        "name",
+        "ramdisk",
+        "root",
+        "type",
+        "vcpus",
+        "vuart",
+    }
+)
+"""What a plan takes from a file. Who does more with it adds to them: ``PLANNED | {"on_crash"}``."""
+
+ON_SHUTDOWN: Final = (
+    "destroy",
+    "restart",
+    "rename-restart",
+    "preserve",
+    "coredump-destroy",
+    "coredump-restart",
+    "soft-reset",
+)
+"""What ``on_poweroff`` and its like may be: xen tools/xl/xl_parse.c (4.17), action_on_shutdown_names."""
+
+DEFAULT_MEMORY = 32 * MIB
+"""Bytes of RAM of a guest whose file names none: libxl's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestConfig:
+    """A guest as its file asks for it. Paths are as written: relative ones are relative to the current directory.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    name : str
+        What the guest is called.
+    type : str
+        ``pvh``, ``pv`` or ``hvm``; on Arm, xl makes a pvh guest of a pv one, and none of an hvm one.
+    uuid : UUID or None
+        None: make one up.
+    kernel, ramdisk, device_tree : str or None
+        Files. The device tree is a partial one, whose /aliases and /passthrough go into the guest's.
+    cmdline : str or None
+        The kernel's command line: ``cmdline``, or else ``root=`` in front of ``root`` and then ``extra``.
+    memory, maxmem : int
+        Bytes: what it starts with, and what it may have.
+    vcpus, maxvcpus : int
+        How many it starts with, and how many it has.
+    cpus : tuple of str
+        For each vCPU, from the first, the host's CPUs that it may run on, as in ``0-3,^2``; vCPUs past the end
+        may run anywhere.
+    gic_version : int or None
+        2 or 3; None: the host's.
+    vuart : str or None
+        ``sbsa_uart`` for a PL011.
+    on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset : str
+        What becomes of the domain: one of `ON_SHUTDOWN`.
+    remarks : tuple of Remark
+        What the user should be told, a line each, in the file's order.
+    """
+
+    path: str
+    name: str
+    type: str
+    uuid: UUID | None
+    kernel: str | None
+    ramdisk: str | None
+    device_tree: str | None
+    cmdline: str | None
+    memory: int
+    maxmem: int
+    vcpus: int
+    maxvcpus: int
+    cpus: tuple[str, ...]
+    gic_version: int | None
+    vuart: str | None
+    on_poweroff: str
+    on_reboot: str
+    on_crash: str
+    on_watchdog: str
+    on_soft_reset: str
+    remarks: tuple[Remark, ...]
+
+
+def looks_like_config(head: bytes | memoryview) -> bool:
+    """Whether a file that starts so is a guest configuration file, by its content: text, and a setting in it.
+
+    Parameters
+    ----------
+    head : bytes or memoryview
+        The first bytes; no more than `MAX_CONFIG` of them are looked at.
+    """
+    text = bytes(head[:MAX_CONFIG])
+    return not _NO_TEXT.search(text[:_TEXT]) and _SETTING.search(text) is not None
+
+
+_TEXT = 4096
+_NO_TEXT = re.compile(rb"[^\t\n\r\x20-\x7e\x80-\xff]")
+_SETTING = re.compile(rb"(?:^|;)[ \t]*+[a-z][._0-9a-z]*+[ \t]*+\+?=(?!=)", re.MULTILINE)
+
+
+def read_config(
+    path: str | os.PathLike[str], *, assignments: Sequence[str] = (), honoured: Collection[str] = PLANNED
+) -> GuestConfig:
+    """Read a guest configuration file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    assignments : sequence of str
+        Settings as `xl create` takes them after the file, such as ``memory=512``: they come last.
+    honoured : collection of str
+        Names whose settings the caller acts on; each other setting in the file becomes a remark.
+
+    Raises
+    ------
+    ConfigError
+        If it is not in xl's syntax, or a value is not what its name takes; the message names the line and column.
+    ImageError
+        If it cannot be read.
+    """
+    name = os.fspath(path)
+    blob = load_blob(name, "guest configuration file", max_image=MAX_CONFIG)
+    return config_of(os.fsdecode(bytes(blob)), name, assignments=assignments, honoured=honoured)
+
+
+def config_of(
+    text: str, path: str, *, assignments: Sequence[str] = (), honoured: Collection[str] = PLANNED
+) -> GuestConfig:
+    """What a file with this text asks for: `read_config`, for who has read it already."""
+    parsed = parse(text, path)
+    for each in assignments:
+        parsed = parse(each, f"'{each}'", before=parsed)
+    return _Reading(path, parsed).config(honoured)
+
+
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*+([+-]?)(?:0[xX]([0-9a-fA-F]++)|0([0-7]*+)|([1-9][0-9]*+))\Z")
+"""What C's strtol takes for a number in base 0, to the end."""
+
+_CPUS = re.compile(r"(?:nodes?:)?all|\^?(?:nodes?:)?[0-9]{1,9}(?:-[0-9]{1,9})?")
+
+_KINDS = {"hvm": "hvm", "pv": "pv", "pvh": "pvh"}
+_BUILDERS = {"hvm": "hvm", "generic": "pv"}
+
+
+class _Reading:
+    def __init__(self, path: str, parsed: Parsed) -> None:
+        self._path = path
+        self._settings = parsed.settings
+        self._remarks = list(parsed.remarks)
+
+    def config(self, honoured: Collection[str]) -> GuestConfig:
+        name = self._text("name")
+        if not name:
+            raise ConfigError(self._path, 'gives the guest no name, as xl wants: name = "…"')
+        memory, maxmem = self._memory()
+        vcpus, maxvcpus = self._vcpus()
+        config = GuestConfig(
+            path=self._path,
+            name=name,
+            type=self._type(),
+            uuid=self._uuid(),
+            kernel=self._text("kernel"),
+            ramdisk=self._text("ramdisk"),
+            device_tree=self._text("device_tree"),
+            cmdline=self._cmdline(),
+            memory=memory,
+            maxmem=maxmem,
+            vcpus=vcpus,
+            maxvcpus=maxvcpus,
+            cpus=self._cpus(maxvcpus),
+            gic_version={"v2": 2, "v3": 3}.get(self._word("gic_version", ("default", "v2", "v3")) or ""),
+            vuart=self._word("vuart", ("sbsa_uart", "unknown")),
+            on_poweroff=self._action("on_poweroff", "destroy"),
+            on_reboot=self._action("on_reboot", "restart"),
+            on_crash=self._action("on_crash", "destroy"),
+            on_watchdog=self._action("on_watchdog", "destroy"),
+            on_soft_reset=self._action("on_soft_reset", "soft-reset"),
+            remarks=(),
+        )
+        self._tell(honoured)
+        remarks = tuple(sorted(self._remarks, key=lambda remark: remark.place[1:]))
+        return replace(config, remarks=remarks)
+
+    # ---- values of one kind
+
+    def _atom(self, name: str) -> Atom | None:
+        setting = self._settings.get(name)
+        if setting is None:
+            return None
+        if isinstance(setting.value, Items):
+            raise ConfigError(str(setting.value.place), f"{name} takes a single value, not a list")
+        return setting.value
+
+    def _text(self, name: str) -> str | None:
+        atom = self._atom(name)
+        return None if atom is None else atom.text
+
+    def _number(self, name: str, least: int, most: int) -> int | None:
+        atom = self._atom(name)
+        if atom is None:
+            return None
+        if self._settings[name].added:
+            raise ConfigError(str(self._settings[name].place), f"{name} is a number: '+=' does not add to it")
+        found = _NUMBER.match(atom.text) if len(atom.text) <= 64 else None
+        if found is None:
+            raise ConfigError(str(atom.place), f"{name} takes a number, not '{shortened(atom.text)}'")
+        sign, hexadecimal, octal, decimal = found.groups()
+        value = (
+            int(hexadecimal, 16) if hexadecimal else int(octal or "0", 8) if decimal is None else int(decimal)
+        )
+        value = -value if sign == "-" else value
+        if not least <= value <= most:
+            raise ConfigError(str(atom.place), f"{name} is {value}: from {least} to {most} is possible")
+        return value
+
+    def _word(self, name: str, words: Sequence[str]) -> str | None:
+        """One of libxl's enumerations, which take any case."""
+        atom = self._atom(name)
+        if atom is None:
+            return None
+        if atom.text.lower() not in words:
+            raise self._unknown(name, atom, words)
+        return None if atom.text.lower() == "unknown" else atom.text.lower()
+
+    def _unknown(self, name: str, atom: Atom, words: Collection[str]) -> ConfigError:
+        return ConfigError(
+            str(atom.place), f"{name} is '{shortened(atom.text)}': {', '.join(words)} are possible"
+        )
+
+    # ---- settings that are more than a value
+
+    def _action(self, name: str, default: str) -> str:
+        atom = self._atom(name)
+        if atom is None:
+            return default
+        if atom.text not in ON_SHUTDOWN:
+            raise self._unknown(name, atom, ON_SHUTDOWN)
+        return atom.text
+
+    def _type(self) -> str:
+        kind, builder = self._by_prefix("type", _KINDS), self._by_prefix("builder", _BUILDERS)
+        if kind and builder and kind != builder:
+            place = self._settings["builder"].place
+            raise ConfigError(str(place), f"builder asks for type {builder}, and type is {kind}")
+        found = kind or builder or "pvh"
+        if found != "pvh":
+            place = self._settings["type" if kind else "builder"].place
+            self._remarks.append(Remark(place, f"type is {found}: on Arm there is pvh alone"))
+        return found
+
+    def _by_prefix(self, name: str, words: dict[str, str]) -> str | None:
+        """As xl: the first word that starts with what is written."""
+        atom = self._atom(name)
+        if atom is None:
+            return None
+        for word, kind in words.items():
+            if word.startswith(atom.text):
+                return kind
+        raise self._unknown(name, atom, words)
+
+    def _uuid(self) -> UUID | None:
+        atom = self._atom("uuid")
+        if atom is None:
+            return None
+        if not re.fullmatch(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", atom.text):
+            raise ConfigError(str(atom.place), f"uuid is '{shortened(atom.text)}', which is none")
+        return UUID(atom.text)
+
+    def _cmdline(self) -> str | None:
+        cmdline, root, extra = self._text("cmdline"), self._text("root"), self._text("extra")
+        if cmdline is not None:
+            for name in ("root", "extra"):
+                if name in self._settings:
+                    place = self._settings[name].place
+                    self._remarks.append(Remark(place, f"{name} is left out in favour of cmdline"))
+            return cmdline
+        if root is not None:
+            return f"root={root}" if extra is None else f"root={root} {extra}"
+        return extra
+
+    def _memory(self) -> tuple[int, int]:
+        most = (1 << 63) // MIB
+        memory, maxmem = self._number("memory", 1, most), self._number("maxmem", 1, most)
+        if memory is None:
+            memory = maxmem if maxmem is not None else DEFAULT_MEMORY // MIB
+        if maxmem is None:
+            maxmem = memory
+        if maxmem < memory:
+            place = self._settings["maxmem"].place
+            raise ConfigError(str(place), f"maxmem is {maxmem}, below memory, which is {memory}")
+        if maxmem > memory:
+            self._remarks.append(
+                Remark(
+                    self._settings["maxmem"].place,
+                    f"maxmem is not honoured by coldline: RAM is memory's {size_text(memory * MIB)}",
+                )
+            )
+        return memory * MIB, maxmem * MIB
+
+    def _vcpus(self) -> tuple[int, int]:
+        vcpus, maxvcpus = self._number("vcpus", 1, 4096), self._number("maxvcpus", 1, 4096)
+        if maxvcpus is None:
+            maxvcpus = vcpus or 1
+        if vcpus is None:
+            vcpus = 1
+        if maxvcpus < vcpus:
+            place = self._settings["maxvcpus"].place
+            raise ConfigError(str(place), f"maxvcpus is {maxvcpus}, below vcpus, which is {vcpus}")
+        return vcpus, maxvcpus
+
+    def _cpus(self, maxvcpus: int) -> tuple[str, ...]:
+        setting = self._settings.get("cpus")
+        if setting is None:
+            return ()
+        if isinstance(setting.value, Atom):
+            return (self._cpu_list(setting.value),) * maxvcpus
+        return tuple(self._cpu_list(each) for each in setting.value.values[:maxvcpus])
+
+    def _cpu_list(self, value: Atom | Items) -> str:
+        if isinstance(value, Items):
+            raise ConfigError(str(value.place), "cpus takes a string for each vCPU, not a list")
+        for part in filter(None, value.text.split(",")):
+            if not _CPUS.fullmatch(part):
+                raise ConfigError(
+                    str(value.place), f"cpus: '{shortened(part)}' names no CPUs: 0-3,^2 or all or node:1"
+                )
+        return value.text
+
+    # ---- remarks
+
+    def _tell(self, honoured: Collection[str]) -> None:
+        for name, setting in self._settings.items():
+            if name in honoured or _asks_for_nothing(setting):
+                continue
+            said = "not honoured by coldline" if name in KNOWN else "unknown, to xl too"
+            self._remarks.append(Remark(setting.place, f"{shortened(name)} is {said}"))
+
+
+def _asks_for_nothing(setting: Setting) -> bool:
+    if isinstance(setting.value, Items):
+        return setting.name in KNOWN and not setting.value.values
+    return setting.value.text in NOTHING.get(setting.name, ())
