@@ -14,8 +14,9 @@ import struct
 from coldline.errors import ImageError
 from coldline.guest.devicetree import GIC_PHANDLE
 from coldline.guest.given_tree import check_device_tree
-from coldline.image.content import Allowance, Content, one_line
+from coldline.image.content import Allowance, Content
 from coldline.image.flat_tree import FlatTree
+from coldline.printable import one_line
 
 COPIED = ("passthrough", "aliases")
 """The nodes of the root that are copied; the first must be there."""
