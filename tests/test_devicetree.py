@@ -14,7 +14,9 @@ from image_tools import dtb
 from tree_tools import GIB, INITRD, MIB, get, has, nodes, source, tree
 
 from coldline.errors import ImageError, PlanError
-from coldline.guest import MAX_DEVICE_TREE, check_device_tree
+from coldline.guest import MAX_DEVICE_TREE, XenPlatform, check_device_tree
+from coldline.guest.devicetree import extended_regions
+from coldline.guest.placement import place_banks
 
 
 def test_the_whole_tree_as_dtc_reads_it():
@@ -83,7 +85,7 @@ current-speed = <0x1c200>;
 
 def test_gicv2():
     lines = source(tree(gic_version=2, vcpus=3))
-    assert 'compatible = "arm,cortex-a15-gic\\0arm,cortex-a9-gic";' in lines
+    assert 'compatible = "arm,cortex-a15-gic";' in lines
     assert "reg = <0x00 0x3001000 0x00 0x1000 0x00 0x3002000 0x00 0x2000>;" in lines
     # Cores 0 to 2 in bits 8 to 15 of a PPI's flags.
     assert "interrupts = <0x01 0x0d 0x708 0x01 0x0e 0x708 0x01 0x0b 0x708>;" in lines
@@ -122,6 +124,57 @@ def test_size_does_not_depend_on_the_initrd_s_address():
 
 def test_bootargs_are_bytes():
     assert get(tree(bootargs="ü\udcff"), "/chosen", "bootargs") == b"\xc3\xbc\xff\0"
+
+
+def test_no_serial_port_no_console():
+    blob = tree(serial=False)
+    assert not has(blob, "/chosen", "stdout-path")
+    assert nodes(blob) == [name for name in nodes(tree()) if name != "serial@22000000"]
+
+
+def test_a_seed():
+    seed = bytes(range(128))
+    assert get(tree(rng_seed=seed), "/chosen", "rng-seed") == seed
+    assert not has(tree(), "/chosen", "rng-seed")
+
+
+NO_UNIT_ADDRESS = ("-W", "no-unit_address_vs_reg")
+"""Linux finds the node by this name: xen_early_init, arch/arm/xen/enlighten.c (6.1)."""
+
+
+def test_a_guest_of_xen():
+    lines = source(tree(memory=512 * MIB, xen=XenPlatform(4, 17, 40)), *NO_UNIT_ADDRESS)
+    assert lines[2:4] == ['model = "XENVM-4.17";', 'compatible = "xen,xenvm-4.17\\0xen,xenvm";']
+    start = lines.index("hypervisor {")
+    assert lines[start + 1 : start + 5] == [
+        'compatible = "xen,xen-4.17\\0xen,xen";',
+        "reg = <0x00 0x38000000 0x00 0x1000000 0x00 0x60000000 0x00 0xa0000000 0x02 0x00 0xfe 0x00>;",
+        "interrupts = <0x01 0x0f 0x08>;",
+        "};",
+    ]
+    assert "interrupts = <0x01 0x0f 0x308>;" in source(
+        tree(xen=XenPlatform(4, 17), gic_version=2, vcpus=2), *NO_UNIT_ADDRESS
+    )
+
+
+@pytest.mark.parametrize(
+    ("memory", "bits", "regions"),
+    [
+        # Each to its bank's end, from a 2 MiB boundary on, if 64 MiB or more are left.
+        (512 * MIB + 4096, 40, [(0x60200000, 0x9FE00000), (0x200000000, 0xFE00000000)]),
+        (3 * GIB - 64 * MIB, 40, [(0xFC000000, 64 * MIB), (0x200000000, 0xFE00000000)]),
+        (3 * GIB - 64 * MIB + 4096, 40, [(0x200000000, 0xFE00000000)]),
+        (4 * GIB, 40, [(0x240000000, 0xFDC0000000)]),
+        (1019 * GIB, 40, []),
+        # Address spaces that end earlier.
+        (512 * MIB, 32, [(0x60000000, 0xA0000000)]),
+        (512 * MIB, 33, [(0x60000000, 0xA0000000)]),
+        (512 * MIB, 34, [(0x60000000, 0xA0000000), (0x200000000, 0x200000000)]),
+        (512 * MIB, 48, [(0x60000000, 0xA0000000), (0x200000000, 0xFE00000000)]),
+    ],
+)
+def test_extended_regions(memory, bits, regions):
+    assert extended_regions(place_banks(memory), bits) == regions
 
 
 # A tree that the user gave.

@@ -30,10 +30,12 @@ def tree(memory=512 * MIB, kernel=KERNEL, **options):
     return bytes(dtb.data)
 
 
-def source(blob):
+def source(blob, *options):
     """What dtc reads, as lines without indentation; dtc's warnings fail the test."""
     require(shutil.which("dtc"), "dtc, the second reader, is not installed")
-    done = subprocess.run(["dtc", "-I", "dtb", "-O", "dts"], input=blob, capture_output=True, check=True)
+    done = subprocess.run(
+        ["dtc", *options, "-I", "dtb", "-O", "dts"], input=blob, capture_output=True, check=True
+    )
     assert not done.stderr.decode()
     return [line.strip() for line in done.stdout.decode().splitlines() if line.strip()]
 

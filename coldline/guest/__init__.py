@@ -4,6 +4,7 @@
 `make_plan` makes a `Plan` of a kernel and `GuestOptions`; everything here is pure.
 """
 
+from coldline.guest.devicetree import XenPlatform
 from coldline.guest.given_tree import MAX_DEVICE_TREE, check_device_tree
 from coldline.guest.plan import Bank, Plan, Registers, Segment
 from coldline.guest.planner import GuestOptions, make_plan
@@ -15,6 +16,7 @@ __all__ = [
     "Plan",
     "Registers",
     "Segment",
+    "XenPlatform",
     "check_device_tree",
     "make_plan",
 ]

@@ -2,8 +2,10 @@
 """The device tree that coldline writes for a guest.
 
 Source: xen tools/libs/light/libxl_arm.c (4.17), whose nodes these are; Linux
-Documentation/devicetree/bindings (6.1); Devicetree Specification 0.4. Left out of Xen's: the hypervisor node,
-and the random seed, so that the same guest is the same bytes.
+Documentation/devicetree/bindings (6.1); Devicetree Specification 0.4. The hypervisor node and the random seed are
+there where they are asked for: a guest that finds the node makes hypercalls, and without a seed the same guest is
+the same bytes. Where Xen's nodes are not as the bindings have them, these are: a GICv2 has one ``compatible``, PSCI
+has two and no function numbers, interrupts of a GICv3 have no mask of cores, the UART's node has an address.
 """
 
 import struct
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coldline.guest import layout
-from coldline.guest.layout import Range
+from coldline.guest.layout import MIB, RAM_BANKS, Range, round_up
 from coldline.guest.plan import Bank
 
 if TYPE_CHECKING:
@@ -27,6 +29,28 @@ _BAUD_RATE = 115200
 _LEVEL_HIGH = 4
 _LEVEL_LOW = 8
 """Linux include/dt-bindings/interrupt-controller/irq.h (6.1)."""
+
+
+_REGION_ALIGNMENT = 2 * MIB
+_MIN_REGION = 64 * MIB
+"""Bytes: xen tools/libs/light/libxl_arm.c (4.17), EXT_REGION_MIN_SIZE."""
+
+
+@dataclass(frozen=True, slots=True)
+class XenPlatform:
+    """The Xen that a guest will run on, as its device tree tells.
+
+    Attributes
+    ----------
+    major, minor : int
+        Its version.
+    address_bits : int
+        Of guest physical addresses, up to 64: where its guests' address space ends.
+    """
+
+    major: int
+    minor: int
+    address_bits: int = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +73,12 @@ class Machine:
         The kernel's command line, without a NUL.
     initrd : Range or None
         Its bytes, to the last one and no further.
+    serial : bool
+        Whether there is a PL011.
+    rng_seed : bytes
+        Random bytes for the kernel's generator; none by default.
+    xen : XenPlatform or None
+        The Xen whose hypercalls it may make.
     """
 
     banks: tuple[Bank, ...]
@@ -58,6 +88,9 @@ class Machine:
     exception_level: int
     bootargs: bytes
     initrd: Range | None
+    serial: bool = True
+    rng_seed: bytes = b""
+    xen: XenPlatform | None = None
 
 
 def build_device_tree(machine: Machine) -> bytes:
@@ -67,8 +100,8 @@ def build_device_tree(machine: Machine) -> bytes:
     tree = FdtSw()
     tree.finish_reservemap()
     with tree.add_node(""):
-        tree.property_string("model", "coldline")
-        tree.property_string("compatible", "xen,xenvm")
+        tree.property_string("model", _model(machine.xen))
+        tree.property("compatible", _strings(*_platforms(machine.xen)))
         tree.property_u32("#address-cells", 2)
         tree.property_u32("#size-cells", 2)
         tree.property_u32("interrupt-parent", GIC_PHANDLE)
@@ -81,7 +114,10 @@ def build_device_tree(machine: Machine) -> bytes:
             _add_gicv2(tree)
         else:
             _add_gicv3(tree)
-        _add_serial(tree)
+        if machine.xen is not None:
+            _add_hypervisor(tree, machine, machine.xen)
+        if machine.serial:
+            _add_serial(tree)
     finished = tree.as_fdt()
     finished.pack()
     return bytes(finished.as_bytearray())
@@ -98,11 +134,22 @@ def chosen_properties(bootargs: bytes, initrd: Range | None) -> list[tuple[str, 
     return properties
 
 
+def _model(xen: XenPlatform | None) -> str:
+    return "coldline" if xen is None else f"XENVM-{xen.major}.{xen.minor}"
+
+
+def _platforms(xen: XenPlatform | None) -> tuple[str, ...]:
+    return ("xen,xenvm",) if xen is None else (f"xen,xenvm-{xen.major}.{xen.minor}", "xen,xenvm")
+
+
 def _add_chosen(tree: "FdtSw", machine: Machine) -> None:
     with tree.add_node("chosen"):
         for name, value in chosen_properties(machine.bootargs, machine.initrd):
             tree.property(name, value)
-        tree.property_string("stdout-path", f"/{_SERIAL_NODE}")
+        if machine.rng_seed:
+            tree.property("rng-seed", machine.rng_seed)
+        if machine.serial:
+            tree.property_string("stdout-path", f"/{_SERIAL_NODE}")
 
 
 def _add_memory(tree: "FdtSw", banks: Iterable[Bank]) -> None:
@@ -140,16 +187,14 @@ def _add_timer(tree: "FdtSw", machine: Machine) -> None:
     ppis = [layout.TIMER_PHYS_SECURE_PPI, layout.TIMER_PHYS_NONSECURE_PPI, layout.TIMER_VIRT_PPI]
     if machine.exception_level == 2:
         ppis.append(layout.TIMER_HYP_PPI)
-    # Only a GICv2 has a mask of cores in a PPI's flags: bindings/interrupt-controller/arm,gic.yaml.
-    mask = (1 << machine.vcpus) - 1 if machine.gic_version == 2 else 0
     with tree.add_node("timer"):
         tree.property_string("compatible", "arm,armv8-timer")
-        tree.property("interrupts", b"".join(_interrupt(ppi, mask << 8 | _LEVEL_LOW) for ppi in ppis))
+        tree.property("interrupts", b"".join(_private_interrupt(machine, ppi) for ppi in ppis))
 
 
 def _add_gicv2(tree: "FdtSw") -> None:
     with tree.add_node(f"interrupt-controller@{layout.GICV2_DISTRIBUTOR.base:x}"):
-        tree.property("compatible", _strings("arm,cortex-a15-gic", "arm,cortex-a9-gic"))
+        tree.property_string("compatible", "arm,cortex-a15-gic")
         _add_gic_properties(tree, layout.GICV2_DISTRIBUTOR, layout.GICV2_CPU_INTERFACE)
 
 
@@ -167,6 +212,29 @@ def _add_gic_properties(tree: "FdtSw", *registers: Range) -> None:
     tree.property_u32("phandle", GIC_PHANDLE)
 
 
+def _add_hypervisor(tree: "FdtSw", machine: Machine, xen: XenPlatform) -> None:
+    """Linux Documentation/devicetree/bindings/arm/xen.txt (6.1): found by its name, which has no unit address."""
+    with tree.add_node("hypervisor"):
+        tree.property("compatible", _strings(f"xen,xen-{xen.major}.{xen.minor}", "xen,xen"))
+        tree.property("reg", _reg(layout.GRANT_TABLE, *extended_regions(machine.banks, xen.address_bits)))
+        tree.property("interrupts", _private_interrupt(machine, layout.EVENT_CHANNEL_PPI))
+
+
+def extended_regions(banks: Iterable[Bank], address_bits: int) -> list[Range]:
+    """Guest physical addresses of nobody, where a guest may map what is others': what RAM leaves of its room.
+
+    Source: xen tools/libs/light/libxl_arm.c (4.17), finalize_hypervisor_node.
+    """
+    ends = {bank.base: bank.end for bank in banks}
+    regions = []
+    for room in RAM_BANKS:
+        start = round_up(ends.get(room.base, room.base), _REGION_ALIGNMENT)
+        size = min(room.end, 1 << address_bits) - start
+        if size >= _MIN_REGION:
+            regions.append(Range(start, size))
+    return regions
+
+
 def _add_serial(tree: "FdtSw") -> None:
     """A PL011 that its firmware has set up: it needs no clocks, and Linux' earlycon knows it too."""
     with tree.add_node(_SERIAL_NODE):
@@ -174,6 +242,12 @@ def _add_serial(tree: "FdtSw") -> None:
         tree.property("reg", _reg(layout.PL011))
         tree.property("interrupts", _interrupt(layout.PL011_SPI, _LEVEL_HIGH))
         tree.property_u32("current-speed", _BAUD_RATE)
+
+
+def _private_interrupt(machine: Machine, ppi: int) -> bytes:
+    """A PPI of every core. A GICv2 alone has a mask of them in its flags: arm,gic.yaml of the bindings."""
+    mask = (1 << machine.vcpus) - 1 if machine.gic_version == 2 else 0
+    return _interrupt(ppi, mask << 8 | _LEVEL_LOW)
 
 
 def _interrupt(number: int, flags: int) -> bytes:

@@ -47,6 +47,7 @@ TIMER_HYP_PPI = 26
 TIMER_VIRT_PPI = 27
 TIMER_PHYS_SECURE_PPI = 29
 TIMER_PHYS_NONSECURE_PPI = 30
+EVENT_CHANNEL_PPI = 31
 PL011_SPI = 32
 """Interrupt IDs of the GIC: private ones (PPI) are 16-31, shared ones (SPI) start at 32."""
 

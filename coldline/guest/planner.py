@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from coldline.errors import PlanError
-from coldline.guest.devicetree import Machine, build_device_tree
+from coldline.guest.devicetree import Machine, XenPlatform, build_device_tree
 from coldline.guest.given_tree import MAX_DEVICE_TREE, with_chosen
 from coldline.guest.kernel_segments import kernel_base, kernel_segments
 from coldline.guest.layout import MAX_VCPUS, PAGE_SIZE, Range, round_up, size_text
@@ -54,6 +54,12 @@ class GuestOptions:
         written from the options above, also where another came with the kernel.
     partial_tree_path : str
         Where that came from, for messages.
+    serial : bool
+        Whether the tree that is written has a PL011, as the console: on Xen, what its virtual UART is.
+    rng_seed : bytes
+        Random bytes for the kernel, which the tree that is written then has.
+    xen : XenPlatform or None
+        The Xen that it is for, which the tree that is written then names: its guest makes hypercalls.
     """
 
     memory: int
@@ -67,6 +73,9 @@ class GuestOptions:
     device_tree_path: str = "device tree"
     partial_tree: memoryview | None = field(default=None, repr=False)
     partial_tree_path: str = "partial device tree"
+    serial: bool = True
+    rng_seed: bytes = field(default=b"", repr=False)
+    xen: XenPlatform | None = None
 
 
 def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
@@ -166,6 +175,9 @@ def _tree_writer(banks: tuple[Bank, ...], options: GuestOptions) -> Callable[[Ra
                 exception_level=options.exception_level,
                 bootargs=bootargs,
                 initrd=initrd,
+                serial=options.serial,
+                rng_seed=options.rng_seed,
+                xen=options.xen,
             )
         )
         return tree if partial is None else partial.merge(tree)
