@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from coldline.errors import PlanError
 from coldline.guest.layout import PAGE_SIZE, round_up, size_text
 from coldline.guest.plan import Bank, Segment
+from coldline.guest.reasons import Reason
 
 if TYPE_CHECKING:
     from coldline.image import Kernel, Piece
@@ -31,11 +32,11 @@ def kernel_base(kernel: "Kernel", ram: Bank) -> int:
     return 0
 
 
-def kernel_segments(pieces: Sequence["Piece"], base: int) -> list[Segment]:
+def kernel_segments(pieces: Sequence["Piece"], base: int, *, fixed: bool = False) -> list[Segment]:
     """The pieces of a kernel, from `base` on, in whole pages and in order.
 
     A piece on a page of its own is taken as it is. One that starts within a page is copied, with what the piece
-    below has on that page in front.
+    below has on that page in front. `fixed` is the kernel's.
     """
     segments: list[Segment] = []
     for piece in pieces:
@@ -48,8 +49,9 @@ def kernel_segments(pieces: Sequence["Piece"], base: int) -> list[Segment]:
             shared = lower.data[keep:]
             head[: len(shared)] = shared
             if keep:
-                segments.append(Segment(lower.name, lower.address, lower.data[:keep], keep))
+                segments.append(Segment(lower.name, lower.address, lower.data[:keep], keep, lower.reason))
         data = memoryview(head + piece.data).toreadonly() if head else piece.data
         name = f"kernel-{len(segments) + 1}" if segments else "kernel"
-        segments.append(Segment(name, start, data, round_up(len(head) + piece.size, PAGE_SIZE)))
+        reason = Reason.FIXED if fixed else Reason.SAME_FILE if segments else Reason.OFFSET
+        segments.append(Segment(name, start, data, round_up(len(head) + piece.size, PAGE_SIZE), reason))
     return segments

@@ -8,11 +8,12 @@ Xen allocates segments in ascending order. Here nothing wraps, and below the ker
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coldline.errors import PlanError
 from coldline.guest.layout import MIB, PAGE_SIZE, RAM_BANKS, round_up, size_text
 from coldline.guest.plan import Bank, Segment
+from coldline.guest.reasons import Reason
 
 MIN_MEMORY = 2 * MIB
 """Bytes: the block that a kernel's base is aligned to."""
@@ -27,11 +28,12 @@ _MODULES_AT = 128 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Guest physical addresses of what is loaded; `initrd` is None where there is none."""
+    """Guest physical addresses of what is loaded; `initrd` is None where there is none. `reason` is the modules'."""
 
     kernel: int
     initrd: int | None
     dtb: int
+    reason: Reason = field(default=Reason.UNSAID, compare=False)
 
 
 def place_banks(memory: int) -> tuple[Bank, ...]:
@@ -49,10 +51,11 @@ def place_banks(memory: int) -> tuple[Bank, ...]:
             f"memory of {size_text(memory)} is not between "
             f"{size_text(MIN_MEMORY)} and {size_text(MAX_MEMORY)}"
         )
-    banks = []
+    banks: list[Bank] = []
     for room in RAM_BANKS:
         if memory:
-            banks.append(Bank(room.base, min(memory, room.size)))
+            reason = Reason.NEXT_RAM if banks else Reason.FIRST_RAM
+            banks.append(Bank(room.base, min(memory, room.size), reason))
             memory -= banks[-1].size
     return tuple(banks)
 
@@ -90,22 +93,25 @@ def place(
             f"kernel ({size_text(image_size)} at {kernel:#x}) does not fit: "
             f"RAM ({size_text(ram.size)}) ends at {ram.end:#x}"
         )
-    modules = _place_modules(ram, kernel, kernel_end, initrd_size, dtb_size)
+    modules, reason = _place_modules(ram, kernel, kernel_end, initrd_size, dtb_size)
     if initrd_size is None:
-        return Placement(kernel=kernel, initrd=None, dtb=modules)
-    return Placement(kernel=kernel, initrd=modules, dtb=modules + round_up(initrd_size, PAGE_SIZE))
+        return Placement(kernel=kernel, initrd=None, dtb=modules, reason=reason)
+    dtb = modules + round_up(initrd_size, PAGE_SIZE)
+    return Placement(kernel=kernel, initrd=modules, dtb=dtb, reason=reason)
 
 
-def _place_modules(ram: Bank, kernel: int, kernel_end: int, initrd_size: int | None, dtb_size: int) -> int:
+def _place_modules(
+    ram: Bank, kernel: int, kernel_end: int, initrd_size: int | None, dtb_size: int
+) -> tuple[int, Reason]:
     size = round_up(initrd_size or 0, PAGE_SIZE) + round_up(dtb_size, PAGE_SIZE)
     limit = round_up(kernel_end, _KERNEL_ALIGNMENT)
     preferred = ram.base + _MODULES_AT
     if ram.end >= preferred + size and limit < preferred:
-        return preferred
+        return preferred, Reason.MIDDLE
     if ram.end - size > limit:
-        return ram.end - size
+        return ram.end - size, Reason.TOP
     if kernel - ram.base > size:
-        return kernel - size
+        return kernel - size, Reason.BELOW
     dtb = f"dtb ({size_text(dtb_size)})"
     what = dtb if initrd_size is None else f"initrd ({size_text(initrd_size)}) with {dtb}"
     raise PlanError(

@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass, field
 
+from coldline.guest.reasons import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class Bank:
@@ -10,6 +12,7 @@ class Bank:
 
     base: int
     size: int
+    reason: Reason = field(default=Reason.UNSAID, compare=False)
 
     @property
     def end(self) -> int:
@@ -31,12 +34,15 @@ class Segment:
         What the builder writes there; the rest of the segment is zero.
     size : int
         Bytes that nothing else may use, from `address`: `data`, BSS and the rest of the last page.
+    reason : Reason
+        Why it is there.
     """
 
     name: str
     address: int
     data: memoryview = field(repr=False)
     size: int
+    reason: Reason = field(default=Reason.UNSAID, compare=False)
 
     @property
     def end(self) -> int:

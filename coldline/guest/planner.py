@@ -13,6 +13,7 @@ from coldline.guest.layout import MAX_VCPUS, PAGE_SIZE, Range, round_up, size_te
 from coldline.guest.partial_tree import PartialTree
 from coldline.guest.placement import check_segments, place, place_banks
 from coldline.guest.plan import Bank, Plan, Segment
+from coldline.guest.reasons import Reason
 from coldline.guest.registers import first_registers
 
 if TYPE_CHECKING:
@@ -121,13 +122,14 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
         initrd_size=initrd_size,
         dtb_size=dtb_size,
     )
-    segments = kernel_segments(kernel.pieces, base)
+    segments = kernel_segments(kernel.pieces, base, fixed=kernel.fixed)
     initrd = None
     if options.initrd is not None and at.initrd is not None:
         initrd = Range(at.initrd, options.initrd.nbytes)
-        segments.append(_segment("initrd", at.initrd, options.initrd, initrd.size))
+        segments.append(_segment("initrd", at.initrd, options.initrd, initrd.size, at.reason))
     dtb = write_tree(initrd)
-    segments.append(_segment("dtb", at.dtb, memoryview(dtb), len(dtb)))
+    reason = at.reason if initrd is None else Reason.BEHIND_INITRD
+    segments.append(_segment("dtb", at.dtb, memoryview(dtb), len(dtb), reason))
     segments.sort(key=lambda segment: segment.address)
     check_segments(banks, segments)
     return Plan(
@@ -151,8 +153,8 @@ def _with_kernels_own(options: GuestOptions, kernel: "Kernel") -> GuestOptions:
     return options
 
 
-def _segment(name: str, address: int, data: memoryview, size: int) -> Segment:
-    return Segment(name=name, address=address, data=data, size=round_up(size, PAGE_SIZE))
+def _segment(name: str, address: int, data: memoryview, size: int, reason: Reason) -> Segment:
+    return Segment(name=name, address=address, data=data, size=round_up(size, PAGE_SIZE), reason=reason)
 
 
 def _tree_writer(banks: tuple[Bank, ...], options: GuestOptions) -> Callable[[Range | None], bytes]:

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Why a planner puts something where it is."""
+
+import enum
+
+
+class Reason(enum.Enum):
+    """A rule of placement; its value says it in a phrase."""
+
+    UNSAID = ""
+    FIRST_RAM = "where RAM starts"
+    NEXT_RAM = "the room for RAM below is full"
+    OFFSET = "as far from the start of RAM as its header says"
+    SAME_FILE = "as far from the kernel's first piece as its file says"
+    FIXED = "the address that it is for"
+    MIDDLE = "128 MiB from the start of RAM, clear of the kernel"
+    TOP = "the top of RAM, as 128 MiB from its start is taken or too near the end"
+    BELOW = "right below the kernel, as there is no room above it"
+    BEHIND_INITRD = "right behind the initrd"
+
+    @property
+    def rule(self) -> str:
+        """The rule's name, which stays when its words change: ``behind-initrd``."""
+        return self.name.lower().replace("_", "-")
