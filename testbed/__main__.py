@@ -3,9 +3,11 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from coldline.errors import ColdlineError
@@ -16,7 +18,7 @@ from testbed.sources import ARCHITECTURES, Sources, sources
 _TESTS = (
     "export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1\n"
     "exec python3 -m pytest -p no:cacheprovider -p no:faulthandler -q --tb=short --junitxml=/host/results.xml "
-    "-o junit_suite_name={architecture} tests"
+    "-o junit_suite_name={architecture} {words} tests"
 )
 
 
@@ -59,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     tests.add_argument(
         "--timeout", type=float, default=300.0, metavar="SECONDS", help="for each machine (default: 300)"
     )
+    tests.add_argument("--select", metavar="EXPRESSION", help="only tests whose names match, as pytest's -k")
+    tests.add_argument("--boot", action="store_true", help="boot, rather than go on from a snapshot")
     command("shell", _shell, "boot Xen, and give dom0's shell on this terminal")
     command("driver", _driver, "build the driver for dom0's kernel, and print its path")
     return parser
@@ -75,19 +79,19 @@ def _test(options: argparse.Namespace) -> int:
     failed = 0
     for architecture in options.architectures or ARCHITECTURES:
         used = sources(architecture, refresh=options.refresh)
-        driver = modules.build(used)
         with tempfile.TemporaryDirectory(prefix="coldline-testbed-") as temporary:
-            initrd, folder = Path(temporary) / "initrd", Path(temporary) / "host"
-            folder.mkdir()
-            image.build(used, driver, initrd)
-            _say(f"{architecture}: booting Xen with Linux {used.release}")
+            folder = Path(temporary)
+            _fill(used, folder)
+            _say(f"{architecture}: Xen with Linux {used.release}")
+            words = f"-k {shlex.quote(options.select)}" if options.select else ""
             try:
                 outcome = machine.run(
                     used,
-                    initrd,
+                    image.initrd(used),
                     folder,
-                    _TESTS.format(architecture=architecture),
+                    _TESTS.format(architecture=architecture, words=words),
                     timeout_s=options.timeout,
+                    snapshots=not options.boot,
                 )
             finally:
                 if options.results:
@@ -97,13 +101,21 @@ def _test(options: argparse.Namespace) -> int:
                 print((folder / "output").read_text(errors="replace"), end="")
             verdict = f"failed (exit status {outcome.status})" if outcome.status else "passed"
             last = (folder / "output").read_text(errors="replace").rstrip().rpartition("\n")[2]
-            _say(f"{architecture}: {verdict} after {outcome.seconds:.1f} s: {last}")
+            how = ", from a snapshot" if outcome.restored else ""
+            _say(f"{architecture}: {verdict} after {outcome.seconds:.1f} s{how}: {last}")
     return 1 if failed else 0
+
+
+def _fill(used: Sources, folder: Path) -> None:
+    """Put what dom0 takes from it into a folder of the host: see `testbed/dom0/init`."""
+    image.tree(modules.build(used), folder / "tree.cpio")
+    image.guest(used, folder / "guest")
+    (folder / "now").write_text(f"{time.time():.0f}\n")
 
 
 def _keep(folder: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
-    for name in ("results.xml", "output", "console"):
+    for name in ("results.xml", "output", "console", "console-boot"):
         (target / name).unlink(missing_ok=True)
         if (folder / name).is_file():
             shutil.copy(folder / name, target)
@@ -111,14 +123,11 @@ def _keep(folder: Path, target: Path) -> None:
 
 def _shell(options: argparse.Namespace) -> int:
     used = sources(options.architecture, refresh=options.refresh)
-    driver = modules.build(used)
-    with tempfile.TemporaryDirectory(prefix="coldline-testbed-") as temporary:
-        initrd = Path(temporary) / "initrd"
-        image.build(used, driver, initrd)
-        folder = cache_folder().parent / "testbed" / "host"
-        folder.mkdir(parents=True, exist_ok=True)
-        _say(f"dom0's /host is {os.path.relpath(folder)}; Ctrl-a x ends QEMU")
-        return machine.shell(used, initrd, folder)
+    folder = cache_folder().parent / "testbed" / "host"
+    folder.mkdir(parents=True, exist_ok=True)
+    _fill(used, folder)
+    _say(f"dom0's /host is {os.path.relpath(folder)}; Enter goes on, Ctrl-a x ends QEMU")
+    return machine.shell(used, image.initrd(used), folder)
 
 
 def _driver(options: argparse.Namespace) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""dom0's file system: an initramfs of two archives, what the packages give and what the tree gives."""
+"""dom0's file system: an initramfs of what the packages give, and an archive of what the tree gives."""
 
 import hashlib
 import importlib.util
@@ -13,9 +13,10 @@ from pathlib import Path
 from testbed.debian import FetchError, cache_folder
 from testbed.sources import Sources
 
-__all__ = ["build"]
+__all__ = ["guest", "initrd", "tree"]
 
 _ROOT = Path(__file__).resolve().parent.parent
+_INIT = _ROOT / "testbed" / "dom0" / "init"
 # In the order in which they go in: what a module needs comes before it.
 _MODULES = (
     "xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "virtio_mmio",
@@ -42,32 +43,17 @@ _LEFT_OUT = (
 )  # fmt: skip
 
 
-def build(sources: Sources, driver: Path, target: Path) -> None:
-    """Write an initramfs that boots into ``testbed/dom0/init``.
+def initrd(sources: Sources) -> Path:
+    """Return an initramfs that boots into ``testbed/dom0/init``.
 
-    Parameters
-    ----------
-    sources : Sources
-        The packages it is made of.
-    driver : Path
-        coldline's kernel module.
-    target : Path
-        The file to write.
+    It is made anew when a package, init or this file has changed.
 
     Raises
     ------
     FetchError
-        If an archive cannot be made.
+        If it cannot be made.
     """
-    with target.open("wb") as file:
-        for archive in (_packages(sources), _tree(sources, driver, target.parent)):
-            with archive.open("rb") as part:
-                shutil.copyfileobj(part, file, 1 << 20)
-
-
-def _packages(sources: Sources) -> Path:
-    """Return the archive of what the packages give, made anew when one of them or this file changes."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest = hashlib.sha256(Path(__file__).read_bytes() + _INIT.read_bytes())
     digest.update("\n".join(str(path) for path in (sources.modules, *sources.user_space)).encode())
     target = cache_folder() / sources.architecture / f"dom0-{digest.hexdigest()[:16]}.cpio"
     if target.is_file():
@@ -83,14 +69,65 @@ def _packages(sources: Sources) -> Path:
             _merge(package, root)
         (root / "usr/bin/python3").unlink(missing_ok=True)
         (root / "usr/bin/python3").symlink_to("python3.11")
-        _compile(root)
+        _compile(root, root / "usr/lib/python3.11", root / "usr/lib/python3/dist-packages")
         for name in _MODULES:
-            (module,) = sources.modules.rglob(f"{name}.ko")
+            (module,) = sources.modules.rglob(f"{name}.ko*")
             shutil.copy(module, root / "usr/lib/modules")
         (root / "usr/lib/modules/order").write_text("".join(f"{name}\n" for name in _MODULES))
+        shutil.copy(_INIT, root / "init")
+        (root / "init").chmod(0o755)
         _archive(root, Path(temporary) / "cpio")
         (Path(temporary) / "cpio").replace(target)
     return target
+
+
+def tree(driver: Path, target: Path) -> None:
+    """Write an archive of what this tree gives, to be unpacked at dom0's root: coldline, its driver, the tests.
+
+    Parameters
+    ----------
+    driver : Path
+        coldline's kernel module.
+    target : Path
+        The file to write.
+
+    Raises
+    ------
+    FetchError
+        If it cannot be made.
+    """
+    with tempfile.TemporaryDirectory(prefix="tmp-", dir=target.parent) as temporary:
+        root = Path(temporary)
+        place = root / "opt/coldline"
+        shutil.copytree(_ROOT / "coldline", place / "coldline", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            _ROOT / "testbed/dom0", place / "tests", ignore=shutil.ignore_patterns("__pycache__", "*init")
+        )
+        shutil.copy(driver, place / "xen-coldline.ko")
+        shutil.copy(_ROOT / "driver/coldline.h", place)
+        _compile(root, place / "coldline")
+        _archive(root, target)
+
+
+def guest(sources: Sources, folder: Path) -> None:
+    """Put a Linux guest into a folder: ``kernel``, which is dom0's own, and ``initrd``, a shell on its console.
+
+    Raises
+    ------
+    FetchError
+        If it cannot be made.
+    """
+    folder.mkdir(exist_ok=True)
+    shutil.copy(sources.kernel, folder / "kernel")
+    with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder.parent) as temporary:
+        root = Path(temporary)
+        for name in ("dev", "proc", "sys", "usr/bin", "usr/local/bin"):
+            (root / name).mkdir(parents=True)
+        (busybox,) = (path for package in sources.user_space for path in package.glob("*/busybox"))
+        shutil.copy(busybox, root / "usr/bin")
+        shutil.copy(_ROOT / "testbed/dom0/guest-init", root / "init")
+        (root / "init").chmod(0o755)
+        _archive(root, folder / "initrd")
 
 
 def _merge(package: Path, root: Path) -> None:
@@ -108,11 +145,11 @@ def _merge(package: Path, root: Path) -> None:
                 os.link(Path(folder) / name, place / name, follow_symlinks=False)
 
 
-def _compile(root: Path) -> None:
-    """Compile the packages' Python, if this Python writes what theirs reads: it would take emulated seconds."""
+def _compile(root: Path, *folders: Path) -> None:
+    """Compile Python's files, if this Python writes what dom0's reads: it would take emulated seconds."""
     if (3495).to_bytes(2, "little") + b"\r\n" != importlib.util.MAGIC_NUMBER:  # Python 3.11
         return
-    for folder in (root / "usr/lib/python3.11", root / "usr/lib/python3/dist-packages"):
+    for folder in folders:
         for source in folder.rglob("*.py"):
             try:
                 py_compile.compile(
@@ -123,22 +160,6 @@ def _compile(root: Path) -> None:
                 )
             except py_compile.PyCompileError:
                 continue  # templates, and tests of broken syntax
-
-
-def _tree(sources: Sources, driver: Path, scratch: Path) -> Path:
-    """Return the archive of what this tree gives: coldline, its driver, the tests and init."""
-    with tempfile.TemporaryDirectory(prefix="tmp-", dir=scratch) as temporary:
-        root = Path(temporary)
-        place = root / "opt/coldline"
-        shutil.copytree(_ROOT / "coldline", place / "coldline", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(_ROOT / "testbed/dom0", place / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(driver, place / "xen-coldline.ko")
-        shutil.copy(_ROOT / "driver/coldline.h", place)
-        shutil.copy(_ROOT / "testbed/dom0/init", root / "init")
-        (root / "init").chmod(0o755)
-        target = scratch / "tree.cpio"
-        _archive(root, target)
-    return target
 
 
 def _archive(root: Path, target: Path) -> None:

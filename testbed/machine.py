@@ -1,35 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A machine with Xen and a dom0 on it, emulated by QEMU."""
 
+import contextlib
 import os
+import shlex
 import shutil
 import subprocess
+import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from coldline.errors import ColdlineError
+from testbed import snapshot
+from testbed.qmp import ControlError, Qmp
 from testbed.sources import Sources
 
 __all__ = ["PROGRAMS", "MachineError", "Outcome", "run", "shell"]
 
+PROGRAMS = {"arm64": "qemu-system-aarch64", "armhf": "qemu-system-arm"}
+"""QEMU, by the architecture that it emulates."""
+
 # Xen finds dom0's modules by the device tree that QEMU makes. They keep clear of what QEMU itself loads at the
 # start of RAM (0x40000000) and of the device tree at 0x48000000.
 _KERNEL_ADDRESS, _INITRD_ADDRESS = 0x50000000, 0x58000000
-PROGRAMS = {"arm64": "qemu-system-aarch64", "armhf": "qemu-system-arm"}
-"""QEMU, by the architecture that it emulates."""
 _MACHINES = {
     "arm64": (
-        "-machine", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a57", "-m", "1024",
+        "-machine", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a57", "-m", "2048",
     ),
     # without highmem=off dom0 hangs as it looks for PCI devices
     "armhf": (
         "-machine", "virt,virtualization=on,gic-version=2,highmem=off", "-cpu", "cortex-a15", "-m", "2048",
     ),
 }  # fmt: skip
-_XEN_OPTIONS = "dom0_mem=384M dom0_max_vcpus=1 console=dtuart loglvl=all guest_loglvl=all bootscrub=0"
+_XEN_OPTIONS = "dom0_mem=768M dom0_max_vcpus=1 console=dtuart loglvl=all guest_loglvl=all bootscrub=0"
 # no commas: QEMU's -device would end at one
 _KERNEL_OPTIONS = "console=hvc0 rdinit=/init loglevel=4"
+_BOOTED = b"dom0 is ready"  # what init says, and then waits for a line
+_BOOT_S, _RESTORE_S, _ANSWER_S = 120.0, 60.0, 30.0
 
 
 class MachineError(ColdlineError):
@@ -46,14 +57,19 @@ class Outcome:
         The exit status of what ran in dom0.
     seconds : float
         From QEMU's start to its end.
+    restored : bool
+        Whether dom0 went on from a snapshot that was there before.
     """
 
     status: int
     seconds: float
+    restored: bool
 
 
-def run(sources: Sources, initrd: Path, folder: Path, command: str, *, timeout_s: float) -> Outcome:
-    """Boot, run a shell command in dom0 with ``/host`` as `folder`, and power off.
+def run(
+    sources: Sources, initrd: Path, folder: Path, command: str, *, timeout_s: float, snapshots: bool = True
+) -> Outcome:
+    """Run a shell command in a dom0 with ``/host`` as `folder`, and power off.
 
     The command's output is in the file ``output`` of `folder`, the consoles of Xen and dom0 in ``console``.
 
@@ -69,53 +85,195 @@ def run(sources: Sources, initrd: Path, folder: Path, command: str, *, timeout_s
         Lines for ``sh``.
     timeout_s : float
         When to give up, in seconds.
+    snapshots : bool
+        Go on from a snapshot of the booted machine, and make one if there is none; otherwise boot.
 
     Raises
     ------
     MachineError
         If QEMU is not installed, or the command has not ended in time or at all.
     """
+    began = time.monotonic()
+    end = began + timeout_s
     (folder / "run").write_text(command + "\n")
     (folder / "status").unlink(missing_ok=True)
+    saved, restored = _saved(sources, initrd, folder, end) if snapshots else (None, False)
     console = folder / "console"
-    began = time.monotonic()
-    with console.open("wb") as file:
+    with console.open("wb") as file, _started(_command(sources, initrd, folder), file, saved) as machine:
         try:
-            done = subprocess.run(
-                _command(sources, initrd, folder, "stdio"),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise MachineError(f"not done after {timeout_s:g} s\n{_last_lines(console)}") from error
-    seconds = time.monotonic() - began
+            machine.ready(end)
+        except MachineError:
+            if saved is None or not restored:
+                raise
+            saved.unlink(missing_ok=True)  # damaged, and no loss: the machine is booted again
+            return run(sources, initrd, folder, command, timeout_s=end - time.monotonic())
+        machine.go()
+        machine.ended(end, f"not done after {timeout_s:g} s")
     try:
         status = int((folder / "status").read_text())
     except (OSError, ValueError) as error:
         raise MachineError(
-            f"dom0 ended without a result (QEMU's exit status {done.returncode})\n{_last_lines(console)}"
+            f"dom0 ended without a result (QEMU's exit status {machine.status})\n{_last_lines(console)}"
         ) from error
-    return Outcome(status, seconds)
+    return Outcome(status, time.monotonic() - began, restored)
 
 
 def shell(sources: Sources, initrd: Path, folder: Path) -> int:
-    """Boot with dom0's console on this terminal; return QEMU's exit status. Ctrl-a x ends QEMU."""
+    """Give a dom0's console on this terminal; return QEMU's exit status. Ctrl-a x ends QEMU."""
     (folder / "run").unlink(missing_ok=True)
-    return subprocess.run(_command(sources, initrd, folder, "mon:stdio"), check=False).returncode
+    end = time.monotonic() + _BOOT_S
+    saved, _ = _saved(sources, initrd, folder, end)
+    with _started(_command(sources, initrd, folder, serial="mon:stdio"), None, saved) as machine:
+        machine.ready(end)
+        return machine.process.wait()
 
 
-def _command(sources: Sources, initrd: Path, folder: Path, serial: str) -> list[str]:
+def _saved(sources: Sources, initrd: Path, folder: Path, end: float) -> tuple[Path, bool]:
+    """Return a snapshot of the booted machine, and whether it was there before."""
+    apart_from_paths = replace(sources, xen=Path("xen"), kernel=Path("kernel"))
+    path = snapshot.snapshot_path(
+        _program(sources),
+        _command(apart_from_paths, Path("initrd"), Path("host")),
+        (sources.xen, sources.kernel, initrd),
+        sources.architecture,
+    )
+    if path.is_file():
+        os.utime(path)  # the last to be removed
+        return path, True
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    console = folder / "console-boot"
+    with console.open("wb") as file, _started(_command(sources, initrd, folder), file, None) as machine:
+        machine.ready(end)
+        try:
+            machine.save(unfinished, end)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+    unfinished.replace(path)
+    snapshot.prune(path.parent)
+    return path, False
+
+
+class _Machine:
+    """QEMU, running."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], control: Path, console: Path | None, saved: bool
+    ) -> None:
+        self.process = process
+        self._control = control
+        self._console = console
+        self._saved = saved
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, once it has ended."""
+        return self.process.poll()
+
+    def ready(self, end: float) -> None:
+        """Wait until dom0 waits to be told to go on."""
+        if self._saved:
+            self._restored(min(end, time.monotonic() + _RESTORE_S))
+        else:
+            self._booted(min(end, time.monotonic() + _BOOT_S))
+
+    def _booted(self, end: float) -> None:
+        assert self._console is not None
+        while _BOOTED not in self._console.read_bytes():
+            if self.status is not None:
+                raise self._error(f"the machine ended as it booted (QEMU's exit status {self.status})")
+            if time.monotonic() > end:
+                raise self._error("dom0 has not booted in time")
+            time.sleep(0.05)
+
+    def _restored(self, end: float) -> None:
+        with self._qmp(end) as qmp:
+            while (status := qmp.command("query-status")["status"]) == "inmigrate":
+                if time.monotonic() > end:
+                    raise self._error("the snapshot is not restored in time")
+                time.sleep(0.02)
+            if status != "paused":
+                raise self._error(f"the snapshot cannot be restored: QEMU is {status!r}")
+            qmp.command("cont")
+
+    def go(self) -> None:
+        """Have dom0 go on."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # what came of it is seen elsewhere
+            self.process.stdin.write(b"\n")
+            self.process.stdin.flush()
+
+    def save(self, path: Path, end: float) -> None:
+        """Write a snapshot, and end."""
+        with self._qmp(end) as qmp:
+            qmp.command("stop")
+            qmp.command("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+            qmp.command("migrate", uri=f"exec:cat >{shlex.quote(os.fspath(path))}")
+            while (status := qmp.command("query-migrate").get("status")) != "completed":
+                if status in ("failed", "cancelled") or time.monotonic() > end:
+                    raise self._error(f"the machine cannot be saved: the snapshot is {status!r}")
+                time.sleep(0.02)
+            qmp.command("quit")
+        self.ended(end, "QEMU does not end")
+
+    def ended(self, end: float, complaint: str) -> None:
+        """Wait until it has ended."""
+        try:
+            self.process.wait(timeout=max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired as error:
+            raise self._error(complaint) from error
+
+    def _qmp(self, end: float) -> Qmp:
+        while True:
+            try:
+                return Qmp(self._control, timeout_s=_ANSWER_S)
+            except ControlError as error:  # it may be about to open its socket
+                if self.status is not None or time.monotonic() > end:
+                    raise self._error(str(error)) from error
+                time.sleep(0.01)
+
+    def _error(self, complaint: str) -> MachineError:
+        return MachineError(f"{complaint}\n{_last_lines(self._console)}" if self._console else complaint)
+
+
+@contextmanager
+def _started(words: list[str], console: BinaryIO | None, saved: Path | None) -> Iterator[_Machine]:
+    """Start QEMU, from a snapshot if one is given; at the end it has ended, whatever happened."""
+    with tempfile.TemporaryDirectory(prefix="coldline-qemu-") as temporary:
+        control = Path(temporary) / "qmp"
+        words = [*words, "-qmp", f"unix:{control},server=on,wait=off"]
+        if saved is not None:
+            words += ["-incoming", f"exec:cat {shlex.quote(os.fspath(saved))}"]
+        process = subprocess.Popen(
+            words,
+            stdin=None if console is None else subprocess.PIPE,
+            stdout=console,
+            stderr=console,
+        )
+        try:
+            yield _Machine(
+                process, control, None if console is None else Path(console.name), saved is not None
+            )
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+
+
+def _program(sources: Sources) -> str:
     program = PROGRAMS[sources.architecture]
     if shutil.which(program) is None:
         raise MachineError(f"{program} is not installed: scripts/setup --testbed installs it")
+    return program
+
+
+def _command(sources: Sources, initrd: Path, folder: Path, serial: str = "stdio") -> list[str]:
     for path in (sources.xen, sources.kernel, initrd, folder):
         if "," in os.fspath(path):
             raise MachineError(f"QEMU takes no path with a comma in it: {path}")
     return [
-        program, *_MACHINES[sources.architecture], "-accel", "tcg,thread=single", "-smp", "1",
+        _program(sources), *_MACHINES[sources.architecture], "-accel", "tcg,thread=single", "-smp", "1",
         "-display", "none", "-nodefaults", "-no-reboot", "-serial", serial,
         "-kernel", os.fspath(sources.xen), "-append", _XEN_OPTIONS,
         "-device", f"guest-loader,addr={_KERNEL_ADDRESS:#x},kernel={sources.kernel},bootargs={_KERNEL_OPTIONS}",

@@ -2,13 +2,16 @@
 """The testbed on the host's side, without QEMU and without packages: those are `scripts/testbed test`."""
 
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from requirements_helper import require
 
+from coldline.errors import ColdlineError
 from testbed import __main__ as command
 from testbed import debian, image, machine, modules
 from testbed.sources import ARCHITECTURES, Sources
@@ -29,6 +32,7 @@ def made_up(tmp_path, monkeypatch) -> Sources:
     old, new = tmp_path / "old", tmp_path / "new"
     for path, text in (
         (old / "bin" / "program", "old layout"),
+        (old / "bin" / "busybox", "busybox"),
         (old / "usr" / "share" / "doc" / "old" / "copyright", "left out"),
         (new / "usr" / "lib" / "library.so.1.0", "new layout"),
         (new / "usr" / "bin" / "python3.11", "python"),
@@ -54,35 +58,46 @@ def made_up(tmp_path, monkeypatch) -> Sources:
 
 @pytest.fixture
 def qemu(tmp_path, monkeypatch):
-    """A function that puts a shell script in QEMU's place; $host is the folder that dom0 would see."""
+    """A function that puts a stand-in in QEMU's place, whose dom0 runs a shell script; $host is its folder."""
     programs = tmp_path / "programs"
     programs.mkdir()
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
 
     def install(script: str) -> None:
         program = programs / "qemu-system-aarch64"
-        find = 'host=$(echo "$@" | sed "s/.*,path=\\([^,]*\\),.*/\\1/")'
-        program.write_text(f"#!/bin/sh\n{find}\n{script}\n")
+        words = [sys.executable, str(ROOT / "tests" / "fake_qemu.py"), script]
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         program.chmod(0o755)
 
     return install
 
 
-def test_the_image_has_packages_and_tree(made_up, tmp_path):
+@pytest.fixture
+def host(tmp_path):
+    """The folder that dom0 sees."""
+    folder = tmp_path / "host"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def initrd(tmp_path):
+    """The initramfs of a machine that does not boot it."""
+    path = tmp_path / "initrd"
+    path.write_text("initrd")
+    return path
+
+
+def unpacked(archive: Path, folder: Path) -> Path:
+    folder.mkdir()
+    command = ["cpio", "--quiet", "-i", "-d", "--no-absolute-filenames"]
+    subprocess.run(command, cwd=folder, input=archive.read_bytes(), check=True)
+    return folder
+
+
+def test_the_image_has_the_packages(made_up, tmp_path):
     require(shutil.which("cpio"), "no cpio")
-    target = tmp_path / "initrd"
-    image.build(made_up, tmp_path / "driver.ko", target)
-    root = tmp_path / "unpacked"
-    root.mkdir()
-    data = target.read_bytes()
-    for part in range(2):  # the kernel reads archive after archive, and cpio one at a time
-        end = data.index(b"TRAILER!!!")
-        end = (end + 511) // 512 * 512
-        subprocess.run(
-            ["cpio", "--quiet", "-i", "-d", "--no-absolute-filenames"], cwd=root, input=data[:end], check=True
-        )
-        data = data[end:]
-        assert bool(data) == (part == 0)
+    root = unpacked(image.initrd(made_up), tmp_path / "unpacked")
     assert (root / "usr/bin/program").read_text() == "old layout"
     assert (root / "bin").readlink() == Path("usr/bin")
     assert (root / "lib/library.so.1").read_text() == "new layout"
@@ -93,30 +108,91 @@ def test_the_image_has_packages_and_tree(made_up, tmp_path):
     assert all((root / f"usr/lib/modules/{name}.ko").is_file() for name in order)
     assert os.access(root / "init", os.X_OK)
     assert (root / "init").read_bytes() == (ROOT / "testbed/dom0/init").read_bytes()
+
+
+def test_what_dom0_takes_from_the_tree(made_up, tmp_path, host):
+    require(shutil.which("cpio"), "no cpio")
+    image.tree(tmp_path / "driver.ko", host / "tree.cpio")
+    root = unpacked(host / "tree.cpio", tmp_path / "unpacked")
     assert (root / "opt/coldline/xen-coldline.ko").read_text() == "driver.ko"
     assert (root / "opt/coldline/coldline/errors.py").is_file()
     assert (root / "opt/coldline/tests/test_driver_types.py").is_file()
-    assert not list(root.rglob("opt/**/__pycache__"))
+    assert not list(root.rglob("*init"))
+    image.guest(made_up, host / "guest")
+    assert (host / "guest/kernel").read_text() == "vmlinuz"
+    guest = unpacked(host / "guest/initrd", tmp_path / "guest")
+    assert (guest / "usr/bin/busybox").read_text() == "busybox"
+    assert os.access(guest / "init", os.X_OK)
 
 
-def test_a_package_that_changes_changes_the_image(made_up, tmp_path):
+def test_a_package_that_changes_changes_the_image(made_up):
     require(shutil.which("cpio"), "no cpio")
-    first = image._packages(made_up)
-    assert image._packages(made_up) == first
+    first = image.initrd(made_up)
+    assert image.initrd(made_up) == first
     other = Sources(**{**vars(made_up), "user_space": made_up.user_space[:1]})
-    assert image._packages(other) != first
+    assert image.initrd(other) != first
 
 
-def test_a_run_that_ends(made_up, tmp_path, qemu):
-    folder = tmp_path / "host"
-    folder.mkdir()
-    (folder / "status").write_text("77")  # of a run before
+@pytest.mark.parametrize("snapshots", [False, True])
+def test_a_run_that_ends(made_up, initrd, host, qemu, snapshots):
+    (host / "status").write_text("77")  # of a run before
     qemu('cat "$host/run" >"$host/output"; echo 3 >"$host/status"; echo Xen says')
-    outcome = machine.run(made_up, tmp_path / "initrd", folder, "some command", timeout_s=20)
-    assert outcome.status == 3
-    assert 0 < outcome.seconds < 20
-    assert (folder / "output").read_text() == "some command\n"
-    assert (folder / "console").read_text() == "Xen says\n"
+    for restored in (False, snapshots):
+        outcome = machine.run(made_up, initrd, host, "some command", timeout_s=20, snapshots=snapshots)
+        assert outcome.status == 3
+        assert outcome.restored == restored
+        assert 0 < outcome.seconds < 20
+        assert (host / "output").read_text() == "some command\n"
+        assert (host / "console").read_text() == ("Xen says\n" if snapshots else "dom0 is ready\nXen says\n")
+
+
+def snapshots_of(made_up) -> list[Path]:
+    return sorted((debian.cache_folder().parent / "testbed" / "snapshots" / made_up.architecture).glob("*"))
+
+
+def run_one(made_up, initrd, host) -> bool:
+    """Run; return whether that was from a snapshot."""
+    return machine.run(made_up, initrd, host, "true", timeout_s=20).restored
+
+
+def test_a_snapshot_is_of_what_went_in(made_up, initrd, host, qemu, monkeypatch):
+    qemu('echo 0 >"$host/status"')
+    assert [run_one(made_up, initrd, host) for _ in range(2)] == [False, True]
+    for path in (initrd, made_up.xen, made_up.kernel):
+        path.write_text("other content")
+        assert [run_one(made_up, initrd, host) for _ in range(2)] == [False, True], path
+    monkeypatch.setenv("FAKE_QEMU_VERSION", "2")
+    assert [run_one(made_up, initrd, host) for _ in range(2)] == [False, True]
+    monkeypatch.setattr(machine, "_XEN_OPTIONS", "dom0_mem=1M")
+    assert [run_one(made_up, initrd, host) for _ in range(2)] == [False, True]
+    # the same content elsewhere, with another folder of the host
+    elsewhere = Path(shutil.copy(initrd, initrd.with_name("elsewhere")))
+    other = host.with_name("other")
+    other.mkdir()
+    assert run_one(made_up, elsewhere, other)
+    assert len(snapshots_of(made_up)) == 4, "no more are kept"
+
+
+@pytest.mark.parametrize("how", ["FAKE_QEMU_DIES=saving", "FAKE_QEMU_MIGRATES=failed"])
+def test_a_snapshot_that_was_interrupted_is_none(made_up, initrd, host, qemu, monkeypatch, how):
+    qemu('echo 0 >"$host/status"')
+    monkeypatch.setenv(*how.split("="))
+    with pytest.raises(ColdlineError):
+        run_one(made_up, initrd, host)
+    assert snapshots_of(made_up) == []
+    monkeypatch.delenv(how.split("=")[0])
+    leftover = debian.cache_folder().parent / "testbed" / "snapshots" / "arm64" / "abc.999999999"
+    leftover.write_text("half, by a process that was killed")
+    assert [run_one(made_up, initrd, host) for _ in range(2)] == [False, True]
+    assert not leftover.exists()
+
+
+def test_a_damaged_snapshot_is_replaced(made_up, initrd, host, qemu):
+    qemu('echo 0 >"$host/status"')
+    run_one(made_up, initrd, host)
+    (path,) = snapshots_of(made_up)
+    path.write_text("damaged")
+    assert [run_one(made_up, initrd, host) for _ in range(2)] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -128,23 +204,21 @@ def test_a_run_that_ends(made_up, tmp_path, qemu):
             r"without a result \(QEMU's exit status 4\)",
         ),
         ("echo rubbish >$host/status; echo Panic on CPU 0", 20, "without a result"),
-        ("echo Panic on CPU 0; exec sleep 60", 0.5, r"not done after 0\.5 s"),
+        ("echo Panic on CPU 0; exec sleep 60", 2, r"not done after 2 s"),
     ],
 )
-def test_a_run_without_a_result(made_up, tmp_path, qemu, script, timeout_s, message):
-    folder = tmp_path / "host"
-    folder.mkdir()
+def test_a_run_without_a_result(made_up, initrd, host, qemu, script, timeout_s, message):
     qemu(script)
     with pytest.raises(machine.MachineError, match=message) as caught:
-        machine.run(made_up, tmp_path / "initrd", folder, "true", timeout_s=timeout_s)
+        machine.run(made_up, initrd, host, "true", timeout_s=timeout_s)
     assert str(caught.value).endswith("Panic on CPU 0")
     assert "\033" not in str(caught.value)
 
 
-def test_no_qemu(made_up, tmp_path, monkeypatch):
+def test_no_qemu(made_up, tmp_path, initrd, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(machine.MachineError, match="qemu-system-aarch64 is not installed"):
-        machine.run(made_up, tmp_path / "initrd", tmp_path, "true", timeout_s=1)
+        machine.run(made_up, initrd, tmp_path, "true", timeout_s=1)
 
 
 def test_no_compiler(made_up, tmp_path, monkeypatch):
@@ -153,12 +227,12 @@ def test_no_compiler(made_up, tmp_path, monkeypatch):
         modules.build(made_up)
 
 
-def test_a_path_that_qemu_would_cut(made_up, tmp_path, qemu):
+def test_a_path_that_qemu_would_cut(made_up, tmp_path, initrd, qemu):
     qemu("exit 0")
     folder = tmp_path / "a,b"
     folder.mkdir()
     with pytest.raises(machine.MachineError, match="comma"):
-        machine.run(made_up, tmp_path / "initrd", folder, "true", timeout_s=1)
+        machine.run(made_up, initrd, folder, "true", timeout_s=1)
 
 
 @pytest.mark.parametrize("status", [0, 1])
