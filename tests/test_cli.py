@@ -425,9 +425,6 @@ def test_what_a_host_refuses(cli: Cli, host: str, strategy: str) -> None:
 ENDS_WELL = a64.image(a64.off())
 X86 = bytearray(2048)
 X86[0:2], X86[0x202:0x206] = b"MZ", b"HdrS"
-ARM32 = bytearray(2048)
-ARM32[0x24:0x28] = (0x016F2818).to_bytes(4, "little")
-ARM32[0x2C:0x30] = (2048).to_bytes(4, "little")
 ELF = bytearray(64)
 ELF[0:6], ELF[18:20] = b"\x7fELF\x02\x01", (183).to_bytes(2, "little")
 
@@ -437,7 +434,6 @@ BAD_IMAGES = {
     "truncated": (ENDS_WELL[:40], "has 40 bytes and is of no known form; an arm64 Image has a header of 64"),
     "no magic": (bytes(4096), "if it is raw, say where it goes (--load, --entry, --arch)"),
     "x86": (bytes(X86), "is an x86 bzImage, not a kernel for arm"),
-    "arm32": (bytes(ARM32), "is a kernel for arm32 (zImage): coldline plans arm64 guests"),
     "ELF": (bytes(ELF), "is an ELF file of type ET_NONE (at byte 16), not a program"),
     "big-endian": (
         a64.image(a64.off(), flags=0xB),

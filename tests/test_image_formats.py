@@ -171,11 +171,9 @@ def test_a_zimage_that_cannot_be(data, said, write):
     assert reason(write(data)) == said
 
 
-def test_arm32_is_loaded_but_not_planned(write):
-    path = write(pack("gzip", zimage()))
-    with pytest.raises(PlanError) as caught:
-        plan_of(load_kernel(path))
-    assert str(caught.value) == f"{path}: is a kernel for arm32 (zImage): coldline plans arm64 guests"
+def test_a_zimage_that_is_packed_again(write):
+    kernel = load_kernel(write(pack("gzip", zimage())))
+    assert (kernel.format, kernel.layers, kernel.architecture) == ("zImage", ("gzip",), "arm32")
 
 
 # ELF.
@@ -250,9 +248,72 @@ def test_elf_linked_for_virtual_addresses_enters_at_the_physical_one(write, tmp_
 def test_elf_for_arm32(write, tmp_path):
     require_arm = link(tmp_path, script(0x40008000, 0x40010000), CODE, arch="arm-linux-gnueabihf")
     kernel = load_kernel(write(require_arm))
-    assert (kernel.architecture, kernel.entry) == ("arm32", 0x40008000)
-    with pytest.raises(PlanError, match="is a kernel for arm32"):
-        plan_of(kernel)
+    assert (kernel.architecture, kernel.entry, kernel.fixed) == ("arm32", 0x40008000, True)
+    assert plan_of(kernel).registers.pc == 0x40008000
+    # 24: e_entry
+    thumb = load_kernel(write(put(require_arm, 24, "<I", 0x40008003)))
+    assert thumb.entry == 0x40008003
+    assert reason(write(put(require_arm, 24, "<I", 0x40008002))) == (
+        "its entry 0x40008002 (at byte 24) is off a word"
+    )
+
+
+@pytest.mark.parametrize("virtual", [0x80008000, 0xB0008000, 0xC0008000, 0xC0208000])
+def test_an_arm32_vmlinux_goes_where_its_image_would(virtual, write, tmp_path):
+    """PAGE_OFFSET is the start of RAM's virtual address: linux arch/arm/include/asm/memory.h, __phys_to_virt."""
+    data = link(tmp_path, script(virtual, virtual + 0x100000), CODE, arch="arm-linux-gnueabihf")
+    kernel = load_kernel(write(data))
+    page_offset = virtual & 0xF0000000
+    assert (kernel.pieces[0].address, kernel.entry, kernel.fixed) == (
+        virtual - page_offset,
+        virtual - page_offset,
+        False,
+    )
+    plan = plan_of(kernel)
+    assert plan.registers.pc == RAM + virtual - page_offset
+    assert [segment.address for segment in plan.segments[:2]] == [
+        RAM + virtual - page_offset,
+        RAM + virtual - page_offset + 0x100000,
+    ]
+
+
+@pytest.mark.parametrize("address", [0xC0000000, 0xC0010000, 0xC1008000, 0xA0008000])
+def test_another_arm32_program_stays_where_it_is(address, write, tmp_path):
+    data = link(tmp_path, script(address, address + 0x100000), CODE, arch="arm-linux-gnueabihf")
+    kernel = load_kernel(write(data))
+    assert (kernel.pieces[0].address, kernel.fixed) == (address, True)
+
+
+ARM64_VMLINUX = """
+.section .text, "ax"
+.globl _start
+_start:
+    .inst 0x91005a4d
+    b 1f
+    .quad 0x80000, 0x300000, 0b1010, 0, 0, 0
+    .byte 0x41, 0x52, 0x4d, 0x64
+    .word 0
+1:  nop
+.section .data, "aw"
+    .quad 1
+"""
+
+
+def test_an_arm64_vmlinux_goes_where_its_image_would(write, tmp_path):
+    virtual = 0xFFFF800008080000
+    data = link(tmp_path, script(virtual, virtual + 0x10000), ARM64_VMLINUX)
+    kernel = load_kernel(write(data))
+    assert (kernel.fixed, kernel.anywhere, kernel.page_size) == (False, True, 4096)
+    assert [piece.address for piece in kernel.pieces] == [0x80000, 0x90000]
+    assert plan_of(kernel).registers.pc == RAM + 0x80000
+
+
+def test_an_elf_file_at_no_address_that_says_no_more(write, tmp_path):
+    data = link(tmp_path, script(0xFFFF800008080000, 0xFFFF800008090000), CODE)
+    assert reason(write(data)) == (
+        "its first segment is to be at 0xffff800008080000, which is no physical address, and does not start with "
+        "the header of an arm64 Image, which would say where it goes"
+    )
 
 
 def test_big_endian_elf_is_refused(write, tmp_path):

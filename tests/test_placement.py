@@ -303,7 +303,7 @@ def test_the_same_guest_is_the_same_plan():
         ({"vcpus": 129}, "129 vCPUs: a GICv3 takes 1 to 128"),
         ({"vcpus": 9, "gic_version": 2}, "9 vCPUs: a GICv2 takes 1 to 8"),
         ({"gic_version": 4}, "GIC version 4: there are 2 and 3"),
-        ({"exception_level": 3}, "exception level 3: a kernel starts at 1 or 2"),
+        ({"exception_level": 3}, "exception level 3: an arm64 kernel starts at 1 or 2"),
         ({"initrd": memoryview(b"")}, "initrd is empty"),
         ({"bootargs": "a\0b"}, "bootargs have a NUL at byte 1"),
         ({"bootargs": "x" * 2048}, "bootargs are 2048 bytes; arm64 Linux takes 2047"),

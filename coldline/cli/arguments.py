@@ -13,7 +13,7 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 DEFAULT_STRATEGY = "uncached"
 DEFAULT_HOST = "rfc"
-DEFAULT_CORE = "armv8-a"
+DEFAULT_CORES = {"arm64": "armv8-a", "arm32": "armv7-a"}
 TRACE_FORMS = ("text", "binary")
 MAX_INSTRUCTIONS = 4_000_000_000
 
@@ -99,7 +99,9 @@ def _guest(parser: argparse.ArgumentParser) -> None:
 def _run(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("run")
     group.add_argument(
-        "--core", metavar="NAME", default=DEFAULT_CORE, help=f"core profile (default {DEFAULT_CORE})"
+        "--core",
+        metavar="NAME",
+        help=f"core profile (default {DEFAULT_CORES['arm64']}, for arm32 {DEFAULT_CORES['arm32']})",
     )
     group.add_argument(
         "--until",

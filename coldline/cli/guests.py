@@ -4,7 +4,7 @@
 import argparse
 
 from coldline.arm.cores import CORES, Core
-from coldline.cli.arguments import size
+from coldline.cli.arguments import DEFAULT_CORES, size
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, check_device_tree
 from coldline.image import Kernel, Raw, load_blob, load_kernel
@@ -23,7 +23,6 @@ def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
         raise UsageError("give an IMAGE or --sample NAME" + (", not both" if options.image else ""))
     path = options.image if options.sample is None else str(sample(options.sample).image)
     max_image = size(options.max_image)
-    core = core_of(options)
     kernel = load_kernel(
         path,
         max_image=max_image,
@@ -46,7 +45,7 @@ def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
         bootargs=options.append,
         exception_level=options.el,
         gic_version=options.gic,
-        core_compatible=core.compatible,
+        core_compatible=core_of(options, kernel.architecture).compatible,
         initrd=initrd,
         device_tree=tree,
         device_tree_path=options.dtb_only or "device tree",
@@ -69,8 +68,11 @@ def _raw(options: argparse.Namespace) -> Raw | None:
     return Raw(options.arch, options.load, options.entry)
 
 
-def core_of(options: argparse.Namespace) -> Core:
-    """The core profile that ``--core`` names."""
-    if options.core not in CORES:
-        raise UsageError(f"no core is called '{options.core}'; there are: {', '.join(CORES)}")
-    return CORES[options.core]
+def core_of(options: argparse.Namespace, architecture: str) -> Core:
+    """The core profile that ``--core`` names, or the architecture's own."""
+    name = options.core or DEFAULT_CORES[architecture]
+    if name not in CORES:
+        raise UsageError(f"no core is called '{name}'; there are: {', '.join(CORES)}")
+    if CORES[name].architecture != architecture:
+        raise UsageError(f"core {name} runs {CORES[name].architecture} guests, not {architecture}")
+    return CORES[name]

@@ -7,6 +7,7 @@ import json
 import sys
 
 from coldline.builder import STRATEGIES
+from coldline.cli.guests import core_of
 from coldline.cli.markdown import markdown
 from coldline.cli.trials import plan_guest, trial_of
 from coldline.coherence import check
@@ -31,7 +32,15 @@ def run_matrix(options: argparse.Namespace) -> int:
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     if options.json:
-        print(json.dumps({"image": options.image or options.sample, "core": options.core, "verdicts": cells}))
+        print(
+            json.dumps(
+                {
+                    "image": options.image or options.sample,
+                    "core": core_of(options, plan.architecture).name,
+                    "verdicts": cells,
+                }
+            )
+        )
     else:
         print(table(cells, strategies), end="")
     return 0

@@ -23,7 +23,7 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
         If any of it is wrong.
     """
     kernel, guest = read_guest(options)
-    core = core_of(options)
+    core = core_of(options, kernel.architecture)
     if kernel.page_size is not None and kernel.page_size not in core.granules & GRANULES:
         lacks = core.name if kernel.page_size not in core.granules else "the emulator"
         raise PlanError(
@@ -55,11 +55,13 @@ def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) 
     if plan.architecture not in model.architectures:
         runs = " and ".join(model.architectures)
         raise UsageError(f"host {model.name} runs {runs} guests, not {plan.architecture}")
+    if plan.architecture == "arm32":
+        raise UsageError("arm32 guests are planned, but cannot be run yet")
     return Trial(
         plan=plan,
         strategy=strategy,
         model=model,
-        core=core_of(options),
+        core=core_of(options, plan.architecture),
         until=until_of(options),
         nc_may_hit=options.nc_may_hit,
     )

@@ -79,6 +79,8 @@ class Machine:
         Random bytes for the kernel's generator; none by default.
     xen : XenPlatform or None
         The Xen whose hypercalls it may make.
+    timer : str
+        The timer's ``compatible``.
     """
 
     banks: tuple[Bank, ...]
@@ -91,6 +93,7 @@ class Machine:
     serial: bool = True
     rng_seed: bytes = b""
     xen: XenPlatform | None = None
+    timer: str = "arm,armv8-timer"
 
 
 def build_device_tree(machine: Machine) -> bytes:
@@ -188,7 +191,7 @@ def _add_timer(tree: "FdtSw", machine: Machine) -> None:
     if machine.exception_level == 2:
         ppis.append(layout.TIMER_HYP_PPI)
     with tree.add_node("timer"):
-        tree.property_string("compatible", "arm,armv8-timer")
+        tree.property_string("compatible", machine.timer)
         tree.property("interrupts", b"".join(_private_interrupt(machine, ppi) for ppi in ppis))
 
 

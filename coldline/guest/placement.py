@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from coldline.errors import PlanError
-from coldline.guest.layout import MIB, PAGE_SIZE, RAM_BANKS, round_up, size_text
+from coldline.guest.layout import KIB, MIB, PAGE_SIZE, RAM_BANKS, round_up, size_text
 from coldline.guest.plan import Bank, Segment
 from coldline.guest.reasons import Reason
 
@@ -24,6 +24,10 @@ MAX_MEMORY = sum(bank.size for bank in RAM_BANKS)
 _KERNEL_ALIGNMENT = 2 * MIB
 _MODULES_AT = 128 * MIB
 """Bytes from the start of RAM."""
+
+_FIRST_TABLES_END = 32 * KIB
+"""Bytes from the start of RAM: below is where an arm32 kernel makes its first tables (linux arch/arm/kernel/head.S
+(6.1), swapper_pg_dir)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,13 @@ def place_banks(memory: int) -> tuple[Bank, ...]:
 
 
 def place(
-    ram: Bank, *, text_offset: int, image_size: int, initrd_size: int | None, dtb_size: int
+    ram: Bank,
+    *,
+    text_offset: int,
+    image_size: int,
+    initrd_size: int | None,
+    dtb_size: int,
+    low_memory: int | None = None,
 ) -> Placement:
     """Place the kernel, the initrd and the device tree in the first bank.
 
@@ -69,6 +79,9 @@ def place(
     tree, each in whole pages. They go 128 MiB above the start of RAM, if they fit there and the kernel, its
     end rounded up to 2 MiB, ends below; else to the top of the bank, if that is above the kernel's rounded
     end; else right below the kernel, if something stays free there.
+
+    An arm32 kernel reaches no more than its low memory at first, which counts as the bank's end; and its first tables
+    are in the first 32 KiB of RAM, so nothing else goes there.
 
     Parameters
     ----------
@@ -80,6 +93,8 @@ def place(
         Bytes; None without an initrd.
     dtb_size : int
         Bytes.
+    low_memory : int or None
+        Bytes from the start of RAM that the modules must be within; None for all of the bank.
 
     Raises
     ------
@@ -93,7 +108,7 @@ def place(
             f"kernel ({size_text(image_size)} at {kernel:#x}) does not fit: "
             f"RAM ({size_text(ram.size)}) ends at {ram.end:#x}"
         )
-    modules, reason = _place_modules(ram, kernel, kernel_end, initrd_size, dtb_size)
+    modules, reason = _place_modules(ram, kernel, kernel_end, initrd_size, dtb_size, low_memory)
     if initrd_size is None:
         return Placement(kernel=kernel, initrd=None, dtb=modules, reason=reason)
     dtb = modules + round_up(initrd_size, PAGE_SIZE)
@@ -101,8 +116,19 @@ def place(
 
 
 def _place_modules(
-    ram: Bank, kernel: int, kernel_end: int, initrd_size: int | None, dtb_size: int
+    ram: Bank,
+    kernel: int,
+    kernel_end: int,
+    initrd_size: int | None,
+    dtb_size: int,
+    low_memory: int | None,
 ) -> tuple[int, Reason]:
+    room = "RAM"
+    below = kernel - ram.base
+    if low_memory is not None:
+        below = max(0, below - _FIRST_TABLES_END)
+        if low_memory < ram.size:
+            ram, room = Bank(ram.base, low_memory), "low memory"
     size = round_up(initrd_size or 0, PAGE_SIZE) + round_up(dtb_size, PAGE_SIZE)
     limit = round_up(kernel_end, _KERNEL_ALIGNMENT)
     preferred = ram.base + _MODULES_AT
@@ -110,14 +136,14 @@ def _place_modules(
         return preferred, Reason.MIDDLE
     if ram.end - size > limit:
         return ram.end - size, Reason.TOP
-    if kernel - ram.base > size:
+    if below > size and kernel <= ram.end:
         return kernel - size, Reason.BELOW
     dtb = f"dtb ({size_text(dtb_size)})"
     what = dtb if initrd_size is None else f"initrd ({size_text(initrd_size)}) with {dtb}"
     raise PlanError(
-        f"{what} does not fit: {size_text(max(0, ram.end - limit))} of RAM ({size_text(ram.size)}, ends at "
+        f"{what} does not fit: {size_text(max(0, ram.end - limit))} of {room} ({size_text(ram.size)}, ends at "
         f"{ram.end:#x}) are left above the kernel ({kernel:#x}-{kernel_end:#x}, rounded up to 2 MiB) "
-        f"and {size_text(kernel - ram.base)} below, and one page or more has to stay free"
+        f"and {size_text(below)} below, and one page or more has to stay free"
     )
 
 

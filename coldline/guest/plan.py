@@ -61,7 +61,7 @@ class Registers:
     general : tuple of int
         x0 to x3 on arm64, r0 to r3 on arm32.
     pstate : int
-        SPSR form: exception level, DAIF (Arm ARM DDI 0487 C5.2.20).
+        SPSR form: exception level, DAIF (Arm ARM DDI 0487 C5.2.20); on arm32 the CPSR, whose T is Thumb state.
     sctlr : int
         SCTLR of the exception level that is entered: M, C and I are 0.
     """
@@ -79,7 +79,7 @@ class Plan:
     Attributes
     ----------
     architecture : str
-        ``arm64``.
+        ``arm64`` or ``arm32``.
     banks : tuple of Bank
         Guest RAM, lowest first.
     segments : tuple of Segment
@@ -87,7 +87,7 @@ class Plan:
     registers : Registers
         The first vCPU's.
     exception_level : int
-        1 or 2.
+        1 or 2; on arm32 1, for Supervisor mode.
     """
 
     architecture: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from coldline.errors import PlanError
+from coldline.guest.boot_protocol import PROTOCOLS, BootProtocol
 from coldline.guest.devicetree import Machine, XenPlatform, build_device_tree
 from coldline.guest.given_tree import MAX_DEVICE_TREE, with_chosen
 from coldline.guest.kernel_segments import kernel_base, kernel_segments
@@ -18,10 +19,6 @@ from coldline.guest.registers import first_registers
 
 if TYPE_CHECKING:
     from coldline.image import Kernel
-
-MAX_BOOTARGS = 2047
-"""Bytes, without the NUL: Linux arch/arm64/include/uapi/asm/setup.h (6.1), COMMAND_LINE_SIZE. Linux cuts off
-what is longer and says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +34,11 @@ class GuestOptions:
     bootargs : str
         The kernel's command line.
     exception_level : int
-        Where the kernel starts: 1 or 2.
+        Where the kernel starts: 1 or 2; an arm32 one at 1, in Supervisor mode.
     gic_version : int
         2 or 3.
-    core_compatible : str
-        What the device tree calls a core: ``arm,cortex-a72``.
+    core_compatible : str or None
+        What the device tree calls a core: ``arm,cortex-a72``. None is ``arm,armv8``, or ``arm,cortex-a15`` on arm32.
     initrd : memoryview or None
         What the kernel gets as its initrd, in place of one that came with it.
     device_tree : memoryview or None
@@ -68,7 +65,7 @@ class GuestOptions:
     bootargs: str = ""
     exception_level: int = 1
     gic_version: int = 3
-    core_compatible: str = "arm,armv8"
+    core_compatible: str | None = None
     initrd: memoryview | None = field(default=None, repr=False)
     device_tree: memoryview | None = field(default=None, repr=False)
     device_tree_path: str = "device tree"
@@ -96,22 +93,19 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     ImageError
         If the user's device tree is malformed, or a partial one cannot be merged.
     """
-    if kernel.architecture != "arm64":
-        raise PlanError(
-            f"{kernel.path}: is a kernel for {kernel.architecture} ({kernel.format}): "
-            "coldline plans arm64 guests"
-        )
+    protocol = PROTOCOLS[kernel.architecture]
     options = _with_kernels_own(options, kernel)
-    _check(options)
+    _check(protocol, options)
     banks = place_banks(options.memory)
     initrd_size = None if options.initrd is None else options.initrd.nbytes
-    write_tree = _tree_writer(banks, options)
+    write_tree = _tree_writer(protocol, banks, options)
 
     # The tree names the initrd's address, which depends on the tree's size, which depends on no address.
     dtb_size = len(write_tree(None if initrd_size is None else Range(0, initrd_size)))
     if dtb_size > MAX_DEVICE_TREE:
         raise PlanError(
-            f"dtb ({size_text(dtb_size)}) is too large: arm64 Linux takes up to {size_text(MAX_DEVICE_TREE)}"
+            f"dtb ({size_text(dtb_size)}) is too large: {protocol.architecture} Linux takes up to "
+            f"{size_text(MAX_DEVICE_TREE)}"
         )
     base = kernel_base(kernel, banks[0])
     start, end = base + kernel.pieces[0].address, base + kernel.pieces[-1].end
@@ -121,6 +115,7 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
         image_size=end - start,
         initrd_size=initrd_size,
         dtb_size=dtb_size,
+        low_memory=protocol.low_memory,
     )
     segments = kernel_segments(kernel.pieces, base, fixed=kernel.fixed)
     initrd = None
@@ -137,7 +132,10 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
         banks=banks,
         segments=tuple(segments),
         registers=first_registers(
-            entry=base + kernel.entry, dtb=at.dtb, exception_level=options.exception_level
+            architecture=kernel.architecture,
+            entry=base + kernel.entry,
+            dtb=at.dtb,
+            exception_level=options.exception_level,
         ),
         exception_level=options.exception_level,
     )
@@ -157,9 +155,11 @@ def _segment(name: str, address: int, data: memoryview, size: int, reason: Reaso
     return Segment(name=name, address=address, data=data, size=round_up(size, PAGE_SIZE), reason=reason)
 
 
-def _tree_writer(banks: tuple[Bank, ...], options: GuestOptions) -> Callable[[Range | None], bytes]:
+def _tree_writer(
+    protocol: BootProtocol, banks: tuple[Bank, ...], options: GuestOptions
+) -> Callable[[Range | None], bytes]:
     """What writes the guest's device tree once the initrd's place is known."""
-    bootargs = _encode_bootargs(options.bootargs)
+    bootargs = _encode_bootargs(protocol, options.bootargs)
     given = options.device_tree
     partial = None
     if options.partial_tree is not None:
@@ -172,7 +172,7 @@ def _tree_writer(banks: tuple[Bank, ...], options: GuestOptions) -> Callable[[Ra
             Machine(
                 banks=banks,
                 vcpus=options.vcpus,
-                core_compatible=options.core_compatible,
+                core_compatible=options.core_compatible or protocol.core,
                 gic_version=options.gic_version,
                 exception_level=options.exception_level,
                 bootargs=bootargs,
@@ -180,6 +180,7 @@ def _tree_writer(banks: tuple[Bank, ...], options: GuestOptions) -> Callable[[Ra
                 serial=options.serial,
                 rng_seed=options.rng_seed,
                 xen=options.xen,
+                timer=protocol.timer,
             )
         )
         return tree if partial is None else partial.merge(tree)
@@ -187,9 +188,12 @@ def _tree_writer(banks: tuple[Bank, ...], options: GuestOptions) -> Callable[[Ra
     return write
 
 
-def _check(options: GuestOptions) -> None:
-    if options.exception_level not in (1, 2):
-        raise PlanError(f"exception level {options.exception_level}: a kernel starts at 1 or 2")
+def _check(protocol: BootProtocol, options: GuestOptions) -> None:
+    if options.exception_level not in protocol.exception_levels:
+        levels = " or ".join(str(level) for level in protocol.exception_levels)
+        raise PlanError(
+            f"exception level {options.exception_level}: an {protocol.architecture} kernel starts at {levels}"
+        )
     if options.gic_version not in MAX_VCPUS:
         raise PlanError(f"GIC version {options.gic_version}: there are 2 and 3")
     most = MAX_VCPUS[options.gic_version]
@@ -202,11 +206,12 @@ def _check(options: GuestOptions) -> None:
         )
     if options.initrd is not None and not options.initrd.nbytes:
         raise PlanError("initrd is empty")
-    if not options.core_compatible.isascii() or not options.core_compatible.isprintable():
-        raise PlanError(f"core {options.core_compatible!r} is not a name for a device tree")
+    core = options.core_compatible or protocol.core
+    if not core.isascii() or not core.isprintable():
+        raise PlanError(f"core {core!r} is not a name for a device tree")
 
 
-def _encode_bootargs(bootargs: str) -> bytes:
+def _encode_bootargs(protocol: BootProtocol, bootargs: str) -> bytes:
     """The command line's bytes; those that Python could not decode are given back as they were."""
     try:
         encoded = bootargs.encode("utf-8", "surrogateescape")
@@ -214,6 +219,8 @@ def _encode_bootargs(bootargs: str) -> bytes:
         raise PlanError(f"bootargs cannot be encoded: {error}") from error
     if b"\0" in encoded:
         raise PlanError(f"bootargs have a NUL at byte {encoded.index(0)}")
-    if len(encoded) > MAX_BOOTARGS:
-        raise PlanError(f"bootargs are {len(encoded)} bytes; arm64 Linux takes {MAX_BOOTARGS}")
+    if len(encoded) > protocol.max_bootargs:
+        raise PlanError(
+            f"bootargs are {len(encoded)} bytes; {protocol.architecture} Linux takes {protocol.max_bootargs}"
+        )
     return encoded

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the first vCPU starts with.
 
-Source: Linux Documentation/arch/arm64/booting.rst, section 4; xen tools/libs/guest/xg_dom_arm.c (4.17),
-vcpu_arm64.
+Source: Linux Documentation/arch/arm64/booting.rst, section 4, and Documentation/arm/booting.rst, section 6; xen
+tools/libs/guest/xg_dom_arm.c (4.17), vcpu_arm64 and vcpu_arm32.
 """
 
 import enum
@@ -22,25 +22,52 @@ class _Pstate(enum.IntFlag):
     D = 1 << 9
 
 
+class _Cpsr(enum.IntFlag):
+    """CPSR: Arm ARM DDI 0406C B1.3.3."""
+
+    SVC = 0b10011
+    T = 1 << 5
+    F = 1 << 6
+    I = 1 << 7  # noqa: E741
+    A = 1 << 8
+    Z = 1 << 30
+
+
 _MASKED = _Pstate.D | _Pstate.A | _Pstate.I | _Pstate.F
 
 _PSTATE = {1: _MASKED | _Pstate.EL1 | _Pstate.SP_ELX, 2: _MASKED | _Pstate.EL2 | _Pstate.SP_ELX}
 
+_CPSR = _Cpsr.Z | _Cpsr.A | _Cpsr.I | _Cpsr.F | _Cpsr.SVC
+"""As xen tools/libs/guest/xg_dom_arm.c (4.17), vcpu_arm32, has it: Z says nothing to a kernel."""
+
 _SCTLR = {1: 0x00C50078, 2: 0x30C50830}
-"""M, C and I are 0. EL1: xen xen/include/public/arch-arm.h (4.17), SCTLR_GUEST_INIT; EL2: its RES1 bits,
+"""M, C and I are 0. EL1, and arm32: xen xen/include/public/arch-arm.h (4.17), SCTLR_GUEST_INIT; EL2: its RES1 bits,
 Linux arch/arm64/include/asm/sysreg.h (6.1), SCTLR_EL2_RES1."""
 
+_NO_MACHINE = 0xFFFFFFFF
+"""r1: no machine's number, so that the device tree alone says what it is."""
 
-def first_registers(*, entry: int, dtb: int, exception_level: int) -> Registers:
-    """The registers that the arm64 boot protocol asks for.
+
+def first_registers(*, architecture: str, entry: int, dtb: int, exception_level: int) -> Registers:
+    """The registers that the architecture's boot protocol asks for.
 
     Parameters
     ----------
+    architecture : str
+        ``arm64`` or ``arm32``.
     entry, dtb : int
-        Guest physical addresses of the kernel's first byte and of the device tree.
+        Guest physical addresses of the kernel's first instruction and of the device tree. On arm32, bit 0 of
+        `entry` says that it is a Thumb one.
     exception_level : int
-        1 or 2.
+        1 or 2; on arm32 1, which is Supervisor mode.
     """
+    if architecture == "arm32":
+        return Registers(
+            pc=entry & ~1,
+            general=(0, _NO_MACHINE, dtb, 0),
+            pstate=int(_CPSR | _Cpsr.T if entry & 1 else _CPSR),
+            sctlr=_SCTLR[1],
+        )
     return Registers(
         pc=entry,
         general=(dtb, 0, 0, 0),

@@ -12,6 +12,7 @@ from coldline.image.extra import library
 from coldline.image.identify import identify
 from coldline.image.kernel import Kernel, Piece
 from coldline.image.raw import ADDRESSES
+from coldline.image.vmlinux import as_linux
 
 _MAGIC = b"\x7fELF"
 _CLASS_AT, _ORDER_AT = 4, 5
@@ -33,8 +34,8 @@ def is_elf(data: memoryview) -> bool:
 def parse_elf(content: Content) -> Kernel:
     """Check the headers of an ELF file and find its segments.
 
-    The segments' addresses are the physical ones (p_paddr). The entry is a virtual one where it is in a segment
-    so, else a physical one.
+    The segments' addresses are the physical ones (p_paddr); those of a vmlinux are moved. The entry is a virtual one
+    where it is in a segment so, else a physical one.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def parse_elf(content: Content) -> Kernel:
         raise content.error(f"is an ELF file of type {header.e_type} (at byte 16), not a program")
     segments = _segments(content, structs, header)
     pieces = _pieces(content, segments, architecture)
-    return Kernel(
+    kernel = Kernel(
         path=content.path,
         architecture=architecture,
         format="ELF",
@@ -76,6 +77,7 @@ def parse_elf(content: Content) -> Kernel:
         entry=_entry(content, header.e_entry, segments, architecture),
         fixed=True,
     )
+    return as_linux(content, kernel)
 
 
 def _parse(content: Content, layout: Any, offset: int, what: str) -> Any:
@@ -143,7 +145,7 @@ def _pieces(content: Content, segments: list[Any], architecture: str) -> tuple[P
 
 def _entry(content: Content, entry: int, segments: list[Any], architecture: str) -> int:
     """The entry's physical address."""
-    if architecture == "arm64" and entry % 4:
+    if entry % 4 and (architecture == "arm64" or not entry & 1):
         raise content.error(f"its entry {entry:#x} (at byte 24) is off a word")
     for each in segments:
         if each.p_vaddr <= entry < each.p_vaddr + each.p_memsz:

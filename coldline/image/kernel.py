@@ -46,7 +46,8 @@ class Kernel:
     pieces : tuple of Piece
         What is loaded, by address, at least one; no two overlap.
     entry : int
-        Where it starts, counted as the pieces' addresses are; in one of them.
+        Where it starts, counted as the pieces' addresses are; in one of them. On arm32 bit 0 says that it starts in
+        Thumb state, as in an ELF file (ELF for the Arm Architecture, IHI 0044).
     fixed : bool
         Whether the addresses are guest physical ones. Else they count from a base: for an Image any 2 MiB
         boundary, its text_offset being the piece's address; for a zImage the start of RAM.

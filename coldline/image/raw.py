@@ -40,7 +40,7 @@ def raw_kernel(content: Content, told: Told) -> Kernel:
             f"{told.by} says to enter it at {told.entry:#x}, which is outside of it "
             f"({told.load:#x}-{told.load + size:#x})"
         )
-    if told.architecture == "arm64" and told.entry % 4:
+    if told.entry % 4 and (told.architecture == "arm64" or not told.entry & 1):
         raise content.error(f"{told.by} says to enter it at {told.entry:#x}, which is off a word")
     return Kernel(
         path=content.path,

@@ -33,7 +33,7 @@ def print_layout(kernel: Kernel, trial: Trial) -> None:
             f" ({size_text(len(each.data))} loaded)"
         )
     registers = plan.registers
-    print(
-        f"  entry   {registers.pc:#012x} at EL{plan.exception_level}, x0 = {registers.general[0]:#x}",
-        flush=True,
-    )
+    start = f"at EL{plan.exception_level}, x0 = {registers.general[0]:#x}"
+    if plan.architecture == "arm32":
+        start = f"in Supervisor mode, r2 = {registers.general[2]:#x}"
+    print(f"  entry   {registers.pc:#012x} {start}", flush=True)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Linux's own ELF file: its physical addresses are virtual ones, and it goes where its Image would.
+
+Source: linux arch/arm64/kernel/vmlinux.lds.S, arch/arm/kernel/vmlinux.lds.S and arch/arm/Makefile (6.1). That such a
+kernel may be moved is for arm64 what its Image header says, for arm32 CONFIG_ARM_PATCH_PHYS_VIRT, which every kernel
+for more than one board has.
+"""
+
+from dataclasses import replace
+
+from coldline.image.arm64_image import is_arm64_image, parse_arm64_image
+from coldline.image.content import Content
+from coldline.image.kernel import Kernel
+
+_PHYSICAL_ADDRESSES = 1 << 52
+"""One past the last that any arm64 core has (FEAT_LPA: Arm ARM DDI 0487 D8.1.6)."""
+
+_PAGE_OFFSETS = (0x80000000, 0xB0000000, 0xC0000000)
+"""Where arm32 Linux' map of RAM begins: linux arch/arm/Kconfig, PAGE_OFFSET (6.1). A fourth, 0x40000000, is where
+guests have their RAM, so that nothing has to move."""
+
+_TEXT_OFFSETS = 16 << 20
+"""Bytes above that, at the most, that arm32 kernels start at: linux arch/arm/Makefile, textofs-y (6.1)."""
+
+_TEXT_OFFSET_ENDS = 0x8000
+"""How all of those end: a multiple of 64 KiB and this."""
+
+
+def as_linux(content: Content, kernel: Kernel) -> Kernel:
+    """`kernel`, an ELF file; where its addresses are Linux's virtual ones, with pieces that count from a base.
+
+    Raises
+    ------
+    ImageError
+        If no core has its physical addresses and there is no Image header to tell where it goes.
+    """
+    lowest = kernel.pieces[0].address
+    if kernel.architecture == "arm32":
+        offset = _offset_of_arm32(lowest)
+        return kernel if offset is None else _from(lowest - offset, kernel)
+    if lowest < _PHYSICAL_ADDRESSES:
+        return kernel
+    first = kernel.pieces[0].data
+    if not is_arm64_image(first):
+        raise content.error(
+            f"its first segment is to be at {lowest:#x}, which is no physical address, and does not start with the "
+            "header of an arm64 Image, which would say where it goes"
+        )
+    header = parse_arm64_image(content.inside("ELF", first))
+    moved = _from(lowest - header.pieces[0].address, kernel)
+    return replace(moved, anywhere=header.anywhere, page_size=header.page_size)
+
+
+def _offset_of_arm32(lowest: int) -> int | None:
+    for base in _PAGE_OFFSETS:
+        offset = lowest - base
+        if 0 <= offset < _TEXT_OFFSETS and offset % (64 << 10) == _TEXT_OFFSET_ENDS:
+            return offset
+    return None
+
+
+def _from(base: int, kernel: Kernel) -> Kernel:
+    pieces = tuple(replace(piece, address=piece.address - base) for piece in kernel.pieces)
+    return replace(kernel, pieces=pieces, entry=kernel.entry - base, fixed=False)
