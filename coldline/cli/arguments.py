@@ -58,20 +58,18 @@ def _guest(parser: argparse.ArgumentParser) -> None:
         "image",
         nargs="?",
         metavar="IMAGE",
-        help="an arm64 kernel: Image, EFI zboot, ELF, uImage or FIT, compressed or not; or raw with --load",
+        help="an arm64 kernel: Image, EFI zboot, ELF, uImage or FIT, compressed or not; or raw with --load; "
+        "or a guest configuration file, as xl takes it",
+    )
+    group.add_argument(
+        "settings", nargs="*", metavar="KEY=VALUE", help="settings that follow those of a configuration file"
     )
     group.add_argument("--sample", metavar="NAME", help="a guest that comes with coldline: midway-arm64")
     group.add_argument("--initrd", "--ramdisk", metavar="FILE", help="the kernel's initrd")
-    group.add_argument("--append", "--cmdline", metavar="ARGS", default="", help="the kernel's command line")
-    group.add_argument(
-        "--memory", metavar="SIZE", default="256M", help="RAM; a bare number is MiB (default 256M)"
-    )
-    group.add_argument(
-        "--vcpus", metavar="N", type=int, default=1, help="as the device tree tells (default 1)"
-    )
-    group.add_argument(
-        "--gic", metavar="N", type=int, default=3, choices=(2, 3), help="GIC version (default 3)"
-    )
+    group.add_argument("--append", "--cmdline", metavar="ARGS", help="the kernel's command line")
+    group.add_argument("--memory", metavar="SIZE", help="RAM; a bare number is MiB (default 256M)")
+    group.add_argument("--vcpus", metavar="N", type=int, help="as the device tree tells (default 1)")
+    group.add_argument("--gic", metavar="N", type=int, choices=(2, 3), help="GIC version (default 3)")
     group.add_argument(
         "--dtb",
         metavar="FILE",

@@ -5,6 +5,7 @@ import argparse
 
 from coldline.arm.cores import CORES, Core
 from coldline.cli.arguments import DEFAULT_CORES, size
+from coldline.cli.configured import settle
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, check_device_tree
 from coldline.image import Kernel, Raw, load_blob, load_kernel
@@ -21,6 +22,7 @@ def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
     """
     if (options.image is None) == (options.sample is None):
         raise UsageError("give an IMAGE or --sample NAME" + (", not both" if options.image else ""))
+    settle(options)
     path = options.image if options.sample is None else str(sample(options.sample).image)
     max_image = size(options.max_image)
     kernel = load_kernel(

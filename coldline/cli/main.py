@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     atexit.register(gc.freeze)  # as the process ends, garbage is not looked for either
     try:
         try:
-            return _run(parser().parse_args(argv))
+            return _run(_parse(argv))
         finally:
             sys.stdout.flush()  # here, where what goes wrong can still be said
     except ColdlineError as error:
@@ -87,6 +87,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ERROR
     finally:
         gc.set_threshold(*thresholds)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; KEY=VALUE may come anywhere behind the file that it is for, as with `xl create`."""
+    grammar = parser()
+    options, rest = grammar.parse_known_args(argv)
+    takes_settings = hasattr(options, "settings")
+    strays = [word for word in rest if not takes_settings or word.startswith("-") or "=" not in word]
+    if strays:
+        grammar.error(f"unrecognized arguments: {' '.join(strays)}")
+    if rest:
+        options.settings += rest
+    return options
 
 
 def _give_up_output() -> None:
