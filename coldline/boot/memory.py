@@ -4,10 +4,9 @@
 import ctypes
 import mmap
 
+from coldline.pages import zeros
 
-def zeros(size: int) -> mmap.mmap:
-    """Zeroed bytes, one at the least, committed as they are first written."""
-    return mmap.mmap(-1, max(size, 1), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+__all__ = ["address_of", "zeros"]
 
 
 def address_of(buffer: bytearray | memoryview | mmap.mmap) -> int:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from coldline.errors import HypervisorError
 from coldline.hypervisor.models import HostModel
+from coldline.pages import zeros
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
 
 _LONG = 4 << 20
 """Bytes that are worth asking for huge pages."""
-
-_MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0)
 
 
 class State(enum.Enum):
@@ -62,7 +61,7 @@ class RamBank:
         OSError
             If this process cannot have so much address space.
         """
-        pages = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE)
+        pages = zeros(size)
         return cls(base, size, memoryview(pages), pages)
 
     @property
