@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from coldline.arm.cores import Core
 from coldline.boot import Boot, Listener, Outcome, Until
+from coldline.boot.devices import Device, Flash, Pl031, Silent
 from coldline.builder import build
 from coldline.coherence import Profile, Sink
 from coldline.guest import Plan
-from coldline.guest.layout import PL011
+from coldline.guest.machines import MachineLayout
 from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.trace import Event
@@ -107,7 +108,9 @@ class Trial:
                     events=recorder.after_flush, caches_toggled=toggled, console=console, progress=progress
                 ),
                 exception_level=self.plan.exception_level,
-                uart=PL011.base,
+                uart=self.plan.layout.serial.base,
+                devices=_devices(self.plan.layout),
+                flash=sum(bank.flash for bank in self.plan.banks),
                 forced_write_back=self.model.forced_write_back,
                 with_pcs=with_pcs,
             )
@@ -118,6 +121,18 @@ class Trial:
             recorder.close()
             host.destroy(domain)
         return outcome
+
+
+def _devices(layout: MachineLayout) -> list[Device]:
+    """What a machine has besides its console, as it is at power-on."""
+    devices: list[Device] = []
+    if layout.rtc is not None:
+        devices.append(Pl031(layout.rtc.base))
+    if layout.variables is not None:
+        devices.append(Flash(*layout.variables))
+    if layout.firmware is not None:
+        devices += [Silent(*registers) for registers in (*layout.gicv2, layout.gicv3[1])]
+    return devices
 
 
 class _Recorder:

@@ -29,6 +29,31 @@ def debian_arm64_kernel() -> Path:
         raise
 
 
+def debian_package(architecture: str, name: str) -> Path:
+    """A package of Debian's, unpacked."""
+    from requirements_helper import require
+
+    from testbed import debian
+
+    try:
+        return debian.packages(architecture, [name])[name]
+    except debian.FetchError as error:
+        require(False, f"no {name} of Debian's: {error}")
+        raise
+
+
+@pytest.fixture(scope="session")
+def debian_u_boot() -> Path:
+    """Debian's U-Boot for QEMU's machines, a folder for each."""
+    return debian_package("arm64", "u-boot-qemu") / "usr" / "lib" / "u-boot"
+
+
+@pytest.fixture(scope="session")
+def debian_edk2_arm64() -> Path:
+    """Debian's EDK2 for QEMU's arm64 machine."""
+    return debian_package("arm64", "qemu-efi-aarch64") / "usr" / "share" / "qemu-efi-aarch64" / "QEMU_EFI.fd"
+
+
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command, in this process."""

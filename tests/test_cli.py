@@ -325,8 +325,11 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["boot"], "give an IMAGE or --sample NAME"),
-        (["boot", "vmlinuz", "--sample", "midway-arm64"], "give an IMAGE or --sample NAME, not both"),
+        (["boot"], "give an IMAGE, --sample NAME or --bios FILE"),
+        (
+            ["boot", "vmlinuz", "--sample", "midway-arm64"],
+            "give an IMAGE, --sample NAME or --bios FILE, one of them",
+        ),
         (["boot", "--sample", "sideway"], "no sample is called 'sideway'; there are: midway-arm64"),
         (
             [*MIDWAY, "--strategy", "magic"],
@@ -355,7 +358,7 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
         *(
             (
                 [*MIDWAY, "--until", word],
-                f"--until takes mmu, psci or a number of instructions, not '{word}'",
+                f"--until takes mmu, psci, console:TEXT or a number of instructions, not '{word}'",
             )
             for word in ("mmuu", "off", "", "0", "-5", "1.5", "0x10", "1e6", "\u0663", "9" * 25)
         ),

@@ -19,6 +19,7 @@ from coldline.arm.cores import CORES
 from coldline.builder import STRATEGIES
 from coldline.cli import arguments, main
 from coldline.cli.boot import _MOST, _MOST_IN_JSON
+from coldline.cli.configured import _DEFAULTS
 from coldline.coherence.automaton import build
 from coldline.coherence.findings import kind_of
 from coldline.coherence.rules import EFFECTS, OTHER, SOURCES, STEPS, Hazard, Letter, Profile, microstates
@@ -396,14 +397,15 @@ def test_every_option_of_boot_has_a_row() -> None:
 
 
 def test_the_defaults_of_boot_are_those_of_the_code() -> None:
-    defaults = vars(boot_parser().parse_args([]))
+    open_ = vars(boot_parser().parse_args([]))
+    defaults = {name: _DEFAULTS.get(name) if value is None else value for name, value in open_.items()}
     for names, default, _ in tables(section(BOOT, "Options"))[0]:
         option = re.search(r"--([a-z-]+)", names)
         value = defaults[option[1].replace("-", "_")] if option else None
         shown = default.strip("`").replace(",", "")
         if option and option[1] == "hazards":
             assert shown == f"{_MOST}; {_MOST_IN_JSON} with `--json"
-        elif shown not in ("", "none", "empty", "off", "written", "by guest"):
+        elif shown not in ("", "none", "empty", "off", "written", "by guest", "by machine"):
             assert shown == str(value), names
         else:
             assert not value, names

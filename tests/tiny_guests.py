@@ -207,9 +207,9 @@ def off(result: int = 0, call: Insn = HVC) -> Code:
     return code(mov(0, PSCI_SYSTEM_OFF), mov(1, result), call)
 
 
-def say(text: bytes) -> Code:
+def say(text: bytes, uart: int = UART) -> Code:
     """Print over the PL011, byte by byte, and never look whether it is ready."""
-    return code(mov(2, UART), *(code(mov(3, byte), store_w(3, 2)) for byte in text))
+    return code(mov(2, uart), *(code(mov(3, byte), store_w(3, 2)) for byte in text))
 
 
 def bytes_of(program: Code) -> bytes:

@@ -118,7 +118,7 @@ def on_write(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) 
     s = carray(user, (1,))[0]
     address = int64(tagged & uint64(ADDRESS_MASK))
     page = page_index(s, address)
-    if page >= 0:
+    if page >= int64(s.flash_pages):
         if s.virtual and load8(s.levels + uint64(page)):
             table_write(s, address, min(size, 4096 - (address & PAGE_MASK)), value, page)
         s.sweep = uint64(0)

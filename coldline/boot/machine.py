@@ -14,9 +14,11 @@ from coldline.arm import fields
 from coldline.arm.cores import Core
 from coldline.arm.fields import Sctlr, SystemRegister
 from coldline.boot.code import Code
+from coldline.boot.devices import Device
 from coldline.boot.memory import address_of
 from coldline.boot.state import AGENTS, DATA_TAG, REGISTERS, TAG_SHIFT, TAGS, WATCHED, State
 from coldline.boot.sync import engine_address, skip_sync_offset
+from coldline.trace import PAGE_SIZE
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
@@ -39,10 +41,6 @@ _SAME_LEVEL, _LOWER_LEVEL = 0x200, 0x400
 _EL2H_MASKED = 0x3C9
 _EVERYWHERE = (1 << 64) - 1
 _FLAGS = 0xF0000000
-_UART_SIZE = 0x1000
-_UART_DATA, _UART_FLAGS = 0x000, 0x018
-_UART_IDLE = 0x90
-"""UARTFR: transmit FIFO empty, receive FIFO empty (Arm DDI 0183 3.3.3)."""
 
 
 class Machine:
@@ -58,10 +56,10 @@ class Machine:
         The first ones.
     exception_level : int
         1 or 2.
-    uart : int
-        Physical address of the PL011.
-    console : callable
-        Takes what the guest prints, byte by byte.
+    devices : sequence of Device
+        What else is at physical addresses.
+    flash : int
+        How many of the banks, the first ones, are flash: the guest's stores change nothing there.
     forced_write_back : bool
         Whether stage 2 makes every access write-back (FEAT_S2FWB): the guest's own switches and tables then
         change nothing, and its one alias is the host's to announce.
@@ -76,8 +74,8 @@ class Machine:
         registers: "Registers",
         *,
         exception_level: int,
-        uart: int,
-        console: Callable[[int], None],
+        devices: Sequence[Device],
+        flash: int,
         forced_write_back: bool,
         with_pcs: bool,
     ) -> None:
@@ -96,12 +94,16 @@ class Machine:
             self.state.tell_types_apart()
         self.code = Code(self.state)
         self._handles: list[Any] = []
-        for (base, _), array in zip(ram, self.state.ram, strict=True):
+        self.state["flash_pages"] = sum(len(buffer) for _, buffer in ram[:flash]) // PAGE_SIZE
+        for number, ((base, _), array) in enumerate(zip(ram, self.state.ram, strict=True)):
+            taken = const.UC_PROT_WRITE if number < flash else 0
             for tag in range(TAGS):
-                self._map(base, tag, array, const.UC_PROT_ALL)
+                self._map(base, tag, array, const.UC_PROT_ALL & ~taken)
                 if tag:
-                    self._map(base, tag | DATA_TAG, array, const.UC_PROT_READ | const.UC_PROT_WRITE)
-        self._add_uart(uart, console)
+                    both = const.UC_PROT_READ | const.UC_PROT_WRITE
+                    self._map(base, tag | DATA_TAG, array, both & ~taken)
+        for device in devices:
+            self._add(device)
         self._add_hooks()
         self._reset(registers, exception_level)
         offset = skip_sync_offset()
@@ -111,15 +113,14 @@ class Machine:
     def _map(self, base: int, tag: int, ram: memoryview, protection: int) -> None:
         self.emulator.mem_map_ptr(base | tag << TAG_SHIFT, len(ram), protection, address_of(ram))
 
-    def _add_uart(self, base: int, console: Callable[[int], None]) -> None:
+    def _add(self, device: Device) -> None:
         def read(_: Any, offset: int, size: int, __: Any) -> int:
-            return _UART_IDLE if offset == _UART_FLAGS else 0
+            return device.read(offset, size)
 
         def write(_: Any, offset: int, size: int, value: int, __: Any) -> None:
-            if offset == _UART_DATA:
-                console(value & 0xFF)
+            device.write(offset, size, value)
 
-        self.emulator.mmio_map(base, _UART_SIZE, read, None, write, None)
+        self.emulator.mmio_map(device.base, device.size, read, None, write, None)
 
     def _add_hooks(self) -> None:
         self._hook(const.UC_HOOK_MEM_READ, "on_read")

@@ -12,10 +12,13 @@ from unicorn import unicorn_const as const
 
 from coldline.arm import psci
 from coldline.arm.cores import Core
+from coldline.boot.devices import Device, Pl011
+from coldline.boot.devices.flash import COMMANDS
 from coldline.boot.machine import Machine
 from coldline.boot.packed import Buffers, Packed
 from coldline.boot.state import ADDRESS_MASK, AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH, WORDS
 from coldline.errors import GuestError
+from coldline.printable import printable
 from coldline.trace.columns import EVENT_SIZE, Batch
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ class End(enum.Enum):
     """It made its first PSCI call."""
     OFF = "off"
     """It asked to be turned off or reset."""
+    CONSOLE = "console"
+    """It printed what was waited for."""
     LIMIT = "instructions"
     """It has executed as many instructions as it was given."""
 
@@ -60,14 +65,24 @@ class Until:
     Attributes
     ----------
     end : End
-        ``MMU``, ``PSCI`` or ``LIMIT``.
+        ``MMU``, ``PSCI``, ``CONSOLE`` or ``LIMIT``.
     limit : int
         Instructions. A run goes no further than the first block of code past this many; that is its end
         with ``LIMIT``, and the guest's fault with the others.
+    text : bytes
+        What is waited for on the console with ``CONSOLE``.
     """
 
     end: End
     limit: int
+    text: bytes = b""
+
+    @property
+    def wanted(self) -> str:
+        """What has not happened, where it has not."""
+        if self.end is End.CONSOLE:
+            return f"'{printable(self.text.decode('utf-8', 'replace'))}' on the console"
+        return "PSCI call" if self.end is End.PSCI else "MMU"
 
 
 @dataclass(slots=True)
@@ -136,6 +151,11 @@ class Boot:
         1 or 2.
     uart : int
         Physical address of the PL011.
+    devices : sequence of Device
+        What else the machine has.
+    flash : int
+        How many of the banks, the first ones, are flash that is always in read-array mode. What the guest
+        stores there is taken for a command and changes nothing; it is the guest's fault where it is one.
     forced_write_back : bool
         Whether stage 2 forces every access to be write-back.
     with_pcs : bool
@@ -151,6 +171,8 @@ class Boot:
         *,
         exception_level: int,
         uart: int,
+        devices: Sequence[Device] = (),
+        flash: int = 0,
         forced_write_back: bool = False,
         with_pcs: bool = False,
     ) -> None:
@@ -163,8 +185,8 @@ class Boot:
             core,
             registers,
             exception_level=exception_level,
-            uart=uart,
-            console=self._print,
+            devices=(Pl011(uart, self._print), *devices),
+            flash=flash,
             forced_write_back=forced_write_back,
             with_pcs=with_pcs,
         )
@@ -173,9 +195,12 @@ class Boot:
         self._failure: GuestError | None = None
         self._until = Until(End.PSCI, _NEVER)
         self._nowhere: int | None = None
+        self._command: tuple[int, int] | None = None
+        self._tail = b""
         self._words, self._columns = Buffers(WORDS * 8), Buffers(WORDS * EVENT_SIZE)
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
         self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
+        self._emulator.hook_add(const.UC_HOOK_MEM_WRITE_PROT, self._on_flash)
 
     def run(self, until: Until) -> Outcome:
         """Run until `until`, or until the guest turns itself off.
@@ -213,9 +238,8 @@ class Boot:
         elif reason == LIMIT:
             if self._until.end is not End.LIMIT:
                 self._drain()
-                wanted = "PSCI call" if self._until.end is End.PSCI else "MMU"
                 raise GuestError(
-                    f"no {wanted} after {self.outcome.instructions:,} instructions; now at {pc:#x}"
+                    f"no {self._until.wanted} after {self.outcome.instructions:,} instructions; now at {pc:#x}"
                 )
             self.outcome.end = End.LIMIT
         elif reason == FLUSH_CODE:
@@ -265,6 +289,12 @@ class Boot:
         if len(self.outcome.console) < CONSOLE_LIMIT:
             self.outcome.console.append(character)
         self._listener.console(bytes((character,)))
+        if self._until.end is End.CONSOLE:
+            text = self._until.text
+            self._tail = (self._tail + bytes((character,)))[-len(text) :]
+            if self._tail == text:
+                self.outcome.end = End.CONSOLE
+                self._emulator.emu_stop()
 
     def _on_exception(self, emulator: Any, number: int, _: Any) -> None:
         try:
@@ -287,6 +317,12 @@ class Boot:
         self._nowhere = address & ADDRESS_MASK
         return False
 
+    def _on_flash(self, _: Any, kind: int, address: int, size: int, value: int, __: Any) -> bool:
+        """A store to flash; True where the guest goes on."""
+        if value & 0xFF in COMMANDS:
+            self._command = (value & 0xFF, address & ADDRESS_MASK)
+        return self._command is None
+
     def _on_call(self) -> None:
         """A call to whoever is above the guest: PSCI, or what nobody here knows."""
         registers = (
@@ -307,6 +343,12 @@ class Boot:
         if self._state["faulted"]:
             where = self._state["fault"]
             return GuestError(f"the guest's tables do not map {where:#x}, which it used at {pc:#x}")
+        if self._command is not None:
+            command, where = self._command
+            return GuestError(
+                f"the guest gave the flash that it was loaded to the command {command:#x}, at {where:#x} by {pc:#x}: "
+                "that flash is only read here"
+            )
         if self._nowhere is not None:
             where = self._nowhere
             return GuestError(f"the guest used {where:#x} at {pc:#x}: no RAM and no device is there")

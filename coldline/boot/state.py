@@ -101,6 +101,7 @@ _FIELDS: tuple[tuple[str, Any], ...] = (
     ("never", _WORD),
     ("lowest", _WORD),
     ("pages", _WORD),
+    ("flash_pages", _WORD),  # the first so many of them are flash
     ("stack", _WORD),
     ("aliases", _WORD),
     ("pending", _WORD),

@@ -13,6 +13,7 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 DEFAULT_STRATEGY = "uncached"
 DEFAULT_HOST = "rfc"
+DEFAULT_MACHINE = "xenvm"
 DEFAULT_CORES = {"arm64": "armv8-a", "arm32": "armv7-a"}
 TRACE_FORMS = ("text", "binary")
 MAX_INSTRUCTIONS = 4_000_000_000
@@ -65,11 +66,19 @@ def _guest(parser: argparse.ArgumentParser) -> None:
         "settings", nargs="*", metavar="KEY=VALUE", help="settings that follow those of a configuration file"
     )
     group.add_argument("--sample", metavar="NAME", help="a guest that comes with coldline: midway-arm64")
+    group.add_argument("--bios", metavar="FILE", help="firmware in place of IMAGE: it starts in virt's flash")
+    group.add_argument(
+        "--machine",
+        metavar="NAME",
+        help=f"{DEFAULT_MACHINE} (Xen's, the default) or virt (QEMU's, the default with --bios)",
+    )
     group.add_argument("--initrd", "--ramdisk", metavar="FILE", help="the kernel's initrd")
     group.add_argument("--append", "--cmdline", metavar="ARGS", help="the kernel's command line")
     group.add_argument("--memory", metavar="SIZE", help="RAM; a bare number is MiB (default 256M)")
     group.add_argument("--vcpus", metavar="N", type=int, help="as the device tree tells (default 1)")
-    group.add_argument("--gic", metavar="N", type=int, choices=(2, 3), help="GIC version (default 3)")
+    group.add_argument(
+        "--gic", metavar="N", type=int, choices=(2, 3), help="GIC version (default 3; on virt 2)"
+    )
     group.add_argument(
         "--dtb",
         metavar="FILE",
@@ -87,7 +96,7 @@ def _guest(parser: argparse.ArgumentParser) -> None:
         help="IMAGE is raw: load it there (with --entry and --arch)",
     )
     group.add_argument("--entry", metavar="ADDRESS", type=address, help="where a raw IMAGE starts")
-    group.add_argument("--arch", choices=("arm64", "arm32"), help="what a raw IMAGE is for")
+    group.add_argument("--arch", choices=("arm64", "arm32"), help="what a raw IMAGE or --bios is for")
     group.add_argument("--max-image", metavar="SIZE", default="1G", help="refuse larger files (default 1G)")
     group.add_argument(
         "--max-unpacked", metavar="SIZE", default="1G", help="refuse what unpacks to more (default 1G)"
@@ -105,7 +114,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
         "--until",
         metavar="WHEN",
         default="psci",
-        help="mmu, psci (the first PSCI call; the default), or a number of instructions",
+        help="mmu, psci (the first PSCI call; the default), console:TEXT, or a number of instructions",
     )
     group.add_argument(
         "--max-instructions",

@@ -9,12 +9,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from coldline.arm import psci
-from coldline.boot import End, Outcome
+from coldline.boot import End, Outcome, Until
 from coldline.cli.progress import RunProgress
 from coldline.cli.trials import plan_guest, trial_of
 from coldline.coherence import Hazard, Report, Sink, Source, check, report
 from coldline.guest import Plan
 from coldline.image import Kernel
+from coldline.printable import printable
 from coldline.trial import Trial
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def run_boot(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(_document(kernel, trial, outcome, checker, found, swept, seconds)))
     else:
-        _print(plan, outcome, checker, found, swept, seconds, quiet=options.quiet)
+        _print(plan, trial.until, outcome, checker, found, swept, seconds, quiet=options.quiet)
     return 0 if coherent else 1
 
 
@@ -126,6 +127,7 @@ def _document(
 
 def _print(
     plan: Plan,
+    until: Until,
     outcome: Outcome,
     checker: "Checker",
     found: Report,
@@ -157,7 +159,7 @@ def _print(
         terminal.print_verdict(found, "")
     if not quiet:
         summary = (
-            f"{_ending(outcome)} after {outcome.instructions:,} instructions, {outcome.accesses:,} accesses; "
+            f"{_ending(outcome, until)} after {outcome.instructions:,} instructions, {outcome.accesses:,} accesses; "
             f"{checker.events:,} events checked; {seconds:.1f} s"
         )
         terminal.say(summary, "dim")
@@ -167,7 +169,9 @@ def _print(
     sys.stdout.flush()
 
 
-def _ending(outcome: Outcome) -> str:
+def _ending(outcome: Outcome, until: Until) -> str:
+    if outcome.end is End.CONSOLE:
+        return f"the guest printed '{printable(until.text.decode('utf-8', 'replace'))}'"
     if outcome.psci_call is not None:
         name = psci.name(outcome.psci_call[0])
         code = f" with x1 = {outcome.psci_call[1]:#x}" if outcome.end is End.OFF else ""

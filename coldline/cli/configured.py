@@ -11,7 +11,7 @@ from coldline.guest.config import GuestConfig, looks_like_config, read_config
 from coldline.guest.config_syntax import MAX_CONFIG
 from coldline.guest.layout import MIB
 
-_DEFAULTS = {"memory": "256M", "vcpus": 1, "gic": 3, "append": ""}
+_DEFAULTS = {"memory": "256M", "vcpus": 1, "append": ""}
 
 
 def settle(options: argparse.Namespace) -> None:

@@ -4,10 +4,11 @@
 import argparse
 
 from coldline.arm.cores import CORES, Core
-from coldline.cli.arguments import DEFAULT_CORES, size
+from coldline.cli.arguments import DEFAULT_CORES, DEFAULT_MACHINE, size
 from coldline.cli.configured import settle
 from coldline.errors import UsageError
-from coldline.guest import GuestOptions, check_device_tree
+from coldline.guest import GuestOptions, MachineLayout, check_device_tree, machine_layout
+from coldline.guest.machines import VIRT
 from coldline.image import Kernel, Raw, load_blob, load_kernel
 from coldline.samples import sample
 
@@ -20,17 +21,19 @@ def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
     ColdlineError
         If any of it is wrong.
     """
-    if (options.image is None) == (options.sample is None):
-        raise UsageError("give an IMAGE or --sample NAME" + (", not both" if options.image else ""))
+    given = [each for each in (options.image, options.sample, options.bios) if each is not None]
+    if len(given) != 1:
+        raise UsageError("give an IMAGE, --sample NAME or --bios FILE" + (", one of them" if given else ""))
     settle(options)
-    path = options.image if options.sample is None else str(sample(options.sample).image)
+    path = options.image or options.bios or str(sample(options.sample).image)
+    machine = machine_layout(options.machine or (DEFAULT_MACHINE if options.bios is None else VIRT.name))
     max_image = size(options.max_image)
     kernel = load_kernel(
         path,
         max_image=max_image,
         max_unpacked=size(options.max_unpacked),
         configuration=options.fit_config,
-        raw=_raw(options),
+        raw=_raw(options) if options.bios is None else _in_flash(options, machine),
     )
     initrd = load_blob(options.initrd, "initrd", max_image=max_image) if options.initrd else None
     if options.dtb and options.dtb_only:
@@ -53,8 +56,27 @@ def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
         device_tree_path=options.dtb_only or "device tree",
         partial_tree=partial,
         partial_tree_path=options.dtb or "partial device tree",
+        layout=machine,
+        in_flash=options.bios is not None,
     )
     return kernel, guest
+
+
+def _in_flash(options: argparse.Namespace, machine: MachineLayout) -> Raw:
+    """Firmware is where the machine's flash is."""
+    if machine.firmware is None:
+        raise UsageError(f"--bios: machine {machine.name} has no flash to start from; virt has")
+    taken = (
+        ("--append", options.append),
+        ("--initrd", options.initrd),
+        ("--fit-config", options.fit_config),
+        ("--load", options.load),
+        ("--entry", options.entry),
+    )
+    for name, value in taken:
+        if value not in (None, ""):
+            raise UsageError(f"{name} is a kernel's, and --bios takes none")
+    return Raw(options.arch or "arm64", machine.firmware.base, machine.firmware.base)
 
 
 def _raw(options: argparse.Namespace) -> Raw | None:

@@ -13,6 +13,8 @@ from coldline.hypervisor.models import host_model
 from coldline.image import Kernel
 from coldline.trial import Trial
 
+_LONGEST_TEXT = 1000
+
 
 def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
     """Load and plan what the arguments ask for.
@@ -37,8 +39,14 @@ def until_of(options: argparse.Namespace) -> Until:
     word = options.until
     if word in ("mmu", "psci"):
         return Until(End(word), limit=options.max_instructions)
+    kind, colon, text = word.partition(":")
+    if kind == "console" and colon:
+        if not 0 < len(text) <= _LONGEST_TEXT:
+            raise UsageError(f"--until console:TEXT takes a TEXT of 1 to {_LONGEST_TEXT} characters")
+        printed = text.encode("utf-8", "surrogateescape")
+        return Until(End.CONSOLE, limit=options.max_instructions, text=printed)
     if not word.isascii() or not word.isdigit() or not 0 < int(word[:19]) < 1 << 62:
-        raise UsageError(f"--until takes mmu, psci or a number of instructions, not '{word}'")
+        raise UsageError(f"--until takes mmu, psci, console:TEXT or a number of instructions, not '{word}'")
     return Until(End.LIMIT, limit=int(word))
 
 

@@ -6,17 +6,21 @@
 
 from coldline.guest.devicetree import XenPlatform
 from coldline.guest.given_tree import MAX_DEVICE_TREE, check_device_tree
+from coldline.guest.machines import MACHINES, MachineLayout, machine_layout
 from coldline.guest.plan import Bank, Plan, Registers, Segment
 from coldline.guest.planner import GuestOptions, make_plan
 
 __all__ = [
+    "MACHINES",
     "MAX_DEVICE_TREE",
     "Bank",
     "GuestOptions",
+    "MachineLayout",
     "Plan",
     "Registers",
     "Segment",
     "XenPlatform",
     "check_device_tree",
+    "machine_layout",
     "make_plan",
 ]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from coldline.guest import layout
 from coldline.guest.layout import MIB, RAM_BANKS, Range, round_up
+from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.plan import Bank
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 GIC_PHANDLE = 65000
 """xen tools/libs/light/libxl_arm.c (4.17), GUEST_PHANDLE_GIC: partial device trees refer to it."""
 
-_SERIAL_NODE = f"serial@{layout.PL011.base:x}"
+_CLOCK_PHANDLE = 65001
 _BAUD_RATE = 115200
+_CLOCK_HZ = 24_000_000
 
 _LEVEL_HIGH = 4
 _LEVEL_LOW = 8
@@ -81,6 +83,8 @@ class Machine:
         The Xen whose hypercalls it may make.
     timer : str
         The timer's ``compatible``.
+    layout : MachineLayout
+        Where its devices are.
     """
 
     banks: tuple[Bank, ...]
@@ -94,6 +98,7 @@ class Machine:
     rng_seed: bytes = b""
     xen: XenPlatform | None = None
     timer: str = "arm,armv8-timer"
+    layout: MachineLayout = XENVM
 
 
 def build_device_tree(machine: Machine) -> bytes:
@@ -104,7 +109,7 @@ def build_device_tree(machine: Machine) -> bytes:
     tree.finish_reservemap()
     with tree.add_node(""):
         tree.property_string("model", _model(machine.xen))
-        tree.property("compatible", _strings(*_platforms(machine.xen)))
+        tree.property("compatible", _strings(*_platforms(machine)))
         tree.property_u32("#address-cells", 2)
         tree.property_u32("#size-cells", 2)
         tree.property_u32("interrupt-parent", GIC_PHANDLE)
@@ -114,13 +119,15 @@ def build_device_tree(machine: Machine) -> bytes:
         _add_psci(tree, machine)
         _add_timer(tree, machine)
         if machine.gic_version == 2:
-            _add_gicv2(tree)
+            _add_gicv2(tree, machine.layout)
         else:
-            _add_gicv3(tree)
+            _add_gicv3(tree, machine.layout)
         if machine.xen is not None:
             _add_hypervisor(tree, machine, machine.xen)
-        if machine.serial:
-            _add_serial(tree)
+        if machine.layout.rtc is not None:
+            _add_boards_own(tree, machine.layout, machine.layout.rtc)
+        elif machine.serial:
+            _add_serial(tree, machine.layout)
     finished = tree.as_fdt()
     finished.pack()
     return bytes(finished.as_bytearray())
@@ -141,8 +148,9 @@ def _model(xen: XenPlatform | None) -> str:
     return "coldline" if xen is None else f"XENVM-{xen.major}.{xen.minor}"
 
 
-def _platforms(xen: XenPlatform | None) -> tuple[str, ...]:
-    return ("xen,xenvm",) if xen is None else (f"xen,xenvm-{xen.major}.{xen.minor}", "xen,xenvm")
+def _platforms(machine: Machine) -> tuple[str, ...]:
+    name, xen = machine.layout.compatible, machine.xen
+    return (name,) if xen is None else (f"{name}-{xen.major}.{xen.minor}", name)
 
 
 def _add_chosen(tree: "FdtSw", machine: Machine) -> None:
@@ -152,7 +160,7 @@ def _add_chosen(tree: "FdtSw", machine: Machine) -> None:
         if machine.rng_seed:
             tree.property("rng-seed", machine.rng_seed)
         if machine.serial:
-            tree.property_string("stdout-path", f"/{_SERIAL_NODE}")
+            tree.property_string("stdout-path", f"/{_serial_node(machine.layout)}")
 
 
 def _add_memory(tree: "FdtSw", banks: Iterable[Bank]) -> None:
@@ -195,16 +203,16 @@ def _add_timer(tree: "FdtSw", machine: Machine) -> None:
         tree.property("interrupts", b"".join(_private_interrupt(machine, ppi) for ppi in ppis))
 
 
-def _add_gicv2(tree: "FdtSw") -> None:
-    with tree.add_node(f"interrupt-controller@{layout.GICV2_DISTRIBUTOR.base:x}"):
+def _add_gicv2(tree: "FdtSw", machine: MachineLayout) -> None:
+    with tree.add_node(f"interrupt-controller@{machine.gicv2[0].base:x}"):
         tree.property_string("compatible", "arm,cortex-a15-gic")
-        _add_gic_properties(tree, layout.GICV2_DISTRIBUTOR, layout.GICV2_CPU_INTERFACE)
+        _add_gic_properties(tree, *machine.gicv2)
 
 
-def _add_gicv3(tree: "FdtSw") -> None:
-    with tree.add_node(f"interrupt-controller@{layout.GICV3_DISTRIBUTOR.base:x}"):
+def _add_gicv3(tree: "FdtSw", machine: MachineLayout) -> None:
+    with tree.add_node(f"interrupt-controller@{machine.gicv3[0].base:x}"):
         tree.property_string("compatible", "arm,gic-v3")
-        _add_gic_properties(tree, layout.GICV3_DISTRIBUTOR, layout.GICV3_REDISTRIBUTORS)
+        _add_gic_properties(tree, *machine.gicv3)
 
 
 def _add_gic_properties(tree: "FdtSw", *registers: Range) -> None:
@@ -238,12 +246,16 @@ def extended_regions(banks: Iterable[Bank], address_bits: int) -> list[Range]:
     return regions
 
 
-def _add_serial(tree: "FdtSw") -> None:
+def _serial_node(machine: MachineLayout) -> str:
+    return f"serial@{machine.serial.base:x}"
+
+
+def _add_serial(tree: "FdtSw", machine: MachineLayout) -> None:
     """A PL011 that its firmware has set up: it needs no clocks, and Linux' earlycon knows it too."""
-    with tree.add_node(_SERIAL_NODE):
+    with tree.add_node(_serial_node(machine)):
         tree.property_string("compatible", "arm,sbsa-uart")
-        tree.property("reg", _reg(layout.PL011))
-        tree.property("interrupts", _interrupt(layout.PL011_SPI, _LEVEL_HIGH))
+        tree.property("reg", _reg(machine.serial))
+        tree.property("interrupts", _interrupt(machine.serial_interrupt, _LEVEL_HIGH))
         tree.property_u32("current-speed", _BAUD_RATE)
 
 
@@ -251,6 +263,36 @@ def _private_interrupt(machine: Machine, ppi: int) -> bytes:
     """A PPI of every core. A GICv2 alone has a mask of them in its flags: arm,gic.yaml of the bindings."""
     mask = (1 << machine.vcpus) - 1 if machine.gic_version == 2 else 0
     return _interrupt(ppi, mask << 8 | _LEVEL_LOW)
+
+
+def _add_boards_own(tree: "FdtSw", machine: MachineLayout, rtc: Range) -> None:
+    """What a board has that firmware sets up: qemu hw/arm/virt.c (7.2), create_uart, create_rtc, virt_flash_fdt.
+
+    Of the two flashes the first, which firmware runs from, is not for it to write: as where QEMU makes it secure.
+    """
+    with tree.add_node("apb-pclk"):
+        tree.property_string("compatible", "fixed-clock")
+        tree.property_u32("#clock-cells", 0)
+        tree.property_u32("clock-frequency", _CLOCK_HZ)
+        tree.property_string("clock-output-names", "clk24mhz")
+        tree.property_u32("phandle", _CLOCK_PHANDLE)
+    with tree.add_node(_serial_node(machine)):
+        tree.property("compatible", _strings("arm,pl011", "arm,primecell"))
+        tree.property("reg", _reg(machine.serial))
+        tree.property("interrupts", _interrupt(machine.serial_interrupt, _LEVEL_HIGH))
+        tree.property("clocks", struct.pack(">II", _CLOCK_PHANDLE, _CLOCK_PHANDLE))
+        tree.property("clock-names", _strings("uartclk", "apb_pclk"))
+    with tree.add_node(f"rtc@{rtc.base:x}"):
+        tree.property("compatible", _strings("arm,pl031", "arm,primecell"))
+        tree.property("reg", _reg(rtc))
+        tree.property("interrupts", _interrupt(machine.rtc_interrupt, _LEVEL_HIGH))
+        tree.property_u32("clocks", _CLOCK_PHANDLE)
+        tree.property_string("clock-names", "apb_pclk")
+    if machine.variables is not None:
+        with tree.add_node(f"flash@{machine.variables.base:x}"):
+            tree.property_string("compatible", "cfi-flash")
+            tree.property("reg", _reg(machine.variables))
+            tree.property_u32("bank-width", 4)
 
 
 def _interrupt(number: int, flags: int) -> bytes:

@@ -51,9 +51,6 @@ EVENT_CHANNEL_PPI = 31
 PL011_SPI = 32
 """Interrupt IDs of the GIC: private ones (PPI) are 16-31, shared ones (SPI) start at 32."""
 
-MAX_VCPUS = {2: 8, 3: 128}
-"""By GIC version: a GICv2 has 8 CPU interfaces; 16 MiB hold 128 redistributors of 128 KiB."""
-
 
 def round_up(value: int, multiple: int) -> int:
     """The least multiple of `multiple` that is not below `value`."""

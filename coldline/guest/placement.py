@@ -11,15 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from coldline.errors import PlanError
-from coldline.guest.layout import KIB, MIB, PAGE_SIZE, RAM_BANKS, round_up, size_text
+from coldline.guest.layout import KIB, MIB, PAGE_SIZE, RAM_BANKS, Range, round_up, size_text
 from coldline.guest.plan import Bank, Segment
 from coldline.guest.reasons import Reason
 
 MIN_MEMORY = 2 * MIB
 """Bytes: the block that a kernel's base is aligned to."""
-
-MAX_MEMORY = sum(bank.size for bank in RAM_BANKS)
-"""Bytes: every bank filled."""
 
 _KERNEL_ALIGNMENT = 2 * MIB
 _MODULES_AT = 128 * MIB
@@ -40,23 +37,23 @@ class Placement:
     reason: Reason = field(default=Reason.UNSAID, compare=False)
 
 
-def place_banks(memory: int) -> tuple[Bank, ...]:
-    """The banks of RAM that hold `memory` bytes, each filled before the next.
+def place_banks(memory: int, rooms: Sequence[Range] = RAM_BANKS) -> tuple[Bank, ...]:
+    """The banks of RAM that hold `memory` bytes, each of `rooms` filled before the next.
 
     Raises
     ------
     PlanError
-        If `memory` is not in whole 4 KiB pages, or is below `MIN_MEMORY` or above `MAX_MEMORY`.
+        If `memory` is not in whole 4 KiB pages, or is below `MIN_MEMORY` or above what the rooms hold.
     """
     if memory % PAGE_SIZE:
         raise PlanError(f"memory of {memory} bytes is not a multiple of {size_text(PAGE_SIZE)}")
-    if not MIN_MEMORY <= memory <= MAX_MEMORY:
+    most = sum(room.size for room in rooms)
+    if not MIN_MEMORY <= memory <= most:
         raise PlanError(
-            f"memory of {size_text(memory)} is not between "
-            f"{size_text(MIN_MEMORY)} and {size_text(MAX_MEMORY)}"
+            f"memory of {size_text(memory)} is not between {size_text(MIN_MEMORY)} and {size_text(most)}"
         )
     banks: list[Bank] = []
-    for room in RAM_BANKS:
+    for room in rooms:
         if memory:
             reason = Reason.NEXT_RAM if banks else Reason.FIRST_RAM
             banks.append(Bank(room.base, min(memory, room.size), reason))

@@ -3,16 +3,26 @@
 
 from dataclasses import dataclass, field
 
+from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """A range of guest RAM, in bytes; both ends on 4 KiB pages."""
+    """A range of guest memory, in bytes; both ends on 4 KiB pages.
+
+    Attributes
+    ----------
+    base, size : int
+        Where it is.
+    flash : bool
+        Whether it is a flash, which the guest reads and runs from as RAM and does not write.
+    """
 
     base: int
     size: int
     reason: Reason = field(default=Reason.UNSAID, compare=False)
+    flash: bool = False
 
     @property
     def end(self) -> int:
@@ -27,7 +37,7 @@ class Segment:
     Attributes
     ----------
     name : str
-        ``kernel``, ``initrd`` or ``dtb``.
+        ``kernel``, ``firmware``, ``initrd`` or ``dtb``.
     address : int
         Guest physical address of its first byte, on a 4 KiB page.
     data : memoryview
@@ -81,13 +91,15 @@ class Plan:
     architecture : str
         ``arm64`` or ``arm32``.
     banks : tuple of Bank
-        Guest RAM, lowest first.
+        Guest memory, lowest first.
     segments : tuple of Segment
         What the builder loads, by address; no two overlap and each lies in a bank.
     registers : Registers
         The first vCPU's.
     exception_level : int
         1 or 2; on arm32 1, for Supervisor mode.
+    layout : MachineLayout
+        Where its devices are.
     """
 
     architecture: str
@@ -95,3 +107,4 @@ class Plan:
     segments: tuple[Segment, ...]
     registers: Registers
     exception_level: int
+    layout: MachineLayout = XENVM

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from coldline.errors import PlanError
 from coldline.guest.boot_protocol import PROTOCOLS, BootProtocol
 from coldline.guest.devicetree import Machine, XenPlatform, build_device_tree
+from coldline.guest.firmware import plan_firmware
 from coldline.guest.given_tree import MAX_DEVICE_TREE, with_chosen
 from coldline.guest.kernel_segments import kernel_base, kernel_segments
-from coldline.guest.layout import MAX_VCPUS, PAGE_SIZE, Range, round_up, size_text
+from coldline.guest.layout import PAGE_SIZE, Range, round_up, size_text
+from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.partial_tree import PartialTree
 from coldline.guest.placement import check_segments, place, place_banks
 from coldline.guest.plan import Bank, Plan, Segment
@@ -30,13 +32,13 @@ class GuestOptions:
     memory : int
         Bytes of RAM, in whole 4 KiB pages.
     vcpus : int
-        1 to 8 with a GICv2, 1 to 128 with a GICv3.
+        1 to 8 with a GICv2, 1 to 128 (on QEMU's machine 123) with a GICv3.
     bootargs : str
         The kernel's command line.
     exception_level : int
         Where the kernel starts: 1 or 2; an arm32 one at 1, in Supervisor mode.
-    gic_version : int
-        2 or 3.
+    gic_version : int or None
+        2 or 3; None for the machine's own.
     core_compatible : str or None
         What the device tree calls a core: ``arm,cortex-a72``. None is ``arm,armv8``, or ``arm,cortex-a15`` on arm32.
     initrd : memoryview or None
@@ -58,13 +60,17 @@ class GuestOptions:
         Random bytes for the kernel, which the tree that is written then has.
     xen : XenPlatform or None
         The Xen that it is for, which the tree that is written then names: its guest makes hypercalls.
+    layout : MachineLayout
+        The machine that the guest is built for.
+    in_flash : bool
+        Whether the kernel is firmware, which starts in the machine's flash.
     """
 
     memory: int
     vcpus: int = 1
     bootargs: str = ""
     exception_level: int = 1
-    gic_version: int = 3
+    gic_version: int | None = None
     core_compatible: str | None = None
     initrd: memoryview | None = field(default=None, repr=False)
     device_tree: memoryview | None = field(default=None, repr=False)
@@ -74,6 +80,13 @@ class GuestOptions:
     serial: bool = True
     rng_seed: bytes = field(default=b"", repr=False)
     xen: XenPlatform | None = None
+    layout: MachineLayout = XENVM
+    in_flash: bool = False
+
+    @property
+    def gic(self) -> int:
+        """The GIC's version."""
+        return self.layout.gic_version if self.gic_version is None else self.gic_version
 
 
 def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
@@ -82,7 +95,7 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     Parameters
     ----------
     kernel : Kernel
-        From `coldline.image.load_kernel`.
+        From `coldline.image.load_kernel`: firmware is raw bytes for the start of the flash.
     options : GuestOptions
         The rest.
 
@@ -96,9 +109,11 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     protocol = PROTOCOLS[kernel.architecture]
     options = _with_kernels_own(options, kernel)
     _check(protocol, options)
-    banks = place_banks(options.memory)
-    initrd_size = None if options.initrd is None else options.initrd.nbytes
+    banks = place_banks(options.memory, options.layout.ram)
     write_tree = _tree_writer(protocol, banks, options)
+    if options.in_flash:
+        return plan_firmware(kernel, options, banks, write_tree(None))
+    initrd_size = None if options.initrd is None else options.initrd.nbytes
 
     # The tree names the initrd's address, which depends on the tree's size, which depends on no address.
     dtb_size = len(write_tree(None if initrd_size is None else Range(0, initrd_size)))
@@ -138,6 +153,7 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
             exception_level=options.exception_level,
         ),
         exception_level=options.exception_level,
+        layout=options.layout,
     )
 
 
@@ -173,7 +189,7 @@ def _tree_writer(
                 banks=banks,
                 vcpus=options.vcpus,
                 core_compatible=options.core_compatible or protocol.core,
-                gic_version=options.gic_version,
+                gic_version=options.gic,
                 exception_level=options.exception_level,
                 bootargs=bootargs,
                 initrd=initrd,
@@ -181,6 +197,7 @@ def _tree_writer(
                 rng_seed=options.rng_seed,
                 xen=options.xen,
                 timer=protocol.timer,
+                layout=options.layout,
             )
         )
         return tree if partial is None else partial.merge(tree)
@@ -194,11 +211,11 @@ def _check(protocol: BootProtocol, options: GuestOptions) -> None:
         raise PlanError(
             f"exception level {options.exception_level}: an {protocol.architecture} kernel starts at {levels}"
         )
-    if options.gic_version not in MAX_VCPUS:
-        raise PlanError(f"GIC version {options.gic_version}: there are 2 and 3")
-    most = MAX_VCPUS[options.gic_version]
+    if options.gic not in (2, 3):
+        raise PlanError(f"GIC version {options.gic}: there are 2 and 3")
+    most = options.layout.most_vcpus(options.gic)
     if not 1 <= options.vcpus <= most:
-        raise PlanError(f"{options.vcpus} vCPUs: a GICv{options.gic_version} takes 1 to {most}")
+        raise PlanError(f"{options.vcpus} vCPUs: a GICv{options.gic} takes 1 to {most}")
     if options.device_tree is not None and options.partial_tree is not None:
         raise PlanError(
             f"{options.partial_tree_path} is to be merged into the generated device tree, but "

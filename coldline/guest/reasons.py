@@ -12,6 +12,7 @@ class Reason(enum.Enum):
     NEXT_RAM = "the room for RAM below is full"
     OFFSET = "as far from the start of RAM as its header says"
     SAME_FILE = "as far from the kernel's first piece as its file says"
+    FLASH = "the flash that the first vCPU starts in"
     FIXED = "the address that it is for"
     MIDDLE = "128 MiB from the start of RAM, clear of the kernel"
     TOP = "the top of RAM, as 128 MiB from its start is taken or too near the end"

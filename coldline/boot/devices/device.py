@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the emulated machine asks of a device, and what Arm's own have in common."""
+
+from typing import Protocol
+
+
+class Device(Protocol):
+    """Registers at a physical address.
+
+    Attributes
+    ----------
+    base, size : int
+        Where they are, in bytes, on whole 4 KiB pages.
+    """
+
+    base: int
+    size: int
+
+    def read(self, offset: int, size: int) -> int:
+        """The value of `size` bytes (1, 2, 4 or 8) at `offset` from the base."""
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        """Take a value."""
+
+
+IDENTIFICATION = 0xFE0
+"""Where a PrimeCell's eight identification registers start, a byte in each word."""
+
+
+def identification(part: int, revision: int) -> dict[int, int]:
+    """A PrimeCell's identification registers, by offset: PeriphID0 to 3, then PCellID0 to 3.
+
+    Parameters
+    ----------
+    part, revision : int
+        As in PeriphID0 to 2; the designer is Arm (0x41).
+
+    Source: Arm DDI 0183 3.3.15, DDI 0224 3.3.8.
+    """
+    bytes_of = (part & 0xFF, 0x10 | part >> 8, revision << 4 | 0x4, 0x00, 0x0D, 0xF0, 0x05, 0xB1)
+    return {IDENTIFICATION + 4 * index: value for index, value in enumerate(bytes_of)}

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The machines that a guest can be built for: where each has its RAM, its flash and its devices.
+
+Source: `coldline.guest.layout` for Xen's; qemu hw/arm/virt.c (7.2), base_memmap and a15irqmap, for QEMU's.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from coldline.errors import UsageError
+from coldline.guest import layout
+from coldline.guest.layout import GIB, KIB, MIB, Range
+
+_REDISTRIBUTOR = 128 * KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineLayout:
+    """A machine's physical address space, as far as its guests are told of it.
+
+    Attributes
+    ----------
+    name : str
+        What users call it: ``xenvm``, ``virt``.
+    compatible : str
+        Of the device tree's root.
+    ram : tuple of Range
+        Where RAM can be, filled in this order.
+    gicv2, gicv3 : pair of Range
+        The distributor, and the CPU interfaces or the redistributors.
+    gic_version : int
+        Of the two, unless the user says otherwise.
+    serial : Range
+        The PL011.
+    serial_interrupt : int
+        Its interrupt ID at the GIC.
+    firmware : Range or None
+        The flash that firmware is in and starts from; None where there is none.
+    variables : Range or None
+        The second flash, for what firmware keeps.
+    rtc : Range or None
+        The PL031.
+    rtc_interrupt : int
+        Its interrupt ID at the GIC.
+    """
+
+    name: str
+    compatible: str
+    ram: tuple[Range, ...]
+    gicv2: tuple[Range, Range]
+    gicv3: tuple[Range, Range]
+    gic_version: int
+    serial: Range
+    serial_interrupt: int
+    firmware: Range | None = None
+    variables: Range | None = None
+    rtc: Range | None = None
+    rtc_interrupt: int = 0
+
+    def most_vcpus(self, gic_version: int) -> int:
+        """How many vCPUs a GIC of that version takes: 8 interfaces, or as many redistributors as have room."""
+        return 8 if gic_version == 2 else self.gicv3[1].size // _REDISTRIBUTOR
+
+
+XENVM: Final = MachineLayout(
+    name="xenvm",
+    compatible="xen,xenvm",
+    ram=layout.RAM_BANKS,
+    gicv2=(layout.GICV2_DISTRIBUTOR, layout.GICV2_CPU_INTERFACE),
+    gicv3=(layout.GICV3_DISTRIBUTOR, layout.GICV3_REDISTRIBUTORS),
+    gic_version=3,
+    serial=layout.PL011,
+    serial_interrupt=layout.PL011_SPI,
+)
+"""Xen's guests."""
+
+VIRT: Final = MachineLayout(
+    name="virt",
+    compatible="linux,dummy-virt",
+    ram=(Range(0x4000_0000, 255 * GIB),),
+    gicv2=(Range(0x0800_0000, 64 * KIB), Range(0x0801_0000, 64 * KIB)),
+    gicv3=(Range(0x0800_0000, 64 * KIB), Range(0x080A_0000, 0xF6_0000)),
+    gic_version=2,
+    serial=Range(0x0900_0000, 4 * KIB),
+    serial_interrupt=33,
+    firmware=Range(0, 64 * MIB),
+    variables=Range(0x0400_0000, 64 * MIB),
+    rtc=Range(0x0901_0000, 4 * KIB),
+    rtc_interrupt=34,
+)
+"""QEMU's ``virt`` machine, without virtio, PCI and fw_cfg: its tree says nothing of them."""
+
+MACHINES: Final = MappingProxyType({machine.name: machine for machine in (XENVM, VIRT)})
+"""Every machine, by name."""
+
+
+def machine_layout(name: str) -> MachineLayout:
+    """The machine of that name.
+
+    Raises
+    ------
+    UsageError
+        If there is none; the message lists those that exist.
+    """
+    if name not in MACHINES:
+        raise UsageError(f"no machine {name!r}; there are {' and '.join(MACHINES)}")
+    return MACHINES[name]
