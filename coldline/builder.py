@@ -29,6 +29,8 @@ class Strategy:
         Of the builder's mapping.
     user_clean_invalidate : bool
         Whether the builder cleans and invalidates by address before it unmaps.
+    user_cacheflush : bool
+        Whether the builder calls Armv7 Linux's cacheflush before it unmaps.
     hypercall : bool
         Whether the hypervisor does its maintenance of each segment once all are written and unmapped.
     architectures : tuple of str
@@ -39,6 +41,7 @@ class Strategy:
     summary: str
     mapping_type: MemoryType
     user_clean_invalidate: bool = False
+    user_cacheflush: bool = False
     hypercall: bool = False
     architectures: tuple[str, ...] = ("arm64", "arm32")
 
@@ -56,6 +59,7 @@ _ALL: Final = (
         "syscall",
         "cached mapping, Armv7 Linux's cacheflush system call: to the point of unification",
         _WB,
+        user_cacheflush=True,
         architectures=("arm32",),
     ),
     Strategy("uncached", "Normal non-cacheable mapping, no maintenance: the RFC", _NC),
@@ -96,8 +100,6 @@ def strategy_for(name: str, architecture: str) -> Strategy:
     if architecture not in strategy.architectures:
         why = _ELSEWHERE.get((name, architecture), f"it is for {' and '.join(strategy.architectures)}")
         raise UsageError(f"no strategy {name!r} on {architecture}: {why}")
-    if name == "syscall":
-        raise UsageError(f"strategy 'syscall' on {architecture} is not supported yet")
     return strategy
 
 
@@ -166,6 +168,8 @@ def _load(segment: Segment, strategy: Strategy, hypervisor: Hypervisor[DomainT],
             mapping.write(used, bytes(size - used))
         if strategy.user_clean_invalidate:
             mapping.clean_invalidate(0, size)
+        if strategy.user_cacheflush:
+            mapping.cacheflush(0, size)
 
 
 def _whole_pages(size: int) -> int:

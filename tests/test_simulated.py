@@ -256,6 +256,31 @@ def test_arm32_user_space_has_no_dc_civac():
         mapping.clean_invalidate(64, 64)
 
 
+def test_arm64_linux_has_no_cacheflush(rig):
+    domain = rig.domain()
+    with (
+        rig.host.map_foreign(domain, RAM, 0x1000, WB) as mapping,
+        says("domain 1: cacheflush 0x40000040: arm64 Linux has no cacheflush system call"),
+    ):
+        mapping.cacheflush(64, 64)
+
+
+def test_cacheflush_goes_to_the_point_of_unification():
+    """linux arch/arm/mm/cache-v7.S v7_coherent_user_range: DCCMVAU, then ICIMVAU."""
+    rig = Rig("xen-4.17-arm32")
+    mapping = rig.host.map_foreign(rig.domain(), RAM, 0x1000, WB)
+    rig.new()
+    mapping.cacheflush(0x40, 0x80)
+    mapping.cacheflush(0x1000, 0)
+    assert rig.new() == ["dom0 dc cvau 0x40000040 128", "dom0 ic ivau 0x40000040 128"]
+    limits = "leave the mapping (0x40000000 to 0x40001000)"
+    with says(f"domain 1: cacheflush 0x40000000: 0x1001 bytes at offset 0x0 {limits}"):
+        mapping.cacheflush(0, 0x1001)
+    mapping.close()
+    with says("domain 1: cacheflush 0x40000000: the mapping is closed"):
+        mapping.cacheflush(0, 1)
+
+
 def test_refusals_of_flush(rig):
     domain = rig.domain()
     rig.new()

@@ -142,13 +142,13 @@ def add_boot(commands: "_Commands") -> None:
         "--strategy",
         metavar="NAME",
         default=DEFAULT_STRATEGY,
-        help="none, flush, uncached (the default), hypercall, uncached-hypercall",
+        help="none, flush (arm64), syscall (arm32), uncached (the default), hypercall, uncached-hypercall",
     )
     group.add_argument(
         "--host",
         metavar="NAME",
         default=DEFAULT_HOST,
-        help="rfc (the default), xen-4.17-arm64, xen-4.22-arm64, kvm-arm64, kvm-s2fwb",
+        help="rfc (the default), xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb",
     )
     _run(parser)
     group = parser.add_argument_group("output")

@@ -64,6 +64,19 @@ class Mapping(Protocol):
             If any of it lies outside the mapping, the mapping is closed, or user space cannot.
         """
 
+    def cacheflush(self, offset: int, size: int) -> None:
+        """Clean `size` bytes to the point of unification and invalidate instruction caches, by Linux's system call.
+
+        Armv7's ``cacheflush``, which is DCCMVAU on every line that the range touches, a barrier, ICIMVAU on every
+        line, and another (linux arch/arm/kernel/traps.c do_cache_op, arch/arm/mm/cache-v7.S v7_coherent_user_range
+        (6.1)). arm64 Linux has no such call.
+
+        Raises
+        ------
+        HypervisorError
+            If any of it lies outside the mapping, the mapping is closed, or there is no such call.
+        """
+
     def close(self) -> None:
         """Unmap, and return when the TLB invalidation has completed."""
 

@@ -80,6 +80,22 @@ class SimulatedMapping:
         if size:
             self._event(Op.DC_CIVAC, offset, size)
 
+    def cacheflush(self, offset: int, size: int) -> None:
+        """Record DC CVAU and IC IVAU by the builder, as Armv7 calls DCCMVAU and ICIMVAU; nothing for a size of 0.
+
+        Raises
+        ------
+        HypervisorError
+            If any of it lies outside the mapping, the mapping is closed, or the domain is of arm64.
+        """
+        self._check("cacheflush", offset, size)
+        if self.domain.architecture != "arm32":
+            where = f"cacheflush {self.address + offset:#x}"
+            raise self.domain.error(where, "arm64 Linux has no cacheflush system call")
+        if size:
+            self._event(Op.DC_CVAU, offset, size)
+            self._event(Op.IC_IVAU, offset, size)
+
     def close(self) -> None:
         """Unmap; once closed, nothing."""
         if self._open:

@@ -113,6 +113,18 @@ class XenMapping:
         except OSError as error:
             raise self.domain.error(where, reason(error)) from error
 
+    def cacheflush(self, offset: int, size: int) -> None:
+        """Refused: the system call is an arm32 dom0's, and coldline builds from one of arm64.
+
+        Raises
+        ------
+        HypervisorError
+            Always.
+        """
+        self._check("cacheflush", offset, size)
+        where = f"cacheflush {self.address + offset:#x}"
+        raise self.domain.error(where, "the system call is Armv7 Linux's, and this dom0 is of arm64")
+
     def close(self) -> None:
         """Unmap; once closed, nothing.
 
