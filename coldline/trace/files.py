@@ -11,9 +11,7 @@ from coldline.errors import TraceError
 from coldline.trace.binary import SIGNATURE, BinaryReader, BinaryWriter
 from coldline.trace.columns import Batch
 from coldline.trace.text_batches import TextBatches
-
-STANDARD = "-"
-"""The name of standard input, and of standard output."""
+from coldline.wholefile import STANDARD
 
 FORMS = ("text", "binary")
 """The forms of a trace."""
