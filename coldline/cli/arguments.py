@@ -103,13 +103,17 @@ def _guest(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _run(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("run")
+def _core(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--core",
         metavar="NAME",
         help=f"core profile (default {DEFAULT_CORES['arm64']}, for arm32 {DEFAULT_CORES['arm32']})",
     )
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("run")
+    _core(group)
     group.add_argument(
         "--until",
         metavar="WHEN",
@@ -243,6 +247,23 @@ def add_matrix(commands: "_Commands") -> None:
     _guest(parser)
     _run(parser)
     parser.add_argument("--json", action="store_true", help="one object on standard output")
+
+
+def add_plan(commands: "_Commands") -> None:
+    """``plan``: what would go where."""
+    parser = commands.add_parser(
+        "plan",
+        help="say what of a guest goes where in its memory, and why",
+        description="Plan a guest, as a kernel or a configuration file has it, and print what is where in its memory "
+        "and why. No host is needed, and nothing is built or run.",
+    )
+    _guest(parser)
+    group = parser.add_argument_group("output")
+    _core(group)
+    group.add_argument("--json", action="store_true", help="one object on standard output")
+    group.add_argument(
+        "--dtb-out", metavar="FILE", help="write the guest's device tree; - is standard output"
+    )
 
 
 def add_rules(commands: "_Commands") -> None:

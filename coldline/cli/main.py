@@ -28,6 +28,7 @@ exit status: 0 coherent, 1 hazard, 2 error
 examples:
   coldline boot vmlinuz --initrd initrd.img --append console=ttyAMA0 --memory 1G
   coldline boot --sample midway-arm64 --strategy flush
+  coldline plan guest.cfg
   coldline check boot.trace
 """
 
@@ -47,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_convert(commands)
     arguments.add_corpus(commands)
     arguments.add_matrix(commands)
+    arguments.add_plan(commands)
     arguments.add_rules(commands)
     return top
 

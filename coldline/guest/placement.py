@@ -132,7 +132,7 @@ def _place_modules(
     if ram.end >= preferred + size and limit < preferred:
         return preferred, Reason.MIDDLE
     if ram.end - size > limit:
-        return ram.end - size, Reason.TOP
+        return ram.end - size, Reason.TOP if room == "RAM" else Reason.LOW_TOP
     if below > size and kernel <= ram.end:
         return kernel - size, Reason.BELOW
     dtb = f"dtb ({size_text(dtb_size)})"

@@ -15,7 +15,8 @@ class Reason(enum.Enum):
     FLASH = "the flash that the first vCPU starts in"
     FIXED = "the address that it is for"
     MIDDLE = "128 MiB from the start of RAM, clear of the kernel"
-    TOP = "the top of RAM, as 128 MiB from its start is taken or too near the end"
+    TOP = "the top of RAM, as 128 MiB from its start is taken or too high"
+    LOW_TOP = "the top of low memory, as 128 MiB from the start of RAM is taken or too high"
     BELOW = "right below the kernel, as there is no room above it"
     BEHIND_INITRD = "right behind the initrd"
 

@@ -2,9 +2,14 @@
 """Shows where a guest's things are before it runs. Plain text, so that it costs no start-up time."""
 
 import os
+from typing import TYPE_CHECKING
 
+from coldline.guest import Plan
 from coldline.image import Kernel
-from coldline.trial import Trial
+from coldline.printable import printable
+
+if TYPE_CHECKING:
+    from coldline.trial import Trial
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -17,13 +22,10 @@ def size_text(size: int) -> str:
     return f"{size} bytes"
 
 
-def print_layout(kernel: Kernel, trial: Trial) -> None:
+def print_layout(kernel: Kernel, trial: "Trial") -> None:
     """Print what is about to be built, where, and how it starts."""
     plan = trial.plan
-    packed = f", in {', '.join(kernel.layers)}" if kernel.layers else ""
-    print(f"{os.path.basename(kernel.path)}: {kernel.architecture} {kernel.format}{packed}")
-    for note in kernel.notes:
-        print(f"  {note}")
+    print_kernel(kernel)
     print(f"  {trial.core.name} on {trial.model.name}, built by '{trial.strategy}'")
     for bank in plan.banks:
         print(f"  RAM     {bank.base:#012x} - {bank.end:#012x}  {size_text(bank.size)}")
@@ -32,8 +34,20 @@ def print_layout(kernel: Kernel, trial: Trial) -> None:
             f"  {each.name:7} {each.address:#012x} - {each.end:#012x}  {size_text(each.size)}"
             f" ({size_text(len(each.data))} loaded)"
         )
+    print(f"  entry   {plan.registers.pc:#012x} {start_text(plan)}", flush=True)
+
+
+def print_kernel(kernel: Kernel) -> None:
+    """Print what a kernel's file is."""
+    packed = f", in {', '.join(kernel.layers)}" if kernel.layers else ""
+    print(f"{printable(os.path.basename(kernel.path))}: {kernel.architecture} {kernel.format}{packed}")
+    for note in kernel.notes:
+        print(f"  {printable(note)}")
+
+
+def start_text(plan: Plan) -> str:
+    """How the first vCPU starts, in words."""
     registers = plan.registers
-    start = f"at EL{plan.exception_level}, x0 = {registers.general[0]:#x}"
     if plan.architecture == "arm32":
-        start = f"in Supervisor mode, r2 = {registers.general[2]:#x}"
-    print(f"  entry   {registers.pc:#012x} {start}", flush=True)
+        return f"in Supervisor mode, r2 = {registers.general[2]:#x}"
+    return f"at EL{plan.exception_level}, x0 = {registers.general[0]:#x}"

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``coldline plan``."""
+
+import argparse
+import json
+
+from coldline.cli.guests import read_guest
+from coldline.errors import UsageError
+from coldline.guest import Plan, make_plan
+from coldline.report.layout import print_kernel, start_text
+from coldline.report.memory_map import plan_document, table, tree_of
+from coldline.wholefile import STANDARD, WholeFile
+
+
+def run_plan(options: argparse.Namespace) -> int:
+    """Plan, and show what was asked for; exit status 0."""
+    to_standard = [name for name in ("dtb_out",) if getattr(options, name) == STANDARD]
+    if len(to_standard) + options.json > 1:
+        raise UsageError("standard output takes one of --json and --dtb-out")
+    kernel, guest = read_guest(options)
+    plan = make_plan(kernel, guest)
+    if options.dtb_out is not None:
+        _write(options.dtb_out, "a device tree", _tree(plan))
+    if options.json:
+        print(json.dumps(plan_document(kernel, plan)))
+    elif not to_standard:
+        print_kernel(kernel)
+        print(f"  starts at {plan.registers.pc:#x} {start_text(plan)}\n")
+        print(table(plan), end="")
+    return 0
+
+
+def _tree(plan: Plan) -> bytes:
+    tree = tree_of(plan)
+    if tree is None:
+        raise UsageError("--dtb-out: this guest gets no device tree")
+    return bytes(tree.data)
+
+
+def _write(path: str, what: str, data: bytes) -> None:
+    with WholeFile(path, what) as whole:
+        whole.file.write(data)

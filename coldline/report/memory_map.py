@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A plan as one list of regions: devices, what is loaded into RAM, and what is left free. Data, table and JSON."""
+
+import enum
+from typing import Any, NamedTuple
+
+from coldline.guest.devices import devices_of
+from coldline.guest.plan import Bank, Plan, Segment
+from coldline.image import Kernel
+from coldline.printable import one_line
+from coldline.report.layout import size_text
+
+
+class Kind(enum.Enum):
+    """What a region is."""
+
+    DEVICE = "device"
+    SEGMENT = "segment"
+    FREE = "free"
+
+
+class Region(NamedTuple):
+    """A range of guest physical addresses with one use.
+
+    Attributes
+    ----------
+    kind : Kind
+        What it is.
+    name : str
+        Of the device or the segment, fit for a terminal; ``free``.
+    base, size : int
+        In bytes.
+    loaded : int
+        Bytes of it that the builder writes.
+    why : str
+        Why it is there, in a phrase.
+    rule : str
+        That reason's name; empty for what no planner has placed.
+    """
+
+    kind: Kind
+    name: str
+    base: int
+    size: int
+    loaded: int = 0
+    why: str = ""
+    rule: str = ""
+
+    @property
+    def end(self) -> int:
+        """One past the last byte."""
+        return self.base + self.size
+
+
+def tree_of(plan: Plan) -> Segment | None:
+    """The device tree that the guest gets, if it gets one."""
+    return next((segment for segment in plan.segments if segment.name == "dtb"), None)
+
+
+def devices(plan: Plan) -> list[Region]:
+    """The devices that the guest's device tree tells of, by address."""
+    tree = tree_of(plan)
+    if tree is None:
+        return []
+    return [
+        Region(
+            Kind.DEVICE,
+            one_line(each.name),
+            each.base,
+            each.size,
+            why=f"in the device tree: {one_line(each.compatible)}",
+        )
+        for each in devices_of("the guest's device tree", tree.data)
+    ]
+
+
+def bank_regions(plan: Plan, bank: Bank) -> list[Region]:
+    """What a bank of RAM is used for, without a gap, by address."""
+    found = []
+    at = bank.base
+    for segment in plan.segments:
+        if not bank.base <= segment.address < bank.end:
+            continue
+        if segment.address > at:
+            found.append(_free(at, segment.address))
+        found.append(
+            Region(
+                Kind.SEGMENT,
+                segment.name,
+                segment.address,
+                segment.size,
+                segment.data.nbytes,
+                segment.reason.value,
+                segment.reason.rule,
+            )
+        )
+        at = segment.end
+    if at < bank.end:
+        found.append(_free(at, bank.end))
+    return found
+
+
+def _free(start: int, end: int) -> Region:
+    return Region(Kind.FREE, "free", start, end - start)
+
+
+def table(plan: Plan) -> str:
+    """The regions as a table for a terminal, each bank of RAM with what is in it."""
+    rows = [("from", "to", "size", "what", "why")]
+    rows += [_row(each) for each in devices(plan)]
+    for bank in plan.banks:
+        rows.append(_row(Region(Kind.FREE, "RAM", bank.base, bank.size, why=bank.reason.value)))
+        rows += [_row(each, "  ") for each in bank_regions(plan, bank)]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "".join(
+        f"  {start:{widths[0]}}  {end:{widths[1]}}  {size:>{widths[2]}}  {what:{widths[3]}}  {why}".rstrip()
+        + "\n"
+        for start, end, size, what, why in rows
+    )
+
+
+def _row(region: Region, indent: str = "") -> tuple[str, str, str, str, str]:
+    what = indent + region.name
+    if region.kind is Kind.SEGMENT and region.loaded != region.size:
+        what += f", {size_text(region.loaded)} loaded"
+    return f"{region.base:#012x}", f"{region.end:#012x}", size_text(region.size), what, region.why
+
+
+def plan_document(kernel: Kernel, plan: Plan) -> dict[str, Any]:
+    """The object for `json`."""
+    regions = [region for bank in plan.banks for region in bank_regions(plan, bank)]
+    return {
+        "image": kernel.path,
+        "architecture": plan.architecture,
+        "format": kernel.format,
+        "layers": list(kernel.layers),
+        "notes": list(kernel.notes),
+        "exception_level": plan.exception_level,
+        "entry": plan.registers.pc,
+        "registers": {
+            "general": list(plan.registers.general),
+            "pstate": plan.registers.pstate,
+            "sctlr": plan.registers.sctlr,
+        },
+        "banks": [
+            {"address": bank.base, "size": bank.size, "rule": bank.reason.rule, "why": bank.reason.value}
+            for bank in plan.banks
+        ],
+        "segments": [
+            {
+                "name": each.name,
+                "address": each.base,
+                "size": each.size,
+                "loaded": each.loaded,
+                "rule": each.rule,
+                "why": each.why,
+            }
+            for each in regions
+            if each.kind is Kind.SEGMENT
+        ],
+        "free": [{"address": each.base, "size": each.size} for each in regions if each.kind is Kind.FREE],
+        "devices": [
+            {"name": each.name, "address": each.base, "size": each.size, "why": each.why}
+            for each in devices(plan)
+        ],
+    }
