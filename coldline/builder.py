@@ -132,7 +132,8 @@ def build(plan: Plan, strategy: str, hypervisor: Hypervisor[DomainT]) -> DomainT
     """
     chosen = strategy_for(strategy, plan.architecture)
     with _step("create the domain"):
-        domain = hypervisor.create_domain(plan.architecture, sum(bank.size for bank in plan.banks), vcpus=1)
+        memory = sum(bank.size for bank in plan.banks)
+        domain = hypervisor.create_domain(plan.architecture, memory, plan.vcpus)
     try:
         for bank in plan.banks:
             with _step(f"populate RAM at {bank.base:#x}"):

@@ -9,7 +9,9 @@ from coldline.errors import UsageError
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[Any]
 
-_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+MIB = 1 << 20
+
+_UNITS = {"K": 1 << 10, "M": MIB, "G": 1 << 30, "T": 1 << 40}
 
 DEFAULT_STRATEGY = "uncached"
 DEFAULT_HOST = "rfc"
@@ -287,3 +289,57 @@ def add_rules(commands: "_Commands") -> None:
     form.add_argument(
         "--sources", action="store_true", help="where in the Arm ARM each rule comes from, instead"
     )
+
+
+def add_create(commands: "_Commands") -> None:
+    """``create``: build a guest on Xen."""
+    parser = commands.add_parser(
+        "create",
+        help="build a guest on Xen, in its dom0, and start it",
+        description="Build a guest on the Xen that runs, from its dom0, and start it. xl knows it then, too.",
+    )
+    _guest(parser)
+    parser.set_defaults(core=None, uuid=None)
+    group = parser.add_argument_group("domain")
+    group.add_argument("--name", metavar="NAME", help="what it is called (default: the image's name)")
+    group.add_argument(
+        "--strategy",
+        metavar="NAME",
+        default=DEFAULT_STRATEGY,
+        help="none, flush, uncached (the default), hypercall, uncached-hypercall; "
+        "an uncached mapping takes coldline's driver",
+    )
+    group.add_argument("-p", "--paused", action="store_true", help="build it, and leave it paused")
+    group.add_argument(
+        "--vuart", action="store_true", default=None, help="give it an emulated PL011 besides hvc0"
+    )
+    parser.add_argument("--json", action="store_true", help="one object on standard output")
+
+
+def _domain(commands: "_Commands", name: str, summary: str) -> None:
+    parser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    parser.add_argument("domain", metavar="DOMAIN", help="its name or its number")
+
+
+def add_list(commands: "_Commands") -> None:
+    """``list``: the domains that there are."""
+    parser = commands.add_parser(
+        "list", help="list the domains of Xen", description="List the domains of the Xen that runs."
+    )
+    parser.add_argument("domain", nargs="?", metavar="DOMAIN", help="this one alone")
+    parser.add_argument("--json", action="store_true", help="one array on standard output")
+
+
+def add_pause(commands: "_Commands") -> None:
+    """``pause``: stop a domain."""
+    _domain(commands, "pause", "stop a domain of Xen where it is")
+
+
+def add_unpause(commands: "_Commands") -> None:
+    """``unpause``: let a domain run."""
+    _domain(commands, "unpause", "let a paused domain of Xen run")
+
+
+def add_destroy(commands: "_Commands") -> None:
+    """``destroy``: end a domain."""
+    _domain(commands, "destroy", "end a domain of Xen at once, and remove what is left of it")

@@ -7,7 +7,7 @@ import stat
 import sys
 
 from coldline.errors import ConfigError, UsageError
-from coldline.guest.config import GuestConfig, looks_like_config, read_config
+from coldline.guest.config import PLANNED, GuestConfig, looks_like_config, read_config
 from coldline.guest.config_syntax import MAX_CONFIG
 from coldline.guest.layout import MIB
 
@@ -33,26 +33,32 @@ def settle(options: argparse.Namespace) -> None:
             + (f"{options.image} is none" if options.image else "there is none")
         )
     if found:
-        config = read_config(options.image, assignments=options.settings)
+        config = read_config(options.image, assignments=options.settings, honoured=_honoured(options))
         for remark in config.remarks:
             print(f"coldline: warning: {remark}", file=sys.stderr)
         _take(options, config)
     for name, value in _DEFAULTS.items():
-        if getattr(options, name) is None:
+        if getattr(options, name) is None and not (name == "gic" and options.command == "create"):
             setattr(options, name, value)
+
+
+def _honoured(options: argparse.Namespace) -> frozenset[str]:
+    return PLANNED | {"uuid"} if options.command == "create" else PLANNED
 
 
 def _take(options: argparse.Namespace, config: GuestConfig) -> None:
     if config.kernel is None:
         raise ConfigError(config.path, 'names no kernel: kernel = "FILE"; there is no bootloader here')
     options.image = config.kernel
-    asked = {
+    asked: dict[str, object] = {
         "initrd": config.ramdisk,
         "append": config.cmdline,
         "memory": str(config.memory // MIB),
         "vcpus": config.maxvcpus,
         "gic": config.gic_version,
     }
+    if options.command == "create":
+        asked |= {"name": config.name, "vuart": config.vuart is not None, "uuid": config.uuid}
     if options.dtb_only is None:
         asked["dtb"] = config.device_tree
     for name, value in asked.items():

@@ -50,6 +50,11 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_matrix(commands)
     arguments.add_plan(commands)
     arguments.add_rules(commands)
+    arguments.add_create(commands)
+    arguments.add_list(commands)
+    arguments.add_pause(commands)
+    arguments.add_unpause(commands)
+    arguments.add_destroy(commands)
     return top
 
 

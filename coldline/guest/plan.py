@@ -100,6 +100,8 @@ class Plan:
         1 or 2; on arm32 1, for Supervisor mode.
     layout : MachineLayout
         Where its devices are.
+    vcpus : int
+        How many virtual CPUs the guest has.
     """
 
     architecture: str
@@ -108,3 +110,4 @@ class Plan:
     registers: Registers
     exception_level: int
     layout: MachineLayout = XENVM
+    vcpus: int = 1

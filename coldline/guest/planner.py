@@ -154,6 +154,7 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
         ),
         exception_level=options.exception_level,
         layout=options.layout,
+        vcpus=options.vcpus,
     )
 
 

@@ -27,6 +27,8 @@ class XenDomain:
     ----------
     domid : int
         Its number.
+    handle : bytes
+        Its UUID.
     architecture : str
         ``arm64`` or ``arm32``.
     max_memory : int
@@ -39,17 +41,21 @@ class XenDomain:
         Where it is in its life.
     registers_set : bool
         Whether its first vCPU can start.
+    in_store : bool
+        Whether xenstore may know of it.
     mapped : list of Range
         What this process has mapped of it.
     """
 
     domid: int
+    handle: bytes
     architecture: str
     max_memory: int
     vcpus: int
     banks: "list[Range]" = field(default_factory=list)
     state: State = State.PAUSED
     registers_set: bool = False
+    in_store: bool = False
     mapped: "list[Range]" = field(default_factory=list)
 
     def error(self, operation: str, reason: str) -> HypervisorError:

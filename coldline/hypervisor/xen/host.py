@@ -4,13 +4,16 @@
 import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.guest.layout import PAGE_SIZE, Range
 from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.domain import State, XenDomain
+from coldline.hypervisor.xen.entries import remove_entries
 from coldline.hypervisor.xen.hypercalls import MAX_EXTENTS, MAX_FLUSH, Hypercalls
 from coldline.hypervisor.xen.mapping import Piece, XenMapping
 from coldline.hypervisor.xen.naming import naming
@@ -46,6 +49,21 @@ _ATTRIBUTES: Final = {MemoryType.NORMAL_WB: 0xFF, MemoryType.NORMAL_NC: 0x44}
 """The types that the builder's mapping can have, as MAIR_ELx has them."""
 
 
+class Platform(NamedTuple):
+    """What Xen gives to guests.
+
+    Attributes
+    ----------
+    gic_version : int
+        Of their interrupt controller: 2 or 3.
+    address_bits : int
+        Of their physical addresses.
+    """
+
+    gic_version: int
+    address_bits: int
+
+
 class XenHost:
     """The Xen that runs; speaks `coldline.hypervisor.Hypervisor`.
 
@@ -53,6 +71,8 @@ class XenHost:
     ----------
     world : World
         What reaches it.
+    handle : bytes, optional
+        The UUID of the domain that is made; by default each gets one of its own.
     shared_interrupts : int
         How many a guest's interrupt controller has: 1 for an emulated PL011, else 0.
 
@@ -67,26 +87,29 @@ class XenHost:
         If this is no dom0, or Xen's version is not known.
     """
 
-    def __init__(self, world: World, *, shared_interrupts: int = 0) -> None:
+    def __init__(self, world: World, *, handle: bytes | None = None, shared_interrupts: int = 0) -> None:
         self.world = world
+        self._handle = handle
         self._shared_interrupts = shared_interrupts
-        self._leftovers: dict[int, list[tuple[MemoryType, Piece]]] = {}
+        self._leftovers: dict[int, list[Callable[[], None]]] = {}
         with naming("open Xen"):
             self.hypercalls = Hypercalls(world.calls)
 
-    def gic_version(self) -> int:
-        """The version of the interrupt controller that guests get: Xen tells as it makes a domain.
+    def platform(self) -> Platform:
+        """What guests get: Xen tells as it makes a domain, here one that is gone at once.
 
         Raises
         ------
         HypervisorError
             If no domain can be made.
         """
-        with naming("ask for the interrupt controller"):
+        with naming("ask for the guests' machine"):
             domid, made = self.hypercalls.create(self._request(1))
-        with naming(f"domain {domid}: destroy"):
-            self.hypercalls.destroy(domid)
-        return int(made.arch.gic_version) + 1
+            try:
+                info = self.hypercalls.domain(domid)
+            finally:
+                self.hypercalls.destroy(domid)
+        return Platform(int(made.arch.gic_version) + 1, int(info.gpaddr_bits) if info is not None else 0)
 
     def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> XenDomain:
         """See `Hypervisor.create_domain`."""
@@ -96,9 +119,10 @@ class XenHost:
             )
         if max_memory <= 0 or vcpus <= 0:
             raise HypervisorError(f"create domain: {max_memory} bytes of memory and {vcpus} vcpus")
+        request = self._request(vcpus)
         with naming("create domain"):
-            domid, _ = self.hypercalls.create(self._request(vcpus))
-        domain = XenDomain(domid, architecture, max_memory, vcpus)
+            domid, _ = self.hypercalls.create(request)
+        domain = XenDomain(domid, bytes(request.handle), architecture, max_memory, vcpus)
         try:
             with naming(f"domain {domid}: create"):
                 self.hypercalls.set_max_vcpus(domid, vcpus)
@@ -113,7 +137,7 @@ class XenHost:
 
     def _request(self, vcpus: int) -> structures.CreateDomain:
         request = self.hypercalls.interface.create()
-        request.handle[:] = os.urandom(structures.DOMAIN_HANDLE_BYTES)
+        request.handle[:] = self._handle or os.urandom(structures.DOMAIN_HANDLE_BYTES)
         request.flags = _HVM_HAP
         request.max_vcpus = vcpus
         request.max_evtchn_port = _EVENT_PORTS
@@ -247,16 +271,25 @@ class XenHost:
     def destroy(self, domain: XenDomain) -> None:
         """See `Hypervisor.destroy`: a domain that this process still maps is dying until it is unmapped."""
         self._check_state(domain, "destroy", State.PAUSED, State.RUNNING)
-        for memory_type, piece in self._leftovers.pop(domain.domid, []):
+        for unmap in self._leftovers.pop(domain.domid, []):
             with contextlib.suppress(OSError):
-                self._unmap_piece(memory_type, piece)
-        with naming(f"domain {domain.domid}: destroy"):
-            try:
-                self.hypercalls.destroy(domain.domid)
-            except OSError as error:
-                if error.errno != errno.ESRCH:
-                    raise
-        domain.state = State.DESTROYED
+                unmap()
+        try:
+            with naming(f"domain {domain.domid}: destroy"):
+                try:
+                    self.hypercalls.destroy(domain.domid)
+                except OSError as error:
+                    if error.errno != errno.ESRCH:
+                        raise
+            domain.state = State.DESTROYED
+        finally:
+            if domain.in_store:
+                with naming(f"domain {domain.domid}: remove from xenstore"):
+                    remove_entries(self.world.store, domain.domid, domain.handle)
+
+    def unmap_resource(self, domain: XenDomain, resource: object) -> None:
+        """Unmap a grant table, now or, if that fails, before the domain is destroyed."""
+        self._unmap(domain, lambda: self.world.foreign.unmap_resource(resource))
 
     def _unmap_mapping(self, mapping: XenMapping) -> None:
         mapping.domain.mapped = [other for other in mapping.domain.mapped if other.base != mapping.address]
@@ -264,19 +297,22 @@ class XenHost:
             self._unmap_pieces(mapping.domain, mapping.memory_type, mapping.pieces)
 
     def _unmap_pieces(self, domain: XenDomain, memory_type: MemoryType, pieces: list[Piece]) -> None:
+        through = self.world.foreign if memory_type is MemoryType.NORMAL_WB else self.world.driver
         failed = None
         for piece in reversed(pieces):
             try:
-                self._unmap_piece(memory_type, piece)
+                self._unmap(domain, partial(through.unmap, piece.place, piece.size // PAGE_SIZE))
             except OSError as error:
                 failed = failed or error
-                self._leftovers.setdefault(domain.domid, []).append((memory_type, piece))
         if failed is not None:
             raise failed
 
-    def _unmap_piece(self, memory_type: MemoryType, piece: Piece) -> None:
-        through = self.world.foreign if memory_type is MemoryType.NORMAL_WB else self.world.driver
-        through.unmap(piece.place, piece.size // PAGE_SIZE)
+    def _unmap(self, domain: XenDomain, unmap: Callable[[], None]) -> None:
+        try:
+            unmap()
+        except OSError:
+            self._leftovers.setdefault(domain.domid, []).append(unmap)
+            raise
 
     def _check_state(self, domain: XenDomain, operation: str, *states: State) -> None:
         if domain.state not in states:

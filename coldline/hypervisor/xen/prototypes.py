@@ -21,6 +21,8 @@ _TYPES: dict[str, Any] = {
     "size_t": ctypes.c_size_t,
     "off64_t": ctypes.c_int64,
     "uint16_t": ctypes.c_uint16,
+    "domid_t": ctypes.c_uint16,
+    "xs_transaction_t": ctypes.c_uint32,
     "uint32_t": ctypes.c_uint32,
     "uint64_t": ctypes.c_uint64,
     "const char *": ctypes.c_char_p,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from coldline.hypervisor.protocol import Data
+from coldline.hypervisor.xen.entries import Tree
 from coldline.hypervisor.xen.hypercalls import CallLibrary
 
 
@@ -78,6 +79,16 @@ class World(Protocol):
     def memory(self) -> Accesses:
         """Accesses to memory of this process."""
 
+    @property
+    def store(self) -> Tree:
+        """Xenstore.
+
+        Raises
+        ------
+        HypervisorError
+            If xenstored does not answer.
+        """
+
 
 class RealWorld:
     """The libraries and the driver of this dom0."""
@@ -121,6 +132,14 @@ class RealWorld:
 
         memory: Accesses = self._door("memory", Memory)
         return memory
+
+    @property
+    def store(self) -> Tree:
+        """See `World`."""
+        from coldline.hypervisor.xen.store import Store
+
+        store: Tree = self._door("store", Store)
+        return store
 
     def close(self) -> None:
         """Close what was opened."""
