@@ -28,18 +28,6 @@ def driver() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def daemons() -> None:
-    """Xen's daemons, running: xenstored and xenconsoled."""
-    for folder in ("/etc/xen", "/var/lib/xen", "/var/log/xen/console", "/run/xen", "/run/lock"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    if not Path("/var/run").exists():
-        Path("/var/run").symlink_to("/run")
-    Path("/etc/xen/xl.conf").touch()
-    for command in (["xenstored"], ["xen-init-dom0"], ["xenconsoled", "--log=guest"]):
-        subprocess.run(command, check=True)
-
-
-@pytest.fixture(scope="session")
 def xen(driver: None) -> domains.Xen:
     """Xen."""
     return domains.Xen()

@@ -26,7 +26,7 @@ def xl(*words):
 
 
 @pytest.fixture
-def small(daemons):
+def small():
     yield ["create", "--sample", "midway-arm64", "--memory", "16", "--name", "small", "--paused", "--json"]
     coldline("destroy", "small")
 
