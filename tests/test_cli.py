@@ -330,7 +330,10 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
             ["boot", "vmlinuz", "--sample", "midway-arm64"],
             "give an IMAGE, --sample NAME or --bios FILE, one of them",
         ),
-        (["boot", "--sample", "sideway"], "no sample is called 'sideway'; there are: midway-arm64"),
+        (
+            ["boot", "--sample", "sideway"],
+            "no sample is called 'sideway'; there are: midway-arm32, midway-arm64",
+        ),
         (
             [*MIDWAY, "--strategy", "magic"],
             "no strategy 'magic'; there are none, flush, syscall, uncached, hypercall, uncached-hypercall",

@@ -95,21 +95,23 @@ def midway() -> bytes:
 
 
 def test_sample_unknown() -> None:
-    with pytest.raises(UsageError, match=r"^no sample is called 'sideway'; there are: midway-arm64$"):
+    with pytest.raises(
+        UsageError, match=r"^no sample is called 'sideway'; there are: midway-arm32, midway-arm64$"
+    ):
         sample("sideway")
 
 
 def test_image_is_its_source(each: Sample, tmp_path: Path) -> None:
-    prefix = {"arm64": "aarch64-linux-gnu-"}[each.architecture]
+    prefix = {"arm64": "aarch64-linux-gnu-", "arm32": "arm-linux-gnueabihf-"}[each.architecture]
     require(shutil.which(f"{prefix}gcc") is not None, f"{prefix}gcc is not installed")
     # the commands at the head of the source
     subprocess.run([f"{prefix}gcc", "-c", "-o", "guest.o", each.source], cwd=tmp_path, check=True)
     subprocess.run(
-        [f"{prefix}objcopy", "-O", "binary", "-j", ".text", "guest.o", "guest.Image"],
+        [f"{prefix}objcopy", "-O", "binary", "-j", ".text", "guest.o", each.image.name],
         cwd=tmp_path,
         check=True,
     )
-    assert (tmp_path / "guest.Image").read_bytes() == each.image.read_bytes()
+    assert (tmp_path / each.image.name).read_bytes() == each.image.read_bytes()
 
 
 def test_header(midway: bytes) -> None:

@@ -67,7 +67,9 @@ def _guest(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "settings", nargs="*", metavar="KEY=VALUE", help="settings that follow those of a configuration file"
     )
-    group.add_argument("--sample", metavar="NAME", help="a guest that comes with coldline: midway-arm64")
+    group.add_argument(
+        "--sample", metavar="NAME", help="a guest that comes with coldline: midway-arm64, midway-arm32"
+    )
     group.add_argument("--bios", metavar="FILE", help="firmware in place of IMAGE: it starts in virt's flash")
     group.add_argument(
         "--machine",

@@ -2,7 +2,7 @@
 """Small guests that come with coldline, each made to show one thing.
 
 A sample is a folder here with its source (``guest.S``, whose head tells how to build it) and the bytes
-assembled from that source (``guest.Image``).
+assembled from that source (``guest.Image``, on arm32 ``guest.zImage``).
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Sample:
     name : str
         What it is called by, and its folder.
     architecture : str
-        ``arm64`` or ``arm``.
+        ``arm64`` or ``arm32``.
     summary : str
         What it shows, in a line.
     """
@@ -34,7 +34,7 @@ class Sample:
     @property
     def image(self) -> Path:
         """The kernel image."""
-        return self._folder / "guest.Image"
+        return self._folder / {"arm64": "guest.Image", "arm32": "guest.zImage"}[self.architecture]
 
     @property
     def source(self) -> Path:
@@ -53,6 +53,11 @@ SAMPLES: dict[str, Sample] = {
             "midway-arm64",
             "arm64",
             "overwrites what its loader wrote with the MMU off, then looks again through the caches",
+        ),
+        Sample(
+            "midway-arm32",
+            "arm32",
+            "the same for Armv7, as a zImage that moves part of itself",
         ),
     )
 }
