@@ -566,18 +566,21 @@ def test_this_file_knows_the_sample_by_heart() -> None:
     assert image[PATCHED + 4 : PATCHED + 8] == a64.bytes_of([a64.RET])
 
 
-def test_where_the_private_flag_lies_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("architecture", ["arm64", "arm32"])
+def test_where_the_private_flag_lies_is_kept(
+    architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     sync.skip_sync_offset.cache_clear()
-    found = sync.skip_sync_offset()
-    assert found == sync._find()
+    found = sync.skip_sync_offset(architecture)
+    assert found == sync._find(sync._TESTS[architecture])
     sync.skip_sync_offset.cache_clear()
-    monkeypatch.setattr(sync, "_find", lambda: pytest.fail("it is kept"))
-    assert sync.skip_sync_offset() == found
-    path = sync._path()
+    monkeypatch.setattr(sync, "_find", lambda _: pytest.fail("it is kept"))
+    assert sync.skip_sync_offset(architecture) == found
+    path = sync._path(architecture)
     assert path is not None
     path.write_text("[1]")
     sync.skip_sync_offset.cache_clear()
-    monkeypatch.setattr(sync, "_find", lambda: None)
-    assert sync.skip_sync_offset() is None
+    monkeypatch.setattr(sync, "_find", lambda _: None)
+    assert sync.skip_sync_offset(architecture) is None
     sync.skip_sync_offset.cache_clear()

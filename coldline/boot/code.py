@@ -8,14 +8,17 @@ from unicorn.unicorn_py3 import unicorn as unicorn_module
 from coldline import machinecode
 from coldline.boot.state import ENGINE_CALLS, State
 
-_SOURCES = (
+_SHARED = (
+    "arm/cp15.py",
     "arm/fields.py",
+    "arm/lpae.py",
     "arm/maintenance.py",
     "arm/memory_types.py",
-    "arm/lpae.py",
     "arm/short.py",
     "arm/vmsa.py",
+    "boot/accesses.py",
     "boot/emit.py",
+    "boot/formats.py",
     "boot/hooks.py",
     "boot/native.py",
     "native.py",
@@ -27,14 +30,31 @@ _SOURCES = (
     "trace/events.py",
 )
 
+SOURCES = {
+    "aarch64": (*_SHARED, "boot/aarch64/hooks.py", "boot/aarch64/watched.py"),
+    "aarch32": (
+        *_SHARED,
+        "boot/aarch32/hooks.py",
+        "boot/aarch32/watched.py",
+    ),
+}
+"""What the machine code of each instruction set's callbacks depends on."""
+
+
+def module(package: str) -> str:
+    """The module of the callbacks in a folder of `coldline.boot`."""
+    return f"coldline.boot.{package}.hooks"
+
 
 class Code:
-    """The callbacks of `coldline.boot.hooks`, bound to a state.
+    """The callbacks of one instruction set, bound to a state.
 
     Parameters
     ----------
     state : State
         What they work on.
+    package : str
+        Where they are: a key of `SOURCES`.
 
     Attributes
     ----------
@@ -44,10 +64,10 @@ class Code:
         Spreads events from words at an address, so many, into columns at an address: `emit.unpack`.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, package: str) -> None:
         for name in ENGINE_CALLS:
             state[name] = ctypes.cast(getattr(unicorn_module.uclib, name), ctypes.c_void_p).value or 0
-        self.addresses = machinecode.load("coldline.boot.hooks", _SOURCES)
+        self.addresses = machinecode.load(module(package), SOURCES[package])
         self._state = state.pointer
         self.unpack = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(
             self.addresses["unpack_events"]

@@ -116,16 +116,6 @@ def page_address(s: Any, index: int) -> int:
     return int64(address)
 
 
-@compiled
-def read_descriptor(s: Any, address: int) -> int:
-    """The 8 bytes at a physical address; 0, which is invalid, outside of RAM."""
-    for bank in range(s.banks):
-        offset = uint64(address) - s.bank_base[bank]
-        if offset < s.bank_size[bank]:
-            return int64(load64(s.bank_pointer[bank] + offset))
-    return int64(0)
-
-
 # One agent's switches ---------------------------------------------------------------------------------------
 
 

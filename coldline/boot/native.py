@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, register_jitable
 
-from coldline.arm import lpae, short, vmsa
+from coldline.arm import cp15, lpae, short, vmsa
 from coldline.boot.state import agent_of
 from coldline.native import (
     compiled,
@@ -73,7 +73,7 @@ call_control = _call(types.voidptr, types.int32, variadic=True)
 """uc_ctl at an address, with a control that takes nothing."""
 
 
-for _module in (vmsa, lpae, short):
+for _module in (cp15, vmsa, lpae, short):
     for _function in vars(_module).values():
         if inspect.isfunction(_function) and _function.__module__ == _module.__name__:
             register_jitable(_function)

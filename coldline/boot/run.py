@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import unicorn
-from unicorn import arm64_const as arm64
 from unicorn import unicorn_const as const
 
 from coldline.arm import psci
@@ -16,7 +15,18 @@ from coldline.boot.devices import Device, Pl011
 from coldline.boot.devices.flash import COMMANDS
 from coldline.boot.machine import Machine
 from coldline.boot.packed import Buffers, Packed
-from coldline.boot.state import ADDRESS_MASK, AGENTS, DRAIN, FLUSH_CODE, LIMIT, RUNNING, SWITCH, WORDS
+from coldline.boot.state import (
+    ADDRESS_MASK,
+    AGENTS,
+    BIG_ENDIAN,
+    DRAIN,
+    FLUSH_CODE,
+    LIMIT,
+    PLACES,
+    RUNNING,
+    SWITCH,
+    WORDS,
+)
 from coldline.errors import GuestError
 from coldline.printable import printable
 from coldline.trace.columns import EVENT_SIZE, Batch
@@ -38,7 +48,6 @@ EXCEPTIONS = {
 }
 """The emulator's numbers for what it cannot go on from: it never enters the guest's vectors."""
 
-_SVC, _HVC, _SMC = 2, 11, 13
 CONSOLE_LIMIT = 1 << 20
 """Bytes of console text that are kept."""
 
@@ -178,8 +187,6 @@ class Boot:
     ) -> None:
         self.outcome = Outcome()
         self._listener = listener
-        self._entry = registers.pc
-        self._has_el2 = exception_level == 2
         self._machine = Machine(
             ram,
             core,
@@ -191,6 +198,7 @@ class Boot:
             with_pcs=with_pcs,
         )
         self._emulator = self._machine.emulator
+        self._core_state = self._machine.core_state
         self._state = self._machine.state
         self._failure: GuestError | None = None
         self._until = Until(End.PSCI, _NEVER)
@@ -199,6 +207,7 @@ class Boot:
         self._tail = b""
         self._words, self._columns = Buffers(WORDS * 8), Buffers(WORDS * EVENT_SIZE)
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
+        self._emulator.hook_add(const.UC_HOOK_INSN_INVALID, self._on_unknown)
         self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
         self._emulator.hook_add(const.UC_HOOK_MEM_WRITE_PROT, self._on_flash)
 
@@ -212,16 +221,14 @@ class Boot:
         """
         self._until = until
         self._state["limit"] = until.limit
-        pc = self._entry
         while self.outcome.end is None:
             self._state["reason"] = RUNNING
             failed = None
             try:
-                self._emulator.emu_start(pc, _NEVER)
+                self._emulator.emu_start(self._core_state.resume_at(), _NEVER)
             except unicorn.UcError as error:
                 failed = error
-            pc = int(self._emulator.reg_read(arm64.UC_ARM64_REG_PC))
-            self._stopped(failed, pc)
+            self._stopped(failed, self._core_state.pc)
         self._drain()
         return self.outcome
 
@@ -245,6 +252,11 @@ class Boot:
         elif reason == FLUSH_CODE:
             self._state["stale_low"], self._state["stale_high"] = _NEVER, 0
             self._emulator.ctl_flush_tb()
+        elif reason == PLACES:
+            self._core_state.add_places()
+        elif reason == BIG_ENDIAN:
+            self._drain()
+            raise GuestError(f"the guest is big-endian from {pc:#x} on: it cannot be run")
         elif reason == SWITCH:
             turned_on = self._machine.follow_switch(self._listener.caches_toggled, self._drain)
             if turned_on and self._until.end is End.MMU:
@@ -298,20 +310,25 @@ class Boot:
 
     def _on_exception(self, emulator: Any, number: int, _: Any) -> None:
         try:
-            pc = int(emulator.reg_read(arm64.UC_ARM64_REG_PC))
-            if number == _HVC and self._has_el2:
-                self._machine.enter_el2(pc)
-            elif number in (_HVC, _SMC):
+            if self._core_state.enters_vectors(number):
+                return
+            if number in self._core_state.CALLS:
                 self._on_call()
             else:
-                pc -= 4 if number == _SVC else 0  # it is where the guest would return to
                 what = EXCEPTIONS.get(number, f"exception {number}")
-                self._failure = GuestError(
-                    f"the guest took {what} at {pc:#x}; its own vectors cannot be entered on this emulator"
-                )
+                self._failure = _untaken(what, self._core_state.culprit(number))
         finally:
             if self._failure is not None or self.outcome.end is not None:
                 emulator.emu_stop()
+
+    def _on_unknown(self, emulator: Any, _: Any) -> bool:
+        """An instruction that the emulator does not know; False ends the run with its error."""
+        if not self._core_state.takes_call():
+            return False
+        self._on_call()
+        if self.outcome.end is not None:
+            emulator.emu_stop()
+        return True
 
     def _on_nowhere(self, _: Any, kind: int, address: int, *__: Any) -> bool:
         self._nowhere = address & ADDRESS_MASK
@@ -325,19 +342,14 @@ class Boot:
 
     def _on_call(self) -> None:
         """A call to whoever is above the guest: PSCI, or what nobody here knows."""
-        registers = (
-            arm64.UC_ARM64_REG_X0,
-            arm64.UC_ARM64_REG_X1,
-            arm64.UC_ARM64_REG_X2,
-            arm64.UC_ARM64_REG_X3,
-        )
+        registers = self._core_state.ARGUMENTS
         call = tuple(int(self._emulator.reg_read(register)) for register in registers)
         if call[0] & 0xFFFFFFFF in psci.ENDS:
             self.outcome.end, self.outcome.psci_call = End.OFF, call
         elif self._until.end is End.PSCI and psci.is_call(call[0]):
             self.outcome.end, self.outcome.psci_call = End.PSCI, call
         else:
-            self._emulator.reg_write(arm64.UC_ARM64_REG_X0, psci.answer(call[0]))
+            self._emulator.reg_write(registers[0], psci.answer(call[0]))
 
     def _describe(self, error: unicorn.UcError, pc: int) -> GuestError:
         if self._state["faulted"]:
@@ -352,7 +364,13 @@ class Boot:
         if self._nowhere is not None:
             where = self._nowhere
             return GuestError(f"the guest used {where:#x} at {pc:#x}: no RAM and no device is there")
+        if error.errno == const.UC_ERR_INSN_INVALID:
+            return _untaken(EXCEPTIONS[1], pc)
         return GuestError(f"the guest cannot go on at {pc:#x}: {error}")
+
+
+def _untaken(what: str, pc: int) -> GuestError:
+    return GuestError(f"the guest took {what} at {pc:#x}; its own vectors cannot be entered on this emulator")
 
 
 _NEVER = 0xFFFFFFFFFFFFFFFF

@@ -7,11 +7,10 @@ pointer that the emulator hands them.
 
 import ctypes
 import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coldline.arm import MemoryType, fields
-from coldline.arm.maintenance import BEYOND_COHERENCY, MAINTENANCE
+from coldline.arm import MemoryType
 from coldline.boot.memory import address_of, zeros
 from coldline.trace import PAGE_SIZE, Op
 
@@ -56,10 +55,21 @@ def agent_of(memory_type: int) -> int:
 
 
 # Why the callbacks stopped the emulator
-RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE = range(5)
+RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN = range(7)
+
+VMSA64, LONG, SHORT = range(3)
+"""Formats of translation tables: VMSAv8-64's, and Armv7's long and short descriptors."""
+
+UNIT_SHIFT = 10
+UNITS = PAGE_SIZE >> UNIT_SHIFT
+"""Parts of a page in which a table may lie: the smallest whole one is Armv7's of the second level, of 1 KiB."""
+
+MAX_PLACES = 1 << 12
+"""Instructions that the emulator is asked to stop before: see `coldline.boot.aarch32`."""
 
 REGISTERS = ("sctlr", "ttbr0", "ttbr1", "tcr", "mair")
-"""System registers that decide what an access is, kept for EL1 and EL2."""
+"""System registers that decide what an access is, kept for EL1 and EL2. AArch32's are kept as those of EL1: TTBCR as
+``tcr``, and PRRR and NMRR, which are MAIR0 and MAIR1, as the lower and the upper half of ``mair``."""
 
 ENGINE_CALLS = ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl")
 """The emulator's functions that the callbacks call, by their addresses in the record."""
@@ -96,10 +106,10 @@ _FIELDS: tuple[tuple[str, Any], ...] = (
     ("code_page", _WORD),
     ("code_generation", _WORD),
     ("code_physical", _WORD),
-    ("levels", _WORD),
+    ("format", _WORD),
+    ("marks", _WORD),  # a byte for each page: whether a live table has part of it
+    ("units", _WORD),  # two words for each part of a page: see `coldline.boot.tables`
     ("refs", _WORD),
-    ("never", _WORD),
-    ("lowest", _WORD),
     ("pages", _WORD),
     ("flash_pages", _WORD),  # the first so many of them are flash
     ("stack", _WORD),
@@ -119,6 +129,16 @@ _FIELDS: tuple[tuple[str, Any], ...] = (
     ("held_after", _WORD),
     ("stage2", _WORD),
     ("maintenance", _WORD),
+    ("pc_register", _WORD),  # the emulator's number for it
+    # AArch32 alone, from here to the emulator's calls
+    ("fresh", _WORD),  # whether the next block may be one that the emulator has just translated
+    ("thumb", _WORD),  # whether there is any Thumb code
+    ("places", _WORD),
+    ("place_count", _WORD),
+    ("trapped", _WORD),  # the key of the register that the guest is about to write
+    ("trapped_value", _WORD),
+    ("trapped_at", _WORD),
+    ("resume_at", _WORD),
     *((name, _WORD) for name in ENGINE_CALLS),
     ("agent_of_tag", _WORD * (DATA_TAG + TAGS)),
     ("bank_base", _WORD * MAX_BANKS),
@@ -135,18 +155,6 @@ class Record(ctypes.Structure):
     _fields_ = _FIELDS
 
 
-WATCHED = {
-    register.key: (name, level)
-    for level, registers in (
-        (1, (fields.SCTLR_EL1, fields.TTBR0_EL1, fields.TTBR1_EL1, fields.TCR_EL1, fields.MAIR_EL1)),
-        (2, (fields.SCTLR_EL2, fields.TTBR0_EL2, None, fields.TCR_EL2, fields.MAIR_EL2)),
-    )
-    for name, register in zip(REGISTERS, registers, strict=True)
-    if register is not None
-}
-"""The registers whose writes are followed: encoding to name and exception level."""
-
-
 class State:
     """The record and the arrays that it points to, kept alive together.
 
@@ -156,9 +164,17 @@ class State:
         Guest RAM: physical base and writable bytes.
     with_pcs : bool
         Whether each event's program counter is wanted.
+    maintenance : mapping of int to Op
+        The operations that maintain caches, by the key of their encoding in 14 bits.
     """
 
-    def __init__(self, banks: Sequence[tuple[int, memoryview]], *, with_pcs: bool) -> None:
+    def __init__(
+        self,
+        banks: Sequence[tuple[int, memoryview]],
+        *,
+        with_pcs: bool,
+        maintenance: Mapping[int, Op] | None = None,
+    ) -> None:
         self._record = Record()
         self.events = zeros(WORDS * 8)
         self.pcs = zeros(WORDS * 8) if with_pcs else None
@@ -167,15 +183,17 @@ class State:
         self._arrays: dict[str, bytearray | mmap.mmap] = {
             "events": self.events,
             "tlb": zeros(TLB_ENTRIES * 3 * 8),
-            "levels": zeros(pages),
-            "never": zeros(pages),
+            "marks": zeros(pages),
+            "units": zeros(pages * UNITS * 16),
             "refs": zeros(pages * KINDS * 2),
             "stack": zeros(STACK * 5 * 8),
-            "lowest": zeros(pages * 8),
             "aliases": zeros(pages * 4),
             "pending": zeros(PENDING * 4 * 8),
-            "maintenance": maintenance_table(),
+            "maintenance": bytearray(1 << 14),
+            "places": zeros(MAX_PLACES * 8),
         }
+        for key, op in (maintenance or {}).items():
+            self._arrays["maintenance"][key] = 1 + op
         for name, array in self._arrays.items():
             self[name] = address_of(array)
         self["pcs"] = address_of(self.pcs) if self.pcs is not None else 0
@@ -183,7 +201,7 @@ class State:
         self["high_water"] = HIGH_WATER
         self["limit"] = 0xFFFFFFFFFFFFFFFF
         self["generation"] = 1
-        self["stale_low"] = 0xFFFFFFFFFFFFFFFF
+        self["stale_low"] = self["resume_at"] = 0xFFFFFFFFFFFFFFFF
         self["pages"] = pages
         self["banks"] = len(banks)
         page = 0
@@ -218,6 +236,20 @@ class State:
     def __setitem__(self, name: str, value: int) -> None:
         setattr(self._record, name, value)
 
+    def places(self, known: int) -> list[int]:
+        """The virtual addresses that were noted after the first `known`."""
+        noted = memoryview(self._arrays["places"]).cast("Q")
+        return list(noted[known : self["place_count"]])
+
+    def code_bytes(self, address: int, size: int) -> bytes:
+        """Bytes at a virtual address in the page of the code that was run last; none where that is not in RAM."""
+        physical = (self["code_physical"] | address & (PAGE_SIZE - 1)) & ADDRESS_MASK
+        for index in range(self["banks"]):
+            offset = physical - self._record.bank_base[index]
+            if 0 <= offset < self._record.bank_size[index]:
+                return bytes(self.ram[index][offset : offset + size])
+        return b""
+
     def register(self, name: str, level: int) -> int:
         """A system register of an exception level, as last written."""
         return int(getattr(self._record, name)[level])
@@ -225,14 +257,3 @@ class State:
     def set_register(self, name: str, level: int, value: int) -> None:
         """Note that a system register was written."""
         getattr(self._record, name)[level] = value
-
-
-def maintenance_table() -> bytearray:
-    """1 + `Op` for each encoding of SYS (op1, CRn, CRm, op2: 14 bits) that maintains a cache, else 0."""
-    table = bytearray(1 << 14)
-    ops = {op.words: op for op in Op}
-    for name, encoding in MAINTENANCE.items():
-        table[encoding.key & 0x3FFF] = 1 + ops[name]
-    for encoding in BEYOND_COHERENCY.values():
-        table[encoding.key & 0x3FFF] = 1 + Op.DC_CVAC
-    return table

@@ -18,8 +18,10 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from unicorn import (
+    UC_ARCH_ARM,
     UC_ARCH_ARM64,
     UC_HOOK_BLOCK,
     UC_HOOK_MEM_READ,
@@ -27,41 +29,82 @@ from unicorn import (
     UC_MODE_ARM,
     Uc,
     UcError,
+    arm64_const,
+    arm_const,
 )
-from unicorn.arm64_const import UC_ARM64_REG_PC, UC_ARM64_REG_X0, UC_ARM64_REG_X1, UC_ARM64_REG_X2
 from unicorn.unicorn_py3 import unicorn as unicorn_module
 
 from coldline import cache
 
 _BASE = 0x1000
 _DATA = 0x1800
-_PROGRAM = struct.pack(
-    "<8I",
-    0xF9400001,  # loop: ldr x1, [x0]
-    0x91000421,  # add x1, x1, #1
-    0xF9000001,  # str x1, [x0]
-    0xF1000442,  # subs x2, x2, #1
-    0x54FFFF81,  # b.ne loop
-    0xA9400801,  # ldp x1, x2, [x0]
-    0xD503201F,  # nop
-    0xD503201F,  # nop
-)
-_END = _BASE + len(_PROGRAM)
+
+
+class _Test(NamedTuple):
+    """A program, which the emulator runs from `_BASE` on; the numbers of its counter and registers 0 to 2."""
+
+    architecture: int
+    pc: int
+    registers: tuple[int, int, int]
+    program: bytes
+
+    @property
+    def end(self) -> int:
+        return _BASE + len(self.program)
+
+
+_TESTS = {
+    "arm64": _Test(
+        UC_ARCH_ARM64,
+        arm64_const.UC_ARM64_REG_PC,
+        (arm64_const.UC_ARM64_REG_X0, arm64_const.UC_ARM64_REG_X1, arm64_const.UC_ARM64_REG_X2),
+        struct.pack(
+            "<8I",
+            0xF9400001,  # loop: ldr x1, [x0]
+            0x91000421,  # add x1, x1, #1
+            0xF9000001,  # str x1, [x0]
+            0xF1000442,  # subs x2, x2, #1
+            0x54FFFF81,  # b.ne loop
+            0xA9400801,  # ldp x1, x2, [x0]
+            0xD503201F,  # nop
+            0xD503201F,  # nop
+        ),
+    ),
+    "arm32": _Test(
+        UC_ARCH_ARM,
+        arm_const.UC_ARM_REG_PC,
+        (arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R1, arm_const.UC_ARM_REG_R2),
+        struct.pack(
+            "<8I",
+            0xE5901000,  # loop: ldr r1, [r0]
+            0xE2811001,  # add r1, r1, #1
+            0xE5801000,  # str r1, [r0]
+            0xE2522001,  # subs r2, r2, #1
+            0x1AFFFFFA,  # bne loop
+            0xE8900006,  # ldm r0, {r1, r2}
+            0xE320F000,  # nop
+            0xE320F000,  # nop
+        ),
+    ),
+}
 _ROUNDS = 5
 _FAR = 64
 """Bytes: what lies nearer to the flag that asks for a stop asks for a stop of some kind as well."""
 
 
 @functools.cache
-def skip_sync_offset() -> int | None:
-    """The flag's offset in bytes from the engine's address, or None where it cannot be told."""
-    path = _path()
+def skip_sync_offset(architecture: str) -> int | None:
+    """The flag's offset in bytes from the engine's address, or None where it cannot be told.
+
+    `architecture` is ``arm64`` or ``arm32``: the emulator has an engine for each.
+    """
+    path = _path(architecture)
     if path is not None:
         with suppress(OSError, ValueError):
             kept = json.loads(path.read_text())
             if kept is None or type(kept) is int:
                 return kept
-    offset = _find()
+    offset = _find(_TESTS[architecture])
     if path is not None:
 
         def write(draft: Path) -> None:
@@ -71,7 +114,7 @@ def skip_sync_offset() -> int | None:
     return offset
 
 
-def _path() -> Path | None:
+def _path(architecture: str) -> Path | None:
     """Where the offset is kept: the name changes with the emulator's library, which is known by its inode."""
     folder, library = cache.folder(), unicorn_module.uclib._name
     if folder is None:
@@ -81,16 +124,16 @@ def _path() -> Path | None:
     except OSError:
         return None
     build = (library, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return folder / cache.name_for("sync", ("boot/sync.py",), os.uname().machine, build)
+    return folder / cache.name_for("sync", ("boot/sync.py",), os.uname().machine, architecture, build)
 
 
-def _find() -> int | None:
+def _find(test: _Test) -> int | None:
     try:
-        stops = _bytes_set_by(lambda emulator: emulator.emu_stop())
-        writes = _bytes_set_by(lambda emulator: emulator.reg_write(UC_ARM64_REG_PC, _END - 4))
+        stops = _bytes_set_by(test, lambda emulator: emulator.emu_stop())
+        writes = _bytes_set_by(test, lambda emulator: emulator.reg_write(test.pc, test.end - 4))
         far = [offset for offset in writes if all(abs(offset - stop) > _FAR for stop in stops)]
-        expected = _behaviour(None)
-        found = [offset for offset in far if _behaviour(offset) == expected]
+        expected = _behaviour(test, None)
+        found = [offset for offset in far if _behaviour(test, offset) == expected]
     except (OSError, AttributeError, UcError):
         return None
     return found[0] if len(found) == 1 else None
@@ -109,18 +152,18 @@ def _engine_size(emulator: Uc) -> int:
     return int(libc.malloc_usable_size(engine_address(emulator)))
 
 
-def _machine() -> Uc:
-    emulator = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
+def _machine(test: _Test) -> Uc:
+    emulator = Uc(test.architecture, UC_MODE_ARM)
     emulator.mem_map(_BASE, 0x1000)
-    emulator.mem_write(_BASE, _PROGRAM)
-    emulator.reg_write(UC_ARM64_REG_X0, _DATA)
-    emulator.reg_write(UC_ARM64_REG_X2, _ROUNDS)
+    emulator.mem_write(_BASE, test.program)
+    emulator.reg_write(test.registers[0], _DATA)
+    emulator.reg_write(test.registers[2], _ROUNDS)
     return emulator
 
 
-def _bytes_set_by(act: Callable[[Uc], None]) -> list[int]:
+def _bytes_set_by(test: _Test, act: Callable[[Uc], None]) -> list[int]:
     """Offsets of the engine's bytes that go from 0 to 1 as `act` is called at the first load."""
-    emulator = _machine()
+    emulator = _machine(test)
     address, size = engine_address(emulator), _engine_size(emulator)
     changed: list[int] = []
 
@@ -131,18 +174,18 @@ def _bytes_set_by(act: Callable[[Uc], None]) -> list[int]:
         changed.extend(i for i in range(size) if (before[i], after[i]) == (0, 1))
 
     hook = emulator.hook_add(UC_HOOK_MEM_READ, on_read)
-    emulator.emu_start(_BASE, _END)
+    emulator.emu_start(_BASE, test.end)
     emulator.hook_del(hook)
     return changed
 
 
-def _behaviour(offset: int | None) -> list[int]:
+def _behaviour(test: _Test, offset: int | None) -> list[int]:
     """What the test program does with the byte at `offset` set: each access's place, and how it all ends."""
-    emulator = _machine()
+    emulator = _machine(test)
     seen: list[int] = []
 
     def on_access(_: Uc, kind: int, address: int, *__: object) -> None:
-        seen.extend((kind, address, int(emulator.reg_read(UC_ARM64_REG_PC))))
+        seen.extend((kind, address, int(emulator.reg_read(test.pc))))
 
     def on_block(*_: object) -> None:
         if offset is not None:
@@ -150,7 +193,7 @@ def _behaviour(offset: int | None) -> list[int]:
 
     emulator.hook_add(UC_HOOK_BLOCK, on_block)
     emulator.hook_add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, on_access)
-    emulator.emu_start(_BASE, _END)
-    for register in (UC_ARM64_REG_PC, UC_ARM64_REG_X1, UC_ARM64_REG_X2):
+    emulator.emu_start(_BASE, test.end)
+    for register in (test.pc, *test.registers[1:]):
         seen.append(int(emulator.reg_read(register)))
     return seen

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from coldline.arm import vmsa
 from coldline.arm.fields import Sctlr
-from coldline.boot.emit import NOWHERE, emit_change, page_index, read_descriptor, switch
+from coldline.boot import formats
+from coldline.boot.emit import NOWHERE, emit_change, page_index, switch
 from coldline.boot.native import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
-from coldline.boot.state import KINDS, PENDING, STACK
+from coldline.boot.state import KINDS, PENDING, STACK, UNIT_SHIFT, UNITS
 
 _M = Sctlr.M.mask
+_UNIT = 1 << UNIT_SHIFT
+_IN_UNIT = _UNIT - 1
 
 
 @compiled
@@ -62,11 +64,10 @@ def _count_leaf(s: Any, address: int, size: int, kind: int, change: int) -> None
 
 
 @compiled
-def _leaf_kind(s: Any, descriptor: int, never: int) -> int:
+def _leaf_kind(s: Any, descriptor: int, level: int, never: int) -> int:
     """2 * type + executable of a leaf, below tables that impose `never`."""
-    memory_type = vmsa.attribute_type(int64(s.mair[s.el]), vmsa.attribute_index(descriptor))
-    runs = vmsa.executable(never | vmsa.leaf_never(descriptor), int64(s.el))
-    return 2 * memory_type + (1 if runs else 0)
+    runs = formats.executable(s, descriptor, level, never)
+    return 2 * formats.leaf_type(s, descriptor, level) + (1 if runs else 0)
 
 
 @compiled
@@ -94,6 +95,52 @@ def _push(s: Any, depth: int, table: int, level: int, never: int, entries: int, 
 
 
 @compiled
+def _row(s: Any, page: int, address: int) -> Any:
+    """Where it is kept what table lies in a part of a RAM page: two words, the second its first virtual address.
+
+    The first is 1 + its level in 3 bits, its granule in 5, the execute-never bits that are imposed on it in 8, and
+    which bytes of the part it has, the first and the one past the last, in 16 each; 0 where there is none.
+    """
+    return s.units + uint64(16 * (page * UNITS + ((address >> UNIT_SHIFT) & (UNITS - 1))))
+
+
+@compiled
+def _entries(s: Any, shift: int, level: int, granule: int) -> int:
+    """How many descriptors a table has that one of `level`, of 2^`shift` bytes, points to."""
+    return 1 << (shift - formats.level_shift(s, level + 1, granule))
+
+
+@compiled
+def _is_followed(s: Any, table: int) -> bool:
+    """Whether stores to a table are followed already."""
+    mark = int64(load64(_row(s, page_index(s, table), table)))
+    offset = table & _IN_UNIT
+    return (mark >> 16) & 0xFFFF <= offset and offset < (mark >> 32) & 0xFFFF
+
+
+@compiled
+def _follow(s: Any, table: int, level: int, never: int, granule: int, entries: int, lowest: int) -> None:
+    """Follow stores to a table; where another one is in the same part of a page, look at all again later."""
+    size_shift, shift = formats.size_shift(s), formats.level_shift(s, level, granule)
+    end = table + (entries << size_shift)
+    at = table
+    while at < end:
+        next_unit = (at & ~_IN_UNIT) + _UNIT
+        page = page_index(s, at)
+        if page >= 0:
+            row = _row(s, page, at)
+            if load64(row):
+                rescan_later(s, uint64(0), uint64(NOWHERE))
+            else:
+                first = at & _IN_UNIT
+                past = min(end, next_unit) - at + first
+                store8(s.marks + uint64(page), np.uint8(1))
+                store64(row, uint64(1 + level | granule << 3 | never << 8 | first << 16 | past << 32))
+                store64(row + uint64(8), uint64(lowest + (((at - table) >> size_shift) << shift)))
+        at = next_unit
+
+
+@compiled
 def _register_tables(
     s: Any, root: int, level: int, never: int, granule: int, entries: int, lowest: int
 ) -> None:
@@ -109,43 +156,41 @@ def _register_tables(
         first_address = int64(load64(at + uint64(32)))
         table, at_level = int64(load64(at)), int64(load64(at + uint64(8)))
         limits, count = int64(load64(at + uint64(16))), int64(load64(at + uint64(24)))
-        page = page_index(s, table)
-        if page < 0 or load8(s.levels + uint64(page)):
+        if page_index(s, table) < 0 or _is_followed(s, table):
             continue
-        for part in range(max(1, count >> 9)):
-            part_page = page_index(s, table + (part << 12))
-            if part_page >= 0:
-                store8(s.levels + uint64(part_page), np.uint8(1 + at_level | granule << 3))
-                store8(s.never + uint64(part_page), np.uint8(limits))
-                part_of = part << (9 + vmsa.level_shift(at_level, granule))
-                store64(s.lowest + uint64(8 * part_page), uint64(first_address + part_of))
+        _follow(s, table, at_level, limits, granule, count, first_address)
+        size_shift = formats.size_shift(s)
+        shift = formats.level_shift(s, at_level, granule)
         for index in range(count):
-            descriptor = read_descriptor(s, table + 8 * index)
-            if not vmsa.is_valid(descriptor):
+            descriptor = formats.read_descriptor(s, table + (index << size_shift))
+            if not formats.is_valid(s, descriptor):
                 continue
-            if vmsa.is_table(descriptor, at_level):
-                below = limits | vmsa.table_never(descriptor)
-                child = vmsa.next_table(descriptor, granule)
-                reach = first_address + (index << vmsa.level_shift(at_level, granule))
-                depth = _push(s, depth, child, at_level + 1, below, 1 << (granule - 3), reach)
-            elif vmsa.is_leaf(descriptor, at_level, granule):
-                base = vmsa.output_base(descriptor, at_level, granule)
-                size = 1 << vmsa.level_shift(at_level, granule)
-                _count_leaf(s, base, size, _leaf_kind(s, descriptor, limits), 1)
+            reach = first_address + (index << shift)
+            if formats.is_table(s, descriptor, at_level):
+                below = limits | formats.table_never(s, descriptor)
+                child = formats.next_table(s, descriptor, granule)
+                depth = _push(
+                    s, depth, child, at_level + 1, below, _entries(s, shift, at_level, granule), reach
+                )
+            elif formats.is_leaf(s, descriptor, at_level, granule):
+                base = formats.output_base(s, descriptor, at_level, granule, reach)
+                _count_leaf(s, base, 1 << shift, _leaf_kind(s, descriptor, at_level, limits), 1)
 
 
 @compiled
 def register_root(s: Any, upper: bool) -> None:
     """Take the tables of TTBR0 or TTBR1 as live."""
-    tcr = int64(s.tcr[s.el])
-    if s.el == 1 and vmsa.walks_disabled(tcr, upper):
+    if not formats.has_root(s, upper):
         return
-    granule, bits = vmsa.granule_bits(tcr, upper), vmsa.input_bits(tcr, upper)
-    level = vmsa.start_level(bits, granule)
-    ttbr = int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el])
-    root = vmsa.table_base(ttbr, bits, granule)
-    lowest = ~((1 << bits) - 1) if upper else 0
-    _register_tables(s, root, level, 0, granule, 1 << (bits - vmsa.level_shift(level, granule)), lowest)
+    granule, bits = formats.granule(s, upper), formats.input_bits(s, upper)
+    level = formats.start_level(s, bits, granule)
+    shift = formats.level_shift(s, level, granule)
+    lowest = formats.lowest_address(s, upper)
+    first, end = formats.used_addresses(s, upper)
+    skipped = (first - lowest) >> shift
+    entries = ((end - lowest + (1 << shift) - 1) >> shift) - skipped
+    root = formats.table_base(s, upper, bits, granule) + (skipped << formats.size_shift(s))
+    _register_tables(s, root, level, 0, granule, entries, lowest + (skipped << shift))
 
 
 @compiled
@@ -157,7 +202,10 @@ def rescan(s: Any) -> None:
             at = _counts(s, page, memory_type)
             store8(s.aliases + uint64(4 * page + memory_type), np.uint8(_alias(int64(load32(at)))))
             store32(at, np.uint32(0))
-        store8(s.levels + uint64(page), np.uint8(0))
+        if load8(s.marks + uint64(page)):
+            store8(s.marks + uint64(page), np.uint8(0))
+            for unit in range(UNITS):
+                store64(s.units + uint64(16 * (page * UNITS + unit)), uint64(0))
     s.pending_count = uint64(0)
     s.rescan = uint64(0)
     s.rooted = s.el
@@ -185,59 +233,69 @@ def rescan(s: Any) -> None:
 
 @compiled
 def _write_in_part(s: Any, address: int, size: int, value: int, page: int) -> None:
-    """A store of less than a descriptor, or of parts of two: what each of them becomes."""
-    base = address & ~7
-    shift = 8 * (address - base)
+    """A store of less than a descriptor, or of parts of several: what each of them becomes."""
+    length = 1 << formats.size_shift(s)
+    whole = uint64(NOWHERE) >> uint64(64 - 8 * length)
     ones = uint64(NOWHERE) >> uint64(64 - 8 * size)
-    low = uint64(read_descriptor(s, base)) & ~(ones << uint64(shift)) | (uint64(value) & ones) << uint64(
-        shift
-    )
-    _write_descriptor(s, base, int64(low), page)
-    if shift + 8 * size > 64:
-        over = uint64(64 - shift)
-        high = uint64(read_descriptor(s, base + 8)) & ~(ones >> over) | (uint64(value) & ones) >> over
-        _write_descriptor(s, base + 8, int64(high), page)
+    stored = uint64(value) & ones
+    base = address & ~(length - 1)
+    while base < address + size:
+        if base < address:
+            shift = uint64(8 * (address - base))
+            mask, bits = ones << shift, stored << shift
+        else:
+            shift = uint64(8 * (base - address))
+            mask, bits = ones >> shift, stored >> shift
+        old = uint64(formats.read_descriptor(s, base))
+        _write_descriptor(s, base, int64((old & ~mask | bits) & whole), page)
+        base += length
 
 
 @compiled
 def table_write(s: Any, address: int, size: int, value: int, page: int) -> None:
-    """The guest is about to store into a live table."""
-    if size != 8 or address & 7:
+    """The guest is about to store into a page that has a live table."""
+    length = 1 << formats.size_shift(s)
+    if size != length or address & (length - 1):
         _write_in_part(s, address, size, value, page)
     else:
-        _write_descriptor(s, address, value, page)
+        _write_descriptor(s, address, value if length == 8 else value & 0xFFFFFFFF, page)
 
 
 @compiled
 def _write_descriptor(s: Any, address: int, value: int, page: int) -> None:
-    mark = int64(load8(s.levels + uint64(page)))
-    level, granule = (mark & 7) - 1, mark >> 3
-    never = int64(load8(s.never + uint64(page)))
-    old = read_descriptor(s, address)
+    row = _row(s, page, address)
+    mark = int64(load64(row))
+    first, end = (mark >> 16) & 0xFFFF, (mark >> 32) & 0xFFFF
+    offset = address & _IN_UNIT
+    if offset < first or offset >= end:
+        return
+    level, granule, never = (mark & 7) - 1, (mark & 0xFF) >> 3, (mark >> 8) & 0xFF
+    old = formats.read_descriptor(s, address)
     if old == value:
         return
-    shift = vmsa.level_shift(level, granule)
-    virtual = int64(load64(s.lowest + uint64(8 * page))) + (((address & 4095) >> 3) << shift)
-    if vmsa.is_valid(old):
-        leaf = vmsa.is_leaf(old, level, granule) and not vmsa.is_table(old, level)
+    shift = formats.level_shift(s, level, granule)
+    index = (offset - first) >> formats.size_shift(s)
+    virtual = int64(load64(row + uint64(8))) + (index << shift)
+    if formats.is_valid(s, old):
+        leaf = formats.is_leaf(s, old, level, granule) and not formats.is_table(s, old, level)
         if leaf and s.pending_count < PENDING:
             at = s.pending + s.pending_count * uint64(32)
-            store64(at, uint64(vmsa.output_base(old, level, granule)))
+            store64(at, uint64(formats.output_base(s, old, level, granule, virtual)))
             store64(at + uint64(8), uint64(shift))
-            store64(at + uint64(16), uint64(_leaf_kind(s, old, never)))
+            store64(at + uint64(16), uint64(_leaf_kind(s, old, level, never)))
             store64(at + uint64(24), uint64(virtual))
             s.pending_count += uint64(1)
         else:
-            first = uint64(virtual) >> uint64(shift) << uint64(shift)
-            rescan_later(s, first, first + ((uint64(1) << uint64(shift)) - uint64(1)))
-    if vmsa.is_valid(value):
-        if vmsa.is_table(value, level):
-            below = never | vmsa.table_never(value)
-            table = vmsa.next_table(value, granule)
-            _register_tables(s, table, level + 1, below, granule, 1 << (granule - 3), virtual)
-        elif vmsa.is_leaf(value, level, granule):
-            base = vmsa.output_base(value, level, granule)
-            _count_leaf(s, base, 1 << shift, _leaf_kind(s, value, never), 1)
+            lowest = uint64(virtual) >> uint64(shift) << uint64(shift)
+            rescan_later(s, lowest, lowest + ((uint64(1) << uint64(shift)) - uint64(1)))
+    if formats.is_valid(s, value):
+        if formats.is_table(s, value, level):
+            below = never | formats.table_never(s, value)
+            table = formats.next_table(s, value, granule)
+            _register_tables(s, table, level + 1, below, granule, _entries(s, shift, level, granule), virtual)
+        elif formats.is_leaf(s, value, level, granule):
+            base = formats.output_base(s, value, level, granule, virtual)
+            _count_leaf(s, base, 1 << shift, _leaf_kind(s, value, level, never), 1)
 
 
 @compiled

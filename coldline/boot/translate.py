@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from coldline.arm import vmsa
+from coldline.arm import MemoryType
 from coldline.arm.fields import Sctlr
-from coldline.boot.emit import NOWHERE, emit, page_index, read_descriptor
+from coldline.boot import formats
+from coldline.boot.emit import NOWHERE, emit, page_index
 from coldline.boot.native import compiled, int64, load64, store64, uint64
 from coldline.boot.state import ADDRESS_MASK, TAG_SHIFT, TLB_ENTRIES
 from coldline.trace.events import Op
@@ -22,6 +23,7 @@ _FORGOTTEN = np.uint64(NOWHERE)
 _M = Sctlr.M.mask
 _C = Sctlr.C.mask
 _WALK = int(Op.WALK)
+_NORMAL_NC, _NORMAL_WB = int(MemoryType.NORMAL_NC), int(MemoryType.NORMAL_WB)
 PAGE_MASK = 0xFFF
 
 
@@ -41,39 +43,38 @@ def walk(s: Any, address: int) -> int:
     sctlr = int64(s.sctlr[s.el])
     if not sctlr & _M:
         return address & ADDRESS_MASK
-    tcr = int64(s.tcr[s.el])
-    upper = s.el == 1 and (address >> 55) & 1 != 0
-    granule, bits = vmsa.granule_bits(tcr, upper), vmsa.input_bits(tcr, upper)
-    if not vmsa.in_range(address, bits, upper) or (s.el == 1 and vmsa.walks_disabled(tcr, upper)):
+    which = formats.half(s, address)
+    if which == formats.NEITHER:
         return -1
-    walk_type = vmsa.walk_type(tcr, upper) if sctlr & _C else vmsa.NORMAL_NC
+    upper = which == 1
+    granule, width = formats.granule(s, upper), formats.input_bits(s, upper)
+    walk_type = formats.walk_type(s, upper) if sctlr & _C else _NORMAL_NC
     if s.forced:
-        walk_type = vmsa.NORMAL_WB
-    table = vmsa.table_base(int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]), bits, granule)
-    level = vmsa.start_level(bits, granule)
-    width = bits
+        walk_type = _NORMAL_WB
+    table = formats.table_base(s, upper, width, granule)
+    level = formats.start_level(s, width, granule)
+    size_shift = formats.size_shift(s)
     while True:
-        shift = vmsa.level_shift(level, granule)
-        at = table + 8 * ((address >> shift) & ((1 << (width - shift)) - 1))
+        shift = formats.level_shift(s, level, granule)
+        at = table + (((address >> shift) & ((1 << (width - shift)) - 1)) << size_shift)
         if page_index(s, at) >= 0:
-            emit(s, at, 8, _WALK, 0, 1 + walk_type)
+            emit(s, at, 1 << size_shift, _WALK, 0, 1 + walk_type)
             note_pc(s, int64(s.block))
-        descriptor = read_descriptor(s, at)
-        if not vmsa.is_valid(descriptor):
+        descriptor = formats.read_descriptor(s, at)
+        if not formats.is_valid(s, descriptor):
             return -1
-        if vmsa.is_table(descriptor, level):
-            table = vmsa.next_table(descriptor, granule)
+        if formats.is_table(s, descriptor, level):
+            table = formats.next_table(s, descriptor, granule)
             level += 1
             width = shift
             continue
-        if not vmsa.is_leaf(descriptor, level, granule):
+        if not formats.is_leaf(s, descriptor, level, granule):
             return -1
-        physical = vmsa.output_base(descriptor, level, granule) | (address & ((1 << shift) - 1))
+        base = formats.output_base(s, descriptor, level, granule, address)
+        physical = base | (address & ((1 << shift) - 1))
         if page_index(s, physical) < 0:
             return physical & ADDRESS_MASK
-        index = vmsa.attribute_index(descriptor)
-        memory_type = vmsa.attribute_type(int64(s.mair[s.el]), index)
-        return physical & ADDRESS_MASK | (1 + memory_type) << TAG_SHIFT
+        return physical & ADDRESS_MASK | (1 + formats.leaf_type(s, descriptor, level)) << TAG_SHIFT
 
 
 @compiled
