@@ -25,7 +25,7 @@ def long(address, size, op, agent=0, attributes=0):
 
 @pytest.fixture(scope="module")
 def unpack():
-    return Code(State([], with_pcs=False)).unpack
+    return Code(State([], with_pcs=False), "aarch64").unpack
 
 
 def batch_of(words, count, unpack):

@@ -121,6 +121,8 @@ def answer_tlb(s: Any, address: int, kind: int, entry: int) -> bool:
     if physical < 0:
         s.fault, s.faulted = uint64(address), uint64(1)
         return False
+    if s.skip_sync and page_index(s, physical & ADDRESS_MASK) < 0:
+        store8(s.skip_sync, np.uint8(0))  # nothing may be there, and then it must be known who asked
     permissions = _ALL_PERMISSIONS
     if physical >> TAG_SHIFT:
         permissions = _EXECUTE

@@ -15,7 +15,7 @@ from coldline.boot.core_state import CoreState
 from coldline.boot.devices import Device
 from coldline.boot.memory import address_of
 from coldline.boot.state import AGENTS, DATA_TAG, REGISTERS, TAG_SHIFT, TAGS, State
-from coldline.boot.sync import engine_address, skip_sync_offset
+from coldline.boot.sync import engine_address, keeps_counter, skip_sync_offset
 from coldline.trace import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Machine:
             self.state["introduced"] = 1
             self.code.switch(registers.sctlr & ~1, (registers.sctlr & ~1) ^ 0x1004)
         offset = skip_sync_offset(core.architecture)
-        if offset is not None:
+        if offset is not None and (keeps_counter(core.architecture) or not with_pcs):
             self.state["skip_sync"] = engine_address(self.emulator) + offset
 
     def _map(self, base: int, tag: int, ram: memoryview, protection: int) -> None:
