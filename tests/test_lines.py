@@ -13,7 +13,9 @@ from coldline.coherence import transitions
 from coldline.coherence.automaton import LETTERS, READS, Automaton, build
 from coldline.coherence.follow import COMPILE_FROM, Follower
 from coldline.coherence.lines import Badness, Lines, runs_of
-from coldline.coherence.mixtures import CROWD, FREE, FRESH, NEXT, OWN, SHARED, Parts
+from coldline.coherence.memory import Memory
+from coldline.coherence.mixtures import CROWD, FIRST_MORE, FREE, FREE_SHARED, FRESH, NEXT, OWN, SHARED, Parts
+from coldline.coherence.packing import MOST, packed, unpacked
 from coldline.coherence.rules import ACCESSES, OTHER, Hazard, Letter, Profile
 from coldline.coherence.transitions import NO_LETTER, Transitions
 from coldline.errors import TraceError
@@ -196,7 +198,7 @@ def nodes_in_use(lines: Lines) -> int:
         for record in lines.mixtures.owned[lines.memory.blocks[row]]:
             while following := int(record[NEXT]) >> 32:
                 hanging, record = hanging + 1, nodes[following]
-    assert free + hanging == int(pool[FRESH]) - (1 << 16)
+    assert free + hanging == int(pool[FRESH]) - FIRST_MORE
     return hanging
 
 
@@ -229,7 +231,7 @@ def test_equal_records_become_one(line: int) -> None:
     follower.machine(COMPILE_FROM)
     follower.join_equals()
     assert {place: lines.parts(*place) for place in kept} == kept
-    values = lines.memory.values[:16]
+    values = lines.memory.row_values(slice(16))
     assert OWN not in values
     assert len(np.unique(values)) <= 50
     assert not lines.memory.blocks[:16].any()
@@ -241,10 +243,10 @@ def test_equal_records_become_one(line: int) -> None:
 
 def test_many_shapes_are_told_apart() -> None:
     """So many that some meet in the index, where one is looked for among the others."""
-    follower, kept = crowd(64, shapes=6000, pages=100)
+    follower, kept = crowd(64, shapes=3500, pages=100)
     follower.join_equals()
     assert {place: follower.lines.parts(*place) for place in kept} == kept
-    assert not np.any(follower.memory.values[:100] == OWN)
+    assert not np.any(follower.memory.row_values(slice(100)) == OWN)
 
 
 def test_where_numbers_run_out_lines_keep_records_of_their_own() -> None:
@@ -255,8 +257,17 @@ def test_where_numbers_run_out_lines_keep_records_of_their_own() -> None:
     assert machine is not None
     machine._loops["join"](machine._address)
     assert {place: lines.parts(*place) for place in kept} == kept
-    assert np.count_nonzero(lines.memory.values[:64] == OWN) > 3000
+    assert np.count_nonzero(lines.memory.row_values(slice(64)) == OWN) > 3000
     assert lines.mixtures.pool[SHARED] == OWN
+
+
+def free_numbers(lines: Lines) -> int:
+    """Numbers of shared records that were given back."""
+    pool, nodes = lines.mixtures.pool, lines.mixtures.nodes
+    count, number = 0, int(pool[FREE_SHARED])
+    while number:
+        count, number = count + 1, int(nodes[number, NEXT]) >> 32
+    return count
 
 
 def test_numbers_that_no_line_has_are_given_again() -> None:
@@ -268,15 +279,22 @@ def test_numbers_that_no_line_has_are_given_again() -> None:
         kept[place] = {5: (1 << 64) - 1}
     lines.mixtures.pool[SHARED] = OWN  # as if the others had been used up by lines that are gone
     lines.mixtures.nodes[lines.transitions.states + 40 : OWN, NEXT] = 1
+    assert lines.mixtures.out_of_numbers
     follower.join_equals()
-    assert lines.transitions.states < lines.mixtures.pool[SHARED] < lines.transitions.states + 60
+    used = len(np.unique(lines.memory.row_values(slice(lines.memory.rows))))
+    assert free_numbers(lines) > OWN - lines.transitions.states - used - 2
     assert {place: lines.parts(*place) for place in kept} == kept
-    before = int(lines.mixtures.pool[SHARED])
+    before = free_numbers(lines)
     lines.mixtures.put(0, 0, kept[0, 2])
     lines.mixtures.put(0, 2, kept[0, 2])
     follower.join_equals()  # finds it in the index that was made anew
-    assert lines.mixtures.pool[SHARED] == before
-    assert lines.memory.values[0, 0] == lines.memory.values[0, 2]
+    assert free_numbers(lines) == before
+    lines.mixtures.put(0, 0, {1: 0b1010, 2: ~0b1010 & (1 << 64) - 1})
+    follower.join_equals()  # and takes one for what is new
+    assert free_numbers(lines) == before - 1
+    lines.mixtures.put(0, 0, kept[0, 2])
+    follower.join_equals()
+    assert lines.memory.value(0, 0) == lines.memory.value(0, 2)
 
 
 def test_too_many_records_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +302,6 @@ def test_too_many_records_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = follower.lines
     lines.mixtures.pool[SHARED] = OWN - 10
     monkeypatch.setattr(lines.mixtures, "_most_blocks", 50)
-    monkeypatch.setattr(lines.mixtures, "sweep", lambda: None)
     with pytest.raises(TraceError, match="lines whose bytes differ, each in its own way, are too many"):
         follower.join_equals()
 
@@ -309,10 +326,32 @@ def test_a_crowd_makes_the_check_look_for_equals() -> None:
     follower.event(Event("a", Op.MAP, 0, 16 * PAGE_SIZE, MemoryType.NORMAL_WB))
     for page in range(16):
         follower.event(Event("a", Op.WRITE, page * PAGE_SIZE + 64, 8))
-    assert len(np.unique(follower.memory.values[:16, 1])) <= 2
+    assert len(np.unique(follower.memory.row_values(slice(16))[:, 1])) <= 2
     assert follower.lines.mixtures.pool[SHARED] == follower.lines.transitions.states + 1
 
 
 @pytest.mark.parametrize(("mask", "runs"), [(0, []), (0b1101110, [(1, 4), (5, 7)]), (1 << 63, [(63, 64)])])
 def test_runs_of(mask: int, runs: list[tuple[int, int]]) -> None:
     assert list(runs_of(mask)) == runs
+
+
+@given(st.lists(st.integers(0, MOST), min_size=1, max_size=40))
+def test_values_are_packed_in_the_order_of_their_bits(numbers: list[int]) -> None:
+    numbers += numbers[: len(numbers) % 2]
+    three = packed(np.array(numbers, np.uint16))
+    assert int.from_bytes(three.tobytes(), "little") == sum(n << 12 * i for i, n in enumerate(numbers))
+    assert unpacked(three).tolist() == numbers
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_line_keeps_its_value_and_the_one_beside_it_too(data: st.DataObject) -> None:
+    memory = Memory(4, 0)
+    row = memory.make_dense(5)
+    known = [0] * 4
+    for _ in range(6):
+        index, value = data.draw(st.tuples(st.integers(0, 3), st.integers(0, MOST)))
+        memory.set_value(row, index, value)
+        known[index] = value
+        assert [memory.value(row, each) for each in range(4)] == known
+    assert memory.row_values(row).tolist() == known

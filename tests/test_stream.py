@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import explorer
+import numpy as np
 import pytest
 from checking import profile_of
 from hypothesis import HealthCheck, given, settings
@@ -20,11 +21,11 @@ from coldline.coherence import Checker, Profile
 from coldline.coherence.findings import entries
 from coldline.coherence.follow import COMPILE_FROM, LOAD_FROM
 from coldline.coherence.machine import Machine
-from coldline.coherence.memory import NOT_DENSE, PAGES
+from coldline.coherence.memory import CHUNK, NOT_DENSE, PAGES
 from coldline.coherence.mixtures import CROWD, OWN, SHARED
 from coldline.errors import TraceError
 from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
-from coldline.trace.columns import Batch
+from coldline.trace.columns import EVENT_DTYPE, Batch
 from coldline.trace.text import TextReader, parse_event
 
 LINE_SIZES = (16, 64, 2048)
@@ -587,3 +588,16 @@ def test_distinct_lines_are_told_once_first_as_a_page_and_then_alone(stream: boo
     )
     once = ways(hazards_of(checker), profile.line)
     assert len(once) == len(set(once)) == PAGE_SIZE // 64
+
+
+def test_pages_that_are_looked_up_ahead_are_made_once() -> None:
+    """A page that becomes dense between the look ahead and its event has one row."""
+    numbers = np.random.default_rng(2)
+    chunks = np.repeat(numbers.permutation(400), 3)
+    pages = chunks * CHUNK + numbers.integers(0, CHUNK, len(chunks))
+    rows = np.zeros(len(pages), EVENT_DTYPE)
+    rows["address"], rows["size"], rows["op"] = pages * PAGE_SIZE + 8, 8, Op.WRITE
+    checker = Checker()
+    checker.event(Event("a", Op.MAP, 0, 400 * CHUNK * PAGE_SIZE, MemoryType.NORMAL_WB))
+    machine_of(checker).feed(Batch(["a"], rows))
+    assert checker.memory.rows == 400 * CHUNK

@@ -74,8 +74,7 @@ class Aliases:
         self._change_pages(first, first + event.size // PAGE_SIZE, agent, change)
 
     def _change_pages(self, first: int, end: int, agent: int, change: "AliasChange") -> None:
-        rows = self._memory.dense_rows(first, end)
-        covered = self._memory.page_of[rows]
+        rows, covered = self._memory.dense_rows(first, end)
         new_classes: dict[int, int] = {}
 
         def changed(page_class: int, page: int) -> int:

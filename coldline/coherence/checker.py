@@ -75,8 +75,7 @@ class Checker(Follower):
             What is wrong with each of them.
         """
         first, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
-        rows = self.memory.dense_rows(first, end)
-        covered = self.memory.page_of[rows]
+        rows, covered = self.memory.dense_rows(first, end)
         found = list(self._would_read_rows(rows))
         for known in self.memory.ranges(first, end):
             badness = self.lines.wrong(self.lines.step(known.state, _LIVE), Letter.READ_WB)
@@ -120,8 +119,7 @@ class Checker(Follower):
     def _runs(self, address: int, end: int) -> Iterator[tuple[int, int, int]]:
         """The states of the pages that hold bytes `address` to `end`, as (start, end, state)."""
         first, stop = address // PAGE_SIZE, -(-end // PAGE_SIZE)
-        rows = self.memory.dense_rows(first, stop)
-        covered = self.memory.page_of[rows]
+        rows, covered = self.memory.dense_rows(first, stop)
         for known in self.memory.ranges(first, stop):
             at = known.first
             low, high = np.searchsorted(covered, (known.first, known.end))
@@ -150,7 +148,7 @@ class Checker(Follower):
             yield from machine.would_read(rows, _LIVE, Letter.READ_WB)
             return
         for row in rows.tolist():
-            base = int(self.memory.page_of[row]) * PAGE_SIZE
+            base = self.memory.page(row) * PAGE_SIZE
             for index, bad in self.lines.would_read(row, _LIVE, Letter.READ_WB):
                 yield base + index * self.profile.line, 1, bad
 

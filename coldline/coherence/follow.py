@@ -173,8 +173,8 @@ class Follower:
         """Raise where any page of an access refuses it, before any page has changed."""
         agent = self.pages.agent(event.agent)
         first, stop = start // PAGE_SIZE, (end - 1) // PAGE_SIZE + 1
-        rows = self.memory.dense_rows(first, stop)
-        covered, classes = self.memory.page_of[rows], self.memory.classes[rows]
+        rows, covered = self.memory.dense_rows(first, stop)
+        classes = self.memory.classes[rows]
         firsts = [int(covered[np.argmax(classes == page_class)]) for page_class in distinct(classes)]
         for page in sorted(firsts):
             page_class = self.memory.page_class(page)
@@ -218,8 +218,7 @@ class Follower:
     def _touch_pages(self, event: Event, where: int, letter: Letter | None, agent: int, piece: Piece) -> None:
         """Whole pages: by range where lines agree, by row where they do not."""
         first, stop = piece.page, piece.page + piece.pages
-        rows = self.memory.dense_rows(first, stop)
-        covered = self.memory.page_of[rows]
+        rows, covered = self.memory.dense_rows(first, stop)
         changed = []
         for known in self.memory.ranges(first, stop):
             now = letter
@@ -256,7 +255,7 @@ class Follower:
         for row in rows.tolist():
             for index, bad in self.lines.read(row, letter):
                 if self._is_new(row, index, event.op, bad):
-                    base = int(self.memory.page_of[row]) * PAGE_SIZE + index * self.profile.line
+                    base = self.memory.page(row) * PAGE_SIZE + index * self.profile.line
                     self.found(event, where, base, 1, bad)
 
     def put_off(self, rows: "NDArray[np.intp]", letter: Letter) -> None:

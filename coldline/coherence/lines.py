@@ -101,11 +101,13 @@ class Lines:
         if self.memory.put_off[row] == NOTHING_PUT_OFF:
             return
         word = self.transitions.words[self.memory.put_off[row]]
-        values = self.memory.values[row]
+        values = self.memory.row_values(row)
         uniform = values < self.transitions.states
         for index in np.flatnonzero(~uniform).tolist():
             self.mixtures.put(row, index, self.parts(row, index))
+        values = self.memory.row_values(row)
         values[uniform] = word[values[uniform]]
+        self.memory.set_row_values(row, values)
         self.memory.put_off[row] = NOTHING_PUT_OFF
 
     def read(self, row: int, letter: Letter) -> Iterator[tuple[int, tuple[Badness, ...]]]:

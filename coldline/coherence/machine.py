@@ -16,7 +16,7 @@ from coldline import machinecode
 from coldline.coherence.compiled import MODULE, SOURCES, frame
 from coldline.coherence.letters import Letters
 from coldline.coherence.lines import Badness
-from coldline.coherence.mixtures import BLOCKS, OWN, SHARED, SLACK
+from coldline.coherence.mixtures import BLOCKS, OWN, SLACK
 from coldline.coherence.rules import Hazard, Letter
 from coldline.coherence.transitions import NO_LETTER, NOTHING_PUT_OFF
 from coldline.trace import Event, Op
@@ -46,6 +46,7 @@ class Machine:
         self._frame = np.zeros(1, frame.FRAME)
         self._address = self._frame.ctypes.data
         self._cached: NDArray[np.uint64] = np.zeros((frame.CACHED_PAGES, 2), np.uint64)
+        self._ahead: NDArray[np.uint64] = np.full((frame.EVENTS_AHEAD, 2), _NOWHERE, np.uint64)
         self._memo: NDArray[np.uint32] = np.zeros(OWN + 1, np.uint32)
         self._found: NDArray[np.void] = np.zeros(frame.FOUND, frame.FOUND_DTYPE)
         self._kept: dict[str, NDArray[Any]] = {}
@@ -129,10 +130,13 @@ class Machine:
         """
         self._update()
         mixed = self._checker.lines.mixtures
-        mixed.sweep()
-        blocks, before = int(mixed.pool[BLOCKS]), int(mixed.pool[SHARED])
+        if mixed.out_of_numbers:
+            counts = np.zeros(OWN + 1, np.uint64)
+            self._loops["count"](self._address, counts.ctypes.data)
+            mixed.forget_unused(counts)
+        blocks = int(mixed.pool[BLOCKS])
         self._loops["join"](self._address)
-        mixed.make_room(blocks, int(self._frame["joined"][0]), int(mixed.pool[SHARED]) - before)
+        mixed.make_room(blocks, int(self._frame["joined"][0]), int(self._frame["made"][0]))
 
     def _sweep(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> "Iterator[np.void]":
         f = self._frame[0]
@@ -180,7 +184,7 @@ class Machine:
             pages=memory.pages,
             reported=memory.reported,
             leaves=memory.leaves,
-            page_of=memory.page_of,
+            chunk_of=memory.chunk_of,
             nodes=mixed.nodes,
             owned=mixed.owned,
             rows_of=mixed.rows_of,
@@ -189,6 +193,7 @@ class Machine:
             scratch_states=np.zeros(table.states, np.uint16),
             scratch_masks=np.zeros((table.states, mixed.words), np.uint64),
             cached=self._cached,
+            ahead=self._ahead,
             memo=self._memo,
             found=self._found,
         )
@@ -220,7 +225,7 @@ class Machine:
         f["agents"] = letters.accesses.shape[1]
         f["directory_bits"] = len(memory.directory).bit_length() - 1
         f["leaves_used"] = memory.leaves_used
-        f["most_rows"] = len(memory.page_of)
+        f["most_rows"] = len(memory.pages)
         f["ranges"] = len(starts)
         f["told"] = bool(memory.told)
         f["used_rows"] = memory.rows
@@ -247,5 +252,6 @@ def loops() -> dict[str, Callable[..., None]]:
     """The compiled loops by their names, compiled where that has not been done; each takes a frame's address."""
     addresses = machinecode.load(MODULE, SOURCES)
     word, pointer = ctypes.c_uint64, ctypes.c_void_p
-    arguments = {"take": (pointer,), "sweep": (pointer, pointer, word, word, word), "join": (pointer,)}
+    arguments = {"take": (pointer,), "sweep": (pointer, pointer, word, word, word)}
+    arguments |= {"join": (pointer,), "count": (pointer, pointer)}
     return {name: ctypes.CFUNCTYPE(None, *kinds)(addresses[name]) for name, kinds in arguments.items()}

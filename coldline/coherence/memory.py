@@ -2,7 +2,7 @@
 """What is known of every line of memory, as two layers.
 
 *Ranges* of whole pages whose bytes are all in one state, and over them the pages that were touched line by
-line: those are *dense*, two bytes a line, in rows of one array. A range costs the same whatever its size.
+line: those are *dense*, twelve bits a line, in rows of one array. A range costs the same whatever its size.
 """
 
 from bisect import bisect_right
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coldline.coherence.packing import MOST, packed, unpacked
 from coldline.coherence.pages import NOBODY
 from coldline.coherence.reserve import GOLDEN, reserve
 from coldline.errors import TraceError
@@ -50,15 +51,15 @@ class Memory:
     Parameters
     ----------
     lines_per_page : int
-        Lines of a page.
+        Lines of a page; an even number.
     cold : int
         The state of every byte at the start.
 
     Attributes
     ----------
-    values : ndarray of uint16, shape (rows, lines_per_page)
+    values : ndarray of uint8, shape (rows, 3 * lines_per_page // 2)
         Each line of each dense page: a state that all its bytes are in, else as `coldline.coherence.mixtures`
-        says; the pages of a chunk are rows one after another.
+        says; packed, as `coldline.coherence.packing` does. The pages of a chunk are rows one after another.
     put_off : ndarray of uint16, shape (rows,)
         What every line of a dense page has yet to go through: a word of `coldline.coherence.transitions`.
     reported : ndarray of uint8, shape (rows, lines_per_page)
@@ -71,8 +72,8 @@ class Memory:
         Where the lines of each dense page have records of their own: see `coldline.coherence.mixtures`.
     pages : ndarray of uint16, shape (rows, 4)
         `classes`, `put_off` and `blocks`, side by side.
-    page_of : ndarray of int64, shape (rows,)
-        Which page each row is.
+    chunk_of : ndarray of int64, shape (rows // CHUNK,)
+        Which chunk the rows are, `CHUNK` by `CHUNK`.
     rows : int
         How many rows are in use.
     leaves : ndarray of uint32, shape (leaves, 1 << LEAF_BITS)
@@ -85,14 +86,16 @@ class Memory:
 
     def __init__(self, lines_per_page: int, cold: int) -> None:
         most = MAX_LINES // lines_per_page
-        self.values: NDArray[np.uint16] = reserve(MAX_LINES, np.uint16, large_pages=True).reshape(
-            -1, lines_per_page
+        self.lines_per_page = lines_per_page
+        row_bytes = 3 * lines_per_page // 2
+        self.values: NDArray[np.uint8] = reserve(most * row_bytes, np.uint8, large_pages=True).reshape(
+            -1, row_bytes
         )
         self.reported: NDArray[np.uint8] = reserve(MAX_LINES, np.uint8).reshape(-1, lines_per_page)
         self.pages: NDArray[np.uint16] = reserve(4 * most, np.uint16, large_pages=True).reshape(-1, 4)
         self.classes, self.put_off = self.pages[:, 0], self.pages[:, 1]
         self.blocks: NDArray[np.uint32] = self.pages.view(np.uint32)[:, 1]
-        self.page_of: NDArray[np.int64] = reserve(most, np.int64)
+        self.chunk_of: NDArray[np.int64] = reserve(most // CHUNK, np.int64)
         self.rows = 0
         self.leaves: NDArray[np.uint32] = reserve(most // CHUNK << LEAF_BITS, np.uint32).reshape(
             -1, 1 << LEAF_BITS
@@ -105,14 +108,31 @@ class Memory:
         self._arrays: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
     @property
-    def lines_per_page(self) -> int:
-        """Lines of a page."""
-        return int(self.values.shape[1])
-
-    @property
     def full(self) -> bool:
         """Whether the directory has to grow before another leaf can be made."""
         return 4 * (self.leaves_used + 1) > len(self.directory)
+
+    def value(self, row: int, index: int) -> int:
+        """A line's value."""
+        return self._pair(row, index) >> 12 * (index % 2) & MOST
+
+    def set_value(self, row: int, index: int, value: int) -> None:
+        """Make `value` a line's."""
+        shift = 12 * (index % 2)
+        pair = self._pair(row, index) & ~(MOST << shift) | value << shift
+        self.values[row, index // 2 * 3 : index // 2 * 3 + 3] = (pair & 0xFF, pair >> 8 & 0xFF, pair >> 16)
+
+    def row_values(self, rows: "int | slice") -> "NDArray[np.uint16]":
+        """The values of a row's lines, or of some rows', unpacked; changing them changes nothing."""
+        return unpacked(self.values[rows])
+
+    def set_row_values(self, rows: "int | slice", values: "NDArray[np.uint16]") -> None:
+        """Make `values` those of a row's lines, or of some rows'."""
+        self.values[rows] = packed(values)
+
+    def page(self, row: int) -> int:
+        """Which page a row is."""
+        return int(self.chunk_of[row // CHUNK]) * CHUNK + row % CHUNK
 
     def row(self, page: int) -> int:
         """The row of a dense page, else `NOT_DENSE`."""
@@ -141,18 +161,20 @@ class Memory:
             return int(self.classes[row])
         return self._values[bisect_right(self._starts, page) - 1][0]
 
-    def dense_rows(self, first: int, end: int) -> "NDArray[np.intp]":
-        """The rows of the dense pages from `first` to `end`, in the order of pages."""
+    def dense_rows(self, first: int, end: int) -> "tuple[NDArray[np.intp], NDArray[np.int64]]":
+        """The rows of the dense pages from `first` to `end`, in the order of pages, and those pages."""
         if end - first <= 8:
-            rows = [row for page in range(first, end) if (row := self.row(page)) != NOT_DENSE]
-            return np.array(rows, np.intp)
-        starts = self.page_of[: self.rows : CHUNK]
+            dense = [(row, page) for page in range(first, end) if (row := self.row(page)) != NOT_DENSE]
+            return np.array([row for row, _ in dense], np.intp), np.array(
+                [page for _, page in dense], np.int64
+            )
+        starts = self.chunk_of[: self.rows // CHUNK] * CHUNK
         chunks = np.flatnonzero((starts > first - CHUNK) & (starts < end))
         chunks = chunks[np.argsort(starts[chunks])]
-        found = (chunks[:, None] * CHUNK + np.arange(CHUNK)).ravel()
-        low, high = np.searchsorted(self.page_of[found], (first, end)) if len(found) else (0, 0)
-        inside: NDArray[np.intp] = found[low:high]
-        return inside
+        rows = (chunks[:, None] * CHUNK + np.arange(CHUNK)).ravel()
+        pages = (starts[chunks][:, None] + np.arange(CHUNK)).ravel()
+        low, high = np.searchsorted(pages, (first, end))
+        return rows[low:high], pages[low:high]
 
     def ranges(self, first: int, end: int) -> Iterator[Range]:
         """The ranges from `first` to `end`, cut to fit; what they say of dense pages does not count."""
@@ -204,7 +226,7 @@ class Memory:
         TraceError
             If there are as many rows as there may be.
         """
-        if self.rows == len(self.page_of):
+        if self.rows == len(self.pages):
             raise TraceError("", f"more than {MAX_LINES:,} lines are touched one by one")
         known = self.directory[self.directory[:, 0] != 0].tolist()
         self.directory = np.zeros((2 * len(self.directory), 2), np.uint64)
@@ -219,14 +241,20 @@ class Memory:
             slot = (slot + 1) % len(self.directory)
         return slot
 
+    def _pair(self, row: int, index: int) -> int:
+        """The three bytes of a line and the one beside it."""
+        first, middle, last = self.values[row, index // 2 * 3 : index // 2 * 3 + 3].tolist()
+        return int(first | middle << 8 | last << 16)
+
     def _make_chunk(self, chunk: int) -> int:
-        if self.rows == len(self.page_of) or self.full:
+        if self.rows == len(self.pages) or self.full:
             self.grow()
         row, first = self.rows, chunk * CHUNK
-        self.page_of[row : row + CHUNK] = np.arange(first, first + CHUNK)
+        self.chunk_of[row // CHUNK] = chunk
         for known in self.ranges(first, first + CHUNK):
-            self.values[row + known.first - first : row + known.end - first] = known.state
-            self.classes[row + known.first - first : row + known.end - first] = known.page_class
+            rows = slice(row + known.first - first, row + known.end - first)
+            self.values[rows] = packed(np.full(self.lines_per_page, known.state, np.uint16))
+            self.classes[rows] = known.page_class
         for bits, ranges in self.told.items():
             for told_first, told_end in ranges:
                 low, high = max(told_first - first, 0), min(told_end - first, CHUNK)

@@ -8,7 +8,7 @@ What memory holds of a line is a number. Below the automaton's states, all bytes
 the line has a record of its own, which changes as the line does, in a block for the lines of its page. Any other
 number is a record too, one that lines with the same parts share and that never changes: lines begin with records
 of their own, and when there are many of those, equal ones become one. So a guest whose lines have few shapes costs
-two bytes a line, and lines that are each different cost 64 bytes more, at whatever speed they change.
+twelve bits a line, and lines that are each different cost 64 bytes more, at whatever speed they change.
 """
 
 import math
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.coherence.memory import Memory
+from coldline.coherence.packing import MOST
 from coldline.coherence.reserve import reserve
 from coldline.coherence.transitions import LETTERS, Transitions
 from coldline.errors import TraceError
@@ -25,7 +26,7 @@ from coldline.errors import TraceError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-OWN = 0xFFFF
+OWN = MOST
 """The value of a line that has a record of its own."""
 
 PARTS = 4
@@ -36,13 +37,13 @@ PARTS = 4
 NEXT, QUIET, STATES, HASH, BYTES = range(5)
 
 # Where the pool's registers are in its array: of nodes, the first that is free again and the first that was never
-# used; the next number for a shared record; the same two of blocks; how many of those are in use, and are a crowd.
-FREE, FRESH, SHARED, FREE_BLOCK, FRESH_BLOCK, BLOCKS, CROWD = range(7)
+# used; the same two of numbers for shared records, and of blocks; how many of those are in use, and are a crowd.
+FREE, FRESH, FREE_SHARED, SHARED, FREE_BLOCK, FRESH_BLOCK, BLOCKS, CROWD = range(8)
 
-FIRST_MORE = 1 << 16
+FIRST_MORE = MOST + 1
 """Nodes below are the records that lines share; from here on are those that hang on others."""
 
-SHARED_INDEX = 1 << 17
+SHARED_INDEX = 1 << 13
 _MOST_BYTES = 1 << 30
 
 NO_BLOCK = 0
@@ -114,7 +115,7 @@ class Mixtures:
 
     def parts(self, row: int, index: int) -> Parts:
         """The parts of a line."""
-        value = int(self._memory.values[row, index])
+        value = self._memory.value(row, index)
         if value < self._transitions.states:
             return {value: (1 << self._line) - 1}
         node = self.owned[self._memory.blocks[row], index] if value == OWN else self.nodes[value]
@@ -126,38 +127,43 @@ class Mixtures:
 
     def put(self, row: int, index: int, parts: Parts) -> None:
         """Make `parts` those of a line."""
-        values = self._memory.values
         if len(parts) == 1:
-            (values[row, index],) = parts
+            (state,) = parts
+            self._memory.set_value(row, index, state)
             return
         if self._memory.blocks[row] == NO_BLOCK:
             self._give_block(row)
         record = self.owned[self._memory.blocks[row], index]
         self._free(int(record[NEXT]) >> 32)
         self._write(record, list(parts.items()))
-        values[row, index] = OWN
+        self._memory.set_value(row, index, OWN)
 
-    def sweep(self) -> None:
-        """Forget shared records that no line is any more, where their numbers are used up."""
-        values = self._memory.values[: self._memory.rows]
+    @property
+    def out_of_numbers(self) -> bool:
+        """Whether there is no number for another shared record."""
+        return bool(self.pool[SHARED] == OWN and self.pool[FREE_SHARED] == 0)
+
+    def forget_unused(self, lines: "NDArray[np.uint64]") -> None:
+        """Take back the numbers of shared records that no line is any more.
+
+        Parameters
+        ----------
+        lines : ndarray of uint64, shape (OWN + 1,)
+            How many lines have each value.
+        """
         first, end = self._transitions.states, int(self.pool[SHARED])
-        if end < OWN:
-            return
-        used = np.bincount(values.ravel(), minlength=OWN + 1)[first:OWN] > 0
-        for node in (first + np.flatnonzero(~used)).tolist():
-            self._free(int(self.nodes[node, NEXT]) >> 32)
-        kept = first + np.flatnonzero(used)
-        numbers = np.arange(OWN + 1, dtype=np.uint16)
-        numbers[kept] = np.arange(first, first + len(kept))
-        values[:] = numbers[values]
-        self.nodes[first : first + len(kept)] = self.nodes[kept]
-        self.pool[SHARED] = first + len(kept)
-        index = [0] * SHARED_INDEX
-        for number, code in enumerate(self.nodes[first : first + len(kept), HASH].tolist(), start=first):
-            slot = code % SHARED_INDEX
-            while index[slot]:
-                slot = (slot + 1) % SHARED_INDEX
-            index[slot] = number
+        index, free = [0] * SHARED_INDEX, 0
+        for number in range(first, end):
+            if lines[number]:
+                slot = int(self.nodes[number, HASH]) % SHARED_INDEX
+                while index[slot]:
+                    slot = (slot + 1) % SHARED_INDEX
+                index[slot] = number
+            else:
+                self._free(int(self.nodes[number, NEXT]) >> 32)
+                self.nodes[number, NEXT] = free << 32
+                free = number
+        self.pool[FREE_SHARED] = free
         self.shared_index[:] = index
 
     def make_room(self, blocks: int, joined: int, made: int) -> None:

@@ -19,6 +19,7 @@ SOURCES = (
     "coherence/letters.py",
     "coherence/memory.py",
     "coherence/mixtures.py",
+    "coherence/packing.py",
     "coherence/transitions.py",
     "native.py",
     "trace/columns.py",

@@ -7,9 +7,20 @@ from numba import carray, cfunc, from_dtype, types
 
 from coldline.coherence import mixtures
 from coldline.coherence.compiled import frame
-from coldline.coherence.compiled.lines import OWN, advance, node_at, note, owned_at, put, split
+from coldline.coherence.compiled.lines import (
+    OWN,
+    advance,
+    node_at,
+    note,
+    owned_at,
+    put,
+    set_value,
+    split,
+    value_of,
+)
 from coldline.coherence.compiled.pages import (
     NOWHERE,
+    count_values,
     crowded,
     flags_of_bad,
     forget_bad,
@@ -55,8 +66,7 @@ def _touch(
     False where that must wait: `f.status` says for what.
     """
     line = row * f.per_page + index
-    at = f.values + (line << _1)
-    value = uint64(load16(at))
+    value = value_of(f, line)
     states = f.states
     whole = high - low == _1 << f.line_bits
     if value < states:
@@ -77,7 +87,7 @@ def _touch(
         if mixes:
             put(f, row, index, value, split(f, own, other, low, high))
         else:
-            store16(at, own)
+            set_value(f, line, own)
         return True
     at = owned_at(f, row, index) if value == OWN else node_at(f, value)
     if load64(at + _QUIET) >> letter & _1:
@@ -126,7 +136,7 @@ def _take(f: Any) -> None:
     """Take events from number `f.at` on, and bytes of it from `f.done` on, until one needs thought."""
     events, rows = f.events, f.rows
     line_bits, per_page, states = f.line_bits, f.per_page, f.states
-    values, quiet, letters, pages = f.values, f.quiet, f.letters, f.pages
+    quiet, letters, pages = f.quiet, f.letters, f.pages
     agents, agent_of, cached = f.agents, f.agent_of, f.cached
     size_of_line = _1 << line_bits
     line_mask = size_of_line - _1
@@ -204,7 +214,7 @@ def _take(f: Any) -> None:
                 f.status = _THINK
                 break
             index = (base & _OFFSET) >> line_bits
-            value = uint64(load16(values + ((row * per_page + index) << _1)))
+            value = value_of(f, row * per_page + index)
             if value >= states or load32(quiet + (value << _2)) >> letter & _1 == _0:
                 low = start - base if start > base else _0
                 high = end - base if end - base < size_of_line else size_of_line
@@ -247,4 +257,11 @@ def join(frame_at: Any) -> None:
     join_equals(f)
 
 
-EXPORTS = {"take": take, "sweep": sweep, "join": join}
+@cfunc(types.void(_POINTER, types.uintp))
+def count(frame_at: Any, counts: int) -> None:
+    """Count the lines with each value: see `count_values`."""
+    f = carray(frame_at, (1,))[0]
+    count_values(f, uint64(counts))
+
+
+EXPORTS = {"take": take, "sweep": sweep, "join": join, "count": count}

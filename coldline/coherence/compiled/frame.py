@@ -27,14 +27,14 @@ each way; both are 0 where there is none."""
 CACHED_PAGES = 64
 """Pages that were used last, with their rows: slots of a direct-mapped table."""
 
+EVENTS_AHEAD = 32
+"""Events, a power of two, whose pages were looked up ahead: slots of a table of pages with their rows."""
+
 LINES_AHEAD, RECORDS_AHEAD = 16, 6
 """How many events ahead lines are asked for, and their records, where events are far from one another."""
 
 SAMPLE, FAR = 32, 8
 """Where so many of so many events are in pages that were not among those that were used last, they are far."""
-
-MEMO = 1 << 13
-"""Values of lines up to which it is remembered what became of them when they last went through the same letters."""
 
 FRAME = np.dtype(
     [
@@ -66,7 +66,7 @@ FRAME = np.dtype(
             "values",
             "pages",
             "reported",
-            "page_of",
+            "chunk_of",
             "used_rows",
             "most_rows",
             "leaves",
@@ -90,6 +90,7 @@ FRAME = np.dtype(
             "scratch_states",
             "scratch_masks",
             "cached",
+            "ahead",
             "missed",
             "memo",
             "memo_of",
@@ -110,6 +111,7 @@ FRAME = np.dtype(
             "lost_high",
             "row_at",
             "joined",
+            "made",
         )
     ]
 )

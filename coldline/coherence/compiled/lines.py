@@ -16,6 +16,7 @@ from coldline.native import (
     load16,
     load32,
     load64,
+    store8,
     store16,
     store32,
     store64,
@@ -32,7 +33,9 @@ _NEXT, _QUIET, _STATES, _HASH, _BYTES = (
     uint64(8 * word)
     for word in (mixtures.NEXT, mixtures.QUIET, mixtures.STATES, mixtures.HASH, mixtures.BYTES)
 )
-_FREE, _FRESH, _SHARED = (uint64(8 * name) for name in (mixtures.FREE, mixtures.FRESH, mixtures.SHARED))
+_FREE, _FRESH, _FREE_SHARED, _SHARED = (
+    uint64(8 * name) for name in (mixtures.FREE, mixtures.FRESH, mixtures.FREE_SHARED, mixtures.SHARED)
+)
 _FREE_BLOCK, _FRESH_BLOCK, _BLOCKS = (
     uint64(8 * name) for name in (mixtures.FREE_BLOCK, mixtures.FRESH_BLOCK, mixtures.BLOCKS)
 )
@@ -41,6 +44,35 @@ _GOLDEN = uint64(GOLDEN)
 OWN = uint64(mixtures.OWN)
 NO_LETTER = uint64(transitions.NO_LETTER)
 _STALE, _LOST = uint64(transitions.STALE), uint64(transitions.LOST)
+
+
+@compiled
+def value_of(f: Any, line: int) -> int:
+    """A line's value: see `coldline.coherence.packing`."""
+    return (uint64(load16(f.values + line + (line >> _1))) >> ((line & _1) << _2)) & OWN
+
+
+@compiled
+def set_value(f: Any, line: int, value: int) -> None:
+    """Make `value` a line's."""
+    at = f.values + line + (line >> _1)
+    shift = (line & _1) << _2
+    store16(at, uint64(load16(at)) & ~(OWN << shift) | value << shift)
+
+
+@compiled
+def pair_of(f: Any, line: int) -> int:
+    """The values of two lines, of which the first has an even number: 24 bits."""
+    at = f.values + line + (line >> _1)
+    return uint64(load16(at)) | uint64(load8(at + _2)) << _16
+
+
+@compiled
+def set_pair(f: Any, line: int, values: int) -> None:
+    """Make 24 bits the values of two lines, of which the first has an even number."""
+    at = f.values + line + (line >> _1)
+    store16(at, values & uint64(0xFFFF))
+    store8(at + _2, values >> _16)
 
 
 @compiled
@@ -335,10 +367,17 @@ def share(f: Any, count: int, makes: bool) -> int:
         if load64(node_at(f, value) + _HASH) == code and _is(f, node_at(f, value), count):
             return value
         slot = (slot + _1) & _INDEX_MASK
-    value = load64(f.pool + _SHARED)
-    if value == OWN or not makes:
+    if not makes:
         return OWN
-    store64(f.pool + _SHARED, value + _1)
+    value = load64(f.pool + _FREE_SHARED)
+    if value:
+        store64(f.pool + _FREE_SHARED, load64(node_at(f, value) + _NEXT) >> _32)
+    else:
+        value = load64(f.pool + _SHARED)
+        if value == OWN:
+            return OWN
+        store64(f.pool + _SHARED, value + _1)
+    f.made += _1
     store16(at, value)
     node = node_at(f, value)
     store64(node + _NEXT, _0)
@@ -360,4 +399,4 @@ def put(f: Any, row: int, index: int, value: int, count: int) -> None:
         if new == OWN:
             _give_block(f, row)
             _write(f, owned_at(f, row, index), count)
-    store16(f.values + ((row * f.per_page + index) << _1), new)
+    set_value(f, row * f.per_page + index, new)

@@ -5,7 +5,17 @@ from typing import Any
 
 from coldline.coherence import mixtures
 from coldline.coherence.compiled import frame, lines
-from coldline.coherence.compiled.lines import NO_LETTER, OWN, advance, put, share
+from coldline.coherence.compiled.lines import (
+    NO_LETTER,
+    OWN,
+    advance,
+    pair_of,
+    put,
+    set_pair,
+    set_value,
+    share,
+    value_of,
+)
 from coldline.coherence.follow import FETCH_BITS
 from coldline.coherence.memory import CHUNK, LEAF_BITS
 from coldline.coherence.reserve import GOLDEN
@@ -27,8 +37,7 @@ _0, _1, _2, _3, _4, _8, _12, _16, _32 = (uint64(number) for number in (0, 1, 2, 
 _CHUNK = uint64(CHUNK)
 _CHUNK_BITS = uint64(CHUNK.bit_length() - 1)
 _LEAF_BITS, _LEAF_MASK = uint64(LEAF_BITS), uint64((1 << LEAF_BITS) - 1)
-_CACHED = uint64(frame.CACHED_PAGES - 1)
-_MEMO = uint64(frame.MEMO)
+_CACHED, _AHEAD = uint64(frame.CACHED_PAGES - 1), uint64(frame.EVENTS_AHEAD - 1)
 _SHARED = uint64(8 * mixtures.SHARED)
 _FOUND, _FOUND_BYTES = uint64(frame.FOUND), uint64(frame.FOUND_DTYPE.itemsize)
 _THINK, _CROWDED, _FULL, _GROW = (
@@ -38,7 +47,7 @@ _BLOCKS, _CROWD = uint64(8 * mixtures.BLOCKS), uint64(8 * mixtures.CROWD)
 _FRESH, _FRESH_BLOCK = uint64(8 * mixtures.FRESH), uint64(8 * mixtures.FRESH_BLOCK)
 _FETCHED = uint64(FETCH_BITS)
 _GOLDEN = uint64(GOLDEN)
-_EVENT = uint64(24)
+_EVENT, _OFFSET = uint64(24), uint64(4095)
 _LINES_AHEAD, _RECORDS_AHEAD = uint64(frame.LINES_AHEAD), uint64(frame.RECORDS_AHEAD)
 NOWHERE = uint64(0xFFFFFFFFFFFFFFFF)
 
@@ -103,14 +112,12 @@ def _remember(f: Any, word: int, letter: int) -> None:
     f.memo_of = key
     for value in range(f.memo_end):
         store32(f.memo + (uint64(value) << _2), _0)
-    used = load64(f.pool + _SHARED)
-    f.memo_end = used if used < _MEMO else f.states
+    f.memo_end = load64(f.pool + _SHARED)
 
 
 @compiled
 def _mixed(f: Any, row: int, index: int, value: int, word: int, letter: int) -> None:
     """`letter` after `word` befalls all of a line that is a mixture; what is wrong is left in the frame."""
-    at = f.values + ((row * f.per_page + index) << _1)
     record = lines.owned_at(f, row, index) if value == OWN else lines.node_at(f, value)
     count = advance(f, record, word, letter, _0, _1 << f.line_bits)
     if f.asking:
@@ -121,7 +128,7 @@ def _mixed(f: Any, row: int, index: int, value: int, word: int, letter: int) -> 
     if shared == OWN:
         put(f, row, index, value, count)
     else:
-        store16(at, shared)
+        set_value(f, row * f.per_page + index, shared)
 
 
 @compiled
@@ -138,14 +145,23 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
     _remember(f, word, letter)
     states, per_page, asking, memo = f.states, f.per_page, f.asking, f.memo
     first = row * per_page
-    for each in range(f.done, per_page):
-        index = uint64(each)
-        at = f.values + ((first + index) << _1)
-        value = uint64(load16(at))
+    index = f.done
+    while index < per_page:
+        if index & _1 == _0:
+            both = pair_of(f, first + index)
+            known = uint64(load32(memo + ((both & OWN) << _2)))
+            other = uint64(load32(memo + (both >> _12 << _2)))
+            if known and other:
+                if not asking:
+                    set_pair(f, first + index, known & OWN | (other & OWN) << _12)
+                index += _2
+                continue
+        value = value_of(f, first + index)
         known = uint64(load32(memo + (value << _2)))
         if known:
             if not asking:
-                store16(at, known)
+                set_value(f, first + index, known & OWN)
+            index += _1
             continue
         if f.founds == _FOUND:
             f.status, f.done = _FULL, index
@@ -157,7 +173,7 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
             if flags:
                 lines.note(f, flags, _0, _1 << f.line_bits)
             if not asking:
-                store16(at, uint64(load16(f.step + ((letter * states + before) << _1))))
+                set_value(f, first + index, uint64(load16(f.step + ((letter * states + before) << _1))))
         else:
             _mixed(f, row, index, value, word, letter)
             flags = flags_of_bad(f)
@@ -165,16 +181,26 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
             report(
                 f,
                 first + index,
-                (load64(f.page_of + (row << _3)) << _12) + (index << f.line_bits),
+                (page_of(f, row) << _12) + (index << f.line_bits),
                 flags,
                 is_fetch,
             )
-        elif value < f.memo_end and not asking and load16(at) != OWN:
-            store32(memo + (value << _2), uint64(load16(at)) | _1 << _16)
+        elif value < f.memo_end and not asking:
+            after = value_of(f, first + index)
+            if after != OWN:
+                store32(memo + (value << _2), after | _1 << _16)
+        index += _1
     if not asking:
         store16(f.pages + (row << _3) + _2, _0)
     f.done = _0
     return True
+
+
+@compiled
+def page_of(f: Any, row: int) -> int:
+    """Which page a row is."""
+    chunk = load64(f.chunk_of + (row >> _CHUNK_BITS << _3))
+    return (chunk << _CHUNK_BITS) + (row & (_CHUNK - _1))
 
 
 @compiled
@@ -194,15 +220,15 @@ def _range_of(f: Any, page: int) -> int:
 def _make_chunk(f: Any, chunk: int) -> int:
     """Make a chunk of pages dense; its first row."""
     row = f.used_rows
+    store64(f.chunk_of + (row >> _CHUNK_BITS << _3), chunk)
     for each in range(CHUNK):
         page = (chunk << _CHUNK_BITS) + uint64(each)
         known = f.range_values + (_range_of(f, page) << uint64(4))
-        store64(f.page_of + ((row + uint64(each)) << _3), page)
         store64(f.pages + ((row + uint64(each)) << _3), load64(known))
         state = load64(known + _8)
-        at = f.values + ((row + uint64(each)) * f.per_page << _1)
-        for index in range(f.per_page):
-            store16(at + (uint64(index) << _1), state)
+        first = (row + uint64(each)) * f.per_page
+        for pair in range(f.per_page >> _1):
+            set_pair(f, first + (uint64(pair) << _1), state | state << _12)
     f.used_rows += _CHUNK
     return row
 
@@ -221,15 +247,20 @@ def _leaf_of(f: Any, key: int) -> int:
 
 
 @compiled
-def row_of(f: Any, page: int) -> int:
-    """The row of a page, which is made dense where it is not, with nothing put off any more.
+def _known_row(f: Any, page: int) -> int:
+    """The row of a dense page, else `NOWHERE`."""
+    chunk = page >> _CHUNK_BITS
+    entry = _leaf_of(f, chunk >> _LEAF_BITS)
+    if load64(entry) == _0:
+        return NOWHERE
+    at = f.leaves + (((load64(entry + _8) << _LEAF_BITS) + (chunk & _LEAF_MASK)) << _2)
+    known = uint64(load32(at))
+    return ((known - _1) << _CHUNK_BITS) + (page & (_CHUNK - _1)) if known else NOWHERE
 
-    `NOWHERE` where that must wait: `f.status` says for what.
-    """
-    cached = f.cached + ((page & _CACHED) << uint64(4))
-    if load64(cached) == page:
-        return load64(cached + _8)
-    f.missed += _1
+
+@compiled
+def _new_row(f: Any, page: int) -> int:
+    """The row of a page that is made dense now, or `NOWHERE` as `row_of`."""
     chunk = page >> _CHUNK_BITS
     entry = _leaf_of(f, chunk >> _LEAF_BITS)
     if load64(entry) == _0:
@@ -239,20 +270,36 @@ def row_of(f: Any, page: int) -> int:
         store64(entry, (chunk >> _LEAF_BITS) + _1)
         store64(entry + _8, f.leaves_used)
         f.leaves_used += _1
+    if f.told:
+        f.status = _THINK
+        return NOWHERE
+    if f.used_rows == f.most_rows:
+        f.status = _GROW
+        return NOWHERE
+    row = _make_chunk(f, chunk)
     at = f.leaves + (((load64(entry + _8) << _LEAF_BITS) + (chunk & _LEAF_MASK)) << _2)
-    known = uint64(load32(at))
-    if known:
-        row = (known - _1) << _CHUNK_BITS
-    else:
-        if f.told:
-            f.status = _THINK
-            return NOWHERE
-        if f.used_rows == f.most_rows:
-            f.status = _GROW
-            return NOWHERE
-        row = _make_chunk(f, chunk)
-        store32(at, (row >> _CHUNK_BITS) + _1)
-    row += page & (_CHUNK - _1)
+    store32(at, (row >> _CHUNK_BITS) + _1)
+    return row + (page & (_CHUNK - _1))
+
+
+@compiled
+def row_of(f: Any, page: int) -> int:
+    """The row of a page, which is made dense where it is not, with nothing put off any more.
+
+    `NOWHERE` where that must wait: `f.status` says for what.
+    """
+    cached = f.cached + ((page & _CACHED) << _4)
+    if load64(cached) == page:
+        return load64(cached + _8)
+    f.missed += _1
+    ahead = f.ahead + ((f.at & _AHEAD) << _4)
+    row = load64(ahead + _8) if load64(ahead) == page else NOWHERE
+    if row == NOWHERE:
+        row = _known_row(f, page)
+        if row == NOWHERE:
+            row = _new_row(f, page)
+            if row == NOWHERE:
+                return NOWHERE
     if load16(f.pages + (row << _3) + _2):
         done = f.done
         f.done = _0
@@ -266,35 +313,36 @@ def row_of(f: Any, page: int) -> int:
 
 
 @compiled
-def _line_ahead(f: Any, number: int) -> int:
-    """Where an event's first line is, as a line's number, if its page is dense; otherwise anywhere."""
-    start = load64(f.rows + number * _EVENT)
-    chunk = start >> (_12 + _CHUNK_BITS)
-    leaf = load64(_leaf_of(f, chunk >> _LEAF_BITS) + _8)
-    known = uint64(load32(f.leaves + (((leaf << _LEAF_BITS) + (chunk & _LEAF_MASK)) << _2)))
-    row = ((known - uint64(known != _0)) << _CHUNK_BITS) + ((start >> _12) & (_CHUNK - _1))
-    return row * f.per_page + ((start & uint64(4095)) >> f.line_bits)
-
-
-@compiled
 def look_ahead(f: Any, at: int) -> None:
     """Ask for what events after number `at` will look up: first for lines, and later for their records.
 
     Memory takes its time, and can be waited for many times at once. It is asked one event at a time, as it forgets
     what it is asked for too often.
     """
-    if at + _LINES_AHEAD < f.events:
-        line = _line_ahead(f, at + _LINES_AHEAD)
-        prefetch(f.values + (line << _1))
-        prefetch(f.pages + (line >> f.per_page_bits << _3))
-    if at + _RECORDS_AHEAD < f.events:
-        line = _line_ahead(f, at + _RECORDS_AHEAD)
-        value = uint64(load16(f.values + (line << _1)))
-        if value == OWN:
-            row = line >> f.per_page_bits
-            prefetch(lines.owned_at(f, row, line - (row << f.per_page_bits)) + _8)
-        elif value >= f.states:
-            prefetch(lines.node_at(f, value) + _8)
+    number = at + _LINES_AHEAD
+    if number < f.events:
+        start = load64(f.rows + number * _EVENT)
+        page = start >> _12
+        row = _known_row(f, page)
+        ahead = f.ahead + ((number & _AHEAD) << _4)
+        store64(ahead, page)
+        store64(ahead + _8, row)
+        if row != NOWHERE:
+            line = row * f.per_page + ((start & _OFFSET) >> f.line_bits)
+            prefetch(f.values + line + (line >> _1))
+            prefetch(f.pages + (row << _3))
+    number = at + _RECORDS_AHEAD
+    if number < f.events:
+        start = load64(f.rows + number * _EVENT)
+        ahead = f.ahead + ((number & _AHEAD) << _4)
+        row = load64(ahead + _8)
+        if load64(ahead) == start >> _12 and row != NOWHERE:
+            index = (start & _OFFSET) >> f.line_bits
+            value = value_of(f, row * f.per_page + index)
+            if value == OWN:
+                prefetch(lines.owned_at(f, row, index) + _8)
+            elif value >= f.states:
+                prefetch(lines.node_at(f, value) + _8)
 
 
 @compiled
@@ -306,12 +354,22 @@ def forget_page(f: Any, page: int) -> None:
 
 
 @compiled
+def count_values(f: Any, counts: int) -> None:
+    """Add to `counts` how many lines have each value."""
+    for pair in range(f.used_rows * f.per_page >> _1):
+        both = pair_of(f, uint64(pair) << _1)
+        one, other = counts + ((both & OWN) << _3), counts + (both >> _12 << _3)
+        store64(one, load64(one) + _1)
+        store64(other, load64(other) + _1)
+
+
+@compiled
 def join_equals(f: Any) -> None:
     """Let lines with records of their own share equal ones, as far as there are numbers for those.
 
     `f.joined` is how many lines had records of their own.
     """
-    count = _0
+    count, f.made = _0, _0
     for number in range(_1, load64(f.pool + _FRESH_BLOCK)):
         block = uint64(number)
         row = uint64(load32(f.rows_of + (block << _2)))
@@ -319,13 +377,13 @@ def join_equals(f: Any) -> None:
             continue  # it is free
         kept = False
         for each in range(f.per_page):
-            at = f.values + ((row * f.per_page + uint64(each)) << _1)
-            if load16(at) == OWN:
+            line = row * f.per_page + uint64(each)
+            if value_of(f, line) == OWN:
                 count += _1
                 record = lines.owned_at(f, row, uint64(each))
                 shared = share(f, advance(f, record, _0, NO_LETTER, _0, _1 << f.line_bits), True)
                 kept = kept or shared == OWN
-                store16(at, shared)
+                set_value(f, line, shared)
         if not kept:
             lines.take_block(f, block)
     f.joined = count
