@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from coldline.errors import ColdlineError
-from testbed import image, machine, modules
+from testbed import checkpatch, image, machine, modules
 from testbed.debian import cache_folder
-from testbed.sources import ARCHITECTURES, Sources, sources
+from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
 
 _TESTS = (
     "export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1\n"
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
             default=None if several else ARCHITECTURES[0],
             help="arm64 or armhf; by default " + ("both" if several else "arm64"),
         )
+        added.add_argument("--backports", action="store_true", help="with the kernel of Debian's backports")
         added.add_argument("--refresh", action="store_true", help="look for newer packages")
         return added
 
@@ -65,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     tests.add_argument("--boot", action="store_true", help="boot, rather than go on from a snapshot")
     command("shell", _shell, "boot Xen, and give dom0's shell on this terminal")
     command("driver", _driver, "build the driver for dom0's kernel, and print its path")
+    command(
+        "checkpatch", _checkpatch, "hold the driver against the style of dom0's kernel, by its own script"
+    )
     return parser
 
 
@@ -78,7 +82,7 @@ def _architecture(word: str) -> str:
 def _test(options: argparse.Namespace) -> int:
     failed = 0
     for architecture in options.architectures or ARCHITECTURES:
-        used = sources(architecture, refresh=options.refresh)
+        used = _sources(architecture, options)
         with tempfile.TemporaryDirectory(prefix="coldline-testbed-") as temporary:
             folder = Path(temporary)
             _fill(used, folder)
@@ -106,6 +110,10 @@ def _test(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _sources(architecture: str, options: argparse.Namespace) -> Sources:
+    return sources(architecture, suite=BACKPORTS if options.backports else None, refresh=options.refresh)
+
+
 def _fill(used: Sources, folder: Path) -> None:
     """Put what dom0 takes from it into a folder of the host: see `testbed/dom0/init`."""
     image.tree(modules.build(used), folder / "tree.cpio")
@@ -122,7 +130,7 @@ def _keep(folder: Path, target: Path) -> None:
 
 
 def _shell(options: argparse.Namespace) -> int:
-    used = sources(options.architecture, refresh=options.refresh)
+    used = _sources(options.architecture, options)
     folder = cache_folder().parent / "testbed" / "host"
     folder.mkdir(parents=True, exist_ok=True)
     _fill(used, folder)
@@ -131,9 +139,16 @@ def _shell(options: argparse.Namespace) -> int:
 
 
 def _driver(options: argparse.Namespace) -> int:
-    used: Sources = sources(options.architecture, refresh=options.refresh)
+    used = _sources(options.architecture, options)
     print(modules.build(used))
     return 0
+
+
+def _checkpatch(options: argparse.Namespace) -> int:
+    used = _sources(options.architecture, options)
+    complaints = checkpatch.check(used.release, suite=BACKPORTS if options.backports else None)
+    print(complaints or "no complaint")
+    return 1 if complaints else 0
 
 
 def _say(line: str) -> None:

@@ -11,7 +11,8 @@ folder in place of ``.cache``.
 
 The host's apt sources serve, so a Debian host works as it is. Ubuntu keeps most architectures on a server of
 their own, which an Ubuntu host has to have in its sources; ``COLDLINE_APT_SOURCES`` names a file of apt
-sources (``.list`` or ``.sources``) to use in place of the host's.
+sources (``.list`` or ``.sources``) to use in place of the host's. A `suite` such as ``bookworm-backports`` is looked
+for on the server that these have for Debian itself, whether they name it or not.
 """
 
 import argparse
@@ -25,11 +26,21 @@ import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from coldline.errors import ColdlineError, UsageError
 
-__all__ = ["ARCHITECTURES", "FetchError", "cache_folder", "current", "kernel", "main", "packages"]
+__all__ = [
+    "ARCHITECTURES",
+    "FetchError",
+    "cache_folder",
+    "current",
+    "host_architecture",
+    "kernel",
+    "main",
+    "packages",
+]
 
 META_PACKAGES = {
     # Debian's name first, then Ubuntu's
@@ -86,7 +97,9 @@ def kernel(architecture: str = "arm64", *, refresh: bool = False) -> Path:
         raise FetchError(f"{error.filename or folder}: {error.strerror}") from error
 
 
-def current(architecture: str, meta_package: str, pattern: str, *, refresh: bool = False) -> str:
+def current(
+    architecture: str, meta_package: str, pattern: str, *, suite: str | None = None, refresh: bool = False
+) -> str:
     """Return the package that a meta-package depends on now: such as the kernel, whose number moves on.
 
     What was found before is returned as it is, and nothing goes over the network, unless `refresh`.
@@ -99,27 +112,33 @@ def current(architecture: str, meta_package: str, pattern: str, *, refresh: bool
         The meta-package, such as ``linux-image-arm64``.
     pattern : str
         A regular expression that the whole name of the wanted package matches.
+    suite : str, optional
+        Debian's suite to look in, in place of all that the sources name.
+    refresh : bool
+        Ask the package servers anew.
 
     Raises
     ------
     FetchError
         If the apt sources have no such meta-package, or it depends on nothing that matches.
     """
-    folder = cache_folder() / architecture
+    folder = _folder(architecture, suite)
     with _locked(folder):
         record = folder / f"{meta_package}.current"
         if not refresh and record.is_file():
             return record.read_text()
-        options = _updated(architecture, folder, refresh=refresh)
+        options = _updated(architecture, folder, suite=suite, refresh=refresh)
         depends = _run("apt-cache", *options, "depends", "--important", meta_package, check=False)
-        found = re.search(rf"^ *Depends: ({pattern})$", depends.stdout, re.MULTILINE)
+        found = re.search(rf"^[ |]*Depends: ({pattern})$", depends.stdout, re.MULTILINE)
         if found is None:
             raise FetchError(f"{meta_package} ({architecture}): the apt sources have none that serves")
         _write(record, found[1])
         return found[1]
 
 
-def packages(architecture: str, names: Iterable[str], *, refresh: bool = False) -> dict[str, Path]:
+def packages(
+    architecture: str, names: Iterable[str], *, suite: str | None = None, refresh: bool = False
+) -> dict[str, Path]:
     """Return the folder of each package, unpacked as ``dpkg -x`` does and never installed.
 
     Parameters
@@ -128,6 +147,8 @@ def packages(architecture: str, names: Iterable[str], *, refresh: bool = False) 
         Debian's name of it; packages for every architecture are found under each.
     names : iterable of str
         The packages, without those that they depend on.
+    suite : str, optional
+        Debian's suite to take them from, in place of all that the sources name.
     refresh : bool
         Ask the package servers for newer ones. Without it what was fetched before is returned as it is, and
         nothing goes over the network.
@@ -138,22 +159,43 @@ def packages(architecture: str, names: Iterable[str], *, refresh: bool = False) 
         If there is no such package, or one could not be fetched or unpacked.
     """
     wanted = sorted(set(names))
-    folder = cache_folder() / architecture
+    folder = _folder(architecture, suite)
     try:
         with _locked(folder):
             trees = folder / "trees"
             trees.mkdir(exist_ok=True)
             missing = [name for name in wanted if refresh or not (trees / name).is_symlink()]
             if missing:
-                _fetch_packages(architecture, missing, folder, refresh=refresh)
+                _fetch_packages(architecture, missing, folder, suite=suite, refresh=refresh)
             return {name: (trees / name).resolve(strict=True) for name in wanted}
     except OSError as error:
         raise FetchError(f"{error.filename or folder}: {error.strerror}") from error
 
 
-def _fetch_packages(architecture: str, names: list[str], folder: Path, *, refresh: bool) -> None:
+def _folder(architecture: str, suite: str | None) -> Path:
+    return cache_folder() / (f"{architecture}-{suite}" if suite else architecture)
+
+
+@cache
+def host_architecture() -> str:
+    """Return Debian's name of this host's architecture.
+
+    Raises
+    ------
+    FetchError
+        If this is no Debian.
+    """
+    try:
+        return _run("dpkg", "--print-architecture").stdout.strip()
+    except OSError as error:
+        raise FetchError("dpkg does not tell this host's architecture") from error
+
+
+def _fetch_packages(
+    architecture: str, names: list[str], folder: Path, *, suite: str | None, refresh: bool
+) -> None:
     """Fetch and unpack; each name becomes a link to a folder that has the version in its name."""
-    options = _updated(architecture, folder, refresh=refresh)
+    options = _updated(architecture, folder, suite=suite, refresh=refresh)
     trees = folder / "trees"
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder) as temporary:
         scratch = Path(temporary)
@@ -174,13 +216,29 @@ def _fetch_packages(architecture: str, names: list[str], folder: Path, *, refres
             link.replace(trees / name)
 
 
-def _updated(architecture: str, folder: Path, *, refresh: bool) -> list[str]:
+def _updated(architecture: str, folder: Path, *, suite: str | None, refresh: bool) -> list[str]:
     """Return apt's options, having asked the servers what they have: the first time, or to `refresh`."""
     _need_apt()
     options = _apt_options(architecture, folder)
+    if suite:
+        file = folder / f"{suite}.list"
+        _write(file, f"deb {_debian_server()} {suite} main\n")
+        options += [f"-oDir::Etc::sourcelist={file}", "-oDir::Etc::sourceparts=/dev/null"]
     if refresh or not any((folder / "apt" / "lists").glob("*Packages*")):
         _run("apt-get", *options, "update", check=False)
     return options
+
+
+def _debian_server() -> str:
+    """Return the URI that apt's sources have for Debian itself."""
+    targets = _run(
+        "apt-get", *_sources_option(), "indextargets", "--format", "$(ORIGIN) $(SUITE) $(REPO_URI)"
+    )
+    for line in targets.stdout.splitlines():
+        origin, suite, uri = line.split(maxsplit=2)
+        if origin == "Debian" and "-" not in suite:
+            return uri
+    raise FetchError("the apt sources have no server of Debian's")
 
 
 def _need_apt() -> None:
@@ -255,12 +313,16 @@ def _apt_options(architecture: str, folder: Path) -> list[str]:
     if os.geteuid() == 0:
         # apt's own user could not write to these folders
         settings["APT::Sandbox::User"] = "root"
-    if sources := os.environ.get("COLDLINE_APT_SOURCES"):
-        if not Path(sources).is_file():
-            raise UsageError(f"COLDLINE_APT_SOURCES: no file {sources!r}")
-        settings["Dir::Etc::sourcelist"] = Path(sources).absolute()
-        settings["Dir::Etc::sourceparts"] = "/dev/null"
-    return ["-q", *(f"-o{name}={value}" for name, value in settings.items())]
+    return ["-q", *(f"-o{name}={value}" for name, value in settings.items()), *_sources_option()]
+
+
+def _sources_option() -> list[str]:
+    sources = os.environ.get("COLDLINE_APT_SOURCES")
+    if not sources:
+        return []
+    if not Path(sources).is_file():
+        raise UsageError(f"COLDLINE_APT_SOURCES: no file {sources!r}")
+    return [f"-oDir::Etc::sourcelist={Path(sources).absolute()}", "-oDir::Etc::sourceparts=/dev/null"]
 
 
 def _unpack(archive: Path, member: str, target: Path) -> None:

@@ -3,6 +3,7 @@
 
 import hashlib
 import importlib.util
+import lzma
 import os
 import py_compile
 import shutil
@@ -17,7 +18,7 @@ __all__ = ["guest", "initrd", "tree"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _INIT = _ROOT / "testbed" / "dom0" / "init"
-# In the order in which they go in: what a module needs comes before it.
+# In the order in which they go in: what a module needs comes before it. Not all are modules in each kernel.
 _MODULES = (
     "xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "virtio_mmio",
     "netfs", "fscache", "9pnet", "9pnet_virtio", "9p",
@@ -71,9 +72,10 @@ def initrd(sources: Sources) -> Path:
         (root / "usr/bin/python3").symlink_to("python3.11")
         _compile(root, root / "usr/lib/python3.11", root / "usr/lib/python3/dist-packages")
         for name in _MODULES:
-            (module,) = sources.modules.rglob(f"{name}.ko*")
-            shutil.copy(module, root / "usr/lib/modules")
-        (root / "usr/lib/modules/order").write_text("".join(f"{name}\n" for name in _MODULES))
+            for module in sources.modules.rglob(f"{name}.ko*"):
+                _copy_module(module, root / "usr/lib/modules" / f"{name}.ko")
+        there = [name for name in _MODULES if (root / "usr/lib/modules" / f"{name}.ko").is_file()]
+        (root / "usr/lib/modules/order").write_text("".join(f"{name}\n" for name in there))
         shutil.copy(_INIT, root / "init")
         (root / "init").chmod(0o755)
         _archive(root, Path(temporary) / "cpio")
@@ -143,6 +145,12 @@ def _merge(package: Path, root: Path) -> None:
         for name in (*files, *linked):
             if not (place / name).is_symlink() and not (place / name).exists():
                 os.link(Path(folder) / name, place / name, follow_symlinks=False)
+
+
+def _copy_module(source: Path, target: Path) -> None:
+    """Copy a module; later kernels have them compressed."""
+    content = source.read_bytes()
+    target.write_bytes(lzma.decompress(content) if source.suffix == ".xz" else content)
 
 
 def _compile(root: Path, *folders: Path) -> None:

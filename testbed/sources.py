@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which Debian packages the testbed is made of, per architecture."""
 
-import subprocess
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from testbed import debian
 
-__all__ = ["ARCHITECTURES", "Sources", "sources"]
+__all__ = ["ARCHITECTURES", "BACKPORTS", "Sources", "sources"]
 
 ARCHITECTURES = ("arm64", "armhf")
 """The architectures that a testbed can be made for, by Debian's names."""
+
+BACKPORTS = "bookworm-backports"
+"""The suite that has a later kernel."""
 
 _KERNEL_FLAVOURS = {"arm64": "arm64", "armhf": "armmp-lpae"}
 # What dom0 runs on: Python, the tests' framework, and the libraries that those and Xen's need.
@@ -62,13 +63,15 @@ class Sources:
     user_space: tuple[Path, ...]
 
 
-def sources(architecture: str, *, refresh: bool = False) -> Sources:
+def sources(architecture: str, *, suite: str | None = None, refresh: bool = False) -> Sources:
     """Return the packages of an architecture, fetching what is not here yet.
 
     Parameters
     ----------
     architecture : str
         One of `ARCHITECTURES`.
+    suite : str, optional
+        Debian's suite to take the kernel from, such as `BACKPORTS`, in place of the one that all else is from.
     refresh : bool
         Ask the package servers for newer ones.
 
@@ -79,7 +82,11 @@ def sources(architecture: str, *, refresh: bool = False) -> Sources:
     """
     flavour = _KERNEL_FLAVOURS[architecture]
     image = debian.current(
-        architecture, f"linux-image-{flavour}", rf"linux-image-\d\S*-{flavour}", refresh=refresh
+        architecture,
+        f"linux-image-{flavour}",
+        rf"linux-image-\d\S*-{flavour}",
+        suite=suite,
+        refresh=refresh,
     )
     hypervisor = debian.current(
         architecture, f"xen-system-{architecture}", rf"xen-hypervisor-\d\S*-{architecture}", refresh=refresh
@@ -88,10 +95,11 @@ def sources(architecture: str, *, refresh: bool = False) -> Sources:
     version = hypervisor.split("-")[2]
     headers = f"linux-headers-{release}"
     common = f"{headers.removesuffix(flavour)}common"
+    kbuild = debian.current(architecture, headers, r"linux-kbuild-\S+", suite=suite, refresh=refresh)
     user_space = [*_USER_SPACE, *_XEN_LIBRARIES, f"xen-utils-{version}", f"libxenmisc{version}"]
-    target = debian.packages(architecture, [image, hypervisor, headers, common, *user_space], refresh=refresh)
-    kbuild = f"linux-kbuild-{'.'.join(release.split('.')[:2])}"
-    host = debian.packages(_host_architecture(), [kbuild], refresh=refresh)
+    target = debian.packages(architecture, [hypervisor, *user_space], refresh=refresh)
+    target |= debian.packages(architecture, [image, headers, common], suite=suite, refresh=refresh)
+    host = debian.packages(debian.host_architecture(), [kbuild], suite=suite, refresh=refresh)
     return Sources(
         architecture=architecture,
         release=release,
@@ -103,12 +111,3 @@ def sources(architecture: str, *, refresh: bool = False) -> Sources:
         kbuild=host[kbuild] / "usr" / "lib" / kbuild,
         user_space=tuple(target[name] for name in user_space),
     )
-
-
-@cache
-def _host_architecture() -> str:
-    try:
-        done = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise debian.FetchError("dpkg does not tell this host's architecture") from error
-    return done.stdout.strip()

@@ -8,22 +8,30 @@ from requirements_helper import require
 
 from testbed import __main__ as command
 from testbed import debian, machine, modules
-from testbed.sources import ARCHITECTURES, sources
+from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
 
 RESULTS = debian.cache_folder().parent / "testbed" / "results"
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_dom0(architecture):
-    for tool in (
-        machine.PROGRAMS[architecture],
-        f"{modules.CROSS_PREFIXES[architecture]}gcc",
-        "make",
-        "cpio",
-    ):
+def need(architecture: str, *tools: str, suite: str | None = None) -> Sources:
+    """The packages of an architecture; a test that cannot have them or lacks a tool is skipped."""
+    for tool in (f"{modules.CROSS_PREFIXES[architecture]}gcc", "make", "cpio", *tools):
         require(shutil.which(tool), f"no {tool}: scripts/setup --testbed installs it")
     try:
-        sources(architecture)
+        return sources(architecture, suite=suite)
     except debian.FetchError as error:
         require(False, f"no packages for a dom0: {error}")
+        raise
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_dom0(architecture):
+    need(architecture, machine.PROGRAMS[architecture])
     assert command.main(["test", architecture, "--results", str(RESULTS), "--timeout", "900"]) == 0
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_driver_builds_for_a_later_kernel(architecture):
+    used = need(architecture, suite=BACKPORTS)
+    assert int(used.release.split(".")[1]) >= 12
+    assert modules.build(used).stat().st_size > 0

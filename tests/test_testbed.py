@@ -238,7 +238,7 @@ def test_a_path_that_qemu_would_cut(made_up, tmp_path, initrd, qemu):
 @pytest.mark.parametrize("status", [0, 1])
 def test_the_command_keeps_results_and_tells(made_up, tmp_path, qemu, monkeypatch, capsys, status):
     require(shutil.which("cpio"), "no cpio")
-    monkeypatch.setattr(command, "sources", lambda architecture, refresh: made_up)
+    monkeypatch.setattr(command, "sources", lambda *_, **__: made_up)
     monkeypatch.setattr(modules, "build", lambda used: tmp_path / "driver.ko")
     qemu(
         f'echo "5 tests" >"$host/output"; echo "<testsuites/>" >"$host/results.xml"; echo {status} >"$host/status"'
@@ -254,7 +254,7 @@ def test_the_command_keeps_results_and_tells(made_up, tmp_path, qemu, monkeypatc
 def test_the_command_takes_both_by_default(monkeypatch):
     asked = []
 
-    def refuse(architecture, refresh):
+    def refuse(architecture, **_):
         asked.append(architecture)
         raise debian.FetchError("no more")
 

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernel's own script for style, from Debian's package of the kernel's source, on the driver."""
+
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from testbed import debian
+from testbed.modules import DRIVER, BuildError
+
+__all__ = ["check"]
+
+_FILES = ("scripts/checkpatch.pl", "scripts/spelling.txt", "scripts/const_structs.checkpatch")
+# A module outside of the kernel's tree has no entry in its MAINTAINERS, and no device tree's documents to look in.
+_WORDS = ("--no-tree", "--strict", "--terse", "--show-types", "--file")
+
+
+def check(release: str, *, suite: str | None = None) -> str:
+    """Return what the script says of the driver: nothing, if it has no complaint.
+
+    Parameters
+    ----------
+    release : str
+        The kernel's, such as ``6.1.0-52-arm64``: its first two numbers name the source.
+    suite : str, optional
+        Debian's suite that it is from.
+
+    Raises
+    ------
+    testbed.debian.FetchError
+        If the source cannot be had: some 140 MB, the first time.
+    BuildError
+        If there is no Perl, or the script fails.
+    """
+    if shutil.which("perl") is None:
+        raise BuildError("perl is not installed")
+    script = _script(".".join(release.split(".")[:2]), suite)
+    files = sorted(os.fspath(path) for path in DRIVER.iterdir() if path.suffix in (".c", ".h"))
+    done = subprocess.run(
+        ["perl", os.fspath(script), *_WORDS, *files], cwd=DRIVER, capture_output=True, text=True, check=False
+    )
+    if done.stderr:
+        raise BuildError(f"checkpatch.pl: {done.stderr.strip()}")
+    complaints = [line for line in done.stdout.splitlines() if not line.startswith("total: 0 errors, 0 warn")]
+    return "\n".join(complaints)
+
+
+def _script(version: str, suite: str | None) -> Path:
+    """Return the script, in a folder with the files that it reads."""
+    folder = debian.cache_folder() / f"checkpatch-{version}"
+    if not folder.is_dir():
+        architecture = debian.host_architecture()
+        name = f"linux-source-{version}"
+        package = debian.packages(architecture, [name], suite=suite)[name]
+        (archive,) = package.glob("usr/src/*.tar.xz")
+        with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder.parent) as temporary:
+            unpacked = Path(temporary) / "files"
+            unpacked.mkdir()
+            with tarfile.open(archive, "r|xz") as tar:
+                missing = set(_FILES)
+                for member in tar:
+                    inside = member.name.partition("/")[2]
+                    if inside in missing and (file := tar.extractfile(member)):
+                        (unpacked / Path(inside).name).write_bytes(file.read())
+                        missing.discard(inside)
+                        if not missing:
+                            break
+            unpacked.replace(folder)
+        shutil.rmtree(package)  # the script is all that is wanted of it
+        (
+            debian.cache_folder() / (f"{architecture}-{suite}" if suite else architecture) / "trees" / name
+        ).unlink()
+    return folder / "checkpatch.pl"
