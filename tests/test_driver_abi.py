@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The driver's interface has one layout everywhere, and it is the one that the tests in dom0 speak."""
+"""The driver's interface has one layout everywhere, and it is the one that is spoken to it."""
 
 import ctypes
-import importlib.util
 import shutil
 import subprocess
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from requirements_helper import require
+
+from coldline.hypervisor.xen import driver
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = ROOT / "driver" / "coldline.h"
@@ -36,21 +36,12 @@ STAND_INS = {
 }
 
 
-@pytest.fixture(scope="module")
-def device() -> ModuleType:
-    """The module that the tests in dom0 speak to the driver with."""
-    spec = importlib.util.spec_from_file_location("device", ROOT / "testbed" / "dom0" / "device.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def assertions(device: ModuleType) -> str:
-    """C that compiles only if the header says what `device` says."""
+def assertions() -> str:
+    """C that compiles only if the header says what `coldline.hypervisor.xen.driver` says."""
     structures = {
-        "coldline_features": device.Features,
-        "coldline_map": device.Map,
-        "coldline_query": device.Query,
+        "coldline_features": driver.Features,
+        "coldline_map": driver.Map,
+        "coldline_query": driver.Query,
     }
     lines = []
     for name, structure in structures.items():
@@ -62,13 +53,13 @@ def assertions(device: ModuleType) -> str:
                 f'sizeof(((struct {name} *)0)->{member}) == {ctypes.sizeof(kind)}, "{name}.{member}");'
             )
     numbers = {
-        "COLDLINE_ABI": 1,
-        "COLDLINE_ATTR_NORMAL_NC": device.NORMAL_NC,
-        "COLDLINE_ATTR_NORMAL_WB": device.NORMAL_WB,
-        "COLDLINE_QUERY_WRITE": device.QUERY_WRITE,
-        "COLDLINE_IOCTL_FEATURES": device.FEATURES,
-        "COLDLINE_IOCTL_MAP": device.MAP,
-        "COLDLINE_IOCTL_QUERY": device.QUERY,
+        "COLDLINE_ABI": driver.ABI,
+        "COLDLINE_ATTR_NORMAL_NC": driver.NORMAL_NC,
+        "COLDLINE_ATTR_NORMAL_WB": driver.NORMAL_WB,
+        "COLDLINE_QUERY_WRITE": driver.QUERY_WRITE,
+        "COLDLINE_IOCTL_FEATURES": driver.FEATURES,
+        "COLDLINE_IOCTL_MAP": driver.MAP,
+        "COLDLINE_IOCTL_QUERY": driver.QUERY,
     }
     lines += [f'_Static_assert({name} == {number:#x}U, "{name}");' for name, number in numbers.items()]
     return "\n".join(lines)
@@ -86,9 +77,9 @@ def compile_(compiler, text: str, folder: Path) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize("compiler", COMPILERS, ids=" ".join)
-def test_one_layout(device, compiler, tmp_path):
+def test_one_layout(compiler, tmp_path):
     require(shutil.which(compiler[0]), f"no {compiler[0]}: scripts/setup --testbed installs it")
-    done = compile_(compiler, assertions(device), tmp_path)
+    done = compile_(compiler, assertions(), tmp_path)
     assert done.returncode == 0, done.stderr
 
 
@@ -107,11 +98,11 @@ def test_the_compiler_would_tell(text, complaint, tmp_path):
     assert complaint in done.stderr
 
 
-def test_numbers_as_documented(device):
+def test_numbers_as_documented():
     """Numbers from the ioctl encoding by hand (asm-generic/ioctl.h): direction, size, magic, number."""
-    assert device.FEATURES == 0x8030DC00
-    assert device.MAP == 0xC030DC01
-    assert device.QUERY == 0xC010DC02
+    assert driver.FEATURES == 0x8030DC00
+    assert driver.MAP == 0xC030DC01
+    assert driver.QUERY == 0xC010DC02
     text = (ROOT / "docs" / "driver.md").read_text()
-    for number in (device.FEATURES, device.MAP, device.QUERY):
+    for number in (driver.FEATURES, driver.MAP, driver.QUERY):
         assert f"0x{number:08x}" in text

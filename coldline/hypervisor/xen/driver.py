@@ -23,7 +23,7 @@ LIBC_PROTOTYPES: Final = """\
 void *mmap64(void *, size_t, int, int, int, off64_t);
 int munmap(void *, size_t);
 """
-_READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
+READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 _FAILED = ctypes.c_void_p(-1).value
 
 
@@ -114,7 +114,7 @@ class Device:
         return query
 
     def empty(
-        self, pages: int, protection: int = _READ_WRITE, flags: int = mmap.MAP_SHARED, offset: int = 0
+        self, pages: int, protection: int = READ_WRITE, flags: int = mmap.MAP_SHARED, offset: int = 0
     ) -> int:
         """Make a mapping that shows nothing yet; return its address."""
         address: int = self._libc["mmap64"](None, pages * PAGE, protection, flags, self.fd, offset)

@@ -9,18 +9,32 @@ from typing import Final, Protocol, TypeVar
 from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.interface import Interface, interface_of
 
-_MEMORY_OP, _XEN_VERSION, _EVENT_CHANNEL_OP, _HVM_OP, _SYSCTL, _DOMCTL = 12, 17, 32, 34, 35, 36
-"""xen xen/include/public/xen.h (4.17)."""
-
-_CREATE, _DESTROY, _PAUSE, _UNPAUSE, _INFO = 1, 2, 3, 4, 5
-_MAX_MEM, _SET_CONTEXT, _MAX_VCPUS, _ADDRESS_SIZE = 11, 12, 15, 35
-_CACHEFLUSH, _VUART_OP, _SET_PAGING_POOL = 71, 81, 86
-"""xen xen/include/public/domctl.h (4.17)."""
-
-_INFO_LIST: Final = 6
-_POPULATE_PHYSMAP: Final = 6
-_ALLOC_UNBOUND: Final = 6
-_SET_PARAM: Final = 0
+NUMBERS: Final = {
+    "__HYPERVISOR_memory_op": 12,
+    "__HYPERVISOR_xen_version": 17,
+    "__HYPERVISOR_event_channel_op": 32,
+    "__HYPERVISOR_hvm_op": 34,
+    "__HYPERVISOR_sysctl": 35,
+    "__HYPERVISOR_domctl": 36,
+    "XENVER_version": 0,
+    "XENMEM_populate_physmap": 6,
+    "EVTCHNOP_alloc_unbound": 6,
+    "HVMOP_set_param": 0,
+    "XEN_SYSCTL_getdomaininfolist": 6,
+    "XEN_DOMCTL_createdomain": 1,
+    "XEN_DOMCTL_destroydomain": 2,
+    "XEN_DOMCTL_pausedomain": 3,
+    "XEN_DOMCTL_unpausedomain": 4,
+    "XEN_DOMCTL_getdomaininfo": 5,
+    "XEN_DOMCTL_max_mem": 11,
+    "XEN_DOMCTL_setvcpucontext": 12,
+    "XEN_DOMCTL_max_vcpus": 15,
+    "XEN_DOMCTL_set_address_size": 35,
+    "XEN_DOMCTL_cacheflush": 71,
+    "XEN_DOMCTL_vuart_op": 81,
+    "XEN_DOMCTL_set_paging_mempool_size": 86,
+}
+"""Hypercalls and their commands by Xen's names: xen xen/include/public (4.17)."""
 
 PAGE: Final = 4096
 SELF: Final = 0
@@ -66,36 +80,44 @@ class Hypercalls:
     def __init__(self, calls: CallLibrary) -> None:
         self._calls = calls
         self._pointed = calls.buffer + PAGE
-        version = calls.call("XENVER_version", _XEN_VERSION, 0, 0)
+        version = self._command("XENVER_version", "xen_version", 0)
         self.interface: Interface = interface_of((version >> 16, version & 0xFFFF))
+
+    def _call(self, name: str, hypercall: str, *arguments: int) -> int:
+        return self._calls.call(name, NUMBERS[f"__HYPERVISOR_{hypercall}"], *arguments)
+
+    def _command(self, name: str, hypercall: str, argument: int) -> int:
+        return self._call(name, hypercall, NUMBERS[name], argument)
 
     def _put(self, address: int, structure: ctypes.Structure) -> None:
         ctypes.memmove(address, ctypes.addressof(structure), ctypes.sizeof(structure))
 
-    def _domctl(self, name: str, command: int, domid: int, argument: _Structure) -> _Structure:
-        """Make a domctl; return its argument as Xen left it. `argument` has `domain`'s new value put aside."""
-        return self._domctl_of(name, command, domid, argument)[1]
+    def _domctl(self, name: str, domid: int, argument: _Structure) -> _Structure:
+        """Make a domctl; return its argument as Xen left it."""
+        return self._domctl_of(name, domid, argument)[1]
 
-    def _domctl_of(self, name: str, command: int, domid: int, argument: _Structure) -> tuple[int, _Structure]:
-        header = structures.DomctlHeader(cmd=command, interface_version=self.interface.domctl, domain=domid)
+    def _domctl_of(self, name: str, domid: int, argument: _Structure) -> tuple[int, _Structure]:
+        """Make a domctl; return the domain's number and the argument, as Xen left them."""
+        call = f"XEN_DOMCTL_{name}"
+        header = structures.DomctlHeader(NUMBERS[call], self.interface.domctl, domid)
         place = self._calls.buffer
         ctypes.memset(place, 0, ctypes.sizeof(header) + structures.UNION_BYTES)
         self._put(place, header)
         self._put(place + ctypes.sizeof(header), argument)
-        self._calls.call(f"XEN_DOMCTL_{name}", _DOMCTL, place)
+        self._call(call, "domctl", place)
         returned = structures.DomctlHeader.from_buffer_copy(ctypes.string_at(place, ctypes.sizeof(header)))
         left = ctypes.string_at(place + ctypes.sizeof(header), ctypes.sizeof(argument))
         return returned.domain, type(argument).from_buffer_copy(left)
 
     def create(self, request: structures.CreateDomain) -> tuple[int, structures.CreateDomain]:
         """Make a domain; return its number, and what Xen made of the request."""
-        return self._domctl_of("createdomain", _CREATE, 0, request)
+        return self._domctl_of("createdomain", 0, request)
 
     def destroy(self, domid: int) -> None:
         """Have Xen end a domain. It takes as many calls as Xen asks for."""
         while True:
             try:
-                self._domctl("destroydomain", _DESTROY, domid, structures.Nothing())
+                self._domctl("destroydomain", domid, structures.Nothing())
             except OSError as error:
                 if error.errno in (errno.EAGAIN, _ERESTART):
                     continue
@@ -104,41 +126,41 @@ class Hypercalls:
 
     def pause(self, domid: int) -> None:
         """Stop a domain's vCPUs."""
-        self._domctl("pausedomain", _PAUSE, domid, structures.Nothing())
+        self._domctl("pausedomain", domid, structures.Nothing())
 
     def unpause(self, domid: int) -> None:
         """Let a domain's vCPUs run."""
-        self._domctl("unpausedomain", _UNPAUSE, domid, structures.Nothing())
+        self._domctl("unpausedomain", domid, structures.Nothing())
 
     def set_max_vcpus(self, domid: int, vcpus: int) -> None:
         """Make a domain's vCPUs: as many as it was created for."""
-        self._domctl("max_vcpus", _MAX_VCPUS, domid, structures.MaxVcpus(vcpus))
+        self._domctl("max_vcpus", domid, structures.MaxVcpus(vcpus))
 
     def set_max_memory(self, domid: int, kib: int) -> None:
         """Limit a domain's memory."""
-        self._domctl("max_mem", _MAX_MEM, domid, structures.MaxMem(kib))
+        self._domctl("max_mem", domid, structures.MaxMem(kib))
 
     def set_paging_pool(self, domid: int, size: int) -> None:
         """Give a domain memory for its stage 2 tables, in bytes."""
-        self._domctl("set_paging_mempool_size", _SET_PAGING_POOL, domid, structures.PagingMempool(size))
+        self._domctl("set_paging_mempool_size", domid, structures.PagingMempool(size))
 
     def set_address_size(self, domid: int, bits: int) -> None:
         """Say whether a domain's kernel is of 32 or 64 bits, before its registers are set."""
-        self._domctl("set_address_size", _ADDRESS_SIZE, domid, structures.AddressSize(bits))
+        self._domctl("set_address_size", domid, structures.AddressSize(bits))
 
     def set_context(self, domid: int, vcpu: int, context: structures.GuestContext) -> None:
         """Set a vCPU's registers."""
         self._put(self._pointed, context)
-        self._domctl("setvcpucontext", _SET_CONTEXT, domid, structures.VcpuContext(vcpu, self._pointed))
+        self._domctl("setvcpucontext", domid, structures.VcpuContext(vcpu, self._pointed))
 
     def flush(self, domid: int, first_frame: int, count: int) -> None:
         """Clean and invalidate at most `MAX_FLUSH` frames of a domain to the point of coherency."""
-        self._domctl("cacheflush", _CACHEFLUSH, domid, structures.CacheFlush(first_frame, count))
+        self._domctl("cacheflush", domid, structures.CacheFlush(first_frame, count))
 
     def start_vuart(self, domid: int, frame: int) -> int:
         """Give a domain an emulated PL011 whose ring is in `frame`; return its event channel."""
         request = structures.VuartOp(gfn=frame, console_domid=SELF)
-        return int(self._domctl("vuart_op", _VUART_OP, domid, request).evtchn)
+        return int(self._domctl("vuart_op", domid, request).evtchn)
 
     def populate(self, domid: int, frames: range, order: int) -> int:
         """Give a domain memory; return how many extents it got.
@@ -156,12 +178,12 @@ class Hypercalls:
         ctypes.memmove(self._pointed, ctypes.addressof(numbers), ctypes.sizeof(numbers))
         request = structures.MemoryReservation(self._pointed, len(frames), order, 0, domid)
         self._put(self._calls.buffer, request)
-        return self._calls.call("XENMEM_populate_physmap", _MEMORY_OP, _POPULATE_PHYSMAP, self._calls.buffer)
+        return self._command("XENMEM_populate_physmap", "memory_op", self._calls.buffer)
 
     def allocate_port(self, domid: int) -> int:
         """Make an event channel of a domain that this one can bind to; return the domain's port."""
         self._put(self._calls.buffer, structures.AllocUnbound(domid, SELF))
-        self._calls.call("EVTCHNOP_alloc_unbound", _EVENT_CHANNEL_OP, _ALLOC_UNBOUND, self._calls.buffer)
+        self._command("EVTCHNOP_alloc_unbound", "event_channel_op", self._calls.buffer)
         size = ctypes.sizeof(structures.AllocUnbound)
         left = structures.AllocUnbound.from_buffer_copy(ctypes.string_at(self._calls.buffer, size))
         return int(left.port)
@@ -169,12 +191,12 @@ class Hypercalls:
     def set_parameter(self, domid: int, index: int, value: int) -> None:
         """Set one of a domain's HVM parameters."""
         self._put(self._calls.buffer, structures.HvmParam(domid, 0, index, value))
-        self._calls.call("HVMOP_set_param", _HVM_OP, _SET_PARAM, self._calls.buffer)
+        self._command("HVMOP_set_param", "hvm_op", self._calls.buffer)
 
     def domain(self, domid: int) -> structures.GetDomainInfo | None:
         """What Xen says of a domain, or None if there is none of that number."""
         try:
-            info = self._domctl("getdomaininfo", _INFO, domid, self.interface.info())
+            info = self._domctl("getdomaininfo", domid, self.interface.info())
         except OSError as error:
             if error.errno == errno.ESRCH:
                 return None
@@ -185,18 +207,19 @@ class Hypercalls:
 
     def domains(self) -> Iterator[structures.GetDomainInfo]:
         """What Xen says of every domain, by number."""
+        call = "XEN_SYSCTL_getdomaininfolist"
         kind = self.interface.info
         size = ctypes.sizeof(kind)
         room = PAGE // size
         first = 0
         while True:
-            header = structures.SysctlHeader(_INFO_LIST, self.interface.sysctl)
+            header = structures.SysctlHeader(NUMBERS[call], self.interface.sysctl)
             request = structures.GetDomainInfoList(first, room, self._pointed, 0)
             place = self._calls.buffer
             ctypes.memset(place, 0, ctypes.sizeof(header) + structures.UNION_BYTES)
             self._put(place, header)
             self._put(place + ctypes.sizeof(header), request)
-            self._calls.call("XEN_SYSCTL_getdomaininfolist", _SYSCTL, place)
+            self._call(call, "sysctl", place)
             left = ctypes.string_at(place + ctypes.sizeof(header), ctypes.sizeof(request))
             count = structures.GetDomainInfoList.from_buffer_copy(left).num_domains
             found = [

@@ -34,6 +34,9 @@ unsigned int, unsigned long, unsigned long, void **, int, int);
 int xenforeignmemory_unmap_resource(xenforeignmemory_handle *, xenforeignmemory_resource_handle *);
 """
 
+GRANT_TABLE: Final = 1
+"""XENMEM_resource_grant_table: xen xen/include/public/memory.h (4.17)."""
+
 BUFFER_PAGES: Final = 2
 """Of the hypercall buffer: one for a call's structure, one for what that points to."""
 
@@ -124,7 +127,7 @@ class ForeignMemory:
         """Map the first frame of a domain's grant table; return what `unmap_resource` takes, and the address."""
         address = ctypes.c_void_p()
         resource = self._functions["xenforeignmemory_map_resource"](
-            self._handle, domid, _GRANT_TABLE, 0, 0, 1, ctypes.addressof(address), _READ_WRITE, 0
+            self._handle, domid, GRANT_TABLE, 0, 0, 1, ctypes.addressof(address), _READ_WRITE, 0
         )
         if not resource or not address.value:
             raise failed("xenforeignmemory_map_resource")
@@ -138,7 +141,3 @@ class ForeignMemory:
     def close(self) -> None:
         """Let go of Xen; mappings stay until they are unmapped or the process ends."""
         self._functions["xenforeignmemory_close"](self._handle)
-
-
-_GRANT_TABLE = 1
-"""XENMEM_resource_grant_table: xen xen/include/public/memory.h (4.17)."""
