@@ -110,7 +110,7 @@ def assertions():
     (known,) = (known for known in INTERFACES.values() if known.xen == (4, 17))
     numbers = {
         "XEN_DOMCTL_INTERFACE_VERSION": known.domctl,
-        "XEN_SYSCTL_INTERFACE_VERSION": known.sysctl,
+        "XEN_SYSCTL_INTERFACE_VERSION": known.sysctls[0],
         **hypercalls.NUMBERS,
         "HVM_PARAM_CALLBACK_IRQ": 0,
         "HVM_PARAM_STORE_PFN": 1,
@@ -137,6 +137,31 @@ def test_structures_and_numbers(compiler, tmp_path):
     text += "".join(f"#include <xen/{name}>\n" for name in INCLUDES) + assertions()
     done = compile_(compiler, text, tmp_path, "-I", public)
     assert done.returncode == 0, done.stderr
+
+
+def test_other_versions():
+    """By hand, from the headers that Xen 4.14 to 4.22 were released with."""
+    layouts = {
+        known.xen: (known.domctl, ctypes.sizeof(known.create), known.create.arch.offset)
+        for known in INTERFACES.values()
+    }
+    assert layouts == {
+        (4, 14): (0x12, 56, 44),
+        (4, 15): (0x13, 60, 48),
+        (4, 16): (0x14, 64, 52),
+        (4, 17): (0x15, 68, 56),
+        (4, 18): (0x16, 68, 56),
+        (4, 19): (0x17, 72, 60),
+        (4, 20): (0x17, 72, 60),
+        (4, 21): (0x17, 72, 60),
+        (4, 22): (0x18, 72, 60),
+    }
+    for known in INTERFACES.values():
+        registers = known.context.user_regs.offset
+        old = known.xen < (4, 16)
+        assert registers == 8
+        assert ctypes.sizeof(known.context) == (344 if old else 352)
+        assert ctypes.sizeof(known.info) == (112 if old else 120)
 
 
 def test_a_wrong_structure_would_be_told(tmp_path):

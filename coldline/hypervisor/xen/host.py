@@ -109,7 +109,7 @@ class XenHost:
                 info = self.hypercalls.domain(domid)
             finally:
                 self.hypercalls.destroy(domid)
-        return Platform(int(made.arch.gic_version) + 1, int(info.gpaddr_bits) if info is not None else 0)
+        return Platform(int(made.arch.gic_version) + 1, int(getattr(info, "gpaddr_bits", 0)))
 
     def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> XenDomain:
         """See `Hypervisor.create_domain`."""
@@ -127,22 +127,29 @@ class XenHost:
             with naming(f"domain {domid}: create"):
                 self.hypercalls.set_max_vcpus(domid, vcpus)
                 self.hypercalls.set_max_memory(domid, max_memory // 1024 + _SLACK_KIB)
-                if self.hypercalls.interface.paging_pool:
-                    self.hypercalls.set_paging_pool(domid, paging_pool(max_memory, vcpus))
+                self._set_paging_pool(domid, paging_pool(max_memory, vcpus))
                 self.hypercalls.set_address_size(domid, ARCHITECTURES[architecture])
         except BaseException:
             self.destroy(domain)
             raise
         return domain
 
-    def _request(self, vcpus: int) -> structures.CreateDomain:
+    def _set_paging_pool(self, domid: int, size: int) -> None:
+        try:
+            self.hypercalls.set_paging_pool(domid, size)
+        except OSError as error:
+            if self.hypercalls.interface.paging_pool or error.errno not in (errno.ENOSYS, errno.EINVAL):
+                raise
+
+    def _request(self, vcpus: int) -> structures.AnyCreateDomain:
         request = self.hypercalls.interface.create()
         request.handle[:] = self._handle or os.urandom(structures.DOMAIN_HANDLE_BYTES)
         request.flags = _HVM_HAP
         request.max_vcpus = vcpus
         request.max_evtchn_port = _EVENT_PORTS
         request.max_grant_frames = request.max_maptrack_frames = -1  # Xen's own defaults
-        request.grant_opts = _GRANT_VERSION
+        if hasattr(request, "grant_opts"):
+            request.grant_opts = _GRANT_VERSION
         request.arch.nr_spis = self._shared_interrupts
         return request
 
@@ -250,7 +257,7 @@ class XenHost:
     def set_registers(self, domain: XenDomain, registers: "Registers") -> None:
         """See `Hypervisor.set_registers`."""
         self._check_state(domain, "set registers", State.PAUSED)
-        context = structures.GuestContext(flags=_ONLINE, sctlr=registers.sctlr)
+        context = self.hypercalls.interface.context(flags=_ONLINE, sctlr=registers.sctlr)
         for number, value in enumerate(registers.general):
             setattr(context.user_regs, f"x{number}", value)
         context.user_regs.pc64 = registers.pc

@@ -82,6 +82,7 @@ class Hypercalls:
         self._pointed = calls.buffer + PAGE
         version = self._command("XENVER_version", "xen_version", 0)
         self.interface: Interface = interface_of((version >> 16, version & 0xFFFF))
+        self._sysctl, *self._sysctls = self.interface.sysctls
 
     def _call(self, name: str, hypercall: str, *arguments: int) -> int:
         return self._calls.call(name, NUMBERS[f"__HYPERVISOR_{hypercall}"], *arguments)
@@ -109,7 +110,7 @@ class Hypercalls:
         left = ctypes.string_at(place + ctypes.sizeof(header), ctypes.sizeof(argument))
         return returned.domain, type(argument).from_buffer_copy(left)
 
-    def create(self, request: structures.CreateDomain) -> tuple[int, structures.CreateDomain]:
+    def create(self, request: structures.AnyCreateDomain) -> tuple[int, structures.AnyCreateDomain]:
         """Make a domain; return its number, and what Xen made of the request."""
         return self._domctl_of("createdomain", 0, request)
 
@@ -148,7 +149,7 @@ class Hypercalls:
         """Say whether a domain's kernel is of 32 or 64 bits, before its registers are set."""
         self._domctl("set_address_size", domid, structures.AddressSize(bits))
 
-    def set_context(self, domid: int, vcpu: int, context: structures.GuestContext) -> None:
+    def set_context(self, domid: int, vcpu: int, context: structures.AnyContext) -> None:
         """Set a vCPU's registers."""
         self._put(self._pointed, context)
         self._domctl("setvcpucontext", domid, structures.VcpuContext(vcpu, self._pointed))
@@ -193,7 +194,7 @@ class Hypercalls:
         self._put(self._calls.buffer, structures.HvmParam(domid, 0, index, value))
         self._command("HVMOP_set_param", "hvm_op", self._calls.buffer)
 
-    def domain(self, domid: int) -> structures.GetDomainInfo | None:
+    def domain(self, domid: int) -> structures.AnyDomainInfo | None:
         """What Xen says of a domain, or None if there is none of that number."""
         try:
             info = self._domctl("getdomaininfo", domid, self.interface.info())
@@ -205,7 +206,7 @@ class Hypercalls:
             info if info.domain == domid else None
         )  # up to 4.17 Xen tells of the next one where there is none
 
-    def domains(self) -> Iterator[structures.GetDomainInfo]:
+    def domains(self) -> Iterator[structures.AnyDomainInfo]:
         """What Xen says of every domain, by number."""
         call = "XEN_SYSCTL_getdomaininfolist"
         kind = self.interface.info
@@ -213,13 +214,19 @@ class Hypercalls:
         room = PAGE // size
         first = 0
         while True:
-            header = structures.SysctlHeader(NUMBERS[call], self.interface.sysctl)
+            header = structures.SysctlHeader(NUMBERS[call], self._sysctl)
             request = structures.GetDomainInfoList(first, room, self._pointed, 0)
             place = self._calls.buffer
             ctypes.memset(place, 0, ctypes.sizeof(header) + structures.UNION_BYTES)
             self._put(place, header)
             self._put(place + ctypes.sizeof(header), request)
-            self._call(call, "sysctl", place)
+            try:
+                self._call(call, "sysctl", place)
+            except OSError as error:
+                if error.errno != errno.EACCES or not self._sysctls:
+                    raise
+                self._sysctl = self._sysctls.pop(0)  # another version of the interface
+                continue
             left = ctypes.string_at(place + ctypes.sizeof(header), ctypes.sizeof(request))
             count = structures.GetDomainInfoList.from_buffer_copy(left).num_domains
             found = [

@@ -8,7 +8,7 @@ from coldline.errors import HypervisorError, UsageError
 from coldline.hypervisor.xen.entries import Tree, home_of, remove_entries
 from coldline.hypervisor.xen.hypercalls import PAGE, Hypercalls
 from coldline.hypervisor.xen.naming import naming
-from coldline.hypervisor.xen.structures import GetDomainInfo
+from coldline.hypervisor.xen.structures import AnyDomainInfo
 from coldline.hypervisor.xen.world import World
 
 _DYING, _SHUTDOWN, _PAUSED, _BLOCKED, _RUNNING = 1 << 0, 1 << 2, 1 << 3, 1 << 4, 1 << 5
@@ -126,7 +126,7 @@ class Domains:
                 if store is not None:
                     remove_entries(store, known.domid, known.uuid)
 
-    def _known(self, info: GetDomainInfo) -> Known:
+    def _known(self, info: AnyDomainInfo) -> Known:
         flags = info.flags
         states = {
             "dying": _DYING,

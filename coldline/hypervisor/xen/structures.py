@@ -44,6 +44,33 @@ class CreateDomain(ctypes.Structure):
     )
 
 
+class CreateDomain414(ctypes.Structure):
+    """As Xen 4.14 has it."""
+
+    _fields_ = (*CreateDomain._fields_[:8], ("arch", ArchDomainConfig))
+
+
+class CreateDomain415(ctypes.Structure):
+    """As Xen 4.15 has it."""
+
+    _fields_ = (*CreateDomain._fields_[:8], ("vmtrace_size", _U32), ("arch", ArchDomainConfig))
+
+
+class CreateDomain416(ctypes.Structure):
+    """As Xen 4.16 has it."""
+
+    _fields_ = (*CreateDomain._fields_[:10], ("arch", ArchDomainConfig))
+
+
+class CreateDomain419(ctypes.Structure):
+    """As Xen has it from 4.19 on. What later versions put behind ``arch`` or into its gaps is 0 where nobody asks."""
+
+    _fields_ = (*CreateDomain._fields_[:9], ("altp2m_opts", _U32), *CreateDomain._fields_[9:])
+
+
+AnyCreateDomain = CreateDomain | CreateDomain414 | CreateDomain415 | CreateDomain416 | CreateDomain419
+
+
 class GetDomainInfo(ctypes.Structure):
     """``struct xen_domctl_getdomaininfo``: domctl.h."""
 
@@ -67,6 +94,15 @@ class GetDomainInfo(ctypes.Structure):
         ("pad2", _U8 * 7),
         ("arch_config", ArchDomainConfig),
     )
+
+
+class GetDomainInfo414(ctypes.Structure):
+    """As Xen 4.14 and 4.15 have it."""
+
+    _fields_ = (*GetDomainInfo._fields_[:15], ("arch_config", ArchDomainConfig))
+
+
+AnyDomainInfo = GetDomainInfo | GetDomainInfo414
 
 
 class MaxMem(ctypes.Structure):
@@ -139,6 +175,17 @@ class CoreRegisters(ctypes.Structure):
     )
 
 
+class CoreRegisters414(ctypes.Structure):
+    """As Xen 4.14 and 4.15 have it: ``cpsr`` and ``spsr_el1`` are of 32 bits."""
+
+    _fields_ = (
+        *CoreRegisters._fields_[:32],
+        ("cpsr", _U32),
+        ("spsr_el1", _U32),
+        *CoreRegisters._fields_[34:],
+    )
+
+
 class GuestContext(ctypes.Structure):
     """``struct vcpu_guest_context``: arch-arm.h."""
 
@@ -150,6 +197,19 @@ class GuestContext(ctypes.Structure):
         ("ttbr0", _U64),
         ("ttbr1", _U64),
     )
+
+
+class GuestContext414(ctypes.Structure):
+    """As Xen 4.14 and 4.15 have it."""
+
+    _fields_ = (
+        GuestContext._fields_[0],
+        ("user_regs", CoreRegisters414),
+        *GuestContext._fields_[2:],
+    )
+
+
+AnyContext = GuestContext | GuestContext414
 
 
 class GetDomainInfoList(ctypes.Structure):
