@@ -25,6 +25,7 @@ from coldline.coherence.findings import kind_of
 from coldline.coherence.rules import EFFECTS, OTHER, SOURCES, STEPS, Hazard, Letter, Profile, microstates
 from coldline.errors import TraceError
 from coldline.hypervisor.models import HOST_MODELS, Lives
+from coldline.samples import SAMPLES
 from coldline.trace import Op
 from coldline.trace.text import OPTIONS, TextReader
 
@@ -282,8 +283,9 @@ def matrix(capsys: pytest.CaptureFixture[str], *guest: str) -> str:
     return capsys.readouterr().out
 
 
-def test_the_verdicts_for_midway_are_those_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
-    assert generated(HOSTS, "matrix midway-arm64") == matrix(capsys, "--sample", "midway-arm64")
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_verdicts_for_midway_are_those_of_a_run(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generated(HOSTS, f"matrix {name}") == matrix(capsys, "--sample", name)
 
 
 def test_the_verdicts_for_debians_kernel_are_those_of_a_run(
@@ -292,7 +294,7 @@ def test_the_verdicts_for_debians_kernel_are_those_of_a_run(
     assert generated(HOSTS, "matrix debian-arm64") == matrix(capsys, str(debian_arm64_kernel))
 
 
-@pytest.mark.parametrize("name", ["midway-arm64", "debian-arm64"])
+@pytest.mark.parametrize("name", [*SAMPLES, "debian-arm64"])
 def test_every_pair_that_is_not_refused_has_its_reason(name: str) -> None:
     """A paragraph for each host, and in it an item that names the strategy."""
     rows = tables(generated(HOSTS, f"matrix {name}"))[0]

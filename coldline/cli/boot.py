@@ -144,7 +144,7 @@ def _print(
         entry = hazard.entry
         parts = [place(plan.segments, entry.address) or "RAM that the builder did not write"]
         if hazard.code is not None:
-            text = instruction(plan.segments, hazard.code)
+            text = instruction(plan.architecture, plan.segments, hazard.code)
             verb = "fetched at" if entry.kind == "stale-fetch" else "by"
             parts.append(f"{verb} pc {hazard.code.virtual:#x}{f': {text}' if text else ''}")
         return ", ".join(parts)
@@ -159,8 +159,8 @@ def _print(
         terminal.print_verdict(found, "")
     if not quiet:
         summary = (
-            f"{_ending(outcome, until)} after {outcome.instructions:,} instructions, {outcome.accesses:,} accesses; "
-            f"{checker.events:,} events checked; {seconds:.1f} s"
+            f"{_ending(plan.architecture, outcome, until)} after {outcome.instructions:,} instructions, "
+            f"{outcome.accesses:,} accesses; {checker.events:,} events checked; {seconds:.1f} s"
         )
         terminal.say(summary, "dim")
         if outcome.crossings:
@@ -169,11 +169,12 @@ def _print(
     sys.stdout.flush()
 
 
-def _ending(outcome: Outcome, until: Until) -> str:
+def _ending(architecture: str, outcome: Outcome, until: Until) -> str:
     if outcome.end is End.CONSOLE:
         return f"the guest printed '{printable(until.text.decode('utf-8', 'replace'))}'"
     if outcome.psci_call is not None:
         name = psci.name(outcome.psci_call[0])
-        code = f" with x1 = {outcome.psci_call[1]:#x}" if outcome.end is End.OFF else ""
+        register = "r1" if architecture == "arm32" else "x1"
+        code = f" with {register} = {outcome.psci_call[1]:#x}" if outcome.end is End.OFF else ""
         return f"the guest called PSCI's {name}{code}"
     return "the guest turned its MMU on" if outcome.end is End.MMU else "stopped"

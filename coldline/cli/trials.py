@@ -63,8 +63,6 @@ def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) 
     if plan.architecture not in model.architectures:
         runs = " and ".join(model.architectures)
         raise UsageError(f"host {model.name} runs {runs} guests, not {plan.architecture}")
-    if plan.architecture == "arm32":
-        raise UsageError("arm32 guests are planned, but cannot be run yet")
     return Trial(
         plan=plan,
         strategy=strategy,

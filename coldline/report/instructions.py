@@ -15,7 +15,7 @@ def place(segments: Sequence[Segment], address: int) -> str:
     return ""
 
 
-def instruction(segments: Sequence[Segment], code: Code) -> str:
+def instruction(architecture: str, segments: Sequence[Segment], code: Code) -> str:
     """The instruction at `code` as the builder wrote it; empty where it wrote nothing there.
 
     A guest that changes its own code runs something else: what is old is what is shown.
@@ -23,15 +23,18 @@ def instruction(segments: Sequence[Segment], code: Code) -> str:
     for segment in segments:
         offset = code.physical - segment.address
         if 0 <= offset <= len(segment.data) - 4:
-            return disassemble(bytes(segment.data[offset : offset + 4]), code.virtual)
+            return disassemble(architecture, bytes(segment.data[offset : offset + 4]), code.virtual)
     return ""
 
 
-def disassemble(word: bytes, address: int) -> str:
-    """One A64 instruction in words; ``.inst`` where it is none."""
+def disassemble(architecture: str, word: bytes, address: int) -> str:
+    """One A64 instruction, or one A32 instruction on arm32, in words; ``.inst`` where it is none."""
     import capstone
 
-    engine = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)
+    if architecture == "arm32":
+        engine = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM | capstone.CS_MODE_V8)
+    else:
+        engine = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)
     for _, _, mnemonic, operands in engine.disasm_lite(word, address, 1):
         return f"{mnemonic} {operands}".strip()
     return f".inst {int.from_bytes(word, 'little'):#010x}"
