@@ -4,17 +4,19 @@
 import random
 from collections.abc import Sequence
 
+from .target import MOST_BYTES
+
 _NUMBERS = (0, 1, 2, 3, 4, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
             (1 << 63) - 1, 1 << 63, (1 << 64) - 1)  # fmt: skip
-MOST_BYTES = 1 << 14
 
 
-def mutant(seeds: Sequence[bytes], source: random.Random) -> bytes:
+
+def mutant(seeds: Sequence[bytes], source: random.Random, most: int = MOST_BYTES) -> bytes:
     """One of `seeds`, changed in one to eight places."""
     data = bytearray(source.choice(seeds))
     for _ in range(1 << source.randrange(4)):
         source.choice(_CHANGES)(data, seeds, source)
-    return bytes(data[:MOST_BYTES])
+    return bytes(data[:most])
 
 
 def _flip(data: bytearray, seeds: Sequence[bytes], source: random.Random) -> None:

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one run of a fuzzed function may do: end with a result or with a typed error of one line, soon."""
+
+import functools
+import os
+import resource
+import time
+from collections.abc import Callable
+
+from coldline.errors import ColdlineError
+
+SECONDS = 1.0
+"""Of processor time, for one run."""
+
+MEBIBYTES = 512
+"""Of memory, for the process that makes the runs: what it starts with is among them."""
+
+LONGEST_MESSAGE = 2000
+"""Characters."""
+
+Run = Callable[[bytes], None]
+
+
+def checked(run: Run) -> Callable[[bytes], bool]:
+    """`run`, with what it does held against what it may; says whether it ended with a result."""
+
+    @functools.wraps(run)
+    def checked_run(data: bytes) -> bool:
+        start = time.process_time()
+        good = True
+        try:
+            run(data)
+        except ColdlineError as error:
+            good = False
+            text = str(error)
+            assert text
+            assert "\n" not in text, text
+            assert len(text) < LONGEST_MESSAGE, text
+        spent = time.process_time() - start
+        assert spent < SECONDS, f"took {spent:.1f} s"
+        return good
+
+    return checked_run
+
+
+def limit_memory(more: int = MEBIBYTES) -> None:
+    """Let this process ask for `more` MiB and no more: what would get them fails with `MemoryError`."""
+    with open("/proc/self/statm") as file:
+        pages = int(file.read().split()[0])
+    most = pages * os.sysconf("SC_PAGE_SIZE") + (more << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def peak_memory() -> int:
+    """The most memory that this process has had, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

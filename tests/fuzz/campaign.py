@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One target's runs in a process of its own, and what came of them."""
+
+import hashlib
+import importlib.util
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from .bounds import MEBIBYTES
+from .ledger import Counts, Ledger
+from .target import Target
+
+CRASHES = Path(__file__).parent / "crashes"
+
+_SECONDS_OF_A_HANG = 20
+"""Of the clock: the machine may be busy with something else. The processor's time is watched by each run itself."""
+
+
+class Outcome(NamedTuple):
+    """What came of a campaign.
+
+    Attributes
+    ----------
+    counts : Counts
+        Of its runs.
+    seconds : float
+        That it took by the clock.
+    failed : bool
+        Whether it ended before its time.
+    crash : Path or None
+        The input that it then ended with, if it had got so far.
+    """
+
+    counts: Counts
+    seconds: float
+    failed: bool
+    crash: Path | None
+
+
+def can_be_guided() -> bool:
+    """Whether a coverage-guided fuzzer is installed."""
+    return importlib.util.find_spec("atheris") is not None
+
+
+def run(name: str, target: Target, runs: int, *, guided: bool) -> Outcome:
+    """Make `runs` runs of a target; what it says on the way of a failure goes to standard error."""
+    with tempfile.TemporaryDirectory(prefix="coldline-fuzz-") as temporary:
+        folder = Path(temporary)
+        ledger = Ledger(folder / "ledger")
+        start = time.monotonic()
+        status = (_guided if guided else _mutants)(name, target, runs, folder)
+        seconds = time.monotonic() - start
+        crash = _keep(name, ledger.input) if status and ledger.started else None
+        return Outcome(ledger.counts, seconds, status != 0, crash)
+
+
+def _keep(name: str, data: bytes) -> Path:
+    CRASHES.mkdir(exist_ok=True)
+    path = CRASHES / f"{name}-{hashlib.sha256(data).hexdigest()[:16]}"
+    path.write_bytes(data)
+    return path
+
+
+def _guided(name: str, target: Target, runs: int, folder: Path) -> int:
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    for number, data in enumerate(target.seeds()):
+        (corpus / f"seed-{number}").write_bytes(data)
+    words = folder / "words"
+    words.write_text("".join(f'"{_escaped(word)}"\n' for word in (*target.words, b"\0")))
+    return _worker(
+        "guided", name, folder, f"-runs={runs}", f"-max_len={target.most_bytes}", f"-rss_limit_mb={MEBIBYTES}",
+        f"-timeout={_SECONDS_OF_A_HANG}", "-verbosity=0", f"-dict={words}", f"-artifact_prefix={folder}/",
+        "-len_control=20", str(corpus),
+    )  # fmt: skip
+
+
+def _escaped(word: bytes) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in word)
+
+
+def _mutants(name: str, target: Target, runs: int, folder: Path) -> int:
+    return _worker("mutants", name, folder, str(runs), str(random.SystemRandom().randrange(1 << 32)))
+
+
+def _worker(kind: str, name: str, folder: Path, *arguments: str) -> int:
+    """Its exit status; where it is stuck for long, that is one too."""
+    command = [sys.executable, "-m", "fuzz.worker", kind, name, str(folder / "ledger"), *arguments]
+    ledger = Ledger(folder / "ledger")
+    with (folder / "errors").open("w+b") as errors:
+        process = subprocess.Popen(command, stdout=errors, stderr=errors)
+        try:
+            before, since = -1, time.monotonic()
+            while process.poll() is None:
+                now = ledger.counts.runs
+                if now != before:
+                    before, since = now, time.monotonic()
+                elif now and time.monotonic() - since > 3 * _SECONDS_OF_A_HANG:
+                    process.send_signal(signal.SIGABRT)
+                try:
+                    process.wait(0.2)
+                except subprocess.TimeoutExpired:
+                    pass
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        status = process.returncode
+        if status:
+            errors.seek(0)
+            print(errors.read()[-4000:].decode(errors="replace"), file=sys.stderr)
+    return status

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Traces: every reader of either form. What one takes the others take, to the same events, and it can be kept."""
+
+import io
+import struct
+import zlib
+
+from coldline.errors import TraceError
+from coldline.trace.binary import SIGNATURE, BinaryReader, BinaryWriter
+from coldline.trace.columns import Batch
+from coldline.trace.events import Event
+from coldline.trace.text import Header, NumberedEvent, TextReader
+from coldline.trace.text_batches import TextBatches, TextWriter
+
+from .. import trace_seeds
+from ..target import Target
+
+_Read = tuple[Header, list[NumberedEvent]]
+_BLOCK = struct.Struct("<4sII")
+_HEADER_SIZE = 20
+_SELDOM = 8
+
+
+def _text(data: bytes) -> None:
+    found = _by_lines(data)
+    try:
+        many = _all(TextBatches(io.BytesIO(data)))
+    except TraceError as error:
+        assert isinstance(found, TraceError), error
+        assert str(error) == str(found)
+        raise
+    if isinstance(found, TraceError):
+        raise AssertionError(f"batches took what lines do not: {found}")
+    assert many == found
+    _again(data, many)
+
+
+def _by_lines(data: bytes) -> _Read | TraceError:
+    """What `TextReader` makes of a text."""
+    reader = TextReader(io.StringIO(data.decode("utf-8", "replace"), newline=None))
+    try:
+        return reader.header, list(reader)
+    except TraceError as error:
+        return error
+
+
+def _binary(data: bytes) -> None:
+    _again(data, _all(BinaryReader(io.BytesIO(_repaired(data)))), where=True)
+
+
+def _repaired(data: bytes) -> bytes:
+    """With its checksums right: a fuzzer does not guess those."""
+    fixed = bytearray(data)
+    if len(fixed) < _HEADER_SIZE:
+        return data
+    struct.pack_into("<I", fixed, 16, zlib.crc32(fixed[:16]))
+    at = _HEADER_SIZE
+    while at + _BLOCK.size <= len(fixed):
+        _, size, _ = _BLOCK.unpack_from(fixed, at)
+        body = fixed[at + _BLOCK.size : at + _BLOCK.size + size]
+        struct.pack_into("<I", fixed, at + 8, zlib.crc32(body, zlib.crc32(fixed[at : at + 8])))
+        at += _BLOCK.size + size
+    return bytes(fixed)
+
+
+def _all(reader: TextBatches | BinaryReader) -> _Read:
+    """All that a reader has to give."""
+    events = []
+    for batch in reader:
+        where = batch.rows["where"].tolist()
+        events += [NumberedEvent(line, batch.event(at)) for at, line in enumerate(where)]
+    return reader.header, events
+
+
+def _again(data: bytes, read: _Read, *, where: bool = False) -> None:
+    """Write what was read in either form; what is read then is the same. One input in a few will do."""
+    if zlib.crc32(data) % _SELDOM:
+        return
+    header, numbered = read
+    events = [each.event for each in numbered]
+    binary, text = io.BytesIO(), io.BytesIO()
+    writer = BinaryWriter(binary, header)
+    writer.write(Batch.of(events, [each.where for each in numbered]))
+    writer.finish()
+    binary.seek(0)
+    assert binary.getvalue().startswith(SIGNATURE)
+    kept = _all(BinaryReader(binary))
+    assert kept == read if where else _events(kept) == events
+    in_text = TextWriter(text, header)
+    in_text.write(Batch.of(events))
+    in_text.finish()
+    text.seek(0)
+    assert _events(_all(TextBatches(text))) == events
+
+
+def _events(read: _Read) -> list[Event]:
+    return [each.event for each in read[1]]
+
+
+TARGETS = {
+    "trace-text": Target(_text, trace_seeds.texts, words=trace_seeds.WORDS),
+    "trace-binary": Target(_binary, trace_seeds.binaries),
+}

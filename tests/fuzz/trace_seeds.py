@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Small traces of both forms: the worked examples, others that use every word, and their binary forms."""
+
+import io
+from pathlib import Path
+
+import binary_by_hand
+from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
+
+import coldline.corpus
+
+from coldline.arm import MemoryType
+from coldline.errors import TraceError
+from coldline.trace.binary import BinaryWriter
+from coldline.trace.events import Op
+from coldline.trace.text import OPTIONS
+from coldline.trace.text_batches import TextBatches
+
+_EVERYTHING = "line 32\n" + "".join(f"option {option}\n" for option in OPTIONS) + "\n".join(
+    f"a{number % 3} {op.words}"
+    + (f" {number * 4096:#x} {4096 * (1 + number % 2)}" if op.has_range else "")
+    + (f" {MemoryType(number % 4).word}" if op.has_type else "")
+    + (" exec # a remark" if op is Op.MAP else "")
+    for number, op in enumerate(Op)
+)  # fmt: skip
+
+WORDS = tuple(
+    word.encode()
+    for word in (
+        *(f" {op.words}" for op in Op), *(f" {kind.word}" for kind in MemoryType), " exec", "line ", "option ", *OPTIONS,
+        " 0x40000000", " 0x1000", " 4096", "\r\n", "\n", "#", "\u2028", "0xffffffffffffffff", "0x10000000000000",
+    )
+)  # fmt: skip
+"""What lines are made of."""
+
+
+def texts() -> list[bytes]:
+    """In the text form."""
+    found = [_EVERYTHING, "", "# nothing\n", "\u00e9t\u00e9 mmu on\n", "a read 0x10 8\r\na  read\t16 8 # c\r"]
+    return [text.encode() for text in (*found, *_examples())]
+
+
+def binaries() -> list[bytes]:
+    """In the binary form: as it is written, and as others may write it, with every column as wide as it can be."""
+    found = []
+    for text in texts():
+        file = io.BytesIO()
+        try:
+            reader = TextBatches(io.BytesIO(text))
+            writer = BinaryWriter(file, reader.header)
+            for batch in reader:
+                writer.write(batch)
+            writer.finish()
+        except TraceError:
+            continue
+        found.append(file.getvalue())
+    by_hand = binary_by_hand.read(found[0])
+    found += [binary_by_hand.write(by_hand, coding=coding) for coding in (0, 1)]
+    return found
+
+
+def _examples() -> list[str]:
+    found = [text for _, text, _ in (*WORKED_EXAMPLES, *SMALL_EXAMPLES)]
+    bugs = Path(coldline.corpus.__file__).parent / "bugs"
+    return found + [path.read_text() for path in sorted(bugs.glob("*/*.trace"))]
