@@ -1,9 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What can go wrong, by whose fault it is."""
 
+from coldline.printable import one_line
+
 
 class ColdlineError(Exception):
-    """Anything that ends a command with one clear line and exit status 2."""
+    """Anything that ends a command with one clear line and exit status 2.
+
+    Parameters
+    ----------
+    message : str
+        The line. It may quote what strangers wrote: what is not printable is written as escapes, and the middle
+        of what is very long is left out.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class UsageError(ColdlineError):

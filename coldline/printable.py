@@ -10,9 +10,16 @@ def printable(text: str) -> str:
     )
 
 
+MOST = 8000
+"""Characters of what `one_line` gives."""
+
+_HEAD, _CUT, _TAIL = 7000, " … ", 500
+
+
 def one_line(text: str) -> str:
-    """`text` fit for a line of a message: line ends as escapes, too."""
-    return printable(text).replace("\n", "\\n")
+    """`text` fit for a line of a message: line ends as escapes, too, and without the middle of what is very long."""
+    line = printable(text[: 2 * MOST] + text[2 * MOST :][-MOST:]).replace("\n", "\\n")
+    return line if len(line) <= MOST else f"{line[:_HEAD]}{_CUT}{line[-_TAIL:]}"
 
 
 def shortened(text: str, most: int = 64) -> str:

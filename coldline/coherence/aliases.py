@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from weakref import WeakMethod
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Aliases:
         The classes of pages.
     lines : Lines
         The states of all lines.
-    put_off : callable
+    put_off : method
         Lets a letter that checks nothing befall all lines of some rows, when they are next touched.
     """
 
@@ -39,7 +40,7 @@ class Aliases:
         self._pages = pages
         self._lines = lines
         self._memory = lines.memory
-        self._put_off = put_off
+        self._put_off_by = WeakMethod(put_off)  # its owner has this: it must be free to go at once
 
     def map(self, event: Event, agent: int) -> None:
         """Take a ``map``."""
@@ -104,6 +105,11 @@ class Aliases:
         self._memory.classes[rows] = new
         if self._pages.settings[old] != self._pages.settings[new]:
             self._put_off(rows, Letter.of_setting(self._pages.settings[new]))
+
+    def _put_off(self, rows: "NDArray[np.intp]", letter: Letter) -> None:
+        put_off = self._put_off_by()
+        assert put_off is not None
+        put_off(rows, letter)
 
     def _resettle(self, known: Range, new_class: int) -> int:
         setting = self._pages.settings[new_class]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What `Pages` makes of events, as arrays for compiled code."""
 
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +50,7 @@ class Letters:
     """
 
     def __init__(self, checker: "Follower") -> None:
-        self._checker = checker
+        self._checker: Follower = weakref.proxy(checker)
         self.maintenance: NDArray[np.uint8] = _maintenance_letters(checker.profile)
         self._start()
 

@@ -7,6 +7,7 @@ So a loop can be slow about an event, and not wrong.
 
 import ctypes
 import functools
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,9 @@ class Machine:
     """
 
     def __init__(self, checker: "Follower") -> None:
-        self._checker = checker
+        self._checker: Follower = weakref.proxy(
+            checker
+        )  # it has this, and much memory: it must be free to go
         self._loops = loops()
         self._letters = Letters(checker)
         self._frame = np.zeros(1, frame.FRAME)

@@ -16,7 +16,6 @@ from coldline.guest.devicetree import GIC_PHANDLE
 from coldline.guest.given_tree import check_device_tree
 from coldline.image.content import Allowance, Content
 from coldline.image.flat_tree import FlatTree
-from coldline.printable import one_line
 
 COPIED = ("passthrough", "aliases")
 """The nodes of the root that are copied; the first must be there."""
@@ -119,7 +118,7 @@ class PartialTree:
         self._phandles[phandle] = where
 
     def _error(self, reason: str) -> ImageError:
-        return ImageError(self._path, one_line(reason))
+        return ImageError(self._path, reason)
 
     def _word(self, value: int) -> None:
         self._structure += _WORD.pack(value)

@@ -4,7 +4,6 @@
 from dataclasses import dataclass, field
 
 from coldline.errors import ImageError
-from coldline.printable import one_line
 
 MAX_PARTS = 1 << 16
 """Streams in a file, or blocks in a stream: so that time is bounded where parts are small and many."""
@@ -54,7 +53,7 @@ class Content:
     def error(self, reason: str) -> ImageError:
         """The error that says what is wrong with the bytes, and where they were."""
         where = f"inside {', '.join(self.layers)}: " if self.layers else ""
-        return ImageError(self.path, one_line(where + reason))
+        return ImageError(self.path, where + reason)
 
     def keep(self, unpacked: bytearray, more: bytes) -> None:
         """Append `more` to `unpacked`.

@@ -14,14 +14,19 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     names = list(TARGETS) if "all" in options.targets else options.targets
     guided = campaign.can_be_guided() and not options.mutants
-    print(f"{'target':16} {'runs':>12} {'results':>12} {'errors':>12} {'runs/s':>8} {'slowest':>9} {'memory':>9}")
+    print(
+        f"{'target':16} {'runs':>12} {'results':>12} {'errors':>12} {'runs/s':>8} {'slowest':>9} {'memory':>9}"
+    )
     found = total = 0
+    weights = sum(TARGETS[name].weight for name in names)
     for name in names:
         if not TARGETS[name].seeds():
             print(f"{name}: no tool to make seeds with", file=sys.stderr)
             found += 1
             continue
-        outcome = campaign.run(name, TARGETS[name], options.runs, guided=guided)
+        outcome = campaign.run(
+            name, TARGETS[name], -(-options.runs * TARGETS[name].weight // weights), guided=guided
+        )
         counts = outcome.counts
         total += counts.runs
         print(
@@ -47,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TARGET",
         help=f"all, or some of: {', '.join(TARGETS)}",
     )
-    parser.add_argument("--runs", type=int, default=100_000, metavar="N", help="of each target (100000)")
+    parser.add_argument("--runs", type=int, default=100_000, metavar="N", help="in all (100000)")
     parser.add_argument(
         "--mutants", action="store_true", help="do without coverage, as where atheris is not installed"
     )

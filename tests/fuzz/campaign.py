@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One target's runs in a process of its own, and what came of them."""
 
+import contextlib
 import hashlib
 import importlib.util
 import random
@@ -54,7 +55,11 @@ def run(name: str, target: Target, runs: int, *, guided: bool) -> Outcome:
         folder = Path(temporary)
         ledger = Ledger(folder / "ledger")
         start = time.monotonic()
-        status = (_guided if guided else _mutants)(name, target, runs, folder)
+        status, left = 0, runs
+        while not status and left > 0:
+            make = _guided if guided else _mutants
+            status = make(name, target, min(left, target.round), folder)
+            left = runs - ledger.counts.runs
         seconds = time.monotonic() - start
         crash = _keep(name, ledger.input) if status and ledger.started else None
         return Outcome(ledger.counts, seconds, status != 0, crash)
@@ -69,9 +74,10 @@ def _keep(name: str, data: bytes) -> Path:
 
 def _guided(name: str, target: Target, runs: int, folder: Path) -> int:
     corpus = folder / "corpus"
-    corpus.mkdir()
-    for number, data in enumerate(target.seeds()):
-        (corpus / f"seed-{number}").write_bytes(data)
+    if not corpus.exists():  # else what was found so far is in it
+        corpus.mkdir()
+        for number, data in enumerate(target.seeds()):
+            (corpus / f"seed-{number}").write_bytes(data)
     words = folder / "words"
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in (*target.words, b"\0")))
     return _worker(
@@ -103,10 +109,8 @@ def _worker(kind: str, name: str, folder: Path, *arguments: str) -> int:
                     before, since = now, time.monotonic()
                 elif now and time.monotonic() - since > 3 * _SECONDS_OF_A_HANG:
                     process.send_signal(signal.SIGABRT)
-                try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(0.2)
-                except subprocess.TimeoutExpired:
-                    pass
         except BaseException:
             process.kill()
             process.wait()
@@ -114,5 +118,13 @@ def _worker(kind: str, name: str, folder: Path, *arguments: str) -> int:
         status = process.returncode
         if status:
             errors.seek(0)
-            print(errors.read()[-4000:].decode(errors="replace"), file=sys.stderr)
+            print(_what_matters(errors.read().decode(errors="replace")), file=sys.stderr)
     return status
+
+
+def _what_matters(said: str) -> str:
+    """The end of what a fuzzer says, without the input, of which the file is told, and what it always says."""
+    lines = said.partition("\nSUMMARY: libFuzzer")[0].splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("INFO:", "WARNING: Failed to find")))[
+        -4000:
+    ]

@@ -75,7 +75,7 @@ class Ledger:
     def counted(self, run: Run) -> Run:
         """`run`, checked, with each call of it noted."""
         checked_run, now = checked(run), time.process_time_ns
-        runs = good = spent = slowest = peak = 0
+        runs, good, spent, slowest, peak = self.counts
         self._map[_STARTED_AT] = 1
 
         def counted_run(data: bytes) -> None:
@@ -89,7 +89,7 @@ class Ledger:
             spent += took
             slowest = max(slowest, took)
             if not runs & 0xFF:
-                peak = peak_memory()
+                peak = max(peak, peak_memory())
             _COUNTS.pack_into(self._map, 0, runs, good, spent, slowest, peak)
 
         return counted_run

@@ -10,7 +10,6 @@ _NUMBERS = (0, 1, 2, 3, 4, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF,
             (1 << 63) - 1, 1 << 63, (1 << 64) - 1)  # fmt: skip
 
 
-
 def mutant(seeds: Sequence[bytes], source: random.Random, most: int = MOST_BYTES) -> bytes:
     """One of `seeds`, changed in one to eight places."""
     data = bytearray(source.choice(seeds))

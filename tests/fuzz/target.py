@@ -23,6 +23,10 @@ class Target(NamedTuple):
         What inputs have in them that chance does not write.
     most_bytes : int
         Of an input.
+    weight : int
+        Its part of many runs: less for one that is slow.
+    round : int
+        Runs that one process makes at the most.
     reserves : bool
         Whether it reserves address space that it does not use, so that only what it uses can be limited.
     """
@@ -31,4 +35,6 @@ class Target(NamedTuple):
     seeds: Callable[[], list[bytes]]
     words: tuple[bytes, ...] = ()
     most_bytes: int = MOST_BYTES
+    weight: int = 100
+    round: int = 1_000_000
     reserves: bool = False

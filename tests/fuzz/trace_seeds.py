@@ -8,7 +8,6 @@ import binary_by_hand
 from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 import coldline.corpus
-
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
 from coldline.trace.binary import BinaryWriter
@@ -24,13 +23,28 @@ _EVERYTHING = "line 32\n" + "".join(f"option {option}\n" for option in OPTIONS) 
     for number, op in enumerate(Op)
 )  # fmt: skip
 
+_OTHERS = (
+    " exec",
+    "line ",
+    "option ",
+    " 0x40000000",
+    " 0x1000",
+    " 4096",
+    " 0xffffffffffffffff",
+    "\r\n",
+    "\n",
+    "#",
+)
+
 WORDS = tuple(
     word.encode()
     for word in (
-        *(f" {op.words}" for op in Op), *(f" {kind.word}" for kind in MemoryType), " exec", "line ", "option ", *OPTIONS,
-        " 0x40000000", " 0x1000", " 4096", "\r\n", "\n", "#", "\u2028", "0xffffffffffffffff", "0x10000000000000",
+        *(f" {op.words}" for op in Op),
+        *(f" {kind.word}" for kind in MemoryType),
+        *OPTIONS,
+        *_OTHERS,
     )
-)  # fmt: skip
+)
 """What lines are made of."""
 
 

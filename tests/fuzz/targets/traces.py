@@ -4,6 +4,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
 
 from coldline.errors import TraceError
 from coldline.trace.binary import SIGNATURE, BinaryReader, BinaryWriter
@@ -11,9 +12,8 @@ from coldline.trace.columns import Batch
 from coldline.trace.events import Event
 from coldline.trace.text import Header, NumberedEvent, TextReader
 from coldline.trace.text_batches import TextBatches, TextWriter
-
-from .. import trace_seeds
-from ..target import Target
+from fuzz import trace_seeds
+from fuzz.target import Target
 
 _Read = tuple[Header, list[NumberedEvent]]
 _BLOCK = struct.Struct("<4sII")
@@ -22,26 +22,28 @@ _SELDOM = 8
 
 
 def _text(data: bytes) -> None:
-    found = _by_lines(data)
+    by_lines, fault = _outcome(lambda: _lines(data))
+    by_batches, fault_too = _outcome(lambda: _all(TextBatches(io.BytesIO(data))))
+    assert str(fault) == str(fault_too)
+    if by_batches is None or fault is not None:
+        raise fault or AssertionError("neither events nor an error")
+    assert by_batches == by_lines
+    _again(data, by_batches)
+
+
+def _outcome(read: Callable[[], _Read]) -> tuple[_Read | None, TraceError | None]:
+    """What was read, or why it could not be."""
     try:
-        many = _all(TextBatches(io.BytesIO(data)))
+        return read(), None
     except TraceError as error:
-        assert isinstance(found, TraceError), error
-        assert str(error) == str(found)
-        raise
-    if isinstance(found, TraceError):
-        raise AssertionError(f"batches took what lines do not: {found}")
-    assert many == found
-    _again(data, many)
+        return None, error
 
 
-def _by_lines(data: bytes) -> _Read | TraceError:
-    """What `TextReader` makes of a text."""
+def _lines(data: bytes) -> _Read:
+    """What the reader makes of a text that goes by lines."""
     reader = TextReader(io.StringIO(data.decode("utf-8", "replace"), newline=None))
-    try:
-        return reader.header, list(reader)
-    except TraceError as error:
-        return error
+    numbered = list(reader)
+    return reader.header, numbered
 
 
 def _binary(data: bytes) -> None:
@@ -85,7 +87,8 @@ def _again(data: bytes, read: _Read, *, where: bool = False) -> None:
     binary.seek(0)
     assert binary.getvalue().startswith(SIGNATURE)
     kept = _all(BinaryReader(binary))
-    assert kept == read if where else _events(kept) == events
+    has_lines = where and all(each.where for each in numbered)
+    assert kept == read if has_lines else _events(kept) == events
     in_text = TextWriter(text, header)
     in_text.write(Batch.of(events))
     in_text.finish()

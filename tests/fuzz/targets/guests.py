@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whole plans: a user's device trees, and everything that a guest is made of at once."""
+
+import struct
+
+from libfdt import NOTFOUND, Fdt, fdt_check_full
+
+from coldline.guest import GuestOptions, Plan, make_plan
+from coldline.guest.layout import PAGE_SIZE
+from coldline.guest.placement import check_segments
+from coldline.image.content import Allowance, Content
+from coldline.image.recognise import recognise
+from fuzz import seeds, tree_seeds
+from fuzz.target import Target
+
+MIB = 1 << 20
+_INITRD = memoryview(bytes(range(200)))
+_KERNEL = recognise(Content("fuzz", memoryview(seeds.images()[0]), Allowance(0)), None, None)
+_PARTS = struct.Struct("<BBHH")
+"""Which options; the first vCPUs; bytes of the image, bytes of the device tree: the rest is the initrd."""
+
+_MEMORY = (
+    2 * MIB,
+    16 * MIB,
+    64 * MIB,
+    128 * MIB,
+    129 * MIB,
+    1024 * MIB,
+    3072 * MIB,
+    3073 * MIB,
+    1019 << 30,
+    1 << 20,
+)
+
+
+def _whole(data: bytes) -> None:
+    """--dtb-only."""
+    options = GuestOptions(
+        memory=64 * MIB,
+        bootargs="a=b" if data[-1:] < b"\x80" else "",
+        device_tree=memoryview(data),
+        initrd=_INITRD,
+    )
+    _check(make_plan(_KERNEL, options))
+
+
+def _partial(data: bytes) -> None:
+    """--dtb."""
+    _check(make_plan(_KERNEL, GuestOptions(memory=64 * MIB, partial_tree=memoryview(data))))
+
+
+def _guest(data: bytes) -> None:
+    """An image, options, an initrd and a device tree, whole or partial."""
+    if len(data) < _PARTS.size:
+        return
+    choice, vcpus, image_size, tree_size = _PARTS.unpack_from(data)
+    at = _PARTS.size
+    image, rest = data[at : at + image_size], data[at + image_size :]
+    tree, initrd = rest[:tree_size], rest[tree_size:]
+    kernel = recognise(Content("fuzz", memoryview(image), Allowance(MIB)), None, None)
+    options = GuestOptions(
+        memory=_MEMORY[choice % len(_MEMORY)],
+        vcpus=vcpus & 0xF,
+        gic_version=2 if vcpus & 0x10 else 3,
+        exception_level=2 if vcpus & 0x20 else 1,
+        initrd=memoryview(initrd) if initrd else None,
+        device_tree=memoryview(tree) if tree and vcpus & 0x40 else None,
+        partial_tree=memoryview(tree) if tree and vcpus & 0x80 else None,
+    )
+    _check(make_plan(kernel, options))
+
+
+def _check(plan: Plan) -> None:
+    """What any plan is, whatever it was made of."""
+    check_segments(plan.banks, plan.segments)
+    assert any(each.address <= plan.registers.pc < each.end for each in plan.segments)
+    for each in plan.segments:
+        assert each.address % PAGE_SIZE == each.size % PAGE_SIZE == 0
+    (blob,) = [bytearray(each.data) for each in plan.segments if each.name == "dtb"]
+    assert fdt_check_full(blob, len(blob)) == 0
+    tree = Fdt(blob)
+    found = 0
+    node = tree.first_subnode(0, quiet=(NOTFOUND,))
+    while node >= 0:
+        found += tree.get_name(node).startswith("memory@")
+        node = tree.next_subnode(node, quiet=(NOTFOUND,))
+    assert found == len(plan.banks)
+
+
+def _seeds() -> list[bytes]:
+    found = []
+    trees = [b"", *tree_seeds.whole()[:2], *tree_seeds.partial()[:2]]
+    images = [*seeds.images(), *seeds.elves(), *seeds.fits()[:2], *seeds.compressed("gzip")[5:6]]
+    for number, image in enumerate(images):
+        tree = trees[number % len(trees)]
+        flag = 0 if number % len(trees) == 0 else 0x40 if number % len(trees) < 3 else 0x80
+        for choice in (1, 5 + number % 4):
+            head = _PARTS.pack(choice, 1 + number | flag, len(image), len(tree))
+            found.append(head + image + tree + b"initrd" * (number % 2))
+    return found
+
+
+TARGETS = {
+    "dtb-only": Target(_whole, tree_seeds.whole),
+    "dtb": Target(_partial, tree_seeds.partial),
+    "plan": Target(_guest, _seeds),
+}
