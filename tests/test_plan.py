@@ -172,10 +172,11 @@ sys.exit(main())
 def test_needs_libfdt_alone(tmp_path: Path) -> None:
     config = tmp_path / "guest.cfg"
     config.write_text(f"name = 'midway'\nkernel = '{sample('midway-arm64').image}'\nmemory = 64\n")
-    files = ["--dtb-out", str(tmp_path / "guest.dtb")]
+    files = ["--dtb-out", str(tmp_path / "guest.dtb"), "--svg", str(tmp_path / "guest.svg")]
     done = subprocess.run(
         [sys.executable, "-c", BARE, "plan", config, *files], capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (COHERENT, "")
     assert "dtb, " in done.stdout
     assert (tmp_path / "guest.dtb").stat().st_size > 500
+    assert "<svg" in (tmp_path / "guest.svg").read_text()

@@ -265,6 +265,7 @@ def add_plan(commands: "_Commands") -> None:
     group = parser.add_argument_group("output")
     _core(group)
     group.add_argument("--json", action="store_true", help="one object on standard output")
+    group.add_argument("--svg", metavar="FILE", help="draw the memory map; - is standard output")
     group.add_argument(
         "--dtb-out", metavar="FILE", help="write the guest's device tree; - is standard output"
     )

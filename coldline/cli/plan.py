@@ -14,11 +14,15 @@ from coldline.wholefile import STANDARD, WholeFile
 
 def run_plan(options: argparse.Namespace) -> int:
     """Plan, and show what was asked for; exit status 0."""
-    to_standard = [name for name in ("dtb_out",) if getattr(options, name) == STANDARD]
+    to_standard = [name for name in ("svg", "dtb_out") if getattr(options, name) == STANDARD]
     if len(to_standard) + options.json > 1:
-        raise UsageError("standard output takes one of --json and --dtb-out")
+        raise UsageError("standard output takes one of --json, --svg and --dtb-out")
     kernel, guest = read_guest(options)
     plan = make_plan(kernel, guest)
+    if options.svg is not None:
+        from coldline.report.map_drawing import drawing
+
+        _write(options.svg, "a drawing", drawing(kernel, plan).encode())
     if options.dtb_out is not None:
         _write(options.dtb_out, "a device tree", _tree(plan))
     if options.json:

@@ -120,10 +120,15 @@ def table(plan: Plan) -> str:
 
 
 def _row(region: Region, indent: str = "") -> tuple[str, str, str, str, str]:
-    what = indent + region.name
-    if region.kind is Kind.SEGMENT and region.loaded != region.size:
-        what += f", {size_text(region.loaded)} loaded"
-    return f"{region.base:#012x}", f"{region.end:#012x}", size_text(region.size), what, region.why
+    size, _, loaded = loaded_text(region).partition(", ")
+    what = f"{indent}{region.name}, {loaded}" if loaded else indent + region.name
+    return f"{region.base:#012x}", f"{region.end:#012x}", size, what, region.why
+
+
+def loaded_text(region: Region) -> str:
+    """The size of a region, and how much of it is loaded, where that is not all of it or nearly so."""
+    size, loaded = size_text(region.size), size_text(region.loaded)
+    return size if region.kind is not Kind.SEGMENT or loaded == size else f"{size}, {loaded} loaded"
 
 
 def plan_document(kernel: Kernel, plan: Plan) -> dict[str, Any]:

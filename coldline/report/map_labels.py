@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Words beside the bars of a memory map: what they say, and where there is room for them."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from coldline.guest.plan import Plan
+from coldline.printable import shortened
+from coldline.report.layout import size_text
+from coldline.report.map_windows import Window
+from coldline.report.memory_map import Kind, Region, loaded_text
+
+LINE_HEIGHT = 14.0
+"""Pixels."""
+
+_BETWEEN = 7.0
+"""Pixels from one label to the next, at the least."""
+
+_WAY_HEIGHT = 8.0
+
+_MOST_DEVICES = 14
+
+_WHY_WIDTH = 38
+"""Characters."""
+
+
+class Box(NamedTuple):
+    """Where a window is drawn, in pixels."""
+
+    window: Window
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def at(self, address: int) -> float:
+        """The height of an address; the lowest is at the bottom. What is outside of the window is at its edge."""
+        inside = min(max(address, self.window.base), self.window.end)
+        return self.y + self.height - self.window.pixels(inside - self.window.base, self.height)
+
+
+class Label(NamedTuple):
+    """Words beside a bar, at the height of what they are about; or the way to a bar that magnifies what is there.
+
+    Attributes
+    ----------
+    upper, lower : float
+        Between which heights that is.
+    lines : tuple of pairs of str
+        Of each line the style (``bold``, ``mono``, ``soft`` or none) and the words.
+    child : Box or None
+        Where the way leads.
+    """
+
+    upper: float
+    lower: float
+    lines: tuple[tuple[str, str], ...] = ()
+    child: Box | None = None
+
+    @property
+    def at(self) -> float:
+        """The height of its middle."""
+        return (self.upper + self.lower) / 2
+
+    @property
+    def height(self) -> float:
+        """Pixels."""
+        return _WAY_HEIGHT if self.child is not None else len(self.lines) * LINE_HEIGHT
+
+
+def overview_labels(box: Box) -> list[Label]:
+    """Labels of RAM and of the devices, the largest."""
+    named = sorted(box.window.regions, key=lambda region: (region.kind is Kind.DEVICE, -region.size))
+    labels = []
+    for region in named[:_MOST_DEVICES]:
+        name, _, part = shortened(region.name, 48).partition(": ")
+        where = f"{size_text(region.size)} at {region.base:#x}"
+        lines = (("bold", name), ("soft", f"{part}, {where}" if part else where))
+        labels.append(_label(box, region, lines))
+    if len(named) > _MOST_DEVICES:
+        bottom = box.y + box.height
+        labels.append(Label(bottom, bottom, (("soft", f"and {len(named) - _MOST_DEVICES} more"),)))
+    return labels
+
+
+def column_labels(boxes: Sequence[Box], next_boxes: Sequence[Box], plan: Plan, height: float) -> list[Label]:
+    """Labels of what is in the windows of a column, and the ways to what magnifies parts of them.
+
+    Where they would take more than `height` pixels, each is one line; and where that does not do, the last ones are
+    left out, which a line says.
+    """
+    ways = [_way(box, child) for box in boxes for child in children(box, next_boxes)]
+    named = [(box, region) for box in boxes for region in box.window.told]
+    words = [_label(box, region, _lines(region, plan)) for box, region in named]
+    if _room(words + ways) > height:
+        words = [_label(box, region, _line(region)) for box, region in named]
+    most = max(1, int((height - _room(ways)) / (LINE_HEIGHT + _BETWEEN)))
+    if len(words) > most:
+        left = words[most - 1]
+        words[most - 1 :] = [left._replace(lines=(("soft", f"and {len(words) - most + 1} more"),))]
+    return words + ways
+
+
+def children(box: Box, boxes: Sequence[Box]) -> list[Box]:
+    """Which of `boxes` magnify parts of `box`."""
+    return [other for other in boxes if any(other.window is child for child in box.window.children)]
+
+
+def spread(labels: Sequence[Label], top: float, bottom: float) -> list[tuple[Label, float]]:
+    """Each label with its upper edge, from the top: as near to its place as the others let it be."""
+    ordered = sorted(labels, key=lambda label: label.at)
+    uppers: list[float] = []
+    floor = top
+    for label in ordered:
+        uppers.append(max(label.at - label.height / 2, floor))
+        floor = uppers[-1] + label.height + _BETWEEN
+    ceiling = bottom
+    for number in range(len(ordered) - 1, -1, -1):
+        uppers[number] = min(uppers[number], ceiling - ordered[number].height)
+        ceiling = uppers[number] - _BETWEEN
+    return list(zip(ordered, uppers, strict=True))
+
+
+def _label(box: Box, region: Region, lines: tuple[tuple[str, str], ...]) -> Label:
+    return Label(box.at(region.end), box.at(region.base), lines)
+
+
+def _way(box: Box, child: Box) -> Label:
+    return Label(box.at(child.window.end), box.at(child.window.base), child=child)
+
+
+def _room(labels: Sequence[Label]) -> float:
+    return sum(label.height + _BETWEEN for label in labels)
+
+
+def _lines(region: Region, plan: Plan) -> tuple[tuple[str, str], ...]:
+    starts = region.base <= plan.registers.pc < region.end
+    return (
+        ("bold", region.name),
+        ("", loaded_text(region)),
+        ("mono", f"{region.base:#x} - {region.end:#x}"),
+        *((("", f"starts at {plan.registers.pc:#x}"),) if starts else ()),
+        *(("soft", line) for line in textwrap.wrap(region.why, _WHY_WIDTH)),
+    )
+
+
+def _line(region: Region) -> tuple[tuple[str, str], ...]:
+    return (("", f"{region.name}, {size_text(region.size)} at {region.base:#x}"),)
