@@ -5,18 +5,21 @@ Expected values: xen tools/libs/guest/xg_dom_armzimageloader.c and xg_dom_arm.c 
 Documentation/arm/booting.rst; xen tools/libs/light/libxl_arm.c (4.17) for the device tree.
 """
 
+import json
 import re
 import struct
 from pathlib import Path
 
 import pytest
-from command import ERROR, Cli
-from image_tools import link, zimage
+from command import COHERENT, ERROR, Cli
+from image_tools import link, mkimage_legacy, pack, run, zimage
 from tree_tools import GIB, KIB, MIB, get, source, tree
 
 from coldline.errors import PlanError
 from coldline.guest import Bank, GuestOptions, Plan, Registers, make_plan
+from coldline.guest.reasons import Reason
 from coldline.image import Kernel, Piece
+from coldline.samples import sample
 
 RAM = 0x40000000
 LOADED_AT = RAM + 0x8000
@@ -55,6 +58,12 @@ def test_a_plan() -> None:
         "initrd": RAM + 128 * MIB,
         "dtb": RAM + 128 * MIB + 4 * KIB,
     }
+
+
+def test_why_it_is_there() -> None:
+    assert [segment.reason for segment in plan().segments] == [Reason.ZIMAGE, Reason.MIDDLE]
+    assert plan(image=kernel(start=RAM + MIB)).segments[0].reason is Reason.FIXED
+    assert plan(image=kernel(128 * MIB), memory=3 * GIB).segments[-1].reason is Reason.LOW_TOP
 
 
 def test_the_first_registers() -> None:
@@ -151,11 +160,12 @@ def test_the_longest_command_line() -> None:
 
 
 def test_the_tree_says_what_the_machine_is() -> None:
-    blob = tree(kernel=kernel(), vcpus=2, gic_version=2)
+    blob = tree(kernel=kernel(), vcpus=2)
     assert get(blob, "/timer", "compatible") == b"arm,armv7-timer\0"
     assert get(blob, "/cpus/cpu@1", "compatible") == b"arm,cortex-a15\0"
     assert get(blob, "/psci", "compatible") == b"arm,psci-1.0\0arm,psci-0.2\0"
     assert get(blob, "/psci", "method") == b"hvc\0"
+    assert get(blob, "/interrupt-controller@3001000", "compatible").startswith(b"arm,cortex-a15-gic\0")
     assert get(blob, "/memory@40000000", "reg") == struct.pack(">QQ", RAM, 512 * MIB)
     assert 'compatible = "arm,armv7-timer";' in source(blob)
     assert get(tree(kernel=kernel(), core_compatible="arm,cortex-a7"), "/cpus/cpu@0", "compatible") == (
@@ -235,6 +245,17 @@ def test_an_elf_truncated_in_its_last_segment(cli: Cli, tmp_path: Path, elf: byt
     said(cli, tmp_path, elf[: offset + size - 1], "is a truncated ELF file: its segment 1")
 
 
+def test_a_big_endian_elf(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.s").write_text(".globl _start\n_start: b _start\n")
+    run("arm-linux-gnueabihf-as", "-EB", "a.s", "-o", "b.o", folder=tmp_path)
+    run("arm-linux-gnueabihf-ld", "-EB", "--be8", "b.o", "-o", "b.elf", folder=tmp_path)
+    said(cli, tmp_path, (tmp_path / "b.elf").read_bytes(), "is a big-endian ELF file (byte 5)")
+
+
+def test_an_entry_between_instructions(cli: Cli, tmp_path: Path, elf: bytes) -> None:
+    said(cli, tmp_path, put(elf, E_ENTRY, 0x40008002), "its entry 0x40008002 (at byte 24) is off a word")
+
+
 def test_elf_segments_over_one_another(cli: Cli, tmp_path: Path, elf: bytes) -> None:
     at = segment_header(elf, 1) + P_PADDR
     said(cli, tmp_path, put(elf, at, 0x40008800), "inside its segment 0")
@@ -272,3 +293,49 @@ def test_what_does_not_go_with_arm32(
     status, out, err = cli("boot", path, *arguments)
     assert (status, out, err.count("\n")) == (ERROR, "", 1)
     assert err.startswith(f"coldline: {words}")
+
+
+# -- kernels that run, in every form --------------------------------------------------------------------------
+
+OFF = """
+    .arch armv7-a
+    .arch_extension virt
+    .text
+    .globl _start
+_start:
+    {mode}
+    movw r0, #0x0008
+    movt r0, #0x8400
+    mov r1, #7
+    hvc #0
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "state"), [(".arm", 0), (".thumb\n.thumb_func\n_thumb:", 1)], ids=["A32", "T32"]
+)
+@pytest.mark.parametrize("linked_at", [0x40008000, 0xC0008000], ids=["physical", "vmlinux"])
+def test_an_elf_kernel_runs(cli: Cli, tmp_path: Path, mode: str, state: int, linked_at: int) -> None:
+    """PSCI SYSTEM_OFF with r1 = 7, in either state: four instructions."""
+    script = f"ENTRY(_start)\nSECTIONS {{ .text {linked_at:#x} : {{ *(.text) }} }}\n"
+    data = link(tmp_path, script, OFF.format(mode=mode), arch="arm-linux-gnueabihf")
+    path = tmp_path / "vmlinux"
+    path.write_bytes(put(data, E_ENTRY, linked_at | state))
+    status, out, err = cli("boot", path, "--memory", "16M", "--json")
+    document = json.loads(out)
+    assert (status, err, document["psci"][:2]) == (COHERENT, "", [0x84000008, 7])
+    assert (document["entry"], document["instructions"]) == (LOADED_AT, 4)
+
+
+@pytest.mark.parametrize("form", ["gzip", "xz", "uImage"])
+def test_a_zimage_in_something_runs(cli: Cli, tmp_path: Path, form: str) -> None:
+    data = sample("midway-arm32").image.read_bytes()
+    packed = (
+        mkimage_legacy(tmp_path, data, arch="arm", load=LOADED_AT) if form == "uImage" else pack(form, data)
+    )
+    path = tmp_path / "zImage"
+    path.write_bytes(packed)
+    status, out, _ = cli("boot", path, "--memory", "16M")
+    assert status == COHERENT
+    assert f"zImage: arm32 zImage, in {form}\n" in out
+    assert "midway: data new, code new" in out

@@ -81,7 +81,11 @@ def _guest(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--memory", metavar="SIZE", help="RAM; a bare number is MiB (default 256M)")
     group.add_argument("--vcpus", metavar="N", type=int, help="as the device tree tells (default 1)")
     group.add_argument(
-        "--gic", metavar="N", type=int, choices=(2, 3), help="GIC version (default 3; on virt 2)"
+        "--gic",
+        metavar="N",
+        type=int,
+        choices=(2, 3),
+        help="GIC version (default 3; on virt and for arm32 2)",
     )
     group.add_argument(
         "--dtb",

@@ -49,7 +49,7 @@ def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
         vcpus=options.vcpus,
         bootargs=options.append,
         exception_level=options.el,
-        gic_version=options.gic or 3,
+        gic_version=options.gic,
         core_compatible=core_of(options, kernel.architecture).compatible,
         initrd=initrd,
         device_tree=tree,

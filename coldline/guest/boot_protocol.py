@@ -22,6 +22,8 @@ class BootProtocol:
         Where a kernel can start.
     low_memory : int or None
         Bytes from the start of RAM within which the initrd and the device tree must be; None for anywhere in it.
+    gic_version : int or None
+        Of the interrupt controller, unless the user says otherwise; None for the machine's own.
     core, timer : str
         What the device tree calls a core that nobody has named, and the timer.
     """
@@ -30,6 +32,7 @@ class BootProtocol:
     max_bootargs: int
     exception_levels: tuple[int, ...]
     low_memory: int | None
+    gic_version: int | None
     core: str
     timer: str
 
@@ -40,6 +43,7 @@ _PROTOCOLS: Final = (
         max_bootargs=2047,  # linux arch/arm64/include/uapi/asm/setup.h (6.1), COMMAND_LINE_SIZE
         exception_levels=(1, 2),
         low_memory=None,
+        gic_version=None,
         core="arm,armv8",
         timer="arm,armv8-timer",
     ),
@@ -50,6 +54,7 @@ _PROTOCOLS: Final = (
         # linux Documentation/arm/booting.rst, 4b and 5; arch/arm/mm/mmu.c, adjust_lowmem_bounds: 768 MiB with the
         # usual split of 3 GiB for processes and 1 GiB for the kernel, 760 MiB in old kernels.
         low_memory=760 * MIB,
+        gic_version=2,  # what Armv7 cores have
         core="arm,cortex-a15",
         timer="arm,armv7-timer",
     ),

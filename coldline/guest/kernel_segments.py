@@ -32,11 +32,18 @@ def kernel_base(kernel: "Kernel", ram: Bank) -> int:
     return 0
 
 
-def kernel_segments(pieces: Sequence["Piece"], base: int, *, fixed: bool = False) -> list[Segment]:
+def kernel_reason(kernel: "Kernel") -> Reason:
+    """Why the first piece of a kernel is where `kernel_base` has it."""
+    if kernel.fixed:
+        return Reason.FIXED
+    return Reason.ZIMAGE if kernel.format == "zImage" else Reason.OFFSET
+
+
+def kernel_segments(pieces: Sequence["Piece"], base: int, reason: Reason) -> list[Segment]:
     """The pieces of a kernel, from `base` on, in whole pages and in order.
 
     A piece on a page of its own is taken as it is. One that starts within a page is copied, with what the piece
-    below has on that page in front. `fixed` is the kernel's.
+    below has on that page in front. `reason` is why the first one is there.
     """
     segments: list[Segment] = []
     for piece in pieces:
@@ -52,6 +59,6 @@ def kernel_segments(pieces: Sequence["Piece"], base: int, *, fixed: bool = False
                 segments.append(Segment(lower.name, lower.address, lower.data[:keep], keep, lower.reason))
         data = memoryview(head + piece.data).toreadonly() if head else piece.data
         name = f"kernel-{len(segments) + 1}" if segments else "kernel"
-        reason = Reason.FIXED if fixed else Reason.SAME_FILE if segments else Reason.OFFSET
-        segments.append(Segment(name, start, data, round_up(len(head) + piece.size, PAGE_SIZE), reason))
+        why = Reason.SAME_FILE if segments and reason is not Reason.FIXED else reason
+        segments.append(Segment(name, start, data, round_up(len(head) + piece.size, PAGE_SIZE), why))
     return segments

@@ -10,7 +10,7 @@ from coldline.guest.boot_protocol import PROTOCOLS, BootProtocol
 from coldline.guest.devicetree import Machine, XenPlatform, build_device_tree
 from coldline.guest.firmware import plan_firmware
 from coldline.guest.given_tree import MAX_DEVICE_TREE, with_chosen
-from coldline.guest.kernel_segments import kernel_base, kernel_segments
+from coldline.guest.kernel_segments import kernel_base, kernel_reason, kernel_segments
 from coldline.guest.layout import PAGE_SIZE, Range, round_up, size_text
 from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.partial_tree import PartialTree
@@ -38,7 +38,7 @@ class GuestOptions:
     exception_level : int
         Where the kernel starts: 1 or 2; an arm32 one at 1, in Supervisor mode.
     gic_version : int or None
-        2 or 3; None for the machine's own.
+        2 or 3; None for 2 on arm32, and else for the machine's own.
     core_compatible : str or None
         What the device tree calls a core: ``arm,cortex-a72``. None is ``arm,armv8``, or ``arm,cortex-a15`` on arm32.
     initrd : memoryview or None
@@ -108,6 +108,8 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     """
     protocol = PROTOCOLS[kernel.architecture]
     options = _with_kernels_own(options, kernel)
+    if options.gic_version is None:
+        options = replace(options, gic_version=protocol.gic_version or options.layout.gic_version)
     _check(protocol, options)
     banks = place_banks(options.memory, options.layout.ram)
     write_tree = _tree_writer(protocol, banks, options)
@@ -132,7 +134,7 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
         dtb_size=dtb_size,
         low_memory=protocol.low_memory,
     )
-    segments = kernel_segments(kernel.pieces, base, fixed=kernel.fixed)
+    segments = kernel_segments(kernel.pieces, base, kernel_reason(kernel))
     initrd = None
     if options.initrd is not None and at.initrd is not None:
         initrd = Range(at.initrd, options.initrd.nbytes)

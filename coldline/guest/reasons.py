@@ -11,6 +11,7 @@ class Reason(enum.Enum):
     FIRST_RAM = "where RAM starts"
     NEXT_RAM = "the room for RAM below is full"
     OFFSET = "as far from the start of RAM as its header says"
+    ZIMAGE = "32 KiB from the start of RAM, where Xen has a zImage"
     SAME_FILE = "as far from the kernel's first piece as its file says"
     FLASH = "the flash that the first vCPU starts in"
     FIXED = "the address that it is for"
