@@ -9,7 +9,7 @@ from coldline.cli.configured import settle
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, MachineLayout, check_device_tree, machine_layout
 from coldline.guest.machines import VIRT
-from coldline.image import Kernel, Raw, load_blob, load_kernel
+from coldline.image import Kernel, Raw, load_blob, load_kernel, open_blob
 from coldline.samples import sample
 
 
@@ -35,7 +35,7 @@ def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
         configuration=options.fit_config,
         raw=_raw(options) if options.bios is None else _in_flash(options, machine),
     )
-    initrd = load_blob(options.initrd, "initrd", max_image=max_image) if options.initrd else None
+    initrd = open_blob(options.initrd, "initrd", max_image=max_image) if options.initrd else None
     if options.dtb and options.dtb_only:
         raise UsageError(
             "--dtb merges into the generated device tree, --dtb-only replaces it: give one of them"

@@ -38,7 +38,7 @@ def _tree(plan: Plan) -> bytes:
     tree = tree_of(plan)
     if tree is None:
         raise UsageError("--dtb-out: this guest gets no device tree")
-    return bytes(tree.data)
+    return bytes(tree.data[:])
 
 
 def _write(path: str, what: str, data: bytes) -> None:

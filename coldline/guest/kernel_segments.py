@@ -53,10 +53,12 @@ def kernel_segments(pieces: Sequence["Piece"], base: int, reason: Reason) -> lis
         if segments and segments[-1].end > start:
             lower = segments.pop()
             keep = start - lower.address
-            shared = lower.data[keep:]
+            shared = memoryview(lower.data[keep:])
             head[: len(shared)] = shared
             if keep:
-                segments.append(Segment(lower.name, lower.address, lower.data[:keep], keep, lower.reason))
+                segments.append(
+                    Segment(lower.name, lower.address, memoryview(lower.data[:keep]), keep, lower.reason)
+                )
         data = memoryview(head + piece.data).toreadonly() if head else piece.data
         name = f"kernel-{len(segments) + 1}" if segments else "kernel"
         why = Reason.SAME_FILE if segments and reason is not Reason.FIXED else reason

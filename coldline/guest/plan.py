@@ -2,9 +2,13 @@
 """A plan: everything that a builder needs to know of a guest, as data."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.reasons import Reason
+
+if TYPE_CHECKING:
+    from coldline.image import FileBytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Segment:
         ``kernel``, ``firmware``, ``initrd`` or ``dtb``.
     address : int
         Guest physical address of its first byte, on a 4 KiB page.
-    data : memoryview
+    data : memoryview or FileBytes
         What the builder writes there; the rest of the segment is zero.
     size : int
         Bytes that nothing else may use, from `address`: `data`, BSS and the rest of the last page.
@@ -50,7 +54,7 @@ class Segment:
 
     name: str
     address: int
-    data: memoryview = field(repr=False)
+    data: "memoryview | FileBytes" = field(repr=False)
     size: int
     reason: Reason = field(default=Reason.UNSAID, compare=False)
 

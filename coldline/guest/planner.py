@@ -20,7 +20,7 @@ from coldline.guest.reasons import Reason
 from coldline.guest.registers import first_registers
 
 if TYPE_CHECKING:
-    from coldline.image import Kernel
+    from coldline.image import FileBytes, Kernel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class GuestOptions:
         2 or 3; None for 2 on arm32, and else for the machine's own.
     core_compatible : str or None
         What the device tree calls a core: ``arm,cortex-a72``. None is ``arm,armv8``, or ``arm,cortex-a15`` on arm32.
-    initrd : memoryview or None
+    initrd : memoryview, FileBytes or None
         What the kernel gets as its initrd, in place of one that came with it.
     device_tree : memoryview or None
         The user's own device tree, checked again here, in place of one that came with the kernel or is written
@@ -72,7 +72,7 @@ class GuestOptions:
     exception_level: int = 1
     gic_version: int | None = None
     core_compatible: str | None = None
-    initrd: memoryview | None = field(default=None, repr=False)
+    initrd: "memoryview | FileBytes | None" = field(default=None, repr=False)
     device_tree: memoryview | None = field(default=None, repr=False)
     device_tree_path: str = "device tree"
     partial_tree: memoryview | None = field(default=None, repr=False)
@@ -170,7 +170,7 @@ def _with_kernels_own(options: GuestOptions, kernel: "Kernel") -> GuestOptions:
     return options
 
 
-def _segment(name: str, address: int, data: memoryview, size: int, reason: Reason) -> Segment:
+def _segment(name: str, address: int, data: "memoryview | FileBytes", size: int, reason: Reason) -> Segment:
     return Segment(name=name, address=address, data=data, size=round_up(size, PAGE_SIZE), reason=reason)
 
 

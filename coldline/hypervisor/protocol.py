@@ -9,7 +9,22 @@ from coldline.arm import MemoryType
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
 
-Data = bytes | bytearray | memoryview
+
+class Source(Protocol):
+    """Bytes that are elsewhere until they are wanted: an initrd in its file."""
+
+    @property
+    def nbytes(self) -> int:
+        """How many there are."""
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill `target` with the bytes from `offset` on."""
+
+
+Buffer = bytes | bytearray | memoryview
+"""Bytes in memory."""
+
+Data = Buffer | Source
 """Bytes to be written to a guest."""
 
 

@@ -1,11 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kernels, initrds and device trees from files of unknown honesty.
 
-`load_kernel` gives a `Kernel` whose headers have been checked, `load_blob` the bytes of any other file. Both
-read within limits, allocate by nothing that a file says of itself, and fail with typed errors only.
+`load_kernel` gives a `Kernel` whose headers have been checked, `load_blob` the bytes of any other file; `open_blob`
+leaves them in it. All read within limits, allocate by nothing that a file says of itself, and fail with typed
+errors only.
 """
 
+from coldline.image.file_bytes import FileBytes
 from coldline.image.kernel import Kernel, Piece
-from coldline.image.load import MAX_IMAGE, MAX_UNPACKED, Raw, load_blob, load_kernel
+from coldline.image.load import MAX_IMAGE, MAX_UNPACKED, Raw, load_blob, load_kernel, open_blob
 
-__all__ = ["MAX_IMAGE", "MAX_UNPACKED", "Kernel", "Piece", "Raw", "load_blob", "load_kernel"]
+__all__ = [
+    "MAX_IMAGE",
+    "MAX_UNPACKED",
+    "FileBytes",
+    "Kernel",
+    "Piece",
+    "Raw",
+    "load_blob",
+    "load_kernel",
+    "open_blob",
+]

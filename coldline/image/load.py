@@ -3,16 +3,20 @@
 
 Files are read into private memory and not mapped: a mapping of a file that somebody truncates kills the
 process with SIGBUS, halfway through a build and without a word, and one that somebody rewrites is no longer
-what was checked. The price is one copy, bounded by the limit.
+what was checked. The price is one copy, bounded by the limit. What is only passed on need not pay it:
+`open_blob`.
 """
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coldline.errors import ImageError
 from coldline.image.compression import codec_of, unpack
 from coldline.image.content import Allowance, Content, Told
+from coldline.image.file_bytes import FileBytes
 from coldline.image.kernel import Kernel
 from coldline.image.raw import raw_kernel
 from coldline.image.recognise import recognise
@@ -121,6 +125,32 @@ def load_blob(path: str | os.PathLike[str], what: str, *, max_image: int = MAX_I
         If it cannot be opened or read, is empty, is above the limit, or is neither a file nor a pipe.
     """
     name = os.fspath(path)
+    with _opened(name, what, max_image) as (descriptor, size):
+        return _read(name, what, descriptor, size, max_image)
+
+
+def open_blob(
+    path: str | os.PathLike[str], what: str, *, max_image: int = MAX_IMAGE
+) -> memoryview | FileBytes:
+    """What `load_blob` reads, left in its file where that can be read again: in all but a pipe.
+
+    Parameters and errors are those of `load_blob`.
+
+    Returns
+    -------
+    FileBytes or memoryview
+        Its bytes, at least one.
+    """
+    name = os.fspath(path)
+    with _opened(name, what, max_image) as (descriptor, size):
+        if not size:
+            return _read(name, what, descriptor, size, max_image)
+        return FileBytes(name, what, os.fdopen(os.dup(descriptor), "rb", buffering=0))
+
+
+@contextlib.contextmanager
+def _opened(name: str, what: str, max_image: int) -> Iterator[tuple[int, int]]:
+    """A file or a pipe, and how many bytes it says that it has; errors of reading it become the file's."""
     try:
         # O_NONBLOCK: to open a pipe that nobody writes to must not hang.
         descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
@@ -129,29 +159,29 @@ def load_blob(path: str | os.PathLike[str], what: str, *, max_image: int = MAX_I
     except ValueError as error:
         raise ImageError(repr(name), f"cannot open the {what}: {error}") from error
     try:
-        data = _read(name, what, descriptor, max_image)
+        status = os.fstat(descriptor)
+        for is_kind, kind in _KINDS:
+            if is_kind(status.st_mode):
+                raise ImageError(name, f"the {what} is {kind}, not a file")
+        if status.st_size > max_image:
+            raise ImageError(
+                name, f"the {what} has {status.st_size} bytes, above the limit of {max_image} (--max-image)"
+            )
+        os.set_blocking(descriptor, True)
+        yield descriptor, status.st_size
     except OSError as error:
         raise ImageError(name, f"cannot read the {what}: {error.strerror}") from error
     finally:
         os.close(descriptor)
+
+
+def _read(name: str, what: str, descriptor: int, size: int, max_image: int) -> memoryview:
+    data = (
+        _read_file(name, what, descriptor, size) if size else _read_stream(name, what, descriptor, max_image)
+    )
     if not data:
         raise ImageError(name, f"the {what} is empty")
     return memoryview(data).toreadonly()
-
-
-def _read(name: str, what: str, descriptor: int, max_image: int) -> bytes | bytearray:
-    status = os.fstat(descriptor)
-    for is_kind, kind in _KINDS:
-        if is_kind(status.st_mode):
-            raise ImageError(name, f"the {what} is {kind}, not a file")
-    if status.st_size > max_image:
-        raise ImageError(
-            name, f"the {what} has {status.st_size} bytes, above the limit of {max_image} (--max-image)"
-        )
-    os.set_blocking(descriptor, True)
-    if status.st_size:
-        return _read_file(name, what, descriptor, status.st_size)
-    return _read_stream(name, what, descriptor, max_image)
 
 
 def _read_file(name: str, what: str, descriptor: int, size: int) -> bytes | bytearray:

@@ -70,7 +70,7 @@ def devices(plan: Plan) -> list[Region]:
             each.size,
             why=f"in the device tree: {one_line(each.compatible)}",
         )
-        for each in devices_of("the guest's device tree", tree.data)
+        for each in devices_of("the guest's device tree", memoryview(tree.data[:]))
     ]
 
 

@@ -13,6 +13,7 @@ from coldline.pages import zeros
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
+    from coldline.hypervisor.protocol import Source
 
 _LONG = 4 << 20
 """Bytes that are worth asking for huge pages."""
@@ -69,7 +70,7 @@ class RamBank:
         """One past the last byte."""
         return self.base + self.size
 
-    def store(self, address: int, data: memoryview) -> None:
+    def store(self, address: int, data: "memoryview | Source") -> None:
         """Copy bytes to a guest physical address of the bank.
 
         What is long goes to huge pages where there are any, as getting thousands of small ones takes longer than
@@ -80,7 +81,11 @@ class RamBank:
             with contextlib.suppress(OSError):
                 whole = start // mmap.PAGESIZE * mmap.PAGESIZE
                 self._pages.madvise(mmap.MADV_HUGEPAGE, whole, start + data.nbytes - whole)
-        self.buffer[start : start + data.nbytes] = data.cast("B")
+        target = self.buffer[start : start + data.nbytes]
+        if isinstance(data, memoryview):
+            target[:] = data.cast("B")
+        else:
+            data.read_into(0, target)
 
     def free(self) -> None:
         """Let go of the bytes; whoever still exports `buffer` keeps them until they let go as well."""

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from coldline.arm import MemoryType
-from coldline.hypervisor.protocol import Data
+from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain
 from coldline.trace import Event, Op, Recorder
 
@@ -58,7 +58,7 @@ class SimulatedMapping:
         HypervisorError
             If any of it lies outside the mapping, or the mapping is closed.
         """
-        source = memoryview(data)
+        source = memoryview(data) if isinstance(data, Buffer) else data
         self._check("write", offset, source.nbytes)
         if source.nbytes:
             self._bank.store(self.address + offset, source)

@@ -6,7 +6,7 @@ import mmap
 import os
 from typing import Final
 
-from coldline.hypervisor.protocol import Data
+from coldline.hypervisor.protocol import Buffer
 from coldline.hypervisor.xen.prototypes import Function, failed, functions
 
 LIBC_PROTOTYPES: Final = """\
@@ -39,7 +39,7 @@ class Memory:
     def __init__(self) -> None:
         self._code: Function | None = None
 
-    def copy(self, address: int, data: Data) -> None:
+    def copy(self, address: int, data: Buffer) -> None:
         """Copy `data` to an address."""
         source = memoryview(data).cast("B")
         memoryview((ctypes.c_char * source.nbytes).from_address(address)).cast("B")[:] = source

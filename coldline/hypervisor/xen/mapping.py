@@ -6,12 +6,14 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from coldline.arm import MemoryType
-from coldline.hypervisor.protocol import Data
+from coldline.hypervisor.protocol import Buffer, Data, Source
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.naming import reason
 from coldline.hypervisor.xen.world import Accesses
 
 PAGE: Final = 4096
+_CHUNK: Final = 1 << 18
+"""Bytes that a cache keeps between reading them and writing them to the guest."""
 
 
 class Piece(NamedTuple):
@@ -83,14 +85,14 @@ class XenMapping:
         HypervisorError
             If any of it lies outside the mapping, or the mapping is closed.
         """
-        source = memoryview(data)
+        source = memoryview(data) if isinstance(data, Buffer) else data
         self._check("write", offset, source.nbytes)
         if not source.nbytes:
             return
-        source = source.cast("B")
         try:
             for place, start, end in self._places(offset, source.nbytes):
-                self._memory.copy(place, source[start:end])
+                for at, chunk in _chunks(source, start, end):
+                    self._memory.copy(place + at - start, chunk)
         except OSError as error:
             raise self.domain.error(f"write {self.address + offset:#x}", reason(error)) from error
 
@@ -165,3 +167,15 @@ class XenMapping:
             raise self.domain.error(
                 where, f"{size:#x} bytes at offset {offset:#x} leave the mapping ({mapped})"
             )
+
+
+def _chunks(source: memoryview | Source, start: int, end: int) -> Iterator[tuple[int, memoryview]]:
+    """A range of `source`, as where a part of it starts, and the part: all at once if it is in memory already."""
+    if isinstance(source, memoryview):
+        yield start, source.cast("B")[start:end]
+        return
+    buffer = memoryview(bytearray(min(_CHUNK, end - start)))
+    for at in range(start, end, _CHUNK):
+        chunk = buffer[: min(_CHUNK, end - at)]
+        source.read_into(at, chunk)
+        yield at, chunk

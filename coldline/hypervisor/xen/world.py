@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from coldline.hypervisor.protocol import Data
+from coldline.hypervisor.protocol import Buffer
 from coldline.hypervisor.xen.entries import Tree
 from coldline.hypervisor.xen.hypercalls import CallLibrary
 
@@ -44,7 +44,7 @@ class Driver(Protocol):
 class Accesses(Protocol):
     """Accesses to what is mapped: `maintenance.Memory`."""
 
-    def copy(self, address: int, data: Data) -> None:
+    def copy(self, address: int, data: Buffer) -> None:
         """Write bytes."""
 
     def clear(self, address: int, size: int) -> None:

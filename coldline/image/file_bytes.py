@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A file whose bytes stay in it until they are wanted, which for an initrd of gigabytes is once, in the guest."""
+
+import os
+from typing import BinaryIO, NamedTuple
+
+from coldline.errors import ImageError
+
+
+class _Version(NamedTuple):
+    """What changes when a file is written to."""
+
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, descriptor: int) -> "_Version":
+        status = os.fstat(descriptor)
+        return cls(status.st_size, status.st_mtime_ns)
+
+
+class FileBytes:
+    """The bytes of a regular file, as they were when this was made: a file that changes is an error.
+
+    Parameters
+    ----------
+    path : str
+        The file, for messages.
+    what : str
+        What it should be, for messages: ``initrd``.
+    file : binary file
+        Open for reading, without a buffer; kept open as long as this lives.
+    """
+
+    def __init__(self, path: str, what: str, file: BinaryIO) -> None:
+        self._path = path
+        self._what = what
+        self._file = file
+        self._version = _Version.of(file.fileno())
+
+    @property
+    def nbytes(self) -> int:
+        """How many there are."""
+        return self._version.size
+
+    def __len__(self) -> int:
+        return self.nbytes
+
+    def __getitem__(self, part: slice) -> bytes:
+        """A copy of some of them.
+
+        Raises
+        ------
+        ImageError
+            As `read_into`.
+        """
+        start, end, _ = part.indices(self.nbytes)
+        copy = bytearray(max(end - start, 0))
+        self.read_into(start, memoryview(copy))
+        return bytes(copy)
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill `target` with the bytes from `offset` on, straight from the file.
+
+        Raises
+        ------
+        ImageError
+            If they cannot be read, or the file has changed.
+        """
+        descriptor = self._file.fileno()
+        done = 0
+        try:
+            while done < target.nbytes:
+                count = os.preadv(descriptor, [target[done:]], offset + done)
+                if not count:
+                    break
+                done += count
+            version = _Version.of(descriptor)
+        except OSError as error:
+            raise ImageError(self._path, f"cannot read the {self._what}: {error.strerror}") from error
+        if done < target.nbytes or version != self._version:
+            raise ImageError(self._path, f"the {self._what} changed after it was opened")
