@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from requirements_helper import require
 
-from coldline.hypervisor.xen import driver, hypercalls, libraries, maintenance, store, structures
+from coldline.hypervisor.xen import driver, events, hypercalls, libraries, maintenance, store, structures
 from coldline.hypervisor.xen.interface import INTERFACES
 from coldline.hypervisor.xen.prototypes import functions
 
@@ -180,6 +180,7 @@ def test_a_wrong_structure_would_be_told(tmp_path):
 PROTOTYPES = {
     "xencall.h": libraries.CALL_PROTOTYPES,
     "xenforeignmemory.h": libraries.FOREIGN_PROTOTYPES,
+    "xenevtchn.h": events.PROTOTYPES,
     "xenstore.h": store.PROTOTYPES,
     "stdlib.h": store.LIBC_PROTOTYPES,
     "sys/mman.h": driver.LIBC_PROTOTYPES + maintenance.LIBC_PROTOTYPES,
@@ -232,6 +233,7 @@ def test_libraries_have_what_is_called():
     for library, text in (
         ("libxencall.so.1", libraries.CALL_PROTOTYPES),
         ("libxenforeignmemory.so.1", libraries.FOREIGN_PROTOTYPES),
+        ("libxenevtchn.so.1", events.PROTOTYPES),
         ("libxenstore.so.4", store.PROTOTYPES),
         ("", store.LIBC_PROTOTYPES + "\n" + driver.LIBC_PROTOTYPES + maintenance.LIBC_PROTOTYPES),
     ):

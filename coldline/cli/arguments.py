@@ -323,9 +323,20 @@ def add_create(commands: "_Commands") -> None:
     parser.add_argument("--json", action="store_true", help="one object on standard output")
 
 
-def _domain(commands: "_Commands", name: str, summary: str) -> None:
-    parser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+def _domain(commands: "_Commands", name: str, summary: str) -> argparse.ArgumentParser:
+    description = f"{summary[0].upper()}{summary[1:]}."
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=description)
     parser.add_argument("domain", metavar="DOMAIN", help="its name or its number")
+    return parser
+
+
+def add_console(commands: "_Commands") -> None:
+    """``console``: a domain's console."""
+    parser = _domain(commands, "console", "show a guest's console, and type there; Ctrl-] ends that")
+    parser.add_argument(
+        "--raw", action="store_true", help="let the guest drive the terminal: escape sequences as they are"
+    )
+    parser.add_argument("--vuart", action="store_true", help="its emulated PL011 in place of hvc0")
 
 
 def add_list(commands: "_Commands") -> None:

@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_plan(commands)
     arguments.add_rules(commands)
     arguments.add_create(commands)
+    arguments.add_console(commands)
     arguments.add_list(commands)
     arguments.add_pause(commands)
     arguments.add_unpause(commands)

@@ -99,6 +99,12 @@ class Domains:
             raise UsageError(f"no domain '{word}': coldline list shows those that there are")
         return found[0]
 
+    def lives(self, known: Known) -> bool:
+        """Whether a domain is still there, and neither dying nor shut down."""
+        with naming(f"domain {known.domid}"):
+            info = self._calls.domain(known.domid)
+        return info is not None and bytes(info.handle) == known.uuid and not info.flags & (_DYING | _SHUTDOWN)
+
     def pause(self, known: Known) -> None:
         """Stop a domain's vCPUs."""
         with naming(f"domain {known.domid}: pause"):

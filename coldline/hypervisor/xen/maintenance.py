@@ -2,8 +2,12 @@
 """Accesses to memory of this process, and cache maintenance of it by address."""
 
 import ctypes
+import errno
+import functools
 import mmap
 import os
+import platform
+import sys
 from typing import Final
 
 from coldline.hypervisor.protocol import Buffer
@@ -31,6 +35,12 @@ CLEAN_INVALIDATE: Final = (
 """A64 code of ``void f(start, end)``: DC CIVAC on every line from `start` to before `end` (Arm ARM DDI 0487 C5.3).
 
 User space may where SCTLR_EL1.UCI is set, and Linux sets it (linux arch/arm64/include/asm/sysreg.h (6.1))."""
+
+BARRIERS: Final = {
+    "aarch64": (0xD5033BBF, 0xD65F03C0),  # dmb ish; ret
+    "arm": (0xF57FF05B, 0xE12FFF1E),  # dmb ish; bx lr
+}
+"""Code of ``void f(void)``, by the state that this process runs in (Arm ARM DDI 0487 B2.3.9; DDI 0406C A3.8.3)."""
 
 
 class Memory:
@@ -63,6 +73,26 @@ class Memory:
         if self._code is None:
             self._code = _executable(b"".join(word.to_bytes(4, "little") for word in CLEAN_INVALIDATE))
         self._code(address, address + size)
+
+
+@functools.cache
+def _barrier() -> Function:
+    machine = platform.machine()
+    state = "arm" if machine.startswith("arm") or sys.maxsize < 1 << 32 else machine
+    if state not in BARRIERS:
+        raise OSError(errno.ENOTSUP, f"no memory barrier for {machine}")
+    return _executable(b"".join(word.to_bytes(4, "little") for word in BARRIERS[state]))
+
+
+def barrier() -> None:
+    """Order this process's accesses before this against those after it, for whoever shares the memory.
+
+    Raises
+    ------
+    OSError
+        If this is no ARM machine, or code cannot be made executable here.
+    """
+    _barrier()(0, 0)
 
 
 def _executable(code: bytes) -> Function:

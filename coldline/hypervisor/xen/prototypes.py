@@ -25,6 +25,8 @@ _TYPES: dict[str, Any] = {
     "xs_transaction_t": ctypes.c_uint32,
     "uint32_t": ctypes.c_uint32,
     "uint64_t": ctypes.c_uint64,
+    "evtchn_port_t": ctypes.c_uint32,
+    "xenevtchn_port_or_error_t": ctypes.c_int,
     "const char *": ctypes.c_char_p,
 }
 """By their names in C; a pointer to anything else is an address."""

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``coldline console``."""
+
+import argparse
+import contextlib
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from coldline.cli.session import attach
+from coldline.hypervisor.xen import RealWorld
+from coldline.hypervisor.xen.console import open_console
+from coldline.hypervisor.xen.known import Domains
+
+
+def run_console(options: argparse.Namespace) -> int:
+    """Stay at a guest's console until Ctrl-] is typed or the guest has ended; exit status 0."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # so that the terminal is as it was
+    world = RealWorld()
+    domains = Domains(world)
+    known = domains.find(options.domain)
+    with contextlib.closing(open_console(world, known, vuart=options.vuart)) as console:
+        if attach(console, lambda: domains.lives(known), raw=options.raw):
+            print(f"coldline: domain {known.domid} has ended", file=sys.stderr)
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest's console: xenconsoled's terminal where there is one, the guest's ring itself where there is none."""
+
+import contextlib
+import ctypes
+import os
+import re
+import select
+import stat
+import time
+from typing import Final, Protocol
+
+from coldline.errors import HypervisorError
+from coldline.hypervisor.xen.entries import home_of
+from coldline.hypervisor.xen.events import EventChannel
+from coldline.hypervisor.xen.known import Known
+from coldline.hypervisor.xen.maintenance import barrier
+from coldline.hypervisor.xen.naming import naming
+from coldline.hypervisor.xen.ring import ConsoleRing
+from coldline.hypervisor.xen.world import Foreign, World
+
+TTY_WAIT_S: Final = 3.0
+"""How long xenconsoled may take to make a terminal for a new guest, in seconds; xl gives it five."""
+
+_READ = 4096
+_TTY = re.compile(r"/dev/pts/[0-9]+")
+_MAX_FRAME = 1 << 36
+
+
+class Console(Protocol):
+    """One of the two."""
+
+    def fileno(self) -> int:
+        """What can be read when there may be output."""
+
+    def read(self) -> bytes:
+        """Output: a few KiB at most, and nothing if there is none.
+
+        Raises
+        ------
+        EOFError
+            If there will never be any.
+        RingError
+            If the guest wrote nonsense where its ring's state is.
+        """
+
+    def write(self, data: bytes) -> int:
+        """Give input; return how many bytes were taken.
+
+        Raises
+        ------
+        RingError
+            If the guest wrote nonsense where its ring's state is.
+        """
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+def open_console(world: World, known: Known, *, vuart: bool = False) -> Console:
+    """Open the console of a domain.
+
+    Parameters
+    ----------
+    world : World
+        What reaches Xen.
+    known : Known
+        The domain.
+    vuart : bool
+        The emulated PL011 in place of hvc0.
+
+    Raises
+    ------
+    HypervisorError
+        If it has none, or it is in use without a terminal.
+    """
+    name = "vuart" if vuart else "console"
+    home = f"{home_of(known.domid)}/{'vuart/0' if vuart else 'console'}"
+    with naming(f"domain {known.domid}: {name}"):
+        if world.store.read(f"{home}/ring-ref") is None:
+            raise HypervisorError(f"domain {known.domid} has no {name}")
+        end = time.monotonic() + TTY_WAIT_S
+        while not (tty := (world.store.read(f"{home}/tty") or b"").decode("utf-8", "replace")):
+            if time.monotonic() > end:
+                frame, port = (_number(world, f"{home}/{key}") for key in ("ring-ref", "port"))
+                return RingConsole(world.foreign, known.domid, frame, port)
+            time.sleep(0.05)
+        return Teletype(tty)
+
+
+def _number(world: World, path: str) -> int:
+    text = world.store.read(path) or b""
+    if not text.isdigit() or int(text[:20]) >= _MAX_FRAME:
+        raise HypervisorError(f"xenstore has no number at {path}")
+    return int(text)
+
+
+class Teletype:
+    """The terminal that xenconsoled made for a guest.
+
+    Parameters
+    ----------
+    path : str
+        What xenstore has. It is opened only if it is a terminal of this system: a guest that could have anything
+        opened here had the files of dom0 (XSA-57).
+    """
+
+    def __init__(self, path: str) -> None:
+        if not _TTY.fullmatch(path):
+            raise HypervisorError(f"xenstore has {path!r} for its terminal, and that is none")
+        self._descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISCHR(os.fstat(self._descriptor).st_mode):
+            self.close()
+            raise HypervisorError(f"{path} is no terminal")
+
+    def fileno(self) -> int:
+        """See `Console`."""
+        return self._descriptor
+
+    def read(self) -> bytes:
+        """See `Console`."""
+        try:
+            data = os.read(self._descriptor, _READ)
+        except BlockingIOError:
+            return b""
+        except OSError as error:  # its other end is closed
+            raise EOFError from error
+        if not data:
+            raise EOFError
+        return data
+
+    def write(self, data: bytes) -> int:
+        """See `Console`."""
+        try:
+            return os.write(self._descriptor, data)
+        except OSError:  # full, or closed, which `read` tells
+            return 0
+
+    def close(self) -> None:
+        """See `Console`."""
+        os.close(self._descriptor)
+
+
+class MappedPage:
+    """A page at an address: see `ring.Page`."""
+
+    def __init__(self, address: int) -> None:
+        self._address = address
+
+    def load(self, offset: int) -> int:
+        """See `ring.Page`."""
+        return ctypes.c_uint32.from_address(self._address + offset).value
+
+    def store(self, offset: int, value: int) -> None:
+        """See `ring.Page`."""
+        ctypes.c_uint32.from_address(self._address + offset).value = value
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See `ring.Page`."""
+        return ctypes.string_at(self._address + offset, size)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """See `ring.Page`."""
+        ctypes.memmove(self._address + offset, data, len(data))
+
+    def barrier(self) -> None:
+        """See `ring.Page`."""
+        barrier()
+
+
+class RingConsole:
+    """A guest's ring, and the event channel beside it, which nobody else has bound."""
+
+    def __init__(self, foreign: Foreign, domid: int, frame: int, port: int) -> None:
+        self._foreign = foreign
+        self._channel = EventChannel(domid, port)
+        try:
+            self._address = foreign.map(domid, [frame])
+        except BaseException:
+            self._channel.close()
+            raise
+        self._ring = ConsoleRing(MappedPage(self._address))
+
+    def fileno(self) -> int:
+        """See `Console`."""
+        return self._channel.fileno()
+
+    def read(self) -> bytes:
+        """See `Console`."""
+        if select.select([self._channel], [], [], 0)[0]:
+            self._channel.acknowledge()
+        data = self._ring.take()
+        if data:
+            self._channel.notify()  # there is room
+        return data
+
+    def write(self, data: bytes) -> int:
+        """See `Console`."""
+        given = self._ring.give(data)
+        if given:
+            self._channel.notify()
+        return given
+
+    def close(self) -> None:
+        """See `Console`."""
+        with contextlib.suppress(OSError):
+            self._foreign.unmap(self._address, 1)
+        self._channel.close()
