@@ -7,30 +7,11 @@ from numba import carray, cfunc, from_dtype, types
 
 from coldline.coherence import mixtures
 from coldline.coherence.compiled import frame
-from coldline.coherence.compiled.lines import (
-    OWN,
-    advance,
-    node_at,
-    note,
-    owned_at,
-    put,
-    set_value,
-    split,
-    value_of,
-)
-from coldline.coherence.compiled.pages import (
-    NOWHERE,
-    count_values,
-    crowded,
-    flags_of_bad,
-    forget_bad,
-    forget_page,
-    join_equals,
-    look_ahead,
-    report,
-    row_of,
-    through,
-)
+from coldline.coherence.compiled.lines import advance, flags_of_bad, forget_bad, note, split
+from coldline.coherence.compiled.pages import report, through
+from coldline.coherence.compiled.records import count_values, crowded, join_equals, put
+from coldline.coherence.compiled.rows import NOWHERE, forget_page, look_ahead, row_of
+from coldline.coherence.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.coherence.letters import LINE_OPS, SLOW, UNMAP_CODE
 from coldline.coherence.transitions import LETTERS, UNKNOWN
 from coldline.native import compiled, int64, load8, load16, load32, load64, store16, uint64

@@ -44,7 +44,7 @@ FRAME = np.dtype(
             "rows",
             "events",
             "agent_of",
-            # What an event is: `coldline.coherence.stream._Letters`
+            # What an event is: `coldline.coherence.letters.Letters`
             "agents",
             "letters",
             "maintenance",
