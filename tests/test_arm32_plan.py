@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from command import COHERENT, ERROR, Cli
+from command import COHERENT, ERROR, HAZARD, Cli
 from image_tools import link, mkimage_legacy, pack, run, zimage
 from tree_tools import GIB, KIB, MIB, get, source, tree
 
@@ -325,6 +325,29 @@ def test_an_elf_kernel_runs(cli: Cli, tmp_path: Path, mode: str, state: int, lin
     document = json.loads(out)
     assert (status, err, document["psci"][:2]) == (COHERENT, "", [0x84000008, 7])
     assert (document["entry"], document["instructions"]) == (LOADED_AT, 4)
+
+
+@pytest.mark.parametrize(
+    ("mode", "state", "at"),
+    [
+        (".arm", 0, 12),
+        (".thumb\n.thumb_func\n_thumb:", 1, 10),  # mov r1, #7 has two bytes
+        (".thumb\n.thumb_func\n_thumb: nop\n", 1, 12),
+    ],
+    ids=["A32", "T32", "T32, in halfwords"],
+)
+def test_what_is_read_wrong_is_told_in_the_right_instruction_set(
+    cli: Cli, tmp_path: Path, mode: str, state: int, at: int
+) -> None:
+    """The device tree is read with the MMU off, and is in dirty lines above memory."""
+    script = "ENTRY(_start)\nSECTIONS { .text 0x40008000 : { *(.text) } }\n"
+    code = OFF.replace("hvc #0", "ldr r3, [r2]\n hvc #0").format(mode=mode)
+    data = link(tmp_path, script, code, arch="arm-linux-gnueabihf")
+    path = tmp_path / "vmlinux"
+    path.write_bytes(put(data, E_ENTRY, LOADED_AT | state))
+    status, out, _ = cli("boot", path, "--memory", "16M", "--strategy", "none", "--hazards", "1000")
+    assert status == HAZARD
+    assert f"dtb+0x0, by pc {LOADED_AT + at:#x}: ldr r3, [r2]\n" in out
 
 
 @pytest.mark.parametrize("form", ["gzip", "xz", "uImage"])

@@ -133,6 +133,7 @@ _FIELDS: tuple[tuple[str, Any], ...] = (
     # AArch32 alone, from here to the emulator's calls
     ("fresh", _WORD),  # whether the next block may be one that the emulator has just translated
     ("thumb", _WORD),  # whether there is any Thumb code
+    ("thumb_now", _WORD),  # 1 in Thumb state, as long as program counters are wanted
     ("places", _WORD),
     ("place_count", _WORD),
     ("trapped", _WORD),  # the key of the register that the guest is about to write

@@ -29,9 +29,9 @@ PAGE_MASK = 0xFFF
 
 @compiled
 def note_pc(s: Any, pc: int) -> None:
-    """Keep the program counter of the event that was appended last, where it is wanted."""
+    """Keep the program counter of the event that was appended last, where it is wanted; bit 0 is Thumb state."""
     if s.pcs:
-        store64(s.pcs + (s.count - uint64(1)) * uint64(8), uint64(pc))
+        store64(s.pcs + (s.count - uint64(1)) * uint64(8), uint64(pc) | s.thumb_now)
 
 
 @compiled

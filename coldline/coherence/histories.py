@@ -24,10 +24,11 @@ NEVER = 1 << 62
 
 
 class Code(NamedTuple):
-    """Where an instruction is: its virtual and its physical address."""
+    """Where an instruction is: its virtual and its physical address, and whether it is a Thumb one."""
 
     virtual: int
     physical: int
+    thumb: bool = False
 
 
 class _Switches(NamedTuple):
@@ -103,7 +104,7 @@ class Histories:
         return bisect_left(self._wanted, number)
 
     def feed(self, batch: Batch, pcs: "NDArray[Any] | None" = None) -> None:
-        """Take the events of `batch`, with their program counters where there are any."""
+        """Take the events of `batch`, with their program counters (bit 0: Thumb state) where there are any."""
         for agent in batch.agents:
             self._pages.agent(agent)
         if pcs is not None:
@@ -122,9 +123,10 @@ class Histories:
                 fetched = np.flatnonzero(ops[: index + 1] == Op.FETCH)
                 if fetched.size:
                     last = int(fetched[-1])
-                    virtual = int(pcs[index])
-                    offset = virtual - int(pcs[last])
-                    self.code[number] = Code(virtual, int(batch.rows["address"][last]) + offset)
+                    counter = int(pcs[index])
+                    virtual, thumb = counter & ~1, counter & 1 != 0
+                    offset = virtual - (int(pcs[last]) & ~1)
+                    self.code[number] = Code(virtual, int(batch.rows["address"][last]) + offset, thumb)
 
     def _concerns(self, rows: "NDArray[np.void]") -> "NDArray[np.bool_]":
         """Which events may touch a followed line or change what its page's aliases allow."""

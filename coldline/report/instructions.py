@@ -22,19 +22,23 @@ def instruction(architecture: str, segments: Sequence[Segment], code: Code) -> s
     """
     for segment in segments:
         offset = code.physical - segment.address
-        if 0 <= offset <= len(segment.data) - 4:
-            return disassemble(architecture, bytes(segment.data[offset : offset + 4]), code.virtual)
+        least = 2 if code.thumb else 4
+        if 0 <= offset <= len(segment.data) - least:
+            word = bytes(segment.data[offset : offset + 4])
+            return disassemble("thumb" if code.thumb else architecture, word, code.virtual)
     return ""
 
 
-def disassemble(architecture: str, word: bytes, address: int) -> str:
-    """One A64 instruction, or one A32 instruction on arm32, in words; ``.inst`` where it is none."""
+def disassemble(instructions: str, word: bytes, address: int) -> str:
+    """One instruction of ``arm64`` (A64), ``arm32`` (A32) or ``thumb`` in words; ``.inst`` where it is none."""
     import capstone
 
-    if architecture == "arm32":
-        engine = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM | capstone.CS_MODE_V8)
-    else:
-        engine = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)
+    engines = {
+        "arm64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN),
+        "arm32": (capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM | capstone.CS_MODE_V8),
+        "thumb": (capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_V8),
+    }
+    engine = capstone.Cs(*engines[instructions])
     for _, _, mnemonic, operands in engine.disasm_lite(word, address, 1):
         return f"{mnemonic} {operands}".strip()
     return f".inst {int.from_bytes(word, 'little'):#010x}"

@@ -136,6 +136,8 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     """A run of instructions is about to be executed; a stop asked for here comes before its first one."""
     s = carray(user, (1,))[0]
     s.block = address
+    if s.pcs:
+        s.thumb_now = uint64((int64(read_register(uc, s, _CPSR)) & _THUMB) // _THUMB)
     tagged = begin_block(uc, s, int64(address), int64(size))
     if tagged == STOPPED:
         return
