@@ -270,7 +270,7 @@ def test_the_rules_of_hosts_are_those_of_the_host_models() -> None:
             ("at allocation", model.allocation),
             ("when asked to", model.flush),
             ("before the guest runs, when asked to", model.first_run),
-            ("as its caches go on", model.caches_on),
+            ("as its caches go on, and " * model.watches_caches + "for set/way", model.set_way),
         )
         if rule is not None
     ]

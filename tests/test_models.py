@@ -42,7 +42,7 @@ def test_unknown_name_lists_those_that_exist():
 
 
 def test_everything_cites_a_source_that_has_a_known_form(model):
-    rules = [model.allocation, model.flush, model.first_run, model.caches_on]
+    rules = [model.allocation, model.flush, model.first_run, model.set_way]
     sources = [alias.source for alias in model.aliases] + [rule.source for rule in rules if rule is not None]
     assert all(source.startswith(("xen ", "linux ", "xen-devel, ")) for source in sources), sources
 
@@ -50,7 +50,7 @@ def test_everything_cites_a_source_that_has_a_known_form(model):
 def test_rules_hold_only_scrubs_and_maintenance(model):
     can = {Op.WRITE, Op.DC_CIVAC, Op.IC_IVAU, Op.IC_IALLUIS}
     assert model.allocation.steps.count(Op.WRITE) == 1
-    for rule in (model.flush, model.first_run, model.caches_on):
+    for rule in (model.flush, model.first_run, model.set_way):
         assert rule is None or set(rule.steps) <= can - {Op.WRITE}
 
 
@@ -69,7 +69,7 @@ def test_a_previous_owner_is_nobody_who_is_heard_of_again(model):
     """It may leave lines in any cache, so it can be fetched through; it maintains nothing and builds nothing."""
     before = [alias for alias in model.aliases if alias.lives is Lives.BEFORE]
     assert len(before) == model.name.startswith("kvm")
-    rules = [model.allocation, model.flush, model.first_run, model.caches_on]
+    rules = [model.allocation, model.flush, model.first_run, model.set_way]
     busy = {rule.agent for rule in rules if rule is not None} | {model.builder_agent, "guest"}
     for alias in before:
         assert (alias.memory_type, alias.executable) == (WB, True)
@@ -90,7 +90,8 @@ def test_what_tells_the_models_apart():
     steps = {name: model.allocation.steps for name, model in HOST_MODELS.items()}
     assert steps["xen-4.17-arm64"].index(Op.WRITE) < steps["xen-4.17-arm64"].index(Op.DC_CIVAC)
     assert steps["xen-4.22-arm64"].index(Op.WRITE) > steps["xen-4.22-arm64"].index(Op.DC_CIVAC)
-    assert [name for name, model in HOST_MODELS.items() if model.flush_on_cache_toggle] == ["kvm-arm64"]
+    assert [name for name, model in HOST_MODELS.items() if model.watches_caches] == ["kvm-arm64"]
+    assert [name for name, model in HOST_MODELS.items() if model.set_way is None] == ["rfc", "kvm-s2fwb"]
     assert [name for name, model in HOST_MODELS.items() if model.forced_write_back] == ["kvm-s2fwb"]
     assert {name: model.options for name, model in HOST_MODELS.items() if model.options} == {
         "kvm-s2fwb": ("idc",)

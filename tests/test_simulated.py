@@ -572,6 +572,57 @@ def test_other_hosts_do_not_see_caches_go_on(model):
     assert rig.new() == []
 
 
+# Set/way: p2m_set_way_flush and p2m_toggle_cache of Xen, kvm_set_way_flush and kvm_toggle_cache of Linux
+
+USED = [(RAM + 0x1000, 0x2000)]
+XEN_MAINTAINS = ["xen dc civac 0x40001000 0x2000", "xen ic ialluis"]
+
+
+@pytest.mark.parametrize("model", ["xen-4.17-arm64", "xen-4.22-arm64"])
+def test_xen_maintains_what_was_used_for_set_way_and_again_at_each_switch_until_caches_are_on(model):
+    rig = Rig(model)
+    domain = rig.running()
+    rig.new()
+    rig.host.guest_maintained_by_set_way(domain, used=USED)
+    assert rig.new() == XEN_MAINTAINS
+    rig.host.guest_maintained_by_set_way(domain, used=USED)
+    rig.host.guest_caches_toggled(domain, enabled=False, used=USED)  # M or C alone
+    assert rig.new() == []
+    rig.host.guest_caches_toggled(domain, enabled=True, used=USED)
+    assert rig.new() == XEN_MAINTAINS
+    rig.host.guest_caches_toggled(domain, enabled=False, used=USED)
+    assert rig.new() == [], "it has let go"
+    rig.host.guest_maintained_by_set_way(domain, used=USED)
+    assert rig.new() == XEN_MAINTAINS
+
+
+def test_set_way_with_caches_on_is_followed_as_they_go_off():
+    rig = Rig("kvm-arm64")
+    domain = rig.running()
+    rig.host.guest_maintained_by_set_way(domain)
+    rig.new()
+    rig.host.guest_caches_toggled(domain, enabled=True)
+    assert rig.new() == ["kvm dc civac 0x40000000 0x10000"], (
+        "KVM watched already, and did nothing for set/way"
+    )
+    for step in (
+        lambda: rig.host.guest_maintained_by_set_way(domain),
+        lambda: rig.host.guest_caches_toggled(domain, enabled=False),
+        lambda: rig.host.guest_caches_toggled(domain, enabled=True),
+    ):
+        step()
+        assert rig.new() == ["kvm dc civac 0x40000000 0x10000"]
+
+
+@pytest.mark.parametrize("model", ["rfc", "kvm-s2fwb"])
+def test_others_leave_set_way_to_the_processor(model):
+    rig = Rig(model)
+    domain = rig.running()
+    rig.new()
+    rig.host.guest_maintained_by_set_way(domain)
+    assert rig.new() == []
+
+
 # Range sets
 
 

@@ -107,8 +107,12 @@ class HostModel:
         and lines are independent of one another, so doing it to all pages when the guest is unpaused leaves
         the same states. A real KVM always does it; here it is done where the strategy has the hypervisor
         maintain, as everywhere else, so that one can see what it is for.
-    caches_on : Rule or None
-        What is done to all RAM when the guest first turns MMU and caches on.
+    set_way : Rule or None
+        What is done to the RAM that the guest has used, for its maintenance by set/way, which is trapped: at the
+        first such operation, and from then on, until MMU and caches are on, each time that it turns both on or
+        either off.
+    watches_caches : bool
+        Whether those switches are watched from the start, as if the guest had begun with a set/way operation.
     forced_write_back : bool
         Whether stage 2 makes every guest access write-back (FEAT_S2FWB, Arm ARM DDI 0487 D8.6.6).
     options : tuple of str
@@ -124,7 +128,8 @@ class HostModel:
     allocation: Rule
     flush: Rule | None = None
     first_run: Rule | None = None
-    caches_on: Rule | None = None
+    set_way: Rule | None = None
+    watches_caches: bool = False
     forced_write_back: bool = False
     options: tuple[str, ...] = ()
 
@@ -132,11 +137,6 @@ class HostModel:
     def builder_mapping_outlives_build(self) -> bool:
         """Whether the builder has all guest RAM mapped for the guest's whole life."""
         return any(alias.agent == self.builder_agent for alias in self.aliases)
-
-    @property
-    def flush_on_cache_toggle(self) -> bool:
-        """Whether all RAM is cleaned and invalidated when the guest first turns its caches on."""
-        return self.caches_on is not None
 
 
 _CACHEFLUSH = "xen xen/arch/arm/p2m.c p2m_cache_flush_range (4.17)"
@@ -148,6 +148,11 @@ _XEN_ALLOCATION = Rule(
     "xen xen/common/page_alloc.c alloc_heap_pages, xen/common/memory.c populate_physmap (4.17)",
 )
 _XEN_FLUSH = Rule("xen", (Op.DC_CIVAC, Op.IC_IALLUIS), _CACHEFLUSH)
+_XEN_SET_WAY = Rule(
+    "xen",
+    (Op.DC_CIVAC, Op.IC_IALLUIS),
+    "xen f253e88bec, 2148a125b7; xen/arch/arm/p2m.c p2m_set_way_flush, p2m_toggle_cache (4.17)",
+)
 
 _KERNEL_LINEAR = Alias("kernel-linear", _WB, Lives.ALWAYS, "linux arch/arm64/mm/mmu.c map_mem (6.1.192)")
 _VMM = Alias("vmm", _WB, Lives.WHILE_ALLOCATED, "linux Documentation/virt/kvm/api.rst 4.35 (6.1.192)")
@@ -182,6 +187,7 @@ _MODELS: Final = (
         aliases=(_XEN_DIRECTMAP, _DOM0_LINEAR),
         allocation=_XEN_ALLOCATION,
         flush=_XEN_FLUSH,
+        set_way=_XEN_SET_WAY,
     ),
     HostModel(
         name="xen-4.17-arm32",
@@ -196,6 +202,7 @@ _MODELS: Final = (
         ),
         allocation=_XEN_ALLOCATION,
         flush=_XEN_FLUSH,
+        set_way=_XEN_SET_WAY,
     ),
     HostModel(
         name="xen-4.22-arm64",
@@ -206,6 +213,7 @@ _MODELS: Final = (
         aliases=(_XEN_DIRECTMAP, _DOM0_LINEAR),
         allocation=Rule("xen", (Op.DC_CIVAC, Op.WRITE, Op.IC_IALLUIS), "xen 83a784a15b47, 009401506e"),
         flush=_XEN_FLUSH,
+        set_way=_XEN_SET_WAY,
     ),
     HostModel(
         name="kvm-arm64",
@@ -216,7 +224,12 @@ _MODELS: Final = (
         aliases=(_PREVIOUS_OWNER, _KERNEL_LINEAR, _VMM),
         allocation=_KVM_ALLOCATION,
         first_run=Rule("kvm", (Op.DC_CIVAC, Op.IC_IVAU), _KVM_STAGE2),
-        caches_on=Rule("kvm", (Op.DC_CIVAC,), "linux 9d218a1fcf4c"),
+        set_way=Rule(
+            "kvm",
+            (Op.DC_CIVAC,),
+            "linux 9d218a1fcf4c; arch/arm64/kvm/mmu.c kvm_set_way_flush, kvm_toggle_cache (6.1.192)",
+        ),
+        watches_caches=True,
     ),
     HostModel(
         name="kvm-s2fwb",

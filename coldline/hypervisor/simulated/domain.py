@@ -120,8 +120,10 @@ class SimulatedDomain:
         How many live mappings of its memory the builder has.
     maintained_at_first_run : bool
         Whether its host's `first_run` rule is to be carried out as it is unpaused.
-    caches_seen_on : bool
-        Whether it has turned its caches on.
+    watched : bool
+        Whether its host acts when it turns its MMU and caches on or off.
+    caches_on : bool
+        Whether both are on.
     """
 
     domid: int
@@ -134,7 +136,8 @@ class SimulatedDomain:
     registers: "Registers | None" = None
     mapped: int = 0
     maintained_at_first_run: bool = False
-    caches_seen_on: bool = False
+    watched: bool = False
+    caches_on: bool = False
 
     def error(self, operation: str, reason: str) -> HypervisorError:
         """What to raise when an operation on this domain fails."""

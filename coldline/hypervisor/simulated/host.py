@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A simulated host: does what it is asked to real bytes, and records what a host of its model would do."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from coldline.arm import MemoryType
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 GUEST: Final = "guest"
 """The agent that is the guest's own accesses."""
+
+Ranges = Sequence[tuple[int, int]]
+"""Addresses and sizes, in bytes."""
 
 _ALIVE: Final = (State.PAUSED, State.RUNNING)
 _PAUSED: Final = (State.PAUSED,)
@@ -147,32 +151,61 @@ class SimulatedHost:
             for bank in domain.banks:
                 self._carry_out(self.model.first_run, bank.base, bank.size)
         domain.state = State.RUNNING
+        domain.watched = self.model.watches_caches
         if self.model.forced_write_back:
             for bank in domain.banks:
                 self._record(Event(GUEST, Op.MAP, bank.base, bank.size, MemoryType.NORMAL_WB, True))
         else:
             self._record(Event(GUEST, Op.MMU_OFF))
 
-    def guest_caches_toggled(self, domain: SimulatedDomain, *, enabled: bool) -> None:
-        """What the host does when the guest writes SCTLR.M or C: on KVM, flush all RAM the first time.
+    def guest_caches_toggled(
+        self, domain: SimulatedDomain, *, enabled: bool, used: Ranges | None = None
+    ) -> None:
+        """What the host does when the guest writes SCTLR.M or C: while it watches, maintain what the guest has used.
 
-        KVM watches these writes until both bits are set, and then lets go (kvm_toggle_cache, linux
-        arch/arm64/kvm/mmu.c (6.1.192)): a guest that turns its caches off again is not seen.
+        It watches until both bits are set, and then lets go until the guest maintains by set/way: kvm_toggle_cache,
+        linux arch/arm64/kvm/mmu.c (6.1.192); p2m_toggle_cache, xen xen/arch/arm/p2m.c (4.17).
 
         Parameters
         ----------
         domain : SimulatedDomain
             A running domain.
         enabled : bool
-            Whether M and C are both set now. KVM acts before the guest's next instruction, so call this
+            Whether M and C are both set now. The host acts before the guest's next instruction, so call this
             before the guest's own event that turns its MMU on.
+        used : sequence of (address, size) or None
+            The pages that the guest has used so far; None for all RAM.
         """
         self._check_state(domain, "toggle caches", (State.RUNNING,))
-        if enabled and not domain.caches_seen_on:
-            domain.caches_seen_on = True
-            if self.model.caches_on is not None:
-                for bank in domain.banks:
-                    self._carry_out(self.model.caches_on, bank.base, bank.size)
+        if domain.watched and enabled != domain.caches_on:
+            self._maintain_used(domain, used)
+        domain.caches_on = enabled
+        if enabled:
+            domain.watched = False
+
+    def guest_maintained_by_set_way(self, domain: SimulatedDomain, *, used: Ranges | None = None) -> None:
+        """What the host does when the guest maintains by set/way: unless it watches already, what it does then.
+
+        Nobody can do what the guest means by it, to every cache and while others run, so it is trapped:
+        kvm_set_way_flush, linux arch/arm64/kvm/mmu.c (6.1.192); p2m_set_way_flush, xen xen/arch/arm/p2m.c (4.17).
+
+        Parameters
+        ----------
+        domain : SimulatedDomain
+            A running domain.
+        used : sequence of (address, size) or None
+            As for `guest_caches_toggled`.
+        """
+        self._check_state(domain, "maintain by set/way", (State.RUNNING,))
+        if self.model.set_way is not None and not domain.watched:
+            self._maintain_used(domain, used)
+            domain.watched = True
+
+    def _maintain_used(self, domain: SimulatedDomain, used: Ranges | None) -> None:
+        """Pages that the guest has not used are in no table of stage 2, or not valid there, and are passed over."""
+        assert self.model.set_way is not None
+        for address, size in used if used is not None else [(bank.base, bank.size) for bank in domain.banks]:
+            self._carry_out(self.model.set_way, address, size)
 
     def destroy(self, domain: SimulatedDomain) -> None:
         """See `Hypervisor.destroy`: a domain that the builder still maps is dying until it is unmapped."""
