@@ -98,14 +98,21 @@ class Trial:
             host.unpause(domain)
 
             def toggled(enabled: bool) -> None:
-                host.guest_caches_toggled(domain, enabled=enabled)
+                host.guest_caches_toggled(domain, enabled=enabled, used=boot.used())
+
+            def set_way() -> None:
+                host.guest_maintained_by_set_way(domain, used=boot.used())
 
             boot = Boot(
                 [(bank.base, bank.buffer) for bank in domain.banks],
                 self.plan.registers,
                 self.core,
                 Listener(
-                    events=recorder.after_flush, caches_toggled=toggled, console=console, progress=progress
+                    events=recorder.after_flush,
+                    caches_toggled=toggled,
+                    set_way=set_way,
+                    console=console,
+                    progress=progress,
                 ),
                 exception_level=self.plan.exception_level,
                 uart=self.plan.layout.serial.base,

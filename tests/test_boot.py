@@ -352,7 +352,7 @@ def test_the_trace_of_midway_is_its_source(boot: Run, tmp_path: Path) -> None:
 
 
 def test_kvm_acts_between_the_guests_last_look_and_its_caches(boot: Run, tmp_path: Path) -> None:
-    """All RAM before the guest's first event, and all RAM once more before it has its caches on."""
+    """All RAM before the guest's first event, and what it has used, its image, before it has its caches on."""
     path = tmp_path / "midway.trace"
     boot(*MIDWAY, "--strategy", "hypercall", "--host", "kvm-arm64", "--trace", path)
     lines = [line for line in path.read_text().splitlines() if " fetch " not in line]
@@ -361,7 +361,7 @@ def test_kvm_acts_between_the_guests_last_look_and_its_caches(boot: Run, tmp_pat
     assert lines[start - 2 : start] == [f"kvm dc civac {ram}", f"kvm ic ivau {ram}"]
     assert lines[on - 3 : on] == [
         "guest read 0x40000184 4",
-        f"kvm dc civac {ram}",
+        "kvm dc civac 0x40000000 0x2000",
         f"guest map {ram} normal-wb exec",
     ]
     assert sum(line.startswith("kvm ") for line in lines) == 3

@@ -22,7 +22,7 @@ from coldline.boot.native import (
     store64,
     uint64,
 )
-from coldline.boot.state import ADDRESS_MASK, DATA_TAG, DRAIN, FLUSH_CODE, LIMIT, TAG_SHIFT
+from coldline.boot.state import ADDRESS_MASK, DATA_TAG, DRAIN, FLUSH_CODE, LIMIT, SET_WAY, TAG_SHIFT
 from coldline.boot.tables import table_write, tlb_invalidated
 from coldline.boot.translate import (
     PAGE_MASK,
@@ -94,6 +94,9 @@ def begin_block(uc: Any, s: Any, address: int, size: int) -> int:
     if s.instructions >= s.limit:
         stop(uc, s, LIMIT)
         return STOPPED
+    if s.swept:
+        stop(uc, s, SET_WAY)
+        return STOPPED
     tagged = translate_code(s, address)
     if s.stale_low < s.stale_high:
         physical = tagged & ADDRESS_MASK
@@ -153,7 +156,7 @@ def _sweep(s: Any, op: int) -> None:
     if s.stage2 and s.el == 1 and op == _ISW:
         op = _CISW
     if s.sweep != uint64(1 + op):
-        s.sweep = uint64(1 + op)
+        s.sweep, s.swept = uint64(1 + op), uint64(1)
         for bank in range(s.banks):
             emit(s, int64(s.bank_base[bank]), int64(s.bank_size[bank]), op, 0, 0)
 

@@ -24,6 +24,7 @@ from coldline.boot.state import (
     LIMIT,
     PLACES,
     RUNNING,
+    SET_WAY,
     SWITCH,
     WORDS,
 )
@@ -131,6 +132,8 @@ class Listener:
         again once it returns.
     caches_toggled : callable
         Told, before the guest's own event, that SCTLR.M or C changed; whether both are on from now on.
+    set_way : callable
+        Told, after the guest's own event and before its next block of code, that it has begun to maintain by set/way.
     console : callable
         Takes what the guest prints as it comes.
     progress : callable
@@ -139,6 +142,7 @@ class Listener:
 
     events: "Callable[[Batch, NDArray[Any] | None], None]"
     caches_toggled: Callable[[bool], None] = lambda enabled: None
+    set_way: Callable[[], None] = lambda: None
     console: Callable[[bytes], None] = lambda text: None
     progress: Callable[[int, int], None] = lambda instructions, accesses: None
 
@@ -211,6 +215,10 @@ class Boot:
         self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
         self._emulator.hook_add(const.UC_HOOK_MEM_WRITE_PROT, self._on_flash)
 
+    def used(self) -> list[tuple[int, int]]:
+        """Addresses and sizes, in bytes, of the RAM that the guest has used so far, in whole pages."""
+        return self._state.used_ranges()
+
     def run(self, until: Until) -> Outcome:
         """Run until `until`, or until the guest turns itself off.
 
@@ -252,6 +260,10 @@ class Boot:
         elif reason == FLUSH_CODE:
             self._state["stale_low"], self._state["stale_high"] = _NEVER, 0
             self._emulator.ctl_flush_tb()
+        elif reason == SET_WAY:
+            self._state["swept"] = 0
+            self._drain()
+            self._listener.set_way()
         elif reason == PLACES:
             self._core_state.add_places()
         elif reason == BIG_ENDIAN:

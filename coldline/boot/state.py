@@ -7,6 +7,7 @@ pointer that the emulator hands them.
 
 import ctypes
 import mmap
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ def agent_of(memory_type: int) -> int:
 
 
 # Why the callbacks stopped the emulator
-RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN = range(7)
+RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN, SET_WAY = range(8)
 
 VMSA64, LONG, SHORT = range(3)
 """Formats of translation tables: VMSAv8-64's, and Armv7's long and short descriptors."""
@@ -121,6 +122,8 @@ _FIELDS: tuple[tuple[str, Any], ...] = (
     ("rescan_high", _WORD),
     ("introduced", _WORD),
     ("sweep", _WORD),
+    ("swept", _WORD),  # whether a sweep has begun since the driver was last told of one
+    ("used", _WORD),  # a byte for each page: whether the guest has used it
     ("overflow", _WORD),
     ("held_address", _WORD),
     ("held_size", _WORD),
@@ -185,6 +188,7 @@ class State:
             "events": self.events,
             "tlb": zeros(TLB_ENTRIES * 3 * 8),
             "marks": zeros(pages),
+            "used": zeros(pages),
             "units": zeros(pages * UNITS * 16),
             "refs": zeros(pages * KINDS * 2),
             "stack": zeros(STACK * 5 * 8),
@@ -241,6 +245,19 @@ class State:
         """The virtual addresses that were noted after the first `known`."""
         noted = memoryview(self._arrays["places"]).cast("Q")
         return list(noted[known : self["place_count"]])
+
+    def used_ranges(self) -> list[tuple[int, int]]:
+        """Addresses and sizes, in bytes, of the RAM that the guest has used, in whole pages."""
+        ranges = []
+        for index in range(self["banks"]):
+            first = self._record.bank_page[index]
+            pages = self._arrays["used"][first : first + self._record.bank_size[index] // PAGE_SIZE]
+            base = self._record.bank_base[index]
+            ranges += [
+                (base + run.start() * PAGE_SIZE, (run.end() - run.start()) * PAGE_SIZE)
+                for run in re.finditer(rb"\x01+", pages)
+            ]
+        return ranges
 
     def code_bytes(self, address: int, size: int) -> bytes:
         """Bytes at a virtual address in the page of the code that was run last; none where that is not in RAM."""

@@ -12,7 +12,7 @@ from coldline.arm import MemoryType
 from coldline.arm.fields import Sctlr
 from coldline.boot import formats
 from coldline.boot.emit import NOWHERE, emit, page_index
-from coldline.boot.native import compiled, int64, load64, store64, uint64
+from coldline.boot.native import compiled, int64, load64, store8, store64, uint64
 from coldline.boot.state import ADDRESS_MASK, TAG_SHIFT, TLB_ENTRIES
 from coldline.trace.events import Op
 
@@ -32,6 +32,15 @@ def note_pc(s: Any, pc: int) -> None:
     """Keep the program counter of the event that was appended last, where it is wanted; bit 0 is Thumb state."""
     if s.pcs:
         store64(s.pcs + (s.count - uint64(1)) * uint64(8), uint64(pc) | s.thumb_now)
+
+
+@compiled
+def _use(s: Any, physical: int) -> bool:
+    """Note that the guest uses a page; whether it is one of RAM."""
+    page = page_index(s, physical)
+    if page >= 0:
+        store8(s.used + uint64(page), np.uint8(1))
+    return page >= 0
 
 
 @compiled
@@ -57,7 +66,7 @@ def walk(s: Any, address: int) -> int:
     while True:
         shift = formats.level_shift(s, level, granule)
         at = table + (((address >> shift) & ((1 << (width - shift)) - 1)) << size_shift)
-        if page_index(s, at) >= 0:
+        if _use(s, at):
             emit(s, at, 1 << size_shift, _WALK, 0, 1 + walk_type)
             note_pc(s, int64(s.block))
         descriptor = formats.read_descriptor(s, at)
@@ -100,6 +109,7 @@ def translate(s: Any, address: int) -> int:
         return int64(load64(slot + uint64(16))) | (address & PAGE_MASK)
     tagged = walk(s, address)
     if tagged >= 0:
+        _use(s, tagged & ADDRESS_MASK)
         if load64(slot + uint64(8)) != s.generation:
             s.translations += uint64(1)
             if s.translations > uint64(TLB_ENTRIES // 2):

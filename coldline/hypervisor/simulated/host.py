@@ -92,7 +92,7 @@ class SimulatedHost:
         self._aliases.begin(Lives.BEFORE, address, size)
         self._aliases.end(Lives.BEFORE, address, size)
         self._aliases.begin(Lives.ALWAYS, address, size)
-        self._carry_out(self.model.allocation, address, size)
+        self._carry_out(self.model.allocation, [(address, size)])
         self._aliases.begin(Lives.WHILE_ALLOCATED, address, size)
 
     def map_foreign(
@@ -127,7 +127,7 @@ class SimulatedHost:
         self._check_range(domain, operation, address, size, _PAUSED)
         self._bank_of(domain, operation, address, size)
         if self.model.flush is not None:
-            self._carry_out(self.model.flush, address, size)
+            self._carry_out(self.model.flush, [(address, size)])
         elif self.model.first_run is not None:
             domain.maintained_at_first_run = True
         else:
@@ -149,7 +149,7 @@ class SimulatedHost:
             raise domain.error("unpause", "its registers are not set")
         if self.model.first_run is not None and domain.maintained_at_first_run:
             for bank in domain.banks:
-                self._carry_out(self.model.first_run, bank.base, bank.size)
+                self._carry_out(self.model.first_run, [(bank.base, bank.size)])
         domain.state = State.RUNNING
         domain.watched = self.model.watches_caches
         if self.model.forced_write_back:
@@ -204,8 +204,8 @@ class SimulatedHost:
     def _maintain_used(self, domain: SimulatedDomain, used: Ranges | None) -> None:
         """Pages that the guest has not used are in no table of stage 2, or not valid there, and are passed over."""
         assert self.model.set_way is not None
-        for address, size in used if used is not None else [(bank.base, bank.size) for bank in domain.banks]:
-            self._carry_out(self.model.set_way, address, size)
+        all_ram = [(bank.base, bank.size) for bank in domain.banks]
+        self._carry_out(self.model.set_way, all_ram if used is None else used)
 
     def destroy(self, domain: SimulatedDomain) -> None:
         """See `Hypervisor.destroy`: a domain that the builder still maps is dying until it is unmapped."""
@@ -237,16 +237,19 @@ class SimulatedHost:
         domain.state = State.DEAD
         del self._domains[domain.domid]
 
-    def _carry_out(self, rule: Rule, address: int, size: int) -> None:
-        self._aliases.begin(Lives.ONCE_USED, address, size)
+    def _carry_out(self, rule: Rule, ranges: Ranges) -> None:
+        for address, size in ranges:
+            self._aliases.begin(Lives.ONCE_USED, address, size)
         for step in rule.steps:
-            if step is Op.WRITE:
-                self._aliases.begin(Lives.DURING_SCRUB, address, size)
-            self._record(
-                Event(rule.agent, step, address, size) if step.has_range else Event(rule.agent, step)
-            )
-            if step is Op.WRITE:
-                self._aliases.end(Lives.DURING_SCRUB, address, size)
+            if not step.has_range:
+                self._record(Event(rule.agent, step))
+                continue
+            for address, size in ranges:
+                if step is Op.WRITE:
+                    self._aliases.begin(Lives.DURING_SCRUB, address, size)
+                self._record(Event(rule.agent, step, address, size))
+                if step is Op.WRITE:
+                    self._aliases.end(Lives.DURING_SCRUB, address, size)
 
     def _check_state(self, domain: SimulatedDomain, operation: str, states: tuple[State, ...]) -> None:
         if domain.state not in states:
