@@ -189,8 +189,8 @@ def put(data: bytes, offset: int, value: int) -> bytes:
 BAD_ZIMAGES = {
     "end past the file": (zimage(end=4097), "4097 bytes are between them, but the zImage has 4096"),
     "end before start": (zimage(start=0x60008000, end=0x60007000), "not even the header is between them"),
-    "start outside": (zimage(start=0x30008000), "that is outside of the guest's first bank of RAM"),
-    "start past RAM": (zimage(start=0x4FFFF800), "that is outside of the guest's first bank of RAM"),
+    "start outside": (zimage(start=0x30008000), "that is outside of the guest's RAM"),
+    "start past RAM": (zimage(start=0x4FFFF800), "that is outside of the guest's RAM"),
     "big-endian": (
         zimage(magic=b"\x01\x6f\x28\x18"),
         "is a big-endian zImage (its magic number, at byte 0x24, is)",
@@ -273,7 +273,7 @@ def test_an_elf_entry_outside_of_every_segment(cli: Cli, tmp_path: Path, elf: by
 
 def test_a_segment_outside_of_ram(cli: Cli, tmp_path: Path, elf: bytes) -> None:
     at = segment_header(elf, 1) + P_PADDR
-    said(cli, tmp_path, put(elf, at, 0x90000000), "that is outside of the guest's first bank of RAM")
+    said(cli, tmp_path, put(elf, at, 0x90000000), "that is outside of the guest's RAM")
 
 
 @pytest.mark.parametrize(

@@ -339,7 +339,7 @@ def test_elf_outside_of_the_guest_s_ram(write, tmp_path):
     with pytest.raises(PlanError) as caught:
         plan_of(load_kernel(path))
     assert str(caught.value) == (
-        f"{path}: says that 6004 bytes of it go to 0x80000: that is outside of the guest's first bank of RAM "
+        f"{path}: says that 6004 bytes of it go to 0x80000: that is outside of the guest's RAM "
         f"(0x40000000-0x44000000)"
     )
 
@@ -412,7 +412,7 @@ def test_elf_cut_anywhere_is_told(elf, write):
 
 def test_elf_of_an_absurd_size_in_memory_allocates_nothing(elf, write):
     kernel = load_kernel(write(header(elf, 1, P_MEMSZ, 1 << 60)))
-    with pytest.raises(PlanError, match="outside of the guest's first bank"):
+    with pytest.raises(PlanError, match="outside of the guest's RAM"):
         plan_of(kernel)
 
 
@@ -562,7 +562,7 @@ def test_raw_off_a_page_is_put_there(write):
 @pytest.mark.parametrize("address", [RAM - 4096, RAM + 64 * MIB - 4096 + 4, 1 << 63])
 def test_raw_outside_of_ram(address, write):
     kernel = load_kernel(write(bytes(4096)), raw=Raw("arm64", address, address))
-    with pytest.raises(PlanError, match="outside of the guest's first bank"):
+    with pytest.raises(PlanError, match="outside of the guest's RAM"):
         plan_of(kernel)
 
 

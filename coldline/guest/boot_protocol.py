@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from coldline.guest.layout import MIB
+from coldline.guest.layout import GIB, MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,9 @@ class BootProtocol:
         Where a kernel can start.
     low_memory : int or None
         Bytes from the start of RAM within which the initrd and the device tree must be; None for anywhere in it.
+    initrd_window : int or None
+        Bytes of a window, aligned to 1 GiB, that the initrd and the kernel must be in where they are not placed by
+        Xen's rule; None where that rule alone will do.
     gic_version : int or None
         Of the interrupt controller, unless the user says otherwise; None for the machine's own.
     core, timer : str
@@ -32,6 +35,7 @@ class BootProtocol:
     max_bootargs: int
     exception_levels: tuple[int, ...]
     low_memory: int | None
+    initrd_window: int | None
     gic_version: int | None
     core: str
     timer: str
@@ -43,6 +47,7 @@ _PROTOCOLS: Final = (
         max_bootargs=2047,  # linux arch/arm64/include/uapi/asm/setup.h (6.1), COMMAND_LINE_SIZE
         exception_levels=(1, 2),
         low_memory=None,
+        initrd_window=32 * GIB,  # linux Documentation/arch/arm64/booting.rst, section 4
         gic_version=None,
         core="arm,armv8",
         timer="arm,armv8-timer",
@@ -54,6 +59,7 @@ _PROTOCOLS: Final = (
         # linux Documentation/arm/booting.rst, 4b and 5; arch/arm/mm/mmu.c, adjust_lowmem_bounds: 768 MiB with the
         # usual split of 3 GiB for processes and 1 GiB for the kernel, 760 MiB in old kernels.
         low_memory=760 * MIB,
+        initrd_window=None,
         gic_version=2,  # what Armv7 cores have
         core="arm,cortex-a15",
         timer="arm,armv7-timer",

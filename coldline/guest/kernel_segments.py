@@ -13,29 +13,32 @@ if TYPE_CHECKING:
     from coldline.image import Kernel, Piece
 
 
-def kernel_base(kernel: "Kernel", ram: Bank) -> int:
+def kernel_base(kernel: "Kernel", banks: Sequence[Bank]) -> int:
     """What the addresses of the kernel's pieces count from.
 
     Raises
     ------
     PlanError
-        If the file says where they go, and that is not in the first bank of RAM.
+        If the file says where they go, and one of them is not in one of `banks`.
     """
     if not kernel.fixed:
-        return ram.base
+        return banks[0].base
     for piece in kernel.pieces:
-        if piece.address < ram.base or piece.end > ram.end:
+        if not any(bank.base <= piece.address and piece.end <= bank.end for bank in banks):
+            ram = ", ".join(f"{bank.base:#x}-{bank.end:#x}" for bank in banks)
             raise PlanError(
                 f"{kernel.path}: says that {size_text(piece.size)} of it go to {piece.address:#x}: that is outside "
-                f"of the guest's first bank of RAM ({ram.base:#x}-{ram.end:#x})"
+                f"of the guest's RAM ({ram})"
             )
     return 0
 
 
-def kernel_reason(kernel: "Kernel") -> Reason:
-    """Why the first piece of a kernel is where `kernel_base` has it."""
+def kernel_reason(kernel: "Kernel", *, moved: bool) -> Reason:
+    """Why the first piece of a kernel is where `kernel_base` has it, or where it was moved to."""
     if kernel.fixed:
         return Reason.FIXED
+    if moved:
+        return Reason.MOVED
     return Reason.ZIMAGE if kernel.format == "zImage" else Reason.OFFSET
 
 

@@ -29,12 +29,16 @@ _FIRST_TABLES_END = 32 * KIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Guest physical addresses of what is loaded; `initrd` is None where there is none. `reason` is the modules'."""
+    """Guest physical addresses of what is loaded, `initrd` None where there is none, and why the modules are there.
+
+    `reason` is the first module's, `dtb_reason` the device tree's.
+    """
 
     kernel: int
     initrd: int | None
     dtb: int
     reason: Reason = field(default=Reason.UNSAID, compare=False)
+    dtb_reason: Reason = field(default=Reason.UNSAID, compare=False)
 
 
 def place_banks(memory: int, rooms: Sequence[Range] = RAM_BANKS) -> tuple[Bank, ...]:
@@ -107,9 +111,9 @@ def place(
         )
     modules, reason = _place_modules(ram, kernel, kernel_end, initrd_size, dtb_size, low_memory)
     if initrd_size is None:
-        return Placement(kernel=kernel, initrd=None, dtb=modules, reason=reason)
+        return Placement(kernel=kernel, initrd=None, dtb=modules, reason=reason, dtb_reason=reason)
     dtb = modules + round_up(initrd_size, PAGE_SIZE)
-    return Placement(kernel=kernel, initrd=modules, dtb=dtb, reason=reason)
+    return Placement(kernel=kernel, initrd=modules, dtb=dtb, reason=reason, dtb_reason=Reason.BEHIND_INITRD)
 
 
 def _place_modules(
@@ -135,13 +139,18 @@ def _place_modules(
         return ram.end - size, Reason.TOP if room == "RAM" else Reason.LOW_TOP
     if below > size and kernel <= ram.end:
         return kernel - size, Reason.BELOW
-    dtb = f"dtb ({size_text(dtb_size)})"
-    what = dtb if initrd_size is None else f"initrd ({size_text(initrd_size)}) with {dtb}"
     raise PlanError(
-        f"{what} does not fit: {size_text(max(0, ram.end - limit))} of {room} ({size_text(ram.size)}, ends at "
-        f"{ram.end:#x}) are left above the kernel ({kernel:#x}-{kernel_end:#x}, rounded up to 2 MiB) "
-        f"and {size_text(below)} below, and one page or more has to stay free"
+        f"{modules_text(initrd_size, dtb_size)} does not fit: {size_text(max(0, ram.end - limit))} of {room} "
+        f"({size_text(ram.size)}, ends at {ram.end:#x}) are left above the kernel "
+        f"({kernel:#x}-{kernel_end:#x}, rounded up to 2 MiB) and {size_text(below)} below, "
+        "and one page or more has to stay free"
     )
+
+
+def modules_text(initrd_size: int | None, dtb_size: int) -> str:
+    """The modules, for a message: ``initrd (1 GiB) with dtb (4 KiB)``."""
+    dtb = f"dtb ({size_text(dtb_size)})"
+    return dtb if initrd_size is None else f"initrd ({size_text(initrd_size)}) with {dtb}"
 
 
 def check_segments(banks: Sequence[Bank], segments: Sequence[Segment]) -> None:

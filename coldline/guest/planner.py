@@ -9,12 +9,13 @@ from coldline.errors import PlanError
 from coldline.guest.boot_protocol import PROTOCOLS, BootProtocol
 from coldline.guest.devicetree import Machine, XenPlatform, build_device_tree
 from coldline.guest.firmware import plan_firmware
+from coldline.guest.free_ram import place_guest
 from coldline.guest.given_tree import MAX_DEVICE_TREE, with_chosen
-from coldline.guest.kernel_segments import kernel_base, kernel_reason, kernel_segments
+from coldline.guest.kernel_segments import kernel_reason, kernel_segments
 from coldline.guest.layout import PAGE_SIZE, Range, round_up, size_text
 from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.partial_tree import PartialTree
-from coldline.guest.placement import check_segments, place, place_banks
+from coldline.guest.placement import check_segments, place_banks
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.guest.reasons import Reason
 from coldline.guest.registers import first_registers
@@ -124,24 +125,15 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
             f"dtb ({size_text(dtb_size)}) is too large: {protocol.architecture} Linux takes up to "
             f"{size_text(MAX_DEVICE_TREE)}"
         )
-    base = kernel_base(kernel, banks[0])
-    start, end = base + kernel.pieces[0].address, base + kernel.pieces[-1].end
-    at = place(
-        banks[0],
-        text_offset=start - banks[0].base,
-        image_size=end - start,
-        initrd_size=initrd_size,
-        dtb_size=dtb_size,
-        low_memory=protocol.low_memory,
-    )
-    segments = kernel_segments(kernel.pieces, base, kernel_reason(kernel))
+    base, at = place_guest(kernel, banks, protocol, initrd_size=initrd_size, dtb_size=dtb_size)
+    moved = base > banks[0].base
+    segments = kernel_segments(kernel.pieces, base, kernel_reason(kernel, moved=moved))
     initrd = None
     if options.initrd is not None and at.initrd is not None:
         initrd = Range(at.initrd, options.initrd.nbytes)
         segments.append(_segment("initrd", at.initrd, options.initrd, initrd.size, at.reason))
     dtb = write_tree(initrd)
-    reason = at.reason if initrd is None else Reason.BEHIND_INITRD
-    segments.append(_segment("dtb", at.dtb, memoryview(dtb), len(dtb), reason))
+    segments.append(_segment("dtb", at.dtb, memoryview(dtb), len(dtb), at.dtb_reason))
     segments.sort(key=lambda segment: segment.address)
     check_segments(banks, segments)
     return Plan(

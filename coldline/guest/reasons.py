@@ -19,6 +19,8 @@ class Reason(enum.Enum):
     TOP = "the top of RAM, as 128 MiB from its start is taken or too high"
     LOW_TOP = "the top of low memory, as 128 MiB from the start of RAM is taken or too high"
     BELOW = "right below the kernel, as there is no room above it"
+    FREE = "the lowest free RAM that holds it, as Xen's rule has no place for it"
+    MOVED = "a bank of RAM where there is room, as its header lets it be anywhere"
     BEHIND_INITRD = "right behind the initrd"
 
     @property
