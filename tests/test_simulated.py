@@ -15,8 +15,8 @@ from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.guest.plan import Registers
 from coldline.hypervisor import HOST_MODELS, Alias, Hypervisor, Lives
+from coldline.hypervisor.ranges import RangeSet
 from coldline.hypervisor.simulated import SimulatedDomain, SimulatedHost, State
-from coldline.hypervisor.simulated.ranges import RangeSet
 from coldline.trace import PAGE_SIZE
 
 WB, NC, WT, DEVICE = (

@@ -183,7 +183,7 @@ PROTOTYPES = {
     "xenevtchn.h": events.PROTOTYPES,
     "xenstore.h": store.PROTOTYPES,
     "stdlib.h": store.LIBC_PROTOTYPES,
-    "sys/mman.h": driver.LIBC_PROTOTYPES + maintenance.LIBC_PROTOTYPES,
+    "sys/mman.h unistd.h": driver.LIBC_PROTOTYPES + maintenance.LIBC_PROTOTYPES,
 }
 
 
@@ -199,7 +199,7 @@ def declared(header, prototypes, folder):
         "#define _GNU_SOURCE",
         "#include <stdbool.h>",
         "#include <sys/types.h>",
-        f"#include <{header}>",
+        *(f"#include <{name}>" for name in header.split()),
         prototypes,
     ]
     source.write_text("\n".join(lines) + "\n")

@@ -1,27 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A simulated host: does what it is asked to real bytes, and records what a host of its model would do."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
-from coldline.hypervisor.models import HostModel, Lives, Rule
-from coldline.hypervisor.simulated.aliases import AliasLedger
+from coldline.hypervisor.events import HostEvents, Ranges
+from coldline.hypervisor.models import HostModel
+from coldline.hypervisor.ranges import RangeSet
 from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain, State
 from coldline.hypervisor.simulated.mapping import SimulatedMapping
-from coldline.hypervisor.simulated.ranges import RangeSet
-from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Event, Op, Recorder
+from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Recorder
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
     from coldline.hypervisor.protocol import Hypervisor
-
-GUEST: Final = "guest"
-"""The agent that is the guest's own accesses."""
-
-Ranges = Sequence[tuple[int, int]]
-"""Addresses and sizes, in bytes."""
 
 _ALIVE: Final = (State.PAUSED, State.RUNNING)
 _PAUSED: Final = (State.PAUSED,)
@@ -44,8 +37,7 @@ class SimulatedHost:
 
     def __init__(self, model: HostModel, record: Recorder) -> None:
         self.model = model
-        self._record = record
-        self._aliases = AliasLedger(model, record)
+        self._events = HostEvents(model, record)
         self._domains: dict[int, SimulatedDomain] = {}
         self._allocated = RangeSet()
         self._mapped = RangeSet()
@@ -89,11 +81,7 @@ class SimulatedHost:
             raise domain.error(operation, f"no {size:#x} bytes of memory: {error}") from error
         self._allocated.add(address, address + size)
         domain.banks += (bank,)
-        self._aliases.begin(Lives.BEFORE, address, size)
-        self._aliases.end(Lives.BEFORE, address, size)
-        self._aliases.begin(Lives.ALWAYS, address, size)
-        self._carry_out(self.model.allocation, [(address, size)])
-        self._aliases.begin(Lives.WHILE_ALLOCATED, address, size)
+        self._events.populated(address, size)
 
     def map_foreign(
         self, domain: SimulatedDomain, address: int, size: int, memory_type: MemoryType
@@ -112,13 +100,11 @@ class SimulatedHost:
             raise domain.error(operation, reason)
         if taken := self._mapped.overlap(address, address + size):
             raise domain.error(operation, f"the page at {taken[0][0]:#x} is mapped already")
-        if not self.model.builder_mapping_outlives_build:
-            self._aliases.begin(Lives.WHILE_MAPPED, address, size)
-            self._record(Event(self.model.builder_agent, Op.MAP, address, size, memory_type))
+        self._events.mapped(address, size, memory_type)
         self._mapped.add(address, address + size)
         domain.mapped += 1
         return SimulatedMapping(
-            domain, bank, address, size, memory_type, record=self._record, unmap=self._unmap
+            domain, bank, address, size, memory_type, events=self._events, unmap=self._unmap
         )
 
     def flush(self, domain: SimulatedDomain, address: int, size: int) -> None:
@@ -127,7 +113,7 @@ class SimulatedHost:
         self._check_range(domain, operation, address, size, _PAUSED)
         self._bank_of(domain, operation, address, size)
         if self.model.flush is not None:
-            self._carry_out(self.model.flush, [(address, size)])
+            self._events.flushed(address, size)
         elif self.model.first_run is not None:
             domain.maintained_at_first_run = True
         else:
@@ -139,24 +125,13 @@ class SimulatedHost:
         domain.registers = registers
 
     def unpause(self, domain: SimulatedDomain) -> None:
-        """See `Hypervisor.unpause`.
-
-        The guest starts with its MMU off. Under forced write-back its MMU changes no memory type: from here
-        on all its RAM is mapped write-back and executable, and its own mappings add nothing to the trace.
-        """
+        """See `Hypervisor.unpause`."""
         self._check_state(domain, "unpause", _PAUSED)
         if domain.registers is None:
             raise domain.error("unpause", "its registers are not set")
-        if self.model.first_run is not None and domain.maintained_at_first_run:
-            for bank in domain.banks:
-                self._carry_out(self.model.first_run, [(bank.base, bank.size)])
         domain.state = State.RUNNING
         domain.watched = self.model.watches_caches
-        if self.model.forced_write_back:
-            for bank in domain.banks:
-                self._record(Event(GUEST, Op.MAP, bank.base, bank.size, MemoryType.NORMAL_WB, True))
-        else:
-            self._record(Event(GUEST, Op.MMU_OFF))
+        self._events.started(domain.banks, maintained=domain.maintained_at_first_run)
 
     def guest_caches_toggled(
         self, domain: SimulatedDomain, *, enabled: bool, used: Ranges | None = None
@@ -202,25 +177,20 @@ class SimulatedHost:
             domain.watched = True
 
     def _maintain_used(self, domain: SimulatedDomain, used: Ranges | None) -> None:
-        """Pages that the guest has not used are in no table of stage 2, or not valid there, and are passed over."""
-        assert self.model.set_way is not None
         all_ram = [(bank.base, bank.size) for bank in domain.banks]
-        self._carry_out(self.model.set_way, all_ram if used is None else used)
+        self._events.maintained(all_ram if used is None else used)
 
     def destroy(self, domain: SimulatedDomain) -> None:
         """See `Hypervisor.destroy`: a domain that the builder still maps is dying until it is unmapped."""
         self._check_state(domain, "destroy", _ALIVE)
-        if domain.state is State.RUNNING and self.model.forced_write_back:
-            for bank in domain.banks:
-                self._record(Event(GUEST, Op.UNMAP, bank.base, bank.size))
+        if domain.state is State.RUNNING:
+            self._events.stopped(domain.banks)
         domain.state = State.DYING
         self._free_if_unmapped(domain)
 
     def _unmap(self, mapping: SimulatedMapping) -> None:
         address, size, domain = mapping.address, mapping.size, mapping.domain
-        if not self.model.builder_mapping_outlives_build:
-            self._record(Event(self.model.builder_agent, Op.UNMAP, address, size))
-            self._aliases.end(Lives.WHILE_MAPPED, address, size)
+        self._events.unmapped(address, size)
         self._mapped.remove(address, address + size)
         domain.mapped -= 1
         self._free_if_unmapped(domain)
@@ -229,27 +199,12 @@ class SimulatedHost:
         if domain.state is not State.DYING or domain.mapped:
             return
         for bank in domain.banks:
-            self._aliases.end(Lives.WHILE_ALLOCATED, bank.base, bank.size)
-            self._aliases.end(Lives.ONCE_USED, bank.base, bank.size)
+            self._events.freed(bank)
             self._allocated.remove(bank.base, bank.end)
             bank.free()
         domain.banks = ()
         domain.state = State.DEAD
         del self._domains[domain.domid]
-
-    def _carry_out(self, rule: Rule, ranges: Ranges) -> None:
-        for address, size in ranges:
-            self._aliases.begin(Lives.ONCE_USED, address, size)
-        for step in rule.steps:
-            if not step.has_range:
-                self._record(Event(rule.agent, step))
-                continue
-            for address, size in ranges:
-                if step is Op.WRITE:
-                    self._aliases.begin(Lives.DURING_SCRUB, address, size)
-                self._record(Event(rule.agent, step, address, size))
-                if step is Op.WRITE:
-                    self._aliases.end(Lives.DURING_SCRUB, address, size)
 
     def _check_state(self, domain: SimulatedDomain, operation: str, states: tuple[State, ...]) -> None:
         if domain.state not in states:

@@ -6,9 +6,10 @@ from types import TracebackType
 from typing import Self
 
 from coldline.arm import MemoryType
+from coldline.hypervisor.events import HostEvents
 from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain
-from coldline.trace import Event, Op, Recorder
+from coldline.trace import Op
 
 
 class SimulatedMapping:
@@ -24,8 +25,8 @@ class SimulatedMapping:
         The range, whole pages in `bank`.
     memory_type : MemoryType
         Of the builder's accesses.
-    record : Recorder
-        Takes the events of what the builder does through the mapping.
+    events : HostEvents
+        Is told of what the builder does through the mapping.
     unmap : callable
         Called once, with this mapping, when it is closed.
     """
@@ -38,7 +39,7 @@ class SimulatedMapping:
         size: int,
         memory_type: MemoryType,
         *,
-        record: Recorder,
+        events: HostEvents,
         unmap: Callable[["SimulatedMapping"], None],
     ) -> None:
         self.domain = domain
@@ -46,7 +47,7 @@ class SimulatedMapping:
         self.size = size
         self.memory_type = memory_type
         self._bank = bank
-        self._record = record
+        self._events = events
         self._unmap = unmap
         self._open = True
 
@@ -124,4 +125,4 @@ class SimulatedMapping:
             )
 
     def _event(self, op: Op, offset: int, size: int) -> None:
-        self._record(Event(self.domain.model.builder_agent, op, self.address + offset, size))
+        self._events.done(op, self.address + offset, size)

@@ -15,8 +15,11 @@ from coldline.hypervisor.xen.prototypes import Function, failed, functions
 
 LIBC_PROTOTYPES: Final = """\
 void *mmap(void *, size_t, int, int, int, long);
-int munmap(void *, size_t);
+long syscall(long, ...);
 """
+
+_ARM_CACHEFLUSH: Final = 0x0F0002
+"""__ARM_NR_cacheflush: linux arch/arm/include/uapi/asm/unistd.h (6.1)."""
 
 CLEAN_INVALIDATE: Final = (
     0xD53B0022,  # 0:  mrs   x2, ctr_el0
@@ -48,6 +51,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._code: Function | None = None
+        self._system_call: Function | None = None
 
     def copy(self, address: int, data: Buffer) -> None:
         """Copy `data` to an address."""
@@ -73,6 +77,23 @@ class Memory:
         if self._code is None:
             self._code = _executable(b"".join(word.to_bytes(4, "little") for word in CLEAN_INVALIDATE))
         self._code(address, address + size)
+
+    def cacheflush(self, address: int, size: int) -> None:
+        """Linux's system call: to the point of unification, and instruction caches; 32-bit user space alone.
+
+        Raises
+        ------
+        OSError
+            If there is no such call here.
+        """
+        if ctypes.sizeof(ctypes.c_void_p) != 4:
+            raise OSError(errno.ENOSYS, "cacheflush")
+        if self._system_call is None:
+            self._system_call = functions("", "libc6", LIBC_PROTOTYPES)["syscall"]
+        if self._system_call(
+            _ARM_CACHEFLUSH, ctypes.c_ulong(address), ctypes.c_ulong(address + size), ctypes.c_ulong(0)
+        ):
+            raise failed("cacheflush")
 
 
 @functools.cache

@@ -116,16 +116,22 @@ class XenMapping:
             raise self.domain.error(where, reason(error)) from error
 
     def cacheflush(self, offset: int, size: int) -> None:
-        """Refused: the system call is an arm32 dom0's, and coldline builds from one of arm64.
+        """Linux's system call of 32-bit user space; nothing for a size of 0.
 
         Raises
         ------
         HypervisorError
-            Always.
+            If any of it lies outside the mapping, the mapping is closed, or the domain or this process is of 64 bits.
         """
         self._check("cacheflush", offset, size)
         where = f"cacheflush {self.address + offset:#x}"
-        raise self.domain.error(where, "the system call is Armv7 Linux's, and this dom0 is of arm64")
+        if self.domain.architecture != "arm32":
+            raise self.domain.error(where, "arm64 Linux has no cacheflush system call")
+        try:
+            for place, start, end in self._places(offset, size):
+                self._memory.cacheflush(place, end - start)
+        except OSError as error:
+            raise self.domain.error(where, reason(error)) from error
 
     def close(self) -> None:
         """Unmap; once closed, nothing.

@@ -63,7 +63,8 @@ def functions(library: str, package: str, prototypes: str) -> dict[str, Function
         except AttributeError as error:
             raise MissingDependencyError(f"{library} has no {name}: it is too old") from error
         function.restype = _type(result)
-        function.argtypes = [_type(word.strip()) for word in tail.rstrip(";").removesuffix(")").split(",")]
+        parameters = [word.strip() for word in tail.rstrip(";").removesuffix(")").split(",")]
+        function.argtypes = [_type(word) for word in parameters if word != "..."]
         found[name] = function
     return found
 

@@ -53,6 +53,9 @@ class Accesses(Protocol):
     def clean_invalidate(self, address: int, size: int) -> None:
         """Clean and invalidate by address."""
 
+    def cacheflush(self, address: int, size: int) -> None:
+        """Clean to the point of unification by system call."""
+
 
 class World(Protocol):
     """The doors. Each is opened when it is first asked for, and a driver or a store that is not there is an error."""

@@ -2,7 +2,7 @@
 """The aliases of a host model, as they come and go."""
 
 from coldline.hypervisor.models import Alias, HostModel, Lives
-from coldline.hypervisor.simulated.ranges import RangeSet
+from coldline.hypervisor.ranges import RangeSet
 from coldline.trace import Event, Op, Recorder
 
 

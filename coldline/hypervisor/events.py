@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a host of a model does to guest memory as guests are built: the events of it, in the order that it is done."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
+
+from coldline.arm import MemoryType
+from coldline.hypervisor.aliases import AliasLedger
+from coldline.hypervisor.models import HostModel, Lives, Rule
+from coldline.trace import Event, Op, Recorder
+
+GUEST: Final = "guest"
+"""The agent that is the guest's own accesses."""
+
+Ranges = Sequence[tuple[int, int]]
+"""Addresses and sizes, in bytes."""
+
+
+class Bank(Protocol):
+    """A range of guest RAM, in bytes."""
+
+    @property
+    def base(self) -> int:
+        """Its first byte."""
+
+    @property
+    def size(self) -> int:
+        """How long it is."""
+
+
+class HostEvents:
+    """Records what a host of a model does, beside the builder's own doings.
+
+    Whoever does something to a guest tells it here: the simulated host, and the recorder of a real one. Each event is
+    a whole range, recorded when what it says is done.
+
+    Parameters
+    ----------
+    model : HostModel
+        What kind of host.
+    record : Recorder
+        Takes the events.
+    """
+
+    def __init__(self, model: HostModel, record: Recorder) -> None:
+        self._model = model
+        self._record = record
+        self._aliases = AliasLedger(model, record)
+
+    def populated(self, address: int, size: int) -> None:
+        """A guest was given RAM."""
+        self._aliases.begin(Lives.BEFORE, address, size)
+        self._aliases.end(Lives.BEFORE, address, size)
+        self._aliases.begin(Lives.ALWAYS, address, size)
+        self._carry_out(self._model.allocation, [(address, size)])
+        self._aliases.begin(Lives.WHILE_ALLOCATED, address, size)
+
+    def mapped(self, address: int, size: int, memory_type: MemoryType) -> None:
+        """The builder mapped guest memory; where its mapping outlives the build, this is a window on it."""
+        if not self._model.builder_mapping_outlives_build:
+            self._aliases.begin(Lives.WHILE_MAPPED, address, size)
+            self._record(Event(self._model.builder_agent, Op.MAP, address, size, memory_type))
+
+    def done(self, op: Op, address: int, size: int) -> None:
+        """The builder wrote, or maintained, through its mapping."""
+        self._record(Event(self._model.builder_agent, op, address, size))
+
+    def unmapped(self, address: int, size: int) -> None:
+        """The builder unmapped guest memory."""
+        if not self._model.builder_mapping_outlives_build:
+            self._record(Event(self._model.builder_agent, Op.UNMAP, address, size))
+            self._aliases.end(Lives.WHILE_MAPPED, address, size)
+
+    def flushed(self, address: int, size: int) -> None:
+        """The hypervisor maintained guest RAM, by a call."""
+        if self._model.flush is not None:
+            self._carry_out(self._model.flush, [(address, size)])
+
+    def started(self, banks: Iterable[Bank], *, maintained: bool) -> None:
+        """A guest ran for the first time, with its MMU off; `maintained` is whether the host's `first_run` rule is.
+
+        Under forced write-back its MMU changes no memory type: from here on all its RAM is mapped write-back and
+        executable, and its own mappings add nothing to the trace.
+        """
+        if self._model.first_run is not None and maintained:
+            for bank in banks:
+                self._carry_out(self._model.first_run, [(bank.base, bank.size)])
+        if self._model.forced_write_back:
+            for bank in banks:
+                self._record(Event(GUEST, Op.MAP, bank.base, bank.size, MemoryType.NORMAL_WB, True))
+        else:
+            self._record(Event(GUEST, Op.MMU_OFF))
+
+    def maintained(self, used: Ranges) -> None:
+        """The host maintained what a guest has used, as it turned its caches on or off or maintained by set/way.
+
+        Pages that the guest has not used are in no table of stage 2, or not valid there, and are passed over.
+        """
+        assert self._model.set_way is not None
+        self._carry_out(self._model.set_way, used)
+
+    def stopped(self, banks: Iterable[Bank]) -> None:
+        """A guest that ran will not run again."""
+        if self._model.forced_write_back:
+            for bank in banks:
+                self._record(Event(GUEST, Op.UNMAP, bank.base, bank.size))
+
+    def freed(self, bank: Bank) -> None:
+        """A guest's RAM was taken from it."""
+        self._aliases.end(Lives.WHILE_ALLOCATED, bank.base, bank.size)
+        self._aliases.end(Lives.ONCE_USED, bank.base, bank.size)
+
+    def _carry_out(self, rule: Rule, ranges: Ranges) -> None:
+        for address, size in ranges:
+            self._aliases.begin(Lives.ONCE_USED, address, size)
+        for step in rule.steps:
+            if not step.has_range:
+                self._record(Event(rule.agent, step))
+                continue
+            for address, size in ranges:
+                if step is Op.WRITE:
+                    self._aliases.begin(Lives.DURING_SCRUB, address, size)
+                self._record(Event(rule.agent, step, address, size))
+                if step is Op.WRITE:
+                    self._aliases.end(Lives.DURING_SCRUB, address, size)

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A hypervisor whose doings are recorded: what the builder had it do, and what a host of its model does then."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, NamedTuple, Self
+
+from coldline.arm import MemoryType
+from coldline.hypervisor.events import HostEvents
+from coldline.hypervisor.models import HostModel
+from coldline.hypervisor.protocol import Data, DomainT, Hypervisor, Mapping
+from coldline.trace import Op, Recorder
+
+if TYPE_CHECKING:
+    from coldline.guest.plan import Registers
+
+
+class _Bank(NamedTuple):
+    base: int
+    size: int
+
+
+class RecordedHost(Generic[DomainT]):
+    """Speaks `coldline.hypervisor.Hypervisor` through another that does, and records what succeeds.
+
+    Addresses in the events are the guest's own. Guests that are built at the same time have to have their RAM at
+    different addresses, as on a simulated host.
+
+    Parameters
+    ----------
+    inner : Hypervisor
+        Who does it.
+    model : HostModel
+        What kind of host that is.
+    record : Recorder
+        Takes the events.
+    """
+
+    def __init__(self, inner: Hypervisor[DomainT], model: HostModel, record: Recorder) -> None:
+        self._inner = inner
+        self._events = HostEvents(model, record)
+        self._banks: dict[int, list[_Bank]] = {}
+        self._running: set[int] = set()
+        self._flushed: set[int] = set()
+
+    def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> DomainT:
+        """See `Hypervisor.create_domain`."""
+        domain = self._inner.create_domain(architecture, max_memory, vcpus)
+        self._banks[domain.domid] = []
+        return domain
+
+    def populate(self, domain: DomainT, address: int, size: int) -> None:
+        """See `Hypervisor.populate`."""
+        self._inner.populate(domain, address, size)
+        self._banks[domain.domid].append(_Bank(address, size))
+        self._events.populated(address, size)
+
+    def map_foreign(
+        self, domain: DomainT, address: int, size: int, memory_type: MemoryType
+    ) -> "RecordedMapping":
+        """See `Hypervisor.map_foreign`."""
+        mapping = self._inner.map_foreign(domain, address, size, memory_type)
+        self._events.mapped(address, size, mapping.memory_type)
+        return RecordedMapping(mapping, self._events)
+
+    def flush(self, domain: DomainT, address: int, size: int) -> None:
+        """See `Hypervisor.flush`."""
+        self._inner.flush(domain, address, size)
+        self._flushed.add(domain.domid)
+        self._events.flushed(address, size)
+
+    def set_registers(self, domain: DomainT, registers: "Registers") -> None:
+        """See `Hypervisor.set_registers`."""
+        self._inner.set_registers(domain, registers)
+
+    def unpause(self, domain: DomainT) -> None:
+        """See `Hypervisor.unpause`. The guest's first event is recorded before it runs."""
+        self._events.started(self._banks[domain.domid], maintained=domain.domid in self._flushed)
+        self._running.add(domain.domid)
+        self._inner.unpause(domain)
+
+    def destroy(self, domain: DomainT) -> None:
+        """See `Hypervisor.destroy`."""
+        self._inner.destroy(domain)
+        banks = self._banks.pop(domain.domid)
+        if domain.domid in self._running:
+            self._events.stopped(banks)
+        for bank in banks:
+            self._events.freed(bank)
+
+
+class RecordedMapping:
+    """A mapping whose writes and maintenance are recorded; see `coldline.hypervisor.Mapping`.
+
+    Parameters
+    ----------
+    inner : Mapping
+        The mapping itself.
+    events : HostEvents
+        Is told of what is done through it.
+    """
+
+    def __init__(self, inner: Mapping, events: HostEvents) -> None:
+        self._inner = inner
+        self._events = events
+        self._open = True
+
+    @property
+    def address(self) -> int:
+        """See `Mapping.address`."""
+        return self._inner.address
+
+    @property
+    def size(self) -> int:
+        """See `Mapping.size`."""
+        return self._inner.size
+
+    @property
+    def memory_type(self) -> MemoryType:
+        """See `Mapping.memory_type`."""
+        return self._inner.memory_type
+
+    def write(self, offset: int, data: Data) -> None:
+        """See `Mapping.write`."""
+        self._inner.write(offset, data)
+        self._done(Op.WRITE, offset, memoryview(data).nbytes)
+
+    def clean_invalidate(self, offset: int, size: int) -> None:
+        """See `Mapping.clean_invalidate`."""
+        self._inner.clean_invalidate(offset, size)
+        self._done(Op.DC_CIVAC, offset, size)
+
+    def cacheflush(self, offset: int, size: int) -> None:
+        """See `Mapping.cacheflush`."""
+        self._inner.cacheflush(offset, size)
+        self._done(Op.DC_CVAU, offset, size)
+        self._done(Op.IC_IVAU, offset, size)
+
+    def close(self) -> None:
+        """See `Mapping.close`."""
+        self._inner.close()
+        if self._open:
+            self._open = False
+            self._events.unmapped(self.address, self.size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _done(self, op: Op, offset: int, size: int) -> None:
+        if size:
+            self._events.done(op, self.address + offset, size)
