@@ -320,7 +320,13 @@ def add_create(commands: "_Commands") -> None:
     group.add_argument(
         "--vuart", action="store_true", default=None, help="give it an emulated PL011 besides hvc0"
     )
-    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--trace",
+        metavar="FILE",
+        help="write what was really done, for coldline check; - for standard output",
+    )
+    group.add_argument("--json", action="store_true", help="one object on standard output")
 
 
 def _domain(commands: "_Commands", name: str, summary: str) -> argparse.ArgumentParser:

@@ -4,20 +4,16 @@
 import argparse
 import os
 import signal
-from dataclasses import replace
 from types import FrameType
 from typing import NoReturn
 
-from coldline.builder import build, strategy_for
 from coldline.cli.guests import read_guest
-from coldline.errors import UsageError
-from coldline.guest import XenPlatform, make_plan
+from coldline.guest import Plan
+from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.xen import RealWorld, World, XenDomain, XenHost
-from coldline.hypervisor.xen.furnish import Furnishing, check_name, furnish
-from coldline.hypervisor.xen.known import Domains
-
-_SEED_BYTES = 128
-"""As xl gives: xen tools/libs/light/libxl_arm.c (4.17)."""
+from coldline.hypervisor.xen.furnish import Furnishing
+from coldline.hypervisor.xen.launch import Launch, first_look, launch
+from coldline.trace import Event, Recorder
 
 
 def run_create(options: argparse.Namespace) -> int:
@@ -33,7 +29,7 @@ def run_create(options: argparse.Namespace) -> int:
 
 
 def create(options: argparse.Namespace, world: World) -> tuple[XenDomain, str]:
-    """Build, furnish and, unless it is to stay paused, start a guest; return it and its name.
+    """Do what the arguments ask for in `world`; return the domain and its name.
 
     Raises
     ------
@@ -42,35 +38,49 @@ def create(options: argparse.Namespace, world: World) -> tuple[XenDomain, str]:
     """
     asked_for = options.image or options.sample
     kernel, guest = read_guest(options)
-    furnishing = Furnishing(options.name or _name_after(asked_for), bool(options.vuart))
-    check_name(furnishing.name)
-    strategy_for(options.strategy, kernel.architecture)
-    if any(known.name == furnishing.name for known in Domains(world).all()):
-        raise UsageError(f"there is a domain '{furnishing.name}' already: --name gives another name")
-    handle = options.uuid.bytes if options.uuid is not None else None
-    host = XenHost(world, handle=handle, shared_interrupts=int(furnishing.vuart))
-    platform = host.platform()
-    if options.gic not in (None, platform.gic_version):
-        raise UsageError(
-            f"the guest is to have a GICv{options.gic}, and Xen gives it a GICv{platform.gic_version}"
-        )
-    major, minor = host.hypercalls.interface.xen
-    guest = replace(
-        guest,
-        gic_version=platform.gic_version,
-        xen=XenPlatform(major, minor, platform.address_bits),
-        serial=furnishing.vuart,
-        rng_seed=os.urandom(_SEED_BYTES),
+    wanted = Launch(
+        strategy=options.strategy,
+        furnishing=Furnishing(options.name or _name_after(asked_for), bool(options.vuart)),
+        handle=options.uuid.bytes if options.uuid is not None else None,
+        gic_version=options.gic,
+        paused=options.paused,
     )
-    domain = build(make_plan(kernel, guest), options.strategy, host)
+    if options.trace is None:
+        return launch(world, kernel, guest, wanted), wanted.furnishing.name
+
+    from coldline.wholefile import WholeFile
+
+    trace, domain = _Trace(), None
     try:
-        furnish(host, domain, furnishing)
-        if not options.paused:
-            host.unpause(domain)
+        with WholeFile(options.trace, "a trace") as whole:
+
+            def write() -> None:
+                whole.file.write(trace.text().encode())
+                whole.file.flush()
+
+            domain = launch(world, kernel, guest, wanted, trace.begin, write)
     except BaseException:
-        host.destroy(domain)
+        if domain is not None:
+            XenHost(world).destroy(domain)
         raise
-    return domain, furnishing.name
+    return domain, wanted.furnishing.name
+
+
+class _Trace:
+    """What was done, as a trace's text; its end is the guest's first look, for who checks it."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._end: list[Event] = []
+
+    def begin(self, model: HostModel, plan: Plan) -> Recorder:
+        self._lines = [f"# what was done to build the guest, on a host as {model.name}: {model.summary}"]
+        self._end = first_look(plan)
+        return lambda event: self._lines.append(str(event))
+
+    def text(self) -> str:
+        end = ["# what the guest may do first: read all that was loaded", *map(str, self._end)]
+        return "\n".join([*self._lines, *end]) + "\n"
 
 
 def _name_after(path: str) -> str:

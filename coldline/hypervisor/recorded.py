@@ -51,6 +51,10 @@ class RecordedHost(Generic[DomainT]):
     def populate(self, domain: DomainT, address: int, size: int) -> None:
         """See `Hypervisor.populate`."""
         self._inner.populate(domain, address, size)
+        self.was_populated(domain, address, size)
+
+    def was_populated(self, domain: DomainT, address: int, size: int) -> None:
+        """Record that a domain was given memory."""
         self._banks[domain.domid].append(_Bank(address, size))
         self._events.populated(address, size)
 
@@ -58,8 +62,11 @@ class RecordedHost(Generic[DomainT]):
         self, domain: DomainT, address: int, size: int, memory_type: MemoryType
     ) -> "RecordedMapping":
         """See `Hypervisor.map_foreign`."""
-        mapping = self._inner.map_foreign(domain, address, size, memory_type)
-        self._events.mapped(address, size, mapping.memory_type)
+        return self.recorded(self._inner.map_foreign(domain, address, size, memory_type))
+
+    def recorded(self, mapping: Mapping) -> "RecordedMapping":
+        """Record that `mapping` was made, and return one that records what is done through it."""
+        self._events.mapped(mapping.address, mapping.size, mapping.memory_type)
         return RecordedMapping(mapping, self._events)
 
     def flush(self, domain: DomainT, address: int, size: int) -> None:

@@ -9,18 +9,20 @@ they are cleared through a cached mapping, whatever the guest's image is written
 
 import ctypes
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.guest.layout import EVENT_CHANNEL_PPI, MAGIC_PAGES, PAGE_SIZE
+from coldline.hypervisor.protocol import Mapping
 from coldline.hypervisor.xen.entries import Entries, Ring, write_entries
 from coldline.hypervisor.xen.naming import naming
 from coldline.hypervisor.xen.structures import GrantEntry
 
 if TYPE_CHECKING:
     from coldline.hypervisor.xen.domain import XenDomain
-    from coldline.hypervisor.xen.host import XenHost
+    from coldline.hypervisor.xen.hypercalls import Hypercalls
+    from coldline.hypervisor.xen.world import World
 
 _CONSOLE, _STORE, _MONITOR, _VUART = range(4)
 """Pages, from the first of `MAGIC_PAGES`: xen tools/libs/guest/xg_dom_arm.c (4.17)."""
@@ -74,13 +76,34 @@ def check_name(name: str) -> None:
         )
 
 
-def furnish(host: "XenHost", domain: "XenDomain", furnishing: Furnishing) -> None:
+class Host(Protocol):
+    """What is asked of `XenHost`, or of its recorder."""
+
+    @property
+    def world(self) -> "World":
+        """What reaches Xen."""
+
+    @property
+    def hypercalls(self) -> "Hypercalls":
+        """To Xen."""
+
+    def give(self, domain: "XenDomain", address: int, size: int) -> None:
+        """Give a domain memory."""
+
+    def show(self, domain: "XenDomain", address: int, size: int, memory_type: MemoryType) -> Mapping:
+        """Map it."""
+
+    def unmap_resource(self, domain: "XenDomain", resource: object) -> None:
+        """Unmap a grant table."""
+
+
+def furnish(host: Host, domain: "XenDomain", furnishing: Furnishing) -> None:
     """Furnish a domain that is built and has not run.
 
     Parameters
     ----------
     host : XenHost
-        Whose it is.
+        Whose it is; or `RecordedXen`.
     domain : XenDomain
         Paused. If a step fails it is to be destroyed with `host.destroy`, which removes what it has in xenstore.
     furnishing : Furnishing
@@ -135,7 +158,7 @@ def furnish(host: "XenHost", domain: "XenDomain", furnishing: Furnishing) -> Non
         tree.introduce(domid, store.frame, store.port)
 
 
-def _seed_grants(host: "XenHost", domain: "XenDomain", frames: tuple[int, int]) -> None:
+def _seed_grants(host: Host, domain: "XenDomain", frames: tuple[int, int]) -> None:
     """Let dom0's daemons map the rings by grant: GNTTAB_RESERVED_CONSOLE, then GNTTAB_RESERVED_XENSTORE."""
     with naming(f"domain {domain.domid}: grants"):
         resource, place = host.world.foreign.map_grant_table(domain.domid)

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A whole guest on Xen: planned for what this Xen gives, built, furnished and started, or nothing of it left."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from coldline.arm import MemoryType
+from coldline.builder import build, strategy_for
+from coldline.errors import UsageError
+from coldline.guest import GuestOptions, Plan, XenPlatform, make_plan
+from coldline.hypervisor.models import HostModel, host_model
+from coldline.hypervisor.recorded import RecordedHost, RecordedMapping
+from coldline.hypervisor.xen.domain import XenDomain
+from coldline.hypervisor.xen.furnish import Furnishing, check_name, furnish
+from coldline.hypervisor.xen.host import XenHost
+from coldline.hypervisor.xen.hypercalls import Hypercalls
+from coldline.hypervisor.xen.known import Domains
+from coldline.hypervisor.xen.world import World
+from coldline.trace import Event, Op, Recorder
+
+if TYPE_CHECKING:
+    from coldline.image import Kernel
+
+_SEED_BYTES: Final = 128
+"""As xl gives: xen tools/libs/light/libxl_arm.c (4.17)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A guest as it is to be on Xen.
+
+    Attributes
+    ----------
+    strategy : str
+        How it is written: the name of one of `coldline.builder.STRATEGIES`.
+    furnishing : Furnishing
+        Its name, and what it has besides memory.
+    handle : bytes or None
+        Its UUID; None: any.
+    gic_version : int or None
+        What its interrupt controller has to be; None: what Xen gives.
+    paused : bool
+        Whether it is to stay paused.
+    """
+
+    strategy: str
+    furnishing: Furnishing
+    handle: bytes | None = None
+    gic_version: int | None = None
+    paused: bool = False
+
+
+def launch(
+    world: World,
+    kernel: "Kernel",
+    guest: GuestOptions,
+    wanted: Launch,
+    trace: Callable[[HostModel, Plan], Recorder] | None = None,
+    before_start: Callable[[], None] = lambda: None,
+) -> XenDomain:
+    """Make a guest on the Xen that `world` reaches.
+
+    Parameters
+    ----------
+    world : World
+        What reaches it.
+    kernel : Kernel
+        From `coldline.image.load_kernel`.
+    guest : GuestOptions
+        The rest of the plan; what Xen decides in it is put in its place.
+    wanted : Launch
+        How it is to be there.
+    trace : callable, optional
+        Given the model of this very host and the plan, returns who takes the events of what was really done.
+    before_start : callable
+        Called once all is done but the start.
+
+    Returns
+    -------
+    XenDomain
+        Running, or paused if it is to stay so.
+
+    Raises
+    ------
+    ColdlineError
+        If anything fails; nothing of the guest is left.
+    """
+    name = wanted.furnishing.name
+    check_name(name)
+    strategy_for(wanted.strategy, kernel.architecture)
+    if any(known.name == name for known in Domains(world).all()):
+        raise UsageError(f"there is a domain '{name}' already: --name gives another name")
+    xen = XenHost(world, handle=wanted.handle, shared_interrupts=int(wanted.furnishing.vuart))
+    plan = _plan_for(xen, kernel, guest, wanted)
+    host: XenHost | RecordedXen = xen
+    if trace is not None:
+        model = model_of(xen.hypercalls.interface.xen, os.uname().machine)
+        host = RecordedXen(xen, model, trace(model, plan))
+    domain = build(plan, wanted.strategy, host)
+    try:
+        furnish(host, domain, wanted.furnishing)
+        before_start()
+        if not wanted.paused:
+            host.unpause(domain)
+    except BaseException:
+        host.destroy(domain)
+        raise
+    return domain
+
+
+def _plan_for(xen: XenHost, kernel: "Kernel", guest: GuestOptions, wanted: Launch) -> Plan:
+    platform = xen.platform()
+    if wanted.gic_version not in (None, platform.gic_version):
+        raise UsageError(
+            f"the guest is to have a GICv{wanted.gic_version}, and Xen gives it a GICv{platform.gic_version}"
+        )
+    major, minor = xen.hypercalls.interface.xen
+    own = replace(
+        guest,
+        gic_version=platform.gic_version,
+        xen=XenPlatform(major, minor, platform.address_bits),
+        serial=wanted.furnishing.vuart,
+        rng_seed=os.urandom(_SEED_BYTES),
+    )
+    return make_plan(kernel, own)
+
+
+def model_of(version: tuple[int, int], machine: str) -> HostModel:
+    """The host model of a Xen: what it does to caches, and who has guest memory mapped.
+
+    Parameters
+    ----------
+    version : tuple of int
+        Its version.
+    machine : str
+        What ``uname -m`` says in its dom0.
+    """
+    if machine != "aarch64":
+        return host_model("xen-4.17-arm32")
+    return host_model("xen-4.22-arm64" if version >= (4, 22) else "xen-4.17-arm64")
+
+
+class RecordedXen(RecordedHost[XenDomain]):
+    """Xen, recorded: rings, too, which are no RAM."""
+
+    def __init__(self, inner: XenHost, model: HostModel, record: Recorder) -> None:
+        super().__init__(inner, model, record)
+        self._xen = inner
+
+    @property
+    def world(self) -> World:
+        """See `XenHost`."""
+        return self._xen.world
+
+    @property
+    def hypercalls(self) -> Hypercalls:
+        """See `XenHost`."""
+        return self._xen.hypercalls
+
+    def give(self, domain: XenDomain, address: int, size: int) -> None:
+        """See `XenHost.give`."""
+        self._xen.give(domain, address, size)
+        self.was_populated(domain, address, size)
+
+    def show(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> RecordedMapping:
+        """See `XenHost.show`."""
+        return self.recorded(self._xen.show(domain, address, size, memory_type))
+
+    def unmap_resource(self, domain: XenDomain, resource: object) -> None:
+        """See `XenHost.unmap_resource`."""
+        self._xen.unmap_resource(domain, resource)
+
+
+def first_look(plan: Plan) -> list[Event]:
+    """What a guest may do first, as events to be checked: read all that was loaded, with its MMU off."""
+    reads = [
+        Event("guest", Op.READ, each.address, each.data.nbytes) for each in plan.segments if each.data.nbytes
+    ]
+    return [Event("guest", Op.MMU_OFF), *reads]

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A real Xen keeps the protocol that the simulated hosts keep: the same functions try it."""
+
+import ctypes
+
+import domains
+import pytest
+
+from coldline.arm import MemoryType
+from coldline.hypervisor import conformance
+from coldline.hypervisor.conformance import CHECKS, PAGE
+
+
+class Rig:
+    types = (MemoryType.NORMAL_WB, MemoryType.NORMAL_NC)
+
+    def __init__(self, xen, architecture):
+        self.xen = xen
+        self.host = xen.host
+        self.architecture = architecture
+
+    def read(self, domain, address, size):
+        first, end = address // PAGE, -(-(address + size) // PAGE)
+        place = self.xen.world.foreign.map(domain.domid, range(first, end))
+        try:
+            return ctypes.string_at(place + address % PAGE, size)
+        finally:
+            self.xen.world.foreign.unmap(place, end - first)
+
+    def gone(self, domain):
+        return self.xen.gone(domain.domid, 0.5)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("architecture", ["arm64", "arm32"])
+def test_conformance(xen, architecture, check):
+    if architecture != domains.ARCHITECTURE:
+        if domains.ARCHITECTURE == "arm32":
+            pytest.skip("an arm32 Xen runs no arm64 guests")
+        if check is conformance.user_maintenance_is_the_architectures:
+            pytest.skip("an arm64 dom0 has no system call for arm32 guests")
+    check(Rig(xen, architecture))

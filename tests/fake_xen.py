@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A Xen of bytes and dictionaries behind the doors of `coldline.hypervisor.xen.World`: what it is asked, it does.
+
+Calls are decoded from the bytes that a real Xen would get, by the structures that are held against its headers, and
+what a real one would refuse is refused.
+"""
+
+import ctypes
+import errno
+import mmap
+from types import SimpleNamespace
+
+from coldline.hypervisor.xen import structures
+from coldline.hypervisor.xen.hypercalls import NUMBERS
+from coldline.hypervisor.xen.maintenance import Memory
+
+PAGE = 4096
+INTERFACE = 0x15
+COMMANDS = {number: name for name, number in NUMBERS.items() if name.startswith("XEN_DOMCTL_")}
+
+
+def refuse(number, what="Xen"):
+    raise OSError(number, what)
+
+
+class FakeDomain:
+    def __init__(self, handle, vcpus):
+        self.handle = handle
+        self.vcpus = vcpus
+        self.max_vcpus = 0
+        self.max_kib = 0
+        self.pool = 0
+        self.bits = None
+        self.frames = {}
+        self.context = None
+        self.paused = True
+        self.dying = False
+        self.ports = []
+        self.parameters = {}
+        self.grants = bytearray(PAGE)
+        self.vuart = None
+
+
+class FakeXen:
+    """The world."""
+
+    def __init__(self, *, version=(4, 17), with_driver=True, with_store=True):
+        self.version = version
+        self.domains = {}
+        self.mappings = {}
+        self.flushed = []
+        self.maintained = []
+        self.next = 1
+        self.free_frames = 1 << 20
+        self.no_orders = set()
+        self.with_driver = with_driver
+        self.calls = FakeCalls(self)
+        self.foreign = FakeForeign(self, 0xFF)
+        self.memory = FakeMemory(self)
+        self._driver = FakeForeign(self, 0x44)
+        self.store_is = FakeStore()
+        self.with_store = with_store
+
+    @property
+    def driver(self):
+        if not self.with_driver:
+            from coldline.hypervisor.xen.driver import open_device
+
+            return open_device()  # this machine has none
+        return self._driver
+
+    @property
+    def store(self):
+        from coldline.errors import HypervisorError
+
+        if not self.with_store:
+            raise HypervisorError("xenstored does not answer")
+        return self.store_is
+
+    def read(self, domid, address, size):
+        """A domain's memory, what is written through live mappings with it."""
+        for place in self.mappings:
+            self.foreign.store_back(place)
+        first, last = address // PAGE, (address + size - 1) // PAGE
+        frames = self.domains[domid].frames
+        whole = b"".join(bytes(frames[frame]) for frame in range(first, last + 1))
+        return whole[address % PAGE : address % PAGE + size]
+
+    def bury(self):
+        mapped = {mapping.domid for mapping in self.mappings.values()}
+        for domid, domain in list(self.domains.items()):
+            if domain.dying and domid not in mapped:
+                self.free_frames += len(domain.frames)
+                del self.domains[domid]
+
+
+class FakeCalls:
+    """libxencall."""
+
+    def __init__(self, xen):
+        self.xen = xen
+        self.memory = mmap.mmap(-1, 2 * PAGE)
+        self.buffer = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+
+    def call(self, name, op, *arguments):
+        group = next(group for group, number in NUMBERS.items() if number == op and group.startswith("__"))
+        return getattr(self, group.removeprefix("__HYPERVISOR_"))(*arguments)
+
+    def xen_version(self, command, argument):
+        assert (command, argument) == (0, 0)
+        return self.xen.version[0] << 16 | self.xen.version[1]
+
+    def domain(self, domid):
+        if domid not in self.xen.domains:
+            refuse(errno.ESRCH)
+        return self.xen.domains[domid]
+
+    def domctl(self, place):
+        header = structures.DomctlHeader.from_address(place)
+        if header.interface_version != INTERFACE:
+            refuse(errno.EACCES)
+        name = COMMANDS[header.cmd].removeprefix("XEN_DOMCTL_")
+        union = place + ctypes.sizeof(header)
+        if name == "createdomain":
+            header.domain = self.createdomain(structures.CreateDomain.from_address(union))
+        elif name == "getdomaininfo":
+            self.getdomaininfo(header, structures.GetDomainInfo.from_address(union))
+        else:
+            domain = self.domain(header.domain)
+            if domain.dying and name != "destroydomain":
+                refuse(errno.EINVAL)
+            getattr(self, name)(header.domain, domain, union)
+        return 0
+
+    def createdomain(self, request):
+        if request.flags != 3 or request.grant_opts != 1 or not 0 < request.max_vcpus <= 128:
+            refuse(errno.EINVAL)
+        domid, self.xen.next = self.xen.next, self.xen.next + 1
+        self.xen.domains[domid] = FakeDomain(bytes(request.handle), request.max_vcpus)
+        request.arch.gic_version = 2
+        return domid
+
+    def fill(self, info, domid, domain):
+        info.domain = domid
+        info.flags = (1 if domain.dying else 0) | (8 if domain.paused else 16)
+        info.tot_pages = len(domain.frames)
+        info.nr_online_vcpus = 1 if domain.context else 0
+        info.handle[:] = domain.handle
+        info.gpaddr_bits = 40
+
+    def getdomaininfo(self, header, info):
+        later = [domid for domid in sorted(self.xen.domains) if domid >= header.domain]
+        if not later:
+            refuse(errno.ESRCH)
+        self.fill(info, later[0], self.xen.domains[later[0]])
+
+    def sysctl(self, place):
+        header = structures.SysctlHeader.from_address(place)
+        assert header.cmd == NUMBERS["XEN_SYSCTL_getdomaininfolist"]
+        if header.interface_version != INTERFACE:
+            refuse(errno.EACCES)
+        request = structures.GetDomainInfoList.from_address(place + ctypes.sizeof(header))
+        later = [domid for domid in sorted(self.xen.domains) if domid >= request.first_domain]
+        size = ctypes.sizeof(structures.GetDomainInfo)
+        for index, domid in enumerate(later[: request.max_domains]):
+            info = structures.GetDomainInfo.from_address(request.buffer + index * size)
+            self.fill(info, domid, self.xen.domains[domid])
+        request.num_domains = min(len(later), request.max_domains)
+        return 0
+
+    def destroydomain(self, domid, domain, union):
+        domain.dying = True
+        self.xen.bury()
+
+    def pausedomain(self, domid, domain, union):
+        domain.paused = True
+
+    def unpausedomain(self, domid, domain, union):
+        domain.paused = False
+
+    def max_vcpus(self, domid, domain, union):
+        domain.max_vcpus = structures.MaxVcpus.from_address(union).max
+        if domain.max_vcpus != domain.vcpus:
+            refuse(errno.EINVAL)
+
+    def max_mem(self, domid, domain, union):
+        domain.max_kib = structures.MaxMem.from_address(union).max_memkb
+
+    def set_paging_mempool_size(self, domid, domain, union):
+        domain.pool = structures.PagingMempool.from_address(union).size
+        if domain.pool % PAGE:
+            refuse(errno.EINVAL)
+
+    def set_address_size(self, domid, domain, union):
+        domain.bits = structures.AddressSize.from_address(union).size
+
+    def setvcpucontext(self, domid, domain, union):
+        request = structures.VcpuContext.from_address(union)
+        if domain.bits is None or not domain.max_vcpus or request.vcpu:
+            refuse(errno.EINVAL)
+        size = ctypes.sizeof(structures.GuestContext)
+        domain.context = structures.GuestContext.from_buffer_copy(ctypes.string_at(request.ctxt, size))
+
+    def cacheflush(self, domid, domain, union):
+        request = structures.CacheFlush.from_address(union)
+        if request.nr_pfns > 1 << 18:
+            refuse(errno.EINVAL)
+        self.xen.flushed.append((domid, request.start_pfn, request.nr_pfns))
+
+    def vuart_op(self, domid, domain, union):
+        request = structures.VuartOp.from_address(union)
+        if request.cmd or request.type or request.console_domid or request.gfn not in domain.frames:
+            refuse(errno.EINVAL)
+        domain.vuart = request.gfn
+        request.evtchn = self.port(domain)
+
+    def port(self, domain):
+        domain.ports.append(len(domain.ports) + 1)
+        return domain.ports[-1]
+
+    def memory_op(self, command, place):
+        assert command == NUMBERS["XENMEM_populate_physmap"]
+        request = structures.MemoryReservation.from_address(place)
+        domain = self.domain(request.domid)
+        if not domain.pool or not domain.max_vcpus:
+            refuse(errno.ENOMEM)
+        count = 1 << request.extent_order
+        starts = (ctypes.c_uint64 * request.nr_extents).from_address(request.extent_start)
+        for done, start in enumerate(starts):
+            full = len(domain.frames) + count > domain.max_kib // 4 or count > self.xen.free_frames
+            if full or request.extent_order in self.xen.no_orders or start % count:
+                return done
+            for frame in range(start, start + count):
+                assert frame not in domain.frames, f"frame {frame:#x} twice"
+                domain.frames[frame] = bytearray(PAGE)
+            self.xen.free_frames -= count
+        return len(starts)
+
+    def event_channel_op(self, command, place):
+        assert command == NUMBERS["EVTCHNOP_alloc_unbound"]
+        request = structures.AllocUnbound.from_address(place)
+        assert request.remote_dom == 0
+        request.port = self.port(self.domain(request.dom))
+        return 0
+
+    def hvm_op(self, command, place):
+        assert command == NUMBERS["HVMOP_set_param"]
+        request = structures.HvmParam.from_address(place)
+        self.domain(request.domid).parameters[request.index] = request.value
+        return 0
+
+
+class FakeForeign:
+    """libxenforeignmemory, or the driver: pages of this process that are copied to frames as they are looked at."""
+
+    def __init__(self, xen, attribute):
+        self.xen = xen
+        self.attribute = attribute
+
+    def map(self, domid, frames, attr=0xFF):
+        assert attr == self.attribute
+        domain = self.xen.domains.get(domid)
+        if domain is None or domain.dying:
+            refuse(errno.ESRCH)
+        if any(frame not in domain.frames for frame in frames):
+            refuse(errno.EINVAL)
+        pages = mmap.mmap(-1, len(frames) * PAGE)
+        for index, frame in enumerate(frames):
+            pages[index * PAGE : (index + 1) * PAGE] = bytes(domain.frames[frame])
+        place = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+        self.xen.mappings[place] = SimpleNamespace(
+            domid=domid, frames=list(frames), pages=pages, attribute=attr, domain=domain
+        )
+        return place
+
+    def store_back(self, place):
+        mapping = self.xen.mappings[place]
+        for index, frame in enumerate(mapping.frames):
+            mapping.domain.frames[frame][:] = mapping.pages[index * PAGE : (index + 1) * PAGE]
+
+    def unmap(self, place, count):
+        mapping = self.xen.mappings[place]
+        assert (mapping.attribute, len(mapping.frames)) == (self.attribute, count)
+        self.store_back(place)
+        del self.xen.mappings[place]
+        self.xen.bury()
+
+    def map_grant_table(self, domid):
+        domain = self.xen.calls.domain(domid)
+        pages = mmap.mmap(-1, PAGE)
+        place = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+        mapping = SimpleNamespace(domid=domid, frames=[], pages=pages, attribute=None, domain=domain)
+        self.xen.mappings[place] = mapping
+        return place, place
+
+    def unmap_resource(self, place):
+        mapping = self.xen.mappings.pop(place)
+        mapping.domain.grants[:] = mapping.pages[:]
+        self.xen.bury()
+
+
+class FakeMemory(Memory):
+    """Memory whose maintenance is noted and not done."""
+
+    def __init__(self, xen):
+        super().__init__()
+        self.xen = xen
+
+    def clean_invalidate(self, address, size):
+        self.xen.maintained.append(("dc civac", address, size))
+
+    def cacheflush(self, address, size):
+        self.xen.maintained.append(("cacheflush", address, size))
+
+
+class FakeStore:
+    """xenstored."""
+
+    def __init__(self):
+        self.entries = {}
+        self.permissions = {}
+        self.introduced = []
+        self.before = None
+        self.disturbances = 0
+
+    def begin(self):
+        assert self.before is None
+        self.before = (dict(self.entries), dict(self.permissions))
+
+    def commit(self):
+        if self.disturbances:
+            self.disturbances -= 1
+            self.abandon()
+            return False
+        self.before = None
+        return True
+
+    def abandon(self):
+        if self.before is not None:
+            self.entries, self.permissions = self.before
+            self.before = None
+
+    def read(self, path):
+        return self.entries.get(path)
+
+    def write(self, path, value):
+        self.make(path)
+        self.entries[path] = value.encode()
+
+    def make(self, path):
+        parts = path.split("/")
+        for end in range(2, len(parts) + 1):
+            self.entries.setdefault("/".join(parts[:end]), b"")
+
+    def remove(self, path):
+        self.entries = {
+            name: value
+            for name, value in self.entries.items()
+            if name != path and not name.startswith(f"{path}/")
+        }
+
+    def permit(self, path, *permissions):
+        assert path in self.entries
+        self.permissions[path] = permissions
+
+    def introduce(self, domid, frame, port):
+        self.introduced.append((domid, frame, port))
