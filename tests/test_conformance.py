@@ -55,7 +55,8 @@ class Fake:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize(
-    "kind, name", [*itertools.product((Simulated, Recorded), HOST_MODELS), (Fake, "arm64"), (Fake, "arm32")]
+    ("kind", "name"),
+    [*itertools.product((Simulated, Recorded), HOST_MODELS), (Fake, "arm64"), (Fake, "arm32")],
 )
 def test_conformance(kind, name, check):
     check(kind(name))

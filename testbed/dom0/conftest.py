@@ -28,9 +28,11 @@ def driver() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def xen(driver: None) -> domains.Xen:
+def xen(driver: None) -> Iterator[domains.Xen]:
     """Xen."""
-    return domains.Xen()
+    xen = domains.Xen()
+    yield xen
+    xen.close()
 
 
 @pytest.fixture

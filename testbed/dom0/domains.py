@@ -18,6 +18,10 @@ class Xen:
         self.world = RealWorld()
         self.host = XenHost(self.world)
 
+    def close(self) -> None:
+        """Let go of it."""
+        self.world.close()
+
     def create(self, frames: int) -> "Domain":
         """Make a domain with `frames` frames of RAM, from the first of a guest's."""
         made = self.host.create_domain(ARCHITECTURE, frames * 4096, 1)

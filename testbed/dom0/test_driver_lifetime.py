@@ -6,20 +6,18 @@ import errno
 import mmap
 import os
 import random
-import re
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import device
 import pytest
 from device import NORMAL_NC, NORMAL_WB, PAGE
+from memory import accounted
 from refusals import error_of
 
 MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP = 1, 2, 4
 MADV_DONTNEED, MADV_DOFORK, MADV_REMOVE = 4, 11, 9
-MEMORY = Path("/sys/devices/system/xen_memory/xen_memory0/info")
 
 
 def held_by_child(domain, frames, attr):
@@ -118,31 +116,6 @@ def test_killed_inside_a_long_ioctl(domain, attr):
         if before is not None:  # once the balloon has grown
             assert accounted() == before
         before = accounted()
-
-
-def accounted() -> tuple[int, int]:
-    """What memory dom0 and its balloon have, in KiB, and what address space was set aside to show frames at.
-
-    Pages that show frames are taken from one or the other: from the balloon, or, where the kernel can
-    (CONFIG_XEN_UNPOPULATED_ALLOC), from address space with nothing in it, which grows by 128 MiB as it is used up.
-    The balloon may be moving memory; so it is read until it rests.
-    """
-
-    def read():
-        return [int((MEMORY / name).read_text()) for name in ("current_kb", "low_kb", "high_kb")]
-
-    for _ in range(100):
-        first = read()
-        time.sleep(0.05)
-        if read() == first:
-            return sum(first), scratch()
-    pytest.fail("the balloon does not come to rest")
-
-
-def scratch() -> int:
-    """The address space that was set aside, in bytes."""
-    ranges = re.findall(r"(\w+)-(\w+) : Xen scratch", Path("/proc/iomem").read_text())
-    return sum(int(last, 16) + 1 - int(first, 16) for first, last in ranges)
 
 
 def test_no_page_is_lost(opened, domain):

@@ -107,8 +107,10 @@ class XenHost:
             domid, made = self.hypercalls.create(self._request(1))
             try:
                 info = self.hypercalls.domain(domid)
-            finally:
                 self.hypercalls.destroy(domid)
+            except BaseException:
+                self.hypercalls.destroy(domid)
+                raise
         return Platform(int(made.arch.gic_version) + 1, int(getattr(info, "gpaddr_bits", 0)))
 
     def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> XenDomain:
@@ -296,7 +298,7 @@ class XenHost:
 
     def unmap_resource(self, domain: XenDomain, resource: object) -> None:
         """Unmap a grant table, now or, if that fails, before the domain is destroyed."""
-        self._unmap(domain, lambda: self.world.foreign.unmap_resource(resource))
+        self._unmap(domain, [lambda: self.world.foreign.unmap_resource(resource)])
 
     def _unmap_mapping(self, mapping: XenMapping) -> None:
         mapping.domain.mapped = [other for other in mapping.domain.mapped if other.base != mapping.address]
@@ -304,22 +306,26 @@ class XenHost:
             self._unmap_pieces(mapping.domain, mapping.memory_type, mapping.pieces)
 
     def _unmap_pieces(self, domain: XenDomain, memory_type: MemoryType, pieces: list[Piece]) -> None:
-        through = self.world.foreign if memory_type is MemoryType.NORMAL_WB else self.world.driver
+        if pieces:
+            through = self.world.foreign if memory_type is MemoryType.NORMAL_WB else self.world.driver
+            self._unmap(
+                domain, [partial(through.unmap, piece.place, piece.size // PAGE_SIZE) for piece in pieces]
+            )
+
+    def _unmap(self, domain: XenDomain, unmaps: list[Callable[[], None]]) -> None:
+        """Call each, the last first; what fails or is not reached is tried again before the domain is destroyed."""
+        waiting = self._leftovers.setdefault(domain.domid, [])
+        waiting += unmaps
         failed = None
-        for piece in reversed(pieces):
+        for unmap in reversed(unmaps):
             try:
-                self._unmap(domain, partial(through.unmap, piece.place, piece.size // PAGE_SIZE))
+                unmap()
             except OSError as error:
                 failed = failed or error
+            else:
+                waiting.remove(unmap)
         if failed is not None:
             raise failed
-
-    def _unmap(self, domain: XenDomain, unmap: Callable[[], None]) -> None:
-        try:
-            unmap()
-        except OSError:
-            self._leftovers.setdefault(domain.domid, []).append(unmap)
-            raise
 
     def _check_state(self, domain: XenDomain, operation: str, *states: State) -> None:
         if domain.state not in states:

@@ -16,6 +16,7 @@ PROTOTYPES: Final = """\
 struct xs_handle *xs_open(unsigned long);
 void xs_close(struct xs_handle *);
 void *xs_read(struct xs_handle *, xs_transaction_t, const char *, unsigned int *);
+char **xs_directory(struct xs_handle *, xs_transaction_t, const char *, unsigned int *);
 bool xs_write(struct xs_handle *, xs_transaction_t, const char *, const void *, unsigned int);
 bool xs_mkdir(struct xs_handle *, xs_transaction_t, const char *);
 bool xs_rm(struct xs_handle *, xs_transaction_t, const char *);
@@ -94,6 +95,23 @@ class Store:
             raise error
         try:
             return ctypes.string_at(found, length.value)
+        finally:
+            self._free(found)
+
+    def list(self, path: str) -> list[str]:
+        """The names of the entries right below one, or none if it is not there."""
+        count = ctypes.c_uint()
+        found = self._functions["xs_directory"](
+            self._handle, self._transaction, path.encode(), ctypes.addressof(count)
+        )
+        if not found:
+            error = failed(f"xs_directory {path}")
+            if error.errno == errno.ENOENT:
+                return []
+            raise error
+        try:
+            names = ctypes.cast(found, ctypes.POINTER(ctypes.c_char_p))
+            return [(names[index] or b"").decode("utf-8", "replace") for index in range(count.value)]
         finally:
             self._free(found)
 
