@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """dom0's memory, to the page."""
 
+import re
 import time
 from pathlib import Path
 
