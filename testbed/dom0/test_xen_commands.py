@@ -5,9 +5,10 @@ import json
 import subprocess
 import sys
 
+import domains
 import pytest
 
-STRATEGIES = ("none", "flush", "uncached", "hypercall", "uncached-hypercall")
+SAMPLE = f"midway-{domains.ARCHITECTURE}"
 
 
 def coldline(*words):
@@ -26,17 +27,60 @@ def xl(*words):
 
 
 @pytest.fixture
-def small():
-    yield ["create", "--sample", "midway-arm64", "--memory", "16", "--name", "small", "--paused", "--json"]
+def small(driver):
+    yield ["create", "--sample", SAMPLE, "--memory", "16", "--name", "small", "--json"]
     coldline("destroy", "small")
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_small_guest(small, strategy):
-    made = json.loads(good(*small, "--strategy", strategy))
+def test_a_guest_is_xls_too(small, tmp_path):
+    made = json.loads(good(*small, "--paused", "--strategy", "hypercall"))
     assert made == {"domid": made["domid"], "name": "small", "state": "paused"}
+    again = coldline(*small, "--strategy", "hypercall")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr == "coldline: there is a domain 'small' already: --name gives another name\n"
     (known,) = json.loads(good("list", "small", "--json"))
     assert (known["domid"], known["state"], known["vcpus"]) == (made["domid"], "paused", 1)
-    assert f"small  {made['domid']}" in " ".join(xl("list", "small").split()).replace(" ", "  ")
-    good("destroy", "small")
-    assert "small" not in xl("list")
+    assert xl("list", "small").splitlines()[1].split()[:3] == ["small", str(made["domid"]), "16"]
+    assert xl("domid", "small").strip() == str(made["domid"])
+    xl("unpause", "small")
+    assert "paused" not in good("list", "small")
+    xl("destroy", "small")
+    assert "small" not in good("list")
+
+
+def test_xls_guest_is_ours(tmp_path):
+    config = tmp_path / "linux.cfg"
+    config.write_text('name = "theirs"\nkernel = "/host/guest/kernel"\nmemory = 64\n')
+    xl("create", "-p", str(config))
+    (known,) = json.loads(good("list", "theirs", "--json"))
+    assert known["state"] == "paused"
+    good("destroy", "theirs")
+    assert "theirs" not in xl("list")
+
+
+def test_the_trace_is_of_what_was_done(small, tmp_path):
+    trace = tmp_path / "made.trace"
+    good(*small, "--strategy", "uncached", "--trace", str(trace))
+    lines = [line for line in trace.read_text().splitlines() if not line.startswith("#")]
+    assert (
+        "dom0 map 0x40000000 0x1000 normal-nc" in " ".join(lines)[:10000] or "normal-nc" in trace.read_text()
+    )
+    assert lines[-1].startswith("guest read ")
+    assert any(line.startswith("xen write 0x40000000 0x1000000") for line in lines)
+    unwritable = coldline(*small, "--name", "other", "--trace", "/nowhere/trace")
+    assert (unwritable.returncode, unwritable.stdout) == (2, "")
+    assert "other" not in good("list")
+
+
+def test_without_the_driver(small):
+    """Loaded again by the fixture of the next test that needs it."""
+    subprocess.run(["rmmod", "xen_coldline"], check=True)
+    try:
+        refused = coldline(*small, "--strategy", "uncached")
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("coldline: load kernel at 0x40000000: no /dev/xen/coldline: ")
+        assert "make -C driver" in refused.stderr
+        assert "small" not in good("list")
+        good(*small, "--strategy", "hypercall", "--paused")
+    finally:
+        subprocess.run(["insmod", "/opt/coldline/xen-coldline.ko"], check=True)

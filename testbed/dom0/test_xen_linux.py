@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's Linux, built by every strategy on a real Xen, gets to its own user space and says so on its console.
+
+While it is written, the hardware's tables are asked what the type of each mapping is.
+"""
+
+import time
+from pathlib import Path
+
+import domains
+import pytest
+from device import NORMAL_NC, NORMAL_WB, QUERY_WRITE
+
+from coldline.builder import STRATEGIES
+from coldline.cli.create import create
+from coldline.cli.main import parser
+from coldline.hypervisor.xen.known import Domains
+
+GUEST = Path("/host/guest")
+NAMES = [name for name, each in STRATEGIES.items() if domains.ARCHITECTURE in each.architectures]
+LOG = Path("/var/log/xen/console/guest-linux.log")
+SAYS = {"arm64": "guest: in user space on aarch64", "arm32": "guest: in user space on armv7l"}
+WITHIN_S = 60
+
+
+class Proving:
+    """The real world; what it writes to, it asks the driver about.
+
+    Attributes
+    ----------
+    types : dict of int to int
+        How many bytes were written through a mapping of which attribute byte.
+    """
+
+    def __init__(self, world):
+        self._world = world
+        self.types = {}
+
+    def __getattr__(self, name):
+        return getattr(self._world, name)
+
+    @property
+    def memory(self):
+        return self
+
+    def copy(self, address, data):
+        self._world.memory.copy(address, data)
+        for place in (address, address + len(data) - 1):
+            query = self._world.driver.query(place, QUERY_WRITE)
+            assert query.translated
+            self.types[query.attr] = self.types.get(query.attr, 0) + len(data) // 2
+
+    def clean_invalidate(self, address, size):
+        self._world.memory.clean_invalidate(address, size)
+
+    def cacheflush(self, address, size):
+        self._world.memory.cacheflush(address, size)
+
+
+def says(text):
+    end = time.monotonic() + WITHIN_S
+    while time.monotonic() < end:
+        if LOG.exists() and text in LOG.read_text(errors="replace"):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+@pytest.mark.parametrize("strategy", NAMES)
+def test_linux(xen, strategy):
+    LOG.unlink(missing_ok=True)
+    world = Proving(xen.world)
+    words = [
+        "create",
+        str(GUEST / "kernel"),
+        "--initrd",
+        str(GUEST / "initrd"),
+        "--memory",
+        "128",
+        "--name",
+        "linux",
+    ]
+    options = parser().parse_args([*words, "--append", "console=hvc0 rdinit=/init", "--strategy", strategy])
+    domain, _ = create(options, world)
+    try:
+        assert says(SAYS[domains.ARCHITECTURE]), (
+            LOG.read_text(errors="replace")[-2000:] if LOG.exists() else "no log"
+        )
+        (known,) = (known for known in Domains(xen.world).all() if known.domid == domain.domid)
+        assert known.name == "linux"
+        assert known.state in ("running", "blocked", "ready")
+    finally:
+        xen.host.destroy(domain)
+    assert xen.gone(domain.domid)
+    rings = world.types.pop(NORMAL_WB, 0) if strategy.startswith("uncached") else 0
+    assert rings < 5 * 4096
+    (attribute,) = world.types
+    assert attribute == (NORMAL_NC if strategy.startswith("uncached") else NORMAL_WB)
+    assert world.types[attribute] >= (GUEST / "kernel").stat().st_size
