@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Self
 from coldline.arm import MemoryType
 from coldline.hypervisor.events import HostEvents
 from coldline.hypervisor.models import HostModel
-from coldline.hypervisor.protocol import Data, DomainT, Hypervisor, Mapping
+from coldline.hypervisor.protocol import Buffer, Data, DomainT, Hypervisor, Mapping
 from coldline.trace import Op, Recorder
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ class RecordedMapping:
     def write(self, offset: int, data: Data) -> None:
         """See `Mapping.write`."""
         self._inner.write(offset, data)
-        self._done(Op.WRITE, offset, memoryview(data).nbytes)
+        size = memoryview(data).nbytes if isinstance(data, Buffer) else data.nbytes
+        self._done(Op.WRITE, offset, size)
 
     def clean_invalidate(self, offset: int, size: int) -> None:
         """See `Mapping.clean_invalidate`."""
