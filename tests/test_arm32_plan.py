@@ -362,3 +362,16 @@ def test_a_zimage_in_something_runs(cli: Cli, tmp_path: Path, form: str) -> None
     assert status == COHERENT
     assert f"zImage: arm32 zImage, in {form}\n" in out
     assert "midway: data new, code new" in out
+
+
+def test_a_raw_kernel_runs_in_the_state_that_its_entry_says(cli: Cli, tmp_path: Path) -> None:
+    script = "ENTRY(_start)\nSECTIONS { .text 0x40008000 : { *(.text) } }\n"
+    link(tmp_path, script, OFF.format(mode=".thumb"), arch="arm-linux-gnueabihf")
+    run("arm-linux-gnueabihf-objcopy", "-O", "binary", "-j", ".text", "a.elf", "raw", folder=tmp_path)
+    where = ("boot", tmp_path / "raw", "--memory", "16M", "--arch", "arm32", "--load", hex(LOADED_AT))
+    status, out, _ = cli(*where, "--entry", hex(LOADED_AT + 1))
+    assert status == COHERENT
+    assert "the guest called PSCI's SYSTEM_OFF with r1 = 0x7 after 4 instructions" in out
+    status, _, err = cli(*where, "--entry", hex(LOADED_AT + 2))
+    assert (status, err.count("\n")) == (ERROR, 1)
+    assert err.endswith("--load says to enter it at 0x40008002, which is off a word\n")

@@ -94,7 +94,6 @@ FIELDS = {
         "ADDRESS": "47:12",
         "PXN": "53",
         "PXN_TABLE": "59",
-        "AF": "10",
     },
     # From the Arm ARM DDI 0406C: SCTLR, TTBCR, TTBR0, and B3.5.1's figures.
     SctlrV7: {"V": "13", "EE": "25", "TRE": "28", "AFE": "29", "TE": "30"},

@@ -100,7 +100,6 @@ class Descriptor:
     PXN = Field(53, 53)
     PXN_TABLE = Field(59, 59)
     ADDRESS = Field(47, 12)
-    AF = Field(10, 10)
 
 
 class ShortDescriptor:

@@ -54,22 +54,24 @@ def zboots() -> list[bytes]:
 def elves() -> list[bytes]:
     """ELF files: by hand, and by binutils."""
 
-    def by_hand(bits: int, machine: int) -> bytes:
+    def by_hand(bits: int, machine: int, base: int = _RAM, data: bytes = bytes(16)) -> bytes:
         wide = bits == 64
         head = struct.pack("<4s4B8xHHI", b"\x7fELF", 2 if wide else 1, 1, 1, 0, 2, machine, 1)
         sizes = (64, 56) if wide else (52, 32)
-        head += struct.pack("<QQQ" if wide else "<III", _RAM, sizes[0], 0)
+        head += struct.pack("<QQQ" if wide else "<III", base, sizes[0], 0)
         head += struct.pack("<I6H", 0, *sizes, 2, 0, 0, 0)
         start = sizes[0] + 2 * sizes[1]
         for number in range(2):
-            at = _RAM + number * 0x1000
+            at = base + number * 0x1000
             if wide:
-                head += struct.pack("<IIQQQQQQ", 1, 5, start, at, at, 16, 4000, 4)
+                head += struct.pack("<IIQQQQQQ", 1, 5, start, at, at, len(data), 4000, 4)
             else:
-                head += struct.pack("<IIIIIIII", 1, start, at, at, 16, 4000, 5, 4)
-        return head + bytes(16)
+                head += struct.pack("<IIIIIIII", 1, start, at, at, len(data), 4000, 5, 4)
+        return head + data
 
     found = [by_hand(64, 183), by_hand(32, 40)]
+    # as a vmlinux is linked
+    found += [by_hand(64, 183, 0xFFFF800008000000, arm64_image(size=64)), by_hand(32, 40, 0xC0008000)]
     if shutil.which("aarch64-linux-gnu-ld"):
         with tempfile.TemporaryDirectory() as folder:
             script = f"SECTIONS {{ . = {_RAM:#x}; .text : {{ *(.text) }} .data : {{ *(.data) }} }}"

@@ -90,7 +90,13 @@ def _check(plan: Plan) -> None:
 def _seeds() -> list[bytes]:
     found = []
     trees = [b"", *tree_seeds.whole()[:2], *tree_seeds.partial()[:2]]
-    images = [*seeds.images(), *seeds.elves(), *seeds.fits()[:2], *seeds.compressed("gzip")[5:6]]
+    images = [
+        *seeds.images(),
+        *seeds.zimages(),
+        *seeds.elves(),
+        *seeds.fits()[:2],
+        *seeds.compressed("gzip")[5:6],
+    ]
     for number, image in enumerate(images):
         tree = trees[number % len(trees)]
         flag = 0 if number % len(trees) == 0 else 0x40 if number % len(trees) < 3 else 0x80
