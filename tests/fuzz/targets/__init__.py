@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is fuzzed."""
 
-from . import checking, guests, images, traces
+from . import checking, configs, guests, images, traces
 
-TARGETS = {**images.TARGETS, **guests.TARGETS, **traces.TARGETS, **checking.TARGETS}
+TARGETS = {**images.TARGETS, **guests.TARGETS, **configs.TARGETS, **traces.TARGETS, **checking.TARGETS}
 """By name: ``scripts/fuzz NAME``."""

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whole plans: a user's device trees, and everything that a guest is made of at once."""
 
+import json
 import struct
+import zlib
 
 from libfdt import NOTFOUND, Fdt, fdt_check_full
 
 from coldline.guest import GuestOptions, Plan, make_plan
 from coldline.guest.layout import PAGE_SIZE
 from coldline.guest.placement import check_segments
+from coldline.image import Kernel
 from coldline.image.content import Allowance, Content
 from coldline.image.recognise import recognise
+from coldline.report.memory_map import plan_document, table
 from fuzz import seeds, tree_seeds
 from fuzz.target import Target
 
 MIB = 1 << 20
+_SELDOM = 8
 _INITRD = memoryview(bytes(range(200)))
 _KERNEL = recognise(Content("fuzz", memoryview(seeds.images()[0]), Allowance(0)), None, None)
 _PARTS = struct.Struct("<BBHH")
@@ -41,12 +46,13 @@ def _whole(data: bytes) -> None:
         device_tree=memoryview(data),
         initrd=_INITRD,
     )
-    _check(make_plan(_KERNEL, options))
+    _check(make_plan(_KERNEL, options), _KERNEL)
 
 
 def _partial(data: bytes) -> None:
     """--dtb."""
-    _check(make_plan(_KERNEL, GuestOptions(memory=64 * MIB, partial_tree=memoryview(data))))
+    options = GuestOptions(memory=64 * MIB, partial_tree=memoryview(data))
+    _check(make_plan(_KERNEL, options), _KERNEL)
 
 
 def _guest(data: bytes) -> None:
@@ -67,10 +73,10 @@ def _guest(data: bytes) -> None:
         device_tree=memoryview(tree) if tree and vcpus & 0x40 else None,
         partial_tree=memoryview(tree) if tree and vcpus & 0x80 else None,
     )
-    _check(make_plan(kernel, options))
+    _check(make_plan(kernel, options), kernel)
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: Plan, kernel: Kernel) -> None:
     """What any plan is, whatever it was made of."""
     check_segments(plan.banks, plan.segments)
     assert any(each.address <= plan.registers.pc < each.end for each in plan.segments)
@@ -85,6 +91,9 @@ def _check(plan: Plan) -> None:
         found += tree.get_name(node).startswith("memory@")
         node = tree.next_subnode(node, quiet=(NOTFOUND,))
     assert found == len(plan.banks)
+    json.dumps(plan_document(kernel, plan))
+    if not zlib.crc32(blob) % _SELDOM:
+        assert table(plan).replace("\n", "").isprintable()
 
 
 def _seeds() -> list[bytes]:
@@ -109,5 +118,5 @@ def _seeds() -> list[bytes]:
 TARGETS = {
     "dtb-only": Target(_whole, tree_seeds.whole),
     "dtb": Target(_partial, tree_seeds.partial),
-    "plan": Target(_guest, _seeds),
+    "plan": Target(_guest, _seeds, weight=50),
 }

@@ -74,16 +74,16 @@ def _everything() -> list[bytes]:
 
 
 TARGETS = {
-    "image": Target(_kernel, _everything),
-    "arm64-image": Target(_kernel, seeds.images),
-    "zimage": Target(_kernel, seeds.zimages),
-    "zboot": Target(_kernel, seeds.zboots),
+    "image": Target(_kernel, _everything, weight=200),
+    "arm64-image": Target(_kernel, seeds.images, weight=200),
+    "zimage": Target(_kernel, seeds.zimages, weight=200),
+    "zboot": Target(_kernel, seeds.zboots, weight=200),
     "elf": Target(_kernel, seeds.elves),
-    "uimage": Target(_uimage, seeds.uimages),
+    "uimage": Target(_uimage, seeds.uimages, weight=200),
     "fit": Target(_kernel, seeds.fits),
     **{
         codec.name.replace(" (legacy)", "-legacy"): Target(
-            _lzop if codec.name == "lzop" else _decompress(codec.name), _seeds_of(codec.name)
+            _lzop if codec.name == "lzop" else _decompress(codec.name), _seeds_of(codec.name), weight=200
         )
         for codec in CODECS
     },

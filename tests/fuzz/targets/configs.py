@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""xl's guest configuration files."""
+
+import os
+
+from coldline.guest.config import config_of, looks_like_config
+from fuzz import config_seeds
+from fuzz.target import Target
+
+
+def _config(data: bytes) -> None:
+    """A file, and after a NUL what `xl create` takes behind it."""
+    text, *assignments = [os.fsdecode(each) for each in data.split(b"\0", 3)]
+    looks_like_config(data)
+    config = config_of(text, "fuzz", assignments=assignments)
+    assert config.name
+    assert 0 < config.memory <= config.maxmem
+    assert 0 < config.vcpus <= config.maxvcpus
+    assert len(config.cpus) <= config.maxvcpus
+    for each in config.remarks:
+        assert str(each).isprintable()
+
+
+TARGETS = {"config": Target(_config, config_seeds.configs, words=config_seeds.WORDS)}
