@@ -9,7 +9,8 @@ from coldline.errors import ImageError
 from coldline.guest.devicetree import chosen_properties
 from coldline.guest.layout import MIB, Range, size_text
 from coldline.guest.plan import Bank
-from coldline.image.flat_tree import blocks_fault
+from coldline.image.content import Allowance, Content
+from coldline.image.flat_tree import FlatTree, blocks_fault
 
 if TYPE_CHECKING:
     from libfdt import Fdt
@@ -18,6 +19,7 @@ MAX_DEVICE_TREE = 2 * MIB
 """Bytes: Linux Documentation/arch/arm64/booting.rst, section 2."""
 
 _ROOT = 0
+_CHOSEN = "chosen"
 _SPARE = 4096
 """Bytes that what is added here takes at the most, but for the command line and the name of its node."""
 
@@ -35,7 +37,7 @@ def check_device_tree(path: str, blob: memoryview) -> None:
     Raises
     ------
     ImageError
-        If it is not, or is above `MAX_DEVICE_TREE`.
+        If it is not, is above `MAX_DEVICE_TREE` or a limit of `coldline.image.flat_tree`, or has twice what is edited.
     """
     _open(path, blob)
 
@@ -52,7 +54,7 @@ def with_chosen(
     Raises
     ------
     ImageError
-        If the tree is malformed, or its #address-cells and #size-cells cannot express a bank.
+        If the tree is malformed, has /chosen or anything in it twice, or its #address-cells and #size-cells cannot express a bank.
     """
     from libfdt import NOTFOUND, FdtException
 
@@ -61,9 +63,9 @@ def with_chosen(
         tree = _without_memory(tree)
         tree.resize(tree.totalsize() + len(bootargs) + _SPARE)
         _add_memory(path, tree, banks)
-        chosen = tree.path_offset("/chosen", quiet=(NOTFOUND,))
+        chosen = tree.path_offset(f"/{_CHOSEN}", quiet=(NOTFOUND,))
         if chosen < 0:
-            chosen = tree.add_subnode(_ROOT, "chosen")
+            chosen = tree.add_subnode(_ROOT, _CHOSEN)
         for name in ("linux,initrd-start", "linux,initrd-end"):
             tree.delprop(chosen, name, quiet=(NOTFOUND,))
         for name, value in chosen_properties(bootargs, initrd):
@@ -95,7 +97,20 @@ def _open(path: str, blob: memoryview) -> "Fdt":
     fault = blocks_fault(tree)
     if fault is not None:
         raise ImageError(path, f"not a flattened device tree: {fault}")
+    _check_what_is_edited(path, blob)
     return tree
+
+
+def _check_what_is_edited(path: str, blob: memoryview) -> None:
+    """See that the tree is no deeper and no wider than is read elsewhere, and that what is edited is there once.
+
+    Of two nodes or properties with one name, an edit finds the first, and who knows which one the guest looks at.
+    """
+    tree = FlatTree(Content(path, blob, Allowance(0)))
+    tree.properties(_ROOT)
+    top = tree.children(_ROOT)
+    if _CHOSEN in top:
+        tree.properties(top[_CHOSEN])
 
 
 def _without_memory(tree: "Fdt") -> "Fdt":

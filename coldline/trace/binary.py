@@ -13,6 +13,7 @@ from typing import IO
 import numpy as np
 
 from coldline.errors import TraceError
+from coldline.printable import shortened
 from coldline.trace import blocks
 from coldline.trace.blocks import EventError
 from coldline.trace.columns import EVENT_DTYPE, Batch
@@ -251,9 +252,9 @@ class BinaryReader:
 
 def _check_name(known: Collection[str], name: str) -> None:
     if not is_agent(name):
-        raise TraceError("", f"'{name[:40]}' cannot be an agent's name")
+        raise TraceError("", f"'{shortened(name)}' cannot be an agent's name")
     if name in known:
-        raise TraceError("", f"'{name}' has been named before")
+        raise TraceError("", f"'{shortened(name)}' has been named before")
     check_room(known, name)
 
 

@@ -189,6 +189,8 @@ def _check(head: _Head, line: int) -> None:
         raise TraceError("", f"unknown coding {head.coding}")
     if head.unused:
         raise TraceError("", f"{head.unused:#x} in a field that is not used")
+    if head.base > ADDRESS_LIMIT:
+        raise TraceError("", f"its addresses count from {head.base:#x}, past 2^52")
     if not line < head.first_line <= _MAX_FIRST_LINE:
         raise TraceError("", f"its first line is {head.first_line}, after line {line}")
 

@@ -18,6 +18,9 @@ LINE_SIZES = (16, 2048)
 MAX_LINE_LENGTH = 4096
 """Characters of a line of text; longer ones are no trace."""
 
+MAX_NAME = 4000
+"""Characters of an agent's name: with any event of its, it is a line."""
+
 _OPS = {op.words: op for op in Op}
 _PREFIXES = frozenset(words.split()[0] for words in _OPS if " " in words)
 _HEADER_WORDS = ("line", "option")
@@ -71,6 +74,8 @@ class LineParser:
             return None
         event = parse_event(words)
         if event.agent not in self.agents:
+            if len(event.agent) > MAX_NAME:
+                raise TraceError("", f"an agent's name of more than {MAX_NAME} characters")
             check_room(self.agents, event.agent)
             self.agents[event.agent] = len(self.agents)
         return event
@@ -130,7 +135,7 @@ class TextReader:
 def is_agent(name: str) -> bool:
     """Whether a line of text could begin with `name` as its agent."""
     is_word = name.split() == [name] and "#" not in name and name not in _HEADER_WORDS
-    return is_word and len(name) <= MAX_LINE_LENGTH and name == name.encode(errors="replace").decode()
+    return is_word and len(name) <= MAX_NAME and name == name.encode(errors="replace").decode()
 
 
 def check_room(known: Collection[str], name: str) -> None:
