@@ -37,7 +37,8 @@ def check_device_tree(path: str, blob: memoryview) -> None:
     Raises
     ------
     ImageError
-        If it is not, is above `MAX_DEVICE_TREE` or a limit of `coldline.image.flat_tree`, or has twice what is edited.
+        If it is not, is above `MAX_DEVICE_TREE` or a limit of `coldline.image.flat_tree`, or has twice what is
+        edited.
     """
     _open(path, blob)
 
@@ -54,7 +55,8 @@ def with_chosen(
     Raises
     ------
     ImageError
-        If the tree is malformed, has /chosen or anything in it twice, or its #address-cells and #size-cells cannot express a bank.
+        If the tree is malformed, has /chosen or anything in it twice, or its #address-cells and #size-cells
+        cannot express a bank.
     """
     from libfdt import NOTFOUND, FdtException
 

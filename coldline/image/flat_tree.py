@@ -72,13 +72,15 @@ class FlatTree:
         self._check_shape()
 
     def _check_shape(self) -> None:
-        from libfdt import NOTFOUND
+        from libfdt import NOTFOUND, strerror
 
         node, depth = 0, 0
         for _ in range(MAX_NODES):
             node, depth = self._tree.next_node(node, depth, quiet=(NOTFOUND,))
-            if node < 0 or depth < 0:
+            if node == -NOTFOUND or (node >= 0 and depth < 0):
                 return
+            if node < 0:
+                raise self._content.error(f"its flattened device tree is malformed: {strerror(node)}")
             if depth > MAX_DEPTH:
                 raise self._content.error(
                     f"its flattened device tree is deeper than {MAX_DEPTH} nodes, at byte {self._structure + node}"

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is fuzzed."""
 
-from . import checking, configs, guests, images, traces
+from . import checking, configs, consoles, guests, images, traces
 
-TARGETS = {**images.TARGETS, **guests.TARGETS, **configs.TARGETS, **traces.TARGETS, **checking.TARGETS}
+_KINDS = (images, guests, configs, consoles, traces, checking)
+
+TARGETS = {name: target for kind in _KINDS for name, target in kind.TARGETS.items()}
 """By name: ``scripts/fuzz NAME``."""

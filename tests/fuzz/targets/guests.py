@@ -4,6 +4,7 @@
 import json
 import struct
 import zlib
+from xml.etree import ElementTree
 
 from libfdt import NOTFOUND, Fdt, fdt_check_full
 
@@ -13,12 +14,13 @@ from coldline.guest.placement import check_segments
 from coldline.image import Kernel
 from coldline.image.content import Allowance, Content
 from coldline.image.recognise import recognise
+from coldline.report.map_drawing import drawing
 from coldline.report.memory_map import plan_document, table
 from fuzz import seeds, tree_seeds
 from fuzz.target import Target
 
 MIB = 1 << 20
-_SELDOM = 8
+_SELDOM = 1
 _INITRD = memoryview(bytes(range(200)))
 _KERNEL = recognise(Content("fuzz", memoryview(seeds.images()[0]), Allowance(0)), None, None)
 _PARTS = struct.Struct("<BBHH")
@@ -94,6 +96,7 @@ def _check(plan: Plan, kernel: Kernel) -> None:
     json.dumps(plan_document(kernel, plan))
     if not zlib.crc32(blob) % _SELDOM:
         assert table(plan).replace("\n", "").isprintable()
+        ElementTree.fromstring(drawing(kernel, plan))
 
 
 def _seeds() -> list[bytes]:

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Classes of faults that readers of strangers' files have had, each tried all over: ``docs/hostile-input.md``."""
+
+import io
+import os
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import binary_by_hand
+import pytest
+from fuzz import seeds
+from fuzz.bounds import LONGEST_MESSAGE, checked
+from fuzz.targets import TARGETS
+from image_tools import arm64_image, zimage
+from requirements_helper import require
+
+from coldline.errors import ColdlineError, ConfigError, ImageError, TraceError
+from coldline.guest import GuestOptions, check_device_tree, make_plan
+from coldline.guest.config import config_of
+from coldline.guest.config_syntax import MAX_CONFIG, MAX_DEPTH, MAX_VALUES
+from coldline.image.content import MAX_PARTS, Allowance, Content
+from coldline.image.recognise import recognise
+from coldline.printable import MOST
+from coldline.trace import blocks, events
+from coldline.trace.binary import MAX_PAYLOAD, BinaryReader
+from coldline.trace.text import MAX_LINE_LENGTH, MAX_NAME
+from coldline.trace.text_batches import TextBatches
+
+MIB = 1 << 20
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "hostile-input.md"
+
+NUMBERS = (0, 1, 3, (1 << 31) - 1, 1 << 31, (1 << 32) - 4, (1 << 32) - 1,
+           (1 << 63) - 1, 1 << 63, (1 << 64) - 8, (1 << 64) - 1)  # fmt: skip
+"""What is too much, too little, negative where it is read with a sign, or wraps when something is added to it."""
+
+BEGIN, END_NODE, PROPERTY, END = (struct.pack(">I", number) for number in (1, 2, 3, 9))
+EMPTY_NODE = BEGIN + bytes(4)
+
+
+def seeds_of(name: str) -> list[bytes]:
+    found = TARGETS[name].seeds()
+    require(found, f"no tool is installed that makes seeds for {name}")
+    return found
+
+
+def tree(structure: bytes, strings: bytes = b"reg\0", *, names_at: int = 0) -> bytes:
+    """A flattened device tree whose structure is that, whatever it is: Devicetree Specification 0.4, 5."""
+    at = 40 + 16
+    strings_at = names_at or at + len(structure)
+    whole = strings_at + len(strings) if not names_at else at + len(structure)
+    head = struct.pack(">10I", 0xD00DFEED, whole, at, strings_at, 40, 17, 16, 0, len(strings), len(structure))
+    return head + bytes(16) + structure + (b"" if names_at else strings)
+
+
+# -- integers that are used as sizes, and offsets that are followed (XSA-55) -----------------------------------
+
+
+ORDERS = {
+    **dict.fromkeys(("arm64-image", "zimage", "zboot", "elf", "lz4-legacy", "trace-binary"), "little"),
+    **dict.fromkeys(("uimage", "fit", "lzop", "dtb", "dtb-only"), "big"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_every_number_of_a_header_may_be_anything(name: str) -> None:
+    """Each word at the start, of either size."""
+    run = checked(TARGETS[name].run)
+    for data in seeds_of(name)[:2]:
+        for size in (4, 8):
+            for at in range(0, min(len(data), 128), 4):
+                for number in NUMBERS:
+                    if number >> 8 * size == 0:
+                        run(data[:at] + number.to_bytes(size, ORDERS[name]) + data[at + size :])
+
+
+@pytest.mark.parametrize("name", [name for name in TARGETS if name not in ("check", "image", "plan")])
+def test_every_file_may_end_anywhere(name: str) -> None:
+    """XSA-95: what probes a header looks at no byte that is not there."""
+    run = checked(TARGETS[name].run)
+    for data in seeds_of(name)[:2]:
+        for end in range(min(len(data), 400)):
+            run(data[:end])
+
+
+@pytest.mark.parametrize("data", [arm64_image(), zimage()], ids=["Image", "zImage"])
+def test_a_kernel_may_want_all_memory_there_is(data: bytes) -> None:
+    """Nothing is allocated by what it wants: it does not fit, and that is all."""
+    huge = bytearray(data)
+    if data[56:60] == b"ARM\x64":
+        struct.pack_into("<Q", huge, 16, (1 << 64) - 1)
+    else:
+        struct.pack_into("<I", huge, 0x2C, 0xFFFFFFFF)
+    with pytest.raises(ColdlineError, match=r"does not fit|has 4096"):
+        make_plan(recognise(content(bytes(huge)), None, None), GuestOptions(memory=16 * MIB))
+
+
+def content(data: bytes, allowance: int = 0) -> Content:
+    return Content("file", memoryview(data), Allowance(allowance))
+
+
+# -- recursion -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("structure", "said"),
+    [
+        (EMPTY_NODE * 100_000 + END_NODE * 100_000 + END, "deeper than 32 nodes"),
+        (EMPTY_NODE + (BEGIN + b"a\0\0\0" + END_NODE) * 100_000 + END_NODE + END, "more than 16384 nodes"),
+        (EMPTY_NODE + (PROPERTY + bytes(8)) * 100_000 + END_NODE + END, "two properties 'reg'"),
+        (EMPTY_NODE + (BEGIN + b"chosen\0\0" + END_NODE) * 2 + END_NODE + END, "two nodes called 'chosen'"),
+        (END, "malformed"),
+        (EMPTY_NODE, "device tree"),
+        (b"", "device tree"),
+    ],
+    ids=["deep", "wide", "properties", "twice", "no root", "no end", "nothing"],
+)  # fmt: skip
+def test_trees_that_lead_readers_astray(structure: bytes, said: str) -> None:
+    data = memoryview(tree(structure))
+    with pytest.raises(ImageError, match=said):
+        check_device_tree("file", data)
+    with pytest.raises(ImageError):
+        recognise(content(bytes(data)), None, None)
+
+
+def test_values_of_a_tree_lie_in_one_another_nowhere() -> None:
+    """Names inside the structure would make two properties of the same bytes."""
+    structure = EMPTY_NODE + PROPERTY + struct.pack(">II", 4, 0) + b"reg\0" + END_NODE + END
+    check_device_tree("file", memoryview(tree(structure)))
+    with pytest.raises(ImageError, match="starts inside its structure block"):
+        check_device_tree("file", memoryview(tree(structure, names_at=40 + 16 + 20)))
+
+
+def test_what_the_planner_edits_is_there_once() -> None:
+    """Else the guest could look at another /chosen, and another initrd, than were set."""
+    start = PROPERTY + struct.pack(">II", 4, 0) + bytes(4)
+    chosen = BEGIN + b"chosen\0\0" + start * 2 + END_NODE
+    data = memoryview(tree(EMPTY_NODE + chosen + END_NODE + END, b"linux,initrd-start\0"))
+    kernel = recognise(content(arm64_image()), None, None)
+    with pytest.raises(ImageError, match="two properties 'linux,initrd-start'"):
+        make_plan(kernel, GuestOptions(memory=16 * MIB, device_tree=data))
+
+
+def test_lists_in_lists_in_a_configuration() -> None:
+    with pytest.raises(ConfigError, match=f"more than {MAX_DEPTH} lists"):
+        config_of("a=" + "[" * 100_000, "file")
+    with pytest.raises(ConfigError, match=f"more than {MAX_VALUES} values"):
+        config_of("a=[" + "1," * (MAX_VALUES + 1) + "]", "file")
+    with pytest.raises(ConfigError, match="bytes"):
+        config_of("#" * (MAX_CONFIG + 1), "file")
+
+
+def test_containers_in_themselves() -> None:
+    """One level each: a file that holds itself has an end."""
+    found = seeds.zboots()[0]
+    inside = struct.pack("<4s4sII8x32s8x", b"MZ\0\0", b"zimg", 64, len(found), b"none") + found
+    with pytest.raises(ImageError, match="EFI zboot inside EFI zboot"):
+        recognise(content(inside, MIB), None, None)
+
+
+# -- unpacking (XSA-25) ------------------------------------------------------------------------------------------
+
+
+def test_streams_and_blocks_are_counted() -> None:
+    packed = seeds.compressed("gzip")
+    require(packed, "gzip is not installed")
+    with pytest.raises(ImageError, match=f"more than {MAX_PARTS} gzip streams"):
+        recognise(content(packed[0] * (MAX_PARTS + 1)), None, None)
+
+
+# -- what is left behind (XSA-160) -------------------------------------------------------------------------------
+
+
+def test_a_failed_load_leaves_nothing_open_and_nothing_taken(tmp_path: Path) -> None:
+    path = tmp_path / "kernel"
+    path.write_bytes(b"\x1f\x8b\x08" + bytes(16 * MIB))
+    code = (
+        "import os, resource, sys\n"
+        "from coldline.errors import ImageError\n"
+        "from coldline.image import load_kernel\n"
+        "def tries(count):\n"
+        "    for _ in range(count):\n"
+        "        try: load_kernel(sys.argv[1])\n"
+        "        except ImageError: continue\n"
+        "        raise SystemExit('it was loaded')\n"
+        "    return len(os.listdir('/proc/self/fd')), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "first, many = tries(2), tries(30)\n"
+        "assert many[0] == first[0], (first, many)\n"
+        "assert many[1] < first[1] + (32 << 10), (first, many)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, env=dict(os.environ), timeout=60)
+
+
+# -- messages ------------------------------------------------------------------------------------------------------
+
+
+def test_a_message_is_one_line_however_long_what_it_quotes() -> None:
+    error = ImageError("file", "a\nb\x1b[31m\u202e" + "x" * 10 * MIB + "end")
+    assert len(str(error)) <= MOST == LONGEST_MESSAGE
+    assert str(error).startswith(r"file: a\nb\x1b[31m\u202ex")
+    assert str(error).endswith("xend")
+    assert str(error).isprintable()
+
+
+# -- traces --------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_no_line_has_room_for() -> None:
+    data = binary_by_hand.start() + binary_by_hand.name("a" * (MAX_NAME + 1)) + binary_by_hand.done(0)
+    with pytest.raises(TraceError, match="cannot be an agent's name"):
+        list(BinaryReader(io.BytesIO(data)))
+    for name, is_one in (("a" * MAX_NAME, True), ("a" * (MAX_NAME + 1), False)):
+        text = io.BytesIO(f"{name} mmu on\n".encode())
+        if is_one:
+            assert [len(batch) for batch in TextBatches(text)] == [1]
+        else:
+            with pytest.raises(TraceError, match=r"^1: an agent's name of more than 4000 characters"):
+                list(TextBatches(text))
+
+
+def test_an_address_that_wraps_round() -> None:
+    """The base of a block's addresses, and an offset with which it passes 2^64."""
+    body = struct.pack("<QHBB", 8, 0, 0, 0) + bytes([16])
+    head = struct.pack("<IIBBBBIQQ", 1, 1, 0, 1, 0, 0, 0, (1 << 64) - 8, 1)
+    data = binary_by_hand.start() + binary_by_hand.name("a") + binary_by_hand.block(b"EVNT", head + body)
+    with pytest.raises(TraceError, match=r"count from 0xfffffffffffffff8, past 2\^52"):
+        list(BinaryReader(io.BytesIO(data + binary_by_hand.done(1))))
+
+
+def test_a_block_that_unpacks_to_more_than_it_says() -> None:
+    import zlib
+
+    head = struct.pack("<IIBBBBIQQ", 1, 1, 0, 0, 0, 1, 0, 0, 1)
+    bomb = zlib.compress(bytes(64 * MIB))
+    data = binary_by_hand.start() + binary_by_hand.name("a") + binary_by_hand.block(b"EVNT", head + bomb)
+    with pytest.raises(TraceError, match="its body is not the 12 bytes that it says"):
+        list(BinaryReader(io.BytesIO(data)))
+
+
+# -- the page ------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_says_what_the_code_has() -> None:
+    page = PAGE.read_text()
+    lengths = MAX_LINE_LENGTH, MAX_NAME, MOST
+    for number in (*lengths, MAX_PARTS, blocks.MAX_EVENTS, events.MAX_AGENTS, MAX_DEPTH, MAX_VALUES):
+        assert re.search(rf"\b{number:,}\b", page), number
+    assert f"{MAX_PAYLOAD // MIB} MiB" in page
+    assert f"{MAX_CONFIG // 1024} KiB" in page
