@@ -348,6 +348,7 @@ def test_every_error_of_the_reader_has_a_row() -> None:
     reasons = [reason for _, reason in tables(section(FORMAT, "Errors"))[0]]
     reasons += [
         "a line of more than 4096 characters",
+        "an agent's name of more than 4000 characters",
         "'x' is one agent more than the 256 that can be followed",
         "pages are seen in more than 65,536 ways",
         "more than 268,435,456 lines are touched one by one",
