@@ -291,3 +291,28 @@ def test_an_unpacked_package_is_found_again(tmp_path, monkeypatch):
     assert debian.current("arm64", "meta", "libx.*") == "libx1"
     with pytest.raises(debian.FetchError, match="apt-get is not installed"):
         debian.packages("arm64", ["libx1", "liby1"])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "prefix", "setup"),
+    [
+        ("arm64", "aarch64-linux-gnu-", ""),
+        ("arm32", "arm-linux-gnueabihf-", ".arch armv7-a\n.arch_extension virt\n.arm\n"),
+    ],
+)
+@pytest.mark.parametrize("name", ["noise", "flood"])
+def test_the_bad_guests_code(name, architecture, prefix, setup, tmp_path, monkeypatch):
+    """The words are what the assembler makes of what stands beside them."""
+    require(shutil.which(f"{prefix}as"), f"no {prefix}as")
+    monkeypatch.syspath_prepend(ROOT / "testbed" / "dom0")
+    import bad_guests
+
+    lines = bad_guests.PROGRAMS[name, architecture].strip().splitlines()
+    (tmp_path / "code.S").write_text(
+        setup + "".join(line.strip().split(maxsplit=1)[1] + "\n" for line in lines)
+    )
+    subprocess.run([f"{prefix}as", "-o", tmp_path / "code.o", tmp_path / "code.S"], check=True)
+    words = [f"{prefix}objcopy", "-O", "binary", "-j", ".text", tmp_path / "code.o", tmp_path / "code"]
+    subprocess.run(words, check=True)
+    assert bad_guests.code_of(name, architecture).hex(" ", 4) == (tmp_path / "code").read_bytes().hex(" ", 4)
+    assert len(bad_guests.image_of(name, architecture)) == 4096

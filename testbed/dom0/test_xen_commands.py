@@ -2,28 +2,12 @@
 """The commands that build guests, as a user has them in dom0."""
 
 import json
-import subprocess
-import sys
 
 import domains
 import pytest
+from commands import coldline, good, xl
 
 SAMPLE = f"midway-{domains.ARCHITECTURE}"
-
-
-def coldline(*words):
-    command = [sys.executable, "-m", "coldline", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def good(*words):
-    done = coldline(*words)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def xl(*words):
-    return subprocess.run(["xl", *words], capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture

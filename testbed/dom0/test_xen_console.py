@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`coldline console` at real guests: one that is a Linux, and some that mean no good."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import bad_guests
+import pytest
+from commands import COLDLINE, coldline, good
+
+GUEST = Path("/host/guest")
+END_KEY = b"\x1d"
+
+
+class Attached:
+    """`coldline console`, at pipes."""
+
+    def __init__(self, *words):
+        self.process = subprocess.Popen(
+            [*COLDLINE, "console", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.seen = b""
+
+    def type(self, data: bytes) -> None:
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def until(self, wanted: bytes, within_s: float) -> bytes:
+        """Read until there is `wanted`."""
+        os.set_blocking(self.process.stdout.fileno(), False)
+        end = time.monotonic() + within_s
+        while wanted not in self.seen:
+            assert time.monotonic() < end, self.seen[-2000:]
+            assert self.process.poll() is None, self.process.stderr.read()
+            self.seen += self.process.stdout.read() or b""
+            time.sleep(0.05)
+        return self.seen
+
+    def end(self) -> tuple[bytes, bytes]:
+        """Press Ctrl-]."""
+        self.type(END_KEY)
+        os.set_blocking(self.process.stdout.fileno(), True)
+        output, errors = self.process.communicate(timeout=20)
+        assert self.process.returncode == 0, errors
+        return self.seen + output, errors
+
+
+@pytest.fixture
+def linux():
+    words = (
+        "--initrd",
+        GUEST / "initrd",
+        "--append",
+        "console=hvc0 loglevel=4",
+        "--memory",
+        "128",
+        "--name",
+        "linux",
+    )
+    yield [str(word) for word in ("create", GUEST / "kernel", *words)]
+    coldline("destroy", "linux")
+
+
+@pytest.fixture
+def no_daemon():
+    """No xenconsoled."""
+    pid = int(subprocess.run(["pidof", "xenconsoled"], capture_output=True, text=True, check=True).stdout)
+    os.kill(pid, signal.SIGKILL)
+    yield
+    subprocess.run(["xenconsoled", "--log=guest"], check=True)
+
+
+def at_a_linux():
+    console = Attached("linux")
+    console.until(b"guest: in user space", 60)
+    console.type(b"echo $((6 * 7)) it is\n")
+    console.until(b"42 it is", 20)
+    _, errors = console.end()
+    assert errors == b""
+
+
+def test_a_linux_guest(linux):
+    good(*linux)
+    at_a_linux()
+
+
+def test_a_linux_guest_without_the_daemon(linux, no_daemon):
+    good(*linux)
+    at_a_linux()
+    console = Attached("linux")  # the ring can be left and come back to
+    console.type(b"poweroff -f\n")
+    _, errors = console.process.communicate(timeout=60)
+    assert b"has ended" in errors
+    good("destroy", "linux")
+
+
+@pytest.fixture
+def bad(request, tmp_path):
+    """A guest that means no good, paused."""
+    image = tmp_path / "bad"
+    image.write_bytes(bad_guests.image_of(request.param, bad_guests.ARCHITECTURE))
+    words = ("--name", "bad", "--memory", "16", "--paused", "--json")
+    yield request.param, ["create", str(image), *words]
+    coldline("destroy", "bad")
+
+
+def make(xen, bad):
+    """Build the guest with a ring full of escape sequences, and let it run."""
+    program, words = bad
+    domid = json.loads(good(*words))["domid"]
+    frame = bad_guests.CONSOLE_PAGE >> 12
+    address = xen.world.foreign.map(domid, [frame])
+    text = (bad_guests.ESCAPES * 200)[:2048]
+    xen.world.memory.copy(address + 1024, text)
+    xen.world.foreign.unmap(address, 1)
+    good("unpause", "bad")
+    return program
+
+
+def at_a_bad_one(enough, within_s=90):
+    """Stay until there is enough output or complaint; return both."""
+    console = Attached("bad")
+    for pipe in (console.process.stdout, console.process.stderr):
+        os.set_blocking(pipe.fileno(), False)
+    said = b""
+    end = time.monotonic() + within_s
+    while not enough(console.seen, said):
+        assert time.monotonic() < end, (console.seen[-500:], said)
+        assert console.process.poll() is None, said
+        console.seen += console.process.stdout.read() or b""
+        said += console.process.stderr.read() or b""
+        time.sleep(0.05)
+    time.sleep(1)  # for a complaint that comes twice
+    os.set_blocking(console.process.stderr.fileno(), True)
+    output, errors = console.end()
+    text = output.decode()
+    assert all(character.isprintable() or character in "\r\n\t\b" for character in text), "raw escapes"
+    return text, (said + errors).decode()
+
+
+@pytest.mark.parametrize("bad", ["flood"], indirect=True)
+def test_a_bad_guest(xen, bad):
+    make(xen, bad)
+    text, errors = at_a_bad_one(lambda seen, said: len(seen) > 2000)
+    assert errors == ""
+    assert r"\x1b[2J\x1b]0;pwned\x07" in text
+
+
+@pytest.mark.parametrize("bad", ["noise", "flood"], indirect=True)
+def test_a_bad_guest_without_the_daemon(xen, bad, no_daemon):
+    program = make(xen, bad)
+    if program == "noise":
+        _, errors = at_a_bad_one(lambda seen, said: said)
+        assert errors.count("the guest wrote nonsense") == errors.count("\n") == 1
+    else:
+        text, errors = at_a_bad_one(lambda seen, said: len(seen) > 20_000)
+        assert errors == ""
+        assert r"\x1b[2J\x1b]0;pwned\x07" in text
+    good("destroy", "bad")
+    assert all(known["domid"] == 0 for known in json.loads(good("list", "--json")))
