@@ -2,6 +2,7 @@
 """The testbed's commands: ``scripts/testbed --help``."""
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 
 from coldline.errors import ColdlineError
-from testbed import checkpatch, image, machine, modules
+from testbed import bench, checkpatch, image, machine, modules
 from testbed.debian import cache_folder
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
 
@@ -20,6 +21,8 @@ _TESTS = (
     "exec python3 -m pytest -p no:cacheprovider -p no:faulthandler -q --tb=short --junitxml=/host/results.xml "
     "-o junit_suite_name={architecture} {words} tests"
 )
+
+_BENCH_S = 3600.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -141,6 +144,26 @@ def _shell(options: argparse.Namespace) -> int:
 def _driver(options: argparse.Namespace) -> int:
     used = _sources(options.architecture, options)
     print(modules.build(used))
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    for architecture in options.architectures or ARCHITECTURES:
+        used = _sources(architecture, options)
+        words = f"--turns {options.turns} --initrd {' '.join(map(str, options.initrd))}"
+        with tempfile.TemporaryDirectory(prefix="coldline-testbed-") as temporary:
+            folder = Path(temporary)
+            _fill(used, folder)
+            command = f"exec python3 tests/bench.py {words}"
+            outcome = machine.run(used, image.initrd(used), folder, command, timeout_s=_BENCH_S)
+            if outcome.status:
+                _say(f"{architecture}: exit status {outcome.status}")
+                print((folder / "output").read_text(errors="replace"), end="")
+                return 2
+            if options.results:
+                options.results.mkdir(parents=True, exist_ok=True)
+                shutil.copy(folder / "bench.json", options.results / f"{architecture}.json")
+            print(bench.table(json.loads((folder / "bench.json").read_text())))
     return 0
 
 
