@@ -2,6 +2,7 @@
 """The commands that build guests, as a user has them in dom0."""
 
 import json
+import subprocess
 
 import domains
 import pytest
