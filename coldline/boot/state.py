@@ -143,6 +143,9 @@ _FIELDS: tuple[tuple[str, Any], ...] = (
     ("trapped_value", _WORD),
     ("trapped_at", _WORD),
     ("resume_at", _WORD),
+    ("half_at", _WORD),  # the long descriptor of which the guest has stored the lower half
+    ("half_value", _WORD),
+    ("half_old", _WORD),
     *((name, _WORD) for name in ENGINE_CALLS),
     ("agent_of_tag", _WORD * (DATA_TAG + TAGS)),
     ("bank_base", _WORD * MAX_BANKS),
@@ -206,7 +209,7 @@ class State:
         self["high_water"] = HIGH_WATER
         self["limit"] = 0xFFFFFFFFFFFFFFFF
         self["generation"] = 1
-        self["stale_low"] = self["resume_at"] = 0xFFFFFFFFFFFFFFFF
+        self["stale_low"] = self["resume_at"] = self["half_at"] = 0xFFFFFFFFFFFFFFFF
         self["pages"] = pages
         self["banks"] = len(banks)
         page = 0

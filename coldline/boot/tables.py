@@ -16,7 +16,7 @@ from coldline.arm.fields import Sctlr
 from coldline.boot import formats
 from coldline.boot.emit import NOWHERE, emit_change, page_index, switch
 from coldline.boot.native import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
-from coldline.boot.state import KINDS, PENDING, STACK, UNIT_SHIFT, UNITS
+from coldline.boot.state import KINDS, LONG, PENDING, STACK, UNIT_SHIFT, UNITS
 
 _M = Sctlr.M.mask
 _UNIT = 1 << UNIT_SHIFT
@@ -246,23 +246,52 @@ def _write_in_part(s: Any, address: int, size: int, value: int, page: int) -> No
         else:
             shift = uint64(8 * (base - address))
             mask, bits = ones >> shift, stored >> shift
-        old = uint64(formats.read_descriptor(s, base))
-        _write_descriptor(s, base, int64((old & ~mask | bits) & whole), page)
+        old = formats.read_descriptor(s, base)
+        _replace(s, base, old, int64((uint64(old) & ~mask | bits) & whole), page)
         base += length
 
 
 @compiled
 def table_write(s: Any, address: int, size: int, value: int, page: int) -> None:
-    """The guest is about to store into a page that has a live table."""
+    """The guest is about to store into a page that has a live table.
+
+    The emulator makes two stores of STRD, which changes a long descriptor at once (Arm ARM DDI 0406C A3.5.3): the
+    first half waits for the second one.
+    """
+    if s.format == uint64(LONG) and size == 4 and address & 3 == 0:
+        if s.half_at == uint64(address - 4) and address & 4:
+            s.half_at = uint64(NOWHERE)
+            _replace(s, address - 4, int64(s.half_old), value << 32 | int64(s.half_value), page)
+            return
+        settle_half(s)
+        if not address & 4:
+            s.half_at, s.half_value = uint64(address), uint64(value) & uint64(0xFFFFFFFF)
+            s.half_old = uint64(formats.read_descriptor(s, address))
+            return
+    settle_half(s)
     length = 1 << formats.size_shift(s)
     if size != length or address & (length - 1):
         _write_in_part(s, address, size, value, page)
     else:
-        _write_descriptor(s, address, value if length == 8 else value & 0xFFFFFFFF, page)
+        old = formats.read_descriptor(s, address)
+        _replace(s, address, old, value if length == 8 else value & 0xFFFFFFFF, page)
 
 
 @compiled
-def _write_descriptor(s: Any, address: int, value: int, page: int) -> None:
+def settle_half(s: Any) -> None:
+    """What waits for a second half waits no longer."""
+    if s.half_at != uint64(NOWHERE):
+        address, old = int64(s.half_at), int64(s.half_old)
+        s.half_at = uint64(NOWHERE)
+        value = int64(uint64(old) >> uint64(32) << uint64(32) | s.half_value)
+        _replace(s, address, old, value, page_index(s, address))
+
+
+@compiled
+def _replace(s: Any, address: int, old: int, value: int, page: int) -> None:
+    """What follows from a descriptor's being `value`, where it was `old`."""
+    if old == value:
+        return
     row = _row(s, page, address)
     mark = int64(load64(row))
     first, end = (mark >> 16) & 0xFFFF, (mark >> 32) & 0xFFFF
@@ -270,9 +299,6 @@ def _write_descriptor(s: Any, address: int, value: int, page: int) -> None:
     if offset < first or offset >= end:
         return
     level, granule, never = (mark & 7) - 1, (mark & 0xFF) >> 3, (mark >> 8) & 0xFF
-    old = formats.read_descriptor(s, address)
-    if old == value:
-        return
     shift = formats.level_shift(s, level, granule)
     index = (offset - first) >> formats.size_shift(s)
     virtual = int64(load64(row + uint64(8))) + (index << shift)

@@ -25,6 +25,7 @@ from coldline.boot.hooks import EXPORTS as SHARED
 from coldline.boot.hooks import STATE
 from coldline.boot.native import compiled, int64, load8, load16, load32, load64, store64, uint64
 from coldline.boot.state import ADDRESS_MASK, BIG_ENDIAN, MAX_PLACES, PLACES, SWITCH
+from coldline.boot.tables import settle_half
 from coldline.boot.translate import PAGE_MASK, translate_code
 
 _CPSR, _PC, _R0 = arm_const.UC_ARM_REG_CPSR, arm_const.UC_ARM_REG_PC, arm_const.UC_ARM_REG_R0
@@ -138,6 +139,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     s.block = address
     if s.pcs:
         s.thumb_now = uint64((int64(read_register(uc, s, _CPSR)) & _THUMB) // _THUMB)
+    settle_half(s)
     tagged = begin_block(uc, s, int64(address), int64(size))
     if tagged == STOPPED:
         return
@@ -214,6 +216,7 @@ def on_move(uc: Any, at: int, size: int, user: Any) -> None:
     if cp15.is_read(word):
         _answer_counter(uc, s, address, word, thumb)
         return
+    settle_half(s)
     key = cp15.move_key(word)
     value = read_register(uc, s, _general(cp15.first_register(word)))
     if cp15.is_wide(word):
