@@ -144,10 +144,36 @@ def run(
     banks: Sequence[tuple[int, int]] = ((RAM, RAM_SIZE),),
     core: str = "armv8-a",
 ) -> Ran:
-    """Run a guest as its host would, from its first instruction to its end."""
+    """Run an arm64 guest as its host would, from its first instruction to its end."""
+    return run_loaded(
+        a64.image(program, data, size=0x20000),
+        Registers(
+            pc=RAM,
+            general=(0, 0, 0, 0),
+            pstate=0x3C5 if level == 1 else 0x3C9,
+            sctlr=0x00C5_0078 if level == 1 else 0x30C5_0830,
+        ),
+        level=level,
+        until=until,
+        forced=forced,
+        banks=banks,
+        core=core,
+    )
+
+
+def run_loaded(
+    loaded: bytes,
+    registers: Registers,
+    *,
+    level: int = 1,
+    until: Until | None = None,
+    forced: bool = False,
+    banks: Sequence[tuple[int, int]] = ((RAM, RAM_SIZE),),
+    core: str,
+) -> Ran:
+    """Run what lies at the start of RAM, from its first instruction to its end."""
     ran = Ran(["guest map 0x40000000 0x400000 normal-wb exec"] if forced else ["guest mmu off"], [0])
     ran.ram = [mmap.mmap(-1, size) for _, size in banks]
-    loaded = a64.image(program, data, size=0x20000)
     ran.ram[0][: len(loaded)] = loaded
 
     def take(batch: Batch, pcs: Any) -> None:
@@ -156,12 +182,7 @@ def run(
 
     machine = Boot(
         [(base, memoryview(ram)) for (base, _), ram in zip(banks, ran.ram, strict=True)],
-        Registers(
-            pc=RAM,
-            general=(0, 0, 0, 0),
-            pstate=0x3C5 if level == 1 else 0x3C9,
-            sctlr=0x00C5_0078 if level == 1 else 0x30C5_0830,
-        ),
+        registers,
         CORES[core],
         Listener(events=take, caches_toggled=ran.toggles.append),
         exception_level=level,
