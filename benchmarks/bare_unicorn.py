@@ -9,20 +9,24 @@ import sys
 import time
 
 import unicorn
-from unicorn import arm64_const as arm64
+from unicorn import arm64_const as a64
+from unicorn import arm_const as a32
 
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor.simulated.domain import RamBank
 from coldline.image import load_kernel
+
+_NEVER = (1 << 64) - 1
 
 
 def main() -> None:
     """Run, and print the seconds that the emulator alone took."""
     path, memory = sys.argv[1], int(sys.argv[2]) << 20
     plan = make_plan(load_kernel(path), GuestOptions(memory=memory, bootargs=" ".join(sys.argv[3:])))
-    emulator = unicorn.Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
+    arm64 = plan.architecture == "arm64"
+    emulator = unicorn.Uc(unicorn.UC_ARCH_ARM64 if arm64 else unicorn.UC_ARCH_ARM, unicorn.UC_MODE_ARM)
     emulator.ctl_set_page_size(4096)
-    emulator.ctl_set_cpu_model(arm64.UC_CPU_ARM64_A72)
+    emulator.ctl_set_cpu_model(a64.UC_CPU_ARM64_A72 if arm64 else a32.UC_CPU_ARM_CORTEX_A15)
     ((base, size),) = ((bank.base, bank.size) for bank in plan.banks)
     ram = RamBank.allocate(base, size)
     at = ctypes.addressof(ctypes.c_char.from_buffer(ram.buffer))
@@ -30,16 +34,22 @@ def main() -> None:
     for segment in plan.segments:
         ram.store(segment.address, segment.data)
     emulator.mmio_map(0x22000000, 0x1000, lambda *_: 0x90, None, lambda *_: None, None)
-    # SCR_EL3 and HCR_EL2: EL1 is AArch64 and HVC an instruction
-    emulator.reg_write(arm64.UC_ARM64_REG_CP_REG, (1, 1, 3, 6, 0, 0x501))
-    emulator.reg_write(arm64.UC_ARM64_REG_CP_REG, (1, 1, 3, 4, 0, 1 << 31))
+    if arm64:
+        # SCR_EL3 and HCR_EL2: EL1 is AArch64 and HVC an instruction
+        emulator.reg_write(a64.UC_ARM64_REG_CP_REG, (1, 1, 3, 6, 0, 0x501))
+        emulator.reg_write(a64.UC_ARM64_REG_CP_REG, (1, 1, 3, 4, 0, 1 << 31))
+        emulator.hook_add(unicorn.UC_HOOK_INTR, lambda uc, *_: uc.emu_stop())
+    else:
+        emulator.reg_write(a32.UC_ARM_REG_CPSR, plan.registers.pstate)
+        # HVC is none of its instructions
+        emulator.hook_add(unicorn.UC_HOOK_INSN_INVALID, lambda uc, _: uc.emu_stop() or True)
+    first = a64.UC_ARM64_REG_X0 if arm64 else a32.UC_ARM_REG_R0
     for index, value in enumerate(plan.registers.general):
-        emulator.reg_write(arm64.UC_ARM64_REG_X0 + index, value)
-    emulator.hook_add(unicorn.UC_HOOK_INTR, lambda uc, *_: uc.emu_stop())
+        emulator.reg_write(first + index, value)
     start = time.perf_counter()
-    emulator.emu_start(plan.registers.pc, (1 << 64) - 1)
+    emulator.emu_start(plan.registers.pc, _NEVER)
     seconds = time.perf_counter() - start
-    call = emulator.reg_read(arm64.UC_ARM64_REG_X0)
+    call = emulator.reg_read(first)
     if call != 0x84000000:
         raise SystemExit(f"did not reach PSCI_VERSION: x0 = {call:#x}")
     print(f"{seconds:.3f}")

@@ -9,6 +9,7 @@ import time
 
 from coldline.arm.cores import CORES
 from coldline.boot import End, Until
+from coldline.cli.arguments import DEFAULT_CORES
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.image import load_kernel
@@ -23,7 +24,7 @@ def main() -> None:
         plan=plan,
         strategy="uncached",
         model=HOST_MODELS["rfc"],
-        core=CORES["armv8-a"],
+        core=CORES[DEFAULT_CORES[plan.architecture]],
         until=Until(End.PSCI, limit=1 << 40),
     )
     start = time.perf_counter()
