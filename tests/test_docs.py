@@ -24,8 +24,10 @@ from coldline.coherence.automaton import build
 from coldline.coherence.findings import kind_of
 from coldline.coherence.rules import EFFECTS, OTHER, SOURCES, STEPS, Hazard, Letter, Profile, microstates
 from coldline.errors import TraceError
+from coldline.guest.config import PLANNED
+from coldline.guest.reasons import Reason
 from coldline.hypervisor.models import HOST_MODELS, Lives
-from coldline.samples import SAMPLES
+from coldline.samples import SAMPLES, sample
 from coldline.trace import Op
 from coldline.trace.text import OPTIONS, TextReader
 
@@ -36,6 +38,8 @@ FORMAT = (ROOT / "docs" / "trace-format.md").read_text()
 BOOT = (ROOT / "docs" / "boot.md").read_text()
 HOSTS = (ROOT / "docs" / "hosts.md").read_text()
 README = (ROOT / "README.md").read_text()
+PLAN = (ROOT / "docs" / "plan.md").read_text()
+CONFIG = (ROOT / "docs" / "config.md").read_text()
 DASH = "–"
 
 # -- examples ------------------------------------------------------------------------------------------------
@@ -87,7 +91,11 @@ def test_a_session_prints_what_the_page_shows(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("race.trace").write_text(TRACE.findall(page)[0][0])
+    for text, _ in TRACE.findall(page)[:1]:
+        Path("race.trace").write_text(text)
+    for text in re.findall(r"^```cfg\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        Path("guest.cfg").write_text(text)
+    shutil.copy(sample("midway-arm64").image, tmp_path)
     prompt, shown = session.split("\n", 1)
     program, *words = shlex.split(prompt.removeprefix("$ "))
     assert program == "coldline"
@@ -445,6 +453,44 @@ def test_check_says_every_error_as_the_page_does(
     path.write_text(lines + "\n")
     assert main(["check", str(path)]) == 2
     assert capsys.readouterr().err == f"coldline: {path}:{lines.count(chr(10)) + 1}: {reason}\n"
+
+
+def test_the_options_of_plan_are_those_of_the_code() -> None:
+    commands = ArgumentParser().add_subparsers()
+    arguments.add_plan(commands)
+    known = {word for action in commands.choices["plan"]._actions for word in action.option_strings}
+    of_a_guest = {word for action in boot_parser()._actions for word in action.option_strings}
+    said = {name.split()[0].strip("`") for name in column(tables(PLAN.partition("```console")[0])[0])}
+    assert said - {"--core", "--json"} == known - of_a_guest
+    assert {"--core", "--json"} <= said & known
+
+
+def test_the_reasons_of_plan_are_those_of_the_code() -> None:
+    (rows,) = tables(section(PLAN, "The reasons"))
+    assert rows == [[f"`{reason.rule}`", reason.value] for reason in Reason if reason is not Reason.UNSAID]
+
+
+def test_every_key_of_plans_object_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--sample", "midway-arm64", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    (keys,) = tables(section(PLAN, "The JSON object"))
+    assert {key for cell in column(keys) for key in re.findall(r"`(\w+)`", cell)} == set(document)
+    meaning = {key.split("`")[1]: set(re.findall(r"`(\w+)`", said)) for key, said in keys}
+    for name in ("banks", "segments", "free", "devices"):
+        assert all(set(each) <= meaning[name] for each in document[name])
+    assert set(document["registers"]) <= meaning["registers"]
+
+
+def test_the_drawing_of_plan_is_what_its_command_draws(tmp_path: Path) -> None:
+    (line,) = re.findall(r"`coldline (plan .*--svg) plan.svg`", PLAN)
+    drawn = tmp_path / "plan.svg"
+    assert main([*line.split(), str(drawn)]) == 0
+    assert drawn.read_text() == (ROOT / "docs" / "plan.svg").read_text()
+
+
+def test_the_keys_that_are_honoured_are_those_of_the_code() -> None:
+    (rows,) = tables(section(CONFIG, "What is honoured"))
+    assert {key for cell in column(rows) for key in re.findall(r"`(\w+)`", cell)} == PLANNED
 
 
 # -- every file ----------------------------------------------------------------------------------------------

@@ -54,9 +54,8 @@ def test_json_says_what_a_boot_does(cli: Cli) -> None:
     booted = json.loads(cli("boot", *MIDWAY[1:], "--until", "1", "--json").out)
     for key in ("image", "exception_level", "entry"):
         assert got[key] == booted[key]
-    assert [{**each, "rule": "first-ram", "why": "where RAM starts"} for each in booted["banks"]] == got[
-        "banks"
-    ]
+    said = {"name": "RAM", "rule": "first-ram", "why": "where RAM starts"}
+    assert [{**each, **said} for each in booted["banks"]] == got["banks"]
     assert [
         {key: each[key] for key in ("name", "address", "size", "loaded")} for each in got["segments"]
     ] == (booted["segments"])

@@ -30,6 +30,8 @@ _PAPER = {
     "dtb": "#ee9f86",
     "device": "#b9a8d6",
     "RAM": "#d5e6d6",
+    "flash": "#e4ddd0",
+    "empty": "#f5f2ec",
     "free": "#edf4ed",
 }
 _NOTHING, _WAY, _WAY_EDGE = "#f8f9fa", "#eef1f3", "#c9d0d5"
@@ -41,6 +43,7 @@ _LEGEND = {
     "dtb": "device tree",
     "device": "device",
     "RAM": "RAM",
+    "flash": "flash",
     "free": "free RAM",
 }
 
@@ -185,8 +188,8 @@ def _region(box: Box, region: Region) -> Iterator[str]:
             yield svg.path(f"M{box.x:.1f} {box.at(address):.1f}h{box.width:.1f}")
     upper, lower = box.at(region.end), box.at(region.base)
     whole = box.window.base <= region.base and region.end <= box.window.end
-    if lower - upper >= 24 and region.name != "RAM" and not (whole and region.kind is Kind.SEGMENT):
-        words = f"free, {size_text(region.size)}" if whole else region.name
+    if lower - upper >= 24 and (region.kind is Kind.FREE or (region.kind is Kind.SEGMENT and not whole)):
+        words = f"{region.name}, {size_text(region.size)}" if whole else region.name
         yield svg.words(box.x + box.width / 2, (upper + lower) / 2 + 4, words, anchor="middle", soft=True)
 
 
@@ -237,6 +240,7 @@ def _words(labels: Sequence[Label], box: Box, side: int) -> Iterator[str]:
 
 def _legend(plan: Plan, y: float) -> Iterator[str]:
     there = {segment.name.partition("-")[0] for segment in plan.segments} | {"device", "RAM", "free"}
+    there |= {"flash"} if any(bank.flash for bank in plan.banks) else set()
     x = _MARGIN
     for name, text in [*_LEGEND.items(), ("zero", "kept free, and zero")]:
         if name not in there and name != "zero":

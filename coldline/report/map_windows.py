@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from coldline.guest.plan import Plan
-from coldline.report.memory_map import Kind, Region, bank_regions, devices
+from coldline.report.memory_map import Kind, Region, bank_regions, by_address
 
 _THIN = 18.0
 """Pixels: what has fewer is magnified."""
@@ -69,13 +69,8 @@ def windows(plan: Plan, height: float) -> Window:
         Pixels of a column.
     """
     end = max(bank.end for bank in plan.banks)
-    banks = [
-        Region(Kind.FREE, "RAM", bank.base, bank.size, why=bank.reason.value, rule=bank.reason.rule)
-        for bank in plan.banks
-    ]
     # What is past the end of RAM would take the room of all the rest.
-    told = [device for device in devices(plan) if device.end <= end]
-    top = Window(0, end, sorted([*told, *banks], key=lambda region: region.base))
+    top = Window(0, end, [region for region in by_address(plan) if region.end <= end])
     for bank in plan.banks:
         regions = bank_regions(plan, bank)
         if any(region.kind is Kind.SEGMENT for region in regions):

@@ -15,6 +15,7 @@ class Kind(enum.Enum):
     """What a region is."""
 
     DEVICE = "device"
+    BANK = "bank"
     SEGMENT = "segment"
     FREE = "free"
 
@@ -27,7 +28,7 @@ class Region(NamedTuple):
     kind : Kind
         What it is.
     name : str
-        Of the device or the segment, fit for a terminal; ``free``.
+        Of the device or the segment, fit for a terminal; ``free``, in a flash ``empty``.
     base, size : int
         In bytes.
     loaded : int
@@ -82,7 +83,7 @@ def bank_regions(plan: Plan, bank: Bank) -> list[Region]:
         if not bank.base <= segment.address < bank.end:
             continue
         if segment.address > at:
-            found.append(_free(at, segment.address))
+            found.append(_free(bank, at, segment.address))
         found.append(
             Region(
                 Kind.SEGMENT,
@@ -96,27 +97,48 @@ def bank_regions(plan: Plan, bank: Bank) -> list[Region]:
         )
         at = segment.end
     if at < bank.end:
-        found.append(_free(at, bank.end))
+        found.append(_free(bank, at, bank.end))
     return found
 
 
-def _free(start: int, end: int) -> Region:
-    return Region(Kind.FREE, "free", start, end - start)
+def whole_banks(plan: Plan) -> list[Region]:
+    """The banks, each as one region: RAM, or flash."""
+    return [
+        Region(
+            Kind.BANK,
+            "flash" if bank.flash else "RAM",
+            bank.base,
+            bank.size,
+            why=bank.reason.value,
+            rule=bank.reason.rule,
+        )
+        for bank in plan.banks
+    ]
+
+
+def _free(bank: Bank, start: int, end: int) -> Region:
+    return Region(Kind.FREE, "empty" if bank.flash else "free", start, end - start)
 
 
 def table(plan: Plan) -> str:
-    """The regions as a table for a terminal, each bank of RAM with what is in it."""
+    """The regions as a table for a terminal, by address, each bank with what is in it."""
     rows = [("from", "to", "size", "what", "why")]
-    rows += [_row(each) for each in devices(plan)]
-    for bank in plan.banks:
-        rows.append(_row(Region(Kind.FREE, "RAM", bank.base, bank.size, why=bank.reason.value)))
-        rows += [_row(each, "  ") for each in bank_regions(plan, bank)]
+    inside = {bank.base: bank_regions(plan, bank) for bank in plan.banks}
+    for region in by_address(plan):
+        rows.append(_row(region))
+        if region.kind is Kind.BANK:
+            rows += [_row(each, "  ") for each in inside[region.base]]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "".join(
         f"  {start:{widths[0]}}  {end:{widths[1]}}  {size:>{widths[2]}}  {what:{widths[3]}}  {why}".rstrip()
         + "\n"
         for start, end, size, what, why in rows
     )
+
+
+def by_address(plan: Plan) -> list[Region]:
+    """Devices and banks."""
+    return sorted([*devices(plan), *whole_banks(plan)], key=lambda region: region.base)
 
 
 def _row(region: Region, indent: str = "") -> tuple[str, str, str, str, str]:
@@ -148,8 +170,8 @@ def plan_document(kernel: Kernel, plan: Plan) -> dict[str, Any]:
             "sctlr": plan.registers.sctlr,
         },
         "banks": [
-            {"address": bank.base, "size": bank.size, "rule": bank.reason.rule, "why": bank.reason.value}
-            for bank in plan.banks
+            {"name": each.name, "address": each.base, "size": each.size, "rule": each.rule, "why": each.why}
+            for each in whole_banks(plan)
         ],
         "segments": [
             {
@@ -163,7 +185,7 @@ def plan_document(kernel: Kernel, plan: Plan) -> dict[str, Any]:
             for each in regions
             if each.kind is Kind.SEGMENT
         ],
-        "free": [{"address": each.base, "size": each.size} for each in regions if each.kind is Kind.FREE],
+        "free": [{"address": each.base, "size": each.size} for each in regions if each.name == "free"],
         "devices": [
             {"name": each.name, "address": each.base, "size": each.size, "why": each.why}
             for each in devices(plan)
