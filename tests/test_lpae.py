@@ -83,6 +83,22 @@ def test_ttbcr_has_the_rest_where_tcr_has_it() -> None:
     assert [vmsa.walks_disabled(1 << 23, upper) for upper in (False, True)] == [False, True]
 
 
+def test_compiled_functions_say_the_same() -> None:
+    import numba
+
+    import coldline.boot.native  # noqa: F401  # makes them known to the compiler
+
+    def everything(ttbcr: int, address: int) -> int:
+        found = lpae.lowest_address(ttbcr, True) << 12 | lpae.input_bits(ttbcr, False) << 6
+        return (found | lpae.input_bits(ttbcr, True)) * 4 + lpae.half(ttbcr, address)
+
+    compiled = numba.njit("i8(i8, i8)")(everything)
+    for size0, size1, lower, higher in SELECTION:
+        for address in (*lower, *(higher or ()), 0x8000_0000):
+            ttbcr = 1 << 31 | size1 << 16 | size0
+            assert compiled(ttbcr, address) == everything(ttbcr, address)
+
+
 def test_what_descriptors_cover() -> None:
     covered = [1 << vmsa.level_shift(level, lpae.GRANULE) for level in (1, 2, 3)]
     assert covered == [GIB, 2 * MIB, 4096]

@@ -134,7 +134,10 @@ def tex_type(tex: int, c: int, b: int) -> int:
 
 
 def remapped_type(n: int, prrr: int, nmrr: int) -> int:
-    """The type of remap region `n`, {TEX[0], C, B}: PRRR's TRn, and NMRR's IRn and ORn for Normal memory."""
+    """The type of remap region `n`, {TEX[0], C, B}: PRRR's TRn, and NMRR's IRn and ORn for Normal memory.
+
+    Region 6 is IMPLEMENTATION DEFINED, and taken as its fields say.
+    """
     if (prrr >> (2 * n)) & 3 != 2:
         return DEVICE
     return region_type((nmrr >> (2 * n)) & 3, (nmrr >> (_FIRST_OUTER + 2 * n)) & 3)
