@@ -360,6 +360,7 @@ def test_every_error_of_the_reader_has_a_row() -> None:
         "'x' is one agent more than the 256 that can be followed",
         "pages are seen in more than 65,536 ways",
         "more than 268,435,456 lines are touched one by one",
+        "lines are touched in more than 131,072 places of 64 MiB",
         "up to 4,096 lines whose bytes differ, each in its own way, are too many",
     ]
     sources = [ROOT / "coldline" / "trace" / "text.py"]

@@ -17,6 +17,10 @@ from fuzz.targets import TARGETS
 from image_tools import arm64_image, zimage
 from requirements_helper import require
 
+from coldline.arm import MemoryType
+from coldline.coherence import memory
+from coldline.coherence.checker import Checker
+from coldline.coherence.rules import Profile
 from coldline.errors import ColdlineError, ConfigError, ImageError, TraceError
 from coldline.guest import GuestOptions, check_device_tree, make_plan
 from coldline.guest.config import config_of
@@ -26,6 +30,7 @@ from coldline.image.recognise import recognise
 from coldline.printable import MOST
 from coldline.trace import blocks, events
 from coldline.trace.binary import MAX_PAYLOAD, BinaryReader
+from coldline.trace.events import Event, Op
 from coldline.trace.text import MAX_LINE_LENGTH, MAX_NAME
 from coldline.trace.text_batches import TextBatches
 
@@ -99,6 +104,18 @@ def test_a_kernel_may_want_all_memory_there_is(data: bytes) -> None:
 
 def content(data: bytes, allowance: int = 0) -> Content:
     return Content("file", memoryview(data), Allowance(allowance))
+
+
+def test_an_elf_file_that_is_loaded_many_times_over() -> None:
+    """256 segments of 1 GiB, all of them the same bytes of the file, at addresses for which each has to be copied."""
+    data = bytearray(b"".join(seeds.elves()[:1]).ljust(8192, b"\0"))
+    header = struct.Struct("<IIQQQQQQ")
+    struct.pack_into("<H", data, 56, 100)
+    for number in range(100):
+        address = 0x40000000 + number * 0x4000 + 8
+        header.pack_into(data, 64 + number * header.size, 1, 5, 0, address, address, 8192, 8192, 4)
+    with pytest.raises(ImageError, match="819200 bytes in all, more than its 8192"):
+        recognise(content(bytes(data)), None, None)
 
 
 # -- recursion -------------------------------------------------------------------------------------------------
@@ -218,6 +235,16 @@ def test_a_name_that_no_line_has_room_for() -> None:
         else:
             with pytest.raises(TraceError, match=r"^1: an agent's name of more than 4000 characters"):
                 list(TextBatches(text))
+
+
+def test_lines_that_are_touched_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes an index of its own, of 4 KiB: 2^26 of them would be 256 GiB."""
+    monkeypatch.setattr(memory, "MAX_LEAVES", 8)
+    checker = Checker(Profile(line=2048))
+    for number in range(8):
+        checker.event(Event("a", Op.WALK, number << 26, 8, MemoryType.NORMAL_WB))
+    with pytest.raises(TraceError, match="lines are touched in more than 8 places of 64 MiB"):
+        checker.event(Event("a", Op.WALK, 8 << 26, 8, MemoryType.NORMAL_WB))
 
 
 def test_an_address_that_wraps_round() -> None:

@@ -33,6 +33,10 @@ MAX_LINES = 1 << 28
 LEAF_BITS = 10
 """Of a chunk's number: a leaf of the index has an entry for each chunk of as many as that."""
 
+MAX_LEAVES = 1 << 17
+"""Leaves of the index, 4 KiB each, at the most: a trace that touches a line here and a line there makes many."""
+
+_LEAF_MIB = (CHUNK * PAGE_SIZE << LEAF_BITS) >> 20
 _DIRECTORY_START_BITS = 4
 
 
@@ -97,7 +101,8 @@ class Memory:
         self.blocks: NDArray[np.uint32] = self.pages.view(np.uint32)[:, 1]
         self.chunk_of: NDArray[np.int64] = reserve(most // CHUNK, np.int64)
         self.rows = 0
-        self.leaves: NDArray[np.uint32] = reserve(most // CHUNK << LEAF_BITS, np.uint32).reshape(
+        most_leaves = min(most // CHUNK, MAX_LEAVES)
+        self.leaves: NDArray[np.uint32] = reserve(most_leaves << LEAF_BITS, np.uint32).reshape(
             -1, 1 << LEAF_BITS
         )
         self.directory: NDArray[np.uint64] = np.zeros((1 << _DIRECTORY_START_BITS, 2), np.uint64)
@@ -224,10 +229,12 @@ class Memory:
         Raises
         ------
         TraceError
-            If there are as many rows as there may be.
+            If there are as many rows or leaves as there may be.
         """
         if self.rows == len(self.pages):
             raise TraceError("", f"more than {MAX_LINES:,} lines are touched one by one")
+        if len(self.directory) == 4 * MAX_LEAVES:
+            raise TraceError("", f"lines are touched in more than {MAX_LEAVES:,} places of {_LEAF_MIB} MiB")
         known = self.directory[self.directory[:, 0] != 0].tolist()
         self.directory = np.zeros((2 * len(self.directory), 2), np.uint64)
         for key, leaf in known:

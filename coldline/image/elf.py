@@ -130,6 +130,11 @@ def _pieces(content: Content, segments: list[Any], architecture: str) -> tuple[P
             raise content.error(
                 f"its {each.where}, {each.p_memsz} bytes at {each.p_paddr:#x}, passes the last address"
             )
+    loaded = sum(each.p_filesz for each in segments)
+    if loaded > len(content.data):
+        raise content.error(
+            f"its segments have {loaded} bytes in all, more than its {len(content.data)}: some are in several"
+        )
     ordered = sorted(segments, key=lambda segment: segment.p_paddr)
     for lower, upper in itertools.pairwise(ordered):
         if upper.p_paddr < lower.p_paddr + lower.p_memsz:
