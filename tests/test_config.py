@@ -217,6 +217,7 @@ def test_other_types_and_more_memory_than_at_first_are_named() -> None:
         ("gic_version='v4'", "2:13: gic_version is 'v4': default, v2, v3 are possible"),
         ("vuart='ns16550'", "2:7: vuart is 'ns16550': sbsa_uart, unknown are possible"),
         ("uuid='1234'", "2:6: uuid is '1234', which is none"),
+        (r"memory='a\n\a'", r"2:8: memory takes a number, not 'a\n\x07'"),
         (
             "on_crash='die'",
             "2:10: on_crash is 'die': destroy, restart, rename-restart, preserve, coredump-destroy, "

@@ -16,9 +16,10 @@ from uuid import UUID
 from coldline.errors import ConfigError
 from coldline.guest.config_keys import KNOWN, NOTHING
 from coldline.guest.config_syntax import MAX_CONFIG, Atom, Items, Parsed, Remark, Setting, parse
+from coldline.guest.config_values import Values
 from coldline.guest.layout import MIB, size_text
 from coldline.image.load import load_blob
-from coldline.printable import shortened
+from coldline.printable import one_line, shortened
 
 PLANNED: Final = frozenset(
     {
@@ -163,12 +164,9 @@ def config_of(
     """What a file with this text asks for: `read_config`, for who has read it already."""
     parsed = parse(text, path)
     for each in assignments:
-        parsed = parse(each, f"'{each}'", before=parsed)
+        parsed = parse(each, one_line(f"'{each}'"), before=parsed)
     return _Reading(path, parsed).config(honoured)
 
-
-_NUMBER = re.compile(r"[ \t\n\v\f\r]*+([+-]?)(?:0[xX]([0-9a-fA-F]++)|0([0-7]*+)|([1-9][0-9]*+))\Z")
-"""What C's strtol takes for a number in base 0, to the end."""
 
 _CPUS = re.compile(r"(?:nodes?:)?all|\^?(?:nodes?:)?[0-9]{1,9}(?:-[0-9]{1,9})?")
 
@@ -176,14 +174,14 @@ _KINDS = {"hvm": "hvm", "pv": "pv", "pvh": "pvh"}
 _BUILDERS = {"hvm": "hvm", "generic": "pv"}
 
 
-class _Reading:
+class _Reading(Values):
     def __init__(self, path: str, parsed: Parsed) -> None:
+        super().__init__(parsed.settings)
         self._path = path
-        self._settings = parsed.settings
         self._remarks = list(parsed.remarks)
 
     def config(self, honoured: Collection[str]) -> GuestConfig:
-        name = self._text("name")
+        name = self.text("name")
         if not name:
             raise ConfigError(self._path, 'gives the guest no name, as xl wants: name = "…"')
         memory, maxmem = self._memory()
@@ -193,17 +191,17 @@ class _Reading:
             name=name,
             type=self._type(),
             uuid=self._uuid(),
-            kernel=self._text("kernel"),
-            ramdisk=self._text("ramdisk"),
-            device_tree=self._text("device_tree"),
+            kernel=self.text("kernel"),
+            ramdisk=self.text("ramdisk"),
+            device_tree=self.text("device_tree"),
             cmdline=self._cmdline(),
             memory=memory,
             maxmem=maxmem,
             vcpus=vcpus,
             maxvcpus=maxvcpus,
             cpus=self._cpus(maxvcpus),
-            gic_version={"v2": 2, "v3": 3}.get(self._word("gic_version", ("default", "v2", "v3")) or ""),
-            vuart=self._word("vuart", ("sbsa_uart", "unknown")),
+            gic_version={"v2": 2, "v3": 3}.get(self.word("gic_version", ("default", "v2", "v3")) or ""),
+            vuart=self.word("vuart", ("sbsa_uart", "unknown")),
             on_poweroff=self._action("on_poweroff", "destroy"),
             on_reboot=self._action("on_reboot", "restart"),
             on_crash=self._action("on_crash", "destroy"),
@@ -215,97 +213,41 @@ class _Reading:
         remarks = tuple(sorted(self._remarks, key=lambda remark: remark.place[1:]))
         return replace(config, remarks=remarks)
 
-    # ---- values of one kind
-
-    def _atom(self, name: str) -> Atom | None:
-        setting = self._settings.get(name)
-        if setting is None:
-            return None
-        if isinstance(setting.value, Items):
-            raise ConfigError(str(setting.value.place), f"{name} takes a single value, not a list")
-        return setting.value
-
-    def _text(self, name: str) -> str | None:
-        atom = self._atom(name)
-        return None if atom is None else atom.text
-
-    def _number(self, name: str, least: int, most: int) -> int | None:
-        atom = self._atom(name)
-        if atom is None:
-            return None
-        if self._settings[name].added:
-            raise ConfigError(str(self._settings[name].place), f"{name} is a number: '+=' does not add to it")
-        found = _NUMBER.match(atom.text) if len(atom.text) <= 64 else None
-        if found is None:
-            raise ConfigError(str(atom.place), f"{name} takes a number, not '{shortened(atom.text)}'")
-        sign, hexadecimal, octal, decimal = found.groups()
-        value = (
-            int(hexadecimal, 16) if hexadecimal else int(octal or "0", 8) if decimal is None else int(decimal)
-        )
-        value = -value if sign == "-" else value
-        if not least <= value <= most:
-            raise ConfigError(str(atom.place), f"{name} is {value}: from {least} to {most} is possible")
-        return value
-
-    def _word(self, name: str, words: Sequence[str]) -> str | None:
-        """One of libxl's enumerations, which take any case."""
-        atom = self._atom(name)
-        if atom is None:
-            return None
-        if atom.text.lower() not in words:
-            raise self._unknown(name, atom, words)
-        return None if atom.text.lower() == "unknown" else atom.text.lower()
-
-    def _unknown(self, name: str, atom: Atom, words: Collection[str]) -> ConfigError:
-        return ConfigError(
-            str(atom.place), f"{name} is '{shortened(atom.text)}': {', '.join(words)} are possible"
-        )
-
     # ---- settings that are more than a value
 
     def _action(self, name: str, default: str) -> str:
-        atom = self._atom(name)
+        atom = self.atom(name)
         if atom is None:
             return default
         if atom.text not in ON_SHUTDOWN:
-            raise self._unknown(name, atom, ON_SHUTDOWN)
+            raise self.unknown(name, atom, ON_SHUTDOWN)
         return atom.text
 
     def _type(self) -> str:
-        kind, builder = self._by_prefix("type", _KINDS), self._by_prefix("builder", _BUILDERS)
+        kind, builder = self.by_prefix("type", _KINDS), self.by_prefix("builder", _BUILDERS)
         if kind and builder and kind != builder:
-            place = self._settings["builder"].place
+            place = self.settings["builder"].place
             raise ConfigError(str(place), f"builder asks for type {builder}, and type is {kind}")
         found = kind or builder or "pvh"
         if found != "pvh":
-            place = self._settings["type" if kind else "builder"].place
+            place = self.settings["type" if kind else "builder"].place
             self._remarks.append(Remark(place, f"type is {found}: on Arm there is pvh alone"))
         return found
 
-    def _by_prefix(self, name: str, words: dict[str, str]) -> str | None:
-        """As xl: the first word that starts with what is written."""
-        atom = self._atom(name)
-        if atom is None:
-            return None
-        for word, kind in words.items():
-            if word.startswith(atom.text):
-                return kind
-        raise self._unknown(name, atom, words)
-
     def _uuid(self) -> UUID | None:
-        atom = self._atom("uuid")
+        atom = self.atom("uuid")
         if atom is None:
             return None
         if not re.fullmatch(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", atom.text):
-            raise ConfigError(str(atom.place), f"uuid is '{shortened(atom.text)}', which is none")
+            raise ConfigError(str(atom.place), f"uuid is '{one_line(shortened(atom.text))}', which is none")
         return UUID(atom.text)
 
     def _cmdline(self) -> str | None:
-        cmdline, root, extra = self._text("cmdline"), self._text("root"), self._text("extra")
+        cmdline, root, extra = self.text("cmdline"), self.text("root"), self.text("extra")
         if cmdline is not None:
             for name in ("root", "extra"):
-                if name in self._settings:
-                    place = self._settings[name].place
+                if name in self.settings:
+                    place = self.settings[name].place
                     self._remarks.append(Remark(place, f"{name} is left out in favour of cmdline"))
             return cmdline
         if root is not None:
@@ -314,36 +256,36 @@ class _Reading:
 
     def _memory(self) -> tuple[int, int]:
         most = (1 << 63) // MIB
-        memory, maxmem = self._number("memory", 1, most), self._number("maxmem", 1, most)
+        memory, maxmem = self.number("memory", 1, most), self.number("maxmem", 1, most)
         if memory is None:
             memory = maxmem if maxmem is not None else DEFAULT_MEMORY // MIB
         if maxmem is None:
             maxmem = memory
         if maxmem < memory:
-            place = self._settings["maxmem"].place
+            place = self.settings["maxmem"].place
             raise ConfigError(str(place), f"maxmem is {maxmem}, below memory, which is {memory}")
         if maxmem > memory:
             self._remarks.append(
                 Remark(
-                    self._settings["maxmem"].place,
+                    self.settings["maxmem"].place,
                     f"maxmem is not honoured by coldline: RAM is memory's {size_text(memory * MIB)}",
                 )
             )
         return memory * MIB, maxmem * MIB
 
     def _vcpus(self) -> tuple[int, int]:
-        vcpus, maxvcpus = self._number("vcpus", 1, 4096), self._number("maxvcpus", 1, 4096)
+        vcpus, maxvcpus = self.number("vcpus", 1, 4096), self.number("maxvcpus", 1, 4096)
         if maxvcpus is None:
             maxvcpus = vcpus or 1
         if vcpus is None:
             vcpus = 1
         if maxvcpus < vcpus:
-            place = self._settings["maxvcpus"].place
+            place = self.settings["maxvcpus"].place
             raise ConfigError(str(place), f"maxvcpus is {maxvcpus}, below vcpus, which is {vcpus}")
         return vcpus, maxvcpus
 
     def _cpus(self, maxvcpus: int) -> tuple[str, ...]:
-        setting = self._settings.get("cpus")
+        setting = self.settings.get("cpus")
         if setting is None:
             return ()
         if isinstance(setting.value, Atom):
@@ -356,14 +298,15 @@ class _Reading:
         for part in filter(None, value.text.split(",")):
             if not _CPUS.fullmatch(part):
                 raise ConfigError(
-                    str(value.place), f"cpus: '{shortened(part)}' names no CPUs: 0-3,^2 or all or node:1"
+                    str(value.place),
+                    f"cpus: '{one_line(shortened(part))}' names no CPUs: 0-3,^2 or all or node:1",
                 )
         return value.text
 
     # ---- remarks
 
     def _tell(self, honoured: Collection[str]) -> None:
-        for name, setting in self._settings.items():
+        for name, setting in self.settings.items():
             if name in honoured or _asks_for_nothing(setting):
                 continue
             said = "not honoured by coldline" if name in KNOWN else "unknown, to xl too"
