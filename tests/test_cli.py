@@ -521,6 +521,16 @@ def test_a_gzipped_image_runs(cli: Cli, tmp_path: Path) -> None:
     assert "gzip" in found.out
 
 
+def test_json_tells_what_was_found_and_what_was_assumed(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "Image.gz"
+    path.write_bytes(gzip.compress(a64.image(a64.off(), image_size=0, text_offset=0x80000)))
+    told = json.loads(cli("boot", path, "--memory", "16M", "--json").out)
+    assert (told["architecture"], told["format"], told["layers"]) == ("arm64", "Image", ["gzip"])
+    assert told["notes"] == [
+        "its header says no size, as before Linux 3.17: text_offset is taken to be 0x80000, and no BSS known"
+    ]
+
+
 @pytest.mark.parametrize(
     ("option", "what"),
     [(None, "kernel"), ("--initrd", "initrd"), ("--dtb", "device tree"), ("--dtb-only", "device tree")],

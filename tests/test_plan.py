@@ -52,7 +52,7 @@ def test_a_table(cli: Cli) -> None:
 def test_json_says_what_a_boot_does(cli: Cli) -> None:
     got = json.loads(cli(*MIDWAY, "--json").out)
     booted = json.loads(cli("boot", *MIDWAY[1:], "--until", "1", "--json").out)
-    for key in ("image", "exception_level", "entry"):
+    for key in ("image", "architecture", "format", "layers", "notes", "exception_level", "entry"):
         assert got[key] == booted[key]
     said = {"name": "RAM", "rule": "first-ram", "why": "where RAM starts"}
     assert [{**each, **said} for each in booted["banks"]] == got["banks"]

@@ -96,6 +96,7 @@ def _document(
     seconds: float,
 ) -> dict[str, Any]:
     from coldline.report import document
+    from coldline.report.memory_map import image_document
 
     return {
         "verdict": document.verdict(found.coherent and not any(each.stale for each in swept)),
@@ -103,7 +104,7 @@ def _document(
         "hazards_found": found.found,
         "hazard_events": checker.hazards,
         "sweep": document.swept_document(swept),
-        "image": kernel.path,
+        **image_document(kernel),
         "host": trial.model.name,
         "strategy": trial.strategy,
         "core": trial.core.name,

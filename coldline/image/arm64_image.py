@@ -75,10 +75,15 @@ def parse_arm64_image(content: Content) -> Kernel:
     if len(data) < _LAYOUT.size:
         raise content.error(f"has {len(data)} bytes; an arm64 Image has a header of {_LAYOUT.size}")
     header = _Header._make(_LAYOUT.unpack_from(data))
+    notes: tuple[str, ...]
     if header.image_size == 0:
         text_offset, image_size = _OLD_TEXT_OFFSET, len(data)
+        notes = (
+            "its header says no size, as before Linux 3.17: text_offset is taken to be 0x80000, and no BSS known",
+        )
     else:
         text_offset, image_size = header.text_offset, header.image_size
+        notes = ()
     _check_flags(content, header.flags)
     if text_offset >= _TEXT_OFFSET_LIMIT:
         raise content.error(f"text_offset (at byte 8) is {text_offset:#x}; it must be below 2 MiB")
@@ -99,6 +104,7 @@ def parse_arm64_image(content: Content) -> Kernel:
         fixed=False,
         anywhere=bool(_ANYWHERE.of(header.flags)),
         page_size=_PAGE_SIZES[_PAGE_SIZE.of(header.flags)],
+        notes=notes,
     )
 
 

@@ -153,15 +153,22 @@ def loaded_text(region: Region) -> str:
     return size if region.kind is not Kind.SEGMENT or loaded == size else f"{size}, {loaded} loaded"
 
 
+def image_document(kernel: Kernel) -> dict[str, Any]:
+    """What was found in an image, for `json`."""
+    return {
+        "image": kernel.path,
+        "architecture": kernel.architecture,
+        "format": kernel.format,
+        "layers": list(kernel.layers),
+        "notes": list(kernel.notes),
+    }
+
+
 def plan_document(kernel: Kernel, plan: Plan) -> dict[str, Any]:
     """The object for `json`."""
     regions = [region for bank in plan.banks for region in bank_regions(plan, bank)]
     return {
-        "image": kernel.path,
-        "architecture": plan.architecture,
-        "format": kernel.format,
-        "layers": list(kernel.layers),
-        "notes": list(kernel.notes),
+        **image_document(kernel),
         "exception_level": plan.exception_level,
         "entry": plan.registers.pc,
         "registers": {
