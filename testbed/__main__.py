@@ -155,7 +155,7 @@ def _bench(options: argparse.Namespace) -> int:
             folder = Path(temporary)
             _fill(used, folder)
             command = f"exec python3 tests/bench.py {words}"
-            outcome = machine.run(used, image.initrd(used), folder, command, timeout_s=_BENCH_S)
+            outcome = machine.run(used, image.initrd(used), folder, command, timeout_s=_BENCH_S, counted=True)
             if outcome.status:
                 _say(f"{architecture}: exit status {outcome.status}")
                 print((folder / "output").read_text(errors="replace"), end="")

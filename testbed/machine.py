@@ -67,7 +67,14 @@ class Outcome:
 
 
 def run(
-    sources: Sources, initrd: Path, folder: Path, command: str, *, timeout_s: float, snapshots: bool = True
+    sources: Sources,
+    initrd: Path,
+    folder: Path,
+    command: str,
+    *,
+    timeout_s: float,
+    snapshots: bool = True,
+    counted: bool = False,
 ) -> Outcome:
     """Run a shell command in a dom0 with ``/host`` as `folder`, and power off.
 
@@ -87,6 +94,8 @@ def run(
         When to give up, in seconds.
     snapshots : bool
         Go on from a snapshot of the booted machine, and make one if there is none; otherwise boot.
+    counted : bool
+        Let the machine's clock count instructions, 2 ns each, whatever this host has to do besides.
 
     Raises
     ------
@@ -97,16 +106,18 @@ def run(
     end = began + timeout_s
     (folder / "run").write_text(command + "\n")
     (folder / "status").unlink(missing_ok=True)
-    saved, restored = _saved(sources, initrd, folder, end) if snapshots else (None, False)
+    words = _command(sources, initrd, folder, counted=counted)
+    saved, restored = _saved(sources, initrd, folder, end, counted=counted) if snapshots else (None, False)
     console = folder / "console"
-    with console.open("wb") as file, _started(_command(sources, initrd, folder), file, saved) as machine:
+    with console.open("wb") as file, _started(words, file, saved) as machine:
         try:
             machine.ready(end)
         except MachineError:
             if saved is None or not restored:
                 raise
             saved.unlink(missing_ok=True)  # damaged, and no loss: the machine is booted again
-            return run(sources, initrd, folder, command, timeout_s=end - time.monotonic())
+            timeout_s = end - time.monotonic()
+            return run(sources, initrd, folder, command, timeout_s=timeout_s, counted=counted)
         machine.go()
         machine.ended(end, f"not done after {timeout_s:g} s")
     try:
@@ -128,12 +139,14 @@ def shell(sources: Sources, initrd: Path, folder: Path) -> int:
         return machine.process.wait()
 
 
-def _saved(sources: Sources, initrd: Path, folder: Path, end: float) -> tuple[Path, bool]:
+def _saved(
+    sources: Sources, initrd: Path, folder: Path, end: float, *, counted: bool = False
+) -> tuple[Path, bool]:
     """Return a snapshot of the booted machine, and whether it was there before."""
     apart_from_paths = replace(sources, xen=Path("xen"), kernel=Path("kernel"))
     path = snapshot.snapshot_path(
         _program(sources),
-        _command(apart_from_paths, Path("initrd"), Path("host")),
+        _command(apart_from_paths, Path("initrd"), Path("host"), counted=counted),
         (sources.xen, sources.kernel, initrd),
         sources.architecture,
     )
@@ -142,7 +155,8 @@ def _saved(sources: Sources, initrd: Path, folder: Path, end: float) -> tuple[Pa
         return path, True
     unfinished = path.with_suffix(f".{os.getpid()}")
     console = folder / "console-boot"
-    with console.open("wb") as file, _started(_command(sources, initrd, folder), file, None) as machine:
+    words = _command(sources, initrd, folder, counted=counted)
+    with console.open("wb") as file, _started(words, file, None) as machine:
         machine.ready(end)
         try:
             machine.save(unfinished, end)
@@ -268,7 +282,9 @@ def _program(sources: Sources) -> str:
     return program
 
 
-def _command(sources: Sources, initrd: Path, folder: Path, serial: str = "stdio") -> list[str]:
+def _command(
+    sources: Sources, initrd: Path, folder: Path, serial: str = "stdio", *, counted: bool = False
+) -> list[str]:
     for path in (sources.xen, sources.kernel, initrd, folder):
         if "," in os.fspath(path):
             raise MachineError(f"QEMU takes no path with a comma in it: {path}")
@@ -280,6 +296,7 @@ def _command(sources: Sources, initrd: Path, folder: Path, serial: str = "stdio"
         "-device", f"guest-loader,addr={_INITRD_ADDRESS:#x},initrd={initrd}",
         "-fsdev", f"local,id=host,path={folder},security_model=none",
         "-device", "virtio-9p-device,fsdev=host,mount_tag=host",
+        *(("-icount", "shift=1,sleep=off") if counted else ()),
     ]  # fmt: skip
 
 

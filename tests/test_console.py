@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from requirements_helper import require
 
@@ -118,7 +118,8 @@ def test_the_layout_is_xens(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@given(WORDS, WORDS, st.lists(st.tuples(st.booleans(), st.binary(max_size=5000)), max_size=12))
+@settings(deadline=None)
+@given(WORDS, WORDS, st.lists(st.tuples(st.booleans(), st.binary(max_size=3000)), max_size=8))
 def test_an_honest_guest_loses_no_byte(out_start, in_start, turns):
     page = CheckedPage()
     for offset, value in (
@@ -143,6 +144,7 @@ def test_an_honest_guest_loses_no_byte(out_start, in_start, turns):
     assert heard == given
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_guest_makes_us_leave_the_ring(data):
     """The guest writes anything anywhere, between any two of our accesses; `CheckedPage` looks at each of ours."""
@@ -213,6 +215,7 @@ def test_what_a_terminal_is_shown(sent, seen):
     assert b"".join(bytewise(sent[index : index + 1]) for index in range(len(sent))) == seen
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_nothing_drives_a_terminal(data):
     shown = Shown()(data).decode()

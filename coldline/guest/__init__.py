@@ -4,11 +4,16 @@
 `make_plan` makes a `Plan` of a kernel and `GuestOptions`; everything here is pure.
 """
 
-from coldline.guest.devicetree import XenPlatform
-from coldline.guest.given_tree import MAX_DEVICE_TREE, check_device_tree
-from coldline.guest.machines import MACHINES, MachineLayout, machine_layout
-from coldline.guest.plan import Bank, Plan, Registers, Segment
-from coldline.guest.planner import GuestOptions, make_plan
+from typing import TYPE_CHECKING
+
+from coldline.lazy import lazily
+
+if TYPE_CHECKING:
+    from coldline.guest.devicetree import XenPlatform
+    from coldline.guest.given_tree import MAX_DEVICE_TREE, check_device_tree
+    from coldline.guest.machines import MACHINES, MachineLayout, machine_layout
+    from coldline.guest.plan import Bank, Plan, Registers, Segment
+    from coldline.guest.planner import GuestOptions, make_plan
 
 __all__ = [
     "MACHINES",
@@ -24,3 +29,29 @@ __all__ = [
     "machine_layout",
     "make_plan",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "devicetree": ("XenPlatform",),
+        "given_tree": (
+            "MAX_DEVICE_TREE",
+            "check_device_tree",
+        ),
+        "machines": (
+            "MACHINES",
+            "MachineLayout",
+            "machine_layout",
+        ),
+        "plan": (
+            "Bank",
+            "Plan",
+            "Registers",
+            "Segment",
+        ),
+        "planner": (
+            "GuestOptions",
+            "make_plan",
+        ),
+    },
+)

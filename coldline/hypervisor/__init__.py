@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One protocol for those who make guests, the hosts that there are, and the back ends that speak it."""
 
-from coldline.hypervisor.models import HOST_MODELS, Alias, HostModel, Lives, Rule, host_model
-from coldline.hypervisor.protocol import Data, Domain, DomainT, Hypervisor, Mapping
+from typing import TYPE_CHECKING
+
+from coldline.lazy import lazily
+
+if TYPE_CHECKING:
+    from coldline.hypervisor.models import HOST_MODELS, Alias, HostModel, Lives, Rule, host_model
+    from coldline.hypervisor.protocol import Data, Domain, DomainT, Hypervisor, Mapping
 
 __all__ = [
     "HOST_MODELS",
@@ -17,3 +22,24 @@ __all__ = [
     "Rule",
     "host_model",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "models": (
+            "HOST_MODELS",
+            "Alias",
+            "HostModel",
+            "Lives",
+            "Rule",
+            "host_model",
+        ),
+        "protocol": (
+            "Data",
+            "Domain",
+            "DomainT",
+            "Hypervisor",
+            "Mapping",
+        ),
+    },
+)

@@ -284,6 +284,12 @@ class XenHost:
             with contextlib.suppress(OSError):
                 unmap()
         try:
+            if (
+                domain.in_store
+            ):  # first: killed in between, a domain is left that can be seen, not entries of none
+                with naming(f"domain {domain.domid}: remove from xenstore"):
+                    remove_entries(self.world.store, domain.domid, domain.handle)
+        finally:
             with naming(f"domain {domain.domid}: destroy"):
                 try:
                     self.hypercalls.destroy(domain.domid)
@@ -291,10 +297,6 @@ class XenHost:
                     if error.errno != errno.ESRCH:
                         raise
             domain.state = State.DESTROYED
-        finally:
-            if domain.in_store:
-                with naming(f"domain {domain.domid}: remove from xenstore"):
-                    remove_entries(self.world.store, domain.domid, domain.handle)
 
     def unmap_resource(self, domain: XenDomain, resource: object) -> None:
         """Unmap a grant table, now or, if that fails, before the domain is destroyed."""

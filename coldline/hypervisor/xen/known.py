@@ -118,19 +118,22 @@ class Domains:
             self._calls.unpause(_guest(known))
 
     def destroy(self, known: Known) -> None:
-        """End a domain, built or half-built, and remove what xenstore has of it."""
+        """End a domain, built or half-built, and remove what xenstore has of it.
+
+        xenstore comes first: whoever is killed in between leaves a domain that `all` shows, never entries of none.
+        """
         try:
+            with naming(f"domain {known.domid}: remove from xenstore"):
+                store = self._store()
+                if store is not None:
+                    remove_entries(store, _guest(known), known.uuid)
+        finally:
             with naming(f"domain {known.domid}: destroy"):
                 try:
                     self._calls.destroy(_guest(known))
                 except OSError as error:
                     if error.errno != errno.ESRCH:
                         raise
-        finally:
-            with naming(f"domain {known.domid}: remove from xenstore"):
-                store = self._store()
-                if store is not None:
-                    remove_entries(store, known.domid, known.uuid)
 
     def _known(self, info: AnyDomainInfo) -> Known:
         flags = info.flags

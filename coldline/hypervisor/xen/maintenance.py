@@ -6,7 +6,6 @@ import errno
 import functools
 import mmap
 import os
-import platform
 import sys
 from typing import Final
 
@@ -98,7 +97,7 @@ class Memory:
 
 @functools.cache
 def _barrier() -> Function:
-    machine = platform.machine()
+    machine = os.uname().machine
     state = "arm" if machine.startswith("arm") or sys.maxsize < 1 << 32 else machine
     if state not in BARRIERS:
         raise OSError(errno.ENOTSUP, f"no memory barrier for {machine}")

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How many bytes each strategy moves between caches and memory to build a guest: counted from what it does.
+
+What is counted are the builder's own accesses and maintenance, as the strategy carries them out on a host of one
+model, event by event; Xen's scrubbing of pages and its flush as it allocates them are the same for all, and left
+out. How many bytes cross to memory follows from the architecture where it leaves no choice, and is given as a range
+where it does:
+
+* a store through a cached mapping first has its line read from memory, unless the core sees that all of the line is
+  written (a write stream: an implementation's choice), and is written back once, by maintenance or an eviction;
+* a store through a non-cacheable mapping is written to memory once, and nothing is read;
+* maintenance of a line that holds nothing moves nothing, but is a look-up of its own in every cache that may hold it.
+
+    python benchmarks/traffic.py KERNEL [--initrd MIB] [--host MODEL]
+"""
+
+import argparse
+import collections
+
+from coldline.arm import MemoryType
+from coldline.builder import STRATEGIES, build
+from coldline.guest import GuestOptions, make_plan
+from coldline.hypervisor.models import host_model
+from coldline.hypervisor.simulated import SimulatedHost
+from coldline.image import load_kernel
+from coldline.trace import Event, Op
+
+MIB = 1 << 20
+LINE = 64
+
+
+class Counter:
+    """Counts the builder's events."""
+
+    def __init__(self) -> None:
+        self.stored: collections.Counter[MemoryType] = collections.Counter()
+        self.maintained: collections.Counter[str] = collections.Counter()
+        self._type: MemoryType | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Count one."""
+        agent = event.agent
+        if event.op is Op.MAP and agent == "dom0":
+            self._type = event.memory_type
+        elif event.op is Op.WRITE and agent == "dom0" and self._type is not None:
+            self.stored[self._type] += event.size
+        elif event.op in (Op.DC_CIVAC, Op.DC_CVAC, Op.DC_CVAU) and self.stored:
+            self.maintained[agent] += event.size
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kernel")
+    parser.add_argument("--initrd", type=int, default=64, metavar="MIB")
+    parser.add_argument("--host", default="xen-4.17-arm64")
+    options = parser.parse_args()
+    kernel = load_kernel(options.kernel)
+    initrd = memoryview(bytes(options.initrd * MIB))
+    plan = make_plan(kernel, GuestOptions(memory=512 * MIB, initrd=initrd))
+    print("| strategy | stored | read from memory first | written to memory | lines maintained |")
+    print("|---|---|---|---|---|")
+    for name, strategy in STRATEGIES.items():
+        if kernel.architecture not in strategy.architectures:
+            continue
+        counter = Counter()
+        build(plan, name, SimulatedHost(host_model(options.host), counter))
+        cached, uncached = counter.stored[MemoryType.NORMAL_WB], counter.stored[MemoryType.NORMAL_NC]
+        lines = sum(counter.maintained.values()) // LINE
+        read = f"0 to {cached / MIB:.1f} MiB" if cached else "0"
+        late = " (when evicted)" if cached and not lines else ""
+        print(
+            f"| `{name}` | {(cached + uncached) / MIB:.1f} MiB | {read} | "
+            f"{(cached + uncached) / MIB:.1f} MiB{late} | {lines:,} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
