@@ -19,6 +19,8 @@ from coldline.printable import printable
 from coldline.trial import Trial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from coldline.coherence import Checker
     from coldline.coherence.sweep import Swept
 
@@ -63,7 +65,9 @@ def run_boot(options: argparse.Namespace) -> int:
 
     swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
     most = options.hazards if options.hazards is not None else _MOST_IN_JSON if options.json else _MOST
-    found = report(checker, _again(trial), most=0 if options.quiet else most, stories=most)
+    with RunProgress(talk) as telling:
+        again = _again(trial, telling.update)
+        found = report(checker, again, most=0 if options.quiet else most, stories=most)
     seconds = time.perf_counter() - started
     coherent = found.coherent and not any(each.stale for each in swept)
     if options.json:
@@ -73,9 +77,9 @@ def run_boot(options: argparse.Namespace) -> int:
     return 0 if coherent else 1
 
 
-def _again(trial: Trial) -> Source:
+def _again(trial: Trial, progress: "Callable[[int, int], None]") -> Source:
     def source(sink: Sink) -> None:
-        trial.run(sink, with_pcs=True)
+        trial.run(sink, with_pcs=True, progress=progress)
 
     return source
 
