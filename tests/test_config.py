@@ -87,7 +87,8 @@ def test_what_is_said() -> None:
         "coredump-destroy",
     )
     assert (got.on_watchdog, got.on_soft_reset) == ("coredump-restart", "restart")
-    assert got.remarks == ()
+    (remark,) = got.remarks
+    assert remark.text == "vcpus is not honoured by coldline: the guest has maxvcpus, 4, from the start"
 
 
 @pytest.mark.parametrize(

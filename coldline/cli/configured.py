@@ -38,7 +38,7 @@ def settle(options: argparse.Namespace) -> None:
             print(f"coldline: warning: {remark}", file=sys.stderr)
         _take(options, config)
     for name, value in _DEFAULTS.items():
-        if getattr(options, name) is None and not (name == "gic" and options.command == "create"):
+        if getattr(options, name) is None:
             setattr(options, name, value)
 
 

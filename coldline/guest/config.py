@@ -282,6 +282,10 @@ class _Reading(Values):
         if maxvcpus < vcpus:
             place = self.settings["maxvcpus"].place
             raise ConfigError(str(place), f"maxvcpus is {maxvcpus}, below vcpus, which is {vcpus}")
+        if "vcpus" in self.settings and maxvcpus > vcpus:
+            place = self.settings["vcpus"].place
+            said = f"vcpus is not honoured by coldline: the guest has maxvcpus, {maxvcpus}, from the start"
+            self._remarks.append(Remark(place, said))
         return vcpus, maxvcpus
 
     def _cpus(self, maxvcpus: int) -> tuple[str, ...]:
