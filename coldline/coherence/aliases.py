@@ -156,14 +156,13 @@ class Aliases:
         """Let each class's lines feel that their setting changed."""
         if not letters:
             return
-        self._memory.set_ranges(
-            [
-                known._replace(state=self._lines.step(known.state, letters[known.page_class]))
-                if known.page_class in letters
-                else known
-                for known in self._memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
-            ]
-        )
+        after: dict[tuple[int, int], int] = {}
+        ranges = []
+        for first, end, page_class, state in self._memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE):
+            if page_class in letters and (page_class, state) not in after:
+                after[page_class, state] = self._lines.step(state, letters[page_class])
+            ranges.append(Range(first, end, page_class, after.get((page_class, state), state)))
+        self._memory.set_ranges(ranges)
         classes = self._memory.classes[: self._memory.rows]
         for page_class, letter in letters.items():
             rows = np.flatnonzero(classes == page_class)

@@ -10,7 +10,7 @@ from coldline.coherence.aliases import Aliases
 from coldline.coherence.automaton import automaton
 from coldline.coherence.findings import Finding, kind_of
 from coldline.coherence.lines import Badness, Lines
-from coldline.coherence.memory import distinct, first_missing, gaps
+from coldline.coherence.memory import Range, distinct, first_missing, gaps
 from coldline.coherence.pages import Pages, Refusal, maintenance_letter, walk_letter
 from coldline.coherence.rules import SOURCES, Letter, Profile
 from coldline.coherence.transitions import Transitions
@@ -179,10 +179,14 @@ class Follower:
         for page in sorted(firsts):
             page_class = self.memory.page_class(page)
             self._letter(page_class, agent, event.op, max(start, page * PAGE_SIZE))
+        asked: set[int] = set()
         for piece in self.memory.ranges(first, stop):
+            if piece.page_class in asked:
+                continue
             sparse = first_missing(covered, piece.first, piece.end)
             if sparse is not None:
                 self._letter(piece.page_class, agent, event.op, max(start, sparse * PAGE_SIZE))
+                asked.add(piece.page_class)
 
     def _letter(self, page_class: int, agent: int, op: Op, address: int) -> Letter:
         letter = self.pages.letter(page_class, agent, op)
@@ -220,22 +224,19 @@ class Follower:
         first, stop = piece.page, piece.page + piece.pages
         rows, covered = self.memory.dense_rows(first, stop)
         changed = []
+        effects: dict[tuple[int, int], tuple[tuple[Badness, ...], int]] = {}
         for known in self.memory.ranges(first, stop):
-            now = letter
-            if now is None:
-                decided = self.pages.letter(known.page_class, agent, event.op)
-                if isinstance(decided, Refusal):  # every page of this range is dense, and those were asked
-                    changed.append(known)
-                    continue
-                now = decided
-            bad = self.lines.wrong(known.state, now)
+            key = known.page_class, known.state
+            if key not in effects:
+                effects[key] = self._effect(*key, letter, agent, event.op)
+            bad, after = effects[key]
             if bad:
                 for gap_first, gap_end in gaps(covered, known.first, known.end):
                     self.hazards += (gap_end - gap_first) * self.memory.lines_per_page
                     for new_first, new_end in self._new_pages(gap_first, gap_end, event.op, bad):
                         count = (new_end - new_first) * self.memory.lines_per_page
                         self.found(event, where, new_first * PAGE_SIZE, count, bad)
-            changed.append(known._replace(state=self.lines.step(known.state, now)))
+            changed.append(Range(known.first, known.end, known.page_class, after))
         self.memory.set_ranges(changed)
         if not rows.size:
             return
@@ -243,6 +244,15 @@ class Follower:
         for page_class in distinct(classes):
             now = letter if letter is not None else self._letter(page_class, agent, event.op, event.address)
             self._touch_rows(event, where, now, rows[classes == page_class])
+
+    def _effect(
+        self, page_class: int, state: int, letter: Letter | None, agent: int, op: Op
+    ) -> tuple[tuple[Badness, ...], int]:
+        """What may be wrong with whole pages of a class whose bytes are all in a state; their state afterwards."""
+        decided = letter if letter is not None else self.pages.letter(page_class, agent, op)
+        if isinstance(decided, Refusal):  # every page of that range is dense, and those were asked
+            return (), state
+        return self.lines.wrong(state, decided), self.lines.step(state, decided)
 
     def _touch_rows(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
         if letter not in SOURCES:

@@ -278,8 +278,13 @@ class Memory:
 
 def gaps(covered: "NDArray[np.int64]", first: int, end: int) -> Iterator[tuple[int, int]]:
     """The stretches of `first` to `end` that hold none of the sorted pages `covered`."""
-    low, high = np.searchsorted(covered, (first, end))
-    inside = covered[low:high]
+    inside = covered
+    if len(covered):
+        low, high = np.searchsorted(covered, (first, end))
+        inside = covered[low:high]
+    if not len(inside) and first < end:
+        yield first, end
+        return
     if len(inside) == end - first:
         return
     starts, ends = np.append(first, inside + 1), np.append(inside, end)
