@@ -54,6 +54,12 @@ def debian_edk2_arm64() -> Path:
     return debian_package("arm64", "qemu-efi-aarch64") / "usr" / "share" / "qemu-efi-aarch64" / "QEMU_EFI.fd"
 
 
+@pytest.fixture(scope="session")
+def debian_edk2_arm32() -> Path:
+    """Debian's EDK2 for QEMU's arm32 machine: a whole flash."""
+    return debian_package("armhf", "qemu-efi-arm") / "usr" / "share" / "AAVMF" / "AAVMF32_CODE.fd"
+
+
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command, in this process."""

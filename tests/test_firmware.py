@@ -388,3 +388,31 @@ def test_edk2_prints_its_banner(cli: Cli, debian_edk2_arm64: Path) -> None:
     found = cli("boot", "--bios", debian_edk2_arm64, "--until", "console:UEFI firmware (version", "--json")
     document = json.loads(found.out)
     assert (found.status, document["end"], document["verdict"]) == (COHERENT, "console", "coherent")
+
+
+def test_u_boot_relocates_past_the_caches(cli: Cli, debian_u_boot: Path) -> None:
+    """docs/findings.md: what Xen's map of all RAM may fill is above the copy; set/way is trapped only later."""
+    path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
+    host = ("--strategy", "hypercall", "--host", "xen-4.17-arm64")
+    found = cli("boot", "--bios", path, "--until", "mmu", *host, "--json")
+    document = json.loads(found.out)
+    assert (found.status, document["hazards_found"]) == (HAZARD, 8)
+    assert {hazard["kind"] for hazard in document["hazards"]} == {"stale-fetch"}
+    first = document["hazards"][0]
+    copy = 0x4FEF_7000
+    assert (first["pc"], first["address"]) == (copy + 0x1930, copy + 0x1930)
+    told = [item.get("event") for item in first["witness"]]
+    assert told.index("guest ic ialluis") < told.index("guest icache on")
+    assert f"guest write {copy + 0x1930:#x} 8" in told
+
+
+def test_edk2_on_arm32_keeps_its_stack_below_the_caches(cli: Cli, debian_edk2_arm32: Path) -> None:
+    """docs/findings.md. Its stories come from a second run, which is the first one to the byte: in Thumb code too."""
+    host = ("--strategy", "hypercall", "--host", "xen-4.17-arm32")
+    run = ("--arch", "arm32", "--until", 195_000, *host, "--json")
+    found = cli("boot", "--bios", debian_edk2_arm32, *run)
+    document = json.loads(found.out)
+    assert (found.status, found.err) == (HAZARD, "")
+    first = document["hazards"][0]
+    assert (first["kind"], first["pc"]) == ("stale-read", 0xC264)
+    assert all(0x4007_C000 <= hazard["address"] < 0x4008_0000 for hazard in document["hazards"])

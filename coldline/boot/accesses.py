@@ -7,6 +7,7 @@ All functions here are compiled into the emulator's callbacks; `s` is the record
 from typing import Any
 
 import numpy as np
+from unicorn import arm_const
 from unicorn import unicorn_const as const
 
 from coldline.boot.emit import NOWHERE, emit, page_index
@@ -44,6 +45,10 @@ _SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))
 _ISW, _CISW, _IVAC, _CIVAC = int(Op.DC_ISW), int(Op.DC_CISW), int(Op.DC_IVAC), int(Op.DC_CIVAC)
 _MEM_FETCH = const.UC_MEM_FETCH
 _FLUSH_TLB = const.UC_CTL_IO_WRITE << 30 | const.UC_CTL_TLB_FLUSH
+_CPSR = arm_const.UC_ARM_REG_CPSR
+_IT = 0x0600_FC00
+"""CPSR's IT bits (Arm ARM DDI 0406C B1.3.3)."""
+
 STOPPED = -2
 
 
@@ -69,6 +74,19 @@ def write_register(uc: Any, s: Any, register: int, value: Any) -> None:
     """Set one."""
     s.scratch = value
     call_register(s.uc_reg_write, uc, register, s.scratch_at)
+
+
+@compiled
+def leave_it(uc: Any, s: Any) -> None:
+    """Undo what the emulator's look-up of the program counter does besides, before each callback of an access.
+
+    In a Thumb IT block it also sets the IT bits of CPSR to those of the instruction. The translated code knows them,
+    and has cleared them for what comes after; with them set, the code after the block would be taken for conditional.
+    """
+    if s.thumb and (s.skip_sync == uint64(0) or load8(s.skip_sync) == np.uint8(0)):
+        cpsr = read_register(uc, s, _CPSR)
+        if cpsr & uint64(_IT):
+            write_register(uc, s, _CPSR, cpsr & ~uint64(_IT))
 
 
 @compiled

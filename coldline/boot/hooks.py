@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import carray, cfunc, from_dtype, types
 
-from coldline.boot.accesses import access
+from coldline.boot.accesses import access, leave_it
 from coldline.boot.emit import page_index, settle, switch, unpack
 from coldline.boot.native import int64, load8, uint64
 from coldline.boot.state import ADDRESS_MASK, Record
@@ -28,6 +28,7 @@ _READ, _WRITE = int(Op.READ), int(Op.WRITE)
 def on_read(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
     """A load is about to happen."""
     s = carray(user, (1,))[0]
+    leave_it(uc, s)
     if page_index(s, int64(tagged & uint64(ADDRESS_MASK))) >= 0:
         access(uc, s, tagged, size, _READ)
 
@@ -36,6 +37,7 @@ def on_read(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -
 def on_write(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
     """A store is about to happen."""
     s = carray(user, (1,))[0]
+    leave_it(uc, s)
     address = int64(tagged & uint64(ADDRESS_MASK))
     page = page_index(s, address)
     if page >= int64(s.flash_pages):
