@@ -5,13 +5,18 @@ import argparse
 import os
 import stat
 import sys
+from typing import TYPE_CHECKING
 
 from coldline.errors import ConfigError, UsageError
-from coldline.guest.config import PLANNED, GuestConfig, looks_like_config, read_config
-from coldline.guest.config_syntax import MAX_CONFIG
 from coldline.guest.layout import MIB
 
+if TYPE_CHECKING:
+    from coldline.guest.config import GuestConfig
+
 _DEFAULTS = {"memory": "256M", "vcpus": 1, "append": ""}
+
+_HEAD = 64
+"""Bytes."""
 
 
 def settle(options: argparse.Namespace) -> None:
@@ -33,6 +38,8 @@ def settle(options: argparse.Namespace) -> None:
             + (f"{options.image} is none" if options.image else "there is none")
         )
     if found:
+        from coldline.guest.config import read_config
+
         config = read_config(options.image, assignments=options.settings, honoured=_honoured(options))
         for remark in config.remarks:
             print(f"coldline: warning: {remark}", file=sys.stderr)
@@ -43,10 +50,12 @@ def settle(options: argparse.Namespace) -> None:
 
 
 def _honoured(options: argparse.Namespace) -> frozenset[str]:
+    from coldline.guest.config import PLANNED
+
     return PLANNED | {"uuid"} if options.command == "create" else PLANNED
 
 
-def _take(options: argparse.Namespace, config: GuestConfig) -> None:
+def _take(options: argparse.Namespace, config: "GuestConfig") -> None:
     if config.kernel is None:
         raise ConfigError(config.path, 'names no kernel: kernel = "FILE"; there is no bootloader here')
     options.image = config.kernel
@@ -74,6 +83,12 @@ def _is_config(path: str | None) -> bool:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return False
         with open(path, "rb") as file:
+            if b"\0" in file.read(_HEAD):
+                return False  # as kernels start, for which nothing more is loaded
+            from coldline.guest.config import looks_like_config
+            from coldline.guest.config_syntax import MAX_CONFIG
+
+            file.seek(0)
             return looks_like_config(file.read(MAX_CONFIG))
     except (OSError, ValueError):
         return False  # whoever loads it says what is wrong

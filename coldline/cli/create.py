@@ -8,7 +8,8 @@ from types import FrameType
 from typing import NoReturn
 
 from coldline.cli.guests import read_guest
-from coldline.guest import Plan
+from coldline.errors import UsageError
+from coldline.guest.plan import Plan
 from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.xen import RealWorld, World, XenDomain, XenHost
 from coldline.hypervisor.xen.furnish import Furnishing
@@ -36,6 +37,10 @@ def create(options: argparse.Namespace, world: World) -> tuple[XenDomain, str]:
     ColdlineError
         If anything fails; nothing of the guest is left.
     """
+    if options.bios or options.machine or options.el != 1:
+        raise UsageError(
+            "on Xen a guest has Xen's machine and starts at EL1: no --bios, --machine or --el here"
+        )
     asked_for = options.image or options.sample
     kernel, guest = read_guest(options)
     wanted = Launch(

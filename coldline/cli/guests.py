@@ -2,15 +2,17 @@
 """From arguments to a guest, loaded and planned."""
 
 import argparse
+from typing import TYPE_CHECKING
 
-from coldline.arm.cores import CORES, Core
 from coldline.cli.arguments import DEFAULT_CORES, DEFAULT_MACHINE, size
 from coldline.cli.configured import settle
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, MachineLayout, check_device_tree, machine_layout
 from coldline.guest.machines import VIRT
 from coldline.image import Kernel, Raw, load_blob, load_kernel, open_blob
-from coldline.samples import sample
+
+if TYPE_CHECKING:
+    from coldline.arm.cores import Core
 
 
 def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
@@ -25,7 +27,7 @@ def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
     if len(given) != 1:
         raise UsageError("give an IMAGE, --sample NAME or --bios FILE" + (", one of them" if given else ""))
     settle(options)
-    path = options.image or options.bios or str(sample(options.sample).image)
+    path = options.image or options.bios or _sample(options.sample)
     machine = machine_layout(options.machine or (DEFAULT_MACHINE if options.bios is None else VIRT.name))
     max_image = size(options.max_image)
     kernel = load_kernel(
@@ -50,7 +52,7 @@ def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
         bootargs=options.append,
         exception_level=options.el,
         gic_version=options.gic,
-        core_compatible=core_of(options, kernel.architecture).compatible,
+        core_compatible=core_of(options, kernel.architecture).compatible if options.core else None,
         initrd=initrd,
         device_tree=tree,
         device_tree_path=options.dtb_only or "device tree",
@@ -92,8 +94,16 @@ def _raw(options: argparse.Namespace) -> Raw | None:
     return Raw(options.arch, options.load, options.entry)
 
 
-def core_of(options: argparse.Namespace, architecture: str) -> Core:
+def _sample(name: str) -> str:
+    from coldline.samples import sample
+
+    return str(sample(name).image)
+
+
+def core_of(options: argparse.Namespace, architecture: str) -> "Core":
     """The core profile that ``--core`` names, or the architecture's own."""
+    from coldline.arm.cores import CORES
+
     name = options.core or DEFAULT_CORES[architecture]
     if name not in CORES:
         raise UsageError(f"no core is called '{name}'; there are: {', '.join(CORES)}")

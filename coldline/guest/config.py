@@ -10,8 +10,7 @@ import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
-from uuid import UUID
+from typing import TYPE_CHECKING, Final
 
 from coldline.errors import ConfigError
 from coldline.guest.config_keys import KNOWN, NOTHING
@@ -20,6 +19,9 @@ from coldline.guest.config_values import Values
 from coldline.guest.layout import MIB, size_text
 from coldline.image.load import load_blob
 from coldline.printable import one_line, shortened
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 PLANNED: Final = frozenset(
     {
@@ -95,7 +97,7 @@ class GuestConfig:
     path: str
     name: str
     type: str
-    uuid: UUID | None
+    uuid: "UUID | None"
     kernel: str | None
     ramdisk: str | None
     device_tree: str | None
@@ -234,12 +236,14 @@ class _Reading(Values):
             self._remarks.append(Remark(place, f"type is {found}: on Arm there is pvh alone"))
         return found
 
-    def _uuid(self) -> UUID | None:
+    def _uuid(self) -> "UUID | None":
         atom = self.atom("uuid")
         if atom is None:
             return None
         if not re.fullmatch(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", atom.text):
             raise ConfigError(str(atom.place), f"uuid is '{one_line(shortened(atom.text))}', which is none")
+        from uuid import UUID  # the module looks at the machine
+
         return UUID(atom.text)
 
     def _cmdline(self) -> str | None:

@@ -6,21 +6,24 @@ They say that nothing broke on the way, not who made it: signatures are another 
 """
 
 import binascii
-import hashlib
 import zlib
 from collections.abc import Callable
+from functools import partial
 
 from coldline.image.content import Content
 from coldline.image.flat_tree import FlatTree
 
+
+def _digest(algorithm: str, data: memoryview) -> bytes:
+    import hashlib  # a large library comes with it
+
+    return hashlib.new(algorithm, data, usedforsecurity=False).digest()
+
+
 _ALGORITHMS: dict[str, Callable[[memoryview], bytes]] = {
     "crc16-ccitt": lambda data: binascii.crc_hqx(data, 0).to_bytes(2, "big"),
     "crc32": lambda data: zlib.crc32(data).to_bytes(4, "big"),
-    "md5": lambda data: hashlib.md5(data, usedforsecurity=False).digest(),
-    "sha1": lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),
-    "sha256": lambda data: hashlib.sha256(data).digest(),
-    "sha384": lambda data: hashlib.sha384(data).digest(),
-    "sha512": lambda data: hashlib.sha512(data).digest(),
+    **{name: partial(_digest, name) for name in ("md5", "sha1", "sha256", "sha384", "sha512")},
 }
 
 
