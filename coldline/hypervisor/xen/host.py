@@ -188,11 +188,12 @@ class XenHost:
             extents = range(at, at + (min(most, MAX_EXTENTS) << order), 1 << order)
             with naming(f"domain {domain.domid}: populate {at * PAGE_SIZE:#x}"):
                 done = self._populate(domain, extents, order)
-                at += done << order
-                if done < len(extents):
-                    if order == 0:
-                        raise OSError(errno.ENOMEM, "XENMEM_populate_physmap")
-                    refused[order] = at + (1 << order)
+            at += done << order
+            if done < len(extents):
+                if order == 0:
+                    reason = f"XENMEM_populate_physmap: {os.strerror(errno.ENOMEM)}"
+                    raise domain.error(f"populate {at * PAGE_SIZE:#x}", reason)
+                refused[order] = at + (1 << order)
 
     def _populate(self, domain: XenDomain, extents: range, order: int) -> int:
         """How many of `extents` a domain got."""
