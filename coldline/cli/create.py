@@ -13,7 +13,7 @@ from coldline.guest.plan import Plan
 from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.xen import RealWorld, World, XenDomain, XenHost
 from coldline.hypervisor.xen.furnish import Furnishing
-from coldline.hypervisor.xen.launch import Launch, first_look, launch
+from coldline.launch import Launch, first_look, launch
 from coldline.trace import Event, Recorder
 
 

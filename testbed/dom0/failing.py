@@ -7,8 +7,8 @@ from pathlib import Path
 from coldline.errors import ColdlineError
 from coldline.guest import GuestOptions
 from coldline.hypervisor.xen.furnish import Furnishing
-from coldline.hypervisor.xen.launch import Launch, launch
 from coldline.image import load_kernel
+from coldline.launch import Launch, launch
 from coldline.samples import sample
 from coldline.wholefile import WholeFile
 
