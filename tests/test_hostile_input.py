@@ -160,6 +160,13 @@ def test_what_the_planner_edits_is_there_once() -> None:
         make_plan(kernel, GuestOptions(memory=16 * MIB, device_tree=data))
 
 
+def test_a_generated_tree_has_room_for_its_end() -> None:
+    """Whatever its size: libfdt's buffer grows by a KiB, but not for the last word."""
+    kernel = recognise(content(arm64_image()), None, None)
+    for length in range(0, 1100, 4):
+        make_plan(kernel, GuestOptions(memory=16 * MIB, bootargs="a" * length))
+
+
 def test_lists_in_lists_in_a_configuration() -> None:
     with pytest.raises(ConfigError, match=f"more than {MAX_DEPTH} lists"):
         config_of("a=" + "[" * 100_000, "file")

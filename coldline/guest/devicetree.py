@@ -101,6 +101,10 @@ class Machine:
     layout: MachineLayout = XENVM
 
 
+_FOR_THE_END = 64
+"""Bytes: pylibfdt makes room for all but the end of a tree."""
+
+
 def build_device_tree(machine: Machine) -> bytes:
     """Write the device tree of `machine`; its size does not depend on any address in it."""
     from libfdt import FdtSw
@@ -128,6 +132,7 @@ def build_device_tree(machine: Machine) -> bytes:
             _add_boards_own(tree, machine.layout, machine.layout.rtc)
         elif machine.serial:
             _add_serial(tree, machine.layout)
+    tree.resize(tree.totalsize() + _FOR_THE_END)
     finished = tree.as_fdt()
     finished.pack()
     return bytes(finished.as_bytearray())
