@@ -69,6 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     tests.add_argument("--boot", action="store_true", help="boot, rather than go on from a snapshot")
     command("shell", _shell, "boot Xen, and give dom0's shell on this terminal")
     command("driver", _driver, "build the driver for dom0's kernel, and print its path")
+    measured = command("bench", _bench, "measure coldline's builder beside xl's, in dom0", several=True)
+    measured.add_argument("--turns", type=int, default=2, help="of each measurement (default: 2)")
+    measured.add_argument(
+        "--initrd", type=int, nargs="+", default=[64], metavar="MIB", help="its sizes (default: 64)"
+    )
+    measured.add_argument("--results", type=Path, metavar="FOLDER", help="keep the figures there")
     command(
         "checkpatch", _checkpatch, "hold the driver against the style of dom0's kernel, by its own script"
     )

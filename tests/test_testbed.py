@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The testbed on the host's side, without QEMU and without packages: those are `scripts/testbed test`."""
 
+import json
 import os
 import shlex
 import shutil
@@ -316,3 +317,24 @@ def test_the_bad_guests_code(name, architecture, prefix, setup, tmp_path, monkey
     subprocess.run(words, check=True)
     assert bad_guests.code_of(name, architecture).hex(" ", 4) == (tmp_path / "code").read_bytes().hex(" ", 4)
     assert len(bad_guests.image_of(name, architecture)) == 4096
+
+
+def test_a_benchmark_is_a_table(made_up, host, qemu, monkeypatch, tmp_path, capsys):
+    require(shutil.which("cpio"), "no cpio")
+    figures = {"s": 2.0, "kib": 2048}
+    guest = {
+        "kernel": 1 << 20,
+        "initrd": 2 << 20,
+        "memory": 3 << 20,
+        "builders": {"xl": figures, "uncached": {"s": 1.0, "kib": 4096}},
+    }
+    measured = {"architecture": "arm64", "turns": 1, "starts": {"xl list": figures}, "guests": [guest]}
+    monkeypatch.setattr(command, "sources", lambda *_, **__: made_up)
+    monkeypatch.setattr(modules, "build", lambda used: tmp_path / "driver.ko")
+    qemu(f'echo \'{json.dumps(measured)}\' >"$host/bench.json"; echo 0 >"$host/status"')
+    assert command.main(["bench", "arm64", "--results", str(tmp_path / "results")]) == 0
+    printed = capsys.readouterr().out
+    assert "| `xl list` | 1,000 M | 2 MiB |" in printed
+    assert "kernel 1 MiB, initrd 2 MiB, memory 3 MiB:" in printed
+    assert "| `coldline create`, `uncached` | 500 M | 4 MiB | 0.50 | 2.00 |" in printed
+    assert json.loads((tmp_path / "results" / "arm64.json").read_text()) == measured

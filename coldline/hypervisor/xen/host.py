@@ -284,12 +284,10 @@ class XenHost:
         for unmap in self._leftovers.pop(domain.domid, []):
             with contextlib.suppress(OSError):
                 unmap()
+        # xenstore first: killed in between, a domain is left that can be seen, not entries of none. And last, for
+        # what its daemons wrote meanwhile.
         try:
-            if (
-                domain.in_store
-            ):  # first: killed in between, a domain is left that can be seen, not entries of none
-                with naming(f"domain {domain.domid}: remove from xenstore"):
-                    remove_entries(self.world.store, domain.domid, domain.handle)
+            self._remove_entries(domain)
         finally:
             with naming(f"domain {domain.domid}: destroy"):
                 try:
@@ -298,6 +296,12 @@ class XenHost:
                     if error.errno != errno.ESRCH:
                         raise
             domain.state = State.DESTROYED
+        self._remove_entries(domain)
+
+    def _remove_entries(self, domain: XenDomain) -> None:
+        if domain.in_store:
+            with naming(f"domain {domain.domid}: remove from xenstore"):
+                remove_entries(self.world.store, domain.domid, domain.handle)
 
     def unmap_resource(self, domain: XenDomain, resource: object) -> None:
         """Unmap a grant table, now or, if that fails, before the domain is destroyed."""

@@ -121,12 +121,10 @@ class Domains:
         """End a domain, built or half-built, and remove what xenstore has of it.
 
         xenstore comes first: whoever is killed in between leaves a domain that `all` shows, never entries of none.
+        And last, for what its daemons wrote meanwhile.
         """
         try:
-            with naming(f"domain {known.domid}: remove from xenstore"):
-                store = self._store()
-                if store is not None:
-                    remove_entries(store, _guest(known), known.uuid)
+            self._remove_entries(known)
         finally:
             with naming(f"domain {known.domid}: destroy"):
                 try:
@@ -134,6 +132,13 @@ class Domains:
                 except OSError as error:
                     if error.errno != errno.ESRCH:
                         raise
+        self._remove_entries(known)
+
+    def _remove_entries(self, known: Known) -> None:
+        with naming(f"domain {known.domid}: remove from xenstore"):
+            store = self._store()
+            if store is not None:
+                remove_entries(store, _guest(known), known.uuid)
 
     def _known(self, info: AnyDomainInfo) -> Known:
         flags = info.flags
