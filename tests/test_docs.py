@@ -30,12 +30,14 @@ from coldline.hypervisor.models import HOST_MODELS, Lives
 from coldline.samples import SAMPLES, sample
 from coldline.trace import Op
 from coldline.trace.text import OPTIONS, TextReader
+from testbed.tables import GUESTS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 RULES = (ROOT / "docs" / "rules.md").read_text()
 FORMAT = (ROOT / "docs" / "trace-format.md").read_text()
 BOOT = (ROOT / "docs" / "boot.md").read_text()
+FINDINGS = (ROOT / "docs" / "findings.md").read_text()
 HOSTS = (ROOT / "docs" / "hosts.md").read_text()
 README = (ROOT / "README.md").read_text()
 PLAN = (ROOT / "docs" / "plan.md").read_text()
@@ -125,7 +127,7 @@ def test_a_library_example_prints_what_the_page_shows(
 
 
 def test_the_commands_of_the_readme_exist() -> None:
-    for script in re.findall(r"scripts/[a-z-]+", README + HOSTS):
+    for script in re.findall(r"scripts/[a-z-]+", README + HOSTS + FINDINGS):
         assert (ROOT / script).stat().st_mode & 0o111, script
     for folder in re.findall(r"^\| `(coldline/[a-z.]+)`", README, re.MULTILINE):
         assert (ROOT / folder).exists(), folder
@@ -300,6 +302,21 @@ def test_the_verdicts_for_debians_kernel_are_those_of_a_run(
     capsys: pytest.CaptureFixture[str], debian_arm64_kernel: Path
 ) -> None:
     assert generated(HOSTS, "matrix debian-arm64") == matrix(capsys, str(debian_arm64_kernel))
+
+
+def test_the_verdicts_for_edk2_are_those_of_a_run(
+    capsys: pytest.CaptureFixture[str], debian_edk2_arm64: Path
+) -> None:
+    """The others of that page take minutes: scripts/findings prints them all."""
+    guest = (*GUESTS["edk2-arm64"].arguments, str(debian_edk2_arm64))
+    assert generated(FINDINGS, "matrix edk2-arm64") == matrix(capsys, *guest)
+
+
+def test_the_tables_of_findings_are_those_that_the_script_prints() -> None:
+    shown = re.findall(r"<!-- generated: matrix (.*) -->", FINDINGS)
+    (default,) = re.findall(r"set -- (.*)$", (ROOT / "scripts" / "findings").read_text(), re.MULTILINE)
+    assert sorted(shown) == sorted(default.split())
+    assert set(shown) <= set(GUESTS)
 
 
 @pytest.mark.parametrize("name", [*SAMPLES, "debian-arm64"])

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The tables of verdicts in docs/: every strategy on every host model, for samples and for Debian's own images.
+
+From a shell, at the top of the tree::
+
+    python -m testbed.tables u-boot-arm64 edk2-arm64 -- --memory 512M
+
+prints each table between the markers that it has in docs/. What follows ``--`` goes to ``coldline matrix``.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from coldline.cli import main as coldline
+from coldline.errors import ColdlineError, UsageError
+from testbed import debian
+
+__all__ = ["GUESTS", "Guest", "arguments_of", "main"]
+
+_KERNEL = r"linux-image-\d\S*"
+
+
+class Guest(NamedTuple):
+    """A guest whose verdicts docs/ has.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        What ``coldline matrix`` is told of it besides its image.
+    image : callable or None
+        Fetches the image, if it has one; returns its path.
+    """
+
+    arguments: tuple[str, ...]
+    image: Callable[[], Path] | None = None
+
+
+def _in_package(architecture: str, package: str, path: str) -> Callable[[], Path]:
+    return lambda: debian.packages(architecture, [package])[package] / path
+
+
+def _zimage(meta_package: str) -> Callable[[], Path]:
+    def fetch() -> Path:
+        package = debian.current("armhf", meta_package, _KERNEL)
+        folder = debian.packages("armhf", [package])[package]
+        return folder / "boot" / re.sub("^linux-image", "vmlinuz", package)
+
+    return fetch
+
+
+_U_BOOT = ("--until", "console:Hit any key")
+_EDK2 = ("--until", "console:UEFI firmware")
+_PAST_MMU = ("--until", "3000000")
+"""On arm32 the banner comes before the MMU is on, after 189,578 instructions."""
+
+_ARM32 = ("--arch", "arm32")
+
+GUESTS = MappingProxyType(
+    {
+        "midway-arm64": Guest(("--sample", "midway-arm64")),
+        "midway-arm32": Guest(("--sample", "midway-arm32")),
+        "debian-arm64": Guest((), debian.kernel),
+        "debian-armmp": Guest((), _zimage("linux-image-armmp")),
+        "debian-armmp-lpae": Guest((), _zimage("linux-image-armmp-lpae")),
+        "u-boot-arm64": Guest(
+            (*_U_BOOT, "--bios"), _in_package("arm64", "u-boot-qemu", "usr/lib/u-boot/qemu_arm64/u-boot.bin")
+        ),
+        "u-boot-arm32": Guest(
+            (*_U_BOOT, *_ARM32, "--bios"),
+            _in_package("arm64", "u-boot-qemu", "usr/lib/u-boot/qemu_arm/u-boot.bin"),
+        ),
+        "edk2-arm64": Guest(
+            (*_EDK2, "--bios"),
+            _in_package("arm64", "qemu-efi-aarch64", "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"),
+        ),
+        "edk2-arm32": Guest(
+            (*_PAST_MMU, *_ARM32, "--bios"),
+            _in_package("armhf", "qemu-efi-arm", "usr/share/AAVMF/AAVMF32_CODE.fd"),
+        ),
+    }
+)
+"""Every one, by the name of its table."""
+
+
+def arguments_of(name: str) -> list[str]:
+    """What `coldline` is told of a guest, its image fetched.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name.
+    FetchError
+        If its image could not be fetched.
+    """
+    if name not in GUESTS:
+        raise UsageError(f"no table is called {name!r}; there are {', '.join(GUESTS)}")
+    guest = GUESTS[name]
+    return [*guest.arguments, *([str(guest.image())] if guest.image else [])]
+
+
+def main(arguments: list[str]) -> int:
+    """Print tables; return the exit status."""
+    names, more = arguments, []
+    if "--" in arguments:
+        at = arguments.index("--")
+        names, more = arguments[:at], arguments[at + 1 :]
+    try:
+        for name in names:
+            told = arguments_of(name)
+            print(f"<!-- generated: matrix {name} -->", flush=True)
+            status = coldline(["matrix", *told, *more])
+            print("<!-- end -->", flush=True)
+            if status:
+                return status
+    except ColdlineError as error:
+        print(f"testbed.tables: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
