@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import tiny_guests_a32 as a32
 from guest_runs import LEVEL2, LEVEL3, RAM, START, WINDOW, Ran, run_loaded, straight
-from instruction_sets import INSTRUCTION_SETS, C, I, M, Page
+from instruction_sets import INSTRUCTION_SETS, A32Short, A32ShortRemapped, C, I, InstructionSet, M, Page
 from requirements_helper import require
 from tiny_guests import ENTRY, Code, Insn, code
 
@@ -204,6 +204,102 @@ def test_an_undefined_thumb_instruction_is_a_fault_that_names_it() -> None:
 
 
 # -- tables --------------------------------------------------------------------------------------
+
+
+WB, WT, NC, DEVICE = "normal-wb", "normal-wt", "normal-nc", "device"
+TYPES = [
+    *(DEVICE, DEVICE, WT, WB),
+    *(NC, DEVICE, DEVICE, WB),
+    *(DEVICE, DEVICE, DEVICE, DEVICE),
+    *(DEVICE, DEVICE, DEVICE, DEVICE),
+    *(NC, NC, NC, NC),
+    *(NC, WB, WT, WB),
+    *(NC, WT, WT, WT),
+    *(NC, WB, WT, WB),
+]
+"""By TEX, a row each, and C and B (DDI 0406C B3.8.2): Strongly-ordered, Device, and Normal memory by the weaker of
+its inner and outer attributes. What is reserved or IMPLEMENTATION DEFINED (001 0 1, 001 1 0, 010 but its first, 011)
+is taken for the weakest."""
+
+AGENTS = {"normal-wb": "guest", "normal-wt": "guest-wt", "normal-nc": "guest-nc", "device": "guest-device"}
+
+
+class _AsGiven(A32Short):
+    """Short descriptors whose TEX, C and B are a page's kind."""
+
+    def page(self, page: Page) -> int:
+        tex, c, b = int(page.kind) >> 2, int(page.kind) >> 1 & 1, int(page.kind) & 1
+        return page.address | tex << 6 | 3 << 4 | c << 3 | b << 2 | 2 | page.never
+
+
+def _types_of(isa: InstructionSet, pages: int) -> list[str]:
+    """The type that each of the window's first pages has."""
+    data = isa.tables({n: Page(WINDOW + 0x1000 * n, str(n)) for n in range(pages)})
+    program = code(
+        isa.prepare(),
+        isa.sctlr(M | C | I),
+        *(code(a32.mov(2, WINDOW + 0x1000 * n), a32.load(3, 2)) for n in range(pages)),
+    )
+    ran = isa.run(code(program, isa.off()), data)
+    live = ran.aliases(before="guest mmu on")
+    found = []
+    for n in range(pages):
+        ((agent, kind),) = [
+            (a, mapped[WINDOW + 0x1000 * n]) for a, mapped in live.items() if WINDOW + 0x1000 * n in mapped
+        ]
+        assert agent == AGENTS[kind]
+        assert f"{agent} read {WINDOW + 0x1000 * n:#x} 4" in ran.other
+        found.append(kind)
+    return found
+
+
+def test_types_without_remap_are_those_of_the_manual() -> None:
+    assert _types_of(_AsGiven(), 32) == TYPES
+
+
+class _Remapped(_AsGiven, A32ShortRemapped):
+    """PRRR: strongly-ordered, device, then normal memory; NMRR: its inner attribute in the lower half, outer above.
+
+    0 is non-cacheable, 1 write-back write-allocate, 2 write-through, 3 write-back (B4.1.127, B4.1.104).
+    """
+
+    def _remap(self) -> Code:
+        kinds, inner, outer = (0, 1, 2, 2, 2, 2, 2, 2), (0, 0, 0, 1, 2, 3, 1, 3), (0, 0, 0, 1, 2, 2, 0, 3)
+        prrr = sum(kind << 2 * n for n, kind in enumerate(kinds))
+        nmrr = sum(i << 2 * n | o << 16 + 2 * n for n, (i, o) in enumerate(zip(inner, outer, strict=True)))
+        return code(a32.mov(1, prrr), a32.mcr("prrr", 1), a32.mov(1, nmrr), a32.mcr("nmrr", 1))
+
+
+def test_types_with_remap_are_those_of_prrr_and_nmrr() -> None:
+    expected = [
+        "device",
+        "device",
+        "normal-nc",
+        "normal-wb",
+        "normal-wt",
+        "normal-wt",
+        "normal-nc",
+        "normal-wb",
+    ]
+    assert _types_of(_Remapped(), 8) == expected
+
+
+def test_remap_goes_on_with_the_mmu() -> None:
+    """SCTLR.TRE alone, with the MMU on: what TEX, C and B name changes, so what is mapped does."""
+    isa = INSTRUCTION_SETS["a32-short-tre"]
+    page = SHORT.page(Page(WINDOW, "device"))  # TEX 0, C 0, B 1: region 1 of Linux's, which is non-cacheable
+    data = isa.tables({0: Page(WINDOW, "normal-nc")})
+    assert struct.unpack_from("<I", data[0x14000])[0] == page
+    program = code(
+        isa.prepare(), SHORT.sctlr(M | C | I), isa.sctlr(M | C | I), a32.mov(2, WINDOW), a32.load(3, 2)
+    )
+    ran = isa.run(code(program, a32.off()), data)
+    assert ran.story(WINDOW) == [
+        "guest-device map device",
+        "guest-device unmap",
+        "guest-nc map normal-nc",
+        f"guest-nc read {WINDOW:#x} 4",
+    ]
 
 
 def test_a_large_page_is_sixteen_descriptors_of_a_page_each() -> None:

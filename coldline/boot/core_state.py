@@ -60,6 +60,9 @@ class CoreState(abc.ABC):
     OPERATIONS: ClassVar[Mapping[int, "Op"]]
     """The operations that maintain caches, by the key of their encoding in 14 bits."""
 
+    REMAPS: ClassVar[int] = 0
+    """What of SCTLR decides on the types of what is mapped."""
+
     PC: ClassVar[int]
     """The emulator's number for the program counter."""
 

@@ -127,7 +127,8 @@ class Machine:
         if (sctlr ^ before) & (Sctlr.M.mask | Sctlr.C.mask):
             flush()
             caches_toggled(on and bool(Sctlr.C.get(sctlr)))
-        if on and (not was_on or "tcr" in changed or "mair" in changed):
+        remapped = (sctlr ^ before) & self.core_state.REMAPS or "tcr" in changed or "mair" in changed
+        if on and (not was_on or remapped):
             self.code.rescan()
         elif on and ("ttbr0" in changed or "ttbr1" in changed):
             # What the old root maps can be used until a TLB invalidation.

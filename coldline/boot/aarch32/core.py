@@ -12,7 +12,7 @@ from coldline.arm.cp15 import Cp15, Cp15Wide
 from coldline.arm.fields import SctlrV7, Ttbcr
 from coldline.boot.aarch32.watched import OPERATIONS, WATCHED
 from coldline.boot.core_state import Changes, CoreState
-from coldline.boot.state import LONG, SHORT
+from coldline.boot.state import LONG, MAX_PLACES, SHORT
 from coldline.errors import GuestError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Aarch32(CoreState):
     ARCHITECTURE = unicorn.UC_ARCH_ARM
     MODELS: ClassVar = {"a7": arm.UC_CPU_ARM_CORTEX_A7, "a15": arm.UC_CPU_ARM_CORTEX_A15}
     PACKAGE = "aarch32"
+    REMAPS = SctlrV7.TRE.mask
     HOOKS = ((const.UC_HOOK_EDGE_GENERATED, "on_edge", ()),)
     OPERATIONS = OPERATIONS
     PC = arm.UC_ARM_REG_PC
@@ -90,7 +91,12 @@ class Aarch32(CoreState):
 
     def add_places(self) -> None:
         """Have a callback called at the places in the code that were noted, and code translated again with it."""
-        for address in self.state.places(self._places):
+        noted = self.state.places(self._places)
+        if not noted:
+            raise GuestError(
+                f"the guest's code uses CP15 in more than {MAX_PLACES:,} places; now at {self.pc:#x}"
+            )
+        for address in noted:
             self.hook(const.UC_HOOK_CODE, "on_move", at=address)
             self._places += 1
         self.emulator.ctl_flush_tb()

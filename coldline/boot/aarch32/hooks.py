@@ -105,10 +105,11 @@ def _note_places(s: Any, address: int, size: int, thumb: bool) -> bool:
     at = address
     while at < address + size:
         word = _instruction(s, at, thumb)
-        if _matters(s, word) and not _is_place(s, at) and s.place_count < uint64(MAX_PLACES):
-            store64(s.places + s.place_count * uint64(8), uint64(at))
-            s.place_count += uint64(1)
+        if _matters(s, word) and not _is_place(s, at):
             found = True
+            if s.place_count < uint64(MAX_PLACES):
+                store64(s.places + s.place_count * uint64(8), uint64(at))
+                s.place_count += uint64(1)
         at += _length(s, at, thumb)
     return found
 
