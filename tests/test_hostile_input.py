@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Classes of faults that readers of strangers' files have had, each tried all over: ``docs/hostile-input.md``."""
 
+import gc
 import io
 import os
 import re
 import struct
 import subprocess
 import sys
+import time
+import weakref
 from pathlib import Path
 
 import binary_by_hand
 import pytest
 from fuzz import seeds
-from fuzz.bounds import LONGEST_MESSAGE, checked
+from fuzz.bounds import LONGEST_MESSAGE, SECONDS, checked
+from fuzz.target import MOST_BYTES
 from fuzz.targets import TARGETS
 from image_tools import arm64_image, zimage
 from requirements_helper import require
@@ -252,6 +256,34 @@ def test_lines_that_are_touched_far_apart(monkeypatch: pytest.MonkeyPatch) -> No
         checker.event(Event("a", Op.WALK, number << 26, 8, MemoryType.NORMAL_WB))
     with pytest.raises(TraceError, match="lines are touched in more than 8 places of 64 MiB"):
         checker.event(Event("a", Op.WALK, 8 << 26, 8, MemoryType.NORMAL_WB))
+
+
+def test_many_ranges_of_pages_that_are_touched_often() -> None:
+    """A small trace whose events each befall many ranges: time is their product, so each must cost little."""
+    maps = "".join(
+        f"a map {page * 4096:#x} 4096 normal-{'wb' if page % 2 else 'nc'}\n" for page in range(220)
+    )
+    text = io.BytesIO((maps + f"a write 0 {220 * 4096}\n" * 180 + "a mmu off\na mmu on\n" * 180).encode())
+    assert len(text.getvalue()) < MOST_BYTES
+    start = time.process_time()
+    checker = Checker(Profile())
+    for batch in TextBatches(text):
+        checker.feed(batch)
+    assert checker.events == 220 + 3 * 180
+    assert time.process_time() - start < SECONDS
+
+
+def test_a_checker_is_gone_at_once() -> None:
+    """And its memory with it: ``coldline check`` may be given thousands of files."""
+    checker = Checker(Profile())
+    checker.event(Event("a", Op.WALK, 0, 8, MemoryType.NORMAL_WB))
+    kept = weakref.ref(checker.memory)
+    gc.disable()
+    try:
+        del checker
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_an_address_that_wraps_round() -> None:

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest's console ring, whose page the guest changes at any access to anything."""
+"""A guest's console: a ring whose page it changes at any access to anything, and what a terminal is given of it."""
 
 import contextlib
+import re
 import struct
 
+from coldline.cli.session import Shown
 from coldline.hypervisor.xen.ring import IN, IN_CONS, IN_PROD, OUT, OUT_CONS, OUT_PROD, ConsoleRing, RingError
 from fuzz.target import Target
 
 _PAGE_SIZE = 4096
 _INDICES = struct.Struct("<4I")
 _MOST_TURNS = 64
+_LINE_KEEPING = re.compile("[\r\n\t\b]")
 
 
 class _HostilePage:
@@ -61,6 +64,7 @@ class _HostilePage:
 
 
 def _console(data: bytes) -> None:
+    _show(data)
     page = _HostilePage(data)
     ring = ConsoleRing(page)
     turns = 0
@@ -74,9 +78,19 @@ def _console(data: bytes) -> None:
                 assert 0 <= ring.give(bytes(size * 9)) <= min(size * 9, len(IN))
 
 
+def _show(data: bytes) -> None:
+    """What a terminal is given of it, in two parts."""
+    shown = Shown()
+    middle = len(data) // 2
+    text = (shown(data[:middle]) + shown(data[middle:])).decode()
+    assert _LINE_KEEPING.sub("", text).isprintable()
+
+
 def _seeds() -> list[bytes]:
     wrapping = _INDICES.pack(0xFFFFFF00, 0xFFFFFFF0, 0xFFFFFFFE, 3)
     return [
+        b"\x1b]0;a\x07\xc3\xa4\xe2\x82\xac\r\n\x9b1m\xf0\x9f",
+        "\u202e\x85\t".encode(),
         bytes(16) + bytes(range(256)),
         wrapping + bytes([1, 5, 2, 7] * 20),
         wrapping + b"\1\xff\xff\xff\xff\xff" * 9,
