@@ -3,32 +3,29 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from coldline.arm import MemoryType
 from coldline.builder import build, strategy_for
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, Plan, XenPlatform, make_plan
-from coldline.hypervisor.models import HostModel, host_model
-from coldline.hypervisor.recorded import RecordedHost, RecordedMapping
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.furnish import Furnishing, check_name, furnish
 from coldline.hypervisor.xen.host import XenHost
-from coldline.hypervisor.xen.hypercalls import Hypercalls
 from coldline.hypervisor.xen.known import Domains
 from coldline.hypervisor.xen.world import World
-from coldline.trace import Event, Op, Recorder
 
 if TYPE_CHECKING:
+    from coldline.hypervisor.models import HostModel
+    from coldline.hypervisor.xen.recorded import RecordedXen
     from coldline.image import Kernel
+    from coldline.trace import Recorder
 
 _SEED_BYTES: Final = 128
 """As xl gives: xen tools/libs/light/libxl_arm.c (4.17)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
+class Launch(NamedTuple):
     """A guest as it is to be on Xen.
 
     Attributes
@@ -57,7 +54,7 @@ def launch(
     kernel: "Kernel",
     guest: GuestOptions,
     wanted: Launch,
-    trace: Callable[[HostModel, Plan], Recorder] | None = None,
+    trace: "Callable[[HostModel, Plan], Recorder] | None" = None,
     before_start: Callable[[], None] = lambda: None,
 ) -> XenDomain:
     """Make a guest on the Xen that `world` reaches.
@@ -96,8 +93,10 @@ def launch(
     plan = _plan_for(xen, kernel, guest, wanted)
     host: XenHost | RecordedXen = xen
     if trace is not None:
-        model = model_of(xen.hypercalls.interface.xen, os.uname().machine)
-        host = RecordedXen(xen, model, trace(model, plan))
+        from coldline.hypervisor.xen import recorded
+
+        model = recorded.model_of(xen.hypercalls.interface.xen, os.uname().machine)
+        host = recorded.RecordedXen(xen, model, trace(model, plan))
     domain = build(plan, wanted.strategy, host)
     try:
         furnish(host, domain, wanted.furnishing)
@@ -125,57 +124,3 @@ def _plan_for(xen: XenHost, kernel: "Kernel", guest: GuestOptions, wanted: Launc
         rng_seed=os.urandom(_SEED_BYTES),
     )
     return make_plan(kernel, own)
-
-
-def model_of(version: tuple[int, int], machine: str) -> HostModel:
-    """The host model of a Xen: what it does to caches, and who has guest memory mapped.
-
-    Parameters
-    ----------
-    version : tuple of int
-        Its version.
-    machine : str
-        What ``uname -m`` says in its dom0.
-    """
-    if machine != "aarch64":
-        return host_model("xen-4.17-arm32")
-    return host_model("xen-4.22-arm64" if version >= (4, 22) else "xen-4.17-arm64")
-
-
-class RecordedXen(RecordedHost[XenDomain]):
-    """Xen, recorded: rings, too, which are no RAM."""
-
-    def __init__(self, inner: XenHost, model: HostModel, record: Recorder) -> None:
-        super().__init__(inner, model, record)
-        self._xen = inner
-
-    @property
-    def world(self) -> World:
-        """See `XenHost`."""
-        return self._xen.world
-
-    @property
-    def hypercalls(self) -> Hypercalls:
-        """See `XenHost`."""
-        return self._xen.hypercalls
-
-    def give(self, domain: XenDomain, address: int, size: int) -> None:
-        """See `XenHost.give`."""
-        self._xen.give(domain, address, size)
-        self.was_populated(domain, address, size)
-
-    def show(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> RecordedMapping:
-        """See `XenHost.show`."""
-        return self.recorded(self._xen.show(domain, address, size, memory_type))
-
-    def unmap_resource(self, domain: XenDomain, resource: object) -> None:
-        """See `XenHost.unmap_resource`."""
-        self._xen.unmap_resource(domain, resource)
-
-
-def first_look(plan: Plan) -> list[Event]:
-    """What a guest may do first, as events to be checked: read all that was loaded, with its MMU off."""
-    reads = [
-        Event("guest", Op.READ, each.address, each.data.nbytes) for each in plan.segments if each.data.nbytes
-    ]
-    return [Event("guest", Op.MMU_OFF), *reads]

@@ -19,8 +19,8 @@ from coldline.hypervisor.xen import XenHost
 from coldline.hypervisor.xen.entries import uuid_text
 from coldline.hypervisor.xen.host import paging_pool
 from coldline.hypervisor.xen.known import Domains
+from coldline.hypervisor.xen.recorded import RecordedXen, first_look, model_of
 from coldline.image import load_kernel
-from coldline.launch import RecordedXen, first_look, model_of
 from coldline.samples import sample
 
 RAM, MIB, PAGE = 0x40000000, 1 << 20, 4096

@@ -313,7 +313,7 @@ def add_create(commands: "_Commands") -> None:
         "--strategy",
         metavar="NAME",
         default=DEFAULT_STRATEGY,
-        help="none, flush, uncached (the default), hypercall, uncached-hypercall; "
+        help="none, flush, syscall, uncached (the default), hypercall, uncached-hypercall; "
         "an uncached mapping takes coldline's driver",
     )
     group.add_argument("-p", "--paused", action="store_true", help="build it, and leave it paused")

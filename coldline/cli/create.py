@@ -5,16 +5,18 @@ import argparse
 import os
 import signal
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from coldline.cli.guests import read_guest
 from coldline.errors import UsageError
-from coldline.guest.plan import Plan
-from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.xen import RealWorld, World, XenDomain, XenHost
 from coldline.hypervisor.xen.furnish import Furnishing
-from coldline.launch import Launch, first_look, launch
-from coldline.trace import Event, Recorder
+from coldline.launch import Launch, launch
+
+if TYPE_CHECKING:
+    from coldline.guest.plan import Plan
+    from coldline.hypervisor.models import HostModel
+    from coldline.trace import Event, Recorder
 
 
 def run_create(options: argparse.Namespace) -> int:
@@ -78,7 +80,9 @@ class _Trace:
         self._lines: list[str] = []
         self._end: list[Event] = []
 
-    def begin(self, model: HostModel, plan: Plan) -> Recorder:
+    def begin(self, model: "HostModel", plan: "Plan") -> "Recorder":
+        from coldline.hypervisor.xen.recorded import first_look
+
         self._lines = [f"# what was done to build the guest, on a host as {model.name}: {model.summary}"]
         self._end = first_look(plan)
         return lambda event: self._lines.append(str(event))

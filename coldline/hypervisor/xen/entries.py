@@ -5,8 +5,7 @@ Source: xen tools/libs/light/libxl_create.c libxl__domain_make, libxl_dom.c libx
 libxl__device_console_add (4.17).
 """
 
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from coldline.hypervisor.xen.store import NONE, READ
 
@@ -60,16 +59,14 @@ class Tree(Protocol):
         """Tell xenstored of a domain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ring:
+class Ring(NamedTuple):
     """Where a daemon finds a guest: a frame, and the guest's end of an event channel."""
 
     frame: int
     port: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entries:
+class Entries(NamedTuple):
     """What is to be written.
 
     Attributes

@@ -8,8 +8,7 @@ they are cleared through a cached mapping, whatever the guest's image is written
 """
 
 import ctypes
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
@@ -46,8 +45,7 @@ _PERMIT_ACCESS: Final = 1
 MAX_NAME: Final = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Furnishing:
+class Furnishing(NamedTuple):
     """How a guest is to be furnished.
 
     Attributes

@@ -5,16 +5,14 @@ Source: xen xen/include/public/domctl.h, sysctl.h and arch-arm.h, as released wi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen import structures
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(NamedTuple):
     """What one version of Xen takes.
 
     Attributes

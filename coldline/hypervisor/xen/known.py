@@ -2,7 +2,7 @@
 """Domains that are there already, whoever built them."""
 
 import errno
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from coldline.errors import HypervisorError, UsageError
 from coldline.hypervisor.xen.entries import Tree, home_of, remove_entries
@@ -19,8 +19,7 @@ _REASONS = ("poweroff", "reboot", "suspend", "crash", "watchdog", "soft reset")
 """xen xen/include/public/sched.h (4.17), SHUTDOWN_*."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A domain.
 
     Attributes

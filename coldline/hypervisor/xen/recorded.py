@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is really done to build a guest on Xen, as events."""
+
+from typing import TYPE_CHECKING
+
+from coldline.arm import MemoryType
+from coldline.hypervisor.models import HostModel, host_model
+from coldline.hypervisor.recorded import RecordedHost, RecordedMapping
+from coldline.hypervisor.xen.domain import XenDomain
+from coldline.hypervisor.xen.host import XenHost
+from coldline.hypervisor.xen.hypercalls import Hypercalls
+from coldline.hypervisor.xen.world import World
+from coldline.trace import Event, Op, Recorder
+
+if TYPE_CHECKING:
+    from coldline.guest.plan import Plan
+
+
+def model_of(version: tuple[int, int], machine: str) -> HostModel:
+    """The host model of a Xen: what it does to caches, and who has guest memory mapped.
+
+    Parameters
+    ----------
+    version : tuple of int
+        Its version.
+    machine : str
+        What ``uname -m`` says in its dom0.
+    """
+    if machine != "aarch64":
+        return host_model("xen-4.17-arm32")
+    return host_model("xen-4.22-arm64" if version >= (4, 22) else "xen-4.17-arm64")
+
+
+class RecordedXen(RecordedHost[XenDomain]):
+    """Xen, recorded: rings, too, which are no RAM."""
+
+    def __init__(self, inner: XenHost, model: HostModel, record: Recorder) -> None:
+        super().__init__(inner, model, record)
+        self._xen = inner
+
+    @property
+    def world(self) -> World:
+        """See `XenHost`."""
+        return self._xen.world
+
+    @property
+    def hypercalls(self) -> Hypercalls:
+        """See `XenHost`."""
+        return self._xen.hypercalls
+
+    def give(self, domain: XenDomain, address: int, size: int) -> None:
+        """See `XenHost.give`."""
+        self._xen.give(domain, address, size)
+        self.was_populated(domain, address, size)
+
+    def show(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> RecordedMapping:
+        """See `XenHost.show`."""
+        return self.recorded(self._xen.show(domain, address, size, memory_type))
+
+    def unmap_resource(self, domain: XenDomain, resource: object) -> None:
+        """See `XenHost.unmap_resource`."""
+        self._xen.unmap_resource(domain, resource)
+
+
+def first_look(plan: "Plan") -> list[Event]:
+    """What a guest may do first, as events to be checked: read all that was loaded, with its MMU off."""
+    reads = [
+        Event("guest", Op.READ, each.address, each.data.nbytes) for each in plan.segments if each.data.nbytes
+    ]
+    return [Event("guest", Op.MMU_OFF), *reads]
