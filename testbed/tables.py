@@ -57,8 +57,6 @@ _EDK2 = ("--until", "console:UEFI firmware")
 _PAST_MMU = ("--until", "3000000")
 """On arm32 the banner comes before the MMU is on, after 189,578 instructions."""
 
-_ARM32 = ("--arch", "arm32")
-
 GUESTS = MappingProxyType(
     {
         "midway-arm64": Guest(("--sample", "midway-arm64")),
@@ -70,7 +68,7 @@ GUESTS = MappingProxyType(
             (*_U_BOOT, "--bios"), _in_package("arm64", "u-boot-qemu", "usr/lib/u-boot/qemu_arm64/u-boot.bin")
         ),
         "u-boot-arm32": Guest(
-            (*_U_BOOT, *_ARM32, "--bios"),
+            (*_U_BOOT, "--bios"),
             _in_package("arm64", "u-boot-qemu", "usr/lib/u-boot/qemu_arm/u-boot.bin"),
         ),
         "edk2-arm64": Guest(
@@ -78,7 +76,7 @@ GUESTS = MappingProxyType(
             _in_package("arm64", "qemu-efi-aarch64", "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"),
         ),
         "edk2-arm32": Guest(
-            (*_PAST_MMU, *_ARM32, "--bios"),
+            (*_PAST_MMU, "--bios"),
             _in_package("armhf", "qemu-efi-arm", "usr/share/AAVMF/AAVMF32_CODE.fd"),
         ),
     }

@@ -21,7 +21,7 @@ from requirements_helper import require
 from coldline.boot.devices import Flash, Pl011, Pl031
 from coldline.errors import PlanError, UsageError
 from coldline.guest import GuestOptions, Plan, machine_layout, make_plan
-from coldline.image import Kernel, Piece
+from coldline.image import Kernel, Piece, Raw, load_kernel
 
 MIB = 1 << 20
 VIRT = machine_layout("virt")
@@ -374,6 +374,23 @@ def test_what_cannot_be_is_said(cli: Cli, write: Any, arguments: list[str], mess
 # -- Debian's ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("first", "architecture"),
+    [(0x1400_000A, "arm64"), (0xEA00_00B8, "arm32"), (0xD503_201F, "arm64"), (0x0A00_00B8, "arm64")],
+    ids=["b of A64", "b of A32", "nop of A64", "beq of A32"],
+)
+def test_firmware_is_for_whose_branch_it_begins_with(
+    cli: Cli, tmp_path: Path, first: int, architecture: str
+) -> None:
+    path = tmp_path / "firmware.bin"
+    path.write_bytes(struct.pack("<16I", first, *[0] * 15))
+    found = cli("plan", "--bios", path)
+    assert (found.status, found.err) == (COHERENT, "")
+    made = load_kernel(path, raw=Raw(None, 0, 0))
+    assert made.architecture == architecture
+    assert load_kernel(path, raw=Raw("arm32", 0, 0)).architecture == "arm32"
+
+
 def test_u_boot_turns_its_mmu_on(cli: Cli, debian_u_boot: Path) -> None:
     """It relocates itself to the end of RAM first, and invalidates by set/way alone."""
     path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
@@ -409,7 +426,7 @@ def test_u_boot_relocates_past_the_caches(cli: Cli, debian_u_boot: Path) -> None
 def test_edk2_on_arm32_keeps_its_stack_below_the_caches(cli: Cli, debian_edk2_arm32: Path) -> None:
     """docs/findings.md. Its stories come from a second run, which is the first one to the byte: in Thumb code too."""
     host = ("--strategy", "hypercall", "--host", "xen-4.17-arm32")
-    run = ("--arch", "arm32", "--until", 195_000, *host, "--json")
+    run = ("--until", 195_000, *host, "--json")
     found = cli("boot", "--bios", debian_edk2_arm32, *run)
     document = json.loads(found.out)
     assert (found.status, found.err) == (HAZARD, "")

@@ -78,7 +78,7 @@ def _in_flash(options: argparse.Namespace, machine: MachineLayout) -> Raw:
     for name, value in taken:
         if value not in (None, ""):
             raise UsageError(f"{name} is a kernel's, and --bios takes none")
-    return Raw(options.arch or "arm64", machine.firmware.base, machine.firmware.base)
+    return Raw(options.arch, machine.firmware.base, machine.firmware.base)
 
 
 def _raw(options: argparse.Namespace) -> Raw | None:

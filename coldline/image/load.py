@@ -18,7 +18,7 @@ from coldline.image.compression import codec_of, unpack
 from coldline.image.content import Allowance, Content, Told
 from coldline.image.file_bytes import FileBytes
 from coldline.image.kernel import Kernel
-from coldline.image.raw import raw_kernel
+from coldline.image.raw import architecture_of, raw_kernel
 from coldline.image.recognise import recognise
 
 MAX_IMAGE = 1 << 30
@@ -43,13 +43,13 @@ class Raw:
 
     Attributes
     ----------
-    architecture : str
-        ``arm64`` or ``arm32``.
+    architecture : str or None
+        ``arm64`` or ``arm32``; None for that of its first instruction, where it is a branch, else ``arm64``.
     load, entry : int
         Guest physical addresses: of its first byte, and of its first instruction.
     """
 
-    architecture: str
+    architecture: str | None
     load: int
     entry: int
 
@@ -96,7 +96,8 @@ def load_kernel(
     codec = codec_of(content.data)
     if codec is not None:
         content = unpack(content, codec)
-    told = Told(by="--load", architecture=raw.architecture, load=raw.load, entry=raw.entry)
+    architecture = raw.architecture or architecture_of(content.data) or "arm64"
+    told = Told(by="--load", architecture=architecture, load=raw.load, entry=raw.entry)
     return raw_kernel(content, told)
 
 

@@ -8,6 +8,17 @@ ADDRESSES = {"arm32": 1 << 32, "arm64": 1 << 64}
 """One past the last address."""
 
 
+def architecture_of(data: memoryview) -> str | None:
+    """Whose unconditional branch raw bytes begin with, as what starts at a reset vector does; None for neither's.
+
+    Source: Arm ARM DDI 0487 C6.2, B: bits 31 to 26 are 0b000101; DDI 0406C A8.8.18, B, always: bits 31 to 24, 0xea.
+    """
+    first = int.from_bytes(data[:4], "little")
+    if first >> 26 == 0b000101:
+        return "arm64"
+    return "arm32" if first >> 24 == 0xEA else None
+
+
 def raw_kernel(content: Content, told: Told) -> Kernel:
     """A kernel that is what `told` says of it.
 
