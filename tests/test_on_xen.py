@@ -27,7 +27,7 @@ def need(architecture: str, *tools: str, suite: str | None = None) -> Sources:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_dom0(architecture):
     need(architecture, machine.PROGRAMS[architecture])
-    assert command.main(["test", architecture, "--results", str(RESULTS), "--timeout", "900"]) == 0
+    assert command.main(["test", architecture, "--results", str(RESULTS), "--timeout", "1800"]) == 0
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The builder killed at any step, and dom0's other commands too: `list` shows what is left, `destroy` removes it, and
+Xen and dom0 have all their memory again, to the page."""
+
+import ctypes
+import json
+import os
+import random
+import signal
+import struct
+import subprocess
+import time
+
+import pytest
+from bad_guests import ARCHITECTURE
+from commands import COLDLINE, coldline, good
+from failing import NAME, Failing, build
+from memory import accounted
+
+from coldline.hypervisor.xen import RealWorld, structures
+from coldline.hypervisor.xen.known import Domains
+
+_PHYSINFO, _SYSCTL = 3, 35
+_FREE = struct.Struct("<40xQQQ")  # struct xen_sysctl_physinfo: total, free, being scrubbed
+
+
+class Killing(Failing):
+    """Another world, in which this process is killed at call number `at`, before it does anything."""
+
+    def count(self, name):
+        self.made.append(name)
+        if len(self.made) == self._at + 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def free_pages(xen):
+    """What Xen has to give, and what dom0 has, which may be moving from one to the other."""
+    place = xen.world.calls.buffer
+    header = structures.SysctlHeader(_PHYSINFO, xen.host.hypercalls.interface.sysctls[0])
+    ctypes.memset(place, 0, 256)
+    ctypes.memmove(place, ctypes.addressof(header), ctypes.sizeof(header))
+    xen.world.calls.call("XEN_SYSCTL_physinfo", _SYSCTL, place)
+    _, free, scrubbed = _FREE.unpack(ctypes.string_at(place + ctypes.sizeof(header), _FREE.size))
+    return free + scrubbed + xen.host.hypercalls.domain(0).tot_pages
+
+
+def settled(xen, wanted):
+    """What `free_pages` gives, once it is what is wanted, or does not become that."""
+    end = time.monotonic() + 5
+    while (found := free_pages(xen)) != wanted and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+
+def entries(xen):
+    """What xenstore has besides dom0's own."""
+    own = (xen.world.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")
+    paths = ("/local/domain", "/vm", "/libxl")
+    return [name for path in paths for name in xen.world.store.list(path) if name not in ("0", own)]
+
+
+def remove(xen, word):
+    """Destroy a domain, as the command does, and wait for its end."""
+    domains = Domains(xen.world)
+    found = domains.find(word)
+    domains.destroy(found)
+    assert xen.gone(found.domid), f"domain {found.domid} is left dying"
+
+
+def in_child(body):
+    """Run in a process of its own, with a world of its own; return its exit status, or minus the signal."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            body(RealWorld())
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def left(xen):
+    return [known for known in Domains(xen.world).all() if known.domid]
+
+
+@pytest.fixture
+def at_rest(xen, tmp_path):
+    """What there is before and has to be after, once everything has been used that is kept for the next time."""
+    build(xen.world, "uncached-hypercall", tmp_path / "first", ARCHITECTURE)
+    remove(xen, NAME)
+    time.sleep(0.5)
+    return [free_pages(xen), accounted()]
+
+
+def all_is_back(xen, at_rest, where):
+    """Check that; return whether a page or two went to Xen's tables of dom0 itself.
+
+    Those grow, once, when foreign frames are shown at places where none were before. So what is gone may be gone, but
+    only once: `at_rest` is what there is from now on, and who kills at the same step again has to find that.
+    """
+    assert left(xen) == [], where
+    assert entries(xen) == [], where
+    assert accounted() == at_rest[1], where
+    found = settled(xen, at_rest[0])
+    grown = at_rest[0] - found
+    assert 0 <= grown <= 2, where
+    at_rest[0] = found
+    return grown > 0
+
+
+@pytest.mark.parametrize(("strategy", "step"), [("uncached-hypercall", 1), ("hypercall", 7)])
+def test_the_builder_is_killed_at_every_step(xen, tmp_path, at_rest, strategy, step):
+    at = 0
+    again = False
+    seen = {}
+    while True:
+        killing = Killing(None, at)
+
+        def body(world, killing=killing):
+            killing._world = world
+            build(killing, strategy, tmp_path / "trace", ARCHITECTURE)
+
+        status = in_child(body)
+        remains = left(xen)
+        assert len(remains) <= 1
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+        if remains:
+            (known,) = remains
+            seen[known.state] = seen.get(known.state, 0) + 1
+            word = known.name or str(known.domid)
+            if at % 16 == 14:  # the commands take their time
+                listed = json.loads(good("list", str(known.domid), "--json"))
+                assert [each["domid"] for each in listed] == [known.domid]
+                good("destroy", word)
+            remove_if_there(xen, known)
+        grown = all_is_back(xen, at_rest, f"killed at call {at}")
+        assert not (grown and again), f"killed at call {at}, a page is lost each time"
+        again = grown
+        at += 0 if grown else step
+    remove(xen, NAME)
+    all_is_back(xen, at_rest, "at the end")
+    assert at > 40
+    assert seen.get("paused", 0) * step > 30, seen
+
+
+def remove_if_there(xen, known):
+    if xen.exists(known.domid):
+        remove(xen, str(known.domid))
+
+
+def test_destroy_is_killed_at_every_step(xen, tmp_path, at_rest):
+    at = 0
+    while True:
+        domain = build(xen.world, "hypercall", tmp_path / "trace", ARCHITECTURE)
+        status = in_child(lambda world, at=at: remove_in(Killing(world, at)))
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+        if xen.exists(domain.domid):
+            remove(xen, str(domain.domid))
+        all_is_back(xen, at_rest, f"killed at call {at}")
+        at += 1
+    all_is_back(xen, at_rest, "at the end")
+    assert at > 3
+
+
+def remove_in(world):
+    domains = Domains(world)
+    domains.destroy(domains.find(NAME))
+
+
+def test_the_command_is_killed_at_any_time(xen, at_rest):
+    """From Python's start on, wherever that may be."""
+    chance = random.Random(6)
+    words = [
+        *COLDLINE,
+        "create",
+        "--sample",
+        f"midway-{ARCHITECTURE}",
+        "--memory",
+        "64",
+        "--name",
+        NAME,
+        "--paused",
+    ]
+    began = time.monotonic()
+    subprocess.run(words, check=True)
+    took = time.monotonic() - began
+    remove(xen, NAME)
+    killed = 0
+    for _ in range(10):
+        process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0.4, 1.0) * took)
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+        for known in left(xen):
+            remove(xen, str(known.domid))
+        all_is_back(xen, at_rest, "killed at some time")
+    assert killed
+    assert coldline("destroy", NAME).returncode == 2, "there is none"
