@@ -3,7 +3,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -11,14 +10,14 @@ from coldline.arm import MemoryType
 from coldline.errors import HypervisorError, UsageError
 from coldline.guest.plan import Plan, Segment
 from coldline.hypervisor.protocol import DomainT, Hypervisor
+from coldline.record import Record
 from coldline.trace import PAGE_SIZE
 
 _WB: Final = MemoryType.NORMAL_WB
 _NC: Final = MemoryType.NORMAL_NC
 
 
-@dataclass(frozen=True, slots=True)
-class Strategy:
+class Strategy(Record):
     """A way to write a guest's memory.
 
     Attributes

@@ -3,7 +3,6 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from coldline.builder import build, strategy_for
@@ -14,6 +13,7 @@ from coldline.hypervisor.xen.furnish import Furnishing, check_name, furnish
 from coldline.hypervisor.xen.host import XenHost
 from coldline.hypervisor.xen.known import Domains
 from coldline.hypervisor.xen.world import World
+from coldline.record import replace
 
 if TYPE_CHECKING:
     from coldline.hypervisor.models import HostModel

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Building: exact events for each host model and strategy, bytes, and undoing after a failure at any call."""
 
-import dataclasses
 import itertools
 
 import pytest
@@ -11,6 +10,7 @@ from coldline.errors import HypervisorError, UsageError
 from coldline.guest.plan import Bank, Plan, Registers, Segment
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.simulated import SimulatedHost, State
+from coldline.record import replace
 from coldline.trace import Op
 
 IMAGE = bytes(range(1, 256)) * 24 + b"end"  # 0x17eb bytes
@@ -568,9 +568,9 @@ def test_a_mapping_of_another_type_than_asked_for_is_not_used():
 def test_a_segment_outside_ram_is_refused_and_undone():
     host, _ = host_of("rfc")
     plan = plan_for()
-    stray = dataclasses.replace(plan.segments[0], address=0x401FF000)
+    stray = replace(plan.segments[0], address=0x401FF000)
     with pytest.raises(HypervisorError) as error:
-        build(dataclasses.replace(plan, segments=(stray,)), "none", host)
+        build(replace(plan, segments=(stray,)), "none", host)
     assert str(error.value) == (
         "load kernel at 0x401ff000: domain 1: map 0x401ff000: "
         "0x2000 bytes from there are not all in one bank of its RAM"

@@ -7,7 +7,6 @@ Expected values: xen tools/libs/light/libxl_arm.c (4.17), copy_partial_fdt; Devi
 import random
 import struct
 import time
-from dataclasses import replace
 
 import libfdt
 import pytest
@@ -16,6 +15,7 @@ from tree_tools import INITRD, KERNEL, get, nodes, source, tree
 
 from coldline.errors import ImageError, PlanError
 from coldline.guest import MAX_DEVICE_TREE, GuestOptions, check_device_tree, make_plan
+from coldline.record import replace
 
 MIB = 1 << 20
 DEVICE = """/ {

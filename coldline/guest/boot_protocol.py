@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What Linux asks of whoever boots it, where arm64 and arm32 differ. Data only."""
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from coldline.guest.layout import GIB, MIB
+from coldline.record import Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BootProtocol:
+class BootProtocol(Record, kw_only=True):
     """How kernels of one architecture are booted.
 
     Attributes

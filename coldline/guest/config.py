@@ -9,7 +9,6 @@ setting out that it cannot read, this is an error.
 import os
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from coldline.errors import ConfigError
@@ -19,6 +18,7 @@ from coldline.guest.config_values import Values
 from coldline.guest.layout import MIB, size_text
 from coldline.image.load import load_blob
 from coldline.printable import one_line, shortened
+from coldline.record import Record, replace
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -59,8 +59,7 @@ DEFAULT_MEMORY = 32 * MIB
 """Bytes of RAM of a guest whose file names none: libxl's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuestConfig:
+class GuestConfig(Record, kw_only=True):
     """A guest as its file asks for it. Paths are as written: relative ones are relative to the current directory.
 
     Attributes

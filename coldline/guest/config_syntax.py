@@ -8,11 +8,11 @@ with the column, too; what xl takes is taken, within the limits below.
 import bisect
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from coldline.errors import ConfigError
 from coldline.printable import one_line, shortened
+from coldline.record import Record
 
 MAX_CONFIG = 1 << 18
 """Bytes of a file."""
@@ -83,8 +83,7 @@ class Remark(NamedTuple):
         return one_line(f"{self.place}: {self.text}")
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Record):
     """A file's settings, by name; and what there is to remark on them."""
 
     settings: Mapping[str, Setting]

@@ -10,13 +10,13 @@ has two and no function numbers, interrupts of a GICv3 have no mask of cores, th
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coldline.guest import layout
 from coldline.guest.layout import MIB, RAM_BANKS, Range, round_up
 from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.plan import Bank
+from coldline.record import Record
 
 if TYPE_CHECKING:
     from libfdt import FdtSw
@@ -38,8 +38,7 @@ _MIN_REGION = 64 * MIB
 """Bytes: xen tools/libs/light/libxl_arm.c (4.17), EXT_REGION_MIN_SIZE."""
 
 
-@dataclass(frozen=True, slots=True)
-class XenPlatform:
+class XenPlatform(Record):
     """The Xen that a guest will run on, as its device tree tells.
 
     Attributes
@@ -55,8 +54,7 @@ class XenPlatform:
     address_bits: int = 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(Record, kw_only=True):
     """What a device tree says of a guest.
 
     Attributes

@@ -5,7 +5,6 @@ Source: qemu hw/arm/virt.c (7.2), machvirt_init and virt_firmware_init; docs/sys
 firmware finds the device tree at the start of RAM.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from coldline.errors import PlanError
@@ -14,6 +13,7 @@ from coldline.guest.placement import check_segments
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.guest.reasons import Reason
 from coldline.guest.registers import first_registers
+from coldline.record import replace
 
 if TYPE_CHECKING:
     from coldline.guest.planner import GuestOptions

@@ -4,19 +4,18 @@
 Source: `coldline.guest.layout` for Xen's; qemu hw/arm/virt.c (7.2), base_memmap and a15irqmap, for QEMU's.
 """
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from coldline.errors import UsageError
 from coldline.guest import layout
 from coldline.guest.layout import GIB, KIB, MIB, Range
+from coldline.record import Record
 
 _REDISTRIBUTOR = 128 * KIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineLayout:
+class MachineLayout(Record, kw_only=True):
     """A machine's physical address space, as far as its guests are told of it.
 
     Attributes

@@ -8,12 +8,12 @@ Xen allocates segments in ascending order. Here nothing wraps, and below the ker
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from coldline.errors import PlanError
 from coldline.guest.layout import KIB, MIB, PAGE_SIZE, RAM_BANKS, Range, round_up, size_text
 from coldline.guest.plan import Bank, Segment
 from coldline.guest.reasons import Reason
+from coldline.record import Record, field
 
 MIN_MEMORY = 2 * MIB
 """Bytes: the block that a kernel's base is aligned to."""
@@ -27,8 +27,7 @@ _FIRST_TABLES_END = 32 * KIB
 (6.1), swapper_pg_dir)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class Placement(Record, kw_only=True):
     """Guest physical addresses of what is loaded, `initrd` None where there is none, and why the modules are there.
 
     `reason` is the first module's, `dtb_reason` the device tree's.

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A plan: everything that a builder needs to know of a guest, as data."""
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.reasons import Reason
+from coldline.record import Record, field
 
 if TYPE_CHECKING:
     from coldline.image import FileBytes
 
 
-@dataclass(frozen=True, slots=True)
-class Bank:
+class Bank(Record):
     """A range of guest memory, in bytes; both ends on 4 KiB pages.
 
     Attributes
@@ -34,8 +33,7 @@ class Bank:
         return self.base + self.size
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Record):
     """A piece of the guest's memory with a use.
 
     Attributes
@@ -64,8 +62,7 @@ class Segment:
         return self.address + self.size
 
 
-@dataclass(frozen=True, slots=True)
-class Registers:
+class Registers(Record):
     """The first vCPU's registers at its first instruction.
 
     Attributes
@@ -86,8 +83,7 @@ class Registers:
     sctlr: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Record):
     """What goes where in a guest, and how its first vCPU starts. Pure data.
 
     Attributes

@@ -2,7 +2,6 @@
 """From a kernel and what the user asked for to a plan."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from coldline.errors import PlanError
@@ -19,13 +18,13 @@ from coldline.guest.placement import check_segments, place_banks
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.guest.reasons import Reason
 from coldline.guest.registers import first_registers
+from coldline.record import Record, field, replace
 
 if TYPE_CHECKING:
     from coldline.image import FileBytes, Kernel
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuestOptions:
+class GuestOptions(Record, kw_only=True):
     """A guest as asked for.
 
     Attributes

@@ -6,11 +6,11 @@ open, are those that Linux arch/arm64/kernel/head.S (3.17 to 5.9) asserts at bui
 """
 
 import struct
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from coldline.image.content import Content
 from coldline.image.kernel import Kernel, Piece
+from coldline.record import Record
 
 _MAGIC = b"ARM\x64"
 _MAGIC_AT = 56
@@ -37,8 +37,7 @@ class _Header(NamedTuple):
 _LAYOUT = struct.Struct("<IIQQQQQQ4sI")
 
 
-@dataclass(frozen=True, slots=True)
-class _Bits:
+class _Bits(Record):
     """Some bits of a word, both ends included."""
 
     msb: int

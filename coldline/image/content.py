@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Bytes on their way from a file to a kernel, and what is known of them so far."""
 
-from dataclasses import dataclass, field
-
 from coldline.errors import ImageError
+from coldline.record import Record, field
 
 MAX_PARTS = 1 << 16
 """Streams in a file, or blocks in a stream: so that time is bounded where parts are small and many."""
@@ -25,8 +24,7 @@ class Allowance:
         self.left = limit
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Record):
     """A file, or what was found inside it.
 
     Attributes
@@ -71,8 +69,7 @@ class Content:
         unpacked += more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(Record, kw_only=True):
     """What a container says of the kernel in it; None where it says nothing.
 
     Attributes
@@ -94,8 +91,7 @@ class Told:
     entry: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(Record, kw_only=True):
     """What was in a container."""
 
     kernel: Content

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A kernel that has been read and checked, as data."""
 
-from dataclasses import dataclass, field
+from coldline.record import Record, field
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Record):
     """A run of bytes that a kernel wants in memory.
 
     Attributes
@@ -29,8 +28,7 @@ class Piece:
         return self.address + self.size
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
+class Kernel(Record, kw_only=True):
     """A kernel whose headers have been checked. Pure data.
 
     Attributes

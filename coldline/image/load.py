@@ -11,7 +11,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from coldline.errors import ImageError
 from coldline.image.compression import codec_of, unpack
@@ -20,6 +19,7 @@ from coldline.image.file_bytes import FileBytes
 from coldline.image.kernel import Kernel
 from coldline.image.raw import architecture_of, raw_kernel
 from coldline.image.recognise import recognise
+from coldline.record import Record
 
 MAX_IMAGE = 1 << 30
 """Bytes of a file, unless the caller says otherwise (Xen's too: tools/include/xenguest.h (4.17))."""
@@ -37,8 +37,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(Record):
     """Where a kernel goes whose file does not tell.
 
     Attributes

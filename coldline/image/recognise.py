@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a file is, by its content alone, down to the kernel in it."""
 
-from dataclasses import replace
-
 from coldline.image.arm64_image import is_arm64_image, parse_arm64_image
 from coldline.image.compression import unpack_told
 from coldline.image.content import Content, Parts, Told
@@ -14,6 +12,7 @@ from coldline.image.raw import raw_kernel
 from coldline.image.uimage import is_uimage, open_uimage
 from coldline.image.zboot import is_zboot, open_zboot
 from coldline.image.zimage import is_zimage, parse_zimage
+from coldline.record import replace
 
 _KERNELS = (
     (is_arm64_image, parse_arm64_image),

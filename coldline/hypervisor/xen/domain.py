@@ -2,7 +2,6 @@
 """A domain that this process builds on Xen."""
 
 import enum
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from coldline.errors import HypervisorError
@@ -19,7 +18,6 @@ class State(enum.Enum):
     DESTROYED = "destroyed"
 
 
-@dataclass(slots=True, eq=False)
 class XenDomain:
     """A guest on Xen; only its host changes it.
 
@@ -47,16 +45,17 @@ class XenDomain:
         What this process has mapped of it.
     """
 
-    domid: int
-    handle: bytes
-    architecture: str
-    max_memory: int
-    vcpus: int
-    banks: "list[Range]" = field(default_factory=list)
-    state: State = State.PAUSED
-    registers_set: bool = False
-    in_store: bool = False
-    mapped: "list[Range]" = field(default_factory=list)
+    def __init__(self, domid: int, handle: bytes, architecture: str, max_memory: int, vcpus: int) -> None:
+        self.domid = domid
+        self.handle = handle
+        self.architecture = architecture
+        self.max_memory = max_memory
+        self.vcpus = vcpus
+        self.banks: list[Range] = []
+        self.state = State.PAUSED
+        self.registers_set = False
+        self.in_store = False
+        self.mapped: list[Range] = []
 
     def error(self, operation: str, reason: str) -> HypervisorError:
         """What to raise when an operation on this domain fails."""

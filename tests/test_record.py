@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Records against dataclasses, which they stand in for."""
+
+import copy
+import dataclasses
+import pickle
+from dataclasses import dataclass
+
+import pytest
+
+from coldline.record import Record, field, replace
+
+
+class Place(Record):
+    """A record as most are."""
+
+    base: int
+    size: int = 4096
+    why: str = field(default="unsaid", compare=False)
+    data: bytes = field(default=b"", repr=False)
+
+    @property
+    def end(self) -> int:
+        """One past the last byte."""
+        return self.base + self.size
+
+
+class Named(Record, kw_only=True):
+    """Its arguments are named."""
+
+    first: int = 1
+    second: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What `Place` is held against."""
+
+    base: int
+    size: int = 4096
+    why: str = dataclasses.field(default="unsaid", compare=False)
+    data: bytes = dataclasses.field(default=b"", repr=False)
+
+
+ARGUMENTS = [((1,), {}), ((1, 2), {"why": "so"}), ((), {"base": 1, "data": b"x"}), ((1, 2, "why", b"d"), {})]
+
+
+@pytest.mark.parametrize(("positional", "named"), ARGUMENTS)
+def test_records_hold_and_show_what_dataclasses_do(positional, named):
+    place, model = Place(*positional, **named), Model(*positional, **named)
+    assert [getattr(place, each.name) for each in dataclasses.fields(Model)] == list(
+        dataclasses.astuple(model)
+    )
+    assert repr(place) == repr(model).replace("Model", "Place")
+    assert not hasattr(place, "__dict__")
+    assert place.end == place.base + place.size
+
+
+def test_records_are_equal_as_dataclasses_are():
+    for one, _ in ARGUMENTS[:1]:
+        for changes in ({}, {"size": 5}, {"why": "else"}, {"data": b"else"}):
+            equal = Model(*one) == Model(*one, **changes)
+            assert (Place(*one) == Place(*one, **changes)) is equal
+            assert (hash(Place(*one)) == hash(Place(*one, **changes))) is equal
+    assert Place(1) != (1, 4096, b"")
+    assert Place(1) != Model(1)
+
+
+@pytest.mark.parametrize(
+    ("positional", "named"),
+    [((), {}), ((1, 2, "", b"", 5), {}), ((1,), {"base": 1}), ((1,), {"bass": 2})],
+)
+def test_records_refuse_the_arguments_that_dataclasses_refuse(positional, named):
+    for kind in (Place, Model):
+        with pytest.raises(TypeError):
+            kind(*positional, **named)
+
+
+def test_a_keyword_only_record_takes_no_other_arguments():
+    assert (Named(second=2).first, Named(second=2, first=3).first) == (1, 3)
+    with pytest.raises(TypeError):
+        Named(1, 2)
+
+
+def test_records_cannot_be_changed():
+    place = Place(1)
+    with pytest.raises(AttributeError, match="size"):
+        place.size = 1
+    with pytest.raises(AttributeError, match="size"):
+        del place.size
+    with pytest.raises(AttributeError):
+        place.other = 1
+    assert place == Place(1)
+
+
+def test_a_record_is_replaced_by_a_changed_copy():
+    place = Place(1, 2, "why", b"data")
+    assert repr(replace(place, base=5)) == "Place(base=5, size=2, why='why')"
+    assert replace(place, base=5).data == b"data"
+    assert place.base == 1
+    with pytest.raises(TypeError):
+        replace(place, bass=5)
+
+
+def test_records_are_copied_and_pickled():
+    place = Place(1, 2, "why", b"data")
+    for same in (copy.copy(place), copy.deepcopy(place), pickle.loads(pickle.dumps(place))):
+        assert (same, same.why) == (place, place.why)
