@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from coldline import __version__
 from coldline.cli import arguments
@@ -33,8 +34,25 @@ examples:
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's grammar."""
+_COMMANDS: Final = {
+    "boot": arguments.add_boot,
+    "check": arguments.add_check,
+    "convert": arguments.add_convert,
+    "corpus": arguments.add_corpus,
+    "matrix": arguments.add_matrix,
+    "plan": arguments.add_plan,
+    "rules": arguments.add_rules,
+    "create": arguments.add_create,
+    "console": arguments.add_console,
+    "list": arguments.add_list,
+    "pause": arguments.add_pause,
+    "unpause": arguments.add_unpause,
+    "destroy": arguments.add_destroy,
+}
+
+
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The command's grammar; of its commands that one alone, if it is one."""
     top = argparse.ArgumentParser(
         prog="coldline",
         description="Build ARM guests, run their boot code, and say whether any cache can show them stale memory.",
@@ -43,19 +61,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"coldline {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    arguments.add_boot(commands)
-    arguments.add_check(commands)
-    arguments.add_convert(commands)
-    arguments.add_corpus(commands)
-    arguments.add_matrix(commands)
-    arguments.add_plan(commands)
-    arguments.add_rules(commands)
-    arguments.add_create(commands)
-    arguments.add_console(commands)
-    arguments.add_list(commands)
-    arguments.add_pause(commands)
-    arguments.add_unpause(commands)
-    arguments.add_destroy(commands)
+    for add in (_COMMANDS[only],) if only in _COMMANDS else _COMMANDS.values():
+        add(commands)
     return top
 
 
@@ -99,8 +106,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments; KEY=VALUE may come anywhere behind the file that it is for, as with `xl create`."""
-    grammar = parser()
-    options, rest = grammar.parse_known_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    grammar = parser(words[0] if words else None)
+    options, rest = grammar.parse_known_args(words)
     takes_settings = hasattr(options, "settings")
     strays = [word for word in rest if not takes_settings or word.startswith("-") or "=" not in word]
     if strays:
