@@ -6,6 +6,7 @@ import errno
 import fcntl
 import mmap
 import os
+from array import array
 from collections.abc import Sequence
 from typing import Final
 
@@ -149,10 +150,10 @@ class Device:
         **other : int
             Members of the structure that are to differ.
         """
-        numbers = (ctypes.c_uint64 * len(frames))(*frames)
+        numbers = array("Q", frames)
         words = {
             "address": address,
-            "frames": ctypes.addressof(numbers),
+            "frames": numbers.buffer_info()[0],
             "errors": 0 if errors is None else ctypes.addressof(errors),  # type: ignore[arg-type]
             "count": len(frames),
             "domain": domain,

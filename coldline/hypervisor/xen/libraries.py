@@ -7,6 +7,7 @@ Nothing here knows what a call means. An error is an OSError that names the func
 import ctypes
 import mmap
 import os
+from array import array
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -109,10 +110,10 @@ class ForeignMemory:
 
     def map(self, domid: int, frames: Sequence[int]) -> int:
         """Map frames of a domain, in order, all or none; return the address."""
-        numbers = (ctypes.c_uint64 * len(frames))(*frames)
+        numbers = array("Q", frames)
         function = self._functions["xenforeignmemory_map"]
         address: int | None = function(
-            self._handle, domid, _READ_WRITE, len(frames), ctypes.addressof(numbers), None
+            self._handle, domid, _READ_WRITE, len(frames), numbers.buffer_info()[0], None
         )
         if not address:
             raise failed("xenforeignmemory_map")
