@@ -19,6 +19,9 @@ STRATEGIES = {
     "arm32": ("none", "syscall", "hypercall", "uncached", "uncached-hypercall"),
 }
 MIB = 1 << 20
+REST_S = 10
+"""After a guest: Xen scrubs its RAM, and dom0's balloon takes back the pages that showed it, once nothing else runs.
+Who comes sooner pays for the one before."""
 
 
 def run(words, log):
@@ -58,13 +61,14 @@ def commands(folder, architecture, initrd, memory, paused):
 
 
 def destroyed(log):
-    """Destroy the guest, and wait until it is gone."""
+    """Destroy the guest, and wait until it is gone and nothing is left to do of it."""
     subprocess.run(["xl", "destroy", "bench"], stdout=log, stderr=log, check=True)
     while (
         len(subprocess.run(["xl", "list"], capture_output=True, text=True, check=True).stdout.splitlines())
         > 2
     ):
         time.sleep(0.05)
+    time.sleep(REST_S)
 
 
 def main():
