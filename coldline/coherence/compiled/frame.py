@@ -33,6 +33,9 @@ EVENTS_AHEAD = 32
 LINES_AHEAD, RECORDS_AHEAD = 16, 6
 """How many events ahead lines are asked for, and their records, where events are far from one another."""
 
+PAGES_A_BLOCK = 4
+"""Where there are so many pages or fewer for each block of lines' own records, those are asked for ahead."""
+
 SAMPLE, FAR = 32, 8
 """Where so many of so many events are in pages that were not among those that were used last, they are far."""
 

@@ -3,10 +3,11 @@
 
 from typing import Any
 
+from coldline.coherence import mixtures
 from coldline.coherence.compiled import frame
 from coldline.coherence.compiled.lines import NO_LETTER
 from coldline.coherence.compiled.pages import through
-from coldline.coherence.compiled.values import OWN, node_at, owned_at, set_pair, value_of
+from coldline.coherence.compiled.values import OWN, owned_at, set_pair, value_of
 from coldline.coherence.memory import CHUNK, LEAF_BITS
 from coldline.coherence.reserve import GOLDEN
 from coldline.native import compiled, load16, load32, load64, prefetch, store32, store64, uint64
@@ -21,6 +22,8 @@ _LEAF_MASK = uint64((1 << LEAF_BITS) - 1)
 _CACHED = uint64(frame.CACHED_PAGES - 1)
 _AHEAD = uint64(frame.EVENTS_AHEAD - 1)
 _EVENT = uint64(24)
+_BLOCKS = uint64(8 * mixtures.BLOCKS)
+_PAGES_A_BLOCK = uint64(frame.PAGES_A_BLOCK)
 _OFFSET = uint64(4095)
 _LINES_AHEAD = uint64(frame.LINES_AHEAD)
 _RECORDS_AHEAD = uint64(frame.RECORDS_AHEAD)
@@ -138,7 +141,8 @@ def row_of(f: Any, page: int) -> int:
 
 @compiled
 def look_ahead(f: Any, at: int) -> None:
-    """Ask for what events after number `at` will look up: first for lines, and later for their records.
+    """Ask for what events after number `at` will look up: first for lines, and later for their own
+    records, where many have some; the shared ones are near.
 
     Memory takes its time, and can be waited for many times at once. It is asked one event at a time, as it forgets
     what it is asked for too often.
@@ -156,17 +160,14 @@ def look_ahead(f: Any, at: int) -> None:
             prefetch(f.values + line + (line >> _1))
             prefetch(f.pages + (row << _3))
     number = at + _RECORDS_AHEAD
-    if number < f.events:
+    if number < f.events and load64(f.pool + _BLOCKS) * _PAGES_A_BLOCK > f.used_rows:
         start = load64(f.rows + number * _EVENT)
         ahead = f.ahead + ((number & _AHEAD) << _4)
         row = load64(ahead + _8)
         if load64(ahead) == start >> _12 and row != NOWHERE:
             index = (start & _OFFSET) >> f.line_bits
-            value = value_of(f, row * f.per_page + index)
-            if value == OWN:
+            if value_of(f, row * f.per_page + index) == OWN:
                 prefetch(owned_at(f, row, index) + _8)
-            elif value >= f.states:
-                prefetch(node_at(f, value) + _8)
 
 
 @compiled
