@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from coldline.builder import build, strategy_for
 from coldline.errors import UsageError
@@ -13,7 +13,7 @@ from coldline.hypervisor.xen.furnish import Furnishing, check_name, furnish
 from coldline.hypervisor.xen.host import XenHost
 from coldline.hypervisor.xen.known import Domains
 from coldline.hypervisor.xen.world import World
-from coldline.record import replace
+from coldline.record import Record, replace
 
 if TYPE_CHECKING:
     from coldline.hypervisor.models import HostModel
@@ -25,7 +25,7 @@ _SEED_BYTES: Final = 128
 """As xl gives: xen tools/libs/light/libxl_arm.c (4.17)."""
 
 
-class Launch(NamedTuple):
+class Launch(Record):
     """A guest as it is to be on Xen.
 
     Attributes

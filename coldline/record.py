@@ -7,15 +7,18 @@ a `NamedTuple` or a dataclass; what has to be there before anything starts is be
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, TypeVar, dataclass_transform
+from typing import Any, Final, TypeVar, dataclass_transform
 
 _REQUIRED: Final = object()
 
 
-class _Field(NamedTuple):
-    default: Any = _REQUIRED
-    repr: bool = True
-    compare: bool = True
+class _Field:
+    __slots__ = ("compare", "default", "repr")
+
+    def __init__(self, default: Any, repr: bool = True, compare: bool = True) -> None:  # noqa: A002
+        self.default = default
+        self.repr = repr
+        self.compare = compare
 
 
 def field(*, default: Any = _REQUIRED, repr: bool = True, compare: bool = True) -> Any:  # noqa: A002

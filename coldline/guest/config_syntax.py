@@ -52,7 +52,7 @@ class Items(NamedTuple):
 Value = Atom | Items
 
 
-class Setting(NamedTuple):
+class Setting(Record):
     """What a name was last set to.
 
     Attributes
@@ -73,7 +73,7 @@ class Setting(NamedTuple):
     added: bool
 
 
-class Remark(NamedTuple):
+class Remark(Record):
     """Something about a file that its user should know."""
 
     place: Place

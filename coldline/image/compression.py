@@ -9,11 +9,12 @@ an appended device tree, the size that Linux's build appends (linux scripts/Make
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from coldline.image import lz4_legacy, lzop
 from coldline.image.content import MAX_PARTS, Content, Told
 from coldline.image.extra import library
+from coldline.record import Record
 
 _FIRST_BYTES, _IN_BYTES = 4 << 10, 64 << 10
 """How much a decoder is given at once: what is past the end of a stream is copied, so little at first."""
@@ -64,7 +65,7 @@ class _Gunzip:
         return self._member.decompress(self._member.unconsumed_tail or data, max_length)
 
 
-class Codec(NamedTuple):
+class Codec(Record):
     """A form of compression.
 
     Attributes

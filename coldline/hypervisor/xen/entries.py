@@ -5,9 +5,10 @@ Source: xen tools/libs/light/libxl_create.c libxl__domain_make, libxl_dom.c libx
 libxl__device_console_add (4.17).
 """
 
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from coldline.hypervisor.xen.store import NONE, READ
+from coldline.record import Record
 
 _CONSOLE_LIMIT: Final = 1048576
 """Bytes of a guest's output that xenconsoled keeps: libxl_internal.h (4.17), LIBXL_XENCONSOLE_LIMIT."""
@@ -59,14 +60,14 @@ class Tree(Protocol):
         """Tell xenstored of a domain."""
 
 
-class Ring(NamedTuple):
+class Ring(Record):
     """Where a daemon finds a guest: a frame, and the guest's end of an event channel."""
 
     frame: int
     port: int
 
 
-class Entries(NamedTuple):
+class Entries(Record):
     """What is to be written.
 
     Attributes

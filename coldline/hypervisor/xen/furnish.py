@@ -8,7 +8,7 @@ they are cleared through a cached mapping, whatever the guest's image is written
 """
 
 import ctypes
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
@@ -17,6 +17,7 @@ from coldline.hypervisor.protocol import Mapping
 from coldline.hypervisor.xen.entries import Entries, Ring, write_entries
 from coldline.hypervisor.xen.naming import naming
 from coldline.hypervisor.xen.structures import GrantEntry
+from coldline.record import Record
 
 if TYPE_CHECKING:
     from coldline.hypervisor.xen.domain import XenDomain
@@ -45,7 +46,7 @@ _PERMIT_ACCESS: Final = 1
 MAX_NAME: Final = 255
 
 
-class Furnishing(NamedTuple):
+class Furnishing(Record):
     """How a guest is to be furnished.
 
     Attributes

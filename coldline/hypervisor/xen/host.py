@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
@@ -18,6 +18,7 @@ from coldline.hypervisor.xen.hypercalls import MAX_EXTENTS, MAX_FLUSH, Hypercall
 from coldline.hypervisor.xen.mapping import Piece, XenMapping
 from coldline.hypervisor.xen.naming import naming
 from coldline.hypervisor.xen.world import World
+from coldline.record import Record
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
@@ -49,7 +50,7 @@ _ATTRIBUTES: Final = {MemoryType.NORMAL_WB: 0xFF, MemoryType.NORMAL_NC: 0x44}
 """The types that the builder's mapping can have, as MAIR_ELx has them."""
 
 
-class Platform(NamedTuple):
+class Platform(Record):
     """What Xen gives to guests.
 
     Attributes

@@ -6,13 +6,14 @@ Source: xen xen/include/public/domctl.h, sysctl.h and arch-arm.h, as released wi
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen import structures
+from coldline.record import Record
 
 
-class Interface(NamedTuple):
+class Interface(Record):
     """What one version of Xen takes.
 
     Attributes

@@ -2,7 +2,6 @@
 """Domains that are there already, whoever built them."""
 
 import errno
-from typing import NamedTuple
 
 from coldline.errors import HypervisorError, UsageError
 from coldline.hypervisor.xen.entries import Tree, home_of, remove_entries
@@ -10,6 +9,7 @@ from coldline.hypervisor.xen.hypercalls import PAGE, Hypercalls
 from coldline.hypervisor.xen.naming import naming
 from coldline.hypervisor.xen.structures import AnyDomainInfo
 from coldline.hypervisor.xen.world import World
+from coldline.record import Record
 
 _DYING, _SHUTDOWN, _PAUSED, _BLOCKED, _RUNNING = 1 << 0, 1 << 2, 1 << 3, 1 << 4, 1 << 5
 _REASON_SHIFT = 16
@@ -19,7 +19,7 @@ _REASONS = ("poweroff", "reboot", "suspend", "crash", "watchdog", "soft reset")
 """xen xen/include/public/sched.h (4.17), SHUTDOWN_*."""
 
 
-class Known(NamedTuple):
+class Known(Record):
     """A domain.
 
     Attributes

@@ -3,20 +3,21 @@
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 from coldline.arm import MemoryType
 from coldline.hypervisor.protocol import Buffer, Data, Source
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.naming import reason
 from coldline.hypervisor.xen.world import Accesses
+from coldline.record import Record
 
 PAGE: Final = 4096
 _CHUNK: Final = 1 << 18
 """Bytes that a cache keeps between reading them and writing them to the guest."""
 
 
-class Piece(NamedTuple):
+class Piece(Record):
     """Consecutive pages of this process that show consecutive frames of a domain.
 
     Attributes
