@@ -8,10 +8,10 @@ from typing import Final
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError, UsageError
+from coldline.guest.layout import PAGE_SIZE
 from coldline.guest.plan import Plan, Segment
 from coldline.hypervisor.protocol import DomainT, Hypervisor
 from coldline.record import Record
-from coldline.trace import PAGE_SIZE
 
 _WB: Final = MemoryType.NORMAL_WB
 _NC: Final = MemoryType.NORMAL_NC

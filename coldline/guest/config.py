@@ -125,11 +125,11 @@ def looks_like_config(head: bytes | memoryview) -> bool:
         The first bytes; no more than `MAX_CONFIG` of them are looked at.
     """
     text = bytes(head[:MAX_CONFIG])
-    return not _NO_TEXT.search(text[:_TEXT]) and _SETTING.search(text) is not None
+    return not text[:_TEXT].translate(None, _OF_TEXT) and _SETTING.search(text) is not None
 
 
 _TEXT = 4096
-_NO_TEXT = re.compile(rb"[^\t\n\r\x20-\x7e\x80-\xff]")
+_OF_TEXT = bytes((*b"\t\n\r", *range(0x20, 0x7F), *range(0x80, 0x100)))
 _SETTING = re.compile(rb"(?:^|;)[ \t]*+[a-z][._0-9a-z]*+[ \t]*+\+?=(?!=)", re.MULTILINE)
 
 
@@ -169,7 +169,7 @@ def config_of(
     return _Reading(path, parsed).config(honoured)
 
 
-_CPUS = re.compile(r"(?:nodes?:)?all|\^?(?:nodes?:)?[0-9]{1,9}(?:-[0-9]{1,9})?")
+_CPUS = r"(?:nodes?:)?all|\^?(?:nodes?:)?[0-9]{1,9}(?:-[0-9]{1,9})?"
 
 _KINDS = {"hvm": "hvm", "pv": "pv", "pvh": "pvh"}
 _BUILDERS = {"hvm": "hvm", "generic": "pv"}
@@ -303,7 +303,7 @@ class _Reading(Values):
         if isinstance(value, Items):
             raise ConfigError(str(value.place), "cpus takes a string for each vCPU, not a list")
         for part in filter(None, value.text.split(",")):
-            if not _CPUS.fullmatch(part):
+            if not re.fullmatch(_CPUS, part):
                 raise ConfigError(
                     str(value.place),
                     f"cpus: '{one_line(shortened(part))}' names no CPUs: 0-3,^2 or all or node:1",

@@ -5,12 +5,10 @@ Source: Linux Documentation/arch/arm64/booting.rst, section 4, and Documentation
 tools/libs/guest/xg_dom_arm.c (4.17), vcpu_arm64 and vcpu_arm32.
 """
 
-import enum
-
 from coldline.guest.plan import Registers
 
 
-class _Pstate(enum.IntFlag):
+class _Pstate:
     """SPSR_ELx from AArch64 state: Arm ARM DDI 0487 C5.2.20."""
 
     SP_ELX = 1 << 0
@@ -22,7 +20,7 @@ class _Pstate(enum.IntFlag):
     D = 1 << 9
 
 
-class _Cpsr(enum.IntFlag):
+class _Cpsr:
     """CPSR: Arm ARM DDI 0406C B1.3.3."""
 
     SVC = 0b10011
@@ -65,12 +63,12 @@ def first_registers(*, architecture: str, entry: int, dtb: int, exception_level:
         return Registers(
             pc=entry & ~1,
             general=(0, _NO_MACHINE, dtb, 0),
-            pstate=int(_CPSR | _Cpsr.T if entry & 1 else _CPSR),
+            pstate=_CPSR | _Cpsr.T if entry & 1 else _CPSR,
             sctlr=_SCTLR[1],
         )
     return Registers(
         pc=entry,
         general=(dtb, 0, 0, 0),
-        pstate=int(_PSTATE[exception_level]),
+        pstate=_PSTATE[exception_level],
         sctlr=_SCTLR[exception_level],
     )

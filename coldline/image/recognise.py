@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a file is, by its content alone, down to the kernel in it."""
 
+from collections.abc import Callable, Iterator
+
 from coldline.image.arm64_image import is_arm64_image, parse_arm64_image
 from coldline.image.compression import unpack_told
 from coldline.image.content import Content, Parts, Told
-from coldline.image.elf import is_elf, parse_elf
-from coldline.image.fit import is_flat_tree, open_fit
-from coldline.image.identify import identify
 from coldline.image.kernel import Kernel
 from coldline.image.raw import raw_kernel
-from coldline.image.uimage import is_uimage, open_uimage
-from coldline.image.zboot import is_zboot, open_zboot
-from coldline.image.zimage import is_zimage, parse_zimage
 from coldline.record import replace
 
-_KERNELS = (
-    (is_arm64_image, parse_arm64_image),
-    (is_elf, parse_elf),
-    (is_zimage, parse_zimage),
-)
-"""In this order: an arm64 Image may have anything at all in its code."""
+
+def _kernels() -> Iterator[tuple[Callable[[memoryview], bool], Callable[[Content], Kernel]]]:
+    """How each form is told, and what parses it: an arm64 Image first, which may have anything at all in its code.
+
+    What comes after it is imported if it is no such Image.
+    """
+    yield is_arm64_image, parse_arm64_image
+    from coldline.image.elf import is_elf, parse_elf
+    from coldline.image.zimage import is_zimage, parse_zimage
+
+    yield is_elf, parse_elf
+    yield is_zimage, parse_zimage
 
 
 def recognise(content: Content, told: Told | None, configuration: str | None) -> Kernel:
@@ -42,13 +44,15 @@ def recognise(content: Content, told: Told | None, configuration: str | None) ->
         As the parts of this package do.
     """
     content = unpack_told(content, told)
-    for is_kernel, parse in _KERNELS:
+    for is_kernel, parse in _kernels():
         if is_kernel(content.data):
             return _agreed(content, parse(content), told)
     parts = _open(content, configuration)
     if parts is not None:
         kernel = recognise(parts.kernel, parts.told, configuration)
         return _agreed(content, _joined(kernel, parts), told)
+    from coldline.image.identify import identify
+
     what = identify(content.data)
     if what is not None:
         raise content.error(f"is {what}")
@@ -58,6 +62,10 @@ def recognise(content: Content, told: Told | None, configuration: str | None) ->
 
 
 def _open(content: Content, configuration: str | None) -> Parts | None:
+    from coldline.image.fit import is_flat_tree, open_fit
+    from coldline.image.uimage import is_uimage, open_uimage
+    from coldline.image.zboot import is_zboot, open_zboot
+
     for name, is_it, opener in (
         ("EFI zboot", is_zboot, open_zboot),
         ("uImage", is_uimage, open_uimage),
