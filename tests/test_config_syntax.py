@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from requirements_helper import require
 
 from coldline.errors import ConfigError
-from coldline.guest.config_keys import KNOWN
-from coldline.guest.config_syntax import MAX_CONFIG, MAX_DEPTH, MAX_VALUES, Atom, Items, Value, parse
+from coldline.guest.config.keys import KNOWN
+from coldline.guest.config.syntax import MAX_CONFIG, MAX_DEPTH, MAX_VALUES, Atom, Items, Value, parse
 from testbed import debian
 
 

@@ -28,7 +28,7 @@ from coldline.coherence.rules import Profile
 from coldline.errors import ColdlineError, ConfigError, ImageError, TraceError
 from coldline.guest import GuestOptions, check_device_tree, make_plan
 from coldline.guest.config import config_of
-from coldline.guest.config_syntax import MAX_CONFIG, MAX_DEPTH, MAX_VALUES
+from coldline.guest.config.syntax import MAX_CONFIG, MAX_DEPTH, MAX_VALUES
 from coldline.image.content import MAX_PARTS, Allowance, Content
 from coldline.image.recognise import recognise
 from coldline.printable import MOST

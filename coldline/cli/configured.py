@@ -86,7 +86,7 @@ def _is_config(path: str | None) -> bool:
             if b"\0" in file.read(_HEAD):
                 return False  # as kernels start, for which nothing more is loaded
             from coldline.guest.config import looks_like_config
-            from coldline.guest.config_syntax import MAX_CONFIG
+            from coldline.guest.config.syntax import MAX_CONFIG
 
             file.seek(0)
             return looks_like_config(file.read(MAX_CONFIG))

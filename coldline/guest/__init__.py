@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from coldline.guest.devicetree import XenPlatform
     from coldline.guest.given_tree import MAX_DEVICE_TREE, check_device_tree
     from coldline.guest.machines import MACHINES, MachineLayout, machine_layout
+    from coldline.guest.options import GuestOptions
     from coldline.guest.plan import Bank, Plan, Registers, Segment
-    from coldline.guest.planner import GuestOptions, make_plan
+    from coldline.guest.planner import make_plan
 
 __all__ = [
     "MACHINES",
@@ -43,15 +44,13 @@ __getattr__ = lazily(
             "MachineLayout",
             "machine_layout",
         ),
+        "options": ("GuestOptions",),
         "plan": (
             "Bank",
             "Plan",
             "Registers",
             "Segment",
         ),
-        "planner": (
-            "GuestOptions",
-            "make_plan",
-        ),
+        "planner": ("make_plan",),
     },
 )

@@ -16,7 +16,7 @@ from coldline.guest.registers import first_registers
 from coldline.record import replace
 
 if TYPE_CHECKING:
-    from coldline.guest.planner import GuestOptions
+    from coldline.guest.options import GuestOptions
     from coldline.image import Kernel
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Small guest configuration files: what people write, and what they might."""
 
-from coldline.guest.config_keys import KNOWN
+from coldline.guest.config.keys import KNOWN
 
 _FILES = (
     'name = "g"\nkernel = "/boot/vmlinuz"\nramdisk = "/boot/initrd.img"\nextra = "console=hvc0"\nroot = "/dev/xvda"\n'

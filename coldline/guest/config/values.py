@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from coldline.errors import ConfigError
-from coldline.guest.config_syntax import Atom, Items, Setting
+from coldline.guest.config.syntax import Atom, Items, Setting
 from coldline.printable import one_line, shortened
 
 _NUMBER = re.compile(r"[ \t\n\v\f\r]*+([+-]?)(?:0[xX]([0-9a-fA-F]++)|0([0-7]*+)|([1-9][0-9]*+))\Z")
@@ -21,7 +21,7 @@ class Values:
     Parameters
     ----------
     settings : mapping of str to Setting
-        From `coldline.guest.config_syntax.parse`.
+        From `coldline.guest.config.syntax.parse`.
     """
 
     def __init__(self, settings: Mapping[str, Setting]) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from coldline.errors import ConfigError
-from coldline.guest.config_keys import KNOWN, NOTHING
-from coldline.guest.config_syntax import MAX_CONFIG, Atom, Items, Parsed, Remark, Setting, parse
-from coldline.guest.config_values import Values
+from coldline.guest.config.keys import KNOWN, NOTHING
+from coldline.guest.config.syntax import MAX_CONFIG, Atom, Items, Parsed, Remark, Setting, parse
+from coldline.guest.config.values import Values
 from coldline.guest.layout import MIB, size_text
 from coldline.image.load import load_blob
 from coldline.printable import one_line, shortened

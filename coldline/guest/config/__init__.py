@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guest configuration files: xl's, read as xl's own library reads them, with xl's meaning.
+
+`syntax` knows how one is written, `keys` which names xl has, `values` what may stand behind one, `meaning` what
+a guest is then.
+"""
+
+from typing import TYPE_CHECKING
+
+from coldline.lazy import lazily
+
+if TYPE_CHECKING:
+    from coldline.guest.config.meaning import (
+        ON_SHUTDOWN,
+        PLANNED,
+        GuestConfig,
+        config_of,
+        looks_like_config,
+        read_config,
+    )
+    from coldline.guest.config.syntax import MAX_CONFIG
+
+__all__ = [
+    "MAX_CONFIG",
+    "ON_SHUTDOWN",
+    "PLANNED",
+    "GuestConfig",
+    "config_of",
+    "looks_like_config",
+    "read_config",
+]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "meaning": (
+            "ON_SHUTDOWN",
+            "PLANNED",
+            "GuestConfig",
+            "config_of",
+            "looks_like_config",
+            "read_config",
+        ),
+        "syntax": ("MAX_CONFIG",),
+    },
+)
