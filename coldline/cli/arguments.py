@@ -61,7 +61,7 @@ def _guest(parser: argparse.ArgumentParser) -> None:
         "image",
         nargs="?",
         metavar="IMAGE",
-        help="an arm64 kernel: Image, EFI zboot, ELF, uImage or FIT, compressed or not; or raw with --load; "
+        help="a kernel: Image, zImage, EFI zboot, ELF, uImage or FIT, compressed or not; or raw with --load; "
         "or a guest configuration file, as xl takes it",
     )
     group.add_argument(
