@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A file whose bytes stay in it until they are wanted, which for an initrd of gigabytes is once, in the guest."""
 
+import errno
 import os
 from typing import BinaryIO, NamedTuple
 
@@ -17,6 +18,10 @@ class _Version(NamedTuple):
     def of(cls, descriptor: int) -> "_Version":
         status = os.fstat(descriptor)
         return cls(status.st_size, status.st_mtime_ns)
+
+
+_PART = 1 << 18
+"""Bytes that a cache keeps between reading them and writing them."""
 
 
 class FileBytes:
@@ -71,7 +76,7 @@ class FileBytes:
         done = 0
         try:
             while done < target.nbytes:
-                count = os.preadv(descriptor, [target[done:]], offset + done)
+                count = _read(descriptor, target[done:], offset + done)
                 if not count:
                     break
                 done += count
@@ -80,3 +85,19 @@ class FileBytes:
             raise ImageError(self._path, f"cannot read the {self._what}: {error.strerror}") from error
         if done < target.nbytes or version != self._version:
             raise ImageError(self._path, f"the {self._what} changed after it was opened")
+
+
+def _read(descriptor: int, target: memoryview, offset: int) -> int:
+    """Read into memory that need not be RAM of this machine's: how many bytes.
+
+    Linux copies from its own cache to anywhere. A file system without one, as 9p's can be, has a device write to the
+    target's pages, and where another domain's memory is mapped there are none.
+    """
+    try:
+        return os.preadv(descriptor, [target], offset)
+    except OSError as error:
+        if error.errno != errno.EFAULT:
+            raise
+    part = os.pread(descriptor, min(target.nbytes, _PART), offset)
+    target[: len(part)] = part
+    return len(part)

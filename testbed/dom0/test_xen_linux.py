@@ -45,10 +45,19 @@ class Proving:
 
     def copy(self, address, data):
         self._world.memory.copy(address, data)
-        for place in (address, address + len(data) - 1):
+        self._note(address, len(data))
+
+    def view(self, address, size):
+        view = self._world.memory.view(address, size)
+        view[0] = view[-1] = 0  # a page of privcmd's is writable once it is written to
+        self._note(address, size)
+        return view
+
+    def _note(self, address, size):
+        for place in (address, address + size - 1):
             query = self._world.driver.query(place, QUERY_WRITE)
             assert query.translated
-            self.types[query.attr] = self.types.get(query.attr, 0) + len(data) // 2
+            self.types[query.attr] = self.types.get(query.attr, 0) + size // 2
 
     def clean_invalidate(self, address, size):
         self._world.memory.clean_invalidate(address, size)

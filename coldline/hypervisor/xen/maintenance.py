@@ -55,7 +55,11 @@ class Memory:
     def copy(self, address: int, data: Buffer) -> None:
         """Copy `data` to an address."""
         source = memoryview(data).cast("B")
-        memoryview((ctypes.c_char * source.nbytes).from_address(address)).cast("B")[:] = source
+        self.view(address, source.nbytes)[:] = source
+
+    def view(self, address: int, size: int) -> memoryview:
+        """The `size` bytes at an address, to be written."""
+        return memoryview((ctypes.c_char * size).from_address(address)).cast("B")
 
     def clear(self, address: int, size: int) -> None:
         """Zero `size` bytes at an address."""

@@ -6,15 +6,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from coldline.arm import MemoryType
-from coldline.hypervisor.protocol import Buffer, Data, Source
+from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.naming import reason
 from coldline.hypervisor.xen.world import Accesses
 from coldline.record import Record
 
 PAGE: Final = 4096
-_CHUNK: Final = 1 << 18
-"""Bytes that a cache keeps between reading them and writing them to the guest."""
 
 
 class Piece(Record):
@@ -92,8 +90,10 @@ class XenMapping:
             return
         try:
             for place, start, end in self._places(offset, source.nbytes):
-                for at, chunk in _chunks(source, start, end):
-                    self._memory.copy(place + at - start, chunk)
+                if isinstance(source, memoryview):
+                    self._memory.copy(place, source.cast("B")[start:end])
+                else:
+                    source.read_into(start, self._memory.view(place, end - start))
         except OSError as error:
             raise self.domain.error(f"write {self.address + offset:#x}", reason(error)) from error
 
@@ -174,15 +174,3 @@ class XenMapping:
             raise self.domain.error(
                 where, f"{size:#x} bytes at offset {offset:#x} leave the mapping ({mapped})"
             )
-
-
-def _chunks(source: memoryview | Source, start: int, end: int) -> Iterator[tuple[int, memoryview]]:
-    """A range of `source`, as where a part of it starts, and the part: all at once if it is in memory already."""
-    if isinstance(source, memoryview):
-        yield start, source.cast("B")[start:end]
-        return
-    buffer = memoryview(bytearray(min(_CHUNK, end - start)))
-    for at in range(start, end, _CHUNK):
-        chunk = buffer[: min(_CHUNK, end - at)]
-        source.read_into(at, chunk)
-        yield at, chunk

@@ -47,6 +47,9 @@ class Accesses(Protocol):
     def copy(self, address: int, data: Buffer) -> None:
         """Write bytes."""
 
+    def view(self, address: int, size: int) -> memoryview:
+        """The bytes at an address, to be written."""
+
     def clear(self, address: int, size: int) -> None:
         """Write zeros."""
 
