@@ -64,7 +64,8 @@ def test_without_the_driver(small):
     try:
         refused = coldline(*small, "--strategy", "uncached")
         assert refused.returncode == 2
-        assert refused.stderr.startswith("coldline: load kernel at 0x40000000: no /dev/xen/coldline: ")
+        assert refused.stderr.startswith("coldline: load kernel at 0x4000")  # on arm32 32 KiB higher
+        assert ": no /dev/xen/coldline: " in refused.stderr
         assert "make -C driver" in refused.stderr
         assert "small" not in good("list")
         good(*small, "--strategy", "hypercall", "--paused")
