@@ -19,6 +19,7 @@ from fuzz.bounds import LONGEST_MESSAGE, SECONDS, checked
 from fuzz.target import MOST_BYTES
 from fuzz.targets import TARGETS
 from image_tools import arm64_image, zimage
+from peak import PEAK
 from requirements_helper import require
 
 from coldline.arm import MemoryType
@@ -204,8 +205,8 @@ def test_streams_and_blocks_are_counted() -> None:
 def test_a_failed_load_leaves_nothing_open_and_nothing_taken(tmp_path: Path) -> None:
     path = tmp_path / "kernel"
     path.write_bytes(b"\x1f\x8b\x08" + bytes(16 * MIB))
-    code = (
-        "import os, resource, sys\n"
+    code = PEAK + (
+        "import os, sys\n"
         "from coldline.errors import ImageError\n"
         "from coldline.image import load_kernel\n"
         "def tries(count):\n"
@@ -213,7 +214,7 @@ def test_a_failed_load_leaves_nothing_open_and_nothing_taken(tmp_path: Path) -> 
         "        try: load_kernel(sys.argv[1])\n"
         "        except ImageError: continue\n"
         "        raise SystemExit('it was loaded')\n"
-        "    return len(os.listdir('/proc/self/fd')), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "    return len(os.listdir('/proc/self/fd')), peak()\n"
         "first, many = tries(2), tries(30)\n"
         "assert many[0] == first[0], (first, many)\n"
         "assert many[1] < first[1] + (32 << 10), (first, many)\n"

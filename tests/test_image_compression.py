@@ -12,6 +12,7 @@ import zlib
 
 import pytest
 from image_tools import PACKERS, arm64_image, pack, run
+from peak import PEAK
 
 from coldline.errors import ImageError, MissingDependencyError
 from coldline.image import load_kernel
@@ -258,11 +259,10 @@ def test_dictionaries_and_windows_beyond_what_kernels_use():
 def test_peak_memory_of_a_bomb(name, tmp_path):
     path = tmp_path / "bomb"
     path.write_bytes(pack(name, bytes(64 * MIB)))
-    code = (
-        "import resource, sys\n"
+    code = PEAK + (
+        "import sys\n"
         "from coldline.errors import ImageError\n"
         "from coldline.image import load_kernel\n"
-        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak()\n"
         "try: load_kernel(sys.argv[1], max_unpacked=1 << 20)\n"
         "except ImageError as error: assert '--max-unpacked' in error.reason, error\n"

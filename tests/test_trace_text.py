@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peak import PEAK
 from trace_strategies import broken_traces, traces
 
 from coldline.errors import TraceError
@@ -246,19 +247,20 @@ def test_what_is_written_is_what_an_event_says_of_itself() -> None:
     assert file.getvalue().decode().splitlines() == ["line 32", "option nc-may-hit", "option dic", *lines]
 
 
-PEAK = """
-import resource, sys
+COUNTER = (
+    PEAK
+    + """
+import sys
 from coldline.trace.files import TraceFile
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 before, events = peak(), 0
 def sink(batch, _):
     global events
     events += len(batch)
 with TraceFile("-", again=False) as trace:
     trace.source(sink)
-print(events, peak() - before)
+print(events, peak() - before >> 10)
 """
+)
 LINES = """
 import sys
 remark = " # " + "x" * 100
@@ -272,7 +274,7 @@ def test_memory_does_not_grow_with_the_text() -> None:
     """A million lines, none like another: 130 MB."""
     with subprocess.Popen([sys.executable, "-c", LINES], stdout=subprocess.PIPE) as lines:
         found = subprocess.run(
-            [sys.executable, "-c", PEAK], stdin=lines.stdout, capture_output=True, text=True, cwd=ROOT
+            [sys.executable, "-c", COUNTER], stdin=lines.stdout, capture_output=True, text=True, cwd=ROOT
         )
     assert (lines.returncode, found.stderr) == (0, "")
     events, grown = map(int, found.stdout.split())

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The most memory that a process has had: source for programs that tests run.
+
+It is of that process alone, by /proc. What getrusage tells is never less than what the process had that started it
+(linux fs/exec.c, `setmax_mm_hiwater_rss`), and tests are started by processes that have grown.
+"""
+
+PEAK = '''
+def peak():
+    """KiB."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+'''
