@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What tests of several rooms share."""
 
+import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import Cli, Result
@@ -70,5 +73,17 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
         except SystemExit as end:  # argparse's
             status = int(end.code or 0)
         return Result(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def boot(cli: Cli) -> Callable[..., tuple[int, Any]]:
+    """``coldline boot --json``: its status and its object."""
+
+    def run(*arguments: object) -> tuple[int, Any]:
+        ended = cli("boot", "--json", *arguments)
+        assert ended.err == ""
+        return ended.status, json.loads(ended.out)
 
     return run

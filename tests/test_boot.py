@@ -39,19 +39,6 @@ ARM64_HOSTS = [name for name, model in HOST_MODELS.items() if "arm64" in model.a
 Run = Callable[..., tuple[int, Any]]
 
 
-@pytest.fixture
-def boot(capsys: pytest.CaptureFixture[str]) -> Run:
-    """``coldline boot --json``: its status and its object."""
-
-    def run(*arguments: object) -> tuple[int, Any]:
-        status = main(["boot", "--json", *(str(argument) for argument in arguments)])
-        printed = capsys.readouterr()
-        assert printed.err == ""
-        return status, json.loads(printed.out)
-
-    return run
-
-
 # -- midway: the RFC's race ------------------------------------------------------------------------------------
 
 MIDWAY = ("--sample", "midway-arm64", "--memory", "16M")

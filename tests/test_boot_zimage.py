@@ -5,7 +5,6 @@ Debian's armhf kernels: zImages that move themselves, unpack themselves through 
 Their first steps are tried always; whole boots take a minute each, and are tried where COLDLINE_REQUIRE=all.
 """
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -14,8 +13,6 @@ from typing import Any
 
 import pytest
 from requirements_helper import require
-
-from coldline.cli import main
 
 COHERENT, HAZARD = 0, 1
 PSCI_VERSION = 0x8400_0000
@@ -42,19 +39,6 @@ def debian_armhf_kernels() -> dict[str, Path]:
     except debian.FetchError as error:
         require(False, f"no Debian kernels for armhf: {error}")
     return found
-
-
-@pytest.fixture
-def boot(capsys: pytest.CaptureFixture[str]) -> Run:
-    """``coldline boot --json``: its status and its object."""
-
-    def run(*arguments: object) -> tuple[int, Any]:
-        status = main(["boot", "--json", *(str(argument) for argument in arguments)])
-        printed = capsys.readouterr()
-        assert printed.err == ""
-        return status, json.loads(printed.out)
-
-    return run
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)

@@ -69,19 +69,6 @@ MATRIX: dict[tuple[str, str], Found] = {
 Run = Callable[..., tuple[int, Any]]
 
 
-@pytest.fixture
-def boot(capsys: pytest.CaptureFixture[str]) -> Run:
-    """``coldline boot --json``: its status and its object."""
-
-    def run(*arguments: object) -> tuple[int, Any]:
-        status = main(["boot", "--json", *(str(argument) for argument in arguments)])
-        printed = capsys.readouterr()
-        assert printed.err == ""
-        return status, json.loads(printed.out)
-
-    return run
-
-
 def told(hazard: dict[str, Any]) -> list[str]:
     """A witness as events and steps."""
     return [item.get("event") or f"({item['step']})" for item in hazard["witness"]]

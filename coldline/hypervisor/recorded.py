@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A hypervisor whose doings are recorded: what the builder had it do, and what a host of its model does then."""
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Generic, NamedTuple, Self
+from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.hypervisor.events import HostEvents
+from coldline.hypervisor.mapping import Closing
 from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.protocol import Buffer, Data, DomainT, Hypervisor, Mapping
 from coldline.trace import Op, Recorder
@@ -95,7 +95,7 @@ class RecordedHost(Generic[DomainT]):
             self._events.freed(bank)
 
 
-class RecordedMapping:
+class RecordedMapping(Closing):
     """A mapping whose writes and maintenance are recorded; see `coldline.hypervisor.Mapping`.
 
     Parameters
@@ -149,17 +149,6 @@ class RecordedMapping:
         if self._open:
             self._open = False
             self._events.unmapped(self.address, self.size)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _done(self, op: Op, offset: int, size: int) -> None:
         if size:

@@ -2,17 +2,16 @@
 """The builder's mapping of a simulated domain's memory."""
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from coldline.arm import MemoryType
 from coldline.hypervisor.events import HostEvents
+from coldline.hypervisor.mapping import Bounded
 from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain
 from coldline.trace import Op
 
 
-class SimulatedMapping:
+class SimulatedMapping(Bounded):
     """See `coldline.hypervisor.Mapping`. Made by `SimulatedHost.map_foreign` alone.
 
     Parameters
@@ -30,6 +29,8 @@ class SimulatedMapping:
     unmap : callable
         Called once, with this mapping, when it is closed.
     """
+
+    domain: SimulatedDomain
 
     def __init__(
         self,
@@ -102,27 +103,6 @@ class SimulatedMapping:
         if self._open:
             self._open = False
             self._unmap(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _check(self, operation: str, offset: int, size: int) -> None:
-        where = f"{operation} {self.address + offset:#x}"
-        if not self._open:
-            raise self.domain.error(where, "the mapping is closed")
-        if offset < 0 or size < 0 or offset + size > self.size:
-            mapped = f"{self.address:#x} to {self.address + self.size:#x}"
-            raise self.domain.error(
-                where, f"{size:#x} bytes at offset {offset:#x} leave the mapping ({mapped})"
-            )
 
     def _event(self, op: Op, offset: int, size: int) -> None:
         self._events.done(op, self.address + offset, size)

@@ -2,10 +2,10 @@
 """The builder's mapping of a domain's memory on Xen."""
 
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from coldline.arm import MemoryType
+from coldline.hypervisor.mapping import Bounded
 from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.naming import reason
@@ -33,7 +33,7 @@ class Piece(Record):
     place: int
 
 
-class XenMapping:
+class XenMapping(Bounded):
     """See `coldline.hypervisor.Mapping`. Made by `XenHost.map_foreign` alone.
 
     Parameters
@@ -51,6 +51,8 @@ class XenMapping:
     unmap : callable
         Called once, with this mapping, when it is closed.
     """
+
+    domain: XenDomain
 
     def __init__(
         self,
@@ -147,30 +149,9 @@ class XenMapping:
             self._open = False
             self._unmap(self)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _places(self, offset: int, size: int) -> Iterator[tuple[int, int, int]]:
         """The parts of a range, piece by piece: where in this process, and from where to where in the range."""
         for piece in self.pieces:
             start, end = max(offset, piece.start), min(offset + size, piece.start + piece.size)
             if start < end:
                 yield piece.place + start - piece.start, start - offset, end - offset
-
-    def _check(self, operation: str, offset: int, size: int) -> None:
-        where = f"{operation} {self.address + offset:#x}"
-        if not self._open:
-            raise self.domain.error(where, "the mapping is closed")
-        if offset < 0 or size < 0 or offset + size > self.size:
-            mapped = f"{self.address:#x} to {self.address + self.size:#x}"
-            raise self.domain.error(
-                where, f"{size:#x} bytes at offset {offset:#x} leave the mapping ({mapped})"
-            )

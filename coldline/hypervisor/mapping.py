@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the mappings of all back ends have in common: they end with their block, and nothing leaves them."""
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from coldline.errors import HypervisorError
+
+
+class _Owner(Protocol):
+    def error(self, operation: str, reason: str) -> HypervisorError: ...
+
+
+class Closing:
+    """Closes itself at the end of a ``with`` block."""
+
+    def close(self) -> None:
+        """See `Mapping.close`."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Bounded(Closing):
+    """A mapping of a domain's memory that knows its own bounds; open until it is closed."""
+
+    domain: _Owner
+    address: int
+    size: int
+    _open: bool
+
+    def _check(self, operation: str, offset: int, size: int) -> None:
+        """Raise `HypervisorError` where a range leaves the mapping, or the mapping is closed."""
+        where = f"{operation} {self.address + offset:#x}"
+        if not self._open:
+            raise self.domain.error(where, "the mapping is closed")
+        if offset < 0 or size < 0 or offset + size > self.size:
+            mapped = f"{self.address:#x} to {self.address + self.size:#x}"
+            raise self.domain.error(
+                where, f"{size:#x} bytes at offset {offset:#x} leave the mapping ({mapped})"
+            )
