@@ -39,6 +39,8 @@ _MACHINES = {
 _XEN_OPTIONS = "dom0_mem=768M dom0_max_vcpus=1 console=dtuart loglvl=all guest_loglvl=all bootscrub=0"
 # no commas: QEMU's -device would end at one
 _KERNEL_OPTIONS = "console=hvc0 rdinit=/init loglevel=4"
+# the kernel ends QEMU when we are gone, however that came about
+_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 _BOOTED = b"dom0 is ready"  # what init says, and then waits for a line
 _BOOT_S, _RESTORE_S, _ANSWER_S = 120.0, 60.0, 30.0
 
@@ -259,7 +261,7 @@ def _started(words: list[str], console: BinaryIO | None, saved: Path | None) -> 
         if saved is not None:
             words += ["-incoming", f"exec:cat {shlex.quote(os.fspath(saved))}"]
         process = subprocess.Popen(
-            words,
+            [*_WITH_US, *words],
             stdin=None if console is None else subprocess.PIPE,
             stdout=console,
             stderr=console,

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,37 @@ def test_a_run_without_a_result(made_up, initrd, host, qemu, script, timeout_s, 
         machine.run(made_up, initrd, host, "true", timeout_s=timeout_s)
     assert str(caught.value).endswith("Panic on CPU 0")
     assert "\033" not in str(caught.value)
+
+
+def test_qemu_ends_with_who_started_it(tmp_path):
+    """Even if that is killed, and can do nothing about it."""
+    program, ours = tmp_path / "program", tmp_path / "pid"
+    program.write_text(f"#!/bin/sh\necho $$ >{ours}.new; mv {ours}.new {ours}\nexec sleep 60\n")
+    program.chmod(0o755)
+    script = (
+        "import sys, time\nfrom testbed import machine\n"
+        "with machine._started(sys.argv[1:], open('/dev/null', 'wb'), None):\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(program)], cwd=ROOT) as starter:
+        wait_for(ours.exists)
+        process = Path("/proc") / ours.read_text().strip()
+        assert process.exists()
+        starter.kill()
+    wait_for(lambda: has_ended(process))
+
+
+def has_ended(process):
+    try:
+        return " Z " in (process / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def wait_for(what, within_s=10):
+    end = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_no_qemu(made_up, tmp_path, initrd, monkeypatch):
