@@ -11,6 +11,7 @@ from typing import NoReturn
 from coldline.cli.session import attach
 from coldline.hypervisor.xen import RealWorld
 from coldline.hypervisor.xen.console import open_console
+from coldline.hypervisor.xen.consolelock import console_lock
 from coldline.hypervisor.xen.known import Domains
 
 
@@ -21,7 +22,10 @@ def run_console(options: argparse.Namespace) -> int:
     world = RealWorld()
     domains = Domains(world)
     known = domains.find(options.domain)
-    with contextlib.closing(open_console(world, known, vuart=options.vuart)) as console:
+    with (
+        console_lock(known.domid),
+        contextlib.closing(open_console(world, known, vuart=options.vuart)) as console,
+    ):
         if attach(console, lambda: domains.lives(known), raw=options.raw):
             print(f"coldline: domain {known.domid} has ended", file=sys.stderr)
     return 0

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A command at a terminal of its own, as a user has it."""
+
+import contextlib
+import os
+import pty
+import select
+import subprocess
+import time
+
+END_KEY = b"\x1d"
+
+
+class Terminal:
+    """A command that runs at a pseudo-terminal; on leaving it is killed if it has not ended.
+
+    Attributes
+    ----------
+    process : subprocess.Popen
+        It.
+    seen : bytes
+        All that it said.
+    """
+
+    def __init__(self, *words):
+        self._own, others = pty.openpty()
+        self.process = subprocess.Popen(
+            words, stdin=others, stdout=others, stderr=others, start_new_session=True
+        )
+        os.close(others)
+        self.seen = b""
+
+    def type(self, data):
+        os.write(self._own, data)
+
+    def _read(self, within_s):
+        if select.select([self._own], [], [], within_s)[0]:
+            with contextlib.suppress(OSError):  # EIO: all others have closed it
+                self.seen += os.read(self._own, 4096)
+
+    def ask(self, line, wanted, within_s=90):
+        """Type a line until it is answered: a shell that starts drops what was typed before."""
+        end = time.monotonic() + within_s
+        while wanted not in self.seen:
+            assert time.monotonic() < end, self.seen[-2000:]
+            self.type(line)
+            again = time.monotonic() + 2
+            while wanted not in self.seen and time.monotonic() < again:
+                assert self.process.poll() is None, self.seen[-2000:]
+                self._read(0.2)
+
+    def ended(self, within_s=30):
+        """Read until the command ends; return its exit status."""
+        end = time.monotonic() + within_s
+        while self.process.poll() is None:
+            assert time.monotonic() < end, self.seen[-2000:]
+            self._read(0.1)
+        while select.select([self._own], [], [], 0)[0]:
+            before = len(self.seen)
+            self._read(0)
+            if len(self.seen) == before:
+                break
+        return self.process.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        os.close(self._own)
