@@ -163,6 +163,7 @@ def test_destroy_is_killed_at_every_step(xen, tmp_path, at_rest):
             remove(xen, str(domain.domid))
         all_is_back(xen, at_rest, f"killed at call {at}")
         at += 1
+    assert xen.gone(domain.domid), "its daemons let go of its rings once they hear of its end"
     all_is_back(xen, at_rest, "at the end")
     assert at > 3
 
