@@ -34,6 +34,7 @@ from coldline.errors import ColdlineError, UsageError
 __all__ = [
     "ARCHITECTURES",
     "FetchError",
+    "MissingError",
     "cache_folder",
     "current",
     "host_architecture",
@@ -56,6 +57,10 @@ _KERNEL_PACKAGE = re.compile(r"^ *Depends: (linux-image-\d\S*)$", re.MULTILINE)
 
 class FetchError(ColdlineError):
     """A package could not be found, fetched or unpacked."""
+
+
+class MissingError(FetchError):
+    """There is no such package."""
 
 
 def cache_folder() -> Path:
@@ -119,8 +124,10 @@ def current(
 
     Raises
     ------
+    MissingError
+        If the suite, or the apt sources, have no such meta-package, or it depends on nothing that matches.
     FetchError
-        If the apt sources have no such meta-package, or it depends on nothing that matches.
+        If what they have could not be fetched.
     """
     folder = _folder(architecture, suite)
     with _locked(folder):
@@ -129,9 +136,10 @@ def current(
             return record.read_text()
         options = _updated(architecture, folder, suite=suite, refresh=refresh)
         depends = _run("apt-cache", *options, "depends", "--important", meta_package, check=False)
-        found = re.search(rf"^[ |]*Depends: ({pattern})$", depends.stdout, re.MULTILINE)
+        found = re.search(rf"^[ |]*(?:Pre)?Depends: ({pattern})$", depends.stdout, re.MULTILINE)
         if found is None:
-            raise FetchError(f"{meta_package} ({architecture}): the apt sources have none that serves")
+            where = f"{suite} has" if suite else "the apt sources have"
+            raise MissingError(f"{meta_package} ({architecture}): {where} none that serves")
         _write(record, found[1])
         return found[1]
 
@@ -146,7 +154,8 @@ def packages(
     architecture : str
         Debian's name of it; packages for every architecture are found under each.
     names : iterable of str
-        The packages, without those that they depend on.
+        The packages, without those that they depend on. One can be alternatives, as in Debian's dependencies
+        (``libssl3 | libssl3t64``): the first that there is serves, and is found by the whole name.
     suite : str, optional
         Debian's suite to take them from, in place of all that the sources name.
     refresh : bool
@@ -158,21 +167,31 @@ def packages(
     FetchError
         If there is no such package, or one could not be fetched or unpacked.
     """
-    wanted = sorted(set(names))
+    wanted = {name: name.split(" | ") for name in sorted(set(names))}
     folder = _folder(architecture, suite)
     try:
         with _locked(folder):
             trees = folder / "trees"
             trees.mkdir(exist_ok=True)
-            missing = [name for name in wanted if refresh or not (trees / name).is_symlink()]
+            missing = [
+                alternatives
+                for alternatives in wanted.values()
+                if refresh or not any((trees / name).is_symlink() for name in alternatives)
+            ]
             if missing:
                 _fetch_packages(architecture, missing, folder, suite=suite, refresh=refresh)
-            return {name: (trees / name).resolve(strict=True) for name in wanted}
+            there = {
+                name: next(path for each in alternatives if (path := trees / each).is_symlink())
+                for name, alternatives in wanted.items()
+            }
+            return {name: path.resolve(strict=True) for name, path in there.items()}
     except OSError as error:
         raise FetchError(f"{error.filename or folder}: {error.strerror}") from error
 
 
 def _folder(architecture: str, suite: str | None) -> Path:
+    if suite and not re.fullmatch(r"[a-z][a-z0-9-]*", suite):
+        raise UsageError(f"{suite!r} is no name of a suite of Debian's")
     return cache_folder() / (f"{architecture}-{suite}" if suite else architecture)
 
 
@@ -192,10 +211,11 @@ def host_architecture() -> str:
 
 
 def _fetch_packages(
-    architecture: str, names: list[str], folder: Path, *, suite: str | None, refresh: bool
+    architecture: str, wanted: list[list[str]], folder: Path, *, suite: str | None, refresh: bool
 ) -> None:
     """Fetch and unpack; each name becomes a link to a folder that has the version in its name."""
     options = _updated(architecture, folder, suite=suite, refresh=refresh)
+    names = [_available(alternatives, options) for alternatives in wanted]
     trees = folder / "trees"
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder) as temporary:
         scratch = Path(temporary)
@@ -216,6 +236,15 @@ def _fetch_packages(
             link.replace(trees / name)
 
 
+def _available(alternatives: list[str], options: list[str]) -> str:
+    """Return the first of some packages that there is, or the first at all."""
+    if len(alternatives) > 1:
+        shown = _run("apt-cache", *options, "show", "--no-all-versions", *alternatives, check=False)
+        there = set(re.findall(r"^Package: (\S+)$", shown.stdout, re.MULTILINE))
+        return next((name for name in alternatives if name in there), alternatives[0])
+    return alternatives[0]
+
+
 def _updated(architecture: str, folder: Path, *, suite: str | None, refresh: bool) -> list[str]:
     """Return apt's options, having asked the servers what they have: the first time, or to `refresh`."""
     _need_apt()
@@ -224,8 +253,12 @@ def _updated(architecture: str, folder: Path, *, suite: str | None, refresh: boo
         file = folder / f"{suite}.list"
         _write(file, f"deb {_debian_server()} {suite} main\n")
         options += [f"-oDir::Etc::sourcelist={file}", "-oDir::Etc::sourceparts=/dev/null"]
-    if refresh or not any((folder / "apt" / "lists").glob("*Packages*")):
-        _run("apt-get", *options, "update", check=False)
+    lists = folder / "apt" / "lists"
+    if refresh or not any(lists.glob("*Packages*")):
+        update = _run("apt-get", *options, "update", check=False)
+        if not any(lists.glob("*Packages*")):  # one source of several that fails does no harm
+            keys = "; a later debian-archive-keyring may have its key" if "NO_PUBKEY" in update.stderr else ""
+            raise FetchError(f"{suite or 'the apt sources'} ({architecture}): {_complaint(update)}{keys}")
     return options
 
 
@@ -285,7 +318,7 @@ def _find_kernel_package(
         depends = _run("apt-cache", *options, "depends", "--important", name, check=False)
         if found := _KERNEL_PACKAGE.search(depends.stdout):
             return found[1]
-    why = f" ({_last_line(update)})" if update.returncode else ""
+    why = f" ({_complaint(update)})" if update.returncode else ""
     raise FetchError(
         f"the apt sources have neither {' nor '.join(names)} for {architecture}{why}; "
         "COLDLINE_APT_SOURCES can name a file of sources that do"
@@ -377,14 +410,15 @@ def _run(*command: str, check: bool = True, cwd: Path | None = None) -> subproce
     except subprocess.TimeoutExpired as error:
         raise FetchError(f"{' '.join(words)}: not done after {_TIMEOUT_S} s") from error
     if check and done.returncode:
-        raise FetchError(f"{' '.join(words)}: {_last_line(done)}")
+        raise FetchError(f"{' '.join(words)}: {_complaint(done)}")
     return done
 
 
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the last line of what a failed command complained of."""
-    errors = [line for line in done.stderr.splitlines() if line.startswith("E: ")] or done.stderr.splitlines()
-    return errors[-1].removeprefix("E: ") if errors else f"exit status {done.returncode}"
+def _complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a failed command complained of: apt's first error, or the last line."""
+    errors = [line.removeprefix("E: ") for line in done.stderr.splitlines() if line.startswith("E: ")]
+    lines = errors[:1] or done.stderr.splitlines()
+    return lines[-1] if lines else f"exit status {done.returncode}"
 
 
 def _say(line: str) -> None:

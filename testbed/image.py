@@ -2,15 +2,14 @@
 """dom0's file system: an initramfs of what the packages give, and an archive of what the tree gives."""
 
 import hashlib
-import importlib.util
 import lzma
 import os
-import py_compile
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from testbed import foreign
 from testbed.debian import FetchError, cache_folder
 from testbed.sources import Sources
 
@@ -69,8 +68,8 @@ def initrd(sources: Sources) -> Path:
         for package in sources.user_space:
             _merge(package, root)
         (root / "usr/bin/python3").unlink(missing_ok=True)
-        (root / "usr/bin/python3").symlink_to("python3.11")
-        _compile(root, root / "usr/lib/python3.11", root / "usr/lib/python3/dist-packages")
+        (root / "usr/bin/python3").symlink_to(sources.python)
+        _compile(sources, root, f"usr/lib/{sources.python}", "usr/lib/python3/dist-packages")
         for name in _MODULES:
             for module in sources.modules.rglob(f"{name}.ko*"):
                 _copy_module(module, root / "usr/lib/modules" / f"{name}.ko")
@@ -83,11 +82,13 @@ def initrd(sources: Sources) -> Path:
     return target
 
 
-def tree(driver: Path, target: Path) -> None:
+def tree(sources: Sources, driver: Path, target: Path) -> None:
     """Write an archive of what this tree gives, to be unpacked at dom0's root: coldline, its driver, the tests.
 
     Parameters
     ----------
+    sources : Sources
+        The packages of that dom0.
     driver : Path
         coldline's kernel module.
     target : Path
@@ -107,7 +108,7 @@ def tree(driver: Path, target: Path) -> None:
         )
         shutil.copy(driver, place / "xen-coldline.ko")
         shutil.copy(_ROOT / "driver/coldline.h", place)
-        _compile(root, place / "coldline")
+        _compile(sources, root, "opt/coldline/coldline")
         _archive(root, target)
 
 
@@ -125,7 +126,7 @@ def guest(sources: Sources, folder: Path) -> None:
         root = Path(temporary)
         for name in ("dev", "proc", "sys", "usr/bin", "usr/local/bin"):
             (root / name).mkdir(parents=True)
-        (busybox,) = (path for package in sources.user_space for path in package.glob("*/busybox"))
+        (busybox,) = (path for package in sources.user_space for path in package.glob("**/bin/busybox"))
         shutil.copy(busybox, root / "usr/bin")
         shutil.copy(_ROOT / "testbed/dom0/guest-init", root / "init")
         (root / "init").chmod(0o755)
@@ -153,21 +154,14 @@ def _copy_module(source: Path, target: Path) -> None:
     target.write_bytes(lzma.decompress(content) if source.suffix == ".xz" else content)
 
 
-def _compile(root: Path, *folders: Path) -> None:
-    """Compile Python's files, if this Python writes what dom0's reads: it would take emulated seconds."""
-    if (3495).to_bytes(2, "little") + b"\r\n" != importlib.util.MAGIC_NUMBER:  # Python 3.11
-        return
-    for folder in folders:
-        for source in folder.rglob("*.py"):
-            try:
-                py_compile.compile(
-                    os.fspath(source),
-                    dfile=f"/{source.relative_to(root)}",
-                    doraise=True,
-                    invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-                )
-            except py_compile.PyCompileError:
-                continue  # templates, and tests of broken syntax
+def _compile(sources: Sources, root: Path, *folders: str) -> None:
+    """Compile Python's files as dom0's Python does: that would take emulated seconds, each time."""
+    words = [*foreign.python(sources.python, sources.suite), "-s", "-m", "compileall", "-qq"]
+    words += ["--invalidation-mode", "unchecked-hash", "-s", os.fspath(root), "-p", "/"]
+    words += [os.fspath(root / folder) for folder in folders]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):  # 1: templates, and tests of broken syntax, do not compile and are left
+        raise FetchError(f"{sources.python} does not compile what is for dom0: {done.stderr.strip()}")
 
 
 def _archive(root: Path, target: Path) -> None:

@@ -3,12 +3,14 @@
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 from coldline.errors import ColdlineError
+from testbed import foreign
 from testbed.debian import cache_folder
 from testbed.sources import Sources
 
@@ -66,7 +68,9 @@ def build(sources: Sources, *, extra: tuple[str, ...] = ()) -> Path:
             "-C", os.fspath(_kernel_tree(sources, scratch, prefix)), f"M={module}",
             f"ARCH={_KERNEL_ARCHITECTURES[sources.architecture]}", f"CROSS_COMPILE={prefix}",
             # types for BPF would take pahole, and nobody looks at ours
-            "CONFIG_DEBUG_INFO_BTF_MODULES=", f"-j{os.cpu_count() or 1}", *extra, "modules",
+            "CONFIG_DEBUG_INFO_BTF_MODULES=",
+            # an option of gcc 14, for tracing; the older one that does nearly the same is then taken
+            "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=", f"-j{os.cpu_count() or 1}", *extra, "modules",
         )  # fmt: skip
         (module / _MODULE).replace(target)
     return target
@@ -81,8 +85,9 @@ def _kernel_tree(sources: Sources, folder: Path, prefix: str) -> Path:
     tree = source / sources.headers.name
     shutil.copytree(sources.headers, tree, symlinks=True)
     (folder / "usr" / "lib").mkdir()
-    (folder / "usr" / "lib" / sources.kbuild.name).symlink_to(sources.kbuild)
-    (tree / "Makefile").write_text(f"include {source / sources.common_headers.name / 'Makefile'}\n")
+    _put_programs(sources, folder / "usr" / "lib" / sources.kbuild.name)
+    makefile = tree / "Makefile"
+    makefile.write_text(makefile.read_text().replace("/usr/src/", f"{source}/"))
     (tree / ".kernelvariables").write_text(
         f"override ARCH = {_KERNEL_ARCHITECTURES[sources.architecture]}\n"
         f"override KERNELRELEASE = {sources.release}\n"
@@ -90,6 +95,18 @@ def _kernel_tree(sources: Sources, folder: Path, prefix: str) -> Path:
         "DEBIAN_KERNEL_NO_CC_VERSION_CHECK = y\n"
     )
     return tree
+
+
+def _put_programs(sources: Sources, target: Path) -> None:
+    """Put the programs of the build in their place, so that they run here even if the host's C library is older."""
+    shutil.copytree(sources.kbuild, target, symlinks=True, copy_function=os.link)
+    for program in (path for path in target.rglob("*") if path.is_file() and os.access(path, os.X_OK)):
+        if not foreign.can_run(program):
+            source = sources.kbuild / program.relative_to(target)
+            words = shlex.join(foreign.with_libraries(source, sources.suite))
+            program.unlink()
+            program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+            program.chmod(0o755)
 
 
 def _make(*words: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which Debian packages the testbed is made of, per architecture."""
+"""Which Debian packages the testbed is made of, per architecture and suite."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +12,16 @@ ARCHITECTURES = ("arm64", "armhf")
 """The architectures that a testbed can be made for, by Debian's names."""
 
 BACKPORTS = "bookworm-backports"
-"""The suite that has a later kernel."""
+"""A suite that has a later kernel, and no Xen."""
 
 _KERNEL_FLAVOURS = {"arm64": "arm64", "armhf": "armmp-lpae"}
-# What dom0 runs on: Python, the tests' framework, and the libraries that those and Xen's need.
+# What dom0 runs on beside Python: the tests' framework, and the libraries that those and Xen's need. Some have two
+# names: Debian 13 renamed what times of 64 bits changed, and it did so for all architectures.
 _USER_SPACE = (
-    "busybox-static", "libc6", "libgcc-s1", "libexpat1", "libffi8", "libssl3", "zlib1g", "libuuid1",
-    "libbz2-1.0", "liblzma5", "libcom-err2", "libblkid1", "libext2fs2", "libfdt1", "libncurses6",
-    "libtinfo6", "liblzo2-2", "libyajl2", "libzstd1", "python3.11-minimal", "libpython3.11-minimal",
-    "libpython3.11-stdlib", "python3-libfdt", "python3-pytest", "python3-pluggy", "python3-iniconfig",
-    "python3-packaging", "python3-attr",
+    "busybox-static", "libc6", "libgcc-s1", "libexpat1", "libffi8", "libssl3t64 | libssl3", "zlib1g", "libuuid1",
+    "libbz2-1.0", "liblzma5", "libcom-err2", "libblkid1", "libext2fs2t64 | libext2fs2", "libfdt1", "libncurses6",
+    "libtinfo6", "liblzo2-2", "libyajl2", "libzstd1", "python3-libfdt", "python3-pytest", "python3-pluggy",
+    "python3-iniconfig", "python3-packaging", "python3-attr",
 )  # fmt: skip
 _XEN_LIBRARIES = (
     "libxencall1", "libxenforeignmemory1", "libxenstore4", "libxenevtchn1", "libxengnttab1",
@@ -37,8 +37,14 @@ class Sources:
     ----------
     architecture : str
         Debian's name of it.
+    suite : str or None
+        Debian's suite that all but the kernel is from; None: whatever the apt sources name.
     release : str
         The kernel's release, such as ``6.1.0-52-arm64``.
+    xen_version : str
+        Xen's, such as ``4.17``.
+    python : str
+        dom0's Python, such as ``python3.11``.
     xen : Path
         Xen itself, as QEMU loads it.
     kernel : Path
@@ -53,7 +59,10 @@ class Sources:
     """
 
     architecture: str
+    suite: str | None
     release: str
+    xen_version: str
+    python: str
     xen: Path
     kernel: Path
     modules: Path
@@ -71,16 +80,27 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
     architecture : str
         One of `ARCHITECTURES`.
     suite : str, optional
-        Debian's suite to take the kernel from, such as `BACKPORTS`, in place of the one that all else is from.
+        Debian's suite to take all from, such as ``trixie``, in place of those that the apt sources name. One of
+        backports, such as `BACKPORTS`, gives the kernel alone.
     refresh : bool
         Ask the package servers for newer ones.
 
     Raises
     ------
+    testbed.debian.MissingError
+        If the suite has no Xen for that architecture: Debian 13 and later have none for armhf.
     testbed.debian.FetchError
-        If one cannot be had.
+        If a package cannot be had.
     """
+    whole = None if suite and suite.endswith("-backports") else suite
     flavour = _KERNEL_FLAVOURS[architecture]
+    hypervisor = debian.current(
+        architecture,
+        f"xen-system-{architecture}",
+        rf"xen-hypervisor-\d\S*-{architecture}",
+        suite=whole,
+        refresh=refresh,
+    )
     image = debian.current(
         architecture,
         f"linux-image-{flavour}",
@@ -88,26 +108,39 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
         suite=suite,
         refresh=refresh,
     )
-    hypervisor = debian.current(
-        architecture, f"xen-system-{architecture}", rf"xen-hypervisor-\d\S*-{architecture}", refresh=refresh
+    minimal = debian.current(
+        architecture, "python3-minimal", r"python3\.\d+-minimal", suite=whole, refresh=refresh
     )
     release = image.removeprefix("linux-image-")
     version = hypervisor.split("-")[2]
+    python = minimal.removesuffix("-minimal")
     headers = f"linux-headers-{release}"
     common = f"{headers.removesuffix(flavour)}common"
     kbuild = debian.current(architecture, headers, r"linux-kbuild-\S+", suite=suite, refresh=refresh)
-    user_space = [*_USER_SPACE, *_XEN_LIBRARIES, f"xen-utils-{version}", f"libxenmisc{version}"]
-    target = debian.packages(architecture, [hypervisor, *user_space], refresh=refresh)
+    user_space = [
+        *_USER_SPACE, minimal, f"lib{minimal}", f"lib{python}-stdlib",
+        *_XEN_LIBRARIES, f"xen-utils-{version}", f"libxenmisc{version}",
+    ]  # fmt: skip
+    target = debian.packages(architecture, [hypervisor, *user_space], suite=whole, refresh=refresh)
     target |= debian.packages(architecture, [image, headers, common], suite=suite, refresh=refresh)
     host = debian.packages(debian.host_architecture(), [kbuild], suite=suite, refresh=refresh)
     return Sources(
         architecture=architecture,
+        suite=whole,
         release=release,
+        xen_version=version,
+        python=python,
         xen=target[hypervisor] / "boot" / f"xen-{version}-{architecture}",
         kernel=target[image] / "boot" / f"vmlinuz-{release}",
-        modules=target[image] / "lib" / "modules" / release,
+        modules=_modules(target[image], release),
         headers=target[headers] / "usr" / "src" / headers,
         common_headers=target[common] / "usr" / "src" / common,
         kbuild=host[kbuild] / "usr" / "lib" / kbuild,
         user_space=tuple(target[name] for name in user_space),
     )
+
+
+def _modules(image: Path, release: str) -> Path:
+    """The folder of a kernel's modules; packages that are made for a merged /usr have it there."""
+    merged = image / "usr" / "lib" / "modules" / release
+    return merged if merged.is_dir() else image / "lib" / "modules" / release

@@ -30,8 +30,10 @@ def test_dom0(architecture):
     assert command.main(["test", architecture, "--results", str(RESULTS), "--timeout", "1800"]) == 0
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_driver_builds_for_a_later_kernel(architecture):
-    used = need(architecture, suite=BACKPORTS)
+@pytest.mark.parametrize(
+    ("architecture", "suite"), [*((each, BACKPORTS) for each in ARCHITECTURES), ("arm64", "trixie")]
+)
+def test_the_driver_builds_for_a_later_kernel(architecture, suite):
+    used = need(architecture, suite=suite)
     assert int(used.release.split(".")[1]) >= 12
     assert modules.build(used).stat().st_size > 0

@@ -2,6 +2,7 @@
 """The testbed on the host's side, without QEMU and without packages: those are `scripts/testbed test`."""
 
 import json
+import marshal
 import os
 import shlex
 import shutil
@@ -15,10 +16,11 @@ from requirements_helper import require
 
 from coldline.errors import ColdlineError
 from testbed import __main__ as command
-from testbed import debian, image, machine, modules
+from testbed import debian, foreign, image, machine, modules
 from testbed.sources import ARCHITECTURES, Sources
 
 ROOT = Path(__file__).resolve().parent.parent
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @pytest.fixture
@@ -37,8 +39,9 @@ def made_up(tmp_path, monkeypatch) -> Sources:
         (old / "bin" / "busybox", "busybox"),
         (old / "usr" / "share" / "doc" / "old" / "copyright", "left out"),
         (new / "usr" / "lib" / "library.so.1.0", "new layout"),
-        (new / "usr" / "bin" / "python3.11", "python"),
-        (new / "usr" / "lib" / "python3.11" / "module.py", "value = 1\n"),
+        (new / "usr" / "bin" / PYTHON, "python"),
+        (new / "usr" / "lib" / PYTHON / "module.py", "value = 1\n"),
+        (new / "usr" / "lib" / PYTHON / "broken.py", "print 1\n"),
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -47,7 +50,10 @@ def made_up(tmp_path, monkeypatch) -> Sources:
         (tmp_path / name).write_text(name)
     return Sources(
         architecture="arm64",
+        suite=None,
         release="6.1.0-0-arm64",
+        xen_version="4.17",
+        python=PYTHON,
         xen=tmp_path / "xen",
         kernel=tmp_path / "vmlinuz",
         modules=modules_folder,
@@ -104,7 +110,10 @@ def test_the_image_has_the_packages(made_up, tmp_path):
     assert (root / "bin").readlink() == Path("usr/bin")
     assert (root / "lib/library.so.1").read_text() == "new layout"
     assert not (root / "usr/share/doc").exists()
-    assert (root / "usr/bin/python3").readlink() == Path("python3.11")
+    assert (root / "usr/bin/python3").readlink() == Path(PYTHON)
+    (compiled,) = (root / "usr/lib" / PYTHON).rglob("*.pyc")
+    code = marshal.loads(compiled.read_bytes()[16:])
+    assert code.co_filename == f"/usr/lib/{PYTHON}/module.py"
     order = (root / "usr/lib/modules/order").read_text().split()
     assert order.index("9pnet") < order.index("9p")
     assert all((root / f"usr/lib/modules/{name}.ko").is_file() for name in order)
@@ -114,7 +123,7 @@ def test_the_image_has_the_packages(made_up, tmp_path):
 
 def test_what_dom0_takes_from_the_tree(made_up, tmp_path, host):
     require(shutil.which("cpio"), "no cpio")
-    image.tree(tmp_path / "driver.ko", host / "tree.cpio")
+    image.tree(made_up, tmp_path / "driver.ko", host / "tree.cpio")
     root = unpacked(host / "tree.cpio", tmp_path / "unpacked")
     assert (root / "opt/coldline/xen-coldline.ko").read_text() == "driver.ko"
     assert (root / "opt/coldline/coldline/errors.py").is_file()
@@ -300,6 +309,25 @@ def test_the_command_takes_both_by_default(monkeypatch):
         command.main(["test", "riscv64"])
 
 
+def test_an_architecture_without_a_xen_is_left_out_unless_named(made_up, monkeypatch, tmp_path, qemu, capsys):
+    require(shutil.which("cpio"), "no cpio")
+
+    def some(architecture, *, suite, refresh):
+        assert (suite, refresh) == ("later", False)
+        if architecture == "armhf":
+            raise debian.MissingError("xen-system-armhf (armhf): later has none that serves")
+        return made_up
+
+    monkeypatch.setattr(command, "sources", some)
+    monkeypatch.setattr(modules, "build", lambda used: tmp_path / "driver.ko")
+    qemu('echo "5 tests" >"$host/output"; echo 0 >"$host/status"')
+    assert command.main(["test", "--suite", "later"]) == 0
+    written = capsys.readouterr().err
+    assert "arm64: Xen 4.17 with Linux 6.1.0-0-arm64" in written
+    assert "left out: xen-system-armhf (armhf): later has none that serves" in written
+    assert command.main(["test", "armhf", "--suite", "later"]) == 2
+
+
 def test_the_command_tells_of_errors(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -324,6 +352,71 @@ def test_an_unpacked_package_is_found_again(tmp_path, monkeypatch):
     assert debian.current("arm64", "meta", "libx.*") == "libx1"
     with pytest.raises(debian.FetchError, match="apt-get is not installed"):
         debian.packages("arm64", ["libx1", "liby1"])
+
+
+def test_a_package_by_either_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
+    trees = tmp_path / "debian" / "arm64-later" / "trees"
+    (trees / "libx1t64_1.2-3_arm64").mkdir(parents=True)
+    (trees / "libx1t64").symlink_to("libx1t64_1.2-3_arm64")
+    wanted = "libx1t64 | libx1"
+    assert debian.packages("arm64", [wanted], suite="later") == {wanted: trees / "libx1t64_1.2-3_arm64"}
+
+
+@pytest.mark.parametrize("suite", ["..", "a/b", "a b", "Trixie", "-o"])
+def test_what_is_no_suite(suite, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
+    assert command.main(["driver", f"--suite={suite}"]) == 2
+    assert "is no name of a suite" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+FAKE_APT = """#!/bin/sh
+case "$*" in *indextargets*) echo "Debian stable http://nowhere/debian"; exit;; esac
+echo "W: GPG error: NO_PUBKEY 0123" >&2
+echo "E: The repository is not signed." >&2
+echo "E: Some index files failed to download." >&2
+exit 100
+"""
+
+
+def test_what_apt_does_not_trust_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name in ("apt-get", "apt-cache", "dpkg-deb"):
+        (tmp_path / name).write_text(FAKE_APT)
+        (tmp_path / name).chmod(0o755)
+    with pytest.raises(debian.FetchError) as caught:
+        debian.packages("arm64", ["libx1"], suite="later")
+    assert str(caught.value) == (
+        "later (arm64): The repository is not signed.; a later debian-archive-keyring may have its key"
+    )
+    (sources,) = (tmp_path / "debian" / "arm64-later").glob("*.list")
+    assert sources.read_text() == "deb http://nowhere/debian later main\n"
+
+
+LATER_LIBRARY = ["-shared", "-nostdlib", "-Wl,--version-script=map", "-Wl,-soname,libc.so.6"]
+
+
+def test_programs_that_need_a_later_c_library(tmp_path):
+    assert foreign.can_run(Path(sys.executable))
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\n")
+    assert foreign.can_run(script)
+    require(shutil.which("gcc"), "no gcc")
+    # a program that wants a version of a symbol that no C library has yet
+    for name, source, words in (
+        ("later.so", "int later(void) { return 0; }", LATER_LIBRARY),
+        (
+            "program",
+            "int later(void); int main(void) { return later(); }",
+            ["-nostdlib", "-Wl,-emain", "later.so"],
+        ),
+    ):
+        (tmp_path / "map").write_text("GLIBC_9.99 { later; };\n")
+        (tmp_path / "source.c").write_text(source)
+        subprocess.run(["gcc", "-o", name, "source.c", *words], cwd=tmp_path, check=True)
+    assert not foreign.can_run(tmp_path / "program")
 
 
 @pytest.mark.parametrize(
