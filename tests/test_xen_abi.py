@@ -2,6 +2,7 @@
 """What coldline passes to Xen and to its libraries, held against their own headers by compilers."""
 
 import ctypes
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,8 +13,11 @@ from requirements_helper import require
 from coldline.hypervisor.xen import driver, events, hypercalls, libraries, maintenance, store, structures
 from coldline.hypervisor.xen.interface import INTERFACES
 from coldline.hypervisor.xen.prototypes import functions
+from testbed import debian
 
-HEADERS = Path("/usr/include/xen")
+LATER = "trixie"
+"""A release of Debian whose headers are looked at besides the host's."""
+SUITES = (None, LATER)
 COMPILERS = ("aarch64-linux-gnu-gcc", "arm-linux-gnueabihf-gcc")
 # What the public headers take from C's library, so that a compiler for another architecture does not need it.
 STAND_INS = {
@@ -33,8 +37,6 @@ INCLUDES = ("xen.h", "domctl.h", "sysctl.h", "memory.h", "event_channel.h", "gra
             "hvm/params.h", "version.h", "sched.h", "version.h")  # fmt: skip
 STRUCTURES = {
     "xen_arch_domainconfig": structures.ArchDomainConfig,
-    "xen_domctl_createdomain": structures.CreateDomain,
-    "xen_domctl_getdomaininfo": structures.GetDomainInfo,
     "xen_domctl_max_mem": structures.MaxMem,
     "xen_domctl_max_vcpus": structures.MaxVcpus,
     "xen_domctl_address_size": structures.AddressSize,
@@ -42,8 +44,6 @@ STRUCTURES = {
     "xen_domctl_cacheflush": structures.CacheFlush,
     "xen_domctl_vcpucontext": structures.VcpuContext,
     "xen_domctl_vuart_op": structures.VuartOp,
-    "vcpu_guest_core_regs": structures.CoreRegisters,
-    "vcpu_guest_context": structures.GuestContext,
     "xen_sysctl_getdomaininfolist": structures.GetDomainInfoList,
     "xen_memory_reservation": structures.MemoryReservation,
     "evtchn_alloc_unbound": structures.AllocUnbound,
@@ -79,12 +79,36 @@ def compile_(compiler, text, folder, *options):
     )
 
 
-def headers(folder):
-    """A folder that has Xen's headers as ``xen`` and nothing else of the host's."""
-    require(HEADERS.is_dir(), "no public headers of Xen: libxen-dev has them")
+def include(suite):
+    """The folder of the headers of libxen-dev: the host's, or those of a suite of Debian."""
+    if suite is None:
+        folder = Path("/usr/include")
+        require((folder / "xen").is_dir(), "no public headers of Xen: libxen-dev has them")
+        return folder
+    try:
+        return debian.packages("arm64", ["libxen-dev"], suite=suite)["libxen-dev"] / "usr" / "include"
+    except debian.FetchError as error:
+        pytest.skip(f"no libxen-dev of {suite}: {error}")  # a server's state is no fault of this tree's
+
+
+def headers(folder, suite=None):
+    """A folder that has Xen's headers as ``xen`` and nothing else of the host's, and the interfaces of that Xen."""
+    public = include(suite) / "xen"
     (folder / "public").mkdir()
-    (folder / "public" / "xen").symlink_to(HEADERS)
-    return folder / "public"
+    (folder / "public" / "xen").symlink_to(public)
+    numbers = {
+        name: int(re.search(rf"define XEN_{name}_INTERFACE_VERSION (\S+)", text)[1], 16)
+        for name, text in (
+            (name, (public / f"{name.lower()}.h").read_text()) for name in ("DOMCTL", "SYSCTL")
+        )
+    }
+    known = [
+        known
+        for known in INTERFACES.values()
+        if known.domctl == numbers["DOMCTL"] and known.sysctls[0] == numbers["SYSCTL"]
+    ]
+    assert known, f"headers of a Xen that is not known: {numbers}"
+    return folder / "public", known
 
 
 def layout(name, structure):
@@ -99,15 +123,20 @@ def layout(name, structure):
     return lines
 
 
-def assertions():
-    lines = [line for name, structure in STRUCTURES.items() for line in layout(name, structure)]
+def assertions(known):
+    changing = {
+        "xen_domctl_createdomain": known.create,
+        "xen_domctl_getdomaininfo": known.info,
+        "vcpu_guest_context": known.context,
+        "vcpu_guest_core_regs": dict(known.context._fields_)["user_regs"],
+    }
+    lines = [line for name, structure in (STRUCTURES | changing).items() for line in layout(name, structure)]
     for name, structure in HEADERS_OF_UNIONS.items():
         offset = ctypes.sizeof(structure)
         lines.append(f'_Static_assert(__builtin_offsetof(struct {name}, u) == {offset}, "{name}.u");')
         size = offset + structures.UNION_BYTES
         lines.append(f'_Static_assert(sizeof(struct {name}) == {size}, "size of {name}");')
         lines += layout(name, structure)[1:]
-    (known,) = (known for known in INTERFACES.values() if known.xen == (4, 17))
     numbers = {
         "XEN_DOMCTL_INTERFACE_VERSION": known.domctl,
         "XEN_SYSCTL_INTERFACE_VERSION": known.sysctls[0],
@@ -129,12 +158,15 @@ def assertions():
     return "\n".join(lines)
 
 
+@pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_structures_and_numbers(compiler, tmp_path):
+def test_structures_and_numbers(compiler, suite, tmp_path):
     require(shutil.which(compiler), f"no {compiler}")
-    public = headers(tmp_path)
+    public, known = headers(tmp_path, suite)
+    assert suite != LATER or (4, 20) in [each.xen for each in known]
     text = "#define __XEN_TOOLS__ 1\n#include <stdint.h>\n#include <stddef.h>\n"
-    text += "".join(f"#include <xen/{name}>\n" for name in INCLUDES) + assertions()
+    text += "".join(f"#include <xen/{name}>\n" for name in INCLUDES)
+    text += "\n".join(assertions(each) for each in known)
     done = compile_(compiler, text, tmp_path, "-I", public)
     assert done.returncode == 0, done.stderr
 
@@ -172,7 +204,7 @@ def test_a_wrong_structure_would_be_told(tmp_path):
 
     text = "#define __XEN_TOOLS__ 1\n#include <stdint.h>\n#include <xen/xen.h>\n#include <xen/domctl.h>\n"
     text += "\n".join(layout("xen_domctl_vcpucontext", Wrong))
-    done = compile_(COMPILERS[0], text, tmp_path, "-I", headers(tmp_path))
+    done = compile_(COMPILERS[0], text, tmp_path, "-I", headers(tmp_path)[0])
     assert done.returncode
     assert '"xen_domctl_vcpucontext.vcpu"' in done.stderr
 
@@ -187,13 +219,12 @@ PROTOTYPES = {
 }
 
 
-def declared(header, prototypes, folder):
+def declared(header, prototypes, folder, suite):
     """What gcc says of prototypes behind the header that declares the same functions."""
     require(shutil.which("gcc"), "no gcc")
-    require(
-        not header.startswith("xen") or Path("/usr/include", header).exists(),
-        f"no {header}: libxen-dev has it",
-    )
+    words = ["-I", include(suite)] if header.startswith("xen") and suite else []
+    if header.startswith("xen"):
+        require((include(suite) / header).exists(), f"no {header}: libxen-dev has it")
     source = folder / "prototypes.c"
     lines = [
         "#define _GNU_SOURCE",
@@ -203,18 +234,24 @@ def declared(header, prototypes, folder):
         prototypes,
     ]
     source.write_text("\n".join(lines) + "\n")
-    command = ["env", "LC_ALL=C", "gcc", "-std=gnu11", "-fsyntax-only", source]
+    command = ["env", "LC_ALL=C", "gcc", "-std=gnu11", "-fsyntax-only", *words, source]
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 
-@pytest.mark.parametrize("header", PROTOTYPES)
-def test_prototypes(header, tmp_path):
+@pytest.mark.parametrize(
+    ("header", "suite"),
+    [
+        *((header, None) for header in PROTOTYPES),
+        *((each, LATER) for each in PROTOTYPES if each[:3] == "xen"),
+    ],
+)
+def test_prototypes(header, suite, tmp_path):
     """A declaration that is not the header's own does not compile."""
-    assert declared(header, PROTOTYPES[header], tmp_path) == ""
+    assert declared(header, PROTOTYPES[header], tmp_path, suite) == ""
     for line in PROTOTYPES[header].splitlines():
         name = line.partition("(")[0].split()[-1].lstrip("*")
         wrong = line.replace(", ", ", float, ", 1) if ", " in line else line.replace("(", "(float, ", 1)
-        assert f"conflicting types for '{name}'" in declared(header, wrong, tmp_path)
+        assert f"conflicting types for '{name}'" in declared(header, wrong, tmp_path, suite)
 
 
 def test_permissions(tmp_path):
