@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The tests of dom0 (`testbed/dom0/`), on a real Xen under QEMU. Their own results are kept: see docs/testbed.md."""
+"""The tests of dom0 (`testbed/dom0/`), on a real Xen under QEMU. Their own results are kept: see docs/testbed.md.
+
+On a later release's Xen they run in ``.ci/run``: minutes more.
+"""
 
 import shutil
 
@@ -10,6 +13,7 @@ from testbed import __main__ as command
 from testbed import debian, machine, modules
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
 
+LATER = "trixie"
 RESULTS = debian.cache_folder().parent / "testbed" / "results"
 
 
@@ -20,6 +24,8 @@ def need(architecture: str, *tools: str, suite: str | None = None) -> Sources:
     try:
         return sources(architecture, suite=suite)
     except debian.FetchError as error:
+        if suite == LATER:
+            pytest.skip(f"no packages of {suite}: {error}")  # a server's state is no fault of this tree's
         require(False, f"no packages for a dom0: {error}")
         raise
 
@@ -31,7 +37,7 @@ def test_dom0(architecture):
 
 
 @pytest.mark.parametrize(
-    ("architecture", "suite"), [*((each, BACKPORTS) for each in ARCHITECTURES), ("arm64", "trixie")]
+    ("architecture", "suite"), [*((each, BACKPORTS) for each in ARCHITECTURES), ("arm64", LATER)]
 )
 def test_the_driver_builds_for_a_later_kernel(architecture, suite):
     used = need(architecture, suite=suite)

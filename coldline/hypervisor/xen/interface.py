@@ -58,7 +58,7 @@ _KNOWN: Final = (
     Interface((4, 21), 0x17, (0x16, 0x15), create=structures.CreateDomain419),
     Interface((4, 22), 0x18, (0x16, 0x17, 0x15), create=structures.CreateDomain419),
 )
-"""4.17 is what the tests run on; the others are as their headers and their history have them, and not tried."""
+"""The tests run on 4.17 and on 4.20; the others are as their headers and their history have them, and not tried."""
 
 INTERFACES: Final[Mapping[tuple[int, int], Interface]] = MappingProxyType(
     {known.xen: known for known in _KNOWN}
