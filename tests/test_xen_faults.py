@@ -2,6 +2,7 @@
 """Every call of a build on Xen fails in turn, and nothing is left. In dom0 the same is done on a real one."""
 
 import errno
+import signal
 
 import pytest
 from fake_xen import FakeXen
@@ -9,16 +10,25 @@ from fake_xen import FakeXen
 from coldline.builder import STRATEGIES
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen import State, XenHost
-from testbed.dom0.failing import NAME, every_failure
+from testbed.dom0.failing import NAME, a_few_of, every_failure, told_to_have_failed
 
 CASES = [
     (architecture, name) for name, strategy in STRATEGIES.items() for architecture in strategy.architectures
 ]
 
 
-@pytest.mark.parametrize("error", [None, KeyboardInterrupt()], ids=["fails", "interrupted"])
+MODES = {
+    "fails": {},
+    "acts, then is told to have failed": {"acts": True, "chosen": told_to_have_failed},
+    "is interrupted": {"how": signal.SIGINT, "chosen": a_few_of},
+    "acts, then is interrupted": {"how": signal.SIGTERM, "acts": True},
+    "is interrupted at once": {"how": KeyboardInterrupt(), "chosen": a_few_of},
+}
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
 @pytest.mark.parametrize(("architecture", "strategy"), CASES)
-def test_nothing_is_left(tmp_path, architecture, strategy, error):
+def test_nothing_is_left(tmp_path, architecture, strategy, mode):
     xen = FakeXen()
     free = xen.free_frames
     seen = []
@@ -32,8 +42,9 @@ def test_nothing_is_left(tmp_path, architecture, strategy, error):
         assert xen.store_is.before is None, call
         assert list(tmp_path.iterdir()) == [], call
 
-    made, domain = every_failure(xen, strategy, tmp_path / "trace", architecture, check, error)
-    assert seen == made
+    made, chosen, domain = every_failure(xen, strategy, tmp_path / "trace", architecture, check, **mode)
+    assert seen == chosen
+    assert (chosen == made) == ("chosen" not in mode)
     assert {
         "XEN_DOMCTL_createdomain",
         "XENMEM_populate_physmap",

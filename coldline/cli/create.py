@@ -11,6 +11,7 @@ from coldline.cli.guests import read_guest
 from coldline.errors import UsageError
 from coldline.hypervisor.xen import RealWorld, World, XenDomain, XenHost
 from coldline.hypervisor.xen.furnish import Furnishing
+from coldline.hypervisor.xen.interrupts import between_calls
 from coldline.launch import Launch, launch
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ def run_create(options: argparse.Namespace) -> int:
     """Build a guest on the Xen that runs, and start it; exit status 0."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # so that what is half-built goes
-    domain, name = create(options, RealWorld())
-    if options.json:
-        import json
+    with between_calls(RealWorld()) as world:
+        domain, name = create(options, world)
+        if options.json:
+            import json
 
-        print(json.dumps({"domid": domain.domid, "name": name, "state": domain.state.value}))
+            print(json.dumps({"domid": domain.domid, "name": name, "state": domain.state.value}))
     return 0
 
 

@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A world in which one call fails: every hypercall, ioctl, mapping, write and entry in turn."""
+"""A world in which one call fails: every hypercall, ioctl, mapping, write and entry in turn.
+
+A call that fails has done nothing; or it has acted, and the answer is lost, or an interrupt comes before it is heard.
+"""
 
 import errno
+import signal
+import sys
 from pathlib import Path
 
 from coldline.errors import ColdlineError
 from coldline.guest import GuestOptions
+from coldline.hypervisor.xen import XenHost
 from coldline.hypervisor.xen.furnish import Furnishing
+from coldline.hypervisor.xen.interrupts import between_calls
+from coldline.hypervisor.xen.watched import Watched
 from coldline.image import load_kernel
 from coldline.launch import Launch, launch
 from coldline.samples import sample
@@ -15,8 +23,20 @@ from coldline.wholefile import WholeFile
 NAME = "to-fail"
 
 
-class Failing:
-    """Another world, whose call number `at` fails before it does anything; calls are counted from 0.
+class Failing(Watched):
+    """Another world, whose call number `at` fails; calls are counted from 0.
+
+    Parameters
+    ----------
+    world : World
+        The one behind it.
+    at : int
+        Which call fails.
+    how : Exception or signal.Signals, optional
+        What is raised; or a signal that this process is sent, which the product has to make something of. By default
+        an OSError that names the call.
+    acts : bool
+        Whether the call does its work first; otherwise it does nothing.
 
     Attributes
     ----------
@@ -24,10 +44,11 @@ class Failing:
         The calls that were made.
     """
 
-    def __init__(self, world, at, error=None):
-        self._world = world
+    def __init__(self, world, at, how=None, *, acts=False):
+        super().__init__(world, self._one)
         self._at = at
-        self._error = error
+        self._how = how
+        self._acts = acts
         self.made = []
 
     @property
@@ -38,29 +59,18 @@ class Failing:
     def count(self, name):
         self.made.append(name)
         if len(self.made) == self._at + 1:
-            raise self._error or OSError(errno.EIO, name)
+            if isinstance(self._how, signal.Signals):
+                signal.raise_signal(self._how)
+            else:
+                raise self._how or OSError(errno.EIO, name)
 
-    calls = property(lambda self: _Door(self, self._world.calls, ""))
-    foreign = property(lambda self: _Door(self, self._world.foreign, "foreign memory: "))
-    driver = property(lambda self: _Door(self, self._world.driver, "driver: "))
-    memory = property(lambda self: _Door(self, self._world.memory, "memory: "))
-    store = property(lambda self: _Door(self, self._world.store, "store: "))
-
-
-class _Door:
-    def __init__(self, world, inner, prefix):
-        self._world, self._inner, self._prefix = world, inner, prefix
-
-    def __getattr__(self, name):
-        found = getattr(self._inner, name)
-        if not callable(found):
-            return found
-
-        def call(*arguments):
-            self._world.count(self._prefix + (arguments[0] if name == "call" else name))
-            return found(*arguments)
-
-        return call
+    def _one(self, name, call, arguments):
+        if not self._acts:
+            self.count(name)
+            return call(*arguments)
+        result = call(*arguments)
+        self.count(name)
+        return result
 
 
 def build(world, strategy, trace: Path, architecture="arm64"):
@@ -68,10 +78,10 @@ def build(world, strategy, trace: Path, architecture="arm64"):
     kernel = load_kernel(str(sample(f"midway-{architecture}").image))
     guest = GuestOptions(memory=16 << 20, vcpus=1, bootargs="", initrd=memoryview(b"initrd" * 1000))
     wanted = Launch(strategy=strategy, furnishing=Furnishing(NAME, vuart=True))
-    with WholeFile(str(trace), "a trace") as whole:
+    with between_calls(world) as interruptible, WholeFile(str(trace), "a trace") as whole:
         events = []
         return launch(
-            world,
+            interruptible,
             kernel,
             guest,
             wanted,
@@ -80,26 +90,76 @@ def build(world, strategy, trace: Path, architecture="arm64"):
         )
 
 
-def every_failure(world, strategy, trace, architecture, check, error=None):
-    """Build with each call failing, one after another; return the calls of a build that went well.
+def all_of(made):
+    """Every call."""
+    return range(len(made))
 
-    `check` is called after each failure with the name of the call. The domain of the last build is left.
+
+def a_few_of(made):
+    """Of calls of the same name the first, the last, and some in between."""
+    places = {}
+    for at, name in enumerate(made):
+        places.setdefault(name, []).append(at)
+    return sorted({at for same in places.values() for at in (*same[::7], same[-1])})
+
+
+def told_to_have_failed(made):
+    """The calls that may have acted where an error is told: those that a daemon or Xen answers.
+
+    Not those after whose error nothing is there, by their own word: a domain whose number Xen cannot tell (the answer
+    goes to a page that is locked), a mapping that its library has undone, one that could not be unmapped.
     """
-    at = 0
-    while True:
-        failing = Failing(world, at, error)
+    return [
+        at
+        for at in a_few_of(made)
+        if not made[at].startswith(("foreign memory: ", "driver: ", "XEN_DOMCTL_createdomain"))
+    ]
+
+
+def of_loading(made):
+    """The calls by which strategies differ: how segments are mapped, written and maintained, of one kind each."""
+    names = [name for name in made if name.startswith(("foreign memory: ", "driver: ", "memory: "))]
+    return sorted({made.index(name) for name in (*names, "XEN_DOMCTL_cacheflush") if name in made})
+
+
+def every_failure(world, strategy, trace, architecture, check, how=None, *, acts=False, chosen=all_of):
+    """Build with each call failing, one after another; return the calls of a build that went well, and the chosen.
+
+    `how` and `acts` are `Failing`'s; `chosen` says which calls, by their number. `check` is called after each failure
+    with the name of the call. The domain of the last build is left, which goes well.
+    """
+
+    def all_goes_well():
+        failing = Failing(world, sys.maxsize)
+        domain = build(failing, strategy, trace, architecture)
+        return failing.made, domain
+
+    def destroy(domain):
+        XenHost(world).destroy(domain)
+        trace.unlink()
+
+    made, domain = all_goes_well()
+    destroy(domain)
+    numbers = list(chosen(made))
+    for at in numbers:
+        failing = Failing(world, at, how, acts=acts)
         caught = domain = None
         try:
             domain = build(failing, strategy, trace, architecture)
         except (ColdlineError, KeyboardInterrupt) as raised:
             caught = raised
+        assert failing.failed == made[at], f"{failing.failed} failed in place of {made[at]}: {caught}"
         if caught is None:
-            assert failing.failed is None, f"{failing.failed} failed, and nobody said so"
-            return failing.made, domain
-        assert failing.failed is not None, f"no call was made to fail, and yet: {caught}"
-        if error is None:
-            assert failing.failed in str(caught), f"{caught} does not name {failing.failed}"
-            assert ":" in str(caught).partition(failing.failed)[0], f"{caught} does not name the step"
-        assert not trace.exists(), f"a trace is left after {failing.failed} failed"
-        check(failing.failed)
-        at += 1
+            assert at == len(made) - 1, f"{made[at]} failed, and nobody said so"
+            assert isinstance(how, signal.Signals), f"{made[at]} failed, and nobody said so"
+            destroy(domain)  # an interrupt that came when all was done
+        elif how is None:
+            assert made[at] in str(caught), f"{caught} does not name {made[at]}"
+            assert ":" in str(caught).partition(made[at])[0], f"{caught} does not name the step"
+        else:
+            assert isinstance(caught, KeyboardInterrupt)
+        assert not trace.exists(), f"a trace is left after {made[at]} failed"
+        check(made[at])
+    again, domain = all_goes_well()
+    assert again == made
+    return made, [made[at] for at in numbers], domain

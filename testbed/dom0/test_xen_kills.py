@@ -173,20 +173,23 @@ def remove_in(world):
     domains.destroy(domains.find(NAME))
 
 
+CREATE = [
+    *COLDLINE,
+    "create",
+    "--sample",
+    f"midway-{ARCHITECTURE}",
+    "--memory",
+    "64",
+    "--name",
+    NAME,
+    "--paused",
+]
+
+
 def test_the_command_is_killed_at_any_time(xen, at_rest):
     """From Python's start on, wherever that may be."""
     chance = random.Random(6)
-    words = [
-        *COLDLINE,
-        "create",
-        "--sample",
-        f"midway-{ARCHITECTURE}",
-        "--memory",
-        "64",
-        "--name",
-        NAME,
-        "--paused",
-    ]
+    words = CREATE
     began = time.monotonic()
     subprocess.run(words, check=True)
     took = time.monotonic() - began
@@ -202,3 +205,30 @@ def test_the_command_is_killed_at_any_time(xen, at_rest):
         all_is_back(xen, at_rest, "killed at some time")
     assert killed
     assert coldline("destroy", NAME).returncode == 2, "there is none"
+
+
+def test_the_command_is_interrupted_at_any_time(xen, at_rest):
+    """It undoes what it has done, or it was done: unlike one that is killed it leaves nothing to destroy."""
+    chance = random.Random(7)
+    began = time.monotonic()
+    subprocess.run(CREATE, check=True)
+    took = time.monotonic() - began
+    remove(xen, NAME)
+    interrupted = 0
+    for turn in range(12):
+        number = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)[turn % 3]
+        process = subprocess.Popen(CREATE, stderr=subprocess.PIPE)
+        time.sleep(chance.uniform(0.5, 1.0) * took)
+        process.send_signal(number)
+        time.sleep(chance.uniform(0, 0.05))
+        process.send_signal(number)  # it comes twice, as from somebody in a hurry
+        _, said = process.communicate(timeout=60)
+        if process.returncode == 0:
+            remove(xen, NAME)  # it came too late
+        else:
+            # before it has begun, and when it has ended, the signal is Python's to make something of
+            at_the_edges = process.returncode in (-number, -signal.SIGINT)
+            assert said.endswith(b"coldline: interrupted\n") or at_the_edges, said
+            interrupted += 1
+        all_is_back(xen, at_rest, f"interrupted by {number.name}, turn {turn}: {said}")
+    assert interrupted

@@ -101,8 +101,8 @@ class Entries(Record):
 def write_entries(tree: Tree, entries: Entries) -> None:
     """Write them all at once, over whatever a former domain of that number has left."""
     while True:
-        tree.begin()
         try:
+            tree.begin()
             _write(tree, entries)
             if tree.commit():
                 return

@@ -13,8 +13,8 @@ from coldline.errors import HypervisorError
 from coldline.guest.layout import PAGE_SIZE, Range
 from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.domain import State, XenDomain
-from coldline.hypervisor.xen.entries import remove_entries
 from coldline.hypervisor.xen.hypercalls import MAX_EXTENTS, MAX_FLUSH, Hypercalls
+from coldline.hypervisor.xen.interrupts import held
 from coldline.hypervisor.xen.mapping import Piece, XenMapping
 from coldline.hypervisor.xen.naming import naming
 from coldline.hypervisor.xen.world import World
@@ -110,7 +110,10 @@ class XenHost:
                 info = self.hypercalls.domain(domid)
                 self.hypercalls.destroy(domid)
             except BaseException:
-                self.hypercalls.destroy(domid)
+                from coldline.hypervisor.xen.ending import destroy_if_there
+
+                with held():
+                    destroy_if_there(self.hypercalls, domid)
                 raise
         return Platform(int(made.arch.gic_version) + 1, int(getattr(info, "gpaddr_bits", 0)))
 
@@ -281,28 +284,18 @@ class XenHost:
 
     def destroy(self, domain: XenDomain) -> None:
         """See `Hypervisor.destroy`: a domain that this process still maps is dying until it is unmapped."""
-        self._check_state(domain, "destroy", State.PAUSED, State.RUNNING)
-        for unmap in self._leftovers.pop(domain.domid, []):
-            with contextlib.suppress(OSError):
-                unmap()
-        # xenstore first: killed in between, a domain is left that can be seen, not entries of none. And last, for
-        # what its daemons wrote meanwhile.
-        try:
-            self._remove_entries(domain)
-        finally:
-            with naming(f"domain {domain.domid}: destroy"):
-                try:
-                    self.hypercalls.destroy(domain.domid)
-                except OSError as error:
-                    if error.errno != errno.ESRCH:
-                        raise
-            domain.state = State.DESTROYED
-        self._remove_entries(domain)
+        from coldline.hypervisor.xen.ending import end_domain  # a guest that is made well needs none of it
 
-    def _remove_entries(self, domain: XenDomain) -> None:
-        if domain.in_store:
-            with naming(f"domain {domain.domid}: remove from xenstore"):
-                remove_entries(self.world.store, domain.domid, domain.handle)
+        with held():
+            self._check_state(domain, "destroy", State.PAUSED, State.RUNNING)
+            for unmap in self._leftovers.pop(domain.domid, []):
+                with contextlib.suppress(OSError):
+                    unmap()
+            store = self.world.store if domain.in_store else None
+            try:
+                end_domain(self.hypercalls, store, domain.domid, domain.handle)
+            finally:
+                domain.state = State.DESTROYED
 
     def unmap_resource(self, domain: XenDomain, resource: object) -> None:
         """Unmap a grant table, now or, if that fails, before the domain is destroyed."""

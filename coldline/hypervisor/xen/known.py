@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Domains that are there already, whoever built them."""
 
-import errno
-
 from coldline.errors import HypervisorError, UsageError
-from coldline.hypervisor.xen.entries import Tree, home_of, remove_entries
+from coldline.hypervisor.xen.ending import end_domain
+from coldline.hypervisor.xen.entries import Tree, home_of
 from coldline.hypervisor.xen.hypercalls import PAGE, Hypercalls
 from coldline.hypervisor.xen.naming import naming
 from coldline.hypervisor.xen.structures import AnyDomainInfo
@@ -117,27 +116,8 @@ class Domains:
             self._calls.unpause(_guest(known))
 
     def destroy(self, known: Known) -> None:
-        """End a domain, built or half-built, and remove what xenstore has of it.
-
-        xenstore comes first: whoever is killed in between leaves a domain that `all` shows, never entries of none.
-        And last, for what its daemons wrote meanwhile.
-        """
-        try:
-            self._remove_entries(known)
-        finally:
-            with naming(f"domain {known.domid}: destroy"):
-                try:
-                    self._calls.destroy(_guest(known))
-                except OSError as error:
-                    if error.errno != errno.ESRCH:
-                        raise
-        self._remove_entries(known)
-
-    def _remove_entries(self, known: Known) -> None:
-        with naming(f"domain {known.domid}: remove from xenstore"):
-            store = self._store()
-            if store is not None:
-                remove_entries(store, _guest(known), known.uuid)
+        """End a domain, built or half-built, and remove what xenstore has of it."""
+        end_domain(self._calls, self._store(), _guest(known), known.uuid)
 
     def _known(self, info: AnyDomainInfo) -> Known:
         flags = info.flags
