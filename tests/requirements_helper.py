@@ -2,8 +2,15 @@
 """What a test needs of the machine it runs on."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+
+from testbed.debian import FetchError
+
+LATER = "trixie"
+"""A release of Debian that is tried besides the host's own."""
 
 
 def require(condition: object, reason: str) -> None:
@@ -13,3 +20,17 @@ def require(condition: object, reason: str) -> None:
     if os.environ.get("COLDLINE_REQUIRE") == "all":
         pytest.fail(f"required by COLDLINE_REQUIRE=all: {reason}")
     pytest.skip(reason)
+
+
+@contextmanager
+def packages_of(suite: str | None) -> Iterator[None]:
+    """Have what fetches packages of a suite of Debian's, or of the host's, be required as `require` has it.
+
+    Without those of `LATER` the test is skipped in any case: how their server fares is no fault of this tree's.
+    """
+    try:
+        yield
+    except FetchError as error:
+        if suite == LATER:
+            pytest.skip(f"no packages of {suite}: {error}")
+        require(False, f"no packages: {error}")

@@ -7,13 +7,12 @@ On a later release's Xen they run in ``.ci/run``: minutes more.
 import shutil
 
 import pytest
-from requirements_helper import require
+from requirements_helper import LATER, packages_of, require
 
 from testbed import __main__ as command
 from testbed import debian, machine, modules
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
 
-LATER = "trixie"
 RESULTS = debian.cache_folder().parent / "testbed" / "results"
 
 
@@ -21,13 +20,8 @@ def need(architecture: str, *tools: str, suite: str | None = None) -> Sources:
     """The packages of an architecture; a test that cannot have them or lacks a tool is skipped."""
     for tool in (f"{modules.CROSS_PREFIXES[architecture]}gcc", "make", "cpio", *tools):
         require(shutil.which(tool), f"no {tool}: scripts/setup --testbed installs it")
-    try:
+    with packages_of(suite):
         return sources(architecture, suite=suite)
-    except debian.FetchError as error:
-        if suite == LATER:
-            pytest.skip(f"no packages of {suite}: {error}")  # a server's state is no fault of this tree's
-        require(False, f"no packages for a dom0: {error}")
-        raise
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -8,15 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from requirements_helper import require
+from requirements_helper import LATER, packages_of, require
 
 from coldline.hypervisor.xen import driver, events, hypercalls, libraries, maintenance, store, structures
 from coldline.hypervisor.xen.interface import INTERFACES
 from coldline.hypervisor.xen.prototypes import functions
 from testbed import debian
 
-LATER = "trixie"
-"""A release of Debian whose headers are looked at besides the host's."""
 SUITES = (None, LATER)
 COMPILERS = ("aarch64-linux-gnu-gcc", "arm-linux-gnueabihf-gcc")
 # What the public headers take from C's library, so that a compiler for another architecture does not need it.
@@ -85,10 +83,8 @@ def include(suite):
         folder = Path("/usr/include")
         require((folder / "xen").is_dir(), "no public headers of Xen: libxen-dev has them")
         return folder
-    try:
+    with packages_of(suite):
         return debian.packages("arm64", ["libxen-dev"], suite=suite)["libxen-dev"] / "usr" / "include"
-    except debian.FetchError as error:
-        pytest.skip(f"no libxen-dev of {suite}: {error}")  # a server's state is no fault of this tree's
 
 
 def headers(folder, suite=None):
