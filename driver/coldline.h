@@ -27,7 +27,8 @@
  * @abi: out: COLDLINE_ABI
  * @frame_size: out: bytes of a frame, and of a page
  * @max_frames: out: the most frames that one mapping can have
- * @reserved: out: zero
+ * @kept_frames: out: how many pages an open file keeps for its next mapping
+ *	when one is undone: mappings of no more than that are made faster
  * @attrs: out: bit n % 64 of word n / 64 is set if COLDLINE_IOCTL_MAP gives
  *	attribute byte n
  */
@@ -35,7 +36,7 @@ struct coldline_features {
 	__u32 abi;
 	__u32 frame_size;
 	__u32 max_frames;
-	__u32 reserved;
+	__u32 kept_frames;
 	__u64 attrs[4];
 };
 

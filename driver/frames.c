@@ -3,8 +3,7 @@
  * Frames of another domain in this one's physical address space.
  *
  * A foreign frame needs a guest physical address of ours at which stage 2
- * shows it. Those come from the kernel's own store of pages that have no
- * memory behind them (the balloon, or unpopulated space), as for privcmd.
+ * shows it: that of a page that has no memory behind it (pages.h).
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -17,9 +16,9 @@
 #include <asm/xen/hypercall.h>
 #include <xen/interface/memory.h>
 #include <xen/page.h>
-#include <xen/xen.h>
 
 #include "frames.h"
+#include "pages.h"
 
 #if PAGE_SHIFT != XEN_PAGE_SHIFT
 #error "a page of the kernel has to be a frame of Xen's: 4 KiB"
@@ -107,7 +106,7 @@ static void unmap_all(struct coldline_frames *map)
 	}
 	if (kept)
 		pr_warn("%u pages lost: Xen did not unmap their frames\n", kept);
-	xen_free_unpopulated_pages(freed, map->pages);
+	coldline_pages_put(map->from, map->pages, freed);
 }
 
 static void destroy(struct coldline_frames *map)
@@ -117,7 +116,8 @@ static void destroy(struct coldline_frames *map)
 	kfree(map);
 }
 
-struct coldline_frames *coldline_frames_map(domid_t domain,
+struct coldline_frames *coldline_frames_map(struct coldline_pages *from,
+					    domid_t domain,
 					    xen_ulong_t *frames,
 					    u32 count, bool all)
 {
@@ -128,12 +128,13 @@ struct coldline_frames *coldline_frames_map(domid_t domain,
 	if (!map)
 		return ERR_PTR(rc);
 	refcount_set(&map->users, 1);
+	map->from = from;
 	map->count = count;
 	map->errors = kvcalloc(count, sizeof(*map->errors), GFP_KERNEL);
 	map->pages = kvcalloc(count, sizeof(*map->pages), GFP_KERNEL);
 	if (!map->errors || !map->pages)
 		goto fail;
-	rc = xen_alloc_unpopulated_pages(count, map->pages);
+	rc = coldline_pages_get(from, map->pages, count);
 	if (rc)
 		goto fail;
 	rc = map_all(map, domain, frames, all);

@@ -7,9 +7,12 @@
 #include <linux/refcount.h>
 #include <xen/interface/xen.h>
 
+struct coldline_pages;
+
 /**
  * struct coldline_frames - pages without memory of their own that show frames
  * @users: the mappings that have it; the last to go undoes it all
+ * @from: where the pages are from, and go to
  * @count: the number of pages, and of frames
  * @tried: how many of them, from the first, Xen was asked to map
  * @mapped: how many of those it did map
@@ -18,6 +21,7 @@
  */
 struct coldline_frames {
 	refcount_t users;
+	struct coldline_pages *from;
 	u32 count;
 	u32 tried;
 	u32 mapped;
@@ -27,6 +31,7 @@ struct coldline_frames {
 
 /**
  * coldline_frames_map - have Xen map frames of a domain
+ * @from: where pages are from; has to be there until these are let go of
  * @domain: the domain
  * @frames: its frame numbers
  * @count: how many there are
@@ -35,7 +40,8 @@ struct coldline_frames {
  * Return: the pages, for coldline_frames_put(); or an ERR_PTR(), and nothing
  * is mapped.
  */
-struct coldline_frames *coldline_frames_map(domid_t domain,
+struct coldline_frames *coldline_frames_map(struct coldline_pages *from,
+					    domid_t domain,
 					    xen_ulong_t *frames,
 					    u32 count, bool all);
 

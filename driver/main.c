@@ -25,6 +25,7 @@
 #include "attributes.h"
 #include "coldline.h"
 #include "frames.h"
+#include "pages.h"
 
 /* Frames a mapping: 1 GiB, as far as Xen's own builder goes at once. */
 #define MAX_FRAMES	(SZ_1G >> PAGE_SHIFT)
@@ -184,8 +185,8 @@ static long coldline_map(struct file *file, struct coldline_map __user *argument
 			       array_size(map.count, sizeof(*numbers)));
 	if (IS_ERR(numbers))
 		return PTR_ERR(numbers);
-	frames = coldline_frames_map(map.domain, numbers, map.count,
-				     !map.errors);
+	frames = coldline_frames_map(file->private_data, map.domain, numbers,
+				     map.count, !map.errors);
 	kvfree(numbers);
 	if (IS_ERR(frames))
 		return PTR_ERR(frames);
@@ -229,6 +230,7 @@ static long coldline_features(struct coldline_features __user *argument)
 		.abi = COLDLINE_ABI,
 		.frame_size = PAGE_SIZE,
 		.max_frames = MAX_FRAMES,
+		.kept_frames = COLDLINE_KEPT,
 	};
 	u32 attr;
 
@@ -257,12 +259,23 @@ static long coldline_ioctl(struct file *file, unsigned int command,
 
 static int coldline_open(struct inode *inode, struct file *file)
 {
-	return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	file->private_data = coldline_pages_new();
+	return file->private_data ? 0 : -ENOMEM;
+}
+
+/* No mapping is left: each holds the file. */
+static int coldline_release(struct inode *inode, struct file *file)
+{
+	coldline_pages_free(file->private_data);
+	return 0;
 }
 
 static const struct file_operations coldline_fops = {
 	.owner = THIS_MODULE,
 	.open = coldline_open,
+	.release = coldline_release,
 	.mmap = coldline_mmap,
 	.unlocked_ioctl = coldline_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

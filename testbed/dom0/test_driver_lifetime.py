@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
 
 import device
@@ -118,13 +119,28 @@ def test_killed_inside_a_long_ioctl(domain, attr):
         before = accounted()
 
 
-def test_no_page_is_lost(opened, domain):
-    device.unmap(
-        opened.map(domain.number, domain.frames, NORMAL_NC), 64
-    )  # the balloon may have to grow first
-    before = accounted()
+def less(before, pages):
+    """dom0's accounts once it has so many pages less: of memory, or of space that has none anyway."""
     memory, space = before
-    shown = memory - (0 if space else 64 * PAGE // 1024), space
+    return memory - (0 if space else pages * PAGE // 1024), space
+
+
+@pytest.fixture
+def whole(domain):
+    """dom0's accounts with nothing mapped and nothing kept, once the balloon has grown."""
+    opened = device.Device()
+    device.unmap(opened.map(domain.number, domain.frames * 32, NORMAL_NC), 64 * 32)
+    opened.close()
+    before = accounted()
+    yield before
+    assert accounted() == before
+
+
+def test_no_page_is_lost(whole, domain):
+    opened = device.Device()
+    device.unmap(opened.map(domain.number, domain.frames, NORMAL_NC), 64)
+    before = accounted()
+    assert before == less(whole, 64), "a file keeps the pages of a mapping for the next"
     errors = (ctypes.c_int32 * 64)()
     bad = [*domain.frames[:63], 1]
     for turn in range(20):
@@ -132,13 +148,61 @@ def test_no_page_is_lost(opened, domain):
         assert error_of(opened.show, address, domain.number, bad, NORMAL_NC)
         assert error_of(opened.show, address, domain.number, domain.frames, NORMAL_NC, None, address=8)
         assert error_of(opened.show, address, domain.number, domain.frames, NORMAL_NC, None, errors=8)
-        assert accounted() == before
         opened.show(address, domain.number, bad if turn % 2 else domain.frames, NORMAL_NC, errors)
-        assert accounted() == shown
+        assert accounted() == before
         device.unmap(address, 64)
         assert accounted() == before
     kill(held_by_child(domain, domain.frames, NORMAL_NC))
     assert accounted() == before
+    opened.close()
+
+
+def test_what_a_file_keeps_has_a_bound(whole, domain):
+    opened = device.Device()
+    kept = opened.features().kept_frames
+    address = opened.map(domain.number, domain.frames * 32, NORMAL_NC)
+    assert kept < 64 * 32
+    assert accounted() == less(whole, 64 * 32)
+    other = opened.map(domain.number, domain.frames, NORMAL_WB)
+    device.unmap(address, 64 * 32)
+    assert accounted() == less(whole, kept + 64)
+    device.unmap(other, 64)
+    assert accounted() == less(whole, kept)
+    elsewhere = device.Device()
+    device.unmap(elsewhere.map(domain.number, domain.frames, NORMAL_NC), 64)
+    assert accounted() == less(whole, kept + 64), "each file keeps its own"
+    elsewhere.close()
+    assert accounted() == less(whole, kept)
+    opened.close()
+
+
+def test_pages_go_back_with_the_last_mapping(whole, domain):
+    opened = device.Device()
+    addresses = [opened.map(domain.number, domain.frames, NORMAL_NC) for _ in range(2)]
+    opened.close()
+    device.unmap(addresses[0], 64)
+    assert accounted() == less(whole, 128), "a mapping holds its file, and that what it keeps"
+    device.unmap(addresses[1], 64)
+
+
+def test_several_threads_share_a_file(whole, domain):
+    opened = device.Device()
+    seen = []
+
+    def often():
+        for _ in range(40):
+            address = opened.map(domain.number, domain.frames, NORMAL_NC)
+            ctypes.memset(address, 0x5A, 64 * PAGE)
+            seen.append(ctypes.string_at(address, 64 * PAGE) == b"\x5a" * (64 * PAGE))
+            device.unmap(address, 64)
+
+    threads = [threading.Thread(target=often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [True] * 160
+    opened.close()
 
 
 def test_part_of_a_mapping(opened, domain):

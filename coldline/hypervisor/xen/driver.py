@@ -12,8 +12,9 @@ from typing import Final
 
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen.prototypes import failed, functions
+from coldline.hypervisor.xen.world import DEVICE
 
-PATH: Final = "/dev/xen/coldline"
+PATH: Final = DEVICE
 ABI: Final = 1
 NORMAL_NC: Final = 0x44
 NORMAL_WB: Final = 0xFF
@@ -35,7 +36,7 @@ class Features(ctypes.Structure):
         ("abi", ctypes.c_uint32),
         ("frame_size", ctypes.c_uint32),
         ("max_frames", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
+        ("kept_frames", ctypes.c_uint32),
         ("attrs", ctypes.c_uint64 * 4),
     )
 

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Everything outside of this process that building on Xen touches, behind four doors."""
 
+import os
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from coldline.hypervisor.protocol import Buffer
 from coldline.hypervisor.xen.entries import Tree
 from coldline.hypervisor.xen.hypercalls import CallLibrary
 
+DEVICE: Final = "/dev/xen/coldline"
+"""Of coldline's driver."""
+
 
 class Foreign(Protocol):
-    """Write-back mappings: `libraries.ForeignMemory`."""
+    """Write-back mappings, and grant tables: `libraries.ForeignMemory`."""
 
     def map(self, domid: int, frames: Sequence[int]) -> int:
         """Map frames; return the address."""
@@ -72,6 +76,10 @@ class World(Protocol):
         """Write-back mappings of other domains' memory."""
 
     @property
+    def has_driver(self) -> bool:
+        """Whether coldline's driver is there."""
+
+    @property
     def driver(self) -> Driver:
         """Mappings with a memory type.
 
@@ -122,6 +130,11 @@ class RealWorld:
 
         foreign: Foreign = self._door("foreign", ForeignMemory)
         return foreign
+
+    @property
+    def has_driver(self) -> bool:
+        """See `World`."""
+        return os.path.exists(DEVICE)
 
     @property
     def driver(self) -> Driver:
