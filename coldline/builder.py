@@ -10,7 +10,7 @@ from coldline.arm import MemoryType
 from coldline.errors import HypervisorError, UsageError
 from coldline.guest.layout import PAGE_SIZE
 from coldline.guest.plan import Plan, Segment
-from coldline.hypervisor.protocol import DomainT, Hypervisor
+from coldline.hypervisor.protocol import DomainT, Hypervisor, Part, part
 from coldline.record import Record
 
 _WB: Final = MemoryType.NORMAL_WB
@@ -157,13 +157,27 @@ def build(plan: Plan, strategy: str, hypervisor: Hypervisor[DomainT]) -> DomainT
 
 
 def _load(segment: Segment, strategy: Strategy, hypervisor: Hypervisor[DomainT], domain: DomainT) -> None:
-    used = segment.data.nbytes
+    size = segment.data.nbytes
+    most = hypervisor.max_mapping
+    for start in range(0, size, most):
+        data = part(segment.data, start, min(start + most, size))
+        _write(segment.address + start, data, strategy, hypervisor, domain)
+
+
+def _write(
+    address: int,
+    data: memoryview | Part,
+    strategy: Strategy,
+    hypervisor: Hypervisor[DomainT],
+    domain: DomainT,
+) -> None:
+    used = data.nbytes
     size = _whole_pages(used)
-    with hypervisor.map_foreign(domain, segment.address, size, strategy.mapping_type) as mapping:
+    with hypervisor.map_foreign(domain, address, size, strategy.mapping_type) as mapping:
         if mapping.memory_type is not strategy.mapping_type:
             got, want = mapping.memory_type.word, strategy.mapping_type.word
-            raise HypervisorError(f"domain {domain.domid}: map {segment.address:#x}: {got} instead of {want}")
-        mapping.write(0, segment.data)
+            raise HypervisorError(f"domain {domain.domid}: map {address:#x}: {got} instead of {want}")
+        mapping.write(0, data)
         if used < size:
             mapping.write(used, bytes(size - used))
         if strategy.user_clean_invalidate:

@@ -55,11 +55,15 @@ class FakeXen:
         self.no_orders = set()
         self.with_driver = with_driver
         self.calls = FakeCalls(self)
-        self.foreign = FakeForeign(self, 0xFF)
+        self.foreign = FakeForeign(self, {0xFF})
         self.memory = FakeMemory(self)
-        self._driver = FakeForeign(self, 0x44)
+        self._driver = FakeForeign(self, {0xFF, 0x44})
         self.store_is = FakeStore()
         self.with_store = with_store
+
+    @property
+    def has_driver(self):
+        return self.with_driver
 
     @property
     def driver(self):
@@ -253,12 +257,12 @@ class FakeCalls:
 class FakeForeign:
     """libxenforeignmemory, or the driver: pages of this process that are copied to frames as they are looked at."""
 
-    def __init__(self, xen, attribute):
+    def __init__(self, xen, attributes):
         self.xen = xen
-        self.attribute = attribute
+        self.attributes = attributes
 
     def map(self, domid, frames, attr=0xFF):
-        assert attr == self.attribute
+        assert attr in self.attributes
         domain = self.xen.domains.get(domid)
         if domain is None or domain.dying:
             refuse(errno.ESRCH)
@@ -269,7 +273,7 @@ class FakeForeign:
             pages[index * PAGE : (index + 1) * PAGE] = bytes(domain.frames[frame])
         place = ctypes.addressof(ctypes.c_char.from_buffer(pages))
         self.xen.mappings[place] = SimpleNamespace(
-            domid=domid, frames=list(frames), pages=pages, attribute=attr, domain=domain
+            domid=domid, frames=list(frames), pages=pages, attribute=attr, domain=domain, by=self
         )
         return place
 
@@ -280,7 +284,7 @@ class FakeForeign:
 
     def unmap(self, place, count):
         mapping = self.xen.mappings[place]
-        assert (mapping.attribute, len(mapping.frames)) == (self.attribute, count)
+        assert (mapping.by, len(mapping.frames)) == (self, count)
         self.store_back(place)
         del self.xen.mappings[place]
         self.xen.bury()

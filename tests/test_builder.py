@@ -417,6 +417,7 @@ class Faulty:
 
     def __init__(self, host, fail_at):
         self._host = host
+        self.max_mapping = host.max_mapping
         self._counter = itertools.count(1)
         self._fail_at = fail_at
         self.failed = None

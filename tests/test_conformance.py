@@ -39,10 +39,11 @@ class Recorded(Simulated):
 
 
 class Fake:
+    with_driver = True
     types = (MemoryType.NORMAL_WB, MemoryType.NORMAL_NC)
 
     def __init__(self, architecture):
-        self.xen = FakeXen()
+        self.xen = FakeXen(with_driver=self.with_driver)
         self.host = XenHost(self.xen)
         self.architecture = architecture
 
@@ -53,10 +54,18 @@ class Fake:
         return domain.domid not in self.xen.domains
 
 
+class FakeWithoutDriver(Fake):
+    with_driver = False
+    types = (MemoryType.NORMAL_WB,)
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [*itertools.product((Simulated, Recorded), HOST_MODELS), (Fake, "arm64"), (Fake, "arm32")],
+    [
+        *itertools.product((Simulated, Recorded), HOST_MODELS),
+        *itertools.product((Fake, FakeWithoutDriver), ("arm64", "arm32")),
+    ],
 )
 def test_conformance(kind, name, check):
     check(kind(name))

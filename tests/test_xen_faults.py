@@ -7,13 +7,18 @@ import signal
 import pytest
 from fake_xen import FakeXen
 
+from coldline.arm import MemoryType
 from coldline.builder import STRATEGIES
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen import State, XenHost
 from testbed.dom0.failing import NAME, a_few_of, every_failure, told_to_have_failed
 
 CASES = [
-    (architecture, name) for name, strategy in STRATEGIES.items() for architecture in strategy.architectures
+    (architecture, name, with_driver)
+    for name, strategy in STRATEGIES.items()
+    for architecture in strategy.architectures
+    for with_driver in (True, False)
+    if with_driver or strategy.mapping_type is MemoryType.NORMAL_WB
 ]
 
 
@@ -27,9 +32,9 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
-@pytest.mark.parametrize(("architecture", "strategy"), CASES)
-def test_nothing_is_left(tmp_path, architecture, strategy, mode):
-    xen = FakeXen()
+@pytest.mark.parametrize(("architecture", "strategy", "with_driver"), CASES)
+def test_nothing_is_left(tmp_path, architecture, strategy, with_driver, mode):
+    xen = FakeXen(with_driver=with_driver)
     free = xen.free_frames
     seen = []
 
@@ -59,7 +64,7 @@ def test_nothing_is_left(tmp_path, architecture, strategy, mode):
         "store: commit",
         "store: introduce",
     } <= set(made)
-    assert ("driver: map" in made) == strategy.startswith("uncached")
+    assert ("driver: map" in made, "foreign memory: map" in made) == (with_driver, not with_driver)
     assert ("XEN_DOMCTL_cacheflush" in made) == strategy.endswith("hypercall")
     assert domain.state is State.RUNNING
     assert xen.store_is.entries[f"/local/domain/{domain.domid}/name"] == NAME.encode()

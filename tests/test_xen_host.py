@@ -2,6 +2,7 @@
 """The Xen back end on a Xen of dictionaries: what it asks for, and what it makes of refusals."""
 
 import errno
+import random
 
 import pytest
 from checking import check_text
@@ -156,6 +157,35 @@ def test_flushes_are_split():
     assert xen.flushed == [(1, 0x40001, 1 << 18), (1, 0x80001, 1)]
 
 
+def test_what_is_larger_than_a_mapping_is_mapped_part_by_part():
+    """Every byte is where it would be otherwise; and never is more mapped than a mapping may have."""
+    data = memoryview(random.Random(7).randbytes(9 * MIB + 5))
+    plan = make_plan(
+        load_kernel(str(sample("midway-arm64").image)),
+        GuestOptions(memory=64 * MIB, vcpus=1, bootargs="", initrd=data),
+    )
+    for strategy in ("flush", "uncached"):
+        xen = FakeXen()
+        host = XenHost(xen)
+        sizes = []
+        show = host.show
+
+        def watch(domain, address, size, memory_type, show=show, sizes=sizes, xen=xen):
+            assert xen.mappings == {}
+            sizes.append(size)
+            return show(domain, address, size, memory_type)
+
+        host.show = watch
+        domain = build(plan, strategy, host)
+        for segment in plan.segments:
+            assert xen.read(domain.domid, segment.address, segment.data.nbytes) == bytes(segment.data)
+        assert host.max_mapping == 4 * MIB
+        assert [size for size in sizes if size > 2 * MIB] == [4 * MIB, 4 * MIB]
+        assert sum(sizes) == sum(-(-segment.data.nbytes // PAGE) * PAGE for segment in plan.segments)
+        if strategy == "flush":
+            assert sum(size for _, _, size in xen.maintained) == sum(sizes)
+
+
 # What is refused
 
 
@@ -167,7 +197,8 @@ def test_a_version_that_nobody_knows():
 def test_without_the_driver_nothing_is_cached_instead():
     xen = FakeXen(with_driver=False)
     with says(
-        r"^load kernel at 0x40000000: no /dev/xen/coldline: an uncached mapping takes .*make -C driver"
+        r"^load kernel at 0x40000000: domain 2: map 0x40000000: no /dev/xen/coldline: an uncached mapping takes "
+        r".*make -C driver"
     ):
         made(xen, "--strategy", "uncached")
     assert (xen.domains, xen.mappings) == ({}, {})

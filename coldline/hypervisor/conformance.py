@@ -202,6 +202,21 @@ def ranges_are_whole_pages_of_ram(rig: Rig) -> None:
         rig.host.flush(domain, RAM, SIZE)
 
 
+def mappings_have_a_largest_size(rig: Rig) -> None:
+    """A mapping has as many bytes as it may have at most, and not a page more."""
+    size = min(rig.host.max_mapping, 8 << 20)
+    assert size > 0
+    assert size % PAGE == 0
+    with _domain(rig, size=size + PAGE, max_memory=size + PAGE) as domain:
+        for memory_type in rig.types:
+            with rig.host.map_foreign(domain, RAM, size, memory_type) as mapping:
+                mapping.write(size - 4, b"last")
+        assert rig.read(domain, RAM + size - 4, 4) == b"last"
+        if size == rig.host.max_mapping:
+            with refused(f"domain {domain.domid}: map {RAM:#x}: "):
+                rig.host.map_foreign(domain, RAM, size + PAGE, rig.types[0])
+
+
 def domains_start_once(rig: Rig) -> None:
     """A domain runs once its registers are set, and then takes no more of what builds it."""
     with _domain(rig, max_memory=2 * SIZE) as domain:
@@ -268,6 +283,7 @@ CHECKS: Final[tuple[Callable[[Rig], None], ...]] = (
     closed_mappings_do_nothing,
     pages_are_mapped_once,
     ranges_are_whole_pages_of_ram,
+    mappings_have_a_largest_size,
     domains_start_once,
     domains_are_destroyed_once,
     mapped_domains_die_when_they_are_unmapped,

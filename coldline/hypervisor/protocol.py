@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from coldline.arm import MemoryType
+from coldline.record import Record
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
@@ -26,6 +27,35 @@ Buffer = bytes | bytearray | memoryview
 
 Data = Buffer | Source
 """Bytes to be written to a guest."""
+
+
+class Part(Record):
+    """A part of a source.
+
+    Attributes
+    ----------
+    whole : Source
+        Of what.
+    start : int
+        Its first byte.
+    nbytes : int
+        How many there are.
+    """
+
+    whole: Source
+    start: int
+    nbytes: int
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """See `Source.read_into`."""
+        self.whole.read_into(self.start + offset, target)
+
+
+def part(data: Data, start: int, end: int) -> "memoryview | Part":
+    """The bytes of `data` from `start` to before `end`, not copied."""
+    if isinstance(data, Buffer):
+        return memoryview(data).cast("B")[start:end]
+    return Part(data, start, end - start)
 
 
 class Domain(Protocol):
@@ -112,6 +142,10 @@ class Hypervisor(Protocol[DomainT]):
     cannot do exactly what is asked: nothing is accepted and then dropped.
     """
 
+    @property
+    def max_mapping(self) -> int:
+        """Bytes of the largest mapping, whole pages: what is larger is mapped part by part."""
+
     def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> DomainT:
         """Make a paused domain without memory.
 
@@ -129,9 +163,9 @@ class Hypervisor(Protocol[DomainT]):
         """Give a domain scrubbed RAM at a guest physical address, before it first runs."""
 
     def map_foreign(self, domain: DomainT, address: int, size: int, memory_type: MemoryType) -> Mapping:
-        """Map RAM of a domain in the builder, readable and writable, with the memory type asked for.
+        """Map RAM of a domain in the builder, at most `max_mapping` of it, readable and writable.
 
-        A back end that cannot give `memory_type` refuses; it never maps with another.
+        A back end that cannot give the memory type asked for refuses; it never maps with another.
         """
 
     def flush(self, domain: DomainT, address: int, size: int) -> None:

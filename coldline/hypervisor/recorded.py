@@ -42,6 +42,11 @@ class RecordedHost(Generic[DomainT]):
         self._running: set[int] = set()
         self._flushed: set[int] = set()
 
+    @property
+    def max_mapping(self) -> int:
+        """See `Hypervisor.max_mapping`."""
+        return self._inner.max_mapping
+
     def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> DomainT:
         """See `Hypervisor.create_domain`."""
         domain = self._inner.create_domain(architecture, max_memory, vcpus)

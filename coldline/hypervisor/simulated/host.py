@@ -49,6 +49,11 @@ class SimulatedHost:
         return tuple(self._domains.values())
 
     @property
+    def max_mapping(self) -> int:
+        """See `Hypervisor.max_mapping`: no limit, as libxc maps a segment at once."""
+        return ADDRESS_LIMIT
+
+    @property
     def has_allocated_memory(self) -> bool:
         """Whether any page belongs to a domain."""
         return bool(self._allocated)

@@ -15,7 +15,7 @@ from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.domain import State, XenDomain
 from coldline.hypervisor.xen.hypercalls import MAX_EXTENTS, MAX_FLUSH, Hypercalls
 from coldline.hypervisor.xen.interrupts import held
-from coldline.hypervisor.xen.mapping import Piece, XenMapping
+from coldline.hypervisor.xen.mapping import XenMapping
 from coldline.hypervisor.xen.naming import naming
 from coldline.hypervisor.xen.world import World
 from coldline.record import Record
@@ -23,6 +23,7 @@ from coldline.record import Record
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
     from coldline.hypervisor.protocol import Hypervisor
+    from coldline.hypervisor.xen.world import Driver, Foreign
 
 ARCHITECTURES: Final = {"arm64": 64, "arm32": 32}
 """Of guests, with the bits of their kernels' addresses."""
@@ -40,8 +41,9 @@ _SLACK_KIB: Final = 1024
 """What a domain may have beyond its RAM: its rings. xen tools/libs/light/libxl_internal.h (4.17),
 LIBXL_MAXMEM_CONSTANT."""
 
-_MAX_PIECE: Final = 1 << 18
-"""Frames of one mapping."""
+_MAX_MAPPING: Final = 4 << 20
+"""Bytes. What dom0 shows another's frames at, it gives up of its own memory meanwhile; the driver keeps as much for
+the next mapping."""
 
 _ONLINE: Final = 1
 """VGCF_online."""
@@ -159,6 +161,11 @@ class XenHost:
         request.arch.nr_spis = self._shared_interrupts
         return request
 
+    @property
+    def max_mapping(self) -> int:
+        """See `Hypervisor.max_mapping`."""
+        return _MAX_MAPPING
+
     def populate(self, domain: XenDomain, address: int, size: int) -> None:
         """See `Hypervisor.populate`: in the largest extents that fit and that Xen has."""
         operation = f"populate {address:#x}"
@@ -209,9 +216,10 @@ class XenHost:
             return 0
 
     def map_foreign(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> XenMapping:
-        """See `Hypervisor.map_foreign`: cached by libxenforeignmemory, uncached by coldline's driver.
+        """See `Hypervisor.map_foreign`.
 
-        A page cannot be mapped twice at a time, as on every host of coldline's.
+        By coldline's driver; where that is not, libxenforeignmemory makes cached mappings, and nobody others. A page
+        cannot be mapped twice at a time, as on every host of coldline's.
         """
         operation = f"map {address:#x}"
         self._check_range(domain, operation, address, size, State.PAUSED, State.RUNNING)
@@ -222,6 +230,8 @@ class XenHost:
             raise domain.error(
                 operation, f"on Xen the builder's mapping can be {can}, not {memory_type.word}"
             )
+        if size > _MAX_MAPPING:
+            raise domain.error(operation, f"{size:#x} bytes are more than a mapping has, {_MAX_MAPPING:#x}")
         for mapped in domain.mapped:
             if address < mapped.end and mapped.base < address + size:
                 raise domain.error(operation, f"the page at {max(address, mapped.base):#x} is mapped already")
@@ -231,24 +241,32 @@ class XenHost:
 
     def show(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> XenMapping:
         """Map memory of a domain that need not be RAM."""
-        pieces: list[Piece] = []
-        try:
-            with naming(f"domain {domain.domid}: map {address:#x}"):
-                while (start := sum(piece.size for piece in pieces)) < size:
-                    count = min((size - start) // PAGE_SIZE, _MAX_PIECE)
-                    first = (address + start) // PAGE_SIZE
-                    frames = range(first, first + count)
-                    if memory_type is MemoryType.NORMAL_WB:
-                        place = self.world.foreign.map(domain.domid, frames)
-                    else:
-                        place = self.world.driver.map(domain.domid, frames, _ATTRIBUTES[memory_type])
-                    pieces.append(Piece(start, count * PAGE_SIZE, place))
-        except BaseException:
-            self._unmap_pieces(domain, memory_type, pieces)
-            raise
+        first, count = address // PAGE_SIZE, size // PAGE_SIZE
+        frames = range(first, first + count)
+        through: Driver | Foreign
+        with naming(f"domain {domain.domid}: map {address:#x}"):
+            if memory_type is MemoryType.NORMAL_WB and not self.world.has_driver:
+                through = self.world.foreign
+                place = through.map(domain.domid, frames)
+            else:
+                through = self._driver(domain, address)
+                place = through.map(domain.domid, frames, _ATTRIBUTES[memory_type])
+        undo = partial(through.unmap, place, count)
         return XenMapping(
-            domain, address, memory_type, pieces, memory=self.world.memory, unmap=self._unmap_mapping
+            domain,
+            address,
+            memory_type,
+            place,
+            size,
+            memory=self.world.memory,
+            unmap=partial(self._unmap_mapping, undo),
         )
+
+    def _driver(self, domain: XenDomain, address: int) -> "Driver":
+        try:
+            return self.world.driver
+        except HypervisorError as error:
+            raise domain.error(f"map {address:#x}", str(error)) from error
 
     def flush(self, domain: XenDomain, address: int, size: int) -> None:
         """See `Hypervisor.flush`: XEN_DOMCTL_cacheflush, as often as it takes."""
@@ -299,34 +317,19 @@ class XenHost:
 
     def unmap_resource(self, domain: XenDomain, resource: object) -> None:
         """Unmap a grant table, now or, if that fails, before the domain is destroyed."""
-        self._unmap(domain, [lambda: self.world.foreign.unmap_resource(resource)])
+        self._unmap(domain, partial(self.world.foreign.unmap_resource, resource))
 
-    def _unmap_mapping(self, mapping: XenMapping) -> None:
+    def _unmap_mapping(self, undo: Callable[[], None], mapping: XenMapping) -> None:
         mapping.domain.mapped = [other for other in mapping.domain.mapped if other.base != mapping.address]
         with naming(f"domain {mapping.domain.domid}: unmap {mapping.address:#x}"):
-            self._unmap_pieces(mapping.domain, mapping.memory_type, mapping.pieces)
+            self._unmap(mapping.domain, undo)
 
-    def _unmap_pieces(self, domain: XenDomain, memory_type: MemoryType, pieces: list[Piece]) -> None:
-        if pieces:
-            through = self.world.foreign if memory_type is MemoryType.NORMAL_WB else self.world.driver
-            self._unmap(
-                domain, [partial(through.unmap, piece.place, piece.size // PAGE_SIZE) for piece in pieces]
-            )
-
-    def _unmap(self, domain: XenDomain, unmaps: list[Callable[[], None]]) -> None:
-        """Call each, the last first; what fails or is not reached is tried again before the domain is destroyed."""
+    def _unmap(self, domain: XenDomain, unmap: Callable[[], None]) -> None:
+        """Call it; what fails or is not reached is tried again before the domain is destroyed."""
         waiting = self._leftovers.setdefault(domain.domid, [])
-        waiting += unmaps
-        failed = None
-        for unmap in reversed(unmaps):
-            try:
-                unmap()
-            except OSError as error:
-                failed = failed or error
-            else:
-                waiting.remove(unmap)
-        if failed is not None:
-            raise failed
+        waiting.append(unmap)
+        unmap()
+        waiting.remove(unmap)
 
     def _check_state(self, domain: XenDomain, operation: str, *states: State) -> None:
         if domain.state not in states:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The builder's mapping of a domain's memory on Xen."""
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable
 
 from coldline.arm import MemoryType
 from coldline.hypervisor.mapping import Bounded
@@ -10,27 +9,6 @@ from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.naming import reason
 from coldline.hypervisor.xen.world import Accesses
-from coldline.record import Record
-
-PAGE: Final = 4096
-
-
-class Piece(Record):
-    """Consecutive pages of this process that show consecutive frames of a domain.
-
-    Attributes
-    ----------
-    start : int
-        Bytes from the start of the mapping.
-    size : int
-        Bytes.
-    place : int
-        Where it is in this process.
-    """
-
-    start: int
-    size: int
-    place: int
 
 
 class XenMapping(Bounded):
@@ -44,8 +22,10 @@ class XenMapping(Bounded):
         Guest physical address of the first byte.
     memory_type : MemoryType
         Of the builder's accesses, by the hardware's tables where the driver made the mapping.
-    pieces : list of Piece
-        Where it is, lowest first.
+    place : int
+        Where it is in this process.
+    size : int
+        Bytes.
     memory : Accesses
         What writes to this process's memory.
     unmap : callable
@@ -59,7 +39,8 @@ class XenMapping(Bounded):
         domain: XenDomain,
         address: int,
         memory_type: MemoryType,
-        pieces: list[Piece],
+        place: int,
+        size: int,
         *,
         memory: Accesses,
         unmap: Callable[["XenMapping"], None],
@@ -67,16 +48,11 @@ class XenMapping(Bounded):
         self.domain = domain
         self.address = address
         self.memory_type = memory_type
-        self.size = sum(piece.size for piece in pieces)
-        self.pieces = pieces
+        self.place = place
+        self.size = size
         self._memory = memory
         self._unmap = unmap
         self._open = True
-
-    @property
-    def place(self) -> int:
-        """Where the first byte is in this process."""
-        return self.pieces[0].place
 
     def write(self, offset: int, data: Data) -> None:
         """Copy `data` to the guest, once.
@@ -91,11 +67,10 @@ class XenMapping(Bounded):
         if not source.nbytes:
             return
         try:
-            for place, start, end in self._places(offset, source.nbytes):
-                if isinstance(source, memoryview):
-                    self._memory.copy(place, source.cast("B")[start:end])
-                else:
-                    source.read_into(start, self._memory.view(place, end - start))
+            if isinstance(source, memoryview):
+                self._memory.copy(self.place + offset, source)
+            else:
+                source.read_into(0, self._memory.view(self.place + offset, source.nbytes))
         except OSError as error:
             raise self.domain.error(f"write {self.address + offset:#x}", reason(error)) from error
 
@@ -113,8 +88,8 @@ class XenMapping(Bounded):
         if self.domain.architecture != "arm64":
             raise self.domain.error(where, "arm32 user space has no maintenance to the point of coherency")
         try:
-            for place, start, end in self._places(offset, size):
-                self._memory.clean_invalidate(place, end - start)
+            if size:
+                self._memory.clean_invalidate(self.place + offset, size)
         except OSError as error:
             raise self.domain.error(where, reason(error)) from error
 
@@ -131,8 +106,8 @@ class XenMapping(Bounded):
         if self.domain.architecture != "arm32":
             raise self.domain.error(where, "arm64 Linux has no cacheflush system call")
         try:
-            for place, start, end in self._places(offset, size):
-                self._memory.cacheflush(place, end - start)
+            if size:
+                self._memory.cacheflush(self.place + offset, size)
         except OSError as error:
             raise self.domain.error(where, reason(error)) from error
 
@@ -142,16 +117,8 @@ class XenMapping(Bounded):
         Raises
         ------
         HypervisorError
-            If part of it cannot be unmapped; the rest is, and its host tries that part again before it destroys
-            the domain.
+            If it cannot be unmapped; its host tries again before it destroys the domain.
         """
         if self._open:
             self._open = False
             self._unmap(self)
-
-    def _places(self, offset: int, size: int) -> Iterator[tuple[int, int, int]]:
-        """The parts of a range, piece by piece: where in this process, and from where to where in the range."""
-        for piece in self.pieces:
-            start, end = max(offset, piece.start), min(offset + size, piece.start + piece.size)
-            if start < end:
-                yield piece.place + start - piece.start, start - offset, end - offset

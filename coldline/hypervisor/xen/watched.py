@@ -25,6 +25,7 @@ class Watched:
         self._world = world
         self._around = around
 
+    has_driver: Any = property(lambda self: self._world.has_driver)
     calls: Any = property(lambda self: _Door(self._world.calls, "", self._around))
     foreign: Any = property(lambda self: _Door(self._world.foreign, "foreign memory: ", self._around))
     driver: Any = property(lambda self: _Door(self._world.driver, "driver: ", self._around))
