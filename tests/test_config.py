@@ -295,6 +295,20 @@ def test_is_known_by_its_content(head: bytes, is_one: bool) -> None:
     assert looks_like_config(head) is is_one
 
 
+def test_nothing_is_compiled_to_read_one() -> None:
+    """An annotation in quotes is compiled by typing; the first that is makes all the types of Python's grammar."""
+    code = (
+        "import builtins, coldline.errors\n"
+        "compile = builtins.compile\n"
+        "def refuse(source, name, *rest, **others):\n"
+        "    assert name != '<string>', source\n"
+        "    return compile(source, name, *rest, **others)\n"
+        "builtins.compile = refuse\n"
+        "import coldline.guest.config as c; print(c.config_of('name=\"g\"', 'g.cfg').name)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "g\n"
+
+
 def test_reading_needs_the_standard_library_alone() -> None:
     code = (
         "import sys, coldline.guest.config as c; c.config_of('name=\"g\"', 'g.cfg');"

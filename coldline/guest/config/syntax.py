@@ -5,12 +5,11 @@ Source: xen tools/libs/util/libxlu_cfg_l.l, libxlu_cfg_y.y and libxlu_cfg.c (4.1
 with the column, too; what xl takes is taken, within the limits below.
 """
 
-import bisect
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from coldline.errors import ConfigError
+from coldline.guest.config.lexer import Lexer, Place, Token
 from coldline.printable import one_line, shortened
 from coldline.record import Record
 
@@ -24,17 +23,6 @@ MAX_DEPTH = 32
 """Lists in one another."""
 
 
-class Place(NamedTuple):
-    """Where something is: a file, and a line and a column, both counted from 1."""
-
-    path: str
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}"
-
-
 class Atom(NamedTuple):
     """A string or a number, which xl does not tell apart: its text, unquoted, and where it starts."""
 
@@ -42,7 +30,7 @@ class Atom(NamedTuple):
     place: Place
 
 
-class Items(NamedTuple):
+class Items(Record):
     """A list: its values, and where it starts."""
 
     values: "tuple[Value, ...]"
@@ -112,22 +100,6 @@ def parse(text: str, path: str, before: Parsed | None = None) -> Parsed:
     return _Parser(text, path, before).run()
 
 
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    at: int
-
-
-_TOKEN = re.compile(
-    r"""(?P<name>[a-z][._0-9a-z]*+)
-      | (?P<number>[0-9][0-9a-fx]*+)
-      | (?P<space>[\ \t]++)
-      | (?P<newline>\n|\#[^\n]*+\n)
-      | (?P<string>'(?:[^'\\\n]|\\[^\n])*+'|"(?:[^"\\\n]|\\[^\n])*+")
-      | (?P<mark>\+=|[,\[\]=;])""",
-    re.VERBOSE,
-)
-
 _WORDS = {
     "name": "a name",
     "number": "a number",
@@ -139,9 +111,6 @@ _WORDS = {
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"} | {
     same: same for same in "\"'\\"
 }
-
-_DIGITS = re.compile(r"[ \t\v\f\r]*+[+-]?[0-9]++")
-"""What C's strtoul takes."""
 
 
 class _Growing:
@@ -172,9 +141,7 @@ class _Parser:
     """One token ahead; lists in lists on a stack of their own."""
 
     def __init__(self, text: str, path: str, before: Parsed | None) -> None:
-        self._text = text
-        self._path = path
-        self._line_ends = [match.start() for match in re.finditer("\n", text)]
+        self._lexer = Lexer(text, path)
         self._values = 0
         self._growing: dict[str, _Growing] = {}
         self._remarks: list[Remark] = []
@@ -182,7 +149,7 @@ class _Parser:
             for name, each in before.settings.items():
                 self._growing[name] = _Growing(each.value, each.place, each.added)
             self._remarks += before.remarks
-        self._tokens = self._scan()
+        self._tokens = self._lexer.tokens()
         self._token = next(self._tokens)
 
     def run(self) -> Parsed:
@@ -209,7 +176,7 @@ class _Parser:
         value = self._value()
         held = self._growing.get(name)
         if not added or held is None:
-            self._growing[name] = _Growing(value, self._place(at), added)
+            self._growing[name] = _Growing(value, self._lexer.place(at), added)
             return
         if type(value) is not type(held.first):
             kinds = "a list", "a string"
@@ -218,7 +185,7 @@ class _Parser:
                 str(value.place),
                 f"{kinds[is_string]} cannot be added to '{shortened(name)}', which is {kinds[not is_string]}",
             )
-        held.set(value, self._place(at), added)
+        held.set(value, self._lexer.place(at), added)
 
     def _value(self) -> Value:
         """A value, without recursion: on the stack are the lists that are open."""
@@ -226,11 +193,11 @@ class _Parser:
         while True:
             self._values += 1
             if self._values > MAX_VALUES:
-                raise self._error(self._token.at, f"more than {MAX_VALUES} values")
+                raise self._lexer.error(self._token.at, f"more than {MAX_VALUES} values")
             done: Value
             if self._token.kind == "[":
                 if len(stack) == MAX_DEPTH:
-                    raise self._error(self._token.at, f"more than {MAX_DEPTH} lists in one another")
+                    raise self._lexer.error(self._token.at, f"more than {MAX_DEPTH} lists in one another")
                 stack.append((self._token.at, []))
                 self._advance()
                 self._skip_lines()
@@ -258,15 +225,15 @@ class _Parser:
     def _close(self, stack: list[tuple[int, list[Value]]]) -> Items:
         at, values = stack.pop()
         self._advance()
-        return Items(tuple(values), self._place(at))
+        return Items(tuple(values), self._lexer.place(at))
 
     def _atom(self) -> Atom:
         token = self._token
         text = self._unquote(token) if token.kind == "string" else token.text
         self._advance()
-        return Atom(text, self._place(token.at))
+        return Atom(text, self._lexer.place(token.at))
 
-    def _unquote(self, token: _Token) -> str:
+    def _unquote(self, token: Token) -> str:
         """A string without its quotes; numbers behind a backslash are what xl makes of them, which is nothing."""
         raw, at, pieces = token.text, 1, []
         while at < len(raw) - 1:
@@ -279,27 +246,27 @@ class _Parser:
             if letter in _ESCAPES:
                 pieces.append(_ESCAPES[letter])
             elif letter in "01234567":
-                digits = _DIGITS.match(raw, at, at + 3)
-                if digits is None or digits.end() < at + 2:
-                    raise self._error(
+                digits = _digits_end(raw, at, at + 3)
+                if digits < at + 2:
+                    raise self._lexer.error(
                         token.at + stop,
                         f"xl refuses '{raw[stop:at]}' in a string; write the character itself",
                     )
-                at = digits.end()
+                at = digits
                 self._remarks.append(
                     Remark(
-                        self._place(token.at + stop),
+                        self._lexer.place(token.at + stop),
                         f"xl leaves '{raw[stop:at]}' out of a string; write the character itself",
                     )
                 )
             else:
-                raise self._error(
+                raise self._lexer.error(
                     token.at + stop, f"xl refuses '{raw[stop:at]}' in a string; \\\\ is a backslash"
                 )
         pieces.append(raw[at:-1])
         text = "".join(pieces)
         if "\0" in text:
-            raise self._error(token.at + raw.index("\0"), "a NUL in a string")
+            raise self._lexer.error(token.at + raw.index("\0"), "a NUL in a string")
         return text
 
     def _advance(self) -> None:
@@ -309,43 +276,22 @@ class _Parser:
         while self._token.kind == "newline":
             self._advance()
 
-    def _scan(self) -> Iterator[_Token]:
-        at, text = 0, self._text
-        while at < len(text):
-            found = _TOKEN.match(text, at)
-            if found is None:
-                raise self._error(at, self._lexical(text[at]))
-            kind = found.lastgroup or ""
-            if kind != "space":
-                yield _Token(found.group() if kind == "mark" else kind, found.group(), at)
-            at = found.end()
-        while True:
-            yield _Token("end", "", at)
-
-    def _lexical(self, character: str) -> str:
-        if character == "#":
-            return "a comment that ends with the file: xl wants a line end after it"
-        if character in "'\"":
-            return "a string that has no end on its line"
-        if character == "\r":
-            return "a carriage return: xl does not take DOS line ends"
-        if character in "+-.():":
-            return f"'{character}' outside of a string: a file is not evaluated, as Python or otherwise"
-        if character.isupper():
-            return f"'{character}' outside of a string: names and numbers are in lower case"
-        return f"{character!r} outside of a string"
-
     def _unexpected(self, wanted: str) -> ConfigError:
         kind, text = self._token.kind, self._token.text
         found = _WORDS.get(kind, f"'{kind}'")
         if kind in ("name", "number", "string"):
             found = f"{found} ({shortened(text)})"
-        return self._error(self._token.at, f"{found} where there should be {wanted}")
+        return self._lexer.error(self._token.at, f"{found} where there should be {wanted}")
 
-    def _error(self, at: int, reason: str) -> ConfigError:
-        return ConfigError(str(self._place(at)), one_line(reason))
 
-    def _place(self, at: int) -> Place:
-        line = bisect.bisect_left(self._line_ends, at)
-        start = self._line_ends[line - 1] + 1 if line else 0
-        return Place(self._path, line + 1, at - start + 1)
+def _digits_end(text: str, at: int, end: int) -> int:
+    """Where a number ends, as C's strtoul reads one between the two; `at` if there is none."""
+    start = at
+    while at < end and text[at] in " \t\v\f\r":
+        at += 1
+    if at < end and text[at] in "+-":
+        at += 1
+    first = at
+    while at < end and "0" <= text[at] <= "9":
+        at += 1
+    return at if at > first else start
