@@ -2,6 +2,7 @@
 """Initrds that stay in their files until the guest has them."""
 
 import errno
+import gzip
 import os
 
 import pytest
@@ -12,9 +13,11 @@ from coldline.builder import build
 from coldline.errors import ImageError
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
+from coldline.hypervisor.protocol import part
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.hypervisor.xen.mapping import XenMapping
-from coldline.image import FileBytes, open_blob
+from coldline.image import FileBytes, Raw, load_kernel, open_blob, open_kernel
+from coldline.record import replace
 
 DATA = os.urandom(MIB + 1234)
 AT = 0x48000000
@@ -31,8 +34,8 @@ def test_the_bytes_of_a_file(path):
     initrd = open_blob(path, "initrd")
     assert isinstance(initrd, FileBytes)
     assert (initrd.nbytes, len(initrd)) == (len(DATA), len(DATA))
-    for part in (slice(0, 10), slice(MIB - 3, MIB + 3), slice(-5, None), slice(len(DATA), None), slice(7, 3)):
-        assert initrd[part] == DATA[part]
+    for some in (slice(0, 10), slice(MIB - 3, MIB + 3), slice(-5, None), slice(len(DATA), None), slice(7, 3)):
+        assert initrd[some] == DATA[some]
     os.unlink(path)
     assert initrd[:] == DATA, "an open file stays"
 
@@ -109,16 +112,12 @@ class Memory:
 
 def test_a_mapping_on_xen_is_read_into_straight_from_the_file(path):
     from coldline.arm import MemoryType
-    from coldline.hypervisor.xen.mapping import Piece
 
     memory = Memory()
-    # Two pieces, the second of which is lower in this process.
-    pieces = [Piece(0, MIB // 2, MIB), Piece(MIB // 2, MIB, 0)]
-    mapping = XenMapping(None, AT, MemoryType.NORMAL_NC, pieces, memory=memory, unmap=lambda mapping: None)
-    mapping.write(4096, open_blob(path, "initrd"))
-    assert memory.written[MIB + 4096 : MIB + MIB // 2] == DATA[: MIB // 2 - 4096]
-    assert memory.written[: len(DATA) - MIB // 2 + 4096] == DATA[MIB // 2 - 4096 :]
-    assert sum(memory.views) == len(DATA)
+    mapping = XenMapping(None, AT, MemoryType.NORMAL_NC, 8192, MIB, memory=memory, unmap=lambda mapping: None)
+    mapping.write(4096, part(open_blob(path, "initrd"), 5, MIB // 2))
+    assert memory.written[8192 + 4096 :][: MIB // 2 - 5] == DATA[5 : MIB // 2]
+    assert memory.views == [MIB // 2 - 5]
 
 
 def test_where_a_file_cannot_be_read_into_a_mapping_there_is_a_buffer_between(path, monkeypatch):
@@ -137,3 +136,63 @@ def test_the_command_reads_it_once_it_builds(cli: Cli, path):
     assert cli(*MIDWAY, "--initrd", path, "--memory", "256M").status == COHERENT
     path.write_bytes(b"")
     assert cli(*MIDWAY, "--initrd", path).status == ERROR
+
+
+def test_a_kernel_stays_in_its_file_where_it_is_an_arm64_image(tmp_path):
+    from coldline.samples import sample
+
+    image = sample("midway-arm64").image.read_bytes()
+    path = tmp_path / "kernel"
+    path.write_bytes(image)
+    kernel, loaded = open_kernel(path), load_kernel(path)
+    assert isinstance(kernel.pieces[0].data, FileBytes)
+    assert kernel.pieces[0].data[:] == loaded.pieces[0].data == image
+    assert replace(kernel, pieces=loaded.pieces) == loaded
+    plan = make_plan(kernel, GuestOptions(memory=256 * MIB))
+    domain = build(plan, "uncached", SimulatedHost(HOST_MODELS["rfc"], lambda event: None))
+    start = plan.segments[0].address - domain.banks[0].base
+    assert bytes(domain.banks[0].buffer[start : start + len(image)]) == image
+    path.write_bytes(image[:4096])
+    host = SimulatedHost(HOST_MODELS["rfc"], lambda event: None)
+    with pytest.raises(ImageError, match=r": the kernel changed after it was opened$"):
+        build(plan, "uncached", host)
+    assert host.domains == ()
+
+
+@pytest.mark.parametrize("wrong", ["cut", "flags", "size"])
+def test_an_open_kernels_header_is_checked_as_a_loaded_ones(tmp_path, wrong):
+    from coldline.samples import sample
+
+    image = bytearray(sample("midway-arm64").image.read_bytes())
+    if wrong == "cut":
+        del image[60:]
+    elif wrong == "flags":
+        image[24] |= 1
+    else:
+        image[16:24] = (5).to_bytes(8, "little")
+    path = tmp_path / "kernel"
+    path.write_bytes(image)
+    said = []
+    for read in (load_kernel, open_kernel):
+        with pytest.raises(ImageError) as caught:
+            read(path)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
+def test_other_kernels_and_pipes_are_loaded(tmp_path):
+    from coldline.samples import sample
+
+    image = sample("midway-arm64").image.read_bytes()
+    path = tmp_path / "kernel.gz"
+    path.write_bytes(gzip.compress(image))
+    kernel = open_kernel(path)
+    assert (kernel.layers, kernel.pieces[0].data) == (("gzip",), image)
+    raw = open_kernel(sample("midway-arm64").image, raw=Raw("arm64", 0x41000000, 0x41000000))
+    assert (raw.format, raw.pieces[0].data) == ("raw", image)
+    reader, writer = os.pipe()
+    os.write(writer, image[:4096])
+    os.close(writer)
+    with pytest.raises(ImageError, match="the kernel has more bytes than the limit of 100"):
+        open_kernel(f"/dev/fd/{reader}", max_image=100)
+    os.close(reader)

@@ -12,6 +12,7 @@ from coldline.errors import UsageError
 from coldline.hypervisor.xen import RealWorld, World, XenDomain, XenHost
 from coldline.hypervisor.xen.furnish import Furnishing
 from coldline.hypervisor.xen.interrupts import between_calls
+from coldline.image import open_kernel
 from coldline.launch import Launch, launch
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def create(options: argparse.Namespace, world: World) -> tuple[XenDomain, str]:
             "on Xen a guest has Xen's machine and starts at EL1: no --bios, --machine or --el here"
         )
     asked_for = options.image or options.sample
-    kernel, guest = read_guest(options)
+    kernel, guest = read_guest(options, open_kernel)
     wanted = Launch(
         strategy=options.strategy,
         furnishing=Furnishing(options.name or _name_after(asked_for), bool(options.vuart)),

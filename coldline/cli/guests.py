@@ -2,6 +2,7 @@
 """From arguments to a guest, loaded and planned."""
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from coldline.cli.arguments import DEFAULT_CORES, DEFAULT_MACHINE, size
@@ -15,8 +16,17 @@ if TYPE_CHECKING:
     from coldline.arm.cores import Core
 
 
-def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
+def read_guest(
+    options: argparse.Namespace, read_kernel: Callable[..., Kernel] = load_kernel
+) -> tuple[Kernel, GuestOptions]:
     """Load what the arguments ask for; nothing of the emulator is needed for that.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The arguments.
+    read_kernel : callable
+        `coldline.image.load_kernel`; or `coldline.image.open_kernel`, for who looks at a kernel's bytes but once.
 
     Raises
     ------
@@ -30,7 +40,7 @@ def read_guest(options: argparse.Namespace) -> tuple[Kernel, GuestOptions]:
     path = options.image or options.bios or _sample(options.sample)
     machine = machine_layout(options.machine or (DEFAULT_MACHINE if options.bios is None else VIRT.name))
     max_image = size(options.max_image)
-    kernel = load_kernel(
+    kernel = read_kernel(
         path,
         max_image=max_image,
         max_unpacked=size(options.max_unpacked),

@@ -7,6 +7,7 @@ import json
 from coldline.cli.guests import read_guest
 from coldline.errors import UsageError
 from coldline.guest import Plan, make_plan
+from coldline.image import open_kernel
 from coldline.report.layout import print_kernel, start_text
 from coldline.report.memory_map import plan_document, table, tree_of
 from coldline.wholefile import STANDARD, WholeFile
@@ -17,7 +18,7 @@ def run_plan(options: argparse.Namespace) -> int:
     to_standard = [name for name in ("svg", "dtb_out") if getattr(options, name) == STANDARD]
     if len(to_standard) + options.json > 1:
         raise UsageError("standard output takes one of --json, --svg and --dtb-out")
-    kernel, guest = read_guest(options)
+    kernel, guest = read_guest(options, open_kernel)
     plan = make_plan(kernel, guest)
     if options.svg is not None:
         from coldline.report.map_drawing import drawing

@@ -62,7 +62,7 @@ def kernel_segments(pieces: Sequence["Piece"], base: int, reason: Reason) -> lis
                 segments.append(
                     Segment(lower.name, lower.address, memoryview(lower.data[:keep]), keep, lower.reason)
                 )
-        data = memoryview(head + piece.data).toreadonly() if head else piece.data
+        data = memoryview(head + piece.data[:]).toreadonly() if head else piece.data
         name = f"kernel-{len(segments) + 1}" if segments else "kernel"
         why = Reason.SAME_FILE if segments and reason is not Reason.FIXED else reason
         segments.append(Segment(name, start, data, round_up(len(head) + piece.size, PAGE_SIZE), why))

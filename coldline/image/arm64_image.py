@@ -6,11 +6,14 @@ open, are those that Linux arch/arm64/kernel/head.S (3.17 to 5.9) asserts at bui
 """
 
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.image.content import Content
 from coldline.image.kernel import Kernel, Piece
 from coldline.record import Record
+
+if TYPE_CHECKING:
+    from coldline.image.file_bytes import FileBytes
 
 _MAGIC = b"ARM\x64"
 _MAGIC_AT = 56
@@ -62,7 +65,25 @@ def is_arm64_image(data: memoryview) -> bool:
 
 
 def parse_arm64_image(content: Content) -> Kernel:
+    """The kernel that an arm64 Image is.
+
+    Raises
+    ------
+    ImageError
+        As `arm64_image`.
+    """
+    return arm64_image(content, content.data)
+
+
+def arm64_image(content: Content, data: "memoryview | FileBytes") -> Kernel:
     """Check the header of an arm64 Image.
+
+    Parameters
+    ----------
+    content : Content
+        Its start, at least.
+    data : memoryview or FileBytes
+        All of it.
 
     Raises
     ------
@@ -70,10 +91,9 @@ def parse_arm64_image(content: Content) -> Kernel:
         If it is cut off, is for a big-endian kernel, or is one that no honest kernel has: reserved flags, a
         text_offset of 2 MiB or more or off a 4 KiB page, an image_size below the size of the data.
     """
-    data = content.data
-    if len(data) < _LAYOUT.size:
+    if len(content.data) < _LAYOUT.size:
         raise content.error(f"has {len(data)} bytes; an arm64 Image has a header of {_LAYOUT.size}")
-    header = _Header._make(_LAYOUT.unpack_from(data))
+    header = _Header._make(_LAYOUT.unpack_from(content.data))
     notes: tuple[str, ...]
     if header.image_size == 0:
         text_offset, image_size = _OLD_TEXT_OFFSET, len(data)

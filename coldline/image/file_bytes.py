@@ -3,22 +3,9 @@
 
 import errno
 import os
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from coldline.errors import ImageError
-
-
-class _Version(NamedTuple):
-    """What changes when a file is written to."""
-
-    size: int
-    modified_ns: int
-
-    @classmethod
-    def of(cls, descriptor: int) -> "_Version":
-        status = os.fstat(descriptor)
-        return cls(status.st_size, status.st_mtime_ns)
-
 
 _PART = 1 << 18
 """Bytes that a cache keeps between reading them and writing them."""
@@ -41,12 +28,12 @@ class FileBytes:
         self._path = path
         self._what = what
         self._file = file
-        self._version = _Version.of(file.fileno())
+        self._version = _version(file.fileno())
 
     @property
     def nbytes(self) -> int:
         """How many there are."""
-        return self._version.size
+        return self._version[0]
 
     def __len__(self) -> int:
         return self.nbytes
@@ -60,9 +47,19 @@ class FileBytes:
             As `read_into`.
         """
         start, end, _ = part.indices(self.nbytes)
-        copy = bytearray(max(end - start, 0))
+        return bytes(self.read(start, end))
+
+    def read(self, start: int, end: int) -> memoryview:
+        """A copy of what lies between the two, read-only; what is past the end is left out.
+
+        Raises
+        ------
+        ImageError
+            As `read_into`.
+        """
+        copy = bytearray(max(min(end, self.nbytes) - start, 0))
         self.read_into(start, memoryview(copy))
-        return bytes(copy)
+        return memoryview(copy).toreadonly()
 
     def read_into(self, offset: int, target: memoryview) -> None:
         """Fill `target` with the bytes from `offset` on, straight from the file.
@@ -80,11 +77,17 @@ class FileBytes:
                 if not count:
                     break
                 done += count
-            version = _Version.of(descriptor)
+            version = _version(descriptor)
         except OSError as error:
             raise ImageError(self._path, f"cannot read the {self._what}: {error.strerror}") from error
         if done < target.nbytes or version != self._version:
             raise ImageError(self._path, f"the {self._what} changed after it was opened")
+
+
+def _version(descriptor: int) -> tuple[int, int]:
+    """What changes when a file is written to: its size, and when that was."""
+    status = os.fstat(descriptor)
+    return status.st_size, status.st_mtime_ns
 
 
 def _read(descriptor: int, target: memoryview, offset: int) -> int:

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A kernel that has been read and checked, as data."""
 
+from typing import TYPE_CHECKING
+
 from coldline.record import Record, field
+
+if TYPE_CHECKING:
+    from coldline.image.file_bytes import FileBytes
 
 
 class Piece(Record):
@@ -11,7 +16,7 @@ class Piece(Record):
     ----------
     address : int
         Of its first byte: guest physical where the kernel is `Kernel.fixed`, else bytes from the base.
-    data : memoryview
+    data : memoryview or FileBytes
         The bytes, uncompressed and read-only.
     size : int
         Bytes that must be free from `address` on: `data` and the zeros behind it. At least ``len(data)``, and
@@ -19,7 +24,7 @@ class Piece(Record):
     """
 
     address: int
-    data: memoryview = field(repr=False)
+    data: "memoryview | FileBytes" = field(repr=False)
     size: int
 
     @property

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 
 from coldline.errors import ImageError
+from coldline.image.arm64_image import arm64_image, is_arm64_image
 from coldline.image.compression import codec_of, unpack
 from coldline.image.content import Allowance, Content, Told
 from coldline.image.file_bytes import FileBytes
@@ -28,6 +29,9 @@ MAX_UNPACKED = 1 << 30
 """Bytes that a compressed kernel may unpack to, unless the caller says otherwise."""
 
 _CHUNK = 1 << 20
+
+_START = 4096
+"""Bytes in which each form of compression shows itself, and an arm64 Image."""
 
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -89,7 +93,33 @@ def load_kernel(
         If a library that this form takes is not installed.
     """
     name = os.fspath(path)
-    content = Content(name, load_blob(name, "kernel", max_image=max_image), Allowance(max_unpacked))
+    blob = load_blob(name, "kernel", max_image=max_image)
+    return _kernel(Content(name, blob, Allowance(max_unpacked)), configuration, raw)
+
+
+def open_kernel(
+    path: str | os.PathLike[str],
+    *,
+    max_image: int = MAX_IMAGE,
+    max_unpacked: int = MAX_UNPACKED,
+    configuration: str | None = None,
+    raw: Raw | None = None,
+) -> Kernel:
+    """What `load_kernel` reads; but an arm64 Image is left in its file where that can be read again.
+
+    Parameters and errors are those of `load_kernel`.
+    """
+    name = os.fspath(path)
+    blob = open_blob(name, "kernel", max_image=max_image)
+    if isinstance(blob, FileBytes):
+        start = Content(name, blob.read(0, _START), Allowance(max_unpacked))
+        if raw is None and codec_of(start.data) is None and is_arm64_image(start.data):
+            return arm64_image(start, blob)
+        blob = blob.read(0, blob.nbytes)
+    return _kernel(Content(name, blob, Allowance(max_unpacked)), configuration, raw)
+
+
+def _kernel(content: Content, configuration: str | None, raw: Raw | None) -> Kernel:
     if raw is None:
         return recognise(content, None, configuration)
     codec = codec_of(content.data)

@@ -39,7 +39,7 @@ def as_linux(content: Content, kernel: Kernel) -> Kernel:
         return kernel if offset is None else _from(lowest - offset, kernel)
     if lowest < _PHYSICAL_ADDRESSES:
         return kernel
-    first = kernel.pieces[0].data
+    first = memoryview(kernel.pieces[0].data[:])
     if not is_arm64_image(first):
         raise content.error(
             f"its first segment is to be at {lowest:#x}, which is no physical address, and does not start with the "
