@@ -1,8 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python -m coldline``."""
+"""The process of a command: ``coldline`` and ``python -m coldline``."""
 
+import gc
+import os
 import sys
+from typing import NoReturn
 
-from coldline.cli import main
+_GARBAGE = 100_000
+"""Objects between two searches for garbage: starting makes some ten thousand, and none of it is garbage."""
 
-sys.exit(main())
+
+def run() -> NoReturn:
+    """Run the command that this process is for, and end with its exit status."""
+    gc.set_threshold(_GARBAGE)
+    # NumPy's linear algebra is not used here, and its threads would wait for work on the cores that we need.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from coldline.cli import main
+
+    status = main()
+    sys.stderr.flush()
+    os._exit(
+        status
+    )  # what was opened is closed and what was written is out: Python has nothing to take apart
+
+
+if __name__ == "__main__":
+    run()

@@ -82,6 +82,15 @@ def initrd(sources: Sources) -> Path:
     return target
 
 
+_COMMAND = """\
+#!/usr/bin/python3
+import sys
+from coldline.__main__ import run
+sys.exit(run())
+"""
+"""As an installer writes it."""
+
+
 def tree(sources: Sources, driver: Path, target: Path) -> None:
     """Write an archive of what this tree gives, to be unpacked at dom0's root: coldline, its driver, the tests.
 
@@ -106,6 +115,10 @@ def tree(sources: Sources, driver: Path, target: Path) -> None:
         shutil.copytree(
             _ROOT / "testbed/dom0", place / "tests", ignore=shutil.ignore_patterns("__pycache__", "*init")
         )
+        command = root / "usr/local/bin/coldline"
+        command.parent.mkdir(parents=True)
+        command.write_text(_COMMAND)
+        command.chmod(0o755)
         shutil.copy(driver, place / "xen-coldline.ko")
         shutil.copy(_ROOT / "driver/coldline.h", place)
         _compile(sources, root, "opt/coldline/coldline")

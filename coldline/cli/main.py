@@ -2,13 +2,12 @@
 """``coldline``: its arguments and its exit status."""
 
 import argparse
-import atexit
-import gc
 import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from coldline import __version__
 from coldline.cli import arguments
@@ -19,9 +18,6 @@ COHERENT, HAZARD, ERROR = 0, 1, 2
 """Exit statuses."""
 
 _INTERRUPTED = 130
-
-_GARBAGE = 100_000
-"""Objects between two searches for garbage: starting makes some ten thousand, and none of it is garbage."""
 
 _EPILOG = """\
 exit status: 0 coherent, 1 hazard, 2 error
@@ -51,16 +47,54 @@ _COMMANDS: Final = {
 }
 
 
+class _Help(argparse.HelpFormatter):
+    """argparse's own, without its way to the terminal's width, which imports every archiver, at each argument."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+class _TopHelp(_Help, argparse.RawDescriptionHelpFormatter):
+    """For texts that have their lines already."""
+
+
+class _Command(argparse.ArgumentParser):
+    """The grammar of one command."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(formatter_class=_Help, **words)
+
+
+@cache
+def _columns() -> int:
+    """The terminal's width, as `shutil.get_terminal_size` has it."""
+    try:
+        told = int(os.environ.get("COLUMNS", "0"))
+    except ValueError:
+        told = 0
+    if told > 0:
+        return told
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
 def parser(only: str | None = None) -> argparse.ArgumentParser:
     """The command's grammar; of its commands that one alone, if it is one."""
     top = argparse.ArgumentParser(
         prog="coldline",
         description="Build ARM guests, run their boot code, and say whether any cache can show them stale memory.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_TopHelp,
     )
     top.add_argument("--version", action="version", version=f"coldline {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(
+        dest="command",
+        metavar="COMMAND",
+        required=True,
+        parser_class=_Command,
+    )
     for add in (_COMMANDS[only],) if only in _COMMANDS else _COMMANDS.values():
         add(commands)
     return top
@@ -74,11 +108,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         Its arguments, without the program's name.
     """
-    # NumPy's linear algebra is not used here, and its threads would wait for work on the cores that we need.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    thresholds = gc.get_threshold()
-    gc.set_threshold(_GARBAGE)
-    atexit.register(gc.freeze)  # as the process ends, garbage is not looked for either
     try:
         try:
             return _run(_parse(argv))
@@ -100,8 +129,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         print("coldline: this machine has too little memory for that", file=sys.stderr)
         return ERROR
-    finally:
-        gc.set_threshold(*thresholds)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

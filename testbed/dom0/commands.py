@@ -2,9 +2,8 @@
 """The commands of dom0, as a user gives them."""
 
 import subprocess
-import sys
 
-COLDLINE = (sys.executable, "-m", "coldline")
+COLDLINE = ("coldline",)
 
 
 def coldline(*words, **options):
