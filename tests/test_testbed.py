@@ -444,22 +444,48 @@ def test_the_bad_guests_code(name, architecture, prefix, setup, tmp_path, monkey
     assert len(bad_guests.image_of(name, architecture)) == 4096
 
 
-def test_a_benchmark_is_a_table(made_up, host, qemu, monkeypatch, tmp_path, capsys):
+@pytest.fixture
+def measuring(made_up, qemu, monkeypatch, tmp_path):
+    """`testbed bench arm64`, in whose dom0 a script of a shell's writes what was measured."""
     require(shutil.which("cpio"), "no cpio")
-    figures = {"s": 2.0, "kib": 2048}
-    guest = {
-        "kernel": 1 << 20,
-        "initrd": 2 << 20,
-        "memory": 3 << 20,
-        "builders": {"xl": figures, "uncached": {"s": 1.0, "kib": 4096}},
-    }
-    measured = {"architecture": "arm64", "turns": 1, "starts": {"xl list": figures}, "guests": [guest]}
     monkeypatch.setattr(command, "sources", lambda *_, **__: made_up)
     monkeypatch.setattr(modules, "build", lambda used: tmp_path / "driver.ko")
-    qemu(f'echo \'{json.dumps(measured)}\' >"$host/bench.json"; echo 0 >"$host/status"')
-    assert command.main(["bench", "arm64", "--results", str(tmp_path / "results")]) == 0
+
+    def measure(script, *words):
+        qemu(script)
+        return command.main(["bench", "arm64", "--results", str(tmp_path / "results"), *words])
+
+    return measure
+
+
+def test_a_benchmark_is_a_table(measuring, tmp_path, capsys):
+    sizes = {"kernel": 1 << 20, "initrd": 2 << 20, "memory": 3 << 20}
+    xl = sizes | {"first": {"s": 2.0, "kib": 2048}, "again": {"s": 1.0, "kib": 2048}}
+    uncached = sizes | {"first": {"s": 1.0, "kib": 4096}, "again": {"s": 0.7, "kib": 4096}}
+    answers = {
+        "starts": {"xl list": {"s": 0.02, "kib": 2048}},
+        "xl": xl,
+        "uncached": uncached,
+        "flush": sizes | {"failed": "no memory"},
+    }
+    cases = "".join(f"*' {name} '*) echo '{json.dumps(answer)}' ;;\n" for name, answer in answers.items())
+    otherwise = json.dumps(uncached)
+    script = (
+        f'case "$(cat "$host/run")" in\n{cases}*) echo \'{otherwise}\' ;;\nesac >"$host/bench.json"\n'
+        'cat "$host/run" >>"$host/../asked"; echo 0 >"$host/status"'
+    )
+    assert measuring(script, "--initrd", "2", "--turns", "3") == 0
     printed = capsys.readouterr().out
-    assert "| `xl list` | 1,000 M | 2 MiB |" in printed
+    assert "| `xl list` | 10 M | 2 MiB |" in printed
     assert "kernel 1 MiB, initrd 2 MiB, memory 3 MiB:" in printed
-    assert "| `coldline create`, `uncached` | 500 M | 4 MiB | 0.50 | 2.00 |" in printed
-    assert json.loads((tmp_path / "results" / "arm64.json").read_text()) == measured
+    assert "| `xl create` | 1,000 M | 1.00 | 500 M | 1.00 | 2 MiB | 1.00 |" in printed
+    assert "| `coldline create`, `uncached` | 500 M | 0.50 | 350 M | 0.70 | 4 MiB | 2.00 |" in printed
+    assert "| `coldline create`, `flush` | fails | - | - | - | - | - |" in printed
+    assert "| `coldline create`, `hypercall`, without the driver | 500 M |" in printed
+    kept = json.loads((tmp_path / "results" / "arm64.json").read_text())
+    assert kept["guests"][0]["builders"]["`xl create`"] == xl
+
+
+def test_a_benchmark_that_fails_says_what_dom0_said(measuring, capsys):
+    assert measuring('printf "Traceback\nno such thing\n" >"$host/output"; echo 1 >"$host/status"') == 2
+    assert "exit status 1: no such thing\n" in capsys.readouterr().err

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What building a guest costs in dom0, by every strategy, beside `xl create`: `scripts/testbed bench`."""
+"""What building one guest again and again costs in a dom0 that has built none: `scripts/testbed bench`."""
 
 import argparse
 import contextlib
@@ -13,56 +13,68 @@ from pathlib import Path
 
 from commands import COLDLINE
 
-GUEST = Path("/host/guest")
-STRATEGIES = {
-    "arm64": ("none", "flush", "hypercall", "uncached", "uncached-hypercall"),
-    "arm32": ("none", "syscall", "hypercall", "uncached", "uncached-hypercall"),
-}
+HOST = Path("/host")
+FOLDER = Path("/tmp/bench")
 MIB = 1 << 20
 REST_S = 10
 """After a guest: Xen scrubs its RAM, and dom0's balloon takes back the pages that showed it, once nothing else runs.
 Who comes sooner pays for the one before."""
 
+STARTS = {
+    "python3 -c pass": [sys.executable, "-c", "pass"],
+    "xl list": ["xl", "list"],
+    "coldline list": [*COLDLINE, "list"],
+}
 
-def run(words, log):
+
+class CommandError(Exception):
+    """A command failed; the message is what it said last."""
+
+
+def run(words):
     """Run a command; return the seconds that it took, and the most memory it had, in KiB."""
-    began = time.perf_counter()
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    _, status, used = os.wait4(process.pid, 0)
-    took = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        log.flush()
-        sys.exit(
-            f"{' '.join(map(str, words))}: exit status {process.returncode}\n{Path(log.name).read_text()}"
-        )
-    return took, used.ru_maxrss
+    with open("/tmp/said", "w+") as said:
+        began = time.perf_counter()
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+        took = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise CommandError(Path(said.name).read_text().strip())
+    return {"s": took, "kib": used.ru_maxrss}
 
 
 def best(turns):
     """The least time of several turns, and the most memory."""
-    return {
-        "s": min(each[0] for each in turns),
-        "kib": max(each[1] for each in turns),
-    }
+    return {"s": min(each["s"] for each in turns), "kib": max(each["kib"] for each in turns)}
 
 
-def commands(folder, architecture, initrd, memory, paused):
-    """The commands that make one and the same guest."""
-    configuration = folder / "guest.cfg"
+def files(initrd, memory):
+    """Write a guest's files; return its configuration's path, and their sizes."""
+    FOLDER.mkdir()
+    shutil.copy(HOST / "guest/kernel", FOLDER)
+    with open(FOLDER / "initrd", "wb") as file:
+        # the guest's own comes first, and its kernel gives up at what follows
+        file.write((HOST / "guest/initrd").read_bytes())
+        for _ in range(initrd):
+            file.write(os.urandom(4096) * 256)
+        file.truncate(initrd * MIB)
+    configuration = FOLDER / "guest.cfg"
     configuration.write_text(
-        f'name = "bench"\nmemory = {memory}\nvcpus = 1\nkernel = "{folder}/kernel"\n'
-        f'ramdisk = "{initrd}"\nextra = "console=hvc0 rdinit=/init"\n'
+        f'name = "bench"\nmemory = {memory}\nvcpus = 1\nkernel = "{FOLDER}/kernel"\n'
+        f'ramdisk = "{FOLDER}/initrd"\nextra = "console=hvc0 rdinit=/init"\n'
     )
-    yield "xl", ["xl", "create", *(["-p"] if paused else []), "-q", configuration]
-    for strategy in STRATEGIES[architecture]:
-        words = ["create", *(["--paused"] if paused else []), configuration, "--strategy", strategy]
-        yield strategy, [*COLDLINE, *words]
+    sizes = {
+        "kernel": (FOLDER / "kernel").stat().st_size,
+        "initrd": initrd * MIB,
+        "memory": memory * MIB,
+    }
+    return configuration, sizes
 
 
-def destroyed(log):
+def destroyed():
     """Destroy the guest, and wait until it is gone and nothing is left to do of it."""
-    subprocess.run(["xl", "destroy", "bench"], stdout=log, stderr=log, check=True)
+    subprocess.run(["xl", "destroy", "bench"], check=True)
     while (
         len(subprocess.run(["xl", "list"], capture_output=True, text=True, check=True).stdout.splitlines())
         > 2
@@ -71,52 +83,43 @@ def destroyed(log):
     time.sleep(REST_S)
 
 
+def build(options):
+    """Build the guest, first in a dom0 that has built none, then again."""
+    configuration, measured = files(options.initrd, options.memory)
+    if options.strategy == "xl":
+        words = ["xl", "create", "-p", "-q", configuration]
+    else:
+        words = [*COLDLINE, "create", "--paused", configuration, "--strategy", options.strategy]
+        if not options.no_driver:
+            subprocess.run(["insmod", "/opt/coldline/xen-coldline.ko"], check=True)
+    time.sleep(REST_S)
+    turns = []
+    try:
+        for _ in range(1 + options.turns):
+            turns.append(run(words))
+            destroyed()
+    except CommandError as failed:
+        return measured | {"failed": str(failed)}
+    return measured | {"first": turns[0], "again": best(turns[1:])}
+
+
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("strategy", help="or xl, or starts: of commands that do nothing")
+    parser.add_argument("--no-driver", action="store_true")
     parser.add_argument("--turns", type=int, default=2)
-    parser.add_argument("--initrd", type=int, nargs="+", default=[64], help="MiB")
+    parser.add_argument("--initrd", type=int, default=64, help="MiB")
     parser.add_argument("--memory", type=int, default=512, help="MiB")
     options = parser.parse_args()
-    architecture = "arm64" if os.uname().machine == "aarch64" else "arm32"
-    if not Path("/dev/xen/coldline").exists():
-        subprocess.run(["insmod", "/opt/coldline/xen-coldline.ko"], check=True)
-    results = {"architecture": architecture, "turns": options.turns, "guests": [], "starts": {}}
-    folder = Path("/tmp/bench")
-    folder.mkdir()
-    shutil.copy(GUEST / "kernel", folder)
-    with open("/tmp/bench/log", "w+") as log:
-        starts = {
-            "python3 -c pass": [sys.executable, "-c", "pass"],
-            "xl list": ["xl", "list"],
-            "coldline list": [*COLDLINE, "list"],
+    if options.strategy == "starts":
+        measured = {
+            name: best([run(words) for _ in range(1 + options.turns)]) for name, words in STARTS.items()
         }
-        for name, words in starts.items():
-            measured = [run(words, log) for _ in range(options.turns)]
-            results["starts"][name] = best(measured)
-        for size in options.initrd:
-            initrd = folder / "initrd"
-            # the guest's own comes first, and its kernel gives up at what follows
-            data = (GUEST / "initrd").read_bytes()
-            with initrd.open("wb") as file:
-                file.write(data)
-                for _ in range(size):
-                    file.write(os.urandom(4096) * 256)
-                file.truncate(size * MIB)
-            measured = {}
-            for _ in range(options.turns):  # in turn, so that what changes in between changes for all
-                for name, words in commands(folder, architecture, initrd, options.memory, True):
-                    measured.setdefault(name, []).append(run(words, log))
-                    destroyed(log)
-            guest = {
-                "kernel": (folder / "kernel").stat().st_size,
-                "initrd": size * MIB,
-                "memory": options.memory * MIB,
-            }
-            guest["builders"] = {name: best(turns) for name, turns in measured.items()}
-            results["guests"].append(guest)
+    else:
+        measured = build(options)
     with contextlib.suppress(FileNotFoundError):
-        Path("/host/bench.json").unlink()
-    Path("/host/bench.json").write_text(json.dumps(results))
+        (HOST / "bench.json").unlink()
+    (HOST / "bench.json").write_text(json.dumps(measured))
 
 
 if __name__ == "__main__":
