@@ -271,6 +271,56 @@ def test_domains():
     assert [known.name for known in domains.all()] == ["other"]
 
 
+@pytest.fixture
+def held():
+    """A guest whose console's daemon maps its ring; and what that does as it hears of the guest's end."""
+    xen = FakeXen()
+    _, domain, _ = made(xen)
+    ring = xen.foreign.map(domain.domid, [0x39000])
+
+    def let_go():
+        xen.store_is.entries[f"/local/domain/{domain.domid}/console/tty"] = b"/dev/pts/1"
+        xen.foreign.unmap(ring, 1)
+
+    return xen, domain, let_go
+
+
+def by_its_host(xen, domain):
+    XenHost(xen).destroy(domain)
+
+
+def by_whoever_finds_it(xen, domain):
+    domains = Domains(xen)
+    domains.destroy(domains.find(str(domain.domid)))
+
+
+@pytest.mark.parametrize("destroy", [by_its_host, by_whoever_finds_it])
+def test_what_a_daemon_writes_before_it_lets_go_is_removed(held, destroy):
+    xen, domain, let_go = held
+    info, looks = xen.calls.getdomaininfo, []
+
+    def look(header, union):
+        if xen.domains[domain.domid].dying:
+            looks.append(header.domain)
+            if len(looks) == 3:
+                let_go()
+        info(header, union)
+
+    xen.calls.getdomaininfo = look
+    destroy(xen, domain)
+    assert len(looks) == 3
+    assert xen.domains == {}
+    assert not [path for path in xen.store_is.entries if path.startswith(f"/local/domain/{domain.domid}")]
+
+
+@pytest.mark.parametrize("destroy", [by_its_host, by_whoever_finds_it])
+def test_whoever_holds_a_dying_domain_is_not_waited_for_for_ever(held, destroy, monkeypatch):
+    xen, domain, _ = held
+    monkeypatch.setattr("coldline.hypervisor.xen.ending.GONE_WAIT_S", 0.05)
+    destroy(xen, domain)
+    assert xen.domains[domain.domid].dying
+
+
 def test_half_a_domain_is_destroyed():
     """As a builder leaves it that is killed: with entries or without."""
     xen = FakeXen()
