@@ -4,11 +4,9 @@
 import argparse
 import json
 import os
-import shlex
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +16,13 @@ from testbed.debian import MissingError, cache_folder
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
 
 _TESTS = (
-    "export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1\n"
-    # at its end Python 3.13 complains of what SWIG made of libfdt
-    "exec python3 -W 'ignore:builtin type:DeprecationWarning' -m pytest -p no:cacheprovider -p no:faulthandler "
-    "-q --tb=short --junitxml=/host/results.xml -o junit_suite_name={architecture} {words} tests"
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:faulthandler",
+    "-q",
+    "--tb=short",
+    "--junitxml=/host/results.xml",
 )
 
 
@@ -99,13 +100,15 @@ def _test(options: argparse.Namespace) -> int:
             folder = Path(temporary)
             _fill(used, folder)
             _say(f"{architecture}: Xen {used.xen_version} with Linux {used.release}")
-            words = f"-k {shlex.quote(options.select)}" if options.select else ""
+            words = [*_TESTS, "-o", f"junit_suite_name={architecture}", "tests"]
+            if options.select:
+                words += ["-k", options.select]
             try:
                 outcome = machine.run(
                     used,
                     image.initrd(used),
                     folder,
-                    _TESTS.format(architecture=architecture, words=words),
+                    words,
                     timeout_s=options.timeout,
                     snapshots=not options.boot,
                 )
@@ -138,10 +141,7 @@ def _all_sources(options: argparse.Namespace) -> Iterator[Sources]:
 
 
 def _fill(used: Sources, folder: Path) -> None:
-    """Put what dom0 takes from it into a folder of the host: see `testbed/dom0/init`."""
-    image.tree(used, modules.build(used), folder / "tree.cpio")
-    image.guest(used, folder / "guest")
-    (folder / "now").write_text(f"{time.time():.0f}\n")
+    image.fill(used, modules.build(used), folder)
 
 
 def _keep(folder: Path, target: Path) -> None:

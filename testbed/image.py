@@ -7,21 +7,26 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from testbed import foreign
 from testbed.debian import FetchError, cache_folder
 from testbed.sources import Sources
 
-__all__ = ["guest", "initrd", "tree"]
+__all__ = ["archive", "fill", "guest", "initrd", "merge", "tree"]
 
 _ROOT = Path(__file__).resolve().parent.parent
-_INIT = _ROOT / "testbed" / "dom0" / "init"
+_DOM0 = _ROOT / "testbed" / "dom0"
+_INIT = {"init": "init", "go-on": "go-on-init", "ready.py": "ready.py"}
+"""What dom0's file system has at its root, of `_DOM0`."""
+
 # In the order in which they go in: what a module needs comes before it. Not all are modules in each kernel.
 _MODULES = (
     "xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "virtio_mmio",
     "netfs", "fscache", "9pnet", "9pnet_virtio", "9p",
 )  # fmt: skip
+_DIST_PACKAGES = "usr/lib/python3/dist-packages"
 _MERGED = ("bin", "sbin", "lib")
 _FOLDERS = (
     "dev",
@@ -46,14 +51,15 @@ _LEFT_OUT = (
 def initrd(sources: Sources) -> Path:
     """Return an initramfs that boots into ``testbed/dom0/init``.
 
-    It is made anew when a package, init or this file has changed.
+    It is made anew when a package, init, what init runs or this file has changed.
 
     Raises
     ------
     FetchError
         If it cannot be made.
     """
-    digest = hashlib.sha256(Path(__file__).read_bytes() + _INIT.read_bytes())
+    parts = (Path(__file__), *(_DOM0 / name for name in _INIT.values()))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in parts))
     digest.update("\n".join(str(path) for path in (sources.modules, *sources.user_space)).encode())
     target = cache_folder() / sources.architecture / f"dom0-{digest.hexdigest()[:16]}.cpio"
     if target.is_file():
@@ -66,18 +72,19 @@ def initrd(sources: Sources) -> Path:
             (root / "usr" / name).mkdir(exist_ok=True)
             (root / name).symlink_to(f"usr/{name}")
         for package in sources.user_space:
-            _merge(package, root)
+            merge(package, root)
         (root / "usr/bin/python3").unlink(missing_ok=True)
         (root / "usr/bin/python3").symlink_to(sources.python)
-        _compile(sources, root, f"usr/lib/{sources.python}", "usr/lib/python3/dist-packages")
+        _compile(sources, root, f"usr/lib/{sources.python}", _DIST_PACKAGES)
         for name in _MODULES:
             for module in sources.modules.rglob(f"{name}.ko*"):
                 _copy_module(module, root / "usr/lib/modules" / f"{name}.ko")
         there = [name for name in _MODULES if (root / "usr/lib/modules" / f"{name}.ko").is_file()]
         (root / "usr/lib/modules/order").write_text("".join(f"{name}\n" for name in there))
-        shutil.copy(_INIT, root / "init")
-        (root / "init").chmod(0o755)
-        _archive(root, Path(temporary) / "cpio")
+        for name, source in _INIT.items():
+            shutil.copy(_DOM0 / source, root / name)
+            (root / name).chmod(0o755)
+        archive(root, Path(temporary) / "cpio")
         (Path(temporary) / "cpio").replace(target)
     return target
 
@@ -113,7 +120,7 @@ def tree(sources: Sources, driver: Path, target: Path) -> None:
         place = root / "opt/coldline"
         shutil.copytree(_ROOT / "coldline", place / "coldline", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(
-            _ROOT / "testbed/dom0", place / "tests", ignore=shutil.ignore_patterns("__pycache__", "*init")
+            _DOM0, place / "tests", ignore=shutil.ignore_patterns("__pycache__", "*init", "ready.py")
         )
         command = root / "usr/local/bin/coldline"
         command.parent.mkdir(parents=True)
@@ -121,8 +128,16 @@ def tree(sources: Sources, driver: Path, target: Path) -> None:
         command.chmod(0o755)
         shutil.copy(driver, place / "xen-coldline.ko")
         shutil.copy(_ROOT / "driver/coldline.h", place)
-        _compile(sources, root, "opt/coldline/coldline")
-        _archive(root, target)
+        _compile(sources, root, "opt/coldline")
+        _rewrite(sources, root, "opt/coldline/tests")
+        archive(root, target)
+
+
+def fill(sources: Sources, driver: Path, folder: Path) -> None:
+    """Put what dom0 takes from it into a folder of the host: see ``testbed/dom0/init``."""
+    tree(sources, driver, folder / "tree.cpio")
+    guest(sources, folder / "guest")
+    (folder / "now").write_text(f"{time.time():.0f}\n")
 
 
 def guest(sources: Sources, folder: Path) -> None:
@@ -141,12 +156,12 @@ def guest(sources: Sources, folder: Path) -> None:
             (root / name).mkdir(parents=True)
         (busybox,) = (path for package in sources.user_space for path in package.glob("**/bin/busybox"))
         shutil.copy(busybox, root / "usr/bin")
-        shutil.copy(_ROOT / "testbed/dom0/guest-init", root / "init")
+        shutil.copy(_DOM0 / "guest-init", root / "init")
         (root / "init").chmod(0o755)
-        _archive(root, folder / "initrd")
+        archive(root, folder / "initrd")
 
 
-def _merge(package: Path, root: Path) -> None:
+def merge(package: Path, root: Path) -> None:
     """Link a package's files into a file system whose /bin, /sbin and /lib are in /usr."""
     for folder, folders, files in os.walk(package):
         inside = Path(folder).relative_to(package)
@@ -177,7 +192,17 @@ def _compile(sources: Sources, root: Path, *folders: str) -> None:
         raise FetchError(f"{sources.python} does not compile what is for dom0: {done.stderr.strip()}")
 
 
-def _archive(root: Path, target: Path) -> None:
+def _rewrite(sources: Sources, root: Path, folder: str) -> None:
+    """Compile the tests as dom0's pytest does."""
+    pytest = [os.fspath(path) for package in sources.user_space for path in package.glob(_DIST_PACKAGES)]
+    script = os.fspath(Path(__file__).with_name("rewrite.py"))
+    words = [*foreign.python(sources.python, sources.suite), script, os.fspath(root / folder), f"/{folder}"]
+    words += pytest
+    # what is not compiled here dom0 compiles itself: a pytest whose insides are others
+    subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+def archive(root: Path, target: Path) -> None:
     """Write a folder as the kernel unpacks it: cpio's newc format, everything root's."""
     names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
     command = ["cpio", "--quiet", "-0", "-o", "-H", "newc", "-R", "+0:+0", "--reproducible"]

@@ -2,6 +2,7 @@
 """A machine with Xen and a dom0 on it, emulated by QEMU."""
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -72,13 +73,13 @@ def run(
     sources: Sources,
     initrd: Path,
     folder: Path,
-    command: str,
+    command: str | list[str],
     *,
     timeout_s: float,
     snapshots: bool = True,
     counted: bool = False,
 ) -> Outcome:
-    """Run a shell command in a dom0 with ``/host`` as `folder`, and power off.
+    """Run a shell command, or pytest, in a dom0 with ``/host`` as `folder`, and power off.
 
     The command's output is in the file ``output`` of `folder`, the consoles of Xen and dom0 in ``console``.
 
@@ -90,8 +91,8 @@ def run(
         dom0's initramfs.
     folder : Path
         A folder of the host that dom0 writes to.
-    command : str
-        Lines for ``sh``.
+    command : str or list of str
+        Lines for ``sh``; or the words for pytest, which dom0 has loaded already.
     timeout_s : float
         When to give up, in seconds.
     snapshots : bool
@@ -106,8 +107,12 @@ def run(
     """
     began = time.monotonic()
     end = began + timeout_s
-    (folder / "run").write_text(command + "\n")
-    (folder / "status").unlink(missing_ok=True)
+    for name in ("run", "pytest", "status"):
+        (folder / name).unlink(missing_ok=True)
+    if isinstance(command, str):
+        (folder / "run").write_text(command + "\n")
+    else:
+        (folder / "pytest").write_text(json.dumps(command))
     words = _command(sources, initrd, folder, counted=counted)
     saved, restored = _saved(sources, initrd, folder, end, counted=counted) if snapshots else (None, False)
     console = folder / "console"
@@ -133,7 +138,8 @@ def run(
 
 def shell(sources: Sources, initrd: Path, folder: Path) -> int:
     """Give a dom0's console on this terminal; return QEMU's exit status. Ctrl-a x ends QEMU."""
-    (folder / "run").unlink(missing_ok=True)
+    for name in ("run", "pytest"):
+        (folder / name).unlink(missing_ok=True)
     end = time.monotonic() + _BOOT_S
     saved, _ = _saved(sources, initrd, folder, end)
     with _started(_command(sources, initrd, folder, serial="mon:stdio"), None, saved) as machine:

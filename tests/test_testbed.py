@@ -118,7 +118,8 @@ def test_the_image_has_the_packages(made_up, tmp_path):
     assert order.index("9pnet") < order.index("9p")
     assert all((root / f"usr/lib/modules/{name}.ko").is_file() for name in order)
     assert os.access(root / "init", os.X_OK)
-    assert (root / "init").read_bytes() == (ROOT / "testbed/dom0/init").read_bytes()
+    for name, source in (("init", "init"), ("go-on", "go-on-init"), ("ready.py", "ready.py")):
+        assert (root / name).read_bytes() == (ROOT / "testbed/dom0" / source).read_bytes()
 
 
 def test_what_dom0_takes_from_the_tree(made_up, tmp_path, host):
@@ -128,6 +129,7 @@ def test_what_dom0_takes_from_the_tree(made_up, tmp_path, host):
     assert (root / "opt/coldline/xen-coldline.ko").read_text() == "driver.ko"
     assert (root / "opt/coldline/coldline/errors.py").is_file()
     assert (root / "opt/coldline/tests/test_driver_types.py").is_file()
+    assert not (root / "opt/coldline/tests/ready.py").exists()
     assert not list(root.rglob("*init"))
     image.guest(made_up, host / "guest")
     assert (host / "guest/kernel").read_text() == "vmlinuz"
@@ -155,6 +157,39 @@ def test_a_run_that_ends(made_up, initrd, host, qemu, snapshots):
         assert 0 < outcome.seconds < 20
         assert (host / "output").read_text() == "some command\n"
         assert (host / "console").read_text() == ("Xen says\n" if snapshots else "dom0 is ready\nXen says\n")
+
+
+def test_what_pytest_is_told(made_up, initrd, host, qemu):
+    qemu('cat "$host/pytest" >"$host/output"; test ! -e "$host/run"; echo $? >"$host/status"')
+    (host / "run").write_text("of a run before")
+    assert machine.run(made_up, initrd, host, ["-k", "a or b", "tests"], timeout_s=20).status == 0
+    assert json.loads((host / "output").read_text()) == ["-k", "a or b", "tests"]
+
+
+def test_tests_are_compiled_as_their_pytest_does(tmp_path):
+    """It takes them for its own, for as long as the test is what was compiled."""
+    folder, log = tmp_path / "tests", tmp_path / "log"
+    folder.mkdir()
+    (folder / "conftest.py").touch()
+    test = folder / "test_it.py"
+    test.write_text("def test_it():\n    one = 1\n    assert one == 2\n")
+    subprocess.run([sys.executable, ROOT / "testbed/rewrite.py", folder, folder], check=True)
+    words = [
+        sys.executable,
+        "-B",
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        f"--rootdir={folder}",
+        f"--debug={log}",
+    ]
+    for text, taken in (("1", True), ("11", False)):
+        if not taken:
+            test.write_text(f"def test_it():\n    one = {text}\n    assert one == 2\n")
+        done = subprocess.run([*words, folder], capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert f"assert {text} == 2" in done.stdout
+        assert (f"found cached rewritten pyc for {test}" in log.read_text()) == taken
 
 
 def snapshots_of(made_up) -> list[Path]:
