@@ -58,7 +58,8 @@ def linux():
         "--initrd",
         GUEST / "initrd",
         "--append",
-        "console=hvc0 loglevel=4",
+        "console=ttyAMA0 console=hvc0 loglevel=4",
+        "--vuart",
         "--memory",
         "128",
         "--name",
@@ -94,6 +95,10 @@ def test_a_linux_guest(linux):
 def test_a_linux_guest_without_the_daemon(linux, no_daemon):
     good(*linux)
     at_a_linux()
+    console = Attached("linux", "--vuart")
+    console.type(b"echo $((6 * 7)) it is\n")
+    console.until(b"42 it is", 20)
+    console.end()
     console = Attached("linux")  # the ring can be left and come back to
     console.type(b"poweroff -f\n")
     _, errors = console.process.communicate(timeout=60)
