@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coldline.errors import ColdlineError
-from testbed import bench, checkpatch, image, machine, modules
+from testbed import bench, checkpatch, image, machine, modules, native
 from testbed.debian import MissingError, cache_folder
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
 
@@ -72,7 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     tests.add_argument("--select", metavar="EXPRESSION", help="only tests whose names match, as pytest's -k")
     tests.add_argument("--boot", action="store_true", help="boot, rather than go on from a snapshot")
     command("shell", _shell, "boot Xen, and give dom0's shell on this terminal")
-    command("driver", _driver, "build the driver for dom0's kernel, and print its path")
+    driver = command("driver", _driver, "build the driver for dom0's kernel, and print its path")
+    driver.add_argument(
+        "--native",
+        action="store_true",
+        help="in dom0 itself, with its own compiler, and try it there: minutes",
+    )
     measured = command("bench", _bench, "measure coldline's builder beside xl's, in dom0", several=True)
     measured.add_argument("--turns", type=int, default=2, help="guests after the first (default: 2)")
     measured.add_argument(
@@ -163,7 +168,14 @@ def _shell(options: argparse.Namespace) -> int:
 
 def _driver(options: argparse.Namespace) -> int:
     used = _sources(options.architecture, options)
-    print(modules.build(used))
+    if options.native:
+        path, said = native.build(used, suite=options.suite, refresh=options.refresh)
+        print(said, end="", file=sys.stderr)
+        if path is None:
+            return 1
+    else:
+        path = modules.build(used)
+    print(path)
     return 0
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "MissingError",
     "cache_folder",
     "current",
+    "dependencies",
     "host_architecture",
     "kernel",
     "main",
@@ -142,6 +143,56 @@ def current(
             raise MissingError(f"{meta_package} ({architecture}): {where} none that serves")
         _write(record, found[1])
         return found[1]
+
+
+def dependencies(
+    architecture: str, names: Iterable[str], *, suite: str | None = None, refresh: bool = False
+) -> list[str]:
+    """Return packages with all that they depend on, as installing them would bring; of alternatives the first.
+
+    Parameters
+    ----------
+    architecture : str
+        Debian's name of it.
+    names : iterable of str
+        The packages.
+    suite : str, optional
+        Debian's suite to look in, in place of all that the sources name.
+    refresh : bool
+        Ask the package servers anew. Without it that happens the first time only.
+
+    Raises
+    ------
+    MissingError
+        If there is none of that name.
+    FetchError
+        If the servers do not answer.
+    """
+    folder = _folder(architecture, suite)
+    with _locked(folder):
+        options = _updated(architecture, folder, suite=suite, refresh=refresh)
+        told = _run("apt-cache", *options, "depends", "--recurse", "--important", *names, check=False).stdout
+    needs: dict[str, list[str]] = {}
+    package, alternative = "", False
+    for line in told.splitlines():
+        if not line.startswith(" "):
+            package, alternative = line, False
+            needs[package] = []
+        elif found := re.match(r" ([ |])(?:Pre)?Depends: (\S+)$", line):
+            if not alternative:
+                needs[package].append(found[2])
+            alternative = found[1] == "|"
+    missing = [name for name in names if name not in needs]
+    if missing:
+        raise MissingError(f"{missing[0]} ({architecture}): there is no such package")
+    found_so_far: dict[str, None] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found_so_far and not name.startswith("<"):
+            found_so_far[name] = None
+            waiting += needs.get(name, [])
+    return list(found_so_far)
 
 
 def packages(

@@ -14,7 +14,7 @@ from testbed import foreign
 from testbed.debian import cache_folder
 from testbed.sources import Sources
 
-__all__ = ["CROSS_PREFIXES", "DRIVER", "BuildError", "build"]
+__all__ = ["CROSS_PREFIXES", "DRIVER", "MODULE", "BuildError", "build"]
 
 DRIVER = Path(__file__).resolve().parent.parent / "driver"
 """The folder of the module's source."""
@@ -23,7 +23,7 @@ CROSS_PREFIXES = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-"
 """What the names of each architecture's compilers begin with."""
 
 _KERNEL_ARCHITECTURES = {"arm64": "arm64", "armhf": "arm"}
-_MODULE = "xen-coldline.ko"
+MODULE = "xen-coldline.ko"
 _TIMEOUT_S = 300
 
 
@@ -54,7 +54,7 @@ def build(sources: Sources, *, extra: tuple[str, ...] = ()) -> Path:
     for path in files:
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     folder = cache_folder() / sources.architecture / "driver" / sources.release
-    target = folder / f"{digest.hexdigest()[:16]}-{_MODULE}"
+    target = folder / f"{digest.hexdigest()[:16]}-{MODULE}"
     if target.is_file() and not extra:
         return target
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def build(sources: Sources, *, extra: tuple[str, ...] = ()) -> Path:
             # an option of gcc 14, for tracing; the older one that does nearly the same is then taken
             "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=", f"-j{os.cpu_count() or 1}", *extra, "modules",
         )  # fmt: skip
-        (module / _MODULE).replace(target)
+        (module / MODULE).replace(target)
     return target
 
 

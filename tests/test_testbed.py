@@ -398,6 +398,43 @@ def test_a_package_by_either_name(tmp_path, monkeypatch):
     assert debian.packages("arm64", [wanted], suite="later") == {wanted: trees / "libx1t64_1.2-3_arm64"}
 
 
+def test_what_installing_would_bring(tmp_path, monkeypatch):
+    """Of alternatives the first; no names that are no packages; each once."""
+    monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path / "cache"))
+    lists = tmp_path / "cache" / "debian" / "arm64" / "apt" / "lists"
+    lists.mkdir(parents=True)
+    (lists / "server_Packages").touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name in ("apt-get", "apt-cache", "dpkg-deb"):
+        (tmp_path / name).write_text(f"#!/bin/sh\ncat <<'END'\n{APT_DEPENDS}END\n")
+        (tmp_path / name).chmod(0o755)
+    found = debian.dependencies("arm64", ["make", "headers"])
+    assert sorted(found) == ["compiler", "headers", "libc6", "libgcc", "make"]
+    with pytest.raises(debian.MissingError, match=r"^none \(arm64\): there is no such package$"):
+        debian.dependencies("arm64", ["make", "none"])
+
+
+APT_DEPENDS = """\
+make
+  Depends: libc6
+headers
+  PreDepends: libc6
+ |Depends: compiler
+ |Depends: compiler-of-old
+  Depends: <compiler-of-any-kind>
+    compiler
+    other-compiler
+libc6
+  Depends: libgcc
+libgcc
+  Depends: libc6
+compiler
+compiler-of-old
+  Depends: unwanted
+other-compiler
+"""
+
+
 @pytest.mark.parametrize("suite", ["..", "a/b", "a b", "Trixie", "-o"])
 def test_what_is_no_suite(suite, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))

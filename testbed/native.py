@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""coldline's kernel module, built where it is to run: in dom0, with Debian's compiler and headers for it."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from testbed import debian, image, machine, modules
+from testbed.modules import DRIVER, MODULE, BuildError
+from testbed.sources import Sources
+
+__all__ = ["build"]
+
+_TIMEOUT_S = 3600.0
+
+# None of it is needed for a module of C, and all that is unpacked takes memory.
+_LEFT_OUT = ("lto1", "lto-dump*", "lto-wrapper", "lib?san.so*", "libhwasan.so*", "*.a")
+
+# What docs/driver.md says, in dom0, and then the driver's own tests with what came of it.
+_SCRIPT = f"""\
+(cd / && cpio -idmu </host/native.cpio 2>/dev/null) || exit 1
+[ -e /bin/sh ] || ln -s /usr/bin/busybox /bin/sh
+export PATH=/usr/bin:$PATH
+gcc=$(echo /usr/bin/gcc-[0-9]*)
+[ -e /usr/bin/gcc ] || ln -s "$gcc" /usr/bin/gcc
+"$gcc" --version | head -n 1
+began=$(date +%s)
+make -C /usr/src/coldline || exit 1
+echo "built in $(($(date +%s) - began)) s of the machine's clock"
+cp /usr/src/coldline/{MODULE} /host
+insmod /usr/src/coldline/{MODULE} || exit 1
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
+exec python3 -m pytest -p no:cacheprovider -p no:faulthandler -q --tb=short -k test_driver tests
+"""
+
+
+def build(sources: Sources, *, suite: str | None = None, refresh: bool = False) -> tuple[Path | None, str]:
+    """Build the module in dom0 and try it there.
+
+    Parameters
+    ----------
+    sources : Sources
+        The packages of dom0, and of the kernel that it is for.
+    suite : str, optional
+        Debian's suite that the kernel is from.
+    refresh : bool
+        Ask the package servers for a newer compiler.
+
+    Returns
+    -------
+    Path or None
+        Of the module; None if it did not build without a warning, or a test failed.
+    str
+        What was said in dom0.
+
+    Raises
+    ------
+    BuildError
+        If the suite has no compiler.
+    testbed.machine.MachineError
+        If dom0 does not do it in an hour.
+    testbed.debian.FetchError
+        If a package cannot be had.
+    """
+    if suite != sources.suite:
+        raise BuildError(f"{suite} has a kernel and no compiler for it: --native takes a whole release")
+    target = debian.cache_folder() / sources.architecture / "driver" / sources.release / f"native-{MODULE}"
+    with tempfile.TemporaryDirectory(prefix="coldline-native-", dir=debian.cache_folder()) as temporary:
+        folder = Path(temporary)
+        image.fill(sources, modules.build(sources), folder)
+        _archive(sources, folder, suite=suite, refresh=refresh)
+        outcome = machine.run(sources, image.initrd(sources), folder, _SCRIPT, timeout_s=_TIMEOUT_S)
+        said = (folder / "output").read_text(errors="replace")
+        if outcome.status or "warning:" in said:
+            return None, said
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder / MODULE, target)
+    return target, said
+
+
+def _archive(sources: Sources, folder: Path, *, suite: str | None, refresh: bool) -> None:
+    """Put together what installing the kernel's headers and make would bring, and the driver's source."""
+    wanted = [sources.headers.name, "make"]
+    names = debian.dependencies(sources.architecture, wanted, suite=suite, refresh=refresh)
+    trees = debian.packages(sources.architecture, names, suite=suite, refresh=refresh)
+    root = folder / "root"
+    source = root / "usr/src/coldline"
+    source.mkdir(parents=True)
+    for path in DRIVER.iterdir():
+        if path.suffix in (".c", ".h") or path.name in ("Kbuild", "Makefile"):
+            shutil.copy(path, source)
+    for tree in sorted(set(trees.values()) - set(sources.user_space)):
+        image.merge(tree, root)
+    for pattern in _LEFT_OUT:
+        for path in root.rglob(pattern):
+            path.unlink()
+    image.archive(root, folder / "native.cpio")
+    shutil.rmtree(root)
