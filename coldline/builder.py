@@ -10,7 +10,7 @@ from coldline.arm import MemoryType
 from coldline.errors import HypervisorError, UsageError
 from coldline.guest.layout import PAGE_SIZE
 from coldline.guest.plan import Plan, Segment
-from coldline.hypervisor.protocol import DomainT, Hypervisor, Part, part
+from coldline.hypervisor.protocol import DomainT, Hypervisor, Mapping, Part, part
 from coldline.record import Record
 
 _WB: Final = MemoryType.NORMAL_WB
@@ -157,33 +157,27 @@ def build(plan: Plan, strategy: str, hypervisor: Hypervisor[DomainT]) -> DomainT
 
 
 def _load(segment: Segment, strategy: Strategy, hypervisor: Hypervisor[DomainT], domain: DomainT) -> None:
-    size = segment.data.nbytes
-    most = hypervisor.max_mapping
-    for start in range(0, size, most):
-        data = part(segment.data, start, min(start + most, size))
-        _write(segment.address + start, data, strategy, hypervisor, domain)
-
-
-def _write(
-    address: int,
-    data: memoryview | Part,
-    strategy: Strategy,
-    hypervisor: Hypervisor[DomainT],
-    domain: DomainT,
-) -> None:
-    used = data.nbytes
-    size = _whole_pages(used)
-    with hypervisor.map_foreign(domain, address, size, strategy.mapping_type) as mapping:
+    size, most = segment.data.nbytes, hypervisor.max_mapping
+    address, first = segment.address, min(_whole_pages(size), most)
+    with hypervisor.map_foreign(domain, address, first, strategy.mapping_type) as mapping:
         if mapping.memory_type is not strategy.mapping_type:
             got, want = mapping.memory_type.word, strategy.mapping_type.word
             raise HypervisorError(f"domain {domain.domid}: map {address:#x}: {got} instead of {want}")
-        mapping.write(0, data)
-        if used < size:
-            mapping.write(used, bytes(size - used))
-        if strategy.user_clean_invalidate:
-            mapping.clean_invalidate(0, size)
-        if strategy.user_cacheflush:
-            mapping.cacheflush(0, size)
+        _write(part(segment.data, 0, min(first, size)), mapping, strategy)
+        for start in range(first, size, most):
+            end = min(start + most, size)
+            mapping.move(address + start, _whole_pages(end - start))
+            _write(part(segment.data, start, end), mapping, strategy)
+
+
+def _write(data: memoryview | Part, mapping: Mapping, strategy: Strategy) -> None:
+    mapping.write(0, data)
+    if data.nbytes < mapping.size:
+        mapping.write(data.nbytes, bytes(mapping.size - data.nbytes))
+    if strategy.user_clean_invalidate:
+        mapping.clean_invalidate(0, mapping.size)
+    if strategy.user_cacheflush:
+        mapping.cacheflush(0, mapping.size)
 
 
 def _whole_pages(size: int) -> int:

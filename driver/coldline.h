@@ -50,7 +50,7 @@ struct coldline_features {
  * @count: in: the number of frames
  * @domain: in: the domain's number
  * @attr: in: the attribute byte of the memory type
- * @flags: in: zero
+ * @flags: in: COLDLINE_MAP_REPLACE, or zero
  * @mapped: out: the number of frames that are mapped
  * @reserved: in: zero
  */
@@ -65,6 +65,15 @@ struct coldline_map {
 	__u32 mapped;
 	__u32 reserved;
 };
+
+/*
+ * The mapping shows frames; show these in their place, with this memory type.
+ * There can be fewer than the mapping has pages: the last show nothing then.
+ * When it returns, none of those is mapped that were shown; if it fails, none
+ * of these either, unless it is for its arguments (EINVAL, EOPNOTSUPP, EFAULT
+ * for the structure or @frames), which changes nothing.
+ */
+#define COLDLINE_MAP_REPLACE		0x1
 
 /* Ask for a translation as a write sees it; without it, as a read does. */
 #define COLDLINE_QUERY_WRITE		0x1

@@ -27,85 +27,135 @@
 /* Frames a hypercall; between two of them the caller can be killed. */
 #define BATCH	512U
 
-static int map_batch(struct coldline_frames *map, domid_t domain,
-		     xen_ulong_t *frames, xen_pfn_t *gfns, u32 count)
+/* The arguments of a hypercall that maps. */
+struct batch {
+	xen_pfn_t gfns[BATCH];
+	int errors[BATCH];
+};
+
+/* Have a page show nothing. */
+static int empty(struct coldline_frames *map, u32 i)
+{
+	struct xen_remove_from_physmap entry = {
+		.domid = DOMID_SELF,
+		.gpfn = xen_page_to_gfn(map->pages[i]),
+	};
+	int rc;
+
+	rc = HYPERVISOR_memory_op(XENMEM_remove_from_physmap, &entry);
+	/* What Xen said that it did not map, it need not unmap. */
+	if (rc && !map->errors[i])
+		return rc;
+	map->mapped -= !map->errors[i];
+	map->errors[i] = COLDLINE_EMPTY;
+	return 0;
+}
+
+/*
+ * Xen lets go of a frame as another takes its place; but of one that is
+ * mapped where it is mapped already it takes a second hold, for ever.
+ */
+static bool shows(const struct coldline_frames *map, u32 i, domid_t domain,
+		  xen_ulong_t number)
+{
+	return !map->errors[i] && map->domain == domain &&
+	       map->numbers[i] == number;
+}
+
+static int map_batch(struct coldline_frames *map,
+		     const struct coldline_request *request,
+		     struct batch *batch, u32 first, u32 count)
 {
 	struct xen_add_to_physmap_range range = {
 		.domid = DOMID_SELF,
 		.space = XENMAPSPACE_gmfn_foreign,
 		.size = count,
-		.foreign_domid = domain,
+		.foreign_domid = request->domain,
 	};
-	int *errors = &map->errors[map->tried];
+	xen_ulong_t *numbers = &request->numbers[first];
+	int failed = 0;
 	u32 i;
 	int rc;
 
 	for (i = 0; i < count; i++) {
-		gfns[i] = xen_page_to_gfn(map->pages[map->tried + i]);
+		if (shows(map, first + i, request->domain, numbers[i])) {
+			rc = empty(map, first + i);
+			if (rc)
+				return rc;
+		}
+		batch->gfns[i] = xen_page_to_gfn(map->pages[first + i]);
 		/* What the hypercall does not reach has not been mapped. */
-		errors[i] = -EINTR;
+		batch->errors[i] = -EINTR;
 	}
-	set_xen_guest_handle(range.idxs, &frames[map->tried]);
-	set_xen_guest_handle(range.gpfns, gfns);
-	set_xen_guest_handle(range.errs, errors);
+	set_xen_guest_handle(range.idxs, numbers);
+	set_xen_guest_handle(range.gpfns, batch->gfns);
+	set_xen_guest_handle(range.errs, batch->errors);
 	rc = HYPERVISOR_memory_op(XENMEM_add_to_physmap_range, &range);
-	map->tried += count;
-	for (i = 0; i < count; i++)
-		map->mapped += !errors[i];
-	return rc;
+	for (i = 0; i < count; i++) {
+		int *error = &map->errors[first + i];
+		int left = 0;
+
+		if (!batch->errors[i]) {
+			map->mapped += !!*error;
+			map->numbers[first + i] = numbers[i];
+		} else if (!*error) {
+			/* What cannot be shown leaves what was shown before. */
+			left = empty(map, first + i);
+		}
+		if (left)
+			failed = left;
+		else
+			*error = batch->errors[i];
+	}
+	return rc ?: failed;
 }
 
 static int first_error(const int *errors, u32 count)
 {
-	while (count-- && !*errors)
-		errors++;
-	return *errors;
+	for (; count; count--, errors++)
+		if (*errors)
+			return *errors;
+	return 0;
 }
 
-static int map_all(struct coldline_frames *map, domid_t domain,
-		   xen_ulong_t *frames, bool all)
+static int map_all(struct coldline_frames *map,
+		   const struct coldline_request *request)
 {
-	xen_pfn_t *gfns;
+	struct batch *batch;
+	u32 first, count;
 	int rc = 0;
 
-	gfns = kmalloc_array(BATCH, sizeof(*gfns), GFP_KERNEL);
-	if (!gfns)
+	batch = kvmalloc(sizeof(*batch), GFP_KERNEL);
+	if (!batch)
 		return -ENOMEM;
-	while (!rc && map->tried < map->count) {
-		rc = map_batch(map, domain, frames, gfns,
-			       min(BATCH, map->count - map->tried));
-		if (!rc && all && map->mapped != map->tried)
-			rc = first_error(map->errors, map->tried);
+	for (first = 0; !rc && first < request->count; first += count) {
+		count = min(BATCH, request->count - first);
+		rc = map_batch(map, request, batch, first, count);
+		if (!rc && request->all)
+			rc = first_error(&map->errors[first], count);
 		if (!rc && fatal_signal_pending(current))
 			rc = -EINTR;
 		cond_resched();
 	}
-	kfree(gfns);
+	kvfree(batch);
 	return rc;
 }
 
 static void unmap_all(struct coldline_frames *map)
 {
-	struct xen_remove_from_physmap entry = { .domid = DOMID_SELF };
-	u32 i, kept = 0, freed = 0;
-	int rc;
+	u32 i, lost = 0, freed = 0;
 
 	for (i = 0; i < map->count; i++) {
-		if (i < map->tried) {
-			entry.gpfn = xen_page_to_gfn(map->pages[i]);
-			rc = HYPERVISOR_memory_op(XENMEM_remove_from_physmap,
-						  &entry);
-			if (rc && !map->errors[i]) {
-				/* It still shows the frame: nobody may get it. */
-				kept++;
-				continue;
-			}
+		if (map->errors[i] != COLDLINE_EMPTY && empty(map, i)) {
+			/* It still shows the frame: nobody may get it. */
+			lost++;
+			continue;
 		}
 		map->pages[freed++] = map->pages[i];
 		cond_resched();
 	}
-	if (kept)
-		pr_warn("%u pages lost: Xen did not unmap their frames\n", kept);
+	if (lost)
+		pr_warn("%u pages lost: Xen did not unmap their frames\n", lost);
 	coldline_pages_put(map->from, map->pages, freed);
 }
 
@@ -113,31 +163,35 @@ static void destroy(struct coldline_frames *map)
 {
 	kvfree(map->pages);
 	kvfree(map->errors);
+	kvfree(map->numbers);
 	kfree(map);
 }
 
 struct coldline_frames *coldline_frames_map(struct coldline_pages *from,
-					    domid_t domain,
-					    xen_ulong_t *frames,
-					    u32 count, bool all)
+					    const struct coldline_request *request)
 {
 	struct coldline_frames *map;
 	int rc = -ENOMEM;
+	u32 i;
 
 	map = kzalloc(sizeof(*map), GFP_KERNEL);
 	if (!map)
 		return ERR_PTR(rc);
 	refcount_set(&map->users, 1);
 	map->from = from;
-	map->count = count;
-	map->errors = kvcalloc(count, sizeof(*map->errors), GFP_KERNEL);
-	map->pages = kvcalloc(count, sizeof(*map->pages), GFP_KERNEL);
-	if (!map->errors || !map->pages)
+	map->count = request->count;
+	map->domain = request->domain;
+	map->numbers = kvcalloc(map->count, sizeof(*map->numbers), GFP_KERNEL);
+	map->errors = kvcalloc(map->count, sizeof(*map->errors), GFP_KERNEL);
+	map->pages = kvcalloc(map->count, sizeof(*map->pages), GFP_KERNEL);
+	if (!map->numbers || !map->errors || !map->pages)
 		goto fail;
-	rc = coldline_pages_get(from, map->pages, count);
+	for (i = 0; i < map->count; i++)
+		map->errors[i] = COLDLINE_EMPTY;
+	rc = coldline_pages_get(from, map->pages, map->count);
 	if (rc)
 		goto fail;
-	rc = map_all(map, domain, frames, all);
+	rc = map_all(map, request);
 	if (rc) {
 		coldline_frames_put(map);
 		return ERR_PTR(rc);
@@ -147,6 +201,22 @@ struct coldline_frames *coldline_frames_map(struct coldline_pages *from,
 fail:
 	destroy(map);
 	return ERR_PTR(rc);
+}
+
+int coldline_frames_replace(struct coldline_frames *map,
+			    const struct coldline_request *request)
+{
+	u32 i;
+	int rc;
+
+	rc = map_all(map, request);
+	for (i = request->count; !rc && i < map->count; i++) {
+		if (map->errors[i] != COLDLINE_EMPTY)
+			rc = empty(map, i);
+		cond_resched();
+	}
+	map->domain = request->domain;
+	return rc;
 }
 
 void coldline_frames_put(struct coldline_frames *frames)

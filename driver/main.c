@@ -3,7 +3,8 @@
  * /dev/xen/coldline: mappings of another domain's frames with a memory type.
  *
  * mmap() makes an empty mapping; an ioctl shows frames in all of it at once,
- * with one memory type, and only if it succeeds are there page table entries.
+ * or others in their place, with one memory type, and only if it succeeds are
+ * there page table entries.
  * coldline.h has the interface.
  */
 
@@ -124,7 +125,7 @@ static int check_attr(const struct vm_area_struct *vma,
 static int show_frames(struct vm_area_struct *vma,
 		       struct coldline_frames *frames, u32 attr)
 {
-	pgprot_t prot = vma->vm_page_prot;
+	pgprot_t prot = vm_get_page_prot(vma->vm_flags);
 	int rc;
 
 	/* In the vma as well: mprotect() makes new entries from there. */
@@ -141,6 +142,15 @@ static int show_frames(struct vm_area_struct *vma,
 	return 0;
 }
 
+/* The mapping of this file that starts there. */
+static struct vm_area_struct *find(struct file *file, u64 address)
+{
+	struct vm_area_struct *vma = vma_lookup(current->mm, address);
+
+	return vma && vma->vm_file == file && vma->vm_start == address ?
+	       vma : NULL;
+}
+
 static int find_and_show(struct file *file, const struct coldline_map *map,
 			 struct coldline_frames *frames)
 {
@@ -150,9 +160,8 @@ static int find_and_show(struct file *file, const struct coldline_map *map,
 
 	if (mmap_write_lock_killable(mm))
 		return -EINTR;
-	vma = vma_lookup(mm, map->address);
-	if (!vma || vma->vm_file != file || vma->vm_start != map->address ||
-	    vma_pages(vma) != map->count)
+	vma = find(file, map->address);
+	if (!vma || vma_pages(vma) != frames->count)
 		rc = -EINVAL;
 	else if (vma->vm_private_data)
 		rc = -EBUSY;
@@ -162,6 +171,54 @@ static int find_and_show(struct file *file, const struct coldline_map *map,
 		rc = show_frames(vma, frames, map->attr);
 	mmap_write_unlock(mm);
 	return rc;
+}
+
+/* Have a mapping show nothing; what it showed is the caller's then. */
+static struct coldline_frames *find_and_take(struct file *file,
+					     const struct coldline_map *map)
+{
+	struct mm_struct *mm = current->mm;
+	struct coldline_frames *frames;
+	struct vm_area_struct *vma;
+
+	if (mmap_write_lock_killable(mm))
+		return ERR_PTR(-EINTR);
+	vma = find(file, map->address);
+	frames = vma ? vma->vm_private_data : NULL;
+	if (!frames || map->count > frames->count) {
+		frames = ERR_PTR(-EINVAL);
+	} else {
+		zap_vma_ptes(vma, vma->vm_start, vma->vm_end - vma->vm_start);
+		vma->vm_private_data = NULL;
+	}
+	mmap_write_unlock(mm);
+	return frames;
+}
+
+/* Frames that are mapped for a request, in new pages or in place of others. */
+static struct coldline_frames *get_frames(struct file *file,
+					  const struct coldline_map *map,
+					  xen_ulong_t *numbers)
+{
+	const struct coldline_request request = {
+		.domain = map->domain,
+		.numbers = numbers,
+		.count = map->count,
+		.all = !map->errors,
+	};
+	struct coldline_frames *frames;
+	int rc;
+
+	if (!(map->flags & COLDLINE_MAP_REPLACE))
+		return coldline_frames_map(file->private_data, &request);
+	frames = find_and_take(file, map);
+	if (IS_ERR(frames))
+		return frames;
+	rc = coldline_frames_replace(frames, &request);
+	if (!rc)
+		return frames;
+	coldline_frames_put(frames);
+	return ERR_PTR(rc);
 }
 
 static long coldline_map(struct file *file, struct coldline_map __user *argument)
@@ -178,15 +235,14 @@ static long coldline_map(struct file *file, struct coldline_map __user *argument
 		return -EFAULT;
 	if (!coldline_attr_given(map.attr))
 		return -EOPNOTSUPP;
-	if (map.flags || map.reserved || !map.count ||
+	if (map.flags & ~COLDLINE_MAP_REPLACE || map.reserved || !map.count ||
 	    map.count > MAX_FRAMES || map.domain >= DOMID_FIRST_RESERVED)
 		return -EINVAL;
 	numbers = vmemdup_user(u64_to_user_ptr(map.frames),
 			       array_size(map.count, sizeof(*numbers)));
 	if (IS_ERR(numbers))
 		return PTR_ERR(numbers);
-	frames = coldline_frames_map(file->private_data, map.domain, numbers,
-				     map.count, !map.errors);
+	frames = get_frames(file, &map, numbers);
 	kvfree(numbers);
 	if (IS_ERR(frames))
 		return PTR_ERR(frames);

@@ -277,6 +277,20 @@ class FakeForeign:
         )
         return place
 
+    def replace(self, place, domid, frames, attr):
+        mapping = self.xen.mappings[place]
+        assert (mapping.by, mapping.domid, mapping.attribute) == (self, domid, attr)
+        assert len(frames) <= len(mapping.pages) // PAGE
+        self.store_back(place)
+        domain = self.xen.domains[domid]
+        if domain.dying:
+            refuse(errno.ESRCH)
+        if any(frame not in domain.frames for frame in frames):
+            refuse(errno.EINVAL)
+        mapping.frames = list(frames)
+        for index, frame in enumerate(frames):
+            mapping.pages[index * PAGE : (index + 1) * PAGE] = bytes(domain.frames[frame])
+
     def store_back(self, place):
         mapping = self.xen.mappings[place]
         for index, frame in enumerate(mapping.frames):
@@ -284,7 +298,7 @@ class FakeForeign:
 
     def unmap(self, place, count):
         mapping = self.xen.mappings[place]
-        assert (mapping.by, len(mapping.frames)) == (self, count)
+        assert (mapping.by, len(mapping.pages)) == (self, count * PAGE)
         self.store_back(place)
         del self.xen.mappings[place]
         self.xen.bury()

@@ -457,6 +457,13 @@ class FaultyMapping:
         self._owner, self._mapping = owner, mapping
         self.memory_type = mapping.memory_type
 
+    @property
+    def size(self):
+        return self._mapping.size
+
+    def move(self, *arguments):
+        self._owner._call("move", self._mapping.move, *arguments)
+
     def write(self, *arguments):
         self._owner._call("write", self._mapping.write, *arguments)
 

@@ -4,6 +4,7 @@
 import errno
 import gzip
 import os
+from types import SimpleNamespace
 
 import pytest
 from command import COHERENT, ERROR, MIDWAY, Cli
@@ -114,7 +115,9 @@ def test_a_mapping_on_xen_is_read_into_straight_from_the_file(path):
     from coldline.arm import MemoryType
 
     memory = Memory()
-    mapping = XenMapping(None, AT, MemoryType.NORMAL_NC, 8192, MIB, memory=memory, unmap=lambda mapping: None)
+    mapping = XenMapping(
+        None, AT, MIB, MemoryType.NORMAL_NC, SimpleNamespace(place=8192), memory=memory, move=None, unmap=None
+    )
     mapping.write(4096, part(open_blob(path, "initrd"), 5, MIB // 2))
     assert memory.written[8192 + 4096 :][: MIB // 2 - 5] == DATA[5 : MIB // 2]
     assert memory.views == [MIB // 2 - 5]

@@ -164,6 +164,61 @@ def closed_mappings_do_nothing(rig: Rig) -> None:
             mapping.clean_invalidate(0, 1)
 
 
+def mappings_move(rig: Rig) -> None:
+    """A mapping that is moved is where it was moved to, and no more where it was."""
+    for memory_type in rig.types:
+        with _domain(rig) as domain:
+            before = rig.read(domain, RAM, SIZE)
+            at = f"domain {domain.domid}: map "
+            with rig.host.map_foreign(domain, RAM, 3 * PAGE, memory_type) as mapping:
+                mapping.write(PAGE, b"here")
+                mapping.move(RAM + 2 * PAGE, 3 * PAGE)
+                assert (mapping.address, mapping.size) == (RAM + 2 * PAGE, 3 * PAGE)
+                assert mapping.memory_type is memory_type
+                mapping.write(PAGE, b"there")
+                rig.host.map_foreign(domain, RAM, 2 * PAGE, memory_type).close()
+                with refused(f"{at}{RAM + 4 * PAGE:#x}: "):
+                    rig.host.map_foreign(domain, RAM + 4 * PAGE, PAGE, memory_type)
+                mapping.move(RAM + 7 * PAGE, PAGE)
+                mapping.write(0, b"and last")
+                with refused(f"domain {domain.domid}: write {RAM + 8 * PAGE:#x}: "):
+                    mapping.write(PAGE, b"a")
+                mapping.move(RAM + 7 * PAGE, 2 * PAGE)
+                mapping.write(PAGE, b"of all")
+                for address, size in (
+                    (RAM, 4 * PAGE),
+                    (RAM + SIZE - PAGE, 2 * PAGE),
+                    (RAM, 0),
+                    (RAM + 1, PAGE),
+                ):
+                    with refused(f"{at}{address:#x}: "):
+                        mapping.move(address, size)
+                with (
+                    rig.host.map_foreign(domain, RAM, PAGE, memory_type),
+                    refused(f"{at}{RAM:#x}: "),
+                ):
+                    mapping.move(RAM, PAGE)
+            with refused(f"{at}{RAM:#x}: "):
+                mapping.move(RAM, PAGE)
+            expected = bytearray(before)
+            for address, data in ((1, b"here"), (3, b"there"), (7, b"and last"), (8, b"of all")):
+                expected[address * PAGE : address * PAGE + len(data)] = data
+            assert rig.read(domain, RAM, SIZE) == bytes(expected)
+
+
+def moved_mappings_hold_what_they_map(rig: Rig) -> None:
+    """A domain dies when the last mapping of it is closed, wherever that was moved to, and was before."""
+    for memory_type in rig.types:
+        with _domain(rig) as domain:
+            mapping = rig.host.map_foreign(domain, RAM, 2 * PAGE, memory_type)
+            for page in (1, 1, 4, 3, 0):
+                mapping.move(RAM + page * PAGE, 2 * PAGE)
+            rig.host.destroy(domain)
+            assert not rig.gone(domain)
+            mapping.close()
+            assert rig.gone(domain)
+
+
 def pages_are_mapped_once(rig: Rig) -> None:
     """A page that is mapped is not mapped again until it is unmapped."""
     with _domain(rig) as domain:
@@ -281,6 +336,8 @@ CHECKS: Final[tuple[Callable[[Rig], None], ...]] = (
     mappings_have_bounds,
     user_maintenance_is_the_architectures,
     closed_mappings_do_nothing,
+    mappings_move,
+    moved_mappings_hold_what_they_map,
     pages_are_mapped_once,
     ranges_are_whole_pages_of_ram,
     mappings_have_a_largest_size,

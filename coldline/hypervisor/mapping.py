@@ -36,7 +36,18 @@ class Bounded(Closing):
     domain: _Owner
     address: int
     size: int
+    _most: int
     _open: bool
+
+    def _check_move(self, address: int, size: int) -> None:
+        """Raise `HypervisorError` where a mapping had less at first, or is closed."""
+        if not self._open:
+            raise self.domain.error(f"map {address:#x}", "the mapping that is to be moved there is closed")
+        if size > self._most:
+            raise self.domain.error(
+                f"map {address:#x}",
+                f"{size:#x} bytes are more than the mapping had at first, {self._most:#x}",
+            )
 
     def _check(self, operation: str, offset: int, size: int) -> None:
         """Raise `HypervisorError` where a range leaves the mapping, or the mapping is closed."""

@@ -122,6 +122,18 @@ class Mapping(Protocol):
             If any of it lies outside the mapping, the mapping is closed, or there is no such call.
         """
 
+    def move(self, address: int, size: int) -> None:
+        """Map other RAM of the domain instead, with the same memory type: at most as much as at first.
+
+        What was mapped is unmapped, as by `close`; a back end may have a quicker way to do both. If it fails, what
+        remains to be done is `close`.
+
+        Raises
+        ------
+        HypervisorError
+            As `Hypervisor.map_foreign` does, or if the mapping is closed, or had less at first.
+        """
+
     def close(self) -> None:
         """Unmap, and return when the TLB invalidation has completed."""
 

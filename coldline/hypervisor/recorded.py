@@ -148,6 +148,13 @@ class RecordedMapping(Closing):
         self._done(Op.DC_CVAU, offset, size)
         self._done(Op.IC_IVAU, offset, size)
 
+    def move(self, address: int, size: int) -> None:
+        """See `Mapping.move`."""
+        before = self.address, self.size
+        self._inner.move(address, size)
+        self._events.unmapped(*before)
+        self._events.mapped(address, size, self.memory_type)
+
     def close(self) -> None:
         """See `Mapping.close`."""
         self._inner.close()

@@ -4,10 +4,18 @@
 import ctypes
 
 from coldline.hypervisor.xen import driver
-from coldline.hypervisor.xen.driver import NORMAL_NC, NORMAL_WB, PAGE, PATH, QUERY_WRITE, READ_WRITE
+from coldline.hypervisor.xen.driver import (
+    MAP_REPLACE,
+    NORMAL_NC,
+    NORMAL_WB,
+    PAGE,
+    PATH,
+    QUERY_WRITE,
+    READ_WRITE,
+)
 from coldline.hypervisor.xen.prototypes import failed, functions
 
-__all__ = ["NORMAL_NC", "NORMAL_WB", "PAGE", "PATH", "QUERY_WRITE", "READ_WRITE", "Device"]
+__all__ = ["MAP_REPLACE", "NORMAL_NC", "NORMAL_WB", "PAGE", "PATH", "QUERY_WRITE", "READ_WRITE", "Device"]
 
 _libc = functions(
     "",

@@ -96,6 +96,24 @@ class SimulatedHost:
         A trace has one mapping for an agent and a page, so a page cannot be mapped twice at a time. Where
         the builder's mapping outlives the build, this is a window on it: nothing is mapped, nothing unmapped.
         """
+        bank = self._mappable(domain, address, size, memory_type)
+        if taken := self._mapped.overlap(address, address + size):
+            raise domain.error(f"map {address:#x}", f"the page at {taken[0][0]:#x} is mapped already")
+        self._events.mapped(address, size, memory_type)
+        self._mapped.add(address, address + size)
+        domain.mapped += 1
+        return SimulatedMapping(
+            domain,
+            bank,
+            address,
+            size,
+            memory_type,
+            events=self._events,
+            move=self._move,
+            unmap=self._unmap,
+        )
+
+    def _mappable(self, domain: SimulatedDomain, address: int, size: int, memory_type: MemoryType) -> RamBank:
         operation = f"map {address:#x}"
         self._check_range(domain, operation, address, size, _ALIVE)
         bank = self._bank_of(domain, operation, address, size)
@@ -103,14 +121,20 @@ class SimulatedHost:
             can = " and ".join(possible.word for possible in self.model.mapping_types)
             reason = f"on {self.model.name} the builder's mapping can be {can}, not {memory_type.word}"
             raise domain.error(operation, reason)
-        if taken := self._mapped.overlap(address, address + size):
-            raise domain.error(operation, f"the page at {taken[0][0]:#x} is mapped already")
-        self._events.mapped(address, size, memory_type)
+        return bank
+
+    def _move(self, mapping: SimulatedMapping, address: int, size: int) -> RamBank:
+        domain = mapping.domain
+        bank = self._mappable(domain, address, size, mapping.memory_type)
+        self._mapped.remove(mapping.address, mapping.address + mapping.size)
+        taken = self._mapped.overlap(address, address + size)
+        if taken:
+            self._mapped.add(mapping.address, mapping.address + mapping.size)
+            raise domain.error(f"map {address:#x}", f"the page at {taken[0][0]:#x} is mapped already")
         self._mapped.add(address, address + size)
-        domain.mapped += 1
-        return SimulatedMapping(
-            domain, bank, address, size, memory_type, events=self._events, unmap=self._unmap
-        )
+        self._events.unmapped(mapping.address, mapping.size)
+        self._events.mapped(address, size, mapping.memory_type)
+        return bank
 
     def flush(self, domain: SimulatedDomain, address: int, size: int) -> None:
         """See `Hypervisor.flush`."""

@@ -26,6 +26,8 @@ class SimulatedMapping(Bounded):
         Of the builder's accesses.
     events : HostEvents
         Is told of what the builder does through the mapping.
+    move : callable
+        Called with this mapping and the range that it is to be moved to; returns the bank that has that.
     unmap : callable
         Called once, with this mapping, when it is closed.
     """
@@ -41,6 +43,7 @@ class SimulatedMapping(Bounded):
         memory_type: MemoryType,
         *,
         events: HostEvents,
+        move: Callable[["SimulatedMapping", int, int], RamBank],
         unmap: Callable[["SimulatedMapping"], None],
     ) -> None:
         self.domain = domain
@@ -48,7 +51,9 @@ class SimulatedMapping(Bounded):
         self.size = size
         self.memory_type = memory_type
         self._bank = bank
+        self._most = size
         self._events = events
+        self._move = move
         self._unmap = unmap
         self._open = True
 
@@ -97,6 +102,12 @@ class SimulatedMapping(Bounded):
         if size:
             self._event(Op.DC_CVAU, offset, size)
             self._event(Op.IC_IVAU, offset, size)
+
+    def move(self, address: int, size: int) -> None:
+        """See `Mapping.move`."""
+        self._check_move(address, size)
+        self._bank = self._move(self, address, size)
+        self.address, self.size = address, size
 
     def close(self) -> None:
         """Unmap; once closed, nothing."""

@@ -10,14 +10,14 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from coldline.errors import HypervisorError
 from coldline.hypervisor.xen.prototypes import failed, functions
-from coldline.hypervisor.xen.world import DEVICE
+from coldline.hypervisor.xen.world import DEVICE, DriverError
 
 PATH: Final = DEVICE
 ABI: Final = 1
 NORMAL_NC: Final = 0x44
 NORMAL_WB: Final = 0xFF
+MAP_REPLACE: Final = 1
 QUERY_WRITE: Final = 1
 PAGE: Final = 4096
 
@@ -168,13 +168,28 @@ class Device:
         """Map all of `frames`, in order; return the address."""
         address = self.empty(len(frames))
         try:
-            shown = self.show(address, domain, frames, attr)
-            if shown != len(frames):
-                raise OSError(errno.EIO, f"{PATH} shows {shown} of {len(frames)} frames")
+            self._show_all(address, domain, frames, attr)
         except BaseException:
             self.unmap(address, len(frames))
             raise
         return address
+
+    def replace(self, address: int, domain: int, frames: Sequence[int], attr: int) -> None:
+        """Map all of `frames`, in order, in place of what `map` mapped; if that fails, nothing is mapped.
+
+        Parameters
+        ----------
+        address : int
+            From `map`.
+        domain, frames, attr : int, sequence of int, int
+            As for `map`; no more frames than then.
+        """
+        self._show_all(address, domain, frames, attr, flags=MAP_REPLACE)
+
+    def _show_all(self, address: int, domain: int, frames: Sequence[int], attr: int, **other: int) -> None:
+        shown = self.show(address, domain, frames, attr, **other)
+        if shown != len(frames):
+            raise OSError(errno.EIO, f"{PATH} shows {shown} of {len(frames)} frames")
 
     def unmap(self, address: int, pages: int) -> None:
         """Undo `map` or `empty`."""
@@ -187,22 +202,22 @@ def open_device() -> Device:
 
     Raises
     ------
-    HypervisorError
+    DriverError
         If the driver is not there, or it is another; the message says what to do.
     """
     try:
         device = Device()
     except FileNotFoundError as error:
-        raise HypervisorError(
+        raise DriverError(
             f"no {PATH}: an uncached mapping takes coldline's driver: "
             "make -C driver && insmod driver/xen-coldline.ko (docs/driver.md)"
         ) from error
     except OSError as error:
-        raise HypervisorError(f"{PATH} cannot be opened: {error.strerror}") from error
+        raise DriverError(f"{PATH} cannot be opened: {error.strerror}") from error
     try:
         features = device.features()
         if (features.abi, features.frame_size) != (ABI, PAGE):
-            raise HypervisorError(
+            raise DriverError(
                 f"{PATH} has interface {features.abi} with frames of {features.frame_size} bytes, not {ABI} with "
                 f"{PAGE}: build the driver that came with this coldline"
             )

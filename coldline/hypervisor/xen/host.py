@@ -4,7 +4,7 @@
 import contextlib
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -17,13 +17,13 @@ from coldline.hypervisor.xen.hypercalls import MAX_EXTENTS, MAX_FLUSH, Hypercall
 from coldline.hypervisor.xen.interrupts import held
 from coldline.hypervisor.xen.mapping import XenMapping
 from coldline.hypervisor.xen.naming import naming
-from coldline.hypervisor.xen.world import World
+from coldline.hypervisor.xen.shown import ATTRIBUTES, show
+from coldline.hypervisor.xen.world import DriverError, World
 from coldline.record import Record
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
     from coldline.hypervisor.protocol import Hypervisor
-    from coldline.hypervisor.xen.world import Driver, Foreign
 
 ARCHITECTURES: Final = {"arm64": 64, "arm32": 32}
 """Of guests, with the bits of their kernels' addresses."""
@@ -47,9 +47,6 @@ the next mapping."""
 
 _ONLINE: Final = 1
 """VGCF_online."""
-
-_ATTRIBUTES: Final = {MemoryType.NORMAL_WB: 0xFF, MemoryType.NORMAL_NC: 0x44}
-"""The types that the builder's mapping can have, as MAIR_ELx has them."""
 
 
 class Platform(Record):
@@ -221,52 +218,60 @@ class XenHost:
         By coldline's driver; where that is not, libxenforeignmemory makes cached mappings, and nobody others. A page
         cannot be mapped twice at a time, as on every host of coldline's.
         """
-        operation = f"map {address:#x}"
-        self._check_range(domain, operation, address, size, State.PAUSED, State.RUNNING)
-        if not any(bank.base <= address and address + size <= bank.end for bank in domain.banks):
-            raise domain.error(operation, f"{size:#x} bytes from there are not all in one bank of its RAM")
-        if memory_type not in _ATTRIBUTES:
-            can = " and ".join(possible.word for possible in _ATTRIBUTES)
-            raise domain.error(
-                operation, f"on Xen the builder's mapping can be {can}, not {memory_type.word}"
-            )
-        if size > _MAX_MAPPING:
-            raise domain.error(operation, f"{size:#x} bytes are more than a mapping has, {_MAX_MAPPING:#x}")
-        for mapped in domain.mapped:
-            if address < mapped.end and mapped.base < address + size:
-                raise domain.error(operation, f"the page at {max(address, mapped.base):#x} is mapped already")
+        self._check_mappable(domain, address, size, memory_type)
         mapping = self.show(domain, address, size, memory_type)
         domain.mapped.append(Range(address, size))
         return mapping
 
     def show(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> XenMapping:
         """Map memory of a domain that need not be RAM."""
-        first, count = address // PAGE_SIZE, size // PAGE_SIZE
-        frames = range(first, first + count)
-        through: Driver | Foreign
-        with naming(f"domain {domain.domid}: map {address:#x}"):
-            if memory_type is MemoryType.NORMAL_WB and not self.world.has_driver:
-                through = self.world.foreign
-                place = through.map(domain.domid, frames)
-            else:
-                through = self._driver(domain, address)
-                place = through.map(domain.domid, frames, _ATTRIBUTES[memory_type])
-        undo = partial(through.unmap, place, count)
+        operation = f"map {address:#x}"
+        try:
+            with naming(f"domain {domain.domid}: {operation}"):
+                shown = show(self.world, domain.domid, _frames(address, size), memory_type)
+        except DriverError as error:
+            raise domain.error(operation, str(error)) from error
         return XenMapping(
             domain,
             address,
-            memory_type,
-            place,
             size,
+            memory_type,
+            shown,
             memory=self.world.memory,
-            unmap=partial(self._unmap_mapping, undo),
+            move=self._move,
+            unmap=self._unmap_mapping,
         )
 
-    def _driver(self, domain: XenDomain, address: int) -> "Driver":
-        try:
-            return self.world.driver
-        except HypervisorError as error:
-            raise domain.error(f"map {address:#x}", str(error)) from error
+    def _move(self, mapping: XenMapping, address: int, size: int) -> None:
+        domain = mapping.domain
+        others = [mapped for mapped in domain.mapped if mapped.base != mapping.address]
+        self._check_mappable(domain, address, size, mapping.memory_type, others)
+        with naming(f"domain {domain.domid}: map {address:#x}"):
+            mapping.shown.replace(_frames(address, size))
+        domain.mapped = [*others, Range(address, size)]
+
+    def _check_mappable(
+        self,
+        domain: XenDomain,
+        address: int,
+        size: int,
+        memory_type: MemoryType,
+        mapped: Sequence[Range] | None = None,
+    ) -> None:
+        operation = f"map {address:#x}"
+        self._check_range(domain, operation, address, size, State.PAUSED, State.RUNNING)
+        if not any(bank.base <= address and address + size <= bank.end for bank in domain.banks):
+            raise domain.error(operation, f"{size:#x} bytes from there are not all in one bank of its RAM")
+        if memory_type not in ATTRIBUTES:
+            can = " and ".join(possible.word for possible in ATTRIBUTES)
+            raise domain.error(
+                operation, f"on Xen the builder's mapping can be {can}, not {memory_type.word}"
+            )
+        if size > _MAX_MAPPING:
+            raise domain.error(operation, f"{size:#x} bytes are more than a mapping has, {_MAX_MAPPING:#x}")
+        for taken in domain.mapped if mapped is None else mapped:
+            if address < taken.end and taken.base < address + size:
+                raise domain.error(operation, f"the page at {max(address, taken.base):#x} is mapped already")
 
     def flush(self, domain: XenDomain, address: int, size: int) -> None:
         """See `Hypervisor.flush`: XEN_DOMCTL_cacheflush, as often as it takes."""
@@ -319,10 +324,10 @@ class XenHost:
         """Unmap a grant table, now or, if that fails, before the domain is destroyed."""
         self._unmap(domain, partial(self.world.foreign.unmap_resource, resource))
 
-    def _unmap_mapping(self, undo: Callable[[], None], mapping: XenMapping) -> None:
+    def _unmap_mapping(self, mapping: XenMapping) -> None:
         mapping.domain.mapped = [other for other in mapping.domain.mapped if other.base != mapping.address]
         with naming(f"domain {mapping.domain.domid}: unmap {mapping.address:#x}"):
-            self._unmap(mapping.domain, undo)
+            self._unmap(mapping.domain, mapping.shown.unmap)
 
     def _unmap(self, domain: XenDomain, unmap: Callable[[], None]) -> None:
         """Call it; what fails or is not reached is tried again before the domain is destroyed."""
@@ -343,6 +348,10 @@ class XenHost:
             raise domain.error(operation, f"{size:#x} bytes from there are not whole pages")
         if address < 0 or address + size > _ADDRESS_LIMIT:
             raise domain.error(operation, f"{size:#x} bytes from there leave the address space")
+
+
+def _frames(address: int, size: int) -> range:
+    return range(address // PAGE_SIZE, (address + size) // PAGE_SIZE)
 
 
 def paging_pool(memory: int, vcpus: int) -> int:

@@ -8,6 +8,7 @@ from coldline.hypervisor.mapping import Bounded
 from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.naming import reason
+from coldline.hypervisor.xen.shown import Shown
 from coldline.hypervisor.xen.world import Accesses
 
 
@@ -18,16 +19,16 @@ class XenMapping(Bounded):
     ----------
     domain : XenDomain
         Whose memory.
-    address : int
-        Guest physical address of the first byte.
+    address, size : int
+        Guest physical address of the first byte, and bytes.
     memory_type : MemoryType
         Of the builder's accesses, by the hardware's tables where the driver made the mapping.
-    place : int
-        Where it is in this process.
-    size : int
-        Bytes.
+    shown : Shown
+        Its frames, as this process maps them.
     memory : Accesses
         What writes to this process's memory.
+    move : callable
+        Called with this mapping and the range that it is to be moved to.
     unmap : callable
         Called once, with this mapping, when it is closed.
     """
@@ -38,21 +39,29 @@ class XenMapping(Bounded):
         self,
         domain: XenDomain,
         address: int,
-        memory_type: MemoryType,
-        place: int,
         size: int,
+        memory_type: MemoryType,
+        shown: Shown,
         *,
         memory: Accesses,
+        move: Callable[["XenMapping", int, int], None],
         unmap: Callable[["XenMapping"], None],
     ) -> None:
         self.domain = domain
         self.address = address
         self.memory_type = memory_type
-        self.place = place
         self.size = size
+        self.shown = shown
+        self._most = size
         self._memory = memory
+        self._move = move
         self._unmap = unmap
         self._open = True
+
+    @property
+    def place(self) -> int:
+        """Where the first byte is in this process."""
+        return self.shown.place
 
     def write(self, offset: int, data: Data) -> None:
         """Copy `data` to the guest, once.
@@ -110,6 +119,12 @@ class XenMapping(Bounded):
                 self._memory.cacheflush(self.place + offset, size)
         except OSError as error:
             raise self.domain.error(where, reason(error)) from error
+
+    def move(self, address: int, size: int) -> None:
+        """See `Mapping.move`."""
+        self._check_move(address, size)
+        self._move(self, address, size)
+        self.address, self.size = address, size
 
     def close(self) -> None:
         """Unmap; once closed, nothing.

@@ -5,9 +5,15 @@ import os
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from coldline.errors import HypervisorError
 from coldline.hypervisor.protocol import Buffer
 from coldline.hypervisor.xen.entries import Tree
 from coldline.hypervisor.xen.hypercalls import CallLibrary
+
+
+class DriverError(HypervisorError):
+    """coldline's driver is not there, or is another."""
+
 
 DEVICE: Final = "/dev/xen/coldline"
 """Of coldline's driver."""
@@ -34,6 +40,9 @@ class Driver(Protocol):
 
     def map(self, domain: int, frames: Sequence[int], attr: int) -> int:
         """Map frames; return the address."""
+
+    def replace(self, address: int, domain: int, frames: Sequence[int], attr: int) -> None:
+        """Map others in their place."""
 
     def unmap(self, address: int, pages: int) -> None:
         """Unmap them."""
@@ -85,7 +94,7 @@ class World(Protocol):
 
         Raises
         ------
-        HypervisorError
+        DriverError
             If coldline's driver is not there; the message says how to build it.
         """
 

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Frames that take the place of others in a mapping: these are shown, those are let go of."""
+
+import ctypes
+import errno
+import os
+import random
+import signal
+import time
+
+import device
+import pytest
+from device import MAP_REPLACE, NORMAL_NC, NORMAL_WB, PAGE
+from refusals import error_of
+
+
+@pytest.fixture
+def other(xen):
+    """A second domain."""
+    domain = xen.create(64)
+    yield domain
+    domain.destroy()
+    assert domain.gone()
+
+
+def shown(opened, address, pages):
+    return [opened.query(address + page * PAGE).translated for page in range(pages)]
+
+
+def write(place, pages, seed):
+    """Fill pages, each with bytes of its own; return those."""
+    data = random.Random(seed).randbytes(pages * PAGE)
+    ctypes.memmove(place, data, len(data))
+    return data
+
+
+def read_by_others(xen, domain, frames):
+    place = xen.map(domain, frames)
+    try:
+        return ctypes.string_at(place, len(frames) * PAGE)
+    finally:
+        xen.unmap(place, len(frames))
+
+
+@pytest.mark.parametrize("new", [NORMAL_NC, NORMAL_WB], ids=hex)
+@pytest.mark.parametrize("old", [NORMAL_NC, NORMAL_WB], ids=hex)
+def test_the_new_ones_are_shown_with_their_type(opened, xen, domain, old, new):
+    address = opened.map(domain.number, domain.frames[:16], old)
+    first = write(address, 16, 1)
+    opened.replace(address, domain.number, domain.frames[20:36], new)
+    assert {opened.query(address + page * PAGE).attr for page in range(16)} == {new}
+    second = write(address, 16, 2)
+    assert read_by_others(xen, domain, domain.frames[:16]) == first
+    assert read_by_others(xen, domain, domain.frames[20:36]) == second
+    device.unmap(address, 16)
+
+
+def test_fewer_leave_the_last_pages_empty(opened, xen, domain, in_child):
+    address = opened.map(domain.number, domain.frames[:16], NORMAL_NC)
+    opened.replace(address, domain.number, domain.frames[30:35], NORMAL_NC)
+    assert shown(opened, address, 16) == [1] * 5 + [0] * 11
+    opened.replace(address, domain.number, domain.frames[40:50], NORMAL_NC)
+    assert shown(opened, address, 16) == [1] * 10 + [0] * 6
+    data = write(address, 10, 3)
+    assert read_by_others(xen, domain, domain.frames[40:50]) == data
+
+    def touch():
+        inner = device.Device()
+        address = inner.map(domain.number, domain.frames[:2], NORMAL_NC)
+        inner.replace(address, domain.number, domain.frames[:1], NORMAL_NC)
+        ctypes.string_at(address, 1)
+        ctypes.string_at(address + PAGE, 1)
+
+    assert in_child(touch) == -signal.SIGBUS
+    device.unmap(address, 16)
+
+
+@pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
+def test_the_same_frames_again_and_in_any_order(opened, xen, domain, attr):
+    """Xen must not hold a frame twice that is shown where it was before: `domain` has to be gone at the end."""
+    chance = random.Random(6)
+    address = opened.map(domain.number, domain.frames, attr)
+    for turn in range(20):
+        frames = domain.frames if turn % 3 == 0 else chance.sample(domain.frames, chance.randint(1, 64))
+        opened.replace(address, domain.number, frames, attr)
+        data = write(address, len(frames), turn)
+        assert read_by_others(xen, domain, frames) == data
+    opened.replace(address, domain.number, [domain.frames[0]] * 64, attr)
+    opened.replace(address, domain.number, [domain.frames[0]] * 64, attr)
+    device.unmap(address, 64)
+
+
+def test_those_that_were_shown_are_let_go_of(opened, domain, other):
+    address = opened.map(other.number, other.frames, NORMAL_NC)
+    other.destroy()
+    time.sleep(0.2)
+    assert other.xen.exists(other.number), "its frames are mapped: it has to be dying"
+    opened.replace(address, domain.number, domain.frames[:3], NORMAL_NC)
+    assert other.gone()
+    device.unmap(address, 64)
+
+
+def test_a_frame_that_cannot_be_shown_leaves_a_hole(opened, domain, other):
+    """Not what was there before."""
+    address = opened.map(other.number, other.frames[:5], NORMAL_NC)
+    errors = (ctypes.c_int32 * 5)()
+    frames = [domain.frames[0], 1, domain.frames[1], 1 << 40, domain.frames[2]]
+    assert opened.show(address, domain.number, frames, NORMAL_NC, errors, flags=MAP_REPLACE) == 3
+    assert [error == 0 for error in errors] == [True, False, True, False, True]
+    assert shown(opened, address, 5) == [1, 0, 1, 0, 1]
+    other.destroy()
+    assert other.gone()
+    opened.replace(address, domain.number, domain.frames[5:10], NORMAL_NC)
+    assert shown(opened, address, 5) == [1] * 5
+    device.unmap(address, 5)
+
+
+def test_what_fails_maps_nothing(opened, domain, other):
+    address = opened.map(other.number, other.frames[:5], NORMAL_NC)
+    frames = [*domain.frames[:4], 1]
+    assert error_of(opened.replace, address, domain.number, frames, NORMAL_NC)
+    assert shown(opened, address, 5) == [0] * 5
+    other.destroy()
+    assert other.gone()
+    assert error_of(opened.replace, address, domain.number, domain.frames[:5], NORMAL_NC) == errno.EINVAL
+    opened.show(address, domain.number, domain.frames[:5], NORMAL_WB)
+    assert {opened.query(address + page * PAGE).attr for page in range(5)} == {NORMAL_WB}
+    device.unmap(address, 5)
+
+
+def test_what_is_refused_changes_nothing(opened, xen, domain):
+    frames, number = domain.frames[:4], domain.number
+    empty, address = opened.empty(4), opened.map(number, frames, NORMAL_NC)
+    data = write(address, 4, 9)
+    elsewhere = device.Device()
+    for place, asked, attr, other, error in (
+        (empty, frames, NORMAL_NC, {}, errno.EINVAL),
+        (address, domain.frames[:5], NORMAL_NC, {}, errno.EINVAL),
+        (address, [], NORMAL_NC, {}, errno.EINVAL),
+        (address, frames, 0x04, {}, errno.EOPNOTSUPP),
+        (address, frames, NORMAL_NC, {"flags": MAP_REPLACE | 2}, errno.EINVAL),
+        (address, frames, NORMAL_NC, {"frames": 8}, errno.EFAULT),
+        (address + PAGE, frames[:3], NORMAL_NC, {}, errno.EINVAL),
+    ):
+        words = {"flags": MAP_REPLACE, **other}
+        assert error_of(opened.show, place, number, asked, attr, None, **words) == error
+    assert error_of(elsewhere.replace, address, number, frames, NORMAL_NC) == errno.EINVAL
+    assert error_of(opened.show, address, number, frames, NORMAL_NC) == errno.EBUSY
+    elsewhere.close()
+    assert shown(opened, address, 4) == [1] * 4
+    assert read_by_others(xen, domain, frames) == data
+    device.unmap(empty, 4)
+    device.unmap(address, 4)
+
+
+def test_killed_at_many_points(domain, other):
+    """A child that replaces all the time, with many hypercalls in one ioctl, is killed at any."""
+    chance = random.Random(11)
+    for _ in range(10):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            opened = device.Device()
+            address = opened.map(domain.number, domain.frames * 24, NORMAL_NC)
+            os.write(writer, b"y")
+            while True:
+                for shift, each in ((1, other), (0, domain), (1, domain)):
+                    frames = (each.frames[shift:] + each.frames[:shift]) * 24
+                    opened.replace(address, each.number, frames, NORMAL_NC)
+        os.close(writer)
+        assert os.read(reader, 1) == b"y"
+        os.close(reader)
+        time.sleep(chance.uniform(0, 0.3))
+        os.kill(child, signal.SIGKILL)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
