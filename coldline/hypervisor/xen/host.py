@@ -13,7 +13,8 @@ from coldline.errors import HypervisorError
 from coldline.guest.layout import PAGE_SIZE, Range
 from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.domain import State, XenDomain
-from coldline.hypervisor.xen.hypercalls import MAX_EXTENTS, MAX_FLUSH, Hypercalls
+from coldline.hypervisor.xen.extents import give
+from coldline.hypervisor.xen.hypercalls import MAX_FLUSH, Hypercalls
 from coldline.hypervisor.xen.interrupts import held
 from coldline.hypervisor.xen.mapping import XenMapping
 from coldline.hypervisor.xen.naming import naming
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 ARCHITECTURES: Final = {"arm64": 64, "arm32": 32}
 """Of guests, with the bits of their kernels' addresses."""
-
-_ORDERS: Final = (18, 9, 0)
-"""Extents that Xen is asked for: 1 GiB, 2 MiB and 4 KiB, the sizes of entries of stage 2."""
 
 _ADDRESS_LIMIT: Final = 1 << 48
 _HVM_HAP: Final = 3
@@ -180,37 +178,7 @@ class XenHost:
 
     def give(self, domain: XenDomain, address: int, size: int) -> None:
         """Give a domain memory that is not its RAM: where rings are."""
-        at, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
-        refused = dict.fromkeys(_ORDERS, 0)  # up to this frame there are no extents of that order to be had
-        while at < end:
-            order = next(
-                order
-                for order in _ORDERS
-                if order == 0
-                or (at % (1 << order) == 0 and at + (1 << order) <= end and at >= refused[order])
-            )
-            most = (end - at) >> order
-            if order != _ORDERS[0]:  # as far as a larger one may do again
-                larger = 1 << _ORDERS[_ORDERS.index(order) - 1]
-                most = min(most, (larger - at % larger) >> order)
-            extents = range(at, at + (min(most, MAX_EXTENTS) << order), 1 << order)
-            with naming(f"domain {domain.domid}: populate {at * PAGE_SIZE:#x}"):
-                done = self._populate(domain, extents, order)
-            at += done << order
-            if done < len(extents):
-                if order == 0:
-                    reason = f"XENMEM_populate_physmap: {os.strerror(errno.ENOMEM)}"
-                    raise domain.error(f"populate {at * PAGE_SIZE:#x}", reason)
-                refused[order] = at + (1 << order)
-
-    def _populate(self, domain: XenDomain, extents: range, order: int) -> int:
-        """How many of `extents` a domain got."""
-        try:
-            return self.hypercalls.populate(domain.domid, extents, order)
-        except OSError as error:
-            if order == 0 or error.errno not in (errno.ENOMEM, errno.EPERM):
-                raise
-            return 0
+        give(self.hypercalls, domain, address, size)
 
     def map_foreign(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> XenMapping:
         """See `Hypervisor.map_foreign`.
