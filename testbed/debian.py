@@ -146,7 +146,12 @@ def current(
 
 
 def dependencies(
-    architecture: str, names: Iterable[str], *, suite: str | None = None, refresh: bool = False
+    architecture: str,
+    names: Iterable[str],
+    *,
+    there: Iterable[str] = (),
+    suite: str | None = None,
+    refresh: bool = False,
 ) -> list[str]:
     """Return packages with all that they depend on, as installing them would bring; of alternatives the first.
 
@@ -156,6 +161,8 @@ def dependencies(
         Debian's name of it.
     names : iterable of str
         The packages.
+    there : iterable of str
+        Packages that are installed already: neither they nor what they depend on is brought for their sake.
     suite : str, optional
         Debian's suite to look in, in place of all that the sources name.
     refresh : bool
@@ -185,11 +192,12 @@ def dependencies(
     missing = [name for name in names if name not in needs]
     if missing:
         raise MissingError(f"{missing[0]} ({architecture}): there is no such package")
+    installed = frozenset(there)
     found_so_far: dict[str, None] = {}
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name not in found_so_far and not name.startswith("<"):
+        if name not in found_so_far and name not in installed and not name.startswith("<"):
             found_so_far[name] = None
             waiting += needs.get(name, [])
     return list(found_so_far)

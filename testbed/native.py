@@ -14,11 +14,12 @@ __all__ = ["build"]
 _TIMEOUT_S = 3600.0
 
 # None of it is needed for a module of C, and all that is unpacked takes memory.
-_LEFT_OUT = ("lto1", "lto-dump*", "lto-wrapper", "lib?san.so*", "libhwasan.so*", "*.a")
+_LEFT_OUT = ("lto1", "*lto-dump*", "lto-wrapper", "lib?san.so*", "libhwasan.so*", "*.a")
 
 # What docs/driver.md says, in dom0, and then the driver's own tests with what came of it.
 _SCRIPT = f"""\
-(cd / && cpio -idmu </host/native.cpio 2>/dev/null) || exit 1
+mount -o remount,size=90% / && cd / && cpio -idmu </host/native.cpio || exit 1
+cd /opt/coldline
 [ -e /bin/sh ] || ln -s /usr/bin/busybox /bin/sh
 export PATH=/usr/bin:$PATH
 gcc=$(echo /usr/bin/gcc-[0-9]*)
@@ -81,7 +82,8 @@ def build(sources: Sources, *, suite: str | None = None, refresh: bool = False) 
 def _archive(sources: Sources, folder: Path, *, suite: str | None, refresh: bool) -> None:
     """Put together what installing the kernel's headers and make would bring, and the driver's source."""
     wanted = [sources.headers.name, "make"]
-    names = debian.dependencies(sources.architecture, wanted, suite=suite, refresh=refresh)
+    kernel = f"linux-image-{sources.release}"
+    names = debian.dependencies(sources.architecture, wanted, there=[kernel], suite=suite, refresh=refresh)
     trees = debian.packages(sources.architecture, names, suite=suite, refresh=refresh)
     root = folder / "root"
     source = root / "usr/src/coldline"

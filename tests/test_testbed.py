@@ -410,6 +410,8 @@ def test_what_installing_would_bring(tmp_path, monkeypatch):
         (tmp_path / name).chmod(0o755)
     found = debian.dependencies("arm64", ["make", "headers"])
     assert sorted(found) == ["compiler", "headers", "libc6", "libgcc", "make"]
+    found = debian.dependencies("arm64", ["make", "headers"], there=["libc6"])
+    assert sorted(found) == ["compiler", "headers", "make"]
     with pytest.raises(debian.MissingError, match=r"^none \(arm64\): there is no such package$"):
         debian.dependencies("arm64", ["make", "none"])
 
