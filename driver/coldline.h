@@ -12,8 +12,11 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* Changes only if a structure or what an ioctl means does. */
-#define COLDLINE_ABI			1
+/*
+ * Changes if a structure does, or what an ioctl means or can do. 2 came with
+ * COLDLINE_MAP_REPLACE and kept_frames.
+ */
+#define COLDLINE_ABI			2
 
 /*
  * A memory type is named by its attribute byte, as MAIR_ELx holds it and

@@ -56,6 +56,7 @@ def assertions() -> str:
         "COLDLINE_ABI": driver.ABI,
         "COLDLINE_ATTR_NORMAL_NC": driver.NORMAL_NC,
         "COLDLINE_ATTR_NORMAL_WB": driver.NORMAL_WB,
+        "COLDLINE_MAP_REPLACE": driver.MAP_REPLACE,
         "COLDLINE_QUERY_WRITE": driver.QUERY_WRITE,
         "COLDLINE_IOCTL_FEATURES": driver.FEATURES,
         "COLDLINE_IOCTL_MAP": driver.MAP,

@@ -28,7 +28,7 @@ def attributes(opened, address, pages, flags=0):
 
 def test_features(opened):
     features = opened.features()
-    assert (features.abi, features.frame_size) == (1, PAGE)
+    assert (features.abi, features.frame_size) == (2, PAGE)
     assert (features.max_frames, features.kept_frames) == (1 << 18, 1024)
     given = {byte for byte in range(256) if features.attrs[byte // 64] >> (byte % 64) & 1}
     assert given == {NORMAL_NC, NORMAL_WB}

@@ -14,7 +14,7 @@ from coldline.hypervisor.xen.prototypes import failed, functions
 from coldline.hypervisor.xen.world import DEVICE, DriverError
 
 PATH: Final = DEVICE
-ABI: Final = 1
+ABI: Final = 2
 NORMAL_NC: Final = 0x44
 NORMAL_WB: Final = 0xFF
 MAP_REPLACE: Final = 1
