@@ -63,9 +63,9 @@ def main() -> None:
     arguments.add_argument("--json", action="store_true")
     options = arguments.parse_args()
     if options.image is None:
-        from testbed import debian
+        from testbed.kernels import kernel
 
-        options.image = str(debian.kernel(options.architecture))
+        options.image = str(kernel(options.architecture))
     memory = str(options.memory)
     given = [options.image, memory, options.append]
     boot = ["boot", options.image, "--memory", memory, "--append", options.append]

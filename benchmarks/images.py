@@ -30,7 +30,7 @@ from timing import best
 from coldline.image import load_kernel
 from coldline.image.compression import codec_of, unpack
 from coldline.image.content import Allowance, Content
-from testbed import debian
+from testbed.kernels import kernel
 
 MOST = 1 << 30
 
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("image", nargs="?", type=Path)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    path = options.image or debian.kernel("arm64")
+    path = options.image or kernel("arm64")
     image = path.read_bytes()
     print(f"{path.name}: {len(image) / 1e6:.1f} MB")
     least = best(options.runs, path.read_bytes)

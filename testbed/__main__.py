@@ -12,7 +12,8 @@ from pathlib import Path
 
 from coldline.errors import ColdlineError
 from testbed import bench, checkpatch, image, machine, modules, native
-from testbed.debian import MissingError, cache_folder
+from testbed.cache import cache_folder
+from testbed.debian import MissingError
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
 
 _TESTS = (

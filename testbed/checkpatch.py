@@ -8,7 +8,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from testbed import debian
+from testbed import apt, debian
+from testbed.cache import architecture_folder, cache_folder
 from testbed.modules import DRIVER, BuildError
 
 __all__ = ["check"]
@@ -30,7 +31,7 @@ def check(release: str, *, suite: str | None = None) -> str:
 
     Raises
     ------
-    testbed.debian.FetchError
+    testbed.apt.FetchError
         If the source cannot be had: some 140 MB, the first time.
     BuildError
         If there is no Perl, or the script fails.
@@ -50,9 +51,9 @@ def check(release: str, *, suite: str | None = None) -> str:
 
 def _script(version: str, suite: str | None) -> Path:
     """Return the script, in a folder with the files that it reads."""
-    folder = debian.cache_folder() / f"checkpatch-{version}"
+    folder = cache_folder() / f"checkpatch-{version}"
     if not folder.is_dir():
-        architecture = debian.host_architecture()
+        architecture = apt.host_architecture()
         name = f"linux-source-{version}"
         package = debian.packages(architecture, [name], suite=suite)[name]
         (archive,) = package.glob("usr/src/*.tar.xz")
@@ -70,7 +71,5 @@ def _script(version: str, suite: str | None) -> Path:
                             break
             unpacked.replace(folder)
         shutil.rmtree(package)  # the script is all that is wanted of it
-        (
-            debian.cache_folder() / (f"{architecture}-{suite}" if suite else architecture) / "trees" / name
-        ).unlink()
+        (architecture_folder(architecture, suite) / "trees" / name).unlink()
     return folder / "checkpatch.pl"

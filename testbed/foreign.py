@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from testbed import debian
+from testbed import apt, debian
 
 __all__ = ["can_run", "python", "with_libraries"]
 
@@ -48,10 +48,10 @@ def with_libraries(program: Path, suite: str | None, *libraries: str) -> list[st
 
     Raises
     ------
-    testbed.debian.FetchError
+    testbed.apt.FetchError
         If a library cannot be had.
     """
-    trees = debian.packages(debian.host_architecture(), ["libc6", *libraries], suite=suite)
+    trees = debian.packages(apt.host_architecture(), ["libc6", *libraries], suite=suite)
     loader = min(trees["libc6"].rglob("ld-linux*.so.*"))
     folders = sorted({os.fspath(path.parent) for tree in trees.values() for path in tree.rglob("lib*.so.*")})
     return [os.fspath(loader), "--library-path", ":".join(folders), os.fspath(program)]
@@ -69,13 +69,13 @@ def python(name: str, suite: str | None) -> list[str]:
 
     Raises
     ------
-    testbed.debian.FetchError
+    testbed.apt.FetchError
         If it cannot be had.
     """
     if name == f"python{sys.version_info.major}.{sys.version_info.minor}":
         return [sys.executable]
     parts = (f"{name}-minimal", f"lib{name}-minimal", f"lib{name}-stdlib")
-    trees = debian.packages(debian.host_architecture(), parts, suite=suite)
+    trees = debian.packages(apt.host_architecture(), parts, suite=suite)
     program, minimal, rest = (trees[part] for part in parts)
     library = rest / "usr/lib" / name
     return [

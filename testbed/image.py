@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from testbed import foreign
-from testbed.debian import FetchError, cache_folder
+from testbed.apt import FetchError
+from testbed.cache import cache_folder
 from testbed.sources import Sources
 
 __all__ = ["archive", "fill", "guest", "initrd", "merge", "tree"]

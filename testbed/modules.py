@@ -11,7 +11,7 @@ from pathlib import Path
 
 from coldline.errors import ColdlineError
 from testbed import foreign
-from testbed.debian import cache_folder
+from testbed.cache import cache_folder
 from testbed.sources import Sources
 
 __all__ = ["CROSS_PREFIXES", "DRIVER", "MODULE", "BuildError", "build"]

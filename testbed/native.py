@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from testbed import debian, image, machine, modules
+from testbed.cache import cache_folder
 from testbed.modules import DRIVER, MODULE, BuildError
 from testbed.sources import Sources
 
@@ -60,13 +61,13 @@ def build(sources: Sources, *, suite: str | None = None, refresh: bool = False) 
         If the suite has no compiler.
     testbed.machine.MachineError
         If dom0 does not do it in an hour.
-    testbed.debian.FetchError
+    testbed.apt.FetchError
         If a package cannot be had.
     """
     if suite != sources.suite:
         raise BuildError(f"{suite} has a kernel and no compiler for it: --native takes a whole release")
-    target = debian.cache_folder() / sources.architecture / "driver" / sources.release / f"native-{MODULE}"
-    with tempfile.TemporaryDirectory(prefix="coldline-native-", dir=debian.cache_folder()) as temporary:
+    target = cache_folder() / sources.architecture / "driver" / sources.release / f"native-{MODULE}"
+    with tempfile.TemporaryDirectory(prefix="coldline-native-", dir=cache_folder()) as temporary:
         folder = Path(temporary)
         image.fill(sources, modules.build(sources), folder)
         _archive(sources, folder, suite=suite, refresh=refresh)

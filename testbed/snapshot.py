@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from coldline.errors import ColdlineError
-from testbed.debian import cache_folder
+from testbed.cache import cache_folder
 
 __all__ = ["SUFFIX", "SnapshotError", "prune", "snapshot_path"]
 

@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import debian
+from testbed import apt, debian
 
 __all__ = ["ARCHITECTURES", "BACKPORTS", "Sources", "sources"]
 
@@ -89,7 +89,7 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
     ------
     testbed.debian.MissingError
         If the suite has no Xen for that architecture: Debian 13 and later have none for armhf.
-    testbed.debian.FetchError
+    testbed.apt.FetchError
         If a package cannot be had.
     """
     whole = None if suite and suite.endswith("-backports") else suite
@@ -123,7 +123,7 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
     ]  # fmt: skip
     target = debian.packages(architecture, [hypervisor, *user_space], suite=whole, refresh=refresh)
     target |= debian.packages(architecture, [image, headers, common], suite=suite, refresh=refresh)
-    host = debian.packages(debian.host_architecture(), [kbuild], suite=suite, refresh=refresh)
+    host = debian.packages(apt.host_architecture(), [kbuild], suite=suite, refresh=refresh)
     return Sources(
         architecture=architecture,
         suite=whole,

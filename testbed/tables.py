@@ -18,6 +18,7 @@ from typing import NamedTuple
 from coldline.cli import main as coldline
 from coldline.errors import ColdlineError, UsageError
 from testbed import debian
+from testbed.kernels import kernel
 
 __all__ = ["GUESTS", "Guest", "arguments_of", "main"]
 
@@ -62,7 +63,7 @@ GUESTS = MappingProxyType(
     {
         "midway-arm64": Guest(("--sample", "midway-arm64")),
         "midway-arm32": Guest(("--sample", "midway-arm32")),
-        "debian-arm64": Guest((), debian.kernel),
+        "debian-arm64": Guest((), kernel),
         "debian-armmp": Guest(_PAST_MMU, _zimage("linux-image-armmp")),
         "debian-armmp-lpae": Guest(_PAST_MMU, _zimage("linux-image-armmp-lpae")),
         "u-boot-arm64": Guest(

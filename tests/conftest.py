@@ -23,11 +23,12 @@ def debian_arm64_kernel() -> Path:
     """Debian's current arm64 kernel, an Image of some 33 MB."""
     from requirements_helper import require
 
-    from testbed import debian
+    from testbed.apt import FetchError
+    from testbed.kernels import kernel
 
     try:
-        return debian.kernel("arm64")
-    except debian.FetchError as error:
+        return kernel("arm64")
+    except FetchError as error:
         require(False, f"no Debian kernel: {error}")
         raise
 
@@ -36,11 +37,11 @@ def debian_package(architecture: str, name: str) -> Path:
     """A package of Debian's, unpacked."""
     from requirements_helper import require
 
-    from testbed import debian
+    from testbed import apt, debian
 
     try:
         return debian.packages(architecture, [name])[name]
-    except debian.FetchError as error:
+    except apt.FetchError as error:
         require(False, f"no {name} of Debian's: {error}")
         raise
 

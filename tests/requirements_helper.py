@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from testbed.debian import FetchError
+from testbed.apt import FetchError
 
 LATER = "trixie"
 """A release of Debian that is tried besides the host's own."""

@@ -29,14 +29,14 @@ Run = Callable[..., tuple[int, Any]]
 @pytest.fixture(scope="session")
 def debian_armhf_kernels() -> dict[str, Path]:
     """Debian's current kernels by flavour."""
-    from testbed import debian
+    from testbed import apt, debian
 
     found = {}
     try:
         for flavour in FLAVOURS:
             name = debian.current("armhf", f"linux-image-{flavour}", rf"linux-image-\d\S*-{flavour}")
             (found[flavour],) = (debian.packages("armhf", [name])[name] / "boot").glob("vmlinuz-*")
-    except debian.FetchError as error:
+    except apt.FetchError as error:
         require(False, f"no Debian kernels for armhf: {error}")
     return found
 

@@ -16,7 +16,7 @@ from requirements_helper import require
 from coldline.errors import ConfigError
 from coldline.guest.config.keys import KNOWN
 from coldline.guest.config.syntax import MAX_CONFIG, MAX_DEPTH, MAX_VALUES, Atom, Items, Value, parse
-from testbed import debian
+from testbed import apt, debian
 
 
 def plain(value: Value) -> Any:
@@ -286,7 +286,7 @@ def xen_utils() -> Path:
     """Debian's xen-utils-common, unpacked."""
     try:
         return debian.packages("arm64", ["xen-utils-common"])["xen-utils-common"]
-    except debian.FetchError as error:
+    except apt.FetchError as error:
         require(False, f"no xen-utils-common: {error}")
         raise
 

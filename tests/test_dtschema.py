@@ -17,7 +17,7 @@ from requirements_helper import require
 from tree_tools import GIB, INITRD, tree
 
 from coldline.guest import XenPlatform
-from testbed import debian
+from testbed import apt, debian
 
 BINDINGS = (
     "arm/cpus",
@@ -48,7 +48,7 @@ def schemas(tmp_path_factory):
     require(tool("dt-validate").exists(), "dtschema is not installed")
     try:
         package = debian.packages("arm64", ["linux-doc-6.1"])["linux-doc-6.1"]
-    except debian.FetchError as error:
+    except apt.FetchError as error:
         require(False, f"Linux's bindings: {error}")
     folder = tmp_path_factory.mktemp("bindings")
     for name in BINDINGS:

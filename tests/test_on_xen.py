@@ -10,10 +10,11 @@ import pytest
 from requirements_helper import LATER, packages_of, require
 
 from testbed import __main__ as command
-from testbed import debian, machine, modules
+from testbed import machine, modules
+from testbed.cache import cache_folder
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
 
-RESULTS = debian.cache_folder().parent / "testbed" / "results"
+RESULTS = cache_folder().parent / "testbed" / "results"
 
 
 def need(architecture: str, *tools: str, suite: str | None = None) -> Sources:

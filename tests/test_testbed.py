@@ -16,7 +16,8 @@ from requirements_helper import require
 
 from coldline.errors import ColdlineError
 from testbed import __main__ as command
-from testbed import debian, foreign, image, machine, modules
+from testbed import apt, debian, foreign, image, kernels, machine, modules
+from testbed.cache import cache_folder
 from testbed.sources import ARCHITECTURES, Sources
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -193,7 +194,7 @@ def test_tests_are_compiled_as_their_pytest_does(tmp_path):
 
 
 def snapshots_of(made_up) -> list[Path]:
-    return sorted((debian.cache_folder().parent / "testbed" / "snapshots" / made_up.architecture).glob("*"))
+    return sorted((cache_folder().parent / "testbed" / "snapshots" / made_up.architecture).glob("*"))
 
 
 def run_one(made_up, initrd, host) -> bool:
@@ -227,7 +228,7 @@ def test_a_snapshot_that_was_interrupted_is_none(made_up, initrd, host, qemu, mo
         run_one(made_up, initrd, host)
     assert snapshots_of(made_up) == []
     monkeypatch.delenv(how.split("=")[0])
-    leftover = debian.cache_folder().parent / "testbed" / "snapshots" / "arm64" / "abc.999999999"
+    leftover = cache_folder().parent / "testbed" / "snapshots" / "arm64" / "abc.999999999"
     leftover.write_text("half, by a process that was killed")
     assert [run_one(made_up, initrd, host) for _ in range(2)] == [False, True]
     assert not leftover.exists()
@@ -333,7 +334,7 @@ def test_the_command_takes_both_by_default(monkeypatch):
 
     def refuse(architecture, **_):
         asked.append(architecture)
-        raise debian.FetchError("no more")
+        raise apt.FetchError("no more")
 
     monkeypatch.setattr(command, "sources", refuse)
     for arguments, first in (([], "arm64"), (["armhf"], "armhf"), (["armhf", "arm64"], "armhf")):
@@ -371,7 +372,7 @@ def test_the_command_tells_of_errors(tmp_path, monkeypatch, capsys):
 
 
 def test_every_architecture_is_whole():
-    for table in (machine._MACHINES, machine.PROGRAMS, modules.CROSS_PREFIXES, debian.META_PACKAGES):
+    for table in (machine._MACHINES, machine.PROGRAMS, modules.CROSS_PREFIXES, kernels.META_PACKAGES):
         assert set(table) == set(ARCHITECTURES)
 
 
@@ -385,7 +386,7 @@ def test_an_unpacked_package_is_found_again(tmp_path, monkeypatch):
     (tmp_path / "debian" / "arm64" / "meta.current").write_text("libx1")
     assert debian.packages("arm64", ["libx1"]) == {"libx1": trees / "libx1_1.2-3_arm64"}
     assert debian.current("arm64", "meta", "libx.*") == "libx1"
-    with pytest.raises(debian.FetchError, match="apt-get is not installed"):
+    with pytest.raises(apt.FetchError, match="apt-get is not installed"):
         debian.packages("arm64", ["libx1", "liby1"])
 
 
@@ -460,7 +461,7 @@ def test_what_apt_does_not_trust_is_not_used(tmp_path, monkeypatch):
     for name in ("apt-get", "apt-cache", "dpkg-deb"):
         (tmp_path / name).write_text(FAKE_APT)
         (tmp_path / name).chmod(0o755)
-    with pytest.raises(debian.FetchError) as caught:
+    with pytest.raises(apt.FetchError) as caught:
         debian.packages("arm64", ["libx1"], suite="later")
     assert str(caught.value) == (
         "later (arm64): The repository is not signed.; a later debian-archive-keyring may have its key"
