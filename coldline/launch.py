@@ -9,10 +9,10 @@ from coldline.builder import build, strategy_for
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, Plan, XenPlatform, make_plan
 from coldline.hypervisor.xen.domain import XenDomain
+from coldline.hypervisor.xen.doors.world import World
 from coldline.hypervisor.xen.furnish import Furnishing, check_name, furnish
 from coldline.hypervisor.xen.host import XenHost
 from coldline.hypervisor.xen.known import Domains
-from coldline.hypervisor.xen.world import World
 from coldline.record import Record, replace
 
 if TYPE_CHECKING:

@@ -20,9 +20,18 @@ from requirements_helper import require
 from coldline.cli import session
 from coldline.cli.session import Shown, attach
 from coldline.errors import HypervisorError
-from coldline.hypervisor.xen import console as consoles
-from coldline.hypervisor.xen import maintenance, ring
-from coldline.hypervisor.xen.ring import IN, IN_CONS, IN_PROD, OUT, OUT_CONS, OUT_PROD, ConsoleRing, RingError
+from coldline.hypervisor.xen.console import consoles, ring
+from coldline.hypervisor.xen.console.ring import (
+    IN,
+    IN_CONS,
+    IN_PROD,
+    OUT,
+    OUT_CONS,
+    OUT_PROD,
+    ConsoleRing,
+    RingError,
+)
+from coldline.hypervisor.xen.doors import maintenance
 
 PAGE = 4096
 INDICES = {IN_CONS, IN_PROD, OUT_CONS, OUT_PROD}

@@ -10,8 +10,8 @@ import pytest
 from requirements_helper import require
 
 from coldline.errors import HypervisorError
-from coldline.hypervisor.xen import consolelock
-from coldline.hypervisor.xen.consolelock import console_lock
+from coldline.hypervisor.xen.console import lock as consolelock
+from coldline.hypervisor.xen.console.lock import console_lock
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from coldline.cli.session import attach
 from coldline.hypervisor.xen import RealWorld
-from coldline.hypervisor.xen.console import open_console
-from coldline.hypervisor.xen.consolelock import console_lock
+from coldline.hypervisor.xen.console.consoles import open_console
+from coldline.hypervisor.xen.console.lock import console_lock
 from coldline.hypervisor.xen.known import Domains
 
 

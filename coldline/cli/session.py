@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import BinaryIO, Final, TypeVar
 
-from coldline.hypervisor.xen.console import Console
-from coldline.hypervisor.xen.ring import RingError
+from coldline.hypervisor.xen.console.consoles import Console
+from coldline.hypervisor.xen.console.ring import RingError
 from coldline.printable import printable
 
 END_KEY: Final = b"\x1d"

@@ -7,9 +7,10 @@ from coldline.lazy import lazily
 
 if TYPE_CHECKING:
     from coldline.hypervisor.xen.domain import State, XenDomain
+    from coldline.hypervisor.xen.doors.real_world import RealWorld
+    from coldline.hypervisor.xen.doors.world import World
     from coldline.hypervisor.xen.host import XenHost
     from coldline.hypervisor.xen.mapping import XenMapping
-    from coldline.hypervisor.xen.world import RealWorld, World
 
 __all__ = ["RealWorld", "State", "World", "XenDomain", "XenHost", "XenMapping"]
 
@@ -22,9 +23,7 @@ __getattr__ = lazily(
         ),
         "host": ("XenHost",),
         "mapping": ("XenMapping",),
-        "world": (
-            "RealWorld",
-            "World",
-        ),
+        "doors.real_world": ("RealWorld",),
+        "doors.world": ("World",),
     },
 )

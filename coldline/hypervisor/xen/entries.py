@@ -7,7 +7,7 @@ libxl__device_console_add (4.17).
 
 from typing import Final, Protocol
 
-from coldline.hypervisor.xen.store import NONE, READ
+from coldline.hypervisor.xen.doors.store import NONE, READ
 from coldline.record import Record
 
 _CONSOLE_LIMIT: Final = 1048576

@@ -21,8 +21,8 @@ from coldline.record import Record
 
 if TYPE_CHECKING:
     from coldline.hypervisor.xen.domain import XenDomain
+    from coldline.hypervisor.xen.doors.world import World
     from coldline.hypervisor.xen.hypercalls import Hypercalls
-    from coldline.hypervisor.xen.world import World
 
 _CONSOLE, _STORE, _MONITOR, _VUART = range(4)
 """Pages, from the first of `MAGIC_PAGES`: xen tools/libs/guest/xg_dom_arm.c (4.17)."""

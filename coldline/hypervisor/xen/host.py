@@ -13,13 +13,13 @@ from coldline.errors import HypervisorError
 from coldline.guest.layout import PAGE_SIZE, Range
 from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.domain import State, XenDomain
+from coldline.hypervisor.xen.doors.world import DriverError, World
 from coldline.hypervisor.xen.extents import give
 from coldline.hypervisor.xen.hypercalls import MAX_FLUSH, Hypercalls
 from coldline.hypervisor.xen.interrupts import held
 from coldline.hypervisor.xen.mapping import XenMapping
 from coldline.hypervisor.xen.naming import naming
 from coldline.hypervisor.xen.shown import ATTRIBUTES, show
-from coldline.hypervisor.xen.world import DriverError, World
 from coldline.record import Record
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 """Domains that are there already, whoever built them."""
 
 from coldline.errors import HypervisorError, UsageError
+from coldline.hypervisor.xen.doors.world import World
 from coldline.hypervisor.xen.ending import end_domain
 from coldline.hypervisor.xen.entries import Tree, home_of
 from coldline.hypervisor.xen.hypercalls import PAGE, Hypercalls
 from coldline.hypervisor.xen.naming import naming
 from coldline.hypervisor.xen.structures import AnyDomainInfo
-from coldline.hypervisor.xen.world import World
 from coldline.record import Record
 
 _DYING, _SHUTDOWN, _PAUSED, _BLOCKED, _RUNNING = 1 << 0, 1 << 2, 1 << 3, 1 << 4, 1 << 5

@@ -7,9 +7,9 @@ from coldline.arm import MemoryType
 from coldline.hypervisor.models import HostModel, host_model
 from coldline.hypervisor.recorded import RecordedHost, RecordedMapping
 from coldline.hypervisor.xen.domain import XenDomain
+from coldline.hypervisor.xen.doors.world import World
 from coldline.hypervisor.xen.host import XenHost
 from coldline.hypervisor.xen.hypercalls import Hypercalls
-from coldline.hypervisor.xen.world import World
 from coldline.trace import Event, Op, Recorder
 
 if TYPE_CHECKING:

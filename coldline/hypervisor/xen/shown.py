@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from coldline.arm import MemoryType
 
 if TYPE_CHECKING:
-    from coldline.hypervisor.xen.world import Driver, Foreign, World
+    from coldline.hypervisor.xen.doors.world import Driver, Foreign, World
 
 ATTRIBUTES: Final = {MemoryType.NORMAL_WB: 0xFF, MemoryType.NORMAL_NC: 0x44}
 """The types that a mapping can have, as MAIR_ELx has them."""

@@ -6,7 +6,16 @@ import re
 import struct
 
 from coldline.cli.session import Shown
-from coldline.hypervisor.xen.ring import IN, IN_CONS, IN_PROD, OUT, OUT_CONS, OUT_PROD, ConsoleRing, RingError
+from coldline.hypervisor.xen.console.ring import (
+    IN,
+    IN_CONS,
+    IN_PROD,
+    OUT,
+    OUT_CONS,
+    OUT_PROD,
+    ConsoleRing,
+    RingError,
+)
 from fuzz.target import Target
 
 _PAGE_SIZE = 4096
@@ -34,7 +43,7 @@ class _HostilePage:
         return not self._rest
 
     def load(self, offset: int) -> int:
-        """See `coldline.hypervisor.xen.ring.Page`."""
+        """See `coldline.hypervisor.xen.console.ring.Page`."""
         assert offset in (IN_CONS, IN_PROD, OUT_CONS, OUT_PROD)
         (step,) = self.next(1)
         value = int.from_bytes(self._bytes[offset : offset + 4], "little")
@@ -45,22 +54,22 @@ class _HostilePage:
         return value
 
     def store(self, offset: int, value: int) -> None:
-        """See `coldline.hypervisor.xen.ring.Page`."""
+        """See `coldline.hypervisor.xen.console.ring.Page`."""
         assert 0 <= value < 1 << 32
         self._bytes[offset : offset + 4] = value.to_bytes(4, "little")
 
     def read(self, offset: int, size: int) -> bytes:
-        """See `coldline.hypervisor.xen.ring.Page`."""
+        """See `coldline.hypervisor.xen.console.ring.Page`."""
         assert OUT.start <= offset <= offset + size <= OUT.stop
         return bytes(self._bytes[offset : offset + size])
 
     def write(self, offset: int, data: bytes) -> None:
-        """See `coldline.hypervisor.xen.ring.Page`."""
+        """See `coldline.hypervisor.xen.console.ring.Page`."""
         assert IN.start <= offset <= offset + len(data) <= IN.stop
         self._bytes[offset : offset + len(data)] = data
 
     def barrier(self) -> None:
-        """See `coldline.hypervisor.xen.ring.Page`."""
+        """See `coldline.hypervisor.xen.console.ring.Page`."""
 
 
 def _console(data: bytes) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coldline.hypervisor.xen.world import World
+    from coldline.hypervisor.xen.doors.world import World
 
 Around = Callable[[str, Callable[..., Any], tuple[Any, ...]], Any]
 

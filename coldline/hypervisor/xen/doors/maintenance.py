@@ -10,7 +10,7 @@ import sys
 from typing import Final
 
 from coldline.hypervisor.protocol import Buffer
-from coldline.hypervisor.xen.prototypes import Function, failed, functions
+from coldline.hypervisor.xen.doors.prototypes import Function, failed, functions
 
 LIBC_PROTOTYPES: Final = """\
 void *mmap(void *, size_t, int, int, int, long);

@@ -10,8 +10,8 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from coldline.hypervisor.xen.prototypes import failed, functions
-from coldline.hypervisor.xen.world import DEVICE, DriverError
+from coldline.hypervisor.xen.doors.prototypes import failed, functions
+from coldline.hypervisor.xen.doors.world import DEVICE, DriverError
 
 PATH: Final = DEVICE
 ABI: Final = 2

@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from coldline.hypervisor.xen.prototypes import failed, functions
+from coldline.hypervisor.xen.doors.prototypes import failed, functions
 
 PROTOTYPES: Final = """\
 xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *, unsigned int);
