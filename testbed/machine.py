@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import tempfile
 import time
@@ -15,39 +14,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from coldline.errors import ColdlineError
-from testbed import snapshot
+from testbed import qemu_command, snapshot
+from testbed.qemu_command import MachineError
 from testbed.qmp import ControlError, Qmp
 from testbed.sources import Sources
 
-__all__ = ["PROGRAMS", "MachineError", "Outcome", "run", "shell"]
+__all__ = ["Outcome", "run", "shell"]
 
-PROGRAMS = {"arm64": "qemu-system-aarch64", "armhf": "qemu-system-arm"}
-"""QEMU, by the architecture that it emulates."""
-
-# Xen finds dom0's modules by the device tree that QEMU makes. They keep clear of what QEMU itself loads at the
-# start of RAM (0x40000000) and of the device tree at 0x48000000.
-_KERNEL_ADDRESS, _INITRD_ADDRESS = 0x50000000, 0x58000000
-_MACHINES = {
-    "arm64": (
-        "-machine", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a57", "-m", "2048",
-    ),
-    # without highmem=off dom0 hangs as it looks for PCI devices
-    "armhf": (
-        "-machine", "virt,virtualization=on,gic-version=2,highmem=off", "-cpu", "cortex-a15", "-m", "2048",
-    ),
-}  # fmt: skip
-_XEN_OPTIONS = "dom0_mem=768M dom0_max_vcpus=1 console=dtuart loglvl=all guest_loglvl=all bootscrub=0"
-# no commas: QEMU's -device would end at one
-_KERNEL_OPTIONS = "console=hvc0 rdinit=/init loglevel=4"
 # the kernel ends QEMU when we are gone, however that came about
 _WITH_US = ("setpriv", "--pdeathsig", "KILL")
 _BOOTED = b"dom0 is ready"  # what init says, and then waits for a line
 _BOOT_S, _RESTORE_S, _ANSWER_S = 120.0, 60.0, 30.0
-
-
-class MachineError(ColdlineError):
-    """The machine did not do what it was started for; the message ends with its console's last lines."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +90,7 @@ def run(
         (folder / "run").write_text(command + "\n")
     else:
         (folder / "pytest").write_text(json.dumps(command))
-    words = _command(sources, initrd, folder, counted=counted)
+    words = qemu_command.words(sources, initrd, folder, counted=counted)
     saved, restored = _saved(sources, initrd, folder, end, counted=counted) if snapshots else (None, False)
     console = folder / "console"
     with console.open("wb") as file, _started(words, file, saved) as machine:
@@ -142,7 +119,7 @@ def shell(sources: Sources, initrd: Path, folder: Path) -> int:
         (folder / name).unlink(missing_ok=True)
     end = time.monotonic() + _BOOT_S
     saved, _ = _saved(sources, initrd, folder, end)
-    with _started(_command(sources, initrd, folder, serial="mon:stdio"), None, saved) as machine:
+    with _started(qemu_command.words(sources, initrd, folder, serial="mon:stdio"), None, saved) as machine:
         machine.ready(end)
         return machine.process.wait()
 
@@ -153,8 +130,8 @@ def _saved(
     """Return a snapshot of the booted machine, and whether it was there before."""
     apart_from_paths = replace(sources, xen=Path("xen"), kernel=Path("kernel"))
     path = snapshot.snapshot_path(
-        _program(sources),
-        _command(apart_from_paths, Path("initrd"), Path("host"), counted=counted),
+        qemu_command.program(sources),
+        qemu_command.words(apart_from_paths, Path("initrd"), Path("host"), counted=counted),
         (sources.xen, sources.kernel, initrd),
         sources.architecture,
     )
@@ -163,7 +140,7 @@ def _saved(
         return path, True
     unfinished = path.with_suffix(f".{os.getpid()}")
     console = folder / "console-boot"
-    words = _command(sources, initrd, folder, counted=counted)
+    words = qemu_command.words(sources, initrd, folder, counted=counted)
     with console.open("wb") as file, _started(words, file, None) as machine:
         machine.ready(end)
         try:
@@ -281,31 +258,6 @@ def _started(words: list[str], console: BinaryIO | None, saved: Path | None) -> 
             process.wait()
             if process.stdin is not None:
                 process.stdin.close()
-
-
-def _program(sources: Sources) -> str:
-    program = PROGRAMS[sources.architecture]
-    if shutil.which(program) is None:
-        raise MachineError(f"{program} is not installed: scripts/setup --testbed installs it")
-    return program
-
-
-def _command(
-    sources: Sources, initrd: Path, folder: Path, serial: str = "stdio", *, counted: bool = False
-) -> list[str]:
-    for path in (sources.xen, sources.kernel, initrd, folder):
-        if "," in os.fspath(path):
-            raise MachineError(f"QEMU takes no path with a comma in it: {path}")
-    return [
-        _program(sources), *_MACHINES[sources.architecture], "-accel", "tcg,thread=single", "-smp", "1",
-        "-display", "none", "-nodefaults", "-no-reboot", "-serial", serial,
-        "-kernel", os.fspath(sources.xen), "-append", _XEN_OPTIONS,
-        "-device", f"guest-loader,addr={_KERNEL_ADDRESS:#x},kernel={sources.kernel},bootargs={_KERNEL_OPTIONS}",
-        "-device", f"guest-loader,addr={_INITRD_ADDRESS:#x},initrd={initrd}",
-        "-fsdev", f"local,id=host,path={folder},security_model=none",
-        "-device", "virtio-9p-device,fsdev=host,mount_tag=host",
-        *(("-icount", "shift=1,sleep=off") if counted else ()),
-    ]  # fmt: skip
 
 
 def _last_lines(console: Path, count: int = 15) -> str:

@@ -59,7 +59,7 @@ def build(sources: Sources, *, suite: str | None = None, refresh: bool = False) 
     ------
     BuildError
         If the suite has no compiler.
-    testbed.machine.MachineError
+    testbed.qemu_command.MachineError
         If dom0 does not do it in an hour.
     testbed.apt.FetchError
         If a package cannot be had.

@@ -10,7 +10,7 @@ import pytest
 from requirements_helper import LATER, packages_of, require
 
 from testbed import __main__ as command
-from testbed import machine, modules
+from testbed import modules, qemu_command
 from testbed.cache import cache_folder
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
 
@@ -27,7 +27,7 @@ def need(architecture: str, *tools: str, suite: str | None = None) -> Sources:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_dom0(architecture):
-    need(architecture, machine.PROGRAMS[architecture])
+    need(architecture, qemu_command.PROGRAMS[architecture])
     assert command.main(["test", architecture, "--results", str(RESULTS), "--timeout", "1800"]) == 0
 
 

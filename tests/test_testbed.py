@@ -16,8 +16,9 @@ from requirements_helper import require
 
 from coldline.errors import ColdlineError
 from testbed import __main__ as command
-from testbed import apt, debian, foreign, image, kernels, machine, modules
+from testbed import apt, debian, foreign, image, kernels, machine, modules, qemu_command
 from testbed.cache import cache_folder
+from testbed.qemu_command import MachineError
 from testbed.sources import ARCHITECTURES, Sources
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -210,7 +211,7 @@ def test_a_snapshot_is_of_what_went_in(made_up, initrd, host, qemu, monkeypatch)
         assert [run_one(made_up, initrd, host) for _ in range(2)] == [False, True], path
     monkeypatch.setenv("FAKE_QEMU_VERSION", "2")
     assert [run_one(made_up, initrd, host) for _ in range(2)] == [False, True]
-    monkeypatch.setattr(machine, "_XEN_OPTIONS", "dom0_mem=1M")
+    monkeypatch.setattr(qemu_command, "_XEN_OPTIONS", "dom0_mem=1M")
     assert [run_one(made_up, initrd, host) for _ in range(2)] == [False, True]
     # the same content elsewhere, with another folder of the host
     elsewhere = Path(shutil.copy(initrd, initrd.with_name("elsewhere")))
@@ -256,7 +257,7 @@ def test_a_damaged_snapshot_is_replaced(made_up, initrd, host, qemu):
 )
 def test_a_run_without_a_result(made_up, initrd, host, qemu, script, timeout_s, message):
     qemu(script)
-    with pytest.raises(machine.MachineError, match=message) as caught:
+    with pytest.raises(MachineError, match=message) as caught:
         machine.run(made_up, initrd, host, "true", timeout_s=timeout_s)
     assert str(caught.value).endswith("Panic on CPU 0")
     assert "\033" not in str(caught.value)
@@ -295,7 +296,7 @@ def wait_for(what, within_s=10):
 
 def test_no_qemu(made_up, tmp_path, initrd, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(machine.MachineError, match="qemu-system-aarch64 is not installed"):
+    with pytest.raises(MachineError, match="qemu-system-aarch64 is not installed"):
         machine.run(made_up, initrd, tmp_path, "true", timeout_s=1)
 
 
@@ -309,7 +310,7 @@ def test_a_path_that_qemu_would_cut(made_up, tmp_path, initrd, qemu):
     qemu("exit 0")
     folder = tmp_path / "a,b"
     folder.mkdir()
-    with pytest.raises(machine.MachineError, match="comma"):
+    with pytest.raises(MachineError, match="comma"):
         machine.run(made_up, initrd, folder, "true", timeout_s=1)
 
 
@@ -372,7 +373,12 @@ def test_the_command_tells_of_errors(tmp_path, monkeypatch, capsys):
 
 
 def test_every_architecture_is_whole():
-    for table in (machine._MACHINES, machine.PROGRAMS, modules.CROSS_PREFIXES, kernels.META_PACKAGES):
+    for table in (
+        qemu_command._MACHINES,
+        qemu_command.PROGRAMS,
+        modules.CROSS_PREFIXES,
+        kernels.META_PACKAGES,
+    ):
         assert set(table) == set(ARCHITECTURES)
 
 
