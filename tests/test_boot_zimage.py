@@ -5,14 +5,13 @@ Debian's armhf kernels: zImages that move themselves, unpack themselves through 
 Their first steps are tried always; whole boots take a minute each, and are tried where COLDLINE_REQUIRE=all.
 """
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from requirements_helper import require
+from requirements_helper import only_if_all_is_required, require
 
 COHERENT, HAZARD = 0, 1
 PSCI_VERSION = 0x8400_0000
@@ -84,8 +83,7 @@ def test_it_unpacks_itself_through_its_caches(boot: Run, debian_armhf_kernels: d
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_a_whole_boot(boot: Run, debian_armhf_kernels: dict[str, Path], flavour: str) -> None:
     """From entry through decompression into the kernel, its MMU and caches on, to its first PSCI call."""
-    if os.environ.get("COLDLINE_REQUIRE") != "all":
-        pytest.skip("takes a minute: COLDLINE_REQUIRE=all runs it")
+    only_if_all_is_required("a minute")
     arguments = (debian_armhf_kernels[flavour], "--memory", "256M", "--append", "earlycon=pl011,0x22000000")
     _, document = boot(*arguments, "--hazards", 0)
     assert (document["end"], document["psci"][0]) == ("psci", PSCI_VERSION)

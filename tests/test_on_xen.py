@@ -7,7 +7,7 @@ On a later release's Xen they run in ``.ci/run``: minutes more.
 import shutil
 
 import pytest
-from requirements_helper import LATER, packages_of, require
+from requirements_helper import LATER, only_if_all_is_required, packages_of, require
 
 from testbed import __main__ as command
 from testbed import modules, qemu_command
@@ -27,6 +27,7 @@ def need(architecture: str, *tools: str, suite: str | None = None) -> Sources:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_dom0(architecture):
+    only_if_all_is_required("minutes")
     need(architecture, qemu_command.PROGRAMS[architecture])
     assert command.main(["test", architecture, "--results", str(RESULTS), "--timeout", "1800"]) == 0
 
