@@ -9,19 +9,18 @@ an object file, and LLVM loads it.
 """
 
 import ctypes
-import hashlib
 import importlib.util
 import json
 import mmap
 import os
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coldline import cache
+from coldline.sources import files_of
 
 if TYPE_CHECKING:
     from coldline.flatcode import Flat
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 _engines: list[Any] = []
 
 _STARTED = time.time()
+_LINKER = "coldline.flatcode"
 _COMPILERS = (("numba", "_version.py"), ("llvmlite", "_version.py"), ("numpy", "version.py"))
 _FEATURES = (b"flags", b"Features", b"isa")
 """What /proc/cpuinfo calls the processor's features: x86, Arm, RISC-V."""
@@ -36,7 +36,7 @@ _FEATURES = (b"flags", b"Features", b"isa")
 _FAILED = ctypes.c_void_p(-1).value
 
 
-def load(module: str, sources: Sequence[str]) -> dict[str, int]:
+def load(module: str) -> dict[str, int]:
     """Addresses of the functions that a module offers, by name.
 
     Parameters
@@ -44,59 +44,46 @@ def load(module: str, sources: Sequence[str]) -> dict[str, int]:
     module : str
         A module with ``EXPORTS``, a dict of functions that Numba compiled with `numba.cfunc`; imported only
         where its machine code is not there yet.
-    sources : sequence of str
-        The files that the machine code depends on, relative to the package.
     """
-    path = _path(module, sources)
+    path = _path(module)
     if path is not None:
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            return _unpack(path.read_bytes())
-    return _compile(module, path, sources)
+            return _unpack(cache.load(path))
+    return _compile(module, path)
 
 
-def is_kept(module: str, sources: Sequence[str]) -> bool:
+def is_kept(module: str) -> bool:
     """Whether `load` finds the machine code of a module: it need not be compiled."""
-    path = _path(module, sources)
+    path = _path(module)
     return path is not None and path.is_file()
 
 
-def _compile(module: str, path: Path | None, sources: Sequence[str]) -> dict[str, int]:
+def _compile(module: str, path: Path | None) -> dict[str, int]:
     from coldline.flatcode import flatten
 
     if sys.stderr.isatty():
         print("coldline: compiling its inner loops, once", file=sys.stderr)
     kept = _pack(flatten(importlib.import_module(module).EXPORTS))
-    if path is not None and not _edited(sources):
-
-        def write(draft: Path) -> None:
-            draft.write_bytes(kept)
-
-        cache.save(path, write)
+    if path is not None and not _edited(module):
+        cache.save(path, kept)
     return _unpack(kept)
 
 
-def _edited(sources: Sequence[str]) -> bool:
+def _edited(module: str) -> bool:
     """Whether a source is newer than this process, which may then have read what was there before."""
-    return any((cache.PACKAGE / source).stat().st_mtime > _STARTED for source in _all(sources))
-
-
-def _all(sources: Sequence[str]) -> tuple[str, ...]:
-    return (*sources, "flatcode.py", "machinecode.py")
+    sources = (*files_of(module), *files_of(_LINKER))
+    return any(source.stat().st_mtime > _STARTED for source in sources)
 
 
 def _pack(flat: "Flat") -> bytes:
     """A line of JSON that says where the functions are, and the code."""
-    head = {"entries": flat.entries, "sha256": hashlib.sha256(flat.code).hexdigest()}
-    return json.dumps(head).encode() + b"\n" + flat.code
+    return json.dumps({"entries": flat.entries}).encode() + b"\n" + flat.code
 
 
 def _unpack(kept: bytes) -> dict[str, int]:
     """Make what `_pack` made executable: the functions' addresses."""
     line, _, code = kept.partition(b"\n")
-    head = json.loads(line)
-    entries: dict[str, Any] = head["entries"]
-    if hashlib.sha256(code).hexdigest() != head["sha256"]:
-        raise ValueError("the machine code is not what was kept")
+    entries: dict[str, Any] = json.loads(line)["entries"]
     if any(isinstance(place, str) for place in entries.values()):
         return _link(code, entries)
     base = _map(code)
@@ -137,7 +124,7 @@ def _map(code: bytes) -> int:
     return int(base)
 
 
-def _path(module: str, sources: Sequence[str]) -> Path | None:
+def _path(module: str) -> Path | None:
     """Where the machine code is kept: its name changes with the sources, the compiler and the processor."""
     folder = cache.folder()
     processor = _processor()
@@ -148,9 +135,9 @@ def _path(module: str, sources: Sequence[str]) -> Path | None:
         spec = importlib.util.find_spec(package)
         if spec is not None and spec.origin is not None:
             compilers.append((Path(spec.origin).parent / file).read_bytes())
-    return folder / cache.name_for(
-        f"code-{module.rpartition('.')[2]}", _all(sources), sys.version_info, compilers, processor
-    )
+    kind = f"code-{module.rpartition('.')[2]}"
+    linker = cache.name_for("linker", _LINKER, costly=True)
+    return folder / cache.name_for(kind, module, linker, sys.version_info, compilers, processor, costly=True)
 
 
 def _processor() -> tuple[str, bytes] | None:

@@ -18,6 +18,7 @@ import pytest
 import tiny_guests as a64
 from guest_runs import instructions
 
+from coldline import cache
 from coldline.arm.cores import CORES
 from coldline.boot import End, Outcome, Until, state, sync
 from coldline.cli import main
@@ -566,7 +567,7 @@ def test_where_the_private_flag_lies_is_kept(
     assert sync.skip_sync_offset(architecture) == found
     path = sync._path(architecture)
     assert path is not None
-    path.write_text("[1]")
+    cache.save(path, b"[1]")  # no offset, though with the right digest
     sync.skip_sync_offset.cache_clear()
     monkeypatch.setattr(sync, "_find", lambda _: None)
     assert sync.skip_sync_offset(architecture) is None

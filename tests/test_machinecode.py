@@ -12,15 +12,12 @@ pytest.importorskip("numba")
 
 from numba import carray, cfunc, types
 
-from coldline import machinecode
+from coldline import cache, machinecode
 from coldline.boot import code
 from coldline.coherence import compiled
 from coldline.flatcode import Flat, flatten
 
-KEPT = (
-    *((code.module(package), sources) for package, sources in code.SOURCES.items()),
-    (compiled.MODULE, compiled.SOURCES),
-)
+KEPT = (code.module("aarch64"), code.module("aarch32"), compiled.MODULE)
 
 
 @pytest.fixture
@@ -33,21 +30,21 @@ def program(code_bytes):
     return machinecode._pack(Flat(code_bytes, {"first": 0, "second": 1}))
 
 
-@pytest.mark.parametrize(("module", "sources"), KEPT)
-def test_all_that_is_compiled_can_be_kept(module, sources):
-    machinecode.load(module, sources)
-    path = machinecode._path(module, sources)
+@pytest.mark.parametrize("module", KEPT)
+def test_all_that_is_compiled_can_be_kept(module):
+    machinecode.load(module)
+    path = machinecode._path(module)
     assert path is not None
     assert path.is_file()
 
 
 def test_neither_numba_nor_llvm_is_imported_where_the_code_is_kept():
     script = (
-        "import sys; from coldline import machinecode; from coldline.boot.code import SOURCES, module;"
-        "machinecode.load(module('aarch64'), SOURCES['aarch64']);"
+        "import sys; from coldline import machinecode; from coldline.boot.code import module;"
+        "machinecode.load(module('aarch64'));"
         "print(sorted({'numba', 'llvmlite'} & set(sys.modules)))"
     )
-    machinecode.load(*KEPT[0])
+    machinecode.load(KEPT[0])
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
 
@@ -58,34 +55,37 @@ def test_entries_are_where_the_code_says():
     assert ctypes.string_at(addresses["first"], 4) == b"\x11\x22\x33\x44"
 
 
-def test_code_that_has_changed_is_not_run():
-    kept = bytearray(program(b"\x11\x22\x33\x44"))
+def test_code_that_has_changed_is_not_run(folder, monkeypatch):
+    path = machinecode._path(KEPT[0])
+    cache.save(path, program(b"\x11\x22\x33\x44"))
+    kept = bytearray(path.read_bytes())
     kept[-1] ^= 1
-    with pytest.raises(ValueError, match="not what was kept"):
-        machinecode._unpack(bytes(kept))
+    path.write_bytes(kept)
+    monkeypatch.setattr(machinecode, "_compile", lambda *_: {"compiled": 1})
+    assert machinecode.load(KEPT[0]) == {"compiled": 1}
 
 
 @pytest.mark.parametrize("broken", [b"", b"{}\n", b"[]\n", b'{"entries": 1}\n', b"\xff\n\x00"])
 def test_a_broken_file_is_compiled_anew(folder, monkeypatch, broken):
-    module, sources = KEPT[0]
-    path = machinecode._path(module, sources)
+    path = machinecode._path(KEPT[0])
+    monkeypatch.setattr(machinecode, "_compile", lambda *_: {"compiled": 1})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(broken)
-    monkeypatch.setattr(machinecode, "_compile", lambda *_: {"compiled": 1})
-    assert machinecode.load(module, sources) == {"compiled": 1}
+    assert machinecode.load(KEPT[0]) == {"compiled": 1}
+    cache.save(path, broken)  # with the right digest
+    assert machinecode.load(KEPT[0]) == {"compiled": 1}
 
 
-def test_other_sources_or_another_processor_are_other_code(folder, monkeypatch):
-    module, sources = KEPT[0]
-    path = machinecode._path(module, sources)
-    assert machinecode._path(module, sources[1:]) != path
+def test_another_module_or_another_processor_is_other_code(folder, monkeypatch):
+    path = machinecode._path(KEPT[0])
+    assert machinecode._path(KEPT[1]) != path
     monkeypatch.setattr(machinecode, "_processor", lambda: ("other", b"flags"))
-    assert machinecode._path(module, sources) != path
+    assert machinecode._path(KEPT[0]) != path
 
 
 def test_an_unknown_processor_keeps_nothing(folder, monkeypatch):
     monkeypatch.setattr(machinecode, "_processor", lambda: None)
-    assert machinecode._path(*KEPT[0]) is None
+    assert machinecode._path(KEPT[0]) is None
 
 
 # Programs that are more than code ---------------------------------------------------------------------------

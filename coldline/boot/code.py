@@ -8,38 +8,6 @@ from unicorn.unicorn_py3 import unicorn as unicorn_module
 from coldline import machinecode
 from coldline.boot.state import ENGINE_CALLS, State
 
-_SHARED = (
-    "arm/cp15.py",
-    "arm/fields.py",
-    "arm/lpae.py",
-    "arm/maintenance.py",
-    "arm/memory_types.py",
-    "arm/short.py",
-    "arm/vmsa.py",
-    "boot/accesses.py",
-    "boot/emit.py",
-    "boot/formats.py",
-    "boot/hooks.py",
-    "boot/native.py",
-    "native.py",
-    "boot/packed.py",
-    "boot/state.py",
-    "boot/tables.py",
-    "boot/translate.py",
-    "trace/columns.py",
-    "trace/events.py",
-)
-
-SOURCES = {
-    "aarch64": (*_SHARED, "boot/aarch64/hooks.py", "boot/aarch64/watched.py"),
-    "aarch32": (
-        *_SHARED,
-        "boot/aarch32/hooks.py",
-        "boot/aarch32/watched.py",
-    ),
-}
-"""What the machine code of each instruction set's callbacks depends on."""
-
 
 def module(package: str) -> str:
     """The module of the callbacks in a folder of `coldline.boot`."""
@@ -54,7 +22,7 @@ class Code:
     state : State
         What they work on.
     package : str
-        Where they are: a key of `SOURCES`.
+        The folder that they are in: ``aarch64`` or ``aarch32``.
 
     Attributes
     ----------
@@ -67,7 +35,7 @@ class Code:
     def __init__(self, state: State, package: str) -> None:
         for name in ENGINE_CALLS:
             state[name] = ctypes.cast(getattr(unicorn_module.uclib, name), ctypes.c_void_p).value or 0
-        self.addresses = machinecode.load(module(package), SOURCES[package])
+        self.addresses = machinecode.load(module(package))
         self._state = state.pointer
         self.unpack = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(
             self.addresses["unpack_events"]

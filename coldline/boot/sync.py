@@ -113,16 +113,12 @@ def skip_sync_offset(architecture: str) -> int | None:
     path = _path(architecture)
     if path is not None:
         with suppress(OSError, ValueError):
-            kept = json.loads(path.read_text())
+            kept = json.loads(cache.load(path))
             if kept is None or type(kept) is int:
                 return kept
     offset = _find(_TESTS[architecture])
     if path is not None:
-
-        def write(draft: Path) -> None:
-            draft.write_text(json.dumps(offset))
-
-        cache.save(path, write)
+        cache.save(path, json.dumps(offset).encode())
     return offset
 
 
@@ -136,7 +132,7 @@ def _path(architecture: str) -> Path | None:
     except OSError:
         return None
     build = (library, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return folder / cache.name_for("sync", ("boot/sync.py",), os.uname().machine, architecture, build)
+    return folder / cache.name_for("sync", __name__, os.uname().machine, architecture, build)
 
 
 def _find(test: _Test) -> int | None:

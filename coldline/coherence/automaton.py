@@ -16,7 +16,6 @@ folder, under a name that changes with the rules.
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,9 +52,6 @@ class Automaton:
     reachable: int
 
 
-_SOURCES = ("coherence/automaton.py", "coherence/rules.py", "coherence/sets.py")
-
-
 def automaton(profile: Profile) -> Automaton:
     """The automaton for `profile`, built once.
 
@@ -83,37 +79,27 @@ def _known(profile: Profile) -> Automaton:
     folder = cache.folder()
     if folder is None:
         return build(profile)
-    path = folder / f"{cache.name_for('automaton', _SOURCES, profile)}.npy"
-    with suppress(OSError, ValueError, EOFError):
-        return _from_rows(np.load(path, allow_pickle=False))
+    path = folder / cache.name_for("automaton", __name__, profile)
+    with suppress(OSError, ValueError):
+        return _from_bytes(cache.load(path))
     built = build(profile)
-
-    def write(draft: Path) -> None:
-        np.save(draft, _to_rows(built), allow_pickle=False)
-
-    cache.save(path, write)
+    cache.save(path, _to_bytes(built))
     return built
 
 
-def _to_rows(built: Automaton) -> "NDArray[np.int32]":
+def _to_bytes(built: Automaton) -> bytes:
     """A row a state: where each letter leads, what each read finds; and a last one of the start and the count."""
     rows = np.hstack([np.array(built.step, np.int32), np.array(built.bad, np.int32)])
     last = np.zeros((1, rows.shape[1]), np.int32)
     last[0, :2] = built.start, built.reachable
-    return np.vstack([rows, last])
+    return np.vstack([rows, last]).tobytes()
 
 
-def _from_rows(rows: "NDArray[np.int32]") -> Automaton:
-    states = len(rows) - 1
-    if rows.dtype != np.int32 or rows.ndim != 2 or states < 1 or rows.shape[1] != len(LETTERS) + len(READS):
-        raise ValueError("not an automaton")
+def _from_bytes(data: bytes) -> Automaton:
+    """What `_to_bytes` was given; `data` is what was kept, as `cache.load` has made sure."""
+    rows = np.frombuffer(data, np.int32).reshape(-1, len(LETTERS) + len(READS))
     step, bad = rows[:-1, : len(LETTERS)], rows[:-1, len(LETTERS) :]
     start, reachable = rows[-1, :2].tolist()
-    sound = (
-        step.min() >= 0 and step.max() < states and bad.min() >= 0 and bad.max() <= 3 and 0 <= start < states
-    )
-    if not sound:
-        raise ValueError("not an automaton")
     return Automaton(tuple(map(tuple, step.tolist())), tuple(map(tuple, bad.tolist())), start, reachable)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coldline import machinecode
-from coldline.coherence.compiled import MODULE, SOURCES, frame
+from coldline.coherence.compiled import MODULE, frame
 from coldline.coherence.letters import Letters
 from coldline.coherence.lines import Badness
 from coldline.coherence.mixtures import BLOCKS, OWN, SLACK
@@ -253,7 +253,7 @@ def _badness(found: "np.void") -> tuple[Badness, ...]:
 @functools.cache
 def loops() -> dict[str, Callable[..., None]]:
     """The compiled loops by their names, compiled where that has not been done; each takes a frame's address."""
-    addresses = machinecode.load(MODULE, SOURCES)
+    addresses = machinecode.load(MODULE)
     word, pointer = ctypes.c_uint64, ctypes.c_void_p
     arguments = {"take": (pointer,), "sweep": (pointer, pointer, word, word, word)}
     arguments |= {"join": (pointer,), "count": (pointer, pointer)}

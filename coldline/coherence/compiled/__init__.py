@@ -9,31 +9,11 @@ plain they leave to `coldline.coherence.follow`.
 from coldline import machinecode
 
 MODULE = "coldline.coherence.compiled.events"
-SOURCES = (
-    "arm/memory_types.py",
-    "coherence/compiled/events.py",
-    "coherence/compiled/frame.py",
-    "coherence/compiled/lines.py",
-    "coherence/compiled/pages.py",
-    "coherence/compiled/records.py",
-    "coherence/compiled/rows.py",
-    "coherence/compiled/values.py",
-    "coherence/follow.py",
-    "coherence/letters.py",
-    "coherence/memory.py",
-    "coherence/mixtures.py",
-    "coherence/packing.py",
-    "coherence/transitions.py",
-    "native.py",
-    "trace/columns.py",
-    "trace/events.py",
-)
-"""What their machine code depends on."""
 
 
 def is_compiled() -> bool:
     """Whether the machine code is there to be loaded."""
-    return machinecode.is_kept(MODULE, SOURCES)
+    return machinecode.is_kept(MODULE)
 
 
 def prepare() -> None:

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What machine code is kept under changes with every constant that it has baked in, and with no docstring."""
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coldline import sources
+from coldline.boot import code
+from coldline.coherence import compiled
+
+COMPILED = (compiled.MODULE, code.module("aarch64"), code.module("aarch32"))
+
+COMPILED_IN = """
+import importlib, json, sys
+from numba.core.ccallback import CFunc
+from numba.core.dispatcher import Dispatcher
+sys.path.insert(0, "")
+baked = set()
+importlib.import_module(sys.argv[1])
+for name, module in sorted(sys.modules.items()):
+    if not name.startswith("coldline"):
+        continue
+    for function in vars(module).values():
+        compiled = isinstance(function, (Dispatcher, CFunc))
+        if compiled and function.__module__ == name:
+            baked.add(name)
+print(json.dumps(sorted(baked)))
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the package that can be changed."""
+    copy = tmp_path / "coldline"
+    shutil.copytree(sources.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(sources, "PACKAGE", copy)
+    forget()
+    yield copy
+    forget()
+
+
+def forget() -> None:
+    for each in (sources._text_of, sources._imports_of, sources._file_of):
+        each.cache_clear()
+
+
+def digests(*, meaning: bool = True) -> list[str]:
+    forget()
+    return [sources.digest_of(module, meaning=meaning) for module in COMPILED]
+
+
+def in_process(script: str, *arguments: str) -> list:
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    )
+    return json.loads(ended.stdout)
+
+
+@pytest.mark.parametrize("module", COMPILED)
+def test_every_module_that_compiled_code_takes_a_constant_from_is_a_source(module: str) -> None:
+    """By Python's own account: what the compiled functions' modules have imported, directly, by name."""
+    known = sources.files_of(module)
+    own = {sources._file_of(name) for name in in_process(COMPILED_IN, module)}
+    assert len(own) > 5
+    assert own <= set(known)
+    for path in own:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("coldline"):
+                for alias in node.names:
+                    imported = sources._file_of(f"{node.module}.{alias.name}") or sources._file_of(
+                        node.module
+                    )
+                    assert imported in known, f"{path}: {node.module}.{alias.name}"
+
+
+def constants(path: Path) -> Iterator[tuple[str, int]]:
+    """The names in capitals that a file sets, each with its line."""
+    for node in ast.parse(path.read_text()).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets:
+            for name in ast.walk(target) if target is not None else ():
+                if isinstance(name, ast.Name) and name.id.isupper():
+                    yield name.id, node.lineno
+
+
+@pytest.mark.parametrize("module", COMPILED)
+def test_a_constant_that_changes_is_another_key(module: str, package: Path) -> None:
+    """Each constant of each source, one after another."""
+    before = sources.digest_of(module, meaning=True)
+    changed = 0
+    seen = {before}
+    for path in sources.files_of(module):
+        text = path.read_text()
+        meaning = sources._meaning(text.encode())
+        for name, line in constants(path):
+            lines = text.splitlines(keepends=True)
+            lines[line - 1] = lines[line - 1].replace(name, f"{name}_CHANGED", 1)
+            assert sources._meaning("".join(lines).encode()) != meaning, f"{path.name}: {name}"
+            changed += 1
+        path.write_text(text + "\n_ADDED = 1\n")
+        forget()
+        now = sources.digest_of(module, meaning=True)
+        assert now not in seen, path.name
+        seen.add(now)
+    assert changed > 50
+
+
+def test_the_hash_factor_and_the_hazards_flags_are_baked_in(package: Path) -> None:
+    """What a list typed by hand once lacked."""
+    before = digests()
+    for path in package.rglob("*.py"):
+        path.write_text(path.read_text().replace("0x9E3779B97F4A7C15", "0x9E3779B97F4A7C17"))
+    hashed = digests()
+    assert all(now != was for now, was in zip(hashed, before, strict=True))
+    for path in package.rglob("*.py"):
+        path.write_text(path.read_text().replace("    STALE = 1\n", "    STALE = 2\n"))
+    assert digests()[0] != hashed[0]
+
+
+def test_docstrings_and_comments_compile_nothing_anew(package: Path) -> None:
+    meanings, texts = digests(), digests(meaning=False)
+    for path in package.rglob("*.py"):
+        path.write_text(path.read_text().replace('"""', '"""Changed: ', 1) + "# and a comment\n")
+    assert digests() == meanings
+    assert all(now != was for now, was in zip(digests(meaning=False), texts, strict=True))
+
+
+def test_a_module_that_does_not_exist() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"coldline\.nowhere"):
+        sources.files_of("coldline.nowhere")
