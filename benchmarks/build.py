@@ -32,8 +32,8 @@ from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor.models import host_model
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.image import FileBytes, Kernel, load_blob, load_kernel, open_blob
-from coldline.pages import zeros
 from coldline.samples import sample
+from coldline.support.zeroed_memory import zeros
 
 MIB = 1 << 20
 STRATEGY = "uncached"

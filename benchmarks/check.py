@@ -26,11 +26,11 @@ import numpy as np
 from timing import best
 
 from coldline.arm import MemoryType
-from coldline.coherence import Checker
-from coldline.coherence.follow import COMPILE_FROM
-from coldline.coherence.rules import Letter
-from coldline.trace import Event, Op
-from coldline.trace.columns import EVENT_DTYPE, Batch
+from coldline.checker import Checker
+from coldline.checker.interpreter import COMPILE_FROM
+from coldline.events import Event, Op
+from coldline.events.batch import EVENT_DTYPE, Batch
+from coldline.rules.line_rules import Letter
 
 BASE = 1 << 32
 GIB = 1 << 30

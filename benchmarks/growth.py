@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 
 from coldline.arm import MemoryType
-from coldline.coherence import Checker
-from coldline.coherence.follow import COMPILE_FROM
-from coldline.coherence.mixtures import BLOCKS, SHARED
-from coldline.trace import Event, Op
-from coldline.trace.columns import EVENT_DTYPE, Batch
+from coldline.checker import Checker
+from coldline.checker.interpreter import COMPILE_FROM
+from coldline.checker.state.partitions import BLOCKS, SHARED
+from coldline.events import Event, Op
+from coldline.events.batch import EVENT_DTYPE, Batch
 
 BASE = 1 << 32
 LINE = 64

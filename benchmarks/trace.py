@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from timing import best
 
-from coldline.trace import Op
-from coldline.trace.columns import EVENT_DTYPE, Batch
+from coldline.events import Op
+from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.trace.files import TraceFile
 from coldline.trace.text import Header
 from coldline.trace.writing import TraceWriter

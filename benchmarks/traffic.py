@@ -19,11 +19,11 @@ import collections
 
 from coldline.arm import MemoryType
 from coldline.builder import STRATEGIES, build
+from coldline.events import Event, Op
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor.models import host_model
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.image import load_kernel
-from coldline.trace import Event, Op
 
 MIB = 1 << 20
 LINE = 64

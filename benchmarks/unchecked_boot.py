@@ -8,12 +8,12 @@ import sys
 import time
 
 from coldline.arm.cores import CORES
-from coldline.boot import End, Until
 from coldline.cli.arguments import DEFAULT_CORES
+from coldline.frontends.unicorn import End, Until
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.image import load_kernel
-from coldline.trial import Trial
+from coldline.simulation import Trial
 
 
 def main() -> None:

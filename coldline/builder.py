@@ -11,7 +11,7 @@ from coldline.errors import HypervisorError, UsageError
 from coldline.guest.layout import PAGE_SIZE
 from coldline.guest.plan import Plan, Segment
 from coldline.hypervisor.protocol import DomainT, Hypervisor, Mapping, Part, part
-from coldline.record import Record
+from coldline.support.record import Record
 
 _WB: Final = MemoryType.NORMAL_WB
 _NC: Final = MemoryType.NORMAL_NC

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What can go wrong, by whose fault it is."""
 
-from coldline.printable import one_line
+from coldline.support.printable import one_line
 
 
 class ColdlineError(Exception):

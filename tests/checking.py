@@ -4,10 +4,10 @@
 import io
 from typing import NamedTuple
 
-from coldline.coherence import profile_of
-from coldline.coherence.checker import Checker
-from coldline.coherence.findings import entries
+from coldline.checker.checker import Checker
+from coldline.checker.findings import entries
 from coldline.trace.text import TextReader
+from coldline.verdict import profile_of
 
 
 class Found(NamedTuple):

@@ -11,8 +11,8 @@ import mmap
 from types import SimpleNamespace
 
 from coldline.hypervisor.xen import structures
-from coldline.hypervisor.xen.doors.maintenance import Memory
 from coldline.hypervisor.xen.hypercalls import NUMBERS
+from coldline.hypervisor.xen.ports.maintenance import Memory
 
 PAGE = 4096
 INTERFACE = 0x15
@@ -68,7 +68,7 @@ class FakeXen:
     @property
     def driver(self):
         if not self.with_driver:
-            from coldline.hypervisor.xen.doors.driver import open_device
+            from coldline.hypervisor.xen.ports.driver import open_device
 
             return open_device()  # this machine has none
         return self._driver

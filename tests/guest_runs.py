@@ -11,11 +11,11 @@ from tiny_guests import ENTRY, ISB, RAM, code, mov
 from tiny_guests import sys as maintain
 
 from coldline.arm.cores import CORES
-from coldline.boot import Boot, End, Listener, Outcome, Until
-from coldline.coherence import Checker
+from coldline.checker import Checker
 from coldline.errors import GuestError
+from coldline.events.batch import Batch
+from coldline.frontends.unicorn import Boot, End, Listener, Outcome, Until
 from coldline.guest.plan import Registers
-from coldline.trace.columns import Batch
 from coldline.trace.text import parse_event
 
 

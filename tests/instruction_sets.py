@@ -16,7 +16,7 @@ import tiny_guests_a32 as a32
 from guest_runs import LEVEL1, LEVEL2, LEVEL3, NEVER, RAM, WINDOW, Ran, run_loaded, tables
 from tiny_guests import Code, Insn, code
 
-from coldline.boot import Until
+from coldline.frontends.unicorn import Until
 from coldline.guest.plan import Registers
 
 M, C, I = a64.M, a64.C, a64.I  # noqa: E741

@@ -9,9 +9,9 @@ import byte_machine
 import pytest
 from explorer import CHECKED
 
-from coldline.coherence import automaton as module
-from coldline.coherence.automaton import LETTERS, READS, Automaton, automaton, build
-from coldline.coherence.rules import Hazard, Letter, Profile, microstates
+from coldline.rules import automaton as module
+from coldline.rules.automaton import LETTERS, READS, Automaton, automaton, build
+from coldline.rules.line_rules import Hazard, Letter, Profile, microstates
 
 
 @lru_cache

@@ -18,20 +18,20 @@ import pytest
 import tiny_guests as a64
 from guest_runs import instructions
 
-from coldline import cache
 from coldline.arm.cores import CORES
-from coldline.boot import End, Outcome, Until, state, sync
+from coldline.checker.final_read import Region, sweep
+from coldline.checker.findings import entries
 from coldline.cli import main
-from coldline.coherence import check
-from coldline.coherence.findings import entries
-from coldline.coherence.sweep import Region, sweep
 from coldline.errors import HypervisorError
+from coldline.events.batch import Batch
+from coldline.frontends.unicorn import End, Outcome, Until, pc_sync, state
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.image import load_kernel
 from coldline.samples import sample
-from coldline.trace.columns import Batch
-from coldline.trial import Trial
+from coldline.simulation import Trial
+from coldline.support import cache_folder
+from coldline.verdict import check
 
 COHERENT, HAZARD = 0, 1
 KERNEL = 0x4000_0000
@@ -559,16 +559,16 @@ def test_where_the_private_flag_lies_is_kept(
     architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    sync.skip_sync_offset.cache_clear()
-    found = sync.skip_sync_offset(architecture)
-    assert found == sync._find(sync._TESTS[architecture])
-    sync.skip_sync_offset.cache_clear()
-    monkeypatch.setattr(sync, "_find", lambda _: pytest.fail("it is kept"))
-    assert sync.skip_sync_offset(architecture) == found
-    path = sync._path(architecture)
+    pc_sync.skip_sync_offset.cache_clear()
+    found = pc_sync.skip_sync_offset(architecture)
+    assert found == pc_sync._find(pc_sync._TESTS[architecture])
+    pc_sync.skip_sync_offset.cache_clear()
+    monkeypatch.setattr(pc_sync, "_find", lambda _: pytest.fail("it is kept"))
+    assert pc_sync.skip_sync_offset(architecture) == found
+    path = pc_sync._path(architecture)
     assert path is not None
-    cache.save(path, b"[1]")  # no offset, though with the right digest
-    sync.skip_sync_offset.cache_clear()
-    monkeypatch.setattr(sync, "_find", lambda _: None)
-    assert sync.skip_sync_offset(architecture) is None
-    sync.skip_sync_offset.cache_clear()
+    cache_folder.save(path, b"[1]")  # no offset, though with the right digest
+    pc_sync.skip_sync_offset.cache_clear()
+    monkeypatch.setattr(pc_sync, "_find", lambda _: None)
+    assert pc_sync.skip_sync_offset(architecture) is None
+    pc_sync.skip_sync_offset.cache_clear()

@@ -18,7 +18,7 @@ from requirements_helper import require
 from tiny_guests import ENTRY, Code, Insn, code
 
 from coldline.arm import cp15
-from coldline.boot import End, Until
+from coldline.frontends.unicorn import End, Until
 from coldline.guest.plan import Registers
 
 SHORT, LPAE = INSTRUCTION_SETS["a32-short"], INSTRUCTION_SETS["a32-lpae"]

@@ -14,7 +14,7 @@ from guest_runs import START, WINDOW, straight
 from instruction_sets import INSTRUCTION_SETS, C, I, InstructionSet, M, Page
 from tiny_guests import ENTRY, PSCI_SYSTEM_OFF, RAM, Code, code
 
-from coldline.boot import End, Until
+from coldline.frontends.unicorn import End, Until
 
 ON = ["guest mmu on", "guest dcache on", "guest icache on"]
 AGENTS = {"normal-wb": "guest", "normal-wt": "guest-wt", "normal-nc": "guest-nc", "device": "guest-device"}

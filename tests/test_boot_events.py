@@ -36,7 +36,7 @@ from tiny_guests import ENTRY, ISB, RAM, code, mov, page
 from tiny_guests import sys as maintain
 
 from coldline.arm.cores import CORES
-from coldline.boot import End, Until
+from coldline.frontends.unicorn import End, Until
 
 # -- accesses -------------------------------------------------------------------------------------
 

@@ -7,11 +7,11 @@ import pytest
 
 from coldline.builder import STRATEGIES, build
 from coldline.errors import HypervisorError, UsageError
+from coldline.events import Op
 from coldline.guest.plan import Bank, Plan, Registers, Segment
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.simulated import SimulatedHost, State
-from coldline.record import replace
-from coldline.trace import Op
+from coldline.support.record import replace
 
 IMAGE = bytes(range(1, 256)) * 24 + b"end"  # 0x17eb bytes
 REGISTERS = Registers(pc=0x40080000, general=(0x40100000, 0, 0, 0), pstate=0x3C5, sctlr=0x00C50078)

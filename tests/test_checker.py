@@ -14,12 +14,12 @@ from trace_strategies import broken_traces, traces
 from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 from coldline.arm import MemoryType
-from coldline.coherence.checker import Checker
-from coldline.coherence.memory import NOT_DENSE
-from coldline.coherence.rules import Profile
+from coldline.checker.checker import Checker
+from coldline.checker.state.memory import NOT_DENSE
 from coldline.errors import TraceError
-from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
-from coldline.trace.columns import Batch
+from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
+from coldline.events.batch import Batch
+from coldline.rules.line_rules import Profile
 from coldline.trace.text import TextReader
 
 EXAMPLES = WORKED_EXAMPLES + SMALL_EXAMPLES

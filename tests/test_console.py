@@ -31,7 +31,7 @@ from coldline.hypervisor.xen.console.ring import (
     ConsoleRing,
     RingError,
 )
-from coldline.hypervisor.xen.doors import maintenance
+from coldline.hypervisor.xen.ports import maintenance
 
 PAGE = 4096
 INDICES = {IN_CONS, IN_PROD, OUT_CONS, OUT_PROD}

@@ -15,7 +15,7 @@ from explorer import explore
 from coldline.cli import main
 from coldline.corpus import HERE, Case, read
 from coldline.errors import CorpusError
-from coldline.trace import Op
+from coldline.events import Op
 from coldline.trace.text import TextReader
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "corpus.md").read_text()

@@ -17,18 +17,18 @@ from requirements_helper import require
 from coldline.arm import MemoryType
 from coldline.arm.cores import CORES
 from coldline.builder import STRATEGIES
+from coldline.checker.findings import kind_of
 from coldline.cli import arguments, main
 from coldline.cli.boot import _MOST, _MOST_IN_JSON
 from coldline.cli.configured import _DEFAULTS
-from coldline.coherence.automaton import build
-from coldline.coherence.findings import kind_of
-from coldline.coherence.rules import EFFECTS, OTHER, SOURCES, STEPS, Hazard, Letter, Profile, microstates
 from coldline.errors import TraceError
+from coldline.events import Op
 from coldline.guest.config import PLANNED
 from coldline.guest.reasons import Reason
 from coldline.hypervisor.models import HOST_MODELS, Lives
+from coldline.rules.automaton import build
+from coldline.rules.line_rules import EFFECTS, OTHER, SOURCES, STEPS, Hazard, Letter, Profile, microstates
 from coldline.samples import SAMPLES, sample
-from coldline.trace import Op
 from coldline.trace.text import OPTIONS, TextReader
 from testbed.tables import GUESTS
 
@@ -383,7 +383,7 @@ def test_every_error_of_the_reader_has_a_row() -> None:
     sources = [ROOT / "coldline" / "trace" / "text.py"]
     sources += [
         ROOT / "coldline" / "coherence" / f"{name}.py"
-        for name in ("checker", "follow", "memory", "mixtures", "pages")
+        for name in ("checker", "interpreter", "state/memory", "state/partitions", "state/page_classes")
     ]
     for source in sources:
         for message in re.findall(

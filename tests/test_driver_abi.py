@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from requirements_helper import require
 
-from coldline.hypervisor.xen.doors import driver
+from coldline.hypervisor.xen.ports import driver
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = ROOT / "driver" / "coldline.h"
@@ -37,7 +37,7 @@ STAND_INS = {
 
 
 def assertions() -> str:
-    """C that compiles only if the header says what `coldline.hypervisor.xen.doors.driver` says."""
+    """C that compiles only if the header says what `coldline.hypervisor.xen.ports.driver` says."""
     structures = {
         "coldline_features": driver.Features,
         "coldline_map": driver.Map,

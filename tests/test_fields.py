@@ -29,7 +29,7 @@ from coldline.arm.fields import (
     Ttbr,
 )
 from coldline.arm.maintenance import BEYOND_COHERENCY, MAINTENANCE, TLBI_CRN
-from coldline.trace import Op
+from coldline.events import Op
 
 # -- one field -----------------------------------------------------------------------------------------------
 

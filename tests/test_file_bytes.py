@@ -18,7 +18,7 @@ from coldline.hypervisor.protocol import part
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.hypervisor.xen.mapping import XenMapping
 from coldline.image import FileBytes, Raw, load_kernel, open_blob, open_kernel
-from coldline.record import replace
+from coldline.support.record import replace
 
 DATA = os.urandom(MIB + 1234)
 AT = 0x48000000

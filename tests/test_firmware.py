@@ -18,8 +18,8 @@ import tiny_guests as a64
 from command import Cli
 from requirements_helper import require
 
-from coldline.boot.devices import Flash, Pl011, Pl031
 from coldline.errors import PlanError, UsageError
+from coldline.frontends.unicorn.devices import Flash, Pl011, Pl031
 from coldline.guest import GuestOptions, Plan, machine_layout, make_plan
 from coldline.image import Kernel, Piece, Raw, load_kernel
 

@@ -21,7 +21,7 @@ from coldline.errors import PlanError
 from coldline.guest import GuestOptions, make_plan
 from coldline.guest.reasons import Reason
 from coldline.image import Kernel, Piece
-from coldline.record import replace
+from coldline.support.record import replace
 
 RAM, RAM1 = 0x4000_0000, 0x2_0000_0000
 DTB_PAGE = 4 * KIB

@@ -23,19 +23,20 @@ from peak import PEAK
 from requirements_helper import require
 
 from coldline.arm import MemoryType
-from coldline.coherence import memory
-from coldline.coherence.checker import Checker
-from coldline.coherence.rules import Profile
+from coldline.checker.checker import Checker
+from coldline.checker.state import memory
 from coldline.errors import ColdlineError, ConfigError, ImageError, TraceError
+from coldline.events import event
+from coldline.events.event import Event, Op
 from coldline.guest import GuestOptions, check_device_tree, make_plan
 from coldline.guest.config import config_of
 from coldline.guest.config.syntax import MAX_CONFIG, MAX_DEPTH, MAX_VALUES
 from coldline.image.content import MAX_PARTS, Allowance, Content
 from coldline.image.recognise import recognise
-from coldline.printable import MOST
-from coldline.trace import blocks, events
+from coldline.rules.line_rules import Profile
+from coldline.support.printable import MOST
+from coldline.trace import blocks
 from coldline.trace.binary import MAX_PAYLOAD, BinaryReader
-from coldline.trace.events import Event, Op
 from coldline.trace.text import MAX_LINE_LENGTH, MAX_NAME
 from coldline.trace.text_batches import TextBatches
 
@@ -312,7 +313,7 @@ def test_a_block_that_unpacks_to_more_than_it_says() -> None:
 def test_the_page_says_what_the_code_has() -> None:
     page = PAGE.read_text()
     lengths = MAX_LINE_LENGTH, MAX_NAME, MOST
-    for number in (*lengths, MAX_PARTS, blocks.MAX_EVENTS, events.MAX_AGENTS, MAX_DEPTH, MAX_VALUES):
+    for number in (*lengths, MAX_PARTS, blocks.MAX_EVENTS, event.MAX_AGENTS, MAX_DEPTH, MAX_VALUES):
         assert re.search(rf"\b{number:,}\b", page), number
     assert f"{MAX_PAYLOAD // MIB} MiB" in page
     assert f"{MAX_CONFIG // 1024} KiB" in page

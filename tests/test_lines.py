@@ -9,18 +9,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coldline.arm import MemoryType
-from coldline.coherence import transitions
-from coldline.coherence.automaton import LETTERS, READS, Automaton, build
-from coldline.coherence.follow import COMPILE_FROM, Follower
-from coldline.coherence.lines import Badness, Lines, runs_of
-from coldline.coherence.memory import Memory
-from coldline.coherence.mixtures import CROWD, FIRST_MORE, FREE, FREE_SHARED, FRESH, NEXT, OWN, SHARED, Parts
-from coldline.coherence.packing import MOST, packed, unpacked
-from coldline.coherence.rules import ACCESSES, OTHER, Hazard, Letter, Profile
-from coldline.coherence.transitions import NO_LETTER, Transitions
+from coldline.checker.interpreter import COMPILE_FROM, Follower
+from coldline.checker.state import transitions
+from coldline.checker.state.lines import Badness, Lines, runs_of
+from coldline.checker.state.memory import Memory
+from coldline.checker.state.packing import MOST, packed, unpacked
+from coldline.checker.state.partitions import (
+    CROWD,
+    FIRST_MORE,
+    FREE,
+    FREE_SHARED,
+    FRESH,
+    NEXT,
+    OWN,
+    SHARED,
+    Parts,
+)
+from coldline.checker.state.transitions import NO_LETTER, Transitions
 from coldline.errors import TraceError
-from coldline.trace import PAGE_SIZE, Event, Op
-from coldline.trace.columns import Batch
+from coldline.events import PAGE_SIZE, Event, Op
+from coldline.events.batch import Batch
+from coldline.rules.automaton import LETTERS, READS, Automaton, build
+from coldline.rules.line_rules import ACCESSES, OTHER, Hazard, Letter, Profile
 
 LINE_SIZES = (16, 32, 64, 128, 2048)
 LINE = 16

@@ -16,9 +16,6 @@ from explorer import CLEAN, DIRTY, INVALID, Microstate, Rules, _spontaneous
 from requirements_helper import require
 
 from coldline.cli import main
-from coldline.coherence import citations
-from coldline.coherence.automaton import LETTERS, READS, build
-from coldline.coherence.rules import EFFECTS, SOURCES, STEPS, Hazard, Letter, Profile
 from coldline.report import drawing
 from coldline.report.machine import (
     State,
@@ -30,6 +27,9 @@ from coldline.report.machine import (
     states_table,
     steps_table,
 )
+from coldline.rules import citations
+from coldline.rules.automaton import LETTERS, READS, build
+from coldline.rules.line_rules import EFFECTS, SOURCES, STEPS, Hazard, Letter, Profile
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = (DOCS / "automaton.md").read_text()

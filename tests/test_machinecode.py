@@ -12,12 +12,13 @@ pytest.importorskip("numba")
 
 from numba import carray, cfunc, types
 
-from coldline import cache, machinecode
-from coldline.boot import code
-from coldline.coherence import compiled
-from coldline.flatcode import Flat, flatten
+from coldline.checker import compiled
+from coldline.frontends.unicorn import callbacks
+from coldline.jit import code_cache
+from coldline.jit.linker import Flat, flatten
+from coldline.support import cache_folder
 
-KEPT = (code.module("aarch64"), code.module("aarch32"), compiled.MODULE)
+KEPT = (callbacks.module("aarch64"), callbacks.module("aarch32"), compiled.MODULE)
 
 
 @pytest.fixture
@@ -27,65 +28,65 @@ def folder(tmp_path, monkeypatch):
 
 
 def program(code_bytes):
-    return machinecode._pack(Flat(code_bytes, {"first": 0, "second": 1}))
+    return code_cache._pack(Flat(code_bytes, {"first": 0, "second": 1}))
 
 
 @pytest.mark.parametrize("module", KEPT)
 def test_all_that_is_compiled_can_be_kept(module):
-    machinecode.load(module)
-    path = machinecode._path(module)
+    code_cache.load(module)
+    path = code_cache._path(module)
     assert path is not None
     assert path.is_file()
 
 
 def test_neither_numba_nor_llvm_is_imported_where_the_code_is_kept():
     script = (
-        "import sys; from coldline import machinecode; from coldline.boot.code import module;"
-        "machinecode.load(module('aarch64'));"
+        "import sys; from coldline import machinecode; from coldline.frontends.unicorn.callbacks import module;"
+        "code_cache.load(module('aarch64'));"
         "print(sorted({'numba', 'llvmlite'} & set(sys.modules)))"
     )
-    machinecode.load(KEPT[0])
+    code_cache.load(KEPT[0])
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
 
 
 def test_entries_are_where_the_code_says():
-    addresses = machinecode._unpack(program(b"\x11\x22\x33\x44"))
+    addresses = code_cache._unpack(program(b"\x11\x22\x33\x44"))
     assert addresses["second"] == addresses["first"] + 1
     assert ctypes.string_at(addresses["first"], 4) == b"\x11\x22\x33\x44"
 
 
 def test_code_that_has_changed_is_not_run(folder, monkeypatch):
-    path = machinecode._path(KEPT[0])
-    cache.save(path, program(b"\x11\x22\x33\x44"))
+    path = code_cache._path(KEPT[0])
+    cache_folder.save(path, program(b"\x11\x22\x33\x44"))
     kept = bytearray(path.read_bytes())
     kept[-1] ^= 1
     path.write_bytes(kept)
-    monkeypatch.setattr(machinecode, "_compile", lambda *_: {"compiled": 1})
-    assert machinecode.load(KEPT[0]) == {"compiled": 1}
+    monkeypatch.setattr(code_cache, "_compile", lambda *_: {"compiled": 1})
+    assert code_cache.load(KEPT[0]) == {"compiled": 1}
 
 
 @pytest.mark.parametrize("broken", [b"", b"{}\n", b"[]\n", b'{"entries": 1}\n', b"\xff\n\x00"])
 def test_a_broken_file_is_compiled_anew(folder, monkeypatch, broken):
-    path = machinecode._path(KEPT[0])
-    monkeypatch.setattr(machinecode, "_compile", lambda *_: {"compiled": 1})
+    path = code_cache._path(KEPT[0])
+    monkeypatch.setattr(code_cache, "_compile", lambda *_: {"compiled": 1})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(broken)
-    assert machinecode.load(KEPT[0]) == {"compiled": 1}
-    cache.save(path, broken)  # with the right digest
-    assert machinecode.load(KEPT[0]) == {"compiled": 1}
+    assert code_cache.load(KEPT[0]) == {"compiled": 1}
+    cache_folder.save(path, broken)  # with the right digest
+    assert code_cache.load(KEPT[0]) == {"compiled": 1}
 
 
 def test_another_module_or_another_processor_is_other_code(folder, monkeypatch):
-    path = machinecode._path(KEPT[0])
-    assert machinecode._path(KEPT[1]) != path
-    monkeypatch.setattr(machinecode, "_processor", lambda: ("other", b"flags"))
-    assert machinecode._path(KEPT[0]) != path
+    path = code_cache._path(KEPT[0])
+    assert code_cache._path(KEPT[1]) != path
+    monkeypatch.setattr(code_cache, "_processor", lambda: ("other", b"flags"))
+    assert code_cache._path(KEPT[0]) != path
 
 
 def test_an_unknown_processor_keeps_nothing(folder, monkeypatch):
-    monkeypatch.setattr(machinecode, "_processor", lambda: None)
-    assert machinecode._path(KEPT[0]) is None
+    monkeypatch.setattr(code_cache, "_processor", lambda: None)
+    assert code_cache._path(KEPT[0]) is None
 
 
 # Programs that are more than code ---------------------------------------------------------------------------
@@ -111,13 +112,13 @@ def test_constants_come_with_the_code():
     flat = flatten({"ramp": ramp})
     if os.uname().machine == "x86_64":
         assert isinstance(flat.entries["ramp"], int)
-    address = machinecode._unpack(machinecode._pack(flat))["ramp"]
+    address = code_cache._unpack(code_cache._pack(flat))["ramp"]
     assert ramp_at(address) == [0.1 + 1.7 * lane for lane in range(LANES)]
 
 
 def test_what_cannot_be_mapped_is_loaded_by_llvm(monkeypatch):
-    monkeypatch.setattr("coldline.flatcode._IS_X86_64", False)
+    monkeypatch.setattr("coldline.jit.linker._IS_X86_64", False)
     flat = flatten({"ramp": ramp})
     assert isinstance(flat.entries["ramp"], str)
-    address = machinecode._unpack(machinecode._pack(flat))["ramp"]
+    address = code_cache._unpack(code_cache._pack(flat))["ramp"]
     assert ramp_at(address) == [0.1 + 1.7 * lane for lane in range(LANES)]

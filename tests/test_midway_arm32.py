@@ -13,18 +13,18 @@ import pytest
 
 from coldline.arm import psci
 from coldline.arm.cores import CORES
-from coldline.boot import End, Until
+from coldline.checker.final_read import Region, sweep
+from coldline.checker.findings import entries
 from coldline.cli import main
-from coldline.coherence import check
-from coldline.coherence.findings import entries
-from coldline.coherence.sweep import Region, sweep
+from coldline.events import Op
+from coldline.frontends.unicorn import End, Until
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.simulated import SimulatedMapping
 from coldline.image import load_kernel
 from coldline.samples import sample
-from coldline.trace import Op
-from coldline.trial import Trial
+from coldline.simulation import Trial
+from coldline.verdict import check
 
 COHERENT, HAZARD = 0, 1
 KERNEL, SIZE = 0x4000_8000, 0x2800

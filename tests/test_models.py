@@ -7,8 +7,8 @@ import pytest
 
 from coldline.arm import MemoryType
 from coldline.errors import UsageError
+from coldline.events import Op
 from coldline.hypervisor import HOST_MODELS, Lives, host_model
-from coldline.trace import Op
 
 MODELS = list(HOST_MODELS.values())
 WB, NC = MemoryType.NORMAL_WB, MemoryType.NORMAL_NC

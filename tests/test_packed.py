@@ -7,10 +7,10 @@ pytest.importorskip("unicorn")
 pytest.importorskip("numba")
 
 from coldline.arm import MemoryType
-from coldline.boot.code import Code
-from coldline.boot.packed import Buffers, Packed
-from coldline.boot.state import AGENTS, State
-from coldline.trace import Event, Op
+from coldline.events import Event, Op
+from coldline.frontends.unicorn.callbacks import Code
+from coldline.frontends.unicorn.packed import Buffers, Packed
+from coldline.frontends.unicorn.state import AGENTS, State
 
 WB_EXECUTABLE = 1 + MemoryType.NORMAL_WB | 8
 

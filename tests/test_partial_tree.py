@@ -15,7 +15,7 @@ from tree_tools import INITRD, KERNEL, get, nodes, source, tree
 
 from coldline.errors import ImageError, PlanError
 from coldline.guest import MAX_DEVICE_TREE, GuestOptions, check_device_tree, make_plan
-from coldline.record import replace
+from coldline.support.record import replace
 
 MIB = 1 << 20
 DEVICE = """/ {

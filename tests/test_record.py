@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from coldline.record import Record, field, replace
+from coldline.support.record import Record, field, replace
 
 
 class Place(Record):

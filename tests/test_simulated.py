@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
+from coldline.events import PAGE_SIZE
 from coldline.guest.plan import Registers
 from coldline.hypervisor import HOST_MODELS, Alias, Hypervisor, Lives
 from coldline.hypervisor.ranges import RangeSet
 from coldline.hypervisor.simulated import SimulatedDomain, SimulatedHost, State
-from coldline.trace import PAGE_SIZE
 
 WB, NC, WT, DEVICE = (
     MemoryType.NORMAL_WB,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from coldline import sources
-from coldline.boot import code
-from coldline.coherence import compiled
+from coldline.checker import compiled
+from coldline.frontends.unicorn import callbacks
+from coldline.support import source_files
 
-COMPILED = (compiled.MODULE, code.module("aarch64"), code.module("aarch32"))
+COMPILED = (compiled.MODULE, callbacks.module("aarch64"), callbacks.module("aarch32"))
 
 COMPILED_IN = """
 import importlib, json, sys
@@ -39,21 +39,21 @@ print(json.dumps(sorted(baked)))
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the package that can be changed."""
     copy = tmp_path / "coldline"
-    shutil.copytree(sources.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(sources, "PACKAGE", copy)
+    shutil.copytree(source_files.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(source_files, "PACKAGE", copy)
     forget()
     yield copy
     forget()
 
 
 def forget() -> None:
-    for each in (sources._text_of, sources._imports_of, sources._file_of):
+    for each in (source_files._text_of, source_files._imports_of, source_files._file_of):
         each.cache_clear()
 
 
 def digests(*, meaning: bool = True) -> list[str]:
     forget()
-    return [sources.digest_of(module, meaning=meaning) for module in COMPILED]
+    return [source_files.digest_of(module, meaning=meaning) for module in COMPILED]
 
 
 def in_process(script: str, *arguments: str) -> list:
@@ -66,15 +66,15 @@ def in_process(script: str, *arguments: str) -> list:
 @pytest.mark.parametrize("module", COMPILED)
 def test_every_module_that_compiled_code_takes_a_constant_from_is_a_source(module: str) -> None:
     """By Python's own account: what the compiled functions' modules have imported, directly, by name."""
-    known = sources.files_of(module)
-    own = {sources._file_of(name) for name in in_process(COMPILED_IN, module)}
+    known = source_files.files_of(module)
+    own = {source_files._file_of(name) for name in in_process(COMPILED_IN, module)}
     assert len(own) > 5
     assert own <= set(known)
     for path in own:
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("coldline"):
                 for alias in node.names:
-                    imported = sources._file_of(f"{node.module}.{alias.name}") or sources._file_of(
+                    imported = source_files._file_of(f"{node.module}.{alias.name}") or source_files._file_of(
                         node.module
                     )
                     assert imported in known, f"{path}: {node.module}.{alias.name}"
@@ -93,20 +93,20 @@ def constants(path: Path) -> Iterator[tuple[str, int]]:
 @pytest.mark.parametrize("module", COMPILED)
 def test_a_constant_that_changes_is_another_key(module: str, package: Path) -> None:
     """Each constant of each source, one after another."""
-    before = sources.digest_of(module, meaning=True)
+    before = source_files.digest_of(module, meaning=True)
     changed = 0
     seen = {before}
-    for path in sources.files_of(module):
+    for path in source_files.files_of(module):
         text = path.read_text()
-        meaning = sources._meaning(text.encode())
+        meaning = source_files._meaning(text.encode())
         for name, line in constants(path):
             lines = text.splitlines(keepends=True)
             lines[line - 1] = lines[line - 1].replace(name, f"{name}_CHANGED", 1)
-            assert sources._meaning("".join(lines).encode()) != meaning, f"{path.name}: {name}"
+            assert source_files._meaning("".join(lines).encode()) != meaning, f"{path.name}: {name}"
             changed += 1
         path.write_text(text + "\n_ADDED = 1\n")
         forget()
-        now = sources.digest_of(module, meaning=True)
+        now = source_files.digest_of(module, meaning=True)
         assert now not in seen, path.name
         seen.add(now)
     assert changed > 50
@@ -134,4 +134,4 @@ def test_docstrings_and_comments_compile_nothing_anew(package: Path) -> None:
 
 def test_a_module_that_does_not_exist() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"coldline\.nowhere"):
-        sources.files_of("coldline.nowhere")
+        source_files.files_of("coldline.nowhere")

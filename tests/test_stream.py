@@ -17,15 +17,16 @@ from trace_strategies import broken_traces, traces
 from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 from coldline.arm import MemoryType
-from coldline.coherence import Checker, Profile
-from coldline.coherence.findings import entries
-from coldline.coherence.follow import COMPILE_FROM, LOAD_FROM
-from coldline.coherence.machine import Machine
-from coldline.coherence.memory import CHUNK, NOT_DENSE, PAGES
-from coldline.coherence.mixtures import CROWD, OWN, SHARED
+from coldline.checker import Checker
+from coldline.checker.fast_path import Machine
+from coldline.checker.findings import entries
+from coldline.checker.interpreter import COMPILE_FROM, LOAD_FROM
+from coldline.checker.state.memory import CHUNK, NOT_DENSE, PAGES
+from coldline.checker.state.partitions import CROWD, OWN, SHARED
 from coldline.errors import TraceError
-from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
-from coldline.trace.columns import EVENT_DTYPE, Batch
+from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
+from coldline.events.batch import EVENT_DTYPE, Batch
+from coldline.rules import Profile
 from coldline.trace.text import TextReader, parse_event
 
 LINE_SIZES = (16, 64, 2048)

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from peak import PEAK
 
 from coldline.errors import TraceError
-from coldline.trace import Event, Op
+from coldline.events import Event, Op
+from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.trace.binary import BinaryReader, BinaryWriter
-from coldline.trace.columns import EVENT_DTYPE, Batch
 from coldline.trace.text import OPTIONS, Header, TextReader
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -539,7 +539,7 @@ def test_an_agent_that_no_text_could_name_is_not_written(name: str) -> None:
 GENERATOR = """
 import sys, numpy as np
 from coldline.trace.binary import BinaryWriter
-from coldline.trace.columns import EVENT_DTYPE, Batch
+from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.trace.text import Header
 rows = np.zeros(1 << 16, EVENT_DTYPE)
 rows["address"] = np.arange(1 << 16) * 8 % (1 << 20) + (1 << 30)

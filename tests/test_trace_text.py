@@ -13,9 +13,9 @@ from peak import PEAK
 from trace_strategies import broken_traces, traces
 
 from coldline.errors import TraceError
-from coldline.trace import Event
+from coldline.events import Event
+from coldline.events.batch import Batch
 from coldline.trace import text_batches as product
-from coldline.trace.columns import Batch
 from coldline.trace.text import Header, TextReader
 from coldline.trace.text_batches import TextBatches, TextWriter
 

@@ -19,13 +19,14 @@ from replay import NEEDS, Refused, fewest_steps, read, replay
 from trace_strategies import traces
 from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
-from coldline.coherence import Checker, Hazard, Report, Sink, report
-from coldline.coherence.happenings import LONGEST
-from coldline.coherence.rules import STEPS
-from coldline.coherence.witness import OUTCOMES
+from coldline.checker import Checker
+from coldline.events.batch import Batch
+from coldline.explain.line_history import LONGEST
+from coldline.explain.witness import OUTCOMES
 from coldline.report.witness import witness_lines
-from coldline.trace.columns import Batch
+from coldline.rules.line_rules import STEPS
 from coldline.trace.text import TextReader
+from coldline.verdict import Hazard, Report, Sink, report
 
 EXAMPLES = [example for example in WORKED_EXAMPLES + SMALL_EXAMPLES if example[2]]
 STORIES = 6

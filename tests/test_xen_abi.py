@@ -11,9 +11,9 @@ import pytest
 from requirements_helper import LATER, packages_of, require
 
 from coldline.hypervisor.xen import hypercalls, structures
-from coldline.hypervisor.xen.doors import driver, events, libraries, maintenance, store
-from coldline.hypervisor.xen.doors.prototypes import functions
 from coldline.hypervisor.xen.interface import INTERFACES
+from coldline.hypervisor.xen.ports import driver, events, libraries, maintenance, store
+from coldline.hypervisor.xen.ports.prototypes import functions
 from testbed import debian
 
 SUITES = (None, LATER)

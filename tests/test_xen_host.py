@@ -17,10 +17,10 @@ from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.hypervisor.xen import XenHost
-from coldline.hypervisor.xen.entries import uuid_text
+from coldline.hypervisor.xen.domain_list import Domains
 from coldline.hypervisor.xen.host import paging_pool
-from coldline.hypervisor.xen.known import Domains
 from coldline.hypervisor.xen.recorded import RecordedXen, first_look, model_of
+from coldline.hypervisor.xen.store_entries import uuid_text
 from coldline.image import load_kernel
 from coldline.samples import sample
 
@@ -328,7 +328,7 @@ def test_what_a_daemon_writes_before_it_lets_go_is_removed(held, destroy):
 @pytest.mark.parametrize("destroy", [by_its_host, by_whoever_finds_it])
 def test_whoever_holds_a_dying_domain_is_not_waited_for_for_ever(held, destroy, monkeypatch):
     xen, domain, _ = held
-    monkeypatch.setattr("coldline.hypervisor.xen.ending.GONE_WAIT_S", 0.05)
+    monkeypatch.setattr("coldline.hypervisor.xen.teardown.GONE_WAIT_S", 0.05)
     destroy(xen, domain)
     assert xen.domains[domain.domid].dying
 

@@ -9,20 +9,20 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from coldline.arm import psci
-from coldline.boot import End, Outcome, Until
 from coldline.cli.progress import RunProgress
 from coldline.cli.trials import plan_guest, trial_of
-from coldline.coherence import Hazard, Report, Sink, Source, check, report
+from coldline.frontends.unicorn import End, Outcome, Until
 from coldline.guest import Plan
 from coldline.image import Kernel
-from coldline.printable import printable
-from coldline.trial import Trial
+from coldline.simulation import Trial
+from coldline.support.printable import printable
+from coldline.verdict import Hazard, Report, Sink, Source, check, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coldline.coherence import Checker
-    from coldline.coherence.sweep import Swept
+    from coldline.checker import Checker
+    from coldline.checker.final_read import Swept
 
 _MOST, _MOST_IN_JSON = 5, 100
 """Hazards that are told of, unless the user says how many."""
@@ -61,7 +61,7 @@ def run_boot(options: argparse.Namespace) -> int:
 
         checker = check(first, trial.profile, distinct=True, at_length=True)
 
-    from coldline.coherence.sweep import Region, sweep
+    from coldline.checker.final_read import Region, sweep
 
     swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
     most = options.hazards if options.hazards is not None else _MOST_IN_JSON if options.json else _MOST

@@ -5,10 +5,10 @@ import argparse
 import json
 import sys
 
-from coldline.coherence import Report, check, profile_of, report
 from coldline.errors import TraceError
-from coldline.printable import printable
+from coldline.support.printable import printable
 from coldline.trace.files import TraceFile
+from coldline.verdict import Report, check, profile_of, report
 
 
 def run_check(options: argparse.Namespace) -> int:

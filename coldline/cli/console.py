@@ -12,7 +12,7 @@ from coldline.cli.session import attach
 from coldline.hypervisor.xen import RealWorld
 from coldline.hypervisor.xen.console.consoles import open_console
 from coldline.hypervisor.xen.console.lock import console_lock
-from coldline.hypervisor.xen.known import Domains
+from coldline.hypervisor.xen.domain_list import Domains
 
 
 def run_console(options: argparse.Namespace) -> int:

@@ -14,8 +14,8 @@ from coldline.cli.markdown import markdown
 from coldline.corpus import HERE, Bug, Case, Judged, judge, lines_of, read
 from coldline.corpus.fields import head_of
 from coldline.errors import UsageError
-from coldline.printable import printable
 from coldline.report import terminal
+from coldline.support.printable import printable
 
 AS_TOLD, NOT_AS_TOLD = 0, 1
 """Exit statuses."""

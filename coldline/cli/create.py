@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, NoReturn
 from coldline.cli.guests import read_guest
 from coldline.errors import UsageError
 from coldline.hypervisor.xen import RealWorld, World, XenDomain, XenHost
-from coldline.hypervisor.xen.furnish import Furnishing
+from coldline.hypervisor.xen.boot_pages import Furnishing
 from coldline.hypervisor.xen.interrupts import between_calls
 from coldline.image import open_kernel
-from coldline.launch import Launch, launch
+from coldline.xen_launch import Launch, launch
 
 if TYPE_CHECKING:
+    from coldline.events import Event, Recorder
     from coldline.guest.plan import Plan
     from coldline.hypervisor.models import HostModel
-    from coldline.trace import Event, Recorder
 
 
 def run_create(options: argparse.Namespace) -> int:
@@ -58,7 +58,7 @@ def create(options: argparse.Namespace, world: World) -> tuple[XenDomain, str]:
     if options.trace is None:
         return launch(world, kernel, guest, wanted), wanted.furnishing.name
 
-    from coldline.wholefile import WholeFile
+    from coldline.support.whole_file import WholeFile
 
     trace, domain = _Trace(), None
     try:

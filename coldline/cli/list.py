@@ -5,9 +5,9 @@ import argparse
 
 from coldline.cli.arguments import MIB
 from coldline.hypervisor.xen import RealWorld
-from coldline.hypervisor.xen.entries import uuid_text
-from coldline.hypervisor.xen.known import Domains, Known
-from coldline.printable import printable
+from coldline.hypervisor.xen.domain_list import Domains, Known
+from coldline.hypervisor.xen.store_entries import uuid_text
+from coldline.support.printable import printable
 
 
 def run_list(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from coldline import __version__
 from coldline.cli import arguments
 from coldline.errors import ColdlineError
-from coldline.printable import printable
+from coldline.support.printable import printable
 
 COHERENT, HAZARD, ERROR = 0, 1, 2
 """Exit statuses."""

@@ -10,7 +10,7 @@ from coldline.guest import Plan, make_plan
 from coldline.image import open_kernel
 from coldline.report.layout import print_kernel, start_text
 from coldline.report.memory_map import plan_document, table, tree_of
-from coldline.wholefile import STANDARD, WholeFile
+from coldline.support.whole_file import STANDARD, WholeFile
 
 
 def run_plan(options: argparse.Namespace) -> int:

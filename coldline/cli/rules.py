@@ -3,9 +3,9 @@
 
 import argparse
 
-from coldline.coherence import Profile
 from coldline.report.drawing import dot
 from coldline.report.machine import portrait, sources_table, states_table, steps_table
+from coldline.rules import Profile
 
 
 def run_rules(options: argparse.Namespace) -> int:

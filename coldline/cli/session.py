@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, TypeVar
 
 from coldline.hypervisor.xen.console.consoles import Console
 from coldline.hypervisor.xen.console.ring import RingError
-from coldline.printable import printable
+from coldline.support.printable import printable
 
 END_KEY: Final = b"\x1d"
 """Ctrl-], which ends it, as with xl."""

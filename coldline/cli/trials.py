@@ -3,15 +3,15 @@
 
 import argparse
 
-from coldline.boot import End, Until
-from coldline.boot.machine import GRANULES
 from coldline.builder import strategy_for
 from coldline.cli.guests import core_of, read_guest
 from coldline.errors import PlanError, UsageError
+from coldline.frontends.unicorn import End, Until
+from coldline.frontends.unicorn.machine import GRANULES
 from coldline.guest import Plan, make_plan
 from coldline.hypervisor.models import host_model
 from coldline.image import Kernel
-from coldline.trial import Trial
+from coldline.simulation import Trial
 
 _LONGEST_TEXT = 1000
 

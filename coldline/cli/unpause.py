@@ -4,7 +4,7 @@
 import argparse
 
 from coldline.hypervisor.xen import RealWorld
-from coldline.hypervisor.xen.known import Domains
+from coldline.hypervisor.xen.domain_list import Domains
 
 
 def run_unpause(options: argparse.Namespace) -> int:

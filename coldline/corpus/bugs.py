@@ -5,12 +5,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from coldline.coherence import Report
-from coldline.coherence.findings import kind_of
-from coldline.coherence.rules import Hazard
+from coldline.checker.findings import kind_of
 from coldline.corpus.fields import Field, head_of, read_fields
 from coldline.errors import CorpusError
-from coldline.trace import Op
+from coldline.events import Op
+from coldline.rules.line_rules import Hazard
+from coldline.verdict import Report
 
 HERE = Path(__file__).parent / "bugs"
 """The corpus that comes with coldline."""

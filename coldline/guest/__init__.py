@@ -6,7 +6,7 @@
 
 from typing import TYPE_CHECKING
 
-from coldline.lazy import lazily
+from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
     from coldline.guest.devicetree import XenPlatform

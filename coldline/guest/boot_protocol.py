@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from coldline.guest.layout import GIB, MIB
-from coldline.record import Record
+from coldline.support.record import Record
 
 
 class BootProtocol(Record, kw_only=True):

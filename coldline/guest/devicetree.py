@@ -16,7 +16,7 @@ from coldline.guest import layout
 from coldline.guest.layout import MIB, RAM_BANKS, Range, round_up
 from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.plan import Bank
-from coldline.record import Record
+from coldline.support.record import Record
 
 if TYPE_CHECKING:
     from libfdt import FdtSw

@@ -10,7 +10,7 @@ from typing import Final
 from coldline.errors import UsageError
 from coldline.guest import layout
 from coldline.guest.layout import GIB, KIB, MIB, Range
-from coldline.record import Record
+from coldline.support.record import Record
 
 _REDISTRIBUTOR = 128 * KIB
 

@@ -13,7 +13,7 @@ from coldline.errors import PlanError
 from coldline.guest.layout import KIB, MIB, PAGE_SIZE, RAM_BANKS, Range, round_up, size_text
 from coldline.guest.plan import Bank, Segment
 from coldline.guest.reasons import Reason
-from coldline.record import Record, field
+from coldline.support.record import Record, field
 
 MIN_MEMORY = 2 * MIB
 """Bytes: the block that a kernel's base is aligned to."""

@@ -18,7 +18,7 @@ from coldline.guest.placement import check_segments, place_banks
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.guest.reasons import Reason
 from coldline.guest.registers import first_registers
-from coldline.record import replace
+from coldline.support.record import replace
 
 if TYPE_CHECKING:
     from coldline.image import FileBytes, Kernel

@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING
 
-from coldline.lazy import lazily
+from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
     from coldline.hypervisor.models import HOST_MODELS, Alias, HostModel, Lives, Rule, host_model

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The aliases of a host model, as they come and go."""
 
+from coldline.events import Event, Op, Recorder
 from coldline.hypervisor.models import Alias, HostModel, Lives
 from coldline.hypervisor.ranges import RangeSet
-from coldline.trace import Event, Op, Recorder
 
 
 class AliasLedger:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from coldline.arm import MemoryType
+from coldline.events import Event, Op, Recorder
 from coldline.hypervisor.aliases import AliasLedger
 from coldline.hypervisor.models import HostModel, Lives, Rule
-from coldline.trace import Event, Op, Recorder
 
 GUEST: Final = "guest"
 """The agent that is the guest's own accesses."""

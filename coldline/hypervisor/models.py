@@ -8,7 +8,7 @@ from typing import Final
 
 from coldline.arm import MemoryType
 from coldline.errors import UsageError
-from coldline.trace import Op
+from coldline.events import Op
 
 _WB: Final = MemoryType.NORMAL_WB
 _NC: Final = MemoryType.NORMAL_NC

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from coldline.arm import MemoryType
-from coldline.record import Record
+from coldline.support.record import Record
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers

@@ -4,11 +4,11 @@
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from coldline.arm import MemoryType
+from coldline.events import Op, Recorder
 from coldline.hypervisor.events import HostEvents
 from coldline.hypervisor.mapping import Closing
 from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.protocol import Buffer, Data, DomainT, Hypervisor, Mapping
-from coldline.trace import Op, Recorder
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers

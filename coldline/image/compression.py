@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from coldline.image import lz4_legacy, lzop
 from coldline.image.content import MAX_PARTS, Content, Told
 from coldline.image.extra import library
-from coldline.record import Record
+from coldline.support.record import Record
 
 _FIRST_BYTES, _IN_BYTES = 4 << 10, 64 << 10
 """How much a decoder is given at once: what is past the end of a stream is copied, so little at first."""

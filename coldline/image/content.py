@@ -2,7 +2,7 @@
 """Bytes on their way from a file to a kernel, and what is known of them so far."""
 
 from coldline.errors import ImageError
-from coldline.record import Record, field
+from coldline.support.record import Record, field
 
 MAX_PARTS = 1 << 16
 """Streams in a file, or blocks in a stream: so that time is bounded where parts are small and many."""

@@ -12,7 +12,7 @@ from coldline.image.compression import unpack_told
 from coldline.image.content import Content, Parts, Told
 from coldline.image.fit_hash import check_hashes
 from coldline.image.flat_tree import FlatTree
-from coldline.printable import one_line
+from coldline.support.printable import one_line
 
 _Value = TypeVar("_Value")
 

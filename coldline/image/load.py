@@ -20,7 +20,7 @@ from coldline.image.file_bytes import FileBytes
 from coldline.image.kernel import Kernel
 from coldline.image.raw import architecture_of, raw_kernel
 from coldline.image.recognise import recognise
-from coldline.record import Record
+from coldline.support.record import Record
 
 MAX_IMAGE = 1 << 30
 """Bytes of a file, unless the caller says otherwise (Xen's too: tools/include/xenguest.h (4.17))."""

@@ -8,7 +8,7 @@ from coldline.image.compression import unpack_told
 from coldline.image.content import Content, Parts, Told
 from coldline.image.kernel import Kernel
 from coldline.image.raw import raw_kernel
-from coldline.record import replace
+from coldline.support.record import replace
 
 
 def _kernels() -> Iterator[tuple[Callable[[memoryview], bool], Callable[[Content], Kernel]]]:

@@ -9,7 +9,7 @@ import zlib
 from typing import NamedTuple
 
 from coldline.image.content import Content, Parts, Told
-from coldline.printable import one_line
+from coldline.support.printable import one_line
 
 _MAGIC = 0x27051956
 

@@ -7,7 +7,7 @@ Source: linux drivers/firmware/efi/libstub/zboot-header.S and Makefile.zboot (6.
 import struct
 
 from coldline.image.content import Content, Parts, Told
-from coldline.printable import one_line
+from coldline.support.printable import one_line
 
 _PE_MAGIC = b"MZ"
 _MAGIC = b"zimg"

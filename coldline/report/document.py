@@ -5,11 +5,11 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from coldline.coherence import Hazard, Report
-from coldline.coherence.sweep import Swept
+from coldline.checker.final_read import Swept
+from coldline.verdict import Hazard, Report
 
 if TYPE_CHECKING:
-    from coldline.coherence.witness import WitnessStep
+    from coldline.explain.witness import WitnessStep
 
 
 def verdict(coherent: bool) -> str:

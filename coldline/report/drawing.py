@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from coldline.coherence.rules import Hazard, Letter
-from coldline.coherence.sets import LETTERS, READS
 from coldline.report.machine import (
     State,
     fills_words,
@@ -19,6 +17,8 @@ from coldline.report.machine import (
     microstate_words,
     verdict_words,
 )
+from coldline.rules.line_rules import Hazard, Letter
+from coldline.rules.subsets import LETTERS, READS
 
 _EVENTS = tuple(letter for letter in LETTERS if letter.setting is None)
 _PAPER = {

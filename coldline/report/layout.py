@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from coldline.guest import Plan
 from coldline.image import Kernel
-from coldline.printable import printable
+from coldline.support.printable import printable
 
 if TYPE_CHECKING:
-    from coldline.trial import Trial
+    from coldline.simulation import Trial
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 

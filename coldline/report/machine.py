@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coldline.coherence.automaton import Automaton, blocks, build
-from coldline.coherence.citations import EFFECTS_FROM, SOURCES_FROM, STEPS_FROM, Section
-from coldline.coherence.rules import OTHER, Hazard, Letter, Microstate, Profile, Setting
-from coldline.coherence.sets import LETTERS, READS, SETTINGS, Determined, Relations, determine, relations
+from coldline.rules.automaton import Automaton, blocks, build
+from coldline.rules.citations import EFFECTS_FROM, SOURCES_FROM, STEPS_FROM, Section
+from coldline.rules.line_rules import OTHER, Hazard, Letter, Microstate, Profile, Setting
+from coldline.rules.subsets import LETTERS, READS, SETTINGS, Determined, Relations, determine, relations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -196,7 +196,7 @@ def steps_table(states: Sequence[State]) -> str:
 
 
 def sources_table() -> str:
-    """What each rule rests on, and the titles of the sections, as Markdown: see `coldline.coherence.citations`."""
+    """What each rule rests on, and the titles of the sections, as Markdown: see `coldline.rules.citations`."""
     cited = {
         **STEPS_FROM,
         **{letter_words(letter): citation for letter, citation in EFFECTS_FROM.items()},

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from coldline.guest.plan import Plan
-from coldline.printable import shortened
 from coldline.report.layout import size_text
 from coldline.report.map_windows import Window
 from coldline.report.memory_map import Kind, Region, loaded_text
+from coldline.support.printable import shortened
 
 LINE_HEIGHT = 14.0
 """Pixels."""

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from coldline.guest.devices import devices_of
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.image import Kernel
-from coldline.printable import one_line
 from coldline.report.layout import size_text
+from coldline.support.printable import one_line
 
 
 class Kind(enum.Enum):

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from coldline.coherence import Hazard, Microstate, Report
-from coldline.coherence.rules import Level
-from coldline.coherence.sweep import Swept
-from coldline.printable import printable
+from coldline.checker.final_read import Swept
+from coldline.rules import Microstate
+from coldline.rules.line_rules import Level
+from coldline.support.printable import printable
+from coldline.verdict import Hazard, Report
 
 if TYPE_CHECKING:
-    from coldline.coherence.witness import WitnessStep
+    from coldline.explain.witness import WitnessStep
 
 NOT_COVERED = (
     "not covered: missing barriers, the memory model's reordering, TLB entries that outlive their tables"

@@ -6,11 +6,12 @@
 
 from collections.abc import Iterator
 
-from coldline.coherence import Hazard, Profile, Report
-from coldline.coherence.witness import WitnessStep
-from coldline.printable import printable
-from coldline.trace import PAGE_SIZE, Event, Op
+from coldline.events import PAGE_SIZE, Event, Op
+from coldline.explain.witness import WitnessStep
+from coldline.rules import Profile
+from coldline.support.printable import printable
 from coldline.trace.text import MAX_LINE_LENGTH, OPTIONS, Header, header_lines
+from coldline.verdict import Hazard, Report
 
 MARK = "#!"
 """Begins what a trace's reader takes for a comment and somebody who walks the witness does not."""

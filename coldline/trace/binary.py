@@ -13,11 +13,11 @@ from typing import IO
 import numpy as np
 
 from coldline.errors import TraceError
-from coldline.printable import shortened
+from coldline.events.batch import EVENT_DTYPE, Batch
+from coldline.support.printable import shortened
 from coldline.trace import blocks
 from coldline.trace.blocks import EventError
-from coldline.trace.columns import EVENT_DTYPE, Batch
-from coldline.trace.kinds import Grouper, words_of
+from coldline.trace.event_kinds import Grouper, words_of
 from coldline.trace.text import LINE_SIZES, OPTIONS, Header, check_room, is_agent
 
 SIGNATURE = b"\x89CLT\r\n\x1a\n"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.errors import TraceError
-from coldline.trace.columns import EVENT_DTYPE
-from coldline.trace.events import ADDRESS_LIMIT
-from coldline.trace.kinds import KIND_DTYPE, MOST, Fault, Grouper, find_fault, words_of
+from coldline.events.batch import EVENT_DTYPE
+from coldline.events.event import ADDRESS_LIMIT
+from coldline.trace.event_kinds import KIND_DTYPE, MOST, Fault, Grouper, find_fault, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import IO, Any
 
 from coldline.errors import TraceError
+from coldline.events.batch import Batch
+from coldline.support.whole_file import STANDARD
 from coldline.trace.binary import SIGNATURE, BinaryReader, BinaryWriter
-from coldline.trace.columns import Batch
 from coldline.trace.text_batches import TextBatches
-from coldline.wholefile import STANDARD
 
 FORMS = ("text", "binary")
 """The forms of a trace."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
-from coldline.trace.events import MAX_AGENTS, Event, Op
+from coldline.events.event import MAX_AGENTS, Event, Op
 
 OPTIONS = ("nc-may-hit", "setway-effective", "idc", "dic")
 """The profile switches that an ``option`` line may set."""

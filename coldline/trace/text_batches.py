@@ -15,10 +15,10 @@ import numpy as np
 
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
+from coldline.events.batch import EVENT_DTYPE, EXECUTABLE, TYPE_MASK, Batch, pack_attributes
+from coldline.events.event import PAGE_SIZE, Op
 from coldline.trace.blocks import MAX_LINE
-from coldline.trace.columns import EVENT_DTYPE, EXECUTABLE, TYPE_MASK, Batch, pack_attributes
-from coldline.trace.events import PAGE_SIZE, Op
-from coldline.trace.kinds import MOST, Grouper
+from coldline.trace.event_kinds import MOST, Grouper
 from coldline.trace.text import MAX_LINE_LENGTH, Header, LineParser, header_lines
 
 _CHUNK = 1 << 21

@@ -4,11 +4,11 @@
 from types import TracebackType
 from typing import Any
 
+from coldline.events.batch import Batch
+from coldline.support.whole_file import WholeFile
 from coldline.trace.binary import BinaryWriter
-from coldline.trace.columns import Batch
 from coldline.trace.text import Header
 from coldline.trace.text_batches import TextWriter
-from coldline.wholefile import WholeFile
 
 
 class TraceWriter:

@@ -3,8 +3,8 @@
 
 import ctypes
 
-from coldline.hypervisor.xen.doors import driver
-from coldline.hypervisor.xen.doors.driver import (
+from coldline.hypervisor.xen.ports import driver
+from coldline.hypervisor.xen.ports.driver import (
     MAP_REPLACE,
     NORMAL_NC,
     NORMAL_WB,
@@ -13,7 +13,7 @@ from coldline.hypervisor.xen.doors.driver import (
     QUERY_WRITE,
     READ_WRITE,
 )
-from coldline.hypervisor.xen.doors.prototypes import failed, functions
+from coldline.hypervisor.xen.ports.prototypes import failed, functions
 
 __all__ = ["MAP_REPLACE", "NORMAL_NC", "NORMAL_WB", "PAGE", "PATH", "QUERY_WRITE", "READ_WRITE", "Device"]
 

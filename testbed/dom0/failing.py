@@ -12,13 +12,13 @@ from pathlib import Path
 from coldline.errors import ColdlineError
 from coldline.guest import GuestOptions
 from coldline.hypervisor.xen import XenHost
-from coldline.hypervisor.xen.doors.watched import Watched
-from coldline.hypervisor.xen.furnish import Furnishing
+from coldline.hypervisor.xen.boot_pages import Furnishing
 from coldline.hypervisor.xen.interrupts import between_calls
+from coldline.hypervisor.xen.ports.watched import Watched
 from coldline.image import load_kernel
-from coldline.launch import Launch, launch
 from coldline.samples import sample
-from coldline.wholefile import WholeFile
+from coldline.support.whole_file import WholeFile
+from coldline.xen_launch import Launch, launch
 
 NAME = "to-fail"
 

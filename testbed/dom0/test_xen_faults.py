@@ -13,7 +13,7 @@ from failing import a_few_of, all_of, build, every_failure, of_loading, told_to_
 from memory import accounted
 
 from coldline.builder import STRATEGIES
-from coldline.hypervisor.xen.known import Domains
+from coldline.hypervisor.xen.domain_list import Domains
 
 WHOLE = "uncached-hypercall"
 NAMES = [name for name, each in STRATEGIES.items() if domains.ARCHITECTURE in each.architectures]

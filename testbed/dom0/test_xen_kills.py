@@ -19,7 +19,7 @@ from failing import NAME, Failing, a_few_of, build, of_loading
 from memory import accounted
 
 from coldline.hypervisor.xen import RealWorld, structures
-from coldline.hypervisor.xen.known import Domains
+from coldline.hypervisor.xen.domain_list import Domains
 
 _PHYSINFO, _SYSCTL = 3, 35
 _FREE = struct.Struct("<40xQQQ")  # struct xen_sysctl_physinfo: total, free, being scrubbed

@@ -14,7 +14,7 @@ from device import NORMAL_NC, NORMAL_WB, QUERY_WRITE
 from coldline.builder import STRATEGIES
 from coldline.cli.create import create
 from coldline.cli.main import parser
-from coldline.hypervisor.xen.known import Domains
+from coldline.hypervisor.xen.domain_list import Domains
 
 GUEST = Path("/host/guest")
 NAMES = [name for name, each in STRATEGIES.items() if domains.ARCHITECTURE in each.architectures]

@@ -10,8 +10,8 @@ from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 import coldline.corpus
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
+from coldline.events.event import Op
 from coldline.trace.binary import BinaryWriter
-from coldline.trace.events import Op
 from coldline.trace.text import OPTIONS
 from coldline.trace.text_batches import TextBatches
 

@@ -5,10 +5,12 @@ import random
 import sys
 from pathlib import Path
 
-_WATCHED = {"check": [f"coldline.coherence.{name}" for name in ("follow", "aliases", "pages")]}
+_WATCHED = {
+    "check": [f"coldline.checker.{name}" for name in ("interpreter", "state.aliases", "state.page_classes")]
+}
 """The modules whose coverage guides a target, where not all do: what atheris makes of compared arrays it keeps."""
 
-_MACHINE_CODE = "coldline.coherence.compiled"
+_MACHINE_CODE = "coldline.checker.compiled"
 """Is compiled from its bytecode, so that nothing may be put into that."""
 
 
@@ -23,7 +25,7 @@ def _guided(name: str, ledger: Path, options: list[str]) -> int:
     import atheris
 
     with atheris.instrument_imports(
-        include=_WATCHED.get(name, ["coldline"]), exclude=[_MACHINE_CODE, "coldline.native"]
+        include=_WATCHED.get(name, ["coldline"]), exclude=[_MACHINE_CODE, "coldline.jit.intrinsics"]
     ):
         from .targets import TARGETS
     from .bounds import MEBIBYTES, limit_memory

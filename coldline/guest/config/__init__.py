@@ -7,10 +7,10 @@ a guest is then.
 
 from typing import TYPE_CHECKING
 
-from coldline.lazy import lazily
+from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
-    from coldline.guest.config.meaning import (
+    from coldline.guest.config.semantics import (
         ON_SHUTDOWN,
         PLANNED,
         GuestConfig,
@@ -33,7 +33,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "meaning": (
+        "semantics": (
             "ON_SHUTDOWN",
             "PLANNED",
             "GuestConfig",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from coldline.errors import ConfigError
-from coldline.printable import one_line
+from coldline.support.printable import one_line
 
 
 class Place(NamedTuple):

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from coldline.errors import ConfigError
 from coldline.guest.config.lexer import Lexer, Place, Token
-from coldline.printable import one_line, shortened
-from coldline.record import Record
+from coldline.support.printable import one_line, shortened
+from coldline.support.record import Record
 
 MAX_CONFIG = 1 << 18
 """Bytes of a file."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from coldline.errors import ConfigError
 from coldline.guest.config.syntax import Atom, Items, Setting
-from coldline.printable import one_line, shortened
+from coldline.support.printable import one_line, shortened
 
 _NUMBER = re.compile(r"[ \t\n\v\f\r]*+([+-]?)(?:0[xX]([0-9a-fA-F]++)|0([0-7]*+)|([1-9][0-9]*+))\Z")
 """What C's strtol takes for a number in base 0, to the end."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from coldline.errors import HypervisorError
 from coldline.hypervisor.models import HostModel
-from coldline.pages import zeros
+from coldline.support.zeroed_memory import zeros
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Final
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
+from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Recorder
 from coldline.hypervisor.events import HostEvents, Ranges
 from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.ranges import RangeSet
 from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain, State
 from coldline.hypervisor.simulated.mapping import SimulatedMapping
-from coldline.trace import ADDRESS_LIMIT, PAGE_SIZE, Recorder
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers

@@ -4,11 +4,11 @@
 from collections.abc import Callable
 
 from coldline.arm import MemoryType
+from coldline.events import Op
 from coldline.hypervisor.events import HostEvents
 from coldline.hypervisor.mapping import Bounded
 from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain
-from coldline.trace import Op
 
 
 class SimulatedMapping(Bounded):

@@ -3,14 +3,14 @@
 
 from typing import TYPE_CHECKING
 
-from coldline.lazy import lazily
+from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
     from coldline.hypervisor.xen.domain import State, XenDomain
-    from coldline.hypervisor.xen.doors.real_world import RealWorld
-    from coldline.hypervisor.xen.doors.world import World
     from coldline.hypervisor.xen.host import XenHost
     from coldline.hypervisor.xen.mapping import XenMapping
+    from coldline.hypervisor.xen.ports.real_world import RealWorld
+    from coldline.hypervisor.xen.ports.world import World
 
 __all__ = ["RealWorld", "State", "World", "XenDomain", "XenHost", "XenMapping"]
 
@@ -23,7 +23,7 @@ __getattr__ = lazily(
         ),
         "host": ("XenHost",),
         "mapping": ("XenMapping",),
-        "doors.real_world": ("RealWorld",),
-        "doors.world": ("World",),
+        "ports.real_world": ("RealWorld",),
+        "ports.world": ("World",),
     },
 )

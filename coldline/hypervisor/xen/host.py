@@ -13,14 +13,14 @@ from coldline.errors import HypervisorError
 from coldline.guest.layout import PAGE_SIZE, Range
 from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.domain import State, XenDomain
-from coldline.hypervisor.xen.doors.world import DriverError, World
-from coldline.hypervisor.xen.extents import give
+from coldline.hypervisor.xen.failures import naming
 from coldline.hypervisor.xen.hypercalls import MAX_FLUSH, Hypercalls
 from coldline.hypervisor.xen.interrupts import held
+from coldline.hypervisor.xen.mapped_frames import ATTRIBUTES, show
 from coldline.hypervisor.xen.mapping import XenMapping
-from coldline.hypervisor.xen.naming import naming
-from coldline.hypervisor.xen.shown import ATTRIBUTES, show
-from coldline.record import Record
+from coldline.hypervisor.xen.populate import give
+from coldline.hypervisor.xen.ports.world import DriverError, World
+from coldline.support.record import Record
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
@@ -107,7 +107,7 @@ class XenHost:
                 info = self.hypercalls.domain(domid)
                 self.hypercalls.destroy(domid)
             except BaseException:
-                from coldline.hypervisor.xen.ending import destroy_if_there
+                from coldline.hypervisor.xen.teardown import destroy_if_there
 
                 with held():
                     destroy_if_there(self.hypercalls, domid)
@@ -275,7 +275,7 @@ class XenHost:
 
     def destroy(self, domain: XenDomain) -> None:
         """See `Hypervisor.destroy`: a domain that this process still maps is dying until it is unmapped."""
-        from coldline.hypervisor.xen.ending import end_domain  # a guest that is made well needs none of it
+        from coldline.hypervisor.xen.teardown import end_domain  # a guest that is made well needs none of it
 
         with held():
             self._check_state(domain, "destroy", State.PAUSED, State.RUNNING)

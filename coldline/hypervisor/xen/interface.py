@@ -10,7 +10,7 @@ from typing import Final
 
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen import structures
-from coldline.record import Record
+from coldline.support.record import Record
 
 
 class Interface(Record):

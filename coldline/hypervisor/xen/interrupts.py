@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
-from coldline.hypervisor.xen.doors.watched import Watched
-from coldline.hypervisor.xen.doors.world import World
+from coldline.hypervisor.xen.ports.watched import Watched
+from coldline.hypervisor.xen.ports.world import World
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -7,9 +7,9 @@ from coldline.arm import MemoryType
 from coldline.hypervisor.mapping import Bounded
 from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.xen.domain import XenDomain
-from coldline.hypervisor.xen.doors.world import Accesses
-from coldline.hypervisor.xen.naming import reason
-from coldline.hypervisor.xen.shown import Shown
+from coldline.hypervisor.xen.failures import reason
+from coldline.hypervisor.xen.mapped_frames import Shown
+from coldline.hypervisor.xen.ports.world import Accesses
 
 
 class XenMapping(Bounded):

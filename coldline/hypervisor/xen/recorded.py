@@ -4,13 +4,13 @@
 from typing import TYPE_CHECKING
 
 from coldline.arm import MemoryType
+from coldline.events import Event, Op, Recorder
 from coldline.hypervisor.models import HostModel, host_model
 from coldline.hypervisor.recorded import RecordedHost, RecordedMapping
 from coldline.hypervisor.xen.domain import XenDomain
-from coldline.hypervisor.xen.doors.world import World
 from coldline.hypervisor.xen.host import XenHost
 from coldline.hypervisor.xen.hypercalls import Hypercalls
-from coldline.trace import Event, Op, Recorder
+from coldline.hypervisor.xen.ports.world import World
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Plan

@@ -10,18 +10,17 @@ from itertools import islice
 from types import SimpleNamespace
 
 from coldline.arm import MemoryType
+from coldline.checker.checker import Checker
+from coldline.checker.compiled import prepare
+from coldline.checker.findings import entries
+from coldline.checker.interpreter import COMPILE_FROM
 from coldline.cli.check import _show
-from coldline.coherence import profile_of, report
-from coldline.coherence.checker import Checker
-from coldline.coherence.compiled import prepare
-from coldline.coherence.findings import entries
-from coldline.coherence.follow import COMPILE_FROM
-from coldline.coherence.judge import Source
 from coldline.errors import TraceError
-from coldline.trace.columns import Batch
-from coldline.trace.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
+from coldline.events.batch import Batch
+from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.trace.text import OPTIONS, Header
 from coldline.trace.text_batches import TextBatches
+from coldline.verdict import Source, profile_of, report
 from fuzz import trace_seeds
 from fuzz.target import Target
 

@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Callable
 
 from coldline.errors import TraceError
+from coldline.events.batch import Batch
+from coldline.events.event import Event
 from coldline.trace.binary import SIGNATURE, BinaryReader, BinaryWriter
-from coldline.trace.columns import Batch
-from coldline.trace.events import Event
 from coldline.trace.text import Header, NumberedEvent, TextReader
 from coldline.trace.text_batches import TextBatches, TextWriter
 from fuzz import trace_seeds

@@ -12,12 +12,12 @@ from typing import Final, Protocol
 
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen.console.ring import ConsoleRing
-from coldline.hypervisor.xen.doors.events import EventChannel
-from coldline.hypervisor.xen.doors.maintenance import barrier
-from coldline.hypervisor.xen.doors.world import Foreign, World
-from coldline.hypervisor.xen.entries import home_of
-from coldline.hypervisor.xen.known import Known
-from coldline.hypervisor.xen.naming import naming
+from coldline.hypervisor.xen.domain_list import Known
+from coldline.hypervisor.xen.failures import naming
+from coldline.hypervisor.xen.ports.events import EventChannel
+from coldline.hypervisor.xen.ports.maintenance import barrier
+from coldline.hypervisor.xen.ports.world import Foreign, World
+from coldline.hypervisor.xen.store_entries import home_of
 
 TTY_WAIT_S: Final = 3.0
 """How long xenconsoled may take to make a terminal for a new guest, in seconds; xl gives it five."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from coldline.errors import HypervisorError
-from coldline.hypervisor.xen.naming import naming
+from coldline.hypervisor.xen.failures import naming
 
 FOLDER: Final = "/var/lock"
 """XEN_LOCK_DIR, as Xen and Debian have it."""

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What befalls all lines of a page, and what is found wrong with them; compiled."""
+
+from typing import Any
+
+from coldline.checker.compiled import frame
+from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, note
+from coldline.checker.compiled.records import crowded, put, share
+from coldline.checker.compiled.values import OWN, node_at, owned_at, pair_of, set_pair, set_value, value_of
+from coldline.checker.interpreter import FETCH_BITS
+from coldline.checker.state import partitions
+from coldline.checker.state.memory import CHUNK
+from coldline.jit.intrinsics import (
+    compiled,
+    load8,
+    load16,
+    load32,
+    load64,
+    store8,
+    store16,
+    store32,
+    store64,
+    uint64,
+)
+
+_0, _1, _2, _3, _8, _12, _16, _32 = (uint64(number) for number in (0, 1, 2, 3, 8, 12, 16, 32))
+_CROWDED, _FULL = (uint64(status) for status in (frame.CROWDED, frame.FULL))
+_SHARED = uint64(8 * partitions.SHARED)
+_CHUNK = uint64(CHUNK)
+_CHUNK_BITS = uint64(CHUNK.bit_length() - 1)
+_FOUND = uint64(frame.FOUND)
+_FOUND_BYTES = uint64(frame.FOUND_DTYPE.itemsize)
+_FETCHED = uint64(FETCH_BITS)
+
+
+@compiled
+def page_of(f: Any, row: int) -> int:
+    """Which page a row is."""
+    chunk = load64(f.chunk_of + (row >> _CHUNK_BITS << _3))
+    return (chunk << _CHUNK_BITS) + (row & (_CHUNK - _1))
+
+
+@compiled
+def report(f: Any, line: int, address: int, flags: int, is_fetch: bool) -> bool:
+    """Note that line number `line` may be read wrongly, as the frame says; False where there is no room."""
+    bits = flags << _FETCHED if is_fetch else flags
+    known = uint64(load8(f.reported + line))
+    if not f.distinct or f.asking or bits & ~known:
+        extends = False
+        last = f.found + (f.founds - _1) * _FOUND_BYTES
+        bad = f.stale_low | f.stale_high << _16 | f.lost_low << _32 | f.lost_high << uint64(48)
+        if f.founds and load64(last) == f.at and load64(last + uint64(24)) == bad:
+            extends = load64(last + _8) + (load64(last + _16) << f.line_bits) == address
+        if extends:
+            store64(last + _16, load64(last + _16) + _1)
+        else:
+            if f.founds == _FOUND:
+                return False
+            new = f.found + f.founds * _FOUND_BYTES
+            store64(new, f.at)
+            store64(new + _8, address)
+            store64(new + _16, _1)
+            store64(new + uint64(24), bad)
+            f.founds += _1
+        if not f.asking:
+            store8(f.reported + line, known | bits)
+    f.counted += _1
+    return True
+
+
+@compiled
+def _remember(f: Any, word: int, letter: int) -> None:
+    """Make the memo one of what `letter` after `word` makes of"""
+    key = word << _8 | letter | _1 << _32
+    if f.memo_of == key:
+        return
+    f.memo_of = key
+    for value in range(f.memo_end):
+        store32(f.memo + (uint64(value) << _2), _0)
+    f.memo_end = load64(f.pool + _SHARED)
+
+
+@compiled
+def _mixed(f: Any, row: int, index: int, value: int, word: int, letter: int) -> None:
+    """`letter` after `word` befalls all of a line that is a mixture; what is wrong is left in the frame."""
+    record = owned_at(f, row, index) if value == OWN else node_at(f, value)
+    count = advance(f, record, word, letter, _0, _1 << f.line_bits)
+    if f.asking:
+        return
+    shared = OWN
+    if value != OWN and count != _1:
+        shared = share(f, count, True)
+    if shared == OWN:
+        put(f, row, index, value, count)
+    else:
+        set_value(f, row * f.per_page + index, shared)
+
+
+@compiled
+def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
+    """Let what was put off, and then `letter`, befall all lines of a row, from line `f.done` on.
+
+    False where it stopped on the way: `f.status` says why, `f.done` where. Where there is no letter, it stops
+    before the first line or not at all.
+    """
+    if crowded(f):
+        f.status = _CROWDED
+        return False
+    word = uint64(load16(f.pages + (row << _3) + _2))
+    _remember(f, word, letter)
+    states, per_page, asking, memo = f.states, f.per_page, f.asking, f.memo
+    first = row * per_page
+    index = f.done
+    while index < per_page:
+        if index & _1 == _0:
+            both = pair_of(f, first + index)
+            known = uint64(load32(memo + ((both & OWN) << _2)))
+            other = uint64(load32(memo + (both >> _12 << _2)))
+            if known and other:
+                if not asking:
+                    set_pair(f, first + index, known & OWN | (other & OWN) << _12)
+                index += _2
+                continue
+        value = value_of(f, first + index)
+        known = uint64(load32(memo + (value << _2)))
+        if known:
+            if not asking:
+                set_value(f, first + index, known & OWN)
+            index += _1
+            continue
+        if f.founds == _FOUND:
+            f.status, f.done = _FULL, index
+            return False
+        forget_bad(f)
+        if value < states:
+            before = uint64(load16(f.words + ((word * states + value) << _1)))
+            flags = uint64(load8(f.bad + letter * states + before))
+            if flags:
+                note(f, flags, _0, _1 << f.line_bits)
+            if not asking:
+                set_value(f, first + index, uint64(load16(f.step + ((letter * states + before) << _1))))
+        else:
+            _mixed(f, row, index, value, word, letter)
+            flags = flags_of_bad(f)
+        if flags:
+            report(
+                f,
+                first + index,
+                (page_of(f, row) << _12) + (index << f.line_bits),
+                flags,
+                is_fetch,
+            )
+        elif value < f.memo_end and not asking:
+            after = value_of(f, first + index)
+            if after != OWN:
+                store32(memo + (value << _2), after | _1 << _16)
+        index += _1
+    if not asking:
+        store16(f.pages + (row << _3) + _2, _0)
+    f.done = _0
+    return True

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What letters make of lines: one event at a time, or a page's lines at once, without machine code.
+
+`coldline.checker.compiled` does the same to the same arrays where there is more to do.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from coldline.checker.state.memory import Memory
+from coldline.checker.state.partitions import Mixtures, Parts, merged
+from coldline.checker.state.transitions import NOTHING_PUT_OFF, UNKNOWN, Transitions
+from coldline.events import PAGE_SIZE
+from coldline.rules.line_rules import Hazard, Letter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Badness(NamedTuple):
+    """Where in a line a read may go wrong in one way: offsets in bytes, `end` exclusive."""
+
+    hazard: Hazard
+    start: int
+    end: int
+
+
+class Lines:
+    """The states of all lines.
+
+    Parameters
+    ----------
+    transitions : Transitions
+        The bytes'.
+    line : int
+        Bytes of a line.
+
+    Attributes
+    ----------
+    memory : Memory
+        What is known of every line.
+    mixtures : Mixtures
+        And of those whose bytes differ.
+    """
+
+    def __init__(self, transitions: Transitions, line: int) -> None:
+        self.transitions = transitions
+        self.size = line
+        self.memory = Memory(PAGE_SIZE // line, transitions.start)
+        self.mixtures = Mixtures(transitions, self.memory, line)
+        self._all = (1 << line) - 1
+
+    def parts(self, row: int, index: int) -> Parts:
+        """The parts of a line of a dense page, nothing put off."""
+        parts = self.mixtures.parts(row, index)
+        word = self.transitions.words[self.memory.put_off[row]]
+        return merged((int(word[state]), mask) for state, mask in parts.items())
+
+    def touch(self, row: int, index: int, letter: Letter, start: int, end: int) -> tuple[Badness, ...]:
+        """Let `letter` befall bytes `start` to `end` of a line of a dense page; what it may find wrong."""
+        self.settle(row)
+        parts = self.mixtures.parts(row, index)
+        inside = (1 << end) - (1 << start)
+        bad = self._badness(parts, letter, inside)
+        step, other = self.transitions.step[letter], self.transitions.step[self.transitions.other[letter]]
+        after = merged(
+            pair
+            for state, mask in parts.items()
+            for pair in ((int(step[state]), mask & inside), (int(other[state]), mask & ~inside))
+        )
+        if after != parts:
+            self.mixtures.put(row, index, after)
+        return bad
+
+    def step(self, state: int, letter: Letter) -> int:
+        """What `letter` makes of bytes that are all in one state."""
+        return int(self.transitions.step[letter, state])
+
+    def wrong(self, state: int, letter: Letter) -> tuple[Badness, ...]:
+        """What `letter` may find wrong where all bytes of a line are in one state."""
+        return self._badness({state: self._all}, letter, self._all)
+
+    def put_off(self, rows: "NDArray[np.intp]", letter: Letter) -> bool:
+        """Let a letter that checks nothing befall all lines of some rows, when they are next touched.
+
+        False, with nothing put off, where there are too many different things put off already.
+        """
+        waiting = self.memory.put_off[rows]
+        table = np.zeros(int(waiting.max(initial=0)) + 1, np.uint16)
+        for word in np.unique(waiting).tolist():
+            table[word] = self.transitions.put_off(word, letter)
+            if table[word] == UNKNOWN:
+                return False
+        self.memory.put_off[rows] = table[waiting]
+        return True
+
+    def settle(self, row: int) -> None:
+        """Let what was put off for a row happen."""
+        if self.memory.put_off[row] == NOTHING_PUT_OFF:
+            return
+        word = self.transitions.words[self.memory.put_off[row]]
+        values = self.memory.row_values(row)
+        uniform = values < self.transitions.states
+        for index in np.flatnonzero(~uniform).tolist():
+            self.mixtures.put(row, index, self.parts(row, index))
+        values = self.memory.row_values(row)
+        values[uniform] = word[values[uniform]]
+        self.memory.set_row_values(row, values)
+        self.memory.put_off[row] = NOTHING_PUT_OFF
+
+    def read(self, row: int, letter: Letter) -> Iterator[tuple[int, tuple[Badness, ...]]]:
+        """Let a checked letter befall all lines of a row; those that may be wrong, each with what."""
+        for index in range(self.memory.lines_per_page):
+            bad = self.touch(row, index, letter, 0, self.size)
+            if bad:
+                yield index, bad
+
+    def would_read(
+        self, row: int, first: Letter, letter: Letter
+    ) -> Iterator[tuple[int, tuple[Badness, ...]]]:
+        """What `letter` would find wrong after `first` in the lines of a row; nothing changes by asking."""
+        step = self.transitions.step[first]
+        for index in range(self.memory.lines_per_page):
+            parts = merged((int(step[state]), mask) for state, mask in self.parts(row, index).items())
+            bad = self._badness(parts, letter, self._all)
+            if bad:
+                yield index, bad
+
+    def _badness(self, parts: Parts, letter: int, inside: int) -> tuple[Badness, ...]:
+        flags = self.transitions.bad[letter]
+        found = []
+        for hazard in (Hazard.LOST, Hazard.STALE):
+            mask = 0
+            for state, part in parts.items():
+                if int(flags[state]) & hazard:
+                    mask |= part & inside
+            if mask:
+                found.append(Badness(hazard, (mask & -mask).bit_length() - 1, mask.bit_length()))
+        return tuple(found)
+
+
+def runs_of(mask: int) -> Iterator[tuple[int, int]]:
+    """The runs of bytes in a mask, as (start, end)."""
+    start = 0
+    while mask >> start:
+        start += (mask >> start & -(mask >> start)).bit_length() - 1
+        length = (~(mask >> start) & (mask >> start) + 1).bit_length() - 1
+        yield start, start + length
+        start += length

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is known of every line of memory, as two layers.
+
+*Ranges* of whole pages whose bytes are all in one state, and over them the pages that were touched line by
+line: those are *dense*, twelve bits a line, in rows of one array. A range costs the same whatever its size.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from coldline.checker.state.packing import MOST, packed, unpacked
+from coldline.checker.state.page_classes import NOBODY
+from coldline.checker.state.reserved_arrays import GOLDEN, reserve
+from coldline.errors import TraceError
+from coldline.events import ADDRESS_LIMIT, PAGE_SIZE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PAGES = ADDRESS_LIMIT // PAGE_SIZE
+
+NOT_DENSE = -1
+
+CHUNK = 16
+"""Pages that become dense together, aligned: what is touched is mostly touched near by soon after."""
+
+MAX_LINES = 1 << 28
+"""Lines of dense pages at the most: a bound on what a hostile trace may cost."""
+
+LEAF_BITS = 10
+"""Of a chunk's number: a leaf of the index has an entry for each chunk of as many as that."""
+
+MAX_LEAVES = 1 << 17
+"""Leaves of the index, 4 KiB each, at the most: a trace that touches a line here and a line there makes many."""
+
+_LEAF_MIB = (CHUNK * PAGE_SIZE << LEAF_BITS) >> 20
+_DIRECTORY_START_BITS = 4
+
+
+class Range(NamedTuple):
+    """Pages `first` to `end` that agree: every byte of theirs is in `state`, every page is of `page_class`."""
+
+    first: int
+    end: int
+    page_class: int
+    state: int
+
+
+class Memory:
+    """The class of every page and the state of every line, pages counted from physical address 0.
+
+    Parameters
+    ----------
+    lines_per_page : int
+        Lines of a page; an even number.
+    cold : int
+        The state of every byte at the start.
+
+    Attributes
+    ----------
+    values : ndarray of uint8, shape (rows, 3 * lines_per_page // 2)
+        Each line of each dense page: a state that all its bytes are in, else as `coldline.checker.state.partitions`
+        says; packed, as `coldline.checker.state.packing` does. The pages of a chunk are rows one after another.
+    put_off : ndarray of uint16, shape (rows,)
+        What every line of a dense page has yet to go through: a word of `coldline.checker.state.transitions`.
+    reported : ndarray of uint8, shape (rows, lines_per_page)
+        What has been found wrong with each line before, for those who want each hazard once.
+    told : dict of int to list of (first, end)
+        The same for pages that were not dense: by what was found wrong, ranges of pages.
+    classes : ndarray of uint16, shape (rows,)
+        The class of each dense page.
+    blocks : ndarray of uint32, shape (rows,)
+        Where the lines of each dense page have records of their own: see `coldline.checker.state.partitions`.
+    pages : ndarray of uint16, shape (rows, 4)
+        `classes`, `put_off` and `blocks`, side by side.
+    chunk_of : ndarray of int64, shape (rows // CHUNK,)
+        Which chunk the rows are, `CHUNK` by `CHUNK`.
+    rows : int
+        How many rows are in use.
+    leaves : ndarray of uint32, shape (leaves, 1 << LEAF_BITS)
+        The index: for each chunk 1 + its first row in chunks, or 0 where there is none.
+    directory : ndarray of uint64, shape (a power of two, 2)
+        Open-addressing hash table of the leaves, from 1 + the upper part of a chunk's number; 0 where there is none.
+    leaves_used : int
+        How many leaves are in use.
+    """
+
+    def __init__(self, lines_per_page: int, cold: int) -> None:
+        most = MAX_LINES // lines_per_page
+        self.lines_per_page = lines_per_page
+        row_bytes = 3 * lines_per_page // 2
+        self.values: NDArray[np.uint8] = reserve(most * row_bytes, np.uint8, large_pages=True).reshape(
+            -1, row_bytes
+        )
+        self.reported: NDArray[np.uint8] = reserve(MAX_LINES, np.uint8).reshape(-1, lines_per_page)
+        self.pages: NDArray[np.uint16] = reserve(4 * most, np.uint16, large_pages=True).reshape(-1, 4)
+        self.classes, self.put_off = self.pages[:, 0], self.pages[:, 1]
+        self.blocks: NDArray[np.uint32] = self.pages.view(np.uint32)[:, 1]
+        self.chunk_of: NDArray[np.int64] = reserve(most // CHUNK, np.int64)
+        self.rows = 0
+        most_leaves = min(most // CHUNK, MAX_LEAVES)
+        self.leaves: NDArray[np.uint32] = reserve(most_leaves << LEAF_BITS, np.uint32).reshape(
+            -1, 1 << LEAF_BITS
+        )
+        self.directory: NDArray[np.uint64] = np.zeros((1 << _DIRECTORY_START_BITS, 2), np.uint64)
+        self.leaves_used = 0
+        self.told: dict[int, list[tuple[int, int]]] = {}
+        self._starts = [0]
+        self._values = [(NOBODY, cold)]
+        self._arrays: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the directory has to grow before another leaf can be made."""
+        return 4 * (self.leaves_used + 1) > len(self.directory)
+
+    def value(self, row: int, index: int) -> int:
+        """A line's value."""
+        return self._pair(row, index) >> 12 * (index % 2) & MOST
+
+    def set_value(self, row: int, index: int, value: int) -> None:
+        """Make `value` a line's."""
+        shift = 12 * (index % 2)
+        pair = self._pair(row, index) & ~(MOST << shift) | value << shift
+        self.values[row, index // 2 * 3 : index // 2 * 3 + 3] = (pair & 0xFF, pair >> 8 & 0xFF, pair >> 16)
+
+    def row_values(self, rows: "int | slice") -> "NDArray[np.uint16]":
+        """The values of a row's lines, or of some rows', unpacked; changing them changes nothing."""
+        return unpacked(self.values[rows])
+
+    def set_row_values(self, rows: "int | slice", values: "NDArray[np.uint16]") -> None:
+        """Make `values` those of a row's lines, or of some rows'."""
+        self.values[rows] = packed(values)
+
+    def page(self, row: int) -> int:
+        """Which page a row is."""
+        return int(self.chunk_of[row // CHUNK]) * CHUNK + row % CHUNK
+
+    def row(self, page: int) -> int:
+        """The row of a dense page, else `NOT_DENSE`."""
+        chunk, offset = divmod(page, CHUNK)
+        slot = self._probe(chunk >> LEAF_BITS)
+        if not self.directory[slot, 0]:
+            return NOT_DENSE
+        entry = int(self.leaves[self.directory[slot, 1], chunk % (1 << LEAF_BITS)])
+        return (entry - 1) * CHUNK + offset if entry else NOT_DENSE
+
+    def make_dense(self, page: int) -> int:
+        """The row of `page`, which is made dense where it is not.
+
+        Raises
+        ------
+        TraceError
+            If that is more memory than there may be.
+        """
+        row = self.row(page)
+        return self._make_chunk(page // CHUNK) + page % CHUNK if row == NOT_DENSE else row
+
+    def page_class(self, page: int) -> int:
+        """The class of `page`."""
+        row = self.row(page)
+        if row != NOT_DENSE:
+            return int(self.classes[row])
+        return self._values[bisect_right(self._starts, page) - 1][0]
+
+    def dense_rows(self, first: int, end: int) -> "tuple[NDArray[np.intp], NDArray[np.int64]]":
+        """The rows of the dense pages from `first` to `end`, in the order of pages, and those pages."""
+        if end - first <= 8:
+            dense = [(row, page) for page in range(first, end) if (row := self.row(page)) != NOT_DENSE]
+            return np.array([row for row, _ in dense], np.intp), np.array(
+                [page for _, page in dense], np.int64
+            )
+        starts = self.chunk_of[: self.rows // CHUNK] * CHUNK
+        chunks = np.flatnonzero((starts > first - CHUNK) & (starts < end))
+        chunks = chunks[np.argsort(starts[chunks])]
+        rows = (chunks[:, None] * CHUNK + np.arange(CHUNK)).ravel()
+        pages = (starts[chunks][:, None] + np.arange(CHUNK)).ravel()
+        low, high = np.searchsorted(pages, (first, end))
+        return rows[low:high], pages[low:high]
+
+    def ranges(self, first: int, end: int) -> Iterator[Range]:
+        """The ranges from `first` to `end`, cut to fit; what they say of dense pages does not count."""
+        at = bisect_right(self._starts, first) - 1
+        while first < end:
+            stop = min(end, self._starts[at + 1] if at + 1 < len(self._starts) else PAGES)
+            yield Range(first, stop, *self._values[at])
+            first, at = stop, at + 1
+
+    def set_ranges(self, ranges: list[Range]) -> None:
+        """Replace what is known of the pages of `ranges`, which lie end to end; dense pages stay as they are."""
+        if not ranges:
+            return
+        self._arrays = None
+        first, end = ranges[0].first, ranges[-1].end
+        low = bisect_right(self._starts, first) - 1
+        high = bisect_right(self._starts, end - 1)
+        starts = [piece.first for piece in ranges]
+        values = [(piece.page_class, piece.state) for piece in ranges]
+        if self._starts[low] < first:
+            starts.insert(0, self._starts[low])
+            values.insert(0, self._values[low])
+        if end < (self._starts[high] if high < len(self._starts) else PAGES):
+            starts.append(end)
+            values.append(self._values[high - 1])
+        if low > 0:
+            starts.insert(0, self._starts[low - 1])
+            values.insert(0, self._values[low - 1])
+            low -= 1
+        if high < len(self._starts):
+            starts.append(self._starts[high])
+            values.append(self._values[high])
+            high += 1
+        keep = [i for i in range(len(values)) if i == 0 or values[i] != values[i - 1]]
+        self._starts[low:high] = [starts[i] for i in keep]
+        self._values[low:high] = [values[i] for i in keep]
+
+    def range_arrays(self) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
+        """The ranges for compiled code: where each starts, and its class and state."""
+        if self._arrays is None:
+            self._arrays = np.array(self._starts, np.int64), np.array(self._values, np.int64)
+        return self._arrays
+
+    def grow(self) -> None:
+        """Make the directory twice as long.
+
+        Raises
+        ------
+        TraceError
+            If there are as many rows or leaves as there may be.
+        """
+        if self.rows == len(self.pages):
+            raise TraceError("", f"more than {MAX_LINES:,} lines are touched one by one")
+        if len(self.directory) == 4 * MAX_LEAVES:
+            raise TraceError("", f"lines are touched in more than {MAX_LEAVES:,} places of {_LEAF_MIB} MiB")
+        known = self.directory[self.directory[:, 0] != 0].tolist()
+        self.directory = np.zeros((2 * len(self.directory), 2), np.uint64)
+        for key, leaf in known:
+            self.directory[self._probe(key - 1)] = key, leaf
+
+    def _probe(self, key: int) -> int:
+        """Where the leaf with that number is in the directory, or would be."""
+        bits = len(self.directory).bit_length() - 1
+        slot = ((key * GOLDEN) & 0xFFFFFFFFFFFFFFFF) >> (64 - bits)
+        while int(self.directory[slot, 0]) not in (0, key + 1):
+            slot = (slot + 1) % len(self.directory)
+        return slot
+
+    def _pair(self, row: int, index: int) -> int:
+        """The three bytes of a line and the one beside it."""
+        first, middle, last = self.values[row, index // 2 * 3 : index // 2 * 3 + 3].tolist()
+        return int(first | middle << 8 | last << 16)
+
+    def _make_chunk(self, chunk: int) -> int:
+        if self.rows == len(self.pages) or self.full:
+            self.grow()
+        row, first = self.rows, chunk * CHUNK
+        self.chunk_of[row // CHUNK] = chunk
+        for known in self.ranges(first, first + CHUNK):
+            rows = slice(row + known.first - first, row + known.end - first)
+            self.values[rows] = packed(np.full(self.lines_per_page, known.state, np.uint16))
+            self.classes[rows] = known.page_class
+        for bits, ranges in self.told.items():
+            for told_first, told_end in ranges:
+                low, high = max(told_first - first, 0), min(told_end - first, CHUNK)
+                if low < high:
+                    self.reported[row + low : row + high] |= np.uint8(bits)
+        slot = self._probe(chunk >> LEAF_BITS)
+        if not self.directory[slot, 0]:
+            self.directory[slot] = (chunk >> LEAF_BITS) + 1, self.leaves_used
+            self.leaves_used += 1
+        self.leaves[self.directory[slot, 1], chunk % (1 << LEAF_BITS)] = row // CHUNK + 1
+        self.rows += CHUNK
+        return row
+
+
+def gaps(covered: "NDArray[np.int64]", first: int, end: int) -> Iterator[tuple[int, int]]:
+    """The stretches of `first` to `end` that hold none of the sorted pages `covered`."""
+    inside = covered
+    if len(covered):
+        low, high = np.searchsorted(covered, (first, end))
+        inside = covered[low:high]
+    if not len(inside) and first < end:
+        yield first, end
+        return
+    if len(inside) == end - first:
+        return
+    starts, ends = np.append(first, inside + 1), np.append(inside, end)
+    holes = starts < ends
+    yield from zip(starts[holes].tolist(), ends[holes].tolist(), strict=True)
+
+
+def distinct(classes: "NDArray[np.uint16]") -> list[int]:
+    """The distinct values of some numbers, in no order."""
+    if len(classes) <= 32:
+        return list(set(classes.tolist()))
+    return list(np.flatnonzero(np.bincount(classes)).tolist())
+
+
+def first_missing(covered: "NDArray[np.int64]", first: int, end: int) -> int | None:
+    """The first page from `first` to `end` that is not among the sorted pages `covered`."""
+    return next((gap for gap, _ in gaps(covered, first, end)), None)

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who has a page mapped, how, and what follows for it.
+
+Pages that every agent sees alike are of one *class*; a trace makes few of them. A class says what
+speculation may do to the page's lines (its `Setting`) and what an agent's access to it means (a `Letter`).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from coldline.arm import MemoryType
+from coldline.errors import TraceError
+from coldline.events import Op
+from coldline.events.event import MAX_AGENTS
+from coldline.rules.line_rules import Letter, Profile, Setting
+
+MAX_CLASSES = 1 << 16
+"""More ways to see a page than any trace of a real system has."""
+
+NOBODY = 0
+"""The class of a page that no agent has mapped."""
+
+
+class Alias(NamedTuple):
+    """How one agent sees a page.
+
+    Attributes
+    ----------
+    memory_type : MemoryType or None
+        Of its mapping; None where it has none.
+    executable : bool
+        Whether that mapping may be fetched from.
+    fetched : bool
+        It has, since it turned its MMU off, fetched from this page.
+    prefetched : bool
+        It has, since it turned its MMU off, fetched from this page or the one before it, so that an
+        instruction prefetch may reach this page (Arm ARM DDI 0487, 'Instruction fetch behavior when all
+        translation stages are disabled').
+    """
+
+    memory_type: MemoryType | None = None
+    executable: bool = False
+    fetched: bool = False
+    prefetched: bool = False
+
+
+@dataclass(slots=True)
+class Agent:
+    """An agent's switches: SCTLR.M, C and I.
+
+    ``icache`` is None until the agent says: its fetches are then cacheable just while its MMU is on.
+    """
+
+    name: str
+    mmu: bool = True
+    dcache: bool = True
+    icache: bool | None = None
+
+    def switch(self, op: Op) -> None:
+        """Take ``mmu on`` and its like."""
+        setattr(self, *_SWITCHES[op])
+
+    def allows_fill(self, alias: Alias) -> bool:
+        """Whether data caches may be filled through `alias`.
+
+        A Cacheable attribute allows it, and SCTLR.C clear makes accesses to Normal memory Non-cacheable (Arm ARM
+        DDI 0487 D7.5.1, 'General behavior of the caches'; D7.5.5, 'Enabling and disabling the caching of memory
+        accesses').
+        """
+        return self.mmu and self.dcache and alias.memory_type is not None and alias.memory_type.cacheable
+
+    def allows_fetch(self, alias: Alias) -> bool:
+        """Whether an instruction cache may be filled through `alias`.
+
+        With the MMU on as for data, with SCTLR.I in place of SCTLR.C. With it off SCTLR.I alone makes fetches
+        cacheable (Arm ARM DDI 0487 D7.5.5), and a prefetch runs no further than 'Instruction fetch behavior when all
+        translation stages are disabled' lets it.
+        """
+        if not self.mmu:
+            return self.icache is True and alias.prefetched
+        cacheable = alias.memory_type is not None and alias.memory_type.cacheable
+        return self.icache is not False and cacheable and alias.executable
+
+
+_SWITCHES: dict[Op, tuple[str, bool]] = {
+    Op.MMU_ON: ("mmu", True),
+    Op.MMU_OFF: ("mmu", False),
+    Op.ICACHE_ON: ("icache", True),
+    Op.ICACHE_OFF: ("icache", False),
+    Op.DCACHE_ON: ("dcache", True),
+    Op.DCACHE_OFF: ("dcache", False),
+}
+
+
+class Refusal(NamedTuple):
+    """Why an access cannot be: the trace is wrong."""
+
+    reason: str
+
+
+_MAINTENANCE = {
+    Op.DC_IVAC: Letter.DC_IVAC,
+    Op.DC_CVAC: Letter.DC_CVAC,
+    Op.DC_CIVAC: Letter.DC_CIVAC,
+    Op.DC_CVAU: Letter.DC_CVAU,
+    Op.DC_ISW: Letter.DC_ISW,
+    Op.DC_CSW: Letter.DC_CSW,
+    Op.DC_CISW: Letter.DC_CISW,
+    Op.IC_IVAU: Letter.IC,
+    Op.IC_IALLU: Letter.IC,
+    Op.IC_IALLUIS: Letter.IC,
+}
+_EFFECTIVE_SETWAY = {
+    Letter.DC_ISW: Letter.DC_IVAC,
+    Letter.DC_CSW: Letter.DC_CVAC,
+    Letter.DC_CISW: Letter.DC_CIVAC,
+}
+
+
+def maintenance_letter(op: Op, profile: Profile) -> Letter | None:
+    """The letter of a cache maintenance operation; None for any other operation.
+
+    It acts on the physical line, whatever the attributes of the alias that it was issued through (Arm ARM DDI 0487
+    D7.5.9.14, 'Boundary conditions for cache maintenance instructions').
+    """
+    letter = _MAINTENANCE.get(op)
+    if letter is not None and profile.setway_effective:
+        return _EFFECTIVE_SETWAY.get(letter, letter)
+    return letter
+
+
+def walk_letter(memory_type: MemoryType) -> Letter:
+    """The letter of a translation-table read with the walk's own type.
+
+    That is TCR's IRGN and ORGN, and Non-cacheable while SCTLR.C is clear (Arm ARM DDI 0487 D7.5.5).
+    """
+    return Letter.READ_WB if memory_type.cacheable else Letter.READ_NC
+
+
+class Pages:
+    """The classes of pages, and the agents whose aliases make them.
+
+    A class is a number: an index into `classes`. Class `NOBODY` is always there. `switches` counts the times that
+    agents' switches may have changed what classes mean.
+    """
+
+    def __init__(self) -> None:
+        self.agents: list[Agent] = []
+        self.classes: list[tuple[tuple[int, Alias], ...]] = [()]
+        self.settings: list[Setting] = [Setting(data=False, fetch=False)]
+        self.switches = 0
+        self._agent_numbers: dict[str, int] = {}
+        self._classes_of: list[list[int]] = []
+        self._class_numbers: dict[tuple[tuple[int, Alias], ...], int] = {(): NOBODY}
+
+    def agent(self, name: str) -> int:
+        """The number of the agent called `name`, who is made known where nobody has spoken of him."""
+        number = self._agent_numbers.get(name)
+        if number is None:
+            if len(self.agents) == MAX_AGENTS:
+                raise TraceError("", f"'{name}' is one agent more than the {MAX_AGENTS} that can be followed")
+            number = self._agent_numbers[name] = len(self.agents)
+            self.agents.append(Agent(name))
+            self._classes_of.append([])
+        return number
+
+    def alias(self, page_class: int, agent: int) -> Alias:
+        """How `agent` sees a page of `page_class`."""
+        for number, alias in self.classes[page_class]:
+            if number == agent:
+                return alias
+        return Alias()
+
+    def with_alias(self, page_class: int, agent: int, alias: Alias) -> int:
+        """The class of a page of `page_class` once `agent` sees it as `alias`."""
+        members = [(number, known) for number, known in self.classes[page_class] if number != agent]
+        if alias != Alias():
+            members.append((agent, alias))
+        key = tuple(sorted(members))
+        number = self._class_numbers.get(key)
+        if number is None:
+            if len(self.classes) == MAX_CLASSES:
+                raise TraceError("", f"pages are seen in more than {MAX_CLASSES:,} ways")
+            number = self._class_numbers[key] = len(self.classes)
+            self.classes.append(key)
+            self.settings.append(self._setting(key))
+            for member, _ in key:
+                self._classes_of[member].append(number)
+        return number
+
+    def classes_of(self, agent: int) -> list[int]:
+        """The classes of pages that `agent` has anything to do with."""
+        return self._classes_of[agent]
+
+    def refresh_settings(self, agent: int) -> dict[int, Letter]:
+        """Work out the settings again after a switch of `agent`'s; a letter for each class that changed."""
+        self.switches += 1
+        changed = {}
+        for number in self._classes_of[agent]:
+            setting = self._setting(self.classes[number])
+            if setting != self.settings[number]:
+                self.settings[number] = setting
+                changed[number] = Letter.of_setting(setting)
+        return changed
+
+    def letter(self, page_class: int, agent: int, op: Op) -> Letter | Refusal:
+        """What an access by `agent` to a page of `page_class` is, by its alias and its switches.
+
+        The attributes of the alias decide, each agent's for itself (Arm ARM DDI 0487 B2.10.1.3, 'Cacheability
+        attributes for Normal memory'; B2.11, 'Mismatched memory attributes'). DC ZVA on Device memory is an Alignment
+        fault (D7.5.10).
+        """
+        who = self.agents[agent]
+        if not who.mmu:
+            return _letter_mmu_off(who, op)
+        alias = self.alias(page_class, agent)
+        if alias.memory_type is None:
+            return Refusal(f"{who.name} has no mapping there")
+        cacheable = alias.memory_type.cacheable and who.dcache
+        if op is Op.READ:
+            return Letter.READ_WB if cacheable else Letter.READ_NC
+        if op is Op.FETCH:
+            if not alias.executable:
+                return Refusal(f"{who.name}'s mapping there is not exec")
+            return Letter.FETCH_WB if who.allows_fetch(alias) else Letter.FETCH_NC
+        if op is Op.DC_ZVA and alias.memory_type is MemoryType.DEVICE:
+            return Refusal("dc zva on device memory")
+        if not cacheable:
+            return Letter.WRITE_NC
+        return Letter.WRITE_WB if alias.memory_type is MemoryType.NORMAL_WB else Letter.WRITE_WT
+
+    def _setting(self, members: tuple[tuple[int, Alias], ...]) -> Setting:
+        return Setting(
+            data=any(self.agents[number].allows_fill(alias) for number, alias in members),
+            fetch=any(self.agents[number].allows_fetch(alias) for number, alias in members),
+        )
+
+
+def _letter_mmu_off(who: Agent, op: Op) -> Letter | Refusal:
+    """With the MMU off data is Device; fetches are cacheable where SCTLR.I is set (Arm ARM DDI 0487, 'The effects
+    of disabling an address translation stage').
+    """
+    if op is Op.DC_ZVA:
+        return Refusal("dc zva with the MMU off: data is device memory")
+    if op is Op.FETCH:
+        return Letter.FETCH_WB if who.icache else Letter.FETCH_NC
+    return Letter.READ_NC if op is Op.READ else Letter.WRITE_NC

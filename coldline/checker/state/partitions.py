@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Lines whose bytes are not all in one state.
+
+A *mixture* is a line's *parts*: which of its bytes are in which state. An access to some bytes of a line splits
+parts, what befalls the line as a whole joins them again, and there are seldom more than four.
+
+What memory holds of a line is a number. Below the automaton's states, all bytes are in that one. `OWN` says that
+the line has a record of its own, which changes as the line does, in a block for the lines of its page. Any other
+number is a record too, one that lines with the same parts share and that never changes: lines begin with records
+of their own, and when there are many of those, equal ones become one. So a guest whose lines have few shapes costs
+twelve bits a line, and lines that are each different cost 64 bytes more, at whatever speed they change.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coldline.checker.state.memory import Memory
+from coldline.checker.state.packing import MOST
+from coldline.checker.state.reserved_arrays import reserve
+from coldline.checker.state.transitions import LETTERS, Transitions
+from coldline.errors import TraceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OWN = MOST
+"""The value of a line that has a record of its own."""
+
+PARTS = 4
+"""Parts in a node; a record is a node and those that hang on it."""
+
+# A node is 64-bit words: how many parts it has, and the number of the next node in the upper half; the letters that
+# change nothing; its parts' states; a hash of the whole record; its parts' bytes.
+NEXT, QUIET, STATES, HASH, BYTES = range(5)
+
+# Where the pool's registers are in its array: of nodes, the first that is free again and the first that was never
+# used; the same two of numbers for shared records, and of blocks; how many of those are in use, and are a crowd.
+FREE, FRESH, FREE_SHARED, SHARED, FREE_BLOCK, FRESH_BLOCK, BLOCKS, CROWD = range(8)
+
+FIRST_MORE = MOST + 1
+"""Nodes below are the records that lines share; from here on are those that hang on others."""
+
+SHARED_INDEX = 1 << 13
+_MOST_BYTES = 1 << 30
+
+NO_BLOCK = 0
+LEAST_CROWD = 1 << 9
+"""Blocks that are no reason to look for equal records."""
+
+_CROWD_SHARE = 512
+"""A crowd is at least a block for so many dense pages."""
+
+SLACK = 1 << 11
+"""Nodes that one event at one page may need: it has no more parts than bytes."""
+
+Parts = dict[int, int]
+"""State to the bytes that are in it, as a mask: bit n is byte n of the line."""
+
+
+class Mixtures:
+    """The records of lines whose bytes differ.
+
+    Parameters
+    ----------
+    transitions : Transitions
+        The bytes'.
+    memory : Memory
+        Whose lines they are.
+    line : int
+        Bytes of a line.
+
+    Attributes
+    ----------
+    words : int
+        64-bit words of a mask of a line's bytes.
+    nodes : ndarray of uint64, shape (nodes, words of a node)
+        The shared records by their numbers, and what hangs on records.
+    owned : ndarray of uint64, shape (blocks, lines_per_page, words of a node)
+        The lines' own records, by `Memory.blocks` of their page.
+    rows_of : ndarray of uint32, shape (blocks,)
+        Which page each block is of; of one that is free, the next one.
+    pool : ndarray of uint64
+        Registers, by the names above.
+    shared_index : ndarray of uint16, shape (SHARED_INDEX,)
+        Open-addressing hash table of the shared records; 0 where there is none.
+    """
+
+    def __init__(self, transitions: Transitions, memory: Memory, line: int) -> None:
+        self._transitions = transitions
+        self._memory = memory
+        self._line = line
+        self.words = max(1, line // 64)
+        self._node = BYTES + PARTS * self.words
+        most_nodes = _MOST_BYTES // (8 * self._node)
+        self._most_blocks = most_nodes // memory.lines_per_page
+        shape = (self._most_blocks, memory.lines_per_page, self._node)
+        self.nodes: NDArray[np.uint64] = reserve(most_nodes * self._node, np.uint64).reshape(-1, self._node)
+        self.owned: NDArray[np.uint64] = reserve(math.prod(shape), np.uint64).reshape(shape)
+        self.rows_of: NDArray[np.uint32] = reserve(self._most_blocks, np.uint32)
+        self.pool: NDArray[np.uint64] = np.zeros(8, np.uint64)
+        self.pool[[FRESH, SHARED, FRESH_BLOCK, CROWD]] = FIRST_MORE, transitions.states, 1, LEAST_CROWD
+        self.shared_index: NDArray[np.uint16] = reserve(SHARED_INDEX, np.uint16)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it is time to look for equal records."""
+        return bool(self.pool[BLOCKS] >= self.pool[CROWD]) or self._out_of_nodes
+
+    @property
+    def _out_of_nodes(self) -> bool:
+        return int(self.pool[FRESH]) + SLACK >= len(self.nodes)
+
+    def parts(self, row: int, index: int) -> Parts:
+        """The parts of a line."""
+        value = self._memory.value(row, index)
+        if value < self._transitions.states:
+            return {value: (1 << self._line) - 1}
+        node = self.owned[self._memory.blocks[row], index] if value == OWN else self.nodes[value]
+        found = dict(self._parts_of(node.tolist()))
+        while following := int(node[NEXT]) >> 32:
+            node = self.nodes[following]
+            found.update(self._parts_of(node.tolist()))
+        return found
+
+    def put(self, row: int, index: int, parts: Parts) -> None:
+        """Make `parts` those of a line."""
+        if len(parts) == 1:
+            (state,) = parts
+            self._memory.set_value(row, index, state)
+            return
+        if self._memory.blocks[row] == NO_BLOCK:
+            self._give_block(row)
+        record = self.owned[self._memory.blocks[row], index]
+        self._free(int(record[NEXT]) >> 32)
+        self._write(record, list(parts.items()))
+        self._memory.set_value(row, index, OWN)
+
+    @property
+    def out_of_numbers(self) -> bool:
+        """Whether there is no number for another shared record."""
+        return bool(self.pool[SHARED] == OWN and self.pool[FREE_SHARED] == 0)
+
+    def forget_unused(self, lines: "NDArray[np.uint64]") -> None:
+        """Take back the numbers of shared records that no line is any more.
+
+        Parameters
+        ----------
+        lines : ndarray of uint64, shape (OWN + 1,)
+            How many lines have each value.
+        """
+        first, end = self._transitions.states, int(self.pool[SHARED])
+        index, free = [0] * SHARED_INDEX, 0
+        for number in range(first, end):
+            if lines[number]:
+                slot = int(self.nodes[number, HASH]) % SHARED_INDEX
+                while index[slot]:
+                    slot = (slot + 1) % SHARED_INDEX
+                index[slot] = number
+            else:
+                self._free(int(self.nodes[number, NEXT]) >> 32)
+                self.nodes[number, NEXT] = free << 32
+                free = number
+        self.pool[FREE_SHARED] = free
+        self.shared_index[:] = index
+
+    def make_room(self, blocks: int, joined: int, made: int) -> None:
+        """After equal records were joined: what is a crowd now.
+
+        Parameters
+        ----------
+        blocks : int
+            Blocks that there were.
+        joined : int
+            Lines that had records of their own.
+        made : int
+            Shared records that had to be made for them.
+
+        Raises
+        ------
+        TraceError
+            If there are more records than there may be.
+        """
+        kept = int(self.pool[BLOCKS])
+        crowd = max(LEAST_CROWD, self._memory.rows // _CROWD_SHARE, 2 * kept)
+        if 2 * made > joined and 4 * joined > blocks * self._memory.lines_per_page:
+            crowd = max(crowd, 2 * blocks)  # blocks were full, of lines unlike any other: no use to look soon
+        crowd = min(crowd, self._most_blocks - 1)
+        if kept >= crowd or self._out_of_nodes:
+            lines = kept * self._memory.lines_per_page
+            raise TraceError(
+                "", f"up to {lines:,} lines whose bytes differ, each in its own way, are too many"
+            )
+        self.pool[CROWD] = crowd
+
+    def _give_block(self, row: int) -> None:
+        block = int(self.pool[FREE_BLOCK])
+        if block:
+            self.pool[FREE_BLOCK] = self.rows_of[block]
+        else:
+            block = int(self.pool[FRESH_BLOCK])
+            self.pool[FRESH_BLOCK] += 1
+        self.pool[BLOCKS] += 1
+        self.rows_of[block] = row
+        self._memory.blocks[row] = block
+
+    def _parts_of(self, row: list[int]) -> Iterator[tuple[int, int]]:
+        for part in range(row[NEXT] & 0xFFFFFFFF):
+            masks = row[BYTES + part * self.words : BYTES + (part + 1) * self.words]
+            yield row[STATES] >> 16 * part & 0xFFFF, sum(word << 64 * i for i, word in enumerate(masks))
+
+    def _write(self, record: "NDArray[np.uint64]", parts: list[tuple[int, int]]) -> None:
+        quiet = (1 << LETTERS) - 1
+        for state, _ in parts:
+            quiet &= int(self._transitions.quiet[state])
+        following = 0
+        for start in reversed(range(0, len(parts), PARTS)):
+            some = parts[start : start + PARTS]
+            row = [0] * self._node
+            row[NEXT] = len(some) | following << 32
+            for part, (state, mask) in enumerate(some):
+                row[STATES] |= state << 16 * part
+                for word in range(self.words):
+                    row[BYTES + part * self.words + word] = mask >> 64 * word & 0xFFFFFFFFFFFFFFFF
+            if start:
+                following = self._allocate()
+                self.nodes[following] = row
+            else:
+                row[QUIET] = quiet
+                record[:] = row
+
+    def _allocate(self) -> int:
+        node = int(self.pool[FREE])
+        if node:
+            self.pool[FREE] = int(self.nodes[node, NEXT]) >> 32
+        else:
+            node = int(self.pool[FRESH])
+            self.pool[FRESH] += 1
+        return node
+
+    def _free(self, node: int) -> None:
+        while node:
+            following = int(self.nodes[node, NEXT]) >> 32
+            self.nodes[node, NEXT] = int(self.pool[FREE]) << 32
+            self.pool[FREE] = node
+            node = following
+
+
+def merged(pairs: Iterable[tuple[int, int]]) -> Parts:
+    """Parts from pairs of state and mask, in which a state may stand more than once."""
+    parts: Parts = {}
+    for state, mask in pairs:
+        if mask:
+            parts[state] = parts.get(state, 0) | mask
+    return parts

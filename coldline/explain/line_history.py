@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What befell one line, kept as short as it can be told.
+
+A line that is polled sees the same few events a million times. Where a stretch of events leads a line back to a
+state in which it was before, and each of them has been told already, the stretch is left out: no microstate of
+any byte can be reached, or reached in fewer steps, for its having been there.
+"""
+
+from bisect import bisect_right
+from typing import Any
+
+from coldline.events import Event
+from coldline.explain.least_cost import Costs, Ways
+from coldline.rules.line_rules import ACCESSES, OTHER, Letter, Setting
+
+LONGEST = 4000
+"""Happenings that are kept of a line; nobody reads a longer story."""
+
+STRETCH = 64
+"""Happenings of the longest stretch that may be left out."""
+
+KNOWN = 1 << 17
+"""Runs in all the shapes whose next one is kept."""
+
+SEEN = 1 << 10
+"""Runs in all the shapes that a line is known to have been in."""
+
+Shape = tuple[tuple[int, Costs], ...]
+"""The costs of a line's bytes, for each run of bytes that have the same: where it ends, and they."""
+
+
+class Happening:
+    """Something that befell a line, and what befell it before.
+
+    Attributes
+    ----------
+    event : Event
+        What.
+    number : int
+        The event's number in the trace.
+    where : int
+        Its line in a text, or 0.
+    letter : Letter or None
+        What it is to the bytes that it touches (None: to no byte).
+    start, end : int
+        Which bytes of the line those are.
+    setting : Setting
+        What speculation may do from then on.
+    before : Happening or None
+        What befell the line before it.
+    """
+
+    __slots__ = (
+        *("event", "number", "where", "letter", "start", "end", "setting"),
+        *("before", "depth", "same", "_times", "_epochs"),
+    )
+
+    def __init__(
+        self,
+        event: Event,
+        number: int,
+        where: int,
+        letter: Letter | None,
+        start: int,
+        end: int,
+        setting: Setting,
+    ) -> None:
+        self.event = event
+        self.number = number
+        self.where = where
+        self.letter = letter
+        self.start = start
+        self.end = end
+        self.setting = setting
+        self.before: Happening | None = None
+        self.depth = 1
+        self.same: Happening | None = None
+        """The last one before it with the same event."""
+        self._times = [1]
+        self._epochs = [-1]
+
+    def letter_for(self, offset: int) -> Letter | None:
+        """What it is to the byte at `offset` in the line."""
+        return _letter_for(self.letter, self.start <= offset < self.end)
+
+    def again(self, times: int, epoch: int) -> None:
+        """It came so many times more, and was left out; `epoch` counts the hazards until then."""
+        if self._epochs[-1] != epoch:
+            self._epochs.append(epoch)
+            self._times.append(self._times[-1])
+        self._times[-1] += times
+
+    def times(self, epoch: int) -> int:
+        """How often it came until so many hazards had come."""
+        return self._times[bisect_right(self._epochs, epoch) - 1]
+
+
+class Shapes:
+    """What events make of whole lines.
+
+    Parameters
+    ----------
+    ways : Ways
+        What they make of a byte.
+    line : int
+        Bytes of a line.
+    """
+
+    def __init__(self, ways: Ways, line: int) -> None:
+        self.cold: Shape = ((line, ways.start),)
+        self._ways = ways
+        self._known: dict[Any, Shape] = {}
+        self._runs = 0
+
+    def after(self, shape: Shape, happening: Happening) -> Shape:
+        """What becomes of a line."""
+        letter, start, end, setting = happening.letter, happening.start, happening.end, happening.setting
+        key = (shape, letter, start, end, setting)
+        known = self._known.get(key)
+        if known is None:
+            known = self._after(shape, letter, start, end, setting)
+            self._runs += len(shape) + len(known)
+            if self._runs > KNOWN:
+                self._known.clear()
+                self._runs = 0
+            self._known[key] = known
+        return known
+
+    def _after(self, shape: Shape, letter: Letter | None, start: int, end: int, setting: Setting) -> Shape:
+        runs: list[tuple[int, Costs]] = []
+        low = 0
+        for high, costs in shape:
+            for until in (*(cut for cut in (start, end) if low < cut < high), high):
+                taken = self._ways.take(costs, _letter_for(letter, start <= low < end), setting)
+                if runs and runs[-1][1] == taken.after:
+                    runs.pop()
+                runs.append((until, taken.after))
+                low = until
+        return tuple(runs)
+
+
+class Lifeline:
+    """What befell a line.
+
+    Parameters
+    ----------
+    shapes : Shapes
+        What events make of it.
+
+    Attributes
+    ----------
+    last : Happening or None
+        What befell it last, of what is told.
+    """
+
+    def __init__(self, shapes: Shapes) -> None:
+        self.last: Happening | None = None
+        self._shapes = shapes
+        self._shape = shapes.cold
+        self._told: dict[Event, Happening] = {}
+        self._seen: dict[Any, Happening] = {}
+        self._runs = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether so much befell it that no more is kept."""
+        return self.last is not None and self.last.depth >= LONGEST
+
+    def add(self, happening: Happening, aliases: Any, epoch: int) -> None:
+        """Something befell it.
+
+        Parameters
+        ----------
+        happening : Happening
+            What.
+        aliases : hashable
+            What agents' aliases and switches are from then on; None where that does not matter yet.
+        epoch : int
+            How many hazards have come, with this one if it is one.
+        """
+        happening.before = self.last
+        happening.depth = self.last.depth + 1 if self.last is not None else 1
+        happening.same = self._told.get(happening.event)
+        self._shape = self._shapes.after(self._shape, happening)
+        state = (self._shape, aliases)
+        seen = self._seen.get(state) if aliases is not None else None
+        told = self._told_before(seen, happening) if seen is not None else []
+        if told:
+            for each, same in told:
+                same.again(each.times(epoch), epoch)
+                self._told[each.event] = same
+            self.last = seen
+            return
+        self.last = self._told[happening.event] = happening
+        if aliases is None:
+            return
+        if state not in self._seen:
+            self._runs += len(self._shape)
+            if self._runs > SEEN:
+                self._seen.clear()
+                self._runs = len(self._shape)
+        self._seen[state] = happening
+
+    def _told_before(self, seen: Happening, last: Happening) -> list[tuple[Happening, Happening]]:
+        """What happened after `seen`, each with the same happening before then; nothing if one has none."""
+        told: list[tuple[Happening, Happening]] = []
+        each: Happening | None = last
+        if last.depth - seen.depth > STRETCH:
+            return []
+        while each is not None and each.depth > seen.depth:
+            same = each.same
+            while same is not None and same.depth > seen.depth:
+                same = same.same
+            if same is None:
+                return []
+            told.append((each, same))
+            each = each.before
+        return told if each is seen else []
+
+
+def _letter_for(letter: Letter | None, own: bool) -> Letter | None:
+    if letter is None or own:
+        return letter
+    return OTHER.get(letter) if letter in ACCESSES else letter

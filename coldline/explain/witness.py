@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Why a hazard is one: a shortest story of a cache line that ends in the bad read.
+
+The costs of the bad byte's microstates are followed forwards, event by event, and the way with the fewest steps
+that caches must take on their own is read off backwards.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from coldline.checker.findings import HazardEntry
+from coldline.events import Op
+from coldline.explain.least_cost import MICROSTATES, UNREACHABLE, Costs, Step, Ways
+from coldline.explain.line_history import Happening
+from coldline.rules import line_rules
+from coldline.rules.line_rules import EFFECTS, SOURCES, Hazard, Letter, Microstate, Profile
+
+OUTCOMES: dict[Letter, tuple[str, ...]] = {
+    Letter.DC_IVAC: ("discard", "clean"),
+    Letter.DC_CSW: ("nothing", "clean"),
+    Letter.DC_CISW: ("nothing", "clean"),
+    Letter.DC_ISW: ("nothing", "discard", "clean"),
+}
+"""Names of what may come of an event, in the order of its `line_rules.EFFECTS`, where that is more than one thing."""
+
+
+class WitnessStep(NamedTuple):
+    """One step of a story: an event, or something that a cache did on its own.
+
+    Attributes
+    ----------
+    happening : Happening or None
+        The event.
+    times : int
+        How often it came so.
+    step : str or None
+        A key of `line_rules.STEPS`.
+    outcome : str
+        Which of the things that may come of it did, where there is more than one: a word of `OUTCOMES`; for the
+        state that a write-back leaves behind, ``clean`` or ``invalid``; for the copy that the last read
+        returns, ``memory``, ``level 1`` or ``level 2``. Else empty.
+    state : Microstate
+        The byte's copies after it.
+    """
+
+    happening: Happening | None
+    times: int
+    step: str | None
+    outcome: str
+    state: Microstate
+
+
+class _Moment(NamedTuple):
+    """An event of the byte's life, and the costs of its microstates before it."""
+
+    happening: Happening
+    letter: Letter | None
+    costs: Costs
+
+
+def shortest(last: Happening, entry: HazardEntry, line: int, ways: Ways, epoch: int) -> list[WitnessStep]:
+    """A story with the fewest steps of the caches' own that ends where `entry`'s event reads the bad byte.
+
+    Parameters
+    ----------
+    last : Happening
+        The event as it befell the line, and through it what befell the line before.
+    entry : HazardEntry
+        The hazard; its first byte is followed.
+    line : int
+        The address of the line.
+    ways : Ways
+        What the rules let become of a byte.
+    epoch : int
+        How many events with hazards came before this one.
+
+    Raises
+    ------
+    LookupError
+        If the rules do not lead there: the events are not those that the hazard was found in.
+    """
+    offset = entry.address - line
+    moments, costs = _forwards(last, offset, ways)
+    letter = last.letter_for(offset)
+    ready = ways.take(costs, letter, last.setting).ready
+    bad = _bad_microstates(letter, entry.kind == "lost-write", ways.profile) if letter is not None else []
+    number = min(bad, key=ready.__getitem__, default=None)
+    if letter is None or number is None or ready[number] == UNREACHABLE:
+        raise LookupError(f"event {entry.number} at {entry.address:#x} is not in the line's history")
+    state = MICROSTATES[number]
+    story = [WitnessStep(last, 1, None, _copy_read(state, letter, ways.profile), state)]
+    steps, number = ways.retrace(ready, costs, last.setting, number)
+    story += _steps(steps)
+    before = MICROSTATES[number]
+    for happening, letter, costs in reversed(moments):
+        back = ways.back(costs, letter, happening.setting, before)
+        story += _steps(back.after)
+        origin = back.before[-1].state if back.before else back.start
+        outcome = _outcome(letter, origin, back.state, ways.profile)
+        story.append(WitnessStep(happening, happening.times(epoch), None, outcome, back.state))
+        story += _steps(back.before)
+        before = back.start
+    story.reverse()
+    return _relevant(story)
+
+
+def _forwards(last: Happening, offset: int, ways: Ways) -> tuple[list[_Moment], Costs]:
+    """What befell the byte before `last`, and the costs of its microstates then."""
+    happenings = []
+    each = last.before
+    while each is not None:
+        happenings.append(each)
+        each = each.before
+    costs = ways.start
+    moments = []
+    for happening in reversed(happenings):
+        letter = happening.letter_for(offset)
+        moments.append(_Moment(happening, letter, costs))
+        costs = ways.take(costs, letter, happening.setting).after
+    return moments, costs
+
+
+def _steps(steps: Sequence[Step]) -> list[WitnessStep]:
+    """Steps of the caches' own, the last one first."""
+    told = []
+    for name, state in steps:
+        outcome = ""
+        if name == "write back 1":
+            outcome = "clean" if state.level1 else "invalid"
+        elif name == "write back 2":
+            outcome = "clean" if state.level2 else "invalid"
+        told.append(WitnessStep(None, 1, name, outcome, state))
+    return told[::-1]
+
+
+@cache  # letters and profiles are few
+def _bad_microstates(letter: Letter, lost: bool, profile: Profile) -> list[int]:
+    """The microstates in which a read is wrong, as there is no fresh copy any more, or though there is one."""
+    wanted = Hazard.LOST if lost else Hazard.STALE
+    return [
+        number for number, m in enumerate(MICROSTATES) if line_rules.hazards(m, letter, profile) is wanted
+    ]
+
+
+def _copy_read(m: Microstate, letter: Letter, profile: Profile) -> str:
+    """The copy that a bad read returns, where it is one of several that it might have."""
+    copies = list(SOURCES[letter](m, profile))
+    if len(copies) == 1:
+        return ""
+    names = ["memory", *(["level 1"] if m.level1 else []), *(["level 2"] if m.level2 else [])]
+    return names[copies.index(False)]
+
+
+def _outcome(letter: Letter | None, before: Microstate, after: Microstate, profile: Profile) -> str:
+    if letter not in OUTCOMES:
+        return ""
+    return OUTCOMES[letter][list(EFFECTS[letter](before, profile)).index(after)]
+
+
+def _relevant(story: list[WitnessStep]) -> list[WitnessStep]:
+    """A story without what bears on nothing in it.
+
+    That is the switches of agents whose aliases and accesses are of other lines, and fetches beside the line
+    with the MMU off that let no prefetch reach it, as no instruction cache was on.
+    """
+    happenings = [step.happening for step in story if step.happening is not None]
+    events = [happening.event for happening in happenings]
+    switched = {event.agent for event in events if event.op < Op.DC_IVAC or event.op is Op.MAP}
+    idle = {
+        happening.number
+        for happening in happenings
+        if happening.event.op >= Op.MMU_ON and happening.event.agent not in switched
+    }
+    idle |= _idle_fetches(happenings)
+    return [step for step in story if step.happening is None or step.happening.number not in idle]
+
+
+def _idle_fetches(happenings: list[Happening]) -> set[int]:
+    """The numbers of fetches beside the line that let no prefetch reach it."""
+    on: set[str] = set()
+    waiting: dict[str, set[int]] = {}
+    idle: set[int] = set()
+    for happening in happenings:
+        agent, op = happening.event.agent, happening.event.op
+        if op is Op.FETCH and happening.letter is None and agent not in on:
+            waiting.setdefault(agent, set()).add(happening.number)
+        elif op is Op.MMU_ON:
+            idle |= waiting.pop(agent, set())
+        elif op is Op.ICACHE_ON:
+            on.add(agent)
+            waiting.pop(agent, None)
+        elif op is Op.ICACHE_OFF:
+            on.discard(agent)
+    return idle.union(*waiting.values())

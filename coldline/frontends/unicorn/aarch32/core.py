@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The emulated AArch32 core: how it starts, and what the emulator does not do by itself."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+import unicorn
+from unicorn import arm_const as arm
+from unicorn import unicorn_const as const
+
+from coldline.arm import cp15
+from coldline.arm.cp15 import Cp15, Cp15Wide
+from coldline.arm.fields import SctlrV7, Ttbcr
+from coldline.errors import GuestError
+from coldline.frontends.unicorn.aarch32.watched import OPERATIONS, WATCHED
+from coldline.frontends.unicorn.core_state import Changes, CoreState
+from coldline.frontends.unicorn.state import LONG, MAX_PLACES, SHORT
+
+if TYPE_CHECKING:
+    from coldline.guest.plan import Registers
+
+_SVC, _SMC = 2, 13
+_THUMB = 1 << 5
+"""CPSR's T (Arm ARM DDI 0406C B1.3.3)."""
+
+
+class Aarch32(CoreState):
+    """See `CoreState`."""
+
+    ARCHITECTURE = unicorn.UC_ARCH_ARM
+    MODELS: ClassVar = {"a7": arm.UC_CPU_ARM_CORTEX_A7, "a15": arm.UC_CPU_ARM_CORTEX_A15}
+    PACKAGE = "aarch32"
+    REMAPS = SctlrV7.TRE.mask
+    HOOKS = ((const.UC_HOOK_EDGE_GENERATED, "on_edge", ()),)
+    OPERATIONS = OPERATIONS
+    PC = arm.UC_ARM_REG_PC
+    ARGUMENTS = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3)
+    CALLS = frozenset({_SMC})
+
+    def reset(self, registers: "Registers") -> None:
+        """Give the core its first registers."""
+        self._places = 0
+        self._refuse_big_endian(registers.sctlr, registers.pc)
+        self.emulator.reg_write(arm.UC_ARM_REG_CPSR, registers.pstate)
+        self._write(cp15.SCTLR, registers.sctlr)
+        for index, value in enumerate(registers.general):
+            self.emulator.reg_write(arm.UC_ARM_REG_R0 + index, value)
+        self.emulator.reg_write(self.PC, registers.pc | (1 if registers.pstate & _THUMB else 0))
+        self._keep_registers()
+
+    def resume_at(self) -> int:
+        """Where the emulator is to go on: an odd address for Thumb code. What it enters may be new to us."""
+        self.state["fresh"] = 1
+        return self.pc | (1 if self._cpsr & _THUMB else 0)
+
+    @property
+    def _cpsr(self) -> int:
+        return int(self.emulator.reg_read(arm.UC_ARM_REG_CPSR))
+
+    def learn_registers(self) -> Changes:
+        """Carry out the write before which the guest was stopped."""
+        at, value = self.state["trapped_at"], self.state["trapped_value"]
+        register = WATCHED[self.state["trapped"]]
+        if register == cp15.SCTLR:
+            self._refuse_big_endian(value, at)
+        self._write(register, value)
+        self.emulator.reg_write(self.PC, at + 4 | (1 if self._cpsr & _THUMB else 0))
+        return self._keep_registers()
+
+    def _keep_registers(self) -> Changes:
+        ttbcr = self._read(cp15.TTBCR)
+        long = bool(Ttbcr.EAE.get(ttbcr))
+        self.state["format"] = LONG if long else SHORT
+        now = {
+            "sctlr": self._read(cp15.SCTLR),
+            "ttbr0": self._read(cp15.TTBR0_WIDE if long else cp15.TTBR0),
+            "ttbr1": self._read(cp15.TTBR1_WIDE if long else cp15.TTBR1),
+            "tcr": ttbcr,
+            "mair": self._read(cp15.NMRR) << 32 | self._read(cp15.PRRR),
+        }
+        changed = {}
+        for name, new in now.items():
+            old = self.state.register(name, 1)
+            self.state.set_register(name, 1, new)
+            if new != old:
+                changed[name] = (old, new)
+        return changed
+
+    def _refuse_big_endian(self, sctlr: int, at: int) -> None:
+        if SctlrV7.EE.get(sctlr):
+            raise GuestError(f"the guest sets SCTLR.EE at {at:#x}: big-endian guests cannot be run")
+
+    def add_places(self) -> None:
+        """Have a callback called at the places in the code that were noted, and code translated again with it."""
+        noted = self.state.places(self._places)
+        if not noted:
+            raise GuestError(
+                f"the guest's code uses CP15 in more than {MAX_PLACES:,} places; now at {self.pc:#x}"
+            )
+        for address in noted:
+            self.hook(const.UC_HOOK_CODE, "on_move", at=address)
+            self._places += 1
+        self.emulator.ctl_flush_tb()
+
+    def enters_vectors(self, number: int) -> bool:
+        """Take none: the emulator leaves no way to."""
+        self.state["fresh"] = 1
+        return False
+
+    def culprit(self, number: int) -> int:
+        """The address of the instruction that an exception is about; after an SVC the counter is behind it."""
+        return self.pc - (0 if number != _SVC else 2 if self._cpsr & _THUMB else 4)
+
+    def takes_call(self) -> bool:
+        """HVC, which the emulator's cores do not know, as they have no Hyp mode."""
+        self.state["fresh"] = 1
+        thumb, at = bool(self._cpsr & _THUMB), self.pc
+        code = self.state.code_bytes(at, 4)
+        halves = int.from_bytes(code[:2], "little"), int.from_bytes(code[2:], "little")
+        word = halves[0] << 16 | halves[1] if thumb else halves[1] << 16 | halves[0]
+        if not cp15.is_hvc(word, thumb):
+            return False
+        self.emulator.reg_write(self.PC, at + 4 | (1 if thumb else 0))
+        return True
+
+    def _read(self, register: Cp15 | Cp15Wide) -> int:
+        return int(self.emulator.reg_read(arm.UC_ARM_REG_CP_REG, _place(register)))
+
+    def _write(self, register: Cp15 | Cp15Wide, value: int) -> None:
+        self.emulator.reg_write(arm.UC_ARM_REG_CP_REG, (*_place(register), value))
+
+
+def _place(register: Cp15 | Cp15Wide) -> tuple[int, ...]:
+    """How the emulator wants to be told: coprocessor, whether of 64 bits, non-secure, CRn, CRm, opc1, opc2."""
+    if isinstance(register, Cp15Wide):
+        return (15, 1, 0, 0, register.crm, register.opc1, 0)
+    return (15, 0, 0, register.crn, register.crm, register.opc1, register.opc2)

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""AArch32's own callbacks, compiled: blocks, in which accesses to CP15 are found, and those accesses."""
+
+from typing import Any
+
+from numba import carray, cfunc, types
+from unicorn import arm_const
+
+from coldline.arm import cp15
+from coldline.arm.maintenance import TLBI_CRN
+from coldline.frontends.unicorn.aarch32.watched import COUNTERS, WATCHED
+from coldline.frontends.unicorn.accesses import (
+    STOPPED,
+    answer_tlb,
+    begin_block,
+    invalidate_tlb,
+    maintain,
+    read_register,
+    run_block,
+    stop,
+    write_register,
+)
+from coldline.frontends.unicorn.emit import NOWHERE
+from coldline.frontends.unicorn.hooks import EXPORTS as SHARED
+from coldline.frontends.unicorn.hooks import STATE
+from coldline.frontends.unicorn.intrinsics import (
+    compiled,
+    int64,
+    load8,
+    load16,
+    load32,
+    load64,
+    store64,
+    uint64,
+)
+from coldline.frontends.unicorn.state import ADDRESS_MASK, BIG_ENDIAN, MAX_PLACES, PLACES, SWITCH
+from coldline.mmu.tables import settle_half
+from coldline.mmu.translation import PAGE_MASK, translate_code
+
+_CPSR, _PC, _R0 = arm_const.UC_ARM_REG_CPSR, arm_const.UC_ARM_REG_PC, arm_const.UC_ARM_REG_R0
+_R13, _R14 = arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR
+_THUMB, _BIG_ENDIAN = 1 << 5, 1 << 9
+"""CPSR's T and E (Arm ARM DDI 0406C B1.3.3)."""
+
+_NARROW = 1 << 14
+"""Keys of 32-bit registers and operations are below."""
+
+_BY_ADDRESS = (1, 3)
+_WATCHED_KEYS = tuple(WATCHED)
+
+
+@compiled
+def _code_at(s: Any, tagged: int) -> Any:
+    """Where the emulator's own memory has code, from a tagged address; 0 outside of RAM."""
+    physical = uint64(tagged & ADDRESS_MASK)
+    for bank in range(s.banks):
+        offset = physical - s.bank_base[bank]
+        if tagged >= 0 and offset < s.bank_size[bank]:
+            return s.bank_pointer[bank] + offset
+    return uint64(0)
+
+
+@compiled
+def _instruction(s: Any, address: int, thumb: bool) -> int:
+    """The instruction at a virtual address; the first half of one of Thumb's is above the second. 0 for none."""
+    at = _code_at(s, translate_code(s, address))
+    if at == uint64(0):
+        return 0
+    if not thumb:
+        return int64(load32(at))
+    first = int64(load16(at))
+    if not cp15.is_long(first):
+        return first
+    if (address & PAGE_MASK) == PAGE_MASK - 1:
+        at = _code_at(s, translate_code(s, address + 2))
+        return first << 16 | (int64(load16(at)) if at else 0)
+    return first << 16 | int64(load16(at + uint64(2)))
+
+
+@compiled
+def _length(s: Any, address: int, thumb: bool) -> int:
+    """Bytes of the instruction at a virtual address."""
+    if not thumb:
+        return 4
+    at = _code_at(s, translate_code(s, address))
+    return 4 if at and cp15.is_long(int64(load16(at))) else 2
+
+
+@compiled
+def _matters(s: Any, word: int) -> bool:
+    """Whether an instruction is one that a run follows."""
+    if not cp15.is_move(word):
+        return False
+    key = cp15.move_key(word)
+    if cp15.is_read(word):
+        return key in COUNTERS
+    if key in _WATCHED_KEYS:
+        return True
+    return key < _NARROW and ((key >> 7) & 0xF == TLBI_CRN or load8(s.maintenance + uint64(key)) != 0)
+
+
+@compiled
+def _is_place(s: Any, address: int) -> bool:
+    known = False
+    for index in range(s.place_count):
+        known = known or load64(s.places + uint64(8 * index)) == uint64(address)
+    return known
+
+
+@compiled
+def _note_places(s: Any, address: int, size: int, thumb: bool) -> bool:
+    """Note what matters in a block; whether there was any that was not known."""
+    found = False
+    at = address
+    while at < address + size:
+        word = _instruction(s, at, thumb)
+        if _matters(s, word) and not _is_place(s, at):
+            found = True
+            if s.place_count < uint64(MAX_PLACES):
+                store64(s.places + s.place_count * uint64(8), uint64(at))
+                s.place_count += uint64(1)
+        at += _length(s, at, thumb)
+    return found
+
+
+@compiled
+def _count(s: Any, tagged: int, size: int) -> int:
+    """How many instructions a block of Thumb code has."""
+    at = _code_at(s, tagged)
+    if at == uint64(0):
+        return size >> 1
+    count, offset = 0, 0
+    while offset < size:
+        offset += 4 if cp15.is_long(int64(load16(at + uint64(offset)))) else 2
+        count += 1
+    return count
+
+
+@cfunc(types.void(types.voidptr, types.uintp, types.uintp, STATE))
+def on_edge(uc: Any, block: int, before: int, user: Any) -> None:
+    """The emulator has translated a block, and enters it next."""
+    carray(user, (1,))[0].fresh = uint64(1)
+
+
+@cfunc(types.void(types.voidptr, types.uint64, types.uint32, STATE))
+def on_block(uc: Any, address: int, size: int, user: Any) -> None:
+    """A run of instructions is about to be executed; a stop asked for here comes before its first one."""
+    s = carray(user, (1,))[0]
+    s.block = address
+    if s.pcs:
+        s.thumb_now = uint64((int64(read_register(uc, s, _CPSR)) & _THUMB) // _THUMB)
+    settle_half(s)
+    tagged = begin_block(uc, s, int64(address), int64(size))
+    if tagged == STOPPED:
+        return
+    thumb = False
+    if s.thumb or s.fresh:
+        cpsr = int64(read_register(uc, s, _CPSR))
+        thumb = cpsr & _THUMB != 0
+        if cpsr & _BIG_ENDIAN:
+            stop(uc, s, BIG_ENDIAN)
+            return
+    if s.fresh:
+        s.fresh = uint64(0)
+        if thumb:
+            s.thumb = uint64(1)
+        if _note_places(s, int64(address), int64(size), thumb):
+            stop(uc, s, PLACES)
+            return
+    resumed = address == s.resume_at
+    s.resume_at = uint64(NOWHERE)
+    if not resumed:
+        s.instructions += uint64(_count(s, tagged, int64(size)) if thumb else int64(size) >> 2)
+        run_block(s, tagged, int64(address), int64(size))
+
+
+@cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, STATE))
+def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool:
+    """The emulator needs a translation; False is a translation fault."""
+    return answer_tlb(carray(user, (1,))[0], int64(address), kind, entry)
+
+
+@compiled
+def _general(number: int) -> int:
+    """The emulator's number for a core register."""
+    return _R13 if number == 13 else _R14 if number == 14 else _R0 + number
+
+
+@compiled
+def _condition(s: Any, address: int, word: int, thumb: bool) -> int:
+    """The condition of the instruction at an address in the present block: in Thumb, what an IT before it says."""
+    if not thumb:
+        return (word >> 28) & 0xF
+    state, at = 0, int64(s.block)
+    while at < address:
+        length = _length(s, at, True)
+        if state:
+            state = cp15.advance_it(state)
+        elif length == 2:
+            state = cp15.it_state(_instruction(s, at, True))
+        at += length
+    return cp15.it_condition(state)
+
+
+@compiled
+def _answer_counter(uc: Any, s: Any, address: int, word: int, thumb: bool) -> None:
+    """Time is the number of instructions; the guest goes on behind its own, in the block that has been counted."""
+    now = s.instructions
+    write_register(uc, s, _general(cp15.first_register(word)), now & uint64(0xFFFFFFFF))
+    if cp15.is_wide(word):
+        write_register(uc, s, _general(cp15.second_register(word)), now >> uint64(32))
+    s.resume_at = uint64(address + 4)
+    s.fresh = uint64(1)
+    write_register(uc, s, _PC, uint64(address + 4 + (1 if thumb else 0)))
+
+
+@cfunc(types.void(types.voidptr, types.uint64, types.uint32, STATE))
+def on_move(uc: Any, at: int, size: int, user: Any) -> None:
+    """An instruction that was noted is about to be executed, unless its condition fails or code has changed."""
+    s = carray(user, (1,))[0]
+    cpsr, address = int64(read_register(uc, s, _CPSR)), int64(at)
+    thumb = cpsr & _THUMB != 0
+    word = _instruction(s, address, thumb)
+    if not _matters(s, word) or not cp15.passes(_condition(s, address, word, thumb), cpsr):
+        return
+    if cp15.is_read(word):
+        _answer_counter(uc, s, address, word, thumb)
+        return
+    settle_half(s)
+    key = cp15.move_key(word)
+    value = read_register(uc, s, _general(cp15.first_register(word)))
+    if cp15.is_wide(word):
+        value |= read_register(uc, s, _general(cp15.second_register(word))) << uint64(32)
+    if key in _WATCHED_KEYS:
+        s.trapped, s.trapped_value, s.trapped_at = uint64(key), value, uint64(address)
+        stop(uc, s, SWITCH)
+    elif (key >> 7) & 0xF == TLBI_CRN:
+        invalidate_tlb(uc, s, key & 7 in _BY_ADDRESS, int64(value) & ~PAGE_MASK)
+    else:
+        maintain(s, int64(load8(s.maintenance + uint64(key))) - 1, int64(value))
+
+
+EXPORTS = SHARED | {function.__name__: function for function in (on_block, on_tlb_fill, on_edge, on_move)}

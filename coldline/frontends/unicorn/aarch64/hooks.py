@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""AArch64's own callbacks, compiled. The emulator tells of each SYS, MSR and MRS."""
+
+from typing import Any
+
+from numba import carray, cfunc, types
+from unicorn import arm64_const
+
+from coldline.arm.maintenance import TLBI_CRN
+from coldline.frontends.unicorn.aarch64.watched import COUNTERS, WATCHED
+from coldline.frontends.unicorn.accesses import (
+    STOPPED,
+    answer_tlb,
+    begin_block,
+    invalidate_tlb,
+    maintain,
+    read_register,
+    run_block,
+    stop,
+    write_register,
+)
+from coldline.frontends.unicorn.hooks import EXPORTS as SHARED
+from coldline.frontends.unicorn.hooks import STATE
+from coldline.frontends.unicorn.intrinsics import compiled, int64, load8, load32, load64, uint64
+from coldline.frontends.unicorn.state import SWITCH
+from coldline.mmu.tables import change_level
+from coldline.mmu.translation import forget_translations
+
+_TLBI_OUTER_OR_LOCAL = (3, 7)
+_PSTATE = arm64_const.UC_ARM64_REG_PSTATE
+_WATCHED_KEYS = tuple(WATCHED)
+
+
+@compiled
+def _see_level(uc: Any, s: Any) -> None:
+    """Notice that the guest has changed its exception level; EL0 is of EL1's regime."""
+    level = max((read_register(uc, s, _PSTATE) >> uint64(2)) & uint64(3), uint64(1))
+    if level != s.el:
+        change_level(s, level)
+        forget_translations(s)
+
+
+@cfunc(types.void(types.voidptr, types.uint64, types.uint32, STATE))
+def on_block(uc: Any, address: int, size: int, user: Any) -> None:
+    """A run of instructions is about to be executed; a stop asked for here comes before its first one."""
+    s = carray(user, (1,))[0]
+    s.block = address
+    if s.has_el2:
+        _see_level(uc, s)
+    tagged = begin_block(uc, s, int64(address), int64(size))
+    if tagged != STOPPED:
+        s.instructions += uint64(size >> 2)
+        run_block(s, tagged, int64(address), int64(size))
+
+
+@cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, STATE))
+def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool:
+    """The emulator needs a translation; False is a translation fault."""
+    s = carray(user, (1,))[0]
+    _see_level(uc, s)
+    return answer_tlb(s, int64(address), kind, entry)
+
+
+@compiled
+def _encoding(register: int) -> int:
+    """What `SystemRegister.key` gives, from the emulator's description of the instruction."""
+    crn, crm = int64(load32(register)), int64(load32(register + uint64(4)))
+    op0, op1 = int64(load32(register + uint64(8))), int64(load32(register + uint64(12)))
+    return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | int64(load32(register + uint64(16)))
+
+
+@compiled
+def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
+    by_address = (key >> 3) & 0xF in _TLBI_OUTER_OR_LOCAL and key & 1
+    # The operand has VA[55:12]; the bits above are those of bit 55.
+    invalidate_tlb(uc, s, by_address, (int64(value) << 20) >> 20 << 12)
+
+
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, STATE))
+def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
+    """SYS: cache and TLB maintenance. Not 0 where the emulator must not do it itself."""
+    s = carray(user, (1,))[0]
+    key = _encoding(register)
+    if (key >> 7) & 0xF == TLBI_CRN:
+        _invalidate_tlb(uc, s, key, load64(register + uint64(24)))
+        return 0
+    op = int64(load8(s.maintenance + uint64(key & 0x3FFF)))
+    if op:
+        done = maintain(s, op - 1, int64(load64(register + uint64(24))))
+        return 1 if done else 0
+    return 0
+
+
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, STATE))
+def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
+    """MSR: a register that decides what accesses are stops the emulator, right after it has been written."""
+    s = carray(user, (1,))[0]
+    key = _encoding(register)
+    if key in _WATCHED_KEYS:
+        stop(uc, s, SWITCH)
+    return 0
+
+
+@cfunc(types.uint32(types.voidptr, types.int32, types.uintp, STATE))
+def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
+    """MRS: time is the number of instructions, so that a run can be had again just as it was."""
+    s = carray(user, (1,))[0]
+    if _encoding(register) in COUNTERS:
+        write_register(uc, s, register_id, s.instructions)
+        return 1
+    return 0
+
+
+EXPORTS = SHARED | {
+    function.__name__: function for function in (on_block, on_tlb_fill, on_sys, on_msr, on_mrs)
+}

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What both instruction sets' callbacks do: accesses, blocks of code, and maintenance.
+
+All functions here are compiled into the emulator's callbacks; `s` is the record of
+`coldline.frontends.unicorn.state`.
+"""
+
+from typing import Any
+
+import numpy as np
+from unicorn import arm_const
+from unicorn import unicorn_const as const
+
+from coldline.events.event import Op
+from coldline.frontends.unicorn.emit import NOWHERE, emit, page_index
+from coldline.frontends.unicorn.intrinsics import (
+    call_control,
+    call_register,
+    call_stop,
+    compiled,
+    int64,
+    load8,
+    store8,
+    store32,
+    store64,
+    uint64,
+)
+from coldline.frontends.unicorn.state import (
+    ADDRESS_MASK,
+    DATA_TAG,
+    DRAIN,
+    FLUSH_CODE,
+    LIMIT,
+    SET_WAY,
+    TAG_SHIFT,
+)
+from coldline.mmu.tables import table_write, tlb_invalidated
+from coldline.mmu.translation import (
+    PAGE_MASK,
+    forget_page,
+    forget_translations,
+    note_pc,
+    translate,
+    translate_code,
+)
+
+_READ_AND_WRITE = const.UC_PROT_READ | const.UC_PROT_WRITE
+_EXECUTE, _ALL_PERMISSIONS = const.UC_PROT_EXEC, const.UC_PROT_ALL
+_LINE = 64
+_FETCH = int(Op.FETCH)
+_ZVA = int(Op.DC_ZVA)
+_IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_IALLUIS)
+_SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))
+_ISW, _CISW, _IVAC, _CIVAC = int(Op.DC_ISW), int(Op.DC_CISW), int(Op.DC_IVAC), int(Op.DC_CIVAC)
+_MEM_FETCH = const.UC_MEM_FETCH
+_FLUSH_TLB = const.UC_CTL_IO_WRITE << 30 | const.UC_CTL_TLB_FLUSH
+_CPSR = arm_const.UC_ARM_REG_CPSR
+_IT = 0x0600_FC00
+"""CPSR's IT bits (Arm ARM DDI 0406C B1.3.3)."""
+
+STOPPED = -2
+
+
+@compiled
+def stop(uc: Any, s: Any, reason: int) -> None:
+    """Stop with the program counter in step."""
+    s.reason = uint64(reason)
+    if s.skip_sync:
+        store8(s.skip_sync, np.uint8(0))
+    call_stop(s.uc_emu_stop, uc)
+
+
+@compiled
+def read_register(uc: Any, s: Any, register: int) -> Any:
+    """A register by the emulator's number for it, of 32 or 64 bits."""
+    s.scratch = uint64(0)
+    call_register(s.uc_reg_read, uc, register, s.scratch_at)
+    return s.scratch
+
+
+@compiled
+def write_register(uc: Any, s: Any, register: int, value: Any) -> None:
+    """Set one."""
+    s.scratch = value
+    call_register(s.uc_reg_write, uc, register, s.scratch_at)
+
+
+@compiled
+def leave_it(uc: Any, s: Any) -> None:
+    """Undo what the emulator's look-up of the program counter does besides, before each callback of an access.
+
+    In a Thumb IT block it also sets the IT bits of CPSR to those of the instruction. The translated code knows them,
+    and has cleared them for what comes after; with them set, the code after the block would be taken for conditional.
+    """
+    if s.thumb and (s.skip_sync == uint64(0) or load8(s.skip_sync) == np.uint8(0)):
+        cpsr = read_register(uc, s, _CPSR)
+        if cpsr & uint64(_IT):
+            write_register(uc, s, _CPSR, cpsr & ~uint64(_IT))
+
+
+@compiled
+def access(uc: Any, s: Any, tagged: Any, size: int, op: int) -> None:
+    """Append the event of a load or store; the emulator waits, so what is rare stands aside."""
+    address = int64(tagged & uint64(ADDRESS_MASK))
+    s.accesses += uint64(1)
+    inside = 4096 - (address & PAGE_MASK)
+    if size > inside:
+        s.crossings += uint64(1)
+        size = inside
+    emit(s, address, size, op, int64(s.agent_of_tag[tagged >> uint64(TAG_SHIFT)]), 0)
+    if s.pcs:
+        note_pc(s, int64(read_register(uc, s, np.int32(s.pc_register))))
+
+
+@compiled
+def begin_block(uc: Any, s: Any, address: int, size: int) -> int:
+    """A block of code is about to be run: where it is, tagged, or `STOPPED` where that must wait."""
+    if s.fill >= s.high_water:
+        stop(uc, s, DRAIN)
+        return STOPPED
+    if s.instructions >= s.limit:
+        stop(uc, s, LIMIT)
+        return STOPPED
+    if s.swept:
+        stop(uc, s, SET_WAY)
+        return STOPPED
+    tagged = translate_code(s, address)
+    if s.stale_low < s.stale_high:
+        physical = tagged & ADDRESS_MASK
+        if uint64(physical) < s.stale_high and uint64(physical + size) > s.stale_low:
+            stop(uc, s, FLUSH_CODE)
+            return STOPPED
+    if s.skip_sync:
+        store8(s.skip_sync, np.uint8(1))
+    return tagged
+
+
+@compiled
+def run_block(s: Any, tagged: int, address: int, size: int) -> None:
+    """Append the event of a block's fetch."""
+    physical = tagged & ADDRESS_MASK
+    if tagged >= 0 and page_index(s, physical) >= 0:
+        emit(s, physical, size, _FETCH, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
+        note_pc(s, address)
+
+
+@compiled
+def answer_tlb(s: Any, address: int, kind: int, entry: int) -> bool:
+    """Give the emulator a translation; False is a translation fault."""
+    physical = translate(s, address)
+    if physical < 0:
+        s.fault, s.faulted = uint64(address), uint64(1)
+        return False
+    if s.skip_sync and page_index(s, physical & ADDRESS_MASK) < 0:
+        store8(s.skip_sync, np.uint8(0))  # nothing may be there, and then it must be known who asked
+    permissions = _ALL_PERMISSIONS
+    if physical >> TAG_SHIFT:
+        permissions = _EXECUTE
+        if kind != _MEM_FETCH:
+            physical |= DATA_TAG << TAG_SHIFT
+            permissions = _READ_AND_WRITE
+    store64(entry, uint64(physical & ~PAGE_MASK))
+    store32(entry + uint64(8), np.uint32(permissions))
+    return True
+
+
+@compiled
+def _zero_block(s: Any, address: int) -> None:
+    for bank in range(s.banks):
+        offset = uint64(address) - s.bank_base[bank]
+        if offset < s.bank_size[bank]:
+            for index in range(0, _LINE, 8):
+                store64(s.bank_pointer[bank] + offset + uint64(index), uint64(0))
+
+
+@compiled
+def _sweep(s: Any, op: int) -> None:
+    """Set/way maintenance comes as a sweep over a cache's lines: it is meant to reach all of RAM, once.
+
+    The instructions of one sweep are one event a bank, at the first of them; any store or other maintenance
+    ends the sweep.
+    """
+    if s.stage2 and s.el == 1 and op == _ISW:
+        op = _CISW
+    if s.sweep != uint64(1 + op):
+        s.sweep, s.swept = uint64(1 + op), uint64(1)
+        for bank in range(s.banks):
+            emit(s, int64(s.bank_base[bank]), int64(s.bank_size[bank]), op, 0, 0)
+
+
+@compiled
+def maintain(s: Any, op: int, value: int) -> bool:
+    """A cache maintenance instruction with its register's value; True where it was carried out here."""
+    if op in (_IC_IALLU, _IC_IALLUIS):
+        s.stale_low, s.stale_high = uint64(0), uint64(NOWHERE)
+        emit(s, 0, 0, op, 0, 0)
+        return False
+    if op in _SETWAY:
+        _sweep(s, op)
+        return False
+    s.sweep = uint64(0)
+    tagged = translate(s, value)
+    address = (tagged & ADDRESS_MASK) & ~(_LINE - 1)
+    if tagged < 0 or page_index(s, address) < 0:
+        return False
+    if op == _IC_IVAU:
+        s.stale_low = min(s.stale_low, uint64(address))
+        s.stale_high = max(s.stale_high, uint64(address + _LINE))
+    if s.stage2 and s.el == 1 and op == _IVAC:
+        op = _CIVAC
+    emit(s, address, _LINE, op, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
+    if op == _ZVA:
+        s.accesses += uint64(1)
+        page = page_index(s, address)
+        if s.virtual and load8(s.marks + uint64(page)):
+            for offset in range(0, _LINE, 8):
+                table_write(s, address + offset, 8, 0, page)
+        _zero_block(s, address)
+        return True
+    return False
+
+
+@compiled
+def invalidate_tlb(uc: Any, s: Any, by_address: bool, address: int) -> None:
+    """By address it concerns one page where only pages were taken out of the tables, else all.
+
+    The emulator itself drops one page where the architecture drops the block that the page is in.
+    """
+    if tlb_invalidated(s, not by_address, address) or not by_address:
+        forget_translations(s)
+        call_control(s.uc_ctl, uc, _FLUSH_TLB)
+    else:
+        forget_page(s, uint64(address) >> uint64(12))

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run asks of an instruction set: its registers, its switches, its exceptions."""
+
+import abc
+import ctypes
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import unicorn
+from unicorn import unicorn_const as const
+from unicorn.unicorn_py3 import unicorn as unicorn_module
+
+from coldline.frontends.unicorn.callbacks import Code
+from coldline.frontends.unicorn.state import State
+
+if TYPE_CHECKING:
+    from coldline.events import Op
+    from coldline.guest.plan import Registers
+
+Changes = dict[str, tuple[int, int]]
+"""Registers that have changed, by their names in `state.REGISTERS`: the old and the new value."""
+
+
+_SHARED_HOOKS: tuple[tuple[int, str, tuple[int, ...]], ...] = (
+    (const.UC_HOOK_MEM_READ, "on_read", ()),
+    (const.UC_HOOK_MEM_WRITE, "on_write", ()),
+    (const.UC_HOOK_BLOCK, "on_block", ()),
+    (const.UC_HOOK_TLB_FILL, "on_tlb_fill", ()),
+)
+
+
+class CoreState(abc.ABC):
+    """The emulated core of one instruction set.
+
+    Parameters
+    ----------
+    model : str
+        The emulator's core model.
+    exception_level : int
+        1 or 2.
+
+    Attributes
+    ----------
+    emulator : unicorn.Uc
+        The emulator, without memory.
+    """
+
+    ARCHITECTURE: ClassVar[int]
+    """The emulator's number for it."""
+
+    MODELS: ClassVar[Mapping[str, int]]
+    """The emulator's core models."""
+
+    PACKAGE: ClassVar[str]
+    """Where its callbacks are: a folder of `coldline.frontends.unicorn`."""
+
+    HOOKS: ClassVar[tuple[tuple[int, str, tuple[int, ...]], ...]]
+    """Its own callbacks: the kind, the function and what more the emulator wants to know."""
+
+    OPERATIONS: ClassVar[Mapping[int, "Op"]]
+    """The operations that maintain caches, by the key of their encoding in 14 bits."""
+
+    REMAPS: ClassVar[int] = 0
+    """What of SCTLR decides on the types of what is mapped."""
+
+    PC: ClassVar[int]
+    """The emulator's number for the program counter."""
+
+    ARGUMENTS: ClassVar[tuple[int, ...]]
+    """Its numbers for the registers of a call: the function, three arguments; the first takes the answer."""
+
+    CALLS: ClassVar[frozenset[int]]
+    """Exceptions that are calls to whoever is above the guest."""
+
+    def __init__(self, model: str, exception_level: int) -> None:
+        self.exception_level = exception_level
+        self.emulator = unicorn.Uc(self.ARCHITECTURE, unicorn.UC_MODE_ARM)
+        self.emulator.ctl_set_page_size(4096)
+        self.emulator.ctl_set_cpu_model(self.MODELS[model])
+        self.emulator.ctl_exits_enabled(True)
+        self.emulator.ctl_set_exits([])  # no address ends a run
+        self.emulator.ctl_set_tlb_mode(const.UC_TLB_VIRTUAL)
+        self._handles: list[Any] = []
+
+    def bind(self, state: State, code: Code) -> None:
+        """Have the callbacks called, with `state`."""
+        self.state, self.code = state, code
+        state["pc_register"] = self.PC
+        for kind, name, instruction in (*_SHARED_HOOKS, *self.HOOKS):
+            self.hook(kind, name, *instruction)
+
+    def hook(self, kind: int, name: str, *instruction: int, at: int | None = None) -> None:
+        """Have one callback called: everywhere, or at one address."""
+        handle = ctypes.c_size_t()
+        begin, end = (1, 0) if at is None else (at, at)
+        status = unicorn_module.uclib.uc_hook_add(
+            self.emulator._uch,
+            ctypes.byref(handle),
+            ctypes.c_int(kind),
+            ctypes.c_void_p(self.code.addresses[name]),
+            ctypes.c_void_p(self.state.pointer),
+            ctypes.c_uint64(begin),
+            ctypes.c_uint64(end),
+            *(ctypes.c_int(number) for number in instruction),
+        )
+        if status != const.UC_ERR_OK:
+            raise unicorn.UcError(status)
+        self._handles.append(handle)
+
+    @property
+    def pc(self) -> int:
+        """The program counter."""
+        return int(self.emulator.reg_read(self.PC))
+
+    @abc.abstractmethod
+    def reset(self, registers: "Registers") -> None:
+        """Give the core its first registers."""
+
+    @abc.abstractmethod
+    def resume_at(self) -> int:
+        """Where the emulator is to go on, as it wants to be told; called before each start."""
+
+    @abc.abstractmethod
+    def learn_registers(self) -> Changes:
+        """See what the guest has written to the registers that decide what accesses are, and finish that write."""
+
+    def add_places(self) -> None:
+        """Have a callback called at the places in the code that were noted."""
+        raise NotImplementedError
+
+    @abc.abstractmethod
+    def enters_vectors(self, number: int) -> bool:
+        """Take an exception to the guest's own vectors, where that can be done."""
+
+    @abc.abstractmethod
+    def culprit(self, number: int) -> int:
+        """The address of the instruction that an exception is about."""
+
+    def takes_call(self) -> bool:
+        """At an instruction that the emulator does not know: whether it is a call, and then go past it."""
+        return False

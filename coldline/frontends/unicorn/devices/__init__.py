@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The devices of the emulated machines: no more of each than what boot code looks at.
+
+None of them interrupts or has memory of its own that a cache could hold.
+"""
+
+from coldline.frontends.unicorn.devices.device import Device
+from coldline.frontends.unicorn.devices.flash import Flash
+from coldline.frontends.unicorn.devices.pl011 import Pl011
+from coldline.frontends.unicorn.devices.pl031 import Pl031
+from coldline.frontends.unicorn.devices.silent import Silent
+
+__all__ = ["Device", "Flash", "Pl011", "Pl031", "Silent"]

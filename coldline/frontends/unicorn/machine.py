@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The emulated machine: a core with its MMU and caches off, the guest's RAM, and a serial console."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from unicorn import unicorn_const as const
+
+from coldline.arm.cores import Core
+from coldline.arm.fields import Sctlr
+from coldline.events import PAGE_SIZE
+from coldline.frontends.unicorn.aarch32.core import Aarch32
+from coldline.frontends.unicorn.aarch64.core import Aarch64
+from coldline.frontends.unicorn.callbacks import Code
+from coldline.frontends.unicorn.core_state import CoreState
+from coldline.frontends.unicorn.devices import Device
+from coldline.frontends.unicorn.memory import address_of
+from coldline.frontends.unicorn.pc_sync import engine_address, keeps_counter, skip_sync_offset
+from coldline.frontends.unicorn.state import AGENTS, DATA_TAG, REGISTERS, TAG_SHIFT, TAGS, State
+
+if TYPE_CHECKING:
+    from coldline.guest.plan import Registers
+
+GRANULES = frozenset({4096, 65536})
+"""Translation granules of the emulator's cores, in bytes."""
+
+_CORE_STATES: dict[str, type[CoreState]] = {"arm64": Aarch64, "arm32": Aarch32}
+_EVERYWHERE = (1 << 64) - 1
+
+
+class Machine:
+    """A vCPU and its memory, ready to run; every access it makes becomes an event in `state`.
+
+    Parameters
+    ----------
+    ram : sequence of (base, buffer)
+        The guest's RAM: physical base and the bytes themselves, which the guest changes.
+    core : Core
+        Whose instruction set.
+    registers : Registers
+        The first ones.
+    exception_level : int
+        1 or 2.
+    devices : sequence of Device
+        What else is at physical addresses.
+    flash : int
+        How many of the banks, the first ones, are flash: the guest's stores change nothing there.
+    forced_write_back : bool
+        Whether stage 2 makes every access write-back (FEAT_S2FWB): the guest's own switches and tables then
+        change nothing, and its one alias is the host's to announce.
+    with_pcs : bool
+        Whether each event's program counter is kept.
+    """
+
+    def __init__(
+        self,
+        ram: Sequence[tuple[int, memoryview]],
+        core: Core,
+        registers: "Registers",
+        *,
+        exception_level: int,
+        devices: Sequence[Device],
+        flash: int,
+        forced_write_back: bool,
+        with_pcs: bool,
+    ) -> None:
+        self.core_state = _CORE_STATES[core.architecture](core.emulated_by, exception_level)
+        self.emulator = self.core_state.emulator
+        self.state = State(ram, with_pcs=with_pcs, maintenance=self.core_state.OPERATIONS)
+        self.state["el"] = exception_level
+        self.state["has_el2"] = exception_level == 2
+        self.state["stage2"] = exception_level == 1
+        self.state["forced"] = forced_write_back
+        if not forced_write_back:
+            self.state.tell_types_apart()
+        self.code = Code(self.state, self.core_state.PACKAGE)
+        self.state["flash_pages"] = sum(len(buffer) for _, buffer in ram[:flash]) // PAGE_SIZE
+        for number, ((base, _), array) in enumerate(zip(ram, self.state.ram, strict=True)):
+            taken = const.UC_PROT_WRITE if number < flash else 0
+            for tag in range(TAGS):
+                self._map(base, tag, array, const.UC_PROT_ALL & ~taken)
+                if tag:
+                    both = const.UC_PROT_READ | const.UC_PROT_WRITE
+                    self._map(base, tag | DATA_TAG, array, both & ~taken)
+        for device in devices:
+            self._add(device)
+        self.core_state.bind(self.state, self.code)
+        self.core_state.reset(registers)
+        if not forced_write_back:
+            self.state["introduced"] = 1
+            self.code.switch(registers.sctlr & ~1, (registers.sctlr & ~1) ^ 0x1004)
+        offset = skip_sync_offset(core.architecture)
+        if offset is not None and (keeps_counter(core.architecture) or not with_pcs):
+            self.state["skip_sync"] = engine_address(self.emulator) + offset
+
+    def _map(self, base: int, tag: int, ram: memoryview, protection: int) -> None:
+        self.emulator.mem_map_ptr(base | tag << TAG_SHIFT, len(ram), protection, address_of(ram))
+
+    def _add(self, device: Device) -> None:
+        def read(_: Any, offset: int, size: int, __: Any) -> int:
+            return device.read(offset, size)
+
+        def write(_: Any, offset: int, size: int, value: int, __: Any) -> None:
+            device.write(offset, size, value)
+
+        self.emulator.mmio_map(device.base, device.size, read, None, write, None)
+
+    def follow_switch(self, caches_toggled: Callable[[bool], None], flush: Callable[[], None]) -> bool:
+        """The guest wrote a register that decides what accesses are.
+
+        Parameters
+        ----------
+        caches_toggled : callable
+            Told, before the guest's own event, whether MMU and data cache are both on from now on.
+        flush : callable
+            Takes the events so far, so that the host's come after them.
+
+        Returns
+        -------
+        bool
+            Whether the MMU was turned on.
+        """
+        changed = self.core_state.learn_registers()
+        sctlr = self.state.register("sctlr", self.state["el"])
+        before = changed.get("sctlr", (sctlr, sctlr))[0]
+        on, was_on = bool(Sctlr.M.get(sctlr)), bool(Sctlr.M.get(before))
+        if (sctlr ^ before) & (Sctlr.M.mask | Sctlr.C.mask):
+            flush()
+            caches_toggled(on and bool(Sctlr.C.get(sctlr)))
+        remapped = (sctlr ^ before) & self.core_state.REMAPS or "tcr" in changed or "mair" in changed
+        if on and (not was_on or remapped):
+            self.code.rescan()
+        elif on and ("ttbr0" in changed or "ttbr1" in changed):
+            # What the old root maps can be used until a TLB invalidation.
+            self.code.add_root(upper="ttbr1" in changed)
+            self.state["rescan"] = 1
+            self.state["rescan_low"], self.state["rescan_high"] = 0, _EVERYWHERE
+        self.state["virtual"] = on
+        self.code.switch(sctlr, before)
+        self.state["sweep"] = 0
+        self.state["generation"] += 1
+        self.state["translations"] = 0
+        self.emulator.ctl(const.UC_CTL_TLB_FLUSH, const.UC_CTL_IO_WRITE)
+        return on and not was_on
+
+
+assert AGENTS[0] == "guest"
+assert REGISTERS[0] == "sctlr"

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""coldline's driver for dom0, as ``driver/coldline.h`` declares it: foreign mappings with a memory type."""
+
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+from array import array
+from collections.abc import Sequence
+from typing import Final
+
+from coldline.hypervisor.xen.ports.prototypes import failed, functions
+from coldline.hypervisor.xen.ports.world import DEVICE, DriverError
+
+PATH: Final = DEVICE
+ABI: Final = 2
+NORMAL_NC: Final = 0x44
+NORMAL_WB: Final = 0xFF
+MAP_REPLACE: Final = 1
+QUERY_WRITE: Final = 1
+PAGE: Final = 4096
+
+LIBC_PROTOTYPES: Final = """\
+void *mmap64(void *, size_t, int, int, int, off64_t);
+int munmap(void *, size_t);
+"""
+READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
+_FAILED = ctypes.c_void_p(-1).value
+
+
+class Features(ctypes.Structure):
+    """``struct coldline_features``."""
+
+    _fields_ = (
+        ("abi", ctypes.c_uint32),
+        ("frame_size", ctypes.c_uint32),
+        ("max_frames", ctypes.c_uint32),
+        ("kept_frames", ctypes.c_uint32),
+        ("attrs", ctypes.c_uint64 * 4),
+    )
+
+
+class Map(ctypes.Structure):
+    """``struct coldline_map``."""
+
+    _fields_ = (
+        ("address", ctypes.c_uint64),
+        ("frames", ctypes.c_uint64),
+        ("errors", ctypes.c_uint64),
+        ("count", ctypes.c_uint32),
+        ("domain", ctypes.c_uint32),
+        ("attr", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("mapped", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+    )
+
+
+class Query(ctypes.Structure):
+    """``struct coldline_query``."""
+
+    _fields_ = (
+        ("address", ctypes.c_uint64),
+        ("flags", ctypes.c_uint32),
+        ("translated", ctypes.c_uint8),
+        ("attr", ctypes.c_uint8),
+        ("shareability", ctypes.c_uint8),
+        ("fault", ctypes.c_uint8),
+    )
+
+
+def _number(direction: int, command: int, structure: type[ctypes.Structure]) -> int:
+    """An ioctl's number: linux include/uapi/asm-generic/ioctl.h."""
+    return direction << 30 | ctypes.sizeof(structure) << 16 | 0xDC << 8 | command
+
+
+FEATURES: Final = _number(2, 0, Features)
+MAP: Final = _number(3, 1, Map)
+QUERY: Final = _number(3, 2, Query)
+
+
+class Device:
+    """The driver's device, open.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened.
+    """
+
+    def __init__(self) -> None:
+        self._libc = functions("", "libc6", LIBC_PROTOTYPES)
+        self.fd = os.open(PATH, os.O_RDWR | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Close it; mappings stay."""
+        os.close(self.fd)
+
+    def _ioctl(self, name: str, number: int, argument: ctypes.Structure) -> None:
+        try:
+            fcntl.ioctl(self.fd, number, argument)
+        except OSError as error:
+            raise OSError(error.errno, f"COLDLINE_IOCTL_{name}") from error
+
+    def features(self) -> Features:
+        """What the driver can do."""
+        reply = Features()
+        self._ioctl("FEATURES", FEATURES, reply)
+        return reply
+
+    def query(self, address: int, flags: int = 0) -> Query:
+        """What the hardware makes of an address of this process."""
+        query = Query(address=address, flags=flags)
+        self._ioctl("QUERY", QUERY, query)
+        return query
+
+    def empty(
+        self, pages: int, protection: int = READ_WRITE, flags: int = mmap.MAP_SHARED, offset: int = 0
+    ) -> int:
+        """Make a mapping that shows nothing yet; return its address."""
+        address: int = self._libc["mmap64"](None, pages * PAGE, protection, flags, self.fd, offset)
+        if address == _FAILED:
+            raise failed(f"mmap of {PATH}")
+        return address
+
+    def show(
+        self,
+        address: int,
+        domain: int,
+        frames: Sequence[int],
+        attr: int,
+        errors: object = None,
+        /,
+        **other: int,
+    ) -> int:
+        """Show frames in an empty mapping; return how many are mapped.
+
+        Parameters
+        ----------
+        address : int
+            From `empty`, with as many pages as there are frames.
+        domain : int
+            Its number.
+        frames : sequence of int
+            Its frames, in order.
+        attr : int
+            The memory type, as MAIR_ELx has it.
+        errors : array of c_int32, optional
+            Takes each frame's error. Without it, if one frame cannot be mapped then none is.
+        **other : int
+            Members of the structure that are to differ.
+        """
+        numbers = array("Q", frames)
+        words = {
+            "address": address,
+            "frames": numbers.buffer_info()[0],
+            "errors": 0 if errors is None else ctypes.addressof(errors),  # type: ignore[arg-type]
+            "count": len(frames),
+            "domain": domain,
+            "attr": attr,
+        }
+        request = Map(**{**words, **other})
+        self._ioctl("MAP", MAP, request)
+        return int(request.mapped)
+
+    def map(self, domain: int, frames: Sequence[int], attr: int) -> int:
+        """Map all of `frames`, in order; return the address."""
+        address = self.empty(len(frames))
+        try:
+            self._show_all(address, domain, frames, attr)
+        except BaseException:
+            self.unmap(address, len(frames))
+            raise
+        return address
+
+    def replace(self, address: int, domain: int, frames: Sequence[int], attr: int) -> None:
+        """Map all of `frames`, in order, in place of what `map` mapped; if that fails, nothing is mapped.
+
+        Parameters
+        ----------
+        address : int
+            From `map`.
+        domain, frames, attr : int, sequence of int, int
+            As for `map`; no more frames than then.
+        """
+        self._show_all(address, domain, frames, attr, flags=MAP_REPLACE)
+
+    def _show_all(self, address: int, domain: int, frames: Sequence[int], attr: int, **other: int) -> None:
+        shown = self.show(address, domain, frames, attr, **other)
+        if shown != len(frames):
+            raise OSError(errno.EIO, f"{PATH} shows {shown} of {len(frames)} frames")
+
+    def unmap(self, address: int, pages: int) -> None:
+        """Undo `map` or `empty`."""
+        if self._libc["munmap"](address, pages * PAGE):
+            raise failed("munmap")
+
+
+def open_device() -> Device:
+    """The driver's device, open, of the interface that is spoken here.
+
+    Raises
+    ------
+    DriverError
+        If the driver is not there, or it is another; the message says what to do.
+    """
+    try:
+        device = Device()
+    except FileNotFoundError as error:
+        raise DriverError(
+            f"no {PATH}: an uncached mapping takes coldline's driver: "
+            "make -C driver && insmod driver/xen-coldline.ko (docs/driver.md)"
+        ) from error
+    except OSError as error:
+        raise DriverError(f"{PATH} cannot be opened: {error.strerror}") from error
+    try:
+        features = device.features()
+        if (features.abi, features.frame_size) != (ABI, PAGE):
+            raise DriverError(
+                f"{PATH} has interface {features.abi} with frames of {features.frame_size} bytes, not {ABI} with "
+                f"{PAGE}: build the driver that came with this coldline"
+            )
+    except BaseException:
+        device.close()
+        raise
+    return device

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Event channels, by libxenevtchn: one domain's way to wake another."""
+
+from typing import Final
+
+from coldline.hypervisor.xen.ports.prototypes import failed, functions
+
+PROTOTYPES: Final = """\
+xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *, unsigned int);
+int xenevtchn_close(xenevtchn_handle *);
+int xenevtchn_fd(xenevtchn_handle *);
+xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *, uint32_t, evtchn_port_t);
+xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *);
+int xenevtchn_unmask(xenevtchn_handle *, evtchn_port_t);
+int xenevtchn_notify(xenevtchn_handle *, evtchn_port_t);
+"""
+
+
+class EventChannel:
+    """The end of a channel whose other end a domain has.
+
+    Parameters
+    ----------
+    domid, port : int
+        The domain, and its port. Each port can be bound once.
+
+    Raises
+    ------
+    OSError
+        If it cannot be bound.
+    """
+
+    def __init__(self, domid: int, port: int) -> None:
+        self._functions = functions("libxenevtchn.so.1", "libxenevtchn1", PROTOTYPES)
+        self._handle = self._functions["xenevtchn_open"](None, 0)
+        if not self._handle:
+            raise failed("xenevtchn_open")
+        self._port = self._functions["xenevtchn_bind_interdomain"](self._handle, domid, port)
+        if self._port < 0:
+            error = failed("xenevtchn_bind_interdomain")
+            self.close()
+            raise error
+
+    def fileno(self) -> int:
+        """The descriptor that can be read when the other end has notified."""
+        descriptor: int = self._functions["xenevtchn_fd"](self._handle)
+        return descriptor
+
+    def acknowledge(self) -> None:
+        """Take notice of one notification, once `fileno` can be read; others may follow."""
+        port = self._functions["xenevtchn_pending"](self._handle)
+        if port < 0 or self._functions["xenevtchn_unmask"](self._handle, port):
+            raise failed("xenevtchn_pending")
+
+    def notify(self) -> None:
+        """Wake the other end."""
+        if self._functions["xenevtchn_notify"](self._handle, self._port):
+            raise failed("xenevtchn_notify")
+
+    def close(self) -> None:
+        """Unbind it."""
+        self._functions["xenevtchn_close"](self._handle)

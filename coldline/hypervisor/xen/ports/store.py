@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""xenstore, by libxenstore: the tree of names in which guests, daemons and toolstacks find one another.
+
+Nothing here knows what an entry means. An error is an OSError that names the function and the path.
+"""
+
+import ctypes
+import errno
+import os
+from typing import Final
+
+from coldline.errors import HypervisorError
+from coldline.hypervisor.xen.ports.prototypes import failed, functions
+
+PROTOTYPES: Final = """\
+struct xs_handle *xs_open(unsigned long);
+void xs_close(struct xs_handle *);
+void *xs_read(struct xs_handle *, xs_transaction_t, const char *, unsigned int *);
+char **xs_directory(struct xs_handle *, xs_transaction_t, const char *, unsigned int *);
+bool xs_write(struct xs_handle *, xs_transaction_t, const char *, const void *, unsigned int);
+bool xs_mkdir(struct xs_handle *, xs_transaction_t, const char *);
+bool xs_rm(struct xs_handle *, xs_transaction_t, const char *);
+bool xs_set_permissions(struct xs_handle *, xs_transaction_t, const char *, struct xs_permissions *, unsigned int);
+xs_transaction_t xs_transaction_start(struct xs_handle *);
+bool xs_transaction_end(struct xs_handle *, xs_transaction_t, bool);
+bool xs_introduce_domain(struct xs_handle *, unsigned int, unsigned long, unsigned int);
+"""
+LIBC_PROTOTYPES: Final = "void free(void *);"
+
+NONE: Final = 0
+READ: Final = 1
+"""What a domain may with an entry: xenstore_lib.h (4.17), XS_PERM_*."""
+
+
+class Permissions(ctypes.Structure):
+    """``struct xs_permissions``: xenstore_lib.h. The first of several is the owner, and what others may."""
+
+    _fields_ = (("id", ctypes.c_uint), ("perms", ctypes.c_uint))
+
+
+class Store:
+    """xenstore, open.
+
+    Raises
+    ------
+    HypervisorError
+        If xenstored does not answer.
+    """
+
+    def __init__(self) -> None:
+        self._functions = functions("libxenstore.so.4", "libxenstore4", PROTOTYPES)
+        self._free = functions("", "libc6", LIBC_PROTOTYPES)["free"]
+        self._transaction = 0
+        self._handle = self._functions["xs_open"](0)
+        if not self._handle:
+            why = os.strerror(ctypes.get_errno()) if ctypes.get_errno() else "no answer"
+            raise HypervisorError(f"xenstored does not answer ({why}): it has to run for a guest to be known")
+
+    def close(self) -> None:
+        """Let go of it; a transaction that is not over has not been."""
+        self._functions["xs_close"](self._handle)
+
+    def begin(self) -> None:
+        """Start a transaction: from here to `commit` nobody sees a change."""
+        self._transaction = self._functions["xs_transaction_start"](self._handle)
+        if not self._transaction:
+            raise failed("xs_transaction_start")
+
+    def commit(self) -> bool:
+        """Make all changes since `begin` at once; False if someone else's came between and none was made."""
+        transaction, self._transaction = self._transaction, 0
+        if self._functions["xs_transaction_end"](self._handle, transaction, False):
+            return True
+        error = failed("xs_transaction_end")
+        if error.errno == errno.EAGAIN:
+            return False
+        raise error
+
+    def abandon(self) -> None:
+        """Make none of the changes since `begin`."""
+        transaction, self._transaction = self._transaction, 0
+        if transaction:
+            self._functions["xs_transaction_end"](self._handle, transaction, True)
+
+    def read(self, path: str) -> bytes | None:
+        """The value of an entry, or None if there is none."""
+        length = ctypes.c_uint()
+        found = self._functions["xs_read"](
+            self._handle, self._transaction, path.encode(), ctypes.addressof(length)
+        )
+        if not found:
+            error = failed(f"xs_read {path}")
+            if error.errno == errno.ENOENT:
+                return None
+            raise error
+        try:
+            return ctypes.string_at(found, length.value)
+        finally:
+            self._free(found)
+
+    def list(self, path: str) -> list[str]:
+        """The names of the entries right below one, or none if it is not there."""
+        count = ctypes.c_uint()
+        found = self._functions["xs_directory"](
+            self._handle, self._transaction, path.encode(), ctypes.addressof(count)
+        )
+        if not found:
+            error = failed(f"xs_directory {path}")
+            if error.errno == errno.ENOENT:
+                return []
+            raise error
+        try:
+            names = ctypes.cast(found, ctypes.POINTER(ctypes.c_char_p))
+            return [(names[index] or b"").decode("utf-8", "replace") for index in range(count.value)]
+        finally:
+            self._free(found)
+
+    def write(self, path: str, value: str) -> None:
+        """Set an entry; those above it come into being with it."""
+        data = value.encode("utf-8", "surrogateescape")
+        buffer = ctypes.create_string_buffer(data, len(data) + 1)
+        arguments = (path.encode(), ctypes.addressof(buffer), len(data))
+        self._check(
+            f"xs_write {path}", self._functions["xs_write"](self._handle, self._transaction, *arguments)
+        )
+
+    def make(self, path: str) -> None:
+        """Make an entry without a value."""
+        self._check(
+            f"xs_mkdir {path}", self._functions["xs_mkdir"](self._handle, self._transaction, path.encode())
+        )
+
+    def remove(self, path: str) -> None:
+        """Remove an entry and all below it, if it is there."""
+        if not self._functions["xs_rm"](self._handle, self._transaction, path.encode()):
+            error = failed(f"xs_rm {path}")
+            if error.errno != errno.ENOENT:
+                raise error
+
+    def permit(self, path: str, *permissions: tuple[int, int]) -> None:
+        """Say which domains may what with an entry, as `Permissions`; what comes below it inherits that."""
+        array = (Permissions * len(permissions))(*(Permissions(*each) for each in permissions))
+        done = self._functions["xs_set_permissions"](
+            self._handle, self._transaction, path.encode(), ctypes.addressof(array), len(permissions)
+        )
+        self._check(f"xs_set_permissions {path}", done)
+
+    def introduce(self, domid: int, frame: int, port: int) -> None:
+        """Tell xenstored of a domain's ring and event channel: it maps the one and binds to the other."""
+        done = self._functions["xs_introduce_domain"](self._handle, domid, frame, port)
+        self._check(f"xs_introduce_domain {domid}", done)
+
+    def _check(self, what: str, done: bool) -> None:
+        if not done:
+            raise failed(what)

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What xenstore has of a domain: as `xl` makes it, so that `xl` and its daemons know the domain too.
+
+Source: xen tools/libs/light/libxl_create.c libxl__domain_make, libxl_dom.c libxl__build_post, libxl_console.c
+libxl__device_console_add (4.17).
+"""
+
+from typing import Final, Protocol
+
+from coldline.hypervisor.xen.ports.store import NONE, READ
+from coldline.support.record import Record
+
+_CONSOLE_LIMIT: Final = 1048576
+"""Bytes of a guest's output that xenconsoled keeps: libxl_internal.h (4.17), LIBXL_XENCONSOLE_LIMIT."""
+
+_GUESTS_OWN: Final = (
+    "control/shutdown",
+    "control/feature-poweroff",
+    "control/feature-reboot",
+    "control/feature-suspend",
+    "control/sysrq",
+    "device/suspend/event-channel",
+    "data",
+    "drivers",
+    "feature",
+    "attr",
+    "error",
+)
+"""What the guest may write below its own path."""
+
+
+class Tree(Protocol):
+    """xenstore: `store.Store`."""
+
+    def begin(self) -> None:
+        """Start a transaction."""
+
+    def commit(self) -> bool:
+        """End it; False if it has to be done again."""
+
+    def abandon(self) -> None:
+        """End it without a change."""
+
+    def read(self, path: str) -> bytes | None:
+        """An entry's value."""
+
+    def write(self, path: str, value: str) -> None:
+        """Set an entry."""
+
+    def make(self, path: str) -> None:
+        """Make an entry."""
+
+    def remove(self, path: str) -> None:
+        """Remove an entry and all below."""
+
+    def permit(self, path: str, *permissions: tuple[int, int]) -> None:
+        """Say who may what."""
+
+    def introduce(self, domid: int, frame: int, port: int) -> None:
+        """Tell xenstored of a domain."""
+
+
+class Ring(Record):
+    """Where a daemon finds a guest: a frame, and the guest's end of an event channel."""
+
+    frame: int
+    port: int
+
+
+class Entries(Record):
+    """What is to be written.
+
+    Attributes
+    ----------
+    domid : int
+        The domain's number.
+    handle : bytes
+        Its UUID.
+    name : str
+        What users call it.
+    memory_kib : int
+        Its RAM.
+    vcpus : int
+        How many it has.
+    store, console : Ring
+        Of xenstored and of xenconsoled.
+    vuart : Ring or None
+        Of xenconsoled, too, if the guest has an emulated PL011.
+    """
+
+    domid: int
+    handle: bytes
+    name: str
+    memory_kib: int
+    vcpus: int
+    store: Ring
+    console: Ring
+    vuart: Ring | None = None
+
+
+def write_entries(tree: Tree, entries: Entries) -> None:
+    """Write them all at once, over whatever a former domain of that number has left."""
+    while True:
+        try:
+            tree.begin()
+            _write(tree, entries)
+            if tree.commit():
+                return
+        except BaseException:
+            tree.abandon()
+            raise
+
+
+def _write(tree: Tree, entries: Entries) -> None:
+    home, vm = home_of(entries.domid), vm_of(entries.handle)
+    for path in (home, _libxl_of(entries.domid), vm):
+        tree.remove(path)
+        tree.make(path)
+    for path in (home, vm):
+        tree.permit(path, (0, NONE), (entries.domid, READ))
+    values = {
+        f"{home}/vm": vm,
+        f"{home}/name": entries.name,
+        f"{home}/domid": str(entries.domid),
+        f"{home}/control/platform-feature-multiprocessor-suspend": "1",
+        f"{home}/control/platform-feature-xs_reset_watches": "1",
+        f"{home}/memory/static-max": str(entries.memory_kib),
+        f"{home}/memory/target": str(entries.memory_kib),
+        f"{home}/store/port": str(entries.store.port),
+        f"{home}/store/ring-ref": str(entries.store.frame),
+        f"{vm}/name": entries.name,
+        f"{vm}/uuid": uuid_text(entries.handle),
+        f"{_libxl_of(entries.domid)}/type": "pvh",
+    }
+    values |= {f"{home}/cpu/{vcpu}/availability": "online" for vcpu in range(entries.vcpus)}
+    values |= _console(f"{home}/console", entries.console)
+    if entries.vuart is not None:
+        values |= _console(f"{home}/vuart/0", entries.vuart)
+    for path, value in values.items():
+        tree.write(path, value)
+    for name in _GUESTS_OWN:
+        tree.make(f"{home}/{name}")
+        tree.permit(f"{home}/{name}", (entries.domid, NONE))
+
+
+def _console(path: str, ring: Ring) -> dict[str, str]:
+    return {
+        f"{path}/backend-id": "0",
+        f"{path}/type": "xenconsoled",
+        f"{path}/output": "pty",
+        f"{path}/tty": "",
+        f"{path}/limit": str(_CONSOLE_LIMIT),
+        f"{path}/port": str(ring.port),
+        f"{path}/ring-ref": str(ring.frame),
+    }
+
+
+def remove_entries(tree: Tree, domid: int, handle: bytes) -> None:
+    """Remove whatever xenstore has of a domain."""
+    for path in (home_of(domid), _libxl_of(domid), vm_of(handle)):
+        tree.remove(path)
+
+
+def home_of(domid: int) -> str:
+    """A domain's own path."""
+    return f"/local/domain/{domid}"
+
+
+def vm_of(handle: bytes) -> str:
+    """The path of what stays the same when a domain's number changes."""
+    return f"/vm/{uuid_text(handle)}"
+
+
+def _libxl_of(domid: int) -> str:
+    return f"/libxl/{domid}"
+
+
+def uuid_text(handle: bytes) -> str:
+    """``6ba7b810-9dad-11d1-80b4-00c04fd430c8``."""
+    digits = handle.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

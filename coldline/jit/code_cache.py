@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Compiles a module's functions once, keeps the machine code, and loads it without the compiler.
+
+Numba takes longer to import than most of our runs take, LLVM's loader a good part of that, and compiling takes
+longer still. So the functions that are to be called from outside of Python are compiled the first time they are
+wanted, made into machine code that needs nothing outside of itself (`coldline.jit.linker`), and kept in the
+user's cache folder. From then on they are bytes that are mapped and called; what cannot be made so is kept as
+an object file, and LLVM loads it.
+"""
+
+import ctypes
+import importlib.util
+import json
+import mmap
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coldline.support import cache_folder
+from coldline.support.source_files import files_of
+
+if TYPE_CHECKING:
+    from coldline.jit.linker import Flat
+
+_engines: list[Any] = []
+
+_STARTED = time.time()
+_LINKER = "coldline.jit.linker"
+_COMPILERS = (("numba", "_version.py"), ("llvmlite", "_version.py"), ("numpy", "version.py"))
+_FEATURES = (b"flags", b"Features", b"isa")
+"""What /proc/cpuinfo calls the processor's features: x86, Arm, RISC-V."""
+
+_FAILED = ctypes.c_void_p(-1).value
+
+
+def load(module: str) -> dict[str, int]:
+    """Addresses of the functions that a module offers, by name.
+
+    Parameters
+    ----------
+    module : str
+        A module with ``EXPORTS``, a dict of functions that Numba compiled with `numba.cfunc`; imported only
+        where its machine code is not there yet.
+    """
+    path = _path(module)
+    if path is not None:
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            return _unpack(cache_folder.load(path))
+    return _compile(module, path)
+
+
+def is_kept(module: str) -> bool:
+    """Whether `load` finds the machine code of a module: it need not be compiled."""
+    path = _path(module)
+    return path is not None and path.is_file()
+
+
+def _compile(module: str, path: Path | None) -> dict[str, int]:
+    from coldline.jit.linker import flatten
+
+    if sys.stderr.isatty():
+        print("coldline: compiling its inner loops, once", file=sys.stderr)
+    kept = _pack(flatten(importlib.import_module(module).EXPORTS))
+    if path is not None and not _edited(module):
+        cache_folder.save(path, kept)
+    return _unpack(kept)
+
+
+def _edited(module: str) -> bool:
+    """Whether a source is newer than this process, which may then have read what was there before."""
+    sources = (*files_of(module), *files_of(_LINKER))
+    return any(source.stat().st_mtime > _STARTED for source in sources)
+
+
+def _pack(flat: "Flat") -> bytes:
+    """A line of JSON that says where the functions are, and the code."""
+    return json.dumps({"entries": flat.entries}).encode() + b"\n" + flat.code
+
+
+def _unpack(kept: bytes) -> dict[str, int]:
+    """Make what `_pack` made executable: the functions' addresses."""
+    line, _, code = kept.partition(b"\n")
+    entries: dict[str, Any] = json.loads(line)["entries"]
+    if any(isinstance(place, str) for place in entries.values()):
+        return _link(code, entries)
+    base = _map(code)
+    return {name: base + int(offset) for name, offset in entries.items()}
+
+
+def _link(built: bytes, symbols: dict[str, str]) -> dict[str, int]:
+    """Have LLVM load an object file."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine()
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+    engine.add_object_file(binding.object_file.ObjectFileRef.from_data(built))
+    engine.finalize_object()
+    _engines.append(engine)
+    return {name: int(engine.get_function_address(symbol)) for name, symbol in symbols.items()}
+
+
+def _map(code: bytes) -> int:
+    """Make code executable, as long as the process lives: its address.
+
+    The kernel makes the instruction cache see a file's pages as it maps them, so the code goes through a file,
+    one of this process's own that nobody can write to or truncate.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long)
+    file = os.memfd_create("coldline")
+    try:
+        os.write(file, code)
+        base = libc.mmap(None, len(code), mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE, file, 0)
+    finally:
+        os.close(file)
+    if base is None or base == _FAILED:
+        raise OSError(ctypes.get_errno(), "cannot map machine code")
+    return int(base)
+
+
+def _path(module: str) -> Path | None:
+    """Where the machine code is kept: its name changes with the sources, the compiler and the processor."""
+    folder = cache_folder.folder()
+    processor = _processor()
+    if folder is None or processor is None:
+        return None
+    compilers = []
+    for package, file in _COMPILERS:
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin is not None:
+            compilers.append((Path(spec.origin).parent / file).read_bytes())
+    kind = f"code-{module.rpartition('.')[2]}"
+    linker = cache_folder.name_for("linker", _LINKER, costly=True)
+    return folder / cache_folder.name_for(
+        kind, module, linker, sys.version_info, compilers, processor, costly=True
+    )
+
+
+def _processor() -> tuple[str, bytes] | None:
+    """The processor's kind and features; None where nobody tells."""
+    with suppress(OSError), open("/proc/cpuinfo", "rb") as lines:
+        for line in lines:
+            if line.startswith(_FEATURES):
+                return os.uname().machine, line
+    return None

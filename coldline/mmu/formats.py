@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What differs between the formats of translation tables, so that following them can be written once.
+
+All functions here are compiled into the emulator's callbacks; `s` is the record of
+`coldline.frontends.unicorn.state`, whose
+`format` says which of the three is meant. AArch32 has Exception level 1's place in it, as it has one regime.
+"""
+
+from typing import Any
+
+from coldline.arm import lpae, short, vmsa
+from coldline.frontends.unicorn.intrinsics import compiled, int64, load32, load64, uint64
+from coldline.frontends.unicorn.state import LONG, SHORT
+
+NEITHER = lpae.NEITHER
+
+
+@compiled
+def size_shift(s: Any) -> int:
+    """log2 of the bytes of a descriptor."""
+    return 2 if s.format == uint64(SHORT) else 3
+
+
+@compiled
+def read_descriptor(s: Any, address: int) -> int:
+    """The descriptor at a physical address; 0, which is invalid, outside of RAM."""
+    for bank in range(s.banks):
+        offset = uint64(address) - s.bank_base[bank]
+        if offset < s.bank_size[bank]:
+            at = s.bank_pointer[bank] + offset
+            return int64(load32(at)) if s.format == uint64(SHORT) else int64(load64(at))
+    return int64(0)
+
+
+@compiled
+def half(s: Any, address: int) -> int:
+    """Whose tables translate a virtual address: 0 TTBR0's, 1 TTBR1's, or `NEITHER`."""
+    tcr = int64(s.tcr[s.el])
+    if s.format == uint64(SHORT):
+        upper = short.is_upper(tcr, address)
+        return NEITHER if short.walks_disabled(tcr, upper) else int64(upper)
+    if s.format == uint64(LONG):
+        which = lpae.half(tcr, address)
+        return NEITHER if which >= 0 and vmsa.walks_disabled(tcr, which == 1) else which
+    upper = s.el == 1 and (address >> 55) & 1 != 0
+    if not vmsa.in_range(address, vmsa.input_bits(tcr, upper), upper):
+        return NEITHER
+    return NEITHER if s.el == 1 and vmsa.walks_disabled(tcr, upper) else int64(upper)
+
+
+@compiled
+def has_root(s: Any, upper: bool) -> bool:
+    """Whether TTBR1 (or TTBR0) has tables that translate anything."""
+    tcr = int64(s.tcr[s.el])
+    if s.format == uint64(SHORT):
+        return not (upper and short.input_bits(tcr, False) == 32) and not short.walks_disabled(tcr, upper)
+    if s.format == uint64(LONG) and upper and lpae.half(tcr, 0xFFFFFFFF) != 1:
+        return False
+    return not (s.el == 1 and vmsa.walks_disabled(tcr, upper))
+
+
+@compiled
+def granule(s: Any, upper: bool) -> int:
+    """log2 of the translation granule in bytes."""
+    return vmsa.granule_bits(int64(s.tcr[s.el]), upper) if s.format == uint64(0) else lpae.GRANULE
+
+
+@compiled
+def input_bits(s: Any, upper: bool) -> int:
+    """How many bits of an address the tables translate."""
+    tcr = int64(s.tcr[s.el])
+    if s.format == uint64(SHORT):
+        return short.input_bits(tcr, upper)
+    return lpae.input_bits(tcr, upper) if s.format == uint64(LONG) else vmsa.input_bits(tcr, upper)
+
+
+@compiled
+def lowest_address(s: Any, upper: bool) -> int:
+    """The virtual address that the first descriptor of the first table translates."""
+    if s.format == uint64(SHORT):
+        return 0
+    if s.format == uint64(LONG):
+        return lpae.lowest_address(int64(s.tcr[s.el]), upper)
+    return ~((1 << input_bits(s, upper)) - 1) if upper else 0
+
+
+@compiled
+def used_addresses(s: Any, upper: bool) -> tuple[int, int]:
+    """Which of the addresses that a root's tables could translate they do translate: the first, one past the last.
+
+    In AArch32 each of TTBR0 and TTBR1 may take a part of the other's.
+    """
+    tcr, lowest = int64(s.tcr[s.el]), lowest_address(s, upper)
+    end = lowest + (1 << input_bits(s, upper))
+    if s.format == uint64(SHORT) and upper:
+        lowest = 1 << short.input_bits(tcr, False)
+    elif s.format == uint64(LONG):
+        uppers = lpae.lowest_address(tcr, True)
+        if upper and not uppers:
+            lowest = 1 << lpae.input_bits(tcr, False)
+        elif uppers and not upper:
+            end = min(end, uppers)
+    return lowest, end
+
+
+@compiled
+def walk_type(s: Any, upper: bool) -> int:
+    """The memory type with which tables are read."""
+    if s.format == uint64(SHORT):
+        return short.walk_type(int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]))
+    return vmsa.walk_type(int64(s.tcr[s.el]), upper)
+
+
+@compiled
+def start_level(s: Any, bits: int, granule: int) -> int:
+    """The level of the first table."""
+    return short.FIRST_LEVEL if s.format == uint64(SHORT) else vmsa.start_level(bits, granule)
+
+
+@compiled
+def table_base(s: Any, upper: bool, bits: int, granule: int) -> int:
+    """The physical address of the first table."""
+    ttbr = int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el])
+    return short.table_base(ttbr, bits) if s.format == uint64(SHORT) else vmsa.table_base(ttbr, bits, granule)
+
+
+@compiled
+def level_shift(s: Any, level: int, granule: int) -> int:
+    """log2 of the bytes that one descriptor of `level` covers."""
+    return short.level_shift(level) if s.format == uint64(SHORT) else vmsa.level_shift(level, granule)
+
+
+@compiled
+def is_valid(s: Any, descriptor: int) -> bool:
+    """Whether a descriptor maps or points to anything."""
+    return short.is_valid(descriptor) if s.format == uint64(SHORT) else vmsa.is_valid(descriptor)
+
+
+@compiled
+def is_table(s: Any, descriptor: int, level: int) -> bool:
+    """Whether a valid descriptor points to a table of the next level."""
+    if s.format == uint64(SHORT):
+        return short.is_table(descriptor, level)
+    return vmsa.is_table(descriptor, level)
+
+
+@compiled
+def is_leaf(s: Any, descriptor: int, level: int, granule: int) -> bool:
+    """Whether a valid descriptor, which points to no table, maps memory."""
+    if s.format == uint64(SHORT):
+        return short.is_leaf(descriptor, level)
+    return vmsa.is_leaf(descriptor, level, granule)
+
+
+@compiled
+def next_table(s: Any, descriptor: int, granule: int) -> int:
+    """The physical address of the table that a descriptor points to."""
+    if s.format == uint64(SHORT):
+        return short.next_table(descriptor)
+    return vmsa.next_table(descriptor, granule)
+
+
+@compiled
+def output_base(s: Any, descriptor: int, level: int, granule: int, address: int) -> int:
+    """The physical address of the first byte that a leaf maps, being the descriptor of virtual `address`."""
+    if s.format == uint64(SHORT):
+        return short.output_base(descriptor, level, address)
+    return vmsa.output_base(descriptor, level, granule)
+
+
+@compiled
+def leaf_type(s: Any, descriptor: int, level: int) -> int:
+    """The memory type of a leaf."""
+    mair = int64(s.mair[s.el])
+    if s.format == uint64(SHORT):
+        nmrr = int64(s.mair[s.el] >> uint64(32))
+        return short.leaf_type(descriptor, level, int64(s.sctlr[s.el]), mair & 0xFFFFFFFF, nmrr)
+    return vmsa.attribute_type(mair, vmsa.attribute_index(descriptor))
+
+
+@compiled
+def executable(s: Any, descriptor: int, level: int, never: int) -> bool:
+    """Whether any code may be fetched through a leaf, below tables that impose `never`."""
+    if s.format == uint64(SHORT):
+        return short.executable(never | short.leaf_never(descriptor, level))
+    never |= vmsa.leaf_never(descriptor)
+    return short.executable(never) if s.format == uint64(LONG) else vmsa.executable(never, int64(s.el))
+
+
+@compiled
+def table_never(s: Any, descriptor: int) -> int:
+    """The execute-never bits that a table descriptor imposes on all below it."""
+    return short.table_never(descriptor) if s.format == uint64(SHORT) else vmsa.table_never(descriptor)

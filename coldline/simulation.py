@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One guest, built by one strategy on one simulated host, and run: where all the events come from.
+
+A trial can be run any number of times and gives the same events each time, so a check that needs the events
+again (for the story of a hazard) has them again instead of keeping gigabytes of them.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from coldline.arm.cores import Core
+from coldline.builder import build
+from coldline.events import Event
+from coldline.events.batch import Batch
+from coldline.frontends.unicorn import Boot, Listener, Outcome, Until
+from coldline.frontends.unicorn.devices import Device, Flash, Pl031, Silent
+from coldline.guest import Plan
+from coldline.guest.machines import MachineLayout
+from coldline.hypervisor.models import HostModel
+from coldline.hypervisor.simulated import SimulatedHost
+from coldline.rules import Profile
+from coldline.verdict import Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What is tried.
+
+    Attributes
+    ----------
+    plan : Plan
+        The guest.
+    strategy : str
+        How its builder writes it: a name of `coldline.builder.STRATEGIES`.
+    model : HostModel
+        Whose memory it is.
+    core : Core
+        What runs it.
+    until : Until
+        How far.
+    nc_may_hit : bool
+        Whether a non-cacheable read may also hit in a cache.
+    """
+
+    plan: Plan
+    strategy: str
+    model: HostModel
+    core: Core
+    until: Until
+    nc_may_hit: bool = False
+
+    @property
+    def profile(self) -> Profile:
+        """What caches promise: the core's word, and what the host model's features imply."""
+        return Profile(
+            line=self.core.line,
+            nc_may_hit=self.nc_may_hit,
+            idc=self.core.idc or "idc" in self.model.options,
+            dic=self.core.dic or "dic" in self.model.options,
+        )
+
+    def run(
+        self,
+        sink: Sink,
+        *,
+        with_pcs: bool = False,
+        console: "Callable[[bytes], None]" = lambda text: None,
+        progress: "Callable[[int, int], None]" = lambda instructions, accesses: None,
+    ) -> Outcome:
+        """Build the guest, run it, destroy it; hand every event to `sink`.
+
+        Parameters
+        ----------
+        sink : callable
+            Takes the events.
+        with_pcs : bool
+            Whether the guest's events come with their program counters.
+        console : callable
+            Takes what the guest prints.
+        progress : callable
+            Told instructions and accesses now and then.
+
+        Raises
+        ------
+        HypervisorError
+            If the host model refuses the strategy.
+        GuestError
+            If the guest does what cannot be gone on from.
+        """
+        recorder = _Recorder(sink)
+        host = SimulatedHost(self.model, recorder.record)
+        domain = build(self.plan, self.strategy, host)
+        try:
+            host.unpause(domain)
+
+            def toggled(enabled: bool) -> None:
+                host.guest_caches_toggled(domain, enabled=enabled, used=boot.used())
+
+            def set_way() -> None:
+                host.guest_maintained_by_set_way(domain, used=boot.used())
+
+            boot = Boot(
+                [(bank.base, bank.buffer) for bank in domain.banks],
+                self.plan.registers,
+                self.core,
+                Listener(
+                    events=recorder.after_flush,
+                    caches_toggled=toggled,
+                    set_way=set_way,
+                    console=console,
+                    progress=progress,
+                ),
+                exception_level=self.plan.exception_level,
+                uart=self.plan.layout.serial.base,
+                devices=_devices(self.plan.layout),
+                flash=sum(bank.flash for bank in self.plan.banks),
+                forced_write_back=self.model.forced_write_back,
+                with_pcs=with_pcs,
+            )
+            outcome = boot.run(self.until)
+            recorder.flush()
+        finally:
+            # What the host records as it takes the guest away is no part of the trial.
+            recorder.close()
+            host.destroy(domain)
+        return outcome
+
+
+def _devices(layout: MachineLayout) -> list[Device]:
+    """What a machine has besides its console, as it is at power-on."""
+    devices: list[Device] = []
+    if layout.rtc is not None:
+        devices.append(Pl031(layout.rtc.base))
+    if layout.variables is not None:
+        devices.append(Flash(*layout.variables))
+    if layout.firmware is not None:
+        devices += [Silent(*registers) for registers in (*layout.gicv2, layout.gicv3[1])]
+    return devices
+
+
+class _Recorder:
+    """Hands the host's events on, one by one, and the guest's, in batches, in the order in which they come."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._waiting: list[Event] = []
+        self._open = True
+
+    def record(self, event: Event) -> None:
+        if self._open:
+            self._waiting.append(event)
+
+    def flush(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self._sink(Batch.of(waiting), None)
+
+    def after_flush(self, batch: Batch, pcs: "NDArray[Any] | None") -> None:
+        self.flush()
+        self._sink(batch, pcs)
+
+    def close(self) -> None:
+        self._open = False

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which of this package's source files a module depends on, and digests of them, without importing anything.
+
+Compiled code has constants of other modules baked in. So what is compiled of a module is valid for the text of that
+module and of every module that it imports, directly or not.
+"""
+
+import ast
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent
+
+_IMPORT = re.compile(
+    r"^from (?P<module>coldline[\w.]*) import (?:\((?P<block>[^)]*)\)|(?P<names>[^\n#]*))", re.MULTILINE
+)
+"""Imports at the top level of a module. Those for type checkers alone are indented, as is what a function imports
+when it is called: neither gives a constant to compiled code."""
+
+
+def files_of(module: str) -> tuple[Path, ...]:
+    """The source files of a module and of all that it imports from this package, sorted.
+
+    Parameters
+    ----------
+    module : str
+        Its full name, such as ``coldline.support.cache_folder``.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If there is no such module.
+    """
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = _file_of(name)
+        if path is None:
+            raise ModuleNotFoundError(f"no module named {name!r}", name=name)
+        if path not in found:
+            found.add(path)
+            waiting += _imports_of(path)
+    return tuple(sorted(found))
+
+
+def digest_of(module: str, *, meaning: bool) -> str:
+    """A digest of the files of a module: of their text, or of their `meaning`, without comments and docstrings."""
+    digest = hashlib.sha256()
+    for path in files_of(module):
+        digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
+        text = _text_of(path)
+        digest.update(_meaning(text).encode() if meaning else text)
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def _imports_of(path: Path) -> tuple[str, ...]:
+    names = []
+    for found in _IMPORT.finditer(_text_of(path).decode()):
+        module = found["module"]
+        for item in re.sub(r"#[^\n]*", "", found["block"] or found["names"]).split(","):
+            if item.strip():
+                submodule = f"{module}.{item.split(' as ')[0].strip()}"
+                names.append(submodule if _file_of(submodule) is not None else module)
+    return tuple(names)
+
+
+@cache
+def _text_of(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@cache
+def _file_of(module: str) -> Path | None:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    for candidate in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _meaning(text: bytes) -> str:
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Whether a statement is a string alone: a docstring, or one that describes the line before it."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Events by kind: all but the address, which a trace repeats much.
+
+A trace of millions of events has some dozens of kinds, so what is worked out for each of them costs nothing.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from coldline.arm import MemoryType
+from coldline.events.batch import EXECUTABLE
+from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Op
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KIND_DTYPE = np.dtype([("size", "<u8"), ("agent", "<u2"), ("op", "u1"), ("attributes", "u1")])
+"""A kind of event, 12 bytes: its columns of the same names."""
+
+MOST = 1 << 16
+"""Events that are grouped at a time, and so the most kinds."""
+
+_FACTORS = ((0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F), (0xD6E8FEB86659FD93, 0xA0761D6478BD642F))
+_ORDER = np.arange(MOST)
+
+
+class Fault(NamedTuple):
+    """An event that cannot be in a trace: where among those looked at (-1: in none of them), and why."""
+
+    at: int
+    reason: str
+
+
+def words_of(rows: "NDArray[np.void]") -> "NDArray[np.uint64]":
+    """Events as three words each, which NumPy copies faster than records: address, size, all the rest."""
+    words: NDArray[np.uint64] = np.ascontiguousarray(rows).view("<u8").reshape(-1, 3)
+    return words
+
+
+class Grouper:
+    """Tells the kinds of events apart. It keeps its working memory: getting it anew takes longer than the work."""
+
+    def __init__(self) -> None:
+        self._size, self._rest, self._hash, self._work = np.empty((4, MOST), np.uint64)
+        self._last, self._same = np.empty((2, MOST), np.intp)
+        self._numbers = np.empty(MOST, np.uint16)
+
+    def group(self, rows: "NDArray[np.void]") -> "tuple[NDArray[np.void], NDArray[np.unsignedinteger]]":
+        """The kinds of some events, `MOST` at the most, and which kind each event is of.
+
+        Parameters
+        ----------
+        rows : ndarray of EVENT_DTYPE, shape (events,)
+
+        Returns
+        -------
+        kinds : ndarray of KIND_DTYPE, shape (kinds,)
+        index : ndarray of uint8 or uint16, shape (events,)
+        """
+        count, words = len(rows), words_of(rows)
+        size, rest, numbers = self._size[:count], self._rest[:count], self._numbers[:count]
+        size[:] = words[:, 1]
+        np.right_shift(words[:, 2], np.uint64(32), out=rest)
+        for factors in _FACTORS:
+            same = self._meet(size, rest, *factors)
+            if self._equal(size, same) and self._equal(rest, same):
+                first = np.flatnonzero(same == _ORDER[:count])
+                numbers[first] = _ORDER[: len(first)]
+                return _kinds(rows[first]), numbers.take(same).astype(_index_type(len(first)), copy=False)
+        order = np.lexsort((rest, size))
+        new = np.ones(count, bool)
+        new[1:] = (np.diff(size[order]) != 0) | (np.diff(rest[order]) != 0)
+        numbers[order] = np.cumsum(new) - 1
+        return _kinds(rows[order[new]]), numbers.astype(_index_type(int(new.sum())))
+
+    def _meet(
+        self, size: "NDArray[np.uint64]", rest: "NDArray[np.uint64]", by_size: int, by_rest: int
+    ) -> "NDArray[np.intp]":
+        """For each event one that has the same hash, the same one for all of those."""
+        slot, work = self._hash[: len(size)], self._work[: len(size)]
+        np.multiply(size, np.uint64(by_size), out=slot)
+        np.multiply(rest, np.uint64(by_rest), out=work)
+        slot += work
+        slot >>= np.uint64(48)
+        self._last[slot.view(np.intp)] = _ORDER[: len(size)]
+        return np.take(self._last, slot.view(np.intp), out=self._same[: len(size)], mode="clip")
+
+    def _equal(self, column: "NDArray[np.uint64]", same: "NDArray[np.intp]") -> bool:
+        """Whether each event has in a column what the one has that it met."""
+        work = np.take(column, same, out=self._work[: len(column)], mode="clip")
+        return bool((work == column).all())
+
+
+def find_fault(
+    kinds: "NDArray[np.void]",
+    index: "NDArray[np.unsignedinteger]",
+    addresses: "NDArray[np.uint64]",
+    agents: int,
+) -> Fault | None:
+    """The first event that is none, or None.
+
+    Parameters
+    ----------
+    kinds, index
+        As `Grouper.group` gives them.
+    addresses : ndarray of uint64, shape (events,)
+        Their addresses.
+    agents : int
+        How many agents there are.
+    """
+    ops = np.minimum(kinds["op"], len(Op) - 1)
+    sizes = kinds["size"]
+    wrong_kind = (kinds["op"] >= len(Op)) | (kinds["agent"] >= agents)
+    wrong_kind |= ~_ATTRIBUTES[ops, kinds["attributes"]] | ((sizes == 0) == _HAS_RANGE[ops])
+    wrong_kind |= (_PAGES[ops] & (sizes % PAGE_SIZE != 0)) | (sizes > ADDRESS_LIMIT)
+    wrong = []
+    if wrong_kind.any():
+        wrong.append(wrong_kind[index])
+        if not wrong[0].any():
+            at = int(np.argmax(wrong_kind))
+            return Fault(-1, f"kind {at}: {_reason(kinds[at], 0, agents)}")
+    last = np.uint64(ADDRESS_LIMIT) - np.minimum(sizes, np.uint64(ADDRESS_LIMIT))
+    if int(addresses.max()) > int(last.min()):
+        wrong.append(addresses > last[index])
+    if _PAGES[ops].any():
+        wrong.append(_PAGES[ops][index] & (addresses % np.uint64(PAGE_SIZE) != 0))
+    if not _HAS_RANGE[ops].all():
+        wrong.append(~_HAS_RANGE[ops][index] & (addresses != 0))
+    at = min((int(np.argmax(each)) for each in wrong if each.any()), default=-1)
+    return Fault(at, _reason(kinds[index[at]], int(addresses[at]), agents)) if at >= 0 else None
+
+
+def _reason(kind: "np.void", address: int, agents: int) -> str:
+    """What is wrong with an event; the words are those for a trace in text where it can be wrong there."""
+    size, agent, number, attributes = kind.item()
+    if number >= len(Op):
+        return f"there is no operation {number}"
+    op = Op(number)
+    if agent >= agents:
+        return f"agent {agent} of '{op.words}' has no name"
+    if not _ATTRIBUTES[number, attributes]:
+        return f"attributes {attributes:#x} of '{op.words}'"
+    if not op.has_range:
+        return f"'{op.words}' with an address or a size"
+    if size == 0:
+        return f"the size of '{op.words}' is 0"
+    if address + size > ADDRESS_LIMIT:
+        return f"{address:#x} + {size:#x} reaches past 2^52"
+    return f"'{op.words}' of a partial page: {address:#x} + {size:#x}"
+
+
+def _kinds(rows: "NDArray[np.void]") -> "NDArray[np.void]":
+    kinds = np.empty(len(rows), KIND_DTYPE)
+    for name in KIND_DTYPE.names or ():
+        kinds[name] = rows[name]
+    return kinds
+
+
+def _index_type(kinds: int) -> type[np.unsignedinteger]:
+    return np.uint8 if kinds <= 1 << 8 else np.uint16
+
+
+def _allowed() -> "NDArray[np.bool_]":
+    """Which attributes each operation may have."""
+    allowed = np.zeros((len(Op), 256), bool)
+    for op in Op:
+        types = range(1, 1 + len(MemoryType)) if op.has_type else (0,)
+        allowed[op, types] = True
+        if op is Op.MAP:
+            allowed[op, [kind | EXECUTABLE for kind in types]] = True
+    return allowed
+
+
+_HAS_RANGE = np.array([op.has_range for op in Op])
+_PAGES = np.array([op in (Op.MAP, Op.UNMAP) for op in Op])
+_ATTRIBUTES = _allowed()

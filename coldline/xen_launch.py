@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A whole guest on Xen: planned for what this Xen gives, built, furnished and started, or nothing of it left."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from coldline.builder import build, strategy_for
+from coldline.errors import UsageError
+from coldline.guest import GuestOptions, Plan, XenPlatform, make_plan
+from coldline.hypervisor.xen.boot_pages import Furnishing, check_name, furnish
+from coldline.hypervisor.xen.domain import XenDomain
+from coldline.hypervisor.xen.domain_list import Domains
+from coldline.hypervisor.xen.host import XenHost
+from coldline.hypervisor.xen.ports.world import World
+from coldline.support.record import Record, replace
+
+if TYPE_CHECKING:
+    from coldline.events import Recorder
+    from coldline.hypervisor.models import HostModel
+    from coldline.hypervisor.xen.recorded import RecordedXen
+    from coldline.image import Kernel
+
+_SEED_BYTES: Final = 128
+"""As xl gives: xen tools/libs/light/libxl_arm.c (4.17)."""
+
+
+class Launch(Record):
+    """A guest as it is to be on Xen.
+
+    Attributes
+    ----------
+    strategy : str
+        How it is written: the name of one of `coldline.builder.STRATEGIES`.
+    furnishing : Furnishing
+        Its name, and what it has besides memory.
+    handle : bytes or None
+        Its UUID; None: any.
+    gic_version : int or None
+        What its interrupt controller has to be; None: what Xen gives.
+    paused : bool
+        Whether it is to stay paused.
+    """
+
+    strategy: str
+    furnishing: Furnishing
+    handle: bytes | None = None
+    gic_version: int | None = None
+    paused: bool = False
+
+
+def launch(
+    world: World,
+    kernel: "Kernel",
+    guest: GuestOptions,
+    wanted: Launch,
+    trace: "Callable[[HostModel, Plan], Recorder] | None" = None,
+    before_start: Callable[[], None] = lambda: None,
+) -> XenDomain:
+    """Make a guest on the Xen that `world` reaches.
+
+    Parameters
+    ----------
+    world : World
+        What reaches it.
+    kernel : Kernel
+        From `coldline.image.load_kernel`.
+    guest : GuestOptions
+        The rest of the plan; what Xen decides in it is put in its place.
+    wanted : Launch
+        How it is to be there.
+    trace : callable, optional
+        Given the model of this very host and the plan, returns who takes the events of what was really done.
+    before_start : callable
+        Called once all is done but the start.
+
+    Returns
+    -------
+    XenDomain
+        Running, or paused if it is to stay so.
+
+    Raises
+    ------
+    ColdlineError
+        If anything fails; nothing of the guest is left.
+    """
+    name = wanted.furnishing.name
+    check_name(name)
+    strategy_for(wanted.strategy, kernel.architecture)
+    if any(known.name == name for known in Domains(world).all()):
+        raise UsageError(f"there is a domain '{name}' already: --name gives another name")
+    xen = XenHost(world, handle=wanted.handle, shared_interrupts=int(wanted.furnishing.vuart))
+    plan = _plan_for(xen, kernel, guest, wanted)
+    host: XenHost | RecordedXen = xen
+    if trace is not None:
+        from coldline.hypervisor.xen import recorded
+
+        model = recorded.model_of(xen.hypercalls.interface.xen, os.uname().machine)
+        host = recorded.RecordedXen(xen, model, trace(model, plan))
+    domain = build(plan, wanted.strategy, host)
+    try:
+        furnish(host, domain, wanted.furnishing)
+        before_start()
+        if not wanted.paused:
+            host.unpause(domain)
+    except BaseException:
+        host.destroy(domain)
+        raise
+    return domain
+
+
+def _plan_for(xen: XenHost, kernel: "Kernel", guest: GuestOptions, wanted: Launch) -> Plan:
+    platform = xen.platform()
+    if wanted.gic_version not in (None, platform.gic_version):
+        raise UsageError(
+            f"the guest is to have a GICv{wanted.gic_version}, and Xen gives it a GICv{platform.gic_version}"
+        )
+    major, minor = xen.hypercalls.interface.xen
+    own = replace(
+        guest,
+        gic_version=platform.gic_version,
+        xen=XenPlatform(major, minor, platform.address_bits),
+        serial=wanted.furnishing.vuart,
+        rng_seed=os.urandom(_SEED_BYTES),
+    )
+    return make_plan(kernel, own)
