@@ -21,16 +21,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from image_tools import PACKERS, pack
 from timing import best
 
 from coldline.image import load_kernel
 from coldline.image.compression import codec_of, unpack
 from coldline.image.content import Allowance, Content
 from testbed.kernels import kernel
+from tests.tools.images import PACKERS, pack
 
 MOST = 1 << 30
 

@@ -6,8 +6,9 @@ Two scenarios of n lines: *clean*, each written, cleaned by DC CVAC and read by 
 otherwise ends the run.
 
 - coldline: all of `coldline check FILE`, the start of the process included.
-- Spin, interleaved: the verifier that Spin makes of tests/promela/page.pml, with n lines whose caches take turns as
-  they like: a model checker that has not been told that lines are independent. At most the 64 lines of a page.
+- Spin, interleaved: the verifier that Spin makes of tests/oracles/promela/page.pml, with n lines whose caches take
+  turns as they like: a model checker that has not been told that lines are independent. At most the 64 lines of a
+  page.
 - Spin, line by line: the same verifier, with n lines one after another.
 - herd7, where it is on PATH: `herd7 -variant ifetch` on a litmus test. It has no caches of data past the point of
   unification, so that *clean* is for it a question of order only.
@@ -30,9 +31,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT))
 
-from promela_model import PAGE, SearchError, Spin, Story, read, stories_of, story_of  # noqa: E402
+from tests.oracles.promela_model import PAGE, SearchError, Spin, Story, read, stories_of, story_of  # noqa: E402
 
 LINE = 64
 RAM = 0x40000000

@@ -2,29 +2,22 @@
 """What tests of several rooms share."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Cli, Result
 
 from coldline.cli import main
-
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    # testbed/ is no part of the installed package
-    sys.path.insert(0, str(ROOT))
+from tests.tools.command import Cli, Result
 
 
 @pytest.fixture(scope="session")
 def debian_arm64_kernel() -> Path:
     """Debian's current arm64 kernel, an Image of some 33 MB."""
-    from requirements_helper import require
-
     from testbed.apt import FetchError
     from testbed.kernels import kernel
+    from tests.tools.requirements import require
 
     try:
         return kernel("arm64")
@@ -35,9 +28,8 @@ def debian_arm64_kernel() -> Path:
 
 def debian_package(architecture: str, name: str) -> Path:
     """A package of Debian's, unpacked."""
-    from requirements_helper import require
-
     from testbed import apt, debian
+    from tests.tools.requirements import require
 
     try:
         return debian.packages(architecture, [name])[name]

@@ -12,15 +12,7 @@ import time
 import weakref
 from pathlib import Path
 
-import binary_by_hand
 import pytest
-from fuzz import seeds
-from fuzz.bounds import LONGEST_MESSAGE, SECONDS, checked
-from fuzz.target import MOST_BYTES
-from fuzz.targets import TARGETS
-from image_tools import arm64_image, zimage
-from peak import PEAK
-from requirements_helper import require
 
 from coldline.arm import MemoryType
 from coldline.checker.checker import Checker
@@ -39,9 +31,18 @@ from coldline.trace import blocks
 from coldline.trace.binary import MAX_PAYLOAD, BinaryReader
 from coldline.trace.text import MAX_LINE_LENGTH, MAX_NAME
 from coldline.trace.text_batches import TextBatches
+from tests.fuzz import seeds
+from tests.fuzz.bounds import LONGEST_MESSAGE, SECONDS, checked
+from tests.fuzz.target import MOST_BYTES
+from tests.fuzz.targets import TARGETS
+from tests.oracles import binary_by_hand
+from tests.tools.images import arm64_image, zimage
+from tests.tools.peak_memory import PEAK
+from tests.tools.repository import ROOT
+from tests.tools.requirements import require
 
 MIB = 1 << 20
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "hostile-input.md"
+PAGE = ROOT / "docs" / "hostile-input.md"
 
 NUMBERS = (0, 1, 3, (1 << 31) - 1, 1 << 31, (1 << 32) - 4, (1 << 32) - 1,
            (1 << 63) - 1, 1 << 63, (1 << 64) - 8, (1 << 64) - 1)  # fmt: skip

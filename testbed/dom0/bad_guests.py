@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests of a few instructions that do what no guest should with their console, as fast as they can.
 
-What stands beside a word is what an assembler makes it of: `tests/test_testbed.py` asks one.
+What stands beside a word is what an assembler makes it of: `tests/testbed/test_testbed.py` asks one.
 """
 
 import os

@@ -97,7 +97,7 @@ def _mutants(name: str, target: Target, runs: int, folder: Path) -> int:
 
 def _worker(kind: str, name: str, folder: Path, *arguments: str) -> int:
     """Its exit status; where it is stuck for long, that is one too."""
-    command = [sys.executable, "-m", "fuzz.worker", kind, name, str(folder / "ledger"), *arguments]
+    command = [sys.executable, "-m", "tests.fuzz.worker", kind, name, str(folder / "ledger"), *arguments]
     ledger = Ledger(folder / "ledger")
     with (folder / "errors").open("w+b") as errors:
         process = subprocess.Popen(command, stdout=errors, stderr=errors)

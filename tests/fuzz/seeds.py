@@ -9,7 +9,17 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from image_tools import PACKERS, arm64_image, dtb, link, mkimage_fit, mkimage_legacy, pack, zboot, zimage
+from tests.tools.images import (
+    PACKERS,
+    arm64_image,
+    dtb,
+    link,
+    mkimage_fit,
+    mkimage_legacy,
+    pack,
+    zboot,
+    zimage,
+)
 
 _RAM = 0x40000000
 

@@ -4,9 +4,6 @@
 import io
 from pathlib import Path
 
-import binary_by_hand
-from worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
-
 import coldline.corpus
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
@@ -14,6 +11,8 @@ from coldline.events.event import Op
 from coldline.trace.binary import BinaryWriter
 from coldline.trace.text import OPTIONS
 from coldline.trace.text_batches import TextBatches
+from tests.oracles import binary_by_hand
+from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 _EVERYTHING = "line 32\n" + "".join(f"option {option}\n" for option in OPTIONS) + "\n".join(
     f"a{number % 3} {op.words}"

@@ -3,11 +3,10 @@
 
 import shutil
 
-from image_tools import dtb
-
 from coldline.guest.devicetree import Machine, build_device_tree
 from coldline.guest.layout import Range
 from coldline.guest.plan import Bank
+from tests.tools.images import dtb
 
 _WHOLE = (
     "/ { };",

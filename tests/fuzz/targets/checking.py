@@ -21,8 +21,8 @@ from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.trace.text import OPTIONS, Header
 from coldline.trace.text_batches import TextBatches
 from coldline.verdict import Source, profile_of, report
-from fuzz import trace_seeds
-from fuzz.target import Target
+from tests.fuzz import trace_seeds
+from tests.fuzz.target import Target
 
 _EVENT = struct.Struct("<BBBBBB")
 """The operation; who, as whom and how; which page; what part of it; how much; a type."""

@@ -4,8 +4,8 @@
 import os
 
 from coldline.guest.config import config_of, looks_like_config
-from fuzz import config_seeds
-from fuzz.target import Target
+from tests.fuzz import config_seeds
+from tests.fuzz.target import Target
 
 
 def _config(data: bytes) -> None:

@@ -16,7 +16,7 @@ from coldline.hypervisor.xen.console.ring import (
     ConsoleRing,
     RingError,
 )
-from fuzz.target import Target
+from tests.fuzz.target import Target
 
 _PAGE_SIZE = 4096
 _INDICES = struct.Struct("<4I")

@@ -16,8 +16,8 @@ from coldline.image.content import Allowance, Content
 from coldline.image.recognise import recognise
 from coldline.report.map_drawing import drawing
 from coldline.report.memory_map import plan_document, table
-from fuzz import seeds, tree_seeds
-from fuzz.target import Target
+from tests.fuzz import seeds, tree_seeds
+from tests.fuzz.target import Target
 
 MIB = 1 << 20
 _SELDOM = 1

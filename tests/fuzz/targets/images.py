@@ -9,8 +9,8 @@ from coldline.guest import GuestOptions, make_plan
 from coldline.image.compression import CODECS
 from coldline.image.content import Allowance, Content
 from coldline.image.recognise import recognise
-from fuzz import seeds
-from fuzz.target import Target
+from tests.fuzz import seeds
+from tests.fuzz.target import Target
 
 MIB = 1 << 20
 _OPTIONS = GuestOptions(memory=16 * MIB)

@@ -12,8 +12,8 @@ from coldline.events.event import Event
 from coldline.trace.binary import SIGNATURE, BinaryReader, BinaryWriter
 from coldline.trace.text import Header, NumberedEvent, TextReader
 from coldline.trace.text_batches import TextBatches, TextWriter
-from fuzz import trace_seeds
-from fuzz.target import Target
+from tests.fuzz import trace_seeds
+from tests.fuzz.target import Target
 
 _Read = tuple[Header, list[NumberedEvent]]
 _BLOCK = struct.Struct("<4sII")

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command with a guest configuration file in the place of an image."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from coldline.samples import sample
+from tests.tools.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with a kernel and a file that names it as xl would have it."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(sample("midway-arm64").image, tmp_path / "kernel")
+    config("memory = 16\n")
+    return tmp_path
+
+
+def config(text: str) -> None:
+    Path("guest.cfg").write_text(f"name = 'midway'\nkernel = 'kernel'\n{text}")
+
+
+def plan(cli: Cli, *arguments: object) -> dict[str, object]:
+    result = cli("boot", *arguments, "--until", "1", "--json")
+    assert result.status == COHERENT, result.err
+    document = json.loads(result.out)
+    return {key: document[key] for key in ("banks", "segments", "entry")}
+
+
+def test_boots_what_the_file_names(folder: Path, cli: Cli) -> None:
+    by_file = json.loads(cli("boot", "guest.cfg", "--strategy", "flush", "--json").out)
+    by_hand = json.loads(cli(*MIDWAY, "--strategy", "flush", "--json").out)
+    assert by_file.pop("image") == "kernel"
+    for document in (by_file, by_hand):
+        document.pop("seconds")
+    by_hand.pop("image")
+    assert by_file == by_hand
+    assert cli("boot", "guest.cfg", "--strategy", "flush", "--quiet").status == HAZARD
+
+
+def test_the_file_comes_before_defaults_and_options_before_the_file(folder: Path, cli: Cli) -> None:
+    assert plan(cli, "guest.cfg") == plan(cli, "kernel", "--memory", "16M")
+    assert plan(cli, "guest.cfg", "--memory", "32M") == plan(cli, "kernel", "--memory", "32M")
+    Path("initrd").write_bytes(b"i" * 5000)
+    Path("other").write_bytes(b"o" * 9000)
+    config("memory = 16; ramdisk = 'initrd'; vcpus = 2; maxvcpus = 3; extra = 'quiet'; gic_version = 'v2'")
+    options = ["--memory", "16M", "--vcpus", "3", "--append", "quiet", "--gic", "2"]
+    assert plan(cli, "guest.cfg") == plan(cli, "kernel", "--initrd", "initrd", *options)
+    assert plan(cli, "guest.cfg", "--initrd", "other") == plan(cli, "kernel", "--initrd", "other", *options)
+    assert plan(cli, "guest.cfg", "--append", "") != plan(cli, "guest.cfg")
+
+
+def test_settings_behind_the_file_follow_it_wherever_they_are(folder: Path, cli: Cli) -> None:
+    want = plan(cli, "kernel", "--memory", "32M", "--append", "a b")
+    assert plan(cli, "guest.cfg", "memory=32", "extra='a'", "extra+=' b'") == want
+    assert plan(cli, "guest.cfg", "memory=32", "--el", "1", "extra='a'", "extra+=' b'") == want
+
+
+def test_what_is_not_honoured_is_a_line_each_on_standard_error(folder: Path, cli: Cli) -> None:
+    config("memory = 16\nvif = ['bridge=br0']\n\nmemroy = 5 # there\n")
+    result = cli("boot", "guest.cfg", "--until", "1", "--quiet")
+    assert result.status == COHERENT
+    assert result.err.splitlines() == [
+        "coldline: warning: guest.cfg:4:1: vif is not honoured by coldline",
+        "coldline: warning: guest.cfg:6:1: memroy is unknown, to xl too",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "want"),
+    [
+        ("memory = 'a lot'", (), "guest.cfg:3:10: memory takes a number, not 'a lot'"),
+        (
+            "memory = 16 vcpus = 2",
+            (),
+            "guest.cfg:3:13: a name (vcpus) where there should be the end of the line or ';'",
+        ),
+        (
+            "",
+            ("memory=x",),
+            "'memory=x':1:8: a name (x) where there should be a string in quotes, a number or a list",
+        ),
+        ("kernel = 'gone'", (), "gone: cannot open the kernel: No such file or directory"),
+    ],
+)
+def test_what_is_wrong_with_a_file(
+    folder: Path, cli: Cli, text: str, arguments: tuple[str, ...], want: str
+) -> None:
+    config(text)
+    result = cli("boot", "guest.cfg", *arguments)
+    assert (result.status, result.err, result.out) == (ERROR, f"coldline: {want}\n", "")
+
+
+def test_a_file_without_a_kernel(folder: Path, cli: Cli) -> None:
+    Path("guest.cfg").write_text("name = 'midway'\nbootloader = 'pygrub'\n")
+    assert cli("boot", "guest.cfg").err.splitlines() == [
+        "coldline: warning: guest.cfg:2:1: bootloader is not honoured by coldline",
+        'coldline: guest.cfg: names no kernel: kernel = "FILE"; there is no bootloader here',
+    ]
+
+
+def test_settings_without_a_file(folder: Path, cli: Cli) -> None:
+    result = cli("boot", "kernel", "memory=16")
+    assert (result.status, result.err) == (
+        ERROR,
+        "coldline: 'memory=16' goes behind a guest configuration file, and kernel is none\n",
+    )
+    assert "unrecognized arguments: memory=16" in cli("rules", "memory=16").err
+    assert "unrecognized arguments: stray" in cli("boot", "guest.cfg", "--el", "1", "stray").err

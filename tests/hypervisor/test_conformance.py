@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every hypervisor that there is on this machine keeps the protocol; a real Xen is tried in its dom0."""
+
+import itertools
+
+import pytest
+
+from coldline.arm import MemoryType
+from coldline.hypervisor import HOST_MODELS
+from coldline.hypervisor.conformance import CHECKS
+from coldline.hypervisor.recorded import RecordedHost
+from coldline.hypervisor.simulated import SimulatedHost
+from coldline.hypervisor.xen import XenHost
+from tests.tools.fake_xen import FakeXen
+
+
+class Simulated:
+    def __init__(self, model):
+        self.host = SimulatedHost(HOST_MODELS[model], lambda event: None)
+        self.architecture = self.host.model.architectures[0]
+        self.types = self.host.model.mapping_types
+
+    def read(self, domain, address, size):
+        (bank,) = (bank for bank in domain.banks if bank.base <= address < bank.end)
+        return bytes(bank.buffer[address - bank.base : address - bank.base + size])
+
+    def gone(self, domain):
+        return domain not in self.host.domains
+
+
+class Recorded(Simulated):
+    def __init__(self, model):
+        super().__init__(model)
+        self.inner = self.host
+        self.host = RecordedHost(self.inner, self.inner.model, lambda event: None)
+
+    def gone(self, domain):
+        return domain not in self.inner.domains
+
+
+class Fake:
+    with_driver = True
+    types = (MemoryType.NORMAL_WB, MemoryType.NORMAL_NC)
+
+    def __init__(self, architecture):
+        self.xen = FakeXen(with_driver=self.with_driver)
+        self.host = XenHost(self.xen)
+        self.architecture = architecture
+
+    def read(self, domain, address, size):
+        return self.xen.read(domain.domid, address, size)
+
+    def gone(self, domain):
+        return domain.domid not in self.xen.domains
+
+
+class FakeWithoutDriver(Fake):
+    with_driver = False
+    types = (MemoryType.NORMAL_WB,)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *itertools.product((Simulated, Recorded), HOST_MODELS),
+        *itertools.product((Fake, FakeWithoutDriver), ("arm64", "arm32")),
+    ],
+)
+def test_conformance(kind, name, check):
+    check(kind(name))

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lock of a guest's console, beside another that takes it as xenconsole does: flock of util-linux."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from coldline.errors import HypervisorError
+from coldline.hypervisor.xen.console import lock as consolelock
+from coldline.hypervisor.xen.console.lock import console_lock
+from tests.tools.requirements import require
+
+
+@pytest.fixture
+def held(tmp_path):
+    """The lock's path, and another process that has it."""
+    require(shutil.which("flock"), "no flock: util-linux has it")
+    path = tmp_path / "xenconsole.7"
+    words = ["flock", "-x", path, "sh", "-c", "echo locked; exec cat"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"locked\n"
+        yield path, process
+        process.stdin.close()
+
+
+def test_another_has_it(held, tmp_path):
+    path, process = held
+    with pytest.raises(HypervisorError) as refused, console_lock(7, str(tmp_path)):
+        pass
+    assert str(refused.value) == (
+        f"domain 7: console: flock (process {process.pid}) is at it, and has {path} locked"
+    )
+    assert path.exists(), "it is the other's"
+    with console_lock(8, str(tmp_path)):
+        pass
+
+
+def test_another_has_it_and_nobody_knows(held, tmp_path, monkeypatch):
+    monkeypatch.setattr(consolelock, "_LOCKS", str(tmp_path / "none"))
+    with pytest.raises(HypervisorError, match=r"^domain 7: console: another client is at it"):
+        console_lock(7, str(tmp_path)).__enter__()
+
+
+def test_we_have_it(tmp_path):
+    require(shutil.which("flock"), "no flock: util-linux has it")
+    path = tmp_path / "xenconsole.7"
+    with console_lock(7, str(tmp_path)):
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert subprocess.run(["flock", "-n", path, "true"], check=False).returncode == 1
+        with pytest.raises(HypervisorError, match=rf"python\S* \(process {os.getpid()}\) is at it"):
+            console_lock(7, str(tmp_path)).__enter__()
+    assert not path.exists()
+    path.write_text("")  # left by one that was killed
+    with console_lock(7, str(tmp_path)):
+        pass
+    assert not path.exists()
+
+
+def test_it_is_given_back_whatever_happens(tmp_path):
+    with pytest.raises(KeyboardInterrupt), console_lock(7, str(tmp_path)):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    assert not [name for name in os.listdir("/proc/self/fd") if _names(name, tmp_path)]
+
+
+def _names(descriptor, folder):
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(folder))
+    except OSError:
+        return False
+
+
+def test_a_file_that_was_removed_locks_nobody_out(tmp_path, monkeypatch):
+    """Its holder removes it between our opening it and our locking it: the next one opens another."""
+    path = tmp_path / "xenconsole.7"
+    real, calls = fcntl.flock, []
+
+    def flock(descriptor, operation):
+        if not calls:
+            path.unlink()
+        calls.append(operation)
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with console_lock(7, str(tmp_path)):
+        assert len(calls) == 2
+        assert path.exists()
+
+
+def test_no_link_is_followed(tmp_path):
+    target = tmp_path / "target"
+    (tmp_path / "xenconsole.7").symlink_to(target)
+    with pytest.raises(HypervisorError, match=r"xenconsole\.7: Too many levels of symbolic links$"):
+        console_lock(7, str(tmp_path)).__enter__()
+    assert not target.exists()
+    with pytest.raises(HypervisorError, match=r"^domain 7: console: .*/none/xenconsole.7: No such file"):
+        console_lock(7, str(tmp_path / "none")).__enter__()

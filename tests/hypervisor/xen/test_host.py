@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Xen back end on a Xen of dictionaries: what it asks for, and what it makes of refusals."""
+
+import errno
+import random
+
+import pytest
+
+from coldline.arm import MemoryType
+from coldline.builder import STRATEGIES, build
+from coldline.cli.create import create
+from coldline.cli.main import parser
+from coldline.errors import HypervisorError, UsageError
+from coldline.guest import GuestOptions, make_plan
+from coldline.hypervisor import HOST_MODELS
+from coldline.hypervisor.simulated import SimulatedHost
+from coldline.hypervisor.xen import XenHost
+from coldline.hypervisor.xen.domain_list import Domains
+from coldline.hypervisor.xen.host import paging_pool
+from coldline.hypervisor.xen.recorded import RecordedXen, first_look, model_of
+from coldline.hypervisor.xen.store_entries import uuid_text
+from coldline.image import load_kernel
+from coldline.samples import sample
+from tests.tools.checking import check_text
+from tests.tools.fake_xen import FakeXen
+
+RAM, MIB, PAGE = 0x40000000, 1 << 20, 4096
+MAGIC = 0x39000000
+WORDS = ["create", "--sample", "midway-arm64", "--memory", "8", "--name", "guest"]
+
+
+def made(xen, *words):
+    options = parser().parse_args([*WORDS, "--strategy", "hypercall", *words])
+    domain, name = create(options, xen)
+    return xen.domains[domain.domid], domain, name
+
+
+def says(text):
+    return pytest.raises(HypervisorError, match=text)
+
+
+# What a guest is given
+
+
+def test_a_guest_of_xl(tmp_path):
+    """By xg_dom_arm.c, libxl_create.c and libxl_console.c of Xen 4.17, as the facts of a minimal build have it."""
+    xen = FakeXen()
+    config = tmp_path / "guest.cfg"
+    image = sample("midway-arm64").image
+    uuid = "0123abcd-0000-1111-2222-333344445555"
+    config.write_text(
+        f'name = "by-file"\nkernel = "{image}"\nmemory = 8\nuuid = "{uuid}"\nvuart = "sbsa_uart"\n'
+    )
+    options = parser().parse_args(["create", str(config), "--strategy", "hypercall"])
+    domain, name = create(options, xen)
+    guest = xen.domains[domain.domid]
+    assert (name, guest.paused, guest.bits, guest.max_vcpus) == ("by-file", False, 64, 1)
+    assert uuid_text(guest.handle) == uuid
+    assert guest.max_kib == 8 * 1024 + 1024
+    assert guest.pool == paging_pool(8 * MIB, 1) == 4096 * (256 + 8 + 128)
+    assert sorted(guest.frames) == [*range(0x39000, 0x39004), *range(0x40000, 0x40000 + 8 * 256)]
+    assert guest.parameters == {0: 0x020000000000021F, 1: 0x39001, 2: 1, 17: 0x39000, 18: 2, 28: 0x39002}
+    assert guest.grants[:16] == bytes.fromhex("01000000 00900300 01000000 01900300")
+    assert guest.vuart == 0x39003
+    entries = xen.store_is.entries
+    home = f"/local/domain/{domain.domid}"
+    expected = {
+        f"{home}/name": b"by-file",
+        f"{home}/vm": f"/vm/{uuid}".encode(),
+        f"{home}/domid": str(domain.domid).encode(),
+        f"{home}/store/port": b"1",
+        f"{home}/store/ring-ref": b"%d" % 0x39001,
+        f"{home}/console/port": b"2",
+        f"{home}/console/ring-ref": b"%d" % 0x39000,
+        f"{home}/console/type": b"xenconsoled",
+        f"{home}/console/output": b"pty",
+        f"{home}/vuart/0/ring-ref": b"%d" % 0x39003,
+        f"{home}/vuart/0/port": b"3",
+        f"/vm/{uuid}/name": b"by-file",
+        f"/libxl/{domain.domid}/type": b"pvh",
+    }
+    assert {path: entries.get(path) for path in expected} == expected
+    assert xen.store_is.permissions[home] == ((0, 0), (domain.domid, 1))
+    assert xen.store_is.permissions[f"{home}/control/shutdown"] == ((domain.domid, 0),)
+    assert xen.store_is.introduced == [(domain.domid, 0x39001, 1)]
+    assert xen.mappings == {}
+
+
+def test_registers():
+    xen = FakeXen()
+    guest, domain, _ = made(xen, "-p")
+    assert guest.paused
+    context = guest.context
+    assert (context.flags, context.sctlr, context.ttbr0, context.ttbr1, context.ttbcr) == (
+        1,
+        0x00C50078,
+        0,
+        0,
+        0,
+    )
+    assert (context.user_regs.pc64, context.user_regs.cpsr) == (RAM, 0x3C5)
+    tree = xen.read(domain.domid, context.user_regs.x0, 4)
+    assert tree == b"\xd0\x0d\xfe\xed"
+
+
+def test_several_vcpus():
+    xen = FakeXen()
+    guest, domain, _ = made(xen, "--vcpus", "3")
+    assert (guest.vcpus, guest.max_vcpus) == (3, 3)
+    assert xen.store_is.entries[f"/local/domain/{domain.domid}/cpu/2/availability"] == b"online"
+
+
+@pytest.mark.parametrize("refused", [(), (18,), (18, 9)])
+def test_extents(refused):
+    """RAM comes in the largest extents that Xen has."""
+    xen = FakeXen()
+    xen.no_orders = set(refused)
+    host = XenHost(xen)
+    size = 3 * (512 << 20) + 5 * PAGE
+    domain = host.create_domain("arm64", size, 1)
+    orders = []
+    memory_op = xen.calls.memory_op
+
+    def watch(command, place):
+        from coldline.hypervisor.xen.structures import MemoryReservation
+
+        orders.append(MemoryReservation.from_address(place).extent_order)
+        return memory_op(command, place)
+
+    xen.calls.memory_op = watch
+    host.populate(domain, RAM, size)
+    frames = xen.domains[domain.domid].frames
+    assert (min(frames), max(frames), len(frames)) == (0x40000, 0x40000 + size // PAGE - 1, size // PAGE)
+    given = [order for order in orders if order not in refused]
+    assert given == sorted(given, reverse=True)
+    if refused == ():
+        assert orders == [18, 9, 0]
+
+
+def test_no_memory_left():
+    xen = FakeXen()
+    xen.free_frames = 700
+    host = XenHost(xen)
+    domain = host.create_domain("arm64", 8 * MIB, 1)
+    with says(f"^domain 1: populate {RAM + 700 * PAGE:#x}: XENMEM_populate_physmap: Cannot allocate memory$"):
+        host.populate(domain, RAM, 8 * MIB)
+    host.destroy(domain)
+    assert (xen.domains, xen.free_frames) == ({}, 700)
+
+
+def test_flushes_are_split():
+    xen = FakeXen()
+    host = XenHost(xen)
+    domain = host.create_domain("arm64", 2 << 30, 1)
+    host.populate(domain, RAM, (1 << 30) + 2 * PAGE)
+    host.flush(domain, RAM + PAGE, (1 << 30) + PAGE)
+    assert xen.flushed == [(1, 0x40001, 1 << 18), (1, 0x80001, 1)]
+
+
+@pytest.mark.parametrize(("strategy", "with_driver"), [("flush", True), ("flush", False), ("uncached", True)])
+def test_what_is_larger_than_a_mapping_is_mapped_part_by_part(strategy, with_driver):
+    """Every byte is where it would be otherwise; never is more mapped than can be; and nothing is mapped twice."""
+    data = memoryview(random.Random(7).randbytes(9 * MIB + 5))
+    plan = make_plan(
+        load_kernel(str(sample("midway-arm64").image)),
+        GuestOptions(memory=64 * MIB, vcpus=1, bootargs="", initrd=data),
+    )
+    xen = FakeXen(with_driver=with_driver)
+    trace = []
+    host = RecordedXen(XenHost(xen), model_of((4, 17), "aarch64"), trace.append)
+    domain = build(plan, strategy, host)
+    for segment in plan.segments:
+        assert xen.read(domain.domid, segment.address, segment.data.nbytes) == bytes(segment.data)
+    assert xen.mappings == {}
+    (initrd,) = (segment for segment in plan.segments if segment.name == "initrd")
+    ours = [
+        (event.op.words, event.address - initrd.address, event.size)
+        for event in trace
+        if event.agent == "dom0" and initrd.address <= event.address < initrd.end
+    ]
+    clean = strategy == "flush"
+    last = MIB + PAGE
+    assert host.max_mapping == 4 * MIB
+    assert ours == [
+        step
+        for start, size, used in (
+            (0, 4 * MIB, 4 * MIB),
+            (4 * MIB, 4 * MIB, 4 * MIB),
+            (8 * MIB, last, MIB + 5),
+        )
+        for step in (
+            ("map", start, size),
+            ("write", start, used),
+            *([("write", start + used, size - used)] if used < size else []),
+            *([("dc civac", start, size)] if clean else []),
+            ("unmap", start, size),
+        )
+    ]
+
+
+# What is refused
+
+
+def test_a_version_that_nobody_knows():
+    with says(r"^Xen 4\.99: coldline speaks to Xen 4\.14, .*, 4\.22$"):
+        XenHost(FakeXen(version=(4, 99)))
+
+
+def test_without_the_driver_nothing_is_cached_instead():
+    xen = FakeXen(with_driver=False)
+    with says(
+        r"^load kernel at 0x40000000: domain 2: map 0x40000000: no /dev/xen/coldline: an uncached mapping takes "
+        r".*make -C driver"
+    ):
+        made(xen, "--strategy", "uncached")
+    assert (xen.domains, xen.mappings) == ({}, {})
+
+
+def test_without_xenstored():
+    xen = FakeXen(with_store=False)
+    with says("xenstored does not answer"):
+        made(xen)
+    assert xen.domains == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--name", "a/b"], "'a/b' is no name for a domain"),
+        (["--name", "7"], "'7' is no name for a domain"),
+        (["--name", "x\x1b[2J"], r"'x\\x1b\[2J' is no name"),
+        (["--gic", "2"], "to have a GICv2, and Xen gives it a GICv3"),
+        (["--el", "2"], "starts at EL1"),
+        (["--strategy", "syscall"], "no strategy 'syscall' on arm64"),
+    ],
+)
+def test_what_cannot_be(words, message):
+    xen = FakeXen()
+    with pytest.raises((HypervisorError, UsageError), match=message):
+        made(xen, *words)
+    assert xen.domains == {}
+
+
+def test_names_are_given_once():
+    xen = FakeXen()
+    made(xen)
+    with pytest.raises(UsageError, match="there is a domain 'guest' already"):
+        made(xen)
+    assert len(xen.domains) == 1
+
+
+def test_xenstore_is_asked_again():
+    xen = FakeXen()
+    xen.store_is.disturbances = 2
+    _, domain, _ = made(xen)
+    assert xen.store_is.entries[f"/local/domain/{domain.domid}/name"] == b"guest"
+
+
+# Domains that are there
+
+
+def test_domains():
+    xen = FakeXen()
+    _, first, _ = made(xen, "-p")
+    _, second, _ = made(xen, "--name", "other")
+    domains = Domains(xen)
+    assert [(known.domid, known.name, known.state) for known in domains.all()] == [
+        (first.domid, "guest", "paused"),
+        (second.domid, "other", "blocked"),
+    ]
+    guest = domains.find("guest")
+    assert domains.find(str(first.domid)) == guest
+    assert guest.memory == 8 * MIB + 3 * PAGE
+    domains.unpause(guest)
+    with says("unpause: it is not paused but blocked"):
+        domains.unpause(domains.find("guest"))
+    domains.pause(guest)
+    assert domains.find("guest").state == "paused"
+    domains.destroy(guest)
+    with pytest.raises(UsageError, match="no domain 'guest'"):
+        domains.find("guest")
+    assert not [path for path in xen.store_is.entries if path.startswith(f"/local/domain/{first.domid}/")]
+    assert [known.name for known in domains.all()] == ["other"]
+
+
+@pytest.fixture
+def held():
+    """A guest whose console's daemon maps its ring; and what that does as it hears of the guest's end."""
+    xen = FakeXen()
+    _, domain, _ = made(xen)
+    ring = xen.foreign.map(domain.domid, [0x39000])
+
+    def let_go():
+        xen.store_is.entries[f"/local/domain/{domain.domid}/console/tty"] = b"/dev/pts/1"
+        xen.foreign.unmap(ring, 1)
+
+    return xen, domain, let_go
+
+
+def by_its_host(xen, domain):
+    XenHost(xen).destroy(domain)
+
+
+def by_whoever_finds_it(xen, domain):
+    domains = Domains(xen)
+    domains.destroy(domains.find(str(domain.domid)))
+
+
+@pytest.mark.parametrize("destroy", [by_its_host, by_whoever_finds_it])
+def test_what_a_daemon_writes_before_it_lets_go_is_removed(held, destroy):
+    xen, domain, let_go = held
+    info, looks = xen.calls.getdomaininfo, []
+
+    def look(header, union):
+        if xen.domains[domain.domid].dying:
+            looks.append(header.domain)
+            if len(looks) == 3:
+                let_go()
+        info(header, union)
+
+    xen.calls.getdomaininfo = look
+    destroy(xen, domain)
+    assert len(looks) == 3
+    assert xen.domains == {}
+    assert not [path for path in xen.store_is.entries if path.startswith(f"/local/domain/{domain.domid}")]
+
+
+@pytest.mark.parametrize("destroy", [by_its_host, by_whoever_finds_it])
+def test_whoever_holds_a_dying_domain_is_not_waited_for_for_ever(held, destroy, monkeypatch):
+    xen, domain, _ = held
+    monkeypatch.setattr("coldline.hypervisor.xen.teardown.GONE_WAIT_S", 0.05)
+    destroy(xen, domain)
+    assert xen.domains[domain.domid].dying
+
+
+def test_half_a_domain_is_destroyed():
+    """As a builder leaves it that is killed: with entries or without."""
+    xen = FakeXen()
+    half = XenHost(xen).create_domain("arm64", MIB, 1)
+    _, known = xen.store_is.write(f"/local/domain/{half.domid}/name", "half"), Domains(xen).find("half")
+    Domains(xen).destroy(known)
+    assert xen.domains == {}
+    assert not [path for path in xen.store_is.entries if path.count("/") > 2]
+
+
+def test_more_domains_than_one_call_tells_of():
+    xen = FakeXen()
+    host = XenHost(xen)
+    for _ in range(80):
+        host.create_domain("arm64", MIB, 1)
+    assert [known.domid for known in Domains(xen).all()] == [*range(1, 81)]
+
+
+# The trace of what was done
+
+
+def text_of(events):
+    return "".join(f"{event}\n" for event in events)
+
+
+def plan_of():
+    return make_plan(load_kernel(str(sample("midway-arm64").image)), GuestOptions(memory=8 * MIB))
+
+
+@pytest.mark.parametrize(
+    "strategy", [name for name, each in STRATEGIES.items() if "arm64" in each.architectures]
+)
+def test_what_was_done_is_what_a_simulated_host_does(strategy):
+    xen, plan = FakeXen(), plan_of()
+    model = HOST_MODELS["xen-4.17-arm64"]
+    recorded, simulated = [], []
+    for host, trace in (
+        (RecordedXen(XenHost(xen), model, recorded.append), recorded),
+        (SimulatedHost(model, simulated.append), simulated),
+    ):
+        domain = build(plan, strategy, host)
+        host.unpause(domain)
+        trace += first_look(plan)[1:]
+        host.destroy(domain)
+    assert text_of(recorded) == text_of(simulated)
+    assert check_text(text_of(recorded)) == check_text(text_of(simulated))
+    wanted = "normal-nc" if STRATEGIES[strategy].mapping_type is MemoryType.NORMAL_NC else "normal-wb"
+    assert any(
+        str(event).startswith(f"dom0 map {RAM:#x} ") and str(event).endswith(wanted) for event in recorded
+    )
+
+
+def test_the_trace_of_the_command(tmp_path):
+    xen = FakeXen()
+    path = tmp_path / "made.trace"
+    made(xen, "--trace", str(path), "--vuart")
+    lines = path.read_text().splitlines()
+    assert lines[0].startswith("# ")
+    assert f"dom0 map {MAGIC:#x} 0x4000 normal-wb" in lines
+    assert f"dom0 write {MAGIC:#x} 0x4000" in lines
+    assert next(line for line in lines if line.startswith("guest ")) == "guest mmu off"
+
+
+def test_models():
+    assert model_of((4, 17), "aarch64").name == "xen-4.17-arm64"
+    assert model_of((4, 22), "aarch64").name == "xen-4.22-arm64"
+    assert model_of((4, 17), "armv7l").name == "xen-4.17-arm32"
+
+
+def test_errors_of_calls_say_why():
+    xen = FakeXen()
+    xen.calls.createdomain = lambda request: (_ for _ in ()).throw(
+        OSError(errno.ENOMEM, "XEN_DOMCTL_createdomain")
+    )
+    with says("^create domain: XEN_DOMCTL_createdomain: Cannot allocate memory$"):
+        XenHost(xen).create_domain("arm64", MIB, 1)

@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Spin's verdict on traces, by the Promela model in ``tests/oracles/promela``.
+
+The model is the third reading of ``docs/rules.md``; this is what stands between it and a trace's text. It holds no
+rule of caches, types or who may fill: it cuts a trace into *stories*, for each line that some event checks the events
+that bear on the line or its page, and hands many stories to one run of one compiled verifier. It reads the text by
+itself, as ``docs/trace-format.md`` has it, and expects a trace without errors.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+FOLDER = Path(__file__).resolve().parent / "promela"
+MODEL = FOLDER / "page.pml"
+CODES = {
+    name: int(value)
+    for name, value in re.findall(r"^#define (\w+) +(\d+)\b", MODEL.read_text(), re.MULTILINE)
+}
+PAGE = 4096
+ZVA_BLOCK = 64
+MOST_PIECES = 31
+DEEPEST = 200_000
+WHOLE = ("\nFull statespace search for:\n", " errors: 0\n")
+CUT_SHORT = ("Search not completed", "search depth too small")
+CHECKED = ("READ", "WALK", "FETCH")
+SWITCHES = ("MMU", "ICACHE", "DCACHE")
+OPTIONS = ("nc-may-hit", "setway-effective", "idc", "dic")
+KINDS = {CODES[name]: name.lower().replace("_", "-") for name in ("STALE_READ", "STALE_FETCH", "LOST_WRITE")}
+
+
+class Hazard(NamedTuple):
+    """One hazard; compares equal to the explorer's; ``address`` and ``size`` are in bytes."""
+
+    line: int
+    kind: str
+    agent: str
+    address: int
+    size: int
+
+
+class SearchError(Exception):
+    """Spin's search was not what it has to be: complete."""
+
+
+class Event(NamedTuple):
+    """A line of a trace; the bytes are those from ``start`` to before ``end``."""
+
+    number: int
+    agent: str
+    what: str
+    start: int = 0
+    end: int = 0
+    type: str = ""
+    on: bool = False
+
+
+class Item(NamedTuple):
+    """An event of a story: on one of its lines, given by its address, or (None) on none."""
+
+    event: Event
+    line: int | None
+
+
+class Story(NamedTuple):
+    """
+    What bears on some lines of a page, for the model.
+
+    Parameters
+    ----------
+    told : str
+        As the model reads it.
+    items : list of Item
+        Those that it tells.
+    cuts : list of int
+        Where in a line pieces begin and end, in bytes, for each bit of a mask and the last one's end.
+    """
+
+    told: str
+    items: list[Item]
+    cuts: list[int]
+
+
+class Bad(NamedTuple):
+    """A hazard in a story's terms: where, of what kind, and the mask of the pieces that may be bad."""
+
+    item: Item
+    kind: str
+    pieces: int
+
+
+# -- from a text to stories ----------------------------------------------------------------------------------------
+
+
+def _event(number: int, words: list[str]) -> Event:
+    agent, op, *rest = words
+    if op in ("dc", "ic"):
+        what, rest = f"{op}_{rest[0]}".upper(), rest[1:]
+    else:
+        what = op.upper()
+    if what in SWITCHES:
+        return Event(number, agent, what, on=rest == ["on"])
+    if what in ("IC_IALLU", "IC_IALLUIS"):
+        return Event(number, agent, "IC", 0, 1 << 52)
+    start = int(rest[0], 0)
+    end = start + int(rest[1], 0)
+    if what == "IC_IVAU":
+        what = "IC"
+    elif what == "DC_ZVA":
+        what, start, end = "WRITE", start // ZVA_BLOCK * ZVA_BLOCK, -(-end // ZVA_BLOCK) * ZVA_BLOCK
+    kind = rest[2].upper().replace("-", "_") if rest[2:] else ""
+    return Event(number, agent, what, start, end, kind, on=rest[3:] == ["exec"])
+
+
+def read(text: str) -> tuple[int, tuple[bool, ...], list[Event]]:
+    """Give a trace's line size in bytes, its options in the order of ``OPTIONS``, and its events."""
+    size = 64
+    options = set()
+    events = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        if words[0] == "line":
+            size = int(words[1], 0)
+        elif words[0] == "option":
+            options.add(words[1])
+        else:
+            events.append(_event(number, words))
+    return size, tuple(option in options for option in OPTIONS), events
+
+
+def _touches(event: Event, base: int, size: int) -> bool:
+    return event.start < base + size and base < event.end
+
+
+def _bears_on(event: Event, base: int, size: int) -> bool:
+    """Whether an event can matter to a line: to itself, or to who may fill it."""
+    page = base // PAGE * PAGE
+    if event.what in SWITCHES:
+        return True
+    if event.what in ("MAP", "UNMAP"):
+        return _touches(event, page, PAGE)
+    if event.what == "FETCH":
+        return _touches(event, page - PAGE, 2 * PAGE)
+    return _touches(event, base, size)
+
+
+def _items(lines: Sequence[int], size: int, events: Iterable[Event]) -> list[Item]:
+    """Give what bears on some lines of one page, an item for each line that an event touches."""
+    items = []
+    for event in events:
+        touched = [base for base in lines if _touches(event, base, size)]
+        if event.what in (*SWITCHES, "MAP", "UNMAP"):
+            touched = []
+        items += [Item(event, base) for base in touched]
+        if not touched and any(_bears_on(event, base, size) for base in lines):
+            items.append(Item(event, None))
+    while items and (items[-1].line is None or items[-1].event.what not in CHECKED):
+        items.pop()  # nothing is checked from there on
+    return items
+
+
+def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: Iterable[Event]) -> Story:
+    """
+    Tell what bears on some lines of one page.
+
+    Parameters
+    ----------
+    lines : sequence of int
+        Their addresses.
+    size : int
+        Of a line, in bytes.
+    options : sequence of bool
+        The profile's, in the order of ``OPTIONS``.
+    events : iterable of Event
+        The trace's.
+
+    Raises
+    ------
+    ValueError
+        If the lines are cut into more pieces than a mask has bits.
+    """
+    items = _items(lines, size, events)
+    spans = [
+        (max(item.event.start - item.line, 0), min(item.event.end - item.line, size))
+        for item in items
+        if item.line is not None
+    ]
+    cuts = sorted({0, size, *(cut for span in spans for cut in span)})
+    if len(cuts) - 1 > MOST_PIECES:
+        raise ValueError(
+            f"{lines[0]:#x}: {len(cuts) - 1} pieces of a line, and a mask has {MOST_PIECES} bits"
+        )
+    names = sorted({item.event.agent for item in items})
+    told = [f"{' '.join(str(int(option)) for option in options)} {len(items)}"]
+    for event, line in items:
+        where, mask = CODES["NOWHERE"], 0
+        if line is not None:
+            where = lines.index(line)
+            mask = sum(
+                1 << bit
+                for bit, (first, last) in enumerate(pairwise(cuts))
+                if event.start < line + last and line + first < event.end
+            )
+        numbers = (
+            CODES[event.what],
+            names.index(event.agent),
+            where,
+            CODES.get(event.type, 0),
+            event.on,
+            mask,
+        )
+        told.append(" ".join(str(int(number)) for number in numbers))
+    return Story("\n".join(told) + "\n", items, cuts)
+
+
+def _by_page(pages: set[int], events: Iterable[Event]) -> dict[int, list[Event]]:
+    """Sort events by the pages that they are in, or just before; switches are everywhere."""
+    near: dict[int, list[Event]] = {page: [] for page in pages}
+    for event in events:
+        first, last = event.start // PAGE, (event.end - 1) // PAGE + 1
+        everywhere = event.what in SWITCHES or last - first > len(pages)
+        for page in pages if everywhere else range(first, last + 1):
+            if page in near:
+                near[page].append(event)
+    return near
+
+
+def stories_of(text: str) -> list[Story]:
+    """Give a story for each line of a trace that some event checks: without a check there is no hazard."""
+    size, options, events = read(text)
+    lines = {
+        base
+        for event in events
+        if event.what in CHECKED
+        for base in range(event.start // size * size, event.end, size)
+    }
+    near = _by_page({base // PAGE for base in lines}, events)
+    return [story_of([base], size, options, near[base // PAGE]) for base in sorted(lines)]
+
+
+# -- from stories to hazards ---------------------------------------------------------------------------------------
+
+
+class Spin:
+    """
+    The verifier that Spin makes of the model, compiled.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is made; it is a few MB.
+    lines : int
+        How many lines a story may have.
+    agents : int
+        How many agents.
+    memory : int
+        What it may use, in MB.
+    quickly : bool
+        Whether the compiler is to be quick and not the search.
+    """
+
+    def __init__(
+        self, folder: Path, *, lines: int = 1, agents: int = 8, memory: int = 2000, quickly: bool = False
+    ) -> None:
+        for file in FOLDER.iterdir():
+            shutil.copy(file, folder)
+        sizes = [f"-DLINES={lines}", f"-DAGENTS={agents}"]
+        self.program = folder / "pan"
+        self.output = ""
+        spin = ["spin", "-a", *sizes, MODEL.name]
+        gcc = ["gcc", "-O0" if quickly else "-O2", "-DSAFETY", "-DNOFAIR", "-DNOREDUCE", f"-DMEMLIM={memory}"]
+        for command in (spin, [*gcc, "-o", self.program.name, "pan.c"]):
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SearchError(f"{command[0]}: {done.stdout}{done.stderr}")
+
+    @staticmethod
+    def is_here() -> bool:
+        """Whether there are Spin and the compiler that it needs."""
+        return all(map(shutil.which, ("spin", "gcc")))
+
+    def run(self, stories: Sequence[Story], *, seconds: float | None = None) -> list[list[Bad]]:
+        """
+        Go through all that may happen in some stories.
+
+        Returns
+        -------
+        list of list of Bad
+            What may go wrong in each.
+
+        Raises
+        ------
+        SearchError
+            If the search was not exhaustive, or a story has an event that cannot happen.
+        subprocess.TimeoutExpired
+            If it took longer than `seconds`.
+        """
+        if not stories:
+            return []
+        told = f"{len(stories)}\n{''.join(story.told for story in stories)}"
+        done = subprocess.run(
+            [self.program, "-E", f"-m{DEEPEST}", "-w22"],
+            cwd=self.program.parent,
+            input=told,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        self.output = done.stdout + done.stderr
+        whole = all(sign in done.stdout for sign in WHOLE) and not any(
+            sign in self.output for sign in CUT_SHORT
+        )
+        if done.returncode or not whole:
+            raise SearchError(self.output)
+        ended = {int(story) for story in re.findall(r"^end (\d+)$", done.stdout, re.MULTILINE)}
+        for number, story in enumerate(stories):
+            if number not in ended:
+                raise SearchError(f"a story that gets stuck:\n{story.told}")
+        bad: dict[tuple[int, int, int], int] = {}
+        for words in re.findall(r"^hazard (\d+) (\d+) (\d+) (\d+)$", done.stdout, re.MULTILINE):
+            story, past, kind, mask = map(int, words)
+            bad[story, past, kind] = mask
+        found: list[list[Bad]] = [[] for _ in stories]
+        for (story, past, kind), mask in bad.items():
+            found[story].append(Bad(stories[story].items[past], KINDS[kind], mask))
+        return found
+
+    def explore(self, texts: Sequence[str]) -> list[list[Hazard]]:
+        """Give every hazard of each of some traces, in the order of docs/trace-format.md."""
+        stories = [stories_of(text) for text in texts]
+        results = iter(self.run([story for told in stories for story in told]))
+        return [
+            in_order(hazard for story in told for hazard in hazards_of(story, next(results)))
+            for told in stories
+        ]
+
+
+def hazards_of(story: Story, found: Iterable[Bad]) -> list[Hazard]:
+    """Put what was found of a story into the trace's own terms."""
+    hazards = []
+    for item, kind, mask in found:
+        assert item.line is not None
+        first = story.cuts[(mask & -mask).bit_length() - 1]
+        last = story.cuts[mask.bit_length()]
+        hazards.append(Hazard(item.event.number, kind, item.event.agent, item.line + first, last - first))
+    return hazards
+
+
+def in_order(hazards: Iterable[Hazard]) -> list[Hazard]:
+    """Put hazards into the order of docs/trace-format.md."""
+    return sorted(hazards, key=lambda hazard: (hazard.line, hazard.address, hazard.kind))

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Walks a witness, as ``coldline check --witness`` prints it, microstate by microstate.
+
+It shares no code with what told the story. Events are read and carried out by the explorer, on whole byte masks;
+what a cache does on its own is done by a table of this module, and must be something that the explorer allows
+just then. There is one microstate at any time: where more than one thing may come of a step or of an event, the
+witness says which. ``docs/witness.md`` says how a witness reads.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from tests.oracles import explorer
+from tests.oracles.explorer import CLEAN, DIRTY, INVALID, Microstate
+
+LEVELS = {"invalid": INVALID, "clean": CLEAN, "dirty": DIRTY}
+STATE = re.compile(
+    r"L1 (invalid|clean|dirty)(?: (new|OLD))?, L2 (invalid|clean|dirty)(?: (new|OLD))?, "
+    r"I (invalid|valid)(?: (new|OLD))?, memory (new|OLD)"
+)
+
+
+class Refused(Exception):  # noqa: N818
+    """The witness is none: the message says at which line of it, and why."""
+
+
+class Hazard(NamedTuple):
+    """What the witness says that it leads to; ``address`` and ``size`` are in bytes."""
+
+    kind: str
+    agent: str
+    address: int
+    size: int
+
+
+class Line(NamedTuple):
+    """A line of a witness: an event's words or none, what is said behind ``#!``, and the state in the remark."""
+
+    number: int
+    words: list[str]
+    said: str
+    state: str
+
+
+class Moment(NamedTuple):
+    """
+    One event of a trace, as one line sees it.
+
+    ``touches`` are what befalls the line: rows of the table of events, and the mask of bytes. ``rules`` are in
+    force after the event.
+    """
+
+    number: int
+    words: list[str]
+    touches: list[tuple[str, int]]
+    rules: explorer.Rules
+
+
+def moments(text: str, address: int) -> tuple[explorer.Profile, int, list[Moment]]:
+    """What befalls the line of an address, event by event; and the profile, and where the line starts."""
+    reader = explorer.Reader()
+    lines = text.splitlines()
+    found: list[Moment] = []
+    start = address
+    for number, _, touches in reader.events(text):
+        size = reader.profile.line
+        start = address // size * size
+        agents = reader.agents.values()
+        rules = explorer.Rules(
+            any(agent.keeps_alias_live(start // 4096) for agent in agents),
+            any(agent.may_fetch(start // 4096) for agent in agents),
+            reader.profile.idc,
+            reader.profile.dic,
+        )
+        mine = []
+        for touch in touches:
+            first, last = max(touch.start, start), min(touch.end, start + size)
+            if first < last:
+                mine.append((touch.action, (1 << (last - start)) - (1 << (first - start))))
+        found.append(Moment(number, lines[number - 1].partition("#")[0].split(), mine, rules))
+    return reader.profile, start, found
+
+
+def cold(profile: explorer.Profile) -> Microstate:
+    """A line that no event has touched."""
+    return Microstate(INVALID, 0, INVALID, 0, False, 0, (1 << profile.line) - 1)
+
+
+# -- what caches do on their own -------------------------------------------------------------------------------
+
+
+def _write_back_1(s: Microstate, left: str, idc: bool) -> Microstate:
+    f1 = s.f1 if left == "clean" else 0
+    return s._replace(l2=DIRTY, f2=s.f1, l1=LEVELS[left], f1=f1)
+
+
+def _write_back_2(s: Microstate, left: str, idc: bool) -> Microstate:
+    f2 = s.f2 if left == "clean" else 0
+    return s._replace(fm=s.f2, l2=LEVELS[left], f2=f2)
+
+
+def _below_1(s: Microstate) -> int:
+    return s.fm if s.l2 == INVALID else s.f2
+
+
+def _at_pou(s: Microstate, idc: bool) -> int:
+    return s.f1 if idc and s.l1 != INVALID else _below_1(s)
+
+
+Action = Callable[[Microstate, str, bool], Microstate]
+
+STEPS: dict[str, Action] = {
+    "write back 1 clean": _write_back_1,
+    "write back 1 invalid": _write_back_1,
+    "drop 1": lambda s, left, idc: s._replace(l1=INVALID, f1=0),
+    "write back 2 clean": _write_back_2,
+    "write back 2 invalid": _write_back_2,
+    "drop 2": lambda s, left, idc: s._replace(l2=INVALID, f2=0),
+    "drop I": lambda s, left, idc: s._replace(ic=False, fi=0),
+    "fill 2": lambda s, left, idc: s._replace(l2=CLEAN, f2=s.fm),
+    "fill 1": lambda s, left, idc: s._replace(l1=CLEAN, f1=_below_1(s)),
+    "fill I": lambda s, left, idc: s._replace(ic=True, fi=_at_pou(s, idc)),
+}
+NEEDS: dict[str, Callable[[Microstate], bool]] = {
+    "write back 1": lambda s: s.l1 == DIRTY,
+    "drop 1": lambda s: s.l1 == CLEAN,
+    "write back 2": lambda s: s.l2 == DIRTY,
+    "drop 2": lambda s: s.l2 == CLEAN,
+    "drop I": lambda s: s.ic,
+    "fill 2": lambda s: s.l2 == INVALID,
+    "fill 1": lambda s: s.l1 == INVALID,
+    "fill I": lambda s: True,
+}
+
+
+# -- what comes of events --------------------------------------------------------------------------------------
+
+OUTCOMES = {
+    "ivac": ("discard", "clean"),
+    "csw": ("nothing", "clean"),
+    "cisw": ("nothing", "clean"),
+    "isw": ("nothing", "discard", "clean"),
+}
+
+
+def _outcomes(action: str, profile: explorer.Profile) -> tuple[str, ...]:
+    """The words for what may come of an event, in the order in which the explorer gives the microstates."""
+    words = OUTCOMES.get(action, ())
+    if profile.setway_effective and action in explorer.SET_WAY:
+        words = words[1:]
+    return words if len(words) > 1 else ()
+
+
+def _copies(s: Microstate, action: str, profile: explorer.Profile) -> dict[str, int]:
+    """The copies that a checked event may return, by name."""
+    masks = explorer._copies_read(s, action, profile)
+    if len(masks) == 1:
+        return {"": masks[0]}
+    levels = [name for name, level in (("level 1", s.l1), ("level 2", s.l2)) if level != INVALID]
+    return dict(zip(["memory", *levels], masks, strict=True))
+
+
+# -- the walk --------------------------------------------------------------------------------------------------
+
+
+def read(text: str) -> tuple[Hazard, list[Line]]:
+    """Take a witness apart: what it leads to, and its events and steps."""
+    said = re.search(
+        r"^#! (lost-write|stale-fetch|stale-read) (\S+) (0x[0-9a-f]+) (\d+)$", text, re.MULTILINE
+    )
+    if said is None:
+        raise Refused("it does not say of which hazard it is")
+    hazard = Hazard(said[1], said[2], int(said[3], 16), int(said[4]))
+    return hazard, list(_lines(text, said[0]))
+
+
+def _lines(text: str, head: str) -> Iterator[Line]:
+    for number, line in enumerate(text.splitlines(), 1):
+        event, mark, rest = line.partition("#!")
+        if not mark:
+            event, _, remark = line.partition("#")
+            said = ""
+        else:
+            said, _, remark = rest.partition("#")
+        words = event.split()
+        if line != head and (mark or (words and words[0] not in ("line", "option"))):
+            yield Line(number, words, said.strip(), remark.strip().partition(";")[0])
+
+
+def replay(text: str, *, states: bool = True) -> None:
+    """
+    Walk a witness from a cold line to its bad read.
+
+    Parameters
+    ----------
+    text : str
+        The witness.
+    states : bool
+        Whether to hold what it shows of states against what is so.
+
+    Raises
+    ------
+    Refused
+        If it is none.
+    """
+    hazard, lines = read(text)
+    try:
+        profile, start, trace = moments(text, hazard.address)
+    except explorer.Malformed as error:
+        raise Refused(str(error)) from error
+    offset = hazard.address - start
+    ahead = iter(trace)
+    coming = next(ahead, None)
+    rules = explorer.Rules(False, False, profile.idc, profile.dic)
+    state = cold(profile)
+    for line in lines:
+        if coming is None:
+            raise Refused(f"line {line.number}: it goes on after its last event")
+        if not line.words:
+            # A fetch with the MMU off allows a prefetch before it; nothing else acts before it has come.
+            allowed = [rules, coming.rules] if coming.words[1] == "fetch" else [rules]
+            state = _act(state, line, allowed, profile)
+        elif coming is trace[-1]:
+            _assert_bad(state, line, coming, hazard, start, profile)
+            coming = None
+        else:
+            state = _do(state, line, coming, profile)
+            rules, coming = coming.rules, next(ahead, None)
+        if states:
+            _compare(state, line, offset)
+    if coming is not None or not trace:
+        raise Refused("it ends before its last event")
+
+
+def _act(s: Microstate, line: Line, allowed: list[explorer.Rules], profile: explorer.Profile) -> Microstate:
+    step = STEPS.get(line.said)
+    name = line.said.removesuffix(" clean").removesuffix(" invalid")
+    if step is None:
+        raise Refused(f"line {line.number}: there is no step '{line.said}'")
+    after = step(s, line.said.rpartition(" ")[2], profile.idc)
+    if not NEEDS[name](s) or not any(after in explorer._spontaneous(s, rules) for rules in allowed):
+        raise Refused(f"line {line.number}: '{line.said}' may not happen in {s}")
+    return after
+
+
+def _do(s: Microstate, line: Line, moment: Moment, profile: explorer.Profile) -> Microstate:
+    said = line.said
+    for action, mask in moment.touches:
+        outcomes = explorer._effect(s, action, mask, profile)
+        words = _outcomes(action, profile)
+        if not words:
+            (s,) = outcomes
+        elif said in words:
+            s, said = outcomes[words.index(said)], ""
+        else:
+            raise Refused(f"line {line.number}: '{said}' is none of {words}")
+    if said:
+        raise Refused(f"line {line.number}: '{said}' cannot come of it")
+    return s
+
+
+def _compare(s: Microstate, line: Line, offset: int) -> None:
+    """Hold a state against the remark on it."""
+    shown = STATE.fullmatch(line.state)
+    if shown is None:
+        raise Refused(f"line {line.number}: '{line.state}' is no state")
+
+    def fresh(valid: int, mask: int) -> str | None:
+        return None if not valid else "new" if mask >> offset & 1 else "OLD"
+
+    names = {number: name for name, number in LEVELS.items()}
+    is_so = (
+        *(names[s.l1], fresh(s.l1, s.f1), names[s.l2], fresh(s.l2, s.f2)),
+        *("valid" if s.ic else "invalid", fresh(s.ic, s.fi), fresh(1, s.fm)),
+    )
+    if shown.groups() != is_so:
+        raise Refused(f"line {line.number}: it is not '{line.state}' but {is_so}")
+
+
+def _assert_bad(
+    s: Microstate, line: Line, moment: Moment, hazard: Hazard, start: int, profile: explorer.Profile
+) -> None:
+    """The last event reads a copy of the bad byte that is not fresh, and the kind is what is left of it."""
+    if len(moment.touches) != 1 or moment.touches[0][0] not in explorer.CHECKED:
+        raise Refused(f"line {line.number}: it reads nothing")
+    ((action, mask),) = moment.touches
+    copies = _copies(s, action, profile)
+    if line.said not in copies:
+        raise Refused(f"line {line.number}: '{line.said}' is none of {list(copies)}")
+    bit = 1 << (hazard.address - start)
+    if not mask & bit or copies[line.said] & bit:
+        raise Refused(f"line {line.number}: it reads {hazard.address:#x} right, or not at all")
+    somewhere = (s.f1 | s.f2 | s.fi | s.fm) & bit
+    stale = "stale-fetch" if action.startswith("fetch") else "stale-read"
+    if (stale if somewhere else "lost-write", moment.words[0]) != (hazard.kind, hazard.agent):
+        raise Refused(f"line {line.number}: it is no {hazard.kind} of {hazard.agent}'s")
+
+
+# -- the fewest steps ------------------------------------------------------------------------------------------
+
+
+def fewest_steps(text: str, number: int, kind: str, address: int) -> int:
+    """The least number of steps that lead from a cold line to a bad read of a byte, by trying them all."""
+    profile, start, trace = moments(text, address)
+    costs = {cold(profile): 0}
+    for moment in trace:
+        costs = _settled(costs, moment.rules)
+        if moment.number == number:
+            ((action, mask),) = moment.touches
+            return min(
+                cost
+                for state, cost in costs.items()
+                if explorer._bad_bytes({state}, action, mask, profile)[kind] >> (address - start) & 1
+            )
+        for action, mask in moment.touches:
+            reached: dict[Microstate, int] = {}
+            for state, cost in costs.items():
+                for target in explorer._effect(state, action, mask, profile):
+                    reached[target] = min(cost, reached.get(target, cost))
+            costs = reached
+        costs = _settled(costs, moment.rules)
+    raise AssertionError("the trace does not come to the hazard")
+
+
+def _settled(costs: dict[Microstate, int], rules: explorer.Rules) -> dict[Microstate, int]:
+    """All that is reached by any number of steps, each with the fewest."""
+    found = dict(costs)
+    waiting = sorted(found, key=found.__getitem__)
+    while waiting:
+        reached = []
+        for state in waiting:
+            for target in explorer._spontaneous(state, rules):
+                if found[state] + 1 < found.get(target, 1 << 30):
+                    found[target] = found[state] + 1
+                    reached.append(target)
+        waiting = reached
+    return found

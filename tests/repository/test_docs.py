@@ -1,0 +1,561 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The repository tests itself: what its pages say is what its code does."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from argparse import ArgumentParser
+from itertools import pairwise, product
+from pathlib import Path
+
+import pytest
+
+from coldline.arm import MemoryType
+from coldline.arm.cores import CORES
+from coldline.builder import STRATEGIES
+from coldline.checker.findings import kind_of
+from coldline.cli import arguments, main
+from coldline.cli.boot import _MOST, _MOST_IN_JSON
+from coldline.cli.configured import _DEFAULTS
+from coldline.errors import TraceError
+from coldline.events import Op
+from coldline.guest.config import PLANNED
+from coldline.guest.reasons import Reason
+from coldline.hypervisor.models import HOST_MODELS, Lives
+from coldline.rules.automaton import build
+from coldline.rules.line_rules import EFFECTS, OTHER, SOURCES, STEPS, Hazard, Letter, Profile, microstates
+from coldline.samples import SAMPLES, sample
+from coldline.trace.text import OPTIONS, TextReader
+from testbed.tables import GUESTS
+from tests.tools.checking import check_text
+from tests.tools.repository import ROOT
+from tests.tools.requirements import require
+
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+RULES = (ROOT / "docs" / "rules.md").read_text()
+FORMAT = (ROOT / "docs" / "trace-format.md").read_text()
+BOOT = (ROOT / "docs" / "boot.md").read_text()
+FINDINGS = (ROOT / "docs" / "findings.md").read_text()
+HOSTS = (ROOT / "docs" / "hosts.md").read_text()
+README = (ROOT / "README.md").read_text()
+PLAN = (ROOT / "docs" / "plan.md").read_text()
+CONFIG = (ROOT / "docs" / "config.md").read_text()
+DASH = "–"
+
+# -- examples ------------------------------------------------------------------------------------------------
+
+TRACE = re.compile(
+    r"^```trace\n(?P<text>(?:(?!```).*\n)*)```\n(?:\n*verdict: (?P<verdict>.*)$)?", re.MULTILINE
+)
+
+
+def examples() -> list:
+    found = []
+    for page in PAGES:
+        content = page.read_text()
+        for match in TRACE.finditer(content):
+            line = content.count("\n", 0, match.start()) + 1
+            found.append(pytest.param(match["text"], match["verdict"], id=f"{page.name}:{line}"))
+    return found
+
+
+@pytest.mark.parametrize(("text", "verdict"), examples())
+def test_examples_are_traces_and_have_the_verdict_they_claim(text: str, verdict: str | None) -> None:
+    assert list(TextReader(text.splitlines(True)))
+    if verdict is not None:
+        kinds = {found.kind for found in check_text(text)}
+        assert kinds == set(verdict.split(", ")) - {"coherent"}
+
+
+def console_sessions() -> list:
+    found = []
+    for page in PAGES:
+        text = page.read_text()
+        for number, session in enumerate(
+            re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        ):
+            found.append(pytest.param(text, session, id=f"{page.name}-{number}"))
+    return found
+
+
+def same_seconds(text: str) -> str:
+    return re.sub(r"\d+\.\d s$", "0.0 s", re.sub(r" +$", "", text, flags=re.MULTILINE), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(("page", "session"), console_sessions())
+def test_a_session_prints_what_the_page_shows(
+    page: str,
+    session: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text, _ in TRACE.findall(page)[:1]:
+        Path("race.trace").write_text(text)
+    for text in re.findall(r"^```cfg\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        Path("guest.cfg").write_text(text)
+    shutil.copy(sample("midway-arm64").image, tmp_path)
+    prompt, shown = session.split("\n", 1)
+    program, *words = shlex.split(prompt.removeprefix("$ "))
+    assert program == "coldline"
+    assert main(words) in (0, 1)
+    assert same_seconds(capsys.readouterr().out) == same_seconds(shown)
+
+
+def library_examples() -> list:
+    found = []
+    for page in PAGES:
+        shown = re.findall(
+            r"^```python\n(.*?)^```\n\n```output\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL
+        )
+        assert page.read_text().count("\n```python") == len(shown), page
+        found += [pytest.param(*each, id=f"{page.name}-{number}") for number, each in enumerate(shown)]
+    return found
+
+
+@pytest.mark.parametrize(("code", "shown"), library_examples())
+def test_a_library_example_prints_what_the_page_shows(
+    code: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("race.trace").write_text(TRACE.findall(README)[0][0])
+    exec(compile(code, "example", "exec"), {})
+    assert capsys.readouterr().out == shown
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    for script in re.findall(r"scripts/[a-z-]+", README + HOSTS + FINDINGS):
+        assert (ROOT / script).stat().st_mode & 0o111, script
+    for folder in re.findall(r"^\| `(coldline/[a-z.]+)`", README, re.MULTILINE):
+        assert (ROOT / folder).exists(), folder
+
+
+def test_every_fence_of_a_trace_is_an_example() -> None:
+    fences = sum(page.read_text().count("```trace") for page in PAGES)
+    verdicts = sum(len(re.findall(r"^verdict: ", page.read_text(), re.MULTILINE)) for page in PAGES)
+    given = examples()
+    assert fences == len(given)
+    assert verdicts == sum(example.values[1] is not None for example in given)
+
+
+def test_the_rules_have_an_example_of_every_verdict() -> None:
+    verdicts = {match["verdict"] for match in TRACE.finditer(RULES)}
+    assert verdicts >= {"coherent", *KINDS}
+
+
+# -- tables --------------------------------------------------------------------------------------------------
+
+
+def section(page: str, heading: str) -> str:
+    """The text under a heading of the second level."""
+    (found,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    return found
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """The rows of each table of a text, without its head, each cell stripped."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]
+        assert {len(row) for row in rows} == {len(rows[0])}, rows[0]
+        found.append(rows[2:])
+    return found
+
+
+def column(rows: list[list[str]], number: int = 0) -> list[str]:
+    return [row[number] for row in rows]
+
+
+def words(letter: Letter) -> str:
+    return letter.name.lower().replace("_", " ")
+
+
+KINDS = {kind_of(hazard, op) for hazard in (Hazard.LOST, Hazard.STALE) for op in (Op.READ, Op.FETCH)}
+
+
+def test_the_steps_are_those_of_the_code() -> None:
+    (rows,) = tables(section(RULES, "Steps"))
+    assert column(rows) == list(STEPS)
+
+
+def test_the_events_are_those_of_the_code() -> None:
+    rows = tables(section(RULES, "Events"))[0]
+    own = [letter for letter in EFFECTS if letter.setting is None and letter not in OTHER.values()]
+    assert column(rows) == [words(letter) for letter in own]
+
+
+def test_the_events_with_a_letter_of_their_own_for_other_bytes_say_what_it_does() -> None:
+    for event, own, others, _ in tables(section(RULES, "Events"))[0]:
+        letter = next(letter for letter in Letter if words(letter) == event)
+        whole_line = letter >= Letter.DC_CVAC
+        assert (others != DASH) == (letter in OTHER or whole_line), event
+        assert not whole_line or others == "the same", event
+        assert (own == DASH) == (letter in (Letter.READ_NC, Letter.FETCH_NC)), event
+
+
+def test_the_events_that_are_checked_are_those_of_the_code() -> None:
+    rows = tables(section(RULES, "Events"))[0]
+    assert [row[0] for row in rows if row[3] != DASH] == [words(letter) for letter in SOURCES]
+
+
+def test_every_operation_that_is_an_event_is_in_the_table_of_words() -> None:
+    rows = tables(section(RULES, "Events"))[1]
+    named = set(re.findall(r"`([a-z ]+)`", " ".join(column(rows))))
+    accesses = {op.words for op in Op if op <= Op.DC_ZVA}
+    assert accesses | {op.words for op in Op if op.words.startswith("ic ")} == named - {
+        kind.word for kind in MemoryType
+    }
+
+
+def test_the_settings_are_those_of_the_code() -> None:
+    (rows,) = tables(section(RULES, "Settings"))
+    said = {row[0]: tuple(cell == "yes" for cell in row[1:]) for row in rows}
+    assert said == {words(letter): letter.setting for letter in EFFECTS if letter.setting is not None}
+
+
+def test_the_kinds_are_those_of_the_code() -> None:
+    (rows,) = tables(section(RULES, "Hazards"))
+    assert set(column(rows)) == KINDS
+
+
+def test_the_switches_are_those_of_the_code() -> None:
+    (rows,) = tables(section(RULES, "Profile switches"))
+    assert [name.strip("`") for name in column(rows)] == ["line", *OPTIONS]
+    assert column(rows, 1) == [str(Profile().line), *["off"] * len(OPTIONS)]
+
+
+def test_the_counts_in_the_prose_are_those_of_the_code() -> None:
+    assert f"There are {len(microstates())} microstates." in RULES
+    assert f"within\n{len(microstates())} microstates" in RULES
+    assert f"each of {len(Letter)} letters" in RULES
+
+
+# -- the generated tables ------------------------------------------------------------------------------------
+
+
+def generated(page: str, name: str) -> str:
+    """What a page has between the markers of a generated table."""
+    (table,) = re.findall(rf"<!-- generated: {name} -->\n(.*?)<!-- end -->", page, re.DOTALL)
+    return table
+
+
+def automaton_sizes() -> str:
+    """The table of automaton sizes as the page has it."""
+    lines = ["| switches | reachable states | minimal states |", "|---|---|---|"]
+    for dic, idc, hits in product((False, True), repeat=3):
+        names = [name for name, on in (("nc-may-hit", hits), ("idc", idc), ("dic", dic)) if on]
+        machine = build(Profile(nc_may_hit=hits, idc=idc, dic=dic))
+        lines.append(f"| {', '.join(names) or 'none'} | {machine.reachable} | {len(machine.step)} |")
+    return "\n".join(lines)
+
+
+def test_the_table_of_automaton_sizes_is_what_is_built() -> None:
+    assert generated(RULES, "automaton-sizes") == automaton_sizes() + "\n"
+
+
+def markdown(head: str, rows: list[str]) -> str:
+    columns = head.count("|") - 1
+    return "\n".join([head, "|" + "---|" * columns, *rows, ""])
+
+
+def test_the_aliases_are_those_of_the_host_models() -> None:
+    rows = [
+        f"| `{model.name}` | `{alias.agent}` | {alias.memory_type.word}{', executable' * alias.executable} "
+        f"| {alias.lives.value} | {alias.source} |"
+        for model in HOST_MODELS.values()
+        for alias in model.aliases
+    ]
+    assert generated(HOSTS, "aliases") == markdown("| host | agent | type | lives | source |", rows)
+    assert all(f"*{each.value}*" in HOSTS.lower() for each in Lives)
+
+
+def test_the_rules_of_hosts_are_those_of_the_host_models() -> None:
+    rows = [
+        f"| `{model.name}` | {when} | `{rule.agent}` | {', '.join(op.words for op in rule.steps)} | {rule.source} |"
+        for model in HOST_MODELS.values()
+        for when, rule in (
+            ("at allocation", model.allocation),
+            ("when asked to", model.flush),
+            ("before the guest runs, when asked to", model.first_run),
+            ("as its caches go on, and " * model.watches_caches + "for set/way", model.set_way),
+        )
+        if rule is not None
+    ]
+    assert generated(HOSTS, "rules") == markdown("| host | when | agent | does | source |", rows)
+
+
+def matrix(capsys: pytest.CaptureFixture[str], *guest: str) -> str:
+    """The table that ``coldline matrix`` prints; little memory, as its size changes no verdict."""
+    assert main(["matrix", *guest, "--memory", "128M"]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_verdicts_for_midway_are_those_of_a_run(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generated(HOSTS, f"matrix {name}") == matrix(capsys, "--sample", name)
+
+
+def test_the_verdicts_for_debians_kernel_are_those_of_a_run(
+    capsys: pytest.CaptureFixture[str], debian_arm64_kernel: Path
+) -> None:
+    assert generated(HOSTS, "matrix debian-arm64") == matrix(capsys, str(debian_arm64_kernel))
+
+
+def test_the_verdicts_for_edk2_are_those_of_a_run(
+    capsys: pytest.CaptureFixture[str], debian_edk2_arm64: Path
+) -> None:
+    """The others of that page take minutes: scripts/findings prints them all."""
+    guest = (*GUESTS["edk2-arm64"].arguments, str(debian_edk2_arm64))
+    assert generated(FINDINGS, "matrix edk2-arm64") == matrix(capsys, *guest)
+
+
+def test_the_tables_of_findings_are_those_that_the_script_prints() -> None:
+    shown = re.findall(r"<!-- generated: matrix (.*) -->", FINDINGS)
+    (default,) = re.findall(r"set -- (.*)$", (ROOT / "scripts" / "findings").read_text(), re.MULTILINE)
+    assert sorted(shown) == sorted(default.split())
+    assert set(shown) <= set(GUESTS)
+
+
+@pytest.mark.parametrize("name", [*SAMPLES, "debian-arm64"])
+def test_every_pair_that_is_not_refused_has_its_reason(name: str) -> None:
+    """A paragraph for each host, and in it an item that names the strategy."""
+    rows = tables(generated(HOSTS, f"matrix {name}"))[0]
+    (head,) = re.findall(r"^\| host (.*)\|$", generated(HOSTS, f"matrix {name}"), re.MULTILINE)
+    strategies = [word.strip() for word in head.split("|") if word.strip()]
+    reasons = HOSTS.split(f"<!-- generated: matrix {name} -->")[1].split("\n## ")[0]
+    for host, *verdicts in rows:
+        (block,) = re.findall(rf"^\*\*{re.escape(host)}\*\*\n((?:[- ].*\n)+)", reasons, re.MULTILINE)
+        heads = re.findall(r"^- (.*?): ", block, re.MULTILINE)
+        given = [strategy for item in heads for strategy in re.findall(r"`([a-z-]+)`", item)]
+        wanted = [each for each, verdict in zip(strategies, verdicts, strict=True) if verdict != "refused"]
+        assert sorted(given) == sorted(wanted), host
+
+
+def test_what_a_better_core_saves_is_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = matrix(capsys, "--sample", "midway-arm64", "--core", "neoverse-n1")
+    (fwb,) = (row for row in tables(printed)[0] if row[0] == "kvm-s2fwb")
+    assert fwb[1:3] == ["coherent", "coherent"]
+
+
+# -- the format ----------------------------------------------------------------------------------------------
+
+
+def test_every_operation_has_a_row() -> None:
+    (rows,) = tables(section(FORMAT, "Operations"))
+    said = [name.strip("`") for name in column(rows)]
+
+    def usage(op: Op) -> str:
+        return op.words + " ADDRESS SIZE" * op.has_range + " TYPE" * op.has_type
+
+    assert sorted(said) == sorted(usage(op) for op in Op)
+
+
+def test_every_type_and_switch_is_named() -> None:
+    (rows,) = tables(section(FORMAT, "Switches"))
+    assert column(rows) == ["`line N`", *(f"`option {name}`" for name in OPTIONS)]
+    assert all(f"`{kind.word}`" in section(FORMAT, "Operations") for kind in MemoryType)
+
+
+@pytest.mark.parametrize(("text", "reason"), tables(section(FORMAT, "Errors"))[0])
+def test_every_error_is_as_it_says(text: str, reason: str) -> None:
+    lines = text.strip("`").replace("; ", "\n")
+    with pytest.raises(TraceError) as caught:
+        check_text(lines)
+    assert caught.value.reason == reason
+    assert caught.value.where == str(lines.count("\n") + 1)
+
+
+def test_every_error_of_the_reader_has_a_row() -> None:
+    """Every message in the source of the reader and the checker is one of the page's, its values left out."""
+    reasons = [reason for _, reason in tables(section(FORMAT, "Errors"))[0]]
+    reasons += [
+        "a line of more than 4096 characters",
+        "an agent's name of more than 4000 characters",
+        "'x' is one agent more than the 256 that can be followed",
+        "pages are seen in more than 65,536 ways",
+        "more than 268,435,456 lines are touched one by one",
+        "lines are touched in more than 131,072 places of 64 MiB",
+        "up to 4,096 lines whose bytes differ, each in its own way, are too many",
+    ]
+    sources = [ROOT / "coldline" / "trace" / "text.py"]
+    sources += [
+        ROOT / "coldline" / "coherence" / f"{name}.py"
+        for name in ("checker", "interpreter", "state/memory", "state/partitions", "state/page_classes")
+    ]
+    for source in sources:
+        for message in re.findall(
+            r'(?:TraceError\("", |Refusal\()f?"((?:[^"\\]|\\.)*)"\)', source.read_text()
+        ):
+            parts = re.split(r"\{[^}]*\}", message)
+            shape = re.compile(".*".join(re.escape(part) for part in parts))
+            whole = any(shape.fullmatch(reason) or shape.search(reason) for reason in reasons)
+            assert whole or message.startswith("'{op.words}' needs"), message
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)", page.read_text()):
+            other = page.parent / target if target else page
+            assert other.exists(), f"{page.name}: {target}"
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", other.read_text(), re.MULTILINE)
+                anchors = {re.sub(r"[^a-z0-9 -]", "", name.lower()).replace(" ", "-") for name in headings}
+                assert anchor in anchors, f"{page.name}: #{anchor}"
+
+
+# -- the command ---------------------------------------------------------------------------------------------
+
+
+def boot_parser() -> ArgumentParser:
+    commands = ArgumentParser().add_subparsers()
+    arguments.add_boot(commands)
+    return commands.choices["boot"]
+
+
+def test_every_option_of_boot_has_a_row() -> None:
+    said = {
+        word
+        for name in column(tables(section(BOOT, "Options"))[0])
+        for word in re.findall(r"--[a-z-]+", name)
+    }
+    known = {word for action in boot_parser()._actions for word in action.option_strings} - {"-h", "--help"}
+    assert said == known
+
+
+def test_the_defaults_of_boot_are_those_of_the_code() -> None:
+    open_ = vars(boot_parser().parse_args([]))
+    defaults = {name: _DEFAULTS.get(name) if value is None else value for name, value in open_.items()}
+    for names, default, _ in tables(section(BOOT, "Options"))[0]:
+        option = re.search(r"--([a-z-]+)", names)
+        value = defaults[option[1].replace("-", "_")] if option else None
+        shown = default.strip("`").replace(",", "")
+        if option and option[1] == "hazards":
+            assert shown == f"{_MOST}; {_MOST_IN_JSON} with `--json"
+        elif shown not in ("", "none", "empty", "off", "written", "by guest", "by machine"):
+            assert shown == str(value), names
+        else:
+            assert not value, names
+
+
+def test_the_names_of_the_code_are_on_the_pages() -> None:
+    assert [name.strip("`") for name in column(tables(section(HOSTS, "Strategies"))[0])] == list(STRATEGIES)
+    assert [name.strip("`") for name in column(tables(section(HOSTS, "Host models"))[0])] == list(HOST_MODELS)
+    assert all(f"`{core}`" in section(BOOT, "Options") for core in CORES)
+
+
+def test_every_key_of_boots_object_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["boot", "--sample", "midway-arm64", "--strategy", "flush", "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    keys, of_hazards = tables(section(BOOT, "The JSON object"))
+    assert {key for cell in column(keys) for key in re.findall(r"`(\w+)`", cell)} == set(document)
+    of_traces = {"kind", "agent", "address", "size", "witness"}
+    assert {key.strip("`") for key in column(of_hazards)} | of_traces == set(document["hazards"][0])
+    meaning = " ".join(column(keys, 1))
+    parts = [*document["sweep"], *document["segments"], *document["banks"]]
+    assert {key for part in parts for key in part} <= set(re.findall(r"`(\w+)`", meaning))
+    (steps,) = tables(section(FORMAT, "What `coldline check` answers"))[2:]
+    said = {key.strip("`") for key in column(steps)}
+    told = {key for hazard in document["hazards"] for step in hazard["witness"] for key in step}
+    assert told - {"state", "step", "event"} <= said
+
+
+@pytest.mark.parametrize(("text", "reason"), tables(section(FORMAT, "Errors"))[0])
+def test_check_says_every_error_as_the_page_does(
+    text: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = text.strip("`").replace("; ", "\n")
+    path = tmp_path / "a.trace"
+    path.write_text(lines + "\n")
+    assert main(["check", str(path)]) == 2
+    assert capsys.readouterr().err == f"coldline: {path}:{lines.count(chr(10)) + 1}: {reason}\n"
+
+
+def test_the_options_of_plan_are_those_of_the_code() -> None:
+    commands = ArgumentParser().add_subparsers()
+    arguments.add_plan(commands)
+    known = {word for action in commands.choices["plan"]._actions for word in action.option_strings}
+    of_a_guest = {word for action in boot_parser()._actions for word in action.option_strings}
+    said = {name.split()[0].strip("`") for name in column(tables(PLAN.partition("```console")[0])[0])}
+    assert said - {"--core", "--json"} == known - of_a_guest
+    assert {"--core", "--json"} <= said & known
+
+
+def test_the_reasons_of_plan_are_those_of_the_code() -> None:
+    (rows,) = tables(section(PLAN, "The reasons"))
+    assert rows == [[f"`{reason.rule}`", reason.value] for reason in Reason if reason is not Reason.UNSAID]
+
+
+def test_every_key_of_plans_object_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--sample", "midway-arm64", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    (keys,) = tables(section(PLAN, "The JSON object"))
+    assert {key for cell in column(keys) for key in re.findall(r"`(\w+)`", cell)} == set(document)
+    meaning = {key.split("`")[1]: set(re.findall(r"`(\w+)`", said)) for key, said in keys}
+    for name in ("banks", "segments", "free", "devices"):
+        assert all(set(each) <= meaning[name] for each in document[name])
+    assert set(document["registers"]) <= meaning["registers"]
+
+
+def test_the_drawing_of_plan_is_what_its_command_draws(tmp_path: Path) -> None:
+    (line,) = re.findall(r"`coldline (plan .*--svg) plan.svg`", PLAN)
+    drawn = tmp_path / "plan.svg"
+    assert main([*line.split(), str(drawn)]) == 0
+    assert drawn.read_text() == (ROOT / "docs" / "plan.svg").read_text()
+
+
+def test_the_keys_that_are_honoured_are_those_of_the_code() -> None:
+    (rows,) = tables(section(CONFIG, "What is honoured"))
+    assert {key for cell in column(rows) for key in re.findall(r"`(\w+)`", cell)} == PLANNED
+
+
+# -- every file ----------------------------------------------------------------------------------------------
+
+# In halves, as this file is looked at too.
+UNWANTED = [
+    "/" + "work/",
+    "/" + "root/",
+    "deb." + "debian.org",
+    "security." + "debian.org",
+    "snapshot." + "debian.org",
+    "archive." + "ubuntu.com",
+    "pypi" + ".org",
+    "pypi" + ".python.org",
+    "files." + "pythonhosted.org",
+]
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    require(shutil.which("git") and (ROOT / ".git").exists(), "no git, or no repository")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+    looked_at = 0
+    for name in filter(None, listed.decode().split("\0")):
+        path = ROOT / name
+        if name == "LICENSE" or not path.is_file() or b"\0" in (content := path.read_bytes()):
+            continue
+        text = content.decode()
+        looked_at += 1
+        assert [word for word in UNWANTED if word in text] == [], name
+    assert looked_at > 20
+
+
+def test_no_heading_is_said_twice() -> None:
+    for page in PAGES:
+        headings = sorted(re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE))
+        assert all(first != second for first, second in pairwise(headings)), page.name
+
+
+def test_the_steps_and_states_of_the_json_example_are_the_codes_own() -> None:
+    (example,) = (
+        json.loads(block)
+        for block in re.findall(r"^```json\n(.*?)^```", FORMAT, re.MULTILINE | re.DOTALL)
+        if "verdict" in block
+    )
+    (hazard,) = example["hazards"]
+    assert hazard["kind"] in KINDS
+    states = {str(state) for state in microstates()}
+    for item in hazard["witness"]:
+        assert item["state"] in states
+        assert item["step"] in STEPS if "step" in item else list(TextReader([item["event"]]))

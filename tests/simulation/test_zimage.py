@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Debian's armhf kernels: zImages that move themselves, unpack themselves through their caches, and start without them.
+
+Their first steps are tried always; whole boots take a minute each, and are tried where COLDLINE_REQUIRE=all.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tools.requirements import only_if_all_is_required, require
+
+COHERENT, HAZARD = 0, 1
+PSCI_VERSION = 0x8400_0000
+PLACED = 0x4000_8000
+MOVED_TO = 0x4020_8000
+"""Where Debian's kernels unpack to: zreladdr, 2 MiB and 32 KiB above the start of RAM as they round it down."""
+
+FLAVOURS = ("armmp", "armmp-lpae")
+"""Short descriptors, long descriptors."""
+
+Run = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture(scope="session")
+def debian_armhf_kernels() -> dict[str, Path]:
+    """Debian's current kernels by flavour."""
+    from testbed import apt, debian
+
+    found = {}
+    try:
+        for flavour in FLAVOURS:
+            name = debian.current("armhf", f"linux-image-{flavour}", rf"linux-image-\d\S*-{flavour}")
+            (found[flavour],) = (debian.packages("armhf", [name])[name] / "boot").glob("vmlinuz-*")
+    except apt.FetchError as error:
+        require(False, f"no Debian kernels for armhf: {error}")
+    return found
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_zimage_in_its_own_way_moves_first(
+    boot: Run, debian_armhf_kernels: dict[str, Path], flavour: str
+) -> None:
+    """Xen places it where it unpacks to: with caches off it copies all of itself and cleans it."""
+    kernel = debian_armhf_kernels[flavour]
+    status, document = boot(kernel, "--memory", "256M", "--until", "mmu")
+    assert (status, document["verdict"], document["end"]) == (COHERENT, "coherent", "mmu")
+    assert document["entry"] == PLACED
+    assert PLACED + kernel.stat().st_size > MOVED_TO
+    assert document["accesses"] > kernel.stat().st_size // 4
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_zimage_elsewhere_need_not_move(
+    boot: Run, debian_armhf_kernels: dict[str, Path], flavour: str
+) -> None:
+    at = ("--arch", "arm32", "--load", "0x44000000", "--entry", "0x44000000")
+    status, document = boot(debian_armhf_kernels[flavour], "--memory", "256M", *at, "--until", "mmu")
+    assert (status, document["end"], document["entry"]) == (COHERENT, "mmu", 0x4400_0000)
+    assert document["accesses"] < 100_000
+
+
+def test_a_zimage_that_nobody_cleaned_is_read_wrong_from_its_first_instruction(
+    boot: Run, debian_armhf_kernels: dict[str, Path]
+) -> None:
+    arguments = (debian_armhf_kernels["armmp-lpae"], "--strategy", "none", "--until", "mmu", "--hazards", 1)
+    status, document = boot(*arguments)
+    assert status == HAZARD
+    first = document["hazards"][0]
+    assert (first["kind"], first["address"], first["pc"]) == ("stale-fetch", PLACED, PLACED)
+
+
+def test_it_unpacks_itself_through_its_caches(boot: Run, debian_armhf_kernels: dict[str, Path]) -> None:
+    """Some of the decompression: with its caches on it is coherent, whatever they do."""
+    status, document = boot(debian_armhf_kernels["armmp"], "--memory", "256M", "--until", "20000000")
+    assert (status, document["verdict"], document["end"]) == (COHERENT, "coherent", "instructions")
+    assert document["accesses"] > 5_000_000
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_whole_boot(boot: Run, debian_armhf_kernels: dict[str, Path], flavour: str) -> None:
+    """From entry through decompression into the kernel, its MMU and caches on, to its first PSCI call."""
+    only_if_all_is_required("a minute")
+    arguments = (debian_armhf_kernels[flavour], "--memory", "256M", "--append", "earlycon=pl011,0x22000000")
+    _, document = boot(*arguments, "--hazards", 0)
+    assert (document["end"], document["psci"][0]) == ("psci", PSCI_VERSION)
+    assert document["instructions"] > 1_900_000_000
+    assert document["accesses"] > 600_000_000
+    assert document["page_crossings"] == 0
+    assert re.search(r"Linux version 6\.", document["console"])

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The tests of dom0 (`testbed/dom0/`), on a real Xen under QEMU. Their own results are kept: see docs/testbed.md.
+
+On a later release's Xen they run in ``.ci/run``: minutes more.
+"""
+
+import shutil
+
+import pytest
+
+from testbed import __main__ as command
+from testbed import modules, qemu_command
+from testbed.cache import cache_folder
+from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
+from tests.tools.requirements import LATER, only_if_all_is_required, packages_of, require
+
+RESULTS = cache_folder().parent / "testbed" / "results"
+
+
+def need(architecture: str, *tools: str, suite: str | None = None) -> Sources:
+    """The packages of an architecture; a test that cannot have them or lacks a tool is skipped."""
+    for tool in (f"{modules.CROSS_PREFIXES[architecture]}gcc", "make", "cpio", *tools):
+        require(shutil.which(tool), f"no {tool}: scripts/setup --testbed installs it")
+    with packages_of(suite):
+        return sources(architecture, suite=suite)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_dom0(architecture):
+    only_if_all_is_required("minutes")
+    need(architecture, qemu_command.PROGRAMS[architecture])
+    assert command.main(["test", architecture, "--results", str(RESULTS), "--timeout", "1800"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("architecture", "suite"), [*((each, BACKPORTS) for each in ARCHITECTURES), ("arm64", LATER)]
+)
+def test_the_driver_builds_for_a_later_kernel(architecture, suite):
+    used = need(architecture, suite=suite)
+    assert int(used.release.split(".")[1]) >= 12
+    assert modules.build(used).stat().st_size > 0

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs tiny guests on the boot back end, with tables of their own, and tells what they did as text."""
+
+import mmap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import tests.tools.tiny_guests as a64
+from coldline.arm.cores import CORES
+from coldline.checker import Checker
+from coldline.errors import GuestError
+from coldline.events.batch import Batch
+from coldline.frontends.unicorn import Boot, End, Listener, Outcome, Until
+from coldline.guest.plan import Registers
+from coldline.trace.text import parse_event
+from tests.tools.tiny_guests import ENTRY, ISB, RAM, code, mov
+from tests.tools.tiny_guests import sys as maintain
+
+
+def instructions(lines: Iterable[str]) -> list[int]:
+    """The physical addresses of all instructions that were fetched, in order."""
+    found: list[int] = []
+    for line in lines:
+        words = line.split()
+        if words[1] == "fetch":
+            address, size = int(words[2], 0), int(words[3], 0)
+            assert address % 4 == size % 4 == 0
+            found += range(address, address + size, 4)
+    return found
+
+
+RAM_SIZE = 4 << 20
+SECOND_BANK = 0x8000_0000
+LEVEL1, LEVEL2, LEVEL3, SPARE_TABLE = 0x10000, 0x11000, 0x12000, 0x13000
+WINDOW = RAM + 0x20_0000
+"""Virtual and physical: 2 MiB whose pages the level 3 table maps one by one."""
+
+NEVER = a64.PXN | a64.UXN
+
+
+def tables(
+    pages: dict[int, int], blocks: dict[int, int] | None = None, *, never: int = NEVER
+) -> dict[int, bytes]:
+    """
+    Tables with a write-back, executable block for the code, a device for the UART and `pages` in the window.
+
+    Level 1 at 0x40010000, level 2 at 0x40011000 (of the gigabyte of RAM), level 3 at 0x40012000 (of the window).
+    """
+    return {
+        LEVEL1: a64.words({0: a64.block(0, a64.DEVICE, never), 1: a64.table(RAM + LEVEL2)}),
+        LEVEL2: a64.words({0: a64.block(RAM), 1: a64.table(RAM + LEVEL3), **(blocks or {})}),
+        LEVEL3: a64.words(pages or {0: 0}),
+    }
+
+
+def mmu_on(sctlr: int = a64.M | a64.C | a64.I, *, tcr: int | None = None, level: int = 1) -> a64.Code:
+    """Registers, then SCTLR; changes x1 alone, and loads and stores nothing."""
+    at = f"el{level}"
+    return code(
+        mov(1, a64.MAIR),
+        a64.msr(f"mair_{at}", 1),
+        mov(1, a64.tcr() if tcr is None else tcr),
+        a64.msr(f"tcr_{at}", 1),
+        mov(1, RAM + LEVEL1),
+        a64.msr(f"ttbr0_{at}", 1),
+        ISB,
+        maintain("tlbi vmalle1" if level == 1 else "tlbi alle2"),
+        a64.DSB,
+        ISB,
+        mov(1, a64.SCTLR_OFF | sctlr),
+        a64.msr(f"sctlr_{at}", 1),
+        ISB,
+    )
+
+
+@dataclass
+class Ran:
+    """What a guest did: its events as text, with each one's program counter, and how it ended."""
+
+    events: list[str] = field(default_factory=list)
+    pcs: list[int] = field(default_factory=list)
+    outcome: Outcome | None = None
+    fault: str = ""
+    ram: list[mmap.mmap] = field(default_factory=list)
+    toggles: list[bool] = field(default_factory=list)
+
+    @property
+    def fetched(self) -> list[int]:
+        return instructions(self.events)
+
+    @property
+    def other(self) -> list[str]:
+        """All events but fetches, changes of aliases, and switches that change nothing."""
+        kept, now = [], {}
+        for event in self.events:
+            agent, op, *rest = event.split()
+            if op in ("mmu", "dcache", "icache"):
+                known = now.get((agent, op), "on" if op != "icache" else None)
+                now[agent, op] = rest[0]
+                if rest[0] == known or agent != "guest":
+                    continue
+            if op not in ("fetch", "map", "unmap"):
+                kept.append(event)
+        return kept
+
+    def aliases(self, before: str) -> dict[str, dict[int, str]]:
+        """Who has what mapped how, by page, when `before` comes for the first time."""
+        found: dict[str, dict[int, str]] = {}
+        for event in self.events[: self.events.index(before)]:
+            agent, op, *rest = event.split()
+            if op in ("map", "unmap"):
+                address, size = int(rest[0], 0), int(rest[1], 0)
+                for number in range(address >> 12, (address + size) >> 12):
+                    if op == "map":
+                        found.setdefault(agent, {})[number << 12] = " ".join(rest[2:])
+                    else:
+                        del found[agent][number << 12]
+        return {agent: pages for agent, pages in found.items() if pages}
+
+    def story(self, address: int) -> list[str]:
+        """All that befalls one page, in order; a map or an unmap without its range."""
+        told = []
+        for event in self.events:
+            parsed = parse_event(event.split())
+            if (
+                parsed.op.has_range
+                and parsed.address < address + 4096
+                and address < parsed.address + parsed.size
+            ):
+                words = event.split()
+                told.append(" ".join(words[:2] + words[4:]) if words[1] in ("map", "unmap") else event)
+        return told
+
+
+def run(
+    program: a64.Code,
+    data: dict[int, bytes] | None = None,
+    *,
+    level: int = 1,
+    until: Until | None = None,
+    forced: bool = False,
+    banks: Sequence[tuple[int, int]] = ((RAM, RAM_SIZE),),
+    core: str = "armv8-a",
+) -> Ran:
+    """Run an arm64 guest as its host would, from its first instruction to its end."""
+    return run_loaded(
+        a64.image(program, data, size=0x20000),
+        Registers(
+            pc=RAM,
+            general=(0, 0, 0, 0),
+            pstate=0x3C5 if level == 1 else 0x3C9,
+            sctlr=0x00C5_0078 if level == 1 else 0x30C5_0830,
+        ),
+        level=level,
+        until=until,
+        forced=forced,
+        banks=banks,
+        core=core,
+    )
+
+
+def run_loaded(
+    loaded: bytes,
+    registers: Registers,
+    *,
+    level: int = 1,
+    until: Until | None = None,
+    forced: bool = False,
+    banks: Sequence[tuple[int, int]] = ((RAM, RAM_SIZE),),
+    core: str,
+) -> Ran:
+    """Run what lies at the start of RAM, from its first instruction to its end."""
+    ran = Ran(["guest map 0x40000000 0x400000 normal-wb exec"] if forced else ["guest mmu off"], [0])
+    ran.ram = [mmap.mmap(-1, size) for _, size in banks]
+    ran.ram[0][: len(loaded)] = loaded
+
+    def take(batch: Batch, pcs: Any) -> None:
+        ran.events += [str(batch.event(index)) for index in range(len(batch))]
+        ran.pcs += pcs.tolist()
+
+    machine = Boot(
+        [(base, memoryview(ram)) for (base, _), ram in zip(banks, ran.ram, strict=True)],
+        registers,
+        CORES[core],
+        Listener(events=take, caches_toggled=ran.toggles.append),
+        exception_level=level,
+        uart=a64.UART,
+        forced_write_back=forced,
+        with_pcs=True,
+    )
+    try:
+        ran.outcome = machine.run(until or Until(End.PSCI, 100_000))
+    except GuestError as error:
+        ran.fault = str(error)
+    _check_invariants(ran, forced=forced)
+    return ran
+
+
+def _check_invariants(ran: Ran, *, forced: bool) -> None:
+    """What holds for every trace of a guest."""
+    checker = Checker()
+    for event in ran.events:  # none is one that cannot be
+        checker.event(parse_event(event.split()))
+    # The guest's agents are one processor's: whenever one of them acts, its switches are the first one's.
+    switches: dict[str, dict[str, str]] = {}
+    for event in ran.events:
+        agent, op, *rest = event.split()
+        mine = switches.setdefault(agent, {"mmu": "on", "dcache": "on"})
+        if op in ("mmu", "dcache", "icache"):
+            mine[op] = rest[0]
+        elif op not in ("map", "unmap"):
+            assert {"icache": mine["mmu"], **mine} == {
+                "icache": switches["guest"]["mmu"],
+                **switches["guest"],
+            }
+    # Each event's instruction lies in the code that was fetched last (a walk's is its block's).
+    fetched = range(0)
+    for event, pc in zip(ran.events, ran.pcs, strict=True):
+        agent, op, *rest = event.split()
+        if op == "fetch":
+            fetched = range(pc, pc + int(rest[1], 0), 4)
+        elif op in ("read", "write") and not forced:
+            assert pc in fetched, event
+
+
+def walks(*addresses: int, kind: str = "normal-wb") -> list[str]:
+    return [f"guest walk {address:#x} 8 {kind}" for address in addresses]
+
+
+def window_walk(index: int, kind: str = "normal-wb") -> list[str]:
+    """The walk to a page of the window."""
+    return walks(RAM + LEVEL1 + 8, RAM + LEVEL2 + 8, RAM + LEVEL3 + 8 * index, kind=kind)
+
+
+START = ["guest mmu off", "guest dcache off", "guest icache off"]
+ON = ["guest mmu on", "guest dcache on", "guest icache on"]
+CODE_WALK = walks(RAM + LEVEL1 + 8, RAM + LEVEL2)
+
+
+def straight(program: a64.Code) -> list[int]:
+    """The instructions of a program that runs from its first to its last one."""
+    return [RAM, *range(ENTRY, ENTRY + 4 * len(program), 4)]
