@@ -30,7 +30,7 @@ from coldline.checker import Checker
 from coldline.checker.interpreter import COMPILE_FROM
 from coldline.events import Event, Op
 from coldline.events.batch import EVENT_DTYPE, Batch
-from coldline.rules.line_rules import Letter
+from coldline.rules.letters import Letter
 
 BASE = 1 << 32
 GIB = 1 << 30

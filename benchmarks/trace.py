@@ -24,8 +24,8 @@ from timing import best
 
 from coldline.events import Op
 from coldline.events.batch import EVENT_DTYPE, Batch
+from coldline.rules.profile import Profile
 from coldline.trace.files import TraceFile
-from coldline.trace.text import Header
 from coldline.trace.writing import TraceWriter
 
 BATCH = 1 << 16
@@ -65,7 +65,7 @@ def measure(name: str, batches: list[Batch], runs: int, folder: Path) -> None:
         path = folder / f"trace.{form}"
 
         def write(form: str = form, path: Path = path) -> None:
-            with TraceWriter(str(path), Header(), form) as writer:
+            with TraceWriter(str(path), Profile(), form) as writer:
                 for batch in batches:
                     writer.write(batch)
 

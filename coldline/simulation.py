@@ -43,8 +43,8 @@ class Trial:
         What runs it.
     until : Until
         How far.
-    nc_may_hit : bool
-        Whether a non-cacheable read may also hit in a cache.
+    options : tuple of str
+        More of the profile's switches that are on: names of `coldline.rules.profile.SWITCHES`.
     """
 
     plan: Plan
@@ -52,17 +52,13 @@ class Trial:
     model: HostModel
     core: Core
     until: Until
-    nc_may_hit: bool = False
+    options: tuple[str, ...] = ()
 
     @property
     def profile(self) -> Profile:
         """What caches promise: the core's word, and what the host model's features imply."""
-        return Profile(
-            line=self.core.line,
-            nc_may_hit=self.nc_may_hit,
-            idc=self.core.idc or "idc" in self.model.options,
-            dic=self.core.dic or "dic" in self.model.options,
-        )
+        promised = [name for name, on in (("idc", self.core.idc), ("dic", self.core.dic)) if on]
+        return Profile.with_options((*promised, *self.model.options, *self.options), self.core.line)
 
     def run(
         self,

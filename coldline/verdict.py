@@ -10,8 +10,7 @@ from coldline.checker.findings import HazardEntry, entries
 from coldline.events import Op
 from coldline.events.batch import Batch
 from coldline.events.relay import Relay
-from coldline.rules.line_rules import Profile
-from coldline.trace.text import Header
+from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,17 +77,6 @@ class Report:
     def coherent(self) -> bool:
         """Whether no event may go wrong."""
         return not self.kinds
-
-
-def profile_of(header: Header) -> Profile:
-    """What the header of a trace says of the implementation."""
-    return Profile(
-        line=header.line,
-        nc_may_hit="nc-may-hit" in header.options,
-        setway_effective="setway-effective" in header.options,
-        idc="idc" in header.options,
-        dic="dic" in header.options,
-    )
 
 
 def check(

@@ -25,7 +25,7 @@ from coldline.guest.config import config_of
 from coldline.guest.config.syntax import MAX_CONFIG, MAX_DEPTH, MAX_VALUES
 from coldline.image.content import MAX_PARTS, Allowance, Content
 from coldline.image.recognise import recognise
-from coldline.rules.line_rules import Profile
+from coldline.rules.profile import Profile
 from coldline.support.printable import MOST
 from coldline.trace import blocks
 from coldline.trace.binary import MAX_PAYLOAD, BinaryReader

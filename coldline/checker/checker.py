@@ -11,7 +11,8 @@ from coldline.checker.state.lines import Badness, runs_of
 from coldline.checker.state.memory import gaps
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE
 from coldline.events.batch import Batch
-from coldline.rules.line_rules import Hazard, Letter, Setting
+from coldline.rules.letters import Letter, Setting
+from coldline.rules.line_rules import Hazard
 from coldline.rules.subsets import READS
 
 if TYPE_CHECKING:

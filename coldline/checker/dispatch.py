@@ -10,7 +10,8 @@ from coldline.arm import MemoryType
 from coldline.checker.state.page_classes import NOBODY, Refusal, maintenance_letter, walk_letter
 from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.batch import TYPE_MASK, pack_attributes
-from coldline.rules.line_rules import Letter, Profile
+from coldline.rules.letters import Letter
+from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,8 @@ from coldline.checker.state.transitions import NO_LETTER, NOTHING_PUT_OFF
 from coldline.events import Event, Op
 from coldline.events.batch import Batch
 from coldline.jit import code_cache
-from coldline.rules.line_rules import Hazard, Letter
+from coldline.rules.letters import Letter
+from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

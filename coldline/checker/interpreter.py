@@ -15,7 +15,9 @@ from coldline.checker.state.transitions import Transitions
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK, Event, Op
 from coldline.rules.automaton import automaton
-from coldline.rules.line_rules import SOURCES, Letter, Profile
+from coldline.rules.letters import Letter
+from coldline.rules.line_rules import SOURCES
+from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,6 +5,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from coldline.errors import UsageError
+from coldline.rules.profile import SWITCHES
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[Any]
@@ -135,9 +136,13 @@ def _run(parser: argparse.ArgumentParser) -> None:
         default=MAX_INSTRUCTIONS,
         help=f"give up after so many (default {MAX_INSTRUCTIONS:,})",
     )
-    group.add_argument(
-        "--nc-may-hit", action="store_true", help="non-cacheable reads may also return a cached copy"
-    )
+    _switches(parser.add_argument_group("profile"))
+
+
+def _switches(group: argparse._ArgumentGroup) -> None:
+    """What the implementation promises or allows, beyond what the core profile and the host say."""
+    for name, summary in SWITCHES.items():
+        group.add_argument(f"--{name}", action="store_true", help=summary)
 
 
 def add_boot(commands: "_Commands") -> None:
@@ -283,14 +288,7 @@ def add_rules(commands: "_Commands") -> None:
         description="Print the automaton of a byte as Markdown tables: each state in words, what reads find in it, "
         "and where each event leads.",
     )
-    group = parser.add_argument_group("profile")
-    group.add_argument("--idc", action="store_true", help="CTR_EL0.IDC: fetches see level 1")
-    group.add_argument(
-        "--dic", action="store_true", help="CTR_EL0.DIC: no instruction cache holds an old copy"
-    )
-    group.add_argument(
-        "--nc-may-hit", action="store_true", help="non-cacheable reads may also return a cached copy"
-    )
+    _switches(parser.add_argument_group("profile"))
     form = parser.add_argument_group("form").add_mutually_exclusive_group()
     form.add_argument("--dot", action="store_true", help="a drawing in place of tables, for Graphviz")
     form.add_argument(

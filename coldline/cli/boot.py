@@ -43,11 +43,9 @@ def run_boot(options: argparse.Namespace) -> int:
         progress = stack.enter_context(RunProgress(talk))
         writer = None
         if options.trace is not None:
-            from coldline.trace.text import Header
             from coldline.trace.writing import TraceWriter
 
-            header = Header(trial.profile.line, _options_of(trial))
-            writer = stack.enter_context(TraceWriter(options.trace, header, options.trace_format))
+            writer = stack.enter_context(TraceWriter(options.trace, trial.profile, options.trace_format))
 
         def first(sink: Sink) -> None:
             nonlocal outcome
@@ -82,12 +80,6 @@ def _again(trial: Trial, progress: "Callable[[int, int], None]") -> Source:
         trial.run(sink, with_pcs=True, progress=progress)
 
     return source
-
-
-def _options_of(trial: Trial) -> set[str]:
-    profile = trial.profile
-    flags = {"nc-may-hit": profile.nc_may_hit, "idc": profile.idc, "dic": profile.dic}
-    return {name for name, on in flags.items() if on}
 
 
 def _document(

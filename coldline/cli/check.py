@@ -8,7 +8,7 @@ import sys
 from coldline.errors import TraceError
 from coldline.support.printable import printable
 from coldline.trace.files import TraceFile
-from coldline.verdict import Report, check, profile_of, report
+from coldline.verdict import Report, check, report
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -39,7 +39,7 @@ def check_file(path: str, *, most: int, stories: int) -> Report:
         If it is none; ``where`` is ``path:line`` or the like.
     """
     with TraceFile(path, again=bool(stories)) as trace:
-        checker = check(trace.source, profile_of(trace.header), most=most)
+        checker = check(trace.source, trace.profile, most=most)
         return report(checker, trace.source, most=most, stories=stories)
 
 

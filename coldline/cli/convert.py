@@ -13,6 +13,6 @@ def run_convert(options: argparse.Namespace) -> int:
     """Write a trace again in the form that is asked for; the exit status."""
     with TraceFile(options.input, again=False) as trace:
         form = options.to or _OTHER[trace.form]
-        with TraceWriter(options.output, trace.header, form) as writer:
+        with TraceWriter(options.output, trace.profile, form) as writer:
             trace.source(writer.write)
     return 0

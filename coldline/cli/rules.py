@@ -5,7 +5,7 @@ import argparse
 
 from coldline.report.drawing import dot
 from coldline.report.machine import portrait, sources_table, states_table, steps_table
-from coldline.rules import Profile
+from coldline.rules.profile import SWITCHES, Profile
 
 
 def run_rules(options: argparse.Namespace) -> int:
@@ -13,7 +13,7 @@ def run_rules(options: argparse.Namespace) -> int:
     if options.sources:
         print(sources_table(), end="")
         return 0
-    profile = Profile(nc_may_hit=options.nc_may_hit, idc=options.idc, dic=options.dic)
+    profile = Profile.with_options(name for name in SWITCHES if getattr(options, name.replace("-", "_")))
     states = portrait(profile)
     if options.dot:
         print(dot(states, f"{switches_of(profile)}: {len(states)} states"), end="")
@@ -25,5 +25,4 @@ def run_rules(options: argparse.Namespace) -> int:
 
 def switches_of(profile: Profile) -> str:
     """The switches that make the automaton what it is, in words."""
-    names = {"nc-may-hit": profile.nc_may_hit, "idc": profile.idc, "dic": profile.dic}
-    return " and ".join(name for name, on in names.items() if on) or "no switches"
+    return " and ".join(profile.options) or "no switches"

@@ -11,6 +11,7 @@ from coldline.frontends.unicorn.machine import GRANULES
 from coldline.guest import Plan, make_plan
 from coldline.hypervisor.models import host_model
 from coldline.image import Kernel
+from coldline.rules.profile import SWITCHES
 from coldline.simulation import Trial
 
 _LONGEST_TEXT = 1000
@@ -69,5 +70,5 @@ def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) 
         model=model,
         core=core_of(options, plan.architecture),
         until=until_of(options),
-        nc_may_hit=options.nc_may_hit,
+        options=tuple(name for name in SWITCHES if getattr(options, name.replace("-", "_"))),
     )

@@ -14,7 +14,7 @@ from coldline.events import PAGE_SIZE, ZVA_BLOCK, Event, Op
 from coldline.events.batch import Batch
 from coldline.explain.least_cost import Ways
 from coldline.explain.line_history import Happening, Lifeline, Shapes
-from coldline.rules.line_rules import Letter
+from coldline.rules.letters import Letter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from typing import Any
 
 from coldline.events import Event
 from coldline.explain.least_cost import Costs, Ways
-from coldline.rules.line_rules import ACCESSES, OTHER, Letter, Setting
+from coldline.rules.letters import ACCESSES, OTHER, Letter, Setting
 
 LONGEST = 4000
 """Happenings that are kept of a line; nobody reads a longer story."""

@@ -14,7 +14,10 @@ from coldline.events import Op
 from coldline.explain.least_cost import MICROSTATES, UNREACHABLE, Costs, Step, Ways
 from coldline.explain.line_history import Happening
 from coldline.rules import line_rules
-from coldline.rules.line_rules import EFFECTS, SOURCES, Hazard, Letter, Microstate, Profile
+from coldline.rules.letters import Letter
+from coldline.rules.line_rules import EFFECTS, SOURCES, Hazard
+from coldline.rules.microstate import Microstate
+from coldline.rules.profile import Profile
 
 OUTCOMES: dict[Letter, tuple[str, ...]] = {
     Letter.DC_IVAC: ("discard", "clean"),

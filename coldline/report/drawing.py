@@ -17,7 +17,8 @@ from coldline.report.machine import (
     microstate_words,
     verdict_words,
 )
-from coldline.rules.line_rules import Hazard, Letter
+from coldline.rules.letters import Letter
+from coldline.rules.line_rules import Hazard
 from coldline.rules.subsets import LETTERS, READS
 
 _EVENTS = tuple(letter for letter in LETTERS if letter.setting is None)

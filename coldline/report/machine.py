@@ -10,7 +10,10 @@ import numpy as np
 
 from coldline.rules.automaton import Automaton, blocks, build
 from coldline.rules.citations import EFFECTS_FROM, SOURCES_FROM, STEPS_FROM, Section
-from coldline.rules.line_rules import OTHER, Hazard, Letter, Microstate, Profile, Setting
+from coldline.rules.letters import OTHER, Letter, Setting
+from coldline.rules.line_rules import Hazard
+from coldline.rules.microstate import Microstate
+from coldline.rules.profile import Profile
 from coldline.rules.subsets import LETTERS, READS, SETTINGS, Determined, Relations, determine, relations
 
 if TYPE_CHECKING:

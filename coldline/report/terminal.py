@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from coldline.checker.final_read import Swept
 from coldline.rules import Microstate
-from coldline.rules.line_rules import Level
+from coldline.rules.microstate import Level
 from coldline.support.printable import printable
 from coldline.verdict import Hazard, Report
 

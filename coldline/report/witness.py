@@ -10,7 +10,7 @@ from coldline.events import PAGE_SIZE, Event, Op
 from coldline.explain.witness import WitnessStep
 from coldline.rules import Profile
 from coldline.support.printable import printable
-from coldline.trace.text import MAX_LINE_LENGTH, OPTIONS, Header, header_lines
+from coldline.trace.text import MAX_LINE_LENGTH, head_lines
 from coldline.verdict import Hazard, Report
 
 MARK = "#!"
@@ -85,8 +85,7 @@ def part_on(event: Event, line: int, size: int) -> Event:
 
 def _header(profile: Profile) -> list[str]:
     """The lines of a header that asks for `profile`."""
-    options = {name for name in OPTIONS if getattr(profile, name.replace("-", "_"))}
-    return header_lines(Header(profile.line, options)).splitlines()
+    return head_lines(profile).splitlines()
 
 
 def _comment(text: str) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coldline.rules.line_rules import Profile
+from coldline.rules.profile import Profile
 from coldline.rules.subsets import LETTERS, READS, Determined, determine, number_rows, relations
 from coldline.support import cache_folder
 

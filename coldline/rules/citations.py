@@ -7,7 +7,7 @@ table row by row beside the rules.
 
 from typing import NamedTuple
 
-from coldline.rules.line_rules import Letter
+from coldline.rules.letters import Letter
 
 
 class Section(NamedTuple):

@@ -12,17 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coldline.rules import line_rules
-from coldline.rules.line_rules import (
-    COLD,
-    EFFECTS,
-    SOURCES,
-    STEPS,
-    Hazard,
-    Letter,
-    Microstate,
-    Profile,
-    Setting,
-)
+from coldline.rules.letters import Letter, Setting
+from coldline.rules.line_rules import EFFECTS, SOURCES, STEPS, Hazard
+from coldline.rules.microstate import COLD, Microstate
+from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

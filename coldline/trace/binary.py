@@ -14,11 +14,12 @@ import numpy as np
 
 from coldline.errors import TraceError
 from coldline.events.batch import EVENT_DTYPE, Batch
+from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
 from coldline.support.printable import shortened
 from coldline.trace import blocks
 from coldline.trace.blocks import EventError
 from coldline.trace.event_kinds import Grouper, words_of
-from coldline.trace.text import LINE_SIZES, OPTIONS, Header, check_room, is_agent
+from coldline.trace.text import check_room, is_agent
 
 SIGNATURE = b"\x89CLT\r\n\x1a\n"
 """The first bytes of a trace in the binary form. No text begins so, and a transfer that changes line ends shows."""
@@ -44,11 +45,11 @@ class BinaryWriter:
     ----------
     file : binary file
         Where.
-    header : Header
-        The trace's switches.
+    profile : Profile
+        What the trace relies on.
     """
 
-    def __init__(self, file: IO[bytes], header: Header) -> None:
+    def __init__(self, file: IO[bytes], profile: Profile) -> None:
         self._file = file
         self._waiting = np.empty(blocks.MAX_EVENTS, EVENT_DTYPE)
         self._words = words_of(self._waiting)
@@ -57,8 +58,8 @@ class BinaryWriter:
         self._names: dict[str, int] = {}
         self._line = 0
         self._events = 0
-        switches = sum(1 << bit for bit, name in enumerate(OPTIONS) if name in header.options)
-        start = SIGNATURE + _HEADER.pack(VERSION, header.line, switches)
+        switches = sum(1 << bit for bit, name in enumerate(SWITCHES) if name in profile.options)
+        start = SIGNATURE + _HEADER.pack(VERSION, profile.line, switches)
         file.write(start + _CHECKSUM.pack(zlib.crc32(start)))
 
     def write(self, batch: Batch) -> None:
@@ -140,8 +141,8 @@ class BinaryReader:
 
     Attributes
     ----------
-    header : Header
-        The switches.
+    profile : Profile
+        What the trace relies on.
 
     Raises
     ------
@@ -155,7 +156,7 @@ class BinaryReader:
         self._names: list[str] = []
         self._events = 0
         self._line = 0
-        self.header = self._read_header()
+        self.profile = self._read_head()
 
     def __iter__(self) -> Iterator[Batch]:
         """Read on, to the end of the file.
@@ -190,7 +191,7 @@ class BinaryReader:
             except TraceError as error:
                 raise TraceError(place, error.reason) from None
 
-    def _read_header(self) -> Header:
+    def _read_head(self) -> Profile:
         start, checksum = self._read(len(SIGNATURE) + _HEADER.size), self._read(_CHECKSUM.size)
         if not start.startswith(SIGNATURE):
             raise TraceError("", "it is no trace in the binary form")
@@ -205,9 +206,9 @@ class BinaryReader:
             raise TraceError("", "the checksum of its header is wrong")
         if not LINE_SIZES[0] <= line <= LINE_SIZES[1] or line & (line - 1):
             raise TraceError("", f"line size {line} is not a power of two from 16 to 2048")
-        if switches >> len(OPTIONS):
+        if switches >> len(SWITCHES):
             raise TraceError("", f"unknown switches {switches:#x}")
-        return Header(line, {name for bit, name in enumerate(OPTIONS) if switches >> bit & 1})
+        return Profile.with_options((name for bit, name in enumerate(SWITCHES) if switches >> bit & 1), line)
 
     def _read_block(self) -> tuple[bytes, bytes]:
         head = self._read(_BLOCK.size)

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from coldline.errors import TraceError
 from coldline.events.batch import Batch
+from coldline.rules.profile import Profile
 from coldline.support.whole_file import STANDARD
 from coldline.trace.binary import SIGNATURE, BinaryReader, BinaryWriter
 from coldline.trace.text_batches import TextBatches
@@ -39,8 +40,8 @@ class TraceFile:
     ----------
     form : str
         ``text`` or ``binary``: told by its first bytes.
-    header : Header
-        Its switches.
+    profile : Profile
+        What it relies on.
 
     Raises
     ------
@@ -69,7 +70,7 @@ class TraceFile:
         except OSError as error:
             self._file.close()
             raise TraceError(path, error.strerror or str(error)) from error
-        self.header = self._reader.header
+        self.profile = self._reader.profile
 
     def source(self, sink: Callable[[Batch, Any], None]) -> None:
         """Hand every event to `sink`, in order.
@@ -130,7 +131,7 @@ class TraceFile:
 
     def _keeper(self) -> "_Keeper | None":
         wanted = self._again and self._state is None and self._kept is None
-        return _Keeper(self.header) if wanted else None
+        return _Keeper(self.profile) if wanted else None
 
     def _state_now(self) -> _Place | None:
         """What would be another if the file were changed; None where it has no way back to its start."""
@@ -147,11 +148,11 @@ class TraceFile:
 class _Keeper:
     """Keeps a trace that comes but once."""
 
-    def __init__(self, header: Any) -> None:
+    def __init__(self, profile: Profile) -> None:
         import tempfile  # it takes longer to load than most traces take to judge
 
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="coldline-")  # noqa: SIM115 (closed with the trace)
-        self._writer = BinaryWriter(self._file, header)
+        self._writer = BinaryWriter(self._file, profile)
 
     def take(self, batch: Batch) -> bool:
         """Keep `batch`; whether that can be: an event that is none has no second reading."""

@@ -2,18 +2,12 @@
 """The text form of a trace: one event a line. ``docs/trace-format.md`` says what each word means."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
 from coldline.events.event import MAX_AGENTS, Event, Op
-
-OPTIONS = ("nc-may-hit", "setway-effective", "idc", "dic")
-"""The profile switches that an ``option`` line may set."""
-
-LINE_SIZES = (16, 2048)
-"""The least and the greatest size of a line, in bytes."""
+from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
 
 MAX_LINE_LENGTH = 4096
 """Characters of a line of text; longer ones are no trace."""
@@ -23,15 +17,7 @@ MAX_NAME = 4000
 
 _OPS = {op.words: op for op in Op}
 _PREFIXES = frozenset(words.split()[0] for words in _OPS if " " in words)
-_HEADER_WORDS = ("line", "option")
-
-
-@dataclass(slots=True)
-class Header:
-    """The profile switches at the start of a trace."""
-
-    line: int = 64
-    options: set[str] = field(default_factory=set)
+_HEAD_WORDS = ("line", "option")
 
 
 class NumberedEvent(NamedTuple):
@@ -46,14 +32,14 @@ class LineParser:
 
     Attributes
     ----------
-    header : Header
-        The switches; complete once the first event has been read or the text has ended.
+    profile : Profile
+        What the head of the trace says; complete once the first event has been read or the text has ended.
     agents : dict of str to int
         The agents that have come, numbered as they came.
     """
 
     def __init__(self) -> None:
-        self.header = Header()
+        self.profile = Profile()
         self.agents: dict[str, int] = {}
 
     def parse(self, line: str) -> Event | None:
@@ -69,8 +55,8 @@ class LineParser:
         words = line.split("#", 1)[0].split()
         if not words:
             return None
-        if words[0] in _HEADER_WORDS:
-            self._read_header(words)
+        if words[0] in _HEAD_WORDS:
+            self._read_head(words)
             return None
         event = parse_event(words)
         if event.agent not in self.agents:
@@ -80,20 +66,21 @@ class LineParser:
             self.agents[event.agent] = len(self.agents)
         return event
 
-    def _read_header(self, words: list[str]) -> None:
+    def _read_head(self, words: list[str]) -> None:
         if self.agents:
             raise TraceError("", f"'{words[0]}' must come before the first event")
         if len(words) != 2:
             raise TraceError("", f"'{words[0]}' takes one word")
         if words[0] == "option":
-            if words[1] not in OPTIONS:
-                raise TraceError("", f"unknown option '{words[1]}'; there are {', '.join(OPTIONS)}")
-            self.header.options.add(words[1])
+            if words[1] not in SWITCHES:
+                raise TraceError("", f"unknown option '{words[1]}'; choose from: {', '.join(SWITCHES)}")
+            options = (*self.profile.options, words[1])
+            self.profile = Profile.with_options(options, self.profile.line)
         else:
             size = _number(words[1])
             if not LINE_SIZES[0] <= size <= LINE_SIZES[1] or size & (size - 1):
                 raise TraceError("", f"line size '{words[1]}' is not a power of two from 16 to 2048")
-            self.header.line = size
+            self.profile = Profile.with_options(self.profile.options, size)
 
 
 class TextReader:
@@ -106,14 +93,18 @@ class TextReader:
 
     Attributes
     ----------
-    header : Header
-        The switches; complete once the first event has been read or the text has ended.
+    profile : Profile
+        What the head of the trace says; complete once the first event has been read or the text has ended.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._parser = LineParser()
-        self.header = self._parser.header
         self._lines = lines
+
+    @property
+    def profile(self) -> Profile:
+        """What the head of the trace says, as far as it has been read."""
+        return self._parser.profile
 
     def __iter__(self) -> Iterator[NumberedEvent]:
         """Read on.
@@ -134,7 +125,7 @@ class TextReader:
 
 def is_agent(name: str) -> bool:
     """Whether a line of text could begin with `name` as its agent."""
-    is_word = name.split() == [name] and "#" not in name and name not in _HEADER_WORDS
+    is_word = name.split() == [name] and "#" not in name and name not in _HEAD_WORDS
     return is_word and len(name) <= MAX_NAME and name == name.encode(errors="replace").decode()
 
 
@@ -194,10 +185,10 @@ def parse_event(words: list[str]) -> Event:
     return Event(agent, op, address, size, memory_type, executable)
 
 
-def header_lines(header: Header) -> str:
-    """The lines for the switches that are not at their defaults."""
-    lines = [f"line {header.line}\n"] if header.line != Header().line else []
-    return "".join(lines + [f"option {option}\n" for option in OPTIONS if option in header.options])
+def head_lines(profile: Profile) -> str:
+    """The head of a trace: lines for what is not at its default."""
+    lines = [f"line {profile.line}\n"] if profile.line != Profile().line else []
+    return "".join(lines + [f"option {option}\n" for option in profile.options])
 
 
 def _number(word: str) -> int:

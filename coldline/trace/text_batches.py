@@ -17,9 +17,10 @@ from coldline.arm import MemoryType
 from coldline.errors import TraceError
 from coldline.events.batch import EVENT_DTYPE, EXECUTABLE, TYPE_MASK, Batch, pack_attributes
 from coldline.events.event import PAGE_SIZE, Op
+from coldline.rules.profile import Profile
 from coldline.trace.blocks import MAX_LINE
 from coldline.trace.event_kinds import MOST, Grouper
-from coldline.trace.text import MAX_LINE_LENGTH, Header, LineParser, header_lines
+from coldline.trace.text import MAX_LINE_LENGTH, LineParser, head_lines
 
 _CHUNK = 1 << 21
 """Bytes that are read at a time."""
@@ -46,8 +47,8 @@ class TextBatches:
 
     Attributes
     ----------
-    header : Header
-        The switches.
+    profile : Profile
+        What the trace relies on.
 
     Raises
     ------
@@ -60,8 +61,8 @@ class TextBatches:
         self._rows = _Rows(self._parser)
         self._number = 1
         self._chunks = _lines_of(file)
-        self._begun = self._read_header()
-        self.header = self._parser.header
+        self._begun = self._read_head()
+        self.profile = self._parser.profile
 
     def __iter__(self) -> Iterator[Batch]:
         """Read on, to the end of the text.
@@ -78,7 +79,7 @@ class TextBatches:
                 self._number += len(lines)
             lines = next(self._chunks, None)
 
-    def _read_header(self) -> list[str]:
+    def _read_head(self) -> list[str]:
         """Read up to the first event; what has been read from there on."""
         for lines in self._chunks:
             for index, line in enumerate(lines):
@@ -158,14 +159,14 @@ class TextWriter:
     ----------
     file : binary file
         Where; in UTF-8.
-    header : Header
-        The trace's switches.
+    profile : Profile
+        What the trace relies on.
     """
 
-    def __init__(self, file: IO[bytes], header: Header) -> None:
+    def __init__(self, file: IO[bytes], profile: Profile) -> None:
         self._file = file
         self._grouper = Grouper()
-        file.write(header_lines(header).encode())
+        file.write(head_lines(profile).encode())
 
     def write(self, batch: Batch) -> None:
         """Append the events of `batch`."""

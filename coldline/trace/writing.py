@@ -5,9 +5,9 @@ from types import TracebackType
 from typing import Any
 
 from coldline.events.batch import Batch
+from coldline.rules.profile import Profile
 from coldline.support.whole_file import WholeFile
 from coldline.trace.binary import BinaryWriter
-from coldline.trace.text import Header
 from coldline.trace.text_batches import TextWriter
 
 
@@ -18,8 +18,8 @@ class TraceWriter:
     ----------
     path : str
         Where; ``-`` for standard output. A file that is there is replaced once the trace is complete.
-    header : Header
-        The trace's switches.
+    profile : Profile
+        What the trace relies on.
     form : str
         ``text`` or ``binary``.
 
@@ -29,9 +29,9 @@ class TraceWriter:
         If there can be no such file.
     """
 
-    def __init__(self, path: str, header: Header, form: str = "text") -> None:
+    def __init__(self, path: str, profile: Profile, form: str = "text") -> None:
         self._whole = WholeFile(path, "a trace")
-        self._writer = (BinaryWriter if form == "binary" else TextWriter)(self._whole.file, header)
+        self._writer = (BinaryWriter if form == "binary" else TextWriter)(self._whole.file, profile)
 
     def write(self, batch: Batch, _: Any = None) -> None:
         """Append the events of `batch`.

@@ -15,10 +15,10 @@ from coldline.checker.state.memory import NOT_DENSE
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.batch import Batch
-from coldline.rules.line_rules import Profile
+from coldline.rules.profile import Profile
 from coldline.trace.text import TextReader
 from tests.oracles.explorer import Malformed, explore
-from tests.tools.checking import Found, check_text, checker_of, found_by, profile_of
+from tests.tools.checking import Found, check_text, checker_of, found_by
 from tests.tools.trace_strategies import broken_traces, traces
 from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
@@ -71,7 +71,7 @@ def test_a_broken_trace_is_an_error_at_its_line(broken: tuple[str, int]) -> None
 def test_a_batch_is_its_events(text: str) -> None:
     reader = TextReader(io.StringIO(text))
     numbered = list(reader)
-    checker = Checker(profile_of(reader.header))
+    checker = Checker(reader.profile)
     checker.feed(Batch.of((event for _, event in numbered), (where for where, _ in numbered)))
     assert found_by(checker) == check_text(text)
     assert checker.events == len(numbered)
@@ -304,4 +304,4 @@ def test_every_agent_can_see_memory_in_its_own_way() -> None:
 
 
 def test_the_profile_is_sixty_four_bytes_and_no_promises() -> None:
-    assert Checker().profile == Profile() == profile_of(TextReader([]).header)
+    assert Checker().profile == Profile() == TextReader([]).profile

@@ -25,7 +25,6 @@ from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.rules import Profile
 from coldline.trace.text import TextReader, parse_event
 from tests.oracles import explorer
-from tests.tools.checking import profile_of
 from tests.tools.trace_strategies import broken_traces, traces
 from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
@@ -46,7 +45,7 @@ def read(text: str, *, line: int | None = None) -> tuple[Profile, Numbered]:
     """A trace's profile, with another line size if so asked, and its events."""
     reader = TextReader(io.StringIO(text))
     numbered = [(where, event) for where, event in reader]
-    profile = profile_of(reader.header)
+    profile = reader.profile
     if line is not None:
         profile = Profile(
             line, profile.nc_may_hit, profile.setway_effective, idc=profile.idc, dic=profile.dic

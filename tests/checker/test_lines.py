@@ -30,7 +30,9 @@ from coldline.errors import TraceError
 from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.batch import Batch
 from coldline.rules.automaton import LETTERS, READS, Automaton, build
-from coldline.rules.line_rules import ACCESSES, OTHER, Hazard, Letter, Profile
+from coldline.rules.letters import ACCESSES, OTHER, Letter
+from coldline.rules.line_rules import Hazard
+from coldline.rules.profile import Profile
 
 LINE_SIZES = (16, 32, 64, 128, 2048)
 LINE = 16

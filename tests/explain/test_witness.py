@@ -24,7 +24,7 @@ from coldline.rules.line_rules import STEPS
 from coldline.trace.text import TextReader
 from coldline.verdict import Hazard, Report, Sink, report
 from tests.oracles.replay import NEEDS, Refused, fewest_steps, read, replay
-from tests.tools.checking import Found, check_text, profile_of
+from tests.tools.checking import Found, check_text
 from tests.tools.trace_strategies import traces
 from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
@@ -49,7 +49,7 @@ def told(text: str, *, batch: int = 1 << 16, most: int = STORIES) -> Report:
         Batch.of((event for _, event in part), (where for where, _ in part))
         for part in (numbered[start : start + batch] for start in range(0, len(numbered), batch))
     ]
-    checker = Checker(profile_of(reader.header))
+    checker = Checker(reader.profile)
 
     def source(sink: Sink) -> None:
         for each in batches:

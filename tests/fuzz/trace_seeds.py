@@ -8,13 +8,13 @@ import coldline.corpus
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
 from coldline.events.event import Op
+from coldline.rules.profile import SWITCHES
 from coldline.trace.binary import BinaryWriter
-from coldline.trace.text import OPTIONS
 from coldline.trace.text_batches import TextBatches
 from tests.oracles import binary_by_hand
 from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
-_EVERYTHING = "line 32\n" + "".join(f"option {option}\n" for option in OPTIONS) + "\n".join(
+_EVERYTHING = "line 32\n" + "".join(f"option {option}\n" for option in SWITCHES) + "\n".join(
     f"a{number % 3} {op.words}"
     + (f" {number * 4096:#x} {4096 * (1 + number % 2)}" if op.has_range else "")
     + (f" {MemoryType(number % 4).word}" if op.has_type else "")
@@ -40,7 +40,7 @@ WORDS = tuple(
     for word in (
         *(f" {op.words}" for op in Op),
         *(f" {kind.word}" for kind in MemoryType),
-        *OPTIONS,
+        *SWITCHES,
         *_OTHERS,
     )
 )
@@ -60,7 +60,7 @@ def binaries() -> list[bytes]:
         file = io.BytesIO()
         try:
             reader = TextBatches(io.BytesIO(text))
-            writer = BinaryWriter(file, reader.header)
+            writer = BinaryWriter(file, reader.profile)
             for batch in reader:
                 writer.write(batch)
             writer.finish()

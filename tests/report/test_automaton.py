@@ -24,7 +24,9 @@ from coldline.report.machine import (
 )
 from coldline.rules import citations
 from coldline.rules.automaton import LETTERS, READS, build
-from coldline.rules.line_rules import EFFECTS, SOURCES, STEPS, Hazard, Letter, Profile
+from coldline.rules.letters import Letter
+from coldline.rules.line_rules import EFFECTS, SOURCES, STEPS, Hazard
+from coldline.rules.profile import Profile
 from tests.oracles import byte_machine
 from tests.oracles.byte_machine import SETTINGS, Sets
 from tests.oracles.explorer import CLEAN, DIRTY, INVALID, Microstate, Rules, _spontaneous

@@ -25,9 +25,11 @@ from coldline.guest.config import PLANNED
 from coldline.guest.reasons import Reason
 from coldline.hypervisor.models import HOST_MODELS, Lives
 from coldline.rules.automaton import build
-from coldline.rules.line_rules import EFFECTS, OTHER, SOURCES, STEPS, Hazard, Letter, Profile, microstates
+from coldline.rules.letters import OTHER, Letter
+from coldline.rules.line_rules import EFFECTS, SOURCES, STEPS, Hazard, microstates
+from coldline.rules.profile import SWITCHES, Profile
 from coldline.samples import SAMPLES, sample
-from coldline.trace.text import OPTIONS, TextReader
+from coldline.trace.text import TextReader
 from testbed.tables import GUESTS
 from tests.tools.checking import check_text
 from tests.tools.repository import ROOT
@@ -223,8 +225,8 @@ def test_the_kinds_are_those_of_the_code() -> None:
 
 def test_the_switches_are_those_of_the_code() -> None:
     (rows,) = tables(section(RULES, "Profile switches"))
-    assert [name.strip("`") for name in column(rows)] == ["line", *OPTIONS]
-    assert column(rows, 1) == [str(Profile().line), *["off"] * len(OPTIONS)]
+    assert [name.strip("`") for name in column(rows)] == ["line", *SWITCHES]
+    assert column(rows, 1) == [str(Profile().line), *["off"] * len(SWITCHES)]
 
 
 def test_the_counts_in_the_prose_are_those_of_the_code() -> None:
@@ -355,7 +357,7 @@ def test_every_operation_has_a_row() -> None:
 
 def test_every_type_and_switch_is_named() -> None:
     (rows,) = tables(section(FORMAT, "Switches"))
-    assert column(rows) == ["`line N`", *(f"`option {name}`" for name in OPTIONS)]
+    assert column(rows) == ["`line N`", *(f"`option {name}`" for name in SWITCHES)]
     assert all(f"`{kind.word}`" in section(FORMAT, "Operations") for kind in MemoryType)
 
 

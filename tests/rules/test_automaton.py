@@ -9,7 +9,9 @@ import pytest
 
 from coldline.rules import automaton as module
 from coldline.rules.automaton import LETTERS, READS, Automaton, automaton, build
-from coldline.rules.line_rules import Hazard, Letter, Profile, microstates
+from coldline.rules.letters import Letter
+from coldline.rules.line_rules import Hazard, microstates
+from coldline.rules.profile import Profile
 from tests.oracles import byte_machine
 from tests.oracles.explorer import CHECKED
 

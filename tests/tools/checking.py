@@ -7,7 +7,6 @@ from typing import NamedTuple
 from coldline.checker.checker import Checker
 from coldline.checker.findings import entries
 from coldline.trace.text import TextReader
-from coldline.verdict import profile_of
 
 
 class Found(NamedTuple):
@@ -26,9 +25,9 @@ def checker_of(text: str) -> Checker:
     checker = None
     for where, event in reader:
         if checker is None:
-            checker = Checker(profile_of(reader.header))
+            checker = Checker(reader.profile)
         checker.event(event, where)
-    return checker or Checker(profile_of(reader.header))
+    return checker or Checker(reader.profile)
 
 
 def found_by(checker: Checker) -> list[Found]:

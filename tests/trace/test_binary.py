@@ -21,8 +21,9 @@ import tests.oracles.binary_by_hand as by_hand
 from coldline.errors import TraceError
 from coldline.events import Event, Op
 from coldline.events.batch import EVENT_DTYPE, Batch
+from coldline.rules.profile import SWITCHES, Profile
 from coldline.trace.binary import BinaryReader, BinaryWriter
-from coldline.trace.text import OPTIONS, Header, TextReader
+from coldline.trace.text import TextReader
 from tests.tools.peak_memory import PEAK
 from tests.tools.repository import ROOT
 
@@ -34,19 +35,19 @@ MIB = 1 << 20
 Numbered = tuple[int, Event]
 
 
-def read(data: bytes) -> tuple[Header, list[Numbered]]:
+def read(data: bytes) -> tuple[Profile, list[Numbered]]:
     """What the product makes of a file."""
     reader = BinaryReader(io.BytesIO(data))
     events = []
     for batch in reader:
         wheres = batch.rows["where"].tolist()
         events += [(where, batch.event(index)) for index, where in enumerate(wheres)]
-    return reader.header, events
+    return reader.profile, events
 
 
-def written(header: Header, *batches: Batch) -> bytes:
+def written(profile: Profile, *batches: Batch) -> bytes:
     file = io.BytesIO()
-    writer = BinaryWriter(file, header)
+    writer = BinaryWriter(file, profile)
     for batch in batches:
         writer.write(batch)
     writer.finish()
@@ -102,17 +103,17 @@ def batches_of(trace: by_hand.Trace, most: int) -> list[Batch]:
 
 @given(traces(), st.integers(1, 5))
 def test_what_is_written_is_read(trace: by_hand.Trace, most: int) -> None:
-    data = written(Header(trace.line, trace.options), *batches_of(trace, most))
-    header, events = read(data)
-    assert (header.line, header.options) == (trace.line, trace.options)
+    data = written(Profile.with_options(trace.options, trace.line), *batches_of(trace, most))
+    profile, events = read(data)
+    assert (profile.line, set(profile.options)) == (trace.line, trace.options)
     assert [as_by_hand(*each) for each in events] == trace.events
     assert by_hand.read(data) == trace
 
 
 @given(traces(), st.integers(0, 1), st.integers(1, 5))
 def test_what_another_program_writes_is_read(trace: by_hand.Trace, coding: int, most: int) -> None:
-    header, events = read(by_hand.write(trace, coding=coding, most=most))
-    assert (header.line, header.options) == (trace.line, trace.options)
+    profile, events = read(by_hand.write(trace, coding=coding, most=most))
+    assert (profile.line, set(profile.options)) == (trace.line, trace.options)
     assert [as_by_hand(*each) for each in events] == trace.events
 
 
@@ -132,7 +133,7 @@ def test_long_traces_of_few_kinds_and_of_many(kinds: int) -> None:
     rows = rows_of(150_000, kinds=kinds)
     cuts = [0, 0, 1, 20_000, 65_536, 65_537, 149_999, 150_000]
     parts = [Batch(("a", "b"), rows[start:end]) for start, end in pairwise(cuts)]
-    data = written(Header(), *parts)
+    data = written(Profile(), *parts)
     found = list(BinaryReader(io.BytesIO(data)))
     again = np.concatenate([batch.rows for batch in found])
     assert [len(batch) for batch in found] == [65_536, 65_536, 150_000 - 131_072]
@@ -150,7 +151,7 @@ def test_each_batch_has_agents_of_its_own() -> None:
     first = Batch(("x", "y", "unused"), rows_of(4, 1))
     second = Batch(("y", "unheard", "z"), rows_of(4, 2))
     second.rows["agent"] = [2, 0, 0, 2]
-    _, events = read(written(Header(), first, second))
+    _, events = read(written(Profile(), first, second))
     assert [event.agent for _, event in events[4:]] == ["z", "y", "y", "z"]
     assert [event.agent for _, event in events[:4]] == [first.event(n).agent for n in range(4)]
 
@@ -174,8 +175,12 @@ def test_the_example_of_the_page_is_what_it_says() -> None:
     data = bytes.fromhex(shown)
     reader = TextReader(text.splitlines())
     assert [(where, event) for where, event in reader] == read(data)[1]
-    header = read(data)[0]
-    assert (header.line, header.options) == (reader.header.line, reader.header.options) == (32, {"idc"})
+    profile = read(data)[0]
+    assert (
+        (profile.line, set(profile.options))
+        == (reader.profile.line, set(reader.profile.options))
+        == (32, {"idc"})
+    )
     assert [event.line for event in by_hand.read(data).events] == [3, 4, 6]
 
 
@@ -187,7 +192,7 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
         assert len(names) == int(last) - int(first) + 1
         said.update({name: int(first) + at for at, name in enumerate(names)})
     assert said == {op.words: int(op) for op in Op} == {word: n for n, word in enumerate(by_hand.OPERATIONS)}
-    assert re.findall(r"bit \d `([a-z-]+)`", FORMAT)[:4] == list(OPTIONS)
+    assert re.findall(r"bit \d `([a-z-]+)`", FORMAT)[:4] == list(SWITCHES)
 
 
 # -- what is wrong ---------------------------------------------------------------------------------------------
@@ -210,7 +215,7 @@ def small(coding: int) -> bytes:
 
 
 def product() -> bytes:
-    return written(Header(SMALL.line, SMALL.options), *batches_of(SMALL, 3))
+    return written(Profile.with_options(SMALL.options, SMALL.line), *batches_of(SMALL, 3))
 
 
 FILES = {"plain": small(0), "deflated": small(1), "coldline": product()}
@@ -219,10 +224,10 @@ FILES = {"plain": small(0), "deflated": small(1), "coldline": product()}
 def same_or_error(data: bytes) -> bool:
     """Whether a file is the small trace still; if not, it is an error and nothing else."""
     try:
-        header, events = read(data)
+        profile, events = read(data)
     except TraceError as error:
         return not re.fullmatch(r"(block \d+ at byte \d+(, event \d+)?: )?[^:].+", str(error))
-    assert (header.line, header.options) == (SMALL.line, SMALL.options)
+    assert (profile.line, set(profile.options)) == (SMALL.line, SMALL.options)
     assert [as_by_hand(*each) for each in events] == SMALL.events
     return True
 
@@ -499,7 +504,7 @@ def test_what_cannot_be_read_is_not_written(column: str, value: int, reason: str
     rows["size"] = 8
     rows["where"] = [line - 1, line, line + 1] if line else 0
     rows[column][1] = value
-    writer = BinaryWriter(io.BytesIO(), Header())
+    writer = BinaryWriter(io.BytesIO(), Profile())
     writer.write(Batch(("a",), rows))
     with pytest.raises(TraceError) as caught:
         writer.finish()
@@ -520,7 +525,7 @@ def test_the_first_event_that_cannot_be_is_told_of() -> None:
         rows["size"][0] = 8
         for at, reason in enumerate(reasons, 1):
             rows["address"][at], rows["size"][at], rows["op"][at] = wrong[reason]
-        writer = BinaryWriter(io.BytesIO(), Header())
+        writer = BinaryWriter(io.BytesIO(), Profile())
         writer.write(Batch(("a",), rows))
         with pytest.raises(TraceError) as caught:
             writer.finish()
@@ -530,7 +535,7 @@ def test_the_first_event_that_cannot_be_is_told_of() -> None:
 @pytest.mark.parametrize("name", ["", "a b", "line", "a#"])
 def test_an_agent_that_no_text_could_name_is_not_written(name: str) -> None:
     with pytest.raises(TraceError, match="cannot be an agent's name"):
-        written(Header(), Batch((name, name), rows_of(1)))
+        written(Profile(), Batch((name, name), rows_of(1)))
 
 
 # -- as a stream -----------------------------------------------------------------------------------------------
@@ -543,7 +548,7 @@ from coldline.trace.text import Header
 rows = np.zeros(1 << 16, EVENT_DTYPE)
 rows["address"] = np.arange(1 << 16) * 8 % (1 << 20) + (1 << 30)
 rows["size"] = 8
-writer = BinaryWriter(sys.stdout.buffer, Header())
+writer = BinaryWriter(sys.stdout.buffer, Profile())
 for _ in range(int(sys.argv[1]) >> 16):
     writer.write(Batch(("guest",), rows))
 writer.finish()

@@ -12,50 +12,51 @@ from hypothesis import strategies as st
 from coldline.errors import TraceError
 from coldline.events import Event
 from coldline.events.batch import Batch
+from coldline.rules.profile import Profile
 from coldline.trace import text_batches as product
-from coldline.trace.text import Header, TextReader
+from coldline.trace.text import TextReader
 from coldline.trace.text_batches import TextBatches, TextWriter
 from tests.tools.peak_memory import PEAK
 from tests.tools.repository import ROOT
 from tests.tools.trace_strategies import broken_traces, traces
 
-Told = tuple[Header | None, list[tuple[int, Event]], tuple[str, str] | None]
+Told = tuple[Profile | None, list[tuple[int, Event]], tuple[str, str] | None]
 
 
 def one_by_one(data: bytes) -> Told:
-    """What the reader of single events makes of a file: its header, its events, the error at its end."""
+    """What the reader of single events makes of a file: its profile, its events, the error at its end."""
     reader = TextReader(io.TextIOWrapper(io.BytesIO(data), "utf-8", "replace"))
     events: list[tuple[int, Event]] = []
     try:
         events += reader
     except TraceError as error:
-        return reader.header, events, (error.where, error.reason)
-    return reader.header, events, None
+        return reader.profile, events, (error.where, error.reason)
+    return reader.profile, events, None
 
 
 def in_batches(data: bytes) -> Told:
     """What the other one does. An error may come before events of the same batch are out."""
     events: list[tuple[int, Event]] = []
-    header = None
+    profile = None
     try:
         reader = TextBatches(io.BytesIO(data))
-        header = reader.header
+        profile = reader.profile
         for batch in reader:
             lines = batch.rows["where"].tolist()
             events += [(line, batch.event(index)) for index, line in enumerate(lines)]
     except TraceError as error:
-        return header, events, (error.where, error.reason)
-    return header, events, None
+        return profile, events, (error.where, error.reason)
+    return profile, events, None
 
 
 def agree(data: bytes) -> None:
-    header, events, error = one_by_one(data)
+    profile, events, error = one_by_one(data)
     other_header, other_events, other_error = in_batches(data)
     assert other_error == error
     assert other_events == events[: len(other_events)]
     if error is None:
         assert other_events == events
-        assert other_header == header
+        assert other_header == profile
 
 
 @pytest.fixture(params=[1, 7, 64, product._CHUNK])
@@ -237,7 +238,7 @@ def test_what_is_written_is_what_an_event_says_of_itself() -> None:
     events = [next(iter(TextReader([line]))).event for line in lines]
     assert [str(event) for event in events] == lines
     file = io.BytesIO()
-    writer = TextWriter(file, Header(32, {"dic", "nc-may-hit"}))
+    writer = TextWriter(file, Profile.with_options(("dic", "nc-may-hit"), 32))
     for at in range(0, len(events), 3):
         writer.write(Batch.of(events[at : at + 3]))
     writer.write(Batch.of([]))

@@ -12,7 +12,7 @@ from coldline.checker.state.memory import Range, distinct, first_missing
 from coldline.checker.state.page_classes import Alias, Pages
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
-from coldline.rules.line_rules import Letter
+from coldline.rules.letters import Letter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

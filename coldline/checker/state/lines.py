@@ -13,7 +13,8 @@ from coldline.checker.state.memory import Memory
 from coldline.checker.state.partitions import Mixtures, Parts, merged
 from coldline.checker.state.transitions import NOTHING_PUT_OFF, UNKNOWN, Transitions
 from coldline.events import PAGE_SIZE
-from coldline.rules.line_rules import Hazard, Letter
+from coldline.rules.letters import Letter
+from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

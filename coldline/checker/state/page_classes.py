@@ -12,7 +12,8 @@ from coldline.arm import MemoryType
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.events.event import MAX_AGENTS
-from coldline.rules.line_rules import Letter, Profile, Setting
+from coldline.rules.letters import Letter, Setting
+from coldline.rules.profile import Profile
 
 MAX_CLASSES = 1 << 16
 """More ways to see a page than any trace of a real system has."""

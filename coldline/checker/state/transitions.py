@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.rules.automaton import READS, Automaton
-from coldline.rules.line_rules import OTHER, Hazard, Letter
+from coldline.rules.letters import OTHER, Letter
+from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,9 +18,9 @@ from coldline.cli.check import _show
 from coldline.errors import TraceError
 from coldline.events.batch import Batch
 from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
-from coldline.trace.text import OPTIONS, Header
+from coldline.rules.profile import SWITCHES, Profile
 from coldline.trace.text_batches import TextBatches
-from coldline.verdict import Source, profile_of, report
+from coldline.verdict import Source, report
 from tests.fuzz import trace_seeds
 from tests.fuzz.target import Target
 
@@ -36,10 +36,10 @@ _LISTED, _STORIES, _SELDOM = 50, 3, 8
 _NAMES = ("dom0", "guest", "[/red]", "a\x1b[1m", "\u202eb", "xen", "%s{0}", "-")
 
 
-def _header(data: bytes) -> Header:
+def _profile(data: bytes) -> Profile:
     options = data[0] if data else 0
     line = 16 << (options >> 5) if options >> 5 else 64
-    return Header(line, {name for bit, name in enumerate(OPTIONS) if options >> bit & 1})
+    return Profile.with_options((name for bit, name in enumerate(SWITCHES) if options >> bit & 1), line)
 
 
 def _events(data: bytes) -> list[Event]:
@@ -64,7 +64,7 @@ def _events(data: bytes) -> list[Event]:
 
 
 def _check(data: bytes) -> None:
-    profile = profile_of(_header(data))
+    profile = _profile(data)
     plain = Checker(profile, most=_LISTED)
     taken = []
     for event in _events(data):
@@ -113,14 +113,14 @@ def _seeds() -> list[bytes]:
             events = [batch.event(at) for batch in reader for at in range(len(batch))]
         except TraceError:
             continue
-        found.append(_encoded(reader.header, events))
+        found.append(_encoded(reader.profile, events))
     return found
 
 
-def _encoded(header: Header, events: list[Event]) -> bytes:
-    data = bytearray([sum(1 << OPTIONS.index(name) for name in header.options)])
-    if header.line != 64:
-        data[0] |= (header.line.bit_length() - 5) << 5
+def _encoded(profile: Profile, events: list[Event]) -> bytes:
+    data = bytearray([sum(1 << list(SWITCHES).index(name) for name in profile.options)])
+    if profile.line != 64:
+        data[0] |= (profile.line.bit_length() - 5) << 5
     names = {name: number for number, name in enumerate(dict.fromkeys(event.agent for event in events))}
     pages = {page: number for number, page in enumerate(_PAGES)}
     for event in events:

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from coldline.errors import TraceError
 from coldline.events.batch import Batch
 from coldline.events.event import Event
+from coldline.rules.profile import Profile
 from coldline.trace.binary import SIGNATURE, BinaryReader, BinaryWriter
-from coldline.trace.text import Header, NumberedEvent, TextReader
+from coldline.trace.text import NumberedEvent, TextReader
 from coldline.trace.text_batches import TextBatches, TextWriter
 from tests.fuzz import trace_seeds
 from tests.fuzz.target import Target
 
-_Read = tuple[Header, list[NumberedEvent]]
+_Read = tuple[Profile, list[NumberedEvent]]
 _BLOCK = struct.Struct("<4sII")
 _HEADER_SIZE = 20
 _SELDOM = 8
@@ -43,7 +44,7 @@ def _lines(data: bytes) -> _Read:
     """What the reader makes of a text that goes by lines."""
     reader = TextReader(io.StringIO(data.decode("utf-8", "replace"), newline=None))
     numbered = list(reader)
-    return reader.header, numbered
+    return reader.profile, numbered
 
 
 def _binary(data: bytes) -> None:
@@ -71,17 +72,17 @@ def _all(reader: TextBatches | BinaryReader) -> _Read:
     for batch in reader:
         where = batch.rows["where"].tolist()
         events += [NumberedEvent(line, batch.event(at)) for at, line in enumerate(where)]
-    return reader.header, events
+    return reader.profile, events
 
 
 def _again(data: bytes, read: _Read, *, where: bool = False) -> None:
     """Write what was read in either form; what is read then is the same. One input in a few will do."""
     if zlib.crc32(data) % _SELDOM:
         return
-    header, numbered = read
+    profile, numbered = read
     events = [each.event for each in numbered]
     binary, text = io.BytesIO(), io.BytesIO()
-    writer = BinaryWriter(binary, header)
+    writer = BinaryWriter(binary, profile)
     writer.write(Batch.of(events, [each.where for each in numbered]))
     writer.finish()
     binary.seek(0)
@@ -89,7 +90,7 @@ def _again(data: bytes, read: _Read, *, where: bool = False) -> None:
     kept = _all(BinaryReader(binary))
     has_lines = where and all(each.where for each in numbered)
     assert kept == read if has_lines else _events(kept) == events
-    in_text = TextWriter(text, header)
+    in_text = TextWriter(text, profile)
     in_text.write(Batch.of(events))
     in_text.finish()
     text.seek(0)

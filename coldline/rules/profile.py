@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an implementation promises about its caches: the size of a line, and switches.
+
+The switches are spelled here alone. Traces (``option`` lines), the binary form, the command's options and the host
+models take them from `SWITCHES`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import MappingProxyType
+
+LINE_SIZES = (16, 2048)
+"""The least and the greatest size of a cache line, in bytes; it is a power of two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the implementation promises beyond the architecture's minimum.
+
+    Attributes
+    ----------
+    line : int
+        Cache writeback granule in bytes (CTR_EL0.CWG).
+    nc_may_hit : bool
+        A non-cacheable or device read may also return a valid cached copy.
+    setway_effective : bool
+        Set/way maintenance reaches every copy: one processor and no system cache.
+    idc : bool
+        CTR_EL0.IDC: instruction fetches see level 1, no clean to the point of unification is needed.
+    dic : bool
+        CTR_EL0.DIC: no instruction cache ever holds an old copy.
+    """
+
+    line: int = 64
+    nc_may_hit: bool = False
+    setway_effective: bool = False
+    idc: bool = False
+    dic: bool = False
+
+    @classmethod
+    def with_options(cls, options: Iterable[str], line: int = 64) -> "Profile":
+        """The profile with some switches on, by their names in `SWITCHES`.
+
+        Raises
+        ------
+        KeyError
+            If there is no switch of a name.
+        """
+        return cls(line, **{_FIELDS[option]: True for option in options})
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of the switches that are on, in the order of `SWITCHES`."""
+        return tuple(option for option, name in _FIELDS.items() if getattr(self, name))
+
+
+SWITCHES = MappingProxyType(
+    {
+        "nc-may-hit": "non-cacheable reads may also return a cached copy",
+        "setway-effective": "set/way maintenance reaches every copy of a line",
+        "idc": "CTR_EL0.IDC: instruction fetches see level 1 data caches",
+        "dic": "CTR_EL0.DIC: no instruction cache ever holds an old copy",
+    }
+)
+"""The switches by their names in traces and on the command line, each with a line of help.
+
+Their order is that of the bits in the head of a binary trace.
+"""
+
+_FIELDS = {option: option.replace("-", "_") for option in SWITCHES}
