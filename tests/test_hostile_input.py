@@ -19,7 +19,8 @@ from coldline.checker.checker import Checker
 from coldline.checker.state import memory
 from coldline.errors import ColdlineError, ConfigError, ImageError, TraceError
 from coldline.events import event
-from coldline.events.event import Event, Op
+from coldline.events.event import Event
+from coldline.events.op import Op
 from coldline.guest import GuestOptions, check_device_tree, make_plan
 from coldline.guest.config import config_of
 from coldline.guest.config.syntax import MAX_CONFIG, MAX_DEPTH, MAX_VALUES

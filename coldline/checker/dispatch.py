@@ -9,7 +9,8 @@ import numpy as np
 from coldline.arm import MemoryType
 from coldline.checker.state.page_classes import NOBODY, Refusal, maintenance_letter, walk_letter
 from coldline.events import PAGE_SIZE, Event, Op
-from coldline.events.batch import TYPE_MASK, pack_attributes
+from coldline.events.batch import pack_attributes
+from coldline.events.layout import TYPE_MASK
 from coldline.rules.letters import Letter
 from coldline.rules.profile import Profile
 

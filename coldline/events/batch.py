@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from coldline.arm import MemoryType
-from coldline.events.event import Event, Op
+from coldline.events.event import Event
+from coldline.events.layout import DTYPE_FIELDS, EVENT_SIZE, EXECUTABLE, STRUCT_FORMAT, TYPE_MASK
+from coldline.events.op import Op
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,25 +19,7 @@ if TYPE_CHECKING:
 
     EVENT_DTYPE: np.dtype[np.void]
 
-_FIELDS = (
-    ("address", "<u8"),
-    ("size", "<u8"),
-    ("where", "<u4"),
-    ("agent", "<u2"),
-    ("op", "u1"),
-    ("attributes", "u1"),
-)
-"""`EVENT_DTYPE`: one event. `where` is the line of a text trace (0 elsewhere), `agent` an index into the names."""
-
-_EVENT = struct.Struct("<QQIHBB")
-EVENT_SIZE = _EVENT.size
-"""Bytes of an event."""
-
-TYPE_MASK = 0x07
-"""Bits of `attributes` that hold 1 + the `MemoryType`, or 0 where the event has none."""
-
-EXECUTABLE = 0x08
-"""Bit of `attributes` that says ``exec``."""
+_EVENT = struct.Struct(STRUCT_FORMAT)
 
 
 class Batch:
@@ -126,7 +110,7 @@ def pack_attributes(memory_type: MemoryType | None, executable: bool) -> int:
 def _dtype() -> "np.dtype[np.void]":
     import numpy as np
 
-    return np.dtype(list(_FIELDS))
+    return np.dtype(list(DTYPE_FIELDS))
 
 
 def __getattr__(name: str) -> Any:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The events of a trace: what agents did to memory, in the order that their synchronisation gives."""
 
-import enum
 from collections.abc import Callable
 from typing import NamedTuple
 
 from coldline.arm import MemoryType
+from coldline.events.op import Op
 
 PAGE_SIZE = 4096
 """Bytes of a page: what ``map`` and ``unmap`` are counted in."""
@@ -19,49 +19,6 @@ ZVA_BLOCK = 64
 
 MAX_AGENTS = 256
 """More agents than any trace of a real system has; a bound on what a hostile one may cost."""
-
-
-class Op(enum.IntEnum):
-    """What an event does. Accesses first, then maintenance, then what changes aliases."""
-
-    READ = 0
-    WRITE = 1
-    FETCH = 2
-    WALK = 3
-    DC_ZVA = 4
-    DC_IVAC = 5
-    DC_CVAC = 6
-    DC_CIVAC = 7
-    DC_CVAU = 8
-    DC_ISW = 9
-    DC_CSW = 10
-    DC_CISW = 11
-    IC_IVAU = 12
-    IC_IALLU = 13
-    IC_IALLUIS = 14
-    MAP = 15
-    UNMAP = 16
-    MMU_ON = 17
-    MMU_OFF = 18
-    ICACHE_ON = 19
-    ICACHE_OFF = 20
-    DCACHE_ON = 21
-    DCACHE_OFF = 22
-
-    @property
-    def words(self) -> str:
-        """The operation as a trace spells it, such as ``dc civac``."""
-        return self.name.lower().replace("_", " ")
-
-    @property
-    def has_range(self) -> bool:
-        """Whether the event names an address and a size."""
-        return self < Op.MMU_ON and self not in (Op.IC_IALLU, Op.IC_IALLUIS)
-
-    @property
-    def has_type(self) -> bool:
-        """Whether the event names a memory type."""
-        return self in (Op.MAP, Op.WALK)
 
 
 class Event(NamedTuple):

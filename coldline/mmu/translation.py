@@ -11,7 +11,7 @@ import numpy as np
 
 from coldline.arm import MemoryType
 from coldline.arm.fields import Sctlr
-from coldline.events.event import Op
+from coldline.events.op import Op
 from coldline.frontends.unicorn.emit import NOWHERE, emit, page_index
 from coldline.frontends.unicorn.intrinsics import compiled, int64, load64, store8, store64, uint64
 from coldline.frontends.unicorn.state import ADDRESS_MASK, TAG_SHIFT, TLB_ENTRIES

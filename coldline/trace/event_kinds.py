@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.arm import MemoryType
-from coldline.events.batch import EXECUTABLE
-from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Op
+from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE
+from coldline.events.layout import AGENT_SHIFT, DTYPE_FIELDS, EXECUTABLE
+from coldline.events.op import Op
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-KIND_DTYPE = np.dtype([("size", "<u8"), ("agent", "<u2"), ("op", "u1"), ("attributes", "u1")])
+KIND_DTYPE = np.dtype([(name, kind) for name, kind in DTYPE_FIELDS if name not in ("address", "where")])
 """A kind of event, 12 bytes: its columns of the same names."""
 
 MOST = 1 << 16
@@ -61,7 +62,7 @@ class Grouper:
         count, words = len(rows), words_of(rows)
         size, rest, numbers = self._size[:count], self._rest[:count], self._numbers[:count]
         size[:] = words[:, 1]
-        np.right_shift(words[:, 2], np.uint64(32), out=rest)
+        np.right_shift(words[:, 2], np.uint64(AGENT_SHIFT), out=rest)
         for factors in _FACTORS:
             same = self._meet(size, rest, *factors)
             if self._equal(size, same) and self._equal(rest, same):
@@ -167,11 +168,11 @@ def _allowed() -> "NDArray[np.bool_]":
     for op in Op:
         types = range(1, 1 + len(MemoryType)) if op.has_type else (0,)
         allowed[op, types] = True
-        if op is Op.MAP:
+        if op.traits.may_execute:
             allowed[op, [kind | EXECUTABLE for kind in types]] = True
     return allowed
 
 
 _HAS_RANGE = np.array([op.has_range for op in Op])
-_PAGES = np.array([op in (Op.MAP, Op.UNMAP) for op in Op])
+_PAGES = np.array([op.traits.whole_pages for op in Op])
 _ATTRIBUTES = _allowed()

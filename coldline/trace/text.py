@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
-from coldline.events.event import MAX_AGENTS, Event, Op
+from coldline.events.event import MAX_AGENTS, Event
+from coldline.events.op import Op
 from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
 
 MAX_LINE_LENGTH = 4096
@@ -177,7 +178,7 @@ def parse_event(words: list[str]) -> Event:
             memory_type = MemoryType.from_word(word)
         except KeyError:
             raise TraceError("", f"unknown memory type '{word}'") from None
-        if op is Op.MAP and rest and rest[0] == "exec":
+        if op.traits.may_execute and rest and rest[0] == "exec":
             executable = True
             rest.pop(0)
     if rest:

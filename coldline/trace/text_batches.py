@@ -15,8 +15,10 @@ import numpy as np
 
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
-from coldline.events.batch import EVENT_DTYPE, EXECUTABLE, TYPE_MASK, Batch, pack_attributes
-from coldline.events.event import PAGE_SIZE, Op
+from coldline.events.batch import EVENT_DTYPE, Batch, pack_attributes
+from coldline.events.event import PAGE_SIZE
+from coldline.events.layout import EXECUTABLE, STRUCT_FORMAT, TYPE_MASK
+from coldline.events.op import Op
 from coldline.rules.profile import Profile
 from coldline.trace.blocks import MAX_LINE
 from coldline.trace.event_kinds import MOST, Grouper
@@ -32,8 +34,10 @@ _MOST_KNOWN = 1 << 16
 _MOST_SHAPES = 1 << 12
 """How many lines are kept, and how many shapes of lines."""
 
-_ADDRESS = struct.Struct("<Q")
-_SHAPE = struct.Struct("<QIHBB")
+_ADDRESS = struct.Struct(STRUCT_FORMAT[:2])
+_SHAPE = struct.Struct(STRUCT_FORMAT[0] + STRUCT_FORMAT[2:])
+"""An event's address, and the rest of it."""
+
 _HEX = "0123456789abcdefABCDEF"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import coldline.corpus
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
-from coldline.events.event import Op
+from coldline.events.op import Op
 from coldline.rules.profile import SWITCHES
 from coldline.trace.binary import BinaryWriter
 from coldline.trace.text_batches import TextBatches

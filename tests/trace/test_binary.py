@@ -544,7 +544,7 @@ GENERATOR = """
 import sys, numpy as np
 from coldline.trace.binary import BinaryWriter
 from coldline.events.batch import EVENT_DTYPE, Batch
-from coldline.trace.text import Header
+from coldline.rules.profile import Profile
 rows = np.zeros(1 << 16, EVENT_DTYPE)
 rows["address"] = np.arange(1 << 16) * 8 % (1 << 20) + (1 << 30)
 rows["size"] = 8

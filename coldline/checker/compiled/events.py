@@ -14,8 +14,9 @@ from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, 
 from coldline.checker.dispatch import LINE_OPS, SLOW, UNMAP_CODE
 from coldline.checker.state import partitions
 from coldline.checker.state.transitions import LETTERS, UNKNOWN
-from coldline.events.batch import TYPE_MASK
-from coldline.events.event import ADDRESS_LIMIT, Op
+from coldline.events.event import ADDRESS_LIMIT
+from coldline.events.layout import TYPE_MASK
+from coldline.events.op import Op
 from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store16, uint64
 
 _0, _1, _2, _3, _8, _12, _32 = (uint64(number) for number in (0, 1, 2, 3, 8, 12, 32))

@@ -10,6 +10,8 @@ from coldline.checker.compiled.values import OWN, owned_at, set_pair, value_of
 from coldline.checker.state import partitions
 from coldline.checker.state.memory import CHUNK, LEAF_BITS
 from coldline.checker.state.reserved_arrays import GOLDEN
+from coldline.events.event import PAGE_SIZE
+from coldline.events.layout import EVENT_SIZE
 from coldline.jit.intrinsics import compiled, load16, load32, load64, prefetch, store32, store64, uint64
 
 _0, _1, _2, _3, _4, _8, _12 = (uint64(number) for number in (0, 1, 2, 3, 4, 8, 12))
@@ -21,10 +23,10 @@ _LEAF_BITS = uint64(LEAF_BITS)
 _LEAF_MASK = uint64((1 << LEAF_BITS) - 1)
 _CACHED = uint64(frame.CACHED_PAGES - 1)
 _AHEAD = uint64(frame.EVENTS_AHEAD - 1)
-_EVENT = uint64(24)
+_EVENT = uint64(EVENT_SIZE)
 _BLOCKS = uint64(8 * partitions.BLOCKS)
 _PAGES_A_BLOCK = uint64(frame.PAGES_A_BLOCK)
-_OFFSET = uint64(4095)
+_OFFSET = uint64(PAGE_SIZE - 1)
 _LINES_AHEAD = uint64(frame.LINES_AHEAD)
 _RECORDS_AHEAD = uint64(frame.RECORDS_AHEAD)
 NOWHERE = uint64(0xFFFFFFFFFFFFFFFF)

@@ -11,7 +11,7 @@ import numpy as np
 from unicorn import arm_const
 from unicorn import unicorn_const as const
 
-from coldline.events.event import Op
+from coldline.events.op import Op
 from coldline.frontends.unicorn.emit import NOWHERE, emit, page_index
 from coldline.frontends.unicorn.intrinsics import (
     call_control,

@@ -8,8 +8,8 @@ All functions here are compiled into the emulator's callbacks; `s` is the record
 from typing import Any
 
 from coldline.arm.fields import Sctlr
-from coldline.events.batch import EVENT_SIZE, EXECUTABLE
-from coldline.events.event import Op
+from coldline.events.layout import EVENT_SIZE, EXECUTABLE
+from coldline.events.op import Op
 from coldline.frontends.unicorn.intrinsics import compiled, int64, load64, store64, stream64, uint64
 from coldline.frontends.unicorn.packed import (
     AGENT_SHIFT,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import carray, cfunc, from_dtype, types
 
-from coldline.events.event import Op
+from coldline.events.op import Op
 from coldline.frontends.unicorn.accesses import access, leave_it
 from coldline.frontends.unicorn.emit import page_index, settle, switch, unpack
 from coldline.frontends.unicorn.intrinsics import int64, load8, uint64

@@ -8,7 +8,8 @@ import mmap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from coldline.events.batch import EVENT_SIZE, Batch
+from coldline.events.batch import Batch
+from coldline.events.layout import EVENT_SIZE
 from coldline.frontends.unicorn.memory import address_of, zeros
 
 if TYPE_CHECKING:

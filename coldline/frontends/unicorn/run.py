@@ -12,7 +12,8 @@ from unicorn import unicorn_const as const
 from coldline.arm import psci
 from coldline.arm.cores import Core
 from coldline.errors import GuestError
-from coldline.events.batch import EVENT_SIZE, Batch
+from coldline.events.batch import Batch
+from coldline.events.layout import EVENT_SIZE
 from coldline.frontends.unicorn.devices import Device, Pl011
 from coldline.frontends.unicorn.devices.flash import COMMANDS
 from coldline.frontends.unicorn.machine import Machine

@@ -17,7 +17,8 @@ from coldline.checker.interpreter import COMPILE_FROM
 from coldline.cli.check import _show
 from coldline.errors import TraceError
 from coldline.events.batch import Batch
-from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
+from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Event
+from coldline.events.op import Op
 from coldline.rules.profile import SWITCHES, Profile
 from coldline.trace.text_batches import TextBatches
 from coldline.verdict import Source, report

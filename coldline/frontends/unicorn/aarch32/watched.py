@@ -2,7 +2,7 @@
 """The registers and operations of CP15 that a run follows, by their encodings."""
 
 from coldline.arm import cp15
-from coldline.events.event import Op
+from coldline.events.op import Op
 
 WATCHED = {
     register.key: register

@@ -3,7 +3,7 @@
 
 from coldline.arm import fields
 from coldline.arm.maintenance import BEYOND_COHERENCY, MAINTENANCE
-from coldline.events.event import Op
+from coldline.events.op import Op
 from coldline.frontends.unicorn.state import REGISTERS
 
 WATCHED = {

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How an event lies in memory: 24 bytes, little-endian, in the order of `FIELDS`.
+
+NumPy's type, the packing of single events and compiled code all take it from here. Compiled code reads an event as
+three 64-bit words: the address, the size, and one word that holds the other fields.
+"""
+
+FIELDS = (
+    ("address", 8),
+    ("size", 8),
+    ("where", 4),
+    ("agent", 2),
+    ("op", 1),
+    ("attributes", 1),
+)
+"""The fields and their bytes. `where` is the line of a text trace (0 elsewhere), `agent` an index into the names."""
+
+_CODES = {8: "Q", 4: "I", 2: "H", 1: "B"}
+
+STRUCT_FORMAT = "<" + "".join(_CODES[size] for _, size in FIELDS)
+DTYPE_FIELDS = tuple((name, f"<u{size}") for name, size in FIELDS)
+
+EVENT_SIZE = sum(size for _, size in FIELDS)
+"""Bytes of an event."""
+
+
+def _offset(name: str) -> int:
+    """The first byte of a field."""
+    names = [field for field, _ in FIELDS]
+    return sum(size for _, size in FIELDS[: names.index(name)])
+
+
+SIZE_AT = _offset("size")
+REST_AT = _offset("where")
+"""The first byte of the word that holds the fields after `size`."""
+
+AGENT_SHIFT, OP_SHIFT, ATTRIBUTES_SHIFT = (
+    8 * (_offset(name) - REST_AT) for name in ("agent", "op", "attributes")
+)
+"""The lowest bit of each of those fields in that word."""
+
+AGENT_MASK, OP_MASK = 0xFFFF, 0xFF
+"""A field's bits, once it is shifted down."""
+
+TYPE_MASK = 0x07
+"""Bits of `attributes` that hold 1 + the `MemoryType`, or 0 where the event has none."""
+
+EXECUTABLE = 0x08
+"""Bit of `attributes` that says ``exec``."""
