@@ -27,7 +27,7 @@ from timing import best
 
 from coldline.arm import MemoryType
 from coldline.checker import Checker
-from coldline.checker.interpreter import COMPILE_FROM
+from coldline.checker.rows import COMPILE_FROM
 from coldline.events import Event, Op
 from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.rules.letters import Letter
@@ -66,7 +66,7 @@ def resident() -> int:
 def checker() -> Checker:
     """A checker with its machine code loaded."""
     made = Checker(distinct=True)
-    made.machine(COMPILE_FROM)
+    made.expect(COMPILE_FROM)
     return made
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from coldline.arm import MemoryType
 from coldline.checker import Checker
-from coldline.checker.interpreter import COMPILE_FROM
+from coldline.checker.rows import COMPILE_FROM
 from coldline.checker.state.partitions import BLOCKS, SHARED
 from coldline.events import Event, Op
 from coldline.events.batch import EVENT_DTYPE, Batch
@@ -111,7 +111,7 @@ def measure(name: str, count: int) -> dict[str, float]:
     """One figure, in this process."""
     names, batches = SERIES[name][0](count)
     check = Checker(distinct=True, most=0)
-    check.machine(COMPILE_FROM)
+    check.expect(COMPILE_FROM)
     agent_names = [f"cpu{n}" for n in range(names)]
     for agent in agent_names:
         check.event(Event(agent, Op.MAP, BASE, SPAN, MemoryType.NORMAL_WB, True))
@@ -122,14 +122,14 @@ def measure(name: str, count: int) -> dict[str, float]:
         check.feed(batch)
         seconds += time.process_time() - start
         taken += len(rows)
-    mixtures = check.lines.mixtures
+    partitions = check.state.lines.partitions
     return {
         "count": count,
         "events": taken,
         "ns an event": seconds / taken * 1e9,
         "MiB": (resident() - before) / 2**20,
-        "shared records": int(mixtures.pool[SHARED]) - check.lines.transitions.states,
-        "blocks of own records": int(mixtures.pool[BLOCKS]),
+        "shared records": int(partitions.pool[SHARED]) - check.state.lines.transitions.states,
+        "blocks of own records": int(partitions.pool[BLOCKS]),
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coldline.checker.findings import HazardEntry, entries
+from coldline.checker.state.findings import HazardEntry, entries
 from coldline.events import Op
 from coldline.events.batch import Batch
 from coldline.events.relay import Relay
@@ -96,7 +96,7 @@ def check(
     profile : Profile
         The implementation's promises.
     distinct, most : bool, int or None
-        See `coldline.checker.interpreter.Follower`.
+        See `Checker`.
     at_length : bool
         Whether there will be so many events that the first one need not wait to see.
 
@@ -106,14 +106,14 @@ def check(
         If an event cannot be.
     """
     if at_length:
-        from coldline.checker.compiled import prepare
+        from coldline.checker.loops import prepare
 
         prepare()
 
     def make(checker: "type[Checker]") -> "Checker":
         made = checker(profile, distinct=distinct, most=most)
         if at_length:
-            made.machine(_MANY)
+            made.expect(_MANY)
         return made
 
     reader = _Reader(make)
@@ -163,21 +163,21 @@ def report(checker: "Checker", source: Source, *, most: int, stories: int) -> Re
 
 def _tell(listed: list[HazardEntry], source: Source, profile: Profile) -> list[Hazard]:
     # Most checks end without a story to tell, and need nothing that tells one.
-    from coldline.explain.history import Histories
-    from coldline.explain.least_cost import Ways
+    from coldline.explain.history import History
+    from coldline.explain.least_cost import LeastCosts
     from coldline.explain.witness import shortest
 
-    ways = Ways(profile)
+    ways = LeastCosts(profile)
     lines = [_line_of(entry, profile) for entry in listed]
-    histories = Histories(ways, lines, (entry.number for entry in listed))
-    source(histories.feed)
+    history = History(ways, lines, (entry.number for entry in listed))
+    source(history.feed)
     told = []
     for entry, line in zip(listed, lines, strict=True):
         story: list[WitnessStep] = []
-        last = histories.of(entry.number, line)
+        last = history.of(entry.number, line)
         if last is not None:  # else it happened too late in a line's life to have been kept
-            story = shortest(last, entry, line, ways, histories.epoch(entry.number))
-        code = histories.code.get(entry.number)
+            story = shortest(last, entry, line, ways, history.epoch(entry.number))
+        code = history.code.get(entry.number)
         if code is not None and entry.event.op is Op.FETCH:
             into = entry.address - entry.event.address
             code = code._replace(virtual=code.virtual + into, physical=code.physical + into)

@@ -281,7 +281,7 @@ def test_a_checker_is_gone_at_once() -> None:
     """And its memory with it: ``coldline check`` may be given thousands of files."""
     checker = Checker(Profile())
     checker.event(Event("a", Op.WALK, 0, 8, MemoryType.NORMAL_WB))
-    kept = weakref.ref(checker.memory)
+    kept = weakref.ref(checker.state.memory)
     gc.disable()
     try:
         del checker

@@ -7,7 +7,7 @@ from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
     from coldline.checker.checker import Checker
-    from coldline.checker.findings import HazardEntry
+    from coldline.checker.state.findings import HazardEntry
 
 __all__ = ["Checker", "HazardEntry"]
 

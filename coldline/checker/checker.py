@@ -6,22 +6,26 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coldline.checker.interpreter import Follower
+from coldline.checker.interpreter import Interpreter
+from coldline.checker.rows import Rows
+from coldline.checker.state.check_state import CheckState
+from coldline.checker.state.findings import Finding
 from coldline.checker.state.lines import Badness, runs_of
 from coldline.checker.state.memory import gaps
-from coldline.events import ADDRESS_LIMIT, PAGE_SIZE
+from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event
 from coldline.events.batch import Batch
 from coldline.rules.letters import Letter, Setting
 from coldline.rules.line_rules import Hazard
+from coldline.rules.profile import Profile
 from coldline.rules.subsets import READS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from coldline.checker.fast_path import FastPath
 
 _LIVE = Letter.of_setting(Setting(data=True, fetch=False))
 
 
-class Known(NamedTuple):
+class StateRun(NamedTuple):
     """Bytes that are all in one state.
 
     Attributes
@@ -40,8 +44,75 @@ class Known(NamedTuple):
     reads: dict[Letter, Hazard]
 
 
-class Checker(Follower):
-    """Follows memory through a trace; see `Follower` for what it is made with and what it finds."""
+class Checker:
+    """Follows memory through a trace and finds the reads that may go wrong.
+
+    It composes a state and two engines: the interpreter takes single events, the fast path many. The latter is made
+    when there is enough to do.
+
+    Parameters
+    ----------
+    profile : Profile
+        The implementation's promises.
+    distinct : bool
+        Whether a line that may go wrong is a finding once for each way, and not at each event.
+    most : int or None
+        How many hazards to keep as findings, rounded up to whole events; None keeps all.
+    """
+
+    def __init__(
+        self, profile: Profile | None = None, *, distinct: bool = False, most: int | None = None
+    ) -> None:
+        self.state = CheckState(profile or Profile(), distinct=distinct, most=most)
+        self._rows = Rows(self.state)
+        self._interpreter = Interpreter(self.state, self._rows)
+        self._fast_path: FastPath | None = None
+
+    @property
+    def profile(self) -> Profile:
+        """The implementation's promises."""
+        return self.state.profile
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The hazards so far, by runs of lines that go wrong alike."""
+        return self.state.findings.kept
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """The number of hazards of each kind, including those that were not kept as findings."""
+        return self.state.findings.kinds
+
+    @property
+    def hazards(self) -> int:
+        """The number of times that an event may go wrong at a line, distinct or not."""
+        return self.state.findings.hazards
+
+    @property
+    def events(self) -> int:
+        """The number of events taken."""
+        return self.state.events
+
+    def expect(self, events: int) -> None:
+        """Say that so many more events will come: enough of them load the compiled loops at once."""
+        self._fast(events)
+
+    def event(self, event: Event, where: int = 0) -> None:
+        """Take one event.
+
+        Parameters
+        ----------
+        event : Event
+            The event.
+        where : int
+            Its line in a text, or 0.
+
+        Raises
+        ------
+        TraceError
+            If the event cannot be: ``where`` is its line in a text, or its number.
+        """
+        self._interpreter.event(event, where)
 
     def feed(self, batch: Batch) -> None:
         """Take the events of `batch`.
@@ -51,12 +122,21 @@ class Checker(Follower):
         TraceError
             If an event cannot be: ``where`` is its line in a text, or its number.
         """
-        machine = self.machine(len(batch))
-        if machine is not None:
-            machine.feed(batch)
+        fast_path = self._fast(len(batch))
+        if fast_path is not None:
+            fast_path.feed(batch)
         else:
             for index in range(len(batch)):
                 self.event(batch.event(index), int(batch.rows["where"][index]))
+
+    def _fast(self, events: int) -> "FastPath | None":
+        """The engine for many events, once there have been enough."""
+        rows = self._rows.compiled(events)
+        if rows is not None and self._fast_path is None:
+            from coldline.checker.fast_path import FastPath
+
+            self._fast_path = FastPath(self.state, self._interpreter, rows)
+        return self._fast_path
 
     def would_read(self, address: int, size: int) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
         """What a read of some pages through a cacheable alias could find wrong now; nothing changes by asking.
@@ -76,17 +156,17 @@ class Checker(Follower):
             What is wrong with each of them.
         """
         first, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
-        rows, covered = self.memory.dense_rows(first, end)
-        found = list(self._would_read_rows(rows))
-        for known in self.memory.ranges(first, end):
-            badness = self.lines.wrong(self.lines.step(known.state, _LIVE), Letter.READ_WB)
+        rows, covered = self.state.memory.dense_rows(first, end)
+        found = list(self._rows.would_read(rows, _LIVE, Letter.READ_WB))
+        for known in self.state.memory.ranges(first, end):
+            badness = self.state.lines.wrong(self.state.lines.step(known.state, _LIVE), Letter.READ_WB)
             if badness:
                 for gap_first, gap_end in gaps(covered, known.first, known.end):
-                    lines = (gap_end - gap_first) * self.memory.lines_per_page
+                    lines = (gap_end - gap_first) * self.state.memory.lines_per_page
                     found.append((gap_first * PAGE_SIZE, lines, badness))
         yield from _join(sorted(found), self.profile.line)
 
-    def states(self, address: int, size: int) -> Iterator[Known]:
+    def states(self, address: int, size: int) -> Iterator[StateRun]:
         """What is known of the bytes from `address` on: each state once for all bytes in a row that are in it.
 
         Parameters
@@ -102,7 +182,7 @@ class Checker(Follower):
         end = address + size
         if address < 0 or size < 0 or end > ADDRESS_LIMIT:
             raise ValueError(f"{address:#x} + {size:#x} reaches out of physical memory")
-        held: Known | None = None
+        held: StateRun | None = None
         for start, stop, state in self._runs(address, end):
             start, stop = max(start, address), min(stop, end)
             if start >= stop:
@@ -112,16 +192,16 @@ class Checker(Follower):
                 continue
             if held is not None:
                 yield held
-            reads = {letter: Hazard(int(self.lines.transitions.bad[letter, state])) for letter in READS}
-            held = Known(start, stop - start, state, reads)
+            reads = {letter: Hazard(int(self.state.lines.transitions.bad[letter, state])) for letter in READS}
+            held = StateRun(start, stop - start, state, reads)
         if held is not None:
             yield held
 
     def _runs(self, address: int, end: int) -> Iterator[tuple[int, int, int]]:
         """The states of the pages that hold bytes `address` to `end`, as (start, end, state)."""
         first, stop = address // PAGE_SIZE, -(-end // PAGE_SIZE)
-        rows, covered = self.memory.dense_rows(first, stop)
-        for known in self.memory.ranges(first, stop):
+        rows, covered = self.state.memory.dense_rows(first, stop)
+        for known in self.state.memory.ranges(first, stop):
             at = known.first
             low, high = np.searchsorted(covered, (known.first, known.end))
             for page, row in zip(covered[low:high].tolist(), rows[low:high].tolist(), strict=True):
@@ -133,25 +213,15 @@ class Checker(Follower):
                 yield at * PAGE_SIZE, known.end * PAGE_SIZE, known.state
 
     def _row_runs(self, base: int, row: int) -> Iterator[tuple[int, int, int]]:
-        for index in range(self.memory.lines_per_page):
+        for index in range(self.state.memory.lines_per_page):
             start = base + index * self.profile.line
             runs = sorted(
                 (low, high, state)
-                for state, mask in self.lines.parts(row, index).items()
+                for state, mask in self.state.lines.parts(row, index).items()
                 for low, high in runs_of(mask)
             )
             for low, high, state in runs:
                 yield start + low, start + high, state
-
-    def _would_read_rows(self, rows: "NDArray[np.intp]") -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
-        machine = self.machine(rows.size * self.memory.lines_per_page)
-        if machine is not None:
-            yield from machine.would_read(rows, _LIVE, Letter.READ_WB)
-            return
-        for row in rows.tolist():
-            base = self.memory.page(row) * PAGE_SIZE
-            for index, bad in self.lines.would_read(row, _LIVE, Letter.READ_WB):
-                yield base + index * self.profile.line, 1, bad
 
 
 def _join(

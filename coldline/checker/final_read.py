@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from coldline.checker.findings import kind_of
+from coldline.checker.state.findings import kind_of
 from coldline.events import Op
 
 if TYPE_CHECKING:

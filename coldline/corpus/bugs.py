@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from coldline.checker.findings import kind_of
+from coldline.checker.state.findings import kind_of
 from coldline.corpus.fields import Field, head_of, read_fields
 from coldline.errors import CorpusError
 from coldline.events import Op

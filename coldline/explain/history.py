@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from coldline.checker.state.page_classes import NOBODY, Pages, Refusal, maintenance_letter, walk_letter
+from coldline.checker.state.aliases import alias_changes
+from coldline.checker.state.page_classes import (
+    UNMAPPED,
+    PageClasses,
+    Refusal,
+    maintenance_letter,
+    walk_letter,
+)
 from coldline.events import PAGE_SIZE, ZVA_BLOCK, Event, Op
 from coldline.events.batch import Batch
-from coldline.explain.least_cost import Ways
-from coldline.explain.line_history import Happening, Lifeline, Shapes
+from coldline.events.op import Kind
+from coldline.explain.least_cost import LeastCosts
+from coldline.explain.line_history import LineEvent, LineHistory, LineShapes
 from coldline.rules.letters import Letter
 
 if TYPE_CHECKING:
@@ -39,32 +47,25 @@ class _Switches(NamedTuple):
     icache: bool | None = None
 
 
-_SWITCHED = {
-    Op.MMU_ON: 0,
-    Op.MMU_OFF: 0,
-    Op.DCACHE_ON: 1,
-    Op.DCACHE_OFF: 1,
-    Op.ICACHE_ON: 2,
-    Op.ICACHE_OFF: 2,
-}
-"""Which of `_Switches` an operation sets."""
+_EVERYWHERE = np.array([op.traits.everywhere for op in Op])
+_ALIAS = np.array([op.kind is Kind.ALIAS for op in Op])
 
 
 @dataclass(slots=True)
 class _Line:
     address: int
-    life: Lifeline
-    page_class: int = NOBODY
+    life: LineHistory
+    page_class: int = UNMAPPED
     switches: "tuple[_Switches, ...]" = ()
-    told: dict[int, Happening] = field(default_factory=dict)
+    told: dict[int, LineEvent] = field(default_factory=dict)
 
 
-class Histories:
+class History:
     """Gathers what befalls some lines in a second pass over the same events.
 
     Parameters
     ----------
-    ways : Ways
+    ways : LeastCosts
         What the rules let become of a byte.
     addresses : iterable of int
         The first byte of each line to follow.
@@ -77,13 +78,13 @@ class Histories:
         Where the instruction of each wanted event is, as far as that can be told.
     """
 
-    def __init__(self, ways: Ways, addresses: Iterable[int], wanted: Iterable[int]) -> None:
+    def __init__(self, ways: LeastCosts, addresses: Iterable[int], wanted: Iterable[int]) -> None:
         self._profile = ways.profile
-        self._pages = Pages()
+        self._pages = PageClasses()
         self._switches: tuple[_Switches, ...] = ()
         self._switched: dict[tuple[int, int], tuple[int, int, Event]] = {}
-        shapes = Shapes(ways, ways.profile.line)
-        self._lines = [_Line(address, Lifeline(shapes)) for address in sorted(set(addresses))]
+        shapes = LineShapes(ways, ways.profile.line)
+        self._lines = [_Line(address, LineHistory(shapes)) for address in sorted(set(addresses))]
         starts = self._addresses = [line.address for line in self._lines]
         pages = sorted({address // PAGE_SIZE for address in starts})
         self._starts = np.array(starts, np.uint64)
@@ -93,7 +94,7 @@ class Histories:
         self._last = self._wanted[-1] if self._wanted else NEVER
         self.code: dict[int, Code] = {}
 
-    def of(self, number: int, address: int) -> Happening | None:
+    def of(self, number: int, address: int) -> LineEvent | None:
         """Event `number`, one of those wanted, as it befell the line at `address`; None where it came too late
         in the line's life to be told.
         """
@@ -135,29 +136,32 @@ class Histories:
         size = self._profile.line
         coarse = max(size, ZVA_BLOCK)
         touches = _overlaps(start, end, self._starts, coarse, coarse)
-        maps = (op == Op.MAP) | (op == Op.UNMAP)
+        maps = _ALIAS[op]
         near = (maps | (op == Op.FETCH)) & _overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
-        everywhere = (op >= Op.MMU_ON) | (op == Op.IC_IALLU) | (op == Op.IC_IALLUIS)
         if near.any():
             # A fetch near by counts only where an agent's MMU may be off, which is rare and short.
             off = any(not agent.mmu for agent in self._pages.agents) or bool(np.any(op == Op.MMU_OFF))
             near &= maps | off
-        return np.asarray(touches | near | everywhere)
+        return np.asarray(touches | near | _EVERYWHERE[op])
 
     def _take(self, event: Event, number: int, where: int) -> None:
         agent = self._pages.agent(event.agent)
-        if event.op >= Op.MMU_ON:
+        if event.op.kind is Kind.SWITCH:
             self._switch(event, agent, number, where)
             return
         letter = maintenance_letter(event.op, self._profile)
         start, end = _extent(event, self._profile.line, letter)
-        if event.op in (Op.MAP, Op.UNMAP):
+        if event.op.kind is Kind.ALIAS:
+            self._change_aliases(event, agent)
             for line in self._lines_in(start, end):
-                self._remap(line, event, agent)
                 self._note(line, event, number, where, None, 0, 0)
             return
-        if event.op is Op.FETCH and not self._pages.agents[agent].mmu:
-            self._prefetch(event, agent, number, where)
+        if event.op is Op.FETCH:
+            for line in self._change_aliases(event, agent):
+                if end <= line.address or line.address + self._profile.line <= start:
+                    self._note(
+                        line, event, number, where, None, 0, 0
+                    )  # it reaches the line by a prefetch alone
         if event.op is Op.WALK:
             assert event.memory_type is not None
             letter = walk_letter(event.memory_type)
@@ -175,40 +179,29 @@ class Histories:
         addresses = self._addresses
         return self._lines[bisect_right(addresses, start - self._profile.line) : bisect_left(addresses, end)]
 
-    def _remap(self, line: _Line, event: Event, agent: int) -> None:
-        mapped = event.op is Op.MAP
-        alias = self._pages.alias(line.page_class, agent)._replace(
-            memory_type=event.memory_type if mapped else None,
-            executable=event.executable if mapped else False,
-        )
-        line.page_class = self._pages.with_alias(line.page_class, agent, alias)
-
-    def _prefetch(self, event: Event, agent: int, number: int, where: int) -> None:
-        """A fetch with the MMU off reaches its pages and the one after; elsewhere in them it is worth telling."""
-        first = event.address - event.address % PAGE_SIZE
-        last = event.address + event.size - 1
-        for line in self._lines_in(first, last - last % PAGE_SIZE + 2 * PAGE_SIZE):
-            alias = self._pages.alias(line.page_class, agent)
-            if alias.prefetched:
-                continue
-            line.page_class = self._pages.with_alias(line.page_class, agent, alias._replace(prefetched=True))
-            if event.address >= line.address + self._profile.line or last < line.address:
-                self._note(line, event, number, where, None, 0, 0)
+    def _change_aliases(self, event: Event, agent: int) -> "list[_Line]":
+        """Take an event that may change aliases; the lines that a prefetch may reach now and could not before."""
+        reached = []
+        for first, end, change in alias_changes(self._pages, event, agent):
+            for line in self._lines_in(first * PAGE_SIZE, end * PAGE_SIZE):
+                before = self._pages.alias(line.page_class, agent)
+                after = change(before, line.address)
+                line.page_class = self._pages.with_alias(line.page_class, agent, after)
+                if after.prefetched and not before.prefetched:
+                    reached.append(line)
+        return reached
 
     def _switch(self, event: Event, agent: int, number: int, where: int) -> None:
-        self._pages.agents[agent].switch(event.op)
-        self._switches = tuple(_Switches(each.mmu, each.dcache, each.icache) for each in self._pages.agents)
-        self._switched[agent, _SWITCHED[event.op]] = (number, where, event)
         classes = set(self._pages.classes_of(agent))
         lines = [line for line in self._lines if line.page_class in classes]
-        if event.op is Op.MMU_ON:
-            for line in lines:
-                alias = self._pages.alias(line.page_class, agent)
-                if alias.prefetched:
-                    line.page_class = self._pages.with_alias(
-                        line.page_class, agent, alias._replace(prefetched=False)
-                    )
-        self._pages.refresh_settings(agent)
+        moved = self._pages.forget_prefetches(agent) if event.op is Op.MMU_ON else {}
+        for line in lines:
+            line.page_class = moved.get(line.page_class, line.page_class)
+        self._pages.switch(event.op, agent)
+        self._switches = tuple(_Switches(each.mmu, each.dcache, each.icache) for each in self._pages.agents)
+        switch = event.op.traits.switch
+        assert switch is not None
+        self._switched[agent, _Switches._fields.index(switch.name)] = (number, where, event)
         for line in lines:
             self._note(line, event, number, where, None, 0, 0)
 
@@ -227,18 +220,18 @@ class Histories:
         if line.life.full:
             return
         setting = self._pages.settings[line.page_class]
-        happening = Happening(event, number, where, letter, start, end, setting)
+        line_event = LineEvent(event, number, where, letter, start, end, setting)
         epoch = bisect_right(self._wanted, number)
-        line.life.add(happening, (line.page_class, self._switches), epoch)
+        line.life.add(line_event, (line.page_class, self._switches), epoch)
         if epoch and self._wanted[epoch - 1] == number:
-            line.told[number] = happening
+            line.told[number] = line_event
 
     def _catch_up(self, line: _Line, until: int) -> None:
         """Note what agents with no alias of the line's page have switched since something befell the line.
 
         Of each switch the last time will do, and none if it is where it was: it changed nothing for the line.
         """
-        setting = line.life.last.setting if line.life.last is not None else self._pages.settings[NOBODY]
+        setting = line.life.last.setting if line.life.last is not None else self._pages.settings[UNMAPPED]
         switched = []
         for agent, (was, now) in enumerate(zip_longest(line.switches, self._switches, fillvalue=_Switches())):
             for index, field_now in enumerate(now):
@@ -247,7 +240,7 @@ class Histories:
         line.switches = self._switches
         for number, where, event in sorted(switched):
             if number < until and not line.life.full:
-                line.life.add(Happening(event, number, where, None, 0, 0, setting), None, 0)
+                line.life.add(LineEvent(event, number, where, None, 0, 0, setting), None, 0)
 
 
 def _overlaps(
@@ -262,7 +255,7 @@ def _overlaps(
 
 def _extent(event: Event, line: int, maintenance: Letter | None) -> tuple[int, int]:
     """The bytes that an event touches: whole lines for maintenance, whole blocks for ``dc zva``."""
-    if event.op in (Op.IC_IALLU, Op.IC_IALLUIS):
+    if event.op.traits.everywhere:
         return 0, 1 << 64
     start, end = event.address, event.address + event.size
     unit = line if maintenance is not None else ZVA_BLOCK if event.op is Op.DC_ZVA else 1

@@ -10,14 +10,14 @@ from bisect import bisect_right
 from typing import Any
 
 from coldline.events import Event
-from coldline.explain.least_cost import Costs, Ways
+from coldline.explain.least_cost import Costs, LeastCosts
 from coldline.rules.letters import ACCESSES, OTHER, Letter, Setting
 
 LONGEST = 4000
-"""Happenings that are kept of a line; nobody reads a longer story."""
+"""The most events that are kept of a line; a longer story would not be read."""
 
 STRETCH = 64
-"""Happenings of the longest stretch that may be left out."""
+"""The most events of a stretch that may be left out."""
 
 KNOWN = 1 << 17
 """Runs in all the shapes whose next one is kept."""
@@ -29,7 +29,7 @@ Shape = tuple[tuple[int, Costs], ...]
 """The costs of a line's bytes, for each run of bytes that have the same: where it ends, and they."""
 
 
-class Happening:
+class LineEvent:
     """Something that befell a line, and what befell it before.
 
     Attributes
@@ -46,7 +46,7 @@ class Happening:
         Which bytes of the line those are.
     setting : Setting
         What speculation may do from then on.
-    before : Happening or None
+    before : LineEvent or None
         What befell the line before it.
     """
 
@@ -72,9 +72,9 @@ class Happening:
         self.start = start
         self.end = end
         self.setting = setting
-        self.before: Happening | None = None
+        self.before: LineEvent | None = None
         self.depth = 1
-        self.same: Happening | None = None
+        self.same: LineEvent | None = None
         """The last one before it with the same event."""
         self._times = [1]
         self._epochs = [-1]
@@ -95,26 +95,26 @@ class Happening:
         return self._times[bisect_right(self._epochs, epoch) - 1]
 
 
-class Shapes:
+class LineShapes:
     """What events make of whole lines.
 
     Parameters
     ----------
-    ways : Ways
+    ways : LeastCosts
         What they make of a byte.
     line : int
         Bytes of a line.
     """
 
-    def __init__(self, ways: Ways, line: int) -> None:
+    def __init__(self, ways: LeastCosts, line: int) -> None:
         self.cold: Shape = ((line, ways.start),)
         self._ways = ways
         self._known: dict[Any, Shape] = {}
         self._runs = 0
 
-    def after(self, shape: Shape, happening: Happening) -> Shape:
+    def after(self, shape: Shape, line_event: LineEvent) -> Shape:
         """What becomes of a line."""
-        letter, start, end, setting = happening.letter, happening.start, happening.end, happening.setting
+        letter, start, end, setting = line_event.letter, line_event.start, line_event.end, line_event.setting
         key = (shape, letter, start, end, setting)
         known = self._known.get(key)
         if known is None:
@@ -139,26 +139,26 @@ class Shapes:
         return tuple(runs)
 
 
-class Lifeline:
+class LineHistory:
     """What befell a line.
 
     Parameters
     ----------
-    shapes : Shapes
+    shapes : LineShapes
         What events make of it.
 
     Attributes
     ----------
-    last : Happening or None
+    last : LineEvent or None
         What befell it last, of what is told.
     """
 
-    def __init__(self, shapes: Shapes) -> None:
-        self.last: Happening | None = None
+    def __init__(self, shapes: LineShapes) -> None:
+        self.last: LineEvent | None = None
         self._shapes = shapes
         self._shape = shapes.cold
-        self._told: dict[Event, Happening] = {}
-        self._seen: dict[Any, Happening] = {}
+        self._told: dict[Event, LineEvent] = {}
+        self._seen: dict[Any, LineEvent] = {}
         self._runs = 0
 
     @property
@@ -166,32 +166,32 @@ class Lifeline:
         """Whether so much befell it that no more is kept."""
         return self.last is not None and self.last.depth >= LONGEST
 
-    def add(self, happening: Happening, aliases: Any, epoch: int) -> None:
+    def add(self, line_event: LineEvent, aliases: Any, epoch: int) -> None:
         """Something befell it.
 
         Parameters
         ----------
-        happening : Happening
+        line_event : LineEvent
             What.
         aliases : hashable
             What agents' aliases and switches are from then on; None where that does not matter yet.
         epoch : int
             How many hazards have come, with this one if it is one.
         """
-        happening.before = self.last
-        happening.depth = self.last.depth + 1 if self.last is not None else 1
-        happening.same = self._told.get(happening.event)
-        self._shape = self._shapes.after(self._shape, happening)
+        line_event.before = self.last
+        line_event.depth = self.last.depth + 1 if self.last is not None else 1
+        line_event.same = self._told.get(line_event.event)
+        self._shape = self._shapes.after(self._shape, line_event)
         state = (self._shape, aliases)
         seen = self._seen.get(state) if aliases is not None else None
-        told = self._told_before(seen, happening) if seen is not None else []
+        told = self._told_before(seen, line_event) if seen is not None else []
         if told:
             for each, same in told:
                 same.again(each.times(epoch), epoch)
                 self._told[each.event] = same
             self.last = seen
             return
-        self.last = self._told[happening.event] = happening
+        self.last = self._told[line_event.event] = line_event
         if aliases is None:
             return
         if state not in self._seen:
@@ -199,12 +199,12 @@ class Lifeline:
             if self._runs > SEEN:
                 self._seen.clear()
                 self._runs = len(self._shape)
-        self._seen[state] = happening
+        self._seen[state] = line_event
 
-    def _told_before(self, seen: Happening, last: Happening) -> list[tuple[Happening, Happening]]:
-        """What happened after `seen`, each with the same happening before then; nothing if one has none."""
-        told: list[tuple[Happening, Happening]] = []
-        each: Happening | None = last
+    def _told_before(self, seen: LineEvent, last: LineEvent) -> list[tuple[LineEvent, LineEvent]]:
+        """What happened after `seen`, each with the same line_event before then; nothing if one has none."""
+        told: list[tuple[LineEvent, LineEvent]] = []
+        each: LineEvent | None = last
         if last.depth - seen.depth > STRETCH:
             return []
         while each is not None and each.depth > seen.depth:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from coldline.checker.findings import HazardEntry
+from coldline.checker.state.findings import HazardEntry
 from coldline.events import Op
-from coldline.explain.least_cost import MICROSTATES, UNREACHABLE, Costs, Step, Ways
-from coldline.explain.line_history import Happening
+from coldline.events.op import Kind
+from coldline.explain.least_cost import MICROSTATES, UNREACHABLE, Costs, LeastCosts, Step
+from coldline.explain.line_history import LineEvent
 from coldline.rules import line_rules
 from coldline.rules.letters import Letter
 from coldline.rules.line_rules import EFFECTS, SOURCES, Hazard
@@ -33,7 +34,7 @@ class WitnessStep(NamedTuple):
 
     Attributes
     ----------
-    happening : Happening or None
+    line_event : LineEvent or None
         The event.
     times : int
         How often it came so.
@@ -47,7 +48,7 @@ class WitnessStep(NamedTuple):
         The byte's copies after it.
     """
 
-    happening: Happening | None
+    line_event: LineEvent | None
     times: int
     step: str | None
     outcome: str
@@ -57,23 +58,25 @@ class WitnessStep(NamedTuple):
 class _Moment(NamedTuple):
     """An event of the byte's life, and the costs of its microstates before it."""
 
-    happening: Happening
+    line_event: LineEvent
     letter: Letter | None
     costs: Costs
 
 
-def shortest(last: Happening, entry: HazardEntry, line: int, ways: Ways, epoch: int) -> list[WitnessStep]:
+def shortest(
+    last: LineEvent, entry: HazardEntry, line: int, ways: LeastCosts, epoch: int
+) -> list[WitnessStep]:
     """A story with the fewest steps of the caches' own that ends where `entry`'s event reads the bad byte.
 
     Parameters
     ----------
-    last : Happening
+    last : LineEvent
         The event as it befell the line, and through it what befell the line before.
     entry : HazardEntry
         The hazard; its first byte is followed.
     line : int
         The address of the line.
-    ways : Ways
+    ways : LeastCosts
         What the rules let become of a byte.
     epoch : int
         How many events with hazards came before this one.
@@ -96,31 +99,31 @@ def shortest(last: Happening, entry: HazardEntry, line: int, ways: Ways, epoch: 
     steps, number = ways.retrace(ready, costs, last.setting, number)
     story += _steps(steps)
     before = MICROSTATES[number]
-    for happening, letter, costs in reversed(moments):
-        back = ways.back(costs, letter, happening.setting, before)
+    for line_event, letter, costs in reversed(moments):
+        back = ways.back(costs, letter, line_event.setting, before)
         story += _steps(back.after)
         origin = back.before[-1].state if back.before else back.start
         outcome = _outcome(letter, origin, back.state, ways.profile)
-        story.append(WitnessStep(happening, happening.times(epoch), None, outcome, back.state))
+        story.append(WitnessStep(line_event, line_event.times(epoch), None, outcome, back.state))
         story += _steps(back.before)
         before = back.start
     story.reverse()
     return _relevant(story)
 
 
-def _forwards(last: Happening, offset: int, ways: Ways) -> tuple[list[_Moment], Costs]:
+def _forwards(last: LineEvent, offset: int, ways: LeastCosts) -> tuple[list[_Moment], Costs]:
     """What befell the byte before `last`, and the costs of its microstates then."""
-    happenings = []
+    line_events = []
     each = last.before
     while each is not None:
-        happenings.append(each)
+        line_events.append(each)
         each = each.before
     costs = ways.start
     moments = []
-    for happening in reversed(happenings):
-        letter = happening.letter_for(offset)
-        moments.append(_Moment(happening, letter, costs))
-        costs = ways.take(costs, letter, happening.setting).after
+    for line_event in reversed(line_events):
+        letter = line_event.letter_for(offset)
+        moments.append(_Moment(line_event, letter, costs))
+        costs = ways.take(costs, letter, line_event.setting).after
     return moments, costs
 
 
@@ -167,27 +170,27 @@ def _relevant(story: list[WitnessStep]) -> list[WitnessStep]:
     That is the switches of agents whose aliases and accesses are of other lines, and fetches beside the line
     with the MMU off that let no prefetch reach it, as no instruction cache was on.
     """
-    happenings = [step.happening for step in story if step.happening is not None]
-    events = [happening.event for happening in happenings]
-    switched = {event.agent for event in events if event.op < Op.DC_IVAC or event.op is Op.MAP}
+    line_events = [step.line_event for step in story if step.line_event is not None]
+    events = [line_event.event for line_event in line_events]
+    switched = {event.agent for event in events if event.op.kind is Kind.ACCESS or event.op is Op.MAP}
     idle = {
-        happening.number
-        for happening in happenings
-        if happening.event.op >= Op.MMU_ON and happening.event.agent not in switched
+        line_event.number
+        for line_event in line_events
+        if line_event.event.op.kind is Kind.SWITCH and line_event.event.agent not in switched
     }
-    idle |= _idle_fetches(happenings)
-    return [step for step in story if step.happening is None or step.happening.number not in idle]
+    idle |= _idle_fetches(line_events)
+    return [step for step in story if step.line_event is None or step.line_event.number not in idle]
 
 
-def _idle_fetches(happenings: list[Happening]) -> set[int]:
+def _idle_fetches(line_events: list[LineEvent]) -> set[int]:
     """The numbers of fetches beside the line that let no prefetch reach it."""
     on: set[str] = set()
     waiting: dict[str, set[int]] = {}
     idle: set[int] = set()
-    for happening in happenings:
-        agent, op = happening.event.agent, happening.event.op
-        if op is Op.FETCH and happening.letter is None and agent not in on:
-            waiting.setdefault(agent, set()).add(happening.number)
+    for line_event in line_events:
+        agent, op = line_event.event.agent, line_event.event.op
+        if op is Op.FETCH and line_event.letter is None and agent not in on:
+            waiting.setdefault(agent, set()).add(line_event.number)
         elif op is Op.MMU_ON:
             idle |= waiting.pop(agent, set())
         elif op is Op.ICACHE_ON:

@@ -50,12 +50,12 @@ def _hazard(hazard: Hazard) -> dict[str, Any]:
 
 
 def _step(step: "WitnessStep") -> dict[str, Any]:
-    if step.happening is None:
+    if step.line_event is None:
         return {"step": step.step, "state": _said(step.state)}
-    happening = step.happening
-    where = {"line": happening.where} if happening.where else {"number": happening.number}
+    line_event = step.line_event
+    where = {"line": line_event.where} if line_event.where else {"number": line_event.number}
     times = {"times": step.times} if step.times > 1 else {}
-    return {"event": str(happening.event), **where, **times, "state": _said(step.state)}
+    return {"event": str(line_event.event), **where, **times, "state": _said(step.state)}
 
 
 _said = cache(str)

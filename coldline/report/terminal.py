@@ -133,17 +133,17 @@ def _copies(state: Microstate) -> tuple[str, str, str, str]:
 
 
 def _where(step: "WitnessStep") -> str:
-    if step.happening is None:
+    if step.line_event is None:
         return "cache"
-    if step.happening.where:
-        return f"line {step.happening.where}"
-    return f"#{step.happening.number:,}"
+    if step.line_event.where:
+        return f"line {step.line_event.where}"
+    return f"#{step.line_event.number:,}"
 
 
 def _event(step: "WitnessStep") -> str:
-    assert step.happening is not None
+    assert step.line_event is not None
     times = f"  ({step.times:,} times)" if step.times > 1 else ""
-    return printable(f"{step.happening.event}{times}")
+    return printable(f"{step.line_event.event}{times}")
 
 
 def _bytes(size: int) -> str:

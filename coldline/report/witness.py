@@ -54,17 +54,17 @@ def _trace(hazard: Hazard, profile: Profile) -> Iterator[str]:
 
 def _spelt(step: WitnessStep, line: int, size: int) -> str:
     """A step as the trace has it: an event and what came of it, or a comment where there is no event."""
-    if step.happening is None:
+    if step.line_event is None:
         return f"{MARK} {step.step} {step.outcome}".rstrip()
-    event = printable(str(part_on(step.happening.event, line, size)))
+    event = printable(str(part_on(step.line_event.event, line, size)))
     return f"{event} {MARK} {step.outcome}" if step.outcome else event
 
 
 def _remark(step: WitnessStep, line: int, size: int) -> str:
     """What the copies are after a step, and where in the file an event is from."""
-    if step.happening is None:
+    if step.line_event is None:
         return str(step.state)
-    event, where = step.happening.event, step.happening.where
+    event, where = step.line_event.event, step.line_event.where
     times = f", {step.times:,} times" if step.times > 1 else ""
     whole = printable(f": {event}") if part_on(event, line, size) != event else ""
     return f"{step.state}; line {where}{times}{whole}"

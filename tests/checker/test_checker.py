@@ -140,15 +140,15 @@ def test_a_refused_event_has_done_nothing(mapped: str, broken: str) -> None:
 
 def _everything(checker: Checker) -> list[object]:
     """What is known of each of the first pages: its aliases, and the bytes of each of its lines."""
-    memory = checker.memory
+    memory = checker.state.memory
     known = []
     for page in range(8):
         row = memory.row(page)
         (sparse,) = memory.ranges(page, page + 1)
         lines = [{sparse.state: (1 << checker.profile.line) - 1}] * memory.lines_per_page
         if row != NOT_DENSE:
-            lines = [checker.lines.parts(row, index) for index in range(memory.lines_per_page)]
-        aliases = checker.pages.classes[memory.page_class(page)]
+            lines = [checker.state.lines.parts(row, index) for index in range(memory.lines_per_page)]
+        aliases = checker.state.page_classes.classes[memory.page_class(page)]
         known.append((aliases, lines))
     return [*known, len(checker.findings)]
 
@@ -188,7 +188,7 @@ def test_terabytes_cost_no_more_than_pages() -> None:
         guest dc isw 0 {8 * TIB:#x}""",
     )
     assert checker.findings == []
-    assert checker.memory.rows == 0
+    assert checker.state.memory.rows == 0
     assert cost < 1_000_000
 
 

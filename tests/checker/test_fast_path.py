@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from coldline.arm import MemoryType
 from coldline.checker import Checker
-from coldline.checker.fast_path import Machine
-from coldline.checker.findings import entries
-from coldline.checker.interpreter import COMPILE_FROM, LOAD_FROM
+from coldline.checker.fast_path import FastPath
+from coldline.checker.rows import COMPILE_FROM, LOAD_FROM
+from coldline.checker.state.findings import entries
 from coldline.checker.state.memory import CHUNK, NOT_DENSE, PAGES
 from coldline.checker.state.partitions import CROWD, OWN, SHARED
 from coldline.errors import TraceError
@@ -64,9 +64,9 @@ def by_events(profile: Profile, numbered: Numbered, *, distinct: bool = False) -
     return checker
 
 
-def machine_of(checker: Checker) -> Machine:
+def machine_of(checker: Checker) -> FastPath:
     """The compiled loops, however little there is to do."""
-    machine = checker.machine(COMPILE_FROM)
+    machine = checker._fast(COMPILE_FROM)
     assert machine is not None
     return machine
 
@@ -77,7 +77,7 @@ def by_stream(
     checker = Checker(profile, distinct=distinct)
     for part in parts:
         if cramped:  # any record is a crowd, and there are next to no numbers for shared ones
-            pool = checker.lines.mixtures.pool
+            pool = checker.state.lines.partitions.pool
             pool[CROWD], pool[SHARED] = 1, max(pool[SHARED], OWN - 2)
         machine_of(checker).feed(batch_of(part))
     return checker
@@ -101,7 +101,7 @@ def pages_of(numbered: Numbered) -> list[int]:
 
 def states_of(checker: Checker, pages: Sequence[int]) -> dict[int, Any]:
     """Of each page: its aliases, its setting, and the automaton's states of the bytes of each of its lines."""
-    memory = checker.memory
+    memory = checker.state.memory
     known = {}
     for page in pages:
         row = memory.row(page)
@@ -109,11 +109,14 @@ def states_of(checker: Checker, pages: Sequence[int]) -> dict[int, Any]:
         per_page = memory.lines_per_page
         whole = {sparse.state: (1 << checker.profile.line) - 1}
         dense = row != NOT_DENSE
-        lines = [checker.lines.parts(row, index) if dense else whole for index in range(per_page)]
+        lines = [checker.state.lines.parts(row, index) if dense else whole for index in range(per_page)]
         page_class = memory.page_class(page)
         known[page] = (
-            {checker.pages.agents[number].name: alias for number, alias in checker.pages.classes[page_class]},
-            checker.pages.settings[page_class],
+            {
+                checker.state.page_classes.agents[number].name: alias
+                for number, alias in checker.state.page_classes.classes[page_class]
+            },
+            checker.state.page_classes.settings[page_class],
             lines,
         )
     return known
@@ -125,7 +128,9 @@ def assert_same(streamed: Checker, stepped: Checker, numbered: Numbered) -> None
         assert one == other
     assert (streamed.hazards, streamed.events) == (stepped.hazards, stepped.events)
     assert len(hazards_of(streamed)) == len(hazards_of(stepped))
-    assert sorted(map(switches_of, streamed.pages.agents)) == sorted(map(switches_of, stepped.pages.agents))
+    assert sorted(map(switches_of, streamed.state.page_classes.agents)) == sorted(
+        map(switches_of, stepped.state.page_classes.agents)
+    )
     pages = pages_of(numbered)
     one_state, other_state = states_of(streamed, pages), states_of(stepped, pages)
     differ = [hex(page) for page in pages if one_state[page] != other_state[page]]
@@ -302,13 +307,13 @@ def test_a_long_batch_takes_the_fast_path_and_a_short_one_does_not(
 ) -> None:
     machine_of(Checker())  # compiled from now on, if it was not before
     streamed = []
-    feed = Machine.feed
+    feed = FastPath.feed
 
-    def spy(machine: Machine, batch: Batch) -> None:
+    def spy(machine: FastPath, batch: Batch) -> None:
         streamed.append(len(batch))
         feed(machine, batch)
 
-    monkeypatch.setattr(Machine, "feed", spy)
+    monkeypatch.setattr(FastPath, "feed", spy)
     text = "w map 0x1000 0x1000 normal-wb\nn map 0x1000 0x1000 normal-nc\n"
     _, numbered = read(text + "n write 0x1000 8\nw read 0x1000 8\nw write 0x1000 64\n" * (count // 3 + 1))
     fed = Checker()
@@ -600,4 +605,4 @@ def test_pages_that_are_looked_up_ahead_are_made_once() -> None:
     checker = Checker()
     checker.event(Event("a", Op.MAP, 0, 400 * CHUNK * PAGE_SIZE, MemoryType.NORMAL_WB))
     machine_of(checker).feed(Batch(["a"], rows))
-    assert checker.memory.rows == 400 * CHUNK
+    assert checker.state.memory.rows == 400 * CHUNK

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coldline.arm import MemoryType
-from coldline.checker.interpreter import COMPILE_FROM, Follower
+from coldline.checker import Checker
+from coldline.checker.rows import COMPILE_FROM
 from coldline.checker.state import transitions
 from coldline.checker.state.lines import Badness, Lines, runs_of
 from coldline.checker.state.memory import Memory
@@ -111,7 +112,7 @@ def test_a_line_moves_as_its_bytes_do(path: list[Move]) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(moves(), max_size=12), st.lists(st.sampled_from(LETTERS), max_size=8), moves())
-def test_what_was_put_off_happens_before_the_next_access(
+def test_what_was_deferred_happens_before_the_next_access(
     path: list[Move], waiting: list[Letter], last: Move
 ) -> None:
     machine, lines = built(Profile()), new_lines()
@@ -120,7 +121,7 @@ def test_what_was_put_off_happens_before_the_next_access(
         lines.touch(0, 0, *move)
         states = step_bytes(machine, states, move)
     for letter in waiting:
-        lines.put_off(np.array([0]), letter)
+        lines.defer(np.array([0]), letter)
         states = step_bytes(machine, states, (letter, 0, LINE))
         assert bytes_of(lines.parts(0, 0)) == states
     assert lines.touch(0, 0, *last) == expected_badness(machine, states, last)
@@ -148,24 +149,24 @@ def test_a_quiet_letter_changes_nothing_and_finds_nothing_on_either_side() -> No
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("most", [2, 3, 5])
-def test_more_words_than_there_may_be_are_no_words_at_all(
+def test_more_transformers_than_there_may_be_are_none_at_all(
     most: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transitions, "MAX_WORDS", most)
-    machine, follower = built(Profile(line=LINE)), Follower(Profile(line=LINE))
-    lines = follower.lines
+    monkeypatch.setattr(transitions, "MAX_TRANSFORMERS", most)
+    machine, follower = built(Profile(line=LINE)), Checker(Profile(line=LINE))
+    lines = follower.state.lines
     lines.memory.make_dense(0)
     if compiled:
-        follower.machine(COMPILE_FROM)
+        follower._rows.compiled(COMPILE_FROM)
     forgotten = []
-    forget = lines.transitions.forget_words
-    monkeypatch.setattr(lines.transitions, "forget_words", lambda: (forgotten.append(1), forget()))
+    forget = lines.transitions.forget_transformers
+    monkeypatch.setattr(lines.transitions, "forget_transformers", lambda: (forgotten.append(1), forget()))
     states = [machine.start] * LINE
     lines.touch(1, 3, Letter.WRITE_NC, 3, 5)
     mixed = step_bytes(machine, states, (Letter.WRITE_NC, 3, 5))
     for _ in range(3):
         for letter in (Letter.SET_BOTH, Letter.WRITE_WB, Letter.IC, Letter.SET_NONE, Letter.DC_CVAU):
-            follower.put_off(np.array([1, 2]), letter)
+            follower._rows.defer(np.array([1, 2]), letter)
             states = step_bytes(machine, states, (letter, 0, LINE))
             mixed = step_bytes(machine, mixed, (letter, 0, LINE))
             assert bytes_of(lines.parts(1, 0)) == bytes_of(lines.parts(2, 7)) == states
@@ -194,30 +195,30 @@ def test_records_keep_what_was_put_there(data: st.DataObject, line: int) -> None
     for _ in range(data.draw(st.integers(1, 12))):
         place = data.draw(st.tuples(st.integers(0, 3), st.integers(0, lines.memory.lines_per_page - 1)))
         kept[place] = data.draw(some_parts(line))
-        lines.mixtures.put(*place, kept[place])
-        assert all(lines.mixtures.parts(*where) == parts for where, parts in kept.items())
+        lines.partitions.put(*place, kept[place])
+        assert all(lines.partitions.parts(*where) == parts for where, parts in kept.items())
     nodes_in_use(lines)
 
 
 def nodes_in_use(lines: Lines) -> int:
     """Nodes that hang on others, counted over the free ones: none is lost."""
-    pool, nodes = lines.mixtures.pool, lines.mixtures.nodes
+    pool, nodes = lines.partitions.pool, lines.partitions.nodes
     free, node = 0, int(pool[FREE])
     while node:
         free, node = free + 1, int(nodes[node, NEXT]) >> 32
     hanging = 0
     for row in np.flatnonzero(lines.memory.blocks[: lines.memory.rows]).tolist():
-        for record in lines.mixtures.owned[lines.memory.blocks[row]]:
+        for record in lines.partitions.owned[lines.memory.blocks[row]]:
             while following := int(record[NEXT]) >> 32:
                 hanging, record = hanging + 1, nodes[following]
     assert free + hanging == int(pool[FRESH]) - FIRST_MORE
     return hanging
 
 
-def crowd(line: int, shapes: int, pages: int) -> tuple[Follower, dict[tuple[int, int], Parts]]:
+def crowd(line: int, shapes: int, pages: int) -> tuple[Checker, dict[tuple[int, int], Parts]]:
     """Lines with records of their own, of so many shapes."""
-    follower = Follower(Profile(line=line))
-    lines = follower.lines
+    follower = Checker(Profile(line=line))
+    lines = follower.state.lines
     kept = {}
     for page in range(pages):
         row = lines.memory.make_dense(page)
@@ -232,16 +233,16 @@ def crowd(line: int, shapes: int, pages: int) -> tuple[Follower, dict[tuple[int,
                 parts[20 + number % 7] = 1 << 8
                 parts[9] ^= 1 << 8
             kept[row, index] = parts
-            lines.mixtures.put(row, index, parts)
+            lines.partitions.put(row, index, parts)
     return follower, kept
 
 
 @pytest.mark.parametrize("line", [16, 64, 128])
 def test_equal_records_become_one(line: int) -> None:
     follower, kept = crowd(line, shapes=50, pages=16)
-    lines = follower.lines
-    follower.machine(COMPILE_FROM)
-    follower.join_equals()
+    lines = follower.state.lines
+    follower._rows.compiled(COMPILE_FROM)
+    follower._rows.share_equal_records()
     assert {place: lines.parts(*place) for place in kept} == kept
     values = lines.memory.row_values(slice(16))
     assert OWN not in values
@@ -256,26 +257,27 @@ def test_equal_records_become_one(line: int) -> None:
 def test_many_shapes_are_told_apart() -> None:
     """So many that some meet in the index, where one is looked for among the others."""
     follower, kept = crowd(64, shapes=3500, pages=100)
-    follower.join_equals()
-    assert {place: follower.lines.parts(*place) for place in kept} == kept
-    assert not np.any(follower.memory.row_values(slice(100)) == OWN)
+    follower._rows.share_equal_records()
+    assert {place: follower.state.lines.parts(*place) for place in kept} == kept
+    assert not np.any(follower.state.memory.row_values(slice(100)) == OWN)
 
 
 def test_where_numbers_run_out_lines_keep_records_of_their_own() -> None:
     follower, kept = crowd(64, shapes=4000, pages=64)
-    lines = follower.lines
-    lines.mixtures.pool[SHARED] = OWN - 10
-    machine = follower.machine(COMPILE_FROM)
+    lines = follower.state.lines
+    lines.partitions.pool[SHARED] = OWN - 10
+    machine = follower._rows.compiled(COMPILE_FROM)
     assert machine is not None
-    machine._loops["join"](machine._address)
+    machine.loops.update()
+    machine.loops.call("join")
     assert {place: lines.parts(*place) for place in kept} == kept
     assert np.count_nonzero(lines.memory.row_values(slice(64)) == OWN) > 3000
-    assert lines.mixtures.pool[SHARED] == OWN
+    assert lines.partitions.pool[SHARED] == OWN
 
 
 def free_numbers(lines: Lines) -> int:
     """Numbers of shared records that were given back."""
-    pool, nodes = lines.mixtures.pool, lines.mixtures.nodes
+    pool, nodes = lines.partitions.pool, lines.partitions.nodes
     count, number = 0, int(pool[FREE_SHARED])
     while number:
         count, number = count + 1, int(nodes[number, NEXT]) >> 32
@@ -284,48 +286,48 @@ def free_numbers(lines: Lines) -> int:
 
 def test_numbers_that_no_line_has_are_given_again() -> None:
     follower, kept = crowd(64, shapes=40, pages=16)
-    lines = follower.lines
-    follower.join_equals()
+    lines = follower.state.lines
+    follower._rows.share_equal_records()
     for place in [place for place in kept if place[1] % 2]:
-        lines.mixtures.put(*place, {5: (1 << 64) - 1})
+        lines.partitions.put(*place, {5: (1 << 64) - 1})
         kept[place] = {5: (1 << 64) - 1}
-    lines.mixtures.pool[SHARED] = OWN  # as if the others had been used up by lines that are gone
-    lines.mixtures.nodes[lines.transitions.states + 40 : OWN, NEXT] = 1
-    assert lines.mixtures.out_of_numbers
-    follower.join_equals()
+    lines.partitions.pool[SHARED] = OWN  # as if the others had been used up by lines that are gone
+    lines.partitions.nodes[lines.transitions.states + 40 : OWN, NEXT] = 1
+    assert lines.partitions.out_of_numbers
+    follower._rows.share_equal_records()
     used = len(np.unique(lines.memory.row_values(slice(lines.memory.rows))))
     assert free_numbers(lines) > OWN - lines.transitions.states - used - 2
     assert {place: lines.parts(*place) for place in kept} == kept
     before = free_numbers(lines)
-    lines.mixtures.put(0, 0, kept[0, 2])
-    lines.mixtures.put(0, 2, kept[0, 2])
-    follower.join_equals()  # finds it in the index that was made anew
+    lines.partitions.put(0, 0, kept[0, 2])
+    lines.partitions.put(0, 2, kept[0, 2])
+    follower._rows.share_equal_records()  # finds it in the index that was made anew
     assert free_numbers(lines) == before
-    lines.mixtures.put(0, 0, {1: 0b1010, 2: ~0b1010 & (1 << 64) - 1})
-    follower.join_equals()  # and takes one for what is new
+    lines.partitions.put(0, 0, {1: 0b1010, 2: ~0b1010 & (1 << 64) - 1})
+    follower._rows.share_equal_records()  # and takes one for what is new
     assert free_numbers(lines) == before - 1
-    lines.mixtures.put(0, 0, kept[0, 2])
-    follower.join_equals()
+    lines.partitions.put(0, 0, kept[0, 2])
+    follower._rows.share_equal_records()
     assert lines.memory.value(0, 0) == lines.memory.value(0, 2)
 
 
 def test_too_many_records_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     follower, _ = crowd(64, shapes=4000, pages=64)
-    lines = follower.lines
-    lines.mixtures.pool[SHARED] = OWN - 10
-    monkeypatch.setattr(lines.mixtures, "_most_blocks", 50)
+    lines = follower.state.lines
+    lines.partitions.pool[SHARED] = OWN - 10
+    monkeypatch.setattr(lines.partitions, "_most_blocks", 50)
     with pytest.raises(TraceError, match="lines whose bytes differ, each in its own way, are too many"):
-        follower.join_equals()
+        follower._rows.share_equal_records()
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_more_nodes_than_there_may_be_are_an_error(compiled: bool) -> None:
-    follower = Follower()
+    follower = Checker()
     follower.event(Event("a", Op.MAP, 0, PAGE_SIZE, MemoryType.NORMAL_WB))
-    machine = follower.machine(COMPILE_FROM)
+    machine = follower._fast(COMPILE_FROM)
     assert machine is not None
-    mixtures = follower.lines.mixtures
-    mixtures.pool[FRESH] = len(mixtures.nodes) - 100
+    partitions = follower.state.lines.partitions
+    partitions.pool[FRESH] = len(partitions.nodes) - 100
     written = Event("a", Op.WRITE, 64, 8)
     take = (lambda event: machine.feed(Batch.of([event]))) if compiled else follower.event
     with pytest.raises(TraceError, match="each in its own way, are too many"):
@@ -333,13 +335,13 @@ def test_more_nodes_than_there_may_be_are_an_error(compiled: bool) -> None:
 
 
 def test_a_crowd_makes_the_check_look_for_equals() -> None:
-    follower = Follower()
-    follower.lines.mixtures.pool[CROWD] = 2
+    follower = Checker()
+    follower.state.lines.partitions.pool[CROWD] = 2
     follower.event(Event("a", Op.MAP, 0, 16 * PAGE_SIZE, MemoryType.NORMAL_WB))
     for page in range(16):
         follower.event(Event("a", Op.WRITE, page * PAGE_SIZE + 64, 8))
-    assert len(np.unique(follower.memory.row_values(slice(16))[:, 1])) <= 2
-    assert follower.lines.mixtures.pool[SHARED] == follower.lines.transitions.states + 1
+    assert len(np.unique(follower.state.memory.row_values(slice(16))[:, 1])) <= 2
+    assert follower.state.lines.partitions.pool[SHARED] == follower.state.lines.transitions.states + 1
 
 
 @pytest.mark.parametrize(("mask", "runs"), [(0, []), (0b1101110, [(1, 4), (5, 7)]), (1 << 63, [(63, 64)])])

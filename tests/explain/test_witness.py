@@ -71,7 +71,9 @@ def steps_of(hazard: Hazard) -> list[str]:
 
 def items(hazard: Hazard) -> list[int | str]:
     """A story as lines of the text and steps."""
-    return [step.happening.where if step.happening is not None else step.step or "" for step in hazard.story]
+    return [
+        step.line_event.where if step.line_event is not None else step.step or "" for step in hazard.story
+    ]
 
 
 @st.composite
@@ -119,9 +121,9 @@ def assert_replays(text: str, most: int = STORIES) -> None:
         assert told_lines == sorted(set(told_lines))
         assert told_lines[-1] == entry.where
         for step in hazard.story:
-            if step.happening is not None:
-                spelt = list(TextReader([lines[step.happening.where - 1]]))
-                assert [each.event for each in spelt] == [step.happening.event]
+            if step.line_event is not None:
+                spelt = list(TextReader([lines[step.line_event.where - 1]]))
+                assert [each.event for each in spelt] == [step.line_event.event]
 
 
 @pytest.mark.parametrize("text", [e[1] for e in EXAMPLES], ids=[e[0] for e in EXAMPLES])
@@ -287,7 +289,7 @@ def test_what_came_of_an_event_is_said_where_it_may_be_more_than_one_thing(
 @pytest.mark.parametrize("op", ["cvau", "ivac"])
 def test_what_came_of_an_event_is_not_said_where_it_is_one_thing(op: str) -> None:
     hazards = told(SCRUBBED.format(op=op)).hazards
-    assert {step.outcome for hazard in hazards for step in hazard.story if step.happening} == (
+    assert {step.outcome for hazard in hazards for step in hazard.story if step.line_event} == (
         {"", "discard"} if op == "ivac" else {""}
     )
 
@@ -367,7 +369,7 @@ builder dc civac 0x50000000 64
 
 def counts(hazard: Hazard) -> list[tuple[int, int]]:
     """The lines of a story's events, and how often each came."""
-    return [(step.happening.where, step.times) for step in hazard.story if step.happening is not None]
+    return [(step.line_event.where, step.times) for step in hazard.story if step.line_event is not None]
 
 
 def test_what_comes_again_at_once_is_told_once() -> None:

@@ -12,13 +12,13 @@ pytest.importorskip("numba")
 
 from numba import carray, cfunc, types
 
-from coldline.checker import compiled
+from coldline.checker import loops
 from coldline.frontends.unicorn import callbacks
 from coldline.jit import code_cache
 from coldline.jit.linker import Flat, flatten
 from coldline.support import cache_folder
 
-KEPT = (callbacks.module("aarch64"), callbacks.module("aarch32"), compiled.MODULE)
+KEPT = (callbacks.module("aarch64"), callbacks.module("aarch32"), loops.MODULE)
 
 
 @pytest.fixture

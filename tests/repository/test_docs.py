@@ -15,7 +15,7 @@ import pytest
 from coldline.arm import MemoryType
 from coldline.arm.cores import CORES
 from coldline.builder import STRATEGIES
-from coldline.checker.findings import kind_of
+from coldline.checker.state.findings import kind_of
 from coldline.cli import arguments, main
 from coldline.cli.boot import _MOST, _MOST_IN_JSON
 from coldline.cli.configured import _DEFAULTS

@@ -19,7 +19,7 @@ import pytest
 import tests.tools.tiny_guests as a64
 from coldline.arm.cores import CORES
 from coldline.checker.final_read import Region, sweep
-from coldline.checker.findings import entries
+from coldline.checker.state.findings import entries
 from coldline.cli import main
 from coldline.errors import HypervisorError
 from coldline.events.batch import Batch

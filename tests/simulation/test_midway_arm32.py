@@ -14,7 +14,7 @@ import pytest
 from coldline.arm import psci
 from coldline.arm.cores import CORES
 from coldline.checker.final_read import Region, sweep
-from coldline.checker.findings import entries
+from coldline.checker.state.findings import entries
 from coldline.cli import main
 from coldline.events import Op
 from coldline.frontends.unicorn import End, Until

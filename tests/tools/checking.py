@@ -5,7 +5,7 @@ import io
 from typing import NamedTuple
 
 from coldline.checker.checker import Checker
-from coldline.checker.findings import entries
+from coldline.checker.state.findings import entries
 from coldline.trace.text import TextReader
 
 

@@ -11,31 +11,45 @@ from coldline.checker.compiled.pages import report, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
 from coldline.checker.compiled.rows import NOWHERE, forget_page, look_ahead, row_of
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
-from coldline.checker.dispatch import LINE_OPS, SLOW, UNMAP_CODE
 from coldline.checker.state import partitions
 from coldline.checker.state.transitions import LETTERS, UNKNOWN
-from coldline.events.event import ADDRESS_LIMIT
-from coldline.events.layout import TYPE_MASK
+from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK
+from coldline.events.layout import (
+    AGENT_MASK,
+    AGENT_SHIFT,
+    ATTRIBUTES_SHIFT,
+    EVENT_SIZE,
+    OP_MASK,
+    OP_SHIFT,
+    REST_AT,
+    SIZE_AT,
+    TYPE_MASK,
+)
 from coldline.events.op import Op
 from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store16, uint64
 
-_0, _1, _2, _3, _8, _12, _32 = (uint64(number) for number in (0, 1, 2, 3, 8, 12, 32))
-_DONE, _THINK, _CROWDED, _FULL = (
-    uint64(status) for status in (frame.DONE, frame.THINK, frame.CROWDED, frame.FULL)
+_0, _1, _2, _3, _8 = (uint64(number) for number in (0, 1, 2, 3, 8))
+_DONE, _INTERPRET, _CROWDED, _FULL = (
+    uint64(status) for status in (frame.DONE, frame.INTERPRET, frame.CROWDED, frame.FULL)
+)
+_ACCESS, _ZERO, _READ_TABLE, _MAINTAIN, _MOVE = (
+    uint64(action) for action in (frame.ACCESS, frame.ZERO, frame.READ_TABLE, frame.MAINTAIN, frame.MOVE)
 )
 _QUIET = uint64(8 * partitions.QUIET)
-_WALK, _FETCH, _ZVA, _MAP, _UNMAP = (uint64(op) for op in (Op.WALK, Op.FETCH, Op.DC_ZVA, Op.MAP, Op.UNMAP))
-_OPS = uint64(Op.DC_ZVA + 1)
-_LINE_OPS = uint64(LINE_OPS)
+_FETCH, _MAP = uint64(Op.FETCH), uint64(Op.MAP)
+_OPS = uint64(len(Op))
 _TYPES = uint64(TYPE_MASK + 1)
-_MOVES = uint64(UNMAP_CODE + 1)
-_UNMAP_CODE = uint64(UNMAP_CODE)
-_SLOW = uint64(SLOW)
+_MOVES = uint64(frame.UNMAP_CODE + 1)
+_UNMAP_CODE = uint64(frame.UNMAP_CODE)
+_TO_INTERPRETER = uint64(frame.TO_INTERPRETER)
 _LETTERS = uint64(LETTERS)
 _UNKNOWN = uint64(UNKNOWN)
-_PAGE, _OFFSET, _BLOCK = uint64(4096), uint64(4095), uint64(63)
+_PAGE, _OFFSET, _BLOCK = uint64(PAGE_SIZE), uint64(PAGE_SIZE - 1), uint64(ZVA_BLOCK - 1)
+_PAGE_BITS = uint64(PAGE_SIZE.bit_length() - 1)
 _LIMIT = uint64(ADDRESS_LIMIT)
-_EVENT = uint64(24)
+_EVENT, _SIZE_AT, _REST_AT = uint64(EVENT_SIZE), uint64(SIZE_AT), uint64(REST_AT)
+_OP_SHIFT, _AGENT_SHIFT, _ATTRIBUTES_SHIFT = uint64(OP_SHIFT), uint64(AGENT_SHIFT), uint64(ATTRIBUTES_SHIFT)
+_OP_MASK, _AGENT_MASK = uint64(OP_MASK), uint64(AGENT_MASK)
 _SAMPLE, _FAR = uint64(frame.SAMPLE), uint64(frame.FAR)
 
 
@@ -96,7 +110,9 @@ def _letter(f: Any, row: int, agent: int, op: int) -> int:
 
 @compiled
 def _move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
-    """Map or unmap a page; False where that needs thought."""
+    """Map or unmap a page; False where the interpreter has to."""
+    if code > _UNMAP_CODE:
+        return False
     page_at = f.pages + (row << _3)
     old = uint64(load16(page_at))
     new = int64(load32(f.moves + (((old * f.agents + agent) * _MOVES + code) << _2)))
@@ -104,10 +120,10 @@ def _move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
         return False
     letter = uint64(load8(f.settings + uint64(new)))
     if letter != uint64(load8(f.settings + old)):
-        word = uint64(load16(f.then + ((uint64(load16(page_at + _2)) * _LETTERS + letter) << _1)))
-        if word == _UNKNOWN:
+        transformer = uint64(load16(f.then + ((uint64(load16(page_at + _2)) * _LETTERS + letter) << _1)))
+        if transformer == _UNKNOWN:
             return False
-        store16(page_at + _2, word)
+        store16(page_at + _2, transformer)
         forget_page(f, page)
     store16(page_at, uint64(new))
     return True
@@ -115,10 +131,10 @@ def _move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
 
 @compiled
 def _take(f: Any) -> None:
-    """Take events from number `f.at` on, and bytes of it from `f.done` on, until one needs thought."""
+    """Take events from number `f.at` on, and bytes of it from `f.done` on, until one is for the interpreter."""
     events, rows = f.events, f.rows
     line_bits, per_page, states = f.line_bits, f.per_page, f.states
-    quiet, letters, pages = f.quiet, f.letters, f.pages
+    quiet, actions, letters, pages = f.quiet, f.actions, f.letters, f.pages
     agents, agent_of, cached = f.agents, f.agent_of, f.cached
     size_of_line = _1 << line_bits
     line_mask = size_of_line - _1
@@ -132,55 +148,55 @@ def _take(f: Any) -> None:
         if far:
             look_ahead(f, at)
         event = rows + at * _EVENT
-        word = load64(event + uint64(16))
-        op = (word >> uint64(48)) & uint64(0xFF)
+        word = load64(event + _REST_AT)
+        op = word >> _OP_SHIFT & _OP_MASK
+        action = uint64(load8(actions + op))
         start = load64(event)
-        end = start + load64(event + _8)
-        agent = load64(agent_of + ((word >> _32 & uint64(0xFFFF)) << _3))
-        page = start >> _12
+        end = start + load64(event + _SIZE_AT)
+        agent = load64(agent_of + ((word >> _AGENT_SHIFT & _AGENT_MASK) << _3))
+        page = start >> _PAGE_BITS
         f.at = at
         if end <= start or end > _LIMIT:
-            f.status = _THINK
+            f.status = _INTERPRET
             break
-        last = (end - _1) >> _12
-        if op >= _LINE_OPS:
-            moves = (op == _MAP or op == _UNMAP) and end - start == _PAGE and start & _OFFSET == _0
-            if not moves:
-                f.status = _THINK
+        last = (end - _1) >> _PAGE_BITS
+        if action >= _MOVE or action < _ACCESS:
+            if action != _MOVE or end - start != _PAGE or start & _OFFSET != _0:
+                f.status = _INTERPRET
                 break
             row = row_of(f, page)
             if row == NOWHERE:
                 break
-            if not _move(f, row, page, agent, word >> uint64(56) if op == _MAP else _UNMAP_CODE):
-                f.status = _THINK
+            if not _move(f, row, page, agent, word >> _ATTRIBUTES_SHIFT if op == _MAP else _UNMAP_CODE):
+                f.status = _INTERPRET
                 break
             at += _1
             continue
-        fixed = _SLOW
-        if op > _ZVA:
+        fixed = _TO_INTERPRETER
+        if action == _MAINTAIN:
             fixed = uint64(load8(f.maintenance + op))
             start &= ~line_mask
             end = (end + line_mask) & ~line_mask
-        elif op == _WALK:
-            fixed = uint64(load8(f.walks + agent * _TYPES + ((word >> uint64(56)) & (_TYPES - _1))))
-        elif op == _ZVA:
+        elif action == _READ_TABLE:
+            fixed = uint64(load8(f.walks + agent * _TYPES + (word >> _ATTRIBUTES_SHIFT & (_TYPES - _1))))
+        elif action == _ZERO:
             start &= ~_BLOCK
             end = (end + _BLOCK) & ~_BLOCK
-        by_alias = op <= _ZVA and op != _WALK
+        by_alias = action <= _ZERO
         if last != page:
             # Every page is asked before any has changed.
-            if last != page + _1 or end > (last + _1) << _12:
-                f.status = _THINK
+            if last != page + _1 or end > (last + _1) << _PAGE_BITS:
+                f.status = _INTERPRET
                 break
             row = row_of(f, last)
             if row == NOWHERE:
                 break
-            if by_alias and _letter(f, row, agent, op) == _SLOW:
-                f.status = _THINK
+            if by_alias and _letter(f, row, agent, op) == _TO_INTERPRETER:
+                f.status = _INTERPRET
                 break
         base = (start & ~line_mask) + f.done
         while base < end:
-            page = base >> _12
+            page = base >> _PAGE_BITS
             slot = cached + ((page & uint64(frame.CACHED_PAGES - 1)) << uint64(4))
             if load64(slot) == page:
                 row = load64(slot + _8)
@@ -192,8 +208,8 @@ def _take(f: Any) -> None:
             if by_alias:
                 page_class = uint64(load16(pages + (row << _3)))
                 letter = uint64(load8(letters + (page_class * agents + agent) * _OPS + op))
-            if letter == _SLOW:
-                f.status = _THINK
+            if letter == _TO_INTERPRETER:
+                f.status = _INTERPRET
                 break
             index = (base & _OFFSET) >> line_bits
             value = value_of(f, row * per_page + index)

@@ -3,9 +3,19 @@
 
 import numpy as np
 
-DONE, THINK, CROWDED, FULL, GROW = range(5)
-"""Why a loop stopped: at the end; at an event for `Follower`; at lines with too many records of their own;
+DONE, INTERPRET, CROWDED, FULL, GROW = range(5)
+"""Why a loop stopped: at the end; at an event for the interpreter; at lines with too many records of their own;
 at more hazards than can be noted; at a page for which the index has no room."""
+
+INTERPRET_EVENT, ACCESS, ZERO, READ_TABLE, MAINTAIN, MOVE = range(6)
+"""What a loop does with an event's operation: leaves it to the interpreter; an access by the agent's alias; `dc zva`,
+which is one to a whole block; a walk; maintenance of a range of lines; a map or an unmap of one page."""
+
+TO_INTERPRETER = 255
+"""In place of a letter: the interpreter has to take the event."""
+
+UNMAP_CODE = 16
+"""In place of a mapping's attributes: an unmap."""
 
 FOUND = 1 << 12
 """Hazards that can be noted before they are taken away."""
@@ -47,8 +57,9 @@ FRAME = np.dtype(
             "rows",
             "events",
             "agent_of",
-            # What an event is: `coldline.checker.dispatch.Letters`
+            # What an event is: `coldline.checker.dispatch.DispatchTables`
             "agents",
+            "actions",
             "letters",
             "maintenance",
             "walks",
@@ -60,7 +71,7 @@ FRAME = np.dtype(
             "bad",
             "other",
             "quiet",
-            "words",
+            "transformers",
             "then",
             # Memory: `Memory`
             "line_bits",
@@ -80,7 +91,7 @@ FRAME = np.dtype(
             "range_starts",
             "range_values",
             "told",
-            # Mixtures: `Mixtures`
+            # Lines whose bytes differ: `Partitions`
             "mask_words",
             "node_bytes",
             "nodes",

@@ -96,15 +96,15 @@ def _add(f: Any, count: int, state: int, word: int, mask: int) -> int:
 
 
 @compiled
-def advance(f: Any, at: int, word: int, letter: int, low: int, high: int) -> int:
-    """Scratch: what `letter` on bytes `low` to `high` makes of the record at `at`, after the letters of `word`.
+def advance(f: Any, at: int, transformer: int, letter: int, low: int, high: int) -> int:
+    """Scratch: what `letter` on bytes `low` to `high` makes of the record at `at`, after `transformer`.
 
     What may be read wrongly is noted in the frame. Returns the number of parts.
     """
     own_row = f.step + (letter * f.states << _1)
     other_row = f.step + (uint64(load8(f.other + letter)) * f.states << _1)
     bad_row = f.bad + letter * f.states
-    word_row = f.words + (word * f.states << _1)
+    before_row = f.transformers + (transformer * f.states << _1)
     masks = f.mask_words
     count = _0
     while True:
@@ -112,7 +112,7 @@ def advance(f: Any, at: int, word: int, letter: int, low: int, high: int) -> int
         states = load64(at + _STATES)
         bytes_at = at + _BYTES
         for _ in range(head & _LOW):
-            state = uint64(load16(word_row + ((states & _STATE) << _1)))
+            state = uint64(load16(before_row + ((states & _STATE) << _1)))
             states >>= _16
             flags = uint64(load8(bad_row + state))
             own = uint64(load16(own_row + (state << _1)))

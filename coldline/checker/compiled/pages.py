@@ -7,9 +7,8 @@ from coldline.checker.compiled import frame
 from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, note
 from coldline.checker.compiled.records import crowded, put, share
 from coldline.checker.compiled.values import OWN, node_at, owned_at, pair_of, set_pair, set_value, value_of
-from coldline.checker.interpreter import FETCH_BITS
 from coldline.checker.state import partitions
-from coldline.checker.state.memory import CHUNK
+from coldline.checker.state.memory import CHUNK, FETCH_BITS
 from coldline.jit.intrinsics import (
     compiled,
     load8,
@@ -69,9 +68,9 @@ def report(f: Any, line: int, address: int, flags: int, is_fetch: bool) -> bool:
 
 
 @compiled
-def _remember(f: Any, word: int, letter: int) -> None:
-    """Make the memo one of what `letter` after `word` makes of"""
-    key = word << _8 | letter | _1 << _32
+def _remember(f: Any, transformer: int, letter: int) -> None:
+    """Make the memo one of what `letter` after `transformer` makes of the lines' values."""
+    key = transformer << _8 | letter | _1 << _32
     if f.memo_of == key:
         return
     f.memo_of = key
@@ -81,10 +80,10 @@ def _remember(f: Any, word: int, letter: int) -> None:
 
 
 @compiled
-def _mixed(f: Any, row: int, index: int, value: int, word: int, letter: int) -> None:
-    """`letter` after `word` befalls all of a line that is a mixture; what is wrong is left in the frame."""
+def _through_parts(f: Any, row: int, index: int, value: int, transformer: int, letter: int) -> None:
+    """`letter` after `transformer` befalls all of a line whose bytes differ; what is wrong is left in the frame."""
     record = owned_at(f, row, index) if value == OWN else node_at(f, value)
-    count = advance(f, record, word, letter, _0, _1 << f.line_bits)
+    count = advance(f, record, transformer, letter, _0, _1 << f.line_bits)
     if f.asking:
         return
     shared = OWN
@@ -98,7 +97,7 @@ def _mixed(f: Any, row: int, index: int, value: int, word: int, letter: int) -> 
 
 @compiled
 def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
-    """Let what was put off, and then `letter`, befall all lines of a row, from line `f.done` on.
+    """Let what was deferred, and then `letter`, befall all lines of a row, from line `f.done` on.
 
     False where it stopped on the way: `f.status` says why, `f.done` where. Where there is no letter, it stops
     before the first line or not at all.
@@ -106,8 +105,8 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
     if crowded(f):
         f.status = _CROWDED
         return False
-    word = uint64(load16(f.pages + (row << _3) + _2))
-    _remember(f, word, letter)
+    transformer = uint64(load16(f.pages + (row << _3) + _2))
+    _remember(f, transformer, letter)
     states, per_page, asking, memo = f.states, f.per_page, f.asking, f.memo
     first = row * per_page
     index = f.done
@@ -133,14 +132,14 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
             return False
         forget_bad(f)
         if value < states:
-            before = uint64(load16(f.words + ((word * states + value) << _1)))
+            before = uint64(load16(f.transformers + ((transformer * states + value) << _1)))
             flags = uint64(load8(f.bad + letter * states + before))
             if flags:
                 note(f, flags, _0, _1 << f.line_bits)
             if not asking:
                 set_value(f, first + index, uint64(load16(f.step + ((letter * states + before) << _1))))
         else:
-            _mixed(f, row, index, value, word, letter)
+            _through_parts(f, row, index, value, transformer, letter)
             flags = flags_of_bad(f)
         if flags:
             report(

@@ -15,7 +15,7 @@ from coldline.events.layout import EVENT_SIZE
 from coldline.jit.intrinsics import compiled, load16, load32, load64, prefetch, store32, store64, uint64
 
 _0, _1, _2, _3, _4, _8, _12 = (uint64(number) for number in (0, 1, 2, 3, 4, 8, 12))
-_THINK, _GROW = (uint64(status) for status in (frame.THINK, frame.GROW))
+_INTERPRET, _GROW = (uint64(status) for status in (frame.INTERPRET, frame.GROW))
 _GOLDEN = uint64(GOLDEN)
 _CHUNK = uint64(CHUNK)
 _CHUNK_BITS = uint64(CHUNK.bit_length() - 1)
@@ -100,7 +100,7 @@ def _new_row(f: Any, page: int) -> int:
         store64(entry + _8, f.leaves_used)
         f.leaves_used += _1
     if f.told:
-        f.status = _THINK
+        f.status = _INTERPRET
         return NOWHERE
     if f.used_rows == f.most_rows:
         f.status = _GROW
@@ -113,7 +113,7 @@ def _new_row(f: Any, page: int) -> int:
 
 @compiled
 def row_of(f: Any, page: int) -> int:
-    """The row of a page, which is made dense where it is not, with nothing put off any more.
+    """The row of a page, which is made dense where it is not, with nothing deferred any more.
 
     `NOWHERE` where that must wait: `f.status` says for what.
     """
@@ -174,7 +174,7 @@ def look_ahead(f: Any, at: int) -> None:
 
 @compiled
 def forget_page(f: Any, page: int) -> None:
-    """Something was put off for a page: look again before its lines are next touched."""
+    """Something was deferred for a page: look again before its lines are next touched."""
     cached = f.cached + ((page & _CACHED) << uint64(4))
     if load64(cached) == page:
         store64(cached, NOWHERE)

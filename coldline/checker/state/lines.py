@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.checker.state.memory import Memory
-from coldline.checker.state.partitions import Mixtures, Parts, merged
-from coldline.checker.state.transitions import NOTHING_PUT_OFF, UNKNOWN, Transitions
+from coldline.checker.state.partitions import Partitions, Parts, merged
+from coldline.checker.state.transitions import NOTHING_DEFERRED, UNKNOWN, Transitions
 from coldline.events import PAGE_SIZE
 from coldline.rules.letters import Letter
 from coldline.rules.line_rules import Hazard
@@ -42,27 +42,27 @@ class Lines:
     ----------
     memory : Memory
         What is known of every line.
-    mixtures : Mixtures
-        And of those whose bytes differ.
+    partitions : Partitions
+        The records of the lines whose bytes differ.
     """
 
     def __init__(self, transitions: Transitions, line: int) -> None:
         self.transitions = transitions
         self.size = line
         self.memory = Memory(PAGE_SIZE // line, transitions.start)
-        self.mixtures = Mixtures(transitions, self.memory, line)
+        self.partitions = Partitions(transitions, self.memory, line)
         self._all = (1 << line) - 1
 
     def parts(self, row: int, index: int) -> Parts:
-        """The parts of a line of a dense page, nothing put off."""
-        parts = self.mixtures.parts(row, index)
-        word = self.transitions.words[self.memory.put_off[row]]
-        return merged((int(word[state]), mask) for state, mask in parts.items())
+        """The parts of a line of a dense page, with what is deferred carried out."""
+        parts = self.partitions.parts(row, index)
+        transformer = self.transitions.transformers[self.memory.deferred[row]]
+        return merged((int(transformer[state]), mask) for state, mask in parts.items())
 
     def touch(self, row: int, index: int, letter: Letter, start: int, end: int) -> tuple[Badness, ...]:
         """Let `letter` befall bytes `start` to `end` of a line of a dense page; what it may find wrong."""
-        self.settle(row)
-        parts = self.mixtures.parts(row, index)
+        self.flush(row)
+        parts = self.partitions.parts(row, index)
         inside = (1 << end) - (1 << start)
         bad = self._badness(parts, letter, inside)
         step, other = self.transitions.step[letter], self.transitions.step[self.transitions.other[letter]]
@@ -72,7 +72,7 @@ class Lines:
             for pair in ((int(step[state]), mask & inside), (int(other[state]), mask & ~inside))
         )
         if after != parts:
-            self.mixtures.put(row, index, after)
+            self.partitions.put(row, index, after)
         return bad
 
     def step(self, state: int, letter: Letter) -> int:
@@ -83,33 +83,33 @@ class Lines:
         """What `letter` may find wrong where all bytes of a line are in one state."""
         return self._badness({state: self._all}, letter, self._all)
 
-    def put_off(self, rows: "NDArray[np.intp]", letter: Letter) -> bool:
+    def defer(self, rows: "NDArray[np.intp]", letter: Letter) -> bool:
         """Let a letter that checks nothing befall all lines of some rows, when they are next touched.
 
-        False, with nothing put off, where there are too many different things put off already.
+        False, with nothing deferred, where there are too many transformers already.
         """
-        waiting = self.memory.put_off[rows]
+        waiting = self.memory.deferred[rows]
         table = np.zeros(int(waiting.max(initial=0)) + 1, np.uint16)
-        for word in np.unique(waiting).tolist():
-            table[word] = self.transitions.put_off(word, letter)
-            if table[word] == UNKNOWN:
+        for transformer in np.unique(waiting).tolist():
+            table[transformer] = self.transitions.with_letter(transformer, letter)
+            if table[transformer] == UNKNOWN:
                 return False
-        self.memory.put_off[rows] = table[waiting]
+        self.memory.deferred[rows] = table[waiting]
         return True
 
-    def settle(self, row: int) -> None:
-        """Let what was put off for a row happen."""
-        if self.memory.put_off[row] == NOTHING_PUT_OFF:
+    def flush(self, row: int) -> None:
+        """Carry out what was deferred for a row."""
+        if self.memory.deferred[row] == NOTHING_DEFERRED:
             return
-        word = self.transitions.words[self.memory.put_off[row]]
+        transformer = self.transitions.transformers[self.memory.deferred[row]]
         values = self.memory.row_values(row)
         uniform = values < self.transitions.states
         for index in np.flatnonzero(~uniform).tolist():
-            self.mixtures.put(row, index, self.parts(row, index))
+            self.partitions.put(row, index, self.parts(row, index))
         values = self.memory.row_values(row)
-        values[uniform] = word[values[uniform]]
+        values[uniform] = transformer[values[uniform]]
         self.memory.set_row_values(row, values)
-        self.memory.put_off[row] = NOTHING_PUT_OFF
+        self.memory.deferred[row] = NOTHING_DEFERRED
 
     def read(self, row: int, letter: Letter) -> Iterator[tuple[int, tuple[Badness, ...]]]:
         """Let a checked letter befall all lines of a row; those that may be wrong, each with what."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.checker.state.packing import MOST, packed, unpacked
-from coldline.checker.state.page_classes import NOBODY
+from coldline.checker.state.page_classes import UNMAPPED
 from coldline.checker.state.reserved_arrays import GOLDEN, reserve
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PAGES = ADDRESS_LIMIT // PAGE_SIZE
 
 NOT_DENSE = -1
+
+FETCH_BITS = 2
+"""In `Memory.reported`, how far a fetch's hazards lie above a read's."""
 
 CHUNK = 16
 """Pages that become dense together, aligned: what is touched is mostly touched near by soon after."""
@@ -64,8 +67,8 @@ class Memory:
     values : ndarray of uint8, shape (rows, 3 * lines_per_page // 2)
         Each line of each dense page: a state that all its bytes are in, else as `coldline.checker.state.partitions`
         says; packed, as `coldline.checker.state.packing` does. The pages of a chunk are rows one after another.
-    put_off : ndarray of uint16, shape (rows,)
-        What every line of a dense page has yet to go through: a word of `coldline.checker.state.transitions`.
+    deferred : ndarray of uint16, shape (rows,)
+        What every line of a dense page has yet to go through: a transformer of `coldline.checker.state.transitions`.
     reported : ndarray of uint8, shape (rows, lines_per_page)
         What has been found wrong with each line before, for those who want each hazard once.
     told : dict of int to list of (first, end)
@@ -75,7 +78,7 @@ class Memory:
     blocks : ndarray of uint32, shape (rows,)
         Where the lines of each dense page have records of their own: see `coldline.checker.state.partitions`.
     pages : ndarray of uint16, shape (rows, 4)
-        `classes`, `put_off` and `blocks`, side by side.
+        `classes`, `deferred` and `blocks`, side by side.
     chunk_of : ndarray of int64, shape (rows // CHUNK,)
         Which chunk the rows are, `CHUNK` by `CHUNK`.
     rows : int
@@ -97,7 +100,7 @@ class Memory:
         )
         self.reported: NDArray[np.uint8] = reserve(MAX_LINES, np.uint8).reshape(-1, lines_per_page)
         self.pages: NDArray[np.uint16] = reserve(4 * most, np.uint16, large_pages=True).reshape(-1, 4)
-        self.classes, self.put_off = self.pages[:, 0], self.pages[:, 1]
+        self.classes, self.deferred = self.pages[:, 0], self.pages[:, 1]
         self.blocks: NDArray[np.uint32] = self.pages.view(np.uint32)[:, 1]
         self.chunk_of: NDArray[np.int64] = reserve(most // CHUNK, np.int64)
         self.rows = 0
@@ -109,7 +112,7 @@ class Memory:
         self.leaves_used = 0
         self.told: dict[int, list[tuple[int, int]]] = {}
         self._starts = [0]
-        self._values = [(NOBODY, cold)]
+        self._values = [(UNMAPPED, cold)]
         self._arrays: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
     @property

@@ -5,10 +5,10 @@ Pages that every agent sees alike are of one *class*; a trace makes few of them.
 speculation may do to the page's lines (its `Setting`) and what an agent's access to it means (a `Letter`).
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from coldline.arm import MemoryType
+from coldline.checker.state.agents import Agent, Alias
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.events.event import MAX_AGENTS
@@ -18,79 +18,8 @@ from coldline.rules.profile import Profile
 MAX_CLASSES = 1 << 16
 """More ways to see a page than any trace of a real system has."""
 
-NOBODY = 0
+UNMAPPED = 0
 """The class of a page that no agent has mapped."""
-
-
-class Alias(NamedTuple):
-    """How one agent sees a page.
-
-    Attributes
-    ----------
-    memory_type : MemoryType or None
-        Of its mapping; None where it has none.
-    executable : bool
-        Whether that mapping may be fetched from.
-    fetched : bool
-        It has, since it turned its MMU off, fetched from this page.
-    prefetched : bool
-        It has, since it turned its MMU off, fetched from this page or the one before it, so that an
-        instruction prefetch may reach this page (Arm ARM DDI 0487, 'Instruction fetch behavior when all
-        translation stages are disabled').
-    """
-
-    memory_type: MemoryType | None = None
-    executable: bool = False
-    fetched: bool = False
-    prefetched: bool = False
-
-
-@dataclass(slots=True)
-class Agent:
-    """An agent's switches: SCTLR.M, C and I.
-
-    ``icache`` is None until the agent says: its fetches are then cacheable just while its MMU is on.
-    """
-
-    name: str
-    mmu: bool = True
-    dcache: bool = True
-    icache: bool | None = None
-
-    def switch(self, op: Op) -> None:
-        """Take ``mmu on`` and its like."""
-        setattr(self, *_SWITCHES[op])
-
-    def allows_fill(self, alias: Alias) -> bool:
-        """Whether data caches may be filled through `alias`.
-
-        A Cacheable attribute allows it, and SCTLR.C clear makes accesses to Normal memory Non-cacheable (Arm ARM
-        DDI 0487 D7.5.1, 'General behavior of the caches'; D7.5.5, 'Enabling and disabling the caching of memory
-        accesses').
-        """
-        return self.mmu and self.dcache and alias.memory_type is not None and alias.memory_type.cacheable
-
-    def allows_fetch(self, alias: Alias) -> bool:
-        """Whether an instruction cache may be filled through `alias`.
-
-        With the MMU on as for data, with SCTLR.I in place of SCTLR.C. With it off SCTLR.I alone makes fetches
-        cacheable (Arm ARM DDI 0487 D7.5.5), and a prefetch runs no further than 'Instruction fetch behavior when all
-        translation stages are disabled' lets it.
-        """
-        if not self.mmu:
-            return self.icache is True and alias.prefetched
-        cacheable = alias.memory_type is not None and alias.memory_type.cacheable
-        return self.icache is not False and cacheable and alias.executable
-
-
-_SWITCHES: dict[Op, tuple[str, bool]] = {
-    Op.MMU_ON: ("mmu", True),
-    Op.MMU_OFF: ("mmu", False),
-    Op.ICACHE_ON: ("icache", True),
-    Op.ICACHE_OFF: ("icache", False),
-    Op.DCACHE_ON: ("dcache", True),
-    Op.DCACHE_OFF: ("dcache", False),
-}
 
 
 class Refusal(NamedTuple):
@@ -138,10 +67,10 @@ def walk_letter(memory_type: MemoryType) -> Letter:
     return Letter.READ_WB if memory_type.cacheable else Letter.READ_NC
 
 
-class Pages:
+class PageClasses:
     """The classes of pages, and the agents whose aliases make them.
 
-    A class is a number: an index into `classes`. Class `NOBODY` is always there. `switches` counts the times that
+    A class is a number: an index into `classes`. Class `UNMAPPED` is always there. `switches` counts the times that
     agents' switches may have changed what classes mean.
     """
 
@@ -152,10 +81,16 @@ class Pages:
         self.switches = 0
         self._agent_numbers: dict[str, int] = {}
         self._classes_of: list[list[int]] = []
-        self._class_numbers: dict[tuple[tuple[int, Alias], ...], int] = {(): NOBODY}
+        self._class_numbers: dict[tuple[tuple[int, Alias], ...], int] = {(): UNMAPPED}
 
     def agent(self, name: str) -> int:
-        """The number of the agent called `name`, who is made known where nobody has spoken of him."""
+        """The number of the agent called `name`; it is registered on first use.
+
+        Raises
+        ------
+        TraceError
+            If there are too many agents.
+        """
         number = self._agent_numbers.get(name)
         if number is None:
             if len(self.agents) == MAX_AGENTS:
@@ -193,8 +128,25 @@ class Pages:
         """The classes of pages that `agent` has anything to do with."""
         return self._classes_of[agent]
 
-    def refresh_settings(self, agent: int) -> dict[int, Letter]:
-        """Work out the settings again after a switch of `agent`'s; a letter for each class that changed."""
+    def forget_prefetches(self, agent: int) -> dict[int, int]:
+        """As `agent`'s MMU goes on, earlier fetches let nothing be prefetched any more.
+
+        Returns
+        -------
+        dict of int to int
+            For each class that this concerns, the class of its pages from then on.
+        """
+        moved = {}
+        for page_class in list(self._classes_of[agent]):
+            alias = self.alias(page_class, agent)
+            if alias.prefetched:
+                later = alias._replace(fetched=False, prefetched=False)
+                moved[page_class] = self.with_alias(page_class, agent, later)
+        return moved
+
+    def switch(self, op: Op, agent: int) -> dict[int, Letter]:
+        """Take an operation that sets a switch of `agent`'s; return a letter for each class whose setting changed."""
+        self.agents[agent].switch(op)
         self.switches += 1
         changed = {}
         for number in self._classes_of[agent]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Lines whose bytes are not all in one state.
 
-A *mixture* is a line's *parts*: which of its bytes are in which state. An access to some bytes of a line splits
-parts, what befalls the line as a whole joins them again, and there are seldom more than four.
+A line is kept as *parts*: for each state that any of its bytes is in, which bytes those are. An access to some bytes
+of a line splits parts, a letter that befalls the line as a whole joins them again, and there are seldom more than
+four.
 
 What memory holds of a line is a number. Below the automaton's states, all bytes are in that one. `OWN` says that
 the line has a record of its own, which changes as the line does, in a block for the lines of its page. Any other
@@ -60,7 +61,7 @@ Parts = dict[int, int]
 """State to the bytes that are in it, as a mask: bit n is byte n of the line."""
 
 
-class Mixtures:
+class Partitions:
     """The records of lines whose bytes differ.
 
     Parameters

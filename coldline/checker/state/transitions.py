@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The byte automaton as arrays, and what several letters in a row make of a byte.
 
-A letter that befalls every byte and checks nothing need not be followed at once: it is put off, and letters
-that were put off one after another are one function from states to states. There are few such functions, so
+A letter that befalls every byte and checks nothing need not be followed at once: it is deferred. Letters that were
+deferred one after another are one *transformer*, a function from states to states. There are few such functions, so
 each has a number.
 """
 
@@ -25,8 +25,10 @@ LETTERS = 32
 
 STALE, LOST = int(Hazard.STALE), int(Hazard.LOST)
 
-NOTHING_PUT_OFF = 0
-MAX_WORDS = 4096
+NOTHING_DEFERRED = 0
+"""The transformer that changes nothing."""
+
+MAX_TRANSFORMERS = 4096
 UNKNOWN = 0xFFFF
 
 
@@ -51,10 +53,10 @@ class Transitions:
     quiet : ndarray of uint32, shape (states,)
         A bit for each letter that changes nothing and finds nothing wrong where a byte is in the state,
         whether it befalls this byte or another one of its line.
-    words : ndarray of uint16, shape (MAX_WORDS, states)
-        What letters that were put off make of a byte. Number `NOTHING_PUT_OFF` is none at all.
-    then : ndarray of uint16, shape (MAX_WORDS, LETTERS)
-        The number of the words that are one letter longer; `UNKNOWN` where nobody has asked yet.
+    transformers : ndarray of uint16, shape (MAX_TRANSFORMERS, states)
+        What letters that were deferred make of a byte in each state.
+    then : ndarray of uint16, shape (MAX_TRANSFORMERS, LETTERS)
+        The number of the transformer with one letter more; `UNKNOWN` where it has not been worked out.
     """
 
     def __init__(self, automaton: Automaton) -> None:
@@ -74,25 +76,25 @@ class Transitions:
             still = (self.step[row] == identity) & (self.step[self.other[row]] == identity)
             still &= self.bad[row] == 0
             self.quiet |= still.astype(np.uint32) << np.uint32(row)
-        self.words: NDArray[np.uint16] = np.zeros((MAX_WORDS, self.states), np.uint16)
-        self.then: NDArray[np.uint16] = np.full((MAX_WORDS, LETTERS), UNKNOWN, np.uint16)
-        self.forget_words()
+        self.transformers: NDArray[np.uint16] = np.zeros((MAX_TRANSFORMERS, self.states), np.uint16)
+        self.then: NDArray[np.uint16] = np.full((MAX_TRANSFORMERS, LETTERS), UNKNOWN, np.uint16)
+        self.forget_transformers()
 
-    def forget_words(self) -> None:
-        """Start anew, where nothing is put off any more."""
-        self.words[NOTHING_PUT_OFF] = np.arange(self.states)
+    def forget_transformers(self) -> None:
+        """Start anew, where nothing is deferred any more."""
+        self.transformers[NOTHING_DEFERRED] = np.arange(self.states)
         self.then[:] = UNKNOWN
-        self._numbers = {self.words[NOTHING_PUT_OFF].tobytes(): NOTHING_PUT_OFF}
+        self._numbers = {self.transformers[NOTHING_DEFERRED].tobytes(): NOTHING_DEFERRED}
 
-    def put_off(self, word: int, letter: int) -> int:
-        """The number of `word` with `letter` after it; `UNKNOWN` where there are too many words."""
-        longer = int(self.then[word, letter])
+    def with_letter(self, transformer: int, letter: int) -> int:
+        """The number of `transformer` with `letter` after it; `UNKNOWN` where there are too many transformers."""
+        longer = int(self.then[transformer, letter])
         if longer == UNKNOWN:
-            function = self.step[letter][self.words[word]]
+            function = self.step[letter][self.transformers[transformer]]
             longer = self._numbers.setdefault(function.tobytes(), len(self._numbers))
-            if longer == MAX_WORDS:
+            if longer == MAX_TRANSFORMERS:
                 del self._numbers[function.tobytes()]
                 return UNKNOWN
-            self.words[longer] = function
-            self.then[word, letter] = longer
+            self.transformers[longer] = function
+            self.then[transformer, letter] = longer
         return longer

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 from coldline.arm import MemoryType
 from coldline.checker.checker import Checker
-from coldline.checker.compiled import prepare
-from coldline.checker.findings import entries
-from coldline.checker.interpreter import COMPILE_FROM
+from coldline.checker.loops import prepare
+from coldline.checker.rows import COMPILE_FROM
+from coldline.checker.state.findings import entries
 from coldline.cli.check import _show
 from coldline.errors import TraceError
 from coldline.events.batch import Batch
@@ -76,7 +76,7 @@ def _check(data: bytes) -> None:
         taken.append(event)
     batch = Batch.of(taken, range(1, len(taken) + 1))
     compiled = Checker(profile, most=_LISTED)
-    assert compiled.machine(COMPILE_FROM) is not None
+    assert compiled._fast(COMPILE_FROM) is not None
     compiled.feed(batch)
     assert _found(compiled) == _found(plain)
     if not zlib.crc32(data) % _SELDOM:

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Carries out changes of aliases on all of memory: classes of pages, and what speculation may do to their lines."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coldline.checker.rows import Rows
+from coldline.checker.state.aliases import AliasChange, alias_changes
+from coldline.checker.state.check_state import CheckState
+from coldline.checker.state.memory import Range, distinct, first_missing
+from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
+from coldline.rules.letters import Letter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class AliasTracker:
+    """Takes the events that change aliases: ``map``, ``unmap``, the switches, and fetches with the MMU off.
+
+    Parameters
+    ----------
+    state : CheckState
+        Whose pages they are.
+    rows : Rows
+        The operations on rows, of the same state.
+    """
+
+    def __init__(self, state: CheckState, rows: Rows) -> None:
+        self._classes = state.page_classes
+        self._lines = state.lines
+        self._memory = state.memory
+        self._rows = rows
+
+    def change(self, event: Event, agent: int) -> None:
+        """Take a ``map``, an ``unmap`` or a fetch."""
+        for each in alias_changes(self._classes, event, agent):
+            self._change_pages(each, agent)
+
+    def switch(self, op: Op, agent: int) -> None:
+        """Take ``mmu on`` and its like."""
+        if op is Op.MMU_ON and not self._classes.agents[agent].mmu:
+            self._move_classes(self._classes.forget_prefetches(agent))
+        self._take_settings(self._classes.switch(op, agent))
+
+    def _change_pages(self, wanted: AliasChange, agent: int) -> None:
+        first, end, change = wanted
+        rows, covered = self._memory.dense_rows(first, end)
+        new_classes: dict[int, int] = {}
+
+        def changed(page_class: int, page: int) -> int:
+            if page_class not in new_classes:
+                alias = change(self._classes.alias(page_class, agent), page * PAGE_SIZE)
+                new_classes[page_class] = self._classes.with_alias(page_class, agent, alias)
+            return new_classes[page_class]
+
+        old_classes = self._memory.classes[rows]
+        groups = distinct(old_classes)
+        for old in groups:
+            changed(old, int(covered[np.argmax(old_classes == old)]))
+        ranges = []
+        for known in self._memory.ranges(first, end):
+            sparse = first_missing(covered, known.first, known.end)
+            if sparse is not None:
+                ranges.append(self._moved(known, changed(known.page_class, sparse)))
+            else:
+                ranges.append(known)
+        self._memory.set_ranges(ranges)
+        for old in groups:
+            self._move_rows(rows[old_classes == old], old, new_classes[old])
+
+    def _move_classes(self, moved: dict[int, int]) -> None:
+        """Pages of each class in `moved` are of another one from now on."""
+        if not moved:
+            return
+        everything = self._memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
+        self._memory.set_ranges(
+            [self._moved(known, moved.get(known.page_class, known.page_class)) for known in everything]
+        )
+        classes = self._memory.classes[: self._memory.rows]
+        for old, new in moved.items():
+            self._move_rows(np.flatnonzero(classes == old), old, new)
+
+    def _move_rows(self, rows: "NDArray[np.intp]", old: int, new: int) -> None:
+        """Dense pages of class `old` are of class `new` from now on."""
+        self._memory.classes[rows] = new
+        if self._classes.settings[old] != self._classes.settings[new]:
+            self._rows.defer(rows, Letter.of_setting(self._classes.settings[new]))
+
+    def _moved(self, known: Range, new_class: int) -> Range:
+        """A range once its pages are of another class."""
+        setting, state = self._classes.settings[new_class], known.state
+        if self._classes.settings[known.page_class] != setting:
+            state = self._lines.step(state, Letter.of_setting(setting))
+        return known._replace(page_class=new_class, state=state)
+
+    def _take_settings(self, letters: dict[int, Letter]) -> None:
+        """Let the lines of each class take the letter of its new setting."""
+        if not letters:
+            return
+        after: dict[tuple[int, int], int] = {}
+        ranges = []
+        for first, end, page_class, state in self._memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE):
+            if page_class in letters and (page_class, state) not in after:
+                after[page_class, state] = self._lines.step(state, letters[page_class])
+            ranges.append(Range(first, end, page_class, after.get((page_class, state), state)))
+        self._memory.set_ranges(ranges)
+        classes = self._memory.classes[: self._memory.rows]
+        for page_class, letter in letters.items():
+            rows = np.flatnonzero(classes == page_class)
+            if rows.size:
+                self._rows.defer(rows, letter)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The operations on rows, by compiled loops: see `coldline.checker.rows`."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coldline.checker.compiled import frame
+from coldline.checker.loops import Loops, badness_of
+from coldline.checker.state.check_state import CheckState
+from coldline.checker.state.lines import Badness
+from coldline.checker.state.partitions import BLOCKS, OWN
+from coldline.checker.state.transitions import NO_LETTER, NOTHING_DEFERRED
+from coldline.events import Event, Op
+from coldline.rules.letters import Letter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class CompiledRows:
+    """Lets letters befall all lines of some rows, by compiled loops.
+
+    Parameters
+    ----------
+    state : CheckState
+        Whose rows they are.
+
+    Attributes
+    ----------
+    loops : Loops
+        The loops.
+    """
+
+    def __init__(self, state: CheckState) -> None:
+        self._state = state
+        self.loops = Loops(state)
+
+    def read(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
+        """Let a checked letter of an event befall all lines of some rows."""
+        state = self._state
+        for found in self._sweep(rows, letter, is_fetch=event.op is Op.FETCH):
+            address, lines = int(found["address"]), int(found["lines"])
+            state.findings.add(state.events, where, event, address, lines, badness_of(found))
+
+    def would_read(
+        self, rows: "NDArray[np.intp]", letter: Letter
+    ) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
+        """What `letter` would find wrong in all lines of some rows; what is deferred for them is then forgotten.
+
+        It yields what `Rows.would_read` does.
+        """
+        findings, deferred = self._state.findings, self._state.memory.deferred
+        hazards = findings.hazards
+        self.loops.registers["asking"] = 1
+        try:
+            for found in self._sweep(rows, letter, is_fetch=False):
+                yield int(found["address"]), int(found["lines"]), badness_of(found)
+        finally:
+            self.loops.registers["asking"] = 0
+            deferred[rows] = NOTHING_DEFERRED
+            findings.hazards = hazards
+
+    def flush(self, rows: "NDArray[np.intp]") -> None:
+        """Carry out what was deferred for some rows."""
+        for _ in self._sweep(rows, NO_LETTER, is_fetch=False):
+            raise AssertionError("no letter finds nothing")
+
+    def share_equal_records(self) -> None:
+        """Let lines whose bytes differ in the same way share a record.
+
+        Raises
+        ------
+        TraceError
+            If there are too many that do not.
+        """
+        loops, partitions = self.loops, self._state.lines.partitions
+        loops.update()
+        if partitions.out_of_numbers:
+            counts = np.zeros(OWN + 1, np.uint64)
+            loops.call("count", counts.ctypes.data)
+            partitions.forget_unused(counts)
+        blocks = int(partitions.pool[BLOCKS])
+        loops.call("join")
+        partitions.make_room(blocks, int(loops.registers["joined"]), int(loops.registers["made"]))
+
+    def make_room(self, status: int) -> None:
+        """Make the room for want of which a loop stopped with `status`."""
+        if status == frame.CROWDED:
+            self.share_equal_records()
+        elif status == frame.GROW:
+            self._state.memory.grow()
+
+    def _sweep(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> "Iterator[np.void]":
+        loops = self.loops
+        registers = loops.registers
+        wanted = rows.astype(np.uint64)
+        registers["row_at"], registers["done"], registers["at"] = 0, 0, 0
+        while True:
+            loops.update()
+            loops.call("sweep", wanted.ctypes.data, len(wanted), int(letter), is_fetch)
+            yield from loops.take_found()
+            status = int(registers["status"])
+            if status == frame.DONE:
+                break
+            self.make_room(status)
+        loops.forget_pages()

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The compiled loops and the frame that they work on: one record of addresses, sizes and registers.
+
+See `coldline.checker.compiled.frame` for the record.
+"""
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coldline.checker.compiled import frame
+from coldline.checker.state.check_state import CheckState
+from coldline.checker.state.lines import Badness
+from coldline.checker.state.partitions import OWN, SLACK
+from coldline.jit import code_cache
+from coldline.rules.line_rules import Hazard
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MODULE = "coldline.checker.compiled.events"
+"""What is compiled."""
+
+NO_PAGE = (1 << 64) - 1
+"""In the tables of pages that were looked up: none."""
+
+
+class Loops:
+    """The compiled loops, bound to the arrays of a check's state.
+
+    Parameters
+    ----------
+    state : CheckState
+        What they work on.
+
+    Attributes
+    ----------
+    registers : void
+        The frame: the registers through which a loop says why it stopped and where it goes on.
+    """
+
+    def __init__(self, state: CheckState) -> None:
+        self._state = state
+        self._functions = functions()
+        self._frame = np.zeros(1, frame.FRAME)
+        self._address = self._frame.ctypes.data
+        self._cached: NDArray[np.uint64] = np.zeros((frame.CACHED_PAGES, 2), np.uint64)
+        self._ahead: NDArray[np.uint64] = np.full((frame.EVENTS_AHEAD, 2), NO_PAGE, np.uint64)
+        self._memo: NDArray[np.uint32] = np.zeros(OWN + 1, np.uint32)
+        self._found: NDArray[np.void] = np.zeros(frame.FOUND, frame.FOUND_DTYPE)
+        self._kept: dict[str, NDArray[Any]] = {}
+        self.registers: Any = self._frame[0]
+        self._set_fixed()
+
+    def call(self, name: str, *arguments: int) -> None:
+        """Run one of the loops; what it changed of the state's own counts is taken back."""
+        self._functions[name](self._address, *arguments)
+        memory = self._state.memory
+        memory.rows, memory.leaves_used = int(self.registers["used_rows"]), int(self.registers["leaves_used"])
+
+    def take_found(self) -> "NDArray[np.void]":
+        """The hazards that a loop has noted, which it then has room for again."""
+        found = self._found[: int(self.registers["founds"])].copy()
+        self._state.findings.hazards += int(self.registers["counted"])
+        self.registers["founds"] = self.registers["counted"] = 0
+        return found
+
+    def forget_pages(self) -> None:
+        """Let a loop look up anew where pages are."""
+        self._cached[:] = NO_PAGE
+
+    def update(self) -> None:
+        """Tell the loops what may have changed outside of them."""
+        memory = self._state.memory
+        starts, values = memory.range_arrays()
+        self.point(directory=memory.directory, range_starts=starts, range_values=values)
+        registers = self.registers
+        registers["directory_bits"] = len(memory.directory).bit_length() - 1
+        registers["leaves_used"] = memory.leaves_used
+        registers["most_rows"] = len(memory.pages)
+        registers["ranges"] = len(starts)
+        registers["told"] = bool(memory.told)
+        registers["used_rows"] = memory.rows
+        registers["memo_of"] = 0
+        self.forget_pages()
+
+    def point(self, **arrays: "NDArray[Any]") -> None:
+        """Tell the loops where arrays are."""
+        for name, array in arrays.items():
+            if self._kept.get(name) is not array:
+                self._kept[name] = array
+                self.registers[name] = array.ctypes.data
+
+    def _set_fixed(self) -> None:
+        lines = self._state.lines
+        table, memory, partitions = lines.transitions, lines.memory, lines.partitions
+        self.point(
+            step=table.step,
+            bad=table.bad,
+            other=table.other,
+            quiet=table.quiet,
+            transformers=table.transformers,
+            then=table.then,
+            values=memory.values,
+            pages=memory.pages,
+            reported=memory.reported,
+            leaves=memory.leaves,
+            chunk_of=memory.chunk_of,
+            nodes=partitions.nodes,
+            owned=partitions.owned,
+            rows_of=partitions.rows_of,
+            pool=partitions.pool,
+            shared_index=partitions.shared_index,
+            scratch_states=np.zeros(table.states, np.uint16),
+            scratch_masks=np.zeros((table.states, partitions.words), np.uint64),
+            cached=self._cached,
+            ahead=self._ahead,
+            memo=self._memo,
+            found=self._found,
+        )
+        registers = self.registers
+        registers["states"] = table.states
+        registers["line_bits"] = lines.size.bit_length() - 1
+        registers["per_page"] = memory.lines_per_page
+        registers["per_page_bits"] = memory.lines_per_page.bit_length() - 1
+        registers["mask_words"] = partitions.words
+        registers["node_bytes"] = partitions.nodes.shape[1] * 8
+        registers["last_node"] = len(partitions.nodes) - SLACK
+        registers["distinct"] = self._state.findings.distinct
+
+
+def badness_of(found: "np.void") -> tuple[Badness, ...]:
+    """What a noted hazard says is wrong with each of its lines."""
+    ways = (
+        (Hazard.LOST, int(found["lost_low"]), int(found["lost_high"])),
+        (Hazard.STALE, int(found["stale_low"]), int(found["stale_high"])),
+    )
+    return tuple(Badness(hazard, low, high) for hazard, low, high in ways if high)
+
+
+def is_compiled() -> bool:
+    """Whether the machine code is kept, so that it need only be loaded."""
+    return code_cache.is_kept(MODULE)
+
+
+def prepare() -> None:
+    """Compile the loops where that has not been done. It takes seconds: call it where an interrupt can come."""
+    if not is_compiled():
+        functions()
+
+
+@functools.cache
+def functions() -> dict[str, Callable[..., None]]:
+    """The compiled loops by their names, compiled where that has not been done; each takes a frame's address."""
+    addresses = code_cache.load(MODULE)
+    word, pointer = ctypes.c_uint64, ctypes.c_void_p
+    arguments = {"take": (pointer,), "sweep": (pointer, pointer, word, word, word)}
+    arguments |= {"join": (pointer,), "count": (pointer, pointer)}
+    return {name: ctypes.CFUNCTYPE(None, *kinds)(addresses[name]) for name, kinds in arguments.items()}

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Everything that a check knows after some events. The engines change it and have no memory of their own."""
+
+from coldline.checker.state.findings import Findings
+from coldline.checker.state.lines import Lines
+from coldline.checker.state.page_classes import PageClasses
+from coldline.checker.state.transitions import Transitions
+from coldline.rules.automaton import automaton
+from coldline.rules.profile import Profile
+
+
+class CheckState:
+    """What is known of every line, who has which pages mapped, and what was found.
+
+    Parameters
+    ----------
+    profile : Profile
+        The implementation's promises.
+    distinct, most : bool, int or None
+        See `Findings`.
+
+    Attributes
+    ----------
+    lines : Lines
+        The states of all lines.
+    memory : Memory
+        Where those are.
+    page_classes : PageClasses
+        The agents, and the classes of pages that their mappings make.
+    findings : Findings
+        The hazards so far.
+    events : int
+        The number of events taken.
+    """
+
+    def __init__(self, profile: Profile, *, distinct: bool = False, most: int | None = None) -> None:
+        self.profile = profile
+        self.lines = Lines(Transitions(automaton(profile)), profile.line)
+        self.memory = self.lines.memory
+        self.page_classes = PageClasses()
+        self.findings = Findings(self.memory, distinct=distinct, most=most)
+        self.events = 0

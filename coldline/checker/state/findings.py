@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a check finds: reads that may go wrong, kept by runs of lines that go wrong alike."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from coldline.checker.state.memory import FETCH_BITS, Memory
+from coldline.events import Event, Op
+from coldline.rules.line_rules import Hazard
+
+if TYPE_CHECKING:
+    from coldline.checker.state.lines import Badness
+
+
+class Finding(NamedTuple):
+    """Lines that one event may read wrongly, all in the same way.
+
+    Attributes
+    ----------
+    number : int
+        The event's number in the whole trace, from 0.
+    where : int
+        The event's line in a text trace, else 0.
+    event : Event
+        The event.
+    address : int
+        The first byte of the first line.
+    lines : int
+        How many lines, one after another.
+    badness : tuple of Badness
+        Where in each line it may go wrong, and how.
+    """
+
+    number: int
+    where: int
+    event: Event
+    address: int
+    lines: int
+    badness: "tuple[Badness, ...]"
+
+
+class Findings:
+    """Collects the hazards that a check finds.
+
+    Parameters
+    ----------
+    memory : Memory
+        Remembers of each line what was found wrong with it before.
+    distinct : bool
+        Whether a line that may go wrong is a finding once for each way, and not at each event.
+    most : int or None
+        How many hazards to keep as findings, rounded up to whole events; None keeps all.
+
+    Attributes
+    ----------
+    kept : list of Finding
+        The findings.
+    kinds : dict of str to int
+        The number of hazards of each kind, including those of findings that were not kept.
+    hazards : int
+        The number of times that an event may go wrong at a line, distinct or not.
+    """
+
+    def __init__(self, memory: Memory, *, distinct: bool, most: int | None) -> None:
+        self.distinct = distinct
+        self.kept: list[Finding] = []
+        self.kinds: dict[str, int] = {}
+        self.hazards = 0
+        self._memory = memory
+        self._room = most
+
+    def add(
+        self, number: int, where: int, event: Event, address: int, lines: int, badness: "tuple[Badness, ...]"
+    ) -> None:
+        """Note that an event may read `lines` lines from `address` on wrongly; arguments are as in `Finding`."""
+        for bad in badness:
+            kind = kind_of(bad.hazard, event.op)
+            self.kinds[kind] = self.kinds.get(kind, 0) + lines
+        if self._room is not None:
+            if self._room <= 0 and (not self.kept or self.kept[-1].number != number):
+                return
+            self._room -= lines * len(badness)
+        self.kept.append(Finding(number, where, event, address, lines, badness))
+
+    def is_new(self, row: int, index: int, op: Op, badness: "tuple[Badness, ...]") -> bool:
+        """Count a hazard of a dense page's line; return whether it is to be a finding."""
+        self.hazards += 1
+        bits = _bits(badness, op)
+        known = int(self._memory.reported[row, index])
+        self._memory.reported[row, index] = known | bits
+        return not self.distinct or bool(bits & ~known)
+
+    def new_pages(
+        self, first: int, end: int, op: Op, badness: "tuple[Badness, ...]"
+    ) -> list[tuple[int, int]]:
+        """Count the hazards of a range of pages without a dense one; return the parts that are to be findings."""
+        self.hazards += (end - first) * self._memory.lines_per_page
+        if not self.distinct:
+            return [(first, end)]
+        told = self._memory.told.setdefault(_bits(badness, op), [])
+        new = [(first, end)]
+        for told_first, told_end in told:
+            new = [
+                (low, high)
+                for a, b in new
+                for low, high in ((a, min(b, told_first)), (max(a, told_end), b))
+                if low < high
+            ]
+        told += new
+        return new
+
+
+class HazardEntry(NamedTuple):
+    """One hazard as a report lists it: one event, one kind, one cache line.
+
+    `address` is the lowest byte that may be wrong and `size` runs to the highest, in bytes.
+    """
+
+    number: int
+    where: int
+    event: Event
+    kind: str
+    address: int
+    size: int
+
+
+def kind_of(hazard: Hazard, op: Op) -> str:
+    """The word for a hazard in a report: ``lost-write``, ``stale-fetch`` or ``stale-read``."""
+    if hazard is Hazard.LOST:
+        return "lost-write"
+    return "stale-fetch" if op is Op.FETCH else "stale-read"
+
+
+def entries(findings: list[Finding], line: int) -> Iterator[HazardEntry]:
+    """Every hazard in a report's order: as events come, then by address, then by kind.
+
+    Parameters
+    ----------
+    findings : list of Finding
+        In the order that a check found them.
+    line : int
+        Bytes of a line.
+    """
+    for finding in sorted(findings, key=lambda finding: (finding.number, finding.address)):
+        for index in range(finding.lines):
+            base = finding.address + index * line
+            for bad in sorted(finding.badness, key=lambda bad: (bad.start, bad.hazard is Hazard.STALE)):
+                yield HazardEntry(
+                    finding.number,
+                    finding.where,
+                    finding.event,
+                    kind_of(bad.hazard, finding.event.op),
+                    base + bad.start,
+                    bad.end - bad.start,
+                )
+
+
+def _bits(badness: "tuple[Badness, ...]", op: Op) -> int:
+    """What was found wrong, as `Memory.reported` has it."""
+    return sum(each.hazard for each in badness) << (FETCH_BITS if op is Op.FETCH else 0)
