@@ -17,7 +17,7 @@ _TIMEOUT_S = 3600.0
 # None of it is needed for a module of C, and all that is unpacked takes memory.
 _LEFT_OUT = ("lto1", "*lto-dump*", "lto-wrapper", "lib?san.so*", "libhwasan.so*", "*.a")
 
-# What docs/driver.md says, in dom0, and then the driver's own tests with what came of it.
+# What docs/reference/driver.md says, in dom0, and then the driver's own tests with what came of it.
 _SCRIPT = f"""\
 mount -o remount,size=90% / && cd / && cpio -idmu </host/native.cpio || exit 1
 cd /opt/coldline

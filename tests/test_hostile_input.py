@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Classes of faults that readers of strangers' files have had, each tried all over: ``docs/hostile-input.md``."""
+"""Classes of faults that readers of strangers' files have had, each tried all over: ``hostile-input.md``."""
 
 import gc
 import io
@@ -43,7 +43,7 @@ from tests.tools.repository import ROOT
 from tests.tools.requirements import require
 
 MIB = 1 << 20
-PAGE = ROOT / "docs" / "hostile-input.md"
+PAGE = ROOT / "docs" / "explanation" / "hostile-input.md"
 
 NUMBERS = (0, 1, 3, (1 << 31) - 1, 1 << 31, (1 << 32) - 4, (1 << 32) - 1,
            (1 << 63) - 1, 1 << 63, (1 << 64) - 8, (1 << 64) - 1)  # fmt: skip

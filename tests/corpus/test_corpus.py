@@ -19,7 +19,7 @@ from tests.oracles.explorer import explore
 from tests.tools.checking import check_text
 from tests.tools.repository import ROOT
 
-PAGE = (ROOT / "docs" / "corpus.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "corpus.md").read_text()
 BUGS = read(HERE)
 CASES = [pytest.param(case, id=f"{bug.name}/{case.name}") for bug in BUGS for case in bug.cases]
 LICENCE = "SPDX-License-Identifier: GPL-2.0-or-later"

@@ -3,7 +3,7 @@
 Witnesses: each is a trace of its own, is walked again microstate by microstate, and is a shortest one.
 
 What walks them, `replay`, and what looks for shorter ones use the explorer, which is written from
-``docs/rules.md`` and shares no code with what tells the stories.
+``docs/reference/rules.md`` and shares no code with what tells the stories.
 """
 
 import io

@@ -286,7 +286,7 @@ def test_loading_and_planning_need_neither_numpy_nor_unicorn(write):
     assert done.stdout == "[]\n"
 
 
-PAGE = (ROOT / "docs" / "images.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "images.md").read_text()
 
 
 def test_the_page_says_what_the_code_has():

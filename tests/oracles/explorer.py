@@ -2,7 +2,7 @@
 """
 A brute-force explorer of traces: the oracle that the checker is held against.
 
-It is a second implementation of ``docs/rules.md`` and ``trace-format.md``, written from those two pages
+It is a second implementation of ``docs/reference/rules.md`` and ``trace-format.md``, written from those two pages
 alone. It shares no code with ``coldline`` and does none of its clever things: every cache line that a trace
 checks has a set of microstates, each with whole byte masks; the set is closed under the spontaneous steps
 by plain graph search before and after every event; and every event does to every microstate what its row of

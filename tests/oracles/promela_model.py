@@ -2,10 +2,10 @@
 """
 Spin's verdict on traces, by the Promela model in ``tests/oracles/promela``.
 
-The model is the third reading of ``docs/rules.md``; this is what stands between it and a trace's text. It holds no
+The model is the third reading of ``rules.md``; this is what stands between it and a trace's text. It holds no
 rule of caches, types or who may fill: it cuts a trace into *stories*, for each line that some event checks the events
 that bear on the line or its page, and hands many stories to one run of one compiled verifier. It reads the text by
-itself, as ``docs/trace-format.md`` has it, and expects a trace without errors.
+itself, as ``docs/reference/trace-format.md`` has it, and expects a trace without errors.
 """
 
 import re
@@ -334,7 +334,7 @@ class Spin:
         return found
 
     def explore(self, texts: Sequence[str]) -> list[list[Hazard]]:
-        """Give every hazard of each of some traces, in the order of docs/trace-format.md."""
+        """Give every hazard of each of some traces, in the order of docs/reference/trace-format.md."""
         stories = [stories_of(text) for text in texts]
         results = iter(self.run([story for told in stories for story in told]))
         return [
@@ -355,5 +355,5 @@ def hazards_of(story: Story, found: Iterable[Bad]) -> list[Hazard]:
 
 
 def in_order(hazards: Iterable[Hazard]) -> list[Hazard]:
-    """Put hazards into the order of docs/trace-format.md."""
+    """Put hazards into the order of docs/reference/trace-format.md."""
     return sorted(hazards, key=lambda hazard: (hazard.line, hazard.address, hazard.kind))

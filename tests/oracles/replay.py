@@ -5,7 +5,7 @@ Walks a witness, as ``coldline check --witness`` prints it, microstate by micros
 It shares no code with what told the story. Events are read and carried out by the explorer, on whole byte masks;
 what a cache does on its own is done by a table of this module, and must be something that the explorer allows
 just then. There is one microstate at any time: where more than one thing may come of a step or of an event, the
-witness says which. ``docs/witness.md`` says how a witness reads.
+witness says which. ``docs/reference/witness.md`` says how a witness reads.
 """
 
 import re

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-The explorer against what ``docs/rules.md`` and ``trace-format.md`` say, worked out by hand.
+The explorer against what ``docs/reference/rules.md`` and ``trace-format.md`` say, worked out by hand.
 
 Where the pages leave room, ``explorer.py`` says how they are read; the names here then end in "(a
 reading)".

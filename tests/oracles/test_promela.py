@@ -26,7 +26,7 @@ from tests.tools.repository import ROOT
 from tests.tools.requirements import require
 from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
-PAGE = ROOT / "docs" / "agreement.md"
+PAGE = ROOT / "docs" / "explanation" / "agreement.md"
 EXAMPLES = WORKED_EXAMPLES + SMALL_EXAMPLES
 RANDOM_TRACES = 500
 NO_SPIN = "no spin (Debian's package spin) or no gcc"

@@ -34,8 +34,8 @@ from tests.tools.repository import ROOT
 from tests.tools.requirements import require
 
 DOCS = ROOT / "docs"
-PAGE = (DOCS / "automaton.md").read_text()
-RULES = (DOCS / "rules.md").read_text()
+PAGE = (DOCS / "explanation" / "automaton.md").read_text()
+RULES = (DOCS / "reference" / "rules.md").read_text()
 DRAWN = {"dic": {"dic": True}, "idc-dic": {"idc": True, "dic": True}}
 SWITCHES = [{"idc": idc, "dic": dic} for idc, dic in product((False, True), repeat=2)]
 
@@ -227,7 +227,7 @@ def drawn(name: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_the_drawing_in_docs_is_of_this_automaton(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    svg = (DOCS / f"automaton-{name}.svg").read_text()
+    svg = (DOCS / "explanation" / f"automaton-{name}.svg").read_text()
     digest = hashlib.sha256(drawn(name, capsys).encode()).hexdigest()
     assert svg.endswith(f"</svg>\n<!-- SHA-256 of its DOT: {digest} -->\n"), (
         "please run scripts/draw-automaton"
@@ -243,7 +243,7 @@ def test_the_drawing_in_docs_has_every_arrow_that_graphviz_draws(
     fresh = subprocess.run(
         ["dot", "-Tsvg"], input=drawn(name, capsys), capture_output=True, text=True, check=True
     ).stdout
-    kept = (DOCS / f"automaton-{name}.svg").read_text()
+    kept = (DOCS / "explanation" / f"automaton-{name}.svg").read_text()
     title = re.compile(r"<title>([^<]*)</title>")
     assert sorted(title.findall(kept)) == sorted(title.findall(fresh))
     text = re.compile(r"<text [^>]*>([^<]*)</text>")

@@ -35,15 +35,16 @@ from tests.tools.checking import check_text
 from tests.tools.repository import ROOT
 from tests.tools.requirements import require
 
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
-RULES = (ROOT / "docs" / "rules.md").read_text()
-FORMAT = (ROOT / "docs" / "trace-format.md").read_text()
-BOOT = (ROOT / "docs" / "boot.md").read_text()
-FINDINGS = (ROOT / "docs" / "findings.md").read_text()
-HOSTS = (ROOT / "docs" / "hosts.md").read_text()
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
+RULES = (ROOT / "docs" / "reference" / "rules.md").read_text()
+FORMAT = (ROOT / "docs" / "reference" / "trace-format.md").read_text()
+BOOT = (ROOT / "docs" / "reference" / "boot.md").read_text()
+FINDINGS = (ROOT / "docs" / "explanation" / "findings.md").read_text()
+HOSTS = (ROOT / "docs" / "reference" / "hosts.md").read_text()
+VERDICTS = (ROOT / "docs" / "explanation" / "verdicts.md").read_text()
 README = (ROOT / "README.md").read_text()
-PLAN = (ROOT / "docs" / "plan.md").read_text()
-CONFIG = (ROOT / "docs" / "config.md").read_text()
+PLAN = (ROOT / "docs" / "reference" / "plan.md").read_text()
+CONFIG = (ROOT / "docs" / "reference" / "config.md").read_text()
 DASH = "–"
 
 # -- examples ------------------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ def test_a_library_example_prints_what_the_page_shows(
 
 
 def test_the_commands_of_the_readme_exist() -> None:
-    for script in re.findall(r"scripts/[a-z-]+", README + HOSTS + FINDINGS):
+    for script in re.findall(r"scripts/[a-z-]+", README + VERDICTS + FINDINGS):
         assert (ROOT / script).stat().st_mode & 0o111, script
     for folder in re.findall(r"^\| `(coldline/[a-z.]+)`", README, re.MULTILINE):
         assert (ROOT / folder).exists(), folder
@@ -297,13 +298,13 @@ def matrix(capsys: pytest.CaptureFixture[str], *guest: str) -> str:
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_verdicts_for_midway_are_those_of_a_run(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert generated(HOSTS, f"matrix {name}") == matrix(capsys, "--sample", name)
+    assert generated(VERDICTS, f"matrix {name}") == matrix(capsys, "--sample", name)
 
 
 def test_the_verdicts_for_debians_kernel_are_those_of_a_run(
     capsys: pytest.CaptureFixture[str], debian_arm64_kernel: Path
 ) -> None:
-    assert generated(HOSTS, "matrix debian-arm64") == matrix(capsys, str(debian_arm64_kernel))
+    assert generated(VERDICTS, "matrix debian-arm64") == matrix(capsys, str(debian_arm64_kernel))
 
 
 def test_the_verdicts_for_edk2_are_those_of_a_run(
@@ -324,12 +325,12 @@ def test_the_tables_of_findings_are_those_that_the_script_prints() -> None:
 @pytest.mark.parametrize("name", [*SAMPLES, "debian-arm64"])
 def test_every_pair_that_is_not_refused_has_its_reason(name: str) -> None:
     """A paragraph for each host, and in it an item that names the strategy."""
-    rows = tables(generated(HOSTS, f"matrix {name}"))[0]
-    (head,) = re.findall(r"^\| host (.*)\|$", generated(HOSTS, f"matrix {name}"), re.MULTILINE)
+    rows = tables(generated(VERDICTS, f"matrix {name}"))[0]
+    (head,) = re.findall(r"^\| host (.*)\|$", generated(VERDICTS, f"matrix {name}"), re.MULTILINE)
     strategies = [word.strip() for word in head.split("|") if word.strip()]
-    reasons = HOSTS.split(f"<!-- generated: matrix {name} -->")[1].split("\n## ")[0]
+    reasons = VERDICTS.split(f"<!-- generated: matrix {name} -->")[1].split("\n## ")[0]
     for host, *verdicts in rows:
-        (block,) = re.findall(rf"^\*\*{re.escape(host)}\*\*\n((?:[- ].*\n)+)", reasons, re.MULTILINE)
+        (block,) = re.findall(rf"^\*\*{re.escape(host)}\*\*\n\n((?:[- ].*\n)+)", reasons, re.MULTILINE)
         heads = re.findall(r"^- (.*?): ", block, re.MULTILINE)
         given = [strategy for item in heads for strategy in re.findall(r"`([a-z-]+)`", item)]
         wanted = [each for each, verdict in zip(strategies, verdicts, strict=True) if verdict != "refused"]
@@ -505,7 +506,7 @@ def test_the_drawing_of_plan_is_what_its_command_draws(tmp_path: Path) -> None:
     (line,) = re.findall(r"`coldline (plan .*--svg) plan.svg`", PLAN)
     drawn = tmp_path / "plan.svg"
     assert main([*line.split(), str(drawn)]) == 0
-    assert drawn.read_text() == (ROOT / "docs" / "plan.svg").read_text()
+    assert drawn.read_text() == (ROOT / "docs" / "reference" / "plan.svg").read_text()
 
 
 def test_the_keys_that_are_honoured_are_those_of_the_code() -> None:

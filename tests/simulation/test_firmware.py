@@ -408,7 +408,7 @@ def test_edk2_prints_its_banner(cli: Cli, debian_edk2_arm64: Path) -> None:
 
 
 def test_u_boot_relocates_past_the_caches(cli: Cli, debian_u_boot: Path) -> None:
-    """docs/findings.md: what Xen's map of all RAM may fill is above the copy; set/way is trapped only later."""
+    """findings.md: what Xen's map of all RAM may fill is above the copy; set/way is trapped only later."""
     path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
     host = ("--strategy", "hypercall", "--host", "xen-4.17-arm64")
     found = cli("boot", "--bios", path, "--until", "mmu", *host, "--json")
@@ -424,7 +424,7 @@ def test_u_boot_relocates_past_the_caches(cli: Cli, debian_u_boot: Path) -> None
 
 
 def test_edk2_on_arm32_keeps_its_stack_below_the_caches(cli: Cli, debian_edk2_arm32: Path) -> None:
-    """docs/findings.md. Its stories come from a second run, which is the first one to the byte: in Thumb code too."""
+    """findings.md. Its stories come from a second run, which is the first one to the byte: in Thumb code too."""
     host = ("--strategy", "hypercall", "--host", "xen-4.17-arm32")
     run = ("--until", 195_000, *host, "--json")
     found = cli("boot", "--bios", debian_edk2_arm32, *run)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Traces whose verdicts were worked out by hand from ``docs/rules.md`` and ``trace-format.md``.
+Traces whose verdicts were worked out by hand from ``docs/reference/rules.md`` and ``trace-format.md``.
 
-``WORKED_EXAMPLES`` is the table at the end of ``docs/rules.md``; ``SMALL_EXAMPLES`` has at least one trace
+``WORKED_EXAMPLES`` is the table at the end of ``docs/reference/rules.md``; ``SMALL_EXAMPLES`` has at least one trace
 for each row of its table of events, each switch, each liveness rule and each kind. Both are lists of (name,
 text, kinds), where the kinds are those of all the trace's hazards and the name says why; no kinds means
 coherent.
@@ -22,7 +22,7 @@ def _trace(*parts: str) -> str:
     return "".join(f"{event.strip()}\n" for event in events if event.strip())
 
 
-# -- the table of docs/rules.md -----------------------------------------------------------------------------
+# -- the table of docs/reference/rules.md -------------------------------------------------------------------
 
 _BUILT_WB = "builder map 0x40000000 0x1000 normal-wb; builder write 0x40000000 64"
 _CLEANED = "builder dc civac 0x40000000 64; builder unmap 0x40000000 0x1000; guest mmu off"

@@ -27,7 +27,7 @@ from coldline.trace.text import TextReader
 from tests.tools.peak_memory import PEAK
 from tests.tools.repository import ROOT
 
-FORMAT = (ROOT / "docs" / "trace-format.md").read_text()
+FORMAT = (ROOT / "docs" / "reference" / "trace-format.md").read_text()
 PAGE = 4096
 LIMIT = 1 << 52
 MIB = 1 << 20

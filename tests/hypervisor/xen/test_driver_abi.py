@@ -104,6 +104,6 @@ def test_numbers_as_documented():
     assert driver.FEATURES == 0x8030DC00
     assert driver.MAP == 0xC030DC01
     assert driver.QUERY == 0xC010DC02
-    text = (ROOT / "docs" / "driver.md").read_text()
+    text = (ROOT / "docs" / "reference" / "driver.md").read_text()
     for number in (driver.FEATURES, driver.MAP, driver.QUERY):
         assert f"0x{number:08x}" in text

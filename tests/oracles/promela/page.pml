@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the caches may do to lines of one page while a trace goes on: docs/rules.md and docs/trace-format.md as a
+ * What the caches may do to lines of one page while a trace goes on: docs/reference/rules.md and docs/reference/trace-format.md as a
  * Promela model, for Spin. It shares nothing with coldline and nothing with tests/oracles/explorer.py.
  *
  * A line is whole: its masks say which of its bytes are fresh, all at once. (A bit of a mask is a *piece*: bytes that
