@@ -43,6 +43,7 @@ FINDINGS = (ROOT / "docs" / "explanation" / "findings.md").read_text()
 HOSTS = (ROOT / "docs" / "reference" / "hosts.md").read_text()
 VERDICTS = (ROOT / "docs" / "explanation" / "verdicts.md").read_text()
 README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
 PLAN = (ROOT / "docs" / "reference" / "plan.md").read_text()
 CONFIG = (ROOT / "docs" / "reference" / "config.md").read_text()
 DASH = "–"
@@ -50,7 +51,9 @@ DASH = "–"
 # -- examples ------------------------------------------------------------------------------------------------
 
 TRACE = re.compile(
-    r"^```trace\n(?P<text>(?:(?!```).*\n)*)```\n(?:\n*verdict: (?P<verdict>.*)$)?", re.MULTILINE
+    r"^```trace(?: title=\"(?P<name>[a-z.]+)\")?\n(?P<text>(?:(?!```).*\n)*)```\n"
+    r"(?:\n*verdict: (?P<verdict>.*)$)?",
+    re.MULTILINE,
 )
 
 
@@ -96,8 +99,9 @@ def test_a_session_prints_what_the_page_shows(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for text, _ in TRACE.findall(page)[:1]:
-        Path("race.trace").write_text(text)
+    for trace in TRACE.finditer(page):
+        if trace["name"]:
+            Path(trace["name"]).write_text(trace["text"])
     for text in re.findall(r"^```cfg\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
         Path("guest.cfg").write_text(text)
     shutil.copy(sample("midway-arm64").image, tmp_path)
@@ -124,16 +128,30 @@ def test_a_library_example_prints_what_the_page_shows(
     code: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("race.trace").write_text(TRACE.findall(README)[0][0])
+    Path("race.trace").write_text(next(TRACE.finditer(README))["text"])
     exec(compile(code, "example", "exec"), {})
     assert capsys.readouterr().out == shown
 
 
-def test_the_commands_of_the_readme_exist() -> None:
-    for script in re.findall(r"scripts/[a-z-]+", README + VERDICTS + FINDINGS):
-        assert (ROOT / script).stat().st_mode & 0o111, script
-    for folder in re.findall(r"^\| `(coldline/[a-z.]+)`", README, re.MULTILINE):
+def test_the_scripts_and_folders_of_the_pages_exist() -> None:
+    for page in PAGES:
+        for script in re.findall(r"scripts/[a-z-]+", page.read_text()):
+            assert (ROOT / script).stat().st_mode & 0o111, f"{page.name}: {script}"
+    folders = re.findall(r"^\| `(coldline/[a-z_./]+)`", ARCHITECTURE, re.MULTILINE)
+    assert len(folders) > 10
+    for folder in folders:
         assert (ROOT / folder).exists(), folder
+
+
+def test_the_modules_of_the_pages_exist() -> None:
+    ours = [
+        f"/{path.relative_to(ROOT)}"
+        for top in ("benchmarks", "coldline", "testbed", "tests")
+        for path in (ROOT / top).rglob("*.py")
+    ]
+    for page in PAGES:
+        for module in re.findall(r"`([a-z0-9_/]+\.py)`", page.read_text()):
+            assert any(path.endswith(f"/{module}") for path in ours), f"{page.name}: {module}"
 
 
 def test_every_fence_of_a_trace_is_an_example() -> None:
@@ -385,7 +403,7 @@ def test_every_error_of_the_reader_has_a_row() -> None:
     ]
     sources = [ROOT / "coldline" / "trace" / "text.py"]
     sources += [
-        ROOT / "coldline" / "coherence" / f"{name}.py"
+        ROOT / "coldline" / "checker" / f"{name}.py"
         for name in ("checker", "interpreter", "state/memory", "state/partitions", "state/page_classes")
     ]
     for source in sources:
