@@ -30,7 +30,7 @@ from coldline.rules.profile import Profile
 from coldline.support.printable import MOST
 from coldline.trace import blocks
 from coldline.trace.binary import MAX_PAYLOAD, BinaryReader
-from coldline.trace.text import MAX_LINE_LENGTH, MAX_NAME
+from coldline.trace.text import MAX_AGENT_NAME, MAX_LINE_LENGTH
 from coldline.trace.text_batches import TextBatches
 from tests.fuzz import seeds
 from tests.fuzz.bounds import LONGEST_MESSAGE, SECONDS, checked
@@ -240,10 +240,10 @@ def test_a_message_is_one_line_however_long_what_it_quotes() -> None:
 
 
 def test_a_name_that_no_line_has_room_for() -> None:
-    data = binary_by_hand.start() + binary_by_hand.name("a" * (MAX_NAME + 1)) + binary_by_hand.done(0)
+    data = binary_by_hand.start() + binary_by_hand.name("a" * (MAX_AGENT_NAME + 1)) + binary_by_hand.done(0)
     with pytest.raises(TraceError, match="cannot be an agent's name"):
         list(BinaryReader(io.BytesIO(data)))
-    for name, is_one in (("a" * MAX_NAME, True), ("a" * (MAX_NAME + 1), False)):
+    for name, is_one in (("a" * MAX_AGENT_NAME, True), ("a" * (MAX_AGENT_NAME + 1), False)):
         text = io.BytesIO(f"{name} mmu on\n".encode())
         if is_one:
             assert [len(batch) for batch in TextBatches(text)] == [1]
@@ -314,7 +314,7 @@ def test_a_block_that_unpacks_to_more_than_it_says() -> None:
 
 def test_the_page_says_what_the_code_has() -> None:
     page = PAGE.read_text()
-    lengths = MAX_LINE_LENGTH, MAX_NAME, MOST
+    lengths = MAX_LINE_LENGTH, MAX_AGENT_NAME, MOST
     for number in (*lengths, MAX_PARTS, blocks.MAX_EVENTS, event.MAX_AGENTS, MAX_DEPTH, MAX_VALUES):
         assert re.search(rf"\b{number:,}\b", page), number
     assert f"{MAX_PAYLOAD // MIB} MiB" in page

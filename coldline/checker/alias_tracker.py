@@ -8,7 +8,7 @@ import numpy as np
 from coldline.checker.rows import Rows
 from coldline.checker.state.aliases import AliasChange, alias_changes
 from coldline.checker.state.check_state import CheckState
-from coldline.checker.state.memory import Range, distinct, first_missing
+from coldline.checker.state.memory import PageRange, distinct, first_missing
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.rules.letters import Letter
 
@@ -88,7 +88,7 @@ class AliasTracker:
         if self._classes.settings[old] != self._classes.settings[new]:
             self._rows.defer(rows, Letter.of_setting(self._classes.settings[new]))
 
-    def _moved(self, known: Range, new_class: int) -> Range:
+    def _moved(self, known: PageRange, new_class: int) -> PageRange:
         """A range once its pages are of another class."""
         setting, state = self._classes.settings[new_class], known.state
         if self._classes.settings[known.page_class] != setting:
@@ -104,7 +104,7 @@ class AliasTracker:
         for first, end, page_class, state in self._memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE):
             if page_class in letters and (page_class, state) not in after:
                 after[page_class, state] = self._lines.step(state, letters[page_class])
-            ranges.append(Range(first, end, page_class, after.get((page_class, state), state)))
+            ranges.append(PageRange(first, end, page_class, after.get((page_class, state), state)))
         self._memory.set_ranges(ranges)
         classes = self._memory.classes[: self._memory.rows]
         for page_class, letter in letters.items():

@@ -40,7 +40,7 @@ class CompiledRows:
     def read(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
         """Let a checked letter of an event befall all lines of some rows."""
         state = self._state
-        for found in self._sweep(rows, letter, is_fetch=event.op is Op.FETCH):
+        for found in self._step_rows(rows, letter, is_fetch=event.op is Op.FETCH):
             address, lines = int(found["address"]), int(found["lines"])
             state.findings.add(state.events, where, event, address, lines, badness_of(found))
 
@@ -55,7 +55,7 @@ class CompiledRows:
         hazards = findings.hazards
         self.loops.registers["asking"] = 1
         try:
-            for found in self._sweep(rows, letter, is_fetch=False):
+            for found in self._step_rows(rows, letter, is_fetch=False):
                 yield int(found["address"]), int(found["lines"]), badness_of(found)
         finally:
             self.loops.registers["asking"] = 0
@@ -64,7 +64,7 @@ class CompiledRows:
 
     def flush(self, rows: "NDArray[np.intp]") -> None:
         """Carry out what was deferred for some rows."""
-        for _ in self._sweep(rows, NO_LETTER, is_fetch=False):
+        for _ in self._step_rows(rows, NO_LETTER, is_fetch=False):
             raise AssertionError("no letter finds nothing")
 
     def share_equal_records(self) -> None:
@@ -79,7 +79,7 @@ class CompiledRows:
         loops.update()
         if partitions.out_of_numbers:
             counts = np.zeros(OWN + 1, np.uint64)
-            loops.call("count", counts.ctypes.data)
+            loops.call("count_lines", counts.ctypes.data)
             partitions.forget_unused(counts)
         blocks = int(partitions.pool[BLOCKS])
         loops.call("join")
@@ -92,14 +92,14 @@ class CompiledRows:
         elif status == frame.GROW:
             self._state.memory.grow()
 
-    def _sweep(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> "Iterator[np.void]":
+    def _step_rows(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> "Iterator[np.void]":
         loops = self.loops
         registers = loops.registers
         wanted = rows.astype(np.uint64)
         registers["row_at"], registers["done"], registers["at"] = 0, 0, 0
         while True:
             loops.update()
-            loops.call("sweep", wanted.ctypes.data, len(wanted), int(letter), is_fetch)
+            loops.call("step_rows", wanted.ctypes.data, len(wanted), int(letter), is_fetch)
             yield from loops.take_found()
             status = int(registers["status"])
             if status == frame.DONE:

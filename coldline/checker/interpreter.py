@@ -10,19 +10,19 @@ from coldline.checker.alias_tracker import AliasTracker
 from coldline.checker.rows import Rows
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.lines import Badness
-from coldline.checker.state.memory import Range, distinct, first_missing, gaps
+from coldline.checker.state.memory import PageRange, distinct, first_missing, gaps
 from coldline.checker.state.page_classes import Refusal, maintenance_letter, walk_letter
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK, Event, Op
 from coldline.events.op import Kind
 from coldline.rules.letters import Letter
-from coldline.rules.line_rules import SOURCES
+from coldline.rules.line_rules import COPIES_READ
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Piece(NamedTuple):
+class _PageRun(NamedTuple):
     """Bytes `start` to `end` of a page, or of every page in a row of pages where `pages` is more than 1."""
 
     page: int
@@ -159,7 +159,7 @@ class Interpreter:
     def _row_letter(self, row: int, agent: int, event: Event) -> Letter:
         return self._letter(int(self._memory.classes[row]), agent, event.op, event.address)
 
-    def _touch_page(self, event: Event, where: int, letter: Letter, row: int, piece: Piece) -> None:
+    def _touch_page(self, event: Event, where: int, letter: Letter, row: int, piece: _PageRun) -> None:
         size = self._profile.line
         for index in range(piece.start // size, (piece.end - 1) // size + 1):
             base = index * size
@@ -170,7 +170,9 @@ class Interpreter:
         if self._lines.partitions.crowded:
             self._rows.share_equal_records()
 
-    def _touch_pages(self, event: Event, where: int, letter: Letter | None, agent: int, piece: Piece) -> None:
+    def _touch_pages(
+        self, event: Event, where: int, letter: Letter | None, agent: int, piece: _PageRun
+    ) -> None:
         """Whole pages: by range where lines agree, by row where they do not."""
         first, stop = piece.page, piece.page + piece.pages
         rows, covered = self._memory.dense_rows(first, stop)
@@ -186,7 +188,7 @@ class Interpreter:
                     for new_first, new_end in self._findings.new_pages(gap_first, gap_end, event.op, bad):
                         count = (new_end - new_first) * self._memory.lines_per_page
                         self._add(event, where, new_first * PAGE_SIZE, count, bad)
-            changed.append(Range(known.first, known.end, known.page_class, after))
+            changed.append(PageRange(known.first, known.end, known.page_class, after))
         self._memory.set_ranges(changed)
         if not rows.size:
             return
@@ -205,7 +207,7 @@ class Interpreter:
         return self._lines.wrong(state, decided), self._lines.step(state, decided)
 
     def _touch_rows(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
-        if letter in SOURCES:
+        if letter in COPIES_READ:
             self._rows.read(event, where, letter, rows)
         else:
             self._rows.defer(rows, letter)
@@ -214,17 +216,17 @@ class Interpreter:
         self._findings.add(self._state.events, where, event, address, lines, bad)
 
 
-def _pieces(start: int, end: int) -> Iterator[Piece]:
+def _pieces(start: int, end: int) -> Iterator[_PageRun]:
     """Cut a range of bytes into a partial page, whole pages, and a partial page."""
     page, offset = divmod(start, PAGE_SIZE)
     last, tail = divmod(end, PAGE_SIZE)
     if page == last:
-        yield Piece(page, 1, offset, tail)
+        yield _PageRun(page, 1, offset, tail)
         return
     if offset:
-        yield Piece(page, 1, offset, PAGE_SIZE)
+        yield _PageRun(page, 1, offset, PAGE_SIZE)
         page += 1
     if page < last:
-        yield Piece(page, last - page, 0, PAGE_SIZE)
+        yield _PageRun(page, last - page, 0, PAGE_SIZE)
     if tail:
-        yield Piece(last, 1, 0, tail)
+        yield _PageRun(last, 1, 0, tail)

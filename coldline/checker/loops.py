@@ -155,8 +155,8 @@ def prepare() -> None:
 @functools.cache
 def functions() -> dict[str, Callable[..., None]]:
     """The compiled loops by their names, compiled where that has not been done; each takes a frame's address."""
-    addresses = code_cache.load(MODULE)
+    addresses = code_cache.load_code(MODULE)
     word, pointer = ctypes.c_uint64, ctypes.c_void_p
-    arguments = {"take": (pointer,), "sweep": (pointer, pointer, word, word, word)}
-    arguments |= {"join": (pointer,), "count": (pointer, pointer)}
+    arguments = {"take": (pointer,), "step_rows": (pointer, pointer, word, word, word)}
+    arguments |= {"join": (pointer,), "count_lines": (pointer, pointer)}
     return {name: ctypes.CFUNCTYPE(None, *kinds)(addresses[name]) for name, kinds in arguments.items()}

@@ -17,7 +17,7 @@ from coldline.rules.microstate import COLD, Microstate
 from coldline.rules.profile import Profile
 
 MICROSTATES = tuple(line_rules.microstates())
-NUMBERS = {m: number for number, m in enumerate(MICROSTATES)}
+MICROSTATE_NUMBERS = {m: number for number, m in enumerate(MICROSTATES)}
 
 UNREACHABLE = 255
 """The cost of a microstate that no way leads to."""
@@ -39,7 +39,7 @@ class Taken(NamedTuple):
     after: Costs
 
 
-class Step(NamedTuple):
+class CacheStep(NamedTuple):
     """A step of the caches' own and what it led to."""
 
     name: str
@@ -53,18 +53,18 @@ class Back(NamedTuple):
     ----------
     start : Microstate
         Where it begins, before the steps that only the event at hand allows.
-    before : tuple of Step
+    before : tuple of CacheStep
         Those steps.
     state : Microstate
         Just after the event.
-    after : tuple of Step
+    after : tuple of CacheStep
         The steps from there.
     """
 
     start: Microstate
-    before: tuple[Step, ...]
+    before: tuple[CacheStep, ...]
     state: Microstate
-    after: tuple[Step, ...]
+    after: tuple[CacheStep, ...]
 
 
 class LeastCosts:
@@ -112,7 +112,7 @@ class LeastCosts:
         It takes each step as early as it can.
         """
         ready, done, after = self.take(costs, letter, setting)
-        late, landed = self.retrace(after, done, setting, NUMBERS[last])
+        late, landed = self.retrace(after, done, setting, MICROSTATE_NUMBERS[last])
         origin = landed
         if letter is not None:
             effects = self._effects_of(letter)
@@ -123,7 +123,7 @@ class LeastCosts:
 
     def retrace(
         self, settled: Costs, costs: Costs, setting: Setting, last: int
-    ) -> tuple[tuple[Step, ...], int]:
+    ) -> tuple[tuple[CacheStep, ...], int]:
         """The fewest steps that lead to a microstate from one with `costs`, and that one.
 
         Parameters
@@ -142,7 +142,7 @@ class LeastCosts:
             name, origin = next(
                 each for each in self._steps_to(setting)[last] if settled[each[1]] == settled[last] - 1
             )
-            steps.append(Step(name, MICROSTATES[last]))
+            steps.append(CacheStep(name, MICROSTATES[last]))
             last = origin
         return tuple(reversed(steps)), last
 
@@ -182,7 +182,8 @@ class LeastCosts:
     def _effects_of(self, letter: Letter) -> list[list[int]]:
         if letter not in self._effects:
             self._effects[letter] = [
-                [NUMBERS[target] for target in EFFECTS[letter](m, self.profile)] for m in MICROSTATES
+                [MICROSTATE_NUMBERS[target] for target in EFFECTS[letter](m, self.profile)]
+                for m in MICROSTATES
             ]
         return self._effects[letter]
 
@@ -203,6 +204,6 @@ class LeastCosts:
             for name, step in STEPS.items():
                 for origin, m in enumerate(MICROSTATES):
                     for target in step(m, setting, self.profile):
-                        back[NUMBERS[target]].append((name, origin))
+                        back[MICROSTATE_NUMBERS[target]].append((name, origin))
             self._steps_back[setting] = back
         return self._steps_back[setting]

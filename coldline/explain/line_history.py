@@ -13,16 +13,16 @@ from coldline.events import Event
 from coldline.explain.least_cost import Costs, LeastCosts
 from coldline.rules.letters import ACCESSES, OTHER, Letter, Setting
 
-LONGEST = 4000
+MAX_STORY = 4000
 """The most events that are kept of a line; a longer story would not be read."""
 
-STRETCH = 64
+_MAX_STRETCH = 64
 """The most events of a stretch that may be left out."""
 
-KNOWN = 1 << 17
+_MAX_KNOWN = 1 << 17
 """Runs in all the shapes whose next one is kept."""
 
-SEEN = 1 << 10
+_MAX_SEEN = 1 << 10
 """Runs in all the shapes that a line is known to have been in."""
 
 Shape = tuple[tuple[int, Costs], ...]
@@ -120,7 +120,7 @@ class LineShapes:
         if known is None:
             known = self._after(shape, letter, start, end, setting)
             self._runs += len(shape) + len(known)
-            if self._runs > KNOWN:
+            if self._runs > _MAX_KNOWN:
                 self._known.clear()
                 self._runs = 0
             self._known[key] = known
@@ -164,7 +164,7 @@ class LineHistory:
     @property
     def full(self) -> bool:
         """Whether so much befell it that no more is kept."""
-        return self.last is not None and self.last.depth >= LONGEST
+        return self.last is not None and self.last.depth >= MAX_STORY
 
     def add(self, line_event: LineEvent, aliases: Any, epoch: int) -> None:
         """Something befell it.
@@ -196,7 +196,7 @@ class LineHistory:
             return
         if state not in self._seen:
             self._runs += len(self._shape)
-            if self._runs > SEEN:
+            if self._runs > _MAX_SEEN:
                 self._seen.clear()
                 self._runs = len(self._shape)
         self._seen[state] = line_event
@@ -205,7 +205,7 @@ class LineHistory:
         """What happened after `seen`, each with the same line_event before then; nothing if one has none."""
         told: list[tuple[LineEvent, LineEvent]] = []
         each: LineEvent | None = last
-        if last.depth - seen.depth > STRETCH:
+        if last.depth - seen.depth > _MAX_STRETCH:
             return []
         while each is not None and each.depth > seen.depth:
             same = each.same

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from coldline.checker.state.findings import HazardEntry
 from coldline.events import Op
 from coldline.events.op import Kind
-from coldline.explain.least_cost import MICROSTATES, UNREACHABLE, Costs, LeastCosts, Step
+from coldline.explain.least_cost import MICROSTATES, UNREACHABLE, CacheStep, Costs, LeastCosts
 from coldline.explain.line_history import LineEvent
 from coldline.rules import line_rules
 from coldline.rules.letters import Letter
-from coldline.rules.line_rules import EFFECTS, SOURCES, Hazard
+from coldline.rules.line_rules import COPIES_READ, EFFECTS, Hazard
 from coldline.rules.microstate import Microstate
 from coldline.rules.profile import Profile
 
@@ -127,7 +127,7 @@ def _forwards(last: LineEvent, offset: int, ways: LeastCosts) -> tuple[list[_Mom
     return moments, costs
 
 
-def _steps(steps: Sequence[Step]) -> list[WitnessStep]:
+def _steps(steps: Sequence[CacheStep]) -> list[WitnessStep]:
     """Steps of the caches' own, the last one first."""
     told = []
     for name, state in steps:
@@ -151,7 +151,7 @@ def _bad_microstates(letter: Letter, lost: bool, profile: Profile) -> list[int]:
 
 def _copy_read(m: Microstate, letter: Letter, profile: Profile) -> str:
     """The copy that a bad read returns, where it is one of several that it might have."""
-    copies = list(SOURCES[letter](m, profile))
+    copies = list(COPIES_READ[letter](m, profile))
     if len(copies) == 1:
         return ""
     names = ["memory", *(["level 1"] if m.level1 else []), *(["level 2"] if m.level2 else [])]

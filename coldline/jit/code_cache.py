@@ -36,7 +36,7 @@ _FEATURES = (b"flags", b"Features", b"isa")
 _FAILED = ctypes.c_void_p(-1).value
 
 
-def load(module: str) -> dict[str, int]:
+def load_code(module: str) -> dict[str, int]:
     """Addresses of the functions that a module offers, by name.
 
     Parameters
@@ -48,12 +48,12 @@ def load(module: str) -> dict[str, int]:
     path = _path(module)
     if path is not None:
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            return _unpack(cache_folder.load(path))
+            return _unpack(cache_folder.read_kept(path))
     return _compile(module, path)
 
 
 def is_kept(module: str) -> bool:
-    """Whether `load` finds the machine code of a module: it need not be compiled."""
+    """Whether `load_code` finds the machine code of a module: it need not be compiled."""
     path = _path(module)
     return path is not None and path.is_file()
 
@@ -65,7 +65,7 @@ def _compile(module: str, path: Path | None) -> dict[str, int]:
         print("coldline: compiling its inner loops, once", file=sys.stderr)
     kept = _pack(flatten(importlib.import_module(module).EXPORTS))
     if path is not None and not _edited(module):
-        cache_folder.save(path, kept)
+        cache_folder.keep(path, kept)
     return _unpack(kept)
 
 
@@ -91,7 +91,7 @@ def _unpack(kept: bytes) -> dict[str, int]:
 
 
 def _link(built: bytes, symbols: dict[str, str]) -> dict[str, int]:
-    """Have LLVM load an object file."""
+    """Have LLVM load_code an object file."""
     from llvmlite import binding
 
     binding.initialize_native_target()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coldline.rules.automaton import Automaton, blocks, build
-from coldline.rules.citations import EFFECTS_FROM, SOURCES_FROM, STEPS_FROM, Section
+from coldline.rules.automaton import Automaton, blocks, build_automaton
+from coldline.rules.citations import COPIES_READ_FROM, EFFECTS_FROM, STEPS_FROM, Section
 from coldline.rules.letters import OTHER, Letter, Setting
 from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Microstate
@@ -54,7 +54,7 @@ def portrait(profile: Profile) -> list[State]:
     rule = relations(profile)
     sets = determine(rule)
     block = blocks(sets)
-    machine = build(profile)
+    machine = build_automaton(profile)
     words = _words(machine)
     states = []
     for number, step in enumerate(machine.step):
@@ -203,7 +203,10 @@ def sources_table() -> str:
     cited = {
         **STEPS_FROM,
         **{letter_words(letter): citation for letter, citation in EFFECTS_FROM.items()},
-        **{f"{letter_words(letter)}: the copy read": citation for letter, citation in SOURCES_FROM.items()},
+        **{
+            f"{letter_words(letter)}: the copy read": citation
+            for letter, citation in COPIES_READ_FROM.items()
+        },
     }
     rows = [
         [rule, each.heading, ", ".join(section.number for section in each.sections), each.says]

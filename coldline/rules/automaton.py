@@ -27,7 +27,7 @@ from coldline.support import cache_folder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LETTERS", "READS", "Automaton", "automaton", "blocks", "build"]
+__all__ = ["LETTERS", "READS", "Automaton", "automaton", "blocks", "build_automaton"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def automaton(profile: Profile) -> Automaton:
     return _known(replace(profile, line=64, setway_effective=False))
 
 
-def build(profile: Profile) -> Automaton:
+def build_automaton(profile: Profile) -> Automaton:
     """Determine and minimise the automaton that the rules give for `profile`."""
     sets = determine(relations(profile))
     block = blocks(sets)
@@ -78,12 +78,12 @@ def build(profile: Profile) -> Automaton:
 def _known(profile: Profile) -> Automaton:
     folder = cache_folder.folder()
     if folder is None:
-        return build(profile)
+        return build_automaton(profile)
     path = folder / cache_folder.name_for("automaton", __name__, profile)
     with suppress(OSError, ValueError):
-        return _from_bytes(cache_folder.load(path))
-    built = build(profile)
-    cache_folder.save(path, _to_bytes(built))
+        return _from_bytes(cache_folder.read_kept(path))
+    built = build_automaton(profile)
+    cache_folder.keep(path, _to_bytes(built))
     return built
 
 
@@ -96,7 +96,7 @@ def _to_bytes(built: Automaton) -> bytes:
 
 
 def _from_bytes(data: bytes) -> Automaton:
-    """What `_to_bytes` was given; `data` is what was kept, as `cache_folder.load` has made sure."""
+    """What `_to_bytes` was given; `data` is what was kept, as `cache_folder.read_kept` has made sure."""
     rows = np.frombuffer(data, np.int32).reshape(-1, len(LETTERS) + len(READS))
     step, bad = rows[:-1, : len(LETTERS)], rows[:-1, len(LETTERS) :]
     start, reachable = rows[-1, :2].tolist()

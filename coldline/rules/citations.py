@@ -158,7 +158,7 @@ EFFECTS_FROM: dict[Letter, Citation] = {
 }
 """For each row of `rules.EFFECTS`."""
 
-SOURCES_FROM: dict[Letter, Citation] = {
+COPIES_READ_FROM: dict[Letter, Citation] = {
     Letter.READ_WB: Citation(
         "Events", (INTRODUCTION, HIERARCHY), "a hit is served by the cache, the nearest level first"
     ),
@@ -176,4 +176,4 @@ SOURCES_FROM: dict[Letter, Citation] = {
     ),
     Letter.FETCH_NC: Citation("Events", (NC_FETCHES, ENABLING), "it goes past data and unified caches"),
 }
-"""For each row of `rules.SOURCES`."""
+"""For each row of `line_rules.COPIES_READ`."""

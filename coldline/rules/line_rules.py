@@ -11,7 +11,7 @@ table       says                                                source: Arm ARM 
 `STEPS`     what caches may do at any time, on their own        'General behavior of the caches'
 `EFFECTS`   what an event does; every outcome it may have       'Mismatched memory attributes', 'A64 cache
                                                                 maintenance instructions'
-`SOURCES`   which copy a read may return                        'Memory hierarchy'; CTR_EL0 for IDC and DIC
+`COPIES_READ`   which copy a read may return                        'Memory hierarchy'; CTR_EL0 for IDC and DIC
 =========== =================================================== ===========================================
 
 Lines are independent, and no rule lets one byte of a line see another: an event either touches the byte
@@ -62,9 +62,9 @@ def _memory_instruction(m: Microstate, profile: Profile) -> Iterator[bool]:
     yield m.fresh_memory
 
 
-Source = Callable[[Microstate, Profile], Iterator[bool]]
+CopiesRead = Callable[[Microstate, Profile], Iterator[bool]]
 
-SOURCES: dict[Letter, Source] = {
+COPIES_READ: dict[Letter, CopiesRead] = {
     Letter.READ_WB: _data,
     Letter.READ_NC: _memory_data,
     Letter.FETCH_WB: _instruction,
@@ -257,7 +257,7 @@ class Hazard(enum.IntFlag):
 
 def hazards(m: Microstate, letter: Letter, profile: Profile) -> Hazard:
     """What can be wrong with the byte when `letter` reads it in microstate `m`."""
-    source = SOURCES.get(letter)
+    source = COPIES_READ.get(letter)
     if source is None or all(source(m, profile)):
         return Hazard.NONE
     return Hazard.LOST if m.lost else Hazard.STALE

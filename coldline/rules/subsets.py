@@ -13,7 +13,7 @@ import numpy as np
 
 from coldline.rules import line_rules
 from coldline.rules.letters import Letter, Setting
-from coldline.rules.line_rules import EFFECTS, SOURCES, STEPS, Hazard
+from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard
 from coldline.rules.microstate import COLD, Microstate
 from coldline.rules.profile import Profile
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     Bits = NDArray[np.uint8]
 
 LETTERS = tuple(Letter)
-READS = tuple(SOURCES)
+READS = tuple(COPIES_READ)
 """The letters that are checked, in the order of a state's outputs."""
 
 SETTINGS = tuple(letter.setting for letter in LETTERS if letter.setting is not None)
 """Every setting, in the order of the letters that change to it."""
 
-KINDS = (Hazard.STALE, Hazard.LOST)
+HAZARD_KINDS = (Hazard.STALE, Hazard.LOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def relations(profile: Profile) -> Relations:
         microstates=tuple(known),
         closure={setting: _closure(pairs[setting], len(known)) for setting in SETTINGS},
         effect={letter: _relation(pairs[letter], len(known)) for letter in LETTERS},
-        bad={(read, kind): pack(hazards[read] == kind) for read in READS for kind in KINDS},
+        bad={(read, kind): pack(hazards[read] == kind) for read in READS for kind in HAZARD_KINDS},
     )
 
 
@@ -164,7 +164,7 @@ def _letters(rule: Relations, setting: Setting) -> "tuple[Bits, Bits]":
 
 def _outputs(members: "Bits", rule: Relations) -> "Bits":
     flags = {key: (members & bad).any(axis=1) for key, bad in rule.bad.items()}
-    columns = [sum(np.uint8(kind) * flags[read, kind] for kind in KINDS) for read in READS]
+    columns = [sum(np.uint8(kind) * flags[read, kind] for kind in HAZARD_KINDS) for read in READS]
     return np.column_stack(columns)
 
 

@@ -40,13 +40,13 @@ def _meaning(module: str) -> str:
         return digest_of(module, meaning=True)
     path = kept / f"sources-{digest_of(module, meaning=False)[:16]}"
     with suppress(OSError, ValueError):
-        return load(path).decode()
+        return read_kept(path).decode()
     meaning = digest_of(module, meaning=True)
-    save(path, meaning.encode())
+    keep(path, meaning.encode())
     return meaning
 
 
-def load(path: Path) -> bytes:
+def read_kept(path: Path) -> bytes:
     """Read a kept file.
 
     Raises
@@ -63,9 +63,9 @@ def load(path: Path) -> bytes:
     return data
 
 
-def save(path: Path, data: bytes) -> None:
+def keep(path: Path, data: bytes) -> None:
     """Keep `data`, whole or not at all. A folder that cannot be written is not an error: nothing is kept."""
-    import tempfile  # only where there is something to save
+    import tempfile  # only where there is something to keep
 
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ from coldline.trace.text import check_room, is_agent
 SIGNATURE = b"\x89CLT\r\n\x1a\n"
 """The first bytes of a trace in the binary form. No text begins so, and a transfer that changes line ends shows."""
 
-VERSION = 1
+FORM_VERSION = 1
 """The version of the form that is written, and the only one that is read."""
 
 MAX_PAYLOAD = 1 << 21
@@ -59,7 +59,7 @@ class BinaryWriter:
         self._line = 0
         self._events = 0
         switches = sum(1 << bit for bit, name in enumerate(SWITCHES) if name in profile.options)
-        start = SIGNATURE + _HEADER.pack(VERSION, profile.line, switches)
+        start = SIGNATURE + _HEADER.pack(FORM_VERSION, profile.line, switches)
         file.write(start + _CHECKSUM.pack(zlib.crc32(start)))
 
     def write(self, batch: Batch) -> None:
@@ -198,9 +198,10 @@ class BinaryReader:
         if len(checksum) < _CHECKSUM.size:
             raise TraceError("", "the trace ends within its header")
         version, line, switches = _HEADER.unpack_from(start, len(SIGNATURE))
-        if version != VERSION:
+        if version != FORM_VERSION:
             raise TraceError(
-                "", f"version {version} of the binary form; version {VERSION} is the one that can be read"
+                "",
+                f"version {version} of the binary form; version {FORM_VERSION} is the one that can be read",
             )
         if _CHECKSUM.unpack(checksum)[0] != zlib.crc32(start):
             raise TraceError("", "the checksum of its header is wrong")

@@ -16,12 +16,12 @@ import numpy as np
 from coldline.errors import TraceError
 from coldline.events.batch import EVENT_DTYPE
 from coldline.events.event import ADDRESS_LIMIT
-from coldline.trace.event_kinds import KIND_DTYPE, MOST, Fault, Grouper, find_fault, words_of
+from coldline.trace.event_kinds import KIND_DTYPE, MAX_GROUP, Fault, Grouper, find_fault, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_EVENTS = MOST
+MAX_EVENTS = MAX_GROUP
 """Events of a block."""
 
 MAX_LINE = (1 << 32) - 1

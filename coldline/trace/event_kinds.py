@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 KIND_DTYPE = np.dtype([(name, kind) for name, kind in DTYPE_FIELDS if name not in ("address", "where")])
 """A kind of event, 12 bytes: its columns of the same names."""
 
-MOST = 1 << 16
+MAX_GROUP = 1 << 16
 """Events that are grouped at a time, and so the most kinds."""
 
 _FACTORS = ((0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F), (0xD6E8FEB86659FD93, 0xA0761D6478BD642F))
-_ORDER = np.arange(MOST)
+_ORDER = np.arange(MAX_GROUP)
 
 
 class Fault(NamedTuple):
@@ -43,12 +43,12 @@ class Grouper:
     """Tells the kinds of events apart. It keeps its working memory: getting it anew takes longer than the work."""
 
     def __init__(self) -> None:
-        self._size, self._rest, self._hash, self._work = np.empty((4, MOST), np.uint64)
-        self._last, self._same = np.empty((2, MOST), np.intp)
-        self._numbers = np.empty(MOST, np.uint16)
+        self._size, self._rest, self._hash, self._work = np.empty((4, MAX_GROUP), np.uint64)
+        self._last, self._same = np.empty((2, MAX_GROUP), np.intp)
+        self._numbers = np.empty(MAX_GROUP, np.uint16)
 
     def group(self, rows: "NDArray[np.void]") -> "tuple[NDArray[np.void], NDArray[np.unsignedinteger]]":
-        """The kinds of some events, `MOST` at the most, and which kind each event is of.
+        """The kinds of some events, `MAX_GROUP` at the most, and which kind each event is of.
 
         Parameters
         ----------

@@ -13,7 +13,7 @@ from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
 MAX_LINE_LENGTH = 4096
 """Characters of a line of text; longer ones are no trace."""
 
-MAX_NAME = 4000
+MAX_AGENT_NAME = 4000
 """Characters of an agent's name: with any event of its, it is a line."""
 
 _OPS = {op.words: op for op in Op}
@@ -61,8 +61,8 @@ class LineParser:
             return None
         event = parse_event(words)
         if event.agent not in self.agents:
-            if len(event.agent) > MAX_NAME:
-                raise TraceError("", f"an agent's name of more than {MAX_NAME} characters")
+            if len(event.agent) > MAX_AGENT_NAME:
+                raise TraceError("", f"an agent's name of more than {MAX_AGENT_NAME} characters")
             check_room(self.agents, event.agent)
             self.agents[event.agent] = len(self.agents)
         return event
@@ -127,7 +127,7 @@ class TextReader:
 def is_agent(name: str) -> bool:
     """Whether a line of text could begin with `name` as its agent."""
     is_word = name.split() == [name] and "#" not in name and name not in _HEAD_WORDS
-    return is_word and len(name) <= MAX_NAME and name == name.encode(errors="replace").decode()
+    return is_word and len(name) <= MAX_AGENT_NAME and name == name.encode(errors="replace").decode()
 
 
 def check_room(known: Collection[str], name: str) -> None:

@@ -21,7 +21,7 @@ from coldline.events.layout import EXECUTABLE, STRUCT_FORMAT, TYPE_MASK
 from coldline.events.op import Op
 from coldline.rules.profile import Profile
 from coldline.trace.blocks import MAX_LINE
-from coldline.trace.event_kinds import MOST, Grouper
+from coldline.trace.event_kinds import MAX_GROUP, Grouper
 from coldline.trace.text import MAX_LINE_LENGTH, LineParser, head_lines
 
 _CHUNK = 1 << 21
@@ -174,8 +174,8 @@ class TextWriter:
 
     def write(self, batch: Batch) -> None:
         """Append the events of `batch`."""
-        for start in range(0, len(batch), MOST):
-            rows = batch.rows[start : start + MOST]
+        for start in range(0, len(batch), MAX_GROUP):
+            rows = batch.rows[start : start + MAX_GROUP]
             kinds, index = self._grouper.group(rows)
             words = [
                 _words(batch.agents[agent], Op(op), size, code) for size, agent, op, code in kinds.tolist()

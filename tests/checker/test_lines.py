@@ -14,7 +14,7 @@ from coldline.checker.rows import COMPILE_FROM
 from coldline.checker.state import transitions
 from coldline.checker.state.lines import Badness, Lines, runs_of
 from coldline.checker.state.memory import Memory
-from coldline.checker.state.packing import MOST, packed, unpacked
+from coldline.checker.state.packing import MAX_PACKED, packed, unpacked
 from coldline.checker.state.partitions import (
     CROWD,
     FIRST_MORE,
@@ -30,7 +30,7 @@ from coldline.checker.state.transitions import NO_LETTER, Transitions
 from coldline.errors import TraceError
 from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.batch import Batch
-from coldline.rules.automaton import LETTERS, READS, Automaton, build
+from coldline.rules.automaton import LETTERS, READS, Automaton, build_automaton
 from coldline.rules.letters import ACCESSES, OTHER, Letter
 from coldline.rules.line_rules import Hazard
 from coldline.rules.profile import Profile
@@ -42,7 +42,7 @@ Move = tuple[Letter, int, int]
 
 @lru_cache
 def built(profile: Profile) -> Automaton:
-    return build(profile)
+    return build_automaton(profile)
 
 
 def new_lines(line: int = LINE) -> Lines:
@@ -349,7 +349,7 @@ def test_runs_of(mask: int, runs: list[tuple[int, int]]) -> None:
     assert list(runs_of(mask)) == runs
 
 
-@given(st.lists(st.integers(0, MOST), min_size=1, max_size=40))
+@given(st.lists(st.integers(0, MAX_PACKED), min_size=1, max_size=40))
 def test_values_are_packed_in_the_order_of_their_bits(numbers: list[int]) -> None:
     numbers += numbers[: len(numbers) % 2]
     three = packed(np.array(numbers, np.uint16))
@@ -364,7 +364,7 @@ def test_a_line_keeps_its_value_and_the_one_beside_it_too(data: st.DataObject) -
     row = memory.make_dense(5)
     known = [0] * 4
     for _ in range(6):
-        index, value = data.draw(st.tuples(st.integers(0, 3), st.integers(0, MOST)))
+        index, value = data.draw(st.tuples(st.integers(0, 3), st.integers(0, MAX_PACKED)))
         memory.set_value(row, index, value)
         known[index] = value
         assert [memory.value(row, each) for each in range(4)] == known

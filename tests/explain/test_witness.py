@@ -17,7 +17,7 @@ from hypothesis.strategies import DrawFn
 
 from coldline.checker import Checker
 from coldline.events.batch import Batch
-from coldline.explain.line_history import LONGEST
+from coldline.explain.line_history import MAX_STORY
 from coldline.explain.witness import OUTCOMES
 from coldline.report.witness import witness_lines
 from coldline.rules.line_rules import STEPS
@@ -411,10 +411,10 @@ def test_a_loop_of_mappings_is_told_once() -> None:
 
 def test_a_line_with_a_long_life_has_no_story() -> None:
     """No two writes are the same, so that none of them can be left out."""
-    writes = "".join(f"a write {0x1000 + n % 61} {1 + n // 61}\n" for n in range(LONGEST - 3))
+    writes = "".join(f"a write {0x1000 + n % 61} {1 + n // 61}\n" for n in range(MAX_STORY - 3))
     start = "line 2048\na map 0x1000 0x1000 normal-wb\nb map 0x1000 0x1000 normal-nc\n"
     (hazard,) = told(f"{start}{writes}b read 0x1000 4\n").hazards
-    assert len(hazard.story) == LONGEST
+    assert len(hazard.story) == MAX_STORY
     late = told(f"{start}{writes}a write 0x1400 4\nb read 0x1000 4\n")
     assert [hazard.story for hazard in late.hazards] == [[]]
     (witness,) = witnesses(late)

@@ -33,7 +33,7 @@ def program(code_bytes):
 
 @pytest.mark.parametrize("module", KEPT)
 def test_all_that_is_compiled_can_be_kept(module):
-    code_cache.load(module)
+    code_cache.load_code(module)
     path = code_cache._path(module)
     assert path is not None
     assert path.is_file()
@@ -42,10 +42,10 @@ def test_all_that_is_compiled_can_be_kept(module):
 def test_neither_numba_nor_llvm_is_imported_where_the_code_is_kept():
     script = (
         "import sys; from coldline import machinecode; from coldline.frontends.unicorn.callbacks import module;"
-        "code_cache.load(module('aarch64'));"
+        "code_cache.load_code(module('aarch64'));"
         "print(sorted({'numba', 'llvmlite'} & set(sys.modules)))"
     )
-    code_cache.load(KEPT[0])
+    code_cache.load_code(KEPT[0])
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
 
@@ -58,12 +58,12 @@ def test_entries_are_where_the_code_says():
 
 def test_code_that_has_changed_is_not_run(folder, monkeypatch):
     path = code_cache._path(KEPT[0])
-    cache_folder.save(path, program(b"\x11\x22\x33\x44"))
+    cache_folder.keep(path, program(b"\x11\x22\x33\x44"))
     kept = bytearray(path.read_bytes())
     kept[-1] ^= 1
     path.write_bytes(kept)
     monkeypatch.setattr(code_cache, "_compile", lambda *_: {"compiled": 1})
-    assert code_cache.load(KEPT[0]) == {"compiled": 1}
+    assert code_cache.load_code(KEPT[0]) == {"compiled": 1}
 
 
 @pytest.mark.parametrize("broken", [b"", b"{}\n", b"[]\n", b'{"entries": 1}\n', b"\xff\n\x00"])
@@ -72,9 +72,9 @@ def test_a_broken_file_is_compiled_anew(folder, monkeypatch, broken):
     monkeypatch.setattr(code_cache, "_compile", lambda *_: {"compiled": 1})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(broken)
-    assert code_cache.load(KEPT[0]) == {"compiled": 1}
-    cache_folder.save(path, broken)  # with the right digest
-    assert code_cache.load(KEPT[0]) == {"compiled": 1}
+    assert code_cache.load_code(KEPT[0]) == {"compiled": 1}
+    cache_folder.keep(path, broken)  # with the right digest
+    assert code_cache.load_code(KEPT[0]) == {"compiled": 1}
 
 
 def test_another_module_or_another_processor_is_other_code(folder, monkeypatch):

@@ -23,9 +23,9 @@ from coldline.report.machine import (
     steps_table,
 )
 from coldline.rules import citations
-from coldline.rules.automaton import LETTERS, READS, build
+from coldline.rules.automaton import LETTERS, READS, build_automaton
 from coldline.rules.letters import Letter
-from coldline.rules.line_rules import EFFECTS, SOURCES, STEPS, Hazard
+from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard
 from coldline.rules.profile import Profile
 from tests.oracles import byte_machine
 from tests.oracles.byte_machine import SETTINGS, Sets
@@ -114,7 +114,7 @@ def test_no_seed_is_led_to_by_another(switches: dict[str, bool]) -> None:
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
 def test_the_word_of_a_state_leads_to_it_and_none_is_shorter(switches: dict[str, bool]) -> None:
-    machine = build(Profile(**switches))
+    machine = build_automaton(Profile(**switches))
     distance = {machine.start: 0}
     todo = [machine.start]
     for state in todo:
@@ -132,7 +132,7 @@ def test_the_word_of_a_state_leads_to_it_and_none_is_shorter(switches: dict[str,
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
 def test_the_settings_of_a_state_are_those_under_which_the_byte_is_in_it(switches: dict[str, bool]) -> None:
-    machine = build(Profile(**switches))
+    machine = build_automaton(Profile(**switches))
     for state in portrait(Profile(**switches)):
         at = {setting: machine.step[state.number][Letter.of_setting(setting)] for setting in state.settings}
         # To say the setting once more changes nothing, and to say another of the same state's neither.
@@ -167,7 +167,7 @@ def test_the_page_has_the_tables_of_the_automaton(name: str, capsys: pytest.Capt
 @pytest.mark.parametrize("name", DRAWN)
 def test_the_tables_say_the_whole_automaton(name: str) -> None:
     """Read back, with the letters that lead nowhere, they are the automaton that was built."""
-    machine = build(Profile(**DRAWN[name]))
+    machine = build_automaton(Profile(**DRAWN[name]))
     of_states, of_steps = cells(generated(PAGE, name))
     assert [int(row[0]) for row in of_states[1:]] == list(range(len(machine.step)))
     for row in of_states[1:]:
@@ -279,14 +279,14 @@ def test_a_drawing_says_where_every_letter_leads(name: str) -> None:
 def test_every_rule_has_a_source_and_every_source_a_rule() -> None:
     assert list(citations.STEPS_FROM) == list(STEPS)
     assert list(citations.EFFECTS_FROM) == list(EFFECTS)
-    assert list(citations.SOURCES_FROM) == list(SOURCES)
+    assert list(citations.COPIES_READ_FROM) == list(COPIES_READ)
 
 
 def cited() -> list[citations.Citation]:
     return [
         *citations.STEPS_FROM.values(),
         *citations.EFFECTS_FROM.values(),
-        *citations.SOURCES_FROM.values(),
+        *citations.COPIES_READ_FROM.values(),
     ]
 
 
@@ -304,7 +304,7 @@ def test_a_source_is_a_section_with_a_number_and_a_title() -> None:
 def test_a_source_names_the_heading_that_has_the_rule() -> None:
     for name, citation in citations.STEPS_FROM.items():
         assert f"\n| {name} |" in heading(citation.heading)
-    for letter, citation in (*citations.EFFECTS_FROM.items(), *citations.SOURCES_FROM.items()):
+    for letter, citation in (*citations.EFFECTS_FROM.items(), *citations.COPIES_READ_FROM.items()):
         assert f"\n| {letter_words(letter).removesuffix(' other')} |" in heading(citation.heading)
 
 
@@ -325,7 +325,7 @@ IDC_DIC = {"idc": True, "dic": True}
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_the_way_through_the_table_is_that_of_the_automaton(which: int) -> None:
-    machine, states = build(Profile(**IDC_DIC)), portrait(Profile(**IDC_DIC))
+    machine, states = build_automaton(Profile(**IDC_DIC)), portrait(Profile(**IDC_DIC))
     table = cells(BY_HAND)[which]
     at = machine.start
     for _, letter, state, words in table[1:]:

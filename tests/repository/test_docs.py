@@ -24,9 +24,9 @@ from coldline.events import Op
 from coldline.guest.config import PLANNED
 from coldline.guest.reasons import Reason
 from coldline.hypervisor.models import HOST_MODELS, Lives
-from coldline.rules.automaton import build
+from coldline.rules.automaton import build_automaton
 from coldline.rules.letters import OTHER, Letter
-from coldline.rules.line_rules import EFFECTS, SOURCES, STEPS, Hazard, microstates
+from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard, microstates
 from coldline.rules.profile import SWITCHES, Profile
 from coldline.samples import SAMPLES, sample
 from coldline.trace.text import TextReader
@@ -219,7 +219,7 @@ def test_the_events_with_a_letter_of_their_own_for_other_bytes_say_what_it_does(
 
 def test_the_events_that_are_checked_are_those_of_the_code() -> None:
     rows = tables(section(RULES, "Events"))[0]
-    assert [row[0] for row in rows if row[3] != DASH] == [words(letter) for letter in SOURCES]
+    assert [row[0] for row in rows if row[3] != DASH] == [words(letter) for letter in COPIES_READ]
 
 
 def test_every_operation_that_is_an_event_is_in_the_table_of_words() -> None:
@@ -268,7 +268,7 @@ def automaton_sizes() -> str:
     lines = ["| switches | reachable states | minimal states |", "|---|---|---|"]
     for dic, idc, hits in product((False, True), repeat=3):
         names = [name for name, on in (("nc-may-hit", hits), ("idc", idc), ("dic", dic)) if on]
-        machine = build(Profile(nc_may_hit=hits, idc=idc, dic=dic))
+        machine = build_automaton(Profile(nc_may_hit=hits, idc=idc, dic=dic))
         lines.append(f"| {', '.join(names) or 'none'} | {machine.reachable} | {len(machine.step)} |")
     return "\n".join(lines)
 

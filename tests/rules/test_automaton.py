@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coldline.rules import automaton as module
-from coldline.rules.automaton import LETTERS, READS, Automaton, automaton, build
+from coldline.rules.automaton import LETTERS, READS, Automaton, automaton, build_automaton
 from coldline.rules.letters import Letter
 from coldline.rules.line_rules import Hazard, microstates
 from coldline.rules.profile import Profile
@@ -18,7 +18,7 @@ from tests.oracles.explorer import CHECKED
 
 @lru_cache
 def built(profile: Profile) -> Automaton:
-    return build(profile)
+    return build_automaton(profile)
 
 
 # -- how many states ---------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def test_what_was_built_is_kept_and_is_the_same(
     (file,) = (tmp_path / "coldline").iterdir()
     assert file.name.startswith("automaton-")
     module._known.cache_clear()
-    monkeypatch.setattr(module, "build", lambda _: pytest.fail("it is there already"))
+    monkeypatch.setattr(module, "build_automaton", lambda _: pytest.fail("it is there already"))
     assert automaton(profile) == built(profile)
     module._known.cache_clear()
 

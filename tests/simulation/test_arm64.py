@@ -567,7 +567,7 @@ def test_where_the_private_flag_lies_is_kept(
     assert pc_sync.skip_sync_offset(architecture) == found
     path = pc_sync._path(architecture)
     assert path is not None
-    cache_folder.save(path, b"[1]")  # no offset, though with the right digest
+    cache_folder.keep(path, b"[1]")  # no offset, though with the right digest
     pc_sync.skip_sync_offset.cache_clear()
     monkeypatch.setattr(pc_sync, "_find", lambda _: None)
     assert pc_sync.skip_sync_offset(architecture) is None

@@ -7,12 +7,12 @@ from numba import carray, cfunc, from_dtype, types
 
 from coldline.checker.compiled import frame
 from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, note, split
-from coldline.checker.compiled.pages import report, through
+from coldline.checker.compiled.pages import note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
-from coldline.checker.compiled.rows import NOWHERE, forget_page, look_ahead, row_of
+from coldline.checker.compiled.rows import NO_ROW, forget_page, look_ahead, row_of
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.checker.state import partitions
-from coldline.checker.state.transitions import LETTERS, UNKNOWN
+from coldline.checker.state.transitions import LETTER_ROWS, UNKNOWN
 from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK
 from coldline.events.layout import (
     AGENT_MASK,
@@ -42,7 +42,7 @@ _TYPES = uint64(TYPE_MASK + 1)
 _MOVES = uint64(frame.UNMAP_CODE + 1)
 _UNMAP_CODE = uint64(frame.UNMAP_CODE)
 _TO_INTERPRETER = uint64(frame.TO_INTERPRETER)
-_LETTERS = uint64(LETTERS)
+_LETTERS = uint64(LETTER_ROWS)
 _UNKNOWN = uint64(UNKNOWN)
 _PAGE, _OFFSET, _BLOCK = uint64(PAGE_SIZE), uint64(PAGE_SIZE - 1), uint64(ZVA_BLOCK - 1)
 _PAGE_BITS = uint64(PAGE_SIZE.bit_length() - 1)
@@ -77,7 +77,7 @@ def _touch(
         if flags:
             forget_bad(f)
             note(f, flags, low, high)
-            if not report(f, line, address, flags, is_fetch):
+            if not note_hazard(f, line, address, flags, is_fetch):
                 f.status = _FULL
                 return False
         if mixes:
@@ -94,7 +94,7 @@ def _touch(
     forget_bad(f)
     count = advance(f, at, _0, letter, low, high)
     flags = flags_of_bad(f)
-    if flags and not report(f, line, address, flags, is_fetch):
+    if flags and not note_hazard(f, line, address, flags, is_fetch):
         f.status = _FULL
         return False
     put(f, row, index, value, count)
@@ -165,7 +165,7 @@ def _take(f: Any) -> None:
                 f.status = _INTERPRET
                 break
             row = row_of(f, page)
-            if row == NOWHERE:
+            if row == NO_ROW:
                 break
             if not _move(f, row, page, agent, word >> _ATTRIBUTES_SHIFT if op == _MAP else _UNMAP_CODE):
                 f.status = _INTERPRET
@@ -189,7 +189,7 @@ def _take(f: Any) -> None:
                 f.status = _INTERPRET
                 break
             row = row_of(f, last)
-            if row == NOWHERE:
+            if row == NO_ROW:
                 break
             if by_alias and _letter(f, row, agent, op) == _TO_INTERPRETER:
                 f.status = _INTERPRET
@@ -202,7 +202,7 @@ def _take(f: Any) -> None:
                 row = load64(slot + _8)
             else:
                 row = row_of(f, page)
-                if row == NOWHERE:
+                if row == NO_ROW:
                     break
             letter = fixed
             if by_alias:
@@ -238,7 +238,7 @@ def take(frame_at: Any) -> None:
 
 
 @cfunc(types.void(_POINTER, types.uintp, types.uint64, types.uint64, types.uint64))
-def sweep(frame_at: Any, rows: int, count: int, letter: int, is_fetch: int) -> None:
+def step_rows(frame_at: Any, rows: int, count: int, letter: int, is_fetch: int) -> None:
     """Let `letter` befall all lines of `count` rows; `f.row_at` is the row to go on at."""
     f = carray(frame_at, (1,))[0]
     f.status = _DONE
@@ -256,10 +256,10 @@ def join(frame_at: Any) -> None:
 
 
 @cfunc(types.void(_POINTER, types.uintp))
-def count(frame_at: Any, counts: int) -> None:
+def count_lines(frame_at: Any, counts: int) -> None:
     """Count the lines with each value: see `count_values`."""
     f = carray(frame_at, (1,))[0]
     count_values(f, uint64(counts))
 
 
-EXPORTS = {"take": take, "sweep": sweep, "join": join, "count": count}
+EXPORTS = {"take": take, "step_rows": step_rows, "join": join, "count_lines": count_lines}

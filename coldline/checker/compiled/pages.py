@@ -40,7 +40,7 @@ def page_of(f: Any, row: int) -> int:
 
 
 @compiled
-def report(f: Any, line: int, address: int, flags: int, is_fetch: bool) -> bool:
+def note_hazard(f: Any, line: int, address: int, flags: int, is_fetch: bool) -> bool:
     """Note that line number `line` may be read wrongly, as the frame says; False where there is no room."""
     bits = flags << _FETCHED if is_fetch else flags
     known = uint64(load8(f.reported + line))
@@ -142,7 +142,7 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
             _through_parts(f, row, index, value, transformer, letter)
             flags = flags_of_bad(f)
         if flags:
-            report(
+            note_hazard(
                 f,
                 first + index,
                 (page_of(f, row) << _12) + (index << f.line_bits),

@@ -29,7 +29,7 @@ _PAGES_A_BLOCK = uint64(frame.PAGES_A_BLOCK)
 _OFFSET = uint64(PAGE_SIZE - 1)
 _LINES_AHEAD = uint64(frame.LINES_AHEAD)
 _RECORDS_AHEAD = uint64(frame.RECORDS_AHEAD)
-NOWHERE = uint64(0xFFFFFFFFFFFFFFFF)
+NO_ROW = uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @compiled
@@ -77,34 +77,34 @@ def _leaf_of(f: Any, key: int) -> int:
 
 @compiled
 def _known_row(f: Any, page: int) -> int:
-    """The row of a dense page, else `NOWHERE`."""
+    """The row of a dense page, else `NO_ROW`."""
     chunk = page >> _CHUNK_BITS
     entry = _leaf_of(f, chunk >> _LEAF_BITS)
     if load64(entry) == _0:
-        return NOWHERE
+        return NO_ROW
     at = f.leaves + (((load64(entry + _8) << _LEAF_BITS) + (chunk & _LEAF_MASK)) << _2)
     known = uint64(load32(at))
-    return ((known - _1) << _CHUNK_BITS) + (page & (_CHUNK - _1)) if known else NOWHERE
+    return ((known - _1) << _CHUNK_BITS) + (page & (_CHUNK - _1)) if known else NO_ROW
 
 
 @compiled
 def _new_row(f: Any, page: int) -> int:
-    """The row of a page that is made dense now, or `NOWHERE` as `row_of`."""
+    """The row of a page that is made dense now, or `NO_ROW` as `row_of`."""
     chunk = page >> _CHUNK_BITS
     entry = _leaf_of(f, chunk >> _LEAF_BITS)
     if load64(entry) == _0:
         if _4 * (f.leaves_used + _1) > _1 << f.directory_bits:
             f.status = _GROW
-            return NOWHERE
+            return NO_ROW
         store64(entry, (chunk >> _LEAF_BITS) + _1)
         store64(entry + _8, f.leaves_used)
         f.leaves_used += _1
     if f.told:
         f.status = _INTERPRET
-        return NOWHERE
+        return NO_ROW
     if f.used_rows == f.most_rows:
         f.status = _GROW
-        return NOWHERE
+        return NO_ROW
     row = _make_chunk(f, chunk)
     at = f.leaves + (((load64(entry + _8) << _LEAF_BITS) + (chunk & _LEAF_MASK)) << _2)
     store32(at, (row >> _CHUNK_BITS) + _1)
@@ -115,27 +115,27 @@ def _new_row(f: Any, page: int) -> int:
 def row_of(f: Any, page: int) -> int:
     """The row of a page, which is made dense where it is not, with nothing deferred any more.
 
-    `NOWHERE` where that must wait: `f.status` says for what.
+    `NO_ROW` where that must wait: `f.status` says for what.
     """
     cached = f.cached + ((page & _CACHED) << _4)
     if load64(cached) == page:
         return load64(cached + _8)
     f.missed += _1
     ahead = f.ahead + ((f.at & _AHEAD) << _4)
-    row = load64(ahead + _8) if load64(ahead) == page else NOWHERE
-    if row == NOWHERE:
+    row = load64(ahead + _8) if load64(ahead) == page else NO_ROW
+    if row == NO_ROW:
         row = _known_row(f, page)
-        if row == NOWHERE:
+        if row == NO_ROW:
             row = _new_row(f, page)
-            if row == NOWHERE:
-                return NOWHERE
+            if row == NO_ROW:
+                return NO_ROW
     if load16(f.pages + (row << _3) + _2):
         done = f.done
         f.done = _0
         settled = through(f, row, NO_LETTER, False)
         f.done = done
         if not settled:
-            return NOWHERE
+            return NO_ROW
     store64(cached, page)
     store64(cached + _8, row)
     return row
@@ -157,7 +157,7 @@ def look_ahead(f: Any, at: int) -> None:
         ahead = f.ahead + ((number & _AHEAD) << _4)
         store64(ahead, page)
         store64(ahead + _8, row)
-        if row != NOWHERE:
+        if row != NO_ROW:
             line = row * f.per_page + ((start & _OFFSET) >> f.line_bits)
             prefetch(f.values + line + (line >> _1))
             prefetch(f.pages + (row << _3))
@@ -166,7 +166,7 @@ def look_ahead(f: Any, at: int) -> None:
         start = load64(f.rows + number * _EVENT)
         ahead = f.ahead + ((number & _AHEAD) << _4)
         row = load64(ahead + _8)
-        if load64(ahead) == start >> _12 and row != NOWHERE:
+        if load64(ahead) == start >> _12 and row != NO_ROW:
             index = (start & _OFFSET) >> f.line_bits
             if value_of(f, row * f.per_page + index) == OWN:
                 prefetch(owned_at(f, row, index) + _8)
@@ -177,4 +177,4 @@ def forget_page(f: Any, page: int) -> None:
     """Something was deferred for a page: look again before its lines are next touched."""
     cached = f.cached + ((page & _CACHED) << uint64(4))
     if load64(cached) == page:
-        store64(cached, NOWHERE)
+        store64(cached, NO_ROW)

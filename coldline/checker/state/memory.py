@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coldline.checker.state.packing import MOST, packed, unpacked
+from coldline.checker.state.packing import MAX_PACKED, packed, unpacked
 from coldline.checker.state.page_classes import UNMAPPED
 from coldline.checker.state.reserved_arrays import GOLDEN, reserve
 from coldline.errors import TraceError
@@ -43,7 +43,7 @@ _LEAF_MIB = (CHUNK * PAGE_SIZE << LEAF_BITS) >> 20
 _DIRECTORY_START_BITS = 4
 
 
-class Range(NamedTuple):
+class PageRange(NamedTuple):
     """Pages `first` to `end` that agree: every byte of theirs is in `state`, every page is of `page_class`."""
 
     first: int
@@ -122,12 +122,12 @@ class Memory:
 
     def value(self, row: int, index: int) -> int:
         """A line's value."""
-        return self._pair(row, index) >> 12 * (index % 2) & MOST
+        return self._pair(row, index) >> 12 * (index % 2) & MAX_PACKED
 
     def set_value(self, row: int, index: int, value: int) -> None:
         """Make `value` a line's."""
         shift = 12 * (index % 2)
-        pair = self._pair(row, index) & ~(MOST << shift) | value << shift
+        pair = self._pair(row, index) & ~(MAX_PACKED << shift) | value << shift
         self.values[row, index // 2 * 3 : index // 2 * 3 + 3] = (pair & 0xFF, pair >> 8 & 0xFF, pair >> 16)
 
     def row_values(self, rows: "int | slice") -> "NDArray[np.uint16]":
@@ -184,15 +184,15 @@ class Memory:
         low, high = np.searchsorted(pages, (first, end))
         return rows[low:high], pages[low:high]
 
-    def ranges(self, first: int, end: int) -> Iterator[Range]:
+    def ranges(self, first: int, end: int) -> Iterator[PageRange]:
         """The ranges from `first` to `end`, cut to fit; what they say of dense pages does not count."""
         at = bisect_right(self._starts, first) - 1
         while first < end:
             stop = min(end, self._starts[at + 1] if at + 1 < len(self._starts) else PAGES)
-            yield Range(first, stop, *self._values[at])
+            yield PageRange(first, stop, *self._values[at])
             first, at = stop, at + 1
 
-    def set_ranges(self, ranges: list[Range]) -> None:
+    def set_ranges(self, ranges: list[PageRange]) -> None:
         """Replace what is known of the pages of `ranges`, which lie end to end; dense pages stay as they are."""
         if not ranges:
             return

@@ -12,12 +12,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MOST = (1 << 12) - 1
+MAX_PACKED = (1 << 12) - 1
 """The largest number."""
 
 
 def packed(numbers: "NDArray[np.uint16]") -> "NDArray[np.uint8]":
-    """Numbers up to `MOST`, packed: an even count of them along the last axis, which has 3 bytes for 2."""
+    """Numbers up to `MAX_PACKED`, packed: an even count of them along the last axis, which has 3 bytes for 2."""
     low, high = numbers[..., 0::2], numbers[..., 1::2]
     three = np.stack((low, low >> 8 | high << 4, high >> 4), axis=-1).astype(np.uint8)
     return three.reshape(*numbers.shape[:-1], -1)

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.state.memory import Memory
-from coldline.checker.state.packing import MOST
+from coldline.checker.state.packing import MAX_PACKED
 from coldline.checker.state.reserved_arrays import reserve
-from coldline.checker.state.transitions import LETTERS, Transitions
+from coldline.checker.state.transitions import LETTER_ROWS, Transitions
 from coldline.errors import TraceError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-OWN = MOST
+OWN = MAX_PACKED
 """The value of a line that has a record of its own."""
 
 PARTS = 4
@@ -41,7 +41,7 @@ NEXT, QUIET, STATES, HASH, BYTES = range(5)
 # used; the same two of numbers for shared records, and of blocks; how many of those are in use, and are a crowd.
 FREE, FRESH, FREE_SHARED, SHARED, FREE_BLOCK, FRESH_BLOCK, BLOCKS, CROWD = range(8)
 
-FIRST_MORE = MOST + 1
+FIRST_MORE = MAX_PACKED + 1
 """Nodes below are the records that lines share; from here on are those that hang on others."""
 
 SHARED_INDEX = 1 << 13
@@ -213,7 +213,7 @@ class Partitions:
             yield row[STATES] >> 16 * part & 0xFFFF, sum(word << 64 * i for i, word in enumerate(masks))
 
     def _write(self, record: "NDArray[np.uint64]", parts: list[tuple[int, int]]) -> None:
-        quiet = (1 << LETTERS) - 1
+        quiet = (1 << LETTER_ROWS) - 1
         for state, _ in parts:
             quiet &= int(self._transitions.quiet[state])
         following = 0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NO_LETTER = 31
 """Stands for no letter at all: in a row of letters, and for what an access is to the rest of its line."""
 
-LETTERS = 32
+LETTER_ROWS = 32
 """Rows of tables by letter; a power of two above the letters that there are."""
 
 STALE, LOST = int(Hazard.STALE), int(Hazard.LOST)
@@ -44,18 +44,18 @@ class Transitions:
     ----------
     states : int
         How many states there are.
-    step : ndarray of uint16, shape (LETTERS, states)
+    step : ndarray of uint16, shape (LETTER_ROWS, states)
         The next state; the same one for `NO_LETTER`.
-    bad : ndarray of uint8, shape (LETTERS, states)
+    bad : ndarray of uint8, shape (LETTER_ROWS, states)
         What a read may find wrong, as `Hazard` flags.
-    other : ndarray of uint8, shape (LETTERS,)
+    other : ndarray of uint8, shape (LETTER_ROWS,)
         What a letter that befalls some bytes of a line is to the rest of them.
     quiet : ndarray of uint32, shape (states,)
         A bit for each letter that changes nothing and finds nothing wrong where a byte is in the state,
         whether it befalls this byte or another one of its line.
     transformers : ndarray of uint16, shape (MAX_TRANSFORMERS, states)
         What letters that were deferred make of a byte in each state.
-    then : ndarray of uint16, shape (MAX_TRANSFORMERS, LETTERS)
+    then : ndarray of uint16, shape (MAX_TRANSFORMERS, LETTER_ROWS)
         The number of the transformer with one letter more; `UNKNOWN` where it has not been worked out.
     """
 
@@ -64,20 +64,20 @@ class Transitions:
         self.states = len(table)
         self.start = automaton.start
         identity = np.arange(self.states, dtype=np.uint16)
-        self.step: NDArray[np.uint16] = np.tile(identity, (LETTERS, 1))
+        self.step: NDArray[np.uint16] = np.tile(identity, (LETTER_ROWS, 1))
         self.step[: len(Letter)] = table.T
-        self.bad: NDArray[np.uint8] = np.zeros((LETTERS, self.states), np.uint8)
+        self.bad: NDArray[np.uint8] = np.zeros((LETTER_ROWS, self.states), np.uint8)
         self.bad[list(READS)] = np.array(automaton.bad, np.uint8).T
-        self.other: NDArray[np.uint8] = np.full(LETTERS, NO_LETTER, np.uint8)
+        self.other: NDArray[np.uint8] = np.full(LETTER_ROWS, NO_LETTER, np.uint8)
         for letter, other in OTHER.items():
             self.other[letter] = other
         self.quiet: NDArray[np.uint32] = np.zeros(self.states, np.uint32)
-        for row in range(LETTERS):
+        for row in range(LETTER_ROWS):
             still = (self.step[row] == identity) & (self.step[self.other[row]] == identity)
             still &= self.bad[row] == 0
             self.quiet |= still.astype(np.uint32) << np.uint32(row)
         self.transformers: NDArray[np.uint16] = np.zeros((MAX_TRANSFORMERS, self.states), np.uint16)
-        self.then: NDArray[np.uint16] = np.full((MAX_TRANSFORMERS, LETTERS), UNKNOWN, np.uint16)
+        self.then: NDArray[np.uint16] = np.full((MAX_TRANSFORMERS, LETTER_ROWS), UNKNOWN, np.uint16)
         self.forget_transformers()
 
     def forget_transformers(self) -> None:

@@ -35,7 +35,7 @@ class Code:
     def __init__(self, state: State, package: str) -> None:
         for name in ENGINE_CALLS:
             state[name] = ctypes.cast(getattr(unicorn_module.uclib, name), ctypes.c_void_p).value or 0
-        self.addresses = code_cache.load(module(package))
+        self.addresses = code_cache.load_code(module(package))
         self._state = state.pointer
         self.unpack = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(
             self.addresses["unpack_events"]

@@ -113,12 +113,12 @@ def skip_sync_offset(architecture: str) -> int | None:
     path = _path(architecture)
     if path is not None:
         with suppress(OSError, ValueError):
-            kept = json.loads(cache_folder.load(path))
+            kept = json.loads(cache_folder.read_kept(path))
             if kept is None or type(kept) is int:
                 return kept
     offset = _find(_TESTS[architecture])
     if path is not None:
-        cache_folder.save(path, json.dumps(offset).encode())
+        cache_folder.keep(path, json.dumps(offset).encode())
     return offset
 
 
