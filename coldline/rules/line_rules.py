@@ -5,18 +5,18 @@ A *microstate* is one thing that may be true of the byte: which of its copies ar
 dirty, and which are *fresh* (equal to the last write to the byte, by anyone). Three tables say what the
 architecture allows:
 
-=========== =================================================== ===========================================
-table       says                                                source: Arm ARM DDI 0487
-=========== =================================================== ===========================================
-`STEPS`     what caches may do at any time, on their own        'General behavior of the caches'
-`EFFECTS`   what an event does; every outcome it may have       'Mismatched memory attributes', 'A64 cache
+============= ================================================= ===========================================
+table         says                                              source: Arm ARM DDI 0487
+============= ================================================= ===========================================
+`STEPS`       what caches may do at any time, on their own      'General behavior of the caches'
+`EFFECTS`     what an event does: every outcome it may have     'Mismatched memory attributes', 'A64 cache
                                                                 maintenance instructions'
-`COPIES_READ`   which copy a read may return                        'Memory hierarchy'; CTR_EL0 for IDC and DIC
-=========== =================================================== ===========================================
+`COPIES_READ` which copy a read may return                      'Memory hierarchy'; CTR_EL0 for IDC and DIC
+============= ================================================= ===========================================
 
 Lines are independent, and no rule lets one byte of a line see another: an event either touches the byte
 (*own*) or only the line that it lies in (*other*). So the sets of microstates that a byte may be in are all
-that there is to know of it. ``docs/rules.md`` explains every row.
+that there is to know of it. ``docs/reference/rules.md`` explains every row.
 """
 
 import enum
