@@ -258,7 +258,7 @@ def test_lines_that_are_touched_far_apart(monkeypatch: pytest.MonkeyPatch) -> No
     checker = Checker(Profile(line=2048))
     for number in range(8):
         checker.event(Event("a", Op.WALK, number << 26, 8, MemoryType.NORMAL_WB))
-    with pytest.raises(TraceError, match="lines are touched in more than 8 places of 64 MiB"):
+    with pytest.raises(TraceError, match="the trace touches lines in more than 8 areas of 64 MiB"):
         checker.event(Event("a", Op.WALK, 8 << 26, 8, MemoryType.NORMAL_WB))
 
 
@@ -305,7 +305,7 @@ def test_a_block_that_unpacks_to_more_than_it_says() -> None:
     head = struct.pack("<IIBBBBIQQ", 1, 1, 0, 0, 0, 1, 0, 0, 1)
     bomb = zlib.compress(bytes(64 * MIB))
     data = binary_by_hand.start() + binary_by_hand.name("a") + binary_by_hand.block(b"EVNT", head + bomb)
-    with pytest.raises(TraceError, match="its body is not the 12 bytes that it says"):
+    with pytest.raises(TraceError, match="its body does not have the 12 bytes that its head says"):
         list(BinaryReader(io.BytesIO(data)))
 
 

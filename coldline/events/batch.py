@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Events in columns: many at once, as NumPy arrays.
 
-Who writes events need not wait for NumPy: it is imported as the columns are first looked at.
+NumPy is imported when the columns are first read, so that code which only writes events does not wait for it.
 """
 
 import struct
@@ -30,10 +30,10 @@ class Batch:
     agents : sequence of str
         The names that the ``agent`` column counts in.
     rows : ndarray of EVENT_DTYPE, shape (events,)
-        The events, given as such or as their bytes. Who made the batch may use them again once all who were given
-        it have returned, unless one of them keeps it.
+        The events, given as an array or as its bytes. The maker of the batch may overwrite them once every sink has
+        returned, unless a sink calls `keep`.
     kept : bool
-        Whether somebody does.
+        Whether a sink has called `keep`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Batch:
         return self._rows
 
     def keep(self) -> "Batch":
-        """A batch whose rows stay as they are until it is released: this one, or a copy."""
+        """Return a batch whose rows do not change until it is released: this one, or a copy."""
         if self._give_back is not None:
             self.kept = True
             return self
@@ -65,7 +65,7 @@ class Batch:
         return Batch(self.agents, bytearray(self._rows))
 
     def release(self) -> None:
-        """Be done with a batch that was kept."""
+        """Give back the rows of a batch that was kept."""
         if self._give_back is not None:
             self._give_back()
 

@@ -18,7 +18,7 @@ ZVA_BLOCK = 64
 
 
 MAX_AGENTS = 256
-"""More agents than any trace of a real system has; a bound on what a hostile one may cost."""
+"""The most agents of a trace: more than a real system has, and a bound on the cost of a hostile trace."""
 
 
 class Event(NamedTuple):
@@ -27,8 +27,8 @@ class Event(NamedTuple):
     Attributes
     ----------
     agent : str
-        Who did it: one alias of memory each, so that a kernel's own map of a page and a process's map of it
-        are two agents.
+        The agent that did it. An agent has one mapping of each page, so a kernel's linear map and a process's
+        mapping of the same page are two agents.
     op : Op
         What was done.
     address : int
@@ -60,4 +60,4 @@ class Event(NamedTuple):
 
 
 Recorder = Callable[[Event], None]
-"""Whoever takes events as they happen."""
+"""A function that takes each event as it happens."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What befell some cache lines: gathered in a second pass over the same events."""
+"""The events of some cache lines, gathered in a second pass over the same events."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
@@ -61,7 +61,7 @@ class _Line:
 
 
 class History:
-    """Gathers what befalls some lines in a second pass over the same events.
+    """Gathers the events of some lines in a second pass.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class History:
     addresses : iterable of int
         The first byte of each line to follow.
     wanted : iterable of int
-        The numbers of the events to be told of, whose code is wanted; what comes after the last is passed over.
+        The numbers of the events with hazards, whose code is wanted. Events after the last of them are skipped.
 
     Attributes
     ----------
@@ -95,8 +95,8 @@ class History:
         self.code: dict[int, Code] = {}
 
     def of(self, number: int, address: int) -> LineEvent | None:
-        """Event `number`, one of those wanted, as it befell the line at `address`; None where it came too late
-        in the line's life to be told.
+        """The wanted event `number` in the history of the line at `address`; None where it came after the most
+        events that are kept of a line.
         """
         return self._lines[bisect_left(self._addresses, address)].told.get(number)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The fewest steps of the caches' own that lead to each microstate of a byte.
+"""The fewest spontaneous cache steps that lead to each microstate of a byte.
 
 What is known of a byte is here a *cost* for each of its microstates: how many steps (`line_rules.STEPS`) a way there
 takes at the least. The microstates that have one are the set that the automaton follows, so that bytes with the
@@ -20,7 +20,7 @@ MICROSTATES = tuple(line_rules.microstates())
 MICROSTATE_NUMBERS = {m: number for number, m in enumerate(MICROSTATES)}
 
 UNREACHABLE = 255
-"""The cost of a microstate that no way leads to."""
+"""The cost of a microstate that cannot be reached."""
 
 REMEMBERED = 1 << 14
 """Effects on lists of costs that are kept, some 500 bytes each."""
@@ -40,7 +40,7 @@ class Taken(NamedTuple):
 
 
 class CacheStep(NamedTuple):
-    """A step of the caches' own and what it led to."""
+    """A spontaneous step of a cache, and the microstate that it led to."""
 
     name: str
     state: Microstate

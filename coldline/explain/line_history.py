@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What befell one line, kept as short as it can be told.
+"""The events of one line, without loops that change nothing.
 
 A line that is polled sees the same few events a million times. Where a stretch of events leads a line back to a
 state in which it was before, and each of them has been told already, the stretch is left out: no microstate of
@@ -30,7 +30,7 @@ Shape = tuple[tuple[int, Costs], ...]
 
 
 class LineEvent:
-    """Something that befell a line, and what befell it before.
+    """An event of a line, linked to the one before it.
 
     Attributes
     ----------
@@ -80,23 +80,23 @@ class LineEvent:
         self._epochs = [-1]
 
     def letter_for(self, offset: int) -> Letter | None:
-        """What it is to the byte at `offset` in the line."""
+        """The letter that it is for the byte at `offset` in the line."""
         return _letter_for(self.letter, self.start <= offset < self.end)
 
     def again(self, times: int, epoch: int) -> None:
-        """It came so many times more, and was left out; `epoch` counts the hazards until then."""
+        """Count more times that the event came and was left out; `epoch` is the number of hazards until then."""
         if self._epochs[-1] != epoch:
             self._epochs.append(epoch)
             self._times.append(self._times[-1])
         self._times[-1] += times
 
     def times(self, epoch: int) -> int:
-        """How often it came until so many hazards had come."""
+        """How often it came until `epoch` hazards had come."""
         return self._times[bisect_right(self._epochs, epoch) - 1]
 
 
 class LineShapes:
-    """What events make of whole lines.
+    """Applies events to whole lines, whose bytes may have different costs.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class LineShapes:
         self._runs = 0
 
     def after(self, shape: Shape, line_event: LineEvent) -> Shape:
-        """What becomes of a line."""
+        """The shape of a line after an event."""
         letter, start, end, setting = line_event.letter, line_event.start, line_event.end, line_event.setting
         key = (shape, letter, start, end, setting)
         known = self._known.get(key)
@@ -140,7 +140,7 @@ class LineShapes:
 
 
 class LineHistory:
-    """What befell a line.
+    """The events of a line.
 
     Parameters
     ----------
@@ -163,11 +163,11 @@ class LineHistory:
 
     @property
     def full(self) -> bool:
-        """Whether so much befell it that no more is kept."""
+        """Whether the line has had so many events that no more are kept."""
         return self.last is not None and self.last.depth >= MAX_STORY
 
     def add(self, line_event: LineEvent, aliases: Any, epoch: int) -> None:
-        """Something befell it.
+        """Add an event.
 
         Parameters
         ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Why a hazard is one: a shortest story of a cache line that ends in the bad read.
+"""The story of a hazard: a shortest sequence of cache steps that ends in the bad read.
 
 The costs of the bad byte's microstates are followed forwards, event by event, and the way with the fewest steps
 that caches must take on their own is read off backwards.
@@ -30,7 +30,7 @@ OUTCOMES: dict[Letter, tuple[str, ...]] = {
 
 
 class WitnessStep(NamedTuple):
-    """One step of a story: an event, or something that a cache did on its own.
+    """One step of a story: an event, or a spontaneous step of a cache.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class _Moment(NamedTuple):
 def shortest(
     last: LineEvent, entry: HazardEntry, line: int, ways: LeastCosts, epoch: int
 ) -> list[WitnessStep]:
-    """A story with the fewest steps of the caches' own that ends where `entry`'s event reads the bad byte.
+    """Return the story with the fewest spontaneous cache steps that ends where `entry`'s event reads the bad byte.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def _outcome(letter: Letter | None, before: Microstate, after: Microstate, profi
 
 
 def _relevant(story: list[WitnessStep]) -> list[WitnessStep]:
-    """A story without what bears on nothing in it.
+    """The story without events that do not matter to it.
 
     That is the switches of agents whose aliases and accesses are of other lines, and fetches beside the line
     with the MMU off that let no prefetch reach it, as no instruction cache was on.

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Compiles a module's functions once, keeps the machine code, and loads it without the compiler.
 
-Numba takes longer to import than most of our runs take, LLVM's loader a good part of that, and compiling takes
-longer still. So the functions that are to be called from outside of Python are compiled the first time they are
-wanted, made into machine code that needs nothing outside of itself (`coldline.jit.linker`), and kept in the
-user's cache folder. From then on they are bytes that are mapped and called; what cannot be made so is kept as
-an object file, and LLVM loads it.
+Importing Numba takes longer than most runs take, loading code through LLVM adds to that, and compiling takes longer
+still. So functions that are called from outside of Python are compiled on first use, linked into machine code that
+needs nothing outside of itself (`coldline.jit.linker`), and kept in the user's cache folder. Later runs map those
+bytes and call them. Code that cannot be linked so is kept as an object file, which LLVM loads.
 """
 
 import ctypes

@@ -53,7 +53,7 @@ class Automaton:
 
 
 def automaton(profile: Profile) -> Automaton:
-    """The automaton for `profile`, built once.
+    """Return the automaton for `profile`; it is built once.
 
     Set/way maintenance that is effective is the same as maintenance by address, and the size of a line is
     not a byte's concern, so neither makes another automaton.

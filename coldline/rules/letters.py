@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The alphabet of a byte's automaton: what can befall a byte, and what speculation may do to it."""
+"""The alphabet of a byte's automaton: the events that concern a byte, and what speculation may do to it."""
 
 import enum
 from typing import NamedTuple
@@ -15,7 +15,7 @@ class Setting(NamedTuple):
 
 
 class Letter(enum.IntEnum):
-    """What can befall a byte: the alphabet of its automaton.
+    """An event as it concerns one byte: a letter of the byte's automaton.
 
     ``..._OTHER`` is the same event touching another byte of the line.
     """
@@ -60,7 +60,7 @@ OTHER = {
     Letter.WRITE_WB: Letter.WRITE_WB_OTHER,
     Letter.FETCH_WB: Letter.FETCH_WB_OTHER,
 }
-"""What an access does to the bytes of its line that it does not touch; an access not named here does nothing."""
+"""The letter that an access is for the bytes of its line that it does not touch; other accesses are none."""
 
 ACCESSES = frozenset(
     {

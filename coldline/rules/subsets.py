@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a byte may be in: the rules as relations between microstates, and the sets of microstates that follow.
+"""The rules as relations between microstates, and the sets of microstates that a byte may be in.
 
 `relations` applies every rule to every microstate that can come about. `determine` follows sets of them from the
 cold byte. A set is a row of bits, as NumPy packs them, so that a generation of sets takes every letter at once.
@@ -103,7 +103,7 @@ def relations(profile: Profile) -> Relations:
 
 
 def _outcomes(m: Microstate, key: Setting | Letter, profile: Profile) -> Iterator[Microstate]:
-    """What an event, or one step of the caches' own under a setting, may make of a microstate."""
+    """The microstates that an event, or one spontaneous cache step under a setting, may lead to."""
     if isinstance(key, Letter):
         yield from EFFECTS[key](m, profile)
     else:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The binary form of a trace: blocks of events, written and read as a stream. ``docs/trace-format.md`` has it.
 
-A reader takes a file from anyone: no number in it makes it allocate more than a block's worth, every block has a
-checksum, and the last one says how many events there were.
+The reader does not trust the file: no number in it makes the reader allocate more than one block, every block has a
+checksum, and the last block holds the number of events.
 """
 
 import struct
@@ -46,7 +46,7 @@ class BinaryWriter:
     file : binary file
         Where.
     profile : Profile
-        What the trace relies on.
+        The promises that the trace relies on.
     """
 
     def __init__(self, file: IO[bytes], profile: Profile) -> None:
@@ -76,7 +76,7 @@ class BinaryWriter:
             self._append(words[start : start + blocks.MAX_EVENTS], numbers)
 
     def finish(self) -> None:
-        """Write what is left, and that this is the end."""
+        """Write the events that are left, and the block that ends the trace."""
         self._flush()
         self._block(_LAST, _END.pack(self._events))
 
@@ -142,7 +142,7 @@ class BinaryReader:
     Attributes
     ----------
     profile : Profile
-        What the trace relies on.
+        The promises that the trace relies on.
 
     Raises
     ------
@@ -194,7 +194,7 @@ class BinaryReader:
     def _read_head(self) -> Profile:
         start, checksum = self._read(len(SIGNATURE) + _HEADER.size), self._read(_CHECKSUM.size)
         if not start.startswith(SIGNATURE):
-            raise TraceError("", "it is no trace in the binary form")
+            raise TraceError("", "not a trace in the binary form")
         if len(checksum) < _CHECKSUM.size:
             raise TraceError("", "the trace ends within its header")
         version, line, switches = _HEADER.unpack_from(start, len(SIGNATURE))
@@ -214,12 +214,12 @@ class BinaryReader:
     def _read_block(self) -> tuple[bytes, bytes]:
         head = self._read(_BLOCK.size)
         if len(head) < _BLOCK.size:
-            raise TraceError("", "the trace ends here, and has not said so: some of it is missing")
+            raise TraceError("", "the trace ends here without its last block: some of it is missing")
         tag, length, checksum = _BLOCK.unpack(head)
         if not (tag.isascii() and tag.isalpha()):
-            raise TraceError("", "there is no block here")
+            raise TraceError("", "not a block")
         if length > MAX_PAYLOAD:
-            raise TraceError("", f"it says that it has {length} bytes; there can be {MAX_PAYLOAD}")
+            raise TraceError("", f"its length is {length} bytes; the most is {MAX_PAYLOAD}")
         payload = self._read(length)
         if len(payload) < length:
             raise TraceError("", "the trace ends within it")
@@ -234,7 +234,7 @@ class BinaryReader:
 
     def _add_name(self, payload: bytes) -> None:
         if len(payload) < _NAME.size or len(payload) - _NAME.size != _NAME.unpack_from(payload)[0]:
-            raise TraceError("", "it is not the name that it says")
+            raise TraceError("", "its length does not match the name's")
         try:
             name = payload[_NAME.size :].decode()
         except UnicodeDecodeError:
@@ -244,7 +244,7 @@ class BinaryReader:
 
     def _end(self, payload: bytes) -> None:
         if len(payload) != _END.size:
-            raise TraceError("", "it is not the end that it says")
+            raise TraceError("", "the last block has the wrong length")
         (events,) = _END.unpack(payload)
         if events != self._events:
             raise TraceError("", f"the trace has {self._events} events, and {events} were written")
@@ -261,4 +261,4 @@ def _check_name(known: Collection[str], name: str) -> None:
 
 
 def _nothing() -> None:
-    """The rows of a batch are its own: nobody wants them back."""
+    """Release a batch: its rows are its own, so there is nothing to do."""

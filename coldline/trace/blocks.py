@@ -69,7 +69,7 @@ class _Head(NamedTuple):
 
 
 class EventError(Exception):
-    """Events that cannot be in a trace; see `Fault`."""
+    """An event of a block is invalid; see `Fault`."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.reason)
@@ -179,12 +179,12 @@ def decode(payload: bytes, agents: int, line: int) -> Block:
 
 def _check(head: _Head, line: int) -> None:
     if not 1 <= head.events <= MAX_EVENTS:
-        raise TraceError("", f"it says that it has {head.events} events; there can be 1 to {MAX_EVENTS}")
+        raise TraceError("", f"its number of events is {head.events}; it must be from 1 to {MAX_EVENTS}")
     if not 1 <= head.kinds <= head.events:
-        raise TraceError("", f"it says that it has {head.kinds} kinds of {head.events} events")
+        raise TraceError("", f"its number of kinds is {head.kinds}, of {head.events} events")
     for (name, most), count in zip(_MAX_BYTES.items(), head[2:5], strict=True):
         if count > most:
-            raise TraceError("", f"{count} bytes for the {name} of an event; there can be {most}")
+            raise TraceError("", f"{count} bytes for the {name} of an event; the most is {most}")
     if head.coding not in (_STORED, _DEFLATED):
         raise TraceError("", f"unknown coding {head.coding}")
     if head.unused:
@@ -208,7 +208,7 @@ def _unpack(packed: memoryview, head: _Head) -> bytes | memoryview:
             raise TraceError("", f"it cannot be unpacked: {error}") from None
         whole = unpacker.eof and not unpacker.unused_data and not unpacker.unconsumed_tail
     if not whole or len(body) != head.body:
-        raise TraceError("", f"its body is not the {head.body} bytes that it says")
+        raise TraceError("", f"its body does not have the {head.body} bytes that its head says")
     return body
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Events by kind: all but the address, which a trace repeats much.
+"""Events grouped by kind, which is everything but the address.
 
 A trace of millions of events has some dozens of kinds, so what is worked out for each of them costs nothing.
 """
@@ -20,14 +20,14 @@ KIND_DTYPE = np.dtype([(name, kind) for name, kind in DTYPE_FIELDS if name not i
 """A kind of event, 12 bytes: its columns of the same names."""
 
 MAX_GROUP = 1 << 16
-"""Events that are grouped at a time, and so the most kinds."""
+"""The most events that are grouped at a time, and so the most kinds."""
 
 _FACTORS = ((0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F), (0xD6E8FEB86659FD93, 0xA0761D6478BD642F))
 _ORDER = np.arange(MAX_GROUP)
 
 
 class Fault(NamedTuple):
-    """An event that cannot be in a trace: where among those looked at (-1: in none of them), and why."""
+    """An invalid event: its index among those given (-1: a kind that no event has), and the reason."""
 
     at: int
     reason: str
@@ -40,7 +40,7 @@ def words_of(rows: "NDArray[np.void]") -> "NDArray[np.uint64]":
 
 
 class Grouper:
-    """Tells the kinds of events apart. It keeps its working memory: getting it anew takes longer than the work."""
+    """Groups events by kind. It keeps its working memory, as allocating that takes longer than the work."""
 
     def __init__(self) -> None:
         self._size, self._rest, self._hash, self._work = np.empty((4, MAX_GROUP), np.uint64)
@@ -99,7 +99,7 @@ def find_fault(
     addresses: "NDArray[np.uint64]",
     agents: int,
 ) -> Fault | None:
-    """The first event that is none, or None.
+    """Find the first event that is invalid; return None where all are valid.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ class TraceFile:
     form : str
         ``text`` or ``binary``: told by its first bytes.
     profile : Profile
-        What it relies on.
+        The promises that the trace relies on.
 
     Raises
     ------
@@ -75,8 +75,8 @@ class TraceFile:
     def source(self, sink: Callable[[Batch, Any], None]) -> None:
         """Hand every event to `sink`, in order.
 
-        Where the sink refuses one, the rest of the file is read all the same: an event that cannot be is told of only
-        where all that there is are events.
+        Where the sink refuses an event, the rest of the file is still read: a line that is not an event is reported
+        first, wherever it is.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class TraceFile:
         return _Keeper(self.profile) if wanted else None
 
     def _state_now(self) -> _Place | None:
-        """What would be another if the file were changed; None where it has no way back to its start."""
+        """Size and time of change, which differ if the file is changed; None for a file that cannot seek."""
         found = os.fstat(self._file.fileno())
         return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 

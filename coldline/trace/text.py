@@ -11,10 +11,10 @@ from coldline.events.op import Op
 from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
 
 MAX_LINE_LENGTH = 4096
-"""Characters of a line of text; longer ones are no trace."""
+"""The most characters of a line of text."""
 
 MAX_AGENT_NAME = 4000
-"""Characters of an agent's name: with any event of its, it is a line."""
+"""The most characters of an agent's name: any event of the agent then fits a line."""
 
 _OPS = {op.words: op for op in Op}
 _PREFIXES = frozenset(words.split()[0] for words in _OPS if " " in words)
@@ -52,7 +52,7 @@ class LineParser:
             If the format does not know the line; ``where`` is empty.
         """
         if len(line) > MAX_LINE_LENGTH and len(line.rstrip("\r\n")) > MAX_LINE_LENGTH:
-            raise TraceError("", f"a line of more than {MAX_LINE_LENGTH} characters")
+            raise TraceError("", f"the line has more than {MAX_LINE_LENGTH} characters")
         words = line.split("#", 1)[0].split()
         if not words:
             return None
@@ -151,7 +151,7 @@ def parse_event(words: list[str]) -> Event:
         Naming the word that is wrong.
     """
     if len(words) < 2:
-        raise TraceError("", f"'{words[0]}' says nothing: AGENT OP …")
+        raise TraceError("", f"'{words[0]}' is not an event: expected AGENT OP …")
     agent, rest = words[0], words[1:]
     name = rest.pop(0)
     if name in _PREFIXES or name in ("mmu", "icache", "dcache"):

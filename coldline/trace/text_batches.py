@@ -52,7 +52,7 @@ class TextBatches:
     Attributes
     ----------
     profile : Profile
-        What the trace relies on.
+        The promises that the trace relies on.
 
     Raises
     ------
@@ -164,7 +164,7 @@ class TextWriter:
     file : binary file
         Where; in UTF-8.
     profile : Profile
-        What the trace relies on.
+        The promises that the trace relies on.
     """
 
     def __init__(self, file: IO[bytes], profile: Profile) -> None:
@@ -188,7 +188,7 @@ class TextWriter:
             self._file.write("".join(lines).encode())
 
     def finish(self) -> None:
-        """Nothing is left to write."""
+        """Do nothing: every event has been written."""
 
 
 def _words(agent: str, op: Op, size: int, attributes: int) -> tuple[str, str]:
@@ -216,4 +216,4 @@ def _lines_of(file: IO[bytes]) -> Iterator[list[str]]:
 
 
 def _nothing() -> None:
-    """The rows of a batch are its own: nobody wants them back."""
+    """Release a batch: its rows are its own, so there is nothing to do."""

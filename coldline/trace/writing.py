@@ -19,7 +19,7 @@ class TraceWriter:
     path : str
         Where; ``-`` for standard output. A file that is there is replaced once the trace is complete.
     profile : Profile
-        What the trace relies on.
+        The promises that the trace relies on.
     form : str
         ``text`` or ``binary``.
 

@@ -393,18 +393,25 @@ def test_every_error_of_the_reader_has_a_row() -> None:
     """Every message in the source of the reader and the checker is one of the page's, its values left out."""
     reasons = [reason for _, reason in tables(section(FORMAT, "Errors"))[0]]
     reasons += [
-        "a line of more than 4096 characters",
+        "the line has more than 4096 characters",
         "an agent's name of more than 4000 characters",
         "'x' is one agent more than the 256 that can be followed",
-        "pages are seen in more than 65,536 ways",
-        "more than 268,435,456 lines are touched one by one",
-        "lines are touched in more than 131,072 places of 64 MiB",
-        "up to 4,096 lines whose bytes differ, each in its own way, are too many",
+        "pages are mapped in more than 65,536 different ways",
+        "the trace touches more than 268,435,456 lines one by one",
+        "the trace touches lines in more than 131,072 areas of 64 MiB",
+        "too many lines, up to 4,096, have bytes in different states, each line in its own way",
     ]
     sources = [ROOT / "coldline" / "trace" / "text.py"]
     sources += [
         ROOT / "coldline" / "checker" / f"{name}.py"
-        for name in ("checker", "interpreter", "state/memory", "state/partitions", "state/page_classes")
+        for name in (
+            "checker",
+            "interpreter",
+            "state/memory",
+            "state/partitions",
+            "state/page_classes",
+            "state/aliases",
+        )
     ]
     for source in sources:
         for message in re.findall(

@@ -412,5 +412,5 @@ def test_a_small_trace_is_judged_without_a_compiler(race: dict[str, Path]) -> No
 
 
 def test_what_a_library_reads() -> None:
-    with pytest.raises(TraceError, match="no trace in the binary form"):
+    with pytest.raises(TraceError, match="not a trace in the binary form"):
         files.BinaryReader(io.BytesIO(b"a mmu on\n"))

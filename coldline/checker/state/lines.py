@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What letters make of lines: one event at a time, or a page's lines at once, without machine code.
+"""Applies letters to lines: one line at a time, or the lines of a page at once, without machine code.
 
 `coldline.checker.compiled` does the same to the same arrays where there is more to do.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is known of every line of memory, as two layers.
+"""The state of every line of memory, in two layers.
 
 *Ranges* of whole pages whose bytes are all in one state, and over them the pages that were touched line by
 line: those are *dense*, twelve bits a line, in rows of one array. A range costs the same whatever its size.
@@ -28,16 +28,16 @@ FETCH_BITS = 2
 """In `Memory.reported`, how far a fetch's hazards lie above a read's."""
 
 CHUNK = 16
-"""Pages that become dense together, aligned: what is touched is mostly touched near by soon after."""
+"""The pages that become dense together, aligned: an access is mostly followed by others near it."""
 
 MAX_LINES = 1 << 28
-"""Lines of dense pages at the most: a bound on what a hostile trace may cost."""
+"""The most lines of dense pages: a bound on the cost of a hostile trace."""
 
 LEAF_BITS = 10
 """Of a chunk's number: a leaf of the index has an entry for each chunk of as many as that."""
 
 MAX_LEAVES = 1 << 17
-"""Leaves of the index, 4 KiB each, at the most: a trace that touches a line here and a line there makes many."""
+"""The most leaves of the index, 4 KiB each: scattered accesses make many."""
 
 _LEAF_MIB = (CHUNK * PAGE_SIZE << LEAF_BITS) >> 20
 _DIRECTORY_START_BITS = 4
@@ -70,7 +70,7 @@ class Memory:
     deferred : ndarray of uint16, shape (rows,)
         What every line of a dense page has yet to go through: a transformer of `coldline.checker.state.transitions`.
     reported : ndarray of uint8, shape (rows, lines_per_page)
-        What has been found wrong with each line before, for those who want each hazard once.
+        The hazards already found in each line, so that `distinct` findings list each of them once.
     told : dict of int to list of (first, end)
         The same for pages that were not dense: by what was found wrong, ranges of pages.
     classes : ndarray of uint16, shape (rows,)
@@ -125,7 +125,7 @@ class Memory:
         return self._pair(row, index) >> 12 * (index % 2) & MAX_PACKED
 
     def set_value(self, row: int, index: int, value: int) -> None:
-        """Make `value` a line's."""
+        """Set a line's value."""
         shift = 12 * (index % 2)
         pair = self._pair(row, index) & ~(MAX_PACKED << shift) | value << shift
         self.values[row, index // 2 * 3 : index // 2 * 3 + 3] = (pair & 0xFF, pair >> 8 & 0xFF, pair >> 16)
@@ -135,11 +135,11 @@ class Memory:
         return unpacked(self.values[rows])
 
     def set_row_values(self, rows: "int | slice", values: "NDArray[np.uint16]") -> None:
-        """Make `values` those of a row's lines, or of some rows'."""
+        """Set the values of a row's lines, or of some rows'."""
         self.values[rows] = packed(values)
 
     def page(self, row: int) -> int:
-        """Which page a row is."""
+        """Return the page of a row."""
         return int(self.chunk_of[row // CHUNK]) * CHUNK + row % CHUNK
 
     def row(self, page: int) -> int:
@@ -152,12 +152,12 @@ class Memory:
         return (entry - 1) * CHUNK + offset if entry else NOT_DENSE
 
     def make_dense(self, page: int) -> int:
-        """The row of `page`, which is made dense where it is not.
+        """Return the row of `page`, which becomes dense if it is not yet.
 
         Raises
         ------
         TraceError
-            If that is more memory than there may be.
+            If more lines would be dense than `MAX_LINES`.
         """
         row = self.row(page)
         return self._make_chunk(page // CHUNK) + page % CHUNK if row == NOT_DENSE else row
@@ -185,7 +185,7 @@ class Memory:
         return rows[low:high], pages[low:high]
 
     def ranges(self, first: int, end: int) -> Iterator[PageRange]:
-        """The ranges from `first` to `end`, cut to fit; what they say of dense pages does not count."""
+        """The ranges from `first` to `end`, cut to fit. For dense pages they are not valid: their rows are."""
         at = bisect_right(self._starts, first) - 1
         while first < end:
             stop = min(end, self._starts[at + 1] if at + 1 < len(self._starts) else PAGES)
@@ -232,12 +232,14 @@ class Memory:
         Raises
         ------
         TraceError
-            If there are as many rows or leaves as there may be.
+            If the most rows or leaves are in use.
         """
         if self.rows == len(self.pages):
-            raise TraceError("", f"more than {MAX_LINES:,} lines are touched one by one")
+            raise TraceError("", f"the trace touches more than {MAX_LINES:,} lines one by one")
         if len(self.directory) == 4 * MAX_LEAVES:
-            raise TraceError("", f"lines are touched in more than {MAX_LEAVES:,} places of {_LEAF_MIB} MiB")
+            raise TraceError(
+                "", f"the trace touches lines in more than {MAX_LEAVES:,} areas of {_LEAF_MIB} MiB"
+            )
         known = self.directory[self.directory[:, 0] != 0].tolist()
         self.directory = np.zeros((2 * len(self.directory), 2), np.uint64)
         for key, leaf in known:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who has a page mapped, how, and what follows for it.
+"""Classes of pages: which agents have a page mapped and how, and what follows from that.
 
 Pages that every agent sees alike are of one *class*; a trace makes few of them. A class says what
 speculation may do to the page's lines (its `Setting`) and what an agent's access to it means (a `Letter`).
@@ -16,14 +16,14 @@ from coldline.rules.letters import Letter, Setting
 from coldline.rules.profile import Profile
 
 MAX_CLASSES = 1 << 16
-"""More ways to see a page than any trace of a real system has."""
+"""The most classes: more than a trace of a real system has."""
 
 UNMAPPED = 0
 """The class of a page that no agent has mapped."""
 
 
 class Refusal(NamedTuple):
-    """Why an access cannot be: the trace is wrong."""
+    """The reason why the trace is invalid: no agent can make this access."""
 
     reason: str
 
@@ -116,7 +116,7 @@ class PageClasses:
         number = self._class_numbers.get(key)
         if number is None:
             if len(self.classes) == MAX_CLASSES:
-                raise TraceError("", f"pages are seen in more than {MAX_CLASSES:,} ways")
+                raise TraceError("", f"pages are mapped in more than {MAX_CLASSES:,} different ways")
             number = self._class_numbers[key] = len(self.classes)
             self.classes.append(key)
             self.settings.append(self._setting(key))
@@ -125,7 +125,7 @@ class PageClasses:
         return number
 
     def classes_of(self, agent: int) -> list[int]:
-        """The classes of pages that `agent` has anything to do with."""
+        """The classes whose pages `agent` has mapped or fetched from."""
         return self._classes_of[agent]
 
     def forget_prefetches(self, agent: int) -> dict[int, int]:

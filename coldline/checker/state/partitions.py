@@ -49,10 +49,10 @@ _MOST_BYTES = 1 << 30
 
 NO_BLOCK = 0
 LEAST_CROWD = 1 << 9
-"""Blocks that are no reason to look for equal records."""
+"""Fewer blocks than this are never searched for equal records."""
 
 _CROWD_SHARE = 512
-"""A crowd is at least a block for so many dense pages."""
+"""Equal records are searched for at one block for this many dense pages or more."""
 
 SLACK = 1 << 11
 """Nodes that one event at one page may need: it has no more parts than bytes."""
@@ -127,7 +127,7 @@ class Partitions:
         return found
 
     def put(self, row: int, index: int, parts: Parts) -> None:
-        """Make `parts` those of a line."""
+        """Set the parts of a line."""
         if len(parts) == 1:
             (state,) = parts
             self._memory.set_value(row, index, state)
@@ -192,7 +192,8 @@ class Partitions:
         if kept >= crowd or self._out_of_nodes:
             lines = kept * self._memory.lines_per_page
             raise TraceError(
-                "", f"up to {lines:,} lines whose bytes differ, each in its own way, are too many"
+                "",
+                f"too many lines, up to {lines:,}, have bytes in different states, each line in its own way",
             )
         self.pool[CROWD] = crowd
 
