@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where each rule comes from: the sections of the Arm ARM that it rests on, and in our own words what they say.
 
-Numbers are those of DDI 0487 issue M; they move from issue to issue, and titles do not. ``docs/rules.md`` shows this
+Numbers are those of DDI 0487 issue M; they move from issue to issue, and titles do not. ``docs/reference/rules.md`` shows this
 table row by row beside the rules.
 """
 
@@ -26,7 +26,7 @@ class Citation(NamedTuple):
     Attributes
     ----------
     heading : str
-        The section of ``docs/rules.md`` that has the rule.
+        The section of ``docs/reference/rules.md`` that has the rule.
     sections : tuple of Section
         The sections of the Arm ARM.
     says : str

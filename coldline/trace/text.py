@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The text form of a trace: one event a line. ``docs/trace-format.md`` says what each word means."""
+"""The text form of a trace: one event a line. ``docs/reference/trace-format.md`` says what each word means."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
