@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """coldline: build ARM guests and say whether any cache can show them stale memory.
 
-The packages follow the path of the data. `image` loads a kernel, `guest` plans where everything goes, `builder` carries
-the plan out on a `hypervisor`, and a front end (`frontends`) runs the guest's own code and follows its translation
+The packages follow the path of the data. `image` loads a kernel, `guest` plans where everything goes, `builder`
+carries the plan out on a `hypervisor`, and a front end (`frontends`) runs the guest's own code and follows its translation
 tables (`mmu`). Builders and front ends write `events`; `trace` keeps those in files. `checker` judges events by the
 `rules`, `explain` finds the story of each hazard, `verdict` puts both together, and `report` shows the result.
 """

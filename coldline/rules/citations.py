@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where each rule comes from: the sections of the Arm ARM that it rests on, and in our own words what they say.
+"""Where each rule comes from: the sections of the Arm ARM that it rests on, and what they say in our own words.
 
-Numbers are those of DDI 0487 issue M; they move from issue to issue, and titles do not. ``docs/reference/rules.md`` shows this
-table row by row beside the rules.
+Numbers are those of DDI 0487 issue M. They change from issue to issue; titles do not. ``docs/reference/rules.md``
+shows this table row by row beside the rules.
 """
 
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The binary form of a trace: blocks of events, written and read as a stream. ``docs/reference/trace-format.md`` has it.
+"""The binary form of a trace: blocks of events, written and read as a stream.
+
+Its layout is in ``docs/reference/trace-format.md``.
 
 The reader does not trust the file: no number in it makes the reader allocate more than one block, every block has a
 checksum, and the last block holds the number of events.

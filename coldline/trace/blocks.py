@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A block of events as bytes: the payload of ``EVNT`` in the binary form of a trace.
 
-``docs/reference/trace-format.md`` has the layout. What was measured on a boot of Debian's arm64 kernel, with 24 bytes an event
-in memory and 25 as text: kinds and offsets are 5 bytes an event. zlib makes 0.7 of them, and 0.3, in half of the
-time, where the bytes of a column lie in planes. Differences between addresses in place of offsets make it larger. The
-plain 24 bytes come down to 4.3, in nine times the time.
+The layout is in ``docs/reference/trace-format.md``. It was chosen by measurements on a boot of Debian's arm64 kernel.
+An event takes 24 bytes in memory and 25 as text. Kinds and offsets take 5. zlib compresses these to 0.7 bytes, and to
+0.3 in half the time where the bytes of a column lie in planes. Differences between addresses, in place of offsets,
+compress worse. The plain 24 bytes compress to 4.3, in nine times the time.
 """
 
 import struct
