@@ -134,13 +134,25 @@ def test_a_library_example_prints_what_the_page_shows(
 
 
 def test_the_scripts_and_folders_of_the_pages_exist() -> None:
-    for page in PAGES:
-        for script in re.findall(r"scripts/[a-z-]+", page.read_text()):
-            assert (ROOT / script).stat().st_mode & 0o111, f"{page.name}: {script}"
+    """Other paths are looked up in `test_page_names.py`; scripts are to be started, too."""
+    scripts = {
+        (page.name, script) for page in PAGES for script in re.findall(r"scripts/[a-z-]+", page.read_text())
+    }
+    assert len(scripts) > 10
+    for page, script in sorted(scripts):
+        assert (ROOT / script).stat().st_mode & 0o111, f"{page}: {script}"
     folders = re.findall(r"^\| `(coldline/[a-z_./]+)`", ARCHITECTURE, re.MULTILINE)
     assert len(folders) > 10
     for folder in folders:
         assert (ROOT / folder).exists(), folder
+
+
+def test_examples_are_found() -> None:
+    """A test of none of them would pass."""
+    pages = [page.read_text() for page in PAGES]
+    assert len(console_sessions()) == sum(page.count("\n```console\n") for page in pages) > 5
+    assert len(library_examples()) == sum(page.count("\n```python\n") for page in pages) > 2
+    assert len(examples()) > 20
 
 
 def test_the_modules_of_the_pages_exist() -> None:
@@ -149,9 +161,12 @@ def test_the_modules_of_the_pages_exist() -> None:
         for top in ("benchmarks", "coldline", "testbed", "tests")
         for path in (ROOT / top).rglob("*.py")
     ]
+    named = 0
     for page in PAGES:
         for module in re.findall(r"`([a-z0-9_/]+\.py)`", page.read_text()):
+            named += 1
             assert any(path.endswith(f"/{module}") for path in ours), f"{page.name}: {module}"
+    assert named > 10
 
 
 def test_every_fence_of_a_trace_is_an_example() -> None:
@@ -401,37 +416,32 @@ def test_every_error_of_the_reader_has_a_row() -> None:
         "the trace touches lines in more than 131,072 areas of 64 MiB",
         "too many lines, up to 4,096, have bytes in different states, each line in its own way",
     ]
-    sources = [ROOT / "coldline" / "trace" / "text.py"]
-    sources += [
-        ROOT / "coldline" / "checker" / f"{name}.py"
-        for name in (
-            "checker",
-            "interpreter",
-            "state/memory",
-            "state/partitions",
-            "state/page_classes",
-            "state/aliases",
-        )
-    ]
+    sources = [ROOT / "coldline" / "trace" / "text.py", *(ROOT / "coldline" / "checker").rglob("*.py")]
+    messages = 0
     for source in sources:
         for message in re.findall(
             r'(?:TraceError\("", |Refusal\()f?"((?:[^"\\]|\\.)*)"\)', source.read_text()
         ):
+            messages += 1
             parts = re.split(r"\{[^}]*\}", message)
             shape = re.compile(".*".join(re.escape(part) for part in parts))
             whole = any(shape.fullmatch(reason) or shape.search(reason) for reason in reasons)
             assert whole or message.startswith("'{op.words}' needs"), message
+    assert messages > 20
 
 
 def test_links_between_pages_lead_somewhere() -> None:
+    links = 0
     for page in PAGES:
         for target, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)", page.read_text()):
+            links += 1
             other = page.parent / target if target else page
             assert other.exists(), f"{page.name}: {target}"
             if anchor:
                 headings = re.findall(r"^#+ (.*)$", other.read_text(), re.MULTILINE)
                 anchors = {re.sub(r"[^a-z0-9 -]", "", name.lower()).replace(" ", "-") for name in headings}
                 assert anchor in anchors, f"{page.name}: #{anchor}"
+    assert links > 100
 
 
 # -- the command ---------------------------------------------------------------------------------------------
@@ -572,6 +582,7 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
 def test_no_heading_is_said_twice() -> None:
     for page in PAGES:
         headings = sorted(re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE))
+        assert headings, page.name
         assert all(first != second for first, second in pairwise(headings)), page.name
 
 

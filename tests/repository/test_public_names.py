@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""No two public things have one name, but for those that are listed here with the reason."""
+
+import ast
+from collections import defaultdict
+from fnmatch import fnmatch
+
+import pytest
+
+from tests.repository.sources import definitions, modules
+
+TWINS = [
+    (
+        "one function for each translation table format, of the same name in each",
+        {
+            "executable", "half", "input_bits", "is_leaf", "is_table", "is_valid", "leaf_never", "leaf_type",
+            "level_shift", "lowest_address", "next_table", "output_base", "start_level", "table_base", "table_never",
+            "walk_type", "walks_disabled", "LAST_LEVEL", "NEITHER",
+        },
+        ("coldline.arm.short", "coldline.arm.lpae", "coldline.arm.vmsa", "coldline.mmu.formats*"),
+    ),
+    (
+        "one callback or table for each instruction set, of the same name in each",
+        {"COUNTERS", "EXPORTS", "OPERATIONS", "WATCHED", "on_block", "on_tlb_fill"},
+        (
+            "coldline.frontends.unicorn.hooks", "coldline.frontends.unicorn.aarch32.*",
+            "coldline.frontends.unicorn.aarch64.*", "coldline.checker.compiled.*",
+        ),
+    ),
+    (
+        "one function for each compressed form, of the same name in each",
+        {"MAGIC", "unpack"},
+        ("coldline.image.*",),
+    ),
+    (
+        "the prototypes of one library's functions in each module that calls them",
+        {"LIBC_PROTOTYPES", "PROTOTYPES"},
+        ("coldline.hypervisor.xen.ports.*",),
+    ),
+    (
+        "compiled code has the constant of its own kind, an integer, and the name of what it stands for",
+        {"NO_LETTER"},
+        ("coldline.checker.compiled.*", "coldline.checker.state.*"),
+    ),
+]  # fmt: skip
+"""A reason, the names, and patterns of the modules that may define them."""
+
+TO_BE_RENAMED = {
+    "Alias", "Bank", "Box", "COHERENT", "Code", "DEVICE", "Device", "FEATURES", "Field", "GRANT_TABLE", "Hazard",
+    "KINDS", "KNOWN", "Known", "LETTERS", "LONG", "LONGEST", "MAINTENANCE", "MAX_DEPTH", "MAX_NAME", "MIB", "MOST",
+    "Machine", "Memory", "NORMAL_NC", "NORMAL_WB", "NOWHERE", "NUMBERS", "OWN", "PAGE", "PAGE_SIZE", "Parts", "Piece",
+    "Range", "Record", "Region", "STEPS", "Setting", "Shown", "Source", "State", "Step", "VERSION", "build", "count",
+    "forget_page", "load", "place", "report", "settle", "size_text", "sweep", "table", "unpack",
+}  # fmt: skip
+"""Names that still mean several things (issue 12)."""
+
+
+def shared() -> dict[str, list[str]]:
+    """The modules that define a name, for each public name that more than one does."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for module in modules().values():
+        for name in sorted(set(definitions(module.tree))):
+            found[name].append(module.name)
+    return {name: where for name, where in found.items() if len(where) > 1}
+
+
+def left() -> dict[str, list[str]]:
+    """Those of them that no reason covers."""
+    return {
+        name: where
+        for name, where in shared().items()
+        if not any(
+            name in names and all(any(fnmatch(each, pattern) for pattern in patterns) for each in where)
+            for _, names, patterns in TWINS
+        )
+    }
+
+
+def test_a_public_name_means_one_thing() -> None:
+    assert {name: where for name, where in left().items() if name not in TO_BE_RENAMED} == {}
+
+
+def test_the_lists_of_exceptions_have_no_more_than_there_are() -> None:
+    assert sorted(TO_BE_RENAMED - left().keys()) == []
+    listed = {name for _, names, _ in TWINS for name in names}
+    assert sorted(listed - shared().keys()) == []
+
+
+def test_names_are_seen() -> None:
+    assert sum(len(set(definitions(module.tree))) for module in modules().values()) > 500
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("class A: b = 1", ["A"]),
+        ("def f():\n    g = 1", ["f"]),
+        ("A, B = 1, 2", ["A", "B"]),
+        ("A: int = 1", ["A"]),
+        ("_a = 1\ndef _f(): pass", []),
+        ("from a import B", []),
+    ],
+)
+def test_public_names_are_what_is_defined_at_the_top(text: str, names: list[str]) -> None:
+    assert list(definitions(ast.parse(text))) == names
