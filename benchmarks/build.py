@@ -25,8 +25,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
-from timing import best
 
+from benchmarks.timing import best
 from coldline.builder import build
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor.models import host_model

@@ -18,13 +18,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import numba
 import numpy as np
-from timing import best
 
+from benchmarks.timing import best
 from coldline.arm import MemoryType
 from coldline.checker import Checker
 from coldline.checker.rows import COMPILE_FROM
@@ -55,7 +58,7 @@ guest read     0x40000008 8
 
 def least(work: Callable[[], Any], runs: int = 5) -> float:
     """The least seconds of some runs, of this process's own: others may want the processor too."""
-    return best(runs, work, time.process_time)
+    return float(best(runs, work, time.process_time))
 
 
 def resident() -> int:
@@ -109,7 +112,7 @@ def bulk() -> dict[str, float]:
         check.event(Event("other", Op.MAP, BASE, GIB, MemoryType.NORMAL_WB))
         write_every_line_its_own_way(check)
         memory = max(memory, resident() - before)
-        lives.append(least(lambda check=check: take_all(check, guest_life(GIB)), 1))
+        lives.append(least(partial(take_all, check, guest_life(GIB)), 1))
         assert check.hazards == 0
         copies.append(seconds_to_copy(GIB))
     results["1 GiB, each line its own: ms"] = min(lives) * 1e3
@@ -180,13 +183,13 @@ def stream() -> dict[str, float]:
         start = time.process_time()
         check.feed(batch)
         first = time.process_time() - start
-        seconds = least(lambda check=check, batch=batch: check.feed(batch))
+        seconds = least(partial(check.feed, batch))
         table = check.lines.transitions.step.T[:, : len(Letter)].copy()
         lines = ((rows["address"] - BASE) // LINE).astype(np.uint32)
         letters = rows["op"].astype(np.uint8)
         states = np.zeros(span // LINE, np.uint16)
         look_up(states, table, lines, letters)
-        bare = least(lambda s=states, t=table, n=lines, e=letters: look_up(s, t, n, e))
+        bare = least(partial(look_up, states, table, lines, letters))
         results[f"{name}: M events/s, first time"] = EVENTS / first / 1e6
         results[f"{name}: M events/s"] = EVENTS / seconds / 1e6
         results[f"{name}: bare look-ups, M/s"] = EVENTS / bare / 1e6
@@ -214,7 +217,7 @@ def whole() -> dict[str, float]:
             ],
         ),
     ):
-        results[f"{name}: us"] = least(lambda events=events: take_all(check, events), 20) * 1e6
+        results[f"{name}: us"] = least(partial(take_all, check, events), 20) * 1e6
     return results
 
 

@@ -23,8 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from timing import best
-
+from benchmarks.timing import best
 from coldline.image import load_kernel
 from coldline.image.compression import codec_of, unpack
 from coldline.image.content import Allowance, Content
@@ -49,7 +48,8 @@ def library(name: str) -> Callable[[bytes], object] | None:
     if name == "lz4":
         from lz4 import frame
 
-        return frame.decompress
+        decompress: Callable[[bytes], object] = frame.decompress
+        return decompress
     return None
 
 

@@ -178,7 +178,7 @@ class Coldline(Tool):
 
         def work() -> bool:
             done = subprocess.run(command, capture_output=True, timeout=self.seconds, check=False)
-            return json.loads(done.stdout)["verdict"] == "coherent"
+            return bool(json.loads(done.stdout)["verdict"] == "coherent")
 
         return _timed(work, self.seconds)
 
@@ -338,7 +338,7 @@ def main() -> None:
         arguments.error("spin and gcc are not here (scripts/setup --test installs them)")
     counts = [count for count in COUNTS if count <= options.most]
     with tempfile.TemporaryDirectory() as folder:
-        tools = [tool(Path(folder), options.limit) for tool in TOOLS]
+        tools: list[Tool] = [tool(Path(folder), options.limit) for tool in TOOLS]
         Coldline(Path(folder), 600).time(SCENARIOS["fetch"], 1)  # compiles what is not compiled yet
         Coldline(Path(folder), 600).time(SCENARIOS["fetch"], 10_000)
         results = {name: measure(scenario, counts, tools) for name, scenario in SCENARIOS.items()}

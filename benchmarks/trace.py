@@ -20,8 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from timing import best
-
+from benchmarks.timing import best
 from coldline.events import Op
 from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.rules.profile import Profile
