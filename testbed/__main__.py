@@ -106,7 +106,7 @@ def _test(options: argparse.Namespace) -> int:
             folder = Path(temporary)
             _fill(used, folder)
             _say(f"{architecture}: Xen {used.xen_version} with Linux {used.release}")
-            words = [*_TESTS, "-o", f"junit_suite_name={architecture}", "tests"]
+            words = [*_TESTS, "-o", f"junit_suite_name={architecture}", "testbed/dom0"]
             if options.select:
                 words += ["-k", options.select]
             try:

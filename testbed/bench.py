@@ -100,7 +100,7 @@ def _builders(architecture: str) -> Iterator[_Builder]:
 
 
 def _run(sources: Sources, initrd: Path, folder: Path, strategy: str, words: str) -> dict[str, Any]:
-    command = f"exec python3 tests/bench.py {strategy} {words}"
+    command = f"exec python3 -m testbed.dom0.bench {strategy} {words}"
     outcome = machine.run(sources, initrd, folder, command, timeout_s=_TIMEOUT_S, counted=True)
     if outcome.status:
         said = (folder / "output").read_text(errors="replace").rstrip().rpartition("\n")[2]

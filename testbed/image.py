@@ -121,8 +121,11 @@ def tree(sources: Sources, driver: Path, target: Path) -> None:
         place = root / "opt/coldline"
         shutil.copytree(_ROOT / "coldline", place / "coldline", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(
-            _DOM0, place / "tests", ignore=shutil.ignore_patterns("__pycache__", "*init", "ready.py")
+            _DOM0,
+            place / "testbed/dom0",
+            ignore=shutil.ignore_patterns("__pycache__", "init", "*-init", "ready.py"),
         )
+        shutil.copy(_ROOT / "testbed/__init__.py", place / "testbed")
         command = root / "usr/local/bin/coldline"
         command.parent.mkdir(parents=True)
         command.write_text(_COMMAND)
@@ -130,7 +133,7 @@ def tree(sources: Sources, driver: Path, target: Path) -> None:
         shutil.copy(driver, place / "xen-coldline.ko")
         shutil.copy(_ROOT / "driver/coldline.h", place)
         _compile(sources, root, "opt/coldline")
-        _rewrite(sources, root, "opt/coldline/tests")
+        _rewrite(sources, root, "opt/coldline/testbed/dom0")
         archive(root, target)
 
 

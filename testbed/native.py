@@ -32,7 +32,7 @@ echo "built in $(($(date +%s) - began)) s of the machine's clock"
 cp /usr/src/coldline/{MODULE} /host
 insmod /usr/src/coldline/{MODULE} || exit 1
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
-exec python3 -m pytest -p no:cacheprovider -p no:faulthandler -q --tb=short -k test_driver tests
+exec python3 -m pytest -p no:cacheprovider -p no:faulthandler -q --tb=short -k test_driver testbed/dom0
 """
 
 

@@ -11,6 +11,7 @@ import inspect
 import sys
 from importlib.util import source_hash
 from pathlib import Path
+from typing import Any
 
 
 def main(folder: Path, name: str) -> None:
@@ -26,7 +27,8 @@ def main(folder: Path, name: str) -> None:
         code = compile(tree, f"{name}/{path.name}", "exec", dont_inherit=True)
         with (target / f"{path.stem}{rewrite.PYC_TAIL}").open("wb") as file:
             by_hash = "source_hash" in inspect.signature(rewrite._write_pyc_fp).parameters  # pytest 9
-            rewrite._write_pyc_fp(file, source_hash(source) if by_hash else path.stat(), code)
+            key: Any = source_hash(source) if by_hash else path.stat()
+            rewrite._write_pyc_fp(file, key, code)
 
 
 if __name__ == "__main__":

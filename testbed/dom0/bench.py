@@ -9,9 +9,12 @@ import shutil
 import subprocess
 import sys
 import time
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from commands import COLDLINE
+from testbed.dom0.commands import COLDLINE
 
 HOST = Path("/host")
 FOLDER = Path("/tmp/bench")
@@ -31,7 +34,7 @@ class CommandError(Exception):
     """A command failed; the message is what it said last."""
 
 
-def run(words):
+def run(words: Sequence[str | Path]) -> dict[str, float]:
     """Run a command; return the seconds that it took, and the most memory it had, in KiB."""
     with open("/tmp/said", "w+") as said:
         began = time.perf_counter()
@@ -44,12 +47,12 @@ def run(words):
     return {"s": took, "kib": used.ru_maxrss}
 
 
-def best(turns):
+def best(turns: list[dict[str, float]]) -> dict[str, float]:
     """The least time of several turns, and the most memory."""
     return {"s": min(each["s"] for each in turns), "kib": max(each["kib"] for each in turns)}
 
 
-def files(initrd, memory):
+def files(initrd: int, memory: int) -> tuple[Path, dict[str, int]]:
     """Write a guest's files; return its configuration's path, and their sizes."""
     FOLDER.mkdir()
     shutil.copy(HOST / "guest/kernel", FOLDER)
@@ -72,7 +75,7 @@ def files(initrd, memory):
     return configuration, sizes
 
 
-def destroyed():
+def destroyed() -> None:
     """Destroy the guest, and wait until it is gone and nothing is left to do of it."""
     subprocess.run(["xl", "destroy", "bench"], check=True)
     while (
@@ -83,9 +86,10 @@ def destroyed():
     time.sleep(REST_S)
 
 
-def build(options):
+def build(options: Namespace) -> dict[str, Any]:
     """Build the guest, first in a dom0 that has built none, then again."""
     configuration, measured = files(options.initrd, options.memory)
+    words: list[str | Path]
     if options.strategy == "xl":
         words = ["xl", "create", "-p", "-q", configuration]
     else:
@@ -103,7 +107,7 @@ def build(options):
     return measured | {"first": turns[0], "again": best(turns[1:])}
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("strategy", help="or xl, or starts: of commands that do nothing")
     parser.add_argument("--no-driver", action="store_true")

@@ -2,19 +2,20 @@
 """The commands of dom0, as a user gives them."""
 
 import subprocess
+from typing import Any
 
 COLDLINE = ("coldline",)
 
 
-def coldline(*words, **options):
+def coldline(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COLDLINE, *words], capture_output=True, text=True, check=False, **options)
 
 
-def good(*words):
+def good(*words: str) -> str:
     done = coldline(*words)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
-def xl(*words):
+def xl(*words: str) -> str:
     return subprocess.run(["xl", *words], capture_output=True, text=True, check=True).stdout

@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import device
-import domains
 import pytest
+
+from testbed.dom0 import device, domains
 
 # what the kernel says of a warning, a fault, a lockup, and what the driver says of a page that it cannot free
 COMPLAINT = re.compile(r"cut here|BUG|Oops|Unable to handle|Bad page|pages lost|blocked for more than")

@@ -2,6 +2,7 @@
 """The device of coldline's driver, and the system calls that change a mapping of it."""
 
 import ctypes
+from collections.abc import Sequence
 
 from coldline.hypervisor.xen.ports import driver
 from coldline.hypervisor.xen.ports.driver import (
@@ -30,7 +31,16 @@ _libc = functions(
 class Device(driver.Device):
     """The open device."""
 
-    def show(self, address, domain, frames, attr, errors=None, /, **other):
+    def show(
+        self,
+        address: int,
+        domain: int,
+        frames: Sequence[int],
+        attr: int,
+        errors: object = None,
+        /,
+        **other: int,
+    ) -> int:
         """Show frames in an empty mapping; `mapped` starts with what the driver has to overwrite."""
         return super().show(address, domain, frames, attr, errors, **{"mapped": 0xFFFFFFFF, **other})
 
@@ -57,6 +67,6 @@ def advise(address: int, pages: int, advice: int) -> None:
 
 def move(address: int, old_pages: int, new_pages: int, flags: int, new_address: int) -> int:
     """Call mremap."""
-    moved = _libc["mremap"](address, old_pages * PAGE, new_pages * PAGE, flags, new_address)
+    moved: int = _libc["mremap"](address, old_pages * PAGE, new_pages * PAGE, flags, new_address)
     _check(moved == ctypes.c_void_p(-1).value)
     return moved

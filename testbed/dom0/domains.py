@@ -4,8 +4,10 @@
 import errno
 import os
 import time
+from collections.abc import Sequence
 
 from coldline.hypervisor.xen import RealWorld, XenHost
+from coldline.hypervisor.xen.ports.store import Store
 
 _FIRST_FRAME = 0x40000  # the first bank of a guest's RAM
 ARCHITECTURE = "arm64" if os.uname().machine == "aarch64" else "arm32"
@@ -54,9 +56,15 @@ class Xen:
             time.sleep(0.02)
         return True
 
-    def map(self, domain: "Domain", frames: list[int]) -> int:
+    def map(self, domain: "Domain", frames: Sequence[int]) -> int:
         """Map frames through libxenforeignmemory; return the address."""
         return self.world.foreign.map(domain.number, frames)
+
+    def entries(self, path: str) -> list[str]:
+        """The names of the entries of xenstore right below one."""
+        store = self.world.store
+        assert isinstance(store, Store)
+        return store.list(path)
 
     def unmap(self, address: int, count: int) -> None:
         """Undo `map`."""

@@ -7,20 +7,29 @@ A call that fails has done nothing; or it has acted, and the answer is lost, or 
 import errno
 import signal
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from signal import Signals
+from typing import Any
 
 from coldline.errors import ColdlineError
+from coldline.events import Event
 from coldline.guest import GuestOptions
 from coldline.hypervisor.xen import XenHost
 from coldline.hypervisor.xen.boot_pages import Furnishing
+from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.interrupts import between_calls
 from coldline.hypervisor.xen.ports.watched import Watched
+from coldline.hypervisor.xen.ports.world import World
 from coldline.image import load_kernel
 from coldline.samples import sample
 from coldline.support.whole_file import WholeFile
 from coldline.xen_launch import Launch, launch
 
 NAME = "to-fail"
+
+Choice = Callable[[list[str]], Iterable[int]]
+"""Which of the calls that were made are to fail, by number."""
 
 
 class Failing(Watched):
@@ -44,19 +53,21 @@ class Failing(Watched):
         The calls that were made.
     """
 
-    def __init__(self, world, at, how=None, *, acts=False):
+    def __init__(
+        self, world: World, at: int, how: Exception | Signals | None = None, *, acts: bool = False
+    ) -> None:
         super().__init__(world, self._one)
         self._at = at
         self._how = how
         self._acts = acts
-        self.made = []
+        self.made: list[str] = []
 
     @property
-    def failed(self):
+    def failed(self) -> str | None:
         """The call that failed, or None."""
         return self.made[self._at] if self._at < len(self.made) else None
 
-    def count(self, name):
+    def count(self, name: str) -> None:
         self.made.append(name)
         if len(self.made) == self._at + 1:
             if isinstance(self._how, signal.Signals):
@@ -64,7 +75,7 @@ class Failing(Watched):
             else:
                 raise self._how or OSError(errno.EIO, name)
 
-    def _one(self, name, call, arguments):
+    def _one(self, name: str, call: Callable[..., Any], arguments: Sequence[Any]) -> Any:
         if not self._acts:
             self.count(name)
             return call(*arguments)
@@ -73,37 +84,41 @@ class Failing(Watched):
         return result
 
 
-def build(world, strategy, trace: Path, architecture="arm64"):
+def build(world: World, strategy: str, trace: Path, architecture: str = "arm64") -> XenDomain:
     """Have a small guest with all that there is, and a trace of it."""
     kernel = load_kernel(str(sample(f"midway-{architecture}").image))
     guest = GuestOptions(memory=16 << 20, vcpus=1, bootargs="", initrd=memoryview(b"initrd" * 1000))
     wanted = Launch(strategy=strategy, furnishing=Furnishing(NAME, vuart=True))
     with between_calls(world) as interruptible, WholeFile(str(trace), "a trace") as whole:
-        events = []
+        events: list[Event] = []
+
+        def write() -> None:
+            whole.file.write("".join(f"{event}\n" for event in events).encode())
+
         return launch(
             interruptible,
             kernel,
             guest,
             wanted,
             lambda model, plan: events.append,
-            lambda: whole.file.write("".join(f"{event}\n" for event in events).encode()),
+            write,
         )
 
 
-def all_of(made):
+def all_of(made: list[str]) -> Iterable[int]:
     """Every call."""
     return range(len(made))
 
 
-def a_few_of(made):
+def a_few_of(made: list[str]) -> list[int]:
     """Of calls of the same name the first, the last, and some in between."""
-    places = {}
+    places: dict[str, list[int]] = {}
     for at, name in enumerate(made):
         places.setdefault(name, []).append(at)
     return sorted({at for same in places.values() for at in (*same[::7], same[-1])})
 
 
-def told_to_have_failed(made):
+def told_to_have_failed(made: list[str]) -> list[int]:
     """The calls that may have acted where an error is told: those that a daemon or Xen answers.
 
     Not those after whose error nothing is there, by their own word: a domain whose number Xen cannot tell (the answer
@@ -116,25 +131,35 @@ def told_to_have_failed(made):
     ]
 
 
-def of_loading(made):
+def of_loading(made: list[str]) -> list[int]:
     """The calls by which strategies differ: how segments are mapped, written and maintained, of one kind each."""
     names = [name for name in made if name.startswith(("foreign memory: ", "driver: ", "memory: "))]
     return sorted({made.index(name) for name in (*names, "XEN_DOMCTL_cacheflush") if name in made})
 
 
-def every_failure(world, strategy, trace, architecture, check, how=None, *, acts=False, chosen=all_of):
+def every_failure(
+    world: World,
+    strategy: str,
+    trace: Path,
+    architecture: str,
+    check: Callable[[str], None],
+    how: Exception | Signals | None = None,
+    *,
+    acts: bool = False,
+    chosen: Choice = all_of,
+) -> tuple[list[str], list[str], XenDomain]:
     """Build with each call failing, one after another; return the calls of a build that went well, and the chosen.
 
     `how` and `acts` are `Failing`'s; `chosen` says which calls, by their number. `check` is called after each failure
     with the name of the call. The domain of the last build is left, which goes well.
     """
 
-    def all_goes_well():
+    def all_goes_well() -> tuple[list[str], XenDomain]:
         failing = Failing(world, sys.maxsize)
         domain = build(failing, strategy, trace, architecture)
         return failing.made, domain
 
-    def destroy(domain):
+    def destroy(domain: XenDomain) -> None:
         XenHost(world).destroy(domain)
         trace.unlink()
 
@@ -143,7 +168,7 @@ def every_failure(world, strategy, trace, architecture, check, how=None, *, acts
     numbers = list(chosen(made))
     for at in numbers:
         failing = Failing(world, at, how, acts=acts)
-        caught = domain = None
+        caught: BaseException | None = None
         try:
             domain = build(failing, strategy, trace, architecture)
         except (ColdlineError, KeyboardInterrupt) as raised:

@@ -18,7 +18,7 @@ def accounted() -> tuple[int, int]:
     The balloon may be moving memory; so it is read until it rests.
     """
 
-    def read():
+    def read() -> list[int]:
         return [int((MEMORY / name).read_text()) for name in ("current_kb", "low_kb", "high_kb")]
 
     for _ in range(100):

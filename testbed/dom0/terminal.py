@@ -7,6 +7,7 @@ import pty
 import select
 import subprocess
 import time
+from typing import Self
 
 END_KEY = b"\x1d"
 
@@ -22,7 +23,7 @@ class Terminal:
         All that it said.
     """
 
-    def __init__(self, *words):
+    def __init__(self, *words: str) -> None:
         self._own, others = pty.openpty()
         self.process = subprocess.Popen(
             words, stdin=others, stdout=others, stderr=others, start_new_session=True
@@ -30,15 +31,15 @@ class Terminal:
         os.close(others)
         self.seen = b""
 
-    def type(self, data):
+    def type(self, data: bytes) -> None:
         os.write(self._own, data)
 
-    def _read(self, within_s):
+    def _read(self, within_s: float) -> None:
         if select.select([self._own], [], [], within_s)[0]:
             with contextlib.suppress(OSError):  # EIO: all others have closed it
                 self.seen += os.read(self._own, 4096)
 
-    def ask(self, line, wanted, within_s=90):
+    def ask(self, line: bytes, wanted: bytes, within_s: float = 90) -> None:
         """Type a line until it is answered: a shell that starts drops what was typed before."""
         end = time.monotonic() + within_s
         while wanted not in self.seen:
@@ -49,7 +50,7 @@ class Terminal:
                 assert self.process.poll() is None, self.seen[-2000:]
                 self._read(0.2)
 
-    def ended(self, within_s=30):
+    def ended(self, within_s: float = 30) -> int:
         """Read until the command ends; return its exit status."""
         end = time.monotonic() + within_s
         while self.process.poll() is None:
@@ -62,10 +63,10 @@ class Terminal:
                 break
         return self.process.returncode
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
         os.close(self._own)

@@ -7,17 +7,22 @@ import fcntl
 import mmap
 import os
 import signal
+from collections.abc import Callable
 
-import device
 import pytest
-from device import NORMAL_NC, PAGE
-from refusals import error_of
+
+from testbed.dom0 import device
+from testbed.dom0.device import NORMAL_NC, PAGE, Device
+from testbed.dom0.domains import Domain, Xen
+from testbed.dom0.refusals import error_of
 
 BAD_FRAMES = (0x1, 0x100000, (1 << 40) - 1, (1 << 64) - 1)
 
 
 @pytest.mark.parametrize("bad", BAD_FRAMES, ids=hex)
-def test_errors_by_page(opened, xen, domain, in_child, bad):
+def test_errors_by_page(
+    opened: Device, xen: Xen, domain: Domain, in_child: Callable[[Callable[[], object]], int], bad: int
+) -> None:
     frames = [domain.frames[0], bad, domain.frames[1], domain.frames[2], bad]
     errors = (ctypes.c_int32 * 5)(*[77] * 5)
     address = opened.empty(5)
@@ -32,7 +37,7 @@ def test_errors_by_page(opened, xen, domain, in_child, bad):
     xen.unmap(theirs, 3)
     device.unmap(address, 5)
 
-    def touch():
+    def touch() -> None:
         inner = device.Device()
         address = inner.empty(2)
         inner.show(address, domain.number, [domain.frames[0], bad], NORMAL_NC, errors)
@@ -43,7 +48,7 @@ def test_errors_by_page(opened, xen, domain, in_child, bad):
 
 
 @pytest.mark.parametrize("place", [0, 1, 15])
-def test_all_or_nothing(opened, domain, place):
+def test_all_or_nothing(opened: Device, domain: Domain, place: int) -> None:
     frames = domain.frames[:16]
     frames[place] = BAD_FRAMES[0]
     address = opened.empty(16)
@@ -54,7 +59,7 @@ def test_all_or_nothing(opened, domain, place):
     device.unmap(address, 16)
 
 
-def test_errors_among_many(opened, domain):
+def test_errors_among_many(opened: Device, domain: Domain) -> None:
     """More frames than a hypercall takes, the bad ones around where it ends."""
     frames = domain.frames * 32
     bad = {0, 511, 512, 1023, 1500, 2047}
@@ -68,7 +73,7 @@ def test_errors_among_many(opened, domain):
     device.unmap(address, len(frames))
 
 
-def test_none_of_them(opened, domain):
+def test_none_of_them(opened: Device, domain: Domain) -> None:
     errors = (ctypes.c_int32 * 2)()
     address = opened.empty(2)
     assert opened.show(address, domain.number, [1, 2], NORMAL_NC, errors) == 0
@@ -76,7 +81,7 @@ def test_none_of_them(opened, domain):
     device.unmap(address, 2)
 
 
-def test_no_such_domain(opened, domain):
+def test_no_such_domain(opened: Device, domain: Domain) -> None:
     address = opened.empty(1)
     errors = (ctypes.c_int32 * 1)()
     for number in (domain.number + 1, 0x7FEF):
@@ -110,7 +115,7 @@ def test_no_such_domain(opened, domain):
     ],
     ids=str,
 )
-def test_bad_arguments(opened, domain, change, number):
+def test_bad_arguments(opened: Device, domain: Domain, change: dict[str, int], number: int) -> None:
     address = opened.empty(2)
     # as long as the largest wrong count that gets so far as to be read
     frames = (ctypes.c_uint64 * 3)(*domain.frames[:3])
@@ -120,7 +125,7 @@ def test_bad_arguments(opened, domain, change, number):
     device.unmap(address, 2)
 
 
-def test_bad_addresses(opened, domain):
+def test_bad_addresses(opened: Device, domain: Domain) -> None:
     address = opened.empty(2)
     other = device.Device()
     anonymous = ctypes.create_string_buffer(2 * PAGE)
@@ -134,33 +139,33 @@ def test_bad_addresses(opened, domain):
     assert error_of(opened.show, address, domain.number, domain.frames[:2], NORMAL_NC) == errno.EINVAL
 
 
-def test_a_mapping_is_filled_once(opened, domain):
+def test_a_mapping_is_filled_once(opened: Device, domain: Domain) -> None:
     address = opened.map(domain.number, domain.frames[:2], NORMAL_NC)
     assert error_of(opened.show, address, domain.number, domain.frames[2:4], NORMAL_NC) == errno.EBUSY
     assert opened.query(address).attr == NORMAL_NC
     device.unmap(address, 2)
 
 
-def test_mmap_refuses(opened):
+def test_mmap_refuses(opened: Device) -> None:
     assert error_of(opened.empty, 1, flags=mmap.MAP_PRIVATE) == errno.EINVAL
     assert error_of(opened.empty, 1, offset=PAGE) == errno.EINVAL
     assert error_of(opened.empty, (1 << 18) + 1) == errno.EINVAL
     assert error_of(opened.empty, 1, device.READ_WRITE | mmap.PROT_EXEC) == errno.EACCES
 
 
-def test_a_mapping_nobody_may_read(opened, domain):
+def test_a_mapping_nobody_may_read(opened: Device, domain: Domain) -> None:
     address = opened.empty(1, 0)
     assert error_of(opened.show, address, domain.number, domain.frames[:1], NORMAL_NC) == errno.EACCES
     device.unmap(address, 1)
 
 
 @pytest.mark.parametrize("command", [0xDC03, 0xC010DC01, 0x8020DC00, 0x305000])
-def test_unknown_ioctls(opened, command):
+def test_unknown_ioctls(opened: Device, command: int) -> None:
     assert error_of(fcntl.ioctl, opened.fd, command, bytearray(64)) == errno.ENOTTY
 
 
-def test_privileged_only(in_child):
-    def open_as_nobody():
+def test_privileged_only(in_child: Callable[[Callable[[], object]], int]) -> None:
+    def open_as_nobody() -> None:
         os.setgroups([])
         os.setresgid(65534, 65534, 65534)
         os.setresuid(65534, 65534, 65534)

@@ -10,18 +10,21 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 
-import device
 import pytest
-from device import NORMAL_NC, NORMAL_WB, PAGE
-from memory import accounted
-from refusals import error_of
+
+from testbed.dom0 import device
+from testbed.dom0.device import NORMAL_NC, NORMAL_WB, PAGE, Device
+from testbed.dom0.domains import Domain, Xen
+from testbed.dom0.memory import accounted
+from testbed.dom0.refusals import error_of
 
 MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP = 1, 2, 4
 MADV_DONTNEED, MADV_DOFORK, MADV_REMOVE = 4, 11, 9
 
 
-def held_by_child(domain, frames, attr):
+def held_by_child(domain: Domain, frames: Sequence[int], attr: int) -> int:
     """Fork a child that maps frames and sleeps; return it once it has."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -40,19 +43,19 @@ def held_by_child(domain, frames, attr):
     return child
 
 
-def kill(child):
+def kill(child: int) -> None:
     os.kill(child, signal.SIGKILL)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
-def test_killed_then_destroyed(domain, attr):
+def test_killed_then_destroyed(domain: Domain, attr: int) -> None:
     kill(held_by_child(domain, domain.frames, attr))
     domain.destroy()
     assert domain.gone()
 
 
-def test_destroyed_then_killed(xen, domain):
+def test_destroyed_then_killed(xen: Xen, domain: Domain) -> None:
     child = held_by_child(domain, domain.frames, NORMAL_NC)
     domain.destroy()
     time.sleep(0.2)
@@ -61,7 +64,7 @@ def test_destroyed_then_killed(xen, domain):
     assert domain.gone()
 
 
-def test_closed_then_unmapped(xen, domain):
+def test_closed_then_unmapped(xen: Xen, domain: Domain) -> None:
     opened = device.Device()
     address = opened.map(domain.number, domain.frames, NORMAL_NC)
     opened.close()
@@ -74,7 +77,7 @@ def test_closed_then_unmapped(xen, domain):
     assert domain.gone()
 
 
-def test_killed_at_many_points(domain):
+def test_killed_at_many_points(domain: Domain) -> None:
     """A child maps and unmaps all the time, and is killed at any; each time from the start."""
     chance = random.Random(4)
     for _ in range(12):
@@ -96,7 +99,7 @@ def test_killed_at_many_points(domain):
 
 
 @pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
-def test_killed_inside_a_long_ioctl(domain, attr):
+def test_killed_inside_a_long_ioctl(domain: Domain, attr: int) -> None:
     """As before, but with many hypercalls in one ioctl, so that the signal comes between two of them."""
     chance = random.Random(5)
     frames = domain.frames * 128
@@ -119,14 +122,14 @@ def test_killed_inside_a_long_ioctl(domain, attr):
         before = accounted()
 
 
-def less(before, pages):
+def less(before: tuple[int, int], pages: int) -> tuple[int, int]:
     """dom0's accounts once it has so many pages less: of memory, or of space that has none anyway."""
     memory, space = before
     return memory - (0 if space else pages * PAGE // 1024), space
 
 
 @pytest.fixture
-def whole(domain):
+def whole(domain: Domain) -> Iterator[tuple[int, int]]:
     """dom0's accounts with nothing mapped and nothing kept, once the balloon has grown."""
     opened = device.Device()
     device.unmap(opened.map(domain.number, domain.frames * 32, NORMAL_NC), 64 * 32)
@@ -136,7 +139,7 @@ def whole(domain):
     assert accounted() == before
 
 
-def test_no_page_is_lost(whole, domain):
+def test_no_page_is_lost(whole: tuple[int, int], domain: Domain) -> None:
     opened = device.Device()
     device.unmap(opened.map(domain.number, domain.frames, NORMAL_NC), 64)
     before = accounted()
@@ -157,7 +160,7 @@ def test_no_page_is_lost(whole, domain):
     opened.close()
 
 
-def test_what_a_file_keeps_has_a_bound(whole, domain):
+def test_what_a_file_keeps_has_a_bound(whole: tuple[int, int], domain: Domain) -> None:
     opened = device.Device()
     kept = opened.features().kept_frames
     address = opened.map(domain.number, domain.frames * 32, NORMAL_NC)
@@ -176,7 +179,7 @@ def test_what_a_file_keeps_has_a_bound(whole, domain):
     opened.close()
 
 
-def test_pages_go_back_with_the_last_mapping(whole, domain):
+def test_pages_go_back_with_the_last_mapping(whole: tuple[int, int], domain: Domain) -> None:
     opened = device.Device()
     addresses = [opened.map(domain.number, domain.frames, NORMAL_NC) for _ in range(2)]
     opened.close()
@@ -185,11 +188,11 @@ def test_pages_go_back_with_the_last_mapping(whole, domain):
     device.unmap(addresses[1], 64)
 
 
-def test_several_threads_share_a_file(whole, domain):
+def test_several_threads_share_a_file(whole: tuple[int, int], domain: Domain) -> None:
     opened = device.Device()
     seen = []
 
-    def often():
+    def often() -> None:
         for _ in range(40):
             address = opened.map(domain.number, domain.frames, NORMAL_NC)
             ctypes.memset(address, 0x5A, 64 * PAGE)
@@ -205,7 +208,7 @@ def test_several_threads_share_a_file(whole, domain):
     opened.close()
 
 
-def test_part_of_a_mapping(opened, domain):
+def test_part_of_a_mapping(opened: Device, domain: Domain) -> None:
     address = opened.map(domain.number, domain.frames[:4], NORMAL_NC)
     for start, pages in ((0, 1), (1, 1), (3, 1), (1, 3)):
         part = address + start * PAGE
@@ -219,7 +222,7 @@ def test_part_of_a_mapping(opened, domain):
     device.unmap(address, 4)
 
 
-def test_a_mapping_that_moves(opened, xen, domain):
+def test_a_mapping_that_moves(opened: Device, xen: Xen, domain: Domain) -> None:
     address = opened.map(domain.number, domain.frames[:4], NORMAL_NC)
     ctypes.memmove(address, b"moving", 6)
     elsewhere = opened.empty(4)
@@ -236,14 +239,16 @@ def test_a_mapping_that_moves(opened, xen, domain):
     assert domain.gone()
 
 
-def test_children_do_not_inherit(opened, domain, in_child):
+def test_children_do_not_inherit(
+    opened: Device, domain: Domain, in_child: Callable[[Callable[[], object]], int]
+) -> None:
     address = opened.map(domain.number, domain.frames[:1], NORMAL_NC)
     assert in_child(lambda: ctypes.string_at(address, 1)) == -signal.SIGSEGV
     ctypes.memset(address, 1, PAGE)
     device.unmap(address, 1)
 
 
-def test_system_calls_read_and_write_it(opened, domain):
+def test_system_calls_read_and_write_it(opened: Device, domain: Domain) -> None:
     """The kernel's own copies go through the mapping; what needs the page itself is refused."""
     address = opened.map(domain.number, domain.frames[:1], NORMAL_NC)
     reader, writer = os.pipe()

@@ -7,15 +7,18 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable, Iterator, Sequence
 
-import device
 import pytest
-from device import MAP_REPLACE, NORMAL_NC, NORMAL_WB, PAGE
-from refusals import error_of
+
+from testbed.dom0 import device
+from testbed.dom0.device import MAP_REPLACE, NORMAL_NC, NORMAL_WB, PAGE, Device
+from testbed.dom0.domains import Domain, Xen
+from testbed.dom0.refusals import error_of
 
 
 @pytest.fixture
-def other(xen):
+def other(xen: Xen) -> Iterator[Domain]:
     """A second domain."""
     domain = xen.create(64)
     yield domain
@@ -23,18 +26,18 @@ def other(xen):
     assert domain.gone()
 
 
-def shown(opened, address, pages):
+def shown(opened: Device, address: int, pages: int) -> list[int]:
     return [opened.query(address + page * PAGE).translated for page in range(pages)]
 
 
-def write(place, pages, seed):
+def write(place: int, pages: int, seed: int) -> bytes:
     """Fill pages, each with bytes of its own; return those."""
     data = random.Random(seed).randbytes(pages * PAGE)
     ctypes.memmove(place, data, len(data))
     return data
 
 
-def read_by_others(xen, domain, frames):
+def read_by_others(xen: Xen, domain: Domain, frames: Sequence[int]) -> bytes:
     place = xen.map(domain, frames)
     try:
         return ctypes.string_at(place, len(frames) * PAGE)
@@ -44,7 +47,9 @@ def read_by_others(xen, domain, frames):
 
 @pytest.mark.parametrize("new", [NORMAL_NC, NORMAL_WB], ids=hex)
 @pytest.mark.parametrize("old", [NORMAL_NC, NORMAL_WB], ids=hex)
-def test_the_new_ones_are_shown_with_their_type(opened, xen, domain, old, new):
+def test_the_new_ones_are_shown_with_their_type(
+    opened: Device, xen: Xen, domain: Domain, old: int, new: int
+) -> None:
     address = opened.map(domain.number, domain.frames[:16], old)
     first = write(address, 16, 1)
     opened.replace(address, domain.number, domain.frames[20:36], new)
@@ -55,7 +60,9 @@ def test_the_new_ones_are_shown_with_their_type(opened, xen, domain, old, new):
     device.unmap(address, 16)
 
 
-def test_fewer_leave_the_last_pages_empty(opened, xen, domain, in_child):
+def test_fewer_leave_the_last_pages_empty(
+    opened: Device, xen: Xen, domain: Domain, in_child: Callable[[Callable[[], object]], int]
+) -> None:
     address = opened.map(domain.number, domain.frames[:16], NORMAL_NC)
     opened.replace(address, domain.number, domain.frames[30:35], NORMAL_NC)
     assert shown(opened, address, 16) == [1] * 5 + [0] * 11
@@ -64,7 +71,7 @@ def test_fewer_leave_the_last_pages_empty(opened, xen, domain, in_child):
     data = write(address, 10, 3)
     assert read_by_others(xen, domain, domain.frames[40:50]) == data
 
-    def touch():
+    def touch() -> None:
         inner = device.Device()
         address = inner.map(domain.number, domain.frames[:2], NORMAL_NC)
         inner.replace(address, domain.number, domain.frames[:1], NORMAL_NC)
@@ -76,7 +83,7 @@ def test_fewer_leave_the_last_pages_empty(opened, xen, domain, in_child):
 
 
 @pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
-def test_the_same_frames_again_and_in_any_order(opened, xen, domain, attr):
+def test_the_same_frames_again_and_in_any_order(opened: Device, xen: Xen, domain: Domain, attr: int) -> None:
     """Xen must not hold a frame twice that is shown where it was before: `domain` has to be gone at the end."""
     chance = random.Random(6)
     address = opened.map(domain.number, domain.frames, attr)
@@ -90,7 +97,7 @@ def test_the_same_frames_again_and_in_any_order(opened, xen, domain, attr):
     device.unmap(address, 64)
 
 
-def test_those_that_were_shown_are_let_go_of(opened, domain, other):
+def test_those_that_were_shown_are_let_go_of(opened: Device, domain: Domain, other: Domain) -> None:
     address = opened.map(other.number, other.frames, NORMAL_NC)
     other.destroy()
     time.sleep(0.2)
@@ -100,7 +107,7 @@ def test_those_that_were_shown_are_let_go_of(opened, domain, other):
     device.unmap(address, 64)
 
 
-def test_a_frame_that_cannot_be_shown_leaves_a_hole(opened, domain, other):
+def test_a_frame_that_cannot_be_shown_leaves_a_hole(opened: Device, domain: Domain, other: Domain) -> None:
     """Not what was there before."""
     address = opened.map(other.number, other.frames[:5], NORMAL_NC)
     errors = (ctypes.c_int32 * 5)()
@@ -115,7 +122,7 @@ def test_a_frame_that_cannot_be_shown_leaves_a_hole(opened, domain, other):
     device.unmap(address, 5)
 
 
-def test_what_fails_maps_nothing(opened, domain, other):
+def test_what_fails_maps_nothing(opened: Device, domain: Domain, other: Domain) -> None:
     address = opened.map(other.number, other.frames[:5], NORMAL_NC)
     frames = [*domain.frames[:4], 1]
     assert error_of(opened.replace, address, domain.number, frames, NORMAL_NC)
@@ -128,7 +135,7 @@ def test_what_fails_maps_nothing(opened, domain, other):
     device.unmap(address, 5)
 
 
-def test_what_is_refused_changes_nothing(opened, xen, domain):
+def test_what_is_refused_changes_nothing(opened: Device, xen: Xen, domain: Domain) -> None:
     frames, number = domain.frames[:4], domain.number
     empty, address = opened.empty(4), opened.map(number, frames, NORMAL_NC)
     data = write(address, 4, 9)
@@ -153,7 +160,7 @@ def test_what_is_refused_changes_nothing(opened, xen, domain):
     device.unmap(address, 4)
 
 
-def test_killed_at_many_points(domain, other):
+def test_killed_at_many_points(domain: Domain, other: Domain) -> None:
     """A child that replaces all the time, with many hypercalls in one ioctl, is killed at any."""
     chance = random.Random(11)
     for _ in range(10):

@@ -5,11 +5,14 @@ import ctypes
 import errno
 import mmap
 import random
+from collections.abc import Callable
 
-import device
 import pytest
-from device import NORMAL_NC, NORMAL_WB, PAGE, READ_WRITE
-from refusals import error_of
+
+from testbed.dom0 import device
+from testbed.dom0.device import NORMAL_NC, NORMAL_WB, PAGE, READ_WRITE, Device
+from testbed.dom0.domains import Domain, Xen
+from testbed.dom0.refusals import error_of
 
 INNER_SHAREABLE = 3
 
@@ -18,7 +21,7 @@ def pattern(seed: int, size: int) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-def attributes(opened, address, pages, flags=0):
+def attributes(opened: Device, address: int, pages: int, flags: int = 0) -> set[int]:
     """The attribute bytes of the pages, all of which have to be translated."""
     queries = [opened.query(address + page * PAGE, flags) for page in range(pages)]
     assert [query.translated for query in queries] == [1] * pages
@@ -26,7 +29,7 @@ def attributes(opened, address, pages, flags=0):
     return {query.attr for query in queries}
 
 
-def test_features(opened):
+def test_features(opened: Device) -> None:
     features = opened.features()
     assert (features.abi, features.frame_size) == (2, PAGE)
     assert (features.max_frames, features.kept_frames) == (1 << 18, 1024)
@@ -36,7 +39,7 @@ def test_features(opened):
 
 @pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
 @pytest.mark.parametrize("count", [1, 16, 64])
-def test_both_ways_and_by_the_tables(opened, xen, domain, attr, count):
+def test_both_ways_and_by_the_tables(opened: Device, xen: Xen, domain: Domain, attr: int, count: int) -> None:
     frames = domain.frames[:count]
     size = count * PAGE
     ours = opened.map(domain.number, frames, attr)
@@ -56,7 +59,7 @@ def test_both_ways_and_by_the_tables(opened, xen, domain, attr, count):
         device.unmap(ours, count)
 
 
-def test_frames_in_the_order_asked_for(opened, xen, domain):
+def test_frames_in_the_order_asked_for(opened: Device, xen: Xen, domain: Domain) -> None:
     frames = random.Random(3).sample(domain.frames, 32)
     ours, theirs = opened.map(domain.number, frames, NORMAL_NC), xen.map(domain, domain.frames)
     for page, frame in enumerate(frames):
@@ -68,7 +71,7 @@ def test_frames_in_the_order_asked_for(opened, xen, domain):
     device.unmap(ours, len(frames))
 
 
-def test_a_frame_twice(opened, domain):
+def test_a_frame_twice(opened: Device, domain: Domain) -> None:
     frames = [domain.frames[5]] * 2
     ours = opened.map(domain.number, frames, NORMAL_NC)
     ctypes.memmove(ours, b"seen", 4)
@@ -76,7 +79,7 @@ def test_a_frame_twice(opened, domain):
     device.unmap(ours, 2)
 
 
-def test_every_other_type_is_refused(opened, domain):
+def test_every_other_type_is_refused(opened: Device, domain: Domain) -> None:
     address = opened.empty(1)
     for attr in [*sorted(set(range(256)) - {NORMAL_NC, NORMAL_WB}), 0x144, 0xFFFFFFFF]:
         refused = error_of(opened.show, address, domain.number, domain.frames[:1], attr)
@@ -86,7 +89,7 @@ def test_every_other_type_is_refused(opened, domain):
 
 
 @pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
-def test_mprotect_keeps_the_type(opened, domain, attr):
+def test_mprotect_keeps_the_type(opened: Device, domain: Domain, attr: int) -> None:
     ours = opened.map(domain.number, domain.frames[:4], attr)
     for protection in (mmap.PROT_READ, 0, READ_WRITE):
         device.protect(ours, 4, protection)
@@ -100,7 +103,9 @@ def test_mprotect_keeps_the_type(opened, domain, attr):
     device.unmap(ours, 4)
 
 
-def test_read_only(opened, xen, domain, in_child):
+def test_read_only(
+    opened: Device, xen: Xen, domain: Domain, in_child: Callable[[Callable[[], object]], int]
+) -> None:
     address = opened.empty(2, mmap.PROT_READ)
     assert opened.show(address, domain.number, domain.frames[:2], NORMAL_NC) == 2
     assert opened.query(address).attr == NORMAL_NC
@@ -108,7 +113,7 @@ def test_read_only(opened, xen, domain, in_child):
     device.unmap(address, 2)
 
 
-def test_query_of_other_memory(opened):
+def test_query_of_other_memory(opened: Device) -> None:
     touched = ctypes.create_string_buffer(b"\1" * PAGE)
     assert opened.query(ctypes.addressof(touched)).attr == NORMAL_WB
     empty = opened.empty(1)
@@ -126,5 +131,5 @@ def test_query_of_other_memory(opened):
         (0, 2, errno.EINVAL),
     ],
 )
-def test_query_refuses(opened, address, flags, number):
+def test_query_refuses(opened: Device, address: int, flags: int, number: int) -> None:
     assert error_of(opened.query, address, flags) == number

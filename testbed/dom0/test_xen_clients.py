@@ -2,11 +2,13 @@
 """Consoles of Linux guests of coldline and of xl, hvc0 and the emulated PL011, by coldline's client and by xl's."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import COLDLINE, coldline, good, xl
-from terminal import END_KEY, Terminal
+
+from testbed.dom0.commands import COLDLINE, coldline, good, xl
+from testbed.dom0.terminal import END_KEY, Terminal
 
 GUEST = Path("/host/guest")
 LOCK = Path("/var/lock")
@@ -19,7 +21,9 @@ CLIENTS = {
 
 
 @pytest.fixture(scope="module", params=["coldline", "xl"])
-def linux(request, driver, tmp_path_factory):
+def linux(
+    request: pytest.FixtureRequest, driver: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """A Linux with a shell on either console, from one file, by either builder."""
     file = tmp_path_factory.mktemp("guest") / "both.cfg"
     file.write_text(
@@ -35,7 +39,7 @@ def linux(request, driver, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("client", "console"), CLIENTS)
-def test_a_shell_answers(linux, client, console):
+def test_a_shell_answers(linux: None, client: str, console: str) -> None:
     with Terminal(*CLIENTS[client, console]) as terminal:
         terminal.ask(b"echo $((6 * 7)) on $(tty)\n", b"42 on /dev/" + console.encode())
         terminal.type(END_KEY)
@@ -45,7 +49,7 @@ def test_a_shell_answers(linux, client, console):
 
 @pytest.mark.parametrize("linux", ["coldline"], indirect=True)
 @pytest.mark.parametrize("console", ["hvc0", "ttyAMA0"])
-def test_one_client_at_a_time(linux, console):
+def test_one_client_at_a_time(linux: None, console: str) -> None:
     """Whichever was first; of either console, as xl has it."""
     domid = xl("domid", "both").strip()
     lock = LOCK / f"xenconsole.{domid}"
@@ -70,7 +74,7 @@ def test_one_client_at_a_time(linux, console):
 
 
 @pytest.mark.parametrize("linux", ["coldline"], indirect=True)
-def test_a_killed_client_keeps_nobody_out(linux):
+def test_a_killed_client_keeps_nobody_out(linux: None) -> None:
     with Terminal(*CLIENTS["coldline", "hvc0"]) as killed:
         killed.ask(b"echo $((6 * 7))\n", b"42")
     assert list(LOCK.glob("xenconsole.*"))

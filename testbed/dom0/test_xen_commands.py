@@ -2,23 +2,24 @@
 """The commands that build guests, as a user has them in dom0."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
-import device
-import domains
 import pytest
-from commands import coldline, good, xl
+
+from testbed.dom0 import device, domains
+from testbed.dom0.commands import coldline, good, xl
 
 SAMPLE = f"midway-{domains.ARCHITECTURE}"
 
 
 @pytest.fixture
-def small(driver):
+def small(driver: None) -> Iterator[list[str]]:
     yield ["create", "--sample", SAMPLE, "--memory", "16", "--name", "small", "--json"]
     coldline("destroy", "small")
 
 
-def test_a_guest_is_xls_too(small, tmp_path):
+def test_a_guest_is_xls_too(small: list[str], tmp_path: Path) -> None:
     made = json.loads(good(*small, "--paused", "--strategy", "hypercall"))
     assert made == {"domid": made["domid"], "name": "small", "state": "paused"}
     again = coldline(*small, "--strategy", "hypercall")
@@ -34,7 +35,7 @@ def test_a_guest_is_xls_too(small, tmp_path):
     assert "small" not in good("list")
 
 
-def test_xls_guest_is_ours(tmp_path):
+def test_xls_guest_is_ours(tmp_path: Path) -> None:
     config = tmp_path / "linux.cfg"
     config.write_text('name = "theirs"\nkernel = "/host/guest/kernel"\nmemory = 64\n')
     xl("create", "-p", str(config))
@@ -44,7 +45,7 @@ def test_xls_guest_is_ours(tmp_path):
     assert "theirs" not in xl("list")
 
 
-def test_the_trace_is_of_what_was_done(small, tmp_path):
+def test_the_trace_is_of_what_was_done(small: list[str], tmp_path: Path) -> None:
     trace = tmp_path / "made.trace"
     good(*small, "--strategy", "uncached", "--trace", str(trace))
     lines = [line for line in trace.read_text().splitlines() if not line.startswith("#")]
@@ -58,7 +59,7 @@ def test_the_trace_is_of_what_was_done(small, tmp_path):
     assert "other" not in good("list")
 
 
-def test_without_the_driver(small):
+def test_without_the_driver(small: list[str]) -> None:
     aside = Path("/dev/xen/set-aside")
     Path(device.PATH).rename(aside)
     try:

@@ -2,24 +2,28 @@
 """A real Xen keeps the protocol that the simulated hosts keep: the same functions try it."""
 
 import ctypes
+from collections.abc import Callable
+from typing import Any
 
-import domains
 import pytest
 
 from coldline.arm import MemoryType
 from coldline.hypervisor import conformance
 from coldline.hypervisor.conformance import CHECKS, PAGE
+from coldline.hypervisor.xen.domain import XenDomain
+from testbed.dom0 import domains
+from testbed.dom0.domains import Xen
 
 
 class Rig:
     types = (MemoryType.NORMAL_WB, MemoryType.NORMAL_NC)
 
-    def __init__(self, xen, architecture):
+    def __init__(self, xen: Xen, architecture: str) -> None:
         self.xen = xen
         self.host = xen.host
         self.architecture = architecture
 
-    def read(self, domain, address, size):
+    def read(self, domain: XenDomain, address: int, size: int) -> bytes:
         first, end = address // PAGE, -(-(address + size) // PAGE)
         place = self.xen.world.foreign.map(domain.domid, range(first, end))
         try:
@@ -27,13 +31,13 @@ class Rig:
         finally:
             self.xen.world.foreign.unmap(place, end - first)
 
-    def gone(self, domain):
+    def gone(self, domain: XenDomain) -> bool:
         return self.xen.gone(domain.domid, 0.5)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("architecture", ["arm64", "arm32"])
-def test_conformance(xen, architecture, check):
+def test_conformance(xen: Xen, architecture: str, check: Callable[[Any], None]) -> None:
     if architecture != domains.ARCHITECTURE:
         if domains.ARCHITECTURE == "arm32":
             pytest.skip("an arm32 Xen runs no arm64 guests")

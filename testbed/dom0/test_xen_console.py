@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import bad_guests
 import pytest
-from commands import COLDLINE, coldline, good
+
+from testbed.dom0 import bad_guests
+from testbed.dom0.commands import COLDLINE, coldline, good
+from testbed.dom0.domains import Xen
 
 GUEST = Path("/host/guest")
 END_KEY = b"\x1d"
@@ -19,41 +22,45 @@ END_KEY = b"\x1d"
 class Attached:
     """`coldline console`, at pipes."""
 
-    def __init__(self, *words):
+    def __init__(self, *words: str) -> None:
         self.process = subprocess.Popen(
             [*COLDLINE, "console", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        assert self.process.stdin
+        assert self.process.stdout
+        assert self.process.stderr
+        self.input, self.output, self.errors = self.process.stdin, self.process.stdout, self.process.stderr
         self.seen = b""
 
     def type(self, data: bytes) -> None:
-        self.process.stdin.write(data)
-        self.process.stdin.flush()
+        self.input.write(data)
+        self.input.flush()
 
     def until(self, wanted: bytes, within_s: float) -> bytes:
         """Read until there is `wanted`."""
-        os.set_blocking(self.process.stdout.fileno(), False)
+        os.set_blocking(self.output.fileno(), False)
         end = time.monotonic() + within_s
         while wanted not in self.seen:
             assert time.monotonic() < end, self.seen[-2000:]
-            assert self.process.poll() is None, self.process.stderr.read()
-            self.seen += self.process.stdout.read() or b""
+            assert self.process.poll() is None, self.errors.read()
+            self.seen += self.output.read() or b""
             time.sleep(0.05)
         return self.seen
 
     def end(self) -> tuple[bytes, bytes]:
         """Press Ctrl-]."""
         self.type(END_KEY)
-        os.set_blocking(self.process.stdout.fileno(), True)
+        os.set_blocking(self.output.fileno(), True)
         output, errors = self.process.communicate(timeout=20)
         assert self.process.returncode == 0, errors
         return self.seen + output, errors
 
 
 @pytest.fixture
-def linux():
+def linux() -> Iterator[list[str]]:
     words = (
         "--initrd",
         GUEST / "initrd",
@@ -70,7 +77,7 @@ def linux():
 
 
 @pytest.fixture
-def no_daemon():
+def no_daemon() -> Iterator[None]:
     """No xenconsoled."""
     pid = int(subprocess.run(["pidof", "xenconsoled"], capture_output=True, text=True, check=True).stdout)
     os.kill(pid, signal.SIGKILL)
@@ -78,7 +85,7 @@ def no_daemon():
     subprocess.run(["xenconsoled", "--log=guest"], check=True)
 
 
-def at_a_linux():
+def at_a_linux() -> None:
     console = Attached("linux")
     console.until(b"guest: in user space", 60)
     console.type(b"echo $((6 * 7)) it is\n")
@@ -87,12 +94,12 @@ def at_a_linux():
     assert errors == b""
 
 
-def test_a_linux_guest(linux):
+def test_a_linux_guest(linux: list[str]) -> None:
     good(*linux)
     at_a_linux()
 
 
-def test_a_linux_guest_without_the_daemon(linux, no_daemon):
+def test_a_linux_guest_without_the_daemon(linux: list[str], no_daemon: None) -> None:
     good(*linux)
     at_a_linux()
     console = Attached("linux", "--vuart")
@@ -107,7 +114,7 @@ def test_a_linux_guest_without_the_daemon(linux, no_daemon):
 
 
 @pytest.fixture
-def bad(request, tmp_path):
+def bad(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     """A guest that means no good, paused."""
     image = tmp_path / "bad"
     image.write_bytes(bad_guests.image_of(request.param, bad_guests.ARCHITECTURE))
@@ -116,7 +123,7 @@ def bad(request, tmp_path):
     coldline("destroy", "bad")
 
 
-def make(xen, bad):
+def make(xen: Xen, bad: tuple[str, list[str]]) -> str:
     """Build the guest with a ring full of escape sequences, and let it run."""
     program, words = bad
     domid = json.loads(good(*words))["domid"]
@@ -129,21 +136,21 @@ def make(xen, bad):
     return program
 
 
-def at_a_bad_one(enough, within_s=90):
+def at_a_bad_one(enough: Callable[[bytes, bytes], object], within_s: float = 90) -> tuple[str, str]:
     """Stay until there is enough output or complaint; return both."""
     console = Attached("bad")
-    for pipe in (console.process.stdout, console.process.stderr):
+    for pipe in (console.output, console.errors):
         os.set_blocking(pipe.fileno(), False)
     said = b""
     end = time.monotonic() + within_s
     while not enough(console.seen, said):
         assert time.monotonic() < end, (console.seen[-500:], said)
         assert console.process.poll() is None, said
-        console.seen += console.process.stdout.read() or b""
-        said += console.process.stderr.read() or b""
+        console.seen += console.output.read() or b""
+        said += console.errors.read() or b""
         time.sleep(0.05)
     time.sleep(1)  # for a complaint that comes twice
-    os.set_blocking(console.process.stderr.fileno(), True)
+    os.set_blocking(console.errors.fileno(), True)
     output, errors = console.end()
     text = output.decode()
     assert all(character.isprintable() or character in "\r\n\t\b" for character in text), "raw escapes"
@@ -151,7 +158,7 @@ def at_a_bad_one(enough, within_s=90):
 
 
 @pytest.mark.parametrize("bad", ["flood"], indirect=True)
-def test_a_bad_guest(xen, bad):
+def test_a_bad_guest(xen: Xen, bad: tuple[str, list[str]]) -> None:
     make(xen, bad)
     text, errors = at_a_bad_one(lambda seen, said: len(seen) > 2000)
     assert errors == ""
@@ -159,7 +166,7 @@ def test_a_bad_guest(xen, bad):
 
 
 @pytest.mark.parametrize("bad", ["noise", "flood"], indirect=True)
-def test_a_bad_guest_without_the_daemon(xen, bad, no_daemon):
+def test_a_bad_guest_without_the_daemon(xen: Xen, bad: tuple[str, list[str]], no_daemon: None) -> None:
     program = make(xen, bad)
     if program == "noise":
         _, errors = at_a_bad_one(lambda seen, said: said)

@@ -6,18 +6,28 @@ One strategy has every call that there is. Of the others the calls fail that are
 
 import signal
 from pathlib import Path
+from typing import Any
 
-import domains
 import pytest
-from failing import a_few_of, all_of, build, every_failure, of_loading, told_to_have_failed
-from memory import accounted
 
 from coldline.builder import STRATEGIES
 from coldline.hypervisor.xen.domain_list import Domains
+from testbed.dom0 import domains
+from testbed.dom0.domains import Xen
+from testbed.dom0.failing import (
+    Choice,
+    a_few_of,
+    all_of,
+    build,
+    every_failure,
+    of_loading,
+    told_to_have_failed,
+)
+from testbed.dom0.memory import accounted
 
 WHOLE = "uncached-hypercall"
 NAMES = [name for name, each in STRATEGIES.items() if domains.ARCHITECTURE in each.architectures]
-MODES = {
+MODES: dict[str, dict[str, Any]] = {
     "fails": {},
     "acts, then is told to have failed": {"acts": True},
     "acts, then is interrupted": {"acts": True, "how": signal.SIGINT},
@@ -30,7 +40,7 @@ CASES = [
 ]
 
 
-def mapped():
+def mapped() -> list[str]:
     """This process's mappings of other domains' memory, hypercall buffers left out."""
     lines = Path("/proc/self/maps").read_text().splitlines()
     return [line for line in lines if line.endswith(("/dev/xen/privcmd", "/dev/xen/coldline"))]
@@ -39,25 +49,25 @@ def mapped():
 @pytest.mark.parametrize(
     ("strategy", "mode", "chosen"), CASES, ids=lambda each: getattr(each, "__name__", each)
 )
-def test_nothing_is_left(xen, tmp_path, strategy, mode, chosen):
+def test_nothing_is_left(xen: Xen, tmp_path: Path, strategy: str, mode: str, chosen: Choice) -> None:
     known = Domains(xen.world)
-    counts = {}
+    counts: dict[str, int] = {}
     # the balloon grows, once, and so does what is set aside to show frames at
     xen.host.destroy(build(xen.world, strategy, tmp_path / "trace", domains.ARCHITECTURE))
     (tmp_path / "trace").unlink()
     before = accounted()
 
-    def check(call):
+    def check(call: str) -> None:
         counts[call] = counts.get(call, 0) + 1
         assert [each.domid for each in known.all()] == [0], call
         assert mapped() == [], call
         for path in ("/local/domain", "/vm", "/libxl"):
-            assert not set(xen.world.store.list(path)) - {"0", ZERO}, call
+            assert not set(xen.entries(path)) - {"0", ZERO}, call
         assert list(tmp_path.iterdir()) == [], call
         assert accounted() == before, call
 
     ZERO = (xen.world.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")  # noqa: N806
-    words = {**MODES[mode], "chosen": chosen}
+    words: dict[str, Any] = {**MODES[mode], "chosen": chosen}
     made, wanted, domain = every_failure(
         xen.world, strategy, tmp_path / "trace", domains.ARCHITECTURE, check, **words
     )

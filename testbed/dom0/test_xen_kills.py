@@ -11,15 +11,21 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
-from bad_guests import ARCHITECTURE
-from commands import COLDLINE, coldline, good
-from failing import NAME, Failing, a_few_of, build, of_loading
-from memory import accounted
 
 from coldline.hypervisor.xen import RealWorld, structures
-from coldline.hypervisor.xen.domain_list import Domains
+from coldline.hypervisor.xen.domain_list import Domains, Known
+from coldline.hypervisor.xen.ports.world import World
+from testbed.dom0.bad_guests import ARCHITECTURE
+from testbed.dom0.commands import COLDLINE, coldline, good
+from testbed.dom0.domains import Xen
+from testbed.dom0.failing import NAME, Choice, Failing, a_few_of, build, of_loading
+from testbed.dom0.memory import accounted
 
 _PHYSINFO, _SYSCTL = 3, 35
 _FREE = struct.Struct("<40xQQQ")  # struct xen_sysctl_physinfo: total, free, being scrubbed
@@ -28,13 +34,13 @@ _FREE = struct.Struct("<40xQQQ")  # struct xen_sysctl_physinfo: total, free, bei
 class Killing(Failing):
     """Another world, in which this process is killed at call number `at`, before it does anything."""
 
-    def count(self, name):
+    def count(self, name: str) -> None:
         self.made.append(name)
         if len(self.made) == self._at + 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def free_pages(xen):
+def free_pages(xen: Xen) -> int:
     """What Xen has to give, and what dom0 has, which may be moving from one to the other."""
     place = xen.world.calls.buffer
     header = structures.SysctlHeader(_PHYSINFO, xen.host.hypercalls.interface.sysctls[0])
@@ -42,10 +48,12 @@ def free_pages(xen):
     ctypes.memmove(place, ctypes.addressof(header), ctypes.sizeof(header))
     xen.world.calls.call("XEN_SYSCTL_physinfo", _SYSCTL, place)
     _, free, scrubbed = _FREE.unpack(ctypes.string_at(place + ctypes.sizeof(header), _FREE.size))
-    return free + scrubbed + xen.host.hypercalls.domain(0).tot_pages
+    dom0 = xen.host.hypercalls.domain(0)
+    assert dom0 is not None
+    return int(free + scrubbed + dom0.tot_pages)
 
 
-def settled(xen, wanted):
+def settled(xen: Xen, wanted: int) -> int:
     """What `free_pages` gives, once it is what is wanted, or does not become that."""
     end = time.monotonic() + 5
     while (found := free_pages(xen)) != wanted and time.monotonic() < end:
@@ -53,14 +61,14 @@ def settled(xen, wanted):
     return found
 
 
-def entries(xen):
+def entries(xen: Xen) -> list[str]:
     """What xenstore has besides dom0's own."""
     own = (xen.world.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")
     paths = ("/local/domain", "/vm", "/libxl")
-    return [name for path in paths for name in xen.world.store.list(path) if name not in ("0", own)]
+    return [name for path in paths for name in xen.entries(path) if name not in ("0", own)]
 
 
-def remove(xen, word):
+def remove(xen: Xen, word: str) -> None:
     """Destroy a domain, as the command does, and wait for its end."""
     domains = Domains(xen.world)
     found = domains.find(word)
@@ -68,7 +76,7 @@ def remove(xen, word):
     assert xen.gone(found.domid), f"domain {found.domid} is left dying"
 
 
-def in_child(body):
+def in_child(body: Callable[[RealWorld], object]) -> int:
     """Run in a process of its own, with a world of its own; return its exit status, or minus the signal."""
     child = os.fork()
     if child == 0:
@@ -81,12 +89,12 @@ def in_child(body):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def left(xen):
+def left(xen: Xen) -> list[Known]:
     return [known for known in Domains(xen.world).all() if known.domid]
 
 
 @pytest.fixture
-def at_rest(xen, tmp_path):
+def at_rest(xen: Xen, tmp_path: Path) -> list[Any]:
     """What there is before and has to be after, once everything has been used that is kept for the next time."""
     build(xen.world, "uncached-hypercall", tmp_path / "first", ARCHITECTURE)
     remove(xen, NAME)
@@ -94,7 +102,7 @@ def at_rest(xen, tmp_path):
     return [free_pages(xen), accounted()]
 
 
-def all_is_back(xen, at_rest, where):
+def all_is_back(xen: Xen, at_rest: list[Any], where: str) -> bool:
     """Check that; return whether a page or two went to Xen's tables of dom0 itself.
 
     Those grow, once, when foreign frames are shown at places where none were before. So what is gone may be gone, but
@@ -107,20 +115,22 @@ def all_is_back(xen, at_rest, where):
     grown = at_rest[0] - found
     assert 0 <= grown <= 2, where
     at_rest[0] = found
-    return grown > 0
+    return bool(grown > 0)
 
 
 @pytest.mark.parametrize(
     ("strategy", "chosen"), [("uncached-hypercall", a_few_of), ("hypercall", of_loading)]
 )
-def test_the_builder_is_killed_at_many_steps(xen, tmp_path, at_rest, strategy, chosen):
-    seen = {}
+def test_the_builder_is_killed_at_many_steps(
+    xen: Xen, tmp_path: Path, at_rest: list[Any], strategy: str, chosen: Choice
+) -> None:
+    seen: dict[str, int] = {}
 
-    def killed_at(at):
+    def killed_at(at: int) -> bool:
         """Kill it there; return whether Xen's tables of dom0 grew for that, which happens once."""
-        killing = Killing(None, at)
+        killing = Killing(xen.world, at)
 
-        def body(world):
+        def body(world: World) -> None:
             killing._world = world
             build(killing, strategy, tmp_path / "trace", ARCHITECTURE)
 
@@ -148,16 +158,16 @@ def test_the_builder_is_killed_at_many_steps(xen, tmp_path, at_rest, strategy, c
     assert seen["paused"] > len(numbers) // 2, seen
 
 
-def remove_if_there(xen, known):
+def remove_if_there(xen: Xen, known: Known) -> None:
     if xen.exists(known.domid):
         remove(xen, str(known.domid))
 
 
-def test_destroy_is_killed_at_every_step(xen, tmp_path, at_rest):
+def test_destroy_is_killed_at_every_step(xen: Xen, tmp_path: Path, at_rest: list[Any]) -> None:
     at = 0
     while True:
         domain = build(xen.world, "hypercall", tmp_path / "trace", ARCHITECTURE)
-        status = in_child(lambda world, at=at: remove_in(Killing(world, at)))
+        status = in_child(partial(_remove_killed_at, at))
         if status == 0:
             break
         assert status == -signal.SIGKILL
@@ -170,7 +180,11 @@ def test_destroy_is_killed_at_every_step(xen, tmp_path, at_rest):
     assert at > 3
 
 
-def remove_in(world):
+def _remove_killed_at(at: int, world: World) -> None:
+    remove_in(Killing(world, at))
+
+
+def remove_in(world: World) -> None:
     domains = Domains(world)
     domains.destroy(domains.find(NAME))
 
@@ -188,7 +202,7 @@ CREATE = [
 ]
 
 
-def test_the_command_is_killed_at_any_time(xen, at_rest):
+def test_the_command_is_killed_at_any_time(xen: Xen, at_rest: list[Any]) -> None:
     """From Python's start on, wherever that may be."""
     chance = random.Random(6)
     words = CREATE
@@ -209,7 +223,7 @@ def test_the_command_is_killed_at_any_time(xen, at_rest):
     assert coldline("destroy", NAME).returncode == 2, "there is none"
 
 
-def test_the_command_is_interrupted_at_any_time(xen, at_rest):
+def test_the_command_is_interrupted_at_any_time(xen: Xen, at_rest: list[Any]) -> None:
     """It undoes what it has done, or it was done: unlike one that is killed it leaves nothing to destroy."""
     chance = random.Random(7)
     began = time.monotonic()
@@ -232,5 +246,5 @@ def test_the_command_is_interrupted_at_any_time(xen, at_rest):
             at_the_edges = process.returncode in (-number, -signal.SIGINT)
             assert said.endswith(b"coldline: interrupted\n") or at_the_edges, said
             interrupted += 1
-        all_is_back(xen, at_rest, f"interrupted by {number.name}, turn {turn}: {said}")
+        all_is_back(xen, at_rest, f"interrupted by {number.name}, turn {turn}: {said!r}")
     assert interrupted

@@ -6,15 +6,18 @@ While it is written, the hardware's tables are asked what the type of each mappi
 
 import time
 from pathlib import Path
+from typing import Any, Self, cast
 
-import domains
 import pytest
-from device import NORMAL_NC, NORMAL_WB, QUERY_WRITE
 
 from coldline.builder import STRATEGIES
 from coldline.cli.create import create
 from coldline.cli.main import parser
 from coldline.hypervisor.xen.domain_list import Domains
+from coldline.hypervisor.xen.ports.world import World
+from testbed.dom0 import domains
+from testbed.dom0.device import NORMAL_NC, NORMAL_WB, QUERY_WRITE
+from testbed.dom0.domains import Xen
 
 GUEST = Path("/host/guest")
 NAMES = [name for name, each in STRATEGIES.items() if domains.ARCHITECTURE in each.architectures]
@@ -32,41 +35,41 @@ class Proving:
         How many bytes were written through a mapping of which attribute byte.
     """
 
-    def __init__(self, world):
+    def __init__(self, world: World) -> None:
         self._world = world
-        self.types = {}
+        self.types: dict[int, int] = {}
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._world, name)
 
     @property
-    def memory(self):
+    def memory(self) -> Self:
         return self
 
-    def copy(self, address, data):
+    def copy(self, address: int, data: bytes) -> None:
         self._world.memory.copy(address, data)
         self._note(address, len(data))
 
-    def view(self, address, size):
+    def view(self, address: int, size: int) -> memoryview:
         view = self._world.memory.view(address, size)
         view[0] = view[-1] = 0  # a page of privcmd's is writable once it is written to
         self._note(address, size)
         return view
 
-    def _note(self, address, size):
+    def _note(self, address: int, size: int) -> None:
         for place in (address, address + size - 1):
             query = self._world.driver.query(place, QUERY_WRITE)
             assert query.translated
             self.types[query.attr] = self.types.get(query.attr, 0) + size // 2
 
-    def clean_invalidate(self, address, size):
+    def clean_invalidate(self, address: int, size: int) -> None:
         self._world.memory.clean_invalidate(address, size)
 
-    def cacheflush(self, address, size):
+    def cacheflush(self, address: int, size: int) -> None:
         self._world.memory.cacheflush(address, size)
 
 
-def says(text):
+def says(text: str) -> bool:
     end = time.monotonic() + WITHIN_S
     while time.monotonic() < end:
         if LOG.exists() and text in LOG.read_text(errors="replace"):
@@ -76,7 +79,7 @@ def says(text):
 
 
 @pytest.mark.parametrize("strategy", NAMES)
-def test_linux(xen, strategy):
+def test_linux(xen: Xen, strategy: str) -> None:
     LOG.unlink(missing_ok=True)
     world = Proving(xen.world)
     words = [
@@ -90,7 +93,7 @@ def test_linux(xen, strategy):
         "linux",
     ]
     options = parser().parse_args([*words, "--append", "console=hvc0 rdinit=/init", "--strategy", strategy])
-    domain, _ = create(options, world)
+    domain, _ = create(options, cast(World, world))
     try:
         assert says(SAYS[domains.ARCHITECTURE]), (
             LOG.read_text(errors="replace")[-2000:] if LOG.exists() else "no log"

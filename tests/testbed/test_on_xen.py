@@ -26,7 +26,7 @@ def need(architecture: str, *tools: str, suite: str | None = None) -> Sources:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_dom0(architecture):
+def test_dom0(architecture: str) -> None:
     only_if_all_is_required("minutes")
     need(architecture, qemu_command.PROGRAMS[architecture])
     assert command.main(["test", architecture, "--results", str(RESULTS), "--timeout", "1800"]) == 0
@@ -35,7 +35,7 @@ def test_dom0(architecture):
 @pytest.mark.parametrize(
     ("architecture", "suite"), [*((each, BACKPORTS) for each in ARCHITECTURES), ("arm64", LATER)]
 )
-def test_the_driver_builds_for_a_later_kernel(architecture, suite):
+def test_the_driver_builds_for_a_later_kernel(architecture: str, suite: str) -> None:
     used = need(architecture, suite=suite)
     assert int(used.release.split(".")[1]) >= 12
     assert modules.build(used).stat().st_size > 0

@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from coldline.errors import ColdlineError
 from testbed import __main__ as command
 from testbed import apt, debian, foreign, image, kernels, machine, modules, qemu_command
 from testbed.cache import cache_folder
+from testbed.dom0 import bad_guests
 from testbed.qemu_command import MachineError
 from testbed.sources import ARCHITECTURES, Sources
 from tests.tools.repository import ROOT
@@ -26,7 +29,7 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @pytest.fixture
-def made_up(tmp_path, monkeypatch) -> Sources:
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
     """Packages of a few files each."""
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache" / "debian" / "arm64").mkdir(parents=True)
@@ -67,7 +70,7 @@ def made_up(tmp_path, monkeypatch) -> Sources:
 
 
 @pytest.fixture
-def qemu(tmp_path, monkeypatch):
+def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """A function that puts a stand-in in QEMU's place, whose dom0 runs a shell script; $host is its folder."""
     programs = tmp_path / "programs"
     programs.mkdir()
@@ -83,7 +86,7 @@ def qemu(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def host(tmp_path):
+def host(tmp_path: Path) -> Path:
     """The folder that dom0 sees."""
     folder = tmp_path / "host"
     folder.mkdir()
@@ -91,7 +94,7 @@ def host(tmp_path):
 
 
 @pytest.fixture
-def initrd(tmp_path):
+def initrd(tmp_path: Path) -> Path:
     """The initramfs of a machine that does not boot it."""
     path = tmp_path / "initrd"
     path.write_text("initrd")
@@ -105,7 +108,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
     return folder
 
 
-def test_the_image_has_the_packages(made_up, tmp_path):
+def test_the_image_has_the_packages(made_up: Sources, tmp_path: Path) -> None:
     require(shutil.which("cpio"), "no cpio")
     root = unpacked(image.initrd(made_up), tmp_path / "unpacked")
     assert (root / "usr/bin/program").read_text() == "old layout"
@@ -124,14 +127,14 @@ def test_the_image_has_the_packages(made_up, tmp_path):
         assert (root / name).read_bytes() == (ROOT / "testbed/dom0" / source).read_bytes()
 
 
-def test_what_dom0_takes_from_the_tree(made_up, tmp_path, host):
+def test_what_dom0_takes_from_the_tree(made_up: Sources, tmp_path: Path, host: Path) -> None:
     require(shutil.which("cpio"), "no cpio")
     image.tree(made_up, tmp_path / "driver.ko", host / "tree.cpio")
     root = unpacked(host / "tree.cpio", tmp_path / "unpacked")
     assert (root / "opt/coldline/xen-coldline.ko").read_text() == "driver.ko"
     assert (root / "opt/coldline/coldline/errors.py").is_file()
-    assert (root / "opt/coldline/tests/test_driver_types.py").is_file()
-    assert not (root / "opt/coldline/tests/ready.py").exists()
+    assert (root / "opt/coldline/testbed/dom0/test_driver_types.py").is_file()
+    assert not (root / "opt/coldline/testbed/dom0/ready.py").exists()
     assert not list(root.rglob("*init"))
     image.guest(made_up, host / "guest")
     assert (host / "guest/kernel").read_text() == "vmlinuz"
@@ -140,7 +143,7 @@ def test_what_dom0_takes_from_the_tree(made_up, tmp_path, host):
     assert os.access(guest / "init", os.X_OK)
 
 
-def test_a_package_that_changes_changes_the_image(made_up):
+def test_a_package_that_changes_changes_the_image(made_up: Sources) -> None:
     require(shutil.which("cpio"), "no cpio")
     first = image.initrd(made_up)
     assert image.initrd(made_up) == first
@@ -149,7 +152,9 @@ def test_a_package_that_changes_changes_the_image(made_up):
 
 
 @pytest.mark.parametrize("snapshots", [False, True])
-def test_a_run_that_ends(made_up, initrd, host, qemu, snapshots):
+def test_a_run_that_ends(
+    made_up: Sources, initrd: Path, host: Path, qemu: Callable[[str], None], snapshots: bool
+) -> None:
     (host / "status").write_text("77")  # of a run before
     qemu('cat "$host/run" >"$host/output"; echo 3 >"$host/status"; echo Xen says')
     for restored in (False, snapshots):
@@ -161,14 +166,14 @@ def test_a_run_that_ends(made_up, initrd, host, qemu, snapshots):
         assert (host / "console").read_text() == ("Xen says\n" if snapshots else "dom0 is ready\nXen says\n")
 
 
-def test_what_pytest_is_told(made_up, initrd, host, qemu):
+def test_what_pytest_is_told(made_up: Sources, initrd: Path, host: Path, qemu: Callable[[str], None]) -> None:
     qemu('cat "$host/pytest" >"$host/output"; test ! -e "$host/run"; echo $? >"$host/status"')
     (host / "run").write_text("of a run before")
     assert machine.run(made_up, initrd, host, ["-k", "a or b", "tests"], timeout_s=20).status == 0
     assert json.loads((host / "output").read_text()) == ["-k", "a or b", "tests"]
 
 
-def test_tests_are_compiled_as_their_pytest_does(tmp_path):
+def test_tests_are_compiled_as_their_pytest_does(tmp_path: Path) -> None:
     """It takes them for its own, for as long as the test is what was compiled."""
     folder, log = tmp_path / "tests", tmp_path / "log"
     folder.mkdir()
@@ -194,16 +199,18 @@ def test_tests_are_compiled_as_their_pytest_does(tmp_path):
         assert (f"found cached rewritten pyc for {test}" in log.read_text()) == taken
 
 
-def snapshots_of(made_up) -> list[Path]:
+def snapshots_of(made_up: Sources) -> list[Path]:
     return sorted((cache_folder().parent / "testbed" / "snapshots" / made_up.architecture).glob("*"))
 
 
-def run_one(made_up, initrd, host) -> bool:
+def run_one(made_up: Sources, initrd: Path, host: Path) -> bool:
     """Run; return whether that was from a snapshot."""
     return machine.run(made_up, initrd, host, "true", timeout_s=20).restored
 
 
-def test_a_snapshot_is_of_what_went_in(made_up, initrd, host, qemu, monkeypatch):
+def test_a_snapshot_is_of_what_went_in(
+    made_up: Sources, initrd: Path, host: Path, qemu: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     qemu('echo 0 >"$host/status"')
     assert [run_one(made_up, initrd, host) for _ in range(2)] == [False, True]
     for path in (initrd, made_up.xen, made_up.kernel):
@@ -222,7 +229,14 @@ def test_a_snapshot_is_of_what_went_in(made_up, initrd, host, qemu, monkeypatch)
 
 
 @pytest.mark.parametrize("how", ["FAKE_QEMU_DIES=saving", "FAKE_QEMU_MIGRATES=failed"])
-def test_a_snapshot_that_was_interrupted_is_none(made_up, initrd, host, qemu, monkeypatch, how):
+def test_a_snapshot_that_was_interrupted_is_none(
+    made_up: Sources,
+    initrd: Path,
+    host: Path,
+    qemu: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
     qemu('echo 0 >"$host/status"')
     monkeypatch.setenv(*how.split("="))
     with pytest.raises(ColdlineError):
@@ -235,7 +249,9 @@ def test_a_snapshot_that_was_interrupted_is_none(made_up, initrd, host, qemu, mo
     assert not leftover.exists()
 
 
-def test_a_damaged_snapshot_is_replaced(made_up, initrd, host, qemu):
+def test_a_damaged_snapshot_is_replaced(
+    made_up: Sources, initrd: Path, host: Path, qemu: Callable[[str], None]
+) -> None:
     qemu('echo 0 >"$host/status"')
     run_one(made_up, initrd, host)
     (path,) = snapshots_of(made_up)
@@ -255,7 +271,15 @@ def test_a_damaged_snapshot_is_replaced(made_up, initrd, host, qemu):
         ("echo Panic on CPU 0; exec sleep 60", 2, r"not done after 2 s"),
     ],
 )
-def test_a_run_without_a_result(made_up, initrd, host, qemu, script, timeout_s, message):
+def test_a_run_without_a_result(
+    made_up: Sources,
+    initrd: Path,
+    host: Path,
+    qemu: Callable[[str], None],
+    script: str,
+    timeout_s: int,
+    message: str,
+) -> None:
     qemu(script)
     with pytest.raises(MachineError, match=message) as caught:
         machine.run(made_up, initrd, host, "true", timeout_s=timeout_s)
@@ -263,7 +287,7 @@ def test_a_run_without_a_result(made_up, initrd, host, qemu, script, timeout_s, 
     assert "\033" not in str(caught.value)
 
 
-def test_qemu_ends_with_who_started_it(tmp_path):
+def test_qemu_ends_with_who_started_it(tmp_path: Path) -> None:
     """Even if that is killed, and can do nothing about it."""
     program, ours = tmp_path / "program", tmp_path / "pid"
     program.write_text(f"#!/bin/sh\necho $$ >{ours}.new; mv {ours}.new {ours}\nexec sleep 60\n")
@@ -280,33 +304,35 @@ def test_qemu_ends_with_who_started_it(tmp_path):
     wait_for(lambda: has_ended(process))
 
 
-def has_ended(process):
+def has_ended(process: Path) -> bool:
     try:
         return " Z " in (process / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return True
 
 
-def wait_for(what, within_s=10):
+def wait_for(what: Callable[[], object], within_s: int = 10) -> None:
     end = time.monotonic() + within_s
     while not what():
         assert time.monotonic() < end
         time.sleep(0.02)
 
 
-def test_no_qemu(made_up, tmp_path, initrd, monkeypatch):
+def test_no_qemu(made_up: Sources, tmp_path: Path, initrd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MachineError, match="qemu-system-aarch64 is not installed"):
         machine.run(made_up, initrd, tmp_path, "true", timeout_s=1)
 
 
-def test_no_compiler(made_up, tmp_path, monkeypatch):
+def test_no_compiler(made_up: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(modules.BuildError, match="aarch64-linux-gnu-gcc is not installed"):
         modules.build(made_up)
 
 
-def test_a_path_that_qemu_would_cut(made_up, tmp_path, initrd, qemu):
+def test_a_path_that_qemu_would_cut(
+    made_up: Sources, tmp_path: Path, initrd: Path, qemu: Callable[[str], None]
+) -> None:
     qemu("exit 0")
     folder = tmp_path / "a,b"
     folder.mkdir()
@@ -315,7 +341,14 @@ def test_a_path_that_qemu_would_cut(made_up, tmp_path, initrd, qemu):
 
 
 @pytest.mark.parametrize("status", [0, 1])
-def test_the_command_keeps_results_and_tells(made_up, tmp_path, qemu, monkeypatch, capsys, status):
+def test_the_command_keeps_results_and_tells(
+    made_up: Sources,
+    tmp_path: Path,
+    qemu: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    status: int,
+) -> None:
     require(shutil.which("cpio"), "no cpio")
     monkeypatch.setattr(command, "sources", lambda *_, **__: made_up)
     monkeypatch.setattr(modules, "build", lambda used: tmp_path / "driver.ko")
@@ -330,10 +363,10 @@ def test_the_command_keeps_results_and_tells(made_up, tmp_path, qemu, monkeypatc
     assert ("passed" in written.err) == (status == 0)
 
 
-def test_the_command_takes_both_by_default(monkeypatch):
+def test_the_command_takes_both_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def refuse(architecture, **_):
+    def refuse(architecture: str, **_: Any) -> None:
         asked.append(architecture)
         raise apt.FetchError("no more")
 
@@ -346,10 +379,16 @@ def test_the_command_takes_both_by_default(monkeypatch):
         command.main(["test", "riscv64"])
 
 
-def test_an_architecture_without_a_xen_is_left_out_unless_named(made_up, monkeypatch, tmp_path, qemu, capsys):
+def test_an_architecture_without_a_xen_is_left_out_unless_named(
+    made_up: Sources,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    qemu: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     require(shutil.which("cpio"), "no cpio")
 
-    def some(architecture, *, suite, refresh):
+    def some(architecture: str, *, suite: str, refresh: bool) -> Sources:
         assert (suite, refresh) == ("later", False)
         if architecture == "armhf":
             raise debian.MissingError("xen-system-armhf (armhf): later has none that serves")
@@ -365,14 +404,16 @@ def test_an_architecture_without_a_xen_is_left_out_unless_named(made_up, monkeyp
     assert command.main(["test", "armhf", "--suite", "later"]) == 2
 
 
-def test_the_command_tells_of_errors(tmp_path, monkeypatch, capsys):
+def test_the_command_tells_of_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert command.main(["driver", "arm64"]) == 2
     assert "apt-get is not installed" in capsys.readouterr().err
 
 
-def test_every_architecture_is_whole():
+def test_every_architecture_is_whole() -> None:
     for table in (
         qemu_command._MACHINES,
         qemu_command.PROGRAMS,
@@ -382,7 +423,7 @@ def test_every_architecture_is_whole():
         assert set(table) == set(ARCHITECTURES)
 
 
-def test_an_unpacked_package_is_found_again(tmp_path, monkeypatch):
+def test_an_unpacked_package_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was fetched before is returned without a word to the network."""
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", "")
@@ -396,7 +437,7 @@ def test_an_unpacked_package_is_found_again(tmp_path, monkeypatch):
         debian.packages("arm64", ["libx1", "liby1"])
 
 
-def test_a_package_by_either_name(tmp_path, monkeypatch):
+def test_a_package_by_either_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
     trees = tmp_path / "debian" / "arm64-later" / "trees"
     (trees / "libx1t64_1.2-3_arm64").mkdir(parents=True)
@@ -405,7 +446,7 @@ def test_a_package_by_either_name(tmp_path, monkeypatch):
     assert debian.packages("arm64", [wanted], suite="later") == {wanted: trees / "libx1t64_1.2-3_arm64"}
 
 
-def test_what_installing_would_bring(tmp_path, monkeypatch):
+def test_what_installing_would_bring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of alternatives the first; no names that are no packages; each once."""
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path / "cache"))
     lists = tmp_path / "cache" / "debian" / "arm64" / "apt" / "lists"
@@ -445,7 +486,9 @@ other-compiler
 
 
 @pytest.mark.parametrize("suite", ["..", "a/b", "a b", "Trixie", "-o"])
-def test_what_is_no_suite(suite, tmp_path, monkeypatch, capsys):
+def test_what_is_no_suite(
+    suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
     assert command.main(["driver", f"--suite={suite}"]) == 2
     assert "is no name of a suite" in capsys.readouterr().err
@@ -461,7 +504,7 @@ exit 100
 """
 
 
-def test_what_apt_does_not_trust_is_not_used(tmp_path, monkeypatch):
+def test_what_apt_does_not_trust_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     for name in ("apt-get", "apt-cache", "dpkg-deb"):
@@ -479,7 +522,7 @@ def test_what_apt_does_not_trust_is_not_used(tmp_path, monkeypatch):
 LATER_LIBRARY = ["-shared", "-nostdlib", "-Wl,--version-script=map", "-Wl,-soname,libc.so.6"]
 
 
-def test_programs_that_need_a_later_c_library(tmp_path):
+def test_programs_that_need_a_later_c_library(tmp_path: Path) -> None:
     assert foreign.can_run(Path(sys.executable))
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\n")
@@ -508,38 +551,41 @@ def test_programs_that_need_a_later_c_library(tmp_path):
     ],
 )
 @pytest.mark.parametrize("name", ["noise", "flood"])
-def test_the_bad_guests_code(name, architecture, prefix, setup, tmp_path, monkeypatch):
+def test_the_bad_guests_code(name: str, architecture: str, prefix: str, setup: str, tmp_path: Path) -> None:
     """The words are what the assembler makes of what stands beside them."""
     require(shutil.which(f"{prefix}as"), f"no {prefix}as")
-    monkeypatch.syspath_prepend(ROOT / "testbed" / "dom0")
-    import bad_guests
-
     lines = bad_guests.PROGRAMS[name, architecture].strip().splitlines()
     (tmp_path / "code.S").write_text(
         setup + "".join(line.strip().split(maxsplit=1)[1] + "\n" for line in lines)
     )
     subprocess.run([f"{prefix}as", "-o", tmp_path / "code.o", tmp_path / "code.S"], check=True)
-    words = [f"{prefix}objcopy", "-O", "binary", "-j", ".text", tmp_path / "code.o", tmp_path / "code"]
-    subprocess.run(words, check=True)
+    subprocess.run(
+        [f"{prefix}objcopy", "-O", "binary", "-j", ".text", tmp_path / "code.o", tmp_path / "code"],
+        check=True,
+    )
     assert bad_guests.code_of(name, architecture).hex(" ", 4) == (tmp_path / "code").read_bytes().hex(" ", 4)
     assert len(bad_guests.image_of(name, architecture)) == 4096
 
 
 @pytest.fixture
-def measuring(made_up, qemu, monkeypatch, tmp_path):
+def measuring(
+    made_up: Sources, qemu: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., int]:
     """`testbed bench arm64`, in whose dom0 a script of a shell's writes what was measured."""
     require(shutil.which("cpio"), "no cpio")
     monkeypatch.setattr(command, "sources", lambda *_, **__: made_up)
     monkeypatch.setattr(modules, "build", lambda used: tmp_path / "driver.ko")
 
-    def measure(script, *words):
+    def measure(script: str, *words: str) -> Any:
         qemu(script)
         return command.main(["bench", "arm64", "--results", str(tmp_path / "results"), *words])
 
     return measure
 
 
-def test_a_benchmark_is_a_table(measuring, tmp_path, capsys):
+def test_a_benchmark_is_a_table(
+    measuring: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sizes = {"kernel": 1 << 20, "initrd": 2 << 20, "memory": 3 << 20}
     xl = sizes | {"first": {"s": 2.0, "kib": 2048}, "again": {"s": 1.0, "kib": 2048}}
     uncached = sizes | {"first": {"s": 1.0, "kib": 4096}, "again": {"s": 0.7, "kib": 4096}}
@@ -567,6 +613,8 @@ def test_a_benchmark_is_a_table(measuring, tmp_path, capsys):
     assert kept["guests"][0]["builders"]["`xl create`"] == xl
 
 
-def test_a_benchmark_that_fails_says_what_dom0_said(measuring, capsys):
+def test_a_benchmark_that_fails_says_what_dom0_said(
+    measuring: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert measuring('printf "Traceback\nno such thing\n" >"$host/output"; echo 1 >"$host/status"') == 2
     assert "exit status 1: no such thing\n" in capsys.readouterr().err
