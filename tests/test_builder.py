@@ -2,33 +2,39 @@
 """Building: exact events for each host model and strategy, bytes, and undoing after a failure at any call."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 
+from coldline.arm.memory_types import MemoryType
 from coldline.builder import STRATEGIES, build
 from coldline.errors import HypervisorError, UsageError
 from coldline.events import Op
+from coldline.events.event import Event
 from coldline.guest.plan import Bank, Plan, Registers, Segment
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.simulated import SimulatedHost, State
+from coldline.hypervisor.simulated.domain import SimulatedDomain
+from coldline.hypervisor.simulated.mapping import SimulatedMapping
 from coldline.support.record import replace
 
 IMAGE = bytes(range(1, 256)) * 24 + b"end"  # 0x17eb bytes
 REGISTERS = Registers(pc=0x40080000, general=(0x40100000, 0, 0, 0), pstate=0x3C5, sctlr=0x00C50078)
 
 
-def plan_for(architecture="arm64"):
+def plan_for(architecture: str = "arm64") -> Plan:
     """A bank of 2 MiB; a kernel of two pages of data, the second in part, and two of BSS."""
     kernel = Segment("kernel", 0x40080000, memoryview(IMAGE), 0x4000)
     return Plan(architecture, (Bank(0x40000000, 0x200000),), (kernel,), REGISTERS, exception_level=1)
 
 
-def host_of(model):
-    trace = []
+def host_of(model: str) -> tuple[SimulatedHost, list[Event]]:
+    trace: list[Event] = []
     return SimulatedHost(HOST_MODELS[model], trace.append), trace
 
 
-def lines(text):
+def lines(text: str) -> list[str]:
     return [line.strip() for line in text.strip().splitlines()]
 
 
@@ -231,10 +237,10 @@ LOAD = {
 }
 
 
-def architecture_for(model, strategy):
-    """Whose guests the host runs and the strategy builds: the host's first; None where there are none."""
+def architecture_for(model: str, strategy: str) -> str:
+    """Whose guests the host runs and the strategy builds: the host's first; empty where there are none."""
     builds = STRATEGIES[strategy].architectures
-    return next((each for each in HOST_MODELS[model].architectures if each in builds), None)
+    return next((each for each in HOST_MODELS[model].architectures if each in builds), "")
 
 
 COMBINATIONS = [
@@ -243,11 +249,11 @@ COMBINATIONS = [
     for strategy in STRATEGIES
     if architecture_for(model, strategy)
 ]
-WORKING = [case for case in COMBINATIONS if LOAD[case.values[0]][case.values[1]] != NO_NC]
+WORKING = [case for case in COMBINATIONS if LOAD[str(case.values[0])][str(case.values[1])] != NO_NC]
 
 
 @pytest.mark.parametrize(("model", "strategy"), WORKING)
-def test_exact_events(model, strategy):
+def test_exact_events(model: str, strategy: str) -> None:
     host, trace = host_of(model)
     domain = build(plan_for(architecture_for(model, strategy)), strategy, host)
     assert [str(event) for event in trace] == lines(POPULATE[model]) + lines(LOAD[model][strategy])
@@ -258,7 +264,7 @@ def test_exact_events(model, strategy):
 
 
 @pytest.mark.parametrize(("model", "strategy"), [case for case in COMBINATIONS if case not in WORKING])
-def test_what_a_host_cannot_do_is_refused_and_undone(model, strategy):
+def test_what_a_host_cannot_do_is_refused_and_undone(model: str, strategy: str) -> None:
     host, _ = host_of(model)
     with pytest.raises(HypervisorError) as error:
         build(plan_for(), strategy, host)
@@ -267,7 +273,7 @@ def test_what_a_host_cannot_do_is_refused_and_undone(model, strategy):
 
 
 @pytest.mark.parametrize(("model", "strategy"), WORKING)
-def test_what_is_built(model, strategy):
+def test_what_is_built(model: str, strategy: str) -> None:
     host, _ = host_of(model)
     domain = build(plan_for(architecture_for(model, strategy)), strategy, host)
     assert (domain.state, domain.mapped, domain.registers) == (State.PAUSED, 0, REGISTERS)
@@ -280,14 +286,14 @@ def test_what_is_built(model, strategy):
 
 
 @pytest.mark.parametrize(("model", "strategy"), WORKING)
-def test_traces_keep_the_rules_of_aliases(model, strategy):
+def test_traces_keep_the_rules_of_aliases(model: str, strategy: str) -> None:
     """Two guests in a row on one host: no map over a live one, no unmap or write of what is not mapped."""
     host, trace = host_of(model)
     for _ in range(2):
         domain = build(two_banks(architecture_for(model, strategy)), strategy, host)
         host.unpause(domain)
         host.destroy(domain)
-    live = set()
+    live: set[tuple[str, int]] = set()
     for event in trace:
         pages = {
             (event.agent, page)
@@ -302,7 +308,7 @@ def test_traces_keep_the_rules_of_aliases(model, strategy):
             assert pages <= live, str(event)
 
 
-def two_banks(architecture="arm64"):
+def two_banks(architecture: str = "arm64") -> Plan:
     return Plan(
         architecture,
         (Bank(0x40000000, 0x200000), Bank(0x200000000, 0x4000)),
@@ -316,7 +322,7 @@ def two_banks(architecture="arm64"):
     )
 
 
-def test_segments_are_all_loaded_before_any_is_flushed():
+def test_segments_are_all_loaded_before_any_is_flushed() -> None:
     host, trace = host_of("rfc")
     build(two_banks(), "hypercall", host)
     assert [str(event) for event in trace] == lines("""
@@ -341,7 +347,7 @@ def test_segments_are_all_loaded_before_any_is_flushed():
 
 
 @pytest.mark.parametrize(("strategy", "maintained"), [("none", False), ("flush", False), ("hypercall", True)])
-def test_on_kvm_all_ram_is_maintained_once_or_not_at_all(strategy, maintained):
+def test_on_kvm_all_ram_is_maintained_once_or_not_at_all(strategy: str, maintained: bool) -> None:
     """Three segments are loaded; the maintenance is of banks, whole, as the guest starts, and not before."""
     host, trace = host_of("kvm-arm64")
     domain = build(two_banks(), strategy, host)
@@ -358,7 +364,7 @@ def test_on_kvm_all_ram_is_maintained_once_or_not_at_all(strategy, maintained):
 # Strategies by name
 
 
-def test_strategies():
+def test_strategies() -> None:
     assert {
         name: (
             one.mapping_type.word,
@@ -401,7 +407,7 @@ def test_strategies():
         ),
     ],
 )
-def test_strategies_that_there_are_not(strategy, architecture, message):
+def test_strategies_that_there_are_not(strategy: str, architecture: str, message: str) -> None:
     host, trace = host_of("rfc")
     with pytest.raises(UsageError) as error:
         build(plan_for(architecture), strategy, host)
@@ -415,14 +421,14 @@ def test_strategies_that_there_are_not(strategy, architecture, message):
 class Faulty:
     """Passes calls on to a host, and fails the Nth of them; what undoes things, it does first."""
 
-    def __init__(self, host, fail_at):
+    def __init__(self, host: SimulatedHost, fail_at: int) -> None:
         self._host = host
         self.max_mapping = host.max_mapping
         self._counter = itertools.count(1)
         self._fail_at = fail_at
-        self.failed = None
+        self.failed = ""
 
-    def _call(self, name, function, *arguments, **options):
+    def _call(self, name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         fails = next(self._counter) == self._fail_at
         if fails:
             self.failed = name
@@ -433,50 +439,51 @@ class Faulty:
             raise HypervisorError(f"{name} failed")
         return result
 
-    def create_domain(self, *arguments, **options):
-        return self._call("create", self._host.create_domain, *arguments, **options)
+    def create_domain(self, *arguments: Any, **options: Any) -> SimulatedDomain:
+        created: SimulatedDomain = self._call("create", self._host.create_domain, *arguments, **options)
+        return created
 
-    def populate(self, *arguments):
+    def populate(self, *arguments: Any) -> None:
         self._call("populate", self._host.populate, *arguments)
 
-    def map_foreign(self, *arguments):
+    def map_foreign(self, *arguments: Any) -> "FaultyMapping":
         return FaultyMapping(self, self._call("map", self._host.map_foreign, *arguments))
 
-    def flush(self, *arguments):
+    def flush(self, *arguments: Any) -> None:
         self._call("flush", self._host.flush, *arguments)
 
-    def set_registers(self, *arguments):
+    def set_registers(self, *arguments: Any) -> None:
         self._call("set registers", self._host.set_registers, *arguments)
 
-    def destroy(self, domain):
+    def destroy(self, domain: SimulatedDomain) -> None:
         self._host.destroy(domain)
 
 
 class FaultyMapping:
-    def __init__(self, owner, mapping):
+    def __init__(self, owner: Faulty, mapping: SimulatedMapping) -> None:
         self._owner, self._mapping = owner, mapping
         self.memory_type = mapping.memory_type
 
     @property
-    def size(self):
+    def size(self) -> int:
         return self._mapping.size
 
-    def move(self, *arguments):
+    def move(self, *arguments: Any) -> None:
         self._owner._call("move", self._mapping.move, *arguments)
 
-    def write(self, *arguments):
+    def write(self, *arguments: Any) -> None:
         self._owner._call("write", self._mapping.write, *arguments)
 
-    def clean_invalidate(self, *arguments):
+    def clean_invalidate(self, *arguments: int) -> None:
         self._owner._call("clean", self._mapping.clean_invalidate, *arguments)
 
-    def cacheflush(self, *arguments):
+    def cacheflush(self, *arguments: Any) -> None:
         self._owner._call("cacheflush", self._mapping.cacheflush, *arguments)
 
-    def __enter__(self):
+    def __enter__(self) -> "FaultyMapping":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self._owner._call("close", self._mapping.close)
 
 
@@ -502,14 +509,14 @@ STEP_NAMES = {
 
 
 @pytest.mark.parametrize(("model", "strategy"), WORKING)
-def test_a_failure_at_any_call_leaves_nothing(model, strategy):
+def test_a_failure_at_any_call_leaves_nothing(model: str, strategy: str) -> None:
     plan = plan_for(architecture_for(model, strategy))
-    failed = []
+    failed: list[str] = []
     for fail_at in itertools.count(1):
         host, trace = host_of(model)
         faulty = Faulty(host, fail_at)
         try:
-            build(plan, strategy, faulty)
+            build(plan, strategy, cast(SimulatedHost, faulty))
             break
         except HypervisorError as error:
             message = str(error)
@@ -520,50 +527,52 @@ def test_a_failure_at_any_call_leaves_nothing(model, strategy):
     assert failed == STEPS[strategy]
 
 
-def live_agents(trace):
-    balance = {}
+def live_agents(trace: list[Event]) -> set[str]:
+    balance: dict[str, int] = {}
     for event in trace:
         change = {Op.MAP: event.size, Op.UNMAP: -event.size}.get(event.op, 0)
         balance[event.agent] = balance.get(event.agent, 0) + change
     return {agent for agent, size in balance.items() if size}
 
 
-def test_an_interrupt_is_undone_and_passed_on():
+def test_an_interrupt_is_undone_and_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     host, _ = host_of("xen-4.17-arm64")
 
-    def interrupt(*_):
+    def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    host.set_registers = interrupt
+    monkeypatch.setattr(host, "set_registers", interrupt)
     with pytest.raises(KeyboardInterrupt):
         build(plan_for(), "none", host)
     assert (host.domains, host.has_allocated_memory) == ((), False)
 
 
-def test_a_failure_to_undo_is_told_with_the_failure():
+def test_a_failure_to_undo_is_told_with_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     host, _ = host_of("rfc")
 
-    def refuse(domain):
+    def refuse(domain: SimulatedDomain) -> None:
         raise HypervisorError(f"domain {domain.domid}: destroy: busy")
 
     faulty = Faulty(host, fail_at=2)
-    faulty.destroy = refuse
+    monkeypatch.setattr(faulty, "destroy", refuse)
     with pytest.raises(HypervisorError) as error:
-        build(plan_for(), "none", faulty)
+        build(plan_for(), "none", cast(SimulatedHost, faulty))
     assert str(error.value) == (
         "populate RAM at 0x40000000: populate failed; "
         "then its domain could not be destroyed: domain 1: destroy: busy"
     )
 
 
-def test_a_mapping_of_another_type_than_asked_for_is_not_used():
+def test_a_mapping_of_another_type_than_asked_for_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     host, trace = host_of("xen-4.17-arm64")
     honest = host.map_foreign
 
-    def dishonest(domain, address, size, memory_type):
+    def dishonest(
+        domain: SimulatedDomain, address: int, size: int, memory_type: MemoryType
+    ) -> SimulatedMapping:
         return honest(domain, address, size, type(memory_type).NORMAL_WB)
 
-    host.map_foreign = dishonest
+    monkeypatch.setattr(host, "map_foreign", dishonest)
     with pytest.raises(HypervisorError) as error:
         build(plan_for(), "uncached", host)
     assert str(error.value) == (
@@ -573,7 +582,7 @@ def test_a_mapping_of_another_type_than_asked_for_is_not_used():
     assert host.domains == ()
 
 
-def test_a_segment_outside_ram_is_refused_and_undone():
+def test_a_segment_outside_ram_is_refused_and_undone() -> None:
     host, _ = host_of("rfc")
     plan = plan_for()
     stray = replace(plan.segments[0], address=0x401FF000)

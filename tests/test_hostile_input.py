@@ -11,6 +11,7 @@ import sys
 import time
 import weakref
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -54,7 +55,7 @@ EMPTY_NODE = BEGIN + bytes(4)
 
 
 def seeds_of(name: str) -> list[bytes]:
-    found = TARGETS[name].seeds()
+    found: list[bytes] = TARGETS[name].seeds()
     require(found, f"no tool is installed that makes seeds for {name}")
     return found
 
@@ -71,7 +72,7 @@ def tree(structure: bytes, strings: bytes = b"reg\0", *, names_at: int = 0) -> b
 # -- integers that are used as sizes, and offsets that are followed (XSA-55) -----------------------------------
 
 
-ORDERS = {
+ORDERS: dict[str, Literal["little", "big"]] = {
     **dict.fromkeys(("arm64-image", "zimage", "zboot", "elf", "lz4-legacy", "trace-binary"), "little"),
     **dict.fromkeys(("uimage", "fit", "lzop", "dtb", "dtb-only"), "big"),
 }  # fmt: skip

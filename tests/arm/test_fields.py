@@ -127,7 +127,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("layout", list(FIELDS), ids=lambda layout: layout.__name__)
-def test_fields_are_where_the_manual_has_them(layout: type) -> None:
+def test_fields_are_where_the_manual_has_them(layout: type[object]) -> None:
     declared = {name: field for name, field in vars(layout).items() if isinstance(field, Field)}
     typed = {
         name: Field(int(bits.split(":")[0]), int(bits.split(":")[-1]))
@@ -155,8 +155,8 @@ def _operations() -> dict[str, SystemRegister]:
 
 def _words_of(assembly: list[str], folder: Path) -> list[int]:
     """Assemble instructions and give each one's 32 bits."""
-    tools = [shutil.which(f"aarch64-linux-gnu-{tool}") for tool in ("as", "objcopy")]
-    require(all(tools), "no aarch64-linux-gnu-as and objcopy")
+    tools = [f"aarch64-linux-gnu-{tool}" for tool in ("as", "objcopy")]
+    require(all(map(shutil.which, tools)), "no aarch64-linux-gnu-as and objcopy")
     source, binary = folder / "words.s", folder / "words.o"
     source.write_text("".join(f"{line}\n" for line in assembly))
     subprocess.run([tools[0], "-march=armv8.5-a", "-o", binary, source], check=True)

@@ -24,6 +24,7 @@ from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.rules import Profile
 from coldline.trace.text import TextReader, parse_event
+from coldline.verdict import profile_of
 from tests.oracles import explorer
 from tests.tools.trace_strategies import broken_traces, traces
 from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
@@ -394,11 +395,11 @@ class Crowd:
         if throw < 0.33:
             kind = self.random.choice((WB, WB, NC, WT))
             return [Event(name, Op.WALK, start & ~7, 8, kind)] if self.mmu[name] else []
-        kind, executable = self.mapped[name].get(page, (None, False))
-        if self.mmu[name] and kind is None:
+        mapped, executable = self.mapped[name].get(page, (None, False))
+        if self.mmu[name] and mapped is None:
             return []
         if throw < 0.36:
-            zva = self.mmu[name] and kind is not DEVICE
+            zva = self.mmu[name] and mapped is not DEVICE
             return [Event(name, Op.DC_ZVA, start & ~63, 64)] if zva else []
         if throw < 0.5:
             can = executable if self.mmu[name] else self.prefetches
@@ -539,7 +540,7 @@ def test_distinct_is_a_subset_with_each_line_and_kind_once(text: str, stream: bo
     assert chosen.hazards == everything.hazards
     once = ways(hazards_of(chosen), profile.line)
     assert set(once) == set(ways(hazards_of(everything), profile.line))
-    first_of = {}
+    first_of: dict[Any, Any] = {}
     for hazard, way in zip(hazards_of(everything), ways(hazards_of(everything), profile.line), strict=True):
         first_of.setdefault(way, hazard)
     listed = hazards_of(chosen)

@@ -158,9 +158,14 @@ def test_more_transformers_than_there_may_be_are_none_at_all(
     lines.memory.make_dense(0)
     if compiled:
         follower._rows.compiled(COMPILE_FROM)
-    forgotten = []
+    forgotten: list[int] = []
     forget = lines.transitions.forget_transformers
-    monkeypatch.setattr(lines.transitions, "forget_transformers", lambda: (forgotten.append(1), forget()))
+
+    def note() -> None:
+        forgotten.append(1)
+        forget()
+
+    monkeypatch.setattr(lines.transitions, "forget_transformers", note)
     states = [machine.start] * LINE
     lines.touch(1, 3, Letter.WRITE_NC, 3, 5)
     mixed = step_bytes(machine, states, (Letter.WRITE_NC, 3, 5))

@@ -131,7 +131,7 @@ def test_the_tree_that_is_written_is_the_guests(tmp_path: Path, cli: Cli) -> Non
     plan = make_plan(
         load_kernel(sample("midway-arm64").image), GuestOptions(memory=64 * MIB, bootargs="quiet")
     )
-    want = next(bytes(each.data) for each in plan.segments if each.name == "dtb")
+    want = next(bytes(each.data[:]) for each in plan.segments if each.name == "dtb")
     path = tmp_path / "guest.dtb"
     result = cli(*MIDWAY, "--memory", "64M", "--append", "quiet", "--dtb-out", path)
     assert result.status == COHERENT

@@ -3,6 +3,7 @@
 
 import random
 from collections.abc import Sequence
+from typing import Literal
 
 from .target import MOST_BYTES
 
@@ -31,7 +32,8 @@ def _byte(data: bytearray, seeds: Sequence[bytes], source: random.Random) -> Non
 def _number(data: bytearray, seeds: Sequence[bytes], source: random.Random) -> None:
     size = source.choice((1, 2, 4, 4, 8))
     at = source.randrange(len(data) + 1) & ~(source.choice((1, size)) - 1)
-    order = source.choice(("little", "big"))
+    orders: tuple[Literal["little", "big"], ...] = ("little", "big")
+    order = source.choice(orders)
     old = int.from_bytes(data[at : at + size], order)
     new = source.choice((*_NUMBERS, old + 1, old - 1, old + source.randrange(-64, 64), len(data), old * 2))
     data[at : at + size] = (new % (1 << 8 * size)).to_bytes(size, order)

@@ -19,7 +19,7 @@ from tests.tools.device_trees import GIB, INITRD, MIB, get, has, nodes, source, 
 from tests.tools.images import dtb
 
 
-def test_the_whole_tree_as_dtc_reads_it():
+def test_the_whole_tree_as_dtc_reads_it() -> None:
     blob = tree(
         memory=3 * GIB + 4096, bootargs="console=ttyAMA0", core_compatible="arm,cortex-a72", initrd=INITRD
     )
@@ -83,7 +83,7 @@ current-speed = <0x1c200>;
     )
 
 
-def test_gicv2():
+def test_gicv2() -> None:
     lines = source(tree(gic_version=2, vcpus=3))
     assert 'compatible = "arm,cortex-a15-gic";' in lines
     assert "reg = <0x00 0x3001000 0x00 0x1000 0x00 0x3002000 0x00 0x2000>;" in lines
@@ -91,24 +91,24 @@ def test_gicv2():
     assert "interrupts = <0x01 0x0d 0x708 0x01 0x0e 0x708 0x01 0x0b 0x708>;" in lines
 
 
-def test_el2_has_the_hypervisor_s_timer_and_smc():
+def test_el2_has_the_hypervisor_s_timer_and_smc() -> None:
     lines = source(tree(exception_level=2))
     assert 'method = "smc";' in lines
     assert "interrupts = <0x01 0x0d 0x08 0x01 0x0e 0x08 0x01 0x0b 0x08 0x01 0x0a 0x08>;" in lines
 
 
-def test_affinities_are_of_clusters_of_16():
+def test_affinities_are_of_clusters_of_16() -> None:
     lines = source(tree(vcpus=128))
     cpus = [int(match[1], 16) for line in lines if (match := re.match(r"cpu@(\w+) \{", line))]
     assert cpus == [cluster << 8 | core for cluster in range(8) for core in range(16)]
 
 
-def test_no_initrd_no_properties():
+def test_no_initrd_no_properties() -> None:
     assert not has(tree(), "/chosen", "linux,initrd-start")
     assert not has(tree(), "/chosen", "linux,initrd-end")
 
 
-def test_initrd_ends_where_it_ends_and_not_at_its_page():
+def test_initrd_ends_where_it_ends_and_not_at_its_page() -> None:
     blob = tree(initrd=INITRD)
     start, end = (
         struct.unpack(">Q", get(blob, "/chosen", f"linux,initrd-{which}"))[0] for which in ("start", "end")
@@ -116,23 +116,23 @@ def test_initrd_ends_where_it_ends_and_not_at_its_page():
     assert (start, end - start) == (0x48000000, 20)
 
 
-def test_size_does_not_depend_on_the_initrd_s_address():
+def test_size_does_not_depend_on_the_initrd_s_address() -> None:
     small, large = (tree(memory=memory, initrd=INITRD) for memory in (64 * MIB, 512 * MIB))
     assert get(small, "/chosen", "linux,initrd-start") != get(large, "/chosen", "linux,initrd-start")
     assert len(small) == len(large)
 
 
-def test_bootargs_are_bytes():
+def test_bootargs_are_bytes() -> None:
     assert get(tree(bootargs="ü\udcff"), "/chosen", "bootargs") == b"\xc3\xbc\xff\0"
 
 
-def test_no_serial_port_no_console():
+def test_no_serial_port_no_console() -> None:
     blob = tree(serial=False)
     assert not has(blob, "/chosen", "stdout-path")
     assert nodes(blob) == [name for name in nodes(tree()) if name != "serial@22000000"]
 
 
-def test_a_seed():
+def test_a_seed() -> None:
     seed = bytes(range(128))
     assert get(tree(rng_seed=seed), "/chosen", "rng-seed") == seed
     assert not has(tree(), "/chosen", "rng-seed")
@@ -142,7 +142,7 @@ NO_UNIT_ADDRESS = ("-W", "no-unit_address_vs_reg")
 """Linux finds the node by this name: xen_early_init, arch/arm/xen/enlighten.c (6.1)."""
 
 
-def test_a_guest_of_xen():
+def test_a_guest_of_xen() -> None:
     lines = source(tree(memory=512 * MIB, xen=XenPlatform(4, 17, 40)), *NO_UNIT_ADDRESS)
     assert lines[2:4] == ['model = "XENVM-4.17";', 'compatible = "xen,xenvm-4.17\\0xen,xenvm";']
     start = lines.index("hypervisor {")
@@ -173,14 +173,14 @@ def test_a_guest_of_xen():
         (512 * MIB, 48, [(0x60000000, 0xA0000000), (0x200000000, 0xFE00000000)]),
     ],
 )
-def test_extended_regions(memory, bits, regions):
+def test_extended_regions(memory: int, bits: int, regions: list[tuple[int, int]]) -> None:
     assert extended_regions(place_banks(memory), bits) == regions
 
 
 # A tree that the user gave.
 
 
-def given_tree(extra="", cells=("", "")):
+def given_tree(extra: str = "", cells: tuple[str, str] = ("", "")) -> memoryview:
     return memoryview(
         dtb(f"""/ {{
         compatible = "example,board";
@@ -195,7 +195,7 @@ def given_tree(extra="", cells=("", "")):
 CHOSEN = 'chosen { bootargs = "theirs"; linux,initrd-start = <1>; linux,initrd-end = <2>; keep; };'
 
 
-def test_given_tree_gets_this_guest_s_memory_and_initrd():
+def test_given_tree_gets_this_guest_s_memory_and_initrd() -> None:
     given = given_tree(CHOSEN + " memory { reg = <0 0 0 1>; }; device { memory@1 { keep; }; };")
     blob = tree(memory=3 * GIB + 4096, device_tree=given, initrd=INITRD, bootargs="ours")
     assert sorted(nodes(blob)) == ["chosen", "device", "memory@200000000", "memory@40000000"]
@@ -211,24 +211,24 @@ def test_given_tree_gets_this_guest_s_memory_and_initrd():
     check_device_tree("out.dtb", memoryview(blob))
 
 
-def test_given_tree_keeps_its_command_line_and_loses_its_initrd():
+def test_given_tree_keeps_its_command_line_and_loses_its_initrd() -> None:
     blob = tree(device_tree=given_tree(CHOSEN))
     assert get(blob, "/chosen", "bootargs") == b"theirs\0"
     assert not has(blob, "/chosen", "linux,initrd-start")
 
 
-def test_given_tree_without_chosen():
+def test_given_tree_without_chosen() -> None:
     assert get(tree(device_tree=given_tree(), bootargs="a"), "/chosen", "bootargs") == b"a\0"
 
 
-def test_given_tree_is_not_written_to():
+def test_given_tree_is_not_written_to() -> None:
     given = given_tree(CHOSEN)
     before = bytes(given)
     tree(device_tree=given, bootargs="ours")
     assert given == before
 
 
-def test_given_tree_of_one_cell_holds_what_it_can():
+def test_given_tree_of_one_cell_holds_what_it_can() -> None:
     one = given_tree(cells=("#address-cells = <1>;", "#size-cells = <1>;"))
     blob = tree(memory=3 * GIB, device_tree=one)
     assert get(blob, "/memory@40000000", "reg") == struct.pack(">II", 0x40000000, 3 * GIB)
@@ -242,12 +242,12 @@ def test_given_tree_of_one_cell_holds_what_it_can():
 @pytest.mark.parametrize(
     "cells", ["#address-cells = <3>;", "#address-cells = <0>;", "#address-cells = [02];"]
 )
-def test_given_tree_of_odd_cells(cells):
+def test_given_tree_of_odd_cells(cells: str) -> None:
     with pytest.raises(ImageError, match=r"root has #address-cells of .*; 1 or 2 will do"):
         tree(device_tree=given_tree(cells=(cells, "")))
 
 
-def test_given_tree_with_many_memory_nodes():
+def test_given_tree_with_many_memory_nodes() -> None:
     many = " ".join(f"memory@{n:x} {{ }};" for n in range(1, 3000))
     assert sorted(nodes(tree(device_tree=given_tree(many)))) == ["chosen", "memory@40000000"]
 
@@ -261,7 +261,7 @@ def test_given_tree_with_many_memory_nodes():
         (bytes(MAX_DEVICE_TREE + 1), "the device tree has 2097153 bytes; arm64 Linux takes up to 2 MiB"),
     ],
 )
-def test_what_is_not_a_device_tree(blob, words):
+def test_what_is_not_a_device_tree(blob: bytes, words: str) -> None:
     with pytest.raises(ImageError) as caught:
         check_device_tree("x.dtb", memoryview(blob))
     assert str(caught.value) == f"x.dtb: {words}"
@@ -269,7 +269,7 @@ def test_what_is_not_a_device_tree(blob, words):
         tree(device_tree=memoryview(blob))
 
 
-def test_truncated_at_every_length():
+def test_truncated_at_every_length() -> None:
     blob = tree(initrd=INITRD)
     check_device_tree("x.dtb", memoryview(blob))
     for length in range(len(blob)):
@@ -277,14 +277,14 @@ def test_truncated_at_every_length():
             check_device_tree("x.dtb", memoryview(blob)[:length])
 
 
-def test_version_16_is_refused():
+def test_version_16_is_refused() -> None:
     old = bytearray(tree())
     old[20:28] = struct.pack(">II", 16, 16)
     with pytest.raises(ImageError, match="it has version 16; 17 is needed"):
         check_device_tree("x.dtb", memoryview(old))
 
 
-def test_blocks_that_overlap_are_refused():
+def test_blocks_that_overlap_are_refused() -> None:
     # Without its terminator the memory reservation block, at 40, runs on into the structure block, at 56, to
     # the zeros there. libfdt's own check takes that; its edits then write outside their buffer.
     blob = bytearray(given_tree(f"pad {{ zeros = [{'00' * 40}]; }};"))
@@ -300,11 +300,11 @@ def test_blocks_that_overlap_are_refused():
     )
 
 
-def test_a_padded_tree_is_taken():
+def test_a_padded_tree_is_taken() -> None:
     check_device_tree("x.dtb", memoryview(tree() + bytes(100)))
 
 
-def test_a_damaged_tree_is_planned_or_refused_and_nothing_else():
+def test_a_damaged_tree_is_planned_or_refused_and_nothing_else() -> None:
     blob = tree(initrd=INITRD)
     generator = random.Random(1)
     refused = 0
@@ -321,7 +321,7 @@ def test_a_damaged_tree_is_planned_or_refused_and_nothing_else():
     assert 0 < refused < 2000
 
 
-def test_a_tree_that_grows_above_2_mib_is_refused():
+def test_a_tree_that_grows_above_2_mib_is_refused() -> None:
     filler = libfdt.Fdt(tree())
     room = MAX_DEVICE_TREE - 64
     filler.resize(room)

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ XEN = XenPlatform(4, 17)
 WITHOUT_SCHEMA = {"xen,xenvm", "xen,xenvm-4.17", "xen,xen", "xen,xen-4.17", "arm,sbsa-uart"}
 """Linux describes Xen's in a text, bindings/arm/xen.txt (6.1), and the UART, bindings/serial/arm_sbsa_uart.txt."""
 
-TREES = {
+TREES: dict[str, dict[str, Any]] = {
     "the least": {},
     "an initrd, a command line": {"initrd": INITRD, "bootargs": "console=ttyAMA0"},
     "GICv2, 8 cores": {"gic_version": 2, "vcpus": 8, "core_compatible": "arm,cortex-a72"},
@@ -43,13 +44,14 @@ TREES = {
 
 
 @pytest.fixture(scope="module")
-def schemas(tmp_path_factory):
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One file of all schemas that are needed."""
     require(tool("dt-validate").exists(), "dtschema is not installed")
     try:
         package = debian.packages("arm64", ["linux-doc-6.1"])["linux-doc-6.1"]
     except apt.FetchError as error:
         require(False, f"Linux's bindings: {error}")
+        raise
     folder = tmp_path_factory.mktemp("bindings")
     for name in BINDINGS:
         target = folder / f"{name}.yaml"
@@ -62,22 +64,23 @@ def schemas(tmp_path_factory):
     return made
 
 
-def tool(name):
+def tool(name: str) -> Path:
     return Path(sys.executable).parent / name
 
 
-def run(name, *arguments):
+def run(name: str, *arguments: object) -> str:
     done = subprocess.run(
         [tool(name), *map(str, arguments)], capture_output=True, text=True, timeout=120, check=True
     )
     return done.stdout + done.stderr
 
 
-def said_of(schemas, folder, blob):
+def said_of(schemas: Path, folder: Path, blob: bytes) -> tuple[str, set[str]]:
     """What dt-validate says of a tree: the faults, and what it has no schema of."""
     path = folder / "tree.dtb"
     path.write_bytes(blob)
-    faults, unknown = [], set()
+    faults: list[str] = []
+    unknown: set[str] = set()
     for line in run("dt-validate", "-m", "-s", schemas, path).splitlines():
         _, is_unknown, names = line.partition("failed to match any schema with compatible: ")
         if is_unknown:
@@ -88,17 +91,17 @@ def said_of(schemas, folder, blob):
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_generated_trees_are_as_the_schemas_have_them(schemas, tmp_path, name):
+def test_generated_trees_are_as_the_schemas_have_them(schemas: Path, tmp_path: Path, name: str) -> None:
     faults, unknown = said_of(schemas, tmp_path, tree(**TREES[name]))
     assert faults == ""
     assert unknown <= WITHOUT_SCHEMA
 
 
-def test_no_more_is_without_a_schema_than_is_said(schemas, tmp_path):
+def test_no_more_is_without_a_schema_than_is_said(schemas: Path, tmp_path: Path) -> None:
     assert said_of(schemas, tmp_path, tree(xen=XEN)) == ("", WITHOUT_SCHEMA)
 
 
-def test_the_schemas_find_faults(schemas, tmp_path):
+def test_the_schemas_find_faults(schemas: Path, tmp_path: Path) -> None:
     broken = dtb(
         """/ {
         #address-cells = <2>; #size-cells = <2>; model = "m"; compatible = "xen,xenvm";

@@ -8,6 +8,8 @@ import itertools
 import json
 import os
 import re
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 import tests.tools.tiny_guests as a64
 from coldline.errors import PlanError
 from coldline.guest import GuestOptions, make_plan
+from coldline.guest.plan import Plan
 from coldline.guest.reasons import Reason
 from coldline.image import Kernel, Piece
 from coldline.support.record import replace
@@ -31,14 +34,14 @@ DTB_PAGE = 4 * KIB
 class Zeros:
     """An initrd of any size, of which only the size is looked at."""
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.nbytes = size
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.nbytes
 
 
-def kernel(size=32 * MIB, *, text_offset=0, anywhere=False):
+def kernel(size: int = 32 * MIB, *, text_offset: int = 0, anywhere: bool = False) -> Kernel:
     return Kernel(
         path="Image",
         architecture="arm64",
@@ -50,31 +53,32 @@ def kernel(size=32 * MIB, *, text_offset=0, anywhere=False):
     )
 
 
-def plan(image, memory, initrd=None):
-    return make_plan(image, GuestOptions(memory=memory, initrd=None if initrd is None else Zeros(initrd)))
+def plan(image: Kernel, memory: int, initrd: int | None = None) -> Plan:
+    data = None if initrd is None else cast(memoryview, Zeros(initrd))
+    return make_plan(image, GuestOptions(memory=memory, initrd=data))
 
 
-def places(planned):
+def places(planned: Plan) -> dict[str, int]:
     return {segment.name: segment.address for segment in planned.segments}
 
 
-def reasons(planned):
+def reasons(planned: Plan) -> dict[str, Reason]:
     return {segment.name: segment.reason for segment in planned.segments}
 
 
-def refusal(*arguments):
+def refusal(*arguments: Any) -> str:
     with pytest.raises(PlanError) as caught:
         plan(*arguments)
     return re.sub(r"dtb \(\d+ bytes\)", "dtb", str(caught.value))
 
 
-def test_right_behind_the_kernel_within_its_last_2_mib():
+def test_right_behind_the_kernel_within_its_last_2_mib() -> None:
     """Xen keeps those to the kernel."""
     assert places(plan(kernel(3 * MIB), 4 * MIB)) == {"kernel": RAM, "dtb": RAM + 3 * MIB}
     assert reasons(plan(kernel(3 * MIB), 4 * MIB))["dtb"] is Reason.FREE
 
 
-def test_to_the_last_page():
+def test_to_the_last_page() -> None:
     """Xen wants a page free."""
     fits = 64 * MIB - 32 * MIB - DTB_PAGE
     planned = plan(kernel(), 64 * MIB, fits)
@@ -89,14 +93,14 @@ def test_to_the_last_page():
     )
 
 
-def test_below_the_kernel_to_the_last_page():
+def test_below_the_kernel_to_the_last_page() -> None:
     full = kernel(4 * MIB - 0x80000, text_offset=0x80000)
     fits = 0x80000 - DTB_PAGE
     assert places(plan(full, 4 * MIB, fits)) == {"initrd": RAM, "dtb": RAM + fits, "kernel": RAM + 0x80000}
     assert "512 KiB at 0x40000000" in refusal(full, 4 * MIB, fits + 1)
 
 
-def test_on_both_sides_of_the_kernel():
+def test_on_both_sides_of_the_kernel() -> None:
     image = kernel(3 * MIB, text_offset=0x80000)
     above = RAM + 0x80000 + 3 * MIB
     planned = plan(image, 4 * MIB, 0x80000)
@@ -108,7 +112,7 @@ def test_on_both_sides_of_the_kernel():
     )
 
 
-def test_an_initrd_past_3_gib():
+def test_an_initrd_past_3_gib() -> None:
     most = 3 * GIB - 32 * MIB
     assert places(plan(kernel(), 6 * GIB, most - DTB_PAGE))["initrd"] == RAM + 32 * MIB
     # As large as all above the kernel: the device tree is then behind it no more.
@@ -123,14 +127,14 @@ def test_an_initrd_past_3_gib():
     )
 
 
-def test_an_initrd_s_address_past_4_gib_is_in_the_device_tree():
+def test_an_initrd_s_address_past_4_gib_is_in_the_device_tree() -> None:
     planned = plan(kernel(), 6 * GIB, 3 * GIB)
-    dtb = bytes(planned.segments[1].data)
+    dtb = bytes(planned.segments[1].data[:])
     assert int.from_bytes(get(dtb, "/chosen", "linux,initrd-start"), "big") == RAM1
     assert int.from_bytes(get(dtb, "/chosen", "linux,initrd-end"), "big") == RAM1 + 3 * GIB
 
 
-def test_the_window_of_32_gib():
+def test_the_window_of_32_gib() -> None:
     """From 1 GiB to 33 GiB, the second bank starting at 8 GiB: 25 GiB and no more."""
     assert places(plan(kernel(), 64 * GIB, 25 * GIB))["initrd"] == RAM1
     assert refusal(kernel(), 64 * GIB, 25 * GIB + 1) == (
@@ -147,7 +151,7 @@ def test_the_window_of_32_gib():
     assert "one aligned window of 32 GiB" in refusal(image, 64 * GIB, most + 1)
 
 
-def test_a_kernel_that_may_be_anywhere_goes_up_to_make_room():
+def test_a_kernel_that_may_be_anywhere_goes_up_to_make_room() -> None:
     fits = 3 * GIB - DTB_PAGE
     image = kernel(anywhere=True)
     planned = plan(image, 4 * GIB, fits)
@@ -160,7 +164,7 @@ def test_a_kernel_that_may_be_anywhere_goes_up_to_make_room():
     assert "does not fit" in refusal(kernel(), 4 * GIB, fits)
 
 
-def test_a_kernel_larger_than_the_first_bank():
+def test_a_kernel_larger_than_the_first_bank() -> None:
     fits = kernel(3 * GIB - DTB_PAGE)
     assert places(plan(fits, 8 * GIB)) == {"kernel": RAM, "dtb": 4 * GIB - DTB_PAGE}
     whole = kernel(3 * GIB)
@@ -175,13 +179,13 @@ def test_a_kernel_larger_than_the_first_bank():
     assert "does not fit" in refusal(replace(kernel(5 * GIB + 1), anywhere=True), 8 * GIB)
 
 
-def test_text_offset_goes_along():
+def test_text_offset_goes_along() -> None:
     moved = plan(kernel(text_offset=0x80000, anywhere=True), 4 * GIB, 3 * GIB - DTB_PAGE)
     assert places(moved)["kernel"] == RAM1 + 0x80000
     assert moved.registers.pc == RAM1 + 0x80000
 
 
-def raw(*addresses):
+def raw(*addresses: int) -> Kernel:
     return Kernel(
         path="raw",
         architecture="arm64",
@@ -192,7 +196,7 @@ def raw(*addresses):
     )
 
 
-def test_a_kernel_for_an_address_past_3_gib():
+def test_a_kernel_for_an_address_past_3_gib() -> None:
     planned = plan(raw(RAM1 + MIB), 4 * GIB, 4096)
     assert places(planned) == {"initrd": RAM, "dtb": RAM + 4096, "kernel": RAM1 + MIB}
     assert planned.registers.pc == RAM1 + MIB
@@ -214,7 +218,9 @@ def test_a_kernel_for_an_address_past_3_gib():
     initrd=st.none() | st.integers(1, 16 * MIB) | st.integers(1, 40 * GIB),
     anywhere=st.booleans(),
 )
-def test_what_is_placed_is_sound(memory, text_offset, size, initrd, anywhere):
+def test_what_is_placed_is_sound(
+    memory: int, text_offset: int, size: int, initrd: int | None, anywhere: bool
+) -> None:
     try:
         planned = plan(kernel(size, text_offset=text_offset, anywhere=anywhere), memory, initrd)
     except PlanError:
@@ -234,7 +240,7 @@ def test_what_is_placed_is_sound(memory, text_offset, size, initrd, anywhere):
 # -- end to end ----------------------------------------------------------------------------------------------
 
 
-def test_a_kernel_past_3_gib_runs_beside_its_initrd_below(cli: Cli, tmp_path):
+def test_a_kernel_past_3_gib_runs_beside_its_initrd_below(cli: Cli, tmp_path: Path) -> None:
     path, initrd, trace = tmp_path / "Image", tmp_path / "initrd", tmp_path / "trace"
     size = 64 * MIB
     body = code(mov(1, RAM + size - 8), a64.ldr(2, 1), a64.off())

@@ -7,6 +7,7 @@ Expected values: xen tools/libs/light/libxl_arm.c (4.17), copy_partial_fdt; Devi
 import random
 import struct
 import time
+from typing import Any
 
 import libfdt
 import pytest
@@ -41,20 +42,20 @@ DEVICE = """/ {
 };"""
 
 
-def merged(text, **options):
+def merged(text: str, **options: Any) -> bytes:
     # -f: dtc looks at phandles too.
     blob = run("dtc", "-f", "-q", "-I", "dts", "-O", "dtb", data=f"/dts-v1/;{text}".encode())
     return tree(partial_tree=memoryview(blob), partial_tree_path="device.dtb", **options)
 
 
-def refused(text):
+def refused(text: str) -> str:
     with pytest.raises(ImageError) as caught:
         merged(text)
     assert str(caught.value).startswith("device.dtb: ")
     return str(caught.value).removeprefix("device.dtb: ")
 
 
-def test_passthrough_and_aliases_with_all_below_them():
+def test_passthrough_and_aliases_with_all_below_them() -> None:
     lines = source(merged(DEVICE))
     start = lines.index("passthrough {")
     assert lines[start:] == [
@@ -67,7 +68,7 @@ def test_passthrough_and_aliases_with_all_below_them():
     ]  # fmt: skip
 
 
-def test_what_was_generated_is_unchanged():
+def test_what_was_generated_is_unchanged() -> None:
     generated, both = (
         source(blob)
         for blob in (tree(bootargs="ours", initrd=INITRD), merged(DEVICE, bootargs="ours", initrd=INITRD))
@@ -76,7 +77,7 @@ def test_what_was_generated_is_unchanged():
     assert "not copied" not in "".join(both)
 
 
-def test_aliases_need_not_be_there():
+def test_aliases_need_not_be_there() -> None:
     blob = merged("/ { passthrough { }; };")
     assert nodes(blob) == [*nodes(tree()), "passthrough"]
 
@@ -84,14 +85,14 @@ def test_aliases_need_not_be_there():
 @pytest.mark.parametrize(
     "text", ["/ { };", "/ { passthrough@0 { }; aliases { }; };", "/ { a { passthrough { }; }; };"]
 )
-def test_passthrough_has_to_be_there(text):
+def test_passthrough_has_to_be_there(text: str) -> None:
     assert refused(text) == (
         "has no /passthrough: of a partial device tree, /passthrough and /aliases go into the guest's; "
         "one that is whole is for --dtb-only"
     )
 
 
-def test_phandles():
+def test_phandles() -> None:
     # 65000 outside of what is copied is how a source names the guest's interrupt controller.
     assert get(merged("/ { gic { phandle = <65000>; }; passthrough { a { phandle = <64999>; }; }; };"),
                "/passthrough/a", "phandle") == struct.pack(">I", 64999)  # fmt: skip
@@ -109,7 +110,7 @@ def test_phandles():
         )
 
 
-def test_it_goes_before_a_tree_that_comes_with_the_kernel_and_not_with_a_whole_one():
+def test_it_goes_before_a_tree_that_comes_with_the_kernel_and_not_with_a_whole_one() -> None:
     whole = memoryview(dtb('/ { compatible = "example,board"; };'))
     kernel = replace(KERNEL, device_tree=whole)
     assert get(tree(kernel=kernel), "/", "compatible") == b"example,board\0"
@@ -121,7 +122,7 @@ def test_it_goes_before_a_tree_that_comes_with_the_kernel_and_not_with_a_whole_o
     )
 
 
-def test_deep_and_wide_and_beyond():
+def test_deep_and_wide_and_beyond() -> None:
     deep = "a { " * 30 + "}; " * 30
     assert (
         libfdt.Fdt(merged(f"/ {{ passthrough {{ {deep} }}; }};")).path_offset("/passthrough" + "/a" * 30) > 0
@@ -133,14 +134,14 @@ def test_deep_and_wide_and_beyond():
         tree(partial_tree=memoryview(twice))
 
 
-def test_a_merged_tree_above_2_mib_is_refused():
+def test_a_merged_tree_above_2_mib_is_refused() -> None:
     half = "00" * (MAX_DEVICE_TREE - 600)
     merged_size = f"/ {{ passthrough {{ a = [{half}]; }}; }};"
     with pytest.raises(PlanError, match=r"dtb \(.*\) is too large: arm64 Linux takes up to 2 MiB"):
         merged(merged_size)
 
 
-def test_a_tree_of_many_names_takes_no_time():
+def test_a_tree_of_many_names_takes_no_time() -> None:
     # 80,000 properties, each of a name of its own: libfdt's own way of adding them compares them all.
     words = bytearray(struct.pack(">I", 1) + b"\0\0\0\0" + struct.pack(">I", 1) + b"passthrough\0")
     strings = b""
@@ -172,7 +173,7 @@ def test_a_tree_of_many_names_takes_no_time():
     assert get(merged_tree, "/passthrough/n000319", "13f.249") == b""
 
 
-def test_damaged_trees_are_merged_or_refused_and_nothing_else():
+def test_damaged_trees_are_merged_or_refused_and_nothing_else() -> None:
     blob = dtb(DEVICE)
     generator = random.Random(1)
     refusals = 0
@@ -192,7 +193,7 @@ def test_damaged_trees_are_merged_or_refused_and_nothing_else():
     assert 0 < refusals < 2000
 
 
-def test_the_plan_does_not_change_what_was_given():
+def test_the_plan_does_not_change_what_was_given() -> None:
     given = memoryview(dtb(DEVICE))
     before = bytes(given)
     make_plan(KERNEL, GuestOptions(memory=64 * MIB, partial_tree=given))

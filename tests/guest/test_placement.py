@@ -5,6 +5,7 @@ Expected values: xen tools/libs/guest/xg_dom_arm.c (4.17); Linux Documentation/a
 """
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 RAM = 0x40000000
 
 
-def kernel(*, text_offset=0, image_size=32 * MIB, size=4096):
+def kernel(*, text_offset: int = 0, image_size: int = 32 * MIB, size: int = 4096) -> Kernel:
     return Kernel(
         path="Image",
         architecture="arm64",
@@ -32,7 +33,14 @@ def kernel(*, text_offset=0, image_size=32 * MIB, size=4096):
     )
 
 
-def put(memory, *, text_offset=0, image_size=32 * MIB, initrd=None, dtb=4 * KIB):
+def put(
+    memory: int,
+    *,
+    text_offset: int = 0,
+    image_size: int = 32 * MIB,
+    initrd: int | None = None,
+    dtb: int = 4 * KIB,
+) -> Placement:
     return place(
         place_banks(memory)[0],
         text_offset=text_offset,
@@ -45,7 +53,7 @@ def put(memory, *, text_offset=0, image_size=32 * MIB, initrd=None, dtb=4 * KIB)
 # Banks.
 
 
-def test_the_map_is_the_public_header_s():
+def test_the_map_is_the_public_header_s() -> None:
     named = {name: value for name, value in vars(layout).items() if isinstance(value, layout.Range)}
     assert {name: (value.base, value.size) for name, value in named.items()} == {
         "VIRTIO_MMIO": (0x02000000, 0x00100000),
@@ -74,7 +82,7 @@ def test_the_map_is_the_public_header_s():
         (1019 * GIB, [(RAM, 3 * GIB), (0x200000000, 1016 * GIB)]),
     ],
 )
-def test_banks_fill_in_order(memory, banks):
+def test_banks_fill_in_order(memory: int, banks: list[tuple[int, int]]) -> None:
     assert place_banks(memory) == tuple(Bank(base, size) for base, size in banks)
 
 
@@ -88,7 +96,7 @@ def test_banks_fill_in_order(memory, banks):
         (512 * MIB + 1, "memory of 536870913 bytes is not a multiple of 4 KiB"),
     ],
 )
-def test_memory_that_cannot_be(memory, words):
+def test_memory_that_cannot_be(memory: int, words: str) -> None:
     with pytest.raises(PlanError) as caught:
         place_banks(memory)
     assert str(caught.value) == words
@@ -97,7 +105,7 @@ def test_memory_that_cannot_be(memory, words):
 # The rule.
 
 
-def test_modules_at_128_mib_initrd_first_in_whole_pages():
+def test_modules_at_128_mib_initrd_first_in_whole_pages() -> None:
     assert put(512 * MIB, text_offset=0x80000, initrd=5000, dtb=1) == Placement(
         kernel=RAM + 0x80000, initrd=RAM + 128 * MIB, dtb=RAM + 128 * MIB + 8192
     )
@@ -105,21 +113,21 @@ def test_modules_at_128_mib_initrd_first_in_whole_pages():
     assert put(512 * MIB).initrd is None
 
 
-def test_bank_must_reach_128_mib_and_the_modules():
+def test_bank_must_reach_128_mib_and_the_modules() -> None:
     assert put(128 * MIB + 12 * KIB, initrd=8 * KIB).initrd == RAM + 128 * MIB
     # One page less, and the top of the bank is the same less one page.
     assert put(128 * MIB + 8 * KIB, initrd=8 * KIB).initrd == RAM + 128 * MIB - 4 * KIB
     assert put(128 * MIB + 12 * KIB, initrd=8 * KIB + 1).initrd == RAM + 128 * MIB - 4 * KIB
 
 
-def test_kernel_s_end_rounded_up_to_2_mib_must_be_below_128_mib():
+def test_kernel_s_end_rounded_up_to_2_mib_must_be_below_128_mib() -> None:
     assert put(GIB, image_size=126 * MIB).dtb == RAM + 128 * MIB
     assert put(GIB, image_size=126 * MIB + 1).dtb == RAM + GIB - 4 * KIB
     assert put(GIB, image_size=125 * MIB, text_offset=MIB).dtb == RAM + 128 * MIB
     assert put(GIB, image_size=125 * MIB, text_offset=MIB + 4096).dtb == RAM + GIB - 4 * KIB
 
 
-def test_top_of_the_bank_must_be_above_the_kernel_s_rounded_end():
+def test_top_of_the_bank_must_be_above_the_kernel_s_rounded_end() -> None:
     assert put(64 * MIB, initrd=32 * MIB - 8 * KIB).initrd == RAM + 32 * MIB + 4 * KIB
     with pytest.raises(PlanError) as caught:
         put(64 * MIB, initrd=32 * MIB - 4 * KIB)
@@ -130,7 +138,7 @@ def test_top_of_the_bank_must_be_above_the_kernel_s_rounded_end():
     )
 
 
-def test_below_the_kernel_as_the_last_resort():
+def test_below_the_kernel_as_the_last_resort() -> None:
     full = {"image_size": 4 * MIB - 0x80000, "text_offset": 0x80000}
     assert put(4 * MIB, **full) == Placement(kernel=RAM + 0x80000, initrd=None, dtb=RAM + 0x7F000)
     assert put(4 * MIB, **full, initrd=0x80000 - 8 * KIB) == Placement(
@@ -140,13 +148,13 @@ def test_below_the_kernel_as_the_last_resort():
         put(4 * MIB, **full, initrd=0x80000 - 4 * KIB)
 
 
-def test_modules_larger_than_the_address_of_the_bank_s_end():
+def test_modules_larger_than_the_address_of_the_bank_s_end() -> None:
     # In Xen, 0x60000000 - 0x80001000 wraps and is above the kernel.
     with pytest.raises(PlanError, match=r"initrd \(2 GiB\) with dtb \(4 KiB\) does not fit: 480 MiB of RAM"):
         put(512 * MIB, initrd=2 * GIB)
 
 
-def test_kernel_must_fit():
+def test_kernel_must_fit() -> None:
     put(64 * MIB, image_size=62 * MIB - 0x80000, text_offset=0x80000)
     with pytest.raises(PlanError) as caught:
         put(64 * MIB, image_size=64 * MIB + 1)
@@ -157,7 +165,7 @@ def test_kernel_must_fit():
         put(1019 * GIB, image_size=2**63)
 
 
-def test_everything_goes_into_the_first_bank():
+def test_everything_goes_into_the_first_bank() -> None:
     with pytest.raises(PlanError, match="does not fit"):
         put(1019 * GIB, initrd=3 * GIB)
     assert put(1019 * GIB, image_size=GIB, initrd=GIB).initrd == 0x100000000 - GIB - 4 * KIB
@@ -167,7 +175,7 @@ PAGES = st.integers(512, 1 << 20).map(lambda pages: pages * 4096)
 SIZES = st.one_of(st.integers(1, 16 * MIB), st.integers(1, 4 * GIB))
 
 
-def meminit(memory, kernbase, kernend, modsize):
+def meminit(memory: int, kernbase: int, kernend: int, modsize: int) -> int | None:
     """meminit's choice, in unsigned 64-bit arithmetic as there."""
     base = RAM
     bank0end = base + min(memory, 3 * GIB)
@@ -187,8 +195,10 @@ def meminit(memory, kernbase, kernend, modsize):
     initrd=st.none() | SIZES,
     dtb=st.integers(1, 2 * MIB),
 )
-def test_a_placement_is_xen_s_and_sound_or_refused(memory, text_offset, image_size, initrd, dtb):
-    def pages(size):
+def test_a_placement_is_xen_s_and_sound_or_refused(
+    memory: int, text_offset: int, image_size: int, initrd: int | None, dtb: int
+) -> None:
+    def pages(size: int) -> int:
         return -(-size // 4096) * 4096
 
     modsize = pages(initrd or 0) + pages(dtb)
@@ -203,6 +213,7 @@ def test_a_placement_is_xen_s_and_sound_or_refused(memory, text_offset, image_si
     assert theirs == (ours.dtb if initrd is None else ours.initrd)
     parts = [(ours.kernel, image_size), (ours.dtb, dtb)]
     if initrd is not None:
+        assert ours.initrd is not None
         parts.append((ours.initrd, initrd))
     parts.sort()
     assert bank.base <= parts[0][0]
@@ -213,7 +224,7 @@ def test_a_placement_is_xen_s_and_sound_or_refused(memory, text_offset, image_si
 # The last check.
 
 
-def segment(name, address, size, data=b""):
+def segment(name: str, address: int, size: int, data: bytes = b"") -> Segment:
     return Segment(name=name, address=address, data=memoryview(data), size=size)
 
 
@@ -238,13 +249,13 @@ def segment(name, address, size, data=b""):
         ),
     ],
 )
-def test_segments_that_cannot_be(segments, words):
+def test_segments_that_cannot_be(segments: list[Segment], words: str) -> None:
     with pytest.raises(PlanError) as caught:
         check_segments([Bank(RAM, 2 * MIB)], segments)
     assert str(caught.value) == words
 
 
-def test_segments_may_touch():
+def test_segments_may_touch() -> None:
     check_segments(
         [Bank(RAM, 2 * MIB)], [segment("kernel", RAM, 4096), segment("dtb", RAM + 4096, 2 * MIB - 4096)]
     )
@@ -253,7 +264,7 @@ def test_segments_may_touch():
 # The plan.
 
 
-def test_a_plan():
+def test_a_plan() -> None:
     initrd = memoryview(b"initrd")
     image = kernel(text_offset=0x80000, image_size=20 * MIB + 1, size=5000)
     plan = make_plan(image, GuestOptions(memory=256 * MIB, initrd=initrd))
@@ -272,13 +283,13 @@ def test_a_plan():
     assert plan.exception_level == 1
 
 
-def test_a_plan_for_el2():
+def test_a_plan_for_el2() -> None:
     plan = make_plan(kernel(), GuestOptions(memory=256 * MIB, exception_level=2))
     assert (plan.registers.pstate, plan.registers.sctlr, plan.exception_level) == (0x3C9, 0x30C50830, 2)
 
 
 @pytest.mark.parametrize("exception_level", [1, 2])
-def test_mmu_and_caches_are_off(exception_level):
+def test_mmu_and_caches_are_off(exception_level: int) -> None:
     sctlr = make_plan(
         kernel(), GuestOptions(memory=256 * MIB, exception_level=exception_level)
     ).registers.sctlr
@@ -286,12 +297,12 @@ def test_mmu_and_caches_are_off(exception_level):
     assert not sctlr & (m | c | i)
 
 
-def test_segments_are_in_order_of_address_even_below_the_kernel():
+def test_segments_are_in_order_of_address_even_below_the_kernel() -> None:
     plan = make_plan(kernel(text_offset=0x80000, image_size=4 * MIB - 0x80000), GuestOptions(memory=4 * MIB))
     assert [segment.name for segment in plan.segments] == ["dtb", "kernel"]
 
 
-def test_the_same_guest_is_the_same_plan():
+def test_the_same_guest_is_the_same_plan() -> None:
     options = GuestOptions(memory=3 * GIB + MIB, vcpus=4, bootargs="a b")
     assert make_plan(kernel(), options) == make_plan(kernel(), options)
 
@@ -310,7 +321,7 @@ def test_the_same_guest_is_the_same_plan():
         ({"core_compatible": "arm,\0"}, "core 'arm,\\x00' is not a name for a device tree"),
     ],
 )
-def test_options_that_cannot_be(options, words):
+def test_options_that_cannot_be(options: dict[str, Any], words: str) -> None:
     with pytest.raises(PlanError) as caught:
         make_plan(kernel(), GuestOptions(memory=256 * MIB, **options))
     assert str(caught.value) == words
@@ -325,6 +336,6 @@ def test_options_that_cannot_be(options, words):
         {"bootargs": "ü\udcff"},
     ],
 )
-def test_options_at_their_limits(options):
+def test_options_at_their_limits(options: dict[str, Any]) -> None:
     plan = make_plan(kernel(), GuestOptions(memory=256 * MIB, **options))
     assert plan.segments[-1].name == "dtb"

@@ -2,6 +2,8 @@
 """Every hypervisor that there is on this machine keeps the protocol; a real Xen is tried in its dom0."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -10,47 +12,49 @@ from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.conformance import CHECKS
 from coldline.hypervisor.recorded import RecordedHost
 from coldline.hypervisor.simulated import SimulatedHost
+from coldline.hypervisor.simulated.domain import SimulatedDomain
 from coldline.hypervisor.xen import XenHost
+from coldline.hypervisor.xen.domain import XenDomain
 from tests.tools.fake_xen import FakeXen
 
 
 class Simulated:
-    def __init__(self, model):
+    def __init__(self, model: str) -> None:
         self.host = SimulatedHost(HOST_MODELS[model], lambda event: None)
         self.architecture = self.host.model.architectures[0]
         self.types = self.host.model.mapping_types
 
-    def read(self, domain, address, size):
+    def read(self, domain: SimulatedDomain, address: int, size: int) -> bytes:
         (bank,) = (bank for bank in domain.banks if bank.base <= address < bank.end)
         return bytes(bank.buffer[address - bank.base : address - bank.base + size])
 
-    def gone(self, domain):
+    def gone(self, domain: SimulatedDomain) -> bool:
         return domain not in self.host.domains
 
 
 class Recorded(Simulated):
-    def __init__(self, model):
+    def __init__(self, model: str) -> None:
         super().__init__(model)
         self.inner = self.host
-        self.host = RecordedHost(self.inner, self.inner.model, lambda event: None)
+        self.host: Any = RecordedHost(self.inner, self.inner.model, lambda event: None)
 
-    def gone(self, domain):
+    def gone(self, domain: SimulatedDomain) -> bool:
         return domain not in self.inner.domains
 
 
 class Fake:
     with_driver = True
-    types = (MemoryType.NORMAL_WB, MemoryType.NORMAL_NC)
+    types: tuple[MemoryType, ...] = (MemoryType.NORMAL_WB, MemoryType.NORMAL_NC)
 
-    def __init__(self, architecture):
+    def __init__(self, architecture: str) -> None:
         self.xen = FakeXen(with_driver=self.with_driver)
         self.host = XenHost(self.xen)
         self.architecture = architecture
 
-    def read(self, domain, address, size):
+    def read(self, domain: XenDomain, address: int, size: int) -> bytes:
         return self.xen.read(domain.domid, address, size)
 
-    def gone(self, domain):
+    def gone(self, domain: XenDomain) -> bool:
         return domain.domid not in self.xen.domains
 
 
@@ -67,5 +71,9 @@ class FakeWithoutDriver(Fake):
         *itertools.product((Fake, FakeWithoutDriver), ("arm64", "arm32")),
     ],
 )
-def test_conformance(kind, name, check):
+def test_conformance(
+    kind: type[FakeWithoutDriver] | type[Fake] | type[Recorded] | type[Simulated],
+    name: str,
+    check: Callable[[Any], None],
+) -> None:
     check(kind(name))

@@ -2,24 +2,26 @@
 """Host models are complete, consistent data."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
 from coldline.arm import MemoryType
 from coldline.errors import UsageError
 from coldline.events import Op
-from coldline.hypervisor import HOST_MODELS, Lives, host_model
+from coldline.hypervisor import HOST_MODELS, HostModel, Lives, host_model
 
 MODELS = list(HOST_MODELS.values())
 WB, NC = MemoryType.NORMAL_WB, MemoryType.NORMAL_NC
 
 
 @pytest.fixture(params=MODELS, ids=lambda model: model.name)
-def model(request):
-    return request.param
+def model(request: pytest.FixtureRequest) -> HostModel:
+    param: HostModel = request.param
+    return param
 
 
-def test_registry():
+def test_registry() -> None:
     assert {name: model.architectures for name, model in HOST_MODELS.items()} == {
         "rfc": ("arm64", "arm32"),
         "xen-4.17-arm64": ("arm64",),
@@ -32,7 +34,7 @@ def test_registry():
     assert host_model("rfc") is HOST_MODELS["rfc"]
 
 
-def test_unknown_name_lists_those_that_exist():
+def test_unknown_name_lists_those_that_exist() -> None:
     with pytest.raises(UsageError) as error:
         host_model("xen-5")
     assert str(error.value) == (
@@ -41,31 +43,31 @@ def test_unknown_name_lists_those_that_exist():
     )
 
 
-def test_everything_cites_a_source_that_has_a_known_form(model):
+def test_everything_cites_a_source_that_has_a_known_form(model: HostModel) -> None:
     rules = [model.allocation, model.flush, model.first_run, model.set_way]
     sources = [alias.source for alias in model.aliases] + [rule.source for rule in rules if rule is not None]
     assert all(source.startswith(("xen ", "linux ", "xen-devel, ")) for source in sources), sources
 
 
-def test_rules_hold_only_scrubs_and_maintenance(model):
+def test_rules_hold_only_scrubs_and_maintenance(model: HostModel) -> None:
     can = {Op.WRITE, Op.DC_CIVAC, Op.IC_IVAU, Op.IC_IALLUIS}
     assert model.allocation.steps.count(Op.WRITE) == 1
     for rule in (model.flush, model.first_run, model.set_way):
         assert rule is None or set(rule.steps) <= can - {Op.WRITE}
 
 
-def test_a_scrubber_has_an_alias_to_scrub_through(model):
+def test_a_scrubber_has_an_alias_to_scrub_through(model: HostModel) -> None:
     lives = {alias.lives for alias in model.aliases if alias.agent == model.allocation.agent}
     assert lives & {Lives.ALWAYS, Lives.DURING_SCRUB, Lives.ONCE_USED}
 
 
-def test_every_host_has_a_way_to_maintain_and_only_one(model):
+def test_every_host_has_a_way_to_maintain_and_only_one(model: HostModel) -> None:
     """A call once the guest is loaded (Xen), or all RAM before it first runs (KVM)."""
     assert (model.flush is None) == model.name.startswith("kvm")
     assert (model.first_run is None) != (model.flush is None)
 
 
-def test_a_previous_owner_is_nobody_who_is_heard_of_again(model):
+def test_a_previous_owner_is_nobody_who_is_heard_of_again(model: HostModel) -> None:
     """It may leave lines in any cache, so it can be fetched through; it maintains nothing and builds nothing."""
     before = [alias for alias in model.aliases if alias.lives is Lives.BEFORE]
     assert len(before) == model.name.startswith("kvm")
@@ -76,17 +78,17 @@ def test_a_previous_owner_is_nobody_who_is_heard_of_again(model):
         assert alias.agent not in busy
 
 
-def test_an_agent_has_one_alias(model):
+def test_an_agent_has_one_alias(model: HostModel) -> None:
     agents = [alias.agent for alias in model.aliases]
     assert len(agents) == len(set(agents))
 
 
-def test_a_lasting_builder_mapping_has_one_type(model):
+def test_a_lasting_builder_mapping_has_one_type(model: HostModel) -> None:
     assert model.builder_mapping_outlives_build == (model.builder_agent == "vmm")
     assert model.mapping_types == ((WB,) if model.builder_mapping_outlives_build else (WB, NC))
 
 
-def test_what_tells_the_models_apart():
+def test_what_tells_the_models_apart() -> None:
     steps = {name: model.allocation.steps for name, model in HOST_MODELS.items()}
     assert steps["xen-4.17-arm64"].index(Op.WRITE) < steps["xen-4.17-arm64"].index(Op.DC_CIVAC)
     assert steps["xen-4.22-arm64"].index(Op.WRITE) > steps["xen-4.22-arm64"].index(Op.DC_CIVAC)
@@ -99,8 +101,10 @@ def test_what_tells_the_models_apart():
     assert [name for name, model in HOST_MODELS.items() if model.flush is None] == ["kvm-arm64", "kvm-s2fwb"]
 
 
-def test_models_are_immutable(model):
+def test_models_are_immutable(model: HostModel) -> None:
+    changed: Any = model
     with pytest.raises(dataclasses.FrozenInstanceError):
-        model.name = "other"
+        changed.name = "other"
+    models: Any = HOST_MODELS
     with pytest.raises(TypeError):
-        HOST_MODELS["other"] = model
+        models["other"] = model

@@ -5,6 +5,8 @@ import ctypes
 import dataclasses
 import re
 import resource
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
-from coldline.events import PAGE_SIZE
+from coldline.events import PAGE_SIZE, Event
 from coldline.guest.plan import Registers
 from coldline.hypervisor import HOST_MODELS, Alias, Hypervisor, Lives
 from coldline.hypervisor.ranges import RangeSet
@@ -32,52 +34,53 @@ REGISTERS = Registers(pc=RAM, general=(0, 0, 0, 0), pstate=0x3C5, sctlr=0x00C500
 class Rig:
     """A host and what it recorded."""
 
-    def __init__(self, model="xen-4.17-arm64"):
-        self.trace = []
+    def __init__(self, model: str = "xen-4.17-arm64") -> None:
+        self.trace: list[Event] = []
         self.host = SimulatedHost(HOST_MODELS[model], self.trace.append)
         self.architecture = self.host.model.architectures[0]
 
-    def domain(self, *banks):
+    def domain(self, *banks: tuple[int, int]) -> SimulatedDomain:
         domain = self.host.create_domain(self.architecture, max_memory=1 << 40, vcpus=1)
         for base, size in banks or [(RAM, SIZE)]:
             self.host.populate(domain, base, size)
         return domain
 
-    def running(self, *banks):
+    def running(self, *banks: tuple[int, int]) -> SimulatedDomain:
         domain = self.domain(*banks)
         self.host.set_registers(domain, REGISTERS)
         self.host.unpause(domain)
         return domain
 
-    def new(self):
+    def new(self) -> list[str]:
         """What was recorded since the last call, as text."""
         text = [str(event) for event in self.trace]
         self.trace.clear()
         return text
 
 
-def resident_bytes():
+def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 @pytest.fixture
-def rig():
+def rig() -> Rig:
     return Rig()
 
 
-def says(text):
+def says(text: str) -> AbstractContextManager[pytest.ExceptionInfo[HypervisorError]]:
     return pytest.raises(HypervisorError, match=f"^{re.escape(text)}$")
 
 
-def test_it_speaks_the_protocol():
+def test_it_speaks_the_protocol() -> None:
     host: Hypervisor[SimulatedDomain] = Rig().host
+    assert isinstance(host, SimulatedHost)
     assert host.domains == ()
 
 
 # Bytes
 
 
-def test_written_bytes_are_in_the_bank(rig):
+def test_written_bytes_are_in_the_bank(rig: Rig) -> None:
     domain = rig.domain()
     with rig.host.map_foreign(domain, RAM + 0x1000, 0x2000, WB) as mapping:
         mapping.write(5, b"hello")
@@ -89,7 +92,7 @@ def test_written_bytes_are_in_the_bank(rig):
     assert bytes(bank.buffer) == bytes(expected)
 
 
-def test_data_of_any_item_size_is_written_as_bytes(rig):
+def test_data_of_any_item_size_is_written_as_bytes(rig: Rig) -> None:
     domain = rig.domain()
     words = memoryview(bytes(range(16))).cast("I")
     rig.new()
@@ -100,7 +103,7 @@ def test_data_of_any_item_size_is_written_as_bytes(rig):
     assert "dom0 write 0x40000000 16" in rig.new()
 
 
-def test_a_bank_is_memory_for_an_emulator(rig):
+def test_a_bank_is_memory_for_an_emulator(rig: Rig) -> None:
     domain = rig.domain()
     (bank,) = domain.banks
     native = (ctypes.c_ubyte * bank.size).from_buffer(bank.buffer)
@@ -111,7 +114,7 @@ def test_a_bank_is_memory_for_an_emulator(rig):
     assert not rig.host.has_allocated_memory
 
 
-def test_memory_is_committed_only_as_it_is_written(rig):
+def test_memory_is_committed_only_as_it_is_written(rig: Rig) -> None:
     before = resident_bytes()
     domain = rig.domain((RAM, 8 << 30))
     domain.banks[0].buffer[-1] = 1
@@ -123,7 +126,7 @@ def test_memory_is_committed_only_as_it_is_written(rig):
     ]
 
 
-def test_a_freed_page_comes_back_scrubbed(rig):
+def test_a_freed_page_comes_back_scrubbed(rig: Rig) -> None:
     domain = rig.domain()
     domain.banks[0].buffer[0] = 1
     rig.host.destroy(domain)
@@ -134,7 +137,7 @@ def test_a_freed_page_comes_back_scrubbed(rig):
 # Refusals
 
 
-def test_refusals_of_create():
+def test_refusals_of_create() -> None:
     host = Rig("xen-4.17-arm64").host
     with says("create domain: xen-4.17-arm64 runs arm64 guests, not arm32"):
         host.create_domain("arm32", 1 << 20, 1)
@@ -145,7 +148,7 @@ def test_refusals_of_create():
     assert host.domains == ()
 
 
-def test_refusals_of_populate(rig):
+def test_refusals_of_populate(rig: Rig) -> None:
     domain = rig.domain()
     other = rig.host.create_domain("arm64", 0x2000, 1)
     rig.new()
@@ -165,7 +168,7 @@ def test_refusals_of_populate(rig):
     assert other.banks == ()
 
 
-def test_no_address_space_left_is_an_error_and_changes_nothing(rig):
+def test_no_address_space_left_is_an_error_and_changes_nothing(rig: Rig) -> None:
     domain = rig.host.create_domain("arm64", 1 << 52, 1)
     with pytest.raises(
         HypervisorError, match=r"^domain 1: populate 0x0: no 0x10000000000000 bytes of memory: "
@@ -175,7 +178,7 @@ def test_no_address_space_left_is_an_error_and_changes_nothing(rig):
     assert rig.new() == []
 
 
-def test_refusals_of_map(rig):
+def test_refusals_of_map(rig: Rig) -> None:
     domain = rig.domain((RAM, SIZE), (RAM + SIZE, SIZE))
     rig.new()
     with says("domain 1: map 0x4001f000: 0x2000 bytes from there are not all in one bank of its RAM"):
@@ -195,7 +198,7 @@ def test_refusals_of_map(rig):
 
 @pytest.mark.parametrize("model", HOST_MODELS)
 @pytest.mark.parametrize("memory_type", MemoryType)
-def test_a_memory_type_is_honoured_or_refused(model, memory_type):
+def test_a_memory_type_is_honoured_or_refused(model: str, memory_type: MemoryType) -> None:
     rig = Rig(model)
     domain = rig.domain()
     if memory_type in rig.host.model.mapping_types:
@@ -212,7 +215,7 @@ def test_a_memory_type_is_honoured_or_refused(model, memory_type):
         assert rig.new() == []
 
 
-def test_bounds_of_a_mapping(rig):
+def test_bounds_of_a_mapping(rig: Rig) -> None:
     domain = rig.domain()
     mapping = rig.host.map_foreign(domain, RAM + 0x1000, 0x1000, WB)
     rig.new()
@@ -231,7 +234,7 @@ def test_bounds_of_a_mapping(rig):
     assert not any(domain.banks[0].buffer)
 
 
-def test_a_closed_mapping_does_nothing(rig):
+def test_a_closed_mapping_does_nothing(rig: Rig) -> None:
     domain = rig.domain()
     mapping = rig.host.map_foreign(domain, RAM, 0x1000, WB)
     mapping.close()
@@ -244,7 +247,7 @@ def test_a_closed_mapping_does_nothing(rig):
     assert (rig.new(), domain.mapped) == ([], 0)
 
 
-def test_arm32_user_space_has_no_dc_civac():
+def test_arm32_user_space_has_no_dc_civac() -> None:
     rig = Rig("xen-4.17-arm32")
     domain = rig.domain()
     with (
@@ -256,7 +259,7 @@ def test_arm32_user_space_has_no_dc_civac():
         mapping.clean_invalidate(64, 64)
 
 
-def test_arm64_linux_has_no_cacheflush(rig):
+def test_arm64_linux_has_no_cacheflush(rig: Rig) -> None:
     domain = rig.domain()
     with (
         rig.host.map_foreign(domain, RAM, 0x1000, WB) as mapping,
@@ -265,7 +268,7 @@ def test_arm64_linux_has_no_cacheflush(rig):
         mapping.cacheflush(64, 64)
 
 
-def test_cacheflush_goes_to_the_point_of_unification():
+def test_cacheflush_goes_to_the_point_of_unification() -> None:
     """linux arch/arm/mm/cache-v7.S v7_coherent_user_range: DCCMVAU, then ICIMVAU."""
     rig = Rig("xen-4.17-arm32")
     mapping = rig.host.map_foreign(rig.domain(), RAM, 0x1000, WB)
@@ -281,7 +284,7 @@ def test_cacheflush_goes_to_the_point_of_unification():
         mapping.cacheflush(0, 1)
 
 
-def test_refusals_of_flush(rig):
+def test_refusals_of_flush(rig: Rig) -> None:
     domain = rig.domain()
     rig.new()
     with says("domain 1: flush 0x40010000: 0x1000 bytes from there are not all in one bank of its RAM"):
@@ -291,9 +294,9 @@ def test_refusals_of_flush(rig):
     assert rig.new() == []
 
 
-def test_a_host_that_maintains_nothing_refuses_to_flush():
+def test_a_host_that_maintains_nothing_refuses_to_flush() -> None:
     idle = dataclasses.replace(HOST_MODELS["rfc"], name="idle", flush=None)
-    trace = []
+    trace: list[Event] = []
     host = SimulatedHost(idle, trace.append)
     domain = host.create_domain("arm64", SIZE, 1)
     host.populate(domain, RAM, SIZE)
@@ -304,7 +307,7 @@ def test_a_host_that_maintains_nothing_refuses_to_flush():
 
 
 @pytest.mark.parametrize("model", ["kvm-arm64", "kvm-s2fwb"])
-def test_refusals_of_flush_are_kvms_too(model):
+def test_refusals_of_flush_are_kvms_too(model: str) -> None:
     rig = Rig(model)
     domain = rig.domain()
     with says("domain 1: flush 0x40010000: 0x1000 bytes from there are not all in one bank of its RAM"):
@@ -314,7 +317,7 @@ def test_refusals_of_flush_are_kvms_too(model):
     assert not domain.maintained_at_first_run
 
 
-def test_what_only_a_paused_domain_takes(rig):
+def test_what_only_a_paused_domain_takes(rig: Rig) -> None:
     domain = rig.domain()
     with says("domain 1: unpause: its registers are not set"):
         rig.host.unpause(domain)
@@ -333,7 +336,7 @@ def test_what_only_a_paused_domain_takes(rig):
         rig.host.flush(domain, RAM, SIZE)
 
 
-def test_a_domain_of_another_host(rig):
+def test_a_domain_of_another_host(rig: Rig) -> None:
     domain = Rig().domain()
     with says("domain 1: destroy: it is another host's"):
         rig.host.destroy(domain)
@@ -343,7 +346,7 @@ def test_a_domain_of_another_host(rig):
 
 
 @pytest.mark.parametrize("model", HOST_MODELS)
-def test_destroy_frees(model):
+def test_destroy_frees(model: str) -> None:
     rig = Rig(model)
     first, second = rig.running(), rig.domain((0x80000000, SIZE))
     rig.host.destroy(first)
@@ -355,7 +358,7 @@ def test_destroy_frees(model):
     assert (rig.host.domains, rig.host.has_allocated_memory) == ((), False)
 
 
-def test_double_destroy(rig):
+def test_double_destroy(rig: Rig) -> None:
     domain = rig.domain()
     rig.host.destroy(domain)
     rig.new()
@@ -367,7 +370,7 @@ def test_double_destroy(rig):
 
 
 @pytest.mark.parametrize("model", ["xen-4.17-arm64", "kvm-arm64"])
-def test_a_mapped_domain_dies_when_it_is_unmapped(model):
+def test_a_mapped_domain_dies_when_it_is_unmapped(model: str) -> None:
     rig = Rig(model)
     domain = rig.domain()
     one = rig.host.map_foreign(domain, RAM, 0x1000, WB)
@@ -401,7 +404,7 @@ def test_a_mapped_domain_dies_when_it_is_unmapped(model):
         ("kvm-s2fwb", ["guest unmap 0x40000000 0x10000", "vmm unmap 0x40000000 0x10000"]),
     ],
 )
-def test_events_of_a_running_guests_end(model, expected):
+def test_events_of_a_running_guests_end(model: str, expected: list[str]) -> None:
     rig = Rig(model)
     domain = rig.running()
     rig.new()
@@ -409,7 +412,7 @@ def test_events_of_a_running_guests_end(model, expected):
     assert rig.new() == expected
 
 
-def test_a_permanent_alias_is_mapped_once_for_a_page(rig):
+def test_a_permanent_alias_is_mapped_once_for_a_page(rig: Rig) -> None:
     rig.host.destroy(rig.domain())
     rig.new()
     rig.domain((RAM - 0x1000, SIZE + 0x2000))
@@ -422,7 +425,7 @@ def test_a_permanent_alias_is_mapped_once_for_a_page(rig):
     ]
 
 
-def test_a_slot_is_mapped_anew_for_the_next_guest():
+def test_a_slot_is_mapped_anew_for_the_next_guest() -> None:
     rig = Rig("xen-4.17-arm32")
     rig.host.destroy(rig.domain())
     rig.new()
@@ -435,7 +438,7 @@ def test_a_slot_is_mapped_anew_for_the_next_guest():
     ]
 
 
-def test_foreign_mapping_of_a_running_guest(rig):
+def test_foreign_mapping_of_a_running_guest(rig: Rig) -> None:
     domain = rig.running()
     rig.new()
     with rig.host.map_foreign(domain, RAM, 0x1000, NC):
@@ -463,7 +466,9 @@ def test_foreign_mapping_of_a_running_guest(rig):
         ),
     ],
 )
-def test_kvm_maintains_as_the_guest_starts_where_it_was_asked_to(model, maintenance, start):
+def test_kvm_maintains_as_the_guest_starts_where_it_was_asked_to(
+    model: str, maintenance: list[str], start: list[str]
+) -> None:
     """A flush of one page, before the start, is a promise: every bank is maintained at the start, once."""
     rig = Rig(model)
     domain = rig.domain((RAM, SIZE), (0x80000000, SIZE))
@@ -481,7 +486,7 @@ def test_kvm_maintains_as_the_guest_starts_where_it_was_asked_to(model, maintena
     ("model", "start"),
     [("kvm-arm64", "guest mmu off"), ("kvm-s2fwb", "guest map 0x40000000 0x10000 normal-wb exec")],
 )
-def test_kvm_does_nothing_at_the_start_unasked(model, start):
+def test_kvm_does_nothing_at_the_start_unasked(model: str, start: str) -> None:
     rig = Rig(model)
     domain = rig.domain()
     rig.host.set_registers(domain, REGISTERS)
@@ -491,7 +496,7 @@ def test_kvm_does_nothing_at_the_start_unasked(model, start):
 
 
 @pytest.mark.parametrize("model", [name for name in HOST_MODELS if not name.startswith("kvm")])
-def test_a_host_with_the_call_does_it_at_once(model):
+def test_a_host_with_the_call_does_it_at_once(model: str) -> None:
     rig = Rig(model)
     domain = rig.domain()
     rig.new()
@@ -503,7 +508,7 @@ def test_a_host_with_the_call_does_it_at_once(model):
 
 
 @pytest.mark.parametrize("model", ["kvm-arm64", "kvm-s2fwb"])
-def test_a_previous_owner_has_let_go_before_the_page_is_anyone_elses(model):
+def test_a_previous_owner_has_let_go_before_the_page_is_anyone_elses(model: str) -> None:
     """Once for each allocation: the guest that a page is freed by is the next one's previous owner."""
     rig = Rig(model)
     rig.host.destroy(rig.domain())
@@ -527,14 +532,14 @@ def test_a_previous_owner_has_let_go_before_the_page_is_anyone_elses(model):
     ]
 
 
-def test_aliases_of_any_number_live_before():
+def test_aliases_of_any_number_live_before() -> None:
     """They come in the model's order and go in the reverse order, before anything else that the host does."""
     owners = tuple(
         Alias(name, memory_type, Lives.BEFORE, "xen-devel, nobody", executable=executable)
         for name, memory_type, executable in (("one", WB, False), ("two", NC, True))
     )
     model = HOST_MODELS["rfc"]
-    trace = []
+    trace: list[Event] = []
     host = SimulatedHost(dataclasses.replace(model, aliases=model.aliases + owners), trace.append)
     domain = host.create_domain("arm64", SIZE, 1)
     host.populate(domain, RAM, SIZE)
@@ -550,7 +555,7 @@ def test_aliases_of_any_number_live_before():
     ]
 
 
-def test_kvm_flushes_every_bank_when_caches_first_go_on():
+def test_kvm_flushes_every_bank_when_caches_first_go_on() -> None:
     rig = Rig("kvm-arm64")
     domain = rig.running((RAM, SIZE), (0x80000000, SIZE))
     rig.new()
@@ -564,7 +569,7 @@ def test_kvm_flushes_every_bank_when_caches_first_go_on():
 
 
 @pytest.mark.parametrize("model", [name for name in HOST_MODELS if name != "kvm-arm64"])
-def test_other_hosts_do_not_see_caches_go_on(model):
+def test_other_hosts_do_not_see_caches_go_on(model: str) -> None:
     rig = Rig(model)
     domain = rig.running()
     rig.new()
@@ -579,7 +584,9 @@ XEN_MAINTAINS = ["xen dc civac 0x40001000 0x2000", "xen ic ialluis"]
 
 
 @pytest.mark.parametrize("model", ["xen-4.17-arm64", "xen-4.22-arm64"])
-def test_xen_maintains_what_was_used_for_set_way_and_again_at_each_switch_until_caches_are_on(model):
+def test_xen_maintains_what_was_used_for_set_way_and_again_at_each_switch_until_caches_are_on(
+    model: str,
+) -> None:
     rig = Rig(model)
     domain = rig.running()
     rig.new()
@@ -596,7 +603,7 @@ def test_xen_maintains_what_was_used_for_set_way_and_again_at_each_switch_until_
     assert rig.new() == XEN_MAINTAINS
 
 
-def test_set_way_with_caches_on_is_followed_as_they_go_off():
+def test_set_way_with_caches_on_is_followed_as_they_go_off() -> None:
     rig = Rig("kvm-arm64")
     domain = rig.running()
     rig.host.guest_maintained_by_set_way(domain)
@@ -605,17 +612,18 @@ def test_set_way_with_caches_on_is_followed_as_they_go_off():
     assert rig.new() == ["kvm dc civac 0x40000000 0x10000"], (
         "KVM watched already, and did nothing for set/way"
     )
-    for step in (
+    steps: tuple[Callable[[], None], ...] = (
         lambda: rig.host.guest_maintained_by_set_way(domain),
         lambda: rig.host.guest_caches_toggled(domain, enabled=False),
         lambda: rig.host.guest_caches_toggled(domain, enabled=True),
-    ):
+    )
+    for step in steps:
         step()
         assert rig.new() == ["kvm dc civac 0x40000000 0x10000"]
 
 
 @pytest.mark.parametrize("model", ["rfc", "kvm-s2fwb"])
-def test_others_leave_set_way_to_the_processor(model):
+def test_others_leave_set_way_to_the_processor(model: str) -> None:
     rig = Rig(model)
     domain = rig.running()
     rig.new()
@@ -627,8 +635,9 @@ def test_others_leave_set_way_to_the_processor(model):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 30), st.integers(1, 12))))
-def test_range_set_is_a_set(steps):
-    ranges, model = RangeSet(), set()
+def test_range_set_is_a_set(steps: list[tuple[bool, int, int]]) -> None:
+    ranges = RangeSet()
+    model: set[int] = set()
     for add, start, length in steps:
         touched = set(range(start, start + length))
         pieces = (ranges.add if add else ranges.remove)(start, start + length)

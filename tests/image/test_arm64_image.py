@@ -9,6 +9,9 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +25,14 @@ from tests.tools.repository import ROOT
 MIB = 1 << 20
 
 
-def image(*, size=4096, text_offset=0, image_size=0x10000, flags=0b1010, magic=b"ARM\x64"):
+def image(
+    *,
+    size: int = 4096,
+    text_offset: int = 0,
+    image_size: int = 0x10000,
+    flags: int = 0b1010,
+    magic: bytes = b"ARM\x64",
+) -> bytes:
     header = struct.pack(
         "<IIQQQQQQ4sI", 0x91005A4D, 0x14000000, text_offset, image_size, flags, 0, 0, 0, magic, 0
     )
@@ -30,8 +40,8 @@ def image(*, size=4096, text_offset=0, image_size=0x10000, flags=0b1010, magic=b
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write_file(data, name="vmlinuz"):
+def write(tmp_path: Path) -> Callable[..., str]:
+    def write_file(data: bytearray | bytes, name: str = "vmlinuz") -> str:
         path = tmp_path / name
         path.write_bytes(data)
         return str(path)
@@ -39,14 +49,14 @@ def write(tmp_path):
     return write_file
 
 
-def reason(path, **limits):
+def reason(path: str, **limits: Any) -> str:
     with pytest.raises(ImageError) as caught:
         load_kernel(path, **limits)
     assert str(caught.value) == f"{path}: {caught.value.reason}"
     return caught.value.reason
 
 
-def test_every_field_of_an_honest_image(write):
+def test_every_field_of_an_honest_image(write: Callable[..., str]) -> None:
     data = image(text_offset=0x80000, image_size=0x2010000)
     path = write(data)
     assert load_kernel(path) == Kernel(
@@ -60,37 +70,41 @@ def test_every_field_of_an_honest_image(write):
         page_size=4096,
         anywhere=True,
     )
-    assert load_kernel(path).pieces[0].data.readonly
+    loaded = load_kernel(path).pieces[0].data
+    assert isinstance(loaded, memoryview)
+    assert loaded.readonly
 
 
 @pytest.mark.parametrize(("field", "page_size"), [(0, None), (1, 4096), (2, 16384), (3, 65536)])
 @pytest.mark.parametrize("anywhere", [False, True])
-def test_flags(write, field, page_size, anywhere):
+def test_flags(write: Callable[..., str], field: int, page_size: int | None, anywhere: bool) -> None:
     kernel = load_kernel(write(image(flags=anywhere << 3 | field << 1)))
     assert (kernel.page_size, kernel.anywhere) == (page_size, anywhere)
 
 
-def test_big_endian_kernel_is_refused(write):
+def test_big_endian_kernel_is_refused(write: Callable[..., str]) -> None:
     assert reason(write(image(flags=0b1011))) == (
         "is a big-endian kernel (flags 0xb, bit 0): coldline runs little-endian ones"
     )
 
 
 @pytest.mark.parametrize("bit", [4, 63])
-def test_reserved_flags_are_refused(write, bit):
+def test_reserved_flags_are_refused(write: Callable[..., str], bit: int) -> None:
     assert reason(write(image(flags=1 << bit))) == (
         f"flags (at byte 24) are {1 << bit:#x}: bits 4-63 are reserved and must be 0"
     )
 
 
 @pytest.mark.parametrize("text_offset", [0, 0x80000, 0x0000080000000000])
-def test_old_images_have_one_text_offset_whatever_they_say(write, text_offset):
+def test_old_images_have_one_text_offset_whatever_they_say(
+    write: Callable[..., str], text_offset: int
+) -> None:
     kernel = load_kernel(write(image(size=5000, text_offset=text_offset, image_size=0, flags=0)))
     assert (kernel.entry, kernel.pieces[0].address, kernel.pieces[0].size) == (0x80000, 0x80000, 5000)
 
 
 @pytest.mark.parametrize("text_offset", [0, 4096, 2 * MIB - 4096])
-def test_text_offset_that_can_be(write, text_offset):
+def test_text_offset_that_can_be(write: Callable[..., str], text_offset: int) -> None:
     kernel = load_kernel(write(image(text_offset=text_offset)))
     assert kernel.entry == kernel.pieces[0].address == text_offset
 
@@ -103,18 +117,18 @@ def test_text_offset_that_can_be(write, text_offset):
         (8, "text_offset (at byte 8) is 0x8; it must be a multiple of 4 KiB"),
     ],
 )
-def test_text_offset_that_cannot_be(write, text_offset, words):
+def test_text_offset_that_cannot_be(write: Callable[..., str], text_offset: int, words: str) -> None:
     assert reason(write(image(text_offset=text_offset))) == words
 
 
-def test_image_size_may_not_be_below_the_data(write):
+def test_image_size_may_not_be_below_the_data(write: Callable[..., str]) -> None:
     assert load_kernel(write(image(size=4096, image_size=4096))).pieces[0].size == 4096
     assert reason(write(image(size=4096, image_size=4095))) == (
         "image_size (at byte 16) is 0xfff (4095 bytes), but the Image has 4096 bytes"
     )
 
 
-def test_absurd_image_size_allocates_nothing(write):
+def test_absurd_image_size_allocates_nothing(write: Callable[..., str]) -> None:
     path = write(image(image_size=2**63))
     tracemalloc.start()
     try:
@@ -124,7 +138,7 @@ def test_absurd_image_size_allocates_nothing(write):
         tracemalloc.stop()
 
 
-def test_header_is_64_bytes(write):
+def test_header_is_64_bytes(write: Callable[..., str]) -> None:
     whole = image(size=64)
     assert load_kernel(write(whole)).pieces[0].data.nbytes == 64
     assert reason(write(whole[:63])) == "has 63 bytes; an arm64 Image has a header of 64"
@@ -133,11 +147,11 @@ def test_header_is_64_bytes(write):
     assert reason(write(b"\x00")) == f"has 1 {words}"
 
 
-def at(offset, data, start=b""):
+def at(offset: int, data: bytes, start: bytes = b"") -> bytes:
     return (start + bytes(offset - len(start)) + data).ljust(1024, b"\0")
 
 
-def elf(machine, order):
+def elf(machine: int, order: str) -> bytes:
     ident = b"\x7fELF" + bytes([2, 1 if order == "<" else 2, 1]) + bytes(9)
     return at(16, struct.pack(f"{order}HH", 2, machine), ident)
 
@@ -160,18 +174,18 @@ def elf(machine, order):
         ),
     ],
 )
-def test_what_is_no_kernel_is_named(write, data, words):
+def test_what_is_no_kernel_is_named(write: Callable[..., str], data: bytes, words: str) -> None:
     assert reason(write(data)) == words
     assert reason(write(gzip.compress(data, mtime=0))) == f"inside gzip: {words}"
 
 
-def test_an_arm64_image_is_recognised_before_anything_else(write):
+def test_an_arm64_image_is_recognised_before_anything_else(write: Callable[..., str]) -> None:
     data = bytearray(image())
     data[0x202:0x206] = b"HdrS"
     assert load_kernel(write(data)).format == "Image"
 
 
-def test_files_that_are_none(tmp_path, write):
+def test_files_that_are_none(tmp_path: Path, write: Callable[..., str]) -> None:
     assert reason(str(tmp_path / "none")) == "cannot open the kernel: No such file or directory"
     assert reason(str(tmp_path)) == "the kernel is a directory, not a file"
     assert reason("/dev/zero") == "the kernel is a character device, not a file"
@@ -183,7 +197,7 @@ def test_files_that_are_none(tmp_path, write):
     assert reason(str(loop)) == "cannot open the kernel: Too many levels of symbolic links"
 
 
-def test_unreadable_file(write):
+def test_unreadable_file(write: Callable[..., str]) -> None:
     path = write(image())
     os.chmod(path, 0)
     code = (
@@ -200,7 +214,7 @@ def test_unreadable_file(write):
     assert done.stdout == "cannot open the kernel: Permission denied\n"
 
 
-def test_size_limit_is_looked_at_before_reading(tmp_path):
+def test_size_limit_is_looked_at_before_reading(tmp_path: Path) -> None:
     path = tmp_path / "sparse"
     with open(path, "wb") as file:
         file.truncate(1 << 42)
@@ -209,22 +223,22 @@ def test_size_limit_is_looked_at_before_reading(tmp_path):
     )
 
 
-def test_size_limit_on_both_sides(write):
+def test_size_limit_on_both_sides(write: Callable[..., str]) -> None:
     path = write(bytes(1000))
     assert load_blob(path, "initrd", max_image=1000) == bytes(1000)
     with pytest.raises(ImageError, match="the initrd has 1000 bytes, above the limit of 999"):
         load_blob(path, "initrd", max_image=999)
 
 
-def test_default_limits_are_a_gibibyte():
+def test_default_limits_are_a_gibibyte() -> None:
     assert MAX_IMAGE == MAX_UNPACKED == 1 << 30
 
 
-def through_pipe(tmp_path, data, **limits):
+def through_pipe(tmp_path: Path, data: bytes, **limits: Any) -> memoryview:
     """What load_blob makes of a pipe that somebody writes `data` into."""
     reader, writer = os.pipe()
 
-    def feed():
+    def feed() -> None:
         try:
             with open(writer, "wb") as pipe:
                 pipe.write(data)
@@ -240,38 +254,45 @@ def through_pipe(tmp_path, data, **limits):
         thread.join()
 
 
-def test_a_pipe_is_read_to_its_end(tmp_path):
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
     data = os.urandom(3 * MIB)
     assert through_pipe(tmp_path, data) == data
     assert through_pipe(tmp_path, data, max_image=len(data)) == data
 
 
-def test_a_pipe_is_read_no_further_than_the_limit(tmp_path):
+def test_a_pipe_is_read_no_further_than_the_limit(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="more bytes than the limit of 1048576"):
         through_pipe(tmp_path, bytes(3 * MIB), max_image=MIB)
 
 
-def test_a_named_pipe_without_writer_does_not_hang(tmp_path):
+def test_a_named_pipe_without_writer_does_not_hang(tmp_path: Path) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     assert reason(str(path)) == "the kernel is empty"
 
 
-def test_what_was_loaded_does_not_follow_the_file(write):
+def test_what_was_loaded_does_not_follow_the_file(write: Callable[..., str]) -> None:
     path = write(b"before")
     data = load_blob(path, "initrd")
     os.truncate(path, 0)
     assert data == b"before"
 
 
-def test_a_file_that_shrinks_while_it_is_read(write, monkeypatch):
+def test_a_file_that_shrinks_while_it_is_read(
+    write: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(bytes(1000))
     read = os.read
-    monkeypatch.setattr(os, "read", lambda fd, size: (os.truncate(path, 10), read(fd, size))[1])
+
+    def truncate_and_read(descriptor: int, size: int) -> bytes:
+        os.truncate(path, 10)
+        return read(descriptor, size)
+
+    monkeypatch.setattr(os, "read", truncate_and_read)
     assert reason(path) == "the kernel shrank from 1000 to 10 bytes while it was read"
 
 
-def test_loading_and_planning_need_neither_numpy_nor_unicorn(write):
+def test_loading_and_planning_need_neither_numpy_nor_unicorn(write: Callable[..., str]) -> None:
     path = write(image())
     code = (
         "import sys\n"
@@ -289,13 +310,14 @@ def test_loading_and_planning_need_neither_numpy_nor_unicorn(write):
 PAGE = (ROOT / "docs" / "reference" / "images.md").read_text()
 
 
-def test_the_page_says_what_the_code_has():
+def test_the_page_says_what_the_code_has() -> None:
     rows = PAGE.partition("## Compressions")[2].partition("## Limits")[0]
     assert {name.strip("`") for name in re.findall(r"^\| (`[^|]*`) \|", rows, re.MULTILINE)} == {
         codec.name for codec in CODECS
     }
-    hashes = re.search(r"is taken is checked: (.*?)\.", PAGE)[1]
-    assert hashes.replace("`", "").split(", ") == list(fit_hash._ALGORITHMS)
+    hashes = re.search(r"is taken is checked: (.*?)\.", PAGE)
+    assert hashes is not None
+    assert hashes[1].replace("`", "").split(", ") == list(fit_hash._ALGORITHMS)
     limits = (
         MAX_PARTS,
         flat_tree.MAX_NODES,

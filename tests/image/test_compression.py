@@ -9,6 +9,9 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,14 +26,14 @@ MIB = 1 << 20
 EVERY = pytest.mark.parametrize("name", PACKERS)
 
 
-def text(size, seed=1):
+def text(size: int, seed: int = 1) -> bytes:
     """Bytes that compress, but not to nothing."""
     source = random.Random(seed)
     words = [source.randbytes(source.randrange(2, 12)) for _ in range(500)]
     return b"".join(source.choices(words, k=size // 5 + 1)).ljust(size, b"\0")[:size]
 
 
-def out(data, limit=1 << 30):
+def out(data: bytearray | bytes, limit: int = 1 << 30) -> memoryview:
     """What `data` unpacks to."""
     content = Content("file", memoryview(data), Allowance(limit))
     codec = codec_of(content.data)
@@ -41,7 +44,7 @@ def out(data, limit=1 << 30):
     return unpacked.data
 
 
-def reason(data, limit=1 << 30):
+def reason(data: bytearray | bytes, limit: int = 1 << 30) -> str:
     with pytest.raises(ImageError) as caught:
         out(data, limit)
     assert caught.value.path == "file"
@@ -49,10 +52,12 @@ def reason(data, limit=1 << 30):
 
 
 @EVERY
-def test_what_the_tool_wrote_comes_out(name, tmp_path):
+def test_what_the_tool_wrote_comes_out(name: str, tmp_path: Path) -> None:
     data = arm64_image(size=MIB + 5, image_size=4 * MIB, fill=text(MIB))
     packed = pack(name, data)
-    assert codec_of(memoryview(packed)).name == name
+    codec = codec_of(memoryview(packed))
+    assert codec is not None
+    assert codec.name == name
     assert out(packed) == data
     path = tmp_path / "kernel"
     path.write_bytes(packed)
@@ -85,12 +90,12 @@ def test_what_the_tool_wrote_comes_out(name, tmp_path):
         ("lzop", ["-CC"]),
     ],
 )
-def test_every_way_that_the_tools_have(name, options, tmp_path):
+def test_every_way_that_the_tools_have(name: str, options: list[str], tmp_path: Path) -> None:
     data = text(700_000)
     assert out(pack(name, data, *options)) == data
 
 
-def test_lzop_keeps_the_name_of_a_file(tmp_path):
+def test_lzop_keeps_the_name_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "vmlinux").write_bytes(data := text(600_000))
     run("lzop", "vmlinux", folder=tmp_path)
     assert out((tmp_path / "vmlinux.lzo").read_bytes()) == data
@@ -98,19 +103,19 @@ def test_lzop_keeps_the_name_of_a_file(tmp_path):
 
 @EVERY
 @pytest.mark.parametrize("size", [0, 1, 65, 256 << 10, (256 << 10) + 1])
-def test_bytes_that_do_not_compress_and_small_ones(name, size):
+def test_bytes_that_do_not_compress_and_small_ones(name: str, size: int) -> None:
     data = random.Random(7).randbytes(size)
     assert out(pack(name, data)) == data
 
 
-def test_a_legacy_block_s_worth_and_more():
+def test_a_legacy_block_s_worth_and_more() -> None:
     for size in (8 * MIB - 1, 8 * MIB, 8 * MIB + 1):
         data = text(size)
         assert out(pack("lz4 (legacy)", data)) == data
 
 
 @pytest.mark.parametrize("name", [name for name in PACKERS if name != "lzma"])
-def test_streams_follow_one_another_and_the_rest_is_ignored(name):
+def test_streams_follow_one_another_and_the_rest_is_ignored(name: str) -> None:
     first, second = text(100_000), text(70_001, 2)
     packed = pack(name, first) + pack(name, b"") + pack(name, second)
     appended = struct.pack("<I", len(first) + len(second))
@@ -123,12 +128,12 @@ def test_streams_follow_one_another_and_the_rest_is_ignored(name):
         assert out(packed + rest) == first + second
 
 
-def test_lzma_alone_is_one_stream():
+def test_lzma_alone_is_one_stream() -> None:
     assert out(pack("lzma", text(1000)) + pack("lzma", text(1000))) == text(1000)
 
 
 @EVERY
-def test_the_limit_on_both_sides(name):
+def test_the_limit_on_both_sides(name: str) -> None:
     data = text(MIB + 1)
     packed = pack(name, data)
     assert out(packed, len(data)) == data
@@ -140,13 +145,13 @@ def test_the_limit_on_both_sides(name):
 
 
 @EVERY
-def test_a_limit_of_nothing(name):
+def test_a_limit_of_nothing(name: str) -> None:
     assert out(pack(name, b""), 0) == b""
     assert "limit of 0 bytes" in reason(pack(name, b"a"), 0)
 
 
 @EVERY
-def test_a_truncated_file(name):
+def test_a_truncated_file(name: str) -> None:
     data = random.Random(3).randbytes(300_000)
     whole = pack(name, data)
     lengths = {20, 100, 4095, 4096, 4097, 65536, 69632, len(whole) - 9, len(whole) - 5, len(whole) - 1}
@@ -156,7 +161,7 @@ def test_a_truncated_file(name):
 
 
 @EVERY
-def test_a_bit_flipped_anywhere_is_an_error_or_changes_nothing(name):
+def test_a_bit_flipped_anywhere_is_an_error_or_changes_nothing(name: str) -> None:
     unchecked = name in ("lzma", "lz4 (legacy)")
     data = text(2000)
     whole = pack(name, data)
@@ -172,7 +177,7 @@ def test_a_bit_flipped_anywhere_is_an_error_or_changes_nothing(name):
         assert unchecked or found == data, position
 
 
-def test_what_is_corrupt_is_told_with_its_offset():
+def test_what_is_corrupt_is_told_with_its_offset() -> None:
     whole = gzip.compress(random.Random(1).randbytes(300_000), mtime=0)
     at = 4096 + (len(whole) - 4096) // 65536 * 65536
     assert (
@@ -190,7 +195,7 @@ def test_what_is_corrupt_is_told_with_its_offset():
 
 @pytest.mark.parametrize("outer", PACKERS)
 @pytest.mark.parametrize("inner", ["gzip", "lzop", "lz4 (legacy)"])
-def test_one_compression_is_undone(outer, inner, tmp_path):
+def test_one_compression_is_undone(outer: str, inner: str, tmp_path: Path) -> None:
     path = tmp_path / "kernel"
     path.write_bytes(pack(outer, pack(inner, arm64_image())))
     with pytest.raises(ImageError, match="decompress it first") as caught:
@@ -202,7 +207,7 @@ def test_one_compression_is_undone(outer, inner, tmp_path):
     ("name", "module"),
     [("zstd", "backports.zstd"), ("lz4", "lz4.frame"), ("lz4 (legacy)", "lz4.block"), ("lzop", "lzallright")],
 )
-def test_a_missing_library_is_named(name, module, monkeypatch):
+def test_a_missing_library_is_named(name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     packed = pack(name, b"abc")
     if name == "zstd" and sys.version_info >= (3, 14):
         module = "compression.zstd"
@@ -227,19 +232,19 @@ def test_a_missing_library_is_named(name, module, monkeypatch):
         (lambda: pack("lzop", b"a"), "has more than 65536 lzop blocks"),
     ],
 )
-def test_more_parts_than_anybody_makes(form, said):
+def test_more_parts_than_anybody_makes(form: Callable[..., Any], said: str) -> None:
     assert MAX_PARTS == 65536
     assert reason(form() * (MAX_PARTS + 1)).startswith(said)
 
 
-def test_a_lzop_of_empty_streams_ends_too():
+def test_a_lzop_of_empty_streams_ends_too() -> None:
     assert "more than 65536 lzop" in reason(pack("lzop", b"") * (MAX_PARTS + 1))
 
 
 # What asks for memory.
 
 
-def test_dictionaries_and_windows_beyond_what_kernels_use():
+def test_dictionaries_and_windows_beyond_what_kernels_use() -> None:
     plain = bytearray(lzma.compress(b"a", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}]))
     # The dictionary's size is a byte of the block header: xz doc/xz-file-format.txt, 3.1 and 5.3.1.
     assert plain[12:17] == bytes([2, 0, 0x21, 1, 16])
@@ -256,7 +261,7 @@ def test_dictionaries_and_windows_beyond_what_kernels_use():
 
 
 @EVERY
-def test_peak_memory_of_a_bomb(name, tmp_path):
+def test_peak_memory_of_a_bomb(name: str, tmp_path: Path) -> None:
     path = tmp_path / "bomb"
     path.write_bytes(pack(name, bytes(64 * MIB)))
     code = PEAK + (
@@ -275,18 +280,20 @@ def test_peak_memory_of_a_bomb(name, tmp_path):
 # lzop's own.
 
 
-def lzop_file(*blocks, version=0x1030, method=1, flags=1, end=True):
+def lzop_file(
+    *blocks: bytes, version: int = 0x1030, method: int = 1, flags: int = 1, end: bool = True
+) -> bytes:
     """By lzop src/lzop.c (1.04)."""
     head = struct.pack(">HHHBBIIIIB", version, 0x20A0, 0x0940, method, 5, flags, 0o100644, 0, 0, 0)
     checksum = zlib.crc32(head) if flags & 0x1000 else zlib.adler32(head)
     return b"\x89LZO\0\r\n\x1a\n" + head + struct.pack(">I", checksum) + b"".join(blocks) + bytes(4 * end)
 
 
-def stored(data):
+def stored(data: bytes) -> bytes:
     return struct.pack(">III", len(data), len(data), zlib.adler32(data)) + data
 
 
-def test_lzop_by_hand():
+def test_lzop_by_hand() -> None:
     assert out(lzop_file(stored(b"abc"), stored(b"def"))) == b"abcdef"
     assert out(lzop_file(struct.pack(">II", 3, 3) + b"abc", flags=0x1000)) == b"abc"
 
@@ -316,11 +323,11 @@ def test_lzop_by_hand():
         (lzop_file(end=False), "truncated lzop data: the file ends at byte 38"),
     ],
 )
-def test_lzop_that_cannot_be(data, said):
+def test_lzop_that_cannot_be(data: bytes, said: str) -> None:
     assert reason(data) == said
 
 
-def test_lzo_that_unpacks_to_more_than_its_block_says():
+def test_lzo_that_unpacks_to_more_than_its_block_says() -> None:
     packed = run("lzop", "-c", data=bytes(200_000))
     size_at = packed.index(struct.pack(">I", 200_000))
     lying = packed[:size_at] + struct.pack(">I", 100_000) + packed[size_at + 4 :]
@@ -330,7 +337,7 @@ def test_lzo_that_unpacks_to_more_than_its_block_says():
 # lz4's legacy form.
 
 
-def test_a_legacy_block_that_passes_the_end_or_is_too_large():
+def test_a_legacy_block_that_passes_the_end_or_is_too_large() -> None:
     assert reason(b"\x02\x21\x4c\x18" + struct.pack("<I", 100) + bytes(99)) == (
         "truncated lz4 data: the file ends at byte 107"
     )

@@ -4,12 +4,16 @@
 import errno
 import gzip
 import os
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from coldline.builder import build
 from coldline.errors import ImageError
+from coldline.events import Event
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.protocol import part
@@ -25,13 +29,13 @@ AT = 0x48000000
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     made = tmp_path / "initrd"
     made.write_bytes(DATA)
     return made
 
 
-def test_the_bytes_of_a_file(path):
+def test_the_bytes_of_a_file(path: Path) -> None:
     initrd = open_blob(path, "initrd")
     assert isinstance(initrd, FileBytes)
     assert (initrd.nbytes, len(initrd)) == (len(DATA), len(DATA))
@@ -41,7 +45,7 @@ def test_the_bytes_of_a_file(path):
     assert initrd[:] == DATA, "an open file stays"
 
 
-def test_a_pipe_is_read_at_once(tmp_path):
+def test_a_pipe_is_read_at_once(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.write(writer, b"from a pipe")
     os.close(writer)
@@ -49,7 +53,7 @@ def test_a_pipe_is_read_at_once(tmp_path):
     os.close(reader)
 
 
-def test_refusals_are_those_of_load_blob(tmp_path, path):
+def test_refusals_are_those_of_load_blob(tmp_path: Path, path: Path) -> None:
     for bad, limit, words in (
         (tmp_path / "none", MIB, "cannot open the initrd: No such file or directory"),
         (tmp_path, MIB, "the initrd is a directory, not a file"),
@@ -65,21 +69,23 @@ def test_refusals_are_those_of_load_blob(tmp_path, path):
     assert len(open_blob(path, "initrd", max_image=len(DATA))) == len(DATA)
 
 
-def shorter(path):
+def shorter(path: Path) -> None:
     os.truncate(path, len(DATA) - 1)
 
 
-def longer(path):
+def longer(path: Path) -> None:
     os.truncate(path, len(DATA) + 1)
 
 
-def rewritten(path):
+def rewritten(path: Path) -> None:
     path.write_bytes(bytes(len(DATA)))
     os.utime(path, ns=(1, 1))
 
 
 @pytest.mark.parametrize("change", [shorter, longer, rewritten])
-def test_a_file_that_changes_ends_the_build_and_leaves_no_domain(path, change):
+def test_a_file_that_changes_ends_the_build_and_leaves_no_domain(
+    path: Path, change: Callable[[Path], None]
+) -> None:
     plan = make_plan(KERNEL, GuestOptions(memory=256 * MIB, initrd=open_blob(path, "initrd")))
     change(path)
     host = SimulatedHost(HOST_MODELS["rfc"], lambda event: None)
@@ -90,9 +96,9 @@ def test_a_file_that_changes_ends_the_build_and_leaves_no_domain(path, change):
     assert not host.has_allocated_memory
 
 
-def test_one_write_puts_it_into_the_guest(path):
+def test_one_write_puts_it_into_the_guest(path: Path) -> None:
     plan = make_plan(KERNEL, GuestOptions(memory=256 * MIB, initrd=open_blob(path, "initrd")))
-    trace = []
+    trace: list[Event] = []
     domain = build(plan, "uncached", SimulatedHost(HOST_MODELS["rfc"], trace.append))
     start = AT - domain.banks[0].base
     assert bytes(domain.banks[0].buffer[start : start + len(DATA) + 2]) == DATA + b"\0\0"
@@ -102,29 +108,33 @@ def test_one_write_puts_it_into_the_guest(path):
 class Memory:
     """Takes what a mapping on Xen writes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.written = bytearray(2 * MIB)
-        self.views = []
+        self.views: list[int] = []
 
-    def view(self, address, size):
+    def view(self, address: int, size: int) -> memoryview:
         self.views.append(size)
         return memoryview(self.written)[address : address + size]
 
 
-def test_a_mapping_on_xen_is_read_into_straight_from_the_file(path):
+def test_a_mapping_on_xen_is_read_into_straight_from_the_file(path: Path) -> None:
     from coldline.arm import MemoryType
 
     memory = Memory()
+    unused: Any = None
+    shown: Any = SimpleNamespace(place=8192)
     mapping = XenMapping(
-        None, AT, MIB, MemoryType.NORMAL_NC, SimpleNamespace(place=8192), memory=memory, move=None, unmap=None
+        unused, AT, MIB, MemoryType.NORMAL_NC, shown, memory=cast(Any, memory), move=unused, unmap=unused
     )
     mapping.write(4096, part(open_blob(path, "initrd"), 5, MIB // 2))
     assert memory.written[8192 + 4096 :][: MIB // 2 - 5] == DATA[5 : MIB // 2]
     assert memory.views == [MIB // 2 - 5]
 
 
-def test_where_a_file_cannot_be_read_into_a_mapping_there_is_a_buffer_between(path, monkeypatch):
-    def refused(descriptor, buffers, offset):
+def test_where_a_file_cannot_be_read_into_a_mapping_there_is_a_buffer_between(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(descriptor: int, buffers: list[memoryview], offset: int) -> None:
         raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
 
     monkeypatch.setattr(os, "preadv", refused)
@@ -135,13 +145,13 @@ def test_where_a_file_cannot_be_read_into_a_mapping_there_is_a_buffer_between(pa
         assert initrd[:]
 
 
-def test_the_command_reads_it_once_it_builds(cli: Cli, path):
+def test_the_command_reads_it_once_it_builds(cli: Cli, path: Path) -> None:
     assert cli(*MIDWAY, "--initrd", path, "--memory", "256M").status == COHERENT
     path.write_bytes(b"")
     assert cli(*MIDWAY, "--initrd", path).status == ERROR
 
 
-def test_a_kernel_stays_in_its_file_where_it_is_an_arm64_image(tmp_path):
+def test_a_kernel_stays_in_its_file_where_it_is_an_arm64_image(tmp_path: Path) -> None:
     from coldline.samples import sample
 
     image = sample("midway-arm64").image.read_bytes()
@@ -163,7 +173,7 @@ def test_a_kernel_stays_in_its_file_where_it_is_an_arm64_image(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", ["cut", "flags", "size"])
-def test_an_open_kernels_header_is_checked_as_a_loaded_ones(tmp_path, wrong):
+def test_an_open_kernels_header_is_checked_as_a_loaded_ones(tmp_path: Path, wrong: str) -> None:
     from coldline.samples import sample
 
     image = bytearray(sample("midway-arm64").image.read_bytes())
@@ -183,7 +193,7 @@ def test_an_open_kernels_header_is_checked_as_a_loaded_ones(tmp_path, wrong):
     assert said[0] == said[1]
 
 
-def test_other_kernels_and_pipes_are_loaded(tmp_path):
+def test_other_kernels_and_pipes_are_loaded(tmp_path: Path) -> None:
     from coldline.samples import sample
 
     image = sample("midway-arm64").image.read_bytes()

@@ -6,6 +6,9 @@ import re
 import struct
 import time
 import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +25,15 @@ INITRD = b"initrd of 20 bytes.."
 HASHES = ("crc16-ccitt", "crc32", "md5", "sha1", "sha256", "sha384", "sha512")
 
 
-def image(name, file, kind, *, compression="none", hashes=("sha256",), more=""):
+def image(
+    name: str,
+    file: str,
+    kind: str,
+    *,
+    compression: str = "none",
+    hashes: tuple[str, ...] = ("sha256",),
+    more: str = "",
+) -> str:
     nodes = "".join(f'hash-{number} {{ algo = "{algo}"; }}; ' for number, algo in enumerate(hashes, 1))
     return (
         f'{name} {{ description = "{name}"; data = /incbin/("{file}"); type = "{kind}"; arch = "arm64"; '
@@ -33,7 +44,7 @@ def image(name, file, kind, *, compression="none", hashes=("sha256",), more=""):
 PLACED = "load = <0x40080000>; entry = <0x40080000>;"
 
 
-def fit_source(*images, configurations, default='default = "conf-1";'):
+def fit_source(*images: str, configurations: str, default: str = 'default = "conf-1";') -> str:
     return (
         f'/ {{ description = "a FIT"; #address-cells = <1>;\nimages {{\n{"".join(images)} }};\n'
         f"configurations {{ {default} {configurations} }}; }};\n"
@@ -44,10 +55,12 @@ TREE = '/ { compatible = "x"; #address-cells = <2>; #size-cells = <2>; note = "t
 
 
 @pytest.fixture
-def whole(tmp_path):
+def whole(tmp_path: Path) -> Callable[..., bytes]:
     """A FIT with two configurations: options of mkimage in, its bytes out."""
 
-    def make(*options, one=ONE, compression="none", hashes=HASHES):
+    def make(
+        *options: str, one: bytes = ONE, compression: str = "none", hashes: tuple[str, ...] = HASHES
+    ) -> bytes:
         source = fit_source(
             image("kernel-1", "one", "kernel", compression=compression, hashes=hashes, more=PLACED),
             image("kernel-2", "two", "kernel", more=PLACED),
@@ -62,8 +75,8 @@ def whole(tmp_path):
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write_file(data):
+def write(tmp_path: Path) -> Callable[..., str]:
+    def write_file(data: bytearray | bytes) -> str:
         path = tmp_path / "kernel"
         path.write_bytes(data)
         return str(path)
@@ -71,7 +84,7 @@ def write(tmp_path):
     return write_file
 
 
-def reason(path, **options):
+def reason(path: str, **options: Any) -> str:
     with pytest.raises(ImageError) as caught:
         load_kernel(path, **options)
     assert caught.value.path == path
@@ -83,7 +96,9 @@ INSIDE, BEHIND, AT = (), ("-E",), ("-E", "-p", "0x3000")
 
 
 @pytest.mark.parametrize("options", [INSIDE, BEHIND, ("-E", "-B", "0x1000"), AT])
-def test_the_default_configuration(whole, write, options):
+def test_the_default_configuration(
+    whole: Callable[..., bytes], write: Callable[..., str], options: tuple[str, ...]
+) -> None:
     kernel = load_kernel(write(whole(*options)))
     assert (kernel.format, kernel.architecture, kernel.layers) == ("Image", "arm64", ("FIT",))
     assert (kernel.pieces[0].data, kernel.initrd, kernel.device_tree) == (ONE, INITRD, dtb(TREE))
@@ -94,7 +109,7 @@ def test_the_default_configuration(whole, write, options):
     )
 
 
-def test_a_configuration_by_name(whole, write):
+def test_a_configuration_by_name(whole: Callable[..., bytes], write: Callable[..., str]) -> None:
     path = write(whole())
     kernel = load_kernel(path, configuration="conf-2")
     assert (kernel.pieces[0].data, kernel.initrd, kernel.device_tree) == (TWO, None, None)
@@ -105,17 +120,17 @@ def test_a_configuration_by_name(whole, write):
         assert str(caught.value) == f"{path} has no configuration '{wanted}'; there are: conf-1, conf-2"
 
 
-def test_a_plan_takes_what_the_fit_has(whole, write):
+def test_a_plan_takes_what_the_fit_has(whole: Callable[..., bytes], write: Callable[..., str]) -> None:
     kernel = load_kernel(write(whole()))
     segments = {
-        each.name: bytes(each.data) for each in make_plan(kernel, GuestOptions(memory=64 * MIB)).segments
+        each.name: bytes(each.data[:]) for each in make_plan(kernel, GuestOptions(memory=64 * MIB)).segments
     }
     assert segments["initrd"] == INITRD
     assert b"the FIT's own" in segments["dtb"]
     given = GuestOptions(
         memory=64 * MIB, initrd=memoryview(b"other"), device_tree=memoryview(dtb(TREE.replace("own", "not")))
     )
-    segments = {each.name: bytes(each.data) for each in make_plan(kernel, given).segments}
+    segments = {each.name: bytes(each.data[:]) for each in make_plan(kernel, given).segments}
     assert segments["initrd"] == b"other"
     assert b"the FIT's not" in segments["dtb"]
 
@@ -125,7 +140,9 @@ def test_a_plan_takes_what_the_fit_has(whole, write):
     [("gzip", "gzip"), ("bzip2", "bzip2"), ("lzma", "lzma"), ("lzo", "lzop"), ("lz4", "lz4"),
      ("lz4", "lz4 (legacy)"), ("zstd", "zstd")],
 )  # fmt: skip
-def test_compressed_kernels(whole, write, compression, method):
+def test_compressed_kernels(
+    whole: Callable[..., bytes], write: Callable[..., str], compression: str, method: str
+) -> None:
     data = whole(one=pack(method, ONE), compression=compression)
     kernel = load_kernel(write(data))
     assert (kernel.layers, kernel.pieces[0].data) == (("FIT", method), ONE)
@@ -133,7 +150,7 @@ def test_compressed_kernels(whole, write, compression, method):
     assert (kernel.layers, kernel.pieces[0].data) == (("xz", "FIT", method), ONE)
 
 
-def test_what_a_kernel_of_a_fit_may_be(whole, write):
+def test_what_a_kernel_of_a_fit_may_be(whole: Callable[..., bytes], write: Callable[..., str]) -> None:
     kernel = load_kernel(write(whole(one=zboot(pack("zstd", ONE), b"zstd22"))))
     assert (kernel.layers, kernel.format) == (("FIT", "EFI zboot", "zstd"), "Image")
     kernel = load_kernel(write(whole(one=b"\x1f\x20\x03\xd5" * 100)))
@@ -153,7 +170,9 @@ def test_what_a_kernel_of_a_fit_may_be(whole, write):
 
 @pytest.mark.parametrize("options", [INSIDE, BEHIND])
 @pytest.mark.parametrize("algorithm", HASHES)
-def test_a_flipped_bit_breaks_each_hash(whole, write, algorithm, options):
+def test_a_flipped_bit_breaks_each_hash(
+    whole: Callable[..., bytes], write: Callable[..., str], algorithm: str, options: tuple[str, ...]
+) -> None:
     data = bytearray(whole(*options, hashes=(algorithm,)))
     data[data.index(ONE) + 100] ^= 1
     said = reason(write(data))
@@ -164,14 +183,14 @@ def test_a_flipped_bit_breaks_each_hash(whole, write, algorithm, options):
     assert load_kernel(write(data), configuration="conf-2").pieces[0].data == TWO
 
 
-def test_a_hash_of_the_initrd_and_the_tree(whole, write):
+def test_a_hash_of_the_initrd_and_the_tree(whole: Callable[..., bytes], write: Callable[..., str]) -> None:
     for what, name in ((INITRD, "ramdisk-1"), (b"own", "fdt-1")):
         data = bytearray(whole())
         data[data.index(what)] ^= 1
         assert f"'hash-1' of its image '{name}' says sha256" in reason(write(data))
 
 
-def test_a_wrong_hash_is_the_one_told(whole, write):
+def test_a_wrong_hash_is_the_one_told(whole: Callable[..., bytes], write: Callable[..., str]) -> None:
     good = hashlib.sha256(ONE).digest()
     data = whole(hashes=("crc32", "sha256"))
     assert reason(write(data.replace(good, bytes(32)))) == (
@@ -182,7 +201,7 @@ def test_a_wrong_hash_is_the_one_told(whole, write):
     )
 
 
-def test_without_hashes_it_is_taken(whole, write):
+def test_without_hashes_it_is_taken(whole: Callable[..., bytes], write: Callable[..., str]) -> None:
     assert load_kernel(write(whole(hashes=()))).pieces[0].data == ONE
 
 
@@ -224,7 +243,9 @@ def test_without_hashes_it_is_taken(whole, write):
          "it does not tell what goes together"),
     ],
 )  # fmt: skip
-def test_a_fit_that_says_too_little_or_too_much(change, said, write):
+def test_a_fit_that_says_too_little_or_too_much(
+    change: tuple[str, str], said: str, write: Callable[..., str]
+) -> None:
     source = fit_source(
         f'k {{ type = "kernel"; arch = "arm64"; compression = "none"; data = [1f2003d5]; {PLACED} /**/ }};',
         configurations='conf-1 { kernel = "k"; };',
@@ -238,7 +259,7 @@ def test_a_fit_that_says_too_little_or_too_much(change, said, write):
 # External data.
 
 
-def external(**numbers):
+def external(**numbers: int) -> bytes:
     properties = " ".join(f"{name.replace('_', '-')} = <{value:#x}>;" for name, value in numbers.items())
     return dtb(
         fit_source(
@@ -248,7 +269,7 @@ def external(**numbers):
     )
 
 
-def test_data_behind_the_tree_on_both_sides(write):
+def test_data_behind_the_tree_on_both_sides(write: Callable[..., str]) -> None:
     end = -(-len(external(data_offset=0, data_size=0)) // 4) * 4
     for numbers in ({"data_offset": 0}, {"data_position": end}, {"data_offset": 8}):
         tree = external(**numbers, data_size=len(ONE))
@@ -273,7 +294,7 @@ def test_data_behind_the_tree_on_both_sides(write):
 # The tree itself.
 
 
-def tree_of(structure, strings=b"", *, version=17):
+def tree_of(structure: bytes, strings: bytes = b"", *, version: int = 17) -> bytes:
     """A flattened device tree by hand: Devicetree Specification 0.4, 5."""
     size = 56 + len(structure) + len(strings)
     head = struct.pack(
@@ -285,13 +306,13 @@ def tree_of(structure, strings=b"", *, version=17):
 BEGIN, END, NOP, FINISH = (struct.pack(">I", tag) for tag in (1, 2, 4, 9))
 
 
-def node(name, *inside):
+def node(name: str, *inside: bytes) -> bytes:
     text = name.encode() + b"\0"
     return BEGIN + text.ljust(-(-len(text) // 4) * 4, b"\0") + b"".join(inside) + END
 
 
-def test_depth_is_limited(write):
-    def deep(levels):
+def test_depth_is_limited(write: Callable[..., str]) -> None:
+    def deep(levels: int) -> bytes:
         return tree_of(BEGIN + bytes(4) + (BEGIN + b"a\0\0\0") * levels + END * (levels + 1) + FINISH)
 
     assert "without /images" in reason(write(deep(MAX_DEPTH)))
@@ -303,8 +324,8 @@ def test_depth_is_limited(write):
     assert time.process_time() - start < 1
 
 
-def test_nodes_are_limited(write):
-    def wide(nodes):
+def test_nodes_are_limited(write: Callable[..., str]) -> None:
+    def wide(nodes: int) -> bytes:
         return tree_of(node("", node("images", *(node(f"n{number}") for number in range(nodes)))) + FINISH)
 
     assert "without /configurations" in reason(write(wide(MAX_NODES - 2)))
@@ -315,8 +336,8 @@ def test_nodes_are_limited(write):
     assert time.process_time() - start < 2
 
 
-def test_properties_are_limited(write):
-    def rich(count):
+def test_properties_are_limited(write: Callable[..., str]) -> None:
+    def rich(count: int) -> bytes:
         properties = b"".join(struct.pack(">III", 3, 0, 3 * number) for number in range(count))
         strings = b"".join(b"%c%c\0" % (97 + number // 26, 97 + number % 26) for number in range(count))
         return tree_of(node("", node("images"), node("configurations", properties)) + FINISH, strings)
@@ -325,7 +346,7 @@ def test_properties_are_limited(write):
     assert f"has a node of more than {MAX_PROPERTIES} properties" in reason(write(rich(MAX_PROPERTIES + 1)))
 
 
-def test_names_are_there_once(write):
+def test_names_are_there_once(write: Callable[..., str]) -> None:
     twice = tree_of(node("", node("images"), node("images")) + FINISH)
     assert reason(write(twice)) == "has two nodes called 'images', one at byte 80"
     properties = struct.pack(">III", 3, 0, 0) * 2
@@ -333,13 +354,13 @@ def test_names_are_there_once(write):
     assert "has two properties 'default' in one node" in reason(write(tree))
 
 
-def test_blocks_that_overlap(whole, write):
+def test_blocks_that_overlap(whole: Callable[..., bytes], write: Callable[..., str]) -> None:
     data = bytearray(whole())
     struct.pack_into(">I", data, 12, struct.unpack_from(">I", data, 8)[0] + 8)
     assert "its flattened device tree is malformed" in reason(write(data))
 
 
-def test_a_fit_cut_anywhere(whole, write):
+def test_a_fit_cut_anywhere(whole: Callable[..., bytes], write: Callable[..., str]) -> None:
     data = whole()
     for length in (*range(4, 60), *range(60, len(data), 501), len(data) - 1):
         said = reason(write(data[:length]))
@@ -350,7 +371,7 @@ def test_a_fit_cut_anywhere(whole, write):
     )
 
 
-def test_many_hashes_are_computed_once(write):
+def test_many_hashes_are_computed_once(write: Callable[..., str]) -> None:
     data = bytes(1 << 20)
     value = zlib.crc32(data)
     nodes = "".join(f'hash-{number} {{ algo = "crc32"; value = <{value:#x}>; }};' for number in range(2000))

@@ -4,12 +4,17 @@
 import re
 import struct
 import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from coldline.errors import ImageError, MissingDependencyError, PlanError, UsageError
 from coldline.guest import GuestOptions, make_plan
+from coldline.guest.plan import Plan
 from coldline.image import Piece, Raw, load_kernel
+from coldline.image.kernel import Kernel
 from coldline.samples import sample
 from tests.tools.images import PACKERS, arm64_image, link, mkimage_legacy, pack, run, zboot, zimage
 
@@ -18,8 +23,8 @@ RAM = 0x40000000
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write_file(data, name="kernel"):
+def write(tmp_path: Path) -> Callable[..., str]:
+    def write_file(data: bytearray | bytes, name: str = "kernel") -> str:
         path = tmp_path / name
         path.write_bytes(data)
         return str(path)
@@ -27,7 +32,7 @@ def write(tmp_path):
     return write_file
 
 
-def reason(path, **options):
+def reason(path: str, **options: Any) -> str:
     with pytest.raises(ImageError) as caught:
         load_kernel(path, **options)
     assert caught.value.path == path
@@ -35,11 +40,11 @@ def reason(path, **options):
     return caught.value.reason
 
 
-def plan_of(kernel, memory=64 * MIB, **options):
+def plan_of(kernel: Kernel, memory: int = 64 * MIB, **options: Any) -> Plan:
     return make_plan(kernel, GuestOptions(memory=memory, **options))
 
 
-def put(data, offset, layout, *values):
+def put(data: bytes, offset: int, layout: str, *values: int) -> bytes:
     """`data` with some of it replaced."""
     changed = bytearray(data)
     struct.pack_into(layout, changed, offset, *values)
@@ -60,14 +65,14 @@ def put(data, offset, layout, *values):
         ("zstd", b"zstd22"),
     ],
 )
-def test_zboot_by_every_method_of_linux(method, name, write):
+def test_zboot_by_every_method_of_linux(method: str, name: bytes, write: Callable[..., str]) -> None:
     image = arm64_image(size=100_000, image_size=0x20000, text_offset=0x1000)
     kernel = load_kernel(write(zboot(pack(method, image), name)))
     assert (kernel.format, kernel.layers) == ("Image", ("EFI zboot", method))
     assert kernel.pieces == (Piece(0x1000, memoryview(image), 0x20000),)
 
 
-def test_a_zboot_may_be_compressed_itself(write):
+def test_a_zboot_may_be_compressed_itself(write: Callable[..., str]) -> None:
     kernel = load_kernel(write(pack("xz", zboot(pack("gzip", arm64_image())))))
     assert kernel.layers == ("xz", "EFI zboot", "gzip")
 
@@ -101,11 +106,11 @@ def test_a_zboot_may_be_compressed_itself(write):
         (zboot(zboot(b""), b"none"), "inside EFI zboot: is EFI zboot inside EFI zboot: take it out first"),
     ],
 )
-def test_zboot_that_cannot_be(data, said, write):
+def test_zboot_that_cannot_be(data: bytes, said: str, write: Callable[..., str]) -> None:
     assert reason(write(data)) == said
 
 
-def test_a_zboot_of_something_else(write):
+def test_a_zboot_of_something_else(write: Callable[..., str]) -> None:
     riscv = bytearray(arm64_image())
     riscv[56:60] = b"RSC\x05"
     assert reason(write(zboot(pack("gzip", riscv)))) == (
@@ -116,7 +121,7 @@ def test_a_zboot_of_something_else(write):
 # zImage.
 
 
-def test_a_zimage(write):
+def test_a_zimage(write: Callable[..., str]) -> None:
     data = zimage()
     kernel = load_kernel(write(data))
     assert (kernel.format, kernel.architecture, kernel.fixed, kernel.notes) == ("zImage", "arm32", False, ())
@@ -124,12 +129,12 @@ def test_a_zimage(write):
     assert kernel.entry == 0x8000
 
 
-def test_a_zimage_with_a_start_is_loaded_there(write):
+def test_a_zimage_with_a_start_is_loaded_there(write: Callable[..., str]) -> None:
     kernel = load_kernel(write(zimage(start=0x40208000)))
     assert (kernel.fixed, kernel.entry, kernel.pieces[0].address) == (True, 0x40208000, 0x40208000)
 
 
-def test_what_a_zimage_leaves_open_is_said(write):
+def test_what_a_zimage_leaves_open_is_said(write: Callable[..., str]) -> None:
     old = load_kernel(write(zimage(endianness=b"\xff\x00\x00\xea")))
     assert old.notes == ("its zImage header does not tell its endianness: taken as little-endian",)
     assert load_kernel(write(zimage(end=4000))).notes == ("96 bytes follow its zImage",)
@@ -167,11 +172,11 @@ def test_what_a_zimage_leaves_open_is_said(write):
         (zimage()[:51], "has 51 bytes; an arm zImage has a header that ends at 52"),
     ],
 )
-def test_a_zimage_that_cannot_be(data, said, write):
+def test_a_zimage_that_cannot_be(data: bytes, said: str, write: Callable[..., str]) -> None:
     assert reason(write(data)) == said
 
 
-def test_a_zimage_that_is_packed_again(write):
+def test_a_zimage_that_is_packed_again(write: Callable[..., str]) -> None:
     kernel = load_kernel(write(pack("gzip", zimage())))
     assert (kernel.format, kernel.layers, kernel.architecture) == ("zImage", ("gzip",), "arm32")
 
@@ -184,7 +189,7 @@ CODE = (
 )
 
 
-def script(text, data, *, virtual=0, entry="_start"):
+def script(text: int, data: int, *, virtual: int = 0, entry: str = "_start") -> str:
     at = f" AT (ADDR(.text) - {virtual:#x})" if virtual else ""
     at_data = f" AT (ADDR(.data) - {virtual:#x})" if virtual else ""
     return (
@@ -194,17 +199,17 @@ def script(text, data, *, virtual=0, entry="_start"):
     )
 
 
-def loaded(kernel):
+def loaded(kernel: Kernel) -> dict[int, int]:
     """What memory holds that the kernel asks for, by a plan, each byte by its address."""
-    memory = {}
+    memory: dict[int, int] = {}
     for segment in plan_of(kernel).segments:
         if segment.name.startswith("kernel"):
-            whole = bytes(segment.data).ljust(segment.size, b"\0")
+            whole = bytes(segment.data[:]).ljust(segment.size, b"\0")
             memory |= dict(enumerate(whole, segment.address))
     return memory
 
 
-def test_elf_for_arm64(write, tmp_path):
+def test_elf_for_arm64(write: Callable[..., str], tmp_path: Path) -> None:
     data = link(tmp_path, script(RAM + 0x80000, RAM + 0x100000), CODE)
     kernel = load_kernel(write(data))
     assert (kernel.architecture, kernel.format, kernel.fixed) == ("arm64", "ELF", True)
@@ -225,7 +230,7 @@ def test_elf_for_arm64(write, tmp_path):
 
 
 @pytest.mark.parametrize("data_at", [0x82000, 0x82004, 0x81F00, 0x81774, 0x81FFC, 0x80000 + 6004])
-def test_elf_segments_that_share_a_page(data_at, write, tmp_path):
+def test_elf_segments_that_share_a_page(data_at: int, write: Callable[..., str], tmp_path: Path) -> None:
     data = link(tmp_path, script(RAM + 0x80000, RAM + data_at), CODE, "-z", "max-page-size=4")
     kernel = load_kernel(write(data))
     run("aarch64-linux-gnu-objcopy", "-O", "binary", "a.elf", "a.bin", folder=tmp_path)
@@ -235,7 +240,9 @@ def test_elf_segments_that_share_a_page(data_at, write, tmp_path):
     assert max(memory) >= kernel.pieces[-1].end - 1
 
 
-def test_elf_linked_for_virtual_addresses_enters_at_the_physical_one(write, tmp_path):
+def test_elf_linked_for_virtual_addresses_enters_at_the_physical_one(
+    write: Callable[..., str], tmp_path: Path
+) -> None:
     virtual = 0xFFFF800000000000
     data = link(tmp_path, script(RAM + 0x80000, RAM + 0x90000, virtual=virtual), CODE)
     kernel = load_kernel(write(data))
@@ -245,7 +252,7 @@ def test_elf_linked_for_virtual_addresses_enters_at_the_physical_one(write, tmp_
     assert load_kernel(write(physical)).entry == RAM + 0x80004
 
 
-def test_elf_for_arm32(write, tmp_path):
+def test_elf_for_arm32(write: Callable[..., str], tmp_path: Path) -> None:
     require_arm = link(tmp_path, script(0x40008000, 0x40010000), CODE, arch="arm-linux-gnueabihf")
     kernel = load_kernel(write(require_arm))
     assert (kernel.architecture, kernel.entry, kernel.fixed) == ("arm32", 0x40008000, True)
@@ -259,7 +266,9 @@ def test_elf_for_arm32(write, tmp_path):
 
 
 @pytest.mark.parametrize("virtual", [0x80008000, 0xB0008000, 0xC0008000, 0xC0208000])
-def test_an_arm32_vmlinux_goes_where_its_image_would(virtual, write, tmp_path):
+def test_an_arm32_vmlinux_goes_where_its_image_would(
+    virtual: int, write: Callable[..., str], tmp_path: Path
+) -> None:
     """PAGE_OFFSET is the start of RAM's virtual address: linux arch/arm/include/asm/memory.h, __phys_to_virt."""
     data = link(tmp_path, script(virtual, virtual + 0x100000), CODE, arch="arm-linux-gnueabihf")
     kernel = load_kernel(write(data))
@@ -278,7 +287,9 @@ def test_an_arm32_vmlinux_goes_where_its_image_would(virtual, write, tmp_path):
 
 
 @pytest.mark.parametrize("address", [0xC0000000, 0xC0010000, 0xC1008000, 0xA0008000])
-def test_another_arm32_program_stays_where_it_is(address, write, tmp_path):
+def test_another_arm32_program_stays_where_it_is(
+    address: int, write: Callable[..., str], tmp_path: Path
+) -> None:
     data = link(tmp_path, script(address, address + 0x100000), CODE, arch="arm-linux-gnueabihf")
     kernel = load_kernel(write(data))
     assert (kernel.pieces[0].address, kernel.fixed) == (address, True)
@@ -299,7 +310,7 @@ _start:
 """
 
 
-def test_an_arm64_vmlinux_goes_where_its_image_would(write, tmp_path):
+def test_an_arm64_vmlinux_goes_where_its_image_would(write: Callable[..., str], tmp_path: Path) -> None:
     virtual = 0xFFFF800008080000
     data = link(tmp_path, script(virtual, virtual + 0x10000), ARM64_VMLINUX)
     kernel = load_kernel(write(data))
@@ -308,7 +319,7 @@ def test_an_arm64_vmlinux_goes_where_its_image_would(write, tmp_path):
     assert plan_of(kernel).registers.pc == RAM + 0x80000
 
 
-def test_an_elf_file_at_no_address_that_says_no_more(write, tmp_path):
+def test_an_elf_file_at_no_address_that_says_no_more(write: Callable[..., str], tmp_path: Path) -> None:
     data = link(tmp_path, script(0xFFFF800008080000, 0xFFFF800008090000), CODE)
     assert reason(write(data)) == (
         "its first segment is to be at 0xffff800008080000, which is no physical address, and does not start with "
@@ -316,7 +327,7 @@ def test_an_elf_file_at_no_address_that_says_no_more(write, tmp_path):
     )
 
 
-def test_big_endian_elf_is_refused(write, tmp_path):
+def test_big_endian_elf_is_refused(write: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "a.s").write_text(CODE)
     run("aarch64-linux-gnu-as", "-EB", "a.s", "-o", "b.o", folder=tmp_path)
     run("aarch64-linux-gnu-ld", "-EB", "b.o", "-o", "b.elf", folder=tmp_path)
@@ -325,7 +336,7 @@ def test_big_endian_elf_is_refused(write, tmp_path):
     assert reason(str(tmp_path / "b.o")) == said
 
 
-def test_an_object_and_a_program_are_no_kernels(write, tmp_path):
+def test_an_object_and_a_program_are_no_kernels(write: Callable[..., str], tmp_path: Path) -> None:
     data = link(tmp_path, script(RAM, RAM + 0x10000), CODE)
     assert reason(str(tmp_path / "a.o")) == "is an ELF file of type ET_REL (at byte 16), not a program"
     interpreted = put(data, struct.unpack_from("<Q", data, 32)[0], "<I", 3)
@@ -334,7 +345,7 @@ def test_an_object_and_a_program_are_no_kernels(write, tmp_path):
     )
 
 
-def test_elf_outside_of_the_guest_s_ram(write, tmp_path):
+def test_elf_outside_of_the_guest_s_ram(write: Callable[..., str], tmp_path: Path) -> None:
     path = write(link(tmp_path, script(0x80000, 0x100000), CODE))
     with pytest.raises(PlanError) as caught:
         plan_of(load_kernel(path))
@@ -345,20 +356,20 @@ def test_elf_outside_of_the_guest_s_ram(write, tmp_path):
 
 
 @pytest.fixture
-def elf(tmp_path):
+def elf(tmp_path: Path) -> bytes:
     return link(tmp_path, script(RAM + 0x80000, RAM + 0x100000), CODE)
 
 
 P_OFFSET, P_VADDR, P_PADDR, P_FILESZ, P_MEMSZ = 8, 16, 24, 32, 40
 
 
-def header(data, number, field, value):
+def header(data: bytes, number: int, field: int, value: int) -> bytes:
     """`data` with a field of a program header replaced."""
     return put(data, struct.unpack_from("<Q", data, 32)[0] + 56 * number + field, "<Q", value)
 
 
-def test_elf_headers_that_cannot_be(elf, write):
-    def said(data):
+def test_elf_headers_that_cannot_be(elf: bytes, write: Callable[..., str]) -> None:
+    def said(data: bytes) -> str:
         return re.sub(r"\(program header at byte \d+\)", "(…)", reason(write(data)))
 
     size = len(elf)
@@ -404,19 +415,21 @@ def test_elf_headers_that_cannot_be(elf, write):
     assert offset + 6004 <= size
 
 
-def test_elf_cut_anywhere_is_told(elf, write):
+def test_elf_cut_anywhere_is_told(elf: bytes, write: Callable[..., str]) -> None:
     last = max(struct.unpack_from("<Q", elf, 64 + 56 * n + P_OFFSET)[0] for n in (0, 1)) + 1200
     for length in range(4, last, 701):
         assert "truncated ELF file" in reason(write(elf[:length]))
 
 
-def test_elf_of_an_absurd_size_in_memory_allocates_nothing(elf, write):
+def test_elf_of_an_absurd_size_in_memory_allocates_nothing(elf: bytes, write: Callable[..., str]) -> None:
     kernel = load_kernel(write(header(elf, 1, P_MEMSZ, 1 << 60)))
     with pytest.raises(PlanError, match="outside of the guest's RAM"):
         plan_of(kernel)
 
 
-def test_elf_without_its_library(elf, write, monkeypatch):
+def test_elf_without_its_library(
+    elf: bytes, write: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "elftools.elf.structs", None)
@@ -437,7 +450,9 @@ def test_elf_without_its_library(elf, write, monkeypatch):
     [("none", None), ("gzip", "gzip"), ("bzip2", "bzip2"), ("lzma", "lzma"), ("lzo", "lzop"), ("lz4", "lz4"),
      ("lz4", "lz4 (legacy)"), ("zstd", "zstd")],
 )  # fmt: skip
-def test_uimage_by_every_compression_of_mkimage(compression, method, write, tmp_path):
+def test_uimage_by_every_compression_of_mkimage(
+    compression: str, method: str | None, write: Callable[..., str], tmp_path: Path
+) -> None:
     image = arm64_image(size=10_000)
     payload = pack(method, image) if method else image
     kernel = load_kernel(write(mkimage_legacy(tmp_path, payload, compression=compression, name="Linux-6.1")))
@@ -449,7 +464,7 @@ def test_uimage_by_every_compression_of_mkimage(compression, method, write, tmp_
     )
 
 
-def test_a_uimage_of_no_known_form_goes_where_it_says(write, tmp_path):
+def test_a_uimage_of_no_known_form_goes_where_it_says(write: Callable[..., str], tmp_path: Path) -> None:
     code = b"\x1f\x20\x03\xd5" * 2000
     for payload, compression in ((code, "none"), (pack("lzma", code), "lzma")):
         data = mkimage_legacy(tmp_path, payload, compression=compression, load=0x41000000, entry=0x41000040)
@@ -459,7 +474,7 @@ def test_a_uimage_of_no_known_form_goes_where_it_says(write, tmp_path):
         assert plan_of(kernel).registers.pc == 0x41000040
 
 
-def test_a_uimage_of_several_files(write, tmp_path):
+def test_a_uimage_of_several_files(write: Callable[..., str], tmp_path: Path) -> None:
     image, initrd, tree = arm64_image(), b"initrd of 21 bytes...", b"not looked at here"
     kernel = load_kernel(write(mkimage_legacy(tmp_path, image, initrd, tree, kind="multi")))
     assert (kernel.pieces[0].data, kernel.initrd, kernel.device_tree) == (image, initrd, tree)
@@ -471,7 +486,16 @@ def test_a_uimage_of_several_files(write, tmp_path):
     assert {each.name: each.data for each in given.segments}["initrd"] == b"the user's"
 
 
-def uimage(payload, *, size=None, kind=2, arch=22, compression=0, load=RAM, entry=RAM):
+def uimage(
+    payload: bytes,
+    *,
+    size: int | None = None,
+    kind: int = 2,
+    arch: int = 22,
+    compression: int = 0,
+    load: int = RAM,
+    entry: int = RAM,
+) -> bytes:
     """A uImage whose checksums are right, whatever else is not."""
     crc = zlib.crc32(payload)
     size = len(payload) if size is None else size
@@ -480,7 +504,7 @@ def uimage(payload, *, size=None, kind=2, arch=22, compression=0, load=RAM, entr
     return struct.pack(">7I4B32s", *fields) + payload
 
 
-def files(*sizes, data=b""):
+def files(*sizes: int, data: bytes = b"") -> bytes:
     return struct.pack(f">{len(sizes)}I", *sizes) + data
 
 
@@ -519,11 +543,11 @@ def files(*sizes, data=b""):
          "passes its end"),
     ],
 )  # fmt: skip
-def test_a_uimage_that_cannot_be(data, said, write):
+def test_a_uimage_that_cannot_be(data: bytes, said: str, write: Callable[..., str]) -> None:
     assert reason(write(data)) == said
 
 
-def test_the_checksums_of_a_uimage(write, tmp_path):
+def test_the_checksums_of_a_uimage(write: Callable[..., str], tmp_path: Path) -> None:
     whole = mkimage_legacy(tmp_path, arm64_image())
     for position in (*range(4, 64), 64, 500, len(whole) - 1):
         broken = bytearray(whole)
@@ -539,7 +563,7 @@ def test_the_checksums_of_a_uimage(write, tmp_path):
 
 
 @pytest.mark.parametrize("name", [None, *PACKERS])
-def test_raw(name, write):
+def test_raw(name: str | None, write: Callable[..., str]) -> None:
     code = b"\x1f\x20\x03\xd5" * 1000
     path = write(pack(name, code) if name else code)
     kernel = load_kernel(path, raw=Raw("arm64", RAM + 0x1000, RAM + 0x1010))
@@ -549,7 +573,7 @@ def test_raw(name, write):
     assert "is of no known form" in reason(path)
 
 
-def test_raw_off_a_page_is_put_there(write):
+def test_raw_off_a_page_is_put_there(write: Callable[..., str]) -> None:
     kernel = load_kernel(write(b"\x1f\x20\x03\xd5"), raw=Raw("arm64", RAM + 0x1FFC, RAM + 0x1FFC))
     (segment,) = (each for each in plan_of(kernel).segments if each.name == "kernel")
     assert (segment.address, segment.data, segment.size) == (
@@ -560,24 +584,24 @@ def test_raw_off_a_page_is_put_there(write):
 
 
 @pytest.mark.parametrize("address", [RAM - 4096, RAM + 64 * MIB - 4096 + 4, 1 << 63])
-def test_raw_outside_of_ram(address, write):
+def test_raw_outside_of_ram(address: int, write: Callable[..., str]) -> None:
     kernel = load_kernel(write(bytes(4096)), raw=Raw("arm64", address, address))
     with pytest.raises(PlanError, match="outside of the guest's RAM"):
         plan_of(kernel)
 
 
-def test_raw_at_both_ends_of_ram(write):
+def test_raw_at_both_ends_of_ram(write: Callable[..., str]) -> None:
     for address in (RAM, RAM + 64 * MIB - 4096):
         plan = plan_of(load_kernel(write(bytes(4096)), raw=Raw("arm64", address, address)))
         assert plan.registers.pc == address
 
 
-def test_the_command_takes_all_of_a_raw_image_or_nothing(write):
+def test_the_command_takes_all_of_a_raw_image_or_nothing(write: Callable[..., str]) -> None:
     from coldline.cli.arguments import address
     from coldline.cli.main import parser
     from coldline.cli.trials import plan_guest
 
-    def plan(*options):
+    def plan(*options: str) -> Plan:
         return plan_guest(parser().parse_args(["boot", write(bytes(64)), *options]))[1]
 
     assert plan("--load", "0x40001000", "--entry", "0x40001004", "--arch", "arm64").registers.pc == 0x40001004
@@ -592,7 +616,7 @@ def test_the_command_takes_all_of_a_raw_image_or_nothing(write):
 # Everything shares one allowance.
 
 
-def test_what_is_unpacked_counts_once_and_in_all(write):
+def test_what_is_unpacked_counts_once_and_in_all(write: Callable[..., str]) -> None:
     inner = pack("gzip", arm64_image(size=MIB, image_size=MIB))
     outer = zboot(inner + bytes(MIB))
     path = write(pack("gzip", outer))
@@ -606,9 +630,9 @@ def test_what_is_unpacked_counts_once_and_in_all(write):
 # One guest, whatever it comes in.
 
 
-def test_the_same_kernel_is_the_same_guest_in_every_form(write, tmp_path):
+def test_the_same_kernel_is_the_same_guest_in_every_form(write: Callable[..., str], tmp_path: Path) -> None:
     plain = load_kernel(sample("midway-arm64").image)
-    image, (piece,) = bytes(plain.pieces[0].data), plain.pieces
+    image, (piece,) = bytes(plain.pieces[0].data[:]), plain.pieces
     expected = plan_of(plain, memory=256 * MIB)
     for data in (
         pack("lzop", image),
@@ -626,11 +650,11 @@ def test_the_same_kernel_is_the_same_guest_in_every_form(write, tmp_path):
     raw = load_kernel(write(image), raw=Raw("arm64", start, start))
     assert plan_of(raw, memory=256 * MIB).registers == expected.registers
     for found in (elf, plan_of(raw, memory=256 * MIB)):
-        assert bytes(found.segments[0].data)[: len(image)] == image
+        assert bytes(found.segments[0].data[:])[: len(image)] == image
         assert found.segments[0].address == start
 
 
-def test_debian_s_own_kernel_in_every_compression(debian_arm64_kernel, tmp_path):
+def test_debian_s_own_kernel_in_every_compression(debian_arm64_kernel: Path, tmp_path: Path) -> None:
     image = debian_arm64_kernel.read_bytes()
     expected = load_kernel(debian_arm64_kernel)
     for name, level in (

@@ -5,6 +5,8 @@ import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,26 +24,31 @@ KEPT = (callbacks.module("aarch64"), callbacks.module("aarch32"), loops.MODULE)
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return tmp_path / "coldline"
 
 
-def program(code_bytes):
+def program(code_bytes: bytes) -> bytes:
     return code_cache._pack(Flat(code_bytes, {"first": 0, "second": 1}))
 
 
-@pytest.mark.parametrize("module", KEPT)
-def test_all_that_is_compiled_can_be_kept(module):
-    code_cache.load_code(module)
+def kept_at(module: str) -> Path:
+    """Where a module's machine code is kept."""
     path = code_cache._path(module)
     assert path is not None
-    assert path.is_file()
+    return path
 
 
-def test_neither_numba_nor_llvm_is_imported_where_the_code_is_kept():
+@pytest.mark.parametrize("module", KEPT)
+def test_all_that_is_compiled_can_be_kept(module: str) -> None:
+    code_cache.load_code(module)
+    assert kept_at(module).is_file()
+
+
+def test_neither_numba_nor_llvm_is_imported_where_the_code_is_kept() -> None:
     script = (
-        "import sys; from coldline import machinecode; from coldline.frontends.unicorn.callbacks import module;"
+        "import sys; from coldline.jit import code_cache; from coldline.frontends.unicorn.callbacks import module;"
         "code_cache.load_code(module('aarch64'));"
         "print(sorted({'numba', 'llvmlite'} & set(sys.modules)))"
     )
@@ -50,14 +57,14 @@ def test_neither_numba_nor_llvm_is_imported_where_the_code_is_kept():
     assert ended.stdout == "[]\n"
 
 
-def test_entries_are_where_the_code_says():
+def test_entries_are_where_the_code_says() -> None:
     addresses = code_cache._unpack(program(b"\x11\x22\x33\x44"))
     assert addresses["second"] == addresses["first"] + 1
     assert ctypes.string_at(addresses["first"], 4) == b"\x11\x22\x33\x44"
 
 
-def test_code_that_has_changed_is_not_run(folder, monkeypatch):
-    path = code_cache._path(KEPT[0])
+def test_code_that_has_changed_is_not_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = kept_at(KEPT[0])
     cache_folder.keep(path, program(b"\x11\x22\x33\x44"))
     kept = bytearray(path.read_bytes())
     kept[-1] ^= 1
@@ -67,8 +74,8 @@ def test_code_that_has_changed_is_not_run(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("broken", [b"", b"{}\n", b"[]\n", b'{"entries": 1}\n', b"\xff\n\x00"])
-def test_a_broken_file_is_compiled_anew(folder, monkeypatch, broken):
-    path = code_cache._path(KEPT[0])
+def test_a_broken_file_is_compiled_anew(folder: Path, monkeypatch: pytest.MonkeyPatch, broken: bytes) -> None:
+    path = kept_at(KEPT[0])
     monkeypatch.setattr(code_cache, "_compile", lambda *_: {"compiled": 1})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(broken)
@@ -77,14 +84,16 @@ def test_a_broken_file_is_compiled_anew(folder, monkeypatch, broken):
     assert code_cache.load_code(KEPT[0]) == {"compiled": 1}
 
 
-def test_another_module_or_another_processor_is_other_code(folder, monkeypatch):
-    path = code_cache._path(KEPT[0])
+def test_another_module_or_another_processor_is_other_code(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = kept_at(KEPT[0])
     assert code_cache._path(KEPT[1]) != path
     monkeypatch.setattr(code_cache, "_processor", lambda: ("other", b"flags"))
     assert code_cache._path(KEPT[0]) != path
 
 
-def test_an_unknown_processor_keeps_nothing(folder, monkeypatch):
+def test_an_unknown_processor_keeps_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(code_cache, "_processor", lambda: None)
     assert code_cache._path(KEPT[0]) is None
 
@@ -95,20 +104,20 @@ LANES = 16
 
 
 @cfunc(types.void(types.CPointer(types.float64)))
-def ramp(lanes):
+def ramp(lanes: Any) -> None:
     """Needs constants in memory: the steps of a vector."""
     each = carray(lanes, (LANES,))
     for lane in range(LANES):
         each[lane] = 0.1 + 1.7 * lane
 
 
-def ramp_at(address):
+def ramp_at(address: int) -> list[float]:
     lanes = (ctypes.c_double * LANES)()
     ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)(ctypes.addressof(lanes))
     return list(lanes)
 
 
-def test_constants_come_with_the_code():
+def test_constants_come_with_the_code() -> None:
     flat = flatten({"ramp": ramp})
     if os.uname().machine == "x86_64":
         assert isinstance(flat.entries["ramp"], int)
@@ -116,7 +125,7 @@ def test_constants_come_with_the_code():
     assert ramp_at(address) == [0.1 + 1.7 * lane for lane in range(LANES)]
 
 
-def test_what_cannot_be_mapped_is_loaded_by_llvm(monkeypatch):
+def test_what_cannot_be_mapped_is_loaded_by_llvm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coldline.jit.linker._IS_X86_64", False)
     flat = flatten({"ramp": ramp})
     assert isinstance(flat.entries["ramp"], str)

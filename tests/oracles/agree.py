@@ -29,7 +29,7 @@ from tests.tools.checking import check_text
 from tests.tools.trace_strategies import traces
 
 CHUNK = 250
-Verdict = list[tuple]
+Verdict = list[tuple[Any, ...]]
 Task = tuple[Callable[..., "Tally"], tuple[Any, ...]]
 
 
@@ -59,8 +59,8 @@ class Tally:
     traces: int = 0
     by_spin: int = 0
     events: int = 0
-    kinds: Counter = field(default_factory=Counter)
-    events_by_name: Counter = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    events_by_name: Counter[str] = field(default_factory=Counter)
     coherent: int = 0
     smallest: str | None = None
 
@@ -105,7 +105,10 @@ def verdicts(text: str, spin: Spin | None) -> dict[str, Verdict]:
     Malformed
         If it is none.
     """
-    found = {"explorer": list(map(tuple, explore(text))), "checker": list(map(tuple, check_text(text)))}
+    found: dict[str, Verdict] = {
+        "explorer": list(map(tuple, explore(text))),
+        "checker": list(map(tuple, check_text(text))),
+    }
     if spin:
         found["Promela model"] = list(map(tuple, spin.explore([text])[0]))
     return found
@@ -138,7 +141,7 @@ def compare(texts: Sequence[str], spin: Spin | None, by_spin: int) -> Tally:
     tally = Tally()
     by_model = spin.explore(texts[:by_spin]) if spin else []
     for number, text in enumerate(texts):
-        explored = list(map(tuple, explore(text)))
+        explored: Verdict = list(map(tuple, explore(text)))
         same = explored == list(map(tuple, check_text(text)))
         if number < len(by_model):
             same = same and explored == list(map(tuple, by_model[number]))
@@ -164,7 +167,7 @@ def chunk(count: int, number: int, spin: Spin | None, share: float) -> Tally:
 def _told(text: str, spin: Spin | None) -> str:
     lines = ["they differ on this trace:", "", *text.splitlines(), ""]
     for name, verdict in verdicts(text, spin).items():
-        lines += [f"{name}:", *(f"    {hazard}" for hazard in verdict or ["coherent"])]
+        lines += [f"{name}:", *(f"    {hazard}" for hazard in verdict or ("coherent",))]
     return "\n".join(lines)
 
 

@@ -483,7 +483,7 @@ def explore(text: str) -> list[Hazard]:
         At the first line that is an error.
     """
     reader = Reader()
-    checked = set()
+    checked: set[int] = set()
     for _, _, touches in reader.events(text):
         size = reader.profile.line
         for touch in touches:

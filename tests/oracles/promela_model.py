@@ -326,11 +326,11 @@ class Spin:
                 raise SearchError(f"a story that gets stuck:\n{story.told}")
         bad: dict[tuple[int, int, int], int] = {}
         for words in re.findall(r"^hazard (\d+) (\d+) (\d+) (\d+)$", done.stdout, re.MULTILINE):
-            story, past, kind, mask = map(int, words)
-            bad[story, past, kind] = mask
+            number, past, kind, mask = map(int, words)
+            bad[number, past, kind] = mask
         found: list[list[Bad]] = [[] for _ in stories]
-        for (story, past, kind), mask in bad.items():
-            found[story].append(Bad(stories[story].items[past], KINDS[kind], mask))
+        for (number, past, kind), mask in bad.items():
+            found[number].append(Bad(stories[number].items[past], KINDS[kind], mask))
         return found
 
     def explore(self, texts: Sequence[str]) -> list[list[Hazard]]:

@@ -139,8 +139,8 @@ def test_a_bad_read_changes_no_mask() -> None:
 def state(text: str) -> Microstate:
     l1, l2, ic, memory = text.split()
     masks = [int(copy[1:] or "0", 2) for copy in (l1, l2, ic)]
-    kinds = ["ICD".index(l1[0]), "ICD".index(l2[0]), ic[0] == "V"]
-    return Microstate(kinds[0], masks[0], kinds[1], masks[1], kinds[2], masks[2], int(memory, 2))
+    levels = ["ICD".index(copy[0]) for copy in (l1, l2)]
+    return Microstate(levels[0], masks[0], levels[1], masks[1], ic[0] == "V", masks[2], int(memory, 2))
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def cells(text: str) -> list[list[list[str]]]:
 
 
 def generated(page: str, name: str) -> str:
+    found: str
     (found,) = re.findall(rf"<!-- generated: {name} -->\n(.*?)<!-- end -->", page, re.DOTALL)
     return found
 
@@ -107,7 +108,7 @@ def test_no_seed_is_led_to_by_another(switches: dict[str, bool]) -> None:
     for state in portrait(Profile(**switches)):
         seeds = [parsed(microstate_words(m)) for m in state.seeds]
         for seed in seeds:
-            reach = sets.closed(seed, tuple(state.settings[0]))
+            reach = sets.closed(seed, (state.settings[0][0], state.settings[0][1]))
             assert not reach & {other for other in seeds if other != seed}
         assert 1 <= len(seeds) <= 4
 
@@ -117,10 +118,10 @@ def test_the_word_of_a_state_leads_to_it_and_none_is_shorter(switches: dict[str,
     machine = build_automaton(Profile(**switches))
     distance = {machine.start: 0}
     todo = [machine.start]
-    for state in todo:
-        for target in machine.step[state]:
+    for number in todo:
+        for target in machine.step[number]:
             if target not in distance:
-                distance[target] = distance[state] + 1
+                distance[target] = distance[number] + 1
                 todo.append(target)
     for state in portrait(Profile(**switches)):
         at = machine.start

@@ -11,6 +11,7 @@ from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from coldline.arm import MemoryType
 from coldline.arm.cores import CORES
@@ -57,7 +58,7 @@ TRACE = re.compile(
 )
 
 
-def examples() -> list:
+def examples() -> list[ParameterSet]:
     found = []
     for page in PAGES:
         content = page.read_text()
@@ -75,7 +76,7 @@ def test_examples_are_traces_and_have_the_verdict_they_claim(text: str, verdict:
         assert kinds == set(verdict.split(", ")) - {"coherent"}
 
 
-def console_sessions() -> list:
+def console_sessions() -> list[ParameterSet]:
     found = []
     for page in PAGES:
         text = page.read_text()
@@ -112,7 +113,7 @@ def test_a_session_prints_what_the_page_shows(
     assert same_seconds(capsys.readouterr().out) == same_seconds(shown)
 
 
-def library_examples() -> list:
+def library_examples() -> list[ParameterSet]:
     found = []
     for page in PAGES:
         shown = re.findall(
@@ -187,6 +188,7 @@ def test_the_rules_have_an_example_of_every_verdict() -> None:
 
 def section(page: str, heading: str) -> str:
     """The text under a heading of the second level."""
+    found: str
     (found,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     return found
 
@@ -274,6 +276,7 @@ def test_the_counts_in_the_prose_are_those_of_the_code() -> None:
 
 def generated(page: str, name: str) -> str:
     """What a page has between the markers of a generated table."""
+    table: str
     (table,) = re.findall(rf"<!-- generated: {name} -->\n(.*?)<!-- end -->", page, re.DOTALL)
     return table
 

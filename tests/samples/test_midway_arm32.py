@@ -4,6 +4,7 @@
 import importlib.util
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -55,20 +56,20 @@ def run(image: bytes, *, load_at: int = RAM + 0x8000, old: tuple[int, ...] = ())
     endings: list[Ending] = []
     polls = iter([1 << 5, 0] * 1000)  # the FIFO is full at every other look
 
-    def write(_machine, offset: int, _size: int, value: int, _data) -> None:
+    def write(_machine: Any, offset: int, _size: int, value: int, _data: object) -> None:
         assert offset == 0
         console.append(value)
 
-    def read(_machine, offset: int, _size: int, _data) -> int:
+    def read(_machine: Any, offset: int, _size: int, _data: object) -> int:
         assert offset == 0x18
         return next(polls)
 
-    def call(machine, _address: int, _size: int, _data) -> None:
+    def call(machine: Any, _address: int, _size: int, _data: object) -> None:
         assert machine.reg_read(arm.UC_ARM_REG_R0) == PSCI_SYSTEM_OFF
         endings.append(Ending(machine.reg_read(arm.UC_ARM_REG_R1), bytes(console)))
         machine.emu_stop()
 
-    def stale(machine, _address: int, _size: int, _data) -> None:
+    def stale(machine: Any, _address: int, _size: int, _data: object) -> None:
         for offset in old:
             machine.mem_write(load_at + offset, image[offset : offset + 8])
             machine.ctl_remove_cache(load_at + offset, load_at + offset + 8)

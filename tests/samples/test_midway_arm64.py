@@ -7,6 +7,7 @@ import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,20 +55,20 @@ def run(image: bytes, *, load_at: int = RAM, from_el2: bool = False, old: tuple[
     endings: list[Ending] = []
     polls = iter([1 << 5, 0] * 1000)  # the FIFO is full at every other look
 
-    def write(_machine, offset: int, _size: int, value: int, _data) -> None:
+    def write(_machine: Any, offset: int, _size: int, value: int, _data: object) -> None:
         assert offset == 0
         console.append(value)
 
-    def read(_machine, offset: int, _size: int, _data) -> int:
+    def read(_machine: Any, offset: int, _size: int, _data: object) -> int:
         assert offset == 0x18
         return next(polls)
 
-    def exception(machine, number: int, _data) -> None:
+    def exception(machine: Any, number: int, _data: object) -> None:
         assert machine.reg_read(arm64.UC_ARM64_REG_X0) == PSCI_SYSTEM_OFF
         endings.append(Ending(number, machine.reg_read(arm64.UC_ARM64_REG_X1), bytes(console)))
         machine.emu_stop()
 
-    def stale(machine, _address: int, _size: int, _data) -> None:
+    def stale(machine: Any, _address: int, _size: int, _data: object) -> None:
         for offset in old:
             machine.mem_write(load_at + offset, image[offset : offset + 4])
             machine.ctl_remove_cache(load_at + offset, load_at + offset + 4)

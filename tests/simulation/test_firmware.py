@@ -67,7 +67,7 @@ def trees(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         capture_output=True,
     )
     ours = plan(gic_version=request.param).segments[1].data
-    return libfdt.Fdt(bytes(ours)), libfdt.Fdt(path.read_bytes())
+    return libfdt.Fdt(bytes(ours[:])), libfdt.Fdt(path.read_bytes())
 
 
 def node_of(tree: Any, compatible: str) -> int:
@@ -162,7 +162,7 @@ def test_a_kernel_for_qemus_machine_finds_its_devices() -> None:
         fixed=False,
     )
     made = make_plan(kernel, GuestOptions(memory=512 * MIB, layout=VIRT))
-    tree = libfdt.Fdt(bytes(made.segments[-1].data))
+    tree = libfdt.Fdt(bytes(made.segments[-1].data[:]))
     assert struct.unpack(">QQ", bytes(tree.getprop(node_of(tree, "arm,pl011"), "reg"))) == (UART, 0x1000)
     assert node_of(tree, "arm,cortex-a15-gic") > 0
     assert [bank.flash for bank in made.banks] == [False]

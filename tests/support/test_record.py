@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import pickle
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -42,11 +43,18 @@ class Model:
     data: bytes = dataclasses.field(default=b"", repr=False)
 
 
-ARGUMENTS = [((1,), {}), ((1, 2), {"why": "so"}), ((), {"base": 1, "data": b"x"}), ((1, 2, "why", b"d"), {})]
+ARGUMENTS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((1,), {}),
+    ((1, 2), {"why": "so"}),
+    ((), {"base": 1, "data": b"x"}),
+    ((1, 2, "why", b"d"), {}),
+]
 
 
 @pytest.mark.parametrize(("positional", "named"), ARGUMENTS)
-def test_records_hold_and_show_what_dataclasses_do(positional, named):
+def test_records_hold_and_show_what_dataclasses_do(
+    positional: tuple[Any, ...], named: dict[str, Any]
+) -> None:
     place, model = Place(*positional, **named), Model(*positional, **named)
     assert [getattr(place, each.name) for each in dataclasses.fields(Model)] == list(
         dataclasses.astuple(model)
@@ -56,8 +64,9 @@ def test_records_hold_and_show_what_dataclasses_do(positional, named):
     assert place.end == place.base + place.size
 
 
-def test_records_are_equal_as_dataclasses_are():
+def test_records_are_equal_as_dataclasses_are() -> None:
     for one, _ in ARGUMENTS[:1]:
+        changes: dict[str, Any]
         for changes in ({}, {"size": 5}, {"why": "else"}, {"data": b"else"}):
             equal = Model(*one) == Model(*one, **changes)
             assert (Place(*one) == Place(*one, **changes)) is equal
@@ -70,20 +79,23 @@ def test_records_are_equal_as_dataclasses_are():
     ("positional", "named"),
     [((), {}), ((1, 2, "", b"", 5), {}), ((1,), {"base": 1}), ((1,), {"bass": 2})],
 )
-def test_records_refuse_the_arguments_that_dataclasses_refuse(positional, named):
+def test_records_refuse_the_arguments_that_dataclasses_refuse(
+    positional: tuple[Any, ...], named: dict[str, Any]
+) -> None:
     for kind in (Place, Model):
         with pytest.raises(TypeError):
             kind(*positional, **named)
 
 
-def test_a_keyword_only_record_takes_no_other_arguments():
+def test_a_keyword_only_record_takes_no_other_arguments() -> None:
     assert (Named(second=2).first, Named(second=2, first=3).first) == (1, 3)
+    named: Any = Named
     with pytest.raises(TypeError):
-        Named(1, 2)
+        named(1, 2)
 
 
-def test_records_cannot_be_changed():
-    place = Place(1)
+def test_records_cannot_be_changed() -> None:
+    place: Any = Place(1)
     with pytest.raises(AttributeError, match="size"):
         place.size = 1
     with pytest.raises(AttributeError, match="size"):
@@ -93,7 +105,7 @@ def test_records_cannot_be_changed():
     assert place == Place(1)
 
 
-def test_a_record_is_replaced_by_a_changed_copy():
+def test_a_record_is_replaced_by_a_changed_copy() -> None:
     place = Place(1, 2, "why", b"data")
     assert repr(replace(place, base=5)) == "Place(base=5, size=2, why='why')"
     assert replace(place, base=5).data == b"data"
@@ -102,7 +114,7 @@ def test_a_record_is_replaced_by_a_changed_copy():
         replace(place, bass=5)
 
 
-def test_records_are_copied_and_pickled():
+def test_records_are_copied_and_pickled() -> None:
     place = Place(1, 2, "why", b"data")
     for same in (copy.copy(place), copy.deepcopy(place), pickle.loads(pickle.dumps(place))):
         assert (same, same.why) == (place, place.why)

@@ -3,6 +3,7 @@
 
 import shutil
 import subprocess
+from typing import Any
 
 import libfdt
 
@@ -23,14 +24,14 @@ KERNEL = Kernel(
 )
 
 
-def tree(memory=512 * MIB, kernel=KERNEL, **options):
+def tree(memory: int = 512 * MIB, kernel: Kernel = KERNEL, **options: Any) -> bytes:
     """The device tree of a plan, as bytes."""
     plan = make_plan(kernel, GuestOptions(memory=memory, **options))
     (dtb,) = (segment for segment in plan.segments if segment.name == "dtb")
-    return bytes(dtb.data)
+    return bytes(dtb.data[:])
 
 
-def source(blob, *options):
+def source(blob: bytes, *options: str) -> list[str]:
     """What dtc reads, as lines without indentation; dtc's warnings fail the test."""
     require(shutil.which("dtc"), "dtc, the second reader, is not installed")
     done = subprocess.run(
@@ -40,17 +41,17 @@ def source(blob, *options):
     return [line.strip() for line in done.stdout.decode().splitlines() if line.strip()]
 
 
-def get(blob, path, name):
+def get(blob: bytes, path: str, name: str) -> bytes:
     fdt = libfdt.Fdt(blob)
     return bytes(fdt.getprop(fdt.path_offset(path), name))
 
 
-def has(blob, path, name):
+def has(blob: bytes, path: str, name: str) -> bool:
     fdt = libfdt.Fdt(blob)
     return not isinstance(fdt.getprop(fdt.path_offset(path), name, quiet=(libfdt.NOTFOUND,)), int)
 
 
-def nodes(blob):
+def nodes(blob: bytes) -> list[str]:
     """The names of the root's nodes, in order."""
     fdt = libfdt.Fdt(blob)
     found = []

@@ -8,51 +8,57 @@ what a real one would refuse is refused.
 import ctypes
 import errno
 import mmap
+from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any, NoReturn
 
 from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.hypercalls import NUMBERS
 from coldline.hypervisor.xen.ports.maintenance import Memory
+from coldline.hypervisor.xen.ports.world import Driver
+from coldline.hypervisor.xen.structures import CreateDomain, DomctlHeader, GetDomainInfo
 
 PAGE = 4096
 INTERFACE = 0x15
 COMMANDS = {number: name for name, number in NUMBERS.items() if name.startswith("XEN_DOMCTL_")}
 
 
-def refuse(number, what="Xen"):
+def refuse(number: int, what: str = "Xen") -> NoReturn:
     raise OSError(number, what)
 
 
 class FakeDomain:
-    def __init__(self, handle, vcpus):
+    def __init__(self, handle: bytes, vcpus: int) -> None:
         self.handle = handle
         self.vcpus = vcpus
         self.max_vcpus = 0
         self.max_kib = 0
         self.pool = 0
-        self.bits = None
-        self.frames = {}
-        self.context = None
+        self.bits: int | None = None
+        self.frames: dict[int, bytearray] = {}
+        self.context: Any = None
         self.paused = True
         self.dying = False
-        self.ports = []
-        self.parameters = {}
+        self.ports: list[int] = []
+        self.parameters: dict[int, int] = {}
         self.grants = bytearray(PAGE)
-        self.vuart = None
+        self.vuart: int | None = None
 
 
 class FakeXen:
     """The world."""
 
-    def __init__(self, *, version=(4, 17), with_driver=True, with_store=True):
+    def __init__(
+        self, *, version: tuple[int, int] = (4, 17), with_driver: bool = True, with_store: bool = True
+    ) -> None:
         self.version = version
-        self.domains = {}
-        self.mappings = {}
-        self.flushed = []
-        self.maintained = []
+        self.domains: dict[int, FakeDomain] = {}
+        self.mappings: dict[int, Any] = {}
+        self.flushed: list[tuple[int, int, int]] = []
+        self.maintained: list[tuple[str, int, int]] = []
         self.next = 1
         self.free_frames = 1 << 20
-        self.no_orders = set()
+        self.no_orders: set[int] = set()
         self.with_driver = with_driver
         self.calls = FakeCalls(self)
         self.foreign = FakeForeign(self, {0xFF})
@@ -62,11 +68,11 @@ class FakeXen:
         self.with_store = with_store
 
     @property
-    def has_driver(self):
+    def has_driver(self) -> bool:
         return self.with_driver
 
     @property
-    def driver(self):
+    def driver(self) -> Driver:
         if not self.with_driver:
             from coldline.hypervisor.xen.ports.driver import open_device
 
@@ -74,14 +80,14 @@ class FakeXen:
         return self._driver
 
     @property
-    def store(self):
+    def store(self) -> "FakeStore":
         from coldline.errors import HypervisorError
 
         if not self.with_store:
             raise HypervisorError("xenstored does not answer")
         return self.store_is
 
-    def read(self, domid, address, size):
+    def read(self, domid: int, address: int, size: int) -> bytes:
         """A domain's memory, what is written through live mappings with it."""
         for place in self.mappings:
             self.foreign.store_back(place)
@@ -90,7 +96,7 @@ class FakeXen:
         whole = b"".join(bytes(frames[frame]) for frame in range(first, last + 1))
         return whole[address % PAGE : address % PAGE + size]
 
-    def bury(self):
+    def bury(self) -> None:
         mapped = {mapping.domid for mapping in self.mappings.values()}
         for domid, domain in list(self.domains.items()):
             if domain.dying and domid not in mapped:
@@ -101,25 +107,25 @@ class FakeXen:
 class FakeCalls:
     """libxencall."""
 
-    def __init__(self, xen):
+    def __init__(self, xen: "FakeXen") -> None:
         self.xen = xen
         self.memory = mmap.mmap(-1, 2 * PAGE)
         self.buffer = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
 
-    def call(self, name, op, *arguments):
+    def call(self, name: str, op: int, *arguments: int) -> int:
         group = next(group for group, number in NUMBERS.items() if number == op and group.startswith("__"))
-        return getattr(self, group.removeprefix("__HYPERVISOR_"))(*arguments)
+        return int(getattr(self, group.removeprefix("__HYPERVISOR_"))(*arguments))
 
-    def xen_version(self, command, argument):
+    def xen_version(self, command: int, argument: int) -> int:
         assert (command, argument) == (0, 0)
         return self.xen.version[0] << 16 | self.xen.version[1]
 
-    def domain(self, domid):
+    def domain(self, domid: int) -> FakeDomain:
         if domid not in self.xen.domains:
             refuse(errno.ESRCH)
         return self.xen.domains[domid]
 
-    def domctl(self, place):
+    def domctl(self, place: int) -> int:
         header = structures.DomctlHeader.from_address(place)
         if header.interface_version != INTERFACE:
             refuse(errno.EACCES)
@@ -136,7 +142,7 @@ class FakeCalls:
             getattr(self, name)(header.domain, domain, union)
         return 0
 
-    def createdomain(self, request):
+    def createdomain(self, request: CreateDomain) -> int:
         if request.flags != 3 or request.grant_opts != 1 or not 0 < request.max_vcpus <= 128:
             refuse(errno.EINVAL)
         domid, self.xen.next = self.xen.next, self.xen.next + 1
@@ -144,7 +150,7 @@ class FakeCalls:
         request.arch.gic_version = 2
         return domid
 
-    def fill(self, info, domid, domain):
+    def fill(self, info: GetDomainInfo, domid: int, domain: FakeDomain) -> None:
         info.domain = domid
         info.flags = (1 if domain.dying else 0) | (8 if domain.paused else 16)
         info.tot_pages = len(domain.frames)
@@ -152,13 +158,13 @@ class FakeCalls:
         info.handle[:] = domain.handle
         info.gpaddr_bits = 40
 
-    def getdomaininfo(self, header, info):
+    def getdomaininfo(self, header: DomctlHeader, info: GetDomainInfo) -> None:
         later = [domid for domid in sorted(self.xen.domains) if domid >= header.domain]
         if not later:
             refuse(errno.ESRCH)
         self.fill(info, later[0], self.xen.domains[later[0]])
 
-    def sysctl(self, place):
+    def sysctl(self, place: int) -> int:
         header = structures.SysctlHeader.from_address(place)
         assert header.cmd == NUMBERS["XEN_SYSCTL_getdomaininfolist"]
         if header.interface_version != INTERFACE:
@@ -172,57 +178,57 @@ class FakeCalls:
         request.num_domains = min(len(later), request.max_domains)
         return 0
 
-    def destroydomain(self, domid, domain, union):
+    def destroydomain(self, domid: int, domain: FakeDomain, union: int) -> None:
         domain.dying = True
         self.xen.bury()
 
-    def pausedomain(self, domid, domain, union):
+    def pausedomain(self, domid: int, domain: FakeDomain, union: int) -> None:
         domain.paused = True
 
-    def unpausedomain(self, domid, domain, union):
+    def unpausedomain(self, domid: int, domain: FakeDomain, union: int) -> None:
         domain.paused = False
 
-    def max_vcpus(self, domid, domain, union):
+    def max_vcpus(self, domid: int, domain: FakeDomain, union: int) -> None:
         domain.max_vcpus = structures.MaxVcpus.from_address(union).max
         if domain.max_vcpus != domain.vcpus:
             refuse(errno.EINVAL)
 
-    def max_mem(self, domid, domain, union):
+    def max_mem(self, domid: int, domain: FakeDomain, union: int) -> None:
         domain.max_kib = structures.MaxMem.from_address(union).max_memkb
 
-    def set_paging_mempool_size(self, domid, domain, union):
+    def set_paging_mempool_size(self, domid: int, domain: FakeDomain, union: int) -> None:
         domain.pool = structures.PagingMempool.from_address(union).size
         if domain.pool % PAGE:
             refuse(errno.EINVAL)
 
-    def set_address_size(self, domid, domain, union):
+    def set_address_size(self, domid: int, domain: FakeDomain, union: int) -> None:
         domain.bits = structures.AddressSize.from_address(union).size
 
-    def setvcpucontext(self, domid, domain, union):
+    def setvcpucontext(self, domid: int, domain: FakeDomain, union: int) -> None:
         request = structures.VcpuContext.from_address(union)
         if domain.bits is None or not domain.max_vcpus or request.vcpu:
             refuse(errno.EINVAL)
         size = ctypes.sizeof(structures.GuestContext)
         domain.context = structures.GuestContext.from_buffer_copy(ctypes.string_at(request.ctxt, size))
 
-    def cacheflush(self, domid, domain, union):
+    def cacheflush(self, domid: int, domain: FakeDomain, union: int) -> None:
         request = structures.CacheFlush.from_address(union)
         if request.nr_pfns > 1 << 18:
             refuse(errno.EINVAL)
         self.xen.flushed.append((domid, request.start_pfn, request.nr_pfns))
 
-    def vuart_op(self, domid, domain, union):
+    def vuart_op(self, domid: int, domain: FakeDomain, union: int) -> None:
         request = structures.VuartOp.from_address(union)
         if request.cmd or request.type or request.console_domid or request.gfn not in domain.frames:
             refuse(errno.EINVAL)
         domain.vuart = request.gfn
         request.evtchn = self.port(domain)
 
-    def port(self, domain):
+    def port(self, domain: FakeDomain) -> int:
         domain.ports.append(len(domain.ports) + 1)
         return domain.ports[-1]
 
-    def memory_op(self, command, place):
+    def memory_op(self, command: int, place: int) -> int:
         assert command == NUMBERS["XENMEM_populate_physmap"]
         request = structures.MemoryReservation.from_address(place)
         domain = self.domain(request.domid)
@@ -233,21 +239,21 @@ class FakeCalls:
         for done, start in enumerate(starts):
             full = len(domain.frames) + count > domain.max_kib // 4 or count > self.xen.free_frames
             if full or request.extent_order in self.xen.no_orders or start % count:
-                return done
+                return int(done)
             for frame in range(start, start + count):
                 assert frame not in domain.frames, f"frame {frame:#x} twice"
                 domain.frames[frame] = bytearray(PAGE)
             self.xen.free_frames -= count
         return len(starts)
 
-    def event_channel_op(self, command, place):
+    def event_channel_op(self, command: int, place: int) -> int:
         assert command == NUMBERS["EVTCHNOP_alloc_unbound"]
         request = structures.AllocUnbound.from_address(place)
         assert request.remote_dom == 0
         request.port = self.port(self.domain(request.dom))
         return 0
 
-    def hvm_op(self, command, place):
+    def hvm_op(self, command: int, place: int) -> int:
         assert command == NUMBERS["HVMOP_set_param"]
         request = structures.HvmParam.from_address(place)
         self.domain(request.domid).parameters[request.index] = request.value
@@ -257,11 +263,11 @@ class FakeCalls:
 class FakeForeign:
     """libxenforeignmemory, or the driver: pages of this process that are copied to frames as they are looked at."""
 
-    def __init__(self, xen, attributes):
+    def __init__(self, xen: "FakeXen", attributes: set[int]) -> None:
         self.xen = xen
         self.attributes = attributes
 
-    def map(self, domid, frames, attr=0xFF):
+    def map(self, domid: int, frames: Sequence[int], attr: int = 0xFF) -> int:
         assert attr in self.attributes
         domain = self.xen.domains.get(domid)
         if domain is None or domain.dying:
@@ -277,7 +283,7 @@ class FakeForeign:
         )
         return place
 
-    def replace(self, place, domid, frames, attr):
+    def replace(self, place: int, domid: int, frames: Sequence[int], attr: int) -> None:
         mapping = self.xen.mappings[place]
         assert (mapping.by, mapping.domid, mapping.attribute) == (self, domid, attr)
         assert len(frames) <= len(mapping.pages) // PAGE
@@ -291,19 +297,25 @@ class FakeForeign:
         for index, frame in enumerate(frames):
             mapping.pages[index * PAGE : (index + 1) * PAGE] = bytes(domain.frames[frame])
 
-    def store_back(self, place):
+    def store_back(self, place: int) -> None:
         mapping = self.xen.mappings[place]
         for index, frame in enumerate(mapping.frames):
             mapping.domain.frames[frame][:] = mapping.pages[index * PAGE : (index + 1) * PAGE]
 
-    def unmap(self, place, count):
+    def unmap(self, place: int, count: int) -> None:
         mapping = self.xen.mappings[place]
         assert (mapping.by, len(mapping.pages)) == (self, count * PAGE)
         self.store_back(place)
         del self.xen.mappings[place]
         self.xen.bury()
 
-    def map_grant_table(self, domid):
+    def features(self) -> Any:
+        raise NotImplementedError
+
+    def query(self, address: int, flags: int = 0) -> Any:
+        raise NotImplementedError
+
+    def map_grant_table(self, domid: int) -> tuple[int, int]:
         domain = self.xen.calls.domain(domid)
         pages = mmap.mmap(-1, PAGE)
         place = ctypes.addressof(ctypes.c_char.from_buffer(pages))
@@ -311,8 +323,8 @@ class FakeForeign:
         self.xen.mappings[place] = mapping
         return place, place
 
-    def unmap_resource(self, place):
-        mapping = self.xen.mappings.pop(place)
+    def unmap_resource(self, resource: int) -> None:
+        mapping = self.xen.mappings.pop(resource)
         mapping.domain.grants[:] = mapping.pages[:]
         self.xen.bury()
 
@@ -320,32 +332,32 @@ class FakeForeign:
 class FakeMemory(Memory):
     """Memory whose maintenance is noted and not done."""
 
-    def __init__(self, xen):
+    def __init__(self, xen: "FakeXen") -> None:
         super().__init__()
         self.xen = xen
 
-    def clean_invalidate(self, address, size):
+    def clean_invalidate(self, address: int, size: int) -> None:
         self.xen.maintained.append(("dc civac", address, size))
 
-    def cacheflush(self, address, size):
+    def cacheflush(self, address: int, size: int) -> None:
         self.xen.maintained.append(("cacheflush", address, size))
 
 
 class FakeStore:
     """xenstored."""
 
-    def __init__(self):
-        self.entries = {}
-        self.permissions = {}
-        self.introduced = []
-        self.before = None
+    def __init__(self) -> None:
+        self.entries: dict[str, bytes] = {}
+        self.permissions: dict[str, tuple[tuple[int, int], ...]] = {}
+        self.introduced: list[tuple[int, int, int]] = []
+        self.before: tuple[dict[str, bytes], dict[str, tuple[tuple[int, int], ...]]] | None = None
         self.disturbances = 0
 
-    def begin(self):
+    def begin(self) -> None:
         assert self.before is None
         self.before = (dict(self.entries), dict(self.permissions))
 
-    def commit(self):
+    def commit(self) -> bool:
         if self.disturbances:
             self.disturbances -= 1
             self.abandon()
@@ -353,33 +365,33 @@ class FakeStore:
         self.before = None
         return True
 
-    def abandon(self):
+    def abandon(self) -> None:
         if self.before is not None:
             self.entries, self.permissions = self.before
             self.before = None
 
-    def read(self, path):
+    def read(self, path: str) -> bytes | None:
         return self.entries.get(path)
 
-    def write(self, path, value):
+    def write(self, path: str, value: str) -> None:
         self.make(path)
         self.entries[path] = value.encode()
 
-    def make(self, path):
+    def make(self, path: str) -> None:
         parts = path.split("/")
         for end in range(2, len(parts) + 1):
             self.entries.setdefault("/".join(parts[:end]), b"")
 
-    def remove(self, path):
+    def remove(self, path: str) -> None:
         self.entries = {
             name: value
             for name, value in self.entries.items()
             if name != path and not name.startswith(f"{path}/")
         }
 
-    def permit(self, path, *permissions):
+    def permit(self, path: str, *permissions: tuple[int, int]) -> None:
         assert path in self.entries
         self.permissions[path] = permissions
 
-    def introduce(self, domid, frame, port):
+    def introduce(self, domid: int, frame: int, port: int) -> None:
         self.introduced.append((domid, frame, port))

@@ -92,7 +92,8 @@ class Ran:
     @property
     def other(self) -> list[str]:
         """All events but fetches, changes of aliases, and switches that change nothing."""
-        kept, now = [], {}
+        kept: list[str] = []
+        now: dict[tuple[str, str], str | None] = {}
         for event in self.events:
             agent, op, *rest = event.split()
             if op in ("mmu", "dcache", "icache"):

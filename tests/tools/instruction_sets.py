@@ -15,8 +15,8 @@ import tests.tools.tiny_guests as a64
 import tests.tools.tiny_guests_a32 as a32
 from coldline.frontends.unicorn import Until
 from coldline.guest.plan import Registers
-from tests.tools.guest_runs import LEVEL1, LEVEL2, LEVEL3, NEVER, RAM, WINDOW, Ran, run_loaded, tables
-from tests.tools.tiny_guests import Code, Insn, code
+from tests.tools.guest_runs import LEVEL1, LEVEL2, LEVEL3, NEVER, WINDOW, Ran, run_loaded, tables
+from tests.tools.tiny_guests import RAM, Code, Insn, code
 
 M, C, I = a64.M, a64.C, a64.I  # noqa: E741
 

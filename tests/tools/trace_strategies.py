@@ -78,7 +78,7 @@ OPENINGS = (
     ("icache_on", "mmu", "fetch"),
     ("icache_on", "mmu", "write", "fetch"),
 )
-REMARKS = ([], [], [], [], [], [""], ["# 0x1000 read nothing"], ["   # a"])
+REMARKS: tuple[list[str], ...] = ([], [], [], [], [], [""], ["# 0x1000 read nothing"], ["   # a"])
 _THROWS = st.integers(0, (1 << 24) - 1)
 
 
@@ -115,7 +115,7 @@ class _Drafter:
         """Draw the integer that the next choices are taken from."""
         self._choices = self._draw(_THROWS)
 
-    def choose(self, options: Sequence) -> Any:
+    def choose(self, options: Sequence[Any]) -> Any:
         self._choices, index = divmod(self._choices, len(options))
         return options[index]
 
@@ -218,7 +218,7 @@ class _Drafter:
     def _maintain(self, agent: _Agent, op: str) -> str:
         what = self.choose(MAINTENANCE)
         if what in ("ic iallu", "ic ialluis"):
-            return what
+            return str(what)
         whole = [(page, PAGE) for page in self.pages]
         spot = self.choose(self.spots * 2 + whole)
         return f"{what if what == 'ic ivau' else 'dc ' + what} {self._at(spot)}"
@@ -315,20 +315,20 @@ class _Drafter:
             if not agent.mmu:
                 lines += [f"{name} read {address} 0", f"{name} write {far} 4", f"{name} fetch {address} four"]
                 lines += [f"{name} walk {at} normal-wb", f"{name} dc zva {at}"] * 4
-            for page, (kind, executable) in agent.pages.items():
-                lines += [f"{name} map {self.number(page)} 4096 {kind}"] * 4
+            for mapped, (kind, executable) in agent.pages.items():
+                lines += [f"{name} map {self.number(mapped)} 4096 {kind}"] * 4
                 lines += [
-                    f"{name} unmap {self.number(page + 1)} 4096",
-                    f"{name} unmap {self.number(page)} 100",
+                    f"{name} unmap {self.number(mapped + 1)} 4096",
+                    f"{name} unmap {self.number(mapped)} 100",
                 ]
-                lines += [f"{name} unmap {self.number(page)} {self.number(64 * PAGE)}"]
-                lines += [f"{name} map {self.number(page - PAGE)} 8192 normal-nc exec"]
+                lines += [f"{name} unmap {self.number(mapped)} {self.number(64 * PAGE)}"]
+                lines += [f"{name} map {self.number(mapped - PAGE)} 8192 normal-nc exec"]
                 if agent.mmu and not executable:
-                    lines += [f"{name} fetch {self.number(page)} 4"] * 4
+                    lines += [f"{name} fetch {self.number(mapped)} 4"] * 4
                 if agent.mmu and kind == "device":
-                    lines += [f"{name} dc zva {self.number(page)} 64"] * 4
-                if agent.mmu and page + PAGE not in agent.pages:
-                    lines += [f"{name} read {self.number(page + PAGE - 4)} 8"] * 4
+                    lines += [f"{name} dc zva {self.number(mapped)} 64"] * 4
+                if agent.mmu and mapped + PAGE not in agent.pages:
+                    lines += [f"{name} read {self.number(mapped + PAGE - 4)} 8"] * 4
         return lines
 
     def wrong_header(self) -> list[str]:

@@ -11,13 +11,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 import tests.oracles.binary_by_hand as by_hand
 from coldline.errors import TraceError
+from coldline.events import Event
+from coldline.events.batch import Batch
 from coldline.trace import files
+from coldline.trace.binary import BinaryReader
 from coldline.trace.files import TraceFile
 from tests.tools.command import COHERENT, DRIVER, ERROR, HAZARD, MIDWAY, Cli, Result, command
 from tests.tools.trace_strategies import broken_traces, traces
@@ -43,7 +47,12 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def judged(told: Result) -> list[dict]:
+def _collector(events: list[Event]) -> Callable[[Batch, object], None]:
+    """What adds each event that it is given."""
+    return lambda batch, _: events.extend(map(batch.event, range(len(batch))))
+
+
+def judged(told: Result) -> list[dict[str, Any]]:
     """The objects that ``check --json`` printed, without the names of the files."""
     found = [json.loads(line) for line in told.out.splitlines()]
     for each in found:
@@ -205,10 +214,10 @@ def test_a_pipe_that_comes_byte_by_byte(race: dict[str, Path], tmp_path: Path, f
     feeder = threading.Thread(target=feed)
     feeder.start()
     with TraceFile(str(fifo)) as trace:
-        seen = [[], []]
+        seen: list[list[Event]] = [[], []]
         assert trace.form == form
         for events in seen:
-            trace.source(lambda batch, _, events=events: events.extend(map(batch.event, range(len(batch)))))
+            trace.source(_collector(events))
     feeder.join()
     assert len(seen[0]) == 9
     assert seen[0] == seen[1]
@@ -413,4 +422,4 @@ def test_a_small_trace_is_judged_without_a_compiler(race: dict[str, Path]) -> No
 
 def test_what_a_library_reads() -> None:
     with pytest.raises(TraceError, match="not a trace in the binary form"):
-        files.BinaryReader(io.BytesIO(b"a mmu on\n"))
+        BinaryReader(io.BytesIO(b"a mmu on\n"))

@@ -16,7 +16,7 @@ import tests.tools.tiny_guests_a32 as a32
 from coldline.arm import cp15
 from coldline.frontends.unicorn import End, Until
 from coldline.guest.plan import Registers
-from tests.tools.guest_runs import LEVEL2, LEVEL3, RAM, START, WINDOW, Ran, run_loaded, straight
+from tests.tools.guest_runs import LEVEL2, LEVEL3, START, WINDOW, Ran, run_loaded, straight
 from tests.tools.instruction_sets import (
     INSTRUCTION_SETS,
     A32Short,
@@ -28,7 +28,7 @@ from tests.tools.instruction_sets import (
     Page,
 )
 from tests.tools.requirements import require
-from tests.tools.tiny_guests import ENTRY, Code, Insn, code
+from tests.tools.tiny_guests import ENTRY, RAM, Code, Insn, code
 
 SHORT, LPAE = INSTRUCTION_SETS["a32-short"], INSTRUCTION_SETS["a32-lpae"]
 ON = ["guest mmu on", "guest dcache on", "guest icache on"]

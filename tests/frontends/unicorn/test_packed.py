@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Events in words: what the callbacks may write is what columns say, made by hand from the layout's description."""
 
+from typing import Any
+
 import pytest
 
 pytest.importorskip("unicorn")
@@ -15,20 +17,20 @@ from coldline.frontends.unicorn.state import AGENTS, State
 WB_EXECUTABLE = 1 + MemoryType.NORMAL_WB | 8
 
 
-def short(address, size, op, agent=0, attributes=0):
+def short(address: int, size: int, op: Op, agent: int = 0, attributes: int = 0) -> list[int]:
     return [address | (size - 1) << 40 | op << 52 | agent << 58 | attributes << 60]
 
 
-def long(address, size, op, agent=0, attributes=0):
+def long(address: int, size: int, op: Op, agent: int = 0, attributes: int = 0) -> list[int]:
     return [63 << 52, address, size, agent << 32 | op << 48 | attributes << 56]
 
 
 @pytest.fixture(scope="module")
-def unpack():
+def unpack() -> Any:
     return Code(State([], with_pcs=False), "aarch64").unpack
 
 
-def batch_of(words, count, unpack):
+def batch_of(words: list[int], count: int, unpack: Any) -> tuple[Packed, Buffers, Buffers]:
     words_from, columns_from = Buffers(4096), Buffers(4096)
     buffer = words_from.take()
     for index, word in enumerate(words):
@@ -36,7 +38,7 @@ def batch_of(words, count, unpack):
     return Packed(AGENTS, buffer, count, unpack, words_from, columns_from), words_from, columns_from
 
 
-def test_words_are_events(unpack):
+def test_words_are_events(unpack: Any) -> None:
     last = (1 << 40) - 4096
     words = [
         *short(0x4000_0008, 8, Op.READ),
@@ -60,12 +62,12 @@ def test_words_are_events(unpack):
     ]
 
 
-def test_every_operation_fits():
+def test_every_operation_fits() -> None:
     assert all(op < 63 for op in Op)
     assert len(AGENTS) <= 4
 
 
-def test_buffers_come_back_when_a_batch_is_released(unpack):
+def test_buffers_come_back_when_a_batch_is_released(unpack: Any) -> None:
     batch, words_from, columns_from = batch_of(short(0x1000, 8, Op.READ), 1, unpack)
     kept = batch.keep()
     assert kept is batch

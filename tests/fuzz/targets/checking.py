@@ -6,8 +6,8 @@ import io
 import json
 import struct
 import zlib
+from argparse import Namespace
 from itertools import islice
-from types import SimpleNamespace
 
 from coldline.arm import MemoryType
 from coldline.checker.checker import Checker
@@ -67,7 +67,7 @@ def _events(data: bytes) -> list[Event]:
 def _check(data: bytes) -> None:
     profile = _profile(data)
     plain = Checker(profile, most=_LISTED)
-    taken = []
+    taken: list[Event] = []
     for event in _events(data):
         try:
             plain.event(event, len(taken) + 1)
@@ -94,7 +94,7 @@ def _show_all(checker: Checker, source: Source) -> None:
     found = report(checker, source, most=5, stories=_STORIES)
     for json_too, witness in ((True, False), (False, True), (False, False)):
         with contextlib.redirect_stdout(io.StringIO()) as shown:
-            _show("fuzz", found, SimpleNamespace(json=json_too, witness=witness, quiet=False))
+            _show("fuzz", found, Namespace(json=json_too, witness=witness, quiet=False))
         text = shown.getvalue()
         assert "\x1b" not in text
         if json_too:

@@ -84,7 +84,7 @@ def _check(plan: Plan, kernel: Kernel) -> None:
     assert any(each.address <= plan.registers.pc < each.end for each in plan.segments)
     for each in plan.segments:
         assert each.address % PAGE_SIZE == each.size % PAGE_SIZE == 0
-    (blob,) = [bytearray(each.data) for each in plan.segments if each.name == "dtb"]
+    (blob,) = [bytearray(each.data[:]) for each in plan.segments if each.name == "dtb"]
     assert fdt_check_full(blob, len(blob)) == 0
     tree = Fdt(blob)
     found = 0

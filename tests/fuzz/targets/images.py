@@ -23,6 +23,7 @@ def _kernel(data: bytes) -> None:
     assert kernel.pieces
     assert any(each.address <= kernel.entry < each.end for each in kernel.pieces)
     for each in kernel.pieces:
+        assert isinstance(each.data, memoryview)
         assert each.data.readonly
         assert 0 < each.size >= len(each.data)
     made = make_plan(kernel, _OPTIONS)

@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
 from coldline.hypervisor.xen import hypercalls, structures
-from coldline.hypervisor.xen.interface import INTERFACES
+from coldline.hypervisor.xen.interface import INTERFACES, Interface
 from coldline.hypervisor.xen.ports import driver, events, libraries, maintenance, store
 from coldline.hypervisor.xen.ports.prototypes import functions
 from testbed import debian
@@ -52,7 +54,7 @@ STRUCTURES = {
 HEADERS_OF_UNIONS = {"xen_domctl": structures.DomctlHeader, "xen_sysctl": structures.SysctlHeader}
 
 
-def compile_(compiler, text, folder, *options):
+def compile_(compiler: str, text: str, folder: Path, *options: Any) -> CompletedProcess[str]:
     include = folder / "include"
     for name, content in STAND_INS.items():
         (include / name).parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +80,7 @@ def compile_(compiler, text, folder, *options):
     )
 
 
-def include(suite):
+def include(suite: str | None) -> Path:
     """The folder of the headers of libxen-dev: the host's, or those of a suite of Debian."""
     if suite is None:
         folder = Path("/usr/include")
@@ -88,13 +90,13 @@ def include(suite):
         return debian.packages("arm64", ["libxen-dev"], suite=suite)["libxen-dev"] / "usr" / "include"
 
 
-def headers(folder, suite=None):
+def headers(folder: Path, suite: str | None = None) -> tuple[Path, list[Interface]]:
     """A folder that has Xen's headers as ``xen`` and nothing else of the host's, and the interfaces of that Xen."""
     public = include(suite) / "xen"
     (folder / "public").mkdir()
     (folder / "public" / "xen").symlink_to(public)
     numbers = {
-        name: int(re.search(rf"define XEN_{name}_INTERFACE_VERSION (\S+)", text)[1], 16)
+        name: int(re.findall(rf"define XEN_{name}_INTERFACE_VERSION (\S+)", text)[0], 16)
         for name, text in (
             (name, (public / f"{name.lower()}.h").read_text()) for name in ("DOMCTL", "SYSCTL")
         )
@@ -108,7 +110,7 @@ def headers(folder, suite=None):
     return folder / "public", known
 
 
-def layout(name, structure):
+def layout(name: str, structure: Any) -> list[str]:
     """Assertions that a structure of C is laid out as one of ours."""
     lines = [f'_Static_assert(sizeof(struct {name}) == {ctypes.sizeof(structure)}, "size of {name}");']
     for member, kind in structure._fields_:
@@ -120,7 +122,7 @@ def layout(name, structure):
     return lines
 
 
-def assertions(known):
+def assertions(known: Interface) -> str:
     changing = {
         "xen_domctl_createdomain": known.create,
         "xen_domctl_getdomaininfo": known.info,
@@ -157,7 +159,7 @@ def assertions(known):
 
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_structures_and_numbers(compiler, suite, tmp_path):
+def test_structures_and_numbers(compiler: str, suite: str | None, tmp_path: Path) -> None:
     require(shutil.which(compiler), f"no {compiler}")
     public, known = headers(tmp_path, suite)
     assert suite != LATER or (4, 20) in [each.xen for each in known]
@@ -168,7 +170,7 @@ def test_structures_and_numbers(compiler, suite, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_other_versions():
+def test_other_versions() -> None:
     """By hand, from the headers that Xen 4.14 to 4.22 were released with."""
     layouts = {
         known.xen: (known.domctl, ctypes.sizeof(known.create), known.create.arch.offset)
@@ -193,7 +195,7 @@ def test_other_versions():
         assert ctypes.sizeof(known.info) == (112 if old else 120)
 
 
-def test_a_wrong_structure_would_be_told(tmp_path):
+def test_a_wrong_structure_would_be_told(tmp_path: Path) -> None:
     require(shutil.which(COMPILERS[0]), f"no {COMPILERS[0]}")
 
     class Wrong(ctypes.Structure):
@@ -216,10 +218,10 @@ PROTOTYPES = {
 }
 
 
-def declared(header, prototypes, folder, suite):
+def declared(header: str, prototypes: str, folder: Path, suite: str | None) -> str:
     """What gcc says of prototypes behind the header that declares the same functions."""
     require(shutil.which("gcc"), "no gcc")
-    words = ["-I", include(suite)] if header.startswith("xen") and suite else []
+    words: list[str | Path] = ["-I", include(suite)] if header.startswith("xen") and suite else []
     if header.startswith("xen"):
         require((include(suite) / header).exists(), f"no {header}: libxen-dev has it")
     source = folder / "prototypes.c"
@@ -242,7 +244,7 @@ def declared(header, prototypes, folder, suite):
         *((each, LATER) for each in PROTOTYPES if each[:3] == "xen"),
     ],
 )
-def test_prototypes(header, suite, tmp_path):
+def test_prototypes(header: str, suite: str | None, tmp_path: Path) -> None:
     """A declaration that is not the header's own does not compile."""
     assert declared(header, PROTOTYPES[header], tmp_path, suite) == ""
     for line in PROTOTYPES[header].splitlines():
@@ -251,7 +253,7 @@ def test_prototypes(header, suite, tmp_path):
         assert f"conflicting types for '{name}'" in declared(header, wrong, tmp_path, suite)
 
 
-def test_permissions(tmp_path):
+def test_permissions(tmp_path: Path) -> None:
     require(Path("/usr/include/xenstore_lib.h").exists(), "no xenstore_lib.h: libxen-dev has it")
     lines = layout("xs_permissions", store.Permissions)
     lines += [
@@ -263,7 +265,7 @@ def test_permissions(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_libraries_have_what_is_called():
+def test_libraries_have_what_is_called() -> None:
     for library, text in (
         ("libxencall.so.1", libraries.CALL_PROTOTYPES),
         ("libxenforeignmemory.so.1", libraries.FOREIGN_PROTOTYPES),
@@ -278,7 +280,7 @@ def test_libraries_have_what_is_called():
         assert len(found) >= text.count(";") - (library == "")
 
 
-def test_machine_code(tmp_path):
+def test_machine_code(tmp_path: Path) -> None:
     """The words are what the assembler makes of what stands beside them."""
     require(shutil.which("aarch64-linux-gnu-as"), "no aarch64-linux-gnu-as")
     source = (

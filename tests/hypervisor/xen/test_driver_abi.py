@@ -46,7 +46,7 @@ def assertions() -> str:
     lines = []
     for name, structure in structures.items():
         lines.append(f'_Static_assert(sizeof(struct {name}) == {ctypes.sizeof(structure)}, "{name}");')
-        for member, kind in structure._fields_:
+        for member, kind, *_ in structure._fields_:
             offset = getattr(structure, member).offset
             lines.append(
                 f"_Static_assert(__builtin_offsetof(struct {name}, {member}) == {offset} && "
@@ -66,7 +66,7 @@ def assertions() -> str:
     return "\n".join(lines)
 
 
-def compile_(compiler, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def compile_(compiler: tuple[str, ...], text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "linux").mkdir(exist_ok=True)
     for name, content in STAND_INS.items():
         (folder / "linux" / name).write_text(content)
@@ -78,7 +78,7 @@ def compile_(compiler, text: str, folder: Path) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize("compiler", COMPILERS, ids=" ".join)
-def test_one_layout(compiler, tmp_path):
+def test_one_layout(compiler: tuple[str, ...], tmp_path: Path) -> None:
     require(shutil.which(compiler[0]), f"no {compiler[0]}: scripts/setup --testbed installs it")
     done = compile_(compiler, assertions(), tmp_path)
     assert done.returncode == 0, done.stderr
@@ -92,14 +92,14 @@ def test_one_layout(compiler, tmp_path):
         ('_Static_assert(COLDLINE_IOCTL_MAP == 0xc030dc02U, "number");', "number"),
     ],
 )
-def test_the_compiler_would_tell(text, complaint, tmp_path):
+def test_the_compiler_would_tell(text: str, complaint: str, tmp_path: Path) -> None:
     require(shutil.which("aarch64-linux-gnu-gcc"), "no aarch64-linux-gnu-gcc")
     done = compile_(("aarch64-linux-gnu-gcc",), text, tmp_path)
     assert done.returncode
     assert complaint in done.stderr
 
 
-def test_numbers_as_documented():
+def test_numbers_as_documented() -> None:
     """Numbers from the ioctl encoding by hand (asm-generic/ioctl.h): direction, size, magic, number."""
     assert driver.FEATURES == 0x8030DC00
     assert driver.MAP == 0xC030DC01

@@ -3,6 +3,8 @@
 
 import errno
 import signal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,12 +35,14 @@ MODES = {
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
 @pytest.mark.parametrize(("architecture", "strategy", "with_driver"), CASES)
-def test_nothing_is_left(tmp_path, architecture, strategy, with_driver, mode):
+def test_nothing_is_left(
+    tmp_path: Path, architecture: str, strategy: str, with_driver: bool, mode: dict[str, Any]
+) -> None:
     xen = FakeXen(with_driver=with_driver)
     free = xen.free_frames
     seen = []
 
-    def check(call):
+    def check(call: str) -> None:
         seen.append(call)
         assert xen.domains == {}, call
         assert xen.mappings == {}, call
@@ -73,10 +77,12 @@ def test_nothing_is_left(tmp_path, architecture, strategy, with_driver, mode):
     check("destroy")
 
 
-def test_a_domain_that_cannot_be_destroyed_is_told_of(tmp_path, monkeypatch):
+def test_a_domain_that_cannot_be_destroyed_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     xen = FakeXen()
 
-    def refuse(*_):
+    def refuse(*_: Any) -> None:
         raise OSError(errno.EPERM, "XEN_DOMCTL_destroydomain")
 
     monkeypatch.setattr(xen.calls, "set_address_size", refuse)

@@ -3,6 +3,10 @@
 
 import errno
 import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,38 +15,42 @@ from coldline.builder import STRATEGIES, build
 from coldline.cli.create import create
 from coldline.cli.main import parser
 from coldline.errors import HypervisorError, UsageError
+from coldline.events.event import Event
 from coldline.guest import GuestOptions, make_plan
+from coldline.guest.plan import Plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.hypervisor.xen import XenHost
+from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.domain_list import Domains
 from coldline.hypervisor.xen.host import paging_pool
 from coldline.hypervisor.xen.recorded import RecordedXen, first_look, model_of
 from coldline.hypervisor.xen.store_entries import uuid_text
+from coldline.hypervisor.xen.structures import DomctlHeader, GetDomainInfo
 from coldline.image import load_kernel
 from coldline.samples import sample
 from tests.tools.checking import check_text
-from tests.tools.fake_xen import FakeXen
+from tests.tools.fake_xen import FakeDomain, FakeXen
 
 RAM, MIB, PAGE = 0x40000000, 1 << 20, 4096
 MAGIC = 0x39000000
 WORDS = ["create", "--sample", "midway-arm64", "--memory", "8", "--name", "guest"]
 
 
-def made(xen, *words):
+def made(xen: FakeXen, *words: str) -> tuple[FakeDomain, XenDomain, str]:
     options = parser().parse_args([*WORDS, "--strategy", "hypercall", *words])
     domain, name = create(options, xen)
     return xen.domains[domain.domid], domain, name
 
 
-def says(text):
+def says(text: str) -> AbstractContextManager[pytest.ExceptionInfo[HypervisorError]]:
     return pytest.raises(HypervisorError, match=text)
 
 
 # What a guest is given
 
 
-def test_a_guest_of_xl(tmp_path):
+def test_a_guest_of_xl(tmp_path: Path) -> None:
     """By xg_dom_arm.c, libxl_create.c and libxl_console.c of Xen 4.17, as the facts of a minimal build have it."""
     xen = FakeXen()
     config = tmp_path / "guest.cfg"
@@ -86,7 +94,7 @@ def test_a_guest_of_xl(tmp_path):
     assert xen.mappings == {}
 
 
-def test_registers():
+def test_registers() -> None:
     xen = FakeXen()
     guest, domain, _ = made(xen, "-p")
     assert guest.paused
@@ -103,7 +111,7 @@ def test_registers():
     assert tree == b"\xd0\x0d\xfe\xed"
 
 
-def test_several_vcpus():
+def test_several_vcpus() -> None:
     xen = FakeXen()
     guest, domain, _ = made(xen, "--vcpus", "3")
     assert (guest.vcpus, guest.max_vcpus) == (3, 3)
@@ -111,7 +119,7 @@ def test_several_vcpus():
 
 
 @pytest.mark.parametrize("refused", [(), (18,), (18, 9)])
-def test_extents(refused):
+def test_extents(refused: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """RAM comes in the largest extents that Xen has."""
     xen = FakeXen()
     xen.no_orders = set(refused)
@@ -121,13 +129,13 @@ def test_extents(refused):
     orders = []
     memory_op = xen.calls.memory_op
 
-    def watch(command, place):
+    def watch(command: int, place: int) -> int:
         from coldline.hypervisor.xen.structures import MemoryReservation
 
         orders.append(MemoryReservation.from_address(place).extent_order)
         return memory_op(command, place)
 
-    xen.calls.memory_op = watch
+    monkeypatch.setattr(xen.calls, "memory_op", watch)
     host.populate(domain, RAM, size)
     frames = xen.domains[domain.domid].frames
     assert (min(frames), max(frames), len(frames)) == (0x40000, 0x40000 + size // PAGE - 1, size // PAGE)
@@ -137,7 +145,7 @@ def test_extents(refused):
         assert orders == [18, 9, 0]
 
 
-def test_no_memory_left():
+def test_no_memory_left() -> None:
     xen = FakeXen()
     xen.free_frames = 700
     host = XenHost(xen)
@@ -148,7 +156,7 @@ def test_no_memory_left():
     assert (xen.domains, xen.free_frames) == ({}, 700)
 
 
-def test_flushes_are_split():
+def test_flushes_are_split() -> None:
     xen = FakeXen()
     host = XenHost(xen)
     domain = host.create_domain("arm64", 2 << 30, 1)
@@ -158,7 +166,7 @@ def test_flushes_are_split():
 
 
 @pytest.mark.parametrize(("strategy", "with_driver"), [("flush", True), ("flush", False), ("uncached", True)])
-def test_what_is_larger_than_a_mapping_is_mapped_part_by_part(strategy, with_driver):
+def test_what_is_larger_than_a_mapping_is_mapped_part_by_part(strategy: str, with_driver: bool) -> None:
     """Every byte is where it would be otherwise; never is more mapped than can be; and nothing is mapped twice."""
     data = memoryview(random.Random(7).randbytes(9 * MIB + 5))
     plan = make_plan(
@@ -166,11 +174,11 @@ def test_what_is_larger_than_a_mapping_is_mapped_part_by_part(strategy, with_dri
         GuestOptions(memory=64 * MIB, vcpus=1, bootargs="", initrd=data),
     )
     xen = FakeXen(with_driver=with_driver)
-    trace = []
+    trace: list[Event] = []
     host = RecordedXen(XenHost(xen), model_of((4, 17), "aarch64"), trace.append)
     domain = build(plan, strategy, host)
     for segment in plan.segments:
-        assert xen.read(domain.domid, segment.address, segment.data.nbytes) == bytes(segment.data)
+        assert xen.read(domain.domid, segment.address, segment.data.nbytes) == bytes(segment.data[:])
     assert xen.mappings == {}
     (initrd,) = (segment for segment in plan.segments if segment.name == "initrd")
     ours = [
@@ -201,12 +209,12 @@ def test_what_is_larger_than_a_mapping_is_mapped_part_by_part(strategy, with_dri
 # What is refused
 
 
-def test_a_version_that_nobody_knows():
+def test_a_version_that_nobody_knows() -> None:
     with says(r"^Xen 4\.99: coldline speaks to Xen 4\.14, .*, 4\.22$"):
         XenHost(FakeXen(version=(4, 99)))
 
 
-def test_without_the_driver_nothing_is_cached_instead():
+def test_without_the_driver_nothing_is_cached_instead() -> None:
     xen = FakeXen(with_driver=False)
     with says(
         r"^load kernel at 0x40000000: domain 2: map 0x40000000: no /dev/xen/coldline: an uncached mapping takes "
@@ -216,7 +224,7 @@ def test_without_the_driver_nothing_is_cached_instead():
     assert (xen.domains, xen.mappings) == ({}, {})
 
 
-def test_without_xenstored():
+def test_without_xenstored() -> None:
     xen = FakeXen(with_store=False)
     with says("xenstored does not answer"):
         made(xen)
@@ -234,14 +242,14 @@ def test_without_xenstored():
         (["--strategy", "syscall"], "no strategy 'syscall' on arm64"),
     ],
 )
-def test_what_cannot_be(words, message):
+def test_what_cannot_be(words: list[str], message: str) -> None:
     xen = FakeXen()
     with pytest.raises((HypervisorError, UsageError), match=message):
         made(xen, *words)
     assert xen.domains == {}
 
 
-def test_names_are_given_once():
+def test_names_are_given_once() -> None:
     xen = FakeXen()
     made(xen)
     with pytest.raises(UsageError, match="there is a domain 'guest' already"):
@@ -249,7 +257,7 @@ def test_names_are_given_once():
     assert len(xen.domains) == 1
 
 
-def test_xenstore_is_asked_again():
+def test_xenstore_is_asked_again() -> None:
     xen = FakeXen()
     xen.store_is.disturbances = 2
     _, domain, _ = made(xen)
@@ -259,7 +267,7 @@ def test_xenstore_is_asked_again():
 # Domains that are there
 
 
-def test_domains():
+def test_domains() -> None:
     xen = FakeXen()
     _, first, _ = made(xen, "-p")
     _, second, _ = made(xen, "--name", "other")
@@ -284,41 +292,45 @@ def test_domains():
 
 
 @pytest.fixture
-def held():
+def held() -> tuple[FakeXen, XenDomain, Callable[[], None]]:
     """A guest whose console's daemon maps its ring; and what that does as it hears of the guest's end."""
     xen = FakeXen()
     _, domain, _ = made(xen)
     ring = xen.foreign.map(domain.domid, [0x39000])
 
-    def let_go():
+    def let_go() -> None:
         xen.store_is.entries[f"/local/domain/{domain.domid}/console/tty"] = b"/dev/pts/1"
         xen.foreign.unmap(ring, 1)
 
     return xen, domain, let_go
 
 
-def by_its_host(xen, domain):
+def by_its_host(xen: FakeXen, domain: XenDomain) -> None:
     XenHost(xen).destroy(domain)
 
 
-def by_whoever_finds_it(xen, domain):
+def by_whoever_finds_it(xen: FakeXen, domain: XenDomain) -> None:
     domains = Domains(xen)
     domains.destroy(domains.find(str(domain.domid)))
 
 
 @pytest.mark.parametrize("destroy", [by_its_host, by_whoever_finds_it])
-def test_what_a_daemon_writes_before_it_lets_go_is_removed(held, destroy):
+def test_what_a_daemon_writes_before_it_lets_go_is_removed(
+    held: tuple[FakeXen, XenDomain, Callable[[], None]],
+    destroy: Callable[[FakeXen, XenDomain], object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     xen, domain, let_go = held
     info, looks = xen.calls.getdomaininfo, []
 
-    def look(header, union):
+    def look(header: DomctlHeader, union: GetDomainInfo) -> None:
         if xen.domains[domain.domid].dying:
             looks.append(header.domain)
             if len(looks) == 3:
                 let_go()
         info(header, union)
 
-    xen.calls.getdomaininfo = look
+    monkeypatch.setattr(xen.calls, "getdomaininfo", look)
     destroy(xen, domain)
     assert len(looks) == 3
     assert xen.domains == {}
@@ -326,24 +338,29 @@ def test_what_a_daemon_writes_before_it_lets_go_is_removed(held, destroy):
 
 
 @pytest.mark.parametrize("destroy", [by_its_host, by_whoever_finds_it])
-def test_whoever_holds_a_dying_domain_is_not_waited_for_for_ever(held, destroy, monkeypatch):
+def test_whoever_holds_a_dying_domain_is_not_waited_for_for_ever(
+    held: tuple[FakeXen, XenDomain, Callable[[], None]],
+    destroy: Callable[[FakeXen, XenDomain], object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     xen, domain, _ = held
     monkeypatch.setattr("coldline.hypervisor.xen.teardown.GONE_WAIT_S", 0.05)
     destroy(xen, domain)
     assert xen.domains[domain.domid].dying
 
 
-def test_half_a_domain_is_destroyed():
+def test_half_a_domain_is_destroyed() -> None:
     """As a builder leaves it that is killed: with entries or without."""
     xen = FakeXen()
     half = XenHost(xen).create_domain("arm64", MIB, 1)
-    _, known = xen.store_is.write(f"/local/domain/{half.domid}/name", "half"), Domains(xen).find("half")
+    xen.store_is.write(f"/local/domain/{half.domid}/name", "half")
+    known = Domains(xen).find("half")
     Domains(xen).destroy(known)
     assert xen.domains == {}
     assert not [path for path in xen.store_is.entries if path.count("/") > 2]
 
 
-def test_more_domains_than_one_call_tells_of():
+def test_more_domains_than_one_call_tells_of() -> None:
     xen = FakeXen()
     host = XenHost(xen)
     for _ in range(80):
@@ -354,25 +371,27 @@ def test_more_domains_than_one_call_tells_of():
 # The trace of what was done
 
 
-def text_of(events):
+def text_of(events: list[Event]) -> str:
     return "".join(f"{event}\n" for event in events)
 
 
-def plan_of():
+def plan_of() -> Plan:
     return make_plan(load_kernel(str(sample("midway-arm64").image)), GuestOptions(memory=8 * MIB))
 
 
 @pytest.mark.parametrize(
     "strategy", [name for name, each in STRATEGIES.items() if "arm64" in each.architectures]
 )
-def test_what_was_done_is_what_a_simulated_host_does(strategy):
+def test_what_was_done_is_what_a_simulated_host_does(strategy: str) -> None:
     xen, plan = FakeXen(), plan_of()
     model = HOST_MODELS["xen-4.17-arm64"]
-    recorded, simulated = [], []
-    for host, trace in (
+    recorded: list[Event] = []
+    simulated: list[Event] = []
+    hosts: tuple[tuple[Any, list[Event]], ...] = (
         (RecordedXen(XenHost(xen), model, recorded.append), recorded),
         (SimulatedHost(model, simulated.append), simulated),
-    ):
+    )
+    for host, trace in hosts:
         domain = build(plan, strategy, host)
         host.unpause(domain)
         trace += first_look(plan)[1:]
@@ -385,7 +404,7 @@ def test_what_was_done_is_what_a_simulated_host_does(strategy):
     )
 
 
-def test_the_trace_of_the_command(tmp_path):
+def test_the_trace_of_the_command(tmp_path: Path) -> None:
     xen = FakeXen()
     path = tmp_path / "made.trace"
     made(xen, "--trace", str(path), "--vuart")
@@ -396,16 +415,18 @@ def test_the_trace_of_the_command(tmp_path):
     assert next(line for line in lines if line.startswith("guest ")) == "guest mmu off"
 
 
-def test_models():
+def test_models() -> None:
     assert model_of((4, 17), "aarch64").name == "xen-4.17-arm64"
     assert model_of((4, 22), "aarch64").name == "xen-4.22-arm64"
     assert model_of((4, 17), "armv7l").name == "xen-4.17-arm32"
 
 
-def test_errors_of_calls_say_why():
+def test_errors_of_calls_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
     xen = FakeXen()
-    xen.calls.createdomain = lambda request: (_ for _ in ()).throw(
-        OSError(errno.ENOMEM, "XEN_DOMCTL_createdomain")
-    )
+
+    def refuse(request: object) -> None:
+        raise OSError(errno.ENOMEM, "XEN_DOMCTL_createdomain")
+
+    monkeypatch.setattr(xen.calls, "createdomain", refuse)
     with says("^create domain: XEN_DOMCTL_createdomain: Cannot allocate memory$"):
         XenHost(xen).create_domain("arm64", MIB, 1)

@@ -10,7 +10,10 @@ import subprocess
 import termios
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -46,7 +49,7 @@ class CheckedPage:
 
     def __init__(self) -> None:
         self.memory = bytearray(PAGE)
-        self.before_access = lambda: None
+        self.before_access: Callable[[], None] = lambda: None
 
     def word(self, offset: int) -> int:
         return int.from_bytes(self.memory[offset : offset + 4], "little")
@@ -106,7 +109,7 @@ class Guest:
         return bytes(heard)
 
 
-def test_the_layout_is_xens(tmp_path):
+def test_the_layout_is_xens(tmp_path: Path) -> None:
     require(Path("/usr/include/xen/io/console.h").exists(), "no public headers of Xen: libxen-dev has them")
     require(shutil.which("gcc"), "no gcc")
     lines = ["#include <stdint.h>", "#include <xen/io/console.h>"]
@@ -129,7 +132,9 @@ def test_the_layout_is_xens(tmp_path):
 
 @settings(deadline=None)
 @given(WORDS, WORDS, st.lists(st.tuples(st.booleans(), st.binary(max_size=3000)), max_size=8))
-def test_an_honest_guest_loses_no_byte(out_start, in_start, turns):
+def test_an_honest_guest_loses_no_byte(
+    out_start: int, in_start: int, turns: list[tuple[bool, bytes]]
+) -> None:
     page = CheckedPage()
     for offset, value in (
         (OUT_CONS, out_start),
@@ -155,7 +160,7 @@ def test_an_honest_guest_loses_no_byte(out_start, in_start, turns):
 
 @settings(deadline=None)
 @given(st.data())
-def test_no_guest_makes_us_leave_the_ring(data):
+def test_no_guest_makes_us_leave_the_ring(data: st.DataObject) -> None:
     """The guest writes anything anywhere, between any two of our accesses; `CheckedPage` looks at each of ours."""
     page = CheckedPage()
     page.memory[:] = data.draw(st.binary(min_size=16, max_size=16)) * (PAGE // 16)
@@ -178,7 +183,7 @@ def test_no_guest_makes_us_leave_the_ring(data):
             assert 0 <= ours.give(typed) <= min(len(typed), len(IN))
 
 
-def test_nonsense_is_told_and_recovered_from():
+def test_nonsense_is_told_and_recovered_from() -> None:
     page = CheckedPage()
     ours, guest = ConsoleRing(page), Guest(page)
     guest.say(b"before")
@@ -195,7 +200,7 @@ def test_nonsense_is_told_and_recovered_from():
     assert ours.give(b"x") == 1
 
 
-def test_our_index_is_ours():
+def test_our_index_is_ours() -> None:
     """What the guest writes over our indices changes nothing here."""
     page = CheckedPage()
     ours, guest = ConsoleRing(page), Guest(page)
@@ -218,7 +223,7 @@ def test_our_index_is_ours():
         (b"\xff\xfe", rb"\xff\xfe"),
     ],
 )
-def test_what_a_terminal_is_shown(sent, seen):
+def test_what_a_terminal_is_shown(sent: bytes, seen: bytes) -> None:
     assert Shown()(sent) == seen
     bytewise = Shown()
     assert b"".join(bytewise(sent[index : index + 1]) for index in range(len(sent))) == seen
@@ -226,7 +231,7 @@ def test_what_a_terminal_is_shown(sent, seen):
 
 @settings(deadline=None)
 @given(st.binary(max_size=200))
-def test_nothing_drives_a_terminal(data):
+def test_nothing_drives_a_terminal(data: bytes) -> None:
     shown = Shown()(data).decode()
     assert all(character.isprintable() or character in "\r\n\t\b" for character in shown)
 
@@ -261,14 +266,23 @@ class Told:
         os.close(self.wake)
 
 
-def attached(console, typed=b"", *, alive=lambda: True, then=b"", after_s=0.3, **options):
+def attached(
+    console: Told,
+    typed: bytes = b"",
+    *,
+    alive: Callable[[], bool] = lambda: True,
+    then: bytes = b"",
+    after_s: float = 0.3,
+    **options: Any,
+) -> tuple[bool, bytes, list[str]]:
     """Attach to a console with a pipe as keys; type `then` later on. Return the end, what was shown and said."""
     reader, writer = os.pipe()
     os.write(writer, typed)
     timer = threading.Timer(after_s, os.write, (writer, then)) if then else None
     if timer:
         timer.start()
-    screen, said = io.BytesIO(), []
+    said: list[str] = []
+    screen = io.BytesIO()
     try:
         ended = attach(console, alive, keys=reader, screen=screen, complain=said.append, **options)
     finally:
@@ -280,7 +294,7 @@ def attached(console, typed=b"", *, alive=lambda: True, then=b"", after_s=0.3, *
     return ended, screen.getvalue(), said
 
 
-def test_output_and_input():
+def test_output_and_input() -> None:
     console = Told(b"\x1b[31mred", b"\xe2", b"\x82\xac", forever=EOFError())
     assert attached(console, b"hello") == (True, b"\\x1b[31mred\xe2\x82\xac", [])
     assert attached(Told(b"\x1b[31mred"), b"", then=b"\x1d", raw=True) == (False, b"\x1b[31mred", [])
@@ -289,30 +303,30 @@ def test_output_and_input():
     assert console.heard == b"typed\n"
 
 
-def test_a_guest_that_is_gone():
+def test_a_guest_that_is_gone() -> None:
     assert attached(Told(), alive=lambda: False) == (True, b"", [])
 
 
-def test_nonsense_is_said_once():
+def test_nonsense_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Told(b"before", RingError("nonsense"), RingError("nonsense"), b"after")
-    console.write = None  # nothing is typed
+    monkeypatch.setattr(console, "write", None)  # nothing is typed
     assert attached(console, then=b"\x1d") == (False, b"beforeafter", ["nonsense"])
 
 
-def test_input_nonsense_does_not_keep_output_back():
+def test_input_nonsense_does_not_keep_output_back(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Told(b"one", b"two")
 
-    def refuse(data):
+    def refuse(data: bytes) -> None:
         raise RingError("nonsense")
 
-    console.write = refuse
+    monkeypatch.setattr(console, "write", refuse)
     assert attached(console, b"abc", then=b"\x1d") == (False, b"onetwo", ["nonsense"])
 
 
 @pytest.mark.parametrize(
     "forever", [b"\x1b[2J" * 512, b"", RingError("nonsense")], ids=["output", "events", "bad"]
 )
-def test_a_guest_at_full_speed(forever):
+def test_a_guest_at_full_speed(forever: bytes | Exception) -> None:
     """However fast the guest is, we look no more often than `TURN_S` says, and take a few KiB at a look."""
     console = Told(forever=forever)
     began, used = time.monotonic(), time.process_time()
@@ -325,21 +339,26 @@ def test_a_guest_at_full_speed(forever):
     assert time.process_time() - used < 0.9 * took
 
 
-def test_a_pasted_text_is_not_cut():
+def test_a_pasted_text_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a pipe, what the guest has no room for yet waits; it is read no further."""
     console = Told()
     text = bytes(range(97, 122)) * 100
-    console.write = lambda data: (console.heard.extend(data[:700]), min(700, len(data)))[1]
+
+    def take(data: bytes) -> int:
+        console.heard.extend(data[:700])
+        return min(700, len(data))
+
+    monkeypatch.setattr(console, "write", take)
     assert attached(console, text, then=b"\x1d")[0] is False
     assert console.heard == text
 
 
-def test_a_terminal_is_put_back():
+def test_a_terminal_is_put_back() -> None:
     controller, terminal = pty.openpty()
     before = termios.tcgetattr(terminal)
     console = Told(b"up\n")
 
-    def drive():
+    def drive() -> None:
         seen = b""
         while b"up" not in seen:
             seen += os.read(controller, 100)
@@ -369,7 +388,7 @@ class Tree:
         self.store = self
         self.foreign = None
 
-    def read(self, path):
+    def read(self, path: str) -> bytes | None:
         return self.entries.get(path)
 
 
@@ -385,17 +404,17 @@ class Tree:
         ({"ring_ref": b"9", "port": b"x"}, "no number at /local/domain/5/console/port"),
     ],
 )
-def test_what_xenstore_has_is_checked(entries, message, monkeypatch):
+def test_what_xenstore_has_is_checked(
+    entries: dict[str, bytes], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(consoles, "TTY_WAIT_S", 0)
-
-    class Known:
-        domid = 5
-
+    domain: Any = SimpleNamespace(domid=5)
+    world: Any = Tree(**entries)
     with pytest.raises(HypervisorError, match=message):
-        consoles.open_console(Tree(**entries), Known())
+        consoles.open_console(world, domain)
 
 
-def test_a_terminal_that_closes():
+def test_a_terminal_that_closes() -> None:
     controller, terminal = pty.openpty()
     console = consoles.Teletype(os.ttyname(terminal))
     assert console.read() == b""
@@ -412,7 +431,7 @@ def test_a_terminal_that_closes():
 @pytest.mark.parametrize(
     ("state", "prefix"), [("aarch64", "aarch64-linux-gnu-"), ("arm", "arm-linux-gnueabihf-")]
 )
-def test_the_barriers_code(state, prefix, tmp_path):
+def test_the_barriers_code(state: str, prefix: str, tmp_path: Path) -> None:
     require(shutil.which(f"{prefix}as"), f"no {prefix}as")
     text = {"aarch64": "dmb ish\nret\n", "arm": ".arch armv7-a\n.arm\ndmb ish\nbx lr\n"}[state]
     (tmp_path / "code.S").write_text(text)
@@ -425,7 +444,7 @@ def test_the_barriers_code(state, prefix, tmp_path):
     assert (tmp_path / "code").read_bytes() == code
 
 
-def test_the_ring_imports_nothing_but_the_standard_library():
+def test_the_ring_imports_nothing_but_the_standard_library() -> None:
     source = Path(ring.__file__).read_text()
     imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
     assert imports == ["from typing import Final, Protocol", "from coldline.errors import HypervisorError"]

@@ -5,6 +5,9 @@ import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import Popen
 
 import pytest
 
@@ -15,18 +18,20 @@ from tests.tools.requirements import require
 
 
 @pytest.fixture
-def held(tmp_path):
+def held(tmp_path: Path) -> Iterator[tuple[Path, Popen[bytes]]]:
     """The lock's path, and another process that has it."""
     require(shutil.which("flock"), "no flock: util-linux has it")
     path = tmp_path / "xenconsole.7"
-    words = ["flock", "-x", path, "sh", "-c", "echo locked; exec cat"]
+    words: list[str | Path] = ["flock", "-x", path, "sh", "-c", "echo locked; exec cat"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
         assert process.stdout.readline() == b"locked\n"
         yield path, process
         process.stdin.close()
 
 
-def test_another_has_it(held, tmp_path):
+def test_another_has_it(held: tuple[Path, Popen[bytes]], tmp_path: Path) -> None:
     path, process = held
     with pytest.raises(HypervisorError) as refused, console_lock(7, str(tmp_path)):
         pass
@@ -38,13 +43,15 @@ def test_another_has_it(held, tmp_path):
         pass
 
 
-def test_another_has_it_and_nobody_knows(held, tmp_path, monkeypatch):
+def test_another_has_it_and_nobody_knows(
+    held: tuple[Path, Popen[bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(consolelock, "_LOCKS", str(tmp_path / "none"))
     with pytest.raises(HypervisorError, match=r"^domain 7: console: another client is at it"):
         console_lock(7, str(tmp_path)).__enter__()
 
 
-def test_we_have_it(tmp_path):
+def test_we_have_it(tmp_path: Path) -> None:
     require(shutil.which("flock"), "no flock: util-linux has it")
     path = tmp_path / "xenconsole.7"
     with console_lock(7, str(tmp_path)):
@@ -59,26 +66,27 @@ def test_we_have_it(tmp_path):
     assert not path.exists()
 
 
-def test_it_is_given_back_whatever_happens(tmp_path):
+def test_it_is_given_back_whatever_happens(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), console_lock(7, str(tmp_path)):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
     assert not [name for name in os.listdir("/proc/self/fd") if _names(name, tmp_path)]
 
 
-def _names(descriptor, folder):
+def _names(descriptor: str, folder: Path) -> bool:
     try:
         return os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(folder))
     except OSError:
         return False
 
 
-def test_a_file_that_was_removed_locks_nobody_out(tmp_path, monkeypatch):
+def test_a_file_that_was_removed_locks_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its holder removes it between our opening it and our locking it: the next one opens another."""
     path = tmp_path / "xenconsole.7"
-    real, calls = fcntl.flock, []
+    real = fcntl.flock
+    calls: list[int] = []
 
-    def flock(descriptor, operation):
+    def flock(descriptor: int, operation: int) -> None:
         if not calls:
             path.unlink()
         calls.append(operation)
@@ -90,7 +98,7 @@ def test_a_file_that_was_removed_locks_nobody_out(tmp_path, monkeypatch):
         assert path.exists()
 
 
-def test_no_link_is_followed(tmp_path):
+def test_no_link_is_followed(tmp_path: Path) -> None:
     target = tmp_path / "target"
     (tmp_path / "xenconsole.7").symlink_to(target)
     with pytest.raises(HypervisorError, match=r"xenconsole\.7: Too many levels of symbolic links$"):
