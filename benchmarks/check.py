@@ -184,7 +184,7 @@ def stream() -> dict[str, float]:
         check.feed(batch)
         first = time.process_time() - start
         seconds = least(partial(check.feed, batch))
-        table = check.lines.transitions.step.T[:, : len(Letter)].copy()
+        table = check.state.lines.transitions.step.T[:, : len(Letter)].copy()
         lines = ((rows["address"] - BASE) // LINE).astype(np.uint32)
         letters = rows["op"].astype(np.uint8)
         states = np.zeros(span // LINE, np.uint16)

@@ -17,7 +17,6 @@ from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.batch import Batch
 from coldline.rules.profile import Profile
 from coldline.trace.text import TextReader
-from coldline.verdict import profile_of
 from tests.oracles.explorer import Malformed, explore
 from tests.tools.checking import Found, check_text, checker_of, found_by
 from tests.tools.trace_strategies import broken_traces, traces

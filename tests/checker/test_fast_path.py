@@ -24,7 +24,6 @@ from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.rules import Profile
 from coldline.trace.text import TextReader, parse_event
-from coldline.verdict import profile_of
 from tests.oracles import explorer
 from tests.tools.trace_strategies import broken_traces, traces
 from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES

@@ -22,7 +22,7 @@ from coldline.explain.witness import OUTCOMES
 from coldline.report.witness import witness_lines
 from coldline.rules.line_rules import STEPS
 from coldline.trace.text import TextReader
-from coldline.verdict import Hazard, Report, Sink, profile_of, report
+from coldline.verdict import Hazard, Report, Sink, report
 from tests.oracles.replay import NEEDS, Refused, fewest_steps, read, replay
 from tests.tools.checking import Found, check_text
 from tests.tools.trace_strategies import traces

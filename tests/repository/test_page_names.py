@@ -21,9 +21,6 @@ FILES = re.compile(r"\.(?:cfg|h|ko|md|py|svg|toml)$")
 BUILT = {"driver/xen-coldline.ko"}
 """Paths of what is built."""
 
-TO_BE_CORRECTED = {"coldline/boot", "coldline/coherence"}
-"""Paths of the layout before issue 12 that pages still have."""
-
 
 def mentioned(pattern: re.Pattern[str]) -> list[tuple[str, str]]:
     """The page and the words of each match."""
@@ -57,8 +54,7 @@ def test_paths_exist() -> None:
     found = mentioned(PATH)
     assert len(found) > 60
     missing = {(page, path) for page, path in found if path not in BUILT and not list(ROOT.glob(path))}
-    assert {(page, path) for page, path in missing if path not in TO_BE_CORRECTED} == set()
-    assert {path for _, path in missing} >= TO_BE_CORRECTED
+    assert missing == set()
 
 
 def test_dotted_names_exist() -> None:

@@ -10,7 +10,6 @@ REASON = re.compile(rf"^Longer than {MOST_LINES} lines because \S+ \S+", re.MULT
 """What the docstring of a longer module has to have a line of."""
 
 TO_BE_SPLIT = {
-    "coldline.checker.interpreter",
     "coldline.checker.state.memory",
     "coldline.cli.arguments",
     "coldline.frontends.unicorn.run",
@@ -19,15 +18,15 @@ TO_BE_SPLIT = {
     "coldline.hypervisor.conformance",
     "coldline.hypervisor.xen.host",
     "coldline.mmu.tables",
-    "coldline.rules.line_rules",
 }
 """Modules that are longer, and give no reason yet."""
 
 
 def test_a_module_is_short_or_says_why_not() -> None:
     long = {name for name, module in modules().items() if module.lines > MOST_LINES}
-    explained = {name for name in long if REASON.search(modules()[name].docstring)}
-    assert long - explained == TO_BE_SPLIT
+    silent = {name for name in long if not REASON.search(modules()[name].docstring)}
+    assert sorted(silent - TO_BE_SPLIT) == []
+    assert sorted(TO_BE_SPLIT - silent) == [], "they can be taken off the list"
 
 
 def test_no_short_module_gives_a_reason() -> None:
