@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What tests of several rooms share."""
+"""Fixtures that several test folders use."""
 
 import json
 from collections.abc import Callable

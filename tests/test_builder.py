@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Building: exact events for each host model and strategy, bytes, and undoing after a failure at any call."""
+"""Building: the exact events of each strategy on each host model, the bytes, and the clean-up after any failure."""
 
 import itertools
 from collections.abc import Callable

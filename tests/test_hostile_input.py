@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Classes of faults that readers of strangers' files have had, each tried all over: ``hostile-input.md``."""
+"""Known classes of faults in readers of untrusted files, each tried on every reader: ``hostile-input.md``."""
 
 import gc
 import io

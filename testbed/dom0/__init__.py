@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What runs in dom0: its init, the tests, and what measures. There it is below ``/opt/coldline``, too."""
+"""Everything that runs in dom0, where it is ``/opt/coldline/testbed/dom0``: init, tests, measurements."""

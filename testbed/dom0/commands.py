@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The commands of dom0, as a user gives them."""
+"""Runs dom0's commands as a user does."""
 
 import subprocess
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the tests that run in dom0 share."""
+"""Fixtures of the tests that run in dom0."""
 
 import os
 import re

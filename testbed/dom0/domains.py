@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Bare domains, for tests: memory and nothing else."""
+"""Domains with memory and nothing else, for tests."""
 
 import errno
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""dom0's memory, to the page."""
+"""Accounts of dom0's memory, exact to the page."""
 
 import re
 import time

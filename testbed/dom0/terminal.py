@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A command at a terminal of its own, as a user has it."""
+"""Runs a command at a pseudo-terminal."""
 
 import contextlib
 import os

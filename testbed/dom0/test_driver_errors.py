@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the driver refuses, what it tells by page, and that a refusal leaves nothing behind."""
+"""The driver's refusals and per-page errors; a refused call leaves nothing behind."""
 
 import ctypes
 import errno

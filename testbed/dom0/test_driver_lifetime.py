@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""No page and no mapping outlives its process or its munmap, whatever happens in between."""
+"""No page and no mapping outlives its process or its munmap."""
 
 import ctypes
 import errno

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The driver gives the memory type that is asked for, by what the hardware's tables hold, or refuses."""
+"""The driver maps with the requested memory type, as the hardware's tables show, or refuses."""
 
 import ctypes
 import errno

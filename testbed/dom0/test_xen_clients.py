@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Consoles of Linux guests of coldline and of xl, hvc0 and the emulated PL011, by coldline's client and by xl's."""
+"""Consoles of Linux guests built by coldline and xl, on hvc0 and PL011, with coldline's and xl's clients."""
 
 import itertools
 from collections.abc import Iterator

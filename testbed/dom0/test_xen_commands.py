@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The commands that build guests, as a user has them in dom0."""
+"""The commands that build guests, as a user runs them in dom0."""
 
 import json
 from collections.abc import Iterator

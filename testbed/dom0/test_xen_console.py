@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`coldline console` at real guests: one that is a Linux, and some that mean no good."""
+"""`coldline console` with a Linux guest and with hostile guests."""
 
 import json
 import os

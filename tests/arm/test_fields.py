@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Bit fields, and the encodings of registers and operations against the assembler's."""
+"""Bit fields, and the encodings of registers and operations, compared with the GNU assembler's."""
 
 import importlib
 import pkgutil

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Armv7's long descriptors, where they are not VMSAv8-64's: the Arm ARM DDI 0406C's own tables (B3.6)."""
+"""Armv7 long descriptors where they differ from VMSAv8-64, against tables of the Arm ARM DDI 0406C (B3.6)."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Armv7's short descriptors against a second source: the Arm ARM DDI 0406C's own tables, typed here row by row."""
+"""Armv7 short descriptors, against tables copied row by row from the Arm ARM DDI 0406C."""
 
 import pytest
 from hypothesis import given

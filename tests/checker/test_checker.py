@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The checker: against examples worked out by hand, against the explorer, and on a great deal of memory."""
+"""The checker, against hand-worked examples, against the explorer, and on large amounts of memory."""
 
 import io
 import os

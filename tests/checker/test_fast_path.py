@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The compiled loop finds what the check finds event by event, and leaves memory in the same state."""
+"""The compiled loop finds the same hazards as the interpreter and leaves memory in the same state."""
 
 import io
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lines against their bytes: each byte followed by itself through the automaton, as nobody would at speed."""
+"""Lines compared with their bytes, where the test follows each byte through the automaton by itself."""
 
 from functools import lru_cache
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command as a user has it: what it takes, what it says, and with which status it ends."""
+"""The commands as a user runs them: arguments, output and exit status."""
 
 import gzip
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command with a guest configuration file in the place of an image."""
+"""Commands that take a guest configuration file in place of an image."""
 
 import json
 import shutil

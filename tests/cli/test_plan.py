@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``coldline plan``: what it says of a guest, without a host and without anything heavy."""
+"""``coldline plan``: its table and JSON; it needs no host, no NumPy and no emulator."""
 
 import json
 import re

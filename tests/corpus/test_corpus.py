@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The corpus of real bugs: its form, its verdicts, its page, and the command that runs it."""
+"""The corpus of real bugs: file format, verdicts, documentation page and command."""
 
 import json
 import re

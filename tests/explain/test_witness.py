@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-Witnesses: each is a trace of its own, is walked again microstate by microstate, and is a shortest one.
+"""Each witness is a valid trace, can be replayed microstate by microstate, and is a shortest one.
 
 What walks them, `replay`, and what looks for shorter ones use the explorer, which is written from
 ``docs/reference/rules.md`` and shares no code with what tells the stories.

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fuzzers of everything that reads what strangers wrote: ``scripts/fuzz``."""
+"""Fuzzers of every reader of untrusted input: ``scripts/fuzz``."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``scripts/fuzz``: run one fuzzer, some, or all; what is found is an error, with the file that made it."""
+"""``scripts/fuzz``: run some or all fuzzers; a finding is an error, and its input is kept in a file."""
 
 import argparse
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What one run of a fuzzed function may do: end with a result or with a typed error of one line, soon."""
+"""Limits on one run of a fuzzed function: it ends in time, with a result or a typed error of one line."""
 
 import functools
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One target's runs in a process of its own, and what came of them."""
+"""Runs of one target in a separate process, and their outcome."""
 
 import contextlib
 import hashlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Small guest configuration files: what people write, and what they might."""
+"""Small guest configuration files to start fuzzing from, valid and unusual."""
 
 from coldline.guest.config.keys import KNOWN
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a fuzzer has done so far, in a file that both it and who started it have mapped.
+"""A fuzzer's progress, in a file that the fuzzer and its parent process both map.
 
 Whatever becomes of the fuzzer, its runs have been counted, and the input that it died of is there.
 """

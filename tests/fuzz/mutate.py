@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files like others, but not quite: for where no coverage-guided fuzzer is installed, and for the short runs."""
+"""Random changes to seed files, for short runs and where no coverage-guided fuzzer is installed."""
 
 import random
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Small files of every form, to start from. The tools that are installed make them; by hand where there is none."""
+"""Small files of every format to start fuzzing from, made by the installed tools or else by hand."""
 
 import contextlib
 import random

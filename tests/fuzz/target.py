@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a fuzz target is."""
+"""The type of a fuzz target."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A short run of every fuzzer; the long one is ``scripts/fuzz``. What it ever found is run here for good."""
+"""A short run of every fuzzer, and all inputs that a fuzzer ever found; ``scripts/fuzz`` does the long runs."""
 
 import random
 import time

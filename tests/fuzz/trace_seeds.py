@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Small traces of both forms: the worked examples, others that use every word, and their binary forms."""
+"""Small traces to start fuzzing from, in both forms: the worked examples and others that use every word."""
 
 import io
 from pathlib import Path

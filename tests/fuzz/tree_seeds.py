@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Small device trees, whole and partial: what coldline writes itself, and what dtc makes of a few sources."""
+"""Small device trees to start fuzzing from, whole and partial, by coldline and by dtc."""
 
 import shutil
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The process that makes the runs of one target: ``python -m tests.fuzz.worker guided|mutants TARGET LEDGER …``."""
+"""The process that runs one target: ``python -m tests.fuzz.worker guided|mutants TARGET LEDGER …``."""
 
 import random
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Device trees, read back by dtc and by libfdt's reader.
+"""Generated device trees, read back by dtc and by libfdt.
 
 Expected values: xen tools/libs/light/libxl_arm.c (4.17); Linux Documentation/devicetree/bindings (6.1).
 """

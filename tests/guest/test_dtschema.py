@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Generated device trees against schemas: dtschema's own, and Linux's of the devices that the trees have.
+"""Generated device trees, validated against dtschema's schemas and Linux's device bindings.
 
 dtschema has the schemas of what every tree has. Those of devices are in Linux's sources, and in Debian's linux-doc,
 which is fetched once. Nobody has a schema of what `WITHOUT_SCHEMA` lists.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Placements that Xen's rule has none for: every boundary on both sides.
+"""Placements where Xen's rule finds no room: both sides of every boundary.
 
 Expected values: Linux Documentation/arch/arm64/booting.rst, sections 2 and 4.
 """

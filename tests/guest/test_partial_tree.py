@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Partial device trees, merged under libxl's rules.
+"""Partial device trees, merged by libxl's rules.
 
 Expected values: xen tools/libs/light/libxl_arm.c (4.17), copy_partial_fdt; Devicetree Specification 0.4.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the planner says of why things are where they are."""
+"""The planner's reasons for its placements."""
 
 import pytest
 

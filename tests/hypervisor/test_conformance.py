@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every hypervisor that there is on this machine keeps the protocol; a real Xen is tried in its dom0."""
+"""The conformance tests on every hypervisor that can run here; in dom0 they run on a real Xen."""
 
 import itertools
 from collections.abc import Callable

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Host models are complete, consistent data."""
+"""The host models are complete and consistent."""
 
 import dataclasses
 from typing import Any

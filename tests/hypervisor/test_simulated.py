@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The simulated host: bytes, bounds, lives of domains and of aliases."""
+"""The simulated host: bytes, bounds, and the lifetimes of domains and aliases."""
 
 import ctypes
 import dataclasses

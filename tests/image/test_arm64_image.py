@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels from files of unknown honesty. Expected values: Linux Documentation/arch/arm64/booting.rst."""
+"""Reading arm64 Images and untrusted files. Expected values: Linux Documentation/arch/arm64/booting.rst."""
 
 import gzip
 import os

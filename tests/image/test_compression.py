@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Decompression: what Debian's tools wrote comes out; nothing goes past its limits."""
+"""Decompression of what Debian's tools wrote, and its limits."""
 
 import bz2
 import gzip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Initrds that stay in their files until the guest has them."""
+"""Initrds and kernels that are read from their files only as the guest is built."""
 
 import errno
 import gzip

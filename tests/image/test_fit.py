@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""FITs, made by mkimage and dtc, and what is wrong with some."""
+"""FIT images, made by mkimage and dtc, valid and broken."""
 
 import hashlib
 import re

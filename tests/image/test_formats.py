@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels in every form but a FIT, made by the tools that make them where there is one."""
+"""Kernels in every format but FIT, made by the usual tools where there is one."""
 
 import re
 import struct

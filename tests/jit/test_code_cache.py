@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Machine code that is compiled once: it needs nothing outside of itself, is found again, and is never trusted."""
+"""Cached machine code: it is self-contained, is found again, and is verified before use."""
 
 import ctypes
 import os

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-Holds three readings of the rules against one another.
+"""Compares three readings of the rules.
 
 Each trace, drawn by Hypothesis (``trace_strategies.py``) or one of those of ``every_state.py``, is given to the
 checker of coldline, to the brute-force explorer and to Spin with the Promela model. They agree on it if they find the

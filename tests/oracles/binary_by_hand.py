@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The binary form of a trace, written down from ``docs/reference/trace-format.md`` with nothing of coldline's own.
+"""A second reader and writer of the binary trace form, written from ``docs/reference/trace-format.md`` alone.
 
 A second reader and a second writer, event by event. The reader trusts its input: what a wrong one leads to is the
 product's affair.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A byte's automaton a second time: from the explorer's rules, sets in a dictionary, and Hopcroft's algorithm.
+"""A second construction of a byte's automaton, from the explorer's rules, with Hopcroft's algorithm.
 
 Nothing of ``coldline`` is in here. The rules are those of ``tests/oracles/explorer.py``, on lines of two bytes of
 which only the first is looked at: an *own* event touches it and an *other* one its neighbour.

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-Traces that go through everything that a byte of a line can come to.
+"""Traces that reach every state that a byte of a line can have.
 
 Random traces hardly ever get to some states, and some steps of a cache can be told from their absence only there.
 So this goes through all of them. A state is what the explorer knows of a byte, and who has its page mapped. From each

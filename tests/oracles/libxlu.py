@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""xl's own reader of configuration files, where Xen's library for it is installed: the second implementation.
+"""xl's own parser of configuration files, called in Xen's library where that is installed.
 
 Its state is C's, and a NUL in a string ends the process: keep those away from it.
 """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-Spin's verdict on traces, by the Promela model in ``tests/oracles/promela``.
+"""Spin's verdict on traces, from the Promela model in ``tests/oracles/promela``.
 
 The model is the third reading of ``rules.md``; this is what stands between it and a trace's text. It holds no
 rule of caches, types or who may fill: it cuts a trace into *stories*, for each line that some event checks the events

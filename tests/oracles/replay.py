@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-Walks a witness, as ``coldline check --witness`` prints it, microstate by microstate.
+"""Replays a witness, as ``coldline check --witness`` prints it, microstate by microstate.
 
 It shares no code with what told the story. Events are read and carried out by the explorer, on whole byte masks;
 what a cache does on its own is done by a table of this module, and must be something that the explorer allows

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-The explorer against what ``docs/reference/rules.md`` and ``trace-format.md`` say, worked out by hand.
+"""The explorer, against hand-worked results from ``docs/reference/rules.md`` and ``trace-format.md``.
 
 Where the pages leave room, ``explorer.py`` says how they are read; the names here then end in "(a
 reading)".

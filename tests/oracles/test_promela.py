@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Promela model, checked by Spin: the worked examples, the other two readings of the rules, and itself."""
+"""The Promela model, run by Spin on the worked examples, and compared with the other two readings."""
 
 import re
 import shutil

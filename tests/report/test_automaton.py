@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The automaton as it is shown: states in words, drawings, the sources of the rules, and the check by hand."""
+"""How the automaton is shown: states in words, tables, drawings, sources of the rules, and the check by hand."""
 
 import hashlib
 import re

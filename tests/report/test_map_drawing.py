@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The memory map as a drawing: to scale, whole, and readable whatever the plan is."""
+"""The drawn memory map: to scale, complete, and readable for any plan."""
 
 import itertools
 import re

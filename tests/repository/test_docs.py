@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The repository tests itself: what its pages say is what its code does."""
+"""The pages of docs/ and the README, compared with the code."""
 
 import json
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""No two public things have one name, but for those that are listed here with the reason."""
+"""No two public things have the same name, except those listed here with a reason."""
 
 import ast
 from collections import defaultdict

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The automaton of a byte, held against a second one."""
+"""The automaton of a byte, compared with a second construction of it."""
 
 from functools import lru_cache
 from itertools import product

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""midway-arm32 does what its source says, on bare Unicorn and its own MMU."""
+"""midway-arm32 does what its source says, on plain Unicorn with Unicorn's own MMU."""
 
 import importlib.util
 import struct

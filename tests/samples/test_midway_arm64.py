@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The samples: the checked-in bytes are the source's, and they do what the source says."""
+"""midway-arm64: the image in the repository is built from its source, and does what the source says."""
 
 import importlib.util
 import shutil

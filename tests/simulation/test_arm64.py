@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-Boots: the verdicts on a guest whose every step is known, by every strategy on every host, and on Debian's kernel.
+"""Boots of midway-arm64 and Debian's arm64 kernel: the verdict of every strategy on every host.
 
 What is expected is worked out from the rules, the host models' aliases and the guest's own source.
 """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-Firmware: QEMU's machine beside Xen's, its devices, and Debian's own firmware run on it.
+"""Firmware on QEMU's machine: the machine, its devices, and Debian's U-Boot and EDK2 running on it.
 
 The machine is held against the device tree that QEMU writes for its own; the flash against the command set's manual.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""midway-arm32 by every strategy on every host that runs arm32.
+"""Boots of midway-arm32: the verdict of every strategy on every host that runs arm32 guests.
 
 What is expected is worked out from the rules, the host models' aliases and the guest's own source.
 """

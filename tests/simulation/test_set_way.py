@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What hosts do for a guest that maintains by set/way, in the trace of a run: only what it has used, and then."""
+"""What hosts do for a guest that maintains by set/way, as the trace of a run shows it."""
 
 from pathlib import Path
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-Debian's armhf kernels: zImages that move themselves, unpack themselves through their caches, and start without them.
+"""Boots of Debian's armhf kernels, whose zImages move and unpack themselves.
 
 Their first steps are tried always; whole boots take a minute each, and are tried where COLDLINE_REQUIRE=all.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Records against dataclasses, which they stand in for."""
+"""Records behave as the dataclasses that they replace."""
 
 import copy
 import dataclasses

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What machine code is kept under changes with every constant that it has baked in, and with no docstring."""
+"""The digest that cached machine code is kept under: it changes with every constant and with no docstring."""
 
 import ast
 import shutil

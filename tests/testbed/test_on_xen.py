@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The tests of dom0 (`testbed/dom0/`), on a real Xen under QEMU. Their own results are kept: see testbed.md.
+"""Runs the tests of `testbed/dom0/` on a real Xen under QEMU.
 
 On a later release's Xen they run in ``.ci/run``: minutes more.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The testbed on the host's side, without QEMU and without packages: those are `scripts/testbed test`."""
+"""The host's side of the testbed, without QEMU and Debian's packages."""
 
 import json
 import marshal

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The checker, asked the way ``coldline check`` asks it: a text goes in, hazards come out."""
+"""Runs the checker on the text of a trace, as ``coldline check`` does, and lists its hazards."""
 
 import io
 from typing import NamedTuple

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command, as tests run it: in their own process by the fixture ``cli``, or in one of its own."""
+"""Runs the command: in the test's process by the fixture ``cli``, or in a process of its own."""
 
 import subprocess
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Device trees of planned guests, and what other readers find in them."""
+"""Device trees of planned guests, and how other tools read them."""
 
 import shutil
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A stand-in for QEMU and the dom0 in it: speaks QMP, saves, restores, and runs what it is told to on this host.
+"""A stand-in for QEMU and dom0: speaks QMP, saves and restores, and runs dom0's commands on this host.
 
 Its name has to be in the words of another program: see `test_testbed.py`.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Xen of bytes and dictionaries behind the doors of `coldline.hypervisor.xen.World`: what it is asked, it does.
+"""A fake Xen in memory, behind the interface `coldline.hypervisor.xen.World`.
 
 Calls are decoded from the bytes that a real Xen would get, by the structures that are held against its headers, and
 what a real one would refuse is refused.

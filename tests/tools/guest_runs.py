@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs tiny guests on the boot back end, with tables of their own, and tells what they did as text."""
+"""Runs tiny guests on the Unicorn front end, with their own page tables, and gives their events as text."""
 
 import mmap
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernel images of every kind, made by the tools that people make them with."""
+"""Kernel images of every format, made by the usual tools."""
 
 import shutil
 import struct

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-The boot back ends behind one face: each writes the same small guests in its own instructions and tables.
+"""One interface to all instruction sets: the same small guests, in each one's instructions and tables.
 
 What a test says of a guest (its accesses, its operations, its pages and their types) is said once; what it must
 become, walks apart, is the same for all. The encodings of memory types are those of the Arm ARM's own tables.

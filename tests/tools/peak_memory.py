@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The most memory that a process has had: source for programs that tests run.
+"""Source code that a test's subprocess uses to report its peak memory.
 
 It is of that process alone, by /proc. What getrusage tells is never less than what the process had that started it
 (linux fs/exec.c, `setmax_mm_hiwater_rss`), and tests are started by processes that have grown.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the repository is."""
+"""The repository's folder."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a test needs of the machine it runs on."""
+"""Skips or fails a test that needs something this machine lacks."""
 
 import os
 from collections.abc import Iterator

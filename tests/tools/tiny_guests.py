@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-Guests of a few instructions, for tests to run: A64 encoded by hand, wrapped as arm64 Images.
+"""Guests of a few hand-encoded A64 instructions, wrapped as arm64 Images.
 
 Each instruction is its text and its word. The words come from the encoding tables of the Arm ARM (DDI 0487,
-C4 and C6); ``test_boot.py`` has GNU as assemble every text and compares.
+C4 and C6); ``tests/frontends/unicorn/test_events.py`` has GNU as assemble every text and compares.
 """
 
 import struct

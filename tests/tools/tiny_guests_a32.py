@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-Guests of a few Arm and Thumb instructions, encoded by hand as `tiny_guests` does for A64.
+"""Guests of a few hand-encoded Arm and Thumb instructions, as `tiny_guests` has for A64.
 
-The words come from the encoding tables of the Arm ARM (DDI 0406C, A5, A6 and A8); ``test_boot_arm32.py`` has GNU as
-assemble every text and compares. A Thumb instruction is its halfwords, the first in the upper half of its word.
+The words come from the encoding tables of the Arm ARM (DDI 0406C, A5, A6 and A8);
+``tests/frontends/unicorn/test_aarch32.py`` has GNU as assemble every text and compares. A Thumb instruction is its
+halfwords, the first in the upper half of its word.
 """
 
 import struct

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The binary form of a trace: what is written is read, by anyone who has the page, and nothing else is."""
+"""The binary trace form: round trips, agreement with the second reader and writer, and refusal of all else."""
 
 import io
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Traces as files, whatever their form: read once and again, from pipes, converted, saved and loaded."""
+"""Traces as files in either form: read twice, read from pipes, converted, saved and loaded."""
 
 import io
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Text by the thousand lines says what it says line by line: the same events, errors and numbers of lines."""
+"""Reading text in batches gives the same events, errors and line numbers as reading it line by line."""
 
 import io
 import subprocess

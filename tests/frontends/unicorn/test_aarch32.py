@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-What AArch32 alone has: conditions, Thumb, two sizes of register, two sets of tables, pages in 16 descriptors.
+"""What only AArch32 has: conditions, Thumb, two register sizes, two table formats, pages of 16 descriptors.
 
 What is expected is worked out from the Arm ARM (DDI 0406C) and the guests' own instructions and tables.
 """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-What the boot back end makes of a guest's instructions: guests of a few of them, and their events.
+"""The events that the Unicorn front end makes of a guest's instructions, on guests of a few instructions.
 
 What is expected is worked out from the Arm ARM, the trace format and the guests' own instructions and tables.
 """

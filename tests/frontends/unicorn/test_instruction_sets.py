@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-One set of small guests, tried on every boot back end: what each must become is written by hand, once.
+"""One set of small guests, run on every instruction set and table format, with one list of expected events.
 
 What differs between instruction sets is how tables are walked, which `InstructionSet.walk` says.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Events in words: what the callbacks may write is what columns say, made by hand from the layout's description."""
+"""Packed words, as callbacks write them, decode to the right columns. The words are built by hand."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is fuzzed."""
+"""The fuzz targets."""
 
 from . import checking, configs, consoles, guests, images, traces
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The check and its reports, fed with any events: what is refused changes nothing, and both of its loops agree."""
+"""The checker and its reports, given arbitrary events: refused events change nothing, and both engines agree."""
 
 import contextlib
 import io

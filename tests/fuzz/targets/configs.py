@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""xl's guest configuration files."""
+"""xl guest configuration files."""
 
 import os
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest's console: a ring whose page it changes at any access to anything, and what a terminal is given of it."""
+"""A guest's console ring, whose page the guest changes at every access, and the text that the terminal gets."""
 
 import contextlib
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whole plans: a user's device trees, and everything that a guest is made of at once."""
+"""Whole plans: user-supplied device trees, and all inputs of a guest together."""
 
 import json
 import struct

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernel images of every form, as they are recognised, unpacked and planned."""
+"""Kernel images of every format: recognised, unpacked and planned."""
 
 import struct
 import zlib

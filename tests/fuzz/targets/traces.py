@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Traces: every reader of either form. What one takes the others take, to the same events, and it can be kept."""
+"""Traces: all readers of a form accept the same input with the same events, and what they accept can be written."""
 
 import io
 import struct

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a guest configuration file means: xl's rules, by its sources and its manual."""
+"""The meaning of guest configuration files, by xl's sources and manual."""
 
 import subprocess
 import sys

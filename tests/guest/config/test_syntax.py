@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""xl's syntax, as coldline reads it, against what xl's own library makes of the same text."""
+"""The syntax of guest configuration files, compared with xl's own parser on the same text."""
 
 import gzip
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What coldline passes to Xen and to its libraries, held against their own headers by compilers."""
+"""The structures, numbers and prototypes that coldline passes to Xen, checked against Xen's headers by compilers."""
 
 import ctypes
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The driver's interface has one layout everywhere, and it is the one that is spoken to it."""
+"""The driver's interface has the same layout on every architecture, and coldline uses that layout."""
 
 import ctypes
 import shutil

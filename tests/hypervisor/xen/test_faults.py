@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every call of a build on Xen fails in turn, and nothing is left. In dom0 the same is done on a real one."""
+"""Each call of a build on the fake Xen fails in turn, and nothing is left over. In dom0 a real Xen is tried."""
 
 import errno
 import signal

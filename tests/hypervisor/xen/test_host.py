@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Xen back end on a Xen of dictionaries: what it asks for, and what it makes of refusals."""
+"""The Xen back end on a fake Xen: its requests, and how it handles refusals."""
 
 import errno
 import random

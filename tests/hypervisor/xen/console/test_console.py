@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest's console, against guests that follow its ring's rules, and against those that do not."""
+"""A guest's console, against guests that follow the ring protocol and guests that break it."""
 
 import contextlib
 import io

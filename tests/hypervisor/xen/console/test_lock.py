@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lock of a guest's console, beside another that takes it as xenconsole does: flock of util-linux."""
+"""The console lock, while another process holds it as xenconsole does: with util-linux's flock."""
 
 import fcntl
 import os
