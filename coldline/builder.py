@@ -94,7 +94,7 @@ def strategy_for(name: str, architecture: str) -> Strategy:
         If there is none of that name, the message listing those that exist, or it is not for `architecture`.
     """
     if name not in STRATEGIES:
-        raise UsageError(f"no strategy {name!r}; there are {', '.join(STRATEGIES)}")
+        raise UsageError(f"no strategy {name!r}; choose from: {', '.join(STRATEGIES)}")
     strategy = STRATEGIES[name]
     if architecture not in strategy.architectures:
         why = _ELSEWHERE.get((name, architecture), f"it is for {' and '.join(strategy.architectures)}")

@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 def _architecture(word: str) -> str:
     # not argparse's choices: those refuse a list that is empty by default (Python 3.11)
     if word not in ARCHITECTURES:
-        raise argparse.ArgumentTypeError(f"no architecture {word!r}; there are: {', '.join(ARCHITECTURES)}")
+        raise argparse.ArgumentTypeError(f"no architecture {word!r}; choose from: {', '.join(ARCHITECTURES)}")
     return word
 
 

@@ -44,7 +44,7 @@ def kernel(architecture: str = "arm64", *, refresh: bool = False) -> Path:
         If there is no such package, or it could not be fetched.
     """
     if architecture not in META_PACKAGES:
-        raise UsageError(f"no kernel for {architecture!r}; there are: {', '.join(ARCHITECTURES)}")
+        raise UsageError(f"no kernel for {architecture!r}; choose from: {', '.join(ARCHITECTURES)}")
     folder = cache.cache_folder() / architecture
     if not refresh and (cached := _current(folder)):
         return cached

@@ -97,7 +97,7 @@ def arguments_of(name: str) -> list[str]:
         If its image could not be fetched.
     """
     if name not in GUESTS:
-        raise UsageError(f"no table is called {name!r}; there are {', '.join(GUESTS)}")
+        raise UsageError(f"no table is called {name!r}; choose from: {', '.join(GUESTS)}")
     guest = GUESTS[name]
     return [*guest.arguments, *([str(guest.image())] if guest.image else [])]
 

@@ -403,7 +403,7 @@ def test_strategies() -> None:
         (
             "magic",
             "arm64",
-            "no strategy 'magic'; there are none, flush, syscall, uncached, hypercall, uncached-hypercall",
+            "no strategy 'magic'; choose from: none, flush, syscall, uncached, hypercall, uncached-hypercall",
         ),
     ],
 )

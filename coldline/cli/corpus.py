@@ -81,7 +81,7 @@ def _named(bugs: list[Bug], name: str) -> Bug:
     for bug in bugs:
         if bug.name == name:
             return bug
-    raise UsageError(f"no bug is called '{name}'; there are: {', '.join(bug.name for bug in bugs)}")
+    raise UsageError(f"no bug is called '{name}'; choose from: {', '.join(bug.name for bug in bugs)}")
 
 
 def _names(bugs: list[Bug]) -> str:

@@ -116,7 +116,7 @@ def core_of(options: argparse.Namespace, architecture: str) -> "Core":
 
     name = options.core or DEFAULT_CORES[architecture]
     if name not in CORES:
-        raise UsageError(f"no core is called '{name}'; there are: {', '.join(CORES)}")
+        raise UsageError(f"no core is called '{name}'; choose from: {', '.join(CORES)}")
     if CORES[name].architecture != architecture:
         raise UsageError(f"core {name} runs {CORES[name].architecture} guests, not {architecture}")
     return CORES[name]

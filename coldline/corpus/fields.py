@@ -64,7 +64,7 @@ def read_fields(
             raise CorpusError(where, f"neither 'field: text' nor the text of one: '{line.strip()}'")
         name = found[1]
         if name not in known:
-            raise CorpusError(where, f"unknown field '{name}'; there are {', '.join(known)}")
+            raise CorpusError(where, f"unknown field '{name}'; choose from: {', '.join(known)}")
         if name in fields:
             raise CorpusError(where, f"'{name}' is there twice")
         fields[name] = Field(found[2].strip(), number)

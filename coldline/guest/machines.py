@@ -103,5 +103,5 @@ def machine_layout(name: str) -> MachineLayout:
         If there is none; the message lists those that exist.
     """
     if name not in MACHINES:
-        raise UsageError(f"no machine {name!r}; there are {' and '.join(MACHINES)}")
+        raise UsageError(f"no machine {name!r}; choose from: {', '.join(MACHINES)}")
     return MACHINES[name]

@@ -259,5 +259,5 @@ def host_model(name: str) -> HostModel:
         If there is none; the message lists those that exist.
     """
     if name not in HOST_MODELS:
-        raise UsageError(f"no host model {name!r}; there are {', '.join(HOST_MODELS)}")
+        raise UsageError(f"no host model {name!r}; choose from: {', '.join(HOST_MODELS)}")
     return HOST_MODELS[name]

@@ -75,4 +75,4 @@ def sample(name: str) -> Sample:
     try:
         return SAMPLES[name]
     except KeyError:
-        raise UsageError(f"no sample is called {name!r}; there are: {', '.join(sorted(SAMPLES))}") from None
+        raise UsageError(f"no sample is called {name!r}; choose from: {', '.join(sorted(SAMPLES))}") from None

@@ -332,11 +332,11 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
         ),
         (
             ["boot", "--sample", "sideway"],
-            "no sample is called 'sideway'; there are: midway-arm32, midway-arm64",
+            "no sample is called 'sideway'; choose from: midway-arm32, midway-arm64",
         ),
         (
             [*MIDWAY, "--strategy", "magic"],
-            "no strategy 'magic'; there are none, flush, syscall, uncached, hypercall, uncached-hypercall",
+            "no strategy 'magic'; choose from: none, flush, syscall, uncached, hypercall, uncached-hypercall",
         ),
         (
             [*MIDWAY, "--strategy", "syscall"],
@@ -346,7 +346,7 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
         (
             [*MIDWAY, "--host", "xen-5"],
             "no host model 'xen-5'; "
-            "there are rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb",
+            "choose from: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb",
         ),
         (
             [*MIDWAY, "--host", "xen-4.17-arm32"],
@@ -355,7 +355,7 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
         (
             [*MIDWAY, "--core", "6502"],
             "no core is called '6502'; "
-            "there are: armv8-a, cortex-a53, cortex-a57, cortex-a72, xgene1, neoverse-n1, "
+            "choose from: armv8-a, cortex-a53, cortex-a57, cortex-a72, xgene1, neoverse-n1, "
             "armv7-a, cortex-a7, cortex-a15",
         ),
         *(

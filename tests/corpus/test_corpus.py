@@ -265,7 +265,7 @@ def test_the_fields_are_those_of_the_page(corpus: Path) -> None:
         path.write_text(f"{head}x: y\n{path.read_text()}")
         with pytest.raises(CorpusError) as caught:
             read(corpus)
-        fields = caught.value.reason.partition("there are ")[2].split(", ")
+        fields = caught.value.reason.partition("choose from: ")[2].split(", ")
         free = ("by the rules", "beyond")
         known.add(tuple((field, "no" if field in free else "yes") for field in fields))
         path.write_text(path.read_text().partition("\n")[2])
@@ -288,7 +288,7 @@ def test_one_bug_is_told_with_a_witness(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_name_that_is_none_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpus", "xen"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("coldline: no bug is called 'xen'; there are: ")
+    assert error.startswith("coldline: no bug is called 'xen'; choose from: ")
     assert all(bug.name in error for bug in BUGS)
 
 

@@ -39,7 +39,7 @@ def test_unknown_name_lists_those_that_exist() -> None:
         host_model("xen-5")
     assert str(error.value) == (
         "no host model 'xen-5'; "
-        "there are rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb"
+        "choose from: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb"
     )
 
 

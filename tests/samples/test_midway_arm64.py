@@ -97,7 +97,7 @@ def midway() -> bytes:
 
 def test_sample_unknown() -> None:
     with pytest.raises(
-        UsageError, match=r"^no sample is called 'sideway'; there are: midway-arm32, midway-arm64$"
+        UsageError, match=r"^no sample is called 'sideway'; choose from: midway-arm32, midway-arm64$"
     ):
         sample("sideway")
 
