@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from coldline.cli.check import check_file
-from coldline.cli.markdown import markdown
 from coldline.corpus import HERE, Bug, Case, Judged, judge, lines_of, read
 from coldline.corpus.fields import head_of
 from coldline.errors import UsageError
 from coldline.report import terminal
+from coldline.report.markdown import markdown
 from coldline.support.printable import printable
 
 AS_TOLD, NOT_AS_TOLD = 0, 1

@@ -30,6 +30,9 @@ examples:
 """
 
 
+_MODULES: Final = dict.fromkeys(("pause", "unpause", "destroy"), "domains")
+"""The modules of `coldline.cli` that have commands of other names."""
+
 _COMMANDS: Final = {
     "boot": arguments.add_boot,
     "check": arguments.add_check,
@@ -153,7 +156,8 @@ def _give_up_output() -> None:
 def _run(options: argparse.Namespace) -> int:
     # A command's module is imported where it is asked for: the others may need what is not installed.
     try:
-        module = importlib.import_module(f"coldline.cli.{options.command}")
+        name = _MODULES.get(options.command, options.command)
+        module = importlib.import_module(f"coldline.cli.{name}")
         run: Callable[[argparse.Namespace], int] = getattr(module, f"run_{options.command}")
         return run(options)
     except ModuleNotFoundError as error:

@@ -9,11 +9,11 @@ import sys
 from coldline.builder import STRATEGIES
 from coldline.checker.final_read import Region, sweep
 from coldline.cli.guests import core_of
-from coldline.cli.markdown import markdown
 from coldline.cli.trials import plan_guest, trial_of
 from coldline.errors import HypervisorError
 from coldline.guest import Plan
 from coldline.hypervisor.models import HOST_MODELS
+from coldline.report.markdown import markdown
 from coldline.verdict import check
 
 

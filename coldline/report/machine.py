@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coldline.report.markdown import markdown
+from coldline.rules.automaton import Automaton, blocks, build
 from coldline.rules.automaton import Automaton, blocks, build_automaton
+from coldline.rules.citations import EFFECTS_FROM, SOURCES_FROM, STEPS_FROM, Section
 from coldline.rules.citations import COPIES_READ_FROM, EFFECTS_FROM, STEPS_FROM, Section
 from coldline.rules.letters import OTHER, Letter, Setting
 from coldline.rules.line_rules import Hazard
@@ -179,7 +182,7 @@ def states_table(states: Sequence[State]) -> str:
         ]
         for state in states
     ]
-    return _markdown(head, rows)
+    return markdown([head, *rows], aligned=False)
 
 
 def steps_table(states: Sequence[State]) -> str:
@@ -195,7 +198,7 @@ def steps_table(states: Sequence[State]) -> str:
         for index, state in enumerate(states)
     ]
     note = f"\nNowhere a change: {letters_words(idle)}.\n" if idle else ""
-    return _markdown(head, rows) + note
+    return markdown([head, *rows], aligned=False) + note
 
 
 def sources_table() -> str:
@@ -216,8 +219,8 @@ def sources_table() -> str:
     titles = [[section.number, section.title] for section in sections]
     return "\n".join(
         (
-            _markdown(["rule", "is under", "Arm ARM DDI 0487", "which says"], rows),
-            _markdown(["section", "title"], titles),
+            markdown([["rule", "is under", "Arm ARM DDI 0487", "which says"], *rows], aligned=False),
+            markdown([["section", "title"], *titles], aligned=False),
         )
     )
 
@@ -228,8 +231,3 @@ def _by_number(section: Section) -> tuple[str, tuple[int, ...]]:
 
 def _target(target: int, state: int) -> str:
     return "–" if target == state else str(target)
-
-
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
-    return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:], ""])
