@@ -3,8 +3,8 @@
 
 import argparse
 
-from coldline.report.drawing import dot
-from coldline.report.machine import portrait, sources_table, states_table, steps_table
+from coldline.report.automaton import portrait, sources_table, states_table, steps_table
+from coldline.report.automaton_drawing import dot
 from coldline.rules.profile import SWITCHES, Profile
 
 

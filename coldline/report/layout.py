@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 
 
-def size_text(size: int) -> str:
+def rounded_size(size: int) -> str:
     """A size as a person says it."""
     for unit, name in ((_GIB, "GiB"), (_MIB, "MiB"), (_KIB, "KiB")):
         if size >= unit:
@@ -28,11 +28,11 @@ def print_layout(kernel: Kernel, trial: "Trial") -> None:
     print_kernel(kernel)
     print(f"  {trial.core.name} on {trial.model.name}, built by '{trial.strategy}'")
     for bank in plan.banks:
-        print(f"  RAM     {bank.base:#012x} - {bank.end:#012x}  {size_text(bank.size)}")
+        print(f"  RAM     {bank.base:#012x} - {bank.end:#012x}  {rounded_size(bank.size)}")
     for each in plan.segments:
         print(
-            f"  {each.name:7} {each.address:#012x} - {each.end:#012x}  {size_text(each.size)}"
-            f" ({size_text(len(each.data))} loaded)"
+            f"  {each.name:7} {each.address:#012x} - {each.end:#012x}  {rounded_size(each.size)}"
+            f" ({rounded_size(len(each.data))} loaded)"
         )
     print(f"  entry   {plan.registers.pc:#012x} {start_text(plan)}", flush=True)
 

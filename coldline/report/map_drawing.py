@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from coldline.guest.plan import Plan
 from coldline.image import Kernel
 from coldline.report import svg
-from coldline.report.layout import size_text, start_text
+from coldline.report.layout import rounded_size, start_text
 from coldline.report.map_labels import LINE_HEIGHT, Box, Label, column_labels, overview_labels, spread
 from coldline.report.map_windows import HEADING, columns, window_height, windows
 from coldline.report.memory_map import Kind, Region
@@ -162,7 +162,7 @@ def _bar(box: Box, overview: Box) -> Iterator[str]:
     yield svg.rectangle(box.x, box.y, box.width, box.height, "none", line=svg.LINE)
     for region in window.regions:
         yield from _tears(box, region)
-    heading = "all addresses" if box is overview else f"{size_text(window.size)}, ×{_times(box, overview)}"
+    heading = "all addresses" if box is overview else f"{rounded_size(window.size)}, ×{_times(box, overview)}"
     yield svg.words(middle, box.y - 23, heading, anchor="middle", bold=True)
     yield svg.words(middle, box.y - 9, f"{window.end:#x}", anchor="middle", soft=True, mono=True)
     yield svg.words(
@@ -177,7 +177,7 @@ def _times(box: Box, overview: Box) -> str:
 
 def _region(box: Box, region: Region) -> Iterator[str]:
     """What is loaded of a region, what is left zero, and words where it is free."""
-    said = f"{region.name}: {region.base:#x} - {region.end:#x}, {size_text(region.size)}"
+    said = f"{region.name}: {region.base:#x} - {region.end:#x}, {rounded_size(region.size)}"
     said += f"; {region.why}" if region.why else ""
     yield _part(box, region.base, region.end, _paper(region), said)
     loaded = region.base + region.loaded
@@ -189,7 +189,7 @@ def _region(box: Box, region: Region) -> Iterator[str]:
     upper, lower = box.at(region.end), box.at(region.base)
     whole = box.window.base <= region.base and region.end <= box.window.end
     if lower - upper >= 24 and (region.kind is Kind.FREE or (region.kind is Kind.SEGMENT and not whole)):
-        words = f"{region.name}, {size_text(region.size)}" if whole else region.name
+        words = f"{region.name}, {rounded_size(region.size)}" if whole else region.name
         yield svg.words(box.x + box.width / 2, (upper + lower) / 2 + 4, words, anchor="middle", soft=True)
 
 

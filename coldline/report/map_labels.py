@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from coldline.guest.plan import Plan
-from coldline.report.layout import size_text
+from coldline.report.layout import rounded_size
 from coldline.report.map_windows import Window
 from coldline.report.memory_map import Kind, Region, loaded_text
 from coldline.support.printable import shortened
@@ -75,7 +75,7 @@ def overview_labels(box: Box) -> list[Label]:
     labels = []
     for region in named[:_MOST_DEVICES]:
         name, _, part = shortened(region.name, 48).partition(": ")
-        where = f"{size_text(region.size)} at {region.base:#x}"
+        where = f"{rounded_size(region.size)} at {region.base:#x}"
         lines = (("bold", name), ("soft", f"{part}, {where}" if part else where))
         labels.append(_label(box, region, lines))
     if len(named) > _MOST_DEVICES:
@@ -146,4 +146,4 @@ def _lines(region: Region, plan: Plan) -> tuple[tuple[str, str], ...]:
 
 
 def _line(region: Region) -> tuple[tuple[str, str], ...]:
-    return (("", f"{region.name}, {size_text(region.size)} at {region.base:#x}"),)
+    return (("", f"{region.name}, {rounded_size(region.size)} at {region.base:#x}"),)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from coldline.guest.devices import devices_of
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.image import Kernel
-from coldline.report.layout import size_text
+from coldline.report.layout import rounded_size
 from coldline.support.printable import one_line
 
 
@@ -149,7 +149,7 @@ def _row(region: Region, indent: str = "") -> tuple[str, str, str, str, str]:
 
 def loaded_text(region: Region) -> str:
     """The size of a region, and how much of it is loaded, where that is not all of it or nearly so."""
-    size, loaded = size_text(region.size), size_text(region.loaded)
+    size, loaded = rounded_size(region.size), rounded_size(region.loaded)
     return size if region.kind is not Kind.SEGMENT or loaded == size else f"{size}, {loaded} loaded"
 
 

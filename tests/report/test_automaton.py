@@ -11,8 +11,8 @@ from itertools import product
 import pytest
 
 from coldline.cli import main
-from coldline.report import drawing
-from coldline.report.machine import (
+from coldline.report import automaton_drawing as drawing
+from coldline.report.automaton import (
     State,
     letter_words,
     letters_words,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from coldline.report.machine import (
+from coldline.report.automaton import (
     State,
     fills_words,
     letter_words,
