@@ -2,7 +2,6 @@
 """Shows a long run as it goes: its progress on standard error, the guest's console on standard output."""
 
 import sys
-from types import TracebackType
 from typing import Any
 
 
@@ -36,12 +35,7 @@ class RunProgress:
             self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 

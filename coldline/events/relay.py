@@ -5,7 +5,6 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from coldline.events.batch import Batch
@@ -49,12 +48,7 @@ class Relay:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         if kind is not None:
             self._error = self._error or error  # nobody waits for what is left
         if not self._started:

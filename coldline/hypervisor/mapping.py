@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the mappings of all back ends have in common: they end with their block, and nothing leaves them."""
 
-from types import TracebackType
 from typing import Protocol, Self
 
 from coldline.errors import HypervisorError
@@ -21,12 +20,7 @@ class Closing:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 from coldline.errors import UsageError
@@ -58,12 +57,7 @@ class WholeFile:
     def __enter__(self) -> "WholeFile":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self.close(complete=kind is None)
 
     def close(self, *, complete: bool, finish: Callable[[], None] = lambda: None) -> None:

@@ -4,7 +4,6 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import IO, Any
 
 from coldline.errors import TraceError
@@ -102,12 +101,7 @@ class TraceFile:
     def __enter__(self) -> "TraceFile":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         self._file.close()
         if self._kept is not None:
             self._kept.close()

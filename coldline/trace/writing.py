@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Trace files of either form, written so that they are there whole or not at all."""
 
-from types import TracebackType
 from typing import Any
 
 from coldline.events.batch import Batch
@@ -46,10 +45,5 @@ class TraceWriter:
     def __enter__(self) -> "TraceWriter":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._whole.close(complete=kind is None, finish=self._writer.finish)
