@@ -77,6 +77,14 @@ class TraceError(ColdlineError):
         self.reason = reason
 
 
+class RepeatError(ColdlineError):
+    """A source of events did not give the same events in a second pass over them.
+
+    The fault is the source's: a trace file that was changed meanwhile, or a run of coldline's own that is not
+    deterministic.
+    """
+
+
 class CorpusError(ColdlineError):
     """A file of a corpus is not what it should be.
 

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coldline.checker.state.findings import HazardEntry, entries
+from coldline.errors import RepeatError
 from coldline.events import Op
 from coldline.events.batch import Batch
 from coldline.events.relay import Relay
@@ -153,15 +154,20 @@ def report(checker: "Checker", source: Source, *, most: int, stories: int) -> Re
         How many hazards to list.
     stories : int
         How many of them to tell a story of.
+
+    Raises
+    ------
+    RepeatError
+        If the second pass has other events than the first.
     """
     profile = checker.profile
     listed = list(islice(entries(checker.findings, profile.line), most))
-    told = _tell(listed[:stories], source, profile) if stories and listed else []
+    told = _tell(listed[:stories], source, profile, checker.events) if stories and listed else []
     told += [Hazard(entry, None, []) for entry in listed[len(told) :]]
     return Report(profile, told, dict(sorted(checker.kinds.items())), checker.events)
 
 
-def _tell(listed: list[HazardEntry], source: Source, profile: Profile) -> list[Hazard]:
+def _tell(listed: list[HazardEntry], source: Source, profile: Profile, events: int) -> list[Hazard]:
     # Most checks end without a story to tell, and need nothing that tells one.
     from coldline.explain.history import History
     from coldline.explain.least_cost import LeastCosts
@@ -171,6 +177,11 @@ def _tell(listed: list[HazardEntry], source: Source, profile: Profile) -> list[H
     lines = [_line_of(entry, profile) for entry in listed]
     history = History(ways, lines, (entry.number for entry in listed))
     source(history.feed)
+    if history.events != events:
+        raise RepeatError(
+            f"{history.events:,} events in the second pass, {events:,} in the first: "
+            "their source did not repeat them"
+        )
     told = []
     for entry, line in zip(listed, lines, strict=True):
         story: list[WitnessStep] = []

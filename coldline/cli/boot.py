@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from coldline.arm import psci
 from coldline.cli.progress import RunProgress
 from coldline.cli.trials import plan_guest, trial_of
+from coldline.errors import RepeatError
 from coldline.frontends.unicorn import End, Outcome, Until
 from coldline.guest import Plan
 from coldline.image import Kernel
@@ -65,7 +66,12 @@ def run_boot(options: argparse.Namespace) -> int:
     most = options.hazards if options.hazards is not None else _MOST_IN_JSON if options.json else _MOST
     with RunProgress(talk) as telling:
         again = _again(trial, telling.update)
-        found = report(checker, again, most=0 if options.quiet else most, stories=most)
+        try:
+            found = report(checker, again, most=0 if options.quiet else most, stories=most)
+        except RepeatError as error:
+            raise RepeatError(
+                f"two runs of this guest differ, which is a fault of coldline: {error}"
+            ) from error
     seconds = time.perf_counter() - started
     coherent = found.coherent and not any(each.stale for each in swept)
     if options.json:

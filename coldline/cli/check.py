@@ -5,7 +5,7 @@ import argparse
 import json
 import sys
 
-from coldline.errors import TraceError
+from coldline.errors import RepeatError, TraceError
 from coldline.support.printable import printable
 from coldline.trace.files import TraceFile
 from coldline.verdict import Report, check, report
@@ -36,11 +36,14 @@ def check_file(path: str, *, most: int, stories: int) -> Report:
     Raises
     ------
     TraceError
-        If it is none; ``where`` is ``path:line`` or the like.
+        If it is not a trace, or was changed while it was read; ``where`` is ``path:line`` or the like.
     """
-    with TraceFile(path, again=bool(stories)) as trace:
-        checker = check(trace.source, trace.profile, most=most)
-        return report(checker, trace.source, most=most, stories=stories)
+    try:
+        with TraceFile(path, again=bool(stories)) as trace:
+            checker = check(trace.source, trace.profile, most=most)
+            return report(checker, trace.source, most=most, stories=stories)
+    except RepeatError as error:
+        raise TraceError(path, f"the file was changed while it was read: {error}") from error
 
 
 def _show(path: str, found: Report, options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 """``coldline``: its arguments and its exit status."""
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -11,13 +12,9 @@ from typing import Any, Final
 
 from coldline import __version__
 from coldline.cli import arguments
+from coldline.cli.status import ERROR, INTERRUPTED, complain, give_up
 from coldline.errors import ColdlineError
-from coldline.support.printable import printable
-
-COHERENT, HAZARD, ERROR = 0, 1, 2
-"""Exit statuses."""
-
-_INTERRUPTED = 130
+from coldline.support.printable import one_line
 
 _EPILOG = """\
 exit status: 0 coherent, 1 hazard, 2 error
@@ -61,7 +58,14 @@ class _TopHelp(_Help, argparse.RawDescriptionHelpFormatter):
     """For texts that have their lines already."""
 
 
-class _Command(argparse.ArgumentParser):
+class _Parser(argparse.ArgumentParser):
+    """argparse's own, but an error when help is printed is an error: argparse drops it."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)
+
+
+class _Command(_Parser):
     """The grammar of one command."""
 
     def __init__(self, **words: Any) -> None:
@@ -85,7 +89,7 @@ def _columns() -> int:
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:
     """The command's grammar; of its commands that one alone, if it is one."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="coldline",
         description="Build ARM guests, run their boot code, and say whether any cache can show them stale memory.",
         epilog=_EPILOG,
@@ -106,32 +110,47 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit status.
 
+    Every failure ends with `ERROR` or `INTERRUPTED`, so that no failure is taken for a verdict.
+
     Parameters
     ----------
     argv : sequence of str, optional
         Its arguments, without the program's name.
     """
+    if sys.stdout is None or sys.stderr is None:
+        # Nothing is begun: a file that is opened now would get the descriptor of the closed stream.
+        complain("standard output is closed")
+        return ERROR
     try:
         try:
             return _run(_parse(argv))
         finally:
-            sys.stdout.flush()  # here, where what goes wrong can still be said
+            sys.stdout.flush()  # here, where an error can still be reported
     except ColdlineError as error:
-        print(f"coldline: {printable(str(error))}", file=sys.stderr)
-        return ERROR
+        complain(str(error))
     except KeyboardInterrupt:
-        print("coldline: interrupted", file=sys.stderr)
-        return _INTERRUPTED
+        complain("interrupted")
+        return INTERRUPTED
     except BrokenPipeError:
-        _give_up_output()  # whoever read it has gone
-        return ERROR
+        give_up(sys.stdout)  # its reader has gone
     except OSError as error:
-        print(f"coldline: cannot write: {error.strerror}", file=sys.stderr)
-        _give_up_output()
-        return ERROR
+        reason = error.strerror or str(error)
+        complain(f"cannot write: {reason}" if error.filename is None else f"{error.filename}: {reason}")
+        give_up(sys.stdout)
     except MemoryError:
-        print("coldline: this machine has too little memory for that", file=sys.stderr)
-        return ERROR
+        complain("not enough memory")
+    except Exception as error:
+        _report_internal(error)
+    return ERROR
+
+
+def _report_internal(error: Exception) -> None:
+    """Print what a bug report needs."""
+    import traceback
+
+    with contextlib.suppress(OSError):
+        traceback.print_exception(error)
+    complain(f"internal error: {type(error).__name__}: {one_line(str(error))}".rstrip(": "))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -146,11 +165,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if rest:
         options.settings += rest
     return options
-
-
-def _give_up_output() -> None:
-    """Nothing more can be said, not even at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -100,6 +100,11 @@ class History:
         """
         return self._lines[bisect_left(self._addresses, address)].told.get(number)
 
+    @property
+    def events(self) -> int:
+        """How many events were taken."""
+        return self._number
+
     def epoch(self, number: int) -> int:
         """How many wanted events came before event `number`."""
         return bisect_left(self._wanted, number)

@@ -10,6 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from coldline.checker.state.findings import HazardEntry
+from coldline.errors import RepeatError
 from coldline.events import Op
 from coldline.events.op import Kind
 from coldline.explain.least_cost import MICROSTATES, UNREACHABLE, CacheStep, Costs, LeastCosts
@@ -83,7 +84,7 @@ def shortest(
 
     Raises
     ------
-    LookupError
+    RepeatError
         If the rules do not lead there: the events are not those that the hazard was found in.
     """
     offset = entry.address - line
@@ -93,7 +94,10 @@ def shortest(
     bad = _bad_microstates(letter, entry.kind == "lost-write", ways.profile) if letter is not None else []
     number = min(bad, key=ready.__getitem__, default=None)
     if letter is None or number is None or ready[number] == UNREACHABLE:
-        raise LookupError(f"event {entry.number} at {entry.address:#x} is not in the line's history")
+        raise RepeatError(
+            f"event {entry.number} at {entry.address:#x} is no {entry.kind} in the second pass over the events: "
+            "their source did not repeat them"
+        )
     state = MICROSTATES[number]
     story = [WitnessStep(last, 1, None, _copy_read(state, letter, ways.profile), state)]
     steps, number = ways.retrace(ready, costs, last.setting, number)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The exit statuses of the command, and its last words on standard error."""
+
+import os
+import sys
+from typing import Final, TextIO
+
+from coldline.support.printable import printable
+
+SUCCESS: Final = 0
+COHERENT: Final = 0
+HAZARD: Final = 1
+ERROR: Final = 2
+INTERRUPTED: Final = 130
+
+
+def complain(message: str) -> None:
+    """Print a message on standard error, if it can be written to; the exit status is left to tell where it cannot."""
+    if sys.stderr is None:
+        return
+    try:
+        print(f"coldline: {printable(message)}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        give_up(sys.stderr)
+
+
+def give_up(stream: TextIO | None) -> None:
+    """Drop what a standard stream still holds, so that the interpreter does not fail at it when it exits."""
+    try:
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        pass  # not a file
