@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from command import ERROR, HAZARD, MIDWAY
-from requirements_helper import require
 
 from coldline.arm import MemoryType
 from coldline.errors import RepeatError
@@ -19,6 +17,8 @@ from coldline.events import Event, Op
 from coldline.events.batch import Batch
 from coldline.rules import Profile
 from coldline.verdict import Sink, check, report
+from tests.tools.command import ERROR, HAZARD, MIDWAY
+from tests.tools.requirements import require
 
 INTERRUPTED = 130
 COLDLINE = (sys.executable, "-m", "coldline")
