@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From events to a report: one pass for the verdict, and a second one for the stories where it is a hazard."""
+"""From events to a verdict: one pass for the verdict, and a second one for the stories where it is a hazard."""
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from coldline.checker.checker import Checker
+    from coldline.checker.final_read import Region, Swept
     from coldline.explain.history import Code
     from coldline.explain.witness import WitnessStep
 
@@ -48,9 +50,18 @@ class Hazard(NamedTuple):
     story: "list[WitnessStep]"
 
 
+class Verdict(enum.Enum):
+    """What a check comes to."""
+
+    COHERENT = "coherent"
+    """No read of the events, and none of the final read, may be wrong."""
+    HAZARD = "hazard"
+    """Some may."""
+
+
 @dataclass(slots=True)
-class Report:
-    """What a check says.
+class Judgement:
+    """What a check of events says.
 
     Attributes
     ----------
@@ -62,12 +73,18 @@ class Report:
         How many hazards there are of each kind, listed or not.
     events : int
         How many events were taken.
+    hazard_events : int
+        How many times an event met a line that may be wrong.
+    final_read : list of Swept
+        What a read of everything that was loaded could find after the last event; empty where it was not asked for.
     """
 
     profile: Profile
     hazards: list[Hazard] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
     events: int = 0
+    hazard_events: int = 0
+    final_read: "list[Swept]" = field(default_factory=list)
 
     @property
     def found(self) -> int:
@@ -75,9 +92,14 @@ class Report:
         return sum(self.kinds.values())
 
     @property
-    def coherent(self) -> bool:
-        """Whether no event may go wrong."""
-        return not self.kinds
+    def all_kinds(self) -> list[str]:
+        """The kinds of hazard of the events and of the final read, sorted."""
+        return sorted({*self.kinds, *(kind for each in self.final_read for kind in each.kinds)})
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the events and on the final read."""
+        return Verdict.HAZARD if self.all_kinds else Verdict.COHERENT
 
 
 def check(
@@ -141,8 +163,10 @@ class _Reader:
         return self._checker
 
 
-def report(checker: "Checker", source: Source, *, most: int, stories: int) -> Report:
-    """What a first pass found, with the stories that a second pass over the same events tells.
+def judge(
+    checker: "Checker", source: Source, *, most: int, stories: int, regions: "Sequence[Region]" = ()
+) -> Judgement:
+    """What a first pass found: its verdict, and the stories that a second pass over the same events tells.
 
     Parameters
     ----------
@@ -153,7 +177,9 @@ def report(checker: "Checker", source: Source, *, most: int, stories: int) -> Re
     most : int
         How many hazards to list.
     stories : int
-        How many of them to tell a story of.
+        How many of them to tell a story of. With none there is no second pass.
+    regions : sequence of Region
+        What the final read reads.
 
     Raises
     ------
@@ -161,10 +187,18 @@ def report(checker: "Checker", source: Source, *, most: int, stories: int) -> Re
         If the second pass has other events than the first.
     """
     profile = checker.profile
+    final_read = _read_finally(checker, regions) if regions else []
     listed = list(islice(entries(checker.findings, profile.line), most))
     told = _tell(listed[:stories], source, profile, checker.events) if stories and listed else []
     told += [Hazard(entry, None, []) for entry in listed[len(told) :]]
-    return Report(profile, told, dict(sorted(checker.kinds.items())), checker.events)
+    kinds = dict(sorted(checker.kinds.items()))
+    return Judgement(profile, told, kinds, checker.events, checker.hazards, final_read)
+
+
+def _read_finally(checker: "Checker", regions: "Sequence[Region]") -> "list[Swept]":
+    from coldline.checker.final_read import sweep
+
+    return sweep(checker, regions)
 
 
 def _tell(listed: list[HazardEntry], source: Source, profile: Profile, events: int) -> list[Hazard]:

@@ -17,13 +17,11 @@ from coldline.guest import Plan
 from coldline.image import Kernel
 from coldline.simulation import Trial
 from coldline.support.printable import printable
-from coldline.verdict import Hazard, Report, Sink, Source, check, report
+from coldline.verdict import Hazard, Judgement, Sink, Source, Verdict, check, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coldline.checker import Checker
-    from coldline.checker.final_read import Swept
 
 _MOST, _MOST_IN_JSON = 5, 100
 """Hazards that are told of, unless the user says how many."""
@@ -60,25 +58,24 @@ def run_boot(options: argparse.Namespace) -> int:
 
         checker = check(first, trial.profile, distinct=True, at_length=True)
 
-    from coldline.checker.final_read import Region, sweep
+    from coldline.checker.final_read import Region
 
-    swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
+    regions = [Region(each.name, each.address, each.size) for each in plan.segments]
     most = options.hazards if options.hazards is not None else _MOST_IN_JSON if options.json else _MOST
     with RunProgress(talk) as telling:
         again = _again(trial, telling.update)
         try:
-            found = report(checker, again, most=0 if options.quiet else most, stories=most)
+            found = judge(checker, again, most=0 if options.quiet else most, stories=most, regions=regions)
         except RepeatError as error:
             raise RepeatError(
                 f"two runs of this guest differ, which is a fault of coldline: {error}"
             ) from error
     seconds = time.perf_counter() - started
-    coherent = found.coherent and not any(each.stale for each in swept)
     if options.json:
-        print(json.dumps(_document(kernel, trial, outcome, checker, found, swept, seconds)))
+        print(json.dumps(_document(kernel, trial, outcome, found, seconds)))
     else:
-        _print(plan, trial.until, outcome, checker, found, swept, seconds, quiet=options.quiet)
-    return 0 if coherent else 1
+        _print(plan, trial.until, outcome, found, seconds, quiet=options.quiet)
+    return 0 if found.verdict is Verdict.COHERENT else 1
 
 
 def _again(trial: Trial, progress: "Callable[[int, int], None]") -> Source:
@@ -92,20 +89,18 @@ def _document(
     kernel: Kernel,
     trial: Trial,
     outcome: Outcome,
-    checker: "Checker",
-    found: Report,
-    swept: "list[Swept]",
+    found: Judgement,
     seconds: float,
 ) -> dict[str, Any]:
     from coldline.report import document
     from coldline.report.memory_map import image_document
 
     return {
-        "verdict": document.verdict(found.coherent and not any(each.stale for each in swept)),
+        "verdict": found.verdict.value,
         "hazards": [document.boot_hazard(hazard) for hazard in found.hazards],
         "hazards_found": found.found,
-        "hazard_events": checker.hazards,
-        "sweep": document.swept_document(swept),
+        "hazard_events": found.hazard_events,
+        "sweep": document.swept_document(found.final_read),
         **image_document(kernel),
         "host": trial.model.name,
         "strategy": trial.strategy,
@@ -121,7 +116,7 @@ def _document(
         "psci": list(outcome.psci_call) if outcome.psci_call is not None else None,
         "instructions": outcome.instructions,
         "accesses": outcome.accesses,
-        "events": checker.events,
+        "events": found.events,
         "page_crossings": outcome.crossings,
         "console": outcome.console.decode("utf-8", "replace"),
         "seconds": round(seconds, 3),
@@ -132,9 +127,7 @@ def _print(
     plan: Plan,
     until: Until,
     outcome: Outcome,
-    checker: "Checker",
-    found: Report,
-    swept: "list[Swept]",
+    found: Judgement,
     seconds: float,
     *,
     quiet: bool,
@@ -155,15 +148,12 @@ def _print(
     if not quiet:
         terminal.print_hazards(found, describe)
         terminal.say("")
-        terminal.print_sweep(swept)
-    if found.coherent and any(each.stale for each in swept):
-        terminal.say("hazard: no access of this run, but what was loaded could be read wrong", "bad")
-    else:
-        terminal.print_verdict(found, "")
+        terminal.print_sweep(found.final_read)
+    terminal.print_verdict(found, "")
     if not quiet:
         summary = (
             f"{_ending(plan.architecture, outcome, until)} after {outcome.instructions:,} instructions, "
-            f"{outcome.accesses:,} accesses; {checker.events:,} events checked; {seconds:.1f} s"
+            f"{outcome.accesses:,} accesses; {found.events:,} events checked; {seconds:.1f} s"
         )
         terminal.say(summary, "dim")
         if outcome.crossings:

@@ -8,7 +8,7 @@ import sys
 from coldline.errors import RepeatError, TraceError
 from coldline.support.printable import printable
 from coldline.trace.files import TraceFile
-from coldline.verdict import Report, check, report
+from coldline.verdict import Judgement, Verdict, check, judge
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -25,12 +25,12 @@ def run_check(options: argparse.Namespace) -> int:
             else:
                 print(f"coldline: {printable(str(error))}", file=sys.stderr)
             continue
-        status = max(status, 0 if found.coherent else 1)
+        status = max(status, 0 if found.verdict is Verdict.COHERENT else 1)
         _show(path, found, options)
     return status
 
 
-def check_file(path: str, *, most: int, stories: int) -> Report:
+def check_file(path: str, *, most: int, stories: int) -> Judgement:
     """Judge a trace file of either form, or standard input where `path` is ``-``.
 
     Raises
@@ -41,12 +41,12 @@ def check_file(path: str, *, most: int, stories: int) -> Report:
     try:
         with TraceFile(path, again=bool(stories)) as trace:
             checker = check(trace.source, trace.profile, most=most)
-            return report(checker, trace.source, most=most, stories=stories)
+            return judge(checker, trace.source, most=most, stories=stories)
     except RepeatError as error:
         raise TraceError(path, f"the file was changed while it was read: {error}") from error
 
 
-def _show(path: str, found: Report, options: argparse.Namespace) -> None:
+def _show(path: str, found: Judgement, options: argparse.Namespace) -> None:
     if options.json:
         from coldline.report.document import trace_document
 

@@ -7,14 +7,14 @@ import json
 import sys
 
 from coldline.builder import STRATEGIES
-from coldline.checker.final_read import Region, sweep
+from coldline.checker.final_read import Region
 from coldline.cli.guests import core_of
 from coldline.cli.trials import plan_guest, trial_of
 from coldline.errors import HypervisorError
 from coldline.guest import Plan
 from coldline.hypervisor.models import HOST_MODELS
 from coldline.report.markdown import markdown
-from coldline.verdict import check
+from coldline.verdict import Sink, check, judge
 
 
 def run_matrix(options: argparse.Namespace) -> int:
@@ -65,15 +65,14 @@ def _words(cell: dict[str, object]) -> str:
 
 def _cell(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> dict[str, object]:
     trial = trial_of(options, plan, strategy, host)
+
+    def source(sink: Sink) -> None:
+        trial.run(sink)
+
     try:
-        checker = check(lambda sink: _discard(trial.run(sink)), trial.profile, distinct=True, at_length=True)
+        checker = check(source, trial.profile, distinct=True, at_length=True)
     except HypervisorError as error:
         return {"verdict": "refused", "reason": str(error)}
-    swept = sweep(checker, [Region(each.name, each.address, each.size) for each in plan.segments])
-    kinds = set(checker.kinds)
-    kinds |= {kind for each in swept for kind in each.kinds}
-    return {"verdict": "hazard" if kinds else "coherent", "kinds": sorted(kinds)}
-
-
-def _discard(_: object) -> None:
-    return None
+    regions = [Region(each.name, each.address, each.size) for each in plan.segments]
+    found = judge(checker, source, most=0, stories=0, regions=regions)
+    return {"verdict": found.verdict.value, "kinds": found.all_kinds}

@@ -10,7 +10,7 @@ from coldline.corpus.fields import Field, head_of, read_fields
 from coldline.errors import CorpusError
 from coldline.events import Op
 from coldline.rules.line_rules import Hazard
-from coldline.verdict import Report
+from coldline.verdict import Judgement
 
 HERE = Path(__file__).parent / "bugs"
 """The corpus that comes with coldline."""
@@ -118,11 +118,11 @@ class Judged:
         return self.found == case.by_the_rules and not self.early
 
 
-def judge(report: Report) -> Judged:
-    """What a check of a case says: a report that lists one hazard at the least."""
-    first = report.hazards[0].entry if report.hazards else None
-    early = first is not None and first.number < report.events - 1
-    return Judged(frozenset(report.kinds), first.where if first is not None and early else 0)
+def judge(judgement: Judgement) -> Judged:
+    """What a check of a case says: one that lists one hazard at the least."""
+    first = judgement.hazards[0].entry if judgement.hazards else None
+    early = first is not None and first.number < judgement.events - 1
+    return Judged(frozenset(judgement.kinds), first.where if first is not None and early else 0)
 
 
 def read(folder: Path) -> list[Bug]:

@@ -6,24 +6,19 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from coldline.checker.final_read import Swept
-from coldline.verdict import Hazard, Report
+from coldline.verdict import Hazard, Judgement
 
 if TYPE_CHECKING:
     from coldline.explain.witness import WitnessStep
 
 
-def verdict(coherent: bool) -> str:
-    """The word for a verdict."""
-    return "coherent" if coherent else "hazard"
-
-
-def trace_document(path: str, report: Report) -> dict[str, Any]:
+def trace_document(path: str, found: Judgement) -> dict[str, Any]:
     """The object of a trace file."""
     return {
         "file": path,
-        "verdict": verdict(report.coherent),
-        "hazards": [{"line": hazard.entry.where, **_hazard(hazard)} for hazard in report.hazards],
-        **({"hazards_found": report.found} if report.found > len(report.hazards) else {}),
+        "verdict": found.verdict.value,
+        "hazards": [{"line": hazard.entry.where, **_hazard(hazard)} for hazard in found.hazards],
+        **({"hazards_found": found.found} if found.found > len(found.hazards) else {}),
     }
 
 

@@ -14,7 +14,7 @@ from coldline.checker.final_read import Swept
 from coldline.rules import Microstate
 from coldline.rules.microstate import Level
 from coldline.support.printable import printable
-from coldline.verdict import Hazard, Report
+from coldline.verdict import Hazard, Judgement, Verdict
 
 if TYPE_CHECKING:
     from coldline.explain.witness import WitnessStep
@@ -49,9 +49,9 @@ def say(text: str, style: str = "") -> None:
     print(f"\033[{code}m{text}\033[0m" if code and sys.stdout.isatty() else text)
 
 
-def print_hazards(report: Report, describe: Describe) -> None:
+def print_hazards(found: Judgement, describe: Describe) -> None:
     """Print each listed hazard with its story."""
-    for number, hazard in enumerate(report.hazards, start=1):
+    for number, hazard in enumerate(found.hazards, start=1):
         entry = hazard.entry
         say("")
         what = f"{entry.event.agent} may get old bytes at {entry.address:#x}, {_bytes(entry.size)}"
@@ -60,21 +60,24 @@ def print_hazards(report: Report, describe: Describe) -> None:
             say(f"   {more}")
         if hazard.story:
             _print_story(hazard)
-    left = report.found - len(report.hazards)
+    left = found.found - len(found.hazards)
     if left > 0:
         say("")
         say(f"and {left:,} more")
 
 
-def print_verdict(report: Report, where: str, mark: str = "") -> None:
+def print_verdict(found: Judgement, where: str, mark: str = "") -> None:
     """Print the verdict on `where` in one line, behind `mark` where it is printed between something else."""
     prefix = f"{mark}{where}: " if where else mark
-    if report.coherent:
+    if found.verdict is Verdict.COHERENT:
         say(f"{prefix}{COHERENT}", "good")
         say(f"{mark}{NOT_COVERED}", "dim")
         return
-    kinds = ", ".join(f"{kind} {count:,}" for kind, count in report.kinds.items())
-    say(f"{prefix}hazard: {report.found:,} found ({kinds})", "bad")
+    if not found.kinds:
+        say(f"{prefix}hazard: no access of this run, but what was loaded could be read wrong", "bad")
+        return
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.items())
+    say(f"{prefix}hazard: {found.found:,} found ({kinds})", "bad")
 
 
 def print_sweep(swept: list[Swept]) -> None:

@@ -11,7 +11,7 @@ from coldline.explain.witness import WitnessStep
 from coldline.rules import Profile
 from coldline.support.printable import printable
 from coldline.trace.text import MAX_LINE_LENGTH, head_lines
-from coldline.verdict import Hazard, Report
+from coldline.verdict import Hazard, Judgement
 
 MARK = "#!"
 """Begins what a trace's reader takes for a comment and somebody who walks the witness does not."""
@@ -20,23 +20,23 @@ _WIDEST = 60
 """Columns of the longest event that remarks are lined up behind."""
 
 
-def witness_lines(report: Report, path: str) -> Iterator[str]:
+def witness_lines(found: Judgement, path: str) -> Iterator[str]:
     """Every listed hazard as a trace, one after another, in lines without their ends.
 
     Parameters
     ----------
-    report : Report
+    found : Judgement
         What a check of `path` says.
     path : str
         The file's name.
     """
-    for number, hazard in enumerate(report.hazards, start=1):
+    for number, hazard in enumerate(found.hazards, start=1):
         entry = hazard.entry
-        yield _comment(f"hazard {number} of {report.found} in {path}, line {entry.where}: {entry.event}")
+        yield _comment(f"hazard {number} of {found.found} in {path}, line {entry.where}: {entry.event}")
         if not hazard.story:
             yield "# its story is not told"
         else:
-            yield from _trace(hazard, report.profile)
+            yield from _trace(hazard, found.profile)
         yield ""
 
 

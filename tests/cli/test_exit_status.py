@@ -16,7 +16,7 @@ from coldline.errors import RepeatError
 from coldline.events import Event, Op
 from coldline.events.batch import Batch
 from coldline.rules import Profile
-from coldline.verdict import Sink, check, report
+from coldline.verdict import Sink, check, judge
 from tests.tools.command import ERROR, HAZARD, MIDWAY
 from tests.tools.requirements import require
 
@@ -163,9 +163,9 @@ def test_a_source_that_does_not_repeat_is_told_of(second: list[Event]) -> None:
         sink(Batch.of(second), None)
 
     checker = check(first_pass, Profile())
-    assert report(checker, first_pass, most=5, stories=5).hazards[0].story
+    assert judge(checker, first_pass, most=5, stories=5).hazards[0].story
     with pytest.raises(RepeatError, match="their source did not repeat them"):
-        report(checker, second_pass, most=5, stories=5)
+        judge(checker, second_pass, most=5, stories=5)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from coldline.explain.witness import OUTCOMES
 from coldline.report.witness import witness_lines
 from coldline.rules.line_rules import STEPS
 from coldline.trace.text import TextReader
-from coldline.verdict import Hazard, Report, Sink, report
+from coldline.verdict import Hazard, Judgement, Sink, judge
 from tests.oracles.replay import NEEDS, Refused, fewest_steps, read, replay
 from tests.tools.checking import Found, check_text
 from tests.tools.trace_strategies import traces
@@ -40,7 +40,7 @@ hunt = settings(
 )
 
 
-def told(text: str, *, batch: int = 1 << 16, most: int = STORIES) -> Report:
+def told(text: str, *, batch: int = 1 << 16, most: int = STORIES) -> Judgement:
     """What the check says of a trace, its events handed over in batches of some size."""
     reader = TextReader(io.StringIO(text))
     numbered = list(reader)
@@ -55,10 +55,10 @@ def told(text: str, *, batch: int = 1 << 16, most: int = STORIES) -> Report:
             sink(each, None)
 
     source(lambda each, _: checker.feed(each))
-    return report(checker, source, most=most, stories=most)
+    return judge(checker, source, most=most, stories=most)
 
 
-def witnesses(found: Report) -> list[str]:
+def witnesses(found: Judgement) -> list[str]:
     """The witness of each hazard."""
     text = "".join(f"{line}\n" for line in witness_lines(found, "a.trace"))
     return text.split("\n\n")[:-1]

@@ -21,7 +21,7 @@ from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Event
 from coldline.events.op import Op
 from coldline.rules.profile import SWITCHES, Profile
 from coldline.trace.text_batches import TextBatches
-from coldline.verdict import Source, report
+from coldline.verdict import Source, judge
 from tests.fuzz import trace_seeds
 from tests.fuzz.target import Target
 
@@ -91,7 +91,7 @@ def _found(checker: Checker) -> tuple[object, ...]:
 
 def _show_all(checker: Checker, source: Source) -> None:
     """Every way to print a report."""
-    found = report(checker, source, most=5, stories=_STORIES)
+    found = judge(checker, source, most=5, stories=_STORIES)
     for json_too, witness in ((True, False), (False, True), (False, False)):
         with contextlib.redirect_stdout(io.StringIO()) as shown:
             _show("fuzz", found, Namespace(json=json_too, witness=witness, quiet=False))
