@@ -2,9 +2,11 @@
 """The arguments of each subcommand. Nothing is imported here but what ``--help`` shows."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coldline.errors import UsageError
+from coldline.report.reporters import CORPUS, MATRIX, REPORT, formats_for
 from coldline.rules.profile import SWITCHES
 
 if TYPE_CHECKING:
@@ -54,6 +56,51 @@ def size(text: str) -> int:
     if not digits.isascii() or not digits.isdigit() or len(digits) > 15:
         raise UsageError(f"'{text}' is not a size: 512M, 1G")
     return int(digits) * (unit or _UNITS["M"])
+
+
+class Output(NamedTuple):
+    """A format that was asked for, and the file that it goes to: None for standard output."""
+
+    format: str
+    path: str | None
+
+
+def _formats(
+    group: "argparse._ActionsContainer", shown: str, short: Iterable[str] = (), quiet: bool = True
+) -> None:
+    """The options of every command that shows `shown`, with short forms of some formats."""
+    known = formats_for(shown)
+
+    def output(text: str) -> Output:
+        name, equals, path = text.partition("=")
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"unknown format '{name}'; choose from: {', '.join(known)}")
+        if equals and not path:
+            raise argparse.ArgumentTypeError(f"'{text}' names no file")
+        return Output(name, path or None)
+
+    listed = "; ".join(f"{name}: {each.summary}" for name, each in known.items())
+    group.add_argument(
+        "--format",
+        dest="formats",
+        metavar="NAME[=FILE]",
+        type=output,
+        action="append",
+        help=f"write the report in a format to FILE, by default to standard output; may be given several times. "
+        f"Formats: {listed}",
+    )
+    for name in ("json", *short):
+        group.add_argument(
+            f"--{name}",
+            dest="formats",
+            action="append_const",
+            const=Output(name, None),
+            help=f"short for --format {name}",
+        )
+    if quiet:
+        group.add_argument(
+            "--quiet", action="store_true", help="print the verdict only; json is the same with it"
+        )
 
 
 def _guest(parser: argparse.ArgumentParser) -> None:
@@ -177,10 +224,10 @@ def add_boot(commands: "_Commands") -> None:
         default=TRACE_FORMS[0],
         help="text (the default) or binary, which is smaller and faster",
     )
-    group.add_argument("--json", action="store_true", help="one object on standard output")
-    group.add_argument("--quiet", action="store_true", help="the verdict alone")
+    _formats(group, REPORT)
+    defaults = ", ".join(f"{name} {each.hazards}" for name, each in formats_for(REPORT).items())
     group.add_argument(
-        "--hazards", metavar="N", type=count, help="tell of so many hazards (default 5, with --json 100)"
+        "--hazards", metavar="N", type=count, help=f"number of hazards to show (default: {defaults})"
     )
 
 
@@ -193,14 +240,7 @@ def add_check(commands: "_Commands") -> None:
         "eviction that the architecture allows can show stale data.",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="a trace; - is standard input")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="one object a line, a file each")
-    form.add_argument(
-        "--witness",
-        action="store_true",
-        help="each hazard as a trace of its own, with every step that a cache takes written out",
-    )
-    parser.add_argument("--quiet", action="store_true", help="the verdicts alone")
+    _formats(parser, REPORT, short=["witness"])
     parser.add_argument(
         "--max-hazards",
         metavar="N",
@@ -244,7 +284,7 @@ def add_corpus(commands: "_Commands") -> None:
         epilog="exit status: 0 every verdict is as told, 1 one is not, 2 error",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="a bug, as --list gives them")
-    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    _formats(parser, CORPUS, quiet=False)
     parser.add_argument("--list", action="store_true", help="the names and titles; check nothing")
     parser.add_argument("--write", metavar="DIR", help="copy the files into a new folder; check nothing")
     parser.add_argument("--from", metavar="DIR", dest="folder", help="another corpus of the same form")
@@ -259,7 +299,7 @@ def add_matrix(commands: "_Commands") -> None:
     )
     _guest(parser)
     _run(parser)
-    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    _formats(parser.add_argument_group("output"), MATRIX, quiet=False)
 
 
 def add_plan(commands: "_Commands") -> None:

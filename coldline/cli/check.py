@@ -2,31 +2,28 @@
 """``coldline check``."""
 
 import argparse
-import json
-import sys
 
+from coldline.cli.outputs import Outputs
+from coldline.cli.status import COHERENT, status_of, worst
 from coldline.errors import RepeatError, TraceError
-from coldline.support.printable import printable
+from coldline.report.model import Report
 from coldline.trace.files import TraceFile
-from coldline.verdict import Judgement, Verdict, check, judge
+from coldline.verdict import Judgement, check, judge
 
 
 def run_check(options: argparse.Namespace) -> int:
     """Check each file and report; the exit status."""
-    status = 0
-    for path in options.files:
-        try:
-            stories = 0 if options.quiet and not options.json else options.stories
-            found = check_file(path, most=options.max_hazards, stories=stories)
-        except TraceError as error:
-            status = 2
-            if options.json:
-                print(json.dumps({"file": path, "error": str(error)}))
-            else:
-                print(f"coldline: {printable(str(error))}", file=sys.stderr)
-            continue
-        status = max(status, 0 if found.verdict is Verdict.COHERENT else 1)
-        _show(path, found, options)
+    status = COHERENT
+    with Outputs(options.formats, quiet=options.quiet) as outputs:
+        stories = 0 if outputs.hazards == 0 else options.stories
+        for path in options.files:
+            try:
+                judgement = check_file(path, most=options.max_hazards, stories=stories)
+                report = Report(subject=path, judgement=judgement)
+            except TraceError as error:
+                report = Report(subject=path, error=str(error))
+            status = worst(status, status_of(report.verdict))
+            outputs.report(report)
     return status
 
 
@@ -44,23 +41,3 @@ def check_file(path: str, *, most: int, stories: int) -> Judgement:
             return judge(checker, trace.source, most=most, stories=stories)
     except RepeatError as error:
         raise TraceError(path, f"the file was changed while it was read: {error}") from error
-
-
-def _show(path: str, found: Judgement, options: argparse.Namespace) -> None:
-    if options.json:
-        from coldline.report.document import trace_document
-
-        print(json.dumps(trace_document(path, found)))
-        return
-    from coldline.report import terminal
-
-    if options.witness:
-        from coldline.report.witness import witness_lines
-
-        for line in () if options.quiet else witness_lines(found, path):
-            print(line)
-        terminal.print_verdict(found, path, mark="# ")
-        return
-    if not options.quiet:
-        terminal.print_hazards(found, lambda hazard: f"line {hazard.entry.where}: {hazard.entry.event}")
-    terminal.print_verdict(found, path)

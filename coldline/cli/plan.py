@@ -8,7 +8,7 @@ from coldline.cli.guests import read_guest
 from coldline.errors import UsageError
 from coldline.guest import Plan, make_plan
 from coldline.image import open_kernel
-from coldline.report.layout import print_kernel, start_text
+from coldline.report.layout import kernel_lines, start_text
 from coldline.report.memory_map import plan_document, table, tree_of
 from coldline.support.whole_file import STANDARD, WholeFile
 
@@ -29,7 +29,7 @@ def run_plan(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(plan_document(kernel, plan)))
     elif not to_standard:
-        print_kernel(kernel)
+        print(*kernel_lines(kernel), sep="\n")
         print(f"  starts at {plan.registers.pc:#x} {start_text(plan)}\n")
         print(table(plan), end="")
     return 0

@@ -3,15 +3,30 @@
 
 import os
 import sys
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from coldline.support.printable import printable
+
+if TYPE_CHECKING:
+    from coldline.verdict import Verdict
 
 SUCCESS: Final = 0
 COHERENT: Final = 0
 HAZARD: Final = 1
 ERROR: Final = 2
 INTERRUPTED: Final = 130
+
+_ORDER = (COHERENT, HAZARD, ERROR)
+
+
+def status_of(verdict: "Verdict | None") -> int:
+    """The status of a verdict; of None, which is no verdict, that of an error."""
+    return ERROR if verdict is None else {"coherent": COHERENT, "hazard": HAZARD}[verdict.value]
+
+
+def worst(one: int, other: int) -> int:
+    """The status of two things together."""
+    return max(one, other, key=_ORDER.index)
 
 
 def complain(message: str) -> None:

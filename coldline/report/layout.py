@@ -2,6 +2,7 @@
 """Shows where a guest's things are before it runs. Plain text, so that it costs no start-up time."""
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from coldline.guest import Plan
@@ -9,7 +10,7 @@ from coldline.image import Kernel
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
-    from coldline.simulation import Trial
+    from coldline.report.model import Guest
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -22,27 +23,27 @@ def rounded_size(size: int) -> str:
     return f"{size} bytes"
 
 
-def print_layout(kernel: Kernel, trial: "Trial") -> None:
-    """Print what is about to be built, where, and how it starts."""
-    plan = trial.plan
-    print_kernel(kernel)
-    print(f"  {trial.core.name} on {trial.model.name}, built by '{trial.strategy}'")
+def guest_lines(guest: "Guest") -> Iterator[str]:
+    """What is about to be built, where, and how it starts, in lines."""
+    plan = guest.plan
+    yield from kernel_lines(guest.kernel)
+    yield f"  {guest.core} on {guest.host}, built by '{guest.strategy}'"
     for bank in plan.banks:
-        print(f"  RAM     {bank.base:#012x} - {bank.end:#012x}  {rounded_size(bank.size)}")
+        yield f"  RAM     {bank.base:#012x} - {bank.end:#012x}  {rounded_size(bank.size)}"
     for each in plan.segments:
-        print(
+        yield (
             f"  {each.name:7} {each.address:#012x} - {each.end:#012x}  {rounded_size(each.size)}"
             f" ({rounded_size(len(each.data))} loaded)"
         )
-    print(f"  entry   {plan.registers.pc:#012x} {start_text(plan)}", flush=True)
+    yield f"  entry   {plan.registers.pc:#012x} {start_text(plan)}"
 
 
-def print_kernel(kernel: Kernel) -> None:
-    """Print what a kernel's file is."""
+def kernel_lines(kernel: Kernel) -> Iterator[str]:
+    """What a kernel's file is, in lines that are safe for a terminal."""
     packed = f", in {', '.join(kernel.layers)}" if kernel.layers else ""
-    print(f"{printable(os.path.basename(kernel.path))}: {kernel.architecture} {kernel.format}{packed}")
+    yield f"{printable(os.path.basename(kernel.path))}: {kernel.architecture} {kernel.format}{packed}"
     for note in kernel.notes:
-        print(f"  {printable(note)}")
+        yield f"  {printable(note)}"
 
 
 def start_text(plan: Plan) -> str:

@@ -15,11 +15,15 @@ from pathlib import Path
 import pytest
 
 import tests.tools.tiny_guests as a64
+from coldline.report.model import NOT_COVERED
 from coldline.samples import sample
 from tests.tools.command import COHERENT, DRIVER, ERROR, HAZARD, MIDWAY, Cli, Result, command
 from tests.tools.images import dtb
 from tests.tools.requirements import require
 from tests.tools.tiny_guests import RAM, code, mov
+
+SCHEMA = "coldline.report/1"
+COHERENT_JSON = {"verdict": "coherent", "hazards": [], "not_covered": list(NOT_COVERED)}
 
 
 def error_of(result: Result) -> str:
@@ -149,11 +153,11 @@ def test_json_is_an_object_a_line_in_the_order_given(
     objects = [json.loads(line) for line in found.out.splitlines()]
     assert [each["file"] for each in objects] == [str(path) for path in order]
     assert objects[1:] == [
-        {"file": str(order[1]), "error": f"{order[1]}: No such file or directory"},
-        {"file": str(order[2]), "verdict": "coherent", "hazards": []},
-        {"file": str(order[3]), "error": f"{order[3]}:1: unknown operation 'frobnicate'"},
-        {"file": str(order[4]), "error": f"{order[4]}: Is a directory"},
-        {"file": str(order[5]), "verdict": "coherent", "hazards": []},
+        {"schema": SCHEMA, "file": str(order[1]), "error": f"{order[1]}: No such file or directory"},
+        {"schema": SCHEMA, "file": str(order[2]), **COHERENT_JSON},
+        {"schema": SCHEMA, "file": str(order[3]), "error": f"{order[3]}:1: unknown operation 'frobnicate'"},
+        {"schema": SCHEMA, "file": str(order[4]), "error": f"{order[4]}: Is a directory"},
+        {"schema": SCHEMA, "file": str(order[5]), **COHERENT_JSON},
     ]
     assert (objects[0]["verdict"], len(objects[0]["hazards"])) == ("hazard", 1)
 
@@ -161,7 +165,7 @@ def test_json_is_an_object_a_line_in_the_order_given(
 def test_json_of_a_hazard_is_as_the_format_says(cli: Cli, traces: dict[str, Path]) -> None:
     found = cli("check", "--json", traces["race"])
     document = json.loads(found.out)
-    assert list(document) == ["file", "verdict", "hazards"]
+    assert list(document) == ["schema", "file", "verdict", "hazards", "not_covered"]
     (hazard,) = document["hazards"]
     witness = hazard.pop("witness")
     assert hazard == {
@@ -275,7 +279,7 @@ def test_what_is_no_trace_names_its_line_and_its_word(
     if form:
         document = json.loads(found.out)
         assert (found.status, found.err, document["file"]) == (ERROR, "", str(path))
-        assert list(document) == ["file", "error"]
+        assert list(document) == ["schema", "file", "error"]
         message = document["error"]
     else:
         assert found.out == ""

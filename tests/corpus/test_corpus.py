@@ -239,7 +239,7 @@ def test_the_page_counts_the_bugs() -> None:
 def test_the_keys_of_the_object_are_those_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpus", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert set(document) == {"as_told", "bugs"}
+    assert set(document) == {"schema", "as_told", "bugs"}
     assert document["as_told"] is True
     assert [bug["name"] for bug in document["bugs"]] == [bug.name for bug in BUGS]
     (command,) = re.findall(r"^## The command\n(.*?)^## ", PAGE, re.MULTILINE | re.DOTALL)

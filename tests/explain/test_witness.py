@@ -18,7 +18,8 @@ from coldline.checker import Checker
 from coldline.events.batch import Batch
 from coldline.explain.line_history import MAX_STORY
 from coldline.explain.witness import OUTCOMES
-from coldline.report.witness import witness_lines
+from coldline.report.model import Report
+from coldline.report.reporters.witness import witness_lines
 from coldline.rules.line_rules import STEPS
 from coldline.trace.text import TextReader
 from coldline.verdict import Hazard, Judgement, Sink, judge
@@ -60,7 +61,7 @@ def told(text: str, *, batch: int = 1 << 16, most: int = STORIES) -> Judgement:
 
 def witnesses(found: Judgement) -> list[str]:
     """The witness of each hazard."""
-    text = "".join(f"{line}\n" for line in witness_lines(found, "a.trace"))
+    text = "".join(f"{line}\n" for line in witness_lines(Report(subject="a.trace", judgement=found)))
     return text.split("\n\n")[:-1]
 
 

@@ -17,14 +17,16 @@ from coldline.arm import MemoryType
 from coldline.arm.cores import CORES
 from coldline.builder import STRATEGIES
 from coldline.checker.state.findings import kind_of
-from coldline.cli import arguments, main
-from coldline.cli.boot import _MOST, _MOST_IN_JSON
+from coldline.cli import arguments, main, status
 from coldline.cli.configured import _DEFAULTS
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.guest.config import PLANNED
 from coldline.guest.reasons import Reason
 from coldline.hypervisor.models import HOST_MODELS, Lives
+from coldline.report.reporters import CORPUS, DEFAULT, FORMATS, MATRIX, REPORT, formats_for
+from coldline.report.reporters import json as json_format
+from coldline.rules.automaton import build
 from coldline.rules.automaton import build_automaton
 from coldline.rules.letters import OTHER, Letter
 from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard, microstates
@@ -45,6 +47,8 @@ HOSTS = (ROOT / "docs" / "reference" / "hosts.md").read_text()
 VERDICTS = (ROOT / "docs" / "explanation" / "verdicts.md").read_text()
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+COMMANDS = (ROOT / "docs" / "reference" / "commands.md").read_text()
+FORMATS_PAGE = (ROOT / "docs" / "reference" / "formats.md").read_text()
 PLAN = (ROOT / "docs" / "reference" / "plan.md").read_text()
 CONFIG = (ROOT / "docs" / "reference" / "config.md").read_text()
 DASH = "–"
@@ -471,14 +475,46 @@ def test_the_defaults_of_boot_are_those_of_the_code() -> None:
     defaults = {name: _DEFAULTS.get(name) if value is None else value for name, value in open_.items()}
     for names, default, _ in tables(section(BOOT, "Options"))[0]:
         option = re.search(r"--([a-z-]+)", names)
-        value = defaults[option[1].replace("-", "_")] if option else None
+        value = defaults.get(option[1].replace("-", "_")) if option else None
         shown = default.strip("`").replace(",", "")
         if option and option[1] == "hazards":
-            assert shown == f"{_MOST}; {_MOST_IN_JSON} with `--json"
+            assert shown == " ".join(f"{name} {each.hazards}" for name, each in formats_for(REPORT).items())
+        elif option and option[1] == "format":
+            assert shown == DEFAULT
         elif shown not in ("", "none", "empty", "off", "written", "by guest", "by machine"):
             assert shown == str(value), names
         else:
             assert not value, names
+
+
+def test_the_formats_of_the_page_are_those_of_the_code() -> None:
+    rows = {name.strip("`"): shows for name, _, *shows in tables(section(FORMATS_PAGE, "The formats"))[0]}
+    yes = {True: "yes", False: "no"}
+    assert rows == {
+        name: [yes[what in each.shows] for what in (REPORT, MATRIX, CORPUS)] for name, each in FORMATS.items()
+    }
+    schemas = {row[0].strip("`") for row in tables(FORMATS_PAGE.partition("## JSON")[2])[0]}
+    assert schemas == {json_format.REPORT, json_format.MATRIX, json_format.CORPUS}
+
+
+def test_the_exit_statuses_of_the_page_are_those_of_the_code() -> None:
+    (rows,) = tables(section(COMMANDS, "Exit status"))
+    assert [int(each) for each in column(rows)] == [
+        status.COHERENT,
+        status.HAZARD,
+        status.ERROR,
+        status.INTERRUPTED,
+    ]
+
+
+def test_every_key_of_matrixs_object_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["matrix", "--sample", "midway-arm64", "--memory", "16M", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    (rows,) = tables(FORMATS_PAGE.partition("### The object of matrix")[2])
+    assert [key.strip("`") for key in column(rows)] == list(document)
+    cells = {key for row in document["verdicts"].values() for cell in row.values() for key in cell}
+    assert cells == {"verdict", "kinds", "reason"}
+    assert all(f"`{key}`" in rows[-1][1] for key in cells)
 
 
 def test_the_names_of_the_code_are_on_the_pages() -> None:
@@ -497,7 +533,7 @@ def test_every_key_of_boots_object_has_a_row(capsys: pytest.CaptureFixture[str])
     meaning = " ".join(column(keys, 1))
     parts = [*document["sweep"], *document["segments"], *document["banks"]]
     assert {key for part in parts for key in part} <= set(re.findall(r"`(\w+)`", meaning))
-    (steps,) = tables(section(FORMAT, "What `coldline check` answers"))[2:]
+    (steps,) = tables(section(FORMAT, "What `coldline check` answers"))[1:]
     said = {key.strip("`") for key in column(steps)}
     told = {key for hazard in document["hazards"] for step in hazard["witness"] for key in step}
     assert told - {"state", "step", "event"} <= said

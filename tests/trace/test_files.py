@@ -56,6 +56,7 @@ def judged(told: Result) -> list[dict[str, Any]]:
     """The objects that ``check --json`` printed, without the names of the files."""
     found = [json.loads(line) for line in told.out.splitlines()]
     for each in found:
+        assert each.pop("schema") == "coldline.report/1"
         name = each.pop("file")
         if "error" in each:
             each["error"] = each["error"].replace(name, "FILE")

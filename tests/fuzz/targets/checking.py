@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The checker and its reports, given arbitrary events: refused events change nothing, and both engines agree."""
 
-import contextlib
 import io
 import json
 import struct
@@ -14,11 +13,13 @@ from coldline.checker.checker import Checker
 from coldline.checker.loops import prepare
 from coldline.checker.rows import COMPILE_FROM
 from coldline.checker.state.findings import entries
-from coldline.cli.check import _show
 from coldline.errors import TraceError
 from coldline.events.batch import Batch
 from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Event
 from coldline.events.op import Op
+from coldline.report.model import Report
+from coldline.report.reporters import FORMATS, make_reporter
+from coldline.report.reporters.base import Settings
 from coldline.rules.profile import SWITCHES, Profile
 from coldline.trace.text_batches import TextBatches
 from coldline.verdict import Source, judge
@@ -92,14 +93,15 @@ def _found(checker: Checker) -> tuple[object, ...]:
 def _show_all(checker: Checker, source: Source) -> None:
     """Every way to print a report."""
     found = judge(checker, source, most=5, stories=_STORIES)
-    for json_too, witness in ((True, False), (False, True), (False, False)):
-        with contextlib.redirect_stdout(io.StringIO()) as shown:
-            _show("fuzz", found, Namespace(json=json_too, witness=witness, quiet=False))
+    report = Report(subject="fuzz", judgement=found)
+    for name in FORMATS:
+        shown = io.StringIO()
+        make_reporter(name, shown, Settings()).report(report)
         text = shown.getvalue()
         assert "\x1b" not in text
-        if json_too:
+        if name == "json":
             json.loads(text)
-        if witness:
+        if name == "witness":
             for batch in TextBatches(io.BytesIO(text.split("\n\n")[0].encode())):
                 assert len(batch)
 

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A hazard's story as a trace of its own, with what the caches did written between the events.
+"""Each hazard's story as a trace of its own, with the steps of the caches written between the events.
 
 ``docs/witness.md`` says how it reads.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from coldline.events import PAGE_SIZE, Event, Op
 from coldline.explain.witness import WitnessStep
+from coldline.report.phrases import not_covered_words, verdict_words
+from coldline.report.reporters.base import Reporter
 from coldline.rules import Profile
 from coldline.support.printable import printable
 from coldline.trace.text import MAX_LINE_LENGTH, head_lines
-from coldline.verdict import Hazard, Judgement
+from coldline.verdict import Hazard, Verdict
+
+if TYPE_CHECKING:
+    from coldline.report.model import Report
 
 MARK = "#!"
 """Begins what a trace's reader takes for a comment and somebody who walks the witness does not."""
@@ -20,24 +26,40 @@ _WIDEST = 60
 """Columns of the longest event that remarks are lined up behind."""
 
 
-def witness_lines(found: Judgement, path: str) -> Iterator[str]:
-    """Every listed hazard as a trace, one after another, in lines without their ends.
+class WitnessReporter(Reporter):
+    """Writes the listed hazards as traces, and the verdict as a comment."""
 
-    Parameters
-    ----------
-    found : Judgement
-        What a check of `path` says.
-    path : str
-        The file's name.
-    """
-    for number, hazard in enumerate(found.hazards, start=1):
+    def report(self, report: "Report") -> None:
+        """Write a report of a trace file or of a run."""
+        if report.judgement is None:
+            print(printable(f"coldline: {report.error}"), file=self.settings.errors or self.out)
+            return
+        if not self.settings.quiet:
+            for line in witness_lines(report, self.settings.hazards):
+                print(line, file=self.out)
+        print(_comment(f"{report.subject}: {verdict_words(report.judgement)}"), file=self.out)
+        if report.verdict is Verdict.COHERENT:
+            print(_comment(not_covered_words(report)), file=self.out)
+
+
+def witness_lines(report: "Report", most: int | None = None) -> Iterator[str]:
+    """The first `most` hazards of a report as traces, one after another, in lines without their ends."""
+    judgement = report.judgement
+    for number, hazard in enumerate(judgement.hazards[:most] if judgement is not None else (), start=1):
+        assert judgement is not None
         entry = hazard.entry
-        yield _comment(f"hazard {number} of {found.found} in {path}, line {entry.where}: {entry.event}")
+        where = f"{_where(entry.where, entry.number)}: {entry.event}"
+        yield _comment(f"hazard {number} of {judgement.found} in {report.subject}, {where}")
         if not hazard.story:
             yield "# its story is not told"
         else:
-            yield from _trace(hazard, found.profile)
+            yield from _trace(hazard, judgement.profile)
         yield ""
+
+
+def _where(line: int, number: int) -> str:
+    """An event's line in its file; of a run, its number."""
+    return f"line {line}" if line else f"event {number}"
 
 
 def _trace(hazard: Hazard, profile: Profile) -> Iterator[str]:
@@ -64,10 +86,10 @@ def _remark(step: WitnessStep, line: int, size: int) -> str:
     """What the copies are after a step, and where in the file an event is from."""
     if step.line_event is None:
         return str(step.state)
-    event, where = step.line_event.event, step.line_event.where
+    event, where = step.line_event.event, _where(step.line_event.where, step.line_event.number)
     times = f", {step.times:,} times" if step.times > 1 else ""
     whole = printable(f": {event}") if part_on(event, line, size) != event else ""
-    return f"{step.state}; line {where}{times}{whole}"
+    return f"{step.state}; {where}{times}{whole}"
 
 
 def part_on(event: Event, line: int, size: int) -> Event:

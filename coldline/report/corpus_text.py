@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A corpus for people: its verdicts as a table, or the story of one bug."""
+
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from coldline.corpus import Bug, Case, Judged, lines_of
+from coldline.corpus.fields import head_of
+from coldline.report.markdown import markdown
+from coldline.support.printable import printable
+
+if TYPE_CHECKING:
+    from coldline.report.model import Corpus
+    from coldline.report.reporters.text import TextReporter
+
+_WIDTH = 100
+_HEAD = ("bug", "project", "variant", "before", "after", "beyond the rules")
+
+
+def write_corpus(out: "TextReporter", corpus: "Corpus") -> None:
+    """Write the story of each bug whose traces have a report; else the table of all."""
+    if corpus.reports:
+        for bug in corpus.bugs:
+            _write_story(out, bug, corpus)
+    else:
+        out.out.write(printable(corpus_table(corpus.bugs, corpus.results)))
+    _write_sum(out, corpus)
+
+
+def corpus_table(bugs: list[Bug], results: dict[Case, Judged]) -> str:
+    """The verdicts as a Markdown table: a row a bug, and one for each of its variants."""
+    rows: list[tuple[str, ...]] = [_HEAD]
+    for bug in bugs:
+        for number, variant in enumerate(sorted({case.variant for case in bug.cases})):
+            cases = [case for case in bug.cases if case.variant == variant]
+            stages = {case.stage: _cell(case, results[case]) for case in cases}
+            beyond = sorted({case.beyond for case in cases if case.beyond})
+            named = (bug.name, bug.project) if number == 0 else ("", "")
+            rows.append(
+                (*named, variant, stages.get("before", ""), stages.get("after", ""), "; ".join(beyond))
+            )
+    return markdown(rows)
+
+
+def _write_story(out: "TextReporter", bug: Bug, corpus: "Corpus") -> None:
+    """Write a bug's story, and each trace with what the checker found in it and one witness."""
+    out.say(f"{bug.name} ({bug.project}): {bug.title}")
+    for text in (bug.story, f"fix: {bug.fix}", f"source: {bug.source}"):
+        out.say()
+        _say_wrapped(out, text)
+    for case in bug.cases:
+        found = corpus.results[case]
+        out.say()
+        out.say(f"== {case.name}: {_cell(case, found)}", "good" if found.agrees(case) else "bad")
+        _say_wrapped(out, case.text)
+        if case.beyond:
+            _say_wrapped(out, f"Beyond the rules: {case.beyond}.")
+        out.say()
+        for number, line in _events(case):
+            out.say(f"{number:4}  {line}")
+        out.hazards(corpus.reports[case])
+    out.say()
+
+
+def _write_sum(out: "TextReporter", corpus: "Corpus") -> None:
+    counted = f"{_count(len(corpus.bugs), 'bug')}, {_count(len(corpus.results), 'trace')}"
+    wrong = sum(not found.agrees(case) for case, found in corpus.results.items())
+    if wrong:
+        out.say(f"{counted}: {_count(wrong, 'verdict')} not as told", "bad")
+        return
+    short = sum(not case.told_in_full for case in corpus.results)
+    further = f"; {_count(short, 'verdict')} of a story beyond the rules" if short else ""
+    out.say(f"{counted}: every verdict as told{further}", "good")
+
+
+def _cell(case: Case, found: Judged) -> str:
+    text = _words(found.found)
+    if not found.agrees(case):
+        early = f", early (line {found.early})" if found.early else ""
+        return f"WRONG: {text}{early}; told: {_words(case.by_the_rules)}"
+    return text if case.told_in_full else f"{text} (story: {_words(case.verdict)})"
+
+
+def _words(verdict: frozenset[str]) -> str:
+    return ", ".join(sorted(verdict)) or "coherent"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _events(case: Case) -> Iterator[tuple[int, str]]:
+    """The lines of a trace after its head, numbered as in the file."""
+    lines = lines_of(case.path)
+    first = sum(1 for _ in head_of(lines))
+    for number, line in enumerate(lines[first:], start=first + 1):
+        if line.strip():
+            yield number, line
+
+
+def _say_wrapped(out: "TextReporter", text: str) -> None:
+    out.say(textwrap.fill(text, _WIDTH))

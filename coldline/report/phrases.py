@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A report's verdict and a hazard's place in words, for the formats that people read."""
+
+from typing import TYPE_CHECKING
+
+from coldline.verdict import Hazard, Judgement, Verdict
+
+if TYPE_CHECKING:
+    from coldline.report.model import Guest, Report
+
+COHERENT = "coherent: no fill and no eviction that the architecture allows can show stale data"
+
+
+def verdict_words(judgement: Judgement) -> str:
+    """The verdict in a line."""
+    if judgement.verdict is Verdict.COHERENT:
+        return COHERENT
+    if not judgement.kinds:
+        return "hazard: no access of this run, but what was loaded could be read wrong"
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in judgement.kinds.items())
+    return f"hazard: {judgement.found:,} found ({kinds})"
+
+
+def not_covered_words(report: "Report") -> str:
+    """What the verdict does not cover, in a line."""
+    return f"not covered: {', '.join(report.not_covered)}"
+
+
+def place_words(report: "Report", hazard: Hazard) -> str:
+    """Where a hazard is: its line in the file; of a run its segment, and the instruction."""
+    if report.guest is None:
+        return f"line {hazard.entry.where}: {hazard.entry.event}"
+    return _place_in(report.guest, hazard)
+
+
+def _place_in(guest: "Guest", hazard: Hazard) -> str:
+    from coldline.report.instructions import instruction, place
+
+    plan, entry = guest.plan, hazard.entry
+    parts = [place(plan.segments, entry.address) or "RAM that the builder did not write"]
+    if hazard.code is not None:
+        text = instruction(plan.architecture, plan.segments, hazard.code)
+        verb = "fetched at" if entry.kind == "stale-fetch" else "by"
+        parts.append(f"{verb} pc {hazard.code.virtual:#x}{f': {text}' if text else ''}")
+    return ", ".join(parts)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The formats of reports: a file each, and this registry of them.
+
+To add a format, write its module here, with a subclass of `coldline.report.reporters.base.Reporter`, and add it to
+`FORMATS`. Every command that shows what the format can show then takes it with ``--format``.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+if TYPE_CHECKING:
+    from coldline.report.reporters.base import Reporter, Settings
+
+REPORT, MATRIX, CORPUS = "report", "matrix", "corpus"
+"""What a command may have to show: see `coldline.report.model`."""
+
+
+class Format(NamedTuple):
+    """A format.
+
+    Attributes
+    ----------
+    reporter : str
+        Where its reporter is: ``module:class``. It is imported when it is used.
+    summary : str
+        What it is, for ``--help``.
+    shows : frozenset of str
+        What it can show: `REPORT`, `MATRIX`, `CORPUS`.
+    hazards : int
+        How many hazards of a run it lists, unless ``--hazards`` says it.
+    quiet : bool
+        Whether it has a short form for ``--quiet``, without hazards; else it ignores that option.
+    """
+
+    reporter: str
+    summary: str
+    shows: frozenset[str] = frozenset({REPORT})
+    hazards: int = 100
+    quiet: bool = False
+
+
+FORMATS: dict[str, Format] = {
+    "text": Format(
+        "coldline.report.reporters.text:TextReporter",
+        "for people",
+        frozenset({REPORT, MATRIX, CORPUS}),
+        hazards=5,
+        quiet=True,
+    ),
+    "json": Format(
+        "coldline.report.reporters.json:JsonReporter",
+        "for programs",
+        frozenset({REPORT, MATRIX, CORPUS}),
+    ),
+    "witness": Format(
+        "coldline.report.reporters.witness:WitnessReporter",
+        "each hazard as a trace, with the steps of the caches",
+        quiet=True,
+    ),
+}
+"""Every format, by name."""
+
+DEFAULT = "text"
+"""The format of standard output where none is asked for."""
+
+
+def formats_for(shown: str) -> dict[str, Format]:
+    """The formats that can show `REPORT`, `MATRIX` or `CORPUS`, by name."""
+    return {name: each for name, each in FORMATS.items() if shown in each.shows}
+
+
+def make_reporter(name: str, out: TextIO, settings: "Settings") -> "Reporter":
+    """Make the reporter of a format.
+
+    Parameters
+    ----------
+    name : str
+        A name of `FORMATS`.
+    out : text file
+        Where it writes.
+    settings : Settings
+        How much.
+    """
+    module, _, kind = FORMATS[name].reporter.partition(":")
+    reporter: Reporter = getattr(importlib.import_module(module), kind)(out, settings)
+    return reporter

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every format's reporter is."""
+
+from typing import TYPE_CHECKING, TextIO
+
+from coldline.support.record import Record
+
+if TYPE_CHECKING:
+    from coldline.report.model import Corpus, Guest, Matrix, Report
+
+
+class Settings(Record, kw_only=True):
+    """What a reporter is asked for.
+
+    Attributes
+    ----------
+    hazards : int or None
+        How many hazards to list; None for all that the report has.
+    quiet : bool
+        The verdict alone.
+    errors : text file or None
+        Where a report that is an error goes; None where it goes with the others.
+    """
+
+    hazards: int | None = None
+    quiet: bool = False
+    errors: "TextIO | None" = None
+
+
+class Reporter:
+    """Writes what a command has to report in one format.
+
+    A command calls `begin` before it runs a guest, and then the method for what it has, once or for one file after
+    another. A format needs the methods for what its `Format.shows` names. The caller flushes and closes the file.
+
+    Parameters
+    ----------
+    out : text file
+        Where to write. What is written must be safe for a terminal: see `coldline.support.printable`.
+    settings : Settings
+        How much to write.
+    """
+
+    def __init__(self, out: TextIO, settings: Settings) -> None:
+        self.out = out
+        self.settings = settings
+
+    def begin(self, guest: "Guest") -> None:
+        """Take a guest that is about to run."""
+
+    def report(self, report: "Report") -> None:
+        """Write a report of a trace file or of a run."""
+        raise NotImplementedError
+
+    def matrix(self, matrix: "Matrix") -> None:
+        """Write the verdicts on one guest on every host by every strategy."""
+        raise NotImplementedError
+
+    def corpus(self, corpus: "Corpus") -> None:
+        """Write what was found in the traces of bugs."""
+        raise NotImplementedError

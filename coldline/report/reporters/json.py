@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""JSON: an object a line. The schemas are in ``coldline/report/schema``."""
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from coldline.report.reporters.base import Reporter
+
+if TYPE_CHECKING:
+    from coldline.checker.final_read import Swept
+    from coldline.corpus import Bug, Case, Judged
+    from coldline.explain.witness import WitnessStep
+    from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
+    from coldline.verdict import Hazard, Judgement
+
+REPORT: Final = "coldline.report/1"
+MATRIX: Final = "coldline.matrix/1"
+CORPUS: Final = "coldline.corpus/1"
+"""Schemas and their versions. A version may get more keys; one that goes or changes its meaning makes another."""
+
+
+class JsonReporter(Reporter):
+    """Writes each report as an object in a line of its own."""
+
+    def report(self, report: "Report") -> None:
+        """Write a report of a trace file or of a run."""
+        self._write(report_document(report, self.settings.hazards))
+
+    def matrix(self, matrix: "Matrix") -> None:
+        """Write the verdicts on one guest on every host by every strategy."""
+        cells = {
+            host: {strategy: _cell(cell) for strategy, cell in row.items()}
+            for host, row in matrix.cells.items()
+        }
+        self._write({"schema": MATRIX, "image": matrix.image, "core": matrix.core, "verdicts": cells})
+
+    def corpus(self, corpus: "Corpus") -> None:
+        """Write what was found in the traces of bugs."""
+        bugs = [
+            {**bug_document(bug), "traces": [_case(case, corpus.results[case]) for case in bug.cases]}
+            for bug in corpus.bugs
+        ]
+        self._write({"schema": CORPUS, "as_told": corpus.as_told, "bugs": bugs})
+
+    def _write(self, document: dict[str, Any]) -> None:
+        self.out.write(json.dumps(document) + "\n")
+
+
+def report_document(report: "Report", most: int | None = None) -> dict[str, Any]:
+    """The object of a report, with its first `most` hazards."""
+    document: dict[str, Any] = {"schema": REPORT}
+    judgement = report.judgement
+    if report.guest is None:
+        document["file"] = report.subject
+    if judgement is None:
+        return document | {"error": report.error}
+    shown = judgement.hazards[:most]
+    if report.guest is None or report.run is None:
+        document |= {
+            "verdict": judgement.verdict.value,
+            "hazards": [{"line": hazard.entry.where, **_hazard(hazard)} for hazard in shown],
+            **({"hazards_found": judgement.found} if judgement.found > len(shown) else {}),
+        }
+    else:
+        document |= {
+            "verdict": judgement.verdict.value,
+            "hazards": [_hazard_of_run(hazard) for hazard in shown],
+            "hazards_found": judgement.found,
+            **_boot(judgement, report.guest, report.run),
+        }
+    return document | {"not_covered": list(report.not_covered)}
+
+
+def _boot(judgement: "Judgement", guest: "Guest", run: "Run") -> dict[str, Any]:
+    from coldline.report.memory_map import image_document
+
+    plan = guest.plan
+    return {
+        "hazard_events": judgement.hazard_events,
+        "sweep": [_swept(each) for each in judgement.final_read],
+        **image_document(guest.kernel),
+        "host": guest.host,
+        "strategy": guest.strategy,
+        "core": guest.core,
+        "exception_level": plan.exception_level,
+        "entry": plan.registers.pc,
+        "banks": [{"address": bank.base, "size": bank.size} for bank in plan.banks],
+        "segments": [
+            {"name": each.name, "address": each.address, "size": each.size, "loaded": len(each.data)}
+            for each in plan.segments
+        ],
+        "end": run.end,
+        "psci": list(run.psci) if run.psci is not None else None,
+        "instructions": run.instructions,
+        "accesses": run.accesses,
+        "events": judgement.events,
+        "page_crossings": run.page_crossings,
+        "console": run.console,
+        "seconds": round(run.seconds, 3),
+    }
+
+
+def _hazard_of_run(hazard: "Hazard") -> dict[str, Any]:
+    """A hazard of a run: its event's number in place of a line, and the program counter."""
+    pc = hazard.code.virtual if hazard.code is not None else None
+    return {"event": hazard.entry.number, **_hazard(hazard), "pc": pc}
+
+
+def _hazard(hazard: "Hazard") -> dict[str, Any]:
+    entry = hazard.entry
+    return {
+        "kind": entry.kind,
+        "agent": entry.event.agent,
+        "address": entry.address,
+        "size": entry.size,
+        "witness": [_step(step) for step in hazard.story],
+    }
+
+
+def _step(step: "WitnessStep") -> dict[str, Any]:
+    if step.line_event is None:
+        return {"step": step.step, "state": _said(step.state)}
+    line_event = step.line_event
+    where = {"line": line_event.where} if line_event.where else {"number": line_event.number}
+    times = {"times": step.times} if step.times > 1 else {}
+    return {"event": str(line_event.event), **where, **times, "state": _said(step.state)}
+
+
+def _swept(swept: "Swept") -> dict[str, Any]:
+    return {
+        "name": swept.name,
+        "address": swept.address,
+        "size": swept.size,
+        "lines": swept.lines,
+        "stale": swept.stale,
+        "kinds": list(swept.kinds),
+        "first": swept.first,
+    }
+
+
+def _cell(cell: "Cell") -> dict[str, Any]:
+    if cell.verdict is None:
+        return {"verdict": "refused", "reason": cell.refusal}
+    return {"verdict": cell.verdict.value, "kinds": list(cell.kinds)}
+
+
+def bug_document(bug: "Bug") -> dict[str, Any]:
+    """What is told of a bug."""
+    keys = ("name", "title", "project", "fix", "source", "story")
+    return {key: getattr(bug, key) for key in keys}
+
+
+def _case(case: "Case", found: "Judged") -> dict[str, Any]:
+    return {
+        "trace": case.name,
+        "stage": case.stage,
+        "variant": case.variant,
+        "case": case.text,
+        "story": sorted(case.verdict),
+        "expected": sorted(case.by_the_rules),
+        "found": sorted(found.found),
+        "early": found.early,
+        "as_told": found.agrees(case),
+        "beyond": case.beyond,
+    }
+
+
+_said = cache(str)
+"""A microstate in words."""

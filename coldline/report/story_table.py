@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A hazard's story as a table: what happened, and what each copy of the bad byte was after it."""
+
+import io
+import shutil
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from coldline.rules.microstate import Level, Microstate
+from coldline.support.printable import printable
+
+if TYPE_CHECKING:
+    from coldline.explain.witness import WitnessStep
+    from coldline.verdict import Hazard
+
+STEPS = {
+    "write back 1": "level 1 writes its dirty line back to level 2",
+    "drop 1": "level 1 drops its clean line",
+    "write back 2": "level 2 writes its dirty line back to memory",
+    "drop 2": "level 2 drops its clean line",
+    "drop I": "the instruction cache drops its line",
+    "fill 2": "level 2 fills from memory by speculation",
+    "fill 1": "level 1 fills by speculation",
+    "fill I": "the instruction cache fills by speculation",
+}
+"""What a cache does on its own, in words."""
+
+_WIDTH = 120
+"""Columns where there is no terminal."""
+
+
+def story_table(hazard: "Hazard", *, terminal: bool) -> str:
+    """The story of `hazard`, with colours and as wide as the terminal where it goes to one."""
+    drawn = io.StringIO()  # rich itself would end the process where nobody reads standard output
+    width = shutil.get_terminal_size().columns if terminal else _WIDTH
+    console = Console(file=drawn, highlight=False, force_terminal=terminal, width=width)
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("", justify="right")
+    table.add_column("", style="dim")
+    table.add_column("what happened")
+    for name in ("L1", "L2", "I", "memory"):
+        table.add_column(name, style="dim")
+    last = len(hazard.story)
+    for number, step in enumerate(hazard.story, start=1):
+        what = Text(f"* {STEPS[step.step]}", "bold yellow") if step.step else Text(_event(step))
+        if number == last:
+            what.append("  <- lost" if hazard.entry.kind == "lost-write" else "  <- old", "bold red")
+        table.add_row(str(number), _where(step), what, *_copies(step.state))
+    console.print(table)
+    return drawn.getvalue()
+
+
+def _copies(state: Microstate) -> tuple[str, str, str, str]:
+    """What each copy of the byte holds: ``new``, ``OLD``, or nothing; ``*`` where it is dirty."""
+
+    def word(fresh: bool) -> str:
+        return "new" if fresh else "OLD"
+
+    def level(level: Level, fresh: bool) -> str:
+        return "-" if level is Level.INVALID else word(fresh) + ("*" if level is Level.DIRTY else "")
+
+    return (
+        level(state.level1, state.fresh1),
+        level(state.level2, state.fresh2),
+        word(state.fresh_i) if state.icache else "-",
+        word(state.fresh_memory),
+    )
+
+
+def _where(step: "WitnessStep") -> str:
+    if step.line_event is None:
+        return "cache"
+    if step.line_event.where:
+        return f"line {step.line_event.where}"
+    return f"#{step.line_event.number:,}"
+
+
+def _event(step: "WitnessStep") -> str:
+    assert step.line_event is not None
+    times = f"  ({step.times:,} times)" if step.times > 1 else ""
+    return printable(f"{step.line_event.event}{times}")
