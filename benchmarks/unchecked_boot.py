@@ -8,7 +8,7 @@ import sys
 import time
 
 from coldline.arm.cores import CORES
-from coldline.cli.arguments import DEFAULT_CORES
+from coldline.cli.arguments.values import DEFAULT_CORES
 from coldline.frontends.unicorn import End, Until
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS

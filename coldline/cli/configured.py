@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the arguments leave open: from a guest configuration file, where the IMAGE is one, or as ever."""
+"""Fills in the arguments that were not given: from the guest configuration file, if IMAGE is one, or by default."""
 
 import argparse
 import os
@@ -20,22 +20,22 @@ _HEAD = 64
 
 
 def settle(options: argparse.Namespace) -> None:
-    """Fill in what the arguments of a guest leave open; what the user should know of a file goes to standard error.
+    """Fill in the arguments of a guest that were not given; warnings about the file go to standard error.
 
-    What is on the command line comes before what is in the file, and that before what is by default.
+    The command line takes precedence over the file, and the file over the defaults.
 
     Raises
     ------
     ConfigError
-        If the IMAGE is a guest configuration file and not in order, or names no kernel.
+        If IMAGE is a guest configuration file that has an error or sets no kernel.
     UsageError
         If there are settings without such a file.
     """
     found = _is_config(options.image)
     if options.settings and not found:
         raise UsageError(
-            f"'{options.settings[0]}' goes behind a guest configuration file, and "
-            + (f"{options.image} is none" if options.image else "there is none")
+            f"'{options.settings[0]}' is a setting for a guest configuration file, and "
+            + (f"{options.image} is not one" if options.image else "no IMAGE is given")
         )
     if found:
         from coldline.guest.config import read_config
@@ -57,7 +57,7 @@ def _honoured(options: argparse.Namespace) -> frozenset[str]:
 
 def _take(options: argparse.Namespace, config: "GuestConfig") -> None:
     if config.kernel is None:
-        raise ConfigError(config.path, 'names no kernel: kernel = "FILE"; there is no bootloader here')
+        raise ConfigError(config.path, 'sets no kernel = "FILE", and coldline has no bootloader')
     options.image = config.kernel
     asked: dict[str, object] = {
         "initrd": config.ramdisk,
@@ -76,7 +76,7 @@ def _take(options: argparse.Namespace, config: "GuestConfig") -> None:
 
 
 def _is_config(path: str | None) -> bool:
-    """Whether there is a regular file with the content of one: reading from a pipe would take its bytes away."""
+    """Whether `path` is a guest configuration file. Only regular files are read: a pipe could not be read again."""
     if path is None:
         return False
     try:
@@ -91,4 +91,4 @@ def _is_config(path: str | None) -> bool:
             file.seek(0)
             return looks_like_config(file.read(MAX_CONFIG))
     except (OSError, ValueError):
-        return False  # whoever loads it says what is wrong
+        return False  # loading it as a kernel reports the error

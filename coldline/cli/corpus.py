@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from coldline.cli.arguments import Output
+from coldline.cli.arguments.formats import Output
 from coldline.cli.check import check_file
 from coldline.cli.outputs import Outputs
 from coldline.cli.status import HAZARD, SUCCESS
@@ -52,7 +52,7 @@ def _named(bugs: list[Bug], name: str) -> Bug:
     for bug in bugs:
         if bug.name == name:
             return bug
-    raise UsageError(f"no bug is called '{name}'; choose from: {', '.join(bug.name for bug in bugs)}")
+    raise UsageError(f"no bug '{name}'; choose from: {', '.join(bug.name for bug in bugs)}")
 
 
 def _list(bugs: list[Bug], formats: list[Output]) -> None:

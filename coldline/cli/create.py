@@ -44,7 +44,7 @@ def create(options: argparse.Namespace, world: World) -> tuple[XenDomain, str]:
     """
     if options.bios or options.machine or options.el != 1:
         raise UsageError(
-            "on Xen a guest has Xen's machine and starts at EL1: no --bios, --machine or --el here"
+            "a guest of Xen has Xen's machine and starts at EL1: --bios, --machine and --el cannot be used"
         )
     asked_for = options.image or options.sample
     kernel, guest = read_guest(options, open_kernel)

@@ -5,7 +5,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from coldline.cli.arguments import DEFAULT_CORES, DEFAULT_MACHINE, size
+from coldline.cli.arguments.values import DEFAULT_CORES, DEFAULT_MACHINE, size
 from coldline.cli.configured import settle
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, MachineLayout, check_device_tree, machine_layout
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 def read_guest(
     options: argparse.Namespace, read_kernel: Callable[..., Kernel] = load_kernel
 ) -> tuple[Kernel, GuestOptions]:
-    """Load what the arguments ask for; nothing of the emulator is needed for that.
+    """Load the guest that the arguments ask for, without the emulator.
 
     Parameters
     ----------
     options : argparse.Namespace
         The arguments.
     read_kernel : callable
-        `coldline.image.load_kernel`; or `coldline.image.open_kernel`, for who looks at a kernel's bytes but once.
+        `coldline.image.load_kernel`; or `coldline.image.open_kernel`, for callers that read a kernel's bytes once.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def read_guest(
     """
     given = [each for each in (options.image, options.sample, options.bios) if each is not None]
     if len(given) != 1:
-        raise UsageError("give an IMAGE, --sample NAME or --bios FILE" + (", one of them" if given else ""))
+        raise UsageError("give one of IMAGE, --sample NAME and --bios FILE" + (", not more" if given else ""))
     settle(options)
     path = options.image or options.bios or _sample(options.sample)
     machine = machine_layout(options.machine or (DEFAULT_MACHINE if options.bios is None else VIRT.name))
@@ -87,7 +87,7 @@ def _in_flash(options: argparse.Namespace, machine: MachineLayout) -> Raw:
     )
     for name, value in taken:
         if value not in (None, ""):
-            raise UsageError(f"{name} is a kernel's, and --bios takes none")
+            raise UsageError(f"{name} is for a kernel and cannot be used with --bios")
     return Raw(options.arch, machine.firmware.base, machine.firmware.base)
 
 
@@ -100,7 +100,7 @@ def _raw(options: argparse.Namespace) -> Raw | None:
         missing = [
             name for name, value in zip(("--load", "--entry", "--arch"), given, strict=True) if value is None
         ]
-        raise UsageError(f"a raw image takes --load, --entry and --arch: {' and '.join(missing)} not given")
+        raise UsageError(f"a raw image needs --load, --entry and --arch: {' and '.join(missing)} not given")
     return Raw(options.arch, options.load, options.entry)
 
 
@@ -116,7 +116,7 @@ def core_of(options: argparse.Namespace, architecture: str) -> "Core":
 
     name = options.core or DEFAULT_CORES[architecture]
     if name not in CORES:
-        raise UsageError(f"no core is called '{name}'; choose from: {', '.join(CORES)}")
+        raise UsageError(f"no core profile '{name}'; choose from: {', '.join(CORES)}")
     if CORES[name].architecture != architecture:
         raise UsageError(f"core {name} runs {CORES[name].architecture} guests, not {architecture}")
     return CORES[name]

@@ -3,7 +3,7 @@
 
 import argparse
 
-from coldline.cli.arguments import MIB
+from coldline.cli.arguments.values import MIB
 from coldline.hypervisor.xen import RealWorld
 from coldline.hypervisor.xen.domain_list import Domains, Known
 from coldline.hypervisor.xen.store_entries import uuid_text

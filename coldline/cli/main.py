@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any, Final
 
 from coldline import __version__
-from coldline.cli import arguments
 from coldline.cli.status import ERROR, INTERRUPTED, complain, give_up
 from coldline.errors import ColdlineError
 from coldline.support.printable import one_line
@@ -27,39 +26,40 @@ examples:
 """
 
 
-_MODULES: Final = dict.fromkeys(("pause", "unpause", "destroy"), "domains")
-"""The modules of `coldline.cli` that have commands of other names."""
-
 _COMMANDS: Final = {
-    "boot": arguments.add_boot,
-    "check": arguments.add_check,
-    "convert": arguments.add_convert,
-    "corpus": arguments.add_corpus,
-    "matrix": arguments.add_matrix,
-    "plan": arguments.add_plan,
-    "rules": arguments.add_rules,
-    "create": arguments.add_create,
-    "console": arguments.add_console,
-    "list": arguments.add_list,
-    "pause": arguments.add_pause,
-    "unpause": arguments.add_unpause,
-    "destroy": arguments.add_destroy,
+    "boot": "judging",
+    "check": "judging",
+    "convert": "showing",
+    "corpus": "judging",
+    "matrix": "judging",
+    "plan": "showing",
+    "rules": "showing",
+    "create": "xen",
+    "console": "xen",
+    "list": "xen",
+    "pause": "xen",
+    "unpause": "xen",
+    "destroy": "xen",
 }
+"""Where in `coldline.cli.arguments` each command's arguments are."""
+
+_SHARED_MODULES: Final = {"pause": "domains", "unpause": "domains", "destroy": "domains"}
+"""The commands whose module in `coldline.cli` is not called as they are."""
 
 
 class _Help(argparse.HelpFormatter):
-    """argparse's own, without its way to the terminal's width, which imports every archiver, at each argument."""
+    """argparse's formatter with a cheaper way to the terminal's width: `shutil`, which it uses, is slow to import."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
 
 
 class _TopHelp(_Help, argparse.RawDescriptionHelpFormatter):
-    """For texts that have their lines already."""
+    """Keeps the line breaks of the epilog."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse's own, but an error when help is printed is an error: argparse drops it."""
+    """An argument parser that does not drop errors of printing, as argparse's own does."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         (file or sys.stderr).write(message)
@@ -88,10 +88,10 @@ def _columns() -> int:
 
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:
-    """The command's grammar; of its commands that one alone, if it is one."""
+    """The grammar of the command line: with all commands, or with `only` that one, which starts faster."""
     top = _Parser(
         prog="coldline",
-        description="Build ARM guests, run their boot code, and say whether any cache can show them stale memory.",
+        description="Build ARM guests, run their boot code, and check whether any cache can show them stale memory.",
         epilog=_EPILOG,
         formatter_class=_TopHelp,
     )
@@ -102,8 +102,9 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
         required=True,
         parser_class=_Command,
     )
-    for add in (_COMMANDS[only],) if only in _COMMANDS else _COMMANDS.values():
-        add(commands)
+    for name in (only,) if only in _COMMANDS else _COMMANDS:
+        module = importlib.import_module(f"coldline.cli.arguments.{_COMMANDS[name]}")
+        getattr(module, f"add_{name}")(commands)
     return top
 
 
@@ -154,7 +155,7 @@ def _report_internal(error: Exception) -> None:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The arguments; KEY=VALUE may come anywhere behind the file that it is for, as with `xl create`."""
+    """Parse the arguments; KEY=VALUE may stand anywhere after its file, as with `xl create`."""
     words = sys.argv[1:] if argv is None else argv
     grammar = parser(words[0] if words else None)
     options, rest = grammar.parse_known_args(words)
@@ -168,9 +169,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # A command's module is imported where it is asked for: the others may need what is not installed.
+    # Only the module of this command is imported: others may need packages that are not installed.
     try:
-        name = _MODULES.get(options.command, options.command)
+        name = _SHARED_MODULES.get(options.command, options.command)
         module = importlib.import_module(f"coldline.cli.{name}")
         run: Callable[[argparse.Namespace], int] = getattr(module, f"run_{options.command}")
         return run(options)

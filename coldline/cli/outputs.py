@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from coldline.cli.arguments import Output
+from coldline.cli.arguments.formats import Output
 from coldline.errors import UsageError
 from coldline.report.reporters import DEFAULT, FORMATS, make_reporter
 from coldline.report.reporters.base import Reporter, Settings

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Shows a long run as it goes: its progress on standard error, the guest's console on standard output."""
+"""Shows the progress of a long run on standard error, and the guest's console on standard output."""
 
 import sys
 from typing import Any
 
 
 class RunProgress:
-    """A context manager that shows a run's progress and the guest's console, to a person.
+    """A context manager that shows a run's progress and the guest's console.
 
     Parameters
     ----------
     wanted : bool
-        Whether anything is to be shown at all. Progress is shown on a terminal only.
+        Whether to show anything. Progress is shown only if standard error is a terminal.
     """
 
     def __init__(self, wanted: bool) -> None:
@@ -40,11 +40,11 @@ class RunProgress:
             self._bar.stop()
 
     def update(self, instructions: int, accesses: int) -> None:
-        """Show how far the run is."""
+        """Show how many instructions and accesses there were."""
         if self._bar is not None:
             self._bar.update(self._task, instructions=instructions, accesses=accesses)
 
     def console(self, text: bytes) -> None:
-        """Show what the guest prints: printable text and line ends, nothing that could drive a terminal."""
+        """Show console output: printable text and line ends, without what could control a terminal."""
         if self._wanted:
             sys.stdout.write("".join(chr(byte) if 32 <= byte < 127 or byte == 10 else "" for byte in text))

@@ -3,9 +3,10 @@
 
 import argparse
 
+from coldline.cli.arguments.profile import given_switches
 from coldline.report.automaton import portrait, sources_table, states_table, steps_table
 from coldline.report.automaton_drawing import dot
-from coldline.rules.profile import SWITCHES, Profile
+from coldline.rules.profile import Profile
 
 
 def run_rules(options: argparse.Namespace) -> int:
@@ -13,7 +14,7 @@ def run_rules(options: argparse.Namespace) -> int:
     if options.sources:
         print(sources_table(), end="")
         return 0
-    profile = Profile.with_options(name for name in SWITCHES if getattr(options, name.replace("-", "_")))
+    profile = Profile.with_options(given_switches(options))
     states = portrait(profile)
     if options.dot:
         print(dot(states, f"{switches_of(profile)}: {len(states)} states"), end="")

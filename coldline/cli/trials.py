@@ -4,6 +4,7 @@
 import argparse
 
 from coldline.builder import strategy_for
+from coldline.cli.arguments.profile import given_switches
 from coldline.cli.guests import core_of, read_guest
 from coldline.errors import PlanError, UsageError
 from coldline.frontends.unicorn import End, Until
@@ -11,7 +12,6 @@ from coldline.frontends.unicorn.machine import GRANULES
 from coldline.guest import Plan, make_plan
 from coldline.hypervisor.models import host_model
 from coldline.image import Kernel
-from coldline.rules.profile import SWITCHES
 from coldline.simulation import Trial
 
 _LONGEST_TEXT = 1000
@@ -70,5 +70,5 @@ def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) 
         model=model,
         core=core_of(options, plan.architecture),
         until=until_of(options),
-        options=tuple(name for name in SWITCHES if getattr(options, name.replace("-", "_"))),
+        options=given_switches(options),
     )

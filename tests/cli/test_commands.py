@@ -329,10 +329,10 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["boot"], "give an IMAGE, --sample NAME or --bios FILE"),
+        (["boot"], "give one of IMAGE, --sample NAME and --bios FILE"),
         (
             ["boot", "vmlinuz", "--sample", "midway-arm64"],
-            "give an IMAGE, --sample NAME or --bios FILE, one of them",
+            "give one of IMAGE, --sample NAME and --bios FILE, not more",
         ),
         (
             ["boot", "--sample", "sideway"],
@@ -358,7 +358,7 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
         ),
         (
             [*MIDWAY, "--core", "6502"],
-            "no core is called '6502'; "
+            "no core profile '6502'; "
             "choose from: armv8-a, cortex-a53, cortex-a57, cortex-a72, xgene1, neoverse-n1, "
             "armv7-a, cortex-a7, cortex-a15",
         ),
@@ -370,7 +370,7 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
             for word in ("mmuu", "off", "", "0", "-5", "1.5", "0x10", "1e6", "\u0663", "9" * 25)
         ),
         *(
-            ([*MIDWAY, option, "lots"], "'lots' is not a size: 512M, 1G")
+            ([*MIDWAY, option, "lots"], "invalid size 'lots': expected a number such as 512M or 1G")
             for option in ("--memory", "--max-image", "--max-unpacked")
         ),
         ([*MIDWAY, "--memory", "0"], "memory of 0 bytes is not between 2 MiB and 1019 GiB"),

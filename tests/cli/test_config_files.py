@@ -99,7 +99,7 @@ def test_a_file_without_a_kernel(folder: Path, cli: Cli) -> None:
     Path("guest.cfg").write_text("name = 'midway'\nbootloader = 'pygrub'\n")
     assert cli("boot", "guest.cfg").err.splitlines() == [
         "coldline: warning: guest.cfg:2:1: bootloader is not honoured by coldline",
-        'coldline: guest.cfg: names no kernel: kernel = "FILE"; there is no bootloader here',
+        'coldline: guest.cfg: sets no kernel = "FILE", and coldline has no bootloader',
     ]
 
 
@@ -107,7 +107,7 @@ def test_settings_without_a_file(folder: Path, cli: Cli) -> None:
     result = cli("boot", "kernel", "memory=16")
     assert (result.status, result.err) == (
         ERROR,
-        "coldline: 'memory=16' goes behind a guest configuration file, and kernel is none\n",
+        "coldline: 'memory=16' is a setting for a guest configuration file, and kernel is not one\n",
     )
     assert "unrecognized arguments: memory=16" in cli("rules", "memory=16").err
     assert "unrecognized arguments: stray" in cli("boot", "guest.cfg", "--el", "1", "stray").err

@@ -288,7 +288,7 @@ def test_one_bug_is_told_with_a_witness(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_name_that_is_none_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpus", "xen"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("coldline: no bug is called 'xen'; choose from: ")
+    assert error.startswith("coldline: no bug 'xen'; choose from: ")
     assert all(bug.name in error for bug in BUGS)
 
 

@@ -17,7 +17,9 @@ from coldline.arm import MemoryType
 from coldline.arm.cores import CORES
 from coldline.builder import STRATEGIES
 from coldline.checker.state.findings import kind_of
-from coldline.cli import arguments, main, status
+from coldline.cli import main, status
+from coldline.cli.arguments.judging import add_boot
+from coldline.cli.arguments.showing import add_plan
 from coldline.cli.configured import _DEFAULTS
 from coldline.errors import TraceError
 from coldline.events import Op
@@ -456,7 +458,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 def boot_parser() -> ArgumentParser:
     commands = ArgumentParser().add_subparsers()
-    arguments.add_boot(commands)
+    add_boot(commands)
     return commands.choices["boot"]
 
 
@@ -552,7 +554,7 @@ def test_check_says_every_error_as_the_page_does(
 
 def test_the_options_of_plan_are_those_of_the_code() -> None:
     commands = ArgumentParser().add_subparsers()
-    arguments.add_plan(commands)
+    add_plan(commands)
     known = {word for action in commands.choices["plan"]._actions for word in action.option_strings}
     of_a_guest = {word for action in boot_parser()._actions for word in action.option_strings}
     said = {name.split()[0].strip("`") for name in column(tables(PLAN.partition("```console")[0])[0])}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The options of a guest, which several commands share."""
+
+import argparse
+
+from coldline.cli.arguments.values import (
+    DEFAULT_CORES,
+    DEFAULT_MACHINE,
+    DEFAULT_STRATEGY,
+    address,
+)
+
+
+def add_guest(parser: argparse.ArgumentParser) -> None:
+    """Add what says which guest to build."""
+    group = parser.add_argument_group("guest")
+    group.add_argument(
+        "image",
+        nargs="?",
+        metavar="IMAGE",
+        help="kernel: Image, zImage, EFI zboot, ELF, uImage or FIT, compressed or not; raw bytes with --load; "
+        "or a guest configuration file in xl's format",
+    )
+    group.add_argument(
+        "settings",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="settings that are added to those of the configuration file",
+    )
+    group.add_argument(
+        "--sample", metavar="NAME", help="a guest that comes with coldline: midway-arm64 or midway-arm32"
+    )
+    group.add_argument(
+        "--bios", metavar="FILE", help="firmware, in place of IMAGE; it starts in the flash of --machine virt"
+    )
+    group.add_argument(
+        "--machine",
+        metavar="NAME",
+        help=f"{DEFAULT_MACHINE} (Xen's guests; the default) or virt (QEMU's; the default with --bios)",
+    )
+    group.add_argument("--initrd", "--ramdisk", metavar="FILE", help="initial RAM disk")
+    group.add_argument("--append", "--cmdline", metavar="ARGS", help="kernel command line")
+    group.add_argument(
+        "--memory", metavar="SIZE", help="size of RAM; a number without a unit is MiB (default 256M)"
+    )
+    group.add_argument(
+        "--vcpus", metavar="N", type=int, help="number of vCPUs in the device tree (default 1)"
+    )
+    group.add_argument(
+        "--gic",
+        metavar="N",
+        type=int,
+        choices=(2, 3),
+        help="version of the GIC, 2 or 3 (default 3; for virt and arm32 2)",
+    )
+    group.add_argument(
+        "--dtb",
+        metavar="FILE",
+        help="partial device tree to merge into the generated one: its /passthrough and /aliases, "
+        "as with xl's device_tree",
+    )
+    group.add_argument(
+        "--dtb-only", metavar="FILE", help="complete device tree to use in place of the generated one"
+    )
+    group.add_argument(
+        "--el", metavar="N", type=int, default=1, choices=(1, 2), help="exception level at entry (default 1)"
+    )
+    group.add_argument(
+        "--fit-config", metavar="NAME", help="configuration of a FIT to use in place of its default"
+    )
+    group.add_argument(
+        "--load",
+        metavar="ADDRESS",
+        type=address,
+        help="load IMAGE as raw bytes at this address; needs --entry and --arch",
+    )
+    group.add_argument("--entry", metavar="ADDRESS", type=address, help="entry point of a raw IMAGE")
+    group.add_argument("--arch", choices=("arm64", "arm32"), help="architecture of a raw IMAGE or of --bios")
+    group.add_argument(
+        "--max-image", metavar="SIZE", default="1G", help="maximum size of a file (default 1G)"
+    )
+    group.add_argument(
+        "--max-unpacked", metavar="SIZE", default="1G", help="maximum size of a kernel unpacked (default 1G)"
+    )
+
+
+def add_strategy(group: argparse._ActionsContainer, more: str = "") -> None:
+    """Add ``--strategy``."""
+    group.add_argument(
+        "--strategy",
+        metavar="NAME",
+        default=DEFAULT_STRATEGY,
+        help="how the builder writes the guest's memory: none, flush (arm64), syscall (arm32), uncached (the "
+        f"default), hypercall or uncached-hypercall{more}",
+    )
+
+
+def add_core(group: argparse._ActionsContainer) -> None:
+    """Add ``--core``."""
+    group.add_argument(
+        "--core",
+        metavar="NAME",
+        help=f"core profile (default {DEFAULT_CORES['arm64']}, for arm32 {DEFAULT_CORES['arm32']})",
+    )

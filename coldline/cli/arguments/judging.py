@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The arguments of the commands that judge: ``boot``, ``check``, ``corpus`` and ``matrix``."""
+
+from typing import TYPE_CHECKING
+
+from coldline.cli.arguments.formats import add_formats, add_quiet
+from coldline.cli.arguments.guest import add_guest, add_strategy
+from coldline.cli.arguments.run import add_run
+from coldline.cli.arguments.values import DEFAULT_HOST, TRACE_FORMS, count
+from coldline.report.reporters import CORPUS, MATRIX, REPORT, formats_for
+
+if TYPE_CHECKING:
+    from coldline.cli.arguments.values import Commands
+
+
+def add_boot(commands: "Commands") -> None:
+    """``boot``: build a guest, run its boot code, check every access."""
+    parser = commands.add_parser(
+        "boot",
+        help="build a guest, run its boot code, and check its memory for stale data",
+        description="Build a guest on a simulated host, run its boot code on an emulator, and check every access: "
+        "can any cache show it stale data?",
+    )
+    add_guest(parser)
+    group = parser.add_argument_group("host")
+    add_strategy(group)
+    group.add_argument(
+        "--host",
+        metavar="NAME",
+        default=DEFAULT_HOST,
+        help="host model: rfc (the default), xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64 or kvm-s2fwb",
+    )
+    add_run(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument("--trace", metavar="FILE", help="write every event to FILE, for 'coldline check'")
+    group.add_argument(
+        "--trace-format",
+        metavar="FORM",
+        choices=TRACE_FORMS,
+        default=TRACE_FORMS[0],
+        help="form of that file: text (the default), or binary, which is smaller and faster",
+    )
+    add_formats(group, REPORT)
+    add_quiet(group)
+    defaults = ", ".join(f"{name} {each.hazards}" for name, each in formats_for(REPORT).items())
+    group.add_argument(
+        "--hazards",
+        metavar="N",
+        type=count,
+        help=f"number of hazards to list, each with its story (default: {defaults})",
+    )
+
+
+def add_check(commands: "Commands") -> None:
+    """``check``: judge trace files."""
+    parser = commands.add_parser(
+        "check",
+        help="check traces of memory accesses for stale data",
+        description="Read traces, in the text form or the binary form, and check every access in them: can any "
+        "fill or eviction that the architecture allows show stale data?",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="trace file; - is standard input")
+    add_formats(parser, REPORT, short=["witness"])
+    add_quiet(parser)
+    parser.add_argument(
+        "--max-hazards",
+        metavar="N",
+        type=count,
+        default=100_000,
+        help="maximum number of hazards to list for each file (default 100,000)",
+    )
+    parser.add_argument(
+        "--stories",
+        metavar="N",
+        type=count,
+        default=1000,
+        help="maximum number of hazards to list with a story for each file (default 1000)",
+    )
+
+
+def add_corpus(commands: "Commands") -> None:
+    """``corpus``: real bugs, before and after their fixes."""
+    parser = commands.add_parser(
+        "corpus",
+        help="check traces of real bugs, before and after their fixes",
+        description="Check the traces of real bugs that come with coldline, and compare each verdict with the "
+        "expected one. With NAME, print that bug's story.",
+        epilog="exit status: 0 every verdict is the expected one, 1 some verdict is not, 2 error",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a bug; --list prints the names")
+    add_formats(parser, CORPUS)
+    parser.add_argument("--list", action="store_true", help="print names and titles without checking")
+    parser.add_argument("--write", metavar="DIR", help="copy the files into a new directory without checking")
+    parser.add_argument(
+        "--from", metavar="DIR", dest="folder", help="use another corpus, in a directory of the same form"
+    )
+
+
+def add_matrix(commands: "Commands") -> None:
+    """``matrix``: every strategy on every host model."""
+    parser = commands.add_parser(
+        "matrix",
+        help="boot a guest with every strategy on every host model",
+        description="Boot one guest with every strategy on every host model, and print a table of the verdicts.",
+    )
+    add_guest(parser)
+    add_run(parser)
+    add_formats(parser.add_argument_group("output"), MATRIX)

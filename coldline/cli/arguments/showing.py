@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The arguments of the commands that show or convert and judge nothing: ``convert``, ``plan`` and ``rules``."""
+
+from typing import TYPE_CHECKING
+
+from coldline.cli.arguments.guest import add_core, add_guest
+from coldline.cli.arguments.profile import add_switches
+from coldline.cli.arguments.values import TRACE_FORMS
+
+if TYPE_CHECKING:
+    from coldline.cli.arguments.values import Commands
+
+
+def add_convert(commands: "Commands") -> None:
+    """``convert``: from one form of a trace to the other."""
+    parser = commands.add_parser(
+        "convert",
+        help="convert a trace between the text form and the binary form",
+        description="Read a trace in either form and write the same events in the other form. The events are not "
+        "checked, but a file that is not a trace is an error, and then nothing is written.",
+    )
+    parser.add_argument("input", metavar="IN", help="trace file; - is standard input")
+    parser.add_argument(
+        "output", metavar="OUT", help="file to write; - is standard output. On an error it is left as it was"
+    )
+    parser.add_argument(
+        "--to",
+        metavar="FORM",
+        choices=TRACE_FORMS,
+        help="form to write: text or binary (default: the one that IN does not have)",
+    )
+
+
+def add_plan(commands: "Commands") -> None:
+    """``plan``: what would go where."""
+    parser = commands.add_parser(
+        "plan",
+        help="show the memory map of a guest, with the reason for each placement",
+        description="Plan a guest from a kernel or a configuration file, and print its memory map with the reason "
+        "for each placement. Nothing is built or run, and no host is needed.",
+    )
+    add_guest(parser)
+    group = parser.add_argument_group("output")
+    add_core(group)
+    group.add_argument("--json", action="store_true", help="print one JSON object")
+    group.add_argument("--svg", metavar="FILE", help="draw the memory map into FILE; - is standard output")
+    group.add_argument(
+        "--dtb-out", metavar="FILE", help="write the guest's device tree to FILE; - is standard output"
+    )
+
+
+def add_rules(commands: "Commands") -> None:
+    """``rules``: the rules' automaton, for reading."""
+    parser = commands.add_parser(
+        "rules",
+        help="show the automaton of one byte of a cache line",
+        description="Print the automaton of one byte of a cache line as Markdown tables: each state in words, what "
+        "reads find in it, and where each event leads.",
+    )
+    add_switches(parser.add_argument_group("profile"))
+    form = parser.add_argument_group("form").add_mutually_exclusive_group()
+    form.add_argument("--dot", action="store_true", help="print a drawing for Graphviz in place of tables")
+    form.add_argument(
+        "--sources",
+        action="store_true",
+        help="print the source of each rule in the Arm ARM in place of tables",
+    )

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The arguments of the commands for a real Xen: ``create``, ``console``, ``list`` and operations on a domain."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from coldline.cli.arguments.guest import add_guest, add_strategy
+
+if TYPE_CHECKING:
+    from coldline.cli.arguments.values import Commands
+
+
+def add_create(commands: "Commands") -> None:
+    """``create``: build a guest on Xen."""
+    parser = commands.add_parser(
+        "create",
+        help="build a guest on Xen, from its dom0, and start it",
+        description="Build a guest on the running Xen, from its dom0, and start it. xl can manage the guest, too.",
+    )
+    add_guest(parser)
+    parser.set_defaults(core=None, uuid=None)
+    group = parser.add_argument_group("domain")
+    group.add_argument("--name", metavar="NAME", help="name of the domain (default: the image's name)")
+    add_strategy(group, "; uncached mappings need coldline's driver")
+    group.add_argument("-p", "--paused", action="store_true", help="leave the domain paused")
+    group.add_argument(
+        "--vuart", action="store_true", default=None, help="add an emulated PL011 to the console hvc0"
+    )
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--trace",
+        metavar="FILE",
+        help="write what was done to FILE, for 'coldline check'; - is standard output",
+    )
+    group.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _domain(commands: "Commands", name: str, summary: str) -> argparse.ArgumentParser:
+    description = f"{summary[0].upper()}{summary[1:]}."
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=description)
+    parser.add_argument("domain", metavar="DOMAIN", help="name or number of the domain")
+    return parser
+
+
+def add_console(commands: "Commands") -> None:
+    """``console``: a domain's console."""
+    parser = _domain(commands, "console", "connect to the console of a Xen domain; Ctrl-] disconnects")
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="pass on the guest's output unchanged: its escape sequences can control the terminal",
+    )
+    parser.add_argument("--vuart", action="store_true", help="connect to the emulated PL011 in place of hvc0")
+
+
+def add_list(commands: "Commands") -> None:
+    """``list``: the domains that there are."""
+    parser = commands.add_parser(
+        "list", help="list the domains of Xen", description="List the domains of the running Xen."
+    )
+    parser.add_argument("domain", nargs="?", metavar="DOMAIN", help="list this domain only")
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
+
+
+def add_pause(commands: "Commands") -> None:
+    """``pause``: stop a domain."""
+    _domain(commands, "pause", "pause a Xen domain")
+
+
+def add_unpause(commands: "Commands") -> None:
+    """``unpause``: let a domain run."""
+    _domain(commands, "unpause", "unpause a Xen domain")
+
+
+def add_destroy(commands: "Commands") -> None:
+    """``destroy``: end a domain."""
+    _domain(commands, "destroy", "destroy a Xen domain, and remove what is left of it")
