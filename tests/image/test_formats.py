@@ -596,7 +596,7 @@ def test_raw_at_both_ends_of_ram(write: Callable[..., str]) -> None:
         assert plan.registers.pc == address
 
 
-def test_the_command_takes_all_of_a_raw_image_or_nothing(write):
+def test_the_command_takes_all_of_a_raw_image_or_nothing(write: Callable[..., str]) -> None:
     from coldline.cli.arguments.values import address
     from coldline.cli.main import parser
     from coldline.cli.trials import plan_guest

@@ -28,7 +28,6 @@ from coldline.guest.reasons import Reason
 from coldline.hypervisor.models import HOST_MODELS, Lives
 from coldline.report.reporters import CORPUS, DEFAULT, FORMATS, MATRIX, REPORT, formats_for
 from coldline.report.reporters import json as json_format
-from coldline.rules.automaton import build
 from coldline.rules.automaton import build_automaton
 from coldline.rules.letters import OTHER, Letter
 from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard, microstates

@@ -5,7 +5,6 @@ import io
 import json
 import struct
 import zlib
-from argparse import Namespace
 from itertools import islice
 
 from coldline.arm import MemoryType
