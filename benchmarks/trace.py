@@ -49,7 +49,7 @@ def made_up(events: int, spread: bool) -> list[Batch]:
 def read(path: Path) -> list[Batch]:
     batches: list[Batch] = []
     with TraceFile(str(path)) as trace:
-        trace.source(lambda batch, _: batches.append(batch))
+        trace.run(lambda batch: batches.append(batch))
     return batches
 
 
@@ -70,7 +70,7 @@ def measure(name: str, batches: list[Batch], runs: int, folder: Path) -> None:
 
         def take(path: Path = path) -> None:
             with TraceFile(str(path)) as trace:
-                trace.source(lambda batch, _: None)
+                trace.run(lambda batch: None)
 
         for verb, action in (("write", write), ("read", take)):
             taken = best(runs if form == "binary" else 1, action)

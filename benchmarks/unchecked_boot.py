@@ -28,7 +28,7 @@ def main() -> None:
         until=Until(End.PSCI, limit=1 << 40),
     )
     start = time.perf_counter()
-    trial.run(lambda batch, pcs: None)
+    trial.run(lambda batch: None)
     print(f"{time.perf_counter() - start:.3f}")
 
 

@@ -6,12 +6,13 @@ again (for the story of a hazard) has them again instead of keeping gigabytes of
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from coldline.arm.cores import Core
 from coldline.builder import build
 from coldline.events import Event
 from coldline.events.batch import Batch
+from coldline.events.source import Sink
 from coldline.frontends.unicorn import Boot, Listener, Outcome, Until
 from coldline.frontends.unicorn.devices import Device, Flash, Pl031, Silent
 from coldline.guest import Plan
@@ -19,12 +20,9 @@ from coldline.guest.machines import MachineLayout
 from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.rules import Profile
-from coldline.verdict import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +58,16 @@ class Trial:
         promised = [name for name, on in (("idc", self.core.idc), ("dic", self.core.dic)) if on]
         return Profile.with_options((*promised, *self.model.options, *self.options), self.core.line)
 
+    @property
+    def repeatable(self) -> bool:
+        """See `Source.repeatable`."""
+        return True
+
     def run(
         self,
         sink: Sink,
         *,
-        with_pcs: bool = False,
+        instructions: bool = False,
         console: "Callable[[bytes], None]" = lambda text: None,
         progress: "Callable[[int, int], None]" = lambda instructions, accesses: None,
     ) -> Outcome:
@@ -74,8 +77,8 @@ class Trial:
         ----------
         sink : callable
             Takes the events.
-        with_pcs : bool
-            Whether the guest's events come with their program counters.
+        instructions : bool
+            Whether the guest's events have `Batch.instructions`.
         console : callable
             Takes what the guest prints.
         progress : callable
@@ -116,7 +119,7 @@ class Trial:
                 devices=_devices(self.plan.layout),
                 flash=sum(bank.flash for bank in self.plan.banks),
                 forced_write_back=self.model.forced_write_back,
-                with_pcs=with_pcs,
+                instructions=instructions,
             )
             outcome = boot.run(self.until)
             recorder.flush()
@@ -154,11 +157,11 @@ class _Recorder:
     def flush(self) -> None:
         if self._waiting:
             waiting, self._waiting = self._waiting, []
-            self._sink(Batch.of(waiting), None)
+            self._sink(Batch.of(waiting))
 
-    def after_flush(self, batch: Batch, pcs: "NDArray[Any] | None") -> None:
+    def after_flush(self, batch: Batch) -> None:
         self.flush()
-        self._sink(batch, pcs)
+        self._sink(batch)
 
     def close(self) -> None:
         self._open = False

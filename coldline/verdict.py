@@ -5,18 +5,16 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.checker.state.findings import HazardEntry, entries
 from coldline.errors import RepeatError
 from coldline.events import Op
-from coldline.events.batch import Batch
 from coldline.events.relay import Relay
+from coldline.events.source import Sink, Source
 from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from coldline.checker.checker import Checker
     from coldline.checker.final_read import Region, Swept
     from coldline.explain.history import Code
@@ -24,12 +22,6 @@ if TYPE_CHECKING:
 
 _MANY = 100_000
 """Events at length: worth loading machine code for, and not worth making it."""
-
-Sink = Callable[[Batch, "NDArray[Any] | None"], None]
-"""Takes batches, with each event's program counter where it is known."""
-
-Source = Callable[[Sink], None]
-"""Hands all its events to a sink, in order; the same ones each time that it is called."""
 
 
 class Hazard(NamedTuple):
@@ -114,7 +106,7 @@ def check(
 
     Parameters
     ----------
-    source : callable
+    source : Source
         The events.
     profile : Profile
         The implementation's promises.
@@ -141,7 +133,7 @@ def check(
 
     reader = _Reader(make)
     with Relay(reader.open) as relay:
-        source(relay.put)
+        source.run(relay.put)
     return reader.close()
 
 
@@ -152,7 +144,7 @@ class _Reader:
         self._make = make
         self._checker: Checker | None = None
 
-    def open(self) -> Callable[[Batch], None]:
+    def open(self) -> Sink:
         from coldline.checker.checker import Checker
 
         self._checker = self._make(Checker)
@@ -172,8 +164,8 @@ def judge(
     ----------
     checker : Checker
         After `check`.
-    source : callable
-        The same events.
+    source : Source
+        The same events: `check` and this function each run it once.
     most : int
         How many hazards to list.
     stories : int
@@ -210,7 +202,7 @@ def _tell(listed: list[HazardEntry], source: Source, profile: Profile, events: i
     ways = LeastCosts(profile)
     lines = [_line_of(entry, profile) for entry in listed]
     history = History(ways, lines, (entry.number for entry in listed))
-    source(history.feed)
+    source.run(history.feed, instructions=True)
     if history.events != events:
         raise RepeatError(
             f"{history.events:,} events in the second pass, {events:,} in the first: "

@@ -4,17 +4,19 @@
 import argparse
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import RunProgress
 from coldline.cli.status import status_of
 from coldline.cli.trials import plan_guest, trial_of
-from coldline.errors import RepeatError
+from coldline.events.batch import Batch
+from coldline.events.source import Sink
 from coldline.frontends.unicorn import End, Outcome
-from coldline.report.model import Guest, Report, Run
 from coldline.simulation import Trial
-from coldline.verdict import Judgement, Sink, Source, check, judge
+from coldline.verdict import Judgement, check, judge
+from coldline.errors import RepeatError
+from coldline.report.model import Guest, Report, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +42,6 @@ def run_boot(options: argparse.Namespace) -> int:
 
 def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple[Judgement, Outcome]:
     """Run the guest, and again where there are stories to tell."""
-    outcome = Outcome()
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(RunProgress(outputs.for_people))
         writer = None
@@ -49,16 +50,7 @@ def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple
 
             writer = stack.enter_context(TraceWriter(options.trace, trial.profile, options.trace_format))
 
-        def first(sink: Sink) -> None:
-            nonlocal outcome
-
-            def both(batch: Any, pcs: Any) -> None:
-                if writer is not None:
-                    writer.write(batch)
-                sink(batch, pcs)
-
-            outcome = trial.run(both, console=progress.console, progress=progress.update)
-
+        first = _Run(trial, progress.update, progress.console, writer.write if writer is not None else None)
         checker = check(first, trial.profile, distinct=True, at_length=True)
 
     from coldline.checker.final_read import Region
@@ -66,14 +58,14 @@ def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple
     regions = [Region(each.name, each.address, each.size) for each in trial.plan.segments]
     most = outputs.hazards or 0
     with RunProgress(outputs.for_people) as telling:
-        again = _again(trial, telling.update)
         try:
+            again = _Run(trial, telling.update)
             judgement = judge(checker, again, most=most, stories=most, regions=regions)
         except RepeatError as error:
             raise RepeatError(
                 f"two runs of this guest differ, which is a fault of coldline: {error}"
             ) from error
-    return judgement, outcome
+    return judgement, first.outcome
 
 
 def _run_of(trial: Trial, outcome: Outcome, seconds: float) -> Run:
@@ -89,8 +81,29 @@ def _run_of(trial: Trial, outcome: Outcome, seconds: float) -> Run:
     )
 
 
-def _again(trial: Trial, progress: "Callable[[int, int], None]") -> Source:
-    def source(sink: Sink) -> None:
-        trial.run(sink, with_pcs=True, progress=progress)
+class _Run:
+    """A trial as a `Source` that shows its progress; `also` takes each batch before the sink does."""
 
-    return source
+    repeatable = True
+
+    def __init__(
+        self,
+        trial: Trial,
+        progress: "Callable[[int, int], None]",
+        console: "Callable[[bytes], None]" = lambda text: None,
+        also: Sink | None = None,
+    ) -> None:
+        self.outcome = Outcome()
+        self._trial, self._progress, self._console, self._also = trial, progress, console, also
+
+    def run(self, sink: Sink, *, instructions: bool = False) -> None:
+        """See `Source.run`."""
+
+        def both(batch: Batch) -> None:
+            if self._also is not None:
+                self._also(batch)
+            sink(batch)
+
+        self.outcome = self._trial.run(
+            both, instructions=instructions, console=self._console, progress=self._progress
+        )

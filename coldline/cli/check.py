@@ -8,6 +8,7 @@ from coldline.cli.status import COHERENT, status_of, worst
 from coldline.errors import RepeatError, TraceError
 from coldline.report.model import Report
 from coldline.trace.files import TraceFile
+from coldline.trace.spool import Spool
 from coldline.verdict import Judgement, check, judge
 
 
@@ -36,8 +37,9 @@ def check_file(path: str, *, most: int, stories: int) -> Judgement:
         If it is not a trace, or was changed while it was read; ``where`` is ``path:line`` or the like.
     """
     try:
-        with TraceFile(path, again=bool(stories)) as trace:
-            checker = check(trace.source, trace.profile, most=most)
-            return judge(checker, trace.source, most=most, stories=stories)
+        with TraceFile(path) as trace, Spool(trace) as spool:
+            source = spool if stories else trace
+            checker = check(source, trace.profile, most=most)
+            return judge(checker, source, most=most, stories=stories)
     except RepeatError as error:
         raise TraceError(path, f"the file was changed while it was read: {error}") from error

@@ -11,8 +11,8 @@ _OTHER = {"text": "binary", "binary": "text"}
 
 def run_convert(options: argparse.Namespace) -> int:
     """Write a trace again in the form that is asked for; the exit status."""
-    with TraceFile(options.input, again=False) as trace:
+    with TraceFile(options.input) as trace:
         form = options.to or _OTHER[trace.form]
         with TraceWriter(options.output, trace.profile, form) as writer:
-            trace.source(writer.write)
+            trace.run(writer.write)
     return 0

@@ -15,7 +15,7 @@ from coldline.errors import HypervisorError
 from coldline.guest import Plan
 from coldline.hypervisor.models import HOST_MODELS
 from coldline.report.model import Cell, Matrix
-from coldline.verdict import Sink, check, judge
+from coldline.verdict import check, judge
 
 
 def run_matrix(options: argparse.Namespace) -> int:
@@ -48,13 +48,10 @@ def run_matrix(options: argparse.Namespace) -> int:
 def _cell(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> Cell:
     trial = trial_of(options, plan, strategy, host)
 
-    def source(sink: Sink) -> None:
-        trial.run(sink)
-
     try:
-        checker = check(source, trial.profile, distinct=True, at_length=True)
+        checker = check(trial, trial.profile, distinct=True, at_length=True)
     except HypervisorError as error:
         return Cell(None, refusal=str(error))
     regions = [Region(each.name, each.address, each.size) for each in plan.segments]
-    judgement = judge(checker, source, most=0, stories=0, regions=regions)
+    judgement = judge(checker, trial, most=0, stories=0, regions=regions)
     return Cell(judgement.verdict, tuple(judgement.all_kinds))

@@ -4,6 +4,7 @@
 NumPy is imported when the columns are first read, so that code which only writes events does not wait for it.
 """
 
+import enum
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,22 +19,42 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     EVENT_DTYPE: np.dtype[np.void]
+    INSTRUCTION_DTYPE: np.dtype[np.void]
 
 _EVENT = struct.Struct(STRUCT_FORMAT)
 
+_INSTRUCTION_FIELDS = (("virtual", "<u8"), ("physical", "<u8"), ("state", "<u8"))
+"""`INSTRUCTION_DTYPE`: the instruction that caused an event. `state` is an `InstructionState`."""
+
+INSTRUCTION_SIZE = 24
+"""Bytes of an instruction's row."""
+
+
+class InstructionState(enum.IntEnum):
+    """The instruction set of an instruction. `UNKNOWN`: the front end does not know the instruction."""
+
+    UNKNOWN = 0
+    A64 = 1
+    A32 = 2
+    T32 = 3
+
 
 class Batch:
-    """Some events in a row, in columns.
+    """Consecutive events, in columns.
 
     Attributes
     ----------
     agents : sequence of str
-        The names that the ``agent`` column counts in.
+        The names that the ``agent`` column indexes.
     rows : ndarray of EVENT_DTYPE, shape (events,)
-        The events, given as an array or as its bytes. The maker of the batch may overwrite them once every sink has
+        The events, passed as an array or as its bytes. The producer may use this memory again after every sink has
         returned, unless a sink calls `keep`.
+    instructions : ndarray of INSTRUCTION_DTYPE, shape (events,), or None
+        The instruction that caused each event: its virtual address, its physical address and its instruction set.
+        The instruction of a fetch is the first one that it fetches. None if the source does not know instructions or
+        was not asked for them. The producer may use this memory again together with `rows`.
     kept : bool
-        Whether a sink has called `keep`.
+        Whether a sink keeps the batch.
     """
 
     def __init__(
@@ -41,10 +62,13 @@ class Batch:
         agents: Sequence[str],
         rows: "NDArray[np.void] | bytearray | memoryview",
         give_back: Callable[[], None] | None = None,
+        *,
+        instructions: "NDArray[np.void] | bytearray | memoryview | None" = None,
     ) -> None:
         self.agents = agents
         self.kept = False
         self._rows = rows
+        self._instructions = instructions
         self._give_back = give_back
 
     @property
@@ -53,19 +77,29 @@ class Batch:
         if isinstance(self._rows, bytearray | memoryview):
             import numpy as np
 
-            self._rows = np.frombuffer(self._rows, _dtype())
+            self._rows = np.frombuffer(self._rows, _dtype(DTYPE_FIELDS))
         return self._rows
 
+    @property
+    def instructions(self) -> "NDArray[np.void] | None":
+        """The instruction of each event, as columns."""
+        if isinstance(self._instructions, bytearray | memoryview):
+            import numpy as np
+
+            self._instructions = np.frombuffer(self._instructions, _dtype(_INSTRUCTION_FIELDS))
+        return self._instructions
+
     def keep(self) -> "Batch":
-        """Return a batch whose rows do not change until it is released: this one, or a copy."""
+        """Return a batch whose columns do not change until it is released: this one, or a copy."""
         if self._give_back is not None:
             self.kept = True
             return self
         # As bytes: NumPy copies records field by field.
-        return Batch(self.agents, bytearray(self._rows))
+        instructions = None if self._instructions is None else bytearray(self._instructions)
+        return Batch(self.agents, bytearray(self._rows), instructions=instructions)
 
     def release(self) -> None:
-        """Give back the rows of a batch that was kept."""
+        """Give a kept batch back to its producer."""
         if self._give_back is not None:
             self._give_back()
 
@@ -76,7 +110,7 @@ class Batch:
 
     @classmethod
     def of(cls, events: Iterable[Event], where: Iterable[int] | None = None) -> "Batch":
-        """A batch of `events`, with the line of each in a text where there is one."""
+        """Make a batch of `events`; `where` has the line of each event in a text trace."""
         listed = list(events)
         lines = [0] * len(listed) if where is None else list(where)
         names: dict[str, int] = {}
@@ -88,7 +122,7 @@ class Batch:
         return cls(list(names), rows)
 
     def event(self, index: int) -> Event:
-        """The event at `index`."""
+        """Return the event at `index`."""
         row = self.rows[index]
         kind = int(row["attributes"]) & TYPE_MASK
         return Event(
@@ -102,20 +136,23 @@ class Batch:
 
 
 def pack_attributes(memory_type: MemoryType | None, executable: bool) -> int:
-    """The ``attributes`` column's value."""
+    """Return the value of the ``attributes`` column."""
     kind = 0 if memory_type is None else 1 + memory_type
     return kind | (EXECUTABLE if executable else 0)
 
 
-def _dtype() -> "np.dtype[np.void]":
+def _dtype(fields: tuple[tuple[str, str], ...]) -> "np.dtype[np.void]":
     import numpy as np
 
-    return np.dtype(list(DTYPE_FIELDS))
+    return np.dtype(list(fields))
+
+
+_DTYPES = {"EVENT_DTYPE": DTYPE_FIELDS, "INSTRUCTION_DTYPE": _INSTRUCTION_FIELDS}
 
 
 def __getattr__(name: str) -> Any:
-    """`EVENT_DTYPE`, when it is asked for."""
-    if name == "EVENT_DTYPE":
-        globals()[name] = _dtype()
+    """`EVENT_DTYPE` and `INSTRUCTION_DTYPE`, created at first use."""
+    if name in _DTYPES:
+        globals()[name] = _dtype(_DTYPES[name])
         return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

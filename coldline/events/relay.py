@@ -1,42 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hands batches to another thread, so that who writes events and who reads them work at the same time."""
+"""Passes batches to another thread, so that the producer and the reader of events run at the same time."""
 
 import queue
 import sys
 import threading
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 from coldline.events.batch import Batch
+from coldline.events.source import Sink
 
 _DEPTH = 16
-"""Batches that may wait; the writer waits for the reader when there are more."""
+"""Batches that the queue holds; the producer waits for the reader when it is full."""
 
 _SWITCH_INTERVAL = 0.0001
-"""Seconds that one thread waits for the other's Python: the writer is mostly outside of Python and must get back."""
+"""Seconds until the interpreter switches threads: the producer mostly runs outside of Python and needs it briefly."""
 
 
 class Relay:
-    """A context manager that passes batches on, in order, in a thread of its own.
+    """A context manager that passes batches, in order, to a reader in a second thread.
 
-    What the reader raises, the writer gets: at its next batch, or at the end. The thread starts with the first
-    batch, when the writer has begun its own work, which readers then need not delay by getting ready.
+    An exception of the reader is raised in the producer: at its next batch, or at the end. The thread starts with the
+    first batch, so that the reader's start does not delay the producer's.
 
     Parameters
     ----------
     open_reader : callable
-        Called once, in that thread; what it returns takes each batch.
+        Called once, in the second thread; returns the sink that takes each batch.
     """
 
-    def __init__(self, open_reader: Callable[[], Callable[[Batch], None]]) -> None:
+    def __init__(self, open_reader: Callable[[], Sink]) -> None:
         self._open_reader = open_reader
         self._waiting: queue.Queue[Batch | None] = queue.Queue(_DEPTH)
         self._error: BaseException | None = None
         self._started = False
         self._thread = threading.Thread(target=self._work, name="reader of events", daemon=True)
 
-    def put(self, batch: Batch, _: Any = None) -> None:
-        """Pass on `batch`."""
+    def put(self, batch: Batch) -> None:
+        """Pass `batch` to the reader; a `Sink`."""
         if self._error is not None:
             raise self._error
         if not self._started:
@@ -50,7 +52,7 @@ class Relay:
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         if kind is not None:
-            self._error = self._error or error  # nobody waits for what is left
+            self._error = self._error or error  # the reader skips the rest
         if not self._started:
             self._start()
         self._waiting.put(None)
@@ -67,7 +69,7 @@ class Relay:
         reader = None
         try:
             reader = self._open_reader()
-        except BaseException as error:  # given to the writer as it is, here and below
+        except BaseException as error:  # raised in the producer, here and below
             self._error = error
         while (batch := self._waiting.get()) is not None:
             if reader is not None and self._error is None:

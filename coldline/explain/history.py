@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from coldline.checker.state.page_classes import (
     walk_letter,
 )
 from coldline.events import PAGE_SIZE, ZVA_BLOCK, Event, Op
-from coldline.events.batch import Batch
+from coldline.events.batch import Batch, InstructionState
 from coldline.events.op import Kind
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent, LineHistory, LineShapes
@@ -75,7 +75,7 @@ class History:
     Attributes
     ----------
     code : dict of int to Code
-        Where the instruction of each wanted event is, as far as that can be told.
+        The instruction of each wanted event, if the source knows it.
     """
 
     def __init__(self, ways: LeastCosts, addresses: Iterable[int], wanted: Iterable[int]) -> None:
@@ -109,30 +109,25 @@ class History:
         """How many wanted events came before event `number`."""
         return bisect_left(self._wanted, number)
 
-    def feed(self, batch: Batch, pcs: "NDArray[Any] | None" = None) -> None:
-        """Take the events of `batch`, with their program counters (bit 0: Thumb state) where there are any."""
+    def feed(self, batch: Batch) -> None:
+        """Take the events of `batch`, with their instructions if it has them."""
         for agent in batch.agents:
             self._pages.agent(agent)
-        if pcs is not None:
-            self._find_code(batch, pcs)
+        self._find_code(batch)
         wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # nothing later is told of
         for index in np.flatnonzero(self._concerns(wanted)).tolist():
             self._take(batch.event(index), self._number + index, int(wanted["where"][index]))
         self._number += len(batch)
 
-    def _find_code(self, batch: Batch, pcs: "NDArray[Any]") -> None:
-        """An access's instruction lies in the block of code that was fetched last."""
-        ops = batch.rows["op"]
+    def _find_code(self, batch: Batch) -> None:
+        if batch.instructions is None:
+            return
         for number in self._wanted:
             index = number - self._number
             if 0 <= index < len(batch):
-                fetched = np.flatnonzero(ops[: index + 1] == Op.FETCH)
-                if fetched.size:
-                    last = int(fetched[-1])
-                    counter = int(pcs[index])
-                    virtual, thumb = counter & ~1, counter & 1 != 0
-                    offset = virtual - (int(pcs[last]) & ~1)
-                    self.code[number] = Code(virtual, int(batch.rows["address"][last]) + offset, thumb)
+                virtual, physical, state = batch.instructions[index].tolist()
+                if state != InstructionState.UNKNOWN:
+                    self.code[number] = Code(virtual, physical, state == InstructionState.T32)
 
     def _concerns(self, rows: "NDArray[np.void]") -> "NDArray[np.bool_]":
         """Which events may touch a followed line or change what its page's aliases allow."""

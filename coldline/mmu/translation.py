@@ -29,13 +29,6 @@ PAGE_MASK = 0xFFF
 
 
 @compiled
-def note_pc(s: Any, pc: int) -> None:
-    """Keep the program counter of the event that was appended last, where it is wanted; bit 0 is Thumb state."""
-    if s.pcs:
-        store64(s.pcs + (s.count - uint64(1)) * uint64(8), uint64(pc) | s.thumb_now)
-
-
-@compiled
 def _use(s: Any, physical: int) -> bool:
     """Note that the guest uses a page; whether it is one of RAM."""
     page = page_index(s, physical)
@@ -69,7 +62,6 @@ def walk(s: Any, address: int) -> int:
         at = table + (((address >> shift) & ((1 << (width - shift)) - 1)) << size_shift)
         if _use(s, at):
             emit(s, at, 1 << size_shift, _WALK, 0, 1 + walk_type)
-            note_pc(s, int64(s.block))
         descriptor = formats.read_descriptor(s, at)
         if not formats.is_valid(s, descriptor):
             return -1

@@ -3,14 +3,16 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from collections.abc import Callable, Iterator
+from types import TracebackType
 from typing import IO, Any
 
 from coldline.errors import TraceError
 from coldline.events.batch import Batch
-from coldline.rules.profile import Profile
+from coldline.events.source import Sink
 from coldline.support.whole_file import STANDARD
-from coldline.trace.binary import SIGNATURE, BinaryReader, BinaryWriter
+from coldline.trace.binary import SIGNATURE, BinaryReader
 from coldline.trace.text_batches import TextBatches
 
 FORMS = ("text", "binary")
@@ -23,17 +25,12 @@ _Place = tuple[int, ...]
 
 
 class TraceFile:
-    """A trace in a file, a pipe or standard input; a context manager that names the file in errors.
-
-    It can be read any number of times. What has no way back to its start (a pipe) is kept in a temporary file, in the
-    binary form, while it is read the first time.
+    """A trace in a file, a pipe or standard input: a `Source`, and a context manager that names the file in errors.
 
     Parameters
     ----------
     path : str
         Its name, or ``-``.
-    again : bool
-        Whether it will be read more than once.
 
     Attributes
     ----------
@@ -49,10 +46,8 @@ class TraceFile:
         ``path:line`` or the like as its ``where``.
     """
 
-    def __init__(self, path: str, *, again: bool = True) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
-        self._again = again
-        self._kept: IO[bytes] | None = None
         try:
             self._file = _open(path)
         except OSError as error:
@@ -71,40 +66,38 @@ class TraceFile:
             raise TraceError(path, error.strerror or str(error)) from error
         self.profile = self._reader.profile
 
-    def source(self, sink: Callable[[Batch, Any], None]) -> None:
-        """Hand every event to `sink`, in order.
+    @property
+    def repeatable(self) -> bool:
+        """See `Source.repeatable`: a regular file is; a pipe cannot be read again."""
+        return self._state is not None
 
-        Where the sink refuses an event, the rest of the file is still read: a line that is not an event is reported
-        first, wherever it is.
+    def run(self, sink: Sink, *, instructions: bool = False) -> None:
+        """See `Source.run`; a trace has no instructions.
+
+        If the sink raises a TraceError, the rest of the file is read without it: an error in the form of the trace
+        takes precedence over an impossible event.
 
         Raises
         ------
         TraceError
-            At what is not of the form; else what `sink` raised.
+            If the file is not a trace, or is read again and is a pipe or was changed.
         """
         reader, self._reader = self._reader or self._reopen(), None
-        keeper = self._keeper()
         refused: TraceError | None = None
         for batch in self._batches(reader):
             if refused is None:
                 try:
-                    sink(batch, None)
+                    sink(batch)
                 except TraceError as error:
                     refused = error
-            if keeper is not None and not keeper.take(batch):
-                keeper = None
         if refused is not None:
             raise refused
-        if keeper is not None:
-            self._kept = keeper.finish()
 
     def __enter__(self) -> "TraceFile":
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         self._file.close()
-        if self._kept is not None:
-            self._kept.close()
         if isinstance(error, TraceError):
             raise in_file(self.path, error) from None
 
@@ -112,10 +105,7 @@ class TraceFile:
         return BinaryReader(file) if self.form == "binary" else TextBatches(file)
 
     def _reopen(self) -> BinaryReader | TextBatches:
-        """A reader from the start on, once it has been read."""
-        if self._kept is not None:
-            self._kept.seek(0)
-            return BinaryReader(self._kept)
+        """Make a reader for another run."""
         if self._state is None:
             raise TraceError("", "it can be read only once")
         if self._state != self._state_now():
@@ -123,12 +113,8 @@ class TraceFile:
         self._file.seek(self._start)
         return self._begin(self._file)
 
-    def _keeper(self) -> "_Keeper | None":
-        wanted = self._again and self._state is None and self._kept is None
-        return _Keeper(self.profile) if wanted else None
-
     def _state_now(self) -> _Place | None:
-        """Size and time of change, which differ if the file is changed; None for a file that cannot seek."""
+        """Return what identifies the content of a regular file; None for a pipe."""
         found = os.fstat(self._file.fileno())
         return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
@@ -137,32 +123,6 @@ class TraceFile:
             yield from reader
         except OSError as error:
             raise TraceError("", error.strerror or str(error)) from error
-
-
-class _Keeper:
-    """Keeps a trace that comes but once."""
-
-    def __init__(self, profile: Profile) -> None:
-        import tempfile  # it takes longer to load than most traces take to judge
-
-        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="coldline-")  # noqa: SIM115 (closed with the trace)
-        self._writer = BinaryWriter(self._file, profile)
-
-    def take(self, batch: Batch) -> bool:
-        """Keep `batch`; whether that can be: an event that is none has no second reading."""
-        try:
-            self._writer.write(batch)
-        except TraceError:
-            return False
-        return True
-
-    def finish(self) -> IO[bytes] | None:
-        """The file, if all events could be kept."""
-        try:
-            self._writer.finish()
-        except TraceError:
-            return None
-        return self._file
 
 
 class _PutBack:

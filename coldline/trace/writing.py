@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Trace files of either form, written so that they are there whole or not at all."""
 
+from types import TracebackType
 from typing import Any
 
 from coldline.events.batch import Batch
@@ -32,7 +33,7 @@ class TraceWriter:
         self._whole = WholeFile(path, "a trace")
         self._writer = (BinaryWriter if form == "binary" else TextWriter)(self._whole.file, profile)
 
-    def write(self, batch: Batch, _: Any = None) -> None:
+    def write(self, batch: Batch) -> None:
         """Append the events of `batch`.
 
         Raises

@@ -16,12 +16,14 @@ from hypothesis.strategies import DrawFn
 
 from coldline.checker import Checker
 from coldline.events.batch import Batch
+from coldline.events.source import Batches
 from coldline.explain.line_history import MAX_STORY
 from coldline.explain.witness import OUTCOMES
 from coldline.report.model import Report
 from coldline.report.reporters.witness import witness_lines
 from coldline.rules.line_rules import STEPS
 from coldline.trace.text import TextReader
+from coldline.verdict import Hazard, Report, report
 from coldline.verdict import Hazard, Judgement, Sink, judge
 from tests.oracles.replay import NEEDS, Refused, fewest_steps, read, replay
 from tests.tools.checking import Found, check_text
@@ -51,11 +53,8 @@ def told(text: str, *, batch: int = 1 << 16, most: int = STORIES) -> Judgement:
     ]
     checker = Checker(reader.profile)
 
-    def source(sink: Sink) -> None:
-        for each in batches:
-            sink(each, None)
-
-    source(lambda each, _: checker.feed(each))
+    source = Batches(batches)
+    source.run(checker.feed)
     return judge(checker, source, most=most, stories=most)
 
 

@@ -217,10 +217,7 @@ def midway_trial(host: str, strategy: str, **options: Any) -> Trial:
 def found_by(trial: Trial) -> Found:
     """Lines of the kernel in which an event may go wrong, as offsets into it, by kind."""
 
-    def source(sink: Any) -> None:
-        trial.run(sink)
-
-    checker = check(source, trial.profile)
+    checker = check(trial, trial.profile)
     found: Found = {}
     for entry in entries(checker.findings, trial.profile.line):
         found.setdefault(entry.kind, set()).add((entry.address - KERNEL) & ~63)
@@ -412,12 +409,12 @@ OPTION_WORDS = (("nc-may-hit", "nc-may-hit"), ("s2fwb", "idc"), ("neoverse", "id
 # -- the same each time ----------------------------------------------------------------------------------------
 
 
-def digest(trial: Trial, *, with_pcs: bool = False) -> tuple[str, int, Outcome]:
+def digest(trial: Trial, *, instructions: bool = False) -> tuple[str, int, Outcome]:
     """A hash of every event, agents by name, however batches are cut."""
     summed, count = hashlib.sha256(), 0
     numbers: dict[str, int] = {}
 
-    def sink(batch: Batch, pcs: Any) -> None:
+    def sink(batch: Batch) -> None:
         nonlocal count
         rows = batch.rows.copy()
         names = np.array(
@@ -426,9 +423,10 @@ def digest(trial: Trial, *, with_pcs: bool = False) -> tuple[str, int, Outcome]:
         rows["agent"] = names[rows["agent"]]
         summed.update(rows.tobytes())
         count += len(batch)
-        assert (pcs is not None and len(pcs) == len(batch)) or not with_pcs or batch.agents[0] != "guest"
+        if instructions and batch.agents[0] == "guest":
+            assert len(batch.instructions) == len(batch)
 
-    outcome = trial.run(sink, with_pcs=with_pcs)
+    outcome = trial.run(sink, instructions=instructions)
     return summed.hexdigest(), count, outcome
 
 
@@ -437,7 +435,7 @@ def test_a_trial_is_the_same_each_time(host: str) -> None:
     trial = midway_trial(host, "flush")
     first = digest(trial)
     assert digest(trial) == first
-    assert digest(trial, with_pcs=True) == first
+    assert digest(trial, instructions=True) == first
 
 
 @pytest.mark.parametrize("events", [1, 7])
@@ -461,7 +459,7 @@ def test_a_long_trial_is_the_same_each_time(
     )
     first = digest(trial)
     assert first[1] > 400_000
-    assert digest(trial, with_pcs=True) == first
+    assert digest(trial, instructions=True) == first
     with monkeypatch.context() as small:
         small.setattr(state, "HIGH_WATER", 5000)
         assert digest(trial) == first

@@ -84,10 +84,7 @@ def found_by(host: str, strategy: str) -> Found:
         until=Until(End.PSCI, 100_000),
     )
 
-    def source(sink: Any) -> None:
-        trial.run(sink)
-
-    checker = check(source, trial.profile)
+    checker = check(trial, trial.profile)
     found: Found = {}
     for entry in entries(checker.findings, trial.profile.line):
         found.setdefault(entry.kind, set()).add((entry.address - KERNEL) & ~63)

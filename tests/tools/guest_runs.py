@@ -4,7 +4,7 @@
 import mmap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 
 import tests.tools.tiny_guests as a64
 from coldline.arm.cores import CORES
@@ -74,12 +74,20 @@ def mmu_on(sctlr: int = a64.M | a64.C | a64.I, *, tcr: int | None = None, level:
     )
 
 
+class Instruction(NamedTuple):
+    """A row of `INSTRUCTION_DTYPE`."""
+
+    virtual: int
+    physical: int
+    state: int
+
+
 @dataclass
 class Ran:
-    """What a guest did: its events as text, with each one's program counter, and how it ended."""
+    """What a guest did: its events as text, with each one's instruction, and how it ended."""
 
     events: list[str] = field(default_factory=list)
-    pcs: list[int] = field(default_factory=list)
+    instructions: list[Instruction] = field(default_factory=list)
     outcome: Outcome | None = None
     fault: str = ""
     ram: list[mmap.mmap] = field(default_factory=list)
@@ -172,13 +180,17 @@ def run_loaded(
     core: str,
 ) -> Ran:
     """Run what lies at the start of RAM, from its first instruction to its end."""
-    ran = Ran(["guest map 0x40000000 0x400000 normal-wb exec"] if forced else ["guest mmu off"], [0])
+    ran = Ran(
+        ["guest map 0x40000000 0x400000 normal-wb exec"] if forced else ["guest mmu off"],
+        [Instruction(0, 0, 0)],
+    )
     ran.ram = [mmap.mmap(-1, size) for _, size in banks]
     ran.ram[0][: len(loaded)] = loaded
 
-    def take(batch: Batch, pcs: Any) -> None:
+    def take(batch: Batch) -> None:
         ran.events += [str(batch.event(index)) for index in range(len(batch))]
-        ran.pcs += pcs.tolist()
+        assert batch.instructions is not None
+        ran.instructions += [Instruction(*row) for row in batch.instructions.tolist()]
 
     machine = Boot(
         [(base, memoryview(ram)) for (base, _), ram in zip(banks, ran.ram, strict=True)],
@@ -188,7 +200,7 @@ def run_loaded(
         exception_level=level,
         uart=a64.UART,
         forced_write_back=forced,
-        with_pcs=True,
+        instructions=True,
     )
     try:
         ran.outcome = machine.run(until or Until(End.PSCI, 100_000))
@@ -215,14 +227,17 @@ def _check_invariants(ran: Ran, *, forced: bool) -> None:
                 "icache": switches["guest"]["mmu"],
                 **switches["guest"],
             }
-    # Each event's instruction lies in the code that was fetched last (a walk's is its block's).
-    fetched = range(0)
-    for event, pc in zip(ran.events, ran.pcs, strict=True):
+    # Each event's instruction lies in the code that was fetched last; a walk's may be the first of the code after it.
+    fetched = at = range(0)
+    for event, (virtual, physical, state) in zip(ran.events, ran.instructions, strict=True):
         agent, op, *rest = event.split()
         if op == "fetch":
-            fetched = range(pc, pc + int(rest[1], 0), 4)
-        elif op in ("read", "write") and not forced:
-            assert pc in fetched, event
+            assert int(rest[0], 0) == physical
+            fetched, at = (range(start, start + int(rest[1], 0), 2) for start in (virtual, physical))
+        elif op in ("read", "write", "dc", "ic"):
+            assert state
+            assert virtual in fetched, event
+            assert at.index(physical) == fetched.index(virtual)
 
 
 def walks(*addresses: int, kind: str = "normal-wb") -> list[str]:

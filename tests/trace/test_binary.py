@@ -567,13 +567,15 @@ COUNTER = (
     + """
 import sys
 from coldline.trace.files import TraceFile
+from coldline.trace.spool import Spool
 before, events = peak(), 0
-def sink(batch, _):
+def sink(batch):
     global events
     events += len(batch)
-with TraceFile("-", again=sys.argv[1] == "twice") as trace:
+with TraceFile("-") as trace, Spool(trace) as spool:
+    source = spool if sys.argv[1] == "twice" else trace
     for _ in range(2 if sys.argv[1] == "twice" else 1):
-        trace.source(sink)
+        source.run(sink)
 print(events, peak() - before >> 10)
 """
 )

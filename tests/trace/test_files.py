@@ -23,6 +23,7 @@ from coldline.events.batch import Batch
 from coldline.trace import files
 from coldline.trace.binary import BinaryReader
 from coldline.trace.files import TraceFile
+from coldline.trace.spool import Spool
 from tests.tools.command import COHERENT, DRIVER, ERROR, HAZARD, MIDWAY, Cli, Result, command
 from tests.tools.trace_strategies import broken_traces, traces
 
@@ -214,11 +215,12 @@ def test_a_pipe_that_comes_byte_by_byte(race: dict[str, Path], tmp_path: Path, f
 
     feeder = threading.Thread(target=feed)
     feeder.start()
-    with TraceFile(str(fifo)) as trace:
+    with TraceFile(str(fifo)) as trace, Spool(trace) as spool:
+        assert not trace.repeatable
         seen: list[list[Event]] = [[], []]
         assert trace.form == form
         for events in seen:
-            trace.source(_collector(events))
+            spool.run(_collector(events))
     feeder.join()
     assert len(seen[0]) == 9
     assert seen[0] == seen[1]
@@ -251,11 +253,11 @@ def test_errors_through_a_pipe(text: str, said: str) -> None:
     assert found.stderr.decode() == f"coldline: -{said}\n"
 
 
-def read_twice(path: Path, *, again: bool = True, between: Callable[[], None] = lambda: None) -> None:
-    with TraceFile(str(path), again=again) as trace:
-        trace.source(lambda batch, _: None)
+def read_twice(path: Path, *, between: Callable[[], None] = lambda: None) -> None:
+    with TraceFile(str(path)) as trace:
+        trace.run(lambda batch: None)
         between()
-        trace.source(lambda batch, _: None)
+        trace.run(lambda batch: None)
 
 
 def test_what_comes_once_and_is_not_kept_is_not_read_again(tmp_path: Path) -> None:
@@ -264,7 +266,7 @@ def test_what_comes_once_and_is_not_kept_is_not_read_again(tmp_path: Path) -> No
     feeder = threading.Thread(target=lambda: fifo.write_text(GOOD))
     feeder.start()
     with pytest.raises(TraceError, match=f"{fifo}: it can be read only once"):
-        read_twice(fifo, again=False)
+        read_twice(fifo)
     feeder.join()
 
 

@@ -252,11 +252,11 @@ COUNTER = (
 import sys
 from coldline.trace.files import TraceFile
 before, events = peak(), 0
-def sink(batch, _):
+def sink(batch):
     global events
     events += len(batch)
-with TraceFile("-", again=False) as trace:
-    trace.source(sink)
+with TraceFile("-") as trace:
+    trace.run(sink)
 print(events, peak() - before >> 10)
 """
 )

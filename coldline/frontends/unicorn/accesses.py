@@ -11,8 +11,9 @@ import numpy as np
 from unicorn import arm_const
 from unicorn import unicorn_const as const
 
+from coldline.events.batch import InstructionState
 from coldline.events.op import Op
-from coldline.frontends.unicorn.emit import NOWHERE, emit, page_index
+from coldline.frontends.unicorn.emit import NOWHERE, emit, locate_from, page_index
 from coldline.frontends.unicorn.intrinsics import (
     call_control,
     call_register,
@@ -39,7 +40,6 @@ from coldline.mmu.translation import (
     PAGE_MASK,
     forget_page,
     forget_translations,
-    note_pc,
     translate,
     translate_code,
 )
@@ -58,6 +58,7 @@ _CPSR = arm_const.UC_ARM_REG_CPSR
 _IT = 0x0600_FC00
 """CPSR's IT bits (Arm ARM DDI 0406C B1.3.3)."""
 
+_UNKNOWN = int(InstructionState.UNKNOWN)
 STOPPED = -2
 
 
@@ -99,6 +100,18 @@ def leave_it(uc: Any, s: Any) -> None:
 
 
 @compiled
+def at_block(s: Any) -> None:
+    """Attribute events to the first instruction of the block that is running."""
+    s.at_virtual, s.at_physical = s.block, s.block_physical
+
+
+@compiled
+def at_instruction(s: Any, pc: Any) -> None:
+    """Attribute events to the instruction at virtual address `pc`: all instructions of a block start in one page."""
+    s.at_virtual, s.at_physical = pc, s.block_physical + (pc - s.block)
+
+
+@compiled
 def access(uc: Any, s: Any, tagged: Any, size: int, op: int) -> None:
     """Append the event of a load or store; the emulator waits, so what is rare stands aside."""
     address = int64(tagged & uint64(ADDRESS_MASK))
@@ -107,9 +120,22 @@ def access(uc: Any, s: Any, tagged: Any, size: int, op: int) -> None:
     if size > inside:
         s.crossings += uint64(1)
         size = inside
+    if s.instruction_rows:
+        at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
     emit(s, address, size, op, int64(s.agent_of_tag[tagged >> uint64(TAG_SHIFT)]), 0)
-    if s.pcs:
-        note_pc(s, int64(read_register(uc, s, np.int32(s.pc_register))))
+
+
+@compiled
+def _translate_block(s: Any, address: int) -> int:
+    """`translate_code` of a block, to whose first instruction events are attributed from here on: its walks first."""
+    first = s.count
+    s.at_virtual, s.at_state = uint64(address), uint64(_UNKNOWN)
+    tagged = translate_code(s, address)
+    if tagged >= 0:
+        s.block_physical = s.at_physical = uint64(tagged & ADDRESS_MASK)
+        s.at_state = s.instruction_set
+        locate_from(s, first, s.at_physical, s.at_state)
+    return tagged
 
 
 @compiled
@@ -124,7 +150,7 @@ def begin_block(uc: Any, s: Any, address: int, size: int) -> int:
     if s.swept:
         stop(uc, s, SET_WAY)
         return STOPPED
-    tagged = translate_code(s, address)
+    tagged = _translate_block(s, address) if s.instruction_rows else translate_code(s, address)
     if s.stale_low < s.stale_high:
         physical = tagged & ADDRESS_MASK
         if uint64(physical) < s.stale_high and uint64(physical + size) > s.stale_low:
@@ -141,12 +167,12 @@ def run_block(s: Any, tagged: int, address: int, size: int) -> None:
     physical = tagged & ADDRESS_MASK
     if tagged >= 0 and page_index(s, physical) >= 0:
         emit(s, physical, size, _FETCH, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
-        note_pc(s, address)
 
 
 @compiled
 def answer_tlb(s: Any, address: int, kind: int, entry: int) -> bool:
     """Give the emulator a translation; False is a translation fault."""
+    at_block(s)
     physical = translate(s, address)
     if physical < 0:
         s.fault, s.faulted = uint64(address), uint64(1)

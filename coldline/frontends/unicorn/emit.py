@@ -8,6 +8,7 @@ All functions here are compiled into the emulator's callbacks; `s` is the record
 from typing import Any
 
 from coldline.arm.fields import Sctlr
+from coldline.events.batch import INSTRUCTION_SIZE, InstructionState
 from coldline.events.layout import EVENT_SIZE, EXECUTABLE
 from coldline.events.op import Op
 from coldline.frontends.unicorn.intrinsics import compiled, int64, load64, store64, stream64, uint64
@@ -29,6 +30,7 @@ _MAP, _UNMAP = int(Op.MAP), int(Op.UNMAP)
 _MMU_ON, _MMU_OFF = int(Op.MMU_ON), int(Op.MMU_OFF)
 _ICACHE_ON, _ICACHE_OFF = int(Op.ICACHE_ON), int(Op.ICACHE_OFF)
 _DCACHE_ON, _DCACHE_OFF = int(Op.DCACHE_ON), int(Op.DCACHE_OFF)
+_UNKNOWN = int(InstructionState.UNKNOWN)
 NOWHERE = 0xFFFFFFFFFFFFFFFF
 
 
@@ -50,7 +52,21 @@ def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int
         stream64(at + uint64(16), uint64(size))
         stream64(at + uint64(24), uint64(agent << 32 | op << 48 | attributes << 56))
         s.fill += uint64(LONG_WORDS)
+    if s.instruction_rows:
+        row = s.instruction_rows + s.count * uint64(INSTRUCTION_SIZE)
+        store64(row, s.at_virtual)
+        store64(row + uint64(8), s.at_physical)
+        store64(row + uint64(16), s.at_state)
     s.count += uint64(1)
+
+
+@compiled
+def locate_from(s: Any, first: Any, physical: Any, state: Any) -> None:
+    """Complete the instructions of the events from number `first` on: they were appended before it was translated."""
+    for number in range(first, s.count):
+        row = s.instruction_rows + uint64(number) * uint64(INSTRUCTION_SIZE)
+        store64(row + uint64(8), physical)
+        store64(row + uint64(16), state)
 
 
 @compiled
@@ -79,12 +95,14 @@ def settle(s: Any) -> None:
     """Append the alias change that was held back, if there is one."""
     size = int64(s.held_size)
     if size:
+        state, s.at_state = s.at_state, uint64(_UNKNOWN)
         s.held_size = uint64(0)
         agent, address = int64(s.held_agent), int64(s.held_address)
         if s.held_before:
             append(s, address, size, _UNMAP, agent, 0)
         if s.held_after:
             append(s, address, size, _MAP, agent, int64(s.held_after))
+        s.at_state = state
 
 
 @compiled

@@ -48,8 +48,8 @@ class Machine:
     forced_write_back : bool
         Whether stage 2 makes every access write-back (FEAT_S2FWB): the guest's own switches and tables then
         change nothing, and its one alias is the host's to announce.
-    with_pcs : bool
-        Whether each event's program counter is kept.
+    instructions : bool
+        Whether each event's instruction is kept.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class Machine:
         devices: Sequence[Device],
         flash: int,
         forced_write_back: bool,
-        with_pcs: bool,
+        instructions: bool,
     ) -> None:
         self.core_state = _CORE_STATES[core.architecture](core.emulated_by, exception_level)
         self.emulator = self.core_state.emulator
-        self.state = State(ram, with_pcs=with_pcs, maintenance=self.core_state.OPERATIONS)
+        self.state = State(ram, instructions=instructions, maintenance=self.core_state.OPERATIONS)
         self.state["el"] = exception_level
         self.state["has_el2"] = exception_level == 2
         self.state["stage2"] = exception_level == 1
@@ -90,7 +90,7 @@ class Machine:
             self.state["introduced"] = 1
             self.code.switch(registers.sctlr & ~1, (registers.sctlr & ~1) ^ 0x1004)
         offset = skip_sync_offset(core.architecture)
-        if offset is not None and (keeps_counter(core.architecture) or not with_pcs):
+        if offset is not None and (keeps_counter(core.architecture) or not instructions):
             self.state["skip_sync"] = engine_address(self.emulator) + offset
 
     def _map(self, base: int, tag: int, ram: memoryview, protection: int) -> None:

@@ -8,7 +8,7 @@ import mmap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from coldline.events.batch import Batch
+from coldline.events.batch import INSTRUCTION_SIZE, Batch
 from coldline.events.layout import EVENT_SIZE
 from coldline.frontends.unicorn.memory import address_of, zeros
 
@@ -67,6 +67,8 @@ class Packed(Batch):
         Spreads so many events from an address to an address.
     words_from, columns_from : Buffers
         Where both are given back to.
+    instructions : mmap or None
+        The instructions of the events, of `instructions_from`, if they are wanted.
     """
 
     def __init__(
@@ -77,8 +79,13 @@ class Packed(Batch):
         unpack: Callable[[int, int, int], None],
         words_from: Buffers,
         columns_from: Buffers,
+        instructions: mmap.mmap | None = None,
+        instructions_from: Buffers | None = None,
     ) -> None:
-        super().__init__(agents, bytearray(), lambda: None)
+        rows = None if instructions is None else memoryview(instructions)[: count * INSTRUCTION_SIZE]
+        super().__init__(agents, bytearray(), lambda: None, instructions=rows)
+        self._instructions_buffer = instructions
+        self._instructions_from = instructions_from
         self._words = words
         self._count = count
         self._unpack = unpack
@@ -99,7 +106,9 @@ class Packed(Batch):
         return self._count
 
     def release(self) -> None:
-        """Be done with a batch."""
+        """Give all buffers back."""
+        if self._instructions_buffer is not None and self._instructions_from is not None:
+            self._instructions_from.give_back(self._instructions_buffer)
         if self._columns is not None:
             self._columns_from.give_back(self._columns)
         self._words_from.give_back(self._words)

@@ -12,8 +12,9 @@ from unicorn import unicorn_const as const
 from coldline.arm import psci
 from coldline.arm.cores import Core
 from coldline.errors import GuestError
-from coldline.events.batch import Batch
+from coldline.events.batch import INSTRUCTION_SIZE
 from coldline.events.layout import EVENT_SIZE
+from coldline.events.source import Sink
 from coldline.frontends.unicorn.devices import Device, Pl011
 from coldline.frontends.unicorn.devices.flash import COMMANDS
 from coldline.frontends.unicorn.machine import Machine
@@ -34,9 +35,6 @@ from coldline.frontends.unicorn.state import (
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from coldline.guest.plan import Registers
 
 EXCEPTIONS = {
@@ -129,8 +127,7 @@ class Listener:
     Attributes
     ----------
     events : callable
-        Takes each batch, and the program counter of each event where those were asked for; the latter are used
-        again once it returns.
+        Takes each batch.
     caches_toggled : callable
         Told, before the guest's own event, that SCTLR.M or C changed; whether both are on from now on.
     set_way : callable
@@ -141,7 +138,7 @@ class Listener:
         Told instructions and accesses now and then.
     """
 
-    events: "Callable[[Batch, NDArray[Any] | None], None]"
+    events: Sink
     caches_toggled: Callable[[bool], None] = lambda enabled: None
     set_way: Callable[[], None] = lambda: None
     console: Callable[[bytes], None] = lambda text: None
@@ -172,8 +169,8 @@ class Boot:
         stores there is taken for a command and changes nothing; it is the guest's fault where it is one.
     forced_write_back : bool
         Whether stage 2 forces every access to be write-back.
-    with_pcs : bool
-        Whether the listener wants program counters.
+    instructions : bool
+        Whether the listener wants `Batch.instructions`.
     """
 
     def __init__(
@@ -188,7 +185,7 @@ class Boot:
         devices: Sequence[Device] = (),
         flash: int = 0,
         forced_write_back: bool = False,
-        with_pcs: bool = False,
+        instructions: bool = False,
     ) -> None:
         self.outcome = Outcome()
         self._listener = listener
@@ -200,7 +197,7 @@ class Boot:
             devices=(Pl011(uart, self._print), *devices),
             flash=flash,
             forced_write_back=forced_write_back,
-            with_pcs=with_pcs,
+            instructions=instructions,
         )
         self._emulator = self._machine.emulator
         self._core_state = self._machine.core_state
@@ -211,6 +208,7 @@ class Boot:
         self._command: tuple[int, int] | None = None
         self._tail = b""
         self._words, self._columns = Buffers(WORDS * 8), Buffers(WORDS * EVENT_SIZE)
+        self._instructions = Buffers(WORDS * INSTRUCTION_SIZE)
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
         self._emulator.hook_add(const.UC_HOOK_INSN_INVALID, self._on_unknown)
         self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
@@ -289,26 +287,28 @@ class Boot:
         self.outcome.accesses = self._state["accesses"]
         self.outcome.crossings = self._state["crossings"]
         if count:
+            instructions = self._state.instructions
             batch = Packed(
-                AGENTS, self._state.events, count, self._machine.code.unpack, self._words, self._columns
+                AGENTS,
+                self._state.events,
+                count,
+                self._machine.code.unpack,
+                self._words,
+                self._columns,
+                instructions,
+                self._instructions,
             )
-            self._listener.events(batch, self._pcs(count))
+            self._listener.events(batch)
             if not batch.kept:
                 batch.release()
-            self._state.use_events(self._words.take())
+            self._state.use_events(
+                self._words.take(), self._instructions.take() if instructions is not None else None
+            )
         if self._state["overflow"]:
             raise GuestError(
                 f"the guest changed its tables too fast: {self._state['overflow']} events were lost"
             )
         self._listener.progress(self.outcome.instructions, self.outcome.accesses)
-
-    def _pcs(self, count: int) -> "NDArray[np.uint64] | None":
-        """The program counters of the events, where they are wanted."""
-        if self._state.pcs is None:
-            return None
-        import numpy as np
-
-        return np.frombuffer(self._state.pcs, np.uint64, count)
 
     def _print(self, character: int) -> None:
         if len(self.outcome.console) < CONSOLE_LIMIT:

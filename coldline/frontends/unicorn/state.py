@@ -13,6 +13,7 @@ from typing import Any
 
 from coldline.arm import MemoryType
 from coldline.events import PAGE_SIZE, Op
+from coldline.events.batch import INSTRUCTION_SIZE
 from coldline.frontends.unicorn.memory import address_of, zeros
 
 MAX_BANKS = 4
@@ -79,7 +80,12 @@ _WORD = ctypes.c_uint64
 _FIELDS: tuple[tuple[str, Any], ...] = (
     ("events", _WORD),  # words, as `coldline.frontends.unicorn.packed` has them
     ("fill", _WORD),  # how many words there are
-    ("pcs", _WORD),  # a u8 for each event, or 0
+    ("instruction_rows", _WORD),  # a row of `INSTRUCTION_DTYPE` for each event, or 0
+    ("at_virtual", _WORD),  # the instruction to which `append` attributes events
+    ("at_physical", _WORD),
+    ("at_state", _WORD),
+    ("instruction_set", _WORD),  # an `InstructionState`: of the block that is running
+    ("block_physical", _WORD),
     ("count", _WORD),  # how many events they are
     ("high_water", _WORD),
     ("instructions", _WORD),
@@ -136,7 +142,6 @@ _FIELDS: tuple[tuple[str, Any], ...] = (
     # AArch32 alone, from here to the emulator's calls
     ("fresh", _WORD),  # whether the next block may be one that the emulator has just translated
     ("thumb", _WORD),  # whether there is any Thumb code
-    ("thumb_now", _WORD),  # 1 in Thumb state, as long as program counters are wanted
     ("places", _WORD),
     ("place_count", _WORD),
     ("trapped", _WORD),  # the key of the register that the guest is about to write
@@ -169,8 +174,8 @@ class State:
     ----------
     banks : sequence of (base, buffer)
         Guest RAM: physical base and writable bytes.
-    with_pcs : bool
-        Whether each event's program counter is wanted.
+    instructions : bool
+        Whether each event's instruction is wanted.
     maintenance : mapping of int to Op
         The operations that maintain caches, by the key of their encoding in 14 bits.
     """
@@ -179,16 +184,15 @@ class State:
         self,
         banks: Sequence[tuple[int, memoryview]],
         *,
-        with_pcs: bool,
+        instructions: bool,
         maintenance: Mapping[int, Op] | None = None,
     ) -> None:
         self._record = Record()
         self.events = zeros(WORDS * 8)
-        self.pcs = zeros(WORDS * 8) if with_pcs else None
+        self.instructions = zeros(WORDS * INSTRUCTION_SIZE) if instructions else None
         self.ram = [memoryview(buffer) for _, buffer in banks]
         pages = sum(len(ram) for ram in self.ram) // PAGE_SIZE
         self._arrays: dict[str, bytearray | mmap.mmap] = {
-            "events": self.events,
             "tlb": zeros(TLB_ENTRIES * 3 * 8),
             "marks": zeros(pages),
             "used": zeros(pages),
@@ -204,7 +208,8 @@ class State:
             self._arrays["maintenance"][key] = 1 + op
         for name, array in self._arrays.items():
             self[name] = address_of(array)
-        self["pcs"] = address_of(self.pcs) if self.pcs is not None else 0
+        self["instruction_rows"] = address_of(self.instructions) if self.instructions is not None else 0
+        self["events"] = address_of(self.events)
         self["scratch_at"] = self.pointer + Record.scratch.offset
         self["high_water"] = HIGH_WATER
         self["limit"] = 0xFFFFFFFFFFFFFFFF
@@ -225,12 +230,13 @@ class State:
         for tag in range(1, TAGS):
             self._record.agent_of_tag[tag] = self._record.agent_of_tag[tag | DATA_TAG] = agent_of(tag - 1)
 
-    def use_events(self, words: mmap.mmap) -> None:
-        """Write events into `words` from now on: `WORDS` of them, none used."""
+    def use_events(self, words: mmap.mmap, instructions: mmap.mmap | None) -> None:
+        """Write events to `words`, of `WORDS` words, from now on, and their instructions to `instructions`."""
         if len(words) != WORDS * 8:
             raise ValueError(f"{len(words)} bytes for events, not {WORDS * 8}")
-        self.events = self._arrays["events"] = words
+        self.events, self.instructions = words, instructions
         self["events"] = address_of(words)
+        self["instruction_rows"] = address_of(instructions) if instructions is not None else 0
         self["fill"] = self["count"] = 0
 
     @property

@@ -27,7 +27,7 @@ def long(address: int, size: int, op: Op, agent: int = 0, attributes: int = 0) -
 
 @pytest.fixture(scope="module")
 def unpack() -> Any:
-    return Code(State([], with_pcs=False), "aarch64").unpack
+    return Code(State([], instructions=False), "aarch64").unpack
 
 
 def batch_of(words: list[int], count: int, unpack: Any) -> tuple[Packed, Buffers, Buffers]:

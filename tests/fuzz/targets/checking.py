@@ -16,12 +16,14 @@ from coldline.errors import TraceError
 from coldline.events.batch import Batch
 from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Event
 from coldline.events.op import Op
+from coldline.events.source import Batches, Source
+from coldline.rules.profile import SWITCHES, Profile
+from coldline.trace.text_batches import TextBatches
+from coldline.verdict import report
+from coldline.verdict import Source, judge
 from coldline.report.model import Report
 from coldline.report.reporters import FORMATS, make_reporter
 from coldline.report.reporters.base import Settings
-from coldline.rules.profile import SWITCHES, Profile
-from coldline.trace.text_batches import TextBatches
-from coldline.verdict import Source, judge
 from tests.fuzz import trace_seeds
 from tests.fuzz.target import Target
 
@@ -80,7 +82,7 @@ def _check(data: bytes) -> None:
     compiled.feed(batch)
     assert _found(compiled) == _found(plain)
     if not zlib.crc32(data) % _SELDOM:
-        _show_all(plain, lambda sink: sink(batch, None))
+        _show_all(plain, Batches([batch]))
 
 
 def _found(checker: Checker) -> tuple[object, ...]:

@@ -8,10 +8,12 @@ from unicorn import arm_const
 
 from coldline.arm import cp15
 from coldline.arm.maintenance import TLBI_CRN
+from coldline.events.batch import InstructionState
 from coldline.frontends.unicorn.aarch32.watched import COUNTERS, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,
+    at_instruction,
     begin_block,
     invalidate_tlb,
     maintain,
@@ -42,6 +44,7 @@ _R13, _R14 = arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR
 _THUMB, _BIG_ENDIAN = 1 << 5, 1 << 9
 """CPSR's T and E (Arm ARM DDI 0406C B1.3.3)."""
 
+_A32, _T32 = int(InstructionState.A32), int(InstructionState.T32)
 _NARROW = 1 << 14
 """Keys of 32-bit registers and operations are below."""
 
@@ -147,8 +150,8 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     """A run of instructions is about to be executed; a stop asked for here comes before its first one."""
     s = carray(user, (1,))[0]
     s.block = address
-    if s.pcs:
-        s.thumb_now = uint64((int64(read_register(uc, s, _CPSR)) & _THUMB) // _THUMB)
+    if s.instruction_rows:
+        s.instruction_set = uint64(_T32 if int64(read_register(uc, s, _CPSR)) & _THUMB else _A32)
     settle_half(s)
     tagged = begin_block(uc, s, int64(address), int64(size))
     if tagged == STOPPED:
@@ -220,6 +223,7 @@ def on_move(uc: Any, at: int, size: int, user: Any) -> None:
     s = carray(user, (1,))[0]
     cpsr, address = int64(read_register(uc, s, _CPSR)), int64(at)
     thumb = cpsr & _THUMB != 0
+    at_instruction(s, at)
     word = _instruction(s, address, thumb)
     if not _matters(s, word) or not cp15.passes(_condition(s, address, word, thumb), cpsr):
         return

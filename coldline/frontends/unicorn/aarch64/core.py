@@ -9,6 +9,7 @@ from unicorn import unicorn_const as const
 
 from coldline.arm import fields
 from coldline.arm.fields import SystemRegister
+from coldline.events.batch import InstructionState
 from coldline.frontends.unicorn.aarch64.watched import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import Changes, CoreState
 
@@ -64,6 +65,7 @@ class Aarch64(CoreState):
         for index, value in enumerate(registers.general):
             self.emulator.reg_write(arm64.UC_ARM64_REG_X0 + index, value)
         self.emulator.reg_write(self.PC, registers.pc)
+        self.state["instruction_set"] = InstructionState.A64
         self.learn_registers()
 
     def resume_at(self) -> int:

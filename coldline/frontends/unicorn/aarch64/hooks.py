@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import numpy as np
 from numba import carray, cfunc, types
 from unicorn import arm64_const
 
@@ -11,6 +12,7 @@ from coldline.frontends.unicorn.aarch64.watched import COUNTERS, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,
+    at_instruction,
     begin_block,
     invalidate_tlb,
     maintain,
@@ -86,6 +88,8 @@ def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
         return 0
     op = int64(load8(s.maintenance + uint64(key & 0x3FFF)))
     if op:
+        if s.instruction_rows:
+            at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
         done = maintain(s, op - 1, int64(load64(register + uint64(24))))
         return 1 if done else 0
     return 0

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Keeps the events of a source that can be run only once, so that a second reader gets them as well."""
+
+from types import TracebackType
+from typing import IO, TYPE_CHECKING
+
+from coldline.errors import TraceError
+from coldline.events.batch import INSTRUCTION_SIZE, Batch
+from coldline.events.source import Sink, Source
+from coldline.rules.profile import Profile
+from coldline.trace.binary import BinaryReader, BinaryWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Spool:
+    """A repeatable source over any other; a context manager that deletes what it keeps.
+
+    The first run hands over the events of the other source and writes them to an unnamed temporary file, in the
+    binary form of a trace. Later runs read that file. If the other source is repeatable, nothing is kept:
+    each run runs it again.
+
+    Parameters
+    ----------
+    source : Source
+        The events.
+    instructions : bool
+        Whether a later run wants `Batch.instructions`: then the first run asks the source for them and keeps them
+        too, 24 bytes for each event.
+    """
+
+    repeatable = True
+
+    def __init__(self, source: Source, *, instructions: bool = False) -> None:
+        self._source = source
+        self._instructions = instructions
+        self._kept: _Kept | None = None
+        self._ran = False
+
+    def run(self, sink: Sink, *, instructions: bool = False) -> None:
+        """See `Source.run`.
+
+        Raises
+        ------
+        TraceError
+            If the first run ended with an exception, or had an event that the binary form cannot hold.
+        """
+        if self._source.repeatable:
+            self._source.run(sink, instructions=instructions)
+        elif not self._ran:
+            self._ran = True
+            self._run_first(sink)
+        elif self._kept is None:
+            raise TraceError("", "it can be read only once")
+        else:
+            for batch in self._kept:
+                sink(batch)
+
+    def _run_first(self, sink: Sink) -> None:
+        keeper: _Keeper | None = _Keeper(instructions=self._instructions)
+
+        def both(batch: Batch) -> None:
+            nonlocal keeper
+            sink(batch)
+            if keeper is not None and not keeper.take(batch):
+                keeper = None
+
+        self._source.run(both, instructions=self._instructions)
+        if keeper is not None:
+            self._kept = keeper.finish()
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._kept is not None:
+            self._kept.close()
+
+
+class _Kept:
+    """The events of one run, and their instructions where those were kept.
+
+    `numbered` says whether the events had lines of a text: the binary form numbers events that have none.
+    """
+
+    def __init__(self, events: IO[bytes], instructions: IO[bytes] | None, *, numbered: bool) -> None:
+        self._events = events
+        self._instructions = instructions
+        self._numbered = numbered
+
+    def __iter__(self) -> "Iterator[Batch]":
+        self._events.seek(0)
+        if self._instructions is not None:
+            self._instructions.seek(0)
+        for batch in BinaryReader(self._events):
+            if not self._numbered:
+                batch.rows["where"] = 0
+            if self._instructions is None:
+                yield batch
+            else:
+                rows = bytearray(self._instructions.read(len(batch) * INSTRUCTION_SIZE))
+                yield Batch(batch.agents, batch.rows, instructions=rows)
+
+    def close(self) -> None:
+        """Delete the files."""
+        self._events.close()
+        if self._instructions is not None:
+            self._instructions.close()
+
+
+class _Keeper:
+    """Writes the events of a run to temporary files."""
+
+    def __init__(self, *, instructions: bool) -> None:
+        import tempfile  # its import takes longer than the check of most traces
+
+        self._events: IO[bytes] = tempfile.TemporaryFile(prefix="coldline-")  # noqa: SIM115 (closed by _Kept)
+        self._writer = BinaryWriter(self._events, Profile())
+        self._instructions: IO[bytes] | None = None
+        self._numbered = False
+        if instructions:
+            self._instructions = tempfile.TemporaryFile(prefix="coldline-")  # noqa: SIM115
+
+    def take(self, batch: Batch) -> bool:
+        """Write `batch`; False if an event is invalid, which the binary form cannot hold."""
+        try:
+            self._writer.write(batch)
+        except TraceError:
+            return False
+        self._numbered = self._numbered or bool(batch.rows["where"].any())
+        if self._instructions is not None:
+            rows = batch.instructions
+            self._instructions.write(bytes(len(batch) * INSTRUCTION_SIZE) if rows is None else rows.tobytes())
+        return True
+
+    def finish(self) -> _Kept | None:
+        """Return what was written; None if an event was invalid."""
+        try:
+            self._writer.finish()
+        except TraceError:
+            return None
+        return _Kept(self._events, self._instructions, numbered=self._numbered)
