@@ -14,9 +14,7 @@ import numpy as np
 
 from coldline.events.batch import (
     EVENT_DTYPE,
-    EXECUTABLE,
     INSTRUCTION_DTYPE,
-    TYPE_MASK,
     Batch,
     InstructionState,
 )

@@ -4,6 +4,8 @@
 Imported only to compile.
 """
 
+import inspect
+from types import ModuleType
 from typing import Any
 
 import numba
@@ -11,7 +13,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 
 
 def _load(bits: int) -> Any:
@@ -92,3 +94,11 @@ uint64: Any = np.uint64
 
 compiled = numba.njit(error_model="numpy", boundscheck=False)
 """Compiles a function for those that are called from outside of Python."""
+
+
+def make_known(*modules: ModuleType) -> None:
+    """Let compiled functions call the plain functions that `modules` define."""
+    for module in modules:
+        for function in vars(module).values():
+            if inspect.isfunction(function) and function.__module__ == module.__name__:
+                register_jitable(function)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest's translation tables: walks, and the aliases that its tables make."""
+"""Translation tables: walks, and the aliases that a core's live tables make, with no emulator in sight."""

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What differs between the formats of translation tables, so that following them can be written once.
+"""What differs between the formats of translation tables, so that following them is written once.
 
-All functions here are compiled into the emulator's callbacks; `s` is the record of
-`coldline.frontends.unicorn.state`, whose
-`format` says which of the three is meant. AArch32 has Exception level 1's place in it, as it has one regime.
+`s` is a record with the fields of `coldline.mmu.view`, whose `format` says which of the three is meant. AArch32 has
+one regime, which is kept as that of exception level 1. Imported only to compile.
 """
 
 from typing import Any
 
-from coldline.arm import lpae, short, vmsa
-from coldline.frontends.unicorn.intrinsics import compiled, int64, load32, load64, uint64
-from coldline.frontends.unicorn.state import LONG, SHORT
+from coldline.arm import lpae, short, stage2, vmsa
+from coldline.arm.fields import Sctlr
+from coldline.events import agents
+from coldline.jit.intrinsics import compiled, int64, load32, load64, make_known, uint64
+from coldline.mmu.view import LPAE, SHORT, VMSA64
+
+make_known(lpae, short, stage2, vmsa, agents)
 
 NEITHER = lpae.NEITHER
+_C = Sctlr.C.mask
+_NORMAL_NC = vmsa.NORMAL_NC
 
 
 @compiled
@@ -34,12 +39,12 @@ def read_descriptor(s: Any, address: int) -> int:
 
 @compiled
 def half(s: Any, address: int) -> int:
-    """Whose tables translate a virtual address: 0 TTBR0's, 1 TTBR1's, or `NEITHER`."""
+    """Which TTBR's tables translate a virtual address: 0, 1, or `NEITHER`."""
     tcr = int64(s.tcr[s.el])
     if s.format == uint64(SHORT):
         upper = short.is_upper(tcr, address)
         return NEITHER if short.walks_disabled(tcr, upper) else int64(upper)
-    if s.format == uint64(LONG):
+    if s.format == uint64(LPAE):
         which = lpae.half(tcr, address)
         return NEITHER if which >= 0 and vmsa.walks_disabled(tcr, which == 1) else which
     upper = s.el == 1 and (address >> 55) & 1 != 0
@@ -54,7 +59,7 @@ def has_root(s: Any, upper: bool) -> bool:
     tcr = int64(s.tcr[s.el])
     if s.format == uint64(SHORT):
         return not (upper and short.input_bits(tcr, False) == 32) and not short.walks_disabled(tcr, upper)
-    if s.format == uint64(LONG) and upper and lpae.half(tcr, 0xFFFFFFFF) != 1:
+    if s.format == uint64(LPAE) and upper and lpae.half(tcr, 0xFFFFFFFF) != 1:
         return False
     return not (s.el == 1 and vmsa.walks_disabled(tcr, upper))
 
@@ -62,7 +67,7 @@ def has_root(s: Any, upper: bool) -> bool:
 @compiled
 def granule(s: Any, upper: bool) -> int:
     """log2 of the translation granule in bytes."""
-    return vmsa.granule_bits(int64(s.tcr[s.el]), upper) if s.format == uint64(0) else lpae.GRANULE
+    return vmsa.granule_bits(int64(s.tcr[s.el]), upper) if s.format == uint64(VMSA64) else lpae.GRANULE
 
 
 @compiled
@@ -71,7 +76,7 @@ def input_bits(s: Any, upper: bool) -> int:
     tcr = int64(s.tcr[s.el])
     if s.format == uint64(SHORT):
         return short.input_bits(tcr, upper)
-    return lpae.input_bits(tcr, upper) if s.format == uint64(LONG) else vmsa.input_bits(tcr, upper)
+    return lpae.input_bits(tcr, upper) if s.format == uint64(LPAE) else vmsa.input_bits(tcr, upper)
 
 
 @compiled
@@ -79,22 +84,22 @@ def lowest_address(s: Any, upper: bool) -> int:
     """The virtual address that the first descriptor of the first table translates."""
     if s.format == uint64(SHORT):
         return 0
-    if s.format == uint64(LONG):
+    if s.format == uint64(LPAE):
         return lpae.lowest_address(int64(s.tcr[s.el]), upper)
     return ~((1 << input_bits(s, upper)) - 1) if upper else 0
 
 
 @compiled
 def used_addresses(s: Any, upper: bool) -> tuple[int, int]:
-    """Which of the addresses that a root's tables could translate they do translate: the first, one past the last.
+    """The half-open range of virtual addresses that the tables of TTBR1 (or TTBR0) translate.
 
-    In AArch32 each of TTBR0 and TTBR1 may take a part of the other's.
+    In AArch32 each of the two may take a part of the other's.
     """
     tcr, lowest = int64(s.tcr[s.el]), lowest_address(s, upper)
     end = lowest + (1 << input_bits(s, upper))
     if s.format == uint64(SHORT) and upper:
         lowest = 1 << short.input_bits(tcr, False)
-    elif s.format == uint64(LONG):
+    elif s.format == uint64(LPAE):
         uppers = lpae.lowest_address(tcr, True)
         if upper and not uppers:
             lowest = 1 << lpae.input_bits(tcr, False)
@@ -105,10 +110,14 @@ def used_addresses(s: Any, upper: bool) -> tuple[int, int]:
 
 @compiled
 def walk_type(s: Any, upper: bool) -> int:
-    """The memory type with which tables are read."""
-    if s.format == uint64(SHORT):
-        return short.walk_type(int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]))
-    return vmsa.walk_type(int64(s.tcr[s.el]), upper)
+    """The memory type with which tables are read, both stages taken together."""
+    if not int64(s.sctlr[s.el]) & _C:
+        memory_type = _NORMAL_NC
+    elif s.format == uint64(SHORT):
+        memory_type = short.walk_type(int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]))
+    else:
+        memory_type = vmsa.walk_type(int64(s.tcr[s.el]), upper)
+    return stage2.combined_type(memory_type, int64(s.stage2))
 
 
 @compiled
@@ -170,12 +179,14 @@ def output_base(s: Any, descriptor: int, level: int, granule: int, address: int)
 
 @compiled
 def leaf_type(s: Any, descriptor: int, level: int) -> int:
-    """The memory type of a leaf."""
+    """The memory type of a leaf, both stages taken together."""
     mair = int64(s.mair[s.el])
     if s.format == uint64(SHORT):
         nmrr = int64(s.mair[s.el] >> uint64(32))
-        return short.leaf_type(descriptor, level, int64(s.sctlr[s.el]), mair & 0xFFFFFFFF, nmrr)
-    return vmsa.attribute_type(mair, vmsa.attribute_index(descriptor))
+        memory_type = short.leaf_type(descriptor, level, int64(s.sctlr[s.el]), mair & 0xFFFFFFFF, nmrr)
+    else:
+        memory_type = vmsa.attribute_type(mair, vmsa.attribute_index(descriptor))
+    return stage2.combined_type(memory_type, int64(s.stage2))
 
 
 @compiled
@@ -184,7 +195,7 @@ def executable(s: Any, descriptor: int, level: int, never: int) -> bool:
     if s.format == uint64(SHORT):
         return short.executable(never | short.leaf_never(descriptor, level))
     never |= vmsa.leaf_never(descriptor)
-    return short.executable(never) if s.format == uint64(LONG) else vmsa.executable(never, int64(s.el))
+    return short.executable(never) if s.format == uint64(LPAE) else vmsa.executable(never, int64(s.el))
 
 
 @compiled

@@ -1,36 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Translates the guest's addresses by its own tables, and remembers translations as a TLB does.
+"""Translates a core's addresses by its own tables, and remembers translations as a TLB does.
 
-All functions here are compiled into the emulator's callbacks; `s` is the record of
-`coldline.frontends.unicorn.state`.
+`s` is a record with the fields of `coldline.mmu.view`. Imported only to compile.
 """
 
 from typing import Any
 
 import numpy as np
 
-from coldline.arm import MemoryType
 from coldline.arm.fields import Sctlr
+from coldline.events.appending import emit
 from coldline.events.op import Op
-from coldline.frontends.unicorn.emit import NOWHERE, emit, page_index
-from coldline.frontends.unicorn.intrinsics import compiled, int64, load64, store8, store64, uint64
-from coldline.frontends.unicorn.state import ADDRESS_MASK, TAG_SHIFT, TLB_ENTRIES
+from coldline.jit.intrinsics import compiled, int64, load64, store8, store64, uint64
 from coldline.mmu import formats
+from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
+from coldline.mmu.view import ADDRESS_MASK, NOWHERE, TAG_SHIFT, TLB_ENTRIES, Translation
+from coldline.support.hashing import GOLDEN
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_GOLDEN = np.uint64(GOLDEN)
 _HASH_SHIFT = np.uint64(32)
 _TLB_MASK = np.uint64(TLB_ENTRIES - 1)
 _FORGOTTEN = np.uint64(NOWHERE)
+_ROW, _PAGE = np.uint64(Translation.SIZE), np.uint64(Translation.PAGE)
+_GENERATION, _PHYSICAL = np.uint64(Translation.GENERATION), np.uint64(Translation.PHYSICAL)
 _M = Sctlr.M.mask
-_C = Sctlr.C.mask
 _WALK = int(Op.WALK)
-_NORMAL_NC, _NORMAL_WB = int(MemoryType.NORMAL_NC), int(MemoryType.NORMAL_WB)
-PAGE_MASK = 0xFFF
 
 
 @compiled
 def _use(s: Any, physical: int) -> bool:
-    """Note that the guest uses a page; whether it is one of RAM."""
+    """Note that the core uses a page; returns whether it is one of RAM."""
     page = page_index(s, physical)
     if page >= 0:
         store8(s.used + uint64(page), np.uint8(1))
@@ -39,21 +38,18 @@ def _use(s: Any, physical: int) -> bool:
 
 @compiled
 def walk(s: Any, address: int) -> int:
-    """Translate a virtual address by the guest's tables: tagged physical address, or -1 for a fault.
+    """Translate a virtual address by the core's tables: tagged physical address, or -1 for a fault.
 
     Each descriptor that is read is an event.
     """
-    sctlr = int64(s.sctlr[s.el])
-    if not sctlr & _M:
+    if not int64(s.sctlr[s.el]) & _M:
         return address & ADDRESS_MASK
     which = formats.half(s, address)
     if which == formats.NEITHER:
         return -1
     upper = which == 1
     granule, width = formats.granule(s, upper), formats.input_bits(s, upper)
-    walk_type = formats.walk_type(s, upper) if sctlr & _C else _NORMAL_NC
-    if s.forced:
-        walk_type = _NORMAL_WB
+    walk_type = formats.walk_type(s, upper)
     table = formats.table_base(s, upper, width, granule)
     level = formats.start_level(s, width, granule)
     size_shift = formats.size_shift(s)
@@ -84,40 +80,40 @@ def _slot(s: Any, page: Any) -> Any:
     """Where a virtual page is remembered, or would be: an address in the table of translations."""
     hashed = (page * _GOLDEN) >> _HASH_SHIFT
     while True:
-        slot = s.tlb + (hashed & _TLB_MASK) * uint64(24)
-        if load64(slot + uint64(8)) != s.generation or load64(slot) == page:
+        slot = s.tlb + (hashed & _TLB_MASK) * _ROW
+        if load64(slot + _GENERATION) != s.generation or load64(slot + _PAGE) == page:
             return slot
         hashed += uint64(1)
 
 
 @compiled
 def translate(s: Any, address: int) -> int:
-    """As `walk`, but a page is walked once until a TLB invalidation, whatever the emulator's own TLB holds.
+    """As `walk`, but a page is walked once until a TLB invalidation, whatever TLB an emulator has.
 
     So the walks in a trace are those of a TLB that never forgets by itself, and a run's are always the same.
     """
-    page = uint64(address) >> uint64(12)
+    page = uint64(address) >> uint64(PAGE_SHIFT)
     slot = _slot(s, page)
-    if load64(slot + uint64(8)) == s.generation and load64(slot + uint64(16)) != _FORGOTTEN:
-        return int64(load64(slot + uint64(16))) | (address & PAGE_MASK)
+    if load64(slot + _GENERATION) == s.generation and load64(slot + _PHYSICAL) != _FORGOTTEN:
+        return int64(load64(slot + _PHYSICAL)) | (address & PAGE_MASK)
     tagged = walk(s, address)
     if tagged >= 0:
         _use(s, tagged & ADDRESS_MASK)
-        if load64(slot + uint64(8)) != s.generation:
+        if load64(slot + _GENERATION) != s.generation:
             s.translations += uint64(1)
             if s.translations > uint64(TLB_ENTRIES // 2):
                 forget_translations(s)
                 slot = _slot(s, page)
-        store64(slot, page)
-        store64(slot + uint64(8), s.generation)
-        store64(slot + uint64(16), uint64(tagged & ~PAGE_MASK))
+        store64(slot + _PAGE, page)
+        store64(slot + _GENERATION, s.generation)
+        store64(slot + _PHYSICAL, uint64(tagged & ~PAGE_MASK))
     return tagged
 
 
 @compiled
 def translate_code(s: Any, address: int) -> int:
     """As `translate`, for code: most blocks lie in the page of the one before."""
-    page = uint64(address) >> uint64(12)
+    page = uint64(address) >> uint64(PAGE_SHIFT)
     if page == s.code_page and s.code_generation == s.generation:
         return int64(s.code_physical) | (address & PAGE_MASK)
     tagged = translate(s, address)
@@ -138,6 +134,6 @@ def forget_translations(s: Any) -> None:
 def forget_page(s: Any, page: Any) -> None:
     """Forget the translation of one virtual page."""
     slot = _slot(s, page)
-    if load64(slot + uint64(8)) == s.generation:
-        store64(slot + uint64(16), _FORGOTTEN)
+    if load64(slot + _GENERATION) == s.generation:
+        store64(slot + _PHYSICAL, _FORGOTTEN)
     s.code_generation = uint64(0)

@@ -86,7 +86,7 @@ def test_ttbcr_has_the_rest_where_tcr_has_it() -> None:
 def test_compiled_functions_say_the_same() -> None:
     import numba
 
-    import coldline.frontends.unicorn.intrinsics  # noqa: F401  # makes them known to the compiler
+    import coldline.mmu.formats  # noqa: F401  # makes them known to the compiler
 
     def everything(ttbcr: int, address: int) -> int:
         found = lpae.lowest_address(ttbcr, True) << 12 | lpae.input_bits(ttbcr, False) << 6

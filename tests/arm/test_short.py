@@ -265,7 +265,7 @@ ALL_WORDS = [0, 0xFFFF_FFFF, 0x8765_4C0E, 0x1234_5678, 0x9ABC_DEF1, 0x0004_0002,
 def test_compiled_functions_say_the_same() -> None:
     import numba
 
-    import coldline.frontends.unicorn.intrinsics  # noqa: F401  # makes them known to the compiler
+    import coldline.mmu.formats  # noqa: F401  # makes them known to the compiler
 
     def everything(descriptor: int, level: int, register: int, address: int) -> int:
         found = short.leaf_type(descriptor, level, register, register, address)

@@ -21,8 +21,9 @@ from coldline.checker.final_read import Region, sweep
 from coldline.checker.state.findings import entries
 from coldline.cli import main
 from coldline.errors import HypervisorError
+from coldline.events import words
 from coldline.events.batch import Batch
-from coldline.frontends.unicorn import End, Outcome, Until, pc_sync, state
+from coldline.frontends.unicorn import End, Outcome, Until, pc_sync
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.image import load_kernel
@@ -442,7 +443,7 @@ def test_a_trial_is_the_same_each_time(host: str) -> None:
 def test_events_do_not_depend_on_how_batches_are_cut(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
     trial = midway_trial("rfc", "flush")
     first = digest(trial)
-    monkeypatch.setattr(state, "HIGH_WATER", events)
+    monkeypatch.setattr(words, "HIGH_WATER", events)
     assert digest(trial) == first
 
 
@@ -461,7 +462,7 @@ def test_a_long_trial_is_the_same_each_time(
     assert first[1] > 400_000
     assert digest(trial, instructions=True) == first
     with monkeypatch.context() as small:
-        small.setattr(state, "HIGH_WATER", 5000)
+        small.setattr(words, "HIGH_WATER", 5000)
         assert digest(trial) == first
     shorter = dataclasses.replace(trial, until=Until(End.LIMIT, 1_400_000))
     assert digest(shorter)[0] != first[0]

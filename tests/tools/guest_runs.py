@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import tests.tools.tiny_guests as a64
 from coldline.arm.cores import CORES
+from coldline.arm.stage2 import FORCED_WB, NORMAL_WB
 from coldline.checker import Checker
 from coldline.errors import GuestError
 from coldline.events.batch import Batch
@@ -199,7 +200,7 @@ def run_loaded(
         Listener(events=take, caches_toggled=ran.toggles.append),
         exception_level=level,
         uart=a64.UART,
-        forced_write_back=forced,
+        stage2=FORCED_WB if forced else NORMAL_WB,
         instructions=True,
     )
     try:

@@ -48,9 +48,9 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def _collector(events: list[Event]) -> Callable[[Batch, object], None]:
+def _collector(events: list[Event]) -> Callable[[Batch], None]:
     """What adds each event that it is given."""
-    return lambda batch, _: events.extend(map(batch.event, range(len(batch))))
+    return lambda batch: events.extend(map(batch.event, range(len(batch))))
 
 
 def judged(told: Result) -> list[dict[str, Any]]:

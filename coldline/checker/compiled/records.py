@@ -6,8 +6,8 @@ from typing import Any
 from coldline.checker.compiled.lines import NO_LETTER, advance
 from coldline.checker.compiled.values import OWN, node_at, owned_at, pair_of, set_value, value_of
 from coldline.checker.state import partitions
-from coldline.checker.state.reserved_arrays import GOLDEN
 from coldline.jit.intrinsics import compiled, load16, load32, load64, store16, store32, store64, uint64
+from coldline.support.hashing import GOLDEN
 
 _0, _1, _2, _3, _4, _8, _12, _16, _32 = (uint64(number) for number in (0, 1, 2, 3, 4, 8, 12, 16, 32))
 _NEXT, _QUIET, _STATES, _HASH, _BYTES = (

@@ -13,9 +13,10 @@ import numpy as np
 
 from coldline.checker.state.packing import MAX_PACKED, packed, unpacked
 from coldline.checker.state.page_classes import UNMAPPED
-from coldline.checker.state.reserved_arrays import GOLDEN, reserve
+from coldline.checker.state.reserved_arrays import reserve
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE
+from coldline.support.hashing import GOLDEN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,9 +13,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-GOLDEN = 0x9E3779B97F4A7C15
-"""2^64 / phi: a multiplication by it spreads what is near, for hash tables."""
-
 _FLAGS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
 
 

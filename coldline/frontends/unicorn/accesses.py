@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What both instruction sets' callbacks do: accesses, blocks of code, and maintenance.
+"""What the callbacks of both instruction sets do at accesses, at blocks of code and at maintenance.
 
-All functions here are compiled into the emulator's callbacks; `s` is the record of
-`coldline.frontends.unicorn.state`.
+`s` is the record of `coldline.frontends.unicorn.state`. Imported only to compile.
 """
 
 from typing import Any
@@ -11,42 +10,21 @@ import numpy as np
 from unicorn import arm_const
 from unicorn import unicorn_const as const
 
+from coldline.events.appending import emit, locate_from
 from coldline.events.batch import InstructionState
+from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Op
-from coldline.frontends.unicorn.emit import NOWHERE, emit, locate_from, page_index
-from coldline.frontends.unicorn.intrinsics import (
-    call_control,
-    call_register,
-    call_stop,
-    compiled,
-    int64,
-    load8,
-    store8,
-    store32,
-    store64,
-    uint64,
-)
-from coldline.frontends.unicorn.state import (
-    ADDRESS_MASK,
-    DATA_TAG,
-    DRAIN,
-    FLUSH_CODE,
-    LIMIT,
-    SET_WAY,
-    TAG_SHIFT,
-)
-from coldline.mmu.tables import table_write, tlb_invalidated
-from coldline.mmu.translation import (
-    PAGE_MASK,
-    forget_page,
-    forget_translations,
-    translate,
-    translate_code,
-)
+from coldline.frontends.unicorn.intrinsics import call_control, call_register, call_stop
+from coldline.frontends.unicorn.state import DATA_TAG, DRAIN, FLUSH_CODE, LIMIT, SET_WAY
+from coldline.jit.intrinsics import compiled, int64, load8, store8, store32, store64, uint64
+from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
+from coldline.mmu.stores import table_write, tlb_invalidated
+from coldline.mmu.translation import forget_page, forget_translations, translate, translate_code
+from coldline.mmu.view import ADDRESS_MASK, NOWHERE, TAG_SHIFT
 
 _READ_AND_WRITE = const.UC_PROT_READ | const.UC_PROT_WRITE
 _EXECUTE, _ALL_PERMISSIONS = const.UC_PROT_EXEC, const.UC_PROT_ALL
-_LINE = 64
+_PAGE_SIZE = 1 << PAGE_SHIFT
 _FETCH = int(Op.FETCH)
 _ZVA = int(Op.DC_ZVA)
 _IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_IALLUIS)
@@ -116,7 +94,7 @@ def access(uc: Any, s: Any, tagged: Any, size: int, op: int) -> None:
     """Append the event of a load or store; the emulator waits, so what is rare stands aside."""
     address = int64(tagged & uint64(ADDRESS_MASK))
     s.accesses += uint64(1)
-    inside = 4096 - (address & PAGE_MASK)
+    inside = _PAGE_SIZE - (address & PAGE_MASK)
     if size > inside:
         s.crossings += uint64(1)
         size = inside
@@ -195,7 +173,7 @@ def _zero_block(s: Any, address: int) -> None:
     for bank in range(s.banks):
         offset = uint64(address) - s.bank_base[bank]
         if offset < s.bank_size[bank]:
-            for index in range(0, _LINE, 8):
+            for index in range(0, ZVA_BLOCK, 8):
                 store64(s.bank_pointer[bank] + offset + uint64(index), uint64(0))
 
 
@@ -206,7 +184,7 @@ def _sweep(s: Any, op: int) -> None:
     The instructions of one sweep are one event a bank, at the first of them; any store or other maintenance
     ends the sweep.
     """
-    if s.stage2 and s.el == 1 and op == _ISW:
+    if s.upgrades and s.el == 1 and op == _ISW:
         op = _CISW
     if s.sweep != uint64(1 + op):
         s.sweep, s.swept = uint64(1 + op), uint64(1)
@@ -226,20 +204,21 @@ def maintain(s: Any, op: int, value: int) -> bool:
         return False
     s.sweep = uint64(0)
     tagged = translate(s, value)
-    address = (tagged & ADDRESS_MASK) & ~(_LINE - 1)
+    length = ZVA_BLOCK if op == _ZVA else int64(s.line)
+    address = (tagged & ADDRESS_MASK) & ~(length - 1)
     if tagged < 0 or page_index(s, address) < 0:
         return False
     if op == _IC_IVAU:
         s.stale_low = min(s.stale_low, uint64(address))
-        s.stale_high = max(s.stale_high, uint64(address + _LINE))
-    if s.stage2 and s.el == 1 and op == _IVAC:
+        s.stale_high = max(s.stale_high, uint64(address + length))
+    if s.upgrades and s.el == 1 and op == _IVAC:
         op = _CIVAC
-    emit(s, address, _LINE, op, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
+    emit(s, address, length, op, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
     if op == _ZVA:
         s.accesses += uint64(1)
         page = page_index(s, address)
         if s.virtual and load8(s.marks + uint64(page)):
-            for offset in range(0, _LINE, 8):
+            for offset in range(0, ZVA_BLOCK, 8):
                 table_write(s, address + offset, 8, 0, page)
         _zero_block(s, address)
         return True
@@ -256,4 +235,4 @@ def invalidate_tlb(uc: Any, s: Any, by_address: bool, address: int) -> None:
         forget_translations(s)
         call_control(s.uc_ctl, uc, _FLUSH_TLB)
     else:
-        forget_page(s, uint64(address) >> uint64(12))
+        forget_page(s, uint64(address) >> uint64(PAGE_SHIFT))

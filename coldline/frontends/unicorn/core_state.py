@@ -12,14 +12,11 @@ from unicorn.unicorn_py3 import unicorn as unicorn_module
 
 from coldline.frontends.unicorn.callbacks import Code
 from coldline.frontends.unicorn.state import State
+from coldline.mmu.registers import Changes
 
 if TYPE_CHECKING:
     from coldline.events import Op
     from coldline.guest.plan import Registers
-
-Changes = dict[str, tuple[int, int]]
-"""Registers that have changed, by their names in `state.REGISTERS`: the old and the new value."""
-
 
 _SHARED_HOOKS: tuple[tuple[int, str, tuple[int, ...]], ...] = (
     (const.UC_HOOK_MEM_READ, "on_read", ()),

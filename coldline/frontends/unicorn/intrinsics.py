@@ -1,50 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What compiled callbacks need besides `coldline.jit.intrinsics`: C functions at an address, and what tables mean.
+"""What compiled callbacks need besides `coldline.jit.intrinsics`: calls of the emulator's C functions by address.
 
 Imported only to compile.
 """
 
-import inspect
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, register_jitable
+from numba.extending import intrinsic
 
-from coldline.arm import cp15, lpae, short, vmsa
-from coldline.frontends.unicorn.state import agent_of
-from coldline.jit.intrinsics import (
-    compiled,
-    int64,
-    load8,
-    load16,
-    load32,
-    load64,
-    store8,
-    store16,
-    store32,
-    store64,
-    stream64,
-    uint64,
-)
+from coldline.arm import cp15
+from coldline.jit.intrinsics import make_known
 
-__all__ = [
-    "call_control",
-    "call_register",
-    "call_stop",
-    "compiled",
-    "int64",
-    "load8",
-    "load16",
-    "load32",
-    "load64",
-    "store8",
-    "store16",
-    "store32",
-    "store64",
-    "stream64",
-    "uint64",
-]
+make_known(cp15)
 
 
 def _call(*kinds: Any, variadic: bool = False) -> Any:
@@ -71,10 +40,3 @@ call_register = _call(types.voidptr, types.int32, types.uintp)
 
 call_control = _call(types.voidptr, types.int32, variadic=True)
 """uc_ctl at an address, with a control that takes nothing."""
-
-
-for _module in (cp15, vmsa, lpae, short):
-    for _function in vars(_module).values():
-        if inspect.isfunction(_function) and _function.__module__ == _module.__name__:
-            register_jitable(_function)
-register_jitable(agent_of)

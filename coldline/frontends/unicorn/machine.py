@@ -14,9 +14,11 @@ from coldline.frontends.unicorn.aarch64.core import Aarch64
 from coldline.frontends.unicorn.callbacks import Code
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.devices import Device
-from coldline.frontends.unicorn.memory import address_of
 from coldline.frontends.unicorn.pc_sync import engine_address, keeps_counter, skip_sync_offset
-from coldline.frontends.unicorn.state import AGENTS, DATA_TAG, REGISTERS, TAG_SHIFT, TAGS, State
+from coldline.frontends.unicorn.state import DATA_TAG, TAGS, State
+from coldline.jit.shared_record import address_of
+from coldline.mmu.registers import follow_registers
+from coldline.mmu.view import TAG_SHIFT
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
@@ -25,7 +27,7 @@ GRANULES = frozenset({4096, 65536})
 """Translation granules of the emulator's cores, in bytes."""
 
 _CORE_STATES: dict[str, type[CoreState]] = {"arm64": Aarch64, "arm32": Aarch32}
-_EVERYWHERE = (1 << 64) - 1
+_BOTH = Sctlr.M.mask | Sctlr.C.mask
 
 
 class Machine:
@@ -45,9 +47,9 @@ class Machine:
         What else is at physical addresses.
     flash : int
         How many of the banks, the first ones, are flash: the guest's stores change nothing there.
-    forced_write_back : bool
-        Whether stage 2 makes every access write-back (FEAT_S2FWB): the guest's own switches and tables then
-        change nothing, and its one alias is the host's to announce.
+    stage2 : int
+        The host's stage 2, as `coldline.arm.stage2` has it. If it forces write-back, the guest's own switches and
+        tables change nothing, and the host announces its one alias.
     instructions : bool
         Whether each event's instruction is kept.
     """
@@ -61,21 +63,21 @@ class Machine:
         exception_level: int,
         devices: Sequence[Device],
         flash: int,
-        forced_write_back: bool,
+        stage2: int,
         instructions: bool,
     ) -> None:
         self.core_state = _CORE_STATES[core.architecture](core.emulated_by, exception_level)
         self.emulator = self.core_state.emulator
-        self.state = State(ram, instructions=instructions, maintenance=self.core_state.OPERATIONS)
+        self.state = State(
+            ram, instructions=instructions, maintenance=self.core_state.OPERATIONS, stage2=stage2
+        )
         self.state["el"] = exception_level
         self.state["has_el2"] = exception_level == 2
-        self.state["stage2"] = exception_level == 1
-        self.state["forced"] = forced_write_back
-        if not forced_write_back:
-            self.state.tell_types_apart()
+        self.state["upgrades"] = exception_level == 1
+        self.state["line"] = core.line
         self.code = Code(self.state, self.core_state.PACKAGE)
         self.state["flash_pages"] = sum(len(buffer) for _, buffer in ram[:flash]) // PAGE_SIZE
-        for number, ((base, _), array) in enumerate(zip(ram, self.state.ram, strict=True)):
+        for number, ((base, _), array) in enumerate(zip(ram, self.state.view.ram, strict=True)):
             taken = const.UC_PROT_WRITE if number < flash else 0
             for tag in range(TAGS):
                 self._map(base, tag, array, const.UC_PROT_ALL & ~taken)
@@ -86,9 +88,11 @@ class Machine:
             self._add(device)
         self.core_state.bind(self.state, self.code)
         self.core_state.reset(registers)
-        if not forced_write_back:
+        if not self.state["silent"]:
+            # At its start the MMU and both caches are off, which a trace has to say.
             self.state["introduced"] = 1
-            self.code.switch(registers.sctlr & ~1, (registers.sctlr & ~1) ^ 0x1004)
+            start = registers.sctlr & ~Sctlr.M.mask
+            self.code.switch(start, start ^ (Sctlr.C.mask | Sctlr.I.mask))
         offset = skip_sync_offset(core.architecture)
         if offset is not None and (keeps_counter(core.architecture) or not instructions):
             self.state["skip_sync"] = engine_address(self.emulator) + offset
@@ -121,28 +125,13 @@ class Machine:
             Whether the MMU was turned on.
         """
         changed = self.core_state.learn_registers()
-        sctlr = self.state.register("sctlr", self.state["el"])
-        before = changed.get("sctlr", (sctlr, sctlr))[0]
-        on, was_on = bool(Sctlr.M.get(sctlr)), bool(Sctlr.M.get(before))
-        if (sctlr ^ before) & (Sctlr.M.mask | Sctlr.C.mask):
+        sctlr, before = changed.get("sctlr", (0, 0))[::-1]
+        if (sctlr ^ before) & _BOTH:
             flush()
-            caches_toggled(on and bool(Sctlr.C.get(sctlr)))
-        remapped = (sctlr ^ before) & self.core_state.REMAPS or "tcr" in changed or "mair" in changed
-        if on and (not was_on or remapped):
-            self.code.rescan()
-        elif on and ("ttbr0" in changed or "ttbr1" in changed):
-            # What the old root maps can be used until a TLB invalidation.
-            self.code.add_root(upper="ttbr1" in changed)
-            self.state["rescan"] = 1
-            self.state["rescan_low"], self.state["rescan_high"] = 0, _EVERYWHERE
-        self.state["virtual"] = on
-        self.code.switch(sctlr, before)
+            caches_toggled(sctlr & _BOTH == _BOTH)
+        turned_on = follow_registers(
+            self.state, self.state.view, self.code, changed, remaps=self.core_state.REMAPS
+        )
         self.state["sweep"] = 0
-        self.state["generation"] += 1
-        self.state["translations"] = 0
         self.emulator.ctl(const.UC_CTL_TLB_FLUSH, const.UC_CTL_IO_WRITE)
-        return on and not was_on
-
-
-assert AGENTS[0] == "guest"
-assert REGISTERS[0] == "sctlr"
+        return turned_on

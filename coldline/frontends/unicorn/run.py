@@ -10,18 +10,15 @@ import unicorn
 from unicorn import unicorn_const as const
 
 from coldline.arm import psci
+from coldline.arm import stage2 as stage2_types
 from coldline.arm.cores import Core
 from coldline.errors import GuestError
-from coldline.events.batch import INSTRUCTION_SIZE
-from coldline.events.layout import EVENT_SIZE
+from coldline.events.agents import FIRST_VCPU, agents_of
 from coldline.events.source import Sink
 from coldline.frontends.unicorn.devices import Device, Pl011
 from coldline.frontends.unicorn.devices.flash import COMMANDS
 from coldline.frontends.unicorn.machine import Machine
-from coldline.frontends.unicorn.packed import Buffers, Packed
 from coldline.frontends.unicorn.state import (
-    ADDRESS_MASK,
-    AGENTS,
     BIG_ENDIAN,
     DRAIN,
     FLUSH_CODE,
@@ -30,8 +27,8 @@ from coldline.frontends.unicorn.state import (
     RUNNING,
     SET_WAY,
     SWITCH,
-    WORDS,
 )
+from coldline.mmu.view import ADDRESS_MASK
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
@@ -167,8 +164,8 @@ class Boot:
     flash : int
         How many of the banks, the first ones, are flash that is always in read-array mode. What the guest
         stores there is taken for a command and changes nothing; it is the guest's fault where it is one.
-    forced_write_back : bool
-        Whether stage 2 forces every access to be write-back.
+    stage2 : int
+        The host's stage 2: see `Machine`.
     instructions : bool
         Whether the listener wants `Batch.instructions`.
     """
@@ -184,7 +181,7 @@ class Boot:
         uart: int,
         devices: Sequence[Device] = (),
         flash: int = 0,
-        forced_write_back: bool = False,
+        stage2: int = stage2_types.NORMAL_WB,
         instructions: bool = False,
     ) -> None:
         self.outcome = Outcome()
@@ -196,7 +193,7 @@ class Boot:
             exception_level=exception_level,
             devices=(Pl011(uart, self._print), *devices),
             flash=flash,
-            forced_write_back=forced_write_back,
+            stage2=stage2,
             instructions=instructions,
         )
         self._emulator = self._machine.emulator
@@ -207,8 +204,6 @@ class Boot:
         self._nowhere: int | None = None
         self._command: tuple[int, int] | None = None
         self._tail = b""
-        self._words, self._columns = Buffers(WORDS * 8), Buffers(WORDS * EVENT_SIZE)
-        self._instructions = Buffers(WORDS * INSTRUCTION_SIZE)
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
         self._emulator.hook_add(const.UC_HOOK_INSN_INVALID, self._on_unknown)
         self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
@@ -216,7 +211,7 @@ class Boot:
 
     def used(self) -> list[tuple[int, int]]:
         """Addresses and sizes, in bytes, of the RAM that the guest has used so far, in whole pages."""
-        return self._state.used_ranges()
+        return self._state.view.used_ranges()
 
     def run(self, until: Until) -> Outcome:
         """Run until `until`, or until the guest turns itself off.
@@ -282,28 +277,10 @@ class Boot:
         self._hand_on()
 
     def _hand_on(self) -> None:
-        count = self._state["count"]
         self.outcome.instructions = self._state["instructions"]
         self.outcome.accesses = self._state["accesses"]
         self.outcome.crossings = self._state["crossings"]
-        if count:
-            instructions = self._state.instructions
-            batch = Packed(
-                AGENTS,
-                self._state.events,
-                count,
-                self._machine.code.unpack,
-                self._words,
-                self._columns,
-                instructions,
-                self._instructions,
-            )
-            self._listener.events(batch)
-            if not batch.kept:
-                batch.release()
-            self._state.use_events(
-                self._words.take(), self._instructions.take() if instructions is not None else None
-            )
+        self._state.events.hand_over(self._listener.events, _AGENTS, self._machine.code.unpack)
         if self._state["overflow"]:
             raise GuestError(
                 f"the guest changed its tables too fast: {self._state['overflow']} events were lost"
@@ -386,4 +363,5 @@ def _untaken(what: str, pc: int) -> GuestError:
     return GuestError(f"the guest took {what} at {pc:#x}; its own vectors cannot be entered on this emulator")
 
 
+_AGENTS = agents_of(FIRST_VCPU)
 _NEVER = 0xFFFFFFFFFFFFFFFF

@@ -1,174 +1,91 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the emulator's callbacks and the driver share: one record, and the arrays that it points to.
+"""What the emulator's callbacks and Python share of one core: a record, and the arrays that it points to.
 
-Addresses of arrays are machine pointers of this process. The callbacks find everything through the one
-pointer that the emulator hands them.
+The emulator hands each callback one pointer, that of the record. Its fields are those to which events are appended
+(`coldline.events.words`), those of the core's translation tables (`coldline.mmu.view`), and the emulator's own, here.
 """
 
-import ctypes
-import mmap
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Final
 
-from coldline.arm import MemoryType
-from coldline.events import PAGE_SIZE, Op
-from coldline.events.batch import INSTRUCTION_SIZE
-from coldline.frontends.unicorn.memory import address_of, zeros
+from coldline.arm import stage2 as stage2_types
+from coldline.events import Op
+from coldline.events import words as event_words
+from coldline.events.agents import agent_of
+from coldline.events.words import EventWords
+from coldline.jit import shared_record
+from coldline.jit.shared_record import WORD, Fields, SharedRecord, record_of
+from coldline.mmu import view
+from coldline.mmu.view import NOWHERE, View
 
-MAX_BANKS = 4
-TAG_SHIFT = 40
-"""The emulator's physical addresses carry a tag from this bit: 0 with the MMU off, else 1 + the memory type."""
+TAGS: Final = 5
+"""The tags of translated addresses: see `view.TAG_SHIFT`."""
 
-ADDRESS_MASK = (1 << TAG_SHIFT) - 1
-TAGS = 5
-DATA_TAG = 8
+DATA_TAG: Final = 8
 """Set in the tag of a load or store with the MMU on: the same bytes again, where no code runs.
 
 The emulator looks for code to drop at each store to bytes that could be code. Ours is dropped at the guest's IC.
 """
-TLB_ENTRIES = 1 << 16
-"""Pages that a translation is remembered of; a power of two, filled to half."""
-
-PENDING = 1024
-"""Leaves that were taken out of tables and wait for a TLB invalidation."""
-
-STACK = 2048
-"""Tables that wait to be registered."""
-
-HIGH_WATER = 1 << 18
-"""Words of events after which a batch is handed on."""
-
-WORDS = HIGH_WATER + (1 << 19)
-"""Words of a batch: a block of guest code and a change of its tables must fit after the last look at the level."""
-
-KINDS = 8
-"""Kinds of leaf that are counted for each page: 2 * memory type + executable."""
-
-AGENTS = ("guest", "guest-device", "guest-nc", "guest-wt")
-"""The guest's aliases by memory type: the same page mapped with two types is two agents in a trace.
-
-``guest`` is its write-back alias, and all its accesses with the MMU off."""
-
-
-def agent_of(memory_type: int) -> int:
-    """The agent (index into `AGENTS`) that is the guest's aliases of a type."""
-    return 0 if memory_type == MemoryType.NORMAL_WB else memory_type + 1
-
 
 # Why the callbacks stopped the emulator
 RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN, SET_WAY = range(8)
 
-VMSA64, LONG, SHORT = range(3)
-"""Formats of translation tables: VMSAv8-64's, and Armv7's long and short descriptors."""
-
-UNIT_SHIFT = 10
-UNITS = PAGE_SIZE >> UNIT_SHIFT
-"""Parts of a page in which a table may lie: the smallest whole one is Armv7's of the second level, of 1 KiB."""
-
-MAX_PLACES = 1 << 12
+MAX_PLACES: Final = 1 << 12
 """Instructions that the emulator is asked to stop before: see `coldline.frontends.unicorn.aarch32`."""
 
-REGISTERS = ("sctlr", "ttbr0", "ttbr1", "tcr", "mair")
-"""System registers that decide what an access is, kept for EL1 and EL2. AArch32's are kept as those of EL1: TTBCR as
-``tcr``, and PRRR and NMRR, which are MAIR0 and MAIR1, as the lower and the upper half of ``mair``."""
+OPERATION_BITS: Final = 14
+"""Bits of an encoding of a SYS instruction (op1, CRn, CRm, op2), or of MCR's (opc1, CRn, CRm, opc2)."""
 
-ENGINE_CALLS = ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl")
+ENGINE_CALLS: Final = ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl")
 """The emulator's functions that the callbacks call, by their addresses in the record."""
 
-_WORD = ctypes.c_uint64
-_FIELDS: tuple[tuple[str, Any], ...] = (
-    ("events", _WORD),  # words, as `coldline.frontends.unicorn.packed` has them
-    ("fill", _WORD),  # how many words there are
-    ("instruction_rows", _WORD),  # a row of `INSTRUCTION_DTYPE` for each event, or 0
-    ("at_virtual", _WORD),  # the instruction to which `append` attributes events
-    ("at_physical", _WORD),
-    ("at_state", _WORD),
-    ("instruction_set", _WORD),  # an `InstructionState`: of the block that is running
-    ("block_physical", _WORD),
-    ("count", _WORD),  # how many events they are
-    ("high_water", _WORD),
-    ("instructions", _WORD),
-    ("limit", _WORD),
-    ("accesses", _WORD),
-    ("crossings", _WORD),
-    ("reason", _WORD),
-    ("block", _WORD),
-    ("skip_sync", _WORD),
-    ("scratch", _WORD),
-    ("scratch_at", _WORD),
-    ("banks", _WORD),
-    ("el", _WORD),
-    ("rooted", _WORD),
-    ("has_el2", _WORD),
-    ("forced", _WORD),
-    ("virtual", _WORD),
-    ("stale_low", _WORD),
-    ("stale_high", _WORD),
-    ("fault", _WORD),
-    ("faulted", _WORD),
-    ("tlb", _WORD),  # rows of virtual page, generation, tagged physical page
-    ("generation", _WORD),
-    ("translations", _WORD),
-    ("code_page", _WORD),
-    ("code_generation", _WORD),
-    ("code_physical", _WORD),
-    ("format", _WORD),
-    ("marks", _WORD),  # a byte for each page: whether a live table has part of it
-    ("units", _WORD),  # two words for each part of a page: see `coldline.mmu.tables`
-    ("refs", _WORD),
-    ("pages", _WORD),
-    ("flash_pages", _WORD),  # the first so many of them are flash
-    ("stack", _WORD),
-    ("aliases", _WORD),
-    ("pending", _WORD),
-    ("pending_count", _WORD),
-    ("rescan", _WORD),
-    ("rescan_low", _WORD),
-    ("rescan_high", _WORD),
-    ("introduced", _WORD),
-    ("sweep", _WORD),
-    ("swept", _WORD),  # whether a sweep has begun since the driver was last told of one
-    ("used", _WORD),  # a byte for each page: whether the guest has used it
-    ("overflow", _WORD),
-    ("held_address", _WORD),
-    ("held_size", _WORD),
-    ("held_agent", _WORD),
-    ("held_before", _WORD),
-    ("held_after", _WORD),
-    ("stage2", _WORD),
-    ("maintenance", _WORD),
-    ("pc_register", _WORD),  # the emulator's number for it
-    # AArch32 alone, from here to the emulator's calls
-    ("fresh", _WORD),  # whether the next block may be one that the emulator has just translated
-    ("thumb", _WORD),  # whether there is any Thumb code
-    ("places", _WORD),
-    ("place_count", _WORD),
-    ("trapped", _WORD),  # the key of the register that the guest is about to write
-    ("trapped_value", _WORD),
-    ("trapped_at", _WORD),
-    ("resume_at", _WORD),
-    ("half_at", _WORD),  # the long descriptor of which the guest has stored the lower half
-    ("half_value", _WORD),
-    ("half_old", _WORD),
-    *((name, _WORD) for name in ENGINE_CALLS),
-    ("agent_of_tag", _WORD * (DATA_TAG + TAGS)),
-    ("bank_base", _WORD * MAX_BANKS),
-    ("bank_size", _WORD * MAX_BANKS),
-    ("bank_pointer", _WORD * MAX_BANKS),
-    ("bank_page", _WORD * MAX_BANKS),
-    *((name, _WORD * 3) for name in REGISTERS),
+FIELDS: Fields = (
+    *shared_record.words(
+        "instructions",  # that were executed
+        "limit",  # of them, after which the core is stopped
+        "accesses",
+        "crossings",
+        "reason",  # why the core was stopped
+        "block",  # the virtual address of the block of code that is running
+        "block_physical",  # where it is, if instructions are wanted
+        "instruction_set",  # its `InstructionState`
+        "line",  # bytes of the core's cache line: what an operation by address maintains
+        "skip_sync",  # see `pc_sync`
+        "scratch",
+        "scratch_at",
+        "has_el2",
+        "stale_low",  # code was changed from here, and before there, by the core's IC operations
+        "stale_high",
+        "fault",
+        "faulted",
+        "flash_pages",  # the first so many pages of RAM are flash
+        "sweep",  # 1 + the operation of the sweep by set/way that goes on
+        "swept",  # whether a sweep has begun since Python saw this last
+        "upgrades",  # whether an invalidation at EL1 cleans as well, as under a stage 2 (HCR_EL2.VM)
+        "maintenance",  # 1 + the `Op` of each operation that maintains caches, by its encoding
+        "pc_register",  # the emulator's number for it
+    ),
+    *shared_record.words(  # AArch32 alone
+        "fresh",  # whether the next block may be one that the emulator has just translated
+        "thumb",  # whether there is any Thumb code
+        "places",
+        "place_count",
+        "trapped",  # the key of the register that the guest is about to write
+        "trapped_value",
+        "trapped_at",
+        "resume_at",
+    ),
+    *((name, WORD) for name in ENGINE_CALLS),
+    ("agent_of_tag", WORD * (DATA_TAG + TAGS)),
 )
+"""The emulator's own fields."""
+
+Record = record_of(event_words.FIELDS, view.FIELDS, FIELDS)
+"""The type of the record."""
 
 
-class Record(ctypes.Structure):
-    """The record. `banks` counts the banks; registers are indexed by exception level."""
-
-    _fields_ = _FIELDS
-
-
-class State:
-    """The record and the arrays that it points to, kept alive together.
+class State(SharedRecord):
+    """The record of a core, with its arrays.
 
     Parameters
     ----------
@@ -177,7 +94,16 @@ class State:
     instructions : bool
         Whether each event's instruction is wanted.
     maintenance : mapping of int to Op
-        The operations that maintain caches, by the key of their encoding in 14 bits.
+        The operations that maintain caches, by the key of their encoding in `OPERATION_BITS`.
+    stage2 : int
+        See `View`.
+
+    Attributes
+    ----------
+    events : EventWords
+        The buffers of its events.
+    view : View
+        Its registers and RAM.
     """
 
     def __init__(
@@ -186,101 +112,24 @@ class State:
         *,
         instructions: bool,
         maintenance: Mapping[int, Op] | None = None,
+        stage2: int = stage2_types.NORMAL_WB,
     ) -> None:
-        self._record = Record()
-        self.events = zeros(WORDS * 8)
-        self.instructions = zeros(WORDS * INSTRUCTION_SIZE) if instructions else None
-        self.ram = [memoryview(buffer) for _, buffer in banks]
-        pages = sum(len(ram) for ram in self.ram) // PAGE_SIZE
-        self._arrays: dict[str, bytearray | mmap.mmap] = {
-            "tlb": zeros(TLB_ENTRIES * 3 * 8),
-            "marks": zeros(pages),
-            "used": zeros(pages),
-            "units": zeros(pages * UNITS * 16),
-            "refs": zeros(pages * KINDS * 2),
-            "stack": zeros(STACK * 5 * 8),
-            "aliases": zeros(pages * 4),
-            "pending": zeros(PENDING * 4 * 8),
-            "maintenance": bytearray(1 << 14),
-            "places": zeros(MAX_PLACES * 8),
-        }
+        super().__init__(Record)
+        self.events = EventWords(self, instructions=instructions)
+        self.view = View(self, banks, stage2=stage2)
+        operations = bytearray(1 << OPERATION_BITS)
         for key, op in (maintenance or {}).items():
-            self._arrays["maintenance"][key] = 1 + op
-        for name, array in self._arrays.items():
-            self[name] = address_of(array)
-        self["instruction_rows"] = address_of(self.instructions) if self.instructions is not None else 0
-        self["events"] = address_of(self.events)
-        self["scratch_at"] = self.pointer + Record.scratch.offset
-        self["high_water"] = HIGH_WATER
-        self["limit"] = 0xFFFFFFFFFFFFFFFF
-        self["generation"] = 1
-        self["stale_low"] = self["resume_at"] = self["half_at"] = 0xFFFFFFFFFFFFFFFF
-        self["pages"] = pages
-        self["banks"] = len(banks)
-        page = 0
-        for index, ((base, _), ram) in enumerate(zip(banks, self.ram, strict=True)):
-            self._record.bank_base[index] = base
-            self._record.bank_size[index] = len(ram)
-            self._record.bank_pointer[index] = address_of(ram)
-            self._record.bank_page[index] = page
-            page += len(ram) // PAGE_SIZE
+            operations[key] = 1 + op
+        self.use("maintenance", operations)
+        self.allocate("places", MAX_PLACES * 8)
+        self["scratch_at"] = self.address("scratch")
+        self["limit"] = self["stale_low"] = self["resume_at"] = NOWHERE
+        if not stage2_types.forces_write_back(stage2):
+            for tag in range(1, TAGS):
+                self.set_item("agent_of_tag", tag, agent_of(tag - 1))
+                self.set_item("agent_of_tag", tag | DATA_TAG, agent_of(tag - 1))
 
-    def tell_types_apart(self) -> None:
-        """From now on an access is by the agent that its memory type says, and not by ``guest`` alone."""
-        for tag in range(1, TAGS):
-            self._record.agent_of_tag[tag] = self._record.agent_of_tag[tag | DATA_TAG] = agent_of(tag - 1)
-
-    def use_events(self, words: mmap.mmap, instructions: mmap.mmap | None) -> None:
-        """Write events to `words`, of `WORDS` words, from now on, and their instructions to `instructions`."""
-        if len(words) != WORDS * 8:
-            raise ValueError(f"{len(words)} bytes for events, not {WORDS * 8}")
-        self.events, self.instructions = words, instructions
-        self["events"] = address_of(words)
-        self["instruction_rows"] = address_of(instructions) if instructions is not None else 0
-        self["fill"] = self["count"] = 0
-
-    @property
-    def pointer(self) -> int:
-        """Where the record is."""
-        return ctypes.addressof(self._record)
-
-    def __getitem__(self, name: str) -> int:
-        return int(getattr(self._record, name))
-
-    def __setitem__(self, name: str, value: int) -> None:
-        setattr(self._record, name, value)
-
-    def places(self, known: int) -> list[int]:
-        """The virtual addresses that were noted after the first `known`."""
-        noted = memoryview(self._arrays["places"]).cast("Q")
+    def new_places(self, known: int) -> list[int]:
+        """Return the virtual addresses that were noted after the first `known`."""
+        noted = memoryview(self.array("places")).cast("Q")
         return list(noted[known : self["place_count"]])
-
-    def used_ranges(self) -> list[tuple[int, int]]:
-        """Addresses and sizes, in bytes, of the RAM that the guest has used, in whole pages."""
-        ranges = []
-        for index in range(self["banks"]):
-            first = self._record.bank_page[index]
-            pages = self._arrays["used"][first : first + self._record.bank_size[index] // PAGE_SIZE]
-            base = self._record.bank_base[index]
-            ranges += [
-                (base + run.start() * PAGE_SIZE, (run.end() - run.start()) * PAGE_SIZE)
-                for run in re.finditer(rb"\x01+", pages)
-            ]
-        return ranges
-
-    def code_bytes(self, address: int, size: int) -> bytes:
-        """Bytes at a virtual address in the page of the code that was run last; none where that is not in RAM."""
-        physical = (self["code_physical"] | address & (PAGE_SIZE - 1)) & ADDRESS_MASK
-        for index in range(self["banks"]):
-            offset = physical - self._record.bank_base[index]
-            if 0 <= offset < self._record.bank_size[index]:
-                return bytes(self.ram[index][offset : offset + size])
-        return b""
-
-    def register(self, name: str, level: int) -> int:
-        """A system register of an exception level, as last written."""
-        return int(getattr(self._record, name)[level])
-
-    def set_register(self, name: str, level: int, value: int) -> None:
-        """Note that a system register was written."""
-        getattr(self._record, name)[level] = value

@@ -12,8 +12,10 @@ from coldline.arm.cp15 import Cp15, Cp15Wide
 from coldline.arm.fields import SctlrV7, Ttbcr
 from coldline.errors import GuestError
 from coldline.frontends.unicorn.aarch32.watched import OPERATIONS, WATCHED
-from coldline.frontends.unicorn.core_state import Changes, CoreState
-from coldline.frontends.unicorn.state import LONG, MAX_PLACES, SHORT
+from coldline.frontends.unicorn.core_state import CoreState
+from coldline.frontends.unicorn.state import MAX_PLACES
+from coldline.mmu.registers import Changes
+from coldline.mmu.view import LPAE, SHORT
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
@@ -69,7 +71,7 @@ class Aarch32(CoreState):
     def _keep_registers(self) -> Changes:
         ttbcr = self._read(cp15.TTBCR)
         long = bool(Ttbcr.EAE.get(ttbcr))
-        self.state["format"] = LONG if long else SHORT
+        self.state["format"] = LPAE if long else SHORT
         now = {
             "sctlr": self._read(cp15.SCTLR),
             "ttbr0": self._read(cp15.TTBR0_WIDE if long else cp15.TTBR0),
@@ -79,8 +81,8 @@ class Aarch32(CoreState):
         }
         changed = {}
         for name, new in now.items():
-            old = self.state.register(name, 1)
-            self.state.set_register(name, 1, new)
+            old = self.state.view.register(name, 1)
+            self.state.view.set_register(name, 1, new)
             if new != old:
                 changed[name] = (old, new)
         return changed
@@ -91,7 +93,7 @@ class Aarch32(CoreState):
 
     def add_places(self) -> None:
         """Have a callback called at the places in the code that were noted, and code translated again with it."""
-        noted = self.state.places(self._places)
+        noted = self.state.new_places(self._places)
         if not noted:
             raise GuestError(
                 f"the guest's code uses CP15 in more than {MAX_PLACES:,} places; now at {self.pc:#x}"
@@ -114,7 +116,7 @@ class Aarch32(CoreState):
         """HVC, which the emulator's cores do not know, as they have no Hyp mode."""
         self.state["fresh"] = 1
         thumb, at = bool(self._cpsr & _THUMB), self.pc
-        code = self.state.code_bytes(at, 4)
+        code = self.state.view.code_bytes(at, 4)
         halves = int.from_bytes(code[:2], "little"), int.from_bytes(code[2:], "little")
         word = halves[0] << 16 | halves[1] if thumb else halves[1] << 16 | halves[0]
         if not cp15.is_hvc(word, thumb):

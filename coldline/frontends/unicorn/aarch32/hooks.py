@@ -22,22 +22,14 @@ from coldline.frontends.unicorn.accesses import (
     stop,
     write_register,
 )
-from coldline.frontends.unicorn.emit import NOWHERE
 from coldline.frontends.unicorn.hooks import EXPORTS as SHARED
 from coldline.frontends.unicorn.hooks import STATE
-from coldline.frontends.unicorn.intrinsics import (
-    compiled,
-    int64,
-    load8,
-    load16,
-    load32,
-    load64,
-    store64,
-    uint64,
-)
-from coldline.frontends.unicorn.state import ADDRESS_MASK, BIG_ENDIAN, MAX_PLACES, PLACES, SWITCH
-from coldline.mmu.tables import settle_half
-from coldline.mmu.translation import PAGE_MASK, translate_code
+from coldline.frontends.unicorn.state import BIG_ENDIAN, MAX_PLACES, OPERATION_BITS, PLACES, SWITCH
+from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store64, uint64
+from coldline.mmu.memory import PAGE_MASK
+from coldline.mmu.stores import settle_half
+from coldline.mmu.translation import translate_code
+from coldline.mmu.view import ADDRESS_MASK, NOWHERE
 
 _CPSR, _PC, _R0 = arm_const.UC_ARM_REG_CPSR, arm_const.UC_ARM_REG_PC, arm_const.UC_ARM_REG_R0
 _R13, _R14 = arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR
@@ -45,7 +37,7 @@ _THUMB, _BIG_ENDIAN = 1 << 5, 1 << 9
 """CPSR's T and E (Arm ARM DDI 0406C B1.3.3)."""
 
 _A32, _T32 = int(InstructionState.A32), int(InstructionState.T32)
-_NARROW = 1 << 14
+_NARROW = 1 << OPERATION_BITS
 """Keys of 32-bit registers and operations are below."""
 
 _BY_ADDRESS = (1, 3)

@@ -11,7 +11,8 @@ from coldline.arm import fields
 from coldline.arm.fields import SystemRegister
 from coldline.events.batch import InstructionState
 from coldline.frontends.unicorn.aarch64.watched import OPERATIONS, WATCHED
-from coldline.frontends.unicorn.core_state import Changes, CoreState
+from coldline.frontends.unicorn.core_state import CoreState
+from coldline.mmu.registers import Changes
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
@@ -77,9 +78,9 @@ class Aarch64(CoreState):
         level = self.state["el"]
         changed = {}
         for name, at_level, register in WATCHED.values():
-            old = self.state.register(name, at_level)
+            old = self.state.view.register(name, at_level)
             new = self._read_system(register)
-            self.state.set_register(name, at_level, new)
+            self.state.view.set_register(name, at_level, new)
             if at_level == level and new != old:
                 changed[name] = (old, new)
         return changed

@@ -23,11 +23,13 @@ from coldline.frontends.unicorn.accesses import (
 )
 from coldline.frontends.unicorn.hooks import EXPORTS as SHARED
 from coldline.frontends.unicorn.hooks import STATE
-from coldline.frontends.unicorn.intrinsics import compiled, int64, load8, load32, load64, uint64
-from coldline.frontends.unicorn.state import SWITCH
-from coldline.mmu.tables import change_level
+from coldline.frontends.unicorn.state import OPERATION_BITS, SWITCH
+from coldline.jit.intrinsics import compiled, int64, load8, load32, load64, uint64
+from coldline.mmu.memory import PAGE_SHIFT
+from coldline.mmu.stores import change_level
 from coldline.mmu.translation import forget_translations
 
+_OPERATION = (1 << OPERATION_BITS) - 1
 _TLBI_OUTER_OR_LOCAL = (3, 7)
 _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
 _WATCHED_KEYS = tuple(WATCHED)
@@ -75,7 +77,7 @@ def _encoding(register: int) -> int:
 def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
     by_address = (key >> 3) & 0xF in _TLBI_OUTER_OR_LOCAL and key & 1
     # The operand has VA[55:12]; the bits above are those of bit 55.
-    invalidate_tlb(uc, s, by_address, (int64(value) << 20) >> 20 << 12)
+    invalidate_tlb(uc, s, by_address, (int64(value) << 20) >> 20 << PAGE_SHIFT)
 
 
 @cfunc(types.uint32(types.voidptr, types.int32, types.uintp, STATE))
@@ -86,7 +88,7 @@ def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
     if (key >> 7) & 0xF == TLBI_CRN:
         _invalidate_tlb(uc, s, key, load64(register + uint64(24)))
         return 0
-    op = int64(load8(s.maintenance + uint64(key & 0x3FFF)))
+    op = int64(load8(s.maintenance + uint64(key & _OPERATION)))
     if op:
         if s.instruction_rows:
             at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))

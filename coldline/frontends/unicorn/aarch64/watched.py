@@ -4,7 +4,8 @@
 from coldline.arm import fields
 from coldline.arm.maintenance import BEYOND_COHERENCY, MAINTENANCE
 from coldline.events.op import Op
-from coldline.frontends.unicorn.state import REGISTERS
+from coldline.frontends.unicorn.state import OPERATION_BITS
+from coldline.mmu.view import REGISTERS
 
 WATCHED = {
     register.key: (name, level, register)
@@ -20,9 +21,10 @@ WATCHED = {
 COUNTERS = tuple(register.key for register in (fields.CNTPCT_EL0, fields.CNTVCT_EL0, fields.PMCCNTR_EL0))
 """Time, to the guest."""
 
+_OPERATION = (1 << OPERATION_BITS) - 1
 _OPS = {op.words: op for op in Op}
 
-OPERATIONS = {encoding.key & 0x3FFF: _OPS[name] for name, encoding in MAINTENANCE.items()} | {
-    encoding.key & 0x3FFF: Op.DC_CVAC for encoding in BEYOND_COHERENCY.values()
+OPERATIONS = {encoding.key & _OPERATION: _OPS[name] for name, encoding in MAINTENANCE.items()} | {
+    encoding.key & _OPERATION: Op.DC_CVAC for encoding in BEYOND_COHERENCY.values()
 }
 """The encodings of SYS (op1, CRn, CRm, op2: 14 bits) that maintain a cache."""

@@ -10,9 +10,10 @@ pytest.importorskip("numba")
 
 from coldline.arm import MemoryType
 from coldline.events import Event, Op
+from coldline.events.agents import AGENTS, FIRST_VCPU, agents_of
+from coldline.events.words import ESCAPE, Buffers, Packed, Word
 from coldline.frontends.unicorn.callbacks import Code
-from coldline.frontends.unicorn.packed import Buffers, Packed
-from coldline.frontends.unicorn.state import AGENTS, State
+from coldline.frontends.unicorn.state import State
 
 WB_EXECUTABLE = 1 + MemoryType.NORMAL_WB | 8
 
@@ -35,7 +36,11 @@ def batch_of(words: list[int], count: int, unpack: Any) -> tuple[Packed, Buffers
     buffer = words_from.take()
     for index, word in enumerate(words):
         buffer[8 * index : 8 * index + 8] = word.to_bytes(8, "little")
-    return Packed(AGENTS, buffer, count, unpack, words_from, columns_from), words_from, columns_from
+    return (
+        Packed(agents_of(FIRST_VCPU), buffer, count, unpack, words_from, columns_from),
+        words_from,
+        columns_from,
+    )
 
 
 def test_words_are_events(unpack: Any) -> None:
@@ -63,8 +68,8 @@ def test_words_are_events(unpack: Any) -> None:
 
 
 def test_every_operation_fits() -> None:
-    assert all(op < 63 for op in Op)
-    assert len(AGENTS) <= 4
+    assert max(Op) < ESCAPE == Word.OP.mask >> Word.OP.lsb
+    assert len(agents_of(FIRST_VCPU)) == AGENTS == 1 + (Word.AGENT.mask >> Word.AGENT.lsb)
 
 
 def test_buffers_come_back_when_a_batch_is_released(unpack: Any) -> None:

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Compiled functions that append events to a record's words, and unpack words into rows.
+
+`s` is a record with `coldline.events.words.FIELDS`. Imported only to compile.
+"""
+
+from typing import Any
+
+from coldline.events.batch import INSTRUCTION_SIZE, InstructionState
+from coldline.events.layout import AGENT_SHIFT, ATTRIBUTES_SHIFT, EVENT_SIZE, OP_SHIFT, REST_AT, SIZE_AT
+from coldline.events.op import Op
+from coldline.events.words import ESCAPE, ESCAPE_WORDS, LONGEST, WORDS, Word
+from coldline.jit.intrinsics import compiled, int64, load64, store64, stream64, uint64
+
+_SIZE, _OP, _AGENT, _ATTRIBUTES = Word.SIZE.lsb, Word.OP.lsb, Word.AGENT.lsb, Word.ATTRIBUTES.lsb
+_ADDRESS = Word.ADDRESS.mask
+_AGENT_ONES = Word.AGENT.mask >> Word.AGENT.lsb
+_MAP, _UNMAP = int(Op.MAP), int(Op.UNMAP)
+_UNKNOWN = int(InstructionState.UNKNOWN)
+
+
+@compiled
+def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
+    """Append an event, as `coldline.events.words` has it; what does not fit is counted."""
+    if s.fill + uint64(ESCAPE_WORDS) > uint64(WORDS):
+        s.overflow += uint64(1)
+        return
+    at = s.events + s.fill * uint64(8)
+    less = size - 1
+    if uint64(less) < uint64(LONGEST):
+        more = less << _SIZE | op << _OP | agent << _AGENT | attributes << _ATTRIBUTES
+        stream64(at, uint64(address | more))
+        s.fill += uint64(1)
+    else:
+        stream64(at, uint64(ESCAPE << _OP))
+        stream64(at + uint64(8), uint64(address))
+        stream64(at + uint64(16), uint64(size))
+        stream64(
+            at + uint64(24), uint64(agent << AGENT_SHIFT | op << OP_SHIFT | attributes << ATTRIBUTES_SHIFT)
+        )
+        s.fill += uint64(ESCAPE_WORDS)
+    if s.instruction_rows:
+        row = s.instruction_rows + s.count * uint64(INSTRUCTION_SIZE)
+        store64(row, s.at_virtual)
+        store64(row + uint64(8), s.at_physical)
+        store64(row + uint64(16), s.at_state)
+    s.count += uint64(1)
+
+
+@compiled
+def locate_from(s: Any, first: Any, physical: Any, state: Any) -> None:
+    """Complete the instructions of the events from number `first` on: they were appended before it was translated."""
+    for number in range(first, s.count):
+        row = s.instruction_rows + uint64(number) * uint64(INSTRUCTION_SIZE)
+        store64(row + uint64(8), physical)
+        store64(row + uint64(16), state)
+
+
+@compiled
+def unpack(words: Any, events: int, rows: Any) -> None:
+    """Unpack a number of events at an address into rows of `EVENT_DTYPE` at another."""
+    for _ in range(events):
+        word = load64(words)
+        op = word >> uint64(_OP) & uint64(ESCAPE)
+        if op == uint64(ESCAPE):
+            store64(rows, load64(words + uint64(8)))
+            store64(rows + uint64(SIZE_AT), load64(words + uint64(16)))
+            store64(rows + uint64(REST_AT), load64(words + uint64(24)))
+            words += uint64(8 * ESCAPE_WORDS)
+        else:
+            store64(rows, word & uint64(_ADDRESS))
+            store64(rows + uint64(SIZE_AT), uint64(1) + (word >> uint64(_SIZE) & uint64(LONGEST - 1)))
+            agent = word >> uint64(_AGENT) & uint64(_AGENT_ONES)
+            attributes = word >> uint64(_ATTRIBUTES)
+            store64(
+                rows + uint64(REST_AT),
+                agent << uint64(AGENT_SHIFT)
+                | op << uint64(OP_SHIFT)
+                | attributes << uint64(ATTRIBUTES_SHIFT),
+            )
+            words += uint64(8)
+        rows += uint64(EVENT_SIZE)
+
+
+@compiled
+def settle(s: Any) -> None:
+    """Append the alias change that was held back, if there is one."""
+    size = int64(s.held_size)
+    if size:
+        state, s.at_state = s.at_state, uint64(_UNKNOWN)
+        s.held_size = uint64(0)
+        agent, address = int64(s.held_agent), int64(s.held_address)
+        if s.held_before:
+            append(s, address, size, _UNMAP, agent, 0)
+        if s.held_after:
+            append(s, address, size, _MAP, agent, int64(s.held_after))
+        s.at_state = state
+
+
+@compiled
+def emit(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
+    """Append an event, after any alias change that it could notice."""
+    if s.held_size:
+        reach = uint64(address) + uint64(size) - s.held_address
+        if reach < s.held_size + uint64(size) or size == 0:
+            settle(s)
+    append(s, address, size, op, agent, attributes)
+
+
+@compiled
+def hold_change(s: Any, address: Any, size: Any, agent: int, before: int, attributes: Any) -> None:
+    """Append that an agent's alias of a range has changed; changes that join end to end are held back as one.
+
+    `before` says whether there was an alias; `attributes` are those of the new one, 0 for none. A guest maps page by
+    page. A change is held back until an event touches any of its pages: speculation may do no more over an interval
+    than at its end, so no set of states differs.
+    """
+    same = s.held_agent == uint64(agent) and s.held_before == uint64(before) and s.held_after == attributes
+    if s.held_size and same and address == s.held_address + s.held_size:
+        s.held_size += size
+    elif s.held_size and same and address + size == s.held_address:
+        s.held_address = address
+        s.held_size += size
+    else:
+        settle(s)
+        s.held_agent, s.held_before, s.held_after = uint64(agent), uint64(before), attributes
+        s.held_address, s.held_size = address, size

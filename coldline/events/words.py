@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Events as compiled code appends them: most in one word of 8 bytes, to be unpacked into columns by their reader.
+
+The writer does not wait for the unpacking, and a batch that waits for its reader takes a third of the memory.
+`coldline.events.appending` has the compiled functions, which find everything in a record with the fields `FIELDS`.
+"""
+
+import mmap
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from coldline.arm.fields import Field
+from coldline.events.batch import INSTRUCTION_SIZE, Batch
+from coldline.events.layout import EVENT_SIZE
+from coldline.events.source import Sink
+from coldline.jit import shared_record
+from coldline.jit.shared_record import Fields, SharedRecord, address_of
+from coldline.support.zeroed_memory import zeros
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Word:
+    """An event in one word. SIZE is the number of bytes less one."""
+
+    ADDRESS: Final = Field(39, 0)
+    SIZE: Final = Field(51, 40)
+    OP: Final = Field(57, 52)
+    AGENT: Final = Field(59, 58)
+    ATTRIBUTES: Final = Field(63, 60)
+
+
+LONGEST: Final = 1 << 12
+"""Bytes of the longest event that fits one word."""
+
+ESCAPE: Final = 63
+"""In place of an operation: the event is in the `ESCAPE_WORDS - 1` words that follow, as a row of `EVENT_DTYPE`."""
+
+ESCAPE_WORDS: Final = 4
+
+HIGH_WATER = 1 << 18
+"""Words after which the writer should hand a batch over."""
+
+WORDS = HIGH_WATER + (1 << 19)
+"""Words of a buffer. The writer looks at `HIGH_WATER` only now and then: between two looks, what a block of code
+does and a change of its tables must fit."""
+
+FIELDS: Fields = shared_record.words(
+    "events",  # the buffer
+    "fill",  # words that are used
+    "count",  # events that are in them
+    "high_water",
+    "overflow",  # events that did not fit and are lost
+    "instruction_rows",  # a row of `INSTRUCTION_DTYPE` for each event, or 0
+    "at_virtual",  # the instruction to which events are attributed
+    "at_physical",
+    "at_state",
+    "held_address",  # the change of an alias that is held back, in bytes; none if its size is 0
+    "held_size",
+    "held_agent",
+    "held_before",
+    "held_after",
+)
+"""The fields of a record to which events are appended."""
+
+
+class Buffers:
+    """Buffers of one size, used again and again.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of each.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._spare: list[mmap.mmap] = []
+
+    def take(self) -> mmap.mmap:
+        """Return a buffer: the last one that was put back, which may still be in a cache, or a new one."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return zeros(self.size)
+
+    def give_back(self, buffer: mmap.mmap) -> None:
+        """Put a buffer back."""
+        self._spare.append(buffer)
+
+
+class Packed(Batch):
+    """A batch of events in words. The first reader of its columns unpacks them, in its own thread.
+
+    Parameters
+    ----------
+    agents : sequence of str
+        See `Batch`.
+    words : mmap
+        The events as words, of `words_from`.
+    count : int
+        How many events they are.
+    unpack : callable
+        Unpacks a number of events from an address to an address.
+    words_from, columns_from : Buffers
+        Where both are given back to.
+    instructions : mmap or None
+        The instructions of the events, of `instructions_from`, if they are wanted.
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[str],
+        words: mmap.mmap,
+        count: int,
+        unpack: Callable[[int, int, int], None],
+        words_from: Buffers,
+        columns_from: Buffers,
+        instructions: mmap.mmap | None = None,
+        instructions_from: Buffers | None = None,
+    ) -> None:
+        rows = None if instructions is None else memoryview(instructions)[: count * INSTRUCTION_SIZE]
+        super().__init__(agents, bytearray(), lambda: None, instructions=rows)
+        self._instructions_buffer = instructions
+        self._instructions_from = instructions_from
+        self._words = words
+        self._count = count
+        self._unpack = unpack
+        self._words_from = words_from
+        self._columns_from = columns_from
+        self._columns: mmap.mmap | None = None
+
+    @property
+    def rows(self) -> "NDArray[np.void]":
+        """The events, as columns."""
+        if self._columns is None:
+            self._columns = self._columns_from.take()
+            self._unpack(address_of(self._words), self._count, address_of(self._columns))
+            self._rows = memoryview(self._columns)[: self._count * EVENT_SIZE]
+        return super().rows
+
+    def __len__(self) -> int:
+        return self._count
+
+    def release(self) -> None:
+        """Give all buffers back."""
+        if self._instructions_buffer is not None and self._instructions_from is not None:
+            self._instructions_from.give_back(self._instructions_buffer)
+        if self._columns is not None:
+            self._columns_from.give_back(self._columns)
+        self._words_from.give_back(self._words)
+
+
+class EventWords:
+    """The buffers of a record to which events are appended.
+
+    Parameters
+    ----------
+    record : SharedRecord
+        A record with `FIELDS`.
+    instructions : bool
+        Whether each event's instruction is wanted.
+    """
+
+    def __init__(self, record: SharedRecord, *, instructions: bool) -> None:
+        self._record = record
+        self._words, self._columns = Buffers(WORDS * 8), Buffers(WORDS * EVENT_SIZE)
+        self._instructions = Buffers(WORDS * INSTRUCTION_SIZE) if instructions else None
+        record["high_water"] = HIGH_WATER
+        self._take()
+
+    def _take(self) -> None:
+        self._events = self._words.take()
+        self._rows = self._instructions.take() if self._instructions is not None else None
+        self._record.use("events", self._events)
+        self._record.use("instruction_rows", self._rows)
+        self._record["fill"] = self._record["count"] = 0
+
+    def hand_over(self, sink: Sink, agents: Sequence[str], unpack: Callable[[int, int, int], None]) -> None:
+        """Hand the events so far to `sink`, if there are any, and go on in an empty buffer."""
+        count = self._record["count"]
+        if not count:
+            return
+        batch = Packed(
+            agents,
+            self._events,
+            count,
+            unpack,
+            self._words,
+            self._columns,
+            self._rows,
+            self._instructions,
+        )
+        sink(batch)
+        if not batch.kept:
+            batch.release()
+        self._take()

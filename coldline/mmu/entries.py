@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Entries into compiled code that every user of this package needs, for the record that the user has.
+
+Imported only to compile.
+"""
+
+from typing import Any
+
+from numba import carray, cfunc, types
+
+from coldline.events import appending
+from coldline.mmu import tables
+from coldline.mmu.agents import switch
+
+
+def entries_for(record: Any) -> dict[str, Any]:
+    """Compile the entries for a kind of record.
+
+    Parameters
+    ----------
+    record : numba type
+        A pointer to a record that has the fields of `coldline.events.words` and `coldline.mmu.view`.
+    """
+
+    @cfunc(types.void(record))
+    def settle(user: Any) -> None:
+        appending.settle(carray(user, (1,))[0])
+
+    @cfunc(types.void(types.uintp, types.int64, types.uintp))
+    def unpack(words: int, events: int, rows: int) -> None:
+        appending.unpack(words, events, rows)
+
+    @cfunc(types.void(record))
+    def rescan(user: Any) -> None:
+        tables.rescan(carray(user, (1,))[0])
+
+    @cfunc(types.void(record, types.boolean))
+    def add_root(user: Any, upper: bool) -> None:
+        tables.register_root(carray(user, (1,))[0], upper)
+
+    @cfunc(types.void(record, types.int64, types.int64))
+    def switch_sctlr(user: Any, sctlr: int, before: int) -> None:
+        switch(carray(user, (1,))[0], sctlr, before)
+
+    return {each.__name__: each for each in (settle, unpack, rescan, add_root, switch_sctlr)}

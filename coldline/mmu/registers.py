@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Follows writes of the registers that decide what a core's accesses are, by calls of compiled code."""
+
+import ctypes
+from collections.abc import Mapping
+
+from coldline.arm.fields import Sctlr
+from coldline.jit.shared_record import SharedRecord
+from coldline.mmu.view import NOWHERE, View
+
+Changes = dict[str, tuple[int, int]]
+"""Registers that have changed, by their names in `view.REGISTERS`: the old and the new value."""
+
+_POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
+
+
+class TableCode:
+    """The functions of `coldline.mmu.entries`, to be called from Python.
+
+    Parameters
+    ----------
+    record : int
+        The address of the record that they work on.
+    addresses : mapping of str to int
+        Where each function is.
+
+    Attributes
+    ----------
+    unpack : callable
+        Unpacks a number of events from words at an address into rows at an address.
+    """
+
+    def __init__(self, record: int, addresses: Mapping[str, int]) -> None:
+        self._record = record
+        self.unpack = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _POINTER)(addresses["unpack"])
+        self._settle = ctypes.CFUNCTYPE(None, _POINTER)(addresses["settle"])
+        self._rescan = ctypes.CFUNCTYPE(None, _POINTER)(addresses["rescan"])
+        self._add_root = ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_bool)(addresses["add_root"])
+        self._switch = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _NUMBER)(addresses["switch_sctlr"])
+
+    def settle(self) -> None:
+        """Append the alias change that is held back."""
+        self._settle(self._record)
+
+    def rescan(self) -> None:
+        """Count all leaves anew from the present roots, and announce what has changed."""
+        self._rescan(self._record)
+
+    def add_root(self, *, upper: bool) -> None:
+        """Register the tables of TTBR0 (or TTBR1, where `upper`) as live."""
+        self._add_root(self._record, upper)
+
+    def switch(self, sctlr: int, before: int) -> None:
+        """Announce that SCTLR changes from `before` to `sctlr`."""
+        self._switch(self._record, sctlr, before)
+
+
+def follow_registers(
+    record: SharedRecord, view: View, code: TableCode, changes: Changes, *, remaps: int
+) -> bool:
+    """Follow a write that has changed registers of the core's exception level, as `view` has them by now.
+
+    Parameters
+    ----------
+    changes : dict
+        What has changed.
+    remaps : int
+        The bits of SCTLR that change the types of leaves.
+
+    Returns
+    -------
+    bool
+        Whether the write turned the MMU on.
+    """
+    sctlr = view.register("sctlr", record["el"])
+    before = changes.get("sctlr", (sctlr, sctlr))[0]
+    on, was_on = bool(Sctlr.M.get(sctlr)), bool(Sctlr.M.get(before))
+    if on and (not was_on or (sctlr ^ before) & remaps or "tcr" in changes or "mair" in changes):
+        code.rescan()
+    elif on and ("ttbr0" in changes or "ttbr1" in changes):
+        # What the old root maps can be used until a TLB invalidation.
+        code.add_root(upper="ttbr1" in changes)
+        record["rescan"] = 1
+        record["rescan_low"], record["rescan_high"] = 0, NOWHERE
+    record["virtual"] = on
+    code.switch(sctlr, before)
+    view.forget_translations()
+    return on and not was_on
