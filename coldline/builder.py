@@ -146,7 +146,7 @@ def build(plan: Plan, strategy: str, hypervisor: Hypervisor[DomainT]) -> DomainT
                 with _step(f"flush {segment.name} at {segment.address:#x}"):
                     hypervisor.flush(domain, segment.address, _whole_pages(segment.size))
         with _step("set registers"):
-            hypervisor.set_registers(domain, plan.registers)
+            hypervisor.set_registers(domain, 0, plan.registers)
     except BaseException as error:
         try:
             hypervisor.destroy(domain)

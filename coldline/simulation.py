@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One guest, built by one strategy on one simulated host, and run: where all the events come from.
+"""One guest, built by one strategy on one simulated host, and run: a source of events.
 
-A trial can be run any number of times and gives the same events each time, so a check that needs the events
-again (for the story of a hazard) has them again instead of keeping gigabytes of them.
+Every run of a trial gives the same events. A check that needs the events again, for the story of a hazard, runs the
+trial again instead of keeping gigabytes of events.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What is tried.
+    """A guest, a strategy, a host and a core: a `Source` of their events.
 
     Attributes
     ----------
@@ -98,15 +98,15 @@ class Trial:
         try:
             host.unpause(domain)
 
-            def toggled(enabled: bool) -> None:
-                host.guest_caches_toggled(domain, enabled=enabled, used=boot.used())
+            def toggled(vcpu: int, enabled: bool) -> None:
+                host.guest_caches_toggled(domain, vcpu, enabled=enabled, used=boot.used())
 
-            def set_way() -> None:
-                host.guest_maintained_by_set_way(domain, used=boot.used())
+            def set_way(vcpu: int) -> None:
+                host.guest_maintained_by_set_way(domain, vcpu, used=boot.used())
 
             boot = Boot(
                 [(bank.base, bank.buffer) for bank in domain.banks],
-                self.plan.registers,
+                [self.plan.registers],
                 self.core,
                 Listener(
                     events=recorder.after_flush,

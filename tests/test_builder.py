@@ -276,7 +276,7 @@ def test_what_a_host_cannot_do_is_refused_and_undone(model: str, strategy: str) 
 def test_what_is_built(model: str, strategy: str) -> None:
     host, _ = host_of(model)
     domain = build(plan_for(architecture_for(model, strategy)), strategy, host)
-    assert (domain.state, domain.mapped, domain.registers) == (State.PAUSED, 0, REGISTERS)
+    assert (domain.state, domain.mapped, domain.registers) == (State.PAUSED, 0, {0: REGISTERS})
     assert (domain.model.name, domain.vcpus, domain.max_memory) == (model, 1, 0x200000)
     (bank,) = domain.banks
     expected = bytes(0x80000) + IMAGE + bytes(0x200000 - 0x80000 - len(IMAGE))

@@ -81,7 +81,7 @@ def _start(rig: Rig, domain: Any) -> None:
     with rig.host.map_foreign(domain, RAM, PAGE, rig.types[0]) as mapping:
         mapping.write(0, code)
     sctlr = 0x00C50078
-    rig.host.set_registers(domain, Registers(RAM, (0, 0, 0, 0), _PSTATE[rig.architecture], sctlr))
+    rig.host.set_registers(domain, 0, Registers(RAM, (0, 0, 0, 0), _PSTATE[rig.architecture], sctlr))
     rig.host.unpause(domain)
 
 
@@ -282,7 +282,7 @@ def domains_start_once(rig: Rig) -> None:
         with refused(f"{at}unpause: "):
             rig.host.unpause(domain)
         with refused(f"{at}set registers: "):
-            rig.host.set_registers(domain, Registers(RAM, (0, 0, 0, 0), 0, 0))
+            rig.host.set_registers(domain, 0, Registers(RAM, (0, 0, 0, 0), 0, 0))
         with refused(f"{at}populate {RAM + SIZE:#x}: "):
             rig.host.populate(domain, RAM + SIZE, PAGE)
         with refused(f"{at}flush {RAM:#x}: "):

@@ -2,15 +2,13 @@
 """What a host of a model does to guest memory as guests are built: the events of it, in the order that it is done."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from coldline.arm import MemoryType
 from coldline.events import Event, Op, Recorder
+from coldline.events.agents import vcpu_name
 from coldline.hypervisor.aliases import AliasLedger
 from coldline.hypervisor.models import HostModel, Lives, Rule
-
-GUEST: Final = "guest"
-"""The agent that is the guest's own accesses."""
 
 Ranges = Sequence[tuple[int, int]]
 """Addresses and sizes, in bytes."""
@@ -77,33 +75,43 @@ class HostEvents:
             self._carry_out(self._model.flush, [(address, size)])
 
     def started(self, banks: Iterable[Bank], *, maintained: bool) -> None:
-        """A guest ran for the first time, with its MMU off; `maintained` is whether the host's `first_run` rule is.
+        """Record that a guest runs for the first time, on its vCPU 0.
 
-        Under forced write-back its MMU changes no memory type: from here on all its RAM is mapped write-back and
-        executable, and its own mappings add nothing to the trace.
+        `maintained` says whether the host maintains its RAM first, by its `first_run` rule.
         """
+        banks = list(banks)
         if self._model.first_run is not None and maintained:
             for bank in banks:
                 self._carry_out(self._model.first_run, [(bank.base, bank.size)])
+        self.vcpu_started(0, banks)
+
+    def vcpu_started(self, vcpu: int, banks: Iterable[Bank]) -> None:
+        """Record that a vCPU runs for the first time, with its MMU off.
+
+        Under forced write-back its MMU changes no memory type: from here on all RAM is mapped write-back and
+        executable for it, and its own mappings add nothing to the trace.
+        """
         if self._model.forced_write_back:
             for bank in banks:
-                self._record(Event(GUEST, Op.MAP, bank.base, bank.size, MemoryType.NORMAL_WB, True))
+                self._record(Event(vcpu_name(vcpu), Op.MAP, bank.base, bank.size, MemoryType.NORMAL_WB, True))
         else:
-            self._record(Event(GUEST, Op.MMU_OFF))
+            self._record(Event(vcpu_name(vcpu), Op.MMU_OFF))
 
     def maintained(self, used: Ranges) -> None:
-        """The host maintained what a guest has used, as it turned its caches on or off or maintained by set/way.
+        """Record that the host maintains what a guest has used: a vCPU switched its caches, or maintained by set/way.
 
         Pages that the guest has not used are in no table of stage 2, or not valid there, and are passed over.
         """
         assert self._model.set_way is not None
         self._carry_out(self._model.set_way, used)
 
-    def stopped(self, banks: Iterable[Bank]) -> None:
-        """A guest that ran will not run again."""
+    def stopped(self, banks: Iterable[Bank], vcpus: Iterable[int] = (0,)) -> None:
+        """Record that the vCPUs of a guest that ran will not run again."""
+        banks = list(banks)
         if self._model.forced_write_back:
-            for bank in banks:
-                self._record(Event(GUEST, Op.UNMAP, bank.base, bank.size))
+            for vcpu in vcpus:
+                for bank in banks:
+                    self._record(Event(vcpu_name(vcpu), Op.UNMAP, bank.base, bank.size))
 
     def freed(self, bank: Bank) -> None:
         """A guest's RAM was taken from it."""

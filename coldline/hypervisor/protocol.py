@@ -182,11 +182,14 @@ class Hypervisor(Protocol[DomainT]):
         one hypercall takes (2^18 pages on Xen).
         """
 
-    def set_registers(self, domain: DomainT, registers: "Registers") -> None:
-        """Set the first vCPU's registers, before the domain first runs."""
+    def set_registers(self, domain: DomainT, vcpu: int, registers: "Registers") -> None:
+        """Set the registers of a vCPU, given by its number, before the domain first runs.
+
+        Only vCPU 0 runs when the domain does; the guest starts the others.
+        """
 
     def unpause(self, domain: DomainT) -> None:
-        """Let a domain whose registers are set run for the first time."""
+        """Let a domain run for the first time; the registers of vCPU 0 must be set."""
 
     def destroy(self, domain: DomainT) -> None:
         """End a domain and free its memory, as soon as nothing maps it any more."""

@@ -80,9 +80,9 @@ class RecordedHost(Generic[DomainT]):
         self._flushed.add(domain.domid)
         self._events.flushed(address, size)
 
-    def set_registers(self, domain: DomainT, registers: "Registers") -> None:
+    def set_registers(self, domain: DomainT, vcpu: int, registers: "Registers") -> None:
         """See `Hypervisor.set_registers`."""
-        self._inner.set_registers(domain, registers)
+        self._inner.set_registers(domain, vcpu, registers)
 
     def unpause(self, domain: DomainT) -> None:
         """See `Hypervisor.unpause`. The guest's first event is recorded before it runs."""

@@ -47,7 +47,7 @@ class Rig:
 
     def running(self, *banks: tuple[int, int]) -> SimulatedDomain:
         domain = self.domain(*banks)
-        self.host.set_registers(domain, REGISTERS)
+        self.host.set_registers(domain, 0, REGISTERS)
         self.host.unpause(domain)
         return domain
 
@@ -322,14 +322,14 @@ def test_what_only_a_paused_domain_takes(rig: Rig) -> None:
     with says("domain 1: unpause: its registers are not set"):
         rig.host.unpause(domain)
     with says("domain 1: toggle caches: it is paused"):
-        rig.host.guest_caches_toggled(domain, enabled=True)
-    rig.host.set_registers(domain, REGISTERS)
-    assert domain.registers is REGISTERS
+        rig.host.guest_caches_toggled(domain, 0, enabled=True)
+    rig.host.set_registers(domain, 0, REGISTERS)
+    assert domain.registers == {0: REGISTERS}
     rig.host.unpause(domain)
     with says("domain 1: unpause: it is running"):
         rig.host.unpause(domain)
     with says("domain 1: set registers: it is running"):
-        rig.host.set_registers(domain, REGISTERS)
+        rig.host.set_registers(domain, 0, REGISTERS)
     with says("domain 1: populate 0x80000000: it is running"):
         rig.host.populate(domain, 0x80000000, 0x1000)
     with says("domain 1: flush 0x40000000: it is running"):
@@ -472,7 +472,7 @@ def test_kvm_maintains_as_the_guest_starts_where_it_was_asked_to(
     """A flush of one page, before the start, is a promise: every bank is maintained at the start, once."""
     rig = Rig(model)
     domain = rig.domain((RAM, SIZE), (0x80000000, SIZE))
-    rig.host.set_registers(domain, REGISTERS)
+    rig.host.set_registers(domain, 0, REGISTERS)
     rig.new()
     rig.host.flush(domain, RAM + PAGE_SIZE, PAGE_SIZE)
     rig.host.flush(domain, RAM, SIZE)
@@ -489,7 +489,7 @@ def test_kvm_maintains_as_the_guest_starts_where_it_was_asked_to(
 def test_kvm_does_nothing_at_the_start_unasked(model: str, start: str) -> None:
     rig = Rig(model)
     domain = rig.domain()
-    rig.host.set_registers(domain, REGISTERS)
+    rig.host.set_registers(domain, 0, REGISTERS)
     rig.new()
     rig.host.unpause(domain)
     assert (rig.new(), domain.maintained_at_first_run) == ([start], False)
@@ -559,12 +559,12 @@ def test_kvm_flushes_every_bank_when_caches_first_go_on() -> None:
     rig = Rig("kvm-arm64")
     domain = rig.running((RAM, SIZE), (0x80000000, SIZE))
     rig.new()
-    rig.host.guest_caches_toggled(domain, enabled=False)
+    rig.host.guest_caches_toggled(domain, 0, enabled=False)
     assert rig.new() == []
-    rig.host.guest_caches_toggled(domain, enabled=True)
+    rig.host.guest_caches_toggled(domain, 0, enabled=True)
     assert rig.new() == ["kvm dc civac 0x40000000 0x10000", "kvm dc civac 0x80000000 0x10000"]
     for enabled in (False, True):
-        rig.host.guest_caches_toggled(domain, enabled=enabled)
+        rig.host.guest_caches_toggled(domain, 0, enabled=enabled)
     assert rig.new() == []
 
 
@@ -573,7 +573,7 @@ def test_other_hosts_do_not_see_caches_go_on(model: str) -> None:
     rig = Rig(model)
     domain = rig.running()
     rig.new()
-    rig.host.guest_caches_toggled(domain, enabled=True)
+    rig.host.guest_caches_toggled(domain, 0, enabled=True)
     assert rig.new() == []
 
 
@@ -590,32 +590,32 @@ def test_xen_maintains_what_was_used_for_set_way_and_again_at_each_switch_until_
     rig = Rig(model)
     domain = rig.running()
     rig.new()
-    rig.host.guest_maintained_by_set_way(domain, used=USED)
+    rig.host.guest_maintained_by_set_way(domain, 0, used=USED)
     assert rig.new() == XEN_MAINTAINS
-    rig.host.guest_maintained_by_set_way(domain, used=USED)
-    rig.host.guest_caches_toggled(domain, enabled=False, used=USED)  # M or C alone
+    rig.host.guest_maintained_by_set_way(domain, 0, used=USED)
+    rig.host.guest_caches_toggled(domain, 0, enabled=False, used=USED)  # M or C alone
     assert rig.new() == []
-    rig.host.guest_caches_toggled(domain, enabled=True, used=USED)
+    rig.host.guest_caches_toggled(domain, 0, enabled=True, used=USED)
     assert rig.new() == XEN_MAINTAINS
-    rig.host.guest_caches_toggled(domain, enabled=False, used=USED)
+    rig.host.guest_caches_toggled(domain, 0, enabled=False, used=USED)
     assert rig.new() == [], "it has let go"
-    rig.host.guest_maintained_by_set_way(domain, used=USED)
+    rig.host.guest_maintained_by_set_way(domain, 0, used=USED)
     assert rig.new() == XEN_MAINTAINS
 
 
 def test_set_way_with_caches_on_is_followed_as_they_go_off() -> None:
     rig = Rig("kvm-arm64")
     domain = rig.running()
-    rig.host.guest_maintained_by_set_way(domain)
+    rig.host.guest_maintained_by_set_way(domain, 0)
     rig.new()
-    rig.host.guest_caches_toggled(domain, enabled=True)
+    rig.host.guest_caches_toggled(domain, 0, enabled=True)
     assert rig.new() == ["kvm dc civac 0x40000000 0x10000"], (
         "KVM watched already, and did nothing for set/way"
     )
     steps: tuple[Callable[[], None], ...] = (
-        lambda: rig.host.guest_maintained_by_set_way(domain),
-        lambda: rig.host.guest_caches_toggled(domain, enabled=False),
-        lambda: rig.host.guest_caches_toggled(domain, enabled=True),
+        lambda: rig.host.guest_maintained_by_set_way(domain, 0),
+        lambda: rig.host.guest_caches_toggled(domain, 0, enabled=False),
+        lambda: rig.host.guest_caches_toggled(domain, 0, enabled=True),
     )
     for step in steps:
         step()
@@ -627,8 +627,60 @@ def test_others_leave_set_way_to_the_processor(model: str) -> None:
     rig = Rig(model)
     domain = rig.running()
     rig.new()
-    rig.host.guest_maintained_by_set_way(domain)
+    rig.host.guest_maintained_by_set_way(domain, 0)
     assert rig.new() == []
+
+
+# vCPUs
+
+
+def test_the_host_watches_each_vcpu_by_itself():
+    rig = Rig("kvm-arm64")
+    domain = rig.host.create_domain("arm64", max_memory=SIZE, vcpus=2)
+    rig.host.populate(domain, RAM, SIZE)
+    for vcpu in range(2):
+        rig.host.set_registers(domain, vcpu, REGISTERS)
+    rig.host.unpause(domain)
+    rig.new()
+    rig.host.guest_started_vcpu(domain, 1)
+    assert rig.new() == ["guest1 mmu off"]
+    flush = ["kvm dc civac 0x40000000 0x10000"]
+    for vcpu in (0, 1):
+        rig.host.guest_caches_toggled(domain, vcpu, enabled=True)
+        assert rig.new() == flush
+        rig.host.guest_caches_toggled(domain, vcpu, enabled=False)
+        assert rig.new() == [], "it has let go of this one"
+    rig.host.guest_maintained_by_set_way(domain, 1)
+    assert rig.new() == flush
+    rig.host.guest_caches_toggled(domain, 0, enabled=True)
+    assert rig.new() == []
+    rig.host.guest_caches_toggled(domain, 1, enabled=True)
+    assert rig.new() == flush
+
+
+def test_every_vcpu_has_an_alias_under_forced_write_back():
+    rig = Rig("kvm-s2fwb")
+    domain = rig.host.create_domain("arm64", max_memory=SIZE, vcpus=2)
+    rig.host.populate(domain, RAM, SIZE)
+    rig.host.set_registers(domain, 0, REGISTERS)
+    rig.host.unpause(domain)
+    rig.host.guest_started_vcpu(domain, 1)
+    assert rig.new()[-2:] == [f"{name} map 0x40000000 0x10000 normal-wb exec" for name in ("guest", "guest1")]
+    rig.host.destroy(domain)
+    assert rig.new()[:2] == [f"{name} unmap 0x40000000 0x10000" for name in ("guest", "guest1")]
+
+
+def test_a_vcpu_that_does_not_exist_or_runs_already():
+    rig = Rig("kvm-arm64")
+    domain = rig.domain()
+    with says("domain 1: set registers: it has 1 vCPUs, and none with number 1"):
+        rig.host.set_registers(domain, 1, REGISTERS)
+    rig.host.set_registers(domain, 0, REGISTERS)
+    rig.host.unpause(domain)
+    with says("domain 1: start a vCPU: vCPU 0 runs already"):
+        rig.host.guest_started_vcpu(domain, 0)
+    with says("domain 1: toggle caches: it has 1 vCPUs, and none with number -1"):
+        rig.host.guest_caches_toggled(domain, -1, enabled=True)
 
 
 # Range sets

@@ -195,9 +195,9 @@ def run_loaded(
 
     machine = Boot(
         [(base, memoryview(ram)) for (base, _), ram in zip(banks, ran.ram, strict=True)],
-        registers,
+        [registers],
         CORES[core],
-        Listener(events=take, caches_toggled=ran.toggles.append),
+        Listener(events=take, caches_toggled=lambda vcpu, enabled: ran.toggles.append(enabled)),
         exception_level=level,
         uart=a64.UART,
         stage2=FORCED_WB if forced else NORMAL_WB,

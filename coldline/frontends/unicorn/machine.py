@@ -1,64 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The emulated machine: a core with its MMU and caches off, the guest's RAM, and a serial console."""
+"""The emulated machine: RAM, devices, and vCPUs that share them."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
-
-from unicorn import unicorn_const as const
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from coldline.arm.cores import Core
-from coldline.arm.fields import Sctlr
-from coldline.events import PAGE_SIZE
-from coldline.frontends.unicorn.aarch32.core import Aarch32
-from coldline.frontends.unicorn.aarch64.core import Aarch64
-from coldline.frontends.unicorn.callbacks import Code
-from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.devices import Device
-from coldline.frontends.unicorn.pc_sync import engine_address, keeps_counter, skip_sync_offset
-from coldline.frontends.unicorn.state import DATA_TAG, TAGS, State
-from coldline.jit.shared_record import address_of
-from coldline.mmu.registers import follow_registers
-from coldline.mmu.view import TAG_SHIFT
+from coldline.frontends.unicorn.vcpu import Vcpu
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
 
-GRANULES = frozenset({4096, 65536})
+GRANULES: Final = frozenset({4096, 65536})
 """Translation granules of the emulator's cores, in bytes."""
-
-_CORE_STATES: dict[str, type[CoreState]] = {"arm64": Aarch64, "arm32": Aarch32}
-_BOTH = Sctlr.M.mask | Sctlr.C.mask
 
 
 class Machine:
-    """A vCPU and its memory, ready to run; every access it makes becomes an event in `state`.
+    """RAM and devices, and the vCPUs that have been started. One vCPU runs at a time.
+
+    The vCPUs see one another's stores, and code that another one has changed. A vCPU does not follow another one's
+    stores to its own live tables, nor another one's TLB invalidations: tables that several vCPUs use must not change
+    while they do.
 
     Parameters
     ----------
-    ram : sequence of (base, buffer)
-        The guest's RAM: physical base and the bytes themselves, which the guest changes.
-    core : Core
-        Whose instruction set.
-    registers : Registers
-        The first ones.
-    exception_level : int
-        1 or 2.
-    devices : sequence of Device
-        What else is at physical addresses.
-    flash : int
-        How many of the banks, the first ones, are flash: the guest's stores change nothing there.
-    stage2 : int
-        The host's stage 2, as `coldline.arm.stage2` has it. If it forces write-back, the guest's own switches and
-        tables change nothing, and the host announces its one alias.
-    instructions : bool
-        Whether each event's instruction is kept.
+    ram, core, exception_level, devices, flash, stage2, instructions
+        See `Vcpu`.
+
+    Attributes
+    ----------
+    vcpus : list of Vcpu
+        By their numbers.
     """
 
     def __init__(
         self,
         ram: Sequence[tuple[int, memoryview]],
         core: Core,
-        registers: "Registers",
         *,
         exception_level: int,
         devices: Sequence[Device],
@@ -66,72 +44,47 @@ class Machine:
         stage2: int,
         instructions: bool,
     ) -> None:
-        self.core_state = _CORE_STATES[core.architecture](core.emulated_by, exception_level)
-        self.emulator = self.core_state.emulator
-        self.state = State(
-            ram, instructions=instructions, maintenance=self.core_state.OPERATIONS, stage2=stage2
+        self._ram, self._core = ram, core
+        self._exception_level = exception_level
+        self._devices, self._flash = devices, flash
+        self._stage2, self._instructions = stage2, instructions
+        self._last: Vcpu | None = None
+        self.vcpus: list[Vcpu] = []
+
+    def start(self, registers: "Registers") -> Vcpu:
+        """Add a vCPU, to begin with these registers."""
+        vcpu = Vcpu(
+            len(self.vcpus),
+            self._ram,
+            self._core,
+            registers,
+            exception_level=self._exception_level,
+            devices=self._devices,
+            flash=self._flash,
+            stage2=self._stage2,
+            instructions=self._instructions,
         )
-        self.state["el"] = exception_level
-        self.state["has_el2"] = exception_level == 2
-        self.state["upgrades"] = exception_level == 1
-        self.state["line"] = core.line
-        self.code = Code(self.state, self.core_state.PACKAGE)
-        self.state["flash_pages"] = sum(len(buffer) for _, buffer in ram[:flash]) // PAGE_SIZE
-        for number, ((base, _), array) in enumerate(zip(ram, self.state.view.ram, strict=True)):
-            taken = const.UC_PROT_WRITE if number < flash else 0
-            for tag in range(TAGS):
-                self._map(base, tag, array, const.UC_PROT_ALL & ~taken)
-                if tag:
-                    both = const.UC_PROT_READ | const.UC_PROT_WRITE
-                    self._map(base, tag | DATA_TAG, array, both & ~taken)
-        for device in devices:
-            self._add(device)
-        self.core_state.bind(self.state, self.code)
-        self.core_state.reset(registers)
-        if not self.state["silent"]:
-            # At its start the MMU and both caches are off, which a trace has to say.
-            self.state["introduced"] = 1
-            start = registers.sctlr & ~Sctlr.M.mask
-            self.code.switch(start, start ^ (Sctlr.C.mask | Sctlr.I.mask))
-        offset = skip_sync_offset(core.architecture)
-        if offset is not None and (keeps_counter(core.architecture) or not instructions):
-            self.state["skip_sync"] = engine_address(self.emulator) + offset
+        self.vcpus.append(vcpu)
+        return vcpu
 
-    def _map(self, base: int, tag: int, ram: memoryview, protection: int) -> None:
-        self.emulator.mem_map_ptr(base | tag << TAG_SHIFT, len(ram), protection, address_of(ram))
+    def switch_to(self, vcpu: Vcpu) -> None:
+        """Prepare a vCPU to run, possibly after others."""
+        if self._last is not None and self._last is not vcpu:
+            vcpu.forget_code()
+        self._last = vcpu
 
-    def _add(self, device: Device) -> None:
-        def read(_: Any, offset: int, size: int, __: Any) -> int:
-            return device.read(offset, size)
+    def used_ranges(self) -> list[tuple[int, int]]:
+        """Return the addresses and sizes, in bytes, of the RAM that any vCPU has used, in whole pages."""
+        return _joined(each for vcpu in self.vcpus for each in vcpu.state.view.used_ranges())
 
-        def write(_: Any, offset: int, size: int, value: int, __: Any) -> None:
-            device.write(offset, size, value)
 
-        self.emulator.mmio_map(device.base, device.size, read, None, write, None)
-
-    def follow_switch(self, caches_toggled: Callable[[bool], None], flush: Callable[[], None]) -> bool:
-        """The guest wrote a register that decides what accesses are.
-
-        Parameters
-        ----------
-        caches_toggled : callable
-            Told, before the guest's own event, whether MMU and data cache are both on from now on.
-        flush : callable
-            Takes the events so far, so that the host's come after them.
-
-        Returns
-        -------
-        bool
-            Whether the MMU was turned on.
-        """
-        changed = self.core_state.learn_registers()
-        sctlr, before = changed.get("sctlr", (0, 0))[::-1]
-        if (sctlr ^ before) & _BOTH:
-            flush()
-            caches_toggled(sctlr & _BOTH == _BOTH)
-        turned_on = follow_registers(
-            self.state, self.state.view, self.code, changed, remaps=self.core_state.REMAPS
-        )
-        self.state["sweep"] = 0
-        self.emulator.ctl(const.UC_CTL_TLB_FLUSH, const.UC_CTL_IO_WRITE)
-        return turned_on
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join ranges that overlap or touch; each is an address and a size."""
+    joined: list[tuple[int, int]] = []
+    for address, size in sorted(ranges):
+        if joined and address <= sum(joined[-1]):
+            start, before = joined[-1]
+            joined[-1] = (start, max(before, address + size - start))
+        else:
+            joined.append((address, size))
+    return joined

@@ -114,16 +114,18 @@ class SimulatedDomain:
         Where it is in its life.
     banks : tuple of RamBank
         Its RAM, in the order in which it was populated; none once it is dead.
-    registers : Registers or None
-        The first vCPU's first registers, once they are set.
+    registers : dict of int to Registers
+        The first registers of each vCPU, by its number, once they are set.
     mapped : int
         How many live mappings of its memory the builder has.
     maintained_at_first_run : bool
         Whether its host's `first_run` rule is to be carried out as it is unpaused.
-    watched : bool
-        Whether its host acts when it turns its MMU and caches on or off.
-    caches_on : bool
-        Whether both are on.
+    started : set of int
+        The vCPUs that have run.
+    watched : set of int
+        The vCPUs at whose switches of MMU and caches the host acts (HCR_EL2.TVM of each).
+    caches_on : set of int
+        The vCPUs that have both on.
     """
 
     domid: int
@@ -133,11 +135,12 @@ class SimulatedDomain:
     vcpus: int
     state: State = State.PAUSED
     banks: tuple[RamBank, ...] = ()
-    registers: "Registers | None" = None
+    registers: "dict[int, Registers]" = field(default_factory=dict)
     mapped: int = 0
     maintained_at_first_run: bool = False
-    watched: bool = False
-    caches_on: bool = False
+    started: set[int] = field(default_factory=set)
+    watched: set[int] = field(default_factory=set)
+    caches_on: set[int] = field(default_factory=set)
 
     def error(self, operation: str, reason: str) -> HypervisorError:
         """What to raise when an operation on this domain fails."""

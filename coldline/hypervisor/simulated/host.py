@@ -148,32 +148,49 @@ class SimulatedHost:
         else:
             raise domain.error(operation, f"{self.model.name} maintains nothing")
 
-    def set_registers(self, domain: SimulatedDomain, registers: "Registers") -> None:
+    def set_registers(self, domain: SimulatedDomain, vcpu: int, registers: "Registers") -> None:
         """See `Hypervisor.set_registers`."""
         self._check_state(domain, "set registers", _PAUSED)
-        domain.registers = registers
+        self._check_vcpu(domain, "set registers", vcpu)
+        domain.registers[vcpu] = registers
 
     def unpause(self, domain: SimulatedDomain) -> None:
         """See `Hypervisor.unpause`."""
         self._check_state(domain, "unpause", _PAUSED)
-        if domain.registers is None:
+        if 0 not in domain.registers:
             raise domain.error("unpause", "its registers are not set")
         domain.state = State.RUNNING
-        domain.watched = self.model.watches_caches
         self._events.started(domain.banks, maintained=domain.maintained_at_first_run)
+        self._start(domain, 0)
+
+    def guest_started_vcpu(self, domain: SimulatedDomain, vcpu: int) -> None:
+        """Record that the guest has started another vCPU, before that one's first event."""
+        self._check_state(domain, "start a vCPU", (State.RUNNING,))
+        self._check_vcpu(domain, "start a vCPU", vcpu)
+        if vcpu in domain.started:
+            raise domain.error("start a vCPU", f"vCPU {vcpu} runs already")
+        self._events.vcpu_started(vcpu, domain.banks)
+        self._start(domain, vcpu)
+
+    def _start(self, domain: SimulatedDomain, vcpu: int) -> None:
+        domain.started.add(vcpu)
+        if self.model.watches_caches:
+            domain.watched.add(vcpu)
 
     def guest_caches_toggled(
-        self, domain: SimulatedDomain, *, enabled: bool, used: Ranges | None = None
+        self, domain: SimulatedDomain, vcpu: int, *, enabled: bool, used: Ranges | None = None
     ) -> None:
-        """What the host does when the guest writes SCTLR.M or C: while it watches, maintain what the guest has used.
+        """Act as the host does when a vCPU writes SCTLR.M or C: if it watches it, maintain what the guest has used.
 
-        It watches until both bits are set, and then lets go until the guest maintains by set/way: kvm_toggle_cache,
-        linux arch/arm64/kvm/mmu.c (6.1.192); p2m_toggle_cache, xen xen/arch/arm/p2m.c (4.17).
+        The host watches a vCPU until both bits are set, and then lets go until that vCPU maintains by set/way:
+        kvm_toggle_cache, linux arch/arm64/kvm/mmu.c (6.1.192); p2m_toggle_cache, xen xen/arch/arm/p2m.c (4.17).
 
         Parameters
         ----------
         domain : SimulatedDomain
             A running domain.
+        vcpu : int
+            The vCPU's number.
         enabled : bool
             Whether M and C are both set now. The host acts before the guest's next instruction, so call this
             before the guest's own event that turns its MMU on.
@@ -181,29 +198,41 @@ class SimulatedHost:
             The pages that the guest has used so far; None for all RAM.
         """
         self._check_state(domain, "toggle caches", (State.RUNNING,))
-        if domain.watched and enabled != domain.caches_on:
+        self._check_vcpu(domain, "toggle caches", vcpu)
+        if vcpu in domain.watched and enabled != (vcpu in domain.caches_on):
             self._maintain_used(domain, used)
-        domain.caches_on = enabled
         if enabled:
-            domain.watched = False
+            domain.caches_on.add(vcpu)
+            domain.watched.discard(vcpu)
+        else:
+            domain.caches_on.discard(vcpu)
 
-    def guest_maintained_by_set_way(self, domain: SimulatedDomain, *, used: Ranges | None = None) -> None:
-        """What the host does when the guest maintains by set/way: unless it watches already, what it does then.
+    def guest_maintained_by_set_way(
+        self, domain: SimulatedDomain, vcpu: int, *, used: Ranges | None = None
+    ) -> None:
+        """Act as the host does when a vCPU maintains by set/way: unless it watches it, maintain and watch it.
 
-        Nobody can do what the guest means by it, to every cache and while others run, so it is trapped:
+        A host cannot carry out what the guest means, in every cache and while others run, so it traps these:
         kvm_set_way_flush, linux arch/arm64/kvm/mmu.c (6.1.192); p2m_set_way_flush, xen xen/arch/arm/p2m.c (4.17).
 
         Parameters
         ----------
         domain : SimulatedDomain
             A running domain.
+        vcpu : int
+            The vCPU's number.
         used : sequence of (address, size) or None
             As for `guest_caches_toggled`.
         """
         self._check_state(domain, "maintain by set/way", (State.RUNNING,))
-        if self.model.set_way is not None and not domain.watched:
+        self._check_vcpu(domain, "maintain by set/way", vcpu)
+        if self.model.set_way is not None and vcpu not in domain.watched:
             self._maintain_used(domain, used)
-            domain.watched = True
+            domain.watched.add(vcpu)
+
+    def _check_vcpu(self, domain: SimulatedDomain, operation: str, vcpu: int) -> None:
+        if not 0 <= vcpu < domain.vcpus:
+            raise domain.error(operation, f"it has {domain.vcpus} vCPUs, and none with number {vcpu}")
 
     def _maintain_used(self, domain: SimulatedDomain, used: Ranges | None) -> None:
         all_ram = [(bank.base, bank.size) for bank in domain.banks]
@@ -213,7 +242,7 @@ class SimulatedHost:
         """See `Hypervisor.destroy`: a domain that the builder still maps is dying until it is unmapped."""
         self._check_state(domain, "destroy", _ALIVE)
         if domain.state is State.RUNNING:
-            self._events.stopped(domain.banks)
+            self._events.stopped(domain.banks, sorted(domain.started))
         domain.state = State.DYING
         self._free_if_unmapped(domain)
 

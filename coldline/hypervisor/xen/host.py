@@ -252,17 +252,20 @@ class XenHost:
             with naming(f"domain {domain.domid}: flush {frame * PAGE_SIZE:#x}"):
                 self.hypercalls.flush(domain.domid, frame, min(MAX_FLUSH, end - frame))
 
-    def set_registers(self, domain: XenDomain, registers: "Registers") -> None:
+    def set_registers(self, domain: XenDomain, vcpu: int, registers: "Registers") -> None:
         """See `Hypervisor.set_registers`."""
         self._check_state(domain, "set registers", State.PAUSED)
-        context = self.hypercalls.interface.context(flags=_ONLINE, sctlr=registers.sctlr)
+        if not 0 <= vcpu < domain.vcpus:
+            raise domain.error("set registers", f"it has {domain.vcpus} vCPUs, and none with number {vcpu}")
+        flags = 0 if vcpu else _ONLINE  # the guest starts the others
+        context = self.hypercalls.interface.context(flags=flags, sctlr=registers.sctlr)
         for number, value in enumerate(registers.general):
             setattr(context.user_regs, f"x{number}", value)
         context.user_regs.pc64 = registers.pc
         context.user_regs.cpsr = registers.pstate
         with naming(f"domain {domain.domid}: set registers"):
-            self.hypercalls.set_context(domain.domid, 0, context)
-        domain.registers_set = True
+            self.hypercalls.set_context(domain.domid, vcpu, context)
+        domain.registers_set = domain.registers_set or vcpu == 0
 
     def unpause(self, domain: XenDomain) -> None:
         """See `Hypervisor.unpause`."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from coldline.arm import MemoryType
 from coldline.events import Event, Op, Recorder
+from coldline.events.agents import FIRST_VCPU
 from coldline.hypervisor.models import HostModel, host_model
 from coldline.hypervisor.recorded import RecordedHost, RecordedMapping
 from coldline.hypervisor.xen.domain import XenDomain
@@ -65,6 +66,8 @@ class RecordedXen(RecordedHost[XenDomain]):
 def first_look(plan: "Plan") -> list[Event]:
     """What a guest may do first, as events to be checked: read all that was loaded, with its MMU off."""
     reads = [
-        Event("guest", Op.READ, each.address, each.data.nbytes) for each in plan.segments if each.data.nbytes
+        Event(FIRST_VCPU, Op.READ, each.address, each.data.nbytes)
+        for each in plan.segments
+        if each.data.nbytes
     ]
-    return [Event("guest", Op.MMU_OFF), *reads]
+    return [Event(FIRST_VCPU, Op.MMU_OFF), *reads]

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the emulator hands to Python as a vCPU runs: calls, exceptions, accesses to nothing, stores to flash."""
+
+from typing import Any, Final
+
+import unicorn
+from unicorn import unicorn_const as const
+
+from coldline.arm import psci
+from coldline.errors import GuestError
+from coldline.frontends.unicorn.devices.flash import COMMANDS
+from coldline.frontends.unicorn.outcome import End, Outcome
+from coldline.frontends.unicorn.vcpu import Vcpu
+from coldline.mmu.view import ADDRESS_MASK
+
+EXCEPTIONS: Final = {
+    1: "an undefined instruction",
+    2: "SVC",
+    3: "an instruction abort",
+    4: "a data abort",
+    5: "IRQ",
+    6: "FIQ",
+    7: "BRK",
+}
+"""The emulator's numbers for exceptions that it does not take to the guest's vectors."""
+
+
+class Traps:
+    """The traps of one vCPU.
+
+    Parameters
+    ----------
+    vcpu : Vcpu
+        Whose traps.
+    outcome : Outcome
+        Takes how the run ends, where a trap ends it.
+
+    Attributes
+    ----------
+    failure : GuestError or None
+        What the guest did that a run cannot go on from, once it has stopped the emulator.
+    until : End
+        What the run waits for.
+    """
+
+    def __init__(self, vcpu: Vcpu, outcome: Outcome) -> None:
+        self.failure: GuestError | None = None
+        self.until = End.PSCI
+        self._outcome = outcome
+        self._state, self._core_state = vcpu.state, vcpu.core_state
+        self._emulator = vcpu.emulator
+        self._nowhere: int | None = None
+        self._command: tuple[int, int] | None = None
+        self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
+        self._emulator.hook_add(const.UC_HOOK_INSN_INVALID, self._on_unknown)
+        self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
+        self._emulator.hook_add(const.UC_HOOK_MEM_WRITE_PROT, self._on_flash)
+
+    def describe(self, error: unicorn.UcError, pc: int) -> GuestError:
+        """Say why the emulator stopped with an error at `pc`."""
+        if self._state["faulted"]:
+            where = self._state["fault"]
+            return GuestError(f"the guest's tables do not map {where:#x}, which it used at {pc:#x}")
+        if self._command is not None:
+            command, where = self._command
+            return GuestError(
+                f"the guest gave the flash that it was loaded to the command {command:#x}, at {where:#x} by {pc:#x}: "
+                "that flash is only read here"
+            )
+        if self._nowhere is not None:
+            where = self._nowhere
+            return GuestError(f"the guest used {where:#x} at {pc:#x}: no RAM and no device is there")
+        if error.errno == const.UC_ERR_INSN_INVALID:
+            return _untaken(EXCEPTIONS[1], pc)
+        return GuestError(f"the guest cannot go on at {pc:#x}: {error}")
+
+    def _on_exception(self, emulator: Any, number: int, _: Any) -> None:
+        try:
+            if self._core_state.enters_vectors(number):
+                return
+            if number in self._core_state.CALLS:
+                self._on_call()
+            else:
+                what = EXCEPTIONS.get(number, f"exception {number}")
+                self.failure = _untaken(what, self._core_state.culprit(number))
+        finally:
+            if self.failure is not None or self._outcome.end is not None:
+                emulator.emu_stop()
+
+    def _on_unknown(self, emulator: Any, _: Any) -> bool:
+        """Take an instruction that the emulator does not know; False ends the run with its error."""
+        if not self._core_state.takes_call():
+            return False
+        self._on_call()
+        if self._outcome.end is not None:
+            emulator.emu_stop()
+        return True
+
+    def _on_nowhere(self, _: Any, kind: int, address: int, *__: Any) -> bool:
+        self._nowhere = address & ADDRESS_MASK
+        return False
+
+    def _on_flash(self, _: Any, kind: int, address: int, size: int, value: int, __: Any) -> bool:
+        """Take a store to flash; True where the guest goes on."""
+        if value & 0xFF in COMMANDS:
+            self._command = (value & 0xFF, address & ADDRESS_MASK)
+        return self._command is None
+
+    def _on_call(self) -> None:
+        """Answer a call to the level above the guest: PSCI, or an unknown one."""
+        registers = self._core_state.ARGUMENTS
+        call = tuple(int(self._emulator.reg_read(register)) for register in registers)
+        if call[0] & 0xFFFFFFFF in psci.ENDS:
+            self._outcome.end, self._outcome.psci_call = End.OFF, call
+        elif self.until is End.PSCI and psci.is_call(call[0]):
+            self._outcome.end, self._outcome.psci_call = End.PSCI, call
+        else:
+            self._emulator.reg_write(registers[0], psci.answer(call[0]))
+
+
+def _untaken(what: str, pc: int) -> GuestError:
+    return GuestError(f"the guest took {what} at {pc:#x}; its own vectors cannot be entered on this emulator")

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The order in which a machine's vCPUs run: one at a time, for some instructions each."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Final
+
+NEVER: Final = 0xFFFF_FFFF_FFFF_FFFF
+"""More instructions than any run has."""
+
+Turns = Callable[[int], Iterator[tuple[int, int]]]
+"""A schedule: for a number of vCPUs, without end, which one runs next and for how many instructions.
+
+A turn ends with the first block of code past this many.
+"""
+
+
+def first_alone(vcpus: int) -> Iterator[tuple[int, int]]:
+    """Run the first vCPU alone."""
+    while True:
+        yield 0, NEVER
+
+
+def round_robin(quantum: int) -> Turns:
+    """Make a schedule that runs every vCPU for `quantum` instructions in turn, the first one first."""
+
+    def turns(vcpus: int) -> Iterator[tuple[int, int]]:
+        return ((number % vcpus, quantum) for number in count())
+
+    return turns

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One vCPU: an engine of the emulator over the machine's RAM and devices, with its own record, events and agents."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from unicorn import unicorn_const as const
+
+from coldline.arm.cores import Core
+from coldline.arm.fields import Sctlr
+from coldline.events import PAGE_SIZE
+from coldline.events.agents import agents_of, vcpu_name
+from coldline.events.source import Sink
+from coldline.frontends.unicorn.aarch32.core import Aarch32
+from coldline.frontends.unicorn.aarch64.core import Aarch64
+from coldline.frontends.unicorn.callbacks import Code
+from coldline.frontends.unicorn.core_state import CoreState
+from coldline.frontends.unicorn.devices import Device
+from coldline.frontends.unicorn.pc_sync import engine_address, keeps_counter, skip_sync_offset
+from coldline.frontends.unicorn.state import DATA_TAG, TAGS, State
+from coldline.jit.shared_record import address_of
+from coldline.mmu.registers import follow_registers
+from coldline.mmu.view import TAG_SHIFT
+
+if TYPE_CHECKING:
+    from coldline.guest.plan import Registers
+
+_CORE_STATES: Final[dict[str, type[CoreState]]] = {"arm64": Aarch64, "arm32": Aarch32}
+_BOTH: Final = Sctlr.M.mask | Sctlr.C.mask
+_READ_AND_WRITE: Final = const.UC_PROT_READ | const.UC_PROT_WRITE
+
+
+class Vcpu:
+    """A vCPU with its MMU and caches off. Every access that it makes becomes an event.
+
+    Parameters
+    ----------
+    number : int
+        Its number in the machine.
+    ram : sequence of (base, buffer)
+        The machine's RAM: physical base and the bytes themselves, which the guest changes.
+    core : Core
+        Whose instruction set and whose line.
+    registers : Registers
+        The first ones.
+    exception_level : int
+        1 or 2.
+    devices : sequence of Device
+        What else is at physical addresses.
+    flash : int
+        How many of the banks, the first ones, are flash: stores change nothing there.
+    stage2 : int
+        The host's stage 2, as `coldline.arm.stage2` has it. If it forces write-back, the vCPU's own switches and
+        tables change nothing, and the host announces its one alias.
+    instructions : bool
+        Whether each event's instruction is wanted.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the trace.
+    agents : tuple of str
+        The agents that it is in the trace: see `coldline.events.agents`.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        ram: Sequence[tuple[int, memoryview]],
+        core: Core,
+        registers: "Registers",
+        *,
+        exception_level: int,
+        devices: Sequence[Device],
+        flash: int,
+        stage2: int,
+        instructions: bool,
+    ) -> None:
+        self.number = number
+        self.name = vcpu_name(number)
+        self.agents = agents_of(self.name)
+        self.core_state = _CORE_STATES[core.architecture](core.emulated_by, exception_level)
+        self.emulator = self.core_state.emulator
+        self.state = State(
+            ram, instructions=instructions, maintenance=self.core_state.OPERATIONS, stage2=stage2
+        )
+        self.state["el"] = exception_level
+        self.state["has_el2"] = exception_level == 2
+        self.state["upgrades"] = exception_level == 1
+        self.state["line"] = core.line
+        self.code = Code(self.state, self.core_state.PACKAGE)
+        self.state["flash_pages"] = sum(len(buffer) for _, buffer in ram[:flash]) // PAGE_SIZE
+        for index, ((base, _), array) in enumerate(zip(ram, self.state.view.ram, strict=True)):
+            taken = const.UC_PROT_WRITE if index < flash else 0
+            for tag in range(TAGS):
+                self._map(base, tag, array, const.UC_PROT_ALL & ~taken)
+                if tag:
+                    self._map(base, tag | DATA_TAG, array, _READ_AND_WRITE & ~taken)
+        for device in devices:
+            self._add(device)
+        self.core_state.bind(self.state, self.code)
+        self.core_state.reset(registers)
+        if not self.state["silent"]:
+            # At its start the MMU and both caches are off, which a trace has to say.
+            self.state["introduced"] = 1
+            start = registers.sctlr & ~Sctlr.M.mask
+            self.code.switch(start, start ^ (Sctlr.C.mask | Sctlr.I.mask))
+        offset = skip_sync_offset(core.architecture)
+        if offset is not None and (keeps_counter(core.architecture) or not instructions):
+            self.state["skip_sync"] = engine_address(self.emulator) + offset
+
+    def _map(self, base: int, tag: int, ram: memoryview, protection: int) -> None:
+        self.emulator.mem_map_ptr(base | tag << TAG_SHIFT, len(ram), protection, address_of(ram))
+
+    def _add(self, device: Device) -> None:
+        def read(_: Any, offset: int, size: int, __: Any) -> int:
+            return device.read(offset, size)
+
+        def write(_: Any, offset: int, size: int, value: int, __: Any) -> None:
+            device.write(offset, size, value)
+
+        self.emulator.mmio_map(device.base, device.size, read, None, write, None)
+
+    def hand_over(self, sink: Sink) -> None:
+        """Hand its events so far to `sink`, but for a change of an alias that is held back."""
+        self.state.events.hand_over(sink, self.agents, self.code.unpack)
+
+    def forget_code(self) -> None:
+        """Have the emulator translate code again: it does not see what others have stored to it."""
+        self.emulator.ctl_flush_tb()
+
+    def follow_switch(self, caches_toggled: Callable[[int, bool], None], flush: Callable[[], None]) -> bool:
+        """Follow a write of a register that decides what accesses are.
+
+        Parameters
+        ----------
+        caches_toggled : callable
+            See `Listener`.
+        flush : callable
+            Hands over the events so far, so that the host's come after them.
+
+        Returns
+        -------
+        bool
+            Whether the MMU was turned on.
+        """
+        changed = self.core_state.learn_registers()
+        before, sctlr = changed.get("sctlr", (0, 0))
+        if (sctlr ^ before) & _BOTH:
+            flush()
+            caches_toggled(self.number, sctlr & _BOTH == _BOTH)
+        turned_on = follow_registers(
+            self.state, self.state.view, self.code, changed, remaps=self.core_state.REMAPS
+        )
+        self.state["sweep"] = 0
+        self.emulator.ctl(const.UC_CTL_TLB_FLUSH, const.UC_CTL_IO_WRITE)
+        return turned_on
