@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a host of a model does to guest memory as guests are built: the events of it, in the order that it is done."""
+"""The events of what a host of a model does to guest memory, from building a guest to destroying it."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -27,10 +27,10 @@ class Bank(Protocol):
 
 
 class HostEvents:
-    """Records what a host of a model does, beside the builder's own doings.
+    """Records what a host of a model does, besides what the builder itself does.
 
-    Whoever does something to a guest tells it here: the simulated host, and the recorder of a real one. Each event is
-    a whole range, recorded when what it says is done.
+    The simulated host and the recorder of a real one call it for everything that they do to a guest. Each event is a
+    whole range, recorded when the operation is done.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class HostEvents:
         self._aliases = AliasLedger(model, record)
 
     def populated(self, address: int, size: int) -> None:
-        """A guest was given RAM."""
+        """Record that a guest is given RAM."""
         self._aliases.begin(Lives.BEFORE, address, size)
         self._aliases.end(Lives.BEFORE, address, size)
         self._aliases.begin(Lives.ALWAYS, address, size)
@@ -54,23 +54,23 @@ class HostEvents:
         self._aliases.begin(Lives.WHILE_ALLOCATED, address, size)
 
     def mapped(self, address: int, size: int, memory_type: MemoryType) -> None:
-        """The builder mapped guest memory; where its mapping outlives the build, this is a window on it."""
+        """Record that the builder maps guest memory: a part of its own mapping, if that outlives the build."""
         if not self._model.builder_mapping_outlives_build:
             self._aliases.begin(Lives.WHILE_MAPPED, address, size)
             self._record(Event(self._model.builder_agent, Op.MAP, address, size, memory_type))
 
     def done(self, op: Op, address: int, size: int) -> None:
-        """The builder wrote, or maintained, through its mapping."""
+        """Record that the builder writes, or maintains, through its mapping."""
         self._record(Event(self._model.builder_agent, op, address, size))
 
     def unmapped(self, address: int, size: int) -> None:
-        """The builder unmapped guest memory."""
+        """Record that the builder unmaps guest memory."""
         if not self._model.builder_mapping_outlives_build:
             self._record(Event(self._model.builder_agent, Op.UNMAP, address, size))
             self._aliases.end(Lives.WHILE_MAPPED, address, size)
 
     def flushed(self, address: int, size: int) -> None:
-        """The hypervisor maintained guest RAM, by a call."""
+        """Record that the hypervisor maintains guest RAM, by a call."""
         if self._model.flush is not None:
             self._carry_out(self._model.flush, [(address, size)])
 
@@ -114,7 +114,7 @@ class HostEvents:
                     self._record(Event(vcpu_name(vcpu), Op.UNMAP, bank.base, bank.size))
 
     def freed(self, bank: Bank) -> None:
-        """A guest's RAM was taken from it."""
+        """Record that a guest's RAM is taken from it."""
         self._aliases.end(Lives.WHILE_ALLOCATED, bank.base, bank.size)
         self._aliases.end(Lives.ONCE_USED, bank.base, bank.size)
 

@@ -142,7 +142,7 @@ class Mapping(Protocol):
 
 
 class Hypervisor(Protocol[DomainT]):
-    """Those who can make a guest. Addresses and sizes are bytes, in whole 4 KiB pages.
+    """A hypervisor that can make a guest. Addresses and sizes are bytes, in whole 4 KiB pages.
 
     Every method raises `HypervisorError`, naming the domain, the operation and the guest address, where it
     cannot do exactly what is asked: nothing is accepted and then dropped.

@@ -66,7 +66,7 @@ def write_register(uc: Any, s: Any, register: int, value: Any) -> None:
 
 @compiled
 def leave_it(uc: Any, s: Any) -> None:
-    """Undo what the emulator's look-up of the program counter does besides, before each callback of an access.
+    """Undo a side effect of the emulator's look-up of the program counter, before each callback of an access.
 
     In a Thumb IT block it also sets the IT bits of CPSR to those of the instruction. The translated code knows them,
     and has cleared them for what comes after; with them set, the code after the block would be taken for conditional.
@@ -91,7 +91,7 @@ def at_instruction(s: Any, pc: Any) -> None:
 
 @compiled
 def access(uc: Any, s: Any, tagged: Any, size: int, op: int) -> None:
-    """Append the event of a load or store; the emulator waits, so what is rare stands aside."""
+    """Append the event of a load or store."""
     address = int64(tagged & uint64(ADDRESS_MASK))
     s.accesses += uint64(1)
     inside = _PAGE_SIZE - (address & PAGE_MASK)
@@ -118,7 +118,7 @@ def _translate_block(s: Any, address: int) -> int:
 
 @compiled
 def begin_block(uc: Any, s: Any, address: int, size: int) -> int:
-    """A block of code is about to be run: where it is, tagged, or `STOPPED` where that must wait."""
+    """Prepare to run a block of code: its tagged physical address, or `STOPPED` if the emulator stops first."""
     if s.fill >= s.high_water:
         stop(uc, s, DRAIN)
         return STOPPED
@@ -156,7 +156,7 @@ def answer_tlb(s: Any, address: int, kind: int, entry: int) -> bool:
         s.fault, s.faulted = uint64(address), uint64(1)
         return False
     if s.skip_sync and page_index(s, physical & ADDRESS_MASK) < 0:
-        store8(s.skip_sync, np.uint8(0))  # nothing may be there, and then it must be known who asked
+        store8(s.skip_sync, np.uint8(0))  # an access to nothing: the error names its instruction
     permissions = _ALL_PERMISSIONS
     if physical >> TAG_SHIFT:
         permissions = _EXECUTE
@@ -179,10 +179,9 @@ def _zero_block(s: Any, address: int) -> None:
 
 @compiled
 def _sweep(s: Any, op: int) -> None:
-    """Set/way maintenance comes as a sweep over a cache's lines: it is meant to reach all of RAM, once.
+    """Append set/way maintenance: one event for each bank at the first instruction of a sweep over a cache.
 
-    The instructions of one sweep are one event a bank, at the first of them; any store or other maintenance
-    ends the sweep.
+    A sweep is meant to reach all of RAM once. Any store, or other maintenance, ends it.
     """
     if s.upgrades and s.el == 1 and op == _ISW:
         op = _CISW
@@ -194,7 +193,7 @@ def _sweep(s: Any, op: int) -> None:
 
 @compiled
 def maintain(s: Any, op: int, value: int) -> bool:
-    """A cache maintenance instruction with its register's value; True where it was carried out here."""
+    """Append a cache maintenance instruction with its register's value; True if it was carried out here."""
     if op in (_IC_IALLU, _IC_IALLUIS):
         s.stale_low, s.stale_high = uint64(0), uint64(NOWHERE)
         emit(s, 0, 0, op, 0, 0)
@@ -227,7 +226,7 @@ def maintain(s: Any, op: int, value: int) -> bool:
 
 @compiled
 def invalidate_tlb(uc: Any, s: Any, by_address: bool, address: int) -> None:
-    """By address it concerns one page where only pages were taken out of the tables, else all.
+    """Follow a TLB invalidation: by address, it forgets one page if only pages were removed there, else all.
 
     The emulator itself drops one page where the architecture drops the block that the page is in.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a run asks of an instruction set: its registers, its switches, its exceptions."""
+"""The part of a vCPU that differs between instruction sets: registers, calls and exceptions."""
 
 import abc
 import ctypes
@@ -52,7 +52,7 @@ class CoreState(abc.ABC):
     """Where its callbacks are: a folder of `coldline.frontends.unicorn`."""
 
     HOOKS: ClassVar[tuple[tuple[int, str, tuple[int, ...]], ...]]
-    """Its own callbacks: the kind, the function and what more the emulator wants to know."""
+    """Its own callbacks: the kind, the function and the emulator's further arguments."""
 
     OPERATIONS: ClassVar[Mapping[int, "Op"]]
     """The operations that maintain caches, by the key of their encoding in 14 bits."""
@@ -67,7 +67,7 @@ class CoreState(abc.ABC):
     """Its numbers for the registers of a call: the function, three arguments; the first takes the answer."""
 
     CALLS: ClassVar[frozenset[int]]
-    """Exceptions that are calls to whoever is above the guest."""
+    """The emulator's numbers for the exceptions of HVC and SMC, which are calls to a higher exception level."""
 
     def __init__(self, model: str, exception_level: int) -> None:
         self.exception_level = exception_level
@@ -80,14 +80,14 @@ class CoreState(abc.ABC):
         self._handles: list[Any] = []
 
     def bind(self, state: State, code: Code) -> None:
-        """Have the callbacks called, with `state`."""
+        """Register the callbacks, with `state` as their argument."""
         self.state, self.code = state, code
         state["pc_register"] = self.PC
         for kind, name, instruction in (*_SHARED_HOOKS, *self.HOOKS):
             self.hook(kind, name, *instruction)
 
     def hook(self, kind: int, name: str, *instruction: int, at: int | None = None) -> None:
-        """Have one callback called: everywhere, or at one address."""
+        """Register one callback: everywhere, or at one address."""
         handle = ctypes.c_size_t()
         begin, end = (1, 0) if at is None else (at, at)
         status = unicorn_module.uclib.uc_hook_add(
@@ -115,14 +115,14 @@ class CoreState(abc.ABC):
 
     @abc.abstractmethod
     def resume_at(self) -> int:
-        """Where the emulator is to go on, as it wants to be told; called before each start."""
+        """Return the address to start the emulator at; called before each start."""
 
     @abc.abstractmethod
     def learn_registers(self) -> Changes:
-        """See what the guest has written to the registers that decide what accesses are, and finish that write."""
+        """Read the registers that decide what accesses are, after the guest has written one; returns what changed."""
 
     def add_places(self) -> None:
-        """Have a callback called at the places in the code that were noted."""
+        """Register a callback at each place in the code that was noted."""
         raise NotImplementedError
 
     @abc.abstractmethod

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""When a run ends, how it went, and who is called during it."""
+"""When a run ends, how it went, and the functions that it calls."""
 
 import enum
 from collections.abc import Callable

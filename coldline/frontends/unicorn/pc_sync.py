@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds the byte with which the emulator can be told not to look up the program counter at each access.
+"""Finds the byte of the emulator that turns off its look-up of the program counter at each access.
 
-Before each memory callback Unicorn works out where in translated code it is, which costs several times what
-our callbacks do, and which the translated code has made unnecessary: it keeps the program counter in step by
-itself. A flag inside Unicorn's engine stops it, meant for callbacks that have just written the program counter,
-and there is no interface to it. Where it lies is found at start-up, by watching which bytes writing the
-program counter sets; it is used only where a test program behaves the same with it, access by access.
-Where none is found we do without: slower, the same events. What was found for a build of the emulator is kept in the
-user's cache folder.
+Before each memory callback Unicorn looks up where in translated code it is. That costs several times what the
+callback does, and it is not needed: the translated code keeps the program counter in step by itself. A flag in
+Unicorn's engine turns the look-up off. It is meant for callbacks that have just written the program counter, and
+there is no interface to it. It is found at start-up, by watching which bytes change when the program counter is
+written, and it is used only if a test program then behaves as before, access by access. If none is found, runs are
+slower and have the same events. The offset that was found for a build of the emulator is kept in the user's cache
+folder.
 """
 
 import ctypes
@@ -43,8 +43,8 @@ _DATA = 0x1800
 class _Test(NamedTuple):
     """A program, which the emulator runs from `_BASE` on; the numbers of its counter and registers 0 to 2.
 
-    `in_step` says whether translated code keeps the counter in step at each access, or at the start of each block
-    alone: then nobody may ask for it in between.
+    `in_step` says whether translated code keeps the counter in step at each access, or only at the start of each
+    block: then a callback must not read it in between.
     """
 
     architecture: int
@@ -106,7 +106,7 @@ def keeps_counter(architecture: str) -> bool:
 
 @functools.cache
 def skip_sync_offset(architecture: str) -> int | None:
-    """The flag's offset in bytes from the engine's address, or None where it cannot be told.
+    """Return the flag's offset in bytes from the engine's address, or None if it was not found.
 
     `architecture` is ``arm64`` or ``arm32``: the emulator has an engine for each.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs a built guest's own code, and hands on what it does, in batches of events."""
+"""Runs a built guest's own code, and hands over the events of its vCPUs in batches."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -41,7 +41,7 @@ class Boot:
     registers : sequence of Registers
         The first registers of each vCPU that runs.
     core : Core
-        Whose instruction set.
+        The core profile: see `Vcpu`.
     listener : Listener
         The functions that the run calls.
     exception_level : int

@@ -54,11 +54,11 @@ FIELDS: Fields = (
         "scratch",
         "scratch_at",
         "has_el2",
-        "stale_low",  # code was changed from here, and before there, by the core's IC operations
+        "stale_low",  # the range of code that the core's IC operations have invalidated
         "stale_high",
         "fault",
         "faulted",
-        "flash_pages",  # the first so many pages of RAM are flash
+        "flash_pages",  # how many pages of RAM, from the first, are flash
         "sweep",  # 1 + the operation of the sweep by set/way that goes on
         "swept",  # whether a sweep has begun since Python saw this last
         "upgrades",  # whether an invalidation at EL1 cleans as well, as under a stage 2 (HCR_EL2.VM)

@@ -31,7 +31,7 @@ class Traps:
     Parameters
     ----------
     vcpu : Vcpu
-        Whose traps.
+        The vCPU.
     outcome : Outcome
         Takes how the run ends, where a trap ends it.
 

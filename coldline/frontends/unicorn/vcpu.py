@@ -40,7 +40,7 @@ class Vcpu:
     ram : sequence of (base, buffer)
         The machine's RAM: physical base and the bytes themselves, which the guest changes.
     core : Core
-        Whose instruction set and whose line.
+        The core profile: its instruction set and its cache line.
     registers : Registers
         The first ones.
     exception_level : int

@@ -50,7 +50,7 @@ class Aarch32(CoreState):
         self._keep_registers()
 
     def resume_at(self) -> int:
-        """Where the emulator is to go on: an odd address for Thumb code. What it enters may be new to us."""
+        """Return where to resume: an odd address for Thumb code. The next block may be newly translated."""
         self.state["fresh"] = 1
         return self.pc | (1 if self._cpsr & _THUMB else 0)
 
@@ -104,7 +104,7 @@ class Aarch32(CoreState):
         self.emulator.ctl_flush_tb()
 
     def enters_vectors(self, number: int) -> bool:
-        """Take none: the emulator leaves no way to."""
+        """Take none: the emulator has no way to do that."""
         self.state["fresh"] = 1
         return False
 
@@ -132,7 +132,7 @@ class Aarch32(CoreState):
 
 
 def _place(register: Cp15 | Cp15Wide) -> tuple[int, ...]:
-    """How the emulator wants to be told: coprocessor, whether of 64 bits, non-secure, CRn, CRm, opc1, opc2."""
+    """Return the emulator's form: coprocessor, whether of 64 bits, non-secure, CRn, CRm, opc1, opc2."""
     if isinstance(register, Cp15Wide):
         return (15, 1, 0, 0, register.crm, register.opc1, 0)
     return (15, 0, 0, register.crn, register.crm, register.opc1, register.opc2)

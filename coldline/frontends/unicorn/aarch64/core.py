@@ -70,11 +70,11 @@ class Aarch64(CoreState):
         self.learn_registers()
 
     def resume_at(self) -> int:
-        """Where the emulator is to go on."""
+        """Return where to resume."""
         return self.pc
 
     def learn_registers(self) -> Changes:
-        """See what the guest has written, which the emulator has done already; this level's that changed."""
+        """Read the registers, which the emulator has written already; returns what changed of this level's."""
         level = self.state["el"]
         changed = {}
         for name, at_level, register in WATCHED.values():
