@@ -10,13 +10,13 @@ from coldline.cli.outputs import Outputs
 from coldline.cli.progress import RunProgress
 from coldline.cli.status import status_of
 from coldline.cli.trials import plan_guest, trial_of
+from coldline.errors import RepeatError
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.frontends.unicorn import End, Outcome
+from coldline.report.model import Guest, Report, Run
 from coldline.simulation import Trial
 from coldline.verdict import Judgement, check, judge
-from coldline.errors import RepeatError
-from coldline.report.model import Guest, Report, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,6 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any
 
 from coldline.events.batch import Batch
 from coldline.events.source import Sink

@@ -4,8 +4,6 @@
 import os
 import stat
 from collections.abc import Iterator
-from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import IO, Any
 
 from coldline.errors import TraceError

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Trace files of either form, written so that they are there whole or not at all."""
 
-from types import TracebackType
-from typing import Any
-
 from coldline.events.batch import Batch
 from coldline.rules.profile import Profile
 from coldline.support.whole_file import WholeFile

@@ -15,8 +15,9 @@ from coldline.arm import MemoryType
 from coldline.errors import RepeatError
 from coldline.events import Event, Op
 from coldline.events.batch import Batch
+from coldline.events.source import Batches
 from coldline.rules import Profile
-from coldline.verdict import Sink, check, judge
+from coldline.verdict import check, judge
 from tests.tools.command import ERROR, HAZARD, MIDWAY
 from tests.tools.requirements import require
 
@@ -156,12 +157,7 @@ _FINE = [_MAP, _OTHER, Event("b", Op.WRITE, 0x1000, 8), Event("b", Op.READ, 0x10
 
 @pytest.mark.parametrize("second", [_FINE, _STALE[:-1], [*_STALE, _STALE[-1]], []])
 def test_a_source_that_does_not_repeat_is_told_of(second: list[Event]) -> None:
-    def first_pass(sink: Sink) -> None:
-        sink(Batch.of(_STALE), None)
-
-    def second_pass(sink: Sink) -> None:
-        sink(Batch.of(second), None)
-
+    first_pass, second_pass = Batches([Batch.of(_STALE)]), Batches([Batch.of(second)])
     checker = check(first_pass, Profile())
     assert judge(checker, first_pass, most=5, stories=5).hazards[0].story
     with pytest.raises(RepeatError, match="their source did not repeat them"):

@@ -241,8 +241,9 @@ def test_a_spool_of_what_cannot_be_kept_refuses_the_second_run() -> None:
 
 
 def test_a_spool_runs_a_repeatable_source_again() -> None:
-    source, seen = Batches(batches()), []
+    given = list(batches())
+    source, seen = Batches(given), list[Batch]()
     with Spool(source) as spool:
         for _ in range(2):
             spool.run(seen.append)
-    assert seen == source._batches * 2
+    assert seen == given * 2

@@ -10,7 +10,7 @@ from coldline.events.source import Batches
 from coldline.explain.history import Code
 from coldline.rules.profile import Profile
 from coldline.trace.text import parse_event
-from coldline.verdict import check, report
+from coldline.verdict import check, judge
 
 RACE = """
 dom0 map 0x40000000 0x1000 normal-wb
@@ -52,5 +52,5 @@ def race(state: InstructionState | None) -> Batches:
 )
 def test_the_instruction_of_a_hazard(state: InstructionState | None, code: Code | None) -> None:
     source = race(state)
-    found = report(check(source, Profile()), source, most=5, stories=5)
+    found = judge(check(source, Profile()), source, most=5, stories=5)
     assert [(hazard.entry.kind, hazard.code) for hazard in found.hazards] == [("stale-read", code)]

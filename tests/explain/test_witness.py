@@ -23,8 +23,7 @@ from coldline.report.model import Report
 from coldline.report.reporters.witness import witness_lines
 from coldline.rules.line_rules import STEPS
 from coldline.trace.text import TextReader
-from coldline.verdict import Hazard, Report, report
-from coldline.verdict import Hazard, Judgement, Sink, judge
+from coldline.verdict import Hazard, Judgement, judge
 from tests.oracles.replay import NEEDS, Refused, fewest_steps, read, replay
 from tests.tools.checking import Found, check_text
 from tests.tools.trace_strategies import traces

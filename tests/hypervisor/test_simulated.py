@@ -634,7 +634,7 @@ def test_others_leave_set_way_to_the_processor(model: str) -> None:
 # vCPUs
 
 
-def test_the_host_watches_each_vcpu_by_itself():
+def test_the_host_watches_each_vcpu_by_itself() -> None:
     rig = Rig("kvm-arm64")
     domain = rig.host.create_domain("arm64", max_memory=SIZE, vcpus=2)
     rig.host.populate(domain, RAM, SIZE)
@@ -658,7 +658,7 @@ def test_the_host_watches_each_vcpu_by_itself():
     assert rig.new() == flush
 
 
-def test_every_vcpu_has_an_alias_under_forced_write_back():
+def test_every_vcpu_has_an_alias_under_forced_write_back() -> None:
     rig = Rig("kvm-s2fwb")
     domain = rig.host.create_domain("arm64", max_memory=SIZE, vcpus=2)
     rig.host.populate(domain, RAM, SIZE)
@@ -670,7 +670,7 @@ def test_every_vcpu_has_an_alias_under_forced_write_back():
     assert rig.new()[:2] == [f"{name} unmap 0x40000000 0x10000" for name in ("guest", "guest1")]
 
 
-def test_a_vcpu_that_does_not_exist_or_runs_already():
+def test_a_vcpu_that_does_not_exist_or_runs_already() -> None:
     rig = Rig("kvm-arm64")
     domain = rig.domain()
     with says("domain 1: set registers: it has 1 vCPUs, and none with number 1"):

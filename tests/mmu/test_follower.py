@@ -12,12 +12,15 @@ import pytest
 
 pytest.importorskip("numba")
 
+from typing import Any
+
 import tests.tools.tiny_guests as a64
 from coldline.arm import MemoryType
 from coldline.arm.stage2 import FORCED_WB, Stage2
 from coldline.mmu.follower import TableFollower
 from coldline.mmu.view import LPAE
-from tests.tools.guest_runs import LEVEL1, LEVEL2, LEVEL3, RAM, RAM_SIZE, WINDOW, tables
+from tests.tools.guest_runs import LEVEL1, LEVEL2, LEVEL3, RAM_SIZE, WINDOW, tables
+from tests.tools.tiny_guests import RAM
 
 SCTLR = a64.SCTLR_OFF | a64.M | a64.C | a64.I
 PAGES = {
@@ -28,7 +31,7 @@ PAGES = {
 }
 
 
-def follower(pages: dict[int, int] | None = None, *, on: bool = True, **options: object) -> TableFollower:
+def follower(pages: dict[int, int] | None = None, *, on: bool = True, **options: Any) -> TableFollower:
     """A core with its tables in RAM, and its MMU on."""
     ram = bytearray(RAM_SIZE)
     for offset, table in tables(PAGES if pages is None else pages).items():

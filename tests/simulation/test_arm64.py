@@ -425,6 +425,7 @@ def digest(trial: Trial, *, instructions: bool = False) -> tuple[str, int, Outco
         summed.update(rows.tobytes())
         count += len(batch)
         if instructions and batch.agents[0] == "guest":
+            assert batch.instructions is not None
             assert len(batch.instructions) == len(batch)
 
     outcome = trial.run(sink, instructions=instructions)

@@ -2,7 +2,7 @@
 """Two vCPUs of one machine, in turn: they share RAM and code, and each has events, switches and tables of its own."""
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -19,8 +19,8 @@ from coldline.frontends.unicorn import Boot, End, Listener, Outcome, Until, roun
 from coldline.frontends.unicorn.turns import Turns, first_alone
 from coldline.guest.plan import Registers
 from coldline.trace.text import parse_event
-from tests.tools.guest_runs import LEVEL3, NEVER, RAM, RAM_SIZE, WINDOW, mmu_on, tables
-from tests.tools.tiny_guests import Code, code, mov
+from tests.tools.guest_runs import LEVEL3, NEVER, RAM_SIZE, WINDOW, mmu_on, tables
+from tests.tools.tiny_guests import RAM, Code, code, mov
 
 SECOND = 0x4000
 """Where the second vCPU starts, from the start of RAM."""
@@ -125,7 +125,7 @@ def test_turns_are_as_long_as_the_schedule_says() -> None:
 
 
 def test_a_schedule_can_be_anything() -> None:
-    def second_twice(vcpus: int):
+    def second_twice(vcpus: int) -> Iterator[tuple[int, int]]:
         while True:
             yield from ((0, 1), (1, 2), (1, 2))
 

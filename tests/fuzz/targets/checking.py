@@ -17,13 +17,12 @@ from coldline.events.batch import Batch
 from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Event
 from coldline.events.op import Op
 from coldline.events.source import Batches, Source
-from coldline.rules.profile import SWITCHES, Profile
-from coldline.trace.text_batches import TextBatches
-from coldline.verdict import report
-from coldline.verdict import Source, judge
 from coldline.report.model import Report
 from coldline.report.reporters import FORMATS, make_reporter
 from coldline.report.reporters.base import Settings
+from coldline.rules.profile import SWITCHES, Profile
+from coldline.trace.text_batches import TextBatches
+from coldline.verdict import judge
 from tests.fuzz import trace_seeds
 from tests.fuzz.target import Target
 
