@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from coldline.builder import build, strategy_for
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, Plan, XenPlatform, make_plan
-from coldline.hypervisor.xen.boot_pages import Furnishing, check_name, furnish
+from coldline.hypervisor.xen.boot_pages import DomainSetup, check_name, set_up_domain
 from coldline.hypervisor.xen.domain import XenDomain
-from coldline.hypervisor.xen.domain_list import Domains
+from coldline.hypervisor.xen.domain_list import DomainList
 from coldline.hypervisor.xen.host import XenHost
-from coldline.hypervisor.xen.ports.world import World
+from coldline.hypervisor.xen.ports.protocols import Ports
 from coldline.support.record import Record, replace
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Launch(Record):
     ----------
     strategy : str
         How it is written: the name of one of `coldline.builder.STRATEGIES`.
-    furnishing : Furnishing
+    setup : DomainSetup
         Its name, and what it has besides memory.
     handle : bytes or None
         Its UUID; None: any.
@@ -43,25 +43,25 @@ class Launch(Record):
     """
 
     strategy: str
-    furnishing: Furnishing
+    setup: DomainSetup
     handle: bytes | None = None
     gic_version: int | None = None
     paused: bool = False
 
 
 def launch(
-    world: World,
+    ports: Ports,
     kernel: "Kernel",
     guest: GuestOptions,
     wanted: Launch,
     trace: "Callable[[HostModel, Plan], Recorder] | None" = None,
     before_start: Callable[[], None] = lambda: None,
 ) -> XenDomain:
-    """Make a guest on the Xen that `world` reaches.
+    """Make a guest on the Xen that `ports` reaches.
 
     Parameters
     ----------
-    world : World
+    ports : Ports
         What reaches it.
     kernel : Kernel
         From `coldline.image.load_kernel`.
@@ -84,12 +84,12 @@ def launch(
     ColdlineError
         If anything fails; nothing of the guest is left.
     """
-    name = wanted.furnishing.name
+    name = wanted.setup.name
     check_name(name)
     strategy_for(wanted.strategy, kernel.architecture)
-    if any(known.name == name for known in Domains(world).all()):
+    if any(known.name == name for known in DomainList(ports).all()):
         raise UsageError(f"there is a domain '{name}' already: --name gives another name")
-    xen = XenHost(world, handle=wanted.handle, shared_interrupts=int(wanted.furnishing.vuart))
+    xen = XenHost(ports, handle=wanted.handle, shared_interrupts=int(wanted.setup.vuart))
     plan = _plan_for(xen, kernel, guest, wanted)
     host: XenHost | RecordedXen = xen
     if trace is not None:
@@ -99,7 +99,7 @@ def launch(
         host = recorded.RecordedXen(xen, model, trace(model, plan))
     domain = build(plan, wanted.strategy, host)
     try:
-        furnish(host, domain, wanted.furnishing)
+        set_up_domain(host, domain, wanted.setup)
         before_start()
         if not wanted.paused:
             host.unpause(domain)
@@ -120,7 +120,7 @@ def _plan_for(xen: XenHost, kernel: "Kernel", guest: GuestOptions, wanted: Launc
         guest,
         gic_version=platform.gic_version,
         xen=XenPlatform(major, minor, platform.address_bits),
-        serial=wanted.furnishing.vuart,
+        serial=wanted.setup.vuart,
         rng_seed=os.urandom(_SEED_BYTES),
     )
     return make_plan(kernel, own)

@@ -9,25 +9,25 @@ from types import FrameType
 from typing import NoReturn
 
 from coldline.cli.session import attach
-from coldline.hypervisor.xen import RealWorld
+from coldline.hypervisor.xen import SystemPorts
 from coldline.hypervisor.xen.console.consoles import open_console
 from coldline.hypervisor.xen.console.lock import console_lock
-from coldline.hypervisor.xen.domain_list import Domains
+from coldline.hypervisor.xen.domain_list import DomainList
 
 
 def run_console(options: argparse.Namespace) -> int:
     """Stay at a guest's console until Ctrl-] is typed or the guest has ended; exit status 0."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # so that the terminal is as it was
-    world = RealWorld()
-    domains = Domains(world)
-    known = domains.find(options.domain)
+    ports = SystemPorts()
+    domains = DomainList(ports)
+    domain = domains.find(options.domain)
     with (
-        console_lock(known.domid),
-        contextlib.closing(open_console(world, known, vuart=options.vuart)) as console,
+        console_lock(domain.domid),
+        contextlib.closing(open_console(ports, domain, vuart=options.vuart)) as console,
     ):
-        if attach(console, lambda: domains.lives(known), raw=options.raw):
-            print(f"coldline: domain {known.domid} has ended", file=sys.stderr)
+        if attach(console, lambda: domains.is_alive(domain), raw=options.raw):
+            print(f"coldline: domain {domain.domid} has ended", file=sys.stderr)
     return 0
 
 

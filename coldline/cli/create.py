@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from coldline.cli.guests import read_guest
 from coldline.errors import UsageError
-from coldline.hypervisor.xen import RealWorld, World, XenDomain, XenHost
-from coldline.hypervisor.xen.boot_pages import Furnishing
-from coldline.hypervisor.xen.interrupts import between_calls
+from coldline.hypervisor.xen import Ports, SystemPorts, XenDomain, XenHost
+from coldline.hypervisor.xen.boot_pages import DomainSetup
+from coldline.hypervisor.xen.interrupts import interrupts_between_calls
 from coldline.image import open_kernel
 from coldline.xen_launch import Launch, launch
 
@@ -25,8 +25,8 @@ def run_create(options: argparse.Namespace) -> int:
     """Build a guest on the Xen that runs, and start it; exit status 0."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # so that what is half-built goes
-    with between_calls(RealWorld()) as world:
-        domain, name = create(options, world)
+    with interrupts_between_calls(SystemPorts()) as ports:
+        domain, name = create(options, ports)
         if options.json:
             import json
 
@@ -34,8 +34,8 @@ def run_create(options: argparse.Namespace) -> int:
     return 0
 
 
-def create(options: argparse.Namespace, world: World) -> tuple[XenDomain, str]:
-    """Do what the arguments ask for in `world`; return the domain and its name.
+def create(options: argparse.Namespace, ports: Ports) -> tuple[XenDomain, str]:
+    """Do what the arguments ask for in `ports`; return the domain and its name.
 
     Raises
     ------
@@ -50,13 +50,13 @@ def create(options: argparse.Namespace, world: World) -> tuple[XenDomain, str]:
     kernel, guest = read_guest(options, open_kernel)
     wanted = Launch(
         strategy=options.strategy,
-        furnishing=Furnishing(options.name or _name_after(asked_for), bool(options.vuart)),
+        setup=DomainSetup(options.name or _name_after(asked_for), bool(options.vuart)),
         handle=options.uuid.bytes if options.uuid is not None else None,
         gic_version=options.gic,
         paused=options.paused,
     )
     if options.trace is None:
-        return launch(world, kernel, guest, wanted), wanted.furnishing.name
+        return launch(ports, kernel, guest, wanted), wanted.setup.name
 
     from coldline.support.whole_file import WholeFile
 
@@ -68,12 +68,12 @@ def create(options: argparse.Namespace, world: World) -> tuple[XenDomain, str]:
                 whole.file.write(trace.text().encode())
                 whole.file.flush()
 
-            domain = launch(world, kernel, guest, wanted, trace.begin, write)
+            domain = launch(ports, kernel, guest, wanted, trace.begin, write)
     except BaseException:
         if domain is not None:
-            XenHost(world).destroy(domain)
+            XenHost(ports).destroy(domain)
         raise
-    return domain, wanted.furnishing.name
+    return domain, wanted.setup.name
 
 
 class _Trace:
@@ -84,10 +84,10 @@ class _Trace:
         self._end: list[Event] = []
 
     def begin(self, model: "HostModel", plan: "Plan") -> "Recorder":
-        from coldline.hypervisor.xen.recorded import first_look
+        from coldline.hypervisor.xen.recorded import first_reads
 
         self._lines = [f"# what was done to build the guest, on a host as {model.name}: {model.summary}"]
-        self._end = first_look(plan)
+        self._end = first_reads(plan)
         return lambda event: self._lines.append(str(event))
 
     def text(self) -> str:

@@ -19,7 +19,7 @@ MODULE = Path("/opt/coldline/xen-coldline.ko")
 @pytest.fixture(scope="session", autouse=True)
 def driver() -> Iterator[None]:
     """The driver's module, loaded; that it can be unloaded at the end is a test, too."""
-    if not Path(device.PATH).exists():
+    if not Path(device.DRIVER_PATH).exists():
         subprocess.run(["insmod", MODULE], check=True)
     yield
     subprocess.run(["rmmod", "xen_coldline"], check=True)

@@ -5,18 +5,21 @@ import ctypes
 from collections.abc import Sequence
 
 from coldline.hypervisor.xen.ports import driver
-from coldline.hypervisor.xen.ports.driver import (
-    MAP_REPLACE,
-    NORMAL_NC,
-    NORMAL_WB,
-    PAGE,
-    PATH,
-    QUERY_WRITE,
-    READ_WRITE,
-)
+from coldline.hypervisor.xen.ports.driver import MAP_REPLACE, QUERY_WRITE, READ_WRITE
+from coldline.hypervisor.xen.ports.protocols import ATTR_NORMAL_NC, ATTR_NORMAL_WB, DRIVER_PATH
 from coldline.hypervisor.xen.ports.prototypes import failed, functions
+from coldline.support.units import PAGE_SIZE
 
-__all__ = ["MAP_REPLACE", "NORMAL_NC", "NORMAL_WB", "PAGE", "PATH", "QUERY_WRITE", "READ_WRITE", "Device"]
+__all__ = [
+    "ATTR_NORMAL_NC",
+    "ATTR_NORMAL_WB",
+    "DRIVER_PATH",
+    "MAP_REPLACE",
+    "PAGE_SIZE",
+    "QUERY_WRITE",
+    "READ_WRITE",
+    "Device",
+]
 
 _libc = functions(
     "",
@@ -28,7 +31,7 @@ _libc = functions(
 )
 
 
-class Device(driver.Device):
+class Device(driver.DriverDevice):
     """The open device."""
 
     def show(
@@ -52,17 +55,17 @@ def _check(result: int) -> None:
 
 def unmap(address: int, pages: int) -> None:
     """Call munmap."""
-    _check(_libc["munmap"](address, pages * PAGE))
+    _check(_libc["munmap"](address, pages * PAGE_SIZE))
 
 
 def protect(address: int, pages: int, protection: int) -> None:
     """Call mprotect."""
-    _check(_libc["mprotect"](address, pages * PAGE, protection))
+    _check(_libc["mprotect"](address, pages * PAGE_SIZE, protection))
 
 
 def advise(address: int, pages: int, advice: int) -> None:
     """Call madvise."""
-    _check(_libc["madvise"](address, pages * PAGE, advice))
+    _check(_libc["madvise"](address, pages * PAGE_SIZE, advice))
 
 
 def move(address: int, old_pages: int, new_pages: int, flags: int, new_address: int) -> int:

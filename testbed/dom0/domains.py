@@ -17,12 +17,12 @@ class Xen:
     """The Xen that runs."""
 
     def __init__(self) -> None:
-        self.world = RealWorld()
-        self.host = XenHost(self.world)
+        self.ports = SystemPorts()
+        self.host = XenHost(self.ports)
 
     def close(self) -> None:
         """Let go of it."""
-        self.world.close()
+        self.ports.close()
 
     def create(self, frames: int) -> "Domain":
         """Make a domain with `frames` frames of RAM, from the first of a guest's."""
@@ -58,7 +58,7 @@ class Xen:
 
     def map(self, domain: "Domain", frames: Sequence[int]) -> int:
         """Map frames through libxenforeignmemory; return the address."""
-        return self.world.foreign.map(domain.number, frames)
+        return self.ports.foreign.map(domain.number, frames)
 
     def entries(self, path: str) -> list[str]:
         """The names of the entries of xenstore right below one."""
@@ -68,7 +68,7 @@ class Xen:
 
     def unmap(self, address: int, count: int) -> None:
         """Undo `map`."""
-        self.world.foreign.unmap(address, count)
+        self.ports.foreign.unmap(address, count)
 
 
 class Domain:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A world in which one call fails: every hypercall, ioctl, mapping, write and entry in turn.
+"""A ports in which one call fails: every hypercall, ioctl, mapping, write and entry in turn.
 
 A call that fails has done nothing; or it has acted, and the answer is lost, or an interrupt comes before it is heard.
 """
@@ -32,12 +32,12 @@ Choice = Callable[[list[str]], Iterable[int]]
 """Which of the calls that were made are to fail, by number."""
 
 
-class Failing(Watched):
-    """Another world, whose call number `at` fails; calls are counted from 0.
+class Failing(WatchedPorts):
+    """Another ports, whose call number `at` fails; calls are counted from 0.
 
     Parameters
     ----------
-    world : World
+    ports : Ports
         The one behind it.
     at : int
         Which call fails.

@@ -25,24 +25,24 @@ def test_errors_by_page(
 ) -> None:
     frames = [domain.frames[0], bad, domain.frames[1], domain.frames[2], bad]
     errors = (ctypes.c_int32 * 5)(*[77] * 5)
-    address = opened.empty(5)
-    assert opened.show(address, domain.number, frames, NORMAL_NC, errors) == 3
+    address = opened.reserve(5)
+    assert opened.map_into(address, domain.number, frames, ATTR_NORMAL_NC, errors) == 3
     assert (errors[0], errors[2], errors[3]) == (0, 0, 0)
     assert errors[1] == errors[4]
     assert errors[1] in (-errno.EINVAL, -errno.ENOENT, -errno.EPERM)
-    assert [opened.query(address + page * PAGE).translated for page in range(5)] == [1, 0, 1, 1, 0]
+    assert [opened.query(address + page * PAGE_SIZE).translated for page in range(5)] == [1, 0, 1, 1, 0]
     theirs = xen.map(domain, domain.frames[:3])
-    ctypes.memmove(address + 2 * PAGE, b"one", 3)
-    assert ctypes.string_at(theirs + PAGE, 3) == b"one"
+    ctypes.memmove(address + 2 * PAGE_SIZE, b"one", 3)
+    assert ctypes.string_at(theirs + PAGE_SIZE, 3) == b"one"
     xen.unmap(theirs, 3)
     device.unmap(address, 5)
 
     def touch() -> None:
         inner = device.Device()
-        address = inner.empty(2)
-        inner.show(address, domain.number, [domain.frames[0], bad], NORMAL_NC, errors)
+        address = inner.reserve(2)
+        inner.map_into(address, domain.number, [domain.frames[0], bad], ATTR_NORMAL_NC, errors)
         ctypes.string_at(address, 1)
-        ctypes.string_at(address + PAGE, 1)
+        ctypes.string_at(address + PAGE_SIZE, 1)
 
     assert in_child(touch) == -signal.SIGBUS
 
@@ -51,11 +51,14 @@ def test_errors_by_page(
 def test_all_or_nothing(opened: Device, domain: Domain, place: int) -> None:
     frames = domain.frames[:16]
     frames[place] = BAD_FRAMES[0]
-    address = opened.empty(16)
-    assert error_of(opened.show, address, domain.number, frames, NORMAL_NC) in (errno.EINVAL, errno.ENOENT)
-    assert not any(opened.query(address + page * PAGE).translated for page in range(16))
+    address = opened.reserve(16)
+    assert error_of(opened.map_into, address, domain.number, frames, ATTR_NORMAL_NC) in (
+        errno.EINVAL,
+        errno.ENOENT,
+    )
+    assert not any(opened.query(address + page * PAGE_SIZE).translated for page in range(16))
     # the mapping is as good as new
-    assert opened.show(address, domain.number, domain.frames[:16], NORMAL_NC) == 16
+    assert opened.map_into(address, domain.number, domain.frames[:16], ATTR_NORMAL_NC) == 16
     device.unmap(address, 16)
 
 
@@ -64,19 +67,19 @@ def test_errors_among_many(opened: Device, domain: Domain) -> None:
     frames = domain.frames * 32
     bad = {0, 511, 512, 1023, 1500, 2047}
     errors = (ctypes.c_int32 * len(frames))()
-    address = opened.empty(len(frames))
+    address = opened.reserve(len(frames))
     asked = [1 if page in bad else frame for page, frame in enumerate(frames)]
-    assert opened.show(address, domain.number, asked, NORMAL_NC, errors) == len(frames) - len(bad)
+    assert opened.map_into(address, domain.number, asked, ATTR_NORMAL_NC, errors) == len(frames) - len(bad)
     assert {page for page, error in enumerate(errors) if error} == bad
-    holes = {page for page in range(len(frames)) if not opened.query(address + page * PAGE).translated}
+    holes = {page for page in range(len(frames)) if not opened.query(address + page * PAGE_SIZE).translated}
     assert holes == bad
     device.unmap(address, len(frames))
 
 
 def test_none_of_them(opened: Device, domain: Domain) -> None:
     errors = (ctypes.c_int32 * 2)()
-    address = opened.empty(2)
-    assert opened.show(address, domain.number, [1, 2], NORMAL_NC, errors) == 0
+    address = opened.reserve(2)
+    assert opened.map_into(address, domain.number, [1, 2], ATTR_NORMAL_NC, errors) == 0
     assert all(error < 0 for error in errors)
     device.unmap(address, 2)
 
@@ -85,16 +88,18 @@ def test_no_such_domain(opened: Device, domain: Domain) -> None:
     address = opened.empty(1)
     errors = (ctypes.c_int32 * 1)()
     for number in (domain.number + 1, 0x7FEF):
-        assert error_of(opened.show, address, number, [0x40000], NORMAL_NC) == errno.ESRCH
-        assert opened.show(address, number, [0x40000], NORMAL_NC, errors) == 0
+        assert error_of(opened.map_into, address, number, [0x40000], ATTR_NORMAL_NC) == errno.ESRCH
+        assert opened.map_into(address, number, [0x40000], ATTR_NORMAL_NC, errors) == 0
         assert errors[0] == -errno.ESRCH
         device.unmap(address, 1)
-        address = opened.empty(1)
+        address = opened.reserve(1)
     # Xen's names for itself and for whoever asks, and what is no domain's number at all
     for number in (0x7FF0, 0x7FF1, 0x7FF2, 0x7FF4, 0x8000, 0xFFFF, 0x10000 | domain.number, 0xFFFFFFFF):
-        assert error_of(opened.show, address, number, [0x40000], NORMAL_NC) == errno.EINVAL, hex(number)
+        assert error_of(opened.map_into, address, number, [0x40000], ATTR_NORMAL_NC) == errno.EINVAL, hex(
+            number
+        )
     # whoever asks is no other domain, by its own number either: as Xen 4.17 says it, or 4.20
-    assert error_of(opened.show, address, 0, [0x40000], NORMAL_NC) in (errno.ESRCH, errno.EPERM)
+    assert error_of(opened.map_into, address, 0, [0x40000], ATTR_NORMAL_NC) in (errno.ESRCH, errno.EPERM)
     device.unmap(address, 1)
 
 
@@ -109,9 +114,9 @@ def test_no_such_domain(opened: Device, domain: Domain) -> None:
         ({"count": 1 << 31}, errno.EINVAL),
         ({"count": (1 << 18) + 1}, errno.EINVAL),
         ({"frames": 0}, errno.EFAULT),
-        ({"frames": (1 << 64) - PAGE}, errno.EFAULT),
+        ({"frames": (1 << 64) - PAGE_SIZE}, errno.EFAULT),
         ({"errors": 8}, errno.EFAULT),
-        ({"errors": (1 << 64) - PAGE}, errno.EFAULT),
+        ({"errors": (1 << 64) - PAGE_SIZE}, errno.EFAULT),
     ],
     ids=str,
 )
@@ -120,7 +125,10 @@ def test_bad_arguments(opened: Device, domain: Domain, change: dict[str, int], n
     # as long as the largest wrong count that gets so far as to be read
     frames = (ctypes.c_uint64 * 3)(*domain.frames[:3])
     words = {"frames": ctypes.addressof(frames), **change}
-    assert error_of(opened.show, address, domain.number, domain.frames[:2], NORMAL_NC, **words) == number
+    assert (
+        error_of(opened.map_into, address, domain.number, domain.frames[:2], ATTR_NORMAL_NC, **words)
+        == number
+    )
     assert not opened.query(address).translated
     device.unmap(address, 2)
 
@@ -128,15 +136,17 @@ def test_bad_arguments(opened: Device, domain: Domain, change: dict[str, int], n
 def test_bad_addresses(opened: Device, domain: Domain) -> None:
     address = opened.empty(2)
     other = device.Device()
-    anonymous = ctypes.create_string_buffer(2 * PAGE)
+    anonymous = ctypes.create_string_buffer(2 * PAGE_SIZE)
     frames = domain.frames[:1]
-    for wrong in (0, 1, address + 1, address + PAGE, ctypes.addressof(anonymous), (1 << 64) - PAGE):
-        assert error_of(opened.show, wrong, domain.number, frames, NORMAL_NC) == errno.EINVAL
+    for wrong in (0, 1, address + 1, address + PAGE_SIZE, ctypes.addressof(anonymous), (1 << 64) - PAGE_SIZE):
+        assert error_of(opened.map_into, wrong, domain.number, frames, ATTR_NORMAL_NC) == errno.EINVAL
     # another opener's mapping is not ours to fill
-    assert error_of(other.show, address, domain.number, domain.frames[:2], NORMAL_NC) == errno.EINVAL
+    assert error_of(other.map_into, address, domain.number, domain.frames[:2], ATTR_NORMAL_NC) == errno.EINVAL
     other.close()
     device.unmap(address, 2)
-    assert error_of(opened.show, address, domain.number, domain.frames[:2], NORMAL_NC) == errno.EINVAL
+    assert (
+        error_of(opened.map_into, address, domain.number, domain.frames[:2], ATTR_NORMAL_NC) == errno.EINVAL
+    )
 
 
 def test_a_mapping_is_filled_once(opened: Device, domain: Domain) -> None:
@@ -171,11 +181,11 @@ def test_privileged_only(in_child: Callable[[Callable[[], object]], int]) -> Non
         os.setresuid(65534, 65534, 65534)
         device.Device()
 
-    mode = os.stat(device.PATH).st_mode
+    mode = os.stat(device.DRIVER_PATH).st_mode
     assert mode & 0o777 == 0o600
     assert in_child(open_as_nobody) == errno.EACCES  # by the file's mode
-    os.chmod(device.PATH, 0o666)
+    os.chmod(device.DRIVER_PATH, 0o666)
     try:
         assert in_child(open_as_nobody) == errno.EPERM  # by the driver
     finally:
-        os.chmod(device.PATH, 0o600)
+        os.chmod(device.DRIVER_PATH, 0o600)

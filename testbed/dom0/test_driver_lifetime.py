@@ -32,7 +32,7 @@ def held_by_child(domain: Domain, frames: Sequence[int], attr: int) -> int:
         try:
             opened = device.Device()
             address = opened.map(domain.number, frames, attr)
-            ctypes.memset(address, 0x5A, len(frames) * PAGE)
+            ctypes.memset(address, 0x5A, len(frames) * PAGE_SIZE)
             os.write(writer, b"y")
             time.sleep(60)
         finally:
@@ -66,9 +66,9 @@ def test_destroyed_then_killed(xen: Xen, domain: Domain) -> None:
 
 def test_closed_then_unmapped(xen: Xen, domain: Domain) -> None:
     opened = device.Device()
-    address = opened.map(domain.number, domain.frames, NORMAL_NC)
+    address = opened.map(domain.number, domain.frames, ATTR_NORMAL_NC)
     opened.close()
-    ctypes.memset(address, 1, 64 * PAGE)
+    ctypes.memset(address, 1, 64 * PAGE_SIZE)
     assert subprocess.run(["rmmod", "xen_coldline"], stderr=subprocess.DEVNULL, check=False).returncode
     domain.destroy()
     time.sleep(0.2)
@@ -87,7 +87,7 @@ def test_killed_at_many_points(domain: Domain) -> None:
             opened = device.Device()
             os.write(writer, b"y")
             while True:
-                for attr in (NORMAL_NC, NORMAL_WB):
+                for attr in (ATTR_NORMAL_NC, ATTR_NORMAL_WB):
                     device.unmap(opened.map(domain.number, domain.frames, attr), 64)
         os.read(reader, 1)
         os.close(reader)
@@ -125,14 +125,14 @@ def test_killed_inside_a_long_ioctl(domain: Domain, attr: int) -> None:
 def less(before: tuple[int, int], pages: int) -> tuple[int, int]:
     """dom0's accounts once it has so many pages less: of memory, or of space that has none anyway."""
     memory, space = before
-    return memory - (0 if space else pages * PAGE // 1024), space
+    return memory - (0 if space else pages * PAGE_SIZE // 1024), space
 
 
 @pytest.fixture
 def whole(domain: Domain) -> Iterator[tuple[int, int]]:
     """dom0's accounts with nothing mapped and nothing kept, once the balloon has grown."""
     opened = device.Device()
-    device.unmap(opened.map(domain.number, domain.frames * 32, NORMAL_NC), 64 * 32)
+    device.unmap(opened.map(domain.number, domain.frames * 32, ATTR_NORMAL_NC), 64 * 32)
     opened.close()
     before = accounted()
     yield before
@@ -141,21 +141,25 @@ def whole(domain: Domain) -> Iterator[tuple[int, int]]:
 
 def test_no_page_is_lost(whole: tuple[int, int], domain: Domain) -> None:
     opened = device.Device()
-    device.unmap(opened.map(domain.number, domain.frames, NORMAL_NC), 64)
+    device.unmap(opened.map(domain.number, domain.frames, ATTR_NORMAL_NC), 64)
     before = accounted()
     assert before == less(whole, 64), "a file keeps the pages of a mapping for the next"
     errors = (ctypes.c_int32 * 64)()
     bad = [*domain.frames[:63], 1]
     for turn in range(20):
-        address = opened.empty(64)
-        assert error_of(opened.show, address, domain.number, bad, NORMAL_NC)
-        assert error_of(opened.show, address, domain.number, domain.frames, NORMAL_NC, None, address=8)
-        assert error_of(opened.show, address, domain.number, domain.frames, NORMAL_NC, None, errors=8)
-        opened.show(address, domain.number, bad if turn % 2 else domain.frames, NORMAL_NC, errors)
+        address = opened.reserve(64)
+        assert error_of(opened.map_into, address, domain.number, bad, ATTR_NORMAL_NC)
+        assert error_of(
+            opened.map_into, address, domain.number, domain.frames, ATTR_NORMAL_NC, None, address=8
+        )
+        assert error_of(
+            opened.map_into, address, domain.number, domain.frames, ATTR_NORMAL_NC, None, errors=8
+        )
+        opened.map_into(address, domain.number, bad if turn % 2 else domain.frames, ATTR_NORMAL_NC, errors)
         assert accounted() == before
         device.unmap(address, 64)
         assert accounted() == before
-    kill(held_by_child(domain, domain.frames, NORMAL_NC))
+    kill(held_by_child(domain, domain.frames, ATTR_NORMAL_NC))
     assert accounted() == before
     opened.close()
 
@@ -163,16 +167,16 @@ def test_no_page_is_lost(whole: tuple[int, int], domain: Domain) -> None:
 def test_what_a_file_keeps_has_a_bound(whole: tuple[int, int], domain: Domain) -> None:
     opened = device.Device()
     kept = opened.features().kept_frames
-    address = opened.map(domain.number, domain.frames * 32, NORMAL_NC)
+    address = opened.map(domain.number, domain.frames * 32, ATTR_NORMAL_NC)
     assert kept < 64 * 32
     assert accounted() == less(whole, 64 * 32)
-    other = opened.map(domain.number, domain.frames, NORMAL_WB)
+    other = opened.map(domain.number, domain.frames, ATTR_NORMAL_WB)
     device.unmap(address, 64 * 32)
     assert accounted() == less(whole, kept + 64)
     device.unmap(other, 64)
     assert accounted() == less(whole, kept)
     elsewhere = device.Device()
-    device.unmap(elsewhere.map(domain.number, domain.frames, NORMAL_NC), 64)
+    device.unmap(elsewhere.map(domain.number, domain.frames, ATTR_NORMAL_NC), 64)
     assert accounted() == less(whole, kept + 64), "each file keeps its own"
     elsewhere.close()
     assert accounted() == less(whole, kept)
@@ -181,7 +185,7 @@ def test_what_a_file_keeps_has_a_bound(whole: tuple[int, int], domain: Domain) -
 
 def test_pages_go_back_with_the_last_mapping(whole: tuple[int, int], domain: Domain) -> None:
     opened = device.Device()
-    addresses = [opened.map(domain.number, domain.frames, NORMAL_NC) for _ in range(2)]
+    addresses = [opened.map(domain.number, domain.frames, ATTR_NORMAL_NC) for _ in range(2)]
     opened.close()
     device.unmap(addresses[0], 64)
     assert accounted() == less(whole, 128), "a mapping holds its file, and that what it keeps"
@@ -194,9 +198,9 @@ def test_several_threads_share_a_file(whole: tuple[int, int], domain: Domain) ->
 
     def often() -> None:
         for _ in range(40):
-            address = opened.map(domain.number, domain.frames, NORMAL_NC)
-            ctypes.memset(address, 0x5A, 64 * PAGE)
-            seen.append(ctypes.string_at(address, 64 * PAGE) == b"\x5a" * (64 * PAGE))
+            address = opened.map(domain.number, domain.frames, ATTR_NORMAL_NC)
+            ctypes.memset(address, 0x5A, 64 * PAGE_SIZE)
+            seen.append(ctypes.string_at(address, 64 * PAGE_SIZE) == b"\x5a" * (64 * PAGE_SIZE))
             device.unmap(address, 64)
 
     threads = [threading.Thread(target=often) for _ in range(4)]
@@ -211,30 +215,30 @@ def test_several_threads_share_a_file(whole: tuple[int, int], domain: Domain) ->
 def test_part_of_a_mapping(opened: Device, domain: Domain) -> None:
     address = opened.map(domain.number, domain.frames[:4], NORMAL_NC)
     for start, pages in ((0, 1), (1, 1), (3, 1), (1, 3)):
-        part = address + start * PAGE
+        part = address + start * PAGE_SIZE
         assert error_of(device.unmap, part, pages) == errno.EINVAL
         assert error_of(device.protect, part, pages, mmap.PROT_READ) == errno.EINVAL
     for old, new in ((4, 5), (4, 3), (0, 4)):  # grow, shrink, double
         assert error_of(device.move, address, old, new, MREMAP_MAYMOVE, 0) in (errno.EFAULT, errno.EINVAL)
     for advice in (MADV_DONTNEED, MADV_DOFORK, MADV_REMOVE):
         assert error_of(device.advise, address, 4, advice) in (errno.EINVAL, errno.ENODEV)
-    assert [opened.query(address + page * PAGE).attr for page in range(4)] == [NORMAL_NC] * 4
+    assert [opened.query(address + page * PAGE_SIZE).attr for page in range(4)] == [ATTR_NORMAL_NC] * 4
     device.unmap(address, 4)
 
 
 def test_a_mapping_that_moves(opened: Device, xen: Xen, domain: Domain) -> None:
     address = opened.map(domain.number, domain.frames[:4], NORMAL_NC)
     ctypes.memmove(address, b"moving", 6)
-    elsewhere = opened.empty(4)
+    elsewhere = opened.reserve(4)
     assert device.move(address, 4, 4, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere
     assert ctypes.string_at(elsewhere, 6) == b"moving"
-    assert opened.query(elsewhere).attr == NORMAL_NC
+    assert opened.query(elsewhere).attr == ATTR_NORMAL_NC
     assert not opened.query(address).translated
     assert error_of(device.move, elsewhere, 4, 4, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0) == errno.EINVAL
     domain.destroy()
     time.sleep(0.2)
     assert xen.exists(domain.number), "the moved mapping has to hold its frames"
-    ctypes.memset(elsewhere, 7, 4 * PAGE)
+    ctypes.memset(elsewhere, 7, 4 * PAGE_SIZE)
     device.unmap(elsewhere, 4)
     assert domain.gone()
 
@@ -244,16 +248,16 @@ def test_children_do_not_inherit(
 ) -> None:
     address = opened.map(domain.number, domain.frames[:1], NORMAL_NC)
     assert in_child(lambda: ctypes.string_at(address, 1)) == -signal.SIGSEGV
-    ctypes.memset(address, 1, PAGE)
+    ctypes.memset(address, 1, PAGE_SIZE)
     device.unmap(address, 1)
 
 
 def test_system_calls_read_and_write_it(opened: Device, domain: Domain) -> None:
     """The kernel's own copies go through the mapping; what needs the page itself is refused."""
-    address = opened.map(domain.number, domain.frames[:1], NORMAL_NC)
+    address = opened.map(domain.number, domain.frames[:1], ATTR_NORMAL_NC)
     reader, writer = os.pipe()
     os.write(writer, b"through the kernel")
-    view = (ctypes.c_char * PAGE).from_address(address)
+    view = (ctypes.c_char * PAGE_SIZE).from_address(address)
     assert os.readv(reader, [memoryview(view).cast("B")[:18]]) == 18
     assert ctypes.string_at(address, 18) == b"through the kernel"
     os.close(reader)

@@ -32,7 +32,7 @@ def shown(opened: Device, address: int, pages: int) -> list[int]:
 
 def write(place: int, pages: int, seed: int) -> bytes:
     """Fill pages, each with bytes of its own; return those."""
-    data = random.Random(seed).randbytes(pages * PAGE)
+    data = random.Random(seed).randbytes(pages * PAGE_SIZE)
     ctypes.memmove(place, data, len(data))
     return data
 
@@ -40,7 +40,7 @@ def write(place: int, pages: int, seed: int) -> bytes:
 def read_by_others(xen: Xen, domain: Domain, frames: Sequence[int]) -> bytes:
     place = xen.map(domain, frames)
     try:
-        return ctypes.string_at(place, len(frames) * PAGE)
+        return ctypes.string_at(place, len(frames) * PAGE_SIZE)
     finally:
         xen.unmap(place, len(frames))
 
@@ -53,7 +53,7 @@ def test_the_new_ones_are_shown_with_their_type(
     address = opened.map(domain.number, domain.frames[:16], old)
     first = write(address, 16, 1)
     opened.replace(address, domain.number, domain.frames[20:36], new)
-    assert {opened.query(address + page * PAGE).attr for page in range(16)} == {new}
+    assert {opened.query(address + page * PAGE_SIZE).attr for page in range(16)} == {new}
     second = write(address, 16, 2)
     assert read_by_others(xen, domain, domain.frames[:16]) == first
     assert read_by_others(xen, domain, domain.frames[20:36]) == second
@@ -66,17 +66,17 @@ def test_fewer_leave_the_last_pages_empty(
     address = opened.map(domain.number, domain.frames[:16], NORMAL_NC)
     opened.replace(address, domain.number, domain.frames[30:35], NORMAL_NC)
     assert shown(opened, address, 16) == [1] * 5 + [0] * 11
-    opened.replace(address, domain.number, domain.frames[40:50], NORMAL_NC)
+    opened.replace(address, domain.number, domain.frames[40:50], ATTR_NORMAL_NC)
     assert shown(opened, address, 16) == [1] * 10 + [0] * 6
     data = write(address, 10, 3)
     assert read_by_others(xen, domain, domain.frames[40:50]) == data
 
     def touch() -> None:
         inner = device.Device()
-        address = inner.map(domain.number, domain.frames[:2], NORMAL_NC)
-        inner.replace(address, domain.number, domain.frames[:1], NORMAL_NC)
+        address = inner.map(domain.number, domain.frames[:2], ATTR_NORMAL_NC)
+        inner.replace(address, domain.number, domain.frames[:1], ATTR_NORMAL_NC)
         ctypes.string_at(address, 1)
-        ctypes.string_at(address + PAGE, 1)
+        ctypes.string_at(address + PAGE_SIZE, 1)
 
     assert in_child(touch) == -signal.SIGBUS
     device.unmap(address, 16)
@@ -102,22 +102,22 @@ def test_those_that_were_shown_are_let_go_of(opened: Device, domain: Domain, oth
     other.destroy()
     time.sleep(0.2)
     assert other.xen.exists(other.number), "its frames are mapped: it has to be dying"
-    opened.replace(address, domain.number, domain.frames[:3], NORMAL_NC)
+    opened.replace(address, domain.number, domain.frames[:3], ATTR_NORMAL_NC)
     assert other.gone()
     device.unmap(address, 64)
 
 
 def test_a_frame_that_cannot_be_shown_leaves_a_hole(opened: Device, domain: Domain, other: Domain) -> None:
     """Not what was there before."""
-    address = opened.map(other.number, other.frames[:5], NORMAL_NC)
+    address = opened.map(other.number, other.frames[:5], ATTR_NORMAL_NC)
     errors = (ctypes.c_int32 * 5)()
     frames = [domain.frames[0], 1, domain.frames[1], 1 << 40, domain.frames[2]]
-    assert opened.show(address, domain.number, frames, NORMAL_NC, errors, flags=MAP_REPLACE) == 3
+    assert opened.map_into(address, domain.number, frames, ATTR_NORMAL_NC, errors, flags=MAP_REPLACE) == 3
     assert [error == 0 for error in errors] == [True, False, True, False, True]
     assert shown(opened, address, 5) == [1, 0, 1, 0, 1]
     other.destroy()
     assert other.gone()
-    opened.replace(address, domain.number, domain.frames[5:10], NORMAL_NC)
+    opened.replace(address, domain.number, domain.frames[5:10], ATTR_NORMAL_NC)
     assert shown(opened, address, 5) == [1] * 5
     device.unmap(address, 5)
 
@@ -125,34 +125,34 @@ def test_a_frame_that_cannot_be_shown_leaves_a_hole(opened: Device, domain: Doma
 def test_what_fails_maps_nothing(opened: Device, domain: Domain, other: Domain) -> None:
     address = opened.map(other.number, other.frames[:5], NORMAL_NC)
     frames = [*domain.frames[:4], 1]
-    assert error_of(opened.replace, address, domain.number, frames, NORMAL_NC)
+    assert error_of(opened.replace, address, domain.number, frames, ATTR_NORMAL_NC)
     assert shown(opened, address, 5) == [0] * 5
     other.destroy()
     assert other.gone()
-    assert error_of(opened.replace, address, domain.number, domain.frames[:5], NORMAL_NC) == errno.EINVAL
-    opened.show(address, domain.number, domain.frames[:5], NORMAL_WB)
-    assert {opened.query(address + page * PAGE).attr for page in range(5)} == {NORMAL_WB}
+    assert error_of(opened.replace, address, domain.number, domain.frames[:5], ATTR_NORMAL_NC) == errno.EINVAL
+    opened.map_into(address, domain.number, domain.frames[:5], ATTR_NORMAL_WB)
+    assert {opened.query(address + page * PAGE_SIZE).attr for page in range(5)} == {ATTR_NORMAL_WB}
     device.unmap(address, 5)
 
 
 def test_what_is_refused_changes_nothing(opened: Device, xen: Xen, domain: Domain) -> None:
     frames, number = domain.frames[:4], domain.number
-    empty, address = opened.empty(4), opened.map(number, frames, NORMAL_NC)
+    empty, address = opened.reserve(4), opened.map(number, frames, ATTR_NORMAL_NC)
     data = write(address, 4, 9)
     elsewhere = device.Device()
     for place, asked, attr, other, error in (
-        (empty, frames, NORMAL_NC, {}, errno.EINVAL),
-        (address, domain.frames[:5], NORMAL_NC, {}, errno.EINVAL),
-        (address, [], NORMAL_NC, {}, errno.EINVAL),
+        (empty, frames, ATTR_NORMAL_NC, {}, errno.EINVAL),
+        (address, domain.frames[:5], ATTR_NORMAL_NC, {}, errno.EINVAL),
+        (address, [], ATTR_NORMAL_NC, {}, errno.EINVAL),
         (address, frames, 0x04, {}, errno.EOPNOTSUPP),
-        (address, frames, NORMAL_NC, {"flags": MAP_REPLACE | 2}, errno.EINVAL),
-        (address, frames, NORMAL_NC, {"frames": 8}, errno.EFAULT),
-        (address + PAGE, frames[:3], NORMAL_NC, {}, errno.EINVAL),
+        (address, frames, ATTR_NORMAL_NC, {"flags": MAP_REPLACE | 2}, errno.EINVAL),
+        (address, frames, ATTR_NORMAL_NC, {"frames": 8}, errno.EFAULT),
+        (address + PAGE_SIZE, frames[:3], ATTR_NORMAL_NC, {}, errno.EINVAL),
     ):
         words = {"flags": MAP_REPLACE, **other}
-        assert error_of(opened.show, place, number, asked, attr, None, **words) == error
-    assert error_of(elsewhere.replace, address, number, frames, NORMAL_NC) == errno.EINVAL
-    assert error_of(opened.show, address, number, frames, NORMAL_NC) == errno.EBUSY
+        assert error_of(opened.map_into, place, number, asked, attr, None, **words) == error
+    assert error_of(elsewhere.replace, address, number, frames, ATTR_NORMAL_NC) == errno.EINVAL
+    assert error_of(opened.map_into, address, number, frames, ATTR_NORMAL_NC) == errno.EBUSY
     elsewhere.close()
     assert shown(opened, address, 4) == [1] * 4
     assert read_by_others(xen, domain, frames) == data
@@ -168,12 +168,12 @@ def test_killed_at_many_points(domain: Domain, other: Domain) -> None:
         child = os.fork()
         if child == 0:
             opened = device.Device()
-            address = opened.map(domain.number, domain.frames * 24, NORMAL_NC)
+            address = opened.map(domain.number, domain.frames * 24, ATTR_NORMAL_NC)
             os.write(writer, b"y")
             while True:
                 for shift, each in ((1, other), (0, domain), (1, domain)):
                     frames = (each.frames[shift:] + each.frames[:shift]) * 24
-                    opened.replace(address, each.number, frames, NORMAL_NC)
+                    opened.replace(address, each.number, frames, ATTR_NORMAL_NC)
         os.close(writer)
         assert os.read(reader, 1) == b"y"
         os.close(reader)

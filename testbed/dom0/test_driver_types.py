@@ -23,7 +23,7 @@ def pattern(seed: int, size: int) -> bytes:
 
 def attributes(opened: Device, address: int, pages: int, flags: int = 0) -> set[int]:
     """The attribute bytes of the pages, all of which have to be translated."""
-    queries = [opened.query(address + page * PAGE, flags) for page in range(pages)]
+    queries = [opened.query(address + page * PAGE_SIZE, flags) for page in range(pages)]
     assert [query.translated for query in queries] == [1] * pages
     assert {query.fault for query in queries} == {0}
     return {query.attr for query in queries}
@@ -31,17 +31,17 @@ def attributes(opened: Device, address: int, pages: int, flags: int = 0) -> set[
 
 def test_features(opened: Device) -> None:
     features = opened.features()
-    assert (features.abi, features.frame_size) == (2, PAGE)
+    assert (features.abi, features.frame_size) == (2, PAGE_SIZE)
     assert (features.max_frames, features.kept_frames) == (1 << 18, 1024)
     given = {byte for byte in range(256) if features.attrs[byte // 64] >> (byte % 64) & 1}
-    assert given == {NORMAL_NC, NORMAL_WB}
+    assert given == {ATTR_NORMAL_NC, ATTR_NORMAL_WB}
 
 
-@pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
+@pytest.mark.parametrize("attr", [ATTR_NORMAL_NC, ATTR_NORMAL_WB], ids=hex)
 @pytest.mark.parametrize("count", [1, 16, 64])
 def test_both_ways_and_by_the_tables(opened: Device, xen: Xen, domain: Domain, attr: int, count: int) -> None:
     frames = domain.frames[:count]
-    size = count * PAGE
+    size = count * PAGE_SIZE
     ours = opened.map(domain.number, frames, attr)
     theirs = xen.map(domain, frames)
     try:
@@ -52,7 +52,7 @@ def test_both_ways_and_by_the_tables(opened: Device, xen: Xen, domain: Domain, a
         ctypes.memmove(theirs, second, size)
         assert ctypes.string_at(ours, size) == second
         assert attributes(opened, ours, count) == {attr}
-        assert attributes(opened, theirs, count) == {NORMAL_WB}
+        assert attributes(opened, theirs, count) == {ATTR_NORMAL_WB}
         assert opened.query(ours).shareability in (2, INNER_SHAREABLE)
     finally:
         xen.unmap(theirs, count)
@@ -61,11 +61,11 @@ def test_both_ways_and_by_the_tables(opened: Device, xen: Xen, domain: Domain, a
 
 def test_frames_in_the_order_asked_for(opened: Device, xen: Xen, domain: Domain) -> None:
     frames = random.Random(3).sample(domain.frames, 32)
-    ours, theirs = opened.map(domain.number, frames, NORMAL_NC), xen.map(domain, domain.frames)
+    ours, theirs = opened.map(domain.number, frames, ATTR_NORMAL_NC), xen.map(domain, domain.frames)
     for page, frame in enumerate(frames):
-        ctypes.memmove(ours + page * PAGE, frame.to_bytes(8, "little"), 8)
+        ctypes.memmove(ours + page * PAGE_SIZE, frame.to_bytes(8, "little"), 8)
     for frame in frames:
-        place = theirs + (frame - domain.frames[0]) * PAGE
+        place = theirs + (frame - domain.frames[0]) * PAGE_SIZE
         assert int.from_bytes(ctypes.string_at(place, 8), "little") == frame
     xen.unmap(theirs, len(domain.frames))
     device.unmap(ours, len(frames))
@@ -73,9 +73,9 @@ def test_frames_in_the_order_asked_for(opened: Device, xen: Xen, domain: Domain)
 
 def test_a_frame_twice(opened: Device, domain: Domain) -> None:
     frames = [domain.frames[5]] * 2
-    ours = opened.map(domain.number, frames, NORMAL_NC)
+    ours = opened.map(domain.number, frames, ATTR_NORMAL_NC)
     ctypes.memmove(ours, b"seen", 4)
-    assert ctypes.string_at(ours + PAGE, 4) == b"seen"
+    assert ctypes.string_at(ours + PAGE_SIZE, 4) == b"seen"
     device.unmap(ours, 2)
 
 
@@ -126,7 +126,7 @@ def test_query_of_other_memory(opened: Device) -> None:
 @pytest.mark.parametrize(
     ("address", "flags", "number"),
     [
-        ((1 << 64) - PAGE, 0, errno.EFAULT),  # the kernel's half
+        ((1 << 64) - PAGE_SIZE, 0, errno.EFAULT),  # the kernel's half
         (0xFFFF000000000000, 1, errno.EFAULT),
         (0, 2, errno.EINVAL),
     ],

@@ -27,9 +27,9 @@ class Rig:
         first, end = address // PAGE, -(-(address + size) // PAGE)
         place = self.xen.world.foreign.map(domain.domid, range(first, end))
         try:
-            return ctypes.string_at(place + address % PAGE, size)
+            return ctypes.string_at(place + address % PAGE_SIZE, size)
         finally:
-            self.xen.world.foreign.unmap(place, end - first)
+            self.xen.ports.foreign.unmap(place, end - first)
 
     def gone(self, domain: XenDomain) -> bool:
         return self.xen.gone(domain.domid, 0.5)

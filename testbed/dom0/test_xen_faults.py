@@ -53,7 +53,7 @@ def test_nothing_is_left(xen: Xen, tmp_path: Path, strategy: str, mode: str, cho
     known = Domains(xen.world)
     counts: dict[str, int] = {}
     # the balloon grows, once, and so does what is set aside to show frames at
-    xen.host.destroy(build(xen.world, strategy, tmp_path / "trace", domains.ARCHITECTURE))
+    xen.host.destroy(build(xen.ports, strategy, tmp_path / "trace", domains.ARCHITECTURE))
     (tmp_path / "trace").unlink()
     before = accounted()
 
@@ -69,7 +69,7 @@ def test_nothing_is_left(xen: Xen, tmp_path: Path, strategy: str, mode: str, cho
     ZERO = (xen.world.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")  # noqa: N806
     words: dict[str, Any] = {**MODES[mode], "chosen": chosen}
     made, wanted, domain = every_failure(
-        xen.world, strategy, tmp_path / "trace", domains.ARCHITECTURE, check, **words
+        xen.ports, strategy, tmp_path / "trace", domains.ARCHITECTURE, check, **words
     )
     assert sum(counts.values()) == len(wanted)
     assert (wanted == made) == (chosen is all_of)

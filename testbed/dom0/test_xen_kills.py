@@ -32,7 +32,7 @@ _FREE = struct.Struct("<40xQQQ")  # struct xen_sysctl_physinfo: total, free, bei
 
 
 class Killing(Failing):
-    """Another world, in which this process is killed at call number `at`, before it does anything."""
+    """Another ports, in which this process is killed at call number `at`, before it does anything."""
 
     def count(self, name: str) -> None:
         self.made.append(name)
@@ -42,11 +42,11 @@ class Killing(Failing):
 
 def free_pages(xen: Xen) -> int:
     """What Xen has to give, and what dom0 has, which may be moving from one to the other."""
-    place = xen.world.calls.buffer
+    place = xen.ports.calls.buffer
     header = structures.SysctlHeader(_PHYSINFO, xen.host.hypercalls.interface.sysctls[0])
     ctypes.memset(place, 0, 256)
     ctypes.memmove(place, ctypes.addressof(header), ctypes.sizeof(header))
-    xen.world.calls.call("XEN_SYSCTL_physinfo", _SYSCTL, place)
+    xen.ports.calls.call("XEN_SYSCTL_physinfo", _SYSCTL, place)
     _, free, scrubbed = _FREE.unpack(ctypes.string_at(place + ctypes.sizeof(header), _FREE.size))
     dom0 = xen.host.hypercalls.domain(0)
     assert dom0 is not None
@@ -63,14 +63,14 @@ def settled(xen: Xen, wanted: int) -> int:
 
 def entries(xen: Xen) -> list[str]:
     """What xenstore has besides dom0's own."""
-    own = (xen.world.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")
+    own = (xen.ports.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")
     paths = ("/local/domain", "/vm", "/libxl")
     return [name for path in paths for name in xen.entries(path) if name not in ("0", own)]
 
 
 def remove(xen: Xen, word: str) -> None:
     """Destroy a domain, as the command does, and wait for its end."""
-    domains = Domains(xen.world)
+    domains = DomainList(xen.ports)
     found = domains.find(word)
     domains.destroy(found)
     assert xen.gone(found.domid), f"domain {found.domid} is left dying"
@@ -82,7 +82,7 @@ def in_child(body: Callable[[RealWorld], object]) -> int:
     if child == 0:
         status = 1
         try:
-            body(RealWorld())
+            body(SystemPorts())
             status = 0
         finally:
             os._exit(status)
@@ -96,7 +96,7 @@ def left(xen: Xen) -> list[Known]:
 @pytest.fixture
 def at_rest(xen: Xen, tmp_path: Path) -> list[Any]:
     """What there is before and has to be after, once everything has been used that is kept for the next time."""
-    build(xen.world, "uncached-hypercall", tmp_path / "first", ARCHITECTURE)
+    build(xen.ports, "uncached-hypercall", tmp_path / "first", ARCHITECTURE)
     remove(xen, NAME)
     time.sleep(0.5)
     return [free_pages(xen), accounted()]
@@ -148,7 +148,7 @@ def test_the_builder_is_killed_at_many_steps(
             remove_if_there(xen, known)
         return all_is_back(xen, at_rest, f"killed at call {at}")
 
-    whole = Failing(xen.world, sys.maxsize)
+    whole = Failing(xen.ports, sys.maxsize)
     build(whole, strategy, tmp_path / "trace", ARCHITECTURE)
     remove(xen, NAME)
     numbers = list(chosen(whole.made))

@@ -58,7 +58,7 @@ class Proving:
 
     def _note(self, address: int, size: int) -> None:
         for place in (address, address + size - 1):
-            query = self._world.driver.query(place, QUERY_WRITE)
+            query = self._ports.driver.query(place, QUERY_WRITE)
             assert query.translated
             self.types[query.attr] = self.types.get(query.attr, 0) + size // 2
 
@@ -81,7 +81,7 @@ def says(text: str) -> bool:
 @pytest.mark.parametrize("strategy", NAMES)
 def test_linux(xen: Xen, strategy: str) -> None:
     LOG.unlink(missing_ok=True)
-    world = Proving(xen.world)
+    ports = Proving(xen.ports)
     words = [
         "create",
         str(GUEST / "kernel"),
@@ -98,14 +98,14 @@ def test_linux(xen: Xen, strategy: str) -> None:
         assert says(SAYS[domains.ARCHITECTURE]), (
             LOG.read_text(errors="replace")[-2000:] if LOG.exists() else "no log"
         )
-        (known,) = (known for known in Domains(xen.world).all() if known.domid == domain.domid)
+        (known,) = (known for known in DomainList(xen.ports).all() if known.domid == domain.domid)
         assert known.name == "linux"
         assert known.state in ("running", "blocked", "ready")
     finally:
         xen.host.destroy(domain)
     assert xen.gone(domain.domid)
-    rings = world.types.pop(NORMAL_WB, 0) if strategy.startswith("uncached") else 0
+    rings = ports.types.pop(ATTR_NORMAL_WB, 0) if strategy.startswith("uncached") else 0
     assert rings < 5 * 4096
-    (attribute,) = world.types
-    assert attribute == (NORMAL_NC if strategy.startswith("uncached") else NORMAL_WB)
-    assert world.types[attribute] >= (GUEST / "kernel").stat().st_size
+    (attribute,) = ports.types
+    assert attribute == (ATTR_NORMAL_NC if strategy.startswith("uncached") else ATTR_NORMAL_WB)
+    assert ports.types[attribute] >= (GUEST / "kernel").stat().st_size

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A fake Xen in memory, behind the interface `coldline.hypervisor.xen.World`.
 
-Calls are decoded from the bytes that a real Xen would get, by the structures that are held against its headers, and
-what a real one would refuse is refused.
+It decodes calls from the bytes that a real Xen would get, with the structures that are checked against Xen's
+headers, and refuses what a real one would refuse.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ from coldline.hypervisor.xen.structures import CreateDomain, DomctlHeader, GetDo
 
 PAGE = 4096
 INTERFACE = 0x15
-COMMANDS = {number: name for name, number in NUMBERS.items() if name.startswith("XEN_DOMCTL_")}
+COMMANDS = {number: name for name, number in HYPERCALL_NUMBERS.items() if name.startswith("XEN_DOMCTL_")}
 
 
 def refuse(number: int, what: str = "Xen") -> NoReturn:
@@ -46,7 +46,7 @@ class FakeDomain:
 
 
 class FakeXen:
-    """The world."""
+    """The ports to it."""
 
     def __init__(
         self, *, version: tuple[int, int] = (4, 17), with_driver: bool = True, with_store: bool = True
@@ -74,9 +74,9 @@ class FakeXen:
     @property
     def driver(self) -> Driver:
         if not self.with_driver:
-            from coldline.hypervisor.xen.ports.driver import open_device
+            from coldline.hypervisor.xen.ports.driver import open_driver
 
-            return open_device()  # this machine has none
+            return open_driver()  # this machine has none
         return self._driver
 
     @property
@@ -166,7 +166,7 @@ class FakeCalls:
 
     def sysctl(self, place: int) -> int:
         header = structures.SysctlHeader.from_address(place)
-        assert header.cmd == NUMBERS["XEN_SYSCTL_getdomaininfolist"]
+        assert header.cmd == HYPERCALL_NUMBERS["XEN_SYSCTL_getdomaininfolist"]
         if header.interface_version != INTERFACE:
             refuse(errno.EACCES)
         request = structures.GetDomainInfoList.from_address(place + ctypes.sizeof(header))
@@ -329,7 +329,7 @@ class FakeForeign:
         self.xen.bury()
 
 
-class FakeMemory(Memory):
+class FakeMemory(ProcessMemory):
     """Memory whose maintenance is noted and not done."""
 
     def __init__(self, xen: "FakeXen") -> None:

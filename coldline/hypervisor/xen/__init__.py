@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING
 from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
-    from coldline.hypervisor.xen.domain import State, XenDomain
+    from coldline.hypervisor.xen.domain import XenDomain, XenDomainState
     from coldline.hypervisor.xen.host import XenHost
     from coldline.hypervisor.xen.mapping import XenMapping
-    from coldline.hypervisor.xen.ports.real_world import RealWorld
-    from coldline.hypervisor.xen.ports.world import World
+    from coldline.hypervisor.xen.ports.protocols import Ports
+    from coldline.hypervisor.xen.ports.system import SystemPorts
 
-__all__ = ["RealWorld", "State", "World", "XenDomain", "XenHost", "XenMapping"]
+__all__ = ["Ports", "SystemPorts", "XenDomain", "XenDomainState", "XenHost", "XenMapping"]
 
 __getattr__ = lazily(
     __name__,
     {
         "domain": (
-            "State",
+            "XenDomainState",
             "XenDomain",
         ),
         "host": ("XenHost",),
         "mapping": ("XenMapping",),
-        "ports.real_world": ("RealWorld",),
-        "ports.world": ("World",),
+        "ports.system": ("SystemPorts",),
+        "ports.protocols": ("Ports",),
     },
 )

@@ -14,7 +14,7 @@ from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.guest.layout import EVENT_CHANNEL_PPI, MAGIC_PAGES, PAGE_SIZE
 from coldline.hypervisor.protocol import Mapping
-from coldline.hypervisor.xen.failures import naming
+from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.store_entries import Entries, Ring, write_entries
 from coldline.hypervisor.xen.structures import GrantEntry
 from coldline.support.record import Record
@@ -22,7 +22,7 @@ from coldline.support.record import Record
 if TYPE_CHECKING:
     from coldline.hypervisor.xen.domain import XenDomain
     from coldline.hypervisor.xen.hypercalls import Hypercalls
-    from coldline.hypervisor.xen.ports.world import World
+    from coldline.hypervisor.xen.ports.protocols import Ports
 
 _CONSOLE, _STORE, _MONITOR, _VUART = range(4)
 """Pages, from the first of `MAGIC_PAGES`: xen tools/libs/guest/xg_dom_arm.c (4.17)."""
@@ -43,10 +43,10 @@ _CALLBACK_BY_PPI: Final = 2 << 56 | 2 << 8
 _PERMIT_ACCESS: Final = 1
 """GTF_permit_access."""
 
-MAX_NAME: Final = 255
+MAX_DOMAIN_NAME: Final = 255
 
 
-class Furnishing(Record):
+class DomainSetup(Record):
     """How a guest is to be furnished.
 
     Attributes
@@ -69,9 +69,9 @@ def check_name(name: str) -> None:
     HypervisorError
         If not: a name has no slash, and nothing that could drive a terminal.
     """
-    if not name or not name.isprintable() or "/" in name or len(name) > MAX_NAME or name.isdigit():
+    if not name or not name.isprintable() or "/" in name or len(name) > MAX_DOMAIN_NAME or name.isdigit():
         raise HypervisorError(
-            f"{name!r} is no name for a domain: up to {MAX_NAME} printable characters, no slash, not a number"
+            f"{name!r} is no name for a domain: up to {MAX_DOMAIN_NAME} printable characters, no slash, not a number"
         )
 
 
@@ -79,24 +79,24 @@ class Host(Protocol):
     """What is asked of `XenHost`, or of its recorder."""
 
     @property
-    def world(self) -> "World":
+    def ports(self) -> "Ports":
         """What reaches Xen."""
 
     @property
     def hypercalls(self) -> "Hypercalls":
         """To Xen."""
 
-    def give(self, domain: "XenDomain", address: int, size: int) -> None:
+    def populate_unchecked(self, domain: "XenDomain", address: int, size: int) -> None:
         """Give a domain memory."""
 
-    def show(self, domain: "XenDomain", address: int, size: int, memory_type: MemoryType) -> Mapping:
+    def map_unchecked(self, domain: "XenDomain", address: int, size: int, memory_type: MemoryType) -> Mapping:
         """Map it."""
 
     def unmap_resource(self, domain: "XenDomain", resource: object) -> None:
         """Unmap a grant table."""
 
 
-def furnish(host: Host, domain: "XenDomain", furnishing: Furnishing) -> None:
+def set_up_domain(host: Host, domain: "XenDomain", setup: DomainSetup) -> None:
     """Furnish a domain that is built and has not run.
 
     Parameters
@@ -105,7 +105,7 @@ def furnish(host: Host, domain: "XenDomain", furnishing: Furnishing) -> None:
         Whose it is; or `RecordedXen`.
     domain : XenDomain
         Paused. If a step fails it is to be destroyed with `host.destroy`, which removes what it has in xenstore.
-    furnishing : Furnishing
+    setup : DomainSetup
         How.
 
     Raises
@@ -113,14 +113,14 @@ def furnish(host: Host, domain: "XenDomain", furnishing: Furnishing) -> None:
     HypervisorError
         If a step fails, which it names.
     """
-    check_name(furnishing.name)
+    check_name(setup.name)
     calls, domid = host.hypercalls, domain.domid
-    pages = _VUART + 1 if furnishing.vuart else _VUART
+    pages = _VUART + 1 if setup.vuart else _VUART
     frames = [MAGIC_PAGES.base // PAGE_SIZE + page for page in range(pages)]
-    host.give(domain, MAGIC_PAGES.base, pages * PAGE_SIZE)
-    with host.show(domain, MAGIC_PAGES.base, pages * PAGE_SIZE, MemoryType.NORMAL_WB) as rings:
+    host.populate_unchecked(domain, MAGIC_PAGES.base, pages * PAGE_SIZE)
+    with host.map_unchecked(domain, MAGIC_PAGES.base, pages * PAGE_SIZE, MemoryType.NORMAL_WB) as rings:
         rings.write(0, bytes(rings.size))
-    with naming(f"domain {domid}: event channels"):
+    with error_context(f"domain {domid}: event channels"):
         store, console = (Ring(frames[page], calls.allocate_port(domid)) for page in (_STORE, _CONSOLE))
     parameters = {
         _CALLBACK_IRQ: _CALLBACK_BY_PPI | EVENT_CHANNEL_PPI,
@@ -131,22 +131,22 @@ def furnish(host: Host, domain: "XenDomain", furnishing: Furnishing) -> None:
         _MONITOR_RING_PFN: frames[_MONITOR],
     }
     for index, value in parameters.items():
-        with naming(f"domain {domid}: HVM parameter {index}"):
+        with error_context(f"domain {domid}: HVM parameter {index}"):
             calls.set_parameter(domid, index, value)
     _seed_grants(host, domain, (console.frame, store.frame))
     vuart = None
-    if furnishing.vuart:
-        with naming(f"domain {domid}: emulated PL011"):
+    if setup.vuart:
+        with error_context(f"domain {domid}: emulated PL011"):
             vuart = Ring(frames[_VUART], calls.start_vuart(domid, frames[_VUART]))
-    with naming(f"domain {domid}: xenstore"):
-        tree = host.world.store
+    with error_context(f"domain {domid}: xenstore"):
+        tree = host.ports.store
         domain.in_store = True
         write_entries(
             tree,
             Entries(
                 domid=domid,
                 handle=domain.handle,
-                name=furnishing.name,
+                name=setup.name,
                 memory_kib=domain.max_memory // 1024,
                 vcpus=domain.vcpus,
                 store=store,
@@ -159,10 +159,10 @@ def furnish(host: Host, domain: "XenDomain", furnishing: Furnishing) -> None:
 
 def _seed_grants(host: Host, domain: "XenDomain", frames: tuple[int, int]) -> None:
     """Let dom0's daemons map the rings by grant: GNTTAB_RESERVED_CONSOLE, then GNTTAB_RESERVED_XENSTORE."""
-    with naming(f"domain {domain.domid}: grants"):
-        resource, place = host.world.foreign.map_grant_table(domain.domid)
+    with error_context(f"domain {domain.domid}: grants"):
+        resource, address = host.ports.foreign.map_grant_table(domain.domid)
         try:
             table = (GrantEntry * len(frames))(*(GrantEntry(_PERMIT_ACCESS, 0, frame) for frame in frames))
-            host.world.memory.copy(place, ctypes.string_at(table, ctypes.sizeof(table)))
+            host.ports.memory.copy(address, ctypes.string_at(table, ctypes.sizeof(table)))
         finally:
             host.unmap_resource(domain, resource)

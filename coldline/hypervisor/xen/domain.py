@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from coldline.guest.layout import Range
 
 
-class State(enum.Enum):
+class XenDomainState(enum.Enum):
     """Where a domain is in its life."""
 
     PAUSED = "paused"
@@ -35,7 +35,7 @@ class XenDomain:
         How many virtual CPUs it has.
     banks : list of Range
         Its RAM, in the order in which it was populated.
-    state : State
+    state : XenDomainState
         Where it is in its life.
     registers_set : bool
         Whether its first vCPU can start.
@@ -52,7 +52,7 @@ class XenDomain:
         self.max_memory = max_memory
         self.vcpus = vcpus
         self.banks: list[Range] = []
-        self.state = State.PAUSED
+        self.state = XenDomainState.PAUSED
         self.registers_set = False
         self.in_store = False
         self.mapped: list[Range] = []

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Domains that are there already, whoever built them."""
+"""DomainList that are there already, whoever built them."""
 
 from coldline.errors import HypervisorError, UsageError
-from coldline.hypervisor.xen.failures import naming
-from coldline.hypervisor.xen.hypercalls import PAGE, Hypercalls
-from coldline.hypervisor.xen.ports.world import World
-from coldline.hypervisor.xen.store_entries import Tree, home_of
+from coldline.hypervisor.xen.failures import error_context
+from coldline.hypervisor.xen.hypercalls import Hypercalls
+from coldline.hypervisor.xen.ports.protocols import Ports, StorePort
+from coldline.hypervisor.xen.store_entries import home_of
 from coldline.hypervisor.xen.structures import AnyDomainInfo
-from coldline.hypervisor.xen.teardown import end_domain
+from coldline.hypervisor.xen.teardown import tear_down
 from coldline.support.record import Record
+from coldline.support.units import PAGE_SIZE
 
 _DYING, _SHUTDOWN, _PAUSED, _BLOCKED, _RUNNING = 1 << 0, 1 << 2, 1 << 3, 1 << 4, 1 << 5
 _REASON_SHIFT = 16
@@ -18,7 +19,7 @@ _REASONS = ("poweroff", "reboot", "suspend", "crash", "watchdog", "soft reset")
 """xen xen/include/public/sched.h (4.17), SHUTDOWN_*."""
 
 
-class Known(Record):
+class DomainInfo(Record):
     """A domain.
 
     Attributes
@@ -51,32 +52,32 @@ class Known(Record):
     seconds: float
 
 
-class Domains:
+class DomainList:
     """The domains of a Xen.
 
     Parameters
     ----------
-    world : World
+    ports : Ports
         What reaches it.
 
     Raises
     ------
     HypervisorError
-        If this is no dom0, or Xen's version is not known.
+        If this is no dom0, or Xen's version is not domain.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
         self._without_store = False
-        with naming("open Xen"):
-            self._calls = Hypercalls(world.calls)
+        with error_context("open Xen"):
+            self._calls = Hypercalls(ports.calls)
 
-    def all(self) -> list[Known]:
+    def all(self) -> list[DomainInfo]:
         """Every domain, by number; without names where xenstored does not run."""
-        with naming("list domains"):
+        with error_context("list domains"):
             return [self._known(info) for info in self._calls.domains()]
 
-    def find(self, word: str) -> Known:
+    def find(self, word: str) -> DomainInfo:
         """The domain of a number or a name.
 
         Raises
@@ -85,41 +86,43 @@ class Domains:
             If there is none, or several have the name.
         """
         if word.isascii() and word.isdigit():
-            with naming(f"domain {word}"):
+            with error_context(f"domain {word}"):
                 info = self._calls.domain(int(word)) if len(word) < 6 else None
             found = [] if info is None else [self._known(info)]
         else:
-            found = [known for known in self.all() if known.name == word]
+            found = [domain for domain in self.all() if domain.name == word]
         if len(found) > 1:
-            numbers = " and ".join(str(known.domid) for known in found)
+            numbers = " and ".join(str(domain.domid) for domain in found)
             raise UsageError(f"domains {numbers} are called '{word}': give the number")
         if not found:
             raise UsageError(f"no domain '{word}': coldline list shows those that there are")
         return found[0]
 
-    def lives(self, known: Known) -> bool:
+    def is_alive(self, domain: DomainInfo) -> bool:
         """Whether a domain is still there, and neither dying nor shut down."""
-        with naming(f"domain {known.domid}"):
-            info = self._calls.domain(known.domid)
-        return info is not None and bytes(info.handle) == known.uuid and not info.flags & (_DYING | _SHUTDOWN)
+        with error_context(f"domain {domain.domid}"):
+            info = self._calls.domain(domain.domid)
+        return (
+            info is not None and bytes(info.handle) == domain.uuid and not info.flags & (_DYING | _SHUTDOWN)
+        )
 
-    def pause(self, known: Known) -> None:
+    def pause(self, domain: DomainInfo) -> None:
         """Stop a domain's vCPUs."""
-        with naming(f"domain {known.domid}: pause"):
-            self._calls.pause(_guest(known))
+        with error_context(f"domain {domain.domid}: pause"):
+            self._calls.pause(_guest(domain))
 
-    def unpause(self, known: Known) -> None:
+    def unpause(self, domain: DomainInfo) -> None:
         """Let a domain's vCPUs run."""
-        if known.state != "paused":
-            raise HypervisorError(f"domain {known.domid}: unpause: it is not paused but {known.state}")
-        with naming(f"domain {known.domid}: unpause"):
-            self._calls.unpause(_guest(known))
+        if domain.state != "paused":
+            raise HypervisorError(f"domain {domain.domid}: unpause: it is not paused but {domain.state}")
+        with error_context(f"domain {domain.domid}: unpause"):
+            self._calls.unpause(_guest(domain))
 
-    def destroy(self, known: Known) -> None:
+    def destroy(self, domain: DomainInfo) -> None:
         """End a domain, built or half-built, and remove what xenstore has of it."""
-        end_domain(self._calls, self._store(), _guest(known), known.uuid)
+        tear_down(self._calls, self._store(), _guest(domain), domain.uuid)
 
-    def _known(self, info: AnyDomainInfo) -> Known:
+    def _known(self, info: AnyDomainInfo) -> DomainInfo:
         flags = info.flags
         states = {
             "dying": _DYING,
@@ -133,11 +136,11 @@ class Domains:
         shutdown = ""
         if flags & _SHUTDOWN:
             shutdown = _REASONS[code] if code < len(_REASONS) else f"reason {code}"
-        return Known(
+        return DomainInfo(
             domid=info.domain,
             name=self._name(info.domain),
             uuid=bytes(info.handle),
-            memory=info.tot_pages * PAGE,
+            memory=info.tot_pages * PAGE_SIZE,
             vcpus=info.nr_online_vcpus,
             state=state,
             shutdown=shutdown,
@@ -149,17 +152,17 @@ class Domains:
         name = store.read(f"{home_of(domid)}/name") if store is not None else None
         return (name or b"").decode("utf-8", "replace")
 
-    def _store(self) -> Tree | None:
+    def _store(self) -> StorePort | None:
         """xenstore, or None where it does not run."""
         if not self._without_store:
             try:
-                return self._world.store
+                return self._ports.store
             except HypervisorError:
                 self._without_store = True
         return None
 
 
-def _guest(known: Known) -> int:
-    if known.domid == 0:
+def _guest(domain: DomainInfo) -> int:
+    if domain.domid == 0:
         raise HypervisorError("domain 0 is this one")
-    return known.domid
+    return domain.domid

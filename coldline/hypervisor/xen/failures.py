@@ -9,15 +9,15 @@ from coldline.errors import HypervisorError
 
 
 @contextlib.contextmanager
-def naming(step: str) -> Iterator[None]:
+def error_context(step: str) -> Iterator[None]:
     """Turn a library's error into a HypervisorError that starts with `step`."""
     try:
         yield
     except OSError as error:
-        raise HypervisorError(f"{step}: {reason(error)}") from error
+        raise HypervisorError(f"{step}: {os_error_text(error)}") from error
 
 
-def reason(error: OSError) -> str:
+def os_error_text(error: OSError) -> str:
     """The call that failed, as its error names it, and why."""
     if not error.errno:
         return str(error)

@@ -12,14 +12,14 @@ from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.guest.layout import PAGE_SIZE, Range
 from coldline.hypervisor.xen import structures
-from coldline.hypervisor.xen.domain import State, XenDomain
-from coldline.hypervisor.xen.failures import naming
+from coldline.hypervisor.xen.domain import XenDomain, XenDomainState
+from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.hypercalls import MAX_FLUSH, Hypercalls
-from coldline.hypervisor.xen.interrupts import held
-from coldline.hypervisor.xen.mapped_frames import ATTRIBUTES, show
+from coldline.hypervisor.xen.interrupts import interrupts_held
+from coldline.hypervisor.xen.mapped_frames import ATTRIBUTES, map_frames
 from coldline.hypervisor.xen.mapping import XenMapping
-from coldline.hypervisor.xen.populate import give
-from coldline.hypervisor.xen.ports.world import DriverError, World
+from coldline.hypervisor.xen.populate import populate_extents
+from coldline.hypervisor.xen.ports.protocols import DriverError, Ports
 from coldline.support.record import Record
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class XenHost:
 
     Parameters
     ----------
-    world : World
+    ports : Ports
         What reaches it.
     handle : bytes, optional
         The UUID of the domain that is made; by default each gets one of its own.
@@ -85,13 +85,13 @@ class XenHost:
         If this is no dom0, or Xen's version is not known.
     """
 
-    def __init__(self, world: World, *, handle: bytes | None = None, shared_interrupts: int = 0) -> None:
-        self.world = world
+    def __init__(self, ports: Ports, *, handle: bytes | None = None, shared_interrupts: int = 0) -> None:
+        self.ports = ports
         self._handle = handle
         self._shared_interrupts = shared_interrupts
         self._leftovers: dict[int, list[Callable[[], None]]] = {}
-        with naming("open Xen"):
-            self.hypercalls = Hypercalls(world.calls)
+        with error_context("open Xen"):
+            self.hypercalls = Hypercalls(ports.calls)
 
     def platform(self) -> Platform:
         """What guests get: Xen tells as it makes a domain, here one that is gone at once.
@@ -101,7 +101,7 @@ class XenHost:
         HypervisorError
             If no domain can be made.
         """
-        with naming("ask for the guests' machine"):
+        with error_context("ask for the guests' machine"):
             domid, made = self.hypercalls.create(self._request(1))
             try:
                 info = self.hypercalls.domain(domid)
@@ -109,7 +109,7 @@ class XenHost:
             except BaseException:
                 from coldline.hypervisor.xen.teardown import destroy_if_there
 
-                with held():
+                with interrupts_held():
                     destroy_if_there(self.hypercalls, domid)
                 raise
         return Platform(int(made.arch.gic_version) + 1, int(getattr(info, "gpaddr_bits", 0)))
@@ -123,11 +123,11 @@ class XenHost:
         if max_memory <= 0 or vcpus <= 0:
             raise HypervisorError(f"create domain: {max_memory} bytes of memory and {vcpus} vcpus")
         request = self._request(vcpus)
-        with naming("create domain"):
+        with error_context("create domain"):
             domid, _ = self.hypercalls.create(request)
         domain = XenDomain(domid, bytes(request.handle), architecture, max_memory, vcpus)
         try:
-            with naming(f"domain {domid}: create"):
+            with error_context(f"domain {domid}: create"):
                 self.hypercalls.set_max_vcpus(domid, vcpus)
                 self.hypercalls.set_max_memory(domid, max_memory // 1024 + _SLACK_KIB)
                 self._set_paging_pool(domid, paging_pool(max_memory, vcpus))
@@ -164,7 +164,7 @@ class XenHost:
     def populate(self, domain: XenDomain, address: int, size: int) -> None:
         """See `Hypervisor.populate`: in the largest extents that fit and that Xen has."""
         operation = f"populate {address:#x}"
-        self._check_range(domain, operation, address, size, State.PAUSED)
+        self._check_range(domain, operation, address, size, XenDomainState.PAUSED)
         given = sum(bank.size for bank in domain.banks)
         if given + size > domain.max_memory:
             reason = f"{given + size:#x} bytes are more than its maximum of {domain.max_memory:#x}"
@@ -173,12 +173,12 @@ class XenHost:
             if address < bank.end and bank.base < address + size:
                 taken = max(address, bank.base)
                 raise domain.error(operation, f"the page at {taken:#x} is allocated already")
-        self.give(domain, address, size)
+        self.populate_unchecked(domain, address, size)
         domain.banks.append(Range(address, size))
 
-    def give(self, domain: XenDomain, address: int, size: int) -> None:
+    def populate_unchecked(self, domain: XenDomain, address: int, size: int) -> None:
         """Give a domain memory that is not its RAM: where rings are."""
-        give(self.hypercalls, domain, address, size)
+        populate_extents(self.hypercalls, domain, address, size)
 
     def map_foreign(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> XenMapping:
         """See `Hypervisor.map_foreign`.
@@ -187,16 +187,18 @@ class XenHost:
         cannot be mapped twice at a time, as on every host of coldline's.
         """
         self._check_mappable(domain, address, size, memory_type)
-        mapping = self.show(domain, address, size, memory_type)
+        mapping = self.map_unchecked(domain, address, size, memory_type)
         domain.mapped.append(Range(address, size))
         return mapping
 
-    def show(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> XenMapping:
+    def map_unchecked(
+        self, domain: XenDomain, address: int, size: int, memory_type: MemoryType
+    ) -> XenMapping:
         """Map memory of a domain that need not be RAM."""
         operation = f"map {address:#x}"
         try:
-            with naming(f"domain {domain.domid}: {operation}"):
-                shown = show(self.world, domain.domid, _frames(address, size), memory_type)
+            with error_context(f"domain {domain.domid}: {operation}"):
+                frames = map_frames(self.ports, domain.domid, _frames(address, size), memory_type)
         except DriverError as error:
             raise domain.error(operation, str(error)) from error
         return XenMapping(
@@ -204,8 +206,8 @@ class XenHost:
             address,
             size,
             memory_type,
-            shown,
-            memory=self.world.memory,
+            frames,
+            memory=self.ports.memory,
             move=self._move,
             unmap=self._unmap_mapping,
         )
@@ -214,8 +216,8 @@ class XenHost:
         domain = mapping.domain
         others = [mapped for mapped in domain.mapped if mapped.base != mapping.address]
         self._check_mappable(domain, address, size, mapping.memory_type, others)
-        with naming(f"domain {domain.domid}: map {address:#x}"):
-            mapping.shown.replace(_frames(address, size))
+        with error_context(f"domain {domain.domid}: map {address:#x}"):
+            mapping.frames.replace(_frames(address, size))
         domain.mapped = [*others, Range(address, size)]
 
     def _check_mappable(
@@ -227,7 +229,7 @@ class XenHost:
         mapped: Sequence[Range] | None = None,
     ) -> None:
         operation = f"map {address:#x}"
-        self._check_range(domain, operation, address, size, State.PAUSED, State.RUNNING)
+        self._check_range(domain, operation, address, size, XenDomainState.PAUSED, XenDomainState.RUNNING)
         if not any(bank.base <= address and address + size <= bank.end for bank in domain.banks):
             raise domain.error(operation, f"{size:#x} bytes from there are not all in one bank of its RAM")
         if memory_type not in ATTRIBUTES:
@@ -244,17 +246,17 @@ class XenHost:
     def flush(self, domain: XenDomain, address: int, size: int) -> None:
         """See `Hypervisor.flush`: XEN_DOMCTL_cacheflush, as often as it takes."""
         operation = f"flush {address:#x}"
-        self._check_range(domain, operation, address, size, State.PAUSED)
+        self._check_range(domain, operation, address, size, XenDomainState.PAUSED)
         if not any(bank.base <= address and address + size <= bank.end for bank in domain.banks):
             raise domain.error(operation, f"{size:#x} bytes from there are not all in one bank of its RAM")
         first, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
         for frame in range(first, end, MAX_FLUSH):
-            with naming(f"domain {domain.domid}: flush {frame * PAGE_SIZE:#x}"):
+            with error_context(f"domain {domain.domid}: flush {frame * PAGE_SIZE:#x}"):
                 self.hypercalls.flush(domain.domid, frame, min(MAX_FLUSH, end - frame))
 
     def set_registers(self, domain: XenDomain, vcpu: int, registers: "Registers") -> None:
         """See `Hypervisor.set_registers`."""
-        self._check_state(domain, "set registers", State.PAUSED)
+        self._check_state(domain, "set registers", XenDomainState.PAUSED)
         if not 0 <= vcpu < domain.vcpus:
             raise domain.error("set registers", f"it has {domain.vcpus} vCPUs, and none with number {vcpu}")
         flags = 0 if vcpu else _ONLINE  # the guest starts the others
@@ -263,42 +265,42 @@ class XenHost:
             setattr(context.user_regs, f"x{number}", value)
         context.user_regs.pc64 = registers.pc
         context.user_regs.cpsr = registers.pstate
-        with naming(f"domain {domain.domid}: set registers"):
+        with error_context(f"domain {domain.domid}: set registers"):
             self.hypercalls.set_context(domain.domid, vcpu, context)
         domain.registers_set = domain.registers_set or vcpu == 0
 
     def unpause(self, domain: XenDomain) -> None:
         """See `Hypervisor.unpause`."""
-        self._check_state(domain, "unpause", State.PAUSED)
+        self._check_state(domain, "unpause", XenDomainState.PAUSED)
         if not domain.registers_set:
             raise domain.error("unpause", "its registers are not set")
-        with naming(f"domain {domain.domid}: unpause"):
+        with error_context(f"domain {domain.domid}: unpause"):
             self.hypercalls.unpause(domain.domid)
-        domain.state = State.RUNNING
+        domain.state = XenDomainState.RUNNING
 
     def destroy(self, domain: XenDomain) -> None:
         """See `Hypervisor.destroy`: a domain that this process still maps is dying until it is unmapped."""
-        from coldline.hypervisor.xen.teardown import end_domain  # a guest that is made well needs none of it
+        from coldline.hypervisor.xen.teardown import tear_down  # a guest that is made well needs none of it
 
-        with held():
-            self._check_state(domain, "destroy", State.PAUSED, State.RUNNING)
+        with interrupts_held():
+            self._check_state(domain, "destroy", XenDomainState.PAUSED, XenDomainState.RUNNING)
             for unmap in self._leftovers.pop(domain.domid, []):
                 with contextlib.suppress(OSError):
                     unmap()
-            store = self.world.store if domain.in_store else None
+            store = self.ports.store if domain.in_store else None
             try:
-                end_domain(self.hypercalls, store, domain.domid, domain.handle)
+                tear_down(self.hypercalls, store, domain.domid, domain.handle)
             finally:
-                domain.state = State.DESTROYED
+                domain.state = XenDomainState.DESTROYED
 
     def unmap_resource(self, domain: XenDomain, resource: object) -> None:
         """Unmap a grant table, now or, if that fails, before the domain is destroyed."""
-        self._unmap(domain, partial(self.world.foreign.unmap_resource, resource))
+        self._unmap(domain, partial(self.ports.foreign.unmap_resource, resource))
 
     def _unmap_mapping(self, mapping: XenMapping) -> None:
         mapping.domain.mapped = [other for other in mapping.domain.mapped if other.base != mapping.address]
-        with naming(f"domain {mapping.domain.domid}: unmap {mapping.address:#x}"):
-            self._unmap(mapping.domain, mapping.shown.unmap)
+        with error_context(f"domain {mapping.domain.domid}: unmap {mapping.address:#x}"):
+            self._unmap(mapping.domain, mapping.frames.unmap)
 
     def _unmap(self, domain: XenDomain, unmap: Callable[[], None]) -> None:
         """Call it; what fails or is not reached is tried again before the domain is destroyed."""
@@ -307,12 +309,12 @@ class XenHost:
         unmap()
         waiting.remove(unmap)
 
-    def _check_state(self, domain: XenDomain, operation: str, *states: State) -> None:
+    def _check_state(self, domain: XenDomain, operation: str, *states: XenDomainState) -> None:
         if domain.state not in states:
             raise domain.error(operation, f"it is {domain.state.value}")
 
     def _check_range(
-        self, domain: XenDomain, operation: str, address: int, size: int, *states: State
+        self, domain: XenDomain, operation: str, address: int, size: int, *states: XenDomainState
     ) -> None:
         self._check_state(domain, operation, *states)
         if address % PAGE_SIZE or size % PAGE_SIZE or size <= 0:

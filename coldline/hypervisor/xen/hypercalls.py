@@ -4,12 +4,14 @@
 import ctypes
 import errno
 from collections.abc import Iterator
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.interface import Interface, interface_of
+from coldline.hypervisor.xen.ports.protocols import HypercallPort
+from coldline.support.units import PAGE_SIZE
 
-NUMBERS: Final = {
+HYPERCALL_NUMBERS: Final = {
     "__HYPERVISOR_memory_op": 12,
     "__HYPERVISOR_xen_version": 17,
     "__HYPERVISOR_event_channel_op": 32,
@@ -36,11 +38,10 @@ NUMBERS: Final = {
 }
 """Hypercalls and their commands by Xen's names: xen xen/include/public (4.17)."""
 
-PAGE: Final = 4096
-SELF: Final = 0
+DOM0: Final = 0
 """dom0's own number: where Xen's rings end."""
 
-MAX_EXTENTS: Final = PAGE // 8
+MAX_EXTENTS: Final = PAGE_SIZE // 8
 """Of one `populate`: as many as fit into a page of the buffer."""
 
 MAX_FLUSH: Final = 1 << 18
@@ -49,21 +50,12 @@ MAX_FLUSH: Final = 1 << 18
 _Structure = TypeVar("_Structure", bound=ctypes.Structure)
 
 
-class CallLibrary(Protocol):
-    """What makes hypercalls: `libraries.Calls`."""
-
-    buffer: int
-
-    def call(self, name: str, op: int, *arguments: int) -> int:
-        """Make a hypercall."""
-
-
 class Hypercalls:
     """Hypercalls of the Xen that runs.
 
     Parameters
     ----------
-    calls : CallLibrary
+    calls : HypercallPort
         What makes them.
 
     Attributes
@@ -77,18 +69,18 @@ class Hypercalls:
         If its version is not known.
     """
 
-    def __init__(self, calls: CallLibrary) -> None:
+    def __init__(self, calls: HypercallPort) -> None:
         self._calls = calls
-        self._pointed = calls.buffer + PAGE
+        self._pointed = calls.buffer + PAGE_SIZE
         version = self._command("XENVER_version", "xen_version", 0)
         self.interface: Interface = interface_of((version >> 16, version & 0xFFFF))
         self._sysctl, *self._sysctls = self.interface.sysctls
 
     def _call(self, name: str, hypercall: str, *arguments: int) -> int:
-        return self._calls.call(name, NUMBERS[f"__HYPERVISOR_{hypercall}"], *arguments)
+        return self._calls.call(name, HYPERCALL_NUMBERS[f"__HYPERVISOR_{hypercall}"], *arguments)
 
     def _command(self, name: str, hypercall: str, argument: int) -> int:
-        return self._call(name, hypercall, NUMBERS[name], argument)
+        return self._call(name, hypercall, HYPERCALL_NUMBERS[name], argument)
 
     def _put(self, address: int, structure: ctypes.Structure) -> None:
         ctypes.memmove(address, ctypes.addressof(structure), ctypes.sizeof(structure))
@@ -100,14 +92,14 @@ class Hypercalls:
     def _domctl_of(self, name: str, domid: int, argument: _Structure) -> tuple[int, _Structure]:
         """Make a domctl; return the domain's number and the argument, as Xen left them."""
         call = f"XEN_DOMCTL_{name}"
-        header = structures.DomctlHeader(NUMBERS[call], self.interface.domctl, domid)
-        place = self._calls.buffer
-        ctypes.memset(place, 0, ctypes.sizeof(header) + structures.UNION_BYTES)
-        self._put(place, header)
-        self._put(place + ctypes.sizeof(header), argument)
-        self._call(call, "domctl", place)
-        returned = structures.DomctlHeader.from_buffer_copy(ctypes.string_at(place, ctypes.sizeof(header)))
-        left = ctypes.string_at(place + ctypes.sizeof(header), ctypes.sizeof(argument))
+        header = structures.DomctlHeader(HYPERCALL_NUMBERS[call], self.interface.domctl, domid)
+        address = self._calls.buffer
+        ctypes.memset(address, 0, ctypes.sizeof(header) + structures.UNION_BYTES)
+        self._put(address, header)
+        self._put(address + ctypes.sizeof(header), argument)
+        self._call(call, "domctl", address)
+        returned = structures.DomctlHeader.from_buffer_copy(ctypes.string_at(address, ctypes.sizeof(header)))
+        left = ctypes.string_at(address + ctypes.sizeof(header), ctypes.sizeof(argument))
         return returned.domain, type(argument).from_buffer_copy(left)
 
     def create(self, request: structures.AnyCreateDomain) -> tuple[int, structures.AnyCreateDomain]:
@@ -118,7 +110,7 @@ class Hypercalls:
         """Have Xen end a domain. It takes as many calls as Xen asks for."""
         while True:
             try:
-                self._domctl("destroydomain", domid, structures.Nothing())
+                self._domctl("destroydomain", domid, structures.NoArgument())
             except OSError as error:
                 if error.errno in (errno.EAGAIN, _ERESTART):
                     continue
@@ -127,11 +119,11 @@ class Hypercalls:
 
     def pause(self, domid: int) -> None:
         """Stop a domain's vCPUs."""
-        self._domctl("pausedomain", domid, structures.Nothing())
+        self._domctl("pausedomain", domid, structures.NoArgument())
 
     def unpause(self, domid: int) -> None:
         """Let a domain's vCPUs run."""
-        self._domctl("unpausedomain", domid, structures.Nothing())
+        self._domctl("unpausedomain", domid, structures.NoArgument())
 
     def set_max_vcpus(self, domid: int, vcpus: int) -> None:
         """Make a domain's vCPUs: as many as it was created for."""
@@ -160,7 +152,7 @@ class Hypercalls:
 
     def start_vuart(self, domid: int, frame: int) -> int:
         """Give a domain an emulated PL011 whose ring is in `frame`; return its event channel."""
-        request = structures.VuartOp(gfn=frame, console_domid=SELF)
+        request = structures.VuartOp(gfn=frame, console_domid=DOM0)
         return int(self._domctl("vuart_op", domid, request).evtchn)
 
     def populate(self, domid: int, frames: range, order: int) -> int:
@@ -183,7 +175,7 @@ class Hypercalls:
 
     def allocate_port(self, domid: int) -> int:
         """Make an event channel of a domain that this one can bind to; return the domain's port."""
-        self._put(self._calls.buffer, structures.AllocUnbound(domid, SELF))
+        self._put(self._calls.buffer, structures.AllocUnbound(domid, DOM0))
         self._command("EVTCHNOP_alloc_unbound", "event_channel_op", self._calls.buffer)
         size = ctypes.sizeof(structures.AllocUnbound)
         left = structures.AllocUnbound.from_buffer_copy(ctypes.string_at(self._calls.buffer, size))
@@ -211,23 +203,23 @@ class Hypercalls:
         call = "XEN_SYSCTL_getdomaininfolist"
         kind = self.interface.info
         size = ctypes.sizeof(kind)
-        room = PAGE // size
+        room = PAGE_SIZE // size
         first = 0
         while True:
-            header = structures.SysctlHeader(NUMBERS[call], self._sysctl)
+            header = structures.SysctlHeader(HYPERCALL_NUMBERS[call], self._sysctl)
             request = structures.GetDomainInfoList(first, room, self._pointed, 0)
-            place = self._calls.buffer
-            ctypes.memset(place, 0, ctypes.sizeof(header) + structures.UNION_BYTES)
-            self._put(place, header)
-            self._put(place + ctypes.sizeof(header), request)
+            address = self._calls.buffer
+            ctypes.memset(address, 0, ctypes.sizeof(header) + structures.UNION_BYTES)
+            self._put(address, header)
+            self._put(address + ctypes.sizeof(header), request)
             try:
-                self._call(call, "sysctl", place)
+                self._call(call, "sysctl", address)
             except OSError as error:
                 if error.errno != errno.EACCES or not self._sysctls:
                     raise
                 self._sysctl = self._sysctls.pop(0)  # another version of the interface
                 continue
-            left = ctypes.string_at(place + ctypes.sizeof(header), ctypes.sizeof(request))
+            left = ctypes.string_at(address + ctypes.sizeof(header), ctypes.sizeof(request))
             count = structures.GetDomainInfoList.from_buffer_copy(left).num_domains
             found = [
                 kind.from_buffer_copy(ctypes.string_at(self._pointed + index * size, size))

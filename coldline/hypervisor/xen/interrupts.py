@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Interrupts that come between two calls of a world, never between a call and what is noted of it.
+"""Interrupts that come between two calls of a ports, never between a call and what is noted of it.
 
 Python raises KeyboardInterrupt wherever its code happens to be: so also where Xen has made a domain whose number
 nobody has yet, and nothing can undo that.
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
-from coldline.hypervisor.xen.ports.watched import Watched
-from coldline.hypervisor.xen.ports.world import World
+from coldline.hypervisor.xen.ports.protocols import Ports
+from coldline.hypervisor.xen.ports.watched import WatchedPorts
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -44,15 +44,15 @@ class _Interrupts:
 
 
 @contextlib.contextmanager
-def between_calls(world: World) -> Iterator[World]:
-    """Give a world in which SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt just before a call, and nowhere else.
+def interrupts_between_calls(ports: Ports) -> Iterator[Ports]:
+    """Give a ports in which SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt just before a call, and nowhere else.
 
     That is so from its first call on: before there is nothing that could be left. It is raised once; what then
     undoes the rest is not interrupted again. What comes when there is no further call is too late, and has no effect.
 
     Parameters
     ----------
-    world : World
+    ports : Ports
         What reaches Xen.
 
     Raises
@@ -62,13 +62,13 @@ def between_calls(world: World) -> Iterator[World]:
     """
     interrupts = _Interrupts()
     try:
-        yield Watched(world, interrupts.around)
+        yield WatchedPorts(ports, interrupts.around)
     finally:
         interrupts.end()
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Let nothing interrupt what undoes a failed step; what comes meanwhile is raised before the next call."""
     _holders.append(None)
     try:

@@ -5,56 +5,57 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from coldline.arm import MemoryType
+from coldline.hypervisor.xen.ports.protocols import ATTR_NORMAL_NC, ATTR_NORMAL_WB
 
 if TYPE_CHECKING:
-    from coldline.hypervisor.xen.ports.world import Driver, Foreign, World
+    from coldline.hypervisor.xen.ports.protocols import DriverPort, ForeignPort, Ports
 
-ATTRIBUTES: Final = {MemoryType.NORMAL_WB: 0xFF, MemoryType.NORMAL_NC: 0x44}
+ATTRIBUTES: Final = {MemoryType.NORMAL_WB: ATTR_NORMAL_WB, MemoryType.NORMAL_NC: ATTR_NORMAL_NC}
 """The types that a mapping can have, as MAIR_ELx has them."""
 
 
-class ByDriver:
+class DriverFrames:
     """Frames that the driver maps.
 
     Attributes
     ----------
-    place : int
+    local_address : int
         Where they are in this process.
     """
 
-    def __init__(self, driver: "Driver", domid: int, frames: Sequence[int], attr: int) -> None:
+    def __init__(self, driver: "DriverPort", domid: int, frames: Sequence[int], attr: int) -> None:
         self._driver = driver
         self._domid = domid
         self._attr = attr
         self._pages = len(frames)
-        self.place = driver.map(domid, frames, attr)
+        self.local_address = driver.map(domid, frames, attr)
 
     def replace(self, frames: Sequence[int]) -> None:
         """Map others of the domain instead, no more than at first."""
-        self._driver.replace(self.place, self._domid, frames, self._attr)
+        self._driver.replace(self.local_address, self._domid, frames, self._attr)
 
     def unmap(self) -> None:
         """Unmap them."""
-        self._driver.unmap(self.place, self._pages)
+        self._driver.unmap(self.local_address, self._pages)
 
 
-class ByLibrary:
+class LibraryFrames:
     """Frames that libxenforeignmemory maps: Normal write-back.
 
     Attributes
     ----------
-    place : int
+    local_address : int
         Where they are in this process.
     """
 
-    def __init__(self, foreign: "Foreign", domid: int, frames: Sequence[int]) -> None:
+    def __init__(self, foreign: "ForeignPort", domid: int, frames: Sequence[int]) -> None:
         self._foreign = foreign
         self._domid = domid
         self._map(frames)
 
     def _map(self, frames: Sequence[int]) -> None:
         self._pages = 0
-        self.place = self._foreign.map(self._domid, frames)
+        self.local_address = self._foreign.map(self._domid, frames)
         self._pages = len(frames)
 
     def replace(self, frames: Sequence[int]) -> None:
@@ -65,13 +66,13 @@ class ByLibrary:
     def unmap(self) -> None:
         """Unmap them, if they are mapped."""
         if self._pages:
-            self._foreign.unmap(self.place, self._pages)
+            self._foreign.unmap(self.local_address, self._pages)
 
 
-Shown = ByDriver | ByLibrary
+MappedFrames = DriverFrames | LibraryFrames
 
 
-def show(world: "World", domid: int, frames: Sequence[int], memory_type: MemoryType) -> Shown:
+def map_frames(ports: "Ports", domid: int, frames: Sequence[int], memory_type: MemoryType) -> MappedFrames:
     """Map frames of a domain, all of them, in order.
 
     Raises
@@ -81,6 +82,6 @@ def show(world: "World", domid: int, frames: Sequence[int], memory_type: MemoryT
     OSError
         If they cannot be mapped.
     """
-    if memory_type is MemoryType.NORMAL_WB and not world.has_driver:
-        return ByLibrary(world.foreign, domid, frames)
-    return ByDriver(world.driver, domid, frames, ATTRIBUTES[memory_type])
+    if memory_type is MemoryType.NORMAL_WB and not ports.has_driver:
+        return LibraryFrames(ports.foreign, domid, frames)
+    return DriverFrames(ports.driver, domid, frames, ATTRIBUTES[memory_type])

@@ -7,9 +7,9 @@ from coldline.arm import MemoryType
 from coldline.hypervisor.mapping import Bounded
 from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.xen.domain import XenDomain
-from coldline.hypervisor.xen.failures import reason
-from coldline.hypervisor.xen.mapped_frames import Shown
-from coldline.hypervisor.xen.ports.world import Accesses
+from coldline.hypervisor.xen.failures import os_error_text
+from coldline.hypervisor.xen.mapped_frames import MappedFrames
+from coldline.hypervisor.xen.ports.protocols import MemoryPort
 
 
 class XenMapping(Bounded):
@@ -23,9 +23,9 @@ class XenMapping(Bounded):
         Guest physical address of the first byte, and bytes.
     memory_type : MemoryType
         Of the builder's accesses, by the hardware's tables where the driver made the mapping.
-    shown : Shown
+    frames : MappedFrames
         Its frames, as this process maps them.
-    memory : Accesses
+    memory : MemoryPort
         What writes to this process's memory.
     move : callable
         Called with this mapping and the range that it is to be moved to.
@@ -41,9 +41,9 @@ class XenMapping(Bounded):
         address: int,
         size: int,
         memory_type: MemoryType,
-        shown: Shown,
+        frames: MappedFrames,
         *,
-        memory: Accesses,
+        memory: MemoryPort,
         move: Callable[["XenMapping", int, int], None],
         unmap: Callable[["XenMapping"], None],
     ) -> None:
@@ -51,7 +51,7 @@ class XenMapping(Bounded):
         self.address = address
         self.memory_type = memory_type
         self.size = size
-        self.shown = shown
+        self.frames = frames
         self._most = size
         self._memory = memory
         self._move = move
@@ -59,9 +59,9 @@ class XenMapping(Bounded):
         self._open = True
 
     @property
-    def place(self) -> int:
+    def local_address(self) -> int:
         """Where the first byte is in this process."""
-        return self.shown.place
+        return self.frames.local_address
 
     def write(self, offset: int, data: Data) -> None:
         """Copy `data` to the guest, once.
@@ -77,11 +77,11 @@ class XenMapping(Bounded):
             return
         try:
             if isinstance(source, memoryview):
-                self._memory.copy(self.place + offset, source)
+                self._memory.copy(self.local_address + offset, source)
             else:
-                source.read_into(0, self._memory.view(self.place + offset, source.nbytes))
+                source.read_into(0, self._memory.view(self.local_address + offset, source.nbytes))
         except OSError as error:
-            raise self.domain.error(f"write {self.address + offset:#x}", reason(error)) from error
+            raise self.domain.error(f"write {self.address + offset:#x}", os_error_text(error)) from error
 
     def clean_invalidate(self, offset: int, size: int) -> None:
         """DC CIVAC from user space, and a barrier; nothing for a size of 0.
@@ -98,9 +98,9 @@ class XenMapping(Bounded):
             raise self.domain.error(where, "arm32 user space has no maintenance to the point of coherency")
         try:
             if size:
-                self._memory.clean_invalidate(self.place + offset, size)
+                self._memory.clean_invalidate(self.local_address + offset, size)
         except OSError as error:
-            raise self.domain.error(where, reason(error)) from error
+            raise self.domain.error(where, os_error_text(error)) from error
 
     def cacheflush(self, offset: int, size: int) -> None:
         """Linux's system call of 32-bit user space; nothing for a size of 0.
@@ -116,9 +116,9 @@ class XenMapping(Bounded):
             raise self.domain.error(where, "arm64 Linux has no cacheflush system call")
         try:
             if size:
-                self._memory.cacheflush(self.place + offset, size)
+                self._memory.cacheflush(self.local_address + offset, size)
         except OSError as error:
-            raise self.domain.error(where, reason(error)) from error
+            raise self.domain.error(where, os_error_text(error)) from error
 
     def move(self, address: int, size: int) -> None:
         """See `Mapping.move`."""

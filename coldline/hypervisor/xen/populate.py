@@ -7,14 +7,14 @@ from typing import Final
 
 from coldline.guest.layout import PAGE_SIZE
 from coldline.hypervisor.xen.domain import XenDomain
-from coldline.hypervisor.xen.failures import naming
+from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.hypercalls import MAX_EXTENTS, Hypercalls
 
 _ORDERS: Final = (18, 9, 0)
 """Extents that Xen is asked for: 1 GiB, 2 MiB and 4 KiB, the sizes of entries of stage 2."""
 
 
-def give(hypercalls: Hypercalls, domain: XenDomain, address: int, size: int) -> None:
+def populate_extents(hypercalls: Hypercalls, domain: XenDomain, address: int, size: int) -> None:
     """Give a domain memory, whole pages, in the largest extents that fit and that Xen has.
 
     Raises
@@ -35,7 +35,7 @@ def give(hypercalls: Hypercalls, domain: XenDomain, address: int, size: int) -> 
             larger = 1 << _ORDERS[_ORDERS.index(order) - 1]
             most = min(most, (larger - at % larger) >> order)
         extents = range(at, at + (min(most, MAX_EXTENTS) << order), 1 << order)
-        with naming(f"domain {domain.domid}: populate {at * PAGE_SIZE:#x}"):
+        with error_context(f"domain {domain.domid}: populate {at * PAGE_SIZE:#x}"):
             done = _populate(hypercalls, domain, extents, order)
         at += done << order
         if done < len(extents):

@@ -11,7 +11,7 @@ from coldline.hypervisor.recorded import RecordedHost, RecordedMapping
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.host import XenHost
 from coldline.hypervisor.xen.hypercalls import Hypercalls
-from coldline.hypervisor.xen.ports.world import World
+from coldline.hypervisor.xen.ports.protocols import Ports
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Plan
@@ -40,30 +40,32 @@ class RecordedXen(RecordedHost[XenDomain]):
         self._xen = inner
 
     @property
-    def world(self) -> World:
+    def ports(self) -> Ports:
         """See `XenHost`."""
-        return self._xen.world
+        return self._xen.ports
 
     @property
     def hypercalls(self) -> Hypercalls:
         """See `XenHost`."""
         return self._xen.hypercalls
 
-    def give(self, domain: XenDomain, address: int, size: int) -> None:
-        """See `XenHost.give`."""
-        self._xen.give(domain, address, size)
+    def populate_unchecked(self, domain: XenDomain, address: int, size: int) -> None:
+        """See `XenHost.populate_unchecked`."""
+        self._xen.populate_unchecked(domain, address, size)
         self.was_populated(domain, address, size)
 
-    def show(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> RecordedMapping:
-        """See `XenHost.show`."""
-        return self.recorded(self._xen.show(domain, address, size, memory_type))
+    def map_unchecked(
+        self, domain: XenDomain, address: int, size: int, memory_type: MemoryType
+    ) -> RecordedMapping:
+        """See `XenHost.map_unchecked`."""
+        return self.recorded(self._xen.map_unchecked(domain, address, size, memory_type))
 
     def unmap_resource(self, domain: XenDomain, resource: object) -> None:
         """See `XenHost.unmap_resource`."""
         self._xen.unmap_resource(domain, resource)
 
 
-def first_look(plan: "Plan") -> list[Event]:
+def first_reads(plan: "Plan") -> list[Event]:
     """What a guest may do first, as events to be checked: read all that was loaded, with its MMU off."""
     reads = [
         Event(FIRST_VCPU, Op.READ, each.address, each.data.nbytes)

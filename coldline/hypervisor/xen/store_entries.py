@@ -5,9 +5,9 @@ Source: xen tools/libs/light/libxl_create.c libxl__domain_make, libxl_dom.c libx
 libxl__device_console_add (4.17).
 """
 
-from typing import Final, Protocol
+from typing import Final
 
-from coldline.hypervisor.xen.ports.store import NONE, READ
+from coldline.hypervisor.xen.ports.protocols import PERMISSION_NONE, PERMISSION_READ, StorePort
 from coldline.support.record import Record
 
 _CONSOLE_LIMIT: Final = 1048576
@@ -27,37 +27,6 @@ _GUESTS_OWN: Final = (
     "error",
 )
 """What the guest may write below its own path."""
-
-
-class Tree(Protocol):
-    """xenstore: `store.Store`."""
-
-    def begin(self) -> None:
-        """Start a transaction."""
-
-    def commit(self) -> bool:
-        """End it; False if it has to be done again."""
-
-    def abandon(self) -> None:
-        """End it without a change."""
-
-    def read(self, path: str) -> bytes | None:
-        """An entry's value."""
-
-    def write(self, path: str, value: str) -> None:
-        """Set an entry."""
-
-    def make(self, path: str) -> None:
-        """Make an entry."""
-
-    def remove(self, path: str) -> None:
-        """Remove an entry and all below."""
-
-    def permit(self, path: str, *permissions: tuple[int, int]) -> None:
-        """Say who may what."""
-
-    def introduce(self, domid: int, frame: int, port: int) -> None:
-        """Tell xenstored of a domain."""
 
 
 class Ring(Record):
@@ -98,7 +67,7 @@ class Entries(Record):
     vuart: Ring | None = None
 
 
-def write_entries(tree: Tree, entries: Entries) -> None:
+def write_entries(tree: StorePort, entries: Entries) -> None:
     """Write them all at once, over whatever a former domain of that number has left."""
     while True:
         try:
@@ -111,13 +80,13 @@ def write_entries(tree: Tree, entries: Entries) -> None:
             raise
 
 
-def _write(tree: Tree, entries: Entries) -> None:
+def _write(tree: StorePort, entries: Entries) -> None:
     home, vm = home_of(entries.domid), vm_of(entries.handle)
     for path in (home, _libxl_of(entries.domid), vm):
         tree.remove(path)
         tree.make(path)
     for path in (home, vm):
-        tree.permit(path, (0, NONE), (entries.domid, READ))
+        tree.permit(path, (0, PERMISSION_NONE), (entries.domid, PERMISSION_READ))
     values = {
         f"{home}/vm": vm,
         f"{home}/name": entries.name,
@@ -140,7 +109,7 @@ def _write(tree: Tree, entries: Entries) -> None:
         tree.write(path, value)
     for name in _GUESTS_OWN:
         tree.make(f"{home}/{name}")
-        tree.permit(f"{home}/{name}", (entries.domid, NONE))
+        tree.permit(f"{home}/{name}", (entries.domid, PERMISSION_NONE))
 
 
 def _console(path: str, ring: Ring) -> dict[str, str]:
@@ -155,7 +124,7 @@ def _console(path: str, ring: Ring) -> dict[str, str]:
     }
 
 
-def remove_entries(tree: Tree, domid: int, handle: bytes) -> None:
+def remove_entries(tree: StorePort, domid: int, handle: bytes) -> None:
     """Remove whatever xenstore has of a domain."""
     for path in (home_of(domid), _libxl_of(domid), vm_of(handle)):
         tree.remove(path)

@@ -264,7 +264,7 @@ UNION_BYTES: Final = 128
 """Of ``struct xen_domctl`` and of ``struct xen_sysctl``."""
 
 
-class Nothing(ctypes.Structure):
+class NoArgument(ctypes.Structure):
     """The argument of calls that take none."""
 
     _fields_ = ()

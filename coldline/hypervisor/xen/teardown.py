@@ -5,15 +5,16 @@ import errno
 import time
 from typing import Final
 
-from coldline.hypervisor.xen.failures import naming
+from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.hypercalls import Hypercalls
-from coldline.hypervisor.xen.store_entries import Tree, remove_entries
+from coldline.hypervisor.xen.ports.protocols import StorePort
+from coldline.hypervisor.xen.store_entries import remove_entries
 
 GONE_WAIT_S: Final = 2.0
 """How long others may keep a domain's memory mapped before it is not waited for any more, in seconds."""
 
 
-def end_domain(calls: Hypercalls, store: Tree | None, domid: int, handle: bytes) -> None:
+def tear_down(calls: Hypercalls, store: StorePort | None, domid: int, handle: bytes) -> None:
     """End a domain, if it is there, and remove what xenstore has of it.
 
     xenstore comes first: whoever is killed in between leaves a domain that can be seen, never entries of none.
@@ -25,7 +26,7 @@ def end_domain(calls: Hypercalls, store: Tree | None, domid: int, handle: bytes)
     ----------
     calls : Hypercalls
         To Xen.
-    store : Tree or None
+    store : StorePort or None
         xenstore; None if it has nothing of the domain.
     domid : int
         The domain's number.
@@ -40,7 +41,7 @@ def end_domain(calls: Hypercalls, store: Tree | None, domid: int, handle: bytes)
     try:
         _remove(store, domid, handle)
     finally:
-        with naming(f"domain {domid}: destroy"):
+        with error_context(f"domain {domid}: destroy"):
             destroy_if_there(calls, domid)
     if store is not None:
         _await_end(calls, domid, handle)
@@ -58,14 +59,14 @@ def destroy_if_there(calls: Hypercalls, domid: int) -> None:
 
 def _await_end(calls: Hypercalls, domid: int, handle: bytes) -> None:
     end = time.monotonic() + GONE_WAIT_S
-    with naming(f"domain {domid}: destroy"):
+    with error_context(f"domain {domid}: destroy"):
         while (info := calls.domain(domid)) is not None and bytes(info.handle) == handle:
             if time.monotonic() > end:
                 return
             time.sleep(0.01)
 
 
-def _remove(store: Tree | None, domid: int, handle: bytes) -> None:
+def _remove(store: StorePort | None, domid: int, handle: bytes) -> None:
     if store is not None:
-        with naming(f"domain {domid}: remove from xenstore"):
+        with error_context(f"domain {domid}: remove from xenstore"):
             remove_entries(store, domid, handle)

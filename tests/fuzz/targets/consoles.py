@@ -43,7 +43,7 @@ class _HostilePage:
         return not self._rest
 
     def load(self, offset: int) -> int:
-        """See `coldline.hypervisor.xen.console.ring.Page`."""
+        """See `coldline.hypervisor.xen.console.ring.SharedPage`."""
         assert offset in (IN_CONS, IN_PROD, OUT_CONS, OUT_PROD)
         (step,) = self.next(1)
         value = int.from_bytes(self._bytes[offset : offset + 4], "little")
@@ -54,22 +54,22 @@ class _HostilePage:
         return value
 
     def store(self, offset: int, value: int) -> None:
-        """See `coldline.hypervisor.xen.console.ring.Page`."""
+        """See `coldline.hypervisor.xen.console.ring.SharedPage`."""
         assert 0 <= value < 1 << 32
         self._bytes[offset : offset + 4] = value.to_bytes(4, "little")
 
     def read(self, offset: int, size: int) -> bytes:
-        """See `coldline.hypervisor.xen.console.ring.Page`."""
+        """See `coldline.hypervisor.xen.console.ring.SharedPage`."""
         assert OUT.start <= offset <= offset + size <= OUT.stop
         return bytes(self._bytes[offset : offset + size])
 
     def write(self, offset: int, data: bytes) -> None:
-        """See `coldline.hypervisor.xen.console.ring.Page`."""
+        """See `coldline.hypervisor.xen.console.ring.SharedPage`."""
         assert IN.start <= offset <= offset + len(data) <= IN.stop
         self._bytes[offset : offset + len(data)] = data
 
     def barrier(self) -> None:
-        """See `coldline.hypervisor.xen.console.ring.Page`."""
+        """See `coldline.hypervisor.xen.console.ring.SharedPage`."""
 
 
 def _console(data: bytes) -> None:
@@ -82,9 +82,9 @@ def _console(data: bytes) -> None:
         (size,) = page.next(1)
         with contextlib.suppress(RingError):  # told, and the next turn may be better
             if size & 1:
-                assert len(ring.take()) <= len(OUT)
+                assert len(ring.read_output()) <= len(OUT)
             else:
-                assert 0 <= ring.give(bytes(size * 9)) <= min(size * 9, len(IN))
+                assert 0 <= ring.write_input(bytes(size * 9)) <= min(size * 9, len(IN))
 
 
 def _show(data: bytes) -> None:

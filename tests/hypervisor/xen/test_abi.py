@@ -139,7 +139,7 @@ def assertions(known: Interface) -> str:
     numbers = {
         "XEN_DOMCTL_INTERFACE_VERSION": known.domctl,
         "XEN_SYSCTL_INTERFACE_VERSION": known.sysctls[0],
-        **hypercalls.NUMBERS,
+        **hypercalls.HYPERCALL_NUMBERS,
         "HVM_PARAM_CALLBACK_IRQ": 0,
         "HVM_PARAM_STORE_PFN": 1,
         "HVM_PARAM_STORE_EVTCHN": 2,
@@ -149,7 +149,7 @@ def assertions(known: Interface) -> str:
         "GNTTAB_RESERVED_CONSOLE": 0,
         "GNTTAB_RESERVED_XENSTORE": 1,
         "GTF_permit_access": 1,
-        "XENMEM_resource_grant_table": libraries.GRANT_TABLE,
+        "XENMEM_resource_grant_table": libraries.RESOURCE_GRANT_TABLE,
         "VGCF_online": 1,
         "XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap": 3,
     }
@@ -211,10 +211,10 @@ def test_a_wrong_structure_would_be_told(tmp_path: Path) -> None:
 PROTOTYPES = {
     "xencall.h": libraries.CALL_PROTOTYPES,
     "xenforeignmemory.h": libraries.FOREIGN_PROTOTYPES,
-    "xenevtchn.h": events.PROTOTYPES,
-    "xenstore.h": store.PROTOTYPES,
-    "stdlib.h": store.LIBC_PROTOTYPES,
-    "sys/mman.h unistd.h": driver.LIBC_PROTOTYPES + maintenance.LIBC_PROTOTYPES,
+    "xenevtchn.h": events.EVENT_CHANNEL_PROTOTYPES,
+    "xenstore.h": store.STORE_PROTOTYPES,
+    "stdlib.h": store.STORE_LIBC_PROTOTYPES,
+    "sys/mman.h unistd.h": driver.DRIVER_LIBC_PROTOTYPES + maintenance.MAINTENANCE_LIBC_PROTOTYPES,
 }
 
 
@@ -257,7 +257,8 @@ def test_permissions(tmp_path: Path) -> None:
     require(Path("/usr/include/xenstore_lib.h").exists(), "no xenstore_lib.h: libxen-dev has it")
     lines = layout("xs_permissions", store.Permissions)
     lines += [
-        f'_Static_assert(XS_PERM_{name} == {getattr(store, name)}, "{name}");' for name in ("NONE", "READ")
+        f'_Static_assert(XS_PERM_{name} == {value}, "{name}");'
+        for name, value in (("NONE", protocols.PERMISSION_NONE), ("READ", protocols.PERMISSION_READ))
     ]
     source = tmp_path / "permissions.c"
     source.write_text("#include <stdbool.h>\n#include <xenstore_lib.h>\n" + "\n".join(lines))
@@ -269,9 +270,15 @@ def test_libraries_have_what_is_called() -> None:
     for library, text in (
         ("libxencall.so.1", libraries.CALL_PROTOTYPES),
         ("libxenforeignmemory.so.1", libraries.FOREIGN_PROTOTYPES),
-        ("libxenevtchn.so.1", events.PROTOTYPES),
-        ("libxenstore.so.4", store.PROTOTYPES),
-        ("", store.LIBC_PROTOTYPES + "\n" + driver.LIBC_PROTOTYPES + maintenance.LIBC_PROTOTYPES),
+        ("libxenevtchn.so.1", events.EVENT_CHANNEL_PROTOTYPES),
+        ("libxenstore.so.4", store.STORE_PROTOTYPES),
+        (
+            "",
+            store.STORE_LIBC_PROTOTYPES
+            + "\n"
+            + driver.DRIVER_LIBC_PROTOTYPES
+            + maintenance.MAINTENANCE_LIBC_PROTOTYPES,
+        ),
     ):
         try:
             found = functions(library, library, text)

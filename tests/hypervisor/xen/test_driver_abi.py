@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coldline.hypervisor.xen.ports import driver
+from coldline.hypervisor.xen.ports import driver, protocols
 from tests.tools.repository import ROOT
 from tests.tools.requirements import require
 
@@ -39,9 +39,9 @@ STAND_INS = {
 def assertions() -> str:
     """C that compiles only if the header says what `coldline.hypervisor.xen.ports.driver` says."""
     structures = {
-        "coldline_features": driver.Features,
-        "coldline_map": driver.Map,
-        "coldline_query": driver.Query,
+        "coldline_features": driver.FeaturesReply,
+        "coldline_map": driver.MapRequest,
+        "coldline_query": driver.QueryRequest,
     }
     lines = []
     for name, structure in structures.items():
@@ -54,13 +54,13 @@ def assertions() -> str:
             )
     numbers = {
         "COLDLINE_ABI": driver.ABI,
-        "COLDLINE_ATTR_NORMAL_NC": driver.NORMAL_NC,
-        "COLDLINE_ATTR_NORMAL_WB": driver.NORMAL_WB,
+        "COLDLINE_ATTR_NORMAL_NC": protocols.ATTR_NORMAL_NC,
+        "COLDLINE_ATTR_NORMAL_WB": protocols.ATTR_NORMAL_WB,
         "COLDLINE_MAP_REPLACE": driver.MAP_REPLACE,
         "COLDLINE_QUERY_WRITE": driver.QUERY_WRITE,
-        "COLDLINE_IOCTL_FEATURES": driver.FEATURES,
-        "COLDLINE_IOCTL_MAP": driver.MAP,
-        "COLDLINE_IOCTL_QUERY": driver.QUERY,
+        "COLDLINE_IOCTL_FEATURES": driver.IOCTL_FEATURES,
+        "COLDLINE_IOCTL_MAP": driver.IOCTL_MAP,
+        "COLDLINE_IOCTL_QUERY": driver.IOCTL_QUERY,
     }
     lines += [f'_Static_assert({name} == {number:#x}U, "{name}");' for name, number in numbers.items()]
     return "\n".join(lines)
@@ -101,9 +101,9 @@ def test_the_compiler_would_tell(text: str, complaint: str, tmp_path: Path) -> N
 
 def test_numbers_as_documented() -> None:
     """Numbers from the ioctl encoding by hand (asm-generic/ioctl.h): direction, size, magic, number."""
-    assert driver.FEATURES == 0x8030DC00
-    assert driver.MAP == 0xC030DC01
-    assert driver.QUERY == 0xC010DC02
+    assert driver.IOCTL_FEATURES == 0x8030DC00
+    assert driver.IOCTL_MAP == 0xC030DC01
+    assert driver.IOCTL_QUERY == 0xC010DC02
     text = (ROOT / "docs" / "reference" / "driver.md").read_text()
-    for number in (driver.FEATURES, driver.MAP, driver.QUERY):
+    for number in (driver.IOCTL_FEATURES, driver.IOCTL_MAP, driver.IOCTL_QUERY):
         assert f"0x{number:08x}" in text

@@ -11,7 +11,7 @@ import pytest
 from coldline.arm import MemoryType
 from coldline.builder import STRATEGIES
 from coldline.errors import HypervisorError
-from coldline.hypervisor.xen import State, XenHost
+from coldline.hypervisor.xen import XenDomainState, XenHost
 from testbed.dom0.failing import NAME, a_few_of, every_failure, told_to_have_failed
 from tests.tools.fake_xen import FakeXen
 
@@ -70,7 +70,7 @@ def test_nothing_is_left(
     } <= set(made)
     assert ("driver: map" in made, "foreign memory: map" in made) == (with_driver, not with_driver)
     assert ("XEN_DOMCTL_cacheflush" in made) == strategy.endswith("hypercall")
-    assert domain.state is State.RUNNING
+    assert domain.state is XenDomainState.RUNNING
     assert xen.store_is.entries[f"/local/domain/{domain.domid}/name"] == NAME.encode()
     XenHost(xen).destroy(domain)
     (tmp_path / "trace").unlink()

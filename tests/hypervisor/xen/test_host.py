@@ -24,7 +24,7 @@ from coldline.hypervisor.xen import XenHost
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.domain_list import Domains
 from coldline.hypervisor.xen.host import paging_pool
-from coldline.hypervisor.xen.recorded import RecordedXen, first_look, model_of
+from coldline.hypervisor.xen.recorded import RecordedXen, first_reads, model_of
 from coldline.hypervisor.xen.store_entries import uuid_text
 from coldline.hypervisor.xen.structures import DomctlHeader, GetDomainInfo
 from coldline.image import load_kernel
@@ -264,14 +264,14 @@ def test_xenstore_is_asked_again() -> None:
     assert xen.store_is.entries[f"/local/domain/{domain.domid}/name"] == b"guest"
 
 
-# Domains that are there
+# DomainList that are there
 
 
 def test_domains() -> None:
     xen = FakeXen()
     _, first, _ = made(xen, "-p")
     _, second, _ = made(xen, "--name", "other")
-    domains = Domains(xen)
+    domains = DomainList(xen)
     assert [(known.domid, known.name, known.state) for known in domains.all()] == [
         (first.domid, "guest", "paused"),
         (second.domid, "other", "blocked"),
@@ -365,7 +365,7 @@ def test_more_domains_than_one_call_tells_of() -> None:
     host = XenHost(xen)
     for _ in range(80):
         host.create_domain("arm64", MIB, 1)
-    assert [known.domid for known in Domains(xen).all()] == [*range(1, 81)]
+    assert [known.domid for known in DomainList(xen).all()] == [*range(1, 81)]
 
 
 # The trace of what was done
@@ -394,7 +394,7 @@ def test_what_was_done_is_what_a_simulated_host_does(strategy: str) -> None:
     for host, trace in hosts:
         domain = build(plan, strategy, host)
         host.unpause(domain)
-        trace += first_look(plan)[1:]
+        trace += first_reads(plan)[1:]
         host.destroy(domain)
     assert text_of(recorded) == text_of(simulated)
     assert check_text(text_of(recorded)) == check_text(text_of(simulated))

@@ -12,11 +12,11 @@ from typing import Final, Protocol
 
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen.console.ring import ConsoleRing
-from coldline.hypervisor.xen.domain_list import Known
-from coldline.hypervisor.xen.failures import naming
+from coldline.hypervisor.xen.domain_list import DomainInfo
+from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.ports.events import EventChannel
 from coldline.hypervisor.xen.ports.maintenance import barrier
-from coldline.hypervisor.xen.ports.world import Foreign, World
+from coldline.hypervisor.xen.ports.protocols import ForeignPort, Ports
 from coldline.hypervisor.xen.store_entries import home_of
 
 TTY_WAIT_S: Final = 3.0
@@ -57,14 +57,14 @@ class Console(Protocol):
         """Let go of it."""
 
 
-def open_console(world: World, known: Known, *, vuart: bool = False) -> Console:
+def open_console(ports: Ports, domain: DomainInfo, *, vuart: bool = False) -> Console:
     """Open the console of a domain.
 
     Parameters
     ----------
-    world : World
+    ports : Ports
         What reaches Xen.
-    known : Known
+    domain : DomainInfo
         The domain.
     vuart : bool
         The emulated PL011 in place of hvc0.
@@ -75,27 +75,27 @@ def open_console(world: World, known: Known, *, vuart: bool = False) -> Console:
         If it has none, or it is in use without a terminal.
     """
     name = "vuart" if vuart else "console"
-    home = f"{home_of(known.domid)}/{'vuart/0' if vuart else 'console'}"
-    with naming(f"domain {known.domid}: {name}"):
-        if world.store.read(f"{home}/ring-ref") is None:
-            raise HypervisorError(f"domain {known.domid} has no {name}")
+    home = f"{home_of(domain.domid)}/{'vuart/0' if vuart else 'console'}"
+    with error_context(f"domain {domain.domid}: {name}"):
+        if ports.store.read(f"{home}/ring-ref") is None:
+            raise HypervisorError(f"domain {domain.domid} has no {name}")
         end = time.monotonic() + TTY_WAIT_S
-        while not (tty := (world.store.read(f"{home}/tty") or b"").decode("utf-8", "replace")):
+        while not (tty := (ports.store.read(f"{home}/tty") or b"").decode("utf-8", "replace")):
             if time.monotonic() > end:
-                frame, port = (_number(world, f"{home}/{key}") for key in ("ring-ref", "port"))
-                return RingConsole(world.foreign, known.domid, frame, port)
+                frame, port = (_number(ports, f"{home}/{key}") for key in ("ring-ref", "port"))
+                return RingConsole(ports.foreign, domain.domid, frame, port)
             time.sleep(0.05)
-        return Teletype(tty)
+        return PtyConsole(tty)
 
 
-def _number(world: World, path: str) -> int:
-    text = world.store.read(path) or b""
+def _number(ports: Ports, path: str) -> int:
+    text = ports.store.read(path) or b""
     if not text.isdigit() or int(text[:20]) >= _MAX_FRAME:
         raise HypervisorError(f"xenstore has no number at {path}")
     return int(text)
 
 
-class Teletype:
+class PtyConsole:
     """The terminal that xenconsoled made for a guest.
 
     Parameters
@@ -142,36 +142,36 @@ class Teletype:
 
 
 class MappedPage:
-    """A page at an address: see `ring.Page`."""
+    """A page at an address: see `ring.SharedPage`."""
 
     def __init__(self, address: int) -> None:
         self._address = address
 
     def load(self, offset: int) -> int:
-        """See `ring.Page`."""
+        """See `ring.SharedPage`."""
         return ctypes.c_uint32.from_address(self._address + offset).value
 
     def store(self, offset: int, value: int) -> None:
-        """See `ring.Page`."""
+        """See `ring.SharedPage`."""
         ctypes.c_uint32.from_address(self._address + offset).value = value
 
     def read(self, offset: int, size: int) -> bytes:
-        """See `ring.Page`."""
+        """See `ring.SharedPage`."""
         return ctypes.string_at(self._address + offset, size)
 
     def write(self, offset: int, data: bytes) -> None:
-        """See `ring.Page`."""
+        """See `ring.SharedPage`."""
         ctypes.memmove(self._address + offset, data, len(data))
 
     def barrier(self) -> None:
-        """See `ring.Page`."""
+        """See `ring.SharedPage`."""
         barrier()
 
 
 class RingConsole:
     """A guest's ring, and the event channel beside it, which nobody else has bound."""
 
-    def __init__(self, foreign: Foreign, domid: int, frame: int, port: int) -> None:
+    def __init__(self, foreign: ForeignPort, domid: int, frame: int, port: int) -> None:
         self._foreign = foreign
         self._channel = EventChannel(domid, port)
         try:
@@ -189,14 +189,14 @@ class RingConsole:
         """See `Console`."""
         if select.select([self._channel], [], [], 0)[0]:
             self._channel.acknowledge()
-        data = self._ring.take()
+        data = self._ring.read_output()
         if data:
             self._channel.notify()  # there is room
         return data
 
     def write(self, data: bytes) -> int:
         """See `Console`."""
-        given = self._ring.give(data)
+        given = self._ring.write_input(data)
         if given:
             self._channel.notify()
         return given

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from coldline.errors import HypervisorError
-from coldline.hypervisor.xen.failures import naming
+from coldline.hypervisor.xen.failures import error_context
 
 FOLDER: Final = "/var/lock"
 """XEN_LOCK_DIR, as Xen and Debian have it."""
@@ -39,7 +39,7 @@ def console_lock(domid: int, folder: str = FOLDER) -> Iterator[None]:
     """
     path = f"{folder}/xenconsole.{domid}"
     step = f"domain {domid}: console"
-    with naming(f"{step}: {path}"):
+    with error_context(f"{step}: {path}"):
         while True:
             # no link: others than root may write to the folder
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

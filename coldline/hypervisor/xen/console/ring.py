@@ -27,7 +27,7 @@ class RingError(HypervisorError):
     """A guest's index says that there is more in its ring than a ring holds: the guest is at fault."""
 
 
-class Page(Protocol):
+class SharedPage(Protocol):
     """A page that another writes to at the same time."""
 
     def load(self, offset: int) -> int:
@@ -51,16 +51,16 @@ class ConsoleRing:
 
     Parameters
     ----------
-    page : Page
+    page : SharedPage
         The ring's. Its two indices that belong to this end are taken as they are, once.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: SharedPage) -> None:
         self._page = page
         self._taken = page.load(OUT_CONS)
         self._given = page.load(IN_PROD)
 
-    def take(self) -> bytes:
+    def read_output(self) -> bytes:
         """Take all that the guest has written since: at most `OUT`'s size.
 
         Raises
@@ -81,7 +81,7 @@ class ConsoleRing:
         self._page.store(OUT_CONS, self._taken)
         return data
 
-    def give(self, data: bytes) -> int:
+    def write_input(self, data: bytes) -> int:
         """Give the guest as much input as there is room for; return how many bytes that was.
 
         Raises

@@ -10,18 +10,15 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
+from coldline.hypervisor.xen.ports.protocols import DRIVER_PATH, DriverError
 from coldline.hypervisor.xen.ports.prototypes import failed, functions
-from coldline.hypervisor.xen.ports.world import DEVICE, DriverError
+from coldline.support.units import PAGE_SIZE
 
-PATH: Final = DEVICE
 ABI: Final = 2
-NORMAL_NC: Final = 0x44
-NORMAL_WB: Final = 0xFF
 MAP_REPLACE: Final = 1
 QUERY_WRITE: Final = 1
-PAGE: Final = 4096
 
-LIBC_PROTOTYPES: Final = """\
+DRIVER_LIBC_PROTOTYPES: Final = """\
 void *mmap64(void *, size_t, int, int, int, off64_t);
 int munmap(void *, size_t);
 """
@@ -29,7 +26,7 @@ READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 _FAILED = ctypes.c_void_p(-1).value
 
 
-class Features(ctypes.Structure):
+class FeaturesReply(ctypes.Structure):
     """``struct coldline_features``."""
 
     _fields_ = (
@@ -41,7 +38,7 @@ class Features(ctypes.Structure):
     )
 
 
-class Map(ctypes.Structure):
+class MapRequest(ctypes.Structure):
     """``struct coldline_map``."""
 
     _fields_ = (
@@ -57,7 +54,7 @@ class Map(ctypes.Structure):
     )
 
 
-class Query(ctypes.Structure):
+class QueryRequest(ctypes.Structure):
     """``struct coldline_query``."""
 
     _fields_ = (
@@ -75,12 +72,12 @@ def _number(direction: int, command: int, structure: type[ctypes.Structure]) -> 
     return direction << 30 | ctypes.sizeof(structure) << 16 | 0xDC << 8 | command
 
 
-FEATURES: Final = _number(2, 0, Features)
-MAP: Final = _number(3, 1, Map)
-QUERY: Final = _number(3, 2, Query)
+IOCTL_FEATURES: Final = _number(2, 0, FeaturesReply)
+IOCTL_MAP: Final = _number(3, 1, MapRequest)
+IOCTL_QUERY: Final = _number(3, 2, QueryRequest)
 
 
-class Device:
+class DriverDevice:
     """The driver's device, open.
 
     Raises
@@ -90,8 +87,8 @@ class Device:
     """
 
     def __init__(self) -> None:
-        self._libc = functions("", "libc6", LIBC_PROTOTYPES)
-        self.fd = os.open(PATH, os.O_RDWR | os.O_CLOEXEC)
+        self._libc = functions("", "libc6", DRIVER_LIBC_PROTOTYPES)
+        self.fd = os.open(DRIVER_PATH, os.O_RDWR | os.O_CLOEXEC)
 
     def close(self) -> None:
         """Close it; mappings stay."""
@@ -103,28 +100,28 @@ class Device:
         except OSError as error:
             raise OSError(error.errno, f"COLDLINE_IOCTL_{name}") from error
 
-    def features(self) -> Features:
+    def features(self) -> FeaturesReply:
         """What the driver can do."""
-        reply = Features()
-        self._ioctl("FEATURES", FEATURES, reply)
+        reply = FeaturesReply()
+        self._ioctl("FEATURES", IOCTL_FEATURES, reply)
         return reply
 
-    def query(self, address: int, flags: int = 0) -> Query:
+    def query(self, address: int, flags: int = 0) -> QueryRequest:
         """What the hardware makes of an address of this process."""
-        query = Query(address=address, flags=flags)
-        self._ioctl("QUERY", QUERY, query)
+        query = QueryRequest(address=address, flags=flags)
+        self._ioctl("QUERY", IOCTL_QUERY, query)
         return query
 
-    def empty(
+    def reserve(
         self, pages: int, protection: int = READ_WRITE, flags: int = mmap.MAP_SHARED, offset: int = 0
     ) -> int:
         """Make a mapping that shows nothing yet; return its address."""
-        address: int = self._libc["mmap64"](None, pages * PAGE, protection, flags, self.fd, offset)
+        address: int = self._libc["mmap64"](None, pages * PAGE_SIZE, protection, flags, self.fd, offset)
         if address == _FAILED:
-            raise failed(f"mmap of {PATH}")
+            raise failed(f"mmap of {DRIVER_PATH}")
         return address
 
-    def show(
+    def map_into(
         self,
         address: int,
         domain: int,
@@ -139,7 +136,7 @@ class Device:
         Parameters
         ----------
         address : int
-            From `empty`, with as many pages as there are frames.
+            From `reserve`, with as many pages as there are frames.
         domain : int
             Its number.
         frames : sequence of int
@@ -160,15 +157,15 @@ class Device:
             "domain": domain,
             "attr": attr,
         }
-        request = Map(**{**words, **other})
-        self._ioctl("MAP", MAP, request)
+        request = MapRequest(**{**words, **other})
+        self._ioctl("MAP", IOCTL_MAP, request)
         return int(request.mapped)
 
     def map(self, domain: int, frames: Sequence[int], attr: int) -> int:
         """Map all of `frames`, in order; return the address."""
-        address = self.empty(len(frames))
+        address = self.reserve(len(frames))
         try:
-            self._show_all(address, domain, frames, attr)
+            self._map_all(address, domain, frames, attr)
         except BaseException:
             self.unmap(address, len(frames))
             raise
@@ -184,20 +181,20 @@ class Device:
         domain, frames, attr : int, sequence of int, int
             As for `map`; no more frames than then.
         """
-        self._show_all(address, domain, frames, attr, flags=MAP_REPLACE)
+        self._map_all(address, domain, frames, attr, flags=MAP_REPLACE)
 
-    def _show_all(self, address: int, domain: int, frames: Sequence[int], attr: int, **other: int) -> None:
-        shown = self.show(address, domain, frames, attr, **other)
-        if shown != len(frames):
-            raise OSError(errno.EIO, f"{PATH} shows {shown} of {len(frames)} frames")
+    def _map_all(self, address: int, domain: int, frames: Sequence[int], attr: int, **other: int) -> None:
+        mapped = self.map_into(address, domain, frames, attr, **other)
+        if mapped != len(frames):
+            raise OSError(errno.EIO, f"{DRIVER_PATH} shows {mapped} of {len(frames)} frames")
 
     def unmap(self, address: int, pages: int) -> None:
-        """Undo `map` or `empty`."""
-        if self._libc["munmap"](address, pages * PAGE):
+        """Undo `map` or `reserve`."""
+        if self._libc["munmap"](address, pages * PAGE_SIZE):
             raise failed("munmap")
 
 
-def open_device() -> Device:
+def open_driver() -> DriverDevice:
     """The driver's device, open, of the interface that is spoken here.
 
     Raises
@@ -206,20 +203,20 @@ def open_device() -> Device:
         If the driver is not there, or it is another; the message says what to do.
     """
     try:
-        device = Device()
+        device = DriverDevice()
     except FileNotFoundError as error:
         raise DriverError(
-            f"no {PATH}: an uncached mapping takes coldline's driver: "
+            f"no {DRIVER_PATH}: an uncached mapping takes coldline's driver: "
             "make -C driver && insmod driver/xen-coldline.ko (docs/driver.md)"
         ) from error
     except OSError as error:
-        raise DriverError(f"{PATH} cannot be opened: {error.strerror}") from error
+        raise DriverError(f"{DRIVER_PATH} cannot be opened: {error.strerror}") from error
     try:
         features = device.features()
-        if (features.abi, features.frame_size) != (ABI, PAGE):
+        if (features.abi, features.frame_size) != (ABI, PAGE_SIZE):
             raise DriverError(
-                f"{PATH} has interface {features.abi} with frames of {features.frame_size} bytes, not {ABI} with "
-                f"{PAGE}: build the driver that came with this coldline"
+                f"{DRIVER_PATH} has interface {features.abi} with frames of {features.frame_size} bytes, "
+                f"not {ABI} with {PAGE_SIZE}: build the driver that came with this coldline"
             )
     except BaseException:
         device.close()

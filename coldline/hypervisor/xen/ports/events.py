@@ -5,7 +5,7 @@ from typing import Final
 
 from coldline.hypervisor.xen.ports.prototypes import failed, functions
 
-PROTOTYPES: Final = """\
+EVENT_CHANNEL_PROTOTYPES: Final = """\
 xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *, unsigned int);
 int xenevtchn_close(xenevtchn_handle *);
 int xenevtchn_fd(xenevtchn_handle *);
@@ -31,7 +31,7 @@ class EventChannel:
     """
 
     def __init__(self, domid: int, port: int) -> None:
-        self._functions = functions("libxenevtchn.so.1", "libxenevtchn1", PROTOTYPES)
+        self._functions = functions("libxenevtchn.so.1", "libxenevtchn1", EVENT_CHANNEL_PROTOTYPES)
         self._handle = self._functions["xenevtchn_open"](None, 0)
         if not self._handle:
             raise failed("xenevtchn_open")

@@ -35,7 +35,7 @@ unsigned int, unsigned long, unsigned long, void **, int, int);
 int xenforeignmemory_unmap_resource(xenforeignmemory_handle *, xenforeignmemory_resource_handle *);
 """
 
-GRANT_TABLE: Final = 1
+RESOURCE_GRANT_TABLE: Final = 1
 """XENMEM_resource_grant_table: xen xen/include/public/memory.h (4.17)."""
 
 BUFFER_PAGES: Final = 2
@@ -61,7 +61,7 @@ def check_privileged() -> None:
     raise HypervisorError(f"{PRIVCMD} cannot be opened: building guests takes root")
 
 
-class Calls:
+class HypercallLibrary:
     """libxencall, open, with a buffer that hypercalls may use.
 
     The buffer is ordinary cacheable memory, as Xen's ABI has it (xen xen/include/public/arch-arm.h (4.17)).
@@ -98,7 +98,7 @@ class Calls:
         self._functions["xencall_close"](self._handle)
 
 
-class ForeignMemory:
+class ForeignMemoryLibrary:
     """libxenforeignmemory, open: Normal write-back mappings of other domains' frames."""
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class ForeignMemory:
         """Map the first frame of a domain's grant table; return what `unmap_resource` takes, and the address."""
         address = ctypes.c_void_p()
         resource = self._functions["xenforeignmemory_map_resource"](
-            self._handle, domid, GRANT_TABLE, 0, 0, 1, ctypes.addressof(address), _READ_WRITE, 0
+            self._handle, domid, RESOURCE_GRANT_TABLE, 0, 0, 1, ctypes.addressof(address), _READ_WRITE, 0
         )
         if not resource or not address.value:
             raise failed("xenforeignmemory_map_resource")

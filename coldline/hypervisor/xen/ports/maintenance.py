@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Accesses to memory of this process, and cache maintenance of it by address."""
+"""MemoryPort to memory of this process, and cache maintenance of it by address."""
 
 import ctypes
 import errno
@@ -12,7 +12,7 @@ from typing import Final
 from coldline.hypervisor.protocol import Buffer
 from coldline.hypervisor.xen.ports.prototypes import Function, failed, functions
 
-LIBC_PROTOTYPES: Final = """\
+MAINTENANCE_LIBC_PROTOTYPES: Final = """\
 void *mmap(void *, size_t, int, int, int, long);
 long syscall(long, ...);
 """
@@ -45,7 +45,7 @@ BARRIERS: Final = {
 """Code of ``void f(void)``, by the state that this process runs in (Arm ARM DDI 0487 B2.3.9; DDI 0406C A3.8.3)."""
 
 
-class Memory:
+class ProcessMemory:
     """Memory of this process, by address."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class Memory:
         if ctypes.sizeof(ctypes.c_void_p) != 4:
             raise OSError(errno.ENOSYS, "cacheflush")
         if self._system_call is None:
-            self._system_call = functions("", "libc6", LIBC_PROTOTYPES)["syscall"]
+            self._system_call = functions("", "libc6", MAINTENANCE_LIBC_PROTOTYPES)["syscall"]
         if self._system_call(
             _ARM_CACHEFLUSH, ctypes.c_ulong(address), ctypes.c_ulong(address + size), ctypes.c_ulong(0)
         ):
@@ -124,7 +124,7 @@ def _executable(code: bytes) -> Function:
 
     The kernel maintains its caches as such a page is mapped: linux arch/arm64/mm/flush.c __sync_icache_dcache (6.1).
     """
-    libc = functions("", "libc6", LIBC_PROTOTYPES)
+    libc = functions("", "libc6", MAINTENANCE_LIBC_PROTOTYPES)
     descriptor = os.memfd_create("coldline-maintenance")
     try:
         os.write(descriptor, code)

@@ -12,7 +12,7 @@ from typing import Final
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen.ports.prototypes import failed, functions
 
-PROTOTYPES: Final = """\
+STORE_PROTOTYPES: Final = """\
 struct xs_handle *xs_open(unsigned long);
 void xs_close(struct xs_handle *);
 void *xs_read(struct xs_handle *, xs_transaction_t, const char *, unsigned int *);
@@ -25,11 +25,7 @@ xs_transaction_t xs_transaction_start(struct xs_handle *);
 bool xs_transaction_end(struct xs_handle *, xs_transaction_t, bool);
 bool xs_introduce_domain(struct xs_handle *, unsigned int, unsigned long, unsigned int);
 """
-LIBC_PROTOTYPES: Final = "void free(void *);"
-
-NONE: Final = 0
-READ: Final = 1
-"""What a domain may with an entry: xenstore_lib.h (4.17), XS_PERM_*."""
+STORE_LIBC_PROTOTYPES: Final = "void free(void *);"
 
 
 class Permissions(ctypes.Structure):
@@ -48,8 +44,8 @@ class Store:
     """
 
     def __init__(self) -> None:
-        self._functions = functions("libxenstore.so.4", "libxenstore4", PROTOTYPES)
-        self._free = functions("", "libc6", LIBC_PROTOTYPES)["free"]
+        self._functions = functions("libxenstore.so.4", "libxenstore4", STORE_PROTOTYPES)
+        self._free = functions("", "libc6", STORE_LIBC_PROTOTYPES)["free"]
         self._transaction = 0
         self._handle = self._functions["xs_open"](0)
         if not self._handle:

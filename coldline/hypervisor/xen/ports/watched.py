@@ -1,39 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A world whose every call passes by a function first."""
+"""Ports that pass every call through one function, to hold back interrupts, count calls or make one fail."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coldline.hypervisor.xen.ports.world import World
+    from coldline.hypervisor.xen.ports.protocols import Ports
 
 Around = Callable[[str, Callable[..., Any], tuple[Any, ...]], Any]
+"""Takes a call's name, the function that makes it and its arguments; returns the call's result."""
 
 
-class Watched:
-    """Another world.
+class WatchedPorts:
+    """Ports whose every call is made by a function of the caller's; see `Ports`.
 
     Parameters
     ----------
-    world : World
-        The one behind it.
-    around : callable
-        Given a call's name, what makes it and its arguments; returns what the call is to return.
+    ports : Ports
+        The ports that do the work.
+    around : Around
+        Makes each call.
     """
 
-    def __init__(self, world: "World", around: Around) -> None:
-        self._world = world
+    def __init__(self, ports: "Ports", around: Around) -> None:
+        self._ports = ports
         self._around = around
 
-    has_driver: Any = property(lambda self: self._world.has_driver)
-    calls: Any = property(lambda self: _Door(self._world.calls, "", self._around))
-    foreign: Any = property(lambda self: _Door(self._world.foreign, "foreign memory: ", self._around))
-    driver: Any = property(lambda self: _Door(self._world.driver, "driver: ", self._around))
-    memory: Any = property(lambda self: _Door(self._world.memory, "memory: ", self._around))
-    store: Any = property(lambda self: _Door(self._world.store, "store: ", self._around))
+    has_driver: Any = property(lambda self: self._ports.has_driver)
+    calls: Any = property(lambda self: _WatchedPort(self._ports.calls, "", self._around))
+    foreign: Any = property(lambda self: _WatchedPort(self._ports.foreign, "foreign memory: ", self._around))
+    driver: Any = property(lambda self: _WatchedPort(self._ports.driver, "driver: ", self._around))
+    memory: Any = property(lambda self: _WatchedPort(self._ports.memory, "memory: ", self._around))
+    store: Any = property(lambda self: _WatchedPort(self._ports.store, "store: ", self._around))
 
 
-class _Door:
+class _WatchedPort:
     def __init__(self, inner: Any, prefix: str, around: Around) -> None:
         self._inner, self._prefix, self._around = inner, prefix, around
 
@@ -43,7 +44,7 @@ class _Door:
             return found
 
         def call(*arguments: Any) -> Any:
-            # a hypercall's name is its first argument
+            # A hypercall's name is its first argument.
             what = self._prefix + (arguments[0] if name == "call" else name)
             return self._around(what, found, arguments)
 

@@ -150,9 +150,9 @@ def test_an_honest_guest_loses_no_byte(
             said += data[: guest.say(data)]
             heard += guest.hear()
         else:
-            given += data[: ours.give(data)]
-            taken += ours.take()
-    taken += ours.take()
+            given += data[: ours.write_input(data)]
+            taken += ours.read_output()
+    taken += ours.read_output()
     heard += guest.hear()
     assert taken == said
     assert heard == given
@@ -177,10 +177,10 @@ def test_no_guest_makes_us_leave_the_ring(data: st.DataObject) -> None:
     page.before_access = attack
     for _ in range(data.draw(st.integers(1, 4))):
         with contextlib.suppress(RingError):
-            assert len(ours.take()) <= len(OUT)
+            assert len(ours.read_output()) <= len(OUT)
         with contextlib.suppress(RingError):
             typed = data.draw(st.binary(max_size=2000))
-            assert 0 <= ours.give(typed) <= min(len(typed), len(IN))
+            assert 0 <= ours.write_input(typed) <= min(len(typed), len(IN))
 
 
 def test_nonsense_is_told_and_recovered_from() -> None:
@@ -190,14 +190,14 @@ def test_nonsense_is_told_and_recovered_from() -> None:
     page.set_word(OUT_PROD, 2049)
     page.set_word(IN_CONS, 1)
     with pytest.raises(RingError, match="output ring of 2048 bytes claims to hold 2049: the guest"):
-        ours.take()
+        ours.read_output()
     with pytest.raises(RingError, match="input ring of 1024 bytes claims to hold 4294967295: the guest"):
-        ours.give(b"x")
+        ours.write_input(b"x")
     assert page.word(IN_PROD) == page.word(OUT_CONS) == 0
     page.set_word(OUT_PROD, 6)
     page.set_word(IN_CONS, 0)
-    assert ours.take() == b"before"
-    assert ours.give(b"x") == 1
+    assert ours.read_output() == b"before"
+    assert ours.write_input(b"x") == 1
 
 
 def test_our_index_is_ours() -> None:
@@ -205,11 +205,11 @@ def test_our_index_is_ours() -> None:
     page = CheckedPage()
     ours, guest = ConsoleRing(page), Guest(page)
     guest.say(b"one")
-    assert ours.take() == b"one"
+    assert ours.read_output() == b"one"
     page.set_word(OUT_CONS, 0)
     page.set_word(IN_PROD, 77)
-    assert ours.take() == b""
-    ours.give(b"ab")
+    assert ours.read_output() == b""
+    ours.write_input(b"ab")
     assert page.word(IN_PROD) == 2
 
 
@@ -378,7 +378,7 @@ def test_a_terminal_is_put_back() -> None:
     console.close()
 
 
-class Tree:
+class FakeTree:
     """As much of xenstore as a console asks for."""
 
     def __init__(self, **entries: bytes) -> None:
@@ -416,7 +416,7 @@ def test_what_xenstore_has_is_checked(
 
 def test_a_terminal_that_closes() -> None:
     controller, terminal = pty.openpty()
-    console = consoles.Teletype(os.ttyname(terminal))
+    console = consoles.PtyConsole(os.ttyname(terminal))
     assert console.read() == b""
     os.write(controller, b"guest says\n")
     assert console.read().startswith(b"guest says")
