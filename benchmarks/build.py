@@ -46,7 +46,7 @@ def the_kernel() -> Kernel:
 def built(kernel: Kernel, initrd: memoryview | FileBytes | None, size: int) -> None:
     plan = make_plan(kernel, GuestOptions(memory=size + 256 * MIB, initrd=initrd))
     host = SimulatedHost(host_model("rfc"), lambda event: None)
-    host.destroy(build(plan, STRATEGY, host))
+    host.destroy(build_domain(plan, STRATEGY, host))
 
 
 def as_xen_does(path: str, size: int) -> None:

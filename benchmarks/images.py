@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.timing import best
 from coldline.image import load_kernel
-from coldline.image.compression import codec_of, unpack
+from coldline.image.compression import codec_of, decompress
 from coldline.image.content import Allowance, Content
 from testbed.kernels import kernel
 from tests.tools.images import PACKERS, pack
@@ -87,7 +87,7 @@ def unpacked(data: bytes) -> object:
     content = Content("kernel", memoryview(data), Allowance(MOST))
     codec = codec_of(content.data)
     assert codec is not None
-    return unpack(content, codec)
+    return decompress(content, codec)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import argparse
 import collections
 
 from coldline.arm import MemoryType
-from coldline.builder import STRATEGIES, build
+from coldline.builder import STRATEGIES, build_domain
 from coldline.events import Event, Op
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor.models import host_model
@@ -63,7 +63,7 @@ def main() -> None:
         if kernel.architecture not in strategy.architectures:
             continue
         counter = Counter()
-        build(plan, name, SimulatedHost(host_model(options.host), counter))
+        build_domain(plan, name, SimulatedHost(host_model(options.host), counter))
         cached, uncached = counter.stored[MemoryType.NORMAL_WB], counter.stored[MemoryType.NORMAL_NC]
         lines = sum(counter.maintained.values()) // LINE
         read = f"0 to {cached / MIB:.1f} MiB" if cached else "0"

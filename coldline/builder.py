@@ -8,10 +8,10 @@ from typing import Final
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError, UsageError
-from coldline.guest.layout import PAGE_SIZE
 from coldline.guest.plan import Plan, Segment
-from coldline.hypervisor.protocol import DomainT, Hypervisor, Mapping, Part, part
+from coldline.hypervisor.protocol import DomainT, Hypervisor, Mapping, SourcePart, slice_data
 from coldline.support.record import Record
+from coldline.support.units import PAGE_SIZE
 
 _WB: Final = MemoryType.NORMAL_WB
 _NC: Final = MemoryType.NORMAL_NC
@@ -102,7 +102,7 @@ def strategy_for(name: str, architecture: str) -> Strategy:
     return strategy
 
 
-def build(plan: Plan, strategy: str, hypervisor: Hypervisor[DomainT]) -> DomainT:
+def build_domain(plan: Plan, strategy: str, hypervisor: Hypervisor[DomainT]) -> DomainT:
     """Make the guest of a plan, paused: `Hypervisor.unpause` is what starts it.
 
     Each byte of data is written once. The rest of a segment's last page of data is zeroed; pages past it are
@@ -163,14 +163,14 @@ def _load(segment: Segment, strategy: Strategy, hypervisor: Hypervisor[DomainT],
         if mapping.memory_type is not strategy.mapping_type:
             got, want = mapping.memory_type.word, strategy.mapping_type.word
             raise HypervisorError(f"domain {domain.domid}: map {address:#x}: {got} instead of {want}")
-        _write(part(segment.data, 0, min(first, size)), mapping, strategy)
+        _write(slice_data(segment.data, 0, min(first, size)), mapping, strategy)
         for start in range(first, size, most):
             end = min(start + most, size)
             mapping.move(address + start, _whole_pages(end - start))
-            _write(part(segment.data, start, end), mapping, strategy)
+            _write(slice_data(segment.data, start, end), mapping, strategy)
 
 
-def _write(data: memoryview | Part, mapping: Mapping, strategy: Strategy) -> None:
+def _write(data: memoryview | SourcePart, mapping: Mapping, strategy: Strategy) -> None:
     mapping.write(0, data)
     if data.nbytes < mapping.size:
         mapping.write(data.nbytes, bytes(mapping.size - data.nbytes))

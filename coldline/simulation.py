@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coldline.arm.cores import Core
-from coldline.arm.stage2 import FORCED_WB, NORMAL_WB
+from coldline.builder import build_domain
 from coldline.builder import build
+from coldline.arm.stage2 import FORCED_WB, NORMAL_WB
 from coldline.events import Event
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
@@ -94,7 +95,7 @@ class Trial:
         """
         recorder = _Recorder(sink)
         host = SimulatedHost(self.model, recorder.record)
-        domain = build(self.plan, self.strategy, host)
+        domain = build_domain(self.plan, self.strategy, host)
         try:
             host.unpause(domain)
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from coldline.builder import build, strategy_for
+from coldline.builder import build_domain, strategy_for
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, Plan, XenPlatform, make_plan
 from coldline.hypervisor.xen.boot_pages import DomainSetup, check_name, set_up_domain
@@ -97,7 +97,7 @@ def launch(
 
         model = recorded.model_of(xen.hypercalls.interface.xen, os.uname().machine)
         host = recorded.RecordedXen(xen, model, trace(model, plan))
-    domain = build(plan, wanted.strategy, host)
+    domain = build_domain(plan, wanted.strategy, host)
     try:
         set_up_domain(host, domain, wanted.setup)
         before_start()

@@ -255,7 +255,7 @@ WORKING = [case for case in COMBINATIONS if LOAD[str(case.values[0])][str(case.v
 @pytest.mark.parametrize(("model", "strategy"), WORKING)
 def test_exact_events(model: str, strategy: str) -> None:
     host, trace = host_of(model)
-    domain = build(plan_for(architecture_for(model, strategy)), strategy, host)
+    domain = build_domain(plan_for(architecture_for(model, strategy)), strategy, host)
     assert [str(event) for event in trace] == lines(POPULATE[model]) + lines(LOAD[model][strategy])
     trace.clear()
     host.unpause(domain)
@@ -267,7 +267,7 @@ def test_exact_events(model: str, strategy: str) -> None:
 def test_what_a_host_cannot_do_is_refused_and_undone(model: str, strategy: str) -> None:
     host, _ = host_of(model)
     with pytest.raises(HypervisorError) as error:
-        build(plan_for(), strategy, host)
+        build_domain(plan_for(), strategy, host)
     assert str(error.value) == LOAD[model][strategy].format(model)
     assert (host.domains, host.has_allocated_memory) == ((), False)
 
@@ -290,7 +290,7 @@ def test_traces_keep_the_rules_of_aliases(model: str, strategy: str) -> None:
     """Two guests in a row on one host: no map over a live one, no unmap or write of what is not mapped."""
     host, trace = host_of(model)
     for _ in range(2):
-        domain = build(two_banks(architecture_for(model, strategy)), strategy, host)
+        domain = build_domain(two_banks(architecture_for(model, strategy)), strategy, host)
         host.unpause(domain)
         host.destroy(domain)
     live: set[tuple[str, int]] = set()
@@ -324,7 +324,7 @@ def two_banks(architecture: str = "arm64") -> Plan:
 
 def test_segments_are_all_loaded_before_any_is_flushed() -> None:
     host, trace = host_of("rfc")
-    build(two_banks(), "hypercall", host)
+    build_domain(two_banks(), "hypercall", host)
     assert [str(event) for event in trace] == lines("""
         xen map 0x40000000 0x200000 normal-wb
         xen write 0x40000000 0x200000
@@ -350,7 +350,7 @@ def test_segments_are_all_loaded_before_any_is_flushed() -> None:
 def test_on_kvm_all_ram_is_maintained_once_or_not_at_all(strategy: str, maintained: bool) -> None:
     """Three segments are loaded; the maintenance is of banks, whole, as the guest starts, and not before."""
     host, trace = host_of("kvm-arm64")
-    domain = build(two_banks(), strategy, host)
+    domain = build_domain(two_banks(), strategy, host)
     assert not any(event.agent == "kvm" for event in trace)
     host.unpause(domain)
     assert [str(event) for event in trace if event.agent == "kvm"] == maintained * lines("""
@@ -410,7 +410,7 @@ def test_strategies() -> None:
 def test_strategies_that_there_are_not(strategy: str, architecture: str, message: str) -> None:
     host, trace = host_of("rfc")
     with pytest.raises(UsageError) as error:
-        build(plan_for(architecture), strategy, host)
+        build_domain(plan_for(architecture), strategy, host)
     assert str(error.value) == message
     assert (host.domains, trace) == ((), [])
 
@@ -543,7 +543,7 @@ def test_an_interrupt_is_undone_and_passed_on(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(host, "set_registers", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        build(plan_for(), "none", host)
+        build_domain(plan_for(), "none", host)
     assert (host.domains, host.has_allocated_memory) == ((), False)
 
 
@@ -574,7 +574,7 @@ def test_a_mapping_of_another_type_than_asked_for_is_not_used(monkeypatch: pytes
 
     monkeypatch.setattr(host, "map_foreign", dishonest)
     with pytest.raises(HypervisorError) as error:
-        build(plan_for(), "uncached", host)
+        build_domain(plan_for(), "uncached", host)
     assert str(error.value) == (
         "load kernel at 0x40080000: domain 1: map 0x40080000: normal-wb instead of normal-nc"
     )
@@ -587,7 +587,7 @@ def test_a_segment_outside_ram_is_refused_and_undone() -> None:
     plan = plan_for()
     stray = replace(plan.segments[0], address=0x401FF000)
     with pytest.raises(HypervisorError) as error:
-        build(replace(plan, segments=(stray,)), "none", host)
+        build_domain(replace(plan, segments=(stray,)), "none", host)
     assert str(error.value) == (
         "load kernel at 0x401ff000: domain 1: map 0x401ff000: "
         "0x2000 bytes from there are not all in one bank of its RAM"

@@ -23,12 +23,12 @@ from coldline.events import event
 from coldline.events.event import Event
 from coldline.events.op import Op
 from coldline.guest import GuestOptions, check_device_tree, make_plan
-from coldline.guest.config import config_of
-from coldline.guest.config.syntax import MAX_CONFIG, MAX_DEPTH, MAX_VALUES
+from coldline.guest.config import config_from_text
+from coldline.guest.config.syntax import MAX_CONFIG, MAX_LIST_DEPTH, MAX_VALUES
 from coldline.image.content import MAX_PARTS, Allowance, Content
 from coldline.image.recognise import recognise
 from coldline.rules.profile import Profile
-from coldline.support.printable import MOST
+from coldline.support.printable import MAX_MESSAGE
 from coldline.trace import blocks
 from coldline.trace.binary import MAX_PAYLOAD, BinaryReader
 from coldline.trace.text import MAX_AGENT_NAME, MAX_LINE_LENGTH
@@ -177,12 +177,12 @@ def test_a_generated_tree_has_room_for_its_end() -> None:
 
 
 def test_lists_in_lists_in_a_configuration() -> None:
-    with pytest.raises(ConfigError, match=f"more than {MAX_DEPTH} lists"):
-        config_of("a=" + "[" * 100_000, "file")
+    with pytest.raises(ConfigError, match=f"more than {MAX_LIST_DEPTH} lists"):
+        config_from_text("a=" + "[" * 100_000, "file")
     with pytest.raises(ConfigError, match=f"more than {MAX_VALUES} values"):
-        config_of("a=[" + "1," * (MAX_VALUES + 1) + "]", "file")
+        config_from_text("a=[" + "1," * (MAX_VALUES + 1) + "]", "file")
     with pytest.raises(ConfigError, match="bytes"):
-        config_of("#" * (MAX_CONFIG + 1), "file")
+        config_from_text("#" * (MAX_CONFIG + 1), "file")
 
 
 def test_containers_in_themselves() -> None:
@@ -231,7 +231,7 @@ def test_a_failed_load_leaves_nothing_open_and_nothing_taken(tmp_path: Path) -> 
 
 def test_a_message_is_one_line_however_long_what_it_quotes() -> None:
     error = ImageError("file", "a\nb\x1b[31m\u202e" + "x" * 10 * MIB + "end")
-    assert len(str(error)) <= MOST == LONGEST_MESSAGE
+    assert len(str(error)) <= MAX_MESSAGE == LONGEST_MESSAGE
     assert str(error).startswith(r"file: a\nb\x1b[31m\u202ex")
     assert str(error).endswith("xend")
     assert str(error).isprintable()
@@ -315,8 +315,8 @@ def test_a_block_that_unpacks_to_more_than_it_says() -> None:
 
 def test_the_page_says_what_the_code_has() -> None:
     page = PAGE.read_text()
-    lengths = MAX_LINE_LENGTH, MAX_AGENT_NAME, MOST
-    for number in (*lengths, MAX_PARTS, blocks.MAX_EVENTS, event.MAX_AGENTS, MAX_DEPTH, MAX_VALUES):
+    lengths = MAX_LINE_LENGTH, MAX_AGENT_NAME, MAX_MESSAGE
+    for number in (*lengths, MAX_PARTS, blocks.MAX_EVENTS, event.MAX_AGENTS, MAX_LIST_DEPTH, MAX_VALUES):
         assert re.search(rf"\b{number:,}\b", page), number
     assert f"{MAX_PAYLOAD // MIB} MiB" in page
     assert f"{MAX_CONFIG // 1024} KiB" in page

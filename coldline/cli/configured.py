@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from coldline.errors import ConfigError, UsageError
-from coldline.guest.layout import MIB
+from coldline.support.units import MIB
 
 if TYPE_CHECKING:
     from coldline.guest.config import GuestConfig
@@ -40,7 +40,7 @@ def settle(options: argparse.Namespace) -> None:
     if found:
         from coldline.guest.config import read_config
 
-        config = read_config(options.image, assignments=options.settings, honoured=_honoured(options))
+        config = read_config(options.image, assignments=options.settings, used_keys=_honoured(options))
         for remark in config.remarks:
             print(f"coldline: warning: {remark}", file=sys.stderr)
         _take(options, config)
@@ -50,9 +50,9 @@ def settle(options: argparse.Namespace) -> None:
 
 
 def _honoured(options: argparse.Namespace) -> frozenset[str]:
-    from coldline.guest.config import PLANNED
+    from coldline.guest.config import PLAN_KEYS
 
-    return PLANNED | {"uuid"} if options.command == "create" else PLANNED
+    return PLAN_KEYS | {"uuid"} if options.command == "create" else PLAN_KEYS
 
 
 def _take(options: argparse.Namespace, config: "GuestConfig") -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from coldline.cli.arguments.formats import Output
 from coldline.cli.check import check_file
+from coldline.cli.markdown import markdown
+from coldline.corpus import CORPUS_FOLDER, Bug, Case, CaseResult, judge_case, read, read_lines
+from coldline.corpus import HERE, Bug, judge, read
+from coldline.corpus.fields import case_header
 from coldline.cli.outputs import Outputs
 from coldline.cli.status import HAZARD, SUCCESS
-from coldline.corpus import HERE, Bug, judge, read
 from coldline.errors import UsageError
 from coldline.report.model import Corpus, Report
 from coldline.support.printable import printable
@@ -21,7 +24,7 @@ AS_TOLD, NOT_AS_TOLD = SUCCESS, HAZARD
 
 def run_corpus(options: argparse.Namespace) -> int:
     """Check a corpus, or one bug of it, and report; the exit status."""
-    bugs = read(Path(options.folder) if options.folder is not None else HERE)
+    bugs = read(Path(options.folder) if options.folder is not None else CORPUS_FOLDER)
     if options.name is not None:
         bugs = [_named(bugs, options.name)]
     if options.write is not None:
@@ -42,7 +45,7 @@ def _check(bugs: list[Bug], *, told: bool) -> Corpus:
     for bug in bugs:
         for case in bug.cases:
             judgement = check_file(str(case.path), most=1, stories=int(told))
-            results[case] = judge(judgement)
+            results[case] = judge_case(judgement)
             if told:
                 reports[case] = Report(subject=str(case.path), judgement=judgement)
     return Corpus(bugs=bugs, results=results, reports=reports)

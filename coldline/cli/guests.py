@@ -10,7 +10,7 @@ from coldline.cli.configured import settle
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, MachineLayout, check_device_tree, machine_layout
 from coldline.guest.machines import VIRT
-from coldline.image import Kernel, Raw, load_blob, load_kernel, open_blob
+from coldline.image import Kernel, RawPlacement, load_blob, load_kernel, open_blob
 
 if TYPE_CHECKING:
     from coldline.arm.cores import Core
@@ -74,7 +74,7 @@ def read_guest(
     return kernel, guest
 
 
-def _in_flash(options: argparse.Namespace, machine: MachineLayout) -> Raw:
+def _in_flash(options: argparse.Namespace, machine: MachineLayout) -> RawPlacement:
     """Firmware is where the machine's flash is."""
     if machine.firmware is None:
         raise UsageError(f"--bios: machine {machine.name} has no flash to start from; virt has")
@@ -88,10 +88,10 @@ def _in_flash(options: argparse.Namespace, machine: MachineLayout) -> Raw:
     for name, value in taken:
         if value not in (None, ""):
             raise UsageError(f"{name} is for a kernel and cannot be used with --bios")
-    return Raw(options.arch, machine.firmware.base, machine.firmware.base)
+    return RawPlacement(options.arch, machine.firmware.base, machine.firmware.base)
 
 
-def _raw(options: argparse.Namespace) -> Raw | None:
+def _raw(options: argparse.Namespace) -> RawPlacement | None:
     """Where a raw kernel goes, if the image is one."""
     given = (options.load, options.entry, options.arch)
     if given == (None, None, None):
@@ -101,7 +101,7 @@ def _raw(options: argparse.Namespace) -> Raw | None:
             name for name, value in zip(("--load", "--entry", "--arch"), given, strict=True) if value is None
         ]
         raise UsageError(f"a raw image needs --load, --entry and --arch: {' and '.join(missing)} not given")
-    return Raw(options.arch, options.load, options.entry)
+    return RawPlacement(options.arch, options.load, options.entry)
 
 
 def _sample(name: str) -> str:

@@ -4,6 +4,6 @@
 ``bugs/`` has a folder a bug; ``docs/corpus.md`` says what is in it. `read` takes any folder of that form.
 """
 
-from coldline.corpus.bugs import HERE, Bug, Case, Judged, judge, lines_of, read
+from coldline.corpus.bugs import CORPUS_FOLDER, Bug, Case, CaseResult, judge_case, read, read_lines
 
-__all__ = ["HERE", "Bug", "Case", "Judged", "judge", "lines_of", "read"]
+__all__ = ["CORPUS_FOLDER", "Bug", "Case", "CaseResult", "judge_case", "read", "read_lines"]

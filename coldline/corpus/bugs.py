@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coldline.checker.state.findings import kind_of
-from coldline.corpus.fields import Field, head_of, read_fields
+from coldline.corpus.fields import TextField, case_header, read_fields
 from coldline.errors import CorpusError
 from coldline.events import Op
 from coldline.rules.line_rules import Hazard
 from coldline.verdict import Judgement
 
-HERE = Path(__file__).parent / "bugs"
+CORPUS_FOLDER = Path(__file__).parent / "bugs"
 """The corpus that comes with coldline."""
 
 STORY = "story.txt"
-STAGES = ("before", "after")
-KINDS = sorted({kind_of(hazard, op) for hazard in Hazard for op in (Op.READ, Op.FETCH)})
+CASE_STAGES = ("before", "after")
+HAZARD_KINDS = sorted({kind_of(hazard, op) for hazard in Hazard for op in (Op.READ, Op.FETCH)})
 MAX_FILE = 1 << 20
 """Characters of a file; longer ones are none of a corpus."""
 
@@ -56,7 +56,7 @@ class Case:
     beyond: str
 
     @property
-    def told_in_full(self) -> bool:
+    def within_rules(self) -> bool:
         """Whether the rules can say what the story does."""
         return self.verdict == self.by_the_rules
 
@@ -98,7 +98,7 @@ class Bug:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CaseResult:
     """What the checker found in a trace.
 
     Attributes
@@ -118,11 +118,11 @@ class Judged:
         return self.found == case.by_the_rules and not self.early
 
 
-def judge(judgement: Judgement) -> Judged:
+def judge_case(judgement: Judgement) -> CaseResult:
     """What a check of a case says: one that lists one hazard at the least."""
     first = judgement.hazards[0].entry if judgement.hazards else None
     early = first is not None and first.number < judgement.events - 1
-    return Judged(frozenset(judgement.kinds), first.where if first is not None and early else 0)
+    return CaseResult(frozenset(judgement.kinds), first.where if first is not None and early else 0)
 
 
 def read(folder: Path) -> list[Bug]:
@@ -153,24 +153,24 @@ def _read_bug(folder: Path) -> Bug:
             cases.append(_read_case(path))
         elif path.name != STORY:
             raise CorpusError(str(path), f"neither a trace nor {STORY}")
-    for stage in STAGES:
+    for stage in CASE_STAGES:
         if not any(case.stage == stage for case in cases):
             raise CorpusError(str(folder), f"has no trace '{stage}.trace' or '{stage}-….trace'")
     path = folder / STORY
-    fields = read_fields(str(path), lines_of(path), needed=("title", "project", "fix", "source", "story"))
-    cases.sort(key=lambda case: (STAGES.index(case.stage), case.variant))
+    fields = read_fields(str(path), read_lines(path), needed=("title", "project", "fix", "source", "story"))
+    cases.sort(key=lambda case: (CASE_STAGES.index(case.stage), case.variant))
     told = {name: fields[name].text for name in ("title", "project", "fix", "source", "story")}
     return Bug(name=folder.name, cases=tuple(cases), **told)
 
 
 def _read_case(path: Path) -> Case:
     stage, _, variant = path.stem.partition("-")
-    if stage not in STAGES or path.stem == f"{stage}-":
+    if stage not in CASE_STAGES or path.stem == f"{stage}-":
         raise CorpusError(
             str(path), "the name of a trace begins with 'before' or 'after' and may go on after '-'"
         )
     fields = read_fields(
-        str(path), head_of(lines_of(path)), needed=("case", "verdict"), free=("by the rules", "beyond")
+        str(path), case_header(read_lines(path)), needed=("case", "verdict"), free=("by the rules", "beyond")
     )
     verdict = by_the_rules = _verdict(path, fields["verdict"])
     if "by the rules" in fields:
@@ -184,20 +184,20 @@ def _read_case(path: Path) -> Case:
     return Case(path, stage, variant, fields["case"].text, verdict, by_the_rules, beyond)
 
 
-def _verdict(path: Path, field: Field) -> Verdict:
+def _verdict(path: Path, field: TextField) -> Verdict:
     if field.text == "coherent":
         return frozenset()
     words = field.text.split(", ")
     for word in words:
-        if word not in KINDS or words.count(word) > 1:
+        if word not in HAZARD_KINDS or words.count(word) > 1:
             raise CorpusError(
                 f"{path}:{field.line}",
-                f"a verdict is 'coherent' or some of {', '.join(KINDS)}, each once, not '{field.text}'",
+                f"a verdict is 'coherent' or some of {', '.join(HAZARD_KINDS)}, each once, not '{field.text}'",
             )
     return frozenset(words)
 
 
-def lines_of(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
     """The lines of a file.
 
     Raises

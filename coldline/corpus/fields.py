@@ -17,7 +17,7 @@ LICENCE = "SPDX-License-Identifier"
 _FIELD = re.compile(r"([A-Za-z-]+(?: [a-z]+)*):(?:\s+|$)(.*)")
 
 
-class Field(NamedTuple):
+class TextField(NamedTuple):
     """A field's text, in one line, and the line of the file at which it begins."""
 
     text: str
@@ -26,7 +26,7 @@ class Field(NamedTuple):
 
 def read_fields(
     path: str, lines: Iterable[str], *, needed: Iterable[str], free: Iterable[str] = ()
-) -> dict[str, Field]:
+) -> dict[str, TextField]:
     """Read the fields of a file.
 
     Parameters
@@ -45,7 +45,7 @@ def read_fields(
     """
     needed = [LICENCE, *needed]
     known = [*needed, *free]
-    fields: dict[str, Field] = {}
+    fields: dict[str, TextField] = {}
     name = ""
     end = 1
     for number, line in enumerate(lines, start=1):
@@ -67,7 +67,7 @@ def read_fields(
             raise CorpusError(where, f"unknown field '{name}'; choose from: {', '.join(known)}")
         if name in fields:
             raise CorpusError(where, f"'{name}' is there twice")
-        fields[name] = Field(found[2].strip(), number)
+        fields[name] = TextField(found[2].strip(), number)
     for name in needed:
         if name not in fields:
             raise CorpusError(f"{path}:{end}", f"'{name}' is missing")
@@ -77,7 +77,7 @@ def read_fields(
     return fields
 
 
-def head_of(lines: Iterable[str]) -> Iterator[str]:
+def case_header(lines: Iterable[str]) -> Iterator[str]:
     """The lines of a trace's head, without their ``#``."""
     for line in lines:
         if not line.startswith("#") or not line[1:].strip():

@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.events.op import Op
-
-PAGE_SIZE = 4096
-"""Bytes of a page: what ``map`` and ``unmap`` are counted in."""
+from coldline.support.units import PAGE_SIZE
 
 ADDRESS_LIMIT = 1 << 52
 """One past the last physical address, in bytes (FEAT_LPA: Arm ARM DDI 0487 D8.1.6)."""

@@ -4,8 +4,8 @@
 from types import MappingProxyType
 from typing import Final
 
-from coldline.guest.layout import GIB, MIB
 from coldline.support.record import Record
+from coldline.support.units import GIB, MIB
 
 
 class BootProtocol(Record, kw_only=True):

@@ -20,7 +20,7 @@ _PARTS = {
 _MEMORY = ("memory", "reserved-memory")
 
 
-class Device(NamedTuple):
+class DeviceRegisters(NamedTuple):
     """A range of a device's registers.
 
     Attributes
@@ -44,7 +44,7 @@ class Device(NamedTuple):
         return self.base + self.size
 
 
-def devices_of(path: str, tree: memoryview) -> list[Device]:
+def devices_of(path: str, tree: memoryview) -> list[DeviceRegisters]:
     """The devices of a device tree whose addresses are the guest's, by address.
 
     Those are in the root, and in nodes of it whose empty ``ranges`` says that addresses in them are the root's
@@ -66,7 +66,7 @@ def devices_of(path: str, tree: memoryview) -> list[Device]:
     return sorted(set(_below(flat, 0)), key=lambda device: (device.base, device.size, device.name))
 
 
-def _below(tree: FlatTree, parent: int) -> "Iterator[Device]":
+def _below(tree: FlatTree, parent: int) -> "Iterator[DeviceRegisters]":
     above = tree.properties(parent)
     address_cells, size_cells = _number(above, "#address-cells", 2), _number(above, "#size-cells", 1)
     for name, node in tree.children(parent).items():
@@ -83,7 +83,7 @@ def _below(tree: FlatTree, parent: int) -> "Iterator[Device]":
 
 def _registers(
     name: str, properties: "Mapping[str, memoryview]", address_bytes: int, size_bytes: int
-) -> "Iterator[Device]":
+) -> "Iterator[DeviceRegisters]":
     compatible = [each.decode("latin-1") for each in bytes(properties.get("compatible", b"")).split(b"\0")]
     parts = next((_PARTS[each] for each in compatible if each in _PARTS), ())
     reg = properties.get("reg", memoryview(b""))
@@ -93,7 +93,7 @@ def _registers(
         base = int.from_bytes(reg[start : start + address_bytes], "big")
         size = int.from_bytes(reg[start + address_bytes : start + step], "big")
         if size:
-            yield Device(f"{name}: {part}" if part else name, compatible[0], base, size)
+            yield DeviceRegisters(f"{name}: {part}" if part else name, compatible[0], base, size)
 
 
 def _number(properties: "Mapping[str, memoryview]", name: str, default: int) -> int:

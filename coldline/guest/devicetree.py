@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from coldline.guest import layout
-from coldline.guest.layout import MIB, RAM_BANKS, Range, round_up
+from coldline.guest.layout import RAM_BANKS, AddressRange, round_up
 from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.plan import Bank
 from coldline.support.record import Record
+from coldline.support.units import MIB
 
 if TYPE_CHECKING:
     from libfdt import FdtSw
@@ -54,7 +55,7 @@ class XenPlatform(Record):
     address_bits: int = 40
 
 
-class Machine(Record, kw_only=True):
+class MachineDescription(Record, kw_only=True):
     """What a device tree says of a guest.
 
     Attributes
@@ -71,7 +72,7 @@ class Machine(Record, kw_only=True):
         1 or 2: where the kernel starts.
     bootargs : bytes
         The kernel's command line, without a NUL.
-    initrd : Range or None
+    initrd : AddressRange or None
         Its bytes, to the last one and no further.
     serial : bool
         Whether there is a PL011.
@@ -91,7 +92,7 @@ class Machine(Record, kw_only=True):
     gic_version: int
     exception_level: int
     bootargs: bytes
-    initrd: Range | None
+    initrd: AddressRange | None
     serial: bool = True
     rng_seed: bytes = b""
     xen: XenPlatform | None = None
@@ -99,11 +100,11 @@ class Machine(Record, kw_only=True):
     layout: MachineLayout = XENVM
 
 
-_FOR_THE_END = 64
+_END_SLACK = 64
 """Bytes: pylibfdt makes room for all but the end of a tree."""
 
 
-def build_device_tree(machine: Machine) -> bytes:
+def build_device_tree(machine: MachineDescription) -> bytes:
     """Write the device tree of `machine`; its size does not depend on any address in it."""
     from libfdt import FdtSw
 
@@ -111,7 +112,7 @@ def build_device_tree(machine: Machine) -> bytes:
     tree.finish_reservemap()
     with tree.add_node(""):
         tree.property_string("model", _model(machine.xen))
-        tree.property("compatible", _strings(*_platforms(machine)))
+        tree.property("compatible", _strings(*_root_compatibles(machine)))
         tree.property_u32("#address-cells", 2)
         tree.property_u32("#size-cells", 2)
         tree.property_u32("interrupt-parent", GIC_PHANDLE)
@@ -127,16 +128,16 @@ def build_device_tree(machine: Machine) -> bytes:
         if machine.xen is not None:
             _add_hypervisor(tree, machine, machine.xen)
         if machine.layout.rtc is not None:
-            _add_boards_own(tree, machine.layout, machine.layout.rtc)
+            _add_board_devices(tree, machine.layout, machine.layout.rtc)
         elif machine.serial:
             _add_serial(tree, machine.layout)
-    tree.resize(tree.totalsize() + _FOR_THE_END)
+    tree.resize(tree.totalsize() + _END_SLACK)
     finished = tree.as_fdt()
     finished.pack()
     return bytes(finished.as_bytearray())
 
 
-def chosen_properties(bootargs: bytes, initrd: Range | None) -> list[tuple[str, bytes]]:
+def chosen_properties(bootargs: bytes, initrd: AddressRange | None) -> list[tuple[str, bytes]]:
     """What /chosen says, as names and values: Devicetree Specification 0.4, 3.6; Linux drivers/of/fdt.c."""
     properties = [("bootargs", bootargs + b"\0")]
     if initrd is not None:
@@ -151,12 +152,12 @@ def _model(xen: XenPlatform | None) -> str:
     return "coldline" if xen is None else f"XENVM-{xen.major}.{xen.minor}"
 
 
-def _platforms(machine: Machine) -> tuple[str, ...]:
+def _root_compatibles(machine: MachineDescription) -> tuple[str, ...]:
     name, xen = machine.layout.compatible, machine.xen
     return (name,) if xen is None else (f"{name}-{xen.major}.{xen.minor}", name)
 
 
-def _add_chosen(tree: "FdtSw", machine: Machine) -> None:
+def _add_chosen(tree: "FdtSw", machine: MachineDescription) -> None:
     with tree.add_node("chosen"):
         for name, value in chosen_properties(machine.bootargs, machine.initrd):
             tree.property(name, value)
@@ -173,7 +174,7 @@ def _add_memory(tree: "FdtSw", banks: Iterable[Bank]) -> None:
             tree.property("reg", _reg(bank))
 
 
-def _add_cpus(tree: "FdtSw", machine: Machine) -> None:
+def _add_cpus(tree: "FdtSw", machine: MachineDescription) -> None:
     with tree.add_node("cpus"):
         tree.property_u32("#address-cells", 1)
         tree.property_u32("#size-cells", 0)
@@ -191,13 +192,13 @@ def _affinity(vcpu: int) -> int:
     return (vcpu >> 4) << 8 | vcpu & 0xF
 
 
-def _add_psci(tree: "FdtSw", machine: Machine) -> None:
+def _add_psci(tree: "FdtSw", machine: MachineDescription) -> None:
     with tree.add_node("psci"):
         tree.property("compatible", _strings("arm,psci-1.0", "arm,psci-0.2"))
         tree.property_string("method", "hvc" if machine.exception_level == 1 else "smc")
 
 
-def _add_timer(tree: "FdtSw", machine: Machine) -> None:
+def _add_timer(tree: "FdtSw", machine: MachineDescription) -> None:
     ppis = [layout.TIMER_PHYS_SECURE_PPI, layout.TIMER_PHYS_NONSECURE_PPI, layout.TIMER_VIRT_PPI]
     if machine.exception_level == 2:
         ppis.append(layout.TIMER_HYP_PPI)
@@ -218,7 +219,7 @@ def _add_gicv3(tree: "FdtSw", machine: MachineLayout) -> None:
         _add_gic_properties(tree, *machine.gicv3)
 
 
-def _add_gic_properties(tree: "FdtSw", *registers: Range) -> None:
+def _add_gic_properties(tree: "FdtSw", *registers: AddressRange) -> None:
     tree.property_u32("#interrupt-cells", 3)
     tree.property_u32("#address-cells", 0)
     tree.property("interrupt-controller", b"")
@@ -226,7 +227,7 @@ def _add_gic_properties(tree: "FdtSw", *registers: Range) -> None:
     tree.property_u32("phandle", GIC_PHANDLE)
 
 
-def _add_hypervisor(tree: "FdtSw", machine: Machine, xen: XenPlatform) -> None:
+def _add_hypervisor(tree: "FdtSw", machine: MachineDescription, xen: XenPlatform) -> None:
     """Linux Documentation/devicetree/bindings/arm/xen.txt (6.1): found by its name, which has no unit address."""
     with tree.add_node("hypervisor"):
         tree.property("compatible", _strings(f"xen,xen-{xen.major}.{xen.minor}", "xen,xen"))
@@ -234,7 +235,7 @@ def _add_hypervisor(tree: "FdtSw", machine: Machine, xen: XenPlatform) -> None:
         tree.property("interrupts", _private_interrupt(machine, layout.EVENT_CHANNEL_PPI))
 
 
-def extended_regions(banks: Iterable[Bank], address_bits: int) -> list[Range]:
+def extended_regions(banks: Iterable[Bank], address_bits: int) -> list[AddressRange]:
     """Guest physical addresses of nobody, where a guest may map what is others': what RAM leaves of its room.
 
     Source: xen tools/libs/light/libxl_arm.c (4.17), finalize_hypervisor_node.
@@ -245,7 +246,7 @@ def extended_regions(banks: Iterable[Bank], address_bits: int) -> list[Range]:
         start = round_up(ends.get(room.base, room.base), _REGION_ALIGNMENT)
         size = min(room.end, 1 << address_bits) - start
         if size >= _MIN_REGION:
-            regions.append(Range(start, size))
+            regions.append(AddressRange(start, size))
     return regions
 
 
@@ -262,13 +263,13 @@ def _add_serial(tree: "FdtSw", machine: MachineLayout) -> None:
         tree.property_u32("current-speed", _BAUD_RATE)
 
 
-def _private_interrupt(machine: Machine, ppi: int) -> bytes:
+def _private_interrupt(machine: MachineDescription, ppi: int) -> bytes:
     """A PPI of every core. A GICv2 alone has a mask of them in its flags: arm,gic.yaml of the bindings."""
     mask = (1 << machine.vcpus) - 1 if machine.gic_version == 2 else 0
     return _interrupt(ppi, mask << 8 | _LEVEL_LOW)
 
 
-def _add_boards_own(tree: "FdtSw", machine: MachineLayout, rtc: Range) -> None:
+def _add_board_devices(tree: "FdtSw", machine: MachineLayout, rtc: AddressRange) -> None:
     """What a board has that firmware sets up: qemu hw/arm/virt.c (7.2), create_uart, create_rtc, virt_flash_fdt.
 
     Of the two flashes the first, which firmware runs from, is not for it to write: as where QEMU makes it secure.
@@ -304,7 +305,7 @@ def _interrupt(number: int, flags: int) -> bytes:
     return struct.pack(">III", private, number - (16 if private else 32), flags)
 
 
-def _reg(*ranges: Range | Bank) -> bytes:
+def _reg(*ranges: AddressRange | Bank) -> bytes:
     return b"".join(struct.pack(">QQ", part.base, part.size) for part in ranges)
 
 

@@ -8,12 +8,13 @@ firmware finds the device tree at the start of RAM.
 from typing import TYPE_CHECKING
 
 from coldline.errors import PlanError
-from coldline.guest.layout import PAGE_SIZE, round_up, size_text
+from coldline.guest.layout import exact_size_text, round_up
 from coldline.guest.placement import check_segments
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.guest.reasons import Reason
 from coldline.guest.registers import first_registers
 from coldline.support.record import replace
+from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from coldline.guest.options import GuestOptions
@@ -45,7 +46,7 @@ def plan_firmware(firmware: "Kernel", options: "GuestOptions", ram: tuple[Bank, 
     start, size = firmware.pieces[0].address, firmware.pieces[0].size
     if start != flash.base or size > flash.size:
         raise PlanError(
-            f"{firmware.path}: {size_text(size)} at {start:#x} do not fit into the flash "
+            f"{firmware.path}: {exact_size_text(size)} at {start:#x} do not fit into the flash "
             f"({flash.base:#x}-{flash.end:#x})"
         )
     segments = (

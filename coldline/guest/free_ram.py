@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from coldline.errors import PlanError
 from coldline.guest.boot_protocol import BootProtocol
 from coldline.guest.kernel_segments import kernel_base
-from coldline.guest.layout import GIB, PAGE_SIZE, Range, round_up, size_text
-from coldline.guest.placement import Placement, modules_text, place
+from coldline.guest.layout import AddressRange, exact_size_text, round_up
+from coldline.guest.placement import Placement, modules_text, place_in_first_bank
 from coldline.guest.plan import Bank
 from coldline.guest.reasons import Reason
+from coldline.support.units import GIB, PAGE_SIZE
 
 if TYPE_CHECKING:
     from coldline.image import Kernel
@@ -63,7 +64,7 @@ def place_guest(
     base = kernel_base(kernel, banks[:1] if window is None else banks)
     refusal = None
     try:
-        found = place(
+        found = place_in_first_bank(
             banks[0],
             text_offset=base + kernel.pieces[0].address - banks[0].base,
             image_size=kernel.pieces[-1].end - kernel.pieces[0].address,
@@ -71,7 +72,7 @@ def place_guest(
             dtb_size=dtb_size,
             low_memory=protocol.low_memory,
         )
-        initrd = None if found.initrd is None else Range(found.initrd, initrd_size or 0)
+        initrd = None if found.initrd is None else AddressRange(found.initrd, initrd_size or 0)
         if window is None or _in_window(_pieces(kernel, base), initrd, window):
             return base, found
     except PlanError as error:
@@ -90,20 +91,20 @@ def place_guest(
     raise PlanError(_does_not_fit(pieces, banks, window, initrd_size, dtb_size))
 
 
-def _pieces(kernel: "Kernel", base: int) -> list[Range]:
+def _pieces(kernel: "Kernel", base: int) -> list[AddressRange]:
     """The pages of a kernel's pieces, lowest first."""
     found = []
     for piece in kernel.pieces:
         start = (base + piece.address) // PAGE_SIZE * PAGE_SIZE
-        found.append(Range(start, round_up(base + piece.end, PAGE_SIZE) - start))
+        found.append(AddressRange(start, round_up(base + piece.end, PAGE_SIZE) - start))
     return found
 
 
-def _in_ram(pieces: Sequence[Range], banks: Sequence[Bank]) -> bool:
+def _in_ram(pieces: Sequence[AddressRange], banks: Sequence[Bank]) -> bool:
     return all(any(bank.base <= piece.base and piece.end <= bank.end for bank in banks) for piece in pieces)
 
 
-def _in_window(pieces: Sequence[Range], initrd: Range | None, window: int) -> bool:
+def _in_window(pieces: Sequence[AddressRange], initrd: AddressRange | None, window: int) -> bool:
     """Whether an aligned window of so many bytes covers a kernel and its initrd."""
     if initrd is None:
         return True
@@ -111,21 +112,21 @@ def _in_window(pieces: Sequence[Range], initrd: Range | None, window: int) -> bo
     return max(pieces[-1].end, initrd.end) <= start + window
 
 
-def _free(banks: Sequence[Bank], pieces: Sequence[Range]) -> Iterator[Range]:
+def _free(banks: Sequence[Bank], pieces: Sequence[AddressRange]) -> Iterator[AddressRange]:
     """What a kernel leaves of RAM, lowest first."""
     for bank in banks:
         at = bank.base
         for piece in pieces:
             if bank.base <= piece.base < bank.end:
                 if at < piece.base:
-                    yield Range(at, piece.base - at)
+                    yield AddressRange(at, piece.base - at)
                 at = max(at, piece.end)
         if at < bank.end:
-            yield Range(at, bank.end - at)
+            yield AddressRange(at, bank.end - at)
 
 
 def _in_free_ram(
-    pieces: Sequence[Range], banks: Sequence[Bank], window: int, initrd_size: int | None, dtb_size: int
+    pieces: Sequence[AddressRange], banks: Sequence[Bank], window: int, initrd_size: int | None, dtb_size: int
 ) -> Placement | None:
     """The lowest place that there is for each, the device tree behind the initrd if it fits there."""
     free = list(_free(banks, pieces))
@@ -139,9 +140,9 @@ def _in_free_ram(
         return None
     initrd_pages = round_up(initrd_size, PAGE_SIZE)
     for gap in free:
-        if initrd_pages > gap.size or not _in_window(pieces, Range(gap.base, initrd_size), window):
+        if initrd_pages > gap.size or not _in_window(pieces, AddressRange(gap.base, initrd_size), window):
             continue
-        behind = Range(gap.base + initrd_pages, gap.size - initrd_pages)
+        behind = AddressRange(gap.base + initrd_pages, gap.size - initrd_pages)
         for room, reason in (
             (behind, Reason.BEHIND_INITRD),
             *((other, Reason.FREE) for other in free if other != gap),
@@ -154,14 +155,14 @@ def _in_free_ram(
 
 
 def _does_not_fit(
-    pieces: Sequence[Range], banks: Sequence[Bank], window: int, initrd_size: int | None, dtb_size: int
+    pieces: Sequence[AddressRange], banks: Sequence[Bank], window: int, initrd_size: int | None, dtb_size: int
 ) -> str:
     free = list(_free(banks, pieces))
-    room = ", ".join(f"{size_text(gap.size)} at {gap.base:#x}" for gap in free) or "nothing"
+    room = ", ".join(f"{exact_size_text(gap.size)} at {gap.base:#x}" for gap in free) or "nothing"
     text = f"{modules_text(initrd_size, dtb_size)} does not fit: beside the kernel is free in RAM: {room}"
     if initrd_size is not None and any(
-        initrd_size <= gap.size and not _in_window(pieces, Range(gap.base, initrd_size), window)
+        initrd_size <= gap.size and not _in_window(pieces, AddressRange(gap.base, initrd_size), window)
         for gap in free
     ):
-        text += f"; the kernel takes an initrd that one aligned window of {size_text(window)} covers with it"
+        text += f"; the kernel takes an initrd that one aligned window of {exact_size_text(window)} covers with it"
     return text

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from coldline.errors import ImageError
 from coldline.guest.devicetree import chosen_properties
-from coldline.guest.layout import MIB, Range, size_text
+from coldline.guest.layout import AddressRange, exact_size_text
 from coldline.guest.plan import Bank
 from coldline.image.content import Allowance, Content
-from coldline.image.flat_tree import FlatTree, blocks_fault
+from coldline.image.flat_tree import FlatTree, block_layout_error
+from coldline.support.units import MIB
 
 if TYPE_CHECKING:
     from libfdt import Fdt
@@ -44,7 +45,7 @@ def check_device_tree(path: str, blob: memoryview) -> None:
 
 
 def with_chosen(
-    path: str, blob: memoryview, *, banks: Sequence[Bank], bootargs: bytes, initrd: Range | None
+    path: str, blob: memoryview, *, banks: Sequence[Bank], bootargs: bytes, initrd: AddressRange | None
 ) -> bytes:
     """A copy of the user's tree whose /memory and /chosen are this guest's.
 
@@ -85,8 +86,8 @@ def _open(path: str, blob: memoryview) -> "Fdt":
     if blob.nbytes > MAX_DEVICE_TREE:
         raise ImageError(
             path,
-            f"the device tree has {size_text(blob.nbytes)}; "
-            f"arm64 Linux takes up to {size_text(MAX_DEVICE_TREE)}",
+            f"the device tree has {exact_size_text(blob.nbytes)}; "
+            f"arm64 Linux takes up to {exact_size_text(MAX_DEVICE_TREE)}",
         )
     copy = bytearray(blob)
     status = fdt_check_full(copy, len(copy))
@@ -96,7 +97,7 @@ def _open(path: str, blob: memoryview) -> "Fdt":
         tree = Fdt(copy)
     except FdtException as error:
         raise ImageError(path, f"not a flattened device tree: {error}") from error
-    fault = blocks_fault(tree)
+    fault = block_layout_error(tree)
     if fault is not None:
         raise ImageError(path, f"not a flattened device tree: {fault}")
     _check_what_is_edited(path, blob)

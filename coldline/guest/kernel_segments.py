@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coldline.errors import PlanError
-from coldline.guest.layout import PAGE_SIZE, round_up, size_text
+from coldline.guest.layout import exact_size_text, round_up
 from coldline.guest.plan import Bank, Segment
 from coldline.guest.reasons import Reason
+from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from coldline.image import Kernel, Piece
+    from coldline.image import Kernel, KernelPiece
 
 
 def kernel_base(kernel: "Kernel", banks: Sequence[Bank]) -> int:
@@ -27,8 +28,8 @@ def kernel_base(kernel: "Kernel", banks: Sequence[Bank]) -> int:
         if not any(bank.base <= piece.address and piece.end <= bank.end for bank in banks):
             ram = ", ".join(f"{bank.base:#x}-{bank.end:#x}" for bank in banks)
             raise PlanError(
-                f"{kernel.path}: says that {size_text(piece.size)} of it go to {piece.address:#x}: that is outside "
-                f"of the guest's RAM ({ram})"
+                f"{kernel.path}: says that {exact_size_text(piece.size)} of it go to {piece.address:#x}: "
+                f"that is outside of the guest's RAM ({ram})"
             )
     return 0
 
@@ -42,7 +43,7 @@ def kernel_reason(kernel: "Kernel", *, moved: bool) -> Reason:
     return Reason.ZIMAGE if kernel.format == "zImage" else Reason.OFFSET
 
 
-def kernel_segments(pieces: Sequence["Piece"], base: int, reason: Reason) -> list[Segment]:
+def kernel_segments(pieces: Sequence["KernelPiece"], base: int, reason: Reason) -> list[Segment]:
     """The pieces of a kernel, from `base` on, in whole pages and in order.
 
     A piece on a page of its own is taken as it is. One that starts within a page is copied, with what the piece

@@ -6,15 +6,10 @@ Source: xen xen/include/public/arch-arm.h (4.17), "Physical Address Space". All 
 
 from typing import NamedTuple
 
-KIB = 1 << 10
-MIB = 1 << 20
-GIB = 1 << 30
-
-PAGE_SIZE = 4 * KIB
-"""Bytes of a page: the granule of placement, whatever pages the kernel itself uses."""
+from coldline.support.units import GIB, KIB, MIB
 
 
-class Range(NamedTuple):
+class AddressRange(NamedTuple):
     """A range of guest physical addresses, in bytes."""
 
     base: int
@@ -26,17 +21,17 @@ class Range(NamedTuple):
         return self.base + self.size
 
 
-VIRTIO_MMIO = Range(0x02000000, 1 * MIB)
-GICV2_DISTRIBUTOR = Range(0x03001000, 4 * KIB)
-GICV2_CPU_INTERFACE = Range(0x03002000, 8 * KIB)
-GICV3_DISTRIBUTOR = Range(0x03001000, 64 * KIB)
-GICV3_REDISTRIBUTORS = Range(0x03020000, 16 * MIB)
-ACPI = Range(0x20000000, 32 * MIB)
-PL011 = Range(0x22000000, 4 * KIB)
-GRANT_TABLE = Range(0x38000000, 16 * MIB)
-MAGIC_PAGES = Range(0x39000000, 16 * MIB)
-RAM0 = Range(0x40000000, 3 * GIB)
-RAM1 = Range(0x200000000, 1016 * GIB)
+VIRTIO_MMIO = AddressRange(0x02000000, 1 * MIB)
+GICV2_DISTRIBUTOR = AddressRange(0x03001000, 4 * KIB)
+GICV2_CPU_INTERFACE = AddressRange(0x03002000, 8 * KIB)
+GICV3_DISTRIBUTOR = AddressRange(0x03001000, 64 * KIB)
+GICV3_REDISTRIBUTORS = AddressRange(0x03020000, 16 * MIB)
+ACPI = AddressRange(0x20000000, 32 * MIB)
+PL011 = AddressRange(0x22000000, 4 * KIB)
+GRANT_TABLE = AddressRange(0x38000000, 16 * MIB)
+MAGIC_PAGES = AddressRange(0x39000000, 16 * MIB)
+RAM0 = AddressRange(0x40000000, 3 * GIB)
+RAM1 = AddressRange(0x200000000, 1016 * GIB)
 
 RAM_BANKS = (RAM0, RAM1)
 """Filled in this order."""
@@ -57,7 +52,7 @@ def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def size_text(size: int) -> str:
+def exact_size_text(size: int) -> str:
     """`size` bytes exactly, in the largest unit that divides them: ``512 MiB``, ``1 byte``."""
     for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if size >= unit and size % unit == 0:

@@ -9,8 +9,9 @@ from typing import Final
 
 from coldline.errors import UsageError
 from coldline.guest import layout
-from coldline.guest.layout import GIB, KIB, MIB, Range
+from coldline.guest.layout import AddressRange
 from coldline.support.record import Record
+from coldline.support.units import GIB, KIB, MIB
 
 _REDISTRIBUTOR = 128 * KIB
 
@@ -24,21 +25,21 @@ class MachineLayout(Record, kw_only=True):
         What users call it: ``xenvm``, ``virt``.
     compatible : str
         Of the device tree's root.
-    ram : tuple of Range
+    ram : tuple of AddressRange
         Where RAM can be, filled in this order.
-    gicv2, gicv3 : pair of Range
+    gicv2, gicv3 : pair of AddressRange
         The distributor, and the CPU interfaces or the redistributors.
     gic_version : int
         Of the two, unless the user says otherwise.
-    serial : Range
+    serial : AddressRange
         The PL011.
     serial_interrupt : int
         Its interrupt ID at the GIC.
-    firmware : Range or None
+    firmware : AddressRange or None
         The flash that firmware is in and starts from; None where there is none.
-    variables : Range or None
+    variables : AddressRange or None
         The second flash, for what firmware keeps.
-    rtc : Range or None
+    rtc : AddressRange or None
         The PL031.
     rtc_interrupt : int
         Its interrupt ID at the GIC.
@@ -46,18 +47,18 @@ class MachineLayout(Record, kw_only=True):
 
     name: str
     compatible: str
-    ram: tuple[Range, ...]
-    gicv2: tuple[Range, Range]
-    gicv3: tuple[Range, Range]
+    ram: tuple[AddressRange, ...]
+    gicv2: tuple[AddressRange, AddressRange]
+    gicv3: tuple[AddressRange, AddressRange]
     gic_version: int
-    serial: Range
+    serial: AddressRange
     serial_interrupt: int
-    firmware: Range | None = None
-    variables: Range | None = None
-    rtc: Range | None = None
+    firmware: AddressRange | None = None
+    variables: AddressRange | None = None
+    rtc: AddressRange | None = None
     rtc_interrupt: int = 0
 
-    def most_vcpus(self, gic_version: int) -> int:
+    def max_vcpus(self, gic_version: int) -> int:
         """How many vCPUs a GIC of that version takes: 8 interfaces, or as many redistributors as have room."""
         return 8 if gic_version == 2 else self.gicv3[1].size // _REDISTRIBUTOR
 
@@ -77,15 +78,15 @@ XENVM: Final = MachineLayout(
 VIRT: Final = MachineLayout(
     name="virt",
     compatible="linux,dummy-virt",
-    ram=(Range(0x4000_0000, 255 * GIB),),
-    gicv2=(Range(0x0800_0000, 64 * KIB), Range(0x0801_0000, 64 * KIB)),
-    gicv3=(Range(0x0800_0000, 64 * KIB), Range(0x080A_0000, 0xF6_0000)),
+    ram=(AddressRange(0x4000_0000, 255 * GIB),),
+    gicv2=(AddressRange(0x0800_0000, 64 * KIB), AddressRange(0x0801_0000, 64 * KIB)),
+    gicv3=(AddressRange(0x0800_0000, 64 * KIB), AddressRange(0x080A_0000, 0xF6_0000)),
     gic_version=2,
-    serial=Range(0x0900_0000, 4 * KIB),
+    serial=AddressRange(0x0900_0000, 4 * KIB),
     serial_interrupt=33,
-    firmware=Range(0, 64 * MIB),
-    variables=Range(0x0400_0000, 64 * MIB),
-    rtc=Range(0x0901_0000, 4 * KIB),
+    firmware=AddressRange(0, 64 * MIB),
+    variables=AddressRange(0x0400_0000, 64 * MIB),
+    rtc=AddressRange(0x0901_0000, 4 * KIB),
     rtc_interrupt=34,
 )
 """QEMU's ``virt`` machine, without virtio, PCI and fw_cfg: its tree says nothing of them."""

@@ -10,10 +10,11 @@ import itertools
 from collections.abc import Sequence
 
 from coldline.errors import PlanError
-from coldline.guest.layout import KIB, MIB, PAGE_SIZE, RAM_BANKS, Range, round_up, size_text
+from coldline.guest.layout import RAM_BANKS, AddressRange, exact_size_text, round_up
 from coldline.guest.plan import Bank, Segment
 from coldline.guest.reasons import Reason
 from coldline.support.record import Record, field
+from coldline.support.units import KIB, MIB, PAGE_SIZE
 
 MIN_MEMORY = 2 * MIB
 """Bytes: the block that a kernel's base is aligned to."""
@@ -40,7 +41,7 @@ class Placement(Record, kw_only=True):
     dtb_reason: Reason = field(default=Reason.UNSAID, compare=False)
 
 
-def place_banks(memory: int, rooms: Sequence[Range] = RAM_BANKS) -> tuple[Bank, ...]:
+def place_banks(memory: int, rooms: Sequence[AddressRange] = RAM_BANKS) -> tuple[Bank, ...]:
     """The banks of RAM that hold `memory` bytes, each of `rooms` filled before the next.
 
     Raises
@@ -49,11 +50,12 @@ def place_banks(memory: int, rooms: Sequence[Range] = RAM_BANKS) -> tuple[Bank, 
         If `memory` is not in whole 4 KiB pages, or is below `MIN_MEMORY` or above what the rooms hold.
     """
     if memory % PAGE_SIZE:
-        raise PlanError(f"memory of {memory} bytes is not a multiple of {size_text(PAGE_SIZE)}")
+        raise PlanError(f"memory of {memory} bytes is not a multiple of {exact_size_text(PAGE_SIZE)}")
     most = sum(room.size for room in rooms)
     if not MIN_MEMORY <= memory <= most:
         raise PlanError(
-            f"memory of {size_text(memory)} is not between {size_text(MIN_MEMORY)} and {size_text(most)}"
+            f"memory of {exact_size_text(memory)} is not between {exact_size_text(MIN_MEMORY)} "
+            f"and {exact_size_text(most)}"
         )
     banks: list[Bank] = []
     for room in rooms:
@@ -64,7 +66,7 @@ def place_banks(memory: int, rooms: Sequence[Range] = RAM_BANKS) -> tuple[Bank, 
     return tuple(banks)
 
 
-def place(
+def place_in_first_bank(
     ram: Bank,
     *,
     text_offset: int,
@@ -105,8 +107,8 @@ def place(
     kernel_end = kernel + round_up(image_size, PAGE_SIZE)
     if kernel_end > ram.end:
         raise PlanError(
-            f"kernel ({size_text(image_size)} at {kernel:#x}) does not fit: "
-            f"RAM ({size_text(ram.size)}) ends at {ram.end:#x}"
+            f"kernel ({exact_size_text(image_size)} at {kernel:#x}) does not fit: "
+            f"RAM ({exact_size_text(ram.size)}) ends at {ram.end:#x}"
         )
     modules, reason = _place_modules(ram, kernel, kernel_end, initrd_size, dtb_size, low_memory)
     if initrd_size is None:
@@ -139,17 +141,17 @@ def _place_modules(
     if below > size and kernel <= ram.end:
         return kernel - size, Reason.BELOW
     raise PlanError(
-        f"{modules_text(initrd_size, dtb_size)} does not fit: {size_text(max(0, ram.end - limit))} of {room} "
-        f"({size_text(ram.size)}, ends at {ram.end:#x}) are left above the kernel "
-        f"({kernel:#x}-{kernel_end:#x}, rounded up to 2 MiB) and {size_text(below)} below, "
+        f"{modules_text(initrd_size, dtb_size)} does not fit: {exact_size_text(max(0, ram.end - limit))} of {room} "
+        f"({exact_size_text(ram.size)}, ends at {ram.end:#x}) are left above the kernel "
+        f"({kernel:#x}-{kernel_end:#x}, rounded up to 2 MiB) and {exact_size_text(below)} below, "
         "and one page or more has to stay free"
     )
 
 
 def modules_text(initrd_size: int | None, dtb_size: int) -> str:
     """The modules, for a message: ``initrd (1 GiB) with dtb (4 KiB)``."""
-    dtb = f"dtb ({size_text(dtb_size)})"
-    return dtb if initrd_size is None else f"initrd ({size_text(initrd_size)}) with {dtb}"
+    dtb = f"dtb ({exact_size_text(dtb_size)})"
+    return dtb if initrd_size is None else f"initrd ({exact_size_text(initrd_size)}) with {dtb}"
 
 
 def check_segments(banks: Sequence[Bank], segments: Sequence[Segment]) -> None:
@@ -162,11 +164,11 @@ def check_segments(banks: Sequence[Bank], segments: Sequence[Segment]) -> None:
         front of it has ended.
     """
     for segment in segments:
-        where = f"{segment.name} ({size_text(segment.size)} at {segment.address:#x})"
+        where = f"{segment.name} ({exact_size_text(segment.size)} at {segment.address:#x})"
         if segment.address % PAGE_SIZE or segment.size % PAGE_SIZE:
-            raise PlanError(f"{where} is not in whole pages of {size_text(PAGE_SIZE)}")
+            raise PlanError(f"{where} is not in whole pages of {exact_size_text(PAGE_SIZE)}")
         if segment.size < segment.data.nbytes:
-            raise PlanError(f"{where} is smaller than its data ({size_text(segment.data.nbytes)})")
+            raise PlanError(f"{where} is smaller than its data ({exact_size_text(segment.data.nbytes)})")
         if not any(bank.base <= segment.address and segment.end <= bank.end for bank in banks):
             raise PlanError(f"{where} is not in RAM")
     for lower, upper in itertools.pairwise(segments):

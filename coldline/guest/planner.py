@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from coldline.errors import PlanError
 from coldline.guest.boot_protocol import PROTOCOLS, BootProtocol
-from coldline.guest.devicetree import Machine, build_device_tree
+from coldline.guest.devicetree import MachineDescription, build_device_tree
 from coldline.guest.firmware import plan_firmware
 from coldline.guest.free_ram import place_guest
 from coldline.guest.given_tree import MAX_DEVICE_TREE, with_chosen
 from coldline.guest.kernel_segments import kernel_reason, kernel_segments
-from coldline.guest.layout import PAGE_SIZE, Range, round_up, size_text
+from coldline.guest.layout import AddressRange, exact_size_text, round_up
 from coldline.guest.options import GuestOptions
 from coldline.guest.partial_tree import PartialTree
 from coldline.guest.placement import check_segments, place_banks
@@ -19,6 +19,7 @@ from coldline.guest.plan import Bank, Plan, Segment
 from coldline.guest.reasons import Reason
 from coldline.guest.registers import first_registers
 from coldline.support.record import replace
+from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from coldline.image import FileBytes, Kernel
@@ -53,18 +54,18 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     initrd_size = None if options.initrd is None else options.initrd.nbytes
 
     # The tree names the initrd's address, which depends on the tree's size, which depends on no address.
-    dtb_size = len(write_tree(None if initrd_size is None else Range(0, initrd_size)))
+    dtb_size = len(write_tree(None if initrd_size is None else AddressRange(0, initrd_size)))
     if dtb_size > MAX_DEVICE_TREE:
         raise PlanError(
-            f"dtb ({size_text(dtb_size)}) is too large: {protocol.architecture} Linux takes up to "
-            f"{size_text(MAX_DEVICE_TREE)}"
+            f"dtb ({exact_size_text(dtb_size)}) is too large: {protocol.architecture} Linux takes up to "
+            f"{exact_size_text(MAX_DEVICE_TREE)}"
         )
     base, at = place_guest(kernel, banks, protocol, initrd_size=initrd_size, dtb_size=dtb_size)
     moved = base > banks[0].base
     segments = kernel_segments(kernel.pieces, base, kernel_reason(kernel, moved=moved))
     initrd = None
     if options.initrd is not None and at.initrd is not None:
-        initrd = Range(at.initrd, options.initrd.nbytes)
+        initrd = AddressRange(at.initrd, options.initrd.nbytes)
         segments.append(_segment("initrd", at.initrd, options.initrd, initrd.size, at.reason))
     dtb = write_tree(initrd)
     segments.append(_segment("dtb", at.dtb, memoryview(dtb), len(dtb), at.dtb_reason))
@@ -102,7 +103,7 @@ def _segment(name: str, address: int, data: "memoryview | FileBytes", size: int,
 
 def _tree_writer(
     protocol: BootProtocol, banks: tuple[Bank, ...], options: GuestOptions
-) -> Callable[[Range | None], bytes]:
+) -> Callable[[AddressRange | None], bytes]:
     """What writes the guest's device tree once the initrd's place is known."""
     bootargs = _encode_bootargs(protocol, options.bootargs)
     given = options.device_tree
@@ -110,11 +111,11 @@ def _tree_writer(
     if options.partial_tree is not None:
         partial = PartialTree(options.partial_tree_path, options.partial_tree)
 
-    def write(initrd: Range | None) -> bytes:
+    def write(initrd: AddressRange | None) -> bytes:
         if given is not None:
             return with_chosen(options.device_tree_path, given, banks=banks, bootargs=bootargs, initrd=initrd)
         tree = build_device_tree(
-            Machine(
+            MachineDescription(
                 banks=banks,
                 vcpus=options.vcpus,
                 core_compatible=options.core_compatible or protocol.core,
@@ -142,7 +143,7 @@ def _check(protocol: BootProtocol, options: GuestOptions) -> None:
         )
     if options.gic not in (2, 3):
         raise PlanError(f"GIC version {options.gic}: there are 2 and 3")
-    most = options.layout.most_vcpus(options.gic)
+    most = options.layout.max_vcpus(options.gic)
     if not 1 <= options.vcpus <= most:
         raise PlanError(f"{options.vcpus} vCPUs: a GICv{options.gic} takes 1 to {most}")
     if options.device_tree is not None and options.partial_tree is not None:

@@ -6,20 +6,27 @@ from typing import TYPE_CHECKING
 from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
-    from coldline.hypervisor.models import HOST_MODELS, Alias, HostModel, Lives, Rule, host_model
+    from coldline.hypervisor.models import (
+        HOST_MODELS,
+        AliasLifetime,
+        HostAlias,
+        HostModel,
+        HostRule,
+        host_model,
+    )
     from coldline.hypervisor.protocol import Data, Domain, DomainT, Hypervisor, Mapping
 
 __all__ = [
     "HOST_MODELS",
-    "Alias",
+    "AliasLifetime",
     "Data",
     "Domain",
     "DomainT",
+    "HostAlias",
     "HostModel",
+    "HostRule",
     "Hypervisor",
-    "Lives",
     "Mapping",
-    "Rule",
     "host_model",
 ]
 
@@ -28,10 +35,10 @@ __getattr__ = lazily(
     {
         "models": (
             "HOST_MODELS",
-            "Alias",
+            "HostAlias",
             "HostModel",
-            "Lives",
-            "Rule",
+            "AliasLifetime",
+            "HostRule",
             "host_model",
         ),
         "protocol": (

@@ -6,15 +6,17 @@ from typing import Protocol
 
 from coldline.arm import MemoryType
 from coldline.events import Event, Op, Recorder
-from coldline.events.agents import vcpu_name
+from coldline.hypervisor.aliases import AliasRecorder
 from coldline.hypervisor.aliases import AliasLedger
-from coldline.hypervisor.models import HostModel, Lives, Rule
+from coldline.hypervisor.models import AliasLifetime, HostModel, HostRule
+from coldline.hypervisor.models import HostModel, AliasLifetime, Rule
+from coldline.events.agents import vcpu_name
 
 Ranges = Sequence[tuple[int, int]]
 """Addresses and sizes, in bytes."""
 
 
-class Bank(Protocol):
+class RangeLike(Protocol):
     """A range of guest RAM, in bytes."""
 
     @property
@@ -43,23 +45,23 @@ class HostEvents:
     def __init__(self, model: HostModel, record: Recorder) -> None:
         self._model = model
         self._record = record
-        self._aliases = AliasLedger(model, record)
+        self._aliases = AliasRecorder(model, record)
 
     def populated(self, address: int, size: int) -> None:
         """Record that a guest is given RAM."""
-        self._aliases.begin(Lives.BEFORE, address, size)
-        self._aliases.end(Lives.BEFORE, address, size)
-        self._aliases.begin(Lives.ALWAYS, address, size)
+        self._aliases.begin(AliasLifetime.BEFORE, address, size)
+        self._aliases.end(AliasLifetime.BEFORE, address, size)
+        self._aliases.begin(AliasLifetime.ALWAYS, address, size)
         self._carry_out(self._model.allocation, [(address, size)])
-        self._aliases.begin(Lives.WHILE_ALLOCATED, address, size)
+        self._aliases.begin(AliasLifetime.WHILE_ALLOCATED, address, size)
 
     def mapped(self, address: int, size: int, memory_type: MemoryType) -> None:
         """Record that the builder maps guest memory: a part of its own mapping, if that outlives the build."""
         if not self._model.builder_mapping_outlives_build:
-            self._aliases.begin(Lives.WHILE_MAPPED, address, size)
+            self._aliases.begin(AliasLifetime.WHILE_MAPPED, address, size)
             self._record(Event(self._model.builder_agent, Op.MAP, address, size, memory_type))
 
-    def done(self, op: Op, address: int, size: int) -> None:
+    def builder_did(self, op: Op, address: int, size: int) -> None:
         """Record that the builder writes, or maintains, through its mapping."""
         self._record(Event(self._model.builder_agent, op, address, size))
 
@@ -67,14 +69,14 @@ class HostEvents:
         """Record that the builder unmaps guest memory."""
         if not self._model.builder_mapping_outlives_build:
             self._record(Event(self._model.builder_agent, Op.UNMAP, address, size))
-            self._aliases.end(Lives.WHILE_MAPPED, address, size)
+            self._aliases.end(AliasLifetime.WHILE_MAPPED, address, size)
 
     def flushed(self, address: int, size: int) -> None:
         """Record that the hypervisor maintains guest RAM, by a call."""
         if self._model.flush is not None:
             self._carry_out(self._model.flush, [(address, size)])
 
-    def started(self, banks: Iterable[Bank], *, maintained: bool) -> None:
+    def started(self, banks: Iterable[RangeLike], *, maintained: bool) -> None:
         """Record that a guest runs for the first time, on its vCPU 0.
 
         `maintained` says whether the host maintains its RAM first, by its `first_run` rule.
@@ -85,7 +87,7 @@ class HostEvents:
                 self._carry_out(self._model.first_run, [(bank.base, bank.size)])
         self.vcpu_started(0, banks)
 
-    def vcpu_started(self, vcpu: int, banks: Iterable[Bank]) -> None:
+    def vcpu_started(self, vcpu: int, banks: Iterable[RangeLike]) -> None:
         """Record that a vCPU runs for the first time, with its MMU off.
 
         Under forced write-back its MMU changes no memory type: from here on all RAM is mapped write-back and
@@ -105,7 +107,7 @@ class HostEvents:
         assert self._model.set_way is not None
         self._carry_out(self._model.set_way, used)
 
-    def stopped(self, banks: Iterable[Bank], vcpus: Iterable[int] = (0,)) -> None:
+    def stopped(self, banks: Iterable[RangeLike], vcpus: Iterable[int] = (0,)) -> None:
         """Record that the vCPUs of a guest that ran will not run again."""
         banks = list(banks)
         if self._model.forced_write_back:
@@ -113,21 +115,21 @@ class HostEvents:
                 for bank in banks:
                     self._record(Event(vcpu_name(vcpu), Op.UNMAP, bank.base, bank.size))
 
-    def freed(self, bank: Bank) -> None:
+    def freed(self, bank: RangeLike) -> None:
         """Record that a guest's RAM is taken from it."""
-        self._aliases.end(Lives.WHILE_ALLOCATED, bank.base, bank.size)
-        self._aliases.end(Lives.ONCE_USED, bank.base, bank.size)
+        self._aliases.end(AliasLifetime.WHILE_ALLOCATED, bank.base, bank.size)
+        self._aliases.end(AliasLifetime.ONCE_USED, bank.base, bank.size)
 
-    def _carry_out(self, rule: Rule, ranges: Ranges) -> None:
+    def _carry_out(self, rule: HostRule, ranges: Ranges) -> None:
         for address, size in ranges:
-            self._aliases.begin(Lives.ONCE_USED, address, size)
+            self._aliases.begin(AliasLifetime.ONCE_USED, address, size)
         for step in rule.steps:
             if not step.has_range:
                 self._record(Event(rule.agent, step))
                 continue
             for address, size in ranges:
                 if step is Op.WRITE:
-                    self._aliases.begin(Lives.DURING_SCRUB, address, size)
+                    self._aliases.begin(AliasLifetime.DURING_SCRUB, address, size)
                 self._record(Event(rule.agent, step, address, size))
                 if step is Op.WRITE:
-                    self._aliases.end(Lives.DURING_SCRUB, address, size)
+                    self._aliases.end(AliasLifetime.DURING_SCRUB, address, size)

@@ -10,7 +10,7 @@ class _Owner(Protocol):
     def error(self, operation: str, reason: str) -> HypervisorError: ...
 
 
-class Closing:
+class ClosesOnExit:
     """Closes itself at the end of a ``with`` block."""
 
     def close(self) -> None:
@@ -24,23 +24,23 @@ class Closing:
         self.close()
 
 
-class Bounded(Closing):
+class BoundedMapping(ClosesOnExit):
     """A mapping of a domain's memory that knows its own bounds; open until it is closed."""
 
     domain: _Owner
     address: int
     size: int
-    _most: int
+    _max_size: int
     _open: bool
 
     def _check_move(self, address: int, size: int) -> None:
         """Raise `HypervisorError` where a mapping had less at first, or is closed."""
         if not self._open:
             raise self.domain.error(f"map {address:#x}", "the mapping that is to be moved there is closed")
-        if size > self._most:
+        if size > self._max_size:
             raise self.domain.error(
                 f"map {address:#x}",
-                f"{size:#x} bytes are more than the mapping had at first, {self._most:#x}",
+                f"{size:#x} bytes are more than the mapping had at first, {self._max_size:#x}",
             )
 
     def _check(self, operation: str, offset: int, size: int) -> None:

@@ -14,7 +14,7 @@ _WB: Final = MemoryType.NORMAL_WB
 _NC: Final = MemoryType.NORMAL_NC
 
 
-class Lives(enum.Enum):
+class AliasLifetime(enum.Enum):
     """When an alias of a guest's page is live."""
 
     BEFORE = "before"
@@ -38,7 +38,7 @@ class Lives(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Alias:
+class HostAlias:
     """A mapping of guest pages by someone other than the guest.
 
     Attributes
@@ -47,7 +47,7 @@ class Alias:
         Who has it, as in a trace.
     memory_type : MemoryType
         Its type, both stages combined.
-    lives : Lives
+    lifetime : AliasLifetime
         When it is live.
     source : str
         Where that is written.
@@ -57,13 +57,13 @@ class Alias:
 
     agent: str
     memory_type: MemoryType
-    lives: Lives
+    lifetime: AliasLifetime
     source: str
     executable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class HostRule:
     """What a host does to a range of guest pages on some occasion.
 
     Attributes
@@ -95,19 +95,19 @@ class HostModel:
         The builder's own mapping of guest memory, as a trace's agent.
     mapping_types : tuple of MemoryType
         What the builder's mapping can be; every other type is refused.
-    aliases : tuple of Alias
+    aliases : tuple of HostAlias
         In the order in which they come; they go in the reverse order.
-    allocation : Rule
+    allocation : HostRule
         How pages are left when a guest gets them.
-    flush : Rule or None
+    flush : HostRule or None
         The hypervisor's maintenance of a range, by a call once it is loaded.
-    first_run : Rule or None
+    first_run : HostRule or None
         The hypervisor's maintenance of all RAM before the guest's first access to it, in place of such a call.
         KVM does this page by page as pages enter stage 2. Before that the guest can neither read nor write them,
         and lines are independent of one another, so doing it to all pages when the guest is unpaused leaves
         the same states. A real KVM always does it; here it is done where the strategy has the hypervisor
         maintain, as everywhere else, so that one can see what it is for.
-    set_way : Rule or None
+    set_way : HostRule or None
         What is done to the RAM that the guest has used, for its maintenance by set/way, which is trapped: at the
         first such operation, and from then on, until MMU and caches are on, each time that it turns both on or
         either off.
@@ -124,11 +124,11 @@ class HostModel:
     architectures: tuple[str, ...]
     builder_agent: str
     mapping_types: tuple[MemoryType, ...]
-    aliases: tuple[Alias, ...]
-    allocation: Rule
-    flush: Rule | None = None
-    first_run: Rule | None = None
-    set_way: Rule | None = None
+    aliases: tuple[HostAlias, ...]
+    allocation: HostRule
+    flush: HostRule | None = None
+    first_run: HostRule | None = None
+    set_way: HostRule | None = None
     watches_caches: bool = False
     forced_write_back: bool = False
     options: tuple[str, ...] = ()
@@ -140,27 +140,33 @@ class HostModel:
 
 
 _CACHEFLUSH = "xen xen/arch/arm/p2m.c p2m_cache_flush_range (4.17)"
-_DOM0_LINEAR = Alias("dom0-linear", _WB, Lives.WHILE_MAPPED, "linux drivers/xen/xlate_mmu.c (6.1.192)")
-_XEN_DIRECTMAP = Alias("xen", _WB, Lives.ALWAYS, "xen xen/arch/arm/mm.c (4.17)")
-_XEN_ALLOCATION = Rule(
+_DOM0_LINEAR = HostAlias(
+    "dom0-linear", _WB, AliasLifetime.WHILE_MAPPED, "linux drivers/xen/xlate_mmu.c (6.1.192)"
+)
+_XEN_DIRECTMAP = HostAlias("xen", _WB, AliasLifetime.ALWAYS, "xen xen/arch/arm/mm.c (4.17)")
+_XEN_ALLOCATION = HostRule(
     "xen",
     (Op.WRITE, Op.DC_CIVAC, Op.IC_IALLUIS),
     "xen xen/common/page_alloc.c alloc_heap_pages, xen/common/memory.c populate_physmap (4.17)",
 )
-_XEN_FLUSH = Rule("xen", (Op.DC_CIVAC, Op.IC_IALLUIS), _CACHEFLUSH)
-_XEN_SET_WAY = Rule(
+_XEN_FLUSH = HostRule("xen", (Op.DC_CIVAC, Op.IC_IALLUIS), _CACHEFLUSH)
+_XEN_SET_WAY = HostRule(
     "xen",
     (Op.DC_CIVAC, Op.IC_IALLUIS),
     "xen f253e88bec, 2148a125b7; xen/arch/arm/p2m.c p2m_set_way_flush, p2m_toggle_cache (4.17)",
 )
 
-_KERNEL_LINEAR = Alias("kernel-linear", _WB, Lives.ALWAYS, "linux arch/arm64/mm/mmu.c map_mem (6.1.192)")
-_VMM = Alias("vmm", _WB, Lives.WHILE_ALLOCATED, "linux Documentation/virt/kvm/api.rst 4.35 (6.1.192)")
-_KVM_ALLOCATION = Rule("kernel-linear", (Op.WRITE,), "linux mm/memory.c do_anonymous_page (6.1.192)")
-_PREVIOUS_OWNER = Alias(
+_KERNEL_LINEAR = HostAlias(
+    "kernel-linear", _WB, AliasLifetime.ALWAYS, "linux arch/arm64/mm/mmu.c map_mem (6.1.192)"
+)
+_VMM = HostAlias(
+    "vmm", _WB, AliasLifetime.WHILE_ALLOCATED, "linux Documentation/virt/kvm/api.rst 4.35 (6.1.192)"
+)
+_KVM_ALLOCATION = HostRule("kernel-linear", (Op.WRITE,), "linux mm/memory.c do_anonymous_page (6.1.192)")
+_PREVIOUS_OWNER = HostAlias(
     "previous-owner",
     _WB,
-    Lives.BEFORE,
+    AliasLifetime.BEFORE,
     "linux arch/arm64/mm/flush.c __sync_icache_dcache (6.1.192): instruction caches are maintained as a page is"
     " mapped executable, not as it is freed",
     executable=True,
@@ -174,9 +180,11 @@ _MODELS: Final = (
         architectures=("arm64", "arm32"),
         builder_agent="dom0",
         mapping_types=(_WB, _NC),
-        aliases=(Alias("xen", _WB, Lives.DURING_SCRUB, "xen-devel, January 2014: the RFC's premise"),),
-        allocation=Rule("xen", (Op.WRITE, Op.DC_CIVAC), "xen ed250c269831"),
-        flush=Rule("xen", (Op.DC_CIVAC,), "xen ed250c269831, without Xen's own mapping"),
+        aliases=(
+            HostAlias("xen", _WB, AliasLifetime.DURING_SCRUB, "xen-devel, January 2014: the RFC's premise"),
+        ),
+        allocation=HostRule("xen", (Op.WRITE, Op.DC_CIVAC), "xen ed250c269831"),
+        flush=HostRule("xen", (Op.DC_CIVAC,), "xen ed250c269831, without Xen's own mapping"),
     ),
     HostModel(
         name="xen-4.17-arm64",
@@ -196,7 +204,9 @@ _MODELS: Final = (
         builder_agent="dom0",
         mapping_types=(_WB, _NC),
         aliases=(
-            Alias("xen", _WB, Lives.ONCE_USED, "xen xen/arch/arm/domain_page.c map_domain_page (4.17)"),
+            HostAlias(
+                "xen", _WB, AliasLifetime.ONCE_USED, "xen xen/arch/arm/domain_page.c map_domain_page (4.17)"
+            ),
             # A page of dom0's high memory has no linear map: taking every page to be low memory is the worse.
             _DOM0_LINEAR,
         ),
@@ -211,7 +221,7 @@ _MODELS: Final = (
         builder_agent="dom0",
         mapping_types=(_WB, _NC),
         aliases=(_XEN_DIRECTMAP, _DOM0_LINEAR),
-        allocation=Rule("xen", (Op.DC_CIVAC, Op.WRITE, Op.IC_IALLUIS), "xen 83a784a15b47, 009401506e"),
+        allocation=HostRule("xen", (Op.DC_CIVAC, Op.WRITE, Op.IC_IALLUIS), "xen 83a784a15b47, 009401506e"),
         flush=_XEN_FLUSH,
         set_way=_XEN_SET_WAY,
     ),
@@ -223,8 +233,8 @@ _MODELS: Final = (
         mapping_types=(_WB,),
         aliases=(_PREVIOUS_OWNER, _KERNEL_LINEAR, _VMM),
         allocation=_KVM_ALLOCATION,
-        first_run=Rule("kvm", (Op.DC_CIVAC, Op.IC_IVAU), _KVM_STAGE2),
-        set_way=Rule(
+        first_run=HostRule("kvm", (Op.DC_CIVAC, Op.IC_IVAU), _KVM_STAGE2),
+        set_way=HostRule(
             "kvm",
             (Op.DC_CIVAC,),
             "linux 9d218a1fcf4c; arch/arm64/kvm/mmu.c kvm_set_way_flush, kvm_toggle_cache (6.1.192)",
@@ -239,7 +249,7 @@ _MODELS: Final = (
         mapping_types=(_WB,),
         aliases=(_PREVIOUS_OWNER, _KERNEL_LINEAR, _VMM),
         allocation=_KVM_ALLOCATION,
-        first_run=Rule("kvm", (Op.IC_IVAU,), _KVM_STAGE2),
+        first_run=HostRule("kvm", (Op.IC_IVAU,), _KVM_STAGE2),
         forced_write_back=True,
         # "FWB implies IDC": linux arch/arm64/include/asm/kvm_mmu.h __clean_dcache_guest_page (6.1.192).
         options=("idc",),

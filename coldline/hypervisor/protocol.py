@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from coldline.guest.plan import Registers
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Bytes that are elsewhere until they are wanted: an initrd in its file."""
 
     @property
@@ -24,16 +24,16 @@ class Source(Protocol):
 Buffer = bytes | bytearray | memoryview
 """Bytes in memory."""
 
-Data = Buffer | Source
+Data = Buffer | ByteSource
 """Bytes to be written to a guest."""
 
 
-class Part(Record):
+class SourcePart(Record):
     """A part of a source.
 
     Attributes
     ----------
-    whole : Source
+    whole : ByteSource
         Of what.
     start : int
         Its first byte.
@@ -41,20 +41,20 @@ class Part(Record):
         How many there are.
     """
 
-    whole: Source
+    whole: ByteSource
     start: int
     nbytes: int
 
     def read_into(self, offset: int, target: memoryview) -> None:
-        """See `Source.read_into`."""
+        """See `ByteSource.read_into`."""
         self.whole.read_into(self.start + offset, target)
 
 
-def part(data: Data, start: int, end: int) -> "memoryview | Part":
+def slice_data(data: Data, start: int, end: int) -> "memoryview | SourcePart":
     """The bytes of `data` from `start` to before `end`, not copied."""
     if isinstance(data, Buffer):
         return memoryview(data).cast("B")[start:end]
-    return Part(data, start, end - start)
+    return SourcePart(data, start, end - start)
 
 
 class Domain(Protocol):

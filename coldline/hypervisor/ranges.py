@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Sets of addresses, as ranges."""
 
-Piece = tuple[int, int]
+Interval = tuple[int, int]
 """First byte, and one past the last."""
 
 
@@ -9,17 +9,17 @@ class RangeSet:
     """A set of addresses that tells what each change changed."""
 
     def __init__(self) -> None:
-        self._pieces: list[Piece] = []
+        self._intervals: list[Interval] = []
 
     def __bool__(self) -> bool:
-        return bool(self._pieces)
+        return bool(self._intervals)
 
-    def overlap(self, start: int, end: int) -> list[Piece]:
+    def overlap(self, start: int, end: int) -> list[Interval]:
         """The parts of a range that are in the set, lowest first."""
-        clipped = ((max(low, start), min(high, end)) for low, high in self._pieces)
+        clipped = ((max(low, start), min(high, end)) for low, high in self._intervals)
         return [(low, high) for low, high in clipped if low < high]
 
-    def add(self, start: int, end: int) -> list[Piece]:
+    def add(self, start: int, end: int) -> list[Interval]:
         """Put a range in, and return the parts of it that were not there, lowest first."""
         gaps = []
         at = start
@@ -27,14 +27,14 @@ class RangeSet:
             if at < low:
                 gaps.append((at, low))
             at = high
-        self._pieces = sorted(self._pieces + gaps)
+        self._intervals = sorted(self._intervals + gaps)
         return gaps
 
-    def remove(self, start: int, end: int) -> list[Piece]:
+    def remove(self, start: int, end: int) -> list[Interval]:
         """Take a range out, and return the parts of it that were there, lowest first."""
         removed = self.overlap(start, end)
         halves = [
-            half for low, high in self._pieces for half in ((low, min(high, start)), (max(low, end), high))
+            half for low, high in self._intervals for half in ((low, min(high, start)), (max(low, end), high))
         ]
-        self._pieces = [(low, high) for low, high in halves if low < high]
+        self._intervals = [(low, high) for low, high in halves if low < high]
         return removed

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple
 from coldline.arm import MemoryType
 from coldline.events import Op, Recorder
 from coldline.hypervisor.events import HostEvents
-from coldline.hypervisor.mapping import Closing
+from coldline.hypervisor.mapping import ClosesOnExit
 from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.protocol import Buffer, Data, DomainT, Hypervisor, Mapping
 
@@ -56,9 +56,9 @@ class RecordedHost(Generic[DomainT]):
     def populate(self, domain: DomainT, address: int, size: int) -> None:
         """See `Hypervisor.populate`."""
         self._inner.populate(domain, address, size)
-        self.was_populated(domain, address, size)
+        self.record_populate(domain, address, size)
 
-    def was_populated(self, domain: DomainT, address: int, size: int) -> None:
+    def record_populate(self, domain: DomainT, address: int, size: int) -> None:
         """Record that a domain was given memory."""
         self._banks[domain.domid].append(_Bank(address, size))
         self._events.populated(address, size)
@@ -67,9 +67,9 @@ class RecordedHost(Generic[DomainT]):
         self, domain: DomainT, address: int, size: int, memory_type: MemoryType
     ) -> "RecordedMapping":
         """See `Hypervisor.map_foreign`."""
-        return self.recorded(self._inner.map_foreign(domain, address, size, memory_type))
+        return self.record_mapping(self._inner.map_foreign(domain, address, size, memory_type))
 
-    def recorded(self, mapping: Mapping) -> "RecordedMapping":
+    def record_mapping(self, mapping: Mapping) -> "RecordedMapping":
         """Record that `mapping` was made, and return one that records what is done through it."""
         self._events.mapped(mapping.address, mapping.size, mapping.memory_type)
         return RecordedMapping(mapping, self._events)
@@ -100,7 +100,7 @@ class RecordedHost(Generic[DomainT]):
             self._events.freed(bank)
 
 
-class RecordedMapping(Closing):
+class RecordedMapping(ClosesOnExit):
     """A mapping whose writes and maintenance are recorded; see `coldline.hypervisor.Mapping`.
 
     Parameters
@@ -164,4 +164,4 @@ class RecordedMapping(Closing):
 
     def _done(self, op: Op, offset: int, size: int) -> None:
         if size:
-            self._events.done(op, self.address + offset, size)
+            self._events.builder_did(op, self.address + offset, size)

@@ -7,11 +7,11 @@ with typed errors only.
 """
 
 from coldline.image.file_bytes import FileBytes
-from coldline.image.kernel import Kernel, Piece
+from coldline.image.kernel import Kernel, KernelPiece
 from coldline.image.load import (
     MAX_IMAGE,
     MAX_UNPACKED,
-    Raw,
+    RawPlacement,
     load_blob,
     load_kernel,
     open_blob,
@@ -23,8 +23,8 @@ __all__ = [
     "MAX_UNPACKED",
     "FileBytes",
     "Kernel",
-    "Piece",
-    "Raw",
+    "KernelPiece",
+    "RawPlacement",
     "load_blob",
     "load_kernel",
     "open_blob",

@@ -9,7 +9,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.image.content import Content
-from coldline.image.kernel import Kernel, Piece
+from coldline.image.kernel import Kernel, KernelPiece
 from coldline.support.record import Record
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def arm64_image(content: Content, data: "memoryview | FileBytes") -> Kernel:
         architecture="arm64",
         format="Image",
         layers=content.layers,
-        pieces=(Piece(text_offset, data, image_size),),
+        pieces=(KernelPiece(text_offset, data, image_size),),
         entry=text_offset,
         fixed=False,
         anywhere=bool(_ANYWHERE.of(header.flags)),

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from coldline.image import lz4_legacy, lzop
-from coldline.image.content import MAX_PARTS, Content, Told
-from coldline.image.extra import library
+from coldline.image.content import MAX_PARTS, Content, Declared
+from coldline.image.extra import import_library
 from coldline.support.record import Record
 
 _FIRST_BYTES, _IN_BYTES = 4 << 10, 64 << 10
@@ -74,13 +74,13 @@ class Codec(Record):
         As messages call it.
     starts : callable
         Whether data starts as this form does.
-    unpack : callable
+    decompress : callable
         Decompresses all of a `Content`.
     """
 
     name: str
     starts: Callable[[memoryview], bool]
-    unpack: Callable[[Content], bytearray]
+    decompress: Callable[[Content], bytearray]
 
 
 def codec_of(data: memoryview) -> Codec | None:
@@ -88,7 +88,7 @@ def codec_of(data: memoryview) -> Codec | None:
     return next((codec for codec in CODECS if codec.starts(data)), None)
 
 
-def unpack(content: Content, codec: Codec) -> Content:
+def decompress(content: Content, codec: Codec) -> Content:
     """Decompress `content`.
 
     Raises
@@ -99,25 +99,25 @@ def unpack(content: Content, codec: Codec) -> Content:
     MissingDependencyError
         If the library that it takes is not installed.
     """
-    return content.inside(codec.name, memoryview(codec.unpack(content)).toreadonly())
+    return content.inside(codec.name, memoryview(codec.decompress(content)).toreadonly())
 
 
-def unpack_told(content: Content, told: Told | None) -> Content:
-    """Undo a compression, if there is one; hold it against what was told.
+def decompress_declared(content: Content, declared: Declared | None) -> Content:
+    """Undo a compression, if there is one; hold it against what was declared.
 
     Raises
     ------
     ImageError
-        As `unpack`; or if it is another than was told, or is inside another.
+        As `decompress`; or if it is another than was declared, or is inside another.
     """
     codec = codec_of(content.data)
-    allowed = told.compressions if told is not None else None
-    if told is not None and allowed and (codec is None or codec.name not in allowed):
+    allowed = declared.compressions if declared is not None else None
+    if declared is not None and allowed and (codec is None or codec.name not in allowed):
         found = "not compressed" if codec is None else f"{codec.name}"
-        raise content.error(f"{told.by} says that it is compressed with {allowed[0]}, but it is {found}")
+        raise content.error(f"{declared.by} says that it is compressed with {allowed[0]}, but it is {found}")
     if codec is None:
         return content
-    unpacked = unpack(content, codec)
+    unpacked = decompress(content, codec)
     inner = codec_of(unpacked.data)
     if inner is not None:
         raise content.error(f"is {inner.name} inside {codec.name}: decompress it first")
@@ -190,13 +190,13 @@ def _gzip(content: Content) -> tuple[Any, Callable[[], _Decoder]]:
 
 
 def _bzip2(content: Content) -> tuple[Any, Callable[[], _Decoder]]:
-    bz2 = library(content, "bz2", "compressed with bzip2")
+    bz2 = import_library(content, "bz2", "compressed with bzip2")
     return OSError, bz2.BZ2Decompressor
 
 
 def _lzma(form: str) -> _Opener:
     def opener(content: Content) -> tuple[Any, Callable[[], _Decoder]]:
-        lzma = library(content, "lzma", "compressed with LZMA")
+        lzma = import_library(content, "lzma", "compressed with LZMA")
         return lzma.LZMAError, lambda: lzma.LZMADecompressor(getattr(lzma, form), memlimit=_MEMORY_LIMIT)
 
     return opener
@@ -204,13 +204,13 @@ def _lzma(form: str) -> _Opener:
 
 def _zstd(content: Content) -> tuple[Any, Callable[[], _Decoder]]:
     module = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
-    zstd = library(content, module, "compressed with zstd")
+    zstd = import_library(content, module, "compressed with zstd")
     options = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
     return zstd.ZstdError, lambda: zstd.ZstdDecompressor(options=options)
 
 
 def _lz4(content: Content) -> tuple[Any, Callable[[], _Decoder]]:
-    frame = library(content, "lz4.frame", "compressed with lz4")
+    frame = import_library(content, "lz4.frame", "compressed with lz4")
     return RuntimeError, frame.LZ4FrameDecompressor
 
 
@@ -259,8 +259,8 @@ CODECS = (
     _streams("xz", _magic(b"\xfd7zXZ\x00"), _lzma("FORMAT_XZ")),
     _streams("zstd", _magic(b"\x28\xb5\x2f\xfd", *_SKIPPABLE), _zstd),
     _streams("lz4", _magic(b"\x04\x22\x4d\x18"), _lz4),
-    Codec("lz4 (legacy)", _magic(lz4_legacy.MAGIC), lz4_legacy.unpack),
-    Codec("lzop", _magic(lzop.MAGIC), lzop.unpack),
+    Codec("lz4 (legacy)", _magic(lz4_legacy.LZ4_LEGACY_MAGIC), lz4_legacy.decompress_lz4_legacy),
+    Codec("lzop", _magic(lzop.LZOP_MAGIC), lzop.decompress_lzop),
     _streams("lzma", _is_lzma, _lzma("FORMAT_ALONE"), lambda data: False),
 )
 """RFC 1952; xz doc/xz-file-format.txt; zstd doc/zstd_compression_format.md; lz4 doc/lz4_Frame_format.md."""

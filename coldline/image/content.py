@@ -69,7 +69,7 @@ class Content(Record):
         unpacked += more
 
 
-class Told(Record, kw_only=True):
+class Declared(Record, kw_only=True):
     """What a container says of the kernel in it; None where it says nothing.
 
     Attributes
@@ -91,11 +91,11 @@ class Told(Record, kw_only=True):
     entry: int | None = None
 
 
-class Parts(Record, kw_only=True):
+class ContainerParts(Record, kw_only=True):
     """What was in a container."""
 
     kernel: Content
-    told: Told
+    declared: Declared
     initrd: memoryview | None = field(default=None, repr=False)
     device_tree: memoryview | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()

@@ -8,11 +8,11 @@ import itertools
 from typing import Any
 
 from coldline.image.content import Content
-from coldline.image.extra import library
+from coldline.image.extra import import_library
 from coldline.image.identify import identify
-from coldline.image.kernel import Kernel, Piece
-from coldline.image.raw import ADDRESSES
-from coldline.image.vmlinux import as_linux
+from coldline.image.kernel import Kernel, KernelPiece
+from coldline.image.raw import ADDRESS_SPACE_SIZE
+from coldline.image.vmlinux import relocate_vmlinux
 
 _MAGIC = b"\x7fELF"
 _CLASS_AT, _ORDER_AT = 4, 5
@@ -22,7 +22,7 @@ _LITTLE, _BIG = 1, 2
 
 _ARCHITECTURES = {("EM_ARM", 32): "arm32", ("EM_AARCH64", 64): "arm64"}
 
-_MOST_HEADERS = 256
+_MAX_HEADERS = 256
 """Program headers: a kernel has a handful."""
 
 
@@ -53,7 +53,7 @@ def parse_elf(content: Content) -> Kernel:
     if data[_ORDER_AT] not in (_LITTLE, _BIG):
         raise content.error(f"is an ELF file of unknown byte order {data[_ORDER_AT]} (at byte 5)")
     bits = _CLASSES[data[_CLASS_AT]]
-    structs = library(content, "elftools.elf.structs", "an ELF file").ELFStructs(
+    structs = import_library(content, "elftools.elf.structs", "an ELF file").ELFStructs(
         little_endian=data[_ORDER_AT] == _LITTLE, elfclass=bits
     )
     structs.create_basic_structs()
@@ -77,7 +77,7 @@ def parse_elf(content: Content) -> Kernel:
         entry=_entry(content, header.e_entry, segments, architecture),
         fixed=True,
     )
-    return as_linux(content, kernel)
+    return relocate_vmlinux(content, kernel)
 
 
 def _parse(content: Content, layout: Any, offset: int, what: str) -> Any:
@@ -93,8 +93,8 @@ def _parse(content: Content, layout: Any, offset: int, what: str) -> Any:
 def _segments(content: Content, structs: Any, header: Any) -> list[Any]:
     """The program headers of what is to be loaded, each with its place in the file."""
     count, size = header.e_phnum, structs.Elf_Phdr.sizeof()
-    if count > _MOST_HEADERS:
-        raise content.error(f"is an ELF file with {count} program headers; coldline takes {_MOST_HEADERS}")
+    if count > _MAX_HEADERS:
+        raise content.error(f"is an ELF file with {count} program headers; coldline takes {_MAX_HEADERS}")
     if count and header.e_phentsize != size:
         raise content.error(
             f"is an ELF file whose program headers have {header.e_phentsize} bytes, not {size}"
@@ -115,7 +115,7 @@ def _segments(content: Content, structs: Any, header: Any) -> list[Any]:
     return found
 
 
-def _pieces(content: Content, segments: list[Any], architecture: str) -> tuple[Piece, ...]:
+def _pieces(content: Content, segments: list[Any], architecture: str) -> tuple[KernelPiece, ...]:
     for each in segments:
         if each.p_filesz > each.p_memsz:
             raise content.error(
@@ -126,7 +126,7 @@ def _pieces(content: Content, segments: list[Any], architecture: str) -> tuple[P
                 f"is a truncated ELF file: its {each.where} is {each.p_filesz} bytes from byte {each.p_offset} on, "
                 f"past its {len(content.data)} bytes"
             )
-        if max(each.p_paddr, each.p_vaddr) + each.p_memsz > ADDRESSES[architecture]:
+        if max(each.p_paddr, each.p_vaddr) + each.p_memsz > ADDRESS_SPACE_SIZE[architecture]:
             raise content.error(
                 f"its {each.where}, {each.p_memsz} bytes at {each.p_paddr:#x}, passes the last address"
             )
@@ -143,7 +143,7 @@ def _pieces(content: Content, segments: list[Any], architecture: str) -> tuple[P
                 f"{lower.p_paddr:#x}-{lower.p_paddr + lower.p_memsz:#x}"
             )
     return tuple(
-        Piece(each.p_paddr, content.data[each.p_offset : each.p_offset + each.p_filesz], each.p_memsz)
+        KernelPiece(each.p_paddr, content.data[each.p_offset : each.p_offset + each.p_filesz], each.p_memsz)
         for each in ordered
     )
 

@@ -8,7 +8,7 @@ from coldline.errors import MissingDependencyError
 from coldline.image.content import Content
 
 
-def library(content: Content, module: str, what: str) -> Any:
+def import_library(content: Content, module: str, what: str) -> Any:
     """Import a library of the extra ``images``.
 
     Parameters

@@ -8,8 +8,8 @@ address is part of them (CVE-2021-27138).
 from typing import TypeVar
 
 from coldline.errors import UsageError
-from coldline.image.compression import unpack_told
-from coldline.image.content import Content, Parts, Told
+from coldline.image.compression import decompress_declared
+from coldline.image.content import ContainerParts, Content, Declared
 from coldline.image.fit_hash import check_hashes
 from coldline.image.flat_tree import FlatTree
 from coldline.support.printable import one_line
@@ -38,7 +38,7 @@ def is_flat_tree(data: memoryview) -> bool:
     return data[:4] == _MAGIC
 
 
-def open_fit(content: Content, configuration: str | None) -> Parts:
+def open_fit(content: Content, configuration: str | None) -> ContainerParts:
     """Find what a configuration of a FIT names. The hashes of all of it are checked; signatures are not.
 
     Parameters
@@ -77,7 +77,7 @@ class _Fit:
         self._images = self._tree.children(top["images"])
         self._configurations = top.get("configurations")
 
-    def open(self, wanted: str | None) -> Parts:
+    def open(self, wanted: str | None) -> ContainerParts:
         name, properties = self._configuration(wanted)
         where = f"configuration '{name}'"
         if "kernel" not in properties:
@@ -89,7 +89,7 @@ class _Fit:
             ramdisk = self._bytes(self._image(where, "ramdisk", properties, ("ramdisk",)))
         if "fdt" in properties:
             device_tree = self._device_tree(self._image(where, "fdt", properties, ("flat_dt",)))
-        told = Told(
+        declared = Declared(
             by=one_line(f"its FIT image '{kernel.name}'"),
             architecture=self._one_of(kernel, "arch", _ARCHITECTURES),
             compressions=self._one_of(kernel, "compression", _COMPRESSIONS) or None,
@@ -98,9 +98,9 @@ class _Fit:
         )
         notes = [one_line(f"its FIT's {where} was taken")]
         notes += [f"what '{each}' in it names is not loaded" for each in _NOT_FOLLOWED if each in properties]
-        return Parts(
+        return ContainerParts(
             kernel=self._content.inside("FIT", self._bytes(kernel)),
-            told=told,
+            declared=declared,
             initrd=ramdisk,
             device_tree=device_tree,
             notes=tuple(notes),
@@ -177,11 +177,11 @@ class _Fit:
         return data
 
     def _device_tree(self, image: _Image) -> memoryview:
-        told = Told(
+        declared = Declared(
             by=one_line(f"its FIT image '{image.name}'"),
             compressions=self._one_of(image, "compression", _COMPRESSIONS) or None,
         )
-        return unpack_told(self._content.inside("FIT", self._bytes(image)), told).data
+        return decompress_declared(self._content.inside("FIT", self._bytes(image)), declared).data
 
     def _one_of(self, image: _Image, name: str, known: dict[str, _Value]) -> _Value | None:
         if name not in image.properties:

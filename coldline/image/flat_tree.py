@@ -18,7 +18,7 @@ _PROPERTY_HEADER = struct.Struct(">4xII")
 """A tag, the length of the value, the offset of the name: Devicetree Specification 0.4, 5.4.1."""
 
 MAX_NODES = 1 << 14
-MAX_DEPTH = 32
+MAX_NODE_DEPTH = 32
 MAX_PROPERTIES = 256
 """Of a node. With the two above: time is bounded by more than the file's size."""
 
@@ -64,7 +64,7 @@ class FlatTree:
             self._tree = Fdt(copy)
         except FdtException as error:
             raise content.error(f"its flattened device tree is malformed: {error}") from error
-        fault = blocks_fault(self._tree)
+        fault = block_layout_error(self._tree)
         if fault is not None:
             raise content.error(f"its flattened device tree is malformed: {fault}")
         self._data = data[: self.size]
@@ -81,9 +81,10 @@ class FlatTree:
                 return
             if node < 0:
                 raise self._content.error(f"its flattened device tree is malformed: {strerror(node)}")
-            if depth > MAX_DEPTH:
+            if depth > MAX_NODE_DEPTH:
                 raise self._content.error(
-                    f"its flattened device tree is deeper than {MAX_DEPTH} nodes, at byte {self._structure + node}"
+                    f"its flattened device tree is deeper than {MAX_NODE_DEPTH} nodes, "
+                    f"at byte {self._structure + node}"
                 )
         raise self._content.error(f"its flattened device tree has more than {MAX_NODES} nodes")
 
@@ -142,7 +143,7 @@ class FlatTree:
         return bytes(block).split(b"\0")[0].decode("latin-1")
 
 
-def blocks_fault(tree: Any) -> str | None:
+def block_layout_error(tree: Any) -> str | None:
     """What is wrong with where the blocks of a tree lie, or None.
 
     fdt_check_full does not look whether two of them share a byte. Where they do, an edit of one can overwrite the

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from coldline.image.file_bytes import FileBytes
 
 
-class Piece(Record):
+class KernelPiece(Record):
     """A run of bytes that a kernel wants in memory.
 
     Attributes
@@ -46,7 +46,7 @@ class Kernel(Record, kw_only=True):
         ``Image``, ``zImage``, ``ELF`` or ``raw``.
     layers : tuple of str
         What the file wraps it in, outermost first: ``("FIT", "gzip")``. Empty where the file is the kernel.
-    pieces : tuple of Piece
+    pieces : tuple of KernelPiece
         What is loaded, by address, at least one; no two overlap.
     entry : int
         Where it starts, counted as the pieces' addresses are; in one of them. On arm32 bit 0 says that it starts in
@@ -68,7 +68,7 @@ class Kernel(Record, kw_only=True):
     architecture: str
     format: str
     layers: tuple[str, ...] = ()
-    pieces: tuple[Piece, ...]
+    pieces: tuple[KernelPiece, ...]
     entry: int
     fixed: bool
     anywhere: bool = False

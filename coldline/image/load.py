@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 from coldline.errors import ImageError
 from coldline.image.arm64_image import arm64_image, is_arm64_image
-from coldline.image.compression import codec_of, unpack
-from coldline.image.content import Allowance, Content, Told
+from coldline.image.compression import codec_of, decompress
+from coldline.image.content import Allowance, Content, Declared
 from coldline.image.file_bytes import FileBytes
 from coldline.image.kernel import Kernel
 from coldline.image.raw import architecture_of, raw_kernel
@@ -41,7 +41,7 @@ _KINDS = (
 )
 
 
-class Raw(Record):
+class RawPlacement(Record):
     """Where a kernel goes whose file does not tell.
 
     Attributes
@@ -63,7 +63,7 @@ def load_kernel(
     max_image: int = MAX_IMAGE,
     max_unpacked: int = MAX_UNPACKED,
     configuration: str | None = None,
-    raw: Raw | None = None,
+    raw: RawPlacement | None = None,
 ) -> Kernel:
     """Read and check a kernel, in any form that is recognised by its content.
 
@@ -80,7 +80,7 @@ def load_kernel(
         Bytes that may be unpacked from it in all.
     configuration : str or None
         Of a FIT; None for its default.
-    raw : Raw or None
+    raw : RawPlacement or None
         Take it, once decompressed, for bytes that are to be where this says, whatever they look like.
 
     Raises
@@ -103,7 +103,7 @@ def open_kernel(
     max_image: int = MAX_IMAGE,
     max_unpacked: int = MAX_UNPACKED,
     configuration: str | None = None,
-    raw: Raw | None = None,
+    raw: RawPlacement | None = None,
 ) -> Kernel:
     """What `load_kernel` reads; but an arm64 Image is left in its file where that can be read again.
 
@@ -119,15 +119,15 @@ def open_kernel(
     return _kernel(Content(name, blob, Allowance(max_unpacked)), configuration, raw)
 
 
-def _kernel(content: Content, configuration: str | None, raw: Raw | None) -> Kernel:
+def _kernel(content: Content, configuration: str | None, raw: RawPlacement | None) -> Kernel:
     if raw is None:
         return recognise(content, None, configuration)
     codec = codec_of(content.data)
     if codec is not None:
-        content = unpack(content, codec)
+        content = decompress(content, codec)
     architecture = raw.architecture or architecture_of(content.data) or "arm64"
-    told = Told(by="--load", architecture=architecture, load=raw.load, entry=raw.entry)
-    return raw_kernel(content, told)
+    declared = Declared(by="--load", architecture=architecture, load=raw.load, entry=raw.entry)
+    return raw_kernel(content, declared)
 
 
 def load_blob(path: str | os.PathLike[str], what: str, *, max_image: int = MAX_IMAGE) -> memoryview:

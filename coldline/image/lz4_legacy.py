@@ -6,19 +6,19 @@ checksum: that a file was cut between two blocks cannot be seen.
 """
 
 from coldline.image.content import MAX_PARTS, Content
-from coldline.image.extra import library
+from coldline.image.extra import import_library
 
-MAGIC = b"\x02\x21\x4c\x18"
+LZ4_LEGACY_MAGIC = b"\x02\x21\x4c\x18"
 
 _WORD = 4
 _BLOCK_SIZE = 8 << 20
 """Bytes that a block holds at the most; all but the last hold as many."""
 
-_MOST_PACKED = _BLOCK_SIZE + _BLOCK_SIZE // 255 + 16
+_MAX_PACKED = _BLOCK_SIZE + _BLOCK_SIZE // 255 + 16
 """Bytes: lz4 lib/lz4.h, LZ4_COMPRESSBOUND."""
 
 
-def unpack(content: Content) -> bytearray:
+def decompress_lz4_legacy(content: Content) -> bytearray:
     """Decompress everything.
 
     A block's size is the file's word: it is held against the file's end before it is used. A size of 0 ends the
@@ -29,7 +29,7 @@ def unpack(content: Content) -> bytearray:
     ImageError
         If it is truncated or corrupt, or holds more than its allowance.
     """
-    block = library(content, "lz4.block", "compressed with lz4 (legacy)")
+    block = import_library(content, "lz4.block", "compressed with lz4 (legacy)")
     data = content.data
     contents = bytearray()
     position = 0
@@ -37,7 +37,7 @@ def unpack(content: Content) -> bytearray:
         if position == len(data):
             return contents
         word = data[position : position + _WORD]
-        if word == MAGIC:
+        if word == LZ4_LEGACY_MAGIC:
             position += _WORD
             continue
         size = int.from_bytes(word, "little")
@@ -46,7 +46,7 @@ def unpack(content: Content) -> bytearray:
             return contents
         if len(word) < _WORD or size > len(data) - after:
             raise content.error(f"truncated lz4 data: the file ends at byte {len(data)}")
-        if size > _MOST_PACKED:
+        if size > _MAX_PACKED:
             raise content.error(f"corrupt lz4 data: at byte {position} is a block of {size} bytes")
         try:
             unpacked = block.decompress(data[after : after + size], uncompressed_size=_BLOCK_SIZE)

@@ -8,9 +8,9 @@ import zlib
 from typing import Any
 
 from coldline.image.content import MAX_PARTS, Content
-from coldline.image.extra import library
+from coldline.image.extra import import_library
 
-MAGIC = b"\x89LZO\x00\r\n\x1a\n"
+LZOP_MAGIC = b"\x89LZO\x00\r\n\x1a\n"
 
 _BLOCK_SIZE = 256 << 10
 """Bytes that a block unpacks to at the most: what lzop writes, and all that Linux takes. An LZO decoder's output is
@@ -50,7 +50,7 @@ class _Reader:
         return int.from_bytes(self.take(size), "big")
 
 
-def unpack(content: Content) -> bytearray:
+def decompress_lzop(content: Content) -> bytearray:
     """Decompress everything. Every checksum that is there is checked.
 
     Raises
@@ -59,13 +59,13 @@ def unpack(content: Content) -> bytearray:
         If it is truncated or corrupt, of a form that lzop does not write unasked, or holds more than its
         allowance.
     """
-    lzo = library(content, "lzallright", "compressed with lzop")
+    lzo = import_library(content, "lzallright", "compressed with lzop")
     reader = _Reader(content)
     contents = bytearray()
     flags = None
     for _ in range(MAX_PARTS):
         if flags is None:
-            if content.data[reader.position : reader.position + len(MAGIC)] != MAGIC:
+            if content.data[reader.position : reader.position + len(LZOP_MAGIC)] != LZOP_MAGIC:
                 return contents
             flags = _read_header(content, reader)
         elif not _unpack_block(content, reader, flags, lzo, contents):
@@ -75,7 +75,7 @@ def unpack(content: Content) -> bytearray:
 
 def _read_header(content: Content, reader: _Reader) -> int:
     """The flags."""
-    reader.take(len(MAGIC))
+    reader.take(len(LZOP_MAGIC))
     start = reader.position
     version, _library_version = reader.number(2), reader.number(2)
     if version >= _WITH_LEVEL:

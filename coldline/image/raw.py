@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kernels of no form: somebody else says where they go."""
 
-from coldline.image.content import Content, Told
-from coldline.image.kernel import Kernel, Piece
+from coldline.image.content import Content, Declared
+from coldline.image.kernel import Kernel, KernelPiece
 
-ADDRESSES = {"arm32": 1 << 32, "arm64": 1 << 64}
+ADDRESS_SPACE_SIZE = {"arm32": 1 << 32, "arm64": 1 << 64}
 """One past the last address."""
 
 
@@ -19,46 +19,46 @@ def architecture_of(data: memoryview) -> str | None:
     return "arm32" if first >> 24 == 0xEA else None
 
 
-def raw_kernel(content: Content, told: Told) -> Kernel:
-    """A kernel that is what `told` says of it.
+def raw_kernel(content: Content, declared: Declared) -> Kernel:
+    """A kernel that is what `declared` says of it.
 
     Raises
     ------
     ImageError
-        If `told` leaves something open, or the addresses cannot be.
+        If `declared` leaves something open, or the addresses cannot be.
     """
     missing = [
         what
         for what, value in (
-            ("its architecture", told.architecture),
-            ("where to load it", told.load),
-            ("where to enter it", told.entry),
+            ("its architecture", declared.architecture),
+            ("where to load it", declared.load),
+            ("where to enter it", declared.entry),
         )
         if value is None
     ]
-    if told.architecture is None or told.load is None or told.entry is None:
-        raise content.error(f"is of no known form, and {told.by} does not tell {' or '.join(missing)}")
+    if declared.architecture is None or declared.load is None or declared.entry is None:
+        raise content.error(f"is of no known form, and {declared.by} does not tell {' or '.join(missing)}")
     size = len(content.data)
     if not size:
         raise content.error("is empty")
-    if told.load + size > ADDRESSES[told.architecture]:
+    if declared.load + size > ADDRESS_SPACE_SIZE[declared.architecture]:
         raise content.error(
-            f"{told.by} says to load it at {told.load:#x}: its {size} bytes pass the end of {told.architecture}'s "
-            f"addresses"
+            f"{declared.by} says to load it at {declared.load:#x}: its {size} bytes pass "
+            f"the end of {declared.architecture}'s addresses"
         )
-    if not told.load <= told.entry < told.load + size:
+    if not declared.load <= declared.entry < declared.load + size:
         raise content.error(
-            f"{told.by} says to enter it at {told.entry:#x}, which is outside of it "
-            f"({told.load:#x}-{told.load + size:#x})"
+            f"{declared.by} says to enter it at {declared.entry:#x}, which is outside of it "
+            f"({declared.load:#x}-{declared.load + size:#x})"
         )
-    if told.entry % 4 and (told.architecture == "arm64" or not told.entry & 1):
-        raise content.error(f"{told.by} says to enter it at {told.entry:#x}, which is off a word")
+    if declared.entry % 4 and (declared.architecture == "arm64" or not declared.entry & 1):
+        raise content.error(f"{declared.by} says to enter it at {declared.entry:#x}, which is off a word")
     return Kernel(
         path=content.path,
-        architecture=told.architecture,
+        architecture=declared.architecture,
         format="raw",
         layers=content.layers,
-        pieces=(Piece(told.load, content.data, size),),
-        entry=told.entry,
+        pieces=(KernelPiece(declared.load, content.data, size),),
+        entry=declared.entry,
         fixed=True,
     )

@@ -4,17 +4,18 @@
 from collections.abc import Callable, Iterator
 
 from coldline.image.arm64_image import is_arm64_image, parse_arm64_image
-from coldline.image.compression import unpack_told
-from coldline.image.content import Content, Parts, Told
+from coldline.image.compression import decompress_declared
+from coldline.image.content import ContainerParts, Content, Declared
 from coldline.image.kernel import Kernel
 from coldline.image.raw import raw_kernel
 from coldline.support.record import replace
 
 
 def _kernels() -> Iterator[tuple[Callable[[memoryview], bool], Callable[[Content], Kernel]]]:
-    """How each form is told, and what parses it: an arm64 Image first, which may have anything at all in its code.
+    """Yield a test and a parser for each kernel format.
 
-    What comes after it is imported if it is no such Image.
+    An arm64 Image comes first, as its code may contain any other magic number. The parsers after it are imported
+    only if the file is not an Image.
     """
     yield is_arm64_image, parse_arm64_image
     from coldline.image.elf import is_elf, parse_elf
@@ -24,7 +25,7 @@ def _kernels() -> Iterator[tuple[Callable[[memoryview], bool], Callable[[Content
     yield is_zimage, parse_zimage
 
 
-def recognise(content: Content, told: Told | None, configuration: str | None) -> Kernel:
+def recognise(content: Content, declared: Declared | None, configuration: str | None) -> Kernel:
     """Find the kernel in `content`: unpack it, open what it is in, check it.
 
     Each kind of container is opened once, and one compression is undone between two of them: so there is an end.
@@ -33,7 +34,7 @@ def recognise(content: Content, told: Told | None, configuration: str | None) ->
     ----------
     content : Content
         A file, or what was in one.
-    told : Told or None
+    declared : Declared or None
         What is known of it besides.
     configuration : str or None
         Of a FIT.
@@ -43,25 +44,25 @@ def recognise(content: Content, told: Told | None, configuration: str | None) ->
     ColdlineError
         As the parts of this package do.
     """
-    content = unpack_told(content, told)
+    content = decompress_declared(content, declared)
     for is_kernel, parse in _kernels():
         if is_kernel(content.data):
-            return _agreed(content, parse(content), told)
+            return _agreed(content, parse(content), declared)
     parts = _open(content, configuration)
     if parts is not None:
-        kernel = recognise(parts.kernel, parts.told, configuration)
-        return _agreed(content, _joined(kernel, parts), told)
+        kernel = recognise(parts.kernel, parts.declared, configuration)
+        return _agreed(content, _joined(kernel, parts), declared)
     from coldline.image.identify import identify
 
     what = identify(content.data)
     if what is not None:
         raise content.error(f"is {what}")
-    if told is not None:
-        return raw_kernel(content, told)
+    if declared is not None:
+        return raw_kernel(content, declared)
     raise content.error(_unknown(content))
 
 
-def _open(content: Content, configuration: str | None) -> Parts | None:
+def _open(content: Content, configuration: str | None) -> ContainerParts | None:
     from coldline.image.fit import is_flat_tree, open_fit
     from coldline.image.uimage import is_uimage, open_uimage
     from coldline.image.zboot import is_zboot, open_zboot
@@ -78,23 +79,25 @@ def _open(content: Content, configuration: str | None) -> Parts | None:
     return None
 
 
-def _agreed(content: Content, kernel: Kernel, told: Told | None) -> Kernel:
-    """`kernel`, if what was told of it can be; with a note of what was told in vain."""
-    if told is None:
+def _agreed(content: Content, kernel: Kernel, declared: Declared | None) -> Kernel:
+    """`kernel`, if what was declared of it can be; with a note of what was declared in vain."""
+    if declared is None:
         return kernel
-    if told.architecture is not None and told.architecture != kernel.architecture:
+    if declared.architecture is not None and declared.architecture != kernel.architecture:
         raise content.error(
-            f"{told.by} says that it is for {told.architecture}, but its {kernel.format} is for "
+            f"{declared.by} says that it is for {declared.architecture}, but its {kernel.format} is for "
             f"{kernel.architecture}"
         )
-    if told.load is None:
+    if declared.load is None:
         return kernel
-    entry = "" if told.entry is None else f" and entry {told.entry:#x}"
-    note = f"{told.by} says load {told.load:#x}{entry}: not used, the {kernel.format} says where it goes"
+    entry = "" if declared.entry is None else f" and entry {declared.entry:#x}"
+    note = (
+        f"{declared.by} says load {declared.load:#x}{entry}: not used, the {kernel.format} says where it goes"
+    )
     return replace(kernel, notes=(*kernel.notes, note))
 
 
-def _joined(kernel: Kernel, parts: Parts) -> Kernel:
+def _joined(kernel: Kernel, parts: ContainerParts) -> Kernel:
     """`kernel` with what its container has besides; an outer container goes before an inner one."""
     return replace(
         kernel,

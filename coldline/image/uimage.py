@@ -8,7 +8,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from coldline.image.content import Content, Parts, Told
+from coldline.image.content import ContainerParts, Content, Declared
 from coldline.support.printable import one_line
 
 _MAGIC = 0x27051956
@@ -45,7 +45,7 @@ _COMPRESSIONS: dict[int, tuple[str, ...]] = {
 }
 
 _WORD = struct.Struct(">I")
-_MOST_FILES = 3
+_MAX_FILES = 3
 """A kernel, an initrd, a device tree: U-Boot boot/bootm.c looks at no more."""
 
 
@@ -54,7 +54,7 @@ def is_uimage(data: memoryview) -> bool:
     return data[:4] == _WORD.pack(_MAGIC)
 
 
-def open_uimage(content: Content) -> Parts:
+def open_uimage(content: Content) -> ContainerParts:
     """Find what is in a uImage. Both of its checksums are checked.
 
     Raises
@@ -72,13 +72,13 @@ def open_uimage(content: Content) -> Parts:
     if header.compression not in _COMPRESSIONS:
         raise content.error(f"is a uImage of unknown compression {header.compression} (at byte 31)")
     files = _split(content, data) if header.type == _MULTI else [data]
-    files += [data[:0]] * (_MOST_FILES - len(files))
+    files += [data[:0]] * (_MAX_FILES - len(files))
     kernel, initrd, device_tree = files
     placed = header.type != _KERNEL_NOLOAD
     name = one_line(header.name.split(b"\0")[0].decode("utf-8", "replace"))
-    return Parts(
+    return ContainerParts(
         kernel=content.inside("uImage", kernel),
-        told=Told(
+        declared=Declared(
             by="its uImage header",
             architecture=_ARCHITECTURES[header.architecture],
             compressions=_COMPRESSIONS[header.compression] or None,
@@ -125,8 +125,8 @@ def _split(content: Content, data: memoryview) -> list[memoryview]:
         position += _WORD.size
         if size == 0:
             break
-        if len(sizes) == _MOST_FILES:
-            raise content.error(f"has more than {_MOST_FILES} files: a kernel, an initrd and a device tree")
+        if len(sizes) == _MAX_FILES:
+            raise content.error(f"has more than {_MAX_FILES} files: a kernel, an initrd and a device tree")
         sizes.append(size)
     if not sizes:
         raise content.error("has no files in it (at byte 64)")

@@ -25,7 +25,7 @@ _TEXT_OFFSET_ENDS = 0x8000
 """How all of those end: a multiple of 64 KiB and this."""
 
 
-def as_linux(content: Content, kernel: Kernel) -> Kernel:
+def relocate_vmlinux(content: Content, kernel: Kernel) -> Kernel:
     """`kernel`, an ELF file; where its addresses are Linux's virtual ones, with pieces that count from a base.
 
     Raises

@@ -6,7 +6,7 @@ Source: linux drivers/firmware/efi/libstub/zboot-header.S and Makefile.zboot (6.
 
 import struct
 
-from coldline.image.content import Content, Parts, Told
+from coldline.image.content import ContainerParts, Content, Declared
 from coldline.support.printable import one_line
 
 _PE_MAGIC = b"MZ"
@@ -35,7 +35,7 @@ def is_zboot(data: memoryview) -> bool:
     return data[:2] == _PE_MAGIC and data[_MAGIC_AT : _MAGIC_AT + 4] == _MAGIC
 
 
-def open_zboot(content: Content) -> Parts:
+def open_zboot(content: Content) -> ContainerParts:
     """Find the kernel in an EFI zboot image.
 
     Raises
@@ -53,9 +53,9 @@ def open_zboot(content: Content) -> Parts:
             f"{len(data)} bytes"
         )
     name = bytes(data[_COMPRESSION]).split(b"\0")[0].decode("latin-1")
-    return Parts(
+    return ContainerParts(
         kernel=content.inside("EFI zboot", data[offset : offset + size]),
-        told=Told(
+        declared=Declared(
             by=f"its EFI zboot header ('{one_line(name)}')",
             compressions=_COMPRESSIONS.get(name),
         ),

@@ -9,7 +9,7 @@ import struct
 from typing import NamedTuple
 
 from coldline.image.content import Content
-from coldline.image.kernel import Kernel, Piece
+from coldline.image.kernel import Kernel, KernelPiece
 
 _MAGIC = 0x016F2818
 _MAGIC_AT = 0x24
@@ -80,7 +80,7 @@ def parse_zimage(content: Content) -> Kernel:
         architecture="arm32",
         format="zImage",
         layers=content.layers,
-        pieces=(Piece(address, data, len(data)),),
+        pieces=(KernelPiece(address, data, len(data)),),
         entry=address,
         fixed=bool(header.start),
         notes=tuple(notes),

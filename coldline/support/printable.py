@@ -10,7 +10,7 @@ def printable(text: str) -> str:
     )
 
 
-MOST = 8000
+MAX_MESSAGE = 8000
 """Characters of what `one_line` gives."""
 
 _HEAD, _CUT, _TAIL = 7000, " … ", 500
@@ -18,10 +18,10 @@ _HEAD, _CUT, _TAIL = 7000, " … ", 500
 
 def one_line(text: str) -> str:
     """`text` fit for a line of a message: line ends as escapes, too, and without the middle of what is very long."""
-    line = printable(text[: 2 * MOST] + text[2 * MOST :][-MOST:]).replace("\n", "\\n")
-    return line if len(line) <= MOST else f"{line[:_HEAD]}{_CUT}{line[-_TAIL:]}"
+    line = printable(text[: 2 * MAX_MESSAGE] + text[2 * MAX_MESSAGE :][-MAX_MESSAGE:]).replace("\n", "\\n")
+    return line if len(line) <= MAX_MESSAGE else f"{line[:_HEAD]}{_CUT}{line[-_TAIL:]}"
 
 
-def shortened(text: str, most: int = 64) -> str:
-    """`text`, or so much of it that with dots behind it has `most` characters."""
-    return text if len(text) <= most else text[: most - 3] + "..."
+def shortened(text: str, max_length: int = 64) -> str:
+    """`text`, or so much of it that with dots behind it has `max_length` characters."""
+    return text if len(text) <= max_length else text[: max_length - 3] + "..."

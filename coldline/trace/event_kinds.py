@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.arm import MemoryType
-from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE
+from coldline.events.event import ADDRESS_LIMIT
 from coldline.events.layout import AGENT_SHIFT, DTYPE_FIELDS, EXECUTABLE
 from coldline.events.op import Op
+from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

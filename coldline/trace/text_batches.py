@@ -16,10 +16,10 @@ import numpy as np
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
 from coldline.events.batch import EVENT_DTYPE, Batch, pack_attributes
-from coldline.events.event import PAGE_SIZE
 from coldline.events.layout import EXECUTABLE, STRUCT_FORMAT, TYPE_MASK
 from coldline.events.op import Op
 from coldline.rules.profile import Profile
+from coldline.support.units import PAGE_SIZE
 from coldline.trace.blocks import MAX_LINE
 from coldline.trace.event_kinds import MAX_GROUP, Grouper
 from coldline.trace.text import MAX_LINE_LENGTH, LineParser, head_lines

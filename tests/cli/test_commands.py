@@ -799,12 +799,12 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 def test_building_needs_neither_numpy_nor_the_emulator() -> None:
     script = (
-        "import sys\nfrom coldline.builder import build\nfrom coldline.image import load_kernel\n"
+        "import sys\nfrom coldline.builder import build_domain\nfrom coldline.image import load_kernel\n"
         "from coldline.guest import GuestOptions, make_plan\n"
         "from coldline.hypervisor import host_model\n"
         "from coldline.hypervisor.simulated import SimulatedHost\n"
         "plan = make_plan(load_kernel(sys.argv[1]), GuestOptions(memory=16 << 20))\n"
-        "build(plan, 'uncached', SimulatedHost(host_model('rfc'), lambda event: None))\n"
+        "build_domain(plan, 'uncached', SimulatedHost(host_model('rfc'), lambda event: None))\n"
         "print(*sys.modules)\n"
     )
     line = [sys.executable, "-c", script, str(sample("midway-arm64").image)]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from coldline.guest import GuestOptions, make_plan
-from coldline.guest.devices import Device, devices_of
-from coldline.image import Kernel, Piece, load_kernel
+from coldline.guest.devices import DeviceRegisters, devices_of
+from coldline.image import Kernel, KernelPiece, load_kernel
 from coldline.report.memory_map import Kind, bank_regions
 from coldline.samples import sample
 from tests.tools.command import COHERENT, ERROR, Cli, command
@@ -25,7 +25,7 @@ KERNEL = Kernel(
     path="Image",
     architecture="arm64",
     format="Image",
-    pieces=(Piece(0, memoryview(bytes(4096)), 32 * MIB),),
+    pieces=(KernelPiece(0, memoryview(bytes(4096)), 32 * MIB),),
     entry=0,
     fixed=False,
 )
@@ -116,11 +116,11 @@ def test_devices_are_those_at_addresses_of_the_guest() -> None:
         """
     )
     assert devices_of("x.dtb", tree) == [
-        Device("uart", "a,b", 0x1000, 0x10),
-        Device("on", "", 0x3000, 1),
-        Device("gic: distributor", "arm,gic-v3", 0x9000, 0x100),
-        Device("gic", "arm,gic-v3", 0xB000, 0x300),
-        Device("gic: redistributors", "arm,gic-v3", 0x10000A000, 0x200),
+        DeviceRegisters("uart", "a,b", 0x1000, 0x10),
+        DeviceRegisters("on", "", 0x3000, 1),
+        DeviceRegisters("gic: distributor", "arm,gic-v3", 0x9000, 0x100),
+        DeviceRegisters("gic", "arm,gic-v3", 0xB000, 0x300),
+        DeviceRegisters("gic: redistributors", "arm,gic-v3", 0x10000A000, 0x200),
     ]
 
 

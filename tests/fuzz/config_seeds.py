@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Small guest configuration files to start fuzzing from, valid and unusual."""
 
-from coldline.guest.config.keys import KNOWN
+from coldline.guest.config.keys import XL_KEYS
 
 _FILES = (
     'name = "g"\nkernel = "/boot/vmlinuz"\nramdisk = "/boot/initrd.img"\nextra = "console=hvc0"\nroot = "/dev/xvda"\n'
@@ -13,7 +13,7 @@ _FILES = (
     "",
 )
 _OTHERS = "+=", "[ ", " ]", "\\x", '"', "all", "node:", "\n", "v2", "18446744073709551616"
-WORDS = tuple(each.encode() for each in (*sorted(KNOWN), *_OTHERS))
+WORDS = tuple(each.encode() for each in (*sorted(XL_KEYS), *_OTHERS))
 """What files are made of."""
 
 

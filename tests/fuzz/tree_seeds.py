@@ -3,8 +3,8 @@
 
 import shutil
 
-from coldline.guest.devicetree import Machine, build_device_tree
-from coldline.guest.layout import Range
+from coldline.guest.devicetree import MachineDescription, build_device_tree
+from coldline.guest.layout import AddressRange
 from coldline.guest.plan import Bank
 from tests.tools.images import dtb
 
@@ -25,8 +25,8 @@ _PARTIAL = (
 def whole() -> list[bytes]:
     """A guest's."""
     found = []
-    for vcpus, gic, initrd in ((1, 3, None), (3, 2, Range(0x48000000, 100))):
-        machine = Machine(
+    for vcpus, gic, initrd in ((1, 3, None), (3, 2, AddressRange(0x48000000, 100))):
+        machine = MachineDescription(
             banks=(Bank(0x40000000, 64 << 20),),
             vcpus=vcpus,
             core_compatible="arm,armv8",

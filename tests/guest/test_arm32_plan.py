@@ -15,7 +15,7 @@ import pytest
 from coldline.errors import PlanError
 from coldline.guest import Bank, GuestOptions, Plan, Registers, make_plan
 from coldline.guest.reasons import Reason
-from coldline.image import Kernel, Piece
+from coldline.image import Kernel, KernelPiece
 from coldline.samples import sample
 from tests.tools.command import COHERENT, ERROR, HAZARD, Cli
 from tests.tools.device_trees import GIB, KIB, MIB, get, source, tree
@@ -32,7 +32,7 @@ def kernel(size: int = 8 * MIB, start: int = 0, entry: int | None = None) -> Ker
         path="zImage",
         architecture="arm32",
         format="zImage",
-        pieces=(Piece(address, memoryview(bytes(4096)), size),),
+        pieces=(KernelPiece(address, memoryview(bytes(4096)), size),),
         entry=address if entry is None else entry,
         fixed=bool(start),
     )
@@ -111,9 +111,9 @@ def test_40_bits_of_ram() -> None:
 def test_the_modules_are_in_low_memory(
     memory: int, kernel_size: int, initrd: int | None, expected: int
 ) -> None:
-    from coldline.guest.placement import place
+    from coldline.guest.placement import place_in_first_bank
 
-    put = place(
+    put = place_in_first_bank(
         Bank(RAM, memory),
         text_offset=0x8000,
         image_size=kernel_size,

@@ -20,7 +20,7 @@ from coldline.errors import PlanError
 from coldline.guest import GuestOptions, make_plan
 from coldline.guest.plan import Plan
 from coldline.guest.reasons import Reason
-from coldline.image import Kernel, Piece
+from coldline.image import Kernel, KernelPiece
 from coldline.support.record import replace
 from tests.tools.command import COHERENT, ERROR, Cli
 from tests.tools.device_trees import GIB, KIB, MIB, get
@@ -46,7 +46,7 @@ def kernel(size: int = 32 * MIB, *, text_offset: int = 0, anywhere: bool = False
         path="Image",
         architecture="arm64",
         format="Image",
-        pieces=(Piece(text_offset, memoryview(bytes(4096)), size),),
+        pieces=(KernelPiece(text_offset, memoryview(bytes(4096)), size),),
         entry=text_offset,
         fixed=False,
         anywhere=anywhere,
@@ -190,7 +190,7 @@ def raw(*addresses: int) -> Kernel:
         path="raw",
         architecture="arm64",
         format="raw",
-        pieces=tuple(Piece(address, memoryview(bytes(4096)), 4096) for address in addresses),
+        pieces=tuple(KernelPiece(address, memoryview(bytes(4096)), 4096) for address in addresses),
         entry=addresses[0],
         fixed=True,
     )

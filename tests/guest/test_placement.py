@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from coldline.errors import PlanError
 from coldline.guest import Bank, GuestOptions, Registers, Segment, layout, make_plan
-from coldline.guest.placement import Placement, check_segments, place, place_banks
-from coldline.image import Kernel, Piece
+from coldline.guest.placement import Placement, check_segments, place_banks, place_in_first_bank
+from coldline.image import Kernel, KernelPiece
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 RAM = 0x40000000
@@ -25,7 +25,7 @@ def kernel(*, text_offset: int = 0, image_size: int = 32 * MIB, size: int = 4096
         path="Image",
         architecture="arm64",
         format="Image",
-        pieces=(Piece(text_offset, memoryview(bytes(size)), image_size),),
+        pieces=(KernelPiece(text_offset, memoryview(bytes(size)), image_size),),
         entry=text_offset,
         fixed=False,
         page_size=4096,

@@ -5,7 +5,7 @@ import pytest
 
 from coldline.guest import GuestOptions, make_plan
 from coldline.guest.reasons import Reason
-from coldline.image import Kernel, Piece
+from coldline.image import Kernel, KernelPiece
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -15,7 +15,7 @@ def kernel(*pieces: tuple[int, int], fixed: bool = False) -> Kernel:
         path="Image",
         architecture="arm64",
         format="Image",
-        pieces=tuple(Piece(address, memoryview(bytes(4096)), size) for address, size in pieces),
+        pieces=tuple(KernelPiece(address, memoryview(bytes(4096)), size) for address, size in pieces),
         entry=pieces[0][0],
         fixed=fixed,
     )

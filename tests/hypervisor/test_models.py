@@ -69,7 +69,7 @@ def test_every_host_has_a_way_to_maintain_and_only_one(model: HostModel) -> None
 
 def test_a_previous_owner_is_nobody_who_is_heard_of_again(model: HostModel) -> None:
     """It may leave lines in any cache, so it can be fetched through; it maintains nothing and builds nothing."""
-    before = [alias for alias in model.aliases if alias.lives is Lives.BEFORE]
+    before = [alias for alias in model.aliases if alias.lifetime is AliasLifetime.BEFORE]
     assert len(before) == model.name.startswith("kvm")
     rules = [model.allocation, model.flush, model.first_run, model.set_way]
     busy = {rule.agent for rule in rules if rule is not None} | {model.builder_agent, "guest"}

@@ -17,9 +17,9 @@ from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.events import PAGE_SIZE, Event
 from coldline.guest.plan import Registers
-from coldline.hypervisor import HOST_MODELS, Alias, Hypervisor, Lives
+from coldline.hypervisor import HOST_MODELS, AliasLifetime, HostAlias, Hypervisor
 from coldline.hypervisor.ranges import RangeSet
-from coldline.hypervisor.simulated import SimulatedDomain, SimulatedHost, State
+from coldline.hypervisor.simulated import SimulatedDomain, SimulatedDomainState, SimulatedHost
 
 WB, NC, WT, DEVICE = (
     MemoryType.NORMAL_WB,
@@ -350,7 +350,7 @@ def test_destroy_frees(model: str) -> None:
     rig = Rig(model)
     first, second = rig.running(), rig.domain((0x80000000, SIZE))
     rig.host.destroy(first)
-    assert (first.state, first.banks, rig.host.domains) == (State.DEAD, (), (second,))
+    assert (first.state, first.banks, rig.host.domains) == (SimulatedDomainState.DEAD, (), (second,))
     third = rig.domain()
     assert third.domid == 3
     rig.host.destroy(second)
@@ -376,7 +376,7 @@ def test_a_mapped_domain_dies_when_it_is_unmapped(model: str) -> None:
     one = rig.host.map_foreign(domain, RAM, 0x1000, WB)
     two = rig.host.map_foreign(domain, RAM + 0x1000, 0x1000, WB)
     rig.host.destroy(domain)
-    assert (domain.state, rig.host.domains) == (State.DYING, (domain,))
+    assert (domain.state, rig.host.domains) == (SimulatedDomainState.DYING, (domain,))
     with says("domain 1: destroy: it is dying"):
         rig.host.destroy(domain)
     with says("domain 1: map 0x40002000: it is dying"):
@@ -385,9 +385,9 @@ def test_a_mapped_domain_dies_when_it_is_unmapped(model: str) -> None:
         rig.domain()
     two.write(0, b"still there")
     two.close()
-    assert domain.state is State.DYING
+    assert domain.state is SimulatedDomainState.DYING
     one.close()
-    assert (domain.state, domain.banks) == (State.DEAD, ())
+    assert (domain.state, domain.banks) == (SimulatedDomainState.DEAD, ())
 
 
 # Aliases
@@ -535,7 +535,7 @@ def test_a_previous_owner_has_let_go_before_the_page_is_anyone_elses(model: str)
 def test_aliases_of_any_number_live_before() -> None:
     """They come in the model's order and go in the reverse order, before anything else that the host does."""
     owners = tuple(
-        Alias(name, memory_type, Lives.BEFORE, "xen-devel, nobody", executable=executable)
+        HostAlias(name, memory_type, AliasLifetime.BEFORE, "xen-devel, nobody", executable=executable)
         for name, memory_type, executable in (("one", WB, False), ("two", NC, True))
     )
     model = HOST_MODELS["rfc"]

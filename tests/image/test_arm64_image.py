@@ -16,7 +16,16 @@ from typing import Any
 import pytest
 
 from coldline.errors import ImageError
-from coldline.image import MAX_IMAGE, MAX_UNPACKED, Kernel, Piece, fit_hash, flat_tree, load_blob, load_kernel
+from coldline.image import (
+    MAX_IMAGE,
+    MAX_UNPACKED,
+    Kernel,
+    KernelPiece,
+    fit_hash,
+    flat_tree,
+    load_blob,
+    load_kernel,
+)
 from coldline.image import elf as elf_image
 from coldline.image.compression import CODECS
 from coldline.image.content import MAX_PARTS
@@ -64,7 +73,7 @@ def test_every_field_of_an_honest_image(write: Callable[..., str]) -> None:
         architecture="arm64",
         format="Image",
         layers=(),
-        pieces=(Piece(0x80000, memoryview(data), 0x2010000),),
+        pieces=(KernelPiece(0x80000, memoryview(data), 0x2010000),),
         entry=0x80000,
         fixed=False,
         page_size=4096,

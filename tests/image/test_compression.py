@@ -17,7 +17,7 @@ import pytest
 
 from coldline.errors import ImageError, MissingDependencyError
 from coldline.image import load_kernel
-from coldline.image.compression import codec_of, unpack
+from coldline.image.compression import codec_of, decompress
 from coldline.image.content import MAX_PARTS, Allowance, Content
 from tests.tools.images import PACKERS, arm64_image, pack, run
 from tests.tools.peak_memory import PEAK
@@ -38,7 +38,7 @@ def out(data: bytearray | bytes, limit: int = 1 << 30) -> memoryview:
     content = Content("file", memoryview(data), Allowance(limit))
     codec = codec_of(content.data)
     assert codec is not None
-    unpacked = unpack(content, codec)
+    unpacked = decompress(content, codec)
     assert unpacked.layers == (codec.name,)
     assert unpacked.data.readonly
     return unpacked.data

@@ -11,15 +11,15 @@ from typing import Any, cast
 
 import pytest
 
-from coldline.builder import build
+from coldline.builder import build_domain
 from coldline.errors import ImageError
 from coldline.events import Event
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
-from coldline.hypervisor.protocol import part
+from coldline.hypervisor.protocol import slice_data
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.hypervisor.xen.mapping import XenMapping
-from coldline.image import FileBytes, Raw, load_kernel, open_blob, open_kernel
+from coldline.image import FileBytes, RawPlacement, load_kernel, open_blob, open_kernel
 from coldline.support.record import replace
 from tests.tools.command import COHERENT, ERROR, MIDWAY, Cli
 from tests.tools.device_trees import KERNEL, MIB
@@ -90,7 +90,7 @@ def test_a_file_that_changes_ends_the_build_and_leaves_no_domain(
     change(path)
     host = SimulatedHost(HOST_MODELS["rfc"], lambda event: None)
     with pytest.raises(ImageError) as caught:
-        build(plan, "uncached", host)
+        build_domain(plan, "uncached", host)
     assert str(caught.value) == f"{path}: the initrd changed after it was opened"
     assert host.domains == ()
     assert not host.has_allocated_memory
@@ -126,7 +126,7 @@ def test_a_mapping_on_xen_is_read_into_straight_from_the_file(path: Path) -> Non
     mapping = XenMapping(
         unused, AT, MIB, MemoryType.NORMAL_NC, shown, memory=cast(Any, memory), move=unused, unmap=unused
     )
-    mapping.write(4096, part(open_blob(path, "initrd"), 5, MIB // 2))
+    mapping.write(4096, slice_data(open_blob(path, "initrd"), 5, MIB // 2))
     assert memory.written[8192 + 4096 :][: MIB // 2 - 5] == DATA[5 : MIB // 2]
     assert memory.views == [MIB // 2 - 5]
 
@@ -162,13 +162,13 @@ def test_a_kernel_stays_in_its_file_where_it_is_an_arm64_image(tmp_path: Path) -
     assert kernel.pieces[0].data[:] == loaded.pieces[0].data == image
     assert replace(kernel, pieces=loaded.pieces) == loaded
     plan = make_plan(kernel, GuestOptions(memory=256 * MIB))
-    domain = build(plan, "uncached", SimulatedHost(HOST_MODELS["rfc"], lambda event: None))
+    domain = build_domain(plan, "uncached", SimulatedHost(HOST_MODELS["rfc"], lambda event: None))
     start = plan.segments[0].address - domain.banks[0].base
     assert bytes(domain.banks[0].buffer[start : start + len(image)]) == image
     path.write_bytes(image[:4096])
     host = SimulatedHost(HOST_MODELS["rfc"], lambda event: None)
     with pytest.raises(ImageError, match=r": the kernel changed after it was opened$"):
-        build(plan, "uncached", host)
+        build_domain(plan, "uncached", host)
     assert host.domains == ()
 
 
@@ -201,7 +201,7 @@ def test_other_kernels_and_pipes_are_loaded(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(image))
     kernel = open_kernel(path)
     assert (kernel.layers, kernel.pieces[0].data) == (("gzip",), image)
-    raw = open_kernel(sample("midway-arm64").image, raw=Raw("arm64", 0x41000000, 0x41000000))
+    raw = open_kernel(sample("midway-arm64").image, raw=RawPlacement("arm64", 0x41000000, 0x41000000))
     assert (raw.format, raw.pieces[0].data) == ("raw", image)
     reader, writer = os.pipe()
     os.write(writer, image[:4096])

@@ -15,7 +15,7 @@ import pytest
 from coldline.errors import ImageError, UsageError
 from coldline.guest import GuestOptions, make_plan
 from coldline.image import load_kernel
-from coldline.image.flat_tree import MAX_DEPTH, MAX_NODES, MAX_PROPERTIES
+from coldline.image.flat_tree import MAX_NODE_DEPTH, MAX_NODES, MAX_PROPERTIES
 from tests.tools.images import arm64_image, dtb, mkimage_fit, pack, zboot, zimage
 
 MIB = 1 << 20
@@ -315,9 +315,9 @@ def test_depth_is_limited(write: Callable[..., str]) -> None:
     def deep(levels: int) -> bytes:
         return tree_of(BEGIN + bytes(4) + (BEGIN + b"a\0\0\0") * levels + END * (levels + 1) + FINISH)
 
-    assert "without /images" in reason(write(deep(MAX_DEPTH)))
-    assert reason(write(deep(MAX_DEPTH + 1))).startswith(
-        f"its flattened device tree is deeper than {MAX_DEPTH} nodes"
+    assert "without /images" in reason(write(deep(MAX_NODE_DEPTH)))
+    assert reason(write(deep(MAX_NODE_DEPTH + 1))).startswith(
+        f"its flattened device tree is deeper than {MAX_NODE_DEPTH} nodes"
     )
     start = time.process_time()
     assert "is deeper than" in reason(write(deep(500_000)))

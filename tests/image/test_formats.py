@@ -69,7 +69,7 @@ def test_zboot_by_every_method_of_linux(method: str, name: bytes, write: Callabl
     image = arm64_image(size=100_000, image_size=0x20000, text_offset=0x1000)
     kernel = load_kernel(write(zboot(pack(method, image), name)))
     assert (kernel.format, kernel.layers) == ("Image", ("EFI zboot", method))
-    assert kernel.pieces == (Piece(0x1000, memoryview(image), 0x20000),)
+    assert kernel.pieces == (KernelPiece(0x1000, memoryview(image), 0x20000),)
 
 
 def test_a_zboot_may_be_compressed_itself(write: Callable[..., str]) -> None:
@@ -125,7 +125,7 @@ def test_a_zimage(write: Callable[..., str]) -> None:
     data = zimage()
     kernel = load_kernel(write(data))
     assert (kernel.format, kernel.architecture, kernel.fixed, kernel.notes) == ("zImage", "arm32", False, ())
-    assert kernel.pieces == (Piece(0x8000, memoryview(data), 4096),)
+    assert kernel.pieces == (KernelPiece(0x8000, memoryview(data), 4096),)
     assert kernel.entry == 0x8000
 
 
@@ -470,7 +470,7 @@ def test_a_uimage_of_no_known_form_goes_where_it_says(write: Callable[..., str],
         data = mkimage_legacy(tmp_path, payload, compression=compression, load=0x41000000, entry=0x41000040)
         kernel = load_kernel(write(data))
         assert (kernel.format, kernel.fixed, kernel.entry) == ("raw", True, 0x41000040)
-        assert kernel.pieces == (Piece(0x41000000, memoryview(code), 8000),)
+        assert kernel.pieces == (KernelPiece(0x41000000, memoryview(code), 8000),)
         assert plan_of(kernel).registers.pc == 0x41000040
 
 
@@ -566,9 +566,9 @@ def test_the_checksums_of_a_uimage(write: Callable[..., str], tmp_path: Path) ->
 def test_raw(name: str | None, write: Callable[..., str]) -> None:
     code = b"\x1f\x20\x03\xd5" * 1000
     path = write(pack(name, code) if name else code)
-    kernel = load_kernel(path, raw=Raw("arm64", RAM + 0x1000, RAM + 0x1010))
+    kernel = load_kernel(path, raw=RawPlacement("arm64", RAM + 0x1000, RAM + 0x1010))
     assert (kernel.format, kernel.layers) == ("raw", (name,) if name else ())
-    assert kernel.pieces == (Piece(RAM + 0x1000, memoryview(code), 4000),)
+    assert kernel.pieces == (KernelPiece(RAM + 0x1000, memoryview(code), 4000),)
     assert plan_of(kernel).registers.pc == RAM + 0x1010
     assert "is of no known form" in reason(path)
 
@@ -592,7 +592,7 @@ def test_raw_outside_of_ram(address: int, write: Callable[..., str]) -> None:
 
 def test_raw_at_both_ends_of_ram(write: Callable[..., str]) -> None:
     for address in (RAM, RAM + 64 * MIB - 4096):
-        plan = plan_of(load_kernel(write(bytes(4096)), raw=Raw("arm64", address, address)))
+        plan = plan_of(load_kernel(write(bytes(4096)), raw=RawPlacement("arm64", address, address)))
         assert plan.registers.pc == address
 
 
@@ -647,7 +647,7 @@ def test_the_same_kernel_is_the_same_guest_in_every_form(write: Callable[..., st
     layout = f"SECTIONS {{ . = {start:#x}; .all : {{ *(.text) *(.bss) }} }}"
     elf = plan_of(load_kernel(write(link(tmp_path, layout, code, "-e", f"{start:#x}"))), memory=256 * MIB)
     assert elf.registers == expected.registers
-    raw = load_kernel(write(image), raw=Raw("arm64", start, start))
+    raw = load_kernel(write(image), raw=RawPlacement("arm64", start, start))
     assert plan_of(raw, memory=256 * MIB).registers == expected.registers
     for found in (elf, plan_of(raw, memory=256 * MIB)):
         assert bytes(found.segments[0].data[:])[: len(image)] == image

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from coldline.errors import PlanError
 from coldline.guest import GuestOptions, Plan, make_plan
-from coldline.image import Kernel, Piece
+from coldline.image import Kernel, KernelPiece
 from coldline.report.map_drawing import drawing
 from coldline.report.map_windows import Window, columns, windows
 from tests.tools.command import COHERENT, Cli, command
@@ -28,7 +28,9 @@ def kernel(*pieces: tuple[int, int, int], path: str = "Image") -> Kernel:
         path=path,
         architecture="arm64",
         format="ELF",
-        pieces=tuple(Piece(address, memoryview(bytes(loaded)), size) for address, loaded, size in pieces),
+        pieces=tuple(
+            KernelPiece(address, memoryview(bytes(loaded)), size) for address, loaded, size in pieces
+        ),
         entry=pieces[0][0],
         fixed=True,
     )

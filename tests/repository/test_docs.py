@@ -23,7 +23,7 @@ from coldline.cli.arguments.showing import add_plan
 from coldline.cli.configured import _DEFAULTS
 from coldline.errors import TraceError
 from coldline.events import Op
-from coldline.guest.config import PLANNED
+from coldline.guest.config import PLAN_KEYS
 from coldline.guest.reasons import Reason
 from coldline.hypervisor.models import HOST_MODELS, Lives
 from coldline.report.reporters import CORPUS, DEFAULT, FORMATS, MATRIX, REPORT, formats_for
@@ -308,12 +308,12 @@ def markdown(head: str, rows: list[str]) -> str:
 def test_the_aliases_are_those_of_the_host_models() -> None:
     rows = [
         f"| `{model.name}` | `{alias.agent}` | {alias.memory_type.word}{', executable' * alias.executable} "
-        f"| {alias.lives.value} | {alias.source} |"
+        f"| {alias.lifetime.value} | {alias.source} |"
         for model in HOST_MODELS.values()
         for alias in model.aliases
     ]
     assert generated(HOSTS, "aliases") == markdown("| host | agent | type | lives | source |", rows)
-    assert all(f"*{each.value}*" in HOSTS.lower() for each in Lives)
+    assert all(f"*{each.value}*" in HOSTS.lower() for each in AliasLifetime)
 
 
 def test_the_rules_of_hosts_are_those_of_the_host_models() -> None:
@@ -586,7 +586,7 @@ def test_the_drawing_of_plan_is_what_its_command_draws(tmp_path: Path) -> None:
 
 def test_the_keys_that_are_honoured_are_those_of_the_code() -> None:
     (rows,) = tables(section(CONFIG, "What is honoured"))
-    assert {key for cell in column(rows) for key in re.findall(r"`(\w+)`", cell)} == PLANNED
+    assert {key for cell in column(rows) for key in re.findall(r"`(\w+)`", cell)} == PLAN_KEYS
 
 
 # -- every file ----------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import tests.tools.tiny_guests as a64
 from coldline.errors import PlanError, UsageError
 from coldline.frontends.unicorn.devices import Flash, Pl011, Pl031
 from coldline.guest import GuestOptions, Plan, machine_layout, make_plan
-from coldline.image import Kernel, Piece, Raw, load_kernel
+from coldline.image import Kernel, KernelPiece, RawPlacement, load_kernel
 from tests.tools.command import Cli
 from tests.tools.requirements import require
 
@@ -30,7 +30,7 @@ COHERENT, HAZARD, ERROR = 0, 1, 2
 
 
 def firmware(content: bytes = bytes(64)) -> Kernel:
-    piece = Piece(0, memoryview(content), len(content))
+    piece = KernelPiece(0, memoryview(content), len(content))
     return Kernel(path="fw.bin", architecture="arm64", format="raw", pieces=(piece,), entry=0, fixed=True)
 
 
@@ -156,7 +156,7 @@ def test_a_kernel_for_qemus_machine_finds_its_devices() -> None:
         path="Image",
         architecture="arm64",
         format="Image",
-        pieces=(Piece(0, memoryview(bytes(64)), 4 * MIB),),
+        pieces=(KernelPiece(0, memoryview(bytes(64)), 4 * MIB),),
         entry=0,
         fixed=False,
     )
@@ -385,9 +385,9 @@ def test_firmware_is_for_whose_branch_it_begins_with(
     path.write_bytes(struct.pack("<16I", first, *[0] * 15))
     found = cli("plan", "--bios", path)
     assert (found.status, found.err) == (COHERENT, "")
-    made = load_kernel(path, raw=Raw(None, 0, 0))
+    made = load_kernel(path, raw=RawPlacement(None, 0, 0))
     assert made.architecture == architecture
-    assert load_kernel(path, raw=Raw("arm32", 0, 0)).architecture == "arm32"
+    assert load_kernel(path, raw=RawPlacement("arm32", 0, 0)).architecture == "arm32"
 
 
 def test_u_boot_turns_its_mmu_on(cli: Cli, debian_u_boot: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tests.tools.tiny_guests as a64
-from coldline.builder import build
+from coldline.builder import build_domain
 from coldline.guest import Bank, GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.simulated import SimulatedHost
@@ -24,7 +24,7 @@ RAM1 = 0x2_0000_0000
 def test_a_built_guest_of_every_byte_that_fits() -> None:
     plan = make_plan(KERNEL, GuestOptions(memory=1019 * GIB))
     assert plan.banks == (Bank(0x40000000, 3 * GIB), Bank(RAM1, 1016 * GIB))
-    domain = build(plan, "uncached", SimulatedHost(HOST_MODELS["rfc"], lambda event: None))
+    domain = build_domain(plan, "uncached", SimulatedHost(HOST_MODELS["rfc"], lambda event: None))
     low, high = domain.banks
     assert (low.size, high.base, high.size) == (3 * GIB, RAM1, 1016 * GIB)
     assert (high.buffer[0], high.buffer[-1]) == (0, 0)

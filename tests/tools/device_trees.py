@@ -8,7 +8,7 @@ from typing import Any
 import libfdt
 
 from coldline.guest import GuestOptions, make_plan
-from coldline.image import Kernel, Piece
+from coldline.image import Kernel, KernelPiece
 from tests.tools.requirements import require
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -17,7 +17,7 @@ KERNEL = Kernel(
     path="Image",
     architecture="arm64",
     format="Image",
-    pieces=(Piece(0, memoryview(bytes(64)), 32 * MIB),),
+    pieces=(KernelPiece(0, memoryview(bytes(64)), 32 * MIB),),
     entry=0,
     fixed=False,
     page_size=4096,

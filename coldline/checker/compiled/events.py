@@ -13,7 +13,7 @@ from coldline.checker.compiled.rows import NO_ROW, forget_page, look_ahead, row_
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.checker.state import partitions
 from coldline.checker.state.transitions import LETTER_ROWS, UNKNOWN
-from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK
+from coldline.events.event import ADDRESS_LIMIT, ZVA_BLOCK
 from coldline.events.layout import (
     AGENT_MASK,
     AGENT_SHIFT,
@@ -27,6 +27,7 @@ from coldline.events.layout import (
 )
 from coldline.events.op import Op
 from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store16, uint64
+from coldline.support.units import PAGE_SIZE
 
 _0, _1, _2, _3, _8 = (uint64(number) for number in (0, 1, 2, 3, 8))
 _DONE, _INTERPRET, _CROWDED, _FULL = (

@@ -11,10 +11,10 @@ from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
     from coldline.guest.config.semantics import (
-        ON_SHUTDOWN,
-        PLANNED,
+        PLAN_KEYS,
+        SHUTDOWN_ACTIONS,
         GuestConfig,
-        config_of,
+        config_from_text,
         looks_like_config,
         read_config,
     )
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_CONFIG",
-    "ON_SHUTDOWN",
-    "PLANNED",
+    "PLAN_KEYS",
+    "SHUTDOWN_ACTIONS",
     "GuestConfig",
-    "config_of",
+    "config_from_text",
     "looks_like_config",
     "read_config",
 ]
@@ -34,10 +34,10 @@ __getattr__ = lazily(
     __name__,
     {
         "semantics": (
-            "ON_SHUTDOWN",
-            "PLANNED",
+            "SHUTDOWN_ACTIONS",
+            "PLAN_KEYS",
             "GuestConfig",
-            "config_of",
+            "config_from_text",
             "looks_like_config",
             "read_config",
         ),

@@ -6,7 +6,7 @@ Source: xen tools/xl/xl_parse.c (4.17) and docs/man/xl.cfg.5.pod.in (4.17, 4.20)
 
 from typing import Final
 
-KNOWN: Final = frozenset(
+XL_KEYS: Final = frozenset(
     """
     acpi acpi_firmware acpi_laptop_slate acpi_s3 acpi_s4 altp2m altp2mhvm apic bios bios_path_override boot
     bootloader bootloader_args builder cap channel cmdline cpu_weight cpuid cpus cpus_soft device_model
@@ -30,7 +30,7 @@ KNOWN: Final = frozenset(
 )
 """Every name; the last line's are younger than 4.17."""
 
-NOTHING: Final = {
+NO_EFFECT_VALUES: Final = {
     "acpi": ("0",),
     "driver_domain": ("0",),
     "hap": ("1",),
@@ -43,4 +43,4 @@ NOTHING: Final = {
     "vnc": ("0",),
     "vpmu": ("0",),
 }
-"""Values that ask for nothing that a guest of coldline's has not got anyway."""
+"""SettingReader that ask for nothing that a guest of coldline's has not got anyway."""

@@ -12,7 +12,7 @@ from coldline.errors import ConfigError
 from coldline.support.printable import one_line
 
 
-class Place(NamedTuple):
+class SourceLocation(NamedTuple):
     """Where something is: a file, and a line and a column, both counted from 1."""
 
     path: str
@@ -52,11 +52,11 @@ class Lexer:
         self._path = path
         self._line_ends = [at for at, letter in enumerate(text) if letter == "\n"]
 
-    def place(self, at: int) -> Place:
+    def place(self, at: int) -> SourceLocation:
         """Where the character of that index is."""
         line = bisect.bisect_left(self._line_ends, at)
         start = self._line_ends[line - 1] + 1 if line else 0
-        return Place(self._path, line + 1, at - start + 1)
+        return SourceLocation(self._path, line + 1, at - start + 1)
 
     def error(self, at: int, reason: str) -> ConfigError:
         """The error that says what is wrong there."""

@@ -12,18 +12,27 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from coldline.errors import ConfigError
-from coldline.guest.config.keys import KNOWN, NOTHING
-from coldline.guest.config.syntax import MAX_CONFIG, Atom, Items, Parsed, Remark, Setting, parse
-from coldline.guest.config.values import Values
-from coldline.guest.layout import MIB, size_text
+from coldline.guest.config.keys import NO_EFFECT_VALUES, XL_KEYS
+from coldline.guest.config.syntax import (
+    MAX_CONFIG,
+    ConfigList,
+    ConfigSetting,
+    ConfigString,
+    ParsedConfig,
+    Remark,
+    parse,
+)
+from coldline.guest.config.values import SettingReader
+from coldline.guest.layout import exact_size_text
 from coldline.image.load import load_blob
 from coldline.support.printable import one_line, shortened
 from coldline.support.record import Record, replace
+from coldline.support.units import MIB
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-PLANNED: Final = frozenset(
+PLAN_KEYS: Final = frozenset(
     {
         "builder",
         "cmdline",
@@ -42,9 +51,9 @@ PLANNED: Final = frozenset(
         "vuart",
     }
 )
-"""What a plan takes from a file. Who does more with it adds to them: ``PLANNED | {"on_crash"}``."""
+"""What a plan takes from a file. Who does more with it adds to them: ``PLAN_KEYS | {"on_crash"}``."""
 
-ON_SHUTDOWN: Final = (
+SHUTDOWN_ACTIONS: Final = (
     "destroy",
     "restart",
     "rename-restart",
@@ -88,7 +97,7 @@ class GuestConfig(Record, kw_only=True):
     vuart : str or None
         ``sbsa_uart`` for a PL011.
     on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset : str
-        What becomes of the domain: one of `ON_SHUTDOWN`.
+        What becomes of the domain: one of `SHUTDOWN_ACTIONS`.
     remarks : tuple of Remark
         What the user should be told, a line each, in the file's order.
     """
@@ -134,7 +143,7 @@ _SETTING = re.compile(rb"(?:^|;)[ \t]*+[a-z][._0-9a-z]*+[ \t]*+\+?=(?!=)", re.MU
 
 
 def read_config(
-    path: str | os.PathLike[str], *, assignments: Sequence[str] = (), honoured: Collection[str] = PLANNED
+    path: str | os.PathLike[str], *, assignments: Sequence[str] = (), used_keys: Collection[str] = PLAN_KEYS
 ) -> GuestConfig:
     """Read a guest configuration file.
 
@@ -144,7 +153,7 @@ def read_config(
         The file.
     assignments : sequence of str
         Settings as `xl create` takes them after the file, such as ``memory=512``: they come last.
-    honoured : collection of str
+    used_keys : collection of str
         Names whose settings the caller acts on; each other setting in the file becomes a remark.
 
     Raises
@@ -156,17 +165,17 @@ def read_config(
     """
     name = os.fspath(path)
     blob = load_blob(name, "guest configuration file", max_image=MAX_CONFIG)
-    return config_of(os.fsdecode(bytes(blob)), name, assignments=assignments, honoured=honoured)
+    return config_from_text(os.fsdecode(bytes(blob)), name, assignments=assignments, used_keys=used_keys)
 
 
-def config_of(
-    text: str, path: str, *, assignments: Sequence[str] = (), honoured: Collection[str] = PLANNED
+def config_from_text(
+    text: str, path: str, *, assignments: Sequence[str] = (), used_keys: Collection[str] = PLAN_KEYS
 ) -> GuestConfig:
     """What a file with this text asks for: `read_config`, for who has read it already."""
     parsed = parse(text, path)
     for each in assignments:
         parsed = parse(each, one_line(f"'{each}'"), before=parsed)
-    return _Reading(path, parsed).config(honoured)
+    return _ConfigReader(path, parsed).config(used_keys)
 
 
 _CPUS = r"(?:nodes?:)?all|\^?(?:nodes?:)?[0-9]{1,9}(?:-[0-9]{1,9})?"
@@ -175,13 +184,13 @@ _KINDS = {"hvm": "hvm", "pv": "pv", "pvh": "pvh"}
 _BUILDERS = {"hvm": "hvm", "generic": "pv"}
 
 
-class _Reading(Values):
-    def __init__(self, path: str, parsed: Parsed) -> None:
+class _ConfigReader(SettingReader):
+    def __init__(self, path: str, parsed: ParsedConfig) -> None:
         super().__init__(parsed.settings)
         self._path = path
         self._remarks = list(parsed.remarks)
 
-    def config(self, honoured: Collection[str]) -> GuestConfig:
+    def config(self, used_keys: Collection[str]) -> GuestConfig:
         name = self.text("name")
         if not name:
             raise ConfigError(self._path, 'gives the guest no name, as xl wants: name = "…"')
@@ -210,7 +219,7 @@ class _Reading(Values):
             on_soft_reset=self._action("on_soft_reset", "soft-reset"),
             remarks=(),
         )
-        self._tell(honoured)
+        self._tell(used_keys)
         remarks = tuple(sorted(self._remarks, key=lambda remark: remark.place[1:]))
         return replace(config, remarks=remarks)
 
@@ -220,8 +229,8 @@ class _Reading(Values):
         atom = self.atom(name)
         if atom is None:
             return default
-        if atom.text not in ON_SHUTDOWN:
-            raise self.unknown(name, atom, ON_SHUTDOWN)
+        if atom.text not in SHUTDOWN_ACTIONS:
+            raise self.unknown(name, atom, SHUTDOWN_ACTIONS)
         return atom.text
 
     def _type(self) -> str:
@@ -271,7 +280,7 @@ class _Reading(Values):
             self._remarks.append(
                 Remark(
                     self.settings["maxmem"].place,
-                    f"maxmem is not honoured by coldline: RAM is memory's {size_text(memory * MIB)}",
+                    f"maxmem is not honoured by coldline: RAM is memory's {exact_size_text(memory * MIB)}",
                 )
             )
         return memory * MIB, maxmem * MIB
@@ -295,12 +304,12 @@ class _Reading(Values):
         setting = self.settings.get("cpus")
         if setting is None:
             return ()
-        if isinstance(setting.value, Atom):
+        if isinstance(setting.value, ConfigString):
             return (self._cpu_list(setting.value),) * maxvcpus
         return tuple(self._cpu_list(each) for each in setting.value.values[:maxvcpus])
 
-    def _cpu_list(self, value: Atom | Items) -> str:
-        if isinstance(value, Items):
+    def _cpu_list(self, value: ConfigString | ConfigList) -> str:
+        if isinstance(value, ConfigList):
             raise ConfigError(str(value.place), "cpus takes a string for each vCPU, not a list")
         for part in filter(None, value.text.split(",")):
             if not re.fullmatch(_CPUS, part):
@@ -312,15 +321,15 @@ class _Reading(Values):
 
     # ---- remarks
 
-    def _tell(self, honoured: Collection[str]) -> None:
+    def _tell(self, used_keys: Collection[str]) -> None:
         for name, setting in self.settings.items():
-            if name in honoured or _asks_for_nothing(setting):
+            if name in used_keys or _asks_for_nothing(setting):
                 continue
-            said = "not honoured by coldline" if name in KNOWN else "unknown, to xl too"
+            said = "not honoured by coldline" if name in XL_KEYS else "unknown, to xl too"
             self._remarks.append(Remark(setting.place, f"{shortened(name)} is {said}"))
 
 
-def _asks_for_nothing(setting: Setting) -> bool:
-    if isinstance(setting.value, Items):
-        return setting.name in KNOWN and not setting.value.values
-    return setting.value.text in NOTHING.get(setting.name, ())
+def _asks_for_nothing(setting: ConfigSetting) -> bool:
+    if isinstance(setting.value, ConfigList):
+        return setting.name in XL_KEYS and not setting.value.values
+    return setting.value.text in NO_EFFECT_VALUES.get(setting.name, ())

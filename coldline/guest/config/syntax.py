@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from coldline.errors import ConfigError
-from coldline.guest.config.lexer import Lexer, Place, Token
+from coldline.guest.config.lexer import Lexer, SourceLocation, Token
 from coldline.support.printable import one_line, shortened
 from coldline.support.record import Record
 
@@ -19,37 +19,37 @@ MAX_CONFIG = 1 << 18
 MAX_VALUES = 1 << 14
 """Strings, numbers and lists in a file."""
 
-MAX_DEPTH = 32
+MAX_LIST_DEPTH = 32
 """Lists in one another."""
 
 
-class Atom(NamedTuple):
+class ConfigString(NamedTuple):
     """A string or a number, which xl does not tell apart: its text, unquoted, and where it starts."""
 
     text: str
-    place: Place
+    place: SourceLocation
 
 
-class Items(Record):
+class ConfigList(Record):
     """A list: its values, and where it starts."""
 
     values: "tuple[Value, ...]"
-    place: Place
+    place: SourceLocation
 
 
-Value = Atom | Items
+Value = ConfigString | ConfigList
 
 
-class Setting(Record):
+class ConfigSetting(Record):
     """What a name was last set to.
 
     Attributes
     ----------
     name : str
         The key.
-    value : Atom or Items
+    value : ConfigString or ConfigList
         With what ``+=`` added to it.
-    place : Place
+    place : SourceLocation
         Of the name, where it was last set.
     added : bool
         Whether that was by ``+=``.
@@ -57,28 +57,28 @@ class Setting(Record):
 
     name: str
     value: Value
-    place: Place
+    place: SourceLocation
     added: bool
 
 
 class Remark(Record):
     """Something about a file that its user should know."""
 
-    place: Place
+    place: SourceLocation
     text: str
 
     def __str__(self) -> str:
         return one_line(f"{self.place}: {self.text}")
 
 
-class Parsed(Record):
+class ParsedConfig(Record):
     """A file's settings, by name; and what there is to remark on them."""
 
-    settings: Mapping[str, Setting]
+    settings: Mapping[str, ConfigSetting]
     remarks: tuple[Remark, ...]
 
 
-def parse(text: str, path: str, before: Parsed | None = None) -> Parsed:
+def parse(text: str, path: str, before: ParsedConfig | None = None) -> ParsedConfig:
     """Parse a configuration file.
 
     Parameters
@@ -87,7 +87,7 @@ def parse(text: str, path: str, before: Parsed | None = None) -> Parsed:
         All of it.
     path : str
         Its name, for messages.
-    before : Parsed or None
+    before : ParsedConfig or None
         What was set before: `text` goes on from there.
 
     Raises
@@ -113,46 +113,48 @@ _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 }
 
 
-class _Growing:
+class _PendingSetting:
     """A setting in pieces, which ``+=`` adds to: they are put together once, as the file ends."""
 
-    def __init__(self, value: Value, place: Place, added: bool) -> None:
+    def __init__(self, value: Value, place: SourceLocation, added: bool) -> None:
         self.first = value
         self.atoms: list[str] = []
         self.items: list[Value] = []
         self.set(value, place, added)
 
-    def set(self, value: Value, place: Place, added: bool) -> None:
+    def set(self, value: Value, place: SourceLocation, added: bool) -> None:
         """Take another value of the same kind."""
         self.place, self.added = place, added
-        if isinstance(value, Atom):
+        if isinstance(value, ConfigString):
             self.atoms.append(value.text)
         else:
             self.items += value.values
 
-    def setting(self, name: str) -> Setting:
+    def setting(self, name: str) -> ConfigSetting:
         start = self.first.place
         value: Value
-        value = Atom("".join(self.atoms), start) if self.atoms else Items(tuple(self.items), start)
-        return Setting(name, value, self.place, self.added)
+        value = (
+            ConfigString("".join(self.atoms), start) if self.atoms else ConfigList(tuple(self.items), start)
+        )
+        return ConfigSetting(name, value, self.place, self.added)
 
 
 class _Parser:
     """One token ahead; lists in lists on a stack of their own."""
 
-    def __init__(self, text: str, path: str, before: Parsed | None) -> None:
+    def __init__(self, text: str, path: str, before: ParsedConfig | None) -> None:
         self._lexer = Lexer(text, path)
         self._values = 0
-        self._growing: dict[str, _Growing] = {}
+        self._growing: dict[str, _PendingSetting] = {}
         self._remarks: list[Remark] = []
         if before is not None:
             for name, each in before.settings.items():
-                self._growing[name] = _Growing(each.value, each.place, each.added)
+                self._growing[name] = _PendingSetting(each.value, each.place, each.added)
             self._remarks += before.remarks
         self._tokens = self._lexer.tokens()
         self._token = next(self._tokens)
 
-    def run(self) -> Parsed:
+    def run(self) -> ParsedConfig:
         while self._token.kind != "end":
             starts = True
             if self._token.kind == "name":
@@ -164,7 +166,7 @@ class _Parser:
                 )
             self._advance()
         settings = {name: growing.setting(name) for name, growing in self._growing.items()}
-        return Parsed(settings, tuple(self._remarks))
+        return ParsedConfig(settings, tuple(self._remarks))
 
     def _assignment(self) -> None:
         name, at = self._token.text, self._token.at
@@ -176,11 +178,11 @@ class _Parser:
         value = self._value()
         held = self._growing.get(name)
         if not added or held is None:
-            self._growing[name] = _Growing(value, self._lexer.place(at), added)
+            self._growing[name] = _PendingSetting(value, self._lexer.place(at), added)
             return
         if type(value) is not type(held.first):
             kinds = "a list", "a string"
-            is_string = isinstance(value, Atom)
+            is_string = isinstance(value, ConfigString)
             raise ConfigError(
                 str(value.place),
                 f"{kinds[is_string]} cannot be added to '{shortened(name)}', which is {kinds[not is_string]}",
@@ -196,8 +198,10 @@ class _Parser:
                 raise self._lexer.error(self._token.at, f"more than {MAX_VALUES} values")
             done: Value
             if self._token.kind == "[":
-                if len(stack) == MAX_DEPTH:
-                    raise self._lexer.error(self._token.at, f"more than {MAX_DEPTH} lists in one another")
+                if len(stack) == MAX_LIST_DEPTH:
+                    raise self._lexer.error(
+                        self._token.at, f"more than {MAX_LIST_DEPTH} lists in one another"
+                    )
                 stack.append((self._token.at, []))
                 self._advance()
                 self._skip_lines()
@@ -222,16 +226,16 @@ class _Parser:
             else:
                 return done
 
-    def _close(self, stack: list[tuple[int, list[Value]]]) -> Items:
+    def _close(self, stack: list[tuple[int, list[Value]]]) -> ConfigList:
         at, values = stack.pop()
         self._advance()
-        return Items(tuple(values), self._lexer.place(at))
+        return ConfigList(tuple(values), self._lexer.place(at))
 
-    def _atom(self) -> Atom:
+    def _atom(self) -> ConfigString:
         token = self._token
         text = self._unquote(token) if token.kind == "string" else token.text
         self._advance()
-        return Atom(text, self._lexer.place(token.at))
+        return ConfigString(text, self._lexer.place(token.at))
 
     def _unquote(self, token: Token) -> str:
         """A string without its quotes; numbers behind a backslash are what xl makes of them, which is nothing."""

@@ -8,31 +8,31 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from coldline.errors import ConfigError
-from coldline.guest.config.syntax import Atom, Items, Setting
+from coldline.guest.config.syntax import ConfigList, ConfigSetting, ConfigString
 from coldline.support.printable import one_line, shortened
 
 _NUMBER = re.compile(r"[ \t\n\v\f\r]*+([+-]?)(?:0[xX]([0-9a-fA-F]++)|0([0-7]*+)|([1-9][0-9]*+))\Z")
 """What C's strtol takes for a number in base 0, to the end."""
 
 
-class Values:
+class SettingReader:
     """Settings by name; each method gives None where there is none, and raises a `ConfigError` that says where.
 
     Parameters
     ----------
-    settings : mapping of str to Setting
+    settings : mapping of str to ConfigSetting
         From `coldline.guest.config.syntax.parse`.
     """
 
-    def __init__(self, settings: Mapping[str, Setting]) -> None:
+    def __init__(self, settings: Mapping[str, ConfigSetting]) -> None:
         self.settings = settings
 
-    def atom(self, name: str) -> Atom | None:
+    def atom(self, name: str) -> ConfigString | None:
         """A single value, string or number; None where there is none."""
         setting = self.settings.get(name)
         if setting is None:
             return None
-        if isinstance(setting.value, Items):
+        if isinstance(setting.value, ConfigList):
             raise ConfigError(str(setting.value.place), f"{name} takes a single value, not a list")
         return setting.value
 
@@ -71,7 +71,7 @@ class Values:
             raise self.unknown(name, atom, words)
         return None if atom.text.lower() == "unknown" else atom.text.lower()
 
-    def unknown(self, name: str, atom: Atom, words: Collection[str]) -> ConfigError:
+    def unknown(self, name: str, atom: ConfigString, words: Collection[str]) -> ConfigError:
         """The error that says which words are possible."""
         return ConfigError(
             str(atom.place), f"{name} is '{one_line(shortened(atom.text))}': {', '.join(words)} are possible"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A host in this process: real bytes, and an event for everything that a real host of its model would do."""
 
-from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain, State
+from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain, SimulatedDomainState
 from coldline.hypervisor.simulated.host import SimulatedHost
 from coldline.hypervisor.simulated.mapping import SimulatedMapping
 
-__all__ = ["RamBank", "SimulatedDomain", "SimulatedHost", "SimulatedMapping", "State"]
+__all__ = ["RamBank", "SimulatedDomain", "SimulatedHost", "SimulatedMapping", "SimulatedDomainState"]

@@ -13,13 +13,13 @@ from coldline.support.zeroed_memory import zeros
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
-    from coldline.hypervisor.protocol import Source
+    from coldline.hypervisor.protocol import ByteSource
 
 _LONG = 4 << 20
 """Bytes that are worth asking for huge pages."""
 
 
-class State(enum.Enum):
+class SimulatedDomainState(enum.Enum):
     """Where a domain is in its life."""
 
     PAUSED = "paused"
@@ -70,7 +70,7 @@ class RamBank:
         """One past the last byte."""
         return self.base + self.size
 
-    def store(self, address: int, data: "memoryview | Source") -> None:
+    def store(self, address: int, data: "memoryview | ByteSource") -> None:
         """Copy bytes to a guest physical address of the bank.
 
         What is long goes to huge pages where there are any, as getting thousands of small ones takes longer than
@@ -110,7 +110,7 @@ class SimulatedDomain:
         Bytes of RAM at most.
     vcpus : int
         How many virtual CPUs it has.
-    state : State
+    state : SimulatedDomainState
         Where it is in its life.
     banks : tuple of RamBank
         Its RAM, in the order in which it was populated; none once it is dead.
@@ -133,7 +133,7 @@ class SimulatedDomain:
     model: HostModel
     max_memory: int
     vcpus: int
-    state: State = State.PAUSED
+    state: SimulatedDomainState = SimulatedDomainState.PAUSED
     banks: tuple[RamBank, ...] = ()
     registers: "dict[int, Registers]" = field(default_factory=dict)
     mapped: int = 0

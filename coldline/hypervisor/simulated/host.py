@@ -9,15 +9,15 @@ from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Recorder
 from coldline.hypervisor.events import HostEvents, Ranges
 from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.ranges import RangeSet
-from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain, State
+from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain, SimulatedDomainState
 from coldline.hypervisor.simulated.mapping import SimulatedMapping
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
     from coldline.hypervisor.protocol import Hypervisor
 
-_ALIVE: Final = (State.PAUSED, State.RUNNING)
-_PAUSED: Final = (State.PAUSED,)
+_ALIVE: Final = (SimulatedDomainState.PAUSED, SimulatedDomainState.RUNNING)
+_PAUSED: Final = (SimulatedDomainState.PAUSED,)
 
 
 class SimulatedHost:
@@ -159,13 +159,13 @@ class SimulatedHost:
         self._check_state(domain, "unpause", _PAUSED)
         if 0 not in domain.registers:
             raise domain.error("unpause", "its registers are not set")
-        domain.state = State.RUNNING
+        domain.state = SimulatedDomainState.RUNNING
         self._events.started(domain.banks, maintained=domain.maintained_at_first_run)
         self._start(domain, 0)
 
     def guest_started_vcpu(self, domain: SimulatedDomain, vcpu: int) -> None:
         """Record that the guest has started another vCPU, before that one's first event."""
-        self._check_state(domain, "start a vCPU", (State.RUNNING,))
+        self._check_state(domain, "start a vCPU", (SimulatedDomainState.RUNNING,))
         self._check_vcpu(domain, "start a vCPU", vcpu)
         if vcpu in domain.started:
             raise domain.error("start a vCPU", f"vCPU {vcpu} runs already")
@@ -197,7 +197,7 @@ class SimulatedHost:
         used : sequence of (address, size) or None
             The pages that the guest has used so far; None for all RAM.
         """
-        self._check_state(domain, "toggle caches", (State.RUNNING,))
+        self._check_state(domain, "toggle caches", (SimulatedDomainState.RUNNING,))
         self._check_vcpu(domain, "toggle caches", vcpu)
         if vcpu in domain.watched and enabled != (vcpu in domain.caches_on):
             self._maintain_used(domain, used)
@@ -224,7 +224,7 @@ class SimulatedHost:
         used : sequence of (address, size) or None
             As for `guest_caches_toggled`.
         """
-        self._check_state(domain, "maintain by set/way", (State.RUNNING,))
+        self._check_state(domain, "maintain by set/way", (SimulatedDomainState.RUNNING,))
         self._check_vcpu(domain, "maintain by set/way", vcpu)
         if self.model.set_way is not None and vcpu not in domain.watched:
             self._maintain_used(domain, used)
@@ -241,9 +241,9 @@ class SimulatedHost:
     def destroy(self, domain: SimulatedDomain) -> None:
         """See `Hypervisor.destroy`: a domain that the builder still maps is dying until it is unmapped."""
         self._check_state(domain, "destroy", _ALIVE)
-        if domain.state is State.RUNNING:
+        if domain.state is SimulatedDomainState.RUNNING:
             self._events.stopped(domain.banks, sorted(domain.started))
-        domain.state = State.DYING
+        domain.state = SimulatedDomainState.DYING
         self._free_if_unmapped(domain)
 
     def _unmap(self, mapping: SimulatedMapping) -> None:
@@ -254,24 +254,31 @@ class SimulatedHost:
         self._free_if_unmapped(domain)
 
     def _free_if_unmapped(self, domain: SimulatedDomain) -> None:
-        if domain.state is not State.DYING or domain.mapped:
+        if domain.state is not SimulatedDomainState.DYING or domain.mapped:
             return
         for bank in domain.banks:
             self._events.freed(bank)
             self._allocated.remove(bank.base, bank.end)
             bank.free()
         domain.banks = ()
-        domain.state = State.DEAD
+        domain.state = SimulatedDomainState.DEAD
         del self._domains[domain.domid]
 
-    def _check_state(self, domain: SimulatedDomain, operation: str, states: tuple[State, ...]) -> None:
+    def _check_state(
+        self, domain: SimulatedDomain, operation: str, states: tuple[SimulatedDomainState, ...]
+    ) -> None:
         if domain.state not in states:
             raise domain.error(operation, f"it is {domain.state.value}")
         if self._domains.get(domain.domid) is not domain:
             raise domain.error(operation, "it is another host's")
 
     def _check_range(
-        self, domain: SimulatedDomain, operation: str, address: int, size: int, states: tuple[State, ...]
+        self,
+        domain: SimulatedDomain,
+        operation: str,
+        address: int,
+        size: int,
+        states: tuple[SimulatedDomainState, ...],
     ) -> None:
         self._check_state(domain, operation, states)
         if address % PAGE_SIZE or size % PAGE_SIZE or size <= 0:
@@ -287,4 +294,4 @@ class SimulatedHost:
 
 
 if TYPE_CHECKING:
-    _speaks: type[Hypervisor[SimulatedDomain]] = SimulatedHost
+    _implements: type[Hypervisor[SimulatedDomain]] = SimulatedHost

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from coldline.arm import MemoryType
 from coldline.events import Op
 from coldline.hypervisor.events import HostEvents
-from coldline.hypervisor.mapping import Bounded
+from coldline.hypervisor.mapping import BoundedMapping
 from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain
 
 
-class SimulatedMapping(Bounded):
+class SimulatedMapping(BoundedMapping):
     """See `coldline.hypervisor.Mapping`. Made by `SimulatedHost.map_foreign` alone.
 
     Parameters
@@ -51,7 +51,7 @@ class SimulatedMapping(Bounded):
         self.size = size
         self.memory_type = memory_type
         self._bank = bank
-        self._most = size
+        self._max_size = size
         self._events = events
         self._move = move
         self._unmap = unmap
@@ -116,4 +116,4 @@ class SimulatedMapping(Bounded):
             self._unmap(self)
 
     def _event(self, op: Op, offset: int, size: int) -> None:
-        self._events.done(op, self.address + offset, size)
+        self._events.builder_did(op, self.address + offset, size)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
-from coldline.guest.layout import EVENT_CHANNEL_PPI, MAGIC_PAGES, PAGE_SIZE
+from coldline.guest.layout import EVENT_CHANNEL_PPI, MAGIC_PAGES
 from coldline.hypervisor.protocol import Mapping
 from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.store_entries import Entries, Ring, write_entries
 from coldline.hypervisor.xen.structures import GrantEntry
 from coldline.support.record import Record
+from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from coldline.hypervisor.xen.domain import XenDomain

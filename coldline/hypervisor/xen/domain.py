@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from coldline.errors import HypervisorError
 
 if TYPE_CHECKING:
-    from coldline.guest.layout import Range
+    from coldline.guest.layout import AddressRange
 
 
 class XenDomainState(enum.Enum):
@@ -33,7 +33,7 @@ class XenDomain:
         Bytes of RAM at most.
     vcpus : int
         How many virtual CPUs it has.
-    banks : list of Range
+    banks : list of AddressRange
         Its RAM, in the order in which it was populated.
     state : XenDomainState
         Where it is in its life.
@@ -41,7 +41,7 @@ class XenDomain:
         Whether its first vCPU can start.
     in_store : bool
         Whether xenstore may know of it.
-    mapped : list of Range
+    mapped : list of AddressRange
         What this process has mapped of it.
     """
 
@@ -51,11 +51,11 @@ class XenDomain:
         self.architecture = architecture
         self.max_memory = max_memory
         self.vcpus = vcpus
-        self.banks: list[Range] = []
+        self.banks: list[AddressRange] = []
         self.state = XenDomainState.PAUSED
         self.registers_set = False
         self.in_store = False
-        self.mapped: list[Range] = []
+        self.mapped: list[AddressRange] = []
 
     def error(self, operation: str, reason: str) -> HypervisorError:
         """What to raise when an operation on this domain fails."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
-from coldline.guest.layout import PAGE_SIZE, Range
+from coldline.guest.layout import AddressRange
 from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.domain import XenDomain, XenDomainState
 from coldline.hypervisor.xen.failures import error_context
@@ -21,6 +21,7 @@ from coldline.hypervisor.xen.mapping import XenMapping
 from coldline.hypervisor.xen.populate import populate_extents
 from coldline.hypervisor.xen.ports.protocols import DriverError, Ports
 from coldline.support.record import Record
+from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
@@ -174,7 +175,7 @@ class XenHost:
                 taken = max(address, bank.base)
                 raise domain.error(operation, f"the page at {taken:#x} is allocated already")
         self.populate_unchecked(domain, address, size)
-        domain.banks.append(Range(address, size))
+        domain.banks.append(AddressRange(address, size))
 
     def populate_unchecked(self, domain: XenDomain, address: int, size: int) -> None:
         """Give a domain memory that is not its RAM: where rings are."""
@@ -188,7 +189,7 @@ class XenHost:
         """
         self._check_mappable(domain, address, size, memory_type)
         mapping = self.map_unchecked(domain, address, size, memory_type)
-        domain.mapped.append(Range(address, size))
+        domain.mapped.append(AddressRange(address, size))
         return mapping
 
     def map_unchecked(
@@ -218,7 +219,7 @@ class XenHost:
         self._check_mappable(domain, address, size, mapping.memory_type, others)
         with error_context(f"domain {domain.domid}: map {address:#x}"):
             mapping.frames.replace(_frames(address, size))
-        domain.mapped = [*others, Range(address, size)]
+        domain.mapped = [*others, AddressRange(address, size)]
 
     def _check_mappable(
         self,
@@ -226,7 +227,7 @@ class XenHost:
         address: int,
         size: int,
         memory_type: MemoryType,
-        mapped: Sequence[Range] | None = None,
+        mapped: Sequence[AddressRange] | None = None,
     ) -> None:
         operation = f"map {address:#x}"
         self._check_range(domain, operation, address, size, XenDomainState.PAUSED, XenDomainState.RUNNING)
@@ -336,4 +337,4 @@ def paging_pool(memory: int, vcpus: int) -> int:
 
 
 if TYPE_CHECKING:
-    _speaks: type[Hypervisor[XenDomain]] = XenHost
+    _implements: type[Hypervisor[XenDomain]] = XenHost

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 
 from coldline.arm import MemoryType
-from coldline.hypervisor.mapping import Bounded
+from coldline.hypervisor.mapping import BoundedMapping
 from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.failures import os_error_text
@@ -12,7 +12,7 @@ from coldline.hypervisor.xen.mapped_frames import MappedFrames
 from coldline.hypervisor.xen.ports.protocols import MemoryPort
 
 
-class XenMapping(Bounded):
+class XenMapping(BoundedMapping):
     """See `coldline.hypervisor.Mapping`. Made by `XenHost.map_foreign` alone.
 
     Parameters
@@ -52,7 +52,7 @@ class XenMapping(Bounded):
         self.memory_type = memory_type
         self.size = size
         self.frames = frames
-        self._most = size
+        self._max_size = size
         self._memory = memory
         self._move = move
         self._unmap = unmap

@@ -5,10 +5,10 @@ import errno
 import os
 from typing import Final
 
-from coldline.guest.layout import PAGE_SIZE
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.hypercalls import MAX_EXTENTS, Hypercalls
+from coldline.support.units import PAGE_SIZE
 
 _ORDERS: Final = (18, 9, 0)
 """Extents that Xen is asked for: 1 GiB, 2 MiB and 4 KiB, the sizes of entries of stage 2."""

@@ -52,13 +52,13 @@ class RecordedXen(RecordedHost[XenDomain]):
     def populate_unchecked(self, domain: XenDomain, address: int, size: int) -> None:
         """See `XenHost.populate_unchecked`."""
         self._xen.populate_unchecked(domain, address, size)
-        self.was_populated(domain, address, size)
+        self.record_populate(domain, address, size)
 
     def map_unchecked(
         self, domain: XenDomain, address: int, size: int, memory_type: MemoryType
     ) -> RecordedMapping:
         """See `XenHost.map_unchecked`."""
-        return self.recorded(self._xen.map_unchecked(domain, address, size, memory_type))
+        return self.record_mapping(self._xen.map_unchecked(domain, address, size, memory_type))
 
     def unmap_resource(self, domain: XenDomain, resource: object) -> None:
         """See `XenHost.unmap_resource`."""

@@ -14,13 +14,14 @@ from coldline.checker.rows import COMPILE_FROM
 from coldline.checker.state.findings import entries
 from coldline.errors import TraceError
 from coldline.events.batch import Batch
-from coldline.events.event import ADDRESS_LIMIT, PAGE_SIZE, Event
+from coldline.events.event import ADDRESS_LIMIT, Event
 from coldline.events.op import Op
 from coldline.events.source import Batches, Source
 from coldline.report.model import Report
 from coldline.report.reporters import FORMATS, make_reporter
 from coldline.report.reporters.base import Settings
 from coldline.rules.profile import SWITCHES, Profile
+from coldline.support.units import PAGE_SIZE
 from coldline.trace.text_batches import TextBatches
 from coldline.verdict import judge
 from tests.fuzz import trace_seeds

@@ -3,7 +3,7 @@
 
 import os
 
-from coldline.guest.config import config_of, looks_like_config
+from coldline.guest.config import config_from_text, looks_like_config
 from tests.fuzz import config_seeds
 from tests.fuzz.target import Target
 
@@ -12,7 +12,7 @@ def _config(data: bytes) -> None:
     """A file, and after a NUL what `xl create` takes behind it."""
     text, *assignments = [os.fsdecode(each) for each in data.split(b"\0", 3)]
     looks_like_config(data)
-    config = config_of(text, "fuzz", assignments=assignments)
+    config = config_from_text(text, "fuzz", assignments=assignments)
     assert config.name
     assert 0 < config.memory <= config.maxmem
     assert 0 < config.vcpus <= config.maxvcpus

@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 from libfdt import NOTFOUND, Fdt, fdt_check_full
 
 from coldline.guest import GuestOptions, Plan, make_plan
-from coldline.guest.layout import PAGE_SIZE
 from coldline.guest.placement import check_segments
 from coldline.image import Kernel
 from coldline.image.content import Allowance, Content
 from coldline.image.recognise import recognise
 from coldline.report.map_drawing import drawing
 from coldline.report.memory_map import plan_document, table
+from coldline.support.units import PAGE_SIZE
 from tests.fuzz import seeds, tree_seeds
 from tests.fuzz.target import Target
 

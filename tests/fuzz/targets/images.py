@@ -47,7 +47,7 @@ def _decompress(name: str) -> Callable[[bytes], None]:
 
     def run(data: bytes) -> None:
         allowance = Allowance(MIB)
-        contents = codec.unpack(Content("fuzz", memoryview(data), allowance))
+        contents = codec.decompress(Content("fuzz", memoryview(data), allowance))
         assert len(contents) == MIB - allowance.left
 
     return run

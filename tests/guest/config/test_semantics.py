@@ -11,16 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coldline.errors import ConfigError, ImageError
-from coldline.guest.config import ON_SHUTDOWN, PLANNED, GuestConfig, config_of, looks_like_config, read_config
-from coldline.guest.layout import MIB
+from coldline.guest.config import (
+    PLAN_KEYS,
+    SHUTDOWN_ACTIONS,
+    GuestConfig,
+    config_from_text,
+    looks_like_config,
+    read_config,
+)
+from coldline.support.units import MIB
 from tests.oracles import libxlu
 from tests.tools.requirements import require
 
 NAME = 'name = "g"\n'
 
 
-def config(text: str, *assignments: str, honoured: "frozenset[str]" = PLANNED) -> GuestConfig:
-    return config_of(NAME + text, "g.cfg", assignments=assignments, honoured=honoured)
+def config(text: str, *assignments: str, honoured: "frozenset[str]" = PLAN_KEYS) -> GuestConfig:
+    return config_from_text(NAME + text, "g.cfg", assignments=assignments, used_keys=honoured)
 
 
 def remarks(text: str, *assignments: str) -> list[str]:
@@ -73,7 +80,7 @@ def test_what_is_said() -> None:
         on_watchdog = "coredump-restart"
         on_soft_reset = "restart"
         """,
-        honoured=PLANNED
+        used_keys=PLAN_KEYS
         | {"uuid", "cpus", "on_poweroff", "on_reboot", "on_crash", "on_watchdog", "on_soft_reset"},
     )
     assert got.uuid == UUID("01234567-89ab-cdef-0123-456789abcdef")
@@ -147,7 +154,7 @@ def test_a_type_is_known_by_its_beginning_as_to_xl(word: str, kind: str) -> None
 
 
 def test_every_action_exists() -> None:
-    for action in ON_SHUTDOWN:
+    for action in SHUTDOWN_ACTIONS:
         assert config(f"on_crash='{action}'").on_crash == action
 
 
@@ -170,7 +177,7 @@ def test_what_is_not_honoured_is_named_once_with_its_line() -> None:
 
 
 def test_what_a_caller_honours_is_not_named() -> None:
-    assert config("on_crash='destroy'", honoured=PLANNED | {"on_crash"}).remarks == ()
+    assert config("on_crash='destroy'", used_keys=PLAN_KEYS | {"on_crash"}).remarks == ()
     assert remarks("on_crash='destroy'") == ["g.cfg:2:1: on_crash is not honoured by coldline"]
 
 
@@ -235,7 +242,7 @@ def test_a_value_that_is_none(text: str, want: str) -> None:
 @pytest.mark.parametrize("text", ["memory=64\n", "name=''"])
 def test_a_guest_has_a_name(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^g\.cfg: gives the guest no name"):
-        config_of(text, "g.cfg")
+        config_from_text(text, "g.cfg")
 
 
 def test_an_error_on_the_command_line_says_so() -> None:
@@ -304,14 +311,14 @@ def test_nothing_is_compiled_to_read_one() -> None:
         "    assert name != '<string>', source\n"
         "    return compile(source, name, *rest, **others)\n"
         "builtins.compile = refuse\n"
-        "import coldline.guest.config as c; print(c.config_of('name=\"g\"', 'g.cfg').name)"
+        "import coldline.guest.config as c; print(c.config_from_text('name=\"g\"', 'g.cfg').name)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "g\n"
 
 
 def test_reading_needs_the_standard_library_alone() -> None:
     code = (
-        "import sys, coldline.guest.config as c; c.config_of('name=\"g\"', 'g.cfg');"
+        "import sys, coldline.guest.config as c; c.config_from_text('name=\"g\"', 'g.cfg');"
         "print([m for m in sys.modules if m.partition('.')[0] in ('numpy', 'numba', 'rich', 'unicorn', 'libfdt')])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

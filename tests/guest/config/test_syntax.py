@@ -12,15 +12,23 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from coldline.errors import ConfigError
-from coldline.guest.config.keys import KNOWN
-from coldline.guest.config.syntax import MAX_CONFIG, MAX_DEPTH, MAX_VALUES, Atom, Items, Value, parse
+from coldline.guest.config.keys import XL_KEYS
+from coldline.guest.config.syntax import (
+    MAX_CONFIG,
+    MAX_LIST_DEPTH,
+    MAX_VALUES,
+    ConfigList,
+    ConfigString,
+    Value,
+    parse,
+)
 from testbed import apt, debian
 from tests.oracles import libxlu
 from tests.tools.requirements import require
 
 
 def plain(value: Value) -> Any:
-    return value.text if isinstance(value, Atom) else [plain(each) for each in value.values]
+    return value.text if isinstance(value, ConfigString) else [plain(each) for each in value.values]
 
 
 def values(text: str) -> dict[str, Any]:
@@ -62,7 +70,7 @@ def test_takes(text: str, want: dict[str, Any]) -> None:
 def test_a_setting_says_where_it_is() -> None:
     got = parse("\n  a = [ 1,\n   'b' ]\n", "g.cfg").settings["a"]
     assert str(got.place) == "g.cfg:2:3"
-    assert isinstance(got.value, Items)
+    assert isinstance(got.value, ConfigList)
     assert [str(each.place) for each in got.value.values] == ["g.cfg:2:9", "g.cfg:3:4"]
 
 
@@ -220,7 +228,7 @@ def test_same_as_xl_on_well_formed_text(of: list[tuple[str, str, str]], data: st
 @pytest.mark.parametrize(
     ("text", "want"),
     [
-        ("a=" + "[" * (MAX_DEPTH + 1), f"more than {MAX_DEPTH} lists"),
+        ("a=" + "[" * (MAX_LIST_DEPTH + 1), f"more than {MAX_LIST_DEPTH} lists"),
         ("a=[" + "1," * MAX_VALUES + "]", f"more than {MAX_VALUES} values"),
         ("a=1\n" * (MAX_VALUES + 1), f"more than {MAX_VALUES} values"),
         ("#" * MAX_CONFIG + "\n", f"has more than {MAX_CONFIG} bytes"),
@@ -232,7 +240,7 @@ def test_limits(text: str, want: str) -> None:
 
 
 def test_the_deepest_lists_are_taken() -> None:
-    assert str(values("a=" + "[" * MAX_DEPTH + "]" * MAX_DEPTH)["a"]).count("[") == MAX_DEPTH
+    assert str(values("a=" + "[" * MAX_LIST_DEPTH + "]" * MAX_LIST_DEPTH)["a"]).count("[") == MAX_LIST_DEPTH
 
 
 @pytest.mark.parametrize(
@@ -312,4 +320,4 @@ def test_every_key_of_the_manual_is_known(xen_utils: Path) -> None:
     manual = gzip.decompress((xen_utils / "usr/share/man/man5/xl.cfg.5.gz").read_bytes()).decode()
     keys = set(re.findall(r'^(?:\.ie n |\.el )?\.IP "\\fB([a-z][a-z0-9_]*)=', manual, re.MULTILINE))
     assert len(keys) > 100
-    assert keys - KNOWN <= set(WITHIN_VALUES.split())
+    assert keys - XL_KEYS <= set(WITHIN_VALUES.split())

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coldline.arm import MemoryType
-from coldline.builder import STRATEGIES, build
+from coldline.builder import STRATEGIES, build_domain
 from coldline.cli.create import create
 from coldline.cli.main import parser
 from coldline.errors import HypervisorError, UsageError
@@ -176,7 +176,7 @@ def test_what_is_larger_than_a_mapping_is_mapped_part_by_part(strategy: str, wit
     xen = FakeXen(with_driver=with_driver)
     trace: list[Event] = []
     host = RecordedXen(XenHost(xen), model_of((4, 17), "aarch64"), trace.append)
-    domain = build(plan, strategy, host)
+    domain = build_domain(plan, strategy, host)
     for segment in plan.segments:
         assert xen.read(domain.domid, segment.address, segment.data.nbytes) == bytes(segment.data[:])
     assert xen.mappings == {}
