@@ -106,6 +106,10 @@ class HypervisorError(ColdlineError):
     """The hypervisor refused or failed an operation."""
 
 
+class ConformanceError(ColdlineError):
+    """A back end does not do what its protocol demands: the back end is at fault."""
+
+
 class GuestError(ColdlineError):
     """The guest's own code did something that cannot be gone on with."""
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from coldline.arm import MemoryType
+from coldline.errors import ConformanceError
 from coldline.hypervisor import HOST_MODELS
-from coldline.hypervisor.conformance import CHECKS
+from coldline.hypervisor.conformance import CHECKS, mappings
 from coldline.hypervisor.recorded import RecordedHost
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.hypervisor.simulated.domain import SimulatedDomain
@@ -77,3 +78,64 @@ def test_conformance(
     check: Callable[[Any], None],
 ) -> None:
     check(kind(name))
+
+
+class Forgetful(Simulated):
+    """Loses what is written."""
+
+    def read(self, domain, address, size):
+        return bytes(size)
+
+
+class Careless(Simulated):
+    """Maps where nothing may be mapped."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.types = (MemoryType.NORMAL_WB,)
+
+
+class Lingering(Simulated):
+    """Keeps domains that were destroyed."""
+
+    def gone(self, domain):
+        return False
+
+
+BROKEN = [
+    (Forgetful, mappings.bytes_arrive, "guest memory does not have the bytes that were written"),
+    (
+        Careless,
+        mappings.types_are_honoured_or_refused,
+        "no error, where one that starts with 'domain 1: map ",
+    ),
+    (Lingering, mappings.mappings_have_bounds, "domain 1 is not gone after it was destroyed"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "check", "message"), BROKEN, ids=lambda each: getattr(each, "__name__", None)
+)
+def test_a_host_that_breaks_the_protocol_is_found(kind, check, message):
+    with pytest.raises(ConformanceError, match=message):
+        check(kind("rfc"))
+
+
+def test_a_broken_host_is_found_without_assertions():
+    code = (
+        f"import {__name__} as tests\n"
+        "assert False, 'assertions are on'\n"
+        "for kind, check, _ in tests.BROKEN:\n"
+        "    try:\n"
+        "        check(kind('rfc'))\n"
+        "    except tests.ConformanceError as error:\n"
+        "        print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == len(BROKEN)

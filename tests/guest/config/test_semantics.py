@@ -26,8 +26,8 @@ from tests.tools.requirements import require
 NAME = 'name = "g"\n'
 
 
-def config(text: str, *assignments: str, honoured: "frozenset[str]" = PLAN_KEYS) -> GuestConfig:
-    return config_from_text(NAME + text, "g.cfg", assignments=assignments, used_keys=honoured)
+def config(text: str, *assignments: str, used_keys: "frozenset[str]" = PLAN_KEYS) -> GuestConfig:
+    return config_from_text(NAME + text, "g.cfg", assignments=assignments, used_keys=used_keys)
 
 
 def remarks(text: str, *assignments: str) -> list[str]:
