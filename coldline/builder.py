@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Strategies for getting a guest's bytes past the caches, and the one function that carries out a plan."""
+"""Strategies for writing a guest's memory past the caches, and `build_domain`, which carries out a plan."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,22 +18,22 @@ _NC: Final = MemoryType.NORMAL_NC
 
 
 class Strategy(Record):
-    """A way to write a guest's memory.
+    """A way to write a guest's memory: the mapping's memory type, and which cache maintenance follows.
 
     Attributes
     ----------
     name, summary : str
-        What users call it, and what it does.
+        Its name for users, and a description in one line.
     mapping_type : MemoryType
-        Of the builder's mapping.
+        Memory type of the builder's mapping.
     user_clean_invalidate : bool
         Whether the builder cleans and invalidates by address before it unmaps.
     user_cacheflush : bool
         Whether the builder calls Armv7 Linux's cacheflush before it unmaps.
     hypercall : bool
-        Whether the hypervisor does its maintenance of each segment once all are written and unmapped.
+        Whether the hypervisor maintains each segment after all are written and unmapped.
     architectures : tuple of str
-        Where it exists.
+        The architectures that have it.
     """
 
     name: str
@@ -80,18 +80,18 @@ STRATEGIES: Final = MappingProxyType({strategy.name: strategy for strategy in _A
 """Every strategy, by name."""
 
 _ELSEWHERE: Final = {
-    ("syscall", "arm64"): "it is Armv7 Linux's cacheflush; arm64 user space has DC CIVAC: use flush",
-    ("flush", "arm32"): "arm32 user space has no maintenance to the point of coherency: use hypercall",
+    ("syscall", "arm64"): "it is Armv7 Linux's cacheflush; use flush, as arm64 user space has DC CIVAC",
+    ("flush", "arm32"): "arm32 user space has no maintenance to the point of coherency; use hypercall",
 }
 
 
 def strategy_for(name: str, architecture: str) -> Strategy:
-    """The strategy of that name, if a guest of that architecture can be built with it.
+    """Return the strategy of that name, if it exists for the architecture.
 
     Raises
     ------
     UsageError
-        If there is none of that name, the message listing those that exist, or it is not for `architecture`.
+        If there is no such strategy, or it does not exist for `architecture`; the message lists alternatives.
     """
     if name not in STRATEGIES:
         raise UsageError(f"no strategy {name!r}; choose from: {', '.join(STRATEGIES)}")
@@ -103,31 +103,31 @@ def strategy_for(name: str, architecture: str) -> Strategy:
 
 
 def build_domain(plan: Plan, strategy: str, hypervisor: Hypervisor[DomainT]) -> DomainT:
-    """Make the guest of a plan, paused: `Hypervisor.unpause` is what starts it.
+    """Build the guest of a plan, paused; `Hypervisor.unpause` starts it.
 
-    Each byte of data is written once. The rest of a segment's last page of data is zeroed; pages past it are
-    left as they came, which is zero.
+    Each byte of data is written once. The rest of a segment's last page of data is zeroed. Later pages are not
+    written, as new RAM is zero.
 
     Parameters
     ----------
     plan : Plan
-        What goes where.
+        The guest's memory and registers.
     strategy : str
         The name of one of `STRATEGIES`.
     hypervisor : Hypervisor
-        Who makes the domain.
+        Creates the domain.
 
     Returns
     -------
     Domain
-        The hypervisor's own kind.
+        In the hypervisor's own type.
 
     Raises
     ------
     UsageError
-        If there is no such strategy for the plan's architecture; nothing has been done.
+        If there is no such strategy for the plan's architecture. Nothing was done.
     HypervisorError
-        If a step fails, which it names; the domain and its mappings are gone.
+        If a step fails; the message names it. The domain and its mappings are gone.
     """
     chosen = strategy_for(strategy, plan.architecture)
     with _step("create the domain"):

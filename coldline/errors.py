@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What can go wrong, by whose fault it is."""
+"""Exceptions, by who is at fault: the caller, a file, the hypervisor, the guest or a back end."""
 
 from coldline.support.printable import one_line
 
 
 class ColdlineError(Exception):
-    """Anything that ends a command with one clear line and exit status 2.
+    """Base of all errors that end a command with one line on standard error and exit status 2.
 
     Parameters
     ----------
     message : str
-        The line. It may quote what strangers wrote: what is not printable is written as escapes, and the middle
-        of what is very long is left out.
+        The line. It may quote untrusted text: unprintable characters are escaped, and a very long line loses its
+        middle.
     """
 
     def __init__(self, message: str) -> None:
@@ -19,18 +19,18 @@ class ColdlineError(Exception):
 
 
 class UsageError(ColdlineError):
-    """The caller asked for something that does not exist or does not go together."""
+    """The caller asked for something that does not exist, or for a contradiction."""
 
 
 class ImageError(ColdlineError):
-    """A file that the user gave (kernel, initrd, device tree) is not what it should be.
+    """A kernel, initrd or device tree of the user is unreadable or invalid: the file is at fault.
 
     Parameters
     ----------
     path : str
-        The file at fault.
+        The file.
     reason : str
-        What is wrong with it, with the offset or field where there is one.
+        What is wrong, with the offset or field if there is one.
     """
 
     def __init__(self, path: str, reason: str) -> None:
@@ -40,14 +40,14 @@ class ImageError(ColdlineError):
 
 
 class ConfigError(ColdlineError):
-    """A guest configuration file is not what it should be.
+    """A guest configuration file is invalid.
 
     Parameters
     ----------
     where : str
-        The place at fault, such as ``guest.cfg:3:8``.
+        The location, such as ``guest.cfg:3:8``.
     reason : str
-        What is wrong, naming the key or the word.
+        What is wrong, with the key or the value.
     """
 
     def __init__(self, where: str, reason: str) -> None:
@@ -57,7 +57,7 @@ class ConfigError(ColdlineError):
 
 
 class PlanError(ColdlineError):
-    """The guest as asked for does not fit: no RAM, an overlap, a limit."""
+    """The requested guest is impossible: not enough RAM, an overlap, or an option out of range."""
 
 
 class TraceError(ColdlineError):
@@ -66,9 +66,9 @@ class TraceError(ColdlineError):
     Parameters
     ----------
     where : str
-        The event at fault, such as ``boot.trace:12``.
+        The location, such as ``boot.trace:12``.
     reason : str
-        What is wrong, naming the word.
+        What is wrong, with the word.
     """
 
     def __init__(self, where: str, reason: str) -> None:
@@ -86,14 +86,14 @@ class RepeatError(ColdlineError):
 
 
 class CorpusError(ColdlineError):
-    """A file of a corpus is not what it should be.
+    """A file of a corpus is invalid.
 
     Parameters
     ----------
     where : str
-        The file at fault, and the line where there is one, such as ``before.trace:3``.
+        The file, and the line if there is one, such as ``before.trace:3``.
     reason : str
-        What is wrong, naming the word.
+        What is wrong, with the word.
     """
 
     def __init__(self, where: str, reason: str) -> None:
@@ -111,8 +111,8 @@ class ConformanceError(ColdlineError):
 
 
 class GuestError(ColdlineError):
-    """The guest's own code did something that cannot be gone on with."""
+    """The guest's own code did something that the simulation cannot continue."""
 
 
 class MissingDependencyError(ColdlineError):
-    """An optional part of coldline is not installed."""
+    """An optional dependency is not installed."""

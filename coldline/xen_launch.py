@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A whole guest on Xen: planned for what this Xen gives, built, furnished and started, or nothing of it left."""
+"""Launches a guest on Xen: plan, build, set up and start it; after an error, nothing of it is left."""
 
 import os
 from collections.abc import Callable
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from coldline.image import Kernel
 
 _SEED_BYTES: Final = 128
-"""As xl gives: xen tools/libs/light/libxl_arm.c (4.17)."""
+"""As many as xl: xen tools/libs/light/libxl_arm.c (4.17)."""
 
 
 class Launch(Record):
-    """A guest as it is to be on Xen.
+    """How to launch a guest on Xen.
 
     Attributes
     ----------
     strategy : str
-        How it is written: the name of one of `coldline.builder.STRATEGIES`.
+        How its memory is written: the name of one of `coldline.builder.STRATEGIES`.
     setup : DomainSetup
-        Its name, and what it has besides memory.
+        Its name and devices.
     handle : bytes or None
-        Its UUID; None: any.
+        Its UUID; None for a random one.
     gic_version : int or None
-        What its interrupt controller has to be; None: what Xen gives.
+        The required version of its interrupt controller; None for the one that Xen offers.
     paused : bool
-        Whether it is to stay paused.
+        Whether it stays paused.
     """
 
     strategy: str
@@ -57,38 +57,38 @@ def launch(
     trace: "Callable[[HostModel, Plan], Recorder] | None" = None,
     before_start: Callable[[], None] = lambda: None,
 ) -> XenDomain:
-    """Make a guest on the Xen that `ports` reaches.
+    """Launch a guest.
 
     Parameters
     ----------
     ports : Ports
-        What reaches it.
+        The ports to Xen.
     kernel : Kernel
         From `coldline.image.load_kernel`.
     guest : GuestOptions
-        The rest of the plan; what Xen decides in it is put in its place.
+        The other inputs of the plan; what Xen decides is replaced.
     wanted : Launch
-        How it is to be there.
+        How to launch it.
     trace : callable, optional
-        Given the model of this very host and the plan, returns who takes the events of what was really done.
+        Takes the model of this host and the plan; returns the receiver of the events of what is done.
     before_start : callable
-        Called once all is done but the start.
+        Called when only the start is left.
 
     Returns
     -------
     XenDomain
-        Running, or paused if it is to stay so.
+        Running, or paused if `Launch.paused`.
 
     Raises
     ------
     ColdlineError
-        If anything fails; nothing of the guest is left.
+        If anything fails. Nothing of the guest is left.
     """
     name = wanted.setup.name
     check_name(name)
     strategy_for(wanted.strategy, kernel.architecture)
     if any(known.name == name for known in DomainList(ports).all()):
-        raise UsageError(f"there is a domain '{name}' already: --name gives another name")
+        raise UsageError(f"a domain '{name}' exists already: choose another name with --name")
     xen = XenHost(ports, handle=wanted.handle, shared_interrupts=int(wanted.setup.vuart))
     plan = _plan_for(xen, kernel, guest, wanted)
     host: XenHost | RecordedXen = xen
@@ -113,7 +113,7 @@ def _plan_for(xen: XenHost, kernel: "Kernel", guest: GuestOptions, wanted: Launc
     platform = xen.platform()
     if wanted.gic_version not in (None, platform.gic_version):
         raise UsageError(
-            f"the guest is to have a GICv{wanted.gic_version}, and Xen gives it a GICv{platform.gic_version}"
+            f"the guest needs a GICv{wanted.gic_version}, but this Xen offers a GICv{platform.gic_version}"
         )
     major, minor = xen.hypercalls.interface.xen
     own = replace(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory types: what page tables are given, and what the hardware reads. */
+/* Memory types: in page table entries, and as the hardware translates. */
 
 #include <linux/bitfield.h>
 #include <linux/irqflags.h>
@@ -82,9 +82,9 @@ void coldline_translate(struct coldline_query *query)
 	unsigned long flags;
 	u64 par;
 
-	/* An interrupt's own translation would take the place of ours. */
+	/* An interrupt handler's translation would overwrite PAR_EL1. */
 	local_irq_save(flags);
-	/* Entries written just now are there for the walk. */
+	/* Make entries that were just written visible to the walk. */
 	dsb(ishst);
 	par = translate(query->address, query->flags & COLDLINE_QUERY_WRITE);
 	local_irq_restore(flags);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Memory types: what page tables are given, and what the hardware reads. */
+/* Memory types: in page table entries, and as the hardware translates. */
 #ifndef COLDLINE_ATTRIBUTES_H
 #define COLDLINE_ATTRIBUTES_H
 
@@ -9,14 +9,14 @@
 struct coldline_query;
 
 /**
- * coldline_attr_given - whether mappings with an attribute byte can be given
+ * coldline_attr_given - whether an attribute byte is supported
  * @attr: the byte
  */
 bool coldline_attr_given(u32 attr);
 
 /**
- * coldline_attr_prot - the protection that gives an attribute byte
- * @attr: a byte that is given
+ * coldline_attr_prot - the page protection for an attribute byte
+ * @attr: a supported byte
  * @prot: a protection of Normal write-back memory
  */
 pgprot_t coldline_attr_prot(u32 attr, pgprot_t prot);

@@ -4,7 +4,7 @@
  *
  * Every structure has one layout, for 32-bit and 64-bit user space alike:
  * fixed-width members on their natural alignment, no implicit padding.
- * Pointers are carried as __u64. What is marked "zero" must be zero.
+ * Pointers are carried as __u64. Members marked "zero" must be zero.
  */
 #ifndef COLDLINE_H
 #define COLDLINE_H
@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 /*
- * Changes if a structure does, or what an ioctl means or can do. 2 came with
+ * Changes with every change of a structure or an ioctl. Version 2 added
  * COLDLINE_MAP_REPLACE and kept_frames.
  */
 #define COLDLINE_ABI			2
@@ -29,10 +29,10 @@
  * struct coldline_features - what this driver can do
  * @abi: out: COLDLINE_ABI
  * @frame_size: out: bytes of a frame, and of a page
- * @max_frames: out: the most frames that one mapping can have
- * @kept_frames: out: how many pages an open file keeps for its next mapping
- *	when one is undone: mappings of no more than that are made faster
- * @attrs: out: bit n % 64 of word n / 64 is set if COLDLINE_IOCTL_MAP gives
+ * @max_frames: out: the most frames of one mapping
+ * @kept_frames: out: how many pages an open file keeps of a finished mapping;
+ *	a next mapping of no more pages is faster
+ * @attrs: out: bit n % 64 of word n / 64 is set if COLDLINE_IOCTL_MAP supports
  *	attribute byte n
  */
 struct coldline_features {
@@ -44,9 +44,9 @@ struct coldline_features {
 };
 
 /**
- * struct coldline_map - frames of a domain, shown in a mapping of the device
+ * struct coldline_map - frames of a domain, for a mapping of the device
  * @address: in: the start of a mapping of this file, as mmap() returned it,
- *	that has as many pages as there are frames, and shows none yet
+ *	that has as many pages as there are frames, and no frames yet
  * @frames: in: pointer to @count frame numbers (__u64) of the domain
  * @errors: in: pointer to @count results (__s32), 0 or a negative errno; or
  *	zero: if one frame cannot be mapped, then none is
@@ -70,26 +70,27 @@ struct coldline_map {
 };
 
 /*
- * The mapping shows frames; show these in their place, with this memory type.
- * There can be fewer than the mapping has pages: the last show nothing then.
- * When it returns, none of those is mapped that were shown; if it fails, none
- * of these either, unless it is for its arguments (EINVAL, EOPNOTSUPP, EFAULT
- * for the structure or @frames), which changes nothing.
+ * Replace the frames of a mapping, with this memory type. There can be fewer
+ * frames than pages; the last pages then have none. Afterwards no old frame is
+ * mapped, and after a failure no new frame either. Only an error in the
+ * arguments (EINVAL, EOPNOTSUPP, EFAULT for the structure or @frames) changes
+ * nothing.
  */
 #define COLDLINE_MAP_REPLACE		0x1
 
-/* Ask for a translation as a write sees it; without it, as a read does. */
+/* Translate for a write access; without it, for a read. */
 #define COLDLINE_QUERY_WRITE		0x1
 
 /**
- * struct coldline_query - what the hardware makes of an address of the caller
+ * struct coldline_query - the hardware's translation of a user address
  * @address: in: any address of user space
  * @flags: in: COLDLINE_QUERY_WRITE, or zero
  * @translated: out: 1 if the access would pass stage 1, else 0
- * @attr: out: the attribute byte, if it would; else zero
- * @shareability: out: PAR_EL1.SH (0 none, 2 outer, 3 inner), if it would;
+ * @attr: out: the attribute byte, if translated; else zero
+ * @shareability: out: PAR_EL1.SH (0 none, 2 outer, 3 inner), if
+ *	translated; else zero
+ * @fault: out: the fault status code PAR_EL1.FST, if not translated;
  *	else zero
- * @fault: out: the fault status code PAR_EL1.FST, if it would not; else zero
  */
 struct coldline_query {
 	__u64 address;

@@ -2,8 +2,8 @@
 /*
  * Frames of another domain in this one's physical address space.
  *
- * A foreign frame needs a guest physical address of ours at which stage 2
- * shows it: that of a page that has no memory behind it (pages.h).
+ * Stage 2 maps a foreign frame at a guest physical address of this domain:
+ * that of a page without memory of its own (pages.h).
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -24,16 +24,16 @@
 #error "a page of the kernel has to be a frame of Xen's: 4 KiB"
 #endif
 
-/* Frames a hypercall; between two of them the caller can be killed. */
+/* Frames per hypercall; the caller can be killed between two of them. */
 #define BATCH	512U
 
-/* The arguments of a hypercall that maps. */
+/* The arguments of a mapping hypercall. */
 struct batch {
 	xen_pfn_t gfns[BATCH];
 	int errors[BATCH];
 };
 
-/* Have a page show nothing. */
+/* Unmap the frame at a page. */
 static int empty(struct coldline_frames *map, u32 i)
 {
 	struct xen_remove_from_physmap entry = {
@@ -43,7 +43,7 @@ static int empty(struct coldline_frames *map, u32 i)
 	int rc;
 
 	rc = HYPERVISOR_memory_op(XENMEM_remove_from_physmap, &entry);
-	/* What Xen said that it did not map, it need not unmap. */
+	/* Frames that Xen did not map need no unmapping. */
 	if (rc && !map->errors[i])
 		return rc;
 	map->mapped -= !map->errors[i];
@@ -52,8 +52,8 @@ static int empty(struct coldline_frames *map, u32 i)
 }
 
 /*
- * Xen lets go of a frame as another takes its place; but of one that is
- * mapped where it is mapped already it takes a second hold, for ever.
+ * Xen drops its reference to a frame when another frame replaces it. But if
+ * a frame replaces itself, Xen takes a second reference and never drops it.
  */
 static bool shows(const struct coldline_frames *map, u32 i, domid_t domain,
 		  xen_ulong_t number)
@@ -84,7 +84,7 @@ static int map_batch(struct coldline_frames *map,
 				return rc;
 		}
 		batch->gfns[i] = xen_page_to_gfn(map->pages[first + i]);
-		/* What the hypercall does not reach has not been mapped. */
+		/* Frames that the hypercall does not reach are not mapped. */
 		batch->errors[i] = -EINTR;
 	}
 	set_xen_guest_handle(range.idxs, numbers);
@@ -99,7 +99,7 @@ static int map_batch(struct coldline_frames *map,
 			map->mapped += !!*error;
 			map->numbers[first + i] = numbers[i];
 		} else if (!*error) {
-			/* What cannot be shown leaves what was shown before. */
+			/* If a frame cannot be mapped, the old one stays mapped. */
 			left = empty(map, first + i);
 		}
 		if (left)
@@ -147,7 +147,7 @@ static void unmap_all(struct coldline_frames *map)
 
 	for (i = 0; i < map->count; i++) {
 		if (map->errors[i] != COLDLINE_EMPTY && empty(map, i)) {
-			/* It still shows the frame: nobody may get it. */
+			/* The frame is still mapped here: do not reuse the page. */
 			lost++;
 			continue;
 		}

@@ -10,15 +10,15 @@
 struct coldline_pages;
 
 /**
- * struct coldline_frames - pages without memory of their own that show frames
- * @users: the mappings that have it; the last to go undoes it all
- * @from: where the pages are from, and go to
- * @domain: whose frames are shown
+ * struct coldline_frames - foreign frames, mapped at pages of this domain
+ * @users: number of mappings; the last one to end frees everything
+ * @from: the cache that the pages come from and return to
+ * @domain: the frames' domain
  * @count: the number of pages
- * @mapped: how many of them show a frame
- * @numbers: for each page that does, which
- * @errors: for each page, 0 if it does; a negative errno if Xen was asked and
- *	gave that; or COLDLINE_EMPTY
+ * @mapped: the number of pages with a frame
+ * @numbers: the frame number for each page with a frame
+ * @errors: for each page, 0 if it has a frame; a negative errno from Xen; or
+ *	COLDLINE_EMPTY
  * @pages: the pages
  */
 struct coldline_frames {
@@ -32,15 +32,15 @@ struct coldline_frames {
 	struct page **pages;
 };
 
-/* Xen was not asked to show a frame at the page, or does not any more. */
+/* No frame was requested at the page, or it was unmapped. */
 #define COLDLINE_EMPTY	1
 
 /**
- * struct coldline_request - what is to be shown
+ * struct coldline_request - the frames to map
  * @domain: the domain
- * @numbers: its frames' numbers
- * @count: how many there are
- * @all: whether one that cannot be mapped is an error for all
+ * @numbers: the frame numbers
+ * @count: the number of frames
+ * @all: whether one frame that cannot be mapped fails the request
  */
 struct coldline_request {
 	domid_t domain;
@@ -50,36 +50,36 @@ struct coldline_request {
 };
 
 /**
- * coldline_frames_map - have Xen map frames of a domain
- * @from: where pages are from; has to be there until these are let go of
- * @request: which frames
+ * coldline_frames_map - map frames of a domain through Xen
+ * @from: the cache of pages; must outlive the result
+ * @request: the frames
  *
- * Return: as many pages, for coldline_frames_put(); or an ERR_PTR(), and
+ * Return: the mapped frames, for coldline_frames_put(); or an ERR_PTR(), and
  * nothing is mapped.
  */
 struct coldline_frames *coldline_frames_map(struct coldline_pages *from,
 					    const struct coldline_request *request);
 
 /**
- * coldline_frames_replace - have Xen map others in their place
- * @frames: what coldline_frames_map() returned; no page table may show them,
- *	and there has to be no other user
- * @request: which frames, no more than there are pages: the pages after them
- *	show nothing
+ * coldline_frames_replace - map other frames at the same pages
+ * @frames: what coldline_frames_map() returned; no page table may map them,
+ *	and there must be no other user
+ * @request: the frames, no more than there are pages; the remaining pages
+ *	get no frame
  *
- * One hypercall does both, so that each page is not unmapped first.
+ * One hypercall unmaps and maps, so that pages need not be unmapped first.
  *
- * Return: 0, and nothing is mapped any more that was; or a negative errno,
- * and @frames has to be put.
+ * Return: 0, and the old frames are unmapped; or a negative errno, and
+ * @frames must be put.
  */
 int coldline_frames_replace(struct coldline_frames *frames,
 			    const struct coldline_request *request);
 
 /**
- * coldline_frames_put - let go of frames; the last one unmaps and frees them
+ * coldline_frames_put - drop a reference; the last one unmaps and frees
  * @frames: what coldline_frames_map() returned
  *
- * No page table may show them any more. May sleep.
+ * No page table may map them any more. May sleep.
  */
 void coldline_frames_put(struct coldline_frames *frames);
 

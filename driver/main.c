@@ -2,10 +2,9 @@
 /*
  * /dev/xen/coldline: mappings of another domain's frames with a memory type.
  *
- * mmap() makes an empty mapping; an ioctl shows frames in all of it at once,
- * or others in their place, with one memory type, and only if it succeeds are
- * there page table entries.
- * coldline.h has the interface.
+ * mmap() reserves a mapping. An ioctl maps frames in all of it, or replaces
+ * them, with one memory type. Page table entries exist only if it succeeds.
+ * The interface is in coldline.h.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -28,10 +27,10 @@
 #include "frames.h"
 #include "pages.h"
 
-/* Frames a mapping: 1 GiB, as far as Xen's own builder goes at once. */
+/* The most frames of a mapping: 1 GiB, as in Xen's own builder. */
 #define MAX_FRAMES	(SZ_1G >> PAGE_SHIFT)
 
-/* A mapping moves (mremap) by being opened at its new place, then closed. */
+/* mremap() opens a mapping at its new address, then closes the old one. */
 static void coldline_vma_open(struct vm_area_struct *vma)
 {
 	struct coldline_frames *frames = vma->vm_private_data;
@@ -40,14 +39,14 @@ static void coldline_vma_open(struct vm_area_struct *vma)
 		refcount_inc(&frames->users);
 }
 
-/* The page table entries are gone, from the TLBs too. */
+/* The page table entries are gone, also from the TLBs. */
 static void coldline_vma_close(struct vm_area_struct *vma)
 {
 	if (vma->vm_private_data)
 		coldline_frames_put(vma->vm_private_data);
 }
 
-/* Which pages are whose is kept by mapping, not by page. */
+/* Ownership of pages is tracked by mapping, not by page. */
 static int coldline_vma_may_split(struct vm_area_struct *vma,
 				  unsigned long address)
 {
@@ -74,7 +73,7 @@ static int coldline_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	if (vma->vm_pgoff || vma_pages(vma) > MAX_FRAMES)
 		return -EINVAL;
-	/* A private mapping would become another page as it is written. */
+	/* A write to a private mapping would copy the page. */
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
@@ -96,7 +95,7 @@ static int insert_pages(struct vm_area_struct *vma,
 	if (vma->vm_flags & VM_WRITE)
 		prot = coldline_prot_dirty(prot);
 	for (i = 0; i < frames->count; i++, address += PAGE_SIZE) {
-		/* A page whose frame is not there stays a hole: SIGBUS. */
+		/* A page without a frame stays a hole: an access raises SIGBUS. */
 		if (frames->errors[i])
 			continue;
 		if (vmf_insert_pfn_prot(vma, address,
@@ -107,7 +106,7 @@ static int insert_pages(struct vm_area_struct *vma,
 	return 0;
 }
 
-/* Is the memory type what the tables were to give? One page tells for all. */
+/* Check the memory type in the page tables; one page stands for all. */
 static int check_attr(const struct vm_area_struct *vma,
 		      const struct coldline_frames *frames, u32 attr)
 {
@@ -128,7 +127,7 @@ static int show_frames(struct vm_area_struct *vma,
 	pgprot_t prot = vm_get_page_prot(vma->vm_flags);
 	int rc;
 
-	/* In the vma as well: mprotect() makes new entries from there. */
+	/* Also in the vma: mprotect() makes new entries from it. */
 	vma->vm_page_prot = coldline_attr_prot(attr, prot);
 	rc = insert_pages(vma, frames);
 	if (!rc)
@@ -142,7 +141,7 @@ static int show_frames(struct vm_area_struct *vma,
 	return 0;
 }
 
-/* The mapping of this file that starts there. */
+/* Return the mapping of this file that starts at an address. */
 static struct vm_area_struct *find(struct file *file, u64 address)
 {
 	struct vm_area_struct *vma = vma_lookup(current->mm, address);
@@ -173,7 +172,7 @@ static int find_and_show(struct file *file, const struct coldline_map *map,
 	return rc;
 }
 
-/* Have a mapping show nothing; what it showed is the caller's then. */
+/* Remove a mapping's frames and return them to the caller. */
 static struct coldline_frames *find_and_take(struct file *file,
 					     const struct coldline_map *map)
 {
@@ -195,7 +194,7 @@ static struct coldline_frames *find_and_take(struct file *file,
 	return frames;
 }
 
-/* Frames that are mapped for a request, in new pages or in place of others. */
+/* Map a request's frames, in new pages or in place of others. */
 static struct coldline_frames *get_frames(struct file *file,
 					  const struct coldline_map *map,
 					  xen_ulong_t *numbers)
@@ -247,7 +246,7 @@ static long coldline_map(struct file *file, struct coldline_map __user *argument
 	if (IS_ERR(frames))
 		return PTR_ERR(frames);
 
-	/* The answers first: once the frames are shown, nothing can fail. */
+	/* Write the results first: nothing may fail after the frames are mapped. */
 	rc = -EFAULT;
 	if (map.errors &&
 	    copy_to_user(u64_to_user_ptr(map.errors), frames->errors,
@@ -321,7 +320,7 @@ static int coldline_open(struct inode *inode, struct file *file)
 	return file->private_data ? 0 : -ENOMEM;
 }
 
-/* No mapping is left: each holds the file. */
+/* No mapping is left, as each one holds the file. */
 static int coldline_release(struct inode *inode, struct file *file)
 {
 	coldline_pages_free(file->private_data);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pages that have no memory behind them, and those of them that are kept. */
+/* Pages without memory of their own, and a cache of them. */
 
 #include <linux/minmax.h>
 #include <linux/mutex.h>
@@ -11,7 +11,7 @@
 #include "pages.h"
 
 struct coldline_pages {
-	struct mutex lock;	/* for what follows */
+	struct mutex lock;	/* protects the members below */
 	u32 count;
 	struct page *kept[COLDLINE_KEPT];
 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Pages that have no memory behind them, so that frames can be shown there.
+ * Pages without memory of their own, at which foreign frames can be mapped.
  *
- * They are the kernel's own (the balloon, or unpopulated space), as for
- * privcmd. To get one out of the balloon and to give it back takes as long
- * as to map a frame; so each open file keeps some for its next mapping.
+ * The kernel provides them, from the balloon or unpopulated space, as for
+ * privcmd. To take one from the balloon and return it takes as long as to
+ * map a frame, so each open file keeps some for its next mapping.
  */
 #ifndef COLDLINE_PAGES_H
 #define COLDLINE_PAGES_H
@@ -17,21 +17,21 @@
 struct coldline_pages;
 
 /**
- * coldline_pages_new - for a file that is opened
+ * coldline_pages_new - make the cache of an open file
  *
- * Return: keeps no page yet; or NULL.
+ * Return: an empty cache; or NULL.
  */
 struct coldline_pages *coldline_pages_new(void);
 
 /**
- * coldline_pages_free - for a file that is closed, with all its mappings
+ * coldline_pages_free - free the cache of a file without mappings
  * @pages: from coldline_pages_new(); its pages go back to the kernel
  */
 void coldline_pages_free(struct coldline_pages *pages);
 
 /**
- * coldline_pages_get - get pages, those that are kept first
- * @from: the file's
+ * coldline_pages_get - get pages, cached ones first
+ * @from: the cache
  * @pages: where to put them
  * @count: how many
  *
@@ -41,8 +41,8 @@ int coldline_pages_get(struct coldline_pages *from, struct page **pages,
 		       u32 count);
 
 /**
- * coldline_pages_put - take pages back that show nothing any more
- * @to: where they are from
+ * coldline_pages_put - return pages at which no frame is mapped
+ * @to: the cache that they come from
  * @pages: the pages
  * @count: how many
  */

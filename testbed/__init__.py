@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A real Xen with a real dom0, emulated: made from Debian's packages, to try coldline and its driver on."""
+"""An emulated machine with a real Xen and dom0 from Debian's packages, to test coldline and its driver."""

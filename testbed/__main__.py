@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="scripts/testbed", description="Try coldline on a real Xen, emulated."
+        prog="scripts/testbed", description="Test coldline on a real Xen in an emulated machine."
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -60,39 +60,48 @@ def _parser() -> argparse.ArgumentParser:
         )
         added.add_argument(
             "--suite",
-            help=f"all of another release of Debian, such as trixie; {BACKPORTS} gives a later kernel alone",
+            help=f"use another Debian release, such as trixie; {BACKPORTS} changes only the kernel",
         )
-        added.add_argument("--refresh", action="store_true", help="look for newer packages")
+        added.add_argument("--refresh", action="store_true", help="check for newer packages")
         return added
 
     tests = command("test", _test, "boot Xen and dom0, and run the tests in dom0", several=True)
-    tests.add_argument("--results", type=Path, metavar="FOLDER", help="keep results and consoles there")
+    tests.add_argument("--results", type=Path, metavar="FOLDER", help="store results and consoles in FOLDER")
     tests.add_argument(
-        "--timeout", type=float, default=900.0, metavar="SECONDS", help="for each machine (default: 900)"
+        "--timeout",
+        type=float,
+        default=900.0,
+        metavar="SECONDS",
+        help="time limit for each machine (default: 900)",
     )
     tests.add_argument("--select", metavar="EXPRESSION", help="only tests whose names match, as pytest's -k")
-    tests.add_argument("--boot", action="store_true", help="boot, rather than go on from a snapshot")
-    command("shell", _shell, "boot Xen, and give dom0's shell on this terminal")
+    tests.add_argument("--boot", action="store_true", help="boot instead of restoring a snapshot")
+    command("shell", _shell, "boot Xen, and connect this terminal to dom0's shell")
     driver = command("driver", _driver, "build the driver for dom0's kernel, and print its path")
     driver.add_argument(
         "--native",
         action="store_true",
-        help="in dom0 itself, with its own compiler, and try it there: minutes",
+        help="build and test it in dom0 with its own compiler; takes minutes",
     )
-    measured = command("bench", _bench, "measure coldline's builder beside xl's, in dom0", several=True)
-    measured.add_argument("--turns", type=int, default=2, help="guests after the first (default: 2)")
+    measured = command("bench", _bench, "compare coldline's builder with xl's, in dom0", several=True)
     measured.add_argument(
-        "--initrd", type=int, nargs="+", default=[64, 128], metavar="MIB", help="its sizes (default: 64 128)"
+        "--turns", type=int, default=2, help="number of guests after the first (default: 2)"
     )
-    measured.add_argument("--results", type=Path, metavar="FOLDER", help="keep the figures there")
-    command(
-        "checkpatch", _checkpatch, "hold the driver against the style of dom0's kernel, by its own script"
+    measured.add_argument(
+        "--initrd",
+        type=int,
+        nargs="+",
+        default=[64, 128],
+        metavar="MIB",
+        help="sizes of the initrd (default: 64 128)",
     )
+    measured.add_argument("--results", type=Path, metavar="FOLDER", help="store the figures in FOLDER")
+    command("checkpatch", _checkpatch, "check the driver with the kernel's checkpatch.pl")
     return parser
 
 
 def _architecture(word: str) -> str:
-    # not argparse's choices: those refuse a list that is empty by default (Python 3.11)
+    # argparse's choices would refuse a list that is empty by default (Python 3.11)
     if word not in ARCHITECTURES:
         raise argparse.ArgumentTypeError(f"no architecture {word!r}; choose from: {', '.join(ARCHITECTURES)}")
     return word
@@ -136,14 +145,14 @@ def _sources(architecture: str, options: argparse.Namespace) -> Sources:
 
 
 def _all_sources(options: argparse.Namespace) -> Iterator[Sources]:
-    """What is named, or what there is a Xen for."""
+    """Yield the sources of the named architectures, or of all that have a Xen."""
     for architecture in options.architectures or ARCHITECTURES:
         try:
             yield _sources(architecture, options)
         except MissingError as error:
             if options.architectures:
                 raise
-            _say(f"left out: {error}")
+            _say(f"skipped: {error}")
 
 
 def _fill(used: Sources, folder: Path) -> None:
@@ -163,7 +172,7 @@ def _shell(options: argparse.Namespace) -> int:
     folder = cache_folder().parent / "testbed" / "host"
     folder.mkdir(parents=True, exist_ok=True)
     _fill(used, folder)
-    _say(f"dom0's /host is {os.path.relpath(folder)}; Enter goes on, Ctrl-a x ends QEMU")
+    _say(f"dom0's /host is {os.path.relpath(folder)}; press Enter to continue, Ctrl-a x to end QEMU")
     return machine.shell(used, image.initrd(used), folder)
 
 
@@ -198,7 +207,7 @@ def _bench(options: argparse.Namespace) -> int:
 def _checkpatch(options: argparse.Namespace) -> int:
     used = _sources(options.architecture, options)
     complaints = checkpatch.check(used.release, suite=options.suite)
-    print(complaints or "no complaint")
+    print(complaints or "no complaints")
     return 1 if complaints else 0
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The host's own apt, for other architectures and suites, with state that is apart from the host's own.
+"""The host's own apt, for other architectures and suites, with separate state.
 
-The host's apt sources serve, so a Debian host works as it is. Ubuntu keeps most architectures on a server of
-their own, which an Ubuntu host has to have in its sources; ``COLDLINE_APT_SOURCES`` names a file of apt
-sources (``.list`` or ``.sources``) to use in place of the host's. A suite such as ``bookworm-backports`` is looked
-for on the server that these have for Debian itself, whether they name it or not.
+It uses the host's apt sources, so a Debian host needs no configuration. Ubuntu has most architectures on a separate
+server, which must be in an Ubuntu host's sources; ``COLDLINE_APT_SOURCES`` names a file of apt
+sources (``.list`` or ``.sources``) to use instead of the host's. A suite such as ``bookworm-backports`` is
+fetched from the server of Debian itself in these sources, even if they do not name the suite.
 """
 
 import os
@@ -33,32 +33,32 @@ def host_architecture() -> str:
     Raises
     ------
     FetchError
-        If this is no Debian.
+        If this host has no dpkg.
     """
     try:
         return run("dpkg", "--print-architecture").stdout.strip()
     except OSError as error:
-        raise FetchError("dpkg does not tell this host's architecture") from error
+        raise FetchError("dpkg does not report this host's architecture") from error
 
 
 def updated(architecture: str, folder: Path, *, suite: str | None, refresh: bool) -> list[str]:
-    """Return apt's options, having asked the servers what they have: the first time, or to `refresh`.
+    """Return apt's options, after updating its package lists the first time, or to `refresh`.
 
     Parameters
     ----------
     architecture : str
-        Debian's name of it.
+        Debian's name of the architecture.
     folder : Path
         Where apt's state for that architecture and suite is kept.
     suite : str or None
-        Debian's suite, in place of all that the sources name.
+        Debian's suite; None for all suites in the sources.
     refresh : bool
-        Ask anew.
+        Update the lists again.
 
     Raises
     ------
     FetchError
-        If the servers do not answer, or the host's keys do not sign what they have.
+        If the servers do not answer, or their files are not signed with a key of this host.
     """
     words = options(architecture, folder)
     if suite:
@@ -75,14 +75,14 @@ def updated(architecture: str, folder: Path, *, suite: str | None, refresh: bool
 
 
 def options(architecture: str, folder: Path) -> list[str]:
-    """Return the options that give apt another architecture and state of its own, in `folder`.
+    """Return the options that make apt use another architecture, with state in `folder`.
 
     Raises
     ------
     FetchError
         If this host has no apt.
     UsageError
-        If ``COLDLINE_APT_SOURCES`` names no file.
+        If ``COLDLINE_APT_SOURCES`` is not a file.
     """
     _need_apt()
     lists, cache = folder / "apt" / "lists", folder / "apt" / "cache"
@@ -113,7 +113,7 @@ def run(*command: str, check: bool = True, cwd: Path | None = None) -> subproces
     Raises
     ------
     FetchError
-        If it fails, unless `check` is false, or does not end.
+        If it fails and `check` is true, or does not end in time.
     """
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
     words = [word for word in command if not word.startswith("-")]
@@ -136,25 +136,25 @@ def run(*command: str, check: bool = True, cwd: Path | None = None) -> subproces
 
 
 def complaint(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what a failed command complained of: apt's first error, or the last line."""
+    """Return the error message of a failed command: apt's first error, or the last line."""
     errors = [line.removeprefix("E: ") for line in done.stderr.splitlines() if line.startswith("E: ")]
     lines = errors[:1] or done.stderr.splitlines()
     return lines[-1] if lines else f"exit status {done.returncode}"
 
 
 def say(line: str) -> None:
-    """Say on stderr what is being done, or went wrong."""
+    """Print a progress or error message on standard error."""
     print(f"testbed.debian: {line}", file=sys.stderr, flush=True)
 
 
 def _debian_server() -> str:
-    """Return the URI that apt's sources have for Debian itself."""
+    """Return the URI of Debian itself in apt's sources."""
     targets = run("apt-get", *_sources_option(), "indextargets", "--format", "$(ORIGIN) $(SUITE) $(REPO_URI)")
     for line in targets.stdout.splitlines():
         origin, suite, uri = line.split(maxsplit=2)
         if origin == "Debian" and "-" not in suite:
             return uri
-    raise FetchError("the apt sources have no server of Debian's")
+    raise FetchError("the apt sources have no Debian server")
 
 
 def _need_apt() -> None:

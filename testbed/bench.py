@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What building a guest costs in dom0, by every strategy, beside `xl create`; times there are counts of instructions.
+"""Measures guest builds in dom0, with every strategy and with `xl create`. Times are counted instructions.
 
-Each builder has a machine of its own, that goes on from one and the same snapshot: none finds what another has left.
+Each builder runs in its own machine, restored from the same snapshot, so that builders do not affect one another.
 """
 
 import json
@@ -21,11 +21,11 @@ _TIMEOUT_S = 1800.0
 
 
 class BenchError(ColdlineError):
-    """What was to be measured in dom0 failed there."""
+    """A measurement failed in dom0."""
 
 
 class _Builder(NamedTuple):
-    """Who builds: xl, or coldline by a strategy."""
+    """A builder: xl, or coldline with a strategy."""
 
     strategy: str
     with_driver: bool = True
@@ -51,7 +51,7 @@ def measure(
     turns: int,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Build guests in dom0 and count.
+    """Build guests in dom0, and count instructions and memory.
 
     Parameters
     ----------
@@ -62,24 +62,24 @@ def measure(
     folder : Path
         A folder of the host, filled for dom0.
     sizes : sequence of int
-        Of the guest's initrd, in MiB.
+        Sizes of the guest's initrd, in MiB.
     turns : int
-        How often each builder builds again, once it has built.
+        Number of builds after each builder's first one.
     say : callable
-        Is told what is done next.
+        Receives progress messages.
 
     Returns
     -------
     dict
-        What `table` takes, and JSON.
+        The results, for `table` and as JSON.
 
     Raises
     ------
     BenchError
-        If it cannot be measured.
+        If a measurement fails.
     """
     guests = []
-    say("what starting takes")
+    say("start of the commands")
     starts = _run(sources, initrd, folder, "starts", f"--turns {turns}")
     for size in sizes:
         builders = {}
@@ -110,7 +110,7 @@ def _run(sources: Sources, initrd: Path, folder: Path, strategy: str, words: str
 
 
 def table(measured: dict[str, Any]) -> str:
-    """Return Markdown: instructions and memory, and each as a ratio to xl's.
+    """Return a Markdown table of instructions and memory, also as ratios to xl's.
 
     Parameters
     ----------

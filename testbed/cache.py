@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The folder that keeps what was fetched, and what is written there for several processes at once.
+"""The cache folder for fetched packages, which several processes may use at the same time.
 
-It is ``.cache/debian`` at the top of the tree; ``COLDLINE_CACHE`` names another folder in place of ``.cache``.
+It is ``.cache/debian`` at the top of the tree; ``COLDLINE_CACHE`` names another folder instead of ``.cache``.
 """
 
 import fcntl
@@ -17,27 +17,27 @@ __all__ = ["architecture_folder", "cache_folder", "locked", "write"]
 
 
 def cache_folder() -> Path:
-    """Return the folder that keeps what was fetched; it need not exist yet."""
+    """Return the cache folder, which need not exist yet."""
     root = os.environ.get("COLDLINE_CACHE") or Path(__file__).resolve().parent.parent / ".cache"
     return Path(root).absolute() / "debian"
 
 
 def architecture_folder(architecture: str, suite: str | None) -> Path:
-    """Return the folder of an architecture's packages, of one suite or of all that the apt sources name.
+    """Return the folder of an architecture's packages, from one suite or from all in the apt sources.
 
     Raises
     ------
     UsageError
-        If that is no name of a suite.
+        If the suite's name is invalid.
     """
     if suite and not re.fullmatch(r"[a-z][a-z0-9-]*", suite):
-        raise UsageError(f"{suite!r} is no name of a suite of Debian's")
+        raise UsageError(f"invalid name of a Debian suite: {suite!r}")
     return cache_folder() / (f"{architecture}-{suite}" if suite else architecture)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` against other processes, making it if need be."""
+    """Lock `folder` against other processes; it is created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -45,7 +45,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it sees all of it or none."""
+    """Write a file atomically: a reader sees all of it or nothing."""
     scratch = path.with_name(path.name + ".tmp")
     scratch.write_text(text)
     scratch.replace(path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel's own script for style, from Debian's package of the kernel's source, on the driver."""
+"""Runs the kernel's checkpatch.pl, from Debian's package of the kernel's source, on the driver."""
 
 import os
 import shutil
@@ -15,26 +15,26 @@ from testbed.modules import DRIVER, BuildError
 __all__ = ["check"]
 
 _FILES = ("scripts/checkpatch.pl", "scripts/spelling.txt", "scripts/const_structs.checkpatch")
-# A module outside of the kernel's tree has no entry in its MAINTAINERS, and no device tree's documents to look in.
+# An out-of-tree module has no entry in MAINTAINERS, and no device tree bindings.
 _WORDS = ("--no-tree", "--strict", "--terse", "--show-types", "--file")
 
 
 def check(release: str, *, suite: str | None = None) -> str:
-    """Return what the script says of the driver: nothing, if it has no complaint.
+    """Return checkpatch's complaints about the driver, or an empty string.
 
     Parameters
     ----------
     release : str
-        The kernel's, such as ``6.1.0-52-arm64``: its first two numbers name the source.
+        The kernel's release, such as ``6.1.0-52-arm64``; its first two numbers name the source package.
     suite : str, optional
-        Debian's suite that it is from.
+        The Debian suite of the kernel.
 
     Raises
     ------
     testbed.apt.FetchError
-        If the source cannot be had: some 140 MB, the first time.
+        If the source cannot be fetched (some 140 MB, the first time).
     BuildError
-        If there is no Perl, or the script fails.
+        If Perl is not installed, or the script fails.
     """
     if shutil.which("perl") is None:
         raise BuildError("perl is not installed")
@@ -50,7 +50,7 @@ def check(release: str, *, suite: str | None = None) -> str:
 
 
 def _script(version: str, suite: str | None) -> Path:
-    """Return the script, in a folder with the files that it reads."""
+    """Return the path of the script, whose folder has the files that it reads."""
     folder = cache_folder() / f"checkpatch-{version}"
     if not folder.is_dir():
         architecture = apt.host_architecture()
@@ -70,6 +70,6 @@ def _script(version: str, suite: str | None) -> Path:
                         if not missing:
                             break
             unpacked.replace(folder)
-        shutil.rmtree(package)  # the script is all that is wanted of it
+        shutil.rmtree(package)  # only the script is needed
         (architecture_folder(architecture, suite) / "trees" / name).unlink()
     return folder / "checkpatch.pl"

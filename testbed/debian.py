@@ -25,13 +25,13 @@ __all__ = ["MissingError", "current", "dependencies", "main", "packages"]
 
 
 class MissingError(apt.FetchError):
-    """There is no such package."""
+    """A package does not exist."""
 
 
 def current(
     architecture: str, meta_package: str, pattern: str, *, suite: str | None = None, refresh: bool = False
 ) -> str:
-    """Return the package that a meta-package depends on now: such as the kernel, whose number moves on.
+    """Return the package that a meta-package currently depends on, such as the latest kernel.
 
     What was found before is returned as it is, and nothing goes over the network, unless `refresh`.
 
@@ -65,7 +65,7 @@ def current(
         found = re.search(rf"^[ |]*(?:Pre)?Depends: ({pattern})$", depends.stdout, re.MULTILINE)
         if found is None:
             where = f"{suite} has" if suite else "the apt sources have"
-            raise MissingError(f"{meta_package} ({architecture}): {where} none that serves")
+            raise MissingError(f"{meta_package} ({architecture}): {where} no suitable package")
         cache.write(record, found[1])
         return found[1]
 
@@ -78,7 +78,7 @@ def dependencies(
     suite: str | None = None,
     refresh: bool = False,
 ) -> list[str]:
-    """Return packages with all that they depend on, as installing them would bring; of alternatives the first.
+    """Return packages with all their dependencies, as an installation would have; of alternatives the first.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def dependencies(
             alternative = found[1] == "|"
     missing = [name for name in names if name not in needs]
     if missing:
-        raise MissingError(f"{missing[0]} ({architecture}): there is no such package")
+        raise MissingError(f"{missing[0]} ({architecture}): no such package")
     installed = frozenset(there)
     found_so_far: dict[str, None] = {}
     waiting = list(names)
@@ -133,7 +133,7 @@ def dependencies(
 def packages(
     architecture: str, names: Iterable[str], *, suite: str | None = None, refresh: bool = False
 ) -> dict[str, Path]:
-    """Return the folder of each package, unpacked as ``dpkg -x`` does and never installed.
+    """Return the folder of each package, unpacked by ``dpkg -x`` and not installed.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def packages(
 def _fetch_packages(
     architecture: str, wanted: list[list[str]], folder: Path, *, suite: str | None, refresh: bool
 ) -> None:
-    """Fetch and unpack; each name becomes a link to a folder that has the version in its name."""
+    """Fetch and unpack packages; each name becomes a link to a folder with the version in its name."""
     options = apt.updated(architecture, folder, suite=suite, refresh=refresh)
     names = [_available(alternatives, options) for alternatives in wanted]
     trees = folder / "trees"
@@ -202,7 +202,7 @@ def _fetch_packages(
 
 
 def _available(alternatives: list[str], options: list[str]) -> str:
-    """Return the first of some packages that there is, or the first at all."""
+    """Return the first package that exists, or the first of all."""
     if len(alternatives) > 1:
         shown = apt.run("apt-cache", *options, "show", "--no-all-versions", *alternatives, check=False)
         there = set(re.findall(r"^Package: (\S+)$", shown.stdout, re.MULTILINE))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Programs for this host's machine from another release of Debian, run with that release's own C library.
+"""Runs programs for this host's architecture from another Debian release, with that release's C library.
 
 What is built for a later C library than the host's does not start here. The loader of the other release, given its
 libraries, starts it; nothing is installed for that.
@@ -18,7 +18,7 @@ _COMPLAINT = "version `GLIBC_"  # of the loader, about what its own C library la
 
 
 def can_run(program: Path) -> bool:
-    """Whether the host's C library is late enough for a program; so it is for what is no program of its."""
+    """Return whether the host's C library is new enough for a file; true if it is not a program for this host."""
     with program.open("rb") as file:
         if file.read(4) != b"\x7fELF":
             return True
@@ -35,7 +35,7 @@ def can_run(program: Path) -> bool:
 
 
 def with_libraries(program: Path, suite: str | None, *libraries: str) -> list[str]:
-    """Return the words that start a program of another release.
+    """Return the command that starts a program of another release.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def with_libraries(program: Path, suite: str | None, *libraries: str) -> list[st
 
 
 def python(name: str, suite: str | None) -> list[str]:
-    """Return the words that start a Python of some version: this one, if it is of that, else Debian's.
+    """Return the command that starts a Python of some version: this one if it has that version, else Debian's.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""dom0's file system: an initramfs of what the packages give, and an archive of what the tree gives."""
+"""dom0's file system: an initramfs from Debian's packages, and an archive from this source tree."""
 
 import hashlib
 import lzma
@@ -20,7 +20,7 @@ __all__ = ["archive", "fill", "guest", "initrd", "merge", "tree"]
 _ROOT = Path(__file__).resolve().parent.parent
 _DOM0 = _ROOT / "testbed" / "dom0"
 _INIT = {"init": "init", "go-on": "go-on-init", "ready.py": "ready.py"}
-"""What dom0's file system has at its root, of `_DOM0`."""
+"""Files of `_DOM0` for the root of dom0's file system."""
 
 # In the order in which they go in: what a module needs comes before it. Not all are modules in each kernel.
 _MODULES = (
@@ -96,11 +96,11 @@ import sys
 from coldline.__main__ import run
 sys.exit(run())
 """
-"""As an installer writes it."""
+"""The script that an installer would write."""
 
 
 def tree(sources: Sources, driver: Path, target: Path) -> None:
-    """Write an archive of what this tree gives, to be unpacked at dom0's root: coldline, its driver, the tests.
+    """Write an archive for dom0's root from this tree: coldline, its driver and the tests.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def tree(sources: Sources, driver: Path, target: Path) -> None:
 
 
 def fill(sources: Sources, driver: Path, folder: Path) -> None:
-    """Put what dom0 takes from it into a folder of the host: see ``testbed/dom0/init``."""
+    """Fill a folder of the host with what dom0 reads from it: see ``testbed/dom0/init``."""
     tree(sources, driver, folder / "tree.cpio")
     guest(sources, folder / "guest")
     (folder / "now").write_text(f"{time.time():.0f}\n")
@@ -187,17 +187,17 @@ def _copy_module(source: Path, target: Path) -> None:
 
 
 def _compile(sources: Sources, root: Path, *folders: str) -> None:
-    """Compile Python's files as dom0's Python does: that would take emulated seconds, each time."""
+    """Compile Python files for dom0's Python, which would take seconds in the emulator each time."""
     words = [*foreign.python(sources.python, sources.suite), "-s", "-m", "compileall", "-qq"]
     words += ["--invalidation-mode", "unchecked-hash", "-s", os.fspath(root), "-p", "/"]
     words += [os.fspath(root / folder) for folder in folders]
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):  # 1: templates, and tests of broken syntax, do not compile and are left
-        raise FetchError(f"{sources.python} does not compile what is for dom0: {done.stderr.strip()}")
+        raise FetchError(f"{sources.python} cannot compile dom0's files: {done.stderr.strip()}")
 
 
 def _rewrite(sources: Sources, root: Path, folder: str) -> None:
-    """Compile the tests as dom0's pytest does."""
+    """Compile the tests as dom0's pytest would."""
     pytest = [os.fspath(path) for package in sources.user_space for path in package.glob(_DIST_PACKAGES)]
     script = os.fspath(Path(__file__).with_name("rewrite.py"))
     words = [*foreign.python(sources.python, sources.suite), script, os.fspath(root / folder), f"/{folder}"]
@@ -207,7 +207,7 @@ def _rewrite(sources: Sources, root: Path, folder: str) -> None:
 
 
 def archive(root: Path, target: Path) -> None:
-    """Write a folder as the kernel unpacks it: cpio's newc format, everything root's."""
+    """Write a folder as an archive for the kernel: cpio's newc format, everything owned by root."""
     names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
     command = ["cpio", "--quiet", "-0", "-o", "-H", "newc", "-R", "+0:+0", "--reproducible"]
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's current kernels, as their packages have them, each without the rest of its package."""
+"""Debian's current kernels, extracted from their packages."""
 
 import os
 import re
@@ -20,7 +20,7 @@ META_PACKAGES = {
     "armhf": ("linux-image-armmp-lpae", "linux-image-generic-lpae"),
 }
 ARCHITECTURES = tuple(META_PACKAGES)
-"""The architectures whose kernels can be had."""
+"""The architectures with kernels."""
 
 _KERNEL_PACKAGE = re.compile(r"^ *Depends: (linux-image-\d\S*)$", re.MULTILINE)
 
@@ -87,7 +87,7 @@ def _fetch_kernel(architecture: str, folder: Path) -> Path:
 def _find_kernel_package(
     architecture: str, options: list[str], update: subprocess.CompletedProcess[str]
 ) -> str:
-    """Find the package that the architecture's meta-package depends on now: its number moves on."""
+    """Find the package that the architecture's meta-package currently depends on."""
     names = META_PACKAGES[architecture]
     for name in names:
         depends = apt.run("apt-cache", *options, "depends", "--important", name, check=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A machine with Xen and a dom0 on it, emulated by QEMU."""
+"""Runs commands in the dom0 of a machine with Xen, emulated by QEMU."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ from testbed.sources import Sources
 
 __all__ = ["Outcome", "run", "shell"]
 
-# the kernel ends QEMU when we are gone, however that came about
+# the kernel ends QEMU when this process dies, for whatever reason
 _WITH_US = ("setpriv", "--pdeathsig", "KILL")
 _BOOTED = b"dom0 is ready"  # what init says, and then waits for a line
 _BOOT_S, _RESTORE_S, _ANSWER_S = 120.0, 60.0, 30.0
@@ -29,16 +29,16 @@ _BOOT_S, _RESTORE_S, _ANSWER_S = 120.0, 60.0, 30.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run.
+    """The result of a run.
 
     Attributes
     ----------
     status : int
-        The exit status of what ran in dom0.
+        The exit status of the command in dom0.
     seconds : float
-        From QEMU's start to its end.
+        The time from QEMU's start to its end.
     restored : bool
-        Whether dom0 went on from a snapshot that was there before.
+        Whether dom0 was restored from an earlier snapshot.
     """
 
     status: int
@@ -69,18 +69,18 @@ def run(
     folder : Path
         A folder of the host that dom0 writes to.
     command : str or list of str
-        Lines for ``sh``; or the words for pytest, which dom0 has loaded already.
+        Lines for ``sh``; or arguments for pytest, which dom0 has already loaded.
     timeout_s : float
-        When to give up, in seconds.
+        Time limit in seconds.
     snapshots : bool
-        Go on from a snapshot of the booted machine, and make one if there is none; otherwise boot.
+        Restore a snapshot of the booted machine, which is made if there is none; otherwise boot.
     counted : bool
-        Let the machine's clock count instructions, 2 ns each, whatever this host has to do besides.
+        Let the machine's clock count instructions, 2 ns each, independent of the host's load.
 
     Raises
     ------
     MachineError
-        If QEMU is not installed, or the command has not ended in time or at all.
+        If QEMU is not installed, or the command did not end, or not in time.
     """
     began = time.monotonic()
     end = began + timeout_s
@@ -114,7 +114,7 @@ def run(
 
 
 def shell(sources: Sources, initrd: Path, folder: Path) -> int:
-    """Give a dom0's console on this terminal; return QEMU's exit status. Ctrl-a x ends QEMU."""
+    """Connect dom0's console to this terminal; return QEMU's exit status. Ctrl-a x ends QEMU."""
     for name in ("run", "pytest"):
         (folder / name).unlink(missing_ok=True)
     end = time.monotonic() + _BOOT_S
@@ -127,7 +127,7 @@ def shell(sources: Sources, initrd: Path, folder: Path) -> int:
 def _saved(
     sources: Sources, initrd: Path, folder: Path, end: float, *, counted: bool = False
 ) -> tuple[Path, bool]:
-    """Return a snapshot of the booted machine, and whether it was there before."""
+    """Return a snapshot of the booted machine, and whether it existed before."""
     apart_from_paths = replace(sources, xen=Path("xen"), kernel=Path("kernel"))
     path = snapshot.snapshot_path(
         qemu_command.program(sources),
@@ -154,7 +154,7 @@ def _saved(
 
 
 class _Machine:
-    """QEMU, running."""
+    """A running QEMU."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], control: Path, console: Path | None, saved: bool
@@ -166,11 +166,11 @@ class _Machine:
 
     @property
     def status(self) -> int | None:
-        """Its exit status, once it has ended."""
+        """QEMU's exit status, once it has ended."""
         return self.process.poll()
 
     def ready(self, end: float) -> None:
-        """Wait until dom0 waits to be told to go on."""
+        """Wait until dom0 has booted and waits."""
         if self._saved:
             self._restored(min(end, time.monotonic() + _RESTORE_S))
         else:
@@ -196,14 +196,14 @@ class _Machine:
             qmp.command("cont")
 
     def go(self) -> None:
-        """Have dom0 go on."""
+        """Let dom0 continue."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # what came of it is seen elsewhere
             self.process.stdin.write(b"\n")
             self.process.stdin.flush()
 
     def save(self, path: Path, end: float) -> None:
-        """Write a snapshot, and end."""
+        """Write a snapshot, and end QEMU."""
         with self._qmp(end) as qmp:
             qmp.command("stop")
             qmp.command("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
@@ -216,7 +216,7 @@ class _Machine:
         self.ended(end, "QEMU does not end")
 
     def ended(self, end: float, complaint: str) -> None:
-        """Wait until it has ended."""
+        """Wait until QEMU has ended."""
         try:
             self.process.wait(timeout=max(0.0, end - time.monotonic()))
         except subprocess.TimeoutExpired as error:
@@ -237,7 +237,7 @@ class _Machine:
 
 @contextmanager
 def _started(words: list[str], console: BinaryIO | None, saved: Path | None) -> Iterator[_Machine]:
-    """Start QEMU, from a snapshot if one is given; at the end it has ended, whatever happened."""
+    """Start QEMU, from a snapshot if there is one; QEMU is ended at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="coldline-qemu-") as temporary:
         control = Path(temporary) / "qmp"
         words = [*words, "-qmp", f"unix:{control},server=on,wait=off"]

@@ -20,7 +20,7 @@ DRIVER = Path(__file__).resolve().parent.parent / "driver"
 """The folder of the module's source."""
 
 CROSS_PREFIXES = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-"}
-"""What the names of each architecture's compilers begin with."""
+"""The prefix of each architecture's compilers."""
 
 _KERNEL_ARCHITECTURES = {"arm64": "arm64", "armhf": "arm"}
 MODULE = "xen-coldline.ko"
@@ -28,11 +28,11 @@ _TIMEOUT_S = 300
 
 
 class BuildError(ColdlineError):
-    """The module could not be built; the message has what the build said."""
+    """The module could not be built; the message has the build's output."""
 
 
 def build(sources: Sources, *, extra: tuple[str, ...] = ()) -> Path:
-    """Build the module, if it was not built from this very source before; return its path.
+    """Return the module's path; it is built unless it exists for this source.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def build(sources: Sources, *, extra: tuple[str, ...] = ()) -> Path:
 
 
 def _kernel_tree(sources: Sources, folder: Path, prefix: str) -> Path:
-    """Put together what the kernel's packages have, as installing them would, but for this host's programs."""
+    """Combine the kernel's packages as an installation would, with programs for this host."""
     source = folder / "usr" / "src"
     shutil.copytree(
         sources.common_headers, source / sources.common_headers.name, symlinks=True, copy_function=os.link
@@ -98,7 +98,7 @@ def _kernel_tree(sources: Sources, folder: Path, prefix: str) -> Path:
 
 
 def _put_programs(sources: Sources, target: Path) -> None:
-    """Put the programs of the build in their place, so that they run here even if the host's C library is older."""
+    """Install the build's programs so that they run on this host even if its C library is older."""
     shutil.copytree(sources.kbuild, target, symlinks=True, copy_function=os.link)
     for program in (path for path in target.rglob("*") if path.is_file() and os.access(path, os.X_OK)):
         if not foreign.can_run(program):
@@ -121,7 +121,7 @@ def _make(*words: str) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise BuildError(f"the driver's build is not done after {_TIMEOUT_S} s") from error
+        raise BuildError(f"the driver's build did not end within {_TIMEOUT_S} s") from error
     except OSError as error:
         raise BuildError(f"make: {error.strerror}") from error
     if done.returncode or "warning:" in done.stderr:

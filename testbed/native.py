@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""coldline's kernel module, built where it is to run: in dom0, with Debian's compiler and headers for it."""
+"""Builds coldline's kernel module in dom0 itself, with Debian's compiler and headers."""
 
 import shutil
 import tempfile
@@ -37,7 +37,7 @@ exec python3 -m pytest -p no:cacheprovider -p no:faulthandler -q --tb=short -k t
 
 
 def build(sources: Sources, *, suite: str | None = None, refresh: bool = False) -> tuple[Path | None, str]:
-    """Build the module in dom0 and try it there.
+    """Build the module in dom0 and test it there.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def build(sources: Sources, *, suite: str | None = None, refresh: bool = False) 
         If a package cannot be had.
     """
     if suite != sources.suite:
-        raise BuildError(f"{suite} has a kernel and no compiler for it: --native takes a whole release")
+        raise BuildError(f"{suite} has a kernel but no compiler: --native needs a complete release")
     target = cache_folder() / sources.architecture / "driver" / sources.release / f"native-{MODULE}"
     with tempfile.TemporaryDirectory(prefix="coldline-native-", dir=cache_folder()) as temporary:
         folder = Path(temporary)
@@ -81,7 +81,7 @@ def build(sources: Sources, *, suite: str | None = None, refresh: bool = False) 
 
 
 def _archive(sources: Sources, folder: Path, *, suite: str | None, refresh: bool) -> None:
-    """Put together what installing the kernel's headers and make would bring, and the driver's source."""
+    """Combine the kernel's headers, make and the driver's source, as an installation would."""
     wanted = [sources.headers.name, "make"]
     kernel = f"linux-image-{sources.release}"
     names = debian.dependencies(sources.architecture, wanted, there=[kernel], suite=suite, refresh=refresh)

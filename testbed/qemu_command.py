@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""QEMU's command line for a machine with Xen and a dom0: the hardware, and what is loaded where."""
+"""QEMU's command line for a machine with Xen and a dom0: its hardware and what is loaded."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from testbed.sources import Sources
 __all__ = ["PROGRAMS", "MachineError", "program", "words"]
 
 PROGRAMS = {"arm64": "qemu-system-aarch64", "armhf": "qemu-system-arm"}
-"""QEMU, by the architecture that it emulates."""
+"""QEMU's program by emulated architecture."""
 
 # Xen finds dom0's modules by the device tree that QEMU makes. They keep clear of what QEMU itself loads at the
 # start of RAM (0x40000000) and of the device tree at 0x48000000.
@@ -31,11 +31,11 @@ _KERNEL_OPTIONS = "console=hvc0 rdinit=/init loglevel=4"
 
 
 class MachineError(ColdlineError):
-    """The machine cannot be started, or did not do what it was to: then its console's last lines are at the end."""
+    """The machine cannot be started, or failed; then the message ends with the last lines of its console."""
 
 
 def program(sources: Sources) -> str:
-    """Return QEMU's name, for an architecture.
+    """Return QEMU's program for an architecture.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def program(sources: Sources) -> str:
 def words(
     sources: Sources, initrd: Path, folder: Path, serial: str = "stdio", *, counted: bool = False
 ) -> list[str]:
-    """Return the words that start QEMU with Xen and a dom0.
+    """Return the command that starts QEMU with Xen and a dom0.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def words(
     """
     for path in (sources.xen, sources.kernel, initrd, folder):
         if "," in os.fspath(path):
-            raise MachineError(f"QEMU takes no path with a comma in it: {path}")
+            raise MachineError(f"QEMU does not accept a path with a comma: {path}")
     return [
         program(sources), *_MACHINES[sources.architecture], "-accel", "tcg,thread=single", "-smp", "1",
         "-display", "none", "-nodefaults", "-no-reboot", "-serial", serial,

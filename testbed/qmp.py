@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""QEMU's control socket, as far as the testbed needs it."""
+"""A client of QEMU's control socket (QMP)."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ __all__ = ["ControlError", "Qmp"]
 
 
 class ControlError(ColdlineError):
-    """QEMU does not answer, or refuses."""
+    """QEMU does not answer, or refuses a command."""
 
 
 class Qmp:
@@ -46,7 +46,7 @@ class Qmp:
         self.command("qmp_capabilities")
 
     def command(self, name: str, **arguments: object) -> Any:
-        """Return what QEMU answers.
+        """Execute a command; return QEMU's answer.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class Qmp:
         return message
 
     def close(self) -> None:
-        """Let go of the socket; QEMU goes on."""
+        """Close the socket; QEMU continues."""
         with contextlib.suppress(OSError):
             self._lines.close()
         self._socket.close()

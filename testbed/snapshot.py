@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Machines as they were when dom0 had booted, kept in files: booting anew takes seconds, to go on from there one.
+"""Snapshots of booted machines: restoring one takes a second, booting takes many.
 
 A snapshot belongs to what went into the machine, byte for byte; one that is found is one that fits. It is written
 under another name and renamed when it is whole, so that one whose writing was interrupted is never found.
@@ -22,11 +22,11 @@ _KEPT = 4  # of an architecture: some 300 MB each
 
 
 class SnapshotError(ColdlineError):
-    """What belongs to a snapshot cannot be read."""
+    """A file that a snapshot depends on cannot be read."""
 
 
 def snapshot_path(program: str, words: Iterable[str], files: Iterable[Path], folder: str) -> Path:
-    """Return where the snapshot of a machine is, or has to be written.
+    """Return the path of a machine's snapshot, which need not exist yet.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ def snapshot_path(program: str, words: Iterable[str], files: Iterable[Path], fol
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     except (OSError, subprocess.CalledProcessError) as error:
-        raise SnapshotError(f"a snapshot cannot be named: {error}") from error
+        raise SnapshotError(f"a file of the snapshot's key cannot be read: {error}") from error
     target = cache_folder().parent / "testbed" / "snapshots" / folder
     target.mkdir(parents=True, exist_ok=True)
     return target / (digest.hexdigest()[:16] + SUFFIX)
 
 
 def prune(folder: Path) -> None:
-    """Remove all but the latest snapshots of a folder, and what was left of those that were never finished."""
+    """Remove all but the latest snapshots of a folder, and the remains of unfinished ones."""
     by_age = sorted(folder.iterdir(), key=_age)
     whole = [path for path in by_age if path.suffix == SUFFIX]
     unfinished = [path for path in by_age if path.suffix != SUFFIX and not _is_alive(path)]
@@ -76,6 +76,6 @@ def _age(path: Path) -> float:
 
 
 def _is_alive(path: Path) -> bool:
-    """Whether the process is there that a file is named after."""
+    """Return whether the process still exists whose number is in a file's name."""
     pid = path.name.rpartition(".")[2]
     return pid.isdecimal() and os.path.isdir(f"/proc/{pid}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which Debian packages the testbed is made of, per architecture and suite."""
+"""The Debian packages of the testbed, by architecture and suite."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,10 @@ from testbed import apt, debian
 __all__ = ["ARCHITECTURES", "BACKPORTS", "Sources", "sources"]
 
 ARCHITECTURES = ("arm64", "armhf")
-"""The architectures that a testbed can be made for, by Debian's names."""
+"""The architectures of the testbed, by Debian's names."""
 
 BACKPORTS = "bookworm-backports"
-"""A suite that has a later kernel, and no Xen."""
+"""A suite with a later kernel and without Xen."""
 
 _KERNEL_FLAVOURS = {"arm64": "arm64", "armhf": "armmp-lpae"}
 # What dom0 runs on beside Python: the tests' framework, and the libraries that those and Xen's need. Some have two
@@ -73,7 +73,7 @@ class Sources:
 
 
 def sources(architecture: str, *, suite: str | None = None, refresh: bool = False) -> Sources:
-    """Return the packages of an architecture, fetching what is not here yet.
+    """Return the packages of an architecture; missing ones are fetched.
 
     Parameters
     ----------
@@ -141,6 +141,6 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
 
 
 def _modules(image: Path, release: str) -> Path:
-    """The folder of a kernel's modules; packages that are made for a merged /usr have it there."""
+    """Return the folder of a kernel's modules, which some packages have under /usr."""
     merged = image / "usr" / "lib" / "modules" / release
     return merged if merged.is_dir() else image / "lib" / "modules" / release

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The tables of verdicts in docs/: every strategy on every host model, for samples and for Debian's own images.
+"""Prints the documentation's verdict tables: every strategy on every host model, for samples and Debian's images.
 
 From a shell, at the top of the tree::
 
@@ -26,7 +26,7 @@ _KERNEL = r"linux-image-\d\S*"
 
 
 class Guest(NamedTuple):
-    """A guest whose verdicts docs/ has.
+    """A guest with a verdict table.
 
     Attributes
     ----------
@@ -83,11 +83,11 @@ GUESTS = MappingProxyType(
         ),
     }
 )
-"""Every one, by the name of its table."""
+"""Every guest, by the name of its table."""
 
 
 def arguments_of(name: str) -> list[str]:
-    """What `coldline` is told of a guest, its image fetched.
+    """Return the arguments of `coldline` for a guest, after fetching its image.
 
     Raises
     ------

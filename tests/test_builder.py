@@ -206,7 +206,7 @@ ON_XEN = {
 
 NO_NC = (
     "load kernel at 0x40080000: domain 1: map 0x40080000: "
-    "on {} the builder's mapping can be normal-wb, not normal-nc"
+    "on {} a builder's mapping can be normal-wb, not normal-nc"
 )
 
 ON_KVM = {
@@ -590,6 +590,6 @@ def test_a_segment_outside_ram_is_refused_and_undone() -> None:
         build_domain(replace(plan, segments=(stray,)), "none", host)
     assert str(error.value) == (
         "load kernel at 0x401ff000: domain 1: map 0x401ff000: "
-        "0x2000 bytes from there are not all in one bank of its RAM"
+        "0x2000 bytes from there are not inside one bank of its RAM"
     )
     assert (host.domains, host.has_allocated_memory) == ((), False)

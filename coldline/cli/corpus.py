@@ -9,6 +9,7 @@ from pathlib import Path
 from coldline.cli.arguments.formats import Output
 from coldline.cli.check import check_file
 from coldline.cli.markdown import markdown
+from coldline.corpus import CORPUS_FOLDER, Bug, Case, CaseResult, judge_case, read_corpus, read_lines
 from coldline.corpus import CORPUS_FOLDER, Bug, Case, CaseResult, judge_case, read, read_lines
 from coldline.corpus import HERE, Bug, judge, read
 from coldline.corpus.fields import case_header
@@ -24,7 +25,7 @@ AS_TOLD, NOT_AS_TOLD = SUCCESS, HAZARD
 
 def run_corpus(options: argparse.Namespace) -> int:
     """Check a corpus, or one bug of it, and report; the exit status."""
-    bugs = read(Path(options.folder) if options.folder is not None else CORPUS_FOLDER)
+    bugs = read_corpus(Path(options.folder) if options.folder is not None else CORPUS_FOLDER)
     if options.name is not None:
         bugs = [_named(bugs, options.name)]
     if options.write is not None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Real bugs of this class, each as traces before and after its fix, with its story and the verdict that it tells.
+"""Real cache-coherency bugs as traces from before and after their fixes, each with its story and expected verdict.
 
-``bugs/`` has a folder a bug; ``docs/corpus.md`` says what is in it. `read` takes any folder of that form.
+``bugs/`` has a folder for each bug, described in the documentation. `read_corpus` reads any
+folder in the same format.
 """
 
-from coldline.corpus.bugs import CORPUS_FOLDER, Bug, Case, CaseResult, judge_case, read, read_lines
+from coldline.corpus.bugs import CORPUS_FOLDER, Bug, Case, CaseResult, judge_case, read_corpus, read_lines
 
-__all__ = ["CORPUS_FOLDER", "Bug", "Case", "CaseResult", "judge_case", "read", "read_lines"]
+__all__ = ["CORPUS_FOLDER", "Bug", "Case", "CaseResult", "judge_case", "read_corpus", "read_lines"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a corpus holds, read strictly, and whether the checker says of it what the stories do."""
+"""Reads a corpus strictly, and compares the checker's verdicts with the stories' verdicts."""
 
 import os
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ STORY = "story.txt"
 CASE_STAGES = ("before", "after")
 HAZARD_KINDS = sorted({kind_of(hazard, op) for hazard in Hazard for op in (Op.READ, Op.FETCH)})
 MAX_FILE = 1 << 20
-"""Characters of a file; longer ones are none of a corpus."""
+"""The most characters of a file; a longer file is an error."""
 
 Verdict = frozenset[str]
-"""The kinds of hazard that there are: see ``docs/rules.md``. None of them is *coherent*."""
+"""The kinds of hazard in a trace (see the rules page); the empty set is *coherent*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,15 @@ class Case:
     stage : str
         ``before`` or ``after`` the fix.
     variant : str
-        What sets it apart from the bug's other traces of this stage; empty for the plain one.
+        Its name among the bug's traces of this stage; empty for the main one.
     text : str
-        What happens in it, and why that goes well or wrong.
+        What happens in the trace, and why it is right or wrong.
     verdict : frozenset of str
-        What the story says.
+        The story's verdict.
     by_the_rules : frozenset of str
-        What the rules can say of it: the same, but where the story needs what they do not have.
+        The verdict that coldline's rules allow. It differs only if the story needs something the rules do not model.
     beyond : str
-        What of the story the rules do not have, in a few words; empty where they have it all.
+        What the rules do not model, in a few words; empty if they model all of the story.
     """
 
     path: Path
@@ -57,12 +57,12 @@ class Case:
 
     @property
     def within_rules(self) -> bool:
-        """Whether the rules can say what the story does."""
+        """Whether the rules model all of the story, so that both verdicts are the same."""
         return self.verdict == self.by_the_rules
 
     @property
     def name(self) -> str:
-        """Its file's name without the ending."""
+        """The file's name without its suffix."""
         return self.path.stem
 
 
@@ -75,17 +75,17 @@ class Bug:
     name : str
         The project, and the commit, advisory, pull request or issue.
     title : str
-        What goes wrong, in a line.
+        What goes wrong, in one line.
     project : str
-        Whose bug it is.
+        The project that had the bug.
     fix : str
         The commit or pull request, with its title.
     source : str
-        Where the story is from.
+        The sources of the story.
     story : str
-        What happened, and what mended it.
+        What happened, and how it was fixed.
     cases : tuple of Case
-        Those before the fix first; the plain one first of its stage.
+        The traces before the fix first; the main trace first in its stage.
     """
 
     name: str
@@ -99,22 +99,22 @@ class Bug:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What the checker found in a trace.
+    """What the checker found in a case's trace.
 
     Attributes
     ----------
     found : frozenset of str
         The kinds of hazard.
     early : int
-        The line of the first hazard that comes before the trace's last event, which is the one that a story is about;
-        0 where there is none.
+        The line of the first hazard before the trace's last event, or 0. The last event is the one that the story is
+        about, so an earlier hazard is unexpected.
     """
 
     found: Verdict
     early: int
 
     def agrees(self, case: Case) -> bool:
-        """Whether this is what the story says, as far as the rules go."""
+        """Return whether this is the verdict that the rules allow, without an unexpected hazard."""
         return self.found == case.by_the_rules and not self.early
 
 
@@ -125,17 +125,17 @@ def judge_case(judgement: Judgement) -> CaseResult:
     return CaseResult(frozenset(judgement.kinds), first.where if first is not None and early else 0)
 
 
-def read(folder: Path) -> list[Bug]:
-    """Read a corpus: a folder that has a folder for each bug.
+def read_corpus(folder: Path) -> list[Bug]:
+    """Read a corpus: a folder with a folder for each bug.
 
     Raises
     ------
     CorpusError
-        If it is none; ``where`` is the file and the line. Events are not looked at: a check does that.
+        If it is not a valid corpus; ``where`` is the file and the line. Events are not parsed: a check does that.
     """
     bugs = [_read_bug(each) for each in _entries(folder)]
     if not bugs:
-        raise CorpusError(str(folder), "has no bug")
+        raise CorpusError(str(folder), "contains no bug")
     return bugs
 
 
@@ -152,7 +152,7 @@ def _read_bug(folder: Path) -> Bug:
         if path.suffix == ".trace":
             cases.append(_read_case(path))
         elif path.name != STORY:
-            raise CorpusError(str(path), f"neither a trace nor {STORY}")
+            raise CorpusError(str(path), f"is neither a trace nor {STORY}")
     for stage in CASE_STAGES:
         if not any(case.stage == stage for case in cases):
             raise CorpusError(str(folder), f"has no trace '{stage}.trace' or '{stage}-….trace'")
@@ -167,7 +167,7 @@ def _read_case(path: Path) -> Case:
     stage, _, variant = path.stem.partition("-")
     if stage not in CASE_STAGES or path.stem == f"{stage}-":
         raise CorpusError(
-            str(path), "the name of a trace begins with 'before' or 'after' and may go on after '-'"
+            str(path), "a trace's name must be 'before' or 'after', optionally with '-' and a variant"
         )
     fields = read_fields(
         str(path), case_header(read_lines(path)), needed=("case", "verdict"), free=("by the rules", "beyond")
@@ -177,9 +177,9 @@ def _read_case(path: Path) -> Case:
         by_the_rules = _verdict(path, fields["by the rules"])
         where = f"{path}:{fields['by the rules'].line}"
         if by_the_rules == verdict:
-            raise CorpusError(where, "'by the rules' says what 'verdict' does")
+            raise CorpusError(where, "'by the rules' is the same as 'verdict': remove it")
         if "beyond" not in fields:
-            raise CorpusError(where, "'by the rules' needs 'beyond': what the rules do not have")
+            raise CorpusError(where, "'by the rules' needs a field 'beyond': what the rules do not model")
     beyond = fields["beyond"].text if "beyond" in fields else ""
     return Case(path, stage, variant, fields["case"].text, verdict, by_the_rules, beyond)
 
@@ -192,13 +192,13 @@ def _verdict(path: Path, field: TextField) -> Verdict:
         if word not in HAZARD_KINDS or words.count(word) > 1:
             raise CorpusError(
                 f"{path}:{field.line}",
-                f"a verdict is 'coherent' or some of {', '.join(HAZARD_KINDS)}, each once, not '{field.text}'",
+                f"invalid verdict '{field.text}': use 'coherent', or some of {', '.join(HAZARD_KINDS)}, each once",
             )
     return frozenset(words)
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a file.
+    """Read the lines of a file.
 
     Raises
     ------
@@ -211,5 +211,5 @@ def read_lines(path: Path) -> list[str]:
     except OSError as error:
         raise CorpusError(str(path), error.strerror or str(error)) from None
     if len(text) > MAX_FILE:
-        raise CorpusError(str(path), f"more than {MAX_FILE} characters")
+        raise CorpusError(str(path), f"has more than {MAX_FILE} characters")
     return text.split("\n")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fields with their text: what a story and the head of a trace are written in.
+"""The format of stories and of the comments at the head of a trace: named fields of text.
 
-A field is ``name: text``, and its text goes on over lines that begin with white space. In a trace each line of them
-begins with ``#``; they end at the first line that does not, or at a ``#`` alone.
+A field is ``name: text``; its text continues on lines that start with white space. In a trace, each of these lines
+starts with ``#``, and they end before the first line without one, or at a ``#`` alone.
 """
 
 import re
@@ -18,7 +18,7 @@ _FIELD = re.compile(r"([A-Za-z-]+(?: [a-z]+)*):(?:\s+|$)(.*)")
 
 
 class TextField(NamedTuple):
-    """A field's text, in one line, and the line of the file at which it begins."""
+    """A field's text, joined into one line, and the line of the file where it begins."""
 
     text: str
     line: int
@@ -36,12 +36,12 @@ def read_fields(
     lines : iterable of str
         Its lines. The first is line 1.
     needed, free : iterable of str
-        The names of the fields that have to be there, and of those that may.
+        Names of required and of optional fields.
 
     Raises
     ------
     CorpusError
-        At a field that is unknown, empty or there twice, at a line that is of no field, and where one is missing.
+        If a field is unknown, empty, repeated or missing, or a line belongs to no field.
     """
     needed = [LICENCE, *needed]
     known = [*needed, *free]
@@ -55,30 +55,30 @@ def read_fields(
         end = number
         if line[0].isspace():
             if not name:
-                raise CorpusError(where, "the text of no field")
+                raise CorpusError(where, "an indented line before the first field")
             begun = fields[name]
             fields[name] = begun._replace(text=f"{begun.text} {line.strip()}".strip())
             continue
         found = _FIELD.fullmatch(line.rstrip())
         if found is None:
-            raise CorpusError(where, f"neither 'field: text' nor the text of one: '{line.strip()}'")
+            raise CorpusError(where, f"expected 'field: text' or an indented line: '{line.strip()}'")
         name = found[1]
         if name not in known:
             raise CorpusError(where, f"unknown field '{name}'; choose from: {', '.join(known)}")
         if name in fields:
-            raise CorpusError(where, f"'{name}' is there twice")
+            raise CorpusError(where, f"field '{name}' is repeated")
         fields[name] = TextField(found[2].strip(), number)
     for name in needed:
         if name not in fields:
-            raise CorpusError(f"{path}:{end}", f"'{name}' is missing")
+            raise CorpusError(f"{path}:{end}", f"field '{name}' is missing")
     for name, field in fields.items():
         if not field.text:
-            raise CorpusError(f"{path}:{field.line}", f"'{name}' is empty")
+            raise CorpusError(f"{path}:{field.line}", f"field '{name}' is empty")
     return fields
 
 
 def case_header(lines: Iterable[str]) -> Iterator[str]:
-    """The lines of a trace's head, without their ``#``."""
+    """Yield the lines of a trace's leading comments, without their ``#``."""
     for line in lines:
         if not line.startswith("#") or not line[1:].strip():
             return

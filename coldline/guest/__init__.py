@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The plan of a guest: what goes where, what the device tree says, how the first vCPU starts.
+"""Plans guests: memory layout, device tree and first registers.
 
-`make_plan` makes a `Plan` of a kernel and `GuestOptions`; everything here is pure.
+`make_plan` makes a `Plan` of a kernel and `GuestOptions`. Everything here is pure: no plan touches a hypervisor.
 """
 
 from typing import TYPE_CHECKING

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What Linux asks of whoever boots it, where arm64 and arm32 differ. Data only."""
+"""The parts of Linux's boot protocol in which arm64 and arm32 differ. Data only."""
 
 from types import MappingProxyType
 from typing import Final
@@ -9,25 +9,25 @@ from coldline.support.units import GIB, MIB
 
 
 class BootProtocol(Record, kw_only=True):
-    """How kernels of one architecture are booted.
+    """The requirements of one architecture's kernels.
 
     Attributes
     ----------
     architecture : str
         ``arm64`` or ``arm32``.
     max_bootargs : int
-        Bytes of a command line, without the NUL: Linux cuts off what is longer and says nothing.
+        The most bytes of a command line, without the NUL. Linux silently truncates a longer one.
     exception_levels : tuple of int
-        Where a kernel can start.
+        Exception levels at which a kernel can start.
     low_memory : int or None
-        Bytes from the start of RAM within which the initrd and the device tree must be; None for anywhere in it.
+        Bytes from the start of RAM that must contain the initrd and the device tree; None for all of RAM.
     initrd_window : int or None
-        Bytes of a window, aligned to 1 GiB, that the initrd and the kernel must be in where they are not placed by
-        Xen's rule; None where that rule alone will do.
+        Size of a window, aligned to 1 GiB, that must contain the initrd and the kernel if Xen's placement rule has no
+        place for them; None to use that rule only.
     gic_version : int or None
-        Of the interrupt controller, unless the user says otherwise; None for the machine's own.
+        The default version of the interrupt controller; None for the machine's default.
     core, timer : str
-        What the device tree calls a core that nobody has named, and the timer.
+        ``compatible`` of the default core and of the timer.
     """
 
     architecture: str

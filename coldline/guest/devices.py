@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The devices that a guest is told of, by its device tree: whoever wrote that."""
+"""Lists the devices in a guest's device tree, coldline's or the user's."""
 
 import itertools
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +15,7 @@ _PARTS = {
     "arm,cortex-a15-gic": ("distributor", "CPU interface"),
     "xen,xen": ("grant table",),
 }
-"""What the registers of a device are for: Linux Documentation/devicetree/bindings (6.1), ``reg`` of each."""
+"""Names of a device's register ranges: Linux Documentation/devicetree/bindings (6.1), ``reg`` of each."""
 
 _MEMORY = ("memory", "reserved-memory")
 
@@ -26,11 +26,11 @@ class DeviceRegisters(NamedTuple):
     Attributes
     ----------
     name : str
-        The node's, without its address; with what the range is for, where that is known.
+        The node's name without its address, with the range's name if it is known.
     compatible : str
-        The first of what the node says it is.
+        The node's first ``compatible``.
     base, size : int
-        Guest physical, in bytes.
+        The guest physical range, in bytes.
     """
 
     name: str
@@ -45,17 +45,17 @@ class DeviceRegisters(NamedTuple):
 
 
 def devices_of(path: str, tree: memoryview) -> list[DeviceRegisters]:
-    """The devices of a device tree whose addresses are the guest's, by address.
+    """Return the devices with guest physical addresses in a device tree, sorted by address.
 
-    Those are in the root, and in nodes of it whose empty ``ranges`` says that addresses in them are the root's
-    (Devicetree Specification 0.4, 2.3.8). Memory is no device.
+    These are in the root, and in nodes below it whose empty ``ranges`` means that they use the root's addresses
+    (Devicetree Specification 0.4, 2.3.8). Memory is not a device.
 
     Parameters
     ----------
     path : str
         The tree's file, for messages.
     tree : memoryview
-        All of it.
+        The whole tree.
 
     Raises
     ------

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The device tree that coldline writes for a guest.
+"""Writes the device tree of a guest.
 
-Source: xen tools/libs/light/libxl_arm.c (4.17), whose nodes these are; Linux
-Documentation/devicetree/bindings (6.1); Devicetree Specification 0.4. The hypervisor node and the random seed are
-there where they are asked for: a guest that finds the node makes hypercalls, and without a seed the same guest is
-the same bytes. Where Xen's nodes are not as the bindings have them, these are: a GICv2 has one ``compatible``, PSCI
-has two and no function numbers, interrupts of a GICv3 have no mask of cores, the UART's node has an address.
+Source: xen tools/libs/light/libxl_arm.c (4.17), whose nodes these are; Linux Documentation/devicetree/bindings (6.1);
+Devicetree Specification 0.4. The hypervisor node and the random seed are optional: a guest that finds the node makes
+hypercalls, and without a seed the tree is reproducible. Where Xen's nodes deviate from the bindings, these nodes
+follow the bindings: a GICv2 has one ``compatible``, PSCI has two and no function numbers, interrupts of a GICv3 have
+no mask of cores, and the UART's node has an address.
+
+Longer than 300 lines because it has one small function for each node.
 """
 
 import struct
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from libfdt import FdtSw
 
 GIC_PHANDLE = 65000
-"""xen tools/libs/light/libxl_arm.c (4.17), GUEST_PHANDLE_GIC: partial device trees refer to it."""
+"""xen tools/libs/light/libxl_arm.c (4.17), GUEST_PHANDLE_GIC: partial device trees refer to this value."""
 
 _CLOCK_PHANDLE = 65001
 _BAUD_RATE = 115200
@@ -40,14 +42,14 @@ _MIN_REGION = 64 * MIB
 
 
 class XenPlatform(Record):
-    """The Xen that a guest will run on, as its device tree tells.
+    """The Xen that a guest will run on, for its device tree.
 
     Attributes
     ----------
     major, minor : int
-        Its version.
+        Xen's version.
     address_bits : int
-        Of guest physical addresses, up to 64: where its guests' address space ends.
+        Width of guest physical addresses, up to 64.
     """
 
     major: int
@@ -56,34 +58,34 @@ class XenPlatform(Record):
 
 
 class MachineDescription(Record, kw_only=True):
-    """What a device tree says of a guest.
+    """Everything that a guest's device tree describes.
 
     Attributes
     ----------
     banks : tuple of Bank
-        RAM.
+        The banks of RAM.
     vcpus : int
-        How many.
+        Number of virtual CPUs.
     core_compatible : str
-        The ``compatible`` of each, such as ``arm,cortex-a72``.
+        The ``compatible`` of each core, such as ``arm,cortex-a72``.
     gic_version : int
         2 or 3.
     exception_level : int
-        1 or 2: where the kernel starts.
+        The exception level at which the kernel starts: 1 or 2.
     bootargs : bytes
         The kernel's command line, without a NUL.
     initrd : AddressRange or None
-        Its bytes, to the last one and no further.
+        The initrd's exact range.
     serial : bool
-        Whether there is a PL011.
+        Whether the guest has a PL011.
     rng_seed : bytes
-        Random bytes for the kernel's generator; none by default.
+        Random bytes for the kernel's generator; by default none.
     xen : XenPlatform or None
-        The Xen whose hypercalls it may make.
+        The Xen whose hypercalls the guest may make.
     timer : str
         The timer's ``compatible``.
     layout : MachineLayout
-        Where its devices are.
+        The addresses of its devices.
     """
 
     banks: tuple[Bank, ...]
@@ -101,11 +103,11 @@ class MachineDescription(Record, kw_only=True):
 
 
 _END_SLACK = 64
-"""Bytes: pylibfdt makes room for all but the end of a tree."""
+"""Bytes to add for the end of the tree, for which pylibfdt reserves no room."""
 
 
 def build_device_tree(machine: MachineDescription) -> bytes:
-    """Write the device tree of `machine`; its size does not depend on any address in it."""
+    """Return the device tree of `machine`; its size does not depend on the addresses in it."""
     from libfdt import FdtSw
 
     tree = FdtSw()
@@ -138,7 +140,7 @@ def build_device_tree(machine: MachineDescription) -> bytes:
 
 
 def chosen_properties(bootargs: bytes, initrd: AddressRange | None) -> list[tuple[str, bytes]]:
-    """What /chosen says, as names and values: Devicetree Specification 0.4, 3.6; Linux drivers/of/fdt.c."""
+    """Return the properties of /chosen: Devicetree Specification 0.4, 3.6; Linux drivers/of/fdt.c."""
     properties = [("bootargs", bootargs + b"\0")]
     if initrd is not None:
         properties += [
@@ -188,7 +190,7 @@ def _add_cpus(tree: "FdtSw", machine: MachineDescription) -> None:
 
 
 def _affinity(vcpu: int) -> int:
-    """MPIDR_EL1.{Aff1, Aff0}: a GICv3 addresses 16 cores of a cluster (libxl__compute_mpdir)."""
+    """Return MPIDR_EL1.{Aff1, Aff0}: a GICv3 addresses 16 cores of a cluster (libxl__compute_mpdir)."""
     return (vcpu >> 4) << 8 | vcpu & 0xF
 
 
@@ -228,7 +230,9 @@ def _add_gic_properties(tree: "FdtSw", *registers: AddressRange) -> None:
 
 
 def _add_hypervisor(tree: "FdtSw", machine: MachineDescription, xen: XenPlatform) -> None:
-    """Linux Documentation/devicetree/bindings/arm/xen.txt (6.1): found by its name, which has no unit address."""
+    """Linux Documentation/devicetree/bindings/arm/xen.txt (6.1): guests find the node by its name, which has no unit
+    address.
+    """
     with tree.add_node("hypervisor"):
         tree.property("compatible", _strings(f"xen,xen-{xen.major}.{xen.minor}", "xen,xen"))
         tree.property("reg", _reg(layout.GRANT_TABLE, *extended_regions(machine.banks, xen.address_bits)))
@@ -236,7 +240,7 @@ def _add_hypervisor(tree: "FdtSw", machine: MachineDescription, xen: XenPlatform
 
 
 def extended_regions(banks: Iterable[Bank], address_bits: int) -> list[AddressRange]:
-    """Guest physical addresses of nobody, where a guest may map what is others': what RAM leaves of its room.
+    """Return unused guest physical ranges, where the guest may map foreign memory: the RAM windows minus RAM.
 
     Source: xen tools/libs/light/libxl_arm.c (4.17), finalize_hypervisor_node.
     """
@@ -255,7 +259,7 @@ def _serial_node(machine: MachineLayout) -> str:
 
 
 def _add_serial(tree: "FdtSw", machine: MachineLayout) -> None:
-    """A PL011 that its firmware has set up: it needs no clocks, and Linux' earlycon knows it too."""
+    """Add a PL011 that firmware has set up: it needs no clocks, and Linux' earlycon supports it."""
     with tree.add_node(_serial_node(machine)):
         tree.property_string("compatible", "arm,sbsa-uart")
         tree.property("reg", _reg(machine.serial))
@@ -264,15 +268,18 @@ def _add_serial(tree: "FdtSw", machine: MachineLayout) -> None:
 
 
 def _private_interrupt(machine: MachineDescription, ppi: int) -> bytes:
-    """A PPI of every core. A GICv2 alone has a mask of them in its flags: arm,gic.yaml of the bindings."""
+    """Return the cells of a PPI of all cores. Only a GICv2 has a mask of cores in its flags: bindings,
+    arm,gic.yaml.
+    """
     mask = (1 << machine.vcpus) - 1 if machine.gic_version == 2 else 0
     return _interrupt(ppi, mask << 8 | _LEVEL_LOW)
 
 
 def _add_board_devices(tree: "FdtSw", machine: MachineLayout, rtc: AddressRange) -> None:
-    """What a board has that firmware sets up: qemu hw/arm/virt.c (7.2), create_uart, create_rtc, virt_flash_fdt.
+    """Add the devices of a board that firmware sets up: qemu hw/arm/virt.c (7.2), create_uart, create_rtc,
+    virt_flash_fdt.
 
-    Of the two flashes the first, which firmware runs from, is not for it to write: as where QEMU makes it secure.
+    The first flash, from which firmware runs, is left out so that it is not written, as in QEMU's secure mode.
     """
     with tree.add_node("apb-pclk"):
         tree.property_string("compatible", "fixed-clock")
@@ -300,7 +307,7 @@ def _add_board_devices(tree: "FdtSw", machine: MachineLayout, rtc: AddressRange)
 
 
 def _interrupt(number: int, flags: int) -> bytes:
-    """The cells of an interrupt, by its number at the GIC: bindings/interrupt-controller/arm,gic.yaml."""
+    """Return the cells of an interrupt, by its interrupt ID: bindings/interrupt-controller/arm,gic.yaml."""
     private = number < 32
     return struct.pack(">III", private, number - (16 if private else 32), flags)
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest that starts in firmware: it runs from flash, and finds the device tree at the start of RAM.
+"""Plans a guest that starts in firmware, which runs from flash and finds the device tree at the start of RAM.
 
-Source: qemu hw/arm/virt.c (7.2), machvirt_init and virt_firmware_init; docs/system/arm/virt.rst: a guest that boots
-firmware finds the device tree at the start of RAM.
+Source: qemu hw/arm/virt.c (7.2), machvirt_init and virt_firmware_init; docs/system/arm/virt.rst.
 """
 
 from typing import TYPE_CHECKING
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def plan_firmware(firmware: "Kernel", options: "GuestOptions", ram: tuple[Bank, ...], tree: bytes) -> Plan:
-    """Plan a guest of firmware alone. Touches nothing.
+    """Plan a guest that consists of firmware.
 
     Parameters
     ----------
     firmware : Kernel
-        Raw, for the start of the flash.
+        Raw bytes for the start of the flash.
     options : GuestOptions
-        The rest, which has been checked.
+        The other options, already checked.
     ram : tuple of Bank
         The guest's RAM.
     tree : bytes

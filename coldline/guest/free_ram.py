@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Places for what Xen's rule has none for, where the kernel lets things be.
+"""Places guests in any free RAM, if Xen's placement rule has no place for them and the kernel allows it.
 
-Xen looks at the first bank alone, keeps the kernel's last 2 MiB to itself, wants a page free and the device tree
-behind the initrd. arm64 Linux asks for less: the device tree anywhere in RAM, the initrd and the kernel in one window
-of 32 GiB, and where its header allows that, the kernel itself on any 2 MiB boundary. Source: Linux
+Xen uses only the first bank, reserves the kernel's last 2 MiB, leaves a page free and puts the device tree behind the
+initrd. arm64 Linux requires less: the device tree can be anywhere in RAM, the initrd must be in one window of 32 GiB
+with the kernel, and if its header allows it, the kernel can be on any 2 MiB boundary. Source: Linux
 Documentation/arch/arm64/booting.rst, sections 2 and 4.
 """
 
@@ -33,27 +33,27 @@ def place_guest(
     initrd_size: int | None,
     dtb_size: int,
 ) -> tuple[int, Placement]:
-    """Place a guest by Xen's rule; where that fails and the protocol has a window, in whatever RAM is free.
+    """Place a guest by Xen's rule or, if that fails and the protocol has a window, in any free RAM.
 
     Parameters
     ----------
     kernel : Kernel
-        What is started.
+        The kernel to place.
     banks : sequence of Bank
-        RAM, lowest first.
+        The banks of RAM, lowest first.
     protocol : BootProtocol
-        The kernel's.
+        The kernel's boot protocol.
     initrd_size : int or None
-        Bytes; None without an initrd.
+        Size in bytes; None without an initrd.
     dtb_size : int
-        Bytes.
+        Size in bytes.
 
     Returns
     -------
     base : int
-        What the addresses of the kernel's pieces count from.
+        The base of the kernel's pieces.
     placement : Placement
-        Where everything is.
+        The addresses of everything that is loaded.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def place_guest(
 
 
 def _pieces(kernel: "Kernel", base: int) -> list[AddressRange]:
-    """The pages of a kernel's pieces, lowest first."""
+    """Return the pages of a kernel's pieces, lowest first."""
     found = []
     for piece in kernel.pieces:
         start = (base + piece.address) // PAGE_SIZE * PAGE_SIZE
@@ -105,7 +105,7 @@ def _in_ram(pieces: Sequence[AddressRange], banks: Sequence[Bank]) -> bool:
 
 
 def _in_window(pieces: Sequence[AddressRange], initrd: AddressRange | None, window: int) -> bool:
-    """Whether an aligned window of so many bytes covers a kernel and its initrd."""
+    """Return whether an aligned window of `window` bytes contains a kernel and its initrd."""
     if initrd is None:
         return True
     start = min(pieces[0].base, initrd.base) // _WINDOW_ALIGNMENT * _WINDOW_ALIGNMENT
@@ -113,7 +113,7 @@ def _in_window(pieces: Sequence[AddressRange], initrd: AddressRange | None, wind
 
 
 def _free(banks: Sequence[Bank], pieces: Sequence[AddressRange]) -> Iterator[AddressRange]:
-    """What a kernel leaves of RAM, lowest first."""
+    """Yield the free ranges of RAM beside a kernel, lowest first."""
     for bank in banks:
         at = bank.base
         for piece in pieces:
@@ -128,7 +128,7 @@ def _free(banks: Sequence[Bank], pieces: Sequence[AddressRange]) -> Iterator[Add
 def _in_free_ram(
     pieces: Sequence[AddressRange], banks: Sequence[Bank], window: int, initrd_size: int | None, dtb_size: int
 ) -> Placement | None:
-    """The lowest place that there is for each, the device tree behind the initrd if it fits there."""
+    """Return the lowest place for each; the device tree goes behind the initrd if it fits there."""
     free = list(_free(banks, pieces))
     kernel, dtb_pages = pieces[0].base, round_up(dtb_size, PAGE_SIZE)
     if initrd_size is None:
@@ -159,10 +159,10 @@ def _does_not_fit(
 ) -> str:
     free = list(_free(banks, pieces))
     room = ", ".join(f"{exact_size_text(gap.size)} at {gap.base:#x}" for gap in free) or "nothing"
-    text = f"{modules_text(initrd_size, dtb_size)} does not fit: beside the kernel is free in RAM: {room}"
+    text = f"{modules_text(initrd_size, dtb_size)} does not fit: free RAM beside the kernel: {room}"
     if initrd_size is not None and any(
         initrd_size <= gap.size and not _in_window(pieces, AddressRange(gap.base, initrd_size), window)
         for gap in free
     ):
-        text += f"; the kernel takes an initrd that one aligned window of {exact_size_text(window)} covers with it"
+        text += f"; the kernel and its initrd must be in one aligned window of {exact_size_text(window)}"
     return text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A device tree that the user gave: checked, and told where this guest's RAM and initrd are."""
+"""Checks the user's device tree, and adds this guest's RAM and initrd to it."""
 
 import struct
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ MAX_DEVICE_TREE = 2 * MIB
 _ROOT = 0
 _CHOSEN = "chosen"
 _SPARE = 4096
-"""Bytes that what is added here takes at the most, but for the command line and the name of its node."""
+"""The most bytes that are added here, except for the command line."""
 
 
 def check_device_tree(path: str, blob: memoryview) -> None:
@@ -33,13 +33,13 @@ def check_device_tree(path: str, blob: memoryview) -> None:
     path : str
         The file, for messages.
     blob : memoryview
-        Its bytes; what follows the tree is ignored.
+        Its bytes; bytes after the tree are ignored.
 
     Raises
     ------
     ImageError
-        If it is not, is above `MAX_DEVICE_TREE` or a limit of `coldline.image.flat_tree`, or has twice what is
-        edited.
+        If it is not, exceeds `MAX_DEVICE_TREE` or a limit of `coldline.image.flat_tree`, or has a duplicate of a node
+        or property that is edited.
     """
     _open(path, blob)
 
@@ -47,16 +47,16 @@ def check_device_tree(path: str, blob: memoryview) -> None:
 def with_chosen(
     path: str, blob: memoryview, *, banks: Sequence[Bank], bootargs: bytes, initrd: AddressRange | None
 ) -> bytes:
-    """A copy of the user's tree whose /memory and /chosen are this guest's.
+    """Return a copy of the user's tree with this guest's /memory and /chosen.
 
-    Every memory node at the root is replaced by one for each bank, and the tree's own initrd by this one or
-    by none. The tree's command line stays where `bootargs` is empty. Nothing else changes. The size does not
-    depend on the addresses.
+    A memory node for each bank replaces all memory nodes of the root. The guest's initrd, or none, replaces the
+    tree's own. The tree's command line stays if `bootargs` is empty. Nothing else changes. The size does not depend
+    on the addresses.
 
     Raises
     ------
     ImageError
-        If the tree is malformed, has /chosen or anything in it twice, or its #address-cells and #size-cells
+        If the tree is malformed, has duplicates of or in /chosen, or its #address-cells and #size-cells
         cannot express a bank.
     """
     from libfdt import NOTFOUND, FdtException
@@ -87,7 +87,7 @@ def _open(path: str, blob: memoryview) -> "Fdt":
         raise ImageError(
             path,
             f"the device tree has {exact_size_text(blob.nbytes)}; "
-            f"arm64 Linux takes up to {exact_size_text(MAX_DEVICE_TREE)}",
+            f"arm64 Linux accepts up to {exact_size_text(MAX_DEVICE_TREE)}",
         )
     copy = bytearray(blob)
     status = fdt_check_full(copy, len(copy))
@@ -105,9 +105,9 @@ def _open(path: str, blob: memoryview) -> "Fdt":
 
 
 def _check_what_is_edited(path: str, blob: memoryview) -> None:
-    """See that the tree is no deeper and no wider than is read elsewhere, and that what is edited is there once.
+    """Check the tree against the limits of `FlatTree`, and that edited nodes and properties are unique.
 
-    Of two nodes or properties with one name, an edit finds the first, and who knows which one the guest looks at.
+    Of two nodes or properties with the same name, an edit changes the first, and the guest may use the other.
     """
     tree = FlatTree(Content(path, blob, Allowance(0)))
     tree.properties(_ROOT)
@@ -117,7 +117,7 @@ def _check_what_is_edited(path: str, blob: memoryview) -> None:
 
 
 def _without_memory(tree: "Fdt") -> "Fdt":
-    """A copy without the memory nodes of the root: overwritten in place, in time linear in the tree."""
+    """Return a copy without the memory nodes of the root, which are overwritten in place, in linear time."""
     from libfdt import Fdt, fdt_nop_node
 
     copy = tree.as_bytearray()
@@ -129,7 +129,7 @@ def _without_memory(tree: "Fdt") -> "Fdt":
 def _add_memory(path: str, tree: "Fdt", banks: Sequence[Bank]) -> None:
     address_cells = _cells(path, tree, "#address-cells", 2)
     size_cells = _cells(path, tree, "#size-cells", 1)
-    # A node is added in front of its siblings.
+    # libfdt adds a node before its siblings.
     for bank in reversed(banks):
         node = tree.add_subnode(_ROOT, f"memory@{bank.base:x}")
         reg = _pack_cells(path, bank.base, address_cells) + _pack_cells(path, bank.size, size_cells)
@@ -138,7 +138,7 @@ def _add_memory(path: str, tree: "Fdt", banks: Sequence[Bank]) -> None:
 
 
 def _memory_nodes(tree: "Fdt") -> list[int]:
-    """Offsets of the root's memory nodes, by Devicetree Specification 0.4, 3.4, or by their name alone."""
+    """Return the offsets of the root's memory nodes, by Devicetree Specification 0.4, 3.4, or by their name alone."""
     from libfdt import NOTFOUND
 
     found = []
@@ -153,7 +153,7 @@ def _memory_nodes(tree: "Fdt") -> list[int]:
 
 
 def _cells(path: str, tree: "Fdt", name: str, default: int) -> int:
-    """How many 32-bit cells; the defaults are those of Devicetree Specification 0.4, 2.3.5."""
+    """Return a number of 32-bit cells; the defaults are those of Devicetree Specification 0.4, 2.3.5."""
     from libfdt import NOTFOUND
 
     value = tree.getprop(_ROOT, name, quiet=(NOTFOUND,))
@@ -162,7 +162,7 @@ def _cells(path: str, tree: "Fdt", name: str, default: int) -> int:
     cells = int.from_bytes(bytes(value), "big")
     if len(value) != 4 or cells not in (1, 2):
         raise ImageError(
-            path, f"the device tree's root has {name} of {bytes(value).hex(' ')}; 1 or 2 will do"
+            path, f"the device tree's root has {name} of {bytes(value).hex(' ')}; it must be 1 or 2"
         )
     return cells
 

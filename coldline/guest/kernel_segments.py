@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A kernel's pieces as segments of whole pages."""
+"""Turns a kernel's pieces into segments of whole pages."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def kernel_base(kernel: "Kernel", banks: Sequence[Bank]) -> int:
-    """What the addresses of the kernel's pieces count from.
+    """Return the base address of a kernel's pieces.
 
     Raises
     ------
     PlanError
-        If the file says where they go, and one of them is not in one of `banks`.
+        If the file has fixed addresses, and a piece is not inside one of `banks`.
     """
     if not kernel.fixed:
         return banks[0].base
@@ -28,14 +28,14 @@ def kernel_base(kernel: "Kernel", banks: Sequence[Bank]) -> int:
         if not any(bank.base <= piece.address and piece.end <= bank.end for bank in banks):
             ram = ", ".join(f"{bank.base:#x}-{bank.end:#x}" for bank in banks)
             raise PlanError(
-                f"{kernel.path}: says that {exact_size_text(piece.size)} of it go to {piece.address:#x}: "
-                f"that is outside of the guest's RAM ({ram})"
+                f"{kernel.path}: its piece of {exact_size_text(piece.size)} at {piece.address:#x} "
+                f"is outside the guest's RAM ({ram})"
             )
     return 0
 
 
 def kernel_reason(kernel: "Kernel", *, moved: bool) -> Reason:
-    """Why the first piece of a kernel is where `kernel_base` has it, or where it was moved to."""
+    """Return why the first piece of a kernel is at `kernel_base`, or where it was moved."""
     if kernel.fixed:
         return Reason.FIXED
     if moved:
@@ -44,10 +44,10 @@ def kernel_reason(kernel: "Kernel", *, moved: bool) -> Reason:
 
 
 def kernel_segments(pieces: Sequence["KernelPiece"], base: int, reason: Reason) -> list[Segment]:
-    """The pieces of a kernel, from `base` on, in whole pages and in order.
+    """Return the segments of a kernel, in whole pages and in order.
 
-    A piece on a page of its own is taken as it is. One that starts within a page is copied, with what the piece
-    below has on that page in front. `reason` is why the first one is there.
+    A piece that starts on a page boundary is not copied. Any other piece is copied, together with the part of the
+    piece below that shares its first page. `reason` is the reason of the first segment.
     """
     segments: list[Segment] = []
     for piece in pieces:

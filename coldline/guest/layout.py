@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest physical address space, as Xen lays it out.
+"""The guest physical address space of Xen's guests.
 
 Source: xen xen/include/public/arch-arm.h (4.17), "Physical Address Space". All addresses and sizes in bytes.
 """
@@ -34,7 +34,7 @@ RAM0 = AddressRange(0x40000000, 3 * GIB)
 RAM1 = AddressRange(0x200000000, 1016 * GIB)
 
 RAM_BANKS = (RAM0, RAM1)
-"""Filled in this order."""
+"""Windows for RAM, filled in this order."""
 
 TIMER_HYP_PPI = 26
 """Arm Base System Architecture (DEN0094), PPI assignments; Xen gives its guests no EL2."""
@@ -48,12 +48,12 @@ PL011_SPI = 32
 
 
 def round_up(value: int, multiple: int) -> int:
-    """The least multiple of `multiple` that is not below `value`."""
+    """Return the smallest multiple of `multiple` that is at least `value`."""
     return -(-value // multiple) * multiple
 
 
 def exact_size_text(size: int) -> str:
-    """`size` bytes exactly, in the largest unit that divides them: ``512 MiB``, ``1 byte``."""
+    """Return `size` bytes as text, never rounded, in the largest unit that divides it: ``512 MiB``, ``1 byte``."""
     for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if size >= unit and size % unit == 0:
             return f"{size // unit} {name}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The machines that a guest can be built for: where each has its RAM, its flash and its devices.
+"""The machines that guests can be built for: addresses of RAM, flash and devices.
 
 Source: `coldline.guest.layout` for Xen's; qemu hw/arm/virt.c (7.2), base_memmap and a15irqmap, for QEMU's.
 """
@@ -17,32 +17,32 @@ _REDISTRIBUTOR = 128 * KIB
 
 
 class MachineLayout(Record, kw_only=True):
-    """A machine's physical address space, as far as its guests are told of it.
+    """The part of a machine's physical address space that its device tree describes.
 
     Attributes
     ----------
     name : str
-        What users call it: ``xenvm``, ``virt``.
+        Its name for users: ``xenvm``, ``virt``.
     compatible : str
-        Of the device tree's root.
+        ``compatible`` of the device tree's root.
     ram : tuple of AddressRange
-        Where RAM can be, filled in this order.
+        Windows for RAM, filled in this order.
     gicv2, gicv3 : pair of AddressRange
         The distributor, and the CPU interfaces or the redistributors.
     gic_version : int
-        Of the two, unless the user says otherwise.
+        The default version.
     serial : AddressRange
         The PL011.
     serial_interrupt : int
-        Its interrupt ID at the GIC.
+        Its interrupt ID.
     firmware : AddressRange or None
-        The flash that firmware is in and starts from; None where there is none.
+        The flash in which firmware starts; None if there is none.
     variables : AddressRange or None
-        The second flash, for what firmware keeps.
+        The second flash, for firmware's variables.
     rtc : AddressRange or None
         The PL031.
     rtc_interrupt : int
-        Its interrupt ID at the GIC.
+        Its interrupt ID.
     """
 
     name: str
@@ -59,7 +59,7 @@ class MachineLayout(Record, kw_only=True):
     rtc_interrupt: int = 0
 
     def max_vcpus(self, gic_version: int) -> int:
-        """How many vCPUs a GIC of that version takes: 8 interfaces, or as many redistributors as have room."""
+        """Return the most vCPUs of a GIC version: 8 CPU interfaces, or as many redistributors as fit."""
         return 8 if gic_version == 2 else self.gicv3[1].size // _REDISTRIBUTOR
 
 
@@ -73,7 +73,7 @@ XENVM: Final = MachineLayout(
     serial=layout.PL011,
     serial_interrupt=layout.PL011_SPI,
 )
-"""Xen's guests."""
+"""The machine of Xen's guests."""
 
 VIRT: Final = MachineLayout(
     name="virt",
@@ -89,19 +89,19 @@ VIRT: Final = MachineLayout(
     rtc=AddressRange(0x0901_0000, 4 * KIB),
     rtc_interrupt=34,
 )
-"""QEMU's ``virt`` machine, without virtio, PCI and fw_cfg: its tree says nothing of them."""
+"""QEMU's ``virt`` machine, without virtio, PCI and fw_cfg, which its tree leaves out."""
 
 MACHINES: Final = MappingProxyType({machine.name: machine for machine in (XENVM, VIRT)})
 """Every machine, by name."""
 
 
 def machine_layout(name: str) -> MachineLayout:
-    """The machine of that name.
+    """Return the machine of that name.
 
     Raises
     ------
     UsageError
-        If there is none; the message lists those that exist.
+        If there is no such machine; the message lists the names.
     """
     if name not in MACHINES:
         raise UsageError(f"no machine {name!r}; choose from: {', '.join(MACHINES)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest as asked for."""
+"""The user's choices for a guest."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class GuestOptions(Record, kw_only=True):
-    """A guest as asked for.
+    """The user's choices for a guest: the input of a plan, with the kernel.
 
     Attributes
     ----------
@@ -23,30 +23,29 @@ class GuestOptions(Record, kw_only=True):
     bootargs : str
         The kernel's command line.
     exception_level : int
-        Where the kernel starts: 1 or 2; an arm32 one at 1, in Supervisor mode.
+        The exception level at which the kernel starts: 1 or 2; on arm32 1, for Supervisor mode.
     gic_version : int or None
-        2 or 3; None for 2 on arm32, and else for the machine's own.
+        2 or 3; None for 2 on arm32, else the machine's default.
     core_compatible : str or None
-        What the device tree calls a core: ``arm,cortex-a72``. None is ``arm,armv8``, or ``arm,cortex-a15`` on arm32.
+        ``compatible`` of a core, such as ``arm,cortex-a72``; None for ``arm,armv8``, or ``arm,cortex-a15`` on arm32.
     initrd : memoryview, FileBytes or None
-        What the kernel gets as its initrd, in place of one that came with it.
+        The initrd; replaces one in the kernel's file.
     device_tree : memoryview or None
-        The user's own device tree, checked again here, in place of one that came with the kernel or is written
-        from the options above; of them `bootargs` (where it is not empty), `initrd` and `memory` are put into a
-        copy of it.
+        The user's device tree, used instead of one in the kernel's file or the generated one. A copy of it gets
+        `bootargs` (if not empty), `initrd` and `memory` of these options.
     device_tree_path : str
-        Where that came from, for messages.
+        Its file, for messages.
     partial_tree : memoryview or None
-        A partial device tree, as in xl's ``device_tree``: its /passthrough and /aliases go into the tree that is
-        written from the options above, also where another came with the kernel.
+        A partial device tree, as in xl's ``device_tree``: its /passthrough and /aliases are merged into the generated
+        tree, which is then used even if the kernel's file has one.
     partial_tree_path : str
-        Where that came from, for messages.
+        Its file, for messages.
     serial : bool
-        Whether the tree that is written has a PL011, as the console: on Xen, what its virtual UART is.
+        Whether the generated tree has a PL011 as the console; on Xen that is the virtual UART.
     rng_seed : bytes
-        Random bytes for the kernel, which the tree that is written then has.
+        Random bytes for the kernel, in the generated tree.
     xen : XenPlatform or None
-        The Xen that it is for, which the tree that is written then names: its guest makes hypercalls.
+        The Xen that it will run on, which the generated tree names, so that the guest makes hypercalls.
     layout : MachineLayout
         The machine that the guest is built for.
     in_flash : bool
@@ -72,5 +71,5 @@ class GuestOptions(Record, kw_only=True):
 
     @property
     def gic(self) -> int:
-        """The GIC's version."""
+        """The GIC's version, with the default applied."""
         return self.layout.gic_version if self.gic_version is None else self.gic_version

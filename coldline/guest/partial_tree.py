@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A partial device tree that the user gave: parts of it go into the generated one.
+"""Merges the user's partial device tree into the generated one.
 
-As `xl` does with its ``device_tree``: /passthrough, which must be there, and /aliases, each with all that is below
-it, become nodes of the guest's root; nothing else of the tree is looked at. Source: xen
-tools/libs/light/libxl_arm.c (4.17), copy_partial_fdt. There nothing in them is checked; here their phandles are.
+As `xl` does with its ``device_tree``: /passthrough, which is required, and /aliases become nodes of the guest's root,
+with everything below them; the rest of the tree is ignored. Source: xen tools/libs/light/libxl_arm.c (4.17),
+copy_partial_fdt. xl checks nothing in them; here phandles are checked.
 
-The nodes are put into the finished tree byte by byte: libfdt looks through all names for each property that it adds,
-which for some trees takes minutes.
+The nodes are inserted into the finished tree as bytes. libfdt searches all names for each property that it adds,
+which takes minutes for some trees.
 """
 
 import struct
@@ -18,7 +18,7 @@ from coldline.image.content import Allowance, Content
 from coldline.image.flat_tree import FlatTree
 
 COPIED = ("passthrough", "aliases")
-"""The nodes of the root that are copied; the first must be there."""
+"""The nodes of the root that are copied; the first is required."""
 
 _BEGIN_NODE, _END_NODE, _PROPERTY, _END = 1, 2, 3, 9
 """Devicetree Specification 0.4, 5.4.1."""
@@ -32,20 +32,20 @@ _NO_PHANDLES = (0, 0xFFFFFFFF)
 
 
 class PartialTree:
-    """What is copied from a partial device tree.
+    """The nodes that are copied from a partial device tree.
 
     Parameters
     ----------
     path : str
         The file, for messages.
     blob : memoryview
-        Its bytes; what follows the tree is ignored.
+        Its bytes; bytes after the tree are ignored.
 
     Raises
     ------
     ImageError
-        If it is no device tree that can be walked safely, has no /passthrough, has a phandle twice, or has the one
-        that the guest's interrupt controller has.
+        If it is not a device tree that can be walked safely, has no /passthrough, or has a duplicate phandle or that
+        of the guest's interrupt controller.
     """
 
     def __init__(self, path: str, blob: memoryview) -> None:
@@ -61,15 +61,15 @@ class PartialTree:
         if COPIED[0] not in top:
             raise ImageError(
                 path,
-                f"has no /{COPIED[0]}: of a partial device tree, /{' and /'.join(COPIED)} go into the guest's; "
-                "one that is whole is for --dtb-only",
+                f"has no /{COPIED[0]}: only /{' and /'.join(COPIED)} of a partial device tree are used; "
+                "use --dtb-only for a complete one",
             )
         for name in COPIED:
             if name in top:
                 self._copy(f"/{name}", name, top[name])
 
     def merge(self, tree: bytes) -> bytes:
-        """`tree`, as libfdt packs it, with the nodes below its root, behind its own."""
+        """Return `tree`, which libfdt has packed, with the copied nodes after those of its root."""
         header = list(_HEADER.unpack_from(tree))
         _, _, structure_at, strings_at, reserved_at, _, _, _, strings_size, structure_size = header
         own = tree[structure_at : structure_at + structure_size]
@@ -110,11 +110,15 @@ class PartialTree:
         value = values.pop()
         phandle = int.from_bytes(value, "big")
         if values or len(value) != _WORD.size or phandle in _NO_PHANDLES:
-            raise self._error(f"{where} has a phandle that is none, or two")
+            raise self._error(f"{where} has an invalid phandle, or two")
         if phandle == GIC_PHANDLE:
-            raise self._error(f"{where} has phandle {phandle:#x}, which the guest's interrupt controller has")
+            raise self._error(
+                f"{where} has phandle {phandle:#x}, which the guest's interrupt controller uses"
+            )
         if phandle in self._phandles:
-            raise self._error(f"{where} has phandle {phandle:#x}, which {self._phandles[phandle]} has too")
+            raise self._error(
+                f"{where} has phandle {phandle:#x}, which {self._phandles[phandle]} has as well"
+            )
         self._phandles[phandle] = where
 
     def _error(self, reason: str) -> ImageError:

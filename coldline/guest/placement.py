@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where everything goes in a guest's RAM: Xen's rule, with its sums checked.
+"""Xen's placement rule for a guest's RAM, with overflow checks.
 
-Source: xen tools/libs/guest/xg_dom_arm.c (4.17), meminit. There the sums are unsigned, so that modules larger
-than the end of bank 0 get a place far outside; and a place below the kernel is chosen and then refused, since
-Xen allocates segments in ascending order. Here nothing wraps, and below the kernel is a place like any other.
+Source: xen tools/libs/guest/xg_dom_arm.c (4.17), meminit. Xen's sums are unsigned and can wrap, which puts modules
+larger than the end of bank 0 far outside. Xen also chooses a place below the kernel and then refuses it, as it
+allocates segments in ascending order. Here nothing wraps, and the place below the kernel works.
 """
 
 import itertools
@@ -21,17 +21,17 @@ MIN_MEMORY = 2 * MIB
 
 _KERNEL_ALIGNMENT = 2 * MIB
 _MODULES_AT = 128 * MIB
-"""Bytes from the start of RAM."""
+"""Preferred place of the modules, in bytes from the start of RAM."""
 
 _FIRST_TABLES_END = 32 * KIB
-"""Bytes from the start of RAM: below is where an arm32 kernel makes its first tables (linux arch/arm/kernel/head.S
+"""Bytes at the start of RAM where an arm32 kernel creates its first tables (linux arch/arm/kernel/head.S
 (6.1), swapper_pg_dir)."""
 
 
 class Placement(Record, kw_only=True):
-    """Guest physical addresses of what is loaded, `initrd` None where there is none, and why the modules are there.
+    """Guest physical addresses of what is loaded, and the reasons for them.
 
-    `reason` is the first module's, `dtb_reason` the device tree's.
+    `initrd` is None without an initrd. `reason` is that of the first module, `dtb_reason` that of the device tree.
     """
 
     kernel: int
@@ -42,12 +42,12 @@ class Placement(Record, kw_only=True):
 
 
 def place_banks(memory: int, rooms: Sequence[AddressRange] = RAM_BANKS) -> tuple[Bank, ...]:
-    """The banks of RAM that hold `memory` bytes, each of `rooms` filled before the next.
+    """Return the banks for `memory` bytes of RAM; each window in `rooms` is filled before the next.
 
     Raises
     ------
     PlanError
-        If `memory` is not in whole 4 KiB pages, or is below `MIN_MEMORY` or above what the rooms hold.
+        If `memory` is not a multiple of 4 KiB, is less than `MIN_MEMORY`, or does not fit into the windows.
     """
     if memory % PAGE_SIZE:
         raise PlanError(f"memory of {memory} bytes is not a multiple of {exact_size_text(PAGE_SIZE)}")
@@ -78,25 +78,25 @@ def place_in_first_bank(
     """Place the kernel, the initrd and the device tree in the first bank.
 
     The kernel goes `text_offset` above the start of RAM. The modules are the initrd and, above it, the device
-    tree, each in whole pages. They go 128 MiB above the start of RAM, if they fit there and the kernel, its
-    end rounded up to 2 MiB, ends below; else to the top of the bank, if that is above the kernel's rounded
-    end; else right below the kernel, if something stays free there.
+    tree, each in whole pages. They go 128 MiB above the start of RAM, if they fit there and the kernel's
+    end, rounded up to 2 MiB, is below that; else to the top of the bank, if that is above the kernel's rounded end;
+    else directly below the kernel, if at least a page stays free there.
 
-    An arm32 kernel reaches no more than its low memory at first, which counts as the bank's end; and its first tables
-    are in the first 32 KiB of RAM, so nothing else goes there.
+    An arm32 kernel can access only its low memory at first, so the end of low memory counts as the bank's end. Its
+    first tables are in the first 32 KiB of RAM, so nothing else goes there.
 
     Parameters
     ----------
     ram : Bank
         The first bank, on a 2 MiB boundary.
     text_offset, image_size : int
-        Bytes, as in `coldline.image.Kernel`.
+        In bytes, as in `coldline.image.Kernel`.
     initrd_size : int or None
-        Bytes; None without an initrd.
+        Size in bytes; None without an initrd.
     dtb_size : int
-        Bytes.
+        Size in bytes.
     low_memory : int or None
-        Bytes from the start of RAM that the modules must be within; None for all of the bank.
+        Size of the start of RAM that must contain the modules; None for the whole bank.
 
     Raises
     ------
@@ -144,29 +144,29 @@ def _place_modules(
         f"{modules_text(initrd_size, dtb_size)} does not fit: {exact_size_text(max(0, ram.end - limit))} of {room} "
         f"({exact_size_text(ram.size)}, ends at {ram.end:#x}) are left above the kernel "
         f"({kernel:#x}-{kernel_end:#x}, rounded up to 2 MiB) and {exact_size_text(below)} below, "
-        "and one page or more has to stay free"
+        "and at least one page must stay free"
     )
 
 
 def modules_text(initrd_size: int | None, dtb_size: int) -> str:
-    """The modules, for a message: ``initrd (1 GiB) with dtb (4 KiB)``."""
+    """Return the modules as text for messages: ``initrd (1 GiB) with dtb (4 KiB)``."""
     dtb = f"dtb ({exact_size_text(dtb_size)})"
     return dtb if initrd_size is None else f"initrd ({exact_size_text(initrd_size)}) with {dtb}"
 
 
 def check_segments(banks: Sequence[Bank], segments: Sequence[Segment]) -> None:
-    """Check that what was planned can be: the last word, whoever planned it.
+    """Check a finished plan, whichever rule made it.
 
     Raises
     ------
     PlanError
-        If a segment is off its page, smaller than its data, outside every bank, or starts before the one in
-        front of it has ended.
+        If a segment is not page-aligned, is smaller than its data, is outside every bank, or overlaps the previous
+        one.
     """
     for segment in segments:
         where = f"{segment.name} ({exact_size_text(segment.size)} at {segment.address:#x})"
         if segment.address % PAGE_SIZE or segment.size % PAGE_SIZE:
-            raise PlanError(f"{where} is not in whole pages of {exact_size_text(PAGE_SIZE)}")
+            raise PlanError(f"{where} is not aligned to pages of {exact_size_text(PAGE_SIZE)}")
         if segment.size < segment.data.nbytes:
             raise PlanError(f"{where} is smaller than its data ({exact_size_text(segment.data.nbytes)})")
         if not any(bank.base <= segment.address and segment.end <= bank.end for bank in banks):
@@ -174,6 +174,6 @@ def check_segments(banks: Sequence[Bank], segments: Sequence[Segment]) -> None:
     for lower, upper in itertools.pairwise(segments):
         if upper.address < lower.end:
             raise PlanError(
-                f"{upper.name} (at {upper.address:#x}) starts before {lower.name} "
-                f"({lower.address:#x}-{lower.end:#x}) has ended"
+                f"{upper.name} (at {upper.address:#x}) overlaps {lower.name} "
+                f"({lower.address:#x}-{lower.end:#x})"
             )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A plan: everything that a builder needs to know of a guest, as data."""
+"""A plan: everything that a builder needs to know about a guest, as data."""
 
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,9 @@ class Bank(Record):
     Attributes
     ----------
     base, size : int
-        Where it is.
+        Its range.
     flash : bool
-        Whether it is a flash, which the guest reads and runs from as RAM and does not write.
+        Whether it is flash, which the guest reads and executes but does not write.
     """
 
     base: int
@@ -34,7 +34,7 @@ class Bank(Record):
 
 
 class Segment(Record):
-    """A piece of the guest's memory with a use.
+    """A range of guest memory that the builder loads.
 
     Attributes
     ----------
@@ -43,11 +43,11 @@ class Segment(Record):
     address : int
         Guest physical address of its first byte, on a 4 KiB page.
     data : memoryview or FileBytes
-        What the builder writes there; the rest of the segment is zero.
+        The bytes that the builder writes; the rest of the segment is zero.
     size : int
-        Bytes that nothing else may use, from `address`: `data`, BSS and the rest of the last page.
+        Bytes that are reserved from `address` on: `data`, BSS and the rest of the last page.
     reason : Reason
-        Why it is there.
+        Why it has this address.
     """
 
     name: str
@@ -72,9 +72,9 @@ class Registers(Record):
     general : tuple of int
         x0 to x3 on arm64, r0 to r3 on arm32.
     pstate : int
-        SPSR form: exception level, DAIF (Arm ARM DDI 0487 C5.2.20); on arm32 the CPSR, whose T is Thumb state.
+        SPSR form: exception level, DAIF (Arm ARM DDI 0487 C5.2.20); on arm32 the CPSR, with T for Thumb state.
     sctlr : int
-        SCTLR of the exception level that is entered: M, C and I are 0.
+        SCTLR of the first exception level: M, C and I are 0.
     """
 
     pc: int
@@ -93,15 +93,15 @@ class Plan(Record):
     banks : tuple of Bank
         Guest memory, lowest first.
     segments : tuple of Segment
-        What the builder loads, by address; no two overlap and each lies in a bank.
+        What the builder loads, sorted by address; no two overlap, and each is inside a bank.
     registers : Registers
-        The first vCPU's.
+        The first vCPU's registers.
     exception_level : int
         1 or 2; on arm32 1, for Supervisor mode.
     layout : MachineLayout
-        Where its devices are.
+        The addresses of its devices.
     vcpus : int
-        How many virtual CPUs the guest has.
+        Number of virtual CPUs.
     """
 
     architecture: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From a kernel and what the user asked for to a plan."""
+"""Makes a plan of a kernel and the user's options."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
-    """Plan a guest. Touches nothing.
+    """Plan a guest, without any effect on the system.
 
     Parameters
     ----------
     kernel : Kernel
-        From `coldline.image.load_kernel`: firmware is raw bytes for the start of the flash.
+        From `coldline.image.load_kernel`; for firmware, raw bytes for the start of the flash.
     options : GuestOptions
-        The rest.
+        The user's options.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     dtb_size = len(write_tree(None if initrd_size is None else AddressRange(0, initrd_size)))
     if dtb_size > MAX_DEVICE_TREE:
         raise PlanError(
-            f"dtb ({exact_size_text(dtb_size)}) is too large: {protocol.architecture} Linux takes up to "
+            f"dtb ({exact_size_text(dtb_size)}) is too large: {protocol.architecture} Linux accepts up to "
             f"{exact_size_text(MAX_DEVICE_TREE)}"
         )
     base, at = place_guest(kernel, banks, protocol, initrd_size=initrd_size, dtb_size=dtb_size)
@@ -88,7 +88,7 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
 
 
 def _with_kernels_own(options: GuestOptions, kernel: "Kernel") -> GuestOptions:
-    """`options`, with the initrd and the device tree that came with the kernel where the user gave none."""
+    """Return `options` with the initrd and device tree of the kernel's file where the user gave none."""
     if options.initrd is None and kernel.initrd is not None:
         options = replace(options, initrd=kernel.initrd)
     own_tree = options.device_tree is not None or options.partial_tree is not None
@@ -104,7 +104,7 @@ def _segment(name: str, address: int, data: "memoryview | FileBytes", size: int,
 def _tree_writer(
     protocol: BootProtocol, banks: tuple[Bank, ...], options: GuestOptions
 ) -> Callable[[AddressRange | None], bytes]:
-    """What writes the guest's device tree once the initrd's place is known."""
+    """Return a function that makes the guest's device tree for a given place of the initrd."""
     bootargs = _encode_bootargs(protocol, options.bootargs)
     given = options.device_tree
     partial = None
@@ -142,24 +142,24 @@ def _check(protocol: BootProtocol, options: GuestOptions) -> None:
             f"exception level {options.exception_level}: an {protocol.architecture} kernel starts at {levels}"
         )
     if options.gic not in (2, 3):
-        raise PlanError(f"GIC version {options.gic}: there are 2 and 3")
+        raise PlanError(f"invalid GIC version {options.gic}; choose from: 2, 3")
     most = options.layout.max_vcpus(options.gic)
     if not 1 <= options.vcpus <= most:
-        raise PlanError(f"{options.vcpus} vCPUs: a GICv{options.gic} takes 1 to {most}")
+        raise PlanError(f"{options.vcpus} vCPUs: a GICv{options.gic} supports 1 to {most}")
     if options.device_tree is not None and options.partial_tree is not None:
         raise PlanError(
-            f"{options.partial_tree_path} is to be merged into the generated device tree, but "
-            f"{options.device_tree_path} is to replace it"
+            f"{options.partial_tree_path} would be merged into the generated device tree, but "
+            f"{options.device_tree_path} replaces that"
         )
     if options.initrd is not None and not options.initrd.nbytes:
         raise PlanError("initrd is empty")
     core = options.core_compatible or protocol.core
     if not core.isascii() or not core.isprintable():
-        raise PlanError(f"core {core!r} is not a name for a device tree")
+        raise PlanError(f"invalid core {core!r}: it must be printable ASCII for a device tree")
 
 
 def _encode_bootargs(protocol: BootProtocol, bootargs: str) -> bytes:
-    """The command line's bytes; those that Python could not decode are given back as they were."""
+    """Return the command line's bytes; bytes that Python could not decode are restored."""
     try:
         encoded = bootargs.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
@@ -168,6 +168,6 @@ def _encode_bootargs(protocol: BootProtocol, bootargs: str) -> bytes:
         raise PlanError(f"bootargs have a NUL at byte {encoded.index(0)}")
     if len(encoded) > protocol.max_bootargs:
         raise PlanError(
-            f"bootargs are {len(encoded)} bytes; {protocol.architecture} Linux takes {protocol.max_bootargs}"
+            f"bootargs are {len(encoded)} bytes; {protocol.architecture} Linux accepts {protocol.max_bootargs}"
         )
     return encoded

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Why a planner puts something where it is."""
+"""The reasons for the addresses in a plan."""
 
 import enum
 
 
 class Reason(enum.Enum):
-    """A rule of placement; its value says it in a phrase."""
+    """A rule of placement; its value is a phrase for the user."""
 
     UNSAID = ""
     FIRST_RAM = "where RAM starts"
@@ -25,5 +25,5 @@ class Reason(enum.Enum):
 
     @property
     def rule(self) -> str:
-        """The rule's name, which stays when its words change: ``behind-initrd``."""
+        """The rule's name, which does not change with its wording: ``behind-initrd``."""
         return self.name.lower().replace("_", "-")

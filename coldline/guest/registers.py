@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the first vCPU starts with.
+"""The first vCPU's registers at its first instruction.
 
 Source: Linux Documentation/arch/arm64/booting.rst, section 4, and Documentation/arm/booting.rst, section 6; xen
 tools/libs/guest/xg_dom_arm.c (4.17), vcpu_arm64 and vcpu_arm32.
@@ -36,18 +36,18 @@ _MASKED = _Pstate.D | _Pstate.A | _Pstate.I | _Pstate.F
 _PSTATE = {1: _MASKED | _Pstate.EL1 | _Pstate.SP_ELX, 2: _MASKED | _Pstate.EL2 | _Pstate.SP_ELX}
 
 _CPSR = _Cpsr.Z | _Cpsr.A | _Cpsr.I | _Cpsr.F | _Cpsr.SVC
-"""As xen tools/libs/guest/xg_dom_arm.c (4.17), vcpu_arm32, has it: Z says nothing to a kernel."""
+"""The value of xen tools/libs/guest/xg_dom_arm.c (4.17), vcpu_arm32; Z has no meaning for a kernel."""
 
 _SCTLR = {1: 0x00C50078, 2: 0x30C50830}
 """M, C and I are 0. EL1, and arm32: xen xen/include/public/arch-arm.h (4.17), SCTLR_GUEST_INIT; EL2: its RES1 bits,
 Linux arch/arm64/include/asm/sysreg.h (6.1), SCTLR_EL2_RES1."""
 
 _NO_MACHINE = 0xFFFFFFFF
-"""r1: no machine's number, so that the device tree alone says what it is."""
+"""r1: not a machine number, so that the kernel uses the device tree."""
 
 
 def first_registers(*, architecture: str, entry: int, dtb: int, exception_level: int) -> Registers:
-    """The registers that the architecture's boot protocol asks for.
+    """Return the registers that the architecture's boot protocol requires.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One protocol for those who make guests, the hosts that there are, and the back ends that speak it."""
+"""The hypervisor protocol that builders use, the host models, and the back ends: simulated hosts and a real Xen."""
 
 from typing import TYPE_CHECKING
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The aliases of a host model, as they come and go."""
+"""Map and unmap events for the aliases of a host model."""
 
 from coldline.events import Event, Op, Recorder
 from coldline.hypervisor.models import AliasLifetime, HostAlias, HostModel
@@ -7,14 +7,16 @@ from coldline.hypervisor.ranges import RangeSet
 
 
 class AliasRecorder:
-    """Records a map or unmap exactly where an alias of the model becomes live or ends.
+    """Records a map or unmap event exactly when an alias of the model begins or ends.
+
+    Several rules can begin the same alias on overlapping ranges; a page of an alias is mapped once all the same.
 
     Parameters
     ----------
     model : HostModel
-        Whose aliases.
+        The host model whose aliases these are.
     record : Recorder
-        Takes the events.
+        Receives the events.
     """
 
     def __init__(self, model: HostModel, record: Recorder) -> None:
@@ -22,7 +24,7 @@ class AliasRecorder:
         self._live: dict[HostAlias, RangeSet] = {alias: RangeSet() for alias in model.aliases}
 
     def begin(self, lifetime: AliasLifetime, address: int, size: int) -> None:
-        """Make the aliases of one lifetime live on a range, where they are not yet."""
+        """Begin the aliases of one lifetime on a range, where they are not live yet."""
         for alias, live in self._live.items():
             if alias.lifetime is lifetime:
                 for start, end in live.add(address, address + size):
@@ -31,7 +33,7 @@ class AliasRecorder:
                     )
 
     def end(self, lifetime: AliasLifetime, address: int, size: int) -> None:
-        """End the aliases of one lifetime on a range, where they are live, the last to come first."""
+        """End the aliases of one lifetime on a range, where they are live, in reverse order."""
         for alias, live in reversed(self._live.items()):
             if alias.lifetime is lifetime:
                 for start, end in live.remove(address, address + size):

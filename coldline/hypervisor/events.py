@@ -13,19 +13,19 @@ from coldline.hypervisor.models import HostModel, AliasLifetime, Rule
 from coldline.events.agents import vcpu_name
 
 Ranges = Sequence[tuple[int, int]]
-"""Addresses and sizes, in bytes."""
+"""Pairs of an address and a size, in bytes."""
 
 
 class RangeLike(Protocol):
-    """A range of guest RAM, in bytes."""
+    """Anything with a base and a size, in bytes: the banks of every back end."""
 
     @property
     def base(self) -> int:
-        """Its first byte."""
+        """Address of the first byte."""
 
     @property
     def size(self) -> int:
-        """How long it is."""
+        """Size in bytes."""
 
 
 class HostEvents:
@@ -37,9 +37,9 @@ class HostEvents:
     Parameters
     ----------
     model : HostModel
-        What kind of host.
+        The host model.
     record : Recorder
-        Takes the events.
+        Receives the events.
     """
 
     def __init__(self, model: HostModel, record: Recorder) -> None:
@@ -102,7 +102,7 @@ class HostEvents:
     def maintained(self, used: Ranges) -> None:
         """Record that the host maintains what a guest has used: a vCPU switched its caches, or maintained by set/way.
 
-        Pages that the guest has not used are in no table of stage 2, or not valid there, and are passed over.
+        Pages that the guest has not used have no valid entry in stage 2, and the host skips them.
         """
         assert self._model.set_way is not None
         self._carry_out(self._model.set_way, used)

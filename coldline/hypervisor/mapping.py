@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the mappings of all back ends have in common: they end with their block, and nothing leaves them."""
+"""Base classes for the mappings of all back ends: closing at the end of a block, and bounds."""
 
 from typing import Protocol, Self
 
@@ -25,7 +25,7 @@ class ClosesOnExit:
 
 
 class BoundedMapping(ClosesOnExit):
-    """A mapping of a domain's memory that knows its own bounds; open until it is closed."""
+    """A mapping of a domain's memory that checks its bounds and whether it is open."""
 
     domain: _Owner
     address: int
@@ -34,22 +34,22 @@ class BoundedMapping(ClosesOnExit):
     _open: bool
 
     def _check_move(self, address: int, size: int) -> None:
-        """Raise `HypervisorError` where a mapping had less at first, or is closed."""
+        """Raise `HypervisorError` if the mapping was smaller when it was made, or is closed."""
         if not self._open:
-            raise self.domain.error(f"map {address:#x}", "the mapping that is to be moved there is closed")
+            raise self.domain.error(f"map {address:#x}", "the mapping to be moved is closed")
         if size > self._max_size:
             raise self.domain.error(
                 f"map {address:#x}",
-                f"{size:#x} bytes are more than the mapping had at first, {self._max_size:#x}",
+                f"{size:#x} bytes exceed the mapping's original size of {self._max_size:#x}",
             )
 
     def _check(self, operation: str, offset: int, size: int) -> None:
-        """Raise `HypervisorError` where a range leaves the mapping, or the mapping is closed."""
+        """Raise `HypervisorError` if a range is not inside the mapping, or the mapping is closed."""
         where = f"{operation} {self.address + offset:#x}"
         if not self._open:
             raise self.domain.error(where, "the mapping is closed")
         if offset < 0 or size < 0 or offset + size > self.size:
             mapped = f"{self.address:#x} to {self.address + self.size:#x}"
             raise self.domain.error(
-                where, f"{size:#x} bytes at offset {offset:#x} leave the mapping ({mapped})"
+                where, f"{size:#x} bytes at offset {offset:#x} are outside the mapping ({mapped})"
             )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Host models: who else has a guest's pages mapped, and what the host does to caches. Data only."""
+"""Host models: which other agents map a guest's pages, and what the host does to caches. Data only."""
 
 import enum
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ _NC: Final = MemoryType.NORMAL_NC
 
 
 class AliasLifetime(enum.Enum):
-    """When an alias of a guest's page is live."""
+    """The time during which an alias of a guest's page exists."""
 
     BEFORE = "before"
-    """Until the page is allocated: a previous owner's, who may have left lines in any cache."""
+    """Until the page is allocated: the mapping of a previous owner, which may have left lines in any cache."""
 
     ALWAYS = "always"
-    """From before the page is allocated, and after it is freed."""
+    """From before the page is allocated until after it is freed."""
 
     WHILE_ALLOCATED = "while allocated"
     """From the end of the page's scrub until it is freed: a builder whose mapping outlives the build."""
@@ -33,8 +33,8 @@ class AliasLifetime(enum.Enum):
     """Around the scrub alone: gone before any maintenance."""
 
     ONCE_USED = "once used"
-    """From the first scrub or maintenance until the page is freed: a mapping slot whose entry may stay valid
-    until the slot is used again. Nobody can say when that is, so it is taken to be after the guest's life."""
+    """From the first scrub or maintenance until the page is freed: a mapping slot whose entry can stay valid until
+    the slot is used again. As that time is unknown, the model assumes the end of the guest's life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class HostAlias:
     Attributes
     ----------
     agent : str
-        Who has it, as in a trace.
+        The agent that has it, as in a trace.
     memory_type : MemoryType
         Its type, both stages combined.
     lifetime : AliasLifetime
-        When it is live.
+        When it exists.
     source : str
-        Where that is written.
+        Where this is documented.
     executable : bool
         Whether instructions may be fetched through it.
     """
@@ -64,16 +64,16 @@ class HostAlias:
 
 @dataclass(frozen=True, slots=True)
 class HostRule:
-    """What a host does to a range of guest pages on some occasion.
+    """What a host does to a range of guest pages on one occasion: scrubs and maintenance, in order.
 
     Attributes
     ----------
     agent : str
-        Who does it.
+        The agent that does it.
     steps : tuple of Op
-        In order, each over the whole range: ``WRITE`` is a scrub, the rest is maintenance.
+        Operations in order, each over the whole range: ``WRITE`` is a scrub, the others are maintenance.
     source : str
-        Where that is written.
+        Where this is documented.
     """
 
     agent: str
@@ -83,36 +83,35 @@ class HostRule:
 
 @dataclass(frozen=True, slots=True)
 class HostModel:
-    """A host, as far as its guests' cache lines can tell.
+    """A host, as far as it affects the cache lines of its guests.
 
     Attributes
     ----------
     name, summary : str
-        What users call it, and what it is.
+        Its name for users, and a description in one line.
     architectures : tuple of str
-        Of the guests that it runs. The builder's machine is taken to be of its guest's.
+        The architectures of its guests. The builder's machine is assumed to have its guest's architecture.
     builder_agent : str
-        The builder's own mapping of guest memory, as a trace's agent.
+        The agent, in a trace, of the builder's own mapping of guest memory.
     mapping_types : tuple of MemoryType
-        What the builder's mapping can be; every other type is refused.
+        The memory types that the builder's mapping can have; every other type is refused.
     aliases : tuple of HostAlias
-        In the order in which they come; they go in the reverse order.
+        In the order in which they begin; they end in reverse order.
     allocation : HostRule
-        How pages are left when a guest gets them.
+        What is done to pages before a guest gets them.
     flush : HostRule or None
-        The hypervisor's maintenance of a range, by a call once it is loaded.
+        The hypervisor's maintenance of a range, by a hypercall after the range is loaded.
     first_run : HostRule or None
         The hypervisor's maintenance of all RAM before the guest's first access to it, in place of such a call.
         KVM does this page by page as pages enter stage 2. Before that the guest can neither read nor write them,
         and lines are independent of one another, so doing it to all pages when the guest is unpaused leaves
         the same states. A real KVM always does it; here it is done where the strategy has the hypervisor
-        maintain, as everywhere else, so that one can see what it is for.
+        maintain, as on every other host, so that its effect can be seen.
     set_way : HostRule or None
-        What is done to the RAM that the guest has used, for its maintenance by set/way, which is trapped: at the
-        first such operation, and from then on, until MMU and caches are on, each time that it turns both on or
-        either off.
+        What is done to the RAM that the guest has used when it maintains by set/way, which is trapped: at the first
+        such operation, and then, until MMU and caches are on, each time that the guest turns both on or either off.
     watches_caches : bool
-        Whether those switches are watched from the start, as if the guest had begun with a set/way operation.
+        Whether the host traps those switches from the start, as if the guest had begun with a set/way operation.
     forced_write_back : bool
         Whether stage 2 makes every guest access write-back (FEAT_S2FWB, Arm ARM DDI 0487 D8.6.6).
     options : tuple of str
@@ -207,7 +206,7 @@ _MODELS: Final = (
             HostAlias(
                 "xen", _WB, AliasLifetime.ONCE_USED, "xen xen/arch/arm/domain_page.c map_domain_page (4.17)"
             ),
-            # A page of dom0's high memory has no linear map: taking every page to be low memory is the worse.
+            # A page of dom0's high memory has no linear map; the worse case is assumed, low memory only.
             _DOM0_LINEAR,
         ),
         allocation=_XEN_ALLOCATION,
@@ -261,12 +260,12 @@ HOST_MODELS: Final = MappingProxyType({model.name: model for model in _MODELS})
 
 
 def host_model(name: str) -> HostModel:
-    """The host model of that name.
+    """Return the host model of that name.
 
     Raises
     ------
     UsageError
-        If there is none; the message lists those that exist.
+        If there is no such model; the message lists the names.
     """
     if name not in HOST_MODELS:
         raise UsageError(f"no host model {name!r}; choose from: {', '.join(HOST_MODELS)}")

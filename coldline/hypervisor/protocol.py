@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a builder asks of a hypervisor: the one protocol that every back end speaks."""
+"""The protocol between a builder and a hypervisor, which every back end implements."""
 
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class ByteSource(Protocol):
-    """Bytes that are elsewhere until they are wanted: an initrd in its file."""
+    """Bytes that are read only when they are written to the guest, such as an initrd in its file."""
 
     @property
     def nbytes(self) -> int:
-        """How many there are."""
+        """Size in bytes."""
 
     def read_into(self, offset: int, target: memoryview) -> None:
-        """Fill `target` with the bytes from `offset` on."""
+        """Fill `target` with the bytes that start at `offset`."""
 
 
 Buffer = bytes | bytearray | memoryview
@@ -29,16 +29,16 @@ Data = Buffer | ByteSource
 
 
 class SourcePart(Record):
-    """A part of a source.
+    """A range of a byte source, itself a `ByteSource`.
 
     Attributes
     ----------
     whole : ByteSource
-        Of what.
+        The source.
     start : int
-        Its first byte.
+        Offset of the first byte.
     nbytes : int
-        How many there are.
+        Size in bytes.
     """
 
     whole: ByteSource
@@ -51,28 +51,28 @@ class SourcePart(Record):
 
 
 def slice_data(data: Data, start: int, end: int) -> "memoryview | SourcePart":
-    """The bytes of `data` from `start` to before `end`, not copied."""
+    """Return the bytes of `data` from `start` up to `end`, without a copy."""
     if isinstance(data, Buffer):
         return memoryview(data).cast("B")[start:end]
     return SourcePart(data, start, end - start)
 
 
 class Domain(Protocol):
-    """A guest, as its hypervisor knows it."""
+    """A guest as its hypervisor sees it."""
 
     @property
     def domid(self) -> int:
-        """The domain's number: positive, and never used again by the same hypervisor."""
+        """The domain's number: positive, and not reused by the same hypervisor."""
 
 
 DomainT = TypeVar("DomainT", bound=Domain)
-"""The domains of one back end."""
+"""The domain type of one back end."""
 
 
 class Mapping(Protocol):
     """A live mapping of guest memory in the builder; as a context manager it unmaps itself on exit.
 
-    No method may be called after `close`, which alone may be called again.
+    After `close`, only `close` may be called again.
     """
 
     @property
@@ -85,10 +85,10 @@ class Mapping(Protocol):
 
     @property
     def memory_type(self) -> MemoryType:
-        """The memory type that the builder's accesses have: what was honoured, not what was hoped for."""
+        """The memory type that the builder's accesses really have."""
 
     def write(self, offset: int, data: Data) -> None:
-        """Copy `data` to the guest, `offset` bytes from the start of the mapping; nothing for no data.
+        """Copy `data` to the guest, `offset` bytes from the start of the mapping.
 
         Raises
         ------
@@ -99,13 +99,13 @@ class Mapping(Protocol):
     def clean_invalidate(self, offset: int, size: int) -> None:
         """Clean and invalidate `size` bytes to the point of coherency, by address, from user space.
 
-        DC CIVAC on every line that the range touches, then a barrier (Arm ARM DDI 0487 C5.3); user space
-        may where SCTLR_EL1.UCI is set, and Armv7 has no such thing.
+        DC CIVAC on every line that the range touches, then a barrier (Arm ARM DDI 0487 C5.3). User space can do that
+        where SCTLR_EL1.UCI is set; on Armv7 it cannot.
 
         Raises
         ------
         HypervisorError
-            If any of it lies outside the mapping, the mapping is closed, or user space cannot.
+            If any of it lies outside the mapping, the mapping is closed, or user space cannot do this.
         """
 
     def cacheflush(self, offset: int, size: int) -> None:
@@ -122,15 +122,15 @@ class Mapping(Protocol):
         """
 
     def move(self, address: int, size: int) -> None:
-        """Map other RAM of the domain instead, with the same memory type: at most as much as at first.
+        """Map other RAM of the domain instead, with the same memory type, and no larger than the first mapping.
 
-        What was mapped is unmapped, as by `close`; a back end may have a quicker way to do both. If it fails, what
-        remains to be done is `close`.
+        The old range is unmapped as by `close`; a back end may have a faster way to do both. After an error, only
+        `close` may be called.
 
         Raises
         ------
         HypervisorError
-            As `Hypervisor.map_foreign` does, or if the mapping is closed, or had less at first.
+            As `Hypervisor.map_foreign` does, or if the mapping is closed or was smaller when it was made.
         """
 
     def close(self) -> None:
@@ -144,42 +144,42 @@ class Mapping(Protocol):
 class Hypervisor(Protocol[DomainT]):
     """A hypervisor that can make a guest. Addresses and sizes are bytes, in whole 4 KiB pages.
 
-    Every method raises `HypervisorError`, naming the domain, the operation and the guest address, where it
-    cannot do exactly what is asked: nothing is accepted and then dropped.
+    A method that cannot do exactly what is asked raises `HypervisorError`, which names the domain, the operation
+    and the guest address. No request is accepted and then ignored.
     """
 
     @property
     def max_mapping(self) -> int:
-        """Bytes of the largest mapping, whole pages: what is larger is mapped part by part."""
+        """Size of the largest possible mapping, in bytes, whole pages; the builder maps larger ranges in parts."""
 
     def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> DomainT:
-        """Make a paused domain without memory.
+        """Create a paused domain without memory.
 
         Parameters
         ----------
         architecture : str
             ``arm64`` or ``arm32``: the state in which the first vCPU starts.
         max_memory : int
-            Bytes of RAM that it may be given at most.
+            The most RAM that it may be given, in bytes.
         vcpus : int
-            How many virtual CPUs it has; only the first starts by itself.
+            Number of virtual CPUs; only the first starts by itself.
         """
 
     def populate(self, domain: DomainT, address: int, size: int) -> None:
-        """Give a domain scrubbed RAM at a guest physical address, before it first runs."""
+        """Give a domain scrubbed RAM at a guest physical address, before it starts."""
 
     def map_foreign(self, domain: DomainT, address: int, size: int, memory_type: MemoryType) -> Mapping:
-        """Map RAM of a domain in the builder, at most `max_mapping` of it, readable and writable.
+        """Map RAM of a domain in the builder, at most `max_mapping` bytes, readable and writable.
 
-        A back end that cannot give the memory type asked for refuses; it never maps with another.
+        A back end that does not support the memory type refuses; it never maps with another one.
         """
 
     def flush(self, domain: DomainT, address: int, size: int) -> None:
         """Have the hypervisor clean and invalidate guest RAM to the point of coherency.
 
-        XEN_DOMCTL_cacheflush, before the domain first runs: afterwards Xen passes over pages that the guest
-        has not touched, and says nothing (xen xen/arch/arm/p2m.c (4.17)). A back end splits ranges past what
-        one hypercall takes (2^18 pages on Xen).
+        XEN_DOMCTL_cacheflush, before the domain starts: afterwards Xen silently skips pages that the guest has
+        not touched (xen xen/arch/arm/p2m.c (4.17)). A back end splits ranges that are too large for one hypercall
+        (2^18 pages on Xen).
         """
 
     def set_registers(self, domain: DomainT, vcpu: int, registers: "Registers") -> None:
@@ -192,4 +192,4 @@ class Hypervisor(Protocol[DomainT]):
         """Let a domain run for the first time; the registers of vCPU 0 must be set."""
 
     def destroy(self, domain: DomainT) -> None:
-        """End a domain and free its memory, as soon as nothing maps it any more."""
+        """Destroy a domain; its memory is freed as soon as nothing maps it any more."""

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Sets of addresses, as ranges."""
+"""Sets of addresses, kept as ranges."""
 
 Interval = tuple[int, int]
-"""First byte, and one past the last."""
+"""The first address, and one past the last."""
 
 
 class RangeSet:
-    """A set of addresses that tells what each change changed."""
+    """A set of addresses whose `add` and `remove` return what changed."""
 
     def __init__(self) -> None:
         self._intervals: list[Interval] = []
@@ -15,12 +15,12 @@ class RangeSet:
         return bool(self._intervals)
 
     def overlap(self, start: int, end: int) -> list[Interval]:
-        """The parts of a range that are in the set, lowest first."""
+        """Return the parts of a range that are in the set, lowest first."""
         clipped = ((max(low, start), min(high, end)) for low, high in self._intervals)
         return [(low, high) for low, high in clipped if low < high]
 
     def add(self, start: int, end: int) -> list[Interval]:
-        """Put a range in, and return the parts of it that were not there, lowest first."""
+        """Add a range; return the parts of it that were missing, lowest first."""
         gaps = []
         at = start
         for low, high in [*self.overlap(start, end), (end, end)]:
@@ -31,7 +31,7 @@ class RangeSet:
         return gaps
 
     def remove(self, start: int, end: int) -> list[Interval]:
-        """Take a range out, and return the parts of it that were there, lowest first."""
+        """Remove a range; return the parts of it that were present, lowest first."""
         removed = self.overlap(start, end)
         halves = [
             half for low, high in self._intervals for half in ((low, min(high, start)), (max(low, end), high))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A hypervisor whose doings are recorded: what the builder had it do, and what a host of its model does then."""
+"""Wraps a hypervisor and records events: what the builder does through it, and what its host model adds."""
 
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
@@ -20,19 +20,19 @@ class _Bank(NamedTuple):
 
 
 class RecordedHost(Generic[DomainT]):
-    """Speaks `coldline.hypervisor.Hypervisor` through another that does, and records what succeeds.
+    """A `Hypervisor` that forwards to another one and records every operation that succeeds.
 
-    Addresses in the events are the guest's own. Guests that are built at the same time have to have their RAM at
-    different addresses, as on a simulated host.
+    Addresses in the events are guest physical. Guests that exist at the same time must have their RAM at different
+    addresses, as on a simulated host.
 
     Parameters
     ----------
     inner : Hypervisor
-        Who does it.
+        The hypervisor that does the work.
     model : HostModel
-        What kind of host that is.
+        The model of its host.
     record : Recorder
-        Takes the events.
+        Receives the events.
     """
 
     def __init__(self, inner: Hypervisor[DomainT], model: HostModel, record: Recorder) -> None:
@@ -70,7 +70,7 @@ class RecordedHost(Generic[DomainT]):
         return self.record_mapping(self._inner.map_foreign(domain, address, size, memory_type))
 
     def record_mapping(self, mapping: Mapping) -> "RecordedMapping":
-        """Record that `mapping` was made, and return one that records what is done through it."""
+        """Record that `mapping` was made; return a mapping that records what is done through it."""
         self._events.mapped(mapping.address, mapping.size, mapping.memory_type)
         return RecordedMapping(mapping, self._events)
 
@@ -85,7 +85,7 @@ class RecordedHost(Generic[DomainT]):
         self._inner.set_registers(domain, vcpu, registers)
 
     def unpause(self, domain: DomainT) -> None:
-        """See `Hypervisor.unpause`. The guest's first event is recorded before it runs."""
+        """See `Hypervisor.unpause`. The guest's first event is recorded before it starts."""
         self._events.started(self._banks[domain.domid], maintained=domain.domid in self._flushed)
         self._running.add(domain.domid)
         self._inner.unpause(domain)
@@ -101,14 +101,14 @@ class RecordedHost(Generic[DomainT]):
 
 
 class RecordedMapping(ClosesOnExit):
-    """A mapping whose writes and maintenance are recorded; see `coldline.hypervisor.Mapping`.
+    """A mapping that records its writes and maintenance; see `coldline.hypervisor.Mapping`.
 
     Parameters
     ----------
     inner : Mapping
-        The mapping itself.
+        The mapping that does the work.
     events : HostEvents
-        Is told of what is done through it.
+        Receives what is done through it.
     """
 
     def __init__(self, inner: Mapping, events: HostEvents) -> None:

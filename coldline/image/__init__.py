@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels, initrds and device trees from files of unknown honesty.
+"""Kernels, initrds and device trees from untrusted files.
 
-`load_kernel` gives a `Kernel` whose headers have been checked, `load_blob` the bytes of any other file; `open_kernel`
-and `open_blob` leave them in it. All read within limits, allocate by nothing that a file says of itself, and fail
-with typed errors only.
+`load_kernel` returns a `Kernel` with checked headers, `load_blob` the bytes of any other file. `open_kernel` and
+`open_blob` leave the bytes in the file where possible. All of them read within limits, allocate no memory by a size
+that only the file claims, and raise only typed errors.
 """
 
 from coldline.image.file_bytes import FileBytes

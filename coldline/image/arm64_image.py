@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The header of an arm64 Image.
 
-Source: Linux Documentation/arch/arm64/booting.rst, section 4; the limits on text_offset, which it leaves
-open, are those that Linux arch/arm64/kernel/head.S (3.17 to 5.9) asserts at build time.
+Source: Linux Documentation/arch/arm64/booting.rst, section 4; the limits on text_offset, which it does not
+give, are those that Linux arch/arm64/kernel/head.S (3.17 to 5.9) asserts at build time.
 """
 
 import struct
@@ -41,7 +41,7 @@ _LAYOUT = struct.Struct("<IIQQQQQQ4sI")
 
 
 class _Bits(Record):
-    """Some bits of a word, both ends included."""
+    """A bit field of a word, from `lsb` to `msb` inclusive."""
 
     msb: int
     lsb: int
@@ -60,12 +60,12 @@ _PAGE_SIZES = (None, 4 << 10, 16 << 10, 64 << 10)
 
 
 def is_arm64_image(data: memoryview) -> bool:
-    """Whether `data` has the magic number of an arm64 Image."""
+    """Return whether `data` has the magic number of an arm64 Image."""
     return data[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] == _MAGIC
 
 
 def parse_arm64_image(content: Content) -> Kernel:
-    """The kernel that an arm64 Image is.
+    """Parse an arm64 Image that is in memory.
 
     Raises
     ------
@@ -76,20 +76,20 @@ def parse_arm64_image(content: Content) -> Kernel:
 
 
 def arm64_image(content: Content, data: "memoryview | FileBytes") -> Kernel:
-    """Check the header of an arm64 Image.
+    """Check the header of an arm64 Image and return its kernel.
 
     Parameters
     ----------
     content : Content
-        Its start, at least.
+        At least the start of the Image.
     data : memoryview or FileBytes
-        All of it.
+        All of the Image.
 
     Raises
     ------
     ImageError
-        If it is cut off, is for a big-endian kernel, or is one that no honest kernel has: reserved flags, a
-        text_offset of 2 MiB or more or off a 4 KiB page, an image_size below the size of the data.
+        If the header is truncated, is for a big-endian kernel, or has values that no valid kernel has: reserved
+        flags, a text_offset of 2 MiB or more or not a multiple of 4 KiB, an image_size below the size of the data.
     """
     if len(content.data) < _LAYOUT.size:
         raise content.error(f"has {len(data)} bytes; an arm64 Image has a header of {_LAYOUT.size}")
@@ -98,7 +98,7 @@ def arm64_image(content: Content, data: "memoryview | FileBytes") -> Kernel:
     if header.image_size == 0:
         text_offset, image_size = _OLD_TEXT_OFFSET, len(data)
         notes = (
-            "its header says no size, as before Linux 3.17: text_offset is taken to be 0x80000, and no BSS known",
+            "its header has no size, as before Linux 3.17: text_offset is assumed to be 0x80000, with no known BSS",
         )
     else:
         text_offset, image_size = header.text_offset, header.image_size
@@ -132,5 +132,5 @@ def _check_flags(content: Content, flags: int) -> None:
         raise content.error(f"flags (at byte 24) are {flags:#x}: bits 4-63 are reserved and must be 0")
     if _BIG_ENDIAN.of(flags):
         raise content.error(
-            f"is a big-endian kernel (flags {flags:#x}, bit 0): coldline runs little-endian ones"
+            f"is a big-endian kernel (flags {flags:#x}, bit 0): coldline supports little-endian only"
         )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Decompression, bounded in memory by a limit and never by what the data says of itself.
+"""Decompression, with memory bounded by a limit and not by sizes that the data claims.
 
-Every form is recognised by how it starts. Streams that follow one another give their contents one after the
-other, as the tools do that write them; what follows the last one and does not start as one is ignored: padding,
+Every format is recognised by its first bytes. The contents of consecutive streams are concatenated, as the formats'
+own tools do. Anything after the last stream is ignored: padding,
 an appended device tree, the size that Linux's build appends (linux scripts/Makefile.lib (6.1), size_append).
 """
 
@@ -17,22 +17,23 @@ from coldline.image.extra import import_library
 from coldline.support.record import Record
 
 _FIRST_BYTES, _IN_BYTES = 4 << 10, 64 << 10
-"""How much a decoder is given at once: what is past the end of a stream is copied, so little at first."""
+"""Input bytes of a decoder at once. It copies what follows the stream's end, so the first input is small."""
 
 _OUT_BYTES = 1 << 20
 
 _MEMORY_LIMIT = 192 << 20
-"""Bytes that an LZMA decoder may use: enough for the dictionary of 128 MiB that Linux uses (scripts/xz_wrap.sh)."""
+"""The most memory of an LZMA decoder, in bytes: enough for the dictionary of 128 MiB that Linux uses
+(scripts/xz_wrap.sh)."""
 
 _ZSTD_WINDOW_LOG = 27
-"""128 MiB: what zstd's own command takes unasked, and Linux uses (scripts/Makefile.lib (6.1), zstd22)."""
+"""128 MiB: the limit of zstd's own command, and what Linux uses (scripts/Makefile.lib (6.1), zstd22)."""
 
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 """wbits of a gzip wrapper around deflate: the zlib manual, inflateInit2."""
 
 
 class _Decoder(Protocol):
-    """A decoder of one stream, as the standard library has them (bz2, lzma)."""
+    """A decoder of one stream, with the interface of the standard library's bz2 and lzma."""
 
     @property
     def eof(self) -> bool: ...
@@ -44,7 +45,7 @@ class _Decoder(Protocol):
 
 
 class _Gunzip:
-    """zlib's decoder with the names that the others have."""
+    """zlib's decoder with the interface of `_Decoder`."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP_WINDOW)
@@ -66,16 +67,16 @@ class _Gunzip:
 
 
 class Codec(Record):
-    """A form of compression.
+    """A compression format.
 
     Attributes
     ----------
     name : str
-        As messages call it.
+        The format's name, for messages.
     starts : callable
-        Whether data starts as this form does.
+        Returns whether data starts like this format.
     decompress : callable
-        Decompresses all of a `Content`.
+        Decompresses a whole `Content`.
     """
 
     name: str
@@ -84,7 +85,7 @@ class Codec(Record):
 
 
 def codec_of(data: memoryview) -> Codec | None:
-    """The form of compression that `data` starts as, by its content alone."""
+    """Return the compression format that `data` starts with, or None."""
     return next((codec for codec in CODECS if codec.starts(data)), None)
 
 
@@ -94,21 +95,21 @@ def decompress(content: Content, codec: Codec) -> Content:
     Raises
     ------
     ImageError
-        If it is truncated or corrupt, with the offset; holds more than its allowance; asks for more memory than
-        its form usually does; or has more than `coldline.image.content.MAX_PARTS` streams or blocks.
+        If it is truncated or corrupt (with the offset), is larger than its allowance, needs more memory than is
+        usual for its format, or has more than `coldline.image.content.MAX_PARTS` streams or blocks.
     MissingDependencyError
-        If the library that it takes is not installed.
+        If the library for its format is not installed.
     """
     return content.inside(codec.name, memoryview(codec.decompress(content)).toreadonly())
 
 
 def decompress_declared(content: Content, declared: Declared | None) -> Content:
-    """Undo a compression, if there is one; hold it against what was declared.
+    """Decompress `content` if it is compressed, and check that against its container's declaration.
 
     Raises
     ------
     ImageError
-        As `decompress`; or if it is another than was declared, or is inside another.
+        As `decompress`; or if the format is not the declared one, or a compressed file is inside another.
     """
     codec = codec_of(content.data)
     allowed = declared.compressions if declared is not None else None
@@ -125,7 +126,8 @@ def decompress_declared(content: Content, declared: Declared | None) -> Content:
 
 
 _Opener = Callable[[Content], tuple[Any, Callable[[], _Decoder]]]
-"""Gives a library's error and what makes a decoder; called when it is wanted, since it imports."""
+"""Returns a library's error type and its decoder factory. It is called only when needed, as it imports the
+library."""
 
 
 def _streams(
@@ -134,7 +136,7 @@ def _streams(
     opener: _Opener,
     goes_on: Callable[[memoryview], bool] | None = None,
 ) -> Codec:
-    """A form whose library decodes one stream at a time; `goes_on` tells whether another follows."""
+    """Return the codec of a format whose library decodes one stream at a time; `goes_on` detects a further stream."""
     another = goes_on or starts
 
     def unpack_all(content: Content) -> bytearray:
@@ -153,7 +155,7 @@ def _streams(
 def _unpack_stream(
     content: Content, name: str, start: int, decoder: _Decoder, error: Any, contents: bytearray
 ) -> int:
-    """Append what one stream holds to `contents`; the offset of what follows it."""
+    """Append the content of one stream to `contents`; return the offset after the stream."""
     data = content.data
     chunk, fed = data[:0], start
     sizes = _sizes()
@@ -181,7 +183,7 @@ def _sizes() -> Iterator[int]:
 
 
 def _words(reason: Exception) -> str:
-    """What a library says, without zlib's preamble: ``Error -3 while decompressing data: ...``."""
+    """Return a library's message without zlib's preamble: ``Error -3 while decompressing data: ...``."""
     return str(reason).partition(" while decompressing data: ")[2] or str(reason)
 
 
@@ -219,7 +221,7 @@ def _magic(*magics: bytes) -> Callable[[memoryview], bool]:
 
 
 def _is_bzip2(data: memoryview) -> bool:
-    """A level, then a block or the end: bzip2 bzlib.h, compress.c, BZ2_compressBlock."""
+    """Check for a level, then a block or the end: bzip2 bzlib.h, compress.c, BZ2_compressBlock."""
     head = bytes(data[:10])
     return head[:3] == b"BZh" and b"1" <= head[3:4] <= b"9" and head[4:] in (
         b"\x31\x41\x59\x26\x53\x59",
@@ -228,9 +230,9 @@ def _is_bzip2(data: memoryview) -> bool:
 
 
 def _is_lzma(data: memoryview) -> bool:
-    """LZMA alone has no magic: the usual properties, a usual dictionary, a size or none.
+    """Check for the usual properties, a usual dictionary and a possible size, as LZMA alone has no magic number.
 
-    Source: xz doc/lzma-file-format.txt, 1.1; file(1) looks at the same.
+    Source: xz doc/lzma-file-format.txt, 1.1; file(1) checks the same.
     """
     head = bytes(data[:13])
     dictionary = int.from_bytes(head[1:5], "little")
@@ -245,7 +247,7 @@ def _is_lzma(data: memoryview) -> bool:
 
 
 def _is_rounded(dictionary: int) -> bool:
-    """Whether it is 2^n or 2^n + 2^(n-1), as LZMA's encoders write it."""
+    """Return whether a size is 2^n or 2^n + 2^(n-1), as LZMA's encoders write it."""
     top = 1 << dictionary.bit_length() - 1
     return dictionary in (top, top | top >> 1)
 
@@ -263,4 +265,5 @@ CODECS = (
     Codec("lzop", _magic(lzop.LZOP_MAGIC), lzop.decompress_lzop),
     _streams("lzma", _is_lzma, _lzma("FORMAT_ALONE"), lambda data: False),
 )
-"""RFC 1952; xz doc/xz-file-format.txt; zstd doc/zstd_compression_format.md; lz4 doc/lz4_Frame_format.md."""
+"""Every format. Source: RFC 1952; xz doc/xz-file-format.txt; zstd doc/zstd_compression_format.md; lz4
+doc/lz4_Frame_format.md."""

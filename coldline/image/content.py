@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Bytes on their way from a file to a kernel, and what is known of them so far."""
+"""The bytes of a file or of something inside it, with what containers declare about them."""
 
 from coldline.errors import ImageError
 from coldline.support.record import Record, field
 
 MAX_PARTS = 1 << 16
-"""Streams in a file, or blocks in a stream: so that time is bounded where parts are small and many."""
+"""The most streams in a file, or blocks in a stream: bounds the time for many small parts."""
 
 
 class Allowance:
-    """How many bytes may be unpacked in all.
+    """The number of bytes that may still be decompressed from one file.
 
     Parameters
     ----------
     limit : int
-        Bytes.
+        The number at the start.
     """
 
     __slots__ = ("left", "limit")
@@ -25,7 +25,7 @@ class Allowance:
 
 
 class Content(Record):
-    """A file, or what was found inside it.
+    """A file, or something that was found inside it.
 
     Attributes
     ----------
@@ -34,9 +34,9 @@ class Content(Record):
     data : memoryview
         The bytes, read-only. Offsets in messages count from the first of them.
     allowance : Allowance
-        What may yet be unpacked, shared by everything that is in one file.
+        What may still be decompressed; everything in one file shares it.
     layers : tuple of str
-        What the bytes were in, outermost first.
+        The containers and compressions around the bytes, outermost first.
     """
 
     path: str
@@ -45,11 +45,11 @@ class Content(Record):
     layers: tuple[str, ...] = ()
 
     def inside(self, layer: str, data: memoryview) -> "Content":
-        """What is in it."""
+        """Return content that was found in this content, in a container or compression called `layer`."""
         return Content(self.path, data, self.allowance, (*self.layers, layer))
 
     def error(self, reason: str) -> ImageError:
-        """The error that says what is wrong with the bytes, and where they were."""
+        """Return an error about these bytes, which also names the layers around them."""
         where = f"inside {', '.join(self.layers)}: " if self.layers else ""
         return ImageError(self.path, where + reason)
 
@@ -59,7 +59,7 @@ class Content(Record):
         Raises
         ------
         ImageError
-            If that makes more than is allowed.
+            If the allowance is exceeded.
         """
         if len(more) > self.allowance.left:
             raise self.error(
@@ -70,18 +70,18 @@ class Content(Record):
 
 
 class Declared(Record, kw_only=True):
-    """What a container says of the kernel in it; None where it says nothing.
+    """What a container declares about the kernel in it; None where it declares nothing.
 
     Attributes
     ----------
     by : str
-        Who says it, for messages: ``its uImage header``.
+        The container, for messages: ``its uImage header``.
     architecture : str or None
         ``arm64`` or ``arm32``.
     compressions : tuple of str or None
-        The names of `coldline.image.compression.CODECS` that fit.
+        Names of the possible `coldline.image.compression.CODECS`.
     load, entry : int or None
-        Addresses.
+        Guest physical addresses.
     """
 
     by: str
@@ -92,7 +92,7 @@ class Declared(Record, kw_only=True):
 
 
 class ContainerParts(Record, kw_only=True):
-    """What was in a container."""
+    """What was found in a container: a kernel, and perhaps an initrd and a device tree."""
 
     kernel: Content
     declared: Declared

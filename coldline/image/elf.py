@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kernels that are ELF files.
 
-Source: System V gABI, chapters 4 and 5; the layouts are pyelftools'. Sections are not looked at.
+Source: System V gABI, chapters 4 and 5; the layouts are pyelftools'. Sections are ignored.
 """
 
 import itertools
@@ -23,25 +23,25 @@ _LITTLE, _BIG = 1, 2
 _ARCHITECTURES = {("EM_ARM", 32): "arm32", ("EM_AARCH64", 64): "arm64"}
 
 _MAX_HEADERS = 256
-"""Program headers: a kernel has a handful."""
+"""The most program headers; a kernel has a handful."""
 
 
 def is_elf(data: memoryview) -> bool:
-    """Whether `data` starts as an ELF file does."""
+    """Return whether `data` starts like an ELF file."""
     return data[:4] == _MAGIC
 
 
 def parse_elf(content: Content) -> Kernel:
     """Check the headers of an ELF file and find its segments.
 
-    The segments' addresses are the physical ones (p_paddr); those of a vmlinux are moved. The entry is a virtual one
-    where it is in a segment so, else a physical one.
+    Segments have their physical addresses (p_paddr), except for a vmlinux, which is relocated. The entry is taken as
+    a virtual address if a segment contains it, otherwise as a physical one.
 
     Raises
     ------
     ImageError
-        If it is cut off, is no program for a little-endian arm, has segments outside of the file, past the last
-        address or over one another, or an entry outside of every segment.
+        If the file is truncated, is not a program for little-endian arm, has segments outside the file, past the
+        last address or overlapping, or an entry outside every segment.
     MissingDependencyError
         If pyelftools is not installed.
     """
@@ -63,7 +63,7 @@ def parse_elf(content: Content) -> Kernel:
     if architecture is None:
         raise content.error(f"is {identify(data)}")
     if data[_ORDER_AT] == _BIG:
-        raise content.error("is a big-endian ELF file (byte 5): coldline runs little-endian ones")
+        raise content.error("is a big-endian ELF file (byte 5): coldline supports little-endian only")
     if header.e_type not in ("ET_EXEC", "ET_DYN"):
         raise content.error(f"is an ELF file of type {header.e_type} (at byte 16), not a program")
     segments = _segments(content, structs, header)
@@ -91,10 +91,10 @@ def _parse(content: Content, layout: Any, offset: int, what: str) -> Any:
 
 
 def _segments(content: Content, structs: Any, header: Any) -> list[Any]:
-    """The program headers of what is to be loaded, each with its place in the file."""
+    """Return the program headers of the PT_LOAD segments, each with a description of its place for messages."""
     count, size = header.e_phnum, structs.Elf_Phdr.sizeof()
     if count > _MAX_HEADERS:
-        raise content.error(f"is an ELF file with {count} program headers; coldline takes {_MAX_HEADERS}")
+        raise content.error(f"is an ELF file with {count} program headers; the limit is {_MAX_HEADERS}")
     if count and header.e_phentsize != size:
         raise content.error(
             f"is an ELF file whose program headers have {header.e_phentsize} bytes, not {size}"
@@ -105,7 +105,7 @@ def _segments(content: Content, structs: Any, header: Any) -> list[Any]:
         segment = _parse(content, structs.Elf_Phdr, offset, f"program header {number}")
         if segment.p_type == "PT_INTERP":
             raise content.error(
-                f"is an ELF program that needs an interpreter (program header {number}), no kernel"
+                f"is an ELF program that needs an interpreter (program header {number}), not a kernel"
             )
         if segment.p_type == "PT_LOAD" and segment.p_memsz:
             segment.where = f"segment {number} (program header at byte {offset})"
@@ -133,7 +133,7 @@ def _pieces(content: Content, segments: list[Any], architecture: str) -> tuple[K
     loaded = sum(each.p_filesz for each in segments)
     if loaded > len(content.data):
         raise content.error(
-            f"its segments have {loaded} bytes in all, more than its {len(content.data)}: some are in several"
+            f"its segments have {loaded} bytes in all, more than its {len(content.data)}: they overlap in the file"
         )
     ordered = sorted(segments, key=lambda segment: segment.p_paddr)
     for lower, upper in itertools.pairwise(ordered):
@@ -149,13 +149,13 @@ def _pieces(content: Content, segments: list[Any], architecture: str) -> tuple[K
 
 
 def _entry(content: Content, entry: int, segments: list[Any], architecture: str) -> int:
-    """The entry's physical address."""
+    """Return the entry's physical address."""
     if entry % 4 and (architecture == "arm64" or not entry & 1):
-        raise content.error(f"its entry {entry:#x} (at byte 24) is off a word")
+        raise content.error(f"its entry {entry:#x} (at byte 24) is not word-aligned")
     for each in segments:
         if each.p_vaddr <= entry < each.p_vaddr + each.p_memsz:
             return int(each.p_paddr + entry - each.p_vaddr)
     for each in segments:
         if each.p_paddr <= entry < each.p_paddr + each.p_memsz:
             return int(entry)
-    raise content.error(f"its entry {entry:#x} (at byte 24) is outside of every segment")
+    raise content.error(f"its entry {entry:#x} (at byte 24) is outside every segment")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Libraries that only some kernels need."""
+"""Imports libraries that only some kernel formats need."""
 
 import importlib
 from typing import Any
@@ -14,11 +14,11 @@ def import_library(content: Content, module: str, what: str) -> Any:
     Parameters
     ----------
     content : Content
-        What needs it.
+        The content that needs it.
     module : str
-        Its name for ``import``.
+        The library's module name.
     what : str
-        What `content` is, as words that follow ``is``.
+        What `content` is, as text that follows ``is``.
 
     Raises
     ------

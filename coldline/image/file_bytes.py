@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A file whose bytes stay in it until they are wanted, which for an initrd of gigabytes is once, in the guest."""
+"""Bytes that stay in their file until they are copied to the guest, for an initrd of gigabytes."""
 
 import errno
 import os
@@ -8,20 +8,20 @@ from typing import BinaryIO
 from coldline.errors import ImageError
 
 _PART = 1 << 18
-"""Bytes that a cache keeps between reading them and writing them."""
+"""Bytes of a copy through a buffer, small enough to stay in the cache."""
 
 
 class FileBytes:
-    """The bytes of a regular file, as they were when this was made: a file that changes is an error.
+    """The bytes of a regular file, read on demand; it is an error if the file has changed since it was opened.
 
     Parameters
     ----------
     path : str
         The file, for messages.
     what : str
-        What it should be, for messages: ``initrd``.
+        What the file should be, for messages: ``initrd``.
     file : binary file
-        Open for reading, without a buffer; kept open as long as this lives.
+        Open for reading, unbuffered; stays open as long as this object exists.
     """
 
     def __init__(self, path: str, what: str, file: BinaryIO) -> None:
@@ -32,14 +32,14 @@ class FileBytes:
 
     @property
     def nbytes(self) -> int:
-        """How many there are."""
+        """Size in bytes."""
         return self._version[0]
 
     def __len__(self) -> int:
         return self.nbytes
 
     def __getitem__(self, part: slice) -> bytes:
-        """A copy of some of them.
+        """Return a copy of a slice.
 
         Raises
         ------
@@ -50,7 +50,7 @@ class FileBytes:
         return bytes(self.read(start, end))
 
     def read(self, start: int, end: int) -> memoryview:
-        """A copy of what lies between the two, read-only; what is past the end is left out.
+        """Return a read-only copy of the bytes from `start` up to `end`, or up to the file's end.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class FileBytes:
         return memoryview(copy).toreadonly()
 
     def read_into(self, offset: int, target: memoryview) -> None:
-        """Fill `target` with the bytes from `offset` on, straight from the file.
+        """Fill `target` with the bytes that start at `offset`, directly from the file.
 
         Raises
         ------
@@ -85,16 +85,16 @@ class FileBytes:
 
 
 def _version(descriptor: int) -> tuple[int, int]:
-    """What changes when a file is written to: its size, and when that was."""
+    """Return what changes when a file is written: its size and modification time."""
     status = os.fstat(descriptor)
     return status.st_size, status.st_mtime_ns
 
 
 def _read(descriptor: int, target: memoryview, offset: int) -> int:
-    """Read into memory that need not be RAM of this machine's: how many bytes.
+    """Read into memory that can be another domain's; return the number of bytes.
 
-    Linux copies from its own cache to anywhere. A file system without one, as 9p's can be, has a device write to the
-    target's pages, and where another domain's memory is mapped there are none.
+    Linux copies from its page cache to any memory. A file system without a page cache, such as 9p, lets a device
+    write to the target's pages, and foreign mappings have no pages for that: then the copy goes through a buffer.
     """
     try:
         return os.preadv(descriptor, [target], offset)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""U-Boot's flattened image tree (``.itb``): kernels, initrds and device trees, and which go together.
+"""U-Boot's flattened image tree (FIT, ``.itb``): kernels, initrds, device trees, and configurations that combine
+them.
 
-Source: U-Boot doc/usage/fit/source_file_format.rst and boot/image-fit.c (2023.01). Names are matched whole: a unit
-address is part of them (CVE-2021-27138).
+Source: U-Boot doc/usage/fit/source_file_format.rst and boot/image-fit.c (2023.01). Names must match completely: a
+unit address is part of the name (CVE-2021-27138).
 """
 
 from typing import TypeVar
@@ -18,7 +19,7 @@ _Value = TypeVar("_Value")
 
 _MAGIC = b"\xd0\x0d\xfe\xed"
 _ALIGNMENT = 4
-"""Of what follows the tree, and is counted from there."""
+"""Alignment of external data, whose offsets count from the end of the tree."""
 
 _ARCHITECTURES = {"arm": "arm32", "arm64": "arm64"}
 _COMPRESSIONS: dict[str, tuple[str, ...]] = {
@@ -34,24 +35,24 @@ _NOT_FOLLOWED = ("loadables", "firmware", "standalone", "script")
 
 
 def is_flat_tree(data: memoryview) -> bool:
-    """Whether `data` starts as a flattened device tree does, of which a FIT is one."""
+    """Return whether `data` starts like a flattened device tree; a FIT is one."""
     return data[:4] == _MAGIC
 
 
 def open_fit(content: Content, configuration: str | None) -> ContainerParts:
-    """Find what a configuration of a FIT names. The hashes of all of it are checked; signatures are not.
+    """Return what a configuration of a FIT names. Hashes are checked; signatures are not.
 
     Parameters
     ----------
     content : Content
         The FIT.
     configuration : str or None
-        The configuration's name; None for the one that the FIT has as its default.
+        The configuration's name; None for the FIT's default.
 
     Raises
     ------
     ImageError
-        If it is malformed, not a FIT, corrupt, or says too little.
+        If it is malformed, not a FIT, corrupt, or incomplete.
     UsageError
         If it has no such configuration.
     """
@@ -59,7 +60,7 @@ def open_fit(content: Content, configuration: str | None) -> ContainerParts:
 
 
 class _Image:
-    """A node of /images and the bytes that it stands for."""
+    """A node of /images."""
 
     def __init__(self, name: str, node: int, properties: dict[str, memoryview]) -> None:
         self.name = name
@@ -96,8 +97,8 @@ class _Fit:
             load=self._address(kernel, "load") if placed else None,
             entry=self._address(kernel, "entry") if placed else None,
         )
-        notes = [one_line(f"its FIT's {where} was taken")]
-        notes += [f"what '{each}' in it names is not loaded" for each in _NOT_FOLLOWED if each in properties]
+        notes = [one_line(f"used its FIT's {where}")]
+        notes += [f"ignored '{each}' of that configuration" for each in _NOT_FOLLOWED if each in properties]
         return ContainerParts(
             kernel=self._content.inside("FIT", self._bytes(kernel)),
             declared=declared,
@@ -108,34 +109,34 @@ class _Fit:
 
     def _configuration(self, wanted: str | None) -> tuple[str, dict[str, memoryview]]:
         if self._configurations is None:
-            raise self._content.error("is a FIT without /configurations: it does not tell what goes together")
+            raise self._content.error("is a FIT without /configurations, which would say what to load")
         names = self._tree.children(self._configurations)
         listed = one_line(", ".join(sorted(names)[:16])) or "none"
         if wanted is None:
             properties = self._tree.properties(self._configurations)
             if "default" not in properties:
                 raise self._content.error(
-                    f"is a FIT without a default configuration: name one (--fit-config); there are: {listed}"
+                    f"is a FIT without a default configuration: choose one with --fit-config: {listed}"
                 )
             name = self._string("default of /configurations", properties["default"])
             if name not in names:
                 raise self._content.error(
-                    f"its default configuration '{name}' is not there; there are: {listed}"
+                    f"its default configuration '{name}' does not exist; it has: {listed}"
                 )
         elif wanted in names:
             name = wanted
         else:
-            raise UsageError(f"{self._content.path} has no configuration '{wanted}'; there are: {listed}")
+            raise UsageError(f"{self._content.path} has no configuration '{wanted}'; choose from: {listed}")
         return name, self._tree.properties(names[name])
 
     def _image(
         self, where: str, role: str, properties: dict[str, memoryview], types: tuple[str, ...]
     ) -> _Image:
-        """The one image that a configuration names for a role."""
+        """Return the one image that a configuration names for a role."""
         value = properties[role]
         if bytes(value[:-1]).count(b"\0"):
             raise self._content.error(
-                f"its {where} names more than one {role}: coldline takes one, and no overlays"
+                f"its {where} names more than one {role}: coldline supports one, without overlays"
             )
         name = self._string(f"{role} of {where}", value)
         if name not in self._images:
@@ -150,7 +151,7 @@ class _Fit:
         return image
 
     def _bytes(self, image: _Image) -> memoryview:
-        """An image's bytes, inside the tree or behind it, with their hashes checked."""
+        """Return an image's bytes, from inside or behind the tree, after checking their hashes."""
         properties = image.properties
         where = f"its image '{image.name}'"
         if "data" in properties:
@@ -189,7 +190,7 @@ class _Fit:
         text = self._text(image, name)
         if text not in known:
             raise self._content.error(
-                f"its image '{image.name}' has {name} '{text}', which coldline does not take"
+                f"its image '{image.name}' has {name} '{text}', which coldline does not support"
             )
         return known[text]
 
@@ -201,7 +202,7 @@ class _Fit:
     def _string(self, what: str, value: memoryview) -> str:
         text = bytes(value[:256])
         if not text.endswith(b"\0") or b"\0" in text[:-1] or not text[:-1].isascii():
-            raise self._content.error(f"its {what} is not one string of ASCII")
+            raise self._content.error(f"its {what} is not a single ASCII string")
         return text[:-1].decode("ascii")
 
     def _address(self, image: _Image, name: str) -> int | None:

@@ -2,7 +2,7 @@
 """The hashes of a FIT's images.
 
 Source: U-Boot doc/usage/fit/source_file_format.rst, "Hash nodes"; boot/image-fit.c, fit_image_check_hash (2023.01).
-They say that nothing broke on the way, not who made it: signatures are another matter.
+Hashes detect damage, not forgery; that would need signatures, which are not checked.
 """
 
 import binascii
@@ -15,7 +15,7 @@ from coldline.image.flat_tree import FlatTree
 
 
 def _digest(algorithm: str, data: memoryview) -> bytes:
-    import hashlib  # a large library comes with it
+    import hashlib  # imported only when needed, as it loads a large library
 
     return hashlib.new(algorithm, data, usedforsecurity=False).digest()
 
@@ -28,7 +28,7 @@ _ALGORITHMS: dict[str, Callable[[memoryview], bytes]] = {
 
 
 def check_hashes(content: Content, tree: FlatTree, image: str, node: int, data: memoryview) -> None:
-    """Check every hash that an image has. One without any is taken as it is.
+    """Check every hash of an image. An image without hashes is accepted.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ def check_hashes(content: Content, tree: FlatTree, image: str, node: int, data: 
     tree : FlatTree
         Its tree.
     image, node
-        The image's name and place.
+        The image's name and node.
     data : memoryview
         Its bytes.
 
     Raises
     ------
     ImageError
-        If one is not the data's, is of an unknown algorithm, or says too little.
+        If a hash does not match, has an unknown algorithm, or is incomplete.
     """
     known: dict[str, bytes] = {}
     for name, child in tree.children(node).items():
@@ -58,7 +58,9 @@ def check_hashes(content: Content, tree: FlatTree, image: str, node: int, data: 
             raise content.error(f"{where} has no {'value' if 'algo' in properties else 'algo'}")
         algorithm = bytes(properties["algo"][:32]).rstrip(b"\0").decode("latin-1")
         if algorithm not in _ALGORITHMS:
-            raise content.error(f"{where} has algo '{algorithm}'; there are: {', '.join(_ALGORITHMS)}")
+            raise content.error(
+                f"{where} has unknown algo '{algorithm}'; supported are {', '.join(_ALGORITHMS)}"
+            )
         if algorithm not in known:
             known[algorithm] = _ALGORITHMS[algorithm](data)
         stated = properties["value"]

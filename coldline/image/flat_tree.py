@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A flattened device tree as dictionaries of its own bytes.
+"""Read access to a flattened device tree: nodes and properties as dictionaries.
 
-libfdt checks the tree and finds its nodes; the values of properties are taken where they lie, since some of them
-are whole kernels.
+libfdt checks the tree and finds its nodes. Values of properties are not copied, as some of them are whole kernels.
 """
 
 import itertools
@@ -20,16 +19,16 @@ _PROPERTY_HEADER = struct.Struct(">4xII")
 MAX_NODES = 1 << 14
 MAX_NODE_DEPTH = 32
 MAX_PROPERTIES = 256
-"""Of a node. With the two above: time is bounded by more than the file's size."""
+"""The most properties of a node. The three limits bound the time to walk a tree."""
 
 
 class FlatTree:
-    """A tree that can be walked safely, within limits.
+    """A tree that was checked and can be walked safely, within limits.
 
     Parameters
     ----------
     content : Content
-        Where it is; what follows the tree is none of it.
+        The tree; bytes after it are ignored.
 
     Raises
     ------
@@ -39,7 +38,7 @@ class FlatTree:
     Attributes
     ----------
     size : int
-        Bytes.
+        Size of the tree in bytes.
     """
 
     def __init__(self, content: Content) -> None:
@@ -89,12 +88,12 @@ class FlatTree:
         raise self._content.error(f"its flattened device tree has more than {MAX_NODES} nodes")
 
     def children(self, node: int) -> dict[str, int]:
-        """The nodes below `node`, by name; 0 is the root.
+        """Return the nodes directly below `node`, by name; the root is 0.
 
         Raises
         ------
         ImageError
-            If two have one name.
+            If two nodes have the same name.
         """
         from libfdt import NOTFOUND
 
@@ -111,12 +110,12 @@ class FlatTree:
         return found
 
     def properties(self, node: int) -> dict[str, memoryview]:
-        """The values of a node's properties, by name.
+        """Return the values of a node's properties, by name.
 
         Raises
         ------
         ImageError
-            If two have one name, or there are more than `MAX_PROPERTIES`.
+            If two properties have the same name, or there are more than `MAX_PROPERTIES`.
         """
         from libfdt import NOTFOUND
 
@@ -144,16 +143,16 @@ class FlatTree:
 
 
 def block_layout_error(tree: Any) -> str | None:
-    """What is wrong with where the blocks of a tree lie, or None.
+    """Return what is wrong with the layout of a tree's blocks, or None.
 
-    fdt_check_full does not look whether two of them share a byte. Where they do, an edit of one can overwrite the
-    end of another, and fdt_open_into then writes outside its buffer: it counts with the error that
-    fdt_num_mem_rsv returns (libfdt 1.7).
+    fdt_check_full does not check whether two blocks overlap. If they do, an edit of one can overwrite the end of
+    another, and fdt_open_into then writes outside its buffer, as it uses the error code of fdt_num_mem_rsv as a count
+    (libfdt 1.7).
 
     Parameters
     ----------
     tree : libfdt.Fdt
-        One that fdt_check_full has passed.
+        A tree that fdt_check_full has accepted.
     """
     if tree.version() < _VERSION:
         return f"it has version {tree.version()}; {_VERSION} is needed"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a file is that is no kernel for arm, so that its refusal can say so."""
+"""Names the format of files that are not kernels for arm, for error messages."""
 
 import struct
 from typing import NamedTuple
@@ -22,7 +22,7 @@ _OTHERS = (
     _Magic(0, b"ANDROID!", "an Android boot image"),
     _PE,
 )
-"""In this order: a bzImage is a PE file too. Linux Documentation/x86/boot.rst,
+"""The order matters: a bzImage is also a PE file. Linux Documentation/x86/boot.rst,
 Documentation/riscv/boot-image-header.rst (6.1); Android system/tools/mkbootimg, bootimg.h."""
 
 _ELF = _Magic(0, b"\x7fELF", "an ELF file")
@@ -44,9 +44,9 @@ _ELF_MACHINES = {
 
 
 def identify(data: memoryview) -> str | None:
-    """What `data` looks like, as words that follow ``is``; None where nothing is known of it.
+    """Return what `data` looks like, as text that follows ``is``, or None if that is unknown.
 
-    Looks at no more than the first kilobyte. What coldline loads is not among what it knows.
+    It reads no more than the first kilobyte, and does not know the formats that coldline loads.
     """
     if _ELF.matches(data):
         return _identify_elf(data)

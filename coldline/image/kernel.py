@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A kernel that has been read and checked, as data."""
+"""The result of loading a kernel: its pieces, entry and requirements, as data."""
 
 from typing import TYPE_CHECKING
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 class KernelPiece(Record):
-    """A run of bytes that a kernel wants in memory.
+    """A range of memory that a kernel's file fills.
 
     Attributes
     ----------
     address : int
-        Of its first byte: guest physical where the kernel is `Kernel.fixed`, else bytes from the base.
+        Address of the first byte: guest physical if the kernel is `Kernel.fixed`, else an offset from its base.
     data : memoryview or FileBytes
         The bytes, uncompressed and read-only.
     size : int
-        Bytes that must be free from `address` on: `data` and the zeros behind it. At least ``len(data)``, and
-        bounded by nothing else: it is the file's word, so nothing is allocated by it.
+        Bytes that the kernel occupies from `address` on: `data` and the zeros after it. At least ``len(data)``. The
+        file alone sets it, so nothing may be allocated by it.
     """
 
     address: int
@@ -45,23 +45,23 @@ class Kernel(Record, kw_only=True):
     format : str
         ``Image``, ``zImage``, ``ELF`` or ``raw``.
     layers : tuple of str
-        What the file wraps it in, outermost first: ``("FIT", "gzip")``. Empty where the file is the kernel.
+        The containers and compressions around it, outermost first: ``("FIT", "gzip")``. Empty for a plain kernel.
     pieces : tuple of KernelPiece
-        What is loaded, by address, at least one; no two overlap.
+        What is loaded, at least one piece, sorted by address; no two overlap.
     entry : int
-        Where it starts, counted as the pieces' addresses are; in one of them. On arm32 bit 0 says that it starts in
-        Thumb state, as in an ELF file (ELF for the Arm Architecture, IHI 0044).
+        The address of the first instruction, counted like the pieces' addresses and inside one of them. On arm32,
+        bit 0 means Thumb state, as in an ELF file (ELF for the Arm Architecture, IHI 0044).
     fixed : bool
-        Whether the addresses are guest physical ones. Else they count from a base: for an Image any 2 MiB
-        boundary, its text_offset being the piece's address; for a zImage the start of RAM.
+        Whether addresses are guest physical. Otherwise they count from a base: for an Image any 2 MiB boundary,
+        where the piece's address is its text_offset; for a zImage the start of RAM.
     anywhere : bool
-        Whether the base may be anywhere in RAM, rather than as near its start as can be.
+        Whether the base may be anywhere in RAM, and need not be close to its start.
     page_size : int or None
-        Bytes of the kernel's own pages; None where nothing tells.
+        Size of the kernel's own pages; None if unknown.
     initrd, device_tree : memoryview or None
-        What the file brings for it.
+        What the file contains besides the kernel.
     notes : tuple of str
-        What the file says of the kernel besides, in words.
+        Remarks about the file, for the user.
     """
 
     path: str

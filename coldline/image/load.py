@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reading the files that a guest is made of, whatever they turn out to be.
+"""Reads the files that a guest is made of.
 
-Files are read into private memory and not mapped: a mapping of a file that somebody truncates kills the
-process with SIGBUS, halfway through a build and without a word, and one that somebody rewrites is no longer
-what was checked. The price is one copy, bounded by the limit. What is only passed on need not pay it:
-`open_blob`.
+Files are read into private memory and not mapped. If a mapped file is truncated, the process dies of SIGBUS in the
+middle of a build; if it is rewritten, its content is no longer what was checked. The cost is one copy, bounded by the
+limit. Files that are only passed on avoid it: see `open_blob`.
 """
 
 import contextlib
@@ -23,15 +22,15 @@ from coldline.image.recognise import recognise
 from coldline.support.record import Record
 
 MAX_IMAGE = 1 << 30
-"""Bytes of a file, unless the caller says otherwise (Xen's too: tools/include/xenguest.h (4.17))."""
+"""The default limit of a file's size, in bytes (the same as Xen's: tools/include/xenguest.h (4.17))."""
 
 MAX_UNPACKED = 1 << 30
-"""Bytes that a compressed kernel may unpack to, unless the caller says otherwise."""
+"""The default limit of a compressed kernel's unpacked size, in bytes."""
 
 _CHUNK = 1 << 20
 
 _START = 4096
-"""Bytes in which each form of compression shows itself, and an arm64 Image."""
+"""Bytes that suffice to recognise every compression and an arm64 Image."""
 
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -42,12 +41,12 @@ _KINDS = (
 
 
 class RawPlacement(Record):
-    """Where a kernel goes whose file does not tell.
+    """Where to load a file without a known format.
 
     Attributes
     ----------
     architecture : str or None
-        ``arm64`` or ``arm32``; None for that of its first instruction, where it is a branch, else ``arm64``.
+        ``arm64`` or ``arm32``; None to guess from a branch as the first instruction, or else ``arm64``.
     load, entry : int
         Guest physical addresses: of its first byte, and of its first instruction.
     """
@@ -65,32 +64,32 @@ def load_kernel(
     configuration: str | None = None,
     raw: RawPlacement | None = None,
 ) -> Kernel:
-    """Read and check a kernel, in any form that is recognised by its content.
+    """Read and check a kernel; its format is recognised by its content.
 
-    Those are an arm64 Image, a 32-bit zImage and an ELF file for either; each may be in an EFI zboot image, a
-    uImage or a FIT; and all of these compressed with gzip, bzip2, xz, zstd, lz4, lzop or LZMA.
+    The formats are an arm64 Image, a 32-bit zImage and an ELF file of either architecture. Each may be in an EFI
+    zboot image, a uImage or a FIT, and all of these may be compressed with gzip, bzip2, xz, zstd, lz4, lzop or LZMA.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     max_image : int
-        Bytes that the file may have.
+        The largest allowed size of the file, in bytes.
     max_unpacked : int
-        Bytes that may be unpacked from it in all.
+        The largest allowed size of everything unpacked from it, in bytes.
     configuration : str or None
-        Of a FIT; None for its default.
+        A FIT's configuration; None for its default.
     raw : RawPlacement or None
-        Take it, once decompressed, for bytes that are to be where this says, whatever they look like.
+        Load the file, once decompressed, as raw bytes to this place, whatever its format.
 
     Raises
     ------
     ImageError
-        If it cannot be read, is above a limit, is malformed, or does not say enough.
+        If the file cannot be read, exceeds a limit, is malformed, or lacks required information.
     UsageError
-        If it has no such configuration.
+        If the file has no such configuration.
     MissingDependencyError
-        If a library that this form takes is not installed.
+        If a library for this format is not installed.
     """
     name = os.fspath(path)
     blob = load_blob(name, "kernel", max_image=max_image)
@@ -105,7 +104,7 @@ def open_kernel(
     configuration: str | None = None,
     raw: RawPlacement | None = None,
 ) -> Kernel:
-    """What `load_kernel` reads; but an arm64 Image is left in its file where that can be read again.
+    """Like `load_kernel`, but an arm64 Image stays in its file if that is a regular file.
 
     Parameters and errors are those of `load_kernel`.
     """
@@ -131,28 +130,28 @@ def _kernel(content: Content, configuration: str | None, raw: RawPlacement | Non
 
 
 def load_blob(path: str | os.PathLike[str], what: str, *, max_image: int = MAX_IMAGE) -> memoryview:
-    """Read a file whole: a kernel, an initrd, a device tree.
+    """Read a whole file: a kernel, an initrd or a device tree.
 
-    A pipe is read too, to its end or one byte above the limit. A pipe with a name and no writer is empty.
+    A pipe is read to its end, or to one byte above the limit. A named pipe without a writer is empty.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     what : str
-        What it should be, for messages: ``initrd``.
+        What the file should be, for messages: ``initrd``.
     max_image : int
-        Bytes that it may have.
+        The largest allowed size, in bytes.
 
     Returns
     -------
     memoryview
-        Its bytes, at least one, read-only and private: later changes to the file do not show.
+        The bytes, at least one, read-only and private: later changes to the file have no effect.
 
     Raises
     ------
     ImageError
-        If it cannot be opened or read, is empty, is above the limit, or is neither a file nor a pipe.
+        If the file cannot be opened or read, is empty, exceeds the limit, or is neither a file nor a pipe.
     """
     name = os.fspath(path)
     with _opened(name, what, max_image) as (descriptor, size):
@@ -162,14 +161,14 @@ def load_blob(path: str | os.PathLike[str], what: str, *, max_image: int = MAX_I
 def open_blob(
     path: str | os.PathLike[str], what: str, *, max_image: int = MAX_IMAGE
 ) -> memoryview | FileBytes:
-    """What `load_blob` reads, left in its file where that can be read again: in all but a pipe.
+    """Like `load_blob`, but the bytes stay in the file unless it is a pipe.
 
     Parameters and errors are those of `load_blob`.
 
     Returns
     -------
     FileBytes or memoryview
-        Its bytes, at least one.
+        The bytes, at least one.
     """
     name = os.fspath(path)
     with _opened(name, what, max_image) as (descriptor, size):
@@ -180,9 +179,9 @@ def open_blob(
 
 @contextlib.contextmanager
 def _opened(name: str, what: str, max_image: int) -> Iterator[tuple[int, int]]:
-    """A file or a pipe, and how many bytes it says that it has; errors of reading it become the file's."""
+    """Yield the descriptor and size of a file or pipe; an OSError of the block becomes an ImageError."""
     try:
-        # O_NONBLOCK: to open a pipe that nobody writes to must not hang.
+        # O_NONBLOCK: opening a pipe without a writer must not hang.
         descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
     except OSError as error:
         raise ImageError(name, f"cannot open the {what}: {error.strerror}") from error
@@ -195,7 +194,8 @@ def _opened(name: str, what: str, max_image: int) -> Iterator[tuple[int, int]]:
                 raise ImageError(name, f"the {what} is {kind}, not a file")
         if status.st_size > max_image:
             raise ImageError(
-                name, f"the {what} has {status.st_size} bytes, above the limit of {max_image} (--max-image)"
+                name,
+                f"the {what} has {status.st_size} bytes, more than the limit of {max_image} (--max-image)",
             )
         os.set_blocking(descriptor, True)
         yield descriptor, status.st_size
@@ -228,7 +228,7 @@ def _read_file(name: str, what: str, descriptor: int, size: int) -> bytes | byte
 
 
 def _read_stream(name: str, what: str, descriptor: int, max_image: int) -> bytearray:
-    """What a pipe holds, or a file that does not know its size (/proc)."""
+    """Read a pipe, or a file without a known size, as in /proc."""
     data = bytearray()
     while chunk := os.read(descriptor, min(_CHUNK, max_image + 1 - len(data))):
         data += chunk

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lz4 that Linux's build writes: ``lz4 -l``.
+"""The legacy lz4 format, which Linux's build writes with ``lz4 -l``.
 
-Source: lz4 doc/lz4_Frame_format.md, "Legacy frame"; linux lib/decompress_unlz4.c (6.1). The form has no end and no
-checksum: that a file was cut between two blocks cannot be seen.
+Source: lz4 doc/lz4_Frame_format.md, "Legacy frame"; linux lib/decompress_unlz4.c (6.1). The format has no end
+mark and no checksum, so truncation between two blocks cannot be detected.
 """
 
 from coldline.image.content import MAX_PARTS, Content
@@ -12,22 +12,22 @@ LZ4_LEGACY_MAGIC = b"\x02\x21\x4c\x18"
 
 _WORD = 4
 _BLOCK_SIZE = 8 << 20
-"""Bytes that a block holds at the most; all but the last hold as many."""
+"""The most bytes in a block; every block but the last has that many."""
 
 _MAX_PACKED = _BLOCK_SIZE + _BLOCK_SIZE // 255 + 16
 """Bytes: lz4 lib/lz4.h, LZ4_COMPRESSBOUND."""
 
 
 def decompress_lz4_legacy(content: Content) -> bytearray:
-    """Decompress everything.
+    """Decompress all blocks.
 
-    A block's size is the file's word: it is held against the file's end before it is used. A size of 0 ends the
-    stream, and so does a last word that is the size of what was unpacked, which Linux's build appends.
+    A block's size is untrusted, so it is checked against the file's end before use. A size of 0 ends the stream, and
+    so does a last word with the size of the unpacked data, which Linux's build appends.
 
     Raises
     ------
     ImageError
-        If it is truncated or corrupt, or holds more than its allowance.
+        If the data is truncated or corrupt, or larger than its allowance.
     """
     block = import_library(content, "lz4.block", "compressed with lz4 (legacy)")
     data = content.data
@@ -47,7 +47,7 @@ def decompress_lz4_legacy(content: Content) -> bytearray:
         if len(word) < _WORD or size > len(data) - after:
             raise content.error(f"truncated lz4 data: the file ends at byte {len(data)}")
         if size > _MAX_PACKED:
-            raise content.error(f"corrupt lz4 data: at byte {position} is a block of {size} bytes")
+            raise content.error(f"corrupt lz4 data: the block at byte {position} has {size} bytes")
         try:
             unpacked = block.decompress(data[after : after + size], uncompressed_size=_BLOCK_SIZE)
         except block.LZ4BlockError as reason:

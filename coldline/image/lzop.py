@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The container that lzop writes around LZO1X.
+"""The format of lzop, a container of LZO1X blocks.
 
 Source: lzop src/lzop.c and conf.h (1.04); linux lib/decompress_unlzo.c (6.1), which reads the same.
 """
@@ -13,14 +13,14 @@ from coldline.image.extra import import_library
 LZOP_MAGIC = b"\x89LZO\x00\r\n\x1a\n"
 
 _BLOCK_SIZE = 256 << 10
-"""Bytes that a block unpacks to at the most: what lzop writes, and all that Linux takes. An LZO decoder's output is
-bounded by its input alone, 255 times as much: this is what bounds it here."""
+"""The most bytes that a block may unpack to: what lzop writes, and what Linux accepts. An LZO decoder can output 255
+times its input, so this limit bounds the memory."""
 
 _WITH_LEVEL = 0x0940
-"""The first version of the header with a version needed, a level and a time of 64 bits."""
+"""The first version whose header has a required version, a level and a 64-bit time."""
 
 _METHODS = (1, 2, 3)
-"""LZO1X-1, LZO1X-1(15), LZO1X-999: one decoder for all."""
+"""LZO1X-1, LZO1X-1(15) and LZO1X-999, which have the same decoder."""
 
 _ADLER32_D, _ADLER32_C = 1 << 0, 1 << 1
 _EXTRA_FIELD = 1 << 6
@@ -29,11 +29,11 @@ _MULTIPART, _FILTER, _HEADER_CRC32 = 1 << 10, 1 << 11, 1 << 12
 
 _OF_DATA = ((_ADLER32_D, zlib.adler32), (_CRC32_D, zlib.crc32))
 _OF_PACKED = ((_ADLER32_C, zlib.adler32), (_CRC32_C, zlib.crc32))
-"""In the order in which a block has them."""
+"""Checksums in the order of a block's fields."""
 
 
 class _Reader:
-    """Numbers from a place on, big-endian, none past the end."""
+    """Reads big-endian numbers one after another, with bounds checks."""
 
     def __init__(self, content: Content) -> None:
         self._content = content
@@ -51,12 +51,12 @@ class _Reader:
 
 
 def decompress_lzop(content: Content) -> bytearray:
-    """Decompress everything. Every checksum that is there is checked.
+    """Decompress all streams, and check every checksum.
 
     Raises
     ------
     ImageError
-        If it is truncated or corrupt, of a form that lzop does not write unasked, or holds more than its
+        If the data is truncated or corrupt, uses options that lzop does not use by default, or is larger than its
         allowance.
     """
     lzo = import_library(content, "lzallright", "compressed with lzop")
@@ -74,7 +74,7 @@ def decompress_lzop(content: Content) -> bytearray:
 
 
 def _read_header(content: Content, reader: _Reader) -> int:
-    """The flags."""
+    """Read a stream's header; return its flags."""
     reader.take(len(LZOP_MAGIC))
     start = reader.position
     version, _library_version = reader.number(2), reader.number(2)
@@ -87,7 +87,7 @@ def _read_header(content: Content, reader: _Reader) -> int:
     flags_at = reader.position
     flags = reader.number(4)
     if method not in _METHODS:
-        raise content.error(f"is of lzop's method {method} (at byte {method_at}), which is not LZO1X")
+        raise content.error(f"has lzop method {method} (at byte {method_at}), which is not LZO1X")
     if flags & (_FILTER | _MULTIPART):
         raise content.error(
             f"has lzop flags {flags:#x} (at byte {flags_at}): filters and parts are not supported"
@@ -105,7 +105,7 @@ def _read_header(content: Content, reader: _Reader) -> int:
 
 
 def _unpack_block(content: Content, reader: _Reader, flags: int, lzo: Any, contents: bytearray) -> bool:
-    """Append a block to `contents`; False at the end of the stream."""
+    """Append a block to `contents`; return False at the end of the stream."""
     start = reader.position
     size = reader.number(4)
     if size == 0:
@@ -113,8 +113,8 @@ def _unpack_block(content: Content, reader: _Reader, flags: int, lzo: Any, conte
     packed_size = reader.number(4)
     if size > _BLOCK_SIZE or not 0 < packed_size <= size:
         raise content.error(
-            f"corrupt lzop data: at byte {start} is a block of {packed_size} bytes that unpacks to {size}; "
-            f"it may be {_BLOCK_SIZE} at the most"
+            f"corrupt lzop data: the block at byte {start} has {packed_size} bytes and unpacks to {size}; "
+            f"the limit is {_BLOCK_SIZE}"
         )
     of_data = [(checksum, reader.number(4)) for flag, checksum in _OF_DATA if flags & flag]
     of_packed = []

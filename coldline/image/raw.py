@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels of no form: somebody else says where they go."""
+"""Raw kernels, without a format of their own: a container or the user says where they go."""
 
 from coldline.image.content import Content, Declared
 from coldline.image.kernel import Kernel, KernelPiece
 
 ADDRESS_SPACE_SIZE = {"arm32": 1 << 32, "arm64": 1 << 64}
-"""One past the last address."""
+"""One past the last address, by architecture."""
 
 
 def architecture_of(data: memoryview) -> str | None:
-    """Whose unconditional branch raw bytes begin with, as what starts at a reset vector does; None for neither's.
+    """Return the architecture of an unconditional branch at the start of `data`, as at a reset vector, or None.
 
     Source: Arm ARM DDI 0487 C6.2, B: bits 31 to 26 are 0b000101; DDI 0406C A8.8.18, B, always: bits 31 to 24, 0xea.
     """
@@ -20,12 +20,12 @@ def architecture_of(data: memoryview) -> str | None:
 
 
 def raw_kernel(content: Content, declared: Declared) -> Kernel:
-    """A kernel that is what `declared` says of it.
+    """Return the kernel that `declared` describes.
 
     Raises
     ------
     ImageError
-        If `declared` leaves something open, or the addresses cannot be.
+        If `declared` is incomplete, or its addresses are impossible.
     """
     missing = [
         what
@@ -37,7 +37,7 @@ def raw_kernel(content: Content, declared: Declared) -> Kernel:
         if value is None
     ]
     if declared.architecture is None or declared.load is None or declared.entry is None:
-        raise content.error(f"is of no known form, and {declared.by} does not tell {' or '.join(missing)}")
+        raise content.error(f"has no known format, and {declared.by} does not give {' or '.join(missing)}")
     size = len(content.data)
     if not size:
         raise content.error("is empty")
@@ -48,11 +48,13 @@ def raw_kernel(content: Content, declared: Declared) -> Kernel:
         )
     if not declared.load <= declared.entry < declared.load + size:
         raise content.error(
-            f"{declared.by} says to enter it at {declared.entry:#x}, which is outside of it "
+            f"{declared.by} says to enter it at {declared.entry:#x}, which is outside it "
             f"({declared.load:#x}-{declared.load + size:#x})"
         )
     if declared.entry % 4 and (declared.architecture == "arm64" or not declared.entry & 1):
-        raise content.error(f"{declared.by} says to enter it at {declared.entry:#x}, which is off a word")
+        raise content.error(
+            f"{declared.by} says to enter it at {declared.entry:#x}, which is not word-aligned"
+        )
     return Kernel(
         path=content.path,
         architecture=declared.architecture,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a file is, by its content alone, down to the kernel in it."""
+"""Recognises the format of a file by its content, down to the kernel inside."""
 
 from collections.abc import Callable, Iterator
 
@@ -26,23 +26,23 @@ def _kernels() -> Iterator[tuple[Callable[[memoryview], bool], Callable[[Content
 
 
 def recognise(content: Content, declared: Declared | None, configuration: str | None) -> Kernel:
-    """Find the kernel in `content`: unpack it, open what it is in, check it.
+    """Find the kernel in `content`: decompress it, open its containers, check it.
 
-    Each kind of container is opened once, and one compression is undone between two of them: so there is an end.
+    Each kind of container is opened only once, with at most one compression in between, so the recursion ends.
 
     Parameters
     ----------
     content : Content
-        A file, or what was in one.
+        A file, or something inside one.
     declared : Declared or None
-        What is known of it besides.
+        What its container declares about it.
     configuration : str or None
-        Of a FIT.
+        A FIT's configuration.
 
     Raises
     ------
     ColdlineError
-        As the parts of this package do.
+        As `load_kernel`.
     """
     content = decompress_declared(content, declared)
     for is_kernel, parse in _kernels():
@@ -74,13 +74,13 @@ def _open(content: Content, configuration: str | None) -> ContainerParts | None:
     ):
         if is_it(content.data):
             if name in content.layers:
-                raise content.error(f"is {name} inside {name}: take it out first")
+                raise content.error(f"is {name} inside {name}, which is not supported")
             return opener(content)
     return None
 
 
 def _agreed(content: Content, kernel: Kernel, declared: Declared | None) -> Kernel:
-    """`kernel`, if what was declared of it can be; with a note of what was declared in vain."""
+    """Check a kernel against its container's declaration; return it with a note about what was not used."""
     if declared is None:
         return kernel
     if declared.architecture is not None and declared.architecture != kernel.architecture:
@@ -98,7 +98,7 @@ def _agreed(content: Content, kernel: Kernel, declared: Declared | None) -> Kern
 
 
 def _joined(kernel: Kernel, parts: ContainerParts) -> Kernel:
-    """`kernel` with what its container has besides; an outer container goes before an inner one."""
+    """Add a container's initrd, device tree and notes to a kernel; an outer container overrides an inner one."""
     return replace(
         kernel,
         initrd=kernel.initrd if parts.initrd is None else parts.initrd,
@@ -110,8 +110,8 @@ def _joined(kernel: Kernel, parts: ContainerParts) -> Kernel:
 def _unknown(content: Content) -> str:
     data = content.data
     if len(data) < 64:
-        return f"has {len(data)} bytes and is of no known form; an arm64 Image has a header of 64"
+        return f"has {len(data)} bytes and no known format; an arm64 Image has a header of 64"
     return (
-        f"is of no known form (it starts with {bytes(data[:8]).hex(' ')}; an arm64 Image would have 41 52 4d 64 at "
-        f"byte 56): if it is raw, say where it goes (--load, --entry, --arch)"
+        f"has no known format (it starts with {bytes(data[:8]).hex(' ')}; an arm64 Image would have 41 52 4d 64 at "
+        f"byte 56): if it is raw, say where it goes with --load, --entry and --arch"
     )

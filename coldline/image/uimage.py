@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""U-Boot's legacy image, "uImage", of one file or several.
+"""U-Boot's legacy image format, uImage, with one file or several.
 
 Source: U-Boot include/image.h and boot/image.c (2023.01).
 """
@@ -46,21 +46,21 @@ _COMPRESSIONS: dict[int, tuple[str, ...]] = {
 
 _WORD = struct.Struct(">I")
 _MAX_FILES = 3
-"""A kernel, an initrd, a device tree: U-Boot boot/bootm.c looks at no more."""
+"""A kernel, an initrd, a device tree: U-Boot boot/bootm.c uses no more."""
 
 
 def is_uimage(data: memoryview) -> bool:
-    """Whether `data` starts as a uImage does."""
+    """Return whether `data` starts like a uImage."""
     return data[:4] == _WORD.pack(_MAGIC)
 
 
 def open_uimage(content: Content) -> ContainerParts:
-    """Find what is in a uImage. Both of its checksums are checked.
+    """Return the content of a uImage, after checking its two checksums.
 
     Raises
     ------
     ImageError
-        If it is cut off or corrupt, or is not of a kernel for arm.
+        If it is truncated or corrupt, or does not contain a kernel for arm.
     """
     header, data = _read(content)
     if header.type not in (_KERNEL, _KERNEL_NOLOAD, _MULTI):
@@ -115,7 +115,7 @@ def _read(content: Content) -> tuple[_Header, memoryview]:
 
 
 def _split(content: Content, data: memoryview) -> list[memoryview]:
-    """The files of a multi-file image: their sizes up to a 0, then each on a word of its own."""
+    """Split a multi-file image: a list of sizes that a 0 ends, then the files, each word-aligned."""
     sizes: list[int] = []
     position = 0
     while True:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Linux's own ELF file: its physical addresses are virtual ones, and it goes where its Image would.
+"""vmlinux, Linux's own ELF file: its physical addresses are virtual, so it is placed where its Image would be.
 
-Source: linux arch/arm64/kernel/vmlinux.lds.S, arch/arm/kernel/vmlinux.lds.S and arch/arm/Makefile (6.1). That such a
-kernel may be moved is for arm64 what its Image header says, for arm32 CONFIG_ARM_PATCH_PHYS_VIRT, which every kernel
-for more than one board has.
+Source: linux arch/arm64/kernel/vmlinux.lds.S, arch/arm/kernel/vmlinux.lds.S and arch/arm/Makefile (6.1). Whether such
+a kernel may be relocated depends for arm64 on its Image header, and for arm32 on CONFIG_ARM_PATCH_PHYS_VIRT, which
+every kernel for more than one board has.
 """
 
 from coldline.image.arm64_image import is_arm64_image, parse_arm64_image
@@ -12,26 +12,26 @@ from coldline.image.kernel import Kernel
 from coldline.support.record import replace
 
 _PHYSICAL_ADDRESSES = 1 << 52
-"""One past the last that any arm64 core has (FEAT_LPA: Arm ARM DDI 0487 D8.1.6)."""
+"""One past the last physical address of any arm64 core (FEAT_LPA: Arm ARM DDI 0487 D8.1.6)."""
 
 _PAGE_OFFSETS = (0x80000000, 0xB0000000, 0xC0000000)
-"""Where arm32 Linux' map of RAM begins: linux arch/arm/Kconfig, PAGE_OFFSET (6.1). A fourth, 0x40000000, is where
-guests have their RAM, so that nothing has to move."""
+"""Where arm32 Linux' linear map begins: linux arch/arm/Kconfig, PAGE_OFFSET (6.1). A fourth value, 0x40000000, is
+also the start of guests' RAM, so nothing has to be relocated."""
 
 _TEXT_OFFSETS = 16 << 20
-"""Bytes above that, at the most, that arm32 kernels start at: linux arch/arm/Makefile, textofs-y (6.1)."""
+"""The largest offset of an arm32 kernel from there, in bytes: linux arch/arm/Makefile, textofs-y (6.1)."""
 
 _TEXT_OFFSET_ENDS = 0x8000
-"""How all of those end: a multiple of 64 KiB and this."""
+"""All these offsets are a multiple of 64 KiB plus this."""
 
 
 def relocate_vmlinux(content: Content, kernel: Kernel) -> Kernel:
-    """`kernel`, an ELF file; where its addresses are Linux's virtual ones, with pieces that count from a base.
+    """Return an ELF kernel; if its addresses are Linux's virtual ones, make them relative to a base.
 
     Raises
     ------
     ImageError
-        If no core has its physical addresses and there is no Image header to tell where it goes.
+        If its physical addresses are impossible, and there is no Image header that says where it goes.
     """
     lowest = kernel.pieces[0].address
     if kernel.architecture == "arm32":
@@ -42,7 +42,7 @@ def relocate_vmlinux(content: Content, kernel: Kernel) -> Kernel:
     first = memoryview(kernel.pieces[0].data[:])
     if not is_arm64_image(first):
         raise content.error(
-            f"its first segment is to be at {lowest:#x}, which is no physical address, and does not start with the "
+            f"its first segment has physical address {lowest:#x}, which no core has, and does not start with the "
             "header of an arm64 Image, which would say where it goes"
         )
     header = parse_arm64_image(content.inside("ELF", first))

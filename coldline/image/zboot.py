@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An EFI zboot image: a small EFI program with a compressed kernel in it.
+"""EFI zboot images: a small EFI program that contains a compressed kernel.
 
 Source: linux drivers/firmware/efi/libstub/zboot-header.S and Makefile.zboot (6.1).
 """
@@ -27,21 +27,21 @@ _COMPRESSIONS = {
     "zstd22": ("zstd",),
     "zstd": ("zstd",),
 }
-"""Makefile.zboot's names."""
+"""Codecs by the names of Makefile.zboot."""
 
 
 def is_zboot(data: memoryview) -> bool:
-    """Whether `data` starts as an EFI zboot image does."""
+    """Return whether `data` starts like an EFI zboot image."""
     return data[:2] == _PE_MAGIC and data[_MAGIC_AT : _MAGIC_AT + 4] == _MAGIC
 
 
 def open_zboot(content: Content) -> ContainerParts:
-    """Find the kernel in an EFI zboot image.
+    """Return the kernel in an EFI zboot image.
 
     Raises
     ------
     ImageError
-        If it is cut off, or its payload is outside of it.
+        If it is truncated, or its payload is outside the file.
     """
     data = content.data
     if len(data) < _HEADER_SIZE:

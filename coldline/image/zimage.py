@@ -18,7 +18,7 @@ _LOAD_OFFSET = 0x8000
 
 _NATIVE = 0x04030201
 _SWAPPED = 0x01020304
-"""The endianness word: one that was written by a big-endian kernel reads the other way. Before 3.17 it is code."""
+"""Values of the endianness word; a big-endian kernel's reads swapped. Before 3.17 there is code in its place."""
 
 _ADDRESSES = 1 << 32
 
@@ -34,20 +34,20 @@ _LITTLE, _BIG = struct.Struct("<IIII"), struct.Struct(">IIII")
 
 
 def is_zimage(data: memoryview) -> bool:
-    """Whether `data` has the magic number of a zImage, in either byte order."""
+    """Return whether `data` has the magic number of a zImage, in either byte order."""
     word = data[_MAGIC_AT : _MAGIC_AT + 4]
     return len(word) == 4 and _MAGIC in (int.from_bytes(word, "little"), int.from_bytes(word, "big"))
 
 
 def parse_zimage(content: Content) -> Kernel:
-    """Check the header of a zImage.
+    """Check the header of a zImage and return its kernel.
 
-    One whose start is 0 runs wherever it is; another has to be loaded at its start.
+    A zImage with start 0 runs at any address; any other must be loaded at its start.
 
     Raises
     ------
     ImageError
-        If it is cut off, is for a big-endian kernel, or has a start and an end that its bytes cannot lie between.
+        If it is truncated, is for a big-endian kernel, or its start and end do not fit its size.
     """
     data = content.data
     if len(data) < _MAGIC_AT + _LITTLE.size:
@@ -55,23 +55,23 @@ def parse_zimage(content: Content) -> Kernel:
             f"has {len(data)} bytes; an arm zImage has a header that ends at {_MAGIC_AT + _LITTLE.size}"
         )
     if _BIG.unpack_from(data, _MAGIC_AT)[0] == _MAGIC:
-        raise content.error(f"is a big-endian zImage (its magic number, at byte {_MAGIC_AT:#x}, is)")
+        raise content.error(f"is a big-endian zImage (by its magic number, at byte {_MAGIC_AT:#x})")
     header = _Header._make(_LITTLE.unpack_from(data, _MAGIC_AT))
     if header.endianness == _SWAPPED:
-        raise content.error("is a big-endian zImage (its endianness word, at byte 0x30, is)")
+        raise content.error("is a big-endian zImage (by its endianness word, at byte 0x30)")
     size = header.end - header.start
     at = f"its zImage's start (at byte 0x28) is {header.start:#x} and end (at byte 0x2c) {header.end:#x}"
     if size < _MAGIC_AT + _LITTLE.size:
-        raise content.error(f"{at}: not even the header is between them")
+        raise content.error(f"{at}: the header does not fit between them")
     if size > len(data):
         raise content.error(f"{at}: {size} bytes are between them, but the zImage has {len(data)}")
     if header.start % 4:
-        raise content.error(f"{at}: start is off a word")
+        raise content.error(f"{at}: start is not word-aligned")
     if header.start + len(data) > _ADDRESSES:
         raise content.error(f"{at}: with its {len(data)} bytes it passes the end of a 32-bit address space")
     notes = []
     if header.endianness != _NATIVE:
-        notes.append("its zImage header does not tell its endianness: taken as little-endian")
+        notes.append("its zImage header has no endianness: little-endian is assumed")
     if size < len(data):
         notes.append(f"{len(data) - size} bytes follow its zImage")
     address = header.start or _LOAD_OFFSET

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Small guests that come with coldline, each made to show one thing.
+"""Small guests that come with coldline, each a demonstration of one behaviour.
 
-A sample is a folder here with its source (``guest.S``, whose head tells how to build it) and the bytes
-assembled from that source (``guest.Image``, on arm32 ``guest.zImage``).
+A sample is a folder here with its source (``guest.S``, whose head comment says how to build it) and the image
+assembled from it (``guest.Image``, on arm32 ``guest.zImage``).
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Sample:
     Attributes
     ----------
     name : str
-        What it is called by, and its folder.
+        Its name, and the name of its folder.
     architecture : str
         ``arm64`` or ``arm32``.
     summary : str
-        What it shows, in a line.
+        What it demonstrates, in one line.
     """
 
     name: str
@@ -61,7 +61,7 @@ SAMPLES: dict[str, Sample] = {
         ),
     )
 }
-"""Every sample by its name."""
+"""Every sample, by name."""
 
 
 def sample(name: str) -> Sample:
@@ -70,7 +70,7 @@ def sample(name: str) -> Sample:
     Raises
     ------
     UsageError
-        If there is none; the message lists those that exist.
+        If there is no such sample; the message lists the names.
     """
     try:
         return SAMPLES[name]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Small modules that only support the others: files, text, memory, records. They know of no other package."""
+"""Helpers for all other packages: files, text, memory, records, units. They import only `coldline.errors`."""

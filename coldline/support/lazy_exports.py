@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Packages whose names are imported when they are first used: a command starts with what it needs."""
+"""Lazy package exports: a name is imported when it is first used, so that a command loads only what it needs."""
 
 import importlib
 import sys
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def lazily(package: str, modules: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
-    """Make a package's ``__getattr__``.
+    """Return a package's ``__getattr__``, which imports its exports on first use.
 
     Parameters
     ----------
     package : str
-        Its name.
+        The package's name.
     modules : mapping
-        The names that the package exports, by the module in it that has them.
+        Exported names, by the submodule that defines them.
     """
     where = {name: module for module, names in modules.items() for name in names}
 

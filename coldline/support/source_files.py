@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which of this package's source files a module depends on, and digests of them, without importing anything.
+"""Finds the source files of this package that a module depends on, and their digest, without importing them.
 
-Compiled code has constants of other modules baked in. So what is compiled of a module is valid for the text of that
-module and of every module that it imports, directly or not.
+Compiled code contains constants of other modules. So the compiled code of a module is valid only for the text of that
+module and of all modules that it imports, directly or indirectly.
 """
 
 import ast
@@ -16,17 +16,17 @@ PACKAGE = Path(__file__).parent.parent
 _IMPORT = re.compile(
     r"^from (?P<module>coldline[\w.]*) import (?:\((?P<block>[^)]*)\)|(?P<names>[^\n#]*))", re.MULTILINE
 )
-"""Imports at the top level of a module. Those for type checkers alone are indented, as is what a function imports
-when it is called: neither gives a constant to compiled code."""
+"""Imports at the top level of a module. Indented ones, in functions or only for type checkers, do not match: they
+give no constant to compiled code."""
 
 
 def files_of(module: str) -> tuple[Path, ...]:
-    """The source files of a module and of all that it imports from this package, sorted.
+    """Return the source files of a module and of all that it imports from this package, sorted.
 
     Parameters
     ----------
     module : str
-        Its full name, such as ``coldline.support.cache_folder``.
+        The module's full name, such as ``coldline.support.cache_folder``.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def files_of(module: str) -> tuple[Path, ...]:
 
 
 def digest_of(module: str, *, meaning: bool) -> str:
-    """A digest of the files of a module: of their text, or of their `meaning`, without comments and docstrings."""
+    """Return a digest of a module's files: of their text, or if `meaning`, without comments and docstrings."""
     digest = hashlib.sha256()
     for path in files_of(module):
         digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
@@ -93,7 +93,7 @@ def _meaning(text: bytes) -> str:
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Whether a statement is a string alone: a docstring, or one that describes the line before it."""
+    """Return whether a statement is only a string: a docstring, or the description of the line before it."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

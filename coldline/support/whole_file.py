@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that are there whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import os
 from collections.abc import Callable
@@ -10,28 +10,28 @@ from typing import IO
 from coldline.errors import UsageError
 
 STANDARD = "-"
-"""Standard output, in the place of a file's name; where a file is read, standard input."""
+"""The file name that means standard output, or standard input where a file is read."""
 
 
 class WholeFile:
-    """A file to write; a context manager that leaves it whole, or leaves what was there.
+    """Writes a file completely, or leaves the old one unchanged; a context manager.
 
     Parameters
     ----------
     path : str
-        Where; ``-`` for standard output. A file that is there is replaced as the context ends without an error.
+        The file; ``-`` for standard output. An existing file is replaced when the context ends without an error.
     what : str
-        What it is, for messages: ``a trace``.
+        What the file is, for messages: ``a trace``.
 
     Raises
     ------
     UsageError
-        If there can be no such file; as the context ends, too.
+        If the file cannot be written; also when the context ends.
 
     Attributes
     ----------
     file : binary file
-        To write to.
+        The file to write to.
     """
 
     def __init__(self, path: str, what: str) -> None:
@@ -42,10 +42,10 @@ class WholeFile:
         self._temporary: str | None = None
         try:
             if path == STANDARD:
-                self.file: IO[bytes] = open(1, "wb", closefd=False)  # noqa: SIM115 (closed as this context ends)
+                self.file: IO[bytes] = open(1, "wb", closefd=False)  # noqa: SIM115 (closed when this context ends)
             elif os.path.exists(path) and not os.path.isfile(path):
-                # A pipe or a terminal: there is nothing to replace.
-                self.file = open(path, "wb")  # noqa: SIM115 (closed as this context ends)
+                # A pipe or a terminal cannot be replaced.
+                self.file = open(path, "wb")  # noqa: SIM115 (closed when this context ends)
             else:
                 descriptor, self._temporary = tempfile.mkstemp(
                     prefix=f".{self._path.name}.", dir=self._path.parent
@@ -61,7 +61,7 @@ class WholeFile:
         self.close(complete=kind is None)
 
     def close(self, *, complete: bool, finish: Callable[[], None] = lambda: None) -> None:
-        """End the context by hand: if it is `complete`, call `finish`, and have the file be there; else drop it."""
+        """End the context: if `complete`, call `finish` and put the file in place; otherwise drop it."""
         try:
             if complete:
                 finish()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Zeroed memory that costs what is written of it, however large."""
+"""Zeroed memory of any size, of which only written pages take memory."""
 
 import mmap
 import sys
@@ -9,11 +9,11 @@ _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" e
 
 
 def zeros(size: int) -> mmap.mmap:
-    """Zeroed bytes, one at the least, committed as they are first written.
+    """Map `size` zeroed bytes, at least one; a page takes memory once it is written.
 
     Raises
     ------
     OSError
-        If this process cannot have so much address space.
+        If this process cannot have that much address space.
     """
     return mmap.mmap(-1, max(size, 1), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE)

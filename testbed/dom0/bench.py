@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What building one guest again and again costs in a dom0 that has built none: `scripts/testbed bench`."""
+"""Measures the first and later builds of a guest in a fresh dom0: `scripts/testbed bench`."""
 
 import argparse
 import contextlib

@@ -14,18 +14,18 @@ ARCHITECTURE = "arm64" if os.uname().machine == "aarch64" else "arm32"
 
 
 class Xen:
-    """The Xen that runs."""
+    """The running Xen."""
 
     def __init__(self) -> None:
         self.ports = SystemPorts()
         self.host = XenHost(self.ports)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the ports."""
         self.ports.close()
 
     def create(self, frames: int) -> "Domain":
-        """Make a domain with `frames` frames of RAM, from the first of a guest's."""
+        """Create a domain with `frames` frames at the start of a guest's RAM."""
         made = self.host.create_domain(ARCHITECTURE, frames * 4096, 1)
         domain = Domain(self, made.domid, range(_FIRST_FRAME, _FIRST_FRAME + frames))
         try:
@@ -36,7 +36,7 @@ class Xen:
         return domain
 
     def destroy(self, number: int) -> None:
-        """Have Xen end a domain, if it is there; what maps its frames keeps it dying."""
+        """Destroy a domain, if it exists; mappings of its frames keep it dying."""
         try:
             self.host.hypercalls.destroy(number)
         except OSError as error:
@@ -44,11 +44,11 @@ class Xen:
                 raise
 
     def exists(self, number: int) -> bool:
-        """Whether Xen still knows a domain, alive or dying."""
+        """Return whether a domain exists, alive or dying."""
         return self.host.hypercalls.domain(number) is not None
 
     def gone(self, number: int, within_s: float = 3.0) -> bool:
-        """Whether a domain that was destroyed is gone in time."""
+        """Return whether a destroyed domain is gone within a time."""
         end = time.monotonic() + within_s
         while self.exists(number):
             if time.monotonic() > end:
@@ -80,9 +80,9 @@ class Domain:
         self.frames = list(frames)
 
     def destroy(self) -> None:
-        """End it."""
+        """Destroy the domain."""
         self.xen.destroy(self.number)
 
     def gone(self) -> bool:
-        """Whether it is gone after its destruction."""
+        """Return whether the destroyed domain is gone."""
         return self.xen.gone(self.number)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A ports in which one call fails: every hypercall, ioctl, mapping, write and entry in turn.
+"""Ports in which one call fails: each hypercall, ioctl, mapping, write and xenstore entry in turn.
 
-A call that fails has done nothing; or it has acted, and the answer is lost, or an interrupt comes before it is heard.
+A failing call has either done nothing, or has done its work and its answer is lost or followed by an interrupt.
 """
 
 import errno
@@ -33,24 +33,24 @@ Choice = Callable[[list[str]], Iterable[int]]
 
 
 class Failing(WatchedPorts):
-    """Another ports, whose call number `at` fails; calls are counted from 0.
+    """Ports whose call number `at` fails; calls count from 0.
 
     Parameters
     ----------
     ports : Ports
-        The one behind it.
+        The ports that do the work.
     at : int
         Which call fails.
     how : Exception or signal.Signals, optional
-        What is raised; or a signal that this process is sent, which the product has to make something of. By default
-        an OSError that names the call.
+        The exception to raise, or a signal to send to this process, which coldline must handle. By default an OSError
+        that names the call.
     acts : bool
         Whether the call does its work first; otherwise it does nothing.
 
     Attributes
     ----------
     made : list of str
-        The calls that were made.
+        The names of the calls so far.
     """
 
     def __init__(
@@ -121,8 +121,8 @@ def a_few_of(made: list[str]) -> list[int]:
 def told_to_have_failed(made: list[str]) -> list[int]:
     """The calls that may have acted where an error is told: those that a daemon or Xen answers.
 
-    Not those after whose error nothing is there, by their own word: a domain whose number Xen cannot tell (the answer
-    goes to a page that is locked), a mapping that its library has undone, one that could not be unmapped.
+    Other calls undo their work before they report an error: the creation of a domain (its answer goes to a locked
+    page, so it cannot be lost), and mappings.
     """
     return [
         at
@@ -151,7 +151,7 @@ def every_failure(
     """Build with each call failing, one after another; return the calls of a build that went well, and the chosen.
 
     `how` and `acts` are `Failing`'s; `chosen` says which calls, by their number. `check` is called after each failure
-    with the name of the call. The domain of the last build is left, which goes well.
+    with the name of the call. The domain of the last build, which succeeds, is left.
     """
 
     def all_goes_well() -> tuple[list[str], XenDomain]:
@@ -175,8 +175,8 @@ def every_failure(
             caught = raised
         assert failing.failed == made[at], f"{failing.failed} failed in place of {made[at]}: {caught}"
         if caught is None:
-            assert at == len(made) - 1, f"{made[at]} failed, and nobody said so"
-            assert isinstance(how, signal.Signals), f"{made[at]} failed, and nobody said so"
+            assert at == len(made) - 1, f"{made[at]} failed without an error"
+            assert isinstance(how, signal.Signals), f"{made[at]} failed without an error"
             destroy(domain)  # an interrupt that came when all was done
         elif how is None:
             assert made[at] in str(caught), f"{caught} does not name {made[at]}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""dom0's last step: load what its tests are run by, wait to be told to go on, and run them if the host wants that.
+"""dom0's last boot step: load pytest, wait for the host, and run the tests if the host asks for it.
 
 A snapshot is made while this waits. What is loaded then is loaded in each run from it: that takes emulated seconds.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Calls that have to fail."""
+"""Helpers for calls that must fail."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 
 
 def error_of(call: Callable[..., object], *arguments: object, **other: object) -> int:
-    """The errno that a call fails with; a call that succeeds fails the test."""
+    """Return the errno of a failing call; a call that succeeds fails the test."""
     try:
         result = call(*arguments, **other)
     except OSError as error:

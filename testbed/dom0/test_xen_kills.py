@@ -32,7 +32,7 @@ _FREE = struct.Struct("<40xQQQ")  # struct xen_sysctl_physinfo: total, free, bei
 
 
 class Killing(Failing):
-    """Another ports, in which this process is killed at call number `at`, before it does anything."""
+    """Ports in which this process is killed just before call number `at`."""
 
     def count(self, name: str) -> None:
         self.made.append(name)

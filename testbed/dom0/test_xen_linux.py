@@ -27,7 +27,7 @@ WITHIN_S = 60
 
 
 class Proving:
-    """The real world; what it writes to, it asks the driver about.
+    """The system's ports; the driver is asked for the memory type of everything that is written.
 
     Attributes
     ----------

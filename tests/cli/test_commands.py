@@ -375,9 +375,9 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
         ),
         ([*MIDWAY, "--memory", "0"], "memory of 0 bytes is not between 2 MiB and 1019 GiB"),
         ([*MIDWAY, "--memory", "2T"], "memory of 2048 GiB is not between 2 MiB and 1019 GiB"),
-        ([*MIDWAY, "--vcpus", "0"], "0 vCPUs: a GICv3 takes 1 to 128"),
-        ([*MIDWAY, "--vcpus", "9", "--gic", "2"], "9 vCPUs: a GICv2 takes 1 to 8"),
-        ([*MIDWAY, "--append", "x" * 2048], "bootargs are 2048 bytes; arm64 Linux takes 2047"),
+        ([*MIDWAY, "--vcpus", "0"], "0 vCPUs: a GICv3 supports 1 to 128"),
+        ([*MIDWAY, "--vcpus", "9", "--gic", "2"], "9 vCPUs: a GICv2 supports 1 to 8"),
+        ([*MIDWAY, "--append", "x" * 2048], "bootargs are 2048 bytes; arm64 Linux accepts 2047"),
     ],
 )
 def test_what_does_not_exist_or_go_together(cli: Cli, arguments: list[str], message: str) -> None:
@@ -426,7 +426,7 @@ def test_what_a_host_refuses(cli: Cli, host: str, strategy: str) -> None:
     found = cli(*MIDWAY, "--host", host, "--strategy", strategy)
     assert error_of(found) == (
         "load kernel at 0x40000000: domain 1: map 0x40000000: "
-        f"on {host} the builder's mapping can be normal-wb, not normal-nc"
+        f"on {host} a builder's mapping can be normal-wb, not normal-nc"
     )
 
 
@@ -441,13 +441,13 @@ ELF[0:6], ELF[18:20] = b"\x7fELF\x02\x01", (183).to_bytes(2, "little")
 # What is no image of ours: its bytes, and what is said of it behind the name of the file.
 BAD_IMAGES = {
     "empty": (b"", "the kernel is empty"),
-    "truncated": (ENDS_WELL[:40], "has 40 bytes and is of no known form; an arm64 Image has a header of 64"),
-    "no magic": (bytes(4096), "if it is raw, say where it goes (--load, --entry, --arch)"),
+    "truncated": (ENDS_WELL[:40], "has 40 bytes and no known format; an arm64 Image has a header of 64"),
+    "no magic": (bytes(4096), "if it is raw, say where it goes with --load, --entry and --arch"),
     "x86": (bytes(X86), "is an x86 bzImage, not a kernel for arm"),
     "ELF": (bytes(ELF), "is an ELF file of type ET_NONE (at byte 16), not a program"),
     "big-endian": (
         a64.image(a64.off(), flags=0xB),
-        "is a big-endian kernel (flags 0xb, bit 0): coldline runs little-endian ones",
+        "is a big-endian kernel (flags 0xb, bit 0): coldline supports little-endian only",
     ),
     "reserved flags": (
         a64.image(a64.off(), flags=0x1A),
@@ -467,7 +467,7 @@ BAD_IMAGES = {
     ),
     "gzip of nothing known": (
         gzip.compress(bytes(4096)),
-        "if it is raw, say where it goes (--load, --entry, --arch)",
+        "if it is raw, say where it goes with --load, --entry and --arch",
     ),
 }
 
@@ -502,7 +502,7 @@ def test_a_huge_image_is_refused_by_its_size(cli: Cli, tmp_path: Path) -> None:
     os.truncate(path, 1 << 40)
     began = time.monotonic()
     said = error_of(cli("boot", path))
-    assert said == f"{path}: the kernel has {1 << 40} bytes, above the limit of {1 << 30} (--max-image)"
+    assert said == f"{path}: the kernel has {1 << 40} bytes, more than the limit of {1 << 30} (--max-image)"
     assert time.monotonic() - began < 1
     assert "--max-image" in error_of(cli("boot", "--sample", "midway-arm64", "--max-image", "4K"))
 
@@ -531,7 +531,7 @@ def test_json_tells_what_was_found_and_what_was_assumed(cli: Cli, tmp_path: Path
     told = json.loads(cli("boot", path, "--memory", "16M", "--json").out)
     assert (told["architecture"], told["format"], told["layers"]) == ("arm64", "Image", ["gzip"])
     assert told["notes"] == [
-        "its header says no size, as before Linux 3.17: text_offset is taken to be 0x80000, and no BSS known"
+        "its header has no size, as before Linux 3.17: text_offset is assumed to be 0x80000, with no known BSS"
     ]
 
 
@@ -582,8 +582,8 @@ def test_a_device_tree_to_merge_and_a_whole_one(cli: Cli, tmp_path: Path) -> Non
     tree = tmp_path / "board.dtb"
     tree.write_bytes(dtb('/ { compatible = "example,board"; };'))
     assert error_of(cli(*MIDWAY, "--dtb", tree)) == (
-        f"{tree}: has no /passthrough: of a partial device tree, /passthrough and /aliases go into the guest's; "
-        "one that is whole is for --dtb-only"
+        f"{tree}: has no /passthrough: only /passthrough and /aliases of a partial device tree are used; "
+        "use --dtb-only for a complete one"
     )
     assert error_of(cli(*MIDWAY, "--dtb", tree, "--dtb-only", tree)) == (
         "--dtb merges into the generated device tree, --dtb-only replaces it: give one of them"

@@ -65,24 +65,24 @@ def test_what_is_not_honoured_is_a_line_each_on_standard_error(folder: Path, cli
     result = cli("boot", "guest.cfg", "--until", "1", "--quiet")
     assert result.status == COHERENT
     assert result.err.splitlines() == [
-        "coldline: warning: guest.cfg:4:1: vif is not honoured by coldline",
-        "coldline: warning: guest.cfg:6:1: memroy is unknown, to xl too",
+        "coldline: warning: guest.cfg:4:1: vif is ignored by coldline",
+        "coldline: warning: guest.cfg:6:1: memroy is unknown, also to xl",
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "arguments", "want"),
     [
-        ("memory = 'a lot'", (), "guest.cfg:3:10: memory takes a number, not 'a lot'"),
+        ("memory = 'a lot'", (), "guest.cfg:3:10: memory needs a number, not 'a lot'"),
         (
             "memory = 16 vcpus = 2",
             (),
-            "guest.cfg:3:13: a name (vcpus) where there should be the end of the line or ';'",
+            "guest.cfg:3:13: found a name (vcpus), expected the end of the line or ';'",
         ),
         (
             "",
             ("memory=x",),
-            "'memory=x':1:8: a name (x) where there should be a string in quotes, a number or a list",
+            "'memory=x':1:8: found a name (x), expected a string in quotes, a number or a list",
         ),
         ("kernel = 'gone'", (), "gone: cannot open the kernel: No such file or directory"),
     ],

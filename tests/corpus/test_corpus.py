@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from coldline.cli import main
-from coldline.corpus import CORPUS_FOLDER, Case, read
+from coldline.corpus import CORPUS_FOLDER, Case, read_corpus
 from coldline.errors import CorpusError
 from coldline.events import Op
 from coldline.trace.text import TextReader
@@ -20,7 +20,7 @@ from tests.tools.checking import check_text
 from tests.tools.repository import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "corpus.md").read_text()
-BUGS = read(CORPUS_FOLDER)
+BUGS = read_corpus(CORPUS_FOLDER)
 CASES = [pytest.param(case, id=f"{bug.name}/{case.name}") for bug in BUGS for case in bug.cases]
 LICENCE = "SPDX-License-Identifier: GPL-2.0-or-later"
 
@@ -130,7 +130,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_fields_are_read_over_lines(corpus: Path) -> None:
-    (bug,) = read(corpus)
+    (bug,) = read_corpus(corpus)
     assert (bug.name, bug.title, bug.project, bug.fix, bug.source, bug.story) == ("x-1", *"abcd", "e f")
     before, after = bug.cases
     assert before.text == "it is dirty, and a read goes past it"
@@ -142,23 +142,29 @@ WRONG_FILES = [
     ("story.txt", "title: a", "titel: a", 2, "unknown field 'titel'"),
     ("story.txt", "title: a\n", "", 6, "'title' is missing"),
     ("story.txt", "title: a", "title:", 2, "'title' is empty"),
-    ("story.txt", "fix: c", "title: c", 4, "'title' is there twice"),
-    ("story.txt", "fix: c", "fix it", 4, "neither 'field: text' nor the text of one: 'fix it'"),
-    ("story.txt", f"{LICENCE}\n", f"  {LICENCE}\n", 1, "the text of no field"),
+    ("story.txt", "fix: c", "title: c", 4, "'title' is repeated"),
+    ("story.txt", "fix: c", "fix it", 4, "expected 'field: text' or an indented line: 'fix it'"),
+    ("story.txt", f"{LICENCE}\n", f"  {LICENCE}\n", 1, "an indented line before the first field"),
     ("story.txt", f"{LICENCE}\n", "", 6, "'SPDX-License-Identifier' is missing"),
-    ("before.trace", "verdict: stale-read", "verdict: bad", 4, "not 'bad'"),
-    ("before.trace", "verdict: stale-read", "verdict: coherent, stale-read", 4, "a verdict is"),
+    ("before.trace", "verdict: stale-read", "verdict: bad", 4, "invalid verdict 'bad'"),
+    (
+        "before.trace",
+        "verdict: stale-read",
+        "verdict: coherent, stale-read",
+        4,
+        "invalid verdict 'coherent, stale-read'",
+    ),
     ("before.trace", "verdict: stale-read", "verdict: stale-read, stale-read", 4, "each once"),
     ("before.trace", "verdict: stale-read", "kind: stale-read", 4, "unknown field 'kind'"),
     ("before.trace", "# verdict: stale-read\n", "", 3, "'verdict' is missing"),
     ("before.trace", "# verdict", "#\n# verdict", 3, "'verdict' is missing"),
-    ("before.trace", "stale-read\n", "stale-read\n# by the rules: coherent\n", 5, "needs 'beyond'"),
+    ("before.trace", "stale-read\n", "stale-read\n# by the rules: coherent\n", 5, "needs a field 'beyond'"),
     (
         "before.trace",
         "stale-read\n",
         "stale-read\n# by the rules: stale-read\n# beyond: x\n",
         5,
-        "'by the rules' says what 'verdict' does",
+        "'by the rules' is the same as 'verdict': remove it",
     ),
 ]
 
@@ -177,7 +183,7 @@ def test_a_file_that_is_not_of_the_form_is_an_error(
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(CorpusError) as caught:
-        read(corpus)
+        read_corpus(corpus)
     assert caught.value.where == f"{path}:{line}"
     assert reason in caught.value.reason
     assert main(["corpus", "--from", str(corpus)]) == 2
@@ -189,13 +195,13 @@ def test_a_folder_that_is_not_of_the_form_is_an_error(corpus: Path) -> None:
 
     def error() -> str:
         with pytest.raises(CorpusError) as caught:
-            read(corpus)
+            read_corpus(corpus)
         return f"{Path(caught.value.where).name}: {caught.value.reason}"
 
     (bug / "notes").touch()
-    assert error() == "notes: neither a trace nor story.txt"
+    assert error() == "notes: is neither a trace nor story.txt"
     (bug / "notes").rename(bug / "later.trace")
-    assert error().startswith("later.trace: the name of a trace begins with 'before' or 'after'")
+    assert error().startswith("later.trace: a trace's name must be 'before' or 'after'")
     (bug / "later.trace").unlink()
     (bug / "after.trace").rename(bug / "before-x.trace")
     assert error() == "x-1: has no trace 'after.trace' or 'after-….trace'"
@@ -203,7 +209,7 @@ def test_a_folder_that_is_not_of_the_form_is_an_error(corpus: Path) -> None:
     (bug / "story.txt").unlink()
     assert error() == "story.txt: No such file or directory"
     shutil.rmtree(bug)
-    assert error() == "corpus: has no bug"
+    assert error() == "corpus: contains no bug"
     (corpus / "file").touch()
     assert error() == "file: Not a directory"
     shutil.rmtree(corpus)

@@ -129,13 +129,13 @@ def test_modules_that_do_not_fit_into_low_memory() -> None:
         plan(3 * GIB, kernel(759 * MIB))
     assert re.sub(r"dtb \(\d+ bytes\)", "dtb", str(caught.value)) == (
         "dtb does not fit: 0 bytes of low memory (760 MiB, ends at 0x6f800000) are left above the kernel "
-        "(0x40008000-0x6f708000, rounded up to 2 MiB) and 0 bytes below, and one page or more has to stay free"
+        "(0x40008000-0x6f708000, rounded up to 2 MiB) and 0 bytes below, and at least one page must stay free"
     )
 
 
 def test_nothing_goes_into_the_first_32_kib() -> None:
     """swapper_pg_dir is there: linux arch/arm/kernel/head.S."""
-    with pytest.raises(PlanError, match="and 0 bytes below, and one page"):
+    with pytest.raises(PlanError, match="and 0 bytes below, and at least one page"):
         plan(2 * MIB, kernel(2 * MIB - 0x8000))
 
 
@@ -143,7 +143,7 @@ def test_nothing_goes_into_the_first_32_kib() -> None:
     ("options", "words"),
     [
         ({"exception_level": 2}, "exception level 2: an arm32 kernel starts at 1"),
-        ({"bootargs": "x" * 1024}, "bootargs are 1024 bytes; arm32 Linux takes 1023"),
+        ({"bootargs": "x" * 1024}, "bootargs are 1024 bytes; arm32 Linux accepts 1023"),
     ],
 )
 def test_what_arm32_cannot(options: dict[str, object], words: str) -> None:
@@ -188,16 +188,16 @@ def put(data: bytes, offset: int, value: int) -> bytes:
 
 BAD_ZIMAGES = {
     "end past the file": (zimage(end=4097), "4097 bytes are between them, but the zImage has 4096"),
-    "end before start": (zimage(start=0x60008000, end=0x60007000), "not even the header is between them"),
-    "start outside": (zimage(start=0x30008000), "that is outside of the guest's RAM"),
-    "start past RAM": (zimage(start=0x4FFFF800), "that is outside of the guest's RAM"),
+    "end before start": (zimage(start=0x60008000, end=0x60007000), "the header does not fit between them"),
+    "start outside": (zimage(start=0x30008000), "is outside the guest's RAM"),
+    "start past RAM": (zimage(start=0x4FFFF800), "is outside the guest's RAM"),
     "big-endian": (
         zimage(magic=b"\x01\x6f\x28\x18"),
-        "is a big-endian zImage (its magic number, at byte 0x24, is)",
+        "is a big-endian zImage (by its magic number, at byte 0x24)",
     ),
     "big-endian by its word": (
         zimage(endianness=b"\4\3\2\1"),
-        "is a big-endian zImage (its endianness word, at",
+        "is a big-endian zImage (by its endianness word, at",
     ),
     "cut off": (zimage()[:50], "has 50 bytes; an arm zImage has a header that ends at 52"),
 }
@@ -253,7 +253,9 @@ def test_a_big_endian_elf(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_an_entry_between_instructions(cli: Cli, tmp_path: Path, elf: bytes) -> None:
-    said(cli, tmp_path, put(elf, E_ENTRY, 0x40008002), "its entry 0x40008002 (at byte 24) is off a word")
+    said(
+        cli, tmp_path, put(elf, E_ENTRY, 0x40008002), "its entry 0x40008002 (at byte 24) is not word-aligned"
+    )
 
 
 def test_elf_segments_over_one_another(cli: Cli, tmp_path: Path, elf: bytes) -> None:
@@ -267,13 +269,13 @@ def test_an_elf_entry_outside_of_every_segment(cli: Cli, tmp_path: Path, elf: by
         cli,
         tmp_path,
         put(elf, E_ENTRY, entry),
-        f"its entry {entry:#x} (at byte 24) is outside of every segment",
+        f"its entry {entry:#x} (at byte 24) is outside every segment",
     )
 
 
 def test_a_segment_outside_of_ram(cli: Cli, tmp_path: Path, elf: bytes) -> None:
     at = segment_header(elf, 1) + P_PADDR
-    said(cli, tmp_path, put(elf, at, 0x90000000), "that is outside of the guest's RAM")
+    said(cli, tmp_path, put(elf, at, 0x90000000), "is outside the guest's RAM")
 
 
 @pytest.mark.parametrize(
@@ -374,4 +376,4 @@ def test_a_raw_kernel_runs_in_the_state_that_its_entry_says(cli: Cli, tmp_path: 
     assert "the guest called PSCI's SYSTEM_OFF with r1 = 0x7 after 4 instructions" in out
     status, _, err = cli(*where, "--entry", hex(LOADED_AT + 2))
     assert (status, err.count("\n")) == (ERROR, 1)
-    assert err.endswith("--load says to enter it at 0x40008002, which is off a word\n")
+    assert err.endswith("--load says to enter it at 0x40008002, which is not word-aligned\n")

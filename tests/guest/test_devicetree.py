@@ -258,7 +258,7 @@ def test_given_tree_with_many_memory_nodes() -> None:
         (b"", "not a flattened device tree: FDT_ERR_TRUNCATED"),
         (b"\xd0\x0d\xfe\xed", "not a flattened device tree: FDT_ERR_TRUNCATED"),
         (bytes(100), "not a flattened device tree: FDT_ERR_BADMAGIC"),
-        (bytes(MAX_DEVICE_TREE + 1), "the device tree has 2097153 bytes; arm64 Linux takes up to 2 MiB"),
+        (bytes(MAX_DEVICE_TREE + 1), "the device tree has 2097153 bytes; arm64 Linux accepts up to 2 MiB"),
     ],
 )
 def test_what_is_not_a_device_tree(blob: bytes, words: str) -> None:
@@ -330,5 +330,5 @@ def test_a_tree_that_grows_above_2_mib_is_refused() -> None:
     given = memoryview(bytes(filler.as_bytearray()))
     assert MAX_DEVICE_TREE - 256 < given.nbytes <= MAX_DEVICE_TREE
     assert len(tree(device_tree=given)) <= MAX_DEVICE_TREE
-    with pytest.raises(PlanError, match=r"dtb \(.*\) is too large: arm64 Linux takes up to 2 MiB"):
+    with pytest.raises(PlanError, match=r"dtb \(.*\) is too large: arm64 Linux accepts up to 2 MiB"):
         tree(device_tree=given, bootargs="x" * 2000)

@@ -85,12 +85,10 @@ def test_to_the_last_page() -> None:
     assert places(planned) == {"kernel": RAM, "initrd": RAM + 32 * MIB, "dtb": RAM + 64 * MIB - DTB_PAGE}
     assert reasons(planned)["dtb"] is Reason.BEHIND_INITRD
     assert refusal(kernel(), 64 * MIB, fits + 1) == (
-        "initrd (33550337 bytes) with dtb does not fit: beside the kernel is free in RAM: 32 MiB at 0x42000000"
+        "initrd (33550337 bytes) with dtb does not fit: free RAM beside the kernel: 32 MiB at 0x42000000"
     )
     assert places(plan(kernel(64 * MIB - DTB_PAGE), 64 * MIB))["dtb"] == RAM + 64 * MIB - DTB_PAGE
-    assert refusal(kernel(64 * MIB), 64 * MIB) == (
-        "dtb does not fit: beside the kernel is free in RAM: nothing"
-    )
+    assert refusal(kernel(64 * MIB), 64 * MIB) == ("dtb does not fit: free RAM beside the kernel: nothing")
 
 
 def test_below_the_kernel_to_the_last_page() -> None:
@@ -107,7 +105,7 @@ def test_on_both_sides_of_the_kernel() -> None:
     assert places(planned) == {"initrd": RAM, "kernel": RAM + 0x80000, "dtb": above}
     assert reasons(planned) == {"initrd": Reason.FREE, "kernel": Reason.OFFSET, "dtb": Reason.FREE}
     assert refusal(image, 4 * MIB, 0x80001) == (
-        "initrd (524289 bytes) with dtb does not fit: beside the kernel is free in RAM: "
+        "initrd (524289 bytes) with dtb does not fit: free RAM beside the kernel: "
         "512 KiB at 0x40000000, 512 KiB at 0x40380000"
     )
 
@@ -122,7 +120,7 @@ def test_an_initrd_past_3_gib() -> None:
     assert places(planned) == {"kernel": RAM, "initrd": RAM1, "dtb": RAM1 + most + DTB_PAGE}
     assert places(plan(kernel(), 6 * GIB, 3 * GIB)) == {"kernel": RAM, "initrd": RAM1, "dtb": RAM + 32 * MIB}
     assert refusal(kernel(), 6 * GIB, 3 * GIB + 1) == (
-        "initrd (3221225473 bytes) with dtb does not fit: beside the kernel is free in RAM: "
+        "initrd (3221225473 bytes) with dtb does not fit: free RAM beside the kernel: "
         "3040 MiB at 0x42000000, 3 GiB at 0x200000000"
     )
 
@@ -138,9 +136,9 @@ def test_the_window_of_32_gib() -> None:
     """From 1 GiB to 33 GiB, the second bank starting at 8 GiB: 25 GiB and no more."""
     assert places(plan(kernel(), 64 * GIB, 25 * GIB))["initrd"] == RAM1
     assert refusal(kernel(), 64 * GIB, 25 * GIB + 1) == (
-        "initrd (26843545601 bytes) with dtb does not fit: beside the kernel is free in RAM: "
-        "3040 MiB at 0x42000000, 61 GiB at 0x200000000; the kernel takes an initrd that one aligned window of "
-        "32 GiB covers with it"
+        "initrd (26843545601 bytes) with dtb does not fit: free RAM beside the kernel: "
+        "3040 MiB at 0x42000000, 61 GiB at 0x200000000; the kernel and its initrd must be in one aligned window of "
+        "32 GiB"
     )
     # A kernel that may go up takes its window with it: 8 GiB to 40 GiB, less the kernel.
     image = kernel(anywhere=True)
@@ -206,7 +204,7 @@ def test_a_kernel_for_an_address_past_3_gib() -> None:
         "kernel-2": RAM1 + MIB,
     }
     assert refusal(raw(RAM1 + GIB), 4 * GIB) == (
-        "raw: says that 4 KiB of it go to 0x240000000: that is outside of the guest's RAM "
+        "raw: its piece of 4 KiB at 0x240000000 is outside the guest's RAM "
         "(0x40000000-0x100000000, 0x200000000-0x240000000)"
     )
 

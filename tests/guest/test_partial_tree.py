@@ -87,8 +87,8 @@ def test_aliases_need_not_be_there() -> None:
 )
 def test_passthrough_has_to_be_there(text: str) -> None:
     assert refused(text) == (
-        "has no /passthrough: of a partial device tree, /passthrough and /aliases go into the guest's; "
-        "one that is whole is for --dtb-only"
+        "has no /passthrough: only /passthrough and /aliases of a partial device tree are used; "
+        "use --dtb-only for a complete one"
     )
 
 
@@ -97,16 +97,16 @@ def test_phandles() -> None:
     assert get(merged("/ { gic { phandle = <65000>; }; passthrough { a { phandle = <64999>; }; }; };"),
                "/passthrough/a", "phandle") == struct.pack(">I", 64999)  # fmt: skip
     assert refused("/ { passthrough { a { phandle = <65000>; }; }; };") == (
-        "/passthrough/a has phandle 0xfde8, which the guest's interrupt controller has"
+        "/passthrough/a has phandle 0xfde8, which the guest's interrupt controller uses"
     )
     assert refused("/ { passthrough { a { linux,phandle = <7>; }; b { c { phandle = <7>; }; }; }; };") == (
-        "/passthrough/b/c has phandle 0x7, which /passthrough/a has too"
+        "/passthrough/b/c has phandle 0x7, which /passthrough/a has as well"
     )
     merged("/ { passthrough { a { linux,phandle = <7>; phandle = <7>; }; }; };")
     for bad in ("phandle = <0>;", "phandle = <0xffffffff>;", "phandle = [07];", "phandle;",
                 "phandle = <7>; linux,phandle = <8>;"):  # fmt: skip
         assert refused(f"/ {{ passthrough {{ a {{ {bad} }}; }}; }};") == (
-            "/passthrough/a has a phandle that is none, or two"
+            "/passthrough/a has an invalid phandle, or two"
         )
 
 
@@ -118,7 +118,7 @@ def test_it_goes_before_a_tree_that_comes_with_the_kernel_and_not_with_a_whole_o
     with pytest.raises(PlanError) as caught:
         merged(DEVICE, device_tree=whole, device_tree_path="board.dtb")
     assert str(caught.value) == (
-        "device.dtb is to be merged into the generated device tree, but board.dtb is to replace it"
+        "device.dtb would be merged into the generated device tree, but board.dtb replaces that"
     )
 
 
@@ -137,7 +137,7 @@ def test_deep_and_wide_and_beyond() -> None:
 def test_a_merged_tree_above_2_mib_is_refused() -> None:
     half = "00" * (MAX_DEVICE_TREE - 600)
     merged_size = f"/ {{ passthrough {{ a = [{half}]; }}; }};"
-    with pytest.raises(PlanError, match=r"dtb \(.*\) is too large: arm64 Linux takes up to 2 MiB"):
+    with pytest.raises(PlanError, match=r"dtb \(.*\) is too large: arm64 Linux accepts up to 2 MiB"):
         merged(merged_size)
 
 

@@ -134,7 +134,7 @@ def test_top_of_the_bank_must_be_above_the_kernel_s_rounded_end() -> None:
     assert str(caught.value) == (
         "initrd (32764 KiB) with dtb (4 KiB) does not fit: 32 MiB of RAM (64 MiB, ends at 0x44000000) "
         "are left above the kernel (0x40000000-0x42000000, rounded up to 2 MiB) and 0 bytes below, "
-        "and one page or more has to stay free"
+        "and at least one page must stay free"
     )
 
 
@@ -231,8 +231,11 @@ def segment(name: str, address: int, size: int, data: bytes = b"") -> Segment:
 @pytest.mark.parametrize(
     ("segments", "words"),
     [
-        ([segment("kernel", RAM + 8, 4096)], "kernel (4 KiB at 0x40000008) is not in whole pages of 4 KiB"),
-        ([segment("kernel", RAM, 4095)], "kernel (4095 bytes at 0x40000000) is not in whole pages of 4 KiB"),
+        ([segment("kernel", RAM + 8, 4096)], "kernel (4 KiB at 0x40000008) is not aligned to pages of 4 KiB"),
+        (
+            [segment("kernel", RAM, 4095)],
+            "kernel (4095 bytes at 0x40000000) is not aligned to pages of 4 KiB",
+        ),
         (
             [segment("dtb", RAM, 4096, bytes(4097))],
             "dtb (4 KiB at 0x40000000) is smaller than its data (4097 bytes)",
@@ -241,11 +244,11 @@ def segment(name: str, address: int, size: int, data: bytes = b"") -> Segment:
         ([segment("dtb", RAM + 2 * MIB - 4096, 8192)], "dtb (8 KiB at 0x401ff000) is not in RAM"),
         (
             [segment("kernel", RAM, 8192), segment("dtb", RAM + 4096, 4096)],
-            "dtb (at 0x40001000) starts before kernel (0x40000000-0x40002000) has ended",
+            "dtb (at 0x40001000) overlaps kernel (0x40000000-0x40002000)",
         ),
         (
             [segment("dtb", RAM + 4096, 4096), segment("kernel", RAM, 4096)],
-            "kernel (at 0x40000000) starts before dtb (0x40001000-0x40002000) has ended",
+            "kernel (at 0x40000000) overlaps dtb (0x40001000-0x40002000)",
         ),
     ],
 )
@@ -310,15 +313,18 @@ def test_the_same_guest_is_the_same_plan() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"vcpus": 0}, "0 vCPUs: a GICv3 takes 1 to 128"),
-        ({"vcpus": 129}, "129 vCPUs: a GICv3 takes 1 to 128"),
-        ({"vcpus": 9, "gic_version": 2}, "9 vCPUs: a GICv2 takes 1 to 8"),
-        ({"gic_version": 4}, "GIC version 4: there are 2 and 3"),
+        ({"vcpus": 0}, "0 vCPUs: a GICv3 supports 1 to 128"),
+        ({"vcpus": 129}, "129 vCPUs: a GICv3 supports 1 to 128"),
+        ({"vcpus": 9, "gic_version": 2}, "9 vCPUs: a GICv2 supports 1 to 8"),
+        ({"gic_version": 4}, "invalid GIC version 4; choose from: 2, 3"),
         ({"exception_level": 3}, "exception level 3: an arm64 kernel starts at 1 or 2"),
         ({"initrd": memoryview(b"")}, "initrd is empty"),
         ({"bootargs": "a\0b"}, "bootargs have a NUL at byte 1"),
-        ({"bootargs": "x" * 2048}, "bootargs are 2048 bytes; arm64 Linux takes 2047"),
-        ({"core_compatible": "arm,\0"}, "core 'arm,\\x00' is not a name for a device tree"),
+        ({"bootargs": "x" * 2048}, "bootargs are 2048 bytes; arm64 Linux accepts 2047"),
+        (
+            {"core_compatible": "arm,\0"},
+            "invalid core 'arm,\\x00': it must be printable ASCII for a device tree",
+        ),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], words: str) -> None:

@@ -152,11 +152,11 @@ def test_refusals_of_populate(rig: Rig) -> None:
     domain = rig.domain()
     other = rig.host.create_domain("arm64", 0x2000, 1)
     rig.new()
-    with says("domain 1: populate 0x4000f000: the page at 0x4000f000 is allocated already"):
+    with says("domain 1: populate 0x4000f000: the page at 0x4000f000 is already allocated"):
         rig.host.populate(domain, RAM + 0xF000, 0x2000)
-    with says("domain 2: populate 0x3ffff000: the page at 0x40000000 is allocated already"):
+    with says("domain 2: populate 0x3ffff000: the page at 0x40000000 is already allocated"):
         rig.host.populate(other, RAM - 0x1000, 0x2000)
-    with says("domain 2: populate 0x80000000: 0x3000 bytes are more than its maximum of 0x2000"):
+    with says("domain 2: populate 0x80000000: 0x3000 bytes exceed its maximum of 0x2000"):
         rig.host.populate(other, 0x80000000, 0x3000)
     for address, size in [(RAM + 1, 0x1000), (RAM, 0x1001), (RAM, 0), (RAM, -0x1000)]:
         with pytest.raises(HypervisorError, match="are not whole pages"):
@@ -171,7 +171,7 @@ def test_refusals_of_populate(rig: Rig) -> None:
 def test_no_address_space_left_is_an_error_and_changes_nothing(rig: Rig) -> None:
     domain = rig.host.create_domain("arm64", 1 << 52, 1)
     with pytest.raises(
-        HypervisorError, match=r"^domain 1: populate 0x0: no 0x10000000000000 bytes of memory: "
+        HypervisorError, match=r"^domain 1: populate 0x0: cannot allocate 0x10000000000000 bytes: "
     ):
         rig.host.populate(domain, 0, 1 << 52)
     assert not rig.host.has_allocated_memory
@@ -181,16 +181,16 @@ def test_no_address_space_left_is_an_error_and_changes_nothing(rig: Rig) -> None
 def test_refusals_of_map(rig: Rig) -> None:
     domain = rig.domain((RAM, SIZE), (RAM + SIZE, SIZE))
     rig.new()
-    with says("domain 1: map 0x4001f000: 0x2000 bytes from there are not all in one bank of its RAM"):
+    with says("domain 1: map 0x4001f000: 0x2000 bytes from there are not inside one bank of its RAM"):
         rig.host.map_foreign(domain, RAM + 0x1F000, 0x2000, WB)
-    with says("domain 1: map 0x4000f000: 0x2000 bytes from there are not all in one bank of its RAM"):
+    with says("domain 1: map 0x4000f000: 0x2000 bytes from there are not inside one bank of its RAM"):
         rig.host.map_foreign(domain, RAM + 0xF000, 0x2000, WB)
     with says("domain 1: map 0x40000000: 0x1 bytes from there are not whole pages"):
         rig.host.map_foreign(domain, RAM, 1, WB)
     assert (rig.new(), domain.mapped) == ([], 0)
     with (
         rig.host.map_foreign(domain, RAM, 0x2000, WB),
-        says("domain 1: map 0x40001000: the page at 0x40001000 is mapped already"),
+        says("domain 1: map 0x40001000: the page at 0x40001000 is already mapped"),
     ):
         rig.host.map_foreign(domain, RAM + 0x1000, 0x2000, WB)
     rig.host.map_foreign(domain, RAM + 0x1000, 0x2000, WB).close()
@@ -210,7 +210,7 @@ def test_a_memory_type_is_honoured_or_refused(model: str, memory_type: MemoryTyp
             rig.host.map_foreign(domain, RAM, SIZE, memory_type)
         can = "normal-wb" if model.startswith("kvm") else "normal-wb and normal-nc"
         assert str(error.value) == (
-            f"domain 1: map 0x40000000: on {model} the builder's mapping can be {can}, not {memory_type.word}"
+            f"domain 1: map 0x40000000: on {model} a builder's mapping can be {can}, not {memory_type.word}"
         )
         assert rig.new() == []
 
@@ -287,7 +287,7 @@ def test_cacheflush_goes_to_the_point_of_unification() -> None:
 def test_refusals_of_flush(rig: Rig) -> None:
     domain = rig.domain()
     rig.new()
-    with says("domain 1: flush 0x40010000: 0x1000 bytes from there are not all in one bank of its RAM"):
+    with says("domain 1: flush 0x40010000: 0x1000 bytes from there are not inside one bank of its RAM"):
         rig.host.flush(domain, RAM + SIZE, 0x1000)
     with says("domain 1: flush 0x40000000: 0x40 bytes from there are not whole pages"):
         rig.host.flush(domain, RAM, 64)
@@ -301,7 +301,7 @@ def test_a_host_that_maintains_nothing_refuses_to_flush() -> None:
     domain = host.create_domain("arm64", SIZE, 1)
     host.populate(domain, RAM, SIZE)
     trace.clear()
-    with says("domain 1: flush 0x40000000: idle maintains nothing"):
+    with says("domain 1: flush 0x40000000: idle has no such maintenance"):
         host.flush(domain, RAM, SIZE)
     assert trace == []
 
@@ -310,7 +310,7 @@ def test_a_host_that_maintains_nothing_refuses_to_flush() -> None:
 def test_refusals_of_flush_are_kvms_too(model: str) -> None:
     rig = Rig(model)
     domain = rig.domain()
-    with says("domain 1: flush 0x40010000: 0x1000 bytes from there are not all in one bank of its RAM"):
+    with says("domain 1: flush 0x40010000: 0x1000 bytes from there are not inside one bank of its RAM"):
         rig.host.flush(domain, RAM + SIZE, 0x1000)
     with says("domain 1: flush 0x40000000: 0x40 bytes from there are not whole pages"):
         rig.host.flush(domain, RAM, 64)
@@ -338,7 +338,7 @@ def test_what_only_a_paused_domain_takes(rig: Rig) -> None:
 
 def test_a_domain_of_another_host(rig: Rig) -> None:
     domain = Rig().domain()
-    with says("domain 1: destroy: it is another host's"):
+    with says("domain 1: destroy: it belongs to another host"):
         rig.host.destroy(domain)
 
 

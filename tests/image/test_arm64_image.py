@@ -93,7 +93,7 @@ def test_flags(write: Callable[..., str], field: int, page_size: int | None, any
 
 def test_big_endian_kernel_is_refused(write: Callable[..., str]) -> None:
     assert reason(write(image(flags=0b1011))) == (
-        "is a big-endian kernel (flags 0xb, bit 0): coldline runs little-endian ones"
+        "is a big-endian kernel (flags 0xb, bit 0): coldline supports little-endian only"
     )
 
 
@@ -178,8 +178,8 @@ def elf(machine: int, order: str) -> bytes:
         (at(0, b"ANDROID!"), "is an Android boot image, not a kernel for arm"),
         (
             bytes(100),
-            "is of no known form (it starts with 00 00 00 00 00 00 00 00; an arm64 Image would have 41 52 4d 64 "
-            "at byte 56): if it is raw, say where it goes (--load, --entry, --arch)",
+            "has no known format (it starts with 00 00 00 00 00 00 00 00; an arm64 Image would have 41 52 4d 64 "
+            "at byte 56): if it is raw, say where it goes with --load, --entry and --arch",
         ),
     ],
 )
@@ -228,14 +228,14 @@ def test_size_limit_is_looked_at_before_reading(tmp_path: Path) -> None:
     with open(path, "wb") as file:
         file.truncate(1 << 42)
     assert reason(str(path)) == (
-        "the kernel has 4398046511104 bytes, above the limit of 1073741824 (--max-image)"
+        "the kernel has 4398046511104 bytes, more than the limit of 1073741824 (--max-image)"
     )
 
 
 def test_size_limit_on_both_sides(write: Callable[..., str]) -> None:
     path = write(bytes(1000))
     assert load_blob(path, "initrd", max_image=1000) == bytes(1000)
-    with pytest.raises(ImageError, match="the initrd has 1000 bytes, above the limit of 999"):
+    with pytest.raises(ImageError, match="the initrd has 1000 bytes, more than the limit of 999"):
         load_blob(path, "initrd", max_image=999)
 
 

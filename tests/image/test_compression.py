@@ -301,20 +301,19 @@ def test_lzop_by_hand() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (lzop_file(method=9), "is of lzop's method 9 (at byte 15), which is not LZO1X"),
+        (lzop_file(method=9), "has lzop method 9 (at byte 15), which is not LZO1X"),
         (lzop_file(flags=0x801), "has lzop flags 0x801 (at byte 17): filters and parts are not supported"),
         (
             lzop_file(struct.pack(">II", (256 << 10) + 1, 5)),
-            "corrupt lzop data: at byte 38 is a block of 5 bytes that unpacks to 262145; "
-            "it may be 262144 at the most",
+            "corrupt lzop data: the block at byte 38 has 5 bytes and unpacks to 262145; the limit is 262144",
         ),
         (
             lzop_file(struct.pack(">II", 4, 5)),
-            "corrupt lzop data: at byte 38 is a block of 5 bytes that unpacks to 4; it may be 262144 at the most",
+            "corrupt lzop data: the block at byte 38 has 5 bytes and unpacks to 4; the limit is 262144",
         ),
         (
             lzop_file(struct.pack(">II", 4, 0)),
-            "corrupt lzop data: at byte 38 is a block of 0 bytes that unpacks to 4; it may be 262144 at the most",
+            "corrupt lzop data: the block at byte 38 has 0 bytes and unpacks to 4; the limit is 262144",
         ),
         (
             lzop_file(struct.pack(">III", 3, 3, 0) + b"abc"),

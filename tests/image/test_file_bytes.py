@@ -60,7 +60,7 @@ def test_refusals_are_those_of_load_blob(tmp_path: Path, path: Path) -> None:
         (
             path,
             len(DATA) - 1,
-            f"the initrd has {len(DATA)} bytes, above the limit of {len(DATA) - 1} (--max-image)",
+            f"the initrd has {len(DATA)} bytes, more than the limit of {len(DATA) - 1} (--max-image)",
         ),
     ):
         with pytest.raises(ImageError) as caught:

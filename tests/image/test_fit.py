@@ -113,7 +113,7 @@ def test_a_configuration_by_name(whole: Callable[..., bytes], write: Callable[..
     path = write(whole())
     kernel = load_kernel(path, configuration="conf-2")
     assert (kernel.pieces[0].data, kernel.initrd, kernel.device_tree) == (TWO, None, None)
-    assert "what 'loadables' in it names is not loaded" in kernel.notes
+    assert "ignored 'loadables' of that configuration" in kernel.notes
     for wanted in ("conf-3", "conf", "", "conf-1@1"):
         with pytest.raises(UsageError) as caught:
             load_kernel(path, configuration=wanted)
@@ -162,7 +162,7 @@ def test_what_a_kernel_of_a_fit_may_be(whole: Callable[..., bytes], write: Calla
         "inside FIT: its FIT image 'kernel-1' says that it is compressed with gzip, but it is not compressed"
     )
     nested = whole(one=whole())
-    assert reason(write(nested)) == "inside FIT: is FIT inside FIT: take it out first"
+    assert reason(write(nested)) == "inside FIT: is FIT inside FIT, which is not supported"
 
 
 # Hashes.
@@ -215,26 +215,26 @@ def test_without_hashes_it_is_taken(whole: Callable[..., bytes], write: Callable
          "there are: conf-1"),
         (('default = "conf-1"', 'default = "conf"'), "its default configuration 'conf' is not there; "
          "there are: conf-1"),
-        (('default = "conf-1"', 'default = "a", "b"'), "its default of /configurations is not one string of ASCII"),
+        (('default = "conf-1"', 'default = "a", "b"'), "its default of /configurations is not a single ASCII string"),
         (('kernel = "k";', ""), "its configuration 'conf-1' names no kernel"),
         (('kernel = "k"', 'kernel = "other"'), "its configuration 'conf-1' names kernel 'other', "
          "which is not in /images"),
         (('kernel = "k"', 'kernel = "k", "k"'), "its configuration 'conf-1' names more than one kernel: "
-         "coldline takes one, and no overlays"),
-        (('kernel = "k"', "kernel"), "its kernel of configuration 'conf-1' is not one string of ASCII"),
+         "coldline supports one, without overlays"),
+        (('kernel = "k"', "kernel"), "its kernel of configuration 'conf-1' is not a single ASCII string"),
         (('type = "kernel"', 'type = "firmware"'), "its image 'k' is of type 'firmware', "
          "not kernel or kernel_noload"),
         (('type = "kernel";', ""), "its image 'k' has no type"),
-        (('arch = "arm64"', 'arch = "riscv"'), "its image 'k' has arch 'riscv', which coldline does not take"),
+        (('arch = "arm64"', 'arch = "riscv"'), "its image 'k' has arch 'riscv', which coldline does not support"),
         (('compression = "none"', 'compression = "lz5"'), "its image 'k' has compression 'lz5', "
          "which coldline does not take"),
         (("data = [1f2003d5];", ""), "its image 'k' has no data"),
         (("data = [1f2003d5];", "data;"), "its image 'k' is empty"),
         (("load = <0x40080000>", "load = <1 2 3>"), "its image 'k' has load of 12 bytes, not 4 or 8"),
         (("/**/", "cipher { };"), "its image 'k' is encrypted"),
-        (("load = <0x40080000>;", ""), "inside FIT: is of no known form, and its FIT image 'k' does not tell "
+        (("load = <0x40080000>;", ""), "inside FIT: has no known format, and its FIT image 'k' does not give "
          "where to load it"),
-        (('type = "kernel"', 'type = "kernel_noload"'), "inside FIT: is of no known form, and its FIT image 'k' "
+        (('type = "kernel"', 'type = "kernel_noload"'), "inside FIT: has no known format, and its FIT image 'k' "
          "does not tell where to load it or where to enter it"),
         (("/**/", "hash-1 { };"), "'hash-1' of its image 'k' has no algo"),
         (("/**/", 'hash-1 { algo = "crc32"; };'), "'hash-1' of its image 'k' has no value"),

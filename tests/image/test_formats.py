@@ -103,7 +103,10 @@ def test_a_zboot_may_be_compressed_itself(write: Callable[..., str]) -> None:
             zboot(b"\x1f\x8b", b"zstd"),
             "inside EFI zboot: its EFI zboot header ('zstd') says that it is compressed with zstd, but it is gzip",
         ),
-        (zboot(zboot(b""), b"none"), "inside EFI zboot: is EFI zboot inside EFI zboot: take it out first"),
+        (
+            zboot(zboot(b""), b"none"),
+            "inside EFI zboot: is EFI zboot inside EFI zboot, which is not supported",
+        ),
     ],
 )
 def test_zboot_that_cannot_be(data: bytes, said: str, write: Callable[..., str]) -> None:
@@ -136,15 +139,15 @@ def test_a_zimage_with_a_start_is_loaded_there(write: Callable[..., str]) -> Non
 
 def test_what_a_zimage_leaves_open_is_said(write: Callable[..., str]) -> None:
     old = load_kernel(write(zimage(endianness=b"\xff\x00\x00\xea")))
-    assert old.notes == ("its zImage header does not tell its endianness: taken as little-endian",)
+    assert old.notes == ("its zImage header has no endianness: little-endian is assumed",)
     assert load_kernel(write(zimage(end=4000))).notes == ("96 bytes follow its zImage",)
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (zimage(magic=b"\x01\x6f\x28\x18"), "is a big-endian zImage (its magic number, at byte 0x24, is)"),
-        (zimage(endianness=b"\4\3\2\1"), "is a big-endian zImage (its endianness word, at byte 0x30, is)"),
+        (zimage(magic=b"\x01\x6f\x28\x18"), "is a big-endian zImage (by its magic number, at byte 0x24)"),
+        (zimage(endianness=b"\4\3\2\1"), "is a big-endian zImage (by its endianness word, at byte 0x30)"),
         (
             zimage(end=4097),
             "its zImage's start (at byte 0x28) is 0x0 and end (at byte 0x2c) 0x1001: 4097 bytes are between them, "
@@ -158,7 +161,7 @@ def test_what_a_zimage_leaves_open_is_said(write: Callable[..., str]) -> None:
         (
             zimage(start=0x60008000, end=0x60007000),
             "its zImage's start (at byte 0x28) is 0x60008000 and end (at byte 0x2c) 0x60007000: "
-            "not even the header is between them",
+            "the header does not fit between them",
         ),
         (
             zimage(start=0xFFFFF004, end=0xFFFFFFFC),
@@ -167,7 +170,8 @@ def test_what_a_zimage_leaves_open_is_said(write: Callable[..., str]) -> None:
         ),
         (
             zimage(start=0x40008002),
-            "its zImage's start (at byte 0x28) is 0x40008002 and end (at byte 0x2c) 0x40009002: start is off a word",
+            "its zImage's start (at byte 0x28) is 0x40008002 and end (at byte 0x2c) 0x40009002: "
+            "start is not word-aligned",
         ),
         (zimage()[:51], "has 51 bytes; an arm zImage has a header that ends at 52"),
     ],
@@ -261,7 +265,7 @@ def test_elf_for_arm32(write: Callable[..., str], tmp_path: Path) -> None:
     thumb = load_kernel(write(put(require_arm, 24, "<I", 0x40008003)))
     assert thumb.entry == 0x40008003
     assert reason(write(put(require_arm, 24, "<I", 0x40008002))) == (
-        "its entry 0x40008002 (at byte 24) is off a word"
+        "its entry 0x40008002 (at byte 24) is not word-aligned"
     )
 
 
@@ -322,7 +326,7 @@ def test_an_arm64_vmlinux_goes_where_its_image_would(write: Callable[..., str], 
 def test_an_elf_file_at_no_address_that_says_no_more(write: Callable[..., str], tmp_path: Path) -> None:
     data = link(tmp_path, script(0xFFFF800008080000, 0xFFFF800008090000), CODE)
     assert reason(write(data)) == (
-        "its first segment is to be at 0xffff800008080000, which is no physical address, and does not start with "
+        "its first segment has physical address 0xffff800008080000, which no core has, and does not start with "
         "the header of an arm64 Image, which would say where it goes"
     )
 
@@ -332,7 +336,7 @@ def test_big_endian_elf_is_refused(write: Callable[..., str], tmp_path: Path) ->
     run("aarch64-linux-gnu-as", "-EB", "a.s", "-o", "b.o", folder=tmp_path)
     run("aarch64-linux-gnu-ld", "-EB", "b.o", "-o", "b.elf", folder=tmp_path)
     said = reason(str(tmp_path / "b.elf"))
-    assert said == "is a big-endian ELF file (byte 5): coldline runs little-endian ones"
+    assert said == "is a big-endian ELF file (byte 5): coldline supports little-endian only"
     assert reason(str(tmp_path / "b.o")) == said
 
 
@@ -350,7 +354,7 @@ def test_elf_outside_of_the_guest_s_ram(write: Callable[..., str], tmp_path: Pat
     with pytest.raises(PlanError) as caught:
         plan_of(load_kernel(path))
     assert str(caught.value) == (
-        f"{path}: says that 6004 bytes of it go to 0x80000: that is outside of the guest's RAM "
+        f"{path}: says that 6004 bytes of it go to 0x80000: is outside the guest's RAM "
         f"(0x40000000-0x44000000)"
     )
 
@@ -394,15 +398,15 @@ def test_elf_headers_that_cannot_be(elf: bytes, write: Callable[..., str]) -> No
     assert "passes the last address" in said(header(elf, 1, P_MEMSZ, 2**64 - 1))
     for entry in (RAM + 0x80000 - 4, RAM + 0x80000 + 6004, 0, 2**64 - 4):
         assert (
-            said(put(elf, 24, "<Q", entry))
-            == f"its entry {entry:#x} (at byte 24) is outside of every segment"
+            said(put(elf, 24, "<Q", entry)) == f"its entry {entry:#x} (at byte 24) is outside every segment"
         )
     assert load_kernel(write(put(elf, 24, "<Q", RAM + 0x81770))).entry == RAM + 0x81770
     assert (
-        said(put(elf, 24, "<Q", RAM + 0x80002)) == f"its entry {RAM + 0x80002:#x} (at byte 24) is off a word"
+        said(put(elf, 24, "<Q", RAM + 0x80002))
+        == f"its entry {RAM + 0x80002:#x} (at byte 24) is not word-aligned"
     )
     assert said(put(elf, 56, "<H", 0)) == "is an ELF file with nothing to load: it has no PT_LOAD segment"
-    assert said(put(elf, 56, "<H", 257)) == "is an ELF file with 257 program headers; coldline takes 256"
+    assert said(put(elf, 56, "<H", 257)) == "is an ELF file with 257 program headers; the limit is 256"
     assert said(put(elf, 54, "<H", 57)) == "is an ELF file whose program headers have 57 bytes, not 56"
     assert said(put(elf, 32, "<Q", size - 55)) == (
         f"is a truncated ELF file: program header 0 (56 bytes at byte {size - 55}) passes its {size} bytes"
@@ -520,18 +524,18 @@ def files(*sizes: int, data: bytes = b"") -> bytes:
         (uimage(b"abc", compression=7), "is a uImage of unknown compression 7 (at byte 31)"),
         (uimage(b""), "inside uImage: is empty"),
         (uimage(b"abcd", entry=RAM + 4), f"inside uImage: its uImage header says to enter it at {RAM + 4:#x}, "
-         f"which is outside of it ({RAM:#x}-{RAM + 4:#x})"),
+         f"which is outside it ({RAM:#x}-{RAM + 4:#x})"),
         (uimage(b"abcd", load=RAM + 4), f"inside uImage: its uImage header says to enter it at {RAM:#x}, "
-         f"which is outside of it ({RAM + 4:#x}-{RAM + 8:#x})"),
+         f"which is outside it ({RAM + 4:#x}-{RAM + 8:#x})"),
         (uimage(b"abcdefgh", entry=RAM + 2), f"inside uImage: its uImage header says to enter it at {RAM + 2:#x}, "
-         f"which is off a word"),
-        (uimage(b"abcd", kind=14), "inside uImage: is of no known form, and its uImage header does not tell "
+         f"which is not word-aligned"),
+        (uimage(b"abcd", kind=14), "inside uImage: has no known format, and its uImage header does not give "
          "where to load it or where to enter it"),
         (uimage(b"a" * 8, arch=2, load=2**32 - 4, entry=2**32 - 4), "inside uImage: its uImage header says to "
          "load it at 0xfffffffc: its 8 bytes pass the end of arm32's addresses"),
         (uimage(arm64_image(), arch=2), "inside uImage: its uImage header says that it is for arm32, "
          "but its Image is for arm64"),
-        (uimage(uimage(b"abc")), "inside uImage: is uImage inside uImage: take it out first"),
+        (uimage(uimage(b"abc")), "inside uImage: is uImage inside uImage, which is not supported"),
         (uimage(b"BZh9", compression=1), "inside uImage: its uImage header says that it is compressed with gzip, "
          "but it is not compressed"),
         (uimage(files(0), kind=4), "has no files in it (at byte 64)"),

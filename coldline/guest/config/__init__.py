@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Guest configuration files: xl's, read as xl's own library reads them, with xl's meaning.
+"""xl's guest configuration files, with the syntax and meaning that xl gives them.
 
-`syntax` knows how one is written, `keys` which names xl has, `values` what may stand behind one, `meaning` what
-a guest is then.
+`lexer` and `syntax` parse a file, `keys` lists xl's keys, `values` converts settings, `semantics` makes a
+`GuestConfig` of them.
 """
 
 from typing import TYPE_CHECKING

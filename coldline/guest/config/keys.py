@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The names that xl knows in a guest's configuration file.
+"""The keys of xl's guest configuration files.
 
 Source: xen tools/xl/xl_parse.c (4.17) and docs/man/xl.cfg.5.pod.in (4.17, 4.20).
 """
@@ -28,7 +28,7 @@ XL_KEYS: Final = frozenset(
     llc_colors nr_spis smbios sve virtio xenstore_feature_mask
     """.split()  # noqa: SIM905
 )
-"""Every name; the last line's are younger than 4.17."""
+"""Every key; those in the last line are newer than 4.17."""
 
 NO_EFFECT_VALUES: Final = {
     "acpi": ("0",),
@@ -43,4 +43,4 @@ NO_EFFECT_VALUES: Final = {
     "vnc": ("0",),
     "vpmu": ("0",),
 }
-"""SettingReader that ask for nothing that a guest of coldline's has not got anyway."""
+"""Values that ask for what every guest of coldline is anyway, so that no remark is needed."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The tokens of xl's guest configuration files, and where in a file they are.
+"""The lexer of xl's guest configuration files.
 
 Source: xen tools/libs/util/libxlu_cfg_l.l (4.17).
 """
@@ -13,7 +13,7 @@ from coldline.support.printable import one_line
 
 
 class SourceLocation(NamedTuple):
-    """Where something is: a file, and a line and a column, both counted from 1."""
+    """A position in a file: line and column count from 1."""
 
     path: str
     line: int
@@ -24,7 +24,7 @@ class SourceLocation(NamedTuple):
 
 
 class Token(NamedTuple):
-    """A token: ``name``, ``number``, ``string``, ``newline``, ``end``, or the mark itself; and where it starts."""
+    """A token: its kind (``name``, ``number``, ``string``, ``newline``, ``end`` or a mark), text and offset."""
 
     kind: str
     text: str
@@ -37,14 +37,14 @@ _MARKS = frozenset(",[]=;")
 
 
 class Lexer:
-    """A file's text, token by token.
+    """Splits a file's text into tokens.
 
     Parameters
     ----------
     text : str
-        All of it.
+        The whole text.
     path : str
-        Its name, for messages.
+        The file's name, for messages.
     """
 
     def __init__(self, text: str, path: str) -> None:
@@ -53,22 +53,22 @@ class Lexer:
         self._line_ends = [at for at, letter in enumerate(text) if letter == "\n"]
 
     def place(self, at: int) -> SourceLocation:
-        """Where the character of that index is."""
+        """Return the position of a character, by its index."""
         line = bisect.bisect_left(self._line_ends, at)
         start = self._line_ends[line - 1] + 1 if line else 0
         return SourceLocation(self._path, line + 1, at - start + 1)
 
     def error(self, at: int, reason: str) -> ConfigError:
-        """The error that says what is wrong there."""
+        """Return the error for a character, by its index."""
         return ConfigError(str(self.place(at)), one_line(reason))
 
     def tokens(self) -> Iterator[Token]:
-        """All of them; the end, again and again.
+        """Yield all tokens, then ``end`` without limit.
 
         Raises
         ------
         ConfigError
-            At what is none.
+            At a character that starts no token.
         """
         at, text = 0, self._text
         while at < len(text):
@@ -80,7 +80,7 @@ class Lexer:
             yield Token("end", "", at)
 
     def _lexeme(self, at: int) -> tuple[str, int]:
-        """What kind of token starts there, none for spaces, and where it ends."""
+        """Return the kind of the token at an offset, empty for spaces, and its end."""
         text = self._text
         first = text[at]
         if first in " \t":
@@ -103,16 +103,16 @@ class Lexer:
 
     def _lexical(self, character: str) -> str:
         if character == "#":
-            return "a comment that ends with the file: xl wants a line end after it"
+            return "a comment at the end of the file: xl requires a line end after it"
         if character in "'\"":
-            return "a string that has no end on its line"
+            return "a string without an end on its line"
         if character == "\r":
-            return "a carriage return: xl does not take DOS line ends"
+            return "a carriage return: xl does not accept DOS line ends"
         if character in "+-.():":
-            return f"'{character}' outside of a string: a file is not evaluated, as Python or otherwise"
+            return f"'{character}' outside a string: expressions are not supported"
         if character.isupper():
-            return f"'{character}' outside of a string: names and numbers are in lower case"
-        return f"{character!r} outside of a string"
+            return f"'{character}' outside a string: names and numbers must be in lower case"
+        return f"{character!r} outside a string"
 
 
 def _end_of(text: str, at: int, letters: frozenset[str]) -> int:
@@ -122,7 +122,7 @@ def _end_of(text: str, at: int, letters: frozenset[str]) -> int:
 
 
 def _string_end(text: str, at: int) -> int:
-    """Where a string ends that starts there; -1 if it does not on its line."""
+    """Return the end of the string at an offset, or -1 if it does not end on its line."""
     quote = text[at]
     at += 1
     while at < len(text) and text[at] != "\n":

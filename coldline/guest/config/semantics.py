@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a guest configuration file asks for: xl's file, with xl's meaning.
+"""Turns a guest configuration file into a `GuestConfig`, with the meaning that xl gives each key.
 
 Source: xen tools/xl/xl_parse.c, parse_config_data; tools/libs/light/libxl_create.c,
-libxl__domain_build_info_setdefault; docs/man/xl.cfg.5.pod.in (4.17). Where xl prints a warning and leaves a
-setting out that it cannot read, this is an error.
+libxl__domain_build_info_setdefault; docs/man/xl.cfg.5.pod.in (4.17). Where xl prints a warning and
+ignores a setting that it cannot parse, this module raises an error.
+
+Longer than 300 lines because the rules of all keys belong together: many of them depend on one another.
 """
 
 import os
@@ -51,7 +53,7 @@ PLAN_KEYS: Final = frozenset(
         "vuart",
     }
 )
-"""What a plan takes from a file. Who does more with it adds to them: ``PLAN_KEYS | {"on_crash"}``."""
+"""The keys that a plan uses. Callers that use more add theirs: ``PLAN_KEYS | {"on_crash"}``."""
 
 SHUTDOWN_ACTIONS: Final = (
     "destroy",
@@ -62,44 +64,44 @@ SHUTDOWN_ACTIONS: Final = (
     "coredump-restart",
     "soft-reset",
 )
-"""What ``on_poweroff`` and its like may be: xen tools/xl/xl_parse.c (4.17), action_on_shutdown_names."""
+"""The values of ``on_poweroff`` and similar keys: xen tools/xl/xl_parse.c (4.17), action_on_shutdown_names."""
 
 DEFAULT_MEMORY = 32 * MIB
-"""Bytes of RAM of a guest whose file names none: libxl's."""
+"""libxl's default RAM, in bytes."""
 
 
 class GuestConfig(Record, kw_only=True):
-    """A guest as its file asks for it. Paths are as written: relative ones are relative to the current directory.
+    """The guest that a configuration file describes. Relative paths are relative to the current directory.
 
     Attributes
     ----------
     path : str
         The file.
     name : str
-        What the guest is called.
+        The guest's name.
     type : str
-        ``pvh``, ``pv`` or ``hvm``; on Arm, xl makes a pvh guest of a pv one, and none of an hvm one.
+        ``pvh``, ``pv`` or ``hvm``; on Arm, xl makes a pvh guest of a pv one, and refuses an hvm one.
     uuid : UUID or None
-        None: make one up.
+        None for a random one.
     kernel, ramdisk, device_tree : str or None
-        Files. The device tree is a partial one, whose /aliases and /passthrough go into the guest's.
+        Paths. The device tree is a partial one, whose /aliases and /passthrough are merged into the guest's.
     cmdline : str or None
         The kernel's command line: ``cmdline``, or else ``root=`` in front of ``root`` and then ``extra``.
     memory, maxmem : int
-        Bytes: what it starts with, and what it may have.
+        RAM at the start, and the most RAM, in bytes.
     vcpus, maxvcpus : int
-        How many it starts with, and how many it has.
+        vCPUs that are online at the start, and all vCPUs.
     cpus : tuple of str
         For each vCPU, from the first, the host's CPUs that it may run on, as in ``0-3,^2``; vCPUs past the end
         may run anywhere.
     gic_version : int or None
-        2 or 3; None: the host's.
+        2 or 3; None for the host's.
     vuart : str or None
         ``sbsa_uart`` for a PL011.
     on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset : str
-        What becomes of the domain: one of `SHUTDOWN_ACTIONS`.
+        What happens to the domain: one of `SHUTDOWN_ACTIONS`.
     remarks : tuple of Remark
-        What the user should be told, a line each, in the file's order.
+        Warnings for the user, in the file's order.
     """
 
     path: str
@@ -126,12 +128,12 @@ class GuestConfig(Record, kw_only=True):
 
 
 def looks_like_config(head: bytes | memoryview) -> bool:
-    """Whether a file that starts so is a guest configuration file, by its content: text, and a setting in it.
+    """Return whether a file looks like a guest configuration file: it is text with a setting in it.
 
     Parameters
     ----------
     head : bytes or memoryview
-        The first bytes; no more than `MAX_CONFIG` of them are looked at.
+        The first bytes; at most `MAX_CONFIG` of them are used.
     """
     text = bytes(head[:MAX_CONFIG])
     return not text[:_TEXT].translate(None, _OF_TEXT) and _SETTING.search(text) is not None
@@ -152,16 +154,16 @@ def read_config(
     path : str or path-like
         The file.
     assignments : sequence of str
-        Settings as `xl create` takes them after the file, such as ``memory=512``: they come last.
+        Further settings, as `xl create` accepts them after the file: ``memory=512``. They override the file.
     used_keys : collection of str
-        Names whose settings the caller acts on; each other setting in the file becomes a remark.
+        Keys that the caller uses; every other setting in the file becomes a remark.
 
     Raises
     ------
     ConfigError
-        If it is not in xl's syntax, or a value is not what its name takes; the message names the line and column.
+        If the syntax is not xl's, or a value is invalid for its key; the message has the line and column.
     ImageError
-        If it cannot be read.
+        If the file cannot be read.
     """
     name = os.fspath(path)
     blob = load_blob(name, "guest configuration file", max_image=MAX_CONFIG)
@@ -171,7 +173,7 @@ def read_config(
 def config_from_text(
     text: str, path: str, *, assignments: Sequence[str] = (), used_keys: Collection[str] = PLAN_KEYS
 ) -> GuestConfig:
-    """What a file with this text asks for: `read_config`, for who has read it already."""
+    """Parse the text of a file that has been read already; see `read_config`."""
     parsed = parse(text, path)
     for each in assignments:
         parsed = parse(each, one_line(f"'{each}'"), before=parsed)
@@ -193,7 +195,7 @@ class _ConfigReader(SettingReader):
     def config(self, used_keys: Collection[str]) -> GuestConfig:
         name = self.text("name")
         if not name:
-            raise ConfigError(self._path, 'gives the guest no name, as xl wants: name = "…"')
+            raise ConfigError(self._path, 'has no name, which xl requires: name = "…"')
         memory, maxmem = self._memory()
         vcpus, maxvcpus = self._vcpus()
         config = GuestConfig(
@@ -223,7 +225,7 @@ class _ConfigReader(SettingReader):
         remarks = tuple(sorted(self._remarks, key=lambda remark: remark.place[1:]))
         return replace(config, remarks=remarks)
 
-    # ---- settings that are more than a value
+    # ---- settings that need more than a conversion
 
     def _action(self, name: str, default: str) -> str:
         atom = self.atom(name)
@@ -237,11 +239,11 @@ class _ConfigReader(SettingReader):
         kind, builder = self.by_prefix("type", _KINDS), self.by_prefix("builder", _BUILDERS)
         if kind and builder and kind != builder:
             place = self.settings["builder"].place
-            raise ConfigError(str(place), f"builder asks for type {builder}, and type is {kind}")
+            raise ConfigError(str(place), f"builder demands type {builder}, but type is {kind}")
         found = kind or builder or "pvh"
         if found != "pvh":
             place = self.settings["type" if kind else "builder"].place
-            self._remarks.append(Remark(place, f"type is {found}: on Arm there is pvh alone"))
+            self._remarks.append(Remark(place, f"type is {found}: on Arm there is only pvh"))
         return found
 
     def _uuid(self) -> "UUID | None":
@@ -249,8 +251,8 @@ class _ConfigReader(SettingReader):
         if atom is None:
             return None
         if not re.fullmatch(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", atom.text):
-            raise ConfigError(str(atom.place), f"uuid is '{one_line(shortened(atom.text))}', which is none")
-        from uuid import UUID  # the module looks at the machine
+            raise ConfigError(str(atom.place), f"invalid uuid '{one_line(shortened(atom.text))}'")
+        from uuid import UUID  # importing it queries the system
 
         return UUID(atom.text)
 
@@ -260,7 +262,7 @@ class _ConfigReader(SettingReader):
             for name in ("root", "extra"):
                 if name in self.settings:
                     place = self.settings[name].place
-                    self._remarks.append(Remark(place, f"{name} is left out in favour of cmdline"))
+                    self._remarks.append(Remark(place, f"{name} is ignored, as cmdline is set"))
             return cmdline
         if root is not None:
             return f"root={root}" if extra is None else f"root={root} {extra}"
@@ -275,12 +277,12 @@ class _ConfigReader(SettingReader):
             maxmem = memory
         if maxmem < memory:
             place = self.settings["maxmem"].place
-            raise ConfigError(str(place), f"maxmem is {maxmem}, below memory, which is {memory}")
+            raise ConfigError(str(place), f"maxmem ({maxmem}) is less than memory ({memory})")
         if maxmem > memory:
             self._remarks.append(
                 Remark(
                     self.settings["maxmem"].place,
-                    f"maxmem is not honoured by coldline: RAM is memory's {exact_size_text(memory * MIB)}",
+                    f"maxmem is ignored by coldline: the guest has memory's {exact_size_text(memory * MIB)}",
                 )
             )
         return memory * MIB, maxmem * MIB
@@ -293,10 +295,10 @@ class _ConfigReader(SettingReader):
             vcpus = 1
         if maxvcpus < vcpus:
             place = self.settings["maxvcpus"].place
-            raise ConfigError(str(place), f"maxvcpus is {maxvcpus}, below vcpus, which is {vcpus}")
+            raise ConfigError(str(place), f"maxvcpus ({maxvcpus}) is less than vcpus ({vcpus})")
         if "vcpus" in self.settings and maxvcpus > vcpus:
             place = self.settings["vcpus"].place
-            said = f"vcpus is not honoured by coldline: the guest has maxvcpus, {maxvcpus}, from the start"
+            said = f"vcpus is ignored by coldline: the guest starts with maxvcpus, {maxvcpus}"
             self._remarks.append(Remark(place, said))
         return vcpus, maxvcpus
 
@@ -310,12 +312,12 @@ class _ConfigReader(SettingReader):
 
     def _cpu_list(self, value: ConfigString | ConfigList) -> str:
         if isinstance(value, ConfigList):
-            raise ConfigError(str(value.place), "cpus takes a string for each vCPU, not a list")
+            raise ConfigError(str(value.place), "cpus needs a string for each vCPU, not a list")
         for part in filter(None, value.text.split(",")):
             if not re.fullmatch(_CPUS, part):
                 raise ConfigError(
                     str(value.place),
-                    f"cpus: '{one_line(shortened(part))}' names no CPUs: 0-3,^2 or all or node:1",
+                    f"cpus: '{one_line(shortened(part))}' is not a list of CPUs, such as 0-3,^2 or all or node:1",
                 )
         return value.text
 
@@ -325,7 +327,7 @@ class _ConfigReader(SettingReader):
         for name, setting in self.settings.items():
             if name in used_keys or _asks_for_nothing(setting):
                 continue
-            said = "not honoured by coldline" if name in XL_KEYS else "unknown, to xl too"
+            said = "ignored by coldline" if name in XL_KEYS else "unknown, also to xl"
             self._remarks.append(Remark(setting.place, f"{shortened(name)} is {said}"))
 
 

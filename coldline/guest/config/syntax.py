@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The syntax of xl's guest configuration files: text in, settings out. Nothing in a file is evaluated.
+"""The parser of xl's guest configuration files: text in, settings out. Nothing in a file is evaluated.
 
-Source: xen tools/libs/util/libxlu_cfg_l.l, libxlu_cfg_y.y and libxlu_cfg.c (4.17). What xl refuses is refused here,
-with the column, too; what xl takes is taken, within the limits below.
+Source: xen tools/libs/util/libxlu_cfg_l.l, libxlu_cfg_y.y and libxlu_cfg.c (4.17). The parser refuses what xl
+refuses, and reports the column as well; it accepts what xl accepts, within the limits below.
 """
 
 from collections.abc import Mapping
@@ -14,24 +14,24 @@ from coldline.support.printable import one_line, shortened
 from coldline.support.record import Record
 
 MAX_CONFIG = 1 << 18
-"""Bytes of a file."""
+"""The most bytes of a file."""
 
 MAX_VALUES = 1 << 14
-"""Strings, numbers and lists in a file."""
+"""The most strings, numbers and lists in a file."""
 
 MAX_LIST_DEPTH = 32
-"""Lists in one another."""
+"""The most nested lists."""
 
 
 class ConfigString(NamedTuple):
-    """A string or a number, which xl does not tell apart: its text, unquoted, and where it starts."""
+    """A string or a number, which xl does not distinguish: its unquoted text and its position."""
 
     text: str
     place: SourceLocation
 
 
 class ConfigList(Record):
-    """A list: its values, and where it starts."""
+    """A list: its values and its position."""
 
     values: "tuple[Value, ...]"
     place: SourceLocation
@@ -41,18 +41,18 @@ Value = ConfigString | ConfigList
 
 
 class ConfigSetting(Record):
-    """What a name was last set to.
+    """The value of a key, after all assignments.
 
     Attributes
     ----------
     name : str
         The key.
     value : ConfigString or ConfigList
-        With what ``+=`` added to it.
+        The value, with everything that ``+=`` added.
     place : SourceLocation
-        Of the name, where it was last set.
+        The position of the last assignment.
     added : bool
-        Whether that was by ``+=``.
+        Whether the last assignment was ``+=``.
     """
 
     name: str
@@ -62,7 +62,7 @@ class ConfigSetting(Record):
 
 
 class Remark(Record):
-    """Something about a file that its user should know."""
+    """A warning about a file, for the user."""
 
     place: SourceLocation
     text: str
@@ -72,7 +72,7 @@ class Remark(Record):
 
 
 class ParsedConfig(Record):
-    """A file's settings, by name; and what there is to remark on them."""
+    """A file's settings by key, and remarks about them."""
 
     settings: Mapping[str, ConfigSetting]
     remarks: tuple[Remark, ...]
@@ -84,16 +84,16 @@ def parse(text: str, path: str, before: ParsedConfig | None = None) -> ParsedCon
     Parameters
     ----------
     text : str
-        All of it.
+        The whole text.
     path : str
-        Its name, for messages.
+        The file's name, for messages.
     before : ParsedConfig or None
-        What was set before: `text` goes on from there.
+        Earlier settings, which `text` adds to.
 
     Raises
     ------
     ConfigError
-        If it is not in xl's syntax, or above a limit; the message names the line and the column.
+        If the syntax is not xl's, or a limit is exceeded; the message has the line and the column.
     """
     if len(text) > MAX_CONFIG:
         raise ConfigError(path, f"has more than {MAX_CONFIG} bytes: not a guest configuration file")
@@ -114,7 +114,7 @@ _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 
 
 class _PendingSetting:
-    """A setting in pieces, which ``+=`` adds to: they are put together once, as the file ends."""
+    """A setting during parsing. What ``+=`` adds is joined once, at the end of the file."""
 
     def __init__(self, value: Value, place: SourceLocation, added: bool) -> None:
         self.first = value
@@ -123,7 +123,7 @@ class _PendingSetting:
         self.set(value, place, added)
 
     def set(self, value: Value, place: SourceLocation, added: bool) -> None:
-        """Take another value of the same kind."""
+        """Add a value of the same kind."""
         self.place, self.added = place, added
         if isinstance(value, ConfigString):
             self.atoms.append(value.text)
@@ -140,7 +140,7 @@ class _PendingSetting:
 
 
 class _Parser:
-    """One token ahead; lists in lists on a stack of their own."""
+    """A parser with one token of look-ahead, and an explicit stack for nested lists."""
 
     def __init__(self, text: str, path: str, before: ParsedConfig | None) -> None:
         self._lexer = Lexer(text, path)
@@ -190,7 +190,7 @@ class _Parser:
         held.set(value, self._lexer.place(at), added)
 
     def _value(self) -> Value:
-        """A value, without recursion: on the stack are the lists that are open."""
+        """Parse a value without recursion; the stack has the open lists."""
         stack: list[tuple[int, list[Value]]] = []
         while True:
             self._values += 1
@@ -199,9 +199,7 @@ class _Parser:
             done: Value
             if self._token.kind == "[":
                 if len(stack) == MAX_LIST_DEPTH:
-                    raise self._lexer.error(
-                        self._token.at, f"more than {MAX_LIST_DEPTH} lists in one another"
-                    )
+                    raise self._lexer.error(self._token.at, f"more than {MAX_LIST_DEPTH} nested lists")
                 stack.append((self._token.at, []))
                 self._advance()
                 self._skip_lines()
@@ -238,7 +236,7 @@ class _Parser:
         return ConfigString(text, self._lexer.place(token.at))
 
     def _unquote(self, token: Token) -> str:
-        """A string without its quotes; numbers behind a backslash are what xl makes of them, which is nothing."""
+        """Return a string without its quotes. xl drops numeric escapes, so they are dropped here too."""
         raw, at, pieces = token.text, 1, []
         while at < len(raw) - 1:
             stop = raw.find("\\", at)
@@ -260,7 +258,7 @@ class _Parser:
                 self._remarks.append(
                     Remark(
                         self._lexer.place(token.at + stop),
-                        f"xl leaves '{raw[stop:at]}' out of a string; write the character itself",
+                        f"xl drops '{raw[stop:at]}' from a string; write the character itself",
                     )
                 )
             else:
@@ -285,11 +283,11 @@ class _Parser:
         found = _WORDS.get(kind, f"'{kind}'")
         if kind in ("name", "number", "string"):
             found = f"{found} ({shortened(text)})"
-        return self._lexer.error(self._token.at, f"{found} where there should be {wanted}")
+        return self._lexer.error(self._token.at, f"found {found}, expected {wanted}")
 
 
 def _digits_end(text: str, at: int, end: int) -> int:
-    """Where a number ends, as C's strtoul reads one between the two; `at` if there is none."""
+    """Return the end of a number in `text[at:end]`, as C's strtoul parses it; `at` if there is none."""
     start = at
     while at < end and text[at] in " \t\v\f\r":
         at += 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Settings of a configuration file as values of a kind: strings, numbers, words of a list.
+"""Converts settings of a configuration file to strings, numbers and enumerations.
 
 Source: xen tools/libs/util/libxlu_cfg.c (4.17), xlu_cfg_get_string and xlu_cfg_get_bounded_long; tools/xl/xl_parse.c.
 """
@@ -12,11 +12,12 @@ from coldline.guest.config.syntax import ConfigList, ConfigSetting, ConfigString
 from coldline.support.printable import one_line, shortened
 
 _NUMBER = re.compile(r"[ \t\n\v\f\r]*+([+-]?)(?:0[xX]([0-9a-fA-F]++)|0([0-7]*+)|([1-9][0-9]*+))\Z")
-"""What C's strtol takes for a number in base 0, to the end."""
+"""A number that C's strtol accepts in base 0."""
 
 
 class SettingReader:
-    """Settings by name; each method gives None where there is none, and raises a `ConfigError` that says where.
+    """Reads typed settings by key. Each method returns None for a missing key, and raises `ConfigError` for a bad
+    value.
 
     Parameters
     ----------
@@ -28,30 +29,30 @@ class SettingReader:
         self.settings = settings
 
     def atom(self, name: str) -> ConfigString | None:
-        """A single value, string or number; None where there is none."""
+        """Return a single value, string or number."""
         setting = self.settings.get(name)
         if setting is None:
             return None
         if isinstance(setting.value, ConfigList):
-            raise ConfigError(str(setting.value.place), f"{name} takes a single value, not a list")
+            raise ConfigError(str(setting.value.place), f"{name} needs a single value, not a list")
         return setting.value
 
     def text(self, name: str) -> str | None:
-        """A string."""
+        """Return a string."""
         atom = self.atom(name)
         return None if atom is None else atom.text
 
     def number(self, name: str, least: int, most: int) -> int | None:
-        """A number from `least` to `most`."""
+        """Return a number from `least` to `most`."""
         atom = self.atom(name)
         if atom is None:
             return None
         if self.settings[name].added:
-            raise ConfigError(str(self.settings[name].place), f"{name} is a number: '+=' does not add to it")
+            raise ConfigError(str(self.settings[name].place), f"{name} is a number, which '+=' cannot extend")
         found = _NUMBER.match(atom.text) if len(atom.text) <= 64 else None
         if found is None:
             raise ConfigError(
-                str(atom.place), f"{name} takes a number, not '{one_line(shortened(atom.text))}'"
+                str(atom.place), f"{name} needs a number, not '{one_line(shortened(atom.text))}'"
             )
         sign, hexadecimal, octal, decimal = found.groups()
         value = (
@@ -59,11 +60,11 @@ class SettingReader:
         )
         value = -value if sign == "-" else value
         if not least <= value <= most:
-            raise ConfigError(str(atom.place), f"{name} is {value}: from {least} to {most} is possible")
+            raise ConfigError(str(atom.place), f"{name} is {value}, but must be from {least} to {most}")
         return value
 
     def word(self, name: str, words: Sequence[str]) -> str | None:
-        """One of libxl's enumerations, which take any case."""
+        """Return a word of one of libxl's enumerations, which ignore case."""
         atom = self.atom(name)
         if atom is None:
             return None
@@ -72,13 +73,14 @@ class SettingReader:
         return None if atom.text.lower() == "unknown" else atom.text.lower()
 
     def unknown(self, name: str, atom: ConfigString, words: Collection[str]) -> ConfigError:
-        """The error that says which words are possible."""
+        """Return the error for an unknown word, which lists the possible ones."""
         return ConfigError(
-            str(atom.place), f"{name} is '{one_line(shortened(atom.text))}': {', '.join(words)} are possible"
+            str(atom.place),
+            f"invalid {name} '{one_line(shortened(atom.text))}'; choose from: {', '.join(words)}",
         )
 
     def by_prefix(self, name: str, words: dict[str, str]) -> str | None:
-        """As xl: the first word that starts with what is written."""
+        """Return the meaning of the first word that starts with the value, as xl does."""
         atom = self.atom(name)
         if atom is None:
             return None

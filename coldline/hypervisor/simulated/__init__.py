@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A host in this process: real bytes, and an event for everything that a real host of its model would do."""
+"""A host simulated in this process: real bytes, and an event for everything that a host of its model does."""
 
 from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain, SimulatedDomainState
 from coldline.hypervisor.simulated.host import SimulatedHost

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A simulated domain: its RAM, its registers and where it is in its life."""
+"""A simulated domain: its RAM, registers and state."""
 
 import contextlib
 import enum
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from coldline.hypervisor.protocol import ByteSource
 
 _LONG = 4 << 20
-"""Bytes that are worth asking for huge pages."""
+"""Writes of at least this many bytes ask for huge pages."""
 
 
 class SimulatedDomainState(enum.Enum):
-    """Where a domain is in its life."""
+    """The state of a simulated domain."""
 
     PAUSED = "paused"
     """Being built."""
@@ -28,7 +28,7 @@ class SimulatedDomainState(enum.Enum):
     RUNNING = "running"
 
     DYING = "dying"
-    """Destroyed, but something still maps its memory."""
+    """Destroyed, but its memory is still mapped."""
 
     DEAD = "dead"
     """Its memory is free."""
@@ -44,8 +44,8 @@ class RamBank:
         Its guest physical range, in bytes. Domains are direct-mapped, so these are machine addresses too.
     buffer : memoryview of uint8, shape (size,)
         The bytes themselves, writable: ``(c_char * bank.size).from_buffer(bank.buffer)`` is what Unicorn's
-        ``mem_map_ptr`` takes. They are committed as they are first written, and freed when the domain and
-        all who got them from here have let go of them.
+        ``mem_map_ptr`` takes. A page takes memory once it is written, and is freed when neither the domain
+        nor an export of the buffer uses it any more.
     """
 
     base: int
@@ -55,12 +55,12 @@ class RamBank:
 
     @classmethod
     def allocate(cls, base: int, size: int) -> "RamBank":
-        """Zeroed RAM.
+        """Allocate zeroed RAM.
 
         Raises
         ------
         OSError
-            If this process cannot have so much address space.
+            If this process cannot have that much address space.
         """
         pages = zeros(size)
         return cls(base, size, memoryview(pages), pages)
@@ -73,7 +73,7 @@ class RamBank:
     def store(self, address: int, data: "memoryview | ByteSource") -> None:
         """Copy bytes to a guest physical address of the bank.
 
-        What is long goes to huge pages where there are any, as getting thousands of small ones takes longer than
+        Long writes use huge pages where the system has them: allocating thousands of small pages takes longer than
         filling them.
         """
         start = address - self.base
@@ -88,7 +88,7 @@ class RamBank:
             data.read_into(0, target)
 
     def free(self) -> None:
-        """Let go of the bytes; whoever still exports `buffer` keeps them until they let go as well."""
+        """Release the bytes; an export of `buffer` that is still in use keeps them."""
         with contextlib.suppress(BufferError):
             self.buffer.release()
             self._pages.close()
@@ -96,7 +96,7 @@ class RamBank:
 
 @dataclass(slots=True, eq=False)
 class SimulatedDomain:
-    """A guest on a simulated host; only its host changes it.
+    """A guest on a simulated host. Only its host changes it.
 
     Attributes
     ----------
@@ -105,19 +105,19 @@ class SimulatedDomain:
     architecture : str
         ``arm64`` or ``arm32``.
     model : HostModel
-        Of its host.
+        The model of its host.
     max_memory : int
-        Bytes of RAM at most.
+        The most RAM that it may have, in bytes.
     vcpus : int
-        How many virtual CPUs it has.
+        Number of virtual CPUs.
     state : SimulatedDomainState
-        Where it is in its life.
+        Its state.
     banks : tuple of RamBank
         Its RAM, in the order in which it was populated; none once it is dead.
     registers : dict of int to Registers
         The first registers of each vCPU, by its number, once they are set.
     mapped : int
-        How many live mappings of its memory the builder has.
+        Number of live mappings of its memory in the builder.
     maintained_at_first_run : bool
         Whether its host's `first_run` rule is to be carried out as it is unpaused.
     started : set of int
@@ -143,11 +143,11 @@ class SimulatedDomain:
     caches_on: set[int] = field(default_factory=set)
 
     def error(self, operation: str, reason: str) -> HypervisorError:
-        """What to raise when an operation on this domain fails."""
+        """Return the error for an operation on this domain that failed."""
         return HypervisorError(f"domain {self.domid}: {operation}: {reason}")
 
     def bank_of(self, address: int, size: int) -> RamBank | None:
-        """The bank that a range lies in as a whole, or None."""
+        """Return the bank that contains all of a range, or None."""
         for bank in self.banks:
             if bank.base <= address and address + size <= bank.end:
                 return bank

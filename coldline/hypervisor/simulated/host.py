@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A simulated host: does what it is asked to real bytes, and records what a host of its model would do."""
+"""A simulated host: works on real bytes, and records what a host of its model does."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -21,18 +21,18 @@ _PAUSED: Final = (SimulatedDomainState.PAUSED,)
 
 
 class SimulatedHost:
-    """A host of some model; speaks `coldline.hypervisor.Hypervisor`.
+    """A `Hypervisor` that simulates a host of some model in this process.
 
-    Domains are direct-mapped (as with Xen's XEN_DOMCTL_CDF_directmap), so the addresses in the trace are the
-    guest's own, and no two domains may have RAM at the same address. Each event is a whole range, recorded
-    when what it says is done.
+    Domains are direct-mapped (as with Xen's XEN_DOMCTL_CDF_directmap), so the addresses in the trace are
+    guest physical, and no two domains may have RAM at the same address. Each event covers a whole range, and is
+    recorded once the operation is done.
 
     Parameters
     ----------
     model : HostModel
-        What kind of host.
+        The host model.
     record : Recorder
-        Takes the events.
+        Receives the events.
     """
 
     def __init__(self, model: HostModel, record: Recorder) -> None:
@@ -45,12 +45,12 @@ class SimulatedHost:
 
     @property
     def domains(self) -> tuple[SimulatedDomain, ...]:
-        """The domains that have or may have memory: all but the dead."""
+        """All domains that are not dead."""
         return tuple(self._domains.values())
 
     @property
     def max_mapping(self) -> int:
-        """See `Hypervisor.max_mapping`: no limit, as libxc maps a segment at once."""
+        """See `Hypervisor.max_mapping`: unlimited, as libxc maps a segment at once."""
         return ADDRESS_LIMIT
 
     @property
@@ -71,19 +71,19 @@ class SimulatedHost:
         return domain
 
     def populate(self, domain: SimulatedDomain, address: int, size: int) -> None:
-        """See `Hypervisor.populate`: scrubs and maintains the pages as the model's allocator does."""
+        """See `Hypervisor.populate`: the pages are scrubbed and maintained as by the model's allocator."""
         operation = f"populate {address:#x}"
         self._check_range(domain, operation, address, size, _PAUSED)
         given = sum(bank.size for bank in domain.banks)
         if given + size > domain.max_memory:
-            reason = f"{given + size:#x} bytes are more than its maximum of {domain.max_memory:#x}"
+            reason = f"{given + size:#x} bytes exceed its maximum of {domain.max_memory:#x}"
             raise domain.error(operation, reason)
         if taken := self._allocated.overlap(address, address + size):
-            raise domain.error(operation, f"the page at {taken[0][0]:#x} is allocated already")
+            raise domain.error(operation, f"the page at {taken[0][0]:#x} is already allocated")
         try:
             bank = RamBank.allocate(address, size)
         except (OSError, OverflowError) as error:
-            raise domain.error(operation, f"no {size:#x} bytes of memory: {error}") from error
+            raise domain.error(operation, f"cannot allocate {size:#x} bytes: {error}") from error
         self._allocated.add(address, address + size)
         domain.banks += (bank,)
         self._events.populated(address, size)
@@ -93,12 +93,12 @@ class SimulatedHost:
     ) -> SimulatedMapping:
         """See `Hypervisor.map_foreign`.
 
-        A trace has one mapping for an agent and a page, so a page cannot be mapped twice at a time. Where
-        the builder's mapping outlives the build, this is a window on it: nothing is mapped, nothing unmapped.
+        A trace has one mapping for each agent and page, so a page cannot be mapped twice at the same time. Where the
+        builder's mapping outlives the build, this mapping is a view of it, and records no map and no unmap.
         """
         bank = self._mappable(domain, address, size, memory_type)
         if taken := self._mapped.overlap(address, address + size):
-            raise domain.error(f"map {address:#x}", f"the page at {taken[0][0]:#x} is mapped already")
+            raise domain.error(f"map {address:#x}", f"the page at {taken[0][0]:#x} is already mapped")
         self._events.mapped(address, size, memory_type)
         self._mapped.add(address, address + size)
         domain.mapped += 1
@@ -119,7 +119,7 @@ class SimulatedHost:
         bank = self._bank_of(domain, operation, address, size)
         if memory_type not in self.model.mapping_types:
             can = " and ".join(possible.word for possible in self.model.mapping_types)
-            reason = f"on {self.model.name} the builder's mapping can be {can}, not {memory_type.word}"
+            reason = f"on {self.model.name} a builder's mapping can be {can}, not {memory_type.word}"
             raise domain.error(operation, reason)
         return bank
 
@@ -130,7 +130,7 @@ class SimulatedHost:
         taken = self._mapped.overlap(address, address + size)
         if taken:
             self._mapped.add(mapping.address, mapping.address + mapping.size)
-            raise domain.error(f"map {address:#x}", f"the page at {taken[0][0]:#x} is mapped already")
+            raise domain.error(f"map {address:#x}", f"the page at {taken[0][0]:#x} is already mapped")
         self._mapped.add(address, address + size)
         self._events.unmapped(mapping.address, mapping.size)
         self._events.mapped(address, size, mapping.memory_type)
@@ -146,7 +146,7 @@ class SimulatedHost:
         elif self.model.first_run is not None:
             domain.maintained_at_first_run = True
         else:
-            raise domain.error(operation, f"{self.model.name} maintains nothing")
+            raise domain.error(operation, f"{self.model.name} has no such maintenance")
 
     def set_registers(self, domain: SimulatedDomain, vcpu: int, registers: "Registers") -> None:
         """See `Hypervisor.set_registers`."""
@@ -195,7 +195,7 @@ class SimulatedHost:
             Whether M and C are both set now. The host acts before the guest's next instruction, so call this
             before the guest's own event that turns its MMU on.
         used : sequence of (address, size) or None
-            The pages that the guest has used so far; None for all RAM.
+            The ranges that the guest has used so far; None for all RAM.
         """
         self._check_state(domain, "toggle caches", (SimulatedDomainState.RUNNING,))
         self._check_vcpu(domain, "toggle caches", vcpu)
@@ -270,7 +270,7 @@ class SimulatedHost:
         if domain.state not in states:
             raise domain.error(operation, f"it is {domain.state.value}")
         if self._domains.get(domain.domid) is not domain:
-            raise domain.error(operation, "it is another host's")
+            raise domain.error(operation, "it belongs to another host")
 
     def _check_range(
         self,
@@ -284,12 +284,12 @@ class SimulatedHost:
         if address % PAGE_SIZE or size % PAGE_SIZE or size <= 0:
             raise domain.error(operation, f"{size:#x} bytes from there are not whole pages")
         if address < 0 or address + size > ADDRESS_LIMIT:
-            raise domain.error(operation, f"{size:#x} bytes from there leave the address space")
+            raise domain.error(operation, f"{size:#x} bytes from there exceed the address space")
 
     def _bank_of(self, domain: SimulatedDomain, operation: str, address: int, size: int) -> RamBank:
         bank = domain.bank_of(address, size)
         if bank is None:
-            raise domain.error(operation, f"{size:#x} bytes from there are not all in one bank of its RAM")
+            raise domain.error(operation, f"{size:#x} bytes from there are not inside one bank of its RAM")
         return bank
 
 

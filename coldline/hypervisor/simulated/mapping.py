@@ -12,22 +12,22 @@ from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain
 
 
 class SimulatedMapping(BoundedMapping):
-    """See `coldline.hypervisor.Mapping`. Made by `SimulatedHost.map_foreign` alone.
+    """The builder's mapping of simulated RAM, from `SimulatedHost.map_foreign`; see `coldline.hypervisor.Mapping`.
 
     Parameters
     ----------
     domain : SimulatedDomain
-        Whose memory.
+        The domain whose memory this is.
     bank : RamBank
-        The bank that it lies in.
+        The bank that contains it.
     address, size : int
         The range, whole pages in `bank`.
     memory_type : MemoryType
-        Of the builder's accesses.
+        The memory type of the builder's accesses.
     events : HostEvents
-        Is told of what the builder does through the mapping.
+        Receives what the builder does through the mapping.
     move : callable
-        Called with this mapping and the range that it is to be moved to; returns the bank that has that.
+        Called with this mapping and its new range; returns the bank that contains that range.
     unmap : callable
         Called once, with this mapping, when it is closed.
     """
@@ -58,7 +58,7 @@ class SimulatedMapping(BoundedMapping):
         self._open = True
 
     def write(self, offset: int, data: Data) -> None:
-        """Copy `data` to the guest, once.
+        """Copy `data` to the guest.
 
         Raises
         ------
@@ -72,12 +72,12 @@ class SimulatedMapping(BoundedMapping):
             self._event(Op.WRITE, offset, source.nbytes)
 
     def clean_invalidate(self, offset: int, size: int) -> None:
-        """Record DC CIVAC by the builder; nothing for a size of 0.
+        """Record DC CIVAC by the builder; does nothing for a size of 0.
 
         Raises
         ------
         HypervisorError
-            If any of it lies outside the mapping, the mapping is closed, or the domain is of arm32, whose
+            If any of it lies outside the mapping, the mapping is closed, or the domain is arm32, whose
             user space cannot maintain caches by address (Arm ARM DDI 0406 B3.18.6).
         """
         self._check("dc civac", offset, size)
@@ -88,12 +88,12 @@ class SimulatedMapping(BoundedMapping):
             self._event(Op.DC_CIVAC, offset, size)
 
     def cacheflush(self, offset: int, size: int) -> None:
-        """Record DC CVAU and IC IVAU by the builder, as Armv7 calls DCCMVAU and ICIMVAU; nothing for a size of 0.
+        """Record DC CVAU and IC IVAU by the builder (Armv7: DCCMVAU and ICIMVAU); does nothing for a size of 0.
 
         Raises
         ------
         HypervisorError
-            If any of it lies outside the mapping, the mapping is closed, or the domain is of arm64.
+            If any of it lies outside the mapping, the mapping is closed, or the domain is arm64.
         """
         self._check("cacheflush", offset, size)
         if self.domain.architecture != "arm32":
@@ -110,7 +110,7 @@ class SimulatedMapping(BoundedMapping):
         self.address, self.size = address, size
 
     def close(self) -> None:
-        """Unmap; once closed, nothing."""
+        """Unmap; does nothing if it is closed."""
         if self._open:
             self._open = False
             self._unmap(self)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Guests on a real Xen, from its dom0: hypercalls and foreign mappings, and coldline's driver for uncached ones."""
+"""Guests on a real Xen, built from its dom0 by hypercalls, foreign mappings and coldline's driver."""
 
 from typing import TYPE_CHECKING
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a guest needs besides its memory: rings, event channels, grants, and a place in xenstore.
+"""What a Xen guest needs besides RAM: rings, event channels, grants and xenstore entries.
 
 Source: xen tools/libs/guest/xg_dom_arm.c, xg_dom_boot.c (4.17); Linux drivers/tty/hvc/hvc_xen.c (6.1).
 
-Rings are ordinary cacheable memory for all who share them, by Xen's ABI (xen xen/include/public/arch-arm.h (4.17)):
-they are cleared through a cached mapping, whatever the guest's image is written through.
+By Xen's ABI, everyone maps rings as ordinary cacheable memory (xen xen/include/public/arch-arm.h (4.17)), so they are
+cleared through a cached mapping, whatever strategy writes the guest's image.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from coldline.hypervisor.xen.ports.protocols import Ports
 
 _CONSOLE, _STORE, _MONITOR, _VUART = range(4)
-"""Pages, from the first of `MAGIC_PAGES`: xen tools/libs/guest/xg_dom_arm.c (4.17)."""
+"""Page numbers, counted from the start of `MAGIC_PAGES`: xen tools/libs/guest/xg_dom_arm.c (4.17)."""
 
 _CALLBACK_IRQ, _STORE_PFN, _STORE_EVTCHN, _CONSOLE_PFN, _CONSOLE_EVTCHN, _MONITOR_RING_PFN = (
     0,
@@ -45,17 +45,18 @@ _PERMIT_ACCESS: Final = 1
 """GTF_permit_access."""
 
 MAX_DOMAIN_NAME: Final = 255
+"""Characters."""
 
 
 class DomainSetup(Record):
-    """How a guest is to be furnished.
+    """What a domain needs besides RAM and registers.
 
     Attributes
     ----------
     name : str
-        What users call it.
+        Its name in xenstore.
     vuart : bool
-        Whether it has an emulated PL011 besides hvc0.
+        Whether it has an emulated PL011 in addition to hvc0.
     """
 
     name: str
@@ -63,56 +64,56 @@ class DomainSetup(Record):
 
 
 def check_name(name: str) -> None:
-    """Check that a domain may be called that.
+    """Check the name of a new domain.
 
     Raises
     ------
     HypervisorError
-        If not: a name has no slash, and nothing that could drive a terminal.
+        If it is empty, too long, a number, or has a slash or an unprintable character.
     """
     if not name or not name.isprintable() or "/" in name or len(name) > MAX_DOMAIN_NAME or name.isdigit():
         raise HypervisorError(
-            f"{name!r} is no name for a domain: up to {MAX_DOMAIN_NAME} printable characters, no slash, not a number"
+            f"invalid domain name {name!r}: use up to {MAX_DOMAIN_NAME} printable characters, no slash, not a number"
         )
 
 
-class Host(Protocol):
-    """What is asked of `XenHost`, or of its recorder."""
+class SetupHost(Protocol):
+    """The part of `XenHost` that set-up uses; `RecordedXen` has it too."""
 
     @property
     def ports(self) -> "Ports":
-        """What reaches Xen."""
+        """The ports to Xen."""
 
     @property
     def hypercalls(self) -> "Hypercalls":
-        """To Xen."""
+        """Hypercalls to Xen."""
 
     def populate_unchecked(self, domain: "XenDomain", address: int, size: int) -> None:
-        """Give a domain memory."""
+        """Give a domain memory that need not be RAM."""
 
     def map_unchecked(self, domain: "XenDomain", address: int, size: int, memory_type: MemoryType) -> Mapping:
-        """Map it."""
+        """Map memory that need not be RAM."""
 
     def unmap_resource(self, domain: "XenDomain", resource: object) -> None:
         """Unmap a grant table."""
 
 
-def set_up_domain(host: Host, domain: "XenDomain", setup: DomainSetup) -> None:
-    """Furnish a domain that is built and has not run.
+def set_up_domain(host: SetupHost, domain: "XenDomain", setup: DomainSetup) -> None:
+    """Set up what a domain needs besides RAM, after it is built and before it starts.
 
     Parameters
     ----------
     host : XenHost
-        Whose it is; or `RecordedXen`.
+        The domain's host; or `RecordedXen`.
     domain : XenDomain
-        Paused. If a step fails it is to be destroyed with `host.destroy`, which removes what it has in xenstore.
+        The domain, paused. If a step fails, destroy it with `host.destroy`, which removes its entries in xenstore.
     setup : DomainSetup
-        How.
+        Its name and devices.
 
     Raises
     ------
     HypervisorError
-        If a step fails, which it names.
+        If a step fails; the message names the step.
     """
     check_name(setup.name)
     calls, domid = host.hypercalls, domain.domid
@@ -158,7 +159,7 @@ def set_up_domain(host: Host, domain: "XenDomain", setup: DomainSetup) -> None:
         tree.introduce(domid, store.frame, store.port)
 
 
-def _seed_grants(host: Host, domain: "XenDomain", frames: tuple[int, int]) -> None:
+def _seed_grants(host: SetupHost, domain: "XenDomain", frames: tuple[int, int]) -> None:
     """Let dom0's daemons map the rings by grant: GNTTAB_RESERVED_CONSOLE, then GNTTAB_RESERVED_XENSTORE."""
     with error_context(f"domain {domain.domid}: grants"):
         resource, address = host.ports.foreign.map_grant_table(domain.domid)

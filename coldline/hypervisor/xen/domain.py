@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A domain that this process builds on Xen."""
+"""The state of a domain that this process builds on Xen."""
 
 import enum
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class XenDomainState(enum.Enum):
-    """Where a domain is in its life."""
+    """The state of a domain on Xen."""
 
     PAUSED = "paused"
     RUNNING = "running"
@@ -19,7 +19,7 @@ class XenDomainState(enum.Enum):
 
 
 class XenDomain:
-    """A guest on Xen; only its host changes it.
+    """A guest on Xen. Only its host changes it.
 
     Attributes
     ----------
@@ -30,19 +30,19 @@ class XenDomain:
     architecture : str
         ``arm64`` or ``arm32``.
     max_memory : int
-        Bytes of RAM at most.
+        The most RAM that it may have, in bytes.
     vcpus : int
-        How many virtual CPUs it has.
+        Number of virtual CPUs.
     banks : list of AddressRange
         Its RAM, in the order in which it was populated.
     state : XenDomainState
-        Where it is in its life.
+        Its state.
     registers_set : bool
-        Whether its first vCPU can start.
+        Whether its first vCPU's registers are set.
     in_store : bool
-        Whether xenstore may know of it.
+        Whether xenstore may have entries of it.
     mapped : list of AddressRange
-        What this process has mapped of it.
+        The ranges that this process has mapped.
     """
 
     def __init__(self, domid: int, handle: bytes, architecture: str, max_memory: int, vcpus: int) -> None:
@@ -58,5 +58,5 @@ class XenDomain:
         self.mapped: list[AddressRange] = []
 
     def error(self, operation: str, reason: str) -> HypervisorError:
-        """What to raise when an operation on this domain fails."""
+        """Return the error for an operation on this domain that failed."""
         return HypervisorError(f"domain {self.domid}: {operation}: {reason}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""DomainList that are there already, whoever built them."""
+"""The existing domains of a Xen: list, find, pause, unpause and destroy them."""
 
 from coldline.errors import HypervisorError, UsageError
 from coldline.hypervisor.xen.failures import error_context
@@ -20,26 +20,26 @@ _REASONS = ("poweroff", "reboot", "suspend", "crash", "watchdog", "soft reset")
 
 
 class DomainInfo(Record):
-    """A domain.
+    """An existing domain, as Xen and xenstore describe it.
 
     Attributes
     ----------
     domid : int
         Its number.
     name : str
-        What xenstore calls it; empty where it has no name there.
+        Its name in xenstore; empty if it has none.
     uuid : bytes
         Its handle.
     memory : int
-        Bytes that it has, rings and all.
+        All its memory in bytes, with rings.
     vcpus : int
-        How many are online.
+        Number of virtual CPUs that are online.
     state : str
-        ``running``, ``blocked``, ``paused``, ``dying``, ``shutdown`` or, between two turns, ``ready``.
+        ``running``, ``blocked``, ``paused``, ``dying``, ``shutdown`` or, while it waits for a processor, ``ready``.
     shutdown : str
-        Why it shut down; else empty.
+        Why it shut down; empty if it has not.
     seconds : float
-        Of processor time.
+        Processor time used.
     """
 
     domid: int
@@ -53,17 +53,17 @@ class DomainInfo(Record):
 
 
 class DomainList:
-    """The domains of a Xen.
+    """Lists and controls the domains of a Xen.
 
     Parameters
     ----------
     ports : Ports
-        What reaches it.
+        The ports to Xen.
 
     Raises
     ------
     HypervisorError
-        If this is no dom0, or Xen's version is not domain.
+        If this is not a dom0, or Xen's version is not supported.
     """
 
     def __init__(self, ports: Ports) -> None:
@@ -73,17 +73,17 @@ class DomainList:
             self._calls = Hypercalls(ports.calls)
 
     def all(self) -> list[DomainInfo]:
-        """Every domain, by number; without names where xenstored does not run."""
+        """Return every domain, by number; without names if xenstored does not run."""
         with error_context("list domains"):
             return [self._known(info) for info in self._calls.domains()]
 
     def find(self, word: str) -> DomainInfo:
-        """The domain of a number or a name.
+        """Return the domain with a number or a name.
 
         Raises
         ------
         UsageError
-            If there is none, or several have the name.
+            If there is no such domain, or several have the name.
         """
         if word.isascii() and word.isdigit():
             with error_context(f"domain {word}"):
@@ -93,13 +93,13 @@ class DomainList:
             found = [domain for domain in self.all() if domain.name == word]
         if len(found) > 1:
             numbers = " and ".join(str(domain.domid) for domain in found)
-            raise UsageError(f"domains {numbers} are called '{word}': give the number")
+            raise UsageError(f"domains {numbers} have the name '{word}': use the number")
         if not found:
-            raise UsageError(f"no domain '{word}': coldline list shows those that there are")
+            raise UsageError(f"no domain '{word}': coldline list shows the domains")
         return found[0]
 
     def is_alive(self, domain: DomainInfo) -> bool:
-        """Whether a domain is still there, and neither dying nor shut down."""
+        """Return whether a domain still exists, and is neither dying nor shut down."""
         with error_context(f"domain {domain.domid}"):
             info = self._calls.domain(domain.domid)
         return (
@@ -112,14 +112,14 @@ class DomainList:
             self._calls.pause(_guest(domain))
 
     def unpause(self, domain: DomainInfo) -> None:
-        """Let a domain's vCPUs run."""
+        """Start a domain's vCPUs, or let them run on."""
         if domain.state != "paused":
-            raise HypervisorError(f"domain {domain.domid}: unpause: it is not paused but {domain.state}")
+            raise HypervisorError(f"domain {domain.domid}: unpause: it is {domain.state}, not paused")
         with error_context(f"domain {domain.domid}: unpause"):
             self._calls.unpause(_guest(domain))
 
     def destroy(self, domain: DomainInfo) -> None:
-        """End a domain, built or half-built, and remove what xenstore has of it."""
+        """Destroy a domain, complete or not, and remove its entries in xenstore."""
         tear_down(self._calls, self._store(), _guest(domain), domain.uuid)
 
     def _known(self, info: AnyDomainInfo) -> DomainInfo:
@@ -153,7 +153,7 @@ class DomainList:
         return (name or b"").decode("utf-8", "replace")
 
     def _store(self) -> StorePort | None:
-        """xenstore, or None where it does not run."""
+        """Return xenstore, or None if xenstored does not run."""
         if not self._without_store:
             try:
                 return self._ports.store
@@ -164,5 +164,5 @@ class DomainList:
 
 def _guest(domain: DomainInfo) -> int:
     if domain.domid == 0:
-        raise HypervisorError("domain 0 is this one")
+        raise HypervisorError("domain 0 is dom0 itself")
     return domain.domid

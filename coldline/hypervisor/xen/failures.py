@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a failed call says, and in which step it failed."""
+"""Error messages of failed calls: the step, the call and the reason."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from coldline.errors import HypervisorError
 
 @contextlib.contextmanager
 def error_context(step: str) -> Iterator[None]:
-    """Turn a library's error into a HypervisorError that starts with `step`."""
+    """Turn an OSError of the block into a HypervisorError whose message starts with `step`."""
     try:
         yield
     except OSError as error:
@@ -18,7 +18,7 @@ def error_context(step: str) -> Iterator[None]:
 
 
 def os_error_text(error: OSError) -> str:
-    """The call that failed, as its error names it, and why."""
+    """Return the failed call, if the error names one, and the reason."""
     if not error.errno:
         return str(error)
     why = os.strerror(error.errno)

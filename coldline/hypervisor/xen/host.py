@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Xen, for the builder: what `coldline.hypervisor.Hypervisor` asks for, by hypercalls and foreign mappings."""
+"""A real Xen as a `coldline.hypervisor.Hypervisor`, by hypercalls and foreign mappings."""
 
 import contextlib
 import errno
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,13 @@ from typing import TYPE_CHECKING, Final
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.guest.layout import AddressRange
-from coldline.hypervisor.xen import structures
+from coldline.hypervisor.xen.creation import (
+    ADDRESS_BITS,
+    MAX_MEMORY_SLACK_KIB,
+    Platform,
+    create_request,
+    paging_pool,
+)
 from coldline.hypervisor.xen.domain import XenDomain, XenDomainState
 from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.hypercalls import MAX_FLUSH, Hypercalls
@@ -20,70 +25,44 @@ from coldline.hypervisor.xen.mapped_frames import ATTRIBUTES, map_frames
 from coldline.hypervisor.xen.mapping import XenMapping
 from coldline.hypervisor.xen.populate import populate_extents
 from coldline.hypervisor.xen.ports.protocols import DriverError, Ports
-from coldline.support.record import Record
 from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
     from coldline.hypervisor.protocol import Hypervisor
-
-ARCHITECTURES: Final = {"arm64": 64, "arm32": 32}
-"""Of guests, with the bits of their kernels' addresses."""
+    from coldline.hypervisor.xen import structures
 
 _ADDRESS_LIMIT: Final = 1 << 48
-_HVM_HAP: Final = 3
-"""XEN_DOMCTL_CDF_hvm and XEN_DOMCTL_CDF_hap: all that Xen takes for an ARM guest."""
-
-_EVENT_PORTS: Final = 1023
-_GRANT_VERSION: Final = 1
-_SLACK_KIB: Final = 1024
-"""What a domain may have beyond its RAM: its rings. xen tools/libs/light/libxl_internal.h (4.17),
-LIBXL_MAXMEM_CONSTANT."""
 
 _MAX_MAPPING: Final = 4 << 20
-"""Bytes. What dom0 shows another's frames at, it gives up of its own memory meanwhile; the driver keeps as much for
-the next mapping."""
+"""Bytes. While dom0 maps foreign frames, it gives up as much of its own memory; the driver keeps that much for its
+next mapping."""
 
 _ONLINE: Final = 1
 """VGCF_online."""
 
 
-class Platform(Record):
-    """What Xen gives to guests.
-
-    Attributes
-    ----------
-    gic_version : int
-        Of their interrupt controller: 2 or 3.
-    address_bits : int
-        Of their physical addresses.
-    """
-
-    gic_version: int
-    address_bits: int
-
-
 class XenHost:
-    """The Xen that runs; speaks `coldline.hypervisor.Hypervisor`.
+    """The Xen that this dom0 runs on, as a `Hypervisor`.
 
     Parameters
     ----------
     ports : Ports
-        What reaches it.
+        The ports to Xen.
     handle : bytes, optional
-        The UUID of the domain that is made; by default each gets one of its own.
+        The UUID of the domain that is created; by default a random one for each domain.
     shared_interrupts : int
-        How many a guest's interrupt controller has: 1 for an emulated PL011, else 0.
+        Number of shared interrupts of the guest's interrupt controller: 1 for an emulated PL011, else 0.
 
     Attributes
     ----------
     hypercalls : Hypercalls
-        To Xen.
+        Hypercalls to Xen.
 
     Raises
     ------
     HypervisorError
-        If this is no dom0, or Xen's version is not known.
+        If this is not a dom0, or Xen's version is not supported.
     """
 
     def __init__(self, ports: Ports, *, handle: bytes | None = None, shared_interrupts: int = 0) -> None:
@@ -95,14 +74,14 @@ class XenHost:
             self.hypercalls = Hypercalls(ports.calls)
 
     def platform(self) -> Platform:
-        """What guests get: Xen tells as it makes a domain, here one that is gone at once.
+        """Return the virtual hardware of guests. Xen reports it for a new domain, so one is created and destroyed.
 
         Raises
         ------
         HypervisorError
-            If no domain can be made.
+            If no domain can be created.
         """
-        with error_context("ask for the guests' machine"):
+        with error_context("query the guests' virtual hardware"):
             domid, made = self.hypercalls.create(self._request(1))
             try:
                 info = self.hypercalls.domain(domid)
@@ -117,9 +96,9 @@ class XenHost:
 
     def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> XenDomain:
         """See `Hypervisor.create_domain`."""
-        if architecture not in ARCHITECTURES:
+        if architecture not in ADDRESS_BITS:
             raise HypervisorError(
-                f"create domain: Xen runs {' and '.join(ARCHITECTURES)} guests, not {architecture}"
+                f"create domain: Xen runs {' and '.join(ADDRESS_BITS)} guests, not {architecture}"
             )
         if max_memory <= 0 or vcpus <= 0:
             raise HypervisorError(f"create domain: {max_memory} bytes of memory and {vcpus} vcpus")
@@ -130,9 +109,9 @@ class XenHost:
         try:
             with error_context(f"domain {domid}: create"):
                 self.hypercalls.set_max_vcpus(domid, vcpus)
-                self.hypercalls.set_max_memory(domid, max_memory // 1024 + _SLACK_KIB)
+                self.hypercalls.set_max_memory(domid, max_memory // 1024 + MAX_MEMORY_SLACK_KIB)
                 self._set_paging_pool(domid, paging_pool(max_memory, vcpus))
-                self.hypercalls.set_address_size(domid, ARCHITECTURES[architecture])
+                self.hypercalls.set_address_size(domid, ADDRESS_BITS[architecture])
         except BaseException:
             self.destroy(domain)
             raise
@@ -145,17 +124,8 @@ class XenHost:
             if self.hypercalls.interface.paging_pool or error.errno not in (errno.ENOSYS, errno.EINVAL):
                 raise
 
-    def _request(self, vcpus: int) -> structures.AnyCreateDomain:
-        request = self.hypercalls.interface.create()
-        request.handle[:] = self._handle or os.urandom(structures.DOMAIN_HANDLE_BYTES)
-        request.flags = _HVM_HAP
-        request.max_vcpus = vcpus
-        request.max_evtchn_port = _EVENT_PORTS
-        request.max_grant_frames = request.max_maptrack_frames = -1  # Xen's own defaults
-        if hasattr(request, "grant_opts"):
-            request.grant_opts = _GRANT_VERSION
-        request.arch.nr_spis = self._shared_interrupts
-        return request
+    def _request(self, vcpus: int) -> "structures.AnyCreateDomain":
+        return create_request(self.hypercalls.interface, self._handle, vcpus, self._shared_interrupts)
 
     @property
     def max_mapping(self) -> int:
@@ -163,29 +133,29 @@ class XenHost:
         return _MAX_MAPPING
 
     def populate(self, domain: XenDomain, address: int, size: int) -> None:
-        """See `Hypervisor.populate`: in the largest extents that fit and that Xen has."""
+        """See `Hypervisor.populate`: uses the largest extents that fit and that Xen has free."""
         operation = f"populate {address:#x}"
         self._check_range(domain, operation, address, size, XenDomainState.PAUSED)
         given = sum(bank.size for bank in domain.banks)
         if given + size > domain.max_memory:
-            reason = f"{given + size:#x} bytes are more than its maximum of {domain.max_memory:#x}"
+            reason = f"{given + size:#x} bytes exceed its maximum of {domain.max_memory:#x}"
             raise domain.error(operation, reason)
         for bank in domain.banks:
             if address < bank.end and bank.base < address + size:
                 taken = max(address, bank.base)
-                raise domain.error(operation, f"the page at {taken:#x} is allocated already")
+                raise domain.error(operation, f"the page at {taken:#x} is already allocated")
         self.populate_unchecked(domain, address, size)
         domain.banks.append(AddressRange(address, size))
 
     def populate_unchecked(self, domain: XenDomain, address: int, size: int) -> None:
-        """Give a domain memory that is not its RAM: where rings are."""
+        """Give a domain memory without the checks of `populate`, for rings, which are not RAM."""
         populate_extents(self.hypercalls, domain, address, size)
 
     def map_foreign(self, domain: XenDomain, address: int, size: int, memory_type: MemoryType) -> XenMapping:
         """See `Hypervisor.map_foreign`.
 
-        By coldline's driver; where that is not, libxenforeignmemory makes cached mappings, and nobody others. A page
-        cannot be mapped twice at a time, as on every host of coldline's.
+        coldline's driver makes the mapping. Without the driver, libxenforeignmemory makes cached mappings, and others
+        are refused. A page cannot be mapped twice at the same time, as on every host.
         """
         self._check_mappable(domain, address, size, memory_type)
         mapping = self.map_unchecked(domain, address, size, memory_type)
@@ -195,7 +165,7 @@ class XenHost:
     def map_unchecked(
         self, domain: XenDomain, address: int, size: int, memory_type: MemoryType
     ) -> XenMapping:
-        """Map memory of a domain that need not be RAM."""
+        """Map memory of a domain without the checks of `map_foreign`, for rings."""
         operation = f"map {address:#x}"
         try:
             with error_context(f"domain {domain.domid}: {operation}"):
@@ -232,24 +202,22 @@ class XenHost:
         operation = f"map {address:#x}"
         self._check_range(domain, operation, address, size, XenDomainState.PAUSED, XenDomainState.RUNNING)
         if not any(bank.base <= address and address + size <= bank.end for bank in domain.banks):
-            raise domain.error(operation, f"{size:#x} bytes from there are not all in one bank of its RAM")
+            raise domain.error(operation, f"{size:#x} bytes from there are not inside one bank of its RAM")
         if memory_type not in ATTRIBUTES:
             can = " and ".join(possible.word for possible in ATTRIBUTES)
-            raise domain.error(
-                operation, f"on Xen the builder's mapping can be {can}, not {memory_type.word}"
-            )
+            raise domain.error(operation, f"on Xen a builder's mapping can be {can}, not {memory_type.word}")
         if size > _MAX_MAPPING:
-            raise domain.error(operation, f"{size:#x} bytes are more than a mapping has, {_MAX_MAPPING:#x}")
+            raise domain.error(operation, f"{size:#x} bytes exceed the largest mapping, {_MAX_MAPPING:#x}")
         for taken in domain.mapped if mapped is None else mapped:
             if address < taken.end and taken.base < address + size:
-                raise domain.error(operation, f"the page at {max(address, taken.base):#x} is mapped already")
+                raise domain.error(operation, f"the page at {max(address, taken.base):#x} is already mapped")
 
     def flush(self, domain: XenDomain, address: int, size: int) -> None:
-        """See `Hypervisor.flush`: XEN_DOMCTL_cacheflush, as often as it takes."""
+        """See `Hypervisor.flush`: one XEN_DOMCTL_cacheflush for each `MAX_FLUSH` frames."""
         operation = f"flush {address:#x}"
         self._check_range(domain, operation, address, size, XenDomainState.PAUSED)
         if not any(bank.base <= address and address + size <= bank.end for bank in domain.banks):
-            raise domain.error(operation, f"{size:#x} bytes from there are not all in one bank of its RAM")
+            raise domain.error(operation, f"{size:#x} bytes from there are not inside one bank of its RAM")
         first, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
         for frame in range(first, end, MAX_FLUSH):
             with error_context(f"domain {domain.domid}: flush {frame * PAGE_SIZE:#x}"):
@@ -280,8 +248,8 @@ class XenHost:
         domain.state = XenDomainState.RUNNING
 
     def destroy(self, domain: XenDomain) -> None:
-        """See `Hypervisor.destroy`: a domain that this process still maps is dying until it is unmapped."""
-        from coldline.hypervisor.xen.teardown import tear_down  # a guest that is made well needs none of it
+        """See `Hypervisor.destroy`: a domain that this process still maps stays dying until it is unmapped."""
+        from coldline.hypervisor.xen.teardown import tear_down  # imported only when needed, for a fast start
 
         with interrupts_held():
             self._check_state(domain, "destroy", XenDomainState.PAUSED, XenDomainState.RUNNING)
@@ -295,7 +263,7 @@ class XenHost:
                 domain.state = XenDomainState.DESTROYED
 
     def unmap_resource(self, domain: XenDomain, resource: object) -> None:
-        """Unmap a grant table, now or, if that fails, before the domain is destroyed."""
+        """Unmap a grant table; if that fails, retry before the domain is destroyed."""
         self._unmap(domain, partial(self.ports.foreign.unmap_resource, resource))
 
     def _unmap_mapping(self, mapping: XenMapping) -> None:
@@ -304,7 +272,7 @@ class XenHost:
             self._unmap(mapping.domain, mapping.frames.unmap)
 
     def _unmap(self, domain: XenDomain, unmap: Callable[[], None]) -> None:
-        """Call it; what fails or is not reached is tried again before the domain is destroyed."""
+        """Call `unmap`; if it fails or is not reached, it is retried before the domain is destroyed."""
         waiting = self._leftovers.setdefault(domain.domid, [])
         waiting.append(unmap)
         unmap()
@@ -321,19 +289,11 @@ class XenHost:
         if address % PAGE_SIZE or size % PAGE_SIZE or size <= 0:
             raise domain.error(operation, f"{size:#x} bytes from there are not whole pages")
         if address < 0 or address + size > _ADDRESS_LIMIT:
-            raise domain.error(operation, f"{size:#x} bytes from there leave the address space")
+            raise domain.error(operation, f"{size:#x} bytes from there exceed the address space")
 
 
 def _frames(address: int, size: int) -> range:
     return range(address // PAGE_SIZE, (address + size) // PAGE_SIZE)
-
-
-def paging_pool(memory: int, vcpus: int) -> int:
-    """Bytes that a domain's stage 2 tables may take.
-
-    Source: xen tools/libs/light/libxl_utils.c (4.17), libxl__get_required_paging_memory.
-    """
-    return PAGE_SIZE * (256 * vcpus + -(-memory // (1 << 20)) + 128)
 
 
 if TYPE_CHECKING:

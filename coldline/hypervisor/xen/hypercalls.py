@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The hypercalls that building takes, by what they do. An error is an OSError that names the call."""
+"""The hypercalls that coldline makes, as methods. An error is an OSError that names the call."""
 
 import ctypes
 import errno
@@ -36,37 +36,37 @@ HYPERCALL_NUMBERS: Final = {
     "XEN_DOMCTL_vuart_op": 81,
     "XEN_DOMCTL_set_paging_mempool_size": 86,
 }
-"""Hypercalls and their commands by Xen's names: xen xen/include/public (4.17)."""
+"""Numbers of hypercalls and their commands, by Xen's names: xen xen/include/public (4.17)."""
 
 DOM0: Final = 0
-"""dom0's own number: where Xen's rings end."""
+"""dom0's number: the other end of a guest's rings."""
 
 MAX_EXTENTS: Final = PAGE_SIZE // 8
-"""Of one `populate`: as many as fit into a page of the buffer."""
+"""The most extents of one `populate`: as many as fit into a page of the buffer."""
 
 MAX_FLUSH: Final = 1 << 18
-"""Frames of one XEN_DOMCTL_cacheflush: xen xen/arch/arm/domctl.c (4.17)."""
+"""The most frames of one XEN_DOMCTL_cacheflush: xen xen/arch/arm/domctl.c (4.17)."""
 
 _Structure = TypeVar("_Structure", bound=ctypes.Structure)
 
 
 class Hypercalls:
-    """Hypercalls of the Xen that runs.
+    """Makes hypercalls, in the interface of the Xen version that runs.
 
     Parameters
     ----------
     calls : HypercallPort
-        What makes them.
+        The port that makes them.
 
     Attributes
     ----------
     interface : Interface
-        Of that Xen.
+        The interface of that Xen.
 
     Raises
     ------
     HypervisorError
-        If its version is not known.
+        If its version is not supported.
     """
 
     def __init__(self, calls: HypercallPort) -> None:
@@ -86,11 +86,11 @@ class Hypercalls:
         ctypes.memmove(address, ctypes.addressof(structure), ctypes.sizeof(structure))
 
     def _domctl(self, name: str, domid: int, argument: _Structure) -> _Structure:
-        """Make a domctl; return its argument as Xen left it."""
+        """Make a domctl; return its argument as Xen changed it."""
         return self._domctl_of(name, domid, argument)[1]
 
     def _domctl_of(self, name: str, domid: int, argument: _Structure) -> tuple[int, _Structure]:
-        """Make a domctl; return the domain's number and the argument, as Xen left them."""
+        """Make a domctl; return the domain's number and the argument, as Xen changed them."""
         call = f"XEN_DOMCTL_{name}"
         header = structures.DomctlHeader(HYPERCALL_NUMBERS[call], self.interface.domctl, domid)
         address = self._calls.buffer
@@ -99,15 +99,15 @@ class Hypercalls:
         self._put(address + ctypes.sizeof(header), argument)
         self._call(call, "domctl", address)
         returned = structures.DomctlHeader.from_buffer_copy(ctypes.string_at(address, ctypes.sizeof(header)))
-        left = ctypes.string_at(address + ctypes.sizeof(header), ctypes.sizeof(argument))
-        return returned.domain, type(argument).from_buffer_copy(left)
+        result = ctypes.string_at(address + ctypes.sizeof(header), ctypes.sizeof(argument))
+        return returned.domain, type(argument).from_buffer_copy(result)
 
     def create(self, request: structures.AnyCreateDomain) -> tuple[int, structures.AnyCreateDomain]:
-        """Make a domain; return its number, and what Xen made of the request."""
+        """Create a domain; return its number, and the request as Xen completed it."""
         return self._domctl_of("createdomain", 0, request)
 
     def destroy(self, domid: int) -> None:
-        """Have Xen end a domain. It takes as many calls as Xen asks for."""
+        """Destroy a domain. The call is repeated as often as Xen asks for it."""
         while True:
             try:
                 self._domctl("destroydomain", domid, structures.NoArgument())
@@ -122,11 +122,11 @@ class Hypercalls:
         self._domctl("pausedomain", domid, structures.NoArgument())
 
     def unpause(self, domid: int) -> None:
-        """Let a domain's vCPUs run."""
+        """Start a domain's vCPUs, or let them run on."""
         self._domctl("unpausedomain", domid, structures.NoArgument())
 
     def set_max_vcpus(self, domid: int, vcpus: int) -> None:
-        """Make a domain's vCPUs: as many as it was created for."""
+        """Allocate a domain's vCPUs, as many as it was created with."""
         self._domctl("max_vcpus", domid, structures.MaxVcpus(vcpus))
 
     def set_max_memory(self, domid: int, kib: int) -> None:
@@ -138,7 +138,7 @@ class Hypercalls:
         self._domctl("set_paging_mempool_size", domid, structures.PagingMempool(size))
 
     def set_address_size(self, domid: int, bits: int) -> None:
-        """Say whether a domain's kernel is of 32 or 64 bits, before its registers are set."""
+        """Set whether a domain's kernel has 32 or 64 bits; must come before `set_context`."""
         self._domctl("set_address_size", domid, structures.AddressSize(bits))
 
     def set_context(self, domid: int, vcpu: int, context: structures.AnyContext) -> None:
@@ -156,7 +156,7 @@ class Hypercalls:
         return int(self._domctl("vuart_op", domid, request).evtchn)
 
     def populate(self, domid: int, frames: range, order: int) -> int:
-        """Give a domain memory; return how many extents it got.
+        """Give a domain memory; return the number of extents that it got.
 
         Parameters
         ----------
@@ -165,7 +165,7 @@ class Hypercalls:
         frames : range
             The first frame of each extent, at most `MAX_EXTENTS`.
         order : int
-            Each has 2^order frames.
+            Each extent has 2^order frames.
         """
         numbers = (ctypes.c_uint64 * len(frames))(*frames)
         ctypes.memmove(self._pointed, ctypes.addressof(numbers), ctypes.sizeof(numbers))
@@ -174,12 +174,12 @@ class Hypercalls:
         return self._command("XENMEM_populate_physmap", "memory_op", self._calls.buffer)
 
     def allocate_port(self, domid: int) -> int:
-        """Make an event channel of a domain that this one can bind to; return the domain's port."""
+        """Create an event channel of a domain that dom0 can bind to; return the domain's port."""
         self._put(self._calls.buffer, structures.AllocUnbound(domid, DOM0))
         self._command("EVTCHNOP_alloc_unbound", "event_channel_op", self._calls.buffer)
         size = ctypes.sizeof(structures.AllocUnbound)
-        left = structures.AllocUnbound.from_buffer_copy(ctypes.string_at(self._calls.buffer, size))
-        return int(left.port)
+        result = structures.AllocUnbound.from_buffer_copy(ctypes.string_at(self._calls.buffer, size))
+        return int(result.port)
 
     def set_parameter(self, domid: int, index: int, value: int) -> None:
         """Set one of a domain's HVM parameters."""
@@ -187,19 +187,17 @@ class Hypercalls:
         self._command("HVMOP_set_param", "hvm_op", self._calls.buffer)
 
     def domain(self, domid: int) -> structures.AnyDomainInfo | None:
-        """What Xen says of a domain, or None if there is none of that number."""
+        """Return Xen's description of a domain, or None if there is no domain with that number."""
         try:
             info = self._domctl("getdomaininfo", domid, self.interface.info())
         except OSError as error:
             if error.errno == errno.ESRCH:
                 return None
             raise
-        return (
-            info if info.domain == domid else None
-        )  # up to 4.17 Xen tells of the next one where there is none
+        return info if info.domain == domid else None  # Xen up to 4.17 describes the next domain instead
 
     def domains(self) -> Iterator[structures.AnyDomainInfo]:
-        """What Xen says of every domain, by number."""
+        """Yield Xen's description of every domain, by number."""
         call = "XEN_SYSCTL_getdomaininfolist"
         kind = self.interface.info
         size = ctypes.sizeof(kind)
@@ -217,10 +215,10 @@ class Hypercalls:
             except OSError as error:
                 if error.errno != errno.EACCES or not self._sysctls:
                     raise
-                self._sysctl = self._sysctls.pop(0)  # another version of the interface
+                self._sysctl = self._sysctls.pop(0)  # try the next interface version
                 continue
-            left = ctypes.string_at(address + ctypes.sizeof(header), ctypes.sizeof(request))
-            count = structures.GetDomainInfoList.from_buffer_copy(left).num_domains
+            result = ctypes.string_at(address + ctypes.sizeof(header), ctypes.sizeof(request))
+            count = structures.GetDomainInfoList.from_buffer_copy(result).num_domains
             found = [
                 kind.from_buffer_copy(ctypes.string_at(self._pointed + index * size, size))
                 for index in range(min(count, room))
@@ -232,4 +230,4 @@ class Hypercalls:
 
 
 _ERESTART: Final = 85
-"""Xen's and Linux's: "call again"."""
+"""ERESTART of Xen and Linux: the call must be repeated."""

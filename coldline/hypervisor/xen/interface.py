@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The interface that toolstacks share with one version of Xen: it is no ABI, and changes between versions.
+"""The toolstack interface of each Xen version: it is not a stable ABI, and changes between versions.
 
 Source: xen xen/include/public/domctl.h, sysctl.h and arch-arm.h, as released with each version.
 """
@@ -14,21 +14,21 @@ from coldline.support.record import Record
 
 
 class Interface(Record):
-    """What one version of Xen takes.
+    """The toolstack interface of one Xen version.
 
     Attributes
     ----------
     xen : tuple of int
-        Its version, major and minor.
+        Xen's version, major and minor.
     domctl : int
-        The version of the interface of domctls, which every call names: Xen refuses another (EACCES).
+        The version of the domctl interface. Every call names it, and Xen refuses any other (EACCES).
     sysctls : tuple of int
-        What the version of that of sysctls can be: Xen tells.
+        Possible versions of the sysctl interface, tried in order until Xen accepts one.
     create, info, context : type
         The structures of XEN_DOMCTL_createdomain, XEN_DOMCTL_getdomaininfo and XEN_DOMCTL_setvcpucontext.
     paging_pool : bool
-        Whether every domain needs XEN_DOMCTL_set_paging_mempool_size before it is given memory; older versions have
-        it by XSA-409 or not at all.
+        Whether every domain needs XEN_DOMCTL_set_paging_mempool_size before it gets memory. Older versions have it
+        only with the fix of XSA-409.
     """
 
     xen: tuple[int, int]
@@ -47,7 +47,7 @@ class Interface(Record):
 
 _OLD: Final = (structures.GetDomainInfo414, structures.GuestContext414, False)
 
-_KNOWN: Final = (
+_SUPPORTED: Final = (
     Interface((4, 14), 0x12, (0x13, 0x12), structures.CreateDomain414, *_OLD),
     Interface((4, 15), 0x13, (0x13, 0x14), structures.CreateDomain415, *_OLD),
     Interface((4, 16), 0x14, (0x14, 0x13), create=structures.CreateDomain416, paging_pool=False),
@@ -58,23 +58,23 @@ _KNOWN: Final = (
     Interface((4, 21), 0x17, (0x16, 0x15), create=structures.CreateDomain419),
     Interface((4, 22), 0x18, (0x16, 0x17, 0x15), create=structures.CreateDomain419),
 )
-"""The tests run on 4.17 and on 4.20; the others are as their headers and their history have them, and not tried."""
+"""Tested on a running 4.17 and 4.20; the other entries follow those versions' headers and history only."""
 
 INTERFACES: Final[Mapping[tuple[int, int], Interface]] = MappingProxyType(
-    {known.xen: known for known in _KNOWN}
+    {each.xen: each for each in _SUPPORTED}
 )
-"""By Xen's version."""
+"""Every supported interface, by Xen's version."""
 
 
 def interface_of(version: tuple[int, int]) -> Interface:
-    """The interface of a version of Xen.
+    """Return the interface of a Xen version.
 
     Raises
     ------
     HypervisorError
-        If it is none that is known; the message lists those.
+        If the version is not supported; the message lists the supported ones.
     """
     if version not in INTERFACES:
-        known = ", ".join(interface.name for interface in INTERFACES.values())
-        raise HypervisorError(f"Xen {version[0]}.{version[1]}: coldline speaks to Xen {known}")
+        supported = ", ".join(interface.name for interface in INTERFACES.values())
+        raise HypervisorError(f"Xen {version[0]}.{version[1]} is not supported; supported are {supported}")
     return INTERFACES[version]

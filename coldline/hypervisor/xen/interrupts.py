@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Interrupts that come between two calls of a ports, never between a call and what is noted of it.
+"""Delays KeyboardInterrupt until just before a call to Xen, so that no finished call is lost.
 
-Python raises KeyboardInterrupt wherever its code happens to be: so also where Xen has made a domain whose number
-nobody has yet, and nothing can undo that.
+Python raises KeyboardInterrupt anywhere in its code, also after Xen has created a domain and before the caller has
+stored its number. Nothing could then destroy that domain.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 _holders: Final[list[object]] = []
-"""Who undoes something right now."""
+"""One entry for each `interrupts_held` block that is active."""
 
 
 class _Interrupts:
@@ -45,15 +45,15 @@ class _Interrupts:
 
 @contextlib.contextmanager
 def interrupts_between_calls(ports: Ports) -> Iterator[Ports]:
-    """Give a ports in which SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt just before a call, and nowhere else.
+    """Yield ports in which SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt only just before a call.
 
-    That is so from its first call on: before there is nothing that could be left. It is raised once; what then
-    undoes the rest is not interrupted again. What comes when there is no further call is too late, and has no effect.
+    This starts with the first call, as before it there is nothing to undo. KeyboardInterrupt is raised once, so that
+    the clean-up is not interrupted again. A signal after the last call has no effect.
 
     Parameters
     ----------
     ports : Ports
-        What reaches Xen.
+        The ports to Xen.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def interrupts_between_calls(ports: Ports) -> Iterator[Ports]:
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Let nothing interrupt what undoes a failed step; what comes meanwhile is raised before the next call."""
+    """Hold back interrupts while a failed step is undone; they are raised before the next call after the block."""
     _holders.append(None)
     try:
         yield

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Frames of a domain that this process maps: by coldline's driver, or, where that is not, by Xen's library."""
+"""Frames of a domain that this process maps, by coldline's driver or by Xen's library."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from coldline.hypervisor.xen.ports.protocols import DriverPort, ForeignPort, Ports
 
 ATTRIBUTES: Final = {MemoryType.NORMAL_WB: ATTR_NORMAL_WB, MemoryType.NORMAL_NC: ATTR_NORMAL_NC}
-"""The types that a mapping can have, as MAIR_ELx has them."""
+"""The memory types that a mapping can have, with the driver's value of each."""
 
 
 class DriverFrames:
-    """Frames that the driver maps.
+    """Frames that coldline's driver maps.
 
     Attributes
     ----------
     local_address : int
-        Where they are in this process.
+        Where they are mapped in this process.
     """
 
     def __init__(self, driver: "DriverPort", domid: int, frames: Sequence[int], attr: int) -> None:
@@ -31,21 +31,21 @@ class DriverFrames:
         self.local_address = driver.map(domid, frames, attr)
 
     def replace(self, frames: Sequence[int]) -> None:
-        """Map others of the domain instead, no more than at first."""
+        """Map other frames of the domain instead, no more than at first."""
         self._driver.replace(self.local_address, self._domid, frames, self._attr)
 
     def unmap(self) -> None:
-        """Unmap them."""
+        """Unmap the frames."""
         self._driver.unmap(self.local_address, self._pages)
 
 
 class LibraryFrames:
-    """Frames that libxenforeignmemory maps: Normal write-back.
+    """Frames that libxenforeignmemory maps, which is always Normal write-back.
 
     Attributes
     ----------
     local_address : int
-        Where they are in this process.
+        Where they are mapped in this process.
     """
 
     def __init__(self, foreign: "ForeignPort", domid: int, frames: Sequence[int]) -> None:
@@ -59,12 +59,12 @@ class LibraryFrames:
         self._pages = len(frames)
 
     def replace(self, frames: Sequence[int]) -> None:
-        """Map others of the domain instead, after these are unmapped."""
+        """Unmap the frames, then map other frames of the domain instead."""
         self.unmap()
         self._map(frames)
 
     def unmap(self) -> None:
-        """Unmap them, if they are mapped."""
+        """Unmap the frames, if they are mapped."""
         if self._pages:
             self._foreign.unmap(self.local_address, self._pages)
 
@@ -73,14 +73,14 @@ MappedFrames = DriverFrames | LibraryFrames
 
 
 def map_frames(ports: "Ports", domid: int, frames: Sequence[int], memory_type: MemoryType) -> MappedFrames:
-    """Map frames of a domain, all of them, in order.
+    """Map all of `frames`, in order.
 
     Raises
     ------
     DriverError
-        If the type takes the driver, and it is not there.
+        If the memory type needs the driver, and it is not loaded.
     OSError
-        If they cannot be mapped.
+        If a frame cannot be mapped.
     """
     if memory_type is MemoryType.NORMAL_WB and not ports.has_driver:
         return LibraryFrames(ports.foreign, domid, frames)

@@ -13,22 +13,22 @@ from coldline.hypervisor.xen.ports.protocols import MemoryPort
 
 
 class XenMapping(BoundedMapping):
-    """See `coldline.hypervisor.Mapping`. Made by `XenHost.map_foreign` alone.
+    """The builder's mapping of a domain's memory, from `XenHost.map_foreign`; see `coldline.hypervisor.Mapping`.
 
     Parameters
     ----------
     domain : XenDomain
-        Whose memory.
+        The domain whose memory this is.
     address, size : int
-        Guest physical address of the first byte, and bytes.
+        Guest physical address of the first byte, and size in bytes.
     memory_type : MemoryType
-        Of the builder's accesses, by the hardware's tables where the driver made the mapping.
+        The memory type of the builder's accesses. Where the driver made the mapping, the page tables have it.
     frames : MappedFrames
-        Its frames, as this process maps them.
+        The mapped frames.
     memory : MemoryPort
-        What writes to this process's memory.
+        The port to this process's memory.
     move : callable
-        Called with this mapping and the range that it is to be moved to.
+        Called with this mapping and its new range.
     unmap : callable
         Called once, with this mapping, when it is closed.
     """
@@ -60,11 +60,11 @@ class XenMapping(BoundedMapping):
 
     @property
     def local_address(self) -> int:
-        """Where the first byte is in this process."""
+        """Address of the first byte in this process."""
         return self.frames.local_address
 
     def write(self, offset: int, data: Data) -> None:
-        """Copy `data` to the guest, once.
+        """Copy `data` to the guest.
 
         Raises
         ------
@@ -84,12 +84,12 @@ class XenMapping(BoundedMapping):
             raise self.domain.error(f"write {self.address + offset:#x}", os_error_text(error)) from error
 
     def clean_invalidate(self, offset: int, size: int) -> None:
-        """DC CIVAC from user space, and a barrier; nothing for a size of 0.
+        """Execute DC CIVAC from user space, and a barrier; does nothing for a size of 0.
 
         Raises
         ------
         HypervisorError
-            If any of it lies outside the mapping, the mapping is closed, or the domain is of arm32, whose
+            If any of it lies outside the mapping, the mapping is closed, or the domain is arm32, whose
             user space cannot maintain caches by address (Arm ARM DDI 0406 B3.18.6).
         """
         self._check("dc civac", offset, size)
@@ -103,12 +103,12 @@ class XenMapping(BoundedMapping):
             raise self.domain.error(where, os_error_text(error)) from error
 
     def cacheflush(self, offset: int, size: int) -> None:
-        """Linux's system call of 32-bit user space; nothing for a size of 0.
+        """Call 32-bit Linux's cacheflush; does nothing for a size of 0.
 
         Raises
         ------
         HypervisorError
-            If any of it lies outside the mapping, the mapping is closed, or the domain or this process is of 64 bits.
+            If any of it lies outside the mapping, the mapping is closed, or the domain or this process has 64 bits.
         """
         self._check("cacheflush", offset, size)
         where = f"cacheflush {self.address + offset:#x}"
@@ -127,12 +127,12 @@ class XenMapping(BoundedMapping):
         self.address, self.size = address, size
 
     def close(self) -> None:
-        """Unmap; once closed, nothing.
+        """Unmap; does nothing if it is closed.
 
         Raises
         ------
         HypervisorError
-            If it cannot be unmapped; its host tries again before it destroys the domain.
+            If it cannot be unmapped; its host retries before it destroys the domain.
         """
         if self._open:
             self._open = False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Memory for a domain, in extents of the sizes that stage 2 has entries for."""
+"""Gives a domain memory in extents of the sizes of stage 2 entries."""
 
 import errno
 import os
@@ -11,19 +11,19 @@ from coldline.hypervisor.xen.hypercalls import MAX_EXTENTS, Hypercalls
 from coldline.support.units import PAGE_SIZE
 
 _ORDERS: Final = (18, 9, 0)
-"""Extents that Xen is asked for: 1 GiB, 2 MiB and 4 KiB, the sizes of entries of stage 2."""
+"""Sizes of the extents, as powers of two of frames: 1 GiB, 2 MiB and 4 KiB, as stage 2 entries."""
 
 
 def populate_extents(hypercalls: Hypercalls, domain: XenDomain, address: int, size: int) -> None:
-    """Give a domain memory, whole pages, in the largest extents that fit and that Xen has.
+    """Give a domain memory, in whole pages, in the largest extents that fit and that Xen has free.
 
     Raises
     ------
     HypervisorError
-        If Xen has not so much; the message says from where on. What it gave so far is the domain's.
+        If Xen has not enough memory; the message has the first address without memory. The domain keeps the rest.
     """
     at, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
-    refused = dict.fromkeys(_ORDERS, 0)  # up to this frame there are no extents of that order to be had
+    refused = dict.fromkeys(_ORDERS, 0)  # Xen has no extents of that order below this frame
     while at < end:
         order = next(
             order
@@ -31,7 +31,7 @@ def populate_extents(hypercalls: Hypercalls, domain: XenDomain, address: int, si
             if order == 0 or (at % (1 << order) == 0 and at + (1 << order) <= end and at >= refused[order])
         )
         most = (end - at) >> order
-        if order != _ORDERS[0]:  # as far as a larger one may do again
+        if order != _ORDERS[0]:  # up to where a larger extent is possible again
             larger = 1 << _ORDERS[_ORDERS.index(order) - 1]
             most = min(most, (larger - at % larger) >> order)
         extents = range(at, at + (min(most, MAX_EXTENTS) << order), 1 << order)
@@ -46,7 +46,7 @@ def populate_extents(hypercalls: Hypercalls, domain: XenDomain, address: int, si
 
 
 def _populate(hypercalls: Hypercalls, domain: XenDomain, extents: range, order: int) -> int:
-    """How many of `extents` a domain got."""
+    """Populate `extents`; return how many the domain got."""
     try:
         return hypercalls.populate(domain.domid, extents, order)
     except OSError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is really done to build a guest on Xen, as events."""
+"""Records what is really done to build a guest on Xen, as events."""
 
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def model_of(version: tuple[int, int], machine: str) -> HostModel:
-    """The host model of a Xen: what it does to caches, and who has guest memory mapped.
+    """Return the host model of a Xen version.
 
     Parameters
     ----------
     version : tuple of int
-        Its version.
+        Xen's version.
     machine : str
-        What ``uname -m`` says in its dom0.
+        What ``uname -m`` prints in its dom0.
     """
     if machine != "aarch64":
         return host_model("xen-4.17-arm32")
@@ -33,7 +33,7 @@ def model_of(version: tuple[int, int], machine: str) -> HostModel:
 
 
 class RecordedXen(RecordedHost[XenDomain]):
-    """Xen, recorded: rings, too, which are no RAM."""
+    """A `RecordedHost` of Xen that also records rings, which are not RAM."""
 
     def __init__(self, inner: XenHost, model: HostModel, record: Recorder) -> None:
         super().__init__(inner, model, record)
@@ -66,7 +66,7 @@ class RecordedXen(RecordedHost[XenDomain]):
 
 
 def first_reads(plan: "Plan") -> list[Event]:
-    """What a guest may do first, as events to be checked: read all that was loaded, with its MMU off."""
+    """Return events in which a guest reads everything that was loaded, with its MMU off: the check of a build."""
     reads = [
         Event(FIRST_VCPU, Op.READ, each.address, each.data.nbytes)
         for each in plan.segments

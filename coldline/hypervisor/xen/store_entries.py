@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What xenstore has of a domain: as `xl` makes it, so that `xl` and its daemons know the domain too.
+"""A domain's entries in xenstore, the same as `xl` writes, so that `xl` and Xen's daemons can manage the domain.
 
 Source: xen tools/libs/light/libxl_create.c libxl__domain_make, libxl_dom.c libxl__build_post, libxl_console.c
 libxl__device_console_add (4.17).
@@ -11,7 +11,7 @@ from coldline.hypervisor.xen.ports.protocols import PERMISSION_NONE, PERMISSION_
 from coldline.support.record import Record
 
 _CONSOLE_LIMIT: Final = 1048576
-"""Bytes of a guest's output that xenconsoled keeps: libxl_internal.h (4.17), LIBXL_XENCONSOLE_LIMIT."""
+"""Bytes of a guest's output that xenconsoled buffers: libxl_internal.h (4.17), LIBXL_XENCONSOLE_LIMIT."""
 
 _GUESTS_OWN: Final = (
     "control/shutdown",
@@ -26,18 +26,18 @@ _GUESTS_OWN: Final = (
     "attr",
     "error",
 )
-"""What the guest may write below its own path."""
+"""Entries below its own path that the guest may write."""
 
 
 class Ring(Record):
-    """Where a daemon finds a guest: a frame, and the guest's end of an event channel."""
+    """A ring that a guest shares with a daemon: its frame, and the guest's event channel port."""
 
     frame: int
     port: int
 
 
 class Entries(Record):
-    """What is to be written.
+    """The values of a domain's entries.
 
     Attributes
     ----------
@@ -46,15 +46,15 @@ class Entries(Record):
     handle : bytes
         Its UUID.
     name : str
-        What users call it.
+        Its name.
     memory_kib : int
-        Its RAM.
+        Its RAM, in KiB.
     vcpus : int
-        How many it has.
+        Number of virtual CPUs.
     store, console : Ring
-        Of xenstored and of xenconsoled.
+        The rings of xenstored and of xenconsoled.
     vuart : Ring or None
-        Of xenconsoled, too, if the guest has an emulated PL011.
+        xenconsoled's ring of the emulated PL011, if the guest has one.
     """
 
     domid: int
@@ -68,7 +68,7 @@ class Entries(Record):
 
 
 def write_entries(tree: StorePort, entries: Entries) -> None:
-    """Write them all at once, over whatever a former domain of that number has left."""
+    """Write all entries in one transaction, and replace those of a former domain with the same number."""
     while True:
         try:
             tree.begin()
@@ -125,18 +125,18 @@ def _console(path: str, ring: Ring) -> dict[str, str]:
 
 
 def remove_entries(tree: StorePort, domid: int, handle: bytes) -> None:
-    """Remove whatever xenstore has of a domain."""
+    """Remove all entries of a domain."""
     for path in (home_of(domid), _libxl_of(domid), vm_of(handle)):
         tree.remove(path)
 
 
 def home_of(domid: int) -> str:
-    """A domain's own path."""
+    """Return the path of a domain's own entries."""
     return f"/local/domain/{domid}"
 
 
 def vm_of(handle: bytes) -> str:
-    """The path of what stays the same when a domain's number changes."""
+    """Return the path of the entries that stay when a domain's number changes."""
     return f"/vm/{uuid_text(handle)}"
 
 
@@ -145,6 +145,6 @@ def _libxl_of(domid: int) -> str:
 
 
 def uuid_text(handle: bytes) -> str:
-    """``6ba7b810-9dad-11d1-80b4-00c04fd430c8``."""
+    """Return a UUID as text: ``6ba7b810-9dad-11d1-80b4-00c04fd430c8``."""
     digits = handle.hex()
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What hypercalls pass, for ARM: xen xen/include/public (4.17); what other versions have is in `interface`.
+"""The structures of hypercalls on ARM: xen xen/include/public (4.17). `interface` selects those of other versions.
 
 A structure's name and its members' are those of Xen's headers, where the name may have ``xen_`` in front. Every
 member is of a fixed width on its natural alignment, so that one declaration holds for 32-bit and 64-bit user space.
@@ -63,7 +63,7 @@ class CreateDomain416(ctypes.Structure):
 
 
 class CreateDomain419(ctypes.Structure):
-    """As Xen has it from 4.19 on. What later versions put behind ``arch`` or into its gaps is 0 where nobody asks."""
+    """As Xen has it from 4.19 on. Later versions add members behind ``arch`` or in its padding; all default to 0."""
 
     _fields_ = (*CreateDomain._fields_[:9], ("altp2m_opts", _U32), *CreateDomain._fields_[9:])
 
@@ -261,10 +261,10 @@ class SysctlHeader(ctypes.Structure):
 
 
 UNION_BYTES: Final = 128
-"""Of ``struct xen_domctl`` and of ``struct xen_sysctl``."""
+"""Size of the union in ``struct xen_domctl`` and ``struct xen_sysctl``."""
 
 
 class NoArgument(ctypes.Structure):
-    """The argument of calls that take none."""
+    """The argument of calls without one."""
 
     _fields_ = ()

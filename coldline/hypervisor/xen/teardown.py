@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A domain's end: Xen's part and xenstore's, in an order that leaves nothing, whoever is killed meanwhile."""
+"""Destroys a domain in Xen and xenstore, in an order that leaves nothing behind even if this process is killed."""
 
 import errno
 import time
@@ -11,23 +11,23 @@ from coldline.hypervisor.xen.ports.protocols import StorePort
 from coldline.hypervisor.xen.store_entries import remove_entries
 
 GONE_WAIT_S: Final = 2.0
-"""How long others may keep a domain's memory mapped before it is not waited for any more, in seconds."""
+"""Seconds to wait until other processes have unmapped a domain's memory."""
 
 
 def tear_down(calls: Hypercalls, store: StorePort | None, domid: int, handle: bytes) -> None:
-    """End a domain, if it is there, and remove what xenstore has of it.
+    """Destroy a domain, if it exists, and remove its entries in xenstore.
 
-    xenstore comes first: whoever is killed in between leaves a domain that can be seen, never entries of none.
-    And last, for what its daemons wrote meanwhile: xenconsoled maps a new domain's ring, and then writes down the
-    terminal that it made (xen tools/console/daemon/io.c (4.17), console_create_ring, console_create_tty), so that it
-    has nothing more to write once nobody maps the domain and it is gone.
+    The entries are removed first: if this process is killed in between, a domain without entries is left, which can
+    be found, and never entries without a domain. They are removed again at the end, as daemons may have written some
+    in the meantime: xenconsoled maps a new domain's ring and then writes its terminal (xen tools/console/daemon/io.c
+    (4.17), console_create_ring, console_create_tty). Once nothing maps the domain, no daemon writes any more.
 
     Parameters
     ----------
     calls : Hypercalls
-        To Xen.
+        Hypercalls to Xen.
     store : StorePort or None
-        xenstore; None if it has nothing of the domain.
+        xenstore; None if it has no entries of the domain.
     domid : int
         The domain's number.
     handle : bytes
@@ -36,7 +36,7 @@ def tear_down(calls: Hypercalls, store: StorePort | None, domid: int, handle: by
     Raises
     ------
     HypervisorError
-        If a step fails, which it names; the others are done.
+        If a step fails; the message names it, and the other steps are done.
     """
     try:
         _remove(store, domid, handle)
@@ -49,7 +49,7 @@ def tear_down(calls: Hypercalls, store: StorePort | None, domid: int, handle: by
 
 
 def destroy_if_there(calls: Hypercalls, domid: int) -> None:
-    """Have Xen end a domain that may have ended already."""
+    """Destroy a domain that may be gone already."""
     try:
         calls.destroy(domid)
     except OSError as error:

@@ -237,7 +237,7 @@ def test_without_xenstored() -> None:
         (["--name", "a/b"], "'a/b' is no name for a domain"),
         (["--name", "7"], "'7' is no name for a domain"),
         (["--name", "x\x1b[2J"], r"'x\\x1b\[2J' is no name"),
-        (["--gic", "2"], "to have a GICv2, and Xen gives it a GICv3"),
+        (["--gic", "2"], "the guest needs a GICv2, but this Xen offers a GICv3"),
         (["--el", "2"], "starts at EL1"),
         (["--strategy", "syscall"], "no strategy 'syscall' on arm64"),
     ],
@@ -252,7 +252,7 @@ def test_what_cannot_be(words: list[str], message: str) -> None:
 def test_names_are_given_once() -> None:
     xen = FakeXen()
     made(xen)
-    with pytest.raises(UsageError, match="there is a domain 'guest' already"):
+    with pytest.raises(UsageError, match="a domain 'guest' exists already"):
         made(xen)
     assert len(xen.domains) == 1
 
@@ -280,7 +280,7 @@ def test_domains() -> None:
     assert domains.find(str(first.domid)) == guest
     assert guest.memory == 8 * MIB + 3 * PAGE
     domains.unpause(guest)
-    with says("unpause: it is not paused but blocked"):
+    with says("unpause: it is blocked, not paused"):
         domains.unpause(domains.find("guest"))
     domains.pause(guest)
     assert domains.find("guest").state == "paused"

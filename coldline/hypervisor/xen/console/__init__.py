@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest's console, and what keeps it from doing harm to who looks on."""
+"""A guest's console, protected against hostile guests."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest's console: xenconsoled's terminal where there is one, the guest's ring itself where there is none."""
+"""A guest's console: through xenconsoled's terminal, or through the guest's ring if xenconsoled does not run."""
 
 import contextlib
 import ctypes
@@ -20,7 +20,7 @@ from coldline.hypervisor.xen.ports.protocols import ForeignPort, Ports
 from coldline.hypervisor.xen.store_entries import home_of
 
 TTY_WAIT_S: Final = 3.0
-"""How long xenconsoled may take to make a terminal for a new guest, in seconds; xl gives it five."""
+"""Seconds to wait until xenconsoled has made a terminal for a new guest; xl waits five."""
 
 _READ = 4096
 _TTY = re.compile(r"/dev/pts/[0-9]+")
@@ -28,33 +28,33 @@ _MAX_FRAME = 1 << 36
 
 
 class Console(Protocol):
-    """One of the two."""
+    """The console of a guest: a `PtyConsole` or a `RingConsole`."""
 
     def fileno(self) -> int:
-        """What can be read when there may be output."""
+        """Return the descriptor to poll for output."""
 
     def read(self) -> bytes:
-        """Output: a few KiB at most, and nothing if there is none.
+        """Return output: a few KiB at most, empty if there is none.
 
         Raises
         ------
         EOFError
-            If there will never be any.
+            If there will be no more output.
         RingError
-            If the guest wrote nonsense where its ring's state is.
+            If the guest wrote impossible indices into its ring.
         """
 
     def write(self, data: bytes) -> int:
-        """Give input; return how many bytes were taken.
+        """Send input; return how many bytes were accepted.
 
         Raises
         ------
         RingError
-            If the guest wrote nonsense where its ring's state is.
+            If the guest wrote impossible indices into its ring.
         """
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the console."""
 
 
 def open_console(ports: Ports, domain: DomainInfo, *, vuart: bool = False) -> Console:
@@ -63,16 +63,16 @@ def open_console(ports: Ports, domain: DomainInfo, *, vuart: bool = False) -> Co
     Parameters
     ----------
     ports : Ports
-        What reaches Xen.
+        The ports to Xen.
     domain : DomainInfo
         The domain.
     vuart : bool
-        The emulated PL011 in place of hvc0.
+        Open the emulated PL011 instead of hvc0.
 
     Raises
     ------
     HypervisorError
-        If it has none, or it is in use without a terminal.
+        If the domain has no such console, or its ring is in use.
     """
     name = "vuart" if vuart else "console"
     home = f"{home_of(domain.domid)}/{'vuart/0' if vuart else 'console'}"
@@ -96,22 +96,22 @@ def _number(ports: Ports, path: str) -> int:
 
 
 class PtyConsole:
-    """The terminal that xenconsoled made for a guest.
+    """The pseudo-terminal that xenconsoled made for a guest.
 
     Parameters
     ----------
     path : str
-        What xenstore has. It is opened only if it is a terminal of this system: a guest that could have anything
-        opened here had the files of dom0 (XSA-57).
+        Its path, from xenstore. Only a pseudo-terminal is opened: a guest that could choose any path could access the
+        files of dom0 (XSA-57).
     """
 
     def __init__(self, path: str) -> None:
         if not _TTY.fullmatch(path):
-            raise HypervisorError(f"xenstore has {path!r} for its terminal, and that is none")
+            raise HypervisorError(f"xenstore has {path!r} as its terminal, which is not a pseudo-terminal")
         self._descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         if not stat.S_ISCHR(os.fstat(self._descriptor).st_mode):
             self.close()
-            raise HypervisorError(f"{path} is no terminal")
+            raise HypervisorError(f"{path} is not a terminal")
 
     def fileno(self) -> int:
         """See `Console`."""
@@ -123,7 +123,7 @@ class PtyConsole:
             data = os.read(self._descriptor, _READ)
         except BlockingIOError:
             return b""
-        except OSError as error:  # its other end is closed
+        except OSError as error:  # the other end is closed
             raise EOFError from error
         if not data:
             raise EOFError
@@ -133,7 +133,7 @@ class PtyConsole:
         """See `Console`."""
         try:
             return os.write(self._descriptor, data)
-        except OSError:  # full, or closed, which `read` tells
+        except OSError:  # full; or closed, which `read` reports
             return 0
 
     def close(self) -> None:
@@ -142,7 +142,7 @@ class PtyConsole:
 
 
 class MappedPage:
-    """A page at an address: see `ring.SharedPage`."""
+    """A shared page that is mapped in this process: see `ring.SharedPage`."""
 
     def __init__(self, address: int) -> None:
         self._address = address
@@ -169,7 +169,7 @@ class MappedPage:
 
 
 class RingConsole:
-    """A guest's ring, and the event channel beside it, which nobody else has bound."""
+    """A guest's console ring and its event channel, which only one process can bind."""
 
     def __init__(self, foreign: ForeignPort, domid: int, frame: int, port: int) -> None:
         self._foreign = foreign
@@ -191,7 +191,7 @@ class RingConsole:
             self._channel.acknowledge()
         data = self._ring.read_output()
         if data:
-            self._channel.notify()  # there is room
+            self._channel.notify()  # tell the guest that there is room
         return data
 
     def write(self, data: bytes) -> int:

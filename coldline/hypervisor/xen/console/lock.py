@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One client at a guest's console: the lock that xl's xenconsole takes, taken as it takes it.
+"""The lock that gives one client a guest's console: the same lock that xl's xenconsole takes.
 
-Source: xen tools/console/client/main.c (4.17), console_lock and console_unlock. The lock is of the domain: hvc0 and
-the emulated PL011 share it.
+Source: xen tools/console/client/main.c (4.17), console_lock and console_unlock. Each domain has one lock, which
+hvc0 and the emulated PL011 share.
 """
 
 import contextlib
@@ -16,45 +16,45 @@ from coldline.errors import HypervisorError
 from coldline.hypervisor.xen.failures import error_context
 
 FOLDER: Final = "/var/lock"
-"""XEN_LOCK_DIR, as Xen and Debian have it."""
+"""XEN_LOCK_DIR, as Xen and Debian define it."""
 
 _LOCKS: Final = "/proc/locks"
 
 
 @contextlib.contextmanager
 def console_lock(domid: int, folder: str = FOLDER) -> Iterator[None]:
-    """Be the one client of a domain's consoles, until the end or this process's.
+    """Hold the lock of a domain's consoles during the block.
 
     Parameters
     ----------
     domid : int
         The domain's number.
     folder : str
-        Where the lock's file is.
+        The folder of the lock file.
 
     Raises
     ------
     HypervisorError
-        If another client has it, which is named where the kernel tells, or the file cannot be had.
+        If another client holds it, or its file cannot be opened. The message names the process where that is known.
     """
     path = f"{folder}/xenconsole.{domid}"
     step = f"domain {domid}: console"
     with error_context(f"{step}: {path}"):
         while True:
-            # no link: others than root may write to the folder
+            # O_NOFOLLOW: other users may write to the folder
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 who = _who_has(descriptor)
                 os.close(descriptor)
-                raise HypervisorError(f"{step}: {who} is at it, and has {path} locked") from None
+                raise HypervisorError(f"{step} is in use: {who} holds the lock {path}") from None
             except BaseException:
                 os.close(descriptor)
                 raise
             if _is_still(path, descriptor):
                 break
-            os.close(descriptor)  # its last holder removed it meanwhile: it locks nobody out
+            os.close(descriptor)  # its last holder has removed it in the meantime, so it locks nothing
     try:
         yield
     finally:
@@ -71,7 +71,7 @@ def _is_still(path: str, descriptor: int) -> bool:
 
 
 def _who_has(descriptor: int) -> str:
-    """The process that has a file locked, by the kernel's list: linux Documentation/filesystems/proc.rst."""
+    """Return which process holds a file's lock: linux Documentation/filesystems/proc.rst."""
     status = os.fstat(descriptor)
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
     with contextlib.suppress(OSError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""coldline's driver for dom0, as ``driver/coldline.h`` declares it: foreign mappings with a memory type."""
+"""Client of coldline's driver, which maps foreign memory with a memory type; see ``driver/coldline.h``."""
 
 import ctypes
 import errno
@@ -68,7 +68,7 @@ class QueryRequest(ctypes.Structure):
 
 
 def _number(direction: int, command: int, structure: type[ctypes.Structure]) -> int:
-    """An ioctl's number: linux include/uapi/asm-generic/ioctl.h."""
+    """Return an ioctl's number: linux include/uapi/asm-generic/ioctl.h."""
     return direction << 30 | ctypes.sizeof(structure) << 16 | 0xDC << 8 | command
 
 
@@ -78,7 +78,7 @@ IOCTL_QUERY: Final = _number(3, 2, QueryRequest)
 
 
 class DriverDevice:
-    """The driver's device, open.
+    """The open device of coldline's driver.
 
     Raises
     ------
@@ -91,7 +91,7 @@ class DriverDevice:
         self.fd = os.open(DRIVER_PATH, os.O_RDWR | os.O_CLOEXEC)
 
     def close(self) -> None:
-        """Close it; mappings stay."""
+        """Close the device; mappings stay."""
         os.close(self.fd)
 
     def _ioctl(self, name: str, number: int, argument: ctypes.Structure) -> None:
@@ -101,13 +101,13 @@ class DriverDevice:
             raise OSError(error.errno, f"COLDLINE_IOCTL_{name}") from error
 
     def features(self) -> FeaturesReply:
-        """What the driver can do."""
+        """Return what the driver can do."""
         reply = FeaturesReply()
         self._ioctl("FEATURES", IOCTL_FEATURES, reply)
         return reply
 
     def query(self, address: int, flags: int = 0) -> QueryRequest:
-        """What the hardware makes of an address of this process."""
+        """Return how the hardware translates an address of this process."""
         query = QueryRequest(address=address, flags=flags)
         self._ioctl("QUERY", IOCTL_QUERY, query)
         return query
@@ -115,7 +115,7 @@ class DriverDevice:
     def reserve(
         self, pages: int, protection: int = READ_WRITE, flags: int = mmap.MAP_SHARED, offset: int = 0
     ) -> int:
-        """Make a mapping that shows nothing yet; return its address."""
+        """Reserve a mapping without frames; return its address."""
         address: int = self._libc["mmap64"](None, pages * PAGE_SIZE, protection, flags, self.fd, offset)
         if address == _FAILED:
             raise failed(f"mmap of {DRIVER_PATH}")
@@ -131,22 +131,22 @@ class DriverDevice:
         /,
         **other: int,
     ) -> int:
-        """Show frames in an empty mapping; return how many are mapped.
+        """Map frames into a reserved mapping; return how many were mapped.
 
         Parameters
         ----------
         address : int
-            From `reserve`, with as many pages as there are frames.
+            From `reserve`, with one page for each frame.
         domain : int
             Its number.
         frames : sequence of int
             Its frames, in order.
         attr : int
-            The memory type, as MAIR_ELx has it.
+            The memory type, in MAIR_ELx's encoding.
         errors : array of c_int32, optional
-            Takes each frame's error. Without it, if one frame cannot be mapped then none is.
+            Receives each frame's error. Without it, no frame is mapped if one of them cannot be.
         **other : int
-            Members of the structure that are to differ.
+            Other values for members of `MapRequest`, for tests.
         """
         numbers = array("Q", frames)
         words = {
@@ -172,21 +172,21 @@ class DriverDevice:
         return address
 
     def replace(self, address: int, domain: int, frames: Sequence[int], attr: int) -> None:
-        """Map all of `frames`, in order, in place of what `map` mapped; if that fails, nothing is mapped.
+        """Map all of `frames`, in order, in place of the frames of `map`; if that fails, nothing is mapped.
 
         Parameters
         ----------
         address : int
             From `map`.
         domain, frames, attr : int, sequence of int, int
-            As for `map`; no more frames than then.
+            As for `map`; no more frames than there.
         """
         self._map_all(address, domain, frames, attr, flags=MAP_REPLACE)
 
     def _map_all(self, address: int, domain: int, frames: Sequence[int], attr: int, **other: int) -> None:
         mapped = self.map_into(address, domain, frames, attr, **other)
         if mapped != len(frames):
-            raise OSError(errno.EIO, f"{DRIVER_PATH} shows {mapped} of {len(frames)} frames")
+            raise OSError(errno.EIO, f"{DRIVER_PATH} mapped {mapped} of {len(frames)} frames")
 
     def unmap(self, address: int, pages: int) -> None:
         """Undo `map` or `reserve`."""
@@ -195,18 +195,18 @@ class DriverDevice:
 
 
 def open_driver() -> DriverDevice:
-    """The driver's device, open, of the interface that is spoken here.
+    """Open the device of coldline's driver, and check its interface.
 
     Raises
     ------
     DriverError
-        If the driver is not there, or it is another; the message says what to do.
+        If the driver is not loaded, or has another interface; the message says what to do.
     """
     try:
         device = DriverDevice()
     except FileNotFoundError as error:
         raise DriverError(
-            f"no {DRIVER_PATH}: an uncached mapping takes coldline's driver: "
+            f"no {DRIVER_PATH}: an uncached mapping needs coldline's driver: "
             "make -C driver && insmod driver/xen-coldline.ko (docs/driver.md)"
         ) from error
     except OSError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Event channels, by libxenevtchn: one domain's way to wake another."""
+"""Event channels, by libxenevtchn: interrupts between domains."""
 
 from typing import Final
 
@@ -17,17 +17,17 @@ int xenevtchn_notify(xenevtchn_handle *, evtchn_port_t);
 
 
 class EventChannel:
-    """The end of a channel whose other end a domain has.
+    """dom0's end of an event channel to another domain.
 
     Parameters
     ----------
     domid, port : int
-        The domain, and its port. Each port can be bound once.
+        The domain, and its port. A port can be bound once.
 
     Raises
     ------
     OSError
-        If it cannot be bound.
+        If the port cannot be bound.
     """
 
     def __init__(self, domid: int, port: int) -> None:
@@ -42,21 +42,21 @@ class EventChannel:
             raise error
 
     def fileno(self) -> int:
-        """The descriptor that can be read when the other end has notified."""
+        """Return the descriptor that becomes readable when the other end notifies."""
         descriptor: int = self._functions["xenevtchn_fd"](self._handle)
         return descriptor
 
     def acknowledge(self) -> None:
-        """Take notice of one notification, once `fileno` can be read; others may follow."""
+        """Consume one notification, once `fileno` is readable; more may be pending."""
         port = self._functions["xenevtchn_pending"](self._handle)
         if port < 0 or self._functions["xenevtchn_unmask"](self._handle, port):
             raise failed("xenevtchn_pending")
 
     def notify(self) -> None:
-        """Wake the other end."""
+        """Notify the other end."""
         if self._functions["xenevtchn_notify"](self._handle, self._port):
             raise failed("xenevtchn_notify")
 
     def close(self) -> None:
-        """Unbind it."""
+        """Unbind the channel."""
         self._functions["xenevtchn_close"](self._handle)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Xen's own libraries: hypercalls by libxencall, foreign memory by libxenforeignmemory.
+"""Bindings of Xen's libraries: libxencall for hypercalls, libxenforeignmemory for foreign memory.
 
-Nothing here knows what a call means. An error is an OSError that names the function.
+An error is an OSError that names the function.
 """
 
 import ctypes
@@ -39,37 +39,37 @@ RESOURCE_GRANT_TABLE: Final = 1
 """XENMEM_resource_grant_table: xen xen/include/public/memory.h (4.17)."""
 
 BUFFER_PAGES: Final = 2
-"""Of the hypercall buffer: one for a call's structure, one for what that points to."""
+"""Size of the hypercall buffer: a page for a call's structure, and a page for the data that it points to."""
 
 _READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 
 
 def check_privileged() -> None:
-    """Check that this is Linux in a domain of Xen that may build others.
+    """Check that this process may make hypercalls.
 
     Raises
     ------
     HypervisorError
-        If it is not; the message says what is missing.
+        If not; the message says what is missing.
     """
     if os.access(PRIVCMD, os.R_OK | os.W_OK):
         return
     if not os.path.exists(PRIVCMD):
         raise HypervisorError(
-            f"no {PRIVCMD}: this is no dom0 of Xen, or its module xen-privcmd is not loaded"
+            f"no {PRIVCMD}: this is not a dom0 of Xen, or the module xen-privcmd is not loaded"
         )
-    raise HypervisorError(f"{PRIVCMD} cannot be opened: building guests takes root")
+    raise HypervisorError(f"{PRIVCMD} cannot be opened: hypercalls need root")
 
 
 class HypercallLibrary:
-    """libxencall, open, with a buffer that hypercalls may use.
+    """libxencall, open, with a buffer for the arguments of hypercalls.
 
-    The buffer is ordinary cacheable memory, as Xen's ABI has it (xen xen/include/public/arch-arm.h (4.17)).
+    The buffer is ordinary cacheable memory, as Xen's ABI demands (xen xen/include/public/arch-arm.h (4.17)).
 
     Attributes
     ----------
     buffer : int
-        Its address: `BUFFER_PAGES` pages, the caller's to share out.
+        Address of the buffer: `BUFFER_PAGES` pages, for the caller to use.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class HypercallLibrary:
             raise error
 
     def call(self, name: str, op: int, *arguments: int) -> int:
-        """Make a hypercall with one or two arguments; `name` is for the error."""
+        """Make a hypercall with one or two arguments; `name` is for the error message."""
         function: Function = self._functions[f"xencall{len(arguments)}"]
         result: int = function(self._handle, op, *arguments)
         if result < 0:
@@ -93,7 +93,7 @@ class HypercallLibrary:
         return result
 
     def close(self) -> None:
-        """Let go of the buffer and of Xen."""
+        """Free the buffer and close the library."""
         self._functions["xencall_free_buffer_pages"](self._handle, self.buffer, BUFFER_PAGES)
         self._functions["xencall_close"](self._handle)
 
@@ -125,7 +125,7 @@ class ForeignMemoryLibrary:
             raise failed("xenforeignmemory_unmap")
 
     def map_grant_table(self, domid: int) -> tuple[Any, int]:
-        """Map the first frame of a domain's grant table; return what `unmap_resource` takes, and the address."""
+        """Map the first frame of a domain's grant table; return the handle for `unmap_resource`, and the address."""
         address = ctypes.c_void_p()
         resource = self._functions["xenforeignmemory_map_resource"](
             self._handle, domid, RESOURCE_GRANT_TABLE, 0, 0, 1, ctypes.addressof(address), _READ_WRITE, 0
@@ -140,5 +140,5 @@ class ForeignMemoryLibrary:
             raise failed("xenforeignmemory_unmap_resource")
 
     def close(self) -> None:
-        """Let go of Xen; mappings stay until they are unmapped or the process ends."""
+        """Close the library; mappings stay until they are unmapped or the process ends."""
         self._functions["xenforeignmemory_close"](self._handle)

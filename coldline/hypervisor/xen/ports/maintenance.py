@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""MemoryPort to memory of this process, and cache maintenance of it by address."""
+"""Accesses to memory of this process, and cache maintenance by address."""
 
 import ctypes
 import errno
@@ -36,17 +36,17 @@ CLEAN_INVALIDATE: Final = (
 )
 """A64 code of ``void f(start, end)``: DC CIVAC on every line from `start` to before `end` (Arm ARM DDI 0487 C5.3).
 
-User space may where SCTLR_EL1.UCI is set, and Linux sets it (linux arch/arm64/include/asm/sysreg.h (6.1))."""
+User space can execute it, as Linux sets SCTLR_EL1.UCI (linux arch/arm64/include/asm/sysreg.h (6.1))."""
 
 BARRIERS: Final = {
     "aarch64": (0xD5033BBF, 0xD65F03C0),  # dmb ish; ret
     "arm": (0xF57FF05B, 0xE12FFF1E),  # dmb ish; bx lr
 }
-"""Code of ``void f(void)``, by the state that this process runs in (Arm ARM DDI 0487 B2.3.9; DDI 0406C A3.8.3)."""
+"""Code of ``void f(void)``, by the execution state of this process (Arm ARM DDI 0487 B2.3.9; DDI 0406C A3.8.3)."""
 
 
 class ProcessMemory:
-    """Memory of this process, by address."""
+    """Memory of this process, accessed by address."""
 
     def __init__(self) -> None:
         self._code: Function | None = None
@@ -58,36 +58,36 @@ class ProcessMemory:
         self.view(address, source.nbytes)[:] = source
 
     def view(self, address: int, size: int) -> memoryview:
-        """The `size` bytes at an address, to be written."""
+        """Return the `size` bytes at an address, writable."""
         return memoryview((ctypes.c_char * size).from_address(address)).cast("B")
 
     def clear(self, address: int, size: int) -> None:
-        """Zero `size` bytes at an address."""
+        """Write zeros to `size` bytes at an address."""
         ctypes.memset(address, 0, size)
 
     def read(self, address: int, size: int) -> bytes:
-        """The `size` bytes at an address."""
+        """Return a copy of the `size` bytes at an address."""
         return ctypes.string_at(address, size)
 
     def clean_invalidate(self, address: int, size: int) -> None:
-        """Clean and invalidate to the point of coherency, in this process; arm64 alone.
+        """Clean and invalidate to the point of coherency, from user space; arm64 only.
 
         Raises
         ------
         OSError
-            If code cannot be made executable here.
+            If this process may not create executable memory.
         """
         if self._code is None:
             self._code = _executable(b"".join(word.to_bytes(4, "little") for word in CLEAN_INVALIDATE))
         self._code(address, address + size)
 
     def cacheflush(self, address: int, size: int) -> None:
-        """Linux's system call: to the point of unification, and instruction caches; 32-bit user space alone.
+        """Call Linux's cacheflush: to the point of unification, and instruction caches; 32-bit user space only.
 
         Raises
         ------
         OSError
-            If there is no such call here.
+            If this process has no such system call.
         """
         if ctypes.sizeof(ctypes.c_void_p) != 4:
             raise OSError(errno.ENOSYS, "cacheflush")
@@ -109,18 +109,18 @@ def _barrier() -> Function:
 
 
 def barrier() -> None:
-    """Order this process's accesses before this against those after it, for whoever shares the memory.
+    """Order this process's earlier accesses before its later ones, as other users of the memory see them.
 
     Raises
     ------
     OSError
-        If this is no ARM machine, or code cannot be made executable here.
+        If this is not an ARM machine, or this process may not create executable memory.
     """
     _barrier()(0, 0)
 
 
 def _executable(code: bytes) -> Function:
-    """A function of two addresses from machine code: a file's pages, never writable where they are executable.
+    """Return machine code as a function of two addresses. Its pages are never writable and executable at once.
 
     The kernel maintains its caches as such a page is mapped: linux arch/arm64/mm/flush.c __sync_icache_dcache (6.1).
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""C functions for Python, by their prototypes in C: a compiler can hold those against the headers."""
+"""Loads C functions by their C prototypes, which tests compile against the real headers."""
 
 import ctypes
 import errno
@@ -29,25 +29,25 @@ _TYPES: dict[str, Any] = {
     "xenevtchn_port_or_error_t": ctypes.c_int,
     "const char *": ctypes.c_char_p,
 }
-"""By their names in C; a pointer to anything else is an address."""
+"""ctypes by the names of C types; any other pointer is an address."""
 
 
 def functions(library: str, package: str, prototypes: str) -> dict[str, Function]:
-    """The functions of a shared library, by name, ready to be called.
+    """Return the functions of a shared library, by name, ready to be called.
 
     Parameters
     ----------
     library : str
-        Its file, as the dynamic linker looks for it; empty for what this process has already, as the C library.
+        Its file name for the dynamic linker; empty for libraries that are loaded already, such as the C library.
     package : str
-        Debian's package that has it, for the message.
+        Debian's package of it, for the message.
     prototypes : str
-        One prototype in C a line, parameters without names: ``int xencall_close(xencall_handle *);``.
+        C prototypes, one in each line, without parameter names: ``int xencall_close(xencall_handle *);``.
 
     Raises
     ------
     MissingDependencyError
-        If there is no such library, or it lacks one of the functions.
+        If the library or one of the functions is missing.
     """
     try:
         loaded = ctypes.CDLL(library or None, use_errno=True)
@@ -74,5 +74,5 @@ def _type(name: str) -> Any:
 
 
 def failed(what: str) -> OSError:
-    """The error that the last call of a C function left in ``errno``."""
+    """Return the error that the last call of a C function left in ``errno``."""
     return OSError(ctypes.get_errno() or errno.EIO, what)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""xenstore, by libxenstore: the tree of names in which guests, daemons and toolstacks find one another.
+"""Binding of libxenstore. xenstore is the tree of entries through which guests, daemons and toolstacks communicate.
 
-Nothing here knows what an entry means. An error is an OSError that names the function and the path.
+An error is an OSError that names the function and the path.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ STORE_LIBC_PROTOTYPES: Final = "void free(void *);"
 
 
 class Permissions(ctypes.Structure):
-    """``struct xs_permissions``: xenstore_lib.h. The first of several is the owner, and what others may."""
+    """``struct xs_permissions``: xenstore_lib.h. The first of several has the owner, and what all others may do."""
 
     _fields_ = (("id", ctypes.c_uint), ("perms", ctypes.c_uint))
 
@@ -50,20 +50,20 @@ class Store:
         self._handle = self._functions["xs_open"](0)
         if not self._handle:
             why = os.strerror(ctypes.get_errno()) if ctypes.get_errno() else "no answer"
-            raise HypervisorError(f"xenstored does not answer ({why}): it has to run for a guest to be known")
+            raise HypervisorError(f"xenstored does not answer ({why}): it must run before a guest is built")
 
     def close(self) -> None:
-        """Let go of it; a transaction that is not over has not been."""
+        """Close the connection; an open transaction is dropped."""
         self._functions["xs_close"](self._handle)
 
     def begin(self) -> None:
-        """Start a transaction: from here to `commit` nobody sees a change."""
+        """Start a transaction: until `commit`, other clients see no change."""
         self._transaction = self._functions["xs_transaction_start"](self._handle)
         if not self._transaction:
             raise failed("xs_transaction_start")
 
     def commit(self) -> bool:
-        """Make all changes since `begin` at once; False if someone else's came between and none was made."""
+        """Apply all changes since `begin` at once; return False if they conflicted and none was applied."""
         transaction, self._transaction = self._transaction, 0
         if self._functions["xs_transaction_end"](self._handle, transaction, False):
             return True
@@ -73,13 +73,13 @@ class Store:
         raise error
 
     def abandon(self) -> None:
-        """Make none of the changes since `begin`."""
+        """Drop all changes since `begin`."""
         transaction, self._transaction = self._transaction, 0
         if transaction:
             self._functions["xs_transaction_end"](self._handle, transaction, True)
 
     def read(self, path: str) -> bytes | None:
-        """The value of an entry, or None if there is none."""
+        """Return the value of an entry, or None if there is no such entry."""
         length = ctypes.c_uint()
         found = self._functions["xs_read"](
             self._handle, self._transaction, path.encode(), ctypes.addressof(length)
@@ -95,7 +95,7 @@ class Store:
             self._free(found)
 
     def list(self, path: str) -> list[str]:
-        """The names of the entries right below one, or none if it is not there."""
+        """Return the names of the entries directly below one; empty if it does not exist."""
         count = ctypes.c_uint()
         found = self._functions["xs_directory"](
             self._handle, self._transaction, path.encode(), ctypes.addressof(count)
@@ -112,7 +112,7 @@ class Store:
             self._free(found)
 
     def write(self, path: str, value: str) -> None:
-        """Set an entry; those above it come into being with it."""
+        """Set an entry; missing entries above it are created."""
         data = value.encode("utf-8", "surrogateescape")
         buffer = ctypes.create_string_buffer(data, len(data) + 1)
         arguments = (path.encode(), ctypes.addressof(buffer), len(data))
@@ -121,20 +121,20 @@ class Store:
         )
 
     def make(self, path: str) -> None:
-        """Make an entry without a value."""
+        """Create an entry without a value."""
         self._check(
             f"xs_mkdir {path}", self._functions["xs_mkdir"](self._handle, self._transaction, path.encode())
         )
 
     def remove(self, path: str) -> None:
-        """Remove an entry and all below it, if it is there."""
+        """Remove an entry and everything below it, if it exists."""
         if not self._functions["xs_rm"](self._handle, self._transaction, path.encode()):
             error = failed(f"xs_rm {path}")
             if error.errno != errno.ENOENT:
                 raise error
 
     def permit(self, path: str, *permissions: tuple[int, int]) -> None:
-        """Say which domains may what with an entry, as `Permissions`; what comes below it inherits that."""
+        """Set an entry's permissions, as pairs for `Permissions`; new entries below it inherit them."""
         array = (Permissions * len(permissions))(*(Permissions(*each) for each in permissions))
         done = self._functions["xs_set_permissions"](
             self._handle, self._transaction, path.encode(), ctypes.addressof(array), len(permissions)
@@ -142,7 +142,7 @@ class Store:
         self._check(f"xs_set_permissions {path}", done)
 
     def introduce(self, domid: int, frame: int, port: int) -> None:
-        """Tell xenstored of a domain's ring and event channel: it maps the one and binds to the other."""
+        """Tell xenstored a domain's ring and event channel, which it then maps and binds."""
         done = self._functions["xs_introduce_domain"](self._handle, domid, frame, port)
         self._check(f"xs_introduce_domain {domid}", done)
 

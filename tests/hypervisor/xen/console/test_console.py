@@ -396,9 +396,12 @@ class FakeTree:
     ("entries", "message"),
     [
         ({}, "domain 5 has no console"),
-        ({"ring_ref": b"1", "tty": b"/etc/shadow"}, "has '/etc/shadow' for its terminal, and that is none"),
-        ({"ring_ref": b"1", "tty": b"/dev/pts/../mem"}, "and that is none"),
-        ({"ring_ref": b"1", "tty": b"/dev/pts/1\nx"}, "and that is none"),
+        (
+            {"ring_ref": b"1", "tty": b"/etc/shadow"},
+            "has '/etc/shadow' as its terminal, which is not a pseudo-terminal",
+        ),
+        ({"ring_ref": b"1", "tty": b"/dev/pts/../mem"}, "which is not a pseudo-terminal"),
+        ({"ring_ref": b"1", "tty": b"/dev/pts/1\nx"}, "which is not a pseudo-terminal"),
         ({"ring_ref": b"-1", "tty": b""}, "no number at /local/domain/5/console/ring-ref"),
         ({"ring_ref": b"9" * 5000}, "no number at"),
         ({"ring_ref": b"9", "port": b"x"}, "no number at /local/domain/5/console/port"),

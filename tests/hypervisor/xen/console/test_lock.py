@@ -36,7 +36,7 @@ def test_another_has_it(held: tuple[Path, Popen[bytes]], tmp_path: Path) -> None
     with pytest.raises(HypervisorError) as refused, console_lock(7, str(tmp_path)):
         pass
     assert str(refused.value) == (
-        f"domain 7: console: flock (process {process.pid}) is at it, and has {path} locked"
+        f"domain 7: console is in use: flock (process {process.pid}) holds the lock {path}"
     )
     assert path.exists(), "it is the other's"
     with console_lock(8, str(tmp_path)):
@@ -57,7 +57,7 @@ def test_we_have_it(tmp_path: Path) -> None:
     with console_lock(7, str(tmp_path)):
         assert path.stat().st_mode & 0o777 == 0o600
         assert subprocess.run(["flock", "-n", path, "true"], check=False).returncode == 1
-        with pytest.raises(HypervisorError, match=rf"python\S* \(process {os.getpid()}\) is at it"):
+        with pytest.raises(HypervisorError, match=rf"python\S* \(process {os.getpid()}\) holds the lock"):
             console_lock(7, str(tmp_path)).__enter__()
     assert not path.exists()
     path.write_text("")  # left by one that was killed
