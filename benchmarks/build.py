@@ -22,12 +22,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from coldline.builder import build_domain
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
 from benchmarks.timing import best
-from coldline.builder import build
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor.models import host_model
 from coldline.hypervisor.simulated import SimulatedHost

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coldline.arm.cores import Core
-from coldline.builder import build_domain
-from coldline.builder import build
 from coldline.arm.stage2 import FORCED_WB, NORMAL_WB
+from coldline.builder import build_domain
 from coldline.events import Event
 from coldline.events.batch import Batch
 from coldline.events.source import Sink

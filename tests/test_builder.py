@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Building: the exact events of each strategy on each host model, the bytes, and the clean-up after any failure."""
+"""Building: exact events for each host model and strategy, bytes, and undoing after a failure at any call."""
 
 import itertools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from coldline.arm.memory_types import MemoryType
-from coldline.builder import STRATEGIES, build
+from coldline.arm import MemoryType
+from coldline.builder import STRATEGIES, build_domain
 from coldline.errors import HypervisorError, UsageError
-from coldline.events import Op
-from coldline.events.event import Event
+from coldline.events import Event, Op
 from coldline.guest.plan import Bank, Plan, Registers, Segment
 from coldline.hypervisor import HOST_MODELS
-from coldline.hypervisor.simulated import SimulatedHost, State
-from coldline.hypervisor.simulated.domain import SimulatedDomain
-from coldline.hypervisor.simulated.mapping import SimulatedMapping
+from coldline.hypervisor.simulated import (
+    SimulatedDomain,
+    SimulatedDomainState,
+    SimulatedHost,
+    SimulatedMapping,
+)
 from coldline.support.record import replace
 
 IMAGE = bytes(range(1, 256)) * 24 + b"end"  # 0x17eb bytes
@@ -30,7 +32,7 @@ def plan_for(architecture: str = "arm64") -> Plan:
 
 
 def host_of(model: str) -> tuple[SimulatedHost, list[Event]]:
-    trace: list[Event] = []
+    trace = []
     return SimulatedHost(HOST_MODELS[model], trace.append), trace
 
 
@@ -238,9 +240,9 @@ LOAD = {
 
 
 def architecture_for(model: str, strategy: str) -> str:
-    """Whose guests the host runs and the strategy builds: the host's first; empty where there are none."""
+    """Whose guests the host runs and the strategy builds: the host's first; None where there are none."""
     builds = STRATEGIES[strategy].architectures
-    return next((each for each in HOST_MODELS[model].architectures if each in builds), "")
+    return next((each for each in HOST_MODELS[model].architectures if each in builds), None)
 
 
 COMBINATIONS = [
@@ -249,7 +251,7 @@ COMBINATIONS = [
     for strategy in STRATEGIES
     if architecture_for(model, strategy)
 ]
-WORKING = [case for case in COMBINATIONS if LOAD[str(case.values[0])][str(case.values[1])] != NO_NC]
+WORKING = [case for case in COMBINATIONS if LOAD[case.values[0]][case.values[1]] != NO_NC]
 
 
 @pytest.mark.parametrize(("model", "strategy"), WORKING)
@@ -275,8 +277,8 @@ def test_what_a_host_cannot_do_is_refused_and_undone(model: str, strategy: str) 
 @pytest.mark.parametrize(("model", "strategy"), WORKING)
 def test_what_is_built(model: str, strategy: str) -> None:
     host, _ = host_of(model)
-    domain = build(plan_for(architecture_for(model, strategy)), strategy, host)
-    assert (domain.state, domain.mapped, domain.registers) == (State.PAUSED, 0, {0: REGISTERS})
+    domain = build_domain(plan_for(architecture_for(model, strategy)), strategy, host)
+    assert (domain.state, domain.mapped, domain.registers) == (SimulatedDomainState.PAUSED, 0, {0: REGISTERS})
     assert (domain.model.name, domain.vcpus, domain.max_memory) == (model, 1, 0x200000)
     (bank,) = domain.banks
     expected = bytes(0x80000) + IMAGE + bytes(0x200000 - 0x80000 - len(IMAGE))
@@ -293,7 +295,7 @@ def test_traces_keep_the_rules_of_aliases(model: str, strategy: str) -> None:
         domain = build_domain(two_banks(architecture_for(model, strategy)), strategy, host)
         host.unpause(domain)
         host.destroy(domain)
-    live: set[tuple[str, int]] = set()
+    live = set()
     for event in trace:
         pages = {
             (event.agent, page)
@@ -426,7 +428,7 @@ class Faulty:
         self.max_mapping = host.max_mapping
         self._counter = itertools.count(1)
         self._fail_at = fail_at
-        self.failed = ""
+        self.failed = None
 
     def _call(self, name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         fails = next(self._counter) == self._fail_at
@@ -440,8 +442,7 @@ class Faulty:
         return result
 
     def create_domain(self, *arguments: Any, **options: Any) -> SimulatedDomain:
-        created: SimulatedDomain = self._call("create", self._host.create_domain, *arguments, **options)
-        return created
+        return self._call("create", self._host.create_domain, *arguments, **options)
 
     def populate(self, *arguments: Any) -> None:
         self._call("populate", self._host.populate, *arguments)
@@ -511,12 +512,12 @@ STEP_NAMES = {
 @pytest.mark.parametrize(("model", "strategy"), WORKING)
 def test_a_failure_at_any_call_leaves_nothing(model: str, strategy: str) -> None:
     plan = plan_for(architecture_for(model, strategy))
-    failed: list[str] = []
+    failed = []
     for fail_at in itertools.count(1):
         host, trace = host_of(model)
         faulty = Faulty(host, fail_at)
         try:
-            build(plan, strategy, cast(SimulatedHost, faulty))
+            build_domain(plan, strategy, faulty)
             break
         except HypervisorError as error:
             message = str(error)
@@ -528,42 +529,42 @@ def test_a_failure_at_any_call_leaves_nothing(model: str, strategy: str) -> None
 
 
 def live_agents(trace: list[Event]) -> set[str]:
-    balance: dict[str, int] = {}
+    balance = {}
     for event in trace:
         change = {Op.MAP: event.size, Op.UNMAP: -event.size}.get(event.op, 0)
         balance[event.agent] = balance.get(event.agent, 0) + change
     return {agent for agent, size in balance.items() if size}
 
 
-def test_an_interrupt_is_undone_and_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_undone_and_passed_on() -> None:
     host, _ = host_of("xen-4.17-arm64")
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(host, "set_registers", interrupt)
+    host.set_registers = interrupt
     with pytest.raises(KeyboardInterrupt):
         build_domain(plan_for(), "none", host)
     assert (host.domains, host.has_allocated_memory) == ((), False)
 
 
-def test_a_failure_to_undo_is_told_with_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_to_undo_is_told_with_the_failure() -> None:
     host, _ = host_of("rfc")
 
     def refuse(domain: SimulatedDomain) -> None:
         raise HypervisorError(f"domain {domain.domid}: destroy: busy")
 
     faulty = Faulty(host, fail_at=2)
-    monkeypatch.setattr(faulty, "destroy", refuse)
+    faulty.destroy = refuse
     with pytest.raises(HypervisorError) as error:
-        build(plan_for(), "none", cast(SimulatedHost, faulty))
+        build_domain(plan_for(), "none", faulty)
     assert str(error.value) == (
         "populate RAM at 0x40000000: populate failed; "
         "then its domain could not be destroyed: domain 1: destroy: busy"
     )
 
 
-def test_a_mapping_of_another_type_than_asked_for_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mapping_of_another_type_than_asked_for_is_not_used() -> None:
     host, trace = host_of("xen-4.17-arm64")
     honest = host.map_foreign
 
@@ -572,7 +573,7 @@ def test_a_mapping_of_another_type_than_asked_for_is_not_used(monkeypatch: pytes
     ) -> SimulatedMapping:
         return honest(domain, address, size, type(memory_type).NORMAL_WB)
 
-    monkeypatch.setattr(host, "map_foreign", dishonest)
+    host.map_foreign = dishonest
     with pytest.raises(HypervisorError) as error:
         build_domain(plan_for(), "uncached", host)
     assert str(error.value) == (

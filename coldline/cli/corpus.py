@@ -8,13 +8,14 @@ from pathlib import Path
 
 from coldline.cli.arguments.formats import Output
 from coldline.cli.check import check_file
-from coldline.cli.markdown import markdown
-from coldline.corpus import CORPUS_FOLDER, Bug, Case, CaseResult, judge_case, read_corpus, read_lines
-from coldline.corpus import CORPUS_FOLDER, Bug, Case, CaseResult, judge_case, read, read_lines
-from coldline.corpus import HERE, Bug, judge, read
-from coldline.corpus.fields import case_header
 from coldline.cli.outputs import Outputs
 from coldline.cli.status import HAZARD, SUCCESS
+from coldline.corpus import (
+    CORPUS_FOLDER,
+    Bug,
+    judge_case,
+    read_corpus,
+)
 from coldline.errors import UsageError
 from coldline.report.model import Corpus, Report
 from coldline.support.printable import printable

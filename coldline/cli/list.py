@@ -3,12 +3,9 @@
 
 import argparse
 
-from coldline.cli.arguments import MIB
-from coldline.hypervisor.xen import SystemPorts
-from coldline.hypervisor.xen import RealWorld
-from coldline.hypervisor.xen.domain_list import DomainInfo, DomainList
-from coldline.hypervisor.xen.domain_list import Domains, Known
 from coldline.cli.arguments.values import MIB
+from coldline.hypervisor.xen import SystemPorts
+from coldline.hypervisor.xen.domain_list import DomainInfo, DomainList
 from coldline.hypervisor.xen.store_entries import uuid_text
 from coldline.support.printable import printable
 

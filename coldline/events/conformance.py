@@ -18,10 +18,11 @@ from coldline.events.batch import (
     Batch,
     InstructionState,
 )
-from coldline.events.event import ADDRESS_LIMIT, MAX_AGENTS, PAGE_SIZE
+from coldline.events.event import ADDRESS_LIMIT, MAX_AGENTS
 from coldline.events.layout import EXECUTABLE, TYPE_MASK
 from coldline.events.op import Op
 from coldline.events.source import Sink, Source
+from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

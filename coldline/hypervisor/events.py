@@ -6,11 +6,9 @@ from typing import Protocol
 
 from coldline.arm import MemoryType
 from coldline.events import Event, Op, Recorder
-from coldline.hypervisor.aliases import AliasRecorder
-from coldline.hypervisor.aliases import AliasLedger
-from coldline.hypervisor.models import AliasLifetime, HostModel, HostRule
-from coldline.hypervisor.models import HostModel, AliasLifetime, Rule
 from coldline.events.agents import vcpu_name
+from coldline.hypervisor.aliases import AliasRecorder
+from coldline.hypervisor.models import AliasLifetime, HostModel, HostRule
 
 Ranges = Sequence[tuple[int, int]]
 """Pairs of an address and a size, in bytes."""

@@ -12,8 +12,8 @@ from typing import Final
 
 from coldline.arm import stage2 as stage2_types
 from coldline.arm.fields import Field
-from coldline.events.event import PAGE_SIZE
 from coldline.jit.shared_record import WORD, Fields, SharedRecord, address_of, words
+from coldline.support.units import PAGE_SIZE
 
 NOWHERE: Final = 0xFFFF_FFFF_FFFF_FFFF
 """An address that nothing has."""

@@ -5,8 +5,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from coldline.corpus import Bug, Case, Judged, lines_of
-from coldline.corpus.fields import head_of
+from coldline.corpus import Bug, Case, CaseResult, read_lines
+from coldline.corpus.fields import case_header
 from coldline.report.markdown import markdown
 from coldline.support.printable import printable
 
@@ -28,7 +28,7 @@ def write_corpus(out: "TextReporter", corpus: "Corpus") -> None:
     _write_sum(out, corpus)
 
 
-def corpus_table(bugs: list[Bug], results: dict[Case, Judged]) -> str:
+def corpus_table(bugs: list[Bug], results: dict[Case, CaseResult]) -> str:
     """The verdicts as a Markdown table: a row a bug, and one for each of its variants."""
     rows: list[tuple[str, ...]] = [_HEAD]
     for bug in bugs:
@@ -69,17 +69,17 @@ def _write_sum(out: "TextReporter", corpus: "Corpus") -> None:
     if wrong:
         out.say(f"{counted}: {_count(wrong, 'verdict')} not as told", "bad")
         return
-    short = sum(not case.told_in_full for case in corpus.results)
+    short = sum(not case.within_rules for case in corpus.results)
     further = f"; {_count(short, 'verdict')} of a story beyond the rules" if short else ""
     out.say(f"{counted}: every verdict as told{further}", "good")
 
 
-def _cell(case: Case, found: Judged) -> str:
+def _cell(case: Case, found: CaseResult) -> str:
     text = _words(found.found)
     if not found.agrees(case):
         early = f", early (line {found.early})" if found.early else ""
         return f"WRONG: {text}{early}; told: {_words(case.by_the_rules)}"
-    return text if case.told_in_full else f"{text} (story: {_words(case.verdict)})"
+    return text if case.within_rules else f"{text} (story: {_words(case.verdict)})"
 
 
 def _words(verdict: frozenset[str]) -> str:
@@ -92,8 +92,8 @@ def _count(number: int, what: str) -> str:
 
 def _events(case: Case) -> Iterator[tuple[int, str]]:
     """The lines of a trace after its head, numbered as in the file."""
-    lines = lines_of(case.path)
-    first = sum(1 for _ in head_of(lines))
+    lines = read_lines(case.path)
+    first = sum(1 for _ in case_header(lines))
     for number, line in enumerate(lines[first:], start=first + 1):
         if line.strip():
             yield number, line

@@ -11,7 +11,7 @@ from coldline.support.record import Record
 from coldline.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
-    from coldline.corpus import Bug, Case, Judged
+    from coldline.corpus import Bug, Case, CaseResult
     from coldline.guest import Plan
     from coldline.image import Kernel
 
@@ -150,14 +150,14 @@ class Corpus(Record, kw_only=True):
     ----------
     bugs : list of Bug
         The bugs.
-    results : dict of Case to Judged
+    results : dict of Case to CaseResult
         What was found, for each trace.
     reports : dict of Case to Report
         The whole report of each trace, where the bug's story is asked for; else empty.
     """
 
     bugs: "list[Bug]"
-    results: "dict[Case, Judged]"
+    results: "dict[Case, CaseResult]"
     reports: "dict[Case, Report]"
 
     @property

@@ -89,7 +89,6 @@ def destroyed() -> None:
 def build(options: Namespace) -> dict[str, Any]:
     """Build the guest, first in a dom0 that has built none, then again."""
     configuration, measured = files(options.initrd, options.memory)
-    words: list[str | Path]
     if options.strategy == "xl":
         words = ["xl", "create", "-p", "-q", configuration]
     else:

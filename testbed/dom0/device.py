@@ -2,7 +2,7 @@
 """The device of coldline's driver, and the system calls that change a mapping of it."""
 
 import ctypes
-from collections.abc import Sequence
+from typing import Any
 
 from coldline.hypervisor.xen.ports import driver
 from coldline.hypervisor.xen.ports.driver import MAP_REPLACE, QUERY_WRITE, READ_WRITE
@@ -34,18 +34,11 @@ _libc = functions(
 class Device(driver.DriverDevice):
     """The open device."""
 
-    def show(
-        self,
-        address: int,
-        domain: int,
-        frames: Sequence[int],
-        attr: int,
-        errors: object = None,
-        /,
-        **other: int,
-    ) -> int:
-        """Show frames in an empty mapping; `mapped` starts with what the driver has to overwrite."""
-        return super().show(address, domain, frames, attr, errors, **{"mapped": 0xFFFFFFFF, **other})
+    def map_into(
+        self, address: Any, domain: Any, frames: Any, attr: Any, errors: Any = None, /, **other: Any
+    ) -> Any:
+        """Map frames into a reserved mapping; `mapped` starts with a value that the driver must overwrite."""
+        return super().map_into(address, domain, frames, attr, errors, **{"mapped": 0xFFFFFFFF, **other})
 
 
 def _check(result: int) -> None:
@@ -70,6 +63,6 @@ def advise(address: int, pages: int, advice: int) -> None:
 
 def move(address: int, old_pages: int, new_pages: int, flags: int, new_address: int) -> int:
     """Call mremap."""
-    moved: int = _libc["mremap"](address, old_pages * PAGE, new_pages * PAGE, flags, new_address)
+    moved = _libc["mremap"](address, old_pages * PAGE_SIZE, new_pages * PAGE_SIZE, flags, new_address)
     _check(moved == ctypes.c_void_p(-1).value)
     return moved

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Domains with memory and nothing else, for tests."""
+"""Domains for tests that have only memory."""
 
 import errno
 import os
 import time
-from collections.abc import Sequence
 
-from coldline.hypervisor.xen import RealWorld, XenHost
-from coldline.hypervisor.xen.ports.store import Store
+from coldline.hypervisor.xen import SystemPorts, XenHost
 
 _FIRST_FRAME = 0x40000  # the first bank of a guest's RAM
 ARCHITECTURE = "arm64" if os.uname().machine == "aarch64" else "arm32"
@@ -56,15 +54,9 @@ class Xen:
             time.sleep(0.02)
         return True
 
-    def map(self, domain: "Domain", frames: Sequence[int]) -> int:
+    def map(self, domain: "Domain", frames: list[int]) -> int:
         """Map frames through libxenforeignmemory; return the address."""
         return self.ports.foreign.map(domain.number, frames)
-
-    def entries(self, path: str) -> list[str]:
-        """The names of the entries of xenstore right below one."""
-        store = self.world.store
-        assert isinstance(store, Store)
-        return store.list(path)
 
     def unmap(self, address: int, count: int) -> None:
         """Undo `map`."""

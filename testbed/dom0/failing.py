@@ -13,14 +13,12 @@ from signal import Signals
 from typing import Any
 
 from coldline.errors import ColdlineError
-from coldline.events import Event
 from coldline.guest import GuestOptions
-from coldline.hypervisor.xen import XenHost
-from coldline.hypervisor.xen.boot_pages import Furnishing
-from coldline.hypervisor.xen.domain import XenDomain
-from coldline.hypervisor.xen.interrupts import between_calls
-from coldline.hypervisor.xen.ports.watched import Watched
-from coldline.hypervisor.xen.ports.world import World
+from coldline.hypervisor.xen import XenDomain, XenHost
+from coldline.hypervisor.xen.boot_pages import DomainSetup
+from coldline.hypervisor.xen.interrupts import interrupts_between_calls
+from coldline.hypervisor.xen.ports.protocols import Ports
+from coldline.hypervisor.xen.ports.watched import WatchedPorts
 from coldline.image import load_kernel
 from coldline.samples import sample
 from coldline.support.whole_file import WholeFile
@@ -28,8 +26,9 @@ from coldline.xen_launch import Launch, launch
 
 NAME = "to-fail"
 
+
 Choice = Callable[[list[str]], Iterable[int]]
-"""Which of the calls that were made are to fail, by number."""
+"""Chooses, of the calls of a build that went well, those that are to fail."""
 
 
 class Failing(WatchedPorts):
@@ -54,13 +53,13 @@ class Failing(WatchedPorts):
     """
 
     def __init__(
-        self, world: World, at: int, how: Exception | Signals | None = None, *, acts: bool = False
+        self, ports: Ports, at: int, how: Exception | Signals | None = None, *, acts: bool = False
     ) -> None:
-        super().__init__(world, self._one)
+        super().__init__(ports, self._one)
         self._at = at
         self._how = how
         self._acts = acts
-        self.made: list[str] = []
+        self.made = []
 
     @property
     def failed(self) -> str | None:
@@ -84,42 +83,38 @@ class Failing(WatchedPorts):
         return result
 
 
-def build(world: World, strategy: str, trace: Path, architecture: str = "arm64") -> XenDomain:
-    """Have a small guest with all that there is, and a trace of it."""
+def build(ports: Ports, strategy: str, trace: Path, architecture: str = "arm64") -> XenDomain:
+    """Build a small guest with every optional part, and a trace of the build."""
     kernel = load_kernel(str(sample(f"midway-{architecture}").image))
     guest = GuestOptions(memory=16 << 20, vcpus=1, bootargs="", initrd=memoryview(b"initrd" * 1000))
-    wanted = Launch(strategy=strategy, furnishing=Furnishing(NAME, vuart=True))
-    with between_calls(world) as interruptible, WholeFile(str(trace), "a trace") as whole:
-        events: list[Event] = []
-
-        def write() -> None:
-            whole.file.write("".join(f"{event}\n" for event in events).encode())
-
+    wanted = Launch(strategy=strategy, setup=DomainSetup(NAME, vuart=True))
+    with interrupts_between_calls(ports) as interruptible, WholeFile(str(trace), "a trace") as whole:
+        events = []
         return launch(
             interruptible,
             kernel,
             guest,
             wanted,
             lambda model, plan: events.append,
-            write,
+            lambda: whole.file.write("".join(f"{event}\n" for event in events).encode()),
         )
 
 
 def all_of(made: list[str]) -> Iterable[int]:
-    """Every call."""
+    """Choose every call."""
     return range(len(made))
 
 
 def a_few_of(made: list[str]) -> list[int]:
-    """Of calls of the same name the first, the last, and some in between."""
-    places: dict[str, list[int]] = {}
+    """Choose, of the calls with the same name, the first, the last and some in between."""
+    places = {}
     for at, name in enumerate(made):
         places.setdefault(name, []).append(at)
     return sorted({at for same in places.values() for at in (*same[::7], same[-1])})
 
 
 def told_to_have_failed(made: list[str]) -> list[int]:
-    """The calls that may have acted where an error is told: those that a daemon or Xen answers.
+    """Choose the calls that can have acted although they report an error: those that a daemon or Xen answers.
 
     Other calls undo their work before they report an error: the creation of a domain (its answer goes to a locked
     page, so it cannot be lost), and mappings.
@@ -132,13 +127,13 @@ def told_to_have_failed(made: list[str]) -> list[int]:
 
 
 def of_loading(made: list[str]) -> list[int]:
-    """The calls by which strategies differ: how segments are mapped, written and maintained, of one kind each."""
+    """Choose the calls in which strategies differ: one of each kind that maps, writes or maintains segments."""
     names = [name for name in made if name.startswith(("foreign memory: ", "driver: ", "memory: "))]
     return sorted({made.index(name) for name in (*names, "XEN_DOMCTL_cacheflush") if name in made})
 
 
 def every_failure(
-    world: World,
+    ports: Ports,
     strategy: str,
     trace: Path,
     architecture: str,
@@ -148,27 +143,27 @@ def every_failure(
     acts: bool = False,
     chosen: Choice = all_of,
 ) -> tuple[list[str], list[str], XenDomain]:
-    """Build with each call failing, one after another; return the calls of a build that went well, and the chosen.
+    """Build once for each chosen call, which fails; return the calls of a successful build, and the chosen ones.
 
     `how` and `acts` are `Failing`'s; `chosen` says which calls, by their number. `check` is called after each failure
     with the name of the call. The domain of the last build, which succeeds, is left.
     """
 
     def all_goes_well() -> tuple[list[str], XenDomain]:
-        failing = Failing(world, sys.maxsize)
+        failing = Failing(ports, sys.maxsize)
         domain = build(failing, strategy, trace, architecture)
         return failing.made, domain
 
     def destroy(domain: XenDomain) -> None:
-        XenHost(world).destroy(domain)
+        XenHost(ports).destroy(domain)
         trace.unlink()
 
     made, domain = all_goes_well()
     destroy(domain)
     numbers = list(chosen(made))
     for at in numbers:
-        failing = Failing(world, at, how, acts=acts)
-        caught: BaseException | None = None
+        failing = Failing(ports, at, how, acts=acts)
+        caught = domain = None
         try:
             domain = build(failing, strategy, trace, architecture)
         except (ColdlineError, KeyboardInterrupt) as raised:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Accounts of dom0's memory, exact to the page."""
+"""Exact accounts of dom0's memory."""
 
 import re
 import time

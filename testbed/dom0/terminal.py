@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs a command at a pseudo-terminal."""
+"""Runs a command at its own terminal, as a user would."""
 
 import contextlib
 import os

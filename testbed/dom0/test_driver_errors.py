@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The driver's refusals and per-page errors; a refused call leaves nothing behind."""
+"""What the driver refuses, what it tells by page, and that a refusal leaves nothing behind."""
 
 import ctypes
 import errno
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from testbed.dom0 import device
-from testbed.dom0.device import NORMAL_NC, PAGE, Device
+from testbed.dom0.device import ATTR_NORMAL_NC, PAGE_SIZE, Device
 from testbed.dom0.domains import Domain, Xen
 from testbed.dom0.refusals import error_of
 
@@ -85,7 +85,7 @@ def test_none_of_them(opened: Device, domain: Domain) -> None:
 
 
 def test_no_such_domain(opened: Device, domain: Domain) -> None:
-    address = opened.empty(1)
+    address = opened.reserve(1)
     errors = (ctypes.c_int32 * 1)()
     for number in (domain.number + 1, 0x7FEF):
         assert error_of(opened.map_into, address, number, [0x40000], ATTR_NORMAL_NC) == errno.ESRCH
@@ -121,7 +121,7 @@ def test_no_such_domain(opened: Device, domain: Domain) -> None:
     ids=str,
 )
 def test_bad_arguments(opened: Device, domain: Domain, change: dict[str, int], number: int) -> None:
-    address = opened.empty(2)
+    address = opened.reserve(2)
     # as long as the largest wrong count that gets so far as to be read
     frames = (ctypes.c_uint64 * 3)(*domain.frames[:3])
     words = {"frames": ctypes.addressof(frames), **change}
@@ -134,7 +134,7 @@ def test_bad_arguments(opened: Device, domain: Domain, change: dict[str, int], n
 
 
 def test_bad_addresses(opened: Device, domain: Domain) -> None:
-    address = opened.empty(2)
+    address = opened.reserve(2)
     other = device.Device()
     anonymous = ctypes.create_string_buffer(2 * PAGE_SIZE)
     frames = domain.frames[:1]
@@ -150,22 +150,26 @@ def test_bad_addresses(opened: Device, domain: Domain) -> None:
 
 
 def test_a_mapping_is_filled_once(opened: Device, domain: Domain) -> None:
-    address = opened.map(domain.number, domain.frames[:2], NORMAL_NC)
-    assert error_of(opened.show, address, domain.number, domain.frames[2:4], NORMAL_NC) == errno.EBUSY
-    assert opened.query(address).attr == NORMAL_NC
+    address = opened.map(domain.number, domain.frames[:2], ATTR_NORMAL_NC)
+    assert (
+        error_of(opened.map_into, address, domain.number, domain.frames[2:4], ATTR_NORMAL_NC) == errno.EBUSY
+    )
+    assert opened.query(address).attr == ATTR_NORMAL_NC
     device.unmap(address, 2)
 
 
 def test_mmap_refuses(opened: Device) -> None:
-    assert error_of(opened.empty, 1, flags=mmap.MAP_PRIVATE) == errno.EINVAL
-    assert error_of(opened.empty, 1, offset=PAGE) == errno.EINVAL
-    assert error_of(opened.empty, (1 << 18) + 1) == errno.EINVAL
-    assert error_of(opened.empty, 1, device.READ_WRITE | mmap.PROT_EXEC) == errno.EACCES
+    assert error_of(opened.reserve, 1, flags=mmap.MAP_PRIVATE) == errno.EINVAL
+    assert error_of(opened.reserve, 1, offset=PAGE_SIZE) == errno.EINVAL
+    assert error_of(opened.reserve, (1 << 18) + 1) == errno.EINVAL
+    assert error_of(opened.reserve, 1, device.READ_WRITE | mmap.PROT_EXEC) == errno.EACCES
 
 
 def test_a_mapping_nobody_may_read(opened: Device, domain: Domain) -> None:
-    address = opened.empty(1, 0)
-    assert error_of(opened.show, address, domain.number, domain.frames[:1], NORMAL_NC) == errno.EACCES
+    address = opened.reserve(1, 0)
+    assert (
+        error_of(opened.map_into, address, domain.number, domain.frames[:1], ATTR_NORMAL_NC) == errno.EACCES
+    )
     device.unmap(address, 1)
 
 

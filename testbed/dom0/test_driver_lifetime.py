@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""No page and no mapping outlives its process or its munmap."""
+"""No page and no mapping outlives its process or its munmap, whatever happens in between."""
 
 import ctypes
 import errno
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from testbed.dom0 import device
-from testbed.dom0.device import NORMAL_NC, NORMAL_WB, PAGE, Device
+from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, PAGE_SIZE, Device
 from testbed.dom0.domains import Domain, Xen
 from testbed.dom0.memory import accounted
 from testbed.dom0.refusals import error_of
@@ -48,7 +48,7 @@ def kill(child: int) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
+@pytest.mark.parametrize("attr", [ATTR_NORMAL_NC, ATTR_NORMAL_WB], ids=hex)
 def test_killed_then_destroyed(domain: Domain, attr: int) -> None:
     kill(held_by_child(domain, domain.frames, attr))
     domain.destroy()
@@ -56,7 +56,7 @@ def test_killed_then_destroyed(domain: Domain, attr: int) -> None:
 
 
 def test_destroyed_then_killed(xen: Xen, domain: Domain) -> None:
-    child = held_by_child(domain, domain.frames, NORMAL_NC)
+    child = held_by_child(domain, domain.frames, ATTR_NORMAL_NC)
     domain.destroy()
     time.sleep(0.2)
     assert xen.exists(domain.number), "its frames are mapped: it has to be dying"
@@ -98,7 +98,7 @@ def test_killed_at_many_points(domain: Domain) -> None:
     assert domain.gone()
 
 
-@pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
+@pytest.mark.parametrize("attr", [ATTR_NORMAL_NC, ATTR_NORMAL_WB], ids=hex)
 def test_killed_inside_a_long_ioctl(domain: Domain, attr: int) -> None:
     """As before, but with many hypercalls in one ioctl, so that the signal comes between two of them."""
     chance = random.Random(5)
@@ -213,7 +213,7 @@ def test_several_threads_share_a_file(whole: tuple[int, int], domain: Domain) ->
 
 
 def test_part_of_a_mapping(opened: Device, domain: Domain) -> None:
-    address = opened.map(domain.number, domain.frames[:4], NORMAL_NC)
+    address = opened.map(domain.number, domain.frames[:4], ATTR_NORMAL_NC)
     for start, pages in ((0, 1), (1, 1), (3, 1), (1, 3)):
         part = address + start * PAGE_SIZE
         assert error_of(device.unmap, part, pages) == errno.EINVAL
@@ -227,7 +227,7 @@ def test_part_of_a_mapping(opened: Device, domain: Domain) -> None:
 
 
 def test_a_mapping_that_moves(opened: Device, xen: Xen, domain: Domain) -> None:
-    address = opened.map(domain.number, domain.frames[:4], NORMAL_NC)
+    address = opened.map(domain.number, domain.frames[:4], ATTR_NORMAL_NC)
     ctypes.memmove(address, b"moving", 6)
     elsewhere = opened.reserve(4)
     assert device.move(address, 4, 4, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere
@@ -246,7 +246,7 @@ def test_a_mapping_that_moves(opened: Device, xen: Xen, domain: Domain) -> None:
 def test_children_do_not_inherit(
     opened: Device, domain: Domain, in_child: Callable[[Callable[[], object]], int]
 ) -> None:
-    address = opened.map(domain.number, domain.frames[:1], NORMAL_NC)
+    address = opened.map(domain.number, domain.frames[:1], ATTR_NORMAL_NC)
     assert in_child(lambda: ctypes.string_at(address, 1)) == -signal.SIGSEGV
     ctypes.memset(address, 1, PAGE_SIZE)
     device.unmap(address, 1)

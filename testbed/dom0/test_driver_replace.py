@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Replacing the frames of a mapping: the new ones are mapped, the old ones are released."""
+"""Frames that take the place of others in a mapping: these are shown, those are let go of."""
 
 import ctypes
 import errno
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from testbed.dom0 import device
-from testbed.dom0.device import MAP_REPLACE, NORMAL_NC, NORMAL_WB, PAGE, Device
+from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, MAP_REPLACE, PAGE_SIZE, Device
 from testbed.dom0.domains import Domain, Xen
 from testbed.dom0.refusals import error_of
 
@@ -27,7 +27,7 @@ def other(xen: Xen) -> Iterator[Domain]:
 
 
 def shown(opened: Device, address: int, pages: int) -> list[int]:
-    return [opened.query(address + page * PAGE).translated for page in range(pages)]
+    return [opened.query(address + page * PAGE_SIZE).translated for page in range(pages)]
 
 
 def write(place: int, pages: int, seed: int) -> bytes:
@@ -45,8 +45,8 @@ def read_by_others(xen: Xen, domain: Domain, frames: Sequence[int]) -> bytes:
         xen.unmap(place, len(frames))
 
 
-@pytest.mark.parametrize("new", [NORMAL_NC, NORMAL_WB], ids=hex)
-@pytest.mark.parametrize("old", [NORMAL_NC, NORMAL_WB], ids=hex)
+@pytest.mark.parametrize("new", [ATTR_NORMAL_NC, ATTR_NORMAL_WB], ids=hex)
+@pytest.mark.parametrize("old", [ATTR_NORMAL_NC, ATTR_NORMAL_WB], ids=hex)
 def test_the_new_ones_are_shown_with_their_type(
     opened: Device, xen: Xen, domain: Domain, old: int, new: int
 ) -> None:
@@ -63,8 +63,8 @@ def test_the_new_ones_are_shown_with_their_type(
 def test_fewer_leave_the_last_pages_empty(
     opened: Device, xen: Xen, domain: Domain, in_child: Callable[[Callable[[], object]], int]
 ) -> None:
-    address = opened.map(domain.number, domain.frames[:16], NORMAL_NC)
-    opened.replace(address, domain.number, domain.frames[30:35], NORMAL_NC)
+    address = opened.map(domain.number, domain.frames[:16], ATTR_NORMAL_NC)
+    opened.replace(address, domain.number, domain.frames[30:35], ATTR_NORMAL_NC)
     assert shown(opened, address, 16) == [1] * 5 + [0] * 11
     opened.replace(address, domain.number, domain.frames[40:50], ATTR_NORMAL_NC)
     assert shown(opened, address, 16) == [1] * 10 + [0] * 6
@@ -82,7 +82,7 @@ def test_fewer_leave_the_last_pages_empty(
     device.unmap(address, 16)
 
 
-@pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
+@pytest.mark.parametrize("attr", [ATTR_NORMAL_NC, ATTR_NORMAL_WB], ids=hex)
 def test_the_same_frames_again_and_in_any_order(opened: Device, xen: Xen, domain: Domain, attr: int) -> None:
     """Xen must not hold a frame twice that is shown where it was before: `domain` has to be gone at the end."""
     chance = random.Random(6)
@@ -98,7 +98,7 @@ def test_the_same_frames_again_and_in_any_order(opened: Device, xen: Xen, domain
 
 
 def test_those_that_were_shown_are_let_go_of(opened: Device, domain: Domain, other: Domain) -> None:
-    address = opened.map(other.number, other.frames, NORMAL_NC)
+    address = opened.map(other.number, other.frames, ATTR_NORMAL_NC)
     other.destroy()
     time.sleep(0.2)
     assert other.xen.exists(other.number), "its frames are mapped: it has to be dying"
@@ -123,7 +123,7 @@ def test_a_frame_that_cannot_be_shown_leaves_a_hole(opened: Device, domain: Doma
 
 
 def test_what_fails_maps_nothing(opened: Device, domain: Domain, other: Domain) -> None:
-    address = opened.map(other.number, other.frames[:5], NORMAL_NC)
+    address = opened.map(other.number, other.frames[:5], ATTR_NORMAL_NC)
     frames = [*domain.frames[:4], 1]
     assert error_of(opened.replace, address, domain.number, frames, ATTR_NORMAL_NC)
     assert shown(opened, address, 5) == [0] * 5

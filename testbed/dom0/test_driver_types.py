@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The driver maps with the requested memory type, as the hardware's tables show, or refuses."""
+"""The driver gives the memory type that is asked for, by what the hardware's tables hold, or refuses."""
 
 import ctypes
 import errno
@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from testbed.dom0 import device
-from testbed.dom0.device import NORMAL_NC, NORMAL_WB, PAGE, READ_WRITE, Device
+from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, PAGE_SIZE, READ_WRITE, Device
 from testbed.dom0.domains import Domain, Xen
 from testbed.dom0.refusals import error_of
 
@@ -80,15 +80,15 @@ def test_a_frame_twice(opened: Device, domain: Domain) -> None:
 
 
 def test_every_other_type_is_refused(opened: Device, domain: Domain) -> None:
-    address = opened.empty(1)
-    for attr in [*sorted(set(range(256)) - {NORMAL_NC, NORMAL_WB}), 0x144, 0xFFFFFFFF]:
-        refused = error_of(opened.show, address, domain.number, domain.frames[:1], attr)
+    address = opened.reserve(1)
+    for attr in [*sorted(set(range(256)) - {ATTR_NORMAL_NC, ATTR_NORMAL_WB}), 0x144, 0xFFFFFFFF]:
+        refused = error_of(opened.map_into, address, domain.number, domain.frames[:1], attr)
         assert refused == errno.EOPNOTSUPP, hex(attr)
         assert not opened.query(address).translated
     device.unmap(address, 1)
 
 
-@pytest.mark.parametrize("attr", [NORMAL_NC, NORMAL_WB], ids=hex)
+@pytest.mark.parametrize("attr", [ATTR_NORMAL_NC, ATTR_NORMAL_WB], ids=hex)
 def test_mprotect_keeps_the_type(opened: Device, domain: Domain, attr: int) -> None:
     ours = opened.map(domain.number, domain.frames[:4], attr)
     for protection in (mmap.PROT_READ, 0, READ_WRITE):
@@ -106,17 +106,17 @@ def test_mprotect_keeps_the_type(opened: Device, domain: Domain, attr: int) -> N
 def test_read_only(
     opened: Device, xen: Xen, domain: Domain, in_child: Callable[[Callable[[], object]], int]
 ) -> None:
-    address = opened.empty(2, mmap.PROT_READ)
-    assert opened.show(address, domain.number, domain.frames[:2], NORMAL_NC) == 2
-    assert opened.query(address).attr == NORMAL_NC
+    address = opened.reserve(2, mmap.PROT_READ)
+    assert opened.map_into(address, domain.number, domain.frames[:2], ATTR_NORMAL_NC) == 2
+    assert opened.query(address).attr == ATTR_NORMAL_NC
     assert not opened.query(address, device.QUERY_WRITE).translated
     device.unmap(address, 2)
 
 
 def test_query_of_other_memory(opened: Device) -> None:
-    touched = ctypes.create_string_buffer(b"\1" * PAGE)
-    assert opened.query(ctypes.addressof(touched)).attr == NORMAL_WB
-    empty = opened.empty(1)
+    touched = ctypes.create_string_buffer(b"\1" * PAGE_SIZE)
+    assert opened.query(ctypes.addressof(touched)).attr == ATTR_NORMAL_WB
+    empty = opened.reserve(1)
     query = opened.query(empty)
     assert (query.translated, query.attr, query.shareability) == (0, 0, 0)
     assert query.fault in range(0b000100, 0b001000)  # a translation fault of some level

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The conformance tests on a real Xen."""
+"""A real Xen keeps the protocol that the simulated hosts keep: the same functions try it."""
 
 import ctypes
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from coldline.arm import MemoryType
-from coldline.hypervisor import conformance
-from coldline.hypervisor.conformance import CHECKS, PAGE
-from coldline.hypervisor.xen.domain import XenDomain
+from coldline.hypervisor.conformance import CHECKS, mappings
+from coldline.hypervisor.xen import XenDomain
+from coldline.support.units import PAGE_SIZE
 from testbed.dom0 import domains
 from testbed.dom0.domains import Xen
 
@@ -24,8 +24,8 @@ class Rig:
         self.architecture = architecture
 
     def read(self, domain: XenDomain, address: int, size: int) -> bytes:
-        first, end = address // PAGE, -(-(address + size) // PAGE)
-        place = self.xen.world.foreign.map(domain.domid, range(first, end))
+        first, end = address // PAGE_SIZE, -(-(address + size) // PAGE_SIZE)
+        place = self.xen.ports.foreign.map(domain.domid, range(first, end))
         try:
             return ctypes.string_at(place + address % PAGE_SIZE, size)
         finally:

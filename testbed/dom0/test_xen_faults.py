@@ -6,12 +6,11 @@ One strategy has every call that there is. Of the others the calls fail that are
 
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from coldline.builder import STRATEGIES
-from coldline.hypervisor.xen.domain_list import Domains
+from coldline.hypervisor.xen.domain_list import DomainList
 from testbed.dom0 import domains
 from testbed.dom0.domains import Xen
 from testbed.dom0.failing import (
@@ -27,7 +26,7 @@ from testbed.dom0.memory import accounted
 
 WHOLE = "uncached-hypercall"
 NAMES = [name for name, each in STRATEGIES.items() if domains.ARCHITECTURE in each.architectures]
-MODES: dict[str, dict[str, Any]] = {
+MODES = {
     "fails": {},
     "acts, then is told to have failed": {"acts": True},
     "acts, then is interrupted": {"acts": True, "how": signal.SIGINT},
@@ -50,8 +49,8 @@ def mapped() -> list[str]:
     ("strategy", "mode", "chosen"), CASES, ids=lambda each: getattr(each, "__name__", each)
 )
 def test_nothing_is_left(xen: Xen, tmp_path: Path, strategy: str, mode: str, chosen: Choice) -> None:
-    known = Domains(xen.world)
-    counts: dict[str, int] = {}
+    known = DomainList(xen.ports)
+    counts = {}
     # the balloon grows, once, and so does what is set aside to show frames at
     xen.host.destroy(build(xen.ports, strategy, tmp_path / "trace", domains.ARCHITECTURE))
     (tmp_path / "trace").unlink()
@@ -62,12 +61,12 @@ def test_nothing_is_left(xen: Xen, tmp_path: Path, strategy: str, mode: str, cho
         assert [each.domid for each in known.all()] == [0], call
         assert mapped() == [], call
         for path in ("/local/domain", "/vm", "/libxl"):
-            assert not set(xen.entries(path)) - {"0", ZERO}, call
+            assert not set(xen.ports.store.list(path)) - {"0", ZERO}, call
         assert list(tmp_path.iterdir()) == [], call
         assert accounted() == before, call
 
-    ZERO = (xen.world.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")  # noqa: N806
-    words: dict[str, Any] = {**MODES[mode], "chosen": chosen}
+    ZERO = (xen.ports.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")  # noqa: N806
+    words = {**MODES[mode], "chosen": chosen}
     made, wanted, domain = every_failure(
         xen.ports, strategy, tmp_path / "trace", domains.ARCHITECTURE, check, **words
     )

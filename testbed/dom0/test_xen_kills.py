@@ -12,15 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coldline.hypervisor.xen import RealWorld, structures
-from coldline.hypervisor.xen.domain_list import Domains, Known
-from coldline.hypervisor.xen.ports.world import World
+from coldline.hypervisor.xen import SystemPorts, structures
+from coldline.hypervisor.xen.domain_list import DomainInfo, DomainList
+from coldline.hypervisor.xen.ports.protocols import Ports
 from testbed.dom0.bad_guests import ARCHITECTURE
 from testbed.dom0.commands import COLDLINE, coldline, good
 from testbed.dom0.domains import Xen
@@ -48,9 +47,7 @@ def free_pages(xen: Xen) -> int:
     ctypes.memmove(place, ctypes.addressof(header), ctypes.sizeof(header))
     xen.ports.calls.call("XEN_SYSCTL_physinfo", _SYSCTL, place)
     _, free, scrubbed = _FREE.unpack(ctypes.string_at(place + ctypes.sizeof(header), _FREE.size))
-    dom0 = xen.host.hypercalls.domain(0)
-    assert dom0 is not None
-    return int(free + scrubbed + dom0.tot_pages)
+    return free + scrubbed + xen.host.hypercalls.domain(0).tot_pages
 
 
 def settled(xen: Xen, wanted: int) -> int:
@@ -65,7 +62,7 @@ def entries(xen: Xen) -> list[str]:
     """What xenstore has besides dom0's own."""
     own = (xen.ports.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")
     paths = ("/local/domain", "/vm", "/libxl")
-    return [name for path in paths for name in xen.entries(path) if name not in ("0", own)]
+    return [name for path in paths for name in xen.ports.store.list(path) if name not in ("0", own)]
 
 
 def remove(xen: Xen, word: str) -> None:
@@ -76,8 +73,8 @@ def remove(xen: Xen, word: str) -> None:
     assert xen.gone(found.domid), f"domain {found.domid} is left dying"
 
 
-def in_child(body: Callable[[RealWorld], object]) -> int:
-    """Run in a process of its own, with a world of its own; return its exit status, or minus the signal."""
+def in_child(body: Callable[[SystemPorts], object]) -> int:
+    """Run in a process of its own, with its own ports; return its exit status, or minus the signal."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -89,8 +86,8 @@ def in_child(body: Callable[[RealWorld], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def left(xen: Xen) -> list[Known]:
-    return [known for known in Domains(xen.world).all() if known.domid]
+def left(xen: Xen) -> list[DomainInfo]:
+    return [known for known in DomainList(xen.ports).all() if known.domid]
 
 
 @pytest.fixture
@@ -115,7 +112,7 @@ def all_is_back(xen: Xen, at_rest: list[Any], where: str) -> bool:
     grown = at_rest[0] - found
     assert 0 <= grown <= 2, where
     at_rest[0] = found
-    return bool(grown > 0)
+    return grown > 0
 
 
 @pytest.mark.parametrize(
@@ -124,14 +121,14 @@ def all_is_back(xen: Xen, at_rest: list[Any], where: str) -> bool:
 def test_the_builder_is_killed_at_many_steps(
     xen: Xen, tmp_path: Path, at_rest: list[Any], strategy: str, chosen: Choice
 ) -> None:
-    seen: dict[str, int] = {}
+    seen = {}
 
     def killed_at(at: int) -> bool:
         """Kill it there; return whether Xen's tables of dom0 grew for that, which happens once."""
-        killing = Killing(xen.world, at)
+        killing = Killing(None, at)
 
-        def body(world: World) -> None:
-            killing._world = world
+        def body(ports: Ports) -> None:
+            killing._ports = ports
             build(killing, strategy, tmp_path / "trace", ARCHITECTURE)
 
         assert in_child(body) == -signal.SIGKILL, f"call {at}"
@@ -158,7 +155,7 @@ def test_the_builder_is_killed_at_many_steps(
     assert seen["paused"] > len(numbers) // 2, seen
 
 
-def remove_if_there(xen: Xen, known: Known) -> None:
+def remove_if_there(xen: Xen, known: DomainInfo) -> None:
     if xen.exists(known.domid):
         remove(xen, str(known.domid))
 
@@ -166,8 +163,8 @@ def remove_if_there(xen: Xen, known: Known) -> None:
 def test_destroy_is_killed_at_every_step(xen: Xen, tmp_path: Path, at_rest: list[Any]) -> None:
     at = 0
     while True:
-        domain = build(xen.world, "hypercall", tmp_path / "trace", ARCHITECTURE)
-        status = in_child(partial(_remove_killed_at, at))
+        domain = build(xen.ports, "hypercall", tmp_path / "trace", ARCHITECTURE)
+        status = in_child(lambda ports, at=at: remove_in(Killing(ports, at)))
         if status == 0:
             break
         assert status == -signal.SIGKILL
@@ -180,12 +177,8 @@ def test_destroy_is_killed_at_every_step(xen: Xen, tmp_path: Path, at_rest: list
     assert at > 3
 
 
-def _remove_killed_at(at: int, world: World) -> None:
-    remove_in(Killing(world, at))
-
-
-def remove_in(world: World) -> None:
-    domains = Domains(world)
+def remove_in(ports: Ports) -> None:
+    domains = DomainList(ports)
     domains.destroy(domains.find(NAME))
 
 
@@ -246,5 +239,5 @@ def test_the_command_is_interrupted_at_any_time(xen: Xen, at_rest: list[Any]) ->
             at_the_edges = process.returncode in (-number, -signal.SIGINT)
             assert said.endswith(b"coldline: interrupted\n") or at_the_edges, said
             interrupted += 1
-        all_is_back(xen, at_rest, f"interrupted by {number.name}, turn {turn}: {said!r}")
+        all_is_back(xen, at_rest, f"interrupted by {number.name}, turn {turn}: {said}")
     assert interrupted

@@ -6,17 +6,17 @@ While it is written, the hardware's tables are asked what the type of each mappi
 
 import time
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import pytest
 
 from coldline.builder import STRATEGIES
 from coldline.cli.create import create
 from coldline.cli.main import parser
-from coldline.hypervisor.xen.domain_list import Domains
-from coldline.hypervisor.xen.ports.world import World
+from coldline.hypervisor.xen.domain_list import DomainList
+from coldline.hypervisor.xen.ports.protocols import Ports
 from testbed.dom0 import domains
-from testbed.dom0.device import NORMAL_NC, NORMAL_WB, QUERY_WRITE
+from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, QUERY_WRITE
 from testbed.dom0.domains import Xen
 
 GUEST = Path("/host/guest")
@@ -35,23 +35,23 @@ class Proving:
         How many bytes were written through a mapping of which attribute byte.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.types: dict[int, int] = {}
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self.types = {}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._world, name)
+        return getattr(self._ports, name)
 
     @property
     def memory(self) -> Self:
         return self
 
     def copy(self, address: int, data: bytes) -> None:
-        self._world.memory.copy(address, data)
+        self._ports.memory.copy(address, data)
         self._note(address, len(data))
 
     def view(self, address: int, size: int) -> memoryview:
-        view = self._world.memory.view(address, size)
+        view = self._ports.memory.view(address, size)
         view[0] = view[-1] = 0  # a page of privcmd's is writable once it is written to
         self._note(address, size)
         return view
@@ -63,10 +63,10 @@ class Proving:
             self.types[query.attr] = self.types.get(query.attr, 0) + size // 2
 
     def clean_invalidate(self, address: int, size: int) -> None:
-        self._world.memory.clean_invalidate(address, size)
+        self._ports.memory.clean_invalidate(address, size)
 
     def cacheflush(self, address: int, size: int) -> None:
-        self._world.memory.cacheflush(address, size)
+        self._ports.memory.cacheflush(address, size)
 
 
 def says(text: str) -> bool:
@@ -93,7 +93,7 @@ def test_linux(xen: Xen, strategy: str) -> None:
         "linux",
     ]
     options = parser().parse_args([*words, "--append", "console=hvc0 rdinit=/init", "--strategy", strategy])
-    domain, _ = create(options, cast(World, world))
+    domain, _ = create(options, ports)
     try:
         assert says(SAYS[domains.ARCHITECTURE]), (
             LOG.read_text(errors="replace")[-2000:] if LOG.exists() else "no log"

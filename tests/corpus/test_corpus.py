@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The corpus of real bugs: file format, verdicts, documentation page and command."""
+"""The corpus of real bugs: its form, its verdicts, its page, and the command that runs it."""
 
 import json
 import re
@@ -270,7 +270,7 @@ def test_the_fields_are_those_of_the_page(corpus: Path) -> None:
         head = "# " if name.endswith("trace") else ""
         path.write_text(f"{head}x: y\n{path.read_text()}")
         with pytest.raises(CorpusError) as caught:
-            read(corpus)
+            read_corpus(corpus)
         fields = caught.value.reason.partition("choose from: ")[2].split(", ")
         free = ("by the rules", "beyond")
         known.add(tuple((field, "no" if field in free else "yes") for field in fields))

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The host models are complete and consistent."""
+"""Host models are complete, consistent data."""
 
 import dataclasses
-from typing import Any
 
 import pytest
 
 from coldline.arm import MemoryType
 from coldline.errors import UsageError
 from coldline.events import Op
-from coldline.hypervisor import HOST_MODELS, HostModel, Lives, host_model
+from coldline.hypervisor import HOST_MODELS, AliasLifetime, host_model
+from coldline.hypervisor.models import HostModel
 
 MODELS = list(HOST_MODELS.values())
 WB, NC = MemoryType.NORMAL_WB, MemoryType.NORMAL_NC
@@ -17,8 +17,7 @@ WB, NC = MemoryType.NORMAL_WB, MemoryType.NORMAL_NC
 
 @pytest.fixture(params=MODELS, ids=lambda model: model.name)
 def model(request: pytest.FixtureRequest) -> HostModel:
-    param: HostModel = request.param
-    return param
+    return request.param
 
 
 def test_registry() -> None:
@@ -57,8 +56,8 @@ def test_rules_hold_only_scrubs_and_maintenance(model: HostModel) -> None:
 
 
 def test_a_scrubber_has_an_alias_to_scrub_through(model: HostModel) -> None:
-    lives = {alias.lives for alias in model.aliases if alias.agent == model.allocation.agent}
-    assert lives & {Lives.ALWAYS, Lives.DURING_SCRUB, Lives.ONCE_USED}
+    lives = {alias.lifetime for alias in model.aliases if alias.agent == model.allocation.agent}
+    assert lives & {AliasLifetime.ALWAYS, AliasLifetime.DURING_SCRUB, AliasLifetime.ONCE_USED}
 
 
 def test_every_host_has_a_way_to_maintain_and_only_one(model: HostModel) -> None:
@@ -102,9 +101,7 @@ def test_what_tells_the_models_apart() -> None:
 
 
 def test_models_are_immutable(model: HostModel) -> None:
-    changed: Any = model
     with pytest.raises(dataclasses.FrozenInstanceError):
-        changed.name = "other"
-    models: Any = HOST_MODELS
+        model.name = "other"
     with pytest.raises(TypeError):
-        models["other"] = model
+        HOST_MODELS["other"] = model

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reading arm64 Images and untrusted files. Expected values: Linux Documentation/arch/arm64/booting.rst."""
+"""Kernels from files of unknown honesty. Expected values: Linux Documentation/arch/arm64/booting.rst."""
 
 import gzip
 import os
@@ -79,9 +79,7 @@ def test_every_field_of_an_honest_image(write: Callable[..., str]) -> None:
         page_size=4096,
         anywhere=True,
     )
-    loaded = load_kernel(path).pieces[0].data
-    assert isinstance(loaded, memoryview)
-    assert loaded.readonly
+    assert load_kernel(path).pieces[0].data.readonly
 
 
 @pytest.mark.parametrize(("field", "page_size"), [(0, None), (1, 4096), (2, 16384), (3, 65536)])
@@ -292,12 +290,7 @@ def test_a_file_that_shrinks_while_it_is_read(
 ) -> None:
     path = write(bytes(1000))
     read = os.read
-
-    def truncate_and_read(descriptor: int, size: int) -> bytes:
-        os.truncate(path, 10)
-        return read(descriptor, size)
-
-    monkeypatch.setattr(os, "read", truncate_and_read)
+    monkeypatch.setattr(os, "read", lambda fd, size: (os.truncate(path, 10), read(fd, size))[1])
     assert reason(path) == "the kernel shrank from 1000 to 10 bytes while it was read"
 
 
@@ -324,13 +317,12 @@ def test_the_page_says_what_the_code_has() -> None:
     assert {name.strip("`") for name in re.findall(r"^\| (`[^|]*`) \|", rows, re.MULTILINE)} == {
         codec.name for codec in CODECS
     }
-    hashes = re.search(r"is taken is checked: (.*?)\.", PAGE)
-    assert hashes is not None
-    assert hashes[1].replace("`", "").split(", ") == list(fit_hash._ALGORITHMS)
+    hashes = re.search(r"is taken is checked: (.*?)\.", PAGE)[1]
+    assert hashes.replace("`", "").split(", ") == list(fit_hash._ALGORITHMS)
     limits = (
         MAX_PARTS,
         flat_tree.MAX_NODES,
-        flat_tree.MAX_DEPTH,
+        flat_tree.MAX_NODE_DEPTH,
         flat_tree.MAX_PROPERTIES,
         elf_image._MOST_HEADERS,
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Initrds and kernels that are read from their files only as the guest is built."""
+"""Initrds that stay in their files until the guest has them."""
 
 import errno
 import gzip
@@ -7,13 +7,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from coldline.builder import build_domain
 from coldline.errors import ImageError
-from coldline.events import Event
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.protocol import slice_data
@@ -98,8 +96,8 @@ def test_a_file_that_changes_ends_the_build_and_leaves_no_domain(
 
 def test_one_write_puts_it_into_the_guest(path: Path) -> None:
     plan = make_plan(KERNEL, GuestOptions(memory=256 * MIB, initrd=open_blob(path, "initrd")))
-    trace: list[Event] = []
-    domain = build(plan, "uncached", SimulatedHost(HOST_MODELS["rfc"], trace.append))
+    trace = []
+    domain = build_domain(plan, "uncached", SimulatedHost(HOST_MODELS["rfc"], trace.append))
     start = AT - domain.banks[0].base
     assert bytes(domain.banks[0].buffer[start : start + len(DATA) + 2]) == DATA + b"\0\0"
     assert f"dom0 write {AT:#x} {len(DATA):#x}" in [str(event) for event in trace]
@@ -110,7 +108,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.written = bytearray(2 * MIB)
-        self.views: list[int] = []
+        self.views = []
 
     def view(self, address: int, size: int) -> memoryview:
         self.views.append(size)
@@ -121,10 +119,15 @@ def test_a_mapping_on_xen_is_read_into_straight_from_the_file(path: Path) -> Non
     from coldline.arm import MemoryType
 
     memory = Memory()
-    unused: Any = None
-    shown: Any = SimpleNamespace(place=8192)
     mapping = XenMapping(
-        unused, AT, MIB, MemoryType.NORMAL_NC, shown, memory=cast(Any, memory), move=unused, unmap=unused
+        None,
+        AT,
+        MIB,
+        MemoryType.NORMAL_NC,
+        SimpleNamespace(local_address=8192),
+        memory=memory,
+        move=None,
+        unmap=None,
     )
     mapping.write(4096, slice_data(open_blob(path, "initrd"), 5, MIB // 2))
     assert memory.written[8192 + 4096 :][: MIB // 2 - 5] == DATA[5 : MIB // 2]

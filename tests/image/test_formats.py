@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels in every format but FIT, made by the usual tools where there is one."""
+"""Kernels in every form but a FIT, made by the tools that make them where there is one."""
 
 import re
 import struct
@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 
 from coldline.errors import ImageError, MissingDependencyError, PlanError, UsageError
-from coldline.guest import GuestOptions, make_plan
-from coldline.guest.plan import Plan
-from coldline.image import Piece, Raw, load_kernel
-from coldline.image.kernel import Kernel
+from coldline.guest import GuestOptions, Plan, make_plan
+from coldline.image import Kernel, KernelPiece, RawPlacement, load_kernel
 from coldline.samples import sample
 from tests.tools.images import PACKERS, arm64_image, link, mkimage_legacy, pack, run, zboot, zimage
 
@@ -205,10 +203,10 @@ def script(text: int, data: int, *, virtual: int = 0, entry: str = "_start") -> 
 
 def loaded(kernel: Kernel) -> dict[int, int]:
     """What memory holds that the kernel asks for, by a plan, each byte by its address."""
-    memory: dict[int, int] = {}
+    memory = {}
     for segment in plan_of(kernel).segments:
         if segment.name.startswith("kernel"):
-            whole = bytes(segment.data[:]).ljust(segment.size, b"\0")
+            whole = bytes(segment.data).ljust(segment.size, b"\0")
             memory |= dict(enumerate(whole, segment.address))
     return memory
 
@@ -578,7 +576,7 @@ def test_raw(name: str | None, write: Callable[..., str]) -> None:
 
 
 def test_raw_off_a_page_is_put_there(write: Callable[..., str]) -> None:
-    kernel = load_kernel(write(b"\x1f\x20\x03\xd5"), raw=Raw("arm64", RAM + 0x1FFC, RAM + 0x1FFC))
+    kernel = load_kernel(write(b"\x1f\x20\x03\xd5"), raw=RawPlacement("arm64", RAM + 0x1FFC, RAM + 0x1FFC))
     (segment,) = (each for each in plan_of(kernel).segments if each.name == "kernel")
     assert (segment.address, segment.data, segment.size) == (
         RAM + 0x1000,
@@ -589,7 +587,7 @@ def test_raw_off_a_page_is_put_there(write: Callable[..., str]) -> None:
 
 @pytest.mark.parametrize("address", [RAM - 4096, RAM + 64 * MIB - 4096 + 4, 1 << 63])
 def test_raw_outside_of_ram(address: int, write: Callable[..., str]) -> None:
-    kernel = load_kernel(write(bytes(4096)), raw=Raw("arm64", address, address))
+    kernel = load_kernel(write(bytes(4096)), raw=RawPlacement("arm64", address, address))
     with pytest.raises(PlanError, match="outside of the guest's RAM"):
         plan_of(kernel)
 
@@ -636,7 +634,7 @@ def test_what_is_unpacked_counts_once_and_in_all(write: Callable[..., str]) -> N
 
 def test_the_same_kernel_is_the_same_guest_in_every_form(write: Callable[..., str], tmp_path: Path) -> None:
     plain = load_kernel(sample("midway-arm64").image)
-    image, (piece,) = bytes(plain.pieces[0].data[:]), plain.pieces
+    image, (piece,) = bytes(plain.pieces[0].data), plain.pieces
     expected = plan_of(plain, memory=256 * MIB)
     for data in (
         pack("lzop", image),
@@ -654,7 +652,7 @@ def test_the_same_kernel_is_the_same_guest_in_every_form(write: Callable[..., st
     raw = load_kernel(write(image), raw=RawPlacement("arm64", start, start))
     assert plan_of(raw, memory=256 * MIB).registers == expected.registers
     for found in (elf, plan_of(raw, memory=256 * MIB)):
-        assert bytes(found.segments[0].data[:])[: len(image)] == image
+        assert bytes(found.segments[0].data)[: len(image)] == image
         assert found.segments[0].address == start
 
 

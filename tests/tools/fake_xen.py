@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A fake Xen in memory, behind the interface `coldline.hypervisor.xen.World`.
+"""A Xen made of bytes and dictionaries, as `coldline.hypervisor.xen.Ports`.
 
 It decodes calls from the bytes that a real Xen would get, with the structures that are checked against Xen's
 headers, and refuses what a real one would refuse.
@@ -10,12 +10,12 @@ import errno
 import mmap
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from coldline.hypervisor.xen import structures
-from coldline.hypervisor.xen.hypercalls import NUMBERS
-from coldline.hypervisor.xen.ports.maintenance import Memory
-from coldline.hypervisor.xen.ports.world import Driver
+from coldline.hypervisor.xen.hypercalls import HYPERCALL_NUMBERS
+from coldline.hypervisor.xen.ports.maintenance import ProcessMemory
+from coldline.hypervisor.xen.ports.protocols import DriverPort
 from coldline.hypervisor.xen.structures import CreateDomain, DomctlHeader, GetDomainInfo
 
 PAGE = 4096
@@ -34,15 +34,15 @@ class FakeDomain:
         self.max_vcpus = 0
         self.max_kib = 0
         self.pool = 0
-        self.bits: int | None = None
-        self.frames: dict[int, bytearray] = {}
-        self.context: Any = None
+        self.bits = None
+        self.frames = {}
+        self.context = None
         self.paused = True
         self.dying = False
-        self.ports: list[int] = []
-        self.parameters: dict[int, int] = {}
+        self.ports = []
+        self.parameters = {}
         self.grants = bytearray(PAGE)
-        self.vuart: int | None = None
+        self.vuart = None
 
 
 class FakeXen:
@@ -52,13 +52,13 @@ class FakeXen:
         self, *, version: tuple[int, int] = (4, 17), with_driver: bool = True, with_store: bool = True
     ) -> None:
         self.version = version
-        self.domains: dict[int, FakeDomain] = {}
-        self.mappings: dict[int, Any] = {}
-        self.flushed: list[tuple[int, int, int]] = []
-        self.maintained: list[tuple[str, int, int]] = []
+        self.domains = {}
+        self.mappings = {}
+        self.flushed = []
+        self.maintained = []
         self.next = 1
         self.free_frames = 1 << 20
-        self.no_orders: set[int] = set()
+        self.no_orders = set()
         self.with_driver = with_driver
         self.calls = FakeCalls(self)
         self.foreign = FakeForeign(self, {0xFF})
@@ -72,7 +72,7 @@ class FakeXen:
         return self.with_driver
 
     @property
-    def driver(self) -> Driver:
+    def driver(self) -> DriverPort:
         if not self.with_driver:
             from coldline.hypervisor.xen.ports.driver import open_driver
 
@@ -113,8 +113,10 @@ class FakeCalls:
         self.buffer = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
 
     def call(self, name: str, op: int, *arguments: int) -> int:
-        group = next(group for group, number in NUMBERS.items() if number == op and group.startswith("__"))
-        return int(getattr(self, group.removeprefix("__HYPERVISOR_"))(*arguments))
+        group = next(
+            group for group, number in HYPERCALL_NUMBERS.items() if number == op and group.startswith("__")
+        )
+        return getattr(self, group.removeprefix("__HYPERVISOR_"))(*arguments)
 
     def xen_version(self, command: int, argument: int) -> int:
         assert (command, argument) == (0, 0)
@@ -229,7 +231,7 @@ class FakeCalls:
         return domain.ports[-1]
 
     def memory_op(self, command: int, place: int) -> int:
-        assert command == NUMBERS["XENMEM_populate_physmap"]
+        assert command == HYPERCALL_NUMBERS["XENMEM_populate_physmap"]
         request = structures.MemoryReservation.from_address(place)
         domain = self.domain(request.domid)
         if not domain.pool or not domain.max_vcpus:
@@ -239,7 +241,7 @@ class FakeCalls:
         for done, start in enumerate(starts):
             full = len(domain.frames) + count > domain.max_kib // 4 or count > self.xen.free_frames
             if full or request.extent_order in self.xen.no_orders or start % count:
-                return int(done)
+                return done
             for frame in range(start, start + count):
                 assert frame not in domain.frames, f"frame {frame:#x} twice"
                 domain.frames[frame] = bytearray(PAGE)
@@ -247,14 +249,14 @@ class FakeCalls:
         return len(starts)
 
     def event_channel_op(self, command: int, place: int) -> int:
-        assert command == NUMBERS["EVTCHNOP_alloc_unbound"]
+        assert command == HYPERCALL_NUMBERS["EVTCHNOP_alloc_unbound"]
         request = structures.AllocUnbound.from_address(place)
         assert request.remote_dom == 0
         request.port = self.port(self.domain(request.dom))
         return 0
 
     def hvm_op(self, command: int, place: int) -> int:
-        assert command == NUMBERS["HVMOP_set_param"]
+        assert command == HYPERCALL_NUMBERS["HVMOP_set_param"]
         request = structures.HvmParam.from_address(place)
         self.domain(request.domid).parameters[request.index] = request.value
         return 0
@@ -309,12 +311,6 @@ class FakeForeign:
         del self.xen.mappings[place]
         self.xen.bury()
 
-    def features(self) -> Any:
-        raise NotImplementedError
-
-    def query(self, address: int, flags: int = 0) -> Any:
-        raise NotImplementedError
-
     def map_grant_table(self, domid: int) -> tuple[int, int]:
         domain = self.xen.calls.domain(domid)
         pages = mmap.mmap(-1, PAGE)
@@ -323,8 +319,8 @@ class FakeForeign:
         self.xen.mappings[place] = mapping
         return place, place
 
-    def unmap_resource(self, resource: int) -> None:
-        mapping = self.xen.mappings.pop(resource)
+    def unmap_resource(self, place: int) -> None:
+        mapping = self.xen.mappings.pop(place)
         mapping.domain.grants[:] = mapping.pages[:]
         self.xen.bury()
 
@@ -347,10 +343,10 @@ class FakeStore:
     """xenstored."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, bytes] = {}
-        self.permissions: dict[str, tuple[tuple[int, int], ...]] = {}
-        self.introduced: list[tuple[int, int, int]] = []
-        self.before: tuple[dict[str, bytes], dict[str, tuple[tuple[int, int], ...]]] | None = None
+        self.entries = {}
+        self.permissions = {}
+        self.introduced = []
+        self.before = None
         self.disturbances = 0
 
     def begin(self) -> None:

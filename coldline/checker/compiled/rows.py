@@ -9,12 +9,10 @@ from coldline.checker.compiled.pages import through
 from coldline.checker.compiled.values import OWN, owned_at, set_pair, value_of
 from coldline.checker.state import partitions
 from coldline.checker.state.memory import CHUNK, LEAF_BITS
-from coldline.checker.state.reserved_arrays import GOLDEN
 from coldline.events.layout import EVENT_SIZE
 from coldline.jit.intrinsics import compiled, load16, load32, load64, prefetch, store32, store64, uint64
-from coldline.support.units import PAGE_SIZE
-from coldline.events.event import PAGE_SIZE
 from coldline.support.hashing import GOLDEN
+from coldline.support.units import PAGE_SIZE
 
 _0, _1, _2, _3, _4, _8, _12 = (uint64(number) for number in (0, 1, 2, 3, 4, 8, 12))
 _INTERPRET, _GROW = (uint64(status) for status in (frame.INTERPRET, frame.GROW))

@@ -53,7 +53,7 @@ def domains_start_once(subject: HypervisorUnderTest) -> None:
         with refused(f"{at}unpause: "):
             subject.host.unpause(domain)
         with refused(f"{at}set registers: "):
-            subject.host.set_registers(domain, Registers(RAM_BASE, (0, 0, 0, 0), 0, 0))
+            subject.host.set_registers(domain, 0, Registers(RAM_BASE, (0, 0, 0, 0), 0, 0))
         with refused(f"{at}populate {RAM_BASE + RAM_SIZE:#x}: "):
             subject.host.populate(domain, RAM_BASE + RAM_SIZE, PAGE_SIZE)
         with refused(f"{at}flush {RAM_BASE:#x}: "):

@@ -122,5 +122,5 @@ def start_idle(subject: HypervisorUnderTest, domain: Any) -> None:
     with subject.host.map_foreign(domain, RAM_BASE, PAGE_SIZE, subject.types[0]) as mapping:
         mapping.write(0, code)
     registers = Registers(RAM_BASE, (0, 0, 0, 0), _PSTATE[subject.architecture], _SCTLR)
-    subject.host.set_registers(domain, registers)
+    subject.host.set_registers(domain, 0, registers)
     subject.host.unpause(domain)

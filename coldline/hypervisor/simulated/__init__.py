@@ -5,4 +5,4 @@ from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain, Simul
 from coldline.hypervisor.simulated.host import SimulatedHost
 from coldline.hypervisor.simulated.mapping import SimulatedMapping
 
-__all__ = ["RamBank", "SimulatedDomain", "SimulatedHost", "SimulatedMapping", "SimulatedDomainState"]
+__all__ = ["RamBank", "SimulatedDomain", "SimulatedDomainState", "SimulatedHost", "SimulatedMapping"]

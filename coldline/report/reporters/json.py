@@ -9,7 +9,7 @@ from coldline.report.reporters.base import Reporter
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
-    from coldline.corpus import Bug, Case, Judged
+    from coldline.corpus import Bug, Case, CaseResult
     from coldline.explain.witness import WitnessStep
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
     from coldline.verdict import Hazard, Judgement
@@ -151,7 +151,7 @@ def bug_document(bug: "Bug") -> dict[str, Any]:
     return {key: getattr(bug, key) for key in keys}
 
 
-def _case(case: "Case", found: "Judged") -> dict[str, Any]:
+def _case(case: "Case", found: "CaseResult") -> dict[str, Any]:
     return {
         "trace": case.name,
         "stage": case.stage,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The structures, numbers and prototypes that coldline passes to Xen, checked against Xen's headers by compilers."""
+"""What coldline passes to Xen and to its libraries, held against their own headers by compilers."""
 
 import ctypes
 import re
@@ -13,7 +13,7 @@ import pytest
 
 from coldline.hypervisor.xen import hypercalls, structures
 from coldline.hypervisor.xen.interface import INTERFACES, Interface
-from coldline.hypervisor.xen.ports import driver, events, libraries, maintenance, store
+from coldline.hypervisor.xen.ports import driver, events, libraries, maintenance, protocols, store
 from coldline.hypervisor.xen.ports.prototypes import functions
 from testbed import debian
 from tests.tools.requirements import LATER, packages_of, require
@@ -96,7 +96,7 @@ def headers(folder: Path, suite: str | None = None) -> tuple[Path, list[Interfac
     (folder / "public").mkdir()
     (folder / "public" / "xen").symlink_to(public)
     numbers = {
-        name: int(re.findall(rf"define XEN_{name}_INTERFACE_VERSION (\S+)", text)[0], 16)
+        name: int(re.search(rf"define XEN_{name}_INTERFACE_VERSION (\S+)", text)[1], 16)
         for name, text in (
             (name, (public / f"{name.lower()}.h").read_text()) for name in ("DOMCTL", "SYSCTL")
         )
@@ -221,7 +221,7 @@ PROTOTYPES = {
 def declared(header: str, prototypes: str, folder: Path, suite: str | None) -> str:
     """What gcc says of prototypes behind the header that declares the same functions."""
     require(shutil.which("gcc"), "no gcc")
-    words: list[str | Path] = ["-I", include(suite)] if header.startswith("xen") and suite else []
+    words = ["-I", include(suite)] if header.startswith("xen") and suite else []
     if header.startswith("xen"):
         require((include(suite) / header).exists(), f"no {header}: libxen-dev has it")
     source = folder / "prototypes.c"

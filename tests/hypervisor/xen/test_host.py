@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Xen back end on a fake Xen: its requests, and how it handles refusals."""
+"""The Xen back end on a Xen of dictionaries: what it asks for, and what it makes of refusals."""
 
 import errno
 import random
@@ -15,14 +15,12 @@ from coldline.builder import STRATEGIES, build_domain
 from coldline.cli.create import create
 from coldline.cli.main import parser
 from coldline.errors import HypervisorError, UsageError
-from coldline.events.event import Event
-from coldline.guest import GuestOptions, make_plan
-from coldline.guest.plan import Plan
+from coldline.events import Event
+from coldline.guest import GuestOptions, Plan, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.simulated import SimulatedHost
-from coldline.hypervisor.xen import XenHost
-from coldline.hypervisor.xen.domain import XenDomain
-from coldline.hypervisor.xen.domain_list import Domains
+from coldline.hypervisor.xen import XenDomain, XenHost
+from coldline.hypervisor.xen.domain_list import DomainList
 from coldline.hypervisor.xen.host import paging_pool
 from coldline.hypervisor.xen.recorded import RecordedXen, first_reads, model_of
 from coldline.hypervisor.xen.store_entries import uuid_text
@@ -119,7 +117,7 @@ def test_several_vcpus() -> None:
 
 
 @pytest.mark.parametrize("refused", [(), (18,), (18, 9)])
-def test_extents(refused: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_extents(refused: Any) -> None:
     """RAM comes in the largest extents that Xen has."""
     xen = FakeXen()
     xen.no_orders = set(refused)
@@ -135,7 +133,7 @@ def test_extents(refused: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> N
         orders.append(MemoryReservation.from_address(place).extent_order)
         return memory_op(command, place)
 
-    monkeypatch.setattr(xen.calls, "memory_op", watch)
+    xen.calls.memory_op = watch
     host.populate(domain, RAM, size)
     frames = xen.domains[domain.domid].frames
     assert (min(frames), max(frames), len(frames)) == (0x40000, 0x40000 + size // PAGE - 1, size // PAGE)
@@ -174,11 +172,11 @@ def test_what_is_larger_than_a_mapping_is_mapped_part_by_part(strategy: str, wit
         GuestOptions(memory=64 * MIB, vcpus=1, bootargs="", initrd=data),
     )
     xen = FakeXen(with_driver=with_driver)
-    trace: list[Event] = []
+    trace = []
     host = RecordedXen(XenHost(xen), model_of((4, 17), "aarch64"), trace.append)
     domain = build_domain(plan, strategy, host)
     for segment in plan.segments:
-        assert xen.read(domain.domid, segment.address, segment.data.nbytes) == bytes(segment.data[:])
+        assert xen.read(domain.domid, segment.address, segment.data.nbytes) == bytes(segment.data)
     assert xen.mappings == {}
     (initrd,) = (segment for segment in plan.segments if segment.name == "initrd")
     ours = [
@@ -210,7 +208,7 @@ def test_what_is_larger_than_a_mapping_is_mapped_part_by_part(strategy: str, wit
 
 
 def test_a_version_that_nobody_knows() -> None:
-    with says(r"^Xen 4\.99: coldline speaks to Xen 4\.14, .*, 4\.22$"):
+    with says(r"^Xen 4\.99 is not supported; supported are 4\.14, .*, 4\.22$"):
         XenHost(FakeXen(version=(4, 99)))
 
 
@@ -310,16 +308,12 @@ def by_its_host(xen: FakeXen, domain: XenDomain) -> None:
 
 
 def by_whoever_finds_it(xen: FakeXen, domain: XenDomain) -> None:
-    domains = Domains(xen)
+    domains = DomainList(xen)
     domains.destroy(domains.find(str(domain.domid)))
 
 
 @pytest.mark.parametrize("destroy", [by_its_host, by_whoever_finds_it])
-def test_what_a_daemon_writes_before_it_lets_go_is_removed(
-    held: tuple[FakeXen, XenDomain, Callable[[], None]],
-    destroy: Callable[[FakeXen, XenDomain], object],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_a_daemon_writes_before_it_lets_go_is_removed(held: Any, destroy: Any) -> None:
     xen, domain, let_go = held
     info, looks = xen.calls.getdomaininfo, []
 
@@ -330,7 +324,7 @@ def test_what_a_daemon_writes_before_it_lets_go_is_removed(
                 let_go()
         info(header, union)
 
-    monkeypatch.setattr(xen.calls, "getdomaininfo", look)
+    xen.calls.getdomaininfo = look
     destroy(xen, domain)
     assert len(looks) == 3
     assert xen.domains == {}
@@ -353,9 +347,8 @@ def test_half_a_domain_is_destroyed() -> None:
     """As a builder leaves it that is killed: with entries or without."""
     xen = FakeXen()
     half = XenHost(xen).create_domain("arm64", MIB, 1)
-    xen.store_is.write(f"/local/domain/{half.domid}/name", "half")
-    known = Domains(xen).find("half")
-    Domains(xen).destroy(known)
+    _, known = xen.store_is.write(f"/local/domain/{half.domid}/name", "half"), DomainList(xen).find("half")
+    DomainList(xen).destroy(known)
     assert xen.domains == {}
     assert not [path for path in xen.store_is.entries if path.count("/") > 2]
 
@@ -385,14 +378,12 @@ def plan_of() -> Plan:
 def test_what_was_done_is_what_a_simulated_host_does(strategy: str) -> None:
     xen, plan = FakeXen(), plan_of()
     model = HOST_MODELS["xen-4.17-arm64"]
-    recorded: list[Event] = []
-    simulated: list[Event] = []
-    hosts: tuple[tuple[Any, list[Event]], ...] = (
+    recorded, simulated = [], []
+    for host, trace in (
         (RecordedXen(XenHost(xen), model, recorded.append), recorded),
         (SimulatedHost(model, simulated.append), simulated),
-    )
-    for host, trace in hosts:
-        domain = build(plan, strategy, host)
+    ):
+        domain = build_domain(plan, strategy, host)
         host.unpause(domain)
         trace += first_reads(plan)[1:]
         host.destroy(domain)
@@ -421,12 +412,10 @@ def test_models() -> None:
     assert model_of((4, 17), "armv7l").name == "xen-4.17-arm32"
 
 
-def test_errors_of_calls_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_calls_say_why() -> None:
     xen = FakeXen()
-
-    def refuse(request: object) -> None:
-        raise OSError(errno.ENOMEM, "XEN_DOMCTL_createdomain")
-
-    monkeypatch.setattr(xen.calls, "createdomain", refuse)
+    xen.calls.createdomain = lambda request: (_ for _ in ()).throw(
+        OSError(errno.ENOMEM, "XEN_DOMCTL_createdomain")
+    )
     with says("^create domain: XEN_DOMCTL_createdomain: Cannot allocate memory$"):
         XenHost(xen).create_domain("arm64", MIB, 1)
