@@ -324,7 +324,7 @@ def test_the_page_says_what_the_code_has() -> None:
         flat_tree.MAX_NODES,
         flat_tree.MAX_NODE_DEPTH,
         flat_tree.MAX_PROPERTIES,
-        elf_image._MOST_HEADERS,
+        elf_image._MAX_HEADERS,
     )
     assert limits == (65536, 16384, 32, 256, 256)
     assert all(f"{limit:,}" in PAGE for limit in limits)
