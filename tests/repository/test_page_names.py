@@ -14,7 +14,7 @@ PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 FOLDERS = ("benchmarks", "coldline", "docs", "driver", "scripts", "testbed", "tests", r"\.ci")
 
 PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(FOLDERS)})/[\w*./-]*[\w*]")
-DOTTED = re.compile(r"(?<![\w/.-])(?:coldline|tests|testbed)(?:\.[A-Za-z_]\w*)+")
+DOTTED = re.compile(r"(?<![\w/.-])(?:coldline|tests|testbed)(?:\.[A-Za-z_]\w*)+(?![\w/])")
 FILES = re.compile(r"\.(?:cfg|h|ko|md|py|svg|toml)$")
 """What looks like a dotted name and is a file's: ``coldline.h``."""
 

@@ -24,7 +24,7 @@ TWINS = [
         {"COUNTERS", "EXPORTS", "OPERATIONS", "WATCHED", "on_block", "on_tlb_fill"},
         (
             "coldline.frontends.unicorn.hooks", "coldline.frontends.unicorn.aarch32.*",
-            "coldline.frontends.unicorn.aarch64.*", "coldline.checker.compiled.*",
+            "coldline.frontends.unicorn.aarch64.*", "coldline.checker.compiled.*", "coldline.mmu.program",
         ),
     ),
     (
@@ -38,9 +38,14 @@ TWINS = [
         ("coldline.hypervisor.xen.ports.*",),
     ),
     (
-        "where a word of an event has each part, in a column and in the words of callbacks",
-        {"AGENT_SHIFT", "ATTRIBUTES_SHIFT", "OP_SHIFT"},
-        ("coldline.events.layout", "coldline.frontends.unicorn.packed"),
+        "an entry of the compiled program of page tables has the name of the function that it calls",
+        {"invalidate_tlb", "settle_half", "translate"},
+        ("coldline.mmu.*", "coldline.frontends.unicorn.accesses"),
+    ),
+    (
+        "one suite for each protocol: its checks, and what they are run on",
+        {"CHECKS", "Rig"},
+        ("coldline.events.conformance", "coldline.hypervisor.conformance"),
     ),
     (
         "compiled code has the constant of its own kind, an integer, and the name of what it stands for",
@@ -51,11 +56,11 @@ TWINS = [
 """A reason, the names, and patterns of the modules that may define them."""
 
 TO_BE_RENAMED = {
-    "Alias", "Bank", "Box", "COHERENT", "Code", "DEVICE", "Device", "FEATURES", "Field", "GRANT_TABLE", "Hazard",
-    "KINDS", "KNOWN", "Kind", "LETTERS", "LONG", "LONGEST", "MAINTENANCE", "MAX_DEPTH", "MAX_NAME", "MIB", "MOST",
-    "Machine", "Memory", "NORMAL_NC", "NORMAL_WB", "NOWHERE", "NUMBERS", "OWN", "PAGE", "PAGE_SIZE", "Parts", "Piece",
-    "Range", "Record", "Region", "STEPS", "Setting", "Shown", "Source", "State", "Step", "VERSION", "build", "count",
-    "forget_page", "functions", "load", "place", "report", "settle", "size_text", "sweep", "table", "unpack",
+    "Alias", "Bank", "Box", "COHERENT", "CORPUS", "Code", "DEVICE", "Device", "FEATURES", "FIELDS", "Field",
+    "GRANT_TABLE", "Hazard", "Kind", "MAINTENANCE", "MATRIX", "MAX_DEPTH", "MIB", "Machine", "Memory", "NEVER",
+    "NONE", "NORMAL_NC", "NORMAL_WB", "OWN", "PAGE", "PAGE_SIZE", "Parts", "Piece", "REPORT", "Record",
+    "Region", "STEPS", "Setting", "Shown", "Source", "State", "Verdict", "forget_page", "functions", "judge",
+    "place", "row_of", "settle", "unpack", "verdict_words", "words",
 }  # fmt: skip
 """Names that still mean several things (issue 12)."""
 

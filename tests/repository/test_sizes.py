@@ -11,13 +11,10 @@ REASON = re.compile(rf"^Longer than {MOST_LINES} lines because \S+ \S+", re.MULT
 
 TO_BE_SPLIT = {
     "coldline.checker.state.memory",
-    "coldline.cli.arguments",
-    "coldline.frontends.unicorn.run",
     "coldline.guest.config.semantics",
     "coldline.guest.devicetree",
     "coldline.hypervisor.conformance",
     "coldline.hypervisor.xen.host",
-    "coldline.mmu.tables",
 }
 """Modules that are longer, and give no reason yet."""
 
