@@ -76,7 +76,10 @@ class Tally:
 
 
 def draw(count: int, number: int) -> list[str]:
-    """Draw so many traces, the same ones for the same number."""
+    """Draw traces: the same ones for the same number, while the same modules are loaded.
+
+    Hypothesis takes some of its numbers from the constants of this repository's modules.
+    """
     drawn: list[str] = []
 
     @seed(number)
