@@ -2,11 +2,14 @@
 """``coldline check``."""
 
 import argparse
+from collections.abc import Iterable
 
+from coldline.cli.arguments.profile import given_switches
 from coldline.cli.outputs import Outputs
 from coldline.cli.status import COHERENT, status_of, worst
 from coldline.errors import RepeatError, TraceError
 from coldline.report.model import Report
+from coldline.rules.profile import Profile
 from coldline.trace.files import TraceFile
 from coldline.trace.spool import Spool
 from coldline.verdict import Judgement, check, judge
@@ -19,7 +22,9 @@ def run_check(options: argparse.Namespace) -> int:
         stories = 0 if outputs.hazards == 0 else options.stories
         for path in options.files:
             try:
-                judgement = check_file(path, most=options.max_hazards, stories=stories)
+                judgement = check_file(
+                    path, most=options.max_hazards, stories=stories, switches=given_switches(options)
+                )
                 report = Report(subject=path, judgement=judgement)
             except TraceError as error:
                 report = Report(subject=path, error=str(error))
@@ -28,8 +33,17 @@ def run_check(options: argparse.Namespace) -> int:
     return status
 
 
-def check_file(path: str, *, most: int, stories: int) -> Judgement:
+def check_file(path: str, *, most: int, stories: int, switches: Iterable[str] = ()) -> Judgement:
     """Judge a trace file of either form, or standard input where `path` is ``-``.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    most, stories : int
+        How many hazards to list, and how many of them with a story.
+    switches : iterable of str
+        Switches of the profile, besides those that the file has.
 
     Raises
     ------
@@ -39,7 +53,9 @@ def check_file(path: str, *, most: int, stories: int) -> Judgement:
     try:
         with TraceFile(path) as trace, Spool(trace) as spool:
             source = spool if stories else trace
-            checker = check(source, trace.profile, most=most)
+            options = (*trace.profile.options, *switches)
+            profile = Profile.with_options(options, trace.profile.line)
+            checker = check(source, profile, most=most)
             return judge(checker, source, most=most, stories=stories)
     except RepeatError as error:
         raise TraceError(path, f"the file was changed while it was read: {error}") from error

@@ -16,6 +16,7 @@ import pytest
 
 import tests.tools.tiny_guests as a64
 from coldline.report.model import NOT_COVERED
+from coldline.rules.profile import SWITCHES
 from coldline.samples import sample
 from tests.tools.command import COHERENT, DRIVER, ERROR, HAZARD, MIDWAY, Cli, Result, command
 from tests.tools.images import dtb
@@ -265,6 +266,48 @@ def test_coherent_says_what_it_does_not_cover(cli: Cli, traces: dict[str, Path])
 def test_quiet_is_the_verdict_alone(cli: Cli, traces: dict[str, Path]) -> None:
     found = cli("check", "--quiet", traces["race"])
     assert found.out == f"{traces['race']}: hazard: 1 found (stale-read 1)\n"
+
+
+# What each switch changes: a trace, and its verdict without and with the switch.
+SWITCHED = {
+    "nc-may-hit": (
+        "w map 0x1000 0x1000 normal-wb\nn map 0x1000 0x1000 normal-nc\nn write 0x1000 8\nn read 0x1000 8\n",
+        COHERENT,
+        HAZARD,
+    ),
+    "setway-effective": (
+        "w map 0x1000 0x1000 normal-wb\nw write 0x1000 8\nw dc csw 0x1000 64\nw mmu off\nw read 0x1000 8\n",
+        HAZARD,
+        COHERENT,
+    ),
+    "idc": (
+        "w map 0x1000 0x1000 normal-wb exec\nw write 0x1000 8\nw ic ivau 0x1000 64\nw fetch 0x1000 4\n",
+        HAZARD,
+        COHERENT,
+    ),
+    "dic": (
+        "w map 0x1000 0x1000 normal-wb exec\nw write 0x1000 8\nw dc cvau 0x1000 64\nw fetch 0x1000 4\n",
+        HAZARD,
+        COHERENT,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_is_an_option_of_check(cli: Cli, tmp_path: Path, name: str) -> None:
+    text, without, with_it = SWITCHED[name]
+    path = write(tmp_path / "a.trace", text)
+    assert (cli("check", path).status, cli("check", f"--{name}", path).status) == (without, with_it)
+    said = write(tmp_path / "said.trace", f"option {name}\n{text}")
+    assert cli("check", said).status == with_it
+    head = cli("check", "--witness", f"--{name}", path).out.splitlines()
+    assert with_it == COHERENT or f"option {name}" in head
+
+
+@pytest.mark.parametrize("command", ["boot", "matrix", "check", "rules"])
+def test_every_switch_is_an_option_of_every_command_with_a_profile(cli: Cli, command: str) -> None:
+    said = cli(command, "--help").out
+    assert all(f"--{name} " in said for name in SWITCHES)
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from coldline.cli.arguments.formats import add_formats, add_quiet
 from coldline.cli.arguments.guest import add_guest, add_strategy
+from coldline.cli.arguments.profile import add_switches
 from coldline.cli.arguments.run import add_run
 from coldline.cli.arguments.values import DEFAULT_HOST, TRACE_FORMS, count
 from coldline.report.reporters import CORPUS, MATRIX, REPORT, formats_for
@@ -60,16 +61,18 @@ def add_check(commands: "Commands") -> None:
         "fill or eviction that the architecture allows show stale data?",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="trace file; - is standard input")
-    add_formats(parser, REPORT, short=["witness"])
-    add_quiet(parser)
-    parser.add_argument(
+    add_switches(parser.add_argument_group("profile, besides what the traces say"))
+    group = parser.add_argument_group("output")
+    add_formats(group, REPORT, short=["witness"])
+    add_quiet(group)
+    group.add_argument(
         "--max-hazards",
         metavar="N",
         type=count,
         default=100_000,
         help="maximum number of hazards to list for each file (default 100,000)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--stories",
         metavar="N",
         type=count,
