@@ -1,29 +1,50 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the package says of itself: its version, its types, and what it depends on."""
 
-import re
 import tomllib
 from collections.abc import Iterator
 from importlib import metadata, resources
 from pathlib import Path
 
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 import coldline
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+PYTHONS = [
+    each.rpartition(" ")[2]
+    for each in PROJECT["classifiers"]
+    if each.startswith("Programming Language :: Python :: 3.")
+]
 
 
-def name_of(requirement: str) -> str:
-    """The normalised name in a requirement, as PEP 503 has it."""
-    found = re.match(r"[A-Za-z0-9._-]+", requirement)
-    assert found, requirement
-    return re.sub(r"[-_.]+", "-", found[0]).lower()
+def requirements() -> Iterator[Requirement]:
+    """What is named in pyproject.toml, without coldline itself."""
+    named = [PYPROJECT["build-system"]["requires"], PROJECT["dependencies"]]
+    for each in [*named, *PROJECT["optional-dependencies"].values()]:
+        yield from (found for found in map(Requirement, each) if found.name != "coldline")
 
 
-def requirements() -> Iterator[str]:
-    """Every requirement of the package and of its extras, without coldline itself."""
-    for each in [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]:
-        yield from (requirement for requirement in each if name_of(requirement) != "coldline")
+def pins(python: str) -> dict[str, str]:
+    """The releases of constraints.txt for a version of Python, by normalised name."""
+    environment = {"python_version": python, "python_full_version": f"{python}.0"}
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    found = [Requirement(line) for line in lines if not line.startswith("#")]
+    chosen = [each for each in found if each.marker is None or each.marker.evaluate(environment)]
+    assert len({canonicalize_name(each.name) for each in chosen}) == len(chosen)
+    return {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in chosen}
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_requirement_has_a_pin_that_satisfies_it(python: str) -> None:
+    pinned = pins(python)
+    for requirement in requirements():
+        if requirement.marker is None or requirement.marker.evaluate({"python_version": python}):
+            assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 
 def test_the_package_ships_its_types() -> None:
@@ -39,4 +60,4 @@ def test_the_version_is_in_one_place() -> None:
 
 def test_the_plain_package_needs_libfdt_alone() -> None:
     plain = [each for each in metadata.requires("coldline") or [] if "extra ==" not in each]
-    assert [name_of(each) for each in plain] == ["pylibfdt"]
+    assert [Requirement(each).name for each in plain] == ["pylibfdt"]
