@@ -40,6 +40,7 @@ _COMMANDS: Final = {
     "pause": "xen",
     "unpause": "xen",
     "destroy": "xen",
+    "completion": "showing",
 }
 """Where in `coldline.cli.arguments` each command's arguments are."""
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The arguments of the commands that show or convert and judge nothing: ``convert``, ``plan`` and ``rules``."""
+"""The arguments of the commands that show or convert and judge nothing: ``convert``, ``plan``, ``rules`` and ``completion``."""
 
 from typing import TYPE_CHECKING
 
 from coldline.cli.arguments.guest import add_core, add_guest
 from coldline.cli.arguments.profile import add_switches
-from coldline.cli.arguments.values import TRACE_FORMS
+from coldline.cli.arguments.values import SHELLS, TRACE_FORMS
 
 if TYPE_CHECKING:
     from coldline.cli.arguments.values import Commands
@@ -65,3 +65,14 @@ def add_rules(commands: "Commands") -> None:
         action="store_true",
         help="print the source of each rule in the Arm ARM in place of tables",
     )
+
+
+def add_completion(commands: "Commands") -> None:
+    """``completion``: the script that makes a shell complete coldline's commands."""
+    parser = commands.add_parser(
+        "completion",
+        help="print a script that makes a shell complete coldline's commands",
+        description="Print the completions for a shell. In bash: eval \"$(coldline completion bash)\"; "
+        "in zsh: eval \"$(coldline completion zsh)\"; in fish: coldline completion fish | source.",
+    )
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
