@@ -10,6 +10,11 @@ import pytest
 
 from coldline.cli import main
 from tests.tools.command import Cli, Result
+from tests.tools.effort import skip_long
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    skip_long(items)
 
 
 @pytest.fixture(scope="session")

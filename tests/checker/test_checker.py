@@ -2,7 +2,6 @@
 """The checker, against hand-worked examples, against the explorer, and on large amounts of memory."""
 
 import io
-import os
 import tracemalloc
 from itertools import pairwise
 
@@ -19,6 +18,7 @@ from coldline.rules.profile import Profile
 from coldline.trace.text import TextReader
 from tests.oracles.explorer import Malformed, explore
 from tests.tools.checking import Found, check_text, checker_of, found_by
+from tests.tools.effort import ASKED, examples
 from tests.tools.trace_strategies import broken_traces, traces
 from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
@@ -26,9 +26,8 @@ EXAMPLES = WORKED_EXAMPLES + SMALL_EXAMPLES
 
 # As many traces, and the same ones, in every run: a failure then speaks of the change at hand, and whoever
 # sees it can see it again. A longer hunt (COLDLINE_EXAMPLES=100000) goes where no run has been before.
-ASKED = os.environ.get("COLDLINE_EXAMPLES")
 hunt = settings(
-    max_examples=int(ASKED or 2000),
+    max_examples=examples(2000),
     derandomize=ASKED is None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -2,7 +2,6 @@
 """The compiled loop finds the same hazards as the interpreter and leaves memory in the same state."""
 
 import io
-import os
 import random
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -25,6 +24,7 @@ from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.rules import Profile
 from coldline.trace.text import TextReader, parse_event
 from tests.oracles import explorer
+from tests.tools.effort import ASKED, examples
 from tests.tools.trace_strategies import broken_traces, traces
 from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
@@ -32,9 +32,8 @@ LINE_SIZES = (16, 64, 2048)
 LAST = (1 << 52) - PAGE_SIZE
 Numbered = list[tuple[int, Event]]
 
-ASKED = os.environ.get("COLDLINE_EXAMPLES")
 hunt = settings(
-    max_examples=int(ASKED or 400),
+    max_examples=examples(400),
     derandomize=ASKED is None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -294,7 +293,7 @@ def test_an_event_over_a_range_is_one_for_each_of_its_lines(listed: list[Event])
     assert list(whole.states(0x1000, 0x3000)) == list(split.states(0x1000, 0x3000))
 
 
-@settings(hunt, max_examples=int(ASKED or 12))
+@settings(hunt, max_examples=examples(12))
 @given(traces(max_events=40), st.sampled_from(LINE_SIZES))
 def test_any_trace_over_and_over(text: str, line: int) -> None:
     profile, numbered = repeated(endless(text), line=line, count=2000)

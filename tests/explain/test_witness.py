@@ -6,7 +6,6 @@ What walks them, `replay`, and what looks for shorter ones use the explorer, whi
 """
 
 import io
-import os
 import re
 
 import pytest
@@ -26,6 +25,7 @@ from coldline.trace.text import TextReader
 from coldline.verdict import Hazard, Judgement, judge
 from tests.oracles.replay import NEEDS, Refused, fewest_steps, read, replay
 from tests.tools.checking import Found, check_text
+from tests.tools.effort import ASKED, examples
 from tests.tools.trace_strategies import traces
 from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
@@ -33,9 +33,8 @@ EXAMPLES = [example for example in WORKED_EXAMPLES + SMALL_EXAMPLES if example[2
 STORIES = 6
 """Hazards of a random trace that are looked at."""
 
-ASKED = os.environ.get("COLDLINE_EXAMPLES")
 hunt = settings(
-    max_examples=int(ASKED or 300),
+    max_examples=examples(300),
     derandomize=ASKED is None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -146,7 +145,7 @@ def assert_shortest(text: str, most: int) -> None:
         assert len(steps_of(hazard)) == fewest_steps(text, entry.where, entry.kind, entry.address)
 
 
-@settings(hunt, max_examples=int(ASKED or 250))
+@settings(hunt, max_examples=examples(250))
 @given(st.one_of(traces(max_events=12), polled_traces()))
 def test_any_witness_has_the_fewest_steps(text: str) -> None:
     assert_shortest(text, most=3)
@@ -167,7 +166,7 @@ def refused(lines: list[str], *, states: bool = True) -> bool:
     return False
 
 
-@settings(hunt, max_examples=int(ASKED or 150))
+@settings(hunt, max_examples=examples(150))
 @given(ANY_TRACE, st.data())
 def test_a_witness_that_is_tampered_with_is_refused(text: str, data: st.DataObject) -> None:
     found = told(text, most=3)

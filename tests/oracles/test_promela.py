@@ -150,7 +150,7 @@ def test_every_step_of_a_cache_is_missed_if_it_is_left_out(
     assert Spin(tmp_path, quickly=True).explore([text])[0] != whole
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", [0, *(pytest.param(each, marks=pytest.mark.long) for each in range(1, 6))])
 def test_the_three_readings_agree_on_random_traces(spin: Spin, number: int) -> None:
     tally = agree.chunk(RANDOM_TRACES, number, spin, 1.0)
     assert tally.smallest is None, tally.smallest

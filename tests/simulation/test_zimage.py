@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.requirements import only_if_all_is_required, require
+from tests.tools.requirements import require
 
 COHERENT, HAZARD = 0, 1
 PSCI_VERSION = 0x8400_0000
@@ -80,10 +80,10 @@ def test_it_unpacks_itself_through_its_caches(boot: Run, debian_armhf_kernels: d
     assert document["accesses"] > 5_000_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_a_whole_boot(boot: Run, debian_armhf_kernels: dict[str, Path], flavour: str) -> None:
     """From entry through decompression into the kernel, its MMU and caches on, to its first PSCI call."""
-    only_if_all_is_required("a minute")
     arguments = (debian_armhf_kernels[flavour], "--memory", "256M", "--append", "earlycon=pl011,0x22000000")
     _, document = boot(*arguments, "--hazards", 0)
     assert (document["end"], document["psci"][0]) == ("psci", PSCI_VERSION)

@@ -12,8 +12,9 @@ from testbed import __main__ as command
 from testbed import modules, qemu_command
 from testbed.cache import cache_folder
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
-from tests.tools.requirements import LATER, only_if_all_is_required, packages_of, require
+from tests.tools.requirements import LATER, packages_of, require
 
+pytestmark = pytest.mark.long
 RESULTS = cache_folder().parent / "testbed" / "results"
 
 
@@ -27,7 +28,6 @@ def need(architecture: str, *tools: str, suite: str | None = None) -> Sources:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_dom0(architecture: str) -> None:
-    only_if_all_is_required("minutes")
     need(architecture, qemu_command.PROGRAMS[architecture])
     assert command.main(["test", architecture, "--results", str(RESULTS), "--timeout", "1800"]) == 0
 

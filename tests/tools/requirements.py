@@ -22,12 +22,6 @@ def require(condition: object, reason: str) -> None:
     pytest.skip(reason)
 
 
-def only_if_all_is_required(how_long: str) -> None:
-    """Skip the running test, which takes long, unless COLDLINE_REQUIRE=all."""
-    if os.environ.get("COLDLINE_REQUIRE") != "all":
-        pytest.skip(f"takes {how_long}: COLDLINE_REQUIRE=all runs it")
-
-
 @contextmanager
 def packages_of(suite: str | None) -> Iterator[None]:
     """Have what fetches packages of a suite of Debian's, or of the host's, be required as `require` has it.

@@ -19,6 +19,7 @@ DEFAULT_HOST: Final = "rfc"
 DEFAULT_MACHINE: Final = "xenvm"
 DEFAULT_CORES: Final = {"arm64": "armv8-a", "arm32": "armv7-a"}
 TRACE_FORMS: Final = ("text", "binary")
+SHELLS: Final = ("bash", "zsh", "fish")
 MAX_INSTRUCTIONS: Final = 4_000_000_000
 
 

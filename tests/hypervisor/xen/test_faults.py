@@ -15,8 +15,14 @@ from coldline.hypervisor.xen import XenDomainState, XenHost
 from testbed.dom0.failing import NAME, a_few_of, every_failure, told_to_have_failed
 from tests.tools.fake_xen import FakeXen
 
+# Strategies hardly differ by the architecture: most of arm32's are tried where tests may take long.
 CASES = [
-    (architecture, name, with_driver)
+    pytest.param(
+        architecture,
+        name,
+        with_driver,
+        marks=pytest.mark.long if architecture == "arm32" and "arm64" in strategy.architectures else (),
+    )
     for name, strategy in STRATEGIES.items()
     for architecture in strategy.architectures
     for with_driver in (True, False)

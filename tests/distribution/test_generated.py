@@ -6,12 +6,12 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from command import Cli
-from requirements_helper import require
 
 from coldline.cli.completion import FILES
 from coldline.cli.main import parser
 from distribution.__main__ import ROOT, generated
+from tests.tools.command import Cli
+from tests.tools.requirements import require
 
 pytest.importorskip("shtab")
 

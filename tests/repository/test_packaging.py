@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the package says of itself: its version, its types, and what it depends on."""
 
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import metadata, resources
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import coldline
+from tests.tools.repository import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 PYTHONS = [
@@ -61,3 +62,15 @@ def test_the_version_is_in_one_place() -> None:
 def test_the_plain_package_needs_libfdt_alone() -> None:
     plain = [each for each in metadata.requires("coldline") or [] if "extra ==" not in each]
     assert [Requirement(each).name for each in plain] == ["pylibfdt"]
+
+
+def test_every_module_can_be_imported() -> None:
+    """In a process of its own, as a module may be there only because something else imported it."""
+    script = (
+        "import importlib, pkgutil, coldline\n"
+        "for each in pkgutil.walk_packages(coldline.__path__, 'coldline.'):\n"
+        "    if each.name != 'coldline.__main__':\n"
+        "        importlib.import_module(each.name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
