@@ -21,7 +21,7 @@ from pathlib import Path
 from coldline.errors import ColdlineError, UsageError
 from testbed import apt, cache, debian, foreign
 
-__all__ = ["SUITES", "environment", "main"]
+__all__ = ["SUITES", "InstallError", "environment", "main"]
 
 SUITES = {"3.13": "trixie", "3.14": "forky"}
 """The suite of Debian's that has a version of Python."""
@@ -32,6 +32,10 @@ _LIBRARIES = (
     "libbz2-1.0", "libexpat1", "libffi8", "libgcc-s1", "liblzma5", "libssl3t64", "libstdc++6", "libuuid1",
     "libzstd1", "zlib1g",
 )  # fmt: skip
+
+
+class InstallError(ColdlineError):
+    """pip could not install coldline for that Python."""
 
 
 def environment(version: str) -> Path:
@@ -47,7 +51,9 @@ def environment(version: str) -> Path:
     UsageError
         If no suite is known to have that version.
     testbed.apt.FetchError
-        If Debian's packages or PyPI's cannot be had.
+        If Debian's packages cannot be had.
+    InstallError
+        If coldline or what it needs cannot be installed.
     """
     if version not in SUITES:
         raise UsageError(f"no Python {version!r}; choose from: {', '.join(SUITES)}")
@@ -103,11 +109,11 @@ def _install(python: Path, headers: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise apt.FetchError(f"pip for {python}: {done.stderr.strip()[-2000:]}")
+        raise InstallError(f"pip for {python}: {done.stderr.strip()[-2000:]}")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit status."""
+    """Run the command; return its exit status: 2 if Debian's packages cannot be had, 1 for another error."""
     parser = argparse.ArgumentParser(
         prog="python -m testbed.pythons", description="Make an environment with a later Python of Debian's."
     )
@@ -117,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(environment(options.version))
     except ColdlineError as error:
         apt.say(str(error))
-        return 2
+        return 2 if isinstance(error, apt.FetchError) else 1
     return 0
 
 
