@@ -15,7 +15,7 @@ from coldline.arm.cores import CORES
 from coldline.builder import STRATEGIES
 from coldline.cli.completion import FILES
 from coldline.cli.main import parser
-from coldline.corpus import HERE, read
+from coldline.corpus import CORPUS_FOLDER, read_corpus
 from coldline.guest.machines import MACHINES
 from coldline.hypervisor.models import HOST_MODELS
 from coldline.samples import SAMPLES
@@ -28,7 +28,7 @@ _NAMES: dict[str, Callable[[], Sequence[str]]] = {
     "--machine": lambda: list(MACHINES),
     "--sample": lambda: list(SAMPLES),
     "--strategy": lambda: list(STRATEGIES),
-    "coldline corpus NAME": lambda: [bug.name for bug in read(HERE)],
+    "coldline corpus NAME": lambda: [bug.name for bug in read_corpus(CORPUS_FOLDER)],
 }
 """What completes a NAME, by the option or the argument that takes it."""
 

@@ -3,11 +3,11 @@
 
 _shtab_coldline_subparsers=(boot check convert corpus matrix plan rules create console list pause unpause destroy completion)
 
-_shtab_coldline_boot_option_strings=(-h --help --sample --bios --machine --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --strategy --host --core --until --max-instructions --nc-may-hit --setway-effective --idc --dic --trace --trace-format --json --quiet --hazards)
-_shtab_coldline_check_option_strings=(-h --help --json --witness --quiet --max-hazards --stories)
+_shtab_coldline_boot_option_strings=(-h --help --sample --bios --machine --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --strategy --host --core --until --max-instructions --nc-may-hit --setway-effective --idc --dic --trace --trace-format --format --json --quiet --hazards)
+_shtab_coldline_check_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --format --json --witness --quiet --max-hazards --stories)
 _shtab_coldline_convert_option_strings=(-h --help --to)
-_shtab_coldline_corpus_option_strings=(-h --help --json --list --write --from)
-_shtab_coldline_matrix_option_strings=(-h --help --sample --bios --machine --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --core --until --max-instructions --nc-may-hit --setway-effective --idc --dic --json)
+_shtab_coldline_corpus_option_strings=(-h --help --format --json --list --write --from)
+_shtab_coldline_matrix_option_strings=(-h --help --sample --bios --machine --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --core --until --max-instructions --nc-may-hit --setway-effective --idc --dic --format --json)
 _shtab_coldline_plan_option_strings=(-h --help --sample --bios --machine --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --core --json --svg --dtb-out)
 _shtab_coldline_rules_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --dot --sources)
 _shtab_coldline_create_option_strings=(-h --help --sample --bios --machine --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --name --strategy -p --paused --vuart --trace --json)
@@ -97,6 +97,10 @@ _shtab_coldline_boot___quiet_nargs=0
 _shtab_coldline_check_pos_0_nargs=+
 _shtab_coldline_check__h_nargs=0
 _shtab_coldline_check___help_nargs=0
+_shtab_coldline_check___nc_may_hit_nargs=0
+_shtab_coldline_check___setway_effective_nargs=0
+_shtab_coldline_check___idc_nargs=0
+_shtab_coldline_check___dic_nargs=0
 _shtab_coldline_check___json_nargs=0
 _shtab_coldline_check___witness_nargs=0
 _shtab_coldline_check___quiet_nargs=0

@@ -197,7 +197,7 @@ def test_files_that_are_none(tmp_path: Path, write: Callable[..., str]) -> None:
     assert reason(str(tmp_path)) == "the kernel is a directory, not a file"
     assert reason("/dev/zero") == "the kernel is a character device, not a file"
     assert reason(write(b"")) == "the kernel is empty"
-    with pytest.raises(ImageError, match="cannot open the initrd: .*embedded null"):
+    with pytest.raises(ImageError, match=r"cannot open the initrd: .*embedded null"):
         load_blob("a\0b", "initrd")
     loop = tmp_path / "loop"
     loop.symlink_to(loop)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The arguments of the commands that show or convert and judge nothing: ``convert``, ``plan``, ``rules`` and ``completion``."""
+"""The arguments of the commands that judge nothing: ``convert``, ``plan``, ``rules`` and ``completion``."""
 
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ def add_completion(commands: "Commands") -> None:
     parser = commands.add_parser(
         "completion",
         help="print a script that makes a shell complete coldline's commands",
-        description="Print the completions for a shell. In bash: eval \"$(coldline completion bash)\"; "
-        "in zsh: eval \"$(coldline completion zsh)\"; in fish: coldline completion fish | source.",
+        description='Print the completions for a shell. In bash: eval "$(coldline completion bash)"; '
+        'in zsh: eval "$(coldline completion zsh)"; in fish: coldline completion fish | source.',
     )
     parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
