@@ -393,13 +393,13 @@ def test_strategies() -> None:
             "syscall",
             "arm64",
             "no strategy 'syscall' on arm64: "
-            "it is Armv7 Linux's cacheflush; arm64 user space has DC CIVAC: use flush",
+            "it is Armv7 Linux's cacheflush; use flush, as arm64 user space has DC CIVAC",
         ),
         (
             "flush",
             "arm32",
             "no strategy 'flush' on arm32: "
-            "arm32 user space has no maintenance to the point of coherency: use hypercall",
+            "arm32 user space has no maintenance to the point of coherency; use hypercall",
         ),
         ("none", "x86", "no strategy 'none' on x86: it is for arm64 and arm32"),
         (

@@ -177,7 +177,7 @@ def test_a_generated_tree_has_room_for_its_end() -> None:
 
 
 def test_lists_in_lists_in_a_configuration() -> None:
-    with pytest.raises(ConfigError, match=f"more than {MAX_LIST_DEPTH} lists"):
+    with pytest.raises(ConfigError, match=f"more than {MAX_LIST_DEPTH} nested lists"):
         config_from_text("a=" + "[" * 100_000, "file")
     with pytest.raises(ConfigError, match=f"more than {MAX_VALUES} values"):
         config_from_text("a=[" + "1," * (MAX_VALUES + 1) + "]", "file")

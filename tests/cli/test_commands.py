@@ -388,7 +388,7 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
         (
             [*MIDWAY, "--strategy", "syscall"],
             "no strategy 'syscall' on arm64: it is Armv7 Linux's cacheflush; "
-            "arm64 user space has DC CIVAC: use flush",
+            "use flush, as arm64 user space has DC CIVAC",
         ),
         (
             [*MIDWAY, "--host", "xen-5"],

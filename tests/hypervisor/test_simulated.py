@@ -381,7 +381,7 @@ def test_a_mapped_domain_dies_when_it_is_unmapped(model: str) -> None:
         rig.host.destroy(domain)
     with says("domain 1: map 0x40002000: it is dying"):
         rig.host.map_foreign(domain, RAM + 0x2000, 0x1000, WB)
-    with pytest.raises(HypervisorError, match="is allocated already"):
+    with pytest.raises(HypervisorError, match="is already allocated"):
         rig.domain()
     two.write(0, b"still there")
     two.close()

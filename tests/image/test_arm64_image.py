@@ -149,7 +149,7 @@ def test_header_is_64_bytes(write: Callable[..., str]) -> None:
     whole = image(size=64)
     assert load_kernel(write(whole)).pieces[0].data.nbytes == 64
     assert reason(write(whole[:63])) == "has 63 bytes; an arm64 Image has a header of 64"
-    words = "bytes and is of no known form; an arm64 Image has a header of 64"
+    words = "bytes and no known format; an arm64 Image has a header of 64"
     assert reason(write(bytes(59))) == f"has 59 {words}"
     assert reason(write(b"\x00")) == f"has 1 {words}"
 
@@ -317,7 +317,7 @@ def test_the_page_says_what_the_code_has() -> None:
     assert {name.strip("`") for name in re.findall(r"^\| (`[^|]*`) \|", rows, re.MULTILINE)} == {
         codec.name for codec in CODECS
     }
-    hashes = re.search(r"is taken is checked: (.*?)\.", PAGE)[1]
+    hashes = re.search(r"data is checked: (.*?)\.", PAGE)[1]
     assert hashes.replace("`", "").split(", ") == list(fit_hash._ALGORITHMS)
     limits = (
         MAX_PARTS,

@@ -342,7 +342,7 @@ def test_a_legacy_block_that_passes_the_end_or_is_too_large() -> None:
     )
     large = 9 * MIB
     assert reason(b"\x02\x21\x4c\x18" + struct.pack("<I", large) + bytes(large)) == (
-        f"corrupt lz4 data: at byte 4 is a block of {large} bytes"
+        f"corrupt lz4 data: the block at byte 4 has {large} bytes"
     )
     assert "corrupt lz4 data in the block at byte 4" in reason(
         b"\x02\x21\x4c\x18" + struct.pack("<I", 4) + b"\xff" * 4

@@ -103,7 +103,7 @@ def test_the_default_configuration(
     assert (kernel.format, kernel.architecture, kernel.layers) == ("Image", "arm64", ("FIT",))
     assert (kernel.pieces[0].data, kernel.initrd, kernel.device_tree) == (ONE, INITRD, dtb(TREE))
     assert kernel.notes == (
-        "its FIT's configuration 'conf-1' was taken",
+        "used its FIT's configuration 'conf-1'",
         "its FIT image 'kernel-1' says load 0x40080000 and entry 0x40080000: not used, "
         "the Image says where it goes",
     )
@@ -117,7 +117,7 @@ def test_a_configuration_by_name(whole: Callable[..., bytes], write: Callable[..
     for wanted in ("conf-3", "conf", "", "conf-1@1"):
         with pytest.raises(UsageError) as caught:
             load_kernel(path, configuration=wanted)
-        assert str(caught.value) == f"{path} has no configuration '{wanted}'; there are: conf-1, conf-2"
+        assert str(caught.value) == f"{path} has no configuration '{wanted}'; choose from: conf-1, conf-2"
 
 
 def test_a_plan_takes_what_the_fit_has(whole: Callable[..., bytes], write: Callable[..., str]) -> None:
@@ -197,7 +197,7 @@ def test_a_wrong_hash_is_the_one_told(whole: Callable[..., bytes], write: Callab
         f"'hash-2' of its image 'kernel-1' says sha256 {'00' * 32}, but the data has {good.hex()}: corrupt"
     )
     assert reason(write(data.replace(b"crc32\0", b"crc33\0"))) == (
-        "'hash-1' of its image 'kernel-1' has algo 'crc33'; there are: " + ", ".join(HASHES)
+        "'hash-1' of its image 'kernel-1' has unknown algo 'crc33'; supported are " + ", ".join(HASHES)
     )
 
 
@@ -211,10 +211,10 @@ def test_without_hashes_it_is_taken(whole: Callable[..., bytes], write: Callable
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (('default = "conf-1";', ""), "is a FIT without a default configuration: name one (--fit-config); "
-         "there are: conf-1"),
-        (('default = "conf-1"', 'default = "conf"'), "its default configuration 'conf' is not there; "
-         "there are: conf-1"),
+        (('default = "conf-1";', ""), "is a FIT without a default configuration: "
+         "choose one with --fit-config: conf-1"),
+        (('default = "conf-1"', 'default = "conf"'), "its default configuration 'conf' does not exist; "
+         "it has: conf-1"),
         (('default = "conf-1"', 'default = "a", "b"'), "its default of /configurations is not a single ASCII string"),
         (('kernel = "k";', ""), "its configuration 'conf-1' names no kernel"),
         (('kernel = "k"', 'kernel = "other"'), "its configuration 'conf-1' names kernel 'other', "
@@ -227,7 +227,7 @@ def test_without_hashes_it_is_taken(whole: Callable[..., bytes], write: Callable
         (('type = "kernel";', ""), "its image 'k' has no type"),
         (('arch = "arm64"', 'arch = "riscv"'), "its image 'k' has arch 'riscv', which coldline does not support"),
         (('compression = "none"', 'compression = "lz5"'), "its image 'k' has compression 'lz5', "
-         "which coldline does not take"),
+         "which coldline does not support"),
         (("data = [1f2003d5];", ""), "its image 'k' has no data"),
         (("data = [1f2003d5];", "data;"), "its image 'k' is empty"),
         (("load = <0x40080000>", "load = <1 2 3>"), "its image 'k' has load of 12 bytes, not 4 or 8"),
@@ -235,12 +235,12 @@ def test_without_hashes_it_is_taken(whole: Callable[..., bytes], write: Callable
         (("load = <0x40080000>;", ""), "inside FIT: has no known format, and its FIT image 'k' does not give "
          "where to load it"),
         (('type = "kernel"', 'type = "kernel_noload"'), "inside FIT: has no known format, and its FIT image 'k' "
-         "does not tell where to load it or where to enter it"),
+         "does not give where to load it or where to enter it"),
         (("/**/", "hash-1 { };"), "'hash-1' of its image 'k' has no algo"),
         (("/**/", 'hash-1 { algo = "crc32"; };'), "'hash-1' of its image 'k' has no value"),
         (("images {", "pictures {"), "is a flattened device tree without /images: a dtb, not a FIT"),
-        (("configurations {", "others {"), "is a FIT without /configurations: "
-         "it does not tell what goes together"),
+        (("configurations {", "others {"), "is a FIT without /configurations, "
+         "which would say what to load"),
     ],
 )  # fmt: skip
 def test_a_fit_that_says_too_little_or_too_much(

@@ -343,7 +343,7 @@ def test_an_object_and_a_program_are_no_kernels(write: Callable[..., str], tmp_p
     assert reason(str(tmp_path / "a.o")) == "is an ELF file of type ET_REL (at byte 16), not a program"
     interpreted = put(data, struct.unpack_from("<Q", data, 32)[0], "<I", 3)
     assert reason(write(interpreted)) == (
-        "is an ELF program that needs an interpreter (program header 0), no kernel"
+        "is an ELF program that needs an interpreter (program header 0), not a kernel"
     )
 
 
@@ -352,8 +352,7 @@ def test_elf_outside_of_the_guest_s_ram(write: Callable[..., str], tmp_path: Pat
     with pytest.raises(PlanError) as caught:
         plan_of(load_kernel(path))
     assert str(caught.value) == (
-        f"{path}: says that 6004 bytes of it go to 0x80000: is outside the guest's RAM "
-        f"(0x40000000-0x44000000)"
+        f"{path}: its piece of 6004 bytes at 0x80000 is outside the guest's RAM (0x40000000-0x44000000)"
     )
 
 
@@ -425,7 +424,7 @@ def test_elf_cut_anywhere_is_told(elf: bytes, write: Callable[..., str]) -> None
 
 def test_elf_of_an_absurd_size_in_memory_allocates_nothing(elf: bytes, write: Callable[..., str]) -> None:
     kernel = load_kernel(write(header(elf, 1, P_MEMSZ, 1 << 60)))
-    with pytest.raises(PlanError, match="outside of the guest's RAM"):
+    with pytest.raises(PlanError, match="outside the guest's RAM"):
         plan_of(kernel)
 
 
@@ -572,7 +571,7 @@ def test_raw(name: str | None, write: Callable[..., str]) -> None:
     assert (kernel.format, kernel.layers) == ("raw", (name,) if name else ())
     assert kernel.pieces == (KernelPiece(RAM + 0x1000, memoryview(code), 4000),)
     assert plan_of(kernel).registers.pc == RAM + 0x1010
-    assert "is of no known form" in reason(path)
+    assert "has no known format" in reason(path)
 
 
 def test_raw_off_a_page_is_put_there(write: Callable[..., str]) -> None:
@@ -588,7 +587,7 @@ def test_raw_off_a_page_is_put_there(write: Callable[..., str]) -> None:
 @pytest.mark.parametrize("address", [RAM - 4096, RAM + 64 * MIB - 4096 + 4, 1 << 63])
 def test_raw_outside_of_ram(address: int, write: Callable[..., str]) -> None:
     kernel = load_kernel(write(bytes(4096)), raw=RawPlacement("arm64", address, address))
-    with pytest.raises(PlanError, match="outside of the guest's RAM"):
+    with pytest.raises(PlanError, match="outside the guest's RAM"):
         plan_of(kernel)
 
 

@@ -228,7 +228,7 @@ def test_same_as_xl_on_well_formed_text(of: list[tuple[str, str, str]], data: st
 @pytest.mark.parametrize(
     ("text", "want"),
     [
-        ("a=" + "[" * (MAX_LIST_DEPTH + 1), f"more than {MAX_LIST_DEPTH} lists"),
+        ("a=" + "[" * (MAX_LIST_DEPTH + 1), f"more than {MAX_LIST_DEPTH} nested lists"),
         ("a=[" + "1," * MAX_VALUES + "]", f"more than {MAX_VALUES} values"),
         ("a=1\n" * (MAX_VALUES + 1), f"more than {MAX_VALUES} values"),
         ("#" * MAX_CONFIG + "\n", f"has more than {MAX_CONFIG} bytes"),
