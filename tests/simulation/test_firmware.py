@@ -354,10 +354,10 @@ def test_what_was_loaded_to_flash_is_checked_as_ram_is(
     [
         (["--machine", "xenvm"], "--bios: machine xenvm has no flash to start from; virt has"),
         (["--machine", "q35"], "no machine 'q35'; choose from: xenvm, virt"),
-        (["--append", "quiet"], "--append is a kernel's, and --bios takes none"),
-        (["--initrd", "x"], "--initrd is a kernel's, and --bios takes none"),
-        (["--load", "0x0"], "--load is a kernel's, and --bios takes none"),
-        (["--sample", "midway-arm64"], "give an IMAGE, --sample NAME or --bios FILE, one of them"),
+        (["--append", "quiet"], "--append is for a kernel and cannot be used with --bios"),
+        (["--initrd", "x"], "--initrd is for a kernel and cannot be used with --bios"),
+        (["--load", "0x0"], "--load is for a kernel and cannot be used with --bios"),
+        (["--sample", "midway-arm64"], "give one of IMAGE, --sample NAME and --bios FILE, not more"),
         (["--until", "console:"], "--until console:TEXT takes a TEXT of 1 to 1000 characters"),
         (
             ["--until", "consol:x"],
