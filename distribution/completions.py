@@ -18,12 +18,14 @@ from coldline.cli.main import parser
 from coldline.corpus import CORPUS_FOLDER, read_corpus
 from coldline.guest.machines import MACHINES
 from coldline.hypervisor.models import HOST_MODELS
+from coldline.report.reporters import FORMATS
 from coldline.samples import SAMPLES
 
 __all__ = ["completions"]
 
 _NAMES: dict[str, Callable[[], Sequence[str]]] = {
     "--core": lambda: list(CORES),
+    "--format": lambda: list(FORMATS),
     "--host": lambda: list(HOST_MODELS),
     "--machine": lambda: list(MACHINES),
     "--sample": lambda: list(SAMPLES),
@@ -67,7 +69,7 @@ def _annotate(command: argparse.ArgumentParser) -> None:
         if isinstance(action, argparse._SubParsersAction):
             for each in action.choices.values():
                 _annotate(each)
-        elif action.metavar == "NAME" and action.choices is None:
+        elif str(action.metavar).startswith("NAME") and action.choices is None:
             names = _NAMES.get(action.option_strings[0] if action.option_strings else f"{command.prog} NAME")
             action.choices = names() if names is not None else None
         elif action.metavar in _PATHS:

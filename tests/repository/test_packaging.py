@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the package says of itself: its version, its types, and what it depends on."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -74,3 +75,11 @@ def test_every_module_can_be_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_the_paths_of_a_page_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    inside = r"((?:coldline|distribution|docs|driver|scripts|testbed|tests|benchmarks)/[\w./-]*\w)"
+    for path in [*re.findall(rf"`{inside}", text), *re.findall(rf"\]\({inside}", text)]:
+        assert (ROOT / path).exists(), f"{page}: {path}"
