@@ -9,7 +9,7 @@ from coldline.errors import UsageError
 from coldline.guest import Plan, make_plan
 from coldline.image import open_kernel
 from coldline.report.layout import kernel_lines, start_text
-from coldline.report.memory_map import plan_document, table, tree_of
+from coldline.report.memory_map import map_table, plan_document, tree_of
 from coldline.support.whole_file import STANDARD, WholeFile
 
 
@@ -31,7 +31,7 @@ def run_plan(options: argparse.Namespace) -> int:
     elif not to_standard:
         print(*kernel_lines(kernel), sep="\n")
         print(f"  starts at {plan.registers.pc:#x} {start_text(plan)}\n")
-        print(table(plan), end="")
+        print(map_table(plan), end="")
     return 0
 
 

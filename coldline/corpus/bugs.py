@@ -21,7 +21,7 @@ HAZARD_KINDS = sorted({kind_of(hazard, op) for hazard in Hazard for op in (Op.RE
 MAX_FILE = 1 << 20
 """The most characters of a file; a longer file is an error."""
 
-Verdict = frozenset[str]
+HazardKinds = frozenset[str]
 """The kinds of hazard in a trace (see the rules page); the empty set is *coherent*."""
 
 
@@ -51,8 +51,8 @@ class Case:
     stage: str
     variant: str
     text: str
-    verdict: Verdict
-    by_the_rules: Verdict
+    verdict: HazardKinds
+    by_the_rules: HazardKinds
     beyond: str
 
     @property
@@ -110,7 +110,7 @@ class CaseResult:
         about, so an earlier hazard is unexpected.
     """
 
-    found: Verdict
+    found: HazardKinds
     early: int
 
     def agrees(self, case: Case) -> bool:
@@ -184,7 +184,7 @@ def _read_case(path: Path) -> Case:
     return Case(path, stage, variant, fields["case"].text, verdict, by_the_rules, beyond)
 
 
-def _verdict(path: Path, field: TextField) -> Verdict:
+def _verdict(path: Path, field: TextField) -> HazardKinds:
     if field.text == "coherent":
         return frozenset()
     words = field.text.split(", ")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ByteState:
     """A state of the minimal automaton.
 
     Attributes
@@ -50,7 +50,7 @@ class State:
     word: tuple[Letter, ...]
 
 
-def portrait(profile: Profile) -> list[State]:
+def portrait(profile: Profile) -> list[ByteState]:
     """The states of the automaton for `profile`, in the order of their numbers."""
     rule = relations(profile)
     sets = determine(rule)
@@ -65,7 +65,7 @@ def portrait(profile: Profile) -> list[State]:
         )
         others = {SETTINGS[code] for code in sets.setting[members].tolist()} - {setting}
         states.append(
-            State(
+            ByteState(
                 number=number,
                 settings=(setting, *sorted(others)),
                 seeds=seeds,
@@ -149,17 +149,17 @@ def microstate_words(m: Microstate) -> str:
     return ", ".join(part for part in str(m).split(", ") if not part.endswith(" invalid"))
 
 
-def state_words(state: State) -> str:
+def state_words(state: ByteState) -> str:
     """What the byte is, before the caches move."""
     return "; or ".join(microstate_words(m) for m in state.seeds)
 
 
-def fills_words(state: State) -> str:
+def fills_words(state: ByteState) -> str:
     """Which caches may fill: no, instruction, data, both; more than one where that makes no difference."""
     return ", ".join(_FILLS[setting] for setting in sorted(state.settings))
 
 
-def verdict_words(bad: Hazard) -> str:
+def read_words(bad: Hazard) -> str:
     """What is wrong with a read: right, stale, lost, or either."""
     return " or ".join(hazard.name.lower() for hazard in bad if hazard.name) or "right"
 
@@ -167,7 +167,7 @@ def verdict_words(bad: Hazard) -> str:
 # As tables --------------------------------------------------------------------------------------------------
 
 
-def states_table(states: Sequence[State]) -> str:
+def states_table(states: Sequence[ByteState]) -> str:
     """Each state in words, as Markdown."""
     head = ["state", "may fill", "the byte, before the caches move", *map(letter_words, READS), "reached by"]
     rows = [
@@ -175,7 +175,7 @@ def states_table(states: Sequence[State]) -> str:
             str(state.number),
             fills_words(state),
             state_words(state),
-            *map(verdict_words, state.bad),
+            *map(read_words, state.bad),
             "; ".join(map(letter_words, state.word)) or "the start",
         ]
         for state in states
@@ -183,7 +183,7 @@ def states_table(states: Sequence[State]) -> str:
     return markdown([head, *rows], aligned=False)
 
 
-def steps_table(states: Sequence[State]) -> str:
+def steps_table(states: Sequence[ByteState]) -> str:
     """Where each letter leads, as Markdown: a dash where it leads nowhere, one column for letters that agree."""
     columns: dict[tuple[int, ...], list[Letter]] = {}
     for letter in LETTERS:

@@ -10,12 +10,12 @@ from html import escape
 from typing import NamedTuple
 
 from coldline.report.automaton import (
-    State,
+    ByteState,
     fills_words,
     letter_words,
     letters_words,
     microstate_words,
-    verdict_words,
+    read_words,
 )
 from coldline.rules.letters import Letter
 from coldline.rules.line_rules import Hazard
@@ -34,11 +34,11 @@ _INK = {False: "#8a4b08", True: "#1f5f99"}
 """An arrow's colour: whether all of it is maintenance."""
 
 
-class Box(NamedTuple):
+class StateBox(NamedTuple):
     """States that changes of the setting join; `name` is the lowest of their numbers."""
 
     name: int
-    states: tuple[State, ...]
+    states: tuple[ByteState, ...]
 
 
 class Arrow(NamedTuple):
@@ -50,7 +50,7 @@ class Arrow(NamedTuple):
     of: tuple[int, ...]
 
 
-def boxes(states: Sequence[State]) -> list[Box]:
+def boxes(states: Sequence[ByteState]) -> list[StateBox]:
     """The states, joined where a change of the setting leads from one to another."""
     box = {state.number: state.number for state in states}
     for state in states:
@@ -59,12 +59,12 @@ def boxes(states: Sequence[State]) -> list[Box]:
             if letter.setting is not None and len(joined) == 2:
                 box = {number: min(joined) if of in joined else of for number, of in box.items()}
     return [
-        Box(name, tuple(state for state in states if box[state.number] == name))
+        StateBox(name, tuple(state for state in states if box[state.number] == name))
         for name in sorted(set(box.values()))
     ]
 
 
-def arrows(of: Sequence[Box]) -> list[Arrow]:
+def arrows(of: Sequence[StateBox]) -> list[Arrow]:
     """Where events lead from box to box; what stays in its box has no arrow."""
     name = {state.number: box.name for box in of for state in box.states}
     found: dict[tuple[int, int, tuple[int, ...]], list[Letter]] = {}
@@ -80,7 +80,7 @@ def arrows(of: Sequence[Box]) -> list[Arrow]:
     return [Arrow(start, end, tuple(letters), some) for (start, end, some), letters in found.items()]
 
 
-def everywhere(of: Sequence[Box], drawn: Iterable[Arrow]) -> dict[Letter, int]:
+def everywhere(of: Sequence[StateBox], drawn: Iterable[Arrow]) -> dict[Letter, int]:
     """Letters that lead into one and the same box from each of the others: one arrow says so for all."""
     found = {}
     for letter in _EVENTS:
@@ -91,7 +91,7 @@ def everywhere(of: Sequence[Box], drawn: Iterable[Arrow]) -> dict[Letter, int]:
     return found
 
 
-def dot(states: Sequence[State], title: str) -> str:
+def dot(states: Sequence[ByteState], title: str) -> str:
     """The automaton as a drawing: a graph for Graphviz's ``dot``."""
     drawn_boxes = boxes(states)
     drawn = arrows(drawn_boxes)
@@ -135,7 +135,7 @@ def _caption(title: str) -> str:
     return "<br/>".join(said)
 
 
-def _label(box: Box) -> str:
+def _label(box: StateBox) -> str:
     paper = _PAPER[max((_worst(state.bad) for state in box.states), key=list(_PAPER).index)]
     rows = [f'<tr><td colspan="3" align="left"><b>{line}</b></td></tr>' for line in _verdicts(box)]
     for state in box.states:
@@ -155,11 +155,11 @@ def _worst(bad: Sequence[Hazard]) -> Hazard:
     return flags
 
 
-def _verdicts(box: Box) -> list[str]:
+def _verdicts(box: StateBox) -> list[str]:
     """What reads find in a box, a line for each kind of answer."""
     said: dict[str, list[str]] = {}
     for index, read in enumerate(READS):
-        verdict = verdict_words(_worst([state.bad[index] for state in box.states]))
+        verdict = read_words(_worst([state.bad[index] for state in box.states]))
         said.setdefault(verdict, []).append(letter_words(read))
     if len(said) == 1:
         said = {verdict: ["every read"] for verdict in said}
@@ -169,7 +169,7 @@ def _verdicts(box: Box) -> list[str]:
     ]
 
 
-def _fills(state: State) -> str:
+def _fills(state: ByteState) -> str:
     fills = fills_words(state)
     return {"no": "no cache may fill", "both": "both caches may fill"}.get(
         fills, "caches may fill" if "," in fills else f"{fills} caches may fill"

@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING
 
 from coldline.corpus import Bug, Case, CaseResult, read_lines
 from coldline.corpus.fields import case_header
+from coldline.report.hazard_text import write_hazards
+from coldline.report.line_writer import LineWriter
 from coldline.report.markdown import markdown
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
     from coldline.report.model import Corpus
-    from coldline.report.reporters.text import TextReporter
 
 _WIDTH = 100
 _HEAD = ("bug", "project", "variant", "before", "after", "beyond the rules")
 
 
-def write_corpus(out: "TextReporter", corpus: "Corpus") -> None:
+def write_corpus(lines: LineWriter, corpus: "Corpus") -> None:
     """Write the story of each bug whose traces have a report; else the table of all."""
     if corpus.reports:
         for bug in corpus.bugs:
-            _write_story(out, bug, corpus)
+            _write_story(lines, bug, corpus)
     else:
-        out.out.write(printable(corpus_table(corpus.bugs, corpus.results)))
-    _write_sum(out, corpus)
+        lines.out.write(printable(corpus_table(corpus.bugs, corpus.results)))
+    _write_sum(lines, corpus)
 
 
 def corpus_table(bugs: list[Bug], results: dict[Case, CaseResult]) -> str:
@@ -43,35 +44,35 @@ def corpus_table(bugs: list[Bug], results: dict[Case, CaseResult]) -> str:
     return markdown(rows)
 
 
-def _write_story(out: "TextReporter", bug: Bug, corpus: "Corpus") -> None:
+def _write_story(lines: LineWriter, bug: Bug, corpus: "Corpus") -> None:
     """Write a bug's story, and each trace with what the checker found in it and one witness."""
-    out.say(f"{bug.name} ({bug.project}): {bug.title}")
+    lines.say(f"{bug.name} ({bug.project}): {bug.title}")
     for text in (bug.story, f"fix: {bug.fix}", f"source: {bug.source}"):
-        out.say()
-        _say_wrapped(out, text)
+        lines.say()
+        _say_wrapped(lines, text)
     for case in bug.cases:
         found = corpus.results[case]
-        out.say()
-        out.say(f"== {case.name}: {_cell(case, found)}", "good" if found.agrees(case) else "bad")
-        _say_wrapped(out, case.text)
+        lines.say()
+        lines.say(f"== {case.name}: {_cell(case, found)}", "good" if found.agrees(case) else "bad")
+        _say_wrapped(lines, case.text)
         if case.beyond:
-            _say_wrapped(out, f"Beyond the rules: {case.beyond}.")
-        out.say()
+            _say_wrapped(lines, f"Beyond the rules: {case.beyond}.")
+        lines.say()
         for number, line in _events(case):
-            out.say(f"{number:4}  {line}")
-        out.hazards(corpus.reports[case])
-    out.say()
+            lines.say(f"{number:4}  {line}")
+        write_hazards(lines, corpus.reports[case])
+    lines.say()
 
 
-def _write_sum(out: "TextReporter", corpus: "Corpus") -> None:
+def _write_sum(lines: LineWriter, corpus: "Corpus") -> None:
     counted = f"{_count(len(corpus.bugs), 'bug')}, {_count(len(corpus.results), 'trace')}"
     wrong = sum(not found.agrees(case) for case, found in corpus.results.items())
     if wrong:
-        out.say(f"{counted}: {_count(wrong, 'verdict')} not as told", "bad")
+        lines.say(f"{counted}: {_count(wrong, 'verdict')} not as told", "bad")
         return
     short = sum(not case.within_rules for case in corpus.results)
     further = f"; {_count(short, 'verdict')} of a story beyond the rules" if short else ""
-    out.say(f"{counted}: every verdict as told{further}", "good")
+    lines.say(f"{counted}: every verdict as told{further}", "good")
 
 
 def _cell(case: Case, found: CaseResult) -> str:
@@ -99,5 +100,5 @@ def _events(case: Case) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _say_wrapped(out: "TextReporter", text: str) -> None:
-    out.say(textwrap.fill(text, _WIDTH))
+def _say_wrapped(lines: LineWriter, text: str) -> None:
+    lines.say(textwrap.fill(text, _WIDTH))

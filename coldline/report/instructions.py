@@ -7,7 +7,7 @@ from coldline.explain.history import Code
 from coldline.guest import Segment
 
 
-def place(segments: Sequence[Segment], address: int) -> str:
+def place_in(segments: Sequence[Segment], address: int) -> str:
     """An address as an offset into its segment, such as ``kernel+0x800``; empty outside of all."""
     for segment in segments:
         if segment.address <= address < segment.end:

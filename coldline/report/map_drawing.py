@@ -10,7 +10,7 @@ from coldline.report import svg
 from coldline.report.layout import rounded_size, start_text
 from coldline.report.map_labels import LINE_HEIGHT, Box, Label, column_labels, overview_labels, spread
 from coldline.report.map_windows import HEADING, columns, window_height, windows
-from coldline.report.memory_map import Kind, Region
+from coldline.report.memory_map import MapRegion, RegionKind
 from coldline.support.printable import one_line, shortened
 
 _HEIGHT = 560.0
@@ -84,8 +84,8 @@ def drawing(kernel: Kernel, plan: Plan) -> str:
     title = one_line(f"{os.path.basename(kernel.path)}: {kernel.architecture} {kernel.format}{packed}")
     start = f"starts at {plan.registers.pc:#x} {start_text(plan)}"
     heading = [
-        svg.words(_MARGIN, 40, shortened(title, 100), size=17, bold=True),
-        svg.words(_MARGIN, 60, start, soft=True),
+        svg.text_at(_MARGIN, 40, shortened(title, 100), size=17, bold=True),
+        svg.text_at(_MARGIN, 60, start, soft=True),
     ]
     height = _TOP + _HEIGHT + _FOOT
     parts = [*heading, *behind, *before, *_legend(plan, height - 42)]
@@ -163,9 +163,9 @@ def _bar(box: Box, overview: Box) -> Iterator[str]:
     for region in window.regions:
         yield from _tears(box, region)
     heading = "all addresses" if box is overview else f"{rounded_size(window.size)}, ×{_times(box, overview)}"
-    yield svg.words(middle, box.y - 23, heading, anchor="middle", bold=True)
-    yield svg.words(middle, box.y - 9, f"{window.end:#x}", anchor="middle", soft=True, mono=True)
-    yield svg.words(
+    yield svg.text_at(middle, box.y - 23, heading, anchor="middle", bold=True)
+    yield svg.text_at(middle, box.y - 9, f"{window.end:#x}", anchor="middle", soft=True, mono=True)
+    yield svg.text_at(
         middle, box.y + box.height + 16, f"{window.base:#x}", anchor="middle", soft=True, mono=True
     )
 
@@ -175,22 +175,24 @@ def _times(box: Box, overview: Box) -> str:
     return f"{times:,.0f}" if times >= 10 else f"{times:.1f}".removesuffix(".0")
 
 
-def _region(box: Box, region: Region) -> Iterator[str]:
+def _region(box: Box, region: MapRegion) -> Iterator[str]:
     """What is loaded of a region, what is left zero, and words where it is free."""
     said = f"{region.name}: {region.base:#x} - {region.end:#x}, {rounded_size(region.size)}"
     said += f"; {region.why}" if region.why else ""
     yield _part(box, region.base, region.end, _paper(region), said)
     loaded = region.base + region.loaded
-    if region.kind is Kind.SEGMENT:
+    if region.kind is RegionKind.SEGMENT:
         if loaded < region.end:
             yield _part(box, loaded, region.end, "url(#zero)", said)
         for address in (region.base, region.end):
             yield svg.path(f"M{box.x:.1f} {box.at(address):.1f}h{box.width:.1f}")
     upper, lower = box.at(region.end), box.at(region.base)
     whole = box.window.base <= region.base and region.end <= box.window.end
-    if lower - upper >= 24 and (region.kind is Kind.FREE or (region.kind is Kind.SEGMENT and not whole)):
+    if lower - upper >= 24 and (
+        region.kind is RegionKind.FREE or (region.kind is RegionKind.SEGMENT and not whole)
+    ):
         words = f"{region.name}, {rounded_size(region.size)}" if whole else region.name
-        yield svg.words(box.x + box.width / 2, (upper + lower) / 2 + 4, words, anchor="middle", soft=True)
+        yield svg.text_at(box.x + box.width / 2, (upper + lower) / 2 + 4, words, anchor="middle", soft=True)
 
 
 def _part(box: Box, base: int, end: int, fill: str, title: str) -> str:
@@ -198,7 +200,7 @@ def _part(box: Box, base: int, end: int, fill: str, title: str) -> str:
     return svg.rectangle(box.x, upper, box.width, max(lower - upper, 1.6), fill, title=title)
 
 
-def _tears(box: Box, region: Region) -> Iterator[str]:
+def _tears(box: Box, region: MapRegion) -> Iterator[str]:
     """A zigzag over an edge of a bar, where something goes on outside."""
     window = box.window
     teeth = "".join(f"l{box.width / 12:.2f} {4 if number % 2 else -4}" for number in range(12))
@@ -212,8 +214,8 @@ def _tears(box: Box, region: Region) -> Iterator[str]:
             yield svg.path(f"M{box.x:.1f} {y:.1f}{teeth}")
 
 
-def _paper(region: Region) -> str:
-    name = "device" if region.kind is Kind.DEVICE else region.name.partition("-")[0]
+def _paper(region: MapRegion) -> str:
+    name = "device" if region.kind is RegionKind.DEVICE else region.name.partition("-")[0]
     return _PAPER.get(name, _PAPER["kernel"])
 
 
@@ -227,7 +229,7 @@ def _words(labels: Sequence[Label], box: Box, side: int) -> Iterator[str]:
         middle = upper + label.height / 2
         yield svg.path(f"M{edge:.1f} {label.at:.1f}h{side * 5}L{x - side * 9:.1f} {middle:.1f}h{side * 4}")
         for number, (style, text) in enumerate(label.lines):
-            yield svg.words(
+            yield svg.text_at(
                 x,
                 upper + number * LINE_HEIGHT + 11,
                 text,
@@ -248,7 +250,7 @@ def _legend(plan: Plan, y: float) -> Iterator[str]:
         yield svg.rectangle(x, y - 10, 14, 12, _PAPER.get(name, _PAPER["kernel"]), line=svg.LINE)
         if name == "zero":
             yield svg.rectangle(x, y - 10, 14, 12, "url(#zero)")
-        yield svg.words(x + 20, y, text)
+        yield svg.text_at(x + 20, y, text)
         x += 44 + 5.7 * len(text)
     note = "Every bar is to scale. What is too thin to be seen in one is magnified in the next, × against the first."
-    yield svg.words(_MARGIN, y + 22, note, soft=True)
+    yield svg.text_at(_MARGIN, y + 22, note, soft=True)

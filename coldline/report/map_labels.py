@@ -8,7 +8,7 @@ from typing import NamedTuple
 from coldline.guest.plan import Plan
 from coldline.report.layout import rounded_size
 from coldline.report.map_windows import Window
-from coldline.report.memory_map import Kind, Region, loaded_text
+from coldline.report.memory_map import MapRegion, RegionKind, loaded_text
 from coldline.support.printable import shortened
 
 LINE_HEIGHT = 14.0
@@ -71,7 +71,7 @@ class Label(NamedTuple):
 
 def overview_labels(box: Box) -> list[Label]:
     """Labels of RAM and of the devices, the largest."""
-    named = sorted(box.window.regions, key=lambda region: (region.kind is Kind.DEVICE, -region.size))
+    named = sorted(box.window.regions, key=lambda region: (region.kind is RegionKind.DEVICE, -region.size))
     labels = []
     for region in named[:_MOST_DEVICES]:
         name, _, part = shortened(region.name, 48).partition(": ")
@@ -122,7 +122,7 @@ def spread(labels: Sequence[Label], top: float, bottom: float) -> list[tuple[Lab
     return list(zip(ordered, uppers, strict=True))
 
 
-def _label(box: Box, region: Region, lines: tuple[tuple[str, str], ...]) -> Label:
+def _label(box: Box, region: MapRegion, lines: tuple[tuple[str, str], ...]) -> Label:
     return Label(box.at(region.end), box.at(region.base), lines)
 
 
@@ -134,7 +134,7 @@ def _room(labels: Sequence[Label]) -> float:
     return sum(label.height + _BETWEEN for label in labels)
 
 
-def _lines(region: Region, plan: Plan) -> tuple[tuple[str, str], ...]:
+def _lines(region: MapRegion, plan: Plan) -> tuple[tuple[str, str], ...]:
     starts = region.base <= plan.registers.pc < region.end
     return (
         ("bold", region.name),
@@ -145,5 +145,5 @@ def _lines(region: Region, plan: Plan) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _line(region: Region) -> tuple[tuple[str, str], ...]:
+def _line(region: MapRegion) -> tuple[tuple[str, str], ...]:
     return (("", f"{region.name}, {rounded_size(region.size)} at {region.base:#x}"),)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from coldline.guest.plan import Plan
-from coldline.report.memory_map import Kind, Region, bank_regions, by_address
+from coldline.report.memory_map import MapRegion, RegionKind, bank_regions, by_address
 
 _THIN = 18.0
 """Pixels: what has fewer is magnified."""
@@ -34,19 +34,19 @@ class Window:
     ----------
     base, end : int
         Addresses; `end` is one past the last.
-    regions : list of Region
+    regions : list of MapRegion
         What is in it, at least in part, by address.
     children : list of Window
         What magnifies parts of it, by address.
-    told : list of Region
+    told : list of MapRegion
         The segments that are told of beside it: each is beside one window.
     """
 
     base: int
     end: int
-    regions: list[Region]
+    regions: list[MapRegion]
     children: "list[Window]" = field(default_factory=list)
-    told: list[Region] = field(default_factory=list)
+    told: list[MapRegion] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -73,7 +73,7 @@ def windows(plan: Plan, height: float) -> Window:
     top = Window(0, end, [region for region in by_address(plan) if region.end <= end])
     for bank in plan.banks:
         regions = bank_regions(plan, bank)
-        if any(region.kind is Kind.SEGMENT for region in regions):
+        if any(region.kind is RegionKind.SEGMENT for region in regions):
             top.children.append(Window(bank.base, bank.end, regions))
     column = top.children
     for _ in range(_MOST_COLUMNS - 2):
@@ -106,21 +106,21 @@ HEADING = 56.0
 
 def _tell(top: Window, height: float) -> None:
     """Choose for each segment the first window, from the left, that has all of it and magnifies it no further."""
-    told: set[Region] = set()
+    told: set[MapRegion] = set()
     for column in columns(top):
         each_height = window_height(height, len(column))
         for window in column:
             window.told = [
                 region
                 for region in window.regions
-                if region.kind is Kind.SEGMENT
+                if region.kind is RegionKind.SEGMENT
                 and region not in told
                 and _is_home(window, region, each_height)
             ]
             told.update(window.told)
 
 
-def _is_home(window: Window, region: Region, height: float) -> bool:
+def _is_home(window: Window, region: MapRegion, height: float) -> bool:
     if region.base < window.base or region.end > window.end:
         return False
     if window.pixels(region.size, height) >= _THIN:
@@ -132,7 +132,7 @@ def _magnified(window: Window, height: float) -> list[Window]:
     thin = [
         region
         for region in window.regions
-        if region.kind is Kind.SEGMENT and window.pixels(region.size, height) < _THIN
+        if region.kind is RegionKind.SEGMENT and window.pixels(region.size, height) < _THIN
     ]
     apart = _APART
     groups = _groups(window, thin, height, apart)
@@ -142,8 +142,8 @@ def _magnified(window: Window, height: float) -> list[Window]:
     return [child for child in (_around(window, group) for group in groups) if child.size * 2 < window.size]
 
 
-def _groups(window: Window, thin: Sequence[Region], height: float, apart: float) -> list[list[Region]]:
-    groups: list[list[Region]] = []
+def _groups(window: Window, thin: Sequence[MapRegion], height: float, apart: float) -> list[list[MapRegion]]:
+    groups: list[list[MapRegion]] = []
     for region in thin:
         if groups and window.pixels(region.base - groups[-1][-1].end, height) < apart:
             groups[-1].append(region)
@@ -152,7 +152,7 @@ def _groups(window: Window, thin: Sequence[Region], height: float, apart: float)
     return groups
 
 
-def _around(window: Window, group: Sequence[Region]) -> Window:
+def _around(window: Window, group: Sequence[MapRegion]) -> Window:
     base, end = group[0].base, group[-1].end
     # A round number of bytes: the window's ends are written beside it.
     context = 1 << max(0, int((end - base) * _CONTEXT).bit_length() - 1)

@@ -11,7 +11,7 @@ from coldline.report.layout import rounded_size
 from coldline.support.printable import one_line
 
 
-class Kind(enum.Enum):
+class RegionKind(enum.Enum):
     """What a region is."""
 
     DEVICE = "device"
@@ -20,12 +20,12 @@ class Kind(enum.Enum):
     FREE = "free"
 
 
-class Region(NamedTuple):
+class MapRegion(NamedTuple):
     """A range of guest physical addresses with one use.
 
     Attributes
     ----------
-    kind : Kind
+    kind : RegionKind
         What it is.
     name : str
         Of the device or the segment, fit for a terminal; ``free``, in a flash ``empty``.
@@ -39,7 +39,7 @@ class Region(NamedTuple):
         That reason's name; empty for what no planner has placed.
     """
 
-    kind: Kind
+    kind: RegionKind
     name: str
     base: int
     size: int
@@ -58,14 +58,14 @@ def tree_of(plan: Plan) -> Segment | None:
     return next((segment for segment in plan.segments if segment.name == "dtb"), None)
 
 
-def devices(plan: Plan) -> list[Region]:
+def devices(plan: Plan) -> list[MapRegion]:
     """The devices that the guest's device tree tells of, by address."""
     tree = tree_of(plan)
     if tree is None:
         return []
     return [
-        Region(
-            Kind.DEVICE,
+        MapRegion(
+            RegionKind.DEVICE,
             one_line(each.name),
             each.base,
             each.size,
@@ -75,7 +75,7 @@ def devices(plan: Plan) -> list[Region]:
     ]
 
 
-def bank_regions(plan: Plan, bank: Bank) -> list[Region]:
+def bank_regions(plan: Plan, bank: Bank) -> list[MapRegion]:
     """What a bank of RAM is used for, without a gap, by address."""
     found = []
     at = bank.base
@@ -85,8 +85,8 @@ def bank_regions(plan: Plan, bank: Bank) -> list[Region]:
         if segment.address > at:
             found.append(_free(bank, at, segment.address))
         found.append(
-            Region(
-                Kind.SEGMENT,
+            MapRegion(
+                RegionKind.SEGMENT,
                 segment.name,
                 segment.address,
                 segment.size,
@@ -101,11 +101,11 @@ def bank_regions(plan: Plan, bank: Bank) -> list[Region]:
     return found
 
 
-def whole_banks(plan: Plan) -> list[Region]:
+def whole_banks(plan: Plan) -> list[MapRegion]:
     """The banks, each as one region: RAM, or flash."""
     return [
-        Region(
-            Kind.BANK,
+        MapRegion(
+            RegionKind.BANK,
             "flash" if bank.flash else "RAM",
             bank.base,
             bank.size,
@@ -116,17 +116,17 @@ def whole_banks(plan: Plan) -> list[Region]:
     ]
 
 
-def _free(bank: Bank, start: int, end: int) -> Region:
-    return Region(Kind.FREE, "empty" if bank.flash else "free", start, end - start)
+def _free(bank: Bank, start: int, end: int) -> MapRegion:
+    return MapRegion(RegionKind.FREE, "empty" if bank.flash else "free", start, end - start)
 
 
-def table(plan: Plan) -> str:
+def map_table(plan: Plan) -> str:
     """The regions as a table for a terminal, by address, each bank with what is in it."""
     rows = [("from", "to", "size", "what", "why")]
     inside = {bank.base: bank_regions(plan, bank) for bank in plan.banks}
     for region in by_address(plan):
         rows.append(_row(region))
-        if region.kind is Kind.BANK:
+        if region.kind is RegionKind.BANK:
             rows += [_row(each, "  ") for each in inside[region.base]]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "".join(
@@ -136,21 +136,21 @@ def table(plan: Plan) -> str:
     )
 
 
-def by_address(plan: Plan) -> list[Region]:
+def by_address(plan: Plan) -> list[MapRegion]:
     """Devices and banks."""
     return sorted([*devices(plan), *whole_banks(plan)], key=lambda region: region.base)
 
 
-def _row(region: Region, indent: str = "") -> tuple[str, str, str, str, str]:
+def _row(region: MapRegion, indent: str = "") -> tuple[str, str, str, str, str]:
     size, _, loaded = loaded_text(region).partition(", ")
     what = f"{indent}{region.name}, {loaded}" if loaded else indent + region.name
     return f"{region.base:#012x}", f"{region.end:#012x}", size, what, region.why
 
 
-def loaded_text(region: Region) -> str:
+def loaded_text(region: MapRegion) -> str:
     """The size of a region, and how much of it is loaded, where that is not all of it or nearly so."""
     size, loaded = rounded_size(region.size), rounded_size(region.loaded)
-    return size if region.kind is not Kind.SEGMENT or loaded == size else f"{size}, {loaded} loaded"
+    return size if region.kind is not RegionKind.SEGMENT or loaded == size else f"{size}, {loaded} loaded"
 
 
 def image_document(kernel: Kernel) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def plan_document(kernel: Kernel, plan: Plan) -> dict[str, Any]:
                 "why": each.why,
             }
             for each in regions
-            if each.kind is Kind.SEGMENT
+            if each.kind is RegionKind.SEGMENT
         ],
         "free": [{"address": each.base, "size": each.size} for each in regions if each.name == "free"],
         "devices": [

@@ -8,13 +8,13 @@ from coldline.verdict import Hazard, Judgement, Verdict
 if TYPE_CHECKING:
     from coldline.report.model import Guest, Report
 
-COHERENT = "coherent: no fill and no eviction that the architecture allows can show stale data"
+_COHERENT = "coherent: no fill and no eviction that the architecture allows can show stale data"
 
 
 def verdict_words(judgement: Judgement) -> str:
     """The verdict in a line."""
     if judgement.verdict is Verdict.COHERENT:
-        return COHERENT
+        return _COHERENT
     if not judgement.kinds:
         return "hazard: no access of this run, but what was loaded could be read wrong"
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in judgement.kinds.items())
@@ -34,10 +34,10 @@ def place_words(report: "Report", hazard: Hazard) -> str:
 
 
 def _place_in(guest: "Guest", hazard: Hazard) -> str:
-    from coldline.report.instructions import instruction, place
+    from coldline.report.instructions import instruction, place_in
 
     plan, entry = guest.plan, hazard.entry
-    parts = [place(plan.segments, entry.address) or "RAM that the builder did not write"]
+    parts = [place_in(plan.segments, entry.address) or "RAM that the builder did not write"]
     if hazard.code is not None:
         text = instruction(plan.architecture, plan.segments, hazard.code)
         verb = "fetched at" if entry.kind == "stale-fetch" else "by"

@@ -39,7 +39,7 @@ def path(data: str, *, fill: str = "none", line: str = LINE) -> str:
     return f'<path d="{data}" fill="{fill}" stroke="{line}" stroke-width=".8"/>'
 
 
-def words(
+def text_at(
     x: float,
     y: float,
     text: str,

@@ -13,7 +13,7 @@ import pytest
 from coldline.guest import GuestOptions, make_plan
 from coldline.guest.devices import DeviceRegisters, devices_of
 from coldline.image import Kernel, KernelPiece, load_kernel
-from coldline.report.memory_map import Kind, bank_regions
+from coldline.report.memory_map import RegionKind, bank_regions
 from coldline.samples import sample
 from tests.tools.command import COHERENT, ERROR, Cli, command
 from tests.tools.requirements import require
@@ -74,7 +74,7 @@ def test_the_regions_of_a_bank_have_no_gap_and_are_the_plans(memory: int, initrd
             assert region.base == at
             assert region.size > 0
             at = region.end
-            if region.kind is Kind.SEGMENT:
+            if region.kind is RegionKind.SEGMENT:
                 seen.append((region.name, region.base, region.size))
         assert at == bank.end
     assert seen == [(each.name, each.address, each.size) for each in plan.segments]

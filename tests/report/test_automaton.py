@@ -13,7 +13,7 @@ import pytest
 from coldline.cli import main
 from coldline.report import automaton_drawing as drawing
 from coldline.report.automaton import (
-    State,
+    ByteState,
     letter_words,
     letters_words,
     microstate_words,
@@ -83,7 +83,7 @@ def test_the_seeds_and_the_caches_make_the_state(switches: dict[str, bool]) -> N
     """The explorer, given a state's seeds alone, says of every read after any letters what the automaton says."""
     sets = Sets(byte_machine.profile_of(**switches))
     states = portrait(Profile(**switches))
-    of: dict[tuple[int, tuple[bool, bool]], State] = {}
+    of: dict[tuple[int, tuple[bool, bool]], ByteState] = {}
     for state in states:
         setting = (state.settings[0].data, state.settings[0].fetch)
         seeds = [parsed(microstate_words(m)) for m in state.seeds]

@@ -495,7 +495,7 @@ def test_the_formats_of_the_page_are_those_of_the_code() -> None:
         name: [yes[what in each.shows] for what in (REPORT, MATRIX, CORPUS)] for name, each in FORMATS.items()
     }
     schemas = {row[0].strip("`") for row in tables(FORMATS_PAGE.partition("## JSON")[2])[0]}
-    assert schemas == {json_format.REPORT, json_format.MATRIX, json_format.CORPUS}
+    assert schemas == {json_format.REPORT_SCHEMA, json_format.MATRIX_SCHEMA, json_format.CORPUS_SCHEMA}
 
 
 def test_the_exit_statuses_of_the_page_are_those_of_the_code() -> None:

@@ -56,11 +56,8 @@ TWINS = [
 """A reason, the names, and patterns of the modules that may define them."""
 
 TO_BE_RENAMED = {
-    "Alias", "Bank", "Box", "COHERENT", "CORPUS", "Code", "DEVICE", "Device", "FEATURES", "FIELDS", "Field",
-    "GRANT_TABLE", "Hazard", "Kind", "MAINTENANCE", "MATRIX", "MAX_DEPTH", "MIB", "Machine", "Memory", "NEVER",
-    "NONE", "NORMAL_NC", "NORMAL_WB", "OWN", "PAGE", "PAGE_SIZE", "Parts", "Piece", "REPORT", "Record",
-    "Region", "STEPS", "Setting", "Shown", "Source", "State", "Verdict", "forget_page", "functions", "judge",
-    "place", "row_of", "settle", "unpack", "verdict_words", "words",
+    "Code", "FIELDS", "Hazard", "Kind", "MAINTENANCE", "MIB", "NEVER", "NORMAL_WB", "OWN", "Record", "STEPS",
+    "forget_page", "functions", "row_of", "settle",
 }  # fmt: skip
 """Names that still mean several things (issue 12)."""
 

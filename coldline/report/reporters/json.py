@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
     from coldline.verdict import Hazard, Judgement
 
-REPORT: Final = "coldline.report/1"
-MATRIX: Final = "coldline.matrix/1"
-CORPUS: Final = "coldline.corpus/1"
+REPORT_SCHEMA: Final = "coldline.report/1"
+MATRIX_SCHEMA: Final = "coldline.matrix/1"
+CORPUS_SCHEMA: Final = "coldline.corpus/1"
 """Schemas and their versions. A version may get more keys; one that goes or changes its meaning makes another."""
 
 
@@ -33,7 +33,7 @@ class JsonReporter(Reporter):
             host: {strategy: _cell(cell) for strategy, cell in row.items()}
             for host, row in matrix.cells.items()
         }
-        self._write({"schema": MATRIX, "image": matrix.image, "core": matrix.core, "verdicts": cells})
+        self._write({"schema": MATRIX_SCHEMA, "image": matrix.image, "core": matrix.core, "verdicts": cells})
 
     def corpus(self, corpus: "Corpus") -> None:
         """Write what was found in the traces of bugs."""
@@ -41,7 +41,7 @@ class JsonReporter(Reporter):
             {**bug_document(bug), "traces": [_case(case, corpus.results[case]) for case in bug.cases]}
             for bug in corpus.bugs
         ]
-        self._write({"schema": CORPUS, "as_told": corpus.as_told, "bugs": bugs})
+        self._write({"schema": CORPUS_SCHEMA, "as_told": corpus.as_told, "bugs": bugs})
 
     def _write(self, document: dict[str, Any]) -> None:
         self.out.write(json.dumps(document) + "\n")
@@ -49,7 +49,7 @@ class JsonReporter(Reporter):
 
 def report_document(report: "Report", most: int | None = None) -> dict[str, Any]:
     """The object of a report, with its first `most` hazards."""
-    document: dict[str, Any] = {"schema": REPORT}
+    document: dict[str, Any] = {"schema": REPORT_SCHEMA}
     judgement = report.judgement
     if report.guest is None:
         document["file"] = report.subject

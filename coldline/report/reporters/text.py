@@ -6,7 +6,9 @@ Most reports have a line or two; what draws tables is imported where there is on
 
 from typing import TYPE_CHECKING, TextIO
 
-from coldline.report.phrases import not_covered_words, place_words, verdict_words
+from coldline.report.hazard_text import write_hazards
+from coldline.report.line_writer import LineWriter
+from coldline.report.phrases import not_covered_words, verdict_words
 from coldline.report.reporters.base import Reporter, Settings
 from coldline.support.printable import printable
 from coldline.verdict import Verdict
@@ -15,21 +17,13 @@ if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
 
-_COLOURS = {"good": "1;32", "bad": "1;31", "dim": "2"}
-
 
 class TextReporter(Reporter):
     """Writes for people, with colours where it goes to a terminal."""
 
     def __init__(self, out: TextIO, settings: Settings) -> None:
         super().__init__(out, settings)
-        self.terminal = out.isatty()
-
-    def say(self, text: str = "", style: str = "") -> None:
-        """Write a line, as ``good``, ``bad`` or ``dim``."""
-        colour = _COLOURS.get(style) if self.terminal else None
-        text = printable(text)
-        self.out.write(f"\033[{colour}m{text}\033[0m\n" if colour else f"{text}\n")
+        self._lines = LineWriter(out)
 
     def begin(self, guest: "Guest") -> None:
         """Write what is about to run."""
@@ -37,7 +31,7 @@ class TextReporter(Reporter):
             from coldline.report.layout import guest_lines
 
             for line in guest_lines(guest):
-                self.say(line)
+                self._lines.say(line)
             self.out.flush()
 
     def report(self, report: "Report") -> None:
@@ -46,9 +40,9 @@ class TextReporter(Reporter):
             print(printable(f"coldline: {report.error}"), file=self.settings.errors or self.out)
             return
         if not self.settings.quiet:
-            self.hazards(report)
+            write_hazards(self._lines, report, self.settings.hazards)
             if report.run is not None:
-                self.say()
+                self._lines.say()
                 for swept in report.judgement.final_read:
                     self._swept(swept)
         self._verdict(report)
@@ -72,56 +66,35 @@ class TextReporter(Reporter):
         """Write what was found in the traces of bugs as a table, or the story of one."""
         from coldline.report.corpus_text import write_corpus
 
-        write_corpus(self, corpus)
-
-    def hazards(self, report: "Report") -> None:
-        """Write the listed hazards, each with its story."""
-        judgement = report.judgement
-        if judgement is None:
-            return
-        shown = judgement.hazards[: self.settings.hazards]
-        for number, hazard in enumerate(shown, start=1):
-            entry = hazard.entry
-            self.say()
-            what = f"{entry.event.agent} may get old bytes at {entry.address:#x}, {_bytes(entry.size)}"
-            self.say(f"{number}. {entry.kind}: {what}", "bad")
-            self.say(f"   {place_words(report, hazard)}")
-            if hazard.story:
-                from coldline.report.story_table import story_table
-
-                self.out.write(story_table(hazard, terminal=self.terminal))
-        left = judgement.found - len(shown)
-        if left > 0:
-            self.say()
-            self.say(f"and {left:,} more")
+        write_corpus(self._lines, corpus)
 
     def _verdict(self, report: "Report") -> None:
         """Write the verdict in a line; of a trace file, with its name."""
         assert report.judgement is not None
         name = f"{report.subject}: " if report.guest is None else ""
         coherent = report.verdict is Verdict.COHERENT
-        self.say(f"{name}{verdict_words(report.judgement)}", "good" if coherent else "bad")
+        self._lines.say(f"{name}{verdict_words(report.judgement)}", "good" if coherent else "bad")
         if coherent:
-            self.say(not_covered_words(report), "dim")
+            self._lines.say(not_covered_words(report), "dim")
 
     def _swept(self, swept: "Swept") -> None:
         """Write what a read of a whole segment would find."""
         if swept.first is None:
-            self.say(f"  {swept.name:7} all {swept.lines:,} lines read as they were written")
+            self._lines.say(f"  {swept.name:7} all {swept.lines:,} lines read as they were written")
             return
         first = f"the first at {swept.first:#x} ({swept.name}+{swept.first - swept.address:#x})"
         wrong = f"{swept.stale:,} of {swept.lines:,} lines could be wrong ({', '.join(swept.kinds)})"
-        self.say(f"  {swept.name:7} {wrong}, {first}", "bad")
+        self._lines.say(f"  {swept.name:7} {wrong}, {first}", "bad")
 
     def _run(self, guest: "Guest", run: "Run", events: int) -> None:
-        self.say(
+        self._lines.say(
             f"{_ending(guest, run)} after {run.instructions:,} instructions, {run.accesses:,} accesses; "
             f"{events:,} events checked; {run.seconds:.1f} s",
             "dim",
         )
         if run.page_crossings:
             crossed = f"{run.page_crossings:,} accesses" if run.page_crossings > 1 else "1 access"
-            self.say(f"{crossed} over a page end: the bytes past it were not followed", "dim")
+            self._lines.say(f"{crossed} over a page end: the bytes past it were not followed", "dim")
 
 
 def _ending(guest: "Guest", run: "Run") -> str:
@@ -140,7 +113,3 @@ def _cell(cell: "Cell") -> str:
     if cell.verdict is None:
         return "refused"
     return ", ".join(cell.kinds) or cell.verdict.value
-
-
-def _bytes(size: int) -> str:
-    return "1 byte" if size == 1 else f"{size:,} bytes"

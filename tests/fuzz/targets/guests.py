@@ -14,7 +14,7 @@ from coldline.image import Kernel
 from coldline.image.content import Allowance, Content
 from coldline.image.recognise import recognise
 from coldline.report.map_drawing import drawing
-from coldline.report.memory_map import plan_document, table
+from coldline.report.memory_map import map_table, plan_document
 from coldline.support.units import PAGE_SIZE
 from tests.fuzz import seeds, tree_seeds
 from tests.fuzz.target import Target
@@ -95,7 +95,7 @@ def _check(plan: Plan, kernel: Kernel) -> None:
     assert found == len(plan.banks)
     json.dumps(plan_document(kernel, plan))
     if not zlib.crc32(blob) % _SELDOM:
-        assert table(plan).replace("\n", "").isprintable()
+        assert map_table(plan).replace("\n", "").isprintable()
         ElementTree.fromstring(drawing(kernel, plan))
 
 
