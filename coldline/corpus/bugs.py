@@ -17,7 +17,7 @@ CORPUS_FOLDER = Path(__file__).parent / "bugs"
 
 STORY = "story.txt"
 CASE_STAGES = ("before", "after")
-HAZARD_KINDS = sorted({kind_of(hazard, op) for hazard in Hazard for op in (Op.READ, Op.FETCH)})
+KIND_WORDS = sorted({kind_of(hazard, op) for hazard in Hazard for op in (Op.READ, Op.FETCH)})
 MAX_FILE = 1 << 20
 """The most characters of a file; a longer file is an error."""
 
@@ -189,10 +189,10 @@ def _verdict(path: Path, field: TextField) -> HazardKinds:
         return frozenset()
     words = field.text.split(", ")
     for word in words:
-        if word not in HAZARD_KINDS or words.count(word) > 1:
+        if word not in KIND_WORDS or words.count(word) > 1:
             raise CorpusError(
                 f"{path}:{field.line}",
-                f"invalid verdict '{field.text}': use 'coherent', or some of {', '.join(HAZARD_KINDS)}, each once",
+                f"invalid verdict '{field.text}': use 'coherent', or some of {', '.join(KIND_WORDS)}, each once",
             )
     return frozenset(words)
 
