@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Checks that any source of events keeps the protocol of `coldline.events.source`.
 
-Each function of `CHECKS` takes a `Rig`. It raises `ConformanceError`, or an exception of the source itself, if the
-source does not keep the protocol. An author of a front end calls `check_source` in its tests.
+Each function of `CHECKS` takes a `SourceRig`. It raises `ConformanceError`, or an exception of the source itself, if
+the source does not keep the protocol. An author of a front end calls `check_source` in its tests.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class ConformanceError(AssertionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rig:
+class SourceRig:
     """A source to be tried.
 
     Attributes
@@ -82,7 +82,7 @@ class _Copy:
         return np.concatenate(self._instructions) if self._instructions else np.empty(0, INSTRUCTION_DTYPE)
 
 
-def _run(rig: Rig, sink: Sink, *, instructions: bool = False) -> None:
+def _run(rig: SourceRig, sink: Sink, *, instructions: bool = False) -> None:
     with rig.open() as source:
         source.run(sink, instructions=instructions)
 
@@ -98,7 +98,7 @@ def _same(one: _Copy, other: _Copy, when: str) -> None:
         _fail(f"{when}: event {first} is {after[first]}, and was {before[first]}")
 
 
-def events_are_valid(rig: Rig) -> None:
+def events_are_valid(rig: SourceRig) -> None:
     """Each row is an event: a known operation, an agent of its batch, and a range and a type if it has them."""
     seen = 0
     names: set[str] = set()
@@ -141,7 +141,7 @@ def _fault(row: "np.void", agents: int) -> str:
     return ""
 
 
-def kept_batches_do_not_change(rig: Rig) -> None:
+def kept_batches_do_not_change(rig: SourceRig) -> None:
     """A batch that a sink keeps has the same columns until it is released."""
     copy, kept = _Copy(), []
 
@@ -161,7 +161,7 @@ def kept_batches_do_not_change(rig: Rig) -> None:
             batch.release()
 
 
-def runs_are_alike_or_refused(rig: Rig) -> None:
+def runs_are_alike_or_refused(rig: SourceRig) -> None:
     """A repeatable source hands over the same events at each run; any other refuses a second run."""
     with rig.open() as source:
         first, second = _Copy(), _Copy()
@@ -177,7 +177,7 @@ def runs_are_alike_or_refused(rig: Rig) -> None:
         _fail("the source is not repeatable, and a second run raised nothing")
 
 
-def instructions_change_no_event(rig: Rig) -> None:
+def instructions_change_no_event(rig: SourceRig) -> None:
     """The events are the same with and without instructions."""
     without, with_them = _Copy(), _Copy()
     _run(rig, without.take)
@@ -185,7 +185,7 @@ def instructions_change_no_event(rig: Rig) -> None:
     _same(without, with_them, "with instructions")
 
 
-def instructions_are_where_the_code_is(rig: Rig) -> None:
+def instructions_are_where_the_code_is(rig: SourceRig) -> None:
     """Each known instruction has a state and an aligned address, and that of a fetch is the first one fetched."""
     copy = _Copy()
 
@@ -217,7 +217,7 @@ class _RefusedError(Exception):
     """What a sink raises here."""
 
 
-def a_sinks_exception_ends_the_run(rig: Rig) -> None:
+def a_sinks_exception_ends_the_run(rig: SourceRig) -> None:
     """What a sink raises comes out of `run`, and the sink is not called again."""
     calls = 0
 
@@ -243,10 +243,10 @@ CHECKS: Final = (
     instructions_are_where_the_code_is,
     a_sinks_exception_ends_the_run,
 )
-"""Every check, each to be called with a `Rig`."""
+"""Every check, each to be called with a `SourceRig`."""
 
 
-def check_source(rig: Rig) -> None:
+def check_source(rig: SourceRig) -> None:
     """Try a source with every check.
 
     Raises

@@ -18,10 +18,10 @@ from coldline.events.layout import EXECUTABLE
 from coldline.jit.intrinsics import compiled, int64, load8, load32, store8, store32, uint64
 from coldline.mmu.agents import introduce
 from coldline.mmu.memory import PAGE_SHIFT, page_address
-from coldline.mmu.view import Kind, Leaves
+from coldline.mmu.view import LeafKind, Leaves
 
-_TYPES = Kind.COUNT // 2
-_EXECUTABLE, _TYPE = Kind.EXECUTABLE.mask, Kind.TYPE.lsb
+_TYPES = LeafKind.COUNT // 2
+_EXECUTABLE, _TYPE = LeafKind.EXECUTABLE.mask, LeafKind.TYPE.lsb
 _COUNT_BITS = Leaves.EXECUTABLE.lsb
 _MOST = Leaves.PLAIN.mask
 _SIZE = Leaves.SIZE

@@ -15,7 +15,7 @@ from coldline.jit.intrinsics import compiled, int64, load8, load64, store8, stor
 from coldline.mmu import formats
 from coldline.mmu.aliases import announce_all, count_leaf, save_aliases
 from coldline.mmu.memory import page_index
-from coldline.mmu.view import NOWHERE, STACK, UNIT_SHIFT, UNITS, Kind, LiveUnit, WaitingTable
+from coldline.mmu.view import NOWHERE, STACK, UNIT_SHIFT, UNITS, LeafKind, LiveUnit, WaitingTable
 
 _UNIT = 1 << UNIT_SHIFT
 _IN_UNIT = _UNIT - 1
@@ -25,12 +25,12 @@ _FIRST, _PAST = LiveUnit.FIRST.lsb, LiveUnit.PAST.lsb
 _OFFSET = LiveUnit.FIRST.mask >> LiveUnit.FIRST.lsb
 _WAITING, _W_ADDRESS, _W_LEVEL = WaitingTable.SIZE, WaitingTable.ADDRESS, WaitingTable.LEVEL
 _W_NEVER, _W_ENTRIES, _W_LOWEST = WaitingTable.NEVER, WaitingTable.ENTRIES, WaitingTable.LOWEST
-_TYPE, _EXECUTABLE = Kind.TYPE.lsb, Kind.EXECUTABLE.mask
+_TYPE, _EXECUTABLE = LeafKind.TYPE.lsb, LeafKind.EXECUTABLE.mask
 
 
 @compiled
 def leaf_kind(s: Any, descriptor: int, level: int, never: int) -> int:
-    """Return the `Kind` of a leaf, below tables that impose `never`."""
+    """Return the `LeafKind` of a leaf, below tables that impose `never`."""
     runs = formats.executable(s, descriptor, level, never)
     return formats.leaf_type(s, descriptor, level) << _TYPE | (_EXECUTABLE if runs else 0)
 

@@ -105,7 +105,7 @@ PENDING: Final = 1024
 """Leaves that can wait for a TLB invalidation."""
 
 
-class Kind:
+class LeafKind:
     """The kind of a leaf: what is counted apart for each page."""
 
     EXECUTABLE: Final = Field(0, 0)
@@ -190,8 +190,8 @@ class View:
             ("marks", pages),
             ("used", pages),
             ("units", pages * UNITS * LiveUnit.SIZE),
-            ("leaves", pages * (Kind.COUNT // 2) * Leaves.SIZE),
-            ("aliases", pages * (Kind.COUNT // 2)),
+            ("leaves", pages * (LeafKind.COUNT // 2) * Leaves.SIZE),
+            ("aliases", pages * (LeafKind.COUNT // 2)),
             ("stack", STACK * WaitingTable.SIZE),
             ("pending", PENDING * RemovedLeaf.SIZE),
         ):

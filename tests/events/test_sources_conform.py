@@ -15,7 +15,7 @@ from coldline.arm.cores import CORES
 from coldline.errors import TraceError
 from coldline.events import Event, Op
 from coldline.events.batch import INSTRUCTION_DTYPE, Batch, InstructionState
-from coldline.events.conformance import CHECKS, ConformanceError, Rig, check_source
+from coldline.events.conformance import CHECKS, ConformanceError, SourceRig, check_source
 from coldline.events.source import Batches, Sink, Source
 from coldline.rules.profile import Profile
 from coldline.trace.files import TraceFile
@@ -114,31 +114,35 @@ class TestSources:
     @pytest.mark.parametrize(
         ("name", "core"), [("midway-arm64", "cortex-a57"), ("midway-arm32", "cortex-a15")]
     )
-    def test_unicorn(self, check: Callable[[Rig], None], name: str, core: str) -> None:
-        check(Rig(opened(lambda: trial(name, core)), instructions=True))
+    def test_unicorn(self, check: Callable[[SourceRig], None], name: str, core: str) -> None:
+        check(SourceRig(opened(lambda: trial(name, core)), instructions=True))
 
-    def test_a_trace_file(self, check: Callable[[Rig], None], trace: Path) -> None:
-        check(Rig(lambda: TraceFile(str(trace))))
+    def test_a_trace_file(self, check: Callable[[SourceRig], None], trace: Path) -> None:
+        check(SourceRig(lambda: TraceFile(str(trace))))
 
-    def test_a_trace_from_a_pipe(self, check: Callable[[Rig], None], trace: Path, tmp_path: Path) -> None:
-        check(Rig(lambda: through_a_pipe(trace.read_bytes(), tmp_path)))
+    def test_a_trace_from_a_pipe(
+        self, check: Callable[[SourceRig], None], trace: Path, tmp_path: Path
+    ) -> None:
+        check(SourceRig(lambda: through_a_pipe(trace.read_bytes(), tmp_path)))
 
-    def test_a_pipe_with_a_spool(self, check: Callable[[Rig], None], trace: Path, tmp_path: Path) -> None:
+    def test_a_pipe_with_a_spool(
+        self, check: Callable[[SourceRig], None], trace: Path, tmp_path: Path
+    ) -> None:
         @contextlib.contextmanager
         def spooled() -> Iterator[Source]:
             with through_a_pipe(trace.read_bytes(), tmp_path) as pipe, Spool(pipe) as spool:
                 yield spool
 
-        check(Rig(spooled))
+        check(SourceRig(spooled))
 
-    def test_batches_in_memory(self, check: Callable[[Rig], None]) -> None:
-        check(Rig(opened(lambda: Batches(batches()))))
-        check(Rig(opened(lambda: Batches(with_instructions())), instructions=True))
+    def test_batches_in_memory(self, check: Callable[[SourceRig], None]) -> None:
+        check(SourceRig(opened(lambda: Batches(batches()))))
+        check(SourceRig(opened(lambda: Batches(with_instructions())), instructions=True))
 
-    def test_what_comes_once(self, check: Callable[[Rig], None]) -> None:
-        check(Rig(opened(lambda: Once(batches()))))
-        check(Rig(lambda: Spool(Once(batches()))))
-        check(Rig(lambda: Spool(Once(with_instructions()), instructions=True), instructions=True))
+    def test_what_comes_once(self, check: Callable[[SourceRig], None]) -> None:
+        check(SourceRig(opened(lambda: Once(batches()))))
+        check(SourceRig(lambda: Spool(Once(batches()))))
+        check(SourceRig(lambda: Spool(Once(with_instructions()), instructions=True), instructions=True))
 
 
 class Changing(Once):
@@ -216,7 +220,7 @@ def changed(field: str, value: int, index: int = 1) -> Source:
 )
 def test_what_does_not_conform_is_found(make: Callable[[], Source], said: str) -> None:
     with pytest.raises(ConformanceError, match=said):
-        check_source(Rig(opened(make)))
+        check_source(SourceRig(opened(make)))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +234,9 @@ def test_what_does_not_conform_is_found(make: Callable[[], Source], said: str) -
 )
 def test_instructions_that_do_not_conform_are_found(physical: int, state: int, said: str) -> None:
     with pytest.raises(ConformanceError, match=said):
-        check_source(Rig(opened(lambda: Batches(with_instructions(physical, state))), instructions=True))
+        check_source(
+            SourceRig(opened(lambda: Batches(with_instructions(physical, state))), instructions=True)
+        )
 
 
 def test_a_spool_of_what_cannot_be_kept_refuses_the_second_run() -> None:

@@ -12,7 +12,7 @@ from coldline.arm import MemoryType
 from coldline.events import Event, Op
 from coldline.events.agents import AGENTS, FIRST_VCPU, agents_of
 from coldline.events.words import ESCAPE, Buffers, Packed, Word
-from coldline.frontends.unicorn.callbacks import Code
+from coldline.frontends.unicorn.callbacks import Callbacks
 from coldline.frontends.unicorn.state import State
 
 WB_EXECUTABLE = 1 + MemoryType.NORMAL_WB | 8
@@ -28,7 +28,7 @@ def long(address: int, size: int, op: Op, agent: int = 0, attributes: int = 0) -
 
 @pytest.fixture(scope="module")
 def unpack() -> Any:
-    return Code(State([], instructions=False), "aarch64").unpack
+    return Callbacks(State([], instructions=False), "aarch64").unpack
 
 
 def batch_of(words: list[int], count: int, unpack: Any) -> tuple[Packed, Buffers, Buffers]:

@@ -15,7 +15,7 @@ def module(package: str) -> str:
     return f"coldline.frontends.unicorn.{package}.hooks"
 
 
-class Code(TableCode):
+class Callbacks(TableCode):
     """The callbacks of one instruction set, for one core.
 
     Parameters

@@ -10,7 +10,7 @@ import unicorn
 from unicorn import unicorn_const as const
 from unicorn.unicorn_py3 import unicorn as unicorn_module
 
-from coldline.frontends.unicorn.callbacks import Code
+from coldline.frontends.unicorn.callbacks import Callbacks
 from coldline.frontends.unicorn.state import State
 from coldline.mmu.registers import Changes
 
@@ -79,7 +79,7 @@ class CoreState(abc.ABC):
         self.emulator.ctl_set_tlb_mode(const.UC_TLB_VIRTUAL)
         self._handles: list[Any] = []
 
-    def bind(self, state: State, code: Code) -> None:
+    def bind(self, state: State, code: Callbacks) -> None:
         """Register the callbacks, with `state` as their argument."""
         self.state, self.code = state, code
         state["pc_register"] = self.PC

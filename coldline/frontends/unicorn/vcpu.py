@@ -13,7 +13,7 @@ from coldline.events.agents import agents_of, vcpu_name
 from coldline.events.source import Sink
 from coldline.frontends.unicorn.aarch32.core import Aarch32
 from coldline.frontends.unicorn.aarch64.core import Aarch64
-from coldline.frontends.unicorn.callbacks import Code
+from coldline.frontends.unicorn.callbacks import Callbacks
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.devices import Device
 from coldline.frontends.unicorn.pc_sync import engine_address, keeps_counter, skip_sync_offset
@@ -88,7 +88,7 @@ class Vcpu:
         self.state["has_el2"] = exception_level == 2
         self.state["upgrades"] = exception_level == 1
         self.state["line"] = core.line
-        self.code = Code(self.state, self.core_state.PACKAGE)
+        self.code = Callbacks(self.state, self.core_state.PACKAGE)
         self.state["flash_pages"] = sum(len(buffer) for _, buffer in ram[:flash]) // PAGE_SIZE
         for index, ((base, _), array) in enumerate(zip(ram, self.state.view.ram, strict=True)):
             taken = const.UC_PROT_WRITE if index < flash else 0
