@@ -11,7 +11,7 @@ from coldline.checker.rows import Rows
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.findings import Finding
 from coldline.checker.state.lines import Badness, runs_of
-from coldline.checker.state.memory import gaps
+from coldline.checker.state.page_sets import gaps
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event
 from coldline.events.batch import Batch
 from coldline.rules.letters import Letter, Setting

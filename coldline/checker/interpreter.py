@@ -10,8 +10,9 @@ from coldline.checker.alias_tracker import AliasTracker
 from coldline.checker.rows import Rows
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.lines import Badness
-from coldline.checker.state.memory import PageRange, distinct, first_missing, gaps
+from coldline.checker.state.memory import PageRange
 from coldline.checker.state.page_classes import Refusal, maintenance_letter, walk_letter
+from coldline.checker.state.page_sets import distinct, first_missing, gaps
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK, Event, Op
 from coldline.events.op import Kind

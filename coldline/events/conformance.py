@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
+from coldline.errors import ConformanceError
 from coldline.events.batch import (
     EVENT_DTYPE,
     INSTRUCTION_DTYPE,
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TYPES: Final = 4
-
-
-class ConformanceError(AssertionError):
-    """A source does not keep the protocol."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,31 +280,3 @@ class Memory:
         self.leaves[self.directory[slot, 1], chunk % (1 << LEAF_BITS)] = row // CHUNK + 1
         self.rows += CHUNK
         return row
-
-
-def gaps(covered: "NDArray[np.int64]", first: int, end: int) -> Iterator[tuple[int, int]]:
-    """The stretches of `first` to `end` that hold none of the sorted pages `covered`."""
-    inside = covered
-    if len(covered):
-        low, high = np.searchsorted(covered, (first, end))
-        inside = covered[low:high]
-    if not len(inside) and first < end:
-        yield first, end
-        return
-    if len(inside) == end - first:
-        return
-    starts, ends = np.append(first, inside + 1), np.append(inside, end)
-    holes = starts < ends
-    yield from zip(starts[holes].tolist(), ends[holes].tolist(), strict=True)
-
-
-def distinct(classes: "NDArray[np.uint16]") -> list[int]:
-    """The distinct values of some numbers, in no order."""
-    if len(classes) <= 32:
-        return list(set(classes.tolist()))
-    return list(np.flatnonzero(np.bincount(classes)).tolist())
-
-
-def first_missing(covered: "NDArray[np.int64]", first: int, end: int) -> int | None:
-    """The first page from `first` to `end` that is not among the sorted pages `covered`."""
-    return next((gap for gap, _ in gaps(covered, first, end)), None)
