@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coldline.arm.cores import Core
-from coldline.arm.stage2 import FORCED_WB, NORMAL_WB
+from coldline.arm.stage2 import FORCED_WB, STAGE2_NORMAL_WB
 from coldline.builder import build_domain
 from coldline.events import Event
 from coldline.events.batch import Batch
@@ -119,7 +119,7 @@ class Trial:
                 uart=self.plan.layout.serial.base,
                 devices=_devices(self.plan.layout),
                 flash=sum(bank.flash for bank in self.plan.banks),
-                stage2=FORCED_WB if self.model.forced_write_back else NORMAL_WB,
+                stage2=FORCED_WB if self.model.forced_write_back else STAGE2_NORMAL_WB,
                 instructions=instructions,
             )
             outcome = boot.run(self.until)

@@ -24,7 +24,7 @@ _MANY = 100_000
 """Events at length: worth loading machine code for, and not worth making it."""
 
 
-class Hazard(NamedTuple):
+class ExplainedHazard(NamedTuple):
     """A hazard with its story.
 
     Attributes
@@ -59,7 +59,7 @@ class Judgement:
     ----------
     profile : Profile
         The promises that it relied on.
-    hazards : list of Hazard
+    hazards : list of ExplainedHazard
         In order of events, then addresses, then kinds.
     kinds : dict of str to int
         How many hazards there are of each kind, listed or not.
@@ -72,7 +72,7 @@ class Judgement:
     """
 
     profile: Profile
-    hazards: list[Hazard] = field(default_factory=list)
+    hazards: list[ExplainedHazard] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
     events: int = 0
     hazard_events: int = 0
@@ -182,7 +182,7 @@ def judge(
     final_read = _read_finally(checker, regions) if regions else []
     listed = list(islice(entries(checker.findings, profile.line), most))
     told = _tell(listed[:stories], source, profile, checker.events) if stories and listed else []
-    told += [Hazard(entry, None, []) for entry in listed[len(told) :]]
+    told += [ExplainedHazard(entry, None, []) for entry in listed[len(told) :]]
     kinds = dict(sorted(checker.kinds.items()))
     return Judgement(profile, told, kinds, checker.events, checker.hazards, final_read)
 
@@ -193,7 +193,7 @@ def _read_finally(checker: "Checker", regions: "Sequence[Region]") -> "list[Swep
     return sweep(checker, regions)
 
 
-def _tell(listed: list[HazardEntry], source: Source, profile: Profile, events: int) -> list[Hazard]:
+def _tell(listed: list[HazardEntry], source: Source, profile: Profile, events: int) -> list[ExplainedHazard]:
     # Most checks end without a story to tell, and need nothing that tells one.
     from coldline.explain.history import History
     from coldline.explain.least_cost import LeastCosts
@@ -218,7 +218,7 @@ def _tell(listed: list[HazardEntry], source: Source, profile: Profile, events: i
         if code is not None and entry.event.op is Op.FETCH:
             into = entry.address - entry.event.address
             code = code._replace(virtual=code.virtual + into, physical=code.physical + into)
-        told.append(Hazard(entry, code, story))
+        told.append(ExplainedHazard(entry, code, story))
     return told
 
 

@@ -52,7 +52,7 @@ PMCCNTR = Cp15(9, 0, 13, 0)
 CNTPCT = Cp15Wide(14, 0)
 CNTVCT = Cp15Wide(14, 1)
 
-MAINTENANCE: dict[str, Cp15] = {
+CP15_MAINTENANCE: dict[str, Cp15] = {
     "ic ialluis": Cp15(7, 0, 1, 0),
     "ic iallu": Cp15(7, 0, 5, 0),
     "ic ivau": Cp15(7, 0, 5, 1),

@@ -31,7 +31,7 @@ _MEM_ATTR, _INNER = Stage2.MEM_ATTR.mask, Stage2.INNER.mask
 _OUTER_LSB = Stage2.OUTER.lsb
 _FWB = Stage2.FWB.mask
 
-NORMAL_WB: Final = Stage2.MEM_ATTR.put(0b1111)
+STAGE2_NORMAL_WB: Final = Stage2.MEM_ATTR.put(0b1111)
 """Inner and outer write-back, without FWB: the type of stage 1 stays as it is, as without a stage 2."""
 
 FORCED_WB: Final = Stage2.MEM_ATTR.put(0b0110) | Stage2.FWB.put(1)

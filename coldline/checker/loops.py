@@ -44,7 +44,7 @@ class Loops:
 
     def __init__(self, state: CheckState) -> None:
         self._state = state
-        self._functions = functions()
+        self._functions = load_loops()
         self._frame = np.zeros(1, frame.FRAME)
         self._address = self._frame.ctypes.data
         self._cached: NDArray[np.uint64] = np.zeros((frame.CACHED_PAGES, 2), np.uint64)
@@ -149,11 +149,11 @@ def is_compiled() -> bool:
 def prepare() -> None:
     """Compile the loops where that has not been done. It takes seconds: call it where an interrupt can come."""
     if not is_compiled():
-        functions()
+        load_loops()
 
 
 @functools.cache
-def functions() -> dict[str, Callable[..., None]]:
+def load_loops() -> dict[str, Callable[..., None]]:
     """The compiled loops by their names, compiled where that has not been done; each takes a frame's address."""
     addresses = code_cache.load_code(MODULE)
     word, pointer = ctypes.c_uint64, ctypes.c_void_p

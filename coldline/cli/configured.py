@@ -19,7 +19,7 @@ _HEAD = 64
 """Bytes."""
 
 
-def settle(options: argparse.Namespace) -> None:
+def fill_in(options: argparse.Namespace) -> None:
     """Fill in the arguments of a guest that were not given; warnings about the file go to standard error.
 
     The command line takes precedence over the file, and the file over the defaults.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from coldline.cli.arguments.values import DEFAULT_CORES, DEFAULT_MACHINE, size
-from coldline.cli.configured import settle
+from coldline.cli.configured import fill_in
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, MachineLayout, check_device_tree, machine_layout
 from coldline.guest.machines import VIRT
@@ -36,7 +36,7 @@ def read_guest(
     given = [each for each in (options.image, options.sample, options.bios) if each is not None]
     if len(given) != 1:
         raise UsageError("give one of IMAGE, --sample NAME and --bios FILE" + (", not more" if given else ""))
-    settle(options)
+    fill_in(options)
     path = options.image or options.bios or _sample(options.sample)
     machine = machine_layout(options.machine or (DEFAULT_MACHINE if options.bios is None else VIRT.name))
     max_image = size(options.max_image)

@@ -3,11 +3,11 @@
 
 import argparse
 
-from coldline.cli.arguments.values import MIB
 from coldline.hypervisor.xen import SystemPorts
 from coldline.hypervisor.xen.domain_list import DomainInfo, DomainList
 from coldline.hypervisor.xen.store_entries import uuid_text
 from coldline.support.printable import printable
+from coldline.support.units import MIB
 
 
 def run_list(options: argparse.Namespace) -> int:

@@ -83,7 +83,7 @@ def unpack(words: Any, events: int, rows: Any) -> None:
 
 
 @compiled
-def settle(s: Any) -> None:
+def append_held_change(s: Any) -> None:
     """Append the alias change that was held back, if there is one."""
     size = int64(s.held_size)
     if size:
@@ -103,7 +103,7 @@ def emit(s: Any, address: int, size: int, op: int, agent: int, attributes: int) 
     if s.held_size:
         reach = uint64(address) + uint64(size) - s.held_address
         if reach < s.held_size + uint64(size) or size == 0:
-            settle(s)
+            append_held_change(s)
     append(s, address, size, op, agent, attributes)
 
 
@@ -122,6 +122,6 @@ def hold_change(s: Any, address: Any, size: Any, agent: int, before: int, attrib
         s.held_address = address
         s.held_size += size
     else:
-        settle(s)
+        append_held_change(s)
         s.held_agent, s.held_before, s.held_after = uint64(agent), uint64(before), attributes
         s.held_address, s.held_size = address, size

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How an event lies in memory: 24 bytes, little-endian, in the order of `FIELDS`.
+"""How an event lies in memory: 24 bytes, little-endian, in the order of `EVENT_FIELDS`.
 
 NumPy's type, the packing of single events and compiled code all take it from here. Compiled code reads an event as
 three 64-bit words: the address, the size, and one word that holds the other fields.
 """
 
-FIELDS = (
+EVENT_FIELDS = (
     ("address", 8),
     ("size", 8),
     ("where", 4),
@@ -17,17 +17,17 @@ FIELDS = (
 
 _CODES = {8: "Q", 4: "I", 2: "H", 1: "B"}
 
-STRUCT_FORMAT = "<" + "".join(_CODES[size] for _, size in FIELDS)
-DTYPE_FIELDS = tuple((name, f"<u{size}") for name, size in FIELDS)
+STRUCT_FORMAT = "<" + "".join(_CODES[size] for _, size in EVENT_FIELDS)
+DTYPE_FIELDS = tuple((name, f"<u{size}") for name, size in EVENT_FIELDS)
 
-EVENT_SIZE = sum(size for _, size in FIELDS)
+EVENT_SIZE = sum(size for _, size in EVENT_FIELDS)
 """Bytes of an event."""
 
 
 def _offset(name: str) -> int:
     """The first byte of a field."""
-    names = [field for field, _ in FIELDS]
-    return sum(size for _, size in FIELDS[: names.index(name)])
+    names = [field for field, _ in EVENT_FIELDS]
+    return sum(size for _, size in EVENT_FIELDS[: names.index(name)])
 
 
 SIZE_AT = _offset("size")

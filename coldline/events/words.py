@@ -2,7 +2,8 @@
 """Events as compiled code appends them: most in one word of 8 bytes, to be unpacked into columns by their reader.
 
 The writer does not wait for the unpacking, and a batch that waits for its reader takes a third of the memory.
-`coldline.events.appending` has the compiled functions, which find everything in a record with the fields `FIELDS`.
+`coldline.events.appending` has the compiled functions, which find everything in a record with the fields
+`WORDS_FIELDS`.
 """
 
 import mmap
@@ -47,7 +48,7 @@ WORDS = HIGH_WATER + (1 << 19)
 """Words of a buffer. The writer looks at `HIGH_WATER` only now and then: between two looks, what a block of code
 does and a change of its tables must fit."""
 
-FIELDS: Fields = shared_record.words(
+WORDS_FIELDS: Fields = shared_record.words(
     "events",  # the buffer
     "fill",  # words that are used
     "count",  # events that are in them
@@ -159,7 +160,7 @@ class EventWords:
     Parameters
     ----------
     record : SharedRecord
-        A record with `FIELDS`.
+        A record with `WORDS_FIELDS`.
     instructions : bool
         Whether each event's instruction is wanted.
     """

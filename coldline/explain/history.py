@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-NEVER = 1 << 62
+_NEVER = 1 << 62
 
 
 class Code(NamedTuple):
@@ -91,7 +91,7 @@ class History:
         self._windows = np.array([max(page - 1, 0) * PAGE_SIZE for page in pages], np.uint64)
         self._number = 0
         self._wanted = sorted(set(wanted))
-        self._last = self._wanted[-1] if self._wanted else NEVER
+        self._last = self._wanted[-1] if self._wanted else _NEVER
         self.code: dict[int, Code] = {}
 
     def of(self, number: int, address: int) -> LineEvent | None:

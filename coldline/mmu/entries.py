@@ -24,7 +24,7 @@ def entries_for(record: Any) -> dict[str, Any]:
 
     @cfunc(types.void(record))
     def settle(user: Any) -> None:
-        appending.settle(carray(user, (1,))[0])
+        appending.append_held_change(carray(user, (1,))[0])
 
     @cfunc(types.void(types.uintp, types.int64, types.uintp))
     def unpack(words: int, events: int, rows: int) -> None:

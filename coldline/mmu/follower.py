@@ -18,7 +18,7 @@ from coldline.mmu import view
 from coldline.mmu.registers import TableCode, follow_registers
 from coldline.mmu.view import ADDRESS_MASK, REGISTERS, TAG_SHIFT, VMSA64, View
 
-Record = record_of(words.FIELDS, view.FIELDS)
+FollowerRecord = record_of(words.WORDS_FIELDS, view.VIEW_FIELDS)
 """The type of the follower's record."""
 
 _MODULE: Final = "coldline.mmu.program"
@@ -50,9 +50,9 @@ class TableFollower:
         vcpu: str = FIRST_VCPU,
         level: int = 1,
         table_format: int = VMSA64,
-        stage2: int = stage2_types.NORMAL_WB,
+        stage2: int = stage2_types.STAGE2_NORMAL_WB,
     ) -> None:
-        self._record = SharedRecord(Record)
+        self._record = SharedRecord(FollowerRecord)
         self._events = EventWords(self._record, instructions=False)
         self._view = View(self._record, banks, stage2=stage2)
         self._agents = agents_of(vcpu)

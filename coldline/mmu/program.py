@@ -11,10 +11,10 @@ from numba import carray, cfunc, from_dtype, types
 
 from coldline.mmu import stores, translation
 from coldline.mmu.entries import entries_for
-from coldline.mmu.follower import Record
+from coldline.mmu.follower import FollowerRecord
 from coldline.mmu.memory import page_index
 
-_RECORD = types.CPointer(from_dtype(np.dtype(Record)))
+_RECORD = types.CPointer(from_dtype(np.dtype(FollowerRecord)))
 
 
 @cfunc(types.void(_RECORD, types.int64, types.int64, types.int64))

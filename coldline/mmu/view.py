@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What following a core's translation tables needs to know of it: its RAM, its system registers, its stage 2.
 
-The compiled functions of this package work on any record that has the fields `FIELDS` and those to which events are
-appended. A front end composes its record of these groups and of its own fields; it keeps the registers up to date,
-and calls the functions as the core stores, invalidates its TLB and writes registers. None of this needs an emulator.
+The compiled functions of this package work on any record that has the fields `VIEW_FIELDS` and those to which events
+are appended. A front end composes its record of these groups and of its own fields. It keeps the registers up to
+date, and calls the functions as the core stores, invalidates its TLB and writes registers. None of this needs an
+emulator.
 """
 
 import re
@@ -121,7 +122,7 @@ class Leaves:
     SIZE: Final = 4
 
 
-FIELDS: Fields = (
+VIEW_FIELDS: Fields = (
     *words(
         "banks",  # how many there are
         "pages",  # of RAM, in all banks
@@ -168,7 +169,7 @@ class View:
     Parameters
     ----------
     record : SharedRecord
-        A record with `FIELDS`.
+        A record with `VIEW_FIELDS`.
     banks : sequence of (base, buffer)
         RAM: the physical address and the writable bytes of each bank.
     stage2 : int
@@ -180,7 +181,7 @@ class View:
         record: SharedRecord,
         banks: Sequence[tuple[int, memoryview]],
         *,
-        stage2: int = stage2_types.NORMAL_WB,
+        stage2: int = stage2_types.STAGE2_NORMAL_WB,
     ) -> None:
         self._record = record
         self.ram = [memoryview(buffer) for _, buffer in banks]

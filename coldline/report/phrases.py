@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING
 
-from coldline.verdict import Hazard, Judgement, Verdict
+from coldline.verdict import ExplainedHazard, Judgement, Verdict
 
 if TYPE_CHECKING:
     from coldline.report.model import Guest, Report
@@ -26,14 +26,14 @@ def not_covered_words(report: "Report") -> str:
     return f"not covered: {', '.join(report.not_covered)}"
 
 
-def place_words(report: "Report", hazard: Hazard) -> str:
+def place_words(report: "Report", hazard: ExplainedHazard) -> str:
     """Where a hazard is: its line in the file; of a run its segment, and the instruction."""
     if report.guest is None:
         return f"line {hazard.entry.where}: {hazard.entry.event}"
     return _place_in(report.guest, hazard)
 
 
-def _place_in(guest: "Guest", hazard: Hazard) -> str:
+def _place_in(guest: "Guest", hazard: ExplainedHazard) -> str:
     from coldline.report.instructions import instruction, place_in
 
     plan, entry = guest.plan, hazard.entry

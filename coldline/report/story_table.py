@@ -14,9 +14,9 @@ from coldline.support.printable import printable
 
 if TYPE_CHECKING:
     from coldline.explain.witness import WitnessStep
-    from coldline.verdict import Hazard
+    from coldline.verdict import ExplainedHazard
 
-STEPS = {
+STEP_WORDS = {
     "write back 1": "level 1 writes its dirty line back to level 2",
     "drop 1": "level 1 drops its clean line",
     "write back 2": "level 2 writes its dirty line back to memory",
@@ -32,7 +32,7 @@ _WIDTH = 120
 """Columns where there is no terminal."""
 
 
-def story_table(hazard: "Hazard", *, terminal: bool) -> str:
+def story_table(hazard: "ExplainedHazard", *, terminal: bool) -> str:
     """The story of `hazard`, with colours and as wide as the terminal where it goes to one."""
     drawn = io.StringIO()  # rich itself would end the process where nobody reads standard output
     width = shutil.get_terminal_size().columns if terminal else _WIDTH
@@ -45,7 +45,7 @@ def story_table(hazard: "Hazard", *, terminal: bool) -> str:
         table.add_column(name, style="dim")
     last = len(hazard.story)
     for number, step in enumerate(hazard.story, start=1):
-        what = Text(f"* {STEPS[step.step]}", "bold yellow") if step.step else Text(_event(step))
+        what = Text(f"* {STEP_WORDS[step.step]}", "bold yellow") if step.step else Text(_event(step))
         if number == last:
             what.append("  <- lost" if hazard.entry.kind == "lost-write" else "  <- old", "bold red")
         table.add_row(str(number), _where(step), what, *_copies(step.state))

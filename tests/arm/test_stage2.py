@@ -40,6 +40,6 @@ def test_with_fwb(attributes: int) -> None:
 
 def test_what_hypervisors_use() -> None:
     """Linux arch/arm64/include/asm/memory.h (6.1): MT_S2_NORMAL, MT_S2_FWB_NORMAL."""
-    assert stage2.NORMAL_WB == 0xF
+    assert stage2.STAGE2_NORMAL_WB == 0xF
     assert stage2.FORCED_WB & 0xF == 6
-    assert all(stage2.combined_type(stage1, stage2.NORMAL_WB) == stage1 for stage1 in MemoryType)
+    assert all(stage2.combined_type(stage1, stage2.STAGE2_NORMAL_WB) == stage1 for stage1 in MemoryType)

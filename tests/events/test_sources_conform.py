@@ -12,10 +12,10 @@ import pytest
 
 from coldline.arm import MemoryType
 from coldline.arm.cores import CORES
-from coldline.errors import TraceError
+from coldline.errors import ConformanceError, TraceError
 from coldline.events import Event, Op
 from coldline.events.batch import INSTRUCTION_DTYPE, Batch, InstructionState
-from coldline.events.conformance import CHECKS, ConformanceError, SourceRig, check_source
+from coldline.events.conformance import CHECKS, SourceRig, check_source
 from coldline.events.source import Batches, Sink, Source
 from coldline.rules.profile import Profile
 from coldline.trace.files import TraceFile

@@ -22,7 +22,7 @@ from coldline.report.model import Report
 from coldline.report.reporters.witness import witness_lines
 from coldline.rules.line_rules import STEPS
 from coldline.trace.text import TextReader
-from coldline.verdict import Hazard, Judgement, judge
+from coldline.verdict import ExplainedHazard, Judgement, judge
 from tests.oracles.replay import NEEDS, Refused, fewest_steps, read, replay
 from tests.tools.checking import Found, check_text
 from tests.tools.effort import ASKED, examples
@@ -62,11 +62,11 @@ def witnesses(found: Judgement) -> list[str]:
     return text.split("\n\n")[:-1]
 
 
-def steps_of(hazard: Hazard) -> list[str]:
+def steps_of(hazard: ExplainedHazard) -> list[str]:
     return [step.step for step in hazard.story if step.step is not None]
 
 
-def items(hazard: Hazard) -> list[int | str]:
+def items(hazard: ExplainedHazard) -> list[int | str]:
     """A story as lines of the text and steps."""
     return [
         step.line_event.where if step.line_event is not None else step.step or "" for step in hazard.story
@@ -364,7 +364,7 @@ builder dc civac 0x50000000 64
     assert events == whole
 
 
-def counts(hazard: Hazard) -> list[tuple[int, int]]:
+def counts(hazard: ExplainedHazard) -> list[tuple[int, int]]:
     """The lines of a story's events, and how often each came."""
     return [(step.line_event.where, step.times) for step in hazard.story if step.line_event is not None]
 

@@ -58,7 +58,9 @@ def test_paths_exist() -> None:
 
 
 def test_dotted_names_exist() -> None:
-    found = [(page, name) for page, name in mentioned(DOTTED) if not FILES.search(name)]
+    # The changelog also has the names of earlier versions.
+    mentions = [(page, name) for page, name in mentioned(DOTTED) if page != "CHANGELOG.md"]
+    found = [(page, name) for page, name in mentions if not FILES.search(name)]
     assert len(found) > 15
     assert {(page, name) for page, name in found if not is_there(name)} == set()
 

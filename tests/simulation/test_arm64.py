@@ -237,7 +237,7 @@ def test_midway_on_every_host_by_every_strategy(host: str, strategy: str) -> Non
     expected = MATRIX[host, strategy]
     trial = midway_trial(host, strategy)
     if isinstance(expected, str):
-        with pytest.raises(HypervisorError, match="the builder's mapping can be normal-wb, not normal-nc"):
+        with pytest.raises(HypervisorError, match="a builder's mapping can be normal-wb, not normal-nc"):
             found_by(trial)
     else:
         assert found_by(trial) == expected.found, expected.why

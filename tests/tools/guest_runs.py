@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tests.tools.tiny_guests as a64
 from coldline.arm.cores import CORES
-from coldline.arm.stage2 import FORCED_WB, NORMAL_WB
+from coldline.arm.stage2 import FORCED_WB, STAGE2_NORMAL_WB
 from coldline.checker import Checker
 from coldline.errors import GuestError
 from coldline.events.batch import Batch
@@ -200,7 +200,7 @@ def run_loaded(
         Listener(events=take, caches_toggled=lambda vcpu, enabled: ran.toggles.append(enabled)),
         exception_level=level,
         uart=a64.UART,
-        stage2=FORCED_WB if forced else NORMAL_WB,
+        stage2=FORCED_WB if forced else STAGE2_NORMAL_WB,
         instructions=True,
     )
     try:

@@ -9,7 +9,7 @@ from coldline.checker.compiled import frame
 from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, note, split
 from coldline.checker.compiled.pages import note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
-from coldline.checker.compiled.rows import NO_ROW, forget_page, look_ahead, row_of
+from coldline.checker.compiled.rows import NO_ROW, dense_row_of, forget_cached_page, look_ahead
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.checker.state import partitions
 from coldline.checker.state.transitions import LETTER_ROWS, UNKNOWN
@@ -125,7 +125,7 @@ def _move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
         if transformer == _UNKNOWN:
             return False
         store16(page_at + _2, transformer)
-        forget_page(f, page)
+        forget_cached_page(f, page)
     store16(page_at, uint64(new))
     return True
 
@@ -165,7 +165,7 @@ def _take(f: Any) -> None:
             if action != _MOVE or end - start != _PAGE or start & _OFFSET != _0:
                 f.status = _INTERPRET
                 break
-            row = row_of(f, page)
+            row = dense_row_of(f, page)
             if row == NO_ROW:
                 break
             if not _move(f, row, page, agent, word >> _ATTRIBUTES_SHIFT if op == _MAP else _UNMAP_CODE):
@@ -189,7 +189,7 @@ def _take(f: Any) -> None:
             if last != page + _1 or end > (last + _1) << _PAGE_BITS:
                 f.status = _INTERPRET
                 break
-            row = row_of(f, last)
+            row = dense_row_of(f, last)
             if row == NO_ROW:
                 break
             if by_alias and _letter(f, row, agent, op) == _TO_INTERPRETER:
@@ -202,7 +202,7 @@ def _take(f: Any) -> None:
             if load64(slot) == page:
                 row = load64(slot + _8)
             else:
-                row = row_of(f, page)
+                row = dense_row_of(f, page)
                 if row == NO_ROW:
                     break
             letter = fixed

@@ -89,7 +89,7 @@ def _known_row(f: Any, page: int) -> int:
 
 @compiled
 def _new_row(f: Any, page: int) -> int:
-    """The row of a page that is made dense now, or `NO_ROW` as `row_of`."""
+    """The row of a page that is made dense now, or `NO_ROW` as `dense_row_of`."""
     chunk = page >> _CHUNK_BITS
     entry = _leaf_of(f, chunk >> _LEAF_BITS)
     if load64(entry) == _0:
@@ -112,7 +112,7 @@ def _new_row(f: Any, page: int) -> int:
 
 
 @compiled
-def row_of(f: Any, page: int) -> int:
+def dense_row_of(f: Any, page: int) -> int:
     """The row of a page, which is made dense where it is not, with nothing deferred any more.
 
     `NO_ROW` where that must wait: `f.status` says for what.
@@ -173,7 +173,7 @@ def look_ahead(f: Any, at: int) -> None:
 
 
 @compiled
-def forget_page(f: Any, page: int) -> None:
+def forget_cached_page(f: Any, page: int) -> None:
     """Something was deferred for a page: look again before its lines are next touched."""
     cached = f.cached + ((page & _CACHED) << uint64(4))
     if load64(cached) == page:

@@ -5,12 +5,11 @@ import argparse
 from typing import TYPE_CHECKING, Any, Final
 
 from coldline.errors import UsageError
+from coldline.support.units import MIB
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]
     """Where the grammar of a command is added."""
-
-MIB: Final = 1 << 20
 
 _UNITS = {"K": 1 << 10, "M": MIB, "G": 1 << 30, "T": 1 << 40}
 

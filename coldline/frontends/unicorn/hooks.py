@@ -12,14 +12,14 @@ from numba import carray, cfunc, from_dtype, types
 
 from coldline.events.op import Op
 from coldline.frontends.unicorn.accesses import access, leave_it
-from coldline.frontends.unicorn.state import Record
+from coldline.frontends.unicorn.state import CallbackRecord
 from coldline.jit.intrinsics import int64, load8, uint64
 from coldline.mmu.entries import entries_for
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
 from coldline.mmu.stores import table_write
 from coldline.mmu.view import ADDRESS_MASK
 
-STATE = types.CPointer(from_dtype(np.dtype(Record)))
+STATE = types.CPointer(from_dtype(np.dtype(CallbackRecord)))
 """The type of what the emulator hands to a callback."""
 
 _READ, _WRITE = int(Op.READ), int(Op.WRITE)

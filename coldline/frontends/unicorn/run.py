@@ -23,7 +23,7 @@ from coldline.frontends.unicorn.state import (
     SWITCH,
 )
 from coldline.frontends.unicorn.traps import Traps
-from coldline.frontends.unicorn.turns import NEVER, Turns, first_alone
+from coldline.frontends.unicorn.turns import END_OF_TIME, Turns, first_alone
 from coldline.frontends.unicorn.vcpu import Vcpu
 from coldline.mmu.view import NOWHERE
 
@@ -72,7 +72,7 @@ class Boot:
         uart: int,
         devices: Sequence[Device] = (),
         flash: int = 0,
-        stage2: int = stage2_types.NORMAL_WB,
+        stage2: int = stage2_types.STAGE2_NORMAL_WB,
         instructions: bool = False,
         turns: Turns = first_alone,
     ) -> None:
@@ -90,7 +90,7 @@ class Boot:
         )
         self._traps = [Traps(self._machine.start(each), self.outcome) for each in registers]
         self._running = self._machine.vcpus[0]
-        self._until = Until(End.PSCI, NEVER)
+        self._until = Until(End.PSCI, END_OF_TIME)
         self._tail = b""
 
     def used(self) -> list[tuple[int, int]]:
@@ -120,13 +120,13 @@ class Boot:
         self._machine.switch_to(vcpu)
         executed = vcpu.state["instructions"]
         others = sum(each.state["instructions"] for each in self._machine.vcpus) - executed
-        end = min(max(self._until.limit - others, 0), executed + instructions, NEVER)
+        end = min(max(self._until.limit - others, 0), executed + instructions, END_OF_TIME)
         vcpu.state["limit"] = end
         while self.outcome.end is None:
             vcpu.state["reason"] = RUNNING
             failed = None
             try:
-                vcpu.emulator.emu_start(vcpu.core_state.resume_at(), NEVER)
+                vcpu.emulator.emu_start(vcpu.core_state.resume_at(), END_OF_TIME)
             except unicorn.UcError as error:
                 failed = error
             if not self._goes_on(vcpu, traps, failed):

@@ -39,7 +39,7 @@ OPERATION_BITS: Final = 14
 ENGINE_CALLS: Final = ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl")
 """The emulator's functions that the callbacks call, by their addresses in the record."""
 
-FIELDS: Fields = (
+CALLBACK_FIELDS: Fields = (
     *shared_record.words(
         "instructions",  # that were executed
         "limit",  # of them, after which the core is stopped
@@ -80,7 +80,7 @@ FIELDS: Fields = (
 )
 """The emulator's own fields."""
 
-Record = record_of(event_words.FIELDS, view.FIELDS, FIELDS)
+CallbackRecord = record_of(event_words.WORDS_FIELDS, view.VIEW_FIELDS, CALLBACK_FIELDS)
 """The type of the record."""
 
 
@@ -112,9 +112,9 @@ class State(SharedRecord):
         *,
         instructions: bool,
         maintenance: Mapping[int, Op] | None = None,
-        stage2: int = stage2_types.NORMAL_WB,
+        stage2: int = stage2_types.STAGE2_NORMAL_WB,
     ) -> None:
-        super().__init__(Record)
+        super().__init__(CallbackRecord)
         self.events = EventWords(self, instructions=instructions)
         self.view = View(self, banks, stage2=stage2)
         operations = bytearray(1 << OPERATION_BITS)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Final
 
-NEVER: Final = 0xFFFF_FFFF_FFFF_FFFF
+END_OF_TIME: Final = 0xFFFF_FFFF_FFFF_FFFF
 """More instructions than any run has."""
 
 Turns = Callable[[int], Iterator[tuple[int, int]]]
@@ -18,7 +18,7 @@ A turn ends with the first block of code past this many.
 def first_alone(vcpus: int) -> Iterator[tuple[int, int]]:
     """Run the first vCPU alone."""
     while True:
-        yield 0, NEVER
+        yield 0, END_OF_TIME
 
 
 def round_robin(quantum: int) -> Turns:

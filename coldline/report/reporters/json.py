@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.explain.witness import WitnessStep
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
-    from coldline.verdict import Hazard, Judgement
+    from coldline.verdict import ExplainedHazard, Judgement
 
 REPORT_SCHEMA: Final = "coldline.report/1"
 MATRIX_SCHEMA: Final = "coldline.matrix/1"
@@ -101,13 +101,13 @@ def _boot(judgement: "Judgement", guest: "Guest", run: "Run") -> dict[str, Any]:
     }
 
 
-def _hazard_of_run(hazard: "Hazard") -> dict[str, Any]:
+def _hazard_of_run(hazard: "ExplainedHazard") -> dict[str, Any]:
     """A hazard of a run: its event's number in place of a line, and the program counter."""
     pc = hazard.code.virtual if hazard.code is not None else None
     return {"event": hazard.entry.number, **_hazard(hazard), "pc": pc}
 
 
-def _hazard(hazard: "Hazard") -> dict[str, Any]:
+def _hazard(hazard: "ExplainedHazard") -> dict[str, Any]:
     entry = hazard.entry
     return {
         "kind": entry.kind,

@@ -14,7 +14,7 @@ from coldline.report.reporters.base import Reporter
 from coldline.rules import Profile
 from coldline.support.printable import printable
 from coldline.trace.text import MAX_LINE_LENGTH, head_lines
-from coldline.verdict import Hazard, Verdict
+from coldline.verdict import ExplainedHazard, Verdict
 
 if TYPE_CHECKING:
     from coldline.report.model import Report
@@ -62,7 +62,7 @@ def _where(line: int, number: int) -> str:
     return f"line {line}" if line else f"event {number}"
 
 
-def _trace(hazard: Hazard, profile: Profile) -> Iterator[str]:
+def _trace(hazard: ExplainedHazard, profile: Profile) -> Iterator[str]:
     entry = hazard.entry
     yield printable(f"{MARK} {entry.kind} {entry.event.agent} {entry.address:#x} {entry.size}")
     yield from _header(profile)

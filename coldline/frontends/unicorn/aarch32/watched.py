@@ -24,5 +24,5 @@ COUNTERS = tuple(register.key for register in (cp15.CNTPCT, cp15.CNTVCT, cp15.PM
 
 _OPS = {op.words: op for op in Op}
 
-OPERATIONS = {operation.key: _OPS[name] for name, operation in cp15.MAINTENANCE.items()}
+OPERATIONS = {operation.key: _OPS[name] for name, operation in cp15.CP15_MAINTENANCE.items()}
 """The operations that maintain a cache."""
