@@ -601,7 +601,8 @@ def test_an_initrd_that_does_not_fit(cli: Cli, tmp_path: Path) -> None:
     os.truncate(initrd, 16 << 20)
     said = error_of(cli(*MIDWAY, "--initrd", initrd))
     assert re.match(
-        r"initrd \(16 MiB\) with dtb \(\d+ bytes\) does not fit: .* free in RAM: \d+ .iB at 0x40", said
+        r"initrd \(16 MiB\) with dtb \(\d+ bytes\) does not fit: free RAM beside the kernel: \d+ .iB at 0x40",
+        said,
     )
 
 

@@ -98,7 +98,7 @@ def test_what_is_wrong_with_a_file(
 def test_a_file_without_a_kernel(folder: Path, cli: Cli) -> None:
     Path("guest.cfg").write_text("name = 'midway'\nbootloader = 'pygrub'\n")
     assert cli("boot", "guest.cfg").err.splitlines() == [
-        "coldline: warning: guest.cfg:2:1: bootloader is not honoured by coldline",
+        "coldline: warning: guest.cfg:2:1: bootloader is ignored by coldline",
         'coldline: guest.cfg: sets no kernel = "FILE", and coldline has no bootloader',
     ]
 

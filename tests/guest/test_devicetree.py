@@ -243,7 +243,7 @@ def test_given_tree_of_one_cell_holds_what_it_can() -> None:
     "cells", ["#address-cells = <3>;", "#address-cells = <0>;", "#address-cells = [02];"]
 )
 def test_given_tree_of_odd_cells(cells: str) -> None:
-    with pytest.raises(ImageError, match=r"root has #address-cells of .*; 1 or 2 will do"):
+    with pytest.raises(ImageError, match=r"root has #address-cells of .*; it must be 1 or 2"):
         tree(device_tree=given_tree(cells=(cells, "")))
 
 

@@ -162,7 +162,7 @@ def test_refusals_of_populate(rig: Rig) -> None:
         with pytest.raises(HypervisorError, match="are not whole pages"):
             rig.host.populate(other, address, size)
     for address in (-0x1000, (1 << 52) - 0x1000):
-        with pytest.raises(HypervisorError, match="leave the address space"):
+        with pytest.raises(HypervisorError, match="exceed the address space"):
             rig.host.populate(other, address, 0x2000)
     assert rig.new() == []
     assert other.banks == ()
@@ -219,14 +219,14 @@ def test_bounds_of_a_mapping(rig: Rig) -> None:
     domain = rig.domain()
     mapping = rig.host.map_foreign(domain, RAM + 0x1000, 0x1000, WB)
     rig.new()
-    limits = "leave the mapping (0x40001000 to 0x40002000)"
+    limits = "are outside the mapping (0x40001000 to 0x40002000)"
     with says(f"domain 1: write 0x40001fff: 0x2 bytes at offset 0xfff {limits}"):
         mapping.write(0xFFF, b"ab")
     with says(f"domain 1: write 0x40000fff: 0x1 bytes at offset -0x1 {limits}"):
         mapping.write(-1, b"a")
     with says(f"domain 1: dc civac 0x40001000: 0x1001 bytes at offset 0x0 {limits}"):
         mapping.clean_invalidate(0, 0x1001)
-    with pytest.raises(HypervisorError, match="leave the mapping"):
+    with pytest.raises(HypervisorError, match="are outside the mapping"):
         mapping.clean_invalidate(1, -1)
     mapping.write(0x1000, b"")
     mapping.clean_invalidate(0x1000, 0)
@@ -276,7 +276,7 @@ def test_cacheflush_goes_to_the_point_of_unification() -> None:
     mapping.cacheflush(0x40, 0x80)
     mapping.cacheflush(0x1000, 0)
     assert rig.new() == ["dom0 dc cvau 0x40000040 128", "dom0 ic ivau 0x40000040 128"]
-    limits = "leave the mapping (0x40000000 to 0x40001000)"
+    limits = "are outside the mapping (0x40000000 to 0x40001000)"
     with says(f"domain 1: cacheflush 0x40000000: 0x1001 bytes at offset 0x0 {limits}"):
         mapping.cacheflush(0, 0x1001)
     mapping.close()

@@ -147,7 +147,7 @@ def test_no_flash_no_firmware() -> None:
 @pytest.mark.parametrize(("gic", "most"), [(2, 8), (3, 123)])
 def test_as_many_vcpus_as_qemu_takes(gic: int, most: int) -> None:
     plan(gic_version=gic, vcpus=most)
-    with pytest.raises(PlanError, match=f"{most + 1} vCPUs: a GICv{gic} takes 1 to {most}"):
+    with pytest.raises(PlanError, match=f"{most + 1} vCPUs: a GICv{gic} supports 1 to {most}"):
         plan(gic_version=gic, vcpus=most + 1)
 
 

@@ -215,7 +215,7 @@ def test_a_version_that_nobody_knows() -> None:
 def test_without_the_driver_nothing_is_cached_instead() -> None:
     xen = FakeXen(with_driver=False)
     with says(
-        r"^load kernel at 0x40000000: domain 2: map 0x40000000: no /dev/xen/coldline: an uncached mapping takes "
+        r"^load kernel at 0x40000000: domain 2: map 0x40000000: no /dev/xen/coldline: an uncached mapping needs "
         r".*make -C driver"
     ):
         made(xen, "--strategy", "uncached")
@@ -232,9 +232,9 @@ def test_without_xenstored() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--name", "a/b"], "'a/b' is no name for a domain"),
-        (["--name", "7"], "'7' is no name for a domain"),
-        (["--name", "x\x1b[2J"], r"'x\\x1b\[2J' is no name"),
+        (["--name", "a/b"], "invalid domain name 'a/b'"),
+        (["--name", "7"], "invalid domain name '7'"),
+        (["--name", "x\x1b[2J"], r"invalid domain name 'x\\x1b\[2J'"),
         (["--gic", "2"], "the guest needs a GICv2, but this Xen offers a GICv3"),
         (["--el", "2"], "starts at EL1"),
         (["--strategy", "syscall"], "no strategy 'syscall' on arm64"),

@@ -207,7 +207,7 @@ def open_driver() -> DriverDevice:
     except FileNotFoundError as error:
         raise DriverError(
             f"no {DRIVER_PATH}: an uncached mapping needs coldline's driver: "
-            "make -C driver && insmod driver/xen-coldline.ko (docs/driver.md)"
+            "make -C driver && insmod driver/xen-coldline.ko (docs/reference/driver.md)"
         ) from error
     except OSError as error:
         raise DriverError(f"{DRIVER_PATH} cannot be opened: {error.strerror}") from error

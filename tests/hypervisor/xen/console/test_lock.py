@@ -47,7 +47,7 @@ def test_another_has_it_and_nobody_knows(
     held: tuple[Path, Popen[bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consolelock, "_LOCKS", str(tmp_path / "none"))
-    with pytest.raises(HypervisorError, match=r"^domain 7: console: another client is at it"):
+    with pytest.raises(HypervisorError, match=r"^domain 7: console is in use: another client holds the lock"):
         console_lock(7, str(tmp_path)).__enter__()
 
 
