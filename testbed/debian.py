@@ -96,7 +96,7 @@ def dependencies(
     Raises
     ------
     MissingError
-        If there is none of that name.
+        If there is no such package.
     testbed.apt.FetchError
         If the servers do not answer.
     """

@@ -44,7 +44,7 @@ def with_libraries(program: Path, suite: str | None, *libraries: str) -> list[st
     suite : str, optional
         Debian's suite that it is from, in place of all that the sources name.
     *libraries : str
-        The packages that it needs besides ``libc6``.
+        The packages that it needs in addition to ``libc6``.
 
     Raises
     ------

@@ -67,7 +67,7 @@ def build(sources: Sources, *, extra: tuple[str, ...] = ()) -> Path:
         _make(
             "-C", os.fspath(_kernel_tree(sources, scratch, prefix)), f"M={module}",
             f"ARCH={_KERNEL_ARCHITECTURES[sources.architecture]}", f"CROSS_COMPILE={prefix}",
-            # types for BPF would take pahole, and nobody looks at ours
+            # types for BPF would need pahole, and the module's are not used
             "CONFIG_DEBUG_INFO_BTF_MODULES=",
             # an option of gcc 14, for tracing; the older one that does nearly the same is then taken
             "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=", f"-j{os.cpu_count() or 1}", *extra, "modules",

@@ -30,7 +30,7 @@ class Qmp:
     Raises
     ------
     ControlError
-        If nobody answers there.
+        If QEMU does not answer.
     """
 
     def __init__(self, path: Path, *, timeout_s: float) -> None:

@@ -31,7 +31,7 @@ class Guest(NamedTuple):
     Attributes
     ----------
     arguments : tuple of str
-        What ``coldline matrix`` is told of it besides its image.
+        The arguments of ``coldline matrix`` other than its image.
     image : callable or None
         Fetches the image, if it has one; returns its path.
     """
@@ -92,7 +92,7 @@ def arguments_of(name: str) -> list[str]:
     Raises
     ------
     UsageError
-        If there is none of that name.
+        If there is no such guest.
     FetchError
         If its image could not be fetched.
     """

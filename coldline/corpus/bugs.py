@@ -119,7 +119,7 @@ class CaseResult:
 
 
 def judge_case(judgement: Judgement) -> CaseResult:
-    """What a check of a case says: one that lists one hazard at the least."""
+    """Return the result of a case's check, whose report must list at least one hazard."""
     first = judgement.hazards[0].entry if judgement.hazards else None
     early = first is not None and first.number < judgement.events - 1
     return CaseResult(frozenset(judgement.kinds), first.where if first is not None and early else 0)

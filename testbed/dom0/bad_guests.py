@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Guests of a few instructions that do what no guest should with their console, as fast as they can.
+"""Hostile guests of a few instructions that misuse their console, as fast as they can.
 
 What stands beside a word is what an assembler makes it of: `tests/testbed/test_testbed.py` asks one.
 """

@@ -93,12 +93,12 @@ def test_no_such_domain(opened: Device, domain: Domain) -> None:
         assert errors[0] == -errno.ESRCH
         device.unmap(address, 1)
         address = opened.reserve(1)
-    # Xen's names for itself and for whoever asks, and what is no domain's number at all
+    # Xen's numbers for itself and for the caller, and impossible numbers
     for number in (0x7FF0, 0x7FF1, 0x7FF2, 0x7FF4, 0x8000, 0xFFFF, 0x10000 | domain.number, 0xFFFFFFFF):
         assert error_of(opened.map_into, address, number, [0x40000], ATTR_NORMAL_NC) == errno.EINVAL, hex(
             number
         )
-    # whoever asks is no other domain, by its own number either: as Xen 4.17 says it, or 4.20
+    # the caller's own number is not that of a foreign domain: the errors of Xen 4.17 and 4.20
     assert error_of(opened.map_into, address, 0, [0x40000], ATTR_NORMAL_NC) in (errno.ESRCH, errno.EPERM)
     device.unmap(address, 1)
 

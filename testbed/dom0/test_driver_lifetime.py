@@ -123,7 +123,7 @@ def test_killed_inside_a_long_ioctl(domain: Domain, attr: int) -> None:
 
 
 def less(before: tuple[int, int], pages: int) -> tuple[int, int]:
-    """dom0's accounts once it has so many pages less: of memory, or of space that has none anyway."""
+    """Return dom0's accounts with some pages less, of memory or of address space without memory."""
     memory, space = before
     return memory - (0 if space else pages * PAGE_SIZE // 1024), space
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Frames that take the place of others in a mapping: these are shown, those are let go of."""
+"""Replacing the frames of a mapping: the new ones are mapped, the old ones released."""
 
 import ctypes
 import errno

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A real Xen keeps the protocol that the simulated hosts keep: the same functions try it."""
+"""The conformance suite of hypervisors, run on a real Xen."""
 
 import ctypes
 from collections.abc import Callable

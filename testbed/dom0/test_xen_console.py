@@ -115,7 +115,7 @@ def test_a_linux_guest_without_the_daemon(linux: list[str], no_daemon: None) -> 
 
 @pytest.fixture
 def bad(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
-    """A guest that means no good, paused."""
+    """A hostile guest, paused."""
     image = tmp_path / "bad"
     image.write_bytes(bad_guests.image_of(request.param, bad_guests.ARCHITECTURE))
     words = ("--name", "bad", "--memory", "16", "--paused", "--json")

@@ -40,7 +40,7 @@ class Killing(Failing):
 
 
 def free_pages(xen: Xen) -> int:
-    """What Xen has to give, and what dom0 has, which may be moving from one to the other."""
+    """Return the free pages of Xen plus those of dom0, as pages may be moving between the two."""
     place = xen.ports.calls.buffer
     header = structures.SysctlHeader(_PHYSINFO, xen.host.hypercalls.interface.sysctls[0])
     ctypes.memset(place, 0, 256)
@@ -51,7 +51,7 @@ def free_pages(xen: Xen) -> int:
 
 
 def settled(xen: Xen, wanted: int) -> int:
-    """What `free_pages` gives, once it is what is wanted, or does not become that."""
+    """Return `free_pages` once it is what is wanted, or after a while."""
     end = time.monotonic() + 5
     while (found := free_pages(xen)) != wanted and time.monotonic() < end:
         time.sleep(0.05)
@@ -59,7 +59,7 @@ def settled(xen: Xen, wanted: int) -> int:
 
 
 def entries(xen: Xen) -> list[str]:
-    """What xenstore has besides dom0's own."""
+    """Return xenstore's entries other than those of dom0."""
     own = (xen.ports.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")
     paths = ("/local/domain", "/vm", "/libxl")
     return [name for path in paths for name in xen.ports.store.list(path) if name not in ("0", own)]
@@ -92,7 +92,7 @@ def left(xen: Xen) -> list[DomainInfo]:
 
 @pytest.fixture
 def at_rest(xen: Xen, tmp_path: Path) -> list[Any]:
-    """What there is before and has to be after, once everything has been used that is kept for the next time."""
+    """The accounts before a test, which must be the same after it; caches are filled beforehand."""
     build(xen.ports, "uncached-hypercall", tmp_path / "first", ARCHITECTURE)
     remove(xen, NAME)
     time.sleep(0.5)
@@ -100,7 +100,7 @@ def at_rest(xen: Xen, tmp_path: Path) -> list[Any]:
 
 
 def all_is_back(xen: Xen, at_rest: list[Any], where: str) -> bool:
-    """Check that; return whether a page or two went to Xen's tables of dom0 itself.
+    """Check the accounts; return whether a page or two went to Xen's tables of dom0 itself.
 
     Those grow, once, when foreign frames are shown at places where none were before. So what is gone may be gone, but
     only once: `at_rest` is what there is from now on, and who kills at the same step again has to find that.
@@ -172,7 +172,7 @@ def test_destroy_is_killed_at_every_step(xen: Xen, tmp_path: Path, at_rest: list
             remove(xen, str(domain.domid))
         all_is_back(xen, at_rest, f"killed at call {at}")
         at += 1
-    assert xen.gone(domain.domid), "its daemons let go of its rings once they hear of its end"
+    assert xen.gone(domain.domid), "its daemons unmap its rings once they notice its end"
     all_is_back(xen, at_rest, "at the end")
     assert at > 3
 
