@@ -24,7 +24,7 @@ def test_a_guest_is_xls_too(small: list[str], tmp_path: Path) -> None:
     assert made == {"domid": made["domid"], "name": "small", "state": "paused"}
     again = coldline(*small, "--strategy", "hypercall")
     assert (again.returncode, again.stdout) == (2, "")
-    assert again.stderr == "coldline: there is a domain 'small' already: --name gives another name\n"
+    assert again.stderr == ("coldline: a domain 'small' exists already: choose another name with --name\n")
     (known,) = json.loads(good("list", "small", "--json"))
     assert (known["domid"], known["state"], known["vcpus"]) == (made["domid"], "paused", 1)
     assert xl("list", "small").splitlines()[1].split()[:3] == ["small", str(made["domid"]), "16"]
