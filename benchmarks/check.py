@@ -30,10 +30,10 @@ import numpy as np
 from benchmarks.timing import best
 from coldline.arm import MemoryType
 from coldline.checker import Checker
-from coldline.checker.rows import COMPILE_FROM
+from coldline.checker.dense_rows import COMPILE_FROM
 from coldline.events import Event, Op
 from coldline.events.batch import EVENT_DTYPE, Batch
-from coldline.rules.letters import Letter
+from coldline.rules.alphabet import Letter
 
 BASE = 1 << 32
 GIB = 1 << 30

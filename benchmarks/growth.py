@@ -23,7 +23,7 @@ import numpy as np
 
 from coldline.arm import MemoryType
 from coldline.checker import Checker
-from coldline.checker.rows import COMPILE_FROM
+from coldline.checker.dense_rows import COMPILE_FROM
 from coldline.checker.state.partitions import BLOCKS, SHARED
 from coldline.events import Event, Op
 from coldline.events.batch import EVENT_DTYPE, Batch

@@ -28,7 +28,7 @@ from coldline.image import load_kernel
 from coldline.image.compression import codec_of, decompress
 from coldline.image.content import Allowance, Content
 from testbed.kernels import kernel
-from tests.tools.images import PACKERS, pack
+from tests.helpers.images import PACKERS, pack
 
 MOST = 1 << 30
 

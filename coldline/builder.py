@@ -10,7 +10,7 @@ from coldline.arm import MemoryType
 from coldline.errors import HypervisorError, UsageError
 from coldline.guest.plan import Plan, Segment
 from coldline.hypervisor.protocol import DomainT, Hypervisor, Mapping, SourcePart, slice_data
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 from coldline.support.units import PAGE_SIZE
 
 _WB: Final = MemoryType.NORMAL_WB

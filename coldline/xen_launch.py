@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 from coldline.builder import build_domain, strategy_for
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, Plan, XenPlatform, make_plan
+from coldline.hypervisor.xen.bindings.protocols import Bindings
 from coldline.hypervisor.xen.boot_pages import DomainSetup, check_name, set_up_domain
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.domain_list import DomainList
 from coldline.hypervisor.xen.host import XenHost
-from coldline.hypervisor.xen.ports.protocols import Ports
-from coldline.support.record import Record, replace
+from coldline.support.frozen_record import Record, replace
 
 if TYPE_CHECKING:
     from coldline.events import Recorder
     from coldline.hypervisor.models import HostModel
-    from coldline.hypervisor.xen.recorded import RecordedXen
+    from coldline.hypervisor.xen.recording import RecordedXen
     from coldline.image import Kernel
 
 _SEED_BYTES: Final = 128
@@ -50,7 +50,7 @@ class Launch(Record):
 
 
 def launch(
-    ports: Ports,
+    bindings: Bindings,
     kernel: "Kernel",
     guest: GuestOptions,
     wanted: Launch,
@@ -61,8 +61,8 @@ def launch(
 
     Parameters
     ----------
-    ports : Ports
-        The ports to Xen.
+    bindings : Bindings
+        The bindings to Xen.
     kernel : Kernel
         From `coldline.image.load_kernel`.
     guest : GuestOptions
@@ -87,16 +87,16 @@ def launch(
     name = wanted.setup.name
     check_name(name)
     strategy_for(wanted.strategy, kernel.architecture)
-    if any(known.name == name for known in DomainList(ports).all()):
+    if any(known.name == name for known in DomainList(bindings).all()):
         raise UsageError(f"a domain '{name}' exists already: choose another name with --name")
-    xen = XenHost(ports, handle=wanted.handle, shared_interrupts=int(wanted.setup.vuart))
+    xen = XenHost(bindings, handle=wanted.handle, shared_interrupts=int(wanted.setup.vuart))
     plan = _plan_for(xen, kernel, guest, wanted)
     host: XenHost | RecordedXen = xen
     if trace is not None:
-        from coldline.hypervisor.xen import recorded
+        from coldline.hypervisor.xen import recording
 
-        model = recorded.model_of(xen.hypercalls.interface.xen, os.uname().machine)
-        host = recorded.RecordedXen(xen, model, trace(model, plan))
+        model = recording.model_of(xen.hypercalls.interface.xen, os.uname().machine)
+        host = recording.RecordedXen(xen, model, trace(model, plan))
     domain = build_domain(plan, wanted.strategy, host)
     try:
         set_up_domain(host, domain, wanted.setup)

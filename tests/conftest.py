@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from coldline.cli import main
-from tests.tools.command import Cli, Result
-from tests.tools.effort import skip_long
+from tests.helpers.command import Cli, Result
+from tests.helpers.effort import skip_long
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,7 +22,7 @@ def debian_arm64_kernel() -> Path:
     """Debian's current arm64 kernel, an Image of some 33 MB."""
     from testbed.apt import FetchError
     from testbed.kernels import kernel
-    from tests.tools.requirements import require
+    from tests.helpers.requirements import require
 
     try:
         return kernel("arm64")
@@ -34,7 +34,7 @@ def debian_arm64_kernel() -> Path:
 def debian_package(architecture: str, name: str) -> Path:
     """A package of Debian's, unpacked."""
     from testbed import apt, debian
-    from tests.tools.requirements import require
+    from tests.helpers.requirements import require
 
     try:
         return debian.packages(architecture, [name])[name]

@@ -19,7 +19,7 @@ from coldline.hypervisor.simulated import (
     SimulatedHost,
     SimulatedMapping,
 )
-from coldline.support.record import replace
+from coldline.support.frozen_record import replace
 
 IMAGE = bytes(range(1, 256)) * 24 + b"end"  # 0x17eb bytes
 REGISTERS = Registers(pc=0x40080000, general=(0x40100000, 0, 0, 0), pstate=0x3C5, sctlr=0x00C50078)

@@ -26,7 +26,7 @@ from coldline.guest import GuestOptions, check_device_tree, make_plan
 from coldline.guest.config import config_from_text
 from coldline.guest.config.syntax import MAX_CONFIG, MAX_LIST_DEPTH, MAX_VALUES
 from coldline.image.content import MAX_PARTS, Allowance, Content
-from coldline.image.recognise import recognise
+from coldline.image.format_detection import recognise
 from coldline.rules.profile import Profile
 from coldline.support.printable import MAX_MESSAGE
 from coldline.trace import blocks
@@ -37,11 +37,11 @@ from tests.fuzz import seeds
 from tests.fuzz.bounds import LONGEST_MESSAGE, SECONDS, checked
 from tests.fuzz.target import MOST_BYTES
 from tests.fuzz.targets import TARGETS
+from tests.helpers.images import arm64_image, zimage
+from tests.helpers.peak_memory import PEAK
+from tests.helpers.repository import ROOT
+from tests.helpers.requirements import require
 from tests.oracles import binary_by_hand
-from tests.tools.images import arm64_image, zimage
-from tests.tools.peak_memory import PEAK
-from tests.tools.repository import ROOT
-from tests.tools.requirements import require
 
 MIB = 1 << 20
 PAGE = ROOT / "docs" / "explanation" / "hostile-input.md"

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coldline.checker.rows import Rows
+from coldline.checker.dense_rows import Rows
 from coldline.checker.state.aliases import AliasChange, alias_changes
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.memory import PageRange
 from coldline.checker.state.page_sets import distinct, first_missing
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
-from coldline.rules.letters import Letter
+from coldline.rules.alphabet import Letter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coldline.checker.dense_rows import Rows
 from coldline.checker.interpreter import Interpreter
-from coldline.checker.rows import Rows
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.findings import Finding
 from coldline.checker.state.lines import Badness, runs_of
 from coldline.checker.state.page_sets import gaps
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event
 from coldline.events.batch import Batch
-from coldline.rules.letters import Letter, Setting
+from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.line_rules import Hazard
 from coldline.rules.profile import Profile
 from coldline.rules.subsets import READS

@@ -13,7 +13,7 @@ from coldline.events import Event, Op
 from coldline.events.batch import pack_attributes
 from coldline.events.layout import OP_MASK, TYPE_MASK
 from coldline.events.op import Kind
-from coldline.rules.letters import Letter
+from coldline.rules.alphabet import Letter
 from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:

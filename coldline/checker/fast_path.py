@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.compiled import frame
-from coldline.checker.compiled_rows import CompiledRows
+from coldline.checker.compiled_dense_rows import CompiledRows
 from coldline.checker.dispatch import DispatchTables
 from coldline.checker.interpreter import Interpreter
 from coldline.checker.loops import badness_of

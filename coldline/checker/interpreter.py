@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.checker.alias_tracker import AliasTracker
-from coldline.checker.rows import Rows
+from coldline.checker.dense_rows import Rows
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.memory import PageRange
@@ -16,7 +16,7 @@ from coldline.checker.state.page_sets import distinct, first_missing, gaps
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK, Event, Op
 from coldline.events.op import Kind
-from coldline.rules.letters import Letter
+from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import COPIES_READ
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from coldline.cli.session import attach
-from coldline.hypervisor.xen import SystemPorts
+from coldline.cli.console_session import attach
+from coldline.hypervisor.xen import SystemBindings
 from coldline.hypervisor.xen.console.consoles import open_console
 from coldline.hypervisor.xen.console.lock import console_lock
 from coldline.hypervisor.xen.domain_list import DomainList
@@ -19,12 +19,12 @@ def run_console(options: argparse.Namespace) -> int:
     """Stay at a guest's console until Ctrl-] is typed or the guest has ended; exit status 0."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # so that the terminal is as it was
-    ports = SystemPorts()
-    domains = DomainList(ports)
+    bindings = SystemBindings()
+    domains = DomainList(bindings)
     domain = domains.find(options.domain)
     with (
         console_lock(domain.domid),
-        contextlib.closing(open_console(ports, domain, vuart=options.vuart)) as console,
+        contextlib.closing(open_console(bindings, domain, vuart=options.vuart)) as console,
     ):
         if attach(console, lambda: domains.is_alive(domain), raw=options.raw):
             print(f"coldline: domain {domain.domid} has ended", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from coldline.cli.guests import read_guest
 from coldline.errors import UsageError
-from coldline.hypervisor.xen import Ports, SystemPorts, XenDomain, XenHost
+from coldline.hypervisor.xen import Bindings, SystemBindings, XenDomain, XenHost
 from coldline.hypervisor.xen.boot_pages import DomainSetup
 from coldline.hypervisor.xen.interrupts import interrupts_between_calls
 from coldline.image import open_kernel
@@ -25,8 +25,8 @@ def run_create(options: argparse.Namespace) -> int:
     """Build a guest on the Xen that runs, and start it; exit status 0."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # so that what is half-built goes
-    with interrupts_between_calls(SystemPorts()) as ports:
-        domain, name = create(options, ports)
+    with interrupts_between_calls(SystemBindings()) as bindings:
+        domain, name = create(options, bindings)
         if options.json:
             import json
 
@@ -34,8 +34,8 @@ def run_create(options: argparse.Namespace) -> int:
     return 0
 
 
-def create(options: argparse.Namespace, ports: Ports) -> tuple[XenDomain, str]:
-    """Do what the arguments ask for in `ports`; return the domain and its name.
+def create(options: argparse.Namespace, bindings: Bindings) -> tuple[XenDomain, str]:
+    """Do what the arguments ask for in `bindings`; return the domain and its name.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def create(options: argparse.Namespace, ports: Ports) -> tuple[XenDomain, str]:
         paused=options.paused,
     )
     if options.trace is None:
-        return launch(ports, kernel, guest, wanted), wanted.setup.name
+        return launch(bindings, kernel, guest, wanted), wanted.setup.name
 
     from coldline.support.whole_file import WholeFile
 
@@ -68,10 +68,10 @@ def create(options: argparse.Namespace, ports: Ports) -> tuple[XenDomain, str]:
                 whole.file.write(trace.text().encode())
                 whole.file.flush()
 
-            domain = launch(ports, kernel, guest, wanted, trace.begin, write)
+            domain = launch(bindings, kernel, guest, wanted, trace.begin, write)
     except BaseException:
         if domain is not None:
-            XenHost(ports).destroy(domain)
+            XenHost(bindings).destroy(domain)
         raise
     return domain, wanted.setup.name
 
@@ -84,7 +84,7 @@ class _Trace:
         self._end: list[Event] = []
 
     def begin(self, model: "HostModel", plan: "Plan") -> "Recorder":
-        from coldline.hypervisor.xen.recorded import first_reads
+        from coldline.hypervisor.xen.recording import first_reads
 
         self._lines = [f"# what was done to build the guest, on a host as {model.name}: {model.summary}"]
         self._end = first_reads(plan)

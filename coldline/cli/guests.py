@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from coldline.cli.arguments.values import DEFAULT_CORES, DEFAULT_MACHINE, size
-from coldline.cli.configured import fill_in
+from coldline.cli.guest_config import fill_in
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, MachineLayout, check_device_tree, machine_layout
 from coldline.guest.machines import VIRT

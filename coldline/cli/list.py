@@ -3,7 +3,7 @@
 
 import argparse
 
-from coldline.hypervisor.xen import SystemPorts
+from coldline.hypervisor.xen import SystemBindings
 from coldline.hypervisor.xen.domain_list import DomainInfo, DomainList
 from coldline.hypervisor.xen.store_entries import uuid_text
 from coldline.support.printable import printable
@@ -12,7 +12,7 @@ from coldline.support.units import MIB
 
 def run_list(options: argparse.Namespace) -> int:
     """Print the domains that there are; exit status 0."""
-    domains = DomainList(SystemPorts())
+    domains = DomainList(SystemBindings())
     found = [domains.find(options.domain)] if options.domain else domains.all()
     if options.json:
         import json

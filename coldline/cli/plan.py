@@ -8,8 +8,8 @@ from coldline.cli.guests import read_guest
 from coldline.errors import UsageError
 from coldline.guest import Plan, make_plan
 from coldline.image import open_kernel
-from coldline.report.layout import kernel_lines, start_text
 from coldline.report.memory_map import map_table, plan_document, tree_of
+from coldline.report.plan_layout import kernel_lines, start_text
 from coldline.support.whole_file import STANDARD, WholeFile
 
 

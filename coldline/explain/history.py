@@ -22,7 +22,7 @@ from coldline.events.batch import Batch, InstructionState
 from coldline.events.op import Kind
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent, LineHistory, LineShapes
-from coldline.rules.letters import Letter
+from coldline.rules.alphabet import Letter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from coldline.rules import line_rules
-from coldline.rules.letters import Letter, Setting
+from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.line_rules import EFFECTS, STEPS
 from coldline.rules.microstate import COLD, Microstate
 from coldline.rules.profile import Profile

@@ -11,7 +11,7 @@ from typing import Any
 
 from coldline.events import Event
 from coldline.explain.least_cost import Costs, LeastCosts
-from coldline.rules.letters import ACCESSES, OTHER, Letter, Setting
+from coldline.rules.alphabet import ACCESSES, OTHER, Letter, Setting
 
 MAX_STORY = 4000
 """The most events that are kept of a line; a longer story would not be read."""

@@ -16,7 +16,7 @@ from coldline.events.op import Kind
 from coldline.explain.least_cost import MICROSTATES, UNREACHABLE, CacheStep, Costs, LeastCosts
 from coldline.explain.line_history import LineEvent
 from coldline.rules import line_rules
-from coldline.rules.letters import Letter
+from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import COPIES_READ, EFFECTS, Hazard
 from coldline.rules.microstate import Microstate
 from coldline.rules.profile import Profile

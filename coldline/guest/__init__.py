@@ -10,11 +10,11 @@ from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
     from coldline.guest.devicetree import XenPlatform
-    from coldline.guest.given_tree import MAX_DEVICE_TREE, check_device_tree
     from coldline.guest.machines import MACHINES, MachineLayout, machine_layout
     from coldline.guest.options import GuestOptions
     from coldline.guest.plan import Bank, Plan, Registers, Segment
     from coldline.guest.planner import make_plan
+    from coldline.guest.user_device_tree import MAX_DEVICE_TREE, check_device_tree
 
 __all__ = [
     "MACHINES",

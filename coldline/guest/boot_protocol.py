@@ -4,7 +4,7 @@
 from types import MappingProxyType
 from typing import Final
 
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 from coldline.support.units import GIB, MIB
 
 

@@ -18,7 +18,7 @@ from coldline.guest import layout
 from coldline.guest.layout import RAM_BANKS, AddressRange, round_up
 from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.plan import Bank
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 from coldline.support.units import MIB
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from coldline.guest.placement import check_segments
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.guest.reasons import Reason
 from coldline.guest.registers import first_registers
-from coldline.support.record import replace
+from coldline.support.frozen_record import replace
 from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Final
 from coldline.errors import UsageError
 from coldline.guest import layout
 from coldline.guest.layout import AddressRange
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 from coldline.support.units import GIB, KIB, MIB
 
 _REDISTRIBUTOR = 128 * KIB

@@ -13,7 +13,7 @@ from coldline.errors import PlanError
 from coldline.guest.layout import RAM_BANKS, AddressRange, exact_size_text, round_up
 from coldline.guest.plan import Bank, Segment
 from coldline.guest.reasons import Reason
-from coldline.support.record import Record, field
+from coldline.support.frozen_record import Record, field
 from coldline.support.units import KIB, MIB, PAGE_SIZE
 
 MIN_MEMORY = 2 * MIB

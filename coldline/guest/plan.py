@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from coldline.guest.machines import XENVM, MachineLayout
 from coldline.guest.reasons import Reason
-from coldline.support.record import Record, field
+from coldline.support.frozen_record import Record, field
 
 if TYPE_CHECKING:
     from coldline.image import FileBytes

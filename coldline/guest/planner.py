@@ -9,16 +9,16 @@ from coldline.guest.boot_protocol import PROTOCOLS, BootProtocol
 from coldline.guest.devicetree import MachineDescription, build_device_tree
 from coldline.guest.firmware import plan_firmware
 from coldline.guest.free_ram import place_guest
-from coldline.guest.given_tree import MAX_DEVICE_TREE, with_chosen
 from coldline.guest.kernel_segments import kernel_reason, kernel_segments
 from coldline.guest.layout import AddressRange, exact_size_text, round_up
 from coldline.guest.options import GuestOptions
-from coldline.guest.partial_tree import PartialTree
+from coldline.guest.partial_device_tree import PartialTree
 from coldline.guest.placement import check_segments, place_banks
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.guest.reasons import Reason
 from coldline.guest.registers import first_registers
-from coldline.support.record import replace
+from coldline.guest.user_device_tree import MAX_DEVICE_TREE, with_chosen
+from coldline.support.frozen_record import replace
 from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from coldline.arm import MemoryType
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.image.content import Content
 from coldline.image.kernel import Kernel, KernelPiece
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 
 if TYPE_CHECKING:
     from coldline.image.file_bytes import FileBytes

@@ -2,7 +2,7 @@
 """The bytes of a file or of something inside it, with what containers declare about them."""
 
 from coldline.errors import ImageError
-from coldline.support.record import Record, field
+from coldline.support.frozen_record import Record, field
 
 MAX_PARTS = 1 << 16
 """The most streams in a file, or blocks in a stream: bounds the time for many small parts."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from coldline.image.content import Content
 from coldline.image.extra import import_library
-from coldline.image.identify import identify
+from coldline.image.foreign_formats import identify
 from coldline.image.kernel import Kernel, KernelPiece
 from coldline.image.raw import ADDRESS_SPACE_SIZE
 from coldline.image.vmlinux import relocate_vmlinux

@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING
 
-from coldline.support.record import Record, field
+from coldline.support.frozen_record import Record, field
 
 if TYPE_CHECKING:
     from coldline.image.file_bytes import FileBytes

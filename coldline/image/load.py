@@ -16,10 +16,10 @@ from coldline.image.arm64_image import arm64_image, is_arm64_image
 from coldline.image.compression import codec_of, decompress
 from coldline.image.content import Allowance, Content, Declared
 from coldline.image.file_bytes import FileBytes
+from coldline.image.format_detection import recognise
 from coldline.image.kernel import Kernel
 from coldline.image.raw import architecture_of, raw_kernel
-from coldline.image.recognise import recognise
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 
 MAX_IMAGE = 1 << 30
 """The default limit of a file's size, in bytes (the same as Xen's: tools/include/xenguest.h (4.17))."""

@@ -9,7 +9,7 @@ every kernel for more than one board has.
 from coldline.image.arm64_image import is_arm64_image, parse_arm64_image
 from coldline.image.content import Content
 from coldline.image.kernel import Kernel
-from coldline.support.record import replace
+from coldline.support.frozen_record import replace
 
 _PHYSICAL_ADDRESSES = 1 << 52
 """One past the last physical address of any arm64 core (FEAT_LPA: Arm ARM DDI 0487 D8.1.6)."""

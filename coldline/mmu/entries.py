@@ -10,7 +10,7 @@ from numba import carray, cfunc, types
 
 from coldline.events import appending
 from coldline.mmu import tables
-from coldline.mmu.agents import switch
+from coldline.mmu.switch_events import switch
 
 
 def entries_for(record: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from coldline.arm import MemoryType
 from coldline.arm import stage2 as stage2_types
 from coldline.arm.fields import Sctlr, SctlrV7
 from coldline.events import words
-from coldline.events.agents import FIRST_VCPU, agents_of
+from coldline.events.agent_names import FIRST_VCPU, agents_of
 from coldline.events.source import Sink
 from coldline.events.words import EventWords
 from coldline.jit import code_cache
@@ -21,7 +21,7 @@ from coldline.mmu.view import ADDRESS_MASK, REGISTERS, TAG_SHIFT, VMSA64, View
 FollowerRecord = record_of(words.WORDS_FIELDS, view.VIEW_FIELDS)
 """The type of the follower's record."""
 
-_MODULE: Final = "coldline.mmu.program"
+_MODULE: Final = "coldline.mmu.compiled_program"
 _WORD: Final = 8
 _POINTER, _NUMBER, _FLAG = ctypes.c_void_p, ctypes.c_int64, ctypes.c_bool
 

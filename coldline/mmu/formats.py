@@ -9,11 +9,11 @@ from typing import Any
 
 from coldline.arm import lpae, short, stage2, vmsa
 from coldline.arm.fields import Sctlr
-from coldline.events import agents
+from coldline.events import agent_names
 from coldline.jit.intrinsics import compiled, int64, load32, load64, make_known, uint64
 from coldline.mmu.view import LPAE, SHORT, VMSA64
 
-make_known(lpae, short, stage2, vmsa, agents)
+make_known(lpae, short, stage2, vmsa, agent_names)
 
 NEITHER = lpae.NEITHER
 _C = Sctlr.C.mask

@@ -11,9 +11,9 @@ from typing import Any
 from coldline.arm.fields import Sctlr
 from coldline.jit.intrinsics import compiled, int64, load64, store64, uint64
 from coldline.mmu import formats
-from coldline.mmu.agents import switch
-from coldline.mmu.aliases import count_leaf
+from coldline.mmu.alias_events import count_leaf
 from coldline.mmu.memory import PAGE_SHIFT, page_index
+from coldline.mmu.switch_events import switch
 from coldline.mmu.tables import (
     entries_below,
     first_of,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Registers a core's live translation tables: those that its TTBRs point to, and all below them.
 
-The leaves of a live table are counted as it is registered (`coldline.mmu.aliases`), and stores to it are followed
-from then on (`coldline.mmu.stores`).
+The leaves of a live table are counted as it is registered (`coldline.mmu.alias_events`), and stores to it are
+followed from then on (`coldline.mmu.stores`).
 
 `s` is a record with the fields of `coldline.mmu.view`. Imported only to compile.
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from coldline.jit.intrinsics import compiled, int64, load8, load64, store8, store64, uint64
 from coldline.mmu import formats
-from coldline.mmu.aliases import announce_all, count_leaf, save_aliases
+from coldline.mmu.alias_events import announce_all, count_leaf, save_aliases
 from coldline.mmu.memory import page_index
 from coldline.mmu.view import NOWHERE, STACK, UNIT_SHIFT, UNITS, LeafKind, LiveUnit, WaitingTable
 

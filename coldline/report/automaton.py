@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.report.markdown import markdown
+from coldline.rules.alphabet import OTHER, Letter, Setting
 from coldline.rules.automaton import Automaton, blocks, build_automaton
 from coldline.rules.citations import COPIES_READ_FROM, EFFECTS_FROM, STEPS_FROM, Section
-from coldline.rules.letters import OTHER, Letter, Setting
 from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Microstate
 from coldline.rules.profile import Profile

@@ -17,7 +17,7 @@ from coldline.report.automaton import (
     microstate_words,
     read_words,
 )
-from coldline.rules.letters import Letter
+from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
 from coldline.rules.subsets import LETTERS, READS
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from coldline.guest.plan import Plan
 from coldline.image import Kernel
 from coldline.report import svg
-from coldline.report.layout import rounded_size, start_text
 from coldline.report.map_labels import LINE_HEIGHT, Box, Label, column_labels, overview_labels, spread
 from coldline.report.map_windows import HEADING, columns, window_height, windows
 from coldline.report.memory_map import MapRegion, RegionKind
+from coldline.report.plan_layout import rounded_size, start_text
 from coldline.support.printable import one_line, shortened
 
 _HEIGHT = 560.0

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from coldline.guest.plan import Plan
-from coldline.report.layout import rounded_size
 from coldline.report.map_windows import Window
 from coldline.report.memory_map import MapRegion, RegionKind, loaded_text
+from coldline.report.plan_layout import rounded_size
 from coldline.support.printable import shortened
 
 LINE_HEIGHT = 14.0

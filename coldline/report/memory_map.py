@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from coldline.guest.devices import devices_of
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.image import Kernel
-from coldline.report.layout import rounded_size
+from coldline.report.plan_layout import rounded_size
 from coldline.support.printable import one_line
 
 

@@ -7,7 +7,7 @@ on every host by every strategy, and a `Corpus` is the traces of real bugs with 
 
 from typing import TYPE_CHECKING, Final
 
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 from coldline.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:

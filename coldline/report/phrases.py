@@ -34,7 +34,7 @@ def place_words(report: "Report", hazard: ExplainedHazard) -> str:
 
 
 def _place_in(guest: "Guest", hazard: ExplainedHazard) -> str:
-    from coldline.report.instructions import instruction, place_in
+    from coldline.report.disassembly import instruction, place_in
 
     plan, entry = guest.plan, hazard.entry
     parts = [place_in(plan.segments, entry.address) or "RAM that the builder did not write"]

@@ -7,7 +7,7 @@ shows this table row by row beside the rules.
 
 from typing import NamedTuple
 
-from coldline.rules.letters import Letter
+from coldline.rules.alphabet import Letter
 
 
 class Section(NamedTuple):

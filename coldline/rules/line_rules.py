@@ -22,7 +22,7 @@ that there is to know of it. ``docs/reference/rules.md`` explains every row.
 import enum
 from collections.abc import Callable, Iterator
 
-from coldline.rules.letters import Letter, Setting
+from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.microstate import Level, Microstate
 from coldline.rules.profile import Profile
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coldline.rules import line_rules
-from coldline.rules.letters import Letter, Setting
+from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard
 from coldline.rules.microstate import COLD, Microstate
 from coldline.rules.profile import Profile

@@ -4,10 +4,10 @@
 import ctypes
 from typing import Any
 
-from coldline.hypervisor.xen.ports import driver
-from coldline.hypervisor.xen.ports.driver import MAP_REPLACE, QUERY_WRITE, READ_WRITE
-from coldline.hypervisor.xen.ports.protocols import ATTR_NORMAL_NC, ATTR_NORMAL_WB, DRIVER_PATH
-from coldline.hypervisor.xen.ports.prototypes import failed, functions
+from coldline.hypervisor.xen.bindings import driver
+from coldline.hypervisor.xen.bindings.driver import MAP_REPLACE, QUERY_WRITE, READ_WRITE
+from coldline.hypervisor.xen.bindings.protocols import ATTR_NORMAL_NC, ATTR_NORMAL_WB, DRIVER_PATH
+from coldline.hypervisor.xen.bindings.prototypes import failed, functions
 from coldline.support.units import PAGE_SIZE
 
 __all__ = [

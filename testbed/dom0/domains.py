@@ -5,7 +5,7 @@ import errno
 import os
 import time
 
-from coldline.hypervisor.xen import SystemPorts, XenHost
+from coldline.hypervisor.xen import SystemBindings, XenHost
 
 _FIRST_FRAME = 0x40000  # the first bank of a guest's RAM
 ARCHITECTURE = "arm64" if os.uname().machine == "aarch64" else "arm32"
@@ -15,12 +15,12 @@ class Xen:
     """The running Xen."""
 
     def __init__(self) -> None:
-        self.ports = SystemPorts()
-        self.host = XenHost(self.ports)
+        self.bindings = SystemBindings()
+        self.host = XenHost(self.bindings)
 
     def close(self) -> None:
-        """Close the ports."""
-        self.ports.close()
+        """Close the bindings."""
+        self.bindings.close()
 
     def create(self, frames: int) -> "Domain":
         """Create a domain with `frames` frames at the start of a guest's RAM."""
@@ -56,11 +56,11 @@ class Xen:
 
     def map(self, domain: "Domain", frames: list[int]) -> int:
         """Map frames through libxenforeignmemory; return the address."""
-        return self.ports.foreign.map(domain.number, frames)
+        return self.bindings.foreign.map(domain.number, frames)
 
     def unmap(self, address: int, count: int) -> None:
         """Undo `map`."""
-        self.ports.foreign.unmap(address, count)
+        self.bindings.foreign.unmap(address, count)
 
 
 class Domain:

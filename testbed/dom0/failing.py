@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ports in which one call fails: each hypercall, ioctl, mapping, write and xenstore entry in turn.
+"""Bindings in which one call fails: each hypercall, ioctl, mapping, write and xenstore entry in turn.
 
 A failing call has either done nothing, or has done its work and its answer is lost or followed by an interrupt.
 """
@@ -15,10 +15,10 @@ from typing import Any
 from coldline.errors import ColdlineError
 from coldline.guest import GuestOptions
 from coldline.hypervisor.xen import XenDomain, XenHost
+from coldline.hypervisor.xen.bindings.protocols import Bindings
+from coldline.hypervisor.xen.bindings.watched import WatchedBindings
 from coldline.hypervisor.xen.boot_pages import DomainSetup
 from coldline.hypervisor.xen.interrupts import interrupts_between_calls
-from coldline.hypervisor.xen.ports.protocols import Ports
-from coldline.hypervisor.xen.ports.watched import WatchedPorts
 from coldline.image import load_kernel
 from coldline.samples import sample
 from coldline.support.whole_file import WholeFile
@@ -31,13 +31,13 @@ Choice = Callable[[list[str]], Iterable[int]]
 """Chooses, of the calls of a build that went well, those that are to fail."""
 
 
-class Failing(WatchedPorts):
-    """Ports whose call number `at` fails; calls count from 0.
+class Failing(WatchedBindings):
+    """Bindings whose call number `at` fails; calls count from 0.
 
     Parameters
     ----------
-    ports : Ports
-        The ports that do the work.
+    bindings : Bindings
+        The bindings that do the work.
     at : int
         Which call fails.
     how : Exception or signal.Signals, optional
@@ -53,9 +53,9 @@ class Failing(WatchedPorts):
     """
 
     def __init__(
-        self, ports: Ports, at: int, how: Exception | Signals | None = None, *, acts: bool = False
+        self, bindings: Bindings, at: int, how: Exception | Signals | None = None, *, acts: bool = False
     ) -> None:
-        super().__init__(ports, self._one)
+        super().__init__(bindings, self._one)
         self._at = at
         self._how = how
         self._acts = acts
@@ -83,12 +83,12 @@ class Failing(WatchedPorts):
         return result
 
 
-def build(ports: Ports, strategy: str, trace: Path, architecture: str = "arm64") -> XenDomain:
+def build(bindings: Bindings, strategy: str, trace: Path, architecture: str = "arm64") -> XenDomain:
     """Build a small guest with every optional part, and a trace of the build."""
     kernel = load_kernel(str(sample(f"midway-{architecture}").image))
     guest = GuestOptions(memory=16 << 20, vcpus=1, bootargs="", initrd=memoryview(b"initrd" * 1000))
     wanted = Launch(strategy=strategy, setup=DomainSetup(NAME, vuart=True))
-    with interrupts_between_calls(ports) as interruptible, WholeFile(str(trace), "a trace") as whole:
+    with interrupts_between_calls(bindings) as interruptible, WholeFile(str(trace), "a trace") as whole:
         events = []
         return launch(
             interruptible,
@@ -133,7 +133,7 @@ def of_loading(made: list[str]) -> list[int]:
 
 
 def every_failure(
-    ports: Ports,
+    bindings: Bindings,
     strategy: str,
     trace: Path,
     architecture: str,
@@ -150,19 +150,19 @@ def every_failure(
     """
 
     def all_goes_well() -> tuple[list[str], XenDomain]:
-        failing = Failing(ports, sys.maxsize)
+        failing = Failing(bindings, sys.maxsize)
         domain = build(failing, strategy, trace, architecture)
         return failing.made, domain
 
     def destroy(domain: XenDomain) -> None:
-        XenHost(ports).destroy(domain)
+        XenHost(bindings).destroy(domain)
         trace.unlink()
 
     made, domain = all_goes_well()
     destroy(domain)
     numbers = list(chosen(made))
     for at in numbers:
-        failing = Failing(ports, at, how, acts=acts)
+        failing = Failing(bindings, at, how, acts=acts)
         caught = domain = None
         try:
             domain = build(failing, strategy, trace, architecture)

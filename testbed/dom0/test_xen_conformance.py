@@ -25,11 +25,11 @@ class Rig:
 
     def read(self, domain: XenDomain, address: int, size: int) -> bytes:
         first, end = address // PAGE_SIZE, -(-(address + size) // PAGE_SIZE)
-        place = self.xen.ports.foreign.map(domain.domid, range(first, end))
+        place = self.xen.bindings.foreign.map(domain.domid, range(first, end))
         try:
             return ctypes.string_at(place + address % PAGE_SIZE, size)
         finally:
-            self.xen.ports.foreign.unmap(place, end - first)
+            self.xen.bindings.foreign.unmap(place, end - first)
 
     def gone(self, domain: XenDomain) -> bool:
         return self.xen.gone(domain.domid, 0.5)

@@ -128,10 +128,10 @@ def make(xen: Xen, bad: tuple[str, list[str]]) -> str:
     program, words = bad
     domid = json.loads(good(*words))["domid"]
     frame = bad_guests.CONSOLE_PAGE >> 12
-    address = xen.ports.foreign.map(domid, [frame])
+    address = xen.bindings.foreign.map(domid, [frame])
     text = (bad_guests.ESCAPES * 200)[:2048]
-    xen.ports.memory.copy(address + 1024, text)
-    xen.ports.foreign.unmap(address, 1)
+    xen.bindings.memory.copy(address + 1024, text)
+    xen.bindings.foreign.unmap(address, 1)
     good("unpause", "bad")
     return program
 

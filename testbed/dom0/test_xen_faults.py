@@ -49,10 +49,10 @@ def mapped() -> list[str]:
     ("strategy", "mode", "chosen"), CASES, ids=lambda each: getattr(each, "__name__", each)
 )
 def test_nothing_is_left(xen: Xen, tmp_path: Path, strategy: str, mode: str, chosen: Choice) -> None:
-    known = DomainList(xen.ports)
+    known = DomainList(xen.bindings)
     counts = {}
     # the balloon grows, once, and so does what is set aside to show frames at
-    xen.host.destroy(build(xen.ports, strategy, tmp_path / "trace", domains.ARCHITECTURE))
+    xen.host.destroy(build(xen.bindings, strategy, tmp_path / "trace", domains.ARCHITECTURE))
     (tmp_path / "trace").unlink()
     before = accounted()
 
@@ -61,14 +61,14 @@ def test_nothing_is_left(xen: Xen, tmp_path: Path, strategy: str, mode: str, cho
         assert [each.domid for each in known.all()] == [0], call
         assert mapped() == [], call
         for path in ("/local/domain", "/vm", "/libxl"):
-            assert not set(xen.ports.store.list(path)) - {"0", ZERO}, call
+            assert not set(xen.bindings.store.list(path)) - {"0", ZERO}, call
         assert list(tmp_path.iterdir()) == [], call
         assert accounted() == before, call
 
-    ZERO = (xen.ports.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")  # noqa: N806
+    ZERO = (xen.bindings.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")  # noqa: N806
     words = {**MODES[mode], "chosen": chosen}
     made, wanted, domain = every_failure(
-        xen.ports, strategy, tmp_path / "trace", domains.ARCHITECTURE, check, **words
+        xen.bindings, strategy, tmp_path / "trace", domains.ARCHITECTURE, check, **words
     )
     assert sum(counts.values()) == len(wanted)
     assert (wanted == made) == (chosen is all_of)

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from coldline.hypervisor.xen import SystemPorts, structures
+from coldline.hypervisor.xen import SystemBindings, structures
+from coldline.hypervisor.xen.bindings.protocols import Bindings
 from coldline.hypervisor.xen.domain_list import DomainInfo, DomainList
-from coldline.hypervisor.xen.ports.protocols import Ports
 from testbed.dom0.bad_guests import ARCHITECTURE
 from testbed.dom0.commands import COLDLINE, coldline, good
 from testbed.dom0.domains import Xen
@@ -31,7 +31,7 @@ _FREE = struct.Struct("<40xQQQ")  # struct xen_sysctl_physinfo: total, free, bei
 
 
 class Killing(Failing):
-    """Ports in which this process is killed just before call number `at`."""
+    """Bindings in which this process is killed just before call number `at`."""
 
     def count(self, name: str) -> None:
         self.made.append(name)
@@ -41,11 +41,11 @@ class Killing(Failing):
 
 def free_pages(xen: Xen) -> int:
     """Return the free pages of Xen plus those of dom0, as pages may be moving between the two."""
-    place = xen.ports.calls.buffer
+    place = xen.bindings.calls.buffer
     header = structures.SysctlHeader(_PHYSINFO, xen.host.hypercalls.interface.sysctls[0])
     ctypes.memset(place, 0, 256)
     ctypes.memmove(place, ctypes.addressof(header), ctypes.sizeof(header))
-    xen.ports.calls.call("XEN_SYSCTL_physinfo", _SYSCTL, place)
+    xen.bindings.calls.call("XEN_SYSCTL_physinfo", _SYSCTL, place)
     _, free, scrubbed = _FREE.unpack(ctypes.string_at(place + ctypes.sizeof(header), _FREE.size))
     return free + scrubbed + xen.host.hypercalls.domain(0).tot_pages
 
@@ -60,26 +60,26 @@ def settled(xen: Xen, wanted: int) -> int:
 
 def entries(xen: Xen) -> list[str]:
     """Return xenstore's entries other than those of dom0."""
-    own = (xen.ports.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")
+    own = (xen.bindings.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")
     paths = ("/local/domain", "/vm", "/libxl")
-    return [name for path in paths for name in xen.ports.store.list(path) if name not in ("0", own)]
+    return [name for path in paths for name in xen.bindings.store.list(path) if name not in ("0", own)]
 
 
 def remove(xen: Xen, word: str) -> None:
     """Destroy a domain, as the command does, and wait for its end."""
-    domains = DomainList(xen.ports)
+    domains = DomainList(xen.bindings)
     found = domains.find(word)
     domains.destroy(found)
     assert xen.gone(found.domid), f"domain {found.domid} is left dying"
 
 
-def in_child(body: Callable[[SystemPorts], object]) -> int:
-    """Run in a process of its own, with its own ports; return its exit status, or minus the signal."""
+def in_child(body: Callable[[SystemBindings], object]) -> int:
+    """Run in a process of its own, with its own bindings; return its exit status, or minus the signal."""
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            body(SystemPorts())
+            body(SystemBindings())
             status = 0
         finally:
             os._exit(status)
@@ -87,13 +87,13 @@ def in_child(body: Callable[[SystemPorts], object]) -> int:
 
 
 def left(xen: Xen) -> list[DomainInfo]:
-    return [known for known in DomainList(xen.ports).all() if known.domid]
+    return [known for known in DomainList(xen.bindings).all() if known.domid]
 
 
 @pytest.fixture
 def at_rest(xen: Xen, tmp_path: Path) -> list[Any]:
     """The accounts before a test, which must be the same after it; caches are filled beforehand."""
-    build(xen.ports, "uncached-hypercall", tmp_path / "first", ARCHITECTURE)
+    build(xen.bindings, "uncached-hypercall", tmp_path / "first", ARCHITECTURE)
     remove(xen, NAME)
     time.sleep(0.5)
     return [free_pages(xen), accounted()]
@@ -127,8 +127,8 @@ def test_the_builder_is_killed_at_many_steps(
         """Kill it there; return whether Xen's tables of dom0 grew for that, which happens once."""
         killing = Killing(None, at)
 
-        def body(ports: Ports) -> None:
-            killing._ports = ports
+        def body(bindings: Bindings) -> None:
+            killing._bindings = bindings
             build(killing, strategy, tmp_path / "trace", ARCHITECTURE)
 
         assert in_child(body) == -signal.SIGKILL, f"call {at}"
@@ -145,7 +145,7 @@ def test_the_builder_is_killed_at_many_steps(
             remove_if_there(xen, known)
         return all_is_back(xen, at_rest, f"killed at call {at}")
 
-    whole = Failing(xen.ports, sys.maxsize)
+    whole = Failing(xen.bindings, sys.maxsize)
     build(whole, strategy, tmp_path / "trace", ARCHITECTURE)
     remove(xen, NAME)
     numbers = list(chosen(whole.made))
@@ -163,8 +163,8 @@ def remove_if_there(xen: Xen, known: DomainInfo) -> None:
 def test_destroy_is_killed_at_every_step(xen: Xen, tmp_path: Path, at_rest: list[Any]) -> None:
     at = 0
     while True:
-        domain = build(xen.ports, "hypercall", tmp_path / "trace", ARCHITECTURE)
-        status = in_child(lambda ports, at=at: remove_in(Killing(ports, at)))
+        domain = build(xen.bindings, "hypercall", tmp_path / "trace", ARCHITECTURE)
+        status = in_child(lambda bindings, at=at: remove_in(Killing(bindings, at)))
         if status == 0:
             break
         assert status == -signal.SIGKILL
@@ -177,8 +177,8 @@ def test_destroy_is_killed_at_every_step(xen: Xen, tmp_path: Path, at_rest: list
     assert at > 3
 
 
-def remove_in(ports: Ports) -> None:
-    domains = DomainList(ports)
+def remove_in(bindings: Bindings) -> None:
+    domains = DomainList(bindings)
     domains.destroy(domains.find(NAME))
 
 

@@ -13,8 +13,8 @@ import pytest
 from coldline.builder import STRATEGIES
 from coldline.cli.create import create
 from coldline.cli.main import parser
+from coldline.hypervisor.xen.bindings.protocols import Bindings
 from coldline.hypervisor.xen.domain_list import DomainList
-from coldline.hypervisor.xen.ports.protocols import Ports
 from testbed.dom0 import domains
 from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, QUERY_WRITE
 from testbed.dom0.domains import Xen
@@ -27,7 +27,7 @@ WITHIN_S = 60
 
 
 class Proving:
-    """The system's ports; the driver is asked for the memory type of everything that is written.
+    """The system's bindings; the driver is asked for the memory type of everything that is written.
 
     Attributes
     ----------
@@ -35,38 +35,38 @@ class Proving:
         How many bytes were written through a mapping of which attribute byte.
     """
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
+    def __init__(self, bindings: Bindings) -> None:
+        self._bindings = bindings
         self.types = {}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._ports, name)
+        return getattr(self._bindings, name)
 
     @property
     def memory(self) -> Self:
         return self
 
     def copy(self, address: int, data: bytes) -> None:
-        self._ports.memory.copy(address, data)
+        self._bindings.memory.copy(address, data)
         self._note(address, len(data))
 
     def view(self, address: int, size: int) -> memoryview:
-        view = self._ports.memory.view(address, size)
+        view = self._bindings.memory.view(address, size)
         view[0] = view[-1] = 0  # a page of privcmd's is writable once it is written to
         self._note(address, size)
         return view
 
     def _note(self, address: int, size: int) -> None:
         for place in (address, address + size - 1):
-            query = self._ports.driver.query(place, QUERY_WRITE)
+            query = self._bindings.driver.query(place, QUERY_WRITE)
             assert query.translated
             self.types[query.attr] = self.types.get(query.attr, 0) + size // 2
 
     def clean_invalidate(self, address: int, size: int) -> None:
-        self._ports.memory.clean_invalidate(address, size)
+        self._bindings.memory.clean_invalidate(address, size)
 
     def cacheflush(self, address: int, size: int) -> None:
-        self._ports.memory.cacheflush(address, size)
+        self._bindings.memory.cacheflush(address, size)
 
 
 def says(text: str) -> bool:
@@ -81,7 +81,7 @@ def says(text: str) -> bool:
 @pytest.mark.parametrize("strategy", NAMES)
 def test_linux(xen: Xen, strategy: str) -> None:
     LOG.unlink(missing_ok=True)
-    ports = Proving(xen.ports)
+    bindings = Proving(xen.bindings)
     words = [
         "create",
         str(GUEST / "kernel"),
@@ -93,19 +93,19 @@ def test_linux(xen: Xen, strategy: str) -> None:
         "linux",
     ]
     options = parser().parse_args([*words, "--append", "console=hvc0 rdinit=/init", "--strategy", strategy])
-    domain, _ = create(options, ports)
+    domain, _ = create(options, bindings)
     try:
         assert says(SAYS[domains.ARCHITECTURE]), (
             LOG.read_text(errors="replace")[-2000:] if LOG.exists() else "no log"
         )
-        (known,) = (known for known in DomainList(xen.ports).all() if known.domid == domain.domid)
+        (known,) = (known for known in DomainList(xen.bindings).all() if known.domid == domain.domid)
         assert known.name == "linux"
         assert known.state in ("running", "blocked", "ready")
     finally:
         xen.host.destroy(domain)
     assert xen.gone(domain.domid)
-    rings = ports.types.pop(ATTR_NORMAL_WB, 0) if strategy.startswith("uncached") else 0
+    rings = bindings.types.pop(ATTR_NORMAL_WB, 0) if strategy.startswith("uncached") else 0
     assert rings < 5 * 4096
-    (attribute,) = ports.types
+    (attribute,) = bindings.types
     assert attribute == (ATTR_NORMAL_NC if strategy.startswith("uncached") else ATTR_NORMAL_WB)
-    assert ports.types[attribute] >= (GUEST / "kernel").stat().st_size
+    assert bindings.types[attribute] >= (GUEST / "kernel").stat().st_size

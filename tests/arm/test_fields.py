@@ -29,7 +29,7 @@ from coldline.arm.fields import (
 )
 from coldline.arm.maintenance import BEYOND_COHERENCY, MAINTENANCE, TLBI_CRN
 from coldline.events import Op
-from tests.tools.requirements import require
+from tests.helpers.requirements import require
 
 # -- one field -----------------------------------------------------------------------------------------------
 

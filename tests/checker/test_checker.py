@@ -16,11 +16,11 @@ from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.batch import Batch
 from coldline.rules.profile import Profile
 from coldline.trace.text import TextReader
+from tests.helpers.checking import Found, check_text, checker_of, found_by
+from tests.helpers.effort import ASKED, examples
+from tests.helpers.trace_strategies import broken_traces, traces
+from tests.helpers.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 from tests.oracles.explorer import Malformed, explore
-from tests.tools.checking import Found, check_text, checker_of, found_by
-from tests.tools.effort import ASKED, examples
-from tests.tools.trace_strategies import broken_traces, traces
-from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 EXAMPLES = WORKED_EXAMPLES + SMALL_EXAMPLES
 

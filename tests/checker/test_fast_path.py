@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from coldline.arm import MemoryType
 from coldline.checker import Checker
+from coldline.checker.dense_rows import COMPILE_FROM, LOAD_FROM
 from coldline.checker.fast_path import FastPath
-from coldline.checker.rows import COMPILE_FROM, LOAD_FROM
 from coldline.checker.state.findings import entries
 from coldline.checker.state.memory import CHUNK, NOT_DENSE, PAGES
 from coldline.checker.state.partitions import CROWD, OWN, SHARED
@@ -23,10 +23,10 @@ from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.rules import Profile
 from coldline.trace.text import TextReader, parse_event
+from tests.helpers.effort import ASKED, examples
+from tests.helpers.trace_strategies import broken_traces, traces
+from tests.helpers.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 from tests.oracles import explorer
-from tests.tools.effort import ASKED, examples
-from tests.tools.trace_strategies import broken_traces, traces
-from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 LINE_SIZES = (16, 64, 2048)
 LAST = (1 << 52) - PAGE_SIZE

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coldline.arm import MemoryType
 from coldline.checker import Checker
-from coldline.checker.rows import COMPILE_FROM
+from coldline.checker.dense_rows import COMPILE_FROM
 from coldline.checker.state import transitions
 from coldline.checker.state.lines import Badness, Lines, runs_of
 from coldline.checker.state.memory import Memory
@@ -30,8 +30,8 @@ from coldline.checker.state.transitions import NO_LETTER, Transitions
 from coldline.errors import TraceError
 from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.batch import Batch
+from coldline.rules.alphabet import ACCESSES, OTHER, Letter
 from coldline.rules.automaton import LETTERS, READS, Automaton, build_automaton
-from coldline.rules.letters import ACCESSES, OTHER, Letter
 from coldline.rules.line_rules import Hazard
 from coldline.rules.profile import Profile
 

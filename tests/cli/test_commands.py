@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-import tests.tools.tiny_guests as a64
+import tests.helpers.tiny_guests as a64
 from coldline.report.model import NOT_COVERED
 from coldline.rules.profile import SWITCHES
 from coldline.samples import sample
-from tests.tools.command import COHERENT, DRIVER, ERROR, HAZARD, MIDWAY, Cli, Result, command
-from tests.tools.images import dtb
-from tests.tools.requirements import require
-from tests.tools.tiny_guests import RAM, code, mov
+from tests.helpers.command import COHERENT, DRIVER, ERROR, HAZARD, MIDWAY, Cli, Result, command
+from tests.helpers.images import dtb
+from tests.helpers.requirements import require
+from tests.helpers.tiny_guests import RAM, code, mov
 
 SCHEMA = "coldline.report/1"
 COHERENT_JSON = {"verdict": "coherent", "hazards": [], "not_covered": list(NOT_COVERED)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coldline.samples import sample
-from tests.tools.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
+from tests.helpers.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
 
 
 @pytest.fixture

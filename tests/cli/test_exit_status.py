@@ -18,8 +18,8 @@ from coldline.events.batch import Batch
 from coldline.events.source import Batches
 from coldline.rules import Profile
 from coldline.verdict import check, judge
-from tests.tools.command import ERROR, HAZARD, MIDWAY
-from tests.tools.requirements import require
+from tests.helpers.command import ERROR, HAZARD, MIDWAY
+from tests.helpers.requirements import require
 
 INTERRUPTED = 130
 COLDLINE = (sys.executable, "-m", "coldline")

@@ -15,8 +15,8 @@ from coldline.guest.devices import DeviceRegisters, devices_of
 from coldline.image import Kernel, KernelPiece, load_kernel
 from coldline.report.memory_map import RegionKind, bank_regions
 from coldline.samples import sample
-from tests.tools.command import COHERENT, ERROR, Cli, command
-from tests.tools.requirements import require
+from tests.helpers.command import COHERENT, ERROR, Cli, command
+from tests.helpers.requirements import require
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 MIDWAY = ("plan", "--sample", "midway-arm64")

@@ -15,9 +15,9 @@ from coldline.corpus import CORPUS_FOLDER, Case, read_corpus
 from coldline.errors import CorpusError
 from coldline.events import Op
 from coldline.trace.text import TextReader
+from tests.helpers.checking import check_text
+from tests.helpers.repository import ROOT
 from tests.oracles.explorer import explore
-from tests.tools.checking import check_text
-from tests.tools.repository import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "corpus.md").read_text()
 BUGS = read_corpus(CORPUS_FOLDER)

@@ -10,8 +10,8 @@ import pytest
 from coldline.cli.completion import FILES
 from coldline.cli.main import parser
 from distribution.__main__ import ROOT, generated
-from tests.tools.command import Cli
-from tests.tools.requirements import require
+from tests.helpers.command import Cli
+from tests.helpers.requirements import require
 
 pytest.importorskip("shtab")
 

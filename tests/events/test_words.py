@@ -10,7 +10,7 @@ pytest.importorskip("numba")
 
 from coldline.arm import MemoryType
 from coldline.events import Event, Op
-from coldline.events.agents import AGENTS, FIRST_VCPU, agents_of
+from coldline.events.agent_names import AGENTS, FIRST_VCPU, agents_of
 from coldline.events.words import ESCAPE, Buffers, Packed, Word
 from coldline.frontends.unicorn.callbacks import Callbacks
 from coldline.frontends.unicorn.state import State

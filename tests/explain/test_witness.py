@@ -23,11 +23,11 @@ from coldline.report.reporters.witness import witness_lines
 from coldline.rules.line_rules import STEPS
 from coldline.trace.text import TextReader
 from coldline.verdict import ExplainedHazard, Judgement, judge
+from tests.helpers.checking import Found, check_text
+from tests.helpers.effort import ASKED, examples
+from tests.helpers.trace_strategies import traces
+from tests.helpers.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 from tests.oracles.replay import NEEDS, Refused, fewest_steps, read, replay
-from tests.tools.checking import Found, check_text
-from tests.tools.effort import ASKED, examples
-from tests.tools.trace_strategies import traces
-from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 EXAMPLES = [example for example in WORKED_EXAMPLES + SMALL_EXAMPLES if example[2]]
 STORIES = 6

@@ -9,7 +9,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from tests.tools.images import (
+from tests.helpers.images import (
     PACKERS,
     arm64_image,
     dtb,

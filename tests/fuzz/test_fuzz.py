@@ -12,7 +12,7 @@ from tests.fuzz import mutate
 from tests.fuzz.bounds import checked
 from tests.fuzz.target import MOST_BYTES
 from tests.fuzz.targets import TARGETS
-from tests.tools.requirements import require
+from tests.helpers.requirements import require
 
 RUNS = 1000
 """Of a target of the usual weight."""

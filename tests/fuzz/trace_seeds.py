@@ -11,8 +11,8 @@ from coldline.events.op import Op
 from coldline.rules.profile import SWITCHES
 from coldline.trace.binary import BinaryWriter
 from coldline.trace.text_batches import TextBatches
+from tests.helpers.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 from tests.oracles import binary_by_hand
-from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 _EVERYTHING = "line 32\n" + "".join(f"option {option}\n" for option in SWITCHES) + "\n".join(
     f"a{number % 3} {op.words}"

@@ -6,7 +6,7 @@ import shutil
 from coldline.guest.devicetree import MachineDescription, build_device_tree
 from coldline.guest.layout import AddressRange
 from coldline.guest.plan import Bank
-from tests.tools.images import dtb
+from tests.helpers.images import dtb
 
 _WHOLE = (
     "/ { };",

@@ -17,9 +17,9 @@ from coldline.guest import Bank, GuestOptions, Plan, Registers, make_plan
 from coldline.guest.reasons import Reason
 from coldline.image import Kernel, KernelPiece
 from coldline.samples import sample
-from tests.tools.command import COHERENT, ERROR, HAZARD, Cli
-from tests.tools.device_trees import GIB, KIB, MIB, get, source, tree
-from tests.tools.images import link, mkimage_legacy, pack, run, zimage
+from tests.helpers.command import COHERENT, ERROR, HAZARD, Cli
+from tests.helpers.device_trees import GIB, KIB, MIB, get, source, tree
+from tests.helpers.images import link, mkimage_legacy, pack, run, zimage
 
 RAM = 0x40000000
 LOADED_AT = RAM + 0x8000

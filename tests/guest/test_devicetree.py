@@ -15,8 +15,8 @@ from coldline.errors import ImageError, PlanError
 from coldline.guest import MAX_DEVICE_TREE, XenPlatform, check_device_tree
 from coldline.guest.devicetree import extended_regions
 from coldline.guest.placement import place_banks
-from tests.tools.device_trees import GIB, INITRD, MIB, get, has, nodes, source, tree
-from tests.tools.images import dtb
+from tests.helpers.device_trees import GIB, INITRD, MIB, get, has, nodes, source, tree
+from tests.helpers.images import dtb
 
 
 def test_the_whole_tree_as_dtc_reads_it() -> None:

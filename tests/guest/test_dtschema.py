@@ -16,9 +16,9 @@ import pytest
 
 from coldline.guest import XenPlatform
 from testbed import apt, debian
-from tests.tools.device_trees import GIB, INITRD, tree
-from tests.tools.images import dtb
-from tests.tools.requirements import require
+from tests.helpers.device_trees import GIB, INITRD, tree
+from tests.helpers.images import dtb
+from tests.helpers.requirements import require
 
 BINDINGS = (
     "arm/cpus",

@@ -15,16 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.tools.tiny_guests as a64
+import tests.helpers.tiny_guests as a64
 from coldline.errors import PlanError
 from coldline.guest import GuestOptions, make_plan
 from coldline.guest.plan import Plan
 from coldline.guest.reasons import Reason
 from coldline.image import Kernel, KernelPiece
-from coldline.support.record import replace
-from tests.tools.command import COHERENT, ERROR, Cli
-from tests.tools.device_trees import GIB, KIB, MIB, get
-from tests.tools.tiny_guests import code, mov
+from coldline.support.frozen_record import replace
+from tests.helpers.command import COHERENT, ERROR, Cli
+from tests.helpers.device_trees import GIB, KIB, MIB, get
+from tests.helpers.tiny_guests import code, mov
 
 RAM, RAM1 = 0x4000_0000, 0x2_0000_0000
 DTB_PAGE = 4 * KIB

@@ -14,10 +14,10 @@ from coldline.arm import MemoryType
 from coldline.errors import ConformanceError
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.conformance import CHECKS, mappings
-from coldline.hypervisor.recorded import RecordedHost
+from coldline.hypervisor.recording import RecordedHost
 from coldline.hypervisor.simulated import SimulatedDomain, SimulatedHost
 from coldline.hypervisor.xen import XenDomain, XenHost
-from tests.tools.fake_xen import FakeXen
+from tests.helpers.fake_xen import FakeXen
 
 
 class Simulated:

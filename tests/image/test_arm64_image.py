@@ -29,7 +29,7 @@ from coldline.image import (
 from coldline.image import elf as elf_image
 from coldline.image.compression import CODECS
 from coldline.image.content import MAX_PARTS
-from tests.tools.repository import ROOT
+from tests.helpers.repository import ROOT
 
 MIB = 1 << 20
 

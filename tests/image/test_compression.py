@@ -19,8 +19,8 @@ from coldline.errors import ImageError, MissingDependencyError
 from coldline.image import load_kernel
 from coldline.image.compression import codec_of, decompress
 from coldline.image.content import MAX_PARTS, Allowance, Content
-from tests.tools.images import PACKERS, arm64_image, pack, run
-from tests.tools.peak_memory import PEAK
+from tests.helpers.images import PACKERS, arm64_image, pack, run
+from tests.helpers.peak_memory import PEAK
 
 MIB = 1 << 20
 EVERY = pytest.mark.parametrize("name", PACKERS)

@@ -18,9 +18,9 @@ from coldline.hypervisor.protocol import slice_data
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.hypervisor.xen.mapping import XenMapping
 from coldline.image import FileBytes, RawPlacement, load_kernel, open_blob, open_kernel
-from coldline.support.record import replace
-from tests.tools.command import COHERENT, ERROR, MIDWAY, Cli
-from tests.tools.device_trees import KERNEL, MIB
+from coldline.support.frozen_record import replace
+from tests.helpers.command import COHERENT, ERROR, MIDWAY, Cli
+from tests.helpers.device_trees import KERNEL, MIB
 
 DATA = os.urandom(MIB + 1234)
 AT = 0x48000000

@@ -16,7 +16,7 @@ from coldline.errors import ImageError, UsageError
 from coldline.guest import GuestOptions, make_plan
 from coldline.image import load_kernel
 from coldline.image.flat_tree import MAX_NODE_DEPTH, MAX_NODES, MAX_PROPERTIES
-from tests.tools.images import arm64_image, dtb, mkimage_fit, pack, zboot, zimage
+from tests.helpers.images import arm64_image, dtb, mkimage_fit, pack, zboot, zimage
 
 MIB = 1 << 20
 ONE = arm64_image(size=6001, fill=b"one")

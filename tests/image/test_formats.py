@@ -14,7 +14,7 @@ from coldline.errors import ImageError, MissingDependencyError, PlanError, Usage
 from coldline.guest import GuestOptions, Plan, make_plan
 from coldline.image import Kernel, KernelPiece, RawPlacement, load_kernel
 from coldline.samples import sample
-from tests.tools.images import PACKERS, arm64_image, link, mkimage_legacy, pack, run, zboot, zimage
+from tests.helpers.images import PACKERS, arm64_image, link, mkimage_legacy, pack, run, zboot, zimage
 
 MIB = 1 << 20
 RAM = 0x40000000

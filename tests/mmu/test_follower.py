@@ -14,13 +14,13 @@ pytest.importorskip("numba")
 
 from typing import Any
 
-import tests.tools.tiny_guests as a64
+import tests.helpers.tiny_guests as a64
 from coldline.arm import MemoryType
 from coldline.arm.stage2 import FORCED_WB, Stage2
 from coldline.mmu.follower import TableFollower
 from coldline.mmu.view import LPAE
-from tests.tools.guest_runs import LEVEL1, LEVEL2, LEVEL3, RAM_SIZE, WINDOW, tables
-from tests.tools.tiny_guests import RAM
+from tests.helpers.guest_runs import LEVEL1, LEVEL2, LEVEL3, RAM_SIZE, WINDOW, tables
+from tests.helpers.tiny_guests import RAM
 
 SCTLR = a64.SCTLR_OFF | a64.M | a64.C | a64.I
 PAGES = {
@@ -197,7 +197,7 @@ def test_a_store_outside_of_ram() -> None:
 
 def test_no_emulator_is_imported() -> None:
     script = (
-        "import sys; import coldline.mmu.follower, coldline.mmu.program;"
+        "import sys; import coldline.mmu.follower, coldline.mmu.compiled_program;"
         "print([name for name in sys.modules if 'unicorn' in name])"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

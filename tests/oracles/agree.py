@@ -21,11 +21,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from tests.helpers.checking import check_text
+from tests.helpers.trace_strategies import traces
 from tests.oracles import every_state
 from tests.oracles.explorer import Malformed, explore
 from tests.oracles.promela_model import Spin, read
-from tests.tools.checking import check_text
-from tests.tools.trace_strategies import traces
 
 CHUNK = 250
 Verdict = list[tuple[Any, ...]]

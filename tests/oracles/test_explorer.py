@@ -8,6 +8,8 @@ reading)".
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 
+from tests.helpers.trace_strategies import broken_traces, traces
+from tests.helpers.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 from tests.oracles.explorer import (
     Hazard,
     Malformed,
@@ -18,8 +20,6 @@ from tests.oracles.explorer import (
     _spontaneous,
     explore,
 )
-from tests.tools.trace_strategies import broken_traces, traces
-from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 EXAMPLES = WORKED_EXAMPLES + SMALL_EXAMPLES
 

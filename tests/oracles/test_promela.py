@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import peers
+from tests.helpers.checking import check_text
+from tests.helpers.repository import ROOT
+from tests.helpers.requirements import require
+from tests.helpers.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 from tests.oracles import agree, every_state, promela_model
 from tests.oracles.explorer import explore
 from tests.oracles.promela_model import (
@@ -21,10 +25,6 @@ from tests.oracles.promela_model import (
     stories_of,
     story_of,
 )
-from tests.tools.checking import check_text
-from tests.tools.repository import ROOT
-from tests.tools.requirements import require
-from tests.tools.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 
 PAGE = ROOT / "docs" / "explanation" / "agreement.md"
 EXAMPLES = WORKED_EXAMPLES + SMALL_EXAMPLES

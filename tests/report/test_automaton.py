@@ -23,15 +23,15 @@ from coldline.report.automaton import (
     steps_table,
 )
 from coldline.rules import citations
+from coldline.rules.alphabet import Letter
 from coldline.rules.automaton import LETTERS, READS, build_automaton
-from coldline.rules.letters import Letter
 from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard
 from coldline.rules.profile import Profile
+from tests.helpers.repository import ROOT
+from tests.helpers.requirements import require
 from tests.oracles import byte_machine
 from tests.oracles.byte_machine import SETTINGS, Sets
 from tests.oracles.explorer import CLEAN, DIRTY, INVALID, Microstate, Rules, _spontaneous
-from tests.tools.repository import ROOT
-from tests.tools.requirements import require
 
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "explanation" / "automaton.md").read_text()

@@ -15,7 +15,7 @@ from coldline.report.model import Report
 from coldline.report.reporters import CORPUS, FORMATS, MATRIX, REPORT, Format, formats_for
 from coldline.report.reporters.base import Reporter
 from coldline.trace.text import TextReader
-from tests.tools.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
+from tests.helpers.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
 
 GOOD = "a map 0x1000 0x1000 normal-wb\na write 0x1000 8\na read 0x1000 8\n"
 BAD = """\

@@ -16,7 +16,7 @@ from coldline.guest import GuestOptions, Plan, make_plan
 from coldline.image import Kernel, KernelPiece
 from coldline.report.map_drawing import drawing
 from coldline.report.map_windows import Window, columns, windows
-from tests.tools.command import COHERENT, Cli, command
+from tests.helpers.command import COHERENT, Cli, command
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SVG = "{http://www.w3.org/2000/svg}"

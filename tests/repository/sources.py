@@ -8,7 +8,7 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
-from tests.tools.repository import ROOT
+from tests.helpers.repository import ROOT
 
 
 class When(Enum):

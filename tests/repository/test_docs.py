@@ -20,7 +20,7 @@ from coldline.checker.state.findings import kind_of
 from coldline.cli import main, status
 from coldline.cli.arguments.judging import add_boot
 from coldline.cli.arguments.showing import add_plan
-from coldline.cli.configured import _DEFAULTS
+from coldline.cli.guest_config import _DEFAULTS
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.guest.config import PLAN_KEYS
@@ -28,16 +28,16 @@ from coldline.guest.reasons import Reason
 from coldline.hypervisor.models import HOST_MODELS, AliasLifetime
 from coldline.report.reporters import CORPUS, DEFAULT, FORMATS, MATRIX, REPORT, formats_for
 from coldline.report.reporters import json as json_format
+from coldline.rules.alphabet import OTHER, Letter
 from coldline.rules.automaton import build_automaton
-from coldline.rules.letters import OTHER, Letter
 from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard, microstates
 from coldline.rules.profile import SWITCHES, Profile
 from coldline.samples import SAMPLES, sample
 from coldline.trace.text import TextReader
 from testbed.tables import GUESTS
-from tests.tools.checking import check_text
-from tests.tools.repository import ROOT
-from tests.tools.requirements import require
+from tests.helpers.checking import check_text
+from tests.helpers.repository import ROOT
+from tests.helpers.requirements import require
 
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 RULES = (ROOT / "docs" / "reference" / "rules.md").read_text()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.repository import ROOT
 from tests.repository.sources import Module, modules
-from tests.tools.repository import ROOT
 
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 FOLDERS = ("benchmarks", "coldline", "docs", "driver", "scripts", "testbed", "tests", r"\.ci")

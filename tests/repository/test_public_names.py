@@ -24,7 +24,7 @@ TWINS = [
         {"COUNTERS", "EXPORTS", "OPERATIONS", "WATCHED", "on_block", "on_tlb_fill"},
         (
             "coldline.frontends.unicorn.hooks", "coldline.frontends.unicorn.aarch32.*",
-            "coldline.frontends.unicorn.aarch64.*", "coldline.checker.compiled.*", "coldline.mmu.program",
+            "coldline.frontends.unicorn.aarch64.*", "coldline.checker.compiled.*", "coldline.mmu.compiled_program",
         ),
     ),
     (

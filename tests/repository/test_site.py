@@ -8,7 +8,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.tools.repository import ROOT
+from tests.helpers.repository import ROOT
 
 DOCS = ROOT / "docs"
 SETTINGS = (ROOT / "mkdocs.yml").read_text()

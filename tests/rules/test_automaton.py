@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from coldline.rules import automaton as module
+from coldline.rules.alphabet import Letter
 from coldline.rules.automaton import LETTERS, READS, Automaton, automaton, build_automaton
-from coldline.rules.letters import Letter
 from coldline.rules.line_rules import Hazard, microstates
 from coldline.rules.profile import Profile
 from tests.oracles import byte_machine

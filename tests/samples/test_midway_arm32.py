@@ -10,7 +10,7 @@ import pytest
 
 from coldline.image import load_kernel
 from coldline.samples import sample
-from tests.tools.requirements import require
+from tests.helpers.requirements import require
 
 RAM = 0x4000_0000
 RAM_SIZE = 2 << 20

@@ -13,7 +13,7 @@ import pytest
 
 from coldline.errors import UsageError
 from coldline.samples import SAMPLES, Sample, sample
-from tests.tools.requirements import require
+from tests.helpers.requirements import require
 
 RAM = 0x4000_0000
 RAM_SIZE = 2 << 20

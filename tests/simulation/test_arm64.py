@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import tests.tools.tiny_guests as a64
+import tests.helpers.tiny_guests as a64
 from coldline.arm.cores import CORES
 from coldline.checker.final_read import Region, sweep
 from coldline.checker.state.findings import entries
@@ -31,7 +31,7 @@ from coldline.samples import sample
 from coldline.simulation import Trial
 from coldline.support import cache_folder
 from coldline.verdict import check
-from tests.tools.guest_runs import instructions
+from tests.helpers.guest_runs import instructions
 
 COHERENT, HAZARD = 0, 1
 KERNEL = 0x4000_0000

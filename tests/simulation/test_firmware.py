@@ -14,13 +14,13 @@ from typing import Any
 import libfdt
 import pytest
 
-import tests.tools.tiny_guests as a64
+import tests.helpers.tiny_guests as a64
 from coldline.errors import PlanError, UsageError
 from coldline.frontends.unicorn.devices import Flash, Pl011, Pl031
 from coldline.guest import GuestOptions, Plan, machine_layout, make_plan
 from coldline.image import Kernel, KernelPiece, RawPlacement, load_kernel
-from tests.tools.command import Cli
-from tests.tools.requirements import require
+from tests.helpers.command import Cli
+from tests.helpers.requirements import require
 
 MIB = 1 << 20
 VIRT = machine_layout("virt")

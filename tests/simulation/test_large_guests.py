@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-import tests.tools.tiny_guests as a64
+import tests.helpers.tiny_guests as a64
 from coldline.builder import build_domain
 from coldline.guest import Bank, GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.simulated import SimulatedHost
-from tests.tools.command import COHERENT, Cli
-from tests.tools.device_trees import GIB, KERNEL
-from tests.tools.peak_memory import PEAK
-from tests.tools.tiny_guests import code, mov
+from tests.helpers.command import COHERENT, Cli
+from tests.helpers.device_trees import GIB, KERNEL
+from tests.helpers.peak_memory import PEAK
+from tests.helpers.tiny_guests import code, mov
 
 RAM1 = 0x2_0000_0000
 

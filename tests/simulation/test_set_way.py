@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import tests.tools.tiny_guests as a64
-from tests.tools.command import Cli
+import tests.helpers.tiny_guests as a64
+from tests.helpers.command import Cli
 
 RAM = 0x4000_0000
 STORED, LATER = RAM + 0x10_0000, RAM + 0x20_0000

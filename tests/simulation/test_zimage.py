@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.requirements import require
+from tests.helpers.requirements import require
 
 COHERENT, HAZARD = 0, 1
 PSCI_VERSION = 0x8400_0000

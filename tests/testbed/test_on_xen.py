@@ -12,7 +12,7 @@ from testbed import __main__ as command
 from testbed import modules, qemu_command
 from testbed.cache import cache_folder
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
-from tests.tools.requirements import LATER, packages_of, require
+from tests.helpers.requirements import LATER, packages_of, require
 
 pytestmark = pytest.mark.long
 RESULTS = cache_folder().parent / "testbed" / "results"

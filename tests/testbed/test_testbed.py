@@ -22,8 +22,8 @@ from testbed.cache import cache_folder
 from testbed.dom0 import bad_guests
 from testbed.qemu_command import MachineError
 from testbed.sources import ARCHITECTURES, Sources
-from tests.tools.repository import ROOT
-from tests.tools.requirements import require
+from tests.helpers.repository import ROOT
+from tests.helpers.requirements import require
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 

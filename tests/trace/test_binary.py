@@ -24,8 +24,8 @@ from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.rules.profile import SWITCHES, Profile
 from coldline.trace.binary import BinaryReader, BinaryWriter
 from coldline.trace.text import TextReader
-from tests.tools.peak_memory import PEAK
-from tests.tools.repository import ROOT
+from tests.helpers.peak_memory import PEAK
+from tests.helpers.repository import ROOT
 
 FORMAT = (ROOT / "docs" / "reference" / "trace-format.md").read_text()
 PAGE = 4096

@@ -24,8 +24,8 @@ from coldline.trace import files
 from coldline.trace.binary import BinaryReader
 from coldline.trace.files import TraceFile
 from coldline.trace.spool import Spool
-from tests.tools.command import COHERENT, DRIVER, ERROR, HAZARD, MIDWAY, Cli, Result, command
-from tests.tools.trace_strategies import broken_traces, traces
+from tests.helpers.command import COHERENT, DRIVER, ERROR, HAZARD, MIDWAY, Cli, Result, command
+from tests.helpers.trace_strategies import broken_traces, traces
 
 RACE = """\
 # The builder flushes by address, and its mapping lets the line be filled again.

@@ -16,9 +16,9 @@ from coldline.rules.profile import Profile
 from coldline.trace import text_batches as product
 from coldline.trace.text import TextReader
 from coldline.trace.text_batches import TextBatches, TextWriter
-from tests.tools.peak_memory import PEAK
-from tests.tools.repository import ROOT
-from tests.tools.trace_strategies import broken_traces, traces
+from tests.helpers.peak_memory import PEAK
+from tests.helpers.repository import ROOT
+from tests.helpers.trace_strategies import broken_traces, traces
 
 Told = tuple[Profile | None, list[tuple[int, Event]], tuple[str, str] | None]
 

@@ -6,10 +6,10 @@ from typing import Any
 from numba import carray, cfunc, from_dtype, types
 
 from coldline.checker.compiled import frame
+from coldline.checker.compiled.dense_rows import NO_ROW, dense_row_of, forget_cached_page, look_ahead
 from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, note, split
 from coldline.checker.compiled.pages import note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
-from coldline.checker.compiled.rows import NO_ROW, dense_row_of, forget_cached_page, look_ahead
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.checker.state import partitions
 from coldline.checker.state.transitions import LETTER_ROWS, UNKNOWN

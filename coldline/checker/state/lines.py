@@ -13,7 +13,7 @@ from coldline.checker.state.memory import Memory
 from coldline.checker.state.partitions import Partitions, Parts, merged
 from coldline.checker.state.transitions import NOTHING_DEFERRED, UNKNOWN, Transitions
 from coldline.events import PAGE_SIZE
-from coldline.rules.letters import Letter
+from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:

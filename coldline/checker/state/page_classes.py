@@ -12,7 +12,7 @@ from coldline.checker.state.agents import Agent, Alias
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.events.event import MAX_AGENTS
-from coldline.rules.letters import Letter, Setting
+from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.profile import Profile
 
 MAX_CLASSES = 1 << 16

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coldline.rules.alphabet import OTHER, Letter
 from coldline.rules.automaton import READS, Automaton
-from coldline.rules.letters import OTHER, Letter
 from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Final
 from coldline.arm import stage2 as stage2_types
 from coldline.events import Op
 from coldline.events import words as event_words
-from coldline.events.agents import agent_of
+from coldline.events.agent_names import agent_of
 from coldline.events.words import EventWords
 from coldline.jit import shared_record
 from coldline.jit.shared_record import WORD, Fields, SharedRecord, record_of

@@ -9,7 +9,7 @@ from unicorn import unicorn_const as const
 from coldline.arm.cores import Core
 from coldline.arm.fields import Sctlr
 from coldline.events import PAGE_SIZE
-from coldline.events.agents import agents_of, vcpu_name
+from coldline.events.agent_names import agents_of, vcpu_name
 from coldline.events.source import Sink
 from coldline.frontends.unicorn.aarch32.core import Aarch32
 from coldline.frontends.unicorn.aarch64.core import Aarch64
@@ -60,7 +60,7 @@ class Vcpu:
     name : str
         Its name in the trace.
     agents : tuple of str
-        The agents that it is in the trace: see `coldline.events.agents`.
+        The agents that it is in the trace: see `coldline.events.agent_names`.
     """
 
     def __init__(

@@ -27,8 +27,8 @@ from coldline.guest.config.syntax import (
 from coldline.guest.config.values import SettingReader
 from coldline.guest.layout import exact_size_text
 from coldline.image.load import load_blob
+from coldline.support.frozen_record import Record, replace
 from coldline.support.printable import one_line, shortened
-from coldline.support.record import Record, replace
 from coldline.support.units import MIB
 
 if TYPE_CHECKING:

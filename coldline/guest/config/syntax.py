@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from coldline.errors import ConfigError
 from coldline.guest.config.lexer import Lexer, SourceLocation, Token
+from coldline.support.frozen_record import Record
 from coldline.support.printable import one_line, shortened
-from coldline.support.record import Record
 
 MAX_CONFIG = 1 << 18
 """The most bytes of a file."""

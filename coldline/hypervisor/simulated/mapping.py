@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from coldline.arm import MemoryType
 from coldline.events import Op
-from coldline.hypervisor.events import HostEvents
 from coldline.hypervisor.mapping import BoundedMapping
+from coldline.hypervisor.model_events import HostEvents
 from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain
 

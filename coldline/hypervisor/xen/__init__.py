@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
+    from coldline.hypervisor.xen.bindings.protocols import Bindings
+    from coldline.hypervisor.xen.bindings.system import SystemBindings
     from coldline.hypervisor.xen.domain import XenDomain, XenDomainState
     from coldline.hypervisor.xen.host import XenHost
     from coldline.hypervisor.xen.mapping import XenMapping
-    from coldline.hypervisor.xen.ports.protocols import Ports
-    from coldline.hypervisor.xen.ports.system import SystemPorts
 
-__all__ = ["Ports", "SystemPorts", "XenDomain", "XenDomainState", "XenHost", "XenMapping"]
+__all__ = ["Bindings", "SystemBindings", "XenDomain", "XenDomainState", "XenHost", "XenMapping"]
 
 __getattr__ = lazily(
     __name__,
@@ -23,7 +23,7 @@ __getattr__ = lazily(
         ),
         "host": ("XenHost",),
         "mapping": ("XenMapping",),
-        "ports.system": ("SystemPorts",),
-        "ports.protocols": ("Ports",),
+        "bindings.system": ("SystemBindings",),
+        "bindings.protocols": ("Bindings",),
     },
 )

@@ -17,13 +17,13 @@ from coldline.hypervisor.protocol import Mapping
 from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.store_entries import Entries, Ring, write_entries
 from coldline.hypervisor.xen.structures import GrantEntry
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
+    from coldline.hypervisor.xen.bindings.protocols import Bindings
     from coldline.hypervisor.xen.domain import XenDomain
     from coldline.hypervisor.xen.hypercalls import Hypercalls
-    from coldline.hypervisor.xen.ports.protocols import Ports
 
 _CONSOLE, _STORE, _MONITOR, _VUART = range(4)
 """Page numbers, counted from the start of `MAGIC_PAGES`: xen tools/libs/guest/xg_dom_arm.c (4.17)."""
@@ -81,8 +81,8 @@ class SetupHost(Protocol):
     """The part of `XenHost` that set-up uses; `RecordedXen` has it too."""
 
     @property
-    def ports(self) -> "Ports":
-        """The ports to Xen."""
+    def bindings(self) -> "Bindings":
+        """The bindings to Xen."""
 
     @property
     def hypercalls(self) -> "Hypercalls":
@@ -141,7 +141,7 @@ def set_up_domain(host: SetupHost, domain: "XenDomain", setup: DomainSetup) -> N
         with error_context(f"domain {domid}: emulated PL011"):
             vuart = Ring(frames[_VUART], calls.start_vuart(domid, frames[_VUART]))
     with error_context(f"domain {domid}: xenstore"):
-        tree = host.ports.store
+        tree = host.bindings.store
         domain.in_store = True
         write_entries(
             tree,
@@ -162,9 +162,9 @@ def set_up_domain(host: SetupHost, domain: "XenDomain", setup: DomainSetup) -> N
 def _seed_grants(host: SetupHost, domain: "XenDomain", frames: tuple[int, int]) -> None:
     """Let dom0's daemons map the rings by grant: GNTTAB_RESERVED_CONSOLE, then GNTTAB_RESERVED_XENSTORE."""
     with error_context(f"domain {domain.domid}: grants"):
-        resource, address = host.ports.foreign.map_grant_table(domain.domid)
+        resource, address = host.bindings.foreign.map_grant_table(domain.domid)
         try:
             table = (GrantEntry * len(frames))(*(GrantEntry(_PERMIT_ACCESS, 0, frame) for frame in frames))
-            host.ports.memory.copy(address, ctypes.string_at(table, ctypes.sizeof(table)))
+            host.bindings.memory.copy(address, ctypes.string_at(table, ctypes.sizeof(table)))
         finally:
             host.unmap_resource(domain, resource)

@@ -6,7 +6,7 @@ from typing import Final
 
 from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.interface import Interface
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 from coldline.support.units import MIB, PAGE_SIZE
 
 ADDRESS_BITS: Final = {"arm64": 64, "arm32": 32}

@@ -2,13 +2,13 @@
 """The existing domains of a Xen: list, find, pause, unpause and destroy them."""
 
 from coldline.errors import HypervisorError, UsageError
+from coldline.hypervisor.xen.bindings.protocols import Bindings, StorePort
 from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.hypercalls import Hypercalls
-from coldline.hypervisor.xen.ports.protocols import Ports, StorePort
 from coldline.hypervisor.xen.store_entries import home_of
 from coldline.hypervisor.xen.structures import AnyDomainInfo
 from coldline.hypervisor.xen.teardown import tear_down
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 from coldline.support.units import PAGE_SIZE
 
 _DYING, _SHUTDOWN, _PAUSED, _BLOCKED, _RUNNING = 1 << 0, 1 << 2, 1 << 3, 1 << 4, 1 << 5
@@ -57,8 +57,8 @@ class DomainList:
 
     Parameters
     ----------
-    ports : Ports
-        The ports to Xen.
+    bindings : Bindings
+        The bindings to Xen.
 
     Raises
     ------
@@ -66,11 +66,11 @@ class DomainList:
         If this is not a dom0, or Xen's version is not supported.
     """
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
+    def __init__(self, bindings: Bindings) -> None:
+        self._bindings = bindings
         self._without_store = False
         with error_context("open Xen"):
-            self._calls = Hypercalls(ports.calls)
+            self._calls = Hypercalls(bindings.calls)
 
     def all(self) -> list[DomainInfo]:
         """Return every domain, by number; without names if xenstored does not run."""
@@ -156,7 +156,7 @@ class DomainList:
         """Return xenstore, or None if xenstored does not run."""
         if not self._without_store:
             try:
-                return self._ports.store
+                return self._bindings.store
             except HypervisorError:
                 self._without_store = True
         return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.guest.layout import AddressRange
+from coldline.hypervisor.xen.bindings.protocols import Bindings, DriverError
 from coldline.hypervisor.xen.creation import (
     ADDRESS_BITS,
     MAX_MEMORY_SLACK_KIB,
@@ -24,7 +25,6 @@ from coldline.hypervisor.xen.interrupts import interrupts_held
 from coldline.hypervisor.xen.mapped_frames import ATTRIBUTES, map_frames
 from coldline.hypervisor.xen.mapping import XenMapping
 from coldline.hypervisor.xen.populate import populate_extents
-from coldline.hypervisor.xen.ports.protocols import DriverError, Ports
 from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class XenHost:
 
     Parameters
     ----------
-    ports : Ports
-        The ports to Xen.
+    bindings : Bindings
+        The bindings to Xen.
     handle : bytes, optional
         The UUID of the domain that is created; by default a random one for each domain.
     shared_interrupts : int
@@ -65,13 +65,15 @@ class XenHost:
         If this is not a dom0, or Xen's version is not supported.
     """
 
-    def __init__(self, ports: Ports, *, handle: bytes | None = None, shared_interrupts: int = 0) -> None:
-        self.ports = ports
+    def __init__(
+        self, bindings: Bindings, *, handle: bytes | None = None, shared_interrupts: int = 0
+    ) -> None:
+        self.bindings = bindings
         self._handle = handle
         self._shared_interrupts = shared_interrupts
         self._leftovers: dict[int, list[Callable[[], None]]] = {}
         with error_context("open Xen"):
-            self.hypercalls = Hypercalls(ports.calls)
+            self.hypercalls = Hypercalls(bindings.calls)
 
     def platform(self) -> Platform:
         """Return the virtual hardware of guests. Xen reports it for a new domain, so one is created and destroyed.
@@ -169,7 +171,7 @@ class XenHost:
         operation = f"map {address:#x}"
         try:
             with error_context(f"domain {domain.domid}: {operation}"):
-                frames = map_frames(self.ports, domain.domid, _frames(address, size), memory_type)
+                frames = map_frames(self.bindings, domain.domid, _frames(address, size), memory_type)
         except DriverError as error:
             raise domain.error(operation, str(error)) from error
         return XenMapping(
@@ -178,7 +180,7 @@ class XenHost:
             size,
             memory_type,
             frames,
-            memory=self.ports.memory,
+            memory=self.bindings.memory,
             move=self._move,
             unmap=self._unmap_mapping,
         )
@@ -256,7 +258,7 @@ class XenHost:
             for unmap in self._leftovers.pop(domain.domid, []):
                 with contextlib.suppress(OSError):
                     unmap()
-            store = self.ports.store if domain.in_store else None
+            store = self.bindings.store if domain.in_store else None
             try:
                 tear_down(self.hypercalls, store, domain.domid, domain.handle)
             finally:
@@ -264,7 +266,7 @@ class XenHost:
 
     def unmap_resource(self, domain: XenDomain, resource: object) -> None:
         """Unmap a grant table; if that fails, retry before the domain is destroyed."""
-        self._unmap(domain, partial(self.ports.foreign.unmap_resource, resource))
+        self._unmap(domain, partial(self.bindings.foreign.unmap_resource, resource))
 
     def _unmap_mapping(self, mapping: XenMapping) -> None:
         mapping.domain.mapped = [other for other in mapping.domain.mapped if other.base != mapping.address]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final, TypeVar
 
 from coldline.hypervisor.xen import structures
+from coldline.hypervisor.xen.bindings.protocols import HypercallPort
 from coldline.hypervisor.xen.interface import Interface, interface_of
-from coldline.hypervisor.xen.ports.protocols import HypercallPort
 from coldline.support.units import PAGE_SIZE
 
 HYPERCALL_NUMBERS: Final = {

@@ -10,7 +10,7 @@ from typing import Final
 
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen import structures
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 
 
 class Interface(Record):

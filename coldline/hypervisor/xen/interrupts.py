@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
-from coldline.hypervisor.xen.ports.protocols import Ports
-from coldline.hypervisor.xen.ports.watched import WatchedPorts
+from coldline.hypervisor.xen.bindings.protocols import Bindings
+from coldline.hypervisor.xen.bindings.watched import WatchedBindings
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -44,16 +44,16 @@ class _Interrupts:
 
 
 @contextlib.contextmanager
-def interrupts_between_calls(ports: Ports) -> Iterator[Ports]:
-    """Yield ports in which SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt only just before a call.
+def interrupts_between_calls(bindings: Bindings) -> Iterator[Bindings]:
+    """Yield bindings in which SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt only just before a call.
 
     This starts with the first call, as before it there is nothing to undo. KeyboardInterrupt is raised once, so that
     the clean-up is not interrupted again. A signal after the last call has no effect.
 
     Parameters
     ----------
-    ports : Ports
-        The ports to Xen.
+    bindings : Bindings
+        The bindings to Xen.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def interrupts_between_calls(ports: Ports) -> Iterator[Ports]:
     """
     interrupts = _Interrupts()
     try:
-        yield WatchedPorts(ports, interrupts.around)
+        yield WatchedBindings(bindings, interrupts.around)
     finally:
         interrupts.end()
 

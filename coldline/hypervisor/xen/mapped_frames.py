@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from coldline.arm import MemoryType
-from coldline.hypervisor.xen.ports.protocols import ATTR_NORMAL_NC, ATTR_NORMAL_WB
+from coldline.hypervisor.xen.bindings.protocols import ATTR_NORMAL_NC, ATTR_NORMAL_WB
 
 if TYPE_CHECKING:
-    from coldline.hypervisor.xen.ports.protocols import DriverPort, ForeignPort, Ports
+    from coldline.hypervisor.xen.bindings.protocols import Bindings, DriverPort, ForeignPort
 
 ATTRIBUTES: Final = {MemoryType.NORMAL_WB: ATTR_NORMAL_WB, MemoryType.NORMAL_NC: ATTR_NORMAL_NC}
 """The memory types that a mapping can have, with the driver's value of each."""
@@ -72,7 +72,9 @@ class LibraryFrames:
 MappedFrames = DriverFrames | LibraryFrames
 
 
-def map_frames(ports: "Ports", domid: int, frames: Sequence[int], memory_type: MemoryType) -> MappedFrames:
+def map_frames(
+    bindings: "Bindings", domid: int, frames: Sequence[int], memory_type: MemoryType
+) -> MappedFrames:
     """Map all of `frames`, in order.
 
     Raises
@@ -82,6 +84,6 @@ def map_frames(ports: "Ports", domid: int, frames: Sequence[int], memory_type: M
     OSError
         If a frame cannot be mapped.
     """
-    if memory_type is MemoryType.NORMAL_WB and not ports.has_driver:
-        return LibraryFrames(ports.foreign, domid, frames)
-    return DriverFrames(ports.driver, domid, frames, ATTRIBUTES[memory_type])
+    if memory_type is MemoryType.NORMAL_WB and not bindings.has_driver:
+        return LibraryFrames(bindings.foreign, domid, frames)
+    return DriverFrames(bindings.driver, domid, frames, ATTRIBUTES[memory_type])

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from coldline.arm import MemoryType
 from coldline.hypervisor.mapping import BoundedMapping
 from coldline.hypervisor.protocol import Buffer, Data
+from coldline.hypervisor.xen.bindings.protocols import MemoryPort
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.failures import os_error_text
 from coldline.hypervisor.xen.mapped_frames import MappedFrames
-from coldline.hypervisor.xen.ports.protocols import MemoryPort
 
 
 class XenMapping(BoundedMapping):

@@ -7,8 +7,8 @@ libxl__device_console_add (4.17).
 
 from typing import Final
 
-from coldline.hypervisor.xen.ports.protocols import PERMISSION_NONE, PERMISSION_READ, StorePort
-from coldline.support.record import Record
+from coldline.hypervisor.xen.bindings.protocols import PERMISSION_NONE, PERMISSION_READ, StorePort
+from coldline.support.frozen_record import Record
 
 _CONSOLE_LIMIT: Final = 1048576
 """Bytes of a guest's output that xenconsoled buffers: libxl_internal.h (4.17), LIBXL_XENCONSOLE_LIMIT."""

@@ -5,9 +5,9 @@ import errno
 import time
 from typing import Final
 
+from coldline.hypervisor.xen.bindings.protocols import StorePort
 from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.hypercalls import Hypercalls
-from coldline.hypervisor.xen.ports.protocols import StorePort
 from coldline.hypervisor.xen.store_entries import remove_entries
 
 GONE_WAIT_S: Final = 2.0

@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING, TextIO
 
-from coldline.support.record import Record
+from coldline.support.frozen_record import Record
 
 if TYPE_CHECKING:
     from coldline.report.model import Corpus, Guest, Matrix, Report

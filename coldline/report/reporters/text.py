@@ -28,7 +28,7 @@ class TextReporter(Reporter):
     def begin(self, guest: "Guest") -> None:
         """Write what is about to run."""
         if not self.settings.quiet:
-            from coldline.report.layout import guest_lines
+            from coldline.report.plan_layout import guest_lines
 
             for line in guest_lines(guest):
                 self._lines.say(line)

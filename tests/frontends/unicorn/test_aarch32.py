@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-import tests.tools.tiny_guests_a32 as a32
+import tests.helpers.tiny_guests_a32 as a32
 from coldline.arm import cp15
 from coldline.frontends.unicorn import End, Until
 from coldline.guest.plan import Registers
-from tests.tools.guest_runs import LEVEL2, LEVEL3, START, WINDOW, Ran, run_loaded, straight
-from tests.tools.instruction_sets import (
+from tests.helpers.guest_runs import LEVEL2, LEVEL3, START, WINDOW, Ran, run_loaded, straight
+from tests.helpers.instruction_sets import (
     INSTRUCTION_SETS,
     A32Short,
     A32ShortRemapped,
@@ -26,8 +26,8 @@ from tests.tools.instruction_sets import (
     M,
     Page,
 )
-from tests.tools.requirements import require
-from tests.tools.tiny_guests import ENTRY, RAM, Code, Insn, code
+from tests.helpers.requirements import require
+from tests.helpers.tiny_guests import ENTRY, RAM, Code, Insn, code
 
 SHORT, LPAE = INSTRUCTION_SETS["a32-short"], INSTRUCTION_SETS["a32-lpae"]
 ON = ["guest mmu on", "guest dcache on", "guest icache on"]

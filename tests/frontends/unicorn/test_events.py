@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tests.tools.tiny_guests as a64
+import tests.helpers.tiny_guests as a64
 from coldline.arm.cores import CORES
 from coldline.frontends.unicorn import End, Until
-from tests.tools.guest_runs import (
+from tests.helpers.guest_runs import (
     CODE_WALK,
     LEVEL1,
     LEVEL2,
@@ -33,9 +33,9 @@ from tests.tools.guest_runs import (
     walks,
     window_walk,
 )
-from tests.tools.requirements import require
-from tests.tools.tiny_guests import ENTRY, ISB, RAM, code, mov, page
-from tests.tools.tiny_guests import sys as maintain
+from tests.helpers.requirements import require
+from tests.helpers.tiny_guests import ENTRY, ISB, RAM, code, mov, page
+from tests.helpers.tiny_guests import sys as maintain
 
 # -- accesses -------------------------------------------------------------------------------------
 

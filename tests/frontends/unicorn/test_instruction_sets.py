@@ -11,9 +11,9 @@ from itertools import product
 import pytest
 
 from coldline.frontends.unicorn import End, Until
-from tests.tools.guest_runs import START, WINDOW, straight
-from tests.tools.instruction_sets import INSTRUCTION_SETS, C, I, InstructionSet, M, Page
-from tests.tools.tiny_guests import ENTRY, PSCI_SYSTEM_OFF, RAM, Code, code
+from tests.helpers.guest_runs import START, WINDOW, straight
+from tests.helpers.instruction_sets import INSTRUCTION_SETS, C, I, InstructionSet, M, Page
+from tests.helpers.tiny_guests import ENTRY, PSCI_SYSTEM_OFF, RAM, Code, code
 
 ON = ["guest mmu on", "guest dcache on", "guest icache on"]
 AGENTS = {"normal-wb": "guest", "normal-wt": "guest-wt", "normal-nc": "guest-nc", "device": "guest-device"}

@@ -9,18 +9,18 @@ import pytest
 pytest.importorskip("unicorn")
 pytest.importorskip("numba")
 
-import tests.tools.tiny_guests as a64
+import tests.helpers.tiny_guests as a64
 from coldline.arm.cores import CORES
 from coldline.checker import Checker
 from coldline.errors import GuestError
-from coldline.events.agents import agents_of, vcpu_name
+from coldline.events.agent_names import agents_of, vcpu_name
 from coldline.events.batch import Batch
 from coldline.frontends.unicorn import Boot, End, Listener, Outcome, Until, round_robin
 from coldline.frontends.unicorn.turns import Turns, first_alone
 from coldline.guest.plan import Registers
 from coldline.trace.text import parse_event
-from tests.tools.guest_runs import LEVEL3, NEVER, RAM_SIZE, WINDOW, mmu_on, tables
-from tests.tools.tiny_guests import RAM, Code, code, mov
+from tests.helpers.guest_runs import LEVEL3, NEVER, RAM_SIZE, WINDOW, mmu_on, tables
+from tests.helpers.tiny_guests import RAM, Code, code, mov
 
 SECOND = 0x4000
 """Where the second vCPU starts, from the start of RAM."""

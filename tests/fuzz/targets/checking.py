@@ -9,8 +9,8 @@ from itertools import islice
 
 from coldline.arm import MemoryType
 from coldline.checker.checker import Checker
+from coldline.checker.dense_rows import COMPILE_FROM
 from coldline.checker.loops import prepare
-from coldline.checker.rows import COMPILE_FROM
 from coldline.checker.state.findings import entries
 from coldline.errors import TraceError
 from coldline.events.batch import Batch

@@ -5,7 +5,7 @@ import contextlib
 import re
 import struct
 
-from coldline.cli.session import Shown
+from coldline.cli.console_session import Shown
 from coldline.hypervisor.xen.console.ring import (
     IN,
     IN_CONS,

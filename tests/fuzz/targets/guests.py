@@ -12,7 +12,7 @@ from coldline.guest import GuestOptions, Plan, make_plan
 from coldline.guest.placement import check_segments
 from coldline.image import Kernel
 from coldline.image.content import Allowance, Content
-from coldline.image.recognise import recognise
+from coldline.image.format_detection import recognise
 from coldline.report.map_drawing import drawing
 from coldline.report.memory_map import map_table, plan_document
 from coldline.support.units import PAGE_SIZE

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from coldline.guest import GuestOptions, make_plan
 from coldline.image.compression import CODECS
 from coldline.image.content import Allowance, Content
-from coldline.image.recognise import recognise
+from coldline.image.format_detection import recognise
 from tests.fuzz import seeds
 from tests.fuzz.target import Target
 

@@ -20,8 +20,8 @@ from coldline.guest.config import (
     read_config,
 )
 from coldline.support.units import MIB
+from tests.helpers.requirements import require
 from tests.oracles import libxlu
-from tests.tools.requirements import require
 
 NAME = 'name = "g"\n'
 

@@ -23,8 +23,8 @@ from coldline.guest.config.syntax import (
     parse,
 )
 from testbed import apt, debian
+from tests.helpers.requirements import require
 from tests.oracles import libxlu
-from tests.tools.requirements import require
 
 
 def plain(value: Value) -> Any:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from coldline.hypervisor.xen import hypercalls, structures
+from coldline.hypervisor.xen.bindings import driver, events, libraries, maintenance, protocols, store
+from coldline.hypervisor.xen.bindings.prototypes import functions
 from coldline.hypervisor.xen.interface import INTERFACES, Interface
-from coldline.hypervisor.xen.ports import driver, events, libraries, maintenance, protocols, store
-from coldline.hypervisor.xen.ports.prototypes import functions
 from testbed import debian
-from tests.tools.requirements import LATER, packages_of, require
+from tests.helpers.requirements import LATER, packages_of, require
 
 SUITES = (None, LATER)
 COMPILERS = ("aarch64-linux-gnu-gcc", "arm-linux-gnueabihf-gcc")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from coldline.hypervisor.xen.ports import driver, protocols
-from tests.tools.repository import ROOT
-from tests.tools.requirements import require
+from coldline.hypervisor.xen.bindings import driver, protocols
+from tests.helpers.repository import ROOT
+from tests.helpers.requirements import require
 
 HEADER = ROOT / "driver" / "coldline.h"
 COMPILERS = (
@@ -37,7 +37,7 @@ STAND_INS = {
 
 
 def assertions() -> str:
-    """C that compiles only if the header says what `coldline.hypervisor.xen.ports.driver` says."""
+    """C that compiles only if the header says what `coldline.hypervisor.xen.bindings.driver` says."""
     structures = {
         "coldline_features": driver.FeaturesReply,
         "coldline_map": driver.MapRequest,

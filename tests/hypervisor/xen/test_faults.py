@@ -13,7 +13,7 @@ from coldline.builder import STRATEGIES
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen import XenDomainState, XenHost
 from testbed.dom0.failing import NAME, a_few_of, every_failure, told_to_have_failed
-from tests.tools.fake_xen import FakeXen
+from tests.helpers.fake_xen import FakeXen
 
 # Strategies hardly differ by the architecture: most of arm32's are tried where tests may take long.
 CASES = [

@@ -22,13 +22,13 @@ from coldline.hypervisor.simulated import SimulatedHost
 from coldline.hypervisor.xen import XenDomain, XenHost
 from coldline.hypervisor.xen.domain_list import DomainList
 from coldline.hypervisor.xen.host import paging_pool
-from coldline.hypervisor.xen.recorded import RecordedXen, first_reads, model_of
+from coldline.hypervisor.xen.recording import RecordedXen, first_reads, model_of
 from coldline.hypervisor.xen.store_entries import uuid_text
 from coldline.hypervisor.xen.structures import DomctlHeader, GetDomainInfo
 from coldline.image import load_kernel
 from coldline.samples import sample
-from tests.tools.checking import check_text
-from tests.tools.fake_xen import FakeDomain, FakeXen
+from tests.helpers.checking import check_text
+from tests.helpers.fake_xen import FakeDomain, FakeXen
 
 RAM, MIB, PAGE = 0x40000000, 1 << 20, 4096
 MAGIC = 0x39000000

@@ -11,7 +11,7 @@ from coldline.arm import cp15
 from coldline.arm.cp15 import Cp15, Cp15Wide
 from coldline.arm.fields import SctlrV7, Ttbcr
 from coldline.errors import GuestError
-from coldline.frontends.unicorn.aarch32.watched import OPERATIONS, WATCHED
+from coldline.frontends.unicorn.aarch32.watched_registers import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.state import MAX_PLACES
 from coldline.mmu.registers import Changes

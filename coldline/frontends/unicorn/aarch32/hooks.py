@@ -9,7 +9,7 @@ from unicorn import arm_const
 from coldline.arm import cp15
 from coldline.arm.maintenance import TLBI_CRN
 from coldline.events.batch import InstructionState
-from coldline.frontends.unicorn.aarch32.watched import COUNTERS, WATCHED
+from coldline.frontends.unicorn.aarch32.watched_registers import COUNTERS, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,

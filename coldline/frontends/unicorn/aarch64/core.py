@@ -10,7 +10,7 @@ from unicorn import unicorn_const as const
 from coldline.arm import fields
 from coldline.arm.fields import SystemRegister
 from coldline.events.batch import InstructionState
-from coldline.frontends.unicorn.aarch64.watched import OPERATIONS, WATCHED
+from coldline.frontends.unicorn.aarch64.watched_registers import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.mmu.registers import Changes
 

@@ -8,7 +8,7 @@ from numba import carray, cfunc, types
 from unicorn import arm64_const
 
 from coldline.arm.maintenance import TLBI_CRN
-from coldline.frontends.unicorn.aarch64.watched import COUNTERS, WATCHED
+from coldline.frontends.unicorn.aarch64.watched_registers import COUNTERS, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,

@@ -11,12 +11,12 @@ import time
 from typing import Final, Protocol
 
 from coldline.errors import HypervisorError
+from coldline.hypervisor.xen.bindings.events import EventChannel
+from coldline.hypervisor.xen.bindings.maintenance import barrier
+from coldline.hypervisor.xen.bindings.protocols import Bindings, ForeignPort
 from coldline.hypervisor.xen.console.ring import ConsoleRing
 from coldline.hypervisor.xen.domain_list import DomainInfo
 from coldline.hypervisor.xen.failures import error_context
-from coldline.hypervisor.xen.ports.events import EventChannel
-from coldline.hypervisor.xen.ports.maintenance import barrier
-from coldline.hypervisor.xen.ports.protocols import ForeignPort, Ports
 from coldline.hypervisor.xen.store_entries import home_of
 
 TTY_WAIT_S: Final = 3.0
@@ -57,13 +57,13 @@ class Console(Protocol):
         """Close the console."""
 
 
-def open_console(ports: Ports, domain: DomainInfo, *, vuart: bool = False) -> Console:
+def open_console(bindings: Bindings, domain: DomainInfo, *, vuart: bool = False) -> Console:
     """Open the console of a domain.
 
     Parameters
     ----------
-    ports : Ports
-        The ports to Xen.
+    bindings : Bindings
+        The bindings to Xen.
     domain : DomainInfo
         The domain.
     vuart : bool
@@ -77,19 +77,19 @@ def open_console(ports: Ports, domain: DomainInfo, *, vuart: bool = False) -> Co
     name = "vuart" if vuart else "console"
     home = f"{home_of(domain.domid)}/{'vuart/0' if vuart else 'console'}"
     with error_context(f"domain {domain.domid}: {name}"):
-        if ports.store.read(f"{home}/ring-ref") is None:
+        if bindings.store.read(f"{home}/ring-ref") is None:
             raise HypervisorError(f"domain {domain.domid} has no {name}")
         end = time.monotonic() + TTY_WAIT_S
-        while not (tty := (ports.store.read(f"{home}/tty") or b"").decode("utf-8", "replace")):
+        while not (tty := (bindings.store.read(f"{home}/tty") or b"").decode("utf-8", "replace")):
             if time.monotonic() > end:
-                frame, port = (_number(ports, f"{home}/{key}") for key in ("ring-ref", "port"))
-                return RingConsole(ports.foreign, domain.domid, frame, port)
+                frame, port = (_number(bindings, f"{home}/{key}") for key in ("ring-ref", "port"))
+                return RingConsole(bindings.foreign, domain.domid, frame, port)
             time.sleep(0.05)
         return PtyConsole(tty)
 
 
-def _number(ports: Ports, path: str) -> int:
-    text = ports.store.read(path) or b""
+def _number(bindings: Bindings, path: str) -> int:
+    text = bindings.store.read(path) or b""
     if not text.isdigit() or int(text[:20]) >= _MAX_FRAME:
         raise HypervisorError(f"xenstore has no number at {path}")
     return int(text)

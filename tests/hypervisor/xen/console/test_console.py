@@ -18,9 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coldline.cli import session
-from coldline.cli.session import Shown, attach
+from coldline.cli import console_session
+from coldline.cli.console_session import Shown, attach
 from coldline.errors import HypervisorError
+from coldline.hypervisor.xen.bindings import maintenance
 from coldline.hypervisor.xen.console import consoles, ring
 from coldline.hypervisor.xen.console.ring import (
     IN,
@@ -32,8 +33,7 @@ from coldline.hypervisor.xen.console.ring import (
     ConsoleRing,
     RingError,
 )
-from coldline.hypervisor.xen.ports import maintenance
-from tests.tools.requirements import require
+from tests.helpers.requirements import require
 
 PAGE = 4096
 INDICES = {IN_CONS, IN_PROD, OUT_CONS, OUT_PROD}
@@ -331,7 +331,7 @@ def test_a_guest_at_full_speed(forever: bytes | Exception) -> None:
     ended, output, said = attached(console, then=b"\x1d", after_s=0.5)
     took = time.monotonic() - began
     assert not ended
-    assert console.looks <= took / session.TURN_S + 2
+    assert console.looks <= took / console_session.TURN_S + 2
     assert len(output) <= console.looks * 4 * 2048  # each escape takes four characters
     assert len(said) <= 1
     assert time.process_time() - used < 0.9 * took

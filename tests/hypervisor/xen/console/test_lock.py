@@ -14,7 +14,7 @@ import pytest
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen.console import lock as consolelock
 from coldline.hypervisor.xen.console.lock import console_lock
-from tests.tools.requirements import require
+from tests.helpers.requirements import require
 
 
 @pytest.fixture

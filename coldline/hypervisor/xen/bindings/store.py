@@ -10,7 +10,7 @@ import os
 from typing import Final
 
 from coldline.errors import HypervisorError
-from coldline.hypervisor.xen.ports.prototypes import failed, functions
+from coldline.hypervisor.xen.bindings.prototypes import failed, functions
 
 STORE_PROTOTYPES: Final = """\
 struct xs_handle *xs_open(unsigned long);

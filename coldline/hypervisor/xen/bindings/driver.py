@@ -10,8 +10,8 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from coldline.hypervisor.xen.ports.protocols import DRIVER_PATH, DriverError
-from coldline.hypervisor.xen.ports.prototypes import failed, functions
+from coldline.hypervisor.xen.bindings.protocols import DRIVER_PATH, DriverError
+from coldline.hypervisor.xen.bindings.prototypes import failed, functions
 from coldline.support.units import PAGE_SIZE
 
 ABI: Final = 2

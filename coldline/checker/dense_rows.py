@@ -9,12 +9,12 @@ import numpy as np
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.lines import Badness
 from coldline.events import PAGE_SIZE, Event
-from coldline.rules.letters import Letter
+from coldline.rules.alphabet import Letter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from coldline.checker.compiled_rows import CompiledRows
+    from coldline.checker.compiled_dense_rows import CompiledRows
 
 LOAD_FROM = 20_000
 """Events or lines from which loading machine code pays."""
@@ -43,7 +43,7 @@ class Rows:
         """The compiled loops, if `work` events or lines, with those before, are worth loading or compiling them."""
         self._work += work
         if self._compiled is None and self._work >= LOAD_FROM:
-            from coldline.checker.compiled_rows import CompiledRows
+            from coldline.checker.compiled_dense_rows import CompiledRows
             from coldline.checker.loops import is_compiled
 
             if self._work >= COMPILE_FROM or is_compiled():

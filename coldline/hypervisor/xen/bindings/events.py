@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from coldline.hypervisor.xen.ports.prototypes import failed, functions
+from coldline.hypervisor.xen.bindings.prototypes import failed, functions
 
 EVENT_CHANNEL_PROTOTYPES: Final = """\
 xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *, unsigned int);

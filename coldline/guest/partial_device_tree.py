@@ -13,7 +13,7 @@ import struct
 
 from coldline.errors import ImageError
 from coldline.guest.devicetree import GIC_PHANDLE
-from coldline.guest.given_tree import check_device_tree
+from coldline.guest.user_device_tree import check_device_tree
 from coldline.image.content import Allowance, Content
 from coldline.image.flat_tree import FlatTree
 

@@ -9,7 +9,7 @@ halfwords, the first in the upper half of its word.
 import struct
 from collections.abc import Mapping
 
-from tests.tools.tiny_guests import HEADER, PSCI_SYSTEM_OFF, Code, Insn, code
+from tests.helpers.tiny_guests import HEADER, PSCI_SYSTEM_OFF, Code, Insn, code
 
 NOP = Insn("nop", 0xE320_F000)
 WFI = Insn("wfi", 0xE320_F003)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The operations on rows, by compiled loops: see `coldline.checker.rows`."""
+"""The operations on rows, by compiled loops: see `coldline.checker.dense_rows`."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from coldline.checker.state.lines import Badness
 from coldline.checker.state.partitions import BLOCKS, OWN
 from coldline.checker.state.transitions import NO_LETTER, NOTHING_DEFERRED
 from coldline.events import Event, Op
-from coldline.rules.letters import Letter
+from coldline.rules.alphabet import Letter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

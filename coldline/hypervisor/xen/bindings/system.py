@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The ports of this system: Xen's libraries, coldline's driver and xenstore, each opened on first use."""
+"""The bindings of this system: Xen's libraries, coldline's driver and xenstore, each opened on first use."""
 
 import os
 from collections.abc import Callable
 from typing import Any
 
-from coldline.hypervisor.xen.ports.protocols import (
+from coldline.hypervisor.xen.bindings.protocols import (
     DRIVER_PATH,
     DriverPort,
     ForeignPort,
@@ -15,8 +15,8 @@ from coldline.hypervisor.xen.ports.protocols import (
 )
 
 
-class SystemPorts:
-    """The ports of the dom0 that this process runs in; see `Ports`."""
+class SystemBindings:
+    """The bindings of the dom0 that this process runs in; see `Bindings`."""
 
     def __init__(self) -> None:
         self._opened: dict[str, Any] = {}
@@ -28,45 +28,45 @@ class SystemPorts:
 
     @property
     def calls(self) -> HypercallPort:
-        """See `Ports`."""
-        from coldline.hypervisor.xen.ports.libraries import HypercallLibrary
+        """See `Bindings`."""
+        from coldline.hypervisor.xen.bindings.libraries import HypercallLibrary
 
         calls: HypercallPort = self._open_once("calls", HypercallLibrary)
         return calls
 
     @property
     def foreign(self) -> ForeignPort:
-        """See `Ports`."""
-        from coldline.hypervisor.xen.ports.libraries import ForeignMemoryLibrary
+        """See `Bindings`."""
+        from coldline.hypervisor.xen.bindings.libraries import ForeignMemoryLibrary
 
         foreign: ForeignPort = self._open_once("foreign", ForeignMemoryLibrary)
         return foreign
 
     @property
     def has_driver(self) -> bool:
-        """See `Ports`."""
+        """See `Bindings`."""
         return os.path.exists(DRIVER_PATH)
 
     @property
     def driver(self) -> DriverPort:
-        """See `Ports`."""
-        from coldline.hypervisor.xen.ports.driver import open_driver
+        """See `Bindings`."""
+        from coldline.hypervisor.xen.bindings.driver import open_driver
 
         driver: DriverPort = self._open_once("driver", open_driver)
         return driver
 
     @property
     def memory(self) -> MemoryPort:
-        """See `Ports`."""
-        from coldline.hypervisor.xen.ports.maintenance import ProcessMemory
+        """See `Bindings`."""
+        from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
 
         memory: MemoryPort = self._open_once("memory", ProcessMemory)
         return memory
 
     @property
     def store(self) -> StorePort:
-        """See `Ports`."""
-        from coldline.hypervisor.xen.ports.store import Store
+        """See `Bindings`."""
+        from coldline.hypervisor.xen.bindings.store import Store
 
         store: StorePort = self._open_once("store", Store)
         return store

@@ -7,7 +7,7 @@
 from typing import Any
 
 from coldline.arm.fields import Sctlr
-from coldline.events.agents import AGENTS
+from coldline.events.agent_names import AGENTS
 from coldline.events.appending import emit
 from coldline.events.op import Op
 from coldline.jit.intrinsics import compiled, int64, uint64

@@ -9,7 +9,7 @@ import libfdt
 
 from coldline.guest import GuestOptions, make_plan
 from coldline.image import Kernel, KernelPiece
-from tests.tools.requirements import require
+from tests.helpers.requirements import require
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 INITRD = memoryview(b"initrd of 20 bytes..")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from coldline.errors import HypervisorError
-from coldline.hypervisor.xen.ports.prototypes import Function, failed, functions
+from coldline.hypervisor.xen.bindings.prototypes import Function, failed, functions
 
 PRIVCMD: Final = "/dev/xen/privcmd"
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from coldline.arm import MemoryType
 from coldline.events import Event, Op, Recorder
-from coldline.events.agents import FIRST_VCPU
+from coldline.events.agent_names import FIRST_VCPU
 from coldline.hypervisor.models import HostModel, host_model
-from coldline.hypervisor.recorded import RecordedHost, RecordedMapping
+from coldline.hypervisor.recording import RecordedHost, RecordedMapping
+from coldline.hypervisor.xen.bindings.protocols import Bindings
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.host import XenHost
 from coldline.hypervisor.xen.hypercalls import Hypercalls
-from coldline.hypervisor.xen.ports.protocols import Ports
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Plan
@@ -40,9 +40,9 @@ class RecordedXen(RecordedHost[XenDomain]):
         self._xen = inner
 
     @property
-    def ports(self) -> Ports:
+    def bindings(self) -> Bindings:
         """See `XenHost`."""
-        return self._xen.ports
+        return self._xen.bindings
 
     @property
     def hypercalls(self) -> Hypercalls:

@@ -117,8 +117,8 @@ class StorePort(Protocol):
         """Tell xenstored where a domain's ring and event channel are."""
 
 
-class Ports(Protocol):
-    """All ports. Each is opened when it is first used; a missing driver or xenstored is an error only then.
+class Bindings(Protocol):
+    """All bindings. Each is opened when it is first used; a missing driver or xenstored is an error only then.
 
     Everything in `coldline.hypervisor.xen` reaches the system through this object, so that tests can replace it,
     count its calls and make any of them fail.

@@ -10,7 +10,7 @@ import sys
 from typing import Final
 
 from coldline.hypervisor.protocol import Buffer
-from coldline.hypervisor.xen.ports.prototypes import Function, failed, functions
+from coldline.hypervisor.xen.bindings.prototypes import Function, failed, functions
 
 MAINTENANCE_LIBC_PROTOTYPES: Final = """\
 void *mmap(void *, size_t, int, int, int, long);

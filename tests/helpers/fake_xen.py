@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Xen made of bytes and dictionaries, as `coldline.hypervisor.xen.Ports`.
+"""A Xen made of bytes and dictionaries, as `coldline.hypervisor.xen.Bindings`.
 
 It decodes calls from the bytes that a real Xen would get, with the structures that are checked against Xen's
 headers, and refuses what a real one would refuse.
@@ -13,9 +13,9 @@ from types import SimpleNamespace
 from typing import NoReturn
 
 from coldline.hypervisor.xen import structures
+from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
+from coldline.hypervisor.xen.bindings.protocols import DriverPort
 from coldline.hypervisor.xen.hypercalls import HYPERCALL_NUMBERS
-from coldline.hypervisor.xen.ports.maintenance import ProcessMemory
-from coldline.hypervisor.xen.ports.protocols import DriverPort
 from coldline.hypervisor.xen.structures import CreateDomain, DomctlHeader, GetDomainInfo
 
 PAGE = 4096
@@ -39,14 +39,14 @@ class FakeDomain:
         self.context = None
         self.paused = True
         self.dying = False
-        self.ports = []
+        self.bindings = []
         self.parameters = {}
         self.grants = bytearray(PAGE)
         self.vuart = None
 
 
 class FakeXen:
-    """The ports to it."""
+    """The bindings to it."""
 
     def __init__(
         self, *, version: tuple[int, int] = (4, 17), with_driver: bool = True, with_store: bool = True
@@ -74,7 +74,7 @@ class FakeXen:
     @property
     def driver(self) -> DriverPort:
         if not self.with_driver:
-            from coldline.hypervisor.xen.ports.driver import open_driver
+            from coldline.hypervisor.xen.bindings.driver import open_driver
 
             return open_driver()  # this machine has none
         return self._driver
@@ -227,8 +227,8 @@ class FakeCalls:
         request.evtchn = self.port(domain)
 
     def port(self, domain: FakeDomain) -> int:
-        domain.ports.append(len(domain.ports) + 1)
-        return domain.ports[-1]
+        domain.bindings.append(len(domain.bindings) + 1)
+        return domain.bindings[-1]
 
     def memory_op(self, command: int, place: int) -> int:
         assert command == HYPERCALL_NUMBERS["XENMEM_populate_physmap"]

@@ -14,9 +14,9 @@ import pytest
 
 from coldline.errors import ImageError, PlanError
 from coldline.guest import MAX_DEVICE_TREE, GuestOptions, check_device_tree, make_plan
-from coldline.support.record import replace
-from tests.tools.device_trees import INITRD, KERNEL, get, nodes, source, tree
-from tests.tools.images import dtb, run
+from coldline.support.frozen_record import replace
+from tests.helpers.device_trees import INITRD, KERNEL, get, nodes, source, tree
+from tests.helpers.images import dtb, run
 
 MIB = 1 << 20
 DEVICE = """/ {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import tests.tools.tiny_guests as a64
+import tests.helpers.tiny_guests as a64
 from coldline.arm.cores import CORES
 from coldline.arm.stage2 import FORCED_WB, STAGE2_NORMAL_WB
 from coldline.checker import Checker
@@ -15,8 +15,8 @@ from coldline.events.batch import Batch
 from coldline.frontends.unicorn import Boot, End, Listener, Outcome, Until
 from coldline.guest.plan import Registers
 from coldline.trace.text import parse_event
-from tests.tools.tiny_guests import ENTRY, ISB, RAM, code, mov
-from tests.tools.tiny_guests import sys as maintain
+from tests.helpers.tiny_guests import ENTRY, ISB, RAM, code, mov
+from tests.helpers.tiny_guests import sys as maintain
 
 
 def instructions(lines: Iterable[str]) -> list[int]:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from coldline.events.agents import agent_of
+from coldline.events.agent_names import agent_of
 from coldline.events.appending import hold_change
 from coldline.events.layout import EXECUTABLE
 from coldline.jit.intrinsics import compiled, int64, load8, load32, store8, store32, uint64
-from coldline.mmu.agents import introduce
 from coldline.mmu.memory import PAGE_SHIFT, page_address
+from coldline.mmu.switch_events import introduce
 from coldline.mmu.view import LeafKind, Leaves
 
 _TYPES = LeafKind.COUNT // 2

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from coldline.arm import MemoryType
 from coldline.events import Event, Op, Recorder
-from coldline.events.agents import vcpu_name
-from coldline.hypervisor.aliases import AliasRecorder
+from coldline.events.agent_names import vcpu_name
+from coldline.hypervisor.alias_events import AliasRecorder
 from coldline.hypervisor.models import AliasLifetime, HostModel, HostRule
 
 Ranges = Sequence[tuple[int, int]]

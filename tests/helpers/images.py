@@ -6,7 +6,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from tests.tools.requirements import require
+from tests.helpers.requirements import require
 
 PACKERS = {
     "gzip": ("gzip", "-c"),

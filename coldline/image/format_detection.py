@@ -8,7 +8,7 @@ from coldline.image.compression import decompress_declared
 from coldline.image.content import ContainerParts, Content, Declared
 from coldline.image.kernel import Kernel
 from coldline.image.raw import raw_kernel
-from coldline.support.record import replace
+from coldline.support.frozen_record import replace
 
 
 def _kernels() -> Iterator[tuple[Callable[[memoryview], bool], Callable[[Content], Kernel]]]:
@@ -52,7 +52,7 @@ def recognise(content: Content, declared: Declared | None, configuration: str | 
     if parts is not None:
         kernel = recognise(parts.kernel, parts.declared, configuration)
         return _agreed(content, _joined(kernel, parts), declared)
-    from coldline.image.identify import identify
+    from coldline.image.foreign_formats import identify
 
     what = identify(content.data)
     if what is not None:

@@ -10,12 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
-import tests.tools.tiny_guests as a64
-import tests.tools.tiny_guests_a32 as a32
+import tests.helpers.tiny_guests as a64
+import tests.helpers.tiny_guests_a32 as a32
 from coldline.frontends.unicorn import Until
 from coldline.guest.plan import Registers
-from tests.tools.guest_runs import LEVEL1, LEVEL2, LEVEL3, NEVER, WINDOW, Ran, run_loaded, tables
-from tests.tools.tiny_guests import RAM, Code, Insn, code
+from tests.helpers.guest_runs import LEVEL1, LEVEL2, LEVEL3, NEVER, WINDOW, Ran, run_loaded, tables
+from tests.helpers.tiny_guests import RAM, Code, Insn, code
 
 M, C, I = a64.M, a64.C, a64.I  # noqa: E741
 

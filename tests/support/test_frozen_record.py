@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from coldline.support.record import Record, field, replace
+from coldline.support.frozen_record import Record, field, replace
 
 
 class Place(Record):
