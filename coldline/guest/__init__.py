@@ -35,10 +35,6 @@ __getattr__ = lazily(
     __name__,
     {
         "devicetree": ("XenPlatform",),
-        "given_tree": (
-            "MAX_DEVICE_TREE",
-            "check_device_tree",
-        ),
         "machines": (
             "MACHINES",
             "MachineLayout",
@@ -52,5 +48,9 @@ __getattr__ = lazily(
             "Segment",
         ),
         "planner": ("make_plan",),
+        "user_device_tree": (
+            "MAX_DEVICE_TREE",
+            "check_device_tree",
+        ),
     },
 )
