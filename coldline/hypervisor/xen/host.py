@@ -35,11 +35,9 @@ if TYPE_CHECKING:
 _ADDRESS_LIMIT: Final = 1 << 48
 
 _MAX_MAPPING: Final = 4 << 20
-"""Bytes. While dom0 maps foreign frames, it gives up as much of its own memory; the driver keeps that much for its
-next mapping."""
+"""Bytes. Dom0 gives up as much of its own memory for a mapping, and the driver keeps that much for its next one."""
 
-_ONLINE: Final = 1
-"""VGCF_online."""
+_ONLINE: Final = 1  # VGCF_online
 
 
 class XenHost:
