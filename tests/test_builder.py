@@ -3,7 +3,7 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec, Self, TypeVar
 
 import pytest
 
@@ -13,6 +13,7 @@ from coldline.errors import HypervisorError, UsageError
 from coldline.events import Event, Op
 from coldline.guest.plan import Bank, Plan, Registers, Segment
 from coldline.hypervisor import HOST_MODELS
+from coldline.hypervisor.protocol import Data
 from coldline.hypervisor.simulated import (
     SimulatedDomain,
     SimulatedDomainState,
@@ -20,6 +21,9 @@ from coldline.hypervisor.simulated import (
     SimulatedMapping,
 )
 from coldline.support.frozen_record import replace
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 IMAGE = bytes(range(1, 256)) * 24 + b"end"  # 0x17eb bytes
 REGISTERS = Registers(pc=0x40080000, general=(0x40100000, 0, 0, 0), pstate=0x3C5, sctlr=0x00C50078)
@@ -32,7 +36,7 @@ def plan_for(architecture: str = "arm64") -> Plan:
 
 
 def host_of(model: str) -> tuple[SimulatedHost, list[Event]]:
-    trace = []
+    trace: list[Event] = []
     return SimulatedHost(HOST_MODELS[model], trace.append), trace
 
 
@@ -239,19 +243,24 @@ LOAD = {
 }
 
 
-def architecture_for(model: str, strategy: str) -> str:
-    """Whose guests the host runs and the strategy builds: the host's first; None where there are none."""
+def architectures_for(model: str, strategy: str) -> list[str]:
+    """Whose guests the host runs and the strategy builds, in the host's order."""
     builds = STRATEGIES[strategy].architectures
-    return next((each for each in HOST_MODELS[model].architectures if each in builds), None)
+    return [each for each in HOST_MODELS[model].architectures if each in builds]
+
+
+def architecture_for(model: str, strategy: str) -> str:
+    """The first of them."""
+    return architectures_for(model, strategy)[0]
 
 
 COMBINATIONS = [
-    pytest.param(model, strategy, id=f"{model}-{strategy}")
+    (model, strategy)
     for model in HOST_MODELS
     for strategy in STRATEGIES
-    if architecture_for(model, strategy)
+    if architectures_for(model, strategy)
 ]
-WORKING = [case for case in COMBINATIONS if LOAD[case.values[0]][case.values[1]] != NO_NC]
+WORKING = [(model, strategy) for model, strategy in COMBINATIONS if LOAD[model][strategy] != NO_NC]
 
 
 @pytest.mark.parametrize(("model", "strategy"), WORKING)
@@ -295,7 +304,7 @@ def test_traces_keep_the_rules_of_aliases(model: str, strategy: str) -> None:
         domain = build_domain(two_banks(architecture_for(model, strategy)), strategy, host)
         host.unpause(domain)
         host.destroy(domain)
-    live = set()
+    live: set[tuple[str, int]] = set()
     for event in trace:
         pages = {
             (event.agent, page)
@@ -428,9 +437,9 @@ class Faulty:
         self.max_mapping = host.max_mapping
         self._counter = itertools.count(1)
         self._fail_at = fail_at
-        self.failed = None
+        self.failed: str | None = None
 
-    def _call(self, name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def call(self, name: str, function: Callable[_P, _R], *arguments: _P.args, **options: _P.kwargs) -> _R:
         fails = next(self._counter) == self._fail_at
         if fails:
             self.failed = name
@@ -441,20 +450,27 @@ class Faulty:
             raise HypervisorError(f"{name} failed")
         return result
 
-    def create_domain(self, *arguments: Any, **options: Any) -> SimulatedDomain:
-        return self._call("create", self._host.create_domain, *arguments, **options)
+    def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> SimulatedDomain:
+        return self.call("create", self._host.create_domain, architecture, max_memory, vcpus)
 
-    def populate(self, *arguments: Any) -> None:
-        self._call("populate", self._host.populate, *arguments)
+    def populate(self, domain: SimulatedDomain, address: int, size: int) -> None:
+        self.call("populate", self._host.populate, domain, address, size)
 
-    def map_foreign(self, *arguments: Any) -> "FaultyMapping":
-        return FaultyMapping(self, self._call("map", self._host.map_foreign, *arguments))
+    def map_foreign(
+        self, domain: SimulatedDomain, address: int, size: int, memory_type: MemoryType
+    ) -> "FaultyMapping":
+        return FaultyMapping(
+            self, self.call("map", self._host.map_foreign, domain, address, size, memory_type)
+        )
 
-    def flush(self, *arguments: Any) -> None:
-        self._call("flush", self._host.flush, *arguments)
+    def flush(self, domain: SimulatedDomain, address: int, size: int) -> None:
+        self.call("flush", self._host.flush, domain, address, size)
 
-    def set_registers(self, *arguments: Any) -> None:
-        self._call("set registers", self._host.set_registers, *arguments)
+    def set_registers(self, domain: SimulatedDomain, vcpu: int, registers: Registers) -> None:
+        self.call("set registers", self._host.set_registers, domain, vcpu, registers)
+
+    def unpause(self, domain: SimulatedDomain) -> None:
+        raise AssertionError("a builder does not start what it builds")
 
     def destroy(self, domain: SimulatedDomain) -> None:
         self._host.destroy(domain)
@@ -466,26 +482,33 @@ class FaultyMapping:
         self.memory_type = mapping.memory_type
 
     @property
+    def address(self) -> int:
+        return self._mapping.address
+
+    @property
     def size(self) -> int:
         return self._mapping.size
 
-    def move(self, *arguments: Any) -> None:
-        self._owner._call("move", self._mapping.move, *arguments)
+    def move(self, address: int, size: int) -> None:
+        self._owner.call("move", self._mapping.move, address, size)
 
-    def write(self, *arguments: Any) -> None:
-        self._owner._call("write", self._mapping.write, *arguments)
+    def write(self, offset: int, data: Data) -> None:
+        self._owner.call("write", self._mapping.write, offset, data)
 
-    def clean_invalidate(self, *arguments: int) -> None:
-        self._owner._call("clean", self._mapping.clean_invalidate, *arguments)
+    def clean_invalidate(self, offset: int, size: int) -> None:
+        self._owner.call("clean", self._mapping.clean_invalidate, offset, size)
 
-    def cacheflush(self, *arguments: Any) -> None:
-        self._owner._call("cacheflush", self._mapping.cacheflush, *arguments)
+    def cacheflush(self, offset: int, size: int) -> None:
+        self._owner.call("cacheflush", self._mapping.cacheflush, offset, size)
 
-    def __enter__(self) -> "FaultyMapping":
+    def close(self) -> None:
+        self._owner.call("close", self._mapping.close)
+
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: Any) -> None:
-        self._owner._call("close", self._mapping.close)
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 STEPS = {
@@ -512,7 +535,7 @@ STEP_NAMES = {
 @pytest.mark.parametrize(("model", "strategy"), WORKING)
 def test_a_failure_at_any_call_leaves_nothing(model: str, strategy: str) -> None:
     plan = plan_for(architecture_for(model, strategy))
-    failed = []
+    failed: list[str] = []
     for fail_at in itertools.count(1):
         host, trace = host_of(model)
         faulty = Faulty(host, fail_at)
@@ -521,6 +544,7 @@ def test_a_failure_at_any_call_leaves_nothing(model: str, strategy: str) -> None
             break
         except HypervisorError as error:
             message = str(error)
+        assert faulty.failed is not None
         failed.append(faulty.failed)
         assert message == f"{STEP_NAMES[faulty.failed]}: {faulty.failed} failed"
         assert (host.domains, host.has_allocated_memory) == ((), False)
@@ -529,33 +553,33 @@ def test_a_failure_at_any_call_leaves_nothing(model: str, strategy: str) -> None
 
 
 def live_agents(trace: list[Event]) -> set[str]:
-    balance = {}
+    balance: dict[str, int] = {}
     for event in trace:
         change = {Op.MAP: event.size, Op.UNMAP: -event.size}.get(event.op, 0)
         balance[event.agent] = balance.get(event.agent, 0) + change
     return {agent for agent, size in balance.items() if size}
 
 
-def test_an_interrupt_is_undone_and_passed_on() -> None:
+def test_an_interrupt_is_undone_and_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     host, _ = host_of("xen-4.17-arm64")
 
-    def interrupt(*_: Any) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    host.set_registers = interrupt
+    monkeypatch.setattr(host, "set_registers", interrupt)
     with pytest.raises(KeyboardInterrupt):
         build_domain(plan_for(), "none", host)
     assert (host.domains, host.has_allocated_memory) == ((), False)
 
 
-def test_a_failure_to_undo_is_told_with_the_failure() -> None:
+def test_a_failure_to_undo_is_told_with_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     host, _ = host_of("rfc")
 
     def refuse(domain: SimulatedDomain) -> None:
         raise HypervisorError(f"domain {domain.domid}: destroy: busy")
 
     faulty = Faulty(host, fail_at=2)
-    faulty.destroy = refuse
+    monkeypatch.setattr(faulty, "destroy", refuse)
     with pytest.raises(HypervisorError) as error:
         build_domain(plan_for(), "none", faulty)
     assert str(error.value) == (
@@ -564,7 +588,7 @@ def test_a_failure_to_undo_is_told_with_the_failure() -> None:
     )
 
 
-def test_a_mapping_of_another_type_than_asked_for_is_not_used() -> None:
+def test_a_mapping_of_another_type_than_asked_for_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     host, trace = host_of("xen-4.17-arm64")
     honest = host.map_foreign
 
@@ -573,7 +597,7 @@ def test_a_mapping_of_another_type_than_asked_for_is_not_used() -> None:
     ) -> SimulatedMapping:
         return honest(domain, address, size, type(memory_type).NORMAL_WB)
 
-    host.map_foreign = dishonest
+    monkeypatch.setattr(host, "map_foreign", dishonest)
     with pytest.raises(HypervisorError) as error:
         build_domain(plan_for(), "uncached", host)
     assert str(error.value) == (

@@ -90,7 +90,7 @@ def build(options: Namespace) -> dict[str, Any]:
     """Build the guest, first in a dom0 that has built none, then again."""
     configuration, measured = files(options.initrd, options.memory)
     if options.strategy == "xl":
-        words = ["xl", "create", "-p", "-q", configuration]
+        words: list[str | Path] = ["xl", "create", "-p", "-q", configuration]
     else:
         words = [*COLDLINE, "create", "--paused", configuration, "--strategy", options.strategy]
         if not options.no_driver:

@@ -63,6 +63,6 @@ def advise(address: int, pages: int, advice: int) -> None:
 
 def move(address: int, old_pages: int, new_pages: int, flags: int, new_address: int) -> int:
     """Call mremap."""
-    moved = _libc["mremap"](address, old_pages * PAGE_SIZE, new_pages * PAGE_SIZE, flags, new_address)
+    moved: int = _libc["mremap"](address, old_pages * PAGE_SIZE, new_pages * PAGE_SIZE, flags, new_address)
     _check(moved == ctypes.c_void_p(-1).value)
     return moved

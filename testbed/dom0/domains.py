@@ -4,6 +4,7 @@
 import errno
 import os
 import time
+from collections.abc import Sequence
 
 from coldline.hypervisor.xen import SystemBindings, XenHost
 
@@ -54,7 +55,7 @@ class Xen:
             time.sleep(0.02)
         return True
 
-    def map(self, domain: "Domain", frames: list[int]) -> int:
+    def map(self, domain: "Domain", frames: Sequence[int]) -> int:
         """Map frames through libxenforeignmemory; return the address."""
         return self.bindings.foreign.map(domain.number, frames)
 

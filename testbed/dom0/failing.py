@@ -13,6 +13,7 @@ from signal import Signals
 from typing import Any
 
 from coldline.errors import ColdlineError
+from coldline.events import Event
 from coldline.guest import GuestOptions
 from coldline.hypervisor.xen import XenDomain, XenHost
 from coldline.hypervisor.xen.bindings.protocols import Bindings
@@ -59,7 +60,7 @@ class Failing(WatchedBindings):
         self._at = at
         self._how = how
         self._acts = acts
-        self.made = []
+        self.made: list[str] = []
 
     @property
     def failed(self) -> str | None:
@@ -89,15 +90,12 @@ def build(bindings: Bindings, strategy: str, trace: Path, architecture: str = "a
     guest = GuestOptions(memory=16 << 20, vcpus=1, bootargs="", initrd=memoryview(b"initrd" * 1000))
     wanted = Launch(strategy=strategy, setup=DomainSetup(NAME, vuart=True))
     with interrupts_between_calls(bindings) as interruptible, WholeFile(str(trace), "a trace") as whole:
-        events = []
-        return launch(
-            interruptible,
-            kernel,
-            guest,
-            wanted,
-            lambda model, plan: events.append,
-            lambda: whole.file.write("".join(f"{event}\n" for event in events).encode()),
-        )
+        events: list[Event] = []
+
+        def write_trace() -> None:
+            whole.file.write("".join(f"{event}\n" for event in events).encode())
+
+        return launch(interruptible, kernel, guest, wanted, lambda model, plan: events.append, write_trace)
 
 
 def all_of(made: list[str]) -> Iterable[int]:
@@ -107,7 +105,7 @@ def all_of(made: list[str]) -> Iterable[int]:
 
 def a_few_of(made: list[str]) -> list[int]:
     """Choose, of the calls with the same name, the first, the last and some in between."""
-    places = {}
+    places: dict[str, list[int]] = {}
     for at, name in enumerate(made):
         places.setdefault(name, []).append(at)
     return sorted({at for same in places.values() for at in (*same[::7], same[-1])})
@@ -163,16 +161,18 @@ def every_failure(
     numbers = list(chosen(made))
     for at in numbers:
         failing = Failing(bindings, at, how, acts=acts)
-        caught = domain = None
+        caught: BaseException | None = None
+        built: XenDomain | None = None
         try:
-            domain = build(failing, strategy, trace, architecture)
+            built = build(failing, strategy, trace, architecture)
         except (ColdlineError, KeyboardInterrupt) as raised:
             caught = raised
         assert failing.failed == made[at], f"{failing.failed} failed in place of {made[at]}: {caught}"
         if caught is None:
             assert at == len(made) - 1, f"{made[at]} failed without an error"
             assert isinstance(how, signal.Signals), f"{made[at]} failed without an error"
-            destroy(domain)  # an interrupt that came when all was done
+            assert built is not None
+            destroy(built)  # an interrupt that came when all was done
         elif how is None:
             assert made[at] in str(caught), f"{caught} does not name {made[at]}"
             assert ":" in str(caught).partition(made[at])[0], f"{caught} does not name the step"

@@ -6,6 +6,7 @@ One strategy has every call that there is. Of the others the calls fail that are
 
 import signal
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 
@@ -26,7 +27,16 @@ from testbed.dom0.memory import accounted
 
 WHOLE = "uncached-hypercall"
 NAMES = [name for name, each in STRATEGIES.items() if domains.ARCHITECTURE in each.architectures]
-MODES = {
+
+
+class Mode(TypedDict, total=False):
+    """How a call fails, in the words of `every_failure`."""
+
+    acts: bool
+    how: signal.Signals
+
+
+MODES: dict[str, Mode] = {
     "fails": {},
     "acts, then is told to have failed": {"acts": True},
     "acts, then is interrupted": {"acts": True, "how": signal.SIGINT},
@@ -50,7 +60,7 @@ def mapped() -> list[str]:
 )
 def test_nothing_is_left(xen: Xen, tmp_path: Path, strategy: str, mode: str, chosen: Choice) -> None:
     known = DomainList(xen.bindings)
-    counts = {}
+    counts: dict[str, int] = {}
     # the balloon grows, once, and so does what is set aside to show frames at
     xen.host.destroy(build(xen.bindings, strategy, tmp_path / "trace", domains.ARCHITECTURE))
     (tmp_path / "trace").unlink()
@@ -66,9 +76,14 @@ def test_nothing_is_left(xen: Xen, tmp_path: Path, strategy: str, mode: str, cho
         assert accounted() == before, call
 
     ZERO = (xen.bindings.store.read("/local/domain/0/vm") or b"").decode().removeprefix("/vm/")  # noqa: N806
-    words = {**MODES[mode], "chosen": chosen}
     made, wanted, domain = every_failure(
-        xen.bindings, strategy, tmp_path / "trace", domains.ARCHITECTURE, check, **words
+        xen.bindings,
+        strategy,
+        tmp_path / "trace",
+        domains.ARCHITECTURE,
+        check,
+        chosen=chosen,
+        **MODES[mode],
     )
     assert sum(counts.values()) == len(wanted)
     assert (wanted == made) == (chosen is all_of)

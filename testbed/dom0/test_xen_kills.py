@@ -12,8 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -47,7 +48,9 @@ def free_pages(xen: Xen) -> int:
     ctypes.memmove(place, ctypes.addressof(header), ctypes.sizeof(header))
     xen.bindings.calls.call("XEN_SYSCTL_physinfo", _SYSCTL, place)
     _, free, scrubbed = _FREE.unpack(ctypes.string_at(place + ctypes.sizeof(header), _FREE.size))
-    return free + scrubbed + xen.host.hypercalls.domain(0).tot_pages
+    dom0 = xen.host.hypercalls.domain(0)
+    assert dom0 is not None
+    return int(free + scrubbed + dom0.tot_pages)
 
 
 def settled(xen: Xen, wanted: int) -> int:
@@ -90,16 +93,24 @@ def left(xen: Xen) -> list[DomainInfo]:
     return [known for known in DomainList(xen.bindings).all() if known.domid]
 
 
+@dataclass
+class Accounts:
+    """What memory there is: `free_pages`, and dom0's `accounted`."""
+
+    free: int
+    accounted: tuple[int, int]
+
+
 @pytest.fixture
-def at_rest(xen: Xen, tmp_path: Path) -> list[Any]:
+def at_rest(xen: Xen, tmp_path: Path) -> Accounts:
     """The accounts before a test, which must be the same after it; caches are filled beforehand."""
     build(xen.bindings, "uncached-hypercall", tmp_path / "first", ARCHITECTURE)
     remove(xen, NAME)
     time.sleep(0.5)
-    return [free_pages(xen), accounted()]
+    return Accounts(free_pages(xen), accounted())
 
 
-def all_is_back(xen: Xen, at_rest: list[Any], where: str) -> bool:
+def all_is_back(xen: Xen, at_rest: Accounts, where: str) -> bool:
     """Check the accounts; return whether a page or two went to Xen's tables of dom0 itself.
 
     Those grow, once, when foreign frames are shown at places where none were before. So what is gone may be gone, but
@@ -107,11 +118,11 @@ def all_is_back(xen: Xen, at_rest: list[Any], where: str) -> bool:
     """
     assert left(xen) == [], where
     assert entries(xen) == [], where
-    assert accounted() == at_rest[1], where
-    found = settled(xen, at_rest[0])
-    grown = at_rest[0] - found
+    assert accounted() == at_rest.accounted, where
+    found = settled(xen, at_rest.free)
+    grown = at_rest.free - found
     assert 0 <= grown <= 2, where
-    at_rest[0] = found
+    at_rest.free = found
     return grown > 0
 
 
@@ -119,17 +130,15 @@ def all_is_back(xen: Xen, at_rest: list[Any], where: str) -> bool:
     ("strategy", "chosen"), [("uncached-hypercall", a_few_of), ("hypercall", of_loading)]
 )
 def test_the_builder_is_killed_at_many_steps(
-    xen: Xen, tmp_path: Path, at_rest: list[Any], strategy: str, chosen: Choice
+    xen: Xen, tmp_path: Path, at_rest: Accounts, strategy: str, chosen: Choice
 ) -> None:
-    seen = {}
+    seen: dict[str, int] = {}
 
     def killed_at(at: int) -> bool:
         """Kill it there; return whether Xen's tables of dom0 grew for that, which happens once."""
-        killing = Killing(None, at)
 
         def body(bindings: Bindings) -> None:
-            killing._bindings = bindings
-            build(killing, strategy, tmp_path / "trace", ARCHITECTURE)
+            build(Killing(bindings, at), strategy, tmp_path / "trace", ARCHITECTURE)
 
         assert in_child(body) == -signal.SIGKILL, f"call {at}"
         remains = left(xen)
@@ -160,11 +169,11 @@ def remove_if_there(xen: Xen, known: DomainInfo) -> None:
         remove(xen, str(known.domid))
 
 
-def test_destroy_is_killed_at_every_step(xen: Xen, tmp_path: Path, at_rest: list[Any]) -> None:
+def test_destroy_is_killed_at_every_step(xen: Xen, tmp_path: Path, at_rest: Accounts) -> None:
     at = 0
     while True:
         domain = build(xen.bindings, "hypercall", tmp_path / "trace", ARCHITECTURE)
-        status = in_child(lambda bindings, at=at: remove_in(Killing(bindings, at)))
+        status = in_child(partial(remove_killed_at, at))
         if status == 0:
             break
         assert status == -signal.SIGKILL
@@ -177,8 +186,8 @@ def test_destroy_is_killed_at_every_step(xen: Xen, tmp_path: Path, at_rest: list
     assert at > 3
 
 
-def remove_in(bindings: Bindings) -> None:
-    domains = DomainList(bindings)
+def remove_killed_at(at: int, bindings: Bindings) -> None:
+    domains = DomainList(Killing(bindings, at))
     domains.destroy(domains.find(NAME))
 
 
@@ -195,7 +204,7 @@ CREATE = [
 ]
 
 
-def test_the_command_is_killed_at_any_time(xen: Xen, at_rest: list[Any]) -> None:
+def test_the_command_is_killed_at_any_time(xen: Xen, at_rest: Accounts) -> None:
     """From Python's start on, wherever that may be."""
     chance = random.Random(6)
     words = CREATE
@@ -216,7 +225,7 @@ def test_the_command_is_killed_at_any_time(xen: Xen, at_rest: list[Any]) -> None
     assert coldline("destroy", NAME).returncode == 2, "there is none"
 
 
-def test_the_command_is_interrupted_at_any_time(xen: Xen, at_rest: list[Any]) -> None:
+def test_the_command_is_interrupted_at_any_time(xen: Xen, at_rest: Accounts) -> None:
     """It undoes what it has done, or it was done: unlike one that is killed it leaves nothing to destroy."""
     chance = random.Random(7)
     began = time.monotonic()
@@ -239,5 +248,5 @@ def test_the_command_is_interrupted_at_any_time(xen: Xen, at_rest: list[Any]) ->
             at_the_edges = process.returncode in (-number, -signal.SIGINT)
             assert said.endswith(b"coldline: interrupted\n") or at_the_edges, said
             interrupted += 1
-        all_is_back(xen, at_rest, f"interrupted by {number.name}, turn {turn}: {said}")
+        all_is_back(xen, at_rest, f"interrupted by {number.name}, turn {turn}: {said!r}")
     assert interrupted

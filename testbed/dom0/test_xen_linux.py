@@ -13,7 +13,8 @@ import pytest
 from coldline.builder import STRATEGIES
 from coldline.cli.create import create
 from coldline.cli.main import parser
-from coldline.hypervisor.xen.bindings.protocols import Bindings
+from coldline.hypervisor.protocol import Buffer
+from coldline.hypervisor.xen import SystemBindings
 from coldline.hypervisor.xen.domain_list import DomainList
 from testbed.dom0 import domains
 from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, QUERY_WRITE
@@ -35,9 +36,9 @@ class Proving:
         How many bytes were written through a mapping of which attribute byte.
     """
 
-    def __init__(self, bindings: Bindings) -> None:
+    def __init__(self, bindings: SystemBindings) -> None:
         self._bindings = bindings
-        self.types = {}
+        self.types: dict[int, int] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bindings, name)
@@ -46,7 +47,7 @@ class Proving:
     def memory(self) -> Self:
         return self
 
-    def copy(self, address: int, data: bytes) -> None:
+    def copy(self, address: int, data: Buffer) -> None:
         self._bindings.memory.copy(address, data)
         self._note(address, len(data))
 

@@ -213,6 +213,7 @@ def test_a_placement_is_xen_s_and_sound_or_refused(
     assert theirs == (ours.dtb if initrd is None else ours.initrd)
     parts = [(ours.kernel, image_size), (ours.dtb, dtb)]
     if initrd is not None:
+        assert ours.initrd is not None
         parts.append((ours.initrd, initrd))
     parts.sort()
     assert bank.base <= parts[0][0]

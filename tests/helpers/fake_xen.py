@@ -9,14 +9,14 @@ import ctypes
 import errno
 import mmap
 from collections.abc import Sequence
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import NoReturn
 
 from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
 from coldline.hypervisor.xen.bindings.protocols import DriverPort
 from coldline.hypervisor.xen.hypercalls import HYPERCALL_NUMBERS
-from coldline.hypervisor.xen.structures import CreateDomain, DomctlHeader, GetDomainInfo
+from coldline.hypervisor.xen.structures import CreateDomain, DomctlHeader, GetDomainInfo, GuestContext
 
 PAGE = 4096
 INTERFACE = 0x15
@@ -34,15 +34,27 @@ class FakeDomain:
         self.max_vcpus = 0
         self.max_kib = 0
         self.pool = 0
-        self.bits = None
-        self.frames = {}
-        self.context = None
+        self.bits: int | None = None
+        self.frames: dict[int, bytearray] = {}
+        self.context: GuestContext | None = None
         self.paused = True
         self.dying = False
-        self.bindings = []
-        self.parameters = {}
+        self.bindings: list[int] = []
+        self.parameters: dict[int, int] = {}
         self.grants = bytearray(PAGE)
-        self.vuart = None
+        self.vuart: int | None = None
+
+
+@dataclass
+class FakeMapping:
+    """Frames of a domain that this process maps, or its grant table, which has neither of the last two."""
+
+    domid: int
+    domain: FakeDomain
+    frames: list[int]
+    pages: mmap.mmap
+    attribute: int | None = None
+    by: "FakeForeign | None" = None
 
 
 class FakeXen:
@@ -52,13 +64,13 @@ class FakeXen:
         self, *, version: tuple[int, int] = (4, 17), with_driver: bool = True, with_store: bool = True
     ) -> None:
         self.version = version
-        self.domains = {}
-        self.mappings = {}
-        self.flushed = []
-        self.maintained = []
+        self.domains: dict[int, FakeDomain] = {}
+        self.mappings: dict[int, FakeMapping] = {}
+        self.flushed: list[tuple[int, int, int]] = []
+        self.maintained: list[tuple[str, int, int]] = []
         self.next = 1
         self.free_frames = 1 << 20
-        self.no_orders = set()
+        self.no_orders: set[int] = set()
         self.with_driver = with_driver
         self.calls = FakeCalls(self)
         self.foreign = FakeForeign(self, {0xFF})
@@ -116,7 +128,8 @@ class FakeCalls:
         group = next(
             group for group, number in HYPERCALL_NUMBERS.items() if number == op and group.startswith("__")
         )
-        return getattr(self, group.removeprefix("__HYPERVISOR_"))(*arguments)
+        result: int = getattr(self, group.removeprefix("__HYPERVISOR_"))(*arguments)
+        return result
 
     def xen_version(self, command: int, argument: int) -> int:
         assert (command, argument) == (0, 0)
@@ -280,9 +293,7 @@ class FakeForeign:
         for index, frame in enumerate(frames):
             pages[index * PAGE : (index + 1) * PAGE] = bytes(domain.frames[frame])
         place = ctypes.addressof(ctypes.c_char.from_buffer(pages))
-        self.xen.mappings[place] = SimpleNamespace(
-            domid=domid, frames=list(frames), pages=pages, attribute=attr, domain=domain, by=self
-        )
+        self.xen.mappings[place] = FakeMapping(domid, domain, list(frames), pages, attr, self)
         return place
 
     def replace(self, place: int, domid: int, frames: Sequence[int], attr: int) -> None:
@@ -315,8 +326,7 @@ class FakeForeign:
         domain = self.xen.calls.domain(domid)
         pages = mmap.mmap(-1, PAGE)
         place = ctypes.addressof(ctypes.c_char.from_buffer(pages))
-        mapping = SimpleNamespace(domid=domid, frames=[], pages=pages, attribute=None, domain=domain)
-        self.xen.mappings[place] = mapping
+        self.xen.mappings[place] = FakeMapping(domid, domain, [], pages)
         return place, place
 
     def unmap_resource(self, place: int) -> None:
@@ -343,10 +353,10 @@ class FakeStore:
     """xenstored."""
 
     def __init__(self) -> None:
-        self.entries = {}
-        self.permissions = {}
-        self.introduced = []
-        self.before = None
+        self.entries: dict[str, bytes] = {}
+        self.permissions: dict[str, tuple[tuple[int, int], ...]] = {}
+        self.introduced: list[tuple[int, int, int]] = []
+        self.before: tuple[dict[str, bytes], dict[str, tuple[tuple[int, int], ...]]] | None = None
         self.disturbances = 0
 
     def begin(self) -> None:

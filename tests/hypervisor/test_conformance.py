@@ -14,6 +14,7 @@ from coldline.arm import MemoryType
 from coldline.errors import ConformanceError
 from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.conformance import CHECKS, mappings
+from coldline.hypervisor.protocol import Hypervisor
 from coldline.hypervisor.recording import RecordedHost
 from coldline.hypervisor.simulated import SimulatedDomain, SimulatedHost
 from coldline.hypervisor.xen import XenDomain, XenHost
@@ -22,31 +23,28 @@ from tests.helpers.fake_xen import FakeXen
 
 class Simulated:
     def __init__(self, model: str) -> None:
-        self.host = SimulatedHost(HOST_MODELS[model], lambda event: None)
-        self.architecture = self.host.model.architectures[0]
-        self.types = self.host.model.mapping_types
+        self.inner = SimulatedHost(HOST_MODELS[model], lambda event: None)
+        self.host: Hypervisor[SimulatedDomain] = self.inner
+        self.architecture = self.inner.model.architectures[0]
+        self.types = self.inner.model.mapping_types
 
     def read(self, domain: SimulatedDomain, address: int, size: int) -> bytes:
         (bank,) = (bank for bank in domain.banks if bank.base <= address < bank.end)
         return bytes(bank.buffer[address - bank.base : address - bank.base + size])
 
     def gone(self, domain: SimulatedDomain) -> bool:
-        return domain not in self.host.domains
+        return domain not in self.inner.domains
 
 
 class Recorded(Simulated):
     def __init__(self, model: str) -> None:
         super().__init__(model)
-        self.inner = self.host
         self.host = RecordedHost(self.inner, self.inner.model, lambda event: None)
-
-    def gone(self, domain: SimulatedDomain) -> bool:
-        return domain not in self.inner.domains
 
 
 class Fake:
     with_driver = True
-    types = (MemoryType.NORMAL_WB, MemoryType.NORMAL_NC)
+    types: tuple[MemoryType, ...] = (MemoryType.NORMAL_WB, MemoryType.NORMAL_NC)
 
     def __init__(self, architecture: str) -> None:
         self.xen = FakeXen(with_driver=self.with_driver)

@@ -17,7 +17,8 @@ WB, NC = MemoryType.NORMAL_WB, MemoryType.NORMAL_NC
 
 @pytest.fixture(params=MODELS, ids=lambda model: model.name)
 def model(request: pytest.FixtureRequest) -> HostModel:
-    return request.param
+    chosen: HostModel = request.param
+    return chosen
 
 
 def test_registry() -> None:
@@ -102,6 +103,6 @@ def test_what_tells_the_models_apart() -> None:
 
 def test_models_are_immutable(model: HostModel) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        model.name = "other"
+        model.name = "other"  # type: ignore[misc]  # read-only, which is what is tested
     with pytest.raises(TypeError):
-        HOST_MODELS["other"] = model
+        HOST_MODELS["other"] = model  # type: ignore[index]  # read-only, which is what is tested

@@ -6,16 +6,19 @@ import gzip
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from coldline.builder import build_domain
 from coldline.errors import ImageError
+from coldline.events import Event
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
-from coldline.hypervisor.protocol import slice_data
+from coldline.hypervisor.protocol import Buffer, slice_data
 from coldline.hypervisor.simulated import SimulatedHost
+from coldline.hypervisor.xen import XenDomain
+from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
+from coldline.hypervisor.xen.mapped_frames import LibraryFrames
 from coldline.hypervisor.xen.mapping import XenMapping
 from coldline.image import FileBytes, RawPlacement, load_kernel, open_blob, open_kernel
 from coldline.support.frozen_record import replace
@@ -96,23 +99,34 @@ def test_a_file_that_changes_ends_the_build_and_leaves_no_domain(
 
 def test_one_write_puts_it_into_the_guest(path: Path) -> None:
     plan = make_plan(KERNEL, GuestOptions(memory=256 * MIB, initrd=open_blob(path, "initrd")))
-    trace = []
+    trace: list[Event] = []
     domain = build_domain(plan, "uncached", SimulatedHost(HOST_MODELS["rfc"], trace.append))
     start = AT - domain.banks[0].base
     assert bytes(domain.banks[0].buffer[start : start + len(DATA) + 2]) == DATA + b"\0\0"
     assert f"dom0 write {AT:#x} {len(DATA):#x}" in [str(event) for event in trace]
 
 
-class Memory:
+class Memory(ProcessMemory):
     """Takes what a mapping on Xen writes."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.written = bytearray(2 * MIB)
-        self.views = []
+        self.views: list[int] = []
 
     def view(self, address: int, size: int) -> memoryview:
         self.views.append(size)
         return memoryview(self.written)[address : address + size]
+
+    def copy(self, address: int, data: Buffer) -> None:
+        raise AssertionError("there is a copy between")
+
+
+class Frames(LibraryFrames):
+    """Frames that are mapped where it says."""
+
+    def __init__(self, local_address: int) -> None:
+        self.local_address = local_address
 
 
 def test_a_mapping_on_xen_is_read_into_straight_from_the_file(path: Path) -> None:
@@ -120,14 +134,14 @@ def test_a_mapping_on_xen_is_read_into_straight_from_the_file(path: Path) -> Non
 
     memory = Memory()
     mapping = XenMapping(
-        None,
+        XenDomain(1, bytes(16), "arm64", MIB, 1),
         AT,
         MIB,
         MemoryType.NORMAL_NC,
-        SimpleNamespace(local_address=8192),
+        Frames(8192),
         memory=memory,
-        move=None,
-        unmap=None,
+        move=lambda mapping, address, size: None,
+        unmap=lambda mapping: None,
     )
     mapping.write(4096, slice_data(open_blob(path, "initrd"), 5, MIB // 2))
     assert memory.written[8192 + 4096 :][: MIB // 2 - 5] == DATA[5 : MIB // 2]

@@ -203,10 +203,10 @@ def script(text: int, data: int, *, virtual: int = 0, entry: str = "_start") -> 
 
 def loaded(kernel: Kernel) -> dict[int, int]:
     """What memory holds that the kernel asks for, by a plan, each byte by its address."""
-    memory = {}
+    memory: dict[int, int] = {}
     for segment in plan_of(kernel).segments:
         if segment.name.startswith("kernel"):
-            whole = bytes(segment.data).ljust(segment.size, b"\0")
+            whole = bytes(segment.data[:]).ljust(segment.size, b"\0")
             memory |= dict(enumerate(whole, segment.address))
     return memory
 
@@ -633,7 +633,7 @@ def test_what_is_unpacked_counts_once_and_in_all(write: Callable[..., str]) -> N
 
 def test_the_same_kernel_is_the_same_guest_in_every_form(write: Callable[..., str], tmp_path: Path) -> None:
     plain = load_kernel(sample("midway-arm64").image)
-    image, (piece,) = bytes(plain.pieces[0].data), plain.pieces
+    image, (piece,) = bytes(plain.pieces[0].data[:]), plain.pieces
     expected = plan_of(plain, memory=256 * MIB)
     for data in (
         pack("lzop", image),
@@ -651,7 +651,7 @@ def test_the_same_kernel_is_the_same_guest_in_every_form(write: Callable[..., st
     raw = load_kernel(write(image), raw=RawPlacement("arm64", start, start))
     assert plan_of(raw, memory=256 * MIB).registers == expected.registers
     for found in (elf, plan_of(raw, memory=256 * MIB)):
-        assert bytes(found.segments[0].data)[: len(image)] == image
+        assert bytes(found.segments[0].data[: len(image)]) == image
         assert found.segments[0].address == start
 
 

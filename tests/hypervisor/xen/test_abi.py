@@ -90,16 +90,20 @@ def include(suite: str | None) -> Path:
         return debian.packages("arm64", ["libxen-dev"], suite=suite)["libxen-dev"] / "usr" / "include"
 
 
+def interface_version(name: str, text: str) -> int:
+    found = re.search(rf"define XEN_{name}_INTERFACE_VERSION (\S+)", text)
+    assert found is not None, f"no version of {name}"
+    return int(found[1], 16)
+
+
 def headers(folder: Path, suite: str | None = None) -> tuple[Path, list[Interface]]:
     """A folder that has Xen's headers as ``xen`` and nothing else of the host's, and the interfaces of that Xen."""
     public = include(suite) / "xen"
     (folder / "public").mkdir()
     (folder / "public" / "xen").symlink_to(public)
     numbers = {
-        name: int(re.search(rf"define XEN_{name}_INTERFACE_VERSION (\S+)", text)[1], 16)
-        for name, text in (
-            (name, (public / f"{name.lower()}.h").read_text()) for name in ("DOMCTL", "SYSCTL")
-        )
+        name: interface_version(name, (public / f"{name.lower()}.h").read_text())
+        for name in ("DOMCTL", "SYSCTL")
     }
     known = [
         known
@@ -221,7 +225,7 @@ PROTOTYPES = {
 def declared(header: str, prototypes: str, folder: Path, suite: str | None) -> str:
     """What gcc says of prototypes behind the header that declares the same functions."""
     require(shutil.which("gcc"), "no gcc")
-    words = ["-I", include(suite)] if header.startswith("xen") and suite else []
+    words: list[str | Path] = ["-I", include(suite)] if header.startswith("xen") and suite else []
     if header.startswith("xen"):
         require((include(suite) / header).exists(), f"no {header}: libxen-dev has it")
     source = folder / "prototypes.c"
@@ -234,7 +238,8 @@ def declared(header: str, prototypes: str, folder: Path, suite: str | None) -> s
     ]
     source.write_text("\n".join(lines) + "\n")
     command = ["env", "LC_ALL=C", "gcc", "-std=gnu11", "-fsyntax-only", *words, source]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    said: str = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    return said
 
 
 @pytest.mark.parametrize(

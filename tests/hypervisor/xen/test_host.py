@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import pytest
 
@@ -18,13 +18,14 @@ from coldline.errors import HypervisorError, UsageError
 from coldline.events import Event
 from coldline.guest import GuestOptions, Plan, make_plan
 from coldline.hypervisor import HOST_MODELS
+from coldline.hypervisor.protocol import DomainT, Hypervisor
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.hypervisor.xen import XenDomain, XenHost
+from coldline.hypervisor.xen.creation import paging_pool
 from coldline.hypervisor.xen.domain_list import DomainList
-from coldline.hypervisor.xen.host import paging_pool
 from coldline.hypervisor.xen.recording import RecordedXen, first_reads, model_of
 from coldline.hypervisor.xen.store_entries import uuid_text
-from coldline.hypervisor.xen.structures import DomctlHeader, GetDomainInfo
+from coldline.hypervisor.xen.structures import CreateDomain, DomctlHeader, GetDomainInfo
 from coldline.image import load_kernel
 from coldline.samples import sample
 from tests.helpers.checking import check_text
@@ -97,6 +98,7 @@ def test_registers() -> None:
     guest, domain, _ = made(xen, "-p")
     assert guest.paused
     context = guest.context
+    assert context is not None
     assert (context.flags, context.sctlr, context.ttbr0, context.ttbr1, context.ttbcr) == (
         1,
         0x00C50078,
@@ -117,14 +119,14 @@ def test_several_vcpus() -> None:
 
 
 @pytest.mark.parametrize("refused", [(), (18,), (18, 9)])
-def test_extents(refused: Any) -> None:
+def test_extents(refused: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """RAM comes in the largest extents that Xen has."""
     xen = FakeXen()
     xen.no_orders = set(refused)
     host = XenHost(xen)
     size = 3 * (512 << 20) + 5 * PAGE
     domain = host.create_domain("arm64", size, 1)
-    orders = []
+    orders: list[int] = []
     memory_op = xen.calls.memory_op
 
     def watch(command: int, place: int) -> int:
@@ -133,7 +135,7 @@ def test_extents(refused: Any) -> None:
         orders.append(MemoryReservation.from_address(place).extent_order)
         return memory_op(command, place)
 
-    xen.calls.memory_op = watch
+    monkeypatch.setattr(xen.calls, "memory_op", watch)
     host.populate(domain, RAM, size)
     frames = xen.domains[domain.domid].frames
     assert (min(frames), max(frames), len(frames)) == (0x40000, 0x40000 + size // PAGE - 1, size // PAGE)
@@ -172,11 +174,11 @@ def test_what_is_larger_than_a_mapping_is_mapped_part_by_part(strategy: str, wit
         GuestOptions(memory=64 * MIB, vcpus=1, bootargs="", initrd=data),
     )
     xen = FakeXen(with_driver=with_driver)
-    trace = []
+    trace: list[Event] = []
     host = RecordedXen(XenHost(xen), model_of((4, 17), "aarch64"), trace.append)
     domain = build_domain(plan, strategy, host)
     for segment in plan.segments:
-        assert xen.read(domain.domid, segment.address, segment.data.nbytes) == bytes(segment.data)
+        assert xen.read(domain.domid, segment.address, segment.data.nbytes) == bytes(segment.data[:])
     assert xen.mappings == {}
     (initrd,) = (segment for segment in plan.segments if segment.name == "initrd")
     ours = [
@@ -289,8 +291,12 @@ def test_domains() -> None:
     assert [known.name for known in domains.all()] == ["other"]
 
 
+Held = tuple[FakeXen, XenDomain, Callable[[], None]]
+Destroy = Callable[[FakeXen, XenDomain], None]
+
+
 @pytest.fixture
-def held() -> tuple[FakeXen, XenDomain, Callable[[], None]]:
+def held() -> Held:
     """A guest whose console's daemon maps its ring; and what that does as it hears of the guest's end."""
     xen = FakeXen()
     _, domain, _ = made(xen)
@@ -313,9 +319,12 @@ def by_whoever_finds_it(xen: FakeXen, domain: XenDomain) -> None:
 
 
 @pytest.mark.parametrize("destroy", [by_its_host, by_whoever_finds_it])
-def test_what_a_daemon_writes_before_it_lets_go_is_removed(held: Any, destroy: Any) -> None:
+def test_what_a_daemon_writes_before_it_lets_go_is_removed(
+    held: Held, destroy: Destroy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     xen, domain, let_go = held
-    info, looks = xen.calls.getdomaininfo, []
+    info = xen.calls.getdomaininfo
+    looks: list[int] = []
 
     def look(header: DomctlHeader, union: GetDomainInfo) -> None:
         if xen.domains[domain.domid].dying:
@@ -324,7 +333,7 @@ def test_what_a_daemon_writes_before_it_lets_go_is_removed(held: Any, destroy: A
                 let_go()
         info(header, union)
 
-    xen.calls.getdomaininfo = look
+    monkeypatch.setattr(xen.calls, "getdomaininfo", look)
     destroy(xen, domain)
     assert len(looks) == 3
     assert xen.domains == {}
@@ -333,9 +342,7 @@ def test_what_a_daemon_writes_before_it_lets_go_is_removed(held: Any, destroy: A
 
 @pytest.mark.parametrize("destroy", [by_its_host, by_whoever_finds_it])
 def test_whoever_holds_a_dying_domain_is_not_waited_for_for_ever(
-    held: tuple[FakeXen, XenDomain, Callable[[], None]],
-    destroy: Callable[[FakeXen, XenDomain], object],
-    monkeypatch: pytest.MonkeyPatch,
+    held: Held, destroy: Destroy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     xen, domain, _ = held
     monkeypatch.setattr("coldline.hypervisor.xen.teardown.GONE_WAIT_S", 0.05)
@@ -347,7 +354,8 @@ def test_half_a_domain_is_destroyed() -> None:
     """As a builder leaves it that is killed: with entries or without."""
     xen = FakeXen()
     half = XenHost(xen).create_domain("arm64", MIB, 1)
-    _, known = xen.store_is.write(f"/local/domain/{half.domid}/name", "half"), DomainList(xen).find("half")
+    xen.store_is.write(f"/local/domain/{half.domid}/name", "half")
+    known = DomainList(xen).find("half")
     DomainList(xen).destroy(known)
     assert xen.domains == {}
     assert not [path for path in xen.store_is.entries if path.count("/") > 2]
@@ -372,21 +380,24 @@ def plan_of() -> Plan:
     return make_plan(load_kernel(str(sample("midway-arm64").image)), GuestOptions(memory=8 * MIB))
 
 
+def carry_out(plan: Plan, strategy: str, host: Hypervisor[DomainT], trace: list[Event]) -> None:
+    """Build, start and destroy; `trace` is where the host records."""
+    domain = build_domain(plan, strategy, host)
+    host.unpause(domain)
+    trace += first_reads(plan)[1:]
+    host.destroy(domain)
+
+
 @pytest.mark.parametrize(
     "strategy", [name for name, each in STRATEGIES.items() if "arm64" in each.architectures]
 )
 def test_what_was_done_is_what_a_simulated_host_does(strategy: str) -> None:
     xen, plan = FakeXen(), plan_of()
     model = HOST_MODELS["xen-4.17-arm64"]
-    recorded, simulated = [], []
-    for host, trace in (
-        (RecordedXen(XenHost(xen), model, recorded.append), recorded),
-        (SimulatedHost(model, simulated.append), simulated),
-    ):
-        domain = build_domain(plan, strategy, host)
-        host.unpause(domain)
-        trace += first_reads(plan)[1:]
-        host.destroy(domain)
+    recorded: list[Event] = []
+    simulated: list[Event] = []
+    carry_out(plan, strategy, RecordedXen(XenHost(xen), model, recorded.append), recorded)
+    carry_out(plan, strategy, SimulatedHost(model, simulated.append), simulated)
     assert text_of(recorded) == text_of(simulated)
     assert check_text(text_of(recorded)) == check_text(text_of(simulated))
     wanted = "normal-nc" if STRATEGIES[strategy].mapping_type is MemoryType.NORMAL_NC else "normal-wb"
@@ -412,10 +423,12 @@ def test_models() -> None:
     assert model_of((4, 17), "armv7l").name == "xen-4.17-arm32"
 
 
-def test_errors_of_calls_say_why() -> None:
+def test_errors_of_calls_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
     xen = FakeXen()
-    xen.calls.createdomain = lambda request: (_ for _ in ()).throw(
-        OSError(errno.ENOMEM, "XEN_DOMCTL_createdomain")
-    )
+
+    def refuse(request: CreateDomain) -> NoReturn:
+        raise OSError(errno.ENOMEM, "XEN_DOMCTL_createdomain")
+
+    monkeypatch.setattr(xen.calls, "createdomain", refuse)
     with says("^create domain: XEN_DOMCTL_createdomain: Cannot allocate memory$"):
         XenHost(xen).create_domain("arm64", MIB, 1)

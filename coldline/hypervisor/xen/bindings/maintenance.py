@@ -61,10 +61,6 @@ class ProcessMemory:
         """Return the `size` bytes at an address, writable."""
         return memoryview((ctypes.c_char * size).from_address(address)).cast("B")
 
-    def clear(self, address: int, size: int) -> None:
-        """Write zeros to `size` bytes at an address."""
-        ctypes.memset(address, 0, size)
-
     def read(self, address: int, size: int) -> bytes:
         """Return a copy of the `size` bytes at an address."""
         return ctypes.string_at(address, size)

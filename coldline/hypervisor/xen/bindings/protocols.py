@@ -60,12 +60,6 @@ class DriverPort(Protocol):
     def unmap(self, address: int, pages: int) -> None:
         """Undo `map`."""
 
-    def features(self) -> Any:
-        """Return what the driver can do."""
-
-    def query(self, address: int, flags: int = 0) -> Any:
-        """Return how the hardware translates an address of this process."""
-
 
 class MemoryPort(Protocol):
     """Accesses memory of this process, and maintains its caches: `maintenance.ProcessMemory`."""
@@ -75,9 +69,6 @@ class MemoryPort(Protocol):
 
     def view(self, address: int, size: int) -> memoryview:
         """Return the bytes at an address, writable."""
-
-    def clear(self, address: int, size: int) -> None:
-        """Write zeros."""
 
     def clean_invalidate(self, address: int, size: int) -> None:
         """Clean and invalidate by address, to the point of coherency."""

@@ -3,16 +3,17 @@
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from coldline.hypervisor.xen.bindings.protocols import (
-    DRIVER_PATH,
-    DriverPort,
-    ForeignPort,
-    HypercallPort,
-    MemoryPort,
-    StorePort,
-)
+from coldline.hypervisor.xen.bindings.protocols import DRIVER_PATH
+
+if TYPE_CHECKING:
+    from coldline.hypervisor.xen.bindings.driver import DriverDevice
+    from coldline.hypervisor.xen.bindings.libraries import ForeignMemoryLibrary, HypercallLibrary
+    from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
+    from coldline.hypervisor.xen.bindings.store import Store
+
+_Port = TypeVar("_Port")
 
 
 class SystemBindings:
@@ -21,26 +22,25 @@ class SystemBindings:
     def __init__(self) -> None:
         self._opened: dict[str, Any] = {}
 
-    def _open_once(self, name: str, opener: Callable[[], Any]) -> Any:
+    def _open_once(self, name: str, opener: Callable[[], _Port]) -> _Port:
         if name not in self._opened:
             self._opened[name] = opener()
-        return self._opened[name]
+        port: _Port = self._opened[name]
+        return port
 
     @property
-    def calls(self) -> HypercallPort:
+    def calls(self) -> "HypercallLibrary":
         """See `Bindings`."""
         from coldline.hypervisor.xen.bindings.libraries import HypercallLibrary
 
-        calls: HypercallPort = self._open_once("calls", HypercallLibrary)
-        return calls
+        return self._open_once("calls", HypercallLibrary)
 
     @property
-    def foreign(self) -> ForeignPort:
+    def foreign(self) -> "ForeignMemoryLibrary":
         """See `Bindings`."""
         from coldline.hypervisor.xen.bindings.libraries import ForeignMemoryLibrary
 
-        foreign: ForeignPort = self._open_once("foreign", ForeignMemoryLibrary)
-        return foreign
+        return self._open_once("foreign", ForeignMemoryLibrary)
 
     @property
     def has_driver(self) -> bool:
@@ -48,28 +48,25 @@ class SystemBindings:
         return os.path.exists(DRIVER_PATH)
 
     @property
-    def driver(self) -> DriverPort:
+    def driver(self) -> "DriverDevice":
         """See `Bindings`."""
         from coldline.hypervisor.xen.bindings.driver import open_driver
 
-        driver: DriverPort = self._open_once("driver", open_driver)
-        return driver
+        return self._open_once("driver", open_driver)
 
     @property
-    def memory(self) -> MemoryPort:
+    def memory(self) -> "ProcessMemory":
         """See `Bindings`."""
         from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
 
-        memory: MemoryPort = self._open_once("memory", ProcessMemory)
-        return memory
+        return self._open_once("memory", ProcessMemory)
 
     @property
-    def store(self) -> StorePort:
+    def store(self) -> "Store":
         """See `Bindings`."""
         from coldline.hypervisor.xen.bindings.store import Store
 
-        store: StorePort = self._open_once("store", Store)
-        return store
+        return self._open_once("store", Store)
 
     def close(self) -> None:
         """Close every port that was opened."""

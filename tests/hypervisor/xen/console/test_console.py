@@ -33,6 +33,8 @@ from coldline.hypervisor.xen.console.ring import (
     ConsoleRing,
     RingError,
 )
+from coldline.hypervisor.xen.domain_list import DomainInfo
+from tests.helpers.fake_xen import FakeXen
 from tests.helpers.requirements import require
 
 PAGE = 4096
@@ -48,7 +50,7 @@ class CheckedPage:
 
     def __init__(self) -> None:
         self.memory = bytearray(PAGE)
-        self.before_access = lambda: None
+        self.before_access: Callable[[], None] = lambda: None
 
     def word(self, offset: int) -> int:
         return int.from_bytes(self.memory[offset : offset + 4], "little")
@@ -280,7 +282,8 @@ def attached(
     timer = threading.Timer(after_s, os.write, (writer, then)) if then else None
     if timer:
         timer.start()
-    screen, said = io.BytesIO(), []
+    screen = io.BytesIO()
+    said: list[str] = []
     try:
         ended = attach(console, alive, keys=reader, screen=screen, complain=said.append, **options)
     finally:
@@ -305,19 +308,19 @@ def test_a_guest_that_is_gone() -> None:
     assert attached(Told(), alive=lambda: False) == (True, b"", [])
 
 
-def test_nonsense_is_said_once() -> None:
+def test_nonsense_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Told(b"before", RingError("nonsense"), RingError("nonsense"), b"after")
-    console.write = None  # nothing is typed
+    monkeypatch.setattr(console, "write", None)  # nothing is typed
     assert attached(console, then=b"\x1d") == (False, b"beforeafter", ["nonsense"])
 
 
-def test_input_nonsense_does_not_keep_output_back() -> None:
+def test_input_nonsense_does_not_keep_output_back(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Told(b"one", b"two")
 
-    def refuse(data: bytes) -> None:
+    def refuse(data: bytes) -> int:
         raise RingError("nonsense")
 
-    console.write = refuse
+    monkeypatch.setattr(console, "write", refuse)
     assert attached(console, b"abc", then=b"\x1d") == (False, b"onetwo", ["nonsense"])
 
 
@@ -337,11 +340,16 @@ def test_a_guest_at_full_speed(forever: bytes | Exception) -> None:
     assert time.process_time() - used < 0.9 * took
 
 
-def test_a_pasted_text_is_not_cut() -> None:
+def test_a_pasted_text_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a pipe, what the guest has no room for yet waits; it is read no further."""
     console = Told()
     text = bytes(range(97, 122)) * 100
-    console.write = lambda data: (console.heard.extend(data[:700]), min(700, len(data)))[1]
+
+    def take(data: bytes) -> int:
+        console.heard.extend(data[:700])
+        return min(700, len(data))
+
+    monkeypatch.setattr(console, "write", take)
     assert attached(console, text, then=b"\x1d")[0] is False
     assert console.heard == text
 
@@ -371,18 +379,17 @@ def test_a_terminal_is_put_back() -> None:
     console.close()
 
 
-class FakeTree:
-    """As much of xenstore as a console asks for."""
+DOMAIN = DomainInfo(
+    domid=5, name="five", uuid=bytes(16), memory=0, vcpus=1, state="blocked", shutdown="", seconds=0.0
+)
 
-    def __init__(self, **entries: bytes) -> None:
-        self.entries = {
-            f"/local/domain/5/console/{key.replace('_', '-')}": value for key, value in entries.items()
-        }
-        self.store = self
-        self.foreign = None
 
-    def read(self, path: Any) -> Any:
-        return self.entries.get(path)
+def with_entries(**entries: bytes) -> FakeXen:
+    """A Xen whose xenstore has these entries of the console of `DOMAIN`."""
+    xen = FakeXen()
+    for key, value in entries.items():
+        xen.store_is.entries[f"/local/domain/5/console/{key.replace('_', '-')}"] = value
+    return xen
 
 
 @pytest.mark.parametrize(
@@ -404,12 +411,8 @@ def test_what_xenstore_has_is_checked(
     entries: dict[str, bytes], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consoles, "TTY_WAIT_S", 0)
-
-    class DomainInfo:
-        domid = 5
-
     with pytest.raises(HypervisorError, match=message):
-        consoles.open_console(FakeTree(**entries), DomainInfo())
+        consoles.open_console(with_entries(**entries), DOMAIN)
 
 
 def test_a_terminal_that_closes() -> None:
