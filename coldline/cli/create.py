@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def run_create(options: argparse.Namespace) -> int:
-    """Build a guest on the Xen that runs, and start it; exit status 0."""
+    """Build a guest on the running Xen, and start it; return exit status 0."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # so that what is half-built goes
+        signal.signal(number, _interrupt)  # so that a half-built domain is destroyed
     with interrupts_between_calls(SystemPorts()) as ports:
         domain, name = create(options, ports)
         if options.json:
@@ -35,12 +35,12 @@ def run_create(options: argparse.Namespace) -> int:
 
 
 def create(options: argparse.Namespace, ports: Ports) -> tuple[XenDomain, str]:
-    """Do what the arguments ask for in `ports`; return the domain and its name.
+    """Build the guest that the arguments ask for, through `ports`; return the domain and its name.
 
     Raises
     ------
     ColdlineError
-        If anything fails; nothing of the guest is left.
+        If anything fails; then the domain has been destroyed.
     """
     if options.bios or options.machine or options.el != 1:
         raise UsageError(
@@ -77,7 +77,7 @@ def create(options: argparse.Namespace, ports: Ports) -> tuple[XenDomain, str]:
 
 
 class _Trace:
-    """What was done, as a trace's text; its end is the guest's first look, for who checks it."""
+    """A build as a trace in the text form; it ends with the guest's first reads, so that a check covers them."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A corpus for people: its verdicts as a table, or the story of one bug."""
+"""Writes a corpus for people: its verdicts as a table, or the story of one bug."""
 
 import textwrap
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _HEAD = ("bug", "project", "variant", "before", "after", "beyond the rules")
 
 
 def write_corpus(lines: LineWriter, corpus: "Corpus") -> None:
-    """Write the story of each bug whose traces have a report; else the table of all."""
+    """Write the story of each bug if there are reports; else a table of all bugs."""
     if corpus.reports:
         for bug in corpus.bugs:
             _write_story(lines, bug, corpus)
