@@ -79,7 +79,7 @@ def row_of(s: Any, page: int, address: int) -> Any:
 
 @compiled
 def entries_below(s: Any, shift: int, level: int, granule: int) -> int:
-    """How many descriptors a table has that one of `level`, of 2^`shift` bytes, points to."""
+    """The number of descriptors in the table that a descriptor of `level`, for 2^`shift` bytes, points to."""
     return 1 << (shift - formats.level_shift(s, level + 1, granule))
 
 
@@ -118,10 +118,10 @@ def _follow(s: Any, table: int, level: int, never: int, granule: int, entries: i
 def register_tables(
     s: Any, root: int, level: int, never: int, granule: int, entries: int, lowest: int
 ) -> None:
-    """Take a table and all below it as live, unless it is known already; count their leaves in.
+    """Register a table and all below it as live, unless it is registered already; count their leaves.
 
-    `lowest` is the first virtual address that the table translates. One that is linked in more than one place
-    is known by the first.
+    `lowest` is the first virtual address that the table translates. A table that is linked in several places keeps
+    the first such address.
     """
     depth = _push(s, 0, root, level, never, entries, lowest)
     while depth:
@@ -153,7 +153,7 @@ def register_tables(
 
 @compiled
 def register_root(s: Any, upper: bool) -> None:
-    """Take the tables of TTBR0 or TTBR1 as live."""
+    """Register the tables of TTBR0 or TTBR1 as live."""
     if not formats.has_root(s, upper):
         return
     granule, bits = formats.granule(s, upper), formats.input_bits(s, upper)
