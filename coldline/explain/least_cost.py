@@ -116,7 +116,7 @@ class LeastCosts:
         origin = landed
         if letter is not None:
             effects = self._effects_of(letter)
-            origins = (landed, *range(len(effects)))  # nothing line_event is told first
+            origins = (landed, *range(len(effects)))  # an effect that changes nothing comes first
             origin = next(each for each in origins if landed in effects[each] and ready[each] == done[landed])
         early, start = self.retrace(ready, costs, setting, origin)
         return Back(MICROSTATES[start], early, MICROSTATES[landed], late)

@@ -91,7 +91,7 @@ class LineEvent:
         self._times[-1] += times
 
     def times(self, epoch: int) -> int:
-        """How often the event happened before hazard number `epoch`."""
+        """How often the event happened until `epoch` hazards had been found."""
         return self._times[bisect_right(self._epochs, epoch) - 1]
 
 

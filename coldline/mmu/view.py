@@ -128,7 +128,7 @@ VIEW_FIELDS: Fields = (
         "pages",  # of RAM, in all banks
         "el",  # the exception level; EL0 counts as EL1
         "format",
-        "stage2",  # as `coldline.arm.stage2` has it
+        "stage2",  # see `coldline.arm.stage2`
         "virtual",  # whether the MMU is on
         "introduced",  # a bit for each of the core's agents: whether its switches have been announced
         "silent",  # whether leaves are counted, and neither aliases nor switches are announced
