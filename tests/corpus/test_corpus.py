@@ -384,7 +384,7 @@ def test_a_file_cannot_drive_a_terminal(corpus: Path, capsys: pytest.CaptureFixt
 
 
 def test_nothing_is_compiled() -> None:
-    """Neither is the compiler there, nor what loads its code."""
+    """Neither the compiler nor the loader of its code is imported."""
     program = (
         "import sys; from coldline.cli import main; status = main(['corpus']);"
         "sys.exit(status or any(name in sys.modules for name in ('numba', 'llvmlite', 'rich')))"

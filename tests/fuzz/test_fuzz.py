@@ -36,7 +36,7 @@ def test_broken_files_end_in_typed_errors(name: str) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_good_part_of_the_seeds_is_good(name: str) -> None:
-    """Or else a fuzzer never gets past the first check."""
+    """Otherwise a fuzzer would never get past the first check."""
     seeds = TARGETS[name].seeds()
     require(seeds, f"no tool is installed that makes seeds for {name}")
     good = 0

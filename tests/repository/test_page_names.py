@@ -28,7 +28,7 @@ def mentioned(pattern: re.Pattern[str]) -> list[tuple[str, str]]:
 
 
 def is_there(name: str) -> bool:
-    """Whether a dotted name is that of a module, or of what a module defines, exports or imports."""
+    """Whether a dotted name is that of a module, or of something that a module defines, exports or imports."""
     package, _, rest = name.partition(".")
     known = modules(ROOT / package)
     parts = name.split(".")

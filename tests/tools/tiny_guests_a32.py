@@ -91,7 +91,7 @@ def subs(rd: int, rn: int, value: int) -> Insn:
 
 
 def b(instructions: int, condition: int = 14) -> Insn:
-    """A branch by so many instructions; the counter is two ahead."""
+    """A branch over a number of instructions; the program counter is two ahead."""
     word = condition << 28 | 0x0A00_0000 | instructions - 2 & 0xFF_FFFF
     return Insn(f"b{CONDITIONS[condition]} .{instructions * 4:+d}", word)
 
