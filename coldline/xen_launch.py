@@ -70,7 +70,7 @@ def launch(
     wanted : Launch
         How to launch it.
     trace : callable, optional
-        Takes the model of this host and the plan; returns the receiver of the events of what is done.
+        Takes the model of this host and the plan; returns the receiver of the build's events.
     before_start : callable
         Called when only the start is left.
 

@@ -198,7 +198,7 @@ class _Machine:
     def go(self) -> None:
         """Let dom0 continue."""
         assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # what came of it is seen elsewhere
+        with contextlib.suppress(BrokenPipeError):  # the result is checked elsewhere
             self.process.stdin.write(b"\n")
             self.process.stdin.flush()
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MODULE = "coldline.checker.compiled.events"
-"""What is compiled."""
+"""The module with the compiled loops."""
 
 NO_PAGE = (1 << 64) - 1
 """Stands for no page in the tables of pages that were looked up."""

@@ -86,12 +86,12 @@ class _Trace:
     def begin(self, model: "HostModel", plan: "Plan") -> "Recorder":
         from coldline.hypervisor.xen.recorded import first_reads
 
-        self._lines = [f"# what was done to build the guest, on a host as {model.name}: {model.summary}"]
+        self._lines = [f"# the events of the build, on a host like {model.name}: {model.summary}"]
         self._end = first_reads(plan)
         return lambda event: self._lines.append(str(event))
 
     def text(self) -> str:
-        end = ["# what the guest may do first: read all that was loaded", *map(str, self._end)]
+        end = ["# the guest's first reads: everything that was loaded", *map(str, self._end)]
         return "\n".join([*self._lines, *end]) + "\n"
 
 

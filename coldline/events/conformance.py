@@ -121,7 +121,7 @@ def events_are_valid(rig: SourceRig) -> None:
 
 
 def _fault(row: "np.void", agents: int) -> str:
-    """Return what is wrong with a row; empty if nothing is."""
+    """Return the fault of a row; empty if it has none."""
     address, size, _, agent, number, attributes = row.tolist()
     if number >= len(Op):
         return f"operation {number} is unknown"

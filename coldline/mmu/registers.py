@@ -43,7 +43,7 @@ class TableCode:
         self._settle(self._record)
 
     def rescan(self) -> None:
-        """Count all leaves anew from the present roots, and announce what has changed."""
+        """Count all leaves again from the present roots, and announce changes."""
         self._rescan(self._record)
 
     def add_root(self, *, upper: bool) -> None:

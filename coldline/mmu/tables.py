@@ -49,7 +49,7 @@ def past_of(mark: int) -> int:
 
 @compiled
 def rescan_later(s: Any, lowest: Any, highest: Any) -> None:
-    """Have all leaves counted anew at the next TLB invalidation of an address from `lowest` to `highest`."""
+    """Request a new count of all leaves at the next TLB invalidation of an address from `lowest` to `highest`."""
     if not s.rescan:
         s.rescan_low, s.rescan_high = lowest, highest
     s.rescan = uint64(1)
@@ -58,7 +58,7 @@ def rescan_later(s: Any, lowest: Any, highest: Any) -> None:
 
 @compiled
 def _push(s: Any, depth: int, table: int, level: int, never: int, entries: int, lowest: int) -> int:
-    """Put a table on the stack; if the stack is full, have all leaves counted anew at the next TLB invalidation."""
+    """Put a table on the stack; if the stack is full, request a new count of all leaves at the next invalidation."""
     if depth == STACK:
         rescan_later(s, uint64(0), uint64(NOWHERE))
         return depth
@@ -93,7 +93,7 @@ def _is_followed(s: Any, table: int) -> bool:
 
 @compiled
 def _follow(s: Any, table: int, level: int, never: int, granule: int, entries: int, lowest: int) -> None:
-    """Follow stores to a table; if another one is in the same unit, have all leaves counted anew later."""
+    """Follow stores to a table; if another one is in the same unit, request a new count of all leaves."""
     size_shift, shift = formats.size_shift(s), formats.level_shift(s, level, granule)
     mark = (1 + level) << _LEVEL | granule << _GRANULE | never << _NEVER
     end = table + (entries << size_shift)
@@ -169,7 +169,7 @@ def register_root(s: Any, upper: bool) -> None:
 
 @compiled
 def rescan(s: Any) -> None:
-    """Count all leaves anew from the present roots, and announce what has changed."""
+    """Count all leaves again from the present roots, and announce changes."""
     save_aliases(s)
     for page in range(int64(s.pages)):
         if load8(s.marks + uint64(page)):

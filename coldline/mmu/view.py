@@ -2,7 +2,7 @@
 """The state of a core that decides its translations: its RAM, its system registers, its stage 2.
 
 The compiled functions of this package work on any record that has the fields `VIEW_FIELDS` and those to which events
-are appended. A front end composes its record of these groups and of its own fields. It keeps the registers up to
+are appended. A front end makes its record of these groups and its own fields. It keeps the registers up to
 date, and calls the functions as the core stores, invalidates its TLB and writes registers. None of this needs an
 emulator.
 """
@@ -133,7 +133,7 @@ VIEW_FIELDS: Fields = (
         "introduced",  # a bit for each of the core's agents: whether its switches have been announced
         "silent",  # whether leaves are counted, and neither aliases nor switches are announced
         "rooted",  # the exception level whose tables are followed
-        "rescan",  # whether to count all leaves anew at the next invalidation of an address in this range
+        "rescan",  # whether to count all leaves again at the next invalidation of an address in this range
         "rescan_low",
         "rescan_high",
         "half_at",  # the long descriptor of which the core has stored the lower half, or `NOWHERE`

@@ -160,7 +160,7 @@ def fills_words(state: ByteState) -> str:
 
 
 def read_words(bad: Hazard) -> str:
-    """What is wrong with a read: right, stale, lost, or either."""
+    """The result of a read, in words: right, stale, lost, or several of these."""
     return " or ".join(hazard.name.lower() for hazard in bad if hazard.name) or "right"
 
 

@@ -16,7 +16,7 @@ def verdict_words(judgement: Judgement) -> str:
     if judgement.verdict is Verdict.COHERENT:
         return _COHERENT
     if not judgement.kinds:
-        return "hazard: no access of this run, but what was loaded could be read wrong"
+        return "hazard: none in this run, but a read of everything that was loaded could be wrong"
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in judgement.kinds.items())
     return f"hazard: {judgement.found:,} found ({kinds})"
 

@@ -415,7 +415,7 @@ def test_a_line_with_a_long_life_has_no_story() -> None:
     late = told(f"{start}{writes}a write 0x1400 4\nb read 0x1000 4\n")
     assert [hazard.story for hazard in late.hazards] == [[]]
     (witness,) = witnesses(late)
-    assert "\n# its story is not told" in witness
+    assert "\n# this hazard has no story" in witness
 
 
 def test_switches_of_others_are_not_told_until_they_matter() -> None:

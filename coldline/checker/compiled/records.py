@@ -49,7 +49,7 @@ def _give_block(f: Any, row: int) -> None:
 
 @compiled
 def take_block(f: Any, block: int) -> None:
-    """Free a block whose page has no line with a record of its own any more."""
+    """Free a block whose page no longer has a line with its own record."""
     row = uint64(load32(f.rows_of + (block << _2)))
     for index in range(f.per_page):
         at = owned_at(f, row, uint64(index))
@@ -227,8 +227,8 @@ def share(f: Any, count: int, makes: bool) -> int:
 def put(f: Any, row: int, index: int, value: int, count: int) -> None:
     """Store scratch as the parts of a line, whose value was `value`.
 
-    A line that has a record of its own keeps it, as it changes often. Any other line gets a shared record if an equal
-    one exists, as such a line is mostly equal to others.
+    A line that has its own record keeps it, as it changes often. Any other line gets a shared record if an equal
+        one exists, as such a line is mostly equal to others.
     """
     new = uint64(load16(f.scratch_states))
     if count != _1:

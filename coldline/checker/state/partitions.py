@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OWN = MAX_PACKED
-"""The value of a line that has a record of its own."""
+"""The value of a line that has its own record."""
 
 PARTS = 4
 """Parts in a node; a record is a node and the nodes linked to it."""

@@ -30,7 +30,7 @@ def add_create(commands: "Commands") -> None:
     group.add_argument(
         "--trace",
         metavar="FILE",
-        help="write what was done to FILE, for 'coldline check'; - is standard output",
+        help="write a trace of the build to FILE, for 'coldline check'; - is standard output",
     )
     group.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -33,7 +33,7 @@ not: here translated code is dropped at the guest's IC instructions.
 RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN, SET_WAY = range(8)
 
 MAX_PLACES: Final = 1 << 12
-"""Instructions that the emulator is asked to stop before: see `coldline.frontends.unicorn.aarch32`."""
+"""The most instructions before which the emulator stops for a callback: see `coldline.frontends.unicorn.aarch32`."""
 
 OPERATION_BITS: Final = 14
 """Bits of an encoding of a SYS instruction (op1, CRn, CRm, op2), or of MCR's (opc1, CRn, CRm, opc2)."""

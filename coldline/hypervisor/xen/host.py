@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _ADDRESS_LIMIT: Final = 1 << 48
 
 _MAX_MAPPING: Final = 4 << 20
-"""Bytes. While dom0 maps foreign frames, it gives up as much of its own memory; the driver keeps that much for its
+"""Bytes. While dom0 maps foreign frames, it loses as much of its own memory; the driver keeps that much for its
 next mapping."""
 
 _ONLINE: Final = 1

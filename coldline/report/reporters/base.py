@@ -37,7 +37,7 @@ class Reporter:
     Parameters
     ----------
     out : text file
-        Where to write. What is written must be safe for a terminal: see `coldline.support.printable`.
+        The file to write to. The text must be safe for a terminal: see `coldline.support.printable`.
     settings : Settings
         How much to write.
     """

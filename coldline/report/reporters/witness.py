@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each hazard's story as a trace of its own, with the steps of the caches written between the events.
+"""Each hazard's story as a separate trace, with the steps of the caches between the events.
 
 ``docs/reference/witness.md`` says how to read it.
 """
@@ -51,7 +51,7 @@ def witness_lines(report: "Report", most: int | None = None) -> Iterator[str]:
         where = f"{_where(entry.where, entry.number)}: {entry.event}"
         yield _comment(f"hazard {number} of {judgement.found} in {report.subject}, {where}")
         if not hazard.story:
-            yield "# its story is not told"
+            yield "# this hazard has no story"
         else:
             yield from _trace(hazard, judgement.profile)
         yield ""
