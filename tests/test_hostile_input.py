@@ -48,7 +48,7 @@ PAGE = ROOT / "docs" / "explanation" / "hostile-input.md"
 
 NUMBERS = (0, 1, 3, (1 << 31) - 1, 1 << 31, (1 << 32) - 4, (1 << 32) - 1,
            (1 << 63) - 1, 1 << 63, (1 << 64) - 8, (1 << 64) - 1)  # fmt: skip
-"""What is too much, too little, negative where it is read with a sign, or wraps when something is added to it."""
+"""Numbers that are too large, too small, negative if read as signed, or wrap in an addition."""
 
 BEGIN, END_NODE, PROPERTY, END = (struct.pack(">I", number) for number in (1, 2, 3, 9))
 EMPTY_NODE = BEGIN + bytes(4)

@@ -111,7 +111,7 @@ class ShortDescriptor:
 
 
 class FirstLevel(ShortDescriptor):
-    """Of the first level: a page table, a section or a supersection."""
+    """A descriptor of the first level: a page table, a section or a supersection."""
 
     TABLE_PXN = Field(2, 2)
     TABLE_ADDRESS = Field(31, 10)
@@ -128,7 +128,7 @@ class FirstLevel(ShortDescriptor):
 
 
 class SecondLevel(ShortDescriptor):
-    """Of the second level: a large page or a small one."""
+    """A descriptor of the second level: a large page or a small one."""
 
     ACCESS_FLAG = Field(4, 4)
     SMALL_XN = Field(0, 0)

@@ -32,7 +32,7 @@ def half(ttbcr: int, address: int) -> int:
 
 
 def input_bits(ttbcr: int, upper: bool) -> int:
-    """How many bits of an address the tables translate: 32 - TxSZ."""
+    """The number of address bits that the tables translate: 32 - TxSZ."""
     return 32 - ((ttbcr >> _UPPER if upper else ttbcr) & _SIZE)
 
 

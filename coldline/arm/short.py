@@ -58,7 +58,7 @@ def walk_type(ttbr: int) -> int:
 
 
 def input_bits(ttbcr: int, upper: bool) -> int:
-    """How many bits of an address the tables translate: all 32 in TTBR1's, though TTBR0 has part of them."""
+    """The number of address bits that the tables translate: 32 for TTBR1, though TTBR0 has part of the range."""
     return 32 if upper else 32 - (ttbcr & _N)
 
 

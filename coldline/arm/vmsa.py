@@ -82,7 +82,7 @@ def granule_bits(tcr: int, upper: bool) -> int:
 
 
 def input_bits(tcr: int, upper: bool) -> int:
-    """How many bits of an address the tables translate: 64 - TxSZ, within what the architecture allows."""
+    """The number of address bits that the tables translate: 64 - TxSZ, within the architecture's limits."""
     size = 64 - ((tcr >> _UPPER_HALF if upper else tcr) & 0x3F)
     return min(max(size, 16), 48)
 

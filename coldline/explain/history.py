@@ -114,7 +114,7 @@ class History:
         for agent in batch.agents:
             self._pages.agent(agent)
         self._find_code(batch)
-        wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # nothing later is told of
+        wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # no story has later events
         for index in np.flatnonzero(self._concerns(wanted)).tolist():
             self._take(batch.event(index), self._number + index, int(wanted["where"][index]))
         self._number += len(batch)

@@ -72,7 +72,7 @@ def granule(s: Any, upper: bool) -> int:
 
 @compiled
 def input_bits(s: Any, upper: bool) -> int:
-    """How many bits of an address the tables translate."""
+    """The number of address bits that the tables translate."""
     tcr = int64(s.tcr[s.el])
     if s.format == uint64(SHORT):
         return short.input_bits(tcr, upper)

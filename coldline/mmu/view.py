@@ -115,7 +115,7 @@ class LeafKind:
 
 
 class Leaves:
-    """How many leaves of a type map a page: those without execution, and those with it. Both stop at their limit."""
+    """The number of leaves of a type that map a page, without execution and with it. Both stop at their limit."""
 
     PLAIN: Final = Field(15, 0)
     EXECUTABLE: Final = Field(31, 16)
@@ -124,7 +124,7 @@ class Leaves:
 
 VIEW_FIELDS: Fields = (
     *words(
-        "banks",  # how many there are
+        "banks",  # the number of banks
         "pages",  # of RAM, in all banks
         "el",  # the exception level; EL0 counts as EL1
         "format",

@@ -156,7 +156,7 @@ def _worst(bad: Sequence[Hazard]) -> Hazard:
 
 
 def _verdicts(box: StateBox) -> list[str]:
-    """What reads find in a box, a line for each kind of answer."""
+    """The results of reads in a box, a line for each result."""
     said: dict[str, list[str]] = {}
     for index, read in enumerate(READS):
         verdict = read_words(_worst([state.bad[index] for state in box.states]))

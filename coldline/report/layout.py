@@ -47,7 +47,7 @@ def kernel_lines(kernel: Kernel) -> Iterator[str]:
 
 
 def start_text(plan: Plan) -> str:
-    """How the first vCPU starts, in words."""
+    """The first vCPU's exception level or mode, and its register for the device tree, in words."""
     registers = plan.registers
     if plan.architecture == "arm32":
         return f"in Supervisor mode, r2 = {registers.general[2]:#x}"

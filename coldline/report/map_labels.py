@@ -26,7 +26,7 @@ _WHY_WIDTH = 38
 
 
 class Box(NamedTuple):
-    """Where a window is drawn, in pixels."""
+    """The rectangle of a window in the drawing, in pixels."""
 
     window: Window
     x: float

@@ -54,7 +54,7 @@ def story_table(hazard: "ExplainedHazard", *, terminal: bool) -> str:
 
 
 def _copies(state: Microstate) -> tuple[str, str, str, str]:
-    """What each copy of the byte holds: ``new``, ``OLD``, or nothing; ``*`` where it is dirty."""
+    """The content of each copy of the byte: ``new``, ``OLD``, or ``-`` for none; with ``*`` if the copy is dirty."""
 
     def word(fresh: bool) -> str:
         return "new" if fresh else "OLD"

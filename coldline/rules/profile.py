@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an implementation promises about its caches: the size of a line, and switches.
+"""An implementation's promises about its caches: the size of a line, and switches.
 
 The names of the switches are defined only here. Traces (``option`` lines), the binary form, the command's options and
 the host models take them from `SWITCHES`.
@@ -15,7 +15,7 @@ LINE_SIZES = (16, 2048)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the implementation promises beyond the architecture's minimum.
+    """The implementation's promises beyond the architecture's minimum.
 
     Attributes
     ----------

@@ -86,7 +86,7 @@ def relations(profile: Profile) -> Relations:
     known, numbers = [COLD], {COLD: 0}
     keys: list[Setting | Letter] = [*SETTINGS, *LETTERS]
     pairs: dict[Setting | Letter, list[tuple[int, int]]] = {key: [] for key in keys}
-    for number, m in enumerate(known):  # which grows on the way
+    for number, m in enumerate(known):  # the loop appends to it
         for key, found in pairs.items():
             for target in _outcomes(m, key, profile):
                 if target not in numbers:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from coldline.errors import ColdlineError
 
 SECONDS = 1.0
-"""Of processor time, for one run."""
+"""The limit of processor time for one run."""
 
 MEBIBYTES = 512
-"""Of memory, for the process that makes the runs: what it starts with is among them."""
+"""The limit of memory for the process that makes the runs, including the memory that it starts with."""
 
 LONGEST_MESSAGE = 8000
 """Characters."""

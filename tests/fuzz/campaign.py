@@ -20,7 +20,7 @@ from .target import Target
 CRASHES = Path(__file__).parent / "crashes"
 
 _SECONDS_OF_A_HANG = 20
-"""Of the clock: the machine may be busy with something else. The processor's time is watched by each run itself."""
+"""Wall-clock time, generous as the machine may be busy. Each run checks its own processor time."""
 
 
 class Outcome(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .bounds import Run
 
 MOST_BYTES = 1 << 14
-"""Of an input, unless a target says otherwise."""
+"""The most bytes of an input, unless a target sets another limit."""
 
 
 class Target(NamedTuple):

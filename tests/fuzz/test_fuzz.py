@@ -15,7 +15,7 @@ from tests.fuzz.targets import TARGETS
 from tests.tools.requirements import require
 
 RUNS = 1000
-"""Of a target of the usual weight."""
+"""The runs of a target with the usual weight."""
 
 RUNS_OF_SEEDS = 40
 

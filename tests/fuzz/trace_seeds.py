@@ -44,7 +44,7 @@ WORDS = tuple(
         *_OTHERS,
     )
 )
-"""What lines are made of."""
+"""Parts of lines, for random changes."""
 
 
 def texts() -> list[bytes]:

@@ -17,7 +17,7 @@ COHERENT, HAZARD = 0, 1
 PSCI_VERSION = 0x8400_0000
 PLACED = 0x4000_8000
 MOVED_TO = 0x4020_8000
-"""Where Debian's kernels unpack to: zreladdr, 2 MiB and 32 KiB above the start of RAM as they round it down."""
+"""The address that Debian's kernels unpack to: zreladdr, 2 MiB and 32 KiB above their rounded start of RAM."""
 
 FLAVOURS = ("armmp", "armmp-lpae")
 """Short descriptors, long descriptors."""

@@ -85,7 +85,7 @@ class Instruction(NamedTuple):
 
 @dataclass
 class Ran:
-    """What a guest did: its events as text, with each one's instruction, and how it ended."""
+    """A guest's run: its events as text, with the instruction of each, and its end."""
 
     events: list[str] = field(default_factory=list)
     instructions: list[Instruction] = field(default_factory=list)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 RAM = 0x4000_0000
 ENTRY = RAM + 0x40
-"""Where the code after the header begins."""
+"""The offset of the code after the header."""
 
 UART = 0x2200_0000
 PSCI_SYSTEM_OFF = 0x8400_0008

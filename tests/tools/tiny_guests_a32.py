@@ -23,7 +23,7 @@ UDF = Insn("udf #0", 0xE7F0_00F0)
 SETEND_BE = Insn("setend be", 0xF101_0200)
 
 CONDITIONS = ("eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", "")
-"""Of an instruction's top four bits, 14 being always (A8.3)."""
+"""The condition in an instruction's top four bits: 14 is always (A8.3)."""
 
 
 def mov(rd: int, value: int) -> Code:

@@ -29,7 +29,7 @@ FETCH_BITS = 2
 """In `Memory.reported`, a fetch's hazards are this many bits above a read's."""
 
 CHUNK = 16
-"""How many pages, aligned, become dense together: accesses to near pages mostly follow."""
+"""How many aligned pages become dense together, as accesses to nearby pages mostly follow."""
 
 MAX_LINES = 1 << 28
 """The most lines of dense pages: this limits the cost of a hostile trace."""

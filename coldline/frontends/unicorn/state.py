@@ -47,7 +47,7 @@ CALLBACK_FIELDS: Fields = (
         "limit",  # the number of them after which the core is stopped
         "accesses",
         "crossings",
-        "reason",  # why the core was stopped
+        "reason",  # the reason why the core was stopped
         "block",  # the virtual address of the block of code that is running
         "block_physical",  # where it is, if instructions are wanted
         "instruction_set",  # its `InstructionState`
@@ -67,7 +67,7 @@ CALLBACK_FIELDS: Fields = (
         "maintenance",  # 1 + the `Op` of each operation that maintains caches, by its encoding
         "pc_register",  # the emulator's number for it
     ),
-    *shared_record.words(  # AArch32 alone
+    *shared_record.words(  # for AArch32 only
         "fresh",  # whether the next block may be one that the emulator has just translated
         "thumb",  # whether there is any Thumb code
         "places",

@@ -97,7 +97,7 @@ for _kind, _never in product(AGENTS, (False, True)):
 
 
 BY_ADDRESS = {"dc ivac": "dc civac", **{op: op for op in ("dc cvac", "dc civac", "dc cvau", "ic ivau")}}
-"""What each becomes below a hypervisor: an invalidation cleans as well (HCR.VM, HCR_EL2.VM)."""
+"""Each operation's effect under a hypervisor: an invalidation cleans as well (HCR.VM, HCR_EL2.VM)."""
 
 SET_WAY = {"dc isw": "dc cisw", "dc csw": "dc csw", "dc cisw": "dc cisw"}
 

@@ -23,7 +23,7 @@ from tests.tools.guest_runs import LEVEL3, NEVER, RAM_SIZE, WINDOW, mmu_on, tabl
 from tests.tools.tiny_guests import RAM, Code, code, mov
 
 SECOND = 0x4000
-"""Where the second vCPU starts, from the start of RAM."""
+"""The second vCPU's entry, as an offset in RAM."""
 
 MINE, ITS = RAM + 0x8000, RAM + 0x9000
 STAY = a64.b(0)
