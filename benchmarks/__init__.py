@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What coldline costs, against what the machine can do and against other tools: each file is a program."""
+"""Measures coldline's time and memory, beside the machine's limits and other tools. Each module is a program."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The same run on bare Unicorn: the same guest, no hooks but the one that ends it at its first PSCI call.
+"""Runs the same guest on Unicorn alone, with only one hook, which ends the run at the first PSCI call.
 
 Usage: python benchmarks/bare_unicorn.py IMAGE MEMORY_IN_MIB [BOOTARGS]
 """

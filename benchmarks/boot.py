@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A whole `coldline boot` of Debian's kernel against the same run on bare Unicorn.
+"""Compares a whole `coldline boot` of Debian's kernel with the same run on Unicorn alone.
 
 All are whole processes, started in turn: Python's start, loading the kernel, planning, and the run to the first
-PSCI call. The bare run (``bare_unicorn.py``) has no hooks, records nothing and checks nothing; it loads the
-kernel with coldline's loader and has the RAM that coldline's guests have. In between stands a run whose
-events are made and dropped (``unchecked_boot.py``): what it takes less than `coldline boot` is the check's.
+PSCI call. The bare run (``bare_unicorn.py``) has no hooks, records nothing and checks nothing. It loads the kernel
+with coldline's loader, and has the same RAM. A third run makes all events and drops them (``unchecked_boot.py``): its
+difference to `coldline boot` is the time of the check.
 
-Python keeps the bytecode of what it imports, as it does for installed programs, in a folder of this run.
+Python keeps the bytecode of imported modules in a folder of this run, as it does for installed programs.
 
 Usage: python benchmarks/boot.py [--architecture arm64|armhf] [--runs N] [--memory MIB] [--append ARGS] [IMAGE]
 """
@@ -32,13 +32,13 @@ def seconds(command: list[str], environment: dict[str, str]) -> float:
     """Wall-clock time of a process that must succeed."""
     start = time.perf_counter()
     ended = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if ended.returncode not in (0, 1):  # a hazard is no failure
+    if ended.returncode not in (0, 1):  # 1 is a hazard, not a failure
         raise SystemExit(f"{' '.join(command)}: status {ended.returncode}")
     return time.perf_counter() - start
 
 
 def measure(commands: dict[str, list[str]], runs: int) -> dict[str, list[float]]:
-    """The seconds of each command in each run; each is run once before, for what is compiled or cached."""
+    """The seconds of each command in each run; each runs once before, to fill caches."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryDirectory() as bytecode:
         environment["PYTHONPYCACHEPREFIX"] = bytecode

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Building a guest with a large initrd on the simulated host, against one copy of its bytes in the same run.
+"""Compares the build of a guest with a large initrd on the simulated host with one copy of its bytes.
 
     copy              NumPy's copy of as many bytes, into new memory
-    copy in place     the same into memory that is there already, which no new guest's is
+    copy in place     the same into memory that was written before, which a new guest's never was
     build             open the initrd, plan, build: from its file to the guest's RAM
-    read, build       the same with the initrd read first, as a kernel is
-    read, zero, copy  the same as Xen's builder does it: read, then zero the guest's pages, then copy
+    read, build       the same with the initrd read first, as for a kernel
+    read, zero, copy  the same in the way of Xen's builder: read, then zero the guest's pages, then copy
 
-The file is in the page cache. The least of some runs, and how many times longer it takes than the copy. Then the
-most memory that a process holds that builds the guest once, less what one without the initrd holds, in parts of the
-initrd.
+The file is in the page cache. Times are the least of some runs, also as ratios to the copy. Memory is the peak of a
+process that builds the guest once, minus the peak of one without an initrd, as a ratio to the initrd's size.
 
 Usage: python benchmarks/build.py [--mib N] [--runs N] [--folder DIR]
 """
@@ -60,7 +59,7 @@ def as_xen_does(path: str, size: int) -> None:
 
 
 def peak(path: str, size: int) -> int:
-    """Bytes that a process of its own holds at the most; with no `path`, without an initrd."""
+    """The peak memory, in bytes, of a separate process that builds the guest; without an initrd if `path` is None."""
     done = subprocess.run(
         [sys.executable, __file__, "--mib", str(size // MIB), "--once", path],
         capture_output=True,
@@ -72,7 +71,7 @@ def peak(path: str, size: int) -> int:
 
 def once(path: str, size: int) -> None:
     built(the_kernel(), open_blob(path, "initrd", max_image=size) if path else None, size)
-    # Not getrusage: what it tells of a new process is also its parent's.
+    # Not getrusage: a new process's figure includes its parent's.
     (line,) = (
         line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")
     )
@@ -80,7 +79,7 @@ def once(path: str, size: int) -> None:
 
 
 def copies(path: str, size: int, runs: int) -> tuple[float, float]:
-    """Write the file; the seconds of a copy of its bytes into new memory, and into memory that is there."""
+    """Write the file; return the seconds of a copy of its bytes into new memory, and into used memory."""
     source = np.random.default_rng(1).integers(0, 1 << 63, size // 8).view(np.uint8)
     source.tofile(path)
     target = source.copy()

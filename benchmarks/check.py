@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How fast the check is, and how much memory it takes, against what the machine can do in the same run.
+"""Measures the check's time and memory, beside the machine's limits in the same run.
 
-bulk    a whole guest mapped, written, cleaned, unmapped and read, against NumPy's copy of as many bytes
-stream  one event an access, against a bare look-up loop (Numba) over the same lines
-whole   events that befall all memory at once
-small   `coldline check` of ten lines as a whole process, with everything kept from earlier runs and with nothing
+bulk    a whole guest mapped, written, cleaned, unmapped and read; beside NumPy's copy of as many bytes
+stream  one event for each access; beside a bare look-up loop (Numba) over the same lines
+whole   events that affect all memory at once
+small   `coldline check` of ten lines as a whole process, with a full cache folder and with an empty one
 
 Times are the best of several. Usage: python benchmarks/check.py [--json] [bulk] [stream] [whole] [small]
 """
@@ -57,7 +57,7 @@ guest read     0x40000008 8
 
 
 def least(work: Callable[[], Any], runs: int = 5) -> float:
-    """The least seconds of some runs, of this process's own: others may want the processor too."""
+    """The least seconds of some runs, in this process's processor time, as other processes may run too."""
     return float(best(runs, work, time.process_time))
 
 
@@ -74,7 +74,7 @@ def checker() -> Checker:
 
 
 def guest_life(size: int) -> list[Event]:
-    """What a builder and a guest do to all of a guest's memory."""
+    """The events of a builder and a guest on all of a guest's memory."""
     return [
         Event("dom0", Op.MAP, BASE, size, MemoryType.NORMAL_WB),
         Event("dom0", Op.WRITE, BASE, size),
@@ -93,7 +93,7 @@ def take_all(check: Checker, events: list[Event]) -> None:
 
 
 def bulk() -> dict[str, float]:
-    """Memory whose lines agree costs per range; memory whose lines do not, less than a copy of it."""
+    """Measure memory whose lines are all in one state, and memory whose lines differ."""
     size = 64 * GIB
     before = resident()
     check = checker()
@@ -123,7 +123,7 @@ def bulk() -> dict[str, float]:
 
 
 def seconds_to_copy(size: int) -> float:
-    """NumPy's copy of so many bytes, into memory that is there already."""
+    """NumPy's copy of so many bytes, into used memory."""
     source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
     target[:] = 2
     return least(lambda: np.copyto(target, source), 3)
@@ -146,13 +146,13 @@ def write_every_line_its_own_way(check: Checker) -> None:
 
 @numba.njit
 def look_up(states: Any, table: Any, lines: Any, letters: Any) -> None:
-    """The bare loop: what any automaton over lines costs at least."""
+    """The bare loop: the least that any automaton over lines costs."""
     for i in range(len(lines)):
         states[lines[i]] = table[states[lines[i]], letters[i]]
 
 
 def accesses(span: int, *, wander: bool) -> "np.ndarray":
-    """Accesses of several agents, of any size at any offset: spread over `span` bytes, or wandering through it."""
+    """Accesses of several agents, of any size at any offset: spread over `span` bytes, or moving through them."""
     random = np.random.default_rng(1)
     rows = np.zeros(EVENTS, EVENT_DTYPE)
     rows["size"] = random.choice(SIZES, EVENTS)
@@ -201,7 +201,7 @@ def stream() -> dict[str, float]:
 
 
 def whole() -> dict[str, float]:
-    """Events that befall all of 1 GiB whose lines are each followed by itself, in microseconds."""
+    """Microseconds of events that affect all of 1 GiB whose lines differ."""
     check = checker()
     check.event(Event("other", Op.MAP, BASE, GIB, MemoryType.NORMAL_WB, True))
     write_every_line_its_own_way(check)
@@ -246,7 +246,7 @@ def small() -> dict[str, float]:
 
 
 def main() -> None:
-    """Run what is asked for, else all."""
+    """Run the benchmarks that are named, or all."""
     benchmarks = {"bulk": bulk, "stream": stream, "whole": whole, "small": small}
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("benchmarks", nargs="*", metavar="NAME", help=", ".join(benchmarks))

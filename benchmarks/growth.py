@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How the check's time and memory grow: with events, lines, agents, and the shapes that lines take.
+"""Measures how the check's time and memory grow with events, lines, agents, and different lines.
 
-The last is where a table of lines' shapes would explode: lines written byte by byte, each in an order of its own,
-have a new shape at almost every event. Here such a line has a record of its own, of a size that its parts bound;
-equal ones are joined when there are many.
+In the last case a table of all kinds of lines would explode: lines that are written byte by byte, each in its own
+order, differ after almost every event. In coldline such a line has its own record, whose size is limited; equal
+records are joined when there are many.
 
-Prints a table; --plot FILE draws it (SVG or PNG, with matplotlib). Each figure is of a process of its own.
+Prints a table; --plot FILE draws it (SVG or PNG, with matplotlib). Each figure is measured in a separate process.
 
 Usage: python benchmarks/growth.py [--plot FILE] [--json]
 """
@@ -49,7 +49,7 @@ def rows_of(addresses: "np.ndarray", size: int, op: Op, agents: int = 1) -> "np.
 
 
 def events(count: int) -> tuple[int, Batches]:
-    """So many events on 4096 lines."""
+    """Batches of `count` events on 4096 lines."""
     random = np.random.default_rng(1)
 
     def batches() -> Batches:
@@ -61,7 +61,7 @@ def events(count: int) -> tuple[int, Batches]:
 
 
 def lines(count: int) -> tuple[int, Batches]:
-    """Four events on each of so many lines: whole, then some bytes of it, then other ones, then cleaned."""
+    """Four events on each of `count` lines: one on the whole line, one on some bytes, one on others, then a clean."""
 
     def batches() -> Batches:
         for first in range(0, count, BATCH):
@@ -75,7 +75,7 @@ def lines(count: int) -> tuple[int, Batches]:
 
 
 def agents(count: int) -> tuple[int, Batches]:
-    """A million events on 4096 lines, by so many agents in turn."""
+    """A million events on 4096 lines, by `count` agents in turn."""
     random = np.random.default_rng(1)
 
     def batches() -> Batches:
@@ -86,7 +86,7 @@ def agents(count: int) -> tuple[int, Batches]:
 
 
 def shapes(count: int) -> tuple[int, Batches]:
-    """So many lines written byte by byte, each in an order of its own, with reads and fetches between."""
+    """`count` lines written byte by byte, each in its own order, with reads and fetches between."""
     random = np.random.default_rng(1)
 
     def batches() -> Batches:
@@ -108,7 +108,7 @@ SERIES: dict[str, tuple[Callable[[int], tuple[int, Batches]], list[int]]] = {
 
 
 def measure(name: str, count: int) -> dict[str, float]:
-    """One figure, in this process."""
+    """Measure one figure, in this process."""
     names, batches = SERIES[name][0](count)
     check = Checker(distinct=True, most=0)
     check.expect(COMPILE_FROM)
@@ -160,7 +160,7 @@ def draw(results: dict[str, list[dict[str, float]]], path: str) -> None:
 
 
 def main() -> None:
-    """Measure each series, a process for each figure."""
+    """Measure each series, with a process for each figure."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--plot", metavar="FILE", help="draw it, as SVG or PNG")
     arguments.add_argument("--json", action="store_true")

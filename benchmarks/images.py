@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Loading a kernel, plain and in every compression, against the least that it could take in the same run.
+"""Compares the time to load a kernel, plain and with each compression, with the least possible time.
 
-For each, the least of some runs in milliseconds, and how many times longer it takes than what it is held against:
+Times are the least of some runs in milliseconds, also as ratios to one of these:
 
-    read      the file read whole, and nothing else
-    library   the library's own decompression of bytes in memory, at one go where it has one
+    read      a read of the whole file, and nothing else
+    library   the library's own decompression of bytes in memory, in one call if it has one
 
-The kernel is an arm64 Image, Debian's unless one is given; the tools that compress it have to be installed.
+The kernel is an arm64 Image, Debian's unless one is given. The tools that compress it must be installed.
 
 Usage: python benchmarks/images.py [--runs N] [IMAGE]
 """
@@ -34,7 +34,7 @@ MOST = 1 << 30
 
 
 def library(name: str) -> Callable[[bytes], object] | None:
-    """The library at one go; None where it knows no whole files of the form."""
+    """The library's decompression in one call; None if it has none for whole files of the format."""
     if name == "gzip":
         return lambda data: zlib.decompress(data, 16 + zlib.MAX_WBITS)
     if name == "bzip2":

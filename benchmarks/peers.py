@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""coldline beside a model checker and a litmus tool: time against a number of lines, the same scenario for each.
+"""Compares coldline with a model checker and a litmus tool: the time of each against the number of lines.
 
-Two scenarios of n lines: *clean*, each written, cleaned by DC CVAC and read by another agent past the cache; and
-*fetch*, each written, DC CVAU, IC IVAU and fetched by another agent. All of them are coherent, and a tool that says
-otherwise ends the run.
+There are two scenarios of n lines. In *clean*, each line is written, cleaned by DC CVAC and read by another agent
+past the cache. In *fetch*, each line is written, maintained by DC CVAU and IC IVAU, and fetched by another agent.
+Both are coherent; a tool that finds a hazard ends the run.
 
-- coldline: all of `coldline check FILE`, the start of the process included.
-- Spin, interleaved: the verifier that Spin makes of tests/oracles/promela/page.pml, with n lines whose caches take
-  turns as they like: a model checker that has not been told that lines are independent. At most the 64 lines of a
-  page.
-- Spin, line by line: the same verifier, with n lines one after another.
-- herd7, where it is on PATH: `herd7 -variant ifetch` on a litmus test. It has no caches of data past the point of
-  unification, so that *clean* is for it a question of order only.
+- coldline: the whole process `coldline check FILE`.
+- Spin, interleaved: the verifier that Spin makes of tests/oracles/promela/page.pml, for n lines at once, with any
+  interleaving of their caches' steps: a model checker that does not know that lines are independent. It can have at
+  most the 64 lines of a page.
+- Spin, line by line: the same verifier, for one line after another.
+- herd7, if it is on PATH: `herd7 -variant ifetch` on a litmus test. It models no data caches past the point of
+  unification, so for it *clean* only tests the order of accesses.
 
-Of Spin the time is that of the search alone: neither spin, the C compiler, nor the reading of the trace.
+Spin's time is that of the search only, without spin, the C compiler and the reading of the trace.
 
 Usage: python benchmarks/peers.py [--limit SECONDS] [--most LINES] [--json] [--plot FILE]
 """
@@ -40,7 +40,7 @@ RAM = 0x40000000
 COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576]
 REGISTERS = 26  # of a litmus test's thread, one for each line: X2 to X27
 AT_ONCE = 4096  # stories in one search, which keeps all their states
-QUICK = 1.0  # seconds: what takes less is timed three times
+QUICK = 1.0  # seconds: shorter work is timed three times
 LITMUS_VERDICT = re.compile(r"^Observation \S+ (Never|Sometimes|Always) ", re.MULTILINE)
 
 
@@ -52,7 +52,7 @@ class Unable(Exception):  # noqa: N818
 
 
 class Scenario(NamedTuple):
-    """What each line goes through: as a trace, event by event, and as a litmus test."""
+    """The events of each line: as a trace, and as a litmus test."""
 
     title: str
     reader_maps: str
@@ -72,7 +72,7 @@ def _litmus(name: str, start: list[str], threads: list[list[str]], condition: st
 
 
 def clean_litmus(count: int) -> str:
-    """Write each line, clean it, then tell; who has been told reads each: may one be old?"""
+    """Write and clean each line, then set a flag; a thread that sees the flag reads each line: may one be old?"""
     lines = range(2, 2 + count)
     start = [f"{thread}:X{at}=line{at}" for at in lines for thread in (0, 1)]
     start += ["0:X0=1", "0:X1=told", "1:X1=told"]
@@ -84,7 +84,7 @@ def clean_litmus(count: int) -> str:
 
 
 def fetch_litmus(count: int) -> str:
-    """Write a NOP over each branch, make it seen, then tell; who has been told runs each: may one still branch?"""
+    """Replace branches with NOPs, maintain them, set a flag; a thread that sees it runs them: may one branch?"""
     lines = range(2, 2 + count)
     start = [f"0:X{at}=P1:m{at}" for at in lines] + [f"1:X{at}=0" for at in lines]
     start += ["0:X0=NOP", "0:X1=told", "1:X1=told", "0:X28=1", "1:X0=0"]
@@ -133,7 +133,7 @@ def trace(scenario: Scenario, count: int) -> str:
 
 
 def _timed(work: Callable[[], bool], seconds: float) -> float:
-    """Time some work that has to say "coherent"; of what is quick give the best of three."""
+    """Time some work whose result must be "coherent"; for short work, return the best of three times."""
     best = None
     for _ in range(3):
         start = time.perf_counter()
@@ -152,7 +152,7 @@ def _timed(work: Callable[[], bool], seconds: float) -> float:
 
 
 class Tool:
-    """Something that judges a scenario; `time` gives the seconds of it, or raises Unable."""
+    """A tool that judges a scenario; `time` returns its seconds, or raises Unable."""
 
     name = ""
 
@@ -161,7 +161,7 @@ class Tool:
         self.seconds = seconds
 
     def time(self, scenario: Scenario, count: int) -> float:
-        """Give the seconds that the scenario takes with so many lines."""
+        """Return the seconds that the scenario takes with `count` lines."""
         raise NotImplementedError
 
 
@@ -223,7 +223,7 @@ class Interleaved(Searched):
 
 
 class LineByLine(Searched):
-    """A search that goes through one line, then the next."""
+    """A search of one line after another."""
 
     name = "Spin, line by line"
 
@@ -238,7 +238,7 @@ class Herd(Tool):
     name = "herd7"
 
     def time(self, scenario: Scenario, count: int) -> float:
-        """Time it, the start of the process included."""
+        """Time it, including the start of the process."""
         if not shutil.which("herd7"):
             raise Unable("not here")
         if count > REGISTERS:
@@ -270,7 +270,7 @@ Row = dict[str, float | str]
 
 
 def measure(scenario: Scenario, counts: list[int], tools: list[Tool]) -> dict[int, Row]:
-    """Give for each count of lines each tool's seconds, or once why it could do no more."""
+    """Return each tool's seconds for each number of lines, or once the reason why it cannot do more."""
     rows: dict[int, Row] = {}
     left = list(tools)
     for count in counts:
@@ -292,7 +292,7 @@ def _cell(value: float | str | None) -> str:
 
 
 def show(scenario: Scenario, rows: dict[int, Row]) -> None:
-    """Print a table, in the form that the documentation has it."""
+    """Print a table in the documentation's form."""
     names = [tool.name for tool in TOOLS]
     print(f"\nn lines {scenario.title}:\n")
     print(f"| lines | {' | '.join(names)} |")
@@ -302,7 +302,7 @@ def show(scenario: Scenario, rows: dict[int, Row]) -> None:
 
 
 def plot(results: dict[str, dict[int, Row]], file: str) -> None:
-    """Draw seconds against lines, both logarithmic, a panel for each scenario; the file's ending says the format."""
+    """Draw seconds against lines, both logarithmic, a panel for each scenario, in the format of the file's suffix."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4.2), layout="constrained")
@@ -321,7 +321,7 @@ def plot(results: dict[str, dict[int, Row]], file: str) -> None:
 
 
 def main() -> None:
-    """Measure both scenarios and print what came out."""
+    """Measure both scenarios and print the results."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument(
         "--limit", type=float, default=60, metavar="SECONDS", help="for each tool (default: 60)"
@@ -339,7 +339,7 @@ def main() -> None:
     counts = [count for count in COUNTS if count <= options.most]
     with tempfile.TemporaryDirectory() as folder:
         tools: list[Tool] = [tool(Path(folder), options.limit) for tool in TOOLS]
-        Coldline(Path(folder), 600).time(SCENARIOS["fetch"], 1)  # compiles what is not compiled yet
+        Coldline(Path(folder), 600).time(SCENARIOS["fetch"], 1)  # so that compiled code is cached
         Coldline(Path(folder), 600).time(SCENARIOS["fetch"], 10_000)
         results = {name: measure(scenario, counts, tools) for name, scenario in SCENARIOS.items()}
     if options.json:

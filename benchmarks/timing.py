@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How benchmarks take time."""
+"""The timer of the benchmarks."""
 
 import time
 from collections.abc import Callable

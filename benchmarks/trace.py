@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reading and writing traces, of both forms, against copying and reading as many bytes in the same run.
+"""Compares the reading and writing of traces, in both forms, with a copy and a read of as many bytes.
 
-The events are those of a file if one is given, else made up: a loop that fills memory, and accesses spread over
-1 GiB at random, which is the worst that a trace has. For each, the least of some runs: nanoseconds an event, bytes
-an event in the file, and how many times longer it takes than what it is held against:
+The events are those of a file if one is given. Else they are generated: a loop that fills memory, and accesses spread
+over 1 GiB at random, which is the worst case. Figures are the least of some runs: nanoseconds per event, bytes per
+event in the file, and ratios to these:
 
     copy      NumPy's copy of the events, 24 bytes each
-    file      reading the same file, and nothing else
+    file      a read of the same file, and nothing else
 
 Usage: python benchmarks/trace.py [--events N] [--runs N] [FILE]
 """

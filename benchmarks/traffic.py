@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How many bytes each strategy moves between caches and memory to build a guest: counted from what it does.
+"""Counts the bytes that each strategy moves between caches and memory to build a guest.
 
-What is counted are the builder's own accesses and maintenance, as the strategy carries them out on a host of one
-model, event by event; Xen's scrubbing of pages and its flush as it allocates them are the same for all, and left
-out. How many bytes cross to memory follows from the architecture where it leaves no choice, and is given as a range
-where it does:
+It counts the events of the builder's own accesses and maintenance, on a host of one model. Xen's scrubbing of pages
+and its flush when it allocates them are the same for all strategies, and are left out. The number of bytes that move
+to or from memory follows from the architecture, or is a range if the architecture leaves a choice:
 
-* a store through a cached mapping first has its line read from memory, unless the core sees that all of the line is
-  written (a write stream: an implementation's choice), and is written back once, by maintenance or an eviction;
-* a store through a non-cacheable mapping is written to memory once, and nothing is read;
-* maintenance of a line that holds nothing moves nothing, but is a look-up of its own in every cache that may hold it.
+* for a store through a cached mapping, the line is first read from memory, unless the core detects that all of the
+  line is written (a write stream, which is an implementation's choice); it is written back once, by maintenance or an
+  eviction;
+* for a store through a non-cacheable mapping, the bytes are written to memory once, and nothing is read;
+* maintenance of a line that no cache holds moves nothing, but is a look-up in every cache that may hold it.
 
     python benchmarks/traffic.py KERNEL [--initrd MIB] [--host MODEL]
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The same run with all of coldline's events, which nobody looks at.
+"""Runs the same guest and makes all of coldline's events, without checking them.
 
 Usage: python benchmarks/unchecked_boot.py IMAGE MEMORY_IN_MIB [BOOTARGS]
 """
@@ -17,7 +17,7 @@ from coldline.simulation import Trial
 
 
 def main() -> None:
-    """Run, and print the seconds that it took from the building of the guest on."""
+    """Run, and print the seconds from the start of the guest's build on."""
     path, memory = sys.argv[1], int(sys.argv[2]) << 20
     plan = make_plan(load_kernel(path), GuestOptions(memory=memory, bootargs=" ".join(sys.argv[3:])))
     trial = Trial(

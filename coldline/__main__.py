@@ -8,22 +8,22 @@ import sys
 from typing import NoReturn
 
 _ERROR, _INTERRUPTED = 2, 130
-"""As in `coldline.cli.status`, which may be what cannot be imported."""
+"""The values of `coldline.cli.status`, whose import may fail."""
 
 _GARBAGE = 100_000
-"""Objects between two searches for garbage: starting makes some ten thousand, and none of it is garbage."""
+"""New objects between two garbage collections: the start makes some ten thousand, and none of them is garbage."""
 
 
 def run() -> NoReturn:
-    """Run the command that this process is for, and end with its exit status."""
+    """Run the command, and end this process with its exit status."""
     gc.set_threshold(_GARBAGE)
-    # NumPy's linear algebra is not used here, and its threads would wait for work on the cores that we need.
+    # coldline does not use NumPy's linear algebra, whose waiting threads would take time from the cores in use.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os._exit(_status())  # all output is flushed, and Python has nothing to take apart
+    os._exit(_status())  # all output is flushed, so Python's clean-up is not needed
 
 
 def _status() -> int:
-    """Run the command; no failure ends with a status that is a verdict."""
+    """Run the command; return its exit status, which after a failure is never that of a verdict."""
     try:
         from coldline.cli import main
 

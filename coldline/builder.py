@@ -33,7 +33,7 @@ class Strategy(Record):
     hypercall : bool
         Whether the hypervisor maintains each segment after all are written and unmapped.
     architectures : tuple of str
-        The architectures that have it.
+        The architectures on which it exists.
     """
 
     name: str

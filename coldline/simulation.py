@@ -35,15 +35,15 @@ class Trial:
     plan : Plan
         The guest.
     strategy : str
-        How its builder writes it: a name of `coldline.builder.STRATEGIES`.
+        The builder's strategy: a name of `coldline.builder.STRATEGIES`.
     model : HostModel
-        Whose memory it is.
+        The host model.
     core : Core
-        What runs it.
+        The core profile.
     until : Until
-        How far.
+        The condition that ends the run.
     options : tuple of str
-        More of the profile's switches that are on: names of `coldline.rules.profile.SWITCHES`.
+        Further switches of the profile that are on: names of `coldline.rules.profile.SWITCHES`.
     """
 
     plan: Plan
@@ -55,7 +55,7 @@ class Trial:
 
     @property
     def profile(self) -> Profile:
-        """What caches promise: the core's word, and what the host model's features imply."""
+        """The promises about caches: the core's, those that the host model's features imply, and `options`."""
         promised = [name for name, on in (("idc", self.core.idc), ("dic", self.core.dic)) if on]
         return Profile.with_options((*promised, *self.model.options, *self.options), self.core.line)
 
@@ -83,14 +83,14 @@ class Trial:
         console : callable
             Takes what the guest prints.
         progress : callable
-            Told instructions and accesses now and then.
+            Called now and then with the numbers of instructions and accesses.
 
         Raises
         ------
         HypervisorError
             If the host model refuses the strategy.
         GuestError
-            If the guest does what cannot be gone on from.
+            If the guest does something after which the run cannot continue.
         """
         recorder = _Recorder(sink)
         host = SimulatedHost(self.model, recorder.record)
@@ -125,14 +125,14 @@ class Trial:
             outcome = boot.run(self.until)
             recorder.flush()
         finally:
-            # What the host records as it takes the guest away is no part of the trial.
+            # The host's events of destroying the guest are not part of the trial.
             recorder.close()
             host.destroy(domain)
         return outcome
 
 
 def _devices(layout: MachineLayout) -> list[Device]:
-    """What a machine has besides its console, as it is at power-on."""
+    """The devices of a machine except its console, in their state at power-on."""
     devices: list[Device] = []
     if layout.rtc is not None:
         devices.append(Pl031(layout.rtc.base))
@@ -144,7 +144,7 @@ def _devices(layout: MachineLayout) -> list[Device]:
 
 
 class _Recorder:
-    """Hands the host's events on, one by one, and the guest's, in batches, in the order in which they come."""
+    """Passes on the host's events, which come one by one, and the guest's batches, in their order."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From events to a verdict: one pass for the verdict, and a second one for the stories where it is a hazard."""
+"""Judges events: a first pass finds the verdict and a second pass, if there are hazards, their stories."""
 
 import enum
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from coldline.explain.witness import WitnessStep
 
 _MANY = 100_000
-"""Events at length: worth loading machine code for, and not worth making it."""
+"""The number of events to announce for a long source: enough to load machine code, and too few to compile it."""
 
 
 class ExplainedHazard(NamedTuple):
@@ -30,11 +30,11 @@ class ExplainedHazard(NamedTuple):
     Attributes
     ----------
     entry : HazardEntry
-        What may go wrong.
+        The hazard.
     code : Code or None
-        Where the instruction that reads is, where that is known.
+        The place of the reading instruction, if it is known.
     story : list of WitnessStep
-        A shortest way there; empty where it was not asked for, or is too long to be told.
+        A shortest sequence of steps that leads there; empty if it was not requested or is too long.
     """
 
     entry: HazardEntry
@@ -43,7 +43,7 @@ class ExplainedHazard(NamedTuple):
 
 
 class Verdict(enum.Enum):
-    """What a check comes to."""
+    """The verdict of a check."""
 
     COHERENT = "coherent"
     """No read of the events, and none of the final read, may be wrong."""
@@ -53,22 +53,22 @@ class Verdict(enum.Enum):
 
 @dataclass(slots=True)
 class Judgement:
-    """What a check of events says.
+    """The result of a check of events.
 
     Attributes
     ----------
     profile : Profile
         The promises that it relied on.
     hazards : list of ExplainedHazard
-        In order of events, then addresses, then kinds.
+        The listed hazards, in the order of events, then of addresses, then of kinds.
     kinds : dict of str to int
-        How many hazards there are of each kind, listed or not.
+        The number of hazards of each kind, listed or not.
     events : int
-        How many events were taken.
+        The number of events.
     hazard_events : int
-        How many times an event met a line that may be wrong.
+        The number of times that an event may have read a line wrongly.
     final_read : list of Swept
-        What a read of everything that was loaded could find after the last event; empty where it was not asked for.
+        The hazards of a read of everything that was loaded, after the last event; empty if it was not requested.
     """
 
     profile: Profile
@@ -80,7 +80,7 @@ class Judgement:
 
     @property
     def found(self) -> int:
-        """How many hazards there are, listed or not."""
+        """The number of hazards, listed or not."""
         return sum(self.kinds.values())
 
     @property
@@ -113,12 +113,12 @@ def check(
     distinct, most : bool, int or None
         See `Checker`.
     at_length : bool
-        Whether there will be so many events that the first one need not wait to see.
+        Whether many events will come, so that machine code is loaded at once.
 
     Raises
     ------
     TraceError
-        If an event cannot be.
+        If an event is impossible.
     """
     if at_length:
         from coldline.checker.loops import prepare
@@ -138,7 +138,7 @@ def check(
 
 
 class _Reader:
-    """A checker that is made where and when it is first needed, while the events' source is busy already."""
+    """Makes the checker at the first batch, in the reader's thread, so that the source need not wait for it."""
 
     def __init__(self, make: "Callable[[type[Checker]], Checker]") -> None:
         self._make = make
@@ -158,20 +158,20 @@ class _Reader:
 def judge(
     checker: "Checker", source: Source, *, most: int, stories: int, regions: "Sequence[Region]" = ()
 ) -> Judgement:
-    """What a first pass found: its verdict, and the stories that a second pass over the same events tells.
+    """Return the first pass's verdict and hazards, with stories from a second pass over the same events.
 
     Parameters
     ----------
     checker : Checker
-        After `check`.
+        The result of `check`.
     source : Source
         The same events: `check` and this function each run it once.
     most : int
         How many hazards to list.
     stories : int
-        How many of them to tell a story of. With none there is no second pass.
+        How many of them get a story. If 0, there is no second pass.
     regions : sequence of Region
-        What the final read reads.
+        The regions of the final read.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def _read_finally(checker: "Checker", regions: "Sequence[Region]") -> "list[Swep
 
 
 def _tell(listed: list[HazardEntry], source: Source, profile: Profile, events: int) -> list[ExplainedHazard]:
-    # Most checks end without a story to tell, and need nothing that tells one.
+    # Most checks need no story, and so not these imports.
     from coldline.explain.history import History
     from coldline.explain.least_cost import LeastCosts
     from coldline.explain.witness import shortest
@@ -212,7 +212,7 @@ def _tell(listed: list[HazardEntry], source: Source, profile: Profile, events: i
     for entry, line in zip(listed, lines, strict=True):
         story: list[WitnessStep] = []
         last = history.of(entry.number, line)
-        if last is not None:  # else it happened too late in a line's life to have been kept
+        if last is not None:  # else the line had too many events before it, and it was not kept
             story = shortest(last, entry, line, ways, history.epoch(entry.number))
         code = history.code.get(entry.number)
         if code is not None and entry.event.op is Op.FETCH:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from coldline.image import Kernel
 
 _SEED_BYTES: Final = 128
-"""As many as xl: xen tools/libs/light/libxl_arm.c (4.17)."""
+"""The number that xl uses: xen tools/libs/light/libxl_arm.c (4.17)."""
 
 
 class Launch(Record):
@@ -66,11 +66,11 @@ def launch(
     kernel : Kernel
         From `coldline.image.load_kernel`.
     guest : GuestOptions
-        The other inputs of the plan; what Xen decides is replaced.
+        The other inputs of the plan; those that Xen decides are replaced.
     wanted : Launch
         How to launch it.
     trace : callable, optional
-        Takes the model of this host and the plan; returns the receiver of the events of what is done.
+        Takes the model of this host and the plan; returns the receiver of the build's events.
     before_start : callable
         Called when only the start is left.
 
@@ -82,7 +82,7 @@ def launch(
     Raises
     ------
     ColdlineError
-        If anything fails. Nothing of the guest is left.
+        If anything fails. Then the domain has been destroyed.
     """
     name = wanted.setup.name
     check_name(name)

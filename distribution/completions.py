@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The shells' completions, made by shtab from the command's parser.
 
-They are files of the package, so that completing a word starts no Python. The names that an option takes are known
-to the modules that use them alone: they are looked up here, and not as the command starts.
+They are files of the package, so that completing a word does not start Python. The names that an option takes are
+defined in the modules that use them. They are looked up here, and not when the command starts.
 """
 
 import argparse
@@ -32,7 +32,7 @@ _NAMES: dict[str, Callable[[], Sequence[str]]] = {
     "--strategy": lambda: list(STRATEGIES),
     "coldline corpus NAME": lambda: [bug.name for bug in read_corpus(CORPUS_FOLDER)],
 }
-"""What completes a NAME, by the option or the argument that takes it."""
+"""The possible values of a NAME, by the option or the argument that takes it."""
 
 _PATHS = {
     "FILE": shtab.FILE,
@@ -57,14 +57,14 @@ def completions() -> dict[str, str]:
 
 
 def _with_head(script: str) -> str:
-    """Put our head in place of shtab's, which says how to install the file; zsh's own first line stays."""
+    """Replace shtab's head, which says how to install the file, with ours; zsh's own first line stays."""
     lines = script.splitlines(keepends=True)
     first = lines[:1] if lines[0].startswith("#compdef ") else []
     return "".join([*first, _HEAD, *dropwhile(lambda line: line.startswith("#") or not line.strip(), lines)])
 
 
 def _annotate(command: argparse.ArgumentParser) -> None:
-    """Say of each argument what completes it."""
+    """Set the completion of each argument."""
     for action in command._actions:
         if isinstance(action, argparse._SubParsersAction):
             for each in action.choices.values():

@@ -98,7 +98,7 @@ def _arguments(actions: Iterable[argparse.Action]) -> Iterator[str]:
 
 
 def _names(action: argparse.Action) -> list[str]:
-    """The argument as it is typed: each of an option's spellings, with its value."""
+    """An argument's synopsis: each of an option's names, with its value."""
     value = action.metavar or (
         "{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest
     )

@@ -16,7 +16,7 @@ from testbed.sources import Sources
 __all__ = ["BenchError", "measure", "table"]
 
 _MIB = 1 << 20
-_INSTRUCTION_S = 2e-9  # by the clock of a machine that counts: `machine.run`
+_INSTRUCTION_S = 2e-9  # on the clock of a machine that counts instructions: `machine.run`
 _TIMEOUT_S = 1800.0
 
 

@@ -33,7 +33,7 @@ def current(
 ) -> str:
     """Return the package that a meta-package currently depends on, such as the latest kernel.
 
-    What was found before is returned as it is, and nothing goes over the network, unless `refresh`.
+    An earlier result is returned without using the network, unless `refresh`.
 
     Parameters
     ----------
@@ -44,16 +44,16 @@ def current(
     pattern : str
         A regular expression that the whole name of the wanted package matches.
     suite : str, optional
-        Debian's suite to look in, in place of all that the sources name.
+        Debian's suite to search, instead of all suites in the sources.
     refresh : bool
-        Ask the package servers anew.
+        Ask the package servers again.
 
     Raises
     ------
     MissingError
         If the suite, or the apt sources, have no such meta-package, or it depends on nothing that matches.
     testbed.apt.FetchError
-        If what they have could not be fetched.
+        If it cannot be fetched.
     """
     folder = cache.architecture_folder(architecture, suite)
     with cache.locked(folder):
@@ -87,11 +87,11 @@ def dependencies(
     names : iterable of str
         The packages.
     there : iterable of str
-        Packages that are installed already: neither they nor what they depend on is brought for their sake.
+        Packages that are installed already: they and their dependencies are left out.
     suite : str, optional
-        Debian's suite to look in, in place of all that the sources name.
+        Debian's suite to search, instead of all suites in the sources.
     refresh : bool
-        Ask the package servers anew. Without it that happens the first time only.
+        Ask the package servers again. Otherwise they are asked only the first time.
 
     Raises
     ------
@@ -140,13 +140,13 @@ def packages(
     architecture : str
         Debian's name of it; packages for every architecture are found under each.
     names : iterable of str
-        The packages, without those that they depend on. One can be alternatives, as in Debian's dependencies
-        (``libssl3 | libssl3t64``): the first that there is serves, and is found by the whole name.
+        The packages, without their dependencies. An item can be alternatives, as in Debian's dependencies
+        (``libssl3 | libssl3t64``): the first existing one is used, and its key in the result is the whole item.
     suite : str, optional
-        Debian's suite to take them from, in place of all that the sources name.
+        Debian's suite to take them from, instead of all suites in the sources.
     refresh : bool
-        Ask the package servers for newer ones. Without it what was fetched before is returned as it is, and
-        nothing goes over the network.
+        Ask the package servers for newer ones. Otherwise packages that were fetched before are returned without
+        using the network.
 
     Raises
     ------

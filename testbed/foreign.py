@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs programs for this host's architecture from another Debian release, with that release's C library.
 
-What is built for a later C library than the host's does not start here. The loader of the other release, given its
-libraries, starts it; nothing is installed for that.
+A program that is built for a later C library than the host's does not start directly. The other release's loader
+starts it, with that release's libraries; nothing is installed.
 """
 
 import os
@@ -42,14 +42,14 @@ def with_libraries(program: Path, suite: str | None, *libraries: str) -> list[st
     program : Path
         The program.
     suite : str, optional
-        Debian's suite that it is from, in place of all that the sources name.
+        Debian's suite that it is from; by default any in the sources.
     *libraries : str
         The packages that it needs in addition to ``libc6``.
 
     Raises
     ------
     testbed.apt.FetchError
-        If a library cannot be had.
+        If a library cannot be fetched.
     """
     trees = debian.packages(apt.host_architecture(), ["libc6", *libraries], suite=suite)
     loader = min(trees["libc6"].rglob("ld-linux*.so.*"))
@@ -65,12 +65,12 @@ def python(name: str, suite: str | None) -> list[str]:
     name : str
         ``python3.13``.
     suite : str, optional
-        Debian's suite to take it from, in place of all that the sources name.
+        Debian's suite to take it from; by default any in the sources.
 
     Raises
     ------
     testbed.apt.FetchError
-        If it cannot be had.
+        If it cannot be fetched.
     """
     if name == f"python{sys.version_info.major}.{sys.version_info.minor}":
         return [sys.executable]

@@ -22,7 +22,7 @@ _DOM0 = _ROOT / "testbed" / "dom0"
 _INIT = {"init": "init", "go-on": "go-on-init", "ready.py": "ready.py"}
 """Files of `_DOM0` for the root of dom0's file system."""
 
-# In the order in which they go in: what a module needs comes before it. Not all are modules in each kernel.
+# In the order of their loading: a module's dependencies come before it. Not all are modules in each kernel.
 _MODULES = (
     "xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "virtio_mmio",
     "netfs", "fscache", "9pnet", "9pnet_virtio", "9p",
@@ -52,7 +52,7 @@ _LEFT_OUT = (
 def initrd(sources: Sources) -> Path:
     """Return an initramfs that boots into ``testbed/dom0/init``.
 
-    It is made anew when a package, init, what init runs or this file has changed.
+    It is made again when a package, init, a file that init runs, or this module has changed.
 
     Raises
     ------
@@ -138,14 +138,14 @@ def tree(sources: Sources, driver: Path, target: Path) -> None:
 
 
 def fill(sources: Sources, driver: Path, folder: Path) -> None:
-    """Fill a folder of the host with what dom0 reads from it: see ``testbed/dom0/init``."""
+    """Fill a folder of the host with the files that dom0 reads from it: see ``testbed/dom0/init``."""
     tree(sources, driver, folder / "tree.cpio")
     guest(sources, folder / "guest")
     (folder / "now").write_text(f"{time.time():.0f}\n")
 
 
 def guest(sources: Sources, folder: Path) -> None:
-    """Put a Linux guest into a folder: ``kernel``, which is dom0's own, and ``initrd``, a shell on its console.
+    """Write a Linux guest into a folder: ``kernel``, which is dom0's, and ``initrd``, with a shell on its console.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def _rewrite(sources: Sources, root: Path, folder: str) -> None:
     script = os.fspath(Path(__file__).with_name("rewrite.py"))
     words = [*foreign.python(sources.python, sources.suite), script, os.fspath(root / folder), f"/{folder}"]
     words += pytest
-    # what is not compiled here dom0 compiles itself: a pytest whose insides are others
+    # if pytest's internals have changed, dom0 compiles the tests itself
     subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 

@@ -26,15 +26,15 @@ _KERNEL_PACKAGE = re.compile(r"^ *Depends: (linux-image-\d\S*)$", re.MULTILINE)
 
 
 def kernel(architecture: str = "arm64", *, refresh: bool = False) -> Path:
-    """Return Debian's current kernel for an architecture, as the package has it (arm64: an Image).
+    """Return Debian's current kernel for an architecture, in the package's format (arm64: an Image).
 
     Parameters
     ----------
     architecture : str
         One of `ARCHITECTURES`, by Debian's name.
     refresh : bool
-        Ask the package servers for a newer one. Without it a kernel fetched before is returned as it is,
-        and nothing goes over the network.
+        Ask the package servers for a newer one. Otherwise a kernel that was fetched before is returned without using
+        the network.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def _current(folder: Path) -> Path | None:
 
 def _fetch_kernel(architecture: str, folder: Path) -> Path:
     options = apt.options(architecture, folder)
-    # A source that has nothing for this architecture fails the update and does no other harm.
+    # A source without this architecture only makes the update fail.
     update = apt.run("apt-get", *options, "update", check=False)
     package = _find_kernel_package(architecture, options, update)
     target = folder / package.replace("linux-image-", "vmlinuz-", 1)

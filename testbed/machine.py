@@ -23,7 +23,7 @@ __all__ = ["Outcome", "run", "shell"]
 
 # the kernel ends QEMU when this process dies, for whatever reason
 _WITH_US = ("setpriv", "--pdeathsig", "KILL")
-_BOOTED = b"dom0 is ready"  # what init says, and then waits for a line
+_BOOTED = b"dom0 is ready"  # init prints this, and then waits for a line
 _BOOT_S, _RESTORE_S, _ANSWER_S = 120.0, 60.0, 30.0
 
 
@@ -99,7 +99,7 @@ def run(
         except MachineError:
             if saved is None or not restored:
                 raise
-            saved.unlink(missing_ok=True)  # damaged, and no loss: the machine is booted again
+            saved.unlink(missing_ok=True)  # damaged: the machine boots again
             timeout_s = end - time.monotonic()
             return run(sources, initrd, folder, command, timeout_s=timeout_s, counted=counted)
         machine.go()
@@ -198,7 +198,7 @@ class _Machine:
     def go(self) -> None:
         """Let dom0 continue."""
         assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # what came of it is seen elsewhere
+        with contextlib.suppress(BrokenPipeError):  # the result is checked elsewhere
             self.process.stdin.write(b"\n")
             self.process.stdin.flush()
 

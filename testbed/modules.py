@@ -39,7 +39,7 @@ def build(sources: Sources, *, extra: tuple[str, ...] = ()) -> Path:
     sources : Sources
         The packages of the kernel that it is for.
     extra : tuple of str
-        More words for ``make``, such as ``W=1``; with any it is built anew.
+        More words for ``make``, such as ``W=1``; with any, the module is always built again.
 
     Raises
     ------

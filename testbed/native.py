@@ -14,10 +14,10 @@ __all__ = ["build"]
 
 _TIMEOUT_S = 3600.0
 
-# None of it is needed for a module of C, and all that is unpacked takes memory.
+# These are not needed for a module in C, and unpacked files take memory.
 _LEFT_OUT = ("lto1", "*lto-dump*", "lto-wrapper", "lib?san.so*", "libhwasan.so*", "*.a")
 
-# What docs/reference/driver.md says, in dom0, and then the driver's own tests with what came of it.
+# Follows docs/reference/driver.md in dom0, and then runs the driver's tests with the resulting module.
 _SCRIPT = f"""\
 mount -o remount,size=90% / && cd / && cpio -idmu </host/native.cpio || exit 1
 cd /opt/coldline
@@ -51,18 +51,18 @@ def build(sources: Sources, *, suite: str | None = None, refresh: bool = False) 
     Returns
     -------
     Path or None
-        Of the module; None if it did not build without a warning, or a test failed.
+        The module; None if the build failed or warned, or a test failed.
     str
-        What was said in dom0.
+        The output in dom0.
 
     Raises
     ------
     BuildError
         If the suite has no compiler.
     testbed.qemu_command.MachineError
-        If dom0 does not do it in an hour.
+        If dom0 needs more than an hour.
     testbed.apt.FetchError
-        If a package cannot be had.
+        If a package cannot be fetched.
     """
     if suite != sources.suite:
         raise BuildError(f"{suite} has a kernel but no compiler: --native needs a complete release")

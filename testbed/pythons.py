@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Virtual environments with a later Python of Debian's, run with that release's own C library.
+"""Makes virtual environments with Debian's later Pythons, each run with its release's own C library.
 
 From a shell, at the top of the tree::
 
     python -m testbed.pythons 3.13
 
-prints the path of a Python with coldline and what its tests need, and makes it the first time. It is a virtual
-environment like any other, but for its ``bin/python``: a script, which has the release's loader start Debian's
-program under the script's name. So whatever the tests start as `sys.executable` is that Python too.
+prints the path of a Python with coldline and its tests' dependencies, and makes it the first time. It is an ordinary
+virtual environment, except for its ``bin/python``. That is a script in which the release's loader starts Debian's
+program under the script's name. So programs that the tests start with `sys.executable` use that Python, too.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from testbed import apt, cache, debian, foreign
 __all__ = ["SUITES", "InstallError", "environment", "main"]
 
 SUITES = {"3.13": "trixie", "3.14": "forky"}
-"""The suite of Debian's that has a version of Python."""
+"""The Debian suite of each version of Python."""
 
 _ROOT = Path(__file__).resolve().parent.parent
-# What Python's own extensions and PyPI's wheels are linked with.
+# The libraries that Python's own extensions and PyPI's wheels are linked with.
 _LIBRARIES = (
     "libbz2-1.0", "libexpat1", "libffi8", "libgcc-s1", "liblzma5", "libssl3t64", "libstdc++6", "libuuid1",
     "libzstd1", "zlib1g",
@@ -39,7 +39,7 @@ class InstallError(ColdlineError):
 
 
 def environment(version: str) -> Path:
-    """Return the Python of an environment that has what `scripts/setup --test` installs, making it if need be.
+    """Return the Python of an environment with everything that `scripts/setup --test` installs; make it if missing.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ def environment(version: str) -> Path:
     Raises
     ------
     UsageError
-        If no suite is known to have that version.
+        If `SUITES` does not have that version.
     testbed.apt.FetchError
-        If Debian's packages cannot be had.
+        If Debian's packages cannot be fetched.
     InstallError
-        If coldline or what it needs cannot be installed.
+        If coldline or its dependencies cannot be installed.
     """
     if version not in SUITES:
         raise UsageError(f"no Python {version!r}; choose from: {', '.join(SUITES)}")
@@ -84,7 +84,7 @@ def environment(version: str) -> Path:
 
 
 def _make(python: Path, program: Path, start: list[str]) -> None:
-    """Make a virtual environment as venv does; Python finds out by its name that it is in one."""
+    """Make a virtual environment as venv does; Python detects by its own path that it is in one."""
     python.parent.mkdir(parents=True)
     (python.parent.parent / "pyvenv.cfg").write_text(
         f"home = {program.parent}\ninclude-system-site-packages = false\n"
@@ -113,7 +113,7 @@ def _install(python: Path, headers: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit status: 2 if Debian's packages cannot be had, 1 for another error."""
+    """Run the command; return its exit status: 2 if Debian's packages cannot be fetched, 1 for another error."""
     parser = argparse.ArgumentParser(
         prog="python -m testbed.pythons", description="Make an environment with a later Python of Debian's."
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""QEMU's command line for a machine with Xen and a dom0: its hardware and what is loaded."""
+"""QEMU's command line for a machine with Xen and a dom0: its hardware, and the files that it loads."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ __all__ = ["PROGRAMS", "MachineError", "program", "words"]
 PROGRAMS = {"arm64": "qemu-system-aarch64", "armhf": "qemu-system-arm"}
 """QEMU's program by emulated architecture."""
 
-# Xen finds dom0's modules by the device tree that QEMU makes. They keep clear of what QEMU itself loads at the
-# start of RAM (0x40000000) and of the device tree at 0x48000000.
+# Xen finds dom0's modules in the device tree that QEMU makes. They must not overlap what QEMU itself loads at the
+# start of RAM (0x40000000), or the device tree at 0x48000000.
 _KERNEL_ADDRESS, _INITRD_ADDRESS = 0x50000000, 0x58000000
 _MACHINES = {
     "arm64": (
         "-machine", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a57", "-m", "2048",
     ),
-    # without highmem=off dom0 hangs as it looks for PCI devices
+    # without highmem=off, dom0 hangs when it searches for PCI devices
     "armhf": (
         "-machine", "virt,virtualization=on,gic-version=2,highmem=off", "-cpu", "cortex-a15", "-m", "2048",
     ),
@@ -62,14 +62,14 @@ def words(
     folder : Path
         A folder of the host that dom0 can mount.
     serial : str
-        Where the console goes: QEMU's ``-serial``.
+        The target of the console: QEMU's ``-serial``.
     counted : bool
         Let the machine's clock count instructions, 2 ns each.
 
     Raises
     ------
     MachineError
-        If QEMU is not installed, or takes no such path.
+        If QEMU is not installed, or does not accept a path.
     """
     for path in (sources.xen, sources.kernel, initrd, folder):
         if "," in os.fspath(path):

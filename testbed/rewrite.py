@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Compile a folder's tests as pytest does, with its `assert`s rewritten.
+"""Compiles a folder's tests as pytest does, with its `assert`s rewritten.
 
-This is run by dom0's version of Python with dom0's pytest, on the host: `rewrite.py FOLDER NAME PATH…`, with what the
-folder is called in dom0, and where pytest and what it needs are. What pytest finds so it takes, if the source is
-still that: by its size and time, or, from pytest 9 on, by its hash (pytest _pytest/assertion/rewrite.py).
+On the host, dom0's version of Python runs this with dom0's pytest: `rewrite.py FOLDER NAME PATH…`. NAME is the
+folder's name in dom0, and the PATHs are those of pytest and its dependencies. In dom0, pytest uses the compiled files
+if the source is unchanged: by its size and time, or, from pytest 9 on, by its hash
+(pytest _pytest/assertion/rewrite.py).
 """
 
 import ast

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Snapshots of booted machines: restoring one takes a second, booting takes many.
 
-A snapshot belongs to what went into the machine, byte for byte; one that is found is one that fits. It is written
-under another name and renamed when it is whole, so that one whose writing was interrupted is never found.
+A snapshot's name is a digest of everything that the machine was made of, so a snapshot that is found always fits. It
+is written under another name and renamed when it is complete, so an incomplete one is never found.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from testbed.cache import cache_folder
 __all__ = ["SUFFIX", "SnapshotError", "prune", "snapshot_path"]
 
 SUFFIX = ".snapshot"
-_KEPT = 4  # of an architecture: some 300 MB each
+_KEPT = 4  # snapshots of an architecture, of some 300 MB each
 
 
 class SnapshotError(ColdlineError):
@@ -31,13 +31,13 @@ def snapshot_path(program: str, words: Iterable[str], files: Iterable[Path], fol
     Parameters
     ----------
     program : str
-        QEMU's name: its version is part of what went in.
+        QEMU's name: its version is part of the digest.
     words : iterable of str
         Its arguments, apart from paths.
     files : iterable of Path
-        The files that it loads: their content is part of what went in.
+        The files that it loads: their content is part of the digest.
     folder : str
-        The architecture's.
+        The architecture's folder.
 
     Raises
     ------

@@ -15,8 +15,8 @@ BACKPORTS = "bookworm-backports"
 """A suite with a later kernel and without Xen."""
 
 _KERNEL_FLAVOURS = {"arm64": "arm64", "armhf": "armmp-lpae"}
-# What dom0 runs on beside Python: the tests' framework, and the libraries that those and Xen's need. Some have two
-# names: Debian 13 renamed what times of 64 bits changed, and it did so for all architectures.
+# dom0's packages in addition to Python: the test framework, and the libraries that it and Xen's libraries need. Some
+# have two names: Debian 13 renamed libraries for 64-bit times, on all architectures.
 _USER_SPACE = (
     "busybox-static", "libc6", "libgcc-s1", "libexpat1", "libffi8", "libssl3t64 | libssl3", "zlib1g", "libuuid1",
     "libbz2-1.0", "liblzma5", "libcom-err2", "libblkid1", "libext2fs2t64 | libext2fs2", "libfdt1", "libncurses6",
@@ -38,7 +38,7 @@ class Sources:
     architecture : str
         Debian's name of it.
     suite : str or None
-        Debian's suite that all but the kernel is from; None: whatever the apt sources name.
+        Debian's suite of all packages but the kernel's; None for the apt sources' suites.
     release : str
         The kernel's release, such as ``6.1.0-52-arm64``.
     xen_version : str
@@ -52,10 +52,10 @@ class Sources:
     modules : Path
         The folder of that kernel's modules.
     headers, common_headers, kbuild : Path
-        The folders of what modules are built with: the kernel's headers for this architecture and for all,
-        and the programs of the build, which run on this host.
+        The folders for building modules: the kernel's headers for this architecture and for all, and the build's
+        programs, which run on this host.
     user_space : tuple of Path
-        The packages that dom0's file system is made of.
+        The packages of dom0's file system.
     """
 
     architecture: str
@@ -80,8 +80,8 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
     architecture : str
         One of `ARCHITECTURES`.
     suite : str, optional
-        Debian's suite to take all from, such as ``trixie``, in place of those that the apt sources name. One of
-        backports, such as `BACKPORTS`, gives the kernel alone.
+        Debian's suite to take all packages from, such as ``trixie``; by default those of the apt sources. A suite of
+        backports, such as `BACKPORTS`, gives only the kernel.
     refresh : bool
         Ask the package servers for newer ones.
 
@@ -90,7 +90,7 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
     testbed.debian.MissingError
         If the suite has no Xen for that architecture: Debian 13 and later have none for armhf.
     testbed.apt.FetchError
-        If a package cannot be had.
+        If a package cannot be fetched.
     """
     whole = None if suite and suite.endswith("-backports") else suite
     flavour = _KERNEL_FLAVOURS[architecture]

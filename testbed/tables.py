@@ -5,7 +5,7 @@ From a shell, at the top of the tree::
 
     python -m testbed.tables u-boot-arm64 edk2-arm64 -- --memory 512M
 
-prints each table between the markers that it has in docs/. What follows ``--`` goes to ``coldline matrix``.
+prints each table between the markers that it has in docs/. Words after ``--`` go to ``coldline matrix``.
 """
 
 import re
@@ -56,8 +56,8 @@ def _zimage(meta_package: str) -> Callable[[], Path]:
 _U_BOOT = ("--until", "console:Hit any key")
 _EDK2 = ("--until", "console:UEFI firmware")
 _PAST_MMU = ("--until", "3000000")
-"""Soon after the MMU is on, which shows what is wrong. EDK2's banner comes before that on arm32; the whole of a
-zImage's way is two thousand million instructions."""
+"""Ends runs soon after the MMU is on, when hazards have shown. On arm32, EDK2 prints its banner before that, and a
+zImage's whole boot takes two thousand million instructions."""
 
 GUESTS = MappingProxyType(
     {

@@ -244,7 +244,7 @@ LOAD = {
 
 
 def architectures_for(model: str, strategy: str) -> list[str]:
-    """Whose guests the host runs and the strategy builds, in the host's order."""
+    """The first architecture of the host for which the strategy exists, or None."""
     builds = STRATEGIES[strategy].architectures
     return [each for each in HOST_MODELS[model].architectures if each in builds]
 
@@ -298,7 +298,7 @@ def test_what_is_built(model: str, strategy: str) -> None:
 
 @pytest.mark.parametrize(("model", "strategy"), WORKING)
 def test_traces_keep_the_rules_of_aliases(model: str, strategy: str) -> None:
-    """Two guests in a row on one host: no map over a live one, no unmap or write of what is not mapped."""
+    """Two guests in a row on one host: no map over a live one, and no unmap or write without a map."""
     host, trace = host_of(model)
     for _ in range(2):
         domain = build_domain(two_banks(architecture_for(model, strategy)), strategy, host)
@@ -359,7 +359,7 @@ def test_segments_are_all_loaded_before_any_is_flushed() -> None:
 
 @pytest.mark.parametrize(("strategy", "maintained"), [("none", False), ("flush", False), ("hypercall", True)])
 def test_on_kvm_all_ram_is_maintained_once_or_not_at_all(strategy: str, maintained: bool) -> None:
-    """Three segments are loaded; the maintenance is of banks, whole, as the guest starts, and not before."""
+    """Three segments are loaded; whole banks are maintained when the guest starts, and not before."""
     host, trace = host_of("kvm-arm64")
     domain = build_domain(two_banks(), strategy, host)
     assert not any(event.agent == "kvm" for event in trace)
@@ -430,7 +430,7 @@ def test_strategies_that_there_are_not(strategy: str, architecture: str, message
 
 
 class Faulty:
-    """Passes calls on to a host, and fails the Nth of them; what undoes things, it does first."""
+    """Passes calls on to a host, and makes the Nth fail; calls that undo something do their work first."""
 
     def __init__(self, host: SimulatedHost, fail_at: int) -> None:
         self._host = host

@@ -48,7 +48,7 @@ PAGE = ROOT / "docs" / "explanation" / "hostile-input.md"
 
 NUMBERS = (0, 1, 3, (1 << 31) - 1, 1 << 31, (1 << 32) - 4, (1 << 32) - 1,
            (1 << 63) - 1, 1 << 63, (1 << 64) - 8, (1 << 64) - 1)  # fmt: skip
-"""What is too much, too little, negative where it is read with a sign, or wraps when something is added to it."""
+"""Numbers that are too large, too small, negative if read as signed, or wrap in an addition."""
 
 BEGIN, END_NODE, PROPERTY, END = (struct.pack(">I", number) for number in (1, 2, 3, 9))
 EMPTY_NODE = BEGIN + bytes(4)
@@ -61,7 +61,7 @@ def seeds_of(name: str) -> list[bytes]:
 
 
 def tree(structure: bytes, strings: bytes = b"reg\0", *, names_at: int = 0) -> bytes:
-    """A flattened device tree whose structure is that, whatever it is: Devicetree Specification 0.4, 5."""
+    """A flattened device tree with any structure block: Devicetree Specification 0.4, 5."""
     at = 40 + 16
     strings_at = names_at or at + len(structure)
     whole = strings_at + len(strings) if not names_at else at + len(structure)
@@ -80,7 +80,7 @@ ORDERS: dict[str, Literal["little", "big"]] = {
 
 @pytest.mark.parametrize("name", ORDERS)
 def test_every_number_of_a_header_may_be_anything(name: str) -> None:
-    """Each word at the start, of either size."""
+    """Each word of 4 or 8 bytes at a file's start may have any value."""
     run = checked(TARGETS[name].run)
     for data in seeds_of(name)[:2]:
         for size in (4, 8):
@@ -92,7 +92,7 @@ def test_every_number_of_a_header_may_be_anything(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in TARGETS if name not in ("check", "image", "plan")])
 def test_every_file_may_end_anywhere(name: str) -> None:
-    """XSA-95: what probes a header looks at no byte that is not there."""
+    """XSA-95: no reader accesses bytes past the end of a short file."""
     run = checked(TARGETS[name].run)
     for data in seeds_of(name)[:2]:
         for end in range(min(len(data), 400)):
@@ -101,7 +101,7 @@ def test_every_file_may_end_anywhere(name: str) -> None:
 
 @pytest.mark.parametrize("data", [arm64_image(), zimage()], ids=["Image", "zImage"])
 def test_a_kernel_may_want_all_memory_there_is(data: bytes) -> None:
-    """Nothing is allocated by what it wants: it does not fit, and that is all."""
+    """The size in its header leads to no allocation, only to an error."""
     huge = bytearray(data)
     if data[56:60] == b"ARM\x64":
         struct.pack_into("<Q", huge, 16, (1 << 64) - 1)
@@ -116,7 +116,7 @@ def content(data: bytes, allowance: int = 0) -> Content:
 
 
 def test_an_elf_file_that_is_loaded_many_times_over() -> None:
-    """256 segments of 1 GiB, all of them the same bytes of the file, at addresses for which each has to be copied."""
+    """256 segments of 1 GiB have the same bytes of the file, at addresses for which each must be copied."""
     data = bytearray(b"".join(seeds.elves()[:1]).ljust(8192, b"\0"))
     header = struct.Struct("<IIQQQQQQ")
     struct.pack_into("<H", data, 56, 100)
@@ -152,7 +152,7 @@ def test_trees_that_lead_readers_astray(structure: bytes, said: str) -> None:
 
 
 def test_values_of_a_tree_lie_in_one_another_nowhere() -> None:
-    """Names inside the structure would make two properties of the same bytes."""
+    """Names inside the structure block would make two properties of the same bytes."""
     structure = EMPTY_NODE + PROPERTY + struct.pack(">II", 4, 0) + b"reg\0" + END_NODE + END
     check_device_tree("file", memoryview(tree(structure)))
     with pytest.raises(ImageError, match="starts inside its structure block"):
@@ -160,7 +160,7 @@ def test_values_of_a_tree_lie_in_one_another_nowhere() -> None:
 
 
 def test_what_the_planner_edits_is_there_once() -> None:
-    """Else the guest could look at another /chosen, and another initrd, than were set."""
+    """Otherwise the guest could use another /chosen, and another initrd, than the ones that were set."""
     start = PROPERTY + struct.pack(">II", 4, 0) + bytes(4)
     chosen = BEGIN + b"chosen\0\0" + start * 2 + END_NODE
     data = memoryview(tree(EMPTY_NODE + chosen + END_NODE + END, b"linux,initrd-start\0"))
@@ -170,7 +170,7 @@ def test_what_the_planner_edits_is_there_once() -> None:
 
 
 def test_a_generated_tree_has_room_for_its_end() -> None:
-    """Whatever its size: libfdt's buffer grows by a KiB, but not for the last word."""
+    """For every size: libfdt's buffer grows by a KiB, but not for the last word."""
     kernel = recognise(content(arm64_image()), None, None)
     for length in range(0, 1100, 4):
         make_plan(kernel, GuestOptions(memory=16 * MIB, bootargs="a" * length))
@@ -186,7 +186,7 @@ def test_lists_in_lists_in_a_configuration() -> None:
 
 
 def test_containers_in_themselves() -> None:
-    """One level each: a file that holds itself has an end."""
+    """Each container may occur once, so a file that contains itself is refused."""
     found = seeds.zboots()[0]
     inside = struct.pack("<4s4sII8x32s8x", b"MZ\0\0", b"zimg", 64, len(found), b"none") + found
     with pytest.raises(ImageError, match="EFI zboot inside EFI zboot"):
@@ -254,7 +254,7 @@ def test_a_name_that_no_line_has_room_for() -> None:
 
 
 def test_lines_that_are_touched_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each takes an index of its own, of 4 KiB: 2^26 of them would be 256 GiB."""
+    """Each takes its own leaf of the index, of 4 KiB: 2^26 of them would be 256 GiB."""
     monkeypatch.setattr(memory, "MAX_LEAVES", 8)
     checker = Checker(Profile(line=2048))
     for number in range(8):
@@ -279,7 +279,7 @@ def test_many_ranges_of_pages_that_are_touched_often() -> None:
 
 
 def test_a_checker_is_gone_at_once() -> None:
-    """And its memory with it: ``coldline check`` may be given thousands of files."""
+    """Its memory is freed, too, as ``coldline check`` may get thousands of files."""
     checker = Checker(Profile())
     checker.event(Event("a", Op.WALK, 0, 8, MemoryType.NORMAL_WB))
     kept = weakref.ref(checker.state.memory)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the Arm architecture says, as data and small pure functions. Knows of no other package."""
+"""The Arm architecture, as data and small pure functions. Imports no other package of coldline."""
 
 from coldline.arm.memory_types import MemoryType, combine
 

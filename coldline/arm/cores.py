@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Core profiles: what an implementation promises about its caches.
 
-The writeback granule and IDC and DIC are fields of CTR_EL0: each profile carries
-the register's value from the core's technical reference manual, and the switches are read out of it.
+The writeback granule and IDC and DIC are fields of CTR_EL0: each profile has the register's value from the core's
+technical reference manual.
 """
 
 from dataclasses import dataclass
@@ -28,19 +28,19 @@ class Core:
     Attributes
     ----------
     name : str
-        As ``--core`` takes it.
+        The profile's name, as for ``--core``.
     compatible : str
-        As a device tree's cpu node says it.
+        The `compatible` property of a device tree's cpu node.
     ctr : int
         CTR_EL0, or CTR.
     granules : frozenset of int
         Translation granules that it implements, in bytes (ID_AA64MMFR0_EL1.TGran); Armv7 has one.
     emulated_by : str
-        The emulator's core model that stands in for it.
+        The emulator's core model that runs in its place.
     source : str
-        Where the values come from.
+        The source of these values.
     architecture : str
-        ``arm64`` or ``arm32``: of the guests that it runs.
+        The architecture of the guests that it runs: ``arm64`` or ``arm32``.
     """
 
     name: str
@@ -53,13 +53,13 @@ class Core:
 
     @property
     def line(self) -> int:
-        """Bytes of the writeback granule; 2048 where CTR does not say (CWG = 0)."""
+        """Bytes of the writeback granule; 2048 if CTR does not give it (CWG = 0)."""
         words = Ctr.CWG.get(self.ctr)
         return 4 << words if words else 2048
 
     @property
     def idc(self) -> bool:
-        """Whether instruction fetches see dirty data without a clean to the point of unification."""
+        """Whether instruction fetches see written data without a clean to the point of unification."""
         return bool(Ctr.IDC.get(self.ctr))
 
     @property
@@ -96,7 +96,7 @@ CORES: dict[str, Core] = {
         ),
         Core(
             "armv7-a",
-            # what Xen writes for every 32-bit guest: tools/libs/light/libxl_arm.c (4.17)
+            # Xen writes this for every 32-bit guest: tools/libs/light/libxl_arm.c (4.17)
             "arm,cortex-a15",
             0x8444C004,
             _4K,
@@ -108,4 +108,4 @@ CORES: dict[str, Core] = {
         Core("cortex-a15", "arm,cortex-a15", 0x8444C004, _4K, "a15", "Arm DDI 0438, CTR: Midway's", "arm32"),
     )
 }
-"""Every profile by name. The emulator lends its instruction set; the promises are the profile's own."""
+"""Every profile by name. The emulator provides the instruction set; the promises are the profile's."""

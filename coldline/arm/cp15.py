@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Armv7's system control coprocessor, CP15: its registers and operations, and the instructions that reach them.
 
-Functions on plain integers, so that a compiler of Python can take them as they stand. Source: Arm ARM DDI 0406C,
+Functions on plain integers, so that Numba can compile them as they are. Source: Arm ARM DDI 0406C,
 A8.8.98 (MCR), A8.8.99 (MCRR), A8.3 (conditional execution) and B3.17 (the registers of a VMSA implementation).
 """
 
@@ -11,7 +11,7 @@ _WIDE = 1 << 14
 
 
 class Cp15(NamedTuple):
-    """Where MCR and MRC find a register or an operation: CRn, opc1, CRm, opc2."""
+    """The encoding of a register or an operation in MCR and MRC: CRn, opc1, CRm, opc2."""
 
     crn: int
     opc1: int
@@ -25,7 +25,7 @@ class Cp15(NamedTuple):
 
 
 class Cp15Wide(NamedTuple):
-    """Where MCRR and MRRC find a register of 64 bits: CRm, opc1."""
+    """The encoding of a 64-bit register in MCRR and MRRC: CRm, opc1."""
 
     crm: int
     opc1: int
@@ -83,17 +83,17 @@ def is_move(word: int) -> bool:
 
 
 def is_wide(word: int) -> bool:
-    """Of those that `is_move` tells: whether it moves 64 bits, and so is MCRR or MRRC."""
+    """Whether an instruction, for which `is_move` is true, moves 64 bits: MCRR or MRRC."""
     return word & _WIDE_BITS == _WIDE_MOVE
 
 
 def is_read(word: int) -> bool:
-    """Of the same: whether it reads the coprocessor, and so is MRC or MRRC."""
+    """Whether an instruction, for which `is_move` is true, reads the coprocessor: MRC or MRRC."""
     return word & _READ != 0
 
 
 def move_key(word: int) -> int:
-    """Of the same: the `key` of the register that it moves or of the operation that it performs."""
+    """The `key` of the register that a move reads or writes, or of the operation that it performs."""
     if is_wide(word):
         return _WIDE | ((word >> 4) & 0xF) << 11 | (word & 0xF) << 3
     opc1, crn, crm, opc2 = (word >> 21) & 7, (word >> 16) & 0xF, word & 0xF, (word >> 5) & 7
@@ -106,7 +106,7 @@ def first_register(word: int) -> int:
 
 
 def second_register(word: int) -> int:
-    """Rt2 of a wide move, which has the upper half."""
+    """Rt2 of a wide move: the number of the core register for the upper half."""
     return (word >> 16) & 0xF
 
 
@@ -121,7 +121,7 @@ def is_long(halfword: int) -> bool:
 
 
 def it_state(halfword: int) -> int:
-    """ITSTATE after a Thumb instruction of one halfword: IT's own, or 0 where it is another (A8.8.54)."""
+    """ITSTATE after a Thumb instruction of one halfword: the new one if it is IT, else 0 (A8.8.54)."""
     return halfword & 0xFF if halfword & 0xFF00 == 0xBF00 and halfword & 0xF else 0
 
 
@@ -131,12 +131,12 @@ def advance_it(state: int) -> int:
 
 
 def it_condition(state: int) -> int:
-    """The condition of an instruction that meets `state`; always, outside of an IT block (A8.3.1)."""
+    """The condition of an instruction at ITSTATE `state`; AL outside of an IT block (A8.3.1)."""
     return state >> 4 if state & 0xF else _ALWAYS
 
 
 def passes(condition: int, cpsr: int) -> bool:
-    """Whether an instruction of a condition is carried out (A8.3.1, ConditionPassed)."""
+    """Whether an instruction with a condition is executed (A8.3.1, ConditionPassed)."""
     n, z, c, v = cpsr >> 31 & 1, cpsr >> 30 & 1, cpsr >> 29 & 1, cpsr >> 28 & 1
     base = condition >> 1
     if base == 0:

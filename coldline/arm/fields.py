@@ -69,7 +69,7 @@ class Tcr:
 
 class Ttbcr:
     """TTBCR of Armv7 (Arm ARM DDI 0406C B4.1.153): its short-descriptor fields, and those of LPAE (EAE set)
-    that are not where `Tcr` has them.
+    that are at other bits than in `Tcr`.
     """
 
     N = Field(2, 0)
@@ -103,7 +103,7 @@ class Descriptor:
 
 
 class ShortDescriptor:
-    """A short-descriptor stage 1 descriptor (Arm ARM DDI 0406C B3.5.1): what both levels share."""
+    """A short-descriptor stage 1 descriptor (Arm ARM DDI 0406C B3.5.1): the fields that both levels share."""
 
     TYPE = Field(1, 0)
     B = Field(2, 2)
@@ -111,7 +111,7 @@ class ShortDescriptor:
 
 
 class FirstLevel(ShortDescriptor):
-    """Of the first level: a page table, a section or a supersection."""
+    """A descriptor of the first level: a page table, a section or a supersection."""
 
     TABLE_PXN = Field(2, 2)
     TABLE_ADDRESS = Field(31, 10)
@@ -128,7 +128,7 @@ class FirstLevel(ShortDescriptor):
 
 
 class SecondLevel(ShortDescriptor):
-    """Of the second level: a large page or a small one."""
+    """A descriptor of the second level: a large page or a small one."""
 
     ACCESS_FLAG = Field(4, 4)
     SMALL_XN = Field(0, 0)
@@ -140,7 +140,7 @@ class SecondLevel(ShortDescriptor):
 
 
 class SystemRegister(NamedTuple):
-    """Where MSR, MRS and SYS find a register or an operation: op0, op1, CRn, CRm, op2."""
+    """The encoding of a register or an operation in MSR, MRS and SYS: op0, op1, CRn, CRm, op2."""
 
     op0: int
     op1: int

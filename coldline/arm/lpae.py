@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Armv7's long-descriptor stage 1 (LPAE), as far as it is not VMSAv8-64 with a 4 KiB granule.
+"""Armv7's long-descriptor stage 1 (LPAE), where it differs from VMSAv8-64 with a 4 KiB granule.
 
 The descriptors, the levels, the cacheability of walks (TTBCR's IRGN and ORGN) and EPD0 and EPD1 are those of
 `coldline.arm.vmsa`, to be called with `GRANULE`. Functions on plain integers, as there. Source: Arm ARM
@@ -19,7 +19,7 @@ NEITHER = -1
 
 
 def half(ttbcr: int, address: int) -> int:
-    """Whose tables translate an address: 0 TTBR0's, 1 TTBR1's, or `NEITHER`: a translation fault (B3.6.4)."""
+    """The TTBR whose tables translate an address: 0, 1, or `NEITHER` for a translation fault (B3.6.4)."""
     size0, size1 = ttbcr & _SIZE, (ttbcr >> _UPPER) & _SIZE
     address &= _ADDRESSES - 1
     if size1 == 0 and size0 == 0:
@@ -32,7 +32,7 @@ def half(ttbcr: int, address: int) -> int:
 
 
 def input_bits(ttbcr: int, upper: bool) -> int:
-    """How many bits of an address the tables translate: 32 - TxSZ."""
+    """The number of address bits that the tables translate: 32 - TxSZ."""
     return 32 - ((ttbcr >> _UPPER if upper else ttbcr) & _SIZE)
 
 

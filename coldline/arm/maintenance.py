@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The cache maintenance instructions of A64 and how they are encoded (Arm ARM DDI 0487 C5.3)."""
+"""The cache maintenance instructions of A64 and their encodings (Arm ARM DDI 0487 C5.3)."""
 
 from coldline.arm.fields import SystemRegister
 
@@ -22,7 +22,7 @@ BEYOND_COHERENCY = {
     "dc cvap": SystemRegister(1, 3, 7, 12, 1),
     "dc cvadp": SystemRegister(1, 3, 7, 13, 1),
 }
-"""Cleans to a point of persistence: past the point of coherency, so to the caches each is a ``dc cvac``."""
+"""Cleans to a point of persistence, which is past the point of coherency: for the caches, each is a ``dc cvac``."""
 
 TLBI_CRN = 8
 """The CRn of every TLB invalidation (op0 is 1)."""

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Memory types, as far as caches care, and how two translation stages combine them."""
+"""Memory types, as far as they concern caches, and how two translation stages combine them."""
 
 import enum
 
 
 class MemoryType(enum.IntEnum):
-    """A memory type, weakest first, so that combining two is taking the lesser.
+    """A memory type; the weakest has the lowest number, so that two types combine to the minimum.
 
-    The cacheability of Normal memory is the inner and outer attribute taken together: a location is
-    write-back here only where no attribute of it is weaker (Arm ARM DDI 0487, 'Memory types and attributes').
+    The inner and the outer cacheability of Normal memory are one type here, the weaker of the two: a location is
+    write-back only if both are (Arm ARM DDI 0487, 'Memory types and attributes').
     """
 
     DEVICE = 0

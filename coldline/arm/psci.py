@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Power State Coordination Interface as far as a first vCPU meets it (Arm DEN 0022)."""
+"""The part of the Power State Coordination Interface that a first vCPU uses (Arm DEN 0022)."""
 
 VERSION = 0x84000000
 SYSTEM_OFF = 0x84000008
@@ -37,11 +37,11 @@ def is_call(function: int) -> bool:
 
 
 def name(function: int) -> str:
-    """What a function identifier (x0) is called; its number where it is none of PSCI's."""
+    """The name of a function identifier (x0); its number if it is not a PSCI function."""
     return _NAMES.get(function & 0xFFFFFFFF, f"{function & 0xFFFFFFFF:#x}")
 
 
 def answer(function: int) -> int:
-    """What a PSCI 1.0 firmware with one vCPU returns in x0 for a call that returns."""
+    """The value of x0 that PSCI 1.0 firmware with one vCPU returns, for a call that returns."""
     answers = {VERSION: _VERSION_1_0, MIGRATE_INFO_TYPE: _NO_TRUSTED_OS}
     return answers.get(function & 0xFFFFFFFF, NOT_SUPPORTED)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Armv7's short-descriptor stage 1: what its translation tables say.
+"""Armv7's short-descriptor stage 1: decodes its translation tables.
 
-Functions on plain integers, called as those of `coldline.arm.vmsa`. A descriptor is taken to map its own share
-alone, 1 MiB at the first level and 4 KiB at the second: a supersection and a large page are 16 descriptors, each
-with its part. Source: Arm ARM DDI 0406C B3.5 (tables), B3.7 (access), B3.8 (memory types). The core is taken to
-have the Multiprocessing Extensions and PXN.
+Functions on plain integers, with the same parameters as those of `coldline.arm.vmsa`. A descriptor maps 1 MiB at the
+first level and 4 KiB at the second: a supersection and a large page are 16 descriptors, and each maps its part.
+Source: Arm ARM DDI 0406C B3.5 (tables), B3.7 (access), B3.8 (memory types). The core is assumed to have the
+Multiprocessing Extensions and PXN.
 """
 
 from coldline.arm.fields import FirstLevel, SctlrV7, SecondLevel, ShortDescriptor, Ttbcr, Ttbr
@@ -16,7 +16,7 @@ DESCRIPTOR_SIZE = 4
 """Bytes of a descriptor."""
 
 NO_ACCESS, CLIENT, MANAGER = 0, 1, 3
-"""What DACR says of a domain; 2 is reserved."""
+"""The values of a domain's field in DACR; 2 is reserved."""
 
 _N = Ttbcr.N.mask
 _PD0, _PD1 = Ttbcr.PD0.mask, Ttbcr.PD1.mask
@@ -52,13 +52,13 @@ def walks_disabled(ttbcr: int, upper: bool) -> bool:
 
 
 def walk_type(ttbr: int) -> int:
-    """The `MemoryType`, as an int, with which tables are read: the IRGN and RGN of their own TTBR."""
+    """The `MemoryType`, as an int, of reads of the tables: IRGN and RGN of their TTBR."""
     inner = ((ttbr >> _IRGN_1) & 1) << 1 | (ttbr >> _IRGN_0) & 1
     return region_type(inner, (ttbr >> _RGN) & 3)
 
 
 def input_bits(ttbcr: int, upper: bool) -> int:
-    """How many bits of an address the tables translate: all 32 in TTBR1's, though TTBR0 has part of them."""
+    """The number of address bits that the tables translate: 32 for TTBR1, though TTBR0 has part of the range."""
     return 32 if upper else 32 - (ttbcr & _N)
 
 
@@ -93,7 +93,7 @@ def next_table(descriptor: int) -> int:
 
 
 def output_base(descriptor: int, level: int, address: int) -> int:
-    """The physical address of the first byte that a leaf maps, being the descriptor of virtual `address`."""
+    """The physical address of the first byte that a leaf maps; it is the descriptor of virtual `address`."""
     if level == FIRST_LEVEL:
         if not descriptor & _SUPERSECTION:
             return descriptor & _SECTION_ADDRESS
@@ -113,7 +113,7 @@ def _tex_shift(descriptor: int, level: int) -> int:
 def leaf_type(descriptor: int, level: int, sctlr: int, prrr: int, nmrr: int) -> int:
     """The `MemoryType`, as an int, of a leaf: by TEX, C and B, or remapped by PRRR and NMRR where SCTLR.TRE is set.
 
-    What is reserved or IMPLEMENTATION DEFINED is taken for Device.
+    Reserved and IMPLEMENTATION DEFINED values are taken as Device.
     """
     tex = (descriptor >> _tex_shift(descriptor, level)) & 7
     c, b = 1 if descriptor & _C else 0, 1 if descriptor & _B else 0
@@ -136,7 +136,7 @@ def tex_type(tex: int, c: int, b: int) -> int:
 def remapped_type(n: int, prrr: int, nmrr: int) -> int:
     """The type of remap region `n`, {TEX[0], C, B}: PRRR's TRn, and NMRR's IRn and ORn for Normal memory.
 
-    Region 6 is IMPLEMENTATION DEFINED, and taken as its fields say.
+    Region 6 is IMPLEMENTATION DEFINED; here its fields decide, as for the others.
     """
     if (prrr >> (2 * n)) & 3 != 2:
         return DEVICE
@@ -153,7 +153,7 @@ def leaf_never(descriptor: int, level: int) -> int:
 
 
 def table_never(descriptor: int) -> int:
-    """The same that a first-level table descriptor imposes on the pages below it: PXN."""
+    """The execute-never bits that a first-level table descriptor imposes on the pages below it: PXN."""
     return (descriptor >> _TABLE_PXN) & 1
 
 
@@ -170,13 +170,13 @@ def domain_access(dacr: int, number: int) -> int:
 
 
 def is_accessed(descriptor: int, level: int, sctlr: int) -> bool:
-    """Whether a leaf's access flag lets it be used: always, but where SCTLR.AFE makes AP[0] that flag."""
+    """Whether a leaf's access flag allows its use: if SCTLR.AFE is set, AP[0] is that flag; else always."""
     return not sctlr & _AFE or bool(descriptor & (_FIRST_AF if level == FIRST_LEVEL else _SECOND_AF))
 
 
 def executable(never: int) -> bool:
-    """Whether any code may be fetched from there: Armv7's XN binds both privilege levels, PXN only one.
+    """Whether any code may be fetched there: Armv7's XN forbids it at both privilege levels, PXN at one.
 
-    The same with long descriptors.
+    This holds for long descriptors, too.
     """
     return not never & 2

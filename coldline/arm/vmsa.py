@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""VMSAv8-64 stage 1: what translation tables say.
+"""VMSAv8-64 stage 1: decodes translation tables and the registers that control them.
 
-Functions on plain integers, so that a compiler of Python can take them into an emulator's callbacks as
-they stand. Source: Arm ARM DDI 0487, 'Translation process', 'Translation table descriptor formats', 'Memory
+Functions on plain integers, so that Numba can compile them as they are, into an emulator's callbacks.
+Source: Arm ARM DDI 0487, 'Translation process', 'Translation table descriptor formats', 'Memory
 region attributes', and the register descriptions of MAIR_ELx, TCR_ELx and TTBRn_ELx.
 """
 
@@ -64,9 +64,9 @@ def region_type(inner: int, outer: int) -> int:
 
 
 def walk_type(tcr: int, upper: bool) -> int:
-    """The `MemoryType`, as an int, with which tables are read: TCR's IRGN and ORGN.
+    """The `MemoryType`, as an int, of reads of the tables: TCR's IRGN and ORGN.
 
-    `upper` says which half of the address space: TTBR1's.
+    `upper` chooses the half of the address space: TTBR1's if true, else TTBR0's.
     """
     half = tcr >> _UPPER_HALF if upper else tcr
     return region_type((half >> 8) & 3, (half >> 10) & 3)
@@ -82,13 +82,13 @@ def granule_bits(tcr: int, upper: bool) -> int:
 
 
 def input_bits(tcr: int, upper: bool) -> int:
-    """How many bits of an address the tables translate: 64 - TxSZ, within what the architecture allows."""
+    """The number of address bits that the tables translate: 64 - TxSZ, within the architecture's limits."""
     size = 64 - ((tcr >> _UPPER_HALF if upper else tcr) & 0x3F)
     return min(max(size, 16), 48)
 
 
 def in_range(address: int, bits: int, upper: bool) -> bool:
-    """Whether the tables of that half translate an address at all: bits 54 down to `bits` are all alike."""
+    """Whether the tables of that half translate an address at all: bits 54 down to `bits` are all equal."""
     mask = (1 << (55 - bits)) - 1
     return (address >> bits) & mask == (mask if upper else 0)
 
@@ -154,13 +154,13 @@ def leaf_never(descriptor: int) -> int:
 
 
 def table_never(descriptor: int) -> int:
-    """The same that a table descriptor imposes on all below it: PXNTable, UXNTable."""
+    """The execute-never bits that a table descriptor imposes on all below it: PXNTable, UXNTable."""
     return (descriptor >> _PXN_TABLE_LSB) & 3
 
 
 def executable(never: int, level: int) -> bool:
     """Whether any code of the regime of exception level `level` may be fetched from there.
 
-    At EL1 that is EL1's or EL0's; EL2 without VHE has one execute-never bit, UXN's.
+    At EL1 that is code of EL1 or EL0. EL2 without VHE has one execute-never bit, at the place of UXN.
     """
     return not never & 2 if level == 2 else never != 3

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Carries out changes of aliases on all of memory: classes of pages, and what speculation may do to their lines."""
+"""Applies changes of aliases to memory: to the classes of pages, and to what speculation may do to their lines."""
 
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class AliasTracker:
-    """Takes the events that change aliases: ``map``, ``unmap``, the switches, and fetches with the MMU off.
+    """Applies the events that change aliases: ``map``, ``unmap``, the switches, and fetches with the MMU off.
 
     Parameters
     ----------
     state : CheckState
-        Whose pages they are.
+        The check's state.
     rows : Rows
         The operations on rows, of the same state.
     """
@@ -35,12 +35,12 @@ class AliasTracker:
         self._rows = rows
 
     def change(self, event: Event, agent: int) -> None:
-        """Take a ``map``, an ``unmap`` or a fetch."""
+        """Apply a ``map``, an ``unmap`` or a fetch."""
         for each in alias_changes(self._classes, event, agent):
             self._change_pages(each, agent)
 
     def switch(self, op: Op, agent: int) -> None:
-        """Take ``mmu on`` and its like."""
+        """Apply an operation that sets a switch, such as ``mmu on``."""
         if op is Op.MMU_ON and not self._classes.agents[agent].mmu:
             self._move_classes(self._classes.forget_prefetches(agent))
         self._take_settings(self._classes.switch(op, agent))
@@ -72,7 +72,7 @@ class AliasTracker:
             self._move_rows(rows[old_classes == old], old, new_classes[old])
 
     def _move_classes(self, moved: dict[int, int]) -> None:
-        """Pages of each class in `moved` are of another one from now on."""
+        """Change the class of all pages: each class in `moved` becomes another one."""
         if not moved:
             return
         everything = self._memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
@@ -84,20 +84,20 @@ class AliasTracker:
             self._move_rows(np.flatnonzero(classes == old), old, new)
 
     def _move_rows(self, rows: "NDArray[np.intp]", old: int, new: int) -> None:
-        """Dense pages of class `old` are of class `new` from now on."""
+        """Change the class of dense pages from `old` to `new`."""
         self._memory.classes[rows] = new
         if self._classes.settings[old] != self._classes.settings[new]:
             self._rows.defer(rows, Letter.of_setting(self._classes.settings[new]))
 
     def _moved(self, known: PageRange, new_class: int) -> PageRange:
-        """A range once its pages are of another class."""
+        """The range after a change of its pages' class."""
         setting, state = self._classes.settings[new_class], known.state
         if self._classes.settings[known.page_class] != setting:
             state = self._lines.step(state, Letter.of_setting(setting))
         return known._replace(page_class=new_class, state=state)
 
     def _take_settings(self, letters: dict[int, Letter]) -> None:
-        """Let the lines of each class take the letter of its new setting."""
+        """Apply to the lines of each class the letter of its new setting."""
         if not letters:
             return
         after: dict[tuple[int, int], int] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The check: takes events in any number, and says what they may have done to memory."""
+"""The check: takes events one by one or in batches, and reports the reads that may go wrong."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,16 +26,16 @@ _LIVE = Letter.of_setting(Setting(data=True, fetch=False))
 
 
 class StateRun(NamedTuple):
-    """Bytes that are all in one state.
+    """A run of bytes that are all in one state.
 
     Attributes
     ----------
     address, size : int
-        Where they are, in bytes.
+        The run, in bytes.
     state : int
-        The automaton's state: ``coldline rules`` tells what it is.
+        The automaton's state, which ``coldline rules`` describes.
     reads : dict of Letter to Hazard
-        What each way to read them may find wrong now.
+        The hazards of each kind of read of them now.
     """
 
     address: int
@@ -47,15 +47,15 @@ class StateRun(NamedTuple):
 class Checker:
     """Follows memory through a trace and finds the reads that may go wrong.
 
-    It composes a state and two engines: the interpreter takes single events, the fast path many. The latter is made
-    when there is enough to do.
+    It combines a state and two engines: the interpreter takes single events, the fast path many. The fast path is
+    made once there are enough events.
 
     Parameters
     ----------
     profile : Profile
         The implementation's promises.
     distinct : bool
-        Whether a line that may go wrong is a finding once for each way, and not at each event.
+        Whether each kind of hazard of a line is a finding once, and not at each event.
     most : int or None
         How many hazards to keep as findings, rounded up to whole events; None keeps all.
     """
@@ -75,7 +75,7 @@ class Checker:
 
     @property
     def findings(self) -> list[Finding]:
-        """The hazards so far, by runs of lines that go wrong alike."""
+        """The hazards so far, by runs of lines with the same hazards."""
         return self.state.findings.kept
 
     @property
@@ -94,11 +94,11 @@ class Checker:
         return self.state.events
 
     def expect(self, events: int) -> None:
-        """Say that so many more events will come: enough of them load the compiled loops at once."""
+        """Announce that so many more events will come: if they are many, the compiled loops are loaded at once."""
         self._fast(events)
 
     def event(self, event: Event, where: int = 0) -> None:
-        """Take one event.
+        """Apply one event.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class Checker:
         self._interpreter.event(event, where)
 
     def feed(self, batch: Batch) -> None:
-        """Take the events of `batch`.
+        """Apply the events of `batch`.
 
         Raises
         ------
@@ -139,7 +139,7 @@ class Checker:
         return self._fast_path
 
     def would_read(self, address: int, size: int) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
-        """What a read of some pages through a cacheable alias could find wrong now; nothing changes by asking.
+        """The hazards that a read of some pages through a cacheable alias would have now; changes no state.
 
         Parameters
         ----------
@@ -149,11 +149,11 @@ class Checker:
         Yields
         ------
         address : int
-            Of the first of some lines that lie end to end and may be wrong in the same way.
+            The first line of a run of lines with the same hazards.
         lines : int
-            How many.
+            The number of lines.
         badness : tuple of Badness
-            What is wrong with each of them.
+            The hazards of each of them.
         """
         first, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
         rows, covered = self.state.memory.dense_rows(first, end)
@@ -167,7 +167,7 @@ class Checker:
         yield from _join(sorted(found), self.profile.line)
 
     def states(self, address: int, size: int) -> Iterator[StateRun]:
-        """What is known of the bytes from `address` on: each state once for all bytes in a row that are in it.
+        """The states of the bytes from `address` on, by runs of bytes in one state.
 
         Parameters
         ----------
@@ -177,7 +177,7 @@ class Checker:
         Raises
         ------
         ValueError
-            If they reach out of physical memory.
+            If they reach past the end of physical memory.
         """
         end = address + size
         if address < 0 or size < 0 or end > ADDRESS_LIMIT:
@@ -227,7 +227,7 @@ class Checker:
 def _join(
     found: list[tuple[int, int, tuple[Badness, ...]]], line: int
 ) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
-    """Join sorted runs of lines that lie end to end and are wrong in the same way."""
+    """Join sorted runs of lines that are adjacent and have the same hazards."""
     held: tuple[int, int, tuple[Badness, ...]] | None = None
     for address, lines, badness in found:
         if held is not None and held[0] + held[1] * line == address and held[2] == badness:

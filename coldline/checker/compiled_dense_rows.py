@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The operations on rows, by compiled loops: see `coldline.checker.dense_rows`."""
+"""The operations on rows, with compiled loops: see `coldline.checker.dense_rows`."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class CompiledRows:
-    """Lets letters befall all lines of some rows, by compiled loops.
+    """Applies letters to all lines of some rows, with compiled loops.
 
     Parameters
     ----------
     state : CheckState
-        Whose rows they are.
+        The state that has the rows.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class CompiledRows:
         self.loops = Loops(state)
 
     def read(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
-        """Let a checked letter of an event befall all lines of some rows."""
+        """Apply a checked letter of an event to all lines of some rows."""
         state = self._state
         for found in self._step_rows(rows, letter, is_fetch=event.op is Op.FETCH):
             address, lines = int(found["address"]), int(found["lines"])
@@ -47,9 +47,9 @@ class CompiledRows:
     def would_read(
         self, rows: "NDArray[np.intp]", letter: Letter
     ) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
-        """What `letter` would find wrong in all lines of some rows; what is deferred for them is then forgotten.
+        """The hazards of `letter` in all lines of some rows, whose deferred letters are then cleared.
 
-        It yields what `Rows.would_read` does.
+        It yields the same as `Rows.would_read`.
         """
         findings, deferred = self._state.findings, self._state.memory.deferred
         hazards = findings.hazards
@@ -63,17 +63,17 @@ class CompiledRows:
             findings.hazards = hazards
 
     def flush(self, rows: "NDArray[np.intp]") -> None:
-        """Carry out what was deferred for some rows."""
+        """Apply the deferred letters of some rows."""
         for _ in self._step_rows(rows, NO_LETTER, is_fetch=False):
             raise AssertionError("no letter finds nothing")
 
     def share_equal_records(self) -> None:
-        """Let lines whose bytes differ in the same way share a record.
+        """Let lines with equal parts share a record.
 
         Raises
         ------
         TraceError
-            If there are too many that do not.
+            If too many lines are unlike any other.
         """
         loops, partitions = self.loops, self._state.lines.partitions
         loops.update()
@@ -86,7 +86,7 @@ class CompiledRows:
         partitions.make_room(blocks, int(loops.registers["joined"]), int(loops.registers["made"]))
 
     def make_room(self, status: int) -> None:
-        """Make the room for want of which a loop stopped with `status`."""
+        """Make the room that a loop lacked when it stopped with `status`."""
         if status == frame.CROWDED:
             self.share_equal_records()
         elif status == frame.GROW:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Operations on rows of dense pages: in Python where there is little to do, else by compiled loops."""
+"""Operations on rows of dense pages: in Python for few events, else with compiled loops."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from coldline.checker.compiled_dense_rows import CompiledRows
 
 LOAD_FROM = 20_000
-"""Events or lines from which loading machine code pays."""
+"""From this many events or lines on, loading machine code saves time."""
 
 COMPILE_FROM = 300_000
-"""Events or lines from which compiling it pays, where that has not been done."""
+"""From this many events or lines on, compiling saves time, if the machine code is not cached."""
 
 
 class Rows:
-    """Lets letters befall all lines of some rows.
+    """Applies letters to all lines of some rows.
 
-    A row is a dense page: its number in the arrays of `Memory`.
+    A row is a dense page's number in the arrays of `Memory`.
 
     Parameters
     ----------
     state : CheckState
-        Whose rows they are.
+        The state that has the rows.
     """
 
     def __init__(self, state: CheckState) -> None:
@@ -40,7 +40,7 @@ class Rows:
         self._compiled: CompiledRows | None = None
 
     def compiled(self, work: int) -> "CompiledRows | None":
-        """The compiled loops, if `work` events or lines, with those before, are worth loading or compiling them."""
+        """The compiled loops, if `work` more events or lines make it worthwhile to load or compile them."""
         self._work += work
         if self._compiled is None and self._work >= LOAD_FROM:
             from coldline.checker.compiled_dense_rows import CompiledRows
@@ -51,14 +51,14 @@ class Rows:
         return self._compiled
 
     def defer(self, rows: "NDArray[np.intp]", letter: Letter) -> None:
-        """Let a letter that checks nothing befall all lines of some rows when they are next touched."""
+        """Defer a letter without a check for all lines of some rows, until they are next touched."""
         lines = self._state.lines
         if not lines.defer(rows, letter):
             self.flush_all()
             lines.defer(rows, letter)
 
     def flush_all(self) -> None:
-        """Carry out what was deferred, for all rows."""
+        """Apply the deferred letters of all rows."""
         memory, lines = self._state.memory, self._state.lines
         rows = np.flatnonzero(memory.deferred[: memory.rows])
         compiled = self.compiled(rows.size * memory.lines_per_page)
@@ -70,7 +70,7 @@ class Rows:
         lines.transitions.forget_transformers()
 
     def read(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
-        """Let a checked letter of an event befall all lines of some rows."""
+        """Apply a checked letter of an event to all lines of some rows."""
         state = self._state
         compiled = self.compiled(rows.size * state.memory.lines_per_page)
         if compiled is not None:
@@ -85,16 +85,16 @@ class Rows:
     def would_read(
         self, rows: "NDArray[np.intp]", first: Letter, letter: Letter
     ) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
-        """What `letter` would find wrong after `first` in all lines of some rows; nothing changes by asking.
+        """The hazards of `letter`, after `first`, in all lines of some rows; changes no state.
 
         Yields
         ------
         address : int
-            Of the first of some lines that lie end to end and may be wrong in the same way.
+            The first line of a run of lines with the same hazards.
         lines : int
-            How many.
+            The number of lines.
         badness : tuple of Badness
-            What is wrong with each of them.
+            The hazards of each of them.
         """
         state = self._state
         compiled = self.compiled(rows.size * state.memory.lines_per_page)
@@ -109,7 +109,7 @@ class Rows:
                 yield base + index * state.profile.line, 1, bad
 
     def share_equal_records(self) -> None:
-        """Let lines whose bytes differ in the same way share a record: there are many of them."""
+        """Let lines with equal parts share a record, as there are many records."""
         compiled = self.compiled(COMPILE_FROM)
         assert compiled is not None
         compiled.share_equal_records()

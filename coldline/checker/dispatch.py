@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What `PageClasses` makes of events, as arrays for compiled code."""
+"""The results of `PageClasses` for events, as arrays for compiled code."""
 
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DispatchTables:
-    """What `PageClasses` makes of events: filled in as the interpreter meets them.
+    """The results of `PageClasses` for events, added as the interpreter takes each kind of event for the first time.
 
     Parameters
     ----------
@@ -33,13 +33,14 @@ class DispatchTables:
     Attributes
     ----------
     actions : ndarray of uint8, shape (256,)
-        What a loop does with an operation: an action of `coldline.checker.compiled.frame`.
+        An operation's kind for a loop: an action of `coldline.checker.compiled.frame`.
     accesses : ndarray of uint8, shape (classes, agents, ops)
-        The letter of an access; `TO_INTERPRETER` where the interpreter has to take it, or has not met it yet.
+        The letter of an access; `TO_INTERPRETER` if the interpreter has to take it, or has not taken such a one yet.
     walks : ndarray of uint8, shape (agents, 1 + types)
         The letter of a walk.
     moves : ndarray of int32, shape (classes, agents, attributes)
-        The class of a page after a map, or after an unmap at `UNMAP_CODE`; -1 where the interpreter has not met it.
+        The class of a page after a map, or after an unmap at `UNMAP_CODE`; -1 if the interpreter has not taken such a
+        one yet.
     settings : ndarray of uint8, shape (classes,)
         The letter of each class's setting.
     maintenance : ndarray of uint8, shape (ops,)
@@ -53,7 +54,7 @@ class DispatchTables:
         self._start()
 
     def learn_access(self, page_class: int, agent: int, op: Op) -> None:
-        """Note what an access is to pages of a class."""
+        """Record the letter of an access to pages of a class."""
         page_classes = self._page_classes
         letter = page_classes.letter(page_class, agent, op)
         if isinstance(letter, Refusal):
@@ -63,14 +64,14 @@ class DispatchTables:
             self.accesses[page_class, agent, op] = letter
 
     def learn_move(self, before: int, agent: int, event: Event, after: int) -> None:
-        """Note what a map or an unmap makes of a page of class `before`."""
+        """Record the class that a map or an unmap gives a page of class `before`."""
         code = UNMAP_CODE
         if event.memory_type is not None:
             code = pack_attributes(event.memory_type, event.executable)
         self.moves[before, agent, code] = after
 
     def refresh(self) -> bool:
-        """Take in what has changed; return whether that was more than new classes."""
+        """Update the arrays; return whether more than new classes had changed."""
         page_classes = self._page_classes
         if page_classes.switches != self._switches or len(page_classes.agents) != len(self.walks):
             self._start()
@@ -92,7 +93,7 @@ class DispatchTables:
         self._grow()
 
     def _grow(self) -> None:
-        """Make room for the classes that are new."""
+        """Make room for new classes."""
         page_classes = self._page_classes
         known, wanted = len(self.settings), len(page_classes.classes)
         if known == wanted:
@@ -108,7 +109,7 @@ class DispatchTables:
 
 
 def _actions() -> "NDArray[np.uint8]":
-    """By the operations' traits; a number that is no operation's is left to the interpreter."""
+    """The kind of each operation, by its traits; unknown numbers are left to the interpreter."""
     table = np.full(OP_MASK + 1, frame.INTERPRET_EVENT, np.uint8)
     for op in Op:
         traits = op.traits

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The engine for many events: compiled loops, and the interpreter for whatever they leave to it.
+"""The engine for many events: compiled loops, and the interpreter for the events that they leave to it.
 
-A loop stops at an event that changes more than lines of a page or two, the interpreter takes it, and the loop goes
-on. So a loop can be slow about an event, and not wrong.
+A loop stops at an event that changes more than lines of a page or two, the interpreter takes that event, and the loop
+goes on. So an event that a loop does not know costs time, and is never taken wrongly.
 """
 
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ class FastPath:
     Parameters
     ----------
     state : CheckState
-        What is known.
+        The check's state.
     interpreter : Interpreter
         The engine for single events, of the same state.
     rows : CompiledRows
@@ -45,7 +45,7 @@ class FastPath:
         self._tables = DispatchTables(state.page_classes, state.profile)
 
     def feed(self, batch: Batch) -> None:
-        """Take the events of `batch`: see `Checker.feed`."""
+        """Apply the events of `batch`: see `Checker.feed`."""
         state, loops, registers = self._state, self._loops, self._loops.registers
         base = state.events
         agents: NDArray[np.uint64] = np.array(
@@ -75,7 +75,7 @@ class FastPath:
         state.events = base + len(batch)
 
     def _interpret(self, event: Event, where: int) -> None:
-        """Let the interpreter take an event, and learn from it what the loops can do by themselves next time."""
+        """Let the interpreter take an event, and record its results for the loops, for the next such event."""
         state, traits = self._state, event.op.traits
         page = event.address // PAGE_SIZE
         moves_one_page = traits.kind is Kind.ALIAS and event.size == PAGE_SIZE

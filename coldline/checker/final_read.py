@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the guest would see if it read all that was loaded, through its caches, when a run has ended."""
+"""The final read: at the end of a run, the hazards of a read of everything that was loaded, through the caches."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ class Swept:
     Attributes
     ----------
     name : str
-        Of the region.
+        The region's name.
     address, size : int
-        Where it is, in bytes.
+        The region, in bytes.
     lines : int
-        Its cache lines.
+        The number of its cache lines.
     stale : int
         How many of them may be wrong.
     kinds : tuple of str
-        In what ways.
+        The kinds of hazard.
     first : int or None
         The address of the first line that may be wrong.
     """
@@ -50,7 +50,7 @@ class Swept:
 
 
 def sweep(checker: "Checker", regions: Iterable[Region]) -> list[Swept]:
-    """Ask what a read of each region through a cacheable alias could find; nothing changes by asking."""
+    """Find the hazards of a read of each region through a cacheable alias; changes no state."""
     line = checker.profile.line
     swept = []
     for name, address, size in regions:

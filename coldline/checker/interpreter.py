@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The engine that takes one event at a time: what the compiled loops do, and all that they leave to it."""
+"""The engine that takes one event at a time. It knows every event; the compiled loops know the common ones."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,7 +38,7 @@ class Interpreter:
     Parameters
     ----------
     state : CheckState
-        What is known; each event changes it.
+        The check's state; each event changes it.
     rows : Rows
         The operations on whole rows of dense pages, of the same state.
     """
@@ -54,7 +54,7 @@ class Interpreter:
         self._aliases = AliasTracker(state, rows)
 
     def event(self, event: Event, where: int = 0) -> None:
-        """Take one event.
+        """Apply one event.
 
         Raises
         ------
@@ -122,7 +122,7 @@ class Interpreter:
         self._touch(event, where, letter, start, end)
 
     def _refuse_impossible(self, event: Event, start: int, end: int) -> None:
-        """Raise where any page of an access refuses it, before any page has changed."""
+        """Raise an error if an access is invalid at any of its pages, before any page has changed."""
         agent = self._classes.agent(event.agent)
         first, stop = start // PAGE_SIZE, (end - 1) // PAGE_SIZE + 1
         rows, covered = self._memory.dense_rows(first, stop)
@@ -147,7 +147,7 @@ class Interpreter:
         return letter
 
     def _touch(self, event: Event, where: int, letter: Letter | None, start: int, end: int) -> None:
-        """Let `letter`, or what the page's class makes of the event, befall bytes `start` to `end`."""
+        """Apply `letter`, or the event's letter by the page's class, to bytes `start` to `end`."""
         agent = self._classes.agent(event.agent)
         for piece in _pieces(start, end):
             if piece.end - piece.start < PAGE_SIZE:
@@ -174,7 +174,7 @@ class Interpreter:
     def _touch_pages(
         self, event: Event, where: int, letter: Letter | None, agent: int, piece: _PageRun
     ) -> None:
-        """Whole pages: by range where lines agree, by row where they do not."""
+        """Apply a letter to whole pages: to ranges where all lines are equal, else to rows."""
         first, stop = piece.page, piece.page + piece.pages
         rows, covered = self._memory.dense_rows(first, stop)
         changed = []
@@ -201,9 +201,11 @@ class Interpreter:
     def _effect(
         self, page_class: int, state: int, letter: Letter | None, agent: int, op: Op
     ) -> tuple[tuple[Badness, ...], int]:
-        """What may be wrong with whole pages of a class whose bytes are all in a state; their state afterwards."""
+        """The hazards of whole pages of a class, all of whose bytes are in one state; and their next state."""
         decided = letter if letter is not None else self._classes.letter(page_class, agent, op)
-        if isinstance(decided, Refusal):  # every page of that range is dense, and those were asked
+        if isinstance(
+            decided, Refusal
+        ):  # every page of that range is dense, and dense pages have been checked
             return (), state
         return self._lines.wrong(state, decided), self._lines.step(state, decided)
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MODULE = "coldline.checker.compiled.events"
-"""What is compiled."""
+"""The module with the compiled loops."""
 
 NO_PAGE = (1 << 64) - 1
-"""In the tables of pages that were looked up: none."""
+"""Stands for no page in the tables of pages that were looked up."""
 
 
 class Loops:
@@ -34,7 +34,7 @@ class Loops:
     Parameters
     ----------
     state : CheckState
-        What they work on.
+        The state that they work on.
 
     Attributes
     ----------
@@ -56,24 +56,24 @@ class Loops:
         self._set_fixed()
 
     def call(self, name: str, *arguments: int) -> None:
-        """Run one of the loops; what it changed of the state's own counts is taken back."""
+        """Run one of the loops, and copy the counts that it changed back into the state."""
         self._functions[name](self._address, *arguments)
         memory = self._state.memory
         memory.rows, memory.leaves_used = int(self.registers["used_rows"]), int(self.registers["leaves_used"])
 
     def take_found(self) -> "NDArray[np.void]":
-        """The hazards that a loop has noted, which it then has room for again."""
+        """Return the hazards that a loop has noted, and clear its notes."""
         found = self._found[: int(self.registers["founds"])].copy()
         self._state.findings.hazards += int(self.registers["counted"])
         self.registers["founds"] = self.registers["counted"] = 0
         return found
 
     def forget_pages(self) -> None:
-        """Let a loop look up anew where pages are."""
+        """Clear the tables of looked-up pages."""
         self._cached[:] = NO_PAGE
 
     def update(self) -> None:
-        """Tell the loops what may have changed outside of them."""
+        """Copy into the frame what may have changed outside of the loops."""
         memory = self._state.memory
         starts, values = memory.range_arrays()
         self.point(directory=memory.directory, range_starts=starts, range_values=values)
@@ -88,7 +88,7 @@ class Loops:
         self.forget_pages()
 
     def point(self, **arrays: "NDArray[Any]") -> None:
-        """Tell the loops where arrays are."""
+        """Copy the addresses of arrays into the frame."""
         for name, array in arrays.items():
             if self._kept.get(name) is not array:
                 self._kept[name] = array
@@ -133,7 +133,7 @@ class Loops:
 
 
 def badness_of(found: "np.void") -> tuple[Badness, ...]:
-    """What a noted hazard says is wrong with each of its lines."""
+    """The hazards of each line of a noted hazard."""
     ways = (
         (Hazard.LOST, int(found["lost_low"]), int(found["lost_high"])),
         (Hazard.STALE, int(found["stale_low"]), int(found["stale_high"])),
@@ -142,19 +142,19 @@ def badness_of(found: "np.void") -> tuple[Badness, ...]:
 
 
 def is_compiled() -> bool:
-    """Whether the machine code is kept, so that it need only be loaded."""
+    """Whether the machine code is cached, so that it need only be loaded."""
     return code_cache.is_kept(MODULE)
 
 
 def prepare() -> None:
-    """Compile the loops where that has not been done. It takes seconds: call it where an interrupt can come."""
+    """Compile the loops unless they are cached. This takes seconds: call it where an interrupt is handled."""
     if not is_compiled():
         load_loops()
 
 
 @functools.cache
 def load_loops() -> dict[str, Callable[..., None]]:
-    """The compiled loops by their names, compiled where that has not been done; each takes a frame's address."""
+    """The loops by their names, compiled unless they are cached; each takes a frame's address."""
     addresses = code_cache.load_code(MODULE)
     word, pointer = ctypes.c_uint64, ctypes.c_void_p
     arguments = {"take": (pointer,), "step_rows": (pointer, pointer, word, word, word)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command. A module a subcommand; what is heavy is imported as it is used."""
+"""The command `coldline`: a module for each subcommand. Modules that are slow to import are imported when used."""
 
 from coldline.cli.main import main
 

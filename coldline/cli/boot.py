@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def run_boot(options: argparse.Namespace) -> int:
-    """Build, run, check and report; the exit status."""
+    """Build a guest, run it, check its accesses and report; return the exit status."""
     started = time.perf_counter()
     outputs = Outputs(options.formats, quiet=options.quiet, hazards=options.hazards, of_run=True)
     kernel, plan = plan_guest(options)
@@ -41,7 +41,7 @@ def run_boot(options: argparse.Namespace) -> int:
 
 
 def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple[Judgement, Outcome]:
-    """Run the guest, and again where there are stories to tell."""
+    """Run and check the guest; run it again if hazards need their stories."""
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(RunProgress(outputs.for_people))
         writer = None
@@ -82,7 +82,7 @@ def _run_of(trial: Trial, outcome: Outcome, seconds: float) -> Run:
 
 
 class _Run:
-    """A trial as a `Source` that shows its progress; `also` takes each batch before the sink does."""
+    """A trial as a `Source` that shows its progress; `also` gets each batch before the sink."""
 
     repeatable = True
 

@@ -16,7 +16,7 @@ from coldline.verdict import Judgement, check, judge
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Check each file and report; the exit status."""
+    """Check each file and report; return the exit status."""
     status = COHERENT
     with Outputs(options.formats, quiet=options.quiet) as outputs:
         stories = 0 if outputs.hazards == 0 else options.stories
@@ -34,7 +34,7 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def check_file(path: str, *, most: int, stories: int, switches: Iterable[str] = ()) -> Judgement:
-    """Judge a trace file of either form, or standard input where `path` is ``-``.
+    """Judge a trace file of either form, or standard input if `path` is ``-``.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ def check_file(path: str, *, most: int, stories: int, switches: Iterable[str] = 
     most, stories : int
         How many hazards to list, and how many of them with a story.
     switches : iterable of str
-        Switches of the profile, besides those that the file has.
+        Switches of the profile, besides those in the file.
 
     Raises
     ------
     TraceError
-        If it is not a trace, or was changed while it was read; ``where`` is ``path:line`` or the like.
+        If the file is not a trace, or changed while it was read. The error's ``where`` is ``path:line`` or similar.
     """
     try:
         with TraceFile(path) as trace, Spool(trace) as spool:

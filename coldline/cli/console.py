@@ -16,9 +16,9 @@ from coldline.hypervisor.xen.domain_list import DomainList
 
 
 def run_console(options: argparse.Namespace) -> int:
-    """Stay at a guest's console until Ctrl-] is typed or the guest has ended; exit status 0."""
+    """Connect to a guest's console until Ctrl-] is typed or the guest ends; return exit status 0."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # so that the terminal is as it was
+        signal.signal(number, _interrupt)  # so that the terminal's modes are restored
     bindings = SystemBindings()
     domains = DomainList(bindings)
     domain = domains.find(options.domain)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A terminal, or whatever standard input and output are, at a guest's console."""
+"""Connects standard input and output, such as a terminal, to a guest's console."""
 
 import codecs
 import os
@@ -19,27 +19,29 @@ from coldline.hypervisor.xen.console.ring import RingError
 from coldline.support.printable import printable
 
 END_KEY: Final = b"\x1d"
-"""Ctrl-], which ends it, as with xl."""
+"""Ctrl-], which disconnects, as with xl."""
 
 TURN_S: Final = 0.005
-"""The shortest time between two looks at the console, in seconds. As a look gives a few KiB at most, that bounds how
-much a guest can have printed, and how often it can have this process woken."""
+"""The shortest time between two reads of the console, in seconds. As a read returns a few KiB at most, this limits
+how much a guest can print, and how often it can wake this process."""
 
-_IDLE_S = 0.5  # between two looks whether the guest is still there
-_RETRY_S = 0.02  # while the guest has no room for more input
-_MOST_TYPED = 4096  # that wait for a guest which does not read them, as with a terminal's line
+_IDLE_S = 0.5  # between two checks that the guest still exists
+_RETRY_S = 0.02  # between two tries to write while the guest's input ring is full
+_MOST_TYPED = (
+    4096  # bytes kept for a guest that does not read its input; a terminal's line has the same limit
+)
 _Result = TypeVar("_Result")
 _HARMLESS = re.compile(r"[^\r\t\b]+")
 
 
 class Shown:
-    """Makes a guest's bytes fit for a terminal: what could drive it becomes visible."""
+    """Makes a guest's output safe for a terminal: control characters are replaced with visible ones."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
 
     def __call__(self, data: bytes) -> bytes:
-        """What is to be printed; half a character waits for its other half."""
+        """The text to print for `data`. An incomplete UTF-8 sequence at its end is kept for the next call."""
         text = self._decoder.decode(data)
         return _HARMLESS.sub(lambda found: printable(found[0]), text).encode("utf-8", "backslashreplace")
 
@@ -53,22 +55,22 @@ def attach(
     screen: BinaryIO | None = None,
     complain: Callable[[str], None] = lambda line: print(f"coldline: {line}", end="\r\n", file=sys.stderr),
 ) -> bool:
-    """Stay at a console until Ctrl-] is typed or the guest has ended; return whether it has.
+    """Connect to a console until Ctrl-] is typed or the guest ends; return whether the guest ended.
 
     Parameters
     ----------
     console : Console
-        The guest's.
+        The guest's console.
     alive : callable
-        Whether the guest is still there.
+        Returns whether the guest still exists.
     raw : bool
-        Print what comes as it is.
+        Print output unchanged.
     keys : int, optional
-        The descriptor of what is typed; standard input by default.
+        The descriptor to read typed input from; standard input by default.
     screen : binary file, optional
-        Where output goes; standard output by default.
+        The file to write output to; standard output by default.
     complain : callable
-        What says that the guest wrote nonsense where its ring's state is. It is said once.
+        Prints a message. It is called once if the guest wrote invalid indexes into its console's ring.
     """
     keys = sys.stdin.fileno() if keys is None else keys
     screen = sys.stdout.buffer if screen is None else screen
@@ -91,7 +93,7 @@ def attach(
 
     with _raw_terminal(keys, raw):
         while True:
-            # At a terminal Ctrl-] is waited for, whether there is room or not.
+            # At a terminal, read even when there is no room, so that Ctrl-] always works.
             listening = typing and (terminal or len(typed) < _MOST_TYPED)
             watched: list[Console | int] = [console, keys] if listening else [console]
             ready = select.select(watched, [], [], _RETRY_S if typed else _IDLE_S)[0]
@@ -123,7 +125,7 @@ def attach(
 
 @contextmanager
 def _raw_terminal(descriptor: int, raw: bool) -> Iterator[None]:
-    """Let every key through, if it is a terminal, and put things back at the end."""
+    """Put a terminal into raw mode, and restore its modes at the end; do nothing if it is not a terminal."""
     if not os.isatty(descriptor):
         yield
         return
@@ -132,7 +134,9 @@ def _raw_terminal(descriptor: int, raw: bool) -> Iterator[None]:
         tty.setraw(descriptor)
         if not raw:
             modes = termios.tcgetattr(descriptor)
-            modes[1] |= termios.OPOST  # a line's end is a line's end, whatever the guest makes of it
+            modes[1] |= (
+                termios.OPOST
+            )  # LF starts a new line at the first column, even if the guest sends no CR
             termios.tcsetattr(descriptor, termios.TCSANOW, modes)
         yield
     finally:

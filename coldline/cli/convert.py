@@ -10,7 +10,7 @@ _OTHER = {"text": "binary", "binary": "text"}
 
 
 def run_convert(options: argparse.Namespace) -> int:
-    """Write a trace again in the form that is asked for; the exit status."""
+    """Write a trace in the other form, or the one asked for; return the exit status."""
     with TraceFile(options.input) as trace:
         form = options.to or _OTHER[trace.form]
         with TraceWriter(options.output, trace.profile, form) as writer:

@@ -25,7 +25,7 @@ AS_TOLD, NOT_AS_TOLD = SUCCESS, HAZARD
 
 
 def run_corpus(options: argparse.Namespace) -> int:
-    """Check a corpus, or one bug of it, and report; the exit status."""
+    """Check a corpus, or one bug of it, and report; return the exit status."""
     bugs = read_corpus(Path(options.folder) if options.folder is not None else CORPUS_FOLDER)
     if options.name is not None:
         bugs = [_named(bugs, options.name)]
@@ -42,7 +42,7 @@ def run_corpus(options: argparse.Namespace) -> int:
 
 
 def _check(bugs: list[Bug], *, told: bool) -> Corpus:
-    """Check every trace, with one story each if they are `told`."""
+    """Check every trace; if `told`, also make a report of each with one story."""
     results, reports = {}, {}
     for bug in bugs:
         for case in bug.cases:
@@ -61,7 +61,7 @@ def _named(bugs: list[Bug], name: str) -> Bug:
 
 
 def _list(bugs: list[Bug], formats: list[Output]) -> None:
-    """Print names and titles: what the bugs are, and nothing that was found in them."""
+    """Print the names and titles of bugs without checking their traces."""
     if any(each != Output("json", None) for each in formats):
         raise UsageError("--list takes no --format but json, on standard output")
     if formats:
@@ -74,7 +74,7 @@ def _list(bugs: list[Bug], formats: list[Output]) -> None:
 
 
 def _write(bugs: list[Bug], folder: Path) -> None:
-    """Copy the files of `bugs` into a folder that is not there yet."""
+    """Copy the files of `bugs` into a new folder."""
     try:
         folder.mkdir()
         for bug in bugs:

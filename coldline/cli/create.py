@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def run_create(options: argparse.Namespace) -> int:
-    """Build a guest on the Xen that runs, and start it; exit status 0."""
+    """Build a guest on the running Xen, and start it; return exit status 0."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # so that what is half-built goes
+        signal.signal(number, _interrupt)  # so that a half-built domain is destroyed
     with interrupts_between_calls(SystemBindings()) as bindings:
         domain, name = create(options, bindings)
         if options.json:
@@ -35,12 +35,12 @@ def run_create(options: argparse.Namespace) -> int:
 
 
 def create(options: argparse.Namespace, bindings: Bindings) -> tuple[XenDomain, str]:
-    """Do what the arguments ask for in `bindings`; return the domain and its name.
+    """Build the guest that the arguments ask for, through `bindings`; return the domain and its name.
 
     Raises
     ------
     ColdlineError
-        If anything fails; nothing of the guest is left.
+        If anything fails; then the domain has been destroyed.
     """
     if options.bios or options.machine or options.el != 1:
         raise UsageError(
@@ -77,7 +77,7 @@ def create(options: argparse.Namespace, bindings: Bindings) -> tuple[XenDomain, 
 
 
 class _Trace:
-    """What was done, as a trace's text; its end is the guest's first look, for who checks it."""
+    """A build as a trace in the text form; it ends with the guest's first reads, so that a check covers them."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -86,12 +86,12 @@ class _Trace:
     def begin(self, model: "HostModel", plan: "Plan") -> "Recorder":
         from coldline.hypervisor.xen.recording import first_reads
 
-        self._lines = [f"# what was done to build the guest, on a host as {model.name}: {model.summary}"]
+        self._lines = [f"# the events of the build, on a host like {model.name}: {model.summary}"]
         self._end = first_reads(plan)
         return lambda event: self._lines.append(str(event))
 
     def text(self) -> str:
-        end = ["# what the guest may do first: read all that was loaded", *map(str, self._end)]
+        end = ["# the guest's first reads: everything that was loaded", *map(str, self._end)]
         return "\n".join([*self._lines, *end]) + "\n"
 
 

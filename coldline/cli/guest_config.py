@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fills in the arguments that were not given: from the guest configuration file, if IMAGE is one, or by default."""
+"""Fills in arguments that were not given: from the guest configuration file, if IMAGE is one, else with defaults."""
 
 import argparse
 import os
@@ -84,7 +84,7 @@ def _is_config(path: str | None) -> bool:
             return False
         with open(path, "rb") as file:
             if b"\0" in file.read(_HEAD):
-                return False  # as kernels start, for which nothing more is loaded
+                return False  # a kernel: return before the imports below, which only configuration files need
             from coldline.guest.config import looks_like_config
             from coldline.guest.config.syntax import MAX_CONFIG
 

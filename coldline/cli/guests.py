@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From arguments to a guest, loaded and planned."""
+"""Turns arguments into a loaded kernel and the options of a guest."""
 
 import argparse
 from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def read_guest(
     options: argparse.Namespace, read_kernel: Callable[..., Kernel] = load_kernel
 ) -> tuple[Kernel, GuestOptions]:
-    """Load the guest that the arguments ask for, without the emulator.
+    """Load the kernel that the arguments name, and collect the guest's options. The emulator is not needed.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def read_guest(
     Raises
     ------
     ColdlineError
-        If any of it is wrong.
+        If an argument or a file is wrong.
     """
     given = [each for each in (options.image, options.sample, options.bios) if each is not None]
     if len(given) != 1:
@@ -75,7 +75,7 @@ def read_guest(
 
 
 def _in_flash(options: argparse.Namespace, machine: MachineLayout) -> RawPlacement:
-    """Firmware is where the machine's flash is."""
+    """The placement of firmware: at the start of the machine's flash."""
     if machine.firmware is None:
         raise UsageError(f"--bios: machine {machine.name} has no flash to start from; virt has")
     taken = (
@@ -92,7 +92,7 @@ def _in_flash(options: argparse.Namespace, machine: MachineLayout) -> RawPlaceme
 
 
 def _raw(options: argparse.Namespace) -> RawPlacement | None:
-    """Where a raw kernel goes, if the image is one."""
+    """The placement of a raw kernel; None if the image is not raw."""
     given = (options.load, options.entry, options.arch)
     if given == (None, None, None):
         return None
@@ -111,7 +111,7 @@ def _sample(name: str) -> str:
 
 
 def core_of(options: argparse.Namespace, architecture: str) -> "Core":
-    """The core profile that ``--core`` names, or the architecture's own."""
+    """The core profile that ``--core`` names, or the architecture's default."""
     from coldline.arm.cores import CORES
 
     name = options.core or DEFAULT_CORES[architecture]

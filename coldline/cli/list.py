@@ -11,7 +11,7 @@ from coldline.support.units import MIB
 
 
 def run_list(options: argparse.Namespace) -> int:
-    """Print the domains that there are; exit status 0."""
+    """Print the domains; return exit status 0."""
     domains = DomainList(SystemBindings())
     found = [domains.find(options.domain)] if options.domain else domains.all()
     if options.json:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``coldline``: its arguments and its exit status."""
+"""The command ``coldline``: parses its arguments, runs a subcommand, and returns the exit status."""
 
 import argparse
 import contextlib
@@ -42,14 +42,14 @@ _COMMANDS: Final = {
     "destroy": "xen",
     "completion": "showing",
 }
-"""Where in `coldline.cli.arguments` each command's arguments are."""
+"""The module of `coldline.cli.arguments` that has each command's arguments."""
 
 _SHARED_MODULES: Final = {"pause": "domains", "unpause": "domains", "destroy": "domains"}
-"""The commands whose module in `coldline.cli` is not called as they are."""
+"""The commands whose module in `coldline.cli` has another name."""
 
 
 class _Help(argparse.HelpFormatter):
-    """argparse's formatter with a cheaper way to the terminal's width: `shutil`, which it uses, is slow to import."""
+    """argparse's formatter without its import of `shutil`, which is slow, for the terminal's width."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
@@ -60,14 +60,14 @@ class _TopHelp(_Help, argparse.RawDescriptionHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that does not drop errors of printing, as argparse's own does."""
+    """An argument parser that raises errors of printing; argparse's own parser ignores them."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         (file or sys.stderr).write(message)
 
 
 class _Command(_Parser):
-    """The grammar of one command."""
+    """The parser of one command."""
 
     def __init__(self, **words: Any) -> None:
         super().__init__(formatter_class=_Help, **words)
@@ -75,7 +75,7 @@ class _Command(_Parser):
 
 @cache
 def _columns() -> int:
-    """The terminal's width, as `shutil.get_terminal_size` has it."""
+    """The terminal's width, as `shutil.get_terminal_size` returns it."""
     try:
         told = int(os.environ.get("COLUMNS", "0"))
     except ValueError:
@@ -89,7 +89,7 @@ def _columns() -> int:
 
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:
-    """The grammar of the command line: with all commands, or with `only` that one, which starts faster."""
+    """The parser of the command line: with all commands, or with just the command `only`, which is faster."""
     top = _Parser(
         prog="coldline",
         description="Build ARM guests, run their boot code, and check whether any cache can show them stale memory.",
@@ -110,17 +110,17 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; its exit status.
+    """Run the command; return its exit status.
 
-    Every failure ends with `ERROR` or `INTERRUPTED`, so that no failure is taken for a verdict.
+    Every failure returns `ERROR` or `INTERRUPTED`, so that no failure is taken for a verdict.
 
     Parameters
     ----------
     argv : sequence of str, optional
-        Its arguments, without the program's name.
+        The arguments, without the program's name.
     """
     if sys.stdout is None or sys.stderr is None:
-        # Nothing is begun: a file that is opened now would get the descriptor of the closed stream.
+        # Stop here: a file that is opened now would get the descriptor of the closed stream.
         complain("standard output is closed")
         return ERROR
     try:
@@ -134,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        give_up(sys.stdout)  # its reader has gone
+        give_up(sys.stdout)  # its reader has closed the pipe
     except OSError as error:
         reason = error.strerror or str(error)
         complain(f"cannot write: {reason}" if error.filename is None else f"{error.filename}: {reason}")
@@ -147,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report_internal(error: Exception) -> None:
-    """Print what a bug report needs."""
+    """Print a traceback and a message, for a bug report."""
     import traceback
 
     with contextlib.suppress(OSError):
@@ -156,7 +156,7 @@ def _report_internal(error: Exception) -> None:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the arguments; KEY=VALUE may stand anywhere after its file, as with `xl create`."""
+    """Parse the arguments; KEY=VALUE may be anywhere after the configuration file, as with `xl create`."""
     words = sys.argv[1:] if argv is None else argv
     grammar = parser(words[0] if words else None)
     options, rest = grammar.parse_known_args(words)

@@ -19,7 +19,7 @@ from coldline.verdict import check, judge
 
 
 def run_matrix(options: argparse.Namespace) -> int:
-    """Try every pair and print the table; exit status 0, whatever the verdicts are."""
+    """Try every pair of strategy and host and print the table; return exit status 0, whatever the verdicts are."""
     outputs = Outputs(options.formats)
     _, plan = plan_guest(options)
     with outputs:
@@ -31,7 +31,7 @@ def run_matrix(options: argparse.Namespace) -> int:
                 if sys.stderr.isatty():
                     print(f"\r{host}, {strategy}\033[K", end="", file=sys.stderr, flush=True)
                 cells.setdefault(host, {})[strategy] = _cell(options, plan, strategy, host)
-                gc.collect()  # an emulator and what it calls know each other, and hold a guest's RAM
+                gc.collect()  # an emulator and its hooks are a reference cycle that holds a guest's RAM
         if sys.stderr.isatty():
             print("\r\033[K", end="", file=sys.stderr)
         outputs.matrix(

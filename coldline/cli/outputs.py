@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where a command's report goes: to standard output in one format, and to files in others."""
+"""Writes a command's report to standard output in one format, and to files in others."""
 
 import io
 import os
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 class Outputs:
-    """The reporters of a command; a context manager that leaves each file whole, or leaves what was there.
+    """The reporters of a command; a context manager that writes each file whole, or leaves it as it was.
 
-    Standard output has text where no other format is asked for there.
+    Standard output gets text, unless another format is given for it.
 
     Parameters
     ----------
     wanted : iterable of Output or None
-        What ``--format`` and its short forms say.
+        The formats and files from ``--format`` and its short forms.
     quiet : bool
-        The verdict alone, in the formats that have a short form.
+        Write only the verdict, in the formats that have a short form.
     hazards : int or None
         How many hazards to list.
     of_run : bool
-        Whether each format lists its own number of hazards where `hazards` is None; else it lists all.
+        If `hazards` is None: whether each format lists its own default number of hazards, as for a run; else all.
 
     Raises
     ------
@@ -66,13 +66,13 @@ class Outputs:
 
     @property
     def for_people(self) -> bool:
-        """Whether standard output has text, and not the verdict alone."""
+        """Whether standard output gets text, and more of it than the verdict."""
         settings = self._settings.get(Output(DEFAULT, None))
         return settings is not None and not settings.quiet
 
     @property
     def hazards(self) -> int | None:
-        """How many hazards to list at the most; None for all."""
+        """How many hazards the formats list at most; None for all."""
         most = [0 if each.quiet else each.hazards for each in self._settings.values()]
         return None if None in most else max(each for each in most if each is not None)
 
@@ -105,7 +105,7 @@ class Outputs:
             each.matrix(matrix)
 
     def corpus(self, corpus: "Corpus") -> None:
-        """Write what was found in a corpus."""
+        """Write the results for a corpus."""
         for each in self._reporters:
             each.corpus(corpus)
 
@@ -128,7 +128,7 @@ def _check_places(chosen: Sequence[Output]) -> None:
 
 
 def _open(path: str, files: ExitStack) -> TextIO:
-    """A text file that is closed, whole or not at all, as `files` are."""
+    """Open a text file that `files` closes; on an error, the file is left as it was."""
     whole = WholeFile(path, "a report")
     out = io.TextIOWrapper(whole.file, encoding="utf-8", newline="\n")
 

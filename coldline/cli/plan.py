@@ -14,7 +14,7 @@ from coldline.support.whole_file import STANDARD, WholeFile
 
 
 def run_plan(options: argparse.Namespace) -> int:
-    """Plan, and show what was asked for; exit status 0."""
+    """Plan a guest, and print the forms of the memory map that were asked for; return exit status 0."""
     to_standard = [name for name in ("svg", "dtb_out") if getattr(options, name) == STANDARD]
     if len(to_standard) + options.json > 1:
         raise UsageError("standard output takes one of --json, --svg and --dtb-out")

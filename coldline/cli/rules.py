@@ -10,7 +10,7 @@ from coldline.rules.profile import Profile
 
 
 def run_rules(options: argparse.Namespace) -> int:
-    """Print what was asked for; exit status 0."""
+    """Print the automaton's tables, its drawing, or the rules' sources; return exit status 0."""
     if options.sources:
         print(sources_table(), end="")
         return 0
@@ -25,5 +25,5 @@ def run_rules(options: argparse.Namespace) -> int:
 
 
 def switches_of(profile: Profile) -> str:
-    """The switches that make the automaton what it is, in words."""
+    """The switches of an automaton's profile, in words."""
     return " and ".join(profile.options) or "no switches"

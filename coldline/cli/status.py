@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The exit statuses of the command, and its last words on standard error."""
+"""The exit statuses of the command, and its error messages on standard error."""
 
 import os
 import sys
@@ -20,17 +20,17 @@ _ORDER = (COHERENT, HAZARD, ERROR)
 
 
 def status_of(verdict: "Verdict | None") -> int:
-    """The status of a verdict; of None, which is no verdict, that of an error."""
+    """The exit status for a verdict; for None (no verdict), `ERROR`."""
     return ERROR if verdict is None else {"coherent": COHERENT, "hazard": HAZARD}[verdict.value]
 
 
 def worst(one: int, other: int) -> int:
-    """The status of two things together."""
+    """The worse of two exit statuses."""
     return max(one, other, key=_ORDER.index)
 
 
 def complain(message: str) -> None:
-    """Print a message on standard error, if it can be written to; the exit status is left to tell where it cannot."""
+    """Print a message on standard error; if that fails, only the exit status reports the error."""
     if sys.stderr is None:
         return
     try:
@@ -40,7 +40,7 @@ def complain(message: str) -> None:
 
 
 def give_up(stream: TextIO | None) -> None:
-    """Drop what a standard stream still holds, so that the interpreter does not fail at it when it exits."""
+    """Discard a standard stream's buffer, so that the interpreter's flush at exit does not fail."""
     try:
         if stream is not None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From arguments to a planned guest and a trial of it on the emulator."""
+"""Turns arguments into a planned guest and a trial of it on the emulator."""
 
 import argparse
 
@@ -18,12 +18,12 @@ _LONGEST_TEXT = 1000
 
 
 def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
-    """Load and plan what the arguments ask for.
+    """Load and plan the guest that the arguments ask for.
 
     Raises
     ------
     ColdlineError
-        If any of it is wrong.
+        If an argument or a file is wrong.
     """
     kernel, guest = read_guest(options)
     core = core_of(options, kernel.architecture)
@@ -36,7 +36,7 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
 
 
 def until_of(options: argparse.Namespace) -> Until:
-    """What ``--until`` says."""
+    """The condition of ``--until`` that ends a run."""
     word = options.until
     if word in ("mmu", "psci"):
         return Until(End(word), limit=options.max_instructions)

@@ -195,7 +195,7 @@ complete -c coldline -n '_shtab_coldline_using create' -l name -x -d 'name of th
 complete -c coldline -n '_shtab_coldline_using create' -l strategy -xka "none flush syscall uncached hypercall uncached-hypercall" -d 'how the builder writes the guest'"'"'s memory: none, flush (arm64), syscall (arm32), uncached (the default), hypercall or uncached-hypercall; uncached mappings need coldline'"'"'s driver'
 complete -c coldline -n '_shtab_coldline_using create' -s p -l paused -d 'leave the domain paused'
 complete -c coldline -n '_shtab_coldline_using create' -l vuart -d 'add an emulated PL011 to the console hvc0'
-complete -c coldline -n '_shtab_coldline_using create' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write what was done to FILE, for '"'"'coldline check'"'"'; - is standard output'
+complete -c coldline -n '_shtab_coldline_using create' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write a trace of the build to FILE, for '"'"'coldline check'"'"'; - is standard output'
 complete -c coldline -n '_shtab_coldline_using create' -l json -d 'print one JSON object'
 complete -c coldline -n '_shtab_coldline_using create; and test $_shtab_coldline_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'kernel: Image, zImage, EFI zboot, ELF, uImage or FIT, compressed or not; raw bytes with --load; or a guest configuration file in xl'"'"'s format'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a console -d 'Connect to the console of a Xen domain; Ctrl-] disconnects.'

@@ -99,7 +99,7 @@ class Bug:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What the checker found in a case's trace.
+    """The hazards that the checker found in a case's trace.
 
     Attributes
     ----------

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Names of the agents that a vCPU is in a trace.
+"""The names of the agents that stand for a vCPU in a trace.
 
-A trace has one mapping for an agent and a page. A vCPU that maps a page with two memory types has two aliases of it,
-so it is one agent for each type. Its write-back alias has the vCPU's own name, and so have its accesses with the MMU
-off.
+In a trace, an agent has at most one mapping of a page. A vCPU that maps a page with two memory types has two aliases
+of it, so a vCPU has one agent for each type. The agent of the write-back type has the vCPU's own name; accesses with
+the MMU off are that agent's, too.
 """
 
 from coldline.arm import MemoryType
@@ -12,7 +12,7 @@ FIRST_VCPU = "guest"
 """The name of the vCPU that runs first, or of the only one."""
 
 AGENTS = len(MemoryType)
-"""How many agents a vCPU is."""
+"""The number of a vCPU's agents."""
 
 _SUFFIXES = ("", "-device", "-nc", "-wt")
 
@@ -23,7 +23,7 @@ def vcpu_name(number: int) -> str:
 
 
 def agents_of(vcpu: str) -> tuple[str, ...]:
-    """Return the names of the agents that a vCPU is, in the order of `agent_of`."""
+    """Return the names of a vCPU's agents, in the order of `agent_of`."""
     return tuple(vcpu + suffix for suffix in _SUFFIXES)
 
 

@@ -21,7 +21,7 @@ _UNKNOWN = int(InstructionState.UNKNOWN)
 
 @compiled
 def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
-    """Append an event, as `coldline.events.words` has it; what does not fit is counted."""
+    """Append an event in the form of `coldline.events.words`; events that do not fit are counted."""
     if s.fill + uint64(ESCAPE_WORDS) > uint64(WORDS):
         s.overflow += uint64(1)
         return
@@ -49,7 +49,7 @@ def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int
 
 @compiled
 def locate_from(s: Any, first: Any, physical: Any, state: Any) -> None:
-    """Complete the instructions of the events from number `first` on: they were appended before it was translated."""
+    """Set the instruction of the events from number `first` on: they were appended before its translation."""
     for number in range(first, s.count):
         row = s.instruction_rows + uint64(number) * uint64(INSTRUCTION_SIZE)
         store64(row + uint64(8), physical)
@@ -109,11 +109,11 @@ def emit(s: Any, address: int, size: int, op: int, agent: int, attributes: int) 
 
 @compiled
 def hold_change(s: Any, address: Any, size: Any, agent: int, before: int, attributes: Any) -> None:
-    """Append that an agent's alias of a range has changed; changes that join end to end are held back as one.
+    """Append a change of an agent's alias of a range; changes of adjacent ranges are held back and joined.
 
     `before` says whether there was an alias; `attributes` are those of the new one, 0 for none. A guest maps page by
-    page. A change is held back until an event touches any of its pages: speculation may do no more over an interval
-    than at its end, so no set of states differs.
+    page. A change is held back until an event touches any of its pages. That changes no set of states, as whatever
+    speculation may do in that time it may also do at its end.
     """
     same = s.held_agent == uint64(agent) and s.held_before == uint64(before) and s.held_after == attributes
     if s.held_size and same and address == s.held_address + s.held_size:

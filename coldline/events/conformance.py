@@ -33,7 +33,7 @@ _TYPES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class SourceRig:
-    """A source to be tried.
+    """A source to be checked.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ def _fail(reason: str) -> NoReturn:
 
 
 class _Copy:
-    """A sink that copies what it takes: rows with an agent's number by its first use, agents, instructions."""
+    """A sink that copies rows, agents and instructions; agents are numbered by their first use."""
 
     def __init__(self) -> None:
         self.agents: dict[str, int] = {}
@@ -121,7 +121,7 @@ def events_are_valid(rig: SourceRig) -> None:
 
 
 def _fault(row: "np.void", agents: int) -> str:
-    """Return what is wrong with a row; empty if nothing is."""
+    """Return the fault of a row; empty if it has none."""
     address, size, _, agent, number, attributes = row.tolist()
     if number >= len(Op):
         return f"operation {number} is unknown"
@@ -211,11 +211,11 @@ def instructions_are_where_the_code_is(rig: SourceRig) -> None:
 
 
 class _RefusedError(Exception):
-    """What a sink raises here."""
+    """The exception that a sink raises in these checks."""
 
 
 def a_sinks_exception_ends_the_run(rig: SourceRig) -> None:
-    """What a sink raises comes out of `run`, and the sink is not called again."""
+    """An exception of a sink leaves `run`, and the sink is not called again."""
     calls = 0
 
     def refuse(_: Batch) -> None:
@@ -244,7 +244,7 @@ CHECKS: Final = (
 
 
 def check_source(rig: SourceRig) -> None:
-    """Try a source with every check.
+    """Run every check on a source.
 
     Raises
     ------

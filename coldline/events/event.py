@@ -28,7 +28,7 @@ class Event(NamedTuple):
         The agent that did it. An agent has one mapping of each page, so a kernel's linear map and a process's
         mapping of the same page are two agents.
     op : Op
-        What was done.
+        The operation.
     address : int
         First byte, a physical address; 0 where the operation has no range.
     size : int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How an event lies in memory: 24 bytes, little-endian, in the order of `EVENT_FIELDS`.
+"""The layout of an event in memory: 24 bytes, little-endian, in the order of `EVENT_FIELDS`.
 
 NumPy's type, the packing of single events and compiled code all take it from here. Compiled code reads an event as
 three 64-bit words: the address, the size, and one word that holds the other fields.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The operations of events, and what each of them is: one table.
+"""The operations of events, and one table of their traits.
 
 The numbers of `Op` are those of the binary form of a trace. Nothing else depends on them or on their order: ask an
 operation's traits.
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Kind(enum.Enum):
-    """What sort of thing an operation does."""
+    """The kind of an operation."""
 
     ACCESS = "access"
     """Reads or writes bytes of memory."""
@@ -31,12 +31,12 @@ class Switch(NamedTuple):
 
 
 class Traits(NamedTuple):
-    """What an operation is.
+    """The traits of an operation.
 
     Attributes
     ----------
     kind : Kind
-        What sort of thing it does.
+        Its kind.
     has_range : bool
         Whether the event names an address and a size.
     whole_pages : bool
@@ -50,7 +50,7 @@ class Traits(NamedTuple):
     everywhere : bool
         Whether it may concern any line of memory.
     switch : Switch or None
-        What it sets, for `Kind.SWITCH`.
+        The switch that it sets, for `Kind.SWITCH`.
     """
 
     kind: Kind
@@ -64,7 +64,7 @@ class Traits(NamedTuple):
 
 
 class Op(enum.IntEnum):
-    """What an event does; `TRAITS` says what each operation is."""
+    """The operation of an event; `TRAITS` has the traits of each."""
 
     READ = 0
     WRITE = 1
@@ -92,7 +92,7 @@ class Op(enum.IntEnum):
 
     @property
     def traits(self) -> Traits:
-        """What the operation is."""
+        """The operation's traits."""
         return TRAITS[self]
 
     @property
@@ -102,7 +102,7 @@ class Op(enum.IntEnum):
 
     @property
     def kind(self) -> Kind:
-        """What sort of thing it does."""
+        """The operation's kind."""
         return TRAITS[self].kind
 
     @property
@@ -151,4 +151,4 @@ TRAITS = MappingProxyType(
         Op.DCACHE_OFF: _switch("dcache", on=False),
     }
 )
-"""What each operation is."""
+"""The traits of each operation."""

@@ -45,8 +45,8 @@ HIGH_WATER = 1 << 18
 """Words after which the writer should hand a batch over."""
 
 WORDS = HIGH_WATER + (1 << 19)
-"""Words of a buffer. The writer looks at `HIGH_WATER` only now and then: between two looks, what a block of code
-does and a change of its tables must fit."""
+"""Words of a buffer. The writer compares with `HIGH_WATER` only now and then: the events of a block of code, and of a
+change of its tables, must fit above it."""
 
 WORDS_FIELDS: Fields = shared_record.words(
     "events",  # the buffer
@@ -102,11 +102,11 @@ class Packed(Batch):
     words : mmap
         The events as words, of `words_from`.
     count : int
-        How many events they are.
+        The number of events.
     unpack : callable
         Unpacks a number of events from an address to an address.
     words_from, columns_from : Buffers
-        Where both are given back to.
+        The buffers to which `words` and the columns are returned.
     instructions : mmap or None
         The instructions of the events, of `instructions_from`, if they are wanted.
     """

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How a hazard comes about: a shortest sequence of cache steps that leads to the bad read."""
+"""Explains a hazard: finds a shortest sequence of cache steps that leads to the bad read."""

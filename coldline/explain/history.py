@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The events of some cache lines, gathered in a second pass over the same events."""
+"""Collects the events of some cache lines, in a second pass over the same events."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ _NEVER = 1 << 62
 
 
 class Code(NamedTuple):
-    """Where an instruction is: its virtual and its physical address, and whether it is a Thumb one."""
+    """An instruction's virtual and physical address, and whether it is a Thumb instruction."""
 
     virtual: int
     physical: int
@@ -40,7 +40,7 @@ class Code(NamedTuple):
 
 
 class _Switches(NamedTuple):
-    """An agent's switches, as `Agent` has them."""
+    """An agent's switches: see `Agent`."""
 
     mmu: bool = True
     dcache: bool = True
@@ -61,12 +61,12 @@ class _Line:
 
 
 class History:
-    """Gathers the events of some lines in a second pass.
+    """Collects the events of some lines in a second pass.
 
     Parameters
     ----------
     ways : LeastCosts
-        What the rules let become of a byte.
+        The costs of a byte's microstates, by the rules.
     addresses : iterable of int
         The first byte of each line to follow.
     wanted : iterable of int
@@ -102,11 +102,11 @@ class History:
 
     @property
     def events(self) -> int:
-        """How many events were taken."""
+        """The number of events so far."""
         return self._number
 
     def epoch(self, number: int) -> int:
-        """How many wanted events came before event `number`."""
+        """The number of wanted events before event `number`."""
         return bisect_left(self._wanted, number)
 
     def feed(self, batch: Batch) -> None:
@@ -114,7 +114,7 @@ class History:
         for agent in batch.agents:
             self._pages.agent(agent)
         self._find_code(batch)
-        wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # nothing later is told of
+        wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # no story has later events
         for index in np.flatnonzero(self._concerns(wanted)).tolist():
             self._take(batch.event(index), self._number + index, int(wanted["where"][index]))
         self._number += len(batch)
@@ -130,7 +130,7 @@ class History:
                     self.code[number] = Code(virtual, physical, state == InstructionState.T32)
 
     def _concerns(self, rows: "NDArray[np.void]") -> "NDArray[np.bool_]":
-        """Which events may touch a followed line or change what its page's aliases allow."""
+        """Select the events that may touch a followed line or change what its page's aliases allow."""
         op, start = rows["op"], rows["address"]
         end = start + rows["size"]
         size = self._profile.line
@@ -139,7 +139,7 @@ class History:
         maps = _ALIAS[op]
         near = (maps | (op == Op.FETCH)) & _overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
         if near.any():
-            # A fetch near by counts only where an agent's MMU may be off, which is rare and short.
+            # A nearby fetch counts only while an agent's MMU may be off, which is rare and short.
             off = any(not agent.mmu for agent in self._pages.agents) or bool(np.any(op == Op.MMU_OFF))
             near &= maps | off
         return np.asarray(touches | near | _EVERYWHERE[op])
@@ -175,12 +175,12 @@ class History:
             self._note(line, event, number, where, now, low, high)
 
     def _lines_in(self, start: int, end: int) -> "list[_Line]":
-        """The followed lines that a range of bytes meets."""
+        """The followed lines that a range of bytes overlaps."""
         addresses = self._addresses
         return self._lines[bisect_right(addresses, start - self._profile.line) : bisect_left(addresses, end)]
 
     def _change_aliases(self, event: Event, agent: int) -> "list[_Line]":
-        """Take an event that may change aliases; the lines that a prefetch may reach now and could not before."""
+        """Apply an event that may change aliases; return the lines that a prefetch can newly reach."""
         reached = []
         for first, end, change in alias_changes(self._pages, event, agent):
             for line in self._lines_in(first * PAGE_SIZE, end * PAGE_SIZE):
@@ -227,9 +227,9 @@ class History:
             line.told[number] = line_event
 
     def _catch_up(self, line: _Line, until: int) -> None:
-        """Note what agents with no alias of the line's page have switched since something befell the line.
+        """Add the switches that agents without an alias of the line's page have set since the line's last event.
 
-        Of each switch the last time will do, and none if it is where it was: it changed nothing for the line.
+        The last change of each switch suffices. If it is back at its old value, none is needed.
         """
         setting = line.life.last.setting if line.life.last is not None else self._pages.settings[UNMAPPED]
         switched = []
@@ -246,7 +246,7 @@ class History:
 def _overlaps(
     start: "NDArray[np.uint64]", end: "NDArray[np.uint64]", bases: "NDArray[np.uint64]", size: int, slack: int
 ) -> "NDArray[np.bool_]":
-    """Which of the ranges `start` to `end`, widened by `slack`, meet a range of `size` bytes at one of `bases`."""
+    """Which of the ranges `start` to `end`, widened by `slack`, overlap a range of `size` bytes at one of `bases`."""
     wide = np.uint64(size + slack)
     low = np.searchsorted(bases, np.where(start >= wide, start - wide, np.uint64(0)), side="left")
     high = np.searchsorted(bases, end + np.uint64(slack), side="left")

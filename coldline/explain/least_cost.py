@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The fewest spontaneous cache steps that lead to each microstate of a byte.
+"""Computes the fewest spontaneous cache steps that lead to each microstate of a byte.
 
-What is known of a byte is here a *cost* for each of its microstates: how many steps (`line_rules.STEPS`) a way there
-takes at the least. The microstates that have one are the set that the automaton follows, so that bytes with the
-same costs are alike in all that may become of them, and in how it is told. Few such lists of costs turn up, and
-what an event makes of each is worked out once.
+Each microstate of a byte has a *cost*: the least number of spontaneous steps (`line_rules.STEPS`) that lead to it.
+The microstates with a finite cost are the set that the automaton follows, so bytes with equal costs have the same
+future hazards, and the same stories. Few different lists of costs occur, and the effect of an event on each list is
+computed once.
 """
 
 from functools import lru_cache
@@ -23,7 +23,7 @@ UNREACHABLE = 255
 """The cost of a microstate that cannot be reached."""
 
 REMEMBERED = 1 << 14
-"""Effects on lists of costs that are kept, some 500 bytes each."""
+"""How many effects on lists of costs are cached, some 500 bytes each."""
 
 Costs = bytes
 """The cost of each of `MICROSTATES`."""
@@ -32,7 +32,7 @@ _NOWHERE = bytes([UNREACHABLE]) * len(MICROSTATES)
 
 
 class Taken(NamedTuple):
-    """What an event makes of a byte's costs: just before it, just after it, and once caches have acted again."""
+    """A byte's costs just before an event, just after it, and once caches have acted again."""
 
     ready: Costs
     done: Costs
@@ -47,18 +47,18 @@ class CacheStep(NamedTuple):
 
 
 class Back(NamedTuple):
-    """The last part of a shortest way: from the microstate `start` through one event.
+    """The last part of a shortest path: from the microstate `start` through one event.
 
     Attributes
     ----------
     start : Microstate
-        Where it begins, before the steps that only the event at hand allows.
+        The microstate before the steps of `before`.
     before : tuple of CacheStep
-        Those steps.
+        The steps before the event that only this event allows.
     state : Microstate
-        Just after the event.
+        The microstate just after the event.
     after : tuple of CacheStep
-        The steps from there.
+        The steps after the event.
     """
 
     start: Microstate
@@ -78,7 +78,7 @@ class LeastCosts:
     Attributes
     ----------
     start : bytes
-        The costs of a byte that nothing has touched.
+        The costs of a byte before any event.
     """
 
     def __init__(self, profile: Profile) -> None:
@@ -92,10 +92,10 @@ class LeastCosts:
         self.back = lru_cache(REMEMBERED)(self._back)
 
     def _take(self, costs: Costs, letter: Letter | None, setting: Setting) -> Taken:
-        """What becomes of `costs` by an event after which speculation may do what `setting` says."""
+        """The effect of an event on `costs`; `setting` is what speculation may do after it."""
         if letter is None:
             return Taken(costs, costs, self._settle(costs, setting))
-        # What the event itself allows (a prefetch that reaches this page) it allows before it, too.
+        # Speculation that the event itself allows (a prefetch that reaches this page) may come before it, too.
         ready = self._settle(costs, setting)
         reached = bytearray(_NOWHERE)
         for cost, targets in zip(ready, self._effects_of(letter), strict=True):
@@ -107,16 +107,16 @@ class LeastCosts:
         return Taken(ready, done, self._settle(done, setting))
 
     def _back(self, costs: Costs, letter: Letter | None, setting: Setting, last: Microstate) -> Back:
-        """A shortest way through one event that ends in `last`, from one of the microstates with `costs`.
+        """A shortest path through one event that ends in `last`, from one of the microstates with `costs`.
 
-        It takes each step as early as it can.
+        Each step comes as early as possible.
         """
         ready, done, after = self.take(costs, letter, setting)
         late, landed = self.retrace(after, done, setting, MICROSTATE_NUMBERS[last])
         origin = landed
         if letter is not None:
             effects = self._effects_of(letter)
-            origins = (landed, *range(len(effects)))  # nothing line_event is told first
+            origins = (landed, *range(len(effects)))  # an effect that changes nothing comes first
             origin = next(each for each in origins if landed in effects[each] and ready[each] == done[landed])
         early, start = self.retrace(ready, costs, setting, origin)
         return Back(MICROSTATES[start], early, MICROSTATES[landed], late)
@@ -124,14 +124,14 @@ class LeastCosts:
     def retrace(
         self, settled: Costs, costs: Costs, setting: Setting, last: int
     ) -> tuple[tuple[CacheStep, ...], int]:
-        """The fewest steps that lead to a microstate from one with `costs`, and that one.
+        """The fewest steps that lead to a microstate from one with `costs`, and the microstate they start from.
 
         Parameters
         ----------
         settled : bytes
-            What `costs` are once caches have acted.
+            The costs once caches have acted.
         costs : bytes
-            Before.
+            The costs before that.
         setting : Setting
             What speculation may do.
         last : int
@@ -147,7 +147,7 @@ class LeastCosts:
         return tuple(reversed(steps)), last
 
     def _settle(self, costs: Costs, setting: Setting) -> Costs:
-        """Add what caches may do on their own."""
+        """Add the steps that caches may take on their own."""
         key = (costs, setting)
         settled = self._settled.get(key)
         if settled is None:
@@ -188,7 +188,7 @@ class LeastCosts:
         return self._effects[letter]
 
     def _steps_from(self, setting: Setting) -> list[list[int]]:
-        """Where a step leads from each microstate."""
+        """The microstates that a step leads to, from each microstate."""
         if setting not in self._steps:
             leads: list[list[int]] = [[] for _ in MICROSTATES]
             for target, steps in enumerate(self._steps_to(setting)):
@@ -198,7 +198,7 @@ class LeastCosts:
         return self._steps[setting]
 
     def _steps_to(self, setting: Setting) -> list[list[tuple[str, int]]]:
-        """The steps that lead to each microstate, by name, and where from."""
+        """The steps that lead to each microstate: their names, and the microstates they start from."""
         if setting not in self._steps_back:
             back: list[list[tuple[str, int]]] = [[] for _ in MICROSTATES]
             for name, step in STEPS.items():

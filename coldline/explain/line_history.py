@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The events of one line, without loops that change nothing.
 
-A line that is polled sees the same few events a million times. Where a stretch of events leads a line back to a
-state in which it was before, and each of them has been told already, the stretch is left out: no microstate of
-any byte can be reached, or reached in fewer steps, for its having been there.
+A line that is polled has the same few events a million times. If a sequence of events returns a line to an earlier
+state, and each of the events is already in the history, the sequence is left out: without it, every microstate of
+every byte is still reached, in as few steps.
 """
 
 from bisect import bisect_right
@@ -14,19 +14,19 @@ from coldline.explain.least_cost import Costs, LeastCosts
 from coldline.rules.alphabet import ACCESSES, OTHER, Letter, Setting
 
 MAX_STORY = 4000
-"""The most events that are kept of a line; a longer story would not be read."""
+"""The most events that are kept of a line; nobody would read a longer story."""
 
 _MAX_STRETCH = 64
-"""The most events of a stretch that may be left out."""
+"""The most events of a sequence that may be left out."""
 
 _MAX_KNOWN = 1 << 17
-"""Runs in all the shapes whose next one is kept."""
+"""Runs, over all shapes, whose next shape is cached."""
 
 _MAX_SEEN = 1 << 10
-"""Runs in all the shapes that a line is known to have been in."""
+"""Runs, over all shapes, that are kept of a line's past."""
 
 Shape = tuple[tuple[int, Costs], ...]
-"""The costs of a line's bytes, for each run of bytes that have the same: where it ends, and they."""
+"""The costs of a line's bytes: for each run of bytes with equal costs, its end and the costs."""
 
 
 class LineEvent:
@@ -35,19 +35,19 @@ class LineEvent:
     Attributes
     ----------
     event : Event
-        What.
+        The event.
     number : int
         The event's number in the trace.
     where : int
         Its line in a text, or 0.
     letter : Letter or None
-        What it is to the bytes that it touches (None: to no byte).
+        Its letter for the bytes that it touches; None if it touches no byte.
     start, end : int
-        Which bytes of the line those are.
+        The bytes of the line that it touches.
     setting : Setting
         What speculation may do from then on.
     before : LineEvent or None
-        What befell the line before it.
+        The line's event before it.
     """
 
     __slots__ = (
@@ -75,23 +75,23 @@ class LineEvent:
         self.before: LineEvent | None = None
         self.depth = 1
         self.same: LineEvent | None = None
-        """The last one before it with the same event."""
+        """The last `LineEvent` before it with an equal event."""
         self._times = [1]
         self._epochs = [-1]
 
     def letter_for(self, offset: int) -> Letter | None:
-        """The letter that it is for the byte at `offset` in the line."""
+        """Its letter for the byte at `offset` in the line."""
         return _letter_for(self.letter, self.start <= offset < self.end)
 
     def again(self, times: int, epoch: int) -> None:
-        """Count more times that the event came and was left out; `epoch` is the number of hazards until then."""
+        """Count repetitions of the event that were left out; `epoch` is the number of hazards so far."""
         if self._epochs[-1] != epoch:
             self._epochs.append(epoch)
             self._times.append(self._times[-1])
         self._times[-1] += times
 
     def times(self, epoch: int) -> int:
-        """How often it came until `epoch` hazards had come."""
+        """How often the event happened until `epoch` hazards had been found."""
         return self._times[bisect_right(self._epochs, epoch) - 1]
 
 
@@ -101,7 +101,7 @@ class LineShapes:
     Parameters
     ----------
     ways : LeastCosts
-        What they make of a byte.
+        The effects of events on a byte's costs.
     line : int
         Bytes of a line.
     """
@@ -145,12 +145,12 @@ class LineHistory:
     Parameters
     ----------
     shapes : LineShapes
-        What events make of it.
+        Applies events to lines.
 
     Attributes
     ----------
     last : LineEvent or None
-        What befell it last, of what is told.
+        The last event that was not left out.
     """
 
     def __init__(self, shapes: LineShapes) -> None:
@@ -172,11 +172,11 @@ class LineHistory:
         Parameters
         ----------
         line_event : LineEvent
-            What.
+            The event.
         aliases : hashable
-            What agents' aliases and switches are from then on; None where that does not matter yet.
+            The agents' aliases and switches from then on; None if they do not matter yet.
         epoch : int
-            How many hazards have come, with this one if it is one.
+            The number of hazards so far, including this event if it is one.
         """
         line_event.before = self.last
         line_event.depth = self.last.depth + 1 if self.last is not None else 1
@@ -202,7 +202,7 @@ class LineHistory:
         self._seen[state] = line_event
 
     def _told_before(self, seen: LineEvent, last: LineEvent) -> list[tuple[LineEvent, LineEvent]]:
-        """What happened after `seen`, each with the same line_event before then; nothing if one has none."""
+        """The events after `seen`, each with its equal from before `seen`; nothing if one of them has none."""
         told: list[tuple[LineEvent, LineEvent]] = []
         each: LineEvent | None = last
         if last.depth - seen.depth > _MAX_STRETCH:

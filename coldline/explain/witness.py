@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The story of a hazard: a shortest sequence of cache steps that ends in the bad read.
 
-The costs of the bad byte's microstates are followed forwards, event by event, and the way with the fewest steps
-that caches must take on their own is read off backwards.
+The costs of the bad byte's microstates are computed forwards, event by event. Then the path with the fewest
+spontaneous steps of caches is read off backwards.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ OUTCOMES: dict[Letter, tuple[str, ...]] = {
     Letter.DC_CISW: ("nothing", "clean"),
     Letter.DC_ISW: ("nothing", "discard", "clean"),
 }
-"""Names of what may come of an event, in the order of its `line_rules.EFFECTS`, where that is more than one thing."""
+"""Names for an event's possible outcomes, in the order of its `line_rules.EFFECTS`, where it has several."""
 
 
 class WitnessStep(NamedTuple):
@@ -38,13 +38,13 @@ class WitnessStep(NamedTuple):
     line_event : LineEvent or None
         The event.
     times : int
-        How often it came so.
+        How often the event happened in a row.
     step : str or None
         A key of `line_rules.STEPS`.
     outcome : str
-        Which of the things that may come of it did, where there is more than one: a word of `OUTCOMES`; for the
-        state that a write-back leaves behind, ``clean`` or ``invalid``; for the copy that the last read
-        returns, ``memory``, ``level 1`` or ``level 2``. Else empty.
+        Which of several possible outcomes happened: a word of `OUTCOMES`; for a write-back, the state that it
+        leaves, ``clean`` or ``invalid``; for the last read, the copy that it returns, ``memory``, ``level 1`` or
+        ``level 2``. Empty if only one outcome is possible.
     state : Microstate
         The byte's copies after it.
     """
@@ -57,7 +57,7 @@ class WitnessStep(NamedTuple):
 
 
 class _Moment(NamedTuple):
-    """An event of the byte's life, and the costs of its microstates before it."""
+    """An event of the byte, and the costs of its microstates before it."""
 
     line_event: LineEvent
     letter: Letter | None
@@ -72,13 +72,13 @@ def shortest(
     Parameters
     ----------
     last : LineEvent
-        The event as it befell the line, and through it what befell the line before.
+        The hazard's event in the line's history; its `before` leads to the earlier events.
     entry : HazardEntry
         The hazard; its first byte is followed.
     line : int
         The address of the line.
     ways : LeastCosts
-        What the rules let become of a byte.
+        The costs of a byte's microstates, by the rules.
     epoch : int
         How many events with hazards came before this one.
 
@@ -116,7 +116,7 @@ def shortest(
 
 
 def _forwards(last: LineEvent, offset: int, ways: LeastCosts) -> tuple[list[_Moment], Costs]:
-    """What befell the byte before `last`, and the costs of its microstates then."""
+    """The byte's events before `last`, and the costs of its microstates at each."""
     line_events = []
     each = last.before
     while each is not None:
@@ -132,7 +132,7 @@ def _forwards(last: LineEvent, offset: int, ways: LeastCosts) -> tuple[list[_Mom
 
 
 def _steps(steps: Sequence[CacheStep]) -> list[WitnessStep]:
-    """Steps of the caches' own, the last one first."""
+    """The caches' spontaneous steps, the last one first."""
     told = []
     for name, state in steps:
         outcome = ""
@@ -146,7 +146,7 @@ def _steps(steps: Sequence[CacheStep]) -> list[WitnessStep]:
 
 @cache  # letters and profiles are few
 def _bad_microstates(letter: Letter, lost: bool, profile: Profile) -> list[int]:
-    """The microstates in which a read is wrong, as there is no fresh copy any more, or though there is one."""
+    """The microstates in which a read is wrong: with no fresh copy left, or despite one."""
     wanted = Hazard.LOST if lost else Hazard.STALE
     return [
         number for number, m in enumerate(MICROSTATES) if line_rules.hazards(m, letter, profile) is wanted
@@ -154,7 +154,7 @@ def _bad_microstates(letter: Letter, lost: bool, profile: Profile) -> list[int]:
 
 
 def _copy_read(m: Microstate, letter: Letter, profile: Profile) -> str:
-    """The copy that a bad read returns, where it is one of several that it might have."""
+    """The copy that a bad read returns, if it could return one of several."""
     copies = list(COPIES_READ[letter](m, profile))
     if len(copies) == 1:
         return ""
@@ -171,8 +171,8 @@ def _outcome(letter: Letter | None, before: Microstate, after: Microstate, profi
 def _relevant(story: list[WitnessStep]) -> list[WitnessStep]:
     """The story without events that do not matter to it.
 
-    That is the switches of agents whose aliases and accesses are of other lines, and fetches beside the line
-    with the MMU off that let no prefetch reach it, as no instruction cache was on.
+    These are switches of agents that have aliases and accesses of other lines only, and fetches next to the line with
+    the MMU off that allow no prefetch of it, because no instruction cache was on.
     """
     line_events = [step.line_event for step in story if step.line_event is not None]
     events = [line_event.event for line_event in line_events]
@@ -187,7 +187,7 @@ def _relevant(story: list[WitnessStep]) -> list[WitnessStep]:
 
 
 def _idle_fetches(line_events: list[LineEvent]) -> set[int]:
-    """The numbers of fetches beside the line that let no prefetch reach it."""
+    """The numbers of the fetches next to the line that allow no prefetch of it."""
     on: set[str] = set()
     waiting: dict[str, set[int]] = {}
     idle: set[int] = set()

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Front ends: what runs or observes code and hands its memory accesses over as events."""
+"""Front ends, which run or observe code and hand over its memory accesses as events."""

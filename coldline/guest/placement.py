@@ -29,7 +29,7 @@ _FIRST_TABLES_END = 32 * KIB
 
 
 class Placement(Record, kw_only=True):
-    """Guest physical addresses of what is loaded, and the reasons for them.
+    """The guest physical addresses of the kernel and the modules, and the reasons for them.
 
     `initrd` is None without an initrd. `reason` is that of the first module, `dtb_reason` that of the device tree.
     """

@@ -84,7 +84,7 @@ class Registers(Record):
 
 
 class Plan(Record):
-    """What goes where in a guest, and how its first vCPU starts. Pure data.
+    """The memory layout of a guest, and its first vCPU's start. Pure data.
 
     Attributes
     ----------

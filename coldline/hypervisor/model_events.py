@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The events of what a host of a model does to guest memory, from building a guest to destroying it."""
+"""Records what a host does to guest memory by its model, as events, from building a guest to destroying it."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -27,10 +27,10 @@ class RangeLike(Protocol):
 
 
 class HostEvents:
-    """Records what a host of a model does, besides what the builder itself does.
+    """Records what a host does by its model, in addition to what the builder itself does.
 
-    The simulated host and the recorder of a real one call it for everything that they do to a guest. Each event is a
-    whole range, recorded when the operation is done.
+    The simulated host and the recorder of a real host call it for everything that they do to a guest. Each event
+    covers a whole range, and is recorded when the operation is done.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class HostEvents:
             self._record(Event(vcpu_name(vcpu), Op.MMU_OFF))
 
     def maintained(self, used: Ranges) -> None:
-        """Record that the host maintains what a guest has used: a vCPU switched its caches, or maintained by set/way.
+        """Record the host's maintenance of used pages, after a vCPU switched its caches or maintained by set/way.
 
         Pages that the guest has not used have no valid entry in stage 2, and the host skips them.
         """

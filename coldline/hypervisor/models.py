@@ -64,7 +64,7 @@ class HostAlias:
 
 @dataclass(frozen=True, slots=True)
 class HostRule:
-    """What a host does to a range of guest pages on one occasion: scrubs and maintenance, in order.
+    """A host's operations on a range of guest pages on one occasion: scrubs and maintenance, in order.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class HostModel:
     aliases : tuple of HostAlias
         In the order in which they begin; they end in reverse order.
     allocation : HostRule
-        What is done to pages before a guest gets them.
+        The host's operations on pages before a guest gets them.
     flush : HostRule or None
         The hypervisor's maintenance of a range, by a hypercall after the range is loaded.
     first_run : HostRule or None
@@ -108,7 +108,7 @@ class HostModel:
         the same states. A real KVM always does it; here it is done where the strategy has the hypervisor
         maintain, as on every other host, so that its effect can be seen.
     set_way : HostRule or None
-        What is done to the RAM that the guest has used when it maintains by set/way, which is trapped: at the first
+        The host's maintenance of used RAM when the guest maintains by set/way, which is trapped: at the first
         such operation, and then, until MMU and caches are on, each time that the guest turns both on or either off.
     watches_caches : bool
         Whether the host traps those switches from the start, as if the guest had begun with a set/way operation.

@@ -70,7 +70,7 @@ class RecordedHost(Generic[DomainT]):
         return self.record_mapping(self._inner.map_foreign(domain, address, size, memory_type))
 
     def record_mapping(self, mapping: Mapping) -> "RecordedMapping":
-        """Record that `mapping` was made; return a mapping that records what is done through it."""
+        """Record that `mapping` was made; return a mapping that records its operations."""
         self._events.mapped(mapping.address, mapping.size, mapping.memory_type)
         return RecordedMapping(mapping, self._events)
 
@@ -108,7 +108,7 @@ class RecordedMapping(ClosesOnExit):
     inner : Mapping
         The mapping that does the work.
     events : HostEvents
-        Receives what is done through it.
+        Receives the mapping's operations.
     """
 
     def __init__(self, inner: Mapping, events: HostEvents) -> None:

@@ -70,7 +70,7 @@ class Content(Record):
 
 
 class Declared(Record, kw_only=True):
-    """What a container declares about the kernel in it; None where it declares nothing.
+    """A container's declarations about the kernel in it; None where it declares nothing.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Declared(Record, kw_only=True):
 
 
 class ContainerParts(Record, kw_only=True):
-    """What was found in a container: a kernel, and perhaps an initrd and a device tree."""
+    """The content of a container: a kernel, and perhaps an initrd and a device tree."""
 
     kernel: Content
     declared: Declared

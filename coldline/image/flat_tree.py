@@ -143,7 +143,7 @@ class FlatTree:
 
 
 def block_layout_error(tree: Any) -> str | None:
-    """Return what is wrong with the layout of a tree's blocks, or None.
+    """Return the fault in the layout of a tree's blocks, or None.
 
     fdt_check_full does not check whether two blocks overlap. If they do, an edit of one can overwrite the end of
     another, and fdt_open_into then writes outside its buffer, as it uses the error code of fdt_num_mem_rsv as a count

@@ -47,7 +47,7 @@ class Kernel(Record, kw_only=True):
     layers : tuple of str
         The containers and compressions around it, outermost first: ``("FIT", "gzip")``. Empty for a plain kernel.
     pieces : tuple of KernelPiece
-        What is loaded, at least one piece, sorted by address; no two overlap.
+        The pieces to load, at least one, sorted by address; no two overlap.
     entry : int
         The address of the first instruction, counted like the pieces' addresses and inside one of them. On arm32,
         bit 0 means Thumb state, as in an ELF file (ELF for the Arm Architecture, IHI 0044).

@@ -41,7 +41,7 @@ _KINDS = (
 
 
 class RawPlacement(Record):
-    """Where to load a file without a known format.
+    """The place of a file without a known format.
 
     Attributes
     ----------

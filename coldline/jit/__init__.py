@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Compiles Python to machine code that is kept between runs: the intrinsics, the linker and the code cache."""
+"""Compiles Python functions to machine code, with Numba, and caches it between runs."""

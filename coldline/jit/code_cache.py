@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Compiles a module's functions once, keeps the machine code, and loads it without the compiler.
 
-Importing Numba takes longer than most runs take, loading code through LLVM adds to that, and compiling takes longer
-still. So functions that are called from outside of Python are compiled on first use, linked into machine code that
-needs nothing outside of itself (`coldline.jit.linker`), and kept in the user's cache folder. Later runs map those
-bytes and call them. Code that cannot be linked so is kept as an object file, which LLVM loads.
+The import of Numba takes longer than most runs, loading code through LLVM takes more time, and compiling takes even
+longer. So functions that are called from outside of Python are compiled on first use, linked into self-contained
+machine code (`coldline.jit.linker`), and kept in the user's cache folder. Later runs map those bytes and call them.
+Code that cannot be linked in this way is kept as an object file, which LLVM loads.
 """
 
 import ctypes
@@ -30,19 +30,19 @@ _STARTED = time.time()
 _LINKER = "coldline.jit.linker"
 _COMPILERS = (("numba", "_version.py"), ("llvmlite", "_version.py"), ("numpy", "version.py"))
 _FEATURES = (b"flags", b"Features", b"isa")
-"""What /proc/cpuinfo calls the processor's features: x86, Arm, RISC-V."""
+"""The names of the processor's features in /proc/cpuinfo: x86, Arm, RISC-V."""
 
 _FAILED = ctypes.c_void_p(-1).value
 
 
 def load_code(module: str) -> dict[str, int]:
-    """Addresses of the functions that a module offers, by name.
+    """Return the addresses of a module's compiled functions, by name.
 
     Parameters
     ----------
     module : str
-        A module with ``EXPORTS``, a dict of functions that Numba compiled with `numba.cfunc`; imported only
-        where its machine code is not there yet.
+        A module with ``EXPORTS``, a dict of functions that Numba compiled with `numba.cfunc`; it is imported only if
+        its machine code is not cached.
     """
     path = _path(module)
     if path is not None:
@@ -52,7 +52,7 @@ def load_code(module: str) -> dict[str, int]:
 
 
 def is_kept(module: str) -> bool:
-    """Whether `load_code` finds the machine code of a module: it need not be compiled."""
+    """Whether the machine code of a module is cached, so that `load_code` need not compile it."""
     path = _path(module)
     return path is not None and path.is_file()
 
@@ -69,18 +69,18 @@ def _compile(module: str, path: Path | None) -> dict[str, int]:
 
 
 def _edited(module: str) -> bool:
-    """Whether a source is newer than this process, which may then have read what was there before."""
+    """Whether a source is newer than this process, which may then have read the earlier source."""
     sources = (*files_of(module), *files_of(_LINKER))
     return any(source.stat().st_mtime > _STARTED for source in sources)
 
 
 def _pack(flat: "Flat") -> bytes:
-    """A line of JSON that says where the functions are, and the code."""
+    """Pack the functions' places, as a line of JSON, and the code."""
     return json.dumps({"entries": flat.entries}).encode() + b"\n" + flat.code
 
 
 def _unpack(kept: bytes) -> dict[str, int]:
-    """Make what `_pack` made executable: the functions' addresses."""
+    """Make the code from `_pack` executable; return the functions' addresses."""
     line, _, code = kept.partition(b"\n")
     entries: dict[str, Any] = json.loads(line)["entries"]
     if any(isinstance(place, str) for place in entries.values()):
@@ -90,7 +90,7 @@ def _unpack(kept: bytes) -> dict[str, int]:
 
 
 def _link(built: bytes, symbols: dict[str, str]) -> dict[str, int]:
-    """Have LLVM load_code an object file."""
+    """Load an object file with LLVM."""
     from llvmlite import binding
 
     binding.initialize_native_target()
@@ -104,10 +104,10 @@ def _link(built: bytes, symbols: dict[str, str]) -> dict[str, int]:
 
 
 def _map(code: bytes) -> int:
-    """Make code executable, as long as the process lives: its address.
+    """Make code executable for the rest of the process; return its address.
 
-    The kernel makes the instruction cache see a file's pages as it maps them, so the code goes through a file,
-    one of this process's own that nobody can write to or truncate.
+    The kernel maintains the instruction cache when it maps a file's pages. So the code goes through a file, which
+    belongs to this process only, so that nobody can write to it or truncate it.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
@@ -124,7 +124,7 @@ def _map(code: bytes) -> int:
 
 
 def _path(module: str) -> Path | None:
-    """Where the machine code is kept: its name changes with the sources, the compiler and the processor."""
+    """The file that keeps the machine code. Its name changes with the sources, the compiler and the processor."""
     folder = cache_folder.folder()
     processor = _processor()
     if folder is None or processor is None:
@@ -142,7 +142,7 @@ def _path(module: str) -> Path | None:
 
 
 def _processor() -> tuple[str, bytes] | None:
-    """The processor's kind and features; None where nobody tells."""
+    """The processor's kind and features; None if the system does not report them."""
     with suppress(OSError), open("/proc/cpuinfo", "rb") as lines:
         for line in lines:
             if line.startswith(_FEATURES):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What compiled code needs and Python lacks: memory at an address, and bits counted from either end.
+"""Operations for compiled code that Python lacks: memory accesses by address, and counts of leading and trailing
+zeros.
 
 Imported only to compile.
 """
@@ -56,7 +57,7 @@ def _count(name: str) -> Any:
 
 @intrinsic
 def prefetch(context: Any, address: Any) -> Any:
-    """Ask for the memory at an address, and wait for nothing."""
+    """Prefetch the memory at an address into the cache."""
 
     def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -86,14 +87,14 @@ load8, load16, load32, load64 = (_load(bits) for bits in (8, 16, 32, 64))
 store8, store16, store32, store64 = (_store(bits) for bits in (8, 16, 32, 64))
 
 leading_zeros, trailing_zeros = _count("ctlz"), _count("cttz")
-"""Of 64 bits; 64 where all are zero."""
+"""Count zero bits from one end of 64 bits; 64 if all are zero."""
 
 int64: Any = np.int64
 uint64: Any = np.uint64
 """Machine integers, in code that is only ever compiled."""
 
 compiled = numba.njit(error_model="numpy", boundscheck=False)
-"""Compiles a function for those that are called from outside of Python."""
+"""Compiles a function that other compiled functions call."""
 
 
 def make_known(*modules: ModuleType) -> None:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Makes what Numba compiled into machine code that needs nothing outside of itself.
+"""Links functions that Numba compiled into self-contained machine code.
 
-Numba compiles each function by itself and ties them to one another, and to what raises exceptions in Python,
-by addresses that a loader fills in. Linked into one program in which only the entries can be seen from outside,
-the compiler inlines across all of them and finds that nothing is ever raised; what is left calls only itself.
-Where it has constants besides, they are put behind the code; on a processor other than x86-64, LLVM's loader
-has to do that. Imported only to compile.
+Numba compiles each function separately. Its calls of other functions, and of functions that raise Python's
+exceptions, have addresses that a loader fills in. Here all functions are linked into one program in which only the
+entries are visible from outside. The compiler then inlines across all of them and finds that nothing is ever raised,
+so the remaining code calls only itself. If it has constants, they are placed after the code; on a processor other
+than x86-64, LLVM's loader has to do that. Imported only to compile.
 """
 
 import os
@@ -18,18 +18,18 @@ from llvmlite import binding
 
 _ATTRIBUTES = re.compile(r"^(attributes #\d+ = \{)(.*)\}$", re.MULTILINE)
 _ROUNDS = 2
-"""Of optimisation: the first inlines what can raise, the second drops what is never raised."""
+"""Passes of optimisation: the first inlines functions that can raise, the second drops what is never raised."""
 
 _IS_X86_64 = os.uname().machine == "x86_64"
 _CODE = b".text"
 _CONSTANTS = b".rodata"
-"""Sections with constants; names begin so."""
+"""Prefixes of the names of sections with constants."""
 
 _ELSEWHERE = (b".text.", b".data", b".bss", b".tdata", b".tbss")
-"""Sections of a program that is more than code and constants; names begin so."""
+"""Prefixes of the names of sections that a program of only code and constants does not have."""
 
 _ALIGNMENT = 64
-"""Bytes: what no constant needs more of."""
+"""The greatest alignment of a constant, in bytes."""
 
 _SYMBOL = struct.Struct("<IBBHQQ")
 """Elf64_Sym: name, info, other, section, value, size (System V ABI, 'Symbol Table')."""
@@ -47,9 +47,9 @@ class Flat(NamedTuple):
     Attributes
     ----------
     code : bytes
-        Machine code to be mapped anywhere; or an object file, where it needs more than that.
+        Machine code that can be mapped anywhere; or an object file, if that is not possible.
     entries : dict of str to int, or of str to str
-        Where in the code each function begins; or each function's symbol in the object file.
+        The offset of each function in the code; or each function's symbol in the object file.
     """
 
     code: bytes
@@ -57,7 +57,7 @@ class Flat(NamedTuple):
 
 
 def flatten(exports: Mapping[str, Any]) -> Flat:
-    """Make one program of functions and all that they call.
+    """Link functions, and all functions that they call, into one program.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ def flatten(exports: Mapping[str, Any]) -> Flat:
 
 
 def _flat(sections: list[tuple[bytes, bytes]]) -> tuple[bytes, dict[bytes, int]] | None:
-    """The code with its constants behind it, and where in it each symbol is; None where that is not all.
+    """The code followed by its constants, and each symbol's offset in it; None if the program has other sections.
 
-    `sections` are names and contents, by the numbers that the object file has for them.
+    `sections` are the names and contents of sections, by their numbers in the object file.
     """
     if any(data and name.startswith(_ELSEWHERE) for name, data in sections):
         return None
@@ -124,7 +124,7 @@ def _linked(exports: Mapping[str, Any]) -> binding.ModuleRef:
 
 
 def _attributes(group: re.Match[str]) -> str:
-    """Without jump tables, which would be data outside of the code; and an entry need not call its function."""
+    """Disable jump tables, which would be data outside of the code, and let entries inline their functions."""
     return f'{group[1]} "no-jump-tables"="true"{group[2].replace(" noinline ", " ")}}}'
 
 
@@ -135,7 +135,7 @@ def _optimised(
         if not each.is_declaration and each.name not in entries:
             each.linkage = "internal"
     tuning = binding.create_pipeline_tuning_options(speed_level=3)
-    # Numba has vectorised what it could; more of it only needs more constants.
+    # Numba has vectorised already; more of it would only need more constants.
     tuning.loop_vectorization = tuning.slp_vectorization = False
     builder = binding.create_pass_builder(machine, tuning)
     for _ in range(_ROUNDS):

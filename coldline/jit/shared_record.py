@@ -41,7 +41,7 @@ class SharedRecord:
     Parameters
     ----------
     kind : type
-        What `record_of` made.
+        A type from `record_of`.
     """
 
     def __init__(self, kind: type[ctypes.Structure]) -> None:

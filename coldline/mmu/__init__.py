@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Translation tables: walks, and the aliases that a core's live tables make, with no emulator in sight."""
+"""Follows translation tables: walks, and the aliases of a core's live tables. Needs no emulator."""

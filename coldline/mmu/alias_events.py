@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Counts the leaves that map each page of RAM, and announces where a core's aliases come and go.
+"""Counts the leaves that map each page of RAM, and announces where a core's aliases begin and end.
 
-Speculation reaches whatever is mapped, whether it is used or not. So every leaf of every live table is counted for
+Speculation can reach any mapped page, whether it is used or not. So every leaf of every live table is counted for
 each page that it maps. The first leaf of a type makes an alias, an executable one an executable alias, and removing
 the last one ends it: each of these changes is an event.
 

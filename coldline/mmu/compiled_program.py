@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The compiled program of `coldline.mmu.follower`: this package's functions for a record of their own fields alone.
+"""The compiled program of `coldline.mmu.follower`, for a record with only this package's fields.
 
 Imported only to compile.
 """
@@ -28,7 +28,7 @@ def store(user: Any, address: int, size: int, value: int) -> None:
 
 @cfunc(types.void(_RECORD))
 def settle_half(user: Any) -> None:
-    """Follow the lower half of a descriptor that waits for its upper half."""
+    """Follow the store of the lower half of a descriptor that waits for its upper half."""
     stores.settle_half(carray(user, (1,))[0])
 
 

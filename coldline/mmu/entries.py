@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Entries into compiled code that every user of this package needs, for the record that the user has.
+"""Entry points into compiled code for every user of this package, compiled for the user's record.
 
 Imported only to compile.
 """

@@ -65,7 +65,7 @@ class TableFollower:
         self._invalidate = ctypes.CFUNCTYPE(_FLAG, _POINTER, _FLAG, _NUMBER)(addresses["invalidate_tlb"])
         self._translate = ctypes.CFUNCTYPE(_NUMBER, _POINTER, _NUMBER)(addresses["translate"])
         if not self._record["silent"]:
-            # The core has its MMU and caches off, which are on in a trace unless it says otherwise.
+            # The core starts with MMU and caches off; in a trace they are on by default.
             self._record["introduced"] = 1
             self._code.switch(0, Sctlr.M.mask | Sctlr.C.mask | Sctlr.I.mask)
 
@@ -81,7 +81,7 @@ class TableFollower:
         follow_registers(self._record, self._view, self._code, changes, remaps=remaps)
 
     def store(self, address: int, data: bytes) -> None:
-        """Store bytes at a physical address: what they make valid counts from here on."""
+        """Store bytes at a physical address; leaves that become valid count from now on."""
         for bank, ram in enumerate(self._view.ram):
             offset = address - self._record.item("bank_base", bank)
             if 0 <= offset < len(ram):
@@ -95,7 +95,7 @@ class TableFollower:
         raise ValueError(f"no RAM at {address:#x}")
 
     def invalidate_tlb(self, address: int | None = None) -> None:
-        """Follow a TLB invalidation, of a virtual address or of everything: removed leaves end here."""
+        """Follow a TLB invalidation, of a virtual address or of everything; removed leaves end now."""
         self._settle_half(self._record.pointer)
         self._invalidate(self._record.pointer, address is None, 0 if address is None else address)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What differs between the formats of translation tables, so that following them is written once.
+"""Chooses the functions for the format of a core's translation tables, so that the other modules need only one form.
 
-`s` is a record with the fields of `coldline.mmu.view`, whose `format` says which of the three is meant. AArch32 has
-one regime, which is kept as that of exception level 1. Imported only to compile.
+`s` is a record with the fields of `coldline.mmu.view`; its `format` is one of three. AArch32 has one translation
+regime, which is kept as that of exception level 1. Imported only to compile.
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ def read_descriptor(s: Any, address: int) -> int:
 
 @compiled
 def half(s: Any, address: int) -> int:
-    """Which TTBR's tables translate a virtual address: 0, 1, or `NEITHER`."""
+    """The TTBR whose tables translate a virtual address: 0, 1, or `NEITHER`."""
     tcr = int64(s.tcr[s.el])
     if s.format == uint64(SHORT):
         upper = short.is_upper(tcr, address)
@@ -72,7 +72,7 @@ def granule(s: Any, upper: bool) -> int:
 
 @compiled
 def input_bits(s: Any, upper: bool) -> int:
-    """How many bits of an address the tables translate."""
+    """The number of address bits that the tables translate."""
     tcr = int64(s.tcr[s.el])
     if s.format == uint64(SHORT):
         return short.input_bits(tcr, upper)
@@ -93,7 +93,7 @@ def lowest_address(s: Any, upper: bool) -> int:
 def used_addresses(s: Any, upper: bool) -> tuple[int, int]:
     """The half-open range of virtual addresses that the tables of TTBR1 (or TTBR0) translate.
 
-    In AArch32 each of the two may take a part of the other's.
+    In AArch32 the ranges of the two may overlap.
     """
     tcr, lowest = int64(s.tcr[s.el]), lowest_address(s, upper)
     end = lowest + (1 << input_bits(s, upper))
@@ -110,7 +110,7 @@ def used_addresses(s: Any, upper: bool) -> tuple[int, int]:
 
 @compiled
 def walk_type(s: Any, upper: bool) -> int:
-    """The memory type with which tables are read, both stages taken together."""
+    """The memory type of reads of the tables, with both stages combined."""
     if not int64(s.sctlr[s.el]) & _C:
         memory_type = _NORMAL_NC
     elif s.format == uint64(SHORT):
@@ -155,7 +155,7 @@ def is_table(s: Any, descriptor: int, level: int) -> bool:
 
 @compiled
 def is_leaf(s: Any, descriptor: int, level: int, granule: int) -> bool:
-    """Whether a valid descriptor, which points to no table, maps memory."""
+    """Whether a valid descriptor that points to no table maps memory."""
     if s.format == uint64(SHORT):
         return short.is_leaf(descriptor, level)
     return vmsa.is_leaf(descriptor, level, granule)
@@ -171,7 +171,7 @@ def next_table(s: Any, descriptor: int, granule: int) -> int:
 
 @compiled
 def output_base(s: Any, descriptor: int, level: int, granule: int, address: int) -> int:
-    """The physical address of the first byte that a leaf maps, being the descriptor of virtual `address`."""
+    """The physical address of the first byte that a leaf maps; it is the descriptor of virtual `address`."""
     if s.format == uint64(SHORT):
         return short.output_base(descriptor, level, address)
     return vmsa.output_base(descriptor, level, granule)
@@ -179,7 +179,7 @@ def output_base(s: Any, descriptor: int, level: int, granule: int, address: int)
 
 @compiled
 def leaf_type(s: Any, descriptor: int, level: int) -> int:
-    """The memory type of a leaf, both stages taken together."""
+    """The memory type of a leaf, with both stages combined."""
     mair = int64(s.mair[s.el])
     if s.format == uint64(SHORT):
         nmrr = int64(s.mair[s.el] >> uint64(32))
@@ -191,7 +191,7 @@ def leaf_type(s: Any, descriptor: int, level: int) -> int:
 
 @compiled
 def executable(s: Any, descriptor: int, level: int, never: int) -> bool:
-    """Whether any code may be fetched through a leaf, below tables that impose `never`."""
+    """Whether any code may be fetched through a leaf below tables that impose `never`."""
     if s.format == uint64(SHORT):
         return short.executable(never | short.leaf_never(descriptor, level))
     never |= vmsa.leaf_never(descriptor)

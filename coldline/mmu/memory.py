@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""RAM as compiled functions see it: banks of physical addresses, and pages counted over all of them.
+"""RAM for compiled functions: banks of physical addresses, and pages numbered across all banks.
 
 `s` is a record with the fields of `coldline.mmu.view`. Imported only to compile.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Follows writes of the registers that decide what a core's accesses are, by calls of compiled code."""
+"""Follows writes of the registers that control a core's translations and caches, by calls of compiled code."""
 
 import ctypes
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class TableCode:
     record : int
         The address of the record that they work on.
     addresses : mapping of str to int
-        Where each function is.
+        The address of each function.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class TableCode:
         self._settle(self._record)
 
     def rescan(self) -> None:
-        """Count all leaves anew from the present roots, and announce what has changed."""
+        """Count all leaves again from the present roots, and announce changes."""
         self._rescan(self._record)
 
     def add_root(self, *, upper: bool) -> None:
@@ -58,12 +58,12 @@ class TableCode:
 def follow_registers(
     record: SharedRecord, view: View, code: TableCode, changes: Changes, *, remaps: int
 ) -> bool:
-    """Follow a write that has changed registers of the core's exception level, as `view` has them by now.
+    """Follow a write that has changed registers of the core's exception level; `view` has the new values.
 
     Parameters
     ----------
     changes : dict
-        What has changed.
+        The registers that have changed.
     remaps : int
         The bits of SCTLR that change the types of leaves.
 
@@ -78,7 +78,7 @@ def follow_registers(
     if on and (not was_on or (sctlr ^ before) & remaps or "tcr" in changes or "mair" in changes):
         code.rescan()
     elif on and ("ttbr0" in changes or "ttbr1" in changes):
-        # What the old root maps can be used until a TLB invalidation.
+        # The old root's mappings can be used until a TLB invalidation.
         code.add_root(upper="ttbr1" in changes)
         record["rescan"] = 1
         record["rescan_low"], record["rescan_high"] = 0, NOWHERE

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Follows what a core does to its live tables: stores of descriptors, TLB invalidations, exception levels.
+"""Follows a core's changes to its live tables: stores of descriptors, TLB invalidations, exception levels.
 
-A leaf counts from the store that makes it valid. One that is removed counts until a TLB invalidation of its address.
+A leaf counts from the store that makes it valid. A removed leaf counts until a TLB invalidation of its address.
 
 `s` is a record with the fields of `coldline.mmu.view`. Imported only to compile.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Announces a core's switches (SCTLR's M, C and I): an event for each of the agents that the core is in the trace.
+"""Announces a core's switches (SCTLR's M, C and I): an event for each of the core's agents in the trace.
 
 `s` is a record with the fields of `coldline.mmu.view`. Imported only to compile.
 """
@@ -20,7 +20,7 @@ _DCACHE_ON, _DCACHE_OFF = int(Op.DCACHE_ON), int(Op.DCACHE_OFF)
 
 @compiled
 def _switch_agent(s: Any, agent: int, sctlr: int, before: int) -> None:
-    """Append the events from SCTLR `before` to `sctlr`: the MMU first on the way on, last on the way off."""
+    """Append the events for SCTLR's change from `before` to `sctlr`: MMU first if it turns on, last if off."""
     changed = sctlr ^ before
     if changed & _M and sctlr & _M:
         emit(s, 0, 0, _MMU_ON, agent, 0)

@@ -49,7 +49,7 @@ def past_of(mark: int) -> int:
 
 @compiled
 def rescan_later(s: Any, lowest: Any, highest: Any) -> None:
-    """Have all leaves counted anew at the next TLB invalidation of an address from `lowest` to `highest`."""
+    """Request a new count of all leaves at the next TLB invalidation of an address from `lowest` to `highest`."""
     if not s.rescan:
         s.rescan_low, s.rescan_high = lowest, highest
     s.rescan = uint64(1)
@@ -58,7 +58,7 @@ def rescan_later(s: Any, lowest: Any, highest: Any) -> None:
 
 @compiled
 def _push(s: Any, depth: int, table: int, level: int, never: int, entries: int, lowest: int) -> int:
-    """Put a table on the stack; if the stack is full, have all leaves counted anew at the next TLB invalidation."""
+    """Put a table on the stack; if the stack is full, request a new count of all leaves at the next invalidation."""
     if depth == STACK:
         rescan_later(s, uint64(0), uint64(NOWHERE))
         return depth
@@ -79,7 +79,7 @@ def row_of(s: Any, page: int, address: int) -> Any:
 
 @compiled
 def entries_below(s: Any, shift: int, level: int, granule: int) -> int:
-    """How many descriptors a table has that one of `level`, of 2^`shift` bytes, points to."""
+    """The number of descriptors in the table that a descriptor of `level`, for 2^`shift` bytes, points to."""
     return 1 << (shift - formats.level_shift(s, level + 1, granule))
 
 
@@ -93,7 +93,7 @@ def _is_followed(s: Any, table: int) -> bool:
 
 @compiled
 def _follow(s: Any, table: int, level: int, never: int, granule: int, entries: int, lowest: int) -> None:
-    """Follow stores to a table; if another one is in the same unit, have all leaves counted anew later."""
+    """Follow stores to a table; if another one is in the same unit, request a new count of all leaves."""
     size_shift, shift = formats.size_shift(s), formats.level_shift(s, level, granule)
     mark = (1 + level) << _LEVEL | granule << _GRANULE | never << _NEVER
     end = table + (entries << size_shift)
@@ -118,10 +118,10 @@ def _follow(s: Any, table: int, level: int, never: int, granule: int, entries: i
 def register_tables(
     s: Any, root: int, level: int, never: int, granule: int, entries: int, lowest: int
 ) -> None:
-    """Take a table and all below it as live, unless it is known already; count their leaves in.
+    """Register a table and all below it as live, unless it is registered already; count their leaves.
 
-    `lowest` is the first virtual address that the table translates. One that is linked in more than one place
-    is known by the first.
+    `lowest` is the first virtual address that the table translates. A table that is linked in several places keeps
+    the first such address.
     """
     depth = _push(s, 0, root, level, never, entries, lowest)
     while depth:
@@ -153,7 +153,7 @@ def register_tables(
 
 @compiled
 def register_root(s: Any, upper: bool) -> None:
-    """Take the tables of TTBR0 or TTBR1 as live."""
+    """Register the tables of TTBR0 or TTBR1 as live."""
     if not formats.has_root(s, upper):
         return
     granule, bits = formats.granule(s, upper), formats.input_bits(s, upper)
@@ -169,7 +169,7 @@ def register_root(s: Any, upper: bool) -> None:
 
 @compiled
 def rescan(s: Any) -> None:
-    """Count all leaves anew from the present roots, and announce what has changed."""
+    """Count all leaves again from the present roots, and announce changes."""
     save_aliases(s)
     for page in range(int64(s.pages)):
         if load8(s.marks + uint64(page)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Translates a core's addresses by its own tables, and remembers translations as a TLB does.
+"""Translates a core's addresses with its own tables, and remembers translations as a TLB does.
 
 `s` is a record with the fields of `coldline.mmu.view`. Imported only to compile.
 """
@@ -29,7 +29,7 @@ _WALK = int(Op.WALK)
 
 @compiled
 def _use(s: Any, physical: int) -> bool:
-    """Note that the core uses a page; returns whether it is one of RAM."""
+    """Note that the core uses a page; return whether it is in RAM."""
     page = page_index(s, physical)
     if page >= 0:
         store8(s.used + uint64(page), np.uint8(1))
@@ -38,7 +38,7 @@ def _use(s: Any, physical: int) -> bool:
 
 @compiled
 def walk(s: Any, address: int) -> int:
-    """Translate a virtual address by the core's tables: tagged physical address, or -1 for a fault.
+    """Translate a virtual address with the core's tables: tagged physical address, or -1 for a fault.
 
     Each descriptor that is read is an event.
     """
@@ -77,7 +77,7 @@ def walk(s: Any, address: int) -> int:
 
 @compiled
 def _slot(s: Any, page: Any) -> Any:
-    """Where a virtual page is remembered, or would be: an address in the table of translations."""
+    """The address of the row for a virtual page in the table of remembered translations."""
     hashed = (page * _GOLDEN) >> _HASH_SHIFT
     while True:
         slot = s.tlb + (hashed & _TLB_MASK) * _ROW
@@ -88,9 +88,9 @@ def _slot(s: Any, page: Any) -> Any:
 
 @compiled
 def translate(s: Any, address: int) -> int:
-    """As `walk`, but a page is walked once until a TLB invalidation, whatever TLB an emulator has.
+    """Like `walk`, but each page is walked only once until a TLB invalidation, whatever TLB an emulator has.
 
-    So the walks in a trace are those of a TLB that never forgets by itself, and a run's are always the same.
+    So the walks in a trace are those of a TLB that evicts nothing, and they are the same in each run.
     """
     page = uint64(address) >> uint64(PAGE_SHIFT)
     slot = _slot(s, page)
@@ -112,7 +112,7 @@ def translate(s: Any, address: int) -> int:
 
 @compiled
 def translate_code(s: Any, address: int) -> int:
-    """As `translate`, for code: most blocks lie in the page of the one before."""
+    """Like `translate`, for code: most blocks are in the same page as the one before."""
     page = uint64(address) >> uint64(PAGE_SHIFT)
     if page == s.code_page and s.code_generation == s.generation:
         return int64(s.code_physical) | (address & PAGE_MASK)

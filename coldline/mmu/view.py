@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What following a core's translation tables needs to know of it: its RAM, its system registers, its stage 2.
+"""The state of a core that decides its translations: its RAM, its system registers, its stage 2.
 
 The compiled functions of this package work on any record that has the fields `VIEW_FIELDS` and those to which events
-are appended. A front end composes its record of these groups and of its own fields. It keeps the registers up to
+are appended. A front end makes its record of these groups and its own fields. It keeps the registers up to
 date, and calls the functions as the core stores, invalidates its TLB and writes registers. None of this needs an
 emulator.
 """
@@ -17,7 +17,7 @@ from coldline.jit.shared_record import WORD, Fields, SharedRecord, address_of, w
 from coldline.support.units import PAGE_SIZE
 
 NOWHERE: Final = 0xFFFF_FFFF_FFFF_FFFF
-"""An address that nothing has."""
+"""Stands for no address."""
 
 MAX_BANKS: Final = 4
 
@@ -25,14 +25,14 @@ VMSA64, LPAE, SHORT = range(3)
 """Formats of translation tables: VMSAv8-64's, and Armv7's long and short descriptors."""
 
 REGISTERS: Final = ("sctlr", "ttbr0", "ttbr1", "tcr", "mair")
-"""System registers that decide what an access is, kept for EL1 and EL2. AArch32's are kept as those of EL1: TTBCR as
+"""System registers that decide an access's type, kept for EL1 and EL2. AArch32's are kept as those of EL1: TTBCR as
 ``tcr``, and PRRR and NMRR, which are MAIR0 and MAIR1, as the lower and the upper half of ``mair``."""
 
 LEVELS: Final = 3
-"""Exception levels that registers are kept for, EL0 included, which has none."""
+"""The number of exception levels that registers are kept for. EL0 counts, though it has none."""
 
 TAG_SHIFT: Final = 40
-"""A translated address has a tag from this bit: 0 with the MMU off and outside of RAM, else 1 + the memory type."""
+"""A translated address has a tag from this bit on: 0 with the MMU off or outside of RAM, else 1 + the memory type."""
 
 ADDRESS_MASK: Final = (1 << TAG_SHIFT) - 1
 
@@ -55,8 +55,8 @@ UNITS: Final = PAGE_SIZE >> UNIT_SHIFT
 
 
 class LiveUnit:
-    """What is kept of each unit of RAM, in two words, by their offsets: a mark, 0 where no live table is, and the
-    first virtual address that the unit's descriptors translate.
+    """The record of each unit of RAM, two words, by their offsets: a mark, which is 0 if the unit has no live table,
+    and the first virtual address that the unit's descriptors translate.
     """
 
     MARK: Final = 0
@@ -70,7 +70,7 @@ class LiveUnit:
     """log2 of the granule's bytes."""
 
     NEVER: Final = Field(15, 8)
-    """The execute-never bits that the tables above impose."""
+    """The execute-never bits imposed by the tables above."""
 
     FIRST: Final = Field(31, 16)
     PAST: Final = Field(47, 32)
@@ -107,7 +107,7 @@ PENDING: Final = 1024
 
 
 class LeafKind:
-    """The kind of a leaf: what is counted apart for each page."""
+    """The kind of a leaf; each kind is counted separately for each page."""
 
     EXECUTABLE: Final = Field(0, 0)
     TYPE: Final = Field(2, 1)
@@ -115,7 +115,7 @@ class LeafKind:
 
 
 class Leaves:
-    """How many leaves of a type map a page: those without execution, and those with it. Both stop at their limit."""
+    """The number of leaves of a type that map a page, without execution and with it. Both stop at their limit."""
 
     PLAIN: Final = Field(15, 0)
     EXECUTABLE: Final = Field(31, 16)
@@ -124,16 +124,16 @@ class Leaves:
 
 VIEW_FIELDS: Fields = (
     *words(
-        "banks",  # how many there are
+        "banks",  # the number of banks
         "pages",  # of RAM, in all banks
         "el",  # the exception level; EL0 counts as EL1
         "format",
-        "stage2",  # as `coldline.arm.stage2` has it
+        "stage2",  # see `coldline.arm.stage2`
         "virtual",  # whether the MMU is on
         "introduced",  # a bit for each of the core's agents: whether its switches have been announced
         "silent",  # whether leaves are counted, and neither aliases nor switches are announced
         "rooted",  # the exception level whose tables are followed
-        "rescan",  # whether to count all leaves anew at the next invalidation of an address in this range
+        "rescan",  # whether to count all leaves again at the next invalidation of an address in this range
         "rescan_low",
         "rescan_high",
         "half_at",  # the long descriptor of which the core has stored the lower half, or `NOWHERE`
@@ -173,7 +173,7 @@ class View:
     banks : sequence of (base, buffer)
         RAM: the physical address and the writable bytes of each bank.
     stage2 : int
-        The stage 2 below the core's own translation, as `coldline.arm.stage2` has it.
+        The stage 2 below the core's own translation: see `coldline.arm.stage2`.
     """
 
     def __init__(
@@ -240,7 +240,7 @@ class View:
         return ranges
 
     def code_bytes(self, address: int, size: int) -> bytes:
-        """Return bytes at a virtual address in the page of code that was used last; none where that is not in RAM."""
+        """Return the bytes at a virtual address in the last used page of code; none if it is not in RAM."""
         physical = (self._record["code_physical"] | address & (PAGE_SIZE - 1)) & ADDRESS_MASK
         for index, ram in enumerate(self.ram):
             offset = physical - self._record.item("bank_base", index)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A byte's automaton for a reader: each state in words, what reads find in it, and where each letter leads."""
+"""Describes a byte's automaton for readers: each state in words, what reads find in it, where each letter leads."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ class ByteState:
     Attributes
     ----------
     number : int
-        As `Automaton` has it.
+        Its number in `Automaton`.
     settings : tuple of Setting
-        Those under which the byte can be in it.
+        The settings under which the byte can be in this state.
     seeds : tuple of Microstate
-        From these, and by what caches do on their own under the first of `settings`, all follows that the byte
-        may be in: a smallest way to say what the state is.
+        A smallest set of microstates that describes the state: under the first of `settings`, the caches' own steps
+        lead from these to all other microstates that the byte may be in.
     bad : tuple of Hazard
-        What is wrong with each of `READS`.
+        The hazards of each of `READS` in this state.
     step : tuple of int
         The next state for each letter.
     word : tuple of Letter
@@ -78,9 +78,9 @@ def portrait(profile: Profile) -> list[ByteState]:
 
 
 def _seeds(rule: Relations, sets: Determined, state: int) -> tuple[tuple[Microstate, ...], Setting]:
-    """The fewest members from which the caches make all the others, and the setting under which they do.
+    """The fewest members from which the caches' own steps lead to all others, and the setting for those steps.
 
-    That is one of each group that lead to one another and that no other member leads to; the plainest of a group.
+    Members that lead to one another form a group. Each group that no other member leads to gives its plainest member.
     """
     setting = SETTINGS[sets.setting[state]]
     size = len(rule.microstates)
@@ -117,12 +117,12 @@ _FILLS = {
 
 
 def letter_words(letter: Letter) -> str:
-    """A letter as the pages write it: ``dc cvac``."""
+    """A letter as the documentation writes it: ``dc cvac``."""
     return letter.name.lower().replace("_", " ")
 
 
 def letters_words(letters: Iterable[Letter]) -> str:
-    """Some letters in few words: ``read wb, write wt, dc cvac and civac``; *own or other* where both are."""
+    """Letters as a short list: ``read wb, write wt, dc cvac, civac``; a pair is one item with ``(own or other)``."""
     given = sorted(letters)
     both = {own for own, other in OTHER.items() if own in given and other in given}
     singles = [
@@ -145,22 +145,22 @@ def _family(words: str) -> str | None:
 
 
 def microstate_words(m: Microstate) -> str:
-    """A microstate by the copies that there are: ``L1 dirty new, memory OLD``."""
+    """A microstate as a list of its valid copies: ``L1 dirty new, memory OLD``."""
     return ", ".join(part for part in str(m).split(", ") if not part.endswith(" invalid"))
 
 
 def state_words(state: ByteState) -> str:
-    """What the byte is, before the caches move."""
+    """The copies of the byte before the caches do anything on their own."""
     return "; or ".join(microstate_words(m) for m in state.seeds)
 
 
 def fills_words(state: ByteState) -> str:
-    """Which caches may fill: no, instruction, data, both; more than one where that makes no difference."""
+    """Which caches may fill: no, instruction, data, both; several of these where that makes no difference."""
     return ", ".join(_FILLS[setting] for setting in sorted(state.settings))
 
 
 def read_words(bad: Hazard) -> str:
-    """What is wrong with a read: right, stale, lost, or either."""
+    """The result of a read, in words: right, stale, lost, or several of these."""
     return " or ".join(hazard.name.lower() for hazard in bad if hazard.name) or "right"
 
 
@@ -184,7 +184,7 @@ def states_table(states: Sequence[ByteState]) -> str:
 
 
 def steps_table(states: Sequence[ByteState]) -> str:
-    """Where each letter leads, as Markdown: a dash where it leads nowhere, one column for letters that agree."""
+    """The next state for each letter, as Markdown: a dash for no change, one column for letters that agree."""
     columns: dict[tuple[int, ...], list[Letter]] = {}
     for letter in LETTERS:
         columns.setdefault(tuple(state.step[letter] for state in states), []).append(letter)
@@ -200,7 +200,7 @@ def steps_table(states: Sequence[ByteState]) -> str:
 
 
 def sources_table() -> str:
-    """What each rule rests on, and the titles of the sections, as Markdown: see `coldline.rules.citations`."""
+    """The sections of the Arm ARM that each rule follows, and their titles, as Markdown: see `rules.citations`."""
     cited = {
         **STEPS_FROM,
         **{letter_words(letter): citation for letter, citation in EFFECTS_FROM.items()},

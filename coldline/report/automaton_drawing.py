@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A byte's automaton as a drawing, in Graphviz's language.
+"""Draws a byte's automaton, in Graphviz's language.
 
-States that differ in what speculation may do, and in nothing that is worth a line of its own, share a *box*: a change
-of the setting leads from one to another. So the drawing shows what events do to the copies, and not 4 times as much.
+States share a *box* where a change of the setting (which caches may fill by speculation) leads from one to another.
+So the drawing shows what events do to the copies once, and not once for each setting.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ _PAPER = {
     Hazard.STALE | Hazard.LOST: "#fadcc6",
     Hazard.LOST: "#f3c9c7",
 }
-"""A box's colour: what the worst read in it may find."""
+"""A box's colour, by the worst hazards of a read in it."""
 
 _INK = {False: "#8a4b08", True: "#1f5f99"}
 """An arrow's colour: whether all of it is maintenance."""
@@ -42,7 +42,7 @@ class StateBox(NamedTuple):
 
 
 class Arrow(NamedTuple):
-    """Letters that lead from a state of one box into another box; `of` is their states, where not all do."""
+    """Letters that lead from one box into another; `of` numbers the states they lead from, and is empty for all."""
 
     start: int
     end: int
@@ -65,7 +65,7 @@ def boxes(states: Sequence[ByteState]) -> list[StateBox]:
 
 
 def arrows(of: Sequence[StateBox]) -> list[Arrow]:
-    """Where events lead from box to box; what stays in its box has no arrow."""
+    """The arrows for events that lead from one box to another; events that stay in their box have none."""
     name = {state.number: box.name for box in of for state in box.states}
     found: dict[tuple[int, int, tuple[int, ...]], list[Letter]] = {}
     for box in of:
@@ -81,7 +81,7 @@ def arrows(of: Sequence[StateBox]) -> list[Arrow]:
 
 
 def everywhere(of: Sequence[StateBox], drawn: Iterable[Arrow]) -> dict[Letter, int]:
-    """Letters that lead into one and the same box from each of the others: one arrow says so for all."""
+    """Letters that lead into the same box from every other box, with that box: one arrow stands for all of them."""
     found = {}
     for letter in _EVENTS:
         ends = {arrow.end for arrow in drawn if letter in arrow.letters}
@@ -156,7 +156,7 @@ def _worst(bad: Sequence[Hazard]) -> Hazard:
 
 
 def _verdicts(box: StateBox) -> list[str]:
-    """What reads find in a box, a line for each kind of answer."""
+    """The results of reads in a box, a line for each result."""
     said: dict[str, list[str]] = {}
     for index, read in enumerate(READS):
         verdict = read_words(_worst([state.bad[index] for state in box.states]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A corpus for people: its verdicts as a table, or the story of one bug."""
+"""Writes a corpus for people: its verdicts as a table, or the story of one bug."""
 
 import textwrap
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _HEAD = ("bug", "project", "variant", "before", "after", "beyond the rules")
 
 
 def write_corpus(lines: LineWriter, corpus: "Corpus") -> None:
-    """Write the story of each bug whose traces have a report; else the table of all."""
+    """Write the story of each bug if there are reports; else a table of all bugs."""
     if corpus.reports:
         for bug in corpus.bugs:
             _write_story(lines, bug, corpus)
@@ -68,18 +68,18 @@ def _write_sum(lines: LineWriter, corpus: "Corpus") -> None:
     counted = f"{_count(len(corpus.bugs), 'bug')}, {_count(len(corpus.results), 'trace')}"
     wrong = sum(not found.agrees(case) for case, found in corpus.results.items())
     if wrong:
-        lines.say(f"{counted}: {_count(wrong, 'verdict')} not as told", "bad")
+        lines.say(f"{counted}: {_count(wrong, 'verdict')} not as expected", "bad")
         return
     short = sum(not case.within_rules for case in corpus.results)
     further = f"; {_count(short, 'verdict')} of a story beyond the rules" if short else ""
-    lines.say(f"{counted}: every verdict as told{further}", "good")
+    lines.say(f"{counted}: every verdict as expected{further}", "good")
 
 
 def _cell(case: Case, found: CaseResult) -> str:
     text = _words(found.found)
     if not found.agrees(case):
         early = f", early (line {found.early})" if found.early else ""
-        return f"WRONG: {text}{early}; told: {_words(case.by_the_rules)}"
+        return f"WRONG: {text}{early}; expected: {_words(case.by_the_rules)}"
     return text if case.within_rules else f"{text} (story: {_words(case.verdict)})"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an instruction says, from the image that was loaded."""
+"""Disassembles the instruction at a program counter, from the image that was loaded."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from coldline.guest import Segment
 
 
 def place_in(segments: Sequence[Segment], address: int) -> str:
-    """An address as an offset into its segment, such as ``kernel+0x800``; empty outside of all."""
+    """An address as an offset into its segment, such as ``kernel+0x800``; empty outside of all segments."""
     for segment in segments:
         if segment.address <= address < segment.end:
             return f"{segment.name}+{address - segment.address:#x}"
@@ -18,7 +18,7 @@ def place_in(segments: Sequence[Segment], address: int) -> str:
 def instruction(architecture: str, segments: Sequence[Segment], code: Code) -> str:
     """The instruction at `code` as the builder wrote it; empty where it wrote nothing there.
 
-    A guest that changes its own code runs something else: what is old is what is shown.
+    If the guest has changed its own code, this is the old instruction, not the one that ran.
     """
     for segment in segments:
         offset = code.physical - segment.address
@@ -30,7 +30,7 @@ def instruction(architecture: str, segments: Sequence[Segment], code: Code) -> s
 
 
 def disassemble(instructions: str, word: bytes, address: int) -> str:
-    """One instruction of ``arm64`` (A64), ``arm32`` (A32) or ``thumb`` in words; ``.inst`` where it is none."""
+    """Disassemble one instruction of ``arm64`` (A64), ``arm32`` (A32) or ``thumb``; ``.inst`` if it is undefined."""
     import capstone
 
     engines = {

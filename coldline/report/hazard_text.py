@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hazards for people: each with its place, and its story as a table."""
+"""Writes hazards for people: each with its place, and its story as a table."""
 
 from coldline.report.line_writer import LineWriter
 from coldline.report.model import Report

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A plan's memory map as an SVG drawing: every bar to scale, and what is too thin in one magnified in the next."""
+"""Draws a plan's memory map as SVG: each bar is to scale, and the next bar magnifies regions too thin to see."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,8 @@ _BAR = 92.0
 _OVERVIEW_LABELS = 204.0
 _LABELS = 220.0
 _FLARE = 72.0
-"""Pixels in which the way to a bar goes apart: from one bar to the next, where there are no words between them."""
+"""Width, in pixels, of the connection that widens towards a magnifying bar; also the gap between bars if there are no
+labels between them."""
 
 _PAPER = {
     "kernel": "#8fbbe3",
@@ -54,14 +55,14 @@ def drawing(kernel: Kernel, plan: Plan) -> str:
     Parameters
     ----------
     kernel : Kernel
-        What it was made of, for the heading.
+        The guest's kernel, for the heading.
     plan : Plan
         The guest.
 
     Returns
     -------
     str
-        A whole SVG file.
+        The SVG file.
     """
     boxes = _boxes(plan)
     behind: list[str] = []
@@ -95,7 +96,7 @@ def drawing(kernel: Kernel, plan: Plan) -> str:
 
 
 def _boxes(plan: Plan) -> list[list[Box]]:
-    """Where each window goes, by column, from the left; the first is the overview."""
+    """Place each window: a list of boxes for each column, from the left; the first column is the overview."""
     boxes: list[list[Box]] = []
     x = _MARGIN + _OVERVIEW_LABELS
     for column in columns(windows(plan, _HEIGHT)):
@@ -114,7 +115,7 @@ def _boxes(plan: Plan) -> list[list[Box]]:
 
 
 def _straight_way(way: Label, edge: float, child: Box) -> str:
-    """From a bar without words on that side to what magnifies a part of it."""
+    """Draw the connection from a bar without labels on that side to the bar that magnifies a part of it."""
     bottom = child.y + child.height
     return svg.path(
         f"M{edge:.1f} {way.upper:.1f}{_curve(edge, way.upper, child.x, child.y)}V{bottom:.1f}"
@@ -125,7 +126,7 @@ def _straight_way(way: Label, edge: float, child: Box) -> str:
 
 
 def _ways(labels: Sequence[Label], box: Box) -> Iterator[str]:
-    """From the bars of a column, between its words, to what magnifies parts of them."""
+    """Draw the connections from a column's bars, between its labels, to the bars that magnify parts of them."""
     edge = box.x + box.width
     for label, top in _spread(labels):
         child = label.child
@@ -176,7 +177,7 @@ def _times(box: Box, overview: Box) -> str:
 
 
 def _region(box: Box, region: MapRegion) -> Iterator[str]:
-    """What is loaded of a region, what is left zero, and words where it is free."""
+    """Draw a region: its loaded part, the part that stays zero, and its name where there is room in the bar."""
     said = f"{region.name}: {region.base:#x} - {region.end:#x}, {rounded_size(region.size)}"
     said += f"; {region.why}" if region.why else ""
     yield _part(box, region.base, region.end, _paper(region), said)
@@ -201,7 +202,7 @@ def _part(box: Box, base: int, end: int, fill: str, title: str) -> str:
 
 
 def _tears(box: Box, region: MapRegion) -> Iterator[str]:
-    """A zigzag over an edge of a bar, where something goes on outside."""
+    """Draw a zigzag over an edge of a bar where a region continues outside of the window."""
     window = box.window
     teeth = "".join(f"l{box.width / 12:.2f} {4 if number % 2 else -4}" for number in range(12))
     for torn, y, outwards in (
@@ -220,7 +221,7 @@ def _paper(region: MapRegion) -> str:
 
 
 def _words(labels: Sequence[Label], box: Box, side: int) -> Iterator[str]:
-    """Words to the left (-1) or the right (1) of the bars of a column, with a line to what they are about."""
+    """Draw labels left (`side` -1) or right (1) of a column's bars, with a line from each label to its region."""
     edge = box.x if side < 0 else box.x + box.width
     x = edge + side * 28
     for label, upper in _spread(labels):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Words beside the bars of a memory map: what they say, and where there is room for them."""
+"""The labels beside the bars of a memory map: their text, and their places."""
 
 import textwrap
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ LINE_HEIGHT = 14.0
 """Pixels."""
 
 _BETWEEN = 7.0
-"""Pixels from one label to the next, at the least."""
+"""The least distance between two labels, in pixels."""
 
 _WAY_HEIGHT = 8.0
 
@@ -26,7 +26,7 @@ _WHY_WIDTH = 38
 
 
 class Box(NamedTuple):
-    """Where a window is drawn, in pixels."""
+    """The rectangle of a window in the drawing, in pixels."""
 
     window: Window
     x: float
@@ -35,22 +35,22 @@ class Box(NamedTuple):
     height: float
 
     def at(self, address: int) -> float:
-        """The height of an address; the lowest is at the bottom. What is outside of the window is at its edge."""
+        """The y coordinate of an address; low addresses are at the bottom. Addresses outside are at the edge."""
         inside = min(max(address, self.window.base), self.window.end)
         return self.y + self.height - self.window.pixels(inside - self.window.base, self.height)
 
 
 class Label(NamedTuple):
-    """Words beside a bar, at the height of what they are about; or the way to a bar that magnifies what is there.
+    """A label beside a bar; or, with `child`, the connection to the bar that magnifies a part of this one.
 
     Attributes
     ----------
     upper, lower : float
-        Between which heights that is.
+        The y coordinates of the region, or of the magnified part.
     lines : tuple of pairs of str
-        Of each line the style (``bold``, ``mono``, ``soft`` or none) and the words.
+        The style (``bold``, ``mono``, ``soft`` or empty) and the text of each line.
     child : Box or None
-        Where the way leads.
+        The magnifying bar.
     """
 
     upper: float
@@ -60,7 +60,7 @@ class Label(NamedTuple):
 
     @property
     def at(self) -> float:
-        """The height of its middle."""
+        """The y coordinate of its middle."""
         return (self.upper + self.lower) / 2
 
     @property
@@ -70,7 +70,7 @@ class Label(NamedTuple):
 
 
 def overview_labels(box: Box) -> list[Label]:
-    """Labels of RAM and of the devices, the largest."""
+    """Labels for RAM, and for the largest devices."""
     named = sorted(box.window.regions, key=lambda region: (region.kind is RegionKind.DEVICE, -region.size))
     labels = []
     for region in named[:_MOST_DEVICES]:
@@ -85,10 +85,10 @@ def overview_labels(box: Box) -> list[Label]:
 
 
 def column_labels(boxes: Sequence[Box], next_boxes: Sequence[Box], plan: Plan, height: float) -> list[Label]:
-    """Labels of what is in the windows of a column, and the ways to what magnifies parts of them.
+    """Labels for the segments in a column's windows, and the connections to the bars that magnify parts of them.
 
-    Where they would take more than `height` pixels, each is one line; and where that does not do, the last ones are
-    left out, which a line says.
+    If they would take more than `height` pixels, each label has one line. If that is still too much, the last labels
+    are left out, and a line says how many.
     """
     ways = [_way(box, child) for box in boxes for child in children(box, next_boxes)]
     named = [(box, region) for box in boxes for region in box.window.told]
@@ -108,7 +108,7 @@ def children(box: Box, boxes: Sequence[Box]) -> list[Box]:
 
 
 def spread(labels: Sequence[Label], top: float, bottom: float) -> list[tuple[Label, float]]:
-    """Each label with its upper edge, from the top: as near to its place as the others let it be."""
+    """Each label with the y coordinate of its upper edge, from the top: near its region, and without overlaps."""
     ordered = sorted(labels, key=lambda label: label.at)
     uppers: list[float] = []
     floor = top

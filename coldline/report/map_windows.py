@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a drawing of a memory map magnifies: a guest's RAM is gigabytes and its device tree a page.
+"""Chooses the ranges of addresses that a drawing of a memory map magnifies.
 
-A window is a range of addresses, drawn to scale. What is too thin in one is magnified in a window of its own, one
-column to the right, as often as it takes.
+A guest's RAM is gigabytes and its device tree a page. A window is a range of addresses, drawn to scale. Regions too
+thin to see in one get a window of their own in the next column to the right, and so on, up to `_MOST_COLUMNS`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,18 +12,18 @@ from coldline.guest.plan import Plan
 from coldline.report.memory_map import MapRegion, RegionKind, bank_regions, by_address
 
 _THIN = 18.0
-"""Pixels: what has fewer is magnified."""
+"""Pixels: segments that are thinner are magnified."""
 
 _APART = 12.0
-"""Pixels: thin things that are nearer to one another than that share a window."""
+"""Pixels: thin segments that are nearer to one another than this share a window."""
 
 _MOST_WINDOWS = 4
-"""Side by side in a column."""
+"""In a column."""
 
 _MOST_COLUMNS = 6
 
 _CONTEXT = 0.35
-"""How much of its surroundings a window shows on either side, as a part of what it magnifies."""
+"""How much of its surroundings a window shows on either side, as a fraction of the range that it magnifies."""
 
 
 @dataclass(slots=True)
@@ -35,11 +35,11 @@ class Window:
     base, end : int
         Addresses; `end` is one past the last.
     regions : list of MapRegion
-        What is in it, at least in part, by address.
+        The regions that are at least partly in it, by address.
     children : list of Window
-        What magnifies parts of it, by address.
+        The windows that magnify parts of it, by address.
     told : list of MapRegion
-        The segments that are told of beside it: each is beside one window.
+        The segments that have their label beside it. Each segment has one label.
     """
 
     base: int
@@ -54,12 +54,12 @@ class Window:
         return self.end - self.base
 
     def pixels(self, size: int, height: float) -> float:
-        """How high `size` bytes are where all of the window has `height` pixels."""
+        """The height of `size` bytes in pixels, where the whole window has `height`."""
         return size * height / self.size
 
 
 def windows(plan: Plan, height: float) -> Window:
-    """The windows that show all of a plan; the first has the whole address space, up to the end of RAM.
+    """Make the windows for a plan; return the first, which has all addresses up to the end of RAM.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def windows(plan: Plan, height: float) -> Window:
         Pixels of a column.
     """
     end = max(bank.end for bank in plan.banks)
-    # What is past the end of RAM would take the room of all the rest.
+    # Devices past the end of RAM would leave no room for anything else.
     top = Window(0, end, [region for region in by_address(plan) if region.end <= end])
     for bank in plan.banks:
         regions = bank_regions(plan, bank)
@@ -96,7 +96,7 @@ def columns(top: Window) -> Iterator[list[Window]]:
 
 
 def window_height(height: float, count: int) -> float:
-    """Pixels of each of `count` windows in a column of `height`, with room for a heading between them."""
+    """The height of each of `count` windows in a column of `height`, with `HEADING` between them; in pixels."""
     return (height - (count - 1) * HEADING) / max(count, 1)
 
 
@@ -105,7 +105,7 @@ HEADING = 56.0
 
 
 def _tell(top: Window, height: float) -> None:
-    """Choose for each segment the first window, from the left, that has all of it and magnifies it no further."""
+    """Choose the window for each segment's label: the first from the left that has all of it and shows it best."""
     told: set[MapRegion] = set()
     for column in columns(top):
         each_height = window_height(height, len(column))

@@ -12,7 +12,7 @@ def markdown(rows: Sequence[Sequence[str]], *, aligned: bool = True) -> str:
     rows : sequence of sequence of str
         The cells.
     aligned : bool
-        Pad the cells, so that the columns are aligned in the text itself. A table with long cells is better without.
+        Pad the cells, so that the columns are aligned in the text. A table with long cells reads better unpadded.
     """
     head, *body = rows
     if not aligned:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A plan as one list of regions: devices, what is loaded into RAM, and what is left free. Data, table and JSON."""
+"""A plan as a list of regions (devices, RAM, segments, free RAM), as a table, and as JSON."""
 
 import enum
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from coldline.support.printable import one_line
 
 
 class RegionKind(enum.Enum):
-    """What a region is."""
+    """The use of a region."""
 
     DEVICE = "device"
     BANK = "bank"
@@ -26,9 +26,10 @@ class MapRegion(NamedTuple):
     Attributes
     ----------
     kind : RegionKind
-        What it is.
+        Its use.
     name : str
-        Of the device or the segment, fit for a terminal; ``free``, in a flash ``empty``.
+        The name of the device or the segment, safe for a terminal; ``RAM``, ``flash``, ``free``, or ``empty`` (in a
+        flash).
     base, size : int
         In bytes.
     loaded : int
@@ -36,7 +37,7 @@ class MapRegion(NamedTuple):
     why : str
         Why it is there, in a phrase.
     rule : str
-        That reason's name; empty for what no planner has placed.
+        The name of that reason; empty for regions that the planner did not place.
     """
 
     kind: RegionKind
@@ -59,7 +60,7 @@ def tree_of(plan: Plan) -> Segment | None:
 
 
 def devices(plan: Plan) -> list[MapRegion]:
-    """The devices that the guest's device tree tells of, by address."""
+    """The devices in the guest's device tree, by address."""
     tree = tree_of(plan)
     if tree is None:
         return []
@@ -76,7 +77,7 @@ def devices(plan: Plan) -> list[MapRegion]:
 
 
 def bank_regions(plan: Plan, bank: Bank) -> list[MapRegion]:
-    """What a bank of RAM is used for, without a gap, by address."""
+    """The segments in a bank and the free regions between them, without gaps, by address."""
     found = []
     at = bank.base
     for segment in plan.segments:
@@ -121,7 +122,7 @@ def _free(bank: Bank, start: int, end: int) -> MapRegion:
 
 
 def map_table(plan: Plan) -> str:
-    """The regions as a table for a terminal, by address, each bank with what is in it."""
+    """The devices and the banks as a table for a terminal, by address, each bank with its segments."""
     rows = [("from", "to", "size", "what", "why")]
     inside = {bank.base: bank_regions(plan, bank) for bank in plan.banks}
     for region in by_address(plan):
@@ -137,7 +138,7 @@ def map_table(plan: Plan) -> str:
 
 
 def by_address(plan: Plan) -> list[MapRegion]:
-    """Devices and banks."""
+    """Devices and banks, by address."""
     return sorted([*devices(plan), *whole_banks(plan)], key=lambda region: region.base)
 
 
@@ -148,13 +149,13 @@ def _row(region: MapRegion, indent: str = "") -> tuple[str, str, str, str, str]:
 
 
 def loaded_text(region: MapRegion) -> str:
-    """The size of a region, and how much of it is loaded, where that is not all of it or nearly so."""
+    """The size of a region; for a segment also how much of it is loaded, where the two rounded sizes differ."""
     size, loaded = rounded_size(region.size), rounded_size(region.loaded)
     return size if region.kind is not RegionKind.SEGMENT or loaded == size else f"{size}, {loaded} loaded"
 
 
 def image_document(kernel: Kernel) -> dict[str, Any]:
-    """What was found in an image, for `json`."""
+    """The object for an image in JSON output."""
     return {
         "image": kernel.path,
         "architecture": kernel.architecture,
@@ -165,7 +166,7 @@ def image_document(kernel: Kernel) -> dict[str, Any]:
 
 
 def plan_document(kernel: Kernel, plan: Plan) -> dict[str, Any]:
-    """The object for `json`."""
+    """The object for a plan in JSON output."""
     regions = [region for bank in plan.banks for region in bank_regions(plan, bank)]
     return {
         **image_document(kernel),

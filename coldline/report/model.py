@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a command has to report: plain data, from which every format is made.
+"""The results of a command as plain data, from which every format is made.
 
-A `Report` is the result for one thing that was judged: a trace file, or the run of a guest. A `Matrix` is one guest
-on every host by every strategy, and a `Corpus` is the traces of real bugs with what was found in each.
+A `Report` is the result for a trace file, or for the run of a guest. A `Matrix` has the verdicts on one guest on
+every host by every strategy. A `Corpus` has the traces of real bugs with the hazards that were found in each.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -20,18 +20,18 @@ NOT_COVERED: Final = (
     "the memory model's reordering",
     "TLB entries that outlive their tables",
 )
-"""What can go wrong and is not looked for."""
+"""Faults that coldline does not look for."""
 
 
 class Guest(Record, kw_only=True):
-    """What was built, and on what.
+    """The guest that was built, and how.
 
     Attributes
     ----------
     kernel : Kernel
         The image.
     plan : Plan
-        What is where in its memory.
+        The places of everything in its memory.
     host, strategy, core : str
         The names of the host model, of the builder's strategy and of the core profile.
     """
@@ -53,11 +53,11 @@ class Run(Record, kw_only=True):
     psci : tuple of int or None
         The first argument registers of the PSCI call that ended it, the function's number first.
     awaited : str
-        The console text that ended it; empty where something else did.
+        The console text that ended it; empty if something else did.
     instructions, accesses : int
         Executed instructions; loads and stores to RAM.
     page_crossings : int
-        Accesses over the end of a page, of which only the bytes on the first page were followed.
+        Accesses that crossed the end of a page; only their bytes on the first page were checked.
     console : str
         What the guest printed.
     seconds : float
@@ -80,17 +80,17 @@ class Report(Record, kw_only=True):
     Attributes
     ----------
     subject : str
-        The file's name as it was given; of a run, the image's.
+        The trace file's name as it was given; for a run, the image's.
     judgement : Judgement or None
-        The verdict, the hazards and the final read; None where there is an `error`.
+        The verdict, the hazards and the final read; None if there is an `error`.
     error : str
         Why there is no judgement.
     guest : Guest or None
-        What ran; None for a trace file.
+        The guest that ran; None for a trace file.
     run : Run or None
-        How it went; None for a trace file.
+        How the run went; None for a trace file.
     not_covered : tuple of str
-        What the verdict does not cover.
+        The faults that the verdict does not cover.
     """
 
     subject: str
@@ -107,12 +107,12 @@ class Report(Record, kw_only=True):
 
 
 class Cell(Record):
-    """What came of one strategy on one host.
+    """The result of one strategy on one host.
 
     Attributes
     ----------
     verdict : Verdict or None
-        None where the host refused.
+        None if the host refused.
     kinds : tuple of str
         The kinds of hazard.
     refusal : str
@@ -130,7 +130,7 @@ class Matrix(Record, kw_only=True):
     Attributes
     ----------
     image, core : str
-        The image as it was given, and the core profile's name.
+        The image's name as it was given, and the core profile's name.
     strategies : tuple of str
         The names of the strategies.
     cells : dict of str to dict of str to Cell
@@ -144,16 +144,16 @@ class Matrix(Record, kw_only=True):
 
 
 class Corpus(Record, kw_only=True):
-    """The traces of bugs, and what was found in each.
+    """The traces of bugs, and the hazards that were found in each.
 
     Attributes
     ----------
     bugs : list of Bug
         The bugs.
     results : dict of Case to CaseResult
-        What was found, for each trace.
+        The verdict on each trace.
     reports : dict of Case to Report
-        The whole report of each trace, where the bug's story is asked for; else empty.
+        The whole report of each trace, if the command prints a bug's story; else empty.
     """
 
     bugs: "list[Bug]"
@@ -162,5 +162,5 @@ class Corpus(Record, kw_only=True):
 
     @property
     def as_told(self) -> bool:
-        """Whether each trace has the verdict that its bug's story has."""
+        """Whether each trace has the verdict that its bug's story states."""
         return all(found.agrees(case) for case, found in self.results.items())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A report's verdict and a hazard's place in words, for the formats that people read."""
+"""Words for a report's verdict and for a hazard's place, for the formats that people read."""
 
 from typing import TYPE_CHECKING
 
@@ -16,18 +16,18 @@ def verdict_words(judgement: Judgement) -> str:
     if judgement.verdict is Verdict.COHERENT:
         return _COHERENT
     if not judgement.kinds:
-        return "hazard: no access of this run, but what was loaded could be read wrong"
+        return "hazard: none in this run, but a read of everything that was loaded could be wrong"
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in judgement.kinds.items())
     return f"hazard: {judgement.found:,} found ({kinds})"
 
 
 def not_covered_words(report: "Report") -> str:
-    """What the verdict does not cover, in a line."""
+    """The faults that the verdict does not cover, in a line."""
     return f"not covered: {', '.join(report.not_covered)}"
 
 
 def place_words(report: "Report", hazard: ExplainedHazard) -> str:
-    """Where a hazard is: its line in the file; of a run its segment, and the instruction."""
+    """A hazard's place: for a trace file its line, for a run its segment and the instruction."""
     if report.guest is None:
         return f"line {hazard.entry.where}: {hazard.entry.event}"
     return _place_in(report.guest, hazard)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Shows where a guest's things are before it runs. Plain text, so that it costs no start-up time."""
+"""Lists a guest's RAM and segments before it runs. Plain text needs no imports that would slow the start."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 
 
 def rounded_size(size: int) -> str:
-    """A size as a person says it."""
+    """A size in the largest unit that fits, to one decimal: ``1.5 MiB``."""
     for unit, name in ((_GIB, "GiB"), (_MIB, "MiB"), (_KIB, "KiB")):
         if size >= unit:
             return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
@@ -24,7 +24,7 @@ def rounded_size(size: int) -> str:
 
 
 def guest_lines(guest: "Guest") -> Iterator[str]:
-    """What is about to be built, where, and how it starts, in lines."""
+    """The guest's image, host, strategy, RAM, segments and entry point, as lines of text."""
     plan = guest.plan
     yield from kernel_lines(guest.kernel)
     yield f"  {guest.core} on {guest.host}, built by '{guest.strategy}'"
@@ -39,7 +39,7 @@ def guest_lines(guest: "Guest") -> Iterator[str]:
 
 
 def kernel_lines(kernel: Kernel) -> Iterator[str]:
-    """What a kernel's file is, in lines that are safe for a terminal."""
+    """A kernel's name, architecture, format and notes, as lines that are safe for a terminal."""
     packed = f", in {', '.join(kernel.layers)}" if kernel.layers else ""
     yield f"{printable(os.path.basename(kernel.path))}: {kernel.architecture} {kernel.format}{packed}"
     for note in kernel.notes:
@@ -47,7 +47,7 @@ def kernel_lines(kernel: Kernel) -> Iterator[str]:
 
 
 def start_text(plan: Plan) -> str:
-    """How the first vCPU starts, in words."""
+    """The first vCPU's exception level or mode, and its register for the device tree, in words."""
     registers = plan.registers
     if plan.architecture == "arm32":
         return f"in Supervisor mode, r2 = {registers.general[2]:#x}"

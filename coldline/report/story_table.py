@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A hazard's story as a table: what happened, and what each copy of the bad byte was after it."""
+"""Writes a hazard's story as a table: each event or step of a cache, and each copy of the bad byte after it."""
 
 import io
 import shutil
@@ -26,15 +26,15 @@ STEP_WORDS = {
     "fill 1": "level 1 fills by speculation",
     "fill I": "the instruction cache fills by speculation",
 }
-"""What a cache does on its own, in words."""
+"""Words for the steps that caches take on their own."""
 
 _WIDTH = 120
-"""Columns where there is no terminal."""
+"""Columns of a table that does not go to a terminal."""
 
 
 def story_table(hazard: "ExplainedHazard", *, terminal: bool) -> str:
-    """The story of `hazard`, with colours and as wide as the terminal where it goes to one."""
-    drawn = io.StringIO()  # rich itself would end the process where nobody reads standard output
+    """The story of `hazard`; for a terminal, with colours and as wide as it."""
+    drawn = io.StringIO()  # rich would end the process if standard output were a closed pipe
     width = shutil.get_terminal_size().columns if terminal else _WIDTH
     console = Console(file=drawn, highlight=False, force_terminal=terminal, width=width)
     table = Table(box=None, padding=(0, 1), header_style="dim")
@@ -54,7 +54,7 @@ def story_table(hazard: "ExplainedHazard", *, terminal: bool) -> str:
 
 
 def _copies(state: Microstate) -> tuple[str, str, str, str]:
-    """What each copy of the byte holds: ``new``, ``OLD``, or nothing; ``*`` where it is dirty."""
+    """The content of each copy of the byte: ``new``, ``OLD``, or ``-`` for none; with ``*`` if the copy is dirty."""
 
     def word(fresh: bool) -> str:
         return "new" if fresh else "OLD"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the architecture allows to happen to one byte of a cache line, and the automaton that follows from it."""
+"""The rules: what the architecture allows to happen to one byte of a cache line, and the resulting automaton."""
 
 from coldline.rules.microstate import Microstate
 from coldline.rules.profile import Profile

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Setting(NamedTuple):
-    """What speculation may do to a line, as far as agents' aliases say."""
+    """What speculation may do to a line, by the agents' aliases."""
 
     data: bool
     """A cacheable alias is live: data caches may fill."""
@@ -15,7 +15,7 @@ class Setting(NamedTuple):
 
 
 class Letter(enum.IntEnum):
-    """An event as it concerns one byte: a letter of the byte's automaton.
+    """An event as it affects one byte: a letter of the byte's automaton.
 
     ``..._OTHER`` is the same event touching another byte of the line.
     """
@@ -50,7 +50,7 @@ class Letter(enum.IntEnum):
 
     @property
     def setting(self) -> Setting | None:
-        """The setting that this letter changes to, or None where it changes none."""
+        """The setting that this letter changes to; None if it changes none."""
         code = self - Letter.SET_NONE
         return Setting(bool(code & 2), bool(code & 1)) if code >= 0 else None
 
@@ -60,7 +60,7 @@ OTHER = {
     Letter.WRITE_WB: Letter.WRITE_WB_OTHER,
     Letter.FETCH_WB: Letter.FETCH_WB_OTHER,
 }
-"""The letter that an access is for the bytes of its line that it does not touch; other accesses are none."""
+"""The letter of an access for the bytes of its line that it does not touch; other accesses have none."""
 
 ACCESSES = frozenset(
     {
@@ -73,4 +73,4 @@ ACCESSES = frozenset(
         Letter.FETCH_NC,
     }
 )
-"""Letters of events that touch some bytes of a line; every other letter is a line's as a whole."""
+"""Letters of events that touch some bytes of a line; every other letter applies to a whole line."""

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The deterministic automaton of a byte, determined by the rules.
+"""Builds the deterministic automaton of a byte from the rules.
 
-The rules say what *may* happen: a nondeterministic machine. Following every possibility at once makes it
-deterministic, as a regular-expression engine makes a DFA of an NFA: a state is the set of microstates that
-the byte may be in, together with what speculation may do to it just now. There are few such sets, and most
-of them cannot be told apart by any later event, so that the minimal automaton has a few hundred states.
+The rules say what *may* happen, so they are a nondeterministic automaton. The subset construction makes it
+deterministic, as a regular-expression engine makes a DFA of an NFA: a state is the set of microstates that the byte
+may be in, with what speculation may do to it at that time. There are few such sets, and most of them cannot be
+distinguished by any later event, so the minimal automaton has a few hundred states.
 
-`coldline.rules.subsets` finds the sets; here they are merged. States are numbered in the order in which a
-breadth-first walk from the cold byte meets them, so that a number never changes while the rules do not.
+`coldline.rules.subsets` finds the sets; this module merges them. States are numbered in the order of a breadth-first
+search from the cold byte, so a number does not change unless the rules do.
 
-That takes some thirty milliseconds, which a boot's first events would wait for: what was built is kept in the cache
+This takes some thirty milliseconds, for which a boot's first events would wait. So the automaton is kept in the cache
 folder, under a name that changes with the rules.
 """
 
@@ -39,9 +39,9 @@ class Automaton:
     step : tuple of tuple of int
         ``step[state][letter]`` is the next state.
     bad : tuple of tuple of int
-        ``bad[state][i]`` says what is wrong with a read by ``READS[i]`` in that state, as `Hazard` flags.
+        ``bad[state][i]`` is the hazards of a read by ``READS[i]`` in that state, as `Hazard` flags.
     start : int
-        The state of a byte that nothing has touched and nobody has mapped.
+        The state of a byte before any event, which no agent has mapped.
     reachable : int
         The number of states before minimisation.
     """
@@ -55,14 +55,14 @@ class Automaton:
 def automaton(profile: Profile) -> Automaton:
     """Return the automaton for `profile`; it is built once.
 
-    Set/way maintenance that is effective is the same as maintenance by address, and the size of a line is
-    not a byte's concern, so neither makes another automaton.
+    Effective set/way maintenance is the same as maintenance by address, and the size of a line does not matter for a
+    byte, so neither makes another automaton.
     """
     return _known(replace(profile, line=64, setway_effective=False))
 
 
 def build_automaton(profile: Profile) -> Automaton:
-    """Determine and minimise the automaton that the rules give for `profile`."""
+    """Build and minimise the automaton of the rules for `profile`."""
     sets = determine(relations(profile))
     block = blocks(sets)
     first = np.unique(block, return_index=True)[1]
@@ -88,7 +88,7 @@ def _known(profile: Profile) -> Automaton:
 
 
 def _to_bytes(built: Automaton) -> bytes:
-    """A row a state: where each letter leads, what each read finds; and a last one of the start and the count."""
+    """A row for each state, with the next states and the hazards of reads; the last row has `start`, `reachable`."""
     rows = np.hstack([np.array(built.step, np.int32), np.array(built.bad, np.int32)])
     last = np.zeros((1, rows.shape[1]), np.int32)
     last[0, :2] = built.start, built.reachable
@@ -96,7 +96,7 @@ def _to_bytes(built: Automaton) -> bytes:
 
 
 def _from_bytes(data: bytes) -> Automaton:
-    """What `_to_bytes` was given; `data` is what was kept, as `cache_folder.read_kept` has made sure."""
+    """The automaton that `_to_bytes` packed; `cache_folder.read_kept` has checked that `data` is intact."""
     rows = np.frombuffer(data, np.int32).reshape(-1, len(LETTERS) + len(READS))
     step, bad = rows[:-1, : len(LETTERS)], rows[:-1, len(LETTERS) :]
     start, reachable = rows[-1, :2].tolist()
@@ -104,9 +104,9 @@ def _from_bytes(data: bytes) -> Automaton:
 
 
 def blocks(sets: Determined) -> "NDArray[np.int32]":
-    """The block of each state: no sequence of reads can tell states of one block apart.
+    """The block of each state: no sequence of letters distinguishes two states of one block.
 
-    Moore's algorithm: split states by what they say, then by where they go, until nothing splits.
+    Moore's algorithm: split states by their outputs, then by the blocks of their next states, until nothing splits.
     """
     block = number_rows(sets.bad, {})
     while True:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where each rule comes from: the sections of the Arm ARM that it rests on, and what they say in our own words.
+"""The source of each rule: sections of the Arm ARM, and what they say, in our own words.
 
 Numbers are those of DDI 0487 issue M. They change from issue to issue; titles do not. ``docs/reference/rules.md``
 shows this table row by row beside the rules.
@@ -21,7 +21,7 @@ class Section(NamedTuple):
 
 
 class Citation(NamedTuple):
-    """What a rule rests on.
+    """The source of a rule.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Citation(NamedTuple):
     sections : tuple of Section
         The sections of the Arm ARM.
     says : str
-        What they say that makes the rule.
+        What they say that justifies the rule.
     """
 
     heading: str

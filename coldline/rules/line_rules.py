@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The rules of one cache line, as they bear on one byte of it.
+"""The rules of one cache line, for one byte of it.
 
-A *microstate* is one thing that may be true of the byte: which of its copies are valid, which of them are
-dirty, and which are *fresh* (equal to the last write to the byte, by anyone). Three tables say what the
+A *microstate* is one possible state of the byte: which of its copies are valid, which of them are
+dirty, and which are *fresh* (equal to the last write to the byte, by any agent). Three tables say what the
 architecture allows:
 
 ============= ================================================= ===========================================
@@ -14,9 +14,9 @@ table         says                                              source: Arm ARM 
 `COPIES_READ` which copy a read may return                      'Memory hierarchy'; CTR_EL0 for IDC and DIC
 ============= ================================================= ===========================================
 
-Lines are independent, and no rule lets one byte of a line see another: an event either touches the byte
-(*own*) or only the line that it lies in (*other*). So the sets of microstates that a byte may be in are all
-that there is to know of it. ``docs/reference/rules.md`` explains every row.
+Lines are independent, and in no rule does one byte of a line depend on another: an event either touches the byte
+(*own*) or only the line that contains it (*other*). So the set of microstates that a byte may be in is all that
+matters for it. ``docs/reference/rules.md`` explains every row.
 """
 
 import enum
@@ -29,7 +29,7 @@ from coldline.rules.profile import Profile
 _I, _C, _D = Level
 
 
-# Where a copy comes from ------------------------------------------------------------------------------------
+# The source of a copy ---------------------------------------------------------------------------------------
 
 
 def _below_level1(m: Microstate) -> bool:
@@ -37,7 +37,7 @@ def _below_level1(m: Microstate) -> bool:
 
 
 def _at_pou(m: Microstate, profile: Profile) -> bool:
-    """Freshness of what the point of unification holds: level 1 as well where IDC says so."""
+    """The freshness of the copy at the point of unification; with IDC, level 1 counts, too."""
     return m.fresh1 if profile.idc and m.level1 else _below_level1(m)
 
 
@@ -73,7 +73,7 @@ COPIES_READ: dict[Letter, CopiesRead] = {
 """The freshness of each copy that a read may return."""
 
 
-# What caches do on their own --------------------------------------------------------------------------------
+# Spontaneous steps of caches --------------------------------------------------------------------------------
 
 
 def _write_back_1(m: Microstate, setting: Setting, profile: Profile) -> Iterator[Microstate]:
@@ -132,10 +132,10 @@ STEPS: dict[str, Step] = {
     "fill 1": _fill_1,
     "fill I": _fill_i,
 }
-"""What may happen to a line at any time, in any number: each yields the microstates that it may lead to."""
+"""The steps that caches may take at any time, any number of times: each yields the microstates it may lead to."""
 
 
-# What events do ---------------------------------------------------------------------------------------------
+# Effects of events ------------------------------------------------------------------------------------------
 
 
 def _nothing(m: Microstate, profile: Profile) -> Iterator[Microstate]:
@@ -206,7 +206,7 @@ Effect = Callable[[Microstate, Profile], Iterator[Microstate]]
 
 
 def _by_setway(by_address: Effect) -> Effect:
-    """Set/way maintenance reaches the line or does not; both may be (Arm ARM DDI 0487 D7.5.9.12, 'Effects of
+    """Set/way maintenance may reach the line or not; both are possible (Arm ARM DDI 0487 D7.5.9.12, 'Effects of
     All and set/way maintenance instructions').
     """
 
@@ -246,17 +246,17 @@ EFFECTS: dict[Letter, Effect] = {
 
 
 class Hazard(enum.IntFlag):
-    """What a checked read may find wrong."""
+    """The hazards of a checked read."""
 
     NONE = 0
     STALE = 1
-    """It returns something other than the last write, which some copy still holds."""
+    """The read returns something other than the last write, which some copy still holds."""
     LOST = 2
     """No copy holds the last write any more."""
 
 
 def hazards(m: Microstate, letter: Letter, profile: Profile) -> Hazard:
-    """What can be wrong with the byte when `letter` reads it in microstate `m`."""
+    """The hazards of the byte when `letter` reads it in microstate `m`."""
     source = COPIES_READ.get(letter)
     if source is None or all(source(m, profile)):
         return Hazard.NONE
@@ -264,7 +264,7 @@ def hazards(m: Microstate, letter: Letter, profile: Profile) -> Hazard:
 
 
 def microstates() -> list[Microstate]:
-    """Every microstate there is: an invalid copy holds nothing, so it is never fresh."""
+    """Every microstate. An invalid copy holds nothing, so it is never fresh."""
     flags = (False, True)
     return [
         Microstate(level1, fresh1, level2, fresh2, icache, fresh_i, fresh_memory)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What may be true of one byte: which of its copies are valid, which are dirty, and which are fresh."""
+"""The microstate of one byte: which of its copies are valid, which are dirty, and which are fresh."""
 
 import enum
 from typing import NamedTuple
@@ -16,8 +16,8 @@ class Level(enum.IntEnum):
 class Microstate(NamedTuple):
     """One possible state of a byte's copies; the copy in an invalid cache is never fresh.
 
-    Level 1 is every data cache above the point of unification, as one; level 2 every unified cache between
-    there and the point of coherency; memory is the point of coherency itself.
+    Level 1 stands for all data caches above the point of unification, level 2 for all unified caches between
+    there and the point of coherency, and memory for the point of coherency itself.
     """
 
     level1: Level = Level.INVALID
@@ -30,7 +30,7 @@ class Microstate(NamedTuple):
 
     @property
     def lost(self) -> bool:
-        """Whether the last write to the byte is in no copy any more."""
+        """Whether no copy has the last write to the byte any more."""
         return not (self.fresh1 or self.fresh2 or self.fresh_i or self.fresh_memory)
 
     def __str__(self) -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an implementation promises about its caches: the size of a line, and switches.
+"""An implementation's promises about its caches: the size of a line, and switches.
 
-The switches are spelled here alone. Traces (``option`` lines), the binary form, the command's options and the host
-models take them from `SWITCHES`.
+The names of the switches are defined only here. Traces (``option`` lines), the binary form, the command's options and
+the host models take them from `SWITCHES`.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ LINE_SIZES = (16, 2048)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the implementation promises beyond the architecture's minimum.
+    """The implementation's promises beyond the architecture's minimum.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Profile:
         Raises
         ------
         KeyError
-            If there is no switch of a name.
+            If there is no switch with one of the names.
         """
         return cls(line, **{_FIELDS[option]: True for option in options})
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The rules as relations between microstates, and the sets of microstates that a byte may be in.
 
-`relations` applies every rule to every microstate that can come about. `determine` follows sets of them from the
-cold byte. A set is a row of bits, as NumPy packs them, so that a generation of sets takes every letter at once.
+`relations` applies every rule to every reachable microstate. `determine` follows sets of them from the cold byte. A
+set is a row of bits, as NumPy packs them, so that each letter is applied to a whole generation of sets at once.
 """
 
 from collections.abc import Iterator
@@ -41,11 +41,11 @@ class Relations:
     Attributes
     ----------
     microstates : tuple of Microstate
-        Those that can come about at all, in the order of their numbers; the cold one is number 0.
+        The reachable microstates, in the order of their numbers; the cold one is number 0.
     closure : dict of Setting to ndarray of uint8, shape (microstates, bytes)
-        Row n: what any number of steps of the caches' own may make of microstate n.
+        Row n: the microstates that any number of spontaneous steps may lead to from microstate n.
     effect : dict of Letter to ndarray of uint8, shape (microstates, bytes)
-        Row n: what an event may make of microstate n.
+        Row n: the microstates that an event may lead to from microstate n.
     bad : dict of (Letter, Hazard) to ndarray of uint8, shape (bytes,)
         The microstates in which a read goes wrong in that way.
     """
@@ -69,7 +69,7 @@ class Determined:
     step : ndarray of int32, shape (states, letters)
         The next state.
     bad : ndarray of uint8, shape (states, reads)
-        What is wrong with each of `READS`, as `Hazard` flags.
+        The hazards of each of `READS`, as `Hazard` flags.
     """
 
     members: "Bits"
@@ -82,11 +82,11 @@ class Determined:
 
 
 def relations(profile: Profile) -> Relations:
-    """Apply every rule to every microstate that can come about."""
+    """Apply every rule to every reachable microstate."""
     known, numbers = [COLD], {COLD: 0}
     keys: list[Setting | Letter] = [*SETTINGS, *LETTERS]
     pairs: dict[Setting | Letter, list[tuple[int, int]]] = {key: [] for key in keys}
-    for number, m in enumerate(known):  # which grows on the way
+    for number, m in enumerate(known):  # the loop appends to it
         for key, found in pairs.items():
             for target in _outcomes(m, key, profile):
                 if target not in numbers:
@@ -112,7 +112,7 @@ def _outcomes(m: Microstate, key: Setting | Letter, profile: Profile) -> Iterato
 
 
 def _closure(pairs: list[tuple[int, int]], size: int) -> "Bits":
-    """Any number of steps, none included: squared until nothing is added."""
+    """The relation for any number of steps, including none: squared until nothing is added."""
     reach = _relation([*pairs, *((number, number) for number in range(size))], size)
     while not np.array_equal(reach, further := image(reach, unions(reach))):
         reach = further
@@ -153,7 +153,7 @@ def determine(rule: Relations) -> Determined:
 
 
 def _letters(rule: Relations, setting: Setting) -> "tuple[Bits, Bits]":
-    """What each letter and the caches after it may make of sets under `setting`, and the setting from then on."""
+    """For each letter, the next sets of sets under `setting`, after the caches' own steps, and the next setting."""
     settings = [letter.setting or setting for letter in LETTERS]
     closed = {each: unions(rule.closure[each]) for each in settings}
     images = [
@@ -187,13 +187,13 @@ def unions(rows: "Bits") -> "Bits":
 
 
 def image(members: "Bits", table: "Bits") -> "Bits":
-    """What a relation, given as the `unions` of its rows, makes of each of some sets."""
+    """The image of each of some sets under a relation, which is given as the `unions` of its rows."""
     union: Bits = np.bitwise_or.reduce(table[np.arange(len(table)), members], axis=1)
     return union
 
 
 def number_rows(rows: "NDArray[Any]", numbers: dict[bytes, int]) -> "NDArray[np.int32]":
-    """The number of each row in `numbers`, which learns new rows in the order in which they come."""
+    """The number of each row in `numbers`; new rows are added in their order."""
     rows = np.ascontiguousarray(rows)
     keys = rows.view(f"V{rows.shape[1] * rows.itemsize}").ravel().tolist()
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int32)

@@ -24,13 +24,13 @@ from coldline.trace.event_kinds import Grouper, words_of
 from coldline.trace.text import check_room, is_agent
 
 SIGNATURE = b"\x89CLT\r\n\x1a\n"
-"""The first bytes of a trace in the binary form. No text begins so, and a transfer that changes line ends shows."""
+"""The first bytes of a trace in the binary form. No text starts with them, and a change of line ends alters them."""
 
 FORM_VERSION = 1
 """The version of the form that is written, and the only one that is read."""
 
 MAX_PAYLOAD = 1 << 21
-"""Bytes of a block's payload, of any kind."""
+"""The most bytes of a block's payload, of any kind."""
 
 _HEADER = struct.Struct("<HHI")
 _CHECKSUM = struct.Struct("<I")
@@ -46,7 +46,7 @@ class BinaryWriter:
     Parameters
     ----------
     file : binary file
-        Where.
+        The file to write to.
     profile : Profile
         The promises that the trace relies on.
     """
@@ -98,7 +98,7 @@ class BinaryWriter:
                 self._flush()
 
     def _numbers(self, batch: Batch) -> "np.ndarray | None":
-        """The number here of each of the batch's agents that has events in it; None where they are the same."""
+        """The file's number for each of the batch's agents that has events in it; None if the numbers are equal."""
         used = np.flatnonzero(np.bincount(batch.rows["agent"], minlength=1)).tolist() if len(batch) else []
         numbers = np.arange(len(batch.agents), dtype=np.uint16)
         for agent in used:
@@ -139,7 +139,8 @@ class BinaryReader:
     Parameters
     ----------
     file : binary file
-        At its start; it need not be seekable. Read in whole amounts, as a buffered file does.
+        The file, at its start; it need not be seekable. A read must return all bytes that it asks for, as a buffered
+        file's does.
 
     Attributes
     ----------
@@ -166,7 +167,7 @@ class BinaryReader:
         Raises
         ------
         TraceError
-            At what is not of the form; ``where`` names the block, its offset in bytes, and the event.
+            If the file violates the form; ``where`` names the block, its offset in bytes, and the event.
         """
         number = 0
         while True:

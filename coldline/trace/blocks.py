@@ -2,9 +2,9 @@
 """A block of events as bytes: the payload of ``EVNT`` in the binary form of a trace.
 
 The layout is in ``docs/reference/trace-format.md``. It was chosen by measurements on a boot of Debian's arm64 kernel.
-An event takes 24 bytes in memory and 25 as text. Kinds and offsets take 5. zlib compresses these to 0.7 bytes, and to
-0.3 in half the time where the bytes of a column lie in planes. Differences between addresses, in place of offsets,
-compress worse. The plain 24 bytes compress to 4.3, in nine times the time.
+An event takes 24 bytes in memory, 25 as text, and 5 as a kind and an offset. zlib compresses these 5 to 0.7 bytes; if
+the bytes of each column are split into planes, to 0.3 in half the time. Differences between addresses, in place of
+offsets, compress worse. The plain 24 bytes compress to 4.3, in nine times the time.
 """
 
 import struct
@@ -25,25 +25,25 @@ MAX_EVENTS = MAX_GROUP
 """Events of a block."""
 
 MAX_LINE = (1 << 32) - 1
-"""The last line that an event in memory can say that it is from; past it, its `where` is 0."""
+"""The greatest line number that `where` of an event in memory can hold; past it, `where` is 0."""
 
 _MAX_FIRST_LINE = 1 << 62
 _HEAD = struct.Struct("<IIBBBBIQQ")
 _STORED, _DEFLATED = 0, 1
 _LEVEL = 1
 _MAX_BYTES = {"kind": 2, "address": 7, "line": 4}
-"""Planes that a column has at the most."""
+"""The most planes of a column."""
 
 
 class Block(NamedTuple):
-    """What a block holds.
+    """The content of a block.
 
     Attributes
     ----------
     rows : ndarray of EVENT_DTYPE, shape (events,)
-        Its events; `where` is their line, or 0 from the first event on whose line is past `MAX_LINE`.
+        Its events; `where` is their line, or 0 once a line is past `MAX_LINE`.
     last_line : int
-        The line of the last of them.
+        The line of its last event.
     """
 
     rows: "NDArray[np.void]"
@@ -77,18 +77,18 @@ class EventError(Exception):
 
 
 def encode(rows: "NDArray[np.void]", agents: int, line: int, grouper: Grouper) -> tuple[bytes, int]:
-    """The payload for some events, and the line of the last of them.
+    """Encode some events; return the payload, and the line of the last event.
 
     Parameters
     ----------
     rows : ndarray of EVENT_DTYPE, shape (events,)
-        From 1 to `MAX_EVENTS` events. If any has no line, they are taken to be on consecutive ones.
+        From 1 to `MAX_EVENTS` events. If any has no line, they are numbered as consecutive lines.
     agents : int
-        How many agents have been named.
+        The number of agents that have been named.
     line : int
         The line of the event before, 0 before the first.
     grouper : Grouper
-        What tells their kinds apart.
+        Finds their kinds.
 
     Raises
     ------
@@ -128,21 +128,21 @@ def _lines(where: "NDArray[np.uint32]", line: int) -> "tuple[int, NDArray[np.uns
 
 
 def decode(payload: bytes, agents: int, line: int) -> Block:
-    """The events of a payload.
+    """Decode the events of a payload.
 
     Parameters
     ----------
     payload : bytes
-        From anyone.
+        The payload, which is not trusted.
     agents, line : int
         As for `encode`.
 
     Raises
     ------
     TraceError
-        If the block is none; ``where`` is empty.
+        If the block is malformed; ``where`` is empty.
     EventError
-        If one of its events cannot be.
+        If one of its events is invalid.
     """
     if len(payload) < _HEAD.size:
         raise TraceError("", "it is too short for events")
@@ -196,7 +196,7 @@ def _check(head: _Head, line: int) -> None:
 
 
 def _unpack(packed: memoryview, head: _Head) -> bytes | memoryview:
-    """The body; never longer than its head says, whatever it is packed as."""
+    """Unpack the body, to no more bytes than its head says."""
     if head.coding == _STORED:
         body: bytes | memoryview = packed
         whole = True
@@ -213,14 +213,14 @@ def _unpack(packed: memoryview, head: _Head) -> bytes | memoryview:
 
 
 def _planes(column: "NDArray[np.unsignedinteger]") -> bytes:
-    """A column's bytes in planes, the lowest first, as many as its largest number needs."""
+    """Split a column's bytes into planes, the lowest first, as many as its largest number needs."""
     count = (int(column.max()).bit_length() + 7) // 8
     planes = column.view(np.uint8).reshape(len(column), -1)[:, :count]
     return planes.T.tobytes()
 
 
 def _column(planes: "NDArray[np.uint8]", events: int) -> "NDArray[np.unsignedinteger]":
-    """The numbers that planes hold, in the narrowest type."""
+    """Join planes into numbers, in the narrowest type."""
     count = len(planes)
     if count == 0:
         return np.zeros(events, np.uint8)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Events grouped by kind, which is everything but the address.
+"""Groups events by kind, which is everything but the address.
 
-A trace of millions of events has some dozens of kinds, so what is worked out for each of them costs nothing.
+A trace of millions of events has some dozens of kinds, so work for each kind costs almost nothing.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,7 +28,7 @@ _ORDER = np.arange(MAX_GROUP)
 
 
 class Fault(NamedTuple):
-    """An invalid event: its index among those given (-1: a kind that no event has), and the reason."""
+    """An invalid event: its index (-1 for a kind that no event has), and the reason."""
 
     at: int
     reason: str
@@ -49,7 +49,7 @@ class Grouper:
         self._numbers = np.empty(MAX_GROUP, np.uint16)
 
     def group(self, rows: "NDArray[np.void]") -> "tuple[NDArray[np.void], NDArray[np.unsignedinteger]]":
-        """The kinds of some events, `MAX_GROUP` at the most, and which kind each event is of.
+        """The kinds of some events, at most `MAX_GROUP`, and the index of each event's kind.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class Grouper:
     def _meet(
         self, size: "NDArray[np.uint64]", rest: "NDArray[np.uint64]", by_size: int, by_rest: int
     ) -> "NDArray[np.intp]":
-        """For each event one that has the same hash, the same one for all of those."""
+        """For each event, one event with the same hash: the same one for all events with that hash."""
         slot, work = self._hash[: len(size)], self._work[: len(size)]
         np.multiply(size, np.uint64(by_size), out=slot)
         np.multiply(rest, np.uint64(by_rest), out=work)
@@ -89,7 +89,7 @@ class Grouper:
         return np.take(self._last, slot.view(np.intp), out=self._same[: len(size)], mode="clip")
 
     def _equal(self, column: "NDArray[np.uint64]", same: "NDArray[np.intp]") -> bool:
-        """Whether each event has in a column what the one has that it met."""
+        """Whether each event has the same value in a column as the event that stands for its hash."""
         work = np.take(column, same, out=self._work[: len(column)], mode="clip")
         return bool((work == column).all())
 
@@ -100,16 +100,16 @@ def find_fault(
     addresses: "NDArray[np.uint64]",
     agents: int,
 ) -> Fault | None:
-    """Find the first event that is invalid; return None where all are valid.
+    """Find the first invalid event; return None if all are valid.
 
     Parameters
     ----------
     kinds, index
-        As `Grouper.group` gives them.
+        The result of `Grouper.group`.
     addresses : ndarray of uint64, shape (events,)
-        Their addresses.
+        The events' addresses.
     agents : int
-        How many agents there are.
+        The number of agents.
     """
     ops = np.minimum(kinds["op"], len(Op) - 1)
     sizes = kinds["size"]
@@ -134,7 +134,7 @@ def find_fault(
 
 
 def _reason(kind: "np.void", address: int, agents: int) -> str:
-    """What is wrong with an event; the words are those for a trace in text where it can be wrong there."""
+    """The reason why an event is invalid, in the words of the text form's error if it has one."""
     size, agent, number, attributes = kind.item()
     if number >= len(Op):
         return f"there is no operation {number}"
@@ -164,7 +164,7 @@ def _index_type(kinds: int) -> type[np.unsignedinteger]:
 
 
 def _allowed() -> "NDArray[np.bool_]":
-    """Which attributes each operation may have."""
+    """The attributes that each operation may have."""
     allowed = np.zeros((len(Op), 256), bool)
     for op in Op:
         types = range(1, 1 + len(MemoryType)) if op.has_type else (0,)

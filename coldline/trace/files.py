@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Trace files of either form, read as streams; what writes them is `coldline.trace.writing`."""
+"""Reads trace files of either form as streams; `coldline.trace.writing` writes them."""
 
 import os
 import stat
@@ -19,7 +19,7 @@ FORMS = ("text", "binary")
 _BUFFER = 1 << 20
 
 _Place = tuple[int, ...]
-"""What a regular file's size, time of change and so on were."""
+"""A regular file's identity, size and time of change."""
 
 
 class TraceFile:
@@ -33,15 +33,15 @@ class TraceFile:
     Attributes
     ----------
     form : str
-        ``text`` or ``binary``: told by its first bytes.
+        ``text`` or ``binary``, by its first bytes.
     profile : Profile
         The promises that the trace relies on.
 
     Raises
     ------
     TraceError
-        If it cannot be read, or does not begin as a trace does. A `TraceError` that leaves the context has
-        ``path:line`` or the like as its ``where``.
+        If it cannot be read, or does not begin as a trace does. The ``where`` of a `TraceError` that leaves the
+        context is ``path:line`` or similar.
     """
 
     def __init__(self, path: str) -> None:
@@ -78,7 +78,7 @@ class TraceFile:
         Raises
         ------
         TraceError
-            If the file is not a trace, or is read again and is a pipe or was changed.
+            If the file is not a trace; at a second run, if it is a pipe or was changed.
         """
         reader, self._reader = self._reader or self._reopen(), None
         refused: TraceError | None = None
@@ -131,7 +131,7 @@ class _PutBack:
         self._file = file
 
     def read(self, size: int) -> bytes:
-        """At least as many bytes as were put back, or all that there are."""
+        """Read at least the bytes that were put back, or all that are left."""
         first, self._first = self._first, b""
         return first + self._file.read(size - len(first)) if first else self._file.read(size)
 

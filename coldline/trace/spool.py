@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keeps the events of a source that can be run only once, so that a second reader gets them as well."""
+"""Keeps the events of a source that can run only once, for a second reader."""
 
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
@@ -84,9 +84,9 @@ class Spool:
 
 
 class _Kept:
-    """The events of one run, and their instructions where those were kept.
+    """The events of one run, and their instructions if they were kept.
 
-    `numbered` says whether the events had lines of a text: the binary form numbers events that have none.
+    `numbered` says whether the events had line numbers: the binary form numbers events that have none.
     """
 
     def __init__(self, events: IO[bytes], instructions: IO[bytes] | None, *, numbered: bool) -> None:

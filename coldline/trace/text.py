@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The text form of a trace: one event a line. ``docs/reference/trace-format.md`` says what each word means."""
+"""The text form of a trace: one event on each line. ``docs/reference/trace-format.md`` defines each word."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
@@ -29,14 +29,14 @@ class NumberedEvent(NamedTuple):
 
 
 class LineParser:
-    """Takes a trace's lines, one by one: this and `parse_event` are the grammar.
+    """Parses a trace's lines, one by one: this and `parse_event` are the grammar.
 
     Attributes
     ----------
     profile : Profile
-        What the head of the trace says; complete once the first event has been read or the text has ended.
+        The profile in the head of the trace; complete once the first event has been read or the text has ended.
     agents : dict of str to int
-        The agents that have come, numbered as they came.
+        The agents so far, numbered by their first event.
     """
 
     def __init__(self) -> None:
@@ -44,12 +44,12 @@ class LineParser:
         self.agents: dict[str, int] = {}
 
     def parse(self, line: str) -> Event | None:
-        """The event of a line; None where there is none on it.
+        """The event of a line; None if the line has no event.
 
         Raises
         ------
         TraceError
-            If the format does not know the line; ``where`` is empty.
+            If the line is malformed; ``where`` is empty.
         """
         if len(line) > MAX_LINE_LENGTH and len(line.rstrip("\r\n")) > MAX_LINE_LENGTH:
             raise TraceError("", f"the line has more than {MAX_LINE_LENGTH} characters")
@@ -95,7 +95,7 @@ class TextReader:
     Attributes
     ----------
     profile : Profile
-        What the head of the trace says; complete once the first event has been read or the text has ended.
+        The profile in the head of the trace; complete once the first event has been read or the text has ended.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
@@ -104,7 +104,7 @@ class TextReader:
 
     @property
     def profile(self) -> Profile:
-        """What the head of the trace says, as far as it has been read."""
+        """The profile in the head of the trace, as far as it has been read."""
         return self._parser.profile
 
     def __iter__(self) -> Iterator[NumberedEvent]:
@@ -113,7 +113,7 @@ class TextReader:
         Raises
         ------
         TraceError
-            At a line that the format does not know; ``where`` is its number.
+            At a malformed line; ``where`` is its number.
         """
         for number, line in enumerate(self._lines, start=1):
             try:
@@ -131,24 +131,24 @@ def is_agent(name: str) -> bool:
 
 
 def check_room(known: Collection[str], name: str) -> None:
-    """See that there is room for one more agent beside those that are known.
+    """Check that one more agent is allowed.
 
     Raises
     ------
     TraceError
-        If there are as many as there can be; ``where`` is empty.
+        If there are already `MAX_AGENTS`; ``where`` is empty.
     """
     if len(known) == MAX_AGENTS:
         raise TraceError("", f"'{name}' is one agent more than the {MAX_AGENTS} that can be followed")
 
 
 def parse_event(words: list[str]) -> Event:
-    """The event that a line's words spell.
+    """The event of a line's words.
 
     Raises
     ------
     TraceError
-        Naming the word that is wrong.
+        If a word is wrong; the message names it.
     """
     if len(words) < 2:
         raise TraceError("", f"'{words[0]}' is not an event: expected AGENT OP …")
@@ -187,7 +187,7 @@ def parse_event(words: list[str]) -> Event:
 
 
 def head_lines(profile: Profile) -> str:
-    """The head of a trace: lines for what is not at its default."""
+    """The head of a trace: a line for each property of the profile that is not at its default."""
     lines = [f"line {profile.line}\n"] if profile.line != Profile().line else []
     return "".join(lines + [f"option {option}\n" for option in profile.options])
 

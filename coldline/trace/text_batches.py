@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The text form by the thousand lines: read into batches, and written from them.
+"""Reads the text form into batches of thousands of lines, and writes it from batches.
 
-Lines repeat, and most of those that do not differ from another in their address alone. So what a line says is looked
-up twice, as a whole and without its address, before the grammar of `coldline.trace.text` reads it. There is no other.
+Lines repeat, and most lines that do not repeat differ from an earlier one only in their address. So a line is looked
+up among the lines so far, as a whole and then without its address, before the grammar of `coldline.trace.text` parses
+it. No other grammar exists.
 """
 
 import codecs
@@ -28,15 +29,15 @@ _CHUNK = 1 << 21
 """Bytes that are read at a time."""
 
 _LONGEST_KNOWN = 80
-"""Characters of a line that is worth keeping."""
+"""The most characters of a line that is kept."""
 
 _MOST_KNOWN = 1 << 16
 _MOST_SHAPES = 1 << 12
-"""How many lines are kept, and how many shapes of lines."""
+"""How many lines are kept, and how many lines without their address."""
 
 _ADDRESS = struct.Struct(STRUCT_FORMAT[:2])
 _SHAPE = struct.Struct(STRUCT_FORMAT[0] + STRUCT_FORMAT[2:])
-"""An event's address, and the rest of it."""
+"""An event's address, and the rest of the event."""
 
 _HEX = "0123456789abcdefABCDEF"
 
@@ -47,7 +48,8 @@ class TextBatches:
     Parameters
     ----------
     file : binary file
-        At its start; it need not be seekable. Read in whole amounts, as a buffered file does.
+        The file, at its start; it need not be seekable. A read must return all bytes that it asks for, as a buffered
+        file's does.
 
     Attributes
     ----------
@@ -57,7 +59,7 @@ class TextBatches:
     Raises
     ------
     TraceError
-        If a line up to the first event is not of the format; ``where`` is its number.
+        If a line up to the first event is malformed; ``where`` is its number.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -74,7 +76,7 @@ class TextBatches:
         Raises
         ------
         TraceError
-            At a line that the format does not know; ``where`` is its number.
+            At a malformed line; ``where`` is its number.
         """
         lines: list[str] | None = self._begun
         while lines is not None:
@@ -84,7 +86,7 @@ class TextBatches:
             lines = next(self._chunks, None)
 
     def _read_head(self) -> list[str]:
-        """Read up to the first event; what has been read from there on."""
+        """Read up to the first event; return the text that was read past the head."""
         for lines in self._chunks:
             for index, line in enumerate(lines):
                 try:
@@ -111,7 +113,7 @@ class TextBatches:
         return Batch(tuple(self._parser.agents), rows, _nothing)
 
     def _explain(self, lines: list[str]) -> None:
-        """Raise what is wrong with the first line that is."""
+        """Raise the error of the first malformed line."""
         for number, line in enumerate(lines, self._number):
             try:
                 self._parser.parse(line)
@@ -120,7 +122,7 @@ class TextBatches:
 
 
 class _Rows(dict[str, bytes]):
-    """The row of each line, as bytes and without its number; empty where a line has no event."""
+    """The row of each line, as bytes and without its number; empty if a line has no event."""
 
     def __init__(self, parser: LineParser) -> None:
         super().__init__()
@@ -147,7 +149,7 @@ class _Rows(dict[str, bytes]):
             return b""
         attributes = pack_attributes(event.memory_type, event.executable)
         shape = _SHAPE.pack(event.size, 0, self._parser.agents[event.agent], event.op, attributes)
-        # Where the number is the address, no other address can make another thing of the rest.
+        # If the number is the address, the rest of the line means the same with any other address.
         is_address = event.op.has_range and head.split() == [event.agent, *event.op.words.split()]
         if is_address and not address.strip(_HEX) and len(line) <= _LONGEST_KNOWN:
             if len(self._shapes) == _MOST_SHAPES:
@@ -157,12 +159,12 @@ class _Rows(dict[str, bytes]):
 
 
 class TextWriter:
-    """Writes a trace in its text form, an event a line.
+    """Writes a trace in its text form, one event on each line.
 
     Parameters
     ----------
     file : binary file
-        Where; in UTF-8.
+        The file to write to, in UTF-8.
     profile : Profile
         The promises that the trace relies on.
     """
@@ -192,7 +194,7 @@ class TextWriter:
 
 
 def _words(agent: str, op: Op, size: int, attributes: int) -> tuple[str, str]:
-    """What a line says before and after the digits of its address; all of it, where it has none."""
+    """The parts of a line before and after the digits of its address; the whole line if it has none."""
     if not op.has_range:
         return f"{agent} {op.words}\n", ""
     kind, executable = attributes & TYPE_MASK, attributes & EXECUTABLE
@@ -201,7 +203,7 @@ def _words(agent: str, op: Op, size: int, attributes: int) -> tuple[str, str]:
 
 
 def _lines_of(file: IO[bytes]) -> Iterator[list[str]]:
-    """The lines of a text, without their ends, many at a time; the last may be one that is too long, cut."""
+    """The lines of a text, without their ends, many at a time; the last one may be a line that is too long, cut."""
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
     begun = ""
     while len(begun) <= MAX_LINE_LENGTH:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Trace files of either form, written so that they are there whole or not at all."""
+"""Writes trace files of either form, each as a whole or not at all."""
 
 from coldline.events.batch import Batch
 from coldline.rules.profile import Profile
@@ -14,7 +14,7 @@ class TraceWriter:
     Parameters
     ----------
     path : str
-        Where; ``-`` for standard output. A file that is there is replaced once the trace is complete.
+        The file; ``-`` for standard output. An existing file is replaced once the trace is complete.
     profile : Profile
         The promises that the trace relies on.
     form : str
@@ -23,7 +23,7 @@ class TraceWriter:
     Raises
     ------
     UsageError
-        If there can be no such file.
+        If the file cannot be created.
     """
 
     def __init__(self, path: str, profile: Profile, form: str = "text") -> None:

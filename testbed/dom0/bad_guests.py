@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hostile guests of a few instructions that misuse their console, as fast as they can.
+"""Hostile guests of a few instructions, which misuse their console as fast as they can.
 
-What stands beside a word is what an assembler makes it of: `tests/testbed/test_testbed.py` asks one.
+Each word of machine code has its source beside it; `tests/testbed/test_testbed.py` compares them with an assembler.
 """
 
 import os
@@ -71,7 +71,7 @@ def code_of(name: str, architecture: str) -> bytes:
 
 
 def image_of(name: str, architecture: str) -> bytes:
-    """A kernel, as builders take them, that is nothing but a program."""
+    """A kernel image that contains only a program."""
     code = code_of(name, architecture)
     if architecture == "arm64":  # linux Documentation/arm64/booting.rst (6.1): a branch over the header
         header = struct.pack("<IIQQQ24x4sI", 0x14000010, 0xD503201F, 0, 4096, 0xA, b"ARM\x64", 0)

@@ -20,8 +20,8 @@ HOST = Path("/host")
 FOLDER = Path("/tmp/bench")
 MIB = 1 << 20
 REST_S = 10
-"""After a guest: Xen scrubs its RAM, and dom0's balloon takes back the pages that showed it, once nothing else runs.
-Who comes sooner pays for the one before."""
+"""Seconds to wait after a guest. Xen scrubs its RAM, and dom0's balloon takes back the pages that showed its frames,
+once nothing else runs. A command that starts sooner would be measured with that work."""
 
 STARTS = {
     "python3 -c pass": [sys.executable, "-c", "pass"],
@@ -31,11 +31,11 @@ STARTS = {
 
 
 class CommandError(Exception):
-    """A command failed; the message is what it said last."""
+    """A command failed; the message is its last output."""
 
 
 def run(words: Sequence[str | Path]) -> dict[str, float]:
-    """Run a command; return the seconds that it took, and the most memory it had, in KiB."""
+    """Run a command; return its time in seconds, and its peak memory in KiB."""
     with open("/tmp/said", "w+") as said:
         began = time.perf_counter()
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
@@ -48,7 +48,7 @@ def run(words: Sequence[str | Path]) -> dict[str, float]:
 
 
 def best(turns: list[dict[str, float]]) -> dict[str, float]:
-    """The least time of several turns, and the most memory."""
+    """The least time and the most memory of several turns."""
     return {"s": min(each["s"] for each in turns), "kib": max(each["kib"] for each in turns)}
 
 
@@ -76,7 +76,7 @@ def files(initrd: int, memory: int) -> tuple[Path, dict[str, int]]:
 
 
 def destroyed() -> None:
-    """Destroy the guest, and wait until it is gone and nothing is left to do of it."""
+    """Destroy the guest, and wait until it is gone and the work after it is done."""
     subprocess.run(["xl", "destroy", "bench"], check=True)
     while (
         len(subprocess.run(["xl", "list"], capture_output=True, text=True, check=True).stdout.splitlines())

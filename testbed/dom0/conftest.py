@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fixtures of the tests that run in dom0."""
+"""Fixtures for the tests that run in dom0."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import pytest
 
 from testbed.dom0 import device, domains
 
-# what the kernel says of a warning, a fault, a lockup, and what the driver says of a page that it cannot free
+# the kernel's messages of a warning, a fault or a lockup, and the driver's message of a page that it cannot free
 COMPLAINT = re.compile(r"cut here|BUG|Oops|Unable to handle|Bad page|pages lost|blocked for more than")
 MODULE = Path("/opt/coldline/xen-coldline.ko")
 
@@ -45,7 +45,7 @@ def opened(driver: None) -> Iterator[device.Device]:
 
 @pytest.fixture
 def domain(xen: domains.Xen) -> Iterator[domains.Domain]:
-    """A domain with 64 frames, of which nothing is left at the end: whatever maps one keeps it dying."""
+    """A domain with 64 frames. At the end it must be gone; any mapping of a frame would keep it dying."""
     domain = xen.create(64)
     yield domain
     domain.destroy()
@@ -54,9 +54,9 @@ def domain(xen: domains.Xen) -> Iterator[domains.Domain]:
 
 @pytest.fixture
 def in_child() -> Callable[[Callable[[], None]], int]:
-    """A function that runs another in a process of its own, and returns how that ended.
+    """A function that runs another one in a separate process, and returns that process's exit code.
 
-    What it returns is as `os.waitstatus_to_exitcode` has it: minus the signal, or the exit status.
+    It is the result of `os.waitstatus_to_exitcode`: the exit status, or minus the signal's number.
     """
 
     def run(body: Callable[[], None]) -> int:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Bindings in which one call fails: each hypercall, ioctl, mapping, write and xenstore entry in turn.
 
-A failing call has either done nothing, or has done its work and its answer is lost or followed by an interrupt.
+A failing call either does nothing, or it does its work and then its result is lost or an interrupt follows.
 """
 
 import errno
@@ -29,7 +29,7 @@ NAME = "to-fail"
 
 
 Choice = Callable[[list[str]], Iterable[int]]
-"""Chooses, of the calls of a build that went well, those that are to fail."""
+"""Chooses the calls that shall fail, from those of a successful build."""
 
 
 class Failing(WatchedBindings):
@@ -143,8 +143,8 @@ def every_failure(
 ) -> tuple[list[str], list[str], XenDomain]:
     """Build once for each chosen call, which fails; return the calls of a successful build, and the chosen ones.
 
-    `how` and `acts` are `Failing`'s; `chosen` says which calls, by their number. `check` is called after each failure
-    with the name of the call. The domain of the last build, which succeeds, is left.
+    `how` and `acts` are those of `Failing`; `chosen` chooses the calls, by their numbers. `check` is called after
+    each failure with the name of the call. The domain of the last build, which succeeds, is left.
     """
 
     def all_goes_well() -> tuple[list[str], XenDomain]:
@@ -172,7 +172,7 @@ def every_failure(
             assert at == len(made) - 1, f"{made[at]} failed without an error"
             assert isinstance(how, signal.Signals), f"{made[at]} failed without an error"
             assert built is not None
-            destroy(built)  # an interrupt that came when all was done
+            destroy(built)  # an interrupt after everything was done
         elif how is None:
             assert made[at] in str(caught), f"{caught} does not name {made[at]}"
             assert ":" in str(caught).partition(made[at])[0], f"{caught} does not name the step"

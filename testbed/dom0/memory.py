@@ -11,11 +11,11 @@ MEMORY = Path("/sys/devices/system/xen_memory/xen_memory0/info")
 
 
 def accounted() -> tuple[int, int]:
-    """What memory dom0 and its balloon have, in KiB, and what address space was set aside to show frames at.
+    """The memory of dom0 and of its balloon, in KiB, and the address space that is reserved for foreign frames.
 
-    Pages that show frames are taken from one or the other: from the balloon, or, where the kernel can
-    (CONFIG_XEN_UNPOPULATED_ALLOC), from address space with nothing in it, which grows by 128 MiB as it is used up.
-    The balloon may be moving memory; so it is read until it rests.
+    Foreign frames are mapped at pages from the balloon or, with CONFIG_XEN_UNPOPULATED_ALLOC, at address space
+    without memory, which grows by 128 MiB when it is used up. The balloon may be moving memory, so it is read until
+    it stops.
     """
 
     def read() -> list[int]:
@@ -30,6 +30,6 @@ def accounted() -> tuple[int, int]:
 
 
 def scratch() -> int:
-    """The address space that was set aside, in bytes."""
+    """The reserved address space, in bytes."""
     ranges = re.findall(r"(\w+)-(\w+) : Xen scratch", Path("/proc/iomem").read_text())
     return sum(int(last, 16) + 1 - int(first, 16) for first, last in ranges)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""dom0's last boot step: load pytest, wait for the host, and run the tests if the host asks for it.
+"""dom0's last boot step: loads pytest, waits for the host, and runs the tests if the host asks for it.
 
-A snapshot is made while this waits. What is loaded then is loaded in each run from it: that takes emulated seconds.
+A snapshot is made while this waits. Modules that are loaded by then need not be loaded in each run from the snapshot,
+which would take seconds in the emulator.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ WANTED = HOST / "pytest"
 
 
 def main() -> int:
-    """Return 0 if dom0 is to go on, with whatever else the host wants."""
+    """Return 0 if dom0 shall continue, with the host's other commands."""
     with contextlib.suppress(AttributeError):
         get_config()  # loads pytest's own plugins
     print("dom0 is ready", flush=True)
@@ -38,12 +39,12 @@ def main() -> int:
         return status
     if WANTED.exists():
         report(run(json.loads(WANTED.read_text())))
-        os._exit(0)  # without taking apart all that pytest has loaded
+        os._exit(0)  # without Python's clean-up of everything that pytest has loaded
     return 0
 
 
 def run(words: list[str]) -> int:
-    """Run pytest; its output is the host's."""
+    """Run pytest; its output goes to the host."""
     os.chdir("/opt/coldline")
     sys.path[0] = os.getcwd()
     importlib.invalidate_caches()  # the folder was not there before
@@ -58,7 +59,7 @@ def run(words: list[str]) -> int:
 
 
 def report(status: int) -> None:
-    """Tell the host, all at once."""
+    """Write a message to the host, in one write."""
     scratch = HOST / "status.new"
     scratch.write_text(f"{status}\n")
     os.sync()

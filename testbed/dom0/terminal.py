@@ -18,9 +18,9 @@ class Terminal:
     Attributes
     ----------
     process : subprocess.Popen
-        It.
+        The command's process.
     seen : bytes
-        All that it said.
+        All its output so far.
     """
 
     def __init__(self, *words: str) -> None:
@@ -36,7 +36,7 @@ class Terminal:
 
     def _read(self, within_s: float) -> None:
         if select.select([self._own], [], [], within_s)[0]:
-            with contextlib.suppress(OSError):  # EIO: all others have closed it
+            with contextlib.suppress(OSError):  # EIO: all other descriptors are closed
                 self.seen += os.read(self._own, 4096)
 
     def ask(self, line: bytes, wanted: bytes, within_s: float = 90) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the driver refuses, what it tells by page, and that a refusal leaves nothing behind."""
+"""The driver refuses wrong requests, reports errors for each page, and leaves nothing behind after a refusal."""
 
 import ctypes
 import errno
@@ -57,13 +57,13 @@ def test_all_or_nothing(opened: Device, domain: Domain, place: int) -> None:
         errno.ENOENT,
     )
     assert not any(opened.query(address + page * PAGE_SIZE).translated for page in range(16))
-    # the mapping is as good as new
+    # the mapping can still be used
     assert opened.map_into(address, domain.number, domain.frames[:16], ATTR_NORMAL_NC) == 16
     device.unmap(address, 16)
 
 
 def test_errors_among_many(opened: Device, domain: Domain) -> None:
-    """More frames than a hypercall takes, the bad ones around where it ends."""
+    """A request has more frames than a hypercall takes, with bad ones around the hypercall's end."""
     frames = domain.frames * 32
     bad = {0, 511, 512, 1023, 1500, 2047}
     errors = (ctypes.c_int32 * len(frames))()
@@ -122,7 +122,7 @@ def test_no_such_domain(opened: Device, domain: Domain) -> None:
 )
 def test_bad_arguments(opened: Device, domain: Domain, change: dict[str, int], number: int) -> None:
     address = opened.reserve(2)
-    # as long as the largest wrong count that gets so far as to be read
+    # as long as the largest wrong count whose frames the driver reads
     frames = (ctypes.c_uint64 * 3)(*domain.frames[:3])
     words = {"frames": ctypes.addressof(frames), **change}
     assert (
@@ -140,7 +140,7 @@ def test_bad_addresses(opened: Device, domain: Domain) -> None:
     frames = domain.frames[:1]
     for wrong in (0, 1, address + 1, address + PAGE_SIZE, ctypes.addressof(anonymous), (1 << 64) - PAGE_SIZE):
         assert error_of(opened.map_into, wrong, domain.number, frames, ATTR_NORMAL_NC) == errno.EINVAL
-    # another opener's mapping is not ours to fill
+    # a mapping that another open file made cannot be filled
     assert error_of(other.map_into, address, domain.number, domain.frames[:2], ATTR_NORMAL_NC) == errno.EINVAL
     other.close()
     device.unmap(address, 2)

@@ -25,7 +25,7 @@ MADV_DONTNEED, MADV_DOFORK, MADV_REMOVE = 4, 11, 9
 
 
 def held_by_child(domain: Domain, frames: Sequence[int], attr: int) -> int:
-    """Fork a child that maps frames and sleeps; return it once it has."""
+    """Fork a child that maps frames and sleeps; return it once it has mapped them."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -78,7 +78,7 @@ def test_closed_then_unmapped(xen: Xen, domain: Domain) -> None:
 
 
 def test_killed_at_many_points(domain: Domain) -> None:
-    """A child maps and unmaps all the time, and is killed at any; each time from the start."""
+    """A child that maps and unmaps all the time is killed at some moment; several times."""
     chance = random.Random(4)
     for _ in range(12):
         reader, writer = os.pipe()
@@ -100,7 +100,7 @@ def test_killed_at_many_points(domain: Domain) -> None:
 
 @pytest.mark.parametrize("attr", [ATTR_NORMAL_NC, ATTR_NORMAL_WB], ids=hex)
 def test_killed_inside_a_long_ioctl(domain: Domain, attr: int) -> None:
-    """As before, but with many hypercalls in one ioctl, so that the signal comes between two of them."""
+    """The same with many hypercalls in one ioctl, so that the signal comes between two of them."""
     chance = random.Random(5)
     frames = domain.frames * 128
     before = None
@@ -123,14 +123,14 @@ def test_killed_inside_a_long_ioctl(domain: Domain, attr: int) -> None:
 
 
 def less(before: tuple[int, int], pages: int) -> tuple[int, int]:
-    """Return dom0's accounts with some pages less, of memory or of address space without memory."""
+    """Return dom0's accounts minus some pages, of memory or of address space without memory."""
     memory, space = before
     return memory - (0 if space else pages * PAGE_SIZE // 1024), space
 
 
 @pytest.fixture
 def whole(domain: Domain) -> Iterator[tuple[int, int]]:
-    """dom0's accounts with nothing mapped and nothing kept, once the balloon has grown."""
+    """dom0's accounts with nothing mapped and no pages kept, once the balloon has grown."""
     opened = device.Device()
     device.unmap(opened.map(domain.number, domain.frames * 32, ATTR_NORMAL_NC), 64 * 32)
     opened.close()
@@ -253,7 +253,7 @@ def test_children_do_not_inherit(
 
 
 def test_system_calls_read_and_write_it(opened: Device, domain: Domain) -> None:
-    """The kernel's own copies go through the mapping; what needs the page itself is refused."""
+    """The kernel can copy through the mapping; system calls that need the page itself are refused."""
     address = opened.map(domain.number, domain.frames[:1], ATTR_NORMAL_NC)
     reader, writer = os.pipe()
     os.write(writer, b"through the kernel")

@@ -31,7 +31,7 @@ def shown(opened: Device, address: int, pages: int) -> list[int]:
 
 
 def write(place: int, pages: int, seed: int) -> bytes:
-    """Fill pages, each with bytes of its own; return those."""
+    """Fill each page with different bytes; return them."""
     data = random.Random(seed).randbytes(pages * PAGE_SIZE)
     ctypes.memmove(place, data, len(data))
     return data
@@ -84,7 +84,7 @@ def test_fewer_leave_the_last_pages_empty(
 
 @pytest.mark.parametrize("attr", [ATTR_NORMAL_NC, ATTR_NORMAL_WB], ids=hex)
 def test_the_same_frames_again_and_in_any_order(opened: Device, xen: Xen, domain: Domain, attr: int) -> None:
-    """Xen must not hold a frame twice that is shown where it was before: `domain` has to be gone at the end."""
+    """A frame that is mapped again at its old place is held once: `domain` must be gone at the end."""
     chance = random.Random(6)
     address = opened.map(domain.number, domain.frames, attr)
     for turn in range(20):
@@ -108,7 +108,7 @@ def test_those_that_were_shown_are_let_go_of(opened: Device, domain: Domain, oth
 
 
 def test_a_frame_that_cannot_be_shown_leaves_a_hole(opened: Device, domain: Domain, other: Domain) -> None:
-    """Not what was there before."""
+    """The hole does not show the old frame."""
     address = opened.map(other.number, other.frames[:5], ATTR_NORMAL_NC)
     errors = (ctypes.c_int32 * 5)()
     frames = [domain.frames[0], 1, domain.frames[1], 1 << 40, domain.frames[2]]
@@ -161,7 +161,7 @@ def test_what_is_refused_changes_nothing(opened: Device, xen: Xen, domain: Domai
 
 
 def test_killed_at_many_points(domain: Domain, other: Domain) -> None:
-    """A child that replaces all the time, with many hypercalls in one ioctl, is killed at any."""
+    """A child that replaces frames all the time, with many hypercalls in one ioctl, is killed at some moment."""
     chance = random.Random(11)
     for _ in range(10):
         reader, writer = os.pipe()

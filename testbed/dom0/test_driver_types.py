@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The driver gives the memory type that is asked for, by what the hardware's tables hold, or refuses."""
+"""The driver maps with the requested memory type, as the hardware's translation shows, or refuses."""
 
 import ctypes
 import errno
@@ -22,7 +22,7 @@ def pattern(seed: int, size: int) -> bytes:
 
 
 def attributes(opened: Device, address: int, pages: int, flags: int = 0) -> set[int]:
-    """The attribute bytes of the pages, all of which have to be translated."""
+    """The attribute bytes of the pages; each page must have a translation."""
     queries = [opened.query(address + page * PAGE_SIZE, flags) for page in range(pages)]
     assert [query.translated for query in queries] == [1] * pages
     assert {query.fault for query in queries} == {0}

@@ -24,7 +24,7 @@ CLIENTS = {
 def linux(
     request: pytest.FixtureRequest, driver: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """A Linux with a shell on either console, from one file, by either builder."""
+    """A Linux guest with a shell on each console, from one configuration file, by either builder."""
     file = tmp_path_factory.mktemp("guest") / "both.cfg"
     file.write_text(
         f'name = "both"\nmemory = 128\nvcpus = 1\nkernel = "{GUEST}/kernel"\nramdisk = "{GUEST}/initrd"\n'
@@ -50,7 +50,7 @@ def test_a_shell_answers(linux: None, client: str, console: str) -> None:
 @pytest.mark.parametrize("linux", ["coldline"], indirect=True)
 @pytest.mark.parametrize("console", ["hvc0", "ttyAMA0"])
 def test_one_client_at_a_time(linux: None, console: str) -> None:
-    """Whichever was first; of either console, as xl has it."""
+    """The first client keeps the console; both consoles have one lock, as with xl."""
     domid = xl("domid", "both").strip()
     lock = LOCK / f"xenconsole.{domid}"
     for first, second in itertools.permutations(("coldline", "xl")):

@@ -20,7 +20,7 @@ END_KEY = b"\x1d"
 
 
 class Attached:
-    """`coldline console`, at pipes."""
+    """`coldline console` with pipes as its input and output."""
 
     def __init__(self, *words: str) -> None:
         self.process = subprocess.Popen(
@@ -40,7 +40,7 @@ class Attached:
         self.input.flush()
 
     def until(self, wanted: bytes, within_s: float) -> bytes:
-        """Read until there is `wanted`."""
+        """Read until the output has `wanted`."""
         os.set_blocking(self.output.fileno(), False)
         end = time.monotonic() + within_s
         while wanted not in self.seen:
@@ -106,7 +106,7 @@ def test_a_linux_guest_without_the_daemon(linux: list[str], no_daemon: None) -> 
     console.type(b"echo $((6 * 7)) it is\n")
     console.until(b"42 it is", 20)
     console.end()
-    console = Attached("linux")  # the ring can be left and come back to
+    console = Attached("linux")  # another client can connect
     console.type(b"poweroff -f\n")
     _, errors = console.process.communicate(timeout=60)
     assert b"has ended" in errors

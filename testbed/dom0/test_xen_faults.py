@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every call of a build on a real Xen fails in turn, and nothing is left: no domain, mapping, page, file or entry.
 
-One strategy has every call that there is. Of the others the calls fail that are theirs: those that load.
+For one strategy, every call fails. For the others, only the calls fail in which strategies differ: those that load.
 """
 
 import signal
@@ -50,7 +50,7 @@ CASES = [
 
 
 def mapped() -> list[str]:
-    """This process's mappings of other domains' memory, hypercall buffers left out."""
+    """This process's mappings of other domains' memory, without hypercall buffers."""
     lines = Path("/proc/self/maps").read_text().splitlines()
     return [line for line in lines if line.endswith(("/dev/xen/privcmd", "/dev/xen/coldline"))]
 
@@ -61,7 +61,7 @@ def mapped() -> list[str]:
 def test_nothing_is_left(xen: Xen, tmp_path: Path, strategy: str, mode: str, chosen: Choice) -> None:
     known = DomainList(xen.bindings)
     counts: dict[str, int] = {}
-    # the balloon grows, once, and so does what is set aside to show frames at
+    # the balloon grows, once, and so does the address space for foreign frames
     xen.host.destroy(build(xen.bindings, strategy, tmp_path / "trace", domains.ARCHITECTURE))
     (tmp_path / "trace").unlink()
     before = accounted()

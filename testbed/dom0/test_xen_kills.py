@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The builder killed at any step, and dom0's other commands too: `list` shows what is left, `destroy` removes it, and
-Xen and dom0 have all their memory again, to the page."""
+"""The builder, or another command in dom0, is killed at any step: `list` shows what is left, `destroy` removes it,
+and Xen and dom0 get back all their memory, to the page."""
 
 import ctypes
 import json
@@ -54,7 +54,7 @@ def free_pages(xen: Xen) -> int:
 
 
 def settled(xen: Xen, wanted: int) -> int:
-    """Return `free_pages` once it is what is wanted, or after a while."""
+    """Return `free_pages` once it has the wanted value, or after a while."""
     end = time.monotonic() + 5
     while (found := free_pages(xen)) != wanted and time.monotonic() < end:
         time.sleep(0.05)
@@ -77,7 +77,7 @@ def remove(xen: Xen, word: str) -> None:
 
 
 def in_child(body: Callable[[SystemBindings], object]) -> int:
-    """Run in a process of its own, with its own bindings; return its exit status, or minus the signal."""
+    """Run in a separate process with its own bindings; return its exit status, or minus the signal's number."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -113,8 +113,8 @@ def at_rest(xen: Xen, tmp_path: Path) -> Accounts:
 def all_is_back(xen: Xen, at_rest: Accounts, where: str) -> bool:
     """Check the accounts; return whether a page or two went to Xen's tables of dom0 itself.
 
-    Those grow, once, when foreign frames are shown at places where none were before. So what is gone may be gone, but
-    only once: `at_rest` is what there is from now on, and who kills at the same step again has to find that.
+    These tables grow, once, when foreign frames are mapped at new places. So a page or two may be missing, but only
+    once: `at_rest` is updated, and after another kill at the same step the accounts must be equal to it.
     """
     assert left(xen) == [], where
     assert entries(xen) == [], where
@@ -135,7 +135,7 @@ def test_the_builder_is_killed_at_many_steps(
     seen: dict[str, int] = {}
 
     def killed_at(at: int) -> bool:
-        """Kill it there; return whether Xen's tables of dom0 grew for that, which happens once."""
+        """Kill the builder there; return whether Xen's tables of dom0 grew, which can happen once."""
 
         def body(bindings: Bindings) -> None:
             build(Killing(bindings, at), strategy, tmp_path / "trace", ARCHITECTURE)
@@ -205,7 +205,7 @@ CREATE = [
 
 
 def test_the_command_is_killed_at_any_time(xen: Xen, at_rest: Accounts) -> None:
-    """From Python's start on, wherever that may be."""
+    """A command is killed at some moment after Python's start."""
     chance = random.Random(6)
     words = CREATE
     began = time.monotonic()
@@ -226,7 +226,7 @@ def test_the_command_is_killed_at_any_time(xen: Xen, at_rest: Accounts) -> None:
 
 
 def test_the_command_is_interrupted_at_any_time(xen: Xen, at_rest: Accounts) -> None:
-    """It undoes what it has done, or it was done: unlike one that is killed it leaves nothing to destroy."""
+    """An interrupted command undoes its work or completes it: unlike a killed one, it leaves nothing to destroy."""
     chance = random.Random(7)
     began = time.monotonic()
     subprocess.run(CREATE, check=True)
@@ -239,12 +239,12 @@ def test_the_command_is_interrupted_at_any_time(xen: Xen, at_rest: Accounts) -> 
         time.sleep(chance.uniform(0.5, 1.0) * took)
         process.send_signal(number)
         time.sleep(chance.uniform(0, 0.05))
-        process.send_signal(number)  # it comes twice, as from somebody in a hurry
+        process.send_signal(number)  # twice, as from an impatient user
         _, said = process.communicate(timeout=60)
         if process.returncode == 0:
             remove(xen, NAME)  # it came too late
         else:
-            # before it has begun, and when it has ended, the signal is Python's to make something of
+            # before coldline starts, and after it has ended, Python handles the signal
             at_the_edges = process.returncode in (-number, -signal.SIGINT)
             assert said.endswith(b"coldline: interrupted\n") or at_the_edges, said
             interrupted += 1

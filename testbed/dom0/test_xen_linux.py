@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's Linux, built by every strategy on a real Xen, gets to its own user space and says so on its console.
+"""Debian's Linux, built by every strategy on a real Xen, boots to its user space, and says so on its console.
 
-While it is written, the hardware's tables are asked what the type of each mapping is.
+At each write, the hardware's translation is asked for the type of the mapping.
 """
 
 import time
@@ -28,12 +28,12 @@ WITHIN_S = 60
 
 
 class Proving:
-    """The system's bindings; the driver is asked for the memory type of everything that is written.
+    """The system's bindings, which ask the driver for the memory type of each written range.
 
     Attributes
     ----------
     types : dict of int to int
-        How many bytes were written through a mapping of which attribute byte.
+        The number of bytes written through mappings with each attribute byte.
     """
 
     def __init__(self, bindings: SystemBindings) -> None:

@@ -140,7 +140,7 @@ def test_fields_are_where_the_manual_has_them(layout: type[object]) -> None:
 
 
 def _registers() -> dict[str, SystemRegister]:
-    """Every register that a module of `coldline.arm` names, by the name that the assembler knows."""
+    """Every register that a module of `coldline.arm` defines, by the assembler's name."""
     found = {}
     for info in pkgutil.iter_modules(coldline.arm.__path__):
         for name, value in vars(importlib.import_module(f"coldline.arm.{info.name}")).items():
@@ -154,7 +154,7 @@ def _operations() -> dict[str, SystemRegister]:
 
 
 def _words_of(assembly: list[str], folder: Path) -> list[int]:
-    """Assemble instructions and give each one's 32 bits."""
+    """Assemble instructions; return the 32 bits of each."""
     tools = [f"aarch64-linux-gnu-{tool}" for tool in ("as", "objcopy")]
     require(all(map(shutil.which, tools)), "no aarch64-linux-gnu-as and objcopy")
     source, binary = folder / "words.s", folder / "words.o"

@@ -48,7 +48,7 @@ TEX_C_B = {
     "011 1 0": DEVICE,  # reserved
     "011 1 1": DEVICE,  # reserved
 }
-"""What is reserved is UNPREDICTABLE, and taken for what no cache may hold."""
+"""Reserved values are UNPREDICTABLE, and taken as a type that no cache may hold."""
 
 CACHEABILITY = {0b00: NC, 0b01: WB, 0b10: WT, 0b11: WB}
 """AA and BB of TEX 0b1BB; NMRR's fields; TTBR's IRGN and RGN."""

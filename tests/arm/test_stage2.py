@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How stage 2 combines with stage 1, against the tables of the Arm ARM (DDI 0487 D8.6.5, D8.6.6), written out."""
+"""Stage 2 combines with stage 1 as in the tables of the Arm ARM (DDI 0487 D8.6.5, D8.6.6), copied here."""
 
 import pytest
 

@@ -165,7 +165,7 @@ COVERED = {
     ("64KB", 3): 64 * KIB,
 }
 BLOCKS = {("4KB", 1), ("4KB", 2), ("16KB", 2), ("64KB", 2)}
-"""Where a block may be, with 48-bit output addresses."""
+"""The levels at which a block may be, with 48-bit output addresses."""
 
 
 @pytest.mark.parametrize(("granule", "level"), list(COVERED))

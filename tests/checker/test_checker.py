@@ -138,7 +138,7 @@ def test_a_refused_event_has_done_nothing(mapped: str, broken: str) -> None:
 
 
 def _everything(checker: Checker) -> list[object]:
-    """What is known of each of the first pages: its aliases, and the bytes of each of its lines."""
+    """The state of each of the first pages: its aliases, and the bytes of each of its lines."""
     memory = checker.state.memory
     known = []
     for page in range(8):
@@ -158,7 +158,7 @@ TIB = 1 << 40
 
 
 def _grown_by(checker: Checker, text: str) -> int:
-    """Peak bytes that a trace's events cost, over what a new checker has."""
+    """The peak bytes that a trace's events add to those of a new checker."""
     events = list(TextReader(io.StringIO(text)))
     tracemalloc.start()
     try:

@@ -41,7 +41,7 @@ hunt = settings(
 
 
 def read(text: str, *, line: int | None = None) -> tuple[Profile, Numbered]:
-    """A trace's profile, with another line size if so asked, and its events."""
+    """A trace's profile, with `line` as its line size if given, and its events."""
     reader = TextReader(io.StringIO(text))
     numbered = [(where, event) for where, event in reader]
     profile = reader.profile
@@ -64,7 +64,7 @@ def by_events(profile: Profile, numbered: Numbered, *, distinct: bool = False) -
 
 
 def machine_of(checker: Checker) -> FastPath:
-    """The compiled loops, however little there is to do."""
+    """The compiled loops, even for few events."""
     machine = checker._fast(COMPILE_FROM)
     assert machine is not None
     return machine
@@ -83,12 +83,12 @@ def by_stream(
 
 
 def hazards_of(checker: Checker) -> list[tuple[Any, ...]]:
-    """Every hazard that was found, line by line."""
+    """Every hazard of a checker, line by line."""
     return [tuple(entry) for entry in entries(checker.findings, checker.profile.line)]
 
 
 def pages_of(numbered: Numbered) -> list[int]:
-    """The pages that a trace names, and those beside them."""
+    """The pages in a trace, and their neighbours."""
     ends = {
         page
         for _, event in numbered
@@ -99,7 +99,7 @@ def pages_of(numbered: Numbered) -> list[int]:
 
 
 def states_of(checker: Checker, pages: Sequence[int]) -> dict[int, Any]:
-    """Of each page: its aliases, its setting, and the automaton's states of the bytes of each of its lines."""
+    """Each page's aliases, its setting, and the automaton's states of the bytes of each of its lines."""
     memory = checker.state.memory
     known = {}
     for page in pages:
@@ -122,7 +122,7 @@ def states_of(checker: Checker, pages: Sequence[int]) -> dict[int, Any]:
 
 
 def assert_same(streamed: Checker, stepped: Checker, numbered: Numbered) -> None:
-    """Hazards first: a test says which is the first to differ, and not all of both."""
+    """Compare two checkers; hazards one by one, so that a failure shows the first difference."""
     for one, other in zip(hazards_of(streamed), hazards_of(stepped), strict=False):
         assert one == other
     assert (streamed.hazards, streamed.events) == (stepped.hazards, stepped.events)
@@ -159,7 +159,7 @@ def switches_of(agent: Any) -> str:
 def test_any_trace(
     text: str, line: int | None, distinct: bool, cramped: bool, first: int, second: int
 ) -> None:
-    """Whole, or cut anywhere: each part is a batch with agents' names in an order of its own."""
+    """A trace fed whole or in parts has the same result; each part is a batch with its own order of agents."""
     profile, numbered = read(text, line=line)
     low, high = sorted((min(first, len(numbered)), min(second, len(numbered))))
     parts = (numbered[:low], numbered[low:high], numbered[high:])
@@ -170,7 +170,7 @@ def test_any_trace(
 @hunt
 @given(traces(), st.integers(0, 18), st.booleans())
 def test_the_two_ways_take_turns(text: str, cut: int, stream_first: bool) -> None:
-    """What one has learned of agents, pages and lines is no secret to the other."""
+    """Each engine goes on from the other's state of agents, pages and lines."""
     profile, numbered = read(text)
     mixed = Checker(profile)
     for part, streams in ((numbered[:cut], stream_first), (numbered[cut:], not stream_first)):
@@ -221,7 +221,7 @@ def test_what_is_past_the_last_address_is_an_error_in_a_long_trace_too(words: st
 
 
 def endless(text: str) -> str:
-    """A trace with what undoes it, so that it can be had again: nothing mapped, every MMU and data cache on."""
+    """A trace, then events that undo it, so that it can be repeated: no mappings, every MMU and data cache on."""
     reader = explorer.Reader()
     for _ in reader.events(text):
         pass
@@ -234,7 +234,7 @@ def endless(text: str) -> str:
 
 
 def repeated(text: str, *, line: int, count: int) -> tuple[Profile, Numbered]:
-    """A trace again and again, until it has so many events."""
+    """A trace, repeated until there are `count` events."""
     profile, once = read(text, line=line)
     events = [event for _, event in once] * (count // len(once) + 1)
     return profile, list(enumerate(events, start=1))
@@ -329,14 +329,14 @@ WB, WT, NC, DEVICE = MemoryType.NORMAL_WB, MemoryType.NORMAL_WT, MemoryType.NORM
 
 class Crowd:
     """
-    Draws a long trace over hundreds of pages, in which everything that is possible happens now and then.
+    Draws a long trace over hundreds of pages, in which every possible event happens now and then.
 
     Parameters
     ----------
     seed : int
-        Of the drawing.
+        The seed of the random choices.
     pages : int
-        How many.
+        The number of pages.
     prefetches : bool
         Whether agents fetch with their MMUs off.
     """
@@ -411,7 +411,7 @@ class Crowd:
     ("line", "pages", "count"), [(16, 40, 2000), (64, 40, 2000), (2048, 40, 2000), (64, 600, 4000)]
 )
 def test_a_crowd(line: int, pages: int, count: int) -> None:
-    """Also of more pages than the loop remembers the places of, and than there is room for at the start."""
+    """The same with more pages than the loop's table has, and than there is room for at the start."""
     numbered = list(enumerate(Crowd(seed=line + pages, pages=pages).events(count), start=1))
     profile = Profile(line)
     stepped = by_events(profile, numbered)
@@ -431,7 +431,7 @@ def test_a_fetch_with_the_mmu_off_lets_a_prefetch_reach_the_next_page_wherever_t
     """
     The second fetch's page may have been reached from the first one's; the third page only from the second's.
 
-    What is stored there is old in an instruction cache that was filled before.
+    The instruction cache, filled before, has old bytes for a store there.
     """
     text = """\
 g icache on
@@ -520,14 +520,14 @@ def test_agents_are_who_they_are_in_whichever_order_a_batch_names_them() -> None
 
 
 def ways(hazards: list[tuple[Any, ...]], line: int) -> list[tuple[int, str, bool]]:
-    """The line, the kind and whether it is code, of each hazard."""
+    """Each hazard's line and kind, and whether it is of a fetch."""
     return [(address // line, kind, event.op is Op.FETCH) for _, _, event, kind, address, _ in hazards]
 
 
 @hunt
 @given(traces(), st.booleans())
 def test_distinct_is_a_subset_with_each_line_and_kind_once(text: str, stream: bool) -> None:
-    """Data and code apart: a line that is read wrong may later be run wrong, which is another thing."""
+    """Data and code count separately: a wrong read of a line and a later wrong fetch are two findings."""
     profile, numbered = read(text)
     everything = by_events(profile, numbered)
     chosen = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lines compared with their bytes, where the test follows each byte through the automaton by itself."""
+"""Lines give the same results as their bytes, each of which the test follows through the automaton."""
 
 from functools import lru_cache
 
@@ -206,7 +206,7 @@ def test_records_keep_what_was_put_there(data: st.DataObject, line: int) -> None
 
 
 def nodes_in_use(lines: Lines) -> int:
-    """Nodes that hang on others, counted over the free ones: none is lost."""
+    """The number of nodes linked to records, after a check that these and the free ones are all nodes."""
     pool, nodes = lines.partitions.pool, lines.partitions.nodes
     free, node = 0, int(pool[FREE])
     while node:
@@ -221,7 +221,7 @@ def nodes_in_use(lines: Lines) -> int:
 
 
 def crowd(line: int, shapes: int, pages: int) -> tuple[Checker, dict[tuple[int, int], Parts]]:
-    """Lines with records of their own, of so many shapes."""
+    """Lines with their own records, with `shapes` different contents."""
     follower = Checker(Profile(line=line))
     lines = follower.state.lines
     kept = {}
@@ -260,7 +260,7 @@ def test_equal_records_become_one(line: int) -> None:
 
 
 def test_many_shapes_are_told_apart() -> None:
-    """So many that some meet in the index, where one is looked for among the others."""
+    """There are so many that some collide in the hash table."""
     follower, kept = crowd(64, shapes=3500, pages=100)
     follower._rows.share_equal_records()
     assert {place: follower.state.lines.parts(*place) for place in kept} == kept
@@ -281,7 +281,7 @@ def test_where_numbers_run_out_lines_keep_records_of_their_own() -> None:
 
 
 def free_numbers(lines: Lines) -> int:
-    """Numbers of shared records that were given back."""
+    """The free numbers of shared records."""
     pool, nodes = lines.partitions.pool, lines.partitions.nodes
     count, number = 0, int(pool[FREE_SHARED])
     while number:

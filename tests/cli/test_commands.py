@@ -28,7 +28,7 @@ COHERENT_JSON = {"verdict": "coherent", "hazards": [], "not_covered": list(NOT_C
 
 
 def error_of(result: Result) -> str:
-    """The one line that an error is, without what it begins with."""
+    """An error's only line, without its start."""
     assert result.status == ERROR
     assert result.err.startswith("coldline: ")
     assert result.err.count("\n") == 1
@@ -107,7 +107,7 @@ BROKEN = {
 
 @pytest.fixture
 def traces(tmp_path: Path) -> dict[str, Path]:
-    """Some trace files, by what they are."""
+    """Trace files, by a description of each."""
     texts = {"good": GOOD, "race": RACE, "two-lines": TWO_LINES, "empty": "", "wrong": "a frobnicate\n"}
     return {name: write(tmp_path / f"{name}.trace", text) for name, text in texts.items()}
 
@@ -781,7 +781,7 @@ def test_a_run_that_fails_leaves_no_trace(cli: Cli, tmp_path: Path, arguments: l
 
 
 def test_what_is_no_file_is_not_replaced_by_one(cli: Cli, tmp_path: Path) -> None:
-    """--trace /dev/stdout, as root, must not do away with /dev/stdout: it is refused, or written to."""
+    """--trace /dev/stdout, as root, must not replace /dev/stdout: it is refused, or written to."""
     pipe, target, link = tmp_path / "pipe", tmp_path / "target", tmp_path / "link"
     os.mkfifo(pipe)
     link.symlink_to(target)

@@ -13,7 +13,7 @@ from tests.helpers.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current directory, with a kernel and a file that names it as xl would have it."""
+    """The current directory, with a kernel and a configuration file for xl that names it."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(sample("midway-arm64").image, tmp_path / "kernel")
     config("memory = 16\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How the process of a command ends: no failure has a status that is a verdict."""
+"""The exit status of a command's process: no failure has the status of a verdict."""
 
 import os
 import signal
@@ -63,7 +63,7 @@ def words(name: str, race: Path) -> list[str]:
 
 
 def shell(redirection: str, arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    """The command with descriptors as a shell leaves them."""
+    """The command with the descriptors that a shell gives it."""
     line = ["sh", "-c", f'exec "$@" {redirection}', "sh", *COLDLINE, *arguments]
     return subprocess.run(line, capture_output=True, text=True, timeout=120)
 

@@ -234,7 +234,7 @@ def test_the_table_is_that_of_the_page(capsys: pytest.CaptureFixture[str]) -> No
     assert "".join(rows) == shown
     assert "WRONG" not in shown
     traces = sum(len(bug.cases) for bug in BUGS)
-    assert last.startswith(f"{len(BUGS)} bugs, {traces} traces: every verdict as told; ")
+    assert last.startswith(f"{len(BUGS)} bugs, {traces} traces: every verdict as expected; ")
 
 
 def test_the_page_counts_the_bugs() -> None:
@@ -288,7 +288,7 @@ def test_one_bug_is_told_with_a_witness(capsys: pytest.CaptureFixture[str]) -> N
     events = [line for line in bug.cases[0].path.read_text().splitlines() if line.startswith("uboot")]
     assert all(line in told for line in events)
     assert "1. lost-write: uboot may get old bytes at 0x9ff00f08, 8 bytes\n" in told
-    assert told.endswith("1 bug, 2 traces: every verdict as told\n")
+    assert told.endswith("1 bug, 2 traces: every verdict as expected\n")
 
 
 def test_a_name_that_is_none_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -322,19 +322,24 @@ def test_what_is_written_is_the_same_corpus(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("name", "old", "new", "cell"),
     [
-        ("before.trace", "verdict: stale-read", "verdict: coherent", "WRONG: stale-read; told: coherent"),
+        ("before.trace", "verdict: stale-read", "verdict: coherent", "WRONG: stale-read; expected: coherent"),
         (
             "before.trace",
             "verdict: stale-read",
             "verdict: lost-write, stale-read",
-            "WRONG: stale-read; told: lost-write, stale-read",
+            "WRONG: stale-read; expected: lost-write, stale-read",
         ),
-        ("after.trace", "verdict: coherent", "verdict: stale-fetch", "WRONG: coherent; told: stale-fetch"),
+        (
+            "after.trace",
+            "verdict: coherent",
+            "verdict: stale-fetch",
+            "WRONG: coherent; expected: stale-fetch",
+        ),
         (
             "before.trace",
             "b read 0x1000 64\n",
             "b read 0x1000 64\nb read 0x1000 64\n",
-            "WRONG: stale-read, early (line 9); told: stale-read",
+            "WRONG: stale-read, early (line 9); expected: stale-read",
         ),
     ],
 )
@@ -350,7 +355,7 @@ def test_a_verdict_that_is_not_as_told_is_status_1(
     assert main(["corpus", *where]) == 1
     printed = capsys.readouterr().out
     assert f"| {cell} " in printed
-    assert printed.endswith("1 bug, 2 traces: 1 verdict not as told\n")
+    assert printed.endswith("1 bug, 2 traces: 1 verdict not as expected\n")
     assert main(["corpus", *where, "x-1"]) == 1
     assert f"== {path.stem}: {cell}\n" in capsys.readouterr().out
     assert main(["corpus", *where, "--json"]) == 1
@@ -370,7 +375,7 @@ def test_what_is_beyond_the_rules_is_shown_with_both_verdicts(
     assert main(["corpus", "--from", str(corpus)]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"\| coherent \(story: stale-read\) +\| a TLB +\|\n", printed)
-    assert printed.endswith(": every verdict as told; 1 verdict of a story beyond the rules\n")
+    assert printed.endswith(": every verdict as expected; 1 verdict of a story beyond the rules\n")
 
 
 def test_a_file_cannot_drive_a_terminal(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -384,7 +389,7 @@ def test_a_file_cannot_drive_a_terminal(corpus: Path, capsys: pytest.CaptureFixt
 
 
 def test_nothing_is_compiled() -> None:
-    """Neither is the compiler there, nor what loads its code."""
+    """Neither the compiler nor the loader of its code is imported."""
     program = (
         "import sys; from coldline.cli import main; status = main(['corpus']);"
         "sys.exit(status or any(name in sys.modules for name in ('numba', 'llvmlite', 'rich')))"

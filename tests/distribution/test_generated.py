@@ -44,7 +44,7 @@ def test_the_command_prints_the_file(shell: str, cli: Cli) -> None:
 
 
 def completed(*words: str) -> list[str]:
-    """What bash makes of the last of some words as Tab is typed."""
+    """Bash's completions of the last of some words."""
     script = (
         'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_coldline; '
         'printf "%s\\n" "${COMPREPLY[@]}"'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every source of events keeps the protocol of a front end, and sources that do not are found out."""
+"""Every source of events keeps the protocol of a front end, and the suite detects sources that do not."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ def batches() -> list[Batch]:
 
 
 def with_instructions(physical: int = PAGE, state: int = InstructionState.A64) -> list[Batch]:
-    """The same, where the second batch knows its instructions."""
+    """The same with instructions in the second batch."""
     host, guest = batches()
     rows = np.zeros(len(guest), INSTRUCTION_DTYPE)
     rows["virtual"], rows["physical"], rows["state"] = 0xFFFF_0000, physical, state
@@ -48,7 +48,7 @@ def with_instructions(physical: int = PAGE, state: int = InstructionState.A64) -
 
 
 class Once:
-    """A source that can be run once, as a running machine is."""
+    """A source that can run only once, like a real machine."""
 
     repeatable = False
 
@@ -157,14 +157,14 @@ class Changing(Once):
 
 
 class Unending(Once):
-    """Says that it comes once, and comes again."""
+    """Claims not to be repeatable, and can be run again."""
 
     def run(self, sink: Sink, *, instructions: bool = False) -> None:
         sink(Batch.of(EVENTS))
 
 
 class Deaf(Once):
-    """Swallows what its sink raises."""
+    """Ignores an exception of its sink."""
 
     repeatable = True
 
@@ -175,7 +175,7 @@ class Deaf(Once):
 
 
 class Reusing(Once):
-    """Writes over its rows though they are kept."""
+    """Overwrites its rows although a sink keeps them."""
 
     def run(self, sink: Sink, *, instructions: bool = False) -> None:
         rows = Batch.of(EVENTS[3:4]).rows.copy()

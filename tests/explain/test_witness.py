@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Each witness is a valid trace, can be replayed microstate by microstate, and is a shortest one.
 
-What walks them, `replay`, and what looks for shorter ones use the explorer, which is written from
-``docs/reference/rules.md`` and shares no code with what tells the stories.
+`replay`, which replays them, and the search for shorter ones use the explorer, which is written from
+``docs/reference/rules.md`` and shares no code with `coldline.explain`.
 """
 
 import io
@@ -42,7 +42,7 @@ hunt = settings(
 
 
 def told(text: str, *, batch: int = 1 << 16, most: int = STORIES) -> Judgement:
-    """What the check says of a trace, its events handed over in batches of some size."""
+    """The judgement of a trace whose events come in batches of some size."""
     reader = TextReader(io.StringIO(text))
     numbered = list(reader)
     batches = [
@@ -75,7 +75,7 @@ def items(hazard: ExplainedHazard) -> list[int | str]:
 
 @st.composite
 def polled_traces(draw: DrawFn) -> str:
-    """Traces in which some stretches of accesses and maintenance come again, several times."""
+    """Traces in which some sequences of accesses and maintenance repeat several times."""
     lines = draw(traces(max_events=10)).splitlines()
     for _ in range(2):
         start = draw(st.integers(0, len(lines) - 1))
@@ -95,7 +95,7 @@ ANY_TRACE = st.one_of(traces(), traces(), polled_traces())
 
 
 def assert_replays(text: str, most: int = STORIES) -> None:
-    """Assert that each witness is a way from a cold line to its bad read that the rules and the trace allow."""
+    """Assert that each witness leads from a cold line to its bad read, as the rules and the trace allow."""
     found = told(text, most=most)
     lines = text.splitlines()
     of_file = check_text(text) if found.hazards else []
@@ -193,7 +193,7 @@ def test_a_witness_that_is_tampered_with_is_refused(text: str, data: st.DataObje
 
 
 def may_happen(name: str, state: str) -> bool:
-    """Whether a step's own line may be as it has to be for the step, by the words for it."""
+    """Whether a line's state, in words, allows a step."""
     level1, level2, icache, _ = re.sub(r".*(L1 .*? memory \w+).*", r"\1", state).split(", ")
     return {
         "write back 1": "dirty" in level1,
@@ -208,7 +208,7 @@ def may_happen(name: str, state: str) -> bool:
 
 
 def test_the_replayer_tells_good_from_bad() -> None:
-    """By hand: a dirty line that set/way maintenance did not reach, and that is written back over new data."""
+    """A witness by hand: set/way maintenance missed a dirty line, which is then written back over new data."""
     good = [
         "#! lost-write n 0x1000 8",
         "w map 0x1000 0x1000 normal-wb exec # L1 invalid, L2 invalid, I invalid, memory new",
@@ -365,7 +365,7 @@ builder dc civac 0x50000000 64
 
 
 def counts(hazard: ExplainedHazard) -> list[tuple[int, int]]:
-    """The lines of a story's events, and how often each came."""
+    """The lines of a story's events, and how often each happened."""
     return [(step.line_event.where, step.times) for step in hazard.story if step.line_event is not None]
 
 
@@ -415,7 +415,7 @@ def test_a_line_with_a_long_life_has_no_story() -> None:
     late = told(f"{start}{writes}a write 0x1400 4\nb read 0x1000 4\n")
     assert [hazard.story for hazard in late.hazards] == [[]]
     (witness,) = witnesses(late)
-    assert "\n# its story is not told" in witness
+    assert "\n# this hazard has no story" in witness
 
 
 def test_switches_of_others_are_not_told_until_they_matter() -> None:
@@ -457,7 +457,7 @@ w fetch 0x1000 4
 
 
 def test_maintenance_of_everything_is_told() -> None:
-    """`ic iallu` names no address, and whoever did it may have done nothing else."""
+    """`ic iallu` has no address, and its agent may have no other event."""
     text = """\
 w map 0x1000 0x1000 normal-wb exec
 w fetch 0x1000 4
@@ -479,7 +479,7 @@ def test_a_story_is_the_same_however_its_events_come(batch: int) -> None:
 
 
 def test_steps_of_every_cache_occur_in_stories() -> None:
-    """Filling level 1 does no more harm than filling level 2, which is as short, so it need not be told."""
+    """A fill of level 1 is not needed: a fill of level 2 has the same effect, and the story is as short."""
     seen = {
         name
         for _, text, _ in EXAMPLES

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``scripts/fuzz``: run some or all fuzzers; a finding is an error, and its input is kept in a file."""
+"""``scripts/fuzz``: runs some or all fuzzers; a finding is an error, and its input is kept in a file."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from .targets import TARGETS
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the arguments name; 1 if anything was found."""
+    """Run the fuzzers that the arguments name; return 1 if one found anything."""
     options = _parser().parse_args(arguments)
     names = list(TARGETS) if "all" in options.targets else options.targets
     guided = campaign.can_be_guided() and not options.mutants

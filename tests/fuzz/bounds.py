@@ -10,10 +10,10 @@ from collections.abc import Callable
 from coldline.errors import ColdlineError
 
 SECONDS = 1.0
-"""Of processor time, for one run."""
+"""The limit of processor time for one run."""
 
 MEBIBYTES = 512
-"""Of memory, for the process that makes the runs: what it starts with is among them."""
+"""The limit of memory for the process that makes the runs, including the memory that it starts with."""
 
 LONGEST_MESSAGE = 8000
 """Characters."""
@@ -22,7 +22,7 @@ Run = Callable[[bytes], None]
 
 
 def checked(run: Run) -> Callable[[bytes], bool]:
-    """`run`, with what it does held against what it may; says whether it ended with a result."""
+    """`run` with checks of its errors, time and memory; returns whether it ended with a result."""
 
     @functools.wraps(run)
     def checked_run(data: bytes) -> bool:
@@ -44,7 +44,7 @@ def checked(run: Run) -> Callable[[bytes], bool]:
 
 
 def limit_memory(more: int = MEBIBYTES) -> None:
-    """Let this process ask for `more` MiB and no more: what would get them fails with `MemoryError`."""
+    """Limit this process to `more` MiB in addition to what it has; an allocation beyond that raises `MemoryError`."""
     with open("/proc/self/statm") as file:
         pages = int(file.read().split()[0])
     most = pages * os.sysconf("SC_PAGE_SIZE") + (more << 20)
@@ -52,6 +52,6 @@ def limit_memory(more: int = MEBIBYTES) -> None:
 
 
 def peak_memory() -> int:
-    """The most memory that this process has had, in MiB."""
+    """The peak memory of this process, in MiB."""
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) >> 10

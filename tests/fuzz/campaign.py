@@ -20,22 +20,22 @@ from .target import Target
 CRASHES = Path(__file__).parent / "crashes"
 
 _SECONDS_OF_A_HANG = 20
-"""Of the clock: the machine may be busy with something else. The processor's time is watched by each run itself."""
+"""Wall-clock time, generous as the machine may be busy. Each run checks its own processor time."""
 
 
 class Outcome(NamedTuple):
-    """What came of a campaign.
+    """The outcome of a campaign.
 
     Attributes
     ----------
     counts : Counts
-        Of its runs.
+        The counts of its runs.
     seconds : float
-        That it took by the clock.
+        Its duration, in wall-clock time.
     failed : bool
-        Whether it ended before its time.
+        Whether it ended too early.
     crash : Path or None
-        The input that it then ended with, if it had got so far.
+        The input at which it then ended, if there was one.
     """
 
     counts: Counts
@@ -50,7 +50,7 @@ def can_be_guided() -> bool:
 
 
 def run(name: str, target: Target, runs: int, *, guided: bool) -> Outcome:
-    """Make `runs` runs of a target; what it says on the way of a failure goes to standard error."""
+    """Make `runs` runs of a target; messages about a failure go to standard error."""
     with tempfile.TemporaryDirectory(prefix="coldline-fuzz-") as temporary:
         folder = Path(temporary)
         ledger = Ledger(folder / "ledger")
@@ -96,7 +96,7 @@ def _mutants(name: str, target: Target, runs: int, folder: Path) -> int:
 
 
 def _worker(kind: str, name: str, folder: Path, *arguments: str) -> int:
-    """Its exit status; where it is stuck for long, that is one too."""
+    """Its exit status; being stuck for long counts as a failure."""
     command = [sys.executable, "-m", "tests.fuzz.worker", kind, name, str(folder / "ledger"), *arguments]
     ledger = Ledger(folder / "ledger")
     with (folder / "errors").open("w+b") as errors:
@@ -123,7 +123,7 @@ def _worker(kind: str, name: str, folder: Path, *arguments: str) -> int:
 
 
 def _what_matters(said: str) -> str:
-    """The end of what a fuzzer says, without the input, of which the file is told, and what it always says."""
+    """The end of a fuzzer's output, without the input, which is in a file, and without its usual lines."""
     lines = said.partition("\nSUMMARY: libFuzzer")[0].splitlines()
     return "\n".join(line for line in lines if not line.startswith(("INFO:", "WARNING: Failed to find")))[
         -4000:

@@ -14,7 +14,7 @@ _FILES = (
 )
 _OTHERS = "+=", "[ ", " ]", "\\x", '"', "all", "node:", "\n", "v2", "18446744073709551616"
 WORDS = tuple(each.encode() for each in (*sorted(XL_KEYS), *_OTHERS))
-"""What files are made of."""
+"""Parts of files, for random changes."""
 
 
 def configs() -> list[bytes]:

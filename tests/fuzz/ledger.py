@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A fuzzer's progress, in a file that the fuzzer and its parent process both map.
 
-Whatever becomes of the fuzzer, its runs have been counted, and the input that it died of is there.
+Even if the fuzzer dies, its runs have been counted, and the file has its last input.
 """
 
 import mmap
@@ -20,18 +20,18 @@ _SIZE = 1 << 17
 
 
 class Counts(NamedTuple):
-    """Of a fuzzer's runs.
+    """The counts of a fuzzer's runs.
 
     Attributes
     ----------
     runs : int
-        All of them.
+        The number of all runs.
     good : int
-        Those that ended with a result; the others did with a typed error.
+        The number of runs that ended with a result; the others ended with a typed error.
     spent_ns, slowest_ns : int
         Processor time of all runs, and of the longest one, in nanoseconds.
     peak : int
-        The most memory that the process has had, in MiB.
+        The peak memory of the process, in MiB.
     """
 
     runs: int = 0
@@ -42,12 +42,12 @@ class Counts(NamedTuple):
 
 
 class Ledger:
-    """Such a file.
+    """A file with a fuzzer's progress.
 
     Parameters
     ----------
     path : Path
-        It; made where it is not there.
+        The file; it is created if it does not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,7 +58,7 @@ class Ledger:
 
     @property
     def counts(self) -> Counts:
-        """So far."""
+        """The counts so far."""
         return Counts._make(_COUNTS.unpack_from(self._map))
 
     @property
@@ -68,12 +68,12 @@ class Ledger:
 
     @property
     def input(self) -> bytes:
-        """What the run that is under way was given, or the last one."""
+        """The input of the present run, or of the last one."""
         (size,) = _INPUT.unpack_from(self._map, _COUNTS.size)
         return self._map[_DATA_AT : _DATA_AT + size]
 
     def counted(self, run: Run) -> Run:
-        """`run`, checked, with each call of it noted."""
+        """`run` with the checks of `bounds`, and with each call counted."""
         checked_run, now = checked(run), time.process_time_ns
         runs, good, spent, slowest, peak = self.counts
         self._map[_STARTED_AT] = 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Random changes to seed files, for short runs and where no coverage-guided fuzzer is installed."""
+"""Random changes to seed files, for short runs, and if no coverage-guided fuzzer is installed."""
 
 import random
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _NUMBERS = (0, 1, 2, 3, 4, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF,
 
 
 def mutant(seeds: Sequence[bytes], source: random.Random, most: int = MOST_BYTES) -> bytes:
-    """One of `seeds`, changed in one to eight places."""
+    """One of `seeds`, with one to eight changes."""
     data = bytearray(source.choice(seeds))
     for _ in range(1 << source.randrange(4)):
         source.choice(_CHANGES)(data, seeds, source)

@@ -25,7 +25,7 @@ _RAM = 0x40000000
 
 
 def compressed(name: str) -> list[bytes]:
-    """What its tool makes of some bytes."""
+    """The output of a format's tool for some bytes."""
     if shutil.which(PACKERS[name][0]) is None:
         return []
     noise = random.Random(5).randbytes(300)

@@ -7,26 +7,26 @@ from typing import NamedTuple
 from .bounds import Run
 
 MOST_BYTES = 1 << 14
-"""Of an input, unless a target says otherwise."""
+"""The most bytes of an input, unless a target sets another limit."""
 
 
 class Target(NamedTuple):
-    """A fuzzed function and what it starts from.
+    """A fuzzed function, its seeds and its limits.
 
     Attributes
     ----------
     run : callable
         Takes an input. It may raise a `ColdlineError`, and nothing else.
     seeds : callable
-        Gives inputs to start from.
+        Returns inputs to start from.
     words : tuple of bytes
-        What inputs have in them that chance does not write.
+        Parts of inputs that random changes hardly produce.
     most_bytes : int
-        Of an input.
+        The most bytes of an input.
     weight : int
-        Its part of many runs: less for one that is slow.
+        Its share of many runs, less for a slow target.
     round : int
-        Runs that one process makes at the most.
+        The most runs of one process.
     reserves : bool
         Whether it reserves address space that it does not use, so that only what it uses can be limited.
     """

@@ -15,7 +15,7 @@ from tests.fuzz.targets import TARGETS
 from tests.helpers.requirements import require
 
 RUNS = 1000
-"""Of a target of the usual weight."""
+"""The runs of a target with the usual weight."""
 
 RUNS_OF_SEEDS = 40
 
@@ -36,7 +36,7 @@ def test_broken_files_end_in_typed_errors(name: str) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_good_part_of_the_seeds_is_good(name: str) -> None:
-    """Or else a fuzzer never gets past the first check."""
+    """Otherwise a fuzzer would never get past the first check."""
     seeds = TARGETS[name].seeds()
     require(seeds, f"no tool is installed that makes seeds for {name}")
     good = 0

@@ -44,7 +44,7 @@ WORDS = tuple(
         *_OTHERS,
     )
 )
-"""What lines are made of."""
+"""Parts of lines, for random changes."""
 
 
 def texts() -> list[bytes]:
@@ -54,7 +54,7 @@ def texts() -> list[bytes]:
 
 
 def binaries() -> list[bytes]:
-    """In the binary form: as it is written, and as others may write it, with every column as wide as it can be."""
+    """In the binary form: as coldline writes it, and as other programs may, with every column at its widest."""
     found = []
     for text in texts():
         file = io.BytesIO()

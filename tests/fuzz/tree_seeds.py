@@ -23,7 +23,7 @@ _PARTIAL = (
 
 
 def whole() -> list[bytes]:
-    """A guest's."""
+    """The device tree of a guest."""
     found = []
     for vcpus, gic, initrd in ((1, 3, None), (3, 2, AddressRange(0x48000000, 100))):
         machine = MachineDescription(
@@ -40,7 +40,7 @@ def whole() -> list[bytes]:
 
 
 def partial() -> list[bytes]:
-    """As for ``--dtb``."""
+    """Partial device trees, as for ``--dtb``."""
     return _compiled(_PARTIAL) + whole()[:1]
 
 

@@ -15,7 +15,7 @@ _MACHINE_CODE = "coldline.checker.compiled"
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the arguments name."""
+    """Run the fuzzer and the target that the arguments name."""
     kind, name, ledger, *rest = arguments
     return (_guided if kind == "guided" else _mutants)(name, Path(ledger), rest)
 
@@ -41,7 +41,7 @@ def _guided(name: str, ledger: Path, options: list[str]) -> int:
 
 
 def _mutants(name: str, ledger: Path, rest: list[str]) -> int:
-    """`rest`: how many runs, and the number that decides what the inputs are."""
+    """Run a target on random changes of seeds; `rest` is the number of runs, and the seed of the random choices."""
     from . import mutate
     from .bounds import MEBIBYTES, limit_memory, peak_memory
     from .ledger import Ledger

@@ -26,7 +26,7 @@ LOADED_AT = RAM + 0x8000
 
 
 def kernel(size: int = 8 * MIB, start: int = 0, entry: int | None = None) -> Kernel:
-    """A zImage, as the loader gives it."""
+    """A zImage's kernel, from the loader."""
     address = start or 0x8000
     return Kernel(
         path="zImage",
@@ -80,7 +80,7 @@ def test_the_first_registers() -> None:
 
 
 def test_a_thumb_entry() -> None:
-    """Bit 0 of the entry is CPSR.T, bit 5, and no part of the address (ELF for the Arm Architecture)."""
+    """Bit 0 of the entry becomes CPSR.T, bit 5, and is not part of the address (ELF for the Arm Architecture)."""
     registers = plan(image=kernel(entry=0x8101)).registers
     assert (registers.pc, registers.pstate) == (RAM + 0x8100, 0x400001F3)
 
@@ -210,7 +210,7 @@ def test_a_zimage_that_cannot_be(cli: Cli, tmp_path: Path, name: str) -> None:
 
 
 def test_a_zimage_with_another_endianness_word_is_little_endian(cli: Cli, tmp_path: Path) -> None:
-    """Before Linux 3.17 there is no such word."""
+    """Before Linux 3.17 the header has no endianness word."""
     path = tmp_path / "zImage"
     path.write_bytes(zimage(endianness=b"abcd"))
     assert "endianness" not in cli("boot", path, "--until", "1").err
@@ -231,7 +231,7 @@ def elf(tmp_path: Path) -> bytes:
 
 
 def segment_header(data: bytes, number: int) -> int:
-    """Where a program header is in an ELF32 file."""
+    """The offset of a program header in an ELF32 file."""
     return int(struct.unpack_from("<I", data, E_PHOFF)[0]) + P_SIZE * number
 
 
@@ -341,7 +341,7 @@ def test_an_elf_kernel_runs(cli: Cli, tmp_path: Path, mode: str, state: int, lin
 def test_what_is_read_wrong_is_told_in_the_right_instruction_set(
     cli: Cli, tmp_path: Path, mode: str, state: int, at: int
 ) -> None:
-    """The device tree is read with the MMU off, and is in dirty lines above memory."""
+    """The device tree is read with the MMU off, while dirty lines above memory have it."""
     script = "ENTRY(_start)\nSECTIONS { .text 0x40008000 : { *(.text) } }\n"
     code = OFF.replace("hvc #0", "ldr r3, [r2]\n hvc #0").format(mode=mode)
     data = link(tmp_path, script, code, arch="arm-linux-gnueabihf")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Generated device trees, validated against dtschema's schemas and Linux's device bindings.
 
-dtschema has the schemas of what every tree has. Those of devices are in Linux's sources, and in Debian's linux-doc,
-which is fetched once. Nobody has a schema of what `WITHOUT_SCHEMA` lists.
+dtschema has the schemas of nodes that every tree has. Those of devices are in Linux's sources and Debian's linux-doc,
+which is fetched once. No schema exists for the nodes of `WITHOUT_SCHEMA`.
 """
 
 import gzip
@@ -76,7 +76,7 @@ def run(name: str, *arguments: object) -> str:
 
 
 def said_of(schemas: Path, folder: Path, blob: bytes) -> tuple[str, set[str]]:
-    """What dt-validate says of a tree: the faults, and what it has no schema of."""
+    """The output of dt-validate for a tree: the faults, and the nodes without a schema."""
     path = folder / "tree.dtb"
     path.write_bytes(blob)
     faults: list[str] = []

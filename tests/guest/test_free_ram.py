@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Placements where Xen's rule finds no room: both sides of every boundary.
+"""Placements for which Xen's rule finds no room: both sides of every boundary.
 
 Expected values: Linux Documentation/arch/arm64/booting.rst, sections 2 and 4.
 """
@@ -32,7 +32,7 @@ DTB_PAGE = 4 * KIB
 
 
 class Zeros:
-    """An initrd of any size, of which only the size is looked at."""
+    """An initrd of any size; only its size is used."""
 
     def __init__(self, size: int) -> None:
         self.nbytes = size
@@ -73,13 +73,13 @@ def refusal(*arguments: Any) -> str:
 
 
 def test_right_behind_the_kernel_within_its_last_2_mib() -> None:
-    """Xen keeps those to the kernel."""
+    """Xen reserves the kernel's last 2 MiB."""
     assert places(plan(kernel(3 * MIB), 4 * MIB)) == {"kernel": RAM, "dtb": RAM + 3 * MIB}
     assert reasons(plan(kernel(3 * MIB), 4 * MIB))["dtb"] is Reason.FREE
 
 
 def test_to_the_last_page() -> None:
-    """Xen wants a page free."""
+    """The last page can be used; Xen's rule would leave a page free."""
     fits = 64 * MIB - 32 * MIB - DTB_PAGE
     planned = plan(kernel(), 64 * MIB, fits)
     assert places(planned) == {"kernel": RAM, "initrd": RAM + 32 * MIB, "dtb": RAM + 64 * MIB - DTB_PAGE}

@@ -176,7 +176,7 @@ SIZES = st.one_of(st.integers(1, 16 * MIB), st.integers(1, 4 * GIB))
 
 
 def meminit(memory: int, kernbase: int, kernend: int, modsize: int) -> int | None:
-    """meminit's choice, in unsigned 64-bit arithmetic as there."""
+    """meminit's choice, in unsigned 64-bit arithmetic as in Xen."""
     base = RAM
     bank0end = base + min(memory, 3 * GIB)
     if bank0end >= base + (128 << 20) + modsize and kernend < base + (128 << 20):

@@ -20,7 +20,7 @@ class Found(NamedTuple):
 
 
 def checker_of(text: str) -> Checker:
-    """A checker that has taken every event of a trace."""
+    """A checker after every event of a trace."""
     reader = TextReader(io.StringIO(text))
     checker = None
     for where, event in reader:
@@ -31,7 +31,7 @@ def checker_of(text: str) -> Checker:
 
 
 def found_by(checker: Checker) -> list[Found]:
-    """What a checker has found, in a report's order."""
+    """A checker's hazards, in a report's order."""
     return [
         Found(entry.where, entry.kind, entry.event.agent, entry.address, entry.size)
         for entry in entries(checker.findings, checker.profile.line)

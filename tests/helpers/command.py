@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the command: in the test's process by the fixture ``cli``, or in a process of its own."""
+"""Runs the command: in the test's process by the fixture ``cli``, or in a separate process."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ DRIVER = "import sys; from coldline.cli import main; sys.exit(main())"
 
 
 class Result(NamedTuple):
-    """How a command ended."""
+    """The result of a command."""
 
     status: int
     out: str
@@ -23,7 +23,7 @@ Cli = Callable[..., Result]
 
 
 def command(*arguments: object, **options: object) -> "subprocess.CompletedProcess[bytes]":
-    """The command, in a process of its own."""
+    """Run the command in a separate process."""
     words = [each if isinstance(each, (str, bytes)) else str(each) for each in arguments]
     line = [sys.executable, "-c", DRIVER, *words]
     return subprocess.run(line, capture_output=True, timeout=60, **options)  # type: ignore[call-overload, no-any-return]

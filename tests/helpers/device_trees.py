@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Device trees of planned guests, and how other tools read them."""
+"""Device trees of planned guests, and other tools' readings of them."""
 
 import shutil
 import subprocess
@@ -32,7 +32,7 @@ def tree(memory: int = 512 * MIB, kernel: Kernel = KERNEL, **options: Any) -> by
 
 
 def source(blob: bytes, *options: str) -> list[str]:
-    """What dtc reads, as lines without indentation; dtc's warnings fail the test."""
+    """dtc's reading of a tree, as lines without indentation; dtc's warnings fail the test."""
     require(shutil.which("dtc"), "dtc, the second reader, is not installed")
     done = subprocess.run(
         ["dtc", *options, "-I", "dtb", "-O", "dts"], input=blob, capture_output=True, check=True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How long tests may take: under five minutes in all, or with ``scripts/test --long`` as long as they need."""
+"""The duration of tests: under five minutes in all, or with ``scripts/test --long`` as long as they need."""
 
 import os
 

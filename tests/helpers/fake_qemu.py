@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A stand-in for QEMU and dom0: speaks QMP, saves and restores, and runs dom0's commands on this host.
 
-Its name has to be in the words of another program: see `test_testbed.py`.
+A program that `test_testbed.py` writes runs this one.
 """
 
 import json
@@ -17,7 +17,7 @@ WHOLE = "a machine that has booted\n"
 
 
 def main(words: list[str], dom0: str) -> int:
-    """Run `dom0`, a shell script, as what dom0 does once it is told to go on."""
+    """Run `dom0`, a shell script, in place of what dom0 does when it continues."""
     if words == ["--version"]:
         print(f"stand-in version {os.environ.get('FAKE_QEMU_VERSION', '1')}")
         return 0
@@ -45,7 +45,7 @@ def main(words: list[str], dom0: str) -> int:
 
 
 def serve(control: str, running: threading.Event) -> None:
-    """Answer."""
+    """Send an answer."""
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(control)
     listening.listen()

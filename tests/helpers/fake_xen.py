@@ -58,7 +58,7 @@ class FakeMapping:
 
 
 class FakeXen:
-    """The bindings to it."""
+    """The bindings to the fake Xen."""
 
     def __init__(
         self, *, version: tuple[int, int] = (4, 17), with_driver: bool = True, with_store: bool = True
@@ -100,7 +100,7 @@ class FakeXen:
         return self.store_is
 
     def read(self, domid: int, address: int, size: int) -> bytes:
-        """A domain's memory, what is written through live mappings with it."""
+        """A domain's memory, including writes through live mappings."""
         for place in self.mappings:
             self.foreign.store_back(place)
         first, last = address // PAGE, (address + size - 1) // PAGE
@@ -117,7 +117,7 @@ class FakeXen:
 
 
 class FakeCalls:
-    """libxencall."""
+    """A stand-in for libxencall."""
 
     def __init__(self, xen: "FakeXen") -> None:
         self.xen = xen
@@ -276,7 +276,7 @@ class FakeCalls:
 
 
 class FakeForeign:
-    """libxenforeignmemory, or the driver: pages of this process that are copied to frames as they are looked at."""
+    """A stand-in for libxenforeignmemory or the driver: pages of this process, copied to frames on use."""
 
     def __init__(self, xen: "FakeXen", attributes: set[int]) -> None:
         self.xen = xen
@@ -336,7 +336,7 @@ class FakeForeign:
 
 
 class FakeMemory(ProcessMemory):
-    """Memory whose maintenance is noted and not done."""
+    """A stand-in for process memory, which records maintenance instead of doing it."""
 
     def __init__(self, xen: "FakeXen") -> None:
         super().__init__()
@@ -350,7 +350,7 @@ class FakeMemory(ProcessMemory):
 
 
 class FakeStore:
-    """xenstored."""
+    """A stand-in for xenstored."""
 
     def __init__(self) -> None:
         self.entries: dict[str, bytes] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs tiny guests on the Unicorn front end, with their own page tables, and gives their events as text."""
+"""Runs tiny guests on the Unicorn front end, with their own page tables, and returns their events as text."""
 
 import mmap
 from collections.abc import Iterable, Sequence
@@ -56,7 +56,7 @@ def tables(
 
 
 def mmu_on(sctlr: int = a64.M | a64.C | a64.I, *, tcr: int | None = None, level: int = 1) -> a64.Code:
-    """Registers, then SCTLR; changes x1 alone, and loads and stores nothing."""
+    """Instructions that set registers, then SCTLR; they change only x1, without loads and stores."""
     at = f"el{level}"
     return code(
         mov(1, a64.MAIR),
@@ -85,7 +85,7 @@ class Instruction(NamedTuple):
 
 @dataclass
 class Ran:
-    """What a guest did: its events as text, with each one's instruction, and how it ended."""
+    """A guest's run: its events as text, with the instruction of each, and its end."""
 
     events: list[str] = field(default_factory=list)
     instructions: list[Instruction] = field(default_factory=list)
@@ -115,7 +115,7 @@ class Ran:
         return kept
 
     def aliases(self, before: str) -> dict[str, dict[int, str]]:
-        """Who has what mapped how, by page, when `before` comes for the first time."""
+        """The agents' mappings of each page, when `before` comes for the first time."""
         found: dict[str, dict[int, str]] = {}
         for event in self.events[: self.events.index(before)]:
             agent, op, *rest = event.split()
@@ -129,7 +129,7 @@ class Ran:
         return {agent: pages for agent, pages in found.items() if pages}
 
     def story(self, address: int) -> list[str]:
-        """All that befalls one page, in order; a map or an unmap without its range."""
+        """All events at one page, in order; a map or an unmap without its range."""
         told = []
         for event in self.events:
             parsed = parse_event(event.split())
@@ -180,7 +180,7 @@ def run_loaded(
     banks: Sequence[tuple[int, int]] = ((RAM, RAM_SIZE),),
     core: str,
 ) -> Ran:
-    """Run what lies at the start of RAM, from its first instruction to its end."""
+    """Run the code at the start of RAM, from its first instruction to its end."""
     ran = Ran(
         ["guest map 0x40000000 0x400000 normal-wb exec"] if forced else ["guest mmu off"],
         [Instruction(0, 0, 0)],
@@ -212,7 +212,7 @@ def run_loaded(
 
 
 def _check_invariants(ran: Ran, *, forced: bool) -> None:
-    """What holds for every trace of a guest."""
+    """Check what holds for every trace of a guest."""
     checker = Checker()
     for event in ran.events:  # none is one that cannot be
         checker.event(parse_event(event.split()))

@@ -22,7 +22,7 @@ PACKERS = {
 
 
 def run(*command: str, data: bytearray | bytes | None = None, folder: Path | None = None) -> bytes:
-    """What a tool writes."""
+    """The output of a tool."""
     require(shutil.which(command[0]), f"{command[0]} is not installed")
     done = subprocess.run(command, input=data, capture_output=True, cwd=folder, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -30,7 +30,7 @@ def run(*command: str, data: bytearray | bytes | None = None, folder: Path | Non
 
 
 def pack(name: str, data: bytearray | bytes, *options: str) -> bytes:
-    """`data`, compressed."""
+    """Compress `data`."""
     return run(*PACKERS[name], *options, data=data)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One interface to all instruction sets: the same small guests, in each one's instructions and tables.
 
-What a test says of a guest (its accesses, its operations, its pages and their types) is said once; what it must
-become, walks apart, is the same for all. The encodings of memory types are those of the Arm ARM's own tables.
+A test describes a guest once (its accesses, operations, pages and their types); the expected
+events are the same for all, except for walks. The encodings of memory types are those of the Arm ARM's tables.
 """
 
 import struct
@@ -21,7 +21,7 @@ M, C, I = a64.M, a64.C, a64.I  # noqa: E741
 
 
 class Page(NamedTuple):
-    """A page of the window: where it is, of which type, and whether no code may be fetched there."""
+    """A page of the window: its address, its type, and whether fetches are forbidden."""
 
     address: int
     kind: str
@@ -29,7 +29,7 @@ class Page(NamedTuple):
 
 
 class InstructionSet(ABC):
-    """What a test needs to write a guest. Register 1 is used by `prepare` and `sctlr`, register 7 by `tlbi`."""
+    """The instructions for a test's guest. `prepare` and `sctlr` use register 1, `tlbi` register 7."""
 
     name: ClassVar[str]
     descriptor: ClassVar[int] = 8
@@ -49,19 +49,19 @@ class InstructionSet(ABC):
 
     @abstractmethod
     def sctlr(self, bits: int) -> Code:
-        """Set M, C and I as `bits` say."""
+        """Set M, C and I to those in `bits`."""
 
     @abstractmethod
     def prepare(self, walks: str = "normal-wb") -> Code:
-        """Set the registers of translation; tables are read with the type that `walks` names."""
+        """Set the registers of translation; `walks` is the type of reads of the tables."""
 
     @abstractmethod
     def tlbi(self, address: int | None = None) -> Code:
-        """Invalidate all of the TLB, or what it has of an address."""
+        """Invalidate the whole TLB, or its entries for an address."""
 
     @abstractmethod
     def call(self, register: int) -> Insn:
-        """A call of the code that a register has the address of."""
+        """A call of the code at the address in a register."""
 
     @abstractmethod
     def off(self, result: int = 0) -> Code: ...
@@ -84,7 +84,7 @@ class InstructionSet(ABC):
         return tables({index: self.page(each) for index, each in pages.items()})
 
     def entry(self, index: int) -> int:
-        """Where the descriptor of a page of the window is."""
+        """The address of the descriptor of a page of the window."""
         return RAM + LEVEL3 + 8 * index
 
     def write_entry(self, index: int, value: int) -> Code:
@@ -157,7 +157,7 @@ class A64(InstructionSet):
 
 
 class A32(InstructionSet):
-    """Both formats of tables of AArch32."""
+    """AArch32 with either format of tables."""
 
     off_bits: ClassVar[int] = a32.SCTLR_OFF
 
@@ -199,7 +199,7 @@ class A32(InstructionSet):
 
 
 class A32Lpae(A32):
-    """Long descriptors: TTBCR.EAE is set, and tables are as A64's are (DDI 0406C B3.6)."""
+    """Long descriptors: TTBCR.EAE is set, and tables are like those of AArch64 (DDI 0406C B3.6)."""
 
     name = "a32-lpae"
 
@@ -285,7 +285,7 @@ class A32Short(A32):
 
 
 class A32ShortRemapped(A32Short):
-    """The same with SCTLR.TRE set, PRRR and NMRR as Linux has them (linux arch/arm/mm/proc-v7-2level.S, 6.1)."""
+    """The same with SCTLR.TRE set, and Linux's PRRR and NMRR (linux arch/arm/mm/proc-v7-2level.S, 6.1)."""
 
     name = "a32-short-tre"
     off_bits = a32.SCTLR_OFF | a32.TRE

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Source code that a test's subprocess uses to report its peak memory.
 
-It is of that process alone, by /proc. What getrusage tells is never less than what the process had that started it
+The figure in /proc is of that process alone. getrusage's is never less than that of the process that started it
 (linux fs/exec.c, `setmax_mm_hiwater_rss`), and tests are started by processes that have grown.
 """
 

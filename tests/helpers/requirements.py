@@ -24,9 +24,9 @@ def require(condition: object, reason: str) -> None:
 
 @contextmanager
 def packages_of(suite: str | None) -> Iterator[None]:
-    """Have what fetches packages of a suite of Debian's, or of the host's, be required as `require` has it.
+    """Require, as `require` does, that the block can fetch packages of a Debian suite, or of the host's.
 
-    Without those of `LATER` the test is skipped in any case: how their server fares is no fault of this tree's.
+    Without packages of `LATER` the test is skipped in any case, as their server is not this tree's concern.
     """
     try:
         yield

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 RAM = 0x4000_0000
 ENTRY = RAM + 0x40
-"""Where the code after the header begins."""
+"""The offset of the code after the header."""
 
 UART = 0x2200_0000
 PSCI_SYSTEM_OFF = 0x8400_0008
@@ -53,7 +53,7 @@ def movk(rd: int, value: int, shift: int) -> Insn:
 
 
 def mov(rd: int, value: int) -> Code:
-    """A constant in as many instructions as it needs: no load, so no event but fetches."""
+    """Move a constant into a register without a load, so that the only events are fetches."""
     parts = [(value >> shift & 0xFFFF, shift) for shift in (0, 16, 32, 48) if value >> shift & 0xFFFF]
     first, *rest = parts or [(0, 0)]
     return [movz(rd, *first), *(movk(rd, *part) for part in rest)]
@@ -68,7 +68,7 @@ def subs(rd: int, rn: int, value: int) -> Insn:
 
 
 def b(instructions: int) -> Insn:
-    """A branch by so many instructions; 0 is to itself."""
+    """A branch over a number of instructions; 0 is a branch to itself."""
     return Insn(f"b .{instructions * 4:+d}", 0x1400_0000 | instructions & 0x3FF_FFFF)
 
 
@@ -207,7 +207,7 @@ def off(result: int = 0, call: Insn = HVC) -> Code:
 
 
 def say(text: bytes, uart: int = UART) -> Code:
-    """Print over the PL011, byte by byte, and never look whether it is ready."""
+    """Print on the PL011, byte by byte, without waiting until it is ready."""
     return code(mov(2, uart), *(code(mov(3, byte), store_w(3, 2)) for byte in text))
 
 
@@ -230,13 +230,13 @@ def image(
     Parameters
     ----------
     program : list of Insn
-        Starts at offset 64.
+        The code, from offset 64 on.
     data : mapping of int to bytes
-        What else is in the image, by offset.
+        Other bytes of the image, by offset.
     size : int
         Bytes of the file.
     image_size, text_offset, flags : int
-        What the header says; `image_size` is the file's own unless given.
+        The header's values; `image_size` is the file's size unless given.
     """
     assert HEADER + 4 * len(program) <= size
     content = bytearray(size)
@@ -292,5 +292,5 @@ def words(entries: Mapping[int, int]) -> bytes:
 
 
 def tcr(*, size_bits: int = 32, inner: int = 1, outer: int = 1) -> int:
-    """TCR for TTBR0 alone: 4 KiB granule, 2^size_bits bytes; walk cacheability 0 nc, 1 wb, 2 wt, 3 wb no-allocate."""
+    """TCR with only TTBR0: 4 KiB granule, 2^size_bits bytes; walk cacheability 0 nc, 1 wb, 2 wt, 3 wb no-allocate."""
     return 1 << 23 | 3 << 12 | outer << 10 | inner << 8 | (64 - size_bits)

@@ -23,7 +23,7 @@ UDF = Insn("udf #0", 0xE7F0_00F0)
 SETEND_BE = Insn("setend be", 0xF101_0200)
 
 CONDITIONS = ("eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", "")
-"""Of an instruction's top four bits, 14 being always (A8.3)."""
+"""The condition in an instruction's top four bits: 14 is always (A8.3)."""
 
 
 def mov(rd: int, value: int) -> Code:
@@ -91,7 +91,7 @@ def subs(rd: int, rn: int, value: int) -> Insn:
 
 
 def b(instructions: int, condition: int = 14) -> Insn:
-    """A branch by so many instructions; the counter is two ahead."""
+    """A branch over a number of instructions; the program counter is two ahead."""
     word = condition << 28 | 0x0A00_0000 | instructions - 2 & 0xFF_FFFF
     return Insn(f"b{CONDITIONS[condition]} .{instructions * 4:+d}", word)
 

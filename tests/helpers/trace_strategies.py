@@ -2,7 +2,7 @@
 """
 Hypothesis strategies for traces in the text form of ``trace-format.md``.
 
-A trace is drawn an event at a time, from what is valid just then, so nothing is filtered. Accesses keep to
+A trace is drawn event by event, from the events that are valid at that time, so nothing is filtered. Accesses keep to
 a few *spots*, most of them overlapping, so that agents meet on the same bytes. An event is one drawn
 integer, taken apart into its choices: it is quick, deleting one shrinks the trace by that event, and 0 is
 the first choice of everything.
@@ -91,7 +91,7 @@ class _Agent:
 
 
 class _Drafter:
-    """Draws a trace's lines, and keeps what every agent has mapped."""
+    """Draws a trace's lines, and keeps every agent's mappings."""
 
     def __init__(self, draw: DrawFn, max_events: int) -> None:
         self._draw = draw
@@ -120,7 +120,7 @@ class _Drafter:
         return options[index]
 
     def _spots(self) -> list[tuple[int, int]]:
-        """Give ranges on one hot line and its neighbours, over a page end where there is a next page."""
+        """Return ranges on one hot line and its neighbours, over a page end if there is a next page."""
         line = self.line_size
         base = self.pages[0]
         home = base + line
@@ -140,7 +140,7 @@ class _Drafter:
     # -- what is possible
 
     def _allowed(self, agent: _Agent, op: str) -> list[tuple[int, int]]:
-        """Give the spots that an agent may access with read, write, fetch or zva."""
+        """Return the spots that an agent may access with read, write, fetch or zva."""
 
         def fits(kind: str, executable: bool) -> bool:
             return (executable or op != "fetch") and (kind != "device" or op != "zva")
@@ -157,7 +157,7 @@ class _Drafter:
         ]
 
     def _possible(self, agent: _Agent) -> list[str]:
-        """Give the operations that an agent may do now, each as often as it weighs."""
+        """Return the operations that an agent may do now, each as often as its weight."""
         ops = ["maintain", "mmu", "icache", "dcache"]
         ops += [op for op in ("read", "write", "fetch", "zva") if self._allowed(agent, op)]
         if agent.mmu:
@@ -181,7 +181,7 @@ class _Drafter:
                     self._do(name, agent, op)
 
     def event(self) -> None:
-        """Draw one more event, after a line that is none now and then."""
+        """Draw one more event, now and then after a line without an event."""
         self.throw()
         if self.remarks:
             self.lines += self.choose(REMARKS)
@@ -245,7 +245,7 @@ class _Drafter:
         return f"unmap {self._at((start, count * PAGE))}"
 
     def _toggle(self, agent: _Agent, op: str) -> str:
-        """Draw a switch's other setting mostly, and at times the one that it has."""
+        """Draw a switch's other value mostly, and sometimes its present one."""
         on = bool(getattr(agent, op)) is self.choose((False, False, False, False, True))
         setattr(agent, op, on)
         return f"{op} {'on' if on else 'off'}"
@@ -259,7 +259,7 @@ class _Drafter:
     # -- what is wrong
 
     def wrong(self) -> list[str]:
-        """Give lines that are errors if they come next."""
+        """Return lines that are errors if they come next."""
         at, page = self._at(self.spots[0]), self.number(self.pages[0])
         address = self.number(self.spots[0][0])
         far = self.number(1 << 52)
@@ -332,7 +332,7 @@ class _Drafter:
         return lines
 
     def wrong_header(self) -> list[str]:
-        """Give lines that are errors if they come first."""
+        """Return lines that are errors if they come first."""
         lines = ["line 48", "line 8", "line 4096", "line", "line 64 64", "line 0", "line big"]
         return [*lines, "option", "option nc_may_hit", "option idc dic", "option idc off"]
 
@@ -345,9 +345,9 @@ def traces(draw: DrawFn, max_events: int = 18) -> str:
     Parameters
     ----------
     draw : callable
-        Hypothesis's.
+        Hypothesis's function.
     max_events : int
-        How many events a trace has at the most.
+        The most events of a trace.
     """
     drafter = _Drafter(draw, max_events)
     drafter.events(least=6)
@@ -356,7 +356,7 @@ def traces(draw: DrawFn, max_events: int = 18) -> str:
 
 @st.composite
 def broken_traces(draw: DrawFn, max_events: int = 10) -> tuple[str, int]:
-    """Draw traces that are valid but for one line, each with that line's 1-based number."""
+    """Draw traces that are valid except for one line, each with that line's 1-based number."""
     drafter = _Drafter(draw, max_events)
     if draw(st.integers(0, 7)) == 7:
         at = draw(st.integers(0, len(drafter.lines)))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Traces whose verdicts were worked out by hand from ``docs/reference/rules.md`` and ``trace-format.md``.
+Traces whose verdicts were derived by hand from ``docs/reference/rules.md`` and ``trace-format.md``.
 
 ``WORKED_EXAMPLES`` is the table at the end of ``docs/reference/rules.md``; ``SMALL_EXAMPLES`` has at least one trace
 for each row of its table of events, each switch, each liveness rule and each kind. Both are lists of (name,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every hypervisor that there is on this machine keeps the protocol; a real Xen is tried in its dom0."""
+"""Every hypervisor on this machine keeps the protocol; a real Xen is tested in its dom0."""
 
 import itertools
 import os
@@ -80,14 +80,14 @@ def test_conformance(
 
 
 class Forgetful(Simulated):
-    """Loses what is written."""
+    """Loses written bytes."""
 
     def read(self, domain: Any, address: Any, size: Any) -> Any:
         return bytes(size)
 
 
 class Careless(Simulated):
-    """Maps where nothing may be mapped."""
+    """Allows mappings that the protocol forbids."""
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)

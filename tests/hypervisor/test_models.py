@@ -62,13 +62,13 @@ def test_a_scrubber_has_an_alias_to_scrub_through(model: HostModel) -> None:
 
 
 def test_every_host_has_a_way_to_maintain_and_only_one(model: HostModel) -> None:
-    """A call once the guest is loaded (Xen), or all RAM before it first runs (KVM)."""
+    """Maintenance is by a call after the guest is loaded (Xen), or of all RAM before it first runs (KVM)."""
     assert (model.flush is None) == model.name.startswith("kvm")
     assert (model.first_run is None) != (model.flush is None)
 
 
 def test_a_previous_owner_is_nobody_who_is_heard_of_again(model: HostModel) -> None:
-    """It may leave lines in any cache, so it can be fetched through; it maintains nothing and builds nothing."""
+    """It may leave lines in any cache, so its alias is executable; it does no maintenance and builds nothing."""
     before = [alias for alias in model.aliases if alias.lifetime is AliasLifetime.BEFORE]
     assert len(before) == model.name.startswith("kvm")
     rules = [model.allocation, model.flush, model.first_run, model.set_way]

@@ -32,7 +32,7 @@ REGISTERS = Registers(pc=RAM, general=(0, 0, 0, 0), pstate=0x3C5, sctlr=0x00C500
 
 
 class Rig:
-    """A host and what it recorded."""
+    """A host and the events that it recorded."""
 
     def __init__(self, model: str = "xen-4.17-arm64") -> None:
         self.trace: list[Event] = []
@@ -52,7 +52,7 @@ class Rig:
         return domain
 
     def new(self) -> list[str]:
-        """What was recorded since the last call, as text."""
+        """The events since the last call, as text."""
         text = [str(event) for event in self.trace]
         self.trace.clear()
         return text
@@ -469,7 +469,7 @@ def test_foreign_mapping_of_a_running_guest(rig: Rig) -> None:
 def test_kvm_maintains_as_the_guest_starts_where_it_was_asked_to(
     model: str, maintenance: list[str], start: list[str]
 ) -> None:
-    """A flush of one page, before the start, is a promise: every bank is maintained at the start, once."""
+    """After a flush of one page before the start, every bank is maintained at the start, once."""
     rig = Rig(model)
     domain = rig.domain((RAM, SIZE), (0x80000000, SIZE))
     rig.host.set_registers(domain, 0, REGISTERS)
@@ -509,7 +509,7 @@ def test_a_host_with_the_call_does_it_at_once(model: str) -> None:
 
 @pytest.mark.parametrize("model", ["kvm-arm64", "kvm-s2fwb"])
 def test_a_previous_owner_has_let_go_before_the_page_is_anyone_elses(model: str) -> None:
-    """Once for each allocation: the guest that a page is freed by is the next one's previous owner."""
+    """Its alias begins and ends once for each allocation, as a freed page has had an owner."""
     rig = Rig(model)
     rig.host.destroy(rig.domain())
     first = rig.new()
@@ -533,7 +533,7 @@ def test_a_previous_owner_has_let_go_before_the_page_is_anyone_elses(model: str)
 
 
 def test_aliases_of_any_number_live_before() -> None:
-    """They come in the model's order and go in the reverse order, before anything else that the host does."""
+    """Aliases begin in the model's order and end in reverse order, before anything else that the host does."""
     owners = tuple(
         HostAlias(name, memory_type, AliasLifetime.BEFORE, "xen-devel, nobody", executable=executable)
         for name, memory_type, executable in (("one", WB, False), ("two", NC, True))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels from files of unknown honesty. Expected values: Linux Documentation/arch/arm64/booting.rst."""
+"""Kernels from untrusted files. Expected values: Linux Documentation/arch/arm64/booting.rst."""
 
 import gzip
 import os
@@ -244,7 +244,7 @@ def test_default_limits_are_a_gibibyte() -> None:
 
 
 def through_pipe(tmp_path: Path, data: bytes, **limits: Any) -> memoryview:
-    """What load_blob makes of a pipe that somebody writes `data` into."""
+    """The result of load_blob for a pipe into which another thread writes `data`."""
     reader, writer = os.pipe()
 
     def feed() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Decompression of what Debian's tools wrote, and its limits."""
+"""Decompression of files that Debian's tools wrote, and its limits."""
 
 import bz2
 import gzip
@@ -34,7 +34,7 @@ def text(size: int, seed: int = 1) -> bytes:
 
 
 def out(data: bytearray | bytes, limit: int = 1 << 30) -> memoryview:
-    """What `data` unpacks to."""
+    """The decompressed content of `data`."""
     content = Content("file", memoryview(data), Allowance(limit))
     codec = codec_of(content.data)
     assert codec is not None
@@ -283,7 +283,7 @@ def test_peak_memory_of_a_bomb(name: str, tmp_path: Path) -> None:
 def lzop_file(
     *blocks: bytes, version: int = 0x1030, method: int = 1, flags: int = 1, end: bool = True
 ) -> bytes:
-    """By lzop src/lzop.c (1.04)."""
+    """An lzop file of blocks, written after lzop src/lzop.c (1.04)."""
     head = struct.pack(">HHHBBIIIIB", version, 0x20A0, 0x0940, method, 5, flags, 0o100644, 0, 0, 0)
     checksum = zlib.crc32(head) if flags & 0x1000 else zlib.adler32(head)
     return b"\x89LZO\0\r\n\x1a\n" + head + struct.pack(">I", checksum) + b"".join(blocks) + bytes(4 * end)

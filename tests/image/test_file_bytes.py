@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Initrds that stay in their files until the guest has them."""
+"""Initrds that stay in their files until they are copied to the guest."""
 
 import errno
 import gzip
@@ -107,7 +107,7 @@ def test_one_write_puts_it_into_the_guest(path: Path) -> None:
 
 
 class Memory(ProcessMemory):
-    """Takes what a mapping on Xen writes."""
+    """Collects the bytes that a mapping on Xen writes."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels in every form but a FIT, made by the tools that make them where there is one."""
+"""Kernels in every format except FIT, made by the usual tools if there are any."""
 
 import re
 import struct
@@ -202,7 +202,7 @@ def script(text: int, data: int, *, virtual: int = 0, entry: str = "_start") -> 
 
 
 def loaded(kernel: Kernel) -> dict[int, int]:
-    """What memory holds that the kernel asks for, by a plan, each byte by its address."""
+    """The content of the kernel's memory in a plan, each byte by its address."""
     memory: dict[int, int] = {}
     for segment in plan_of(kernel).segments:
         if segment.name.startswith("kernel"):
@@ -497,7 +497,7 @@ def uimage(
     load: int = RAM,
     entry: int = RAM,
 ) -> bytes:
-    """A uImage whose checksums are right, whatever else is not."""
+    """A uImage with right checksums, whatever else is wrong."""
     crc = zlib.crc32(payload)
     size = len(payload) if size is None else size
     fields = [0x27051956, 0, 0, size, load, entry, crc, 5, arch, kind, compression, b"x"]

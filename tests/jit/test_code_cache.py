@@ -34,7 +34,7 @@ def program(code_bytes: bytes) -> bytes:
 
 
 def kept_at(module: str) -> Path:
-    """Where a module's machine code is kept."""
+    """The file that keeps a module's machine code."""
     path = code_cache._path(module)
     assert path is not None
     return path
@@ -105,7 +105,7 @@ LANES = 16
 
 @cfunc(types.void(types.CPointer(types.float64)))
 def ramp(lanes: Any) -> None:
-    """Needs constants in memory: the steps of a vector."""
+    """A function that needs constants in memory: the steps of a vector."""
     each = carray(lanes, (LANES,))
     for lane in range(LANES):
         each[lane] = 0.1 + 1.7 * lane

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tables are followed with no emulator, over plain bytes: operations in, and events out that were worked out by hand.
+"""Tables are followed without an emulator, in plain bytes; the expected events were derived by hand.
 
 The tables are those of `guest_runs`: level 1 at RAM + 0x10000, level 2 at + 0x11000, level 3, of the window's 2 MiB
 at RAM + 2 MiB, at + 0x12000.
@@ -46,7 +46,7 @@ def follower(pages: dict[int, int] | None = None, *, on: bool = True, **options:
 
 
 def events(core: TableFollower) -> list[str]:
-    """The events since it was last asked."""
+    """The events since the last call."""
     seen: list[str] = []
     core.hand_over(lambda batch: seen.extend(str(batch.event(index)) for index in range(len(batch))))
     return seen

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Compares three readings of the rules.
+"""Compares three implementations of the rules on the same traces.
 
 Each trace, drawn by Hypothesis (``trace_strategies.py``) or one of those of ``every_state.py``, is given to the
 checker of coldline, to the brute-force explorer and to Spin with the Promela model. They agree on it if they find the
@@ -35,20 +35,20 @@ Task = tuple[Callable[..., "Tally"], tuple[Any, ...]]
 @dataclass
 class Tally:
     """
-    What was compared.
+    The counts of a comparison.
 
     Parameters
     ----------
     traces : int
-        Given to the checker and the explorer.
+        The traces for the checker and the explorer.
     by_spin : int
-        And of those to Spin.
+        How many of them were also for Spin.
     events : int
-        In all traces.
+        The events in all traces.
     kinds : Counter
-        Of hazards, by kind.
+        The hazards, by kind.
     events_by_name : Counter
-        Of events, as the model names them.
+        The events, by the model's names.
     coherent : int
         Traces without a hazard.
     smallest : str or None
@@ -64,7 +64,7 @@ class Tally:
     smallest: str | None = None
 
     def add(self, other: "Tally") -> None:
-        """Take in what somebody else compared."""
+        """Add the counts of another comparison."""
         self.traces += other.traces
         self.by_spin += other.by_spin
         self.events += other.events
@@ -100,12 +100,12 @@ def draw(count: int, number: int) -> list[str]:
 
 def verdicts(text: str, spin: Spin | None) -> dict[str, Verdict]:
     """
-    Give each reading's hazards of a trace; Spin's only if it is asked.
+    Return each implementation's hazards of a trace; Spin's only if it is wanted.
 
     Raises
     ------
     Malformed
-        If it is none.
+        If it is not a trace.
     """
     found: dict[str, Verdict] = {
         "explorer": list(map(tuple, explore(text))),
@@ -126,7 +126,7 @@ def differ(text: str, spin: Spin | None) -> bool:
 
 
 def reduced(text: str, still: Callable[[str], bool]) -> str:
-    """Leave out of a text line after line, as long as what is left is still such a text."""
+    """Leave lines out of a text, one after another, as long as the rest still has the wanted property."""
     lines = text.splitlines()
     at = len(lines)
     while at:
@@ -139,7 +139,7 @@ def reduced(text: str, still: Callable[[str], bool]) -> str:
 
 
 def compare(texts: Sequence[str], spin: Spin | None, by_spin: int) -> Tally:
-    """Compare the readings on some traces, Spin's on the first so many; stop at the first that they differ on."""
+    """Compare the implementations on some traces, Spin on the first few; stop at the first difference."""
     tally = Tally()
     by_model = spin.explore(texts[:by_spin]) if spin else []
     for number, text in enumerate(texts):
@@ -180,13 +180,13 @@ def _progress(done: int, started: float) -> None:
 
 
 def random_tasks(count: int, number: int, spin: Spin | None, share: float) -> Iterator[Task]:
-    """Give what has to be done to compare so many random traces; the numbers from `number` on are drawn by."""
+    """Yield tasks that compare `count` random traces, drawn with the seeds from `number` on."""
     for done in range(0, count, CHUNK):
         yield chunk, (min(CHUNK, count - done), number + done // CHUNK, spin, share)
 
 
 def every_task(spin: Spin | None, share: float) -> Iterator[Task]:
-    """Give what has to be done to compare a trace for every event in every state."""
+    """Yield tasks that compare a trace for every event in every state."""
     for options in every_state.OPTION_SETS:
         texts = every_state.transitions(options)
         while batch := list(islice(texts, CHUNK)):
@@ -194,7 +194,7 @@ def every_task(spin: Spin | None, share: float) -> Iterator[Task]:
 
 
 def _run(tasks: Iterator[Task], jobs: int) -> Tally:
-    """Do all tasks, some at a time, up to a disagreement."""
+    """Do all tasks, `jobs` at a time, up to the first disagreement."""
     total = Tally()
     started = shown = time.monotonic()
     with ProcessPoolExecutor(jobs) as pool:
@@ -212,7 +212,7 @@ def _run(tasks: Iterator[Task], jobs: int) -> Tally:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Compare, tell, and give the exit status: 0 if they agree, 1 if not."""
+    """Compare, print the counts, and return the exit status: 0 if they agree, 1 if not."""
     arguments = argparse.ArgumentParser(
         prog="scripts/agree",
         description="Hold the checker, the explorer and the Promela model against one another on random traces.",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A second reader and writer of the binary trace form, written from ``docs/reference/trace-format.md`` alone.
 
-A second reader and a second writer, event by event. The reader trusts its input: what a wrong one leads to is the
-product's affair.
+The reader and the writer go event by event. The reader trusts its input: only the product's reader has to refuse
+wrong ones.
 """
 
 import struct
@@ -22,7 +22,7 @@ OPERATIONS = (
 
 
 class Event(NamedTuple):
-    """An event and the line that it is from."""
+    """An event and its line."""
 
     line: int
     agent: str
@@ -41,7 +41,7 @@ class Event(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """All of a trace."""
+    """The content of a trace."""
 
     line: int
     options: set[str]
@@ -111,7 +111,7 @@ def done(events: int) -> bytes:
 
 
 def events_block(events: list[Event], names: list[str], *, coding: int = 0) -> bytes:
-    """A block in which every event has a kind of its own, and every column all the bytes that it may have."""
+    """A block in which every event has its own kind, and every column its greatest width."""
     base = min((event.address for event in events if event.size), default=0)
     body, previous = b"", events[0].line - 1
     for event in events:
@@ -134,7 +134,7 @@ def events_block(events: list[Event], names: list[str], *, coding: int = 0) -> b
 
 
 def write(trace: Trace, *, coding: int = 0, most: int = 3) -> bytes:
-    """A trace, in blocks of `most` events, with blocks that mean nothing between them."""
+    """A trace in blocks of `most` events, with blocks of unknown kinds between them."""
     data = start(trace.line, sum(1 << OPTIONS.index(option) for option in trace.options))
     names: list[str] = []
     for at in range(0, len(trace.events), most):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A second construction of a byte's automaton, from the explorer's rules, with Hopcroft's algorithm.
 
-Nothing of ``coldline`` is in here. The rules are those of ``tests/oracles/explorer.py``, on lines of two bytes of
+It uses nothing of ``coldline``. The rules are those of ``tests/oracles/explorer.py``, on lines of two bytes of
 which only the first is looked at: an *own* event touches it and an *other* one its neighbour.
 """
 
@@ -70,7 +70,7 @@ def first_byte(s: Microstate) -> Microstate:
 
 
 class Sets:
-    """Sets of microstates as Python integers: a bit for each microstate, in the order in which they turn up."""
+    """Sets of microstates as Python integers: a bit for each microstate, in the order of their discovery."""
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
@@ -91,7 +91,7 @@ class Sets:
         return _reachable(s, Rules(*setting, self.profile.idc, self.profile.dic))
 
     def after(self, number: int, letter: str, setting: tuple[bool, bool]) -> int:
-        """What an event or a setting, and then the caches, may make of one microstate."""
+        """The microstates that an event or a setting, and then the caches' steps, may lead to from one microstate."""
         key = (number, letter, setting)
         if key not in self.images:
             s = self.members[number]
@@ -128,7 +128,7 @@ def bits(mask: int) -> Iterator[int]:
 
 
 def determined(**switches: bool) -> Machine:
-    """The automaton of sets, with every set that can come about."""
+    """The automaton of sets, with every reachable set."""
     sets = Sets(profile_of(**switches))
     cold = Microstate(INVALID, 0, INVALID, 0, False, 0, OWN)
     start = (sets.mask(iter(sets.closed(cold, (False, False)))), (False, False))
@@ -147,7 +147,7 @@ def determined(**switches: bool) -> Machine:
 
 
 def hopcroft(machine: Machine) -> list[set[int]]:
-    """The coarsest partition into states that no word tells apart, by splitting on the smaller half."""
+    """The coarsest partition into states that no word distinguishes, by splitting on the smaller half."""
     before: list[dict[int, list[int]]] = [defaultdict(list) for _ in LETTERS]
     for state, row in enumerate(machine.step):
         for letter, target in enumerate(row):

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Traces that reach every state that a byte of a line can have.
 
-Random traces hardly ever get to some states, and some steps of a cache can be told from their absence only there.
-So this goes through all of them. A state is what the explorer knows of a byte, and who has its page mapped. From each
-one that can be reached, by a shortest way, there is a trace for each event that can come next. After that event comes
-a tail of a few more, drawn at random, with a look at the byte after each: if the event led somewhere else than it
-should, that is where it shows.
+Random traces hardly ever reach some states, and some steps of a cache make a difference only there.
+So this module reaches all of them. A state is the explorer's set of microstates, and the mappings of the page. For
+each reachable state and each event that can come next, there is a trace, which reaches the state by a shortest path.
+After that event comes a tail of a few more, drawn at random, with a read of the byte after each: if the event led to
+a wrong state, a difference shows there.
 
-The cast is small and leads everywhere: *n* has the page mapped non-cacheable, and walks; *w* and *t* map it
+A few agents suffice: *n* has the page mapped non-cacheable, and walks; *w* and *t* map it
 write-back and write-through, one at a time, and write; *x*, with its data cache off, maps it executable, and fetches.
 The byte is one half of a line of 16, and "other" is the other half.
 """
@@ -29,7 +29,7 @@ COLD = Microstate(explorer.INVALID, 0, explorer.INVALID, 0, False, 0, 1)
 
 
 class Act(NamedTuple):
-    """An event: its text, its row of the table, whether it touches the byte, and who has to have the page mapped."""
+    """An event: its text, its row of the table, whether it touches the byte, and the agent that must map the page."""
 
     text: str
     row: str
@@ -50,14 +50,14 @@ ACTS = (
 
 
 class State(NamedTuple):
-    """Who has mapped the page, besides n, and what the byte may be in."""
+    """The agents that map the page, besides n, and the microstates that the byte may be in."""
 
     mapped: frozenset[str]
     microstates: frozenset[Microstate]
 
 
 class Byte:
-    """What a byte can come to, under a profile."""
+    """The reachable states of a byte, under a profile."""
 
     def __init__(self, options: tuple[str, ...]) -> None:
         self.profile = Profile()
@@ -73,7 +73,7 @@ class Byte:
         return State(mapped, self._closed[key])
 
     def next(self, state: State) -> Iterator[tuple[str, State]]:
-        """Give each event that can happen in a state, as text, and where it leads."""
+        """Yield each event that can happen in a state, as text, and the next state."""
         for text, mapped in next_maps(state.mapped):
             yield text, self._close(mapped, state.microstates)
         for act in possible(state.mapped):
@@ -86,7 +86,7 @@ class Byte:
 
 
 def next_maps(mapped: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
-    """Give each map and unmap that can come next, and who has mapped the page then."""
+    """Yield each map and unmap that can come next, and the agents that map the page then."""
     for name, what in MAPS.items():
         if name in mapped:
             yield f"{name} unmap {PAGE}", mapped - {name}
@@ -95,12 +95,12 @@ def next_maps(mapped: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def possible(mapped: frozenset[str]) -> list[Act]:
-    """Give the other events that can come next."""
+    """Yield the other events that can come next."""
     return [act for act in ACTS if not act.needs or act.needs in mapped]
 
 
 def _tail(mapped: frozenset[str], draw: random.Random) -> list[str]:
-    """Draw what comes last: looks at the byte, which change nothing, and events between; then two that do."""
+    """Draw the tail: reads of the byte, which change nothing, and events between; then two reads that do."""
     look = f"n read {OWN}"
     events = [look]
     for _ in range(TAIL):
@@ -113,7 +113,7 @@ def _tail(mapped: frozenset[str], draw: random.Random) -> list[str]:
 
 
 def transitions(options: tuple[str, ...]) -> Iterator[str]:
-    """Give a trace for each event in each state that can be reached under some options."""
+    """Yield a trace for each event in each state that is reachable under some options."""
     byte = Byte(options)
     start = State(frozenset(), frozenset([COLD]))
     ways: dict[State, tuple[str, ...]] = {start: ()}

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-A brute-force explorer of traces: the oracle that the checker is held against.
+A brute-force explorer of traces: the oracle that the checker is compared with.
 
 It is a second implementation of ``docs/reference/rules.md`` and ``trace-format.md``, written from those two pages
-alone. It shares no code with ``coldline`` and does none of its clever things: every cache line that a trace
+alone. It shares no code with ``coldline``, and has none of its optimisations: every cache line that a trace
 checks has a set of microstates, each with whole byte masks; the set is closed under the spontaneous steps
-by plain graph search before and after every event; and every event does to every microstate what its row of
+by plain graph search before and after every event; and every event changes every microstate as its row of
 the table says.
 
 Whole masks explode on a line that is written byte by byte, so keep such traces short.
@@ -45,7 +45,7 @@ INVALID, CLEAN, DIRTY = 0, 1, 2
 
 class Malformed(Exception):  # noqa: N818
     """
-    The trace is not one.
+    The text is not a trace.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Microstate(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What may happen to a line at the moment: the liveness of its page, and the profile."""
+    """What decides a line's steps at the moment: the liveness of its page, and the profile."""
 
     alias_live: bool
     fetch_possible: bool
@@ -238,9 +238,9 @@ class Profile:
 
 class Agent:
     """
-    What one agent has said so far.
+    One agent's switches, mappings and fetches so far.
 
-    ``icache`` is None until it says something; ``pages`` has a type and whether it is executable for each
+    ``icache`` is None until the trace sets it; ``pages`` has a type and whether it is executable for each
     page number; ``fetched`` has the pages fetched from since the MMU went off.
     """
 
@@ -252,11 +252,11 @@ class Agent:
         self.fetched: set[int] = set()
 
     def keeps_alias_live(self, page: int) -> bool:
-        """Say whether it makes "a cacheable alias is live" so for the lines of a page."""
+        """Return whether it makes "a cacheable alias is live" true for the lines of a page."""
         return self.mmu and self.dcache and page in self.pages and _cacheable(self.pages[page][0])
 
     def may_fetch(self, page: int) -> bool:
-        """Say whether it makes "a cacheable fetch is possible" so for the lines of a page."""
+        """Return whether it makes "a cacheable fetch is possible" true for the lines of a page."""
         if self.mmu:
             kind, executable = self.pages.get(page, ("device", False))
             return self.icache is not False and executable and _cacheable(kind)
@@ -264,7 +264,7 @@ class Agent:
 
 
 class Touch(NamedTuple):
-    """Bytes from ``start`` to before ``end``, and which row of the table of events happens to them."""
+    """Bytes from ``start`` to before ``end``, and the row of the table of events for them."""
 
     start: int
     end: int
@@ -282,7 +282,7 @@ def _row(op: str, kind: str) -> str:
 
 
 class Reader:
-    """Reads a trace, an event at a time, and knows after each what every agent has said."""
+    """Reads a trace event by event, and keeps the state of every agent."""
 
     def __init__(self) -> None:
         self.profile = Profile()

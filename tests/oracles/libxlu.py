@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""xl's own parser of configuration files, called in Xen's library where that is installed.
+"""Calls xl's own parser of configuration files, in Xen's library, if that is installed.
 
-Its state is C's, and a NUL in a string ends the process: keep those away from it.
+A NUL in a string ends the process: do not give it any.
 """
 
 import ctypes
@@ -31,9 +31,9 @@ def library() -> Any:
 
 
 def read(text: bytes, names: "list[str]") -> "dict[str, Any] | str":
-    """What xl makes of a file: the settings of those names, or what it says is wrong.
+    """xl's result for a file: the settings with some names, or its error message.
 
-    A setting is its text, or a list of such.
+    A setting is a text, or a list of these.
     """
     xlu, libc = library(), ctypes.CDLL(None)
     libc.fopen.restype = libc.open_memstream.restype = ctypes.c_void_p
@@ -52,7 +52,7 @@ def read(text: bytes, names: "list[str]") -> "dict[str, Any] | str":
 
 
 def number(text: bytes, name: str) -> "int | None":
-    """What xl makes of a number."""
+    """xl's result for a number."""
     xlu = library()
     config = ctypes.c_void_p(xlu.xlu_cfg_init(None, b"file"))
     try:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Spin's verdict on traces, from the Promela model in ``tests/oracles/promela``.
 
-The model is the third reading of ``rules.md``; this is what stands between it and a trace's text. It holds no
-rule of caches, types or who may fill: it cuts a trace into *stories*, for each line that some event checks the events
-that bear on the line or its page, and hands many stories to one run of one compiled verifier. It reads the text by
-itself, as ``docs/reference/trace-format.md`` has it, and expects a trace without errors.
+The model is the third implementation of ``rules.md``; this module prepares a trace's text for it. It has no
+rules of caches, types or fills: it cuts a trace into *stories*, for each line that some event checks the events
+that concern the line or its page, and gives many stories to one run of one compiled verifier. It reads the text by
+itself, after ``docs/reference/trace-format.md``, and expects a trace without errors.
 """
 
 import re
@@ -44,7 +44,7 @@ class Hazard(NamedTuple):
 
 
 class SearchError(Exception):
-    """Spin's search was not what it has to be: complete."""
+    """Spin's search was not complete."""
 
 
 class Event(NamedTuple):
@@ -60,7 +60,7 @@ class Event(NamedTuple):
 
 
 class Item(NamedTuple):
-    """An event of a story: on one of its lines, given by its address, or (None) on none."""
+    """An event of a story: on one of its lines, by the line's address, or on none (None)."""
 
     event: Event
     line: int | None
@@ -68,16 +68,16 @@ class Item(NamedTuple):
 
 class Story(NamedTuple):
     """
-    What bears on some lines of a page, for the model.
+    The events that concern some lines of a page, for the model.
 
     Parameters
     ----------
     told : str
-        As the model reads it.
+        The events in the model's form.
     items : list of Item
-        Those that it tells.
+        The events in it.
     cuts : list of int
-        Where in a line pieces begin and end, in bytes, for each bit of a mask and the last one's end.
+        The start of the piece of a line for each bit of a mask, in bytes, and the end of the last piece.
     """
 
     told: str
@@ -86,7 +86,7 @@ class Story(NamedTuple):
 
 
 class Bad(NamedTuple):
-    """A hazard in a story's terms: where, of what kind, and the mask of the pieces that may be bad."""
+    """A hazard of a story: its place, its kind, and the mask of the pieces that may be bad."""
 
     item: Item
     kind: str
@@ -117,7 +117,7 @@ def _event(number: int, words: list[str]) -> Event:
 
 
 def read(text: str) -> tuple[int, tuple[bool, ...], list[Event]]:
-    """Give a trace's line size in bytes, its options in the order of ``OPTIONS``, and its events."""
+    """Return a trace's line size in bytes, its options in the order of ``OPTIONS``, and its events."""
     size = 64
     options = set()
     events = []
@@ -139,7 +139,7 @@ def _touches(event: Event, base: int, size: int) -> bool:
 
 
 def _bears_on(event: Event, base: int, size: int) -> bool:
-    """Whether an event can matter to a line: to itself, or to who may fill it."""
+    """Whether an event can matter for a line: for its copies, or for its fills."""
     page = base // PAGE * PAGE
     if event.what in SWITCHES:
         return True
@@ -151,7 +151,7 @@ def _bears_on(event: Event, base: int, size: int) -> bool:
 
 
 def _items(lines: Sequence[int], size: int, events: Iterable[Event]) -> list[Item]:
-    """Give what bears on some lines of one page, an item for each line that an event touches."""
+    """Yield the events that concern some lines of one page, an item for each line that an event touches."""
     items = []
     for event in events:
         touched = [base for base in lines if _touches(event, base, size)]
@@ -167,18 +167,18 @@ def _items(lines: Sequence[int], size: int, events: Iterable[Event]) -> list[Ite
 
 def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: Iterable[Event]) -> Story:
     """
-    Tell what bears on some lines of one page.
+    Make the story of some lines of one page.
 
     Parameters
     ----------
     lines : sequence of int
-        Their addresses.
+        The lines' addresses.
     size : int
-        Of a line, in bytes.
+        The size of a line, in bytes.
     options : sequence of bool
-        The profile's, in the order of ``OPTIONS``.
+        The profile's options, in the order of ``OPTIONS``.
     events : iterable of Event
-        The trace's.
+        The trace's events.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: I
 
 
 def _by_page(pages: set[int], events: Iterable[Event]) -> dict[int, list[Event]]:
-    """Sort events by the pages that they are in, or just before; switches are everywhere."""
+    """Sort events by their pages, and by the pages just after; switches belong to every page."""
     near: dict[int, list[Event]] = {page: [] for page in pages}
     for event in events:
         first, last = event.start // PAGE, (event.end - 1) // PAGE + 1
@@ -232,7 +232,7 @@ def _by_page(pages: set[int], events: Iterable[Event]) -> dict[int, list[Event]]
 
 
 def stories_of(text: str) -> list[Story]:
-    """Give a story for each line of a trace that some event checks: without a check there is no hazard."""
+    """Yield a story for each line of a trace that some event checks: without a check there is no hazard."""
     size, options, events = read(text)
     lines = {
         base
@@ -254,15 +254,15 @@ class Spin:
     Parameters
     ----------
     folder : Path
-        Where it is made; it is a few MB.
+        The folder for it; it takes a few MB.
     lines : int
         How many lines a story may have.
     agents : int
         How many agents.
     memory : int
-        What it may use, in MB.
+        The most memory that it may use, in MB.
     quickly : bool
-        Whether the compiler is to be quick and not the search.
+        Whether to make the compilation fast instead of the search.
     """
 
     def __init__(
@@ -282,17 +282,17 @@ class Spin:
 
     @staticmethod
     def is_here() -> bool:
-        """Whether there are Spin and the compiler that it needs."""
+        """Whether Spin and the compiler that it needs are installed."""
         return all(map(shutil.which, ("spin", "gcc")))
 
     def run(self, stories: Sequence[Story], *, seconds: float | None = None) -> list[list[Bad]]:
         """
-        Go through all that may happen in some stories.
+        Search all possible behaviours in some stories.
 
         Returns
         -------
         list of list of Bad
-            What may go wrong in each.
+            The hazards of each story.
 
         Raises
         ------
@@ -333,7 +333,7 @@ class Spin:
         return found
 
     def explore(self, texts: Sequence[str]) -> list[list[Hazard]]:
-        """Give every hazard of each of some traces, in the order of docs/reference/trace-format.md."""
+        """Return every hazard of each of some traces, in the order of docs/reference/trace-format.md."""
         stories = [stories_of(text) for text in texts]
         results = iter(self.run([story for told in stories for story in told]))
         return [
@@ -343,7 +343,7 @@ class Spin:
 
 
 def hazards_of(story: Story, found: Iterable[Bad]) -> list[Hazard]:
-    """Put what was found of a story into the trace's own terms."""
+    """Convert a story's hazards to hazards of the trace."""
     hazards = []
     for item, kind, mask in found:
         assert item.line is not None
@@ -354,5 +354,5 @@ def hazards_of(story: Story, found: Iterable[Bad]) -> list[Hazard]:
 
 
 def in_order(hazards: Iterable[Hazard]) -> list[Hazard]:
-    """Put hazards into the order of docs/reference/trace-format.md."""
+    """Sort hazards into the order of docs/reference/trace-format.md."""
     return sorted(hazards, key=lambda hazard: (hazard.line, hazard.address, hazard.kind))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Replays a witness, as ``coldline check --witness`` prints it, microstate by microstate.
 
-It shares no code with what told the story. Events are read and carried out by the explorer, on whole byte masks;
-what a cache does on its own is done by a table of this module, and must be something that the explorer allows
-just then. There is one microstate at any time: where more than one thing may come of a step or of an event, the
-witness says which. ``docs/reference/witness.md`` says how a witness reads.
+It shares no code with `coldline.explain`. The explorer reads and applies the events, on whole byte masks;
+a table of this module applies a cache's own steps, each of which the explorer must allow
+at that time. There is one microstate at any time: if a step or an event has several possible outcomes, the
+witness says which. ``docs/reference/witness.md`` says how to read a witness.
 """
 
 import re
@@ -22,11 +22,11 @@ STATE = re.compile(
 
 
 class Refused(Exception):  # noqa: N818
-    """The witness is none: the message says at which line of it, and why."""
+    """The witness is wrong: the message has the line and the reason."""
 
 
 class Hazard(NamedTuple):
-    """What the witness says that it leads to; ``address`` and ``size`` are in bytes."""
+    """The hazard that the witness claims; ``address`` and ``size`` are in bytes."""
 
     kind: str
     agent: str
@@ -35,7 +35,7 @@ class Hazard(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of a witness: an event's words or none, what is said behind ``#!``, and the state in the remark."""
+    """A line of a witness: an event's words or none, the words after ``#!``, and the state in the remark."""
 
     number: int
     words: list[str]
@@ -45,9 +45,9 @@ class Line(NamedTuple):
 
 class Moment(NamedTuple):
     """
-    One event of a trace, as one line sees it.
+    One event of a trace, for one line.
 
-    ``touches`` are what befalls the line: rows of the table of events, and the mask of bytes. ``rules`` are in
+    ``touches`` are the event's effects on the line: rows of the table of events, and masks of bytes. ``rules`` are in
     force after the event.
     """
 
@@ -58,7 +58,7 @@ class Moment(NamedTuple):
 
 
 def moments(text: str, address: int) -> tuple[explorer.Profile, int, list[Moment]]:
-    """What befalls the line of an address, event by event; and the profile, and where the line starts."""
+    """The profile, the start of the line of an address, and the line's events."""
     reader = explorer.Reader()
     lines = text.splitlines()
     found: list[Moment] = []
@@ -83,7 +83,7 @@ def moments(text: str, address: int) -> tuple[explorer.Profile, int, list[Moment
 
 
 def cold(profile: explorer.Profile) -> Microstate:
-    """A line that no event has touched."""
+    """A line before any event."""
     return Microstate(INVALID, 0, INVALID, 0, False, 0, (1 << profile.line) - 1)
 
 
@@ -145,7 +145,7 @@ OUTCOMES = {
 
 
 def _outcomes(action: str, profile: explorer.Profile) -> tuple[str, ...]:
-    """The words for what may come of an event, in the order in which the explorer gives the microstates."""
+    """The words for an event's possible outcomes, in the order of the explorer's microstates."""
     words = OUTCOMES.get(action, ())
     if profile.setway_effective and action in explorer.SET_WAY:
         words = words[1:]
@@ -165,7 +165,7 @@ def _copies(s: Microstate, action: str, profile: explorer.Profile) -> dict[str, 
 
 
 def read(text: str) -> tuple[Hazard, list[Line]]:
-    """Take a witness apart: what it leads to, and its events and steps."""
+    """Parse a witness: its hazard, and its events and steps."""
     said = re.search(
         r"^#! (lost-write|stale-fetch|stale-read) (\S+) (0x[0-9a-f]+) (\d+)$", text, re.MULTILINE
     )
@@ -190,19 +190,19 @@ def _lines(text: str, head: str) -> Iterator[Line]:
 
 def replay(text: str, *, states: bool = True) -> None:
     """
-    Walk a witness from a cold line to its bad read.
+    Replay a witness from a cold line to its bad read.
 
     Parameters
     ----------
     text : str
         The witness.
     states : bool
-        Whether to hold what it shows of states against what is so.
+        Whether to compare the states in its remarks with the real ones.
 
     Raises
     ------
     Refused
-        If it is none.
+        If it is wrong.
     """
     hazard, lines = read(text)
     try:
@@ -261,7 +261,7 @@ def _do(s: Microstate, line: Line, moment: Moment, profile: explorer.Profile) ->
 
 
 def _compare(s: Microstate, line: Line, offset: int) -> None:
-    """Hold a state against the remark on it."""
+    """Compare a state with the remark about it."""
     shown = STATE.fullmatch(line.state)
     if shown is None:
         raise Refused(f"line {line.number}: '{line.state}' is no state")
@@ -281,7 +281,7 @@ def _compare(s: Microstate, line: Line, offset: int) -> None:
 def _assert_bad(
     s: Microstate, line: Line, moment: Moment, hazard: Hazard, start: int, profile: explorer.Profile
 ) -> None:
-    """The last event reads a copy of the bad byte that is not fresh, and the kind is what is left of it."""
+    """Check that the last event reads a stale copy of the bad byte, and that the kind of hazard is right."""
     if len(moment.touches) != 1 or moment.touches[0][0] not in explorer.CHECKED:
         raise Refused(f"line {line.number}: it reads nothing")
     ((action, mask),) = moment.touches
@@ -301,7 +301,7 @@ def _assert_bad(
 
 
 def fewest_steps(text: str, number: int, kind: str, address: int) -> int:
-    """The least number of steps that lead from a cold line to a bad read of a byte, by trying them all."""
+    """The least number of steps that lead from a cold line to a bad read of a byte, by exhaustive search."""
     profile, start, trace = moments(text, address)
     costs = {cold(profile): 0}
     for moment in trace:
@@ -324,7 +324,7 @@ def fewest_steps(text: str, number: int, kind: str, address: int) -> int:
 
 
 def _settled(costs: dict[Microstate, int], rules: explorer.Rules) -> dict[Microstate, int]:
-    """All that is reached by any number of steps, each with the fewest."""
+    """All microstates that any number of steps reaches, each with the least number."""
     found = dict(costs)
     waiting = sorted(found, key=found.__getitem__)
     while waiting:

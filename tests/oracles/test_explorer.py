@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The explorer, against hand-worked results from ``docs/reference/rules.md`` and ``trace-format.md``.
 
-Where the pages leave room, ``explorer.py`` says how they are read; the names here then end in "(a
+Where the pages are ambiguous, ``explorer.py`` says how it reads them; names here then end in "(a
 reading)".
 """
 

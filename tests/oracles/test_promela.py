@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Promela model, run by Spin on the worked examples, and compared with the other two readings."""
+"""The Promela model, run by Spin on the worked examples, and compared with the other two implementations."""
 
 import re
 import shutil
@@ -159,7 +159,7 @@ def test_the_three_readings_agree_on_random_traces(spin: Spin, number: int) -> N
 
 
 def test_random_traces_have_every_event() -> None:
-    """All of them together: operations by set and way are few in each."""
+    """All traces together have every event; each has few operations by set/way."""
     drawn = {
         event.what
         for number in range(6)
@@ -177,7 +177,7 @@ EVERY_NTH = 20
 def test_the_three_readings_agree_on_what_follows_from_the_states_of_a_byte(
     spin: Spin, options: tuple[str, ...]
 ) -> None:
-    """From some: from those near to a cold line, or, where there are few, from one in so many of all."""
+    """For the states nearest to the cold line; with `dic`, which has few states, for one in `EVERY_NTH`."""
     texts = every_state.transitions(options)
     few = "dic" in options
     some = list(islice(texts, 0, None, EVERY_NTH)) if few else list(islice(texts, 250))
@@ -187,7 +187,7 @@ def test_the_three_readings_agree_on_what_follows_from_the_states_of_a_byte(
 
 
 def test_a_reading_that_is_wrong_is_found_and_its_trace_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that takes `dc cvau` for `dc cvac`: two lines of a trace tell them apart, and who reads needs a map."""
+    """An implementation that takes `dc cvau` as `dc cvac` differs on a trace of a few lines."""
     monkeypatch.setattr(agree, "check_text", lambda text: explore(text.replace("dc cvau", "dc cvac")))
     tally = agree.compare(agree.draw(300, 0), None, 0)
     assert tally.smallest is not None
@@ -245,7 +245,7 @@ def test_input_that_ends_too_soon_is_no_verdict(spin: Spin) -> None:
 
 
 def test_two_lines_at_once_fare_as_each_by_itself(spin: Spin, tmp_path: Path) -> None:
-    """Lines are independent: so say the rules. This is the model without that belief."""
+    """By the rules, lines are independent. The model with two lines at once gives the same results."""
     size, options, events = read(TWO_LINES)
     both = story_of([0x1000, 0x1010], size, options, events)
     (found,) = Spin(tmp_path, lines=2).run([both])
@@ -270,7 +270,7 @@ def test_the_peers_get_what_is_coherent_and_would_not_be_without_its_maintenance
 
 @pytest.mark.parametrize("name", peers.SCENARIOS)
 def test_a_litmus_test_has_a_write_an_operation_and_a_look_for_each_line(name: str) -> None:
-    """herd7 is the judge of its syntax; this is of what it is asked."""
+    """herd7 checks its syntax; this test checks its content."""
     scenario = peers.SCENARIOS[name]
     text = scenario.litmus(peers.REGISTERS)
     rows = re.findall(r"^ (.*?) +\| (.*?) +;$", text, re.MULTILINE)[1:]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How the automaton is shown: states in words, tables, drawings, sources of the rules, and the check by hand."""
+"""The automaton's presentation: states in words, tables, drawings, sources of the rules, and the check by hand."""
 
 import hashlib
 import re
@@ -41,7 +41,7 @@ SWITCHES = [{"idc": idc, "dic": dic} for idc, dic in product((False, True), repe
 
 
 def cells(text: str) -> list[list[list[str]]]:
-    """The rows of each table of a text, its head included."""
+    """The rows of each table of a text, including its head."""
     return [
         [
             [cell.strip() for cell in line.strip("|").split("|")]
@@ -62,7 +62,7 @@ def generated(page: str, name: str) -> str:
 
 
 def parsed(words: str) -> Microstate:
-    """The explorer's microstate that ``L1 dirty new, memory OLD`` says."""
+    """The explorer's microstate of words such as ``L1 dirty new, memory OLD``."""
     copies = dict(part.split(" ", 1) for part in words.split(", "))
     levels = {"clean": CLEAN, "dirty": DIRTY}
 
@@ -80,7 +80,7 @@ def parsed(words: str) -> Microstate:
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
 def test_the_seeds_and_the_caches_make_the_state(switches: dict[str, bool]) -> None:
-    """The explorer, given a state's seeds alone, says of every read after any letters what the automaton says."""
+    """From a state's seeds alone, the explorer finds the automaton's hazards for every read after any letters."""
     sets = Sets(byte_machine.profile_of(**switches))
     states = portrait(Profile(**switches))
     of: dict[tuple[int, tuple[bool, bool]], ByteState] = {}
@@ -167,7 +167,7 @@ def test_the_page_has_the_tables_of_the_automaton(name: str, capsys: pytest.Capt
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_the_tables_say_the_whole_automaton(name: str) -> None:
-    """Read back, with the letters that lead nowhere, they are the automaton that was built."""
+    """Read back, with the letters that change nothing, the tables are the automaton that was built."""
     machine = build_automaton(Profile(**DRAWN[name]))
     of_states, of_steps = cells(generated(PAGE, name))
     assert [int(row[0]) for row in of_states[1:]] == list(range(len(machine.step)))
@@ -188,7 +188,7 @@ def test_the_tables_say_the_whole_automaton(name: str) -> None:
 
 
 def unworded(cell: str) -> Iterator[Letter]:
-    """The letters that `letters_words` says."""
+    """The letters in words from `letters_words`."""
     prefix = ""
     for part in cell.split(", "):
         both = part.endswith(" (own or other)")
@@ -253,7 +253,7 @@ def test_the_drawing_in_docs_has_every_arrow_that_graphviz_draws(
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_drawing_says_where_every_letter_leads(name: str) -> None:
-    """Boxes, arrows and the words in boxes together give the box of every letter's target."""
+    """The boxes, the arrows and the words determine the box of every letter's target."""
     states = portrait(Profile(**DRAWN[name]))
     boxes = drawing.boxes(states)
     arrows = drawing.arrows(boxes)
@@ -358,7 +358,7 @@ def test_the_state_in_full_is_what_the_explorer_makes_of_its_seed() -> None:
 
 
 def one_step(name: str) -> Callable[[Microstate], list[Microstate]]:
-    """A write-back by its number, as the page's table of steps has it."""
+    """A write-back by its name, as in the page's table of steps."""
 
     def write_back(s: Microstate) -> list[Microstate]:
         if name == "write back 1":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The formats of reports: what ``--format`` takes, where each goes, and what JSON looks like."""
+"""The formats of reports: the values of ``--format``, their files, and the JSON output."""
 
 import json
 import sys
@@ -166,7 +166,7 @@ def test_a_full_disk_is_an_error_of_its_file(cli: Cli, traces: dict[str, str]) -
 
 
 class Telegram(Reporter):
-    """A format of a test's."""
+    """A format that a test adds."""
 
     def report(self, report: Report) -> None:
         assert report.verdict is not None
@@ -199,7 +199,7 @@ def test_a_format_is_added_in_one_place(cli: Cli, traces: dict[str, str], tmp_pa
 
 
 def validated(text: str) -> list[dict[str, Any]]:
-    """The objects of an output, each held against the schema that it names."""
+    """The objects of an output, each validated with the schema that it names."""
     found = [json.loads(line) for line in text.splitlines()]
     for document in found:
         product, name = document["schema"].split(".")
@@ -263,7 +263,7 @@ def test_what_each_format_shows() -> None:
 
 
 def test_boot_and_matrix_agree(cli: Cli) -> None:
-    """The final read counts for both, and the status, the text and the object of a run say the same."""
+    """The final read counts in the exit status, in the text and in a run's object."""
     cells = json.loads(cli("matrix", *MIDWAY[1:], "--json").out)["verdicts"]
     for host, row in cells.items():
         for strategy, cell in row.items():

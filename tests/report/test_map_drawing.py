@@ -49,7 +49,7 @@ def drawn(of: Plan, *, path: str = "Image") -> ElementTree.Element:
 
 
 def rectangles(of: ElementTree.Element, name: str) -> list[ElementTree.Element]:
-    """The rectangles whose title says that they are of that name."""
+    """The rectangles with that name in their title."""
     return [
         each
         for each in of.iter(f"{SVG}rect")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The modules of ``coldline`` as the parser reads them: what each defines and imports. Nothing is imported here."""
+"""Parses the modules of ``coldline``, without importing them: the definitions and imports of each."""
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from tests.helpers.repository import ROOT
 
 
 class When(Enum):
-    """When an import is carried out."""
+    """When an import is executed."""
 
     LOADED = "as the module is loaded"
     CALLED = "as a function is called"
@@ -26,15 +26,15 @@ class Module:
     Attributes
     ----------
     name : str
-        Dotted; that of its folder for an ``__init__.py``.
+        Its dotted name; for an ``__init__.py``, that of its folder.
     path : Path
         Its file.
     tree : ast.Module
         Its source.
     imports : dict
-        The modules of ``coldline`` that it imports, a set for each time at which it does.
+        The modules of ``coldline`` that it imports, a set for each `ImportTime`.
     names : dict
-        The module that each name was imported from, for what is imported at the top or for a type checker.
+        The module of each name that it imports at the top or for a type checker.
     """
 
     name: str
@@ -81,7 +81,7 @@ def modules(package: Path = ROOT / "coldline") -> Mapping[str, Module]:
 
 
 def _targets(found: Mapping[str, Module], origin: str, name: str) -> Iterator[str]:
-    """The modules that an import loads, but for the packages around each."""
+    """The modules that an import loads, without the packages around them."""
     if f"{origin}.{name}" in found:
         yield f"{origin}.{name}"
     elif origin in found:
@@ -92,7 +92,7 @@ def _targets(found: Mapping[str, Module], origin: str, name: str) -> Iterator[st
 
 
 def _imports(module: Module) -> Iterator[tuple[When, str, str]]:
-    """When, from which module, and which name; the name is empty where it is the module itself."""
+    """Each import's time, module and name; the name is empty if the module itself is imported."""
     package = module.name.split(".")
     for when, statement in _statements(module.tree.body, When.LOADED):
         if isinstance(statement, ast.Import):

@@ -140,7 +140,7 @@ def test_a_library_example_prints_what_the_page_shows(
 
 
 def test_the_scripts_and_folders_of_the_pages_exist() -> None:
-    """Other paths are looked up in `test_page_names.py`; scripts are to be started, too."""
+    """`test_page_names.py` checks other paths; a script must also be executable."""
     scripts = {
         (page.name, script) for page in PAGES for script in re.findall(r"scripts/[a-z-]+", page.read_text())
     }
@@ -154,7 +154,7 @@ def test_the_scripts_and_folders_of_the_pages_exist() -> None:
 
 
 def test_examples_are_found() -> None:
-    """A test of none of them would pass."""
+    """There are commands to test; a test of none would always pass."""
     pages = [page.read_text() for page in PAGES]
     assert len(console_sessions()) == sum(page.count("\n```console\n") for page in pages) > 5
     assert len(library_examples()) == sum(page.count("\n```python\n") for page in pages) > 2
@@ -280,14 +280,14 @@ def test_the_counts_in_the_prose_are_those_of_the_code() -> None:
 
 
 def generated(page: str, name: str) -> str:
-    """What a page has between the markers of a generated table."""
+    """The text of a page between the markers of a generated table."""
     table: str
     (table,) = re.findall(rf"<!-- generated: {name} -->\n(.*?)<!-- end -->", page, re.DOTALL)
     return table
 
 
 def automaton_sizes() -> str:
-    """The table of automaton sizes as the page has it."""
+    """The table of automaton sizes, in the page's form."""
     lines = ["| switches | reachable states | minimal states |", "|---|---|---|"]
     for dic, idc, hits in product((False, True), repeat=3):
         names = [name for name, on in (("nc-may-hit", hits), ("idc", idc), ("dic", dic)) if on]
@@ -332,7 +332,7 @@ def test_the_rules_of_hosts_are_those_of_the_host_models() -> None:
 
 
 def matrix(capsys: pytest.CaptureFixture[str], *guest: str) -> str:
-    """The table that ``coldline matrix`` prints; little memory, as its size changes no verdict."""
+    """The page has the table that ``coldline matrix`` prints; with little memory, whose size changes no verdict."""
     assert main(["matrix", *guest, "--memory", "128M"]) == 0
     return capsys.readouterr().out
 
@@ -351,7 +351,7 @@ def test_the_verdicts_for_debians_kernel_are_those_of_a_run(
 def test_the_verdicts_for_edk2_are_those_of_a_run(
     capsys: pytest.CaptureFixture[str], debian_edk2_arm64: Path
 ) -> None:
-    """The others of that page take minutes: scripts/findings prints them all."""
+    """The page's other findings take minutes: scripts/findings prints them all."""
     guest = (*GUESTS["edk2-arm64"].arguments, str(debian_edk2_arm64))
     assert generated(FINDINGS, "matrix edk2-arm64") == matrix(capsys, *guest)
 
@@ -365,7 +365,7 @@ def test_the_tables_of_findings_are_those_that_the_script_prints() -> None:
 
 @pytest.mark.parametrize("name", [*SAMPLES, "debian-arm64"])
 def test_every_pair_that_is_not_refused_has_its_reason(name: str) -> None:
-    """A paragraph for each host, and in it an item that names the strategy."""
+    """Each host has a paragraph, with an item for each strategy."""
     rows = tables(generated(VERDICTS, f"matrix {name}"))[0]
     (head,) = re.findall(r"^\| host (.*)\|$", generated(VERDICTS, f"matrix {name}"), re.MULTILINE)
     strategies = [word.strip() for word in head.split("|") if word.strip()]
@@ -413,7 +413,7 @@ def test_every_error_is_as_it_says(text: str, reason: str) -> None:
 
 
 def test_every_error_of_the_reader_has_a_row() -> None:
-    """Every message in the source of the reader and the checker is one of the page's, its values left out."""
+    """Every message in the source of the reader and the checker is on the page, apart from its values."""
     reasons = [reason for _, reason in tables(section(FORMAT, "Errors"))[0]]
     reasons += [
         "the line has more than 4096 characters",

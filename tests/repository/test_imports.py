@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which part of ``coldline`` may import which, and that no modules import one another in a circle."""
+"""The parts of ``coldline`` import only what they may, and no modules import one another in a circle."""
 
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def test_parts_are_layers() -> None:
 
 
 def test_no_modules_import_one_another() -> None:
-    """An import in a function makes a circle harmless, and is one."""
+    """A circle with an import in a function is harmless, but still a circle."""
     graph = {
         name: module.imports[When.LOADED] | module.imports[When.CALLED] for name, module in modules().items()
     }

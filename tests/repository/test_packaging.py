@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the package says of itself: its version, its types, and what it depends on."""
+"""The package's metadata: its version, its types, and its dependencies."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ PYTHONS = [
 
 
 def requirements() -> Iterator[Requirement]:
-    """What is named in pyproject.toml, without coldline itself."""
+    """The dependencies in pyproject.toml, without coldline itself."""
     named = [PYPROJECT["build-system"]["requires"], PROJECT["dependencies"]]
     for each in [*named, *PROJECT["optional-dependencies"].values()]:
         yield from (found for found in map(Requirement, each) if found.name != "coldline")
@@ -66,7 +66,7 @@ def test_the_plain_package_needs_libfdt_alone() -> None:
 
 
 def test_every_module_can_be_imported() -> None:
-    """In a process of its own, as a module may be there only because something else imported it."""
+    """In a separate process, as another test may have imported a module."""
     script = (
         "import importlib, pkgutil, coldline\n"
         "for each in pkgutil.walk_packages(coldline.__path__, 'coldline.'):\n"

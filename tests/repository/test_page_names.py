@@ -16,7 +16,7 @@ FOLDERS = ("benchmarks", "coldline", "docs", "driver", "scripts", "testbed", "te
 PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(FOLDERS)})/[\w*./-]*[\w*]")
 DOTTED = re.compile(r"(?<![\w/.-])(?:coldline|tests|testbed)(?:\.[A-Za-z_]\w*)+(?![\w/])")
 FILES = re.compile(r"\.(?:cfg|h|ko|md|py|svg|toml)$")
-"""What looks like a dotted name and is a file's: ``coldline.h``."""
+"""Names of files that look like dotted names: ``coldline.h``."""
 
 BUILT = {"driver/xen-coldline.ko"}
 """Paths of what is built."""
@@ -28,7 +28,7 @@ def mentioned(pattern: re.Pattern[str]) -> list[tuple[str, str]]:
 
 
 def is_there(name: str) -> bool:
-    """Whether a dotted name is that of a module, or of what a module defines, exports or imports."""
+    """Whether a dotted name is that of a module, or of something that a module defines, exports or imports."""
     package, _, rest = name.partition(".")
     known = modules(ROOT / package)
     parts = name.split(".")

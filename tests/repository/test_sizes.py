@@ -7,7 +7,7 @@ from tests.repository.sources import modules
 
 MOST_LINES = 300
 REASON = re.compile(rf"^Longer than {MOST_LINES} lines because \S+ \S+", re.MULTILINE)
-"""What the docstring of a longer module has to have a line of."""
+"""A line that the docstring of a longer module must have."""
 
 
 def test_a_module_is_short_or_says_why_not() -> None:

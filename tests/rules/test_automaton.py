@@ -68,7 +68,7 @@ def test_sizes_are_those_of_a_second_construction(switches: dict[str, bool]) -> 
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=named)
 def test_a_second_construction_says_the_same_of_every_trace(switches: dict[str, bool]) -> None:
-    """Both are walked at once: each of its states goes with one of ours, and their reads go wrong alike."""
+    """Both are walked at once: each of its states corresponds to one of ours, with the same hazards."""
     machine, second = built(Profile(**switches)), again(**switches)
     partner, todo = {0: machine.start}, [0]
     for state in todo:
@@ -159,7 +159,7 @@ def test_what_was_built_is_kept_and_is_the_same(
 
 
 def broken_copies(kept: bytes) -> dict[str, bytes]:
-    """What a power cut, a full disk or a bad disk may leave of a kept file."""
+    """A cached file as a power cut, a full disk or a bad disk may leave it."""
     one_entry = bytearray(kept)
     one_entry[len(kept) // 2] ^= 1
     return {

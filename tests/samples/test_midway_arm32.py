@@ -30,7 +30,7 @@ SVC_MASKED = 0x4000_01D3
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended."""
+    """The end of a run."""
 
     code: int
     console: bytes
@@ -42,7 +42,7 @@ def midway() -> bytes:
 
 
 def run(image: bytes, *, load_at: int = RAM + 0x8000, old: tuple[int, ...] = ()) -> Ending:
-    """Run `image` until its PSCI call; as its MMU goes on, the lines at `old` turn back."""
+    """Run `image` until its PSCI call; when its MMU turns on, the lines at `old` become old."""
     require(importlib.util.find_spec("unicorn") is not None, "Unicorn is not installed")
     import unicorn
     from unicorn import arm_const as arm

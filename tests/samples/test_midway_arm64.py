@@ -33,7 +33,7 @@ HVC, SMC = 11, 13  # Unicorn's numbers of these exceptions
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run of a sample ended."""
+    """The end of a run of a sample."""
 
     exception: int
     code: int
@@ -41,7 +41,7 @@ class Ending:
 
 
 def run(image: bytes, *, load_at: int = RAM, from_el2: bool = False, old: tuple[int, ...] = ()) -> Ending:
-    """Run `image` on bare Unicorn until its PSCI call; as its MMU goes on, the words at `old` turn back."""
+    """Run `image` on plain Unicorn until its PSCI call; when its MMU turns on, the words at `old` become old."""
     require(importlib.util.find_spec("unicorn") is not None, "Unicorn is not installed")
     import unicorn
     from unicorn import arm64_const as arm64

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Boots of midway-arm64 and Debian's arm64 kernel: the verdict of every strategy on every host.
 
-What is expected is worked out from the rules, the host models' aliases and the guest's own source.
+Expected results are derived from the rules, the host models' aliases and the guest's source.
 """
 
 import dataclasses
@@ -109,7 +109,7 @@ Found = dict[str, set[int]]
 
 @dataclass(frozen=True)
 class Cell:
-    """What is found in midway's image by one strategy on one host: line offsets by kind, and why."""
+    """The hazards in midway's image by one strategy on one host: line offsets by kind, and the reason."""
 
     found: Found
     why: str
@@ -258,7 +258,7 @@ def test_the_command_prints_the_same_matrix(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize("strategy", ["none", "flush", "uncached", "hypercall", "uncached-hypercall"])
 def test_a_core_that_looks_into_level_1_for_code_fetches_no_old_code_there(strategy: str) -> None:
-    """Neoverse N1 has IDC and DIC: no instruction cache to be old, and dirty lines are fetched."""
+    """Neoverse N1 has IDC and DIC: no instruction cache is stale, and fetches see dirty lines."""
     kernel = load_kernel(sample("midway-arm64").image)
     trial = Trial(
         plan=make_plan(kernel, GuestOptions(memory=16 << 20)),
@@ -337,7 +337,7 @@ def test_the_trace_of_midway_is_its_source(boot: Run, tmp_path: Path) -> None:
 
 
 def test_kvm_acts_between_the_guests_last_look_and_its_caches(boot: Run, tmp_path: Path) -> None:
-    """All RAM before the guest's first event, and what it has used, its image, before it has its caches on."""
+    """All RAM is maintained before the guest's first event, and its image before its caches turn on."""
     path = tmp_path / "midway.trace"
     boot(*MIDWAY, "--strategy", "hypercall", "--host", "kvm-arm64", "--trace", path)
     lines = [line for line in path.read_text().splitlines() if " fetch " not in line]
@@ -411,7 +411,7 @@ OPTION_WORDS = (("nc-may-hit", "nc-may-hit"), ("s2fwb", "idc"), ("neoverse", "id
 
 
 def digest(trial: Trial, *, instructions: bool = False) -> tuple[str, int, Outcome]:
-    """A hash of every event, agents by name, however batches are cut."""
+    """A hash of all events, with agents by name, independent of the batches."""
     summed, count = hashlib.sha256(), 0
     numbers: dict[str, int] = {}
 
@@ -451,7 +451,7 @@ def test_events_do_not_depend_on_how_batches_are_cut(monkeypatch: pytest.MonkeyP
 def test_a_long_trial_is_the_same_each_time(
     debian_arm64_kernel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over many batches, tables that change, thousands of pages; program counters or not, batches long or short."""
+    """The guest has many batches, changing tables and thousands of pages; program counters make no difference."""
     trial = Trial(
         plan=make_plan(load_kernel(debian_arm64_kernel), GuestOptions(memory=128 << 20)),
         strategy="uncached",
@@ -546,7 +546,7 @@ def test_debian_stopped_as_its_mmu_goes_on(boot: Run, debian_arm64_kernel: Path)
 
 
 def test_this_file_knows_the_sample_by_heart() -> None:
-    """What is at 0xdc reads `data`, and behind what is patched is a return."""
+    """The instruction at 0xdc reads `data`, and a return follows the patched one."""
     image = sample("midway-arm64").image.read_bytes()
     (load,) = np.frombuffer(image[READS_DATA_AT : READS_DATA_AT + 4], "<u4").tolist()
     assert load == 0x1800_0001 | (DATA - READS_DATA_AT) // 4 << 5  # ldr w1, .+offset (literal)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Firmware on QEMU's machine: the machine, its devices, and Debian's U-Boot and EDK2 running on it.
 
-The machine is held against the device tree that QEMU writes for its own; the flash against the command set's manual.
+The machine is compared with the device tree of QEMU's machine, and the flash with the command set's manual.
 """
 
 import json
@@ -45,7 +45,7 @@ def plan(content: Kernel | None = None, **options: Any) -> Plan:
 
 @pytest.fixture(scope="module", params=[2, 3], ids=["gicv2", "gicv3"])
 def trees(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    """Our tree of the machine, and QEMU's."""
+    """coldline's tree of the machine, and QEMU's."""
     require(shutil.which("qemu-system-aarch64"), "no qemu-system-aarch64 to ask for its machine's tree")
     path = tmp_path_factory.mktemp("qemu") / "virt.dtb"
     machine = f"virt,gic-version={request.param},dumpdtb={path}"
@@ -70,7 +70,7 @@ def trees(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def node_of(tree: Any, compatible: str) -> int:
-    """The node below the root that says so of itself."""
+    """The node below the root with that `compatible`."""
     node = int(tree.first_subnode(0))
     while True:
         found = tree.getprop(node, "compatible", quiet=(libfdt.NOTFOUND,))
@@ -109,7 +109,7 @@ def test_ram_and_root_are_qemus(trees: tuple[Any, Any]) -> None:
 
 
 def test_the_second_flash_is_qemus(trees: tuple[Any, Any]) -> None:
-    """QEMU tells of both; the first is the one that the firmware runs from, and that one is only read here."""
+    """QEMU's tree has both; the firmware runs from the first, which coldline's tree leaves out."""
     ours, theirs = (bytes(tree.getprop(node_of(tree, "cfi-flash"), "reg")) for tree in trees)
     both = struct.unpack(">QQQQ", theirs)
     assert (VIRT.firmware, VIRT.variables) == (both[:2], both[2:])
@@ -173,7 +173,7 @@ BLOCK = 256 << 10
 
 
 def both(value: int) -> int:
-    """What two 16-bit chips side by side say."""
+    """The answer of two 16-bit chips side by side."""
     return value << 16 | value
 
 
@@ -291,7 +291,7 @@ def test_a_text_that_never_comes_is_an_error(cli: Cli, write: Any) -> None:
 
 
 def test_a_store_to_the_flash_it_runs_from_changes_nothing(cli: Cli, write: Any, tmp_path: Path) -> None:
-    """EDK2 does this: its modules run where they lie, and some store to their variables there."""
+    """EDK2 does this: its modules run in place, and some store to their variables there."""
     program = a64.code(
         a64.mov(1, 0x2000),
         a64.mov(3, 0xFFF0_0000),
@@ -391,7 +391,7 @@ def test_firmware_is_for_whose_branch_it_begins_with(
 
 
 def test_u_boot_turns_its_mmu_on(cli: Cli, debian_u_boot: Path) -> None:
-    """It relocates itself to the end of RAM first, and invalidates by set/way alone."""
+    """U-Boot first relocates itself to the end of RAM, and invalidates only by set/way."""
     path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
     found = cli("boot", "--bios", path, "--until", "mmu", "--json")
     document = json.loads(found.out)
@@ -407,7 +407,7 @@ def test_edk2_prints_its_banner(cli: Cli, debian_edk2_arm64: Path) -> None:
 
 
 def test_u_boot_relocates_past_the_caches(cli: Cli, debian_u_boot: Path) -> None:
-    """findings.md: what Xen's map of all RAM may fill is above the copy; set/way is trapped only later."""
+    """See findings.md: Xen's map of all RAM may fill caches above the copy; set/way is trapped only later."""
     path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
     host = ("--strategy", "hypercall", "--host", "xen-4.17-arm64")
     found = cli("boot", "--bios", path, "--until", "mmu", *host, "--json")
@@ -423,7 +423,7 @@ def test_u_boot_relocates_past_the_caches(cli: Cli, debian_u_boot: Path) -> None
 
 
 def test_edk2_on_arm32_keeps_its_stack_below_the_caches(cli: Cli, debian_edk2_arm32: Path) -> None:
-    """findings.md. Its stories come from a second run, which is the first one to the byte: in Thumb code too."""
+    """See findings.md. The stories come from a second run, which is identical to the first, also in Thumb code."""
     host = ("--strategy", "hypercall", "--host", "xen-4.17-arm32")
     run = ("--until", 195_000, *host, "--json")
     found = cli("boot", "--bios", debian_edk2_arm32, *run)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Guests with RAM past 3 GiB: planned, built and run in far less memory than they have."""
+"""Guests with RAM past 3 GiB are planned, built and run in far less memory than they have."""
 
 import json
 import subprocess

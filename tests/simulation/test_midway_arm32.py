@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Boots of midway-arm32: the verdict of every strategy on every host that runs arm32 guests.
 
-What is expected is worked out from the rules, the host models' aliases and the guest's own source.
+Expected results are derived from the rules, the host models' aliases and the guest's source.
 """
 
 import json
@@ -124,7 +124,7 @@ def test_unmaintained_it_is_read_wrong_from_its_first_instruction(boot: Run) -> 
 
 
 def test_the_system_call_leaves_the_image_below_the_point_of_unification(boot: Run) -> None:
-    """After it, level 2 is what has the image, dirty, and the guest fetches from memory: xen 89eb02c220."""
+    """After the call, the image is dirty in level 2, and the guest fetches from memory: xen 89eb02c220."""
     status, document = boot(*MIDWAY, "--strategy", "syscall")
     first = document["hazards"][0]
     assert (status, first["kind"], first["address"], first["pc"]) == (HAZARD, "stale-fetch", KERNEL, KERNEL)
@@ -135,7 +135,7 @@ def test_the_system_call_leaves_the_image_below_the_point_of_unification(boot: R
 
 
 def test_what_dc_civac_would_do_is_the_race_of_the_rfc(boot: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If user space had it: cleaned to memory, and filled again before the unmap."""
+    """With DC CIVAC in user space, lines would be cleaned to memory, and filled again before the unmap."""
 
     def clean_invalidate(mapping: SimulatedMapping, offset: int, size: int) -> None:
         mapping._event(Op.DC_CIVAC, offset, size)
@@ -178,7 +178,7 @@ def test_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_its_trace(boot: Run, tmp_path: Path) -> None:
-    """Each event once the guest runs, from its source."""
+    """The guest's events, from its source."""
     path = tmp_path / "boot.trace"
     boot(*MIDWAY, "--strategy", "uncached", "--trace", path)
     lines = [line for line in path.read_text().splitlines() if line.startswith("guest ")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What hosts do for a guest that maintains by set/way, as the trace of a run shows it."""
+"""Hosts' maintenance for a guest that maintains by set/way, in the trace of a run."""
 
 from pathlib import Path
 
@@ -64,6 +64,6 @@ def test_xen_maintains_what_was_used_before_the_guests_next_block(
 
 @pytest.mark.parametrize("host", ["rfc", "kvm-arm64"])
 def test_others_do_nothing(cli: Cli, tmp_path: Path, host: str) -> None:
-    """The RFC's Xen did not trap it; KVM waits for the caches to be turned on."""
+    """The RFC's Xen did not trap set/way; KVM acts only when the caches turn on."""
     lines = trace(cli, tmp_path, host)
     assert all(event.startswith("guest") for event in lines)

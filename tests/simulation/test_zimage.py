@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Boots of Debian's armhf kernels, whose zImages move and unpack themselves.
 
-Their first steps are tried always; whole boots take a minute each, and are tried where COLDLINE_REQUIRE=all.
+The start of each always runs; whole boots take a minute each, and run with COLDLINE_REQUIRE=all.
 """
 
 import re
@@ -17,7 +17,7 @@ COHERENT, HAZARD = 0, 1
 PSCI_VERSION = 0x8400_0000
 PLACED = 0x4000_8000
 MOVED_TO = 0x4020_8000
-"""Where Debian's kernels unpack to: zreladdr, 2 MiB and 32 KiB above the start of RAM as they round it down."""
+"""The address that Debian's kernels unpack to: zreladdr, 2 MiB and 32 KiB above their rounded start of RAM."""
 
 FLAVOURS = ("armmp", "armmp-lpae")
 """Short descriptors, long descriptors."""
@@ -44,7 +44,7 @@ def debian_armhf_kernels() -> dict[str, Path]:
 def test_a_zimage_in_its_own_way_moves_first(
     boot: Run, debian_armhf_kernels: dict[str, Path], flavour: str
 ) -> None:
-    """Xen places it where it unpacks to: with caches off it copies all of itself and cleans it."""
+    """Xen places it where it unpacks to, so with caches off it copies itself away and cleans the copy."""
     kernel = debian_armhf_kernels[flavour]
     status, document = boot(kernel, "--memory", "256M", "--until", "mmu")
     assert (status, document["verdict"], document["end"]) == (COHERENT, "coherent", "mmu")
@@ -74,7 +74,7 @@ def test_a_zimage_that_nobody_cleaned_is_read_wrong_from_its_first_instruction(
 
 
 def test_it_unpacks_itself_through_its_caches(boot: Run, debian_armhf_kernels: dict[str, Path]) -> None:
-    """Some of the decompression: with its caches on it is coherent, whatever they do."""
+    """A part of the decompression, with caches on, is coherent."""
     status, document = boot(debian_armhf_kernels["armmp"], "--memory", "256M", "--until", "20000000")
     assert (status, document["verdict"], document["end"]) == (COHERENT, "coherent", "instructions")
     assert document["accesses"] > 5_000_000

@@ -13,7 +13,7 @@ from coldline.support.frozen_record import Record, field, replace
 
 
 class Place(Record):
-    """A record as most are."""
+    """A typical record."""
 
     base: int
     size: int = 4096
@@ -27,7 +27,7 @@ class Place(Record):
 
 
 class Named(Record, kw_only=True):
-    """Its arguments are named."""
+    """A record with keyword-only arguments."""
 
     first: int = 1
     second: int
@@ -35,7 +35,7 @@ class Named(Record, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What `Place` is held against."""
+    """The dataclass that `Place` is compared with."""
 
     base: int
     size: int = 4096

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The digest that cached machine code is kept under: it changes with every constant and with no docstring."""
+"""The digest in the names of cached machine code: it changes with every constant and with no docstring."""
 
 import ast
 import shutil
@@ -38,7 +38,7 @@ def digests(*, meaning: bool = True) -> list[str]:
 
 @pytest.mark.parametrize("module", COMPILED)
 def test_every_module_that_compiled_code_takes_a_constant_from_is_a_source(module: str) -> None:
-    """By Python's own parser: what each source imports where it is loaded is a source, too."""
+    """By Python's own parser, every module that a source imports when it is loaded is a source, too."""
     known = source_files.files_of(module)
     assert len(known) > 10
     for path in known:
@@ -52,7 +52,7 @@ def test_every_module_that_compiled_code_takes_a_constant_from_is_a_source(modul
 
 
 def constants(path: Path) -> Iterator[tuple[str, int]]:
-    """The names in capitals that a file sets, each with its line."""
+    """The names in capitals that a file assigns, each with its line."""
     for node in ast.parse(path.read_text()).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         for target in targets:
@@ -84,7 +84,7 @@ def test_a_constant_that_changes_is_another_key(module: str, package: Path) -> N
 
 
 def test_the_hash_factor_and_the_hazards_flags_are_baked_in(package: Path) -> None:
-    """What a list typed by hand once lacked."""
+    """An earlier list, written by hand, lacked these."""
     before = digests()
     for path in package.rglob("*.py"):
         path.write_text(path.read_text().replace("0x9E3779B97F4A7C15", "0x9E3779B97F4A7C17"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the tests of `testbed/dom0/` on a real Xen under QEMU.
 
-On a later release's Xen they run in ``.ci/run``: minutes more.
+``.ci/run`` also runs them on a later release's Xen, which takes minutes more.
 """
 
 import shutil
@@ -19,7 +19,7 @@ RESULTS = cache_folder().parent / "testbed" / "results"
 
 
 def need(architecture: str, *tools: str, suite: str | None = None) -> Sources:
-    """The packages of an architecture; a test that cannot have them or lacks a tool is skipped."""
+    """The packages of an architecture; without them or a tool, a test is skipped."""
     for tool in (f"{modules.CROSS_PREFIXES[architecture]}gcc", "make", "cpio", *tools):
         require(shutil.which(tool), f"no {tool}: scripts/setup --testbed installs it")
     with packages_of(suite):

@@ -30,7 +30,7 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 @pytest.fixture
 def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
-    """Packages of a few files each."""
+    """Stand-ins for packages, of a few files each."""
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache" / "debian" / "arm64").mkdir(parents=True)
     modules_folder = tmp_path / "modules"
@@ -71,7 +71,7 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
 
 @pytest.fixture
 def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """A function that puts a stand-in in QEMU's place, whose dom0 runs a shell script; $host is its folder."""
+    """A function that replaces QEMU with a stand-in, whose dom0 runs a shell script; $host is its folder."""
     programs = tmp_path / "programs"
     programs.mkdir()
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
@@ -87,7 +87,7 @@ def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Non
 
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
-    """The folder that dom0 sees."""
+    """The folder of the host that dom0 mounts."""
     folder = tmp_path / "host"
     folder.mkdir()
     return folder
@@ -95,7 +95,7 @@ def host(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def initrd(tmp_path: Path) -> Path:
-    """The initramfs of a machine that does not boot it."""
+    """An initramfs that no machine boots."""
     path = tmp_path / "initrd"
     path.write_text("initrd")
     return path
@@ -174,7 +174,7 @@ def test_what_pytest_is_told(made_up: Sources, initrd: Path, host: Path, qemu: C
 
 
 def test_tests_are_compiled_as_their_pytest_does(tmp_path: Path) -> None:
-    """It takes them for its own, for as long as the test is what was compiled."""
+    """pytest uses the compiled files as its own, as long as the test's source is unchanged."""
     folder, log = tmp_path / "tests", tmp_path / "log"
     folder.mkdir()
     (folder / "conftest.py").touch()
@@ -288,7 +288,7 @@ def test_a_run_without_a_result(
 
 
 def test_qemu_ends_with_who_started_it(tmp_path: Path) -> None:
-    """Even if that is killed, and can do nothing about it."""
+    """QEMU ends even if that process is killed."""
     program, ours = tmp_path / "program", tmp_path / "pid"
     program.write_text(f"#!/bin/sh\necho $$ >{ours}.new; mv {ours}.new {ours}\nexec sleep 60\n")
     program.chmod(0o755)
@@ -424,7 +424,7 @@ def test_every_architecture_is_whole() -> None:
 
 
 def test_an_unpacked_package_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was fetched before is returned without a word to the network."""
+    """Packages that were fetched before are returned without using the network."""
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", "")
     trees = tmp_path / "debian" / "arm64" / "trees"
@@ -447,7 +447,7 @@ def test_a_package_by_either_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_installing_would_bring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of alternatives the first; no names that are no packages; each once."""
+    """Of alternatives the first is taken; virtual packages are left out; each package comes once."""
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path / "cache"))
     lists = tmp_path / "cache" / "debian" / "arm64" / "apt" / "lists"
     lists.mkdir(parents=True)
@@ -552,7 +552,7 @@ def test_programs_that_need_a_later_c_library(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("name", ["noise", "flood"])
 def test_the_bad_guests_code(name: str, architecture: str, prefix: str, setup: str, tmp_path: Path) -> None:
-    """The words are what the assembler makes of what stands beside them."""
+    """The words are the assembler's output for the source beside them."""
     require(shutil.which(f"{prefix}as"), f"no {prefix}as")
     lines = bad_guests.PROGRAMS[name, architecture].strip().splitlines()
     (tmp_path / "code.S").write_text(
@@ -571,7 +571,7 @@ def test_the_bad_guests_code(name: str, architecture: str, prefix: str, setup: s
 def measuring(
     made_up: Sources, qemu: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., int]:
-    """`testbed bench arm64`, in whose dom0 a script of a shell's writes what was measured."""
+    """`testbed bench arm64` with a dom0 in which a shell script writes the measurements."""
     require(shutil.which("cpio"), "no cpio")
     monkeypatch.setattr(command, "sources", lambda *_, **__: made_up)
     monkeypatch.setattr(modules, "build", lambda used: tmp_path / "driver.ko")

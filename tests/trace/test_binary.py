@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The binary trace form: round trips, agreement with the second reader and writer, and refusal of all else."""
+"""The binary trace form: round trips, agreement with the second reader and writer, and errors for anything else."""
 
 import io
 import re
@@ -36,7 +36,7 @@ Numbered = tuple[int, Event]
 
 
 def read(data: bytes) -> tuple[Profile, list[Numbered]]:
-    """What the product makes of a file."""
+    """The product's reading of a file."""
     reader = BinaryReader(io.BytesIO(data))
     events = []
     for batch in reader:
@@ -78,7 +78,7 @@ def ranges(draw: st.DrawFn, op: str) -> tuple[int, int]:
 
 @st.composite
 def traces(draw: st.DrawFn) -> by_hand.Trace:
-    """Draw any trace whose words and ranges are right; whether its events can be is another matter."""
+    """Draw any trace whose words and ranges are valid; its events may be impossible."""
     line, events = 0, []
     for _ in range(draw(st.integers(0, 12))):
         line += draw(st.one_of(st.just(1), st.integers(1, 1000), st.integers(1, 1 << 25)))
@@ -129,7 +129,7 @@ def rows_of(count: int, seed: int = 1, kinds: int = 5) -> "np.ndarray":
 
 @pytest.mark.parametrize("kinds", [1, 200, 5000, 1 << 30])
 def test_long_traces_of_few_kinds_and_of_many(kinds: int) -> None:
-    """More than a block, in batches that end anywhere; kinds enough to meet in any hash."""
+    """More events than a block has, in batches that end anywhere, with enough kinds for collisions of any hash."""
     rows = rows_of(150_000, kinds=kinds)
     cuts = [0, 0, 1, 20_000, 65_536, 65_537, 149_999, 150_000]
     parts = [Batch(("a", "b"), rows[start:end]) for start, end in pairwise(cuts)]
@@ -222,7 +222,7 @@ FILES = {"plain": small(0), "deflated": small(1), "coldline": product()}
 
 
 def same_or_error(data: bytes) -> bool:
-    """Whether a file is the small trace still; if not, it is an error and nothing else."""
+    """Whether a file still reads as the small trace; otherwise it must be a `TraceError`."""
     try:
         profile, events = read(data)
     except TraceError as error:
@@ -262,7 +262,7 @@ def one_block(payload: bytes) -> bytes:
 
 
 def plain(body: bytes | None = None, **fields: int) -> bytes:
-    """A payload for one read of 8 bytes at 0x1000, but for the fields that are given."""
+    """A payload for one read of 8 bytes at 0x1000, except for the given fields."""
     head = {
         "n": 1,
         "k": 1,
@@ -436,7 +436,7 @@ def test_a_line_that_comes_before_the_last_block_is_none() -> None:
 @settings(max_examples=300)
 @given(st.data())
 def test_a_payload_of_a_stranger_is_a_trace_or_an_error(data: st.DataObject) -> None:
-    """Bytes are changed, and the checksum is right: what is read is valid as a text would have to be."""
+    """Bytes are changed and the checksum is right: events that are read must be as valid as those of a text."""
     payload = bytearray(by_hand.events_block(SMALL.events, ["dom0", "guest"], coding=0)[12:])
     for _ in range(data.draw(st.integers(1, 6))):
         payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
@@ -521,7 +521,7 @@ def test_what_cannot_be_read_is_not_written(column: str, value: int, reason: str
 
 
 def test_the_first_event_that_cannot_be_is_told_of() -> None:
-    """Whatever is wrong with it, and with those behind it."""
+    """The first wrong event is reported, whatever is wrong with it and with later ones."""
     wrong = {
         "the size of 'read' is 0": (0x1000, 0, Op.READ),
         f"{LIMIT:#x} + 0x8 reaches past 2^52": (LIMIT, 8, Op.READ),

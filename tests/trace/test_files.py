@@ -49,7 +49,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def _collector(events: list[Event]) -> Callable[[Batch], None]:
-    """What adds each event that it is given."""
+    """A sink that collects each event."""
     return lambda batch: events.extend(map(batch.event, range(len(batch))))
 
 
@@ -118,7 +118,7 @@ def test_any_trace_has_the_same_report_from_either_form(cli: Cli, tmp_path: Path
 def test_what_is_no_trace_is_the_same_error_from_either_form(
     cli: Cli, tmp_path: Path, broken: tuple[str, int]
 ) -> None:
-    """A trace that can be converted is one in words; then the event that cannot be is the same one."""
+    """If the trace can be converted, the first impossible event is the same in both forms."""
     path, binary = write(tmp_path / "a", broken[0]), tmp_path / "b"
     converted = cli("convert", path, binary)
     text = judged(cli("check", "--json", path))
@@ -202,7 +202,7 @@ def test_standard_input_that_is_a_file_is_read_from_where_it_is(race: dict[str, 
 
 @pytest.mark.parametrize("form", files.FORMS)
 def test_a_pipe_that_comes_byte_by_byte(race: dict[str, Path], tmp_path: Path, form: str) -> None:
-    """What a form is told by may come in pieces."""
+    """The bytes that identify a form may come in pieces."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
 
@@ -289,7 +289,7 @@ FILLER = "a read 0x1000 8\n" * 200_000
 def test_an_event_that_cannot_be_is_told_of_after_what_is_no_trace(
     cli: Cli, tmp_path: Path, form: str
 ) -> None:
-    """However far one is from the other: the rest of a file is read for it."""
+    """At any distance: the rest of the file is read to find such an error."""
     path = write(tmp_path / "a.trace", GOOD + "a read 0x2000 8\n" + FILLER)
     if form == "binary":
         assert cli("convert", path, path).status == 0

@@ -24,7 +24,7 @@ Told = tuple[Profile | None, list[tuple[int, Event]], tuple[str, str] | None]
 
 
 def one_by_one(data: bytes) -> Told:
-    """What the reader of single events makes of a file: its profile, its events, the error at its end."""
+    """The line-by-line reader's result for a file: its profile, its events, the error at its end."""
     reader = TextReader(io.TextIOWrapper(io.BytesIO(data), "utf-8", "replace"))
     events: list[tuple[int, Event]] = []
     try:
@@ -35,7 +35,7 @@ def one_by_one(data: bytes) -> Told:
 
 
 def in_batches(data: bytes) -> Told:
-    """What the other one does. An error may come before events of the same batch are out."""
+    """The batch reader's result. An error may come before the earlier events of its batch."""
     events: list[tuple[int, Event]] = []
     profile = None
     try:
@@ -61,7 +61,7 @@ def agree(data: bytes) -> None:
 
 @pytest.fixture(params=[1, 7, 64, product._CHUNK])
 def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Text comes in pieces that end anywhere."""
+    """Read a text that comes in pieces that end anywhere."""
     monkeypatch.setattr(product, "_CHUNK", request.param)
 
 
@@ -133,7 +133,7 @@ ENDS = ("\n", "\n", "\n", "\r\n", "\r", "\n\n", "\x85", "\u2028", "\n\r")
 
 @st.composite
 def texts(draw: st.DrawFn) -> bytes:
-    """Draw lines that are nearly right: words of the format in any order, and many a line twice."""
+    """Draw lines that are nearly valid: the format's words in any order, and many lines twice."""
     known = [
         "a map 0x1000 0x1000 normal-wb",
         "a read 0x1000 8",
@@ -270,7 +270,7 @@ for start in range(0x40000000, 0x40800000, 0x10000):
 
 
 def test_memory_does_not_grow_with_the_text() -> None:
-    """A million lines, none like another: 130 MB."""
+    """A million different lines take 130 MB."""
     with subprocess.Popen([sys.executable, "-c", LINES], stdout=subprocess.PIPE) as lines:
         found = subprocess.run(
             [sys.executable, "-c", COUNTER], stdin=lines.stdout, capture_output=True, text=True, cwd=ROOT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Rows of dense pages: finding them, making them, asking memory for them ahead; compiled."""
+"""Rows of dense pages: finds them, makes them and prefetches them; compiled."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ NO_ROW = uint64(0xFFFFFFFFFFFFFFFF)
 
 @compiled
 def _range_of(f: Any, page: int) -> int:
-    """The number of the range that a page is in."""
+    """The number of the range that contains a page."""
     low, high = _0, f.ranges
     while high - low > _1:
         middle = (low + high) >> _1
@@ -47,7 +47,7 @@ def _range_of(f: Any, page: int) -> int:
 
 @compiled
 def _make_chunk(f: Any, chunk: int) -> int:
-    """Make a chunk of pages dense; its first row."""
+    """Make a chunk of pages dense; return its first row."""
     row = f.used_rows
     store64(f.chunk_of + (row >> _CHUNK_BITS << _3), chunk)
     for each in range(CHUNK):
@@ -64,7 +64,7 @@ def _make_chunk(f: Any, chunk: int) -> int:
 
 @compiled
 def _leaf_of(f: Any, key: int) -> int:
-    """The address of the directory's entry for a leaf, or of where it would be."""
+    """The address of the directory's entry for a leaf, or of the free entry where it belongs."""
     bits = f.directory_bits
     slot = (key * _GOLDEN) >> (uint64(64) - bits)
     while True:
@@ -89,7 +89,7 @@ def _known_row(f: Any, page: int) -> int:
 
 @compiled
 def _new_row(f: Any, page: int) -> int:
-    """The row of a page that is made dense now, or `NO_ROW` as `dense_row_of`."""
+    """Make a page dense and return its row; `NO_ROW` as for `dense_row_of`."""
     chunk = page >> _CHUNK_BITS
     entry = _leaf_of(f, chunk >> _LEAF_BITS)
     if load64(entry) == _0:
@@ -113,9 +113,9 @@ def _new_row(f: Any, page: int) -> int:
 
 @compiled
 def dense_row_of(f: Any, page: int) -> int:
-    """The row of a page, which is made dense where it is not, with nothing deferred any more.
+    """Return the row of a page, after making the page dense and applying its deferred letters.
 
-    `NO_ROW` where that must wait: `f.status` says for what.
+    Return `NO_ROW` if something must be done first: `f.status` says what.
     """
     cached = f.cached + ((page & _CACHED) << _4)
     if load64(cached) == page:
@@ -143,11 +143,11 @@ def dense_row_of(f: Any, page: int) -> int:
 
 @compiled
 def look_ahead(f: Any, at: int) -> None:
-    """Ask for what events after number `at` will look up: first for lines, and later for their own
-    records, where many have some; the shared ones are near.
+    """Prefetch what events after number `at` will look up: first lines, and later the lines' own records, if many
+    have one; the shared records are in the cache anyway.
 
-    Memory takes its time, and can be waited for many times at once. It is asked one event at a time, as it forgets
-    what it is asked for too often.
+    Prefetches overlap in memory's latency. They are issued for one event at a time, as a processor drops prefetches
+    that come too fast.
     """
     number = at + _LINES_AHEAD
     if number < f.events:
@@ -174,7 +174,7 @@ def look_ahead(f: Any, at: int) -> None:
 
 @compiled
 def forget_cached_page(f: Any, page: int) -> None:
-    """Something was deferred for a page: look again before its lines are next touched."""
+    """Drop a page from the table of last used pages, as letters were deferred for it."""
     cached = f.cached + ((page & _CACHED) << uint64(4))
     if load64(cached) == page:
         store64(cached, NO_ROW)

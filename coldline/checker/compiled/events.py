@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The loops that are called from Python: over events, and over the rows of one event that touches whole pages."""
+"""The loops that Python calls: over events, and over the rows of one event that touches whole pages; compiled."""
 
 from typing import Any
 
@@ -58,9 +58,9 @@ _SAMPLE, _FAR = uint64(frame.SAMPLE), uint64(frame.FAR)
 def _touch(
     f: Any, row: int, index: int, address: int, letter: int, low: int, high: int, is_fetch: bool
 ) -> bool:
-    """`letter` befalls bytes `low` to `high` of a line of a row, which is at `address`.
+    """Apply `letter` to bytes `low` to `high` of a line of a row; the line is at `address`.
 
-    False where that must wait: `f.status` says for what.
+    Return False if something must be done first: `f.status` says what.
     """
     line = row * f.per_page + index
     value = value_of(f, line)
@@ -104,14 +104,14 @@ def _touch(
 
 @compiled
 def _letter(f: Any, row: int, agent: int, op: int) -> int:
-    """What an agent's access is to the lines of a row."""
+    """The letter of an agent's access to the lines of a row."""
     page_class = uint64(load16(f.pages + (row << _3)))
     return uint64(load8(f.letters + (page_class * f.agents + agent) * _OPS + op))
 
 
 @compiled
 def _move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
-    """Map or unmap a page; False where the interpreter has to."""
+    """Map or unmap a page; return False if the interpreter has to do it."""
     if code > _UNMAP_CODE:
         return False
     page_at = f.pages + (row << _3)
@@ -132,7 +132,7 @@ def _move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
 
 @compiled
 def _take(f: Any) -> None:
-    """Take events from number `f.at` on, and bytes of it from `f.done` on, until one is for the interpreter."""
+    """Apply events until one is for the interpreter; start at event `f.at`, from its byte `f.done` on."""
     events, rows = f.events, f.rows
     line_bits, per_page, states = f.line_bits, f.per_page, f.states
     quiet, actions, letters, pages = f.quiet, f.actions, f.letters, f.pages
@@ -185,7 +185,7 @@ def _take(f: Any) -> None:
             end = (end + _BLOCK) & ~_BLOCK
         by_alias = action <= _ZERO
         if last != page:
-            # Every page is asked before any has changed.
+            # Check every page before changing any.
             if last != page + _1 or end > (last + _1) << _PAGE_BITS:
                 f.status = _INTERPRET
                 break
@@ -233,14 +233,14 @@ _POINTER = types.CPointer(from_dtype(frame.FRAME))
 
 @cfunc(types.void(_POINTER))
 def take(frame_at: Any) -> None:
-    """Take events: see `_take`."""
+    """Apply events: see `_take`."""
     f = carray(frame_at, (1,))[0]
     _take(f)
 
 
 @cfunc(types.void(_POINTER, types.uintp, types.uint64, types.uint64, types.uint64))
 def step_rows(frame_at: Any, rows: int, count: int, letter: int, is_fetch: int) -> None:
-    """Let `letter` befall all lines of `count` rows; `f.row_at` is the row to go on at."""
+    """Apply `letter` to all lines of `count` rows; `f.row_at` is the row to continue at."""
     f = carray(frame_at, (1,))[0]
     f.status = _DONE
     while f.row_at < uint64(count):

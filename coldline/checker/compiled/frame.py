@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the compiled loops work on: one record of addresses, sizes and registers."""
+"""The frame, which is the record that the compiled loops work on: addresses, sizes and registers."""
 
 import numpy as np
 
 DONE, INTERPRET, CROWDED, FULL, GROW = range(5)
-"""Why a loop stopped: at the end; at an event for the interpreter; at lines with too many records of their own;
-at more hazards than can be noted; at a page for which the index has no room."""
+"""The reason why a loop stopped: all is done; an event is for the interpreter; there are too many own records of
+lines; there is no room to note another hazard; the index has no room for a page."""
 
 INTERPRET_EVENT, ACCESS, ZERO, READ_TABLE, MAINTAIN, MOVE = range(6)
-"""What a loop does with an event's operation: leaves it to the interpreter; an access by the agent's alias; `dc zva`,
-which is one to a whole block; a walk; maintenance of a range of lines; a map or an unmap of one page."""
+"""The kinds of operations for a loop: left to the interpreter; an access through the agent's alias; `dc zva`, an
+access to a whole block; a walk; maintenance of a range of lines; a map or an unmap of one page."""
 
 TO_INTERPRETER = 255
-"""In place of a letter: the interpreter has to take the event."""
+"""Stands in place of a letter: the interpreter has to take the event."""
 
 UNMAP_CODE = 16
-"""In place of a mapping's attributes: an unmap."""
+"""Stands in place of a mapping's attributes: an unmap."""
 
 FOUND = 1 << 12
-"""Hazards that can be noted before they are taken away."""
+"""How many hazards a loop can note before Python collects them."""
 
 FOUND_DTYPE = np.dtype(
     [
@@ -31,33 +31,33 @@ FOUND_DTYPE = np.dtype(
         ("lost_high", "<u2"),
     ]
 )
-"""Lines, one after another, that one event may read wrongly in the same way: from which byte of each to which, for
-each way; both are 0 where there is none."""
+"""A run of lines that one event may read wrongly in the same way: for each kind of hazard, the first byte in a line
+and the one past the last; both are 0 if there is no such hazard."""
 
 CACHED_PAGES = 64
-"""Pages that were used last, with their rows: slots of a direct-mapped table."""
+"""Slots of a direct-mapped table of the pages that were used last, with their rows."""
 
 EVENTS_AHEAD = 32
-"""Events, a power of two, whose pages were looked up ahead: slots of a table of pages with their rows."""
+"""Slots, a power of two, of a table of the pages of coming events, with their rows."""
 
 LINES_AHEAD, RECORDS_AHEAD = 16, 6
-"""How many events ahead lines are asked for, and their records, where events are far from one another."""
+"""How many events ahead the loop prefetches lines, and their records, if events are far from one another."""
 
 PAGES_A_BLOCK = 4
-"""Where there are so many pages or fewer for each block of lines' own records, those are asked for ahead."""
+"""Lines' own records are prefetched if there are at most this many pages for each block of them."""
 
 SAMPLE, FAR = 32, 8
-"""Where so many of so many events are in pages that were not among those that were used last, they are far."""
+"""Events are far from one another if `FAR` of `SAMPLE` are in pages outside of the table of last used pages."""
 
 FRAME = np.dtype(
     [
         (name, "<u8")
         for name in (
-            # The events: `EVENT_DTYPE` rows, and which agent each of their names is
+            # The events: `EVENT_DTYPE` rows, and the number of each named agent
             "rows",
             "events",
             "agent_of",
-            # What an event is: `coldline.checker.dispatch.DispatchTables`
+            # The letters and actions of events: `coldline.checker.dispatch.DispatchTables`
             "agents",
             "actions",
             "letters",
@@ -100,7 +100,7 @@ FRAME = np.dtype(
             "rows_of",
             "pool",
             "shared_index",
-            # What only the loops use
+            # Used by the loops only
             "scratch_states",
             "scratch_masks",
             "cached",
@@ -109,13 +109,13 @@ FRAME = np.dtype(
             "memo",
             "memo_of",
             "memo_end",
-            # What they report
+            # The loops' results
             "found",
             "founds",
             "counted",
             "distinct",
             "asking",
-            # Registers, so that a loop can go on where it stopped
+            # Registers, so that a loop can continue where it stopped
             "at",
             "done",
             "status",

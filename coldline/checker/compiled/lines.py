@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What becomes of one line whose bytes are not all in one state; compiled.
+"""Applies a letter to one line whose bytes are not all in one state; compiled.
 
-A line's next parts are put together in the frame's scratch, for `records` to keep.
+A line's new parts are collected in the frame's scratch, from which `records` stores them.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ NO_LETTER = uint64(transitions.NO_LETTER)
 
 @compiled
 def bytes_of(word: int, low: int, high: int) -> int:
-    """Bytes `low` to `high` of a line, as the mask's word number `word`."""
+    """The mask of bytes `low` to `high` of a line: its word number `word`."""
     base = word << uint64(6)
     first = low - base if low > base else _0
     end = high - base if high > base else _0
@@ -45,7 +45,7 @@ def bytes_of(word: int, low: int, high: int) -> int:
 
 @compiled
 def note(f: Any, flags: int, low: int, high: int) -> None:
-    """Bytes `low` to `high` may be read wrongly: widen what the frame says of the line."""
+    """Note in the frame that bytes `low` to `high` of the line may be read wrongly."""
     if flags & _STALE:
         if f.stale_high == _0 or low < f.stale_low:
             f.stale_low = uint64(low)
@@ -60,13 +60,13 @@ def note(f: Any, flags: int, low: int, high: int) -> None:
 
 @compiled
 def forget_bad(f: Any) -> None:
-    """Nothing of a line has been found wrong yet."""
+    """Clear what the frame notes of a line's hazards."""
     f.stale_low = f.stale_high = f.lost_low = f.lost_high = _0
 
 
 @compiled
 def flags_of_bad(f: Any) -> int:
-    """`Hazard` flags of what has been found wrong with a line."""
+    """The hazards that the frame notes of a line, as `Hazard` flags."""
     flags = _0
     if f.stale_high:
         flags |= _STALE
@@ -77,7 +77,7 @@ def flags_of_bad(f: Any) -> int:
 
 @compiled
 def _add(f: Any, count: int, state: int, word: int, mask: int) -> int:
-    """Put bytes into the scratch part of `state`; how many parts there are then."""
+    """Add bytes to the scratch part of `state`; return the number of parts."""
     masks = f.mask_words
     part = _0
     while part < count:
@@ -97,9 +97,9 @@ def _add(f: Any, count: int, state: int, word: int, mask: int) -> int:
 
 @compiled
 def advance(f: Any, at: int, transformer: int, letter: int, low: int, high: int) -> int:
-    """Scratch: what `letter` on bytes `low` to `high` makes of the record at `at`, after `transformer`.
+    """Apply `transformer` to the record at `at`, then `letter` to its bytes `low` to `high`, into scratch.
 
-    What may be read wrongly is noted in the frame. Returns the number of parts.
+    Hazards are noted in the frame. Return the number of parts.
     """
     own_row = f.step + (letter * f.states << _1)
     other_row = f.step + (uint64(load8(f.other + letter)) * f.states << _1)
@@ -137,7 +137,7 @@ def advance(f: Any, at: int, transformer: int, letter: int, low: int, high: int)
 
 @compiled
 def split(f: Any, own: int, other: int, low: int, high: int) -> int:
-    """Scratch: a line whose bytes `low` to `high` are in one state and the others in another one."""
+    """Set scratch to a line whose bytes `low` to `high` are in state `own` and the others in state `other`."""
     count = _0
     whole = _1 << f.line_bits
     for each in range(f.mask_words):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What befalls all lines of a page, and what is found wrong with them; compiled."""
+"""Applies a letter to all lines of a page, and notes their hazards; compiled."""
 
 from typing import Any
 
@@ -34,14 +34,14 @@ _FETCHED = uint64(FETCH_BITS)
 
 @compiled
 def page_of(f: Any, row: int) -> int:
-    """Which page a row is."""
+    """The page of a row."""
     chunk = load64(f.chunk_of + (row >> _CHUNK_BITS << _3))
     return (chunk << _CHUNK_BITS) + (row & (_CHUNK - _1))
 
 
 @compiled
 def note_hazard(f: Any, line: int, address: int, flags: int, is_fetch: bool) -> bool:
-    """Note that line number `line` may be read wrongly, as the frame says; False where there is no room."""
+    """Note a hazard of line number `line`, with the bytes from the frame; return False if there is no room."""
     bits = flags << _FETCHED if is_fetch else flags
     known = uint64(load8(f.reported + line))
     if not f.distinct or f.asking or bits & ~known:
@@ -69,7 +69,7 @@ def note_hazard(f: Any, line: int, address: int, flags: int, is_fetch: bool) -> 
 
 @compiled
 def _remember(f: Any, transformer: int, letter: int) -> None:
-    """Make the memo one of what `letter` after `transformer` makes of the lines' values."""
+    """Clear the memo, unless it is for this transformer and letter; it maps lines' values to their new values."""
     key = transformer << _8 | letter | _1 << _32
     if f.memo_of == key:
         return
@@ -81,7 +81,7 @@ def _remember(f: Any, transformer: int, letter: int) -> None:
 
 @compiled
 def _through_parts(f: Any, row: int, index: int, value: int, transformer: int, letter: int) -> None:
-    """`letter` after `transformer` befalls all of a line whose bytes differ; what is wrong is left in the frame."""
+    """Apply `transformer` and then `letter` to a whole line whose bytes differ; hazards are noted in the frame."""
     record = owned_at(f, row, index) if value == OWN else node_at(f, value)
     count = advance(f, record, transformer, letter, _0, _1 << f.line_bits)
     if f.asking:
@@ -97,10 +97,10 @@ def _through_parts(f: Any, row: int, index: int, value: int, transformer: int, l
 
 @compiled
 def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
-    """Let what was deferred, and then `letter`, befall all lines of a row, from line `f.done` on.
+    """Apply the deferred letters, and then `letter`, to all lines of a row, from line `f.done` on.
 
-    False where it stopped on the way: `f.status` says why, `f.done` where. Where there is no letter, it stops
-    before the first line or not at all.
+    Return False if it stopped on the way: `f.status` says why, `f.done` where. Without a letter it can stop only
+    before the first line.
     """
     if crowded(f):
         f.status = _CROWDED

@@ -31,7 +31,7 @@ _GOLDEN = uint64(GOLDEN)
 
 @compiled
 def _give_block(f: Any, row: int) -> None:
-    """Give a page a block for its lines' own records, where it has none."""
+    """Give a page a block for its lines' own records, unless it has one."""
     at = f.pages + (row << _3) + _4
     if load32(at):
         return
@@ -49,7 +49,7 @@ def _give_block(f: Any, row: int) -> None:
 
 @compiled
 def take_block(f: Any, block: int) -> None:
-    """Take back a block whose page has no line with a record of its own any more."""
+    """Free a block whose page no longer has a line with its own record."""
     row = uint64(load32(f.rows_of + (block << _2)))
     for index in range(f.per_page):
         at = owned_at(f, row, uint64(index))
@@ -94,7 +94,7 @@ def _quiet(f: Any, count: int) -> int:
 
 @compiled
 def _write(f: Any, at: int, count: int) -> None:
-    """Write scratch into the record at `at`; it grows and shrinks as need be."""
+    """Write scratch into the record at `at`, which grows or shrinks as needed."""
     store64(at + _QUIET, _quiet(f, count))
     masks = f.mask_words
     part = _0
@@ -127,7 +127,7 @@ def _write(f: Any, at: int, count: int) -> None:
 
 @compiled
 def _sort(f: Any, count: int) -> None:
-    """Put scratch in the order of states, so that equal lines look equal."""
+    """Sort scratch by states, so that equal lines have equal records."""
     masks = f.mask_words
     first = _1
     while first < count:
@@ -163,7 +163,7 @@ def _hash(f: Any, count: int) -> int:
 
 @compiled
 def _is(f: Any, at: int, count: int) -> bool:
-    """Whether the parts of the record at `at` are those of scratch, in the same order."""
+    """Whether the record at `at` has the parts of scratch, in the same order."""
     masks = f.mask_words
     part = _0
     while True:
@@ -191,7 +191,7 @@ def _is(f: Any, at: int, count: int) -> bool:
 def share(f: Any, count: int, makes: bool) -> int:
     """The value of the shared record with the parts of scratch.
 
-    `OWN` where there is none, and none is to be made or there are no numbers left.
+    Return `OWN` if there is none, and either none is to be made or no number is left.
     """
     _sort(f, count)
     code = _hash(f, count)
@@ -225,10 +225,10 @@ def share(f: Any, count: int, makes: bool) -> int:
 
 @compiled
 def put(f: Any, row: int, index: int, value: int, count: int) -> None:
-    """Make scratch the parts of a line, whose value was `value`.
+    """Store scratch as the parts of a line, whose value was `value`.
 
-    A line that has a record of its own keeps it: it changes often. Another one gets a shared record if there is
-    one that fits, for such a line mostly looks like others.
+    A line that has its own record keeps it, as it changes often. Any other line gets a shared record if an equal
+        one exists, as such a line is mostly equal to others.
     """
     new = uint64(load16(f.scratch_states))
     if count != _1:
@@ -241,13 +241,13 @@ def put(f: Any, row: int, index: int, value: int, count: int) -> None:
 
 @compiled
 def crowded(f: Any) -> bool:
-    """Whether there are as many records of lines' own as there should be, or as many nodes as there may be."""
+    """Whether blocks of own records, or nodes, have reached their limit."""
     return load64(f.pool + _BLOCKS) >= load64(f.pool + _CROWD) or load64(f.pool + _FRESH) >= f.last_node
 
 
 @compiled
 def count_values(f: Any, counts: int) -> None:
-    """Add to `counts` how many lines have each value."""
+    """Add the number of lines with each value to `counts`."""
     for pair in range(f.used_rows * f.per_page >> _1):
         both = pair_of(f, uint64(pair) << _1)
         one, other = counts + ((both & OWN) << _3), counts + (both >> _12 << _3)
@@ -257,16 +257,16 @@ def count_values(f: Any, counts: int) -> None:
 
 @compiled
 def join_equals(f: Any) -> None:
-    """Let lines with records of their own share equal ones, as far as there are numbers for those.
+    """Replace lines' own records with shared ones where they are equal, as far as numbers are left.
 
-    `f.joined` is how many lines had records of their own.
+    `f.joined` becomes the number of lines that had records of their own.
     """
     count, f.made = _0, _0
     for number in range(_1, load64(f.pool + _FRESH_BLOCK)):
         block = uint64(number)
         row = uint64(load32(f.rows_of + (block << _2)))
         if uint64(load32(f.pages + (row << _3) + _4)) != block:
-            continue  # it is free
+            continue  # the block is free
         kept = False
         for each in range(f.per_page):
             line = row * f.per_page + uint64(each)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the values of lines are, two in three bytes, and the records of those whose bytes differ; compiled.
+"""Reads and writes lines' values, two in three bytes, and finds the records of lines whose bytes differ; compiled.
 
 `f` is the record of `frame`, as in all of these modules.
 """
@@ -21,7 +21,7 @@ def value_of(f: Any, line: int) -> int:
 
 @compiled
 def set_value(f: Any, line: int, value: int) -> None:
-    """Make `value` a line's."""
+    """Set a line's value."""
     at = f.values + line + (line >> _1)
     shift = (line & _1) << _2
     store16(at, uint64(load16(at)) & ~(OWN << shift) | value << shift)
@@ -29,14 +29,14 @@ def set_value(f: Any, line: int, value: int) -> None:
 
 @compiled
 def pair_of(f: Any, line: int) -> int:
-    """The values of two lines, of which the first has an even number: 24 bits."""
+    """The values of two adjacent lines, the first with an even number: 24 bits."""
     at = f.values + line + (line >> _1)
     return uint64(load16(at)) | uint64(load8(at + _2)) << _16
 
 
 @compiled
 def set_pair(f: Any, line: int, values: int) -> None:
-    """Make 24 bits the values of two lines, of which the first has an even number."""
+    """Set the values of two adjacent lines, the first with an even number, to 24 bits."""
     at = f.values + line + (line >> _1)
     store16(at, values & uint64(0xFFFF))
     store8(at + _2, values >> _16)
@@ -44,7 +44,7 @@ def set_pair(f: Any, line: int, values: int) -> None:
 
 @compiled
 def node_at(f: Any, number: int) -> int:
-    """The address of a node, or of the shared record that is a line's value."""
+    """The address of a node; the value of a line with a shared record is such a number."""
     return f.nodes + number * f.node_bytes
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the check knows: the state of every line, and which agents have which pages mapped."""
+"""The state of a check: the state of every line, and which agents have which pages mapped."""

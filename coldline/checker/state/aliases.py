@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which events change aliases, of which pages, and how: the first pass and the stories both go by this."""
+"""How events change aliases, and of which pages: used by both the first pass and the stories."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 
 
 class AliasChange(NamedTuple):
-    """What becomes of an agent's alias of pages `first` to `end`.
+    """A change of an agent's aliases of pages `first` to `end`.
 
-    `change` takes the alias and the page's address, and returns the alias from then on; it raises `TraceError` where
-    the event cannot be.
+    `change` takes the alias and the page's address, and returns the new alias; it raises `TraceError` if the event is
+    impossible.
     """
 
     first: int
@@ -23,7 +23,7 @@ class AliasChange(NamedTuple):
 
 
 def alias_changes(page_classes: PageClasses, event: Event, agent: int) -> tuple[AliasChange, ...]:
-    """What a map, an unmap or a fetch with the MMU off changes; nothing for other events.
+    """The changes by a map, an unmap or a fetch with the MMU off; none for other events.
 
     A fetch with the MMU off lets an instruction prefetch reach its pages and the one after each (Arm ARM DDI 0487,
     'Instruction fetch behavior when all translation stages are disabled').

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Everything that a check knows after some events. The engines change it and have no memory of their own."""
+"""The whole state of a check after some events. The engines change it and have no state of their own."""
 
 from coldline.checker.state.findings import Findings
 from coldline.checker.state.lines import Lines
@@ -10,7 +10,7 @@ from coldline.rules.profile import Profile
 
 
 class CheckState:
-    """What is known of every line, who has which pages mapped, and what was found.
+    """The states of all lines, the agents' mappings of pages, and the findings.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class CheckState:
     lines : Lines
         The states of all lines.
     memory : Memory
-        Where those are.
+        The memory that holds them.
     page_classes : PageClasses
         The agents, and the classes of pages that their mappings make.
     findings : Findings

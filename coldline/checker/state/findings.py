@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a check finds: reads that may go wrong, kept by runs of lines that go wrong alike."""
+"""The findings of a check: reads that may go wrong, kept as runs of lines with the same hazards."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,9 +26,9 @@ class Finding(NamedTuple):
     address : int
         The first byte of the first line.
     lines : int
-        How many lines, one after another.
+        The number of lines, which are adjacent.
     badness : tuple of Badness
-        Where in each line it may go wrong, and how.
+        The hazards of each line, with their bytes.
     """
 
     number: int
@@ -45,9 +45,9 @@ class Findings:
     Parameters
     ----------
     memory : Memory
-        Remembers of each line what was found wrong with it before.
+        Records the hazards that were already found in each line.
     distinct : bool
-        Whether a line that may go wrong is a finding once for each way, and not at each event.
+        Whether each kind of hazard of a line is a finding once, and not at each event.
     most : int or None
         How many hazards to keep as findings, rounded up to whole events; None keeps all.
 
@@ -156,5 +156,5 @@ def entries(findings: list[Finding], line: int) -> Iterator[HazardEntry]:
 
 
 def _bits(badness: "tuple[Badness, ...]", op: Op) -> int:
-    """What was found wrong, as `Memory.reported` has it."""
+    """Hazards in the encoding of `Memory.reported`."""
     return sum(each.hazard for each in badness) << (FETCH_BITS if op is Op.FETCH else 0)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Applies letters to lines: one line at a time, or the lines of a page at once, without machine code.
 
-`coldline.checker.compiled` does the same to the same arrays where there is more to do.
+`coldline.checker.compiled` does the same to the same arrays, faster but after a slow start.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Badness(NamedTuple):
-    """Where in a line a read may go wrong in one way: offsets in bytes, `end` exclusive."""
+    """The bytes of a line that a read may find wrong in one way: offsets in bytes, `end` exclusive."""
 
     hazard: Hazard
     start: int
@@ -34,14 +34,14 @@ class Lines:
     Parameters
     ----------
     transitions : Transitions
-        The bytes'.
+        The byte automaton.
     line : int
         Bytes of a line.
 
     Attributes
     ----------
     memory : Memory
-        What is known of every line.
+        The values of all lines.
     partitions : Partitions
         The records of the lines whose bytes differ.
     """
@@ -54,13 +54,13 @@ class Lines:
         self._all = (1 << line) - 1
 
     def parts(self, row: int, index: int) -> Parts:
-        """The parts of a line of a dense page, with what is deferred carried out."""
+        """The parts of a line of a dense page, after its deferred letters."""
         parts = self.partitions.parts(row, index)
         transformer = self.transitions.transformers[self.memory.deferred[row]]
         return merged((int(transformer[state]), mask) for state, mask in parts.items())
 
     def touch(self, row: int, index: int, letter: Letter, start: int, end: int) -> tuple[Badness, ...]:
-        """Let `letter` befall bytes `start` to `end` of a line of a dense page; what it may find wrong."""
+        """Apply `letter` to bytes `start` to `end` of a line of a dense page; return its hazards."""
         self.flush(row)
         parts = self.partitions.parts(row, index)
         inside = (1 << end) - (1 << start)
@@ -76,17 +76,17 @@ class Lines:
         return bad
 
     def step(self, state: int, letter: Letter) -> int:
-        """What `letter` makes of bytes that are all in one state."""
+        """The next state of bytes in `state` after `letter`."""
         return int(self.transitions.step[letter, state])
 
     def wrong(self, state: int, letter: Letter) -> tuple[Badness, ...]:
-        """What `letter` may find wrong where all bytes of a line are in one state."""
+        """The hazards of `letter` in a line whose bytes are all in one state."""
         return self._badness({state: self._all}, letter, self._all)
 
     def defer(self, rows: "NDArray[np.intp]", letter: Letter) -> bool:
-        """Let a letter that checks nothing befall all lines of some rows, when they are next touched.
+        """Defer a letter without a check for all lines of some rows, until they are next touched.
 
-        False, with nothing deferred, where there are too many transformers already.
+        Return False, and defer nothing, if there are too many transformers already.
         """
         waiting = self.memory.deferred[rows]
         table = np.zeros(int(waiting.max(initial=0)) + 1, np.uint16)
@@ -98,7 +98,7 @@ class Lines:
         return True
 
     def flush(self, row: int) -> None:
-        """Carry out what was deferred for a row."""
+        """Apply the deferred letters of a row."""
         if self.memory.deferred[row] == NOTHING_DEFERRED:
             return
         transformer = self.transitions.transformers[self.memory.deferred[row]]
@@ -112,7 +112,7 @@ class Lines:
         self.memory.deferred[row] = NOTHING_DEFERRED
 
     def read(self, row: int, letter: Letter) -> Iterator[tuple[int, tuple[Badness, ...]]]:
-        """Let a checked letter befall all lines of a row; those that may be wrong, each with what."""
+        """Apply a checked letter to all lines of a row; yield the lines with hazards, and the hazards of each."""
         for index in range(self.memory.lines_per_page):
             bad = self.touch(row, index, letter, 0, self.size)
             if bad:
@@ -121,7 +121,7 @@ class Lines:
     def would_read(
         self, row: int, first: Letter, letter: Letter
     ) -> Iterator[tuple[int, tuple[Badness, ...]]]:
-        """What `letter` would find wrong after `first` in the lines of a row; nothing changes by asking."""
+        """The hazards of `letter`, after `first`, in the lines of a row; changes no state."""
         step = self.transitions.step[first]
         for index in range(self.memory.lines_per_page):
             parts = merged((int(step[state]), mask) for state, mask in self.parts(row, index).items())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The state of every line of memory, in two layers.
 
-*Ranges* of whole pages whose bytes are all in one state, and over them the pages that were touched line by
-line: those are *dense*, twelve bits a line, in rows of one array. A range costs the same whatever its size.
+The lower layer is *ranges* of whole pages whose bytes are all in one state. Above it are *dense* pages, which were
+touched line by line: they take twelve bits a line, in rows of one array. A range costs the same whatever its size.
 """
 
 from bisect import bisect_right
@@ -26,16 +26,16 @@ PAGES = ADDRESS_LIMIT // PAGE_SIZE
 NOT_DENSE = -1
 
 FETCH_BITS = 2
-"""In `Memory.reported`, how far a fetch's hazards lie above a read's."""
+"""In `Memory.reported`, a fetch's hazards are this many bits above a read's."""
 
 CHUNK = 16
-"""The pages that become dense together, aligned: an access is mostly followed by others near it."""
+"""How many aligned pages become dense together, as accesses to nearby pages mostly follow."""
 
 MAX_LINES = 1 << 28
-"""The most lines of dense pages: a bound on the cost of a hostile trace."""
+"""The most lines of dense pages: this limits the cost of a hostile trace."""
 
 LEAF_BITS = 10
-"""Of a chunk's number: a leaf of the index has an entry for each chunk of as many as that."""
+"""The low bits of a chunk's number that index a leaf: a leaf has 2^`LEAF_BITS` entries."""
 
 MAX_LEAVES = 1 << 17
 """The most leaves of the index, 4 KiB each: scattered accesses make many."""
@@ -45,7 +45,7 @@ _DIRECTORY_START_BITS = 4
 
 
 class PageRange(NamedTuple):
-    """Pages `first` to `end` that agree: every byte of theirs is in `state`, every page is of `page_class`."""
+    """Pages `first` to `end` that are alike: all their bytes are in `state`, all pages are of `page_class`."""
 
     first: int
     end: int
@@ -66,30 +66,31 @@ class Memory:
     Attributes
     ----------
     values : ndarray of uint8, shape (rows, 3 * lines_per_page // 2)
-        Each line of each dense page: a state that all its bytes are in, else as `coldline.checker.state.partitions`
-        says; packed, as `coldline.checker.state.packing` does. The pages of a chunk are rows one after another.
+        The value of each line of each dense page: the state of all its bytes, or a number with the meaning that
+        `coldline.checker.state.partitions` gives it. Values are packed: see `coldline.checker.state.packing`. The
+        pages of a chunk are adjacent rows.
     deferred : ndarray of uint16, shape (rows,)
-        What every line of a dense page has yet to go through: a transformer of `coldline.checker.state.transitions`.
+        The deferred letters of each dense page, as a transformer of `coldline.checker.state.transitions`.
     reported : ndarray of uint8, shape (rows, lines_per_page)
         The hazards already found in each line, so that `distinct` findings list each of them once.
     told : dict of int to list of (first, end)
-        The same for pages that were not dense: by what was found wrong, ranges of pages.
+        The same for pages that were not dense: ranges of pages, by their hazards.
     classes : ndarray of uint16, shape (rows,)
         The class of each dense page.
     blocks : ndarray of uint32, shape (rows,)
-        Where the lines of each dense page have records of their own: see `coldline.checker.state.partitions`.
+        The block with the own records of each dense page's lines: see `coldline.checker.state.partitions`.
     pages : ndarray of uint16, shape (rows, 4)
         `classes`, `deferred` and `blocks`, side by side.
     chunk_of : ndarray of int64, shape (rows // CHUNK,)
-        Which chunk the rows are, `CHUNK` by `CHUNK`.
+        The chunk of each `CHUNK` rows.
     rows : int
-        How many rows are in use.
+        The number of rows in use.
     leaves : ndarray of uint32, shape (leaves, 1 << LEAF_BITS)
-        The index: for each chunk 1 + its first row in chunks, or 0 where there is none.
+        The index: for each chunk 1 + its first row in chunks, or 0 if it is not dense.
     directory : ndarray of uint64, shape (a power of two, 2)
-        Open-addressing hash table of the leaves, from 1 + the upper part of a chunk's number; 0 where there is none.
+        Open-addressing hash table of the leaves, by 1 + the upper part of a chunk's number; 0 in a free slot.
     leaves_used : int
-        How many leaves are in use.
+        The number of leaves in use.
     """
 
     def __init__(self, lines_per_page: int, cold: int) -> None:
@@ -118,7 +119,7 @@ class Memory:
 
     @property
     def full(self) -> bool:
-        """Whether the directory has to grow before another leaf can be made."""
+        """Whether the directory must grow before another leaf can be made."""
         return 4 * (self.leaves_used + 1) > len(self.directory)
 
     def value(self, row: int, index: int) -> int:
@@ -132,7 +133,7 @@ class Memory:
         self.values[row, index // 2 * 3 : index // 2 * 3 + 3] = (pair & 0xFF, pair >> 8 & 0xFF, pair >> 16)
 
     def row_values(self, rows: "int | slice") -> "NDArray[np.uint16]":
-        """The values of a row's lines, or of some rows', unpacked; changing them changes nothing."""
+        """A copy of the values of a row's lines, or of some rows', unpacked."""
         return unpacked(self.values[rows])
 
     def set_row_values(self, rows: "int | slice", values: "NDArray[np.uint16]") -> None:
@@ -186,7 +187,7 @@ class Memory:
         return rows[low:high], pages[low:high]
 
     def ranges(self, first: int, end: int) -> Iterator[PageRange]:
-        """The ranges from `first` to `end`, cut to fit. For dense pages they are not valid: their rows are."""
+        """The ranges from `first` to `end`, cut to fit. Ignore them for dense pages, whose state is in their rows."""
         at = bisect_right(self._starts, first) - 1
         while first < end:
             stop = min(end, self._starts[at + 1] if at + 1 < len(self._starts) else PAGES)
@@ -194,7 +195,7 @@ class Memory:
             first, at = stop, at + 1
 
     def set_ranges(self, ranges: list[PageRange]) -> None:
-        """Replace what is known of the pages of `ranges`, which lie end to end; dense pages stay as they are."""
+        """Replace the ranges over the pages of `ranges`, which are adjacent; dense pages do not change."""
         if not ranges:
             return
         self._arrays = None
@@ -222,7 +223,7 @@ class Memory:
         self._values[low:high] = [values[i] for i in keep]
 
     def range_arrays(self) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
-        """The ranges for compiled code: where each starts, and its class and state."""
+        """The ranges for compiled code: the start of each, and its class and state."""
         if self._arrays is None:
             self._arrays = np.array(self._starts, np.int64), np.array(self._values, np.int64)
         return self._arrays
@@ -247,7 +248,7 @@ class Memory:
             self.directory[self._probe(key - 1)] = key, leaf
 
     def _probe(self, key: int) -> int:
-        """Where the leaf with that number is in the directory, or would be."""
+        """The directory's slot for a leaf's number: the one that holds it, or a free one."""
         bits = len(self.directory).bit_length() - 1
         slot = ((key * GOLDEN) & 0xFFFFFFFFFFFFFFFF) >> (64 - bits)
         while int(self.directory[slot, 0]) not in (0, key + 1):
@@ -255,7 +256,7 @@ class Memory:
         return slot
 
     def _pair(self, row: int, index: int) -> int:
-        """The three bytes of a line and the one beside it."""
+        """The three bytes that hold the values of a line and its neighbour."""
         first, middle, last = self.values[row, index // 2 * 3 : index // 2 * 3 + 3].tolist()
         return int(first | middle << 8 | last << 16)
 

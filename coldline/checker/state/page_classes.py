@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Classes of pages: which agents have a page mapped and how, and what follows from that.
+"""Classes of pages, by which agents have a page mapped and how.
 
-Pages that every agent sees alike are of one *class*; a trace makes few of them. A class says what
-speculation may do to the page's lines (its `Setting`) and what an agent's access to it means (a `Letter`).
+Pages that every agent sees alike are in one *class*; a trace has few classes. A class determines what speculation may
+do to the page's lines (its `Setting`) and the `Letter` of an agent's access to it.
 """
 
 from typing import NamedTuple
@@ -16,14 +16,14 @@ from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.profile import Profile
 
 MAX_CLASSES = 1 << 16
-"""The most classes: more than a trace of a real system has."""
+"""The most classes, which is more than a trace of a real system has."""
 
 UNMAPPED = 0
 """The class of a page that no agent has mapped."""
 
 
 class Refusal(NamedTuple):
-    """The reason why the trace is invalid: no agent can make this access."""
+    """The reason why an access is impossible, which makes the trace invalid."""
 
     reason: str
 
@@ -50,8 +50,8 @@ _EFFECTIVE_SETWAY = {
 def maintenance_letter(op: Op, profile: Profile) -> Letter | None:
     """The letter of a cache maintenance operation; None for any other operation.
 
-    It acts on the physical line, whatever the attributes of the alias that it was issued through (Arm ARM DDI 0487
-    D7.5.9.14, 'Boundary conditions for cache maintenance instructions').
+    Maintenance acts on the physical line, whatever the attributes of the alias that it was issued through (Arm ARM
+    DDI 0487 D7.5.9.14, 'Boundary conditions for cache maintenance instructions').
     """
     letter = _MAINTENANCE.get(op)
     if letter is not None and profile.setway_effective:
@@ -62,7 +62,7 @@ def maintenance_letter(op: Op, profile: Profile) -> Letter | None:
 def walk_letter(memory_type: MemoryType) -> Letter:
     """The letter of a translation-table read with the walk's own type.
 
-    That is TCR's IRGN and ORGN, and Non-cacheable while SCTLR.C is clear (Arm ARM DDI 0487 D7.5.5).
+    The walk's type is TCR's IRGN and ORGN, and Non-cacheable while SCTLR.C is clear (Arm ARM DDI 0487 D7.5.5).
     """
     return Letter.READ_WB if memory_type.cacheable else Letter.READ_NC
 
@@ -70,8 +70,8 @@ def walk_letter(memory_type: MemoryType) -> Letter:
 class PageClasses:
     """The classes of pages, and the agents whose aliases make them.
 
-    A class is a number: an index into `classes`. Class `UNMAPPED` is always there. `switches` counts the times that
-    agents' switches may have changed what classes mean.
+    A class is a number: an index into `classes`. Class `UNMAPPED` always exists. `switches` counts the changes of
+    agents' switches, each of which may change the letters and settings of classes.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class PageClasses:
         return number
 
     def alias(self, page_class: int, agent: int) -> Alias:
-        """How `agent` sees a page of `page_class`."""
+        """The alias through which `agent` sees a page of `page_class`."""
         for number, alias in self.classes[page_class]:
             if number == agent:
                 return alias
@@ -129,12 +129,12 @@ class PageClasses:
         return self._classes_of[agent]
 
     def forget_prefetches(self, agent: int) -> dict[int, int]:
-        """As `agent`'s MMU goes on, earlier fetches let nothing be prefetched any more.
+        """End the prefetches that `agent`'s earlier fetches allow, as its MMU turns on.
 
         Returns
         -------
         dict of int to int
-            For each class that this concerns, the class of its pages from then on.
+            The new class of the pages of each class that this changes.
         """
         moved = {}
         for page_class in list(self._classes_of[agent]):
@@ -145,7 +145,7 @@ class PageClasses:
         return moved
 
     def switch(self, op: Op, agent: int) -> dict[int, Letter]:
-        """Take an operation that sets a switch of `agent`'s; return a letter for each class whose setting changed."""
+        """Apply an operation that sets a switch of `agent`; return a letter for each class whose setting changed."""
         self.agents[agent].switch(op)
         self.switches += 1
         changed = {}
@@ -157,11 +157,11 @@ class PageClasses:
         return changed
 
     def letter(self, page_class: int, agent: int, op: Op) -> Letter | Refusal:
-        """What an access by `agent` to a page of `page_class` is, by its alias and its switches.
+        """The letter of an access by `agent` to a page of `page_class`; a `Refusal` if it is impossible.
 
-        The attributes of the alias decide, each agent's for itself (Arm ARM DDI 0487 B2.10.1.3, 'Cacheability
-        attributes for Normal memory'; B2.11, 'Mismatched memory attributes'). DC ZVA on Device memory is an Alignment
-        fault (D7.5.10).
+        It depends on the attributes of the agent's own alias, and on its switches (Arm ARM DDI 0487 B2.10.1.3,
+        'Cacheability attributes for Normal memory'; B2.11, 'Mismatched memory attributes'). DC ZVA on Device memory
+        is an Alignment fault (D7.5.10).
         """
         who = self.agents[agent]
         if not who.mmu:

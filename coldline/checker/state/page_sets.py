@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def gaps(covered: "NDArray[np.int64]", first: int, end: int) -> Iterator[tuple[int, int]]:
-    """The stretches of `first` to `end` that hold none of the sorted pages `covered`."""
+    """The parts of the range `first` to `end` that contain none of the sorted pages `covered`."""
     inside = covered
     if len(covered):
         low, high = np.searchsorted(covered, (first, end))
@@ -27,7 +27,7 @@ def gaps(covered: "NDArray[np.int64]", first: int, end: int) -> Iterator[tuple[i
 
 
 def distinct(classes: "NDArray[np.uint16]") -> list[int]:
-    """The distinct values of some numbers, in no order."""
+    """The distinct values of some numbers, in no particular order."""
     if len(classes) <= 32:
         return list(set(classes.tolist()))
     return list(np.flatnonzero(np.bincount(classes)).tolist())

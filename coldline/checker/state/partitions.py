@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lines whose bytes are not all in one state.
+"""Keeps lines whose bytes are not all in one state.
 
-A line is kept as *parts*: for each state that any of its bytes is in, which bytes those are. An access to some bytes
-of a line splits parts, a letter that befalls the line as a whole joins them again, and there are seldom more than
-four.
+A line is kept as *parts*: for each state that any of its bytes is in, a mask of those bytes. An access to some bytes
+of a line splits parts. A letter for the whole line joins them again. There are seldom more than four.
 
-What memory holds of a line is a number. Below the automaton's states, all bytes are in that one. `OWN` says that
-the line has a record of its own, which changes as the line does, in a block for the lines of its page. Any other
-number is a record too, one that lines with the same parts share and that never changes: lines begin with records
-of their own, and when there are many of those, equal ones become one. So a guest whose lines have few shapes costs
-twelve bits a line, and lines that are each different cost 64 bytes more, at whatever speed they change.
+The value of a line in `Memory` is a number. A number below the automaton's number of states is the state of all its
+bytes. `OWN` means that the line has its own record, which changes with the line, in a block for the lines of its
+page. Any other number is a shared record, which never changes and which all lines with these parts can have. Lines
+begin with own records. When there are many of those, equal ones are replaced with shared ones. So lines with few
+different contents cost twelve bits each, and lines that are all different cost 64 bytes more each, however often they
+change.
 """
 
 import math
@@ -28,37 +28,38 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OWN = MAX_PACKED
-"""The value of a line that has a record of its own."""
+"""The value of a line that has its own record."""
 
 PARTS = 4
-"""Parts in a node; a record is a node and those that hang on it."""
+"""Parts in a node; a record is a node and the nodes linked to it."""
 
-# A node is 64-bit words: how many parts it has, and the number of the next node in the upper half; the letters that
+# A node is 64-bit words: its number of parts, and the number of the next node in the upper half; the letters that
 # change nothing; its parts' states; a hash of the whole record; its parts' bytes.
 NEXT, QUIET, STATES, HASH, BYTES = range(5)
 
-# Where the pool's registers are in its array: of nodes, the first that is free again and the first that was never
-# used; the same two of numbers for shared records, and of blocks; how many of those are in use, and are a crowd.
+# Indexes of the pool's registers in its array: the first freed node, and the first that was never used; the same two
+# for shared records' numbers, and for blocks; the number of blocks in use, and the number of blocks from which equal
+# records are searched for.
 FREE, FRESH, FREE_SHARED, SHARED, FREE_BLOCK, FRESH_BLOCK, BLOCKS, CROWD = range(8)
 
 FIRST_MORE = MAX_PACKED + 1
-"""Nodes below are the records that lines share; from here on are those that hang on others."""
+"""Nodes below this number are shared records; from here on are nodes linked to others."""
 
 SHARED_INDEX = 1 << 13
 _MOST_BYTES = 1 << 30
 
 NO_BLOCK = 0
 LEAST_CROWD = 1 << 9
-"""Fewer blocks than this are never searched for equal records."""
+"""With fewer blocks than this, equal records are never searched for."""
 
 _CROWD_SHARE = 512
-"""Equal records are searched for at one block for this many dense pages or more."""
+"""Equal records are searched for if there is at least one block for this many dense pages."""
 
 SLACK = 1 << 11
-"""Nodes that one event at one page may need: it has no more parts than bytes."""
+"""The most nodes that one event at one page may need, as it has no more parts than bytes."""
 
 Parts = dict[int, int]
-"""State to the bytes that are in it, as a mask: bit n is byte n of the line."""
+"""The bytes in each state, as a mask: bit n is byte n of the line."""
 
 
 class Partitions:
@@ -67,9 +68,9 @@ class Partitions:
     Parameters
     ----------
     transitions : Transitions
-        The bytes'.
+        The byte automaton.
     memory : Memory
-        Whose lines they are.
+        The memory of the lines.
     line : int
         Bytes of a line.
 
@@ -78,15 +79,15 @@ class Partitions:
     words : int
         64-bit words of a mask of a line's bytes.
     nodes : ndarray of uint64, shape (nodes, words of a node)
-        The shared records by their numbers, and what hangs on records.
+        The shared records by their numbers, and the nodes linked to records.
     owned : ndarray of uint64, shape (blocks, lines_per_page, words of a node)
         The lines' own records, by `Memory.blocks` of their page.
     rows_of : ndarray of uint32, shape (blocks,)
-        Which page each block is of; of one that is free, the next one.
+        The row of each block; for a free block, the next free one.
     pool : ndarray of uint64
         Registers, by the names above.
     shared_index : ndarray of uint16, shape (SHARED_INDEX,)
-        Open-addressing hash table of the shared records; 0 where there is none.
+        Open-addressing hash table of the shared records; 0 in a free slot.
     """
 
     def __init__(self, transitions: Transitions, memory: Memory, line: int) -> None:
@@ -107,7 +108,7 @@ class Partitions:
 
     @property
     def crowded(self) -> bool:
-        """Whether it is time to look for equal records."""
+        """Whether there are so many blocks that equal records should be searched for."""
         return bool(self.pool[BLOCKS] >= self.pool[CROWD]) or self._out_of_nodes
 
     @property
@@ -141,16 +142,16 @@ class Partitions:
 
     @property
     def out_of_numbers(self) -> bool:
-        """Whether there is no number for another shared record."""
+        """Whether no number is left for another shared record."""
         return bool(self.pool[SHARED] == OWN and self.pool[FREE_SHARED] == 0)
 
     def forget_unused(self, lines: "NDArray[np.uint64]") -> None:
-        """Take back the numbers of shared records that no line is any more.
+        """Free the numbers of shared records that no line has any more.
 
         Parameters
         ----------
         lines : ndarray of uint64, shape (OWN + 1,)
-            How many lines have each value.
+            The number of lines with each value.
         """
         first, end = self._transitions.states, int(self.pool[SHARED])
         index, free = [0] * SHARED_INDEX, 0
@@ -168,26 +169,26 @@ class Partitions:
         self.shared_index[:] = index
 
     def make_room(self, blocks: int, joined: int, made: int) -> None:
-        """After equal records were joined: what is a crowd now.
+        """Set the number of blocks at which equal records are searched for again, after a search.
 
         Parameters
         ----------
         blocks : int
-            Blocks that there were.
+            The number of blocks before the search.
         joined : int
-            Lines that had records of their own.
+            The number of lines that had their own records.
         made : int
-            Shared records that had to be made for them.
+            The number of shared records that were made for them.
 
         Raises
         ------
         TraceError
-            If there are more records than there may be.
+            If there are still too many records.
         """
         kept = int(self.pool[BLOCKS])
         crowd = max(LEAST_CROWD, self._memory.rows // _CROWD_SHARE, 2 * kept)
         if 2 * made > joined and 4 * joined > blocks * self._memory.lines_per_page:
-            crowd = max(crowd, 2 * blocks)  # blocks were full, of lines unlike any other: no use to look soon
+            crowd = max(crowd, 2 * blocks)  # full blocks of lines unlike any other: no use to search soon
         crowd = min(crowd, self._most_blocks - 1)
         if kept >= crowd or self._out_of_nodes:
             lines = kept * self._memory.lines_per_page
@@ -251,7 +252,7 @@ class Partitions:
 
 
 def merged(pairs: Iterable[tuple[int, int]]) -> Parts:
-    """Parts from pairs of state and mask, in which a state may stand more than once."""
+    """Parts from pairs of state and mask, in which a state may occur more than once."""
     parts: Parts = {}
     for state, mask in pairs:
         if mask:

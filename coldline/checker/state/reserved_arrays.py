@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Arrays that are as long as they may ever be, and take memory only where they have been written.
+"""Arrays that are reserved at their greatest length, and take memory only for pages that have been written.
 
-They never move, so compiled code keeps their addresses.
+They never move, so compiled code can keep their addresses.
 """
 
 import mmap
@@ -17,21 +17,21 @@ _FLAGS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 
 
 
 def reserve(count: int, dtype: "DTypeLike", *, large_pages: bool = False) -> "NDArray[Any]":
-    """`count` zeros of a type, in memory that is taken page by page as they are written.
+    """Make an array of zeros, whose memory the system provides page by page as it is written.
 
     Parameters
     ----------
     count : int
-        How many.
+        The number of elements.
     dtype : data type
-        Of each.
+        Their type.
     large_pages : bool
-        Whether to take it by large pages where the system has them: for what is looked up all over.
+        Whether to ask the system for large pages: for arrays with scattered look-ups.
 
     Raises
     ------
     MemoryError
-        If this machine cannot promise that much.
+        If the system refuses to reserve that much.
     """
     try:
         block = mmap.mmap(-1, count * np.dtype(dtype).itemsize, flags=_FLAGS)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The byte automaton as arrays, and what several letters in a row make of a byte.
+"""The byte automaton as arrays, and the combined effect of several letters on a byte.
 
-A letter that befalls every byte and checks nothing need not be followed at once: it is deferred. Letters that were
+A letter that applies to every byte and has no check need not be applied at once: it is deferred. Letters that were
 deferred one after another are one *transformer*, a function from states to states. There are few such functions, so
 each has a number.
 """
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_LETTER = 31
-"""Stands for no letter at all: in a row of letters, and for what an access is to the rest of its line."""
+"""Stands for no letter, as the letter to apply, or as an access's letter for the rest of its line."""
 
 LETTER_ROWS = 32
-"""Rows of tables by letter; a power of two above the letters that there are."""
+"""Rows of tables indexed by letter; a power of two above the number of letters."""
 
 STALE, LOST = int(Hazard.STALE), int(Hazard.LOST)
 
@@ -33,30 +33,30 @@ UNKNOWN = 0xFFFF
 
 
 class Transitions:
-    """What each letter makes of a byte in each state.
+    """The effect of each letter on a byte in each state.
 
     Parameters
     ----------
     automaton : Automaton
-        The byte's.
+        The byte automaton.
 
     Attributes
     ----------
     states : int
-        How many states there are.
+        The number of states.
     step : ndarray of uint16, shape (LETTER_ROWS, states)
-        The next state; the same one for `NO_LETTER`.
+        The next state; the same state for `NO_LETTER`.
     bad : ndarray of uint8, shape (LETTER_ROWS, states)
-        What a read may find wrong, as `Hazard` flags.
+        The hazards of a read, as `Hazard` flags.
     other : ndarray of uint8, shape (LETTER_ROWS,)
-        What a letter that befalls some bytes of a line is to the rest of them.
+        The letter for the other bytes of the line when a letter applies to some of them.
     quiet : ndarray of uint32, shape (states,)
-        A bit for each letter that changes nothing and finds nothing wrong where a byte is in the state,
-        whether it befalls this byte or another one of its line.
+        A bit for each letter that changes nothing and has no hazard if a byte is in the state, whether the letter
+        applies to this byte or to another one of its line.
     transformers : ndarray of uint16, shape (MAX_TRANSFORMERS, states)
-        What letters that were deferred make of a byte in each state.
+        The next state by deferred letters, for a byte in each state.
     then : ndarray of uint16, shape (MAX_TRANSFORMERS, LETTER_ROWS)
-        The number of the transformer with one letter more; `UNKNOWN` where it has not been worked out.
+        The number of the transformer with one more letter; `UNKNOWN` if it has not been computed.
     """
 
     def __init__(self, automaton: Automaton) -> None:
@@ -81,13 +81,13 @@ class Transitions:
         self.forget_transformers()
 
     def forget_transformers(self) -> None:
-        """Start anew, where nothing is deferred any more."""
+        """Forget all transformers; call it when nothing is deferred."""
         self.transformers[NOTHING_DEFERRED] = np.arange(self.states)
         self.then[:] = UNKNOWN
         self._numbers = {self.transformers[NOTHING_DEFERRED].tobytes(): NOTHING_DEFERRED}
 
     def with_letter(self, transformer: int, letter: int) -> int:
-        """The number of `transformer` with `letter` after it; `UNKNOWN` where there are too many transformers."""
+        """The number of `transformer` followed by `letter`; `UNKNOWN` if there are too many transformers."""
         longer = int(self.then[transformer, letter])
         if longer == UNKNOWN:
             function = self.step[letter][self.transformers[transformer]]

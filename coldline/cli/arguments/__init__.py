@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The arguments of each command, in modules by what the commands are for: `judging`, `showing` and `xen`.
+"""The arguments of each command, in a module for each kind of command: `judging`, `showing` and `xen`.
 
-A command's options are added by the function ``add_COMMAND`` of its module. Options that several commands share are
-in `guest` and `formats`. Nothing is imported here but what ``--help`` shows.
+The function ``add_COMMAND`` of such a module adds a command's options. Options that several commands share are in
+`guest`, `run`, `profile` and `formats`. These modules import only what ``--help`` needs.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The options of the report, which are the same for every command that judges."""
+"""The options for the format of a report, which are the same for every command that judges."""
 
 import argparse
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from coldline.report.reporters import formats_for
 
 
 class Output(NamedTuple):
-    """A format that was asked for, and the file that it goes to: None for standard output."""
+    """A format that the user asked for, and the file for it: None for standard output."""
 
     format: str
     path: str | None

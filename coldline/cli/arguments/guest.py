@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The options of a guest, which several commands share."""
+"""The options for a guest, which several commands share."""
 
 import argparse
 
@@ -12,7 +12,7 @@ from coldline.cli.arguments.values import (
 
 
 def add_guest(parser: argparse.ArgumentParser) -> None:
-    """Add what says which guest to build."""
+    """Add the options that describe the guest to build."""
     group = parser.add_argument_group("guest")
     group.add_argument(
         "image",

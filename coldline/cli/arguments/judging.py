@@ -82,7 +82,7 @@ def add_check(commands: "Commands") -> None:
 
 
 def add_corpus(commands: "Commands") -> None:
-    """``corpus``: real bugs, before and after their fixes."""
+    """``corpus``: check traces of real bugs, before and after their fixes."""
     parser = commands.add_parser(
         "corpus",
         help="check traces of real bugs, before and after their fixes",
@@ -100,7 +100,7 @@ def add_corpus(commands: "Commands") -> None:
 
 
 def add_matrix(commands: "Commands") -> None:
-    """``matrix``: every strategy on every host model."""
+    """``matrix``: check a guest with every strategy on every host model."""
     parser = commands.add_parser(
         "matrix",
         help="boot a guest with every strategy on every host model",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The switches of a profile, as options."""
+"""The options for the switches of a profile."""
 
 import argparse
 
@@ -13,5 +13,5 @@ def add_switches(group: argparse._ActionsContainer) -> None:
 
 
 def given_switches(options: argparse.Namespace) -> tuple[str, ...]:
-    """The names of the switches that were given."""
+    """The names of the switches that the command line sets."""
     return tuple(name for name in SWITCHES if getattr(options, name.replace("-", "_")))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The options of a guest's run, which several commands share."""
+"""The options for a guest's run, which several commands share."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from coldline.cli.arguments.values import MAX_INSTRUCTIONS, count
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Add what says how to run a guest."""
+    """Add the options that control a guest's run."""
     group = parser.add_argument_group("run")
     add_core(group)
     group.add_argument(

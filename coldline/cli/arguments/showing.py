@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The arguments of the commands that judge nothing: ``convert``, ``plan``, ``rules`` and ``completion``."""
+"""The arguments of the commands without a verdict: ``convert``, ``plan``, ``rules`` and ``completion``."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def add_convert(commands: "Commands") -> None:
-    """``convert``: from one form of a trace to the other."""
+    """``convert``: convert a trace from one form to the other."""
     parser = commands.add_parser(
         "convert",
         help="convert a trace between the text form and the binary form",
@@ -32,7 +32,7 @@ def add_convert(commands: "Commands") -> None:
 
 
 def add_plan(commands: "Commands") -> None:
-    """``plan``: what would go where."""
+    """``plan``: show a guest's memory map without building the guest."""
     parser = commands.add_parser(
         "plan",
         help="show the memory map of a guest, with the reason for each placement",
@@ -50,7 +50,7 @@ def add_plan(commands: "Commands") -> None:
 
 
 def add_rules(commands: "Commands") -> None:
-    """``rules``: the rules' automaton, for reading."""
+    """``rules``: print the rules' automaton."""
     parser = commands.add_parser(
         "rules",
         help="show the automaton of one byte of a cache line",
@@ -68,7 +68,7 @@ def add_rules(commands: "Commands") -> None:
 
 
 def add_completion(commands: "Commands") -> None:
-    """``completion``: the script that makes a shell complete coldline's commands."""
+    """``completion``: print a shell's completion script."""
     parser = commands.add_parser(
         "completion",
         help="print a script that makes a shell complete coldline's commands",

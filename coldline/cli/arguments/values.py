@@ -9,7 +9,7 @@ from coldline.support.units import MIB
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]
-    """Where the grammar of a command is added."""
+    """argparse's collection of subcommands, to which each command's parser is added."""
 
 _UNITS = {"K": 1 << 10, "M": MIB, "G": 1 << 30, "T": 1 << 40}
 
@@ -41,7 +41,7 @@ def address(text: str) -> int:
 
 
 def size(text: str) -> int:
-    """Parse a size: a number with K, M, G or T (``512M``, ``1G``, ``1GiB``); a bare number is MiB, as `xl` takes it.
+    """Parse a size: a number with K, M, G or T (``512M``, ``1G``, ``1GiB``); a bare number is MiB, as with `xl`.
 
     Returns
     -------

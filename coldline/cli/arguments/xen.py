@@ -30,7 +30,7 @@ def add_create(commands: "Commands") -> None:
     group.add_argument(
         "--trace",
         metavar="FILE",
-        help="write what was done to FILE, for 'coldline check'; - is standard output",
+        help="write a trace of the build to FILE, for 'coldline check'; - is standard output",
     )
     group.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -43,7 +43,7 @@ def _domain(commands: "Commands", name: str, summary: str) -> argparse.ArgumentP
 
 
 def add_console(commands: "Commands") -> None:
-    """``console``: a domain's console."""
+    """``console``: connect to a domain's console."""
     parser = _domain(commands, "console", "connect to the console of a Xen domain; Ctrl-] disconnects")
     parser.add_argument(
         "--raw",
@@ -54,7 +54,7 @@ def add_console(commands: "Commands") -> None:
 
 
 def add_list(commands: "Commands") -> None:
-    """``list``: the domains that there are."""
+    """``list``: list the domains."""
     parser = commands.add_parser(
         "list", help="list the domains of Xen", description="List the domains of the running Xen."
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs a built guest's own code on Unicorn, and makes an event of every access."""
+"""Runs a built guest's own code on the emulator Unicorn, and makes an event of every access."""
 
 from coldline.frontends.unicorn.outcome import End, Listener, Outcome, Until
 from coldline.frontends.unicorn.run import Boot

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the callbacks of both instruction sets do at accesses, at blocks of code and at maintenance.
+"""Functions that the callbacks of both instruction sets share: for accesses, blocks of code and maintenance.
 
 `s` is the record of `coldline.frontends.unicorn.state`. Imported only to compile.
 """
@@ -42,7 +42,7 @@ STOPPED = -2
 
 @compiled
 def stop(uc: Any, s: Any, reason: int) -> None:
-    """Stop with the program counter in step."""
+    """Stop the emulator, with the right program counter."""
     s.reason = uint64(reason)
     if s.skip_sync:
         store8(s.skip_sync, np.uint8(0))
@@ -68,8 +68,8 @@ def write_register(uc: Any, s: Any, register: int, value: Any) -> None:
 def leave_it(uc: Any, s: Any) -> None:
     """Undo a side effect of the emulator's look-up of the program counter, before each callback of an access.
 
-    In a Thumb IT block it also sets the IT bits of CPSR to those of the instruction. The translated code knows them,
-    and has cleared them for what comes after; with them set, the code after the block would be taken for conditional.
+    In a Thumb IT block the look-up also sets the IT bits of CPSR to those of the instruction. The translated code has
+    already cleared them for the code after the block, which would be taken as conditional if they stayed set.
     """
     if s.thumb and (s.skip_sync == uint64(0) or load8(s.skip_sync) == np.uint8(0)):
         cpsr = read_register(uc, s, _CPSR)
@@ -105,7 +105,7 @@ def access(uc: Any, s: Any, tagged: Any, size: int, op: int) -> None:
 
 @compiled
 def _translate_block(s: Any, address: int) -> int:
-    """`translate_code` of a block, to whose first instruction events are attributed from here on: its walks first."""
+    """`translate_code` for a block; from its walks on, events are attributed to the block's first instruction."""
     first = s.count
     s.at_virtual, s.at_state = uint64(address), uint64(_UNKNOWN)
     tagged = translate_code(s, address)
@@ -149,14 +149,14 @@ def run_block(s: Any, tagged: int, address: int, size: int) -> None:
 
 @compiled
 def answer_tlb(s: Any, address: int, kind: int, entry: int) -> bool:
-    """Give the emulator a translation; False is a translation fault."""
+    """Give the emulator a translation; return False for a translation fault."""
     at_block(s)
     physical = translate(s, address)
     if physical < 0:
         s.fault, s.faulted = uint64(address), uint64(1)
         return False
     if s.skip_sync and page_index(s, physical & ADDRESS_MASK) < 0:
-        store8(s.skip_sync, np.uint8(0))  # an access to nothing: the error names its instruction
+        store8(s.skip_sync, np.uint8(0))  # no memory is there: the error names the instruction
     permissions = _ALL_PERMISSIONS
     if physical >> TAG_SHIFT:
         permissions = _EXECUTE
@@ -181,7 +181,7 @@ def _zero_block(s: Any, address: int) -> None:
 def _sweep(s: Any, op: int) -> None:
     """Append set/way maintenance: one event for each bank at the first instruction of a sweep over a cache.
 
-    A sweep is meant to reach all of RAM once. Any store, or other maintenance, ends it.
+    A sweep is intended to reach all of RAM once. Any store, or other maintenance, ends it.
     """
     if s.upgrades and s.el == 1 and op == _ISW:
         op = _CISW
@@ -193,7 +193,7 @@ def _sweep(s: Any, op: int) -> None:
 
 @compiled
 def maintain(s: Any, op: int, value: int) -> bool:
-    """Append a cache maintenance instruction with its register's value; True if it was carried out here."""
+    """Append the event of a cache maintenance instruction; return True if the emulator need not do it."""
     if op in (_IC_IALLU, _IC_IALLUIS):
         s.stale_low, s.stale_high = uint64(0), uint64(NOWHERE)
         emit(s, 0, 0, op, 0, 0)
@@ -226,7 +226,7 @@ def maintain(s: Any, op: int, value: int) -> bool:
 
 @compiled
 def invalidate_tlb(uc: Any, s: Any, by_address: bool, address: int) -> None:
-    """Follow a TLB invalidation: by address, it forgets one page if only pages were removed there, else all.
+    """Follow a TLB invalidation; by address, forget one page if only pages were removed there, else all.
 
     The emulator itself drops one page where the architecture drops the block that the page is in.
     """

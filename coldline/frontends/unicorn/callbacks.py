@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The compiled callbacks as a loaded program: their addresses for the emulator, and some to call from here."""
+"""The compiled callbacks as a loaded program: their addresses for the emulator, and some for calls from Python."""
 
 import ctypes
 
@@ -21,14 +21,14 @@ class Callbacks(TableCode):
     Parameters
     ----------
     state : State
-        The core's.
+        The core's state.
     package : str
-        The folder that they are in: ``aarch64`` or ``aarch32``.
+        The folder of the callbacks: ``aarch64`` or ``aarch32``.
 
     Attributes
     ----------
     addresses : dict of str to int
-        Where each function is.
+        The address of each function.
     """
 
     def __init__(self, state: State, package: str) -> None:

@@ -43,13 +43,13 @@ class CoreState(abc.ABC):
     """
 
     ARCHITECTURE: ClassVar[int]
-    """The emulator's number for it."""
+    """The emulator's number for the instruction set."""
 
     MODELS: ClassVar[Mapping[str, int]]
     """The emulator's core models."""
 
     PACKAGE: ClassVar[str]
-    """Where its callbacks are: a folder of `coldline.frontends.unicorn`."""
+    """The folder of its callbacks in `coldline.frontends.unicorn`."""
 
     HOOKS: ClassVar[tuple[tuple[int, str, tuple[int, ...]], ...]]
     """Its own callbacks: the kind, the function and the emulator's further arguments."""
@@ -58,13 +58,13 @@ class CoreState(abc.ABC):
     """The operations that maintain caches, by the key of their encoding in 14 bits."""
 
     REMAPS: ClassVar[int] = 0
-    """What of SCTLR decides on the types of what is mapped."""
+    """The bits of SCTLR that decide the types of mapped memory."""
 
     PC: ClassVar[int]
     """The emulator's number for the program counter."""
 
     ARGUMENTS: ClassVar[tuple[int, ...]]
-    """Its numbers for the registers of a call: the function, three arguments; the first takes the answer."""
+    """Its numbers for the registers of a call: the function, three arguments; the first gets the result."""
 
     CALLS: ClassVar[frozenset[int]]
     """The emulator's numbers for the exceptions of HVC and SMC, which are calls to a higher exception level."""
@@ -119,7 +119,7 @@ class CoreState(abc.ABC):
 
     @abc.abstractmethod
     def learn_registers(self) -> Changes:
-        """Read the registers that decide what accesses are, after the guest has written one; returns what changed."""
+        """Read the registers that decide accesses' types, after the guest has written one; return the changes."""
 
     def add_places(self) -> None:
         """Register a callback at each place in the code that was noted."""
@@ -127,12 +127,12 @@ class CoreState(abc.ABC):
 
     @abc.abstractmethod
     def enters_vectors(self, number: int) -> bool:
-        """Take an exception to the guest's own vectors, where that can be done."""
+        """Take an exception to the guest's own vectors, if the emulator can; return whether it can."""
 
     @abc.abstractmethod
     def culprit(self, number: int) -> int:
-        """The address of the instruction that an exception is about."""
+        """The address of the instruction that caused an exception."""
 
     def takes_call(self) -> bool:
-        """At an instruction that the emulator does not know: whether it is a call, and then go past it."""
+        """Whether an instruction that the emulator does not know is a call; if so, skip it."""
         return False

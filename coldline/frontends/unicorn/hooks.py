@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The callbacks that both instruction sets share, compiled: every access of the guest becomes an event.
 
-The emulator asks us for each translation (UC_TLB_VIRTUAL), so every table walk is ours to see, and the
-physical address that we answer with carries the access's memory type in a tag that memory callbacks get back.
+The emulator asks for each translation (UC_TLB_VIRTUAL), so the callbacks do every table walk. The physical address
+that they return has the access's memory type in a tag, which the memory callbacks then get.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from coldline.mmu.stores import table_write
 from coldline.mmu.view import ADDRESS_MASK
 
 STATE = types.CPointer(from_dtype(np.dtype(CallbackRecord)))
-"""The type of what the emulator hands to a callback."""
+"""The type of the state that the emulator passes to a callback."""
 
 _READ, _WRITE = int(Op.READ), int(Op.WRITE)
 _PAGE_SIZE = 1 << PAGE_SHIFT
@@ -28,7 +28,7 @@ _PAGE_SIZE = 1 << PAGE_SHIFT
 
 @cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, STATE))
 def on_read(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
-    """A load is about to happen."""
+    """Called before a load."""
     s = carray(user, (1,))[0]
     leave_it(uc, s)
     if page_index(s, int64(tagged & uint64(ADDRESS_MASK))) >= 0:
@@ -37,7 +37,7 @@ def on_read(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -
 
 @cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, STATE))
 def on_write(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -> None:
-    """A store is about to happen."""
+    """Called before a store."""
     s = carray(user, (1,))[0]
     leave_it(uc, s)
     address = int64(tagged & uint64(ADDRESS_MASK))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What compiled callbacks need besides `coldline.jit.intrinsics`: calls of the emulator's C functions by address.
+"""Calls of the emulator's C functions by their addresses, for compiled callbacks.
 
 Imported only to compile.
 """
@@ -17,7 +17,7 @@ make_known(cp15)
 
 
 def _call(*kinds: Any, variadic: bool = False) -> Any:
-    """Calls a C function that takes `kinds` and returns an int; `variadic` where more could follow in C."""
+    """Call a C function that takes `kinds` and returns an int; `variadic` if it takes further arguments in C."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         of_kinds = [context.get_value_type(kind) for kind in kinds]
@@ -33,10 +33,10 @@ def _call(*kinds: Any, variadic: bool = False) -> Any:
 
 
 call_stop = _call(types.voidptr)
-"""uc_emu_stop at an address."""
+"""Calls uc_emu_stop, by its address."""
 
 call_register = _call(types.voidptr, types.int32, types.uintp)
-"""uc_reg_read or uc_reg_write at an address."""
+"""Calls uc_reg_read or uc_reg_write, by its address."""
 
 call_control = _call(types.voidptr, types.int32, variadic=True)
-"""uc_ctl at an address, with a control that takes nothing."""
+"""Calls uc_ctl, by its address, with a control that has no arguments."""

@@ -30,7 +30,7 @@ class Machine:
     Attributes
     ----------
     vcpus : list of Vcpu
-        By their numbers.
+        The vCPUs, by their numbers.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Machine:
         self.vcpus: list[Vcpu] = []
 
     def start(self, registers: "Registers") -> Vcpu:
-        """Add a vCPU, to begin with these registers."""
+        """Add a vCPU that starts with these registers."""
         vcpu = Vcpu(
             len(self.vcpus),
             self._ram,

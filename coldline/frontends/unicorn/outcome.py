@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""When a run ends, how it went, and the functions that it calls."""
+"""The condition that ends a run, the run's outcome, and the functions that it calls."""
 
 import enum
 from collections.abc import Callable
@@ -18,28 +18,28 @@ class End(enum.Enum):
     MMU = "mmu"
     """The guest turned its MMU on."""
     PSCI = "psci"
-    """It made its first PSCI call."""
+    """The guest made its first PSCI call."""
     OFF = "off"
-    """It asked to be turned off or reset."""
+    """The guest asked to be turned off or reset."""
     CONSOLE = "console"
-    """It printed what was waited for."""
+    """The guest printed the awaited text."""
     LIMIT = "instructions"
-    """It has executed as many instructions as it was given."""
+    """The guest executed the given number of instructions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """When to stop.
+    """The condition that ends a run.
 
     Attributes
     ----------
     end : End
         ``MMU``, ``PSCI``, ``CONSOLE`` or ``LIMIT``.
     limit : int
-        Instructions of all vCPUs. A run goes no further than the first block of code past this many; that is its end
-        with ``LIMIT``, and the guest's fault with the others.
+        The most instructions of all vCPUs together. A run stops at the first block of code past this many; this is
+        its regular end with ``LIMIT``, and an error with the others.
     text : bytes
-        What is waited for on the console with ``CONSOLE``.
+        The awaited console text, with ``CONSOLE``.
     """
 
     end: End
@@ -67,7 +67,7 @@ class Outcome:
     instructions, accesses : int
         Instructions that all vCPUs have executed; loads and stores to RAM, LDP counting as two.
     crossings : int
-        Accesses over a page end, of which only the bytes on the first page were followed.
+        Accesses that crossed a page end; only their bytes on the first page were followed.
     console : bytearray
         What the guest printed, its first `CONSOLE_LIMIT` bytes.
     """
@@ -94,7 +94,7 @@ class Listener:
     set_way : callable
         Called when a vCPU has begun to maintain by set/way, after its own event and before its next block of code.
     console : callable
-        Takes what the guest prints as it comes.
+        Called with what the guest prints, as it prints it.
     progress : callable
         Called now and then with the numbers of instructions and accesses.
     """

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Finds the byte of the emulator that turns off its look-up of the program counter at each access.
 
-Before each memory callback Unicorn looks up where in translated code it is. That costs several times what the
-callback does, and it is not needed: the translated code keeps the program counter in step by itself. A flag in
-Unicorn's engine turns the look-up off. It is meant for callbacks that have just written the program counter, and
-there is no interface to it. It is found at start-up, by watching which bytes change when the program counter is
-written, and it is used only if a test program then behaves as before, access by access. If none is found, runs are
-slower and have the same events. The offset that was found for a build of the emulator is kept in the user's cache
-folder.
+Before each memory callback Unicorn looks up the program counter from its place in translated code. This takes several
+times as long as the callback, and it is not needed: the translated code updates the program counter by itself. A flag
+in Unicorn's engine turns the look-up off. The flag is intended for callbacks that have just written the program
+counter, and it has no interface. It is found at start-up, by comparing which bytes change when the program counter is
+written. It is used only if a test program then behaves as before at each access. If none is found, runs are slower
+and have the same events. The offset for a build of the emulator is kept in the user's cache folder.
 """
 
 import ctypes
@@ -41,10 +40,10 @@ _DATA = 0x1800
 
 
 class _Test(NamedTuple):
-    """A program, which the emulator runs from `_BASE` on; the numbers of its counter and registers 0 to 2.
+    """A test program at `_BASE`, and the emulator's numbers for its program counter and registers 0 to 2.
 
-    `in_step` says whether translated code keeps the counter in step at each access, or only at the start of each
-    block: then a callback must not read it in between.
+    `in_step` says whether translated code updates the program counter before each access, or only at the start of
+    each block. In the latter case a callback must not read it in between.
     """
 
     architecture: int
@@ -96,7 +95,7 @@ _TESTS = {
 }
 _ROUNDS = 5
 _FAR = 64
-"""Bytes: what lies nearer to the flag that asks for a stop asks for a stop of some kind as well."""
+"""Bytes: flags nearer than this to the flag that requests a stop also request some kind of stop."""
 
 
 def keeps_counter(architecture: str) -> bool:
@@ -123,7 +122,7 @@ def skip_sync_offset(architecture: str) -> int | None:
 
 
 def _path(architecture: str) -> Path | None:
-    """Where the offset is kept: the name changes with the emulator's library, which is known by its inode."""
+    """The file that keeps the offset. Its name changes with the emulator's library, which its inode identifies."""
     folder, library = cache_folder.folder(), unicorn_module.uclib._name
     if folder is None:
         return None
@@ -148,7 +147,7 @@ def _find(test: _Test) -> int | None:
 
 
 def engine_address(emulator: Uc) -> int:
-    """Where the emulator's engine lies in this process."""
+    """The address of the emulator's engine in this process."""
     handle = emulator._uch
     return int(getattr(handle, "value", handle))
 
@@ -170,7 +169,7 @@ def _machine(test: _Test) -> Uc:
 
 
 def _bytes_set_by(test: _Test, act: Callable[[Uc], None]) -> list[int]:
-    """Offsets of the engine's bytes that go from 0 to 1 as `act` is called at the first load."""
+    """The offsets of the engine's bytes that change from 0 to 1 when `act` is called at the first load."""
     emulator = _machine(test)
     address, size = engine_address(emulator), _engine_size(emulator)
     changed: list[int] = []
@@ -188,7 +187,7 @@ def _bytes_set_by(test: _Test, act: Callable[[Uc], None]) -> list[int]:
 
 
 def _behaviour(test: _Test, offset: int | None) -> list[int]:
-    """What the test program does with the byte at `offset` set: each access's place, and how it all ends."""
+    """The behaviour of the test program with the byte at `offset` set: each access's place, and the final state."""
     emulator = _machine(test)
     seen: list[int] = []
 

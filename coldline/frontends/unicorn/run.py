@@ -49,10 +49,10 @@ class Boot:
     uart : int
         Physical address of the PL011.
     devices : sequence of Device
-        What else the machine has.
+        The machine's other devices.
     flash : int
-        How many of the banks, the first ones, are flash that is always in read-array mode. What the guest
-        stores there is taken for a command and changes nothing; it is the guest's fault where it is one.
+        The number of banks, from the first, that are flash in read-array mode. A store there is taken as a command:
+        it changes nothing, and is the guest's error if it would end that mode.
     stage2 : int
         The host's stage 2: see `Vcpu`.
     instructions : bool
@@ -103,7 +103,8 @@ class Boot:
         Raises
         ------
         GuestError
-            If the guest does what cannot be gone on from: an exception, an access to nothing.
+            If the guest does something after which the run cannot continue: an exception, or an access to an address
+            without memory.
         """
         self._until = until
         for traps in self._traps:
@@ -134,7 +135,7 @@ class Boot:
         self._drain(vcpu)
 
     def _goes_on(self, vcpu: Vcpu, traps: Traps, failed: unicorn.UcError | None) -> bool:
-        """Do what the emulator stopped for; False if the turn is over."""
+        """Handle the reason why the emulator stopped; return False if the turn is over."""
         state, pc = vcpu.state, vcpu.core_state.pc
         if traps.failure is not None:
             self._drain(vcpu)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the emulator's callbacks and Python share of one core: a record, and the arrays that it points to.
+"""The state of one core that the emulator's callbacks and Python share: a record, and the arrays that it points to.
 
-The emulator hands each callback one pointer, that of the record. Its fields are those to which events are appended
-(`coldline.events.words`), those of the core's translation tables (`coldline.mmu.view`), and the emulator's own, here.
+The emulator passes each callback one pointer, that of the record. It has the fields for appending events
+(`coldline.events.words`), those for the core's translation tables (`coldline.mmu.view`), and the emulator's fields
+of this module.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,16 +23,17 @@ TAGS: Final = 5
 """The tags of translated addresses: see `view.TAG_SHIFT`."""
 
 DATA_TAG: Final = 8
-"""Set in the tag of a load or store with the MMU on: the same bytes again, where no code runs.
+"""Set in the tag of a load or store with the MMU on: an alias of the same bytes from which no code runs.
 
-The emulator looks for code to drop at each store to bytes that could be code. Ours is dropped at the guest's IC.
+At each store to bytes that could be code, the emulator looks for translated code to drop. With this alias it does
+not: here translated code is dropped at the guest's IC instructions.
 """
 
 # Why the callbacks stopped the emulator
 RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN, SET_WAY = range(8)
 
 MAX_PLACES: Final = 1 << 12
-"""Instructions that the emulator is asked to stop before: see `coldline.frontends.unicorn.aarch32`."""
+"""The most instructions before which the emulator stops for a callback: see `coldline.frontends.unicorn.aarch32`."""
 
 OPERATION_BITS: Final = 14
 """Bits of an encoding of a SYS instruction (op1, CRn, CRm, op2), or of MCR's (opc1, CRn, CRm, opc2)."""
@@ -42,14 +44,14 @@ ENGINE_CALLS: Final = ("uc_emu_stop", "uc_reg_read", "uc_reg_write", "uc_ctl")
 CALLBACK_FIELDS: Fields = (
     *shared_record.words(
         "instructions",  # that were executed
-        "limit",  # of them, after which the core is stopped
+        "limit",  # the number of them after which the core is stopped
         "accesses",
         "crossings",
-        "reason",  # why the core was stopped
+        "reason",  # the reason why the core was stopped
         "block",  # the virtual address of the block of code that is running
         "block_physical",  # where it is, if instructions are wanted
         "instruction_set",  # its `InstructionState`
-        "line",  # bytes of the core's cache line: what an operation by address maintains
+        "line",  # bytes of the core's cache line, which an operation by address maintains
         "skip_sync",  # see `pc_sync`
         "scratch",
         "scratch_at",
@@ -59,13 +61,13 @@ CALLBACK_FIELDS: Fields = (
         "fault",
         "faulted",
         "flash_pages",  # how many pages of RAM, from the first, are flash
-        "sweep",  # 1 + the operation of the sweep by set/way that goes on
-        "swept",  # whether a sweep has begun since Python saw this last
+        "sweep",  # 1 + the operation of the present sweep by set/way
+        "swept",  # whether a sweep has begun since Python cleared this
         "upgrades",  # whether an invalidation at EL1 cleans as well, as under a stage 2 (HCR_EL2.VM)
         "maintenance",  # 1 + the `Op` of each operation that maintains caches, by its encoding
         "pc_register",  # the emulator's number for it
     ),
-    *shared_record.words(  # AArch32 alone
+    *shared_record.words(  # for AArch32 only
         "fresh",  # whether the next block may be one that the emulator has just translated
         "thumb",  # whether there is any Thumb code
         "places",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the emulator hands to Python as a vCPU runs: calls, exceptions, accesses to nothing, stores to flash."""
+"""Handles a vCPU's calls, exceptions, accesses to unmapped addresses and stores to flash, in Python."""
 
 from typing import Any, Final
 
@@ -33,14 +33,14 @@ class Traps:
     vcpu : Vcpu
         The vCPU.
     outcome : Outcome
-        Takes how the run ends, where a trap ends it.
+        Gets the run's end, if a trap ends it.
 
     Attributes
     ----------
     failure : GuestError or None
-        What the guest did that a run cannot go on from, once it has stopped the emulator.
+        The error after which the run cannot continue; it has stopped the emulator.
     until : End
-        What the run waits for.
+        The condition that ends the run.
     """
 
     def __init__(self, vcpu: Vcpu, outcome: Outcome) -> None:
@@ -57,7 +57,7 @@ class Traps:
         self._emulator.hook_add(const.UC_HOOK_MEM_WRITE_PROT, self._on_flash)
 
     def describe(self, error: unicorn.UcError, pc: int) -> GuestError:
-        """Say why the emulator stopped with an error at `pc`."""
+        """Return the error that describes why the emulator stopped with an error at `pc`."""
         if self._state["faulted"]:
             where = self._state["fault"]
             return GuestError(f"the guest's tables do not map {where:#x}, which it used at {pc:#x}")
@@ -88,7 +88,7 @@ class Traps:
                 emulator.emu_stop()
 
     def _on_unknown(self, emulator: Any, _: Any) -> bool:
-        """Take an instruction that the emulator does not know; False ends the run with its error."""
+        """Handle an instruction that the emulator does not know; False ends the run with the emulator's error."""
         if not self._core_state.takes_call():
             return False
         self._on_call()
@@ -101,7 +101,7 @@ class Traps:
         return False
 
     def _on_flash(self, _: Any, kind: int, address: int, size: int, value: int, __: Any) -> bool:
-        """Take a store to flash; True where the guest goes on."""
+        """Handle a store to flash; return True if the guest continues."""
         if value & 0xFF in COMMANDS:
             self._command = (value & 0xFF, address & ADDRESS_MASK)
         return self._command is None

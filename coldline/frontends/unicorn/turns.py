@@ -6,10 +6,10 @@ from itertools import count
 from typing import Final
 
 END_OF_TIME: Final = 0xFFFF_FFFF_FFFF_FFFF
-"""More instructions than any run has."""
+"""More instructions than any run executes."""
 
 Turns = Callable[[int], Iterator[tuple[int, int]]]
-"""A schedule: for a number of vCPUs, without end, which one runs next and for how many instructions.
+"""A schedule: takes the number of vCPUs and yields, without end, the next vCPU and its number of instructions.
 
 A turn ends with the first block of code past this many.
 """

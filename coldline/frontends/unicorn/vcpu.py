@@ -42,16 +42,16 @@ class Vcpu:
     core : Core
         The core profile: its instruction set and its cache line.
     registers : Registers
-        The first ones.
+        Its first registers.
     exception_level : int
         1 or 2.
     devices : sequence of Device
-        What else is at physical addresses.
+        The machine's devices.
     flash : int
-        How many of the banks, the first ones, are flash: stores change nothing there.
+        The number of banks, from the first, that are flash: stores change nothing there.
     stage2 : int
-        The host's stage 2, as `coldline.arm.stage2` has it. If it forces write-back, the vCPU's own switches and
-        tables change nothing, and the host announces its one alias.
+        The host's stage 2: see `coldline.arm.stage2`. If it forces write-back, the vCPU's own switches and tables
+        change no memory type, and the host announces its only alias.
     instructions : bool
         Whether each event's instruction is wanted.
 
@@ -101,7 +101,7 @@ class Vcpu:
         self.core_state.bind(self.state, self.code)
         self.core_state.reset(registers)
         if not self.state["silent"]:
-            # At its start the MMU and both caches are off, which a trace has to say.
+            # The vCPU starts with the MMU and both caches off; a trace must say so.
             self.state["introduced"] = 1
             start = registers.sctlr & ~Sctlr.M.mask
             self.code.switch(start, start ^ (Sctlr.C.mask | Sctlr.I.mask))
@@ -122,15 +122,15 @@ class Vcpu:
         self.emulator.mmio_map(device.base, device.size, read, None, write, None)
 
     def hand_over(self, sink: Sink) -> None:
-        """Hand its events so far to `sink`, but for a change of an alias that is held back."""
+        """Hand its events so far to `sink`, except for a change of an alias that is held back."""
         self.state.events.hand_over(sink, self.agents, self.code.unpack)
 
     def forget_code(self) -> None:
-        """Have the emulator translate code again: it does not see what others have stored to it."""
+        """Have the emulator translate code again, as it does not notice other vCPUs' stores to code."""
         self.emulator.ctl_flush_tb()
 
     def follow_switch(self, caches_toggled: Callable[[int, bool], None], flush: Callable[[], None]) -> bool:
-        """Follow a write of a register that decides what accesses are.
+        """Follow a write of a register that decides accesses' types.
 
         Parameters
         ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a conformance check works on, and how it says that the protocol is broken."""
+"""The subject of a conformance check, and functions that raise an error if the protocol is broken."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a Xen guest needs besides RAM: rings, event channels, grants and xenstore entries.
+"""Sets up a Xen guest's rings, event channels, grants and xenstore entries: everything besides RAM and registers.
 
 Source: xen tools/libs/guest/xg_dom_arm.c, xg_dom_boot.c (4.17); Linux drivers/tty/hvc/hvc_xen.c (6.1).
 
@@ -49,7 +49,7 @@ MAX_DOMAIN_NAME: Final = 255
 
 
 class DomainSetup(Record):
-    """What a domain needs besides RAM and registers.
+    """The settings of a domain besides RAM and registers.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class SetupHost(Protocol):
 
 
 def set_up_domain(host: SetupHost, domain: "XenDomain", setup: DomainSetup) -> None:
-    """Set up what a domain needs besides RAM, after it is built and before it starts.
+    """Set up rings, event channels, grants and xenstore entries, after a domain is built and before it starts.
 
     Parameters
     ----------

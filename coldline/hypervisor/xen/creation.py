@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What Xen is asked for when a domain is created, and what it answers."""
+"""The request with which a domain is created on Xen, and what Xen returns."""
 
 import os
 from typing import Final

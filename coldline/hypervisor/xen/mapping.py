@@ -22,7 +22,7 @@ class XenMapping(BoundedMapping):
     address, size : int
         Guest physical address of the first byte, and size in bytes.
     memory_type : MemoryType
-        The memory type of the builder's accesses. Where the driver made the mapping, the page tables have it.
+        The memory type of the builder's accesses. If the driver made the mapping, the page tables have it.
     frames : MappedFrames
         The mapped frames.
     memory : MemoryPort

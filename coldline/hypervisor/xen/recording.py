@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Records what is really done to build a guest on Xen, as events."""
+"""Records the operations that build a guest on a real Xen, as events."""
 
 from typing import TYPE_CHECKING
 

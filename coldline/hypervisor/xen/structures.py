@@ -45,25 +45,27 @@ class CreateDomain(ctypes.Structure):
 
 
 class CreateDomain414(ctypes.Structure):
-    """As Xen 4.14 has it."""
+    """The structure of Xen 4.14."""
 
     _fields_ = (*CreateDomain._fields_[:8], ("arch", ArchDomainConfig))
 
 
 class CreateDomain415(ctypes.Structure):
-    """As Xen 4.15 has it."""
+    """The structure of Xen 4.15."""
 
     _fields_ = (*CreateDomain._fields_[:8], ("vmtrace_size", _U32), ("arch", ArchDomainConfig))
 
 
 class CreateDomain416(ctypes.Structure):
-    """As Xen 4.16 has it."""
+    """The structure of Xen 4.16."""
 
     _fields_ = (*CreateDomain._fields_[:10], ("arch", ArchDomainConfig))
 
 
 class CreateDomain419(ctypes.Structure):
-    """As Xen has it from 4.19 on. Later versions add members behind ``arch`` or in its padding; all default to 0."""
+    """The structure of Xen from 4.19 on. Later versions add members, behind ``arch`` or in its padding, that default
+    to 0.
+    """
 
     _fields_ = (*CreateDomain._fields_[:9], ("altp2m_opts", _U32), *CreateDomain._fields_[9:])
 
@@ -97,7 +99,7 @@ class GetDomainInfo(ctypes.Structure):
 
 
 class GetDomainInfo414(ctypes.Structure):
-    """As Xen 4.14 and 4.15 have it."""
+    """The structure of Xen 4.14 and 4.15."""
 
     _fields_ = (*GetDomainInfo._fields_[:15], ("arch_config", ArchDomainConfig))
 
@@ -176,7 +178,7 @@ class CoreRegisters(ctypes.Structure):
 
 
 class CoreRegisters414(ctypes.Structure):
-    """As Xen 4.14 and 4.15 have it: ``cpsr`` and ``spsr_el1`` are of 32 bits."""
+    """The structure of Xen 4.14 and 4.15: ``cpsr`` and ``spsr_el1`` are of 32 bits."""
 
     _fields_ = (
         *CoreRegisters._fields_[:32],
@@ -200,7 +202,7 @@ class GuestContext(ctypes.Structure):
 
 
 class GuestContext414(ctypes.Structure):
-    """As Xen 4.14 and 4.15 have it."""
+    """The structure of Xen 4.14 and 4.15."""
 
     _fields_ = (
         GuestContext._fields_[0],

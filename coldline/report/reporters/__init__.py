@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The formats of reports: a file each, and this registry of them.
+"""The formats of reports: a module for each, and this registry of them.
 
 To add a format, write its module here, with a subclass of `coldline.report.reporters.base.Reporter`, and add it to
 `FORMATS`. Every command that shows what the format can show then takes it with ``--format``.
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from coldline.report.reporters.base import Reporter, Settings
 
 REPORT, MATRIX, CORPUS = "report", "matrix", "corpus"
-"""What a command may have to show: see `coldline.report.model`."""
+"""The kinds of result that a command may have to show: see `coldline.report.model`."""
 
 
 class Format(NamedTuple):
@@ -21,13 +21,13 @@ class Format(NamedTuple):
     Attributes
     ----------
     reporter : str
-        Where its reporter is: ``module:class``. It is imported when it is used.
+        Its reporter, as ``module:class``. It is imported when it is used.
     summary : str
-        What it is, for ``--help``.
+        Its description in ``--help``.
     shows : frozenset of str
-        What it can show: `REPORT`, `MATRIX`, `CORPUS`.
+        The kinds of result that it can show: `REPORT`, `MATRIX`, `CORPUS`.
     hazards : int
-        How many hazards of a run it lists, unless ``--hazards`` says it.
+        How many hazards of a run it lists, unless ``--hazards`` is given.
     quiet : bool
         Whether it has a short form for ``--quiet``, without hazards; else it ignores that option.
     """
@@ -61,11 +61,11 @@ FORMATS: dict[str, Format] = {
 """Every format, by name."""
 
 DEFAULT = "text"
-"""The format of standard output where none is asked for."""
+"""The format of standard output if no format is given for it."""
 
 
 def formats_for(shown: str) -> dict[str, Format]:
-    """The formats that can show `REPORT`, `MATRIX` or `CORPUS`, by name."""
+    """The formats that can show a kind of result (`REPORT`, `MATRIX` or `CORPUS`), by name."""
     return {name: each for name, each in FORMATS.items() if shown in each.shows}
 
 
@@ -79,7 +79,7 @@ def make_reporter(name: str, out: TextIO, settings: "Settings") -> "Reporter":
     out : text file
         Where it writes.
     settings : Settings
-        How much.
+        How much it writes.
     """
     module, _, kind = FORMATS[name].reporter.partition(":")
     reporter: Reporter = getattr(importlib.import_module(module), kind)(out, settings)

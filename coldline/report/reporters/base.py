@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every format's reporter is."""
+"""The base class of the reporters."""
 
 from typing import TYPE_CHECKING, TextIO
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 class Settings(Record, kw_only=True):
-    """What a reporter is asked for.
+    """How much a reporter writes, and where errors go.
 
     Attributes
     ----------
     hazards : int or None
         How many hazards to list; None for all that the report has.
     quiet : bool
-        The verdict alone.
+        Write only the verdict.
     errors : text file or None
-        Where a report that is an error goes; None where it goes with the others.
+        Where a report that is an error goes; None to write it with the others.
     """
 
     hazards: int | None = None
@@ -28,15 +28,16 @@ class Settings(Record, kw_only=True):
 
 
 class Reporter:
-    """Writes what a command has to report in one format.
+    """Writes a command's results in one format.
 
-    A command calls `begin` before it runs a guest, and then the method for what it has, once or for one file after
-    another. A format needs the methods for what its `Format.shows` names. The caller flushes and closes the file.
+    A command calls `begin` before it runs a guest, and then the method for its kind of result, once or for each of
+    several files. A format needs the methods for the kinds that its `Format.shows` names. The caller flushes and
+    closes the file.
 
     Parameters
     ----------
     out : text file
-        Where to write. What is written must be safe for a terminal: see `coldline.support.printable`.
+        The file to write to. The text must be safe for a terminal: see `coldline.support.printable`.
     settings : Settings
         How much to write.
     """
@@ -46,7 +47,7 @@ class Reporter:
         self.settings = settings
 
     def begin(self, guest: "Guest") -> None:
-        """Take a guest that is about to run."""
+        """Announce a guest that is about to run."""
 
     def report(self, report: "Report") -> None:
         """Write a report of a trace file or of a run."""
@@ -57,5 +58,5 @@ class Reporter:
         raise NotImplementedError
 
     def corpus(self, corpus: "Corpus") -> None:
-        """Write what was found in the traces of bugs."""
+        """Write the results for the traces of bugs."""
         raise NotImplementedError

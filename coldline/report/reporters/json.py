@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""JSON: an object a line. The schemas are in ``coldline/report/schema``."""
+"""JSON: one object on each line. The schemas are in ``coldline/report/schema``."""
 
 import json
 from functools import cache
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 REPORT_SCHEMA: Final = "coldline.report/1"
 MATRIX_SCHEMA: Final = "coldline.matrix/1"
 CORPUS_SCHEMA: Final = "coldline.corpus/1"
-"""Schemas and their versions. A version may get more keys; one that goes or changes its meaning makes another."""
+"""Schemas and their versions. Keys may be added to a version; a key's removal or new meaning makes a new version."""
 
 
 class JsonReporter(Reporter):
-    """Writes each report as an object in a line of its own."""
+    """Writes each report as an object on a line of its own."""
 
     def report(self, report: "Report") -> None:
         """Write a report of a trace file or of a run."""
@@ -36,7 +36,7 @@ class JsonReporter(Reporter):
         self._write({"schema": MATRIX_SCHEMA, "image": matrix.image, "core": matrix.core, "verdicts": cells})
 
     def corpus(self, corpus: "Corpus") -> None:
-        """Write what was found in the traces of bugs."""
+        """Write the results for the traces of bugs."""
         bugs = [
             {**bug_document(bug), "traces": [_case(case, corpus.results[case]) for case in bug.cases]}
             for bug in corpus.bugs
@@ -146,7 +146,7 @@ def _cell(cell: "Cell") -> dict[str, Any]:
 
 
 def bug_document(bug: "Bug") -> dict[str, Any]:
-    """What is told of a bug."""
+    """The object of a bug."""
     keys = ("name", "title", "project", "fix", "source", "story")
     return {key: getattr(bug, key) for key in keys}
 
@@ -167,4 +167,4 @@ def _case(case: "Case", found: "CaseResult") -> dict[str, Any]:
 
 
 _said = cache(str)
-"""A microstate in words."""
+"""Turns a microstate into words, and remembers the words."""

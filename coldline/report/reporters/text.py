@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Text for people: the verdict in a line, and each hazard as a numbered story.
 
-Most reports have a line or two; what draws tables is imported where there is one to draw.
+Most reports have a line or two, so the modules that draw tables are imported only when there is one to draw.
 """
 
 from typing import TYPE_CHECKING, TextIO
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class TextReporter(Reporter):
-    """Writes for people, with colours where it goes to a terminal."""
+    """Writes text for people, with colours on a terminal."""
 
     def __init__(self, out: TextIO, settings: Settings) -> None:
         super().__init__(out, settings)
         self._lines = LineWriter(out)
 
     def begin(self, guest: "Guest") -> None:
-        """Write what is about to run."""
+        """Describe the guest that is about to run."""
         if not self.settings.quiet:
             from coldline.report.plan_layout import guest_lines
 
@@ -50,7 +50,7 @@ class TextReporter(Reporter):
             self._run(report.guest, report.run, report.judgement.events)
 
     def matrix(self, matrix: "Matrix") -> None:
-        """Write the verdicts on one guest as a table, a host a row."""
+        """Write the verdicts on one guest as a table with a row for each host."""
         from coldline.report.markdown import markdown
 
         rows = [
@@ -63,13 +63,13 @@ class TextReporter(Reporter):
         self.out.write(printable(markdown(rows)))
 
     def corpus(self, corpus: "Corpus") -> None:
-        """Write what was found in the traces of bugs as a table, or the story of one."""
+        """Write the results for the traces of bugs as a table, or the story of one bug."""
         from coldline.report.corpus_text import write_corpus
 
         write_corpus(self._lines, corpus)
 
     def _verdict(self, report: "Report") -> None:
-        """Write the verdict in a line; of a trace file, with its name."""
+        """Write the verdict in a line; for a trace file, with its name."""
         assert report.judgement is not None
         name = f"{report.subject}: " if report.guest is None else ""
         coherent = report.verdict is Verdict.COHERENT

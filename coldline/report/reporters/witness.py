@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each hazard's story as a trace of its own, with the steps of the caches written between the events.
+"""Each hazard's story as a separate trace, with the steps of the caches between the events.
 
-``docs/witness.md`` says how it reads.
+``docs/reference/witness.md`` says how to read it.
 """
 
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from coldline.report.model import Report
 
 MARK = "#!"
-"""Begins what a trace's reader takes for a comment and somebody who walks the witness does not."""
+"""Begins a comment that has a meaning for programs that replay a witness; a trace's reader ignores it."""
 
 _WIDEST = 60
-"""Columns of the longest event that remarks are lined up behind."""
+"""The column at which remarks line up, at most."""
 
 
 class WitnessReporter(Reporter):
@@ -51,14 +51,14 @@ def witness_lines(report: "Report", most: int | None = None) -> Iterator[str]:
         where = f"{_where(entry.where, entry.number)}: {entry.event}"
         yield _comment(f"hazard {number} of {judgement.found} in {report.subject}, {where}")
         if not hazard.story:
-            yield "# its story is not told"
+            yield "# this hazard has no story"
         else:
             yield from _trace(hazard, judgement.profile)
         yield ""
 
 
 def _where(line: int, number: int) -> str:
-    """An event's line in its file; of a run, its number."""
+    """An event's line in its file; for a run, its number."""
     return f"line {line}" if line else f"event {number}"
 
 
@@ -75,7 +75,7 @@ def _trace(hazard: ExplainedHazard, profile: Profile) -> Iterator[str]:
 
 
 def _spelt(step: WitnessStep, line: int, size: int) -> str:
-    """A step as the trace has it: an event and what came of it, or a comment where there is no event."""
+    """A step as a line of the trace: an event and the copies after it, or a comment for a step of a cache."""
     if step.line_event is None:
         return f"{MARK} {step.step} {step.outcome}".rstrip()
     event = printable(str(part_on(step.line_event.event, line, size)))
@@ -83,7 +83,7 @@ def _spelt(step: WitnessStep, line: int, size: int) -> str:
 
 
 def _remark(step: WitnessStep, line: int, size: int) -> str:
-    """What the copies are after a step, and where in the file an event is from."""
+    """The copies after a step, and the event's place in the file."""
     if step.line_event is None:
         return str(step.state)
     event, where = step.line_event.event, _where(step.line_event.where, step.line_event.number)
@@ -93,7 +93,7 @@ def _remark(step: WitnessStep, line: int, size: int) -> str:
 
 
 def part_on(event: Event, line: int, size: int) -> Event:
-    """The part of an event that bears on the line at address `line`, of `size` bytes."""
+    """The part of an event that concerns the line of `size` bytes at address `line`."""
     if not event.op.has_range:
         return event
     if event.op in (Op.MAP, Op.UNMAP):
@@ -101,7 +101,7 @@ def part_on(event: Event, line: int, size: int) -> Event:
     start, end = max(event.address, line), min(event.address + event.size, line + size)
     if start < end:
         return event._replace(address=start, size=end - start)
-    # It touches other lines: a block that reaches into this one, or a fetch that a prefetch follows.
+    # The event touches other lines: a block that reaches into this one, or a fetch that a prefetch follows.
     return event._replace(address=line, size=size) if event.op is Op.DC_ZVA else event
 
 

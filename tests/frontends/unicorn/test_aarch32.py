@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What only AArch32 has: conditions, Thumb, two register sizes, two table formats, pages of 16 descriptors.
+"""The specifics of AArch32: conditions, Thumb, two register sizes, two table formats, pages of 16 descriptors.
 
-What is expected is worked out from the Arm ARM (DDI 0406C) and the guests' own instructions and tables.
+Expected events are derived from the Arm ARM (DDI 0406C) and from the guests' instructions and tables.
 """
 
 import shutil
@@ -126,7 +126,7 @@ def test_pairs_and_lists_are_an_access_each() -> None:
 
 
 def test_code_that_is_written_over_has_its_operations_found() -> None:
-    """A loop turns a NOP of its own into an operation, in its first round; the emulator runs it in its second."""
+    """In its first round, a loop changes one of its NOPs to an operation, which the second round executes."""
     body = code(a32.mov(2, 0), a32.NOP, a32.store(3, 4))
     at = ENTRY + 4 * len(code(a32.mov(3, 0), a32.mov(4, 0), a32.mov(6, 0), a32.mov(2, 0))) + 4 * 2
     setup = code(a32.mov(3, a32.mcr("dc civac", 6).word), a32.mov(4, at), a32.mov(5, 2), a32.mov(6, WINDOW))
@@ -139,7 +139,7 @@ def test_code_that_is_written_over_has_its_operations_found() -> None:
 
 
 def test_counters_count_instructions() -> None:
-    """CNTVCT, read twice and stored; the code behind each read counts once."""
+    """CNTVCT is read twice and stored; the instructions after each read count once."""
     program = code(
         a32.mov(2, WINDOW),
         a32.mrrc(4, 5, 14, 1),
@@ -241,7 +241,7 @@ class _AsGiven(A32Short):
 
 
 def _types_of(isa: InstructionSet, pages: int) -> list[str]:
-    """The type that each of the window's first pages has."""
+    """The type of each of the window's first pages."""
     data = isa.tables({n: Page(WINDOW + 0x1000 * n, str(n)) for n in range(pages)})
     program = code(
         isa.prepare(),
@@ -293,7 +293,7 @@ def test_types_with_remap_are_those_of_prrr_and_nmrr() -> None:
 
 
 def test_remap_goes_on_with_the_mmu() -> None:
-    """SCTLR.TRE alone, with the MMU on: what TEX, C and B name changes, so what is mapped does."""
+    """SCTLR.TRE changes with the MMU on: the types of TEX, C and B change, and so do all mappings."""
     isa = INSTRUCTION_SETS["a32-short-tre"]
     page = SHORT.page(Page(WINDOW, "device"))  # TEX 0, C 0, B 1: region 1 of Linux's, which is non-cacheable
     data = isa.tables({0: Page(WINDOW, "normal-nc")})
@@ -386,7 +386,7 @@ def test_ttbr1_with_long_descriptors(size1: int) -> None:
 
 
 def test_half_a_long_descriptor_maps_nothing_until_its_other_half() -> None:
-    """STRD writes it at once, though the emulator makes two stores: no alias in between that may run code."""
+    """STRD writes the descriptor at once, though the emulator makes two stores: no executable alias in between."""
     address = WINDOW + 0x7000
     program = code(
         LPAE.prepare(),
@@ -399,7 +399,7 @@ def test_half_a_long_descriptor_maps_nothing_until_its_other_half() -> None:
 
 
 def test_a_store_of_half_a_long_descriptor_is_seen() -> None:
-    """Its lower half alone, XN being in the upper one: code may run there from then on."""
+    """Only the lower half is written; XN is in the upper one, so code may run there from then on."""
     address = WINDOW + 0x7000
     program = code(
         LPAE.prepare(),
@@ -413,7 +413,7 @@ def test_a_store_of_half_a_long_descriptor_is_seen() -> None:
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_parts_of_a_short_descriptor_change_it(size: int) -> None:
-    """The lowest byte or half of a page's descriptor, from invalid to what it is."""
+    """The lowest byte or halfword of a page's descriptor makes it valid."""
     descriptor = SHORT.page(Page(WINDOW + 0x6000, "normal-nc"))
     low = (1 << 8 * size) - 1
     data = SHORT.tables({})
@@ -431,7 +431,7 @@ def test_parts_of_a_short_descriptor_change_it(size: int) -> None:
 
 
 def test_what_lies_beside_a_small_table_is_none() -> None:
-    """A second-level table has 1 KiB, and Linux keeps something else in the rest of its page."""
+    """A second-level table has 1 KiB, and Linux keeps other data in the rest of its page."""
     program = code(
         SHORT.prepare(),
         SHORT.sctlr(M | C | I),

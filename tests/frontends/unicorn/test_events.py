@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The events that the Unicorn front end makes of a guest's instructions, on guests of a few instructions.
 
-What is expected is worked out from the Arm ARM, the trace format and the guests' own instructions and tables.
+Expected events are derived from the Arm ARM, the trace format, and the guests' instructions and tables.
 """
 
 import shutil
@@ -83,7 +83,7 @@ AGENTS = {a64.WB: "guest", a64.WT: "guest-wt", a64.NC: "guest-nc", a64.DEVICE: "
 @pytest.mark.parametrize("attribute", AGENTS, ids=a64.TYPE_WORDS.__getitem__)
 @pytest.mark.parametrize("never", [0, a64.PXN, a64.UXN, NEVER], ids=["x", "pxn", "uxn", "never"])
 def test_each_memory_type_is_an_agent(attribute: int, never: int) -> None:
-    """Executable is what EL1 or EL0 may fetch from: only both execute-never bits take that away."""
+    """A page is executable if EL1 or EL0 may fetch from it: only both execute-never bits forbid that."""
     program = code(mmu_on(), mov(2, WINDOW), a64.ldr(3, 2), a64.store(3, 2, 8), a64.off())
     ran = run(program, tables({0: page(WINDOW, attribute, never)}))
     agent, kind = AGENTS[attribute], a64.TYPE_WORDS[attribute]
@@ -126,7 +126,7 @@ def test_code_through_another_type_is_fetched_by_that_types_agent() -> None:
 @pytest.mark.parametrize("i", [0, a64.I], ids=["i-off", "i-on"])
 @pytest.mark.parametrize("c", [0, a64.C], ids=["c-off", "c-on"])
 def test_switches_in_each_combination(c: int, i: int) -> None:
-    """On, an access, and off again: the MMU first on the way on and last on the way off."""
+    """On, an access, and off again: the MMU turns on first, and off last."""
     program = code(
         mmu_on(a64.M | c | i),
         mov(2, WINDOW),
@@ -159,7 +159,7 @@ def test_switches_in_each_combination(c: int, i: int) -> None:
 
 
 def test_caches_go_on_after_the_mmu() -> None:
-    """U-Boot's way: M, a moment later C, then I. Nothing is mapped anew."""
+    """As in U-Boot, first M, later C, then I. Nothing is mapped again."""
     steps = (a64.M, a64.M | a64.C, a64.M | a64.C | a64.I)
     program = code(
         mmu_on(steps[0]),
@@ -231,7 +231,7 @@ def test_an_unaligned_access_is_one_event(offset: int, load: a64.Insn, event: st
 def test_an_access_over_a_page_end_is_followed_to_the_end_and_counted(
     offset: int, load: a64.Insn, event: str
 ) -> None:
-    """The emulator tells only the first page's address: what is past it is not followed, and a report says so."""
+    """The emulator reports only the first page's address: bytes past it are not followed, and a report says so."""
     pages = {0: page(WINDOW, a64.WB, NEVER), 1: page(WINDOW + 4096, a64.WB, NEVER)}
     ran = run(code(mmu_on(), mov(2, WINDOW + offset), load, a64.off()), tables(pages))
     assert [each for each in ran.other if " walk " not in each][-1] == event
@@ -252,7 +252,7 @@ def test_pairs_over_a_page_end_are_whole() -> None:
 
 
 def test_the_upper_half_has_tables_of_its_own() -> None:
-    """TTBR1, of 4 GiB as well: the same tables, so the same aliases, and walks through them."""
+    """TTBR1 also covers 4 GiB, with the same tables: so the same aliases, and walks through them."""
     both = (
         1 << 31 | 3 << 28 | 2 << 26 | 2 << 24 | 32 << 16 | (a64.tcr() & ~(1 << 23))
     )  # TG1 4 KiB, write-through
@@ -269,7 +269,7 @@ def test_the_upper_half_has_tables_of_its_own() -> None:
 
 
 def test_a_granule_of_64_kib() -> None:
-    """Level 2 entries are of 512 MiB, level 3 pages of 64 KiB: 16 of ours each."""
+    """A level 2 entry covers 512 MiB, a level 3 page 64 KiB: 16 pages of 4 KiB."""
     level2, level3 = 0x8000, 0x10000
     program = code(
         mov(1, a64.MAIR),
@@ -347,7 +347,7 @@ BY_ADDRESS = ["dc ivac", "dc cvac", "dc civac", "dc cvau", "ic ivau"]
 @pytest.mark.parametrize("op", BY_ADDRESS)
 def test_maintenance_by_address_is_of_a_line(op: str, level: int) -> None:
     """
-    MMU off and on, through whichever alias, at any byte of the line.
+    With the MMU off and on, through each alias, at any byte of the line.
 
     At EL1 under stage 2, DC IVAC performs a clean as well (Arm ARM DDI 0487, HCR_EL2.VM).
     """
@@ -450,7 +450,7 @@ def test_invalidating_by_set_and_way_under_stage_2_cleans_too(level: int, op: st
 
 
 def test_code_that_was_changed_is_run_once_caches_know() -> None:
-    """Stored as data through one alias, cleaned, invalidated, and run through another, twice over."""
+    """Code is stored through one alias, cleaned, invalidated, and run through another, twice."""
     new = [a64.movz(7, 1), a64.RET], [a64.movz(7, 2), a64.RET]
     where = RAM + 0x14000
 
@@ -510,7 +510,7 @@ def set_entry(index: int, value: int, *, at: int = ENTRY3) -> a64.Code:
 
 
 def touch(address: int) -> a64.Code:
-    """A load from there, by x2 and x3."""
+    """A load from an address, with x2 and x3."""
     return code(mov(2, address), a64.ldr(3, 2))
 
 
@@ -542,7 +542,7 @@ def test_a_new_page_is_an_alias_from_its_store_on() -> None:
 
 
 def test_a_new_page_is_an_alias_though_nobody_uses_it() -> None:
-    """Speculation does: the page counts from the store, and is in the trace when the run ends at the latest."""
+    """Speculation may use it: the page counts from the store on, and is in the trace by the end of the run."""
     ran = run(code(mmu_on(), set_entry(4, page(A, a64.WT, NEVER)), a64.off()), tables({0: 0}))
     assert ran.story(A) == ["guest-wt map normal-wt"]
 
@@ -574,7 +574,7 @@ def test_a_new_block_is_512_pages() -> None:
 
 
 def test_a_new_table_brings_all_its_pages() -> None:
-    """It counts from the store that links it, with what was in it; what it forbids, it forbids to all."""
+    """The table counts from the store that links it, with its entries; its execute-never bits hold for all pages."""
     at = RAM + LEVEL2
     pages = {0: page(A, a64.WB), 7: page(B, a64.NC), 8: 0}
     linked = a64.table(RAM + SPARE_TABLE, PXN_TABLE | UXN_TABLE)
@@ -706,7 +706,7 @@ def test_an_unlinked_table_takes_all_its_pages_with_it() -> None:
 
 
 def test_an_unlinked_table_is_memory_like_any_other() -> None:
-    """What is stored there later is no descriptor."""
+    """A later store there is not a store of a descriptor."""
     program = code(
         mmu_on(),
         set_entry(1, 0, at=RAM + LEVEL2),
@@ -740,7 +740,7 @@ def test_a_table_zeroed_at_once_maps_nothing_any_more() -> None:
 
 
 def test_a_page_whose_descriptor_is_stored_in_halves_is_an_alias() -> None:
-    """From invalid to valid there is nothing to invalidate: the page can be used at once."""
+    """A descriptor that was invalid needs no TLB invalidation: the page can be used at once."""
     program = code(
         mmu_on(),
         mov(10, ENTRY3 + 8 * 4),
@@ -820,7 +820,7 @@ def test_tables_that_change_while_the_mmu_is_off_are_read_as_it_goes_on() -> Non
 
 
 def test_at_el2_its_own_registers_count() -> None:
-    """TTBR0_EL2 and its like; without VHE there is one execute-never bit, so PXN's forbids nothing."""
+    """EL2 has TTBR0_EL2 and so on; without VHE it has one execute-never bit, so PXN forbids nothing."""
     program = code(mmu_on(level=2), touch(A), mov(2, B), a64.store(3, 2), a64.off(call=a64.SMC))
     pages = {0: page(A, a64.WB, a64.PXN), 1: page(B, a64.NC, a64.UXN)}
     ran = run(program, tables(pages), level=2)
@@ -892,7 +892,7 @@ def test_each_exception_level_has_its_own_switches_and_tables() -> None:
 
 
 def test_each_exception_level_sees_memory_by_its_own_tables() -> None:
-    """EL2 has the page non-cacheable, EL1 write-back; each has its MMU on, and the guest goes to and fro."""
+    """EL2 maps the page non-cacheable and EL1 write-back; both MMUs are on, and the guest switches levels."""
     vectors, table1, table2, down = 0x8000, 0x14000, 0x15000, 64
     start = code(
         mmu_on(level=2),
@@ -952,7 +952,7 @@ def test_each_exception_level_sees_memory_by_its_own_tables() -> None:
 
 @pytest.mark.parametrize("attribute", AGENTS, ids=a64.TYPE_WORDS.__getitem__)
 def test_under_forced_write_back_the_guests_switches_and_types_are_nothing(attribute: int) -> None:
-    """FEAT_S2FWB: one agent, mapped by the host for good, every access its, cacheable from the start."""
+    """With FEAT_S2FWB, all accesses are cacheable and by one agent, whose alias the host makes for good."""
     program = code(
         touch(A),
         mmu_on(a64.M, tcr=a64.tcr(inner=0, outer=0)),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One set of small guests, run on every instruction set and table format, with one list of expected events.
 
-What differs between instruction sets is how tables are walked, which `InstructionSet.walk` says.
+Instruction sets differ in their table walks, which are in `InstructionSet.walk`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,24 +22,24 @@ CODE_PAGES = {RAM + number: "normal-wb exec" for number in range(0, 0x20_0000, 4
 
 @dataclass
 class Case:
-    """A guest, and what is expected of it.
+    """A guest, and its expected events.
 
     Attributes
     ----------
     program : list of Insn
-        Its code; that it is turned off at the end is added.
+        Its code; an instruction that turns it off is added.
     expected : list of str
         Its events without fetches and changes of aliases.
     pages : mapping of int to Page
         The window's, by number.
     aliases : mapping or None
-        Who has what mapped as the MMU goes on.
+        The agents' mappings when the MMU turns on.
     stories : mapping of int to list of str
-        All that befalls a page, fetches and walks left out.
+        All events at a page, except fetches and walks.
     data : mapping of int to bytes
-        What else is in RAM.
+        Other content of RAM.
     toggles : list of bool or None
-        What the host hears of MMU and data cache.
+        The switches of MMU and data cache that the host is told.
     """
 
     program: Code
@@ -97,14 +97,14 @@ for _kind, _never in product(AGENTS, (False, True)):
 
 
 BY_ADDRESS = {"dc ivac": "dc civac", **{op: op for op in ("dc cvac", "dc civac", "dc cvau", "ic ivau")}}
-"""What each becomes below a hypervisor: an invalidation cleans as well (HCR.VM, HCR_EL2.VM)."""
+"""Each operation's effect under a hypervisor: an invalidation cleans as well (HCR.VM, HCR_EL2.VM)."""
 
 SET_WAY = {"dc isw": "dc cisw", "dc csw": "dc csw", "dc cisw": "dc cisw"}
 
 
 def _by_address(op: str) -> Callable[[InstructionSet], Case]:
     def guest(isa: InstructionSet) -> Case:
-        """MMU off and on, through whichever alias, at any byte of the line."""
+        """With the MMU off and on, through each alias, at any byte of the line."""
         words = BY_ADDRESS[op]
         return Case(
             code(
@@ -168,7 +168,7 @@ for _op in SET_WAY:
 
 
 def _switches(bits: int) -> Callable[[InstructionSet], Case]:
-    """M, C and I in each combination, and off again: the MMU first on the way on and last on the way off."""
+    """M, C and I in each combination, and off again: the MMU turns on first, and off last."""
 
     def guest(isa: InstructionSet) -> Case:
         names = {M: "mmu", C: "dcache", I: "icache"}
@@ -205,7 +205,7 @@ for _bits in (0, M, C, I, M | C, M | I, C | I, M | C | I):
 
 @case
 def _caches_go_on_after_the_mmu(isa: InstructionSet) -> Case:
-    """U-Boot's way: M, a moment later C, then I. What a switch makes unknown of translations is walked anew."""
+    """As in U-Boot, first M, later C, then I. Translations that a switch makes unknown are walked again."""
     return Case(
         code(isa.prepare(), isa.sctlr(M), isa.sctlr(M | C), isa.sctlr(M | C | I)),
         [
@@ -252,7 +252,7 @@ def _code_through_another_type(isa: InstructionSet) -> Case:
 
 def _tlb(by_address: bool) -> Callable[[InstructionSet], Case]:
     def guest(isa: InstructionSet) -> Case:
-        """A page comes with its descriptor and goes with a TLB invalidation, not before."""
+        """A page's alias begins with its descriptor, and ends only with a TLB invalidation."""
         address = WINDOW + 0x5000
         return Case(
             code(
@@ -284,7 +284,7 @@ CASES["a_page_comes_and_goes_with_all"] = _tlb(False)
 
 @case
 def _another_page_is_not_forgotten(isa: InstructionSet) -> Case:
-    """An invalidation of one address leaves what is known of another; that address is walked again."""
+    """An invalidation of one address forgets only its translation; that address is walked again."""
     load = [code(isa.mov(3, WINDOW + 0x1000 * number), isa.load(6, 3)) for number in (0, 1, 0, 1)]
     read = [f"guest read {WINDOW + 0x1000 * number:#x} 4" for number in (0, 1)]
     return Case(
@@ -350,7 +350,7 @@ def test_what_tables_do_not_map_is_a_fault_that_names_it(isa: InstructionSet) ->
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS.values(), ids=INSTRUCTION_SETS.keys())
 def test_a_psci_call_that_returns_goes_on_behind_it(isa: InstructionSet) -> None:
-    """It is answered in the first register: MIGRATE_INFO_TYPE is 2, as there is no trusted OS."""
+    """The result is in the first register: MIGRATE_INFO_TYPE is 2, as there is no trusted OS."""
     *_, hvc = isa.off()
     program = code(isa.mov(0, 0x8400_0006), hvc, isa.mov(2, WINDOW), isa.store(0, 2), isa.off())
     ran = isa.run(program, {}, Until(End.MMU, 100_000))

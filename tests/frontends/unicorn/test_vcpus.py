@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two vCPUs of one machine, in turn: they share RAM and code, and each has events, switches and tables of its own."""
+"""Two vCPUs of one machine run in turn: they share RAM and code, and each has its own events, switches and tables."""
 
 import mmap
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from tests.helpers.guest_runs import LEVEL3, NEVER, RAM_SIZE, WINDOW, mmu_on, ta
 from tests.helpers.tiny_guests import RAM, Code, code, mov
 
 SECOND = 0x4000
-"""Where the second vCPU starts, from the start of RAM."""
+"""The second vCPU's entry, as an offset in RAM."""
 
 MINE, ITS = RAM + 0x8000, RAM + 0x9000
 STAY = a64.b(0)
@@ -92,7 +92,7 @@ def check(ran: Ran) -> None:
 
 
 def stores(address: int, count: int) -> Code:
-    """Stores, each in a block of its own."""
+    """Stores, each in its own block of code."""
     return code(mov(2, address), *[[a64.store(4, 2), a64.b(1)]] * count)
 
 

@@ -46,7 +46,7 @@ def _profile(data: bytes) -> Profile:
 
 
 def _events(data: bytes) -> list[Event]:
-    """Every input is a list of events, and most of them can be."""
+    """Every input is a list of events, most of which are possible."""
     found = []
     for at in range(1, len(data) - _EVENT.size + 1, _EVENT.size):
         op, who, page, part, much, kind = _EVENT.unpack_from(data, at)
@@ -86,13 +86,13 @@ def _check(data: bytes) -> None:
 
 
 def _found(checker: Checker) -> tuple[object, ...]:
-    """What it found, however it has put lines together."""
+    """A checker's hazards, independent of how it joins lines."""
     listed = list(islice(entries(checker.findings, checker.profile.line), 2 * _LISTED))
     return listed, checker.kinds, checker.hazards, checker.events
 
 
 def _show_all(checker: Checker, source: Source) -> None:
-    """Every way to print a report."""
+    """A report in every format."""
     found = judge(checker, source, most=5, stories=_STORIES)
     report = Report(subject="fuzz", judgement=found)
     for name in FORMATS:
@@ -108,7 +108,7 @@ def _show_all(checker: Checker, source: Source) -> None:
 
 
 def _seeds() -> list[bytes]:
-    """The traces of the other fuzzers, as far as they can be said so."""
+    """The traces of the other fuzzers' seeds that this target's inputs can express."""
     prepare()
     found = []
     for text in trace_seeds.texts():

@@ -9,7 +9,7 @@ from tests.fuzz.target import Target
 
 
 def _config(data: bytes) -> None:
-    """A file, and after a NUL what `xl create` takes behind it."""
+    """An input is a file and, after a NUL, settings as `xl create` takes them after the file."""
     text, *assignments = [os.fsdecode(each) for each in data.split(b"\0", 3)]
     looks_like_config(data)
     config = config_from_text(text, "fuzz", assignments=assignments)

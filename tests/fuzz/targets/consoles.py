@@ -25,7 +25,7 @@ _LINE_KEEPING = re.compile("[\r\n\t\b]")
 
 
 class _HostilePage:
-    """A page where each load of the guest's indices finds another number: the next of the input."""
+    """A page in which each load of a guest's index returns the next number of the input."""
 
     def __init__(self, data: bytes) -> None:
         self._bytes = bytearray(_PAGE_SIZE)
@@ -33,7 +33,7 @@ class _HostilePage:
         self._rest = memoryview(data)[_INDICES.size :]
 
     def next(self, size: int) -> bytes:
-        """More of the input; zeros where it has ended."""
+        """The next bytes of the input; zeros after its end."""
         found, self._rest = bytes(self._rest[:size]), self._rest[size:]
         return found.ljust(size, b"\0")
 
@@ -88,7 +88,7 @@ def _console(data: bytes) -> None:
 
 
 def _show(data: bytes) -> None:
-    """What a terminal is given of it, in two parts."""
+    """The text for a terminal, when the output comes in two parts."""
     shown = Shown()
     middle = len(data) // 2
     text = (shown(data[:middle]) + shown(data[middle:])).decode()

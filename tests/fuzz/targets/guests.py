@@ -58,7 +58,7 @@ def _partial(data: bytes) -> None:
 
 
 def _guest(data: bytes) -> None:
-    """An image, options, an initrd and a device tree, whole or partial."""
+    """A guest from an image, options, an initrd and a device tree, whole or partial."""
     if len(data) < _PARTS.size:
         return
     choice, vcpus, image_size, tree_size = _PARTS.unpack_from(data)
@@ -79,7 +79,7 @@ def _guest(data: bytes) -> None:
 
 
 def _check(plan: Plan, kernel: Kernel) -> None:
-    """What any plan is, whatever it was made of."""
+    """Check what holds for every plan."""
     check_segments(plan.banks, plan.segments)
     assert any(each.address <= plan.registers.pc < each.end for each in plan.segments)
     for each in plan.segments:

@@ -31,7 +31,7 @@ def _kernel(data: bytes) -> None:
 
 
 def _uimage(data: bytes) -> None:
-    """With its checksums right: a fuzzer does not guess those."""
+    """The input with right checksums, which a fuzzer does not guess."""
     if len(data) >= 64:
         (size,) = struct.unpack_from(">I", data, 12)
         fixed = bytearray(data)
@@ -54,7 +54,7 @@ def _decompress(name: str) -> Callable[[bytes], None]:
 
 
 def _lzop(data: bytes) -> None:
-    """With the header's checksum right, where it is one as lzop writes it."""
+    """The input with the right checksum in its header, if it is a header that lzop would write."""
     name_end = 9 + 25 + (data[33] if len(data) > 33 else 0)
     if len(data) >= name_end + 4:
         fixed = bytearray(data)

@@ -33,7 +33,7 @@ def _text(data: bytes) -> None:
 
 
 def _outcome(read: Callable[[], _Read]) -> tuple[_Read | None, TraceError | None]:
-    """What was read, or why it could not be."""
+    """The profile and the events, or the error."""
     try:
         return read(), None
     except TraceError as error:
@@ -41,7 +41,7 @@ def _outcome(read: Callable[[], _Read]) -> tuple[_Read | None, TraceError | None
 
 
 def _lines(data: bytes) -> _Read:
-    """What the reader makes of a text that goes by lines."""
+    """The result of the reader that goes line by line."""
     reader = TextReader(io.StringIO(data.decode("utf-8", "replace"), newline=None))
     numbered = list(reader)
     return reader.profile, numbered
@@ -52,7 +52,7 @@ def _binary(data: bytes) -> None:
 
 
 def _repaired(data: bytes) -> bytes:
-    """With its checksums right: a fuzzer does not guess those."""
+    """The input with right checksums, which a fuzzer does not guess."""
     fixed = bytearray(data)
     if len(fixed) < _HEADER_SIZE:
         return data
@@ -67,7 +67,7 @@ def _repaired(data: bytes) -> bytes:
 
 
 def _all(reader: TextBatches | BinaryReader) -> _Read:
-    """All that a reader has to give."""
+    """The profile and all events of a reader."""
     events = []
     for batch in reader:
         where = batch.rows["where"].tolist()
@@ -76,7 +76,7 @@ def _all(reader: TextBatches | BinaryReader) -> _Read:
 
 
 def _again(data: bytes, read: _Read, *, where: bool = False) -> None:
-    """Write what was read in either form; what is read then is the same. One input in a few will do."""
+    """Write the events in either form and read them again: they are the same. Only some inputs are tried."""
     if zlib.crc32(data) % _SELDOM:
         return
     profile, numbered = read

@@ -303,7 +303,7 @@ def test_is_known_by_its_content(head: bytes, is_one: bool) -> None:
 
 
 def test_nothing_is_compiled_to_read_one() -> None:
-    """An annotation in quotes is compiled by typing; the first that is makes all the types of Python's grammar."""
+    """No annotation in quotes is evaluated: the first one would load all types of Python's grammar."""
     code = (
         "import builtins, coldline.errors\n"
         "compile = builtins.compile\n"

@@ -313,7 +313,7 @@ WITHIN_VALUES = """
     backend connection controller height hostaddr hostbus path pnode policy port ports security_model size strategy
     tag vdistances version width
 """
-"""What the manual lists like a key, and is a word of a key's value."""
+"""Words that the manual lists like keys, and that belong to a key's value."""
 
 
 def test_every_key_of_the_manual_is_known(xen_utils: Path) -> None:

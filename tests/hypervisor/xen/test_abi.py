@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What coldline passes to Xen and to its libraries, held against their own headers by compilers."""
+"""The structures and prototypes for Xen and its libraries, compared with their own headers by compilers."""
 
 import ctypes
 import re
@@ -97,7 +97,7 @@ def interface_version(name: str, text: str) -> int:
 
 
 def headers(folder: Path, suite: str | None = None) -> tuple[Path, list[Interface]]:
-    """A folder that has Xen's headers as ``xen`` and nothing else of the host's, and the interfaces of that Xen."""
+    """A folder with Xen's headers as ``xen`` and no other headers of the host, and the interfaces of that Xen."""
     public = include(suite) / "xen"
     (folder / "public").mkdir()
     (folder / "public" / "xen").symlink_to(public)
@@ -115,7 +115,7 @@ def headers(folder: Path, suite: str | None = None) -> tuple[Path, list[Interfac
 
 
 def layout(name: str, structure: Any) -> list[str]:
-    """Assertions that a structure of C is laid out as one of ours."""
+    """Assertions that a structure of C has the layout of one of ours."""
     lines = [f'_Static_assert(sizeof(struct {name}) == {ctypes.sizeof(structure)}, "size of {name}");']
     for member, kind in structure._fields_:
         offset = getattr(structure, member).offset
@@ -223,7 +223,7 @@ PROTOTYPES = {
 
 
 def declared(header: str, prototypes: str, folder: Path, suite: str | None) -> str:
-    """What gcc says of prototypes behind the header that declares the same functions."""
+    """gcc's messages about prototypes after the header that declares the same functions."""
     require(shutil.which("gcc"), "no gcc")
     words: list[str | Path] = ["-I", include(suite)] if header.startswith("xen") and suite else []
     if header.startswith("xen"):
@@ -293,7 +293,7 @@ def test_libraries_have_what_is_called() -> None:
 
 
 def test_machine_code(tmp_path: Path) -> None:
-    """The words are what the assembler makes of what stands beside them."""
+    """The words are the assembler's output for the source beside them."""
     require(shutil.which("aarch64-linux-gnu-as"), "no aarch64-linux-gnu-as")
     source = (
         Path(maintenance.__file__).read_text().split("CLEAN_INVALIDATE: Final = (\n")[1].split("\n)\n")[0]

@@ -37,7 +37,7 @@ STAND_INS = {
 
 
 def assertions() -> str:
-    """C that compiles only if the header says what `coldline.hypervisor.xen.bindings.driver` says."""
+    """C code that compiles only if the header agrees with `coldline.hypervisor.xen.bindings.driver`."""
     structures = {
         "coldline_features": driver.FeaturesReply,
         "coldline_map": driver.MapRequest,

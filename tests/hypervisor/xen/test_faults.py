@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each call of a build on the fake Xen fails in turn, and nothing is left over. In dom0 a real Xen is tried."""
+"""Each call of a build on the fake Xen fails in turn, and nothing is left. In dom0 a real Xen is tested so."""
 
 import errno
 import signal

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Xen back end on a Xen of dictionaries: what it asks for, and what it makes of refusals."""
+"""The Xen back end on the fake Xen: its calls, and its errors after refusals."""
 
 import errno
 import random
@@ -50,7 +50,7 @@ def says(text: str) -> AbstractContextManager[pytest.ExceptionInfo[HypervisorErr
 
 
 def test_a_guest_of_xl(tmp_path: Path) -> None:
-    """By xg_dom_arm.c, libxl_create.c and libxl_console.c of Xen 4.17, as the facts of a minimal build have it."""
+    """The build has the results of xg_dom_arm.c, libxl_create.c and libxl_console.c of Xen 4.17."""
     xen = FakeXen()
     config = tmp_path / "guest.cfg"
     image = sample("midway-arm64").image
@@ -167,7 +167,7 @@ def test_flushes_are_split() -> None:
 
 @pytest.mark.parametrize(("strategy", "with_driver"), [("flush", True), ("flush", False), ("uncached", True)])
 def test_what_is_larger_than_a_mapping_is_mapped_part_by_part(strategy: str, with_driver: bool) -> None:
-    """Every byte is where it would be otherwise; never is more mapped than can be; and nothing is mapped twice."""
+    """Every byte is at its place, no mapping is larger than allowed, and nothing is mapped twice."""
     data = memoryview(random.Random(7).randbytes(9 * MIB + 5))
     plan = make_plan(
         load_kernel(str(sample("midway-arm64").image)),
@@ -297,7 +297,7 @@ Destroy = Callable[[FakeXen, XenDomain], None]
 
 @pytest.fixture
 def held() -> Held:
-    """A guest whose console's daemon maps its ring; and what that does as it hears of the guest's end."""
+    """A guest whose ring xenconsoled maps, and a function that does what xenconsoled does at the guest's end."""
     xen = FakeXen()
     _, domain, _ = made(xen)
     ring = xen.foreign.map(domain.domid, [0x39000])
@@ -351,7 +351,7 @@ def test_whoever_holds_a_dying_domain_is_not_waited_for_for_ever(
 
 
 def test_half_a_domain_is_destroyed() -> None:
-    """As a builder leaves it that is killed: with entries or without."""
+    """A domain as a killed builder leaves it: with entries or without."""
     xen = FakeXen()
     half = XenHost(xen).create_domain("arm64", MIB, 1)
     xen.store_is.write(f"/local/domain/{half.domid}/name", "half")

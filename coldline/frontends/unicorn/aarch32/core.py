@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The emulated AArch32 core: how it starts, and what the emulator does not do by itself."""
+"""The emulated AArch32 core: its start, and what coldline does in place of the emulator."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -59,7 +59,7 @@ class Aarch32(CoreState):
         return int(self.emulator.reg_read(arm.UC_ARM_REG_CPSR))
 
     def learn_registers(self) -> Changes:
-        """Carry out the write before which the guest was stopped."""
+        """Do the register write before which the guest was stopped."""
         at, value = self.state["trapped_at"], self.state["trapped_value"]
         register = WATCHED[self.state["trapped"]]
         if register == cp15.SCTLR:
@@ -92,7 +92,7 @@ class Aarch32(CoreState):
             raise GuestError(f"the guest sets SCTLR.EE at {at:#x}: big-endian guests cannot be run")
 
     def add_places(self) -> None:
-        """Have a callback called at the places in the code that were noted, and code translated again with it."""
+        """Register a callback at each noted place in the code, and have the code translated again with it."""
         noted = self.state.new_places(self._places)
         if not noted:
             raise GuestError(
@@ -104,16 +104,16 @@ class Aarch32(CoreState):
         self.emulator.ctl_flush_tb()
 
     def enters_vectors(self, number: int) -> bool:
-        """Take none: the emulator has no way to do that."""
+        """Return False: the emulator cannot enter the guest's vectors."""
         self.state["fresh"] = 1
         return False
 
     def culprit(self, number: int) -> int:
-        """The address of the instruction that an exception is about; after an SVC the counter is behind it."""
+        """The address of the instruction that caused an exception; after an SVC the program counter is past it."""
         return self.pc - (0 if number != _SVC else 2 if self._cpsr & _THUMB else 4)
 
     def takes_call(self) -> bool:
-        """HVC, which the emulator's cores do not know, as they have no Hyp mode."""
+        """Whether it is an HVC, which the emulator's cores do not know, as they have no Hyp mode; if so, skip it."""
         self.state["fresh"] = 1
         thumb, at = bool(self._cpsr & _THUMB), self.pc
         code = self.state.view.code_bytes(at, 4)
@@ -132,7 +132,7 @@ class Aarch32(CoreState):
 
 
 def _place(register: Cp15 | Cp15Wide) -> tuple[int, ...]:
-    """Return the emulator's form: coprocessor, whether of 64 bits, non-secure, CRn, CRm, opc1, opc2."""
+    """Return a register in the emulator's form: coprocessor, is 64-bit, non-secure, CRn, CRm, opc1, opc2."""
     if isinstance(register, Cp15Wide):
         return (15, 1, 0, 0, register.crm, register.opc1, 0)
     return (15, 0, 0, register.crn, register.crm, register.opc1, register.opc2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""AArch32's own callbacks, compiled: blocks, in which accesses to CP15 are found, and those accesses."""
+"""The callbacks for AArch32, compiled: for blocks, which they search for accesses to CP15, and for those accesses."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ _THUMB, _BIG_ENDIAN = 1 << 5, 1 << 9
 
 _A32, _T32 = int(InstructionState.A32), int(InstructionState.T32)
 _NARROW = 1 << OPERATION_BITS
-"""Keys of 32-bit registers and operations are below."""
+"""Keys of 32-bit registers and operations are below this."""
 
 _BY_ADDRESS = (1, 3)
 _WATCHED_KEYS = tuple(WATCHED)
@@ -46,7 +46,7 @@ _WATCHED_KEYS = tuple(WATCHED)
 
 @compiled
 def _code_at(s: Any, tagged: int) -> Any:
-    """Where the emulator's own memory has code, from a tagged address; 0 outside of RAM."""
+    """The address in this process of code at a tagged address; 0 outside of RAM."""
     physical = uint64(tagged & ADDRESS_MASK)
     for bank in range(s.banks):
         offset = physical - s.bank_base[bank]
@@ -57,7 +57,7 @@ def _code_at(s: Any, tagged: int) -> Any:
 
 @compiled
 def _instruction(s: Any, address: int, thumb: bool) -> int:
-    """The instruction at a virtual address; the first half of one of Thumb's is above the second. 0 for none."""
+    """The instruction at a virtual address, 0 for none. A 32-bit Thumb one has its first half in the upper bits."""
     at = _code_at(s, translate_code(s, address))
     if at == uint64(0):
         return 0
@@ -74,7 +74,7 @@ def _instruction(s: Any, address: int, thumb: bool) -> int:
 
 @compiled
 def _length(s: Any, address: int, thumb: bool) -> int:
-    """Bytes of the instruction at a virtual address."""
+    """The size in bytes of the instruction at a virtual address."""
     if not thumb:
         return 4
     at = _code_at(s, translate_code(s, address))
@@ -104,7 +104,7 @@ def _is_place(s: Any, address: int) -> bool:
 
 @compiled
 def _note_places(s: Any, address: int, size: int, thumb: bool) -> bool:
-    """Note what matters in a block; whether there was any that was not known."""
+    """Note the instructions that matter in a block; return whether any of them is new."""
     found = False
     at = address
     while at < address + size:
@@ -120,7 +120,7 @@ def _note_places(s: Any, address: int, size: int, thumb: bool) -> bool:
 
 @compiled
 def _count(s: Any, tagged: int, size: int) -> int:
-    """How many instructions a block of Thumb code has."""
+    """The number of instructions in a block of Thumb code."""
     at = _code_at(s, tagged)
     if at == uint64(0):
         return size >> 1
@@ -133,13 +133,13 @@ def _count(s: Any, tagged: int, size: int) -> int:
 
 @cfunc(types.void(types.voidptr, types.uintp, types.uintp, STATE))
 def on_edge(uc: Any, block: int, before: int, user: Any) -> None:
-    """The emulator has translated a block, and enters it next."""
+    """Called when the emulator has translated a block, before it enters it."""
     carray(user, (1,))[0].fresh = uint64(1)
 
 
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, STATE))
 def on_block(uc: Any, address: int, size: int, user: Any) -> None:
-    """A run of instructions is about to be executed; a stop asked for here comes before its first one."""
+    """Called before a block of instructions is executed; a stop here takes effect before its first one."""
     s = carray(user, (1,))[0]
     s.block = address
     if s.instruction_rows:
@@ -171,7 +171,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
 
 @cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, STATE))
 def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool:
-    """The emulator needs a translation; False is a translation fault."""
+    """Called when the emulator needs a translation; False is a translation fault."""
     return answer_tlb(carray(user, (1,))[0], int64(address), kind, entry)
 
 
@@ -183,7 +183,7 @@ def _general(number: int) -> int:
 
 @compiled
 def _condition(s: Any, address: int, word: int, thumb: bool) -> int:
-    """The condition of the instruction at an address in the present block: in Thumb, what an IT before it says."""
+    """The condition of the instruction at an address in the present block: in Thumb, that of an IT before it."""
     if not thumb:
         return (word >> 28) & 0xF
     state, at = 0, int64(s.block)
@@ -199,7 +199,7 @@ def _condition(s: Any, address: int, word: int, thumb: bool) -> int:
 
 @compiled
 def _answer_counter(uc: Any, s: Any, address: int, word: int, thumb: bool) -> None:
-    """Time is the number of instructions; the guest goes on behind its own, in the block that has been counted."""
+    """Return the number of instructions as the time, and let the guest continue after its read of it."""
     now = s.instructions
     write_register(uc, s, _general(cp15.first_register(word)), now & uint64(0xFFFFFFFF))
     if cp15.is_wide(word):
@@ -211,7 +211,7 @@ def _answer_counter(uc: Any, s: Any, address: int, word: int, thumb: bool) -> No
 
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, STATE))
 def on_move(uc: Any, at: int, size: int, user: Any) -> None:
-    """An instruction that was noted is about to be executed, unless its condition fails or code has changed."""
+    """Called before a noted instruction is executed; its condition may fail, or the code may have changed."""
     s = carray(user, (1,))[0]
     cpsr, address = int64(read_register(uc, s, _CPSR)), int64(at)
     thumb = cpsr & _THUMB != 0

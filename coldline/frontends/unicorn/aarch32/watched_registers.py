@@ -20,7 +20,7 @@ WATCHED = {
 """The registers whose writes are followed."""
 
 COUNTERS = tuple(register.key for register in (cp15.CNTPCT, cp15.CNTVCT, cp15.PMCCNTR))
-"""Time, to the guest."""
+"""The counters, which give the guest the time."""
 
 _OPS = {op.words: op for op in Op}
 

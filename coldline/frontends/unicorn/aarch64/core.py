@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The emulated AArch64 core: how it starts, and what the emulator does not do by itself."""
+"""The emulated AArch64 core: its start, and what coldline does in place of the emulator."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -74,7 +74,7 @@ class Aarch64(CoreState):
         return self.pc
 
     def learn_registers(self) -> Changes:
-        """Read the registers, which the emulator has written already; returns what changed of this level's."""
+        """Read the registers, which the emulator has written already; return those of this level that changed."""
         level = self.state["el"]
         changed = {}
         for name, at_level, register in WATCHED.values():
@@ -86,7 +86,7 @@ class Aarch64(CoreState):
         return changed
 
     def enters_vectors(self, number: int) -> bool:
-        """Take an HVC to the guest's own EL2 vectors, where it has that level.
+        """Take an HVC to the guest's own EL2 vectors, if the guest has EL2.
 
         Source: Arm ARM DDI 0487, 'Exception entry' and ESR_EL2: EC 0x16, a 32-bit instruction.
         """
@@ -101,14 +101,14 @@ class Aarch64(CoreState):
         self.emulator.reg_write(arm64.UC_ARM64_REG_PSTATE, pstate & _FLAGS | _EL2H_MASKED)
         self._write_system(fields.ESR_EL2, _ESR_HVC)  # this write makes that of PSTATE take effect
         if not from_el2:
-            # Each level has a stack pointer of its own, and writing PSTATE changes none.
+            # Each level has its own stack pointer, and a write of PSTATE does not switch it.
             self._write_system(fields.SP_EL1, int(self.emulator.reg_read(arm64.UC_ARM64_REG_SP)))
             self.emulator.reg_write(arm64.UC_ARM64_REG_SP, self._read_system(fields.SP_EL2))
         self.emulator.reg_write(arm64.UC_ARM64_REG_PC, vector)
         return True
 
     def culprit(self, number: int) -> int:
-        """The address of the instruction that an exception is about; after an SVC the counter is behind it."""
+        """The address of the instruction that caused an exception; after an SVC the program counter is past it."""
         return self.pc - (4 if number == _SVC else 0)
 
     def _read_system(self, register: SystemRegister) -> int:

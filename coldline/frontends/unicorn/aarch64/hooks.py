@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""AArch64's own callbacks, compiled. The emulator tells of each SYS, MSR and MRS."""
+"""The callbacks for AArch64, compiled. The emulator has callbacks for SYS, MSR and MRS."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ _WATCHED_KEYS = tuple(WATCHED)
 
 @compiled
 def _see_level(uc: Any, s: Any) -> None:
-    """Notice that the guest has changed its exception level; EL0 is of EL1's regime."""
+    """Notice a change of the guest's exception level; EL0 is in EL1's translation regime."""
     level = max((read_register(uc, s, _PSTATE) >> uint64(2)) & uint64(3), uint64(1))
     if level != s.el:
         change_level(s, level)
@@ -46,7 +46,7 @@ def _see_level(uc: Any, s: Any) -> None:
 
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, STATE))
 def on_block(uc: Any, address: int, size: int, user: Any) -> None:
-    """A run of instructions is about to be executed; a stop asked for here comes before its first one."""
+    """Called before a block of instructions is executed; a stop here takes effect before its first one."""
     s = carray(user, (1,))[0]
     s.block = address
     if s.has_el2:
@@ -59,7 +59,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
 
 @cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, STATE))
 def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool:
-    """The emulator needs a translation; False is a translation fault."""
+    """Called when the emulator needs a translation; False is a translation fault."""
     s = carray(user, (1,))[0]
     _see_level(uc, s)
     return answer_tlb(s, int64(address), kind, entry)
@@ -67,7 +67,7 @@ def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool
 
 @compiled
 def _encoding(register: int) -> int:
-    """What `SystemRegister.key` gives, from the emulator's description of the instruction."""
+    """The `SystemRegister.key` of an instruction, from the emulator's description of it."""
     crn, crm = int64(load32(register)), int64(load32(register + uint64(4)))
     op0, op1 = int64(load32(register + uint64(8))), int64(load32(register + uint64(12)))
     return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | int64(load32(register + uint64(16)))
@@ -82,7 +82,7 @@ def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
 
 @cfunc(types.uint32(types.voidptr, types.int32, types.uintp, STATE))
 def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
-    """SYS: cache and TLB maintenance. Not 0 where the emulator must not do it itself."""
+    """Called at SYS: cache and TLB maintenance. Return non-zero if the emulator must not do it itself."""
     s = carray(user, (1,))[0]
     key = _encoding(register)
     if (key >> 7) & 0xF == TLBI_CRN:
@@ -99,7 +99,7 @@ def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
 
 @cfunc(types.uint32(types.voidptr, types.int32, types.uintp, STATE))
 def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
-    """MSR: a register that decides what accesses are stops the emulator, right after it has been written."""
+    """Called at MSR: a write of a watched register stops the emulator just after the write."""
     s = carray(user, (1,))[0]
     key = _encoding(register)
     if key in _WATCHED_KEYS:
@@ -109,7 +109,7 @@ def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
 
 @cfunc(types.uint32(types.voidptr, types.int32, types.uintp, STATE))
 def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
-    """MRS: time is the number of instructions, so that a run can be had again just as it was."""
+    """Called at MRS: the time is the number of instructions, so that each run is the same."""
     s = carray(user, (1,))[0]
     if _encoding(register) in COUNTERS:
         write_register(uc, s, register_id, s.instructions)

@@ -19,7 +19,7 @@ WATCHED = {
 """The registers whose writes are followed: encoding to name, exception level and register."""
 
 COUNTERS = tuple(register.key for register in (fields.CNTPCT_EL0, fields.CNTVCT_EL0, fields.PMCCNTR_EL0))
-"""Time, to the guest."""
+"""The counters, which give the guest the time."""
 
 _OPERATION = (1 << OPERATION_BITS) - 1
 _OPS = {op.words: op for op in Op}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The devices of the emulated machines: no more of each than what boot code looks at.
+"""The devices of the emulated machines: of each only what boot code uses.
 
-None of them interrupts or has memory of its own that a cache could hold.
+None of them raises interrupts or has memory that a cache could hold.
 """
 
 from coldline.frontends.unicorn.devices.device import Device

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the emulated machine asks of a device, and what Arm's own have in common."""
+"""The interface of an emulated device, and the identification registers of Arm's devices."""
 
 from typing import Protocol
 
@@ -10,7 +10,7 @@ class Device(Protocol):
     Attributes
     ----------
     base, size : int
-        Where they are, in bytes, on whole 4 KiB pages.
+        Their range, in bytes, in whole 4 KiB pages.
     """
 
     base: int
@@ -24,7 +24,7 @@ class Device(Protocol):
 
 
 IDENTIFICATION = 0xFE0
-"""Where a PrimeCell's eight identification registers start, a byte in each word."""
+"""The offset of a PrimeCell's eight identification registers, a byte in each word."""
 
 
 def identification(part: int, revision: int) -> dict[int, int]:

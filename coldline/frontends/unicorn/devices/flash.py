@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A NOR flash with Intel's command set, erased at first: two 16-bit chips side by side, as on QEMU's machine.
 
-Source: CFI publication 100, Intel StrataFlash J3 (Intel 290667), whose commands the Linux driver
-drivers/mtd/chips/cfi_cmdset_0001.c (6.1) and qemu hw/block/pflash_cfi01.c (7.2) know. Every command is done at once.
+Source: CFI publication 100; Intel StrataFlash J3 (Intel 290667), whose commands linux
+drivers/mtd/chips/cfi_cmdset_0001.c (6.1) and qemu hw/block/pflash_cfi01.c (7.2) use. Every command is done at once.
 """
 
 from collections.abc import Callable
 
 _WIDTH = 4
-"""Bytes of a word: a byte of each command in every 16 bits."""
+"""Bytes of a word; a command has its byte in every 16 bits."""
 
 _READY = 0x0080_0080
 _BLOCK = 256 << 10
@@ -17,7 +17,7 @@ _ERASED = b"\xff"
 _ERASE, _PROGRAM, _BUFFER, _LOCK = (0x20, 0x28), (0x10, 0x40), 0xE8, 0x60
 _CLEAR_OR_READ_STATUS, _IDENTIFIER, _CFI = (0x50, 0x70), 0x90, 0x98
 COMMANDS = frozenset({*_ERASE, *_PROGRAM, _BUFFER, _LOCK, *_CLEAR_OR_READ_STATUS, _IDENTIFIER, _CFI})
-"""What takes a flash out of read-array mode; every other value leaves or puts it there."""
+"""The commands that end read-array mode; every other value keeps or starts it."""
 
 _READ_ARRAY, _STATUS, _QUERY, _IDENTIFY = range(4)
 _MANUFACTURER, _DEVICE = 0x89, 0x18
@@ -42,7 +42,7 @@ class Flash:
     Parameters
     ----------
     base, size : int
-        Where, in bytes; whole erase blocks of 256 KiB.
+        Its range, in bytes, in whole erase blocks of 256 KiB.
     """
 
     def __init__(self, base: int, size: int) -> None:
@@ -54,7 +54,7 @@ class Flash:
         self._left = 0
 
     def read(self, offset: int, size: int) -> int:
-        """Bytes of the array, or what the last command asked to see."""
+        """Bytes of the array, or the data that the last command asked for."""
         if self._mode == _READ_ARRAY:
             block, at = divmod(offset, _BLOCK)
             kept = self._blocks.get(block)
@@ -73,7 +73,7 @@ class Flash:
         return value << 16 | value
 
     def write(self, offset: int, size: int, value: int) -> None:
-        """A command, or what a command before it waits for."""
+        """Take a command, or data for an earlier command."""
         if self._next is not None:
             self._next(offset, size, value)
             return
@@ -118,7 +118,7 @@ class Flash:
             self._next = self._lock  # the confirmation, 0xD0
 
     def _program(self, offset: int, size: int, value: int) -> None:
-        """Programming clears bits and sets none."""
+        """Program bytes, which clears bits and sets none."""
         block, at = divmod(offset, _BLOCK)
         kept = self._blocks.setdefault(block, bytearray(_ERASED * _BLOCK))
         old = int.from_bytes(kept[at : at + size], "little")

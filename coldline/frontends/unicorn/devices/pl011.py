@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A PL011 that prints at once and never has anything to read: Arm DDI 0183, chapter 3."""
+"""A PL011 that prints at once and never has input: Arm DDI 0183, chapter 3."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ _IDLE = 0x90
 """UARTFR: transmit FIFO empty, receive FIFO empty (3.3.3)."""
 
 _KEPT = frozenset({0x024, 0x028, 0x02C, 0x030, 0x034, 0x038, 0x048})
-"""UARTIBRD, UARTFBRD, UARTLCR_H, UARTCR, UARTIFLS, UARTIMSC, UARTDMACR: what was written is read back."""
+"""UARTIBRD, UARTFBRD, UARTLCR_H, UARTCR, UARTIFLS, UARTIMSC, UARTDMACR: they read as they were written."""
 
 
 class Pl011:
@@ -21,7 +21,7 @@ class Pl011:
     base : int
         Physical address.
     console : callable
-        Takes what the guest prints, byte by byte.
+        Called with each byte that the guest prints.
     """
 
     size = 0x1000

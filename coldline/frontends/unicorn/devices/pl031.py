@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A PL031 real-time clock that stands still, so that a run can be had again just as it was: Arm DDI 0224."""
+"""A PL031 real-time clock that stands still, so that each run is the same: Arm DDI 0224."""
 
 from coldline.frontends.unicorn.devices.device import identification
 
@@ -7,7 +7,7 @@ _DATA, _LOAD, _CONTROL = 0x000, 0x008, 0x00C
 
 
 class Pl031:
-    """A clock that shows what it was last set to: at first the start of 1970, and running.
+    """A clock that shows the time that it was last set to, at first the start of 1970, and claims to run.
 
     Parameters
     ----------
@@ -26,6 +26,6 @@ class Pl031:
         return self._registers.get(offset, 0)
 
     def write(self, offset: int, size: int, value: int) -> None:
-        """Set the clock, or take no notice."""
+        """Set the clock; ignore writes of other registers."""
         if offset == _LOAD:
             self._registers[_DATA] = self._registers[_LOAD] = value & 0xFFFFFFFF

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Registers that read as zero and ignore writes: an interrupt controller that no interrupt ever comes to."""
+"""Registers that read as zero and ignore writes, for an interrupt controller without interrupts."""
 
 
 class Silent:
-    """RAZ/WI.
+    """RAZ/WI registers.
 
     Parameters
     ----------
     base, size : int
-        Where, in bytes.
+        Their range, in bytes.
     """
 
     def __init__(self, base: int, size: int) -> None:

@@ -16,7 +16,7 @@ ATTR_NORMAL_WB: Final = 0xFF
 
 PERMISSION_NONE: Final = 0
 PERMISSION_READ: Final = 1
-"""What a domain may do with an entry of xenstore: xenstore_lib.h (4.17), XS_PERM_*."""
+"""A domain's permissions for an entry of xenstore: xenstore_lib.h (4.17), XS_PERM_*."""
 
 
 class DriverError(HypervisorError):

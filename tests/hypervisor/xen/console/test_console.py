@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest's console, against guests that follow its ring's rules, and against those that do not."""
+"""A guest's console, with guests that follow the ring's protocol, and with guests that do not."""
 
 import contextlib
 import io
@@ -46,7 +46,7 @@ WORDS = st.one_of(
 
 
 class CheckedPage:
-    """Memory that fails a test for any access which the ring's rules do not allow this end."""
+    """Memory that fails a test at any access that the ring's protocol does not allow dom0's end."""
 
     def __init__(self) -> None:
         self.memory = bytearray(PAGE)
@@ -85,7 +85,7 @@ class CheckedPage:
 
 
 class Guest:
-    """The guest's end, as Linux has it (drivers/tty/hvc/hvc_xen.c)."""
+    """The guest's end, as in Linux (drivers/tty/hvc/hvc_xen.c)."""
 
     def __init__(self, page: CheckedPage) -> None:
         self.page = page
@@ -162,7 +162,7 @@ def test_an_honest_guest_loses_no_byte(
 @settings(deadline=None)
 @given(st.data())
 def test_no_guest_makes_us_leave_the_ring(data: st.DataObject) -> None:
-    """The guest writes anything anywhere, between any two of our accesses; `CheckedPage` looks at each of ours."""
+    """The guest writes anything anywhere, between any two of our accesses; `CheckedPage` checks each of ours."""
     page = CheckedPage()
     page.memory[:] = data.draw(st.binary(min_size=16, max_size=16)) * (PAGE // 16)
     if data.draw(st.booleans()):
@@ -202,7 +202,7 @@ def test_nonsense_is_told_and_recovered_from() -> None:
 
 
 def test_our_index_is_ours() -> None:
-    """What the guest writes over our indices changes nothing here."""
+    """A guest's writes over our indices have no effect."""
     page = CheckedPage()
     ours, guest = ConsoleRing(page), Guest(page)
     guest.say(b"one")
@@ -238,7 +238,7 @@ def test_nothing_drives_a_terminal(data: bytes) -> None:
 
 
 class Told:
-    """A console that gives what it was told to, as often as it is asked; and keeps what it is given."""
+    """A console that returns given output at each read, and keeps its input."""
 
     def __init__(self, *outputs: bytes | Exception, forever: bytes | Exception = b"") -> None:
         self.outputs = list(outputs)
@@ -276,7 +276,7 @@ def attached(
     after_s: float = 0.3,
     **options: Any,
 ) -> tuple[bool, bytes, list[str]]:
-    """Attach to a console with a pipe as keys; type `then` later on. Return the end, what was shown and said."""
+    """Attach to a console with a pipe as keys; type `then` later. Return whether it ended, output, messages."""
     reader, writer = os.pipe()
     os.write(writer, typed)
     timer = threading.Timer(after_s, os.write, (writer, then)) if then else None
@@ -328,7 +328,7 @@ def test_input_nonsense_does_not_keep_output_back(monkeypatch: pytest.MonkeyPatc
     "forever", [b"\x1b[2J" * 512, b"", RingError("nonsense")], ids=["output", "events", "bad"]
 )
 def test_a_guest_at_full_speed(forever: bytes | Exception) -> None:
-    """However fast the guest is, we look no more often than `TURN_S` says, and take a few KiB at a look."""
+    """However fast the guest is, we read at most once in `TURN_S`, and a few KiB at each read."""
     console = Told(forever=forever)
     began, used = time.monotonic(), time.process_time()
     ended, output, said = attached(console, then=b"\x1d", after_s=0.5)
@@ -341,7 +341,7 @@ def test_a_guest_at_full_speed(forever: bytes | Exception) -> None:
 
 
 def test_a_pasted_text_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a pipe, what the guest has no room for yet waits; it is read no further."""
+    """Input from a pipe waits until the guest has room, and the pipe is read no further."""
     console = Told()
     text = bytes(range(97, 122)) * 100
 

@@ -19,7 +19,7 @@ from tests.helpers.requirements import require
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[tuple[Path, Popen[bytes]]]:
-    """The lock's path, and another process that has it."""
+    """The lock's path, and another process that holds it."""
     require(shutil.which("flock"), "no flock: util-linux has it")
     path = tmp_path / "xenconsole.7"
     words: list[str | Path] = ["flock", "-x", path, "sh", "-c", "echo locked; exec cat"]
@@ -81,7 +81,7 @@ def _names(descriptor: str, folder: Path) -> bool:
 
 
 def test_a_file_that_was_removed_locks_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its holder removes it between our opening it and our locking it: the next one opens another."""
+    """The holder removes the file after we open it and before we lock it: then a new file is opened."""
     path = tmp_path / "xenconsole.7"
     real = fcntl.flock
     calls: list[int] = []
