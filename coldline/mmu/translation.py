@@ -111,6 +111,32 @@ def translate(s: Any, address: int) -> int:
 
 
 @compiled
+def next_page(s: Any, tagged: int) -> int:
+    """Return the tagged physical address of the page after the one that holds a tagged physical address; -1 if unknown.
+
+    "After" means in virtual addresses, as an access that crosses the end of a page continues there. The remembered
+    translations tell which virtual page maps the first page. If several do, the pages after them that are remembered
+    must agree; otherwise the answer is unknown.
+    """
+    page = tagged & ~PAGE_MASK
+    if not int64(s.sctlr[s.el]) & _M:
+        return (page + PAGE_MASK + 1) & ADDRESS_MASK
+    candidates, last, found = 0, uint64(0), -1
+    for index in range(TLB_ENTRIES):
+        slot = s.tlb + uint64(index) * _ROW
+        if load64(slot + _GENERATION) == s.generation and load64(slot + _PHYSICAL) == uint64(page):
+            candidates += 1
+            last = load64(slot + _PAGE) + uint64(1)
+            after = _slot(s, last)
+            if load64(after + _GENERATION) == s.generation and load64(after + _PHYSICAL) != _FORGOTTEN:
+                following = int64(load64(after + _PHYSICAL))
+                if found >= 0 and found != following:
+                    return -1
+                found = following
+    return translate(s, int64(last << uint64(PAGE_SHIFT))) if candidates == 1 else found
+
+
+@compiled
 def translate_code(s: Any, address: int) -> int:
     """Like `translate`, for code: most blocks are in the same page as the one before."""
     page = uint64(address) >> uint64(PAGE_SHIFT)

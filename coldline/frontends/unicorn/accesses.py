@@ -19,7 +19,7 @@ from coldline.frontends.unicorn.state import DATA_TAG, DRAIN, FLUSH_CODE, LIMIT,
 from coldline.jit.intrinsics import compiled, int64, load8, store8, store32, store64, uint64
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
 from coldline.mmu.stores import table_write, tlb_invalidated
-from coldline.mmu.translation import forget_page, forget_translations, translate, translate_code
+from coldline.mmu.translation import forget_page, forget_translations, next_page, translate, translate_code
 from coldline.mmu.view import ADDRESS_MASK, NOWHERE, TAG_SHIFT
 
 _READ_AND_WRITE = const.UC_PROT_READ | const.UC_PROT_WRITE
@@ -90,17 +90,26 @@ def at_instruction(s: Any, pc: Any) -> None:
 
 
 @compiled
+def _access_next_page(s: Any, tagged: int, size: int, op: int) -> None:
+    """Append the event of the part of a load or store that lies on the next page."""
+    following = next_page(s, tagged)
+    if following < 0:
+        s.crossings += uint64(1)
+    elif page_index(s, following & ADDRESS_MASK) >= 0:
+        emit(s, following & ADDRESS_MASK, size, op, int64(s.agent_of_tag[following >> TAG_SHIFT]), 0)
+
+
+@compiled
 def access(uc: Any, s: Any, tagged: Any, size: int, op: int) -> None:
     """Append the event of a load or store."""
     address = int64(tagged & uint64(ADDRESS_MASK))
     s.accesses += uint64(1)
     inside = _PAGE_SIZE - (address & PAGE_MASK)
-    if size > inside:
-        s.crossings += uint64(1)
-        size = inside
     if s.instruction_rows:
         at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
-    emit(s, address, size, op, int64(s.agent_of_tag[tagged >> uint64(TAG_SHIFT)]), 0)
+    emit(s, address, min(size, inside), op, int64(s.agent_of_tag[tagged >> uint64(TAG_SHIFT)]), 0)
+    if size > inside:
+        _access_next_page(s, int64(tagged & ~uint64(DATA_TAG << TAG_SHIFT)), size - inside, op)
 
 
 @compiled

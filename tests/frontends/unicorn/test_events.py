@@ -221,22 +221,46 @@ def test_an_unaligned_access_is_one_event(offset: int, load: a64.Insn, event: st
 
 
 @pytest.mark.parametrize(
-    ("offset", "load", "event"),
+    ("offset", "load", "events"),
     [
-        (0xFFC, a64.ldr(3, 2), "guest read 0x40200ffc 4"),
-        (0xFFF, a64.store(3, 2), "guest write 0x40200fff 1"),
-        (0xFFE, a64.store_w(3, 2), "guest write 0x40200ffe 2"),
+        (0xFFC, a64.ldr(3, 2), ["guest read 0x40200ffc 4", "guest-nc read 0x40203000 4"]),
+        (0xFFF, a64.store(3, 2), ["guest write 0x40200fff 1", "guest-nc write 0x40203000 7"]),
+        (0xFFE, a64.store_w(3, 2), ["guest write 0x40200ffe 2", "guest-nc write 0x40203000 2"]),
     ],
 )
-def test_an_access_over_a_page_end_is_followed_to_the_end_and_counted(
-    offset: int, load: a64.Insn, event: str
+def test_an_access_over_a_page_end_is_followed_on_both_pages(
+    offset: int, load: a64.Insn, events: list[str]
 ) -> None:
-    """The emulator reports only the first page's address: bytes past it are not followed, and a report says so."""
-    pages = {0: page(WINDOW, a64.WB, NEVER), 1: page(WINDOW + 4096, a64.WB, NEVER)}
+    """The next virtual page is another frame, with another memory type; its walk comes before its part."""
+    pages = {0: page(WINDOW, a64.WB, NEVER), 1: page(WINDOW + 0x3000, a64.NC, NEVER)}
     ran = run(code(mmu_on(), mov(2, WINDOW + offset), load, a64.off()), tables(pages))
-    assert [each for each in ran.other if " walk " not in each][-1] == event
+    assert [each for each in ran.other if " walk " not in each][-2:] == events
+    assert ran.other[-1] == events[-1]
+    assert ran.outcome is not None
+    assert ran.outcome.crossings == 0
+
+
+def test_an_access_over_a_page_end_with_the_mmu_off() -> None:
+    ran = run(code(mov(2, WINDOW + 0xFFE), a64.ldr(3, 2), a64.off()), {})
+    assert ran.other[-2:] == ["guest read 0x40200ffe 2", "guest read 0x40201000 6"]
+
+
+def test_an_access_over_the_end_of_a_page_that_is_mapped_twice() -> None:
+    """Only the second virtual page can be told from the other's: one is remembered from an access before."""
+    pages = {
+        0: page(WINDOW, a64.WB, NEVER),
+        1: page(WINDOW + 0x3000, a64.WB, NEVER),
+        4: page(WINDOW, a64.WB, NEVER),
+        5: page(WINDOW + 0x6000, a64.WB, NEVER),
+    }
+    both = code(mmu_on(), mov(2, WINDOW), a64.ldr(3, 2), mov(2, WINDOW + 0x4FFC))
+    ran = run(code(both, a64.ldr(3, 2), a64.off()), tables(pages))
     assert ran.outcome is not None
     assert ran.outcome.crossings == 1
+    known = code(mov(2, WINDOW + 0x5000), a64.ldr(3, 2), mov(2, WINDOW + 0x4FFC), a64.ldr(3, 2))
+    ran = run(code(mmu_on(), mov(2, WINDOW), a64.ldr(3, 2), known, a64.off()), tables(pages))
+    assert ran.outcome is not None
+    assert (ran.outcome.crossings, ran.other[-1]) == (0, "guest read 0x40206000 4")
 
 
 def test_pairs_over_a_page_end_are_whole() -> None:
