@@ -42,6 +42,17 @@ def walk(s: Any, address: int) -> int:
 
     Each descriptor that is read is an event.
     """
+    return _walk(s, address, True)
+
+
+@compiled
+def locate(s: Any, address: int) -> int:
+    """Translate like `walk`, but as a debugger does: without events."""
+    return _walk(s, address, False)
+
+
+@compiled
+def _walk(s: Any, address: int, announced: bool) -> int:
     if not int64(s.sctlr[s.el]) & _M:
         return address & ADDRESS_MASK
     which = formats.half(s, address)
@@ -56,8 +67,9 @@ def walk(s: Any, address: int) -> int:
     while True:
         shift = formats.level_shift(s, level, granule)
         at = table + (((address >> shift) & ((1 << (width - shift)) - 1)) << size_shift)
-        if _use(s, at):
+        if announced and _use(s, at):
             emit(s, at, 1 << size_shift, _WALK, 0, 1 + walk_type)
+        s.walk_level = uint64(level)
         descriptor = formats.read_descriptor(s, at)
         if not formats.is_valid(s, descriptor):
             return -1
@@ -112,7 +124,7 @@ def translate(s: Any, address: int) -> int:
 
 @compiled
 def next_page(s: Any, tagged: int) -> int:
-    """Return the tagged physical address of the page after the one that holds a tagged physical address; -1 if unknown.
+    """Return the tagged physical address of the next page after the one that holds an address; -1 if unknown.
 
     "After" means in virtual addresses, as an access that crosses the end of a page continues there. The remembered
     translations tell which virtual page maps the first page. If several do, the pages after them that are remembered

@@ -15,7 +15,7 @@ from coldline.events.batch import InstructionState
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Op
 from coldline.frontends.unicorn.intrinsics import call_control, call_register, call_stop
-from coldline.frontends.unicorn.state import DATA_TAG, DRAIN, FLUSH_CODE, LIMIT, SET_WAY
+from coldline.frontends.unicorn.state import DATA_TAG, DRAIN, FLUSH_CODE, LIMIT, SET_WAY, WATCHED
 from coldline.jit.intrinsics import compiled, int64, load8, store8, store32, store64, uint64
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
 from coldline.mmu.stores import table_write, tlb_invalidated
@@ -131,6 +131,9 @@ def begin_block(uc: Any, s: Any, address: int, size: int) -> int:
     if s.fill >= s.high_water:
         stop(uc, s, DRAIN)
         return STOPPED
+    if uint64(address) == s.watched_block:
+        stop(uc, s, WATCHED)
+        return STOPPED
     if s.instructions >= s.limit:
         stop(uc, s, LIMIT)
         return STOPPED
@@ -162,7 +165,7 @@ def answer_tlb(s: Any, address: int, kind: int, entry: int) -> bool:
     at_block(s)
     physical = translate(s, address)
     if physical < 0:
-        s.fault, s.faulted = uint64(address), uint64(1)
+        s.fault, s.faulted, s.fault_kind = uint64(address), uint64(1), uint64(kind)
         return False
     if s.skip_sync and page_index(s, physical & ADDRESS_MASK) < 0:
         store8(s.skip_sync, np.uint8(0))  # no memory is there: the error names the instruction
@@ -203,6 +206,7 @@ def _sweep(s: Any, op: int) -> None:
 @compiled
 def maintain(s: Any, op: int, value: int) -> bool:
     """Append the event of a cache maintenance instruction; return True if the emulator need not do it."""
+    s.effects += uint64(1)
     if op in (_IC_IALLU, _IC_IALLUIS):
         s.stale_low, s.stale_high = uint64(0), uint64(NOWHERE)
         emit(s, 0, 0, op, 0, 0)
@@ -239,6 +243,7 @@ def invalidate_tlb(uc: Any, s: Any, by_address: bool, address: int) -> None:
 
     The emulator itself drops one page where the architecture drops the block that the page is in.
     """
+    s.effects += uint64(1)
     if tlb_invalidated(s, not by_address, address) or not by_address:
         forget_translations(s)
         call_control(s.uc_ctl, uc, _FLUSH_TLB)

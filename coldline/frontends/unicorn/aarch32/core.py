@@ -13,6 +13,7 @@ from coldline.arm.fields import SctlrV7, Ttbcr
 from coldline.errors import GuestError
 from coldline.frontends.unicorn.aarch32.watched_registers import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
+from coldline.frontends.unicorn.semihosting import A32_CALL, T32_CALL
 from coldline.frontends.unicorn.state import MAX_PLACES
 from coldline.mmu.registers import Changes
 from coldline.mmu.view import LPAE, SHORT
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from coldline.guest.plan import Registers
 
 _SVC, _SMC = 2, 13
+_REGISTERS = (
+    *range(arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R12 + 1),
+    arm.UC_ARM_REG_SP,
+    arm.UC_ARM_REG_LR,
+    arm.UC_ARM_REG_CPSR,
+    *range(arm.UC_ARM_REG_D0, arm.UC_ARM_REG_D31 + 1),
+)
 _THUMB = 1 << 5
 """CPSR's T (Arm ARM DDI 0406C B1.3.3)."""
 
@@ -107,6 +115,18 @@ class Aarch32(CoreState):
         """Return False: the emulator cannot enter the guest's vectors."""
         self.state["fresh"] = 1
         return False
+
+    def all_registers(self) -> tuple[int, ...]:
+        """Return all registers that instructions compute with."""
+        return tuple(int(self.emulator.reg_read(register)) for register in _REGISTERS)
+
+    def is_semihosting(self, number: int) -> bool:
+        """Whether the exception with this number is a semihosting call: an SVC with its immediate."""
+        if number != _SVC:
+            return False
+        code = self.state.view.code_bytes(self.culprit(number), 2 if self._cpsr & _THUMB else 4)
+        word = int.from_bytes(code, "little")
+        return word == T32_CALL if self._cpsr & _THUMB else word & 0x0FFF_FFFF == A32_CALL
 
     def culprit(self, number: int) -> int:
         """The address of the instruction that caused an exception; after an SVC the program counter is past it."""

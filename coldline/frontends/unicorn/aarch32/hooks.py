@@ -223,6 +223,7 @@ def on_move(uc: Any, at: int, size: int, user: Any) -> None:
         _answer_counter(uc, s, address, word, thumb)
         return
     settle_half(s)
+    s.effects += uint64(1)
     key = cp15.move_key(word)
     value = read_register(uc, s, _general(cp15.first_register(word)))
     if cp15.is_wide(word):

@@ -101,6 +101,7 @@ def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
 def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
     """Called at MSR: a write of a watched register stops the emulator just after the write."""
     s = carray(user, (1,))[0]
+    s.effects += uint64(1)
     key = _encoding(register)
     if key in _WATCHED_KEYS:
         stop(uc, s, SWITCH)
