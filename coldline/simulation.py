@@ -16,6 +16,7 @@ from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.frontends.unicorn import Boot, Listener, Outcome, Until
 from coldline.frontends.unicorn.devices import Device, Flash, Pl031, Silent
+from coldline.frontends.unicorn.turns import DEFAULT_TURNS, Turns
 from coldline.guest import Plan
 from coldline.guest.machines import MachineLayout
 from coldline.hypervisor.models import HostModel
@@ -42,6 +43,10 @@ class Trial:
         The core profile.
     until : Until
         The condition that ends the run.
+    turns : callable
+        The order in which the vCPUs run.
+    all_start : bool
+        Whether all vCPUs start at the entry, as on a machine without PSCI; else the guest starts the others.
     options : tuple of str
         Further switches of the profile that are on: names of `coldline.rules.profile.SWITCHES`.
     """
@@ -51,6 +56,8 @@ class Trial:
     model: HostModel
     core: Core
     until: Until
+    turns: Turns = DEFAULT_TURNS
+    all_start: bool = False
     options: tuple[str, ...] = ()
 
     @property
@@ -104,12 +111,19 @@ class Trial:
             def set_way(vcpu: int) -> None:
                 host.guest_maintained_by_set_way(domain, vcpu, used=boot.used())
 
+            def vcpu_started(vcpu: int) -> None:
+                host.guest_started_vcpu(domain, vcpu)
+
+            first = [self.plan.registers] * (self.plan.vcpus if self.all_start else 1)
+            for vcpu in range(1, len(first)):
+                vcpu_started(vcpu)
             boot = Boot(
                 [(bank.base, bank.buffer) for bank in domain.banks],
-                [self.plan.registers],
+                first,
                 self.core,
                 Listener(
                     events=recorder.after_flush,
+                    vcpu_started=vcpu_started,
                     caches_toggled=toggled,
                     set_way=set_way,
                     console=console,
@@ -121,6 +135,8 @@ class Trial:
                 flash=sum(bank.flash for bank in self.plan.banks),
                 stage2=FORCED_WB if self.model.forced_write_back else STAGE2_NORMAL_WB,
                 instructions=instructions,
+                turns=self.turns,
+                vcpus=self.plan.vcpus,
             )
             outcome = boot.run(self.until)
             recorder.flush()

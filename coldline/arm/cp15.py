@@ -36,6 +36,7 @@ class Cp15Wide(NamedTuple):
         return _WIDE | self.opc1 << 11 | self.crm << 3
 
 
+MPIDR = Cp15(0, 0, 0, 5)
 SCTLR = Cp15(1, 0, 0, 0)
 TTBR0 = Cp15(2, 0, 0, 0)
 TTBR1 = Cp15(2, 0, 0, 1)

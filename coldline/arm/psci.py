@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The part of the Power State Coordination Interface that a first vCPU uses (Arm DEN 0022)."""
+"""The numbers of the Power State Coordination Interface (Arm DEN 0022)."""
 
 VERSION = 0x84000000
+CPU_OFF = 0x84000002
+CPU_ON = 0x84000003
+AFFINITY_INFO = 0x84000004
 SYSTEM_OFF = 0x84000008
 SYSTEM_RESET = 0x84000009
 FEATURES = 0x8400000A
@@ -11,17 +14,26 @@ SYSTEM_RESET2 = 0x84000012
 ENDS = frozenset({SYSTEM_OFF, SYSTEM_RESET, SYSTEM_RESET2, 0xC4000012})
 """Calls that do not return."""
 
-NOT_SUPPORTED = -1
-_VERSION_1_0 = 0x10000
-_NO_TRUSTED_OS = 2
+QUESTIONS = frozenset({VERSION, FEATURES, MIGRATE_INFO_TYPE, CPU_ON, AFFINITY_INFO})
+"""Calls after which a program goes on as before."""
+
+SUCCESS, NOT_SUPPORTED, INVALID_PARAMETERS, ALREADY_ON = 0, -1, -2, -4
+VERSION_1_0 = 0x10000
+NO_TRUSTED_OS = 2
+IS_ON, IS_OFF = 0, 1
+"""AFFINITY_INFO's answers."""
+
+_64_BIT = 0x4000_0000
+_NUMBER = 0xFFFF_FFFF
 
 _NAMES = {
     VERSION: "PSCI_VERSION",
     0x84000001: "CPU_SUSPEND",
-    0x84000002: "CPU_OFF",
-    0x84000003: "CPU_ON",
+    CPU_OFF: "CPU_OFF",
+    CPU_ON: "CPU_ON",
     0xC4000003: "CPU_ON",
-    0x84000004: "AFFINITY_INFO",
+    AFFINITY_INFO: "AFFINITY_INFO",
+    0xC4000004: "AFFINITY_INFO",
     MIGRATE_INFO_TYPE: "MIGRATE_INFO_TYPE",
     SYSTEM_OFF: "SYSTEM_OFF",
     SYSTEM_RESET: "SYSTEM_RESET",
@@ -41,7 +53,7 @@ def name(function: int) -> str:
     return _NAMES.get(function & 0xFFFFFFFF, f"{function & 0xFFFFFFFF:#x}")
 
 
-def answer(function: int) -> int:
-    """The value of x0 that PSCI 1.0 firmware with one vCPU returns, for a call that returns."""
-    answers = {VERSION: _VERSION_1_0, MIGRATE_INFO_TYPE: _NO_TRUSTED_OS}
-    return answers.get(function & 0xFFFFFFFF, NOT_SUPPORTED)
+def number_of(function: int) -> int:
+    """The function of x0, in its 32-bit form where it has one."""
+    function &= _NUMBER
+    return function & ~_64_BIT if is_call(function) else function

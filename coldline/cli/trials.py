@@ -12,6 +12,7 @@ from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.frontends.unicorn import End, Outcome, Until
 from coldline.frontends.unicorn.machine import GRANULES
+from coldline.frontends.unicorn.turns import Turns, random_turns, round_robin
 from coldline.guest import Plan, make_plan
 from coldline.hypervisor.models import host_model
 from coldline.image import Kernel
@@ -61,6 +62,23 @@ def until_of(options: argparse.Namespace) -> Until:
     return Until(End.LIMIT, limit=int(word))
 
 
+def turns_of(options: argparse.Namespace) -> Turns:
+    """Return the schedule that ``--schedule`` asks for.
+
+    Raises
+    ------
+    UsageError
+        If there is no such schedule.
+    """
+    kind, _, number = options.schedule.partition(":")
+    if number.isascii() and number.isdigit() and int(number[:19]) < 1 << 62:
+        if kind == "rr" and int(number[:19]) > 0:
+            return round_robin(int(number[:19]))
+        if kind == "random":
+            return random_turns(int(number[:19]))
+    raise UsageError(f"--schedule takes rr:N or random:SEED, not '{options.schedule}'")
+
+
 def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> Trial:
     """A trial of `plan` by the named strategy on the named host model.
 
@@ -80,6 +98,8 @@ def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) 
         model=model,
         core=core_of(options, plan.architecture),
         until=until_of(options),
+        turns=turns_of(options),
+        all_start=options.secondary == "start",
         options=given_switches(options),
     )
 

@@ -20,6 +20,19 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         "is inconclusive",
     )
     group.add_argument(
+        "--schedule",
+        metavar="ORDER",
+        default="rr:1000",
+        help="order of the vCPUs' turns: rr:N (in turn, N instructions each; the default is rr:1000) or random:SEED",
+    )
+    group.add_argument(
+        "--secondary",
+        choices=("psci", "start"),
+        default="psci",
+        help="how the vCPUs after the first one start: psci (by the guest's CPU_ON; the default) or start (at the "
+        "entry, like the first one)",
+    )
+    group.add_argument(
         "--max-instructions",
         metavar="N",
         type=count,

@@ -15,6 +15,7 @@ from coldline.events.batch import InstructionState
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Op
 from coldline.frontends.unicorn.intrinsics import call_control, call_register, call_stop
+from coldline.frontends.unicorn.polls import at_limit, follow_loop
 from coldline.frontends.unicorn.state import DATA_TAG, DRAIN, FLUSH_CODE, LIMIT, SET_WAY, WATCHED
 from coldline.jit.intrinsics import compiled, int64, load8, store8, store32, store64, uint64
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
@@ -78,6 +79,17 @@ def leave_it(uc: Any, s: Any) -> None:
 
 
 @compiled
+def code_at(s: Any, tagged: int) -> Any:
+    """The address in this process of code at a tagged address; 0 outside of RAM."""
+    physical = uint64(tagged & ADDRESS_MASK)
+    for bank in range(s.banks):
+        offset = physical - s.bank_base[bank]
+        if tagged >= 0 and offset < s.bank_size[bank]:
+            return s.bank_pointer[bank] + offset
+    return uint64(0)
+
+
+@compiled
 def at_block(s: Any) -> None:
     """Attribute events to the first instruction of the block that is running."""
     s.at_virtual, s.at_physical = s.block, s.block_physical
@@ -134,7 +146,10 @@ def begin_block(uc: Any, s: Any, address: int, size: int) -> int:
     if uint64(address) == s.watched_block:
         stop(uc, s, WATCHED)
         return STOPPED
-    if s.instructions >= s.limit:
+    if s.several:
+        follow_loop(s, uint64(address))
+    if (s.instructions >= s.limit or s.yielded) and at_limit(s, uint64(address)):
+        s.last_block = uint64(0)  # so that it is not taken for a loop when it comes again
         stop(uc, s, LIMIT)
         return STOPPED
     if s.swept:
@@ -160,9 +175,12 @@ def run_block(s: Any, tagged: int, address: int, size: int) -> None:
 
 
 @compiled
-def answer_tlb(s: Any, address: int, kind: int, entry: int) -> bool:
+def answer_tlb(uc: Any, s: Any, address: int, kind: int, entry: int) -> bool:
     """Give the emulator a translation; return False for a translation fault."""
-    at_block(s)
+    if s.instruction_rows and kind != _MEM_FETCH:
+        at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
+    else:
+        at_block(s)
     physical = translate(s, address)
     if physical < 0:
         s.fault, s.faulted, s.fault_kind = uint64(address), uint64(1), uint64(kind)

@@ -114,6 +114,18 @@ class CoreState(abc.ABC):
         """Give the core its first registers."""
 
     @abc.abstractmethod
+    def registers_at(self, entry: int, context: int, first: "Registers") -> "Registers":
+        """Return the registers of a core that PSCI turns on: as at its reset, but for the entry and the context.
+
+        Parameters
+        ----------
+        entry, context : int
+            As CPU_ON has them.
+        first : Registers
+            The first registers of the first core.
+        """
+
+    @abc.abstractmethod
     def resume_at(self) -> int:
         """Return the address to start the emulator at; called before each start."""
 

@@ -52,10 +52,10 @@ class Machine:
         self._last: Vcpu | None = None
         self.vcpus: list[Vcpu] = []
 
-    def start(self, registers: "Registers") -> Vcpu:
+    def start(self, registers: "Registers", number: int) -> Vcpu:
         """Add a vCPU that starts with these registers."""
         vcpu = Vcpu(
-            len(self.vcpus),
+            number,
             self._ram,
             self._core,
             registers,

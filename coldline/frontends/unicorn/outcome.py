@@ -5,6 +5,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from coldline.arm import psci
 from coldline.events.source import Sink
 from coldline.support.printable import printable
 
@@ -60,12 +61,21 @@ class Until:
         The awaited console text, with ``CONSOLE``.
     required : bool
         Whether a run without a hazard is inconclusive if it ends in another way.
+    questions : bool
+        Whether calls of `psci.QUESTIONS`, after which a program goes on as before, count with ``PSCI``.
     """
 
     end: End
     limit: int
     text: bytes = b""
     required: bool = True
+    questions: bool = True
+
+    def ends_with(self, function: int) -> bool:
+        """Whether a call of this PSCI function ends the run."""
+        if self.end is not End.PSCI or not psci.is_call(function):
+            return False
+        return self.questions or psci.number_of(function) not in psci.QUESTIONS
 
     @property
     def wanted(self) -> str:
@@ -93,6 +103,8 @@ class Outcome:
         How many instructions were executed before the first vCPU turned its MMU on, and before the first one had
         both its MMU and its data cache on. If stage 2 forces write-back, all accesses are cacheable from the start,
         and `caches_on` is 0.
+    turns : list of int
+        How many turns each vCPU had that was started, by its number.
     devices : tuple of str
         The devices that the guest used, in the order of their first use.
     pc : int or None
@@ -110,6 +122,7 @@ class Outcome:
     crossings: int = 0
     mmu_on: int | None = None
     caches_on: int | None = None
+    turns: list[int] = field(default_factory=list)
     devices: tuple[str, ...] = ()
     pc: int | None = None
     fault: str = ""
@@ -139,6 +152,8 @@ class Listener:
     ----------
     events : callable
         Takes each batch.
+    vcpu_started : callable
+        Called with each further vCPU before its first event.
     caches_toggled : callable
         Called before the vCPU's own event when it has changed SCTLR.M or C, with the vCPU and whether both are on
         from now on.
@@ -151,6 +166,7 @@ class Listener:
     """
 
     events: Sink
+    vcpu_started: Callable[[int], None] = lambda vcpu: None
     caches_toggled: Callable[[int, bool], None] = lambda vcpu, enabled: None
     set_way: Callable[[int], None] = lambda vcpu: None
     console: Callable[[bytes], None] = lambda text: None

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs a built guest's own code, and hands over the events of its vCPUs in batches."""
 
+import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import unicorn
@@ -13,6 +15,7 @@ from coldline.frontends.unicorn.devices import Device, Pl011
 from coldline.frontends.unicorn.endless_loops import EndlessLoops
 from coldline.frontends.unicorn.machine import Machine
 from coldline.frontends.unicorn.outcome import CONSOLE_LIMIT, End, Listener, Outcome, Until
+from coldline.frontends.unicorn.power import Power
 from coldline.frontends.unicorn.state import (
     BIG_ENDIAN,
     DRAIN,
@@ -33,6 +36,34 @@ if TYPE_CHECKING:
     from coldline.guest.plan import Registers
 
 
+class Idle(enum.Enum):
+    """Why a vCPU does not run."""
+
+    OFF = "off"
+    """It has turned itself off."""
+    WAIT = "wait"
+    """It waits for an interrupt, and none will come."""
+    LOOP = "loop"
+    """It repeats a loop that changes nothing, until another vCPU stores."""
+
+
+@dataclass(slots=True)
+class _Core:
+    """A vCPU with what watches it; why it does not run; and the effects of the others when it began to loop."""
+
+    vcpu: Vcpu
+    traps: Traps
+    loops: EndlessLoops
+    idle: Idle | None = None
+    seen: int = 0
+
+    def can_run(self, effects: int) -> bool:
+        """Whether it does anything when it runs, after so many effects of the other vCPUs."""
+        if self.idle is Idle.LOOP and effects != self.seen:
+            self.idle = None
+        return self.idle is None
+
+
 class Boot:
     """One run of a guest.
 
@@ -41,7 +72,9 @@ class Boot:
     ram : sequence of (base, buffer)
         The guest's RAM, which it changes.
     registers : sequence of Registers
-        The first registers of each vCPU that runs.
+        The first registers of each vCPU that runs from the start.
+    vcpus : int
+        How many there are; the guest can start the others.
     core : Core
         The core profile: see `Vcpu`.
     listener : Listener
@@ -77,6 +110,7 @@ class Boot:
         stage2: int = stage2_types.STAGE2_NORMAL_WB,
         instructions: bool = False,
         turns: Turns = first_alone,
+        vcpus: int = 1,
     ) -> None:
         self.outcome = Outcome()
         self._listener = listener
@@ -92,11 +126,14 @@ class Boot:
         )
         if stage2_types.forces_write_back(stage2):
             self.outcome.caches_on = 0
-        vcpus = [self._machine.start(each) for each in registers]
-        self._traps = [Traps(vcpu, self.outcome, self._print) for vcpu in vcpus]
-        self._loops = [EndlessLoops(vcpu.state, vcpu.core_state) for vcpu in vcpus]
-        self._running = self._machine.vcpus[0]
-        self._until = Until(End.PSCI, END_OF_TIME)
+        self._registers = registers[0]
+        self._until = Until(End.OFF, END_OF_TIME)
+        self._total = max(vcpus, len(registers))
+        self._power = Power(self._total)
+        self._cores: dict[int, _Core] = {}
+        for number, each in enumerate(registers):
+            self._start(number, each)
+        self._running = self._cores[0].vcpu
         self._tail = b""
 
     def used(self) -> list[tuple[int, int]]:
@@ -112,22 +149,64 @@ class Boot:
             If the guest changed its tables faster than they can be followed.
         """
         self._until = until
-        for traps in self._traps:
-            traps.until = until.end
-        turns = self._turns(len(self._machine.vcpus))
+        for core in self._cores.values():
+            core.traps.until = until
+        turns = self._turns(self._total)
         while self.outcome.end is None:
             number, instructions = next(turns)
-            self._take_turn(self._machine.vcpus[number], self._traps[number], instructions)
+            core = self._cores.get(number)
+            if core is None or not core.can_run(self._effects(but=core)):
+                self._end_if_idle()
+                continue
+            alone = all(each is core or each.idle in (Idle.OFF, Idle.WAIT) for each in self._cores.values())
+            self._take_turn(core, END_OF_TIME if alone else instructions)
         return self.outcome
 
-    def _take_turn(self, vcpu: Vcpu, traps: Traps, instructions: int) -> None:
+    def _start(self, number: int, registers: "Registers") -> None:
+        """Start a vCPU."""
+        vcpu = self._machine.start(registers, number)
+        core = _Core(
+            vcpu,
+            Traps(vcpu, self.outcome, self._print, self._power),
+            EndlessLoops(vcpu.state, vcpu.core_state),
+        )
+        core.traps.until = self._until
+        self._cores[number] = core
+        self._power.started(number)
+        for each in self._machine.vcpus:
+            each.state["several"] = len(self._machine.vcpus) > 1
+        self.outcome.turns += [0] * (number + 1 - len(self.outcome.turns))
+
+    def _effects(self, *, but: "_Core") -> int:
+        """Return the number of stores and the like of all vCPUs but one."""
+        return sum(each.vcpu.state["effects"] for each in self._cores.values() if each is not but)
+
+    def _end_if_idle(self) -> None:
+        """End the run if no vCPU would ever do anything again."""
+        if not any(core.can_run(self._effects(but=core)) for core in self._cores.values()):
+            waits = any(core.idle is Idle.WAIT for core in self._cores.values())
+            self.outcome.end = End.WAIT if waits else End.LOOP
+            self.outcome.pc = self._cores[0].vcpu.core_state.pc
+
+    def _start_other(self, core: "_Core") -> None:
+        """Start the vCPU that `core` has turned on by PSCI, with its MMU and caches off."""
+        assert core.traps.start is not None
+        number, entry, context = core.traps.start
+        core.traps.start = None
+        self._drain(core.vcpu)
+        self._listener.vcpu_started(number)
+        self._start(number, core.vcpu.core_state.registers_at(entry, context, self._registers))
+
+    def _take_turn(self, core: "_Core", instructions: int) -> None:
         """Run a vCPU for a number of instructions, or until the run ends; hand over its events."""
+        vcpu, loops = core.vcpu, core.loops
         self._running = vcpu
         self._machine.switch_to(vcpu)
+        self.outcome.turns[vcpu.number] += 1
+        vcpu.state["yielded"] = vcpu.state["overrun"] = 0
         executed = vcpu.state["instructions"]
         others = self._executed() - executed
         end = min(max(self._until.limit - others, 0), executed + instructions, END_OF_TIME)
-        loops = self._loops[vcpu.number]
         vcpu.state["limit"] = min(end, loops.next_attempt)
         while self.outcome.end is None:
             vcpu.state["reason"] = RUNNING
@@ -136,16 +215,18 @@ class Boot:
                 vcpu.emulator.emu_start(vcpu.core_state.resume_at(), END_OF_TIME)
             except unicorn.UcError as error:
                 failed = error
-            if vcpu.state["reason"] == LIMIT and failed is None and vcpu.state["instructions"] < end:
+            at_limit = vcpu.state["reason"] == LIMIT and failed is None
+            if at_limit and vcpu.state["instructions"] < end and not vcpu.state["yielded"]:
                 loops.begin()
                 vcpu.state["limit"] = min(end, loops.next_attempt)
-            elif not self._goes_on(vcpu, traps, failed):
+            elif not self._goes_on(core, failed):
                 break
         self.outcome.pc = vcpu.core_state.pc
         self._drain(vcpu)
 
-    def _goes_on(self, vcpu: Vcpu, traps: Traps, failed: unicorn.UcError | None) -> bool:
+    def _goes_on(self, core: "_Core", failed: unicorn.UcError | None) -> bool:
         """Handle the reason why the emulator stopped; return False if the turn is over."""
+        vcpu, traps = core.vcpu, core.traps
         state, pc = vcpu.state, vcpu.core_state.pc
         if traps.failure is not None:
             return self._fail(vcpu, str(traps.failure))
@@ -153,6 +234,12 @@ class Boot:
             if traps.handles(failed):
                 return True
             return self._fail(vcpu, str(traps.describe(failed, pc)))
+        if traps.start is not None:
+            self._start_other(core)
+            return False
+        if traps.stopped:
+            traps.stopped, core.idle = False, Idle.OFF
+            return False
         reason = state["reason"]
         if reason == DRAIN:
             self._hand_over(vcpu)
@@ -160,8 +247,9 @@ class Boot:
             self._check_limit()
             return False
         elif reason == WATCHED:
-            if self._loops[vcpu.number].closed() and len(self._machine.vcpus) == 1:
-                self.outcome.end = End.LOOP
+            if core.loops.closed():
+                core.idle, core.seen = Idle.LOOP, self._effects(but=core)
+                return False
         elif reason == FLUSH_CODE:
             state["stale_low"], state["stale_high"] = NOWHERE, 0
             vcpu.forget_code()
@@ -182,7 +270,8 @@ class Boot:
             except GuestError as error:
                 return self._fail(vcpu, str(error))
         elif self.outcome.end is None:
-            self.outcome.end = End.WAIT
+            core.idle = Idle.WAIT
+            return False
         return True
 
     def _fail(self, vcpu: Vcpu, fault: str) -> bool:

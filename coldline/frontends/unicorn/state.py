@@ -63,6 +63,19 @@ CALLBACK_FIELDS: Fields = (
         "fault_kind",  # the emulator's number for the kind of the access
         "effects",  # stores, accesses to devices, writes of system registers
         "watched_block",  # the address of a block before which the core is stopped
+        "mpidr",
+        "several",  # whether the machine has several cores
+        "yielded",  # whether the core gives its turn up at the next block
+        "last_block",  # see `polls`: the virtual address of the block before
+        "loop_head",
+        "loop_effects",
+        "loop_fill",
+        "loop_count",
+        "loop_before_fill",
+        "loop_before_count",
+        "loop_digest",
+        "polling",
+        "overrun",  # the number of instructions at which a turn ends even in a loop
         "flash_pages",  # how many pages of RAM, from the first, are flash
         "sweep",  # 1 + the operation of the present sweep by set/way
         "swept",  # whether a sweep has begun since Python cleared this
@@ -128,7 +141,9 @@ class State(SharedRecord):
         self.use("maintenance", operations)
         self.allocate("places", MAX_PLACES * 8)
         self["scratch_at"] = self.address("scratch")
-        self["limit"] = self["stale_low"] = self["resume_at"] = self["watched_block"] = NOWHERE
+        self["limit"] = self["stale_low"] = self["resume_at"] = self["watched_block"] = self["loop_head"] = (
+            NOWHERE
+        )
         if not stage2_types.forces_write_back(stage2):
             for tag in range(1, TAGS):
                 self.set_item("agent_of_tag", tag, agent_of(tag - 1))

@@ -11,7 +11,8 @@ from coldline.arm import psci
 from coldline.errors import GuestError
 from coldline.frontends.unicorn import semihosting
 from coldline.frontends.unicorn.devices.flash import COMMANDS
-from coldline.frontends.unicorn.outcome import End, Outcome
+from coldline.frontends.unicorn.outcome import End, Outcome, Until
+from coldline.frontends.unicorn.power import Power, Start
 from coldline.frontends.unicorn.vcpu import Vcpu
 from coldline.mmu.view import ADDRESS_MASK
 
@@ -41,18 +42,27 @@ class Traps:
         Gets the run's end, if a trap ends it.
     console : callable
         Called with each byte that the guest prints by semihosting.
+    power : Power
+        Answers PSCI calls.
 
     Attributes
     ----------
     failure : GuestError or None
         The error after which the run cannot continue; it has stopped the emulator.
-    until : End
+    until : Until
         The condition that ends the run.
+    start : Start or None
+        A vCPU that the guest turns on: whoever runs the emulator starts it, and sets this to None.
+    stopped : bool
+        Whether the vCPU has turned itself off.
     """
 
-    def __init__(self, vcpu: Vcpu, outcome: Outcome, console: Callable[[int], None]) -> None:
+    def __init__(self, vcpu: Vcpu, outcome: Outcome, console: Callable[[int], None], power: Power) -> None:
         self.failure: GuestError | None = None
-        self.until = End.PSCI
+        self.until = Until(End.OFF, 0)
+        self.start: Start | None = None
+        self.stopped = False
+        self._power, self._number = power, vcpu.number
         self._outcome, self._console = outcome, console
         self._taken: tuple[str, int] | None = None
         self._state, self._core_state = vcpu.state, vcpu.core_state
@@ -151,10 +161,14 @@ class Traps:
         if call[0] & 0xFFFFFFFF in psci.ENDS:
             self._outcome.end = End.OFF if call[0] & 0xFFFFFFFF == psci.SYSTEM_OFF else End.RESET
             self._outcome.psci_call = call
-        elif self.until is End.PSCI and psci.is_call(call[0]):
+        elif self.until.ends_with(call[0]):
             self._outcome.end, self._outcome.psci_call = End.PSCI, call
         else:
-            self._emulator.reg_write(registers[0], psci.answer(call[0]))
+            reply = self._power.call(self._number, call)
+            self._emulator.reg_write(registers[0], reply.result)
+            self.start, self.stopped = reply.start, reply.stops
+            if reply.start is not None or reply.stops:
+                self._emulator.emu_stop()
 
     def _on_semihosting(self) -> None:
         """Answer a semihosting call."""

@@ -20,12 +20,15 @@ from coldline.frontends.unicorn.pc_sync import engine_address, keeps_counter, sk
 from coldline.frontends.unicorn.state import DATA_TAG, TAGS, State
 from coldline.jit.shared_record import address_of
 from coldline.mmu.registers import follow_registers
-from coldline.mmu.view import TAG_SHIFT
+from coldline.mmu.view import NOWHERE, TAG_SHIFT
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
 
 _CORE_STATES: Final[dict[str, type[CoreState]]] = {"arm64": Aarch64, "arm32": Aarch32}
+_RES1: Final = 1 << 31
+"""MPIDR's RES1 bit (Arm ARM DDI 0487, MPIDR_EL1): each vCPU is one of several cores."""
+
 _BOTH: Final = Sctlr.M.mask | Sctlr.C.mask
 _READ_AND_WRITE: Final = const.UC_PROT_READ | const.UC_PROT_WRITE
 
@@ -91,6 +94,7 @@ class Vcpu:
         self.state["has_el2"] = exception_level == 2
         self.state["upgrades"] = exception_level == 1
         self.state["line"] = core.line
+        self.state["mpidr"] = _RES1 | number
         self.code = Callbacks(self.state, self.core_state.PACKAGE)
         self.state["flash_pages"] = sum(len(buffer) for _, buffer in ram[:flash]) // PAGE_SIZE
         for index, ((base, _), array) in enumerate(zip(ram, self.state.view.ram, strict=True)):
@@ -129,7 +133,12 @@ class Vcpu:
 
     def hand_over(self, sink: Sink) -> None:
         """Hand its events so far to `sink`, except for a change of an alias that is held back."""
-        self.state.events.hand_over(sink, self.agents, self.code.unpack)
+        state = self.state
+        if state["fill"] != state["loop_fill"]:
+            state["loop_head"], state["polling"] = NOWHERE, 0
+        state.events.hand_over(sink, self.agents, self.code.unpack)
+        for each in ("loop_fill", "loop_count", "loop_before_fill", "loop_before_count"):
+            state[each] = 0
 
     def has_caches_on(self) -> bool:
         """Return whether the MMU and the data cache are on, at the present exception level."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The emulated AArch32 core: its start, and what coldline does in place of the emulator."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import unicorn
 from unicorn import arm_const as arm
@@ -15,11 +15,9 @@ from coldline.frontends.unicorn.aarch32.watched_registers import OPERATIONS, WAT
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.semihosting import A32_CALL, T32_CALL
 from coldline.frontends.unicorn.state import MAX_PLACES
+from coldline.guest.plan import Registers
 from coldline.mmu.registers import Changes
 from coldline.mmu.view import LPAE, SHORT
-
-if TYPE_CHECKING:
-    from coldline.guest.plan import Registers
 
 _SVC, _SMC = 2, 13
 _REGISTERS = (
@@ -46,7 +44,7 @@ class Aarch32(CoreState):
     ARGUMENTS = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3)
     CALLS = frozenset({_SMC})
 
-    def reset(self, registers: "Registers") -> None:
+    def reset(self, registers: Registers) -> None:
         """Give the core its first registers."""
         self._places = 0
         self._refuse_big_endian(registers.sctlr, registers.pc)
@@ -56,6 +54,11 @@ class Aarch32(CoreState):
             self.emulator.reg_write(arm.UC_ARM_REG_R0 + index, value)
         self.emulator.reg_write(self.PC, registers.pc | (1 if registers.pstate & _THUMB else 0))
         self._keep_registers()
+
+    def registers_at(self, entry: int, context: int, first: Registers) -> Registers:
+        """See `CoreState.registers_at` (Arm DEN 0022, 6.4.3): bit 0 of the entry says that it is Thumb code."""
+        pstate = first.pstate & ~_THUMB | (_THUMB if entry & 1 else 0)
+        return Registers(entry & ~1, (context, 0, 0, 0), pstate, first.sctlr)
 
     def resume_at(self) -> int:
         """Return where to resume: an odd address for Thumb code. The next block may be newly translated."""

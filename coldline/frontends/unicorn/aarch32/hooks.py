@@ -9,12 +9,13 @@ from unicorn import arm_const
 from coldline.arm import cp15
 from coldline.arm.maintenance import TLBI_CRN
 from coldline.events.batch import InstructionState
-from coldline.frontends.unicorn.aarch32.watched_registers import COUNTERS, WATCHED
+from coldline.frontends.unicorn.aarch32.watched_registers import COUNTERS, MPIDR, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,
     at_instruction,
     begin_block,
+    code_at,
     invalidate_tlb,
     maintain,
     read_register,
@@ -29,7 +30,7 @@ from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load
 from coldline.mmu.memory import PAGE_MASK
 from coldline.mmu.stores import settle_half
 from coldline.mmu.translation import translate_code
-from coldline.mmu.view import ADDRESS_MASK, NOWHERE
+from coldline.mmu.view import NOWHERE
 
 _CPSR, _PC, _R0 = arm_const.UC_ARM_REG_CPSR, arm_const.UC_ARM_REG_PC, arm_const.UC_ARM_REG_R0
 _R13, _R14 = arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR
@@ -42,23 +43,15 @@ _NARROW = 1 << OPERATION_BITS
 
 _BY_ADDRESS = (1, 3)
 _WATCHED_KEYS = tuple(WATCHED)
-
-
-@compiled
-def _code_at(s: Any, tagged: int) -> Any:
-    """The address in this process of code at a tagged address; 0 outside of RAM."""
-    physical = uint64(tagged & ADDRESS_MASK)
-    for bank in range(s.banks):
-        offset = physical - s.bank_base[bank]
-        if tagged >= 0 and offset < s.bank_size[bank]:
-            return s.bank_pointer[bank] + offset
-    return uint64(0)
+_MPIDR = MPIDR.key
+_WFE, _WFE_T32 = 0x0320F002, 0xBF20
+"""WFE: in A32 without its condition."""
 
 
 @compiled
 def _instruction(s: Any, address: int, thumb: bool) -> int:
     """The instruction at a virtual address, 0 for none. A 32-bit Thumb one has its first half in the upper bits."""
-    at = _code_at(s, translate_code(s, address))
+    at = code_at(s, translate_code(s, address))
     if at == uint64(0):
         return 0
     if not thumb:
@@ -67,7 +60,7 @@ def _instruction(s: Any, address: int, thumb: bool) -> int:
     if not cp15.is_long(first):
         return first
     if (address & PAGE_MASK) == PAGE_MASK - 1:
-        at = _code_at(s, translate_code(s, address + 2))
+        at = code_at(s, translate_code(s, address + 2))
         return first << 16 | (int64(load16(at)) if at else 0)
     return first << 16 | int64(load16(at + uint64(2)))
 
@@ -77,7 +70,7 @@ def _length(s: Any, address: int, thumb: bool) -> int:
     """The size in bytes of the instruction at a virtual address."""
     if not thumb:
         return 4
-    at = _code_at(s, translate_code(s, address))
+    at = code_at(s, translate_code(s, address))
     return 4 if at and cp15.is_long(int64(load16(at))) else 2
 
 
@@ -88,7 +81,7 @@ def _matters(s: Any, word: int) -> bool:
         return False
     key = cp15.move_key(word)
     if cp15.is_read(word):
-        return key in COUNTERS
+        return key in COUNTERS or key == _MPIDR
     if key in _WATCHED_KEYS:
         return True
     return key < _NARROW and ((key >> 7) & 0xF == TLBI_CRN or load8(s.maintenance + uint64(key)) != 0)
@@ -121,7 +114,7 @@ def _note_places(s: Any, address: int, size: int, thumb: bool) -> bool:
 @compiled
 def _count(s: Any, tagged: int, size: int) -> int:
     """The number of instructions in a block of Thumb code."""
-    at = _code_at(s, tagged)
+    at = code_at(s, tagged)
     if at == uint64(0):
         return size >> 1
     count, offset = 0, 0
@@ -129,6 +122,16 @@ def _count(s: Any, tagged: int, size: int) -> int:
         offset += 4 if cp15.is_long(int64(load16(at + uint64(offset)))) else 2
         count += 1
     return count
+
+
+@compiled
+def _ends_in_wfe(s: Any, tagged: int, size: int, thumb: bool) -> bool:
+    at = code_at(s, tagged)
+    if at == uint64(0):
+        return False
+    if thumb:
+        return int64(load16(at + uint64(size - 2))) == _WFE_T32
+    return int64(load32(at + uint64(size - 4))) & 0x0FFFFFFF == _WFE
 
 
 @cfunc(types.void(types.voidptr, types.uintp, types.uintp, STATE))
@@ -162,6 +165,8 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
         if _note_places(s, int64(address), int64(size), thumb):
             stop(uc, s, PLACES)
             return
+    if s.several and _ends_in_wfe(s, tagged, int64(size), thumb):
+        s.yielded = uint64(1)
     resumed = address == s.resume_at
     s.resume_at = uint64(NOWHERE)
     if not resumed:
@@ -172,7 +177,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
 @cfunc(types.boolean(types.voidptr, types.uint64, types.int32, types.uintp, STATE))
 def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool:
     """Called when the emulator needs a translation; False is a translation fault."""
-    return answer_tlb(carray(user, (1,))[0], int64(address), kind, entry)
+    return answer_tlb(uc, carray(user, (1,))[0], int64(address), kind, entry)
 
 
 @compiled
@@ -198,9 +203,9 @@ def _condition(s: Any, address: int, word: int, thumb: bool) -> int:
 
 
 @compiled
-def _answer_counter(uc: Any, s: Any, address: int, word: int, thumb: bool) -> None:
-    """Return the number of instructions as the time, and let the guest continue after its read of it."""
-    now = s.instructions
+def _answer_read(uc: Any, s: Any, address: int, word: int, thumb: bool) -> None:
+    """Return the core's number, or the number of instructions as the time; continue after the guest's read of it."""
+    now = s.mpidr if cp15.move_key(word) == _MPIDR else s.instructions
     write_register(uc, s, _general(cp15.first_register(word)), now & uint64(0xFFFFFFFF))
     if cp15.is_wide(word):
         write_register(uc, s, _general(cp15.second_register(word)), now >> uint64(32))
@@ -220,7 +225,7 @@ def on_move(uc: Any, at: int, size: int, user: Any) -> None:
     if not _matters(s, word) or not cp15.passes(_condition(s, address, word, thumb), cpsr):
         return
     if cp15.is_read(word):
-        _answer_counter(uc, s, address, word, thumb)
+        _answer_read(uc, s, address, word, thumb)
         return
     settle_half(s)
     s.effects += uint64(1)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The emulated AArch64 core: its start, and what coldline does in place of the emulator."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import unicorn
 from unicorn import arm64_const as arm64
@@ -14,10 +14,8 @@ from coldline.frontends.unicorn.aarch64 import exceptions
 from coldline.frontends.unicorn.aarch64.watched_registers import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.semihosting import A64_CALL
+from coldline.guest.plan import Registers
 from coldline.mmu.registers import Changes
-
-if TYPE_CHECKING:
-    from coldline.guest.plan import Registers
 
 _SCR_EL3 = 0x501
 """RW, HCE, NS: EL2 and EL1 are AArch64 and non-secure, HVC is an instruction (Arm ARM DDI 0487, SCR_EL3)."""
@@ -63,7 +61,7 @@ class Aarch64(CoreState):
     )
     CALLS = frozenset({_HVC, _SMC})
 
-    def reset(self, registers: "Registers") -> None:
+    def reset(self, registers: Registers) -> None:
         """Give the core its first registers."""
         self._exceptions = exceptions.Exceptions(self.emulator, self._read_system, self._write_system)
         self._write_system(fields.SCR_EL3, _SCR_EL3)
@@ -78,6 +76,10 @@ class Aarch64(CoreState):
         self.emulator.reg_write(self.PC, registers.pc)
         self.state["instruction_set"] = InstructionState.A64
         self.learn_registers()
+
+    def registers_at(self, entry: int, context: int, first: Registers) -> Registers:
+        """See `CoreState.registers_at` (Arm DEN 0022, 6.4.3)."""
+        return Registers(entry, (context, 0, 0, 0), first.pstate, first.sctlr)
 
     def resume_at(self) -> int:
         """Return where to resume."""

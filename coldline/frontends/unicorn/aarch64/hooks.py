@@ -8,12 +8,13 @@ from numba import carray, cfunc, types
 from unicorn import arm64_const
 
 from coldline.arm.maintenance import TLBI_CRN
-from coldline.frontends.unicorn.aarch64.watched_registers import COUNTERS, WATCHED
+from coldline.frontends.unicorn.aarch64.watched_registers import COUNTERS, MPIDR, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,
     at_instruction,
     begin_block,
+    code_at,
     invalidate_tlb,
     maintain,
     read_register,
@@ -33,6 +34,8 @@ _OPERATION = (1 << OPERATION_BITS) - 1
 _TLBI_OUTER_OR_LOCAL = (3, 7)
 _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
 _WATCHED_KEYS = tuple(WATCHED)
+_MPIDR = MPIDR.key
+_WFE = 0xD503205F
 
 
 @compiled
@@ -54,6 +57,10 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     tagged = begin_block(uc, s, int64(address), int64(size))
     if tagged != STOPPED:
         s.instructions += uint64(size >> 2)
+        if s.several:
+            at = code_at(s, tagged)
+            if at != uint64(0) and int64(load32(at + uint64(size - 4))) == _WFE:
+                s.yielded = uint64(1)
         run_block(s, tagged, int64(address), int64(size))
 
 
@@ -62,7 +69,7 @@ def on_tlb_fill(uc: Any, address: int, kind: int, entry: int, user: Any) -> bool
     """Called when the emulator needs a translation; False is a translation fault."""
     s = carray(user, (1,))[0]
     _see_level(uc, s)
-    return answer_tlb(s, int64(address), kind, entry)
+    return answer_tlb(uc, s, int64(address), kind, entry)
 
 
 @compiled
@@ -112,8 +119,12 @@ def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
 def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
     """Called at MRS: the time is the number of instructions, so that each run is the same."""
     s = carray(user, (1,))[0]
-    if _encoding(register) in COUNTERS:
+    key = _encoding(register)
+    if key in COUNTERS:
         write_register(uc, s, register_id, s.instructions)
+        return 1
+    if key == _MPIDR:
+        write_register(uc, s, register_id, s.mpidr)
         return 1
     return 0
 
