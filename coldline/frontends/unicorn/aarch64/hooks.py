@@ -113,6 +113,7 @@ def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
     """Called at MRS: the time is the number of instructions, so that each run is the same."""
     s = carray(user, (1,))[0]
     if _encoding(register) in COUNTERS:
+        s.effects += uint64(1)
         write_register(uc, s, register_id, s.instructions)
         return 1
     return 0
