@@ -4,7 +4,6 @@
 import argparse
 import contextlib
 import time
-from typing import TYPE_CHECKING
 
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import RunProgress
@@ -15,9 +14,6 @@ from coldline.frontends.unicorn import End, Outcome
 from coldline.report.model import Guest, Report, Run
 from coldline.simulation import Trial
 from coldline.verdict import Judgement, check, judge
-
-if TYPE_CHECKING:
-    pass
 
 
 def run_boot(options: argparse.Namespace) -> int:

@@ -53,6 +53,7 @@ def locate(s: Any, address: int) -> int:
 
 @compiled
 def _walk(s: Any, address: int, announced: bool) -> int:
+    s.walk_level = uint64(0)
     if not int64(s.sctlr[s.el]) & _M:
         return address & ADDRESS_MASK
     which = formats.half(s, address)

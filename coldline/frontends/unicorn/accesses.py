@@ -143,7 +143,7 @@ def begin_block(uc: Any, s: Any, address: int, size: int) -> int:
     if s.fill >= s.high_water:
         stop(uc, s, DRAIN)
         return STOPPED
-    if uint64(address) == s.watched_block:
+    if uint64(address) == s.watched_block and s.instructions != s.watched_from:
         stop(uc, s, WATCHED)
         return STOPPED
     if s.several:

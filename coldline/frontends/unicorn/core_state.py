@@ -155,7 +155,7 @@ class CoreState(abc.ABC):
         Parameters
         ----------
         address : int
-            The virtual address that has no translation.
+            The virtual address that has no translation, of an access as that of its page.
         level : int
             The level of the translation table whose descriptor is invalid.
         fetch, write : bool
@@ -170,6 +170,10 @@ class CoreState(abc.ABC):
     def skip_semihosting(self) -> None:
         """Continue after a semihosting call: by default, the program counter is after it already."""
         return
+
+    def skips_hint(self) -> bool:
+        """Whether the emulator took a hint, such as WFE, for an instruction that it does not know; if so, skip it."""
+        return False
 
     def takes_call(self) -> bool:
         """Whether an instruction that the emulator does not know is a call; if so, skip it."""

@@ -18,8 +18,9 @@ class EndlessLoops:
     """Watches one vCPU.
 
     At an attempt it notes the registers and the next block of code. When that block comes again, the vCPU is in an
-    endless loop if its registers are the same, and if it has neither stored nor accessed a device nor written a
-    system register in between. What it reads in RAM is the same each time, unless another vCPU stores.
+    endless loop if its registers are the same, and if it has neither stored, nor accessed a device, nor written a
+    system register, nor read a counter in between. What it reads in RAM is the same each time, unless another vCPU
+    stores.
 
     Parameters
     ----------
@@ -46,6 +47,7 @@ class EndlessLoops:
         self._registers = self._core_state.all_registers()
         self._effects = self._state["effects"]
         self._state["watched_block"] = self._core_state.pc
+        self._state["watched_from"] = self._state["instructions"]
 
     def closed(self) -> bool:
         """End the attempt, as its block comes again; return whether nothing has changed since `begin`."""

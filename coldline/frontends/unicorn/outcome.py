@@ -39,10 +39,10 @@ class End(enum.Enum):
 
 
 _WANTED = {
-    End.MMU: "the MMU on",
-    End.PSCI: "a PSCI call",
-    End.OFF: "SYSTEM_OFF",
-    End.LIMIT: "the end of the instructions",
+    End.MMU: "the guest turned its MMU on",
+    End.PSCI: "the guest made a PSCI call",
+    End.OFF: "the guest called SYSTEM_OFF",
+    End.LIMIT: "the guest executed that many instructions",
 }
 
 
@@ -79,9 +79,9 @@ class Until:
 
     @property
     def wanted(self) -> str:
-        """The awaited condition, in words."""
+        """The awaited condition, as a clause in the past tense."""
         if self.end is End.CONSOLE:
-            return f"'{printable(self.text.decode('utf-8', 'replace'))}' on the console"
+            return f"the guest printed '{printable(self.text.decode('utf-8', 'replace'))}'"
         return _WANTED[self.end]
 
 

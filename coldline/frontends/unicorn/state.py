@@ -61,8 +61,9 @@ CALLBACK_FIELDS: Fields = (
         "fault",
         "faulted",
         "fault_kind",  # the emulator's number for the kind of the access
-        "effects",  # stores, accesses to devices, writes of system registers
+        "effects",  # stores, accesses to devices, writes of system registers, reads of counters
         "watched_block",  # the address of a block before which the core is stopped
+        "watched_from",  # the number of instructions at which the watch begins: it is not stopped there
         "mpidr",
         "several",  # whether the machine has several cores
         "yielded",  # whether the core gives its turn up at the next block

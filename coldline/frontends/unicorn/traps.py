@@ -91,10 +91,8 @@ class Traps:
 
     def describe(self, error: unicorn.UcError, pc: int) -> GuestError:
         """Return the error that describes why the emulator stopped with an error at `pc`."""
-        if self._taken is not None and self._taken[1] == pc:
-            return GuestError(
-                f"the guest took {self._taken[0]}, and its vector at {pc:#x} cannot be executed"
-            )
+        if self._is_vector(pc):
+            return self._no_vector(pc)
         if self._state["faulted"]:
             where = self._state["fault"]
             return GuestError(f"the guest's tables do not map {where:#x}, which it used at {pc:#x}")
@@ -124,10 +122,18 @@ class Traps:
                 self._on_call()
             else:
                 what = EXCEPTIONS.get(number, f"exception {number}")
-                self.failure = _untaken(what, at)
+                self.failure = self._no_vector(at) if self._is_vector(at) else _untaken(what, at)
         finally:
             if self.failure is not None or self._outcome.end is not None:
                 emulator.emu_stop()
+
+    def _is_vector(self, at: int) -> bool:
+        """Whether it is the first instruction for the last exception that the guest took."""
+        return self._taken is not None and self._taken[1] == at
+
+    def _no_vector(self, at: int) -> GuestError:
+        assert self._taken is not None
+        return GuestError(f"the guest took {self._taken[0]}, and its vector at {at:#x} cannot be executed")
 
     def _on_unknown(self, emulator: Any, _: Any) -> bool:
         """Handle an instruction that the emulator does not know; False ends the run with the emulator's error."""
@@ -135,7 +141,7 @@ class Traps:
             self._on_semihosting()
         elif self._core_state.takes_call():
             self._on_call()
-        else:
+        elif not self._core_state.skips_hint():
             at = self._core_state.pc
             if not self._core_state.enters_vectors(UNDEFINED):
                 return False

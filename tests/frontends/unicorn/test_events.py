@@ -1052,6 +1052,7 @@ def test_the_words_are_what_an_assembler_makes_of_the_texts(tmp_path: Path) -> N
     registers = [*a64.REGISTERS]
     every = code(
         [a64.NOP, a64.WFI, a64.ISB, a64.DSB, a64.HVC, a64.SMC, a64.SVC, a64.BRK, a64.UDF, a64.RET, a64.ERET],
+        [a64.WFE, a64.SEMIHOSTING, a64.svc(0x123), a64.brk(0xF00)],
         mov(7, 0x1122_3344_5566_7788),
         mov(8, 0xFFFF_0000_0000),
         mov(9, 0),

@@ -20,6 +20,9 @@ from coldline.mmu.registers import Changes
 from coldline.mmu.view import LPAE, SHORT
 
 _SVC, _SMC = 2, 13
+_A32_HINTS = (0x320_F001, 0x320_F002)
+_T32_HINTS, _T32_WIDE_HINTS = (0xBF10, 0xBF20), (0xF3AF_8001, 0xF3AF_8002)
+"""YIELD and WFE (Arm ARM DDI 0406C A8.8.424 and A8.8.426), those of A32 without their conditions."""
 _REGISTERS = (
     *range(arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R12 + 1),
     arm.UC_ARM_REG_SP,
@@ -146,6 +149,21 @@ class Aarch32(CoreState):
             return False
         self.emulator.reg_write(self.PC, at + 4 | (1 if thumb else 0))
         return True
+
+    def skips_hint(self) -> bool:
+        """See `CoreState.skips_hint`: a WFE or a YIELD, which ends its block; the program counter is past it."""
+        thumb, at = bool(self._cpsr & _THUMB), self.pc
+        if self.state["block"] == at or not self._is_hint_before(at, thumb):
+            return False
+        self.emulator.reg_write(self.PC, at | (1 if thumb else 0))
+        return True
+
+    def _is_hint_before(self, at: int, thumb: bool) -> bool:
+        code = self.state.view.code_bytes(at - 4, 4)
+        low, high = int.from_bytes(code[:2], "little"), int.from_bytes(code[2:], "little")
+        if thumb:
+            return high in _T32_HINTS or low << 16 | high in _T32_WIDE_HINTS
+        return (high << 16 | low) & 0x0FFF_FFFF in _A32_HINTS
 
     def _read(self, register: Cp15 | Cp15Wide) -> int:
         return int(self.emulator.reg_read(arm.UC_ARM_REG_CP_REG, _place(register)))

@@ -206,6 +206,7 @@ def _condition(s: Any, address: int, word: int, thumb: bool) -> int:
 def _answer_read(uc: Any, s: Any, address: int, word: int, thumb: bool) -> None:
     """Return the core's number, or the number of instructions as the time; continue after the guest's read of it."""
     now = s.mpidr if cp15.move_key(word) == _MPIDR else s.instructions
+    s.effects += uint64(1)
     write_register(uc, s, _general(cp15.first_register(word)), now & uint64(0xFFFFFFFF))
     if cp15.is_wide(word):
         write_register(uc, s, _general(cp15.second_register(word)), now >> uint64(32))

@@ -11,11 +11,13 @@ from coldline.arm import fields
 from coldline.arm.fields import SystemRegister
 from coldline.events.batch import InstructionState
 from coldline.frontends.unicorn.aarch64 import exceptions
+from coldline.frontends.unicorn.aarch64.effective_address import effective_address
 from coldline.frontends.unicorn.aarch64.watched_registers import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.semihosting import A64_CALL
 from coldline.guest.plan import Registers
 from coldline.mmu.registers import Changes
+from coldline.support.units import PAGE_SIZE
 
 _SCR_EL3 = 0x501
 """RW, HCE, NS: EL2 and EL1 are AArch64 and non-secure, HVC is an instruction (Arm ARM DDI 0487, SCR_EL3)."""
@@ -125,8 +127,14 @@ class Aarch64(CoreState):
         else:
             kind = exceptions.EC_DATA_ABORT_LOWER if lower else exceptions.EC_DATA_ABORT
         syndrome = _TRANSLATION_FAULT | level & 3 | (_WRITE_NOT_READ if write else 0)
-        self._exceptions.enter(target, kind, syndrome, at, address)
+        self._exceptions.enter(target, kind, syndrome, at, at if fetch else self._accessed(at, address))
         return True
+
+    def _accessed(self, at: int, page: int) -> int:
+        """Return the address that the instruction at `at` used in a page, or the page's if that is not known."""
+        code = self.state.view.code_bytes(at, 4)
+        exact = effective_address(code, at, lambda register: int(self.emulator.reg_read(register)))
+        return exact if exact is not None and exact & -PAGE_SIZE == page else page
 
     @property
     def _target(self) -> int:

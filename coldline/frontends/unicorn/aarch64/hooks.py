@@ -121,6 +121,7 @@ def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
     s = carray(user, (1,))[0]
     key = _encoding(register)
     if key in COUNTERS:
+        s.effects += uint64(1)
         write_register(uc, s, register_id, s.instructions)
         return 1
     if key == _MPIDR:
