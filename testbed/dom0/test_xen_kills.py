@@ -222,7 +222,7 @@ def test_the_command_is_killed_at_any_time(xen: Xen, at_rest: Accounts) -> None:
         process.kill()
         killed += process.wait() == -signal.SIGKILL
         for known in left(xen):
-            remove(xen, str(known.domid))
+            remove_if_there(xen, known.domid)
         all_is_back(xen, at_rest, "killed at some time")
     assert killed
     assert coldline("destroy", NAME).returncode == 2, "there is none"
