@@ -18,7 +18,7 @@ from coldline.frontends.unicorn import Boot, Listener, Outcome, Until
 from coldline.frontends.unicorn.devices import Device, Flash, Pl031, Silent
 from coldline.guest import Plan
 from coldline.guest.machines import MachineLayout
-from coldline.hypervisor.models import HostModel
+from coldline.hypervisor.model import HostModel
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.rules import Profile
 

@@ -18,7 +18,7 @@ from coldline.xen_launch import Launch, launch
 if TYPE_CHECKING:
     from coldline.events import Event, Recorder
     from coldline.guest.plan import Plan
-    from coldline.hypervisor.models import HostModel
+    from coldline.hypervisor.model import HostModel
 
 
 def run_create(options: argparse.Namespace) -> int:

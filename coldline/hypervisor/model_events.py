@@ -8,7 +8,7 @@ from coldline.arm import MemoryType
 from coldline.events import Event, Op, Recorder
 from coldline.events.agent_names import vcpu_name
 from coldline.hypervisor.alias_events import AliasRecorder
-from coldline.hypervisor.models import AliasLifetime, HostModel, HostRule
+from coldline.hypervisor.model import AliasLifetime, HostModel, HostRule
 
 Ranges = Sequence[tuple[int, int]]
 """Pairs of an address and a size, in bytes."""

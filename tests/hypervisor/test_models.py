@@ -9,7 +9,7 @@ from coldline.arm import MemoryType
 from coldline.errors import UsageError
 from coldline.events import Op
 from coldline.hypervisor import HOST_MODELS, AliasLifetime, host_model
-from coldline.hypervisor.models import HostModel
+from coldline.hypervisor.model import HostModel
 
 MODELS = list(HOST_MODELS.values())
 WB, NC = MemoryType.NORMAL_WB, MemoryType.NORMAL_NC

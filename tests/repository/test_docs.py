@@ -25,7 +25,8 @@ from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.guest.config import PLAN_KEYS
 from coldline.guest.reasons import Reason
-from coldline.hypervisor.models import HOST_MODELS, AliasLifetime
+from coldline.hypervisor.model import AliasLifetime
+from coldline.hypervisor.models import HOST_MODELS
 from coldline.report.reporters import CORPUS, DEFAULT, FORMATS, MATRIX, REPORT, formats_for
 from coldline.report.reporters import json as json_format
 from coldline.rules.alphabet import OTHER, Letter

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Recorder
+from coldline.hypervisor.model import HostModel
 from coldline.hypervisor.model_events import HostEvents, Ranges
-from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.ranges import RangeSet
 from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain, SimulatedDomainState
 from coldline.hypervisor.simulated.mapping import SimulatedMapping
