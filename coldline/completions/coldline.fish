@@ -70,7 +70,7 @@ complete -c coldline -n '_shtab_coldline_using boot' -l arch -xka "arm64 arm32" 
 complete -c coldline -n '_shtab_coldline_using boot' -l max-image -x -d 'maximum size of a file (default 1G)'
 complete -c coldline -n '_shtab_coldline_using boot' -l max-unpacked -x -d 'maximum size of a kernel unpacked (default 1G)'
 complete -c coldline -n '_shtab_coldline_using boot' -l strategy -xka "none flush syscall uncached hypercall uncached-hypercall" -d 'how the builder writes the guest'"'"'s memory: none, flush (arm64), syscall (arm32), uncached (the default), hypercall or uncached-hypercall'
-complete -c coldline -n '_shtab_coldline_using boot' -l host -xka "rfc xen-4.17-arm64 xen-4.17-arm32 xen-4.22-arm64 kvm-arm64 kvm-s2fwb" -d 'host model: rfc (the default), xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64 or kvm-s2fwb'
+complete -c coldline -n '_shtab_coldline_using boot' -l host -xka "rfc xen-4.17-arm64 xen-4.17-arm32 xen-4.22-arm64 kvm-arm64 kvm-s2fwb bootloader bootloader-dirty warm-reset clean-reset" -d 'host model: rfc (the default), xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64 or kvm-s2fwb'
 complete -c coldline -n '_shtab_coldline_using boot' -l core -xka "armv8-a cortex-a53 cortex-a57 cortex-a72 xgene1 neoverse-n1 armv7-a cortex-a7 cortex-a15" -d 'core profile (default armv8-a, for arm32 armv7-a)'
 complete -c coldline -n '_shtab_coldline_using boot' -l until -x -d 'when to stop: mmu (the MMU is turned on), psci (the first PSCI call; the default), console:TEXT (TEXT is printed) or a number of instructions'
 complete -c coldline -n '_shtab_coldline_using boot' -l max-instructions -x -d 'maximum number of instructions; reaching it is an error (default 4,000,000,000)'

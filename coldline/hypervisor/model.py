@@ -26,6 +26,12 @@ class AliasLifetime(enum.Enum):
     DURING_SCRUB = "during scrub"
     """Around the scrub alone: gone before any maintenance."""
 
+    UNTIL_START = "until the start"
+    """From the allocation until the guest starts: the mapping of a boot loader, which hands over with its MMU off."""
+
+    AT_START = "at the start"
+    """Just before the guest's first event, where nothing but fills happens any more."""
+
     ONCE_USED = "once used"
     """From the first scrub or maintenance until the page is freed: a mapping slot whose entry can stay valid until
     the slot is used again. As that time is unknown, the model assumes the end of the guest's life."""
@@ -58,7 +64,7 @@ class HostAlias:
 
 @dataclass(frozen=True, slots=True)
 class HostRule:
-    """A host's operations on a range of guest pages on one occasion: scrubs and maintenance, in order.
+    """A host's operations on a range of guest memory on one occasion: scrubs and maintenance, in order.
 
     Attributes
     ----------
@@ -91,8 +97,14 @@ class HostModel:
         The memory types that the builder's mapping can have; every other type is refused.
     aliases : tuple of HostAlias
         In the order in which they begin; they end in reverse order.
-    allocation : HostRule
+    allocation : HostRule or None
         The host's operations on pages before a guest gets them.
+    load : HostRule or None
+        The maintenance of each range that a boot loader has written, on a machine without a hypervisor. None on a
+        host with a builder, whose strategy says what it does.
+    leaves_junk : bool
+        Whether any line of RAM may be dirty before anything is loaded, with a value that nobody needs: the last user
+        of the machine, or the loader, wrote there.
     flush : HostRule or None
         The hypervisor's maintenance of a range, by a hypercall after the range is loaded.
     first_run : HostRule or None
@@ -118,7 +130,9 @@ class HostModel:
     builder_agent: str
     mapping_types: tuple[MemoryType, ...]
     aliases: tuple[HostAlias, ...]
-    allocation: HostRule
+    allocation: HostRule | None = None
+    load: HostRule | None = None
+    leaves_junk: bool = False
     flush: HostRule | None = None
     first_run: HostRule | None = None
     set_way: HostRule | None = None
@@ -127,6 +141,11 @@ class HostModel:
     options: tuple[str, ...] = ()
 
     @property
+    def has_strategies(self) -> bool:
+        """Whether a builder writes the guest's memory, by a strategy. If not, a boot loader does, as `load` says."""
+        return self.load is None
+
+    @property
     def builder_mapping_outlives_build(self) -> bool:
-        """Whether the builder has all guest RAM mapped for the guest's whole life."""
+        """Whether the builder has all guest RAM mapped already, and longer than the build takes."""
         return any(alias.agent == self.builder_agent for alias in self.aliases)

@@ -46,6 +46,14 @@ _PREVIOUS_OWNER = HostAlias(
 )
 _KVM_STAGE2 = "linux arch/arm64/kvm/hyp/pgtable.c stage2_map_walker_try_leaf (6.1.192)"
 
+_UBOOT = "u-boot 0ae7653128c8 arch/arm/cpu/armv8/cpu.c and armv7/cpu.c cleanup_before_linux"
+_BOOTING = "linux Documentation/arm64/booting.rst (6.1): the image is clean to the PoC, RAM as a whole is not"
+_AT_RESET = 'Arm ARM DDI 0487 "Behavior of caches at reset"'
+_EARLIER_STAGE = (
+    "tf-a 0d3a27e7f6ee include/common/aarch64/el3_common_macros.S el3_entrypoint_common, which invalidates its RAM "
+    "first, as an earlier stage may have left dirty lines"
+)
+
 _MODELS: Final = (
     HostModel(
         name="rfc",
@@ -126,6 +134,47 @@ _MODELS: Final = (
         forced_write_back=True,
         # "FWB implies IDC": linux arch/arm64/include/asm/kvm_mmu.h __clean_dcache_guest_page (6.1.192).
         options=("idc",),
+    ),
+    HostModel(
+        name="bootloader",
+        summary="no hypervisor: a boot loader's write-back map of all RAM left clean lines, and the image is clean",
+        architectures=("arm64", "arm32"),
+        builder_agent="loader",
+        mapping_types=(_WB,),
+        aliases=(HostAlias("loader", _WB, AliasLifetime.UNTIL_START, _UBOOT),),
+        load=HostRule("loader", (Op.DC_CVAC,), _BOOTING),
+    ),
+    HostModel(
+        name="bootloader-dirty",
+        summary="no hypervisor: as bootloader, but lines outside of what was loaded may be dirty",
+        architectures=("arm64", "arm32"),
+        builder_agent="loader",
+        mapping_types=(_WB,),
+        aliases=(HostAlias("loader", _WB, AliasLifetime.UNTIL_START, _BOOTING),),
+        load=HostRule("loader", (Op.DC_CVAC,), _BOOTING),
+        leaves_junk=True,
+    ),
+    HostModel(
+        name="warm-reset",
+        summary="no hypervisor: a reset kept the caches, so any line of RAM may be clean or dirty junk",
+        architectures=("arm64", "arm32"),
+        builder_agent="reset",
+        mapping_types=(_WB,),
+        aliases=(
+            HostAlias("reset", _WB, AliasLifetime.UNTIL_START, _EARLIER_STAGE),
+            HostAlias("reset", _WB, AliasLifetime.AT_START, _AT_RESET, executable=True),
+        ),
+        load=HostRule("reset", (Op.DC_CVAC,), _BOOTING),
+        leaves_junk=True,
+    ),
+    HostModel(
+        name="clean-reset",
+        summary="no hypervisor: a reset invalidated the caches, no line is valid",
+        architectures=("arm64", "arm32"),
+        builder_agent="reset",
+        mapping_types=(_NC,),
+        aliases=(HostAlias("reset", _NC, AliasLifetime.UNTIL_START, _AT_RESET),),
+        load=HostRule("reset", (), _AT_RESET),
     ),
 )
 

@@ -323,11 +323,12 @@ def test_the_rules_of_hosts_are_those_of_the_host_models() -> None:
         for model in HOST_MODELS.values()
         for when, rule in (
             ("at allocation", model.allocation),
+            ("after each write of the loader", model.load),
             ("when asked to", model.flush),
             ("before the guest runs, when asked to", model.first_run),
             ("as its caches go on, and " * model.watches_caches + "for set/way", model.set_way),
         )
-        if rule is not None
+        if rule is not None and rule.steps
     ]
     assert generated(HOSTS, "rules") == markdown("| host | when | agent | does | source |", rows)
 

@@ -33,11 +33,13 @@ class SimulatedHost:
         The host model.
     record : Recorder
         Receives the events.
+    flash : sequence of (address, size)
+        The memory of its domains that is flash.
     """
 
-    def __init__(self, model: HostModel, record: Recorder) -> None:
+    def __init__(self, model: HostModel, record: Recorder, flash: Ranges = ()) -> None:
         self.model = model
-        self._events = HostEvents(model, record)
+        self._events = HostEvents(model, record, flash)
         self._domains: dict[int, SimulatedDomain] = {}
         self._allocated = RangeSet()
         self._mapped = RangeSet()
