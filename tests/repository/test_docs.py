@@ -484,7 +484,7 @@ def test_the_defaults_of_boot_are_those_of_the_code() -> None:
             assert shown == " ".join(f"{name} {each.hazards}" for name, each in formats_for(REPORT).items())
         elif option and option[1] == "format":
             assert shown == DEFAULT
-        elif shown not in ("", "none", "empty", "off", "written", "by guest", "by machine"):
+        elif shown not in ("", "none", "empty", "off", "written", "by guest", "by machine", "by host"):
             assert shown == str(value), names
         else:
             assert not value, names
