@@ -51,8 +51,8 @@ def until_of(options: argparse.Namespace) -> Until:
     return Until(End.LIMIT, limit=int(word))
 
 
-def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> Trial:
-    """A trial of `plan` by the named strategy on the named host model.
+def trial_of(options: argparse.Namespace, plan: Plan, strategy: str | None, host: str) -> Trial:
+    """A trial of `plan` by the named strategy, None where there is none, on the named host model.
 
     Raises
     ------
@@ -60,7 +60,8 @@ def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) 
         If there is no such strategy or host, or they do not go with the guest.
     """
     model = host_model(host)
-    strategy_for(strategy, plan.architecture)
+    if strategy is not None:
+        strategy_for(strategy, plan.architecture)
     if plan.architecture not in model.architectures:
         runs = " and ".join(model.architectures)
         raise UsageError(f"host {model.name} runs {runs} guests, not {plan.architecture}")

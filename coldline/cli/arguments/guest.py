@@ -6,7 +6,6 @@ import argparse
 from coldline.cli.arguments.values import (
     DEFAULT_CORES,
     DEFAULT_MACHINE,
-    DEFAULT_STRATEGY,
     address,
 )
 
@@ -89,7 +88,6 @@ def add_strategy(group: argparse._ActionsContainer, more: str = "") -> None:
     group.add_argument(
         "--strategy",
         metavar="NAME",
-        default=DEFAULT_STRATEGY,
         help="how the builder writes the guest's memory: none, flush (arm64), syscall (arm32), uncached (the "
         f"default), hypercall or uncached-hypercall{more}",
     )
