@@ -539,7 +539,7 @@ def files(*sizes: int, data: bytes = b"") -> bytes:
         (uimage(b"abc", size=4), "its uImage header says 4 bytes (at byte 12), but 3 follow it: truncated"),
         (uimage(b"abc", size=2**32 - 1), "its uImage header says 4294967295 bytes (at byte 12), "
          "but 3 follow it: truncated"),
-        (uimage(b"abc", kind=3), "is a uImage of type 3 (at byte 30), which is not a kernel's"),
+        (uimage(b"abc", kind=3), "is a uImage of type 3 (at byte 30), a ramdisk: give it with --initrd"),
         (uimage(b"abc", arch=24), "is a uImage for architecture 24 (at byte 29), which is not arm"),
         (uimage(b"abc", compression=7), "is a uImage of unknown compression 7 (at byte 31)"),
         (uimage(b""), "inside uImage: is empty"),
