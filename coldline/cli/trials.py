@@ -8,7 +8,6 @@ from coldline.cli.arguments.profile import given_switches
 from coldline.cli.guests import core_of, read_guest
 from coldline.errors import PlanError, UsageError
 from coldline.frontends.unicorn import End, Until
-from coldline.frontends.unicorn.machine import GRANULES
 from coldline.guest import Plan, make_plan
 from coldline.hypervisor.models import host_model
 from coldline.image import Kernel
@@ -27,10 +26,9 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
     """
     kernel, guest = read_guest(options)
     core = core_of(options, kernel.architecture)
-    if kernel.page_size is not None and kernel.page_size not in core.granules & GRANULES:
-        lacks = core.name if kernel.page_size not in core.granules else "the emulator"
+    if kernel.page_size is not None and kernel.page_size not in core.granules:
         raise PlanError(
-            f"{kernel.path} is built for pages of {kernel.page_size >> 10} KiB, which {lacks} does not have"
+            f"{kernel.path} is built for pages of {kernel.page_size >> 10} KiB, which {core.name} does not have"
         )
     return kernel, make_plan(kernel, guest)
 

@@ -74,7 +74,11 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
         help="load IMAGE as raw bytes at this address; needs --entry and --arch",
     )
     group.add_argument("--entry", metavar="ADDRESS", type=address, help="entry point of a raw IMAGE")
-    group.add_argument("--arch", choices=("arm64", "arm32"), help="architecture of a raw IMAGE or of --bios")
+    group.add_argument(
+        "--arch",
+        choices=("arm64", "arm32"),
+        help="architecture of IMAGE or --bios, if its file does not name it",
+    )
     group.add_argument(
         "--max-image", metavar="SIZE", default="1G", help="maximum size of a file (default 1G)"
     )

@@ -11,6 +11,7 @@ from coldline.errors import GuestError
 from coldline.frontends.unicorn.devices.flash import COMMANDS
 from coldline.frontends.unicorn.outcome import End, Outcome
 from coldline.frontends.unicorn.vcpu import Vcpu
+from coldline.guest.machines import machine_hint
 from coldline.mmu.view import ADDRESS_MASK
 
 EXCEPTIONS: Final = {
@@ -69,7 +70,8 @@ class Traps:
             )
         if self._nowhere is not None:
             where = self._nowhere
-            return GuestError(f"the guest used {where:#x} at {pc:#x}: no RAM and no device is there")
+            hint = machine_hint(where)
+            return GuestError(f"the guest used {where:#x} at {pc:#x}: no RAM and no device is there{hint}")
         if error.errno == const.UC_ERR_INSN_INVALID:
             return _untaken(EXCEPTIONS[1], pc)
         return GuestError(f"the guest cannot go on at {pc:#x}: {error}")

@@ -8,7 +8,7 @@ from unicorn import arm64_const as arm64
 from unicorn import unicorn_const as const
 
 from coldline.arm import fields
-from coldline.arm.fields import SystemRegister
+from coldline.arm.fields import MemoryFeatures, SystemRegister
 from coldline.events.batch import InstructionState
 from coldline.frontends.unicorn.aarch64.watched_registers import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
@@ -68,6 +68,12 @@ class Aarch64(CoreState):
         self.emulator.reg_write(self.PC, registers.pc)
         self.state["instruction_set"] = InstructionState.A64
         self.learn_registers()
+
+    def offer_granules(self, granules: frozenset[int]) -> None:
+        """Let the guest see whether the core has a granule of 16 KiB, which no core model of the emulator has."""
+        features = self._read_system(fields.ID_AA64MMFR0_EL1)
+        has_16k = MemoryFeatures.TGRAN16.put(int(16384 in granules))
+        self.state["memory_features"] = features & ~MemoryFeatures.TGRAN16.mask | has_16k
 
     def resume_at(self) -> int:
         """Return where to resume."""
