@@ -30,7 +30,9 @@ def _status() -> int:
         return main()
     except SystemExit as end:  # from argparse, for --help and wrong arguments
         return end.code if isinstance(end.code, int) else _ERROR
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # while the command was imported, or a second one while the first was reported
+        with contextlib.suppress(BaseException):
+            sys.stderr.write("coldline: interrupted\n")
         return _INTERRUPTED
     except BaseException:
         sys.excepthook(*sys.exc_info())

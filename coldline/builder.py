@@ -32,6 +32,8 @@ class Strategy(Record):
         Whether the builder calls Armv7 Linux's cacheflush before it unmaps.
     hypercall : bool
         Whether the hypervisor maintains each segment after all are written and unmapped.
+    zeroes_last_page : bool
+        Whether the builder writes the rest of a segment's last page of data, too.
     architectures : tuple of str
         The architectures on which it exists.
     """
@@ -42,6 +44,7 @@ class Strategy(Record):
     user_clean_invalidate: bool = False
     user_cacheflush: bool = False
     hypercall: bool = False
+    zeroes_last_page: bool = True
     architectures: tuple[str, ...] = ("arm64", "arm32")
 
 
@@ -102,7 +105,16 @@ def strategy_for(name: str, architecture: str) -> Strategy:
     return strategy
 
 
-def build_domain(plan: Plan, strategy: str, hypervisor: Hypervisor[DomainT]) -> DomainT:
+def strategy_of_loader(mapping_type: MemoryType) -> Strategy:
+    """Return what a boot loader does on a host without strategies: it writes the data alone.
+
+    The host model adds its maintenance. The bytes after the data are not written: they may be .bss, whose lines hold
+    whatever the host leaves in them.
+    """
+    return Strategy("", "a boot loader, as the host model says", mapping_type, zeroes_last_page=False)
+
+
+def build_domain(plan: Plan, strategy: str | Strategy, hypervisor: Hypervisor[DomainT]) -> DomainT:
     """Build the guest of a plan, paused; `Hypervisor.unpause` starts it.
 
     Each byte of data is written once. The rest of a segment's last page of data is zeroed. Later pages are not
@@ -112,8 +124,8 @@ def build_domain(plan: Plan, strategy: str, hypervisor: Hypervisor[DomainT]) -> 
     ----------
     plan : Plan
         The guest's memory and registers.
-    strategy : str
-        The name of one of `STRATEGIES`.
+    strategy : str or Strategy
+        One of `STRATEGIES`, or the name of one; or the `strategy_of_loader`.
     hypervisor : Hypervisor
         Creates the domain.
 
@@ -129,7 +141,7 @@ def build_domain(plan: Plan, strategy: str, hypervisor: Hypervisor[DomainT]) -> 
     HypervisorError
         If a step fails; the message names it. The domain and its mappings are gone.
     """
-    chosen = strategy_for(strategy, plan.architecture)
+    chosen = strategy_for(strategy, plan.architecture) if isinstance(strategy, str) else strategy
     with _step("create the domain"):
         memory = sum(bank.size for bank in plan.banks)
         domain = hypervisor.create_domain(plan.architecture, memory, plan.vcpus)
@@ -172,7 +184,7 @@ def _load(segment: Segment, strategy: Strategy, hypervisor: Hypervisor[DomainT],
 
 def _write(data: memoryview | SourcePart, mapping: Mapping, strategy: Strategy) -> None:
     mapping.write(0, data)
-    if data.nbytes < mapping.size:
+    if data.nbytes < mapping.size and strategy.zeroes_last_page:
         mapping.write(data.nbytes, bytes(mapping.size - data.nbytes))
     if strategy.user_clean_invalidate:
         mapping.clean_invalidate(0, mapping.size)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One guest, built by one strategy on one simulated host, and run: a source of events.
+"""One guest, built on one simulated host, by one strategy if it has any, and run: a source of events.
 
 Every run of a trial gives the same events. A check that needs the events again, for the story of a hazard, runs the
 trial again instead of keeping gigabytes of events.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from coldline.arm.cores import Core
 from coldline.arm.stage2 import FORCED_WB, STAGE2_NORMAL_WB
-from coldline.builder import build_domain
+from coldline.builder import build_domain, strategy_of_loader
 from coldline.events import Event
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
@@ -19,7 +19,7 @@ from coldline.frontends.unicorn.devices import Device, Flash, Pl031, Silent
 from coldline.frontends.unicorn.turns import DEFAULT_TURNS, Turns
 from coldline.guest import Plan
 from coldline.guest.machines import MachineLayout
-from coldline.hypervisor.models import HostModel
+from coldline.hypervisor.model import HostModel
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.rules import Profile
 
@@ -35,8 +35,8 @@ class Trial:
     ----------
     plan : Plan
         The guest.
-    strategy : str
-        The builder's strategy: a name of `coldline.builder.STRATEGIES`.
+    strategy : str or None
+        The builder's strategy: a name of `coldline.builder.STRATEGIES`. None on a host model without strategies.
     model : HostModel
         The host model.
     core : Core
@@ -52,7 +52,7 @@ class Trial:
     """
 
     plan: Plan
-    strategy: str
+    strategy: str | None
     model: HostModel
     core: Core
     until: Until
@@ -100,8 +100,10 @@ class Trial:
             If the guest does something after which the run cannot continue.
         """
         recorder = _Recorder(sink)
-        host = SimulatedHost(self.model, recorder.record)
-        domain = build_domain(self.plan, self.strategy, host)
+        flash = [(bank.base, bank.size) for bank in self.plan.banks if bank.flash]
+        host = SimulatedHost(self.model, recorder.record, flash)
+        how = self.strategy if self.strategy is not None else strategy_of_loader(self.model.mapping_types[0])
+        domain = build_domain(self.plan, how, host)
         try:
             host.unpause(domain)
 

@@ -17,7 +17,7 @@ from coldline.support.frozen_record import Record, replace
 
 if TYPE_CHECKING:
     from coldline.events import Recorder
-    from coldline.hypervisor.models import HostModel
+    from coldline.hypervisor.model import HostModel
     from coldline.hypervisor.xen.recording import RecordedXen
     from coldline.image import Kernel
 

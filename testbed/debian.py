@@ -5,8 +5,9 @@ From a shell, at the top of the tree::
 
     python -m testbed.debian kernel arm64
 
-prints the path of Debian's current arm64 kernel (`testbed.kernels`), fetching it the first time. `packages` gives
-whole packages, unpacked. `testbed.cache` says where they are kept, `testbed.apt` where they come from.
+prints the path of Debian's current arm64 kernel (`testbed.kernels`), fetching it the first time. `current_kernel`
+says which packages have a kernel and its modules. `packages` gives whole packages, unpacked. `testbed.cache` says
+where they are kept, `testbed.apt` where they come from.
 """
 
 import argparse
@@ -16,16 +17,33 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from coldline.errors import ColdlineError
 from testbed import apt, cache
-from testbed.kernels import ARCHITECTURES, kernel
+from testbed.kernels import ARCHITECTURES, BINARY_PACKAGE, kernel
 
-__all__ = ["MissingError", "current", "dependencies", "main", "packages"]
+__all__ = ["KernelPackages", "MissingError", "current", "current_kernel", "dependencies", "main", "packages"]
 
 
 class MissingError(apt.FetchError):
     """A package does not exist."""
+
+
+class KernelPackages(NamedTuple):
+    """The packages of one kernel, by name.
+
+    Attributes
+    ----------
+    image : str
+        ``linux-image-RELEASE``, which an installation asks for.
+    binary, modules : str
+        The packages with the kernel and with its modules: `image` itself, or two that it depends on.
+    """
+
+    image: str
+    binary: str
+    modules: str
 
 
 def current(
@@ -68,6 +86,23 @@ def current(
             raise MissingError(f"{meta_package} ({architecture}): {where} no suitable package")
         cache.write(record, found[1])
         return found[1]
+
+
+def current_kernel(
+    architecture: str, flavour: str, *, suite: str | None = None, refresh: bool = False
+) -> KernelPackages:
+    """Return the packages of Debian's current kernel of a flavour, such as ``armmp-lpae``.
+
+    The other parameters and the errors are those of `current`.
+    """
+    image = current(
+        architecture, f"linux-image-{flavour}", rf"linux-image-\d\S*-{flavour}", suite=suite, refresh=refresh
+    )
+    try:
+        binary = current(architecture, image, BINARY_PACKAGE, suite=suite)
+    except MissingError:
+        return KernelPackages(image, image, image)
+    return KernelPackages(image, binary, binary.replace("linux-binary-", "linux-modules-", 1))
 
 
 def dependencies(
@@ -218,10 +253,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     kernel_parser = commands.add_parser("kernel", help="print the path of Debian's current kernel")
     kernel_parser.add_argument("architecture", nargs="?", default="arm64", choices=ARCHITECTURES)
+    kernel_parser.add_argument("--suite", help="Debian's suite, such as unstable")
     kernel_parser.add_argument("--refresh", action="store_true", help="look for a newer one")
     options = parser.parse_args(arguments)
     try:
-        print(kernel(options.architecture, refresh=options.refresh))
+        print(kernel(options.architecture, suite=options.suite, refresh=options.refresh))
     except ColdlineError as error:
         apt.say(str(error))
         return 2

@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import apt, debian
+from testbed import apt, debian, kernels
 
 __all__ = ["ARCHITECTURES", "BACKPORTS", "Sources", "sources"]
 
@@ -101,17 +101,11 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
         suite=whole,
         refresh=refresh,
     )
-    image = debian.current(
-        architecture,
-        f"linux-image-{flavour}",
-        rf"linux-image-\d\S*-{flavour}",
-        suite=suite,
-        refresh=refresh,
-    )
+    kernel = debian.current_kernel(architecture, flavour, suite=suite, refresh=refresh)
     minimal = debian.current(
         architecture, "python3-minimal", r"python3\.\d+-minimal", suite=whole, refresh=refresh
     )
-    release = image.removeprefix("linux-image-")
+    release = kernels.release_of(kernel.image)
     version = hypervisor.split("-")[2]
     python = minimal.removesuffix("-minimal")
     headers = f"linux-headers-{release}"
@@ -122,7 +116,9 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
         *_XEN_LIBRARIES, f"xen-utils-{version}", f"libxenmisc{version}",
     ]  # fmt: skip
     target = debian.packages(architecture, [hypervisor, *user_space], suite=whole, refresh=refresh)
-    target |= debian.packages(architecture, [image, headers, common], suite=suite, refresh=refresh)
+    target |= debian.packages(
+        architecture, [kernel.binary, kernel.modules, headers, common], suite=suite, refresh=refresh
+    )
     host = debian.packages(apt.host_architecture(), [kbuild], suite=suite, refresh=refresh)
     return Sources(
         architecture=architecture,
@@ -131,8 +127,8 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
         xen_version=version,
         python=python,
         xen=target[hypervisor] / "boot" / f"xen-{version}-{architecture}",
-        kernel=target[image] / "boot" / f"vmlinuz-{release}",
-        modules=_modules(target[image], release),
+        kernel=kernels.kernel_file(target[kernel.binary], release),
+        modules=_modules(target[kernel.modules], release),
         headers=target[headers] / "usr" / "src" / headers,
         common_headers=target[common] / "usr" / "src" / common,
         kbuild=host[kbuild] / "usr" / "lib" / kbuild,
@@ -140,7 +136,7 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
     )
 
 
-def _modules(image: Path, release: str) -> Path:
+def _modules(package: Path, release: str) -> Path:
     """Return the folder of a kernel's modules, which some packages have under /usr."""
-    merged = image / "usr" / "lib" / "modules" / release
-    return merged if merged.is_dir() else image / "lib" / "modules" / release
+    merged = package / "usr" / "lib" / "modules" / release
+    return merged if merged.is_dir() else package / "lib" / "modules" / release

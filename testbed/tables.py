@@ -8,7 +8,6 @@ From a shell, at the top of the tree::
 prints each table between the markers that it has in docs/. Words after ``--`` go to ``coldline matrix``.
 """
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +17,9 @@ from typing import NamedTuple
 from coldline.cli import main as coldline
 from coldline.errors import ColdlineError, UsageError
 from testbed import debian
-from testbed.kernels import kernel
+from testbed.kernels import kernel, kernel_file, release_of
 
 __all__ = ["GUESTS", "Guest", "arguments_of", "main"]
-
-_KERNEL = r"linux-image-\d\S*"
 
 
 class Guest(NamedTuple):
@@ -44,11 +41,10 @@ def _in_package(architecture: str, package: str, path: str) -> Callable[[], Path
     return lambda: debian.packages(architecture, [package])[package] / path
 
 
-def _zimage(meta_package: str) -> Callable[[], Path]:
+def _zimage(flavour: str) -> Callable[[], Path]:
     def fetch() -> Path:
-        package = debian.current("armhf", meta_package, _KERNEL)
-        folder = debian.packages("armhf", [package])[package]
-        return folder / "boot" / re.sub("^linux-image", "vmlinuz", package)
+        binary = debian.current_kernel("armhf", flavour).binary
+        return kernel_file(debian.packages("armhf", [binary])[binary], release_of(binary))
 
     return fetch
 
@@ -64,8 +60,8 @@ GUESTS = MappingProxyType(
         "midway-arm64": Guest(("--sample", "midway-arm64")),
         "midway-arm32": Guest(("--sample", "midway-arm32")),
         "debian-arm64": Guest((), kernel),
-        "debian-armmp": Guest(_PAST_MMU, _zimage("linux-image-armmp")),
-        "debian-armmp-lpae": Guest(_PAST_MMU, _zimage("linux-image-armmp-lpae")),
+        "debian-armmp": Guest(_PAST_MMU, _zimage("armmp")),
+        "debian-armmp-lpae": Guest(_PAST_MMU, _zimage("armmp-lpae")),
         "u-boot-arm64": Guest(
             (*_U_BOOT, "--bios"), _in_package("arm64", "u-boot-qemu", "usr/lib/u-boot/qemu_arm64/u-boot.bin")
         ),

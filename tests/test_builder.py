@@ -257,6 +257,7 @@ def architecture_for(model: str, strategy: str) -> str:
 COMBINATIONS = [
     (model, strategy)
     for model in HOST_MODELS
+    if HOST_MODELS[model].has_strategies
     for strategy in STRATEGIES
     if architectures_for(model, strategy)
 ]

@@ -139,6 +139,13 @@ class SecondLevel(ShortDescriptor):
     LARGE_ADDRESS = Field(31, 16)
 
 
+class MemoryFeatures:
+    """ID_AA64MMFR0_EL1 (Arm ARM DDI 0487, AArch64 Memory Model Feature Register 0)."""
+
+    TGRAN16 = Field(23, 20)
+    """1 if stage 1 has a granule of 16 KiB."""
+
+
 class SystemRegister(NamedTuple):
     """The encoding of a register or an operation in MSR, MRS and SYS: op0, op1, CRn, CRm, op2."""
 
@@ -154,6 +161,7 @@ class SystemRegister(NamedTuple):
         return self.op0 << 14 | self.op1 << 11 | self.crn << 7 | self.crm << 3 | self.op2
 
 
+ID_AA64MMFR0_EL1 = SystemRegister(3, 0, 0, 7, 0)
 SCTLR_EL1 = SystemRegister(3, 0, 1, 0, 0)
 SCTLR_EL2 = SystemRegister(3, 4, 1, 0, 0)
 TTBR0_EL1 = SystemRegister(3, 0, 2, 0, 0)

@@ -5,6 +5,7 @@ import argparse
 import contextlib
 import time
 
+from coldline.cli.hosts import host_of, strategy_of
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import RunProgress
 from coldline.cli.status import status_of
@@ -21,9 +22,15 @@ def run_boot(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     outputs = Outputs(options.formats, quiet=options.quiet, hazards=options.hazards, of_run=True)
     kernel, plan = plan_guest(options)
-    trial = trial_of(options, plan, options.strategy, options.host)
+    host, why_default = host_of(options, kernel, plan)
+    trial = trial_of(options, plan, strategy_of(options, host, why_default), host)
     guest = Guest(
-        kernel=kernel, plan=plan, host=trial.model.name, strategy=trial.strategy, core=trial.core.name
+        kernel=kernel,
+        plan=plan,
+        host=trial.model.name,
+        host_default=why_default,
+        strategy=trial.strategy,
+        core=trial.core.name,
     )
     with outputs:
         outputs.begin(guest)

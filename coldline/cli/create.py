@@ -7,6 +7,7 @@ import signal
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from coldline.cli.arguments.values import DEFAULT_STRATEGY
 from coldline.cli.guests import read_guest
 from coldline.errors import UsageError
 from coldline.hypervisor.xen import Bindings, SystemBindings, XenDomain, XenHost
@@ -18,7 +19,7 @@ from coldline.xen_launch import Launch, launch
 if TYPE_CHECKING:
     from coldline.events import Event, Recorder
     from coldline.guest.plan import Plan
-    from coldline.hypervisor.models import HostModel
+    from coldline.hypervisor.model import HostModel
 
 
 def run_create(options: argparse.Namespace) -> int:
@@ -49,7 +50,7 @@ def create(options: argparse.Namespace, bindings: Bindings) -> tuple[XenDomain, 
     asked_for = options.image or options.sample
     kernel, guest = read_guest(options, open_kernel)
     wanted = Launch(
-        strategy=options.strategy,
+        strategy=options.strategy if options.strategy is not None else DEFAULT_STRATEGY,
         setup=DomainSetup(options.name or _name_after(asked_for), bool(options.vuart)),
         handle=options.uuid.bytes if options.uuid is not None else None,
         gic_version=options.gic,

@@ -22,7 +22,8 @@ _HEAD = 64
 def fill_in(options: argparse.Namespace) -> None:
     """Fill in the arguments of a guest that were not given; warnings about the file go to standard error.
 
-    The command line takes precedence over the file, and the file over the defaults.
+    The command line takes precedence over the file, and the file over the defaults. `from_config` says whether there
+    was a file.
 
     Raises
     ------
@@ -31,7 +32,7 @@ def fill_in(options: argparse.Namespace) -> None:
     UsageError
         If there are settings without such a file.
     """
-    found = _is_config(options.image)
+    options.from_config = found = _is_config(options.image)
     if options.settings and not found:
         raise UsageError(
             f"'{options.settings[0]}' is a setting for a guest configuration file, and "

@@ -46,6 +46,7 @@ def read_guest(
         max_unpacked=size(options.max_unpacked),
         configuration=options.fit_config,
         raw=_raw(options) if options.bios is None else _in_flash(options, machine),
+        architecture=options.arch,
     )
     initrd = open_blob(options.initrd, "initrd", max_image=max_image) if options.initrd else None
     if options.dtb and options.dtb_only:
@@ -88,13 +89,13 @@ def _in_flash(options: argparse.Namespace, machine: MachineLayout) -> RawPlaceme
     for name, value in taken:
         if value not in (None, ""):
             raise UsageError(f"{name} is for a kernel and cannot be used with --bios")
-    return RawPlacement(options.arch, machine.firmware.base, machine.firmware.base)
+    return RawPlacement(options.arch, machine.firmware.base, machine.firmware.base, in_flash=True)
 
 
 def _raw(options: argparse.Namespace) -> RawPlacement | None:
-    """The placement of a raw kernel; None if the image is not raw."""
+    """The placement of a raw kernel; None if the image is not raw. ``--arch`` alone is for S-records and the like."""
     given = (options.load, options.entry, options.arch)
-    if given == (None, None, None):
+    if given[:2] == (None, None):
         return None
     if None in given:
         missing = [

@@ -23,7 +23,11 @@ def run_matrix(options: argparse.Namespace) -> int:
     outputs = Outputs(options.formats)
     _, plan = plan_guest(options)
     with outputs:
-        hosts = [name for name, model in HOST_MODELS.items() if plan.architecture in model.architectures]
+        hosts = [
+            name
+            for name, model in HOST_MODELS.items()
+            if model.has_strategies and plan.architecture in model.architectures
+        ]
         strategies = [name for name, each in STRATEGIES.items() if plan.architecture in each.architectures]
         cells: dict[str, dict[str, Cell]] = {}
         for host in hosts:

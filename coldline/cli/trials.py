@@ -11,7 +11,6 @@ from coldline.errors import PlanError, UsageError
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.frontends.unicorn import End, Outcome, Until
-from coldline.frontends.unicorn.machine import GRANULES
 from coldline.frontends.unicorn.turns import Turns, random_turns, round_robin
 from coldline.guest import Plan, make_plan
 from coldline.hypervisor.models import host_model
@@ -34,10 +33,9 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
     """
     kernel, guest = read_guest(options)
     core = core_of(options, kernel.architecture)
-    if kernel.page_size is not None and kernel.page_size not in core.granules & GRANULES:
-        lacks = core.name if kernel.page_size not in core.granules else "the emulator"
+    if kernel.page_size is not None and kernel.page_size not in core.granules:
         raise PlanError(
-            f"{kernel.path} is built for pages of {kernel.page_size >> 10} KiB, which {lacks} does not have"
+            f"{kernel.path} is built for pages of {kernel.page_size >> 10} KiB, which {core.name} does not have"
         )
     return kernel, make_plan(kernel, guest)
 
@@ -79,8 +77,8 @@ def turns_of(options: argparse.Namespace) -> Turns:
     raise UsageError(f"--schedule takes rr:N or random:SEED, not '{options.schedule}'")
 
 
-def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> Trial:
-    """A trial of `plan` by the named strategy on the named host model.
+def trial_of(options: argparse.Namespace, plan: Plan, strategy: str | None, host: str) -> Trial:
+    """A trial of `plan` by the named strategy, None where there is none, on the named host model.
 
     Raises
     ------
@@ -88,7 +86,8 @@ def trial_of(options: argparse.Namespace, plan: Plan, strategy: str, host: str) 
         If there is no such strategy or host, or they do not go with the guest.
     """
     model = host_model(host)
-    strategy_for(strategy, plan.architecture)
+    if strategy is not None:
+        strategy_for(strategy, plan.architecture)
     if plan.architecture not in model.architectures:
         runs = " and ".join(model.architectures)
         raise UsageError(f"host {model.name} runs {runs} guests, not {plan.architecture}")

@@ -95,6 +95,14 @@ MACHINES: Final = MappingProxyType({machine.name: machine for machine in (XENVM,
 """Every machine, by name."""
 
 
+def machine_hint(address: int) -> str:
+    """Return what to add to a message about an address without a device, if it is some machine's serial port."""
+    for machine in MACHINES.values():
+        if machine.serial.base <= address < machine.serial.end:
+            return f"; machine {machine.name} has its serial port there (--machine {machine.name})"
+    return ""
+
+
 def machine_layout(name: str) -> MachineLayout:
     """Return the machine of that name.
 

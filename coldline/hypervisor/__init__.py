@@ -6,14 +6,8 @@ from typing import TYPE_CHECKING
 from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
-    from coldline.hypervisor.models import (
-        HOST_MODELS,
-        AliasLifetime,
-        HostAlias,
-        HostModel,
-        HostRule,
-        host_model,
-    )
+    from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel, HostRule
+    from coldline.hypervisor.models import HOST_MODELS, host_model
     from coldline.hypervisor.protocol import Data, Domain, DomainT, Hypervisor, Mapping
 
 __all__ = [
@@ -33,12 +27,14 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "models": (
-            "HOST_MODELS",
+        "model": (
             "HostAlias",
             "HostModel",
             "AliasLifetime",
             "HostRule",
+        ),
+        "models": (
+            "HOST_MODELS",
             "host_model",
         ),
         "protocol": (

@@ -2,7 +2,7 @@
 """Map and unmap events for the aliases of a host model."""
 
 from coldline.events import Event, Op, Recorder
-from coldline.hypervisor.models import AliasLifetime, HostAlias, HostModel
+from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel
 from coldline.hypervisor.ranges import RangeSet
 
 

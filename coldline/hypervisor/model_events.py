@@ -8,7 +8,7 @@ from coldline.arm import MemoryType
 from coldline.events import Event, Op, Recorder
 from coldline.events.agent_names import vcpu_name
 from coldline.hypervisor.alias_events import AliasRecorder
-from coldline.hypervisor.models import AliasLifetime, HostModel, HostRule
+from coldline.hypervisor.model import AliasLifetime, HostModel, HostRule
 
 Ranges = Sequence[tuple[int, int]]
 """Pairs of an address and a size, in bytes."""
@@ -38,20 +38,47 @@ class HostEvents:
         The host model.
     record : Recorder
         Receives the events.
+    flash : sequence of (address, size)
+        The memory that is flash. Without a hypervisor nobody writes it before the guest runs, and its lines hold
+        nothing but what it holds, so nothing is recorded there.
     """
 
-    def __init__(self, model: HostModel, record: Recorder) -> None:
+    def __init__(self, model: HostModel, record: Recorder, flash: Ranges = ()) -> None:
         self._model = model
         self._record = record
+        self._flash = () if model.has_strategies else tuple(flash)
         self._aliases = AliasRecorder(model, record)
 
     def populated(self, address: int, size: int) -> None:
         """Record that a guest is given RAM."""
+        if self._is_flash(address):
+            return
         self._aliases.begin(AliasLifetime.BEFORE, address, size)
         self._aliases.end(AliasLifetime.BEFORE, address, size)
         self._aliases.begin(AliasLifetime.ALWAYS, address, size)
-        self._carry_out(self._model.allocation, [(address, size)])
+        if self._model.allocation is not None:
+            self._carry_out(self._model.allocation, [(address, size)])
         self._aliases.begin(AliasLifetime.WHILE_ALLOCATED, address, size)
+        if self._model.leaves_junk:
+            self._leave_junk(address, size)
+        self._aliases.begin(AliasLifetime.UNTIL_START, address, size)
+
+    def _leave_junk(self, address: int, size: int) -> None:
+        """Record writes after which any line may be dirty, and every copy of it, memory's as well, is as good.
+
+        Nobody needs what was there, so no read of it is wrong before the guest has written it; after that, the line
+        can still overwrite it. The write-back write alone would make memory's copy stale, and a non-cacheable write
+        after it the caches'. A write-through write makes no copy stale but the instruction caches', and leaves a
+        dirty line dirty.
+        """
+        agent = self._model.builder_agent
+        for memory_type in (MemoryType.NORMAL_WB, MemoryType.NORMAL_WT):
+            self._record(Event(agent, Op.MAP, address, size, memory_type))
+            self._record(Event(agent, Op.WRITE, address, size))
+            self._record(Event(agent, Op.UNMAP, address, size))
+
+    def _is_flash(self, address: int) -> bool:
+        return any(base <= address < base + size for base, size in self._flash)
 
     def mapped(self, address: int, size: int, memory_type: MemoryType) -> None:
         """Record that the builder maps guest memory: a part of its own mapping, if that outlives the build."""
@@ -61,7 +88,11 @@ class HostEvents:
 
     def builder_did(self, op: Op, address: int, size: int) -> None:
         """Record that the builder writes, or maintains, through its mapping."""
+        if self._is_flash(address):
+            return
         self._record(Event(self._model.builder_agent, op, address, size))
+        if op is Op.WRITE and self._model.load is not None:
+            self._carry_out(self._model.load, [(address, size)])
 
     def unmapped(self, address: int, size: int) -> None:
         """Record that the builder unmaps guest memory."""
@@ -83,6 +114,11 @@ class HostEvents:
         if self._model.first_run is not None and maintained:
             for bank in banks:
                 self._carry_out(self._model.first_run, [(bank.base, bank.size)])
+        for bank in banks:
+            self._aliases.end(AliasLifetime.UNTIL_START, bank.base, bank.size)
+            if not self._is_flash(bank.base):
+                self._aliases.begin(AliasLifetime.AT_START, bank.base, bank.size)
+                self._aliases.end(AliasLifetime.AT_START, bank.base, bank.size)
         self.vcpu_started(0, banks)
 
     def vcpu_started(self, vcpu: int, banks: Iterable[RangeLike]) -> None:
@@ -115,6 +151,7 @@ class HostEvents:
 
     def freed(self, bank: RangeLike) -> None:
         """Record that a guest's RAM is taken from it."""
+        self._aliases.end(AliasLifetime.UNTIL_START, bank.base, bank.size)
         self._aliases.end(AliasLifetime.WHILE_ALLOCATED, bank.base, bank.size)
         self._aliases.end(AliasLifetime.ONCE_USED, bank.base, bank.size)
 

@@ -1,142 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Host models: which other agents map a guest's pages, and what the host does to caches. Data only."""
 
-import enum
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from coldline.arm import MemoryType
 from coldline.errors import UsageError
 from coldline.events import Op
+from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel, HostRule
 
 _WB: Final = MemoryType.NORMAL_WB
 _NC: Final = MemoryType.NORMAL_NC
-
-
-class AliasLifetime(enum.Enum):
-    """The time during which an alias of a guest's page exists."""
-
-    BEFORE = "before"
-    """Until the page is allocated: the mapping of a previous owner, which may have left lines in any cache."""
-
-    ALWAYS = "always"
-    """From before the page is allocated until after it is freed."""
-
-    WHILE_ALLOCATED = "while allocated"
-    """From the end of the page's scrub until it is freed: a builder whose mapping outlives the build."""
-
-    WHILE_MAPPED = "while mapped"
-    """While the builder's foreign mapping of the page exists."""
-
-    DURING_SCRUB = "during scrub"
-    """Around the scrub alone: gone before any maintenance."""
-
-    ONCE_USED = "once used"
-    """From the first scrub or maintenance until the page is freed: a mapping slot whose entry can stay valid until
-    the slot is used again. As that time is unknown, the model assumes the end of the guest's life."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostAlias:
-    """A mapping of guest pages by someone other than the guest.
-
-    Attributes
-    ----------
-    agent : str
-        The agent that has it, as in a trace.
-    memory_type : MemoryType
-        Its type, both stages combined.
-    lifetime : AliasLifetime
-        When it exists.
-    source : str
-        Where this is documented.
-    executable : bool
-        Whether instructions may be fetched through it.
-    """
-
-    agent: str
-    memory_type: MemoryType
-    lifetime: AliasLifetime
-    source: str
-    executable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class HostRule:
-    """A host's operations on a range of guest pages on one occasion: scrubs and maintenance, in order.
-
-    Attributes
-    ----------
-    agent : str
-        The agent that does it.
-    steps : tuple of Op
-        Operations in order, each over the whole range: ``WRITE`` is a scrub, the others are maintenance.
-    source : str
-        Where this is documented.
-    """
-
-    agent: str
-    steps: tuple[Op, ...]
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class HostModel:
-    """A host, as far as it affects the cache lines of its guests.
-
-    Attributes
-    ----------
-    name, summary : str
-        Its name for users, and a description in one line.
-    architectures : tuple of str
-        The architectures of its guests. The builder's machine is assumed to have its guest's architecture.
-    builder_agent : str
-        The agent, in a trace, of the builder's own mapping of guest memory.
-    mapping_types : tuple of MemoryType
-        The memory types that the builder's mapping can have; every other type is refused.
-    aliases : tuple of HostAlias
-        In the order in which they begin; they end in reverse order.
-    allocation : HostRule
-        The host's operations on pages before a guest gets them.
-    flush : HostRule or None
-        The hypervisor's maintenance of a range, by a hypercall after the range is loaded.
-    first_run : HostRule or None
-        The hypervisor's maintenance of all RAM before the guest's first access to it, in place of such a call.
-        KVM does this page by page as pages enter stage 2. Before that the guest can neither read nor write them,
-        and lines are independent of one another, so doing it to all pages when the guest is unpaused leaves
-        the same states. A real KVM always does it; here it is done where the strategy has the hypervisor
-        maintain, as on every other host, so that its effect can be seen.
-    set_way : HostRule or None
-        The host's maintenance of used RAM when the guest maintains by set/way, which is trapped: at the first
-        such operation, and then, until MMU and caches are on, each time that the guest turns both on or either off.
-    watches_caches : bool
-        Whether the host traps those switches from the start, as if the guest had begun with a set/way operation.
-    forced_write_back : bool
-        Whether stage 2 makes every guest access write-back (FEAT_S2FWB, Arm ARM DDI 0487 D8.6.6).
-    options : tuple of str
-        Profile switches that hold on every core with such a host, in the trace's words.
-    """
-
-    name: str
-    summary: str
-    architectures: tuple[str, ...]
-    builder_agent: str
-    mapping_types: tuple[MemoryType, ...]
-    aliases: tuple[HostAlias, ...]
-    allocation: HostRule
-    flush: HostRule | None = None
-    first_run: HostRule | None = None
-    set_way: HostRule | None = None
-    watches_caches: bool = False
-    forced_write_back: bool = False
-    options: tuple[str, ...] = ()
-
-    @property
-    def builder_mapping_outlives_build(self) -> bool:
-        """Whether the builder has all guest RAM mapped for the guest's whole life."""
-        return any(alias.agent == self.builder_agent for alias in self.aliases)
-
 
 _CACHEFLUSH = "xen xen/arch/arm/p2m.c p2m_cache_flush_range (4.17)"
 _DOM0_LINEAR = HostAlias(
@@ -171,6 +45,14 @@ _PREVIOUS_OWNER = HostAlias(
     executable=True,
 )
 _KVM_STAGE2 = "linux arch/arm64/kvm/hyp/pgtable.c stage2_map_walker_try_leaf (6.1.192)"
+
+_UBOOT = "u-boot 0ae7653128c8 arch/arm/cpu/armv8/cpu.c and armv7/cpu.c cleanup_before_linux"
+_BOOTING = "linux Documentation/arm64/booting.rst (6.1): the image is clean to the PoC, RAM as a whole is not"
+_AT_RESET = 'Arm ARM DDI 0487 "Behavior of caches at reset"'
+_EARLIER_STAGE = (
+    "tf-a 0d3a27e7f6ee include/common/aarch64/el3_common_macros.S el3_entrypoint_common, which invalidates its RAM "
+    "first, as an earlier stage may have left dirty lines"
+)
 
 _MODELS: Final = (
     HostModel(
@@ -252,6 +134,47 @@ _MODELS: Final = (
         forced_write_back=True,
         # "FWB implies IDC": linux arch/arm64/include/asm/kvm_mmu.h __clean_dcache_guest_page (6.1.192).
         options=("idc",),
+    ),
+    HostModel(
+        name="bootloader",
+        summary="no hypervisor: a boot loader's write-back map of all RAM left clean lines, and the image is clean",
+        architectures=("arm64", "arm32"),
+        builder_agent="loader",
+        mapping_types=(_WB,),
+        aliases=(HostAlias("loader", _WB, AliasLifetime.UNTIL_START, _UBOOT),),
+        load=HostRule("loader", (Op.DC_CVAC,), _BOOTING),
+    ),
+    HostModel(
+        name="bootloader-dirty",
+        summary="no hypervisor: as bootloader, but lines outside of what was loaded may be dirty",
+        architectures=("arm64", "arm32"),
+        builder_agent="loader",
+        mapping_types=(_WB,),
+        aliases=(HostAlias("loader", _WB, AliasLifetime.UNTIL_START, _BOOTING),),
+        load=HostRule("loader", (Op.DC_CVAC,), _BOOTING),
+        leaves_junk=True,
+    ),
+    HostModel(
+        name="warm-reset",
+        summary="no hypervisor: a reset kept the caches, so any line of RAM may be clean or dirty junk",
+        architectures=("arm64", "arm32"),
+        builder_agent="reset",
+        mapping_types=(_WB,),
+        aliases=(
+            HostAlias("reset", _WB, AliasLifetime.UNTIL_START, _EARLIER_STAGE),
+            HostAlias("reset", _WB, AliasLifetime.AT_START, _AT_RESET, executable=True),
+        ),
+        load=HostRule("reset", (Op.DC_CVAC,), _BOOTING),
+        leaves_junk=True,
+    ),
+    HostModel(
+        name="clean-reset",
+        summary="no hypervisor: a reset invalidated the caches, no line is valid",
+        architectures=("arm64", "arm32"),
+        builder_agent="reset",
+        mapping_types=(_NC,),
+        aliases=(HostAlias("reset", _NC, AliasLifetime.UNTIL_START, _AT_RESET),),
+        load=HostRule("reset", (), _AT_RESET),
     ),
 )
 

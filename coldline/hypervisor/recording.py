@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Generic, NamedTuple
 from coldline.arm import MemoryType
 from coldline.events import Op, Recorder
 from coldline.hypervisor.mapping import ClosesOnExit
+from coldline.hypervisor.model import HostModel
 from coldline.hypervisor.model_events import HostEvents
-from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.protocol import Buffer, Data, DomainT, Hypervisor, Mapping
 
 if TYPE_CHECKING:

@@ -92,10 +92,25 @@ class Declared(Record, kw_only=True):
 
 
 class ContainerParts(Record, kw_only=True):
-    """The content of a container: a kernel, and perhaps an initrd and a device tree."""
+    """The content of a container: a kernel, and perhaps an initrd and a device tree.
+
+    Attributes
+    ----------
+    kernel : Content
+        The kernel.
+    declared : Declared
+        What the container declares about it.
+    as_declared : bool
+        Whether the kernel goes where it is declared to go, whatever its own format.
+    initrd, device_tree : memoryview or None
+        The other parts.
+    notes : tuple of str
+        Remarks about the container, for the user.
+    """
 
     kernel: Content
     declared: Declared
+    as_declared: bool = False
     initrd: memoryview | None = field(default=None, repr=False)
     device_tree: memoryview | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()

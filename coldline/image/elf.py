@@ -37,11 +37,14 @@ def parse_elf(content: Content) -> Kernel:
     Segments have their physical addresses (p_paddr), except for a vmlinux, which is relocated. The entry is taken as
     a virtual address if a segment contains it, otherwise as a physical one.
 
+    A segment without bytes in the file, such as a linker's copy of secure code's BSS, only reserves memory. Where it
+    overlaps other segments, their bytes stay.
+
     Raises
     ------
     ImageError
         If the file is truncated, is not a program for little-endian arm, has segments outside the file, past the
-        last address or overlapping, or an entry outside every segment.
+        last address or overlapping with bytes in the file, or an entry outside every segment.
     MissingDependencyError
         If pyelftools is not installed.
     """
@@ -135,17 +138,34 @@ def _pieces(content: Content, segments: list[Any], architecture: str) -> tuple[K
         raise content.error(
             f"its segments have {loaded} bytes in all, more than its {len(content.data)}: they overlap in the file"
         )
-    ordered = sorted(segments, key=lambda segment: segment.p_paddr)
+    ordered = sorted((each for each in segments if each.p_filesz), key=lambda segment: segment.p_paddr)
     for lower, upper in itertools.pairwise(ordered):
         if upper.p_paddr < lower.p_paddr + lower.p_memsz:
             raise content.error(
                 f"its {upper.where} starts at {upper.p_paddr:#x}, inside its {lower.where}, "
                 f"{lower.p_paddr:#x}-{lower.p_paddr + lower.p_memsz:#x}"
             )
-    return tuple(
+    pieces = [
         KernelPiece(each.p_paddr, content.data[each.p_offset : each.p_offset + each.p_filesz], each.p_memsz)
         for each in ordered
-    )
+    ]
+    for each in segments:
+        if not each.p_filesz:
+            pieces += _free_parts(each.p_paddr, each.p_paddr + each.p_memsz, pieces, content.data[:0])
+            pieces.sort(key=lambda piece: piece.address)
+    return tuple(pieces)
+
+
+def _free_parts(start: int, end: int, pieces: list[KernelPiece], nothing: memoryview) -> list[KernelPiece]:
+    """Return the parts of an address range that no piece fills, as pieces without bytes; `pieces` are sorted."""
+    found = []
+    for piece in pieces:
+        if start < min(piece.address, end):
+            found.append(KernelPiece(start, nothing, min(piece.address, end) - start))
+        start = max(start, piece.end)
+    if start < end:
+        found.append(KernelPiece(start, nothing, end - start))
+    return found
 
 
 def _entry(content: Content, entry: int, segments: list[Any], architecture: str) -> int:

@@ -6,31 +6,14 @@ Source: U-Boot doc/usage/fit/source_file_format.rst and boot/image-fit.c (2023.0
 unit address is part of the name (CVE-2021-27138).
 """
 
-from typing import TypeVar
-
 from coldline.errors import UsageError
-from coldline.image.compression import decompress_declared
 from coldline.image.content import ContainerParts, Content, Declared
-from coldline.image.fit_hash import check_hashes
+from coldline.image.fit_firmware import firmware_parts
+from coldline.image.fit_images import FIT_ARCHITECTURES, FIT_COMPRESSIONS, FitImages
 from coldline.image.flat_tree import FlatTree
 from coldline.support.printable import one_line
 
-_Value = TypeVar("_Value")
-
 _MAGIC = b"\xd0\x0d\xfe\xed"
-_ALIGNMENT = 4
-"""Alignment of external data, whose offsets count from the end of the tree."""
-
-_ARCHITECTURES = {"arm": "arm32", "arm64": "arm64"}
-_COMPRESSIONS: dict[str, tuple[str, ...]] = {
-    "none": (),
-    "gzip": ("gzip",),
-    "bzip2": ("bzip2",),
-    "lzma": ("lzma",),
-    "lzo": ("lzop",),
-    "lz4": ("lz4", "lz4 (legacy)"),
-    "zstd": ("zstd",),
-}
 _NOT_FOLLOWED = ("loadables", "firmware", "standalone", "script")
 
 
@@ -59,15 +42,6 @@ def open_fit(content: Content, configuration: str | None) -> ContainerParts:
     return _Fit(content).open(configuration)
 
 
-class _Image:
-    """A node of /images."""
-
-    def __init__(self, name: str, node: int, properties: dict[str, memoryview]) -> None:
-        self.name = name
-        self.node = node
-        self.properties = properties
-
-
 class _Fit:
     def __init__(self, content: Content) -> None:
         self._content = content
@@ -75,32 +49,33 @@ class _Fit:
         top = self._tree.children(0)
         if "images" not in top:
             raise content.error("is a flattened device tree without /images: a dtb, not a FIT")
-        self._images = self._tree.children(top["images"])
+        self._images = FitImages(content, self._tree, self._tree.children(top["images"]))
         self._configurations = top.get("configurations")
 
     def open(self, wanted: str | None) -> ContainerParts:
         name, properties = self._configuration(wanted)
         where = f"configuration '{name}'"
+        images = self._images
         if "kernel" not in properties:
-            raise self._content.error(f"its {where} names no kernel")
-        kernel = self._image(where, "kernel", properties, ("kernel", "kernel_noload"))
-        placed = self._text(kernel, "type") != "kernel_noload"
+            return firmware_parts(images, where, properties)
+        kernel = images.only(where, "kernel", properties, ("kernel", "kernel_noload"))
+        placed = images.text(kernel, "type") != "kernel_noload"
         ramdisk = device_tree = None
         if "ramdisk" in properties:
-            ramdisk = self._bytes(self._image(where, "ramdisk", properties, ("ramdisk",)))
+            ramdisk = images.bytes_of(images.only(where, "ramdisk", properties, ("ramdisk",)))
         if "fdt" in properties:
-            device_tree = self._device_tree(self._image(where, "fdt", properties, ("flat_dt",)))
+            device_tree = images.unpacked(images.only(where, "fdt", properties, ("flat_dt",)))
         declared = Declared(
-            by=one_line(f"its FIT image '{kernel.name}'"),
-            architecture=self._one_of(kernel, "arch", _ARCHITECTURES),
-            compressions=self._one_of(kernel, "compression", _COMPRESSIONS) or None,
-            load=self._address(kernel, "load") if placed else None,
-            entry=self._address(kernel, "entry") if placed else None,
+            by=kernel.by,
+            architecture=images.one_of(kernel, "arch", FIT_ARCHITECTURES),
+            compressions=images.one_of(kernel, "compression", FIT_COMPRESSIONS) or None,
+            load=images.address(kernel, "load") if placed else None,
+            entry=images.address(kernel, "entry") if placed else None,
         )
         notes = [one_line(f"used its FIT's {where}")]
         notes += [f"ignored '{each}' of that configuration" for each in _NOT_FOLLOWED if each in properties]
         return ContainerParts(
-            kernel=self._content.inside("FIT", self._bytes(kernel)),
+            kernel=self._content.inside("FIT", images.bytes_of(kernel)),
             declared=declared,
             initrd=ramdisk,
             device_tree=device_tree,
@@ -118,7 +93,7 @@ class _Fit:
                 raise self._content.error(
                     f"is a FIT without a default configuration: choose one with --fit-config: {listed}"
                 )
-            name = self._string("default of /configurations", properties["default"])
+            name = self._images.string("default of /configurations", properties["default"])
             if name not in names:
                 raise self._content.error(
                     f"its default configuration '{name}' does not exist; it has: {listed}"
@@ -128,90 +103,3 @@ class _Fit:
         else:
             raise UsageError(f"{self._content.path} has no configuration '{wanted}'; choose from: {listed}")
         return name, self._tree.properties(names[name])
-
-    def _image(
-        self, where: str, role: str, properties: dict[str, memoryview], types: tuple[str, ...]
-    ) -> _Image:
-        """Return the one image that a configuration names for a role."""
-        value = properties[role]
-        if bytes(value[:-1]).count(b"\0"):
-            raise self._content.error(
-                f"its {where} names more than one {role}: coldline supports one, without overlays"
-            )
-        name = self._string(f"{role} of {where}", value)
-        if name not in self._images:
-            raise self._content.error(f"its {where} names {role} '{name}', which is not in /images")
-        node = self._images[name]
-        image = _Image(name, node, self._tree.properties(node))
-        kind = self._text(image, "type")
-        if kind not in types:
-            raise self._content.error(f"its image '{name}' is of type '{kind}', not {' or '.join(types)}")
-        if "cipher" in self._tree.children(node):
-            raise self._content.error(f"its image '{name}' is encrypted")
-        return image
-
-    def _bytes(self, image: _Image) -> memoryview:
-        """Return an image's bytes, from inside or behind the tree, after checking their hashes."""
-        properties = image.properties
-        where = f"its image '{image.name}'"
-        if "data" in properties:
-            data = properties["data"]
-        elif "data-size" in properties and ("data-position" in properties or "data-offset" in properties):
-            size = self._number(image, "data-size")
-            if "data-position" in properties:
-                start = self._number(image, "data-position")
-            else:
-                start = -(-self._tree.size // _ALIGNMENT) * _ALIGNMENT + self._number(image, "data-offset")
-            whole = self._content.data
-            if start < self._tree.size or start + size > len(whole):
-                raise self._content.error(
-                    f"{where}, {size} bytes from byte {start} on, is not between the end of the tree "
-                    f"(byte {self._tree.size}) and the end of the file ({len(whole)})"
-                )
-            data = whole[start : start + size]
-        else:
-            raise self._content.error(f"{where} has no data")
-        if not data:
-            raise self._content.error(f"{where} is empty")
-        if "uboot-ignore" not in properties:
-            check_hashes(self._content, self._tree, image.name, image.node, data)
-        return data
-
-    def _device_tree(self, image: _Image) -> memoryview:
-        declared = Declared(
-            by=one_line(f"its FIT image '{image.name}'"),
-            compressions=self._one_of(image, "compression", _COMPRESSIONS) or None,
-        )
-        return decompress_declared(self._content.inside("FIT", self._bytes(image)), declared).data
-
-    def _one_of(self, image: _Image, name: str, known: dict[str, _Value]) -> _Value | None:
-        if name not in image.properties:
-            return None
-        text = self._text(image, name)
-        if text not in known:
-            raise self._content.error(
-                f"its image '{image.name}' has {name} '{text}', which coldline does not support"
-            )
-        return known[text]
-
-    def _text(self, image: _Image, name: str) -> str:
-        if name not in image.properties:
-            raise self._content.error(f"its image '{image.name}' has no {name}")
-        return self._string(f"{name} of image '{image.name}'", image.properties[name])
-
-    def _string(self, what: str, value: memoryview) -> str:
-        text = bytes(value[:256])
-        if not text.endswith(b"\0") or b"\0" in text[:-1] or not text[:-1].isascii():
-            raise self._content.error(f"its {what} is not a single ASCII string")
-        return text[:-1].decode("ascii")
-
-    def _address(self, image: _Image, name: str) -> int | None:
-        return self._number(image, name) if name in image.properties else None
-
-    def _number(self, image: _Image, name: str) -> int:
-        value = image.properties[name]
-        if len(value) not in (4, 8):
-            raise self._content.error(
-                f"its image '{image.name}' has {name} of {len(value)} bytes, not 4 or 8"
-            )
-        return int.from_bytes(value, "big")

@@ -19,7 +19,7 @@ from coldline.image.file_bytes import FileBytes
 from coldline.image.format_detection import recognise
 from coldline.image.kernel import Kernel
 from coldline.image.raw import architecture_of, raw_kernel
-from coldline.support.frozen_record import Record
+from coldline.support.frozen_record import Record, replace
 
 MAX_IMAGE = 1 << 30
 """The default limit of a file's size, in bytes (the same as Xen's: tools/include/xenguest.h (4.17))."""
@@ -49,11 +49,14 @@ class RawPlacement(Record):
         ``arm64`` or ``arm32``; None to guess from a branch as the first instruction, or else ``arm64``.
     load, entry : int
         Guest physical addresses: of its first byte, and of its first instruction.
+    in_flash : bool
+        Whether it is firmware that starts from flash, so that a file with a format for memory is an error.
     """
 
     architecture: str | None
     load: int
     entry: int
+    in_flash: bool = False
 
 
 def load_kernel(
@@ -63,11 +66,13 @@ def load_kernel(
     max_unpacked: int = MAX_UNPACKED,
     configuration: str | None = None,
     raw: RawPlacement | None = None,
+    architecture: str | None = None,
 ) -> Kernel:
     """Read and check a kernel; its format is recognised by its content.
 
-    The formats are an arm64 Image, a 32-bit zImage and an ELF file of either architecture. Each may be in an EFI
-    zboot image, a uImage or a FIT, and all of these may be compressed with gzip, bzip2, xz, zstd, lz4, lzop or LZMA.
+    The formats are an arm64 Image, a 32-bit zImage, an ELF file of either architecture, S-records and Intel HEX. Each
+    may be in an EFI zboot image, a uImage, a FIT or an image for a board's boot ROM, and all of these may be
+    compressed with gzip, bzip2, xz, zstd, lz4, lzop or LZMA.
 
     Parameters
     ----------
@@ -81,6 +86,8 @@ def load_kernel(
         A FIT's configuration; None for its default.
     raw : RawPlacement or None
         Load the file, once decompressed, as raw bytes to this place, whatever its format.
+    architecture : str or None
+        ``arm64`` or ``arm32``, for a format that does not name one; in any other file an error if it differs.
 
     Raises
     ------
@@ -92,8 +99,8 @@ def load_kernel(
         If a library for this format is not installed.
     """
     name = os.fspath(path)
-    blob = load_blob(name, "kernel", max_image=max_image)
-    return _kernel(Content(name, blob, Allowance(max_unpacked)), configuration, raw)
+    blob = load_blob(name, _what(raw), max_image=max_image)
+    return _kernel(Content(name, blob, Allowance(max_unpacked)), configuration, raw, architecture)
 
 
 def open_kernel(
@@ -103,30 +110,48 @@ def open_kernel(
     max_unpacked: int = MAX_UNPACKED,
     configuration: str | None = None,
     raw: RawPlacement | None = None,
+    architecture: str | None = None,
 ) -> Kernel:
     """Like `load_kernel`, but an arm64 Image stays in its file if that is a regular file.
 
     Parameters and errors are those of `load_kernel`.
     """
     name = os.fspath(path)
-    blob = open_blob(name, "kernel", max_image=max_image)
+    blob = open_blob(name, _what(raw), max_image=max_image)
     if isinstance(blob, FileBytes):
         start = Content(name, blob.read(0, _START), Allowance(max_unpacked))
-        if raw is None and codec_of(start.data) is None and is_arm64_image(start.data):
+        if (
+            raw is None
+            and architecture is None
+            and codec_of(start.data) is None
+            and is_arm64_image(start.data)
+        ):
             return arm64_image(start, blob)
         blob = blob.read(0, blob.nbytes)
-    return _kernel(Content(name, blob, Allowance(max_unpacked)), configuration, raw)
+    return _kernel(Content(name, blob, Allowance(max_unpacked)), configuration, raw, architecture)
 
 
-def _kernel(content: Content, configuration: str | None, raw: RawPlacement | None) -> Kernel:
+def _what(raw: RawPlacement | None) -> str:
+    return "firmware" if raw is not None and raw.in_flash else "kernel"
+
+
+def _kernel(
+    content: Content, configuration: str | None, raw: RawPlacement | None, architecture: str | None
+) -> Kernel:
     if raw is None:
-        return recognise(content, None, configuration)
+        told = Declared(by="--arch", architecture=architecture) if architecture else None
+        return recognise(content, told, configuration)
     codec = codec_of(content.data)
     if codec is not None:
         content = decompress(content, codec)
+    notes: tuple[str, ...] = ()
+    if raw.in_flash:
+        from coldline.image.flash_image import check_flash_image
+
+        notes = check_flash_image(content)
     architecture = raw.architecture or architecture_of(content.data) or "arm64"
     declared = Declared(by="--load", architecture=architecture, load=raw.load, entry=raw.entry)
-    return raw_kernel(content, declared)
+    return replace(raw_kernel(content, declared), notes=notes)
 
 
 def load_blob(path: str | os.PathLike[str], what: str, *, max_image: int = MAX_IMAGE) -> memoryview:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""U-Boot's legacy image format, uImage, with one file or several.
+"""U-Boot's legacy image format, uImage, with one file or several: a kernel, a program, or U-Boot itself (u-boot.img).
 
-Source: U-Boot include/image.h and boot/image.c (2023.01).
+Source: U-Boot include/image.h and boot/image.c (2023.01); where SPL puts U-Boot: common/spl/spl_legacy.c (2025.01).
 """
 
 import struct
@@ -33,7 +33,18 @@ _LAYOUT = struct.Struct(">7I4B32s")
 _HEADER_CRC = slice(4, 8)
 
 _ARCHITECTURES = {2: "arm32", 22: "arm64"}
-_KERNEL, _MULTI, _KERNEL_NOLOAD = 2, 4, 14
+_STANDALONE, _KERNEL, _MULTI, _FIRMWARE, _KERNEL_NOLOAD = 1, 2, 4, 5, 14
+_OTHER_TYPES = {
+    3: "a ramdisk: give it with --initrd",
+    6: "a script for U-Boot",
+    7: "a file system",
+    8: "a device tree: give it with --dtb-only",
+    31: "OP-TEE or another trusted OS, which runs in Secure state",
+    32: "a signed U-Boot for i.MX, with an IVT in it: give u-boot.bin or uboot.elf",
+}
+_U_BOOT = 17
+"""IH_OS_U_BOOT."""
+
 _COMPRESSIONS: dict[int, tuple[str, ...]] = {
     0: (),
     1: ("gzip",),
@@ -60,11 +71,12 @@ def open_uimage(content: Content) -> ContainerParts:
     Raises
     ------
     ImageError
-        If it is truncated or corrupt, or does not contain a kernel for arm.
+        If it is truncated or corrupt, or does not contain a kernel, a program or firmware for arm.
     """
     header, data = _read(content)
-    if header.type not in (_KERNEL, _KERNEL_NOLOAD, _MULTI):
-        raise content.error(f"is a uImage of type {header.type} (at byte 30), which is not a kernel's")
+    if header.type not in (_STANDALONE, _KERNEL, _KERNEL_NOLOAD, _MULTI, _FIRMWARE):
+        what = _OTHER_TYPES.get(header.type, "not a kernel or firmware")
+        raise content.error(f"is a uImage of type {header.type} (at byte 30), {what}")
     if header.architecture not in _ARCHITECTURES:
         raise content.error(
             f"is a uImage for architecture {header.architecture} (at byte 29), which is not arm"
@@ -85,6 +97,7 @@ def open_uimage(content: Content) -> ContainerParts:
             load=header.load if placed else None,
             entry=header.entry if placed else None,
         ),
+        as_declared=header.os == _U_BOOT and not header.compression,
         initrd=initrd or None,
         device_tree=device_tree or None,
         notes=(f"its uImage is called '{name}'",) if name else (),

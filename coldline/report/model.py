@@ -56,15 +56,20 @@ class Guest(Record, kw_only=True):
         The image.
     plan : Plan
         The places of everything in its memory.
-    host, strategy, core : str
-        The names of the host model, of the builder's strategy and of the core profile.
+    host, core : str
+        The names of the host model and of the core profile.
+    host_default : str
+        Why that host is the default; empty if the user named it.
+    strategy : str or None
+        The name of the builder's strategy; None on a host without strategies.
     """
 
     kernel: "Kernel"
     plan: "Plan"
     host: str
-    strategy: str
+    strategy: str | None
     core: str
+    host_default: str = ""
 
 
 class Run(Record, kw_only=True):

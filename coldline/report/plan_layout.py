@@ -27,7 +27,10 @@ def guest_lines(guest: "Guest") -> Iterator[str]:
     """The guest's image, host, strategy, RAM, segments and entry point, as lines of text."""
     plan = guest.plan
     yield from kernel_lines(guest.kernel)
-    yield f"  {guest.core} on {guest.host}, built by '{guest.strategy}'"
+    if guest.strategy is not None:
+        yield f"  {guest.core} on {guest.host}, built by '{guest.strategy}'"
+    else:
+        yield f"  {guest.core} on {guest.host}" + (f" ({guest.host_default})" if guest.host_default else "")
     for bank in plan.banks:
         yield f"  RAM     {bank.base:#012x} - {bank.end:#012x}  {rounded_size(bank.size)}"
     for each in plan.segments:

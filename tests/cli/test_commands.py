@@ -417,7 +417,8 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
         (
             [*MIDWAY, "--host", "xen-5"],
             "no host model 'xen-5'; "
-            "choose from: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb",
+            "choose from: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb, "
+            "bootloader, bootloader-dirty, warm-reset, clean-reset",
         ),
         (
             [*MIDWAY, "--host", "xen-4.17-arm32"],

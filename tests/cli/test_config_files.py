@@ -42,6 +42,14 @@ def test_boots_what_the_file_names(folder: Path, cli: Cli) -> None:
     assert cli("boot", "guest.cfg", "--strategy", "flush", "--quiet").status == HAZARD
 
 
+def test_a_guest_of_a_file_is_one_of_xen(folder: Path, cli: Cli) -> None:
+    """Whatever its image is: a raw one without such a file would be judged as a boot loader's."""
+    place = ("--load", "0x40000000", "--entry", "0x40000000", "--arch", "arm64", "--until", "1", "--json")
+    document = json.loads(cli("boot", "guest.cfg", *place).out)
+    assert (document["format"], document["host"], document["host_by_default"]) == ("raw", "rfc", True)
+    assert json.loads(cli("boot", folder / "kernel", *place).out)["host"] == "bootloader"
+
+
 def test_the_file_comes_before_defaults_and_options_before_the_file(folder: Path, cli: Cli) -> None:
     assert plan(cli, "guest.cfg") == plan(cli, "kernel", "--memory", "16M")
     assert plan(cli, "guest.cfg", "--memory", "32M") == plan(cli, "kernel", "--memory", "32M")

@@ -119,6 +119,52 @@ def uimages() -> list[bytes]:
     return found
 
 
+def boot_rom_images() -> list[bytes]:
+    """Images for boot ROMs: i.MX, STM32 and sunxi, which has a uImage behind it."""
+    code = struct.pack("<I", 0xEA000002) + bytes(60)
+    table = struct.pack(">BHB", 0xD1, 32, 0x40)
+    table += (
+        struct.pack("<7I", _RAM + 64, 0, 0, _RAM + 32, _RAM, 0, 0)
+        + struct.pack("<3I", _RAM, 4096, 0)
+        + bytes(20)
+    )
+    stm32 = b"STM2" + bytes(64) + struct.pack("<I4BIIII", sum(code), 0, 0, 1, 0, len(code), _RAM, 0, _RAM)
+    egon = struct.pack("<I8sII", 0xEA000016, b"eGON.BT0", 0, 512).ljust(32 << 10, b"\0")
+    image = uimages()[-1]
+    return [table + code, stm32.ljust(256, b"\0") + code, egon + image, egon[:600]]
+
+
+def records() -> list[bytes]:
+    """S-records and Intel HEX: the file of M68000PM/AD, appendix C, and a branch."""
+    lines = (
+        b"S00600004844521B\nS1130000285F245F2212226A000424290008237C2A\nS9030000FC\n",
+        b"S3094000000002000014A0\nS30940000004" + b"1F2003D59B\nS70540000000BA\n",
+        b":020000044000BA\n:0400000002000014E6\n:0400000540000000B7\n:00000001FF\n",
+        b":020000021234B6\n:0400100002000014D6\n:040000031234001" + b"0A3\n:00000001FF\n",
+    )
+    return list(lines)
+
+
+def firmware() -> list[bytes]:
+    """Firmware without a header: U-Boot, its SPL, Trusted Firmware-A, UEFI, its variables."""
+    a64 = struct.pack("<II4Q", 0x1400000A, 0xD503201F, 0x200000, 8192, 8192, 9000) + b"U-Boot 2025.01"
+    a32 = (
+        struct.pack("<8I", 0xEA0000B8, *[0xE59FF014] * 7)
+        + struct.pack("<7I", *range(0x60, 0x300, 0x60))
+        + b"U-Boot 2023.01"
+    )
+    variables = bytes(16) + bytes.fromhex("8d2bf1ff96768b4ca9852747075b4f50") + bytes(8) + b"_FVH"
+    return [
+        a64.ljust(8200, b"x"),
+        a32,
+        b"U-Boot SPL 2025.01",
+        b"BL31: %s\n",
+        b"OPTE",
+        variables,
+        b"\xff" * 64,
+    ]
+
+
 _FIT = """/ {{ description = ""; #address-cells = <1>;
 images {{
  k1 {{ data = /incbin/("k"); type = "kernel"; arch = "arm64"; os = "linux"; compression = "none";
@@ -126,8 +172,12 @@ images {{
  k2 {{ data = /incbin/("z"); type = "kernel"; arch = "arm64"; os = "linux"; compression = "gzip"; }};
  r1 {{ data = /incbin/("r"); type = "ramdisk"; arch = "arm64"; os = "linux"; compression = "none"; }};
  t1 {{ data = /incbin/("t"); type = "flat_dt"; arch = "arm64"; compression = "none"; }};
+ u1 {{ data = /incbin/("k"); type = "firmware"; os = "u-boot"; arch = "arm"; compression = "none";
+  load = <0x40000000>; }};
+ a1 {{ data = /incbin/("r"); type = "firmware"; os = "arm-trusted-firmware"; arch = "arm64"; compression = "none"; }};
 }};
-configurations {{ default = "c{number}"; c1 {{ kernel = "k1"; ramdisk = "r1"; fdt = "t1"; }};
+configurations {{ default = "c{number}"; c3 {{ firmware = "a1"; loadables = "u1"; fdt = "t1"; }};
+ c1 {{ kernel = "k1"; ramdisk = "r1"; fdt = "t1"; }};
  c2 {{ kernel = "k2"; loadables = "r1"; }}; }}; }};
 """
 
@@ -145,7 +195,13 @@ def fits() -> list[bytes]:
     hashes = 'hash-1 { algo = "crc32"; }; hash-2 { algo = "sha1"; };'
     found = []
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(AssertionError):
-        for number, options, has in ((1, (), ""), (2, (), ""), (1, ("-E",), ""), (1, (), hashes)):
+        for number, options, has in (
+            (1, (), ""),
+            (2, (), ""),
+            (1, ("-E",), ""),
+            (3, (), ""),
+            (1, (), hashes),
+        ):
             source = _FIT.format(number=number, hashes=has)
             found.append(mkimage_fit(Path(folder), source, *options, **files))
     return found

@@ -144,6 +144,7 @@ def stp(rt: int, rt2: int, rn: int, offset: int = 0) -> Insn:
 
 # op0, op1, CRn, CRm, op2: Arm ARM DDI 0487 C5.3 and D19.2
 REGISTERS = {
+    "id_aa64mmfr0_el1": (3, 0, 0, 7, 0),
     "sctlr_el1": (3, 0, 1, 0, 0),
     "cpacr_el1": (3, 0, 1, 0, 2),
     "ttbr0_el1": (3, 0, 2, 0, 0),

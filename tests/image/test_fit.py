@@ -216,7 +216,7 @@ def test_without_hashes_it_is_taken(whole: Callable[..., bytes], write: Callable
         (('default = "conf-1"', 'default = "conf"'), "its default configuration 'conf' does not exist; "
          "it has: conf-1"),
         (('default = "conf-1"', 'default = "a", "b"'), "its default of /configurations is not a single ASCII string"),
-        (('kernel = "k";', ""), "its configuration 'conf-1' names no kernel"),
+        (('kernel = "k";', ""), "its configuration 'conf-1' names no kernel, firmware or loadables"),
         (('kernel = "k"', 'kernel = "other"'), "its configuration 'conf-1' names kernel 'other', "
          "which is not in /images"),
         (('kernel = "k"', 'kernel = "k", "k"'), "its configuration 'conf-1' names more than one kernel: "

@@ -416,6 +416,29 @@ def test_elf_headers_that_cannot_be(elf: bytes, write: Callable[..., str]) -> No
     assert offset + 6004 <= size
 
 
+def test_an_elf_segment_without_bytes_takes_none_away(elf: bytes, write: Callable[..., str]) -> None:
+    """U-Boot's ELF files have the BSS of secure code at a place in memory that other segments fill.
+
+    Source: U-Boot arch/arm/cpu/u-boot.lds (2025.01), .__secure_stack_start; readelf -l of jetson-tk1's uboot.elf.
+    """
+    code = elf[struct.unpack_from("<Q", elf, 64 + P_OFFSET)[0] :][:6004]
+
+    def with_bss(start: int, size: int) -> list[tuple[int, bytes, int]]:
+        data = header(header(header(elf, 1, P_PADDR, start), 1, P_FILESZ, 0), 1, P_MEMSZ, size)
+        return [(each.address, bytes(each.data[:]), each.size) for each in load_kernel(write(data)).pieces]
+
+    text = RAM + 0x80000
+    whole = (text, code, 6004)
+    assert with_bss(text, 6004) == [whole]
+    assert with_bss(text + 100, 8) == [whole]
+    assert with_bss(text + 6000, 100) == [whole, (text + 6004, b"", 96)]
+    assert with_bss(text - 100, 6204) == [(text - 100, b"", 100), whole, (text + 6004, b"", 100)]
+    assert with_bss(text - 100, 100) == [(text - 100, b"", 100), whole]
+    # One byte in the file, and it is an overlap again.
+    overlap = header(header(elf, 1, P_PADDR, text), 1, P_FILESZ, 1)
+    assert "inside its segment" in reason(write(overlap))
+
+
 def test_elf_cut_anywhere_is_told(elf: bytes, write: Callable[..., str]) -> None:
     last = max(struct.unpack_from("<Q", elf, 64 + 56 * n + P_OFFSET)[0] for n in (0, 1)) + 1200
     for length in range(4, last, 701):
@@ -516,7 +539,7 @@ def files(*sizes: int, data: bytes = b"") -> bytes:
         (uimage(b"abc", size=4), "its uImage header says 4 bytes (at byte 12), but 3 follow it: truncated"),
         (uimage(b"abc", size=2**32 - 1), "its uImage header says 4294967295 bytes (at byte 12), "
          "but 3 follow it: truncated"),
-        (uimage(b"abc", kind=3), "is a uImage of type 3 (at byte 30), which is not a kernel's"),
+        (uimage(b"abc", kind=3), "is a uImage of type 3 (at byte 30), a ramdisk: give it with --initrd"),
         (uimage(b"abc", arch=24), "is a uImage for architecture 24 (at byte 29), which is not arm"),
         (uimage(b"abc", compression=7), "is a uImage of unknown compression 7 (at byte 31)"),
         (uimage(b""), "inside uImage: is empty"),

@@ -25,7 +25,8 @@ from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.guest.config import PLAN_KEYS
 from coldline.guest.reasons import Reason
-from coldline.hypervisor.models import HOST_MODELS, AliasLifetime
+from coldline.hypervisor.model import AliasLifetime
+from coldline.hypervisor.models import HOST_MODELS
 from coldline.report.reporters import CORPUS, DEFAULT, FORMATS, MATRIX, REPORT, formats_for
 from coldline.report.reporters import json as json_format
 from coldline.rules.alphabet import OTHER, Letter
@@ -322,11 +323,12 @@ def test_the_rules_of_hosts_are_those_of_the_host_models() -> None:
         for model in HOST_MODELS.values()
         for when, rule in (
             ("at allocation", model.allocation),
+            ("after each write of the loader", model.load),
             ("when asked to", model.flush),
             ("before the guest runs, when asked to", model.first_run),
             ("as its caches go on, and " * model.watches_caches + "for set/way", model.set_way),
         )
-        if rule is not None
+        if rule is not None and rule.steps
     ]
     assert generated(HOSTS, "rules") == markdown("| host | when | agent | does | source |", rows)
 
@@ -482,7 +484,7 @@ def test_the_defaults_of_boot_are_those_of_the_code() -> None:
             assert shown == " ".join(f"{name} {each.hazards}" for name, each in formats_for(REPORT).items())
         elif option and option[1] == "format":
             assert shown == DEFAULT
-        elif shown not in ("", "none", "empty", "off", "written", "by guest", "by machine"):
+        elif shown not in ("", "none", "empty", "off", "written", "by guest", "by machine", "by host"):
             assert shown == str(value), names
         else:
             assert not value, names

@@ -344,7 +344,7 @@ def test_what_was_loaded_to_flash_is_checked_as_ram_is(
     cli: Cli, write: Any, strategy: str, kinds: set[str]
 ) -> None:
     status = HAZARD if kinds else COHERENT
-    document = boot(cli, write(a64.off()), "--strategy", strategy, status=status)
+    document = boot(cli, write(a64.off()), "--host", "rfc", "--strategy", strategy, status=status)
     assert {hazard["kind"] for hazard in document["hazards"]} == kinds
     assert document["hazards"][:1] == [] or document["hazards"][0]["address"] == 0
 
@@ -393,17 +393,34 @@ def test_firmware_is_for_whose_branch_it_begins_with(
 def test_u_boot_turns_its_mmu_on(cli: Cli, debian_u_boot: Path) -> None:
     """U-Boot first relocates itself to the end of RAM, and invalidates only by set/way."""
     path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
-    found = cli("boot", "--bios", path, "--until", "mmu", "--json")
+    found = cli("boot", "--bios", path, "--until", "mmu", "--host", "rfc", "--json")
     document = json.loads(found.out)
     assert (found.status, document["end"], document["verdict"]) == (COHERENT, "mmu", "coherent")
     assert "U-Boot 20" in document["console"]
     assert document["accesses"] > 100_000
 
 
+@pytest.mark.parametrize(
+    ("host", "kinds"), [(None, {"lost-write"}), ("warm-reset", {"lost-write"}), ("clean-reset", set())]
+)
+def test_u_boot_needs_a_reset_that_invalidates(
+    cli: Cli, debian_u_boot: Path, host: str | None, kinds: set[str]
+) -> None:
+    """It writes to RAM with its MMU off, with no maintenance before: findings.md."""
+    path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
+    named = ("--host", host) if host is not None else ()
+    found = cli("boot", "--bios", path, "--until", 100_000, *named, "--json", "--hazards", 1)
+    document = json.loads(found.out)
+    assert (document["host"], document["host_by_default"]) == (host or "warm-reset", host is None)
+    assert {hazard["kind"] for hazard in document["hazards"]} == kinds
+
+
 def test_edk2_prints_its_banner(cli: Cli, debian_edk2_arm64: Path) -> None:
+    """Its MMU and caches are on before it first writes to RAM, so junk of a warm reset does not matter."""
     found = cli("boot", "--bios", debian_edk2_arm64, "--until", "console:UEFI firmware (version", "--json")
     document = json.loads(found.out)
     assert (found.status, document["end"], document["verdict"]) == (COHERENT, "console", "coherent")
+    assert document["host"] == "warm-reset"
 
 
 def test_u_boot_relocates_past_the_caches(cli: Cli, debian_u_boot: Path) -> None:

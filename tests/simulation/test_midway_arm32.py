@@ -94,7 +94,9 @@ def found_by(host: str, strategy: str) -> Found:
 
 
 def test_the_matrix_is_whole() -> None:
-    hosts = [name for name, model in HOST_MODELS.items() if "arm32" in model.architectures]
+    hosts = [
+        name for name, model in HOST_MODELS.items() if model.has_strategies and "arm32" in model.architectures
+    ]
     strategies = ["none", "syscall", "uncached", "hypercall", "uncached-hypercall"]
     assert list(MATRIX) == [(host, strategy) for host in hosts for strategy in strategies]
 

@@ -28,13 +28,14 @@ Run = Callable[..., tuple[int, Any]]
 @pytest.fixture(scope="session")
 def debian_armhf_kernels() -> dict[str, Path]:
     """Debian's current kernels by flavour."""
-    from testbed import apt, debian
+    from testbed import apt, debian, kernels
 
     found = {}
     try:
         for flavour in FLAVOURS:
-            name = debian.current("armhf", f"linux-image-{flavour}", rf"linux-image-\d\S*-{flavour}")
-            (found[flavour],) = (debian.packages("armhf", [name])[name] / "boot").glob("vmlinuz-*")
+            binary = debian.current_kernel("armhf", flavour).binary
+            folder = debian.packages("armhf", [binary])[binary]
+            found[flavour] = kernels.kernel_file(folder, kernels.release_of(binary))
     except apt.FetchError as error:
         require(False, f"no Debian kernels for armhf: {error}")
     return found

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The host's side of the testbed, without QEMU and Debian's packages."""
 
+import io
 import json
 import marshal
 import os
@@ -8,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -444,6 +446,84 @@ def test_a_package_by_either_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (trees / "libx1t64").symlink_to("libx1t64_1.2-3_arm64")
     wanted = "libx1t64 | libx1"
     assert debian.packages("arm64", [wanted], suite="later") == {wanted: trees / "libx1t64_1.2-3_arm64"}
+
+
+def as_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, depends: dict[str, str]) -> None:
+    """Let apt-cache say what packages depend on, and dpkg-deb unpack what `tmp_path` has of them."""
+    monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name, text in depends.items():
+        (tmp_path / f"{name}.depends").write_text(
+            f"{name}\n" + "".join(f"  Depends: {each}\n" for each in text.split())
+        )
+    scripts = {
+        "apt-cache": f'for last; do :; done; cat "{tmp_path}/$last.depends"',
+        "apt-get": f'for last; do :; done; case $last in update) ;; *) cp "{tmp_path}/$last.tar" "$last.deb" ;; esac',
+        "dpkg-deb": 'cat "$2"',
+    }
+    for name, script in scripts.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    for architecture in ("arm64", "arm64-later", "armhf-later"):
+        lists = tmp_path / "cache" / "debian" / architecture / "apt" / "lists"
+        lists.mkdir(parents=True)
+        (lists / "server_Packages").touch()
+    monkeypatch.setattr(apt, "_debian_server", lambda: "http://server")
+
+
+def tar(path: Path, member: str, content: bytes) -> None:
+    with tarfile.open(path, "w") as archive:
+        entry = tarfile.TarInfo(f"./{member}")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+
+
+def test_a_kernel_in_its_image_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in Debian 12 and 13."""
+    as_apt(
+        tmp_path,
+        monkeypatch,
+        {"linux-image-arm64": "linux-image-6.1.0-arm64", "linux-image-6.1.0-arm64": "kmod"},
+    )
+    tar(tmp_path / "linux-image-6.1.0-arm64.tar", "boot/vmlinuz-6.1.0-arm64", b"kernel")
+    path = kernels.kernel("arm64")
+    assert (path.name, path.read_bytes()) == ("vmlinuz-6.1.0-arm64", b"kernel")
+    name = "linux-image-6.1.0-arm64"
+    assert debian.current_kernel("arm64", "arm64") == (name, name, name)
+
+
+def test_a_kernel_in_a_package_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in Debian's unstable: linux-image-RELEASE has no files but depends on those that do (linux 7.2.13-1)."""
+    release = "7.2.13+deb14-arm64"
+    needs = {
+        "linux-image-arm64": f"linux-base-arm64 linux-image-{release}",
+        f"linux-image-{release}": f"linux-base-{release} linux-binary-{release} linux-modules-{release}",
+    }
+    as_apt(tmp_path, monkeypatch, needs)
+    tar(tmp_path / f"linux-binary-{release}.tar", f"usr/lib/modules/{release}/vmlinuz", b"kernel")
+    path = kernels.kernel("arm64", suite="later")
+    assert (path.parent.name, path.name, path.read_bytes()) == (
+        "arm64-later",
+        f"vmlinuz-{release}",
+        b"kernel",
+    )
+    assert debian.current_kernel("arm64", "arm64", suite="later") == (
+        f"linux-image-{release}",
+        f"linux-binary-{release}",
+        f"linux-modules-{release}",
+    )
+    package = tmp_path / "package"
+    with pytest.raises(apt.FetchError) as caught:
+        kernels.kernel_file(package, release)
+    assert (
+        str(caught.value)
+        == f"{package}: no file boot/vmlinuz-{release} nor usr/lib/modules/{release}/vmlinuz"
+    )
+    (package / "usr/lib/modules" / release).mkdir(parents=True)
+    (package / "usr/lib/modules" / release / "vmlinuz").touch()
+    assert kernels.kernel_file(package, release).is_file()
+    with pytest.raises(apt.FetchError, match=r"later has neither linux-image-armmp-lpae nor .* for armhf"):
+        kernels.kernel("armhf", suite="later")
 
 
 def test_what_installing_would_bring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ import argparse
 from coldline.cli.arguments.values import (
     DEFAULT_CORES,
     DEFAULT_MACHINE,
-    DEFAULT_STRATEGY,
     address,
 )
 
@@ -75,7 +74,11 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
         help="load IMAGE as raw bytes at this address; needs --entry and --arch",
     )
     group.add_argument("--entry", metavar="ADDRESS", type=address, help="entry point of a raw IMAGE")
-    group.add_argument("--arch", choices=("arm64", "arm32"), help="architecture of a raw IMAGE or of --bios")
+    group.add_argument(
+        "--arch",
+        choices=("arm64", "arm32"),
+        help="architecture of IMAGE or --bios, if its file does not name it",
+    )
     group.add_argument(
         "--max-image", metavar="SIZE", default="1G", help="maximum size of a file (default 1G)"
     )
@@ -89,7 +92,6 @@ def add_strategy(group: argparse._ActionsContainer, more: str = "") -> None:
     group.add_argument(
         "--strategy",
         metavar="NAME",
-        default=DEFAULT_STRATEGY,
         help="how the builder writes the guest's memory: none, flush (arm64), syscall (arm32), uncached (the "
         f"default), hypercall or uncached-hypercall{more}",
     )

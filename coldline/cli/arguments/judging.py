@@ -7,7 +7,7 @@ from coldline.cli.arguments.formats import add_formats, add_quiet
 from coldline.cli.arguments.guest import add_guest, add_strategy
 from coldline.cli.arguments.profile import add_switches
 from coldline.cli.arguments.run import add_run
-from coldline.cli.arguments.values import DEFAULT_HOST, TRACE_FORMS, count
+from coldline.cli.arguments.values import TRACE_FORMS, count
 from coldline.report.reporters import CORPUS, MATRIX, REPORT, formats_for
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ def add_boot(commands: "Commands") -> None:
     )
     add_guest(parser)
     group = parser.add_argument_group("host")
-    add_strategy(group)
+    add_strategy(group, "; hosts without a hypervisor have none")
     group.add_argument(
         "--host",
         metavar="NAME",
-        default=DEFAULT_HOST,
-        help="host model: rfc (the default), xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64 or kvm-s2fwb",
+        help="host model: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64 or kvm-s2fwb; or, without a "
+        "hypervisor, bootloader, bootloader-dirty, warm-reset or clean-reset (default: rfc for a kernel, bootloader "
+        "for an ELF program, a raw image and --machine virt, warm-reset for --bios)",
     )
     add_run(parser)
     group = parser.add_argument_group("output")
@@ -104,7 +105,8 @@ def add_matrix(commands: "Commands") -> None:
     parser = commands.add_parser(
         "matrix",
         help="boot a guest with every strategy on every host model",
-        description="Boot one guest with every strategy on every host model, and print a table of the verdicts.",
+        description="Boot one guest with every strategy on every host model that has any, and print a table of the "
+        "verdicts.",
     )
     add_guest(parser)
     add_run(parser)

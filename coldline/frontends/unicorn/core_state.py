@@ -104,6 +104,9 @@ class CoreState(abc.ABC):
             raise unicorn.UcError(status)
         self._handles.append(handle)
 
+    def offer_granules(self, granules: frozenset[int]) -> None:  # noqa: B027
+        """Let the guest see that the core has these translation granules, in bytes, if the core can tell it."""
+
     @property
     def pc(self) -> int:
         """The program counter."""

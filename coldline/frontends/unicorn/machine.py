@@ -2,7 +2,7 @@
 """The emulated machine: RAM, devices, and vCPUs that share them."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from coldline.arm.cores import Core
 from coldline.frontends.unicorn.devices import Device
@@ -10,9 +10,6 @@ from coldline.frontends.unicorn.vcpu import Vcpu
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
-
-GRANULES: Final = frozenset({4096, 65536})
-"""Translation granules of the emulator's cores, in bytes."""
 
 
 class Machine:

@@ -83,6 +83,7 @@ CALLBACK_FIELDS: Fields = (
         "upgrades",  # whether an invalidation at EL1 cleans as well, as under a stage 2 (HCR_EL2.VM)
         "maintenance",  # 1 + the `Op` of each operation that maintains caches, by its encoding
         "pc_register",  # the emulator's number for it
+        "memory_features",  # what ID_AA64MMFR0_EL1 reads as
     ),
     *shared_record.words(  # for AArch32 only
         "fresh",  # whether the next block may be one that the emulator has just translated

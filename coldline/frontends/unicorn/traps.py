@@ -14,6 +14,7 @@ from coldline.frontends.unicorn.devices.flash import COMMANDS
 from coldline.frontends.unicorn.outcome import End, Outcome, Until
 from coldline.frontends.unicorn.power import Power, Start
 from coldline.frontends.unicorn.vcpu import Vcpu
+from coldline.guest.machines import machine_hint
 from coldline.mmu.view import ADDRESS_MASK
 
 UNDEFINED: Final = 1
@@ -104,7 +105,8 @@ class Traps:
             )
         if self._nowhere is not None:
             where = self._nowhere
-            return GuestError(f"the guest used {where:#x} at {pc:#x}: no RAM and no device is there")
+            hint = machine_hint(where)
+            return GuestError(f"the guest used {where:#x} at {pc:#x}: no RAM and no device is there{hint}")
         if error.errno == const.UC_ERR_INSN_INVALID:
             return _untaken(EXCEPTIONS[1], pc)
         return GuestError(f"the guest cannot go on at {pc:#x}: {error}")

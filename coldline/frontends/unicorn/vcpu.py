@@ -107,6 +107,7 @@ class Vcpu:
         for device in devices:
             self._add(device)
         self.core_state.bind(self.state, self.code)
+        self.core_state.offer_granules(core.granules)
         self.core_state.reset(registers)
         if not self.state["silent"]:
             # The vCPU starts with the MMU and both caches off; a trace must say so.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from coldline.errors import HypervisorError
-from coldline.hypervisor.models import HostModel
+from coldline.hypervisor.model import HostModel
 from coldline.support.zeroed_memory import zeros
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Recorder
+from coldline.hypervisor.model import HostModel
 from coldline.hypervisor.model_events import HostEvents, Ranges
-from coldline.hypervisor.models import HostModel
 from coldline.hypervisor.ranges import RangeSet
 from coldline.hypervisor.simulated.domain import RamBank, SimulatedDomain, SimulatedDomainState
 from coldline.hypervisor.simulated.mapping import SimulatedMapping
@@ -33,11 +33,13 @@ class SimulatedHost:
         The host model.
     record : Recorder
         Receives the events.
+    flash : sequence of (address, size)
+        The memory of its domains that is flash.
     """
 
-    def __init__(self, model: HostModel, record: Recorder) -> None:
+    def __init__(self, model: HostModel, record: Recorder, flash: Ranges = ()) -> None:
         self.model = model
-        self._events = HostEvents(model, record)
+        self._events = HostEvents(model, record, flash)
         self._domains: dict[int, SimulatedDomain] = {}
         self._allocated = RangeSet()
         self._mapped = RangeSet()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from coldline.arm import MemoryType
 from coldline.events import Event, Op, Recorder
 from coldline.events.agent_names import FIRST_VCPU
-from coldline.hypervisor.models import HostModel, host_model
+from coldline.hypervisor.model import HostModel
+from coldline.hypervisor.models import host_model
 from coldline.hypervisor.recording import RecordedHost, RecordedMapping
 from coldline.hypervisor.xen.bindings.protocols import Bindings
 from coldline.hypervisor.xen.domain import XenDomain

@@ -104,6 +104,7 @@ def _boot(judgement: "Judgement", guest: "Guest", run: "Run") -> dict[str, Any]:
         "sweep": [_swept(each) for each in judgement.final_read],
         **image_document(guest.kernel),
         "host": guest.host,
+        "host_by_default": bool(guest.host_default),
         "strategy": guest.strategy,
         "core": guest.core,
         "exception_level": plan.exception_level,

@@ -333,6 +333,53 @@ def test_a_granule_of_64_kib() -> None:
 # -- what is not mapped ---------------------------------------------------------------------------
 
 
+def test_a_granule_of_16_kib() -> None:
+    """A level 2 entry covers 32 MiB, a level 3 page 16 KiB: Arm ARM DDI 0487 D8.2.8."""
+    level2, level3 = 0x8000, 0x10000
+    program = code(
+        mov(1, a64.MAIR),
+        a64.msr("mair_el1", 1),
+        mov(1, a64.tcr() | 2 << 14),  # TG0
+        a64.msr("tcr_el1", 1),
+        mov(1, RAM + level2),
+        a64.msr("ttbr0_el1", 1),
+        ISB,
+        mov(1, a64.SCTLR_OFF | a64.M | a64.C | a64.I),
+        a64.msr("sctlr_el1", 1),
+        ISB,
+        mov(2, WINDOW + 0x3FF8),
+        a64.ldr(3, 2),
+        a64.off(),
+    )
+    data = {
+        level2: a64.words({0x20: a64.table(RAM + level3)}),
+        level3: a64.words({0: page(RAM), 0x80: page(WINDOW, a64.NC, NEVER), 0x81: page(RAM, a64.WT, NEVER)}),
+    }
+    ran = run(program, data)
+    assert ran.other == [
+        *START,
+        *ON,
+        *walks(RAM + level2 + 8 * 0x20, RAM + level3),
+        *walks(RAM + level2 + 8 * 0x20, RAM + level3 + 8 * 0x80),
+        f"guest-nc read {WINDOW + 0x3FF8:#x} 8",
+    ]
+
+
+@pytest.mark.parametrize("core", ["armv8-a", "neoverse-n1", "cortex-a53", "cortex-a72"])
+def test_the_guest_sees_whether_its_core_has_16_kib(core: str) -> None:
+    """ID_AA64MMFR0_EL1.TGran16, bits 23 to 20, is 1 with that granule: the guest reads 8 bytes times that higher."""
+    program = code(
+        mov(2, WINDOW),
+        a64.mrs(3, "id_aa64mmfr0_el1"),
+        a64.Insn("ubfx x3, x3, #20, #4", 0xD3545C63),
+        a64.Insn("add x2, x2, x3, lsl #3", 0x8B030C42),
+        a64.ldr(3, 2),
+        a64.off(),
+    )
+    at = WINDOW + 8 * (16384 in CORES[core].granules)
+    assert run(program, core=core).other[-1] == f"guest read {at:#x} 8"
+
+
 def test_what_tables_do_not_map_is_a_fault_that_names_it() -> None:
     ran = run(code(mmu_on(), mov(2, WINDOW + 0x5000), a64.ldr(3, 2), a64.off()), tables({0: page(WINDOW)}))
     at = ENTRY + 4 * len(code(mmu_on(), mov(2, WINDOW + 0x5000)))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from coldline.guest import GuestOptions, make_plan
 from coldline.image.compression import CODECS
 from coldline.image.content import Allowance, Content
+from coldline.image.flash_image import check_flash_image
 from coldline.image.format_detection import recognise
 from tests.fuzz import seeds
 from tests.fuzz.target import Target
@@ -42,6 +43,39 @@ def _uimage(data: bytes) -> None:
     _kernel(data)
 
 
+def _stm32(data: bytes) -> None:
+    """The input with the right checksum."""
+    if len(data) >= 256:
+        (size,) = struct.unpack_from("<I", data, 76)
+        fixed = bytearray(data)
+        struct.pack_into("<I", fixed, 68, sum(data[256 : 256 + size]) & 0xFFFFFFFF)
+        data = bytes(fixed)
+    _kernel(data)
+
+
+def _records(data: bytes) -> None:
+    """The input with right checksums in all lines of hexadecimal digits."""
+    lines = []
+    for line in data.split(b"\n"):
+        digits = line[2:] if line[:1] == b"S" else line[1:]
+        try:
+            record = bytes.fromhex(digits.decode("ascii").strip())[:-1]
+        except ValueError:
+            record = b""
+        if not record:
+            lines.append(line)
+            continue
+        total = ~sum(record) if line[:1] == b"S" else -sum(record)
+        lines.append(line[: len(line) - len(digits)] + (record + bytes([total & 0xFF])).hex().encode())
+    _kernel(b"\n".join(lines))
+
+
+def _flash(data: bytes) -> None:
+    """The input as firmware for flash."""
+    notes = check_flash_image(Content("fuzz", memoryview(data), Allowance(MIB)))
+    assert all(note.isprintable() for note in notes)
+
+
 def _decompress(name: str) -> Callable[[bytes], None]:
     codec = next(each for each in CODECS if each.name == name)
 
@@ -69,7 +103,10 @@ def _seeds_of(name: str) -> Callable[[], list[bytes]]:
 
 def _everything() -> list[bytes]:
     found = [each for codec in CODECS for each in seeds.compressed(codec.name)]
-    for kinds in (seeds.images, seeds.zimages, seeds.zboots, seeds.elves, seeds.uimages, seeds.fits):
+    for kinds in (
+        seeds.images, seeds.zimages, seeds.zboots, seeds.elves, seeds.uimages, seeds.fits, seeds.boot_rom_images,
+        seeds.records, seeds.firmware,
+    ):  # fmt: skip
         found += kinds()
     return found
 
@@ -82,6 +119,10 @@ TARGETS = {
     "elf": Target(_kernel, seeds.elves),
     "uimage": Target(_uimage, seeds.uimages, weight=200),
     "fit": Target(_kernel, seeds.fits),
+    "boot-rom": Target(_kernel, seeds.boot_rom_images, most_bytes=1 << 16),
+    "stm32": Target(_stm32, seeds.boot_rom_images, weight=200),
+    "records": Target(_records, seeds.records, weight=200),
+    "flash": Target(_flash, seeds.firmware, weight=200),
     **{
         codec.name.replace(" (legacy)", "-legacy"): Target(
             _lzop if codec.name == "lzop" else _decompress(codec.name), _seeds_of(codec.name), weight=200

@@ -8,7 +8,7 @@ from unicorn import arm64_const as arm64
 from unicorn import unicorn_const as const
 
 from coldline.arm import fields
-from coldline.arm.fields import SystemRegister
+from coldline.arm.fields import MemoryFeatures, SystemRegister
 from coldline.events.batch import InstructionState
 from coldline.frontends.unicorn.aarch64 import exceptions
 from coldline.frontends.unicorn.aarch64.effective_address import effective_address
@@ -82,6 +82,12 @@ class Aarch64(CoreState):
     def registers_at(self, entry: int, context: int, first: Registers) -> Registers:
         """See `CoreState.registers_at` (Arm DEN 0022, 6.4.3)."""
         return Registers(entry, (context, 0, 0, 0), first.pstate, first.sctlr)
+
+    def offer_granules(self, granules: frozenset[int]) -> None:
+        """Let the guest see whether the core has a granule of 16 KiB, which no core model of the emulator has."""
+        features = self._read_system(fields.ID_AA64MMFR0_EL1)
+        has_16k = MemoryFeatures.TGRAN16.put(int(16384 in granules))
+        self.state["memory_features"] = features & ~MemoryFeatures.TGRAN16.mask | has_16k
 
     def resume_at(self) -> int:
         """Return where to resume."""

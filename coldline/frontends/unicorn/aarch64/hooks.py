@@ -7,6 +7,7 @@ import numpy as np
 from numba import carray, cfunc, types
 from unicorn import arm64_const
 
+from coldline.arm.fields import ID_AA64MMFR0_EL1
 from coldline.arm.maintenance import TLBI_CRN
 from coldline.frontends.unicorn.aarch64.watched_registers import COUNTERS, MPIDR, WATCHED
 from coldline.frontends.unicorn.accesses import (
@@ -32,6 +33,7 @@ from coldline.mmu.translation import forget_translations
 
 _OPERATION = (1 << OPERATION_BITS) - 1
 _TLBI_OUTER_OR_LOCAL = (3, 7)
+_MEMORY_FEATURES = ID_AA64MMFR0_EL1.key
 _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
 _WATCHED_KEYS = tuple(WATCHED)
 _MPIDR = MPIDR.key
@@ -117,9 +119,12 @@ def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
 
 @cfunc(types.uint32(types.voidptr, types.int32, types.uintp, STATE))
 def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
-    """Called at MRS: the time is the number of instructions, so that each run is the same."""
+    """Called at MRS: the time is the number of instructions, so each run is the same; granules are the profile's."""
     s = carray(user, (1,))[0]
     key = _encoding(register)
+    if key == _MEMORY_FEATURES:
+        write_register(uc, s, register_id, s.memory_features)
+        return 1
     if key in COUNTERS:
         s.effects += uint64(1)
         write_register(uc, s, register_id, s.instructions)
