@@ -154,12 +154,13 @@ class Boot:
         turns = self._turns(self._total)
         while self.outcome.end is None:
             number, instructions = next(turns)
-            core = self._cores.get(number)
-            if core is None or not core.can_run(self._effects(but=core)):
+            chosen = self._cores.get(number)
+            if chosen is None or not chosen.can_run(self._effects(but=chosen)):
                 self._end_if_idle()
                 continue
-            alone = all(each is core or each.idle in (Idle.OFF, Idle.WAIT) for each in self._cores.values())
-            self._take_turn(core, END_OF_TIME if alone else instructions)
+            others = [each for each in self._cores.values() if each is not chosen]
+            alone = all(each.idle in (Idle.OFF, Idle.WAIT) for each in others)
+            self._take_turn(chosen, END_OF_TIME if alone else instructions)
         return self.outcome
 
     def _start(self, number: int, registers: "Registers") -> None:
