@@ -22,7 +22,7 @@ from coldline.frontends.unicorn.state import (
     RUNNING,
     SET_WAY,
     SWITCH,
-    WATCHED,
+    WATCHED_BLOCK,
 )
 from coldline.frontends.unicorn.traps import Traps
 from coldline.frontends.unicorn.turns import END_OF_TIME, Turns, first_alone
@@ -159,7 +159,7 @@ class Boot:
         elif reason == LIMIT:
             self._check_limit()
             return False
-        elif reason == WATCHED:
+        elif reason == WATCHED_BLOCK:
             if self._loops[vcpu.number].closed() and len(self._machine.vcpus) == 1:
                 self.outcome.end = End.LOOP
         elif reason == FLUSH_CODE:

@@ -191,8 +191,8 @@ def test_an_exception_from_el0() -> None:
         (a64.SVC, "SVC at {at:#x}"),
         (a64.BRK, "BRK at {at:#x}"),
         (a64.UDF, "an undefined instruction at {at:#x}"),
-        (a64.ldr(3, 2), "a data abort ({absent:#x}) at {at:#x}"),
-        (a64.blr(2), "an instruction abort ({absent:#x}) at {absent:#x}"),
+        (a64.ldr(3, 2), "a data abort at {at:#x} (its tables do not map {absent:#x})"),
+        (a64.blr(2), "an instruction abort at {absent:#x} (its tables do not map {absent:#x})"),
     ],
     ids=["svc", "brk", "undefined", "data abort", "instruction abort"],
 )
