@@ -16,7 +16,7 @@ from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Op
 from coldline.frontends.unicorn.intrinsics import call_control, call_register, call_stop
 from coldline.frontends.unicorn.polls import at_limit, follow_loop
-from coldline.frontends.unicorn.state import DATA_TAG, DRAIN, FLUSH_CODE, LIMIT, SET_WAY, WATCHED
+from coldline.frontends.unicorn.state import DATA_TAG, DRAIN, FLUSH_CODE, LIMIT, SET_WAY, WATCHED_BLOCK
 from coldline.jit.intrinsics import compiled, int64, load8, store8, store32, store64, uint64
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
 from coldline.mmu.stores import table_write, tlb_invalidated
@@ -144,7 +144,7 @@ def begin_block(uc: Any, s: Any, address: int, size: int) -> int:
         stop(uc, s, DRAIN)
         return STOPPED
     if uint64(address) == s.watched_block and s.instructions != s.watched_from:
-        stop(uc, s, WATCHED)
+        stop(uc, s, WATCHED_BLOCK)
         return STOPPED
     if s.several:
         follow_loop(s, uint64(address))

@@ -128,6 +128,10 @@ class Outcome:
     fault: str = ""
     console: bytearray = field(default_factory=bytearray)
 
+    def _reached(self, until: Until) -> bool:
+        """Whether what was awaited has happened; SYSTEM_OFF and a reset are PSCI calls, too."""
+        return self.end is until.end or (until.end is End.PSCI and self.psci_call is not None)
+
     def gaps(self, until: Until) -> list[str]:
         """Return why this run is not enough for *coherent*: see `coldline.verdict.Judgement`."""
         found = []
@@ -135,7 +139,7 @@ class Outcome:
             found.append("the MMU and the data cache were never both on")
         if self.fault:
             found.append(f"the run could not continue: {self.fault}")
-        elif until.required and self.end is not until.end:
+        elif until.required and not self._reached(until):
             found.append(f"the run ended before {until.wanted}")
         elif self.end is End.LIMIT and until.end is not End.LIMIT:
             found.append(f"the run had not ended after {self.instructions:,} instructions")

@@ -25,7 +25,7 @@ from coldline.frontends.unicorn.state import (
     RUNNING,
     SET_WAY,
     SWITCH,
-    WATCHED,
+    WATCHED_BLOCK,
 )
 from coldline.frontends.unicorn.traps import Traps
 from coldline.frontends.unicorn.turns import END_OF_TIME, Turns, first_alone
@@ -247,7 +247,7 @@ class Boot:
         elif reason == LIMIT:
             self._check_limit()
             return False
-        elif reason == WATCHED:
+        elif reason == WATCHED_BLOCK:
             if core.loops.closed():
                 core.idle, core.seen = Idle.LOOP, self._effects(but=core)
                 return False

@@ -41,7 +41,7 @@ class Answer:
     ends: bool = False
 
 
-def answer(operation: int, parameter: int, read: Callable[[int, int], bytes]) -> Answer:
+def answer_call(operation: int, parameter: int, read: Callable[[int, int], bytes]) -> Answer:
     """Answer a call.
 
     Parameters

@@ -30,7 +30,7 @@ not: here translated code is dropped at the guest's IC instructions.
 """
 
 # Why the callbacks stopped the emulator
-RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN, SET_WAY, WATCHED = range(9)
+RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN, SET_WAY, WATCHED_BLOCK = range(9)
 
 MAX_PLACES: Final = 1 << 12
 """The most instructions before which the emulator stops for a callback: see `coldline.frontends.unicorn.aarch32`."""

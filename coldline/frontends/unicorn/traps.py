@@ -86,7 +86,8 @@ class Traps:
         )
         if entered:
             what = EXCEPTIONS[3 if kind == const.UC_MEM_FETCH else 4]
-            self._taken = f"{what} ({where:#x}) at {at:#x}", self._core_state.pc
+            taken = f"{what} at {at:#x} (its tables do not map {where:#x})"
+            self._taken = taken, self._core_state.pc
             state["faulted"] = 0
         return entered
 
@@ -181,7 +182,7 @@ class Traps:
     def _on_semihosting(self) -> None:
         """Answer a semihosting call."""
         operation, parameter = (int(self._emulator.reg_read(each)) for each in self._core_state.ARGUMENTS[:2])
-        answer = semihosting.answer(operation & 0xFFFFFFFF, parameter, self._read)
+        answer = semihosting.answer_call(operation & 0xFFFFFFFF, parameter, self._read)
         for byte in answer.text:
             self._console(byte)
         if answer.ends:

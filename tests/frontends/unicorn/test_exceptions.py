@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Exceptions that an arm64 guest takes to its own vectors.
 
-The expected syndromes are from the tables of the Arm ARM (DDI 0487, ESR_EL1): EC is bits 31:26, IL bit 25, which is 1 for
-an instruction of 32 bits, ISS bits 24:0.
+The expected syndromes are from the tables of the Arm ARM (DDI 0487, ESR_EL1): EC in bits 31:26, IL in bit 25, ISS in
+bits 24:0. IL is 1 for an instruction of 32 bits.
 """
 
 import struct
@@ -191,8 +191,8 @@ def test_an_exception_from_el0() -> None:
         (a64.SVC, "SVC at {at:#x}"),
         (a64.BRK, "BRK at {at:#x}"),
         (a64.UDF, "an undefined instruction at {at:#x}"),
-        (a64.ldr(3, 2), "a data abort ({absent:#x}) at {at:#x}"),
-        (a64.blr(2), "an instruction abort ({absent:#x}) at {absent:#x}"),
+        (a64.ldr(3, 2), "a data abort at {at:#x} (its tables do not map {absent:#x})"),
+        (a64.blr(2), "an instruction abort at {absent:#x} (its tables do not map {absent:#x})"),
     ],
     ids=["svc", "brk", "undefined", "data abort", "instruction abort"],
 )

@@ -159,11 +159,12 @@ class Aarch32(CoreState):
         return True
 
     def _is_hint_before(self, at: int, thumb: bool) -> bool:
-        code = self.state.view.code_bytes(at - 4, 4)
-        low, high = int.from_bytes(code[:2], "little"), int.from_bytes(code[2:], "little")
+        def half(back: int) -> int:
+            return int.from_bytes(self.state.view.code_bytes(at - back, 2), "little")
+
         if thumb:
-            return high in _T32_HINTS or low << 16 | high in _T32_WIDE_HINTS
-        return (high << 16 | low) & 0x0FFF_FFFF in _A32_HINTS
+            return half(2) in _T32_HINTS or half(4) << 16 | half(2) in _T32_WIDE_HINTS
+        return (half(2) << 16 | half(4)) & 0x0FFF_FFFF in _A32_HINTS
 
     def _read(self, register: Cp15 | Cp15Wide) -> int:
         return int(self.emulator.reg_read(arm.UC_ARM_REG_CP_REG, _place(register)))
