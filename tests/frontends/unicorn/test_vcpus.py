@@ -15,7 +15,7 @@ from coldline.checker import Checker
 from coldline.events.agent_names import agents_of, vcpu_name
 from coldline.events.batch import Batch
 from coldline.frontends.unicorn import Boot, End, Listener, Outcome, Until, round_robin
-from coldline.frontends.unicorn.turns import Turns, first_alone
+from coldline.frontends.unicorn.turns import Turns, first_alone, random_turns
 from coldline.guest.plan import Registers
 from coldline.trace.text import parse_event
 from tests.helpers.guest_runs import LEVEL3, NEVER, RAM_SIZE, WINDOW, mmu_on, tables
@@ -33,6 +33,8 @@ class Ran:
         self.batches: list[list[str]] = []
         self.toggles: list[tuple[int, bool]] = []
         self.swept: list[int] = []
+        self.started: list[int] = []
+        self.ram: mmap.mmap
         self.outcome: Outcome | None = None
 
     @property
@@ -50,9 +52,10 @@ def run(
     *,
     turns: Turns,
     until: Until | None = None,
+    started: int = 2,
 ) -> Ran:
     ran = Ran()
-    ram = mmap.mmap(-1, RAM_SIZE)
+    ram = ran.ram = mmap.mmap(-1, RAM_SIZE)
     its = b"".join(each.word.to_bytes(4, "little") for each in second)
     loaded = a64.image(first, {SECOND: its, **(data or {})}, size=0x20000)
     ram[: len(loaded)] = loaded
@@ -62,16 +65,18 @@ def run(
 
     boot = Boot(
         [(RAM, memoryview(ram))],
-        [Registers(pc, (0, 0, 0, 0), 0x3C5, a64.SCTLR_OFF) for pc in (RAM, RAM + SECOND)],
+        [Registers(pc, (0, 0, 0, 0), 0x3C5, a64.SCTLR_OFF) for pc in (RAM, RAM + SECOND)[:started]],
         CORES["armv8-a"],
         Listener(
             events=take,
+            vcpu_started=ran.started.append,
             caches_toggled=lambda vcpu, on: ran.toggles.append((vcpu, on)),
             set_way=ran.swept.append,
         ),
         exception_level=1,
         uart=a64.UART,
         turns=turns,
+        vcpus=2,
     )
     ran.outcome = boot.run(until or Until(End.OFF, 10_000))
     check(ran)
@@ -95,6 +100,11 @@ def stores(address: int, count: int) -> Code:
     return code(mov(2, address), *[[a64.store(4, 2), a64.b(1)]] * count)
 
 
+def spin(address: int) -> Code:
+    """A loop of two instructions that stores."""
+    return code(mov(2, address), [a64.store(4, 2), a64.b(-1)])
+
+
 def runs_of(agents: Sequence[str]) -> list[str]:
     return [agent for index, agent in enumerate(agents) if not index or agent != agents[index - 1]]
 
@@ -115,12 +125,13 @@ def test_each_is_an_agent_of_its_own() -> None:
 
 
 def test_turns_are_as_long_as_the_schedule_says() -> None:
-    ran = run(code([STAY]), code([STAY]), turns=round_robin(10), until=Until(End.LIMIT, 100))
-    agents = [each.split()[0] for each in ran.of("fetch")]
+    ran = run(spin(MINE), spin(ITS), turns=round_robin(10), until=Until(End.LIMIT, 100))
+    agents = [each.split()[0] for each in ran.of("write")]
     assert runs_of(agents) == ["guest", "guest1"] * 5
-    assert [agents.count(each) for each in ("guest", "guest1")] == [50, 50]
+    begun = len(mov(2, MINE)) // 2  # stores for which the first turn has no time
+    assert [agents.count(each) for each in ("guest", "guest1")] == [25 - begun, 25 - begun]
     assert ran.outcome is not None
-    assert (ran.outcome.end, ran.outcome.instructions) == (End.LIMIT, 100)
+    assert (ran.outcome.end, ran.outcome.instructions, ran.outcome.turns) == (End.LIMIT, 100, [5, 5])
 
 
 def test_a_schedule_can_be_anything() -> None:
@@ -128,9 +139,15 @@ def test_a_schedule_can_be_anything() -> None:
         while True:
             yield from ((0, 1), (1, 2), (1, 2))
 
-    ran = run(code([STAY]), code([STAY]), turns=second_twice, until=Until(End.LIMIT, 25))
-    agents = [each.split()[0] for each in ran.of("fetch")]
-    assert agents == (["guest"] + ["guest1"] * 4) * 5
+    ran = run(spin(MINE), spin(ITS), turns=second_twice, until=Until(End.LIMIT, 36))
+    agents = [each.split()[0] for each in ran.of("write")]
+    assert agents[:9] == (["guest"] + ["guest1"] * 2) * 3
+
+
+def test_a_seed_is_a_schedule() -> None:
+    until = Until(End.LIMIT, 20_000)
+    runs = [run(spin(MINE), spin(ITS), turns=random_turns(seed), until=until).events for seed in (1, 1, 2)]
+    assert runs[0] == runs[1] != runs[2]
 
 
 def test_the_first_alone() -> None:
@@ -175,3 +192,100 @@ def test_the_limit_is_of_all_together() -> None:
     assert ran.outcome is not None
     assert (ran.outcome.end, ran.outcome.fault) == (End.LIMIT, "")
     assert 3000 <= ran.outcome.instructions < 3000 + 7
+
+
+CPU_ON, CPU_OFF, AFFINITY_INFO, FEATURES = 0xC400_0003, 0x8400_0002, 0xC400_0004, 0x8400_000A
+(HVC,) = [each for each in a64.off() if each.word == 0xD400_0002]
+
+
+def calls(*arguments: int, keep: int | None = None) -> Code:
+    """A PSCI call with x0 to x3; its result is stored at an address."""
+    setting = [mov(register, value) for register, value in enumerate(arguments)]
+    kept = [mov(2, keep), [a64.store(0, 2)]] if keep is not None else []
+    return code(*setting, [HVC], *kept)
+
+
+def word(ran: Ran, address: int) -> int:
+    return int.from_bytes(ran.ram[address - RAM : address - RAM + 8], "little", signed=True)
+
+
+def test_cpu_on_starts_a_core_with_its_context() -> None:
+    """Arm DEN 0022: x0 is the context, the MMU and the caches are off; a second CPU_ON is ALREADY_ON."""
+    first = code(
+        calls(CPU_ON, 1, RAM + SECOND, 0x1234, keep=MINE),
+        calls(CPU_ON, 1, RAM + SECOND, 0, keep=MINE + 8),
+        calls(CPU_ON, 2, RAM + SECOND, 0, keep=MINE + 16),
+        calls(AFFINITY_INFO, 1, 0, keep=MINE + 24),
+        calls(FEATURES, CPU_ON, keep=MINE + 32),
+        spin(MINE + 64),
+    )
+    second = code(mov(2, ITS), [a64.store(0, 2)], mov(4, 1), [a64.store(4, 2, 1)], a64.off())
+    ran = run(first, second, turns=round_robin(200), started=1)
+    assert ran.started == [1]
+    assert word(ran, ITS) == 0x1234
+    assert [word(ran, MINE + 8 * index) for index in range(5)] == [0, -4, -2, 0, 0]
+    assert ran.outcome is not None
+    assert min(ran.outcome.turns) >= 1
+    switches = [each for each in ran.events if each.startswith("guest1 ")][:2]
+    assert switches == ["guest1 dcache off", "guest1 icache off"]
+
+
+def test_a_core_that_is_never_started_has_no_turn() -> None:
+    ran = run(code(stores(MINE, 3), a64.off()), code([STAY]), turns=round_robin(4), started=1)
+    assert ran.started == []
+    assert ran.outcome is not None
+    assert ran.outcome.turns == [1]
+
+
+def test_a_core_that_is_off_can_be_started_again() -> None:
+    first = code(
+        calls(CPU_ON, 1, RAM + SECOND, 1, keep=MINE),
+        stores(MINE + 8, 200),
+        calls(AFFINITY_INFO, 1, 0, keep=MINE + 8),
+        a64.off(),
+    )
+    second = code(stores(ITS, 1), calls(CPU_OFF))
+    ran = run(first, second, turns=round_robin(20), started=1)
+    assert word(ran, MINE + 8) == 1, "OFF"
+
+
+def test_each_reads_its_own_number() -> None:
+    """MPIDR_EL1.Aff0."""
+    mrs = a64.Insn("mrs x4, mpidr_el1", 0xD538_00A4)
+    ran = run(
+        code([mrs], stores(MINE, 1), [STAY]),
+        code([mrs], stores(ITS, 1), stores(ITS + 8, 20), a64.off()),
+        turns=round_robin(20),
+    )
+    assert [word(ran, address) & 0xFF for address in (MINE, ITS)] == [0, 1]
+
+
+def test_polls_are_not_judged_but_the_read_that_leaves_the_loop_is() -> None:
+    """The second core waits for a word that the first one stores late."""
+    wait = code(
+        mov(2, MINE), [a64.ldr(4, 2), a64.Insn("cbz x4, .-4", 0xB4FF_FFE4)], stores(ITS, 1), a64.off()
+    )
+    late = code(stores(MINE + 64, 300), mov(4, 1), stores(MINE, 1), [STAY])
+    for turns in (round_robin(100), round_robin(7), random_turns(3)):
+        ran = run(late, wait, turns=turns)
+        reads = [each for each in ran.events if each == f"guest1 read {MINE:#x} 8"]
+        assert len(reads) == 1, turns
+        stored = ran.events.index(f"guest write {MINE:#x} 8")
+        assert ran.events.index(reads[0]) > stored
+
+
+def test_reads_of_different_places_are_no_polls() -> None:
+    """A sum over memory changes nothing either, but each of its reads is of another place."""
+    add = a64.Insn("add x2, x2, #8", 0x9100_2042)
+    loop = [a64.ldr(4, 2), add, a64.Insn("subs x5, x5, #1", 0xF100_04A5), a64.Insn("b.ne .-12", 0x54FF_FFA1)]
+    ran = run(code(spin(MINE)), code(mov(2, ITS), mov(5, 50), loop, a64.off()), turns=round_robin(30))
+    reads = [each for each in ran.events if each.startswith("guest1 read")]
+    assert reads == [f"guest1 read {ITS + 8 * index:#x} 8" for index in range(50)]
+
+
+def test_two_cores_that_wait_for_each_other_end_the_run() -> None:
+    wait = code(mov(2, MINE), [a64.ldr(4, 2), a64.Insn("cbz x4, .-4", 0xB4FF_FFE4)])
+    ran = run(wait, wait, turns=round_robin(500), until=Until(End.OFF, 10_000_000))
+    assert ran.outcome is not None
+    assert ran.outcome.end is End.LOOP
+    assert ran.outcome.instructions < 1_000_000
