@@ -27,7 +27,7 @@ from tests.helpers.instruction_sets import (
     Page,
 )
 from tests.helpers.requirements import require
-from tests.helpers.tiny_guests import ENTRY, RAM, Code, Insn, code
+from tests.helpers.tiny_guests import ENTRY, PSCI_SYSTEM_OFF, RAM, Code, Insn, code
 
 SHORT, LPAE = INSTRUCTION_SETS["a32-short"], INSTRUCTION_SETS["a32-lpae"]
 ON = ["guest mmu on", "guest dcache on", "guest icache on"]
@@ -223,7 +223,7 @@ def test_thumb_code_prints_and_exits_by_semihosting() -> None:
 
 @pytest.mark.parametrize("hint", [Insn("wfe", 0xBF20), Insn("wfe.w", 0xF3AF_8002), Insn("yield", 0xBF10)])
 def test_thumb_code_goes_on_after_a_hint(hint: Insn) -> None:
-    ran = run_thumb(code(hint, a32.t_mov(0, a32.PSCI_SYSTEM_OFF), a32.T_HVC))
+    ran = run_thumb(code(hint, a32.t_mov(0, PSCI_SYSTEM_OFF), a32.T_HVC))
     assert ran.outcome is not None
     assert (ran.outcome.end, ran.fault) == (End.OFF, "")
 
