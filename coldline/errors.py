@@ -114,5 +114,9 @@ class GuestError(ColdlineError):
     """The guest's own code did something that the simulation cannot continue."""
 
 
+class LostEventsError(ColdlineError):
+    """Events of a run were lost, so that it cannot be judged: a limit of coldline's."""
+
+
 class MissingDependencyError(ColdlineError):
     """An optional dependency is not installed."""

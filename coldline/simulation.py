@@ -141,7 +141,8 @@ def _devices(layout: MachineLayout) -> list[Device]:
     if layout.variables is not None:
         devices.append(Flash(*layout.variables))
     if layout.firmware is not None:
-        devices += [Silent(*registers) for registers in (*layout.gicv2, layout.gicv3[1])]
+        controllers = (*layout.gicv2, layout.gicv3[1])
+        devices += [Silent("interrupt controller", *registers) for registers in controllers]
     return devices
 
 

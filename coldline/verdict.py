@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from coldline.checker.coverage import Coverage
 from coldline.checker.state.findings import HazardEntry, entries
 from coldline.errors import RepeatError
 from coldline.events import Op
@@ -49,6 +50,8 @@ class Verdict(enum.Enum):
     """No read of the events, and none of the final read, may be wrong."""
     HAZARD = "hazard"
     """Some may."""
+    INCONCLUSIVE = "inconclusive"
+    """None may, but too little was judged to call that coherent."""
 
 
 @dataclass(slots=True)
@@ -69,6 +72,10 @@ class Judgement:
         The number of times that an event may have read a line wrongly.
     final_read : list of Swept
         The hazards of a read of everything that was loaded, after the last event; empty if it was not requested.
+    coverage : Coverage
+        The accesses that were judged.
+    gaps : list of str
+        Why the events are not enough for *coherent*, a clause each; empty if they are.
     """
 
     profile: Profile
@@ -77,6 +84,8 @@ class Judgement:
     events: int = 0
     hazard_events: int = 0
     final_read: "list[Swept]" = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage)
+    gaps: list[str] = field(default_factory=list)
 
     @property
     def found(self) -> int:
@@ -91,7 +100,9 @@ class Judgement:
     @property
     def verdict(self) -> Verdict:
         """The verdict on the events and on the final read."""
-        return Verdict.HAZARD if self.all_kinds else Verdict.COHERENT
+        if self.all_kinds:
+            return Verdict.HAZARD
+        return Verdict.INCONCLUSIVE if self.gaps else Verdict.COHERENT
 
 
 def check(
@@ -155,8 +166,18 @@ class _Reader:
         return self._checker
 
 
+NOTHING_JUDGED = "no read, fetch or walk was judged"
+"""The gap of events among which there is none that could find stale data."""
+
+
 def judge(
-    checker: "Checker", source: Source, *, most: int, stories: int, regions: "Sequence[Region]" = ()
+    checker: "Checker",
+    source: Source,
+    *,
+    most: int,
+    stories: int,
+    regions: "Sequence[Region]" = (),
+    gaps: Sequence[str] = (),
 ) -> Judgement:
     """Return the first pass's verdict and hazards, with stories from a second pass over the same events.
 
@@ -172,6 +193,8 @@ def judge(
         How many of them get a story. If 0, there is no second pass.
     regions : sequence of Region
         The regions of the final read.
+    gaps : sequence of str
+        The gaps that the source knows: see `Judgement`.
 
     Raises
     ------
@@ -184,7 +207,17 @@ def judge(
     told = _tell(listed[:stories], source, profile, checker.events) if stories and listed else []
     told += [ExplainedHazard(entry, None, []) for entry in listed[len(told) :]]
     kinds = dict(sorted(checker.kinds.items()))
-    return Judgement(profile, told, kinds, checker.events, checker.hazards, final_read)
+    coverage = checker.coverage
+    return Judgement(
+        profile,
+        told,
+        kinds,
+        checker.events,
+        checker.hazards,
+        final_read,
+        coverage,
+        [*gaps, *([] if coverage.judged else [NOTHING_JUDGED])],
+    )
 
 
 def _read_finally(checker: "Checker", regions: "Sequence[Region]") -> "list[Swept]":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coldline.checker.coverage import Coverage
 from coldline.checker.dense_rows import Rows
 from coldline.checker.interpreter import Interpreter
 from coldline.checker.state.check_state import CheckState
@@ -92,6 +93,17 @@ class Checker:
     def events(self) -> int:
         """The number of events taken."""
         return self.state.events
+
+    @property
+    def coverage(self) -> Coverage:
+        """The accesses that were judged so far."""
+        count = self.state.by_letter
+        return Coverage(
+            cacheable_reads=int(count[Letter.READ_WB]),
+            other_reads=int(count[Letter.READ_NC]),
+            cacheable_fetches=int(count[Letter.FETCH_WB]),
+            other_fetches=int(count[Letter.FETCH_NC]),
+        )
 
     def expect(self, events: int) -> None:
         """Announce that so many more events will come: if they are many, the compiled loops are loaded at once."""

@@ -111,6 +111,7 @@ class Interpreter:
         else:
             start, end = 0, ADDRESS_LIMIT
         self._touch(event, where, letter, start, end)
+        self._count(event, letter, end)
 
     def _access(self, event: Event, where: int, letter: Letter | None) -> None:
         start, end = event.address, event.address + event.size
@@ -120,6 +121,15 @@ class Interpreter:
         if letter is None:
             self._refuse_impossible(event, start, end)
         self._touch(event, where, letter, start, end)
+        self._count(event, letter, end)
+
+    def _count(self, event: Event, letter: Letter | None, end: int) -> None:
+        """Count an event by what it was to its last line."""
+        if letter is None:
+            page = (end - 1) // PAGE_SIZE
+            agent = self._classes.agent(event.agent)
+            letter = self._letter(self._memory.page_class(page), agent, event.op, event.address)
+        self._state.by_letter[letter] += 1
 
     def _refuse_impossible(self, event: Event, start: int, end: int) -> None:
         """Raise an error if an access is invalid at any of its pages, before any page has changed."""

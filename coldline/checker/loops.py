@@ -113,6 +113,7 @@ class Loops:
             owned=partitions.owned,
             rows_of=partitions.rows_of,
             pool=partitions.pool,
+            by_letter=self._state.by_letter,
             shared_index=partitions.shared_index,
             scratch_states=np.zeros(table.states, np.uint16),
             scratch_masks=np.zeros((table.states, partitions.words), np.uint64),

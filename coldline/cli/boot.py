@@ -4,23 +4,17 @@
 import argparse
 import contextlib
 import time
-from typing import TYPE_CHECKING
 
 from coldline.cli.hosts import host_of, strategy_of
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import RunProgress
 from coldline.cli.status import status_of
-from coldline.cli.trials import plan_guest, trial_of
+from coldline.cli.trials import TrialRun, plan_guest, trial_of
 from coldline.errors import RepeatError
-from coldline.events.batch import Batch
-from coldline.events.source import Sink
 from coldline.frontends.unicorn import End, Outcome
 from coldline.report.model import Guest, Report, Run
 from coldline.simulation import Trial
 from coldline.verdict import Judgement, check, judge
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def run_boot(options: argparse.Namespace) -> int:
@@ -57,7 +51,9 @@ def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple
 
             writer = stack.enter_context(TraceWriter(options.trace, trial.profile, options.trace_format))
 
-        first = _Run(trial, progress.update, progress.console, writer.write if writer is not None else None)
+        first = TrialRun(
+            trial, progress.update, progress.console, writer.write if writer is not None else None
+        )
         checker = check(first, trial.profile, distinct=True, at_length=True)
 
     from coldline.checker.final_read import Region
@@ -66,8 +62,9 @@ def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple
     most = outputs.hazards or 0
     with RunProgress(outputs.for_people) as telling:
         try:
-            again = _Run(trial, telling.update)
-            judgement = judge(checker, again, most=most, stories=most, regions=regions)
+            again = TrialRun(trial, telling.update)
+            gaps = first.outcome.gaps(trial.until)
+            judgement = judge(checker, again, most=most, stories=most, regions=regions, gaps=gaps)
         except RepeatError as error:
             raise RepeatError(
                 f"two runs of this guest differ, which is a fault of coldline: {error}"
@@ -83,34 +80,11 @@ def _run_of(trial: Trial, outcome: Outcome, seconds: float) -> Run:
         instructions=outcome.instructions,
         accesses=outcome.accesses,
         page_crossings=outcome.crossings,
+        mmu_on=outcome.mmu_on,
+        caches_on=outcome.caches_on,
+        devices=outcome.devices,
+        pc=outcome.pc,
+        fault=outcome.fault,
         console=outcome.console.decode("utf-8", "replace"),
         seconds=seconds,
     )
-
-
-class _Run:
-    """A trial as a `Source` that shows its progress; `also` gets each batch before the sink."""
-
-    repeatable = True
-
-    def __init__(
-        self,
-        trial: Trial,
-        progress: "Callable[[int, int], None]",
-        console: "Callable[[bytes], None]" = lambda text: None,
-        also: Sink | None = None,
-    ) -> None:
-        self.outcome = Outcome()
-        self._trial, self._progress, self._console, self._also = trial, progress, console, also
-
-    def run(self, sink: Sink, *, instructions: bool = False) -> None:
-        """See `Source.run`."""
-
-        def both(batch: Batch) -> None:
-            if self._also is not None:
-                self._also(batch)
-            sink(batch)
-
-        self.outcome = self._trial.run(
-            both, instructions=instructions, console=self._console, progress=self._progress
-        )

@@ -51,11 +51,12 @@ def check_file(path: str, *, most: int, stories: int, switches: Iterable[str] = 
         If the file is not a trace, or changed while it was read. The error's ``where`` is ``path:line`` or similar.
     """
     try:
-        with TraceFile(path) as trace, Spool(trace) as spool:
+        with TraceFile(path, partial=True) as trace, Spool(trace) as spool:
             source = spool if stories else trace
             options = (*trace.profile.options, *switches)
             profile = Profile.with_options(options, trace.profile.line)
             checker = check(source, profile, most=most)
-            return judge(checker, source, most=most, stories=stories)
+            gaps = [trace.cut_off] if trace.cut_off else []
+            return judge(checker, source, most=most, stories=stories, gaps=gaps)
     except RepeatError as error:
         raise TraceError(path, f"the file was changed while it was read: {error}") from error

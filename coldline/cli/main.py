@@ -16,7 +16,7 @@ from coldline.errors import ColdlineError
 from coldline.support.printable import one_line
 
 _EPILOG = """\
-exit status: 0 coherent, 1 hazard, 2 error
+exit status: 0 coherent, 1 hazard, 2 error, 3 inconclusive
 
 examples:
   coldline boot vmlinuz --initrd initrd.img --append console=ttyAMA0 --memory 1G

@@ -10,7 +10,7 @@ from coldline.checker.final_read import Region
 from coldline.cli.guests import core_of
 from coldline.cli.outputs import Outputs
 from coldline.cli.status import SUCCESS
-from coldline.cli.trials import plan_guest, trial_of
+from coldline.cli.trials import TrialRun, plan_guest, trial_of
 from coldline.errors import HypervisorError
 from coldline.guest import Plan
 from coldline.hypervisor.models import HOST_MODELS
@@ -51,11 +51,13 @@ def run_matrix(options: argparse.Namespace) -> int:
 
 def _cell(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> Cell:
     trial = trial_of(options, plan, strategy, host)
-
+    run = TrialRun(trial)
     try:
-        checker = check(trial, trial.profile, distinct=True, at_length=True)
+        checker = check(run, trial.profile, distinct=True, at_length=True)
     except HypervisorError as error:
         return Cell(None, refusal=str(error))
     regions = [Region(each.name, each.address, each.size) for each in plan.segments]
-    judgement = judge(checker, trial, most=0, stories=0, regions=regions)
-    return Cell(judgement.verdict, tuple(judgement.all_kinds))
+    gaps = run.outcome.gaps(trial.until)
+    judgement = judge(checker, run, most=0, stories=0, regions=regions, gaps=gaps)
+    only = bool(judgement.all_kinds) and not judgement.kinds
+    return Cell(judgement.verdict, tuple(judgement.all_kinds), final_read_only=only)

@@ -14,14 +14,16 @@ SUCCESS: Final = 0
 COHERENT: Final = 0
 HAZARD: Final = 1
 ERROR: Final = 2
+INCONCLUSIVE: Final = 3
 INTERRUPTED: Final = 130
 
-_ORDER = (COHERENT, HAZARD, ERROR)
+_OF_VERDICT: Final = {"coherent": COHERENT, "hazard": HAZARD, "inconclusive": INCONCLUSIVE}
+_ORDER = (COHERENT, INCONCLUSIVE, HAZARD, ERROR)
 
 
 def status_of(verdict: "Verdict | None") -> int:
     """The exit status for a verdict; for None (no verdict), `ERROR`."""
-    return ERROR if verdict is None else {"coherent": COHERENT, "hazard": HAZARD}[verdict.value]
+    return ERROR if verdict is None else _OF_VERDICT[verdict.value]
 
 
 def worst(one: int, other: int) -> int:

@@ -2,16 +2,22 @@
 """Turns arguments into a planned guest and a trial of it on the emulator."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from coldline.builder import strategy_for
 from coldline.cli.arguments.profile import given_switches
 from coldline.cli.guests import core_of, read_guest
 from coldline.errors import PlanError, UsageError
-from coldline.frontends.unicorn import End, Until
+from coldline.events.batch import Batch
+from coldline.events.source import Sink
+from coldline.frontends.unicorn import End, Outcome, Until
 from coldline.guest import Plan, make_plan
 from coldline.hypervisor.models import host_model
 from coldline.image import Kernel
 from coldline.simulation import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LONGEST_TEXT = 1000
 
@@ -36,7 +42,9 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
 def until_of(options: argparse.Namespace) -> Until:
     """The condition of ``--until`` that ends a run."""
     word = options.until
-    if word in ("mmu", "psci"):
+    if word is None:
+        return Until(End.PSCI, limit=options.max_instructions, required=False)
+    if word in ("mmu", "psci", "off"):
         return Until(End(word), limit=options.max_instructions)
     kind, colon, text = word.partition(":")
     if kind == "console" and colon:
@@ -45,7 +53,9 @@ def until_of(options: argparse.Namespace) -> Until:
         printed = text.encode("utf-8", "surrogateescape")
         return Until(End.CONSOLE, limit=options.max_instructions, text=printed)
     if not word.isascii() or not word.isdigit() or not 0 < int(word[:19]) < 1 << 62:
-        raise UsageError(f"--until takes mmu, psci, console:TEXT or a number of instructions, not '{word}'")
+        raise UsageError(
+            f"--until takes mmu, psci, off, console:TEXT or a number of instructions, not '{word}'"
+        )
     return Until(End.LIMIT, limit=int(word))
 
 
@@ -71,3 +81,31 @@ def trial_of(options: argparse.Namespace, plan: Plan, strategy: str | None, host
         until=until_of(options),
         options=given_switches(options),
     )
+
+
+class TrialRun:
+    """A trial as a `Source` that shows its progress; `also` gets each batch before the sink."""
+
+    repeatable = True
+
+    def __init__(
+        self,
+        trial: Trial,
+        progress: "Callable[[int, int], None]" = lambda instructions, accesses: None,
+        console: "Callable[[bytes], None]" = lambda text: None,
+        also: Sink | None = None,
+    ) -> None:
+        self.outcome = Outcome()
+        self._trial, self._progress, self._console, self._also = trial, progress, console, also
+
+    def run(self, sink: Sink, *, instructions: bool = False) -> None:
+        """See `Source.run`."""
+
+        def both(batch: Batch) -> None:
+            if self._also is not None:
+                self._also(batch)
+            sink(batch)
+
+        self.outcome = self._trial.run(
+            both, instructions=instructions, console=self._console, progress=self._progress
+        )

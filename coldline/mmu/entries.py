@@ -9,7 +9,7 @@ from typing import Any
 from numba import carray, cfunc, types
 
 from coldline.events import appending
-from coldline.mmu import tables
+from coldline.mmu import tables, translation
 from coldline.mmu.switch_events import switch
 
 
@@ -42,4 +42,8 @@ def entries_for(record: Any) -> dict[str, Any]:
     def switch_sctlr(user: Any, sctlr: int, before: int) -> None:
         switch(carray(user, (1,))[0], sctlr, before)
 
-    return {each.__name__: each for each in (settle, unpack, rescan, add_root, switch_sctlr)}
+    @cfunc(types.int64(record, types.int64))
+    def locate(user: Any, address: int) -> int:
+        return translation.locate(carray(user, (1,))[0], address)
+
+    return {each.__name__: each for each in (settle, unpack, rescan, add_root, switch_sctlr, locate)}

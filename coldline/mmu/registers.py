@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from coldline.arm.fields import Sctlr
 from coldline.jit.shared_record import SharedRecord
-from coldline.mmu.view import NOWHERE, View
+from coldline.mmu.view import ADDRESS_MASK, NOWHERE, View
 
 Changes = dict[str, tuple[int, int]]
 """Registers that have changed, by their names in `view.REGISTERS`: the old and the new value."""
@@ -36,7 +36,13 @@ class TableCode:
         self._settle = ctypes.CFUNCTYPE(None, _POINTER)(addresses["settle"])
         self._rescan = ctypes.CFUNCTYPE(None, _POINTER)(addresses["rescan"])
         self._add_root = ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_bool)(addresses["add_root"])
+        self._locate = ctypes.CFUNCTYPE(_NUMBER, _POINTER, _NUMBER)(addresses["locate"])
         self._switch = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _NUMBER)(addresses["switch_sctlr"])
+
+    def locate(self, address: int) -> int | None:
+        """Return the physical address of a virtual one by the present tables, without events; None for a fault."""
+        tagged = int(self._locate(self._record, address))
+        return tagged & ADDRESS_MASK if tagged >= 0 else None
 
     def settle(self) -> None:
         """Append the alias change that is held back."""

@@ -42,6 +42,18 @@ def walk(s: Any, address: int) -> int:
 
     Each descriptor that is read is an event.
     """
+    return _walk(s, address, True)
+
+
+@compiled
+def locate(s: Any, address: int) -> int:
+    """Translate like `walk`, but as a debugger does: without events."""
+    return _walk(s, address, False)
+
+
+@compiled
+def _walk(s: Any, address: int, announced: bool) -> int:
+    s.walk_level = uint64(0)
     if not int64(s.sctlr[s.el]) & _M:
         return address & ADDRESS_MASK
     which = formats.half(s, address)
@@ -56,8 +68,9 @@ def walk(s: Any, address: int) -> int:
     while True:
         shift = formats.level_shift(s, level, granule)
         at = table + (((address >> shift) & ((1 << (width - shift)) - 1)) << size_shift)
-        if _use(s, at):
+        if announced and _use(s, at):
             emit(s, at, 1 << size_shift, _WALK, 0, 1 + walk_type)
+        s.walk_level = uint64(level)
         descriptor = formats.read_descriptor(s, at)
         if not formats.is_valid(s, descriptor):
             return -1
@@ -108,6 +121,32 @@ def translate(s: Any, address: int) -> int:
         store64(slot + _GENERATION, s.generation)
         store64(slot + _PHYSICAL, uint64(tagged & ~PAGE_MASK))
     return tagged
+
+
+@compiled
+def next_page(s: Any, tagged: int) -> int:
+    """Return the tagged physical address of the next page after the one that holds an address; -1 if unknown.
+
+    "After" means in virtual addresses, as an access that crosses the end of a page continues there. The remembered
+    translations tell which virtual page maps the first page. If several do, the pages after them that are remembered
+    must agree; otherwise the answer is unknown.
+    """
+    page = tagged & ~PAGE_MASK
+    if not int64(s.sctlr[s.el]) & _M:
+        return (page + PAGE_MASK + 1) & ADDRESS_MASK
+    candidates, last, found = 0, uint64(0), -1
+    for index in range(TLB_ENTRIES):
+        slot = s.tlb + uint64(index) * _ROW
+        if load64(slot + _GENERATION) == s.generation and load64(slot + _PHYSICAL) == uint64(page):
+            candidates += 1
+            last = load64(slot + _PAGE) + uint64(1)
+            after = _slot(s, last)
+            if load64(after + _GENERATION) == s.generation and load64(after + _PHYSICAL) != _FORGOTTEN:
+                following = int64(load64(after + _PHYSICAL))
+                if found >= 0 and found != following:
+                    return -1
+                found = following
+    return translate(s, int64(last << uint64(PAGE_SHIFT))) if candidates == 1 else found
 
 
 @compiled

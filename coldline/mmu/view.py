@@ -130,6 +130,7 @@ VIEW_FIELDS: Fields = (
         "format",
         "stage2",  # see `coldline.arm.stage2`
         "virtual",  # whether the MMU is on
+        "walk_level",  # the level at which the last walk ended
         "introduced",  # a bit for each of the core's agents: whether its switches have been announced
         "silent",  # whether leaves are counted, and neither aliases nor switches are announced
         "rooted",  # the exception level whose tables are followed
@@ -241,7 +242,10 @@ class View:
 
     def code_bytes(self, address: int, size: int) -> bytes:
         """Return the bytes at a virtual address in the last used page of code; none if it is not in RAM."""
-        physical = (self._record["code_physical"] | address & (PAGE_SIZE - 1)) & ADDRESS_MASK
+        return self.bytes_at(self._record["code_physical"] & ADDRESS_MASK | address & (PAGE_SIZE - 1), size)
+
+    def bytes_at(self, physical: int, size: int) -> bytes:
+        """Return the bytes at a physical address, up to the end of their bank; none if it is not in RAM."""
         for index, ram in enumerate(self.ram):
             offset = physical - self._record.item("bank_base", index)
             if 0 <= offset < len(ram):

@@ -7,6 +7,7 @@ every host by every strategy. A `Corpus` has the traces of real bugs with the ha
 
 from typing import TYPE_CHECKING, Final
 
+from coldline.rules.profile import Profile
 from coldline.support.frozen_record import Record
 from coldline.verdict import Judgement, Verdict
 
@@ -17,10 +18,33 @@ if TYPE_CHECKING:
 
 NOT_COVERED: Final = (
     "missing barriers",
-    "the memory model's reordering",
-    "TLB entries that outlive their tables",
+    "reordering by the memory model",
+    "stale TLB entries",
+    "masters that are not coherent",
+    "non-cacheable fetches that an instruction cache holds",
+    "instruction caches that are indexed by virtual address",
+    "prefetches with the MMU off beyond the next page",
+    "exclusives, atomics and tearing",
+    "caches beyond the point of coherency, memory tags and encryption contexts",
 )
-"""Faults that coldline does not look for."""
+"""What can go wrong and is not checked: the list of ``docs/reference/rules.md``."""
+
+NOT_COVERED_OF_RUN: Final = ("code that the run did not execute",)
+"""More of it, of the run of a guest."""
+
+_BY_SWITCH: Final = {
+    ("nc_may_hit", False): "non-cacheable accesses that hit in a cache (nc-may-hit)",
+    ("setway_effective", True): "set/way operations that do not reach a line (setway-effective)",
+    ("idc", True): "instruction fetches that do not see level 1 data caches (idc)",
+    ("dic", True): "instruction caches that hold old copies (dic)",
+}
+"""What a switch of the profile leaves out, by its field and its value."""
+
+
+def not_covered(profile: Profile, *, of_run: bool) -> tuple[str, ...]:
+    """Return what a verdict by this profile does not cover, a phrase each."""
+    by_switch = (phrase for (name, value), phrase in _BY_SWITCH.items() if getattr(profile, name) is value)
+    return (*NOT_COVERED, *(NOT_COVERED_OF_RUN if of_run else ()), *by_switch)
 
 
 class Guest(Record, kw_only=True):
@@ -54,7 +78,8 @@ class Run(Record, kw_only=True):
     Attributes
     ----------
     end : str or None
-        Why it ended: ``mmu``, ``psci``, ``console``, ``off`` or ``instructions``.
+        Why it ended: ``mmu``, ``psci``, ``console``, ``off``, ``reset``, ``exit``, ``wait``, ``loop``, ``fault`` or
+        ``instructions``.
     psci : tuple of int or None
         The first argument registers of the PSCI call that ended it, the function's number first.
     awaited : str
@@ -62,7 +87,16 @@ class Run(Record, kw_only=True):
     instructions, accesses : int
         Executed instructions; loads and stores to RAM.
     page_crossings : int
-        Accesses that crossed the end of a page; only their bytes on the first page were checked.
+        Accesses that crossed the end of a page and whose bytes on the second page could not be followed.
+    mmu_on, caches_on : int or None
+        How many instructions were executed before the MMU was on, and before it and the data cache were both on;
+        None if they never were.
+    devices : tuple of str
+        The devices that the guest used.
+    pc : int or None
+        Where the run ended.
+    fault : str
+        What the guest did, if the run ended with ``fault``.
     console : str
         What the guest printed.
     seconds : float
@@ -75,6 +109,11 @@ class Run(Record, kw_only=True):
     instructions: int
     accesses: int
     page_crossings: int
+    mmu_on: int | None
+    caches_on: int | None
+    devices: tuple[str, ...]
+    pc: int | None
+    fault: str
     console: str
     seconds: float
 
@@ -103,7 +142,13 @@ class Report(Record, kw_only=True):
     error: str = ""
     guest: Guest | None = None
     run: Run | None = None
-    not_covered: tuple[str, ...] = NOT_COVERED
+
+    @property
+    def not_covered(self) -> tuple[str, ...]:
+        """What the verdict does not cover, a phrase each; nothing if there is no verdict."""
+        if self.judgement is None:
+            return ()
+        return not_covered(self.judgement.profile, of_run=self.run is not None)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -120,6 +165,8 @@ class Cell(Record):
         None if the host refused.
     kinds : tuple of str
         The kinds of hazard.
+    final_read_only : bool
+        Whether the hazards are all of the final read, and none of an access of the run.
     refusal : str
         Why the host refused.
     """
@@ -127,6 +174,7 @@ class Cell(Record):
     verdict: Verdict | None
     kinds: tuple[str, ...] = ()
     refusal: str = ""
+    final_read_only: bool = False
 
 
 class Matrix(Record, kw_only=True):

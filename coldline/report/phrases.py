@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from coldline.verdict import ExplainedHazard, Judgement, Verdict
 
 if TYPE_CHECKING:
-    from coldline.report.model import Guest, Report
+    from coldline.report.model import Guest, Report, Run
 
 _COHERENT = "coherent: no fill and no eviction that the architecture allows can show stale data"
 
@@ -15,10 +15,46 @@ def verdict_words(judgement: Judgement) -> str:
     """The verdict in a line."""
     if judgement.verdict is Verdict.COHERENT:
         return _COHERENT
+    if judgement.verdict is Verdict.INCONCLUSIVE:
+        return f"inconclusive: no hazard was found, but {'; '.join(judgement.gaps)}"
     if not judgement.kinds:
         return "hazard: none in this run, but a read of everything that was loaded could be wrong"
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in judgement.kinds.items())
     return f"hazard: {judgement.found:,} found ({kinds})"
+
+
+def coverage_words(report: "Report") -> str:
+    """What was judged, in a line."""
+    assert report.judgement is not None
+    coverage = report.judgement.coverage
+    counts = (
+        (coverage.cacheable_reads, "cacheable read"),
+        (coverage.other_reads, "other read"),
+        (coverage.cacheable_fetches, "cacheable fetch"),
+        (coverage.other_fetches, "other fetch"),
+    )
+    judged = ", ".join(_counted(count, noun) for count, noun in counts if count) or "nothing"
+    parts = [f"judged: {judged}"]
+    if report.run is not None:
+        parts += _run_coverage(report.run)
+    return "; ".join(parts)
+
+
+def _counted(count: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith(("ch", "ss")) else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
+def _run_coverage(run: "Run") -> list[str]:
+    def when(name: str, instructions: int | None) -> str:
+        return f"{name} never on" if instructions is None else f"{name} on at instruction {instructions:,}"
+
+    parts = [when("MMU", run.mmu_on), when("caches", run.caches_on)]
+    if run.page_crossings:
+        parts.append(f"{_counted(run.page_crossings, 'access')} not followed")
+    if run.devices:
+        parts.append(f"devices: {', '.join(run.devices)}")
+    return parts
 
 
 def not_covered_words(report: "Report") -> str:

@@ -133,6 +133,10 @@ class BinaryWriter:
         self._file.write(payload)
 
 
+class _CutOffError(TraceError):
+    """The file ends before the trace does."""
+
+
 class BinaryReader:
     """Reads a trace in its binary form, block by block.
 
@@ -141,11 +145,15 @@ class BinaryReader:
     file : binary file
         The file, at its start; it need not be seekable. A read must return all bytes that it asks for, as a buffered
         file's does.
+    partial : bool
+        Whether to accept a trace that is cut off after its header.
 
     Attributes
     ----------
     profile : Profile
         The promises that the trace relies on.
+    cut_off : str
+        Where the trace ends too early, if it is `partial`; else empty.
 
     Raises
     ------
@@ -153,7 +161,9 @@ class BinaryReader:
         If it does not begin as a trace of this version does.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, partial: bool = False) -> None:
+        self.cut_off = ""
+        self._partial = partial
         self._file = file
         self._offset = 0
         self._names: list[str] = []
@@ -174,7 +184,13 @@ class BinaryReader:
             number += 1
             place = f"block {number} at byte {self._offset}"
             try:
-                tag, payload = self._read_block()
+                try:
+                    tag, payload = self._read_block()
+                except _CutOffError:
+                    if not self._partial:
+                        raise
+                    self.cut_off = f"the trace is cut off after {self._offset} bytes"
+                    return
                 if tag == _EVENTS:
                     block = blocks.decode(payload, len(self._names), self._line)
                     self._line = block.last_line
@@ -217,7 +233,7 @@ class BinaryReader:
     def _read_block(self) -> tuple[bytes, bytes]:
         head = self._read(_BLOCK.size)
         if len(head) < _BLOCK.size:
-            raise TraceError("", "the trace ends here without its last block: some of it is missing")
+            raise _CutOffError("", "the trace ends here without its last block: some of it is missing")
         tag, length, checksum = _BLOCK.unpack(head)
         if not (tag.isascii() and tag.isalpha()):
             raise TraceError("", "not a block")
@@ -225,7 +241,7 @@ class BinaryReader:
             raise TraceError("", f"its length is {length} bytes; the most is {MAX_PAYLOAD}")
         payload = self._read(length)
         if len(payload) < length:
-            raise TraceError("", "the trace ends within it")
+            raise _CutOffError("", "the trace ends within it")
         if checksum != zlib.crc32(payload, zlib.crc32(head[:8])):
             raise TraceError("", "its checksum is wrong")
         return tag, payload

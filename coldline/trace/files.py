@@ -29,6 +29,8 @@ class TraceFile:
     ----------
     path : str
         Its name, or ``-``.
+    partial : bool
+        Whether to accept a trace that was cut off.
 
     Attributes
     ----------
@@ -36,6 +38,8 @@ class TraceFile:
         ``text`` or ``binary``, by its first bytes.
     profile : Profile
         The promises that the trace relies on.
+    cut_off : str
+        After a run of a `partial` trace: where it is cut off, or empty.
 
     Raises
     ------
@@ -44,8 +48,10 @@ class TraceFile:
         context is ``path:line`` or similar.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, partial: bool = False) -> None:
         self.path = path
+        self.cut_off = ""
+        self._partial = partial
         try:
             self._file = _open(path)
         except OSError as error:
@@ -90,6 +96,7 @@ class TraceFile:
                     refused = error
         if refused is not None:
             raise refused
+        self.cut_off = reader.cut_off
 
     def __enter__(self) -> "TraceFile":
         return self
@@ -100,7 +107,8 @@ class TraceFile:
             raise in_file(self.path, error) from None
 
     def _begin(self, file: Any) -> BinaryReader | TextBatches:
-        return BinaryReader(file) if self.form == "binary" else TextBatches(file)
+        reader = BinaryReader if self.form == "binary" else TextBatches
+        return reader(file, partial=self._partial)
 
     def _reopen(self) -> BinaryReader | TextBatches:
         """Make a reader for another run."""

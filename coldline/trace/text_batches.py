@@ -50,11 +50,16 @@ class TextBatches:
     file : binary file
         The file, at its start; it need not be seekable. A read must return all bytes that it asks for, as a buffered
         file's does.
+    partial : bool
+        Whether to accept a trace that is cut off: a last line without a line end may be malformed, and is then
+        left out.
 
     Attributes
     ----------
     profile : Profile
         The promises that the trace relies on.
+    cut_off : str
+        That the last line has no end, if the trace is `partial`; else empty.
 
     Raises
     ------
@@ -62,11 +67,14 @@ class TextBatches:
         If a line up to the first event is malformed; ``where`` is its number.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, partial: bool = False) -> None:
+        self.cut_off = ""
+        self._partial = partial
         self._parser = LineParser()
         self._rows = _Rows(self._parser)
         self._number = 1
-        self._chunks = _lines_of(file)
+        self._unfinished = False
+        self._chunks = self._read_lines(file)
         self._begun = self._read_head()
         self.profile = self._parser.profile
 
@@ -81,7 +89,14 @@ class TextBatches:
         lines: list[str] | None = self._begun
         while lines is not None:
             if lines:
-                yield self._batch(lines)
+                try:
+                    batch = self._batch(lines)
+                except TraceError:
+                    if self._cut_off_in(lines):
+                        return
+                    raise
+                self._cut_off_in(lines)
+                yield batch
                 self._number += len(lines)
             lines = next(self._chunks, None)
 
@@ -92,12 +107,22 @@ class TextBatches:
                 try:
                     event = self._parser.parse(line)
                 except TraceError as error:
+                    if self._cut_off_in(lines):
+                        return []
                     raise TraceError(str(self._number + index), error.reason) from None
                 if event is not None:
                     self._number += index
                     return lines[index:]
+            self._cut_off_in(lines)
             self._number += len(lines)
         return []
+
+    def _cut_off_in(self, lines: list[str]) -> bool:
+        """Note that these lines are the last one without its end, if they are."""
+        if not (lines and self._partial and self._unfinished):
+            return False
+        self.cut_off = f"the trace may be cut off: line {self._number} has no end"
+        return True
 
     def _batch(self, lines: list[str]) -> Batch:
         try:
@@ -111,6 +136,26 @@ class TextBatches:
             numbers = numbers[np.fromiter(map(bool, parts), bool, len(parts))]
         rows["where"] = np.where(numbers <= MAX_LINE, numbers, 0)
         return Batch(tuple(self._parser.agents), rows, _nothing)
+
+    def _read_lines(self, file: IO[bytes]) -> Iterator[list[str]]:
+        """The lines of a text, without their ends, many at a time; the last may be one that is too long, cut.
+
+        A last line that has no end comes by itself, and sets `_unfinished`.
+        """
+        decoder = io.IncrementalNewlineDecoder(
+            codecs.getincrementaldecoder("utf-8")("replace"), translate=True
+        )
+        begun = ""
+        while len(begun) <= MAX_LINE_LENGTH:
+            chunk = file.read(_CHUNK)
+            lines = (begun + decoder.decode(chunk, final=not chunk)).split("\n")
+            begun = lines.pop()
+            yield lines
+            if not chunk:
+                self._unfinished = bool(begun)
+                break
+        if begun:
+            yield [begun]
 
     def _explain(self, lines: list[str]) -> None:
         """Raise the error of the first malformed line."""
@@ -200,21 +245,6 @@ def _words(agent: str, op: Op, size: int, attributes: int) -> tuple[str, str]:
     kind, executable = attributes & TYPE_MASK, attributes & EXECUTABLE
     words = f" {MemoryType(kind - 1).word}{' exec' if executable else ''}" if kind else ""
     return f"{agent} {op.words} 0x", f" {size:#x}{words}\n" if size >= PAGE_SIZE else f" {size}{words}\n"
-
-
-def _lines_of(file: IO[bytes]) -> Iterator[list[str]]:
-    """The lines of a text, without their ends, many at a time; the last one may be a line that is too long, cut."""
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
-    begun = ""
-    while len(begun) <= MAX_LINE_LENGTH:
-        chunk = file.read(_CHUNK)
-        lines = (begun + decoder.decode(chunk, final=not chunk)).split("\n")
-        begun = lines.pop()
-        yield lines
-        if not chunk:
-            break
-    if begun:
-        yield [begun]
 
 
 def _nothing() -> None:

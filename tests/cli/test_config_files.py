@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coldline.samples import sample
-from tests.helpers.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
+from tests.helpers.command import ERROR, HAZARD, INCONCLUSIVE, MIDWAY, Cli
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def config(text: str) -> None:
 
 def plan(cli: Cli, *arguments: object) -> dict[str, object]:
     result = cli("boot", *arguments, "--until", "1", "--json")
-    assert result.status == COHERENT, result.err
+    assert result.status == INCONCLUSIVE, result.err
     document = json.loads(result.out)
     return {key: document[key] for key in ("banks", "segments", "entry")}
 
@@ -71,7 +71,7 @@ def test_settings_behind_the_file_follow_it_wherever_they_are(folder: Path, cli:
 def test_what_is_not_honoured_is_a_line_each_on_standard_error(folder: Path, cli: Cli) -> None:
     config("memory = 16\nvif = ['bridge=br0']\n\nmemroy = 5 # there\n")
     result = cli("boot", "guest.cfg", "--until", "1", "--quiet")
-    assert result.status == COHERENT
+    assert result.status == INCONCLUSIVE
     assert result.err.splitlines() == [
         "coldline: warning: guest.cfg:4:1: vif is ignored by coldline",
         "coldline: warning: guest.cfg:6:1: memroy is unknown, also to xl",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-COHERENT, HAZARD, ERROR = 0, 1, 2
+COHERENT, HAZARD, ERROR, INCONCLUSIVE = 0, 1, 2, 3
 MIDWAY = ("boot", "--sample", "midway-arm64", "--memory", "16M")
 DRIVER = "import sys; from coldline.cli import main; sys.exit(main())"
 

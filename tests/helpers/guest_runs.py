@@ -10,7 +10,6 @@ import tests.helpers.tiny_guests as a64
 from coldline.arm.cores import CORES
 from coldline.arm.stage2 import FORCED_WB, STAGE2_NORMAL_WB
 from coldline.checker import Checker
-from coldline.errors import GuestError
 from coldline.events.batch import Batch
 from coldline.frontends.unicorn import Boot, End, Listener, Outcome, Until
 from coldline.guest.plan import Registers
@@ -203,10 +202,9 @@ def run_loaded(
         stage2=FORCED_WB if forced else STAGE2_NORMAL_WB,
         instructions=True,
     )
-    try:
-        ran.outcome = machine.run(until or Until(End.PSCI, 100_000))
-    except GuestError as error:
-        ran.fault = str(error)
+    ran.outcome = machine.run(until or Until(End.PSCI, 100_000))
+    ran.fault = ran.outcome.fault
+    assert (ran.outcome.end is End.FAULT) == bool(ran.fault)
     _check_invariants(ran, forced=forced)
     return ran
 

@@ -15,6 +15,7 @@ ENTRY = RAM + 0x40
 
 UART = 0x2200_0000
 PSCI_SYSTEM_OFF = 0x8400_0008
+PSCI_SYSTEM_RESET = 0x8400_0009
 PSCI_VERSION = 0x8400_0000
 HEADER = 64
 
@@ -40,6 +41,8 @@ SMC = Insn("smc #0", 0xD400_0003)
 SVC = Insn("svc #0", 0xD400_0001)
 BRK = Insn("brk #0", 0xD420_0000)
 UDF = Insn(".inst 0", 0x0000_0000)
+WFE = Insn("wfe", 0xD503_205F)
+SEMIHOSTING = Insn("hlt #0xf000", 0xD45E_0000)
 RET = Insn("ret", 0xD65F_03C0)
 ERET = Insn("eret", 0xD69F_03E0)
 
@@ -57,6 +60,14 @@ def mov(rd: int, value: int) -> Code:
     parts = [(value >> shift & 0xFFFF, shift) for shift in (0, 16, 32, 48) if value >> shift & 0xFFFF]
     first, *rest = parts or [(0, 0)]
     return [movz(rd, *first), *(movk(rd, *part) for part in rest)]
+
+
+def svc(immediate: int) -> Insn:
+    return Insn(f"svc #{immediate:#x}", SVC.word | immediate << 5)
+
+
+def brk(immediate: int) -> Insn:
+    return Insn(f"brk #{immediate:#x}", BRK.word | immediate << 5)
 
 
 def add(rd: int, rn: int, value: int) -> Insn:
@@ -140,7 +151,16 @@ REGISTERS = {
     "ttbr1_el1": (3, 0, 2, 0, 1),
     "tcr_el1": (3, 0, 2, 0, 2),
     "mair_el1": (3, 0, 10, 2, 0),
+    "sp_el0": (3, 0, 4, 1, 0),
+    "spsr_el1": (3, 0, 4, 0, 0),
+    "elr_el1": (3, 0, 4, 0, 1),
+    "esr_el1": (3, 0, 5, 2, 0),
+    "far_el1": (3, 0, 6, 0, 0),
+    "vbar_el1": (3, 0, 12, 0, 0),
+    "cntvct_el0": (3, 3, 14, 0, 2),
     "sctlr_el2": (3, 4, 1, 0, 0),
+    "esr_el2": (3, 4, 5, 2, 0),
+    "far_el2": (3, 4, 6, 0, 0),
     "ttbr0_el2": (3, 4, 2, 0, 0),
     "tcr_el2": (3, 4, 2, 0, 2),
     "mair_el2": (3, 4, 10, 2, 0),

@@ -13,6 +13,8 @@ from tests.helpers.tiny_guests import HEADER, PSCI_SYSTEM_OFF, Code, Insn, code
 
 NOP = Insn("nop", 0xE320_F000)
 WFI = Insn("wfi", 0xE320_F003)
+WFE = Insn("wfe", 0xE320_F002)
+SEMIHOSTING = Insn("svc #0x123456", 0xEF12_3456)
 ISB = Insn("isb", 0xF57F_F06F)
 DSB = Insn("dsb", 0xF57F_F04F)
 HVC = Insn("hvc #0", 0xE140_0070)
@@ -191,6 +193,7 @@ def thumb(program: Code) -> bytes:
 
 
 T_NOP = Insn("nop", 0xBF00)
+T_SEMIHOSTING = Insn("svc #0xab", 0xDFAB)
 T_HVC = Insn("hvc #0", 0xF7E0_8000)
 T_CMP_EQUAL = Insn("cmp r5, r5", 0x42AD)
 

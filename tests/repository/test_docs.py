@@ -506,6 +506,7 @@ def test_the_exit_statuses_of_the_page_are_those_of_the_code() -> None:
         status.COHERENT,
         status.HAZARD,
         status.ERROR,
+        status.INCONCLUSIVE,
         status.INTERRUPTED,
     ]
 
@@ -516,7 +517,7 @@ def test_every_key_of_matrixs_object_has_a_row(capsys: pytest.CaptureFixture[str
     (rows,) = tables(FORMATS_PAGE.partition("### The object of matrix")[2])
     assert [key.strip("`") for key in column(rows)] == list(document)
     cells = {key for row in document["verdicts"].values() for cell in row.values() for key in cell}
-    assert cells == {"verdict", "kinds", "reason"}
+    assert cells == {"verdict", "kinds", "final_read_only", "reason"}
     assert all(f"`{key}`" in rows[-1][1] for key in cells)
 
 

@@ -26,7 +26,7 @@ from coldline.events.layout import (
     TYPE_MASK,
 )
 from coldline.events.op import Op
-from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store16, uint64
+from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store16, store64, uint64
 from coldline.support.units import PAGE_SIZE
 
 _0, _1, _2, _3, _8 = (uint64(number) for number in (0, 1, 2, 3, 8))
@@ -141,6 +141,7 @@ def _take(f: Any) -> None:
     line_mask = size_of_line - _1
     at = f.at
     f.status = _DONE
+    letter = _0
     far, sample = False, at + _SAMPLE
     while at < events:
         if at >= sample:
@@ -224,6 +225,8 @@ def _take(f: Any) -> None:
             f.done = base - (start & ~line_mask)
             break
         f.done = _0
+        count_at = f.by_letter + (letter << _3)
+        store64(count_at, load64(count_at) + _1)
         at += _1
     f.at = at
 

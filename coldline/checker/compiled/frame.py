@@ -91,6 +91,7 @@ FRAME = np.dtype(
             "range_starts",
             "range_values",
             "told",
+            "by_letter",
             # Lines whose bytes differ: `Partitions`
             "mask_words",
             "node_bytes",

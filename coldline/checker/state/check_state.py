@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The whole state of a check after some events. The engines change it and have no state of their own."""
 
+import numpy as np
+
 from coldline.checker.state.findings import Findings
 from coldline.checker.state.lines import Lines
 from coldline.checker.state.page_classes import PageClasses
-from coldline.checker.state.transitions import Transitions
+from coldline.checker.state.transitions import LETTER_ROWS, Transitions
 from coldline.rules.automaton import automaton
 from coldline.rules.profile import Profile
 
@@ -31,6 +33,8 @@ class CheckState:
         The hazards so far.
     events : int
         The number of events taken.
+    by_letter : ndarray of uint64, shape (LETTER_ROWS,)
+        The number of accesses and of maintenance operations taken, by the `Letter` that each was to its last line.
     """
 
     def __init__(self, profile: Profile, *, distinct: bool = False, most: int | None = None) -> None:
@@ -40,3 +44,4 @@ class CheckState:
         self.page_classes = PageClasses()
         self.findings = Findings(self.memory, distinct=distinct, most=most)
         self.events = 0
+        self.by_letter = np.zeros(LETTER_ROWS, np.uint64)

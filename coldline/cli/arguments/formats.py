@@ -58,4 +58,6 @@ def add_formats(group: argparse._ActionsContainer, shown: str, short: Iterable[s
 
 def add_quiet(group: argparse._ActionsContainer) -> None:
     """Add ``--quiet``."""
-    group.add_argument("--quiet", action="store_true", help="print the verdict only (not for json)")
+    group.add_argument(
+        "--quiet", action="store_true", help="print only the verdict and its coverage (not for json)"
+    )

@@ -15,15 +15,15 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--until",
         metavar="WHEN",
-        default="psci",
-        help="when to stop: mmu (the MMU is turned on), psci (the first PSCI call; the default), "
-        "console:TEXT (TEXT is printed) or a number of instructions",
+        help="when to stop: mmu (the MMU is turned on), psci (the first PSCI call; the default), off (SYSTEM_OFF), "
+        "console:TEXT (TEXT is printed) or a number of instructions; a run without a hazard that ends before this "
+        "is inconclusive",
     )
     group.add_argument(
         "--max-instructions",
         metavar="N",
         type=count,
         default=MAX_INSTRUCTIONS,
-        help=f"maximum number of instructions; reaching it is an error (default {MAX_INSTRUCTIONS:,})",
+        help=f"maximum number of instructions (default {MAX_INSTRUCTIONS:,})",
     )
     add_switches(parser.add_argument_group("profile"))

@@ -15,11 +15,11 @@ from coldline.events.batch import InstructionState
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Op
 from coldline.frontends.unicorn.intrinsics import call_control, call_register, call_stop
-from coldline.frontends.unicorn.state import DATA_TAG, DRAIN, FLUSH_CODE, LIMIT, SET_WAY
+from coldline.frontends.unicorn.state import DATA_TAG, DRAIN, FLUSH_CODE, LIMIT, SET_WAY, WATCHED_BLOCK
 from coldline.jit.intrinsics import compiled, int64, load8, store8, store32, store64, uint64
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
 from coldline.mmu.stores import table_write, tlb_invalidated
-from coldline.mmu.translation import forget_page, forget_translations, translate, translate_code
+from coldline.mmu.translation import forget_page, forget_translations, next_page, translate, translate_code
 from coldline.mmu.view import ADDRESS_MASK, NOWHERE, TAG_SHIFT
 
 _READ_AND_WRITE = const.UC_PROT_READ | const.UC_PROT_WRITE
@@ -90,17 +90,26 @@ def at_instruction(s: Any, pc: Any) -> None:
 
 
 @compiled
+def _access_next_page(s: Any, tagged: int, size: int, op: int) -> None:
+    """Append the event of the part of a load or store that lies on the next page."""
+    following = next_page(s, tagged)
+    if following < 0:
+        s.crossings += uint64(1)
+    elif page_index(s, following & ADDRESS_MASK) >= 0:
+        emit(s, following & ADDRESS_MASK, size, op, int64(s.agent_of_tag[following >> TAG_SHIFT]), 0)
+
+
+@compiled
 def access(uc: Any, s: Any, tagged: Any, size: int, op: int) -> None:
     """Append the event of a load or store."""
     address = int64(tagged & uint64(ADDRESS_MASK))
     s.accesses += uint64(1)
     inside = _PAGE_SIZE - (address & PAGE_MASK)
-    if size > inside:
-        s.crossings += uint64(1)
-        size = inside
     if s.instruction_rows:
         at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
-    emit(s, address, size, op, int64(s.agent_of_tag[tagged >> uint64(TAG_SHIFT)]), 0)
+    emit(s, address, min(size, inside), op, int64(s.agent_of_tag[tagged >> uint64(TAG_SHIFT)]), 0)
+    if size > inside:
+        _access_next_page(s, int64(tagged & ~uint64(DATA_TAG << TAG_SHIFT)), size - inside, op)
 
 
 @compiled
@@ -121,6 +130,9 @@ def begin_block(uc: Any, s: Any, address: int, size: int) -> int:
     """Prepare to run a block of code: its tagged physical address, or `STOPPED` if the emulator stops first."""
     if s.fill >= s.high_water:
         stop(uc, s, DRAIN)
+        return STOPPED
+    if uint64(address) == s.watched_block and s.instructions != s.watched_from:
+        stop(uc, s, WATCHED_BLOCK)
         return STOPPED
     if s.instructions >= s.limit:
         stop(uc, s, LIMIT)
@@ -153,7 +165,7 @@ def answer_tlb(s: Any, address: int, kind: int, entry: int) -> bool:
     at_block(s)
     physical = translate(s, address)
     if physical < 0:
-        s.fault, s.faulted = uint64(address), uint64(1)
+        s.fault, s.faulted, s.fault_kind = uint64(address), uint64(1), uint64(kind)
         return False
     if s.skip_sync and page_index(s, physical & ADDRESS_MASK) < 0:
         store8(s.skip_sync, np.uint8(0))  # no memory is there: the error names the instruction
@@ -194,6 +206,7 @@ def _sweep(s: Any, op: int) -> None:
 @compiled
 def maintain(s: Any, op: int, value: int) -> bool:
     """Append the event of a cache maintenance instruction; return True if the emulator need not do it."""
+    s.effects += uint64(1)
     if op in (_IC_IALLU, _IC_IALLUIS):
         s.stale_low, s.stale_high = uint64(0), uint64(NOWHERE)
         emit(s, 0, 0, op, 0, 0)
@@ -230,6 +243,7 @@ def invalidate_tlb(uc: Any, s: Any, by_address: bool, address: int) -> None:
 
     The emulator itself drops one page where the architecture drops the block that the page is in.
     """
+    s.effects += uint64(1)
     if tlb_invalidated(s, not by_address, address) or not by_address:
         forget_translations(s)
         call_control(s.uc_ctl, uc, _FLUSH_TLB)

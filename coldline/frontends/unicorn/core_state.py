@@ -136,6 +136,36 @@ class CoreState(abc.ABC):
     def culprit(self, number: int) -> int:
         """The address of the instruction that caused an exception."""
 
+    @abc.abstractmethod
+    def all_registers(self) -> tuple[int, ...]:
+        """Return all registers that instructions compute with."""
+
+    def enters_abort_vector(self, address: int, level: int, *, fetch: bool, write: bool) -> bool:
+        """Take a translation fault to the guest's own vectors, if possible.
+
+        Parameters
+        ----------
+        address : int
+            The virtual address that has no translation, of an access as that of its page.
+        level : int
+            The level of the translation table whose descriptor is invalid.
+        fetch, write : bool
+            Whether the access was an instruction fetch, or a store.
+        """
+        return False
+
+    def is_semihosting(self, number: int) -> bool:
+        """Whether the exception with this number is a semihosting call."""
+        return False
+
+    def skip_semihosting(self) -> None:
+        """Continue after a semihosting call: by default, the program counter is after it already."""
+        return
+
+    def skips_hint(self) -> bool:
+        """Whether the emulator took a hint, such as WFE, for an instruction that it does not know; if so, skip it."""
+        return False
+
     def takes_call(self) -> bool:
         """Whether an instruction that the emulator does not know is a call; if so, skip it."""
         return False

@@ -33,6 +33,8 @@ def on_read(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -
     leave_it(uc, s)
     if page_index(s, int64(tagged & uint64(ADDRESS_MASK))) >= 0:
         access(uc, s, tagged, size, _READ)
+    else:
+        s.effects += uint64(1)
 
 
 @cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, STATE))
@@ -40,6 +42,7 @@ def on_write(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) 
     """Called before a store."""
     s = carray(user, (1,))[0]
     leave_it(uc, s)
+    s.effects += uint64(1)
     address = int64(tagged & uint64(ADDRESS_MASK))
     page = page_index(s, address)
     if page >= int64(s.flash_pages):

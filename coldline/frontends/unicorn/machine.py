@@ -45,6 +45,7 @@ class Machine:
         self._exception_level = exception_level
         self._devices, self._flash = devices, flash
         self._stage2, self._instructions = stage2, instructions
+        self._used: dict[Device, None] = {}
         self._last: Vcpu | None = None
         self.vcpus: list[Vcpu] = []
 
@@ -57,6 +58,7 @@ class Machine:
             registers,
             exception_level=self._exception_level,
             devices=self._devices,
+            used=self._used,
             flash=self._flash,
             stage2=self._stage2,
             instructions=self._instructions,
@@ -69,6 +71,10 @@ class Machine:
         if self._last is not None and self._last is not vcpu:
             vcpu.forget_code()
         self._last = vcpu
+
+    def used_devices(self) -> tuple[str, ...]:
+        """Return the names and addresses of the devices that any vCPU has used, in the order of their first use."""
+        return tuple(f"{device.name} at {device.base:#x}" for device in self._used)
 
     def used_ranges(self) -> list[tuple[int, int]]:
         """Return the addresses and sizes, in bytes, of the RAM that any vCPU has used, in whole pages."""

@@ -20,11 +20,29 @@ class End(enum.Enum):
     PSCI = "psci"
     """The guest made its first PSCI call."""
     OFF = "off"
-    """The guest asked to be turned off or reset."""
+    """The guest asked to be turned off, by PSCI's SYSTEM_OFF."""
+    RESET = "reset"
+    """The guest asked for a reset, by PSCI's SYSTEM_RESET or SYSTEM_RESET2."""
+    EXIT = "exit"
+    """The guest ended itself by a semihosting call."""
+    WAIT = "wait"
+    """The guest waits for an interrupt (WFI), and none will come."""
+    LOOP = "loop"
+    """The guest repeats a loop that changes nothing, such as a branch to itself or WFE: it would do so for ever."""
+    FAULT = "fault"
+    """The guest did something after which the run cannot continue."""
     CONSOLE = "console"
     """The guest printed the awaited text."""
     LIMIT = "instructions"
     """The guest executed the given number of instructions."""
+
+
+_WANTED = {
+    End.MMU: "the guest turned its MMU on",
+    End.PSCI: "the guest made a PSCI call",
+    End.OFF: "the guest called SYSTEM_OFF",
+    End.LIMIT: "the guest executed that many instructions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +55,24 @@ class Until:
         ``MMU``, ``PSCI``, ``CONSOLE`` or ``LIMIT``.
     limit : int
         The most instructions of all vCPUs together. A run stops at the first block of code past this many; this is
-        its regular end with ``LIMIT``, and an error with the others.
+        its regular end with ``LIMIT``; with the others, what was awaited did not happen.
     text : bytes
         The awaited console text, with ``CONSOLE``.
+    required : bool
+        Whether a run without a hazard is inconclusive if it ends in another way.
     """
 
     end: End
     limit: int
     text: bytes = b""
+    required: bool = True
 
     @property
     def wanted(self) -> str:
-        """The awaited condition, for an error message."""
+        """The awaited condition, as a clause in the past tense."""
         if self.end is End.CONSOLE:
-            return f"'{printable(self.text.decode('utf-8', 'replace'))}' on the console"
-        return "PSCI call" if self.end is End.PSCI else "MMU"
+            return f"the guest printed '{printable(self.text.decode('utf-8', 'replace'))}'"
+        return _WANTED[self.end]
 
 
 @dataclass(slots=True)
@@ -67,7 +88,17 @@ class Outcome:
     instructions, accesses : int
         Instructions that all vCPUs have executed; loads and stores to RAM, LDP counting as two.
     crossings : int
-        Accesses that crossed a page end; only their bytes on the first page were followed.
+        Accesses that crossed a page end and whose bytes on the second page could not be followed.
+    mmu_on, caches_on : int or None
+        How many instructions were executed before the first vCPU turned its MMU on, and before the first one had
+        both its MMU and its data cache on. If stage 2 forces write-back, all accesses are cacheable from the start,
+        and `caches_on` is 0.
+    devices : tuple of str
+        The devices that the guest used, in the order of their first use.
+    pc : int or None
+        Where the vCPU was that ended the run.
+    fault : str
+        What the guest did, if a `FAULT` ended the run.
     console : bytearray
         What the guest printed, its first `CONSOLE_LIMIT` bytes.
     """
@@ -77,7 +108,31 @@ class Outcome:
     instructions: int = 0
     accesses: int = 0
     crossings: int = 0
+    mmu_on: int | None = None
+    caches_on: int | None = None
+    devices: tuple[str, ...] = ()
+    pc: int | None = None
+    fault: str = ""
     console: bytearray = field(default_factory=bytearray)
+
+    def _reached(self, until: Until) -> bool:
+        """Whether what was awaited has happened; SYSTEM_OFF and a reset are PSCI calls, too."""
+        return self.end is until.end or (until.end is End.PSCI and self.psci_call is not None)
+
+    def gaps(self, until: Until) -> list[str]:
+        """Return why this run is not enough for *coherent*: see `coldline.verdict.Judgement`."""
+        found = []
+        if self.caches_on is None:
+            found.append("the MMU and the data cache were never both on")
+        if self.fault:
+            found.append(f"the run could not continue: {self.fault}")
+        elif until.required and not self._reached(until):
+            found.append(f"the run ended before {until.wanted}")
+        elif self.end is End.LIMIT and until.end is not End.LIMIT:
+            found.append(f"the run had not ended after {self.instructions:,} instructions")
+        if self.crossings:
+            found.append(f"{self.crossings:,} accesses over a page end were not followed")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ import unicorn
 
 from coldline.arm import stage2 as stage2_types
 from coldline.arm.cores import Core
-from coldline.errors import GuestError
+from coldline.errors import GuestError, LostEventsError
 from coldline.frontends.unicorn.devices import Device, Pl011
+from coldline.frontends.unicorn.endless_loops import EndlessLoops
 from coldline.frontends.unicorn.machine import Machine
 from coldline.frontends.unicorn.outcome import CONSOLE_LIMIT, End, Listener, Outcome, Until
 from coldline.frontends.unicorn.state import (
@@ -21,6 +22,7 @@ from coldline.frontends.unicorn.state import (
     RUNNING,
     SET_WAY,
     SWITCH,
+    WATCHED_BLOCK,
 )
 from coldline.frontends.unicorn.traps import Traps
 from coldline.frontends.unicorn.turns import END_OF_TIME, Turns, first_alone
@@ -88,7 +90,11 @@ class Boot:
             stage2=stage2,
             instructions=instructions,
         )
-        self._traps = [Traps(self._machine.start(each), self.outcome) for each in registers]
+        if stage2_types.forces_write_back(stage2):
+            self.outcome.caches_on = 0
+        vcpus = [self._machine.start(each) for each in registers]
+        self._traps = [Traps(vcpu, self.outcome, self._print) for vcpu in vcpus]
+        self._loops = [EndlessLoops(vcpu.state, vcpu.core_state) for vcpu in vcpus]
         self._running = self._machine.vcpus[0]
         self._until = Until(End.PSCI, END_OF_TIME)
         self._tail = b""
@@ -102,9 +108,8 @@ class Boot:
 
         Raises
         ------
-        GuestError
-            If the guest does something after which the run cannot continue: an exception, or an access to an address
-            without memory.
+        LostEventsError
+            If the guest changed its tables faster than they can be followed.
         """
         self._until = until
         for traps in self._traps:
@@ -120,9 +125,10 @@ class Boot:
         self._running = vcpu
         self._machine.switch_to(vcpu)
         executed = vcpu.state["instructions"]
-        others = sum(each.state["instructions"] for each in self._machine.vcpus) - executed
+        others = self._executed() - executed
         end = min(max(self._until.limit - others, 0), executed + instructions, END_OF_TIME)
-        vcpu.state["limit"] = end
+        loops = self._loops[vcpu.number]
+        vcpu.state["limit"] = min(end, loops.next_attempt)
         while self.outcome.end is None:
             vcpu.state["reason"] = RUNNING
             failed = None
@@ -130,25 +136,32 @@ class Boot:
                 vcpu.emulator.emu_start(vcpu.core_state.resume_at(), END_OF_TIME)
             except unicorn.UcError as error:
                 failed = error
-            if not self._goes_on(vcpu, traps, failed):
+            if vcpu.state["reason"] == LIMIT and failed is None and vcpu.state["instructions"] < end:
+                loops.begin()
+                vcpu.state["limit"] = min(end, loops.next_attempt)
+            elif not self._goes_on(vcpu, traps, failed):
                 break
+        self.outcome.pc = vcpu.core_state.pc
         self._drain(vcpu)
 
     def _goes_on(self, vcpu: Vcpu, traps: Traps, failed: unicorn.UcError | None) -> bool:
         """Handle the reason why the emulator stopped; return False if the turn is over."""
         state, pc = vcpu.state, vcpu.core_state.pc
         if traps.failure is not None:
-            self._drain(vcpu)
-            raise traps.failure
+            return self._fail(vcpu, str(traps.failure))
         if failed is not None:
-            self._drain(vcpu)
-            raise traps.describe(failed, pc)
+            if traps.handles(failed):
+                return True
+            return self._fail(vcpu, str(traps.describe(failed, pc)))
         reason = state["reason"]
         if reason == DRAIN:
             self._hand_over(vcpu)
         elif reason == LIMIT:
-            self._check_limit(vcpu, pc)
+            self._check_limit()
             return False
+        elif reason == WATCHED_BLOCK:
+            if self._loops[vcpu.number].closed() and len(self._machine.vcpus) == 1:
+                self.outcome.end = End.LOOP
         elif reason == FLUSH_CODE:
             state["stale_low"], state["stale_high"] = NOWHERE, 0
             vcpu.forget_code()
@@ -157,27 +170,43 @@ class Boot:
             self._drain(vcpu)
             self._listener.set_way(vcpu.number)
         elif reason == PLACES:
-            vcpu.core_state.add_places()
+            try:
+                vcpu.core_state.add_places()
+            except GuestError as error:
+                return self._fail(vcpu, str(error))
         elif reason == BIG_ENDIAN:
-            self._drain(vcpu)
-            raise GuestError(f"the guest is big-endian from {pc:#x} on: it cannot be run")
+            return self._fail(vcpu, f"the guest is big-endian from {pc:#x} on: it cannot be run")
         elif reason == SWITCH:
-            turned_on = vcpu.follow_switch(self._listener.caches_toggled, lambda: self._drain(vcpu))
-            if turned_on and self._until.end is End.MMU:
-                self.outcome.end = End.MMU
+            try:
+                self._follow_switch(vcpu)
+            except GuestError as error:
+                return self._fail(vcpu, str(error))
         elif self.outcome.end is None:
-            self._drain(vcpu)
-            raise GuestError(f"the guest waits for an interrupt at {pc:#x}, and none will come")
+            self.outcome.end = End.WAIT
         return True
 
-    def _check_limit(self, vcpu: Vcpu, pc: int) -> None:
+    def _fail(self, vcpu: Vcpu, fault: str) -> bool:
+        """End the run at something after which it cannot continue; return False: the turn is over."""
+        self.outcome.end, self.outcome.fault = End.FAULT, fault
+        return False
+
+    def _follow_switch(self, vcpu: Vcpu) -> None:
+        """Follow a write of a register that decides what accesses are; note the first times that things are on."""
+        turned_on = vcpu.follow_switch(self._listener.caches_toggled, lambda: self._drain(vcpu))
+        executed = self._executed()
+        if turned_on and self.outcome.mmu_on is None:
+            self.outcome.mmu_on = executed
+        if self.outcome.caches_on is None and vcpu.has_caches_on():
+            self.outcome.caches_on = executed
+        if turned_on and self._until.end is End.MMU:
+            self.outcome.end = End.MMU
+
+    def _executed(self) -> int:
+        return sum(int(each.state["instructions"]) for each in self._machine.vcpus)
+
+    def _check_limit(self) -> None:
         """End the run if it has reached its limit of instructions."""
-        if sum(each.state["instructions"] for each in self._machine.vcpus) >= self._until.limit:
-            if self._until.end is not End.LIMIT:
-                self._drain(vcpu)
-                raise GuestError(
-                    f"no {self._until.wanted} after {self.outcome.instructions:,} instructions; now at {pc:#x}"
-                )
+        if self._executed() >= self._until.limit:
             self.outcome.end = End.LIMIT
 
     def _drain(self, vcpu: Vcpu) -> None:
@@ -187,12 +216,13 @@ class Boot:
 
     def _hand_over(self, vcpu: Vcpu) -> None:
         states = [each.state for each in self._machine.vcpus]
-        self.outcome.instructions = sum(state["instructions"] for state in states)
+        self.outcome.instructions = self._executed()
         self.outcome.accesses = sum(state["accesses"] for state in states)
         self.outcome.crossings = sum(state["crossings"] for state in states)
+        self.outcome.devices = self._machine.used_devices()
         vcpu.hand_over(self._listener.events)
         if vcpu.state["overflow"]:
-            raise GuestError(
+            raise LostEventsError(
                 f"the guest changed its tables too fast: {vcpu.state['overflow']} events were lost"
             )
         self._listener.progress(self.outcome.instructions, self.outcome.accesses)

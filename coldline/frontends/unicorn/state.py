@@ -30,7 +30,7 @@ not: here translated code is dropped at the guest's IC instructions.
 """
 
 # Why the callbacks stopped the emulator
-RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN, SET_WAY = range(8)
+RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN, SET_WAY, WATCHED_BLOCK = range(9)
 
 MAX_PLACES: Final = 1 << 12
 """The most instructions before which the emulator stops for a callback: see `coldline.frontends.unicorn.aarch32`."""
@@ -60,6 +60,10 @@ CALLBACK_FIELDS: Fields = (
         "stale_high",
         "fault",
         "faulted",
+        "fault_kind",  # the emulator's number for the kind of the access
+        "effects",  # stores, accesses to devices, writes of system registers, reads of counters
+        "watched_block",  # the address of a block before which the core is stopped
+        "watched_from",  # the number of instructions at which the watch begins: it is not stopped there
         "flash_pages",  # how many pages of RAM, from the first, are flash
         "sweep",  # 1 + the operation of the present sweep by set/way
         "swept",  # whether a sweep has begun since Python cleared this
@@ -126,7 +130,7 @@ class State(SharedRecord):
         self.use("maintenance", operations)
         self.allocate("places", MAX_PLACES * 8)
         self["scratch_at"] = self.address("scratch")
-        self["limit"] = self["stale_low"] = self["resume_at"] = NOWHERE
+        self["limit"] = self["stale_low"] = self["resume_at"] = self["watched_block"] = NOWHERE
         if not stage2_types.forces_write_back(stage2):
             for tag in range(1, TAGS):
                 self.set_item("agent_of_tag", tag, agent_of(tag - 1))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Handles a vCPU's calls, exceptions, accesses to unmapped addresses and stores to flash, in Python."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import unicorn
@@ -8,11 +9,15 @@ from unicorn import unicorn_const as const
 
 from coldline.arm import psci
 from coldline.errors import GuestError
+from coldline.frontends.unicorn import semihosting
 from coldline.frontends.unicorn.devices.flash import COMMANDS
 from coldline.frontends.unicorn.outcome import End, Outcome
 from coldline.frontends.unicorn.vcpu import Vcpu
 from coldline.guest.machines import machine_hint
 from coldline.mmu.view import ADDRESS_MASK
+
+UNDEFINED: Final = 1
+"""The emulator's number for the exception of an undefined instruction."""
 
 EXCEPTIONS: Final = {
     1: "an undefined instruction",
@@ -35,6 +40,8 @@ class Traps:
         The vCPU.
     outcome : Outcome
         Gets the run's end, if a trap ends it.
+    console : callable
+        Called with each byte that the guest prints by semihosting.
 
     Attributes
     ----------
@@ -44,12 +51,13 @@ class Traps:
         The condition that ends the run.
     """
 
-    def __init__(self, vcpu: Vcpu, outcome: Outcome) -> None:
+    def __init__(self, vcpu: Vcpu, outcome: Outcome, console: Callable[[int], None]) -> None:
         self.failure: GuestError | None = None
         self.until = End.PSCI
-        self._outcome = outcome
+        self._outcome, self._console = outcome, console
+        self._taken: tuple[str, int] | None = None
         self._state, self._core_state = vcpu.state, vcpu.core_state
-        self._emulator = vcpu.emulator
+        self._emulator, self._code = vcpu.emulator, vcpu.code
         self._nowhere: int | None = None
         self._command: tuple[int, int] | None = None
         self._emulator.hook_add(const.UC_HOOK_INTR, self._on_exception)
@@ -57,8 +65,26 @@ class Traps:
         self._emulator.hook_add(const.UC_HOOK_MEM_UNMAPPED, self._on_nowhere)
         self._emulator.hook_add(const.UC_HOOK_MEM_WRITE_PROT, self._on_flash)
 
+    def handles(self, error: unicorn.UcError) -> bool:
+        """Whether the guest continues after an error of the emulator: it has entered its own vectors."""
+        state = self._state
+        if not state["faulted"]:
+            return False
+        at, where, kind = self._core_state.pc, state["fault"], state["fault_kind"]
+        entered = self._core_state.enters_abort_vector(
+            where, state["walk_level"], fetch=kind == const.UC_MEM_FETCH, write=kind == const.UC_MEM_WRITE
+        )
+        if entered:
+            what = EXCEPTIONS[3 if kind == const.UC_MEM_FETCH else 4]
+            taken = f"{what} at {at:#x} (its tables do not map {where:#x})"
+            self._taken = taken, self._core_state.pc
+            state["faulted"] = 0
+        return entered
+
     def describe(self, error: unicorn.UcError, pc: int) -> GuestError:
         """Return the error that describes why the emulator stopped with an error at `pc`."""
+        if self._is_vector(pc):
+            return self._no_vector(pc)
         if self._state["faulted"]:
             where = self._state["fault"]
             return GuestError(f"the guest's tables do not map {where:#x}, which it used at {pc:#x}")
@@ -78,22 +104,41 @@ class Traps:
 
     def _on_exception(self, emulator: Any, number: int, _: Any) -> None:
         try:
+            at = self._core_state.culprit(number)
+            if self._core_state.is_semihosting(number):
+                self._on_semihosting()
+                return
             if self._core_state.enters_vectors(number):
+                self._taken = f"{EXCEPTIONS.get(number, 'HVC')} at {at:#x}", self._core_state.pc
                 return
             if number in self._core_state.CALLS:
                 self._on_call()
             else:
                 what = EXCEPTIONS.get(number, f"exception {number}")
-                self.failure = _untaken(what, self._core_state.culprit(number))
+                self.failure = self._no_vector(at) if self._is_vector(at) else _untaken(what, at)
         finally:
             if self.failure is not None or self._outcome.end is not None:
                 emulator.emu_stop()
 
+    def _is_vector(self, at: int) -> bool:
+        """Whether it is the first instruction for the last exception that the guest took."""
+        return self._taken is not None and self._taken[1] == at
+
+    def _no_vector(self, at: int) -> GuestError:
+        assert self._taken is not None
+        return GuestError(f"the guest took {self._taken[0]}, and its vector at {at:#x} cannot be executed")
+
     def _on_unknown(self, emulator: Any, _: Any) -> bool:
         """Handle an instruction that the emulator does not know; False ends the run with the emulator's error."""
-        if not self._core_state.takes_call():
-            return False
-        self._on_call()
+        if self._core_state.is_semihosting(UNDEFINED):
+            self._on_semihosting()
+        elif self._core_state.takes_call():
+            self._on_call()
+        elif not self._core_state.skips_hint():
+            at = self._core_state.pc
+            if not self._core_state.enters_vectors(UNDEFINED):
+                return False
+            self._taken = f"{EXCEPTIONS[UNDEFINED]} at {at:#x}", self._core_state.pc
         if self._outcome.end is not None:
             emulator.emu_stop()
         return True
@@ -113,11 +158,29 @@ class Traps:
         registers = self._core_state.ARGUMENTS
         call = tuple(int(self._emulator.reg_read(register)) for register in registers)
         if call[0] & 0xFFFFFFFF in psci.ENDS:
-            self._outcome.end, self._outcome.psci_call = End.OFF, call
+            self._outcome.end = End.OFF if call[0] & 0xFFFFFFFF == psci.SYSTEM_OFF else End.RESET
+            self._outcome.psci_call = call
         elif self.until is End.PSCI and psci.is_call(call[0]):
             self._outcome.end, self._outcome.psci_call = End.PSCI, call
         else:
             self._emulator.reg_write(registers[0], psci.answer(call[0]))
+
+    def _on_semihosting(self) -> None:
+        """Answer a semihosting call."""
+        operation, parameter = (int(self._emulator.reg_read(each)) for each in self._core_state.ARGUMENTS[:2])
+        answer = semihosting.answer_call(operation & 0xFFFFFFFF, parameter, self._read)
+        for byte in answer.text:
+            self._console(byte)
+        if answer.ends:
+            self._outcome.end = End.EXIT
+        else:
+            self._emulator.reg_write(self._core_state.ARGUMENTS[0], answer.result)
+            self._core_state.skip_semihosting()
+
+    def _read(self, address: int, size: int) -> bytes:
+        """Read as a debugger does: no access of the guest's."""
+        physical = self._code.locate(address)
+        return self._state.view.bytes_at(physical, size) if physical is not None else b""
 
 
 def _untaken(what: str, pc: int) -> GuestError:

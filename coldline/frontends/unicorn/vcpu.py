@@ -45,6 +45,8 @@ class Vcpu:
         Its first registers.
     exception_level : int
         1 or 2.
+    used : dict of Device
+        Takes the devices as they are used.
     devices : sequence of Device
         The machine's devices.
     flash : int
@@ -72,6 +74,7 @@ class Vcpu:
         *,
         exception_level: int,
         devices: Sequence[Device],
+        used: dict[Device, None],
         flash: int,
         stage2: int,
         instructions: bool,
@@ -96,6 +99,7 @@ class Vcpu:
                 self._map(base, tag, array, const.UC_PROT_ALL & ~taken)
                 if tag:
                     self._map(base, tag | DATA_TAG, array, _READ_AND_WRITE & ~taken)
+        self._used = used
         for device in devices:
             self._add(device)
         self.core_state.bind(self.state, self.code)
@@ -115,9 +119,11 @@ class Vcpu:
 
     def _add(self, device: Device) -> None:
         def read(_: Any, offset: int, size: int, __: Any) -> int:
+            self._used[device] = None
             return device.read(offset, size)
 
         def write(_: Any, offset: int, size: int, value: int, __: Any) -> None:
+            self._used[device] = None
             device.write(offset, size, value)
 
         self.emulator.mmio_map(device.base, device.size, read, None, write, None)
@@ -125,6 +131,11 @@ class Vcpu:
     def hand_over(self, sink: Sink) -> None:
         """Hand its events so far to `sink`, except for a change of an alias that is held back."""
         self.state.events.hand_over(sink, self.agents, self.code.unpack)
+
+    def has_caches_on(self) -> bool:
+        """Return whether the MMU and the data cache are on, at the present exception level."""
+        sctlr = self.state.view.register("sctlr", max(1, self.state["el"]))
+        return sctlr & _BOTH == _BOTH
 
     def forget_code(self) -> None:
         """Have the emulator translate code again, as it does not notice other vCPUs' stores to code."""

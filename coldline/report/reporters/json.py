@@ -69,7 +69,30 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
             "hazards_found": judgement.found,
             **_boot(judgement, report.guest, report.run),
         }
-    return document | {"not_covered": list(report.not_covered)}
+    return document | {
+        "inconclusive_because": list(judgement.gaps),
+        "coverage": _coverage(report),
+        "not_covered": list(report.not_covered),
+    }
+
+
+def _coverage(report: "Report") -> dict[str, Any]:
+    assert report.judgement is not None
+    coverage = report.judgement.coverage
+    document: dict[str, Any] = {
+        "cacheable_reads": coverage.cacheable_reads,
+        "other_reads": coverage.other_reads,
+        "cacheable_fetches": coverage.cacheable_fetches,
+        "other_fetches": coverage.other_fetches,
+    }
+    if report.run is not None:
+        document |= {
+            "mmu_on": report.run.mmu_on,
+            "caches_on": report.run.caches_on,
+            "not_followed": report.run.page_crossings,
+            "devices": list(report.run.devices),
+        }
+    return document
 
 
 def _boot(judgement: "Judgement", guest: "Guest", run: "Run") -> dict[str, Any]:
@@ -92,6 +115,8 @@ def _boot(judgement: "Judgement", guest: "Guest", run: "Run") -> dict[str, Any]:
             for each in plan.segments
         ],
         "end": run.end,
+        "pc": run.pc,
+        "fault": run.fault,
         "psci": list(run.psci) if run.psci is not None else None,
         "instructions": run.instructions,
         "accesses": run.accesses,
@@ -143,7 +168,11 @@ def _swept(swept: "Swept") -> dict[str, Any]:
 def _cell(cell: "Cell") -> dict[str, Any]:
     if cell.verdict is None:
         return {"verdict": "refused", "reason": cell.refusal}
-    return {"verdict": cell.verdict.value, "kinds": list(cell.kinds)}
+    return {
+        "verdict": cell.verdict.value,
+        "kinds": list(cell.kinds),
+        "final_read_only": cell.final_read_only,
+    }
 
 
 def bug_document(bug: "Bug") -> dict[str, Any]:

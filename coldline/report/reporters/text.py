@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from coldline.report.hazard_text import write_hazards
 from coldline.report.line_writer import LineWriter
-from coldline.report.phrases import not_covered_words, verdict_words
+from coldline.report.phrases import coverage_words, not_covered_words, verdict_words
 from coldline.report.reporters.base import Reporter, Settings
 from coldline.support.printable import printable
 from coldline.verdict import Verdict
@@ -73,7 +73,9 @@ class TextReporter(Reporter):
         assert report.judgement is not None
         name = f"{report.subject}: " if report.guest is None else ""
         coherent = report.verdict is Verdict.COHERENT
-        self._lines.say(f"{name}{verdict_words(report.judgement)}", "good" if coherent else "bad")
+        style = "good" if coherent else "bad" if report.verdict is Verdict.HAZARD else ""
+        self._lines.say(f"{name}{verdict_words(report.judgement)}", style)
+        self._lines.say(coverage_words(report), "dim")
         if coherent:
             self._lines.say(not_covered_words(report), "dim")
 
@@ -92,9 +94,17 @@ class TextReporter(Reporter):
             f"{events:,} events checked; {run.seconds:.1f} s",
             "dim",
         )
-        if run.page_crossings:
-            crossed = f"{run.page_crossings:,} accesses" if run.page_crossings > 1 else "1 access"
-            self._lines.say(f"{crossed} over a page end: the bytes past it were not followed", "dim")
+
+
+_ENDINGS = {
+    "mmu": "the guest turned its MMU on",
+    "exit": "the guest exited by semihosting",
+    "wait": "the guest waits{at} for an interrupt, and none will come,",
+    "loop": "the guest repeats a loop{at} for ever,",
+    "fault": "the run could not continue{at},",
+    "instructions": "stopped{at}",
+}
+"""How a run ended, by `Run.end`."""
 
 
 def _ending(guest: "Guest", run: "Run") -> str:
@@ -106,10 +116,12 @@ def _ending(guest: "Guest", run: "Run") -> str:
         register = "r1" if guest.plan.architecture == "arm32" else "x1"
         code = f" with {register} = {run.psci[1]:#x}" if run.end == "off" else ""
         return f"the guest called PSCI's {psci.name(run.psci[0])}{code}"
-    return "the guest turned its MMU on" if run.end == "mmu" else "stopped"
+    at = f" at {run.pc:#x}" if run.pc is not None else ""
+    return _ENDINGS.get(run.end or "", "stopped").format(at=at)
 
 
 def _cell(cell: "Cell") -> str:
     if cell.verdict is None:
         return "refused"
-    return ", ".join(cell.kinds) or cell.verdict.value
+    kinds = ", ".join(cell.kinds)
+    return f"{kinds} (final read)" if cell.final_read_only else kinds or cell.verdict.value

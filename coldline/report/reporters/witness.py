@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from coldline.events import PAGE_SIZE, Event, Op
 from coldline.explain.witness import WitnessStep
-from coldline.report.phrases import not_covered_words, verdict_words
+from coldline.report.phrases import coverage_words, not_covered_words, verdict_words
 from coldline.report.reporters.base import Reporter
 from coldline.rules import Profile
 from coldline.support.printable import printable
@@ -38,6 +38,7 @@ class WitnessReporter(Reporter):
             for line in witness_lines(report, self.settings.hazards):
                 print(line, file=self.out)
         print(_comment(f"{report.subject}: {verdict_words(report.judgement)}"), file=self.out)
+        print(_comment(coverage_words(report)), file=self.out)
         if report.verdict is Verdict.COHERENT:
             print(_comment(not_covered_words(report)), file=self.out)
 

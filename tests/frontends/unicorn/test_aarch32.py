@@ -27,7 +27,7 @@ from tests.helpers.instruction_sets import (
     Page,
 )
 from tests.helpers.requirements import require
-from tests.helpers.tiny_guests import ENTRY, RAM, Code, Insn, code
+from tests.helpers.tiny_guests import ENTRY, PSCI_SYSTEM_OFF, RAM, Code, Insn, code
 
 SHORT, LPAE = INSTRUCTION_SETS["a32-short"], INSTRUCTION_SETS["a32-lpae"]
 ON = ["guest mmu on", "guest dcache on", "guest icache on"]
@@ -63,6 +63,7 @@ def test_the_encodings_are_those_of_gnu_as(tmp_path: Path) -> None:
     )
     program = code(
         *(a32.NOP, a32.WFI, a32.ISB, a32.DSB, a32.HVC, a32.SMC, a32.SVC, a32.BKPT, a32.UDF, a32.SETEND_BE),
+        *(a32.WFE, a32.SEMIHOSTING),
         a32.mov(3, 0xFEDC_BA98),
         *(make(4, 2, 8, size) for make in (a32.load, a32.store) for size in (1, 2, 4, 8)),
         a32.load(4, 2, 0xF4, 2),
@@ -77,6 +78,7 @@ def test_the_encodings_are_those_of_gnu_as(tmp_path: Path) -> None:
     expected = struct.pack(f"<{len(program)}I", *(insn.word for insn in program))
     assert _assembled(tmp_path, ".arm", program) == expected
     small = code(
+        a32.T_SEMIHOSTING,
         *(a32.T_NOP, a32.T_HVC, a32.T_CMP_EQUAL, a32.t_mov(2, 0xFEDC_BA98), a32.t_it("ne", 0x8, "it ne")),
         *(Insn("mcrne p15, 0, r2, c7, c14, 1", a32.mcr("dc civac", 2).word), a32.T_NOP),
     )
@@ -209,6 +211,21 @@ T_BX_LR = Insn("bx lr", 0x4770)
 
 def test_an_undefined_thumb_instruction_is_a_fault_that_names_it() -> None:
     assert "an undefined instruction at 0x40000002;" in run_thumb([a32.T_NOP, Insn("udf #0", 0xDE00)]).fault
+
+
+def test_thumb_code_prints_and_exits_by_semihosting() -> None:
+    calls = [(0x03, RAM), (0x18, 0)]
+    program = code(*(code(a32.t_mov(0, op), a32.t_mov(1, at), a32.T_SEMIHOSTING) for op, at in calls))
+    ran = run_thumb(code(program, a32.T_HVC))
+    assert ran.outcome is not None
+    assert (ran.outcome.end, bytes(ran.outcome.console)) == (End.EXIT, ran.ram[0][:1])
+
+
+@pytest.mark.parametrize("hint", [Insn("wfe", 0xBF20), Insn("wfe.w", 0xF3AF_8002), Insn("yield", 0xBF10)])
+def test_thumb_code_goes_on_after_a_hint(hint: Insn) -> None:
+    ran = run_thumb(code(hint, a32.t_mov(0, PSCI_SYSTEM_OFF), a32.T_HVC))
+    assert ran.outcome is not None
+    assert (ran.outcome.end, ran.fault) == (End.OFF, "")
 
 
 # -- tables --------------------------------------------------------------------------------------

@@ -221,22 +221,46 @@ def test_an_unaligned_access_is_one_event(offset: int, load: a64.Insn, event: st
 
 
 @pytest.mark.parametrize(
-    ("offset", "load", "event"),
+    ("offset", "load", "events"),
     [
-        (0xFFC, a64.ldr(3, 2), "guest read 0x40200ffc 4"),
-        (0xFFF, a64.store(3, 2), "guest write 0x40200fff 1"),
-        (0xFFE, a64.store_w(3, 2), "guest write 0x40200ffe 2"),
+        (0xFFC, a64.ldr(3, 2), ["guest read 0x40200ffc 4", "guest-nc read 0x40203000 4"]),
+        (0xFFF, a64.store(3, 2), ["guest write 0x40200fff 1", "guest-nc write 0x40203000 7"]),
+        (0xFFE, a64.store_w(3, 2), ["guest write 0x40200ffe 2", "guest-nc write 0x40203000 2"]),
     ],
 )
-def test_an_access_over_a_page_end_is_followed_to_the_end_and_counted(
-    offset: int, load: a64.Insn, event: str
+def test_an_access_over_a_page_end_is_followed_on_both_pages(
+    offset: int, load: a64.Insn, events: list[str]
 ) -> None:
-    """The emulator reports only the first page's address: bytes past it are not followed, and a report says so."""
-    pages = {0: page(WINDOW, a64.WB, NEVER), 1: page(WINDOW + 4096, a64.WB, NEVER)}
+    """The next virtual page is another frame, with another memory type; its walk comes before its part."""
+    pages = {0: page(WINDOW, a64.WB, NEVER), 1: page(WINDOW + 0x3000, a64.NC, NEVER)}
     ran = run(code(mmu_on(), mov(2, WINDOW + offset), load, a64.off()), tables(pages))
-    assert [each for each in ran.other if " walk " not in each][-1] == event
+    assert [each for each in ran.other if " walk " not in each][-2:] == events
+    assert ran.other[-1] == events[-1]
+    assert ran.outcome is not None
+    assert ran.outcome.crossings == 0
+
+
+def test_an_access_over_a_page_end_with_the_mmu_off() -> None:
+    ran = run(code(mov(2, WINDOW + 0xFFE), a64.ldr(3, 2), a64.off()), {})
+    assert ran.other[-2:] == ["guest read 0x40200ffe 2", "guest read 0x40201000 6"]
+
+
+def test_an_access_over_the_end_of_a_page_that_is_mapped_twice() -> None:
+    """Only the second virtual page can be told from the other's: one is remembered from an access before."""
+    pages = {
+        0: page(WINDOW, a64.WB, NEVER),
+        1: page(WINDOW + 0x3000, a64.WB, NEVER),
+        4: page(WINDOW, a64.WB, NEVER),
+        5: page(WINDOW + 0x6000, a64.WB, NEVER),
+    }
+    both = code(mmu_on(), mov(2, WINDOW), a64.ldr(3, 2), mov(2, WINDOW + 0x4FFC))
+    ran = run(code(both, a64.ldr(3, 2), a64.off()), tables(pages))
     assert ran.outcome is not None
     assert ran.outcome.crossings == 1
+    known = code(mov(2, WINDOW + 0x5000), a64.ldr(3, 2), mov(2, WINDOW + 0x4FFC), a64.ldr(3, 2))
+    ran = run(code(mmu_on(), mov(2, WINDOW), a64.ldr(3, 2), known, a64.off()), tables(pages))
+    assert ran.outcome is not None
+    assert (ran.outcome.crossings, ran.other[-1]) == (0, "guest read 0x40206000 4")
 
 
 def test_pairs_over_a_page_end_are_whole() -> None:
@@ -359,8 +383,11 @@ def test_the_guest_sees_whether_its_core_has_16_kib(core: str) -> None:
 def test_what_tables_do_not_map_is_a_fault_that_names_it() -> None:
     ran = run(code(mmu_on(), mov(2, WINDOW + 0x5000), a64.ldr(3, 2), a64.off()), tables({0: page(WINDOW)}))
     at = ENTRY + 4 * len(code(mmu_on(), mov(2, WINDOW + 0x5000)))
-    assert ran.fault == f"the guest's tables do not map {WINDOW + 0x5000:#x}, which it used at {at:#x}"
-    assert ran.other[-3:] == window_walk(5)
+    assert ran.fault == (
+        f"the guest took a data abort at {at:#x} (its tables do not map {WINDOW + 0x5000:#x}), "
+        "and its vector at 0x200 cannot be executed"
+    )
+    assert ran.other[-4:] == [*window_walk(5), *walks(RAM + LEVEL1)]
 
 
 def test_an_address_past_the_range_of_the_tables_is_a_fault() -> None:
@@ -371,7 +398,7 @@ def test_an_address_past_the_range_of_the_tables_is_a_fault() -> None:
 
 
 def test_a_half_without_walks_is_a_fault() -> None:
-    """TCR.EPD1 is set: a miss in the upper half is a fault, and no table is read."""
+    """TCR.EPD1 is set: a miss in the upper half is a fault, and no table is read but for the vector's fetch."""
     upper = 0xFFFF_FFFF_0000_0000 | WINDOW
     program = code(
         mov(1, RAM + LEVEL1),
@@ -382,7 +409,7 @@ def test_a_half_without_walks_is_a_fault() -> None:
     )
     ran = run(code(program, a64.off()), tables({0: page(WINDOW)}))
     assert f"{upper:#x}" in ran.fault
-    assert [event for event in ran.other if " walk " in event] == CODE_WALK
+    assert [event for event in ran.other if " walk " in event] == [*CODE_WALK, *walks(RAM + LEVEL1)]
 
 
 # -- maintenance ----------------------------------------------------------------------------------
@@ -1075,6 +1102,7 @@ def test_the_words_are_what_an_assembler_makes_of_the_texts(tmp_path: Path) -> N
     registers = [*a64.REGISTERS]
     every = code(
         [a64.NOP, a64.WFI, a64.ISB, a64.DSB, a64.HVC, a64.SMC, a64.SVC, a64.BRK, a64.UDF, a64.RET, a64.ERET],
+        [a64.WFE, a64.SEMIHOSTING, a64.svc(0x123), a64.brk(0xF00)],
         mov(7, 0x1122_3344_5566_7788),
         mov(8, 0xFFFF_0000_0000),
         mov(9, 0),

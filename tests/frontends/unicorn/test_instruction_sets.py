@@ -344,8 +344,15 @@ def test_what_tables_do_not_map_is_a_fault_that_names_it(isa: InstructionSet) ->
     before = code(on(isa), isa.mov(2, WINDOW + 0x5004))
     ran = isa.run(code(before, isa.load(3, 2), isa.off()), isa.tables({0: Page(WINDOW, "normal-wb")}))
     at = ENTRY + 4 * len(before)
-    assert ran.fault == f"the guest's tables do not map {WINDOW + 0x5000:#x}, which it used at {at:#x}"
-    assert ran.other[-len(isa.walk(WINDOW)) :] == isa.walk(WINDOW + 0x5000)
+    page = f"{WINDOW + 0x5000:#x}"
+    walks = isa.walk(WINDOW + 0x5000)
+    if isa.name == "a64":  # it goes on to its vector, which is in the first gigabyte, a device
+        taken = f"the guest took a data abort at {at:#x} (its tables do not map {page})"
+        assert ran.fault == f"{taken}, and its vector at 0x200 cannot be executed"
+        walks += isa.walk(0x200)[:1]
+    else:
+        assert ran.fault == f"the guest's tables do not map {page}, which it used at {at:#x}"
+    assert ran.other[-len(walks) :] == walks
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS.values(), ids=INSTRUCTION_SETS.keys())
@@ -359,9 +366,10 @@ def test_a_psci_call_that_returns_goes_on_behind_it(isa: InstructionSet) -> None
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS.values(), ids=INSTRUCTION_SETS.keys())
-def test_an_access_over_a_page_end_is_followed_to_the_end_and_counted(isa: InstructionSet) -> None:
-    pages = {number: Page(WINDOW + 0x1000 * number, "normal-wb") for number in (0, 1)}
+def test_an_access_over_a_page_end_is_followed_on_both_pages(isa: InstructionSet) -> None:
+    pages = {number: Page(WINDOW + 0x3000 * number, "normal-wb") for number in (0, 1)}
     ran = isa.run(code(on(isa), isa.mov(2, WINDOW + 0xFFE), isa.load(3, 2), isa.off()), isa.tables(pages))
     assert f"guest read {WINDOW + 0xFFE:#x} 2" in ran.other
+    assert ran.other[-1].startswith(f"guest read {WINDOW + 0x3000:#x} ")
     assert ran.outcome is not None
-    assert ran.outcome.crossings == 1
+    assert ran.outcome.crossings == 0

@@ -13,6 +13,7 @@ from coldline.arm.fields import SctlrV7, Ttbcr
 from coldline.errors import GuestError
 from coldline.frontends.unicorn.aarch32.watched_registers import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
+from coldline.frontends.unicorn.semihosting import A32_CALL, T32_CALL
 from coldline.frontends.unicorn.state import MAX_PLACES
 from coldline.mmu.registers import Changes
 from coldline.mmu.view import LPAE, SHORT
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     from coldline.guest.plan import Registers
 
 _SVC, _SMC = 2, 13
+_A32_HINTS = (0x320_F001, 0x320_F002)
+_T32_HINTS, _T32_WIDE_HINTS = (0xBF10, 0xBF20), (0xF3AF_8001, 0xF3AF_8002)
+"""YIELD and WFE (Arm ARM DDI 0406C A8.8.424 and A8.8.426), those of A32 without their conditions."""
+_REGISTERS = (
+    *range(arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R12 + 1),
+    arm.UC_ARM_REG_SP,
+    arm.UC_ARM_REG_LR,
+    arm.UC_ARM_REG_CPSR,
+    *range(arm.UC_ARM_REG_D0, arm.UC_ARM_REG_D31 + 1),
+)
 _THUMB = 1 << 5
 """CPSR's T (Arm ARM DDI 0406C B1.3.3)."""
 
@@ -108,6 +119,18 @@ class Aarch32(CoreState):
         self.state["fresh"] = 1
         return False
 
+    def all_registers(self) -> tuple[int, ...]:
+        """Return all registers that instructions compute with."""
+        return tuple(int(self.emulator.reg_read(register)) for register in _REGISTERS)
+
+    def is_semihosting(self, number: int) -> bool:
+        """Whether the exception with this number is a semihosting call: an SVC with its immediate."""
+        if number != _SVC:
+            return False
+        code = self.state.view.code_bytes(self.culprit(number), 2 if self._cpsr & _THUMB else 4)
+        word = int.from_bytes(code, "little")
+        return word == T32_CALL if self._cpsr & _THUMB else word & 0x0FFF_FFFF == A32_CALL
+
     def culprit(self, number: int) -> int:
         """The address of the instruction that caused an exception; after an SVC the program counter is past it."""
         return self.pc - (0 if number != _SVC else 2 if self._cpsr & _THUMB else 4)
@@ -123,6 +146,22 @@ class Aarch32(CoreState):
             return False
         self.emulator.reg_write(self.PC, at + 4 | (1 if thumb else 0))
         return True
+
+    def skips_hint(self) -> bool:
+        """See `CoreState.skips_hint`: a WFE or a YIELD, which ends its block; the program counter is past it."""
+        thumb, at = bool(self._cpsr & _THUMB), self.pc
+        if self.state["block"] == at or not self._is_hint_before(at, thumb):
+            return False
+        self.emulator.reg_write(self.PC, at | (1 if thumb else 0))
+        return True
+
+    def _is_hint_before(self, at: int, thumb: bool) -> bool:
+        def half(back: int) -> int:
+            return int.from_bytes(self.state.view.code_bytes(at - back, 2), "little")
+
+        if thumb:
+            return half(2) in _T32_HINTS or half(4) << 16 | half(2) in _T32_WIDE_HINTS
+        return (half(2) << 16 | half(4)) & 0x0FFF_FFFF in _A32_HINTS
 
     def _read(self, register: Cp15 | Cp15Wide) -> int:
         return int(self.emulator.reg_read(arm.UC_ARM_REG_CP_REG, _place(register)))

@@ -201,6 +201,7 @@ def _condition(s: Any, address: int, word: int, thumb: bool) -> int:
 def _answer_counter(uc: Any, s: Any, address: int, word: int, thumb: bool) -> None:
     """Return the number of instructions as the time, and let the guest continue after its read of it."""
     now = s.instructions
+    s.effects += uint64(1)
     write_register(uc, s, _general(cp15.first_register(word)), now & uint64(0xFFFFFFFF))
     if cp15.is_wide(word):
         write_register(uc, s, _general(cp15.second_register(word)), now >> uint64(32))
@@ -223,6 +224,7 @@ def on_move(uc: Any, at: int, size: int, user: Any) -> None:
         _answer_counter(uc, s, address, word, thumb)
         return
     settle_half(s)
+    s.effects += uint64(1)
     key = cp15.move_key(word)
     value = read_register(uc, s, _general(cp15.first_register(word)))
     if cp15.is_wide(word):

@@ -10,9 +10,13 @@ from unicorn import unicorn_const as const
 from coldline.arm import fields
 from coldline.arm.fields import MemoryFeatures, SystemRegister
 from coldline.events.batch import InstructionState
+from coldline.frontends.unicorn.aarch64 import exceptions
+from coldline.frontends.unicorn.aarch64.effective_address import effective_address
 from coldline.frontends.unicorn.aarch64.watched_registers import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
+from coldline.frontends.unicorn.semihosting import A64_CALL
 from coldline.mmu.registers import Changes
+from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
@@ -21,11 +25,18 @@ _SCR_EL3 = 0x501
 """RW, HCE, NS: EL2 and EL1 are AArch64 and non-secure, HVC is an instruction (Arm ARM DDI 0487, SCR_EL3)."""
 
 _HCR_EL2_RW = 1 << 31
-_ESR_HVC = 0x16 << 26 | 1 << 25
-_SAME_LEVEL, _LOWER_LEVEL = 0x200, 0x400
-_EL2H_MASKED = 0x3C9
-_FLAGS = 0xF0000000
-_SVC, _HVC, _SMC = 2, 11, 13
+_UNDEFINED, _SVC, _BRK, _HVC, _SMC = 1, 2, 7, 11, 13
+_IMMEDIATE = 0xFFFF
+_TRANSLATION_FAULT = 0x04
+_WRITE_NOT_READ = 1 << 6
+_REGISTERS = (
+    *range(arm64.UC_ARM64_REG_X0, arm64.UC_ARM64_REG_X28 + 1),
+    arm64.UC_ARM64_REG_X29,
+    arm64.UC_ARM64_REG_X30,
+    arm64.UC_ARM64_REG_SP,
+    arm64.UC_ARM64_REG_PSTATE,
+    *range(arm64.UC_ARM64_REG_Q0, arm64.UC_ARM64_REG_Q31 + 1),
+)
 
 
 class Aarch64(CoreState):
@@ -56,6 +67,7 @@ class Aarch64(CoreState):
 
     def reset(self, registers: "Registers") -> None:
         """Give the core its first registers."""
+        self._exceptions = exceptions.Exceptions(self.emulator, self._read_system, self._write_system)
         self._write_system(fields.SCR_EL3, _SCR_EL3)
         if self.exception_level == 1:
             self._write_system(fields.HCR_EL2, _HCR_EL2_RW)
@@ -92,26 +104,63 @@ class Aarch64(CoreState):
         return changed
 
     def enters_vectors(self, number: int) -> bool:
-        """Take an HVC to the guest's own EL2 vectors, if the guest has EL2.
-
-        Source: Arm ARM DDI 0487, 'Exception entry' and ESR_EL2: EC 0x16, a 32-bit instruction.
-        """
-        if number != _HVC or self.exception_level != 2:
+        """Take an SVC, a BRK or an undefined instruction, and if the guest has EL2, an HVC."""
+        if number == _HVC and self.exception_level == 2:
+            self._exceptions.enter(2, exceptions.EC_HVC, self._immediate(self.pc - 4), self.pc)
+            return True
+        classes = {
+            _UNDEFINED: exceptions.EC_UNKNOWN,
+            _SVC: exceptions.EC_SVC,
+            _BRK: exceptions.EC_BRK,
+        }
+        at = self.culprit(number)
+        if number not in classes or at == self._exceptions.vector(self._target):
             return False
-        return_to = self.pc
-        pstate = int(self.emulator.reg_read(arm64.UC_ARM64_REG_PSTATE))
-        from_el2 = (pstate >> 2) & 3 == 2
-        self._write_system(fields.SPSR_EL2, pstate)
-        self._write_system(fields.ELR_EL2, return_to)
-        vector = self._read_system(fields.VBAR_EL2) + (_SAME_LEVEL if from_el2 else _LOWER_LEVEL)
-        self.emulator.reg_write(arm64.UC_ARM64_REG_PSTATE, pstate & _FLAGS | _EL2H_MASKED)
-        self._write_system(fields.ESR_EL2, _ESR_HVC)  # this write makes that of PSTATE take effect
-        if not from_el2:
-            # Each level has its own stack pointer, and a write of PSTATE does not switch it.
-            self._write_system(fields.SP_EL1, int(self.emulator.reg_read(arm64.UC_ARM64_REG_SP)))
-            self.emulator.reg_write(arm64.UC_ARM64_REG_SP, self._read_system(fields.SP_EL2))
-        self.emulator.reg_write(arm64.UC_ARM64_REG_PC, vector)
+        syndrome = 0 if number == _UNDEFINED else self._immediate(at)
+        self._exceptions.enter(self._target, classes[number], syndrome, self.pc if number == _SVC else at)
         return True
+
+    def enters_abort_vector(self, address: int, level: int, *, fetch: bool, write: bool) -> bool:
+        """Take a translation fault to the guest's own vectors."""
+        target, at = self._target, self.pc
+        if at == self._exceptions.vector(target):
+            return False
+        lower = self._exceptions.level < target
+        if fetch:
+            kind = exceptions.EC_INSTRUCTION_ABORT_LOWER if lower else exceptions.EC_INSTRUCTION_ABORT
+        else:
+            kind = exceptions.EC_DATA_ABORT_LOWER if lower else exceptions.EC_DATA_ABORT
+        syndrome = _TRANSLATION_FAULT | level & 3 | (_WRITE_NOT_READ if write else 0)
+        self._exceptions.enter(target, kind, syndrome, at, at if fetch else self._accessed(at, address))
+        return True
+
+    def _accessed(self, at: int, page: int) -> int:
+        """Return the address that the instruction at `at` used in a page, or the page's if that is not known."""
+        code = self.state.view.code_bytes(at, 4)
+        exact = effective_address(code, at, lambda register: int(self.emulator.reg_read(register)))
+        return exact if exact is not None and exact & -PAGE_SIZE == page else page
+
+    @property
+    def _target(self) -> int:
+        """The exception level that takes the present level's exceptions."""
+        return max(1, self._exceptions.level)
+
+    def _immediate(self, at: int) -> int:
+        """Return the 16-bit immediate of the SVC, HVC or BRK at an address."""
+        return int.from_bytes(self.state.view.code_bytes(at, 4), "little") >> 5 & _IMMEDIATE
+
+    def is_semihosting(self, number: int) -> bool:
+        """Whether an exception is a semihosting call."""
+        code = self.state.view.code_bytes(self.pc, 4)
+        return number == _UNDEFINED and int.from_bytes(code, "little") == A64_CALL
+
+    def skip_semihosting(self) -> None:
+        """Continue after a semihosting call."""
+        self.emulator.reg_write(self.PC, self.pc + 4)
+
+    def all_registers(self) -> tuple[int, ...]:
+        """Return all registers that instructions compute with."""
+        return tuple(int(self.emulator.reg_read(register)) for register in _REGISTERS)
 
     def culprit(self, number: int) -> int:
         """The address of the instruction that caused an exception; after an SVC the program counter is past it."""

@@ -103,6 +103,7 @@ def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
 def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
     """Called at MSR: a write of a watched register stops the emulator just after the write."""
     s = carray(user, (1,))[0]
+    s.effects += uint64(1)
     key = _encoding(register)
     if key in _WATCHED_KEYS:
         stop(uc, s, SWITCH)
@@ -118,6 +119,7 @@ def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
         write_register(uc, s, register_id, s.memory_features)
         return 1
     if key in COUNTERS:
+        s.effects += uint64(1)
         write_register(uc, s, register_id, s.instructions)
         return 1
     return 0

@@ -9,10 +9,13 @@ class Device(Protocol):
 
     Attributes
     ----------
+    name : str
+        What it is, for people.
     base, size : int
         Their range, in bytes, in whole 4 KiB pages.
     """
 
+    name: str
     base: int
     size: int
 

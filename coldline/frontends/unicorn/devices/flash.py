@@ -45,6 +45,8 @@ class Flash:
         Its range, in bytes, in whole erase blocks of 256 KiB.
     """
 
+    name = "flash"
+
     def __init__(self, base: int, size: int) -> None:
         self.base, self.size = base, size
         self._blocks: dict[int, bytearray] = {}

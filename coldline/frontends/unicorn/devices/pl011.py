@@ -24,6 +24,7 @@ class Pl011:
         Called with each byte that the guest prints.
     """
 
+    name = "PL011"
     size = 0x1000
 
     def __init__(self, base: int, console: Callable[[int], None]) -> None:

@@ -15,6 +15,7 @@ class Pl031:
         Physical address.
     """
 
+    name = "PL031"
     size = 0x1000
 
     def __init__(self, base: int) -> None:

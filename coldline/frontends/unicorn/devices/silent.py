@@ -7,12 +7,14 @@ class Silent:
 
     Parameters
     ----------
+    name : str
+        What it stands for.
     base, size : int
         Their range, in bytes.
     """
 
-    def __init__(self, base: int, size: int) -> None:
-        self.base, self.size = base, size
+    def __init__(self, name: str, base: int, size: int) -> None:
+        self.name, self.base, self.size = name, base, size
 
     def read(self, offset: int, size: int) -> int:
         """Zero."""

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs without a hazard that are not enough for *coherent*, and what is said beside a verdict."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+import tests.helpers.tiny_guests as a64
+from coldline.report.model import NOT_COVERED, NOT_COVERED_OF_RUN, not_covered
+from coldline.rules import Profile
+from tests.helpers.command import COHERENT, HAZARD, INCONCLUSIVE, MIDWAY, Cli
+from tests.helpers.tiny_guests import RAM, code, mov
+
+NEVER_ON = "the MMU and the data cache were never both on"
+
+
+@pytest.mark.parametrize(
+    ("until", "because"),
+    [
+        ((), []),
+        (("--until", "off"), []),
+        (("--until", "psci"), []),
+        (("--until", "console:never"), ["the run ended before the guest printed 'never'"]),
+    ],
+)
+def test_what_was_given_and_not_reached_is_inconclusive_without_a_hazard(
+    cli: Cli, until: Iterable[str], because: list[str]
+) -> None:
+    """The sample's only call is SYSTEM_OFF, which is a PSCI call, too."""
+    found = cli(*MIDWAY, *until, "--json")
+    document = json.loads(found.out)
+    assert found.status == (INCONCLUSIVE if because else COHERENT)
+    assert document["inconclusive_because"] == because
+    assert document["end"] == "off"
+    assert cli(*MIDWAY, *until, "--strategy", "flush").status == HAZARD
+
+
+def test_a_hazard_before_a_fault_is_a_hazard(cli: Cli, tmp_path: Path) -> None:
+    """A store to loaded data with the caches off, above a copy that a cache may have filled: the final read."""
+    path = tmp_path / "Image"
+    store = code(mov(2, RAM + 0x1000), a64.store_w(3, 2))
+    path.write_bytes(a64.image(code(store, mov(2, 0x1000_0000), a64.ldr(3, 2))))
+    found = cli("boot", path, "--memory", "16M", "--strategy", "flush", "--json")
+    document = json.loads(found.out)
+    assert (found.status, document["verdict"], document["end"]) == (HAZARD, "hazard", "fault")
+    assert document["inconclusive_because"][0] == NEVER_ON
+
+
+def test_matrix_tells_the_final_read_and_what_is_inconclusive(cli: Cli, tmp_path: Path) -> None:
+    """The same store: only the final read can find it. By `uncached` there is no copy, and no cache is on."""
+    path = tmp_path / "Image"
+    path.write_bytes(a64.image(code(mov(2, RAM + 0x1000), a64.store_w(3, 2), a64.off())))
+    found = cli("matrix", path, "--memory", "16M", "--json")
+    assert found.status == 0
+    cells = json.loads(found.out)["verdicts"]["rfc"]
+    assert cells["flush"] == {"verdict": "hazard", "kinds": ["stale-read"], "final_read_only": True}
+    assert cells["uncached"] == {"verdict": "inconclusive", "kinds": [], "final_read_only": False}
+    text = cli("matrix", path, "--memory", "16M").out
+    assert "stale-read (final read)" in text
+    assert "inconclusive" in text
+    midway = json.loads(cli("matrix", *MIDWAY[1:], "--json").out)["verdicts"]["rfc"]["flush"]
+    assert midway["final_read_only"] is False
+
+
+def test_the_coverage_of_a_run(cli: Cli, tmp_path: Path) -> None:
+    """By hand: one load, and the fetches of the header's branch and of the code, which is one block up to HVC."""
+    path = tmp_path / "Image"
+    path.write_bytes(a64.image(code(mov(2, RAM + 0x1000), a64.ldr(3, 2), a64.off())))
+    found = cli("boot", path, "--memory", "16M", "--json")
+    assert json.loads(found.out)["coverage"] == {
+        "cacheable_reads": 0,
+        "other_reads": 1,
+        "cacheable_fetches": 0,
+        "other_fetches": 2,
+        "mmu_on": None,
+        "caches_on": None,
+        "not_followed": 0,
+        "devices": [],
+    }
+    (line,) = (each for each in cli("boot", path, "--memory", "16M").out.splitlines() if "judged: " in each)
+    assert line == "judged: 1 other read, 2 other fetches; MMU never on; caches never on"
+
+
+@pytest.mark.parametrize(
+    ("switches", "left_out"),
+    [
+        ([], ["(nc-may-hit)"]),
+        (["nc-may-hit"], []),
+        (["nc-may-hit", "setway-effective"], ["(setway-effective)"]),
+        (["nc-may-hit", "idc"], ["(idc)"]),
+        (["nc-may-hit", "dic"], ["(dic)"]),
+        (["setway-effective", "dic"], ["(nc-may-hit)", "(setway-effective)", "(dic)"]),
+    ],
+)
+def test_what_switches_leave_out_is_not_covered(switches: list[str], left_out: list[str]) -> None:
+    profile = Profile.with_options(switches, 64)
+    phrases = not_covered(profile, of_run=False)
+    assert phrases[: len(NOT_COVERED)] == NOT_COVERED
+    assert [phrase.rsplit(" ", 1)[1] for phrase in phrases[len(NOT_COVERED) :]] == left_out
+    assert set(not_covered(profile, of_run=True)) - set(phrases) == set(NOT_COVERED_OF_RUN)
