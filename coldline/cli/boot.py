@@ -82,6 +82,7 @@ def _run_of(trial: Trial, outcome: Outcome, seconds: float) -> Run:
         page_crossings=outcome.crossings,
         mmu_on=outcome.mmu_on,
         caches_on=outcome.caches_on,
+        turns=outcome.turns,
         devices=outcome.devices,
         pc=outcome.pc,
         fault=outcome.fault,

@@ -40,12 +40,17 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
     return kernel, make_plan(kernel, guest)
 
 
-def until_of(options: argparse.Namespace) -> Until:
-    """The condition of ``--until`` that ends a run."""
+def until_of(options: argparse.Namespace, *, bare: bool = False) -> Until:
+    """The condition of ``--until`` that ends a run.
+
+    The first PSCI call of a kernel, VERSION, comes when the kernel has set itself up. A program or firmware, which is
+    `bare`, goes on after such a call, and after those that start other vCPUs.
+    """
     word = options.until
-    if word is None:
-        return Until(End.PSCI, limit=options.max_instructions, required=False)
-    if word in ("mmu", "psci", "off"):
+    if word in (None, "psci"):
+        limit = options.max_instructions
+        return Until(End.PSCI, limit=limit, required=word is not None, questions=not bare)
+    if word in ("mmu", "off"):
         return Until(End(word), limit=options.max_instructions)
     kind, colon, text = word.partition(":")
     if kind == "console" and colon:
@@ -96,7 +101,7 @@ def trial_of(options: argparse.Namespace, plan: Plan, strategy: str | None, host
         strategy=strategy,
         model=model,
         core=core_of(options, plan.architecture),
-        until=until_of(options),
+        until=until_of(options, bare=not model.has_strategies),
         turns=turns_of(options),
         all_start=options.secondary == "start",
         options=given_switches(options),

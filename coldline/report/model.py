@@ -91,6 +91,8 @@ class Run(Record, kw_only=True):
     mmu_on, caches_on : int or None
         How many instructions were executed before the MMU was on, and before it and the data cache were both on;
         None if they never were.
+    turns : list of int
+        How many turns each vCPU had that was started, by its number.
     devices : tuple of str
         The devices that the guest used.
     pc : int or None
@@ -111,6 +113,7 @@ class Run(Record, kw_only=True):
     page_crossings: int
     mmu_on: int | None
     caches_on: int | None
+    turns: list[int]
     devices: tuple[str, ...]
     pc: int | None
     fault: str

@@ -52,6 +52,8 @@ def _run_coverage(run: "Run") -> list[str]:
     parts = [when("MMU", run.mmu_on), when("caches", run.caches_on)]
     if run.page_crossings:
         parts.append(f"{_counted(run.page_crossings, 'access')} not followed")
+    if len(run.turns) > 1:
+        parts.append(f"turns of the vCPUs: {', '.join(f'{turns:,}' for turns in run.turns)}")
     if run.devices:
         parts.append(f"devices: {', '.join(run.devices)}")
     return parts

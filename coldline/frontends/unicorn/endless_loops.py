@@ -28,6 +28,11 @@ class EndlessLoops:
         The vCPU's record.
     core_state : CoreState
         Its core.
+
+    Attributes
+    ----------
+    next_attempt : int
+        The number of executed instructions at which to call `begin`.
     """
 
     def __init__(self, state: "State", core_state: "CoreState") -> None:
@@ -35,15 +40,12 @@ class EndlessLoops:
         self._interval = _FIRST
         self._registers: tuple[int, ...] = ()
         self._effects = 0
-
-    @property
-    def next_attempt(self) -> int:
-        """The number of executed instructions at which to call `begin`."""
-        return int(self._state["instructions"]) + self._interval
+        self.next_attempt = _FIRST
 
     def begin(self) -> None:
         """Begin an attempt, before the next block of code."""
         self._interval = min(2 * self._interval, _LONGEST)
+        self.next_attempt = self._state["instructions"] + self._interval
         self._registers = self._core_state.all_registers()
         self._effects = self._state["effects"]
         self._state["watched_block"] = self._core_state.pc

@@ -40,8 +40,9 @@ def follow_loop(s: Any, address: Any) -> None:
     if address != s.loop_head or s.effects != s.loop_effects:
         s.loop_head, s.loop_effects = address, s.effects
         s.loop_fill, s.loop_count = s.fill, s.count
-        s.loop_digest, s.polling = uint64(0), uint64(0)
+        s.loop_digest, s.loop_repeats, s.polling = uint64(0), uint64(0), uint64(0)
         return
+    s.loop_repeats = uint64(1)
     digest = _digest(s)
     if digest != s.loop_digest:
         s.loop_digest, s.polling = digest, uint64(0)
@@ -74,7 +75,7 @@ def _drop_equal_ones(s: Any) -> None:
 def at_limit(s: Any, address: Any) -> bool:
     """Return whether a core whose turn is over stops before this block."""
     in_loop = s.loop_head != uint64(NOWHERE) and s.effects == s.loop_effects
-    if not s.several or not in_loop or (s.polling and address == s.loop_head):
+    if not s.several or not in_loop or (address == s.loop_head and (s.polling or not s.loop_repeats)):
         return True
     if s.overrun == uint64(0):
         s.overrun = s.instructions + uint64(LONGEST_OVERRUN)

@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs a built guest's own code, and hands over the events of its vCPUs in batches."""
 
-import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import unicorn
 
+from coldline.arm import cores
 from coldline.arm import stage2 as stage2_types
-from coldline.arm.cores import Core
 from coldline.errors import GuestError, LostEventsError
 from coldline.frontends.unicorn.devices import Device, Pl011
 from coldline.frontends.unicorn.endless_loops import EndlessLoops
 from coldline.frontends.unicorn.machine import Machine
 from coldline.frontends.unicorn.outcome import CONSOLE_LIMIT, End, Listener, Outcome, Until
 from coldline.frontends.unicorn.power import Power
+from coldline.frontends.unicorn.scheduling import Core, Cores, Idle
 from coldline.frontends.unicorn.state import (
     BIG_ENDIAN,
     DRAIN,
@@ -34,34 +33,6 @@ from coldline.mmu.view import NOWHERE
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
-
-
-class Idle(enum.Enum):
-    """Why a vCPU does not run."""
-
-    OFF = "off"
-    """It has turned itself off."""
-    WAIT = "wait"
-    """It waits for an interrupt, and none will come."""
-    LOOP = "loop"
-    """It repeats a loop that changes nothing, until another vCPU stores."""
-
-
-@dataclass(slots=True)
-class _Core:
-    """A vCPU with what watches it; why it does not run; and the effects of the others when it began to loop."""
-
-    vcpu: Vcpu
-    traps: Traps
-    loops: EndlessLoops
-    idle: Idle | None = None
-    seen: int = 0
-
-    def can_run(self, effects: int) -> bool:
-        """Whether it does anything when it runs, after so many effects of the other vCPUs."""
-        if self.idle is Idle.LOOP and effects != self.seen:
-            self.idle = None
-        return self.idle is None
 
 
 class Boot:
@@ -100,7 +71,7 @@ class Boot:
         self,
         ram: Sequence[tuple[int, memoryview]],
         registers: "Sequence[Registers]",
-        core: Core,
+        core: cores.Core,
         listener: Listener,
         *,
         exception_level: int,
@@ -130,7 +101,7 @@ class Boot:
         self._until = Until(End.OFF, END_OF_TIME)
         self._total = max(vcpus, len(registers))
         self._power = Power(self._total)
-        self._cores: dict[int, _Core] = {}
+        self._cores = Cores()
         for number, each in enumerate(registers):
             self._start(number, each)
         self._running = self._cores[0].vcpu
@@ -149,47 +120,42 @@ class Boot:
             If the guest changed its tables faster than they can be followed.
         """
         self._until = until
-        for core in self._cores.values():
+        for core in self._cores:
             core.traps.until = until
         turns = self._turns(self._total)
         while self.outcome.end is None:
             number, instructions = next(turns)
-            chosen = self._cores.get(number)
-            if chosen is None or not chosen.can_run(self._effects(but=chosen)):
+            chosen = self._cores.chosen(number)
+            if chosen is None:
                 self._end_if_idle()
-                continue
-            others = [each for each in self._cores.values() if each is not chosen]
-            alone = all(each.idle in (Idle.OFF, Idle.WAIT) for each in others)
-            self._take_turn(chosen, END_OF_TIME if alone else instructions)
+            else:
+                alone = self._cores.are_out_of_the_way(chosen)
+                self._take_turn(chosen, END_OF_TIME if alone else instructions)
         return self.outcome
 
     def _start(self, number: int, registers: "Registers") -> None:
         """Start a vCPU."""
         vcpu = self._machine.start(registers, number)
-        core = _Core(
+        core = Core(
             vcpu,
             Traps(vcpu, self.outcome, self._print, self._power),
             EndlessLoops(vcpu.state, vcpu.core_state),
         )
         core.traps.until = self._until
-        self._cores[number] = core
+        self._cores.add(core)
         self._power.started(number)
         for each in self._machine.vcpus:
             each.state["several"] = len(self._machine.vcpus) > 1
         self.outcome.turns += [0] * (number + 1 - len(self.outcome.turns))
 
-    def _effects(self, *, but: "_Core") -> int:
-        """Return the number of stores and the like of all vCPUs but one."""
-        return sum(each.vcpu.state["effects"] for each in self._cores.values() if each is not but)
-
     def _end_if_idle(self) -> None:
         """End the run if no vCPU would ever do anything again."""
-        if not any(core.can_run(self._effects(but=core)) for core in self._cores.values()):
-            waits = any(core.idle is Idle.WAIT for core in self._cores.values())
+        if self._cores.are_all_idle():
+            waits = any(core.idle is Idle.WAIT for core in self._cores)
             self.outcome.end = End.WAIT if waits else End.LOOP
             self.outcome.pc = self._cores[0].vcpu.core_state.pc
 
-    def _start_other(self, core: "_Core") -> None:
+    def _start_other(self, core: Core) -> None:
         """Start the vCPU that `core` has turned on by PSCI, with its MMU and caches off."""
         assert core.traps.start is not None
         number, entry, context = core.traps.start
@@ -198,7 +164,7 @@ class Boot:
         self._listener.vcpu_started(number)
         self._start(number, core.vcpu.core_state.registers_at(entry, context, self._registers))
 
-    def _take_turn(self, core: "_Core", instructions: int) -> None:
+    def _take_turn(self, core: Core, instructions: int) -> None:
         """Run a vCPU for a number of instructions, or until the run ends; hand over its events."""
         vcpu, loops = core.vcpu, core.loops
         self._running = vcpu
@@ -222,10 +188,11 @@ class Boot:
                 vcpu.state["limit"] = min(end, loops.next_attempt)
             elif not self._goes_on(core, failed):
                 break
+        core.asleep_at = self._cores.sent_events(but=core) if vcpu.state["yielded"] else None
         self.outcome.pc = vcpu.core_state.pc
         self._drain(vcpu)
 
-    def _goes_on(self, core: "_Core", failed: unicorn.UcError | None) -> bool:
+    def _goes_on(self, core: Core, failed: unicorn.UcError | None) -> bool:
         """Handle the reason why the emulator stopped; return False if the turn is over."""
         vcpu, traps = core.vcpu, core.traps
         state, pc = vcpu.state, vcpu.core_state.pc
@@ -249,7 +216,7 @@ class Boot:
             return False
         elif reason == WATCHED_BLOCK:
             if core.loops.closed():
-                core.idle, core.seen = Idle.LOOP, self._effects(but=core)
+                core.idle, core.seen = Idle.LOOP, self._cores.effects(but=core)
                 return False
         elif reason == FLUSH_CODE:
             state["stale_low"], state["stale_high"] = NOWHERE, 0

@@ -66,7 +66,8 @@ CALLBACK_FIELDS: Fields = (
         "watched_from",  # the number of instructions at which the watch begins: it is not stopped there
         "mpidr",
         "several",  # whether the machine has several cores
-        "yielded",  # whether the core gives its turn up at the next block
+        "yielded",  # whether the core has executed WFE, which ends its turn
+        "sent_events",  # SEVs
         "last_block",  # see `polls`: the virtual address of the block before
         "loop_head",
         "loop_effects",
@@ -75,6 +76,7 @@ CALLBACK_FIELDS: Fields = (
         "loop_before_fill",
         "loop_before_count",
         "loop_digest",
+        "loop_repeats",
         "polling",
         "overrun",  # the number of instructions at which a turn ends even in a loop
         "flash_pages",  # how many pages of RAM, from the first, are flash

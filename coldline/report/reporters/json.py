@@ -90,6 +90,7 @@ def _coverage(report: "Report") -> dict[str, Any]:
             "mmu_on": report.run.mmu_on,
             "caches_on": report.run.caches_on,
             "not_followed": report.run.page_crossings,
+            "turns": list(report.run.turns),
             "devices": list(report.run.devices),
         }
     return document

@@ -125,23 +125,27 @@ def test_each_is_an_agent_of_its_own() -> None:
 
 
 def test_turns_are_as_long_as_the_schedule_says() -> None:
+    """The first core begins with a branch over the header of its image."""
     ran = run(spin(MINE), spin(ITS), turns=round_robin(10), until=Until(End.LIMIT, 100))
     agents = [each.split()[0] for each in ran.of("write")]
     assert runs_of(agents) == ["guest", "guest1"] * 5
     begun = len(mov(2, MINE)) // 2  # stores for which the first turn has no time
-    assert [agents.count(each) for each in ("guest", "guest1")] == [25 - begun, 25 - begun]
+    assert agents.count("guest1") == 25 - begun
     assert ran.outcome is not None
-    assert (ran.outcome.end, ran.outcome.instructions, ran.outcome.turns) == (End.LIMIT, 100, [5, 5])
+    assert (ran.outcome.end, ran.outcome.turns) == (End.LIMIT, [5, 5])
+    assert 100 <= ran.outcome.instructions <= 101
 
 
 def test_a_schedule_can_be_anything() -> None:
     def second_twice(vcpus: int) -> Iterator[tuple[int, int]]:
         while True:
-            yield from ((0, 1), (1, 2), (1, 2))
+            yield from ((0, 5), (1, 2), (1, 2))
 
-    ran = run(spin(MINE), spin(ITS), turns=second_twice, until=Until(End.LIMIT, 36))
+    ran = run(spin(MINE), spin(ITS), turns=second_twice, until=Until(End.LIMIT, 50))
     agents = [each.split()[0] for each in ran.of("write")]
-    assert agents[:9] == (["guest"] + ["guest1"] * 2) * 3
+    assert runs_of(agents)[:4] == ["guest", "guest1"] * 2
+    assert ran.outcome is not None
+    assert abs(2 * ran.outcome.turns[0] - ran.outcome.turns[1]) <= 2
 
 
 def test_a_seed_is_a_schedule() -> None:
@@ -219,7 +223,7 @@ def test_cpu_on_starts_a_core_with_its_context() -> None:
         calls(FEATURES, CPU_ON, keep=MINE + 32),
         spin(MINE + 64),
     )
-    second = code(mov(2, ITS), [a64.store(0, 2)], mov(4, 1), [a64.store(4, 2, 1)], a64.off())
+    second = code(mov(2, ITS), [a64.store(0, 2)], stores(ITS + 8, 300), a64.off())
     ran = run(first, second, turns=round_robin(200), started=1)
     assert ran.started == [1]
     assert word(ran, ITS) == 0x1234
@@ -262,9 +266,8 @@ def test_each_reads_its_own_number() -> None:
 
 def test_polls_are_not_judged_but_the_read_that_leaves_the_loop_is() -> None:
     """The second core waits for a word that the first one stores late."""
-    wait = code(
-        mov(2, MINE), [a64.ldr(4, 2), a64.Insn("cbz x4, .-4", 0xB4FF_FFE4)], stores(ITS, 1), a64.off()
-    )
+    loop = [a64.ldr(4, 2), a64.Insn("cbz x4, .-4", 0xB4FF_FFE4)]
+    wait = code(mov(2, MINE), [a64.b(1)], loop, stores(ITS, 1), a64.off())
     late = code(stores(MINE + 64, 300), mov(4, 1), stores(MINE, 1), [STAY])
     for turns in (round_robin(100), round_robin(7), random_turns(3)):
         ran = run(late, wait, turns=turns)

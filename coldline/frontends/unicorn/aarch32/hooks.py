@@ -44,8 +44,8 @@ _NARROW = 1 << OPERATION_BITS
 _BY_ADDRESS = (1, 3)
 _WATCHED_KEYS = tuple(WATCHED)
 _MPIDR = MPIDR.key
-_WFE, _WFE_T32 = 0x0320F002, 0xBF20
-"""WFE: in A32 without its condition."""
+_WFE, _WFE_T32, _SEV, _SEV_T32 = 0x0320F002, 0xBF20, 0x0320F004, 0xBF40
+"""Hints: in A32 without their condition, in T32 as 16 bits."""
 
 
 @compiled
@@ -125,13 +125,18 @@ def _count(s: Any, tagged: int, size: int) -> int:
 
 
 @compiled
-def _ends_in_wfe(s: Any, tagged: int, size: int, thumb: bool) -> bool:
-    at = code_at(s, tagged)
+def _note_hints(s: Any, at: Any, size: int, thumb: bool) -> None:
+    """Note the WFE that ends a block, and the SEVs in it."""
     if at == uint64(0):
-        return False
-    if thumb:
-        return int64(load16(at + uint64(size - 2))) == _WFE_T32
-    return int64(load32(at + uint64(size - 4))) & 0x0FFFFFFF == _WFE
+        return
+    length = 2 if thumb else 4
+    for offset in range(0, size, length):
+        place = at + uint64(offset)
+        word = int64(load16(place)) if thumb else int64(load32(place)) & 0x0FFFFFFF
+        if word == (_SEV_T32 if thumb else _SEV):
+            s.sent_events += uint64(1)
+        if offset == size - length and word == (_WFE_T32 if thumb else _WFE):
+            s.yielded = uint64(1)
 
 
 @cfunc(types.void(types.voidptr, types.uintp, types.uintp, STATE))
@@ -165,8 +170,8 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
         if _note_places(s, int64(address), int64(size), thumb):
             stop(uc, s, PLACES)
             return
-    if s.several and _ends_in_wfe(s, tagged, int64(size), thumb):
-        s.yielded = uint64(1)
+    if s.several:
+        _note_hints(s, code_at(s, tagged), int64(size), thumb)
     resumed = address == s.resume_at
     s.resume_at = uint64(NOWHERE)
     if not resumed:

@@ -37,7 +37,7 @@ _MEMORY_FEATURES = ID_AA64MMFR0_EL1.key
 _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
 _WATCHED_KEYS = tuple(WATCHED)
 _MPIDR = MPIDR.key
-_WFE = 0xD503205F
+_WFE, _SEV = 0xD503205F, 0xD503209F
 
 
 @compiled
@@ -47,6 +47,18 @@ def _see_level(uc: Any, s: Any) -> None:
     if level != s.el:
         change_level(s, level)
         forget_translations(s)
+
+
+@compiled
+def _note_hints(s: Any, at: Any, size: int) -> None:
+    """Note the WFE that ends a block, and the SEVs in it."""
+    if at == uint64(0):
+        return
+    if int64(load32(at + uint64(size - 4))) == _WFE:
+        s.yielded = uint64(1)
+    for offset in range(0, size, 4):
+        if int64(load32(at + uint64(offset))) == _SEV:
+            s.sent_events += uint64(1)
 
 
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, STATE))
@@ -60,9 +72,7 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     if tagged != STOPPED:
         s.instructions += uint64(size >> 2)
         if s.several:
-            at = code_at(s, tagged)
-            if at != uint64(0) and int64(load32(at + uint64(size - 4))) == _WFE:
-                s.yielded = uint64(1)
+            _note_hints(s, code_at(s, tagged), int64(size))
         run_block(s, tagged, int64(address), int64(size))
 
 
