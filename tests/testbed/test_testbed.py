@@ -80,7 +80,7 @@ def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Non
 
     def install(script: str) -> None:
         program = programs / "qemu-system-aarch64"
-        words = [sys.executable, str(ROOT / "tests" / "tools" / "fake_qemu.py"), script]
+        words = [sys.executable, str(ROOT / "tests" / "helpers" / "fake_qemu.py"), script]
         program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         program.chmod(0o755)
 
