@@ -43,7 +43,7 @@ function _shtab_coldline_using
 end
 
 set -g _shtab_coldline_commands boot check convert corpus matrix plan rules create console list pause unpause destroy completion
-set -g _shtab_coldline_opts_with_value --append --arch --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --name --ramdisk --sample --stories --strategy --svg --to --trace --trace-format --until --vcpus --write
+set -g _shtab_coldline_opts_with_value --append --arch --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --name --ramdisk --sample --schedule --secondary --stories --strategy --svg --to --trace --trace-format --until --vcpus --write
 
 complete -c coldline -e
 complete -c coldline -f
@@ -58,7 +58,7 @@ complete -c coldline -n '_shtab_coldline_using boot' -l machine -xka "xenvm virt
 complete -c coldline -n '_shtab_coldline_using boot' -l initrd -l ramdisk -xka "(__fish_complete_path (commandline -ct))" -d 'initial RAM disk'
 complete -c coldline -n '_shtab_coldline_using boot' -l append -l cmdline -x -d 'kernel command line'
 complete -c coldline -n '_shtab_coldline_using boot' -l memory -x -d 'size of RAM; a number without a unit is MiB (default 256M)'
-complete -c coldline -n '_shtab_coldline_using boot' -l vcpus -x -d 'number of vCPUs in the device tree (default 1)'
+complete -c coldline -n '_shtab_coldline_using boot' -l vcpus -x -d 'number of vCPUs (default 1): see --secondary'
 complete -c coldline -n '_shtab_coldline_using boot' -l gic -xka "2 3" -d 'version of the GIC, 2 or 3 (default 3; for virt and arm32 2)'
 complete -c coldline -n '_shtab_coldline_using boot' -l dtb -xka "(__fish_complete_path (commandline -ct))" -d 'partial device tree to merge into the generated one: its /passthrough and /aliases, as with xl'"'"'s device_tree'
 complete -c coldline -n '_shtab_coldline_using boot' -l dtb-only -xka "(__fish_complete_path (commandline -ct))" -d 'complete device tree to use in place of the generated one'
@@ -73,6 +73,8 @@ complete -c coldline -n '_shtab_coldline_using boot' -l strategy -xka "none flus
 complete -c coldline -n '_shtab_coldline_using boot' -l host -xka "rfc xen-4.17-arm64 xen-4.17-arm32 xen-4.22-arm64 kvm-arm64 kvm-s2fwb bootloader bootloader-dirty warm-reset clean-reset" -d 'host model: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64 or kvm-s2fwb; or, without a hypervisor, bootloader, bootloader-dirty, warm-reset or clean-reset (default: rfc for a kernel, bootloader for an ELF program, a raw image and --machine virt, warm-reset for --bios)'
 complete -c coldline -n '_shtab_coldline_using boot' -l core -xka "armv8-a cortex-a53 cortex-a57 cortex-a72 xgene1 neoverse-n1 armv7-a cortex-a7 cortex-a15" -d 'core profile (default armv8-a, for arm32 armv7-a)'
 complete -c coldline -n '_shtab_coldline_using boot' -l until -x -d 'when to stop: mmu (the MMU is turned on), psci (the first PSCI call; the default), off (SYSTEM_OFF), console:TEXT (TEXT is printed) or a number of instructions; a run without a hazard that ends before this is inconclusive'
+complete -c coldline -n '_shtab_coldline_using boot' -l schedule -x -d 'order of the vCPUs'"'"' turns: rr:N (in turn, N instructions each; the default is rr:1000) or random:SEED'
+complete -c coldline -n '_shtab_coldline_using boot' -l secondary -xka "psci start" -d 'how the vCPUs after the first one start: psci (by the guest'"'"'s CPU_ON; the default) or start (at the entry, like the first one)'
 complete -c coldline -n '_shtab_coldline_using boot' -l max-instructions -x -d 'maximum number of instructions (default 4,000,000,000)'
 complete -c coldline -n '_shtab_coldline_using boot' -l nc-may-hit -d 'non-cacheable reads may also return a cached copy'
 complete -c coldline -n '_shtab_coldline_using boot' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
@@ -119,7 +121,7 @@ complete -c coldline -n '_shtab_coldline_using matrix' -l machine -xka "xenvm vi
 complete -c coldline -n '_shtab_coldline_using matrix' -l initrd -l ramdisk -xka "(__fish_complete_path (commandline -ct))" -d 'initial RAM disk'
 complete -c coldline -n '_shtab_coldline_using matrix' -l append -l cmdline -x -d 'kernel command line'
 complete -c coldline -n '_shtab_coldline_using matrix' -l memory -x -d 'size of RAM; a number without a unit is MiB (default 256M)'
-complete -c coldline -n '_shtab_coldline_using matrix' -l vcpus -x -d 'number of vCPUs in the device tree (default 1)'
+complete -c coldline -n '_shtab_coldline_using matrix' -l vcpus -x -d 'number of vCPUs (default 1): see --secondary'
 complete -c coldline -n '_shtab_coldline_using matrix' -l gic -xka "2 3" -d 'version of the GIC, 2 or 3 (default 3; for virt and arm32 2)'
 complete -c coldline -n '_shtab_coldline_using matrix' -l dtb -xka "(__fish_complete_path (commandline -ct))" -d 'partial device tree to merge into the generated one: its /passthrough and /aliases, as with xl'"'"'s device_tree'
 complete -c coldline -n '_shtab_coldline_using matrix' -l dtb-only -xka "(__fish_complete_path (commandline -ct))" -d 'complete device tree to use in place of the generated one'
@@ -132,6 +134,8 @@ complete -c coldline -n '_shtab_coldline_using matrix' -l max-image -x -d 'maxim
 complete -c coldline -n '_shtab_coldline_using matrix' -l max-unpacked -x -d 'maximum size of a kernel unpacked (default 1G)'
 complete -c coldline -n '_shtab_coldline_using matrix' -l core -xka "armv8-a cortex-a53 cortex-a57 cortex-a72 xgene1 neoverse-n1 armv7-a cortex-a7 cortex-a15" -d 'core profile (default armv8-a, for arm32 armv7-a)'
 complete -c coldline -n '_shtab_coldline_using matrix' -l until -x -d 'when to stop: mmu (the MMU is turned on), psci (the first PSCI call; the default), off (SYSTEM_OFF), console:TEXT (TEXT is printed) or a number of instructions; a run without a hazard that ends before this is inconclusive'
+complete -c coldline -n '_shtab_coldline_using matrix' -l schedule -x -d 'order of the vCPUs'"'"' turns: rr:N (in turn, N instructions each; the default is rr:1000) or random:SEED'
+complete -c coldline -n '_shtab_coldline_using matrix' -l secondary -xka "psci start" -d 'how the vCPUs after the first one start: psci (by the guest'"'"'s CPU_ON; the default) or start (at the entry, like the first one)'
 complete -c coldline -n '_shtab_coldline_using matrix' -l max-instructions -x -d 'maximum number of instructions (default 4,000,000,000)'
 complete -c coldline -n '_shtab_coldline_using matrix' -l nc-may-hit -d 'non-cacheable reads may also return a cached copy'
 complete -c coldline -n '_shtab_coldline_using matrix' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
@@ -148,7 +152,7 @@ complete -c coldline -n '_shtab_coldline_using plan' -l machine -xka "xenvm virt
 complete -c coldline -n '_shtab_coldline_using plan' -l initrd -l ramdisk -xka "(__fish_complete_path (commandline -ct))" -d 'initial RAM disk'
 complete -c coldline -n '_shtab_coldline_using plan' -l append -l cmdline -x -d 'kernel command line'
 complete -c coldline -n '_shtab_coldline_using plan' -l memory -x -d 'size of RAM; a number without a unit is MiB (default 256M)'
-complete -c coldline -n '_shtab_coldline_using plan' -l vcpus -x -d 'number of vCPUs in the device tree (default 1)'
+complete -c coldline -n '_shtab_coldline_using plan' -l vcpus -x -d 'number of vCPUs (default 1): see --secondary'
 complete -c coldline -n '_shtab_coldline_using plan' -l gic -xka "2 3" -d 'version of the GIC, 2 or 3 (default 3; for virt and arm32 2)'
 complete -c coldline -n '_shtab_coldline_using plan' -l dtb -xka "(__fish_complete_path (commandline -ct))" -d 'partial device tree to merge into the generated one: its /passthrough and /aliases, as with xl'"'"'s device_tree'
 complete -c coldline -n '_shtab_coldline_using plan' -l dtb-only -xka "(__fish_complete_path (commandline -ct))" -d 'complete device tree to use in place of the generated one'
@@ -180,7 +184,7 @@ complete -c coldline -n '_shtab_coldline_using create' -l machine -xka "xenvm vi
 complete -c coldline -n '_shtab_coldline_using create' -l initrd -l ramdisk -xka "(__fish_complete_path (commandline -ct))" -d 'initial RAM disk'
 complete -c coldline -n '_shtab_coldline_using create' -l append -l cmdline -x -d 'kernel command line'
 complete -c coldline -n '_shtab_coldline_using create' -l memory -x -d 'size of RAM; a number without a unit is MiB (default 256M)'
-complete -c coldline -n '_shtab_coldline_using create' -l vcpus -x -d 'number of vCPUs in the device tree (default 1)'
+complete -c coldline -n '_shtab_coldline_using create' -l vcpus -x -d 'number of vCPUs (default 1): see --secondary'
 complete -c coldline -n '_shtab_coldline_using create' -l gic -xka "2 3" -d 'version of the GIC, 2 or 3 (default 3; for virt and arm32 2)'
 complete -c coldline -n '_shtab_coldline_using create' -l dtb -xka "(__fish_complete_path (commandline -ct))" -d 'partial device tree to merge into the generated one: its /passthrough and /aliases, as with xl'"'"'s device_tree'
 complete -c coldline -n '_shtab_coldline_using create' -l dtb-only -xka "(__fish_complete_path (commandline -ct))" -d 'complete device tree to use in place of the generated one'
