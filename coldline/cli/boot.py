@@ -5,7 +5,7 @@ import argparse
 import contextlib
 import time
 
-from coldline.cli.hosts import host_of, strategy_of
+from coldline.cli.hosts import host_of, is_bare, strategy_of
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import RunProgress
 from coldline.cli.status import status_of
@@ -23,7 +23,9 @@ def run_boot(options: argparse.Namespace) -> int:
     outputs = Outputs(options.formats, quiet=options.quiet, hazards=options.hazards, of_run=True)
     kernel, plan = plan_guest(options)
     host, why_default = host_of(options, kernel, plan)
-    trial = trial_of(options, plan, strategy_of(options, host, why_default), host)
+    trial = trial_of(
+        options, plan, strategy_of(options, host, why_default), host, bare=is_bare(options, kernel)
+    )
     guest = Guest(
         kernel=kernel,
         plan=plan,

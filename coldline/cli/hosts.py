@@ -27,10 +27,15 @@ def host_of(options: argparse.Namespace, kernel: Kernel, plan: Plan) -> tuple[st
         return "bootloader", f"the default on machine {VIRT.name}"
     if options.from_config:
         return DEFAULT_HOST, "the default for a configuration file"
-    if kernel.format in _BARE_FORMATS and kernel.fixed:
+    if is_bare(options, kernel):
         what = "an ELF program" if kernel.format == "ELF" else "a raw image"
         return "bootloader", f"the default for {what}"
     return DEFAULT_HOST, "the default for a kernel"
+
+
+def is_bare(options: argparse.Namespace, kernel: Kernel) -> bool:
+    """Whether the guest is a program or firmware, and not a kernel."""
+    return options.bios is not None or (kernel.format in _BARE_FORMATS and kernel.fixed)
 
 
 def strategy_of(options: argparse.Namespace, host: str, why_default: str) -> str | None:

@@ -8,12 +8,14 @@ import sys
 from coldline.builder import STRATEGIES
 from coldline.checker.final_read import Region
 from coldline.cli.guests import core_of
+from coldline.cli.hosts import is_bare
 from coldline.cli.outputs import Outputs
 from coldline.cli.status import SUCCESS
 from coldline.cli.trials import TrialRun, plan_guest, trial_of
 from coldline.errors import HypervisorError
 from coldline.guest import Plan
 from coldline.hypervisor.models import HOST_MODELS
+from coldline.image import Kernel
 from coldline.report.model import Cell, Matrix
 from coldline.verdict import check, judge
 
@@ -21,7 +23,7 @@ from coldline.verdict import check, judge
 def run_matrix(options: argparse.Namespace) -> int:
     """Try every pair of strategy and host and print the table; return exit status 0, whatever the verdicts are."""
     outputs = Outputs(options.formats)
-    _, plan = plan_guest(options)
+    kernel, plan = plan_guest(options)
     with outputs:
         hosts = [
             name
@@ -34,7 +36,7 @@ def run_matrix(options: argparse.Namespace) -> int:
             for strategy in strategies:
                 if sys.stderr.isatty():
                     print(f"\r{host}, {strategy}\033[K", end="", file=sys.stderr, flush=True)
-                cells.setdefault(host, {})[strategy] = _cell(options, plan, strategy, host)
+                cells.setdefault(host, {})[strategy] = _cell(options, kernel, plan, strategy, host)
                 gc.collect()  # an emulator and its hooks are a reference cycle that holds a guest's RAM
         if sys.stderr.isatty():
             print("\r\033[K", end="", file=sys.stderr)
@@ -49,8 +51,8 @@ def run_matrix(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
-def _cell(options: argparse.Namespace, plan: Plan, strategy: str, host: str) -> Cell:
-    trial = trial_of(options, plan, strategy, host)
+def _cell(options: argparse.Namespace, kernel: Kernel, plan: Plan, strategy: str, host: str) -> Cell:
+    trial = trial_of(options, plan, strategy, host, bare=is_bare(options, kernel))
     run = TrialRun(trial)
     try:
         checker = check(run, trial.profile, distinct=True, at_length=True)

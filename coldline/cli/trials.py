@@ -82,8 +82,12 @@ def turns_of(options: argparse.Namespace) -> Turns:
     raise UsageError(f"--schedule takes rr:N or random:SEED, not '{options.schedule}'")
 
 
-def trial_of(options: argparse.Namespace, plan: Plan, strategy: str | None, host: str) -> Trial:
+def trial_of(
+    options: argparse.Namespace, plan: Plan, strategy: str | None, host: str, *, bare: bool = False
+) -> Trial:
     """A trial of `plan` by the named strategy, None where there is none, on the named host model.
+
+    `bare` says that the guest is a program or firmware: see `until_of`.
 
     Raises
     ------
@@ -101,7 +105,7 @@ def trial_of(options: argparse.Namespace, plan: Plan, strategy: str | None, host
         strategy=strategy,
         model=model,
         core=core_of(options, plan.architecture),
-        until=until_of(options, bare=not model.has_strategies),
+        until=until_of(options, bare=bare),
         turns=turns_of(options),
         all_start=options.secondary == "start",
         options=given_switches(options),

@@ -77,6 +77,7 @@ def test_the_coverage_of_a_run(cli: Cli, tmp_path: Path) -> None:
         "mmu_on": None,
         "caches_on": None,
         "not_followed": 0,
+        "turns": [1],
         "devices": [],
     }
     (line,) = (each for each in cli("boot", path, "--memory", "16M").out.splitlines() if "judged: " in each)

@@ -42,9 +42,7 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--memory", metavar="SIZE", help="size of RAM; a number without a unit is MiB (default 256M)"
     )
-    group.add_argument(
-        "--vcpus", metavar="N", type=int, help="number of vCPUs (default 1): see --secondary"
-    )
+    group.add_argument("--vcpus", metavar="N", type=int, help="number of vCPUs (default 1): see --secondary")
     group.add_argument(
         "--gic",
         metavar="N",

@@ -79,12 +79,12 @@ class Power:
             return self._turn_on(argument & _AFFINITY, entry, context)
         if number == psci.CPU_OFF:
             self._on[vcpu] = False
-            return Reply(psci.SUCCESS, stops=True)
+            return Reply(psci.RETURNED, stops=True)
         if number == psci.AFFINITY_INFO:
             return Reply(self._state(argument & _AFFINITY))
         if number == psci.FEATURES:
             known = psci.number_of(argument) in _SUPPORTED
-            return Reply(psci.SUCCESS if known else psci.NOT_SUPPORTED)
+            return Reply(psci.RETURNED if known else psci.NOT_SUPPORTED)
         answers = {psci.VERSION: psci.VERSION_1_0, psci.MIGRATE_INFO_TYPE: psci.NO_TRUSTED_OS}
         return Reply(answers.get(number, psci.NOT_SUPPORTED))
 
@@ -94,7 +94,7 @@ class Power:
         if self._on[vcpu]:
             return Reply(psci.ALREADY_ON)
         self._on[vcpu] = True
-        return Reply(psci.SUCCESS, Start(vcpu, entry, context))
+        return Reply(psci.RETURNED, Start(vcpu, entry, context))
 
     def _state(self, vcpu: int) -> int:
         if vcpu >= len(self._on):

@@ -14,7 +14,7 @@ from coldline.frontends.unicorn.endless_loops import EndlessLoops
 from coldline.frontends.unicorn.machine import Machine
 from coldline.frontends.unicorn.outcome import CONSOLE_LIMIT, End, Listener, Outcome, Until
 from coldline.frontends.unicorn.power import Power
-from coldline.frontends.unicorn.scheduling import Core, Cores, Idle
+from coldline.frontends.unicorn.scheduling import Cores, Idle, RunningCore
 from coldline.frontends.unicorn.state import (
     BIG_ENDIAN,
     DRAIN,
@@ -136,7 +136,7 @@ class Boot:
     def _start(self, number: int, registers: "Registers") -> None:
         """Start a vCPU."""
         vcpu = self._machine.start(registers, number)
-        core = Core(
+        core = RunningCore(
             vcpu,
             Traps(vcpu, self.outcome, self._print, self._power),
             EndlessLoops(vcpu.state, vcpu.core_state),
@@ -155,7 +155,7 @@ class Boot:
             self.outcome.end = End.WAIT if waits else End.LOOP
             self.outcome.pc = self._cores[0].vcpu.core_state.pc
 
-    def _start_other(self, core: Core) -> None:
+    def _start_other(self, core: RunningCore) -> None:
         """Start the vCPU that `core` has turned on by PSCI, with its MMU and caches off."""
         assert core.traps.start is not None
         number, entry, context = core.traps.start
@@ -164,7 +164,7 @@ class Boot:
         self._listener.vcpu_started(number)
         self._start(number, core.vcpu.core_state.registers_at(entry, context, self._registers))
 
-    def _take_turn(self, core: Core, instructions: int) -> None:
+    def _take_turn(self, core: RunningCore, instructions: int) -> None:
         """Run a vCPU for a number of instructions, or until the run ends; hand over its events."""
         vcpu, loops = core.vcpu, core.loops
         self._running = vcpu
@@ -192,7 +192,7 @@ class Boot:
         self.outcome.pc = vcpu.core_state.pc
         self._drain(vcpu)
 
-    def _goes_on(self, core: Core, failed: unicorn.UcError | None) -> bool:
+    def _goes_on(self, core: RunningCore, failed: unicorn.UcError | None) -> bool:
         """Handle the reason why the emulator stopped; return False if the turn is over."""
         vcpu, traps = core.vcpu, core.traps
         state, pc = vcpu.state, vcpu.core_state.pc

@@ -22,7 +22,7 @@ class Idle(enum.Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Core:
+class RunningCore:
     """A vCPU with what watches it.
 
     Attributes
@@ -53,27 +53,27 @@ class Cores:
     """The cores that were started, by their numbers."""
 
     def __init__(self) -> None:
-        self._cores: dict[int, Core] = {}
+        self._cores: dict[int, RunningCore] = {}
 
-    def __iter__(self) -> Iterator[Core]:
+    def __iter__(self) -> Iterator[RunningCore]:
         return iter(self._cores.values())
 
-    def __getitem__(self, number: int) -> Core:
+    def __getitem__(self, number: int) -> RunningCore:
         return self._cores[number]
 
-    def add(self, core: Core) -> None:
+    def add(self, core: RunningCore) -> None:
         """Add a core, in place of one with its number that is off."""
         self._cores[core.vcpu.number] = core
 
-    def effects(self, *, but: Core) -> int:
+    def effects(self, *, but: RunningCore) -> int:
         """Return the number of stores and the like of all cores but one."""
         return sum(each.vcpu.state["effects"] for each in self if each is not but)
 
-    def sent_events(self, *, but: Core) -> int:
+    def sent_events(self, *, but: RunningCore) -> int:
         """Return the number of events that all cores but one have sent by SEV."""
         return sum(each.vcpu.state["sent_events"] for each in self if each is not but)
 
-    def chosen(self, number: int) -> Core | None:
+    def chosen(self, number: int) -> RunningCore | None:
         """Return a core if it was started and can run now.
 
         A core that waits for an event can run once another one has sent one, or if no other core can run: the
@@ -86,7 +86,7 @@ class Cores:
             return None
         return core
 
-    def are_out_of_the_way(self, core: Core) -> bool:
+    def are_out_of_the_way(self, core: RunningCore) -> bool:
         """Whether no other core can do anything, whatever this one does."""
         return all(each is core or each.idle in (Idle.OFF, Idle.WAIT) for each in self)
 
@@ -94,15 +94,15 @@ class Cores:
         """Whether no core would ever do anything again."""
         return not any(self._can_run(core) for core in self)
 
-    def _can_run(self, core: Core) -> bool:
+    def _can_run(self, core: RunningCore) -> bool:
         if core.idle is Idle.LOOP and self.effects(but=core) != core.seen:
             core.idle = None
         return core.idle is None
 
-    def _is_asleep(self, core: Core) -> bool:
+    def _is_asleep(self, core: RunningCore) -> bool:
         if core.asleep_at is not None and core.asleep_at != self.sent_events(but=core):
             core.asleep_at = None
         return core.asleep_at is not None
 
-    def _is_awake(self, core: Core) -> bool:
+    def _is_awake(self, core: RunningCore) -> bool:
         return self._can_run(core) and not self._is_asleep(core)

@@ -9,7 +9,7 @@ from unicorn import arm_const
 from coldline.arm import cp15
 from coldline.arm.maintenance import TLBI_CRN
 from coldline.events.batch import InstructionState
-from coldline.frontends.unicorn.aarch32.watched_registers import COUNTERS, MPIDR, WATCHED
+from coldline.frontends.unicorn.aarch32.watched_registers import COUNTERS, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,
@@ -43,7 +43,7 @@ _NARROW = 1 << OPERATION_BITS
 
 _BY_ADDRESS = (1, 3)
 _WATCHED_KEYS = tuple(WATCHED)
-_MPIDR = MPIDR.key
+_MPIDR = cp15.MPIDR.key
 _WFE, _WFE_T32, _SEV, _SEV_T32 = 0x0320F002, 0xBF20, 0x0320F004, 0xBF40
 """Hints: in A32 without their condition, in T32 as 16 bits."""
 

@@ -22,9 +22,6 @@ WATCHED = {
 COUNTERS = tuple(register.key for register in (cp15.CNTPCT, cp15.CNTVCT, cp15.PMCCNTR))
 """The counters, which give the guest the time."""
 
-MPIDR = cp15.MPIDR
-"""The register that tells a core its number."""
-
 _OPS = {op.words: op for op in Op}
 
 OPERATIONS = {operation.key: _OPS[name] for name, operation in cp15.CP15_MAINTENANCE.items()}

@@ -7,9 +7,9 @@ import numpy as np
 from numba import carray, cfunc, types
 from unicorn import arm64_const
 
-from coldline.arm.fields import ID_AA64MMFR0_EL1
+from coldline.arm.fields import ID_AA64MMFR0_EL1, MPIDR_EL1
 from coldline.arm.maintenance import TLBI_CRN
-from coldline.frontends.unicorn.aarch64.watched_registers import COUNTERS, MPIDR, WATCHED
+from coldline.frontends.unicorn.aarch64.watched_registers import COUNTERS, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,
@@ -36,7 +36,7 @@ _TLBI_OUTER_OR_LOCAL = (3, 7)
 _MEMORY_FEATURES = ID_AA64MMFR0_EL1.key
 _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
 _WATCHED_KEYS = tuple(WATCHED)
-_MPIDR = MPIDR.key
+_MPIDR = MPIDR_EL1.key
 _WFE, _SEV = 0xD503205F, 0xD503209F
 
 

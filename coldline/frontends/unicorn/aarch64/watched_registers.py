@@ -21,9 +21,6 @@ WATCHED = {
 COUNTERS = tuple(register.key for register in (fields.CNTPCT_EL0, fields.CNTVCT_EL0, fields.PMCCNTR_EL0))
 """The counters, which give the guest the time."""
 
-MPIDR = fields.MPIDR_EL1
-"""The register that tells a core its number."""
-
 _OPERATION = (1 << OPERATION_BITS) - 1
 _OPS = {op.words: op for op in Op}
 
