@@ -869,7 +869,10 @@ def test_what_is_no_file_is_not_replaced_by_one(cli: Cli, tmp_path: Path) -> Non
 
 def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
     image = tmp_path / "Image"
-    image.write_bytes(a64.image(code(a64.b(0))))
+    busy = code(
+        a64.mov(2, a64.RAM + 0x10_0000), [a64.store(2, 2), a64.b(-1)]
+    )  # a loop that stores does not end
+    image.write_bytes(a64.image(busy))
     folder = tmp_path / "traces"
     folder.mkdir()
     arguments = ["boot", str(image), "--memory", "16M", "--trace", str(folder / "boot.trace")]
