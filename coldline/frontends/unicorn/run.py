@@ -183,10 +183,13 @@ class Boot:
             except unicorn.UcError as error:
                 failed = error
             at_limit = vcpu.state["reason"] == LIMIT and failed is None
-            if at_limit and vcpu.state["instructions"] < end and not vcpu.state["yielded"]:
+            if at_limit and vcpu.state["instructions"] >= loops.next_attempt:
+                core.seen = self._cores.effects(but=core)
                 loops.begin()
                 vcpu.state["limit"] = min(end, loops.next_attempt)
-            elif not self._goes_on(core, failed):
+            if at_limit and vcpu.state["instructions"] < end and not vcpu.state["yielded"]:
+                continue
+            if not self._goes_on(core, failed):
                 break
         core.asleep_at = self._cores.sent_events(but=core) if vcpu.state["yielded"] else None
         self.outcome.pc = vcpu.core_state.pc
@@ -215,8 +218,8 @@ class Boot:
             self._check_limit()
             return False
         elif reason == WATCHED_BLOCK:
-            if core.loops.closed():
-                core.idle, core.seen = Idle.LOOP, self._cores.effects(but=core)
+            if core.loops.closed() and core.seen == self._cores.effects(but=core):
+                core.idle = Idle.LOOP
                 return False
         elif reason == FLUSH_CODE:
             state["stale_low"], state["stale_high"] = NOWHERE, 0

@@ -36,7 +36,7 @@ class RunningCore:
     idle : Idle or None
         Why it does not run.
     seen : int
-        The effects of the others when it became idle in a loop.
+        The effects of the others when the last attempt to recognise a loop began: a later store may end the loop.
     asleep_at : int or None
         The events that the others had sent when it began to wait for one (WFE); None if it does not wait.
     """

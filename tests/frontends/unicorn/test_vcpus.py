@@ -292,3 +292,23 @@ def test_two_cores_that_wait_for_each_other_end_the_run() -> None:
     assert ran.outcome is not None
     assert ran.outcome.end is End.LOOP
     assert ran.outcome.instructions < 1_000_000
+
+
+def test_cores_that_all_wait_for_an_event_end_the_run() -> None:
+    """Nobody sends one: WFE may end at any time, but each core then only waits again."""
+    wait = [a64.Insn("wfe", 0xD503_205F), a64.b(-1)]
+    ran = run(code(wait), code(wait), turns=round_robin(1000), until=Until(End.OFF, 100_000_000))
+    assert ran.outcome is not None
+    assert ran.outcome.end is End.LOOP
+    assert ran.outcome.instructions < 1_000_000
+
+
+def test_a_store_wakes_a_core_whose_loop_was_taken_for_endless() -> None:
+    loop = [a64.ldr(4, 2), a64.Insn("cbz x4, .-4", 0xB4FF_FFE4)]
+    wait = code(mov(2, MINE), [a64.b(1)], loop, a64.off())
+    count = [a64.Insn("subs x5, x5, #1", 0xF100_04A5), a64.Insn("b.ne .-4", 0x54FF_FFE1)]
+    late = code(mov(5, 100_000), count, mov(4, 1), stores(MINE, 1), [STAY])
+    ran = run(late, wait, turns=round_robin(1000), until=Until(End.OFF, 10_000_000))
+    assert ran.outcome is not None
+    assert ran.outcome.end is End.OFF
+    assert ran.outcome.turns[1] < ran.outcome.turns[0], "the second core was idle for some turns"
