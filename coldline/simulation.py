@@ -15,10 +15,8 @@ from coldline.events import Event
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.frontends.unicorn import Boot, Listener, Outcome, Until
-from coldline.frontends.unicorn.devices import Device, Flash, Pl031, Silent
 from coldline.frontends.unicorn.turns import DEFAULT_TURNS, Turns
 from coldline.guest import Plan
-from coldline.guest.machines import MachineLayout
 from coldline.hypervisor.model import HostModel
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.rules import Profile
@@ -132,8 +130,7 @@ class Trial:
                     progress=progress,
                 ),
                 exception_level=self.plan.exception_level,
-                uart=self.plan.layout.serial.base,
-                devices=_devices(self.plan.layout),
+                layout=self.plan.layout,
                 flash=sum(bank.flash for bank in self.plan.banks),
                 stage2=FORCED_WB if self.model.forced_write_back else STAGE2_NORMAL_WB,
                 instructions=instructions,
@@ -147,19 +144,6 @@ class Trial:
             recorder.close()
             host.destroy(domain)
         return outcome
-
-
-def _devices(layout: MachineLayout) -> list[Device]:
-    """The devices of a machine except its console, in their state at power-on."""
-    devices: list[Device] = []
-    if layout.rtc is not None:
-        devices.append(Pl031(layout.rtc.base))
-    if layout.variables is not None:
-        devices.append(Flash(*layout.variables))
-    if layout.firmware is not None:
-        controllers = (*layout.gicv2, layout.gicv3[1])
-        devices += [Silent("interrupt controller", *registers) for registers in controllers]
-    return devices
 
 
 class _Recorder:

@@ -88,6 +88,7 @@ def _run_of(trial: Trial, outcome: Outcome, seconds: float) -> Run:
         devices=outcome.devices,
         pc=outcome.pc,
         fault=outcome.fault,
+        poll=outcome.poll,
         console=outcome.console.decode("utf-8", "replace"),
         seconds=seconds,
     )

@@ -13,7 +13,7 @@ from coldline.support.units import MIB
 if TYPE_CHECKING:
     from coldline.guest.config import GuestConfig
 
-_DEFAULTS = {"memory": "256M", "vcpus": 1, "append": ""}
+_DEFAULTS = {"vcpus": 1, "append": ""}
 
 _HEAD = 64
 """Bytes."""

@@ -5,11 +5,11 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from coldline.cli.arguments.values import DEFAULT_CORES, DEFAULT_MACHINE, size
+from coldline.cli.arguments.values import DEFAULT_CORES, size
 from coldline.cli.guest_config import fill_in
+from coldline.cli.machines import machine_of, memory_of
 from coldline.errors import UsageError
-from coldline.guest import GuestOptions, MachineLayout, check_device_tree, machine_layout
-from coldline.guest.machines import VIRT
+from coldline.guest import GuestOptions, MachineLayout, check_device_tree
 from coldline.image import Kernel, RawPlacement, load_blob, load_kernel, open_blob
 
 if TYPE_CHECKING:
@@ -38,8 +38,15 @@ def read_guest(
         raise UsageError("give one of IMAGE, --sample NAME and --bios FILE" + (", not more" if given else ""))
     fill_in(options)
     path = options.image or options.bios or _sample(options.sample)
-    machine = machine_layout(options.machine or (DEFAULT_MACHINE if options.bios is None else VIRT.name))
     max_image = size(options.max_image)
+    if options.dtb and options.dtb_only:
+        raise UsageError(
+            "--dtb merges into the generated device tree, --dtb-only replaces it: give one of them"
+        )
+    tree = load_blob(options.dtb_only, "device tree", max_image=max_image) if options.dtb_only else None
+    if tree is not None:
+        check_device_tree(options.dtb_only, tree)
+    machine = machine_of(options, tree)
     kernel = read_kernel(
         path,
         max_image=max_image,
@@ -49,16 +56,9 @@ def read_guest(
         architecture=options.arch,
     )
     initrd = open_blob(options.initrd, "initrd", max_image=max_image) if options.initrd else None
-    if options.dtb and options.dtb_only:
-        raise UsageError(
-            "--dtb merges into the generated device tree, --dtb-only replaces it: give one of them"
-        )
     partial = load_blob(options.dtb, "device tree", max_image=max_image) if options.dtb else None
-    tree = load_blob(options.dtb_only, "device tree", max_image=max_image) if options.dtb_only else None
-    if tree is not None:
-        check_device_tree(options.dtb_only, tree)
     guest = GuestOptions(
-        memory=size(options.memory),
+        memory=memory_of(options, machine),
         vcpus=options.vcpus,
         bootargs=options.append,
         exception_level=options.el,

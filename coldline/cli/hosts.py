@@ -6,7 +6,6 @@ import argparse
 from coldline.cli.arguments.values import DEFAULT_HOST, DEFAULT_STRATEGY
 from coldline.errors import UsageError
 from coldline.guest import Plan
-from coldline.guest.machines import VIRT
 from coldline.hypervisor.models import HOST_MODELS
 from coldline.image import Kernel
 
@@ -23,8 +22,8 @@ def host_of(options: argparse.Namespace, kernel: Kernel, plan: Plan) -> tuple[st
         return options.host, ""
     if options.bios is not None:
         return "warm-reset", "the default for --bios"
-    if plan.layout.name == VIRT.name:
-        return "bootloader", f"the default on machine {VIRT.name}"
+    if options.machine is not None and not plan.layout.of_hypervisor:
+        return "bootloader", f"the default on machine {plan.layout.name}"
     if options.from_config:
         return DEFAULT_HOST, "the default for a configuration file"
     if is_bare(options, kernel):

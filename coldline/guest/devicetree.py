@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from coldline.guest import layout
 from coldline.guest.layout import RAM_BANKS, AddressRange, round_up
-from coldline.guest.machines import XENVM, MachineLayout
+from coldline.guest.machines import XENVM, MachineLayout, Uart
 from coldline.guest.plan import Bank
 from coldline.support.frozen_record import Record
 from coldline.support.units import MIB
@@ -35,6 +35,9 @@ _LEVEL_HIGH = 4
 _LEVEL_LOW = 8
 """Linux include/dt-bindings/interrupt-controller/irq.h (6.1)."""
 
+
+_FW_CFG_REGISTERS = 0x18
+"""Bytes: qemu hw/arm/virt.c (7.2), create_fw_cfg."""
 
 _REGION_ALIGNMENT = 2 * MIB
 _MIN_REGION = 64 * MIB
@@ -124,7 +127,7 @@ def build_device_tree(machine: MachineDescription) -> bytes:
         _add_psci(tree, machine)
         _add_timer(tree, machine)
         if machine.gic_version == 2:
-            _add_gicv2(tree, machine.layout)
+            _add_gicv2(tree, machine)
         else:
             _add_gicv3(tree, machine.layout)
         if machine.xen is not None:
@@ -209,16 +212,24 @@ def _add_timer(tree: "FdtSw", machine: MachineDescription) -> None:
         tree.property("interrupts", b"".join(_private_interrupt(machine, ppi) for ppi in ppis))
 
 
-def _add_gicv2(tree: "FdtSw", machine: MachineLayout) -> None:
-    with tree.add_node(f"interrupt-controller@{machine.gicv2[0].base:x}"):
+def _add_gicv2(tree: "FdtSw", machine: MachineDescription) -> None:
+    """Add a GICv2; with EL2, with its virtual interface and the interrupt of that (bindings, arm,gic.yaml)."""
+    registers = machine.layout.gicv2
+    assert registers is not None
+    virtual = machine.layout.gicv2_virtual if machine.exception_level == 2 else None
+    with tree.add_node(f"interrupt-controller@{registers[0].base:x}"):
         tree.property_string("compatible", "arm,cortex-a15-gic")
-        _add_gic_properties(tree, *machine.gicv2)
+        _add_gic_properties(tree, *registers, *(virtual or ()))
+        if virtual is not None:
+            tree.property("interrupts", _interrupt(layout.GIC_MAINTENANCE_PPI, _LEVEL_HIGH))
 
 
 def _add_gicv3(tree: "FdtSw", machine: MachineLayout) -> None:
-    with tree.add_node(f"interrupt-controller@{machine.gicv3[0].base:x}"):
+    registers = machine.gicv3
+    assert registers is not None
+    with tree.add_node(f"interrupt-controller@{registers[0].base:x}"):
         tree.property_string("compatible", "arm,gic-v3")
-        _add_gic_properties(tree, *machine.gicv3)
+        _add_gic_properties(tree, *registers)
 
 
 def _add_gic_properties(tree: "FdtSw", *registers: AddressRange) -> None:
@@ -277,7 +288,7 @@ def _private_interrupt(machine: MachineDescription, ppi: int) -> bytes:
 
 def _add_board_devices(tree: "FdtSw", machine: MachineLayout, rtc: AddressRange) -> None:
     """Add the devices of a board that firmware sets up: qemu hw/arm/virt.c (7.2), create_uart, create_rtc,
-    virt_flash_fdt.
+    create_fw_cfg, virt_flash_fdt.
 
     The first flash, from which firmware runs, is left out so that it is not written, as in QEMU's secure mode.
     """
@@ -299,6 +310,10 @@ def _add_board_devices(tree: "FdtSw", machine: MachineLayout, rtc: AddressRange)
         tree.property("interrupts", _interrupt(machine.rtc_interrupt, _LEVEL_HIGH))
         tree.property_u32("clocks", _CLOCK_PHANDLE)
         tree.property_string("clock-names", "apb_pclk")
+    if machine.fw_cfg is not None:
+        with tree.add_node(f"fw-cfg@{machine.fw_cfg.base:x}"):
+            tree.property_string("compatible", "qemu,fw-cfg-mmio")
+            tree.property("reg", _reg(AddressRange(machine.fw_cfg.base, _FW_CFG_REGISTERS)))
     if machine.variables is not None:
         with tree.add_node(f"flash@{machine.variables.base:x}"):
             tree.property_string("compatible", "cfi-flash")
@@ -312,7 +327,7 @@ def _interrupt(number: int, flags: int) -> bytes:
     return struct.pack(">III", private, number - (16 if private else 32), flags)
 
 
-def _reg(*ranges: AddressRange | Bank) -> bytes:
+def _reg(*ranges: AddressRange | Bank | Uart) -> bytes:
     return b"".join(struct.pack(">QQ", part.base, part.size) for part in ranges)
 
 

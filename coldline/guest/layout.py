@@ -36,6 +36,7 @@ RAM1 = AddressRange(0x200000000, 1016 * GIB)
 RAM_BANKS = (RAM0, RAM1)
 """Windows for RAM, filled in this order."""
 
+GIC_MAINTENANCE_PPI = 25
 TIMER_HYP_PPI = 26
 """Arm Base System Architecture (DEN0094), PPI assignments; Xen gives its guests no EL2."""
 

@@ -41,20 +41,22 @@ class Placement(Record, kw_only=True):
     dtb_reason: Reason = field(default=Reason.UNSAID, compare=False)
 
 
-def place_banks(memory: int, rooms: Sequence[AddressRange] = RAM_BANKS) -> tuple[Bank, ...]:
+def place_banks(
+    memory: int, rooms: Sequence[AddressRange] = RAM_BANKS, least: int = MIN_MEMORY
+) -> tuple[Bank, ...]:
     """Return the banks for `memory` bytes of RAM; each window in `rooms` is filled before the next.
 
     Raises
     ------
     PlanError
-        If `memory` is not a multiple of 4 KiB, is less than `MIN_MEMORY`, or does not fit into the windows.
+        If `memory` is not a multiple of 4 KiB, is less than `least`, or does not fit into the windows.
     """
     if memory % PAGE_SIZE:
         raise PlanError(f"memory of {memory} bytes is not a multiple of {exact_size_text(PAGE_SIZE)}")
     most = sum(room.size for room in rooms)
-    if not MIN_MEMORY <= memory <= most:
+    if not least <= memory <= most:
         raise PlanError(
-            f"memory of {exact_size_text(memory)} is not between {exact_size_text(MIN_MEMORY)} "
+            f"memory of {exact_size_text(memory)} is not between {exact_size_text(least)} "
             f"and {exact_size_text(most)}"
         )
     banks: list[Bank] = []

@@ -9,11 +9,11 @@ from coldline.guest.boot_protocol import PROTOCOLS, BootProtocol
 from coldline.guest.devicetree import MachineDescription, build_device_tree
 from coldline.guest.firmware import plan_firmware
 from coldline.guest.free_ram import place_guest
-from coldline.guest.kernel_segments import kernel_reason, kernel_segments
+from coldline.guest.kernel_segments import kernel_base, kernel_reason, kernel_segments
 from coldline.guest.layout import AddressRange, exact_size_text, round_up
 from coldline.guest.options import GuestOptions
 from coldline.guest.partial_device_tree import PartialTree
-from coldline.guest.placement import check_segments, place_banks
+from coldline.guest.placement import MIN_MEMORY, check_segments, place_banks
 from coldline.guest.plan import Bank, Plan, Segment
 from coldline.guest.reasons import Reason
 from coldline.guest.registers import first_registers
@@ -45,9 +45,13 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     protocol = PROTOCOLS[kernel.architecture]
     options = _with_kernels_own(options, kernel)
     if options.gic_version is None:
-        options = replace(options, gic_version=protocol.gic_version or options.layout.gic_version)
+        default = options.layout.gic_version and protocol.gic_version
+        options = replace(options, gic_version=default or options.layout.gic_version)
     _check(protocol, options)
-    banks = place_banks(options.memory, options.layout.ram)
+    least = MIN_MEMORY if options.layout.compatible else PAGE_SIZE
+    banks = place_banks(options.memory, options.layout.ram, least)
+    if not options.layout.compatible and options.device_tree is None:
+        return _plan_without_tree(kernel, options, banks)
     write_tree = _tree_writer(protocol, banks, options)
     if options.in_flash:
         return plan_firmware(kernel, options, banks, write_tree(None))
@@ -81,6 +85,30 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
             dtb=at.dtb,
             exception_level=options.exception_level,
         ),
+        exception_level=options.exception_level,
+        layout=options.layout,
+        vcpus=options.vcpus,
+    )
+
+
+def _plan_without_tree(kernel: "Kernel", options: GuestOptions, banks: tuple[Bank, ...]) -> Plan:
+    """Plan a program on a machine that has no device tree."""
+    given = {"an initrd": options.initrd is not None, "a command line": bool(options.bootargs)}
+    needs = ["a kernel"] if not kernel.fixed else [name for name, has in given.items() if has]
+    if needs:
+        raise PlanError(
+            f"{needs[0]} needs a device tree, and none is given for machine {options.layout.name}"
+        )
+    segments = kernel_segments(kernel.pieces, kernel_base(kernel, banks), Reason.FIXED)
+    check_segments(banks, segments)
+    first = first_registers(
+        architecture=kernel.architecture, entry=kernel.entry, dtb=0, exception_level=options.exception_level
+    )
+    return Plan(
+        architecture=kernel.architecture,
+        banks=banks,
+        segments=tuple(segments),
+        registers=first,
         exception_level=options.exception_level,
         layout=options.layout,
         vcpus=options.vcpus,
@@ -141,11 +169,14 @@ def _check(protocol: BootProtocol, options: GuestOptions) -> None:
         raise PlanError(
             f"exception level {options.exception_level}: an {protocol.architecture} kernel starts at {levels}"
         )
-    if options.gic not in (2, 3):
+    if options.layout.gic_version and options.gic not in (2, 3):
         raise PlanError(f"invalid GIC version {options.gic}; choose from: 2, 3")
+    if not options.layout.gic_version and options.gic:
+        raise PlanError(f"GIC version {options.gic}: machine {options.layout.name} has no GIC to choose")
     most = options.layout.max_vcpus(options.gic)
     if not 1 <= options.vcpus <= most:
-        raise PlanError(f"{options.vcpus} vCPUs: a GICv{options.gic} supports 1 to {most}")
+        what = f"a GICv{options.gic}" if options.gic else f"machine {options.layout.name}"
+        raise PlanError(f"{options.vcpus} vCPUs: {what} supports 1 to {most}")
     if options.device_tree is not None and options.partial_tree is not None:
         raise PlanError(
             f"{options.partial_tree_path} would be merged into the generated device tree, but "

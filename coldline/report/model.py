@@ -99,6 +99,8 @@ class Run(Record, kw_only=True):
         Where the run ended.
     fault : str
         What the guest did, if the run ended with ``fault``.
+    poll : str
+        The device's register that the guest polls, and the value that it waits for, if the run ended with ``loop``.
     console : str
         What the guest printed.
     seconds : float
@@ -117,6 +119,7 @@ class Run(Record, kw_only=True):
     devices: tuple[str, ...]
     pc: int | None
     fault: str
+    poll: str
     console: str
     seconds: float
 

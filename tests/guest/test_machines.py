@@ -10,10 +10,10 @@ from coldline.guest.machines import machine_hint
     ("address", "said"),
     [
         (0x08FFFFFF, ""),
-        (0x09000000, "; machine virt has its serial port there (--machine virt)"),
-        (0x09000FFF, "; machine virt has its serial port there (--machine virt)"),
+        (0x09000000, "; machine virt has a serial port there (--machine virt)"),
+        (0x09000FFF, "; machine virt has a serial port there (--machine virt)"),
         (0x09001000, ""),
-        (0x22000018, "; machine xenvm has its serial port there (--machine xenvm)"),
+        (0x22000018, "; machine xenvm has a serial port there (--machine xenvm)"),
         (1 << 63, ""),
     ],
 )

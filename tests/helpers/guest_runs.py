@@ -12,6 +12,7 @@ from coldline.arm.stage2 import FORCED_WB, STAGE2_NORMAL_WB
 from coldline.checker import Checker
 from coldline.events.batch import Batch
 from coldline.frontends.unicorn import Boot, End, Listener, Outcome, Until
+from coldline.guest.machines import XENVM
 from coldline.guest.plan import Registers
 from coldline.trace.text import parse_event
 from tests.helpers.tiny_guests import ENTRY, ISB, RAM, code, mov
@@ -198,7 +199,7 @@ def run_loaded(
         CORES[core],
         Listener(events=take, caches_toggled=lambda vcpu, enabled: ran.toggles.append(enabled)),
         exception_level=level,
-        uart=a64.UART,
+        layout=XENVM,
         stage2=FORCED_WB if forced else STAGE2_NORMAL_WB,
         instructions=True,
     )

@@ -140,7 +140,7 @@ def test_firmware_fills_the_flash_and_no_more() -> None:
 def test_no_flash_no_firmware() -> None:
     with pytest.raises(PlanError, match="machine xenvm has no flash for firmware"):
         make_plan(firmware(), GuestOptions(memory=128 * MIB, in_flash=True))
-    with pytest.raises(UsageError, match="no machine 'q35'; choose from: xenvm, virt"):
+    with pytest.raises(UsageError, match="no machine 'q35'; choose from: xenvm, virt, raspi3b, raspi4b"):
         machine_layout("q35")
 
 
@@ -354,7 +354,7 @@ def test_what_was_loaded_to_flash_is_checked_as_ram_is(
     ("arguments", "message"),
     [
         (["--machine", "xenvm"], "--bios: machine xenvm has no flash to start from; virt has"),
-        (["--machine", "q35"], "no machine 'q35'; choose from: xenvm, virt"),
+        (["--machine", "q35"], "no machine 'q35'; choose from: xenvm, virt, raspi3b, raspi4b"),
         (["--append", "quiet"], "--append is for a kernel and cannot be used with --bios"),
         (["--initrd", "x"], "--initrd is for a kernel and cannot be used with --bios"),
         (["--load", "0x0"], "--load is for a kernel and cannot be used with --bios"),

@@ -32,11 +32,6 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--bios", metavar="FILE", help="firmware, in place of IMAGE; it starts in the flash of --machine virt"
     )
-    group.add_argument(
-        "--machine",
-        metavar="NAME",
-        help=f"{DEFAULT_MACHINE} (Xen's guests; the default) or virt (QEMU's; the default with --bios)",
-    )
     group.add_argument("--initrd", "--ramdisk", metavar="FILE", help="initial RAM disk")
     group.add_argument("--append", "--cmdline", metavar="ARGS", help="kernel command line")
     group.add_argument(
@@ -83,6 +78,51 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max-unpacked", metavar="SIZE", default="1G", help="maximum size of a kernel unpacked (default 1G)"
     )
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Add the options that describe the machine."""
+    group = parser.add_argument_group("machine")
+    group.add_argument(
+        "--machine",
+        metavar="NAME",
+        help=f"{DEFAULT_MACHINE} (Xen's guests; the default), virt (QEMU's; the default with --bios), raspi3b or "
+        "raspi4b; with --dtb-only and no --memory, the default is the machine that the device tree describes",
+    )
+    group.add_argument(
+        "--ram",
+        metavar="BASE,SIZE",
+        action="append",
+        default=[],
+        help="RAM, in place of the machine's; can be repeated",
+    )
+    group.add_argument(
+        "--uart",
+        metavar="KIND,ADDRESS",
+        action="append",
+        default=[],
+        help="serial port, in place of the machine's, such as pl011,0x3f201000 or ns16550-32,0x1c28000; can be "
+        "repeated",
+    )
+    group.add_argument(
+        "--mmio",
+        metavar="BASE,SIZE[=VALUE]",
+        action="append",
+        default=[],
+        help="registers that read as VALUE (default 0) and ignore stores, before any device there; can be repeated",
+    )
+    group.add_argument(
+        "--mmio-default",
+        action="store_true",
+        help="all addresses without RAM or a device are registers that read as 0 and ignore stores",
+    )
+    parser.set_defaults(for_xen=False)
+
+
+def add_machine_of_xen(parser: argparse.ArgumentParser) -> None:
+    """Add ``--machine`` alone, of which nothing can be chosen: the machine is that of Xen's guests."""
+    parser.add_argument("--machine", help=argparse.SUPPRESS)
+    parser.set_defaults(for_xen=True, ram=[], uart=[], mmio=[], mmio_default=False)
 
 
 def add_strategy(group: argparse._ActionsContainer, more: str = "") -> None:

@@ -4,7 +4,7 @@
 from typing import TYPE_CHECKING
 
 from coldline.cli.arguments.formats import add_formats, add_quiet
-from coldline.cli.arguments.guest import add_guest, add_strategy
+from coldline.cli.arguments.guest import add_guest, add_machine, add_strategy
 from coldline.cli.arguments.profile import add_switches
 from coldline.cli.arguments.run import add_run
 from coldline.cli.arguments.values import TRACE_FORMS, count
@@ -23,6 +23,7 @@ def add_boot(commands: "Commands") -> None:
         "can any cache show it stale data?",
     )
     add_guest(parser)
+    add_machine(parser)
     group = parser.add_argument_group("host")
     add_strategy(group, "; hosts without a hypervisor have none")
     group.add_argument(
@@ -109,5 +110,6 @@ def add_matrix(commands: "Commands") -> None:
         "verdicts.",
     )
     add_guest(parser)
+    add_machine(parser)
     add_run(parser)
     add_formats(parser.add_argument_group("output"), MATRIX)

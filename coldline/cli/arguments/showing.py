@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING
 
-from coldline.cli.arguments.guest import add_core, add_guest
+from coldline.cli.arguments.guest import add_core, add_guest, add_machine
 from coldline.cli.arguments.profile import add_switches
 from coldline.cli.arguments.values import SHELLS, TRACE_FORMS
 
@@ -40,6 +40,7 @@ def add_plan(commands: "Commands") -> None:
         "for each placement. Nothing is built or run, and no host is needed.",
     )
     add_guest(parser)
+    add_machine(parser)
     group = parser.add_argument_group("output")
     add_core(group)
     group.add_argument("--json", action="store_true", help="print one JSON object")

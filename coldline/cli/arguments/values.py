@@ -16,6 +16,7 @@ _UNITS = {"K": 1 << 10, "M": MIB, "G": 1 << 30, "T": 1 << 40}
 DEFAULT_STRATEGY: Final = "uncached"
 DEFAULT_HOST: Final = "rfc"
 DEFAULT_MACHINE: Final = "xenvm"
+DEFAULT_MEMORY: Final = "256M"
 DEFAULT_CORES: Final = {"arm64": "armv8-a", "arm32": "armv7-a"}
 TRACE_FORMS: Final = ("text", "binary")
 SHELLS: Final = ("bash", "zsh", "fish")

@@ -4,7 +4,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from coldline.cli.arguments.guest import add_guest, add_strategy
+from coldline.cli.arguments.guest import add_guest, add_machine_of_xen, add_strategy
 
 if TYPE_CHECKING:
     from coldline.cli.arguments.values import Commands
@@ -18,6 +18,7 @@ def add_create(commands: "Commands") -> None:
         description="Build a guest on the running Xen, from its dom0, and start it. xl can manage the guest, too.",
     )
     add_guest(parser)
+    add_machine_of_xen(parser)
     parser.set_defaults(core=None, uuid=None)
     group = parser.add_argument_group("domain")
     group.add_argument("--name", metavar="NAME", help="name of the domain (default: the image's name)")

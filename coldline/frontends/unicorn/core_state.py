@@ -108,6 +108,11 @@ class CoreState(abc.ABC):
         """Let the guest see that the core has these translation granules, in bytes, if the core can tell it."""
 
     @property
+    @abc.abstractmethod
+    def instruction_set(self) -> str:
+        """The instruction set in use: ``arm64``, ``arm32`` or ``thumb``."""
+
+    @property
     def pc(self) -> int:
         """The program counter."""
         return int(self.emulator.reg_read(self.PC))

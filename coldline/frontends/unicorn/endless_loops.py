@@ -7,6 +7,7 @@ from coldline.mmu.view import NOWHERE
 
 if TYPE_CHECKING:
     from coldline.frontends.unicorn.core_state import CoreState
+    from coldline.frontends.unicorn.devices import Bus, Load
     from coldline.frontends.unicorn.state import State
 
 _FIRST: Final = 1 << 16
@@ -18,9 +19,9 @@ class EndlessLoops:
     """Watches one vCPU.
 
     At an attempt it notes the registers and the next block of code. When that block comes again, the vCPU is in an
-    endless loop if its registers are the same, and if it has neither stored, nor accessed a device, nor written a
-    system register, nor read a counter in between. What it reads in RAM is the same each time, unless another vCPU
-    stores.
+    endless loop if its registers are the same, and if in between it has neither stored, nor written a system
+    register, nor read a counter. What it reads, in RAM or from a steady device, is the same each time, unless another
+    vCPU stores.
 
     Parameters
     ----------
@@ -28,15 +29,20 @@ class EndlessLoops:
         The vCPU's record.
     core_state : CoreState
         Its core.
+    bus : Bus
+        The devices.
 
     Attributes
     ----------
     next_attempt : int
         The number of executed instructions at which to call `begin`.
+    polled : Load or None
+        The last load from a device in the loop that was recognised.
     """
 
-    def __init__(self, state: "State", core_state: "CoreState") -> None:
-        self._state, self._core_state = state, core_state
+    def __init__(self, state: "State", core_state: "CoreState", bus: "Bus") -> None:
+        self._state, self._core_state, self._bus = state, core_state, bus
+        self.polled: Load | None = None
         self._interval = _FIRST
         self._registers: tuple[int, ...] = ()
         self._effects = 0
@@ -49,10 +55,12 @@ class EndlessLoops:
         self._registers = self._core_state.all_registers()
         self._effects = self._state["effects"]
         self._state["watched_block"] = self._core_state.pc
+        self._bus.last_load = None
         self._state["watched_from"] = self._state["instructions"]
 
     def closed(self) -> bool:
         """End the attempt, as its block comes again; return whether nothing has changed since `begin`."""
         self._state["watched_block"] = NOWHERE
+        self.polled = self._bus.last_load
         same = self._state["effects"] == self._effects
         return same and self._core_state.all_registers() == self._registers

@@ -33,8 +33,6 @@ def on_read(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -
     leave_it(uc, s)
     if page_index(s, int64(tagged & uint64(ADDRESS_MASK))) >= 0:
         access(uc, s, tagged, size, _READ)
-    else:
-        s.effects += uint64(1)
 
 
 @cfunc(types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, STATE))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from coldline.arm.cores import Core
-from coldline.frontends.unicorn.devices import Device
+from coldline.frontends.unicorn.devices import Bus
 from coldline.frontends.unicorn.vcpu import Vcpu
 
 if TYPE_CHECKING:
@@ -21,13 +21,15 @@ class Machine:
 
     Parameters
     ----------
-    ram, core, exception_level, devices, flash, stage2, instructions
+    ram, core, exception_level, bus, flash, stage2, instructions
         See `Vcpu`.
 
     Attributes
     ----------
     vcpus : list of Vcpu
         The vCPUs, by their numbers.
+    bus : Bus
+        The devices.
     """
 
     def __init__(
@@ -36,17 +38,17 @@ class Machine:
         core: Core,
         *,
         exception_level: int,
-        devices: Sequence[Device],
+        bus: Bus,
         flash: int,
         stage2: int,
         instructions: bool,
     ) -> None:
         self._ram, self._core = ram, core
         self._exception_level = exception_level
-        self._devices, self._flash = devices, flash
+        self._flash = flash
         self._stage2, self._instructions = stage2, instructions
-        self._used: dict[Device, None] = {}
         self._last: Vcpu | None = None
+        self.bus = bus
         self.vcpus: list[Vcpu] = []
 
     def start(self, registers: "Registers", number: int) -> Vcpu:
@@ -57,8 +59,7 @@ class Machine:
             self._core,
             registers,
             exception_level=self._exception_level,
-            devices=self._devices,
-            used=self._used,
+            bus=self.bus,
             flash=self._flash,
             stage2=self._stage2,
             instructions=self._instructions,
@@ -71,10 +72,6 @@ class Machine:
         if self._last is not None and self._last is not vcpu:
             vcpu.forget_code()
         self._last = vcpu
-
-    def used_devices(self) -> tuple[str, ...]:
-        """Return the names and addresses of the devices that any vCPU has used, in the order of their first use."""
-        return tuple(f"{device.name} at {device.base:#x}" for device in self._used)
 
     def used_ranges(self) -> list[tuple[int, int]]:
         """Return the addresses and sizes, in bytes, of the RAM that any vCPU has used, in whole pages."""

@@ -111,6 +111,8 @@ class Outcome:
         Where the vCPU was that ended the run.
     fault : str
         What the guest did, if a `FAULT` ended the run.
+    poll : str
+        The device's register that it polls, and the value that it waits for, if that `LOOP` ended the run.
     console : bytearray
         What the guest printed, its first `CONSOLE_LIMIT` bytes.
     """
@@ -126,6 +128,7 @@ class Outcome:
     devices: tuple[str, ...] = ()
     pc: int | None = None
     fault: str = ""
+    poll: str = ""
     console: bytearray = field(default_factory=bytearray)
 
     def _reached(self, until: Until) -> bool:

@@ -9,7 +9,9 @@ import unicorn
 from coldline.arm import cores
 from coldline.arm import stage2 as stage2_types
 from coldline.errors import GuestError, LostEventsError
-from coldline.frontends.unicorn.devices import Device, Pl011
+from coldline.frontends.unicorn.device_polls import describe_poll
+from coldline.frontends.unicorn.devices import Bus
+from coldline.frontends.unicorn.devices.of_machine import devices_of
 from coldline.frontends.unicorn.endless_loops import EndlessLoops
 from coldline.frontends.unicorn.machine import Machine
 from coldline.frontends.unicorn.outcome import CONSOLE_LIMIT, End, Listener, Outcome, Until
@@ -29,7 +31,8 @@ from coldline.frontends.unicorn.state import (
 from coldline.frontends.unicorn.traps import Traps
 from coldline.frontends.unicorn.turns import END_OF_TIME, Turns, first_alone
 from coldline.frontends.unicorn.vcpu import Vcpu
-from coldline.mmu.view import NOWHERE
+from coldline.guest.machines import MachineLayout
+from coldline.mmu.view import NOWHERE, TAG_SHIFT
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
@@ -52,10 +55,8 @@ class Boot:
         The functions that the run calls.
     exception_level : int
         1 or 2.
-    uart : int
-        Physical address of the PL011.
-    devices : sequence of Device
-        The machine's other devices.
+    layout : MachineLayout
+        The machine: its devices.
     flash : int
         The number of banks, from the first, that are flash in read-array mode. A store there is taken as a command:
         it changes nothing, and is the guest's error if it would end that mode.
@@ -75,8 +76,7 @@ class Boot:
         listener: Listener,
         *,
         exception_level: int,
-        uart: int,
-        devices: Sequence[Device] = (),
+        layout: MachineLayout,
         flash: int = 0,
         stage2: int = stage2_types.STAGE2_NORMAL_WB,
         instructions: bool = False,
@@ -86,11 +86,18 @@ class Boot:
         self.outcome = Outcome()
         self._listener = listener
         self._turns = turns
+        self._total = max(vcpus, len(registers))
+        devices = devices_of(layout, self._total, self._print)
         self._machine = Machine(
             ram,
             core,
             exception_level=exception_level,
-            devices=(Pl011(uart, self._print), *devices),
+            bus=Bus(
+                devices,
+                ((base, len(buffer)) for base, buffer in ram),
+                unknown_reads_zero=layout.unknown_reads_zero,
+                end=1 << TAG_SHIFT,
+            ),
             flash=flash,
             stage2=stage2,
             instructions=instructions,
@@ -99,7 +106,6 @@ class Boot:
             self.outcome.caches_on = 0
         self._registers = registers[0]
         self._until = Until(End.OFF, END_OF_TIME)
-        self._total = max(vcpus, len(registers))
         self._power = Power(self._total)
         self._cores = Cores()
         for number, each in enumerate(registers):
@@ -139,7 +145,7 @@ class Boot:
         core = RunningCore(
             vcpu,
             Traps(vcpu, self.outcome, self._print, self._power),
-            EndlessLoops(vcpu.state, vcpu.core_state),
+            EndlessLoops(vcpu.state, vcpu.core_state, self._machine.bus),
         )
         core.traps.until = self._until
         self._cores.add(core)
@@ -154,6 +160,17 @@ class Boot:
             waits = any(core.idle is Idle.WAIT for core in self._cores)
             self.outcome.end = End.WAIT if waits else End.LOOP
             self.outcome.pc = self._cores[0].vcpu.core_state.pc
+            self.outcome.poll = self._poll()
+
+    def _poll(self) -> str:
+        """Return what the first vCPU that polls a device waits for."""
+        for core in self._cores:
+            load = core.loops.polled
+            if core.idle is Idle.LOOP and load is not None:
+                return describe_poll(
+                    load, core.vcpu.core_state.instruction_set, core.vcpu.state.view.code_bytes
+                )
+        return ""
 
     def _start_other(self, core: RunningCore) -> None:
         """Start the vCPU that `core` has turned on by PSCI, with its MMU and caches off."""
@@ -279,7 +296,7 @@ class Boot:
         self.outcome.instructions = self._executed()
         self.outcome.accesses = sum(state["accesses"] for state in states)
         self.outcome.crossings = sum(state["crossings"] for state in states)
-        self.outcome.devices = self._machine.used_devices()
+        self.outcome.devices = tuple(self._machine.bus.used)
         vcpu.hand_over(self._listener.events)
         if vcpu.state["overflow"]:
             raise LostEventsError(

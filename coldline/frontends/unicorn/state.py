@@ -61,7 +61,7 @@ CALLBACK_FIELDS: Fields = (
         "fault",
         "faulted",
         "fault_kind",  # the emulator's number for the kind of the access
-        "effects",  # stores, accesses to devices, writes of system registers, reads of counters
+        "effects",  # stores, loads from devices that are not steady, writes of system registers, reads of counters
         "watched_block",  # the address of a block before which the core is stopped
         "watched_from",  # the number of instructions at which the watch begins: it is not stopped there
         "mpidr",

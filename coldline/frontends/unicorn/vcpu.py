@@ -15,7 +15,7 @@ from coldline.frontends.unicorn.aarch32.core import Aarch32
 from coldline.frontends.unicorn.aarch64.core import Aarch64
 from coldline.frontends.unicorn.callbacks import Callbacks
 from coldline.frontends.unicorn.core_state import CoreState
-from coldline.frontends.unicorn.devices import Device
+from coldline.frontends.unicorn.devices import Bus
 from coldline.frontends.unicorn.pc_sync import engine_address, keeps_counter, skip_sync_offset
 from coldline.frontends.unicorn.state import DATA_TAG, TAGS, State
 from coldline.jit.shared_record import address_of
@@ -48,9 +48,7 @@ class Vcpu:
         Its first registers.
     exception_level : int
         1 or 2.
-    used : dict of Device
-        Takes the devices as they are used.
-    devices : sequence of Device
+    bus : Bus
         The machine's devices.
     flash : int
         The number of banks, from the first, that are flash: stores change nothing there.
@@ -76,8 +74,7 @@ class Vcpu:
         registers: "Registers",
         *,
         exception_level: int,
-        devices: Sequence[Device],
-        used: dict[Device, None],
+        bus: Bus,
         flash: int,
         stage2: int,
         instructions: bool,
@@ -103,9 +100,8 @@ class Vcpu:
                 self._map(base, tag, array, const.UC_PROT_ALL & ~taken)
                 if tag:
                     self._map(base, tag | DATA_TAG, array, _READ_AND_WRITE & ~taken)
-        self._used = used
-        for device in devices:
-            self._add(device)
+        for base, size in bus.regions:
+            self._add(bus, base, size)
         self.core_state.bind(self.state, self.code)
         self.core_state.offer_granules(core.granules)
         self.core_state.reset(registers)
@@ -121,16 +117,16 @@ class Vcpu:
     def _map(self, base: int, tag: int, ram: memoryview, protection: int) -> None:
         self.emulator.mem_map_ptr(base | tag << TAG_SHIFT, len(ram), protection, address_of(ram))
 
-    def _add(self, device: Device) -> None:
+    def _add(self, bus: Bus, base: int, size: int) -> None:
         def read(_: Any, offset: int, size: int, __: Any) -> int:
-            self._used[device] = None
-            return device.read(offset, size)
+            if not bus.is_steady(base + offset):
+                self.state["effects"] += 1
+            return bus.read(base + offset, size, self.core_state.pc)
 
         def write(_: Any, offset: int, size: int, value: int, __: Any) -> None:
-            self._used[device] = None
-            device.write(offset, size, value)
+            bus.write(base + offset, size, value)
 
-        self.emulator.mmio_map(device.base, device.size, read, None, write, None)
+        self.emulator.mmio_map(base, size, read, None, write, None)
 
     def hand_over(self, sink: Sink) -> None:
         """Hand its events so far to `sink`, except for a change of an alias that is held back."""

@@ -118,6 +118,7 @@ def _boot(judgement: "Judgement", guest: "Guest", run: "Run") -> dict[str, Any]:
         "end": run.end,
         "pc": run.pc,
         "fault": run.fault,
+        "poll": run.poll,
         "psci": list(run.psci) if run.psci is not None else None,
         "instructions": run.instructions,
         "accesses": run.accesses,

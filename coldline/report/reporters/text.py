@@ -94,6 +94,8 @@ class TextReporter(Reporter):
             f"{events:,} events checked; {run.seconds:.1f} s",
             "dim",
         )
+        if run.poll:
+            self._lines.say(f"in the loop, {run.poll}", "dim")
 
 
 _ENDINGS = {

@@ -153,9 +153,11 @@ def test_a_loop_after_one_that_counts_down(words: Words) -> None:
 
 
 @both
-def test_a_poll_of_a_device_is_no_loop(words: Words) -> None:
+def test_a_poll_of_a_device_that_stays_as_it_is(words: Words) -> None:
     outcome = ended(words, words.isa.mov(2, UART), words.poll)
-    assert (outcome.end, outcome.devices) == (End.LIMIT, (f"PL011 at {UART:#x}",))
+    assert (outcome.end, outcome.devices) == (End.LOOP, (f"PL011 at {UART:#x}",))
+    assert outcome.poll.startswith(f"it reads 0x0 (4 bytes) at {UART:#x} (PL011) at pc 0x")
+    assert outcome.poll.endswith(", and waits for the value 0x1")
 
 
 @both

@@ -16,6 +16,7 @@ from coldline.events.agent_names import agents_of, vcpu_name
 from coldline.events.batch import Batch
 from coldline.frontends.unicorn import Boot, End, Listener, Outcome, Until, round_robin
 from coldline.frontends.unicorn.turns import Turns, first_alone, random_turns
+from coldline.guest.machines import XENVM
 from coldline.guest.plan import Registers
 from coldline.trace.text import parse_event
 from tests.helpers.guest_runs import LEVEL3, NEVER, RAM_SIZE, WINDOW, mmu_on, tables
@@ -74,7 +75,7 @@ def run(
             set_way=ran.swept.append,
         ),
         exception_level=1,
-        uart=a64.UART,
+        layout=XENVM,
         turns=turns,
         vcpus=2,
     )

@@ -63,6 +63,11 @@ class Aarch32(CoreState):
         pstate = first.pstate & ~_THUMB | (_THUMB if entry & 1 else 0)
         return Registers(entry & ~1, (context, 0, 0, 0), pstate, first.sctlr)
 
+    @property
+    def instruction_set(self) -> str:
+        """See `CoreState.instruction_set`."""
+        return "thumb" if self._cpsr & _THUMB else "arm32"
+
     def resume_at(self) -> int:
         """Return where to resume: an odd address for Thumb code. The next block may be newly translated."""
         self.state["fresh"] = 1

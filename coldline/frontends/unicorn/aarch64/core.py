@@ -89,6 +89,11 @@ class Aarch64(CoreState):
         has_16k = MemoryFeatures.TGRAN16.put(int(16384 in granules))
         self.state["memory_features"] = features & ~MemoryFeatures.TGRAN16.mask | has_16k
 
+    @property
+    def instruction_set(self) -> str:
+        """See `CoreState.instruction_set`."""
+        return "arm64"
+
     def resume_at(self) -> int:
         """Return where to resume."""
         return self.pc

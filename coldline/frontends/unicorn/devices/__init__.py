@@ -4,10 +4,12 @@
 None of them raises interrupts or has memory that a cache could hold.
 """
 
+from coldline.frontends.unicorn.devices.bus import Bus, Load
+from coldline.frontends.unicorn.devices.constant import Constant
 from coldline.frontends.unicorn.devices.device import Device
 from coldline.frontends.unicorn.devices.flash import Flash
+from coldline.frontends.unicorn.devices.fw_cfg import FwCfg
 from coldline.frontends.unicorn.devices.pl011 import Pl011
 from coldline.frontends.unicorn.devices.pl031 import Pl031
-from coldline.frontends.unicorn.devices.silent import Silent
 
-__all__ = ["Device", "Flash", "Pl011", "Pl031", "Silent"]
+__all__ = ["Bus", "Constant", "Device", "Flash", "FwCfg", "Load", "Pl011", "Pl031"]

@@ -12,12 +12,15 @@ class Device(Protocol):
     name : str
         What it is, for people.
     base, size : int
-        Their range, in bytes, in whole 4 KiB pages.
+        Their range, in bytes.
+    steady : bool
+        Whether a load changes nothing: it gives the same value until there is a store.
     """
 
     name: str
     base: int
     size: int
+    steady: bool
 
     def read(self, offset: int, size: int) -> int:
         """The value of `size` bytes (1, 2, 4 or 8) at `offset` from the base."""

@@ -46,6 +46,7 @@ class Flash:
     """
 
     name = "flash"
+    steady = True
 
     def __init__(self, base: int, size: int) -> None:
         self.base, self.size = base, size

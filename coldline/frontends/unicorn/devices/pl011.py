@@ -25,6 +25,7 @@ class Pl011:
     """
 
     name = "PL011"
+    steady = True
     size = 0x1000
 
     def __init__(self, base: int, console: Callable[[int], None]) -> None:

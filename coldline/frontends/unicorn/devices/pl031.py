@@ -16,6 +16,7 @@ class Pl031:
     """
 
     name = "PL031"
+    steady = True
     size = 0x1000
 
     def __init__(self, base: int) -> None:

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes the devices of a machine, in their state at power-on."""
+
+from collections.abc import Callable
+
+from coldline.frontends.unicorn.devices import gic
+from coldline.frontends.unicorn.devices.constant import Constant
+from coldline.frontends.unicorn.devices.device import Device
+from coldline.frontends.unicorn.devices.flash import Flash
+from coldline.frontends.unicorn.devices.fw_cfg import FwCfg
+from coldline.frontends.unicorn.devices.pl031 import Pl031
+from coldline.frontends.unicorn.devices.uarts import make_uart
+from coldline.guest.machines import MachineLayout
+
+
+def devices_of(layout: MachineLayout, vcpus: int, console: Callable[[int], None]) -> list[Device]:
+    """Return a machine's devices; what the user has described comes first.
+
+    Parameters
+    ----------
+    layout : MachineLayout
+        The machine. A hypervisor's interrupt controller is left out.
+    vcpus : int
+        The number of vCPUs.
+    console : callable
+        Called with each byte that the guest prints.
+    """
+    devices: list[Device] = [Constant(each.base, each.size, each.value) for each in layout.registers]
+    devices += [make_uart(each.kind, each.base, each.size, console) for each in layout.serials]
+    if layout.rtc is not None:
+        devices.append(Pl031(layout.rtc.base))
+    if layout.variables is not None:
+        devices.append(Flash(*layout.variables))
+    if layout.fw_cfg is not None:
+        devices.append(FwCfg(*layout.fw_cfg, vcpus))
+    if not layout.of_hypervisor:
+        devices += _interrupt_controllers(layout, vcpus)
+    return devices
+
+
+def _interrupt_controllers(layout: MachineLayout, vcpus: int) -> list[Device]:
+    devices: list[Device] = []
+    if layout.gicv2 is not None:
+        distributor, interface = layout.gicv2
+        devices.append(gic.Distributor(*distributor, version=layout.gic_version))
+        devices.append(gic.CpuInterface("GICv2 CPU interface", *interface))
+    if layout.gicv2_virtual is not None:
+        control, virtual = layout.gicv2_virtual
+        devices.append(gic.VirtualInterfaceControl(*control))
+        devices.append(gic.CpuInterface("GICv2 virtual CPU interface", *virtual))
+    if layout.gicv3 is not None:
+        distributor, redistributors = layout.gicv3
+        devices.append(gic.Distributor(*distributor, version=3))
+        devices.append(gic.Redistributors(*redistributors, cores=vcpus))
+    return devices
