@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from coldline import __version__
 from coldline.cli.status import ERROR, INTERRUPTED, complain, give_up
@@ -62,10 +62,14 @@ class _TopHelp(_Help, argparse.RawDescriptionHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that raises errors of printing; argparse's own parser ignores them."""
+    """An argument parser whose errors are one line; argparse's own prints its usage first, and ignores full disks."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         (file or sys.stderr).write(message)
+
+    def error(self, message: str) -> NoReturn:
+        """End with a line that says what is wrong."""
+        self.exit(ERROR, f"{self.prog}: error: {one_line(message)}; try '{self.prog} --help'\n")
 
 
 class _Command(_Parser):
@@ -150,6 +154,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     takes_settings = hasattr(options, "settings")
     strays = [word for word in rest if not takes_settings or word.startswith("-") or "=" not in word]
     if strays:
+        grammar.prog = f"{grammar.prog} {options.command}"
         grammar.error(f"unrecognized arguments: {' '.join(strays)}")
     if rest:
         options.settings += rest

@@ -461,7 +461,7 @@ def test_what_does_not_exist_or_go_together(cli: Cli, arguments: list[str], mess
         (["frobnicate"], "frobnicate"),
         (["check"], "FILE"),
         (["boot", "--frobnicate"], "--frobnicate"),
-        ([*MIDWAY, "--el", "3"], "--el"),
+        ([*MIDWAY, "--el", "7"], "invalid choice: 7"),
         ([*MIDWAY, "--gic", "1"], "--gic"),
         ([*MIDWAY, "--vcpus", "many"], "--vcpus"),
         ([*MIDWAY, "--max-instructions", "many"], "--max-instructions"),
@@ -471,7 +471,16 @@ def test_what_does_not_exist_or_go_together(cli: Cli, arguments: list[str], mess
 def test_what_the_grammar_does_not_take(cli: Cli, arguments: list[str], word: str) -> None:
     found = cli(*arguments)
     assert (found.status, found.out) == (ERROR, "")
-    assert word in found.err.splitlines()[-1]
+    (line,) = found.err.splitlines()
+    name = " ".join(["coldline", *(each for each in arguments[:1] if each in ("boot", "check"))])
+    assert line.startswith(f"{name}: error: ")
+    assert line.endswith(f"; try '{name} --help'")
+    assert word in line
+
+
+def test_an_error_of_the_grammar_is_one_line_whatever_it_quotes(cli: Cli) -> None:
+    (line,) = cli(*MIDWAY, "--gic", "4\n\033[31m").err.splitlines()
+    assert "\033" not in line
 
 
 @pytest.mark.parametrize(
