@@ -217,8 +217,11 @@ def test_json_lists_hazards_by_event_then_address_then_kind(cli: Cli, traces: di
 
 
 @pytest.mark.parametrize("most", [0, 1, 4, 6, 1000])
-def test_json_says_how_many_hazards_it_does_not_list(cli: Cli, traces: dict[str, Path], most: int) -> None:
-    found = cli("check", "--json", "--max-hazards", most, traces["two-lines"])
+@pytest.mark.parametrize("option", ["--hazards", "--max-hazards"])
+def test_json_says_how_many_hazards_it_does_not_list(
+    cli: Cli, traces: dict[str, Path], option: str, most: int
+) -> None:
+    found = cli("check", "--json", option, most, traces["two-lines"])
     document = json.loads(found.out)
     assert found.status == HAZARD
     assert document["verdict"] == "hazard"
@@ -382,7 +385,7 @@ def test_a_trace_whose_name_is_no_text(tmp_path: Path) -> None:
         assert (found.returncode, b"Traceback" in found.stderr) == (HAZARD, False)
 
 
-@pytest.mark.parametrize("option", ["--max-hazards", "--stories"])
+@pytest.mark.parametrize("option", ["--hazards", "--max-hazards", "--stories"])
 @pytest.mark.parametrize("value", ["-1", "some", "1.5", ""])
 def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], option: str, value: str) -> None:
     found = cli("check", option, value, traces["race"])
