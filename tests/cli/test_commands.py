@@ -423,6 +423,30 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
             "choose from: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb, "
             "bootloader, bootloader-dirty, warm-reset, clean-reset",
         ),
+        *(
+            (
+                [*MIDWAY, "--host", f"xen-4.{minor}-arm64"],
+                f"no host model 'xen-4.{minor}-arm64'; xen-4.17-arm64 is the model of Xen 4.17 to 4.21 on arm64",
+            )
+            for minor in (18, 20, 21)
+        ),
+        (
+            [*MIDWAY, "--host", "kvm-s2fbw"],
+            "no host model 'kvm-s2fbw'; did you mean 'kvm-s2fwb'? "
+            "choose from: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb, "
+            "bootloader, bootloader-dirty, warm-reset, clean-reset",
+        ),
+        (
+            [*MIDWAY, "--strategy", "Flsh"],
+            "no strategy 'Flsh'; did you mean 'flush'? "
+            "choose from: none, flush, syscall, uncached, hypercall, uncached-hypercall",
+        ),
+        (
+            [*MIDWAY, "--core", "cortexa53"],
+            "no core profile 'cortexa53'; did you mean 'cortex-a53'? "
+            "choose from: armv8-a, cortex-a53, cortex-a57, cortex-a72, xgene1, neoverse-n1, "
+            "armv7-a, cortex-a7, cortex-a15",
+        ),
         (
             [*MIDWAY, "--host", "xen-4.17-arm32"],
             "host xen-4.17-arm32 runs arm32 guests, not arm64",
