@@ -19,7 +19,18 @@ import tests.helpers.tiny_guests as a64
 from coldline.report.model import NOT_COVERED
 from coldline.rules.profile import SWITCHES
 from coldline.samples import sample
-from tests.helpers.command import COHERENT, DRIVER, ERROR, HAZARD, INCONCLUSIVE, MIDWAY, Cli, Result, command
+from tests.helpers.command import (
+    COHERENT,
+    DRIVER,
+    ERROR,
+    HAZARD,
+    INCONCLUSIVE,
+    MIDWAY,
+    Cli,
+    Result,
+    command,
+    unknown_operation,
+)
 from tests.helpers.images import dtb
 from tests.helpers.requirements import require
 from tests.helpers.tiny_guests import RAM, code, mov
@@ -153,7 +164,7 @@ def test_an_error_in_a_file_does_not_keep_the_others_from_being_checked(
     cli: Cli, traces: dict[str, Path]
 ) -> None:
     found = cli("check", *(traces[name] for name in ("race", "wrong", "good")))
-    assert error_of(found) == f"{traces['wrong']}:1: unknown operation 'frobnicate'"
+    assert error_of(found) == f"{traces['wrong']}:1: {unknown_operation('frobnicate')}"
     verdicts = [line for line in found.out.splitlines() if line.startswith(str(traces["good"].parent))]
     assert [line.split(": ")[:2] for line in verdicts] == [
         [str(traces["race"]), "hazard"],
@@ -172,7 +183,11 @@ def test_json_is_an_object_a_line_in_the_order_given(
     assert objects[1:] == [
         {"schema": SCHEMA, "file": str(order[1]), "error": f"{order[1]}: No such file or directory"},
         {"schema": SCHEMA, "file": str(order[2]), **no_hazard(reads=1)},
-        {"schema": SCHEMA, "file": str(order[3]), "error": f"{order[3]}:1: unknown operation 'frobnicate'"},
+        {
+            "schema": SCHEMA,
+            "file": str(order[3]),
+            "error": f"{order[3]}:1: {unknown_operation('frobnicate')}",
+        },
         {"schema": SCHEMA, "file": str(order[4]), "error": f"{order[4]}: Is a directory"},
         {
             "schema": SCHEMA,
