@@ -98,7 +98,7 @@ def strategy_for(name: str, architecture: str) -> Strategy:
         If there is no such strategy, or it does not exist for `architecture`; the message lists alternatives.
     """
     if name not in STRATEGIES:
-        raise UsageError(f"no strategy {name!r}; {choices(name, STRATEGIES)}")
+        raise UsageError(f"no strategy '{name}'; {choices(name, STRATEGIES)}")
     strategy = STRATEGIES[name]
     if architecture not in strategy.architectures:
         why = _ELSEWHERE.get((name, architecture), f"it is for {' and '.join(strategy.architectures)}")

@@ -27,7 +27,7 @@ def run_check(options: argparse.Namespace) -> int:
                 )
                 report = Report(subject=path, judgement=judgement)
             except TraceError as error:
-                report = Report(subject=path, error=str(error))
+                report = Report(subject=path, error=error.message)
             status = worst(status, status_of(report.verdict))
             outputs.report(report)
     return status

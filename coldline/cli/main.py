@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import importlib
+import io
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
@@ -114,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Stop here: a file that is opened now would get the descriptor of the closed stream.
         complain("standard output is closed")
         return ERROR
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks, as standard error does
     try:
         try:
             return _run(_parse(argv))

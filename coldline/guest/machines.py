@@ -113,5 +113,5 @@ def machine_layout(name: str) -> MachineLayout:
         If there is no such machine; the message lists the names.
     """
     if name not in MACHINES:
-        raise UsageError(f"no machine {name!r}; {choices(name, MACHINES)}")
+        raise UsageError(f"no machine '{name}'; {choices(name, MACHINES)}")
     return MACHINES[name]

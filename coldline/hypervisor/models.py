@@ -196,6 +196,6 @@ def host_model(name: str) -> HostModel:
         for model in _MODELS:
             if name in model.covers:
                 releases = model.summary.partition(":")[0]
-                raise UsageError(f"no host model {name!r}; {model.name} is the model of {releases}")
-        raise UsageError(f"no host model {name!r}; {choices(name, HOST_MODELS)}")
+                raise UsageError(f"no host model '{name}'; {model.name} is the model of {releases}")
+        raise UsageError(f"no host model '{name}'; {choices(name, HOST_MODELS)}")
     return HOST_MODELS[name]

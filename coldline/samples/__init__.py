@@ -76,4 +76,4 @@ def sample(name: str) -> Sample:
     try:
         return SAMPLES[name]
     except KeyError:
-        raise UsageError(f"no sample is called {name!r}; {choices(name, sorted(SAMPLES))}") from None
+        raise UsageError(f"no sample is called '{name}'; {choices(name, sorted(SAMPLES))}") from None

@@ -10,7 +10,7 @@ from coldline.report.hazard_text import write_hazards
 from coldline.report.line_writer import LineWriter
 from coldline.report.phrases import coverage_words, not_covered_words, verdict_words
 from coldline.report.reporters.base import Reporter, Settings
-from coldline.support.printable import printable
+from coldline.support.printable import one_line, printable
 from coldline.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class TextReporter(Reporter):
     def report(self, report: "Report") -> None:
         """Write a report of a trace file or of a run."""
         if report.judgement is None:
-            print(printable(f"coldline: {report.error}"), file=self.settings.errors or self.out)
+            print(one_line(f"coldline: {report.error}"), file=self.settings.errors or self.out)
             return
         if not self.settings.quiet:
             write_hazards(self._lines, report, self.settings.hazards)
