@@ -10,6 +10,7 @@ from coldline.arm import MemoryType
 from coldline.errors import HypervisorError, UsageError
 from coldline.guest.plan import Plan, Segment
 from coldline.hypervisor.protocol import DomainT, Hypervisor, Mapping, SourcePart, slice_data
+from coldline.support.choices import choices
 from coldline.support.frozen_record import Record
 from coldline.support.units import PAGE_SIZE
 
@@ -97,7 +98,7 @@ def strategy_for(name: str, architecture: str) -> Strategy:
         If there is no such strategy, or it does not exist for `architecture`; the message lists alternatives.
     """
     if name not in STRATEGIES:
-        raise UsageError(f"no strategy {name!r}; choose from: {', '.join(STRATEGIES)}")
+        raise UsageError(f"no strategy '{name}'; {choices(name, STRATEGIES)}")
     strategy = STRATEGIES[name]
     if architecture not in strategy.architectures:
         why = _ELSEWHERE.get((name, architecture), f"it is for {' and '.join(strategy.architectures)}")

@@ -12,10 +12,16 @@ class ColdlineError(Exception):
     message : str
         The line. It may quote untrusted text: unprintable characters are escaped, and a very long line loses its
         middle.
+
+    Attributes
+    ----------
+    message : str
+        The message as it was given, for formats that escape text themselves.
     """
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
+        self.message = message
 
 
 class UsageError(ColdlineError):

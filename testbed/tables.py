@@ -8,6 +8,7 @@ From a shell, at the top of the tree::
 prints each table between the markers that it has in docs/. Words after ``--`` go to ``coldline matrix``.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,11 @@ from coldline.errors import ColdlineError, UsageError
 from testbed import debian
 from testbed.kernels import kernel, kernel_file, release_of
 
-__all__ = ["GUESTS", "Guest", "arguments_of", "main"]
+__all__ = ["GUESTS", "WIDE", "Guest", "arguments_of", "main"]
+
+
+WIDE = "1000"
+"""The columns of a page's table, which has a column for each strategy."""
 
 
 class Guest(NamedTuple):
@@ -108,6 +113,7 @@ def main(arguments: list[str]) -> int:
         for name in names:
             told = arguments_of(name)
             print(f"<!-- generated: matrix {name} -->", flush=True)
+            os.environ["COLUMNS"] = WIDE
             status = coldline(["matrix", *told, *more])
             print("<!-- end -->", flush=True)
             if status:

@@ -61,6 +61,13 @@ def debian_edk2_arm32() -> Path:
     return debian_package("armhf", "qemu-efi-arm") / "usr" / "share" / "AAVMF" / "AAVMF32_CODE.fd"
 
 
+@pytest.fixture(autouse=True)
+def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tests' own terminal asks for changes no output."""
+    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command, in this process."""

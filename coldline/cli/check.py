@@ -23,11 +23,11 @@ def run_check(options: argparse.Namespace) -> int:
         for path in options.files:
             try:
                 judgement = check_file(
-                    path, most=options.max_hazards, stories=stories, switches=given_switches(options)
+                    path, most=options.hazards, stories=stories, switches=given_switches(options)
                 )
                 report = Report(subject=path, judgement=judgement)
             except TraceError as error:
-                report = Report(subject=path, error=str(error))
+                report = Report(subject=path, error=error.message)
             status = worst(status, status_of(report.verdict))
             outputs.report(report)
     return status

@@ -18,6 +18,7 @@ from coldline.corpus import (
 )
 from coldline.errors import UsageError
 from coldline.report.model import Corpus, Report
+from coldline.support.choices import choices
 from coldline.support.printable import printable
 
 AS_TOLD, NOT_AS_TOLD = SUCCESS, HAZARD
@@ -57,7 +58,7 @@ def _named(bugs: list[Bug], name: str) -> Bug:
     for bug in bugs:
         if bug.name == name:
             return bug
-    raise UsageError(f"no bug '{name}'; choose from: {', '.join(bug.name for bug in bugs)}")
+    raise UsageError(f"no bug '{name}'; {choices(name, (bug.name for bug in bugs))}")
 
 
 def _list(bugs: list[Bug], formats: list[Output]) -> None:

@@ -11,6 +11,7 @@ from coldline.cli.machines import machine_of, memory_of
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, MachineLayout, check_device_tree
 from coldline.image import Kernel, RawPlacement, load_blob, load_kernel, open_blob
+from coldline.support.choices import choices
 
 if TYPE_CHECKING:
     from coldline.arm.cores import Core
@@ -117,7 +118,7 @@ def core_of(options: argparse.Namespace, architecture: str) -> "Core":
 
     name = options.core or DEFAULT_CORES[architecture]
     if name not in CORES:
-        raise UsageError(f"no core profile '{name}'; choose from: {', '.join(CORES)}")
+        raise UsageError(f"no core profile '{name}'; {choices(name, CORES)}")
     if CORES[name].architecture != architecture:
         raise UsageError(f"core {name} runs {CORES[name].architecture} guests, not {architecture}")
     return CORES[name]

@@ -4,16 +4,16 @@
 import argparse
 import contextlib
 import importlib
-import os
+import io
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from coldline import __version__
 from coldline.cli.status import ERROR, INTERRUPTED, complain, give_up
 from coldline.errors import ColdlineError
 from coldline.support.printable import one_line
+from coldline.support.terminal import columns_of
 
 _EPILOG = """\
 exit status: 0 coherent, 1 hazard, 2 error, 3 inconclusive
@@ -44,6 +44,9 @@ _COMMANDS: Final = {
 }
 """The module of `coldline.cli.arguments` that has each command's arguments."""
 
+_COLUMNS: Final = 80
+"""The width of help if there is no terminal."""
+
 _SHARED_MODULES: Final = {"pause": "domains", "unpause": "domains", "destroy": "domains"}
 """The commands whose module in `coldline.cli` has another name."""
 
@@ -52,7 +55,7 @@ class _Help(argparse.HelpFormatter):
     """argparse's formatter without its import of `shutil`, which is slow, for the terminal's width."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_columns() - 2)
+        super().__init__(prog, width=(columns_of(sys.__stdout__) or _COLUMNS) - 2)
 
 
 class _TopHelp(_Help, argparse.RawDescriptionHelpFormatter):
@@ -60,10 +63,14 @@ class _TopHelp(_Help, argparse.RawDescriptionHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that raises errors of printing; argparse's own parser ignores them."""
+    """An argument parser whose errors are one line; argparse's own prints its usage first, and ignores full disks."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         (file or sys.stderr).write(message)
+
+    def error(self, message: str) -> NoReturn:
+        """End with a line that says what is wrong."""
+        self.exit(ERROR, f"{self.prog}: error: {one_line(message)}; try '{self.prog} --help'\n")
 
 
 class _Command(_Parser):
@@ -71,21 +78,6 @@ class _Command(_Parser):
 
     def __init__(self, **words: Any) -> None:
         super().__init__(formatter_class=_Help, **words)
-
-
-@cache
-def _columns() -> int:
-    """The terminal's width, as `shutil.get_terminal_size` returns it."""
-    try:
-        told = int(os.environ.get("COLUMNS", "0"))
-    except ValueError:
-        told = 0
-    if told > 0:
-        return told
-    try:
-        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns or 80
-    except (OSError, ValueError):
-        return 80
 
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -123,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Stop here: a file that is opened now would get the descriptor of the closed stream.
         complain("standard output is closed")
         return ERROR
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks, as standard error does
     try:
         try:
             return _run(_parse(argv))
@@ -163,6 +157,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     takes_settings = hasattr(options, "settings")
     strays = [word for word in rest if not takes_settings or word.startswith("-") or "=" not in word]
     if strays:
+        grammar.prog = f"{grammar.prog} {options.command}"
         grammar.error(f"unrecognized arguments: {' '.join(strays)}")
     if rest:
         options.settings += rest

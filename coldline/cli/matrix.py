@@ -17,6 +17,7 @@ from coldline.guest import Plan
 from coldline.hypervisor.models import HOST_MODELS
 from coldline.image import Kernel
 from coldline.report.model import Cell, Matrix
+from coldline.support.terminal import redraws
 from coldline.verdict import check, judge
 
 
@@ -32,13 +33,14 @@ def run_matrix(options: argparse.Namespace) -> int:
         ]
         strategies = [name for name, each in STRATEGIES.items() if plan.architecture in each.architectures]
         cells: dict[str, dict[str, Cell]] = {}
+        progress = redraws(sys.stderr)
         for host in hosts:
             for strategy in strategies:
-                if sys.stderr.isatty():
+                if progress:
                     print(f"\r{host}, {strategy}\033[K", end="", file=sys.stderr, flush=True)
                 cells.setdefault(host, {})[strategy] = _cell(options, kernel, plan, strategy, host)
                 gc.collect()  # an emulator and its hooks are a reference cycle that holds a guest's RAM
-        if sys.stderr.isatty():
+        if progress:
             print("\r\033[K", end="", file=sys.stderr)
         outputs.matrix(
             Matrix(

@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import sys
 
 from coldline.cli.guests import read_guest
 from coldline.errors import UsageError
@@ -10,6 +11,7 @@ from coldline.guest import Plan, make_plan
 from coldline.image import open_kernel
 from coldline.report.memory_map import map_table, plan_document, tree_of
 from coldline.report.plan_layout import kernel_lines, start_text
+from coldline.support.terminal import columns_of
 from coldline.support.whole_file import STANDARD, WholeFile
 
 
@@ -31,7 +33,7 @@ def run_plan(options: argparse.Namespace) -> int:
     elif not to_standard:
         print(*kernel_lines(kernel), sep="\n")
         print(f"  starts at {plan.registers.pc:#x} {start_text(plan)}\n")
-        print(map_table(plan), end="")
+        print(map_table(plan, columns_of(sys.stdout)), end="")
     return 0
 
 

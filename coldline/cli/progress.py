@@ -4,6 +4,8 @@
 import sys
 from typing import Any
 
+from coldline.support.terminal import redraws
+
 
 class RunProgress:
     """A context manager that shows a run's progress and the guest's console.
@@ -11,7 +13,7 @@ class RunProgress:
     Parameters
     ----------
     wanted : bool
-        Whether to show anything. Progress is shown only if standard error is a terminal.
+        Whether to show anything. Progress is shown only if standard error is a terminal that redraws lines.
     """
 
     def __init__(self, wanted: bool) -> None:
@@ -20,7 +22,7 @@ class RunProgress:
         self._task: Any = None
 
     def __enter__(self) -> "RunProgress":
-        if self._wanted and sys.stderr.isatty():
+        if self._wanted and redraws(sys.stderr):
             from rich.console import Console
             from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

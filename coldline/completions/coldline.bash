@@ -4,7 +4,7 @@
 _shtab_coldline_subparsers=(boot check convert corpus matrix plan rules create console list pause unpause destroy completion)
 
 _shtab_coldline_boot_option_strings=(-h --help --sample --bios --machine --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --strategy --host --core --until --schedule --secondary --max-instructions --nc-may-hit --setway-effective --idc --dic --trace --trace-format --format --json --quiet --hazards)
-_shtab_coldline_check_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --format --json --witness --quiet --max-hazards --stories)
+_shtab_coldline_check_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --format --json --witness --quiet --hazards --max-hazards --stories)
 _shtab_coldline_convert_option_strings=(-h --help --to)
 _shtab_coldline_corpus_option_strings=(-h --help --format --json --list --write --from)
 _shtab_coldline_matrix_option_strings=(-h --help --sample --bios --machine --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --core --until --schedule --secondary --max-instructions --nc-may-hit --setway-effective --idc --dic --format --json)

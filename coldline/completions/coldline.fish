@@ -97,7 +97,7 @@ complete -c coldline -n '_shtab_coldline_using check' -l format -xka "text json 
 complete -c coldline -n '_shtab_coldline_using check' -l json -d 'short for --format json'
 complete -c coldline -n '_shtab_coldline_using check' -l witness -d 'short for --format witness'
 complete -c coldline -n '_shtab_coldline_using check' -l quiet -d 'print only the verdict and its coverage (not for json)'
-complete -c coldline -n '_shtab_coldline_using check' -l max-hazards -x -d 'maximum number of hazards to list for each file (default 100,000)'
+complete -c coldline -n '_shtab_coldline_using check' -l hazards -l max-hazards -x -d 'maximum number of hazards to list for each file (default 100,000)'
 complete -c coldline -n '_shtab_coldline_using check' -l stories -x -d 'maximum number of hazards to list with a story for each file (default 1000)'
 complete -c coldline -n '_shtab_coldline_using check; and test $_shtab_coldline_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'trace file; - is standard input'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a convert -d 'Read a trace in either form and write the same events in the other form. The events are not checked, but a file that is not a trace is an error, and then nothing is written.'

@@ -11,6 +11,7 @@ from typing import Final
 from coldline.errors import UsageError
 from coldline.guest import layout
 from coldline.guest.layout import AddressRange
+from coldline.support.choices import choices
 from coldline.support.frozen_record import Record
 from coldline.support.units import GIB, KIB, MIB
 
@@ -194,5 +195,5 @@ def machine_layout(name: str) -> MachineLayout:
         If there is no such machine; the message lists the names.
     """
     if name not in MACHINES:
-        raise UsageError(f"no machine {name!r}; choose from: {', '.join(MACHINES)}")
+        raise UsageError(f"no machine '{name}'; {choices(name, MACHINES)}")
     return MACHINES[name]

@@ -120,6 +120,8 @@ class HostModel:
         Whether the host traps those switches from the start, as if the guest had begun with a set/way operation.
     forced_write_back : bool
         Whether stage 2 makes every guest access write-back (FEAT_S2FWB, Arm ARM DDI 0487 D8.6.6).
+    covers : tuple of str
+        The names of releases whose model this is, too.
     options : tuple of str
         Profile switches that hold on every core with such a host, in the trace's words.
     """
@@ -138,6 +140,7 @@ class HostModel:
     set_way: HostRule | None = None
     watches_caches: bool = False
     forced_write_back: bool = False
+    covers: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
     @property

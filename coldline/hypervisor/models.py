@@ -8,6 +8,7 @@ from coldline.arm import MemoryType
 from coldline.errors import UsageError
 from coldline.events import Op
 from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel, HostRule
+from coldline.support.choices import choices
 
 _WB: Final = MemoryType.NORMAL_WB
 _NC: Final = MemoryType.NORMAL_NC
@@ -77,6 +78,7 @@ _MODELS: Final = (
         allocation=_XEN_ALLOCATION,
         flush=_XEN_FLUSH,
         set_way=_XEN_SET_WAY,
+        covers=tuple(f"xen-4.{minor}-arm64" for minor in range(18, 22)),
     ),
     HostModel(
         name="xen-4.17-arm32",
@@ -188,8 +190,12 @@ def host_model(name: str) -> HostModel:
     Raises
     ------
     UsageError
-        If there is no such model; the message lists the names.
+        If there is no such model; the message names the one for that release, or lists the names.
     """
     if name not in HOST_MODELS:
-        raise UsageError(f"no host model {name!r}; choose from: {', '.join(HOST_MODELS)}")
+        for model in _MODELS:
+            if name in model.covers:
+                releases = model.summary.partition(":")[0]
+                raise UsageError(f"no host model '{name}'; {model.name} is the model of {releases}")
+        raise UsageError(f"no host model '{name}'; {choices(name, HOST_MODELS)}")
     return HOST_MODELS[name]

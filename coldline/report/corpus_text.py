@@ -101,4 +101,4 @@ def _events(case: Case) -> Iterator[tuple[int, str]]:
 
 
 def _say_wrapped(lines: LineWriter, text: str) -> None:
-    lines.say(textwrap.fill(text, _WIDTH))
+    lines.say(textwrap.fill(text, min(_WIDTH, lines.width or _WIDTH)))

@@ -22,7 +22,7 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
             # Most reports have no story, and rich is slow to import.
             from coldline.report.story_table import story_table
 
-            lines.out.write(story_table(hazard, terminal=lines.terminal))
+            lines.out.write(story_table(hazard, colours=lines.colours, width=lines.width))
     left = judgement.found - len(shown)
     if left > 0:
         lines.say()

@@ -2,6 +2,7 @@
 """A plan as a list of regions (devices, RAM, segments, free RAM), as a table, and as JSON."""
 
 import enum
+import textwrap
 from typing import Any, NamedTuple
 
 from coldline.guest.devices import devices_of
@@ -9,6 +10,9 @@ from coldline.guest.plan import Bank, Plan, Segment
 from coldline.image import Kernel
 from coldline.report.plan_layout import rounded_size
 from coldline.support.printable import one_line
+
+_NARROWEST_REASON = 20
+"""The fewest columns of a reason in a table."""
 
 
 class RegionKind(enum.Enum):
@@ -121,8 +125,11 @@ def _free(bank: Bank, start: int, end: int) -> MapRegion:
     return MapRegion(RegionKind.FREE, "empty" if bank.flash else "free", start, end - start)
 
 
-def map_table(plan: Plan) -> str:
-    """The devices and the banks as a table for a terminal, by address, each bank with its segments."""
+def map_table(plan: Plan, width: int | None = None) -> str:
+    """The devices and the banks as a table for a terminal, by address, each bank with its segments.
+
+    If it has more than `width` columns, the reasons in its last column are wrapped.
+    """
     rows = [("from", "to", "size", "what", "why")]
     inside = {bank.base: bank_regions(plan, bank) for bank in plan.banks}
     for region in by_address(plan):
@@ -130,11 +137,17 @@ def map_table(plan: Plan) -> str:
         if region.kind is RegionKind.BANK:
             rows += [_row(each, "  ") for each in inside[region.base]]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "".join(
-        f"  {start:{widths[0]}}  {end:{widths[1]}}  {size:>{widths[2]}}  {what:{widths[3]}}  {why}".rstrip()
-        + "\n"
-        for start, end, size, what, why in rows
-    )
+    before = sum(widths) + 2 * len(widths) + 2
+    lines = []
+    for start, end, size, what, why in rows:
+        head = f"  {start:{widths[0]}}  {end:{widths[1]}}  {size:>{widths[2]}}  {what:{widths[3]}}  "
+        first, *more = [why] if width is None else _wrapped(why, max(width - before, _NARROWEST_REASON))
+        lines += [head + first, *(" " * before + each for each in more)]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
 
 
 def by_address(plan: Plan) -> list[MapRegion]:

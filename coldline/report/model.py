@@ -134,7 +134,7 @@ class Report(Record, kw_only=True):
     judgement : Judgement or None
         The verdict, the hazards and the final read; None if there is an `error`.
     error : str
-        Why there is no judgement.
+        Why there is no judgement; untrusted text, which a reporter makes printable.
     guest : Guest or None
         The guest that ran; None for a trace file.
     run : Run or None

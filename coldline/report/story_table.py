@@ -2,7 +2,6 @@
 """Writes a hazard's story as a table: each event or step of a cache, and each copy of the bad byte after it."""
 
 import io
-import shutil
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -29,14 +28,13 @@ STEP_WORDS = {
 """Words for the steps that caches take on their own."""
 
 _WIDTH = 120
-"""Columns of a table that does not go to a terminal."""
+"""Columns of a table, if nothing says how many there are."""
 
 
-def story_table(hazard: "ExplainedHazard", *, terminal: bool) -> str:
-    """The story of `hazard`; for a terminal, with colours and as wide as it."""
+def story_table(hazard: "ExplainedHazard", *, colours: bool, width: int | None) -> str:
+    """The story of `hazard` as lines of at most `width` columns."""
     drawn = io.StringIO()  # rich would end the process if standard output were a closed pipe
-    width = shutil.get_terminal_size().columns if terminal else _WIDTH
-    console = Console(file=drawn, highlight=False, force_terminal=terminal, width=width)
+    console = Console(file=drawn, highlight=False, force_terminal=colours, width=width or _WIDTH)
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("", justify="right")
     table.add_column("", style="dim")

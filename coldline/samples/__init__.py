@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coldline.errors import UsageError
+from coldline.support.choices import choices
 
 __all__ = ["SAMPLES", "Sample", "sample"]
 
@@ -75,4 +76,4 @@ def sample(name: str) -> Sample:
     try:
         return SAMPLES[name]
     except KeyError:
-        raise UsageError(f"no sample is called {name!r}; choose from: {', '.join(sorted(SAMPLES))}") from None
+        raise UsageError(f"no sample is called '{name}'; {choices(name, sorted(SAMPLES))}") from None

@@ -9,6 +9,7 @@ from coldline.errors import TraceError
 from coldline.events.event import MAX_AGENTS, Event
 from coldline.events.op import Op
 from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
+from coldline.support.choices import choices
 
 MAX_LINE_LENGTH = 4096
 """The most characters of a line of text."""
@@ -19,6 +20,10 @@ MAX_AGENT_NAME = 4000
 _OPS = {op.words: op for op in Op}
 _PREFIXES = frozenset(words.split()[0] for words in _OPS if " " in words)
 _HEAD_WORDS = ("line", "option")
+_ORDERING = ("dsb", "dmb", "isb", "tlbi")
+_NO_ORDERING = (
+    "a trace has no barriers and no TLB maintenance, as its events are in the order in which they complete"
+)
 
 
 class NumberedEvent(NamedTuple):
@@ -160,7 +165,9 @@ def parse_event(words: list[str]) -> Event:
         name = f"{name} {rest.pop(0)}"
     op = _OPS.get(name)
     if op is None:
-        raise TraceError("", f"unknown operation '{name}'")
+        if name in _ORDERING:
+            raise TraceError("", f"'{name}' is not an event: {_NO_ORDERING}")
+        raise TraceError("", f"unknown operation '{name}'; {choices(name, _OPS)}")
     address = size = 0
     memory_type = None
     executable = False
@@ -177,7 +184,8 @@ def parse_event(words: list[str]) -> Event:
         try:
             memory_type = MemoryType.from_word(word)
         except KeyError:
-            raise TraceError("", f"unknown memory type '{word}'") from None
+            known = (each.word for each in MemoryType)
+            raise TraceError("", f"unknown memory type '{word}'; {choices(word, known)}") from None
         if op.traits.may_execute and rest and rest[0] == "exec":
             executable = True
             rest.pop(0)

@@ -19,7 +19,18 @@ import tests.helpers.tiny_guests as a64
 from coldline.report.model import NOT_COVERED
 from coldline.rules.profile import SWITCHES
 from coldline.samples import sample
-from tests.helpers.command import COHERENT, DRIVER, ERROR, HAZARD, INCONCLUSIVE, MIDWAY, Cli, Result, command
+from tests.helpers.command import (
+    COHERENT,
+    DRIVER,
+    ERROR,
+    HAZARD,
+    INCONCLUSIVE,
+    MIDWAY,
+    Cli,
+    Result,
+    command,
+    unknown_operation,
+)
 from tests.helpers.images import dtb
 from tests.helpers.requirements import require
 from tests.helpers.tiny_guests import RAM, code, mov
@@ -153,7 +164,7 @@ def test_an_error_in_a_file_does_not_keep_the_others_from_being_checked(
     cli: Cli, traces: dict[str, Path]
 ) -> None:
     found = cli("check", *(traces[name] for name in ("race", "wrong", "good")))
-    assert error_of(found) == f"{traces['wrong']}:1: unknown operation 'frobnicate'"
+    assert error_of(found) == f"{traces['wrong']}:1: {unknown_operation('frobnicate')}"
     verdicts = [line for line in found.out.splitlines() if line.startswith(str(traces["good"].parent))]
     assert [line.split(": ")[:2] for line in verdicts] == [
         [str(traces["race"]), "hazard"],
@@ -172,7 +183,11 @@ def test_json_is_an_object_a_line_in_the_order_given(
     assert objects[1:] == [
         {"schema": SCHEMA, "file": str(order[1]), "error": f"{order[1]}: No such file or directory"},
         {"schema": SCHEMA, "file": str(order[2]), **no_hazard(reads=1)},
-        {"schema": SCHEMA, "file": str(order[3]), "error": f"{order[3]}:1: unknown operation 'frobnicate'"},
+        {
+            "schema": SCHEMA,
+            "file": str(order[3]),
+            "error": f"{order[3]}:1: {unknown_operation('frobnicate')}",
+        },
         {"schema": SCHEMA, "file": str(order[4]), "error": f"{order[4]}: Is a directory"},
         {
             "schema": SCHEMA,
@@ -217,8 +232,11 @@ def test_json_lists_hazards_by_event_then_address_then_kind(cli: Cli, traces: di
 
 
 @pytest.mark.parametrize("most", [0, 1, 4, 6, 1000])
-def test_json_says_how_many_hazards_it_does_not_list(cli: Cli, traces: dict[str, Path], most: int) -> None:
-    found = cli("check", "--json", "--max-hazards", most, traces["two-lines"])
+@pytest.mark.parametrize("option", ["--hazards", "--max-hazards"])
+def test_json_says_how_many_hazards_it_does_not_list(
+    cli: Cli, traces: dict[str, Path], option: str, most: int
+) -> None:
+    found = cli("check", "--json", option, most, traces["two-lines"])
     document = json.loads(found.out)
     assert found.status == HAZARD
     assert document["verdict"] == "hazard"
@@ -382,7 +400,7 @@ def test_a_trace_whose_name_is_no_text(tmp_path: Path) -> None:
         assert (found.returncode, b"Traceback" in found.stderr) == (HAZARD, False)
 
 
-@pytest.mark.parametrize("option", ["--max-hazards", "--stories"])
+@pytest.mark.parametrize("option", ["--hazards", "--max-hazards", "--stories"])
 @pytest.mark.parametrize("value", ["-1", "some", "1.5", ""])
 def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], option: str, value: str) -> None:
     found = cli("check", option, value, traces["race"])
@@ -419,6 +437,30 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
             "no host model 'xen-5'; "
             "choose from: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb, "
             "bootloader, bootloader-dirty, warm-reset, clean-reset",
+        ),
+        *(
+            (
+                [*MIDWAY, "--host", f"xen-4.{minor}-arm64"],
+                f"no host model 'xen-4.{minor}-arm64'; xen-4.17-arm64 is the model of Xen 4.17 to 4.21 on arm64",
+            )
+            for minor in (18, 20, 21)
+        ),
+        (
+            [*MIDWAY, "--host", "kvm-s2fbw"],
+            "no host model 'kvm-s2fbw'; did you mean 'kvm-s2fwb'? "
+            "choose from: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64, kvm-s2fwb, "
+            "bootloader, bootloader-dirty, warm-reset, clean-reset",
+        ),
+        (
+            [*MIDWAY, "--strategy", "Flsh"],
+            "no strategy 'Flsh'; did you mean 'flush'? "
+            "choose from: none, flush, syscall, uncached, hypercall, uncached-hypercall",
+        ),
+        (
+            [*MIDWAY, "--core", "cortexa53"],
+            "no core profile 'cortexa53'; did you mean 'cortex-a53'? "
+            "choose from: armv8-a, cortex-a53, cortex-a57, cortex-a72, xgene1, neoverse-n1, "
+            "armv7-a, cortex-a7, cortex-a15",
         ),
         (
             [*MIDWAY, "--host", "xen-4.17-arm32"],
@@ -461,7 +503,7 @@ def test_what_does_not_exist_or_go_together(cli: Cli, arguments: list[str], mess
         (["frobnicate"], "frobnicate"),
         (["check"], "FILE"),
         (["boot", "--frobnicate"], "--frobnicate"),
-        ([*MIDWAY, "--el", "3"], "--el"),
+        ([*MIDWAY, "--el", "7"], "invalid choice: 7"),
         ([*MIDWAY, "--gic", "1"], "--gic"),
         ([*MIDWAY, "--vcpus", "many"], "--vcpus"),
         ([*MIDWAY, "--max-instructions", "many"], "--max-instructions"),
@@ -471,7 +513,16 @@ def test_what_does_not_exist_or_go_together(cli: Cli, arguments: list[str], mess
 def test_what_the_grammar_does_not_take(cli: Cli, arguments: list[str], word: str) -> None:
     found = cli(*arguments)
     assert (found.status, found.out) == (ERROR, "")
-    assert word in found.err.splitlines()[-1]
+    (line,) = found.err.splitlines()
+    name = " ".join(["coldline", *(each for each in arguments[:1] if each in ("boot", "check"))])
+    assert line.startswith(f"{name}: error: ")
+    assert line.endswith(f"; try '{name} --help'")
+    assert word in line
+
+
+def test_an_error_of_the_grammar_is_one_line_whatever_it_quotes(cli: Cli) -> None:
+    (line,) = cli(*MIDWAY, "--gic", "4\n\033[31m").err.splitlines()
+    assert "\033" not in line
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from coldline.errors import CorpusError
 from coldline.events import Op
 from coldline.trace.text import TextReader
 from tests.helpers.checking import check_text
+from tests.helpers.command import unknown_operation
 from tests.helpers.repository import ROOT
 from tests.oracles.explorer import explore
 
@@ -220,7 +221,7 @@ def test_a_trace_that_is_none_is_an_error(corpus: Path, capsys: pytest.CaptureFi
     path = corpus / "x-1" / "after.trace"
     path.write_text(AFTER + "b raed 0x1000 64\n")
     assert main(["corpus", "--from", str(corpus)]) == 2
-    assert capsys.readouterr().err == f"coldline: {path}:11: unknown operation 'raed'\n"
+    assert capsys.readouterr().err == f"coldline: {path}:11: {unknown_operation('raed', 'read')}\n"
 
 
 # -- the command -----------------------------------------------------------------------------------------------

@@ -27,3 +27,13 @@ def command(*arguments: object, **options: object) -> "subprocess.CompletedProce
     words = [each if isinstance(each, (str, bytes)) else str(each) for each in arguments]
     line = [sys.executable, "-c", DRIVER, *words]
     return subprocess.run(line, capture_output=True, timeout=60, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def unknown_operation(word: str, near: str = "") -> str:
+    """The error for a word of a trace that is no operation, and that is close to one or to none."""
+    meant = f"did you mean '{near}'? " if near else ""
+    operations = (
+        "read, write, fetch, walk, dc zva, dc ivac, dc cvac, dc civac, dc cvau, dc isw, dc csw, dc cisw, ic ivau, "
+        "ic iallu, ic ialluis, map, unmap, mmu on, mmu off, icache on, icache off, dcache on, dcache off"
+    )
+    return f"unknown operation '{word}'; {meant}choose from: {operations}"

@@ -35,7 +35,7 @@ from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard, micro
 from coldline.rules.profile import SWITCHES, Profile
 from coldline.samples import SAMPLES, sample
 from coldline.trace.text import TextReader
-from testbed.tables import GUESTS
+from testbed.tables import GUESTS, WIDE
 from tests.helpers.checking import check_text
 from tests.helpers.repository import ROOT
 from tests.helpers.requirements import require
@@ -335,7 +335,9 @@ def test_the_rules_of_hosts_are_those_of_the_host_models() -> None:
 
 def matrix(capsys: pytest.CaptureFixture[str], *guest: str) -> str:
     """The page has the table that ``coldline matrix`` prints; with little memory, whose size changes no verdict."""
-    assert main(["matrix", *guest, "--memory", "128M"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", WIDE)
+        assert main(["matrix", *guest, "--memory", "128M"]) == 0
     return capsys.readouterr().out
 
 

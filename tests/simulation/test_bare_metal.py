@@ -210,7 +210,8 @@ def test_midway_runs_into_what_its_loader_left(boot: Run) -> None:
         assert {hazard["kind"] for hazard in document["hazards"]} == {"stale-read", "stale-fetch"}
 
 
-def test_the_matrix_has_the_hosts_with_strategies(cli: Cli) -> None:
+def test_the_matrix_has_the_hosts_with_strategies(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     shown = cli("matrix", "--sample", "midway-arm32", "--memory", "16M")
     assert shown.status == COHERENT
     assert [line.split()[1] for line in shown.out.splitlines()] == [

@@ -24,7 +24,18 @@ from coldline.trace import files
 from coldline.trace.binary import BinaryReader
 from coldline.trace.files import TraceFile
 from coldline.trace.spool import Spool
-from tests.helpers.command import COHERENT, DRIVER, ERROR, HAZARD, INCONCLUSIVE, MIDWAY, Cli, Result, command
+from tests.helpers.command import (
+    COHERENT,
+    DRIVER,
+    ERROR,
+    HAZARD,
+    INCONCLUSIVE,
+    MIDWAY,
+    Cli,
+    Result,
+    command,
+    unknown_operation,
+)
 from tests.helpers.trace_strategies import broken_traces, traces
 
 RACE = """\
@@ -235,9 +246,9 @@ def test_a_pipe_is_kept_nowhere_to_be_seen(race: dict[str, Path], tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a frob\n", ":1: unknown operation 'frob'"),
+        ("a frob\n", f":1: {unknown_operation('frob')}"),
         (GOOD + "a read 0x1000 0\n", ":4: the size of 'read' is 0"),
-        (GOOD + "a read 0x1000 0\na raed 0x1000 8\n", ":5: unknown operation 'raed'"),
+        (GOOD + "a read 0x1000 0\na raed 0x1000 8\n", f":5: {unknown_operation('raed', 'read')}"),
         (GOOD + "a read 0x2000 8\n", ":4: read at 0x2000: a has no mapping there"),
         (
             GOOD + "a map 0x3000 64 device\n" + "a read 0x9000 8\n",
@@ -300,7 +311,7 @@ def test_an_event_that_cannot_be_is_told_of_after_what_is_no_trace(
         path.write_text(path.read_text() + "a raed 0x1000 8\n")
     (found,) = judged(cli("check", "--json", path))
     assert found["error"].endswith(
-        ": its checksum is wrong" if form == "binary" else ":200005: unknown operation 'raed'"
+        ": its checksum is wrong" if form == "binary" else f":200005: {unknown_operation('raed', 'read')}"
     )
 
 
@@ -357,7 +368,7 @@ def test_text_that_is_converted_twice_is_the_same(cli: Cli, race: dict[str, Path
 
 def test_convert_leaves_the_whole_file_or_none(cli: Cli, tmp_path: Path) -> None:
     good, bad, out = write(tmp_path / "g", GOOD), write(tmp_path / "b", GOOD + "a frob\n"), tmp_path / "out"
-    assert cli("convert", bad, out).err == f"coldline: {bad}:4: unknown operation 'frob'\n"
+    assert cli("convert", bad, out).err == f"coldline: {bad}:4: {unknown_operation('frob')}\n"
     assert not out.exists()
     assert cli("convert", good, out).status == 0
     data = out.read_bytes()

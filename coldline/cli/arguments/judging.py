@@ -68,7 +68,9 @@ def add_check(commands: "Commands") -> None:
     add_formats(group, REPORT, short=["witness"])
     add_quiet(group)
     group.add_argument(
+        "--hazards",
         "--max-hazards",
+        dest="hazards",
         metavar="N",
         type=count,
         default=100_000,

@@ -10,12 +10,12 @@ from coldline.report.hazard_text import write_hazards
 from coldline.report.line_writer import LineWriter
 from coldline.report.phrases import coverage_words, not_covered_words, verdict_words
 from coldline.report.reporters.base import Reporter, Settings
-from coldline.support.printable import printable
+from coldline.support.printable import one_line, printable
 from coldline.verdict import Verdict
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
-    from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
+    from coldline.report.model import Corpus, Guest, Matrix, Report, Run
 
 
 class TextReporter(Reporter):
@@ -37,7 +37,7 @@ class TextReporter(Reporter):
     def report(self, report: "Report") -> None:
         """Write a report of a trace file or of a run."""
         if report.judgement is None:
-            print(printable(f"coldline: {report.error}"), file=self.settings.errors or self.out)
+            print(one_line(f"coldline: {report.error}"), file=self.settings.errors or self.out)
             return
         if not self.settings.quiet:
             write_hazards(self._lines, report, self.settings.hazards)
@@ -50,17 +50,10 @@ class TextReporter(Reporter):
             self._run(report.guest, report.run, report.judgement.events)
 
     def matrix(self, matrix: "Matrix") -> None:
-        """Write the verdicts on one guest as a table with a row for each host."""
-        from coldline.report.markdown import markdown
+        """Write the verdicts on one guest as a table."""
+        from coldline.report.matrix_text import matrix_table
 
-        rows = [
-            ["host", *matrix.strategies],
-            *(
-                [host, *(_cell(row[name]) for name in matrix.strategies)]
-                for host, row in matrix.cells.items()
-            ),
-        ]
-        self.out.write(printable(markdown(rows)))
+        self.out.write(printable(matrix_table(matrix, self._lines.width)))
 
     def corpus(self, corpus: "Corpus") -> None:
         """Write the results for the traces of bugs as a table, or the story of one bug."""
@@ -120,10 +113,3 @@ def _ending(guest: "Guest", run: "Run") -> str:
         return f"the guest called PSCI's {psci.name(run.psci[0])}{code}"
     at = f" at {run.pc:#x}" if run.pc is not None else ""
     return _ENDINGS.get(run.end or "", "stopped").format(at=at)
-
-
-def _cell(cell: "Cell") -> str:
-    if cell.verdict is None:
-        return "refused"
-    kinds = ", ".join(cell.kinds)
-    return f"{kinds} (final read)" if cell.final_read_only else kinds or cell.verdict.value

@@ -12,7 +12,7 @@ from coldline.explain.witness import WitnessStep
 from coldline.report.phrases import coverage_words, not_covered_words, verdict_words
 from coldline.report.reporters.base import Reporter
 from coldline.rules import Profile
-from coldline.support.printable import printable
+from coldline.support.printable import one_line, printable
 from coldline.trace.text import MAX_LINE_LENGTH, head_lines
 from coldline.verdict import ExplainedHazard, Verdict
 
@@ -32,7 +32,7 @@ class WitnessReporter(Reporter):
     def report(self, report: "Report") -> None:
         """Write a report of a trace file or of a run."""
         if report.judgement is None:
-            print(printable(f"coldline: {report.error}"), file=self.settings.errors or self.out)
+            print(one_line(f"coldline: {report.error}"), file=self.settings.errors or self.out)
             return
         if not self.settings.quiet:
             for line in witness_lines(report, self.settings.hazards):
