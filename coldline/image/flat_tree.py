@@ -18,7 +18,7 @@ _PROPERTY_HEADER = struct.Struct(">4xII")
 
 MAX_NODES = 1 << 14
 MAX_NODE_DEPTH = 32
-MAX_PROPERTIES = 256
+MAX_PROPERTIES = 4096
 """The most properties of a node. The three limits bound the time to walk a tree."""
 
 

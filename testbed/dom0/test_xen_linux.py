@@ -24,7 +24,8 @@ GUEST = Path("/host/guest")
 NAMES = [name for name, each in STRATEGIES.items() if domains.ARCHITECTURE in each.architectures]
 LOG = Path("/var/log/xen/console/guest-linux.log")
 SAYS = {"arm64": "guest: in user space on aarch64", "arm32": "guest: in user space on armv7l"}
-WITHIN_S = 60
+WITHIN_S = 300
+"""Seconds by the wall clock: emulated Xen gets as little of a busy machine as it gives."""
 
 
 class Proving:

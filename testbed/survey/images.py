@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Finds the images in Debian's packages, and how each is run.
+
+A board's U-Boot is the raw file ``u-boot.bin``, loaded where ``uboot.elf`` says that it belongs. Its machine is the
+device tree at the end of that file; trees in which U-Boot itself fills in the RAM's size get 512 MiB. All registers
+that coldline has no device for read as zero.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from coldline.errors import ColdlineError
+from coldline.guest.tree_machine import describe_machine
+from coldline.image import load_kernel
+from coldline.support.units import MIB
+from testbed import apt, cache, debian
+from testbed.kernels import kernel_file, release_of
+
+ARCHITECTURES = ("arm64", "armhf")
+
+_FLAVOURS = r"linux-image-((?:cloud-|rt-)?arm64(?:-16k)?|(?:rt-)?armmp(?:-lpae)?)"
+_FIRMWARE = r"u-boot-(?!menu|tools|update|sifive|starfive|microchip)[a-z0-9-]+|qemu-efi-(?:aarch64|arm)|arm-trusted-firmware"
+_XEN = r"xen-hypervisor-4\.\d+-(?:arm64|armhf)"
+_TREE_MAGIC = b"\xd0\x0d\xfe\xed"
+_RAM_ALIGNMENT = 256 * MIB
+_EFI = re.compile(r"(QEMU_EFI|AAVMF_CODE(\.no-secboot)?|AAVMF32_CODE)\.fd")
+_DEVICES = ("--mmio-default",)
+_MACHINES = {"rpi_3": "raspi3b", "rpi_arm64": "raspi3b", "rpi_4": "raspi4b"}
+
+
+class Image(NamedTuple):
+    """An image and how it is run.
+
+    Attributes
+    ----------
+    suite, architecture, package : str
+        Debian's suite, its name of the architecture, and the package with its version.
+    name : str
+        The image: a kernel's release, or a board, or the file in the package.
+    words : tuple of str
+        The words after ``coldline boot``; each ``{tree}`` is the package's folder, each ``{work}`` a folder for the
+        files that were taken out of the image.
+    tree : Path
+        The package's folder.
+    """
+
+    suite: str
+    architecture: str
+    package: str
+    name: str
+    words: tuple[str, ...]
+    tree: Path
+
+
+def names_of(suite: str, architecture: str) -> tuple[list[str], list[str]]:
+    """Return the names of a suite's kernel flavours, and of its packages with firmware and Xen."""
+    folder = cache.architecture_folder(architecture, suite)
+    with cache.locked(folder):
+        options = apt.updated(architecture, folder, suite=suite, refresh=False)
+        names = sorted(set(apt.run("apt-cache", *options, "pkgnames").stdout.split()))
+    flavours = [found[1] for name in names if (found := re.fullmatch(_FLAVOURS, name))]
+    return flavours, [name for name in names if re.fullmatch(f"{_FIRMWARE}|{_XEN}", name)]
+
+
+def images_of(suite: str, architecture: str, work: Path) -> Iterator[Image]:
+    """Yield the images of a suite, fetching the packages; what cannot be had is reported and left out."""
+    flavours, others = names_of(suite, architecture)
+    for flavour in flavours:
+        try:
+            binary = debian.current_kernel(architecture, flavour, suite=suite).binary
+            tree = debian.packages(architecture, [binary], suite=suite)[binary]
+            path = kernel_file(tree, release_of(binary))
+        except ColdlineError as error:
+            apt.say(f"left out: {error}")
+            continue
+        yield Image(suite, architecture, tree.name, release_of(binary), (_in(tree, path),), tree)
+    for name in others:
+        try:
+            tree = debian.packages(architecture, [name], suite=suite)[name]
+        except ColdlineError as error:
+            apt.say(f"left out: {error}")
+            continue
+        for image, words in _images_in(name, tree, work / suite / architecture):
+            yield Image(suite, architecture, tree.name, image, words, tree)
+
+
+def _images_in(package: str, tree: Path, work: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if package.startswith("u-boot-"):
+        for elf in sorted(tree.glob("usr/lib/u-boot/*/uboot.elf")):
+            words = _words_of_board(elf.parent, tree, work)
+            if words is not None:
+                yield elf.parent.name, words
+    elif package.startswith("qemu-efi-"):
+        architecture = "arm64" if package.endswith("aarch64") else "arm32"
+        for file in sorted(path for path in tree.glob("usr/share/*/*.fd") if _EFI.fullmatch(path.name)):
+            yield file.name, ("--bios", _in(tree, file), "--arch", architecture)
+    elif package.startswith("xen-hypervisor-"):
+        for file in sorted(path for path in tree.glob("boot/xen-*") if "." not in path.name[-7:]):
+            yield file.name, (_in(tree, file), "--machine", "virt", "--el", "2")
+    else:
+        for file in sorted(tree.glob("usr/lib/arm-trusted-firmware/*/bl31.*")):
+            yield f"{file.parent.name} {file.name}", (_in(tree, file), "--el", "3", *_DEVICES)
+
+
+def _in(tree: Path, file: Path) -> str:
+    return "{tree}/" + str(file.relative_to(tree))
+
+
+def _words_of_board(folder: Path, tree: Path, work: Path) -> tuple[str, ...] | None:
+    """Return how a board's U-Boot is run; None if it is not for Arm."""
+    try:
+        program = load_kernel(str(folder / "uboot.elf"))
+    except ColdlineError:
+        return None
+    binary = folder / "u-boot.bin"
+    if folder.name.startswith("qemu"):
+        return ("--bios", _in(tree, binary), "--arch", program.architecture)
+    base = program.pieces[0].address
+    words = [_in(tree, binary), "--load", f"{base:#x}", "--entry", f"{program.entry:#x}"]
+    words += ["--arch", program.architecture, *_DEVICES]
+    ram = f"{base - base % _RAM_ALIGNMENT:#x},512M"
+    if folder.name in _MACHINES:
+        return (*words, "--machine", _MACHINES[folder.name])
+    described = device_tree_in(binary.read_bytes())
+    if described is None:
+        return (*words, "--ram", ram)
+    kept = work / f"{folder.name}.dtb"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(described)
+    words += ["--dtb-only", "{work}/" + str(kept.relative_to(work.parent.parent))]
+    return tuple(words) if _has_ram(kept, described, program.entry) else (*words, "--ram", ram)
+
+
+def _has_ram(path: Path, described: bytes, entry: int) -> bool:
+    try:
+        machine = describe_machine(str(path), memoryview(described))
+    except ColdlineError:
+        return False
+    return any(each.base <= entry < each.end for each in machine.ram)
+
+
+def device_tree_in(content: bytes) -> bytes | None:
+    """Return the last flattened device tree of version 17 in a file; None if there is none."""
+    at = content.rfind(_TREE_MAGIC)
+    while at >= 0:
+        size = int.from_bytes(content[at + 4 : at + 8], "big")
+        version = int.from_bytes(content[at + 20 : at + 24], "big")
+        if version == 17 and 40 < size <= len(content) - at:
+            return content[at : at + size]
+        at = content.rfind(_TREE_MAGIC, 0, at)
+    return None
