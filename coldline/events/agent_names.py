@@ -14,6 +14,9 @@ FIRST_VCPU = "guest"
 AGENTS = len(MemoryType)
 """The number of a vCPU's agents."""
 
+LOOK = "look"
+"""The name of the agent whose accesses did not happen: they ask what a guest could read."""
+
 _SUFFIXES = ("", "-device", "-nc", "-wt")
 
 
