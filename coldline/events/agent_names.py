@@ -25,6 +25,12 @@ def vcpu_name(number: int) -> str:
     return f"{FIRST_VCPU}{number}" if number else FIRST_VCPU
 
 
+def is_vcpu(agent: str) -> bool:
+    """Return whether an agent stands for a vCPU."""
+    number, dash, suffix = agent.removeprefix(FIRST_VCPU).partition("-")
+    return agent.startswith(FIRST_VCPU) and (not number or number.isdecimal()) and dash + suffix in _SUFFIXES
+
+
 def agents_of(vcpu: str) -> tuple[str, ...]:
     """Return the names of a vCPU's agents, in the order of `agent_of`."""
     return tuple(vcpu + suffix for suffix in _SUFFIXES)
