@@ -8,17 +8,19 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.checker.coverage import Coverage
+from coldline.checker.final_read import Provenance, Region, StaleRange, Swept, sweep
 from coldline.checker.state.findings import HazardEntry, entries
 from coldline.errors import RepeatError
 from coldline.events import Op
+from coldline.events.batch import Batch
 from coldline.events.relay import Relay
 from coldline.events.source import Sink, Source
 from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from coldline.checker.checker import Checker
-    from coldline.checker.final_read import Region, Swept
-    from coldline.explain.history import Code
+    from coldline.explain.history import Code, History
+    from coldline.explain.least_cost import LeastCosts
     from coldline.explain.witness import WitnessStep
 
 _MANY = 100_000
@@ -43,11 +45,26 @@ class ExplainedHazard(NamedTuple):
     story: "list[WitnessStep]"
 
 
+class Unread(NamedTuple):
+    """What the final read found in adjacent lines, with a story.
+
+    Attributes
+    ----------
+    found : StaleRange
+        The lines.
+    hazard : ExplainedHazard or None
+        The read of one of them; None if none of them was followed.
+    """
+
+    found: StaleRange
+    hazard: ExplainedHazard | None
+
+
 class Verdict(enum.Enum):
     """The verdict of a check."""
 
     COHERENT = "coherent"
-    """No read of the events, and none of the final read, may be wrong."""
+    """No read of the events, and none of what was loaded by the final read, may be wrong."""
     HAZARD = "hazard"
     """Some may."""
     INCONCLUSIVE = "inconclusive"
@@ -71,7 +88,9 @@ class Judgement:
     hazard_events : int
         The number of times that an event may have read a line wrongly.
     final_read : list of Swept
-        The hazards of a read of everything that was loaded, after the last event; empty if it was not requested.
+        The hazards of a read of all segments, after the last event; empty if it was not requested.
+    unread : list of Unread
+        The same by whose bytes they are. Only those that were loaded are hazards of the verdict.
     coverage : Coverage
         The accesses that were judged.
     gaps : list of str
@@ -83,7 +102,8 @@ class Judgement:
     kinds: dict[str, int] = field(default_factory=dict)
     events: int = 0
     hazard_events: int = 0
-    final_read: "list[Swept]" = field(default_factory=list)
+    final_read: list[Swept] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
     coverage: Coverage = field(default_factory=Coverage)
     gaps: list[str] = field(default_factory=list)
 
@@ -94,8 +114,13 @@ class Judgement:
 
     @property
     def all_kinds(self) -> list[str]:
-        """The kinds of hazard of the events and of the final read, sorted."""
-        return sorted({*self.kinds, *(kind for each in self.final_read for kind in each.kinds)})
+        """The kinds of hazard of the events, and of the final read of what was loaded, sorted."""
+        return sorted({*self.kinds, *(kind for each in self.unread_loaded for kind in each.found.kinds)})
+
+    @property
+    def unread_loaded(self) -> list[Unread]:
+        """What the final read found of what was loaded and not written by the guest: hazards."""
+        return [each for each in self.unread if each.found.content is Provenance.LOADED]
 
     @property
     def verdict(self) -> Verdict:
@@ -176,7 +201,7 @@ def judge(
     *,
     most: int,
     stories: int,
-    regions: "Sequence[Region]" = (),
+    regions: Sequence[Region] = (),
     gaps: Sequence[str] = (),
 ) -> Judgement:
     """Return the first pass's verdict and hazards, with stories from a second pass over the same events.
@@ -190,7 +215,8 @@ def judge(
     most : int
         How many hazards to list.
     stories : int
-        How many of them get a story. If 0, there is no second pass.
+        How many of them, and of what the final read found, get a story. If there is neither a hazard to tell nor
+        anything that the final read found, there is no second pass.
     regions : sequence of Region
         The regions of the final read.
     gaps : sequence of str
@@ -202,9 +228,9 @@ def judge(
         If the second pass has other events than the first.
     """
     profile = checker.profile
-    final_read = _read_finally(checker, regions) if regions else []
+    final_read = sweep(checker, regions)
     listed = list(islice(entries(checker.findings, profile.line), most))
-    told = _tell(listed[:stories], source, profile, checker.events) if stories and listed else []
+    told, unread = _tell(listed[:stories], source, checker, final_read, stories)
     told += [ExplainedHazard(entry, None, []) for entry in listed[len(told) :]]
     kinds = dict(sorted(checker.kinds.items()))
     coverage = checker.coverage
@@ -215,45 +241,59 @@ def judge(
         checker.events,
         checker.hazards,
         final_read,
+        unread,
         coverage,
         [*gaps, *([] if coverage.judged else [NOTHING_JUDGED])],
     )
 
 
-def _read_finally(checker: "Checker", regions: "Sequence[Region]") -> "list[Swept]":
-    from coldline.checker.final_read import sweep
-
-    return sweep(checker, regions)
-
-
-def _tell(listed: list[HazardEntry], source: Source, profile: Profile, events: int) -> list[ExplainedHazard]:
-    # Most checks need no story, and so not these imports.
+def _tell(
+    listed: list[HazardEntry], source: Source, checker: "Checker", final_read: list[Swept], stories: int
+) -> tuple[list[ExplainedHazard], list[Unread]]:
+    """The second pass, if it is needed: the stories, and whose bytes the final read found."""
+    if not listed and not any(each.stale for each in final_read):
+        return [], []
+    # Most checks need no second pass, and so not these imports.
+    from coldline.explain.final_reads import FinalReads
     from coldline.explain.history import History
     from coldline.explain.least_cost import LeastCosts
-    from coldline.explain.witness import shortest
 
+    profile = checker.profile
     ways = LeastCosts(profile)
-    lines = [_line_of(entry, profile) for entry in listed]
-    history = History(ways, lines, (entry.number for entry in listed))
-    source.run(history.feed, instructions=True)
-    if history.events != events:
+    final = FinalReads(checker, final_read, stories)
+    lines = [entry.address - entry.address % profile.line for entry in listed]
+    numbers = [*(entry.number for entry in listed), *final.numbers.values()]
+    history = History(ways, [*lines, *final.numbers], numbers)
+
+    def sink(batch: Batch) -> None:
+        final.feed(batch)
+        history.feed(batch)
+
+    source.run(sink, instructions=bool(listed))
+    if history.events != checker.events:
         raise RepeatError(
-            f"{history.events:,} events in the second pass, {events:,} in the first: "
+            f"{history.events:,} events in the second pass, {checker.events:,} in the first: "
             "their source did not repeat them"
         )
-    told = []
-    for entry, line in zip(listed, lines, strict=True):
-        story: list[WitnessStep] = []
-        last = history.of(entry.number, line)
-        if last is not None:  # else the line had too many events before it, and it was not kept
-            story = shortest(last, entry, line, ways, history.epoch(entry.number))
-        code = history.code.get(entry.number)
-        if code is not None and entry.event.op is Op.FETCH:
-            into = entry.address - entry.event.address
-            code = code._replace(virtual=code.virtual + into, physical=code.physical + into)
-        told.append(ExplainedHazard(entry, code, story))
-    return told
+    history.feed(final.look())
+    told = [_explained(entry, history, ways) for entry in listed]
+    unread = [
+        Unread(found, _explained(read, history, ways) if read is not None else None)
+        for found, read in final.found()
+    ]
+    return told, unread
 
 
-def _line_of(entry: HazardEntry, profile: Profile) -> int:
-    return entry.address - entry.address % profile.line
+def _explained(entry: HazardEntry, history: "History", ways: "LeastCosts") -> ExplainedHazard:
+    from coldline.explain.witness import shortest
+
+    line = entry.address - entry.address % ways.profile.line
+    story: list[WitnessStep] = []
+    last = history.of(entry.number, line)
+    if last is not None:  # else the line had too many events before it, and it was not kept
+        story = shortest(last, entry, line, ways, history.epoch(entry.number))
+    code = history.code.get(entry.number)
+    if code is not None and entry.event.op is Op.FETCH:
+        into = entry.address - entry.event.address
+        code = code._replace(virtual=code.virtual + into, physical=code.physical + into)
+    return ExplainedHazard(entry, code, story)

@@ -65,6 +65,7 @@ GUESTS = MappingProxyType(
         "midway-arm64": Guest(("--sample", "midway-arm64")),
         "midway-arm32": Guest(("--sample", "midway-arm32")),
         "debian-arm64": Guest((), kernel),
+        "debian-arm64-unstable": Guest((), lambda: kernel(suite="unstable")),
         "debian-armmp": Guest(_PAST_MMU, _zimage("armmp")),
         "debian-armmp-lpae": Guest(_PAST_MMU, _zimage("armmp-lpae")),
         "u-boot-arm64": Guest(

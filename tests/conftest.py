@@ -31,6 +31,20 @@ def debian_arm64_kernel() -> Path:
         raise
 
 
+@pytest.fixture(scope="session")
+def debian_unstable_arm64_kernel() -> Path:
+    """The arm64 kernel of Debian unstable."""
+    from testbed.apt import FetchError
+    from testbed.kernels import kernel
+    from tests.helpers.requirements import require
+
+    try:
+        return kernel("arm64", suite="unstable")
+    except FetchError as error:
+        require(False, f"no kernel of Debian unstable: {error}")
+        raise
+
+
 def debian_package(architecture: str, name: str) -> Path:
     """A package of Debian's, unpacked."""
     from testbed import apt, debian

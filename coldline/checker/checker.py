@@ -178,6 +178,22 @@ class Checker:
                     found.append((gap_first * PAGE_SIZE, lines, badness))
         yield from _join(sorted(found), self.profile.line)
 
+    def would_read_bytes(self, address: int, size: int) -> Iterator[tuple[int, int, Hazard]]:
+        """As `would_read`, by runs of bytes in one line that are wrong in the same ways: start, end and hazards."""
+        transitions = self.state.lines.transitions
+        for start, stop, state in self._runs(address, address + size):
+            hazard = Hazard(int(transitions.bad[Letter.READ_WB, transitions.step[_LIVE, state]]))
+            if hazard:
+                yield from ((low, high, hazard) for low, high in self._lines_of(start, stop))
+
+    def _lines_of(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Split a range of bytes at the borders of lines."""
+        line = self.profile.line
+        while start < stop:
+            end = min(start - start % line + line, stop)
+            yield start, end
+            start = end
+
     def states(self, address: int, size: int) -> Iterator[StateRun]:
         """The states of the bytes from `address` on, by runs of bytes in one state.
 

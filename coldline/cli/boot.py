@@ -60,7 +60,7 @@ def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple
 
     from coldline.checker.final_read import Region
 
-    regions = [Region(each.name, each.address, each.size) for each in trial.plan.segments]
+    regions = [Region(each.name, each.address, each.size, each.data.nbytes) for each in trial.plan.segments]
     most = outputs.hazards or 0
     with RunProgress(outputs.for_people) as telling:
         try:

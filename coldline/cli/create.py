@@ -77,22 +77,25 @@ def create(options: argparse.Namespace, bindings: Bindings) -> tuple[XenDomain, 
     return domain, wanted.setup.name
 
 
+_LOOK = "# the look: nobody did this; it asks what a guest reads of what was loaded, past the caches and through them"
+
+
 class _Trace:
-    """A build as a trace in the text form; it ends with the guest's first reads, so that a check covers them."""
+    """A build as a trace in the text form; it ends with a look at what was loaded, which a check judges."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._end: list[Event] = []
 
     def begin(self, model: "HostModel", plan: "Plan") -> "Recorder":
-        from coldline.hypervisor.xen.recording import first_reads
+        from coldline.hypervisor.look import look_at
 
         self._lines = [f"# the events of the build, on a host like {model.name}: {model.summary}"]
-        self._end = first_reads(plan)
+        self._end = look_at(plan)
         return lambda event: self._lines.append(str(event))
 
     def text(self) -> str:
-        end = ["# the guest's first reads: everything that was loaded", *map(str, self._end)]
+        end = [_LOOK, *map(str, self._end)]
         return "\n".join([*self._lines, *end]) + "\n"
 
 

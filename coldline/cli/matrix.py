@@ -60,7 +60,7 @@ def _cell(options: argparse.Namespace, kernel: Kernel, plan: Plan, strategy: str
         checker = check(run, trial.profile, distinct=True, at_length=True)
     except HypervisorError as error:
         return Cell(None, refusal=str(error))
-    regions = [Region(each.name, each.address, each.size) for each in plan.segments]
+    regions = [Region(each.name, each.address, each.size, each.data.nbytes) for each in plan.segments]
     gaps = run.outcome.gaps(trial.until)
     judgement = judge(checker, run, most=0, stories=0, regions=regions, gaps=gaps)
     only = bool(judgement.all_kinds) and not judgement.kinds

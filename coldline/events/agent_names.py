@@ -14,12 +14,21 @@ FIRST_VCPU = "guest"
 AGENTS = len(MemoryType)
 """The number of a vCPU's agents."""
 
+LOOK = "look"
+"""The name of the agent whose accesses did not happen: they ask what a guest could read."""
+
 _SUFFIXES = ("", "-device", "-nc", "-wt")
 
 
 def vcpu_name(number: int) -> str:
     """Return the name of a vCPU, from its number: ``guest``, ``guest1``, ``guest2`` and so on."""
     return f"{FIRST_VCPU}{number}" if number else FIRST_VCPU
+
+
+def is_vcpu(agent: str) -> bool:
+    """Return whether an agent stands for a vCPU."""
+    number, dash, suffix = agent.removeprefix(FIRST_VCPU).partition("-")
+    return agent.startswith(FIRST_VCPU) and (not number or number.isdecimal()) and dash + suffix in _SUFFIXES
 
 
 def agents_of(vcpu: str) -> tuple[str, ...]:

@@ -97,9 +97,10 @@ _MODELS: Final = (
         flush=_XEN_FLUSH,
         set_way=_XEN_SET_WAY,
     ),
+    # The worst case is assumed: all pages wait for their scrub, and a toolstack allocates them during the creation.
     HostModel(
         name="xen-4.22-arm64",
-        summary="Xen 4.22 on arm64: as 4.17, but the scrub comes after the cleaning and leaves dirty lines",
+        summary="Xen 4.22 on arm64: as 4.17, but pages yet to be scrubbed are scrubbed after the cleaning",
         architectures=("arm64",),
         builder_agent="dom0",
         mapping_types=(_WB, _NC),

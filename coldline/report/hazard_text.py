@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Writes hazards for people: each with its place, and its story as a table."""
 
+from typing import TYPE_CHECKING
+
 from coldline.report.line_writer import LineWriter
 from coldline.report.model import Report
-from coldline.report.phrases import place_words
+from coldline.report.phrases import place_words, segment_words
+
+if TYPE_CHECKING:
+    from coldline.verdict import Judgement
 
 
 def write_hazards(lines: LineWriter, report: Report, most: int | None = None) -> None:
@@ -27,6 +32,38 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
     if left > 0:
         lines.say()
         lines.say(f"and {left:,} more")
+
+
+def write_unread(lines: LineWriter, judgement: "Judgement", most: int | None = None) -> None:
+    """Write the first `most` ranges that the final read found, and how many more there are.
+
+    They have their stories if no hazard above has one, which would mostly be the same.
+    """
+    shown = judgement.unread[:most]
+    for found, hazard in shown:
+        what, style = _CONTENTS[found.content.value]
+        where = f"{found.address:#x} to {found.address + found.size - 1:#x} ({segment_words(found)})"
+        count = "1 line" if found.lines == 1 else f"{found.lines:,} lines"
+        lines.say()
+        lines.say(f"final read: {', '.join(found.kinds)} at {where}, {count}: {what}", style)
+        if hazard is not None and hazard.story and not judgement.hazards:
+            from coldline.report.story_table import story_table
+
+            lines.out.write(story_table(hazard, terminal=lines.terminal))
+    left = len(judgement.unread) - len(shown)
+    if left > 0:
+        lines.say()
+        lines.say(f"and {left:,} more of the final read")
+    if judgement.unread:
+        lines.say()
+
+
+_CONTENTS = {
+    "loaded": ("loaded: a hazard", "bad"),
+    "written": ("the guest wrote it: a hazard only where it is read", ""),
+    "rest": ("not loaded: a hazard only where it is read", ""),
+}
+"""What a range is, and its style, by its content."""
 
 
 def _bytes(size: int) -> str:

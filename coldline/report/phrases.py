@@ -3,9 +3,10 @@
 
 from typing import TYPE_CHECKING
 
-from coldline.verdict import ExplainedHazard, Judgement, Verdict
+from coldline.verdict import ExplainedHazard, Judgement, Unread, Verdict
 
 if TYPE_CHECKING:
+    from coldline.checker.final_read import StaleRange
     from coldline.report.model import Guest, Report, Run
 
 _COHERENT = "coherent: no fill and no eviction that the architecture allows can show stale data"
@@ -18,9 +19,22 @@ def verdict_words(judgement: Judgement) -> str:
     if judgement.verdict is Verdict.INCONCLUSIVE:
         return f"inconclusive: no hazard was found, but {'; '.join(judgement.gaps)}"
     if not judgement.kinds:
-        return "hazard: none in this run, but a read of everything that was loaded could be wrong"
+        return f"hazard: none in this run, but {_unread_words(judgement.unread_loaded)}"
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in judgement.kinds.items())
     return f"hazard: {judgement.found:,} found ({kinds})"
+
+
+def _unread_words(unread: list[Unread]) -> str:
+    count, (first, _) = sum(each.found.lines for each in unread), unread[0]
+    noun = "line" if count == 1 else "lines"
+    kinds = ", ".join(sorted({kind for each in unread for kind in each.found.kinds}))
+    where = f"the first at {first.address:#x} ({segment_words(first)})"
+    return f"a read of everything that was loaded could be wrong ({kinds}) in {count:,} {noun}, {where}"
+
+
+def segment_words(found: "StaleRange") -> str:
+    """The place of a range in its segment."""
+    return f"{found.region.name}+{found.address - found.region.address:#x}"
 
 
 def coverage_words(report: "Report") -> str:

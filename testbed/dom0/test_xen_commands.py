@@ -52,7 +52,7 @@ def test_the_trace_is_of_what_was_done(small: list[str], tmp_path: Path) -> None
     assert (
         "dom0 map 0x40000000 0x1000 normal-nc" in " ".join(lines)[:10000] or "normal-nc" in trace.read_text()
     )
-    assert lines[-1].startswith("guest read ")
+    assert lines[-1].startswith("look read ")
     assert any(line.startswith("xen write 0x40000000 0x1000000") for line in lines)
     unwritable = coldline(*small, "--name", "other", "--trace", "/nowhere/trace")
     assert (unwritable.returncode, unwritable.stdout) == (2, "")

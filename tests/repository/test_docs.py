@@ -352,6 +352,14 @@ def test_the_verdicts_for_debians_kernel_are_those_of_a_run(
     assert generated(VERDICTS, "matrix debian-arm64") == matrix(capsys, str(debian_arm64_kernel))
 
 
+@pytest.mark.long
+def test_the_verdicts_for_debians_newest_kernel_are_those_of_a_run(
+    capsys: pytest.CaptureFixture[str], debian_unstable_arm64_kernel: Path
+) -> None:
+    printed = matrix(capsys, str(debian_unstable_arm64_kernel))
+    assert generated(VERDICTS, "matrix debian-arm64-unstable") == printed
+
+
 def test_the_verdicts_for_edk2_are_those_of_a_run(
     capsys: pytest.CaptureFixture[str], debian_edk2_arm64: Path
 ) -> None:
@@ -367,7 +375,7 @@ def test_the_tables_of_findings_are_those_that_the_script_prints() -> None:
     assert set(shown) <= set(GUESTS)
 
 
-@pytest.mark.parametrize("name", [*SAMPLES, "debian-arm64"])
+@pytest.mark.parametrize("name", [*SAMPLES, "debian-arm64", "debian-arm64-unstable"])
 def test_every_pair_that_is_not_refused_has_its_reason(name: str) -> None:
     """Each host has a paragraph, with an item for each strategy."""
     rows = tables(generated(VERDICTS, f"matrix {name}"))[0]

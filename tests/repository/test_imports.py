@@ -23,7 +23,7 @@ ALLOWED = {
     "corpus": {"checker", "events", "rules", "verdict"},
     "errors": set(),
     "events": {"arm", "jit"},
-    "explain": {"checker", "events", "rules"},
+    "explain": {"arm", "checker", "events", "rules"},
     "frontends": {"arm", "events", "guest", "jit", "mmu"},
     "guest": {"image"},
     "hypervisor": {"arm", "events", "guest"},

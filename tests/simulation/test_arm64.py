@@ -224,7 +224,7 @@ def found_by(trial: Trial) -> Found:
     found: Found = {}
     for entry in entries(checker.findings, trial.profile.line):
         found.setdefault(entry.kind, set()).add((entry.address - KERNEL) & ~63)
-    stale = sum(each.stale for each in sweep(checker, [Region("kernel", KERNEL, 0x2000)]))
+    stale = sum(each.stale for each in sweep(checker, [Region("kernel", KERNEL, 0x2000, 0x2000)]))
     assert bool(found) or not stale, "what a sweep of the image finds, the guest has met"
     return found
 

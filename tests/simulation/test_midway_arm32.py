@@ -88,7 +88,7 @@ def found_by(host: str, strategy: str) -> Found:
     found: Found = {}
     for entry in entries(checker.findings, trial.profile.line):
         found.setdefault(entry.kind, set()).add((entry.address - KERNEL) & ~63)
-    stale = sum(each.stale for each in sweep(checker, [Region("kernel", KERNEL, SIZE)]))
+    stale = sum(each.stale for each in sweep(checker, [Region("kernel", KERNEL, SIZE, SIZE)]))
     assert bool(found) or not stale, "what a sweep of the image finds, the guest has met"
     return found
 

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Records the operations that build a guest on a real Xen, as events."""
 
-from typing import TYPE_CHECKING
-
 from coldline.arm import MemoryType
-from coldline.events import Event, Op, Recorder
-from coldline.events.agent_names import FIRST_VCPU
+from coldline.events import Recorder
 from coldline.hypervisor.model import HostModel
 from coldline.hypervisor.models import host_model
 from coldline.hypervisor.recording import RecordedHost, RecordedMapping
@@ -13,9 +10,6 @@ from coldline.hypervisor.xen.bindings.protocols import Bindings
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.host import XenHost
 from coldline.hypervisor.xen.hypercalls import Hypercalls
-
-if TYPE_CHECKING:
-    from coldline.guest.plan import Plan
 
 
 def model_of(version: tuple[int, int], machine: str) -> HostModel:
@@ -64,13 +58,3 @@ class RecordedXen(RecordedHost[XenDomain]):
     def unmap_resource(self, domain: XenDomain, resource: object) -> None:
         """See `XenHost.unmap_resource`."""
         self._xen.unmap_resource(domain, resource)
-
-
-def first_reads(plan: "Plan") -> list[Event]:
-    """Return events in which a guest reads everything that was loaded, with its MMU off: the check of a build."""
-    reads = [
-        Event(FIRST_VCPU, Op.READ, each.address, each.data.nbytes)
-        for each in plan.segments
-        if each.data.nbytes
-    ]
-    return [Event(FIRST_VCPU, Op.MMU_OFF), *reads]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.explain.witness import WitnessStep
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
-    from coldline.verdict import ExplainedHazard, Judgement
+    from coldline.verdict import ExplainedHazard, Judgement, Unread
 
 REPORT_SCHEMA: Final = "coldline.report/1"
 MATRIX_SCHEMA: Final = "coldline.matrix/1"
@@ -67,7 +67,7 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
             "verdict": judgement.verdict.value,
             "hazards": [_hazard_of_run(hazard) for hazard in shown],
             "hazards_found": judgement.found,
-            **_boot(judgement, report.guest, report.run),
+            **_boot(judgement, report.guest, report.run, most),
         }
     return document | {
         "inconclusive_because": list(judgement.gaps),
@@ -96,13 +96,15 @@ def _coverage(report: "Report") -> dict[str, Any]:
     return document
 
 
-def _boot(judgement: "Judgement", guest: "Guest", run: "Run") -> dict[str, Any]:
+def _boot(judgement: "Judgement", guest: "Guest", run: "Run", most: int | None) -> dict[str, Any]:
     from coldline.report.memory_map import image_document
 
     plan = guest.plan
     return {
         "hazard_events": judgement.hazard_events,
         "sweep": [_swept(each) for each in judgement.final_read],
+        "unread": [_unread(each) for each in judgement.unread[:most]],
+        "unread_found": len(judgement.unread),
         **image_document(guest.kernel),
         "host": guest.host,
         "host_by_default": bool(guest.host_default),
@@ -157,13 +159,26 @@ def _step(step: "WitnessStep") -> dict[str, Any]:
 
 def _swept(swept: "Swept") -> dict[str, Any]:
     return {
-        "name": swept.name,
-        "address": swept.address,
-        "size": swept.size,
+        "name": swept.region.name,
+        "address": swept.region.address,
+        "size": swept.region.size,
         "lines": swept.lines,
         "stale": swept.stale,
         "kinds": list(swept.kinds),
         "first": swept.first,
+    }
+
+
+def _unread(unread: "Unread") -> dict[str, Any]:
+    found, hazard = unread
+    return {
+        "segment": found.region.name,
+        "content": found.content.value,
+        "kinds": list(found.kinds),
+        "address": found.address,
+        "size": found.size,
+        "lines": found.lines,
+        "witness": [_step(step) for step in hazard.story] if hazard is not None else [],
     }
 
 

@@ -6,7 +6,7 @@ Most reports have a line or two, so the modules that draw tables are imported on
 
 from typing import TYPE_CHECKING, TextIO
 
-from coldline.report.hazard_text import write_hazards
+from coldline.report.hazard_text import write_hazards, write_unread
 from coldline.report.line_writer import LineWriter
 from coldline.report.phrases import coverage_words, not_covered_words, verdict_words
 from coldline.report.reporters.base import Reporter, Settings
@@ -45,6 +45,7 @@ class TextReporter(Reporter):
                 self._lines.say()
                 for swept in report.judgement.final_read:
                     self._swept(swept)
+                write_unread(self._lines, report.judgement, self.settings.hazards)
         self._verdict(report)
         if report.guest is not None and report.run is not None and not self.settings.quiet:
             self._run(report.guest, report.run, report.judgement.events)
@@ -75,11 +76,10 @@ class TextReporter(Reporter):
     def _swept(self, swept: "Swept") -> None:
         """Write what a read of a whole segment would find."""
         if swept.first is None:
-            self._lines.say(f"  {swept.name:7} all {swept.lines:,} lines read as they were written")
+            self._lines.say(f"  {swept.region.name:7} all {swept.lines:,} lines read as they were written")
             return
-        first = f"the first at {swept.first:#x} ({swept.name}+{swept.first - swept.address:#x})"
         wrong = f"{swept.stale:,} of {swept.lines:,} lines could be wrong ({', '.join(swept.kinds)})"
-        self._lines.say(f"  {swept.name:7} {wrong}, {first}", "bad")
+        self._lines.say(f"  {swept.region.name:7} {wrong}")
 
     def _run(self, guest: "Guest", run: "Run", events: int) -> None:
         self._lines.say(

@@ -18,12 +18,13 @@ from coldline.errors import HypervisorError, UsageError
 from coldline.events import Event
 from coldline.guest import GuestOptions, Plan, make_plan
 from coldline.hypervisor import HOST_MODELS
+from coldline.hypervisor.look import look_at
 from coldline.hypervisor.protocol import DomainT, Hypervisor
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.hypervisor.xen import XenDomain, XenHost
 from coldline.hypervisor.xen.creation import paging_pool
 from coldline.hypervisor.xen.domain_list import DomainList
-from coldline.hypervisor.xen.recording import RecordedXen, first_reads, model_of
+from coldline.hypervisor.xen.recording import RecordedXen, model_of
 from coldline.hypervisor.xen.store_entries import uuid_text
 from coldline.hypervisor.xen.structures import CreateDomain, DomctlHeader, GetDomainInfo
 from coldline.image import load_kernel
@@ -384,7 +385,7 @@ def carry_out(plan: Plan, strategy: str, host: Hypervisor[DomainT], trace: list[
     """Build, start and destroy; `trace` is where the host records."""
     domain = build_domain(plan, strategy, host)
     host.unpause(domain)
-    trace += first_reads(plan)[1:]
+    trace += look_at(plan)
     host.destroy(domain)
 
 
@@ -414,7 +415,10 @@ def test_the_trace_of_the_command(tmp_path: Path) -> None:
     assert lines[0].startswith("# ")
     assert f"dom0 map {MAGIC:#x} 0x4000 normal-wb" in lines
     assert f"dom0 write {MAGIC:#x} 0x4000" in lines
-    assert next(line for line in lines if line.startswith("guest ")) == "guest mmu off"
+    (look,) = [number for number, line in enumerate(lines) if line.startswith("# the look: nobody did this")]
+    assert lines[look + 1] == "look mmu off"
+    assert all(line.startswith("look ") for line in lines[look + 1 :])
+    assert not any(line.startswith(("guest ", "look ")) for line in lines[:look])
 
 
 def test_models() -> None:
