@@ -49,7 +49,7 @@ def write_unread(lines: LineWriter, judgement: "Judgement", most: int | None = N
         if hazard is not None and hazard.story and not judgement.hazards:
             from coldline.report.story_table import story_table
 
-            lines.out.write(story_table(hazard, terminal=lines.terminal))
+            lines.out.write(story_table(hazard, colours=lines.colours, width=lines.width))
     left = len(judgement.unread) - len(shown)
     if left > 0:
         lines.say()

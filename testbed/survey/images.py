@@ -21,7 +21,10 @@ from testbed.kernels import kernel_file, release_of
 ARCHITECTURES = ("arm64", "armhf")
 
 _FLAVOURS = r"linux-image-((?:cloud-|rt-)?arm64(?:-16k)?|(?:rt-)?armmp(?:-lpae)?)"
-_FIRMWARE = r"u-boot-(?!menu|tools|update|sifive|starfive|microchip)[a-z0-9-]+|qemu-efi-(?:aarch64|arm)|arm-trusted-firmware"
+_FIRMWARE = (
+    r"u-boot-(?!menu|tools|update|sifive|starfive|microchip)[a-z0-9-]+|qemu-efi-(?:aarch64|arm)"
+    r"|arm-trusted-firmware"
+)
 _XEN = r"xen-hypervisor-4\.\d+-(?:arm64|armhf)"
 _TREE_MAGIC = b"\xd0\x0d\xfe\xed"
 _RAM_ALIGNMENT = 256 * MIB
@@ -114,7 +117,8 @@ def _words_of_board(folder: Path, tree: Path, work: Path) -> tuple[str, ...] | N
         program = load_kernel(str(folder / "uboot.elf"))
     except ColdlineError:
         return None
-    binary = folder / "u-boot.bin"
+    files = (folder / name for name in ("u-boot.bin", "u-boot-dtb.bin", "u-boot-dtb.img", "u-boot.img"))
+    binary = next((file for file in files if file.exists()), folder / "uboot.elf")
     if folder.name.startswith("qemu"):
         return ("--bios", _in(tree, binary), "--arch", program.architecture)
     base = program.pieces[0].address
@@ -123,6 +127,8 @@ def _words_of_board(folder: Path, tree: Path, work: Path) -> tuple[str, ...] | N
     ram = f"{base - base % _RAM_ALIGNMENT:#x},512M"
     if folder.name in _MACHINES:
         return (*words, "--machine", _MACHINES[folder.name])
+    if binary.suffix != ".bin":
+        words = [_in(tree, binary), *_DEVICES]
     described = device_tree_in(binary.read_bytes())
     if described is None:
         return (*words, "--ram", ram)
