@@ -30,7 +30,12 @@ _TREE_MAGIC = b"\xd0\x0d\xfe\xed"
 _RAM_ALIGNMENT = 256 * MIB
 _EFI = re.compile(r"(QEMU_EFI|AAVMF_CODE(\.no-secboot)?|AAVMF32_CODE)\.fd")
 _DEVICES = ("--mmio-default",)
-_MACHINES = {"rpi_3": "raspi3b", "rpi_arm64": "raspi3b", "rpi_4": "raspi4b"}
+_MACHINES = {"rpi_3": "raspi3b", "rpi_arm64": "raspi3b", "rpi_3_32b": "raspi3b", "rpi_4": "raspi4b"}
+_TREES = {"rpi_4": "bcm2711-rpi-4-b.dtb", "rpi_arm64": "bcm2837-rpi-3-b.dtb"}
+"""Device trees of the kernel's package, for a U-Boot that gets its tree from the firmware before it."""
+
+_AMLOGIC_RAM = ("--mmio", "0xc8100240,4=0x2000000")
+"""AO_SEC_GP_CFG0 has the size of RAM, here of 512 MiB: u-boot arch/arm/mach-meson/board-gx.c (2023.01)."""
 
 
 class Image(NamedTuple):
@@ -70,6 +75,7 @@ def names_of(suite: str, architecture: str) -> tuple[list[str], list[str]]:
 def images_of(suite: str, architecture: str, work: Path) -> Iterator[Image]:
     """Yield the images of a suite, fetching the packages; what cannot be had is reported and left out."""
     flavours, others = names_of(suite, architecture)
+    kernels: list[Path] = []
     for flavour in flavours:
         try:
             binary = debian.current_kernel(architecture, flavour, suite=suite).binary
@@ -78,6 +84,7 @@ def images_of(suite: str, architecture: str, work: Path) -> Iterator[Image]:
         except ColdlineError as error:
             apt.say(f"left out: {error}")
             continue
+        kernels.append(tree)
         yield Image(suite, architecture, tree.name, release_of(binary), (_in(tree, path),), tree)
     for name in others:
         try:
@@ -85,14 +92,16 @@ def images_of(suite: str, architecture: str, work: Path) -> Iterator[Image]:
         except ColdlineError as error:
             apt.say(f"left out: {error}")
             continue
-        for image, words in _images_in(name, tree, work / suite / architecture):
+        for image, words in _images_in(name, tree, work / suite / architecture, kernels):
             yield Image(suite, architecture, tree.name, image, words, tree)
 
 
-def _images_in(package: str, tree: Path, work: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _images_in(
+    package: str, tree: Path, work: Path, kernels: list[Path]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     if package.startswith("u-boot-"):
         for elf in sorted(tree.glob("usr/lib/u-boot/*/uboot.elf")):
-            words = _words_of_board(elf.parent, tree, work)
+            words = _words_of_board(elf.parent, tree, work, kernels)
             if words is not None:
                 yield elf.parent.name, words
     elif package.startswith("qemu-efi-"):
@@ -111,7 +120,7 @@ def _in(tree: Path, file: Path) -> str:
     return "{tree}/" + str(file.relative_to(tree))
 
 
-def _words_of_board(folder: Path, tree: Path, work: Path) -> tuple[str, ...] | None:
+def _words_of_board(folder: Path, tree: Path, work: Path, kernels: list[Path]) -> tuple[str, ...] | None:
     """Return how a board's U-Boot is run; None if it is not for Arm."""
     try:
         program = load_kernel(str(folder / "uboot.elf"))
@@ -126,17 +135,31 @@ def _words_of_board(folder: Path, tree: Path, work: Path) -> tuple[str, ...] | N
     words += ["--arch", program.architecture, *_DEVICES]
     ram = f"{base - base % _RAM_ALIGNMENT:#x},512M"
     if folder.name in _MACHINES:
-        return (*words, "--machine", _MACHINES[folder.name])
+        words += ["--machine", _MACHINES[folder.name]]
+        given = next(
+            (path for kernel in kernels for path in kernel.rglob(_TREES.get(folder.name, "-"))), None
+        )
+        if given is None:
+            return tuple(words)
+        kept = _kept(work, folder.name, given.read_bytes())
+        return (*words, "--dtb-only", "{work}/" + str(kept.relative_to(work.parent.parent)))
     if binary.suffix != ".bin":
         words = [_in(tree, binary), *_DEVICES]
     described = device_tree_in(binary.read_bytes())
     if described is None:
         return (*words, "--ram", ram)
-    kept = work / f"{folder.name}.dtb"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_bytes(described)
+    if b"amlogic,meson-gx" in described:
+        words += _AMLOGIC_RAM
+    kept = _kept(work, folder.name, described)
     words += ["--dtb-only", "{work}/" + str(kept.relative_to(work.parent.parent))]
     return tuple(words) if _has_ram(kept, described, program.entry) else (*words, "--ram", ram)
+
+
+def _kept(work: Path, name: str, tree: bytes) -> Path:
+    kept = work / f"{name}.dtb"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(tree)
+    return kept
 
 
 def _has_ram(path: Path, described: bytes, entry: int) -> bool:

@@ -12,7 +12,18 @@ from typing import Any
 
 from testbed.survey.images import Image
 
-_KEPT = ("verdict", "host", "strategy", "end", "pc", "fault", "poll", "instructions", "hazards_found")
+_KEPT = (
+    "verdict",
+    "host",
+    "strategy",
+    "end",
+    "pc",
+    "fault",
+    "poll",
+    "instructions",
+    "hazards_found",
+    "hazards_by_kind",
+)
 _CONSOLE = 200
 """Characters of the console that are kept, of its last lines."""
 
@@ -82,7 +93,7 @@ def run_all(
 def run(image: Image, work: Path, *, timeout: int, instructions: int) -> dict[str, Any]:
     """Run an image; return its result."""
     words = [word.replace("{tree}", str(image.tree)).replace("{work}", str(work)) for word in image.words]
-    command = [sys.executable, "-m", "coldline", "boot", *words, "--json"]
+    command = [sys.executable, "-m", "coldline", "boot", *words, "--json", "--hazards", "0"]
     command += ["--max-instructions", str(instructions)]
     result: dict[str, Any] = {
         "suite": image.suite,
@@ -107,7 +118,6 @@ def run(image: Image, work: Path, *, timeout: int, instructions: int) -> dict[st
         }
     result |= {name: report.get(name) for name in _KEPT}
     result["devices"] = report.get("coverage", {}).get("devices", [])
-    result["kinds"] = sorted({each["kind"] for each in report.get("hazards", [])})
     lines = [line.strip() for line in report.get("console", "").splitlines() if line.strip()]
     result["console"] = [line[:_CONSOLE] for line in [*lines[:1], *lines[1:][-1:]]]
     return result

@@ -72,8 +72,8 @@ def _package(row: dict[str, Any]) -> str:
 def _verdict(row: dict[str, Any]) -> str:
     if not row.get("verdict"):
         return "error"
-    kinds = ", ".join(row["kinds"])
-    return f"{row['verdict']}: {kinds} ({row['hazards_found']})" if kinds else str(row["verdict"])
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in (row["hazards_by_kind"] or {}).items())
+    return f"{row['verdict']}: {kinds}" if kinds else str(row["verdict"])
 
 
 def _end(row: dict[str, Any]) -> str:

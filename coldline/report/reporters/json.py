@@ -70,6 +70,7 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
             **_boot(judgement, report.guest, report.run, most),
         }
     return document | {
+        "hazards_by_kind": dict(judgement.kinds),
         "inconclusive_because": list(judgement.gaps),
         "coverage": _coverage(report),
         "not_covered": list(report.not_covered),
