@@ -30,6 +30,9 @@ _TREE_MAGIC = b"\xd0\x0d\xfe\xed"
 _RAM_ALIGNMENT = 256 * MIB
 _EFI = re.compile(r"(QEMU_EFI|AAVMF_CODE(\.no-secboot)?|AAVMF32_CODE)\.fd")
 _DEVICES = ("--mmio-default",)
+_LONG = ("--max-instructions", "400000000")
+"""EDK2 unpacks itself before it does anything else."""
+
 _MACHINES = {"rpi_3": "raspi3b", "rpi_arm64": "raspi3b", "rpi_3_32b": "raspi3b", "rpi_4": "raspi4b"}
 _TREES = {"rpi_4": "bcm2711-rpi-4-b.dtb", "rpi_arm64": "bcm2837-rpi-3-b.dtb"}
 """Device trees of the kernel's package, for a U-Boot that gets its tree from the firmware before it."""
@@ -107,7 +110,7 @@ def _images_in(
     elif package.startswith("qemu-efi-"):
         architecture = "arm64" if package.endswith("aarch64") else "arm32"
         for file in sorted(path for path in tree.glob("usr/share/*/*.fd") if _EFI.fullmatch(path.name)):
-            yield file.name, ("--bios", _in(tree, file), "--arch", architecture)
+            yield file.name, ("--bios", _in(tree, file), "--arch", architecture, *_LONG)
     elif package.startswith("xen-hypervisor-"):
         for file in sorted(path for path in tree.glob("boot/xen-*") if "." not in path.name[-7:]):
             yield file.name, (_in(tree, file), "--machine", "virt", "--el", "2")

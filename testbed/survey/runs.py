@@ -93,8 +93,8 @@ def run_all(
 def run(image: Image, work: Path, *, timeout: int, instructions: int) -> dict[str, Any]:
     """Run an image; return its result."""
     words = [word.replace("{tree}", str(image.tree)).replace("{work}", str(work)) for word in image.words]
-    command = [sys.executable, "-m", "coldline", "boot", *words, "--json", "--hazards", "0"]
-    command += ["--max-instructions", str(instructions)]
+    command = [sys.executable, "-m", "coldline", "boot", "--json", "--hazards", "0"]
+    command += ["--max-instructions", str(instructions), *words]
     result: dict[str, Any] = {
         "suite": image.suite,
         "architecture": image.architecture,
