@@ -47,6 +47,7 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     if options.gic_version is None:
         default = options.layout.gic_version and protocol.gic_version
         options = replace(options, gic_version=default or options.layout.gic_version)
+    options = replace(options, layout=replace(options.layout, gic_version=options.gic))
     _check(protocol, options)
     least = MIN_MEMORY if options.layout.compatible else PAGE_SIZE
     banks = place_banks(options.memory, options.layout.ram, least)

@@ -108,6 +108,8 @@ class Traps:
             where = self._nowhere
             hint = machine_hint(where)
             return GuestError(f"the guest used {where:#x} at {pc:#x}: no RAM and no device is there{hint}")
+        if error.errno == const.UC_ERR_FETCH_PROT:
+            return GuestError(f"the guest fetched an instruction from {pc:#x}, where a device is")
         if error.errno == const.UC_ERR_INSN_INVALID:
             return _untaken(EXCEPTIONS[1], pc)
         return GuestError(f"the guest cannot go on at {pc:#x}: {error}")

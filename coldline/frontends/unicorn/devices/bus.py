@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The bus: finds the device at a physical address, and notes what was used and what was read last."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -67,10 +68,11 @@ class Bus:
         unknown_reads_zero: bool,
         end: int,
     ) -> None:
-        self._devices = devices
+        edges = {0, *(each.base for each in devices), *(each.base + each.size for each in devices)}
+        self._starts = sorted(edges)
+        self._from = [_first_at(devices, start) for start in self._starts]
         self._nothing = Constant(0, end, name=_UNKNOWN)
         self._pages: set[int] = set()
-        self._recent: Device | None = None
         self.used: dict[str, None] = {}
         self.last_load: Load | None = None
         wanted = [(0, end)] if unknown_reads_zero else [_pages_of(device) for device in devices]
@@ -93,19 +95,19 @@ class Bus:
         return self._device_at(address).steady
 
     def _device_at(self, address: int) -> Device:
-        recent = self._recent
-        if recent is not None and recent.base <= address < recent.base + recent.size:
-            return recent
-        for device in self._devices:
-            if device.base <= address < device.base + device.size:
-                self._recent = device
-                self.used[f"{device.name} at {device.base:#x}"] = None
-                return device
+        device = self._from[bisect_right(self._starts, address) - 1]
+        if device is not None:
+            self.used[f"{device.name} at {device.base:#x}"] = None
+            return device
         page = address - address % PAGE_SIZE
         if page not in self._pages and len(self._pages) < MAX_UNKNOWN:
             self._pages.add(page)
             self.used[f"{_UNKNOWN} at {page:#x}"] = None
         return self._nothing
+
+
+def _first_at(devices: Sequence[Device], address: int) -> Device | None:
+    return next((each for each in devices if each.base <= address < each.base + each.size), None)
 
 
 def _pages_of(device: Device) -> tuple[int, int]:

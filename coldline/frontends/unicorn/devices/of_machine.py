@@ -40,15 +40,15 @@ def devices_of(layout: MachineLayout, vcpus: int, console: Callable[[int], None]
 
 def _interrupt_controllers(layout: MachineLayout, vcpus: int) -> list[Device]:
     devices: list[Device] = []
-    if layout.gicv2 is not None:
+    if layout.gicv2 is not None and layout.gic_version == 2:
         distributor, interface = layout.gicv2
-        devices.append(gic.Distributor(*distributor, version=layout.gic_version))
+        devices.append(gic.Distributor(*distributor, version=2))
         devices.append(gic.CpuInterface("GICv2 CPU interface", *interface))
-    if layout.gicv2_virtual is not None:
+    if layout.gicv2_virtual is not None and layout.gic_version == 2:
         control, virtual = layout.gicv2_virtual
         devices.append(gic.VirtualInterfaceControl(*control))
         devices.append(gic.CpuInterface("GICv2 virtual CPU interface", *virtual))
-    if layout.gicv3 is not None:
+    if layout.gicv3 is not None and layout.gic_version == 3:
         distributor, redistributors = layout.gicv3
         devices.append(gic.Distributor(*distributor, version=3))
         devices.append(gic.Redistributors(*redistributors, cores=vcpus))
