@@ -74,7 +74,7 @@ def tree(structure: bytes, strings: bytes = b"reg\0", *, names_at: int = 0) -> b
 
 ORDERS: dict[str, Literal["little", "big"]] = {
     **dict.fromkeys(("arm64-image", "zimage", "zboot", "elf", "lz4-legacy", "trace-binary"), "little"),
-    **dict.fromkeys(("uimage", "fit", "lzop", "dtb", "dtb-only"), "big"),
+    **dict.fromkeys(("uimage", "fit", "lzop", "dtb", "dtb-only", "machine"), "big"),
 }  # fmt: skip
 
 

@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from coldline.cli.arguments.values import DEFAULT_MACHINE, DEFAULT_MEMORY, address, size
+from coldline.cli.arguments.values import DEFAULT_MACHINE, DEFAULT_RAM, address, size
 from coldline.errors import UsageError
 from coldline.guest.layout import AddressRange
-from coldline.guest.machines import VIRT, ConstantRegisters, MachineLayout, Uart, machine_layout
+from coldline.guest.machines import VIRT, ConstantRegisters, MachineLayout, SerialPort, machine_layout
 from coldline.guest.serial_kinds import SERIAL_KINDS
 from coldline.support.frozen_record import replace
 from coldline.support.units import KIB, PAGE_SIZE
@@ -64,7 +64,7 @@ def memory_of(options: argparse.Namespace, machine: MachineLayout) -> int:
         return sum(each.size for each in machine.ram)
     if options.ram:
         return sum(each.size for each in machine.ram)
-    return size(options.memory or DEFAULT_MEMORY)
+    return size(options.memory or DEFAULT_RAM)
 
 
 def _before_changes(options: argparse.Namespace, tree: memoryview | None) -> MachineLayout:
@@ -122,13 +122,15 @@ def _registers(text: str) -> ConstantRegisters:
     return ConstantRegisters(base, length, word)
 
 
-def _uart(text: str) -> Uart:
+def _uart(text: str) -> SerialPort:
     kind, comma, base = text.partition(",")
     if kind not in SERIAL_KINDS or not comma:
         known = ", ".join(SERIAL_KINDS)
         raise UsageError(f"--uart takes KIND,ADDRESS, not '{text[:_PRINTED]}'; the kinds are: {known}")
     try:
-        return Uart(kind, _range("--uart", text, (base, "0x100")).base, PAGE_SIZE if kind == "pl011" else 256)
+        return SerialPort(
+            kind, _range("--uart", text, (base, "0x100")).base, PAGE_SIZE if kind == "pl011" else 256
+        )
     except UsageError as error:
         raise UsageError(
             f"--uart {text[:_PRINTED]}: '{base[:_PRINTED]}' is not a physical address"

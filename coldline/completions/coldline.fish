@@ -43,7 +43,7 @@ function _shtab_coldline_using
 end
 
 set -g _shtab_coldline_commands boot check convert corpus matrix plan rules create console list pause unpause destroy completion
-set -g _shtab_coldline_opts_with_value --append --arch --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --name --ramdisk --sample --schedule --secondary --stories --strategy --svg --to --trace --trace-format --until --vcpus --write
+set -g _shtab_coldline_opts_with_value --append --arch --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --ram --ramdisk --sample --schedule --secondary --stories --strategy --svg --to --trace --trace-format --uart --until --vcpus --write
 
 complete -c coldline -e
 complete -c coldline -f
@@ -54,7 +54,6 @@ complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -
 complete -c coldline -n '_shtab_coldline_using boot' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using boot' -l sample -xka "midway-arm64 midway-arm32" -d 'a guest that comes with coldline: midway-arm64 or midway-arm32'
 complete -c coldline -n '_shtab_coldline_using boot' -l bios -xka "(__fish_complete_path (commandline -ct))" -d 'firmware, in place of IMAGE; it starts in the flash of --machine virt'
-complete -c coldline -n '_shtab_coldline_using boot' -l machine -xka "xenvm virt" -d 'xenvm (Xen'"'"'s guests; the default) or virt (QEMU'"'"'s; the default with --bios)'
 complete -c coldline -n '_shtab_coldline_using boot' -l initrd -l ramdisk -xka "(__fish_complete_path (commandline -ct))" -d 'initial RAM disk'
 complete -c coldline -n '_shtab_coldline_using boot' -l append -l cmdline -x -d 'kernel command line'
 complete -c coldline -n '_shtab_coldline_using boot' -l memory -x -d 'size of RAM; a number without a unit is MiB (default 256M)'
@@ -69,6 +68,11 @@ complete -c coldline -n '_shtab_coldline_using boot' -l entry -x -d 'entry point
 complete -c coldline -n '_shtab_coldline_using boot' -l arch -xka "arm64 arm32" -d 'architecture of IMAGE or --bios, if its file does not name it'
 complete -c coldline -n '_shtab_coldline_using boot' -l max-image -x -d 'maximum size of a file (default 1G)'
 complete -c coldline -n '_shtab_coldline_using boot' -l max-unpacked -x -d 'maximum size of a kernel unpacked (default 1G)'
+complete -c coldline -n '_shtab_coldline_using boot' -l machine -xka "xenvm virt raspi3b raspi4b" -d 'xenvm (Xen'"'"'s guests; the default), virt (QEMU'"'"'s; the default with --bios), raspi3b or raspi4b; with --dtb-only and no --memory, the default is the machine that the device tree describes'
+complete -c coldline -n '_shtab_coldline_using boot' -l ram -x -d 'RAM, in place of the machine'"'"'s; can be repeated'
+complete -c coldline -n '_shtab_coldline_using boot' -l uart -x -d 'serial port, in place of the machine'"'"'s, such as pl011,0x3f201000 or ns16550-32,0x1c28000; can be repeated'
+complete -c coldline -n '_shtab_coldline_using boot' -l mmio -x -d 'registers that read as VALUE (default 0) and ignore stores, before any device there; can be repeated'
+complete -c coldline -n '_shtab_coldline_using boot' -l mmio-default -d 'all addresses without RAM or a device are registers that read as 0 and ignore stores'
 complete -c coldline -n '_shtab_coldline_using boot' -l strategy -xka "none flush syscall uncached hypercall uncached-hypercall" -d 'how the builder writes the guest'"'"'s memory: none, flush (arm64), syscall (arm32), uncached (the default), hypercall or uncached-hypercall; hosts without a hypervisor have none'
 complete -c coldline -n '_shtab_coldline_using boot' -l host -xka "rfc xen-4.17-arm64 xen-4.17-arm32 xen-4.22-arm64 kvm-arm64 kvm-s2fwb bootloader bootloader-dirty warm-reset clean-reset" -d 'host model: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64 or kvm-s2fwb; or, without a hypervisor, bootloader, bootloader-dirty, warm-reset or clean-reset (default: rfc for a kernel, bootloader for an ELF program, a raw image and --machine virt, warm-reset for --bios)'
 complete -c coldline -n '_shtab_coldline_using boot' -l core -xka "armv8-a cortex-a53 cortex-a57 cortex-a72 xgene1 neoverse-n1 armv7-a cortex-a7 cortex-a15" -d 'core profile (default armv8-a, for arm32 armv7-a)'
@@ -117,7 +121,6 @@ complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -
 complete -c coldline -n '_shtab_coldline_using matrix' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using matrix' -l sample -xka "midway-arm64 midway-arm32" -d 'a guest that comes with coldline: midway-arm64 or midway-arm32'
 complete -c coldline -n '_shtab_coldline_using matrix' -l bios -xka "(__fish_complete_path (commandline -ct))" -d 'firmware, in place of IMAGE; it starts in the flash of --machine virt'
-complete -c coldline -n '_shtab_coldline_using matrix' -l machine -xka "xenvm virt" -d 'xenvm (Xen'"'"'s guests; the default) or virt (QEMU'"'"'s; the default with --bios)'
 complete -c coldline -n '_shtab_coldline_using matrix' -l initrd -l ramdisk -xka "(__fish_complete_path (commandline -ct))" -d 'initial RAM disk'
 complete -c coldline -n '_shtab_coldline_using matrix' -l append -l cmdline -x -d 'kernel command line'
 complete -c coldline -n '_shtab_coldline_using matrix' -l memory -x -d 'size of RAM; a number without a unit is MiB (default 256M)'
@@ -132,6 +135,11 @@ complete -c coldline -n '_shtab_coldline_using matrix' -l entry -x -d 'entry poi
 complete -c coldline -n '_shtab_coldline_using matrix' -l arch -xka "arm64 arm32" -d 'architecture of IMAGE or --bios, if its file does not name it'
 complete -c coldline -n '_shtab_coldline_using matrix' -l max-image -x -d 'maximum size of a file (default 1G)'
 complete -c coldline -n '_shtab_coldline_using matrix' -l max-unpacked -x -d 'maximum size of a kernel unpacked (default 1G)'
+complete -c coldline -n '_shtab_coldline_using matrix' -l machine -xka "xenvm virt raspi3b raspi4b" -d 'xenvm (Xen'"'"'s guests; the default), virt (QEMU'"'"'s; the default with --bios), raspi3b or raspi4b; with --dtb-only and no --memory, the default is the machine that the device tree describes'
+complete -c coldline -n '_shtab_coldline_using matrix' -l ram -x -d 'RAM, in place of the machine'"'"'s; can be repeated'
+complete -c coldline -n '_shtab_coldline_using matrix' -l uart -x -d 'serial port, in place of the machine'"'"'s, such as pl011,0x3f201000 or ns16550-32,0x1c28000; can be repeated'
+complete -c coldline -n '_shtab_coldline_using matrix' -l mmio -x -d 'registers that read as VALUE (default 0) and ignore stores, before any device there; can be repeated'
+complete -c coldline -n '_shtab_coldline_using matrix' -l mmio-default -d 'all addresses without RAM or a device are registers that read as 0 and ignore stores'
 complete -c coldline -n '_shtab_coldline_using matrix' -l core -xka "armv8-a cortex-a53 cortex-a57 cortex-a72 xgene1 neoverse-n1 armv7-a cortex-a7 cortex-a15" -d 'core profile (default armv8-a, for arm32 armv7-a)'
 complete -c coldline -n '_shtab_coldline_using matrix' -l until -x -d 'when to stop: mmu (the MMU is turned on), psci (the first PSCI call; the default), off (SYSTEM_OFF), console:TEXT (TEXT is printed) or a number of instructions; a run without a hazard that ends before this is inconclusive'
 complete -c coldline -n '_shtab_coldline_using matrix' -l schedule -x -d 'order of the vCPUs'"'"' turns: rr:N (in turn, N instructions each; the default is rr:1000) or random:SEED'
@@ -148,7 +156,6 @@ complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -
 complete -c coldline -n '_shtab_coldline_using plan' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using plan' -l sample -xka "midway-arm64 midway-arm32" -d 'a guest that comes with coldline: midway-arm64 or midway-arm32'
 complete -c coldline -n '_shtab_coldline_using plan' -l bios -xka "(__fish_complete_path (commandline -ct))" -d 'firmware, in place of IMAGE; it starts in the flash of --machine virt'
-complete -c coldline -n '_shtab_coldline_using plan' -l machine -xka "xenvm virt" -d 'xenvm (Xen'"'"'s guests; the default) or virt (QEMU'"'"'s; the default with --bios)'
 complete -c coldline -n '_shtab_coldline_using plan' -l initrd -l ramdisk -xka "(__fish_complete_path (commandline -ct))" -d 'initial RAM disk'
 complete -c coldline -n '_shtab_coldline_using plan' -l append -l cmdline -x -d 'kernel command line'
 complete -c coldline -n '_shtab_coldline_using plan' -l memory -x -d 'size of RAM; a number without a unit is MiB (default 256M)'
@@ -163,6 +170,11 @@ complete -c coldline -n '_shtab_coldline_using plan' -l entry -x -d 'entry point
 complete -c coldline -n '_shtab_coldline_using plan' -l arch -xka "arm64 arm32" -d 'architecture of IMAGE or --bios, if its file does not name it'
 complete -c coldline -n '_shtab_coldline_using plan' -l max-image -x -d 'maximum size of a file (default 1G)'
 complete -c coldline -n '_shtab_coldline_using plan' -l max-unpacked -x -d 'maximum size of a kernel unpacked (default 1G)'
+complete -c coldline -n '_shtab_coldline_using plan' -l machine -xka "xenvm virt raspi3b raspi4b" -d 'xenvm (Xen'"'"'s guests; the default), virt (QEMU'"'"'s; the default with --bios), raspi3b or raspi4b; with --dtb-only and no --memory, the default is the machine that the device tree describes'
+complete -c coldline -n '_shtab_coldline_using plan' -l ram -x -d 'RAM, in place of the machine'"'"'s; can be repeated'
+complete -c coldline -n '_shtab_coldline_using plan' -l uart -x -d 'serial port, in place of the machine'"'"'s, such as pl011,0x3f201000 or ns16550-32,0x1c28000; can be repeated'
+complete -c coldline -n '_shtab_coldline_using plan' -l mmio -x -d 'registers that read as VALUE (default 0) and ignore stores, before any device there; can be repeated'
+complete -c coldline -n '_shtab_coldline_using plan' -l mmio-default -d 'all addresses without RAM or a device are registers that read as 0 and ignore stores'
 complete -c coldline -n '_shtab_coldline_using plan' -l core -xka "armv8-a cortex-a53 cortex-a57 cortex-a72 xgene1 neoverse-n1 armv7-a cortex-a7 cortex-a15" -d 'core profile (default armv8-a, for arm32 armv7-a)'
 complete -c coldline -n '_shtab_coldline_using plan' -l json -d 'print one JSON object'
 complete -c coldline -n '_shtab_coldline_using plan' -l svg -xka "(__fish_complete_path (commandline -ct))" -d 'draw the memory map into FILE; - is standard output'
@@ -180,7 +192,6 @@ complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -
 complete -c coldline -n '_shtab_coldline_using create' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using create' -l sample -xka "midway-arm64 midway-arm32" -d 'a guest that comes with coldline: midway-arm64 or midway-arm32'
 complete -c coldline -n '_shtab_coldline_using create' -l bios -xka "(__fish_complete_path (commandline -ct))" -d 'firmware, in place of IMAGE; it starts in the flash of --machine virt'
-complete -c coldline -n '_shtab_coldline_using create' -l machine -xka "xenvm virt" -d 'xenvm (Xen'"'"'s guests; the default) or virt (QEMU'"'"'s; the default with --bios)'
 complete -c coldline -n '_shtab_coldline_using create' -l initrd -l ramdisk -xka "(__fish_complete_path (commandline -ct))" -d 'initial RAM disk'
 complete -c coldline -n '_shtab_coldline_using create' -l append -l cmdline -x -d 'kernel command line'
 complete -c coldline -n '_shtab_coldline_using create' -l memory -x -d 'size of RAM; a number without a unit is MiB (default 256M)'

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from coldline.guest import layout
 from coldline.guest.layout import RAM_BANKS, AddressRange, round_up
-from coldline.guest.machines import XENVM, MachineLayout, Uart
+from coldline.guest.machines import XENVM, MachineLayout, SerialPort
 from coldline.guest.plan import Bank
 from coldline.support.frozen_record import Record
 from coldline.support.units import MIB
@@ -327,7 +327,7 @@ def _interrupt(number: int, flags: int) -> bytes:
     return struct.pack(">III", private, number - (16 if private else 32), flags)
 
 
-def _reg(*ranges: AddressRange | Bank | Uart) -> bytes:
+def _reg(*ranges: AddressRange | Bank | SerialPort) -> bytes:
     return b"".join(struct.pack(">QQ", part.base, part.size) for part in ranges)
 
 

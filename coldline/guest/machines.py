@@ -18,7 +18,7 @@ from coldline.support.units import GIB, KIB, MIB
 _REDISTRIBUTOR = 128 * KIB
 
 
-class Uart(Record):
+class SerialPort(Record):
     """A serial port.
 
     Attributes
@@ -78,7 +78,7 @@ class MachineLayout(Record, kw_only=True):
         GICv2's virtual interface control registers, and the virtual CPU interface, which a guest with EL2 gets.
     gic_version : int
         The default version; 0 without a GIC.
-    serials : tuple of Uart
+    serials : tuple of SerialPort
         The serial ports; the first one is the console of the tree that is written.
     serial_interrupt : int
         The first one's interrupt ID.
@@ -107,7 +107,7 @@ class MachineLayout(Record, kw_only=True):
     gicv3: tuple[AddressRange, AddressRange] | None = None
     gicv2_virtual: tuple[AddressRange, AddressRange] | None = None
     gic_version: int = 0
-    serials: tuple[Uart, ...] = ()
+    serials: tuple[SerialPort, ...] = ()
     serial_interrupt: int = 0
     firmware: AddressRange | None = None
     variables: AddressRange | None = None
@@ -119,7 +119,7 @@ class MachineLayout(Record, kw_only=True):
     of_hypervisor: bool = False
 
     @property
-    def serial(self) -> Uart:
+    def serial(self) -> SerialPort:
         """The console of the device tree that is written."""
         return self.serials[0]
 
@@ -137,7 +137,7 @@ XENVM: Final = MachineLayout(
     gicv2=(layout.GICV2_DISTRIBUTOR, layout.GICV2_CPU_INTERFACE),
     gicv3=(layout.GICV3_DISTRIBUTOR, layout.GICV3_REDISTRIBUTORS),
     gic_version=3,
-    serials=(Uart("pl011", *layout.PL011),),
+    serials=(SerialPort("pl011", *layout.PL011),),
     serial_interrupt=layout.PL011_SPI,
     of_hypervisor=True,
 )
@@ -151,7 +151,7 @@ VIRT: Final = MachineLayout(
     gicv3=(AddressRange(0x0800_0000, 64 * KIB), AddressRange(0x080A_0000, 0xF6_0000)),
     gicv2_virtual=(AddressRange(0x0803_0000, 64 * KIB), AddressRange(0x0804_0000, 64 * KIB)),
     gic_version=2,
-    serials=(Uart("pl011", 0x0900_0000),),
+    serials=(SerialPort("pl011", 0x0900_0000),),
     serial_interrupt=33,
     firmware=AddressRange(0, 64 * MIB),
     variables=AddressRange(0x0400_0000, 64 * MIB),
@@ -164,13 +164,13 @@ VIRT: Final = MachineLayout(
 _RASPI3B: Final = MachineLayout(
     name="raspi3b",
     ram=(AddressRange(0, 1008 * MIB),),
-    serials=(Uart("pl011", 0x3F20_1000), Uart("ns16550-32", 0x3F21_5040, 64)),
+    serials=(SerialPort("pl011", 0x3F20_1000), SerialPort("ns16550-32", 0x3F21_5040, 64)),
     unknown_reads_zero=True,
 )
 _RASPI4B: Final = MachineLayout(
     name="raspi4b",
     ram=(AddressRange(0, 0x3B40_0000), AddressRange(0x4000_0000, 0xBC00_0000)),
-    serials=(Uart("pl011", 0xFE20_1000), Uart("ns16550-32", 0xFE21_5040, 64)),
+    serials=(SerialPort("pl011", 0xFE20_1000), SerialPort("ns16550-32", 0xFE21_5040, 64)),
     unknown_reads_zero=True,
 )
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-PL011: Final = "pl011"
+PL011_KIND: Final = "pl011"
 
 SERIAL_KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        PL011: ("arm,pl011", "arm,sbsa-uart"),
+        PL011_KIND: ("arm,pl011", "arm,sbsa-uart"),
         "ns16550": ("ns16550", "ns16550a"),
         "ns16550-32": (
             "snps,dw-apb-uart",
@@ -49,6 +49,6 @@ SERIAL_KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """The values of ``compatible`` of each kind, by its name. ``ns16550-32`` has its registers 4 bytes apart."""
 
 
-def kind_of(compatible: str) -> str | None:
+def serial_kind_of(compatible: str) -> str | None:
     """Return the name of the kind with a value of ``compatible``; None if it is not known."""
     return next((name for name, known in SERIAL_KINDS.items() if compatible in known), None)

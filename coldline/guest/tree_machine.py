@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from coldline.errors import ImageError
 from coldline.guest.layout import AddressRange
-from coldline.guest.machines import MachineLayout, Uart
-from coldline.guest.serial_kinds import PL011, kind_of
+from coldline.guest.machines import MachineLayout, SerialPort
+from coldline.guest.serial_kinds import PL011_KIND, serial_kind_of
 from coldline.image.content import Allowance, Content
 from coldline.image.flat_tree import FlatTree
 from coldline.support.frozen_record import replace
@@ -182,19 +182,19 @@ def _joined(ram: list[AddressRange]) -> tuple[AddressRange, ...]:
     return tuple(joined)
 
 
-def _serials(nodes: list[_Node]) -> tuple[Uart, ...]:
+def _serials(nodes: list[_Node]) -> tuple[SerialPort, ...]:
     console = _console(nodes)
-    found: dict[str, Uart] = {}
+    found: dict[str, SerialPort] = {}
     for node in nodes:
-        kind = next(filter(None, map(kind_of, node.compatible)), None)
+        kind = next(filter(None, map(serial_kind_of, node.compatible)), None)
         if kind is None or not node.registers or not (node.enabled or node.path == console):
             continue
         if kind == "ns16550" and _number(node.properties, "reg-shift", 0) == 2:
             kind = "ns16550-32"
         base = node.registers[0].base + _number(node.properties, "reg-offset", 0)
-        size = PAGE_SIZE if kind == PL011 else _SERIAL_SIZE
+        size = PAGE_SIZE if kind == PL011_KIND else _SERIAL_SIZE
         if base + size <= _PHYSICAL:
-            found[node.path] = Uart(kind, base, size)
+            found[node.path] = SerialPort(kind, base, size)
     first = [found.pop(console)] if console in found else []
     return (*first, *found.values())
 

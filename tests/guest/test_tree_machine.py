@@ -5,7 +5,7 @@ import pytest
 
 from coldline.errors import ImageError
 from coldline.guest.layout import AddressRange
-from coldline.guest.machines import MachineLayout, Uart
+from coldline.guest.machines import MachineLayout, SerialPort
 from coldline.guest.tree_machine import describe_machine
 from tests.helpers.images import dtb
 
@@ -52,7 +52,7 @@ def test_ram_that_touches_is_joined() -> None:
 
 
 def test_serial_ports_are_where_the_cores_see_them() -> None:
-    aux, pl011 = Uart("ns16550-32", 0x3F21_5040, 0x100), Uart("pl011", 0x3F20_1000, 0x1000)
+    aux, pl011 = SerialPort("ns16550-32", 0x3F21_5040, 0x100), SerialPort("pl011", 0x3F20_1000, 0x1000)
     assert described().serials == (aux, pl011)  # /aliases serial0 first
     for console in ("serial1:115200n8", "/soc/inner/serial@7e201000"):
         assert described(chosen=f'chosen {{ stdout-path = "{console}"; }};').serials == (pl011, aux)
@@ -64,13 +64,13 @@ def test_serial_ports_are_where_the_cores_see_them() -> None:
 @pytest.mark.parametrize(
     ("properties", "uart"),
     [
-        ('compatible = "ns16550a";', Uart("ns16550", 0x1000, 0x100)),
-        ('compatible = "ns16550a"; reg-shift = <2>;', Uart("ns16550-32", 0x1000, 0x100)),
-        ('compatible = "ns16550a"; reg-offset = <0x40>;', Uart("ns16550", 0x1040, 0x100)),
-        ('compatible = "fsl,imx8mq-uart", "fsl,imx6q-uart";', Uart("imx", 0x1000, 0x100)),
+        ('compatible = "ns16550a";', SerialPort("ns16550", 0x1000, 0x100)),
+        ('compatible = "ns16550a"; reg-shift = <2>;', SerialPort("ns16550-32", 0x1000, 0x100)),
+        ('compatible = "ns16550a"; reg-offset = <0x40>;', SerialPort("ns16550", 0x1040, 0x100)),
+        ('compatible = "fsl,imx8mq-uart", "fsl,imx6q-uart";', SerialPort("imx", 0x1000, 0x100)),
     ],
 )
-def test_the_kind_of_a_serial_port(properties: str, uart: Uart) -> None:
+def test_the_kind_of_a_serial_port(properties: str, uart: SerialPort) -> None:
     more = f"serial@1000 {{ reg = <0x1000 0x100>; {properties} }};"
     assert uart in described(more=more).serials
 

@@ -20,6 +20,7 @@ from coldline.checker.state.findings import kind_of
 from coldline.cli import main, status
 from coldline.cli.arguments.judging import add_boot
 from coldline.cli.arguments.showing import add_plan
+from coldline.cli.arguments.values import DEFAULT_RAM
 from coldline.cli.guest_config import _DEFAULTS
 from coldline.errors import TraceError
 from coldline.events import Op
@@ -485,7 +486,8 @@ def test_every_option_of_boot_has_a_row() -> None:
 
 def test_the_defaults_of_boot_are_those_of_the_code() -> None:
     open_ = vars(boot_parser().parse_args([]))
-    defaults = {name: _DEFAULTS.get(name) if value is None else value for name, value in open_.items()}
+    filled_in = {**_DEFAULTS, "memory": DEFAULT_RAM}
+    defaults = {name: filled_in.get(name) if value is None else value for name, value in open_.items()}
     for names, default, _ in tables(section(BOOT, "Options"))[0]:
         option = re.search(r"--([a-z-]+)", names)
         value = defaults.get(option[1].replace("-", "_")) if option else None

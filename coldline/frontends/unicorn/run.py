@@ -9,9 +9,7 @@ import unicorn
 from coldline.arm import cores
 from coldline.arm import stage2 as stage2_types
 from coldline.errors import GuestError, LostEventsError
-from coldline.frontends.unicorn.device_polls import describe_poll
-from coldline.frontends.unicorn.devices import Bus
-from coldline.frontends.unicorn.devices.of_machine import devices_of
+from coldline.frontends.unicorn.devices.of_machine import bus_of
 from coldline.frontends.unicorn.endless_loops import EndlessLoops
 from coldline.frontends.unicorn.machine import Machine
 from coldline.frontends.unicorn.outcome import CONSOLE_LIMIT, End, Listener, Outcome, Until
@@ -32,7 +30,7 @@ from coldline.frontends.unicorn.traps import Traps
 from coldline.frontends.unicorn.turns import END_OF_TIME, Turns, first_alone
 from coldline.frontends.unicorn.vcpu import Vcpu
 from coldline.guest.machines import MachineLayout
-from coldline.mmu.view import NOWHERE, TAG_SHIFT
+from coldline.mmu.view import NOWHERE
 
 if TYPE_CHECKING:
     from coldline.guest.plan import Registers
@@ -87,17 +85,12 @@ class Boot:
         self._listener = listener
         self._turns = turns
         self._total = max(vcpus, len(registers))
-        devices = devices_of(layout, self._total, self._print)
+        banks = ((base, len(buffer)) for base, buffer in ram)
         self._machine = Machine(
             ram,
             core,
             exception_level=exception_level,
-            bus=Bus(
-                devices,
-                ((base, len(buffer)) for base, buffer in ram),
-                unknown_reads_zero=layout.unknown_reads_zero,
-                end=1 << TAG_SHIFT,
-            ),
+            bus=bus_of(layout, banks, self._total, self._print),
             flash=flash,
             stage2=stage2,
             instructions=instructions,
@@ -160,17 +153,7 @@ class Boot:
             waits = any(core.idle is Idle.WAIT for core in self._cores)
             self.outcome.end = End.WAIT if waits else End.LOOP
             self.outcome.pc = self._cores[0].vcpu.core_state.pc
-            self.outcome.poll = self._poll()
-
-    def _poll(self) -> str:
-        """Return what the first vCPU that polls a device waits for."""
-        for core in self._cores:
-            load = core.loops.polled
-            if core.idle is Idle.LOOP and load is not None:
-                return describe_poll(
-                    load, core.vcpu.core_state.instruction_set, core.vcpu.state.view.code_bytes
-                )
-        return ""
+            self.outcome.poll = self._cores.poll()
 
     def _start_other(self, core: RunningCore) -> None:
         """Start the vCPU that `core` has turned on by PSCI, with its MMU and caches off."""

@@ -5,6 +5,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from coldline.frontends.unicorn.device_polls import describe_poll
 from coldline.frontends.unicorn.endless_loops import EndlessLoops
 from coldline.frontends.unicorn.traps import Traps
 from coldline.frontends.unicorn.vcpu import Vcpu
@@ -64,6 +65,15 @@ class Cores:
     def add(self, core: RunningCore) -> None:
         """Add a core, in place of one with its number that is off."""
         self._cores[core.vcpu.number] = core
+
+    def poll(self) -> str:
+        """Return what the first core that polls a device for ever waits for; empty if none does."""
+        for core in self:
+            load = core.loops.polled
+            if core.idle is Idle.LOOP and load is not None:
+                vcpu = core.vcpu
+                return describe_poll(load, vcpu.core_state.instruction_set, vcpu.state.view.code_bytes)
+        return ""
 
     def effects(self, *, but: RunningCore) -> int:
         """Return the number of stores and the like of all cores but one."""

@@ -11,7 +11,7 @@ from coldline.frontends.unicorn.devices.gic import (
     VirtualInterfaceControl,
 )
 from coldline.frontends.unicorn.devices.uarts import make_uart
-from coldline.guest.serial_kinds import SERIAL_KINDS, kind_of
+from coldline.guest.serial_kinds import SERIAL_KINDS, serial_kind_of
 
 END = 1 << 40
 
@@ -67,7 +67,7 @@ def test_a_word_of_characters() -> None:
     ("compatible", "kind"), [("arm,pl011", "pl011"), ("snps,dw-apb-uart", "ns16550-32"), ("none", None)]
 )
 def test_the_kind_by_compatible(compatible: str, kind: str | None) -> None:
-    assert kind_of(compatible) == kind
+    assert serial_kind_of(compatible) == kind
 
 
 def test_constant_registers() -> None:

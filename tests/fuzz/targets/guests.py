@@ -10,6 +10,7 @@ from libfdt import NOTFOUND, Fdt, fdt_check_full
 
 from coldline.guest import GuestOptions, Plan, make_plan
 from coldline.guest.placement import check_segments
+from coldline.guest.tree_machine import describe_machine
 from coldline.image import Kernel
 from coldline.image.content import Allowance, Content
 from coldline.image.format_detection import recognise
@@ -49,6 +50,15 @@ def _whole(data: bytes) -> None:
         initrd=_INITRD,
     )
     _check(make_plan(_KERNEL, options), _KERNEL)
+
+
+def _described(data: bytes) -> None:
+    """--dtb-only, as the description of a machine."""
+    machine = describe_machine("fuzz", memoryview(data))
+    assert 1 <= len(machine.ram) <= 4
+    assert all(each.size and not (each.base | each.size) % PAGE_SIZE for each in machine.ram)
+    assert all(each.end <= 1 << 40 for each in machine.ram)
+    assert all(each.end <= 1 << 40 for each in machine.serials)
 
 
 def _partial(data: bytes) -> None:
@@ -120,6 +130,7 @@ def _seeds() -> list[bytes]:
 
 TARGETS = {
     "dtb-only": Target(_whole, tree_seeds.whole),
+    "machine": Target(_described, tree_seeds.whole),
     "dtb": Target(_partial, tree_seeds.partial),
     "plan": Target(_guest, _seeds, weight=50),
 }

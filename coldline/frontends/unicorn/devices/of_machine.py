@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Makes the devices of a machine, in their state at power-on."""
+"""Makes the bus of a machine, with the devices in their state at power-on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from coldline.frontends.unicorn.devices import gic
+from coldline.frontends.unicorn.devices.bus import Bus
 from coldline.frontends.unicorn.devices.constant import Constant
 from coldline.frontends.unicorn.devices.device import Device
 from coldline.frontends.unicorn.devices.flash import Flash
@@ -11,15 +12,20 @@ from coldline.frontends.unicorn.devices.fw_cfg import FwCfg
 from coldline.frontends.unicorn.devices.pl031 import Pl031
 from coldline.frontends.unicorn.devices.uarts import make_uart
 from coldline.guest.machines import MachineLayout
+from coldline.mmu.view import TAG_SHIFT
 
 
-def devices_of(layout: MachineLayout, vcpus: int, console: Callable[[int], None]) -> list[Device]:
-    """Return a machine's devices; what the user has described comes first.
+def bus_of(
+    layout: MachineLayout, ram: Iterable[tuple[int, int]], vcpus: int, console: Callable[[int], None]
+) -> Bus:
+    """Return a machine's bus; what the user has described comes first.
 
     Parameters
     ----------
     layout : MachineLayout
         The machine. A hypervisor's interrupt controller is left out.
+    ram : iterable of (base, size)
+        RAM.
     vcpus : int
         The number of vCPUs.
     console : callable
@@ -35,7 +41,7 @@ def devices_of(layout: MachineLayout, vcpus: int, console: Callable[[int], None]
         devices.append(FwCfg(*layout.fw_cfg, vcpus))
     if not layout.of_hypervisor:
         devices += _interrupt_controllers(layout, vcpus)
-    return devices
+    return Bus(devices, ram, unknown_reads_zero=layout.unknown_reads_zero, end=1 << TAG_SHIFT)
 
 
 def _interrupt_controllers(layout: MachineLayout, vcpus: int) -> list[Device]:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from coldline.frontends.unicorn.devices.device import Device
 from coldline.frontends.unicorn.devices.pl011 import Pl011
-from coldline.guest.serial_kinds import PL011
+from coldline.guest.serial_kinds import PL011_KIND
 
 
 class UartKind(NamedTuple):
@@ -73,7 +73,7 @@ _KINDS: Final[Mapping[str, UartKind]] = MappingProxyType(
 
 def make_uart(kind: str, base: int, size: int, console: Callable[[int], None]) -> Device:
     """Return a serial port of a kind, at a physical address, that prints by `console`."""
-    if kind == PL011:
+    if kind == PL011_KIND:
         return Pl011(base, console)
     return Uart(kind, base, size, console)
 
