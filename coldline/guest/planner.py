@@ -47,8 +47,8 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     if options.gic_version is None:
         default = options.layout.gic_version and protocol.gic_version
         options = replace(options, gic_version=default or options.layout.gic_version)
-    options = replace(options, layout=replace(options.layout, gic_version=options.gic))
     _check(protocol, options)
+    options = replace(options, layout=replace(options.layout, gic_version=options.gic))
     least = MIN_MEMORY if options.layout.compatible else PAGE_SIZE
     banks = place_banks(options.memory, options.layout.ram, least)
     if not options.layout.compatible and options.device_tree is None:

@@ -165,6 +165,6 @@ def test_el3_is_not_emulated(cli: Cli) -> None:
     found = cli("boot", "bl31.elf", "--el", "3")
     assert (found.status, found.err) == (
         ERROR,
-        "coldline boot: error: argument --el: EL3 is not emulated, so secure firmware such as BL31 and OP-TEE cannot be "
-        "run; try 'coldline boot --help'\n",
+        "coldline boot: error: argument --el: EL3 is not emulated, so secure firmware such as BL31 and OP-TEE cannot "
+        "be run; try 'coldline boot --help'\n",
     )
