@@ -3,7 +3,8 @@
 
 from typing import TYPE_CHECKING
 
-from coldline.verdict import ExplainedHazard, Judgement, Unread, Verdict
+from coldline.explain.told import ExplainedHazard, Unread
+from coldline.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import StaleRange
