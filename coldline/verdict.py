@@ -92,6 +92,27 @@ class Judgement:
         return Verdict.INCONCLUSIVE if self.gaps else Verdict.COHERENT
 
 
+class Watcher:
+    """Follows the second pass of a judgement; by itself, it does nothing."""
+
+    def found(self, judgement: Judgement, stories: int) -> None:
+        """Take what the first pass found, before there is a second one.
+
+        Parameters
+        ----------
+        judgement : Judgement
+            The judgement, without stories, and without `unread`, which takes the second pass.
+        stories : int
+            How many hazards of the events will get a story.
+        """
+
+    def repeated(self, events: int) -> None:
+        """Take the number of events that the second pass has had so far."""
+
+    def telling(self, story: int, stories: int) -> None:
+        """Take the number, from 1, of the story that will be worked out next, and how many there are."""
+
+
 def check(
     source: Source,
     profile: Profile,
@@ -165,6 +186,7 @@ def judge(
     stories: int,
     regions: Sequence[Region] = (),
     gaps: Sequence[str] = (),
+    watcher: Watcher | None = None,
 ) -> Judgement:
     """Return the first pass's verdict and hazards, with stories from a second pass over the same events.
 
@@ -183,6 +205,8 @@ def judge(
         The regions of the final read.
     gaps : sequence of str
         The gaps that the source knows: see `Judgement`.
+    watcher : Watcher, optional
+        Follows the second pass, if there is one.
 
     Raises
     ------
@@ -190,26 +214,31 @@ def judge(
         If the second pass has other events than the first.
     """
     profile = checker.profile
-    final_read = sweep(checker, regions)
     listed = list(islice(entries(checker.findings, profile.line), most))
-    told: list[ExplainedHazard] = []
-    unread: list[Unread] = []
-    if listed[:stories] or any(each.stale for each in final_read):
+    judgement = Judgement(
+        profile,
+        [ExplainedHazard(entry, None, []) for entry in listed],
+        dict(sorted(checker.kinds.items())),
+        checker.events,
+        checker.hazards,
+        sweep(checker, regions),
+        coverage=checker.coverage,
+        gaps=[*gaps, *([] if checker.coverage.judged else [NOTHING_JUDGED])],
+    )
+    told = listed[:stories]
+    if told or any(each.stale for each in judgement.final_read):
         # Most checks need no second pass, and so not this import.
         from coldline.explain.second_pass import tell
 
-        told, unread = tell(listed[:stories], source, checker, final_read, stories)
-    told += [ExplainedHazard(entry, None, []) for entry in listed[len(told) :]]
-    kinds = dict(sorted(checker.kinds.items()))
-    coverage = checker.coverage
-    return Judgement(
-        profile,
-        told,
-        kinds,
-        checker.events,
-        checker.hazards,
-        final_read,
-        unread,
-        coverage,
-        [*gaps, *([] if coverage.judged else [NOTHING_JUDGED])],
-    )
+        watcher = watcher or Watcher()
+        watcher.found(judgement, len(told))
+        judgement.hazards[: len(told)], judgement.unread = tell(
+            told,
+            source,
+            checker,
+            judgement.final_read,
+            stories,
+            repeated=watcher.repeated,
+            telling=watcher.telling,
+        )
+    return judgement

@@ -25,6 +25,16 @@ def verdict_words(judgement: Judgement) -> str:
     return f"hazard: {judgement.found:,} found ({kinds})"
 
 
+def found_words(judgement: Judgement, stories: int) -> str:
+    """What the first pass found, in a line, and what the second one is for."""
+    if judgement.kinds:
+        purpose = f"; working out the stories of {stories:,}" if stories else ""
+        return f"{verdict_words(judgement)}{purpose}"
+    lines = sum(each.stale for each in judgement.final_read)
+    noun = "line" if lines == 1 else "lines"
+    return f"no hazard in this run; finding out who wrote {lines:,} {noun} that a final read could find wrong"
+
+
 def _unread_words(unread: list[Unread]) -> str:
     count, (first, _) = sum(each.found.lines for each in unread), unread[0]
     noun = "line" if count == 1 else "lines"
