@@ -5,59 +5,21 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from coldline.checker.coverage import Coverage
-from coldline.checker.final_read import Provenance, Region, StaleRange, Swept, sweep
-from coldline.checker.state.findings import HazardEntry, entries
-from coldline.errors import RepeatError
-from coldline.events import Op
-from coldline.events.batch import Batch
+from coldline.checker.final_read import Provenance, Region, Swept, sweep
+from coldline.checker.state.findings import entries
 from coldline.events.relay import Relay
 from coldline.events.source import Sink, Source
+from coldline.explain.told import ExplainedHazard, Unread
 from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from coldline.checker.checker import Checker
-    from coldline.explain.history import Code, History
-    from coldline.explain.least_cost import LeastCosts
-    from coldline.explain.witness import WitnessStep
 
 _MANY = 100_000
 """The number of events to announce for a long source: enough to load machine code, and too few to compile it."""
-
-
-class ExplainedHazard(NamedTuple):
-    """A hazard with its story.
-
-    Attributes
-    ----------
-    entry : HazardEntry
-        The hazard.
-    code : Code or None
-        The place of the reading instruction, if it is known.
-    story : list of WitnessStep
-        A shortest sequence of steps that leads there; empty if it was not requested or is too long.
-    """
-
-    entry: HazardEntry
-    code: "Code | None"
-    story: "list[WitnessStep]"
-
-
-class Unread(NamedTuple):
-    """What the final read found in adjacent lines, with a story.
-
-    Attributes
-    ----------
-    found : StaleRange
-        The lines.
-    hazard : ExplainedHazard or None
-        The read of one of them; None if none of them was followed.
-    """
-
-    found: StaleRange
-    hazard: ExplainedHazard | None
 
 
 class Verdict(enum.Enum):
@@ -128,6 +90,27 @@ class Judgement:
         if self.all_kinds:
             return Verdict.HAZARD
         return Verdict.INCONCLUSIVE if self.gaps else Verdict.COHERENT
+
+
+class Watcher:
+    """Follows the second pass of a judgement; by itself, it does nothing."""
+
+    def found(self, judgement: Judgement, stories: int) -> None:
+        """Take what the first pass found, before there is a second one.
+
+        Parameters
+        ----------
+        judgement : Judgement
+            The judgement, without stories, and without `unread`, which takes the second pass.
+        stories : int
+            How many hazards of the events will get a story.
+        """
+
+    def repeated(self, events: int) -> None:
+        """Take the number of events that the second pass has had so far."""
+
+    def telling(self, story: int, stories: int) -> None:
+        """Take the number, from 1, of the story that will be worked out next, and how many there are."""
 
 
 def check(
@@ -203,6 +186,7 @@ def judge(
     stories: int,
     regions: Sequence[Region] = (),
     gaps: Sequence[str] = (),
+    watcher: Watcher | None = None,
 ) -> Judgement:
     """Return the first pass's verdict and hazards, with stories from a second pass over the same events.
 
@@ -221,6 +205,8 @@ def judge(
         The regions of the final read.
     gaps : sequence of str
         The gaps that the source knows: see `Judgement`.
+    watcher : Watcher, optional
+        Follows the second pass, if there is one.
 
     Raises
     ------
@@ -228,72 +214,31 @@ def judge(
         If the second pass has other events than the first.
     """
     profile = checker.profile
-    final_read = sweep(checker, regions)
     listed = list(islice(entries(checker.findings, profile.line), most))
-    told, unread = _tell(listed[:stories], source, checker, final_read, stories)
-    told += [ExplainedHazard(entry, None, []) for entry in listed[len(told) :]]
-    kinds = dict(sorted(checker.kinds.items()))
-    coverage = checker.coverage
-    return Judgement(
+    judgement = Judgement(
         profile,
-        told,
-        kinds,
+        [ExplainedHazard(entry, None, []) for entry in listed],
+        dict(sorted(checker.kinds.items())),
         checker.events,
         checker.hazards,
-        final_read,
-        unread,
-        coverage,
-        [*gaps, *([] if coverage.judged else [NOTHING_JUDGED])],
+        sweep(checker, regions),
+        coverage=checker.coverage,
+        gaps=[*gaps, *([] if checker.coverage.judged else [NOTHING_JUDGED])],
     )
+    told = listed[:stories]
+    if told or any(each.stale for each in judgement.final_read):
+        # Most checks need no second pass, and so not this import.
+        from coldline.explain.second_pass import tell
 
-
-def _tell(
-    listed: list[HazardEntry], source: Source, checker: "Checker", final_read: list[Swept], stories: int
-) -> tuple[list[ExplainedHazard], list[Unread]]:
-    """The second pass, if it is needed: the stories, and whose bytes the final read found."""
-    if not listed and not any(each.stale for each in final_read):
-        return [], []
-    # Most checks need no second pass, and so not these imports.
-    from coldline.explain.final_reads import FinalReads
-    from coldline.explain.history import History
-    from coldline.explain.least_cost import LeastCosts
-
-    profile = checker.profile
-    ways = LeastCosts(profile)
-    final = FinalReads(checker, final_read, stories)
-    lines = [entry.address - entry.address % profile.line for entry in listed]
-    numbers = [*(entry.number for entry in listed), *final.numbers.values()]
-    history = History(ways, [*lines, *final.numbers], numbers)
-
-    def sink(batch: Batch) -> None:
-        final.feed(batch)
-        history.feed(batch)
-
-    source.run(sink, instructions=bool(listed))
-    if history.events != checker.events:
-        raise RepeatError(
-            f"{history.events:,} events in the second pass, {checker.events:,} in the first: "
-            "their source did not repeat them"
+        watcher = watcher or Watcher()
+        watcher.found(judgement, len(told))
+        judgement.hazards[: len(told)], judgement.unread = tell(
+            told,
+            source,
+            checker,
+            judgement.final_read,
+            stories,
+            repeated=watcher.repeated,
+            telling=watcher.telling,
         )
-    history.feed(final.look())
-    told = [_explained(entry, history, ways) for entry in listed]
-    unread = [
-        Unread(found, _explained(read, history, ways) if read is not None else None)
-        for found, read in final.found()
-    ]
-    return told, unread
-
-
-def _explained(entry: HazardEntry, history: "History", ways: "LeastCosts") -> ExplainedHazard:
-    from coldline.explain.witness import shortest
-
-    line = entry.address - entry.address % ways.profile.line
-    story: list[WitnessStep] = []
-    last = history.of(entry.number, line)
-    if last is not None:  # else the line had too many events before it, and it was not kept
-        story = shortest(last, entry, line, ways, history.epoch(entry.number))
-    code = history.code.get(entry.number)
-    if code is not None and entry.event.op is Op.FETCH:
-        into = entry.address - entry.event.address
-        code = code._replace(virtual=code.virtual + into, physical=code.physical + into)
-    return ExplainedHazard(entry, code, story)
+    return judgement

@@ -43,6 +43,11 @@ TTBR1 = Cp15(2, 0, 0, 1)
 TTBCR = Cp15(2, 0, 0, 2)
 TTBR0_WIDE = Cp15Wide(2, 0)
 TTBR1_WIDE = Cp15Wide(2, 1)
+DFSR = Cp15(5, 0, 0, 0)
+IFSR = Cp15(5, 0, 0, 1)
+DFAR = Cp15(6, 0, 0, 0)
+IFAR = Cp15(6, 0, 0, 2)
+VBAR = Cp15(12, 0, 0, 0)
 PRRR = Cp15(10, 0, 2, 0)
 """MAIR0 where TTBCR.EAE is set."""
 

@@ -7,7 +7,7 @@ import time
 
 from coldline.cli.hosts import host_of, is_bare, strategy_of
 from coldline.cli.outputs import Outputs
-from coldline.cli.progress import RunProgress
+from coldline.cli.progress import Following, Progress
 from coldline.cli.status import status_of
 from coldline.cli.trials import TrialRun, plan_guest, trial_of
 from coldline.errors import RepeatError
@@ -45,28 +45,35 @@ def run_boot(options: argparse.Namespace) -> int:
 
 def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple[Judgement, Outcome]:
     """Run and check the guest; run it again if hazards need their stories."""
-    with contextlib.ExitStack() as stack:
-        progress = stack.enter_context(RunProgress(outputs.for_people))
-        writer = None
-        if options.trace is not None:
-            from coldline.trace.writing import TraceWriter
-
-            writer = stack.enter_context(TraceWriter(options.trace, trial.profile, options.trace_format))
-
-        first = TrialRun(
-            trial, progress.update, progress.console, writer.write if writer is not None else None
-        )
-        checker = check(first, trial.profile, distinct=True, at_length=True)
-
     from coldline.checker.final_read import Region
 
     regions = [Region(each.name, each.address, each.size, each.data.nbytes) for each in trial.plan.segments]
     most = outputs.hazards or 0
-    with RunProgress(outputs.for_people) as telling:
+    with Progress(not options.quiet) as progress:
+        following = Following(progress, outputs)
+        with contextlib.ExitStack() as stack:
+            writer = None
+            if options.trace is not None:
+                from coldline.trace.writing import TraceWriter
+
+                writer = stack.enter_context(TraceWriter(options.trace, trial.profile, options.trace_format))
+            first = TrialRun(
+                trial,
+                following.ran,
+                progress.console if outputs.for_people else lambda text: None,
+                writer.write if writer is not None else None,
+            )
+            checker = check(first, trial.profile, distinct=True, at_length=True)
         try:
-            again = TrialRun(trial, telling.update)
-            gaps = first.outcome.gaps(trial.until)
-            judgement = judge(checker, again, most=most, stories=most, regions=regions, gaps=gaps)
+            judgement = judge(
+                checker,
+                TrialRun(trial),
+                most=most,
+                stories=most,
+                regions=regions,
+                gaps=first.outcome.gaps(trial.until),
+                watcher=following,
+            )
         except RepeatError as error:
             raise RepeatError(
                 f"two runs of this guest differ, which is a fault of coldline: {error}"

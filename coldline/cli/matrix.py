@@ -3,21 +3,19 @@
 
 import argparse
 import gc
-import sys
 
 from coldline.builder import STRATEGIES
 from coldline.checker.final_read import Region
 from coldline.cli.guests import core_of
 from coldline.cli.hosts import is_bare
 from coldline.cli.outputs import Outputs
+from coldline.cli.progress import Following, Progress
 from coldline.cli.status import SUCCESS
 from coldline.cli.trials import TrialRun, plan_guest, trial_of
 from coldline.errors import HypervisorError
-from coldline.guest import Plan
 from coldline.hypervisor.models import HOST_MODELS
-from coldline.image import Kernel
 from coldline.report.model import Cell, Matrix
-from coldline.support.terminal import redraws
+from coldline.simulation import Trial
 from coldline.verdict import check, judge
 
 
@@ -33,15 +31,14 @@ def run_matrix(options: argparse.Namespace) -> int:
         ]
         strategies = [name for name, each in STRATEGIES.items() if plan.architecture in each.architectures]
         cells: dict[str, dict[str, Cell]] = {}
-        progress = redraws(sys.stderr)
-        for host in hosts:
-            for strategy in strategies:
-                if progress:
-                    print(f"\r{host}, {strategy}\033[K", end="", file=sys.stderr, flush=True)
-                cells.setdefault(host, {})[strategy] = _cell(options, kernel, plan, strategy, host)
+        pairs = [(host, strategy) for host in hosts for strategy in strategies]
+        with Progress(wanted=True) as progress:
+            for number, (host, strategy) in enumerate(pairs, 1):
+                name = f"{host}, {strategy} ({number} of {len(pairs)})"
+                following = Following(progress, None, name)
+                trial = trial_of(options, plan, strategy, host, bare=is_bare(options, kernel))
+                cells.setdefault(host, {})[strategy] = _cell(trial, following)
                 gc.collect()  # an emulator and its hooks are a reference cycle that holds a guest's RAM
-        if progress:
-            print("\r\033[K", end="", file=sys.stderr)
         outputs.matrix(
             Matrix(
                 image=options.image or options.sample or options.bios,
@@ -53,15 +50,15 @@ def run_matrix(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
-def _cell(options: argparse.Namespace, kernel: Kernel, plan: Plan, strategy: str, host: str) -> Cell:
-    trial = trial_of(options, plan, strategy, host, bare=is_bare(options, kernel))
-    run = TrialRun(trial)
+def _cell(trial: Trial, following: Following) -> Cell:
+    run = TrialRun(trial, following.ran)
     try:
         checker = check(run, trial.profile, distinct=True, at_length=True)
     except HypervisorError as error:
         return Cell(None, refusal=str(error))
-    regions = [Region(each.name, each.address, each.size, each.data.nbytes) for each in plan.segments]
+    regions = [Region(each.name, each.address, each.size, each.data.nbytes) for each in trial.plan.segments]
     gaps = run.outcome.gaps(trial.until)
-    judgement = judge(checker, run, most=0, stories=0, regions=regions, gaps=gaps)
+    again = TrialRun(trial)
+    judgement = judge(checker, again, most=0, stories=0, regions=regions, gaps=gaps, watcher=following)
     only = bool(judgement.all_kinds) and not judgement.kinds
     return Cell(judgement.verdict, tuple(judgement.all_kinds), final_read_only=only)

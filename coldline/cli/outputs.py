@@ -17,6 +17,7 @@ from coldline.support.whole_file import STANDARD, WholeFile
 
 if TYPE_CHECKING:
     from coldline.report.model import Corpus, Guest, Matrix, Report
+    from coldline.verdict import Judgement
 
 
 class Outputs:
@@ -93,6 +94,12 @@ class Outputs:
         """Show a guest that is about to run."""
         for each in self._reporters:
             each.begin(guest)
+
+    def found(self, judgement: "Judgement", subject: str, stories: int) -> None:
+        """Show what the first pass found, on standard output: a file is written whole, at the end."""
+        for each, reporter in zip(self._settings, self._reporters, strict=True):
+            if each.path is None:
+                reporter.found(judgement, subject, stories)
 
     def report(self, report: "Report") -> None:
         """Write a report."""

@@ -3,7 +3,8 @@
 
 from typing import TYPE_CHECKING
 
-from coldline.verdict import ExplainedHazard, Judgement, Unread, Verdict
+from coldline.explain.told import ExplainedHazard, Unread
+from coldline.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import StaleRange
@@ -22,6 +23,16 @@ def verdict_words(judgement: Judgement) -> str:
         return f"hazard: none in this run, but {_unread_words(judgement.unread_loaded)}"
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in judgement.kinds.items())
     return f"hazard: {judgement.found:,} found ({kinds})"
+
+
+def found_words(judgement: Judgement, stories: int) -> str:
+    """What the first pass found, in a line, and what the second one is for."""
+    if judgement.kinds:
+        purpose = f"; working out the stories of {stories:,}" if stories else ""
+        return f"{verdict_words(judgement)}{purpose}"
+    lines = sum(each.stale for each in judgement.final_read)
+    noun = "line" if lines == 1 else "lines"
+    return f"no hazard in this run; finding out who wrote {lines:,} {noun} that a final read could find wrong"
 
 
 def _unread_words(unread: list[Unread]) -> str:

@@ -81,6 +81,8 @@ class Traps:
         if not state["faulted"]:
             return False
         at, where, kind = self._core_state.pc, state["fault"], state["fault_kind"]
+        if kind == const.UC_MEM_FETCH and self._is_vector(at):
+            return False
         entered = self._core_state.enters_abort_vector(
             where, state["walk_level"], fetch=kind == const.UC_MEM_FETCH, write=kind == const.UC_MEM_WRITE
         )

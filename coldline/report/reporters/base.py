@@ -7,6 +7,7 @@ from coldline.support.frozen_record import Record
 
 if TYPE_CHECKING:
     from coldline.report.model import Corpus, Guest, Matrix, Report
+    from coldline.verdict import Judgement
 
 
 class Settings(Record, kw_only=True):
@@ -30,9 +31,9 @@ class Settings(Record, kw_only=True):
 class Reporter:
     """Writes a command's results in one format.
 
-    A command calls `begin` before it runs a guest, and then the method for its kind of result, once or for each of
-    several files. A format needs the methods for the kinds that its `Format.shows` names. The caller flushes and
-    closes the file.
+    A command calls `begin` before it runs a guest, `found` if there is a second pass, and then the method for its
+    kind of result, once or for each of several files. A format needs the methods for the kinds that its
+    `Format.shows` names. The caller flushes and closes the file.
 
     Parameters
     ----------
@@ -48,6 +49,19 @@ class Reporter:
 
     def begin(self, guest: "Guest") -> None:
         """Announce a guest that is about to run."""
+
+    def found(self, judgement: "Judgement", subject: str, stories: int) -> None:
+        """Say what the first pass found, before the second one.
+
+        Parameters
+        ----------
+        judgement : Judgement
+            The judgement so far: see `coldline.verdict.Watcher.found`.
+        subject : str
+            The trace file; empty for a guest.
+        stories : int
+            How many hazards will get a story.
+        """
 
     def report(self, report: "Report") -> None:
         """Write a report of a trace file or of a run."""

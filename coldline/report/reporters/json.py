@@ -10,9 +10,10 @@ from coldline.report.reporters.base import Reporter
 if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
     from coldline.corpus import Bug, Case, CaseResult
+    from coldline.explain.told import ExplainedHazard, Unread
     from coldline.explain.witness import WitnessStep
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
-    from coldline.verdict import ExplainedHazard, Judgement, Unread
+    from coldline.verdict import Judgement
 
 REPORT_SCHEMA: Final = "coldline.report/1"
 MATRIX_SCHEMA: Final = "coldline.matrix/1"

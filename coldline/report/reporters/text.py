@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from coldline.report.hazard_text import write_hazards, write_unread
 from coldline.report.line_writer import LineWriter
-from coldline.report.phrases import coverage_words, not_covered_words, verdict_words
+from coldline.report.phrases import coverage_words, found_words, not_covered_words, verdict_words
 from coldline.report.reporters.base import Reporter, Settings
 from coldline.support.printable import one_line, printable
 from coldline.verdict import Verdict
@@ -16,6 +16,10 @@ from coldline.verdict import Verdict
 if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
     from coldline.report.model import Corpus, Guest, Matrix, Report, Run
+    from coldline.verdict import Judgement
+
+LONG = 1_000_000
+"""The number of events from which a pass takes a second or more."""
 
 
 class TextReporter(Reporter):
@@ -32,6 +36,13 @@ class TextReporter(Reporter):
 
             for line in guest_lines(guest):
                 self._lines.say(line)
+            self.out.flush()
+
+    def found(self, judgement: "Judgement", subject: str, stories: int) -> None:
+        """Say what a long first pass found. After a short one, the report comes soon, and says the same."""
+        if not self.settings.quiet and judgement.events >= LONG:
+            name = f"{subject}: " if subject else ""
+            self._lines.say(f"{name}{found_words(judgement, stories)}", "bad" if judgement.kinds else "")
             self.out.flush()
 
     def report(self, report: "Report") -> None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from coldline.events import PAGE_SIZE, Event, Op
+from coldline.explain.told import ExplainedHazard
 from coldline.explain.witness import WitnessStep
 from coldline.report.phrases import coverage_words, not_covered_words, verdict_words
 from coldline.report.reporters.base import Reporter
 from coldline.rules import Profile
 from coldline.support.printable import one_line, printable
 from coldline.trace.text import MAX_LINE_LENGTH, head_lines
-from coldline.verdict import ExplainedHazard, Verdict
+from coldline.verdict import Verdict
 
 if TYPE_CHECKING:
     from coldline.report.model import Report

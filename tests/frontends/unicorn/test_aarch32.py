@@ -158,14 +158,17 @@ def test_counters_count_instructions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("insn", "what"),
-    [(a32.SVC, "SVC"), (a32.UDF, "an undefined instruction"), (a32.BKPT, "BRK")],
+    ("insn", "what", "vector"),
+    [(a32.SVC, "SVC", 0x8), (a32.UDF, "an undefined instruction", 0x4), (a32.BKPT, "BRK", 0xC)],
     ids=["svc", "udf", "bkpt"],
 )
-def test_exceptions_are_faults_that_name_the_instruction(insn: Insn, what: str) -> None:
+def test_exceptions_without_vectors_are_faults_that_name_the_instruction(
+    insn: Insn, what: str, vector: int
+) -> None:
+    """VBAR is 0, and no RAM is there."""
     ran = run(code(a32.NOP, insn))
     assert ran.fault == (
-        f"the guest took {what} at {ENTRY + 4:#x}; its own vectors cannot be entered on this emulator"
+        f"the guest took {what} at {ENTRY + 4:#x}, and its vector at {vector:#x} cannot be executed"
     )
 
 
@@ -210,7 +213,9 @@ T_BX_LR = Insn("bx lr", 0x4770)
 
 
 def test_an_undefined_thumb_instruction_is_a_fault_that_names_it() -> None:
-    assert "an undefined instruction at 0x40000002;" in run_thumb([a32.T_NOP, Insn("udf #0", 0xDE00)]).fault
+    assert (
+        "an undefined instruction at 0x40000002, and" in run_thumb([a32.T_NOP, Insn("udf #0", 0xDE00)]).fault
+    )
 
 
 def test_thumb_code_prints_and_exits_by_semihosting() -> None:

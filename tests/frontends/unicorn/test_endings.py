@@ -124,7 +124,7 @@ def test_an_undefined_instruction_after_a_wfe_is_no_hint() -> None:
     outcome = ended(A32, a32.WFE, a32.UDF)
     at = ENTRY + 4
     assert outcome.fault == (
-        f"the guest took an undefined instruction at {at:#x}; its own vectors cannot be entered on this emulator"
+        f"the guest took an undefined instruction at {at:#x}, and its vector at 0x4 cannot be executed"
     )
 
 

@@ -11,6 +11,8 @@ from coldline.arm import cp15
 from coldline.arm.cp15 import Cp15, Cp15Wide
 from coldline.arm.fields import SctlrV7, Ttbcr
 from coldline.errors import GuestError
+from coldline.frontends.unicorn.aarch32 import exceptions
+from coldline.frontends.unicorn.aarch32.effective_address import first_address
 from coldline.frontends.unicorn.aarch32.watched_registers import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.semihosting import A32_CALL, T32_CALL
@@ -18,8 +20,9 @@ from coldline.frontends.unicorn.state import MAX_PLACES
 from coldline.guest.plan import Registers
 from coldline.mmu.registers import Changes
 from coldline.mmu.view import LPAE, SHORT
+from coldline.support.units import PAGE_SIZE
 
-_SVC, _SMC = 2, 13
+_UNDEFINED, _SVC, _BKPT, _SMC = 1, 2, 7, 13
 _A32_HINTS = (0x320_F001, 0x320_F002)
 _T32_HINTS, _T32_WIDE_HINTS = (0xBF10, 0xBF20), (0xF3AF_8001, 0xF3AF_8002)
 """YIELD and WFE (Arm ARM DDI 0406C A8.8.424 and A8.8.426), those of A32 without their conditions."""
@@ -30,8 +33,12 @@ _REGISTERS = (
     arm.UC_ARM_REG_CPSR,
     *range(arm.UC_ARM_REG_D0, arm.UC_ARM_REG_D31 + 1),
 )
-_THUMB = 1 << 5
-"""CPSR's T (Arm ARM DDI 0406C B1.3.3)."""
+_THUMB = exceptions.THUMB
+_VECTORS = {
+    _UNDEFINED: exceptions.UNDEFINED,
+    _SVC: exceptions.SUPERVISOR_CALL,
+    _BKPT: exceptions.PREFETCH_ABORT,
+}
 
 
 class Aarch32(CoreState):
@@ -50,6 +57,7 @@ class Aarch32(CoreState):
     def reset(self, registers: Registers) -> None:
         """Give the core its first registers."""
         self._places = 0
+        self._vectors = exceptions.VectorTable(self.emulator, self._read, self._write)
         self._refuse_big_endian(registers.sctlr, registers.pc)
         self.emulator.reg_write(arm.UC_ARM_REG_CPSR, registers.pstate)
         self._write(cp15.SCTLR, registers.sctlr)
@@ -123,9 +131,38 @@ class Aarch32(CoreState):
         self.emulator.ctl_flush_tb()
 
     def enters_vectors(self, number: int) -> bool:
-        """Return False: the emulator cannot enter the guest's vectors."""
+        """Take an SVC, a BKPT or an undefined instruction."""
         self.state["fresh"] = 1
-        return False
+        vector = _VECTORS.get(number)
+        if vector is None or self.culprit(number) == self._vectors.address(vector):
+            return False
+        if number == _BKPT:
+            self._vectors.enter_breakpoint(self.pc, long=self._is_long)
+        else:
+            self._vectors.enter(vector, self.pc)
+        return True
+
+    def enters_abort_vector(self, address: int, level: int, *, fetch: bool, write: bool) -> bool:
+        """Take a translation fault to the guest's own vectors."""
+        at = self.pc
+        if at == self._vectors.address(exceptions.PREFETCH_ABORT if fetch else exceptions.DATA_ABORT):
+            return False
+        if fetch:
+            self._vectors.enter_fetch_abort(at, level, long=self._is_long)
+        else:
+            used = self._accessed(at, address)
+            self._vectors.enter_data_abort(at, used, level, write=write, long=self._is_long)
+        return True
+
+    def _accessed(self, at: int, page: int) -> int:
+        """Return the address that the instruction at `at` used in a page, or the page's if that is not known."""
+        code, thumb = self.state.view.code_bytes(at, 4), bool(self._cpsr & _THUMB)
+        exact = first_address(code, at, lambda register: int(self.emulator.reg_read(register)), thumb=thumb)
+        return exact if exact is not None and exact & -PAGE_SIZE == page else page
+
+    @property
+    def _is_long(self) -> bool:
+        return bool(Ttbcr.EAE.get(self._read(cp15.TTBCR)))
 
     def all_registers(self) -> tuple[int, ...]:
         """Return all registers that instructions compute with."""
