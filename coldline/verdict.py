@@ -5,59 +5,21 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from coldline.checker.coverage import Coverage
-from coldline.checker.final_read import Provenance, Region, StaleRange, Swept, sweep
-from coldline.checker.state.findings import HazardEntry, entries
-from coldline.errors import RepeatError
-from coldline.events import Op
-from coldline.events.batch import Batch
+from coldline.checker.final_read import Provenance, Region, Swept, sweep
+from coldline.checker.finding_ranges import joined
 from coldline.events.relay import Relay
 from coldline.events.source import Sink, Source
+from coldline.explain.explained import ExplainedHazard, Unread
 from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from coldline.checker.checker import Checker
-    from coldline.explain.history import Code, History
-    from coldline.explain.least_cost import LeastCosts
-    from coldline.explain.witness import WitnessStep
 
 _MANY = 100_000
 """The number of events to announce for a long source: enough to load machine code, and too few to compile it."""
-
-
-class ExplainedHazard(NamedTuple):
-    """A hazard with its story.
-
-    Attributes
-    ----------
-    entry : HazardEntry
-        The hazard.
-    code : Code or None
-        The place of the reading instruction, if it is known.
-    story : list of WitnessStep
-        A shortest sequence of steps that leads there; empty if it was not requested or is too long.
-    """
-
-    entry: HazardEntry
-    code: "Code | None"
-    story: "list[WitnessStep]"
-
-
-class Unread(NamedTuple):
-    """What the final read found in adjacent lines, with a story.
-
-    Attributes
-    ----------
-    found : StaleRange
-        The lines.
-    hazard : ExplainedHazard or None
-        The read of one of them; None if none of them was followed.
-    """
-
-    found: StaleRange
-    hazard: ExplainedHazard | None
 
 
 class Verdict(enum.Enum):
@@ -213,10 +175,10 @@ def judge(
     source : Source
         The same events: `check` and this function each run it once.
     most : int
-        How many hazards to list.
+        How many hazards to list; those of adjacent lines with the same events count as one.
     stories : int
         How many of them, and of what the final read found, get a story. If there is neither a hazard to tell nor
-        anything that the final read found, there is no second pass.
+        anything that the final read found, there is no second pass, and lines are joined whatever their events.
     regions : sequence of Region
         The regions of the final read.
     gaps : sequence of str
@@ -229,14 +191,19 @@ def judge(
     """
     profile = checker.profile
     final_read = sweep(checker, regions)
-    listed = list(islice(entries(checker.findings, profile.line), most))
-    told, unread = _tell(listed[:stories], source, checker, final_read, stories)
-    told += [ExplainedHazard(entry, None, []) for entry in listed[len(told) :]]
+    listed = list(islice(joined(checker.findings, profile.line), most))
+    told = [ExplainedHazard(entry, None, []) for entry in listed]
+    unread: list[Unread] = []
+    if (listed and stories) or any(each.stale for each in final_read):
+        # Most checks need no second pass, and so not these imports.
+        from coldline.explain.second_pass import tell
+
+        told, unread = tell(listed, source, checker, final_read, stories)
     kinds = dict(sorted(checker.kinds.items()))
     coverage = checker.coverage
     return Judgement(
         profile,
-        told,
+        told[:most],
         kinds,
         checker.events,
         checker.hazards,
@@ -245,55 +212,3 @@ def judge(
         coverage,
         [*gaps, *([] if coverage.judged else [NOTHING_JUDGED])],
     )
-
-
-def _tell(
-    listed: list[HazardEntry], source: Source, checker: "Checker", final_read: list[Swept], stories: int
-) -> tuple[list[ExplainedHazard], list[Unread]]:
-    """The second pass, if it is needed: the stories, and whose bytes the final read found."""
-    if not listed and not any(each.stale for each in final_read):
-        return [], []
-    # Most checks need no second pass, and so not these imports.
-    from coldline.explain.final_reads import FinalReads
-    from coldline.explain.history import History
-    from coldline.explain.least_cost import LeastCosts
-
-    profile = checker.profile
-    ways = LeastCosts(profile)
-    final = FinalReads(checker, final_read, stories)
-    lines = [entry.address - entry.address % profile.line for entry in listed]
-    numbers = [*(entry.number for entry in listed), *final.numbers.values()]
-    history = History(ways, [*lines, *final.numbers], numbers)
-
-    def sink(batch: Batch) -> None:
-        final.feed(batch)
-        history.feed(batch)
-
-    source.run(sink, instructions=bool(listed))
-    if history.events != checker.events:
-        raise RepeatError(
-            f"{history.events:,} events in the second pass, {checker.events:,} in the first: "
-            "their source did not repeat them"
-        )
-    history.feed(final.look())
-    told = [_explained(entry, history, ways) for entry in listed]
-    unread = [
-        Unread(found, _explained(read, history, ways) if read is not None else None)
-        for found, read in final.found()
-    ]
-    return told, unread
-
-
-def _explained(entry: HazardEntry, history: "History", ways: "LeastCosts") -> ExplainedHazard:
-    from coldline.explain.witness import shortest
-
-    line = entry.address - entry.address % ways.profile.line
-    story: list[WitnessStep] = []
-    last = history.of(entry.number, line)
-    if last is not None:  # else the line had too many events before it, and it was not kept
-        story = shortest(last, entry, line, ways, history.epoch(entry.number))
-    code = history.code.get(entry.number)
-    if code is not None and entry.event.op is Op.FETCH:
-        into = entry.address - entry.event.address
-        code = code._replace(virtual=code.virtual + into, physical=code.physical + into)
-    return ExplainedHazard(entry, code, story)

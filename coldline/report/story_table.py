@@ -12,8 +12,8 @@ from coldline.rules.microstate import Level, Microstate
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
+    from coldline.explain.explained import ExplainedHazard
     from coldline.explain.witness import WitnessStep
-    from coldline.verdict import ExplainedHazard
 
 STEP_WORDS = {
     "write back 1": "level 1 writes its dirty line back to level 2",

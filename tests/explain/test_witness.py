@@ -16,13 +16,14 @@ from hypothesis.strategies import DrawFn
 from coldline.checker import Checker
 from coldline.events.batch import Batch
 from coldline.events.source import Batches
+from coldline.explain.explained import ExplainedHazard
 from coldline.explain.line_history import MAX_STORY
 from coldline.explain.witness import OUTCOMES
 from coldline.report.model import Report
 from coldline.report.reporters.witness import witness_lines
 from coldline.rules.line_rules import STEPS
 from coldline.trace.text import TextReader
-from coldline.verdict import ExplainedHazard, Judgement, judge
+from coldline.verdict import Judgement, judge
 from tests.helpers.checking import Found, check_text
 from tests.helpers.effort import ASKED, examples
 from tests.helpers.trace_strategies import traces

@@ -5,14 +5,16 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from coldline.report.phrases import listed
 from coldline.report.reporters.base import Reporter
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
     from coldline.corpus import Bug, Case, CaseResult
+    from coldline.explain.explained import ExplainedHazard, Unread
     from coldline.explain.witness import WitnessStep
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
-    from coldline.verdict import ExplainedHazard, Judgement, Unread
+    from coldline.verdict import Judgement
 
 REPORT_SCHEMA: Final = "coldline.report/1"
 MATRIX_SCHEMA: Final = "coldline.matrix/1"
@@ -60,7 +62,7 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
         document |= {
             "verdict": judgement.verdict.value,
             "hazards": [{"line": hazard.entry.where, **_hazard(hazard)} for hazard in shown],
-            **({"hazards_found": judgement.found} if judgement.found > len(shown) else {}),
+            **({"hazards_found": judgement.found} if judgement.found > listed(shown) else {}),
         }
     else:
         document |= {
@@ -145,6 +147,7 @@ def _hazard(hazard: "ExplainedHazard") -> dict[str, Any]:
         "agent": entry.event.agent,
         "address": entry.address,
         "size": entry.size,
+        "lines": entry.lines,
         "witness": [_step(step) for step in hazard.story],
     }
 

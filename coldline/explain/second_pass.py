@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The second pass over the same events, which finds the stories of hazards."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from coldline.checker.final_read import Swept
+from coldline.checker.finding_ranges import split
+from coldline.checker.state.findings import HazardEntry
+from coldline.errors import RepeatError
+from coldline.events import Op
+from coldline.events.batch import Batch
+from coldline.events.source import Source
+from coldline.explain.explained import ExplainedHazard, Unread
+from coldline.explain.final_reads import FinalReads
+from coldline.explain.history import History
+from coldline.explain.history_cuts import HistoryCuts
+from coldline.explain.least_cost import LeastCosts
+from coldline.explain.witness import WitnessStep, shortest
+
+if TYPE_CHECKING:
+    from coldline.checker.checker import Checker
+
+
+def tell(
+    listed: Sequence[HazardEntry],
+    source: Source,
+    checker: "Checker",
+    final_read: Sequence[Swept],
+    stories: int,
+) -> tuple[list[ExplainedHazard], list[Unread]]:
+    """Tell the stories of hazards, and whose bytes the final read found.
+
+    Parameters
+    ----------
+    listed : sequence of HazardEntry
+        The hazards, those of adjacent lines joined. They are split where the lines' events differ.
+    source : Source
+        The events of the first pass.
+    checker : Checker
+        The result of the first pass.
+    final_read : sequence of Swept
+        The final read.
+    stories : int
+        How many lines to follow for the hazards, and as many for the final read.
+
+    Raises
+    ------
+    RepeatError
+        If the second pass has other events than the first.
+    """
+    line = checker.profile.line
+    ways = LeastCosts(checker.profile)
+    final = FinalReads(checker, final_read, stories)
+    followed = _followed(listed, line, stories)
+    numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
+    history = History(ways, [*followed, *final.numbers], numbers)
+    cuts = HistoryCuts(listed, line)
+
+    def sink(batch: Batch) -> None:
+        final.feed(batch)
+        cuts.feed(batch)
+        history.feed(batch)
+
+    source.run(sink, instructions=bool(followed))
+    if history.events != checker.events:
+        raise RepeatError(
+            f"{history.events:,} events in the second pass, {checker.events:,} in the first: "
+            "their source did not repeat them"
+        )
+    history.feed(final.look())
+    told = [
+        _explained(part, history, ways)
+        if _line_of(part, line) in followed
+        else ExplainedHazard(part, None, [])
+        for entry in listed
+        for part in split(entry, cuts.of(entry), line)
+    ]
+    unread = [
+        Unread(found, _explained(read, history, ways) if read is not None else None)
+        for found, read in final.found()
+    ]
+    return told, unread
+
+
+def _followed(listed: Sequence[HazardEntry], line: int, stories: int) -> set[int]:
+    """The lines to follow: the first one of each hazard, then others while there are fewer than `stories`."""
+    told = listed[:stories]
+    followed = {_line_of(entry, line) for entry in told}
+    for entry in told:
+        first = _line_of(entry, line)
+        more = min(entry.lines, stories + 1)
+        for base in range(first, first + more * line, line):
+            if len(followed) >= stories:
+                return followed
+            followed.add(base)
+    return followed
+
+
+def _line_of(entry: HazardEntry, line: int) -> int:
+    return entry.address - entry.address % line
+
+
+def _explained(entry: HazardEntry, history: History, ways: LeastCosts) -> ExplainedHazard:
+    line = _line_of(entry, ways.profile.line)
+    story: list[WitnessStep] = []
+    last = history.of(entry.number, line)
+    if last is not None:  # else the line had too many events before it, and it was not kept
+        story = shortest(last, entry, line, ways, history.epoch(entry.number))
+    code = history.code.get(entry.number)
+    if code is not None and entry.event.op is Op.FETCH:
+        into = entry.address - entry.event.address
+        code = code._replace(virtual=code.virtual + into, physical=code.physical + into)
+    return ExplainedHazard(entry, code, story)
