@@ -57,6 +57,8 @@ class Judgement:
         The accesses that were judged.
     gaps : list of str
         Why the events are not enough for *coherent*, a clause each; empty if they are.
+    warnings : list of str
+        What is doubtful about the events, besides the verdict.
     """
 
     profile: Profile
@@ -68,6 +70,7 @@ class Judgement:
     unread: list[Unread] = field(default_factory=list)
     coverage: Coverage = field(default_factory=Coverage)
     gaps: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def found(self) -> int:
@@ -211,4 +214,5 @@ def judge(
         unread,
         coverage,
         [*gaps, *([] if coverage.judged else [NOTHING_JUDGED])],
+        list(checker.warnings),
     )

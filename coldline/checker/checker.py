@@ -95,6 +95,11 @@ class Checker:
         return self.state.events
 
     @property
+    def warnings(self) -> list[str]:
+        """What the events say that cannot be, or that proves less than it seems; each begins with the place."""
+        return self.state.warnings
+
+    @property
     def coverage(self) -> Coverage:
         """The accesses that were judged so far."""
         count = self.state.by_letter

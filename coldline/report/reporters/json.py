@@ -74,6 +74,7 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
     return document | {
         "hazards_by_kind": dict(judgement.kinds),
         "inconclusive_because": list(judgement.gaps),
+        "warnings": list(judgement.warnings),
         "coverage": _coverage(report),
         "not_covered": list(report.not_covered),
     }

@@ -35,6 +35,7 @@ class WitnessReporter(Reporter):
         if report.judgement is None:
             print(one_line(f"coldline: {report.error}"), file=self.settings.errors or self.out)
             return
+        self.warn(report)
         if not self.settings.quiet:
             for line in witness_lines(report, self.settings.hazards):
                 print(line, file=self.out)
