@@ -214,5 +214,5 @@ def judge(
         unread,
         coverage,
         [*gaps, *([] if coverage.judged else [NOTHING_JUDGED])],
-        list(checker.warnings),
+        checker.warnings,
     )

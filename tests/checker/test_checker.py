@@ -333,3 +333,16 @@ def test_a_cacheable_walk_with_the_dcache_off_is_nc_with_one_warning(compiled: b
 )
 def test_a_walk_that_can_be_has_no_warning(walk: str) -> None:
     assert checker_of(WALK_WITH_CACHES_OFF.format(walk)).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("option", "agents", "warned"),
+    [("setway-effective", 1, 0), ("setway-effective", 2, 1), ("setway-effective", 3, 1), ("idc", 2, 0)],
+)
+def test_effective_set_way_of_several_agents_has_a_warning(option: str, agents: int, warned: int) -> None:
+    checker = checker_of(
+        f"option {option}\n" + "".join(f"cpu{number} dc csw 0x1000 64\n" for number in range(agents))
+    )
+    assert len(checker.warnings) == warned
+    for warning in checker.warnings:
+        assert f"there are {agents} agents, cpu0 and cpu1" in warning

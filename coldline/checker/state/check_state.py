@@ -38,7 +38,7 @@ class CheckState:
     by_letter : ndarray of uint64, shape (LETTER_ROWS,)
         The number of accesses and of maintenance operations taken, by the `Letter` that each was to its last line.
     warnings : list of str
-        What the events say that cannot be or proves less than it seems, once for each agent.
+        What the events say that cannot be; each begins with the place.
     """
 
     def __init__(self, profile: Profile, *, distinct: bool = False, most: int | None = None) -> None:
