@@ -164,7 +164,7 @@ def judge(
     checker: "Checker",
     source: Source,
     *,
-    most: int,
+    most: int | None,
     stories: int,
     regions: Sequence[Region] = (),
     gaps: Sequence[str] = (),
@@ -177,8 +177,8 @@ def judge(
         The result of `check`.
     source : Source
         The same events: `check` and this function each run it once.
-    most : int
-        How many hazards to list; those of adjacent lines with the same events count as one.
+    most : int or None
+        How many hazards to list, None for all; those of adjacent lines with the same events count as one.
     stories : int
         How many of them, and of what the final read found, get a story. If there is neither a hazard to tell nor
         anything that the final read found, there is no second pass, and lines are joined whatever their events.

@@ -47,7 +47,7 @@ def _parts(finding: Finding, line: int) -> Iterator[HazardEntry]:
             yield HazardEntry(number, where, event, kind, base + bad.start, size)
 
 
-def split(entry: HazardEntry, cuts: Collection[int], line: int) -> Iterator[HazardEntry]:
+def split_at(entry: HazardEntry, cuts: Collection[int], line: int) -> Iterator[HazardEntry]:
     """The parts of a joined hazard between `cuts`, which are addresses of lines in ascending order."""
     first, end = entry.address, entry.address + entry.size
     for cut in (*cuts, end):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coldline.checker.final_read import Swept
-from coldline.checker.finding_ranges import split
+from coldline.checker.finding_ranges import split_at
 from coldline.checker.state.findings import HazardEntry
 from coldline.errors import RepeatError
 from coldline.events import Op
@@ -74,7 +74,7 @@ def tell(
         if _line_of(part, line) in followed
         else ExplainedHazard(part, None, [])
         for entry in listed
-        for part in split(entry, cuts.of(entry), line)
+        for part in split_at(entry, cuts.of(entry), line)
     ]
     unread = [
         Unread(found, _explained(read, history, ways) if read is not None else None)
