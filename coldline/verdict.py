@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from coldline.checker.coverage import Coverage
 from coldline.checker.final_read import Provenance, Region, Swept, sweep
-from coldline.checker.state.findings import entries
+from coldline.checker.finding_ranges import joined
 from coldline.events.relay import Relay
 from coldline.events.source import Sink, Source
-from coldline.explain.told import ExplainedHazard, Unread
+from coldline.explain.explained import ExplainedHazard, Unread
 from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Judgement:
         The accesses that were judged.
     gaps : list of str
         Why the events are not enough for *coherent*, a clause each; empty if they are.
+    warnings : list of str
+        What is doubtful about the events, besides the verdict.
     """
 
     profile: Profile
@@ -68,6 +70,7 @@ class Judgement:
     unread: list[Unread] = field(default_factory=list)
     coverage: Coverage = field(default_factory=Coverage)
     gaps: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def found(self) -> int:
@@ -93,7 +96,10 @@ class Judgement:
 
 
 class Watcher:
-    """Follows the second pass of a judgement; by itself, it does nothing."""
+    """Follows a judgement; by itself, it does nothing."""
+
+    def read(self, events: int) -> None:
+        """Take the number of events that the first pass has had so far, where its caller counts them."""
 
     def found(self, judgement: Judgement, stories: int) -> None:
         """Take what the first pass found, before there is a second one.
@@ -182,7 +188,7 @@ def judge(
     checker: "Checker",
     source: Source,
     *,
-    most: int,
+    most: int | None,
     stories: int,
     regions: Sequence[Region] = (),
     gaps: Sequence[str] = (),
@@ -196,11 +202,11 @@ def judge(
         The result of `check`.
     source : Source
         The same events: `check` and this function each run it once.
-    most : int
-        How many hazards to list.
+    most : int or None
+        How many hazards to list, None for all; those of adjacent lines with the same events count as one.
     stories : int
         How many of them, and of what the final read found, get a story. If there is neither a hazard to tell nor
-        anything that the final read found, there is no second pass.
+        anything that the final read found, there is no second pass, and lines are joined whatever their events.
     regions : sequence of Region
         The regions of the final read.
     gaps : sequence of str
@@ -214,7 +220,7 @@ def judge(
         If the second pass has other events than the first.
     """
     profile = checker.profile
-    listed = list(islice(entries(checker.findings, profile.line), most))
+    listed = list(islice(joined(checker.findings, profile.line), most))
     judgement = Judgement(
         profile,
         [ExplainedHazard(entry, None, []) for entry in listed],
@@ -224,21 +230,14 @@ def judge(
         sweep(checker, regions),
         coverage=checker.coverage,
         gaps=[*gaps, *([] if checker.coverage.judged else [NOTHING_JUDGED])],
+        warnings=checker.warnings,
     )
-    told = listed[:stories]
-    if told or any(each.stale for each in judgement.final_read):
+    if (listed and stories) or any(each.stale for each in judgement.final_read):
         # Most checks need no second pass, and so not this import.
         from coldline.explain.second_pass import tell
 
         watcher = watcher or Watcher()
-        watcher.found(judgement, len(told))
-        judgement.hazards[: len(told)], judgement.unread = tell(
-            told,
-            source,
-            checker,
-            judgement.final_read,
-            stories,
-            repeated=watcher.repeated,
-            telling=watcher.telling,
-        )
+        watcher.found(judgement, min(stories, len(listed)))
+        told, judgement.unread = tell(listed, source, checker, judgement.final_read, stories, watcher=watcher)
+        judgement.hazards = told[:most]
     return judgement

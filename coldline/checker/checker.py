@@ -95,6 +95,19 @@ class Checker:
         return self.state.events
 
     @property
+    def warnings(self) -> list[str]:
+        """What the events say that cannot be, or that breaks a promise of the profile."""
+        agents = [agent.name for agent in self.state.page_classes.agents]
+        if not self.profile.setway_effective or len(agents) < 2:
+            return list(self.state.warnings)
+        broken = (
+            "setway-effective promises one processor and no system cache, but there are "
+            f"{len(agents)} agents, {agents[0]} and {agents[1]}{' first' if len(agents) > 2 else ''}: "
+            "it holds only if they are all on that processor"
+        )
+        return [broken, *self.state.warnings]
+
+    @property
     def coverage(self) -> Coverage:
         """The accesses that were judged so far."""
         count = self.state.by_letter

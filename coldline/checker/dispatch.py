@@ -63,6 +63,10 @@ class DispatchTables:
         if not first_fetch or page_classes.agents[agent].mmu:
             self.accesses[page_class, agent, op] = letter
 
+    def learn_walk(self, agent: int, memory_type: MemoryType) -> None:
+        """Record the letter of a walk of cacheable type with SCTLR.C clear, of which the interpreter has warned."""
+        self.walks[agent, 1 + memory_type] = walk_letter(self._page_classes.agents[agent], memory_type)
+
     def learn_move(self, before: int, agent: int, event: Event, after: int) -> None:
         """Record the class that a map or an unmap gives a page of class `before`."""
         code = UNMAP_CODE
@@ -89,7 +93,8 @@ class DispatchTables:
         for number, agent in enumerate(self._page_classes.agents):
             if agent.mmu:
                 for memory_type in MemoryType:
-                    self.walks[number, 1 + memory_type] = walk_letter(memory_type)
+                    if agent.dcache or not memory_type.cacheable:
+                        self.walks[number, 1 + memory_type] = walk_letter(agent, memory_type)
         self._grow()
 
     def _grow(self) -> None:

@@ -16,7 +16,7 @@ from coldline.checker.interpreter import Interpreter
 from coldline.checker.loops import badness_of
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.page_classes import UNMAPPED
-from coldline.events import PAGE_SIZE, Event
+from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.batch import Batch
 from coldline.events.op import Kind
 
@@ -87,6 +87,8 @@ class FastPath:
         if traits.by_alias:
             for place in (event.address, event.address + event.size - 1):
                 self._tables.learn_access(state.memory.page_class(place // PAGE_SIZE), agent, event.op)
+        if event.op is Op.WALK and event.memory_type is not None:
+            self._tables.learn_walk(agent, event.memory_type)
         if moves_one_page:
             self._tables.learn_move(before, agent, event, state.memory.page_class(page))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from coldline.checker.alias_tracker import AliasTracker
 from coldline.checker.dense_rows import Rows
+from coldline.checker.state.agents import Agent
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.memory import PageRange
@@ -87,10 +88,7 @@ class Interpreter:
         if letter is not None:
             self._maintain(event, where, letter)
         elif event.op is Op.WALK:
-            if not self._classes.agents[agent].mmu:
-                raise TraceError("", f"walk while {event.agent}'s MMU is off")
-            assert event.memory_type is not None
-            self._access(event, where, walk_letter(event.memory_type))
+            self._walk(event, where, self._classes.agents[agent])
         elif event.op.kind is Kind.ALIAS:
             self._aliases.change(event, agent)
         elif event.op.kind is Kind.SWITCH:
@@ -99,6 +97,19 @@ class Interpreter:
             if event.op is Op.FETCH:
                 self._aliases.change(event, agent)
             self._access(event, where, None)
+
+    def _walk(self, event: Event, where: int, agent: Agent) -> None:
+        if not agent.mmu:
+            raise TraceError("", f"walk while {agent.name}'s MMU is off")
+        assert event.memory_type is not None
+        self._access(event, where, walk_letter(agent, event.memory_type))
+        if event.memory_type.cacheable and not agent.dcache:
+            place = f"line {where}" if where else f"event {self._state.events}"
+            self._state.warn(
+                (event.op, agent.name),
+                f"{place}: '{event.op.words}' of {event.memory_type.word} while {agent.name}'s dcache is off "
+                "(SCTLR.C clear) is taken as normal-nc",
+            )
 
     # Accesses and maintenance -------------------------------------------------------------------------------
 

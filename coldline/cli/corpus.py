@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 from coldline.cli.arguments.formats import Output
-from coldline.cli.check import check_file
 from coldline.cli.outputs import Outputs
 from coldline.cli.status import HAZARD, SUCCESS
 from coldline.corpus import (
@@ -20,6 +19,7 @@ from coldline.errors import UsageError
 from coldline.report.model import Corpus, Report
 from coldline.support.choices import choices
 from coldline.support.printable import printable
+from coldline.trace_check import check_trace
 
 AS_TOLD, NOT_AS_TOLD = SUCCESS, HAZARD
 """Exit statuses."""
@@ -47,7 +47,7 @@ def _check(bugs: list[Bug], *, told: bool) -> Corpus:
     results, reports = {}, {}
     for bug in bugs:
         for case in bug.cases:
-            judgement = check_file(str(case.path), most=1, stories=int(told))
+            judgement = check_trace(str(case.path), most=1, stories=int(told))
             results[case] = judge_case(judgement)
             if told:
                 reports[case] = Report(subject=str(case.path), judgement=judgement)

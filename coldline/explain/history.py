@@ -164,7 +164,7 @@ class History:
                     )  # it reaches the line by a prefetch alone
         if event.op is Op.WALK:
             assert event.memory_type is not None
-            letter = walk_letter(event.memory_type)
+            letter = walk_letter(self._pages.agents[agent], event.memory_type)
         for line in self._lines_in(start, end):
             now = letter
             if now is None:

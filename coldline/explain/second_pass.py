@@ -1,91 +1,120 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The second pass over the events of a check: the stories of hazards, and whose bytes the final read found."""
+"""The second pass over the same events, which finds the stories of hazards."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coldline.checker.final_read import Swept
+from coldline.checker.finding_ranges import split_at
 from coldline.checker.state.findings import HazardEntry
 from coldline.errors import RepeatError
 from coldline.events import Op
 from coldline.events.batch import Batch
 from coldline.events.source import Source
+from coldline.explain.explained import ExplainedHazard, Unread
 from coldline.explain.final_reads import FinalReads
 from coldline.explain.history import History
+from coldline.explain.history_cuts import HistoryCuts
 from coldline.explain.least_cost import LeastCosts
-from coldline.explain.told import ExplainedHazard, Unread
 from coldline.explain.witness import WitnessStep, shortest
 
 if TYPE_CHECKING:
     from coldline.checker.checker import Checker
+    from coldline.verdict import Watcher
 
 
 def tell(
-    listed: list[HazardEntry],
+    listed: Sequence[HazardEntry],
     source: Source,
     checker: "Checker",
-    final_read: list[Swept],
+    final_read: Sequence[Swept],
     stories: int,
     *,
-    repeated: Callable[[int], None] = lambda events: None,
-    telling: Callable[[int, int], None] = lambda story, stories: None,
+    watcher: "Watcher",
 ) -> tuple[list[ExplainedHazard], list[Unread]]:
-    """Run the events again; return the stories, and whose bytes the final read found.
+    """Tell the stories of hazards, and whose bytes the final read found.
 
     Parameters
     ----------
-    listed : list of HazardEntry
-        The hazards to tell, in the order of events.
+    listed : sequence of HazardEntry
+        The hazards, those of adjacent lines joined. They are split where the lines' events differ.
     source : Source
-        The events that `checker` had.
+        The events of the first pass.
     checker : Checker
         The result of the first pass.
-    final_read : list of Swept
+    final_read : sequence of Swept
         The final read.
     stories : int
-        How many ranges that the final read found get a story.
-    repeated : callable
-        Called with the number of events so far, after each batch.
-    telling : callable
-        Called before each story is worked out, with its number, from 1, and the number of stories.
+        How many lines to follow for the hazards, and as many for the final read.
+    watcher : Watcher
+        Follows the second pass, and the stories.
 
     Raises
     ------
     RepeatError
-        If the events are not those of the first pass.
+        If the second pass has other events than the first.
     """
-    profile = checker.profile
-    ways = LeastCosts(profile)
+    line = checker.profile.line
+    ways = LeastCosts(checker.profile)
     final = FinalReads(checker, final_read, stories)
-    lines = [entry.address - entry.address % profile.line for entry in listed]
-    numbers = [*(entry.number for entry in listed), *final.numbers.values()]
-    history = History(ways, [*lines, *final.numbers], numbers)
+    followed = _followed(listed, line, stories)
+    numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
+    history = History(ways, [*followed, *final.numbers], numbers)
+    cuts = HistoryCuts(listed, line)
 
     def sink(batch: Batch) -> None:
         final.feed(batch)
+        cuts.feed(batch)
         history.feed(batch)
-        repeated(history.events)
+        watcher.repeated(history.events)
 
-    source.run(sink, instructions=bool(listed))
+    source.run(sink, instructions=bool(followed))
     if history.events != checker.events:
         raise RepeatError(
             f"{history.events:,} events in the second pass, {checker.events:,} in the first: "
             "their source did not repeat them"
         )
     history.feed(final.look())
+    parts = [part for entry in listed for part in split_at(entry, cuts.of(entry), line)]
     found = final.found()
-    entries = [*listed, *(read for _, read in found if read is not None)]
-    explained = []
-    for number, entry in enumerate(entries, 1):
-        telling(number, len(entries))
-        explained.append(_explained(entry, history, ways))
-    reads = iter(explained[len(listed) :])
-    unread = [Unread(each, next(reads) if read is not None else None) for each, read in found]
-    return explained[: len(listed)], unread
+    total = sum(_line_of(part, line) in followed for part in parts) + sum(
+        read is not None for _, read in found
+    )
+    story = 0
+
+    def explained(entry: HazardEntry) -> ExplainedHazard:
+        nonlocal story
+        story += 1
+        watcher.telling(story, total)
+        return _explained(entry, history, ways)
+
+    told = [
+        explained(part) if _line_of(part, line) in followed else ExplainedHazard(part, None, [])
+        for part in parts
+    ]
+    return told, [Unread(each, explained(read) if read is not None else None) for each, read in found]
+
+
+def _followed(listed: Sequence[HazardEntry], line: int, stories: int) -> set[int]:
+    """The lines to follow: the first one of each hazard, then others while there are fewer than `stories`."""
+    told = listed[:stories]
+    followed = {_line_of(entry, line) for entry in told}
+    for entry in told:
+        first = _line_of(entry, line)
+        more = min(entry.lines, stories + 1)
+        for base in range(first, first + more * line, line):
+            if len(followed) >= stories:
+                return followed
+            followed.add(base)
+    return followed
+
+
+def _line_of(entry: HazardEntry, line: int) -> int:
+    return entry.address - entry.address % line
 
 
 def _explained(entry: HazardEntry, history: History, ways: LeastCosts) -> ExplainedHazard:
-    line = entry.address - entry.address % ways.profile.line
+    line = _line_of(entry, ways.profile.line)
     story: list[WitnessStep] = []
     last = history.of(entry.number, line)
     if last is not None:  # else the line had too many events before it, and it was not kept

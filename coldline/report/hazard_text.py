@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from coldline.report.line_writer import LineWriter
 from coldline.report.model import Report
-from coldline.report.phrases import place_words, segment_words
+from coldline.report.phrases import listed, place_words, segment_words
 
 if TYPE_CHECKING:
     from coldline.verdict import Judgement
@@ -20,7 +20,8 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
     for number, hazard in enumerate(shown, start=1):
         entry = hazard.entry
         lines.say()
-        what = f"{entry.event.agent} may get old bytes at {entry.address:#x}, {_bytes(entry.size)}"
+        size = _bytes(entry.size) if entry.lines == 1 else f"{_bytes(entry.size)} in {entry.lines:,} lines"
+        what = f"{entry.event.agent} may get old bytes at {entry.address:#x}, {size}"
         lines.say(f"{number}. {entry.kind}: {what}", "bad")
         lines.say(f"   {place_words(report, hazard)}")
         if hazard.story:
@@ -28,7 +29,7 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
             from coldline.report.story_table import story_table
 
             lines.out.write(story_table(hazard, colours=lines.colours, width=lines.width))
-    left = judgement.found - len(shown)
+    left = judgement.found - listed(shown)
     if left > 0:
         lines.say()
         lines.say(f"and {left:,} more")

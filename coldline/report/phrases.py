@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Words for a report's verdict and for a hazard's place, for the formats that people read."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from coldline.explain.told import ExplainedHazard, Unread
+from coldline.explain.explained import ExplainedHazard, Unread
 from coldline.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ def _run_coverage(run: "Run") -> list[str]:
 def not_covered_words(report: "Report") -> str:
     """The faults that the verdict does not cover, in a line."""
     return f"not covered: {', '.join(report.not_covered)}"
+
+
+def listed(hazards: Sequence[ExplainedHazard]) -> int:
+    """The number of hazards, one for each line and kind, that some entries stand for."""
+    return sum(hazard.entry.lines for hazard in hazards)
 
 
 def place_words(report: "Report", hazard: ExplainedHazard) -> str:

@@ -12,7 +12,7 @@ from coldline.rules.microstate import Level, Microstate
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
-    from coldline.explain.told import ExplainedHazard
+    from coldline.explain.explained import ExplainedHazard
     from coldline.explain.witness import WitnessStep
 
 STEP_WORDS = {

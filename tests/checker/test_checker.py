@@ -304,3 +304,45 @@ def test_every_agent_can_see_memory_in_its_own_way() -> None:
 
 def test_the_profile_is_sixty_four_bytes_and_no_promises() -> None:
     assert Checker().profile == Profile() == TextReader([]).profile
+
+
+WALK_WITH_CACHES_OFF = """\
+cpu0 map 0x40000000 0x1000 normal-wb
+cpu0 write 0x40000100 8
+cpu1 dcache off
+{}"""
+WALK = "cpu1 walk 0x40000100 8 normal-wb\n"
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_cacheable_walk_with_the_dcache_off_is_nc_with_one_warning(compiled: bool) -> None:
+    reader = TextReader(io.StringIO(WALK_WITH_CACHES_OFF.format(WALK * 3)))
+    numbered = list(reader)
+    checker = Checker(reader.profile)
+    if compiled:
+        checker.expect(1_000_000)
+    checker.feed(Batch.of((event for _, event in numbered), (where for where, _ in numbered)))
+    assert checker.kinds == {"stale-read": 3}
+    assert checker.warnings == [
+        "line 4: 'walk' of normal-wb while cpu1's dcache is off (SCTLR.C clear) is taken as normal-nc"
+    ]
+
+
+@pytest.mark.parametrize(
+    "walk", ["cpu1 walk 0x40000100 8 normal-nc\n", f"cpu1 dcache on\n{WALK}"], ids=["nc", "dcache on"]
+)
+def test_a_walk_that_can_be_has_no_warning(walk: str) -> None:
+    assert checker_of(WALK_WITH_CACHES_OFF.format(walk)).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("option", "agents", "warned"),
+    [("setway-effective", 1, 0), ("setway-effective", 2, 1), ("setway-effective", 3, 1), ("idc", 2, 0)],
+)
+def test_effective_set_way_of_several_agents_has_a_warning(option: str, agents: int, warned: int) -> None:
+    checker = checker_of(
+        f"option {option}\n" + "".join(f"cpu{number} dc csw 0x1000 64\n" for number in range(agents))
+    )
+    assert len(checker.warnings) == warned
+    for warning in checker.warnings:
+        assert f"there are {agents} agents, cpu0 and cpu1" in warning

@@ -521,7 +521,7 @@ def test_agents_are_who_they_are_in_whichever_order_a_batch_names_them() -> None
 
 def ways(hazards: list[tuple[Any, ...]], line: int) -> list[tuple[int, str, bool]]:
     """Each hazard's line and kind, and whether it is of a fetch."""
-    return [(address // line, kind, event.op is Op.FETCH) for _, _, event, kind, address, _ in hazards]
+    return [(address // line, kind, event.op is Op.FETCH) for _, _, event, kind, address, *_ in hazards]
 
 
 @hunt
@@ -556,7 +556,7 @@ def test_distinct_lines_are_told_once_however_often_they_go_wrong(stream: bool) 
         if stream
         else by_events(profile, numbered, distinct=True)
     )
-    found = [(where, kind, address) for _, where, _, kind, address, _ in hazards_of(checker)]
+    found = [(where, kind, address) for _, where, _, kind, address, *_ in hazards_of(checker)]
     assert found == [
         (4, "stale-read", 0x1000),
         (4, "stale-read", 0x1040),

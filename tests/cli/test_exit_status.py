@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The exit status of a command's process: no failure has the status of a verdict."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from coldline.arm import MemoryType
+from coldline.cli import main
 from coldline.errors import RepeatError
 from coldline.events import Event, Op
 from coldline.events.batch import Batch
@@ -186,3 +188,17 @@ def test_a_run_that_does_not_repeat_is_an_error_in_a_line(
     assert found.returncode == ERROR
     assert found.stderr.startswith(said.format(race=race))
     assert found.stderr.count("\n") == 1
+
+
+def test_a_warning_names_its_file_and_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace = tmp_path / "a.trace"
+    trace.write_text("cpu dcache off\ncpu walk 0x1000 8 normal-wb\n")
+    words = "line 2: 'walk' of normal-wb while cpu's dcache is off (SCTLR.C clear) is taken as normal-nc"
+    assert main(["check", str(trace)]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == f"coldline: {trace}: warning: {words}\n"
+    assert words not in printed.out
+    assert main(["check", "--json", str(trace)]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["warnings"] == [words]
+    assert printed.err == ""

@@ -16,8 +16,8 @@ from hypothesis.strategies import DrawFn
 from coldline.checker import Checker
 from coldline.events.batch import Batch
 from coldline.events.source import Batches
+from coldline.explain.explained import ExplainedHazard
 from coldline.explain.line_history import MAX_STORY
-from coldline.explain.told import ExplainedHazard
 from coldline.explain.witness import OUTCOMES
 from coldline.report.model import Report
 from coldline.report.reporters.witness import witness_lines

@@ -253,9 +253,10 @@ SMALL_EXAMPLES: list[Example] = [
     ("walk nc: from memory", _trace(_16, _W_DIRTY, "g walk 0x1000 8 normal-nc"), _STALE),
     ("walk device: from memory", _trace(_16, _W_DIRTY, "g walk 0x1000 8 device"), _STALE),
     ("walk wb: from level 1", _trace(_16, _W_DIRTY, "g walk 0x1000 8 normal-wb"), _NONE),
+    ("walk wb with dcache off: nc", _trace(_16, _W_DIRTY, "g dcache off; g walk 0x1000 8 normal-wb"), _STALE),
     (
-        "walk wb: its own type, dcache off or not",
-        _trace(_16, _W_DIRTY, "g dcache off; g walk 0x1000 8 normal-wb"),
+        "walk wb with dcache on again: wb",
+        _trace(_16, _W_DIRTY, "g dcache off; g dcache on; g walk 0x1000 8 normal-wb"),
         _NONE,
     ),
     (

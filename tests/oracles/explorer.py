@@ -433,7 +433,7 @@ class Reader:
             raise self._wrong(f"{' '.join(rest[2:])}: no such type")
         if not agent.mmu:
             raise self._wrong("walk: the MMU is off")
-        return [Touch(start, end, _row("read", rest[2]))]
+        return [Touch(start, end, _row("read", rest[2] if agent.dcache else "normal-nc"))]
 
     def _whole_lines(self, start: int, end: int, action: str) -> list[Touch]:
         line = self.profile.line

@@ -141,6 +141,28 @@ def test_a_library_example_prints_what_the_page_shows(
     assert capsys.readouterr().out == shown
 
 
+HEADER_OPTIONS = """\
+option nc-may-hit
+cpu1 map 0x04060000 0x1000 normal-wb
+cpu1 read 0x04060f80 16
+cpu1 mmu off
+cpu1 write 0x04060f80 16
+cpu1 read 0x04060f80 16
+"""
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/library.md"])
+def test_the_library_examples_obey_the_header_of_a_trace(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The trace has a hazard only by its option."""
+    codes = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("race.trace").write_text(HEADER_OPTIONS)
+    exec(compile(next(code for code in codes if "race.trace" in code), "example", "exec"), {})
+    assert "stale-read" in capsys.readouterr().out
+
+
 def test_the_scripts_and_folders_of_the_pages_exist() -> None:
     """`test_page_names.py` checks other paths; a script must also be executable."""
     scripts = {

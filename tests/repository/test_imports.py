@@ -18,7 +18,7 @@ ALLOWED = {
     "checker": {"arm", "events", "jit", "rules"},
     "cli": {
         "arm", "builder", "checker", "corpus", "events", "frontends", "guest", "hypervisor", "image", "report",
-        "rules", "samples", "simulation", "trace", "verdict", "xen_launch",
+        "rules", "samples", "simulation", "trace", "trace_check", "verdict", "xen_launch",
     },
     "corpus": {"checker", "events", "rules", "verdict"},
     "errors": set(),
@@ -36,6 +36,7 @@ ALLOWED = {
     "simulation": {"arm", "builder", "events", "frontends", "guest", "hypervisor", "rules"},
     "support": set(),
     "trace": {"arm", "events", "rules"},
+    "trace_check": {"rules", "trace", "verdict"},
     "verdict": {"checker", "events", "explain", "rules"},
     "xen_launch": {"builder", "events", "guest", "hypervisor", "image"},
 }  # fmt: skip

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The whole state of a check after some events. The engines change it and have no state of their own."""
 
+from collections.abc import Hashable
+
 import numpy as np
 
 from coldline.checker.state.findings import Findings
@@ -35,6 +37,8 @@ class CheckState:
         The number of events taken.
     by_letter : ndarray of uint64, shape (LETTER_ROWS,)
         The number of accesses and of maintenance operations taken, by the `Letter` that each was to its last line.
+    warnings : list of str
+        What the events say that cannot be; each begins with the place.
     """
 
     def __init__(self, profile: Profile, *, distinct: bool = False, most: int | None = None) -> None:
@@ -45,3 +49,11 @@ class CheckState:
         self.findings = Findings(self.memory, distinct=distinct, most=most)
         self.events = 0
         self.by_letter = np.zeros(LETTER_ROWS, np.uint64)
+        self.warnings: list[str] = []
+        self._warned: set[Hashable] = set()
+
+    def warn(self, about: Hashable, warning: str) -> None:
+        """Add a warning, unless there was one `about` the same already."""
+        if about not in self._warned:
+            self._warned.add(about)
+            self.warnings.append(warning)

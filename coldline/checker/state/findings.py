@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.checker.state.memory import FETCH_BITS, Memory
-from coldline.events import Event, Op
+from coldline.events import PAGE_SIZE, Event, Op
 from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Findings:
     distinct : bool
         Whether each kind of hazard of a line is a finding once, and not at each event.
     most : int or None
-        How many hazards to keep as findings, rounded up to whole events; None keeps all.
+        How many hazards to keep as findings, rounded up to whole events; None keeps all. Adjacent lines of an event
+        with the same kinds of hazard count as one.
 
     Attributes
     ----------
@@ -76,11 +77,22 @@ class Findings:
         for bad in badness:
             kind = kind_of(bad.hazard, event.op)
             self.kinds[kind] = self.kinds.get(kind, 0) + lines
+        last = self.kept[-1] if self.kept else None
         if self._room is not None:
-            if self._room <= 0 and (not self.kept or self.kept[-1].number != number):
+            if self._room <= 0 and (last is None or last.number != number):
                 return
-            self._room -= lines * len(badness)
+            if last is None or not self._continues(last, number, address, badness):
+                self._room -= len(badness)
         self.kept.append(Finding(number, where, event, address, lines, badness))
+
+    def _continues(self, last: Finding, number: int, address: int, badness: "tuple[Badness, ...]") -> bool:
+        """Whether a line is the next one of the event's last finding, with the same kinds of hazard."""
+        line = PAGE_SIZE // self._memory.lines_per_page
+        return (
+            last.number == number
+            and last.address + last.lines * line == address
+            and [bad.hazard for bad in last.badness] == [bad.hazard for bad in badness]
+        )
 
     def is_new(self, row: int, index: int, op: Op, badness: "tuple[Badness, ...]") -> bool:
         """Count a hazard of a dense page's line; return whether it is to be a finding."""
@@ -111,9 +123,10 @@ class Findings:
 
 
 class HazardEntry(NamedTuple):
-    """One hazard as a report lists it: one event, one kind, one cache line.
+    """One hazard as a report lists it: one event, one kind, one cache line or adjacent ones.
 
-    `address` is the lowest byte that may be wrong and `size` runs to the highest, in bytes.
+    `address` is the lowest byte that may be wrong and `size` runs to the highest, in bytes; `lines` is how many lines
+    these bytes are in.
     """
 
     number: int
@@ -122,6 +135,7 @@ class HazardEntry(NamedTuple):
     kind: str
     address: int
     size: int
+    lines: int = 1
 
 
 def kind_of(hazard: Hazard, op: Op) -> str:

@@ -59,12 +59,12 @@ def maintenance_letter(op: Op, profile: Profile) -> Letter | None:
     return letter
 
 
-def walk_letter(memory_type: MemoryType) -> Letter:
-    """The letter of a translation-table read with the walk's own type.
+def walk_letter(agent: Agent, memory_type: MemoryType) -> Letter:
+    """The letter of a translation-table read by `agent` with the walk's own type.
 
     The walk's type is TCR's IRGN and ORGN, and Non-cacheable while SCTLR.C is clear (Arm ARM DDI 0487 D7.5.5).
     """
-    return Letter.READ_WB if memory_type.cacheable else Letter.READ_NC
+    return Letter.READ_WB if memory_type.cacheable and agent.dcache else Letter.READ_NC
 
 
 class PageClasses:

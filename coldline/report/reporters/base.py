@@ -4,6 +4,7 @@
 from typing import TYPE_CHECKING, TextIO
 
 from coldline.support.frozen_record import Record
+from coldline.support.printable import one_line
 
 if TYPE_CHECKING:
     from coldline.report.model import Corpus, Guest, Matrix, Report
@@ -46,6 +47,12 @@ class Reporter:
     def __init__(self, out: TextIO, settings: Settings) -> None:
         self.out = out
         self.settings = settings
+
+    def warn(self, report: "Report") -> None:
+        """Write a report's warnings, a line each, where its error would go."""
+        for warning in report.judgement.warnings if report.judgement is not None else ():
+            message = one_line(f"coldline: {report.subject}: warning: {warning}")
+            print(message, file=self.settings.errors or self.out)
 
     def begin(self, guest: "Guest") -> None:
         """Announce a guest that is about to run."""

@@ -5,12 +5,13 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from coldline.report.phrases import listed
 from coldline.report.reporters.base import Reporter
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
     from coldline.corpus import Bug, Case, CaseResult
-    from coldline.explain.told import ExplainedHazard, Unread
+    from coldline.explain.explained import ExplainedHazard, Unread
     from coldline.explain.witness import WitnessStep
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
     from coldline.verdict import Judgement
@@ -61,7 +62,7 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
         document |= {
             "verdict": judgement.verdict.value,
             "hazards": [{"line": hazard.entry.where, **_hazard(hazard)} for hazard in shown],
-            **({"hazards_found": judgement.found} if judgement.found > len(shown) else {}),
+            **({"hazards_found": judgement.found} if judgement.found > listed(shown) else {}),
         }
     else:
         document |= {
@@ -73,6 +74,7 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
     return document | {
         "hazards_by_kind": dict(judgement.kinds),
         "inconclusive_because": list(judgement.gaps),
+        "warnings": list(judgement.warnings),
         "coverage": _coverage(report),
         "not_covered": list(report.not_covered),
     }
@@ -146,6 +148,7 @@ def _hazard(hazard: "ExplainedHazard") -> dict[str, Any]:
         "agent": entry.event.agent,
         "address": entry.address,
         "size": entry.size,
+        "lines": entry.lines,
         "witness": [_step(step) for step in hazard.story],
     }
 

@@ -50,6 +50,7 @@ class TextReporter(Reporter):
         if report.judgement is None:
             print(one_line(f"coldline: {report.error}"), file=self.settings.errors or self.out)
             return
+        self.warn(report)
         if not self.settings.quiet:
             write_hazards(self._lines, report, self.settings.hazards)
             if report.run is not None:

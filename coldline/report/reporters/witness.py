@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from coldline.events import PAGE_SIZE, Event, Op
-from coldline.explain.told import ExplainedHazard
+from coldline.explain.explained import ExplainedHazard
 from coldline.explain.witness import WitnessStep
 from coldline.report.phrases import coverage_words, not_covered_words, verdict_words
 from coldline.report.reporters.base import Reporter
@@ -35,6 +35,7 @@ class WitnessReporter(Reporter):
         if report.judgement is None:
             print(one_line(f"coldline: {report.error}"), file=self.settings.errors or self.out)
             return
+        self.warn(report)
         if not self.settings.quiet:
             for line in witness_lines(report, self.settings.hazards):
                 print(line, file=self.out)
@@ -47,11 +48,15 @@ class WitnessReporter(Reporter):
 def witness_lines(report: "Report", most: int | None = None) -> Iterator[str]:
     """The first `most` hazards of a report as traces, one after another, in lines without their ends."""
     judgement = report.judgement
-    for number, hazard in enumerate(judgement.hazards[:most] if judgement is not None else (), start=1):
+    number = 1
+    for hazard in judgement.hazards[:most] if judgement is not None else ():
         assert judgement is not None
         entry = hazard.entry
+        last = number + entry.lines - 1
+        which = f"hazard {number}" if entry.lines == 1 else f"hazards {number} to {last}"
+        number = last + 1
         where = f"{_where(entry.where, entry.number)}: {entry.event}"
-        yield _comment(f"hazard {number} of {judgement.found} in {report.subject}, {where}")
+        yield _comment(f"{which} of {judgement.found} in {report.subject}, {where}")
         if not hazard.story:
             yield "# this hazard has no story"
         else:
@@ -66,9 +71,10 @@ def _where(line: int, number: int) -> str:
 
 def _trace(hazard: ExplainedHazard, profile: Profile) -> Iterator[str]:
     entry = hazard.entry
-    yield printable(f"{MARK} {entry.kind} {entry.event.agent} {entry.address:#x} {entry.size}")
-    yield from _header(profile)
     line = entry.address - entry.address % profile.line
+    size = min(entry.size, line + profile.line - entry.address)
+    yield printable(f"{MARK} {entry.kind} {entry.event.agent} {entry.address:#x} {size}")
+    yield from _header(profile)
     spelt = [(_spelt(step, line, profile.line), _remark(step, line, profile.line)) for step in hazard.story]
     width = min(max(len(text) for text, _ in spelt), _WIDEST)
     for text, remark in spelt:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A hazard with its story, and what the final read found with one."""
+"""Hazards with their stories."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,11 +17,11 @@ class ExplainedHazard(NamedTuple):
     Attributes
     ----------
     entry : HazardEntry
-        The hazard.
+        The hazard, of one line or of adjacent lines with the same events.
     code : Code or None
         The place of the reading instruction, if it is known.
     story : list of WitnessStep
-        A shortest sequence of steps that leads there; empty if it was not requested or is too long.
+        A shortest sequence of steps that leads to its first line; empty if it was not requested or is too long.
     """
 
     entry: HazardEntry

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Judges a trace file by the profile that its header gives."""
+
+from collections.abc import Callable, Iterable
+
+from coldline.errors import RepeatError, TraceError
+from coldline.events.batch import Batch
+from coldline.events.source import Sink, Source
+from coldline.rules.profile import Profile
+from coldline.trace.files import TraceFile
+from coldline.trace.spool import Spool
+from coldline.verdict import Judgement, Watcher, check, judge
+
+
+def check_trace(
+    path: str,
+    *,
+    most: int | None = None,
+    stories: int = 1000,
+    switches: Iterable[str] = (),
+    watcher: Watcher | None = None,
+) -> Judgement:
+    """Judge a trace file of either form by the profile of its header, or standard input if `path` is ``-``.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    most : int or None
+        How many hazards to list; None for all.
+    stories : int
+        How many of them get a story.
+    switches : iterable of str
+        Switches of the profile, besides those in the file.
+    watcher : Watcher, optional
+        Follows the check.
+
+    Raises
+    ------
+    TraceError
+        If the file is not a trace, or changed while it was read. The error's ``where`` is ``path:line`` or similar.
+    """
+    try:
+        with TraceFile(path, partial=True) as trace, Spool(trace) as spool:
+            source = spool if stories else trace
+            options = (*trace.profile.options, *switches)
+            profile = Profile.with_options(options, trace.profile.line)
+            first = _Counted(source, watcher.read) if watcher is not None else source
+            checker = check(first, profile, most=most)
+            gaps = [trace.cut_off] if trace.cut_off else []
+            return judge(checker, source, most=most, stories=stories, gaps=gaps, watcher=watcher)
+    except RepeatError as error:
+        raise TraceError(path, f"the file was changed while it was read: {error}") from error
+
+
+class _Counted:
+    """A source that tells how many events it has handed over."""
+
+    def __init__(self, source: Source, count: Callable[[int], None]) -> None:
+        self.repeatable = source.repeatable
+        self._source, self._count = source, count
+
+    def run(self, sink: Sink, *, instructions: bool = False) -> None:
+        """See `Source.run`."""
+        events = 0
+
+        def counted(batch: Batch) -> None:
+            nonlocal events
+            sink(batch)
+            events += len(batch)
+            self._count(events)
+
+        self._source.run(counted, instructions=instructions)
