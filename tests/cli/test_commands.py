@@ -46,6 +46,7 @@ def no_hazard(because: Sequence[str] = (), *, reads: int) -> dict[str, object]:
     return {
         "verdict": "inconclusive" if because else "coherent",
         "hazards": [],
+        "hazards_by_kind": {},
         "inconclusive_because": list(because),
         "coverage": counts,
         "not_covered": BORDER,
@@ -201,8 +202,18 @@ def test_json_is_an_object_a_line_in_the_order_given(
 def test_json_of_a_hazard_is_as_the_format_says(cli: Cli, traces: dict[str, Path]) -> None:
     found = cli("check", "--json", traces["race"])
     document = json.loads(found.out)
-    keys = ["schema", "file", "verdict", "hazards", "inconclusive_because", "coverage", "not_covered"]
+    keys = [
+        "schema",
+        "file",
+        "verdict",
+        "hazards",
+        "hazards_by_kind",
+        "inconclusive_because",
+        "coverage",
+        "not_covered",
+    ]
     assert list(document) == keys
+    assert document["hazards_by_kind"] == {"stale-read": 1}
     (hazard,) = document["hazards"]
     witness = hazard.pop("witness")
     assert hazard == {

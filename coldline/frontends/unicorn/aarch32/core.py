@@ -35,7 +35,7 @@ _REGISTERS = (
 )
 _THUMB = exceptions.THUMB
 _VECTORS = {
-    _UNDEFINED: exceptions.UNDEFINED,
+    _UNDEFINED: exceptions.UNDEFINED_INSTRUCTION,
     _SVC: exceptions.SUPERVISOR_CALL,
     _BKPT: exceptions.PREFETCH_ABORT,
 }

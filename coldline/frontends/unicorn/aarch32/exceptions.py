@@ -49,7 +49,7 @@ class Vector(NamedTuple):
     masks: int = _MASK_IRQS
 
 
-UNDEFINED: Final = Vector(0x04, 0x1B, 4, 2)
+UNDEFINED_INSTRUCTION: Final = Vector(0x04, 0x1B, 4, 2)
 SUPERVISOR_CALL: Final = Vector(0x08, 0x13, 0, 0)
 PREFETCH_ABORT: Final = Vector(0x0C, 0x17, 4, 4, _MASK_ABORTS | _MASK_IRQS)
 DATA_ABORT: Final = Vector(0x10, 0x17, 8, 8, _MASK_ABORTS | _MASK_IRQS)
