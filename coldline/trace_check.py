@@ -4,14 +4,20 @@
 from collections.abc import Iterable
 
 from coldline.errors import RepeatError, TraceError
+from coldline.events.interruptible import Interruptible
 from coldline.rules.profile import Profile
 from coldline.trace.files import TraceFile
 from coldline.trace.spool import Spool
-from coldline.verdict import Judgement, check, judge
+from coldline.verdict import INTERRUPTED, Judgement, check, judge
 
 
 def check_trace(
-    path: str, *, most: int | None = None, stories: int = 1000, switches: Iterable[str] = ()
+    path: str,
+    *,
+    most: int | None = None,
+    stories: int = 1000,
+    switches: Iterable[str] = (),
+    interruptible: bool = False,
 ) -> Judgement:
     """Judge a trace file of either form by the profile of its header, or standard input if `path` is ``-``.
 
@@ -26,6 +32,9 @@ def check_trace(
     switches : iterable of str
         Switches of the profile, besides those in the file.
 
+    interruptible : bool
+        Whether KeyboardInterrupt, while the file is read first, ends its events, which are judged without stories.
+
     Raises
     ------
     TraceError
@@ -36,7 +45,10 @@ def check_trace(
             source = spool if stories else trace
             options = (*trace.profile.options, *switches)
             profile = Profile.with_options(options, trace.profile.line)
-            checker = check(source, profile, most=most)
+            first = Interruptible(source) if interruptible else source
+            checker = check(first, profile, most=most)
+            if isinstance(first, Interruptible) and first.interrupted:
+                return judge(checker, first, most=most, stories=0, gaps=[INTERRUPTED])
             gaps = [trace.cut_off] if trace.cut_off else []
             return judge(checker, source, most=most, stories=stories, gaps=gaps)
     except RepeatError as error:

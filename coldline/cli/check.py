@@ -5,7 +5,7 @@ import argparse
 
 from coldline.cli.arguments.profile import given_switches
 from coldline.cli.outputs import Outputs
-from coldline.cli.status import COHERENT, status_of, worst
+from coldline.cli.status import COHERENT, INTERRUPTED, complain, status_of, worst
 from coldline.errors import TraceError
 from coldline.report.model import Report
 from coldline.trace_check import check_trace
@@ -19,11 +19,18 @@ def run_check(options: argparse.Namespace) -> int:
         for path in options.files:
             try:
                 judgement = check_trace(
-                    path, most=options.hazards, stories=stories, switches=given_switches(options)
+                    path,
+                    most=options.hazards,
+                    stories=stories,
+                    switches=given_switches(options),
+                    interruptible=True,
                 )
                 report = Report(subject=path, judgement=judgement)
             except TraceError as error:
                 report = Report(subject=path, error=error.message)
             status = worst(status, status_of(report.verdict))
             outputs.report(report)
+            if report.judgement is not None and report.judgement.interrupted:
+                complain("interrupted")
+                return INTERRUPTED
     return status
