@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable
 
 from coldline.errors import RepeatError, TraceError
 from coldline.events.batch import Batch
+from coldline.events.interruptible import Interruptible
 from coldline.events.source import Sink, Source
 from coldline.rules.profile import Profile
 from coldline.trace.files import TraceFile
 from coldline.trace.spool import Spool
-from coldline.verdict import Judgement, Watcher, check, judge
+from coldline.verdict import INTERRUPTED, Judgement, Watcher, check, judge
 
 
 def check_trace(
@@ -19,6 +20,7 @@ def check_trace(
     stories: int = 1000,
     switches: Iterable[str] = (),
     watcher: Watcher | None = None,
+    interruptible: bool = False,
 ) -> Judgement:
     """Judge a trace file of either form by the profile of its header, or standard input if `path` is ``-``.
 
@@ -34,6 +36,8 @@ def check_trace(
         Switches of the profile, besides those in the file.
     watcher : Watcher, optional
         Follows the check.
+    interruptible : bool
+        Whether KeyboardInterrupt, while the file is read first, ends its events, which are judged without stories.
 
     Raises
     ------
@@ -45,8 +49,11 @@ def check_trace(
             source = spool if stories else trace
             options = (*trace.profile.options, *switches)
             profile = Profile.with_options(options, trace.profile.line)
-            first = _Counted(source, watcher.read) if watcher is not None else source
+            counted = _Counted(source, watcher.read) if watcher is not None else source
+            first = Interruptible(counted) if interruptible else counted
             checker = check(first, profile, most=most)
+            if isinstance(first, Interruptible) and first.interrupted:
+                return judge(checker, first, most=most, stories=0, gaps=[INTERRUPTED])
             gaps = [trace.cut_off] if trace.cut_off else []
             return judge(checker, source, most=most, stories=stories, gaps=gaps, watcher=watcher)
     except RepeatError as error:

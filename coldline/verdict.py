@@ -73,6 +73,11 @@ class Judgement:
     warnings: list[str] = field(default_factory=list)
 
     @property
+    def interrupted(self) -> bool:
+        """Whether an interrupt cut the events off."""
+        return INTERRUPTED in self.gaps
+
+    @property
     def found(self) -> int:
         """The number of hazards, listed or not."""
         return sum(self.kinds.values())
@@ -179,6 +184,9 @@ class _Reader:
         assert self._checker is not None
         return self._checker
 
+
+INTERRUPTED = "it was interrupted"
+"""The gap of events that an interrupt cut off."""
 
 NOTHING_JUDGED = "no read, fetch or walk was judged"
 """The gap of events among which there is none that could find stale data."""

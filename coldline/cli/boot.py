@@ -5,12 +5,14 @@ import argparse
 import contextlib
 import time
 
+from coldline import verdict
 from coldline.cli.hosts import host_of, is_bare, strategy_of
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
-from coldline.cli.status import status_of
+from coldline.cli.status import INTERRUPTED, complain, status_of
 from coldline.cli.trials import TrialRun, plan_guest, trial_of
 from coldline.errors import RepeatError
+from coldline.events.interruptible import Interruptible
 from coldline.frontends.unicorn import End, Outcome
 from coldline.report.model import Guest, Report, Run
 from coldline.simulation import Trial
@@ -40,6 +42,9 @@ def run_boot(options: argparse.Namespace) -> int:
         run = _run_of(trial, outcome, time.perf_counter() - started)
         report = Report(subject=kernel.path, judgement=judgement, guest=guest, run=run)
         outputs.report(report)
+    if judgement.interrupted:
+        complain("interrupted")
+        return INTERRUPTED
     return status_of(report.verdict)
 
 
@@ -63,7 +68,10 @@ def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple
                 progress.console if outputs.for_people else lambda text: None,
                 writer.write if writer is not None else None,
             )
-            checker = check(first, trial.profile, distinct=True, at_length=True)
+            until_interrupt = Interruptible(first)
+            checker = check(until_interrupt, trial.profile, distinct=True, at_length=True)
+        if until_interrupt.interrupted:
+            return judge(checker, first, most=most, stories=0, gaps=[verdict.INTERRUPTED]), first.outcome
         try:
             judgement = judge(
                 checker,

@@ -6,7 +6,7 @@ import argparse
 from coldline.cli.arguments.profile import given_switches
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
-from coldline.cli.status import COHERENT, status_of, worst
+from coldline.cli.status import COHERENT, INTERRUPTED, complain, status_of, worst
 from coldline.errors import TraceError
 from coldline.report.model import Report
 from coldline.trace_check import check_trace
@@ -28,6 +28,7 @@ def run_check(options: argparse.Namespace) -> int:
                     stories=stories,
                     switches=given_switches(options),
                     watcher=Following(progress, outputs, path),
+                    interruptible=True,
                 )
                 report = Report(subject=path, judgement=judgement)
             except TraceError as error:
@@ -35,4 +36,7 @@ def run_check(options: argparse.Namespace) -> int:
             progress.clear()
             status = worst(status, status_of(report.verdict))
             outputs.report(report)
+            if report.judgement is not None and report.judgement.interrupted:
+                complain("interrupted")
+                return INTERRUPTED
     return status

@@ -135,6 +135,10 @@ class TrialRun:
                 self._also(batch)
             sink(batch)
 
+        def update(executed: int, accesses: int) -> None:
+            self.outcome = Outcome(instructions=executed, accesses=accesses)  # for an interrupt
+            self._progress(executed, accesses)
+
         self.outcome = self._trial.run(
-            both, instructions=instructions, console=self._console, progress=self._progress
+            both, instructions=instructions, console=self._console, progress=update
         )

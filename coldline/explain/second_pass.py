@@ -76,10 +76,9 @@ def tell(
         )
     history.feed(final.look())
     parts = [part for entry in listed for part in split_at(entry, cuts.of(entry), line)]
+    told_ones = [part for part in parts if _line_of(part, line) in followed][:stories]
     found = final.found()
-    total = sum(_line_of(part, line) in followed for part in parts) + sum(
-        read is not None for _, read in found
-    )
+    total = len(told_ones) + sum(read is not None for _, read in found)
     story = 0
 
     def explained(entry: HazardEntry) -> ExplainedHazard:
@@ -88,10 +87,8 @@ def tell(
         watcher.telling(story, total)
         return _explained(entry, history, ways)
 
-    told = [
-        explained(part) if _line_of(part, line) in followed else ExplainedHazard(part, None, [])
-        for part in parts
-    ]
+    chosen = set(map(id, told_ones))
+    told = [explained(part) if id(part) in chosen else ExplainedHazard(part, None, []) for part in parts]
     return told, [Unread(each, explained(read) if read is not None else None) for each, read in found]
 
 

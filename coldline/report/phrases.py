@@ -75,7 +75,9 @@ def _run_coverage(run: "Run") -> list[str]:
     def when(name: str, instructions: int | None) -> str:
         return f"{name} never on" if instructions is None else f"{name} on at instruction {instructions:,}"
 
-    parts = [when("MMU", run.mmu_on), when("caches", run.caches_on)]
+    parts = []
+    if run.end is not None:  # else the run was interrupted, and nobody knows
+        parts += [when("MMU", run.mmu_on), when("caches", run.caches_on)]
     if run.page_crossings:
         parts.append(f"{_counted(run.page_crossings, 'access')} not followed")
     if len(run.turns) > 1:

@@ -48,6 +48,7 @@ def no_hazard(because: Sequence[str] = (), *, reads: int) -> dict[str, object]:
         "hazards": [],
         "hazards_by_kind": {},
         "inconclusive_because": list(because),
+        "warnings": [],
         "coverage": counts,
         "not_covered": BORDER,
     }
@@ -209,6 +210,7 @@ def test_json_of_a_hazard_is_as_the_format_says(cli: Cli, traces: dict[str, Path
         "hazards",
         "hazards_by_kind",
         "inconclusive_because",
+        "warnings",
         "coverage",
         "not_covered",
     ]
@@ -222,6 +224,7 @@ def test_json_of_a_hazard_is_as_the_format_says(cli: Cli, traces: dict[str, Path
         "agent": "guest",
         "address": 0x40000008,
         "size": 8,
+        "lines": 1,
     }
     # One step of a cache's own is the least there can be, and this is the only place where it does harm.
     told = [item.get("line", item.get("step")) for item in witness]

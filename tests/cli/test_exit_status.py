@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,10 @@ from coldline.cli import main
 from coldline.errors import RepeatError
 from coldline.events import Event, Op
 from coldline.events.batch import Batch
-from coldline.events.source import Batches
+from coldline.events.source import Batches, Sink
 from coldline.rules import Profile
+from coldline.simulation import Trial
+from coldline.trace.files import TraceFile
 from coldline.verdict import check, judge
 from tests.helpers.command import ERROR, HAZARD, MIDWAY
 from tests.helpers.requirements import require
@@ -147,6 +150,52 @@ def test_an_interrupt_has_a_status_of_its_own(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (INTERRUPTED, b"", b"coldline: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("last", "verdict"),
+    [("w read 0x1000 8", "inconclusive"), ("n read 0x1000 8", "hazard")],
+)
+def test_an_interrupt_reports_the_verdict_so_far(
+    last: str,
+    verdict: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trace = tmp_path / "a.trace"
+    text = "w map 0x1000 0x1000 normal-wb\nn map 0x1000 0x1000 normal-nc\nw write 0x1000 8\n"
+    trace.write_text(f"{text}{last}\n")
+    run = TraceFile.run
+
+    def interrupted(self: TraceFile, sink: Sink, *, instructions: bool = False) -> None:
+        run(self, sink, instructions=instructions)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TraceFile, "run", interrupted)
+    assert main(["check", "--json", str(trace), "missing.trace"]) == INTERRUPTED
+    printed = capsys.readouterr()
+    (document,) = map(json.loads, printed.out.splitlines())
+    assert document["verdict"] == verdict
+    assert document["inconclusive_because"] == ["it was interrupted"]
+    assert printed.err == "coldline: interrupted\n"
+
+
+def test_an_interrupt_of_a_run_reports_the_verdict_so_far(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Trial.run
+
+    def interrupted(self: Trial, sink: Sink, **options: Any) -> None:
+        run(self, sink, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trial, "run", interrupted)
+    assert main([*MIDWAY, "--strategy", "hypercall"]) == INTERRUPTED
+    printed = capsys.readouterr()
+    assert "inconclusive: no hazard was found, but it was interrupted\n" in printed.out
+    assert "MMU never on" not in printed.out
+    assert printed.err.endswith("coldline: interrupted\n")
 
 
 # -- runs that do not repeat -----------------------------------------------------------------------------------
