@@ -56,7 +56,7 @@ def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple
     most = outputs.hazards or 0
     with Progress(not options.quiet) as progress:
         following = Following(progress, outputs)
-        with contextlib.ExitStack() as stack:
+        with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
             writer = None
             if options.trace is not None:
                 from coldline.trace.writing import TraceWriter
@@ -70,6 +70,8 @@ def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple
             )
             until_interrupt = Interruptible(first)
             checker = check(until_interrupt, trial.profile, distinct=True, at_length=True)
+            if until_interrupt.interrupted:
+                raise KeyboardInterrupt  # so that no trace is left behind
         if until_interrupt.interrupted:
             return judge(checker, first, most=most, stories=0, gaps=[verdict.INTERRUPTED]), first.outcome
         try:
