@@ -10,7 +10,7 @@ from coldline.events.source import Sink, Source
 from coldline.rules.profile import Profile
 from coldline.trace.files import TraceFile
 from coldline.trace.spool import Spool
-from coldline.verdict import INTERRUPTED, Judgement, Watcher, check, judge
+from coldline.verdict import WAS_INTERRUPTED, Judgement, Watcher, check, judge
 
 
 def check_trace(
@@ -53,7 +53,7 @@ def check_trace(
             first = Interruptible(counted) if interruptible else counted
             checker = check(first, profile, most=most)
             if isinstance(first, Interruptible) and first.interrupted:
-                return judge(checker, first, most=most, stories=0, gaps=[INTERRUPTED])
+                return judge(checker, first, most=most, stories=0, gaps=[WAS_INTERRUPTED])
             gaps = [trace.cut_off] if trace.cut_off else []
             return judge(checker, source, most=most, stories=stories, gaps=gaps, watcher=watcher)
     except RepeatError as error:

@@ -75,7 +75,7 @@ class Judgement:
     @property
     def interrupted(self) -> bool:
         """Whether an interrupt cut the events off."""
-        return INTERRUPTED in self.gaps
+        return WAS_INTERRUPTED in self.gaps
 
     @property
     def found(self) -> int:
@@ -185,7 +185,7 @@ class _Reader:
         return self._checker
 
 
-INTERRUPTED = "it was interrupted"
+WAS_INTERRUPTED = "it was interrupted"
 """The gap of events that an interrupt cut off."""
 
 NOTHING_JUDGED = "no read, fetch or walk was judged"
@@ -246,6 +246,14 @@ def judge(
 
         watcher = watcher or Watcher()
         watcher.found(judgement, min(stories, len(listed)))
-        told, judgement.unread = tell(listed, source, checker, judgement.final_read, stories, watcher=watcher)
+        told, judgement.unread = tell(
+            listed,
+            source,
+            checker,
+            judgement.final_read,
+            stories,
+            repeated=watcher.repeated,
+            telling=watcher.telling,
+        )
         judgement.hazards = told[:most]
     return judgement

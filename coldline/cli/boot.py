@@ -73,7 +73,7 @@ def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple
             if until_interrupt.interrupted:
                 raise KeyboardInterrupt  # so that no trace is left behind
         if until_interrupt.interrupted:
-            return judge(checker, first, most=most, stories=0, gaps=[verdict.INTERRUPTED]), first.outcome
+            return judge(checker, first, most=most, stories=0, gaps=[verdict.WAS_INTERRUPTED]), first.outcome
         try:
             judgement = judge(
                 checker,

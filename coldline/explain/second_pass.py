@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The second pass over the same events, which finds the stories of hazards."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from coldline.checker.final_read import Swept
@@ -20,7 +20,6 @@ from coldline.explain.witness import WitnessStep, shortest
 
 if TYPE_CHECKING:
     from coldline.checker.checker import Checker
-    from coldline.verdict import Watcher
 
 
 def tell(
@@ -30,7 +29,8 @@ def tell(
     final_read: Sequence[Swept],
     stories: int,
     *,
-    watcher: "Watcher",
+    repeated: Callable[[int], None],
+    telling: Callable[[int, int], None],
 ) -> tuple[list[ExplainedHazard], list[Unread]]:
     """Tell the stories of hazards, and whose bytes the final read found.
 
@@ -46,8 +46,10 @@ def tell(
         The final read.
     stories : int
         How many lines to follow for the hazards, and as many for the final read.
-    watcher : Watcher
-        Follows the second pass, and the stories.
+    repeated : callable
+        Called with the number of events so far, after each batch.
+    telling : callable
+        Called before each story is worked out, with its number, from 1, and the number of stories.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def tell(
         final.feed(batch)
         cuts.feed(batch)
         history.feed(batch)
-        watcher.repeated(history.events)
+        repeated(history.events)
 
     source.run(sink, instructions=bool(followed))
     if history.events != checker.events:
@@ -84,7 +86,7 @@ def tell(
     def explained(entry: HazardEntry) -> ExplainedHazard:
         nonlocal story
         story += 1
-        watcher.telling(story, total)
+        telling(story, total)
         return _explained(entry, history, ways)
 
     chosen = set(map(id, told_ones))

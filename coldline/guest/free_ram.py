@@ -61,12 +61,13 @@ def place_guest(
         If something does not fit.
     """
     window = protocol.initrd_window
-    base = kernel_base(kernel, banks[:1] if window is None else banks)
+    base = kernel_base(kernel, banks[:1] if window is None and not kernel.fixed else banks)
+    home = _home(kernel, banks)
     refusal = None
     try:
         found = place_in_first_bank(
-            banks[0],
-            text_offset=base + kernel.pieces[0].address - banks[0].base,
+            home,
+            text_offset=base + kernel.pieces[0].address - home.base,
             image_size=kernel.pieces[-1].end - kernel.pieces[0].address,
             initrd_size=initrd_size,
             dtb_size=dtb_size,
@@ -89,6 +90,13 @@ def place_guest(
     if refusal is not None and not _in_ram(pieces, banks):
         raise refusal
     raise PlanError(_does_not_fit(pieces, banks, window, initrd_size, dtb_size))
+
+
+def _home(kernel: "Kernel", banks: Sequence[Bank]) -> Bank:
+    """Return the bank that is filled first: the lowest, or that of a file with fixed addresses."""
+    address = kernel.pieces[0].address
+    holding = (bank for bank in banks if kernel.fixed and bank.base <= address < bank.end)
+    return next(holding, banks[0])
 
 
 def _pieces(kernel: "Kernel", base: int) -> list[AddressRange]:

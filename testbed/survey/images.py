@@ -33,9 +33,33 @@ _DEVICES = ("--mmio-default",)
 _LONG = ("--max-instructions", "400000000")
 """EDK2 unpacks itself before it does anything else."""
 
-_MACHINES = {"rpi_3": "raspi3b", "rpi_arm64": "raspi3b", "rpi_3_32b": "raspi3b", "rpi_4": "raspi4b"}
-_TREES = {"rpi_4": "bcm2711-rpi-4-b.dtb", "rpi_arm64": "bcm2837-rpi-3-b.dtb"}
+_MACHINES = {
+    **dict.fromkeys(("rpi_2", "rpi_3", "rpi_3_32b", "rpi_arm64"), "raspi3b"),
+    **dict.fromkeys(("rpi_4", "rpi_4_32b"), "raspi4b"),
+}
+_TREES = {
+    "rpi_2": "bcm2836-rpi-2-b.dtb",
+    "rpi_3": "bcm2837-rpi-3-b.dtb",
+    "rpi_3_32b": "bcm2837-rpi-3-b.dtb",
+    "rpi_arm64": "bcm2837-rpi-3-b.dtb",
+    "rpi_4": "bcm2711-rpi-4-b.dtb",
+    "rpi_4_32b": "bcm2711-rpi-4-b.dtb",
+}
 """Device trees of the kernel's package, for a U-Boot that gets its tree from the firmware before it."""
+
+_ON_CHIP_RAM = {
+    "samsung,exynos5": "0x2020000,384K",
+    "fsl,imx6": "0x900000,256K",
+    "fsl,imx53": "0xf8000000,128K",
+    "ti,dra7": "0x40300000,512K",
+    "ti,am33xx": "0x40300000,64K",
+    "ti,omap4": "0x40300000,64K",
+    "ti,omap3": "0x40200000,64K",
+    "allwinner,": "0,128K",
+}
+"""RAM on the chip, in which a U-Boot has its first stack, by a part of the tree, the first that is there.
+
+Source: u-boot configs (2023.01), CONFIG_CUSTOM_SYS_INIT_SP_ADDR."""
 
 _AMLOGIC_RAM = ("--mmio", "0xc8100240,4=0x2000000")
 """AO_SEC_GP_CFG0 has the size of RAM, here of 512 MiB: u-boot arch/arm/mach-meson/board-gx.c (2023.01)."""
@@ -155,6 +179,9 @@ def _words_of_board(folder: Path, tree: Path, work: Path, kernels: list[Path]) -
         words += _AMLOGIC_RAM
     kept = _kept(work, folder.name, described)
     words += ["--dtb-only", "{work}/" + str(kept.relative_to(work.parent.parent))]
+    on_chip = next((at for part, at in _ON_CHIP_RAM.items() if part.encode() in described), None)
+    if on_chip is not None:
+        return (*words, "--ram", ram, "--ram", on_chip)
     return tuple(words) if _has_ram(kept, described, program.entry) else (*words, "--ram", ram)
 
 

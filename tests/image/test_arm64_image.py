@@ -334,5 +334,5 @@ def test_the_page_says_what_the_code_has() -> None:
         flat_tree.MAX_PROPERTIES,
         elf_image._MAX_HEADERS,
     )
-    assert limits == (65536, 16384, 32, 256, 256)
+    assert limits == (65536, 16384, 32, 4096, 256)
     assert all(f"{limit:,}" in PAGE for limit in limits)

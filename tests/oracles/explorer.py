@@ -19,7 +19,7 @@ Where the pages leave room, this is how they are read (``tests/oracles/test_expl
 - ``line`` and ``option`` after the first event are errors. ``line`` twice is not: the last one counts.
 - A range error is one whose last byte is at or past 2^52.
 - An agent's suspended aliases (MMU off) still count against a second ``map`` and for ``unmap``.
-- ``walk`` takes any of the four types, whatever ``dcache`` says; ``device`` reads memory.
+- ``walk`` takes any of the four types; ``device`` reads memory. With ``dcache off`` it is a ``normal-nc`` one.
 - ``mmu off`` on an agent whose MMU is already off forgets no fetched page.
 - A fetch counts for the window of an agent with its MMU off whether it was cacheable or not.
 - ``nc-may-hit`` is for data reads and walks, not for fetches.
@@ -433,7 +433,8 @@ class Reader:
             raise self._wrong(f"{' '.join(rest[2:])}: no such type")
         if not agent.mmu:
             raise self._wrong("walk: the MMU is off")
-        return [Touch(start, end, _row("read", rest[2] if agent.dcache else "normal-nc"))]
+        kind = "normal-nc" if _cacheable(rest[2]) and not agent.dcache else rest[2]
+        return [Touch(start, end, _row("read", kind))]
 
     def _whole_lines(self, start: int, end: int, action: str) -> list[Touch]:
         line = self.profile.line

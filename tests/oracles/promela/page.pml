@@ -175,7 +175,8 @@ inline check()
 
 #define here (where != NOWHERE)
 
-#define read_type     (what == WALK -> type : data_type)
+#define walk_type     (!A.dcache && cacheable(type) -> NORMAL_NC : type)
+#define read_type     (what == WALK -> walk_type : data_type)
 #define reads         (here && (what == READ || what == WALK))
 #define reads_cached  (reads && cacheable(read_type))
 #define reads_memory  (reads && !cacheable(read_type))
