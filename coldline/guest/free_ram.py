@@ -62,7 +62,7 @@ def place_guest(
     """
     window = protocol.initrd_window
     base = kernel_base(kernel, banks[:1] if window is None and not kernel.fixed else banks)
-    home = _home(kernel, banks)
+    home = _home(kernel, banks) if window is None else banks[0]
     refusal = None
     try:
         found = place_in_first_bank(
@@ -93,7 +93,7 @@ def place_guest(
 
 
 def _home(kernel: "Kernel", banks: Sequence[Bank]) -> Bank:
-    """Return the bank that is filled first: the lowest, or that of a file with fixed addresses."""
+    """Return the bank that an arm32 guest is in: the lowest, or that of a file with fixed addresses."""
     address = kernel.pieces[0].address
     holding = (bank for bank in banks if kernel.fixed and bank.base <= address < bank.end)
     return next(holding, banks[0])

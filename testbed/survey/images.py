@@ -29,7 +29,21 @@ _XEN = r"xen-hypervisor-4\.\d+-(?:arm64|armhf)"
 _TREE_MAGIC = b"\xd0\x0d\xfe\xed"
 _RAM_ALIGNMENT = 256 * MIB
 _EFI = re.compile(r"(QEMU_EFI|AAVMF_CODE(\.no-secboot)?|AAVMF32_CODE)\.fd")
+_FILES = (
+    "u-boot.bin",
+    "u-boot-dtb.bin",
+    "u-boot-dtb.img",
+    "u-boot.img",
+    "u-boot.itb",
+    "u-boot-dtb.imx",
+    "u-boot-sunxi-with-spl.bin",
+)
+"""A board's U-Boot, the first of these that is there."""
+
 _DEVICES = ("--mmio-default",)
+_SHORT = ("--max-instructions", "5000000")
+"""The Raspberry Pi's U-Boot then asks the video core, which does not answer, and waits for long."""
+
 _LONG = ("--max-instructions", "400000000")
 """EDK2 unpacks itself before it does anything else."""
 
@@ -153,7 +167,7 @@ def _words_of_board(folder: Path, tree: Path, work: Path, kernels: list[Path]) -
         program = load_kernel(str(folder / "uboot.elf"))
     except ColdlineError:
         return None
-    files = (folder / name for name in ("u-boot.bin", "u-boot-dtb.bin", "u-boot-dtb.img", "u-boot.img"))
+    files = (folder / name for name in _FILES)
     binary = next((file for file in files if file.exists()), folder / "uboot.elf")
     if folder.name.startswith("qemu"):
         return ("--bios", _in(tree, binary), "--arch", program.architecture)
@@ -162,7 +176,7 @@ def _words_of_board(folder: Path, tree: Path, work: Path, kernels: list[Path]) -
     words += ["--arch", program.architecture, *_DEVICES]
     ram = f"{base - base % _RAM_ALIGNMENT:#x},512M"
     if folder.name in _MACHINES:
-        words += ["--machine", _MACHINES[folder.name]]
+        words += ["--machine", _MACHINES[folder.name], *_SHORT]
         given = next(
             (path for kernel in kernels for path in kernel.rglob(_TREES.get(folder.name, "-"))), None
         )
@@ -170,7 +184,7 @@ def _words_of_board(folder: Path, tree: Path, work: Path, kernels: list[Path]) -
             return tuple(words)
         kept = _kept(work, folder.name, given.read_bytes())
         return (*words, "--dtb-only", "{work}/" + str(kept.relative_to(work.parent.parent)))
-    if binary.suffix != ".bin":
+    if binary.suffix != ".bin" or "with-spl" in binary.name:
         words = [_in(tree, binary), *_DEVICES]
     described = device_tree_in(binary.read_bytes())
     if described is None:
