@@ -2,6 +2,7 @@
 """Runs images, each in a process of its own, and keeps the results, a JSON object in each line of a file."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -24,6 +25,9 @@ _KEPT = (
     "hazards_found",
     "hazards_by_kind",
 )
+_CONTROL = re.compile(r"\x1b\[[0-9;=?]*[a-zA-Z]|[^\n -~]")
+"""A terminal's control sequences, and what is not printable ASCII."""
+
 _CONSOLE = 200
 """Characters of the console that are kept, of its last lines."""
 
@@ -109,15 +113,18 @@ def run(image: Image, work: Path, *, timeout: int, instructions: int) -> dict[st
     except subprocess.TimeoutExpired:
         return {**result, "error": f"not done after {timeout} s"}
     result["seconds"] = round(time.monotonic() - began, 1)
+    complaint = done.stderr.replace(f"{image.tree}/", "").replace(f"{work}/", "")
     try:
         report = json.loads(done.stdout)
     except ValueError:
         return {
             **result,
-            "error": done.stderr.strip().splitlines()[-1:][0] if done.stderr.strip() else "no report",
+            "error": complaint.strip().splitlines()[-1:][0] if complaint.strip() else "no report",
         }
     result |= {name: report.get(name) for name in _KEPT}
     result["devices"] = report.get("coverage", {}).get("devices", [])
-    lines = [line.strip() for line in report.get("console", "").splitlines() if line.strip()]
+    lines = [
+        line.strip() for line in _CONTROL.sub("", report.get("console", "")).splitlines() if line.strip()
+    ]
     result["console"] = [line[:_CONSOLE] for line in [*lines[:1], *lines[1:][-1:]]]
     return result
