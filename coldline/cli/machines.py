@@ -10,7 +10,7 @@ from coldline.cli.arguments.values import DEFAULT_MACHINE, DEFAULT_RAM, address,
 from coldline.errors import UsageError
 from coldline.guest.layout import AddressRange
 from coldline.guest.machines import VIRT, ConstantRegisters, MachineLayout, SerialPort, machine_layout
-from coldline.guest.serial_kinds import SERIAL_KINDS
+from coldline.guest.serial_kinds import PL011_KIND, SERIAL_KINDS
 from coldline.support.frozen_record import replace
 from coldline.support.units import KIB, PAGE_SIZE
 
@@ -60,9 +60,8 @@ def machine_of(options: argparse.Namespace, tree: memoryview | None) -> MachineL
 
 def memory_of(options: argparse.Namespace, machine: MachineLayout) -> int:
     """Return the size of RAM in bytes: that of ``--memory``, or if RAM is described, all of it."""
-    if options.memory is None and not machine.compatible and (options.ram or options.machine is None):
-        return sum(each.size for each in machine.ram)
-    if options.ram:
+    described = not machine.compatible and options.machine is None and options.memory is None
+    if options.ram or described:
         return sum(each.size for each in machine.ram)
     return size(options.memory or DEFAULT_RAM)
 
@@ -127,10 +126,9 @@ def _uart(text: str) -> SerialPort:
     if kind not in SERIAL_KINDS or not comma:
         known = ", ".join(SERIAL_KINDS)
         raise UsageError(f"--uart takes KIND,ADDRESS, not '{text[:_PRINTED]}'; the kinds are: {known}")
+    length = PAGE_SIZE if kind == PL011_KIND else 256
     try:
-        return SerialPort(
-            kind, _range("--uart", text, (base, "0x100")).base, PAGE_SIZE if kind == "pl011" else 256
-        )
+        return SerialPort(kind, *_range("--uart", text, (base, str(length))))
     except UsageError as error:
         raise UsageError(
             f"--uart {text[:_PRINTED]}: '{base[:_PRINTED]}' is not a physical address"

@@ -217,7 +217,7 @@ def _console(nodes: list[_Node]) -> str:
 
 def _with_gic(machine: MachineLayout, nodes: list[_Node]) -> MachineLayout:
     for node in nodes:
-        if len(node.registers) >= 2:
+        if len(node.registers) >= 2 and all(each.end <= _PHYSICAL for each in node.registers):
             pair = (node.registers[0], node.registers[1])
             if any(each in _GICV2 for each in node.compatible):
                 virtual = (node.registers[2], node.registers[3]) if len(node.registers) >= 4 else None

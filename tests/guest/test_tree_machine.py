@@ -82,6 +82,12 @@ def test_the_gic() -> None:
     assert found.gicv2_virtual == (AddressRange(0x3F30_4000, 0x2000), AddressRange(0x3F30_6000, 0x2000))
 
 
+def test_a_gic_outside_of_the_physical_addresses_is_none() -> None:
+    source = """/ { #address-cells = <2>; #size-cells = <2>; memory { reg = <0 0 0 0x1000>; };
+        gic { compatible = "arm,gic-v3"; reg = <0 0x1000 0 0x1000>, <0xffffffff 0 0xffffffff 0xfffff000>; }; };"""
+    assert describe_machine("board.dtb", memoryview(dtb(source))).gic_version == 0
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -122,6 +122,10 @@ def test_a_status_that_never_comes(run: Boot) -> None:
             ["--ram", "0,2M", "--memory", "2M"],
             "--ram says where RAM is and how large, so --memory cannot be used with it",
         ),
+        (
+            ["--uart", "pl011,0xffffffff00"],
+            "--uart pl011,0xffffffff00: '0xffffffff00' is not a physical address",
+        ),
         (["--uart", "pl011,x"], "--uart pl011,x: 'x' is not a physical address"),
         (["--ram", "0,4K", "--ram", "8K,4K"], "--ram takes BASE,SIZE, such as 0x40000000,512M, not '8K,4K'"),
         (["--machine", "raspi3b", "--gic", "2"], "GIC version 2: machine raspi3b has no GIC to choose"),

@@ -59,6 +59,8 @@ def _described(data: bytes) -> None:
     assert all(each.size and not (each.base | each.size) % PAGE_SIZE for each in machine.ram)
     assert all(each.end <= 1 << 40 for each in machine.ram)
     assert all(each.end <= 1 << 40 for each in machine.serials)
+    for pair in (machine.gicv2, machine.gicv2_virtual, machine.gicv3):
+        assert pair is None or all(each.end <= 1 << 40 for each in pair)
 
 
 def _partial(data: bytes) -> None:
