@@ -2,13 +2,14 @@
 """Fixtures that several test folders use."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coldline.cli import main
+from coldline.cli import main, progress
 from tests.helpers.command import Cli, Result
 from tests.helpers.effort import skip_long
 
@@ -83,8 +84,9 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command, in this process."""
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command, in this process. It logs no progress, however slow the machine is."""
+    monkeypatch.setattr(progress, "FIRST", math.inf)
 
     def run(*arguments: object) -> Result:
         try:
