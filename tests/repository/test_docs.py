@@ -369,6 +369,7 @@ def test_the_verdicts_for_midway_are_those_of_a_run(name: str, capsys: pytest.Ca
     assert generated(VERDICTS, f"matrix {name}") == matrix(capsys, "--sample", name)
 
 
+@pytest.mark.long
 def test_the_verdicts_for_debians_kernel_are_those_of_a_run(
     capsys: pytest.CaptureFixture[str], debian_arm64_kernel: Path
 ) -> None:
@@ -383,6 +384,7 @@ def test_the_verdicts_for_debians_newest_kernel_are_those_of_a_run(
     assert generated(VERDICTS, "matrix debian-arm64-unstable") == printed
 
 
+@pytest.mark.long
 def test_the_verdicts_for_edk2_are_those_of_a_run(
     capsys: pytest.CaptureFixture[str], debian_edk2_arm64: Path
 ) -> None:
