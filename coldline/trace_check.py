@@ -7,7 +7,6 @@ from coldline.errors import RepeatError, TraceError
 from coldline.events.batch import Batch
 from coldline.events.interruptible import Interruptible
 from coldline.events.source import Sink, Source
-from coldline.rules.profile import Profile
 from coldline.trace.files import TraceFile
 from coldline.trace.spool import Spool
 from coldline.verdict import WAS_INTERRUPTED, Judgement, Watcher, check, judge
@@ -47,8 +46,7 @@ def check_trace(
     try:
         with TraceFile(path, partial=True) as trace, Spool(trace) as spool:
             source = spool if stories else trace
-            options = (*trace.profile.options, *switches)
-            profile = Profile.with_options(options, trace.profile.line)
+            profile = trace.profile.having(switches)
             counted = _Counted(source, watcher.read) if watcher is not None else source
             first = Interruptible(counted) if interruptible else counted
             checker = check(first, profile, most=most)

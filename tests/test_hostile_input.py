@@ -30,7 +30,8 @@ from coldline.image.format_detection import recognise
 from coldline.rules.profile import Profile
 from coldline.support.printable import MAX_MESSAGE
 from coldline.trace import blocks
-from coldline.trace.binary import MAX_PAYLOAD, BinaryReader
+from coldline.trace.binary_layout import MAX_PAYLOAD
+from coldline.trace.binary_reading import BinaryReader
 from coldline.trace.text import MAX_AGENT_NAME, MAX_LINE_LENGTH
 from coldline.trace.text_batches import TextBatches
 from tests.fuzz import seeds

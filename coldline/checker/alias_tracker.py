@@ -10,8 +10,8 @@ from coldline.checker.state.aliases import AliasChange, alias_changes
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.memory import PageRange
 from coldline.checker.state.page_sets import distinct, first_missing
+from coldline.checker.state.vocabulary import AnySetting
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
-from coldline.rules.alphabet import Letter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,19 +87,22 @@ class AliasTracker:
         """Change the class of dense pages from `old` to `new`."""
         self._memory.classes[rows] = new
         if self._classes.settings[old] != self._classes.settings[new]:
-            self._rows.defer(rows, Letter.of_setting(self._classes.settings[new]))
+            self._rows.defer(rows, self._lines.transitions.number(self._classes.settings[new]))
 
     def _moved(self, known: PageRange, new_class: int) -> PageRange:
         """The range after a change of its pages' class."""
         setting, state = self._classes.settings[new_class], known.state
         if self._classes.settings[known.page_class] != setting:
-            state = self._lines.step(state, Letter.of_setting(setting))
+            state = self._lines.step(state, self._lines.transitions.number(setting))
         return known._replace(page_class=new_class, state=state)
 
-    def _take_settings(self, letters: dict[int, Letter]) -> None:
+    def _take_settings(self, settings: dict[int, AnySetting]) -> None:
         """Apply to the lines of each class the letter of its new setting."""
-        if not letters:
+        if not settings:
             return
+        letters = {
+            page_class: self._lines.transitions.number(setting) for page_class, setting in settings.items()
+        }
         after: dict[tuple[int, int], int] = {}
         ranges = []
         for first, end, page_class, state in self._memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE):

@@ -15,15 +15,13 @@ from coldline.checker.state.lines import Badness, runs_of
 from coldline.checker.state.page_sets import gaps
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event
 from coldline.events.batch import Batch
-from coldline.rules.alphabet import Letter, Setting
+from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
 from coldline.rules.profile import Profile
 from coldline.rules.subsets import READS
 
 if TYPE_CHECKING:
     from coldline.checker.fast_path import FastPath
-
-_LIVE = Letter.of_setting(Setting(data=True, fetch=False))
 
 
 class StateRun(NamedTuple):
@@ -110,12 +108,12 @@ class Checker:
     @property
     def coverage(self) -> Coverage:
         """The accesses that were judged so far."""
-        count = self.state.by_letter
+        taken_as = self.state.taken_as
         return Coverage(
-            cacheable_reads=int(count[Letter.READ_WB]),
-            other_reads=int(count[Letter.READ_NC]),
-            cacheable_fetches=int(count[Letter.FETCH_WB]),
-            other_fetches=int(count[Letter.FETCH_NC]),
+            cacheable_reads=taken_as(Letter.READ_WB),
+            other_reads=taken_as(Letter.READ_NC),
+            cacheable_fetches=taken_as(Letter.FETCH_WB),
+            other_fetches=taken_as(Letter.FETCH_NC),
         )
 
     def expect(self, events: int) -> None:
@@ -182,9 +180,10 @@ class Checker:
         """
         first, end = address // PAGE_SIZE, (address + size) // PAGE_SIZE
         rows, covered = self.state.memory.dense_rows(first, end)
-        found = list(self._rows.would_read(rows, _LIVE, Letter.READ_WB))
+        live, read = self._look()
+        found = list(self._rows.would_read(rows, live, read))
         for known in self.state.memory.ranges(first, end):
-            badness = self.state.lines.wrong(self.state.lines.step(known.state, _LIVE), Letter.READ_WB)
+            badness = self.state.lines.wrong(self.state.lines.step(known.state, live), read)
             if badness:
                 for gap_first, gap_end in gaps(covered, known.first, known.end):
                     lines = (gap_end - gap_first) * self.state.memory.lines_per_page
@@ -194,10 +193,17 @@ class Checker:
     def would_read_bytes(self, address: int, size: int) -> Iterator[tuple[int, int, Hazard]]:
         """As `would_read`, by runs of bytes in one line that are wrong in the same ways: start, end and hazards."""
         transitions = self.state.lines.transitions
+        live, read = self._look()
         for start, stop, state in self._runs(address, address + size):
-            hazard = Hazard(int(transitions.bad[Letter.READ_WB, transitions.step[_LIVE, state]]))
+            hazard = Hazard(int(transitions.bad[read, transitions.after(state, live)]))
             if hazard:
                 yield from ((low, high, hazard) for low, high in self._lines_of(start, stop))
+
+    def _look(self) -> tuple[int, int]:
+        """The letters by which to look through a cacheable alias: its setting, and the read."""
+        setting, read = self.state.page_classes.vocabulary.look
+        number = self.state.lines.transitions.number
+        return number(setting), number(read)
 
     def _lines_of(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Split a range of bytes at the borders of lines."""
@@ -224,6 +230,8 @@ class Checker:
         if address < 0 or size < 0 or end > ADDRESS_LIMIT:
             raise ValueError(f"{address:#x} + {size:#x} reaches out of physical memory")
         held: StateRun | None = None
+        table, vocabulary = self.state.lines.transitions, self.state.page_classes.vocabulary
+        rows = {letter: table.number(vocabulary.access_by_first_core(letter)) for letter in READS}
         for start, stop, state in self._runs(address, end):
             start, stop = max(start, address), min(stop, end)
             if start >= stop:
@@ -233,7 +241,7 @@ class Checker:
                 continue
             if held is not None:
                 yield held
-            reads = {letter: Hazard(int(self.state.lines.transitions.bad[letter, state])) for letter in READS}
+            reads = {letter: Hazard(int(table.bad[row, state])) for letter, row in rows.items()}
             held = StateRun(start, stop - start, state, reads)
         if held is not None:
             yield held

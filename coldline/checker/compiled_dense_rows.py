@@ -13,7 +13,6 @@ from coldline.checker.state.lines import Badness
 from coldline.checker.state.partitions import BLOCKS, OWN
 from coldline.checker.state.transitions import NO_LETTER, NOTHING_DEFERRED
 from coldline.events import Event, Op
-from coldline.rules.alphabet import Letter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +36,7 @@ class CompiledRows:
         self._state = state
         self.loops = Loops(state)
 
-    def read(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
+    def read(self, event: Event, where: int, letter: int, rows: "NDArray[np.intp]") -> None:
         """Apply a checked letter of an event to all lines of some rows."""
         state = self._state
         for found in self._step_rows(rows, letter, is_fetch=event.op is Op.FETCH):
@@ -45,7 +44,7 @@ class CompiledRows:
             state.findings.add(state.events, where, event, address, lines, badness_of(found))
 
     def would_read(
-        self, rows: "NDArray[np.intp]", letter: Letter
+        self, rows: "NDArray[np.intp]", letter: int
     ) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
         """The hazards of `letter` in all lines of some rows, whose deferred letters are then cleared.
 
@@ -91,6 +90,10 @@ class CompiledRows:
             self.share_equal_records()
         elif status == frame.GROW:
             self._state.memory.grow()
+        elif status == frame.LEARN:
+            registers = self.loops.registers
+            row, index = int(registers["learn_row"]), int(registers["learn_index"])
+            self._state.lines.learn(row, index, int(registers["learn_letter"]))
 
     def _step_rows(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> "Iterator[np.void]":
         loops = self.loops

@@ -9,7 +9,6 @@ import numpy as np
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.lines import Badness
 from coldline.events import PAGE_SIZE, Event
-from coldline.rules.alphabet import Letter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +49,7 @@ class Rows:
                 self._compiled = CompiledRows(self._state)
         return self._compiled
 
-    def defer(self, rows: "NDArray[np.intp]", letter: Letter) -> None:
+    def defer(self, rows: "NDArray[np.intp]", letter: int) -> None:
         """Defer a letter without a check for all lines of some rows, until they are next touched."""
         lines = self._state.lines
         if not lines.defer(rows, letter):
@@ -69,7 +68,7 @@ class Rows:
                 lines.flush(row)
         lines.transitions.forget_transformers()
 
-    def read(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
+    def read(self, event: Event, where: int, letter: int, rows: "NDArray[np.intp]") -> None:
         """Apply a checked letter of an event to all lines of some rows."""
         state = self._state
         compiled = self.compiled(rows.size * state.memory.lines_per_page)
@@ -83,7 +82,7 @@ class Rows:
                     state.findings.add(state.events, where, event, base, 1, bad)
 
     def would_read(
-        self, rows: "NDArray[np.intp]", first: Letter, letter: Letter
+        self, rows: "NDArray[np.intp]", first: int, letter: int
     ) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
         """The hazards of `letter`, after `first`, in all lines of some rows; changes no state.
 

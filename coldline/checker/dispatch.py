@@ -8,13 +8,12 @@ import numpy as np
 from coldline.arm import MemoryType
 from coldline.checker.compiled import frame
 from coldline.checker.compiled.frame import TO_INTERPRETER, UNMAP_CODE
-from coldline.checker.state.page_classes import PageClasses, Refusal, maintenance_letter, walk_letter
+from coldline.checker.state.page_classes import PageClasses, Refusal
+from coldline.checker.state.transitions import Tables
 from coldline.events import Event, Op
 from coldline.events.batch import pack_attributes
 from coldline.events.layout import OP_MASK, TYPE_MASK
 from coldline.events.op import Kind
-from coldline.rules.alphabet import Letter
-from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,8 +26,8 @@ class DispatchTables:
     ----------
     page_classes : PageClasses
         The agents and the classes of pages.
-    profile : Profile
-        The implementation's promises.
+    transitions : Tables
+        The rows of letters.
 
     Attributes
     ----------
@@ -44,13 +43,21 @@ class DispatchTables:
     settings : ndarray of uint8, shape (classes,)
         The letter of each class's setting.
     maintenance : ndarray of uint8, shape (ops,)
-        The letter of a maintenance operation.
+        The letter of a maintenance operation, where that does not depend on the page and the agent.
     """
 
-    def __init__(self, page_classes: PageClasses, profile: Profile) -> None:
+    def __init__(self, page_classes: PageClasses, transitions: Tables) -> None:
         self._page_classes = page_classes
-        self.actions: NDArray[np.uint8] = _actions()
-        self.maintenance: NDArray[np.uint8] = _maintenance_letters(profile)
+        self._transitions = transitions
+        vocabulary = page_classes.vocabulary
+        by_alias = vocabulary.by_alias
+        self.actions: NDArray[np.uint8] = _actions(by_alias=by_alias, barriers=vocabulary.barriers)
+        self.maintenance: NDArray[np.uint8] = np.full(len(Op), TO_INTERPRETER, np.uint8)
+        for op in Op:
+            if op.kind is Kind.MAINTENANCE and not by_alias:
+                letter = page_classes.maintenance(op, 0)
+                assert letter is not None
+                self.maintenance[op] = transitions.number(letter)
         self._start()
 
     def learn_access(self, page_class: int, agent: int, op: Op) -> None:
@@ -61,11 +68,12 @@ class DispatchTables:
             return
         first_fetch = op is Op.FETCH and not page_classes.alias(page_class, agent).fetched
         if not first_fetch or page_classes.agents[agent].mmu:
-            self.accesses[page_class, agent, op] = letter
+            self.accesses[page_class, agent, op] = self._transitions.number(letter)
 
     def learn_walk(self, agent: int, memory_type: MemoryType) -> None:
-        """Record the letter of a walk of cacheable type with SCTLR.C clear, of which the interpreter has warned."""
-        self.walks[agent, 1 + memory_type] = walk_letter(self._page_classes.agents[agent], memory_type)
+        """Record the letter of a walk: one of cacheable type with SCTLR.C clear once the interpreter has warned."""
+        letter = self._page_classes.walk(agent, memory_type)
+        self.walks[agent, 1 + memory_type] = self._transitions.number(letter)
 
     def learn_move(self, before: int, agent: int, event: Event, after: int) -> None:
         """Record the class that a map or an unmap gives a page of class `before`."""
@@ -94,7 +102,7 @@ class DispatchTables:
             if agent.mmu:
                 for memory_type in MemoryType:
                     if agent.dcache or not memory_type.cacheable:
-                        self.walks[number, 1 + memory_type] = walk_letter(agent, memory_type)
+                        self.learn_walk(number, memory_type)
         self._grow()
 
     def _grow(self) -> None:
@@ -110,11 +118,16 @@ class DispatchTables:
             moves = np.full((size, agents, UNMAP_CODE + 1), -1, np.int32)
             accesses[:known], moves[:known] = self.accesses[:known], self.moves[:known]
             self.accesses, self.moves = accesses, moves
-        self.settings = np.array([Letter.of_setting(setting) for setting in page_classes.settings], np.uint8)
+        self.settings = np.array(
+            [self._transitions.number(setting) for setting in page_classes.settings], np.uint8
+        )
 
 
-def _actions() -> "NDArray[np.uint8]":
-    """The kind of each operation, by its traits; unknown numbers are left to the interpreter."""
+def _actions(*, by_alias: bool, barriers: bool) -> "NDArray[np.uint8]":
+    """The kind of each operation, by its traits; unknown numbers are left to the interpreter.
+
+    `by_alias` says whether the letter of maintenance depends on the agent's alias, `barriers` whether there are any.
+    """
     table = np.full(OP_MASK + 1, frame.INTERPRET_EVENT, np.uint8)
     for op in Op:
         traits = op.traits
@@ -125,16 +138,9 @@ def _actions() -> "NDArray[np.uint8]":
         elif op is Op.WALK:
             table[op] = frame.READ_TABLE
         elif traits.kind is Kind.MAINTENANCE and traits.has_range:
-            table[op] = frame.MAINTAIN
+            table[op] = frame.MAINTAIN_THROUGH if by_alias else frame.MAINTAIN
         elif traits.kind is Kind.ALIAS:
             table[op] = frame.MOVE
-    return table
-
-
-def _maintenance_letters(profile: Profile) -> "NDArray[np.uint8]":
-    table = np.full(len(Op), TO_INTERPRETER, np.uint8)
-    for op in Op:
-        letter = maintenance_letter(op, profile)
-        if letter is not None:
-            table[op] = letter
+        elif traits.kind is Kind.BARRIER and barriers:
+            table[op] = frame.BARRIER
     return table

@@ -42,7 +42,7 @@ class FastPath:
         self._interpreter = interpreter
         self._rows = rows
         self._loops = rows.loops
-        self._tables = DispatchTables(state.page_classes, state.profile)
+        self._tables = DispatchTables(state.page_classes, state.lines.transitions)
 
     def feed(self, batch: Batch) -> None:
         """Apply the events of `batch`: see `Checker.feed`."""
@@ -84,7 +84,8 @@ class FastPath:
         if self._tables.refresh():
             return
         agent = state.page_classes.agent(event.agent)
-        if traits.by_alias:
+        through_alias = traits.by_alias or (traits.kind is Kind.MAINTENANCE and traits.has_range)
+        if through_alias:
             for place in (event.address, event.address + event.size - 1):
                 self._tables.learn_access(state.memory.page_class(place // PAGE_SIZE), agent, event.op)
         if event.op is Op.WALK and event.memory_type is not None:

@@ -8,17 +8,15 @@ import numpy as np
 
 from coldline.checker.alias_tracker import AliasTracker
 from coldline.checker.dense_rows import Rows
-from coldline.checker.state.agents import Agent
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.memory import PageRange
-from coldline.checker.state.page_classes import Refusal, maintenance_letter, walk_letter
+from coldline.checker.state.page_classes import Refusal
 from coldline.checker.state.page_sets import distinct, first_missing, gaps
+from coldline.checker.state.vocabulary import AnyLetter
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK, Event, Op
 from coldline.events.op import Kind
-from coldline.rules.alphabet import Letter
-from coldline.rules.line_rules import COPIES_READ
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,11 +82,13 @@ class Interpreter:
 
     def _apply(self, event: Event, where: int) -> None:
         agent = self._classes.agent(event.agent)
-        letter = maintenance_letter(event.op, self._profile)
-        if letter is not None:
-            self._maintain(event, where, letter)
+        if event.op.kind is Kind.MAINTENANCE:
+            letter = self._classes.maintenance(event.op, agent)
+            self._maintain(event, where, None if letter is None else self._number(letter))
         elif event.op is Op.WALK:
-            self._walk(event, where, self._classes.agents[agent])
+            self._walk(event, where, agent)
+        elif event.op.kind is Kind.BARRIER:
+            self._barrier(event, where, agent)
         elif event.op.kind is Kind.ALIAS:
             self._aliases.change(event, agent)
         elif event.op.kind is Kind.SWITCH:
@@ -98,11 +98,12 @@ class Interpreter:
                 self._aliases.change(event, agent)
             self._access(event, where, None)
 
-    def _walk(self, event: Event, where: int, agent: Agent) -> None:
+    def _walk(self, event: Event, where: int, number: int) -> None:
+        agent = self._classes.agents[number]
         if not agent.mmu:
             raise TraceError("", f"walk while {agent.name}'s MMU is off")
         assert event.memory_type is not None
-        self._access(event, where, walk_letter(agent, event.memory_type))
+        self._access(event, where, self._number(self._classes.walk(number, event.memory_type)))
         if event.memory_type.cacheable and not agent.dcache:
             place = f"line {where}" if where else f"event {self._state.events}"
             self._state.warn(
@@ -111,9 +112,31 @@ class Interpreter:
                 "(SCTLR.C clear) is taken as normal-nc",
             )
 
+    def _barrier(self, event: Event, where: int, agent: int) -> None:
+        """Complete what the agent's core has pending, where anything is."""
+        if not self._profile.has_barriers:
+            raise TraceError("", "a barrier in a trace without 'option order'")
+        letter = self._classes.maintenance(event.op, agent)
+        assert letter is not None
+        number, unsettled = self._number(letter), self._lines.transitions.unsettled
+        if self._memory.changed:
+            self._memory.ranges_settled = not any(unsettled[state] for state in self._memory.range_states())
+            self._memory.changed = False
+        if not self._memory.ranges_settled:
+            self._memory.set_ranges(
+                [
+                    known._replace(state=self._lines.step(known.state, number))
+                    for known in self._memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
+                ]
+            )
+        rows = self._memory.marks.take()
+        if rows.size:
+            self._rows.read(event, where, number, rows)
+        self._state.by_letter[number] += 1
+
     # Accesses and maintenance -------------------------------------------------------------------------------
 
-    def _maintain(self, event: Event, where: int, letter: Letter) -> None:
+    def _maintain(self, event: Event, where: int, letter: int | None) -> None:
         if event.op.has_range:
             line = self._profile.line
             start = event.address - event.address % line
@@ -124,7 +147,7 @@ class Interpreter:
         self._touch(event, where, letter, start, end)
         self._count(event, letter, end)
 
-    def _access(self, event: Event, where: int, letter: Letter | None) -> None:
+    def _access(self, event: Event, where: int, letter: int | None) -> None:
         start, end = event.address, event.address + event.size
         if event.op is Op.DC_ZVA:
             start -= start % ZVA_BLOCK
@@ -134,7 +157,7 @@ class Interpreter:
         self._touch(event, where, letter, start, end)
         self._count(event, letter, end)
 
-    def _count(self, event: Event, letter: Letter | None, end: int) -> None:
+    def _count(self, event: Event, letter: int | None, end: int) -> None:
         """Count an event by what it was to its last line."""
         if letter is None:
             page = (end - 1) // PAGE_SIZE
@@ -161,13 +184,17 @@ class Interpreter:
                 self._letter(piece.page_class, agent, event.op, max(start, sparse * PAGE_SIZE))
                 asked.add(piece.page_class)
 
-    def _letter(self, page_class: int, agent: int, op: Op, address: int) -> Letter:
+    def _letter(self, page_class: int, agent: int, op: Op, address: int) -> int:
         letter = self._classes.letter(page_class, agent, op)
         if isinstance(letter, Refusal):
             raise TraceError("", f"{op.words} at {address:#x}: {letter.reason}")
-        return letter
+        return self._number(letter)
 
-    def _touch(self, event: Event, where: int, letter: Letter | None, start: int, end: int) -> None:
+    def _number(self, letter: AnyLetter) -> int:
+        """The letter's row in the tables."""
+        return self._lines.transitions.number(letter)
+
+    def _touch(self, event: Event, where: int, letter: int | None, start: int, end: int) -> None:
         """Apply `letter`, or the event's letter by the page's class, to bytes `start` to `end`."""
         agent = self._classes.agent(event.agent)
         for piece in _pieces(start, end):
@@ -178,10 +205,10 @@ class Interpreter:
             else:
                 self._touch_pages(event, where, letter, agent, piece)
 
-    def _row_letter(self, row: int, agent: int, event: Event) -> Letter:
+    def _row_letter(self, row: int, agent: int, event: Event) -> int:
         return self._letter(int(self._memory.classes[row]), agent, event.op, event.address)
 
-    def _touch_page(self, event: Event, where: int, letter: Letter, row: int, piece: _PageRun) -> None:
+    def _touch_page(self, event: Event, where: int, letter: int, row: int, piece: _PageRun) -> None:
         size = self._profile.line
         for index in range(piece.start // size, (piece.end - 1) // size + 1):
             base = index * size
@@ -192,9 +219,7 @@ class Interpreter:
         if self._lines.partitions.crowded:
             self._rows.share_equal_records()
 
-    def _touch_pages(
-        self, event: Event, where: int, letter: Letter | None, agent: int, piece: _PageRun
-    ) -> None:
+    def _touch_pages(self, event: Event, where: int, letter: int | None, agent: int, piece: _PageRun) -> None:
         """Apply a letter to whole pages: to ranges where all lines are equal, else to rows."""
         first, stop = piece.page, piece.page + piece.pages
         rows, covered = self._memory.dense_rows(first, stop)
@@ -220,18 +245,18 @@ class Interpreter:
             self._touch_rows(event, where, now, rows[classes == page_class])
 
     def _effect(
-        self, page_class: int, state: int, letter: Letter | None, agent: int, op: Op
+        self, page_class: int, state: int, letter: int | None, agent: int, op: Op
     ) -> tuple[tuple[Badness, ...], int]:
         """The hazards of whole pages of a class, all of whose bytes are in one state; and their next state."""
-        decided = letter if letter is not None else self._classes.letter(page_class, agent, op)
-        if isinstance(
-            decided, Refusal
-        ):  # every page of that range is dense, and dense pages have been checked
-            return (), state
-        return self._lines.wrong(state, decided), self._lines.step(state, decided)
+        if letter is None:
+            decided = self._classes.letter(page_class, agent, op)
+            if isinstance(decided, Refusal):
+                return (), state  # every page of that range is dense, and dense pages have been checked
+            letter = self._number(decided)
+        return self._lines.wrong(state, letter), self._lines.step(state, letter)
 
-    def _touch_rows(self, event: Event, where: int, letter: Letter, rows: "NDArray[np.intp]") -> None:
-        if letter in COPIES_READ:
+    def _touch_rows(self, event: Event, where: int, letter: int, rows: "NDArray[np.intp]") -> None:
+        if event.op.traits.reads or self._lines.transitions.orders:
             self._rows.read(event, where, letter, rows)
         else:
             self._rows.defer(rows, letter)

@@ -85,6 +85,7 @@ class Loops:
         registers["told"] = bool(memory.told)
         registers["used_rows"] = memory.rows
         registers["memo_of"] = 0
+        registers["settled"] = memory.ranges_settled and not memory.changed
         self.forget_pages()
 
     def point(self, **arrays: "NDArray[Any]") -> None:
@@ -104,6 +105,10 @@ class Loops:
             quiet=table.quiet,
             transformers=table.transformers,
             then=table.then,
+            unsettled=table.unsettled,
+            marked=memory.marks.marked,
+            marks=memory.marks.rows,
+            mark_count=memory.marks.count,
             values=memory.values,
             pages=memory.pages,
             reported=memory.reported,
@@ -124,6 +129,7 @@ class Loops:
         )
         registers = self.registers
         registers["states"] = table.states
+        registers["orders"] = table.orders
         registers["line_bits"] = lines.size.bit_length() - 1
         registers["per_page"] = memory.lines_per_page
         registers["per_page_bits"] = memory.lines_per_page.bit_length() - 1

@@ -21,6 +21,8 @@ class Kind(enum.Enum):
     """Changes the issuing agent's mapping of whole pages."""
     SWITCH = "switch"
     """Turns the issuing agent's MMU or one of its caches on or off."""
+    BARRIER = "barrier"
+    """Completes what the issuing agent's core has pending."""
 
 
 class Switch(NamedTuple):
@@ -45,6 +47,8 @@ class Traits(NamedTuple):
         Whether the event names a memory type.
     may_execute : bool
         Whether the event may say ``exec``.
+    reads : bool
+        Whether it reads memory, so that what it reads is checked.
     by_alias : bool
         Whether the issuing agent's mapping of the page decides what kind of access it is.
     everywhere : bool
@@ -58,6 +62,7 @@ class Traits(NamedTuple):
     whole_pages: bool = False
     has_type: bool = False
     may_execute: bool = False
+    reads: bool = False
     by_alias: bool = False
     everywhere: bool = False
     switch: Switch | None = None
@@ -89,6 +94,9 @@ class Op(enum.IntEnum):
     ICACHE_OFF = 20
     DCACHE_ON = 21
     DCACHE_OFF = 22
+    DSB = 23
+    DMB = 24
+    ISB = 25
 
     @property
     def traits(self) -> Traits:
@@ -122,14 +130,15 @@ def _switch(name: str, *, on: bool) -> Traits:
 
 _BY_ALIAS = Traits(Kind.ACCESS, by_alias=True)
 _BY_RANGE = Traits(Kind.MAINTENANCE)
+_BARRIER = Traits(Kind.BARRIER, has_range=False, everywhere=True)
 _ALL_LINES = Traits(Kind.MAINTENANCE, has_range=False, everywhere=True)
 
 TRAITS = MappingProxyType(
     {
-        Op.READ: _BY_ALIAS,
+        Op.READ: _BY_ALIAS._replace(reads=True),
         Op.WRITE: _BY_ALIAS,
-        Op.FETCH: _BY_ALIAS,
-        Op.WALK: Traits(Kind.ACCESS, has_type=True),
+        Op.FETCH: _BY_ALIAS._replace(reads=True),
+        Op.WALK: Traits(Kind.ACCESS, has_type=True, reads=True),
         Op.DC_ZVA: _BY_ALIAS,
         Op.DC_IVAC: _BY_RANGE,
         Op.DC_CVAC: _BY_RANGE,
@@ -149,6 +158,9 @@ TRAITS = MappingProxyType(
         Op.ICACHE_OFF: _switch("icache", on=False),
         Op.DCACHE_ON: _switch("dcache", on=True),
         Op.DCACHE_OFF: _switch("dcache", on=False),
+        Op.DSB: _BARRIER,
+        Op.DMB: _BARRIER,
+        Op.ISB: _BARRIER,
     }
 )
 """The traits of each operation."""

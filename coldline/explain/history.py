@@ -10,19 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.checker.state.aliases import alias_changes
-from coldline.checker.state.page_classes import (
-    UNMAPPED,
-    PageClasses,
-    Refusal,
-    maintenance_letter,
-    walk_letter,
-)
+from coldline.checker.state.page_classes import UNMAPPED, PageClasses, Refusal
+from coldline.checker.state.vocabulary import AnyLetter, vocabulary_of
 from coldline.events import PAGE_SIZE, ZVA_BLOCK, Event, Op
 from coldline.events.batch import Batch, InstructionState
 from coldline.events.op import Kind
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent, LineHistory, LineShapes
-from coldline.rules.alphabet import Letter
+from coldline.explain.ordered_cost import OrderedCosts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,13 +73,17 @@ class History:
         The instruction of each wanted event, if the source knows it.
     """
 
-    def __init__(self, ways: LeastCosts, addresses: Iterable[int], wanted: Iterable[int]) -> None:
+    def __init__(
+        self, ways: LeastCosts | OrderedCosts, addresses: Iterable[int], wanted: Iterable[int]
+    ) -> None:
         self._profile = ways.profile
-        self._pages = PageClasses()
+        self._pages = PageClasses(vocabulary_of(ways.profile))
         self._switches: tuple[_Switches, ...] = ()
         self._switched: dict[tuple[int, int], tuple[int, int, Event]] = {}
         shapes = LineShapes(ways, ways.profile.line)
         self._lines = [_Line(address, LineHistory(shapes)) for address in sorted(set(addresses))]
+        self._numbers = {line.address: line for line in self._lines}
+        self._since: dict[tuple[Op, int], dict[int, _Line]] = {}
         starts = self._addresses = [line.address for line in self._lines]
         pages = sorted({address // PAGE_SIZE for address in starts})
         self._starts = np.array(starts, np.uint64)
@@ -149,8 +148,10 @@ class History:
         if event.op.kind is Kind.SWITCH:
             self._switch(event, agent, number, where)
             return
-        letter = maintenance_letter(event.op, self._profile)
-        start, end = _extent(event, self._profile.line, letter)
+        letter = None
+        if event.op.kind in (Kind.MAINTENANCE, Kind.BARRIER):
+            letter = self._pages.maintenance(event.op, agent)
+        start, end = _extent(event, self._profile.line)
         if event.op.kind is Kind.ALIAS:
             self._change_aliases(event, agent)
             for line in self._lines_in(start, end):
@@ -164,8 +165,11 @@ class History:
                     )  # it reaches the line by a prefetch alone
         if event.op is Op.WALK:
             assert event.memory_type is not None
-            letter = walk_letter(self._pages.agents[agent], event.memory_type)
-        for line in self._lines_in(start, end):
+            letter = self._pages.walk(agent, event.memory_type)
+        lines = self._lines_in(start, end)
+        if event.op.kind is Kind.BARRIER:
+            lines = self._unsettled(event.op, agent)
+        for line in lines:
             now = letter
             if now is None:
                 decided = self._pages.letter(line.page_class, agent, event.op)
@@ -173,6 +177,12 @@ class History:
             low = max(start - line.address, 0)
             high = min(end - line.address, self._profile.line)
             self._note(line, event, number, where, now, low, high)
+
+    def _unsettled(self, op: Op, agent: int) -> "list[_Line]":
+        """The lines that have had an event since the agent's last such barrier; others stay as they are."""
+        numbers = self._since.get((op, agent), self._numbers)
+        self._since[op, agent] = {}
+        return list(numbers.values())
 
     def _lines_in(self, start: int, end: int) -> "list[_Line]":
         """The followed lines that a range of bytes overlaps."""
@@ -211,12 +221,14 @@ class History:
         event: Event,
         number: int,
         where: int,
-        letter: Letter | None,
+        letter: AnyLetter | None,
         start: int,
         end: int,
     ) -> None:
         if line.switches != self._switches:
             self._catch_up(line, number)
+        for since in self._since.values():
+            since[line.address] = line
         if line.life.full:
             return
         setting = self._pages.settings[line.page_class]
@@ -253,10 +265,10 @@ def _overlaps(
     return np.asarray(high > low)
 
 
-def _extent(event: Event, line: int, maintenance: Letter | None) -> tuple[int, int]:
+def _extent(event: Event, line: int) -> tuple[int, int]:
     """The bytes that an event touches: whole lines for maintenance, whole blocks for ``dc zva``."""
     if event.op.traits.everywhere:
         return 0, 1 << 64
     start, end = event.address, event.address + event.size
-    unit = line if maintenance is not None else ZVA_BLOCK if event.op is Op.DC_ZVA else 1
+    unit = line if event.op.kind is Kind.MAINTENANCE else ZVA_BLOCK if event.op is Op.DC_ZVA else 1
     return start - start % unit, end + -end % unit

@@ -7,14 +7,19 @@ future hazards, and the same stories. Few different lists of costs occur, and th
 computed once.
 """
 
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
+from coldline.explain.paths import OUTCOMES, Back, CacheStep, CoreView, Taken
 from coldline.rules import line_rules
 from coldline.rules.alphabet import Letter, Setting
-from coldline.rules.line_rules import EFFECTS, STEPS
+from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard
 from coldline.rules.microstate import COLD, Microstate
 from coldline.rules.profile import Profile
+
+if TYPE_CHECKING:
+    from coldline.checker.state.vocabulary import AnyLetter
 
 MICROSTATES = tuple(line_rules.microstates())
 MICROSTATE_NUMBERS = {m: number for number, m in enumerate(MICROSTATES)}
@@ -29,42 +34,6 @@ Costs = bytes
 """The cost of each of `MICROSTATES`."""
 
 _NOWHERE = bytes([UNREACHABLE]) * len(MICROSTATES)
-
-
-class Taken(NamedTuple):
-    """A byte's costs just before an event, just after it, and once caches have acted again."""
-
-    ready: Costs
-    done: Costs
-    after: Costs
-
-
-class CacheStep(NamedTuple):
-    """A spontaneous step of a cache, and the microstate that it led to."""
-
-    name: str
-    state: Microstate
-
-
-class Back(NamedTuple):
-    """The last part of a shortest path: from the microstate `start` through one event.
-
-    Attributes
-    ----------
-    start : Microstate
-        The microstate before the steps of `before`.
-    before : tuple of CacheStep
-        The steps before the event that only this event allows.
-    state : Microstate
-        The microstate just after the event.
-    after : tuple of CacheStep
-        The steps after the event.
-    """
-
-    start: Microstate
-    before: tuple[CacheStep, ...]
-    state: Microstate
-    after: tuple[CacheStep, ...]
 
 
 class LeastCosts:
@@ -91,6 +60,46 @@ class LeastCosts:
         self.take = lru_cache(REMEMBERED)(self._take)
         self.back = lru_cache(REMEMBERED)(self._back)
 
+    def views(self, letter: "AnyLetter") -> Iterator[CoreView]:
+        """The costs by which a read may be explained: these."""
+        yield CoreView(self)
+
+    def microstate(self, number: int) -> Microstate:
+        """The microstate of a number."""
+        return MICROSTATES[number]
+
+    def core_of(self, letter: "AnyLetter | None") -> str:
+        """The name of the core of an event: there is none."""
+        return ""
+
+    def pending(self, number: int) -> tuple[tuple[str, str], ...]:
+        """What cores have pending in a microstate: nothing."""
+        return ()
+
+    def cheapest_bad(self, ready: Costs, letter: Letter, wanted: Hazard) -> int | None:
+        """The number of the microstate with the least cost in which a read is wrong in the wanted way, if any."""
+        bad = [
+            number
+            for number in _bad_microstates(letter, wanted, self.profile)
+            if ready[number] != UNREACHABLE
+        ]
+        return min(bad, key=ready.__getitem__, default=None)
+
+    def copy_read(self, number: int, letter: Letter) -> str:
+        """The copy that a bad read returns, if it could return one of several."""
+        m = MICROSTATES[number]
+        copies = list(COPIES_READ[letter](m, self.profile))
+        if len(copies) == 1:
+            return ""
+        names = ["memory", *(["level 1"] if m.level1 else []), *(["level 2"] if m.level2 else [])]
+        return names[copies.index(False)]
+
+    def outcome(self, letter: Letter | None, origin: int, landed: int) -> str:
+        """Which of several possible outcomes an event had, in a word of `OUTCOMES`; empty if it has one."""
+        if letter not in OUTCOMES:
+            return ""
+        return OUTCOMES[letter][self._effects_of(letter)[origin].index(landed)]
+
     def _take(self, costs: Costs, letter: Letter | None, setting: Setting) -> Taken:
         """The effect of an event on `costs`; `setting` is what speculation may do after it."""
         if letter is None:
@@ -106,20 +115,20 @@ class LeastCosts:
         done = bytes(reached)
         return Taken(ready, done, self._settle(done, setting))
 
-    def _back(self, costs: Costs, letter: Letter | None, setting: Setting, last: Microstate) -> Back:
+    def _back(self, costs: Costs, letter: Letter | None, setting: Setting, last: int) -> Back:
         """A shortest path through one event that ends in `last`, from one of the microstates with `costs`.
 
         Each step comes as early as possible.
         """
         ready, done, after = self.take(costs, letter, setting)
-        late, landed = self.retrace(after, done, setting, MICROSTATE_NUMBERS[last])
+        late, landed = self.retrace(after, done, setting, last)
         origin = landed
         if letter is not None:
             effects = self._effects_of(letter)
             origins = (landed, *range(len(effects)))  # an effect that changes nothing comes first
             origin = next(each for each in origins if landed in effects[each] and ready[each] == done[landed])
         early, start = self.retrace(ready, costs, setting, origin)
-        return Back(MICROSTATES[start], early, MICROSTATES[landed], late)
+        return Back(start, early, origin, landed, late)
 
     def retrace(
         self, settled: Costs, costs: Costs, setting: Setting, last: int
@@ -207,3 +216,11 @@ class LeastCosts:
                         back[MICROSTATE_NUMBERS[target]].append((name, origin))
             self._steps_back[setting] = back
         return self._steps_back[setting]
+
+
+@cache  # letters and profiles are few
+def _bad_microstates(letter: Letter, wanted: Hazard, profile: Profile) -> list[int]:
+    """The microstates in which a read is wrong: with no fresh copy left, or despite one."""
+    return [
+        number for number, m in enumerate(MICROSTATES) if line_rules.hazards(m, letter, profile) is wanted
+    ]

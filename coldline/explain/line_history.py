@@ -9,9 +9,13 @@ every byte is still reached, in as few steps.
 from bisect import bisect_right
 from typing import Any
 
+from coldline.checker.state.vocabulary import AnyLetter, AnySetting
 from coldline.events import Event
-from coldline.explain.least_cost import Costs, LeastCosts
-from coldline.rules.alphabet import ACCESSES, OTHER, Letter, Setting
+from coldline.explain.least_cost import LeastCosts
+from coldline.explain.ordered_cost import OrderedCosts
+from coldline.rules.alphabet import ACCESSES, OTHER
+from coldline.rules.order.alphabet import AS_OTHER, UNORDERED
+from coldline.rules.order.cores import CoreEvent
 
 MAX_STORY = 4000
 """The most events that are kept of a line; nobody would read a longer story."""
@@ -25,7 +29,7 @@ _MAX_KNOWN = 1 << 17
 _MAX_SEEN = 1 << 10
 """Runs, over all shapes, that are kept of a line's past."""
 
-Shape = tuple[tuple[int, Costs], ...]
+Shape = tuple[tuple[int, Any], ...]
 """The costs of a line's bytes: for each run of bytes with equal costs, its end and the costs."""
 
 
@@ -40,11 +44,11 @@ class LineEvent:
         The event's number in the trace.
     where : int
         Its line in a text, or 0.
-    letter : Letter or None
+    letter : AnyLetter or None
         Its letter for the bytes that it touches; None if it touches no byte.
     start, end : int
         The bytes of the line that it touches.
-    setting : Setting
+    setting : AnySetting
         What speculation may do from then on.
     before : LineEvent or None
         The line's event before it.
@@ -60,10 +64,10 @@ class LineEvent:
         event: Event,
         number: int,
         where: int,
-        letter: Letter | None,
+        letter: AnyLetter | None,
         start: int,
         end: int,
-        setting: Setting,
+        setting: AnySetting,
     ) -> None:
         self.event = event
         self.number = number
@@ -79,7 +83,7 @@ class LineEvent:
         self._times = [1]
         self._epochs = [-1]
 
-    def letter_for(self, offset: int) -> Letter | None:
+    def letter_for(self, offset: int) -> AnyLetter | None:
         """Its letter for the byte at `offset` in the line."""
         return _letter_for(self.letter, self.start <= offset < self.end)
 
@@ -106,7 +110,7 @@ class LineShapes:
         Bytes of a line.
     """
 
-    def __init__(self, ways: LeastCosts, line: int) -> None:
+    def __init__(self, ways: LeastCosts | OrderedCosts, line: int) -> None:
         self.cold: Shape = ((line, ways.start),)
         self._ways = ways
         self._known: dict[Any, Shape] = {}
@@ -126,8 +130,10 @@ class LineShapes:
             self._known[key] = known
         return known
 
-    def _after(self, shape: Shape, letter: Letter | None, start: int, end: int, setting: Setting) -> Shape:
-        runs: list[tuple[int, Costs]] = []
+    def _after(
+        self, shape: Shape, letter: AnyLetter | None, start: int, end: int, setting: AnySetting
+    ) -> Shape:
+        runs: list[tuple[int, Any]] = []
         low = 0
         for high, costs in shape:
             for until in (*(cut for cut in (start, end) if low < cut < high), high):
@@ -218,7 +224,11 @@ class LineHistory:
         return told if each is seen else []
 
 
-def _letter_for(letter: Letter | None, own: bool) -> Letter | None:
+def _letter_for(letter: AnyLetter | None, own: bool) -> AnyLetter | None:
     if letter is None or own:
         return letter
+    if isinstance(letter, CoreEvent):
+        if letter.act in AS_OTHER:
+            return letter._replace(act=AS_OTHER[letter.act])
+        return None if letter.act in UNORDERED else letter
     return OTHER.get(letter) if letter in ACCESSES else letter

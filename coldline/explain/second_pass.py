@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from coldline.checker.final_read import Swept
 from coldline.checker.finding_ranges import split_at
 from coldline.checker.state.findings import HazardEntry
+from coldline.checker.state.vocabulary import ByCore
 from coldline.errors import RepeatError
 from coldline.events import Op
 from coldline.events.batch import Batch
@@ -16,6 +17,7 @@ from coldline.explain.final_reads import FinalReads
 from coldline.explain.history import History
 from coldline.explain.history_cuts import HistoryCuts
 from coldline.explain.least_cost import LeastCosts
+from coldline.explain.ordered_cost import OrderedCosts
 from coldline.explain.witness import WitnessStep, shortest
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def tell(
         If the second pass has other events than the first.
     """
     line = checker.profile.line
-    ways = LeastCosts(checker.profile)
+    ways = _ways(checker)
     final = FinalReads(checker, final_read, stories)
     followed = _followed(listed, line, stories)
     numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
@@ -94,6 +96,13 @@ def tell(
     return told, [Unread(each, explained(read) if read is not None else None) for each, read in found]
 
 
+def _ways(checker: "Checker") -> LeastCosts | OrderedCosts:
+    vocabulary = checker.state.page_classes.vocabulary
+    if isinstance(vocabulary, ByCore):
+        return OrderedCosts(checker.profile, vocabulary.core_names)
+    return LeastCosts(checker.profile)
+
+
 def _followed(listed: Sequence[HazardEntry], line: int, stories: int) -> set[int]:
     """The lines to follow: the first one of each hazard, then others while there are fewer than `stories`."""
     told = listed[:stories]
@@ -112,7 +121,7 @@ def _line_of(entry: HazardEntry, line: int) -> int:
     return entry.address - entry.address % line
 
 
-def _explained(entry: HazardEntry, history: History, ways: LeastCosts) -> ExplainedHazard:
+def _explained(entry: HazardEntry, history: History, ways: LeastCosts | OrderedCosts) -> ExplainedHazard:
     line = _line_of(entry, ways.profile.line)
     story: list[WitnessStep] = []
     last = history.of(entry.number, line)

@@ -6,28 +6,20 @@ spontaneous steps of caches is read off backwards.
 """
 
 from collections.abc import Sequence
-from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from coldline.checker.state.findings import HazardEntry
+from coldline.checker.state.vocabulary import AnyLetter
 from coldline.errors import RepeatError
 from coldline.events import Op
 from coldline.events.op import Kind
-from coldline.explain.least_cost import MICROSTATES, UNREACHABLE, CacheStep, Costs, LeastCosts
+from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent
-from coldline.rules import line_rules
-from coldline.rules.alphabet import Letter
-from coldline.rules.line_rules import COPIES_READ, EFFECTS, Hazard
+from coldline.explain.ordered_cost import OrderedCosts
+from coldline.explain.paths import CacheStep
+from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Microstate
-from coldline.rules.profile import Profile
-
-OUTCOMES: dict[Letter, tuple[str, ...]] = {
-    Letter.DC_IVAC: ("discard", "clean"),
-    Letter.DC_CSW: ("nothing", "clean"),
-    Letter.DC_CISW: ("nothing", "clean"),
-    Letter.DC_ISW: ("nothing", "discard", "clean"),
-}
-"""Names for an event's possible outcomes, in the order of its `line_rules.EFFECTS`, where it has several."""
+from coldline.rules.order.microstate import OrderedMicrostate
 
 
 class WitnessStep(NamedTuple):
@@ -40,13 +32,18 @@ class WitnessStep(NamedTuple):
     times : int
         How often the event happened in a row.
     step : str or None
-        A key of `line_rules.STEPS`.
+        A key of `line_rules.STEPS`, or a word of `coldline.rules.order.steps.PENDING_STEPS`.
     outcome : str
         Which of several possible outcomes happened: a word of `OUTCOMES`; for a write-back, the state that it
         leaves, ``clean`` or ``invalid``; for the last read, the copy that it returns, ``memory``, ``level 1`` or
         ``level 2``. Empty if only one outcome is possible.
     state : Microstate
-        The byte's copies after it.
+        The byte's copies after it; the instruction cache is that of one core.
+    pending : tuple of (str, str)
+        What each core has pending after it: the core's name, and what it is.
+    core, operation : str
+        The core of an event, where cores are known, or of a pending operation that takes effect; and for that the
+        data cache operation, such as ``dc cvau``. Else empty.
     """
 
     line_event: LineEvent | None
@@ -54,18 +51,21 @@ class WitnessStep(NamedTuple):
     step: str | None
     outcome: str
     state: Microstate
+    pending: tuple[tuple[str, str], ...] = ()
+    core: str = ""
+    operation: str = ""
 
 
 class _Moment(NamedTuple):
     """An event of the byte, and the costs of its microstates before it."""
 
     line_event: LineEvent
-    letter: Letter | None
-    costs: Costs
+    letter: AnyLetter | None
+    costs: Any
 
 
 def shortest(
-    last: LineEvent, entry: HazardEntry, line: int, ways: LeastCosts, epoch: int
+    last: LineEvent, entry: HazardEntry, line: int, ways: LeastCosts | OrderedCosts, epoch: int
 ) -> list[WitnessStep]:
     """Return the story with the fewest spontaneous cache steps that ends where `entry`'s event reads the bad byte.
 
@@ -88,34 +88,48 @@ def shortest(
         If the rules do not lead there: the events are not those that the hazard was found in.
     """
     offset = entry.address - line
-    moments, costs = _forwards(last, offset, ways)
+    moments, whole = _forwards(last, offset, ways)
     letter = last.letter_for(offset)
-    ready = ways.take(costs, letter, last.setting).ready
-    bad = _bad_microstates(letter, entry.kind == "lost-write", ways.profile) if letter is not None else []
-    number = min(bad, key=ready.__getitem__, default=None)
-    if letter is None or number is None or ready[number] == UNREACHABLE:
+    wanted = Hazard.LOST if entry.kind == "lost-write" else Hazard.STALE
+    for view in ways.views(letter) if letter is not None else ():
+        seen, costs = view.costs, view.of(whole)
+        ready = seen.take(costs, letter, last.setting).ready
+        number = seen.cheapest_bad(ready, letter, wanted)
+        if number is not None:
+            break
+    else:
         raise RepeatError(
             f"event {entry.number} at {entry.address:#x} is no {entry.kind} in the second pass over the events: "
             "their source did not repeat them"
         )
-    state = MICROSTATES[number]
-    story = [WitnessStep(last, 1, None, _copy_read(state, letter, ways.profile), state)]
-    steps, number = ways.retrace(ready, costs, last.setting, number)
+    story = [_told(seen, number, last, letter, 1, seen.copy_read(number, letter))]
+    steps, number = seen.retrace(ready, costs, last.setting, number)
     story += _steps(steps)
-    before = MICROSTATES[number]
     for line_event, letter, costs in reversed(moments):
-        back = ways.back(costs, letter, line_event.setting, before)
+        back = seen.back(view.of(costs), letter, line_event.setting, number)
         story += _steps(back.after)
-        origin = back.before[-1].state if back.before else back.start
-        outcome = _outcome(letter, origin, back.state, ways.profile)
-        story.append(WitnessStep(line_event, line_event.times(epoch), None, outcome, back.state))
+        outcome = seen.outcome(letter, back.origin, back.landed)
+        story.append(_told(seen, back.landed, line_event, letter, line_event.times(epoch), outcome))
         story += _steps(back.before)
-        before = back.start
+        number = back.start
     story.reverse()
     return _relevant(story)
 
 
-def _forwards(last: LineEvent, offset: int, ways: LeastCosts) -> tuple[list[_Moment], Costs]:
+def _told(
+    seen: Any, number: int, line_event: LineEvent, letter: AnyLetter | None, times: int, outcome: str
+) -> WitnessStep:
+    """An event of a story, which led to a microstate."""
+    copies = copies_of(seen.microstate(number))
+    return WitnessStep(line_event, times, None, outcome, copies, seen.pending(number), seen.core_of(letter))
+
+
+def copies_of(state: Microstate | OrderedMicrostate) -> Microstate:
+    """The copies of a byte in a microstate."""
+    return state.line if isinstance(state, OrderedMicrostate) else state
+
+
+def _forwards(last: LineEvent, offset: int, ways: LeastCosts | OrderedCosts) -> tuple[list[_Moment], Any]:
     """The byte's events before `last`, and the costs of its microstates at each."""
     line_events = []
     each = last.before
@@ -134,38 +148,14 @@ def _forwards(last: LineEvent, offset: int, ways: LeastCosts) -> tuple[list[_Mom
 def _steps(steps: Sequence[CacheStep]) -> list[WitnessStep]:
     """The caches' spontaneous steps, the last one first."""
     told = []
-    for name, state in steps:
-        outcome = ""
+    for step in steps:
+        name, state, outcome = step.name, copies_of(step.state), step.outcome
         if name == "write back 1":
             outcome = "clean" if state.level1 else "invalid"
         elif name == "write back 2":
             outcome = "clean" if state.level2 else "invalid"
-        told.append(WitnessStep(None, 1, name, outcome, state))
+        told.append(WitnessStep(None, 1, name, outcome, state, step.pending, step.core, step.operation))
     return told[::-1]
-
-
-@cache  # letters and profiles are few
-def _bad_microstates(letter: Letter, lost: bool, profile: Profile) -> list[int]:
-    """The microstates in which a read is wrong: with no fresh copy left, or despite one."""
-    wanted = Hazard.LOST if lost else Hazard.STALE
-    return [
-        number for number, m in enumerate(MICROSTATES) if line_rules.hazards(m, letter, profile) is wanted
-    ]
-
-
-def _copy_read(m: Microstate, letter: Letter, profile: Profile) -> str:
-    """The copy that a bad read returns, if it could return one of several."""
-    copies = list(COPIES_READ[letter](m, profile))
-    if len(copies) == 1:
-        return ""
-    names = ["memory", *(["level 1"] if m.level1 else []), *(["level 2"] if m.level2 else [])]
-    return names[copies.index(False)]
-
-
-def _outcome(letter: Letter | None, before: Microstate, after: Microstate, profile: Profile) -> str:
-    if letter not in OUTCOMES:
-        return ""
-    return OUTCOMES[letter][list(EFFECTS[letter](before, profile)).index(after)]
 
 
 def _relevant(story: list[WitnessStep]) -> list[WitnessStep]:
@@ -183,6 +173,7 @@ def _relevant(story: list[WitnessStep]) -> list[WitnessStep]:
         if line_event.event.op.kind is Kind.SWITCH and line_event.event.agent not in switched
     }
     idle |= _idle_fetches(line_events)
+    idle |= _idle_barriers(story)
     return [step for step in story if step.line_event is None or step.line_event.number not in idle]
 
 
@@ -203,3 +194,23 @@ def _idle_fetches(line_events: list[LineEvent]) -> set[int]:
         elif op is Op.ICACHE_OFF:
             on.discard(agent)
     return idle.union(*waiting.values())
+
+
+def _idle_barriers(story: list[WitnessStep]) -> set[int]:
+    """The numbers of the barriers before which their core had nothing pending since its last such barrier."""
+    pending: dict[str, set[Op]] = {}
+    idle: set[int] = set()
+    for step in story:
+        if step.line_event is None:
+            if step.step == "prefetch":
+                pending.setdefault(step.core, set()).add(Op.ISB)
+            continue
+        op = step.line_event.event.op
+        if op.kind is Kind.BARRIER:
+            waiting = pending.setdefault(step.core, set())
+            if op not in waiting:
+                idle.add(step.line_event.number)
+            waiting -= {Op.DSB, Op.DMB} if op is Op.DSB else {op}
+        elif op.kind is Kind.MAINTENANCE or op in (Op.WRITE, Op.DC_ZVA):
+            pending.setdefault(step.core, set()).update((Op.DSB, Op.DMB))
+    return idle

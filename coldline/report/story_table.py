@@ -24,8 +24,15 @@ STEP_WORDS = {
     "fill 2": "level 2 fills from memory by speculation",
     "fill 1": "level 1 fills by speculation",
     "fill I": "the instruction cache fills by speculation",
+    "complete": "{core}'s {operation} takes effect{outcome}",
+    "complete ic": "{core}'s instruction cache invalidation takes effect",
+    "store arrives": "{core}'s store reaches memory",
+    "drop prefetch": "{core} drops an instruction that it prefetched",
+    "prefetch": "{core} prefetches an instruction",
 }
-"""Words for the steps that caches take on their own."""
+"""Words for the steps that nobody asked for."""
+
+_OUTCOMES = {"discard": ": it discards", "clean": ": it cleans first"}
 
 _WIDTH = 120
 """Columns of a table, if nothing says how many there are."""
@@ -41,12 +48,16 @@ def story_table(hazard: "ExplainedHazard", *, colours: bool, width: int | None) 
     table.add_column("what happened")
     for name in ("L1", "L2", "I", "memory"):
         table.add_column(name, style="dim")
+    orders = any(step.pending for step in hazard.story)
+    if orders:
+        table.add_column("pending", style="dim")
     last = len(hazard.story)
     for number, step in enumerate(hazard.story, start=1):
-        what = Text(f"* {STEP_WORDS[step.step]}", "bold yellow") if step.step else Text(_event(step))
+        what = Text(f"* {_step(step)}", "bold yellow") if step.step else Text(_event(step))
         if number == last:
             what.append("  <- lost" if hazard.entry.kind == "lost-write" else "  <- old", "bold red")
-        table.add_row(str(number), _where(step), what, *_copies(step.state))
+        pending = ["; ".join(printable(f"{core}: {words}") for core, words in step.pending)] if orders else []
+        table.add_row(str(number), _where(step), what, *_copies(step.state), *pending)
     console.print(table)
     return drawn.getvalue()
 
@@ -66,6 +77,12 @@ def _copies(state: Microstate) -> tuple[str, str, str, str]:
         word(state.fresh_i) if state.icache else "-",
         word(state.fresh_memory),
     )
+
+
+def _step(step: "WitnessStep") -> str:
+    assert step.step is not None
+    outcome = _OUTCOMES.get(step.outcome, "")
+    return printable(STEP_WORDS[step.step].format(core=step.core, operation=step.operation, outcome=outcome))
 
 
 def _where(step: "WitnessStep") -> str:

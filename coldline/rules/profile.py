@@ -6,8 +6,11 @@ the host models take them from `SWITCHES`.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
+
+from coldline.rules.order.ordering import Ordering
 
 LINE_SIZES = (16, 2048)
 """The least and the greatest size of a cache line, in bytes; it is a power of two."""
@@ -29,6 +32,9 @@ class Profile:
         CTR_EL0.IDC: instruction fetches see level 1, no clean to the point of unification is needed.
     dic : bool
         CTR_EL0.DIC: no instruction cache ever holds an old copy.
+    ordering : Ordering or None
+        The cores, and the order of what they do; None where there is one instruction cache and everything takes
+        effect at once.
     """
 
     line: int = 64
@@ -36,6 +42,7 @@ class Profile:
     setway_effective: bool = False
     idc: bool = False
     dic: bool = False
+    ordering: Ordering | None = None
 
     @classmethod
     def with_options(cls, options: Iterable[str], line: int = 64) -> "Profile":
@@ -46,7 +53,23 @@ class Profile:
         KeyError
             If there is no switch with one of the names.
         """
-        return cls(line, **{_FIELDS[option]: True for option in options})
+        return cls(line).having(options)
+
+    def having(self, options: Iterable[str]) -> "Profile":
+        """The same with some more switches on, by their names in `SWITCHES`.
+
+        Raises
+        ------
+        KeyError
+            If there is no switch with one of the names.
+        """
+        on: dict[str, Any] = {_FIELDS[option]: True for option in options}
+        return replace(self, **on)
+
+    @property
+    def has_barriers(self) -> bool:
+        """Whether operations are complete at their core's barriers, and not at once."""
+        return self.ordering is not None and self.ordering.barriers
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -76,7 +76,9 @@ class EventError(Exception):
         self.fault = fault
 
 
-def encode(rows: "NDArray[np.void]", agents: int, line: int, grouper: Grouper) -> tuple[bytes, int]:
+def encode(
+    rows: "NDArray[np.void]", agents: int, line: int, grouper: Grouper, *, barriers: bool = False
+) -> tuple[bytes, int]:
     """Encode some events; return the payload, and the line of the last event.
 
     Parameters
@@ -89,6 +91,8 @@ def encode(rows: "NDArray[np.void]", agents: int, line: int, grouper: Grouper) -
         The line of the event before, 0 before the first.
     grouper : Grouper
         Finds their kinds.
+    barriers : bool
+        Whether barriers are events.
 
     Raises
     ------
@@ -97,7 +101,7 @@ def encode(rows: "NDArray[np.void]", agents: int, line: int, grouper: Grouper) -
     """
     kinds, index = grouper.group(rows)
     addresses = words_of(rows)[:, 0]
-    fault = find_fault(kinds, index, addresses, agents)
+    fault = find_fault(kinds, index, addresses, agents, barriers=barriers)
     if fault is not None:
         raise EventError(fault)
     ranged = kinds["size"] != 0
@@ -127,14 +131,14 @@ def _lines(where: "NDArray[np.uint32]", line: int) -> "tuple[int, NDArray[np.uns
     return line + 1, gaps
 
 
-def decode(payload: bytes, agents: int, line: int) -> Block:
+def decode(payload: bytes, agents: int, line: int, *, barriers: bool = False) -> Block:
     """Decode the events of a payload.
 
     Parameters
     ----------
     payload : bytes
         The payload, which is not trusted.
-    agents, line : int
+    agents, line, barriers : int and bool
         As for `encode`.
 
     Raises
@@ -166,7 +170,7 @@ def decode(payload: bytes, agents: int, line: int) -> Block:
         addresses += np.uint64(head.base)
     else:
         addresses[~rangeless[index]] += np.uint64(head.base)
-    fault = find_fault(kinds, index, addresses, agents)
+    fault = find_fault(kinds, index, addresses, agents, barriers=barriers)
     if fault is not None:
         raise EventError(fault)
     lines = np.arange(head.first_line, head.first_line + events, dtype=np.uint64)

@@ -10,7 +10,8 @@ from coldline.errors import TraceError
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.support.whole_file import STANDARD
-from coldline.trace.binary import SIGNATURE, BinaryReader
+from coldline.trace.binary_layout import SIGNATURE
+from coldline.trace.binary_reading import BinaryReader
 from coldline.trace.text_batches import TextBatches
 
 FORMS = ("text", "binary")

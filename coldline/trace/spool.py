@@ -7,8 +7,10 @@ from typing import IO, TYPE_CHECKING
 from coldline.errors import TraceError
 from coldline.events.batch import INSTRUCTION_SIZE, Batch
 from coldline.events.source import Sink, Source
+from coldline.rules.order.ordering import Ordering
 from coldline.rules.profile import Profile
-from coldline.trace.binary import BinaryReader, BinaryWriter
+from coldline.trace.binary_reading import BinaryReader
+from coldline.trace.binary_writing import BinaryWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +123,7 @@ class _Keeper:
         import tempfile  # its import takes longer than the check of most traces
 
         self._events: IO[bytes] = tempfile.TemporaryFile(prefix="coldline-")  # noqa: SIM115 (closed by _Kept)
-        self._writer = BinaryWriter(self._events, Profile())
+        self._writer = BinaryWriter(self._events, Profile(ordering=Ordering(barriers=True)))
         self._instructions: IO[bytes] | None = None
         self._numbered = False
         if instructions:

@@ -2,12 +2,14 @@
 """The text form of a trace: one event on each line. ``docs/reference/trace-format.md`` defines each word."""
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
 from coldline.events.event import MAX_AGENTS, Event
-from coldline.events.op import Op
+from coldline.events.op import Kind, Op
+from coldline.rules.order.ordering import CoreAgents, Ordering
 from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
 from coldline.support.choices import choices
 
@@ -20,10 +22,16 @@ MAX_AGENT_NAME = 4000
 _OPS = {op.words: op for op in Op}
 _PREFIXES = frozenset(words.split()[0] for words in _OPS if " " in words)
 _HEAD_WORDS = ("line", "option")
-_ORDERING = ("dsb", "dmb", "isb", "tlbi")
-_NO_ORDERING = (
-    "a trace has no barriers and no TLB maintenance, as its events are in the order in which they complete"
+_ORDER = "order"
+_BARRIERS = tuple(op.words for op in Op if op.kind is Kind.BARRIER)
+_NO_BARRIERS = (
+    "it is one only in a trace with 'version 2' and 'option order'; in any other, "
+    "events complete in their order"
 )
+_NO_TLBI = "a trace has no TLB maintenance: 'unmap' says when an alias has ended"
+
+LATEST_VERSION = 2
+"""The latest version of the text form."""
 
 
 class NumberedEvent(NamedTuple):
@@ -36,6 +44,11 @@ class NumberedEvent(NamedTuple):
 class LineParser:
     """Parses a trace's lines, one by one: this and `parse_event` are the grammar.
 
+    Parameters
+    ----------
+    profile : Profile, optional
+        What the lines before the first one said.
+
     Attributes
     ----------
     profile : Profile
@@ -44,9 +57,10 @@ class LineParser:
         The agents so far, numbered by their first event.
     """
 
-    def __init__(self) -> None:
-        self.profile = Profile()
+    def __init__(self, profile: Profile | None = None) -> None:
+        self.profile = profile or Profile()
         self.agents: dict[str, int] = {}
+        self._begun = profile is not None
 
     def parse(self, line: str) -> Event | None:
         """The event of a line; None if the line has no event.
@@ -61,10 +75,12 @@ class LineParser:
         words = line.split("#", 1)[0].split()
         if not words:
             return None
-        if words[0] in _HEAD_WORDS:
-            self._read_head(words)
+        is_head = words[0] in _HEAD_WORDS or self._is_of_version_2(words)
+        begun, self._begun = self._begun, True
+        if is_head:
+            self._read_head(words, begun=begun)
             return None
-        event = parse_event(words)
+        event = parse_event(words, barriers=self.profile.has_barriers)
         if event.agent not in self.agents:
             if len(event.agent) > MAX_AGENT_NAME:
                 raise TraceError("", f"an agent's name of more than {MAX_AGENT_NAME} characters")
@@ -72,21 +88,71 @@ class LineParser:
             self.agents[event.agent] = len(self.agents)
         return event
 
-    def _read_head(self, words: list[str]) -> None:
+    def _is_of_version_2(self, words: list[str]) -> bool:
+        """Whether a line is one of the head's that version 1 does not have, where the words are agents' names."""
+        if self.profile.ordering is not None:
+            return words[0] in ("version", "core")
+        return words[0] == "version" and len(words) == 2
+
+    def _read_head(self, words: list[str], *, begun: bool) -> None:
+        word, *rest = words
         if self.agents:
-            raise TraceError("", f"'{words[0]}' must come before the first event")
-        if len(words) != 2:
-            raise TraceError("", f"'{words[0]}' takes one word")
-        if words[0] == "option":
-            if words[1] not in SWITCHES:
-                raise TraceError("", f"unknown option '{words[1]}'; choose from: {', '.join(SWITCHES)}")
-            options = (*self.profile.options, words[1])
-            self.profile = Profile.with_options(options, self.profile.line)
+            raise TraceError("", f"'{word}' must come before the first event")
+        if word == "core":
+            self._read_core(rest)
+            return
+        if len(rest) != 1:
+            raise TraceError("", f"'{word}' takes one word")
+        if word == "version":
+            if begun:
+                raise TraceError("", "'version' must be on the first line")
+            self._read_version(rest[0])
+        elif word == "option":
+            self._read_option(rest[0])
         else:
-            size = _number(words[1])
+            size = _number(rest[0])
             if not LINE_SIZES[0] <= size <= LINE_SIZES[1] or size & (size - 1):
-                raise TraceError("", f"line size '{words[1]}' is not a power of two from 16 to 2048")
-            self.profile = Profile.with_options(self.profile.options, size)
+                raise TraceError("", f"line size '{rest[0]}' is not a power of two from 16 to 2048")
+            self.profile = replace(self.profile, line=size)
+
+    def _read_version(self, word: str) -> None:
+        number = _number(word)
+        if not 1 <= number <= LATEST_VERSION:
+            raise TraceError(
+                "", f"version {number} of the text form; versions up to {LATEST_VERSION} can be read"
+            )
+        if number > 1:
+            self.profile = replace(self.profile, ordering=Ordering())
+
+    def _read_option(self, word: str) -> None:
+        ordering = self.profile.ordering
+        if ordering is not None and word == _ORDER:
+            self.profile = replace(self.profile, ordering=ordering._replace(barriers=True))
+            return
+        known = (*SWITCHES, _ORDER) if ordering is not None else tuple(SWITCHES)
+        if word not in known:
+            needs = ", which needs 'version 2' as the first line" if word == _ORDER else ""
+            raise TraceError("", f"unknown option '{word}'{needs}; choose from: {', '.join(known)}")
+        self.profile = self.profile.having((word,))
+
+    def _read_core(self, words: list[str]) -> None:
+        ordering = self.profile.ordering
+        assert ordering is not None
+        if len(words) < 2:
+            raise TraceError("", "'core' takes its name and the agents that run on it")
+        name, *agents = words
+        if any(core.name == name for core in ordering.cores):
+            raise TraceError("", f"core '{name}' is there already")
+        taken = {agent: core.name for core in ordering.cores for agent in core.agents}
+        for index, agent in enumerate(agents):
+            if agent in taken:
+                raise TraceError("", f"agent '{agent}' is on core '{taken[agent]}' already")
+            if agent in agents[:index]:
+                raise TraceError("", f"agent '{agent}' is there twice")
+        if len(ordering.cores) == MAX_AGENTS:
+            raise TraceError("", f"more than {MAX_AGENTS} cores")
+        cores = (*ordering.cores, CoreAgents(name, tuple(agents)))
+        self.profile = replace(self.profile, ordering=ordering._replace(cores=cores))
 
 
 class TextReader:
@@ -147,8 +213,15 @@ def check_room(known: Collection[str], name: str) -> None:
         raise TraceError("", f"'{name}' is one agent more than the {MAX_AGENTS} that can be followed")
 
 
-def parse_event(words: list[str]) -> Event:
+def parse_event(words: list[str], *, barriers: bool = False) -> Event:
     """The event of a line's words.
+
+    Parameters
+    ----------
+    words : list of str
+        The words.
+    barriers : bool
+        Whether a barrier is an event.
 
     Raises
     ------
@@ -164,10 +237,13 @@ def parse_event(words: list[str]) -> Event:
             raise TraceError("", f"'{name}' lacks its second word")
         name = f"{name} {rest.pop(0)}"
     op = _OPS.get(name)
+    if name in _BARRIERS and not barriers:
+        raise TraceError("", f"'{name}' is not an event: {_NO_BARRIERS}")
     if op is None:
-        if name in _ORDERING:
-            raise TraceError("", f"'{name}' is not an event: {_NO_ORDERING}")
-        raise TraceError("", f"unknown operation '{name}'; {choices(name, _OPS)}")
+        if name == "tlbi":
+            raise TraceError("", f"'{name}' is not an event: {_NO_TLBI}")
+        operations = [words for words, each in _OPS.items() if barriers or each.kind is not Kind.BARRIER]
+        raise TraceError("", f"unknown operation '{name}'; {choices(name, operations)}")
     address = size = 0
     memory_type = None
     executable = False
@@ -196,8 +272,20 @@ def parse_event(words: list[str]) -> Event:
 
 def head_lines(profile: Profile) -> str:
     """The head of a trace: a line for each property of the profile that is not at its default."""
-    lines = [f"line {profile.line}\n"] if profile.line != Profile().line else []
-    return "".join(lines + [f"option {option}\n" for option in profile.options])
+    ordering = profile.ordering
+    lines = [f"version {LATEST_VERSION}\n"] if ordering is not None else []
+    if profile.line != Profile().line:
+        lines.append(f"line {profile.line}\n")
+    lines += [f"option {option}\n" for option in profile.options]
+    if ordering is not None:
+        lines += [f"{line}\n" for line in core_lines(ordering)]
+    return "".join(lines)
+
+
+def core_lines(ordering: Ordering) -> list[str]:
+    """The lines of a trace's head that say what `ordering` does."""
+    lines = [f"option {_ORDER}"] if ordering.barriers else []
+    return lines + [f"core {core.name} {' '.join(core.agents)}" for core in ordering.cores]
 
 
 def _number(word: str) -> int:

@@ -4,7 +4,7 @@
 from coldline.events.batch import Batch
 from coldline.rules.profile import Profile
 from coldline.support.whole_file import WholeFile
-from coldline.trace.binary import BinaryWriter
+from coldline.trace.binary_writing import BinaryWriter
 from coldline.trace.text_batches import TextWriter
 
 

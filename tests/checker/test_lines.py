@@ -26,7 +26,7 @@ from coldline.checker.state.partitions import (
     SHARED,
     Parts,
 )
-from coldline.checker.state.transitions import NO_LETTER, Transitions
+from coldline.checker.state.transitions import NO_LETTER, CompleteTables
 from coldline.errors import TraceError
 from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.batch import Batch
@@ -46,7 +46,7 @@ def built(profile: Profile) -> Automaton:
 
 
 def new_lines(line: int = LINE) -> Lines:
-    lines = Lines(Transitions(built(Profile())), line)
+    lines = Lines(CompleteTables(built(Profile())), line)
     lines.memory.make_dense(0)
     return lines
 
@@ -129,14 +129,14 @@ def test_what_was_deferred_happens_before_the_next_access(
 
 
 def test_there_is_a_letter_that_does_nothing() -> None:
-    table = Transitions(built(Profile()))
+    table = CompleteTables(built(Profile()))
     assert table.step[NO_LETTER].tolist() == list(range(table.states))
     assert not table.bad[NO_LETTER].any()
     assert all(int(quiet) >> NO_LETTER & 1 for quiet in table.quiet)
 
 
 def test_a_quiet_letter_changes_nothing_and_finds_nothing_on_either_side() -> None:
-    machine, table = built(Profile()), Transitions(built(Profile()))
+    machine, table = built(Profile()), CompleteTables(built(Profile()))
     for state in range(table.states):
         for letter in LETTERS:
             other = OTHER.get(letter)

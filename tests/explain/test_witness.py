@@ -18,7 +18,7 @@ from coldline.events.batch import Batch
 from coldline.events.source import Batches
 from coldline.explain.explained import ExplainedHazard
 from coldline.explain.line_history import MAX_STORY
-from coldline.explain.witness import OUTCOMES
+from coldline.explain.paths import OUTCOMES
 from coldline.report.model import Report
 from coldline.report.reporters.witness import witness_lines
 from coldline.rules.line_rules import STEPS

@@ -9,7 +9,7 @@ from coldline.arm import MemoryType
 from coldline.errors import TraceError
 from coldline.events.op import Op
 from coldline.rules.profile import SWITCHES
-from coldline.trace.binary import BinaryWriter
+from coldline.trace.binary_writing import BinaryWriter
 from coldline.trace.text_batches import TextBatches
 from tests.helpers.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 from tests.oracles import binary_by_hand

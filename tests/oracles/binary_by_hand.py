@@ -18,6 +18,7 @@ OPERATIONS = (
     *("ic ivau", "ic iallu", "ic ialluis"),
     *("map", "unmap"),
     *("mmu on", "mmu off", "icache on", "icache off", "dcache on", "dcache off"),
+    *("dsb", "dmb", "isb"),
 )
 
 

@@ -27,6 +27,7 @@ from coldline.rules.alphabet import Letter
 from coldline.rules.automaton import LETTERS, READS, build_automaton
 from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard
 from coldline.rules.profile import Profile
+from tests.helpers.profiles import profile_with
 from tests.helpers.repository import ROOT
 from tests.helpers.requirements import require
 from tests.oracles import byte_machine
@@ -82,7 +83,7 @@ def parsed(words: str) -> Microstate:
 def test_the_seeds_and_the_caches_make_the_state(switches: dict[str, bool]) -> None:
     """From a state's seeds alone, the explorer finds the automaton's hazards for every read after any letters."""
     sets = Sets(byte_machine.profile_of(**switches))
-    states = portrait(Profile(**switches))
+    states = portrait(profile_with(**switches))
     of: dict[tuple[int, tuple[bool, bool]], ByteState] = {}
     for state in states:
         setting = (state.settings[0].data, state.settings[0].fetch)
@@ -105,7 +106,7 @@ def test_the_seeds_and_the_caches_make_the_state(switches: dict[str, bool]) -> N
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
 def test_no_seed_is_led_to_by_another(switches: dict[str, bool]) -> None:
     sets = Sets(byte_machine.profile_of(**switches))
-    for state in portrait(Profile(**switches)):
+    for state in portrait(profile_with(**switches)):
         seeds = [parsed(microstate_words(m)) for m in state.seeds]
         for seed in seeds:
             reach = sets.closed(seed, (state.settings[0][0], state.settings[0][1]))
@@ -115,7 +116,7 @@ def test_no_seed_is_led_to_by_another(switches: dict[str, bool]) -> None:
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
 def test_the_word_of_a_state_leads_to_it_and_none_is_shorter(switches: dict[str, bool]) -> None:
-    machine = build_automaton(Profile(**switches))
+    machine = build_automaton(profile_with(**switches))
     distance = {machine.start: 0}
     todo = [machine.start]
     for number in todo:
@@ -123,7 +124,7 @@ def test_the_word_of_a_state_leads_to_it_and_none_is_shorter(switches: dict[str,
             if target not in distance:
                 distance[target] = distance[number] + 1
                 todo.append(target)
-    for state in portrait(Profile(**switches)):
+    for state in portrait(profile_with(**switches)):
         at = machine.start
         for letter in state.word:
             at = machine.step[at][letter]
@@ -133,8 +134,8 @@ def test_the_word_of_a_state_leads_to_it_and_none_is_shorter(switches: dict[str,
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
 def test_the_settings_of_a_state_are_those_under_which_the_byte_is_in_it(switches: dict[str, bool]) -> None:
-    machine = build_automaton(Profile(**switches))
-    for state in portrait(Profile(**switches)):
+    machine = build_automaton(profile_with(**switches))
+    for state in portrait(profile_with(**switches)):
         at = {setting: machine.step[state.number][Letter.of_setting(setting)] for setting in state.settings}
         # To say the setting once more changes nothing, and to say another of the same state's neither.
         assert set(at.values()) == {state.number}
@@ -168,7 +169,7 @@ def test_the_page_has_the_tables_of_the_automaton(name: str, capsys: pytest.Capt
 @pytest.mark.parametrize("name", DRAWN)
 def test_the_tables_say_the_whole_automaton(name: str) -> None:
     """Read back, with the letters that change nothing, the tables are the automaton that was built."""
-    machine = build_automaton(Profile(**DRAWN[name]))
+    machine = build_automaton(profile_with(**DRAWN[name]))
     of_states, of_steps = cells(generated(PAGE, name))
     assert [int(row[0]) for row in of_states[1:]] == list(range(len(machine.step)))
     for row in of_states[1:]:
@@ -254,7 +255,7 @@ def test_the_drawing_in_docs_has_every_arrow_that_graphviz_draws(
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_drawing_says_where_every_letter_leads(name: str) -> None:
     """The boxes, the arrows and the words determine the box of every letter's target."""
-    states = portrait(Profile(**DRAWN[name]))
+    states = portrait(profile_with(**DRAWN[name]))
     boxes = drawing.boxes(states)
     arrows = drawing.arrows(boxes)
     said = drawing.everywhere(boxes, arrows)
@@ -326,7 +327,7 @@ IDC_DIC = {"idc": True, "dic": True}
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_the_way_through_the_table_is_that_of_the_automaton(which: int) -> None:
-    machine, states = build_automaton(Profile(**IDC_DIC)), portrait(Profile(**IDC_DIC))
+    machine, states = build_automaton(profile_with(**IDC_DIC)), portrait(profile_with(**IDC_DIC))
     table = cells(BY_HAND)[which]
     at = machine.start
     for _, letter, state, words in table[1:]:

@@ -460,6 +460,10 @@ def test_every_error_of_the_reader_has_a_row() -> None:
         "the trace touches more than 268,435,456 lines one by one",
         "the trace touches lines in more than 131,072 areas of 64 MiB",
         "too many lines, up to 4,096, have bytes in different states, each line in its own way",
+        "more than 256 cores",
+        "a barrier in a trace without 'option order'",
+        "a byte of memory may be in more than 3,072 different states",
+        "too many cores, or too many ways in which pages are mapped, to follow order",
     ]
     sources = [ROOT / "coldline" / "trace" / "text.py", *(ROOT / "coldline" / "checker").rglob("*.py")]
     messages = 0

@@ -36,7 +36,7 @@ ALLOWED = {
     "simulation": {"arm", "builder", "events", "frontends", "guest", "hypervisor", "rules"},
     "support": set(),
     "trace": {"arm", "events", "rules"},
-    "trace_check": {"events", "rules", "trace", "verdict"},
+    "trace_check": {"events", "trace", "verdict"},
     "verdict": {"checker", "events", "explain", "rules"},
     "xen_launch": {"builder", "events", "guest", "hypervisor", "image"},
 }  # fmt: skip

@@ -12,6 +12,7 @@ from coldline.rules.alphabet import Letter
 from coldline.rules.automaton import LETTERS, READS, Automaton, automaton, build_automaton
 from coldline.rules.line_rules import Hazard, microstates
 from coldline.rules.profile import Profile
+from tests.helpers.profiles import profile_with
 from tests.oracles import byte_machine
 from tests.oracles.explorer import CHECKED
 
@@ -54,14 +55,14 @@ def again(**switches: bool) -> byte_machine.Machine:
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=named)
 def test_sizes(switches: dict[str, bool]) -> None:
-    machine = built(Profile(**switches))
+    machine = built(profile_with(**switches))
     sizes = EFFECTIVE_SIZES if switches["setway_effective"] else SIZES
     assert (machine.reachable, len(machine.step)) == sizes[switches["idc"], switches["dic"]]
 
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=named)
 def test_sizes_are_those_of_a_second_construction(switches: dict[str, bool]) -> None:
-    machine, second = built(Profile(**switches)), again(**switches)
+    machine, second = built(profile_with(**switches)), again(**switches)
     assert len(second.step) == machine.reachable
     assert len(byte_machine.hopcroft(second)) == len(machine.step)
 
@@ -69,7 +70,7 @@ def test_sizes_are_those_of_a_second_construction(switches: dict[str, bool]) -> 
 @pytest.mark.parametrize("switches", SWITCHES, ids=named)
 def test_a_second_construction_says_the_same_of_every_trace(switches: dict[str, bool]) -> None:
     """Both are walked at once: each of its states corresponds to one of ours, with the same hazards."""
-    machine, second = built(Profile(**switches)), again(**switches)
+    machine, second = built(profile_with(**switches)), again(**switches)
     partner, todo = {0: machine.start}, [0]
     for state in todo:
         ours = partner[state]
@@ -104,7 +105,7 @@ def test_nc_may_hit_is_seen_in_what_reads_say() -> None:
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=named)
 def test_an_automaton_is_complete(switches: dict[str, bool]) -> None:
-    machine = built(Profile(**switches))
+    machine = built(profile_with(**switches))
     states = range(len(machine.step))
     assert machine.start in states
     assert len(machine.bad) == len(machine.step)
@@ -115,7 +116,7 @@ def test_an_automaton_is_complete(switches: dict[str, bool]) -> None:
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=named)
 def test_states_are_numbered_by_the_shortest_traces_that_lead_to_them(switches: dict[str, bool]) -> None:
-    machine = built(Profile(**switches))
+    machine = built(profile_with(**switches))
     met = [machine.start]
     for state in met:
         met += [target for target in dict.fromkeys(machine.step[state]) if target not in met]
@@ -147,7 +148,7 @@ def test_what_was_built_is_kept_and_is_the_same(
     switches: dict[str, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    profile = Profile(**(switches | {"setway_effective": False}))
+    profile = profile_with(**(switches | {"setway_effective": False}))
     module._known.cache_clear()
     assert automaton(profile) == built(profile)
     (file,) = (tmp_path / "coldline").iterdir()

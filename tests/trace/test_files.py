@@ -21,7 +21,7 @@ from coldline.errors import TraceError
 from coldline.events import Event
 from coldline.events.batch import Batch
 from coldline.trace import files
-from coldline.trace.binary import BinaryReader
+from coldline.trace.binary_reading import BinaryReader
 from coldline.trace.files import TraceFile
 from coldline.trace.spool import Spool
 from tests.helpers.command import (

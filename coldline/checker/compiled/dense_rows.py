@@ -5,6 +5,7 @@ from typing import Any
 
 from coldline.checker.compiled import frame
 from coldline.checker.compiled.lines import NO_LETTER
+from coldline.checker.compiled.marks import mark_if_unsettled
 from coldline.checker.compiled.pages import through
 from coldline.checker.compiled.values import OWN, owned_at, set_pair, value_of
 from coldline.checker.state import partitions
@@ -58,6 +59,7 @@ def _make_chunk(f: Any, chunk: int) -> int:
         first = (row + uint64(each)) * f.per_page
         for pair in range(f.per_page >> _1):
             set_pair(f, first + (uint64(pair) << _1), state | state << _12)
+        mark_if_unsettled(f, row + uint64(each), state)
     f.used_rows += _CHUNK
     return row
 

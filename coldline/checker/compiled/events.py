@@ -8,11 +8,12 @@ from numba import carray, cfunc, from_dtype, types
 from coldline.checker.compiled import frame
 from coldline.checker.compiled.dense_rows import NO_ROW, dense_row_of, forget_cached_page, look_ahead
 from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, note, split
+from coldline.checker.compiled.marks import lacks, mark_by_scratch, mark_if_unsettled, mark_row
 from coldline.checker.compiled.pages import note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.checker.state import partitions
-from coldline.checker.state.transitions import LETTER_ROWS, UNKNOWN
+from coldline.checker.state.transitions import LETTER_ROWS, QUIET_LETTERS, UNKNOWN
 from coldline.events.event import ADDRESS_LIMIT, ZVA_BLOCK
 from coldline.events.layout import (
     AGENT_MASK,
@@ -33,9 +34,10 @@ _0, _1, _2, _3, _8 = (uint64(number) for number in (0, 1, 2, 3, 8))
 _DONE, _INTERPRET, _CROWDED, _FULL = (
     uint64(status) for status in (frame.DONE, frame.INTERPRET, frame.CROWDED, frame.FULL)
 )
-_ACCESS, _ZERO, _READ_TABLE, _MAINTAIN, _MOVE = (
-    uint64(action) for action in (frame.ACCESS, frame.ZERO, frame.READ_TABLE, frame.MAINTAIN, frame.MOVE)
+_ACCESS, _ZERO, _MAINTAIN_THROUGH, _READ_TABLE = (
+    uint64(action) for action in (frame.ACCESS, frame.ZERO, frame.MAINTAIN_THROUGH, frame.READ_TABLE)
 )
+_MAINTAIN, _MOVE, _BARRIER = (uint64(action) for action in (frame.MAINTAIN, frame.MOVE, frame.BARRIER))
 _QUIET = uint64(8 * partitions.QUIET)
 _FETCH, _MAP = uint64(Op.FETCH), uint64(Op.MAP)
 _OPS = uint64(len(Op))
@@ -44,6 +46,7 @@ _MOVES = uint64(frame.UNMAP_CODE + 1)
 _UNMAP_CODE = uint64(frame.UNMAP_CODE)
 _TO_INTERPRETER = uint64(frame.TO_INTERPRETER)
 _LETTERS = uint64(LETTER_ROWS)
+_QUIET_LETTERS = uint64(QUIET_LETTERS)
 _UNKNOWN = uint64(UNKNOWN)
 _PAGE, _OFFSET, _BLOCK = uint64(PAGE_SIZE), uint64(PAGE_SIZE - 1), uint64(ZVA_BLOCK - 1)
 _PAGE_BITS = uint64(PAGE_SIZE.bit_length() - 1)
@@ -71,6 +74,8 @@ def _touch(
         rest = uint64(load8(f.other + letter))
         other = uint64(load16(f.step + ((rest * states + value) << _1)))
         flags = uint64(load8(f.bad + letter * states + value))
+        if own == _UNKNOWN or (not whole and other == _UNKNOWN):
+            return not lacks(f, row, index, letter)
         mixes = not whole and own != other
         if mixes and crowded(f):
             f.status = _CROWDED
@@ -83,21 +88,26 @@ def _touch(
                 return False
         if mixes:
             put(f, row, index, value, split(f, own, other, low, high))
+            mark_if_unsettled(f, row, other)
         else:
             set_value(f, line, own)
+        mark_if_unsettled(f, row, own)
         return True
     at = owned_at(f, row, index) if value == OWN else node_at(f, value)
-    if load64(at + _QUIET) >> letter & _1:
+    if letter < _QUIET_LETTERS and load64(at + _QUIET) >> letter & _1:
         return True
     if crowded(f):
         f.status = _CROWDED
         return False
     forget_bad(f)
     count = advance(f, at, _0, letter, low, high)
+    if f.unknown:
+        return not lacks(f, row, index, letter)
     flags = flags_of_bad(f)
     if flags and not note_hazard(f, line, address, flags, is_fetch):
         f.status = _FULL
         return False
+    mark_by_scratch(f, row, count)
     put(f, row, index, value, count)
     return True
 
@@ -126,6 +136,8 @@ def _move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
             return False
         store16(page_at + _2, transformer)
         forget_cached_page(f, page)
+        if f.orders:
+            mark_row(f, row)
     store16(page_at, uint64(new))
     return True
 
@@ -158,6 +170,9 @@ def _take(f: Any) -> None:
         agent = load64(agent_of + ((word >> _AGENT_SHIFT & _AGENT_MASK) << _3))
         page = start >> _PAGE_BITS
         f.at = at
+        if action == _BARRIER and f.settled and load64(f.mark_count) == _0:
+            at += _1  # nothing is pending
+            continue
         if end <= start or end > _LIMIT:
             f.status = _INTERPRET
             break
@@ -175,7 +190,7 @@ def _take(f: Any) -> None:
             at += _1
             continue
         fixed = _TO_INTERPRETER
-        if action == _MAINTAIN:
+        if action == _MAINTAIN or action == _MAINTAIN_THROUGH:
             fixed = uint64(load8(f.maintenance + op))
             start &= ~line_mask
             end = (end + line_mask) & ~line_mask
@@ -184,7 +199,7 @@ def _take(f: Any) -> None:
         elif action == _ZERO:
             start &= ~_BLOCK
             end = (end + _BLOCK) & ~_BLOCK
-        by_alias = action <= _ZERO
+        by_alias = action <= _MAINTAIN_THROUGH
         if last != page:
             # Check every page before changing any.
             if last != page + _1 or end > (last + _1) << _PAGE_BITS:
@@ -215,7 +230,11 @@ def _take(f: Any) -> None:
                 break
             index = (base & _OFFSET) >> line_bits
             value = value_of(f, row * per_page + index)
-            if value >= states or load32(quiet + (value << _2)) >> letter & _1 == _0:
+            if (
+                value >= states
+                or letter >= _QUIET_LETTERS
+                or load64(quiet + (value << _3)) >> letter & _1 == _0
+            ):
                 low = start - base if start > base else _0
                 high = end - base if end - base < size_of_line else size_of_line
                 if not _touch(f, row, index, base, letter, low, high, op == _FETCH):

@@ -3,13 +3,15 @@
 
 import numpy as np
 
-DONE, INTERPRET, CROWDED, FULL, GROW = range(5)
+DONE, INTERPRET, CROWDED, FULL, GROW, LEARN = range(6)
 """The reason why a loop stopped: all is done; an event is for the interpreter; there are too many own records of
-lines; there is no room to note another hazard; the index has no room for a page."""
+lines; there is no room to note another hazard; the index has no room for a page; a transition of a line has not been
+worked out."""
 
-INTERPRET_EVENT, ACCESS, ZERO, READ_TABLE, MAINTAIN, MOVE = range(6)
+INTERPRET_EVENT, ACCESS, ZERO, MAINTAIN_THROUGH, READ_TABLE, MAINTAIN, MOVE, BARRIER = range(8)
 """The kinds of operations for a loop: left to the interpreter; an access through the agent's alias; `dc zva`, an
-access to a whole block; a walk; maintenance of a range of lines; a map or an unmap of one page."""
+access to a whole block; maintenance of a range of lines whose letter depends on the agent's alias; a walk; other
+maintenance of a range of lines; a map or an unmap of one page; a barrier."""
 
 TO_INTERPRETER = 255
 """Stands in place of a letter: the interpreter has to take the event."""
@@ -65,7 +67,7 @@ FRAME = np.dtype(
             "walks",
             "moves",
             "settings",
-            # The bytes: `Transitions`
+            # The bytes: `Tables`
             "states",
             "step",
             "bad",
@@ -73,6 +75,8 @@ FRAME = np.dtype(
             "quiet",
             "transformers",
             "then",
+            "unsettled",
+            "orders",
             # Memory: `Memory`
             "line_bits",
             "per_page",
@@ -80,6 +84,10 @@ FRAME = np.dtype(
             "values",
             "pages",
             "reported",
+            "marked",
+            "marks",
+            "mark_count",
+            "settled",
             "chunk_of",
             "used_rows",
             "most_rows",
@@ -124,6 +132,10 @@ FRAME = np.dtype(
             "stale_high",
             "lost_low",
             "lost_high",
+            "unknown",
+            "learn_row",
+            "learn_index",
+            "learn_letter",
             "row_at",
             "joined",
             "made",

@@ -5,6 +5,7 @@ from typing import Any
 
 from coldline.checker.compiled import frame
 from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, note
+from coldline.checker.compiled.marks import mark_by_scratch, mark_if_unsettled, row_lacks
 from coldline.checker.compiled.records import crowded, put, share
 from coldline.checker.compiled.values import OWN, node_at, owned_at, pair_of, set_pair, set_value, value_of
 from coldline.checker.state import partitions
@@ -86,6 +87,7 @@ def _through_parts(f: Any, row: int, index: int, value: int, transformer: int, l
     count = advance(f, record, transformer, letter, _0, _1 << f.line_bits)
     if f.asking:
         return
+    mark_by_scratch(f, row, count)
     shared = OWN
     if value != OWN and count != _1:
         shared = share(f, count, True)
@@ -100,14 +102,17 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
     """Apply the deferred letters, and then `letter`, to all lines of a row, from line `f.done` on.
 
     Return False if it stopped on the way: `f.status` says why, `f.done` where. Without a letter it can stop only
-    before the first line.
+    before the first line. A transition that has not been worked out stops it before its next line.
     """
     if crowded(f):
         f.status = _CROWDED
         return False
     transformer = uint64(load16(f.pages + (row << _3) + _2))
+    if f.orders and row_lacks(f, row, transformer, letter):
+        return False
     _remember(f, transformer, letter)
     states, per_page, asking, memo = f.states, f.per_page, f.asking, f.memo
+    remembers = f.orders == _0
     first = row * per_page
     index = f.done
     while index < per_page:
@@ -115,14 +120,14 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
             both = pair_of(f, first + index)
             known = uint64(load32(memo + ((both & OWN) << _2)))
             other = uint64(load32(memo + (both >> _12 << _2)))
-            if known and other:
+            if known and other and remembers:
                 if not asking:
                     set_pair(f, first + index, known & OWN | (other & OWN) << _12)
                 index += _2
                 continue
         value = value_of(f, first + index)
         known = uint64(load32(memo + (value << _2)))
-        if known:
+        if known and remembers:
             if not asking:
                 set_value(f, first + index, known & OWN)
             index += _1
@@ -137,7 +142,9 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
             if flags:
                 note(f, flags, _0, _1 << f.line_bits)
             if not asking:
-                set_value(f, first + index, uint64(load16(f.step + ((letter * states + before) << _1))))
+                now = uint64(load16(f.step + ((letter * states + before) << _1)))
+                set_value(f, first + index, now)
+                mark_if_unsettled(f, row, now)
         else:
             _through_parts(f, row, index, value, transformer, letter)
             flags = flags_of_bad(f)
@@ -149,7 +156,7 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
                 flags,
                 is_fetch,
             )
-        elif value < f.memo_end and not asking:
+        elif remembers and value < f.memo_end and not asking:
             after = value_of(f, first + index)
             if after != OWN:
                 store32(memo + (value << _2), after | _1 << _16)

@@ -23,6 +23,7 @@ _FREE_BLOCK, _FRESH_BLOCK, _BLOCKS, _CROWD = (
     for word in (partitions.FREE_BLOCK, partitions.FRESH_BLOCK, partitions.BLOCKS, partitions.CROWD)
 )
 _LOW = uint64(0xFFFFFFFF)
+_ONES = uint64(0xFFFFFFFFFFFFFFFF)
 _STATE = uint64(0xFFFF)
 _PARTS = uint64(partitions.PARTS)
 _INDEX_MASK = uint64(partitions.SHARED_INDEX - 1)
@@ -85,10 +86,10 @@ def _free(f: Any, node: int) -> None:
 
 @compiled
 def _quiet(f: Any, count: int) -> int:
-    quiet = _LOW
+    quiet = _ONES
     for part in range(count):
         state = uint64(load16(f.scratch_states + (uint64(part) << _1)))
-        quiet &= uint64(load32(f.quiet + (state << _2)))
+        quiet &= load64(f.quiet + (state << _3))
     return quiet
 
 

@@ -69,3 +69,9 @@ class Agent:
             return self.icache is True and alias.prefetched
         cacheable = alias.memory_type is not None and alias.memory_type.cacheable
         return self.icache is not False and cacheable and alias.executable
+
+    def allows_fetch_past(self, alias: Alias) -> bool:
+        """Whether an instruction may be fetched through `alias` past the caches, ahead of its execution."""
+        if not self.mmu:
+            return self.icache is not True and alias.prefetched
+        return alias.memory_type is not None and alias.executable and not self.allows_fetch(alias)

@@ -6,10 +6,14 @@ from collections.abc import Hashable
 import numpy as np
 
 from coldline.checker.state.findings import Findings
+from coldline.checker.state.learned_tables import LearnedTables
 from coldline.checker.state.lines import Lines
 from coldline.checker.state.page_classes import PageClasses
-from coldline.checker.state.transitions import LETTER_ROWS, Transitions
+from coldline.checker.state.transitions import LETTER_ROWS, CompleteTables, Tables
+from coldline.checker.state.vocabulary import Vocabulary, vocabulary_of
+from coldline.rules.alphabet import Letter
 from coldline.rules.automaton import automaton
+from coldline.rules.order.cores import CoresMachine
 from coldline.rules.profile import Profile
 
 
@@ -36,16 +40,18 @@ class CheckState:
     events : int
         The number of events taken.
     by_letter : ndarray of uint64, shape (LETTER_ROWS,)
-        The number of accesses and of maintenance operations taken, by the `Letter` that each was to its last line.
+        The number of accesses and of maintenance operations taken, by the row of `Tables` of the letter that each was
+        to its last line.
     warnings : list of str
         What the events say that cannot be; each begins with the place.
     """
 
     def __init__(self, profile: Profile, *, distinct: bool = False, most: int | None = None) -> None:
         self.profile = profile
-        self.lines = Lines(Transitions(automaton(profile)), profile.line)
+        tables, vocabulary = _rules(profile)
+        self.lines = Lines(tables, profile.line)
         self.memory = self.lines.memory
-        self.page_classes = PageClasses()
+        self.page_classes = PageClasses(vocabulary)
         self.findings = Findings(self.memory, distinct=distinct, most=most)
         self.events = 0
         self.by_letter = np.zeros(LETTER_ROWS, np.uint64)
@@ -57,3 +63,17 @@ class CheckState:
         if about not in self._warned:
             self._warned.add(about)
             self.warnings.append(warning)
+
+    def taken_as(self, letter: Letter) -> int:
+        """How many accesses were taken that would be `letter` if everything took effect at once."""
+        rows = np.flatnonzero(self.by_letter).tolist()
+        return sum(int(self.by_letter[row]) for row in rows if self.lines.transitions.plain(row) is letter)
+
+
+def _rules(profile: Profile) -> tuple[Tables, Vocabulary]:
+    """The tables of the rules that a profile asks for, and the letters of events by them."""
+    if profile.ordering is None:
+        return CompleteTables(automaton(profile)), vocabulary_of(profile)
+    machine = CoresMachine(profile, len(profile.ordering.cores), barriers=profile.ordering.barriers)
+    tables = LearnedTables(machine)
+    return tables, vocabulary_of(profile, tables.add_core)

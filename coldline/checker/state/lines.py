@@ -11,9 +11,8 @@ import numpy as np
 
 from coldline.checker.state.memory import Memory
 from coldline.checker.state.partitions import Partitions, Parts, merged
-from coldline.checker.state.transitions import NOTHING_DEFERRED, UNKNOWN, Transitions
+from coldline.checker.state.transitions import NOTHING_DEFERRED, UNKNOWN, Tables
 from coldline.events import PAGE_SIZE
-from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class Lines:
 
     Parameters
     ----------
-    transitions : Transitions
+    transitions : Tables
         The byte automaton.
     line : int
         Bytes of a line.
@@ -46,44 +45,49 @@ class Lines:
         The records of the lines whose bytes differ.
     """
 
-    def __init__(self, transitions: Transitions, line: int) -> None:
+    def __init__(self, transitions: Tables, line: int) -> None:
         self.transitions = transitions
         self.size = line
-        self.memory = Memory(PAGE_SIZE // line, transitions.start)
+        self.memory = Memory(
+            PAGE_SIZE // line, transitions.start, transitions.unsettled if transitions.orders else None
+        )
         self.partitions = Partitions(transitions, self.memory, line)
         self._all = (1 << line) - 1
 
     def parts(self, row: int, index: int) -> Parts:
         """The parts of a line of a dense page, after its deferred letters."""
-        parts = self.partitions.parts(row, index)
-        transformer = self.transitions.transformers[self.memory.deferred[row]]
-        return merged((int(transformer[state]), mask) for state, mask in parts.items())
+        parts, after = self.partitions.parts(row, index), self.transitions.after_deferred
+        transformer = int(self.memory.deferred[row])
+        return merged((after(state, transformer), mask) for state, mask in parts.items())
 
-    def touch(self, row: int, index: int, letter: Letter, start: int, end: int) -> tuple[Badness, ...]:
+    def touch(self, row: int, index: int, letter: int, start: int, end: int) -> tuple[Badness, ...]:
         """Apply `letter` to bytes `start` to `end` of a line of a dense page; return its hazards."""
         self.flush(row)
         parts = self.partitions.parts(row, index)
         inside = (1 << end) - (1 << start)
         bad = self._badness(parts, letter, inside)
-        step, other = self.transitions.step[letter], self.transitions.step[self.transitions.other[letter]]
-        after = merged(
-            pair
+        after, other = self.transitions.after, int(self.transitions.other[letter])
+        parts_after = merged(
+            (after(state, which), mask & bytes_of)
             for state, mask in parts.items()
-            for pair in ((int(step[state]), mask & inside), (int(other[state]), mask & ~inside))
+            for which, bytes_of in ((letter, inside), (other, ~inside))
+            if mask & bytes_of
         )
-        if after != parts:
-            self.partitions.put(row, index, after)
+        if parts_after != parts:
+            self.partitions.put(row, index, parts_after)
+        if self.transitions.orders and any(self.transitions.unsettled[state] for state in parts_after):
+            self.memory.marks.add(np.array([row]))
         return bad
 
-    def step(self, state: int, letter: Letter) -> int:
+    def step(self, state: int, letter: int) -> int:
         """The next state of bytes in `state` after `letter`."""
-        return int(self.transitions.step[letter, state])
+        return self.transitions.after(state, letter)
 
-    def wrong(self, state: int, letter: Letter) -> tuple[Badness, ...]:
+    def wrong(self, state: int, letter: int) -> tuple[Badness, ...]:
         """The hazards of `letter` in a line whose bytes are all in one state."""
         return self._badness({state: self._all}, letter, self._all)
 
-    def defer(self, rows: "NDArray[np.intp]", letter: Letter) -> bool:
+    def defer(self, rows: "NDArray[np.intp]", letter: int) -> bool:
         """Defer a letter without a check for all lines of some rows, until they are next touched.
 
         Return False, and defer nothing, if there are too many transformers already.
@@ -95,36 +99,44 @@ class Lines:
             if table[transformer] == UNKNOWN:
                 return False
         self.memory.deferred[rows] = table[waiting]
+        if self.transitions.orders:
+            self.memory.marks.add(rows)
         return True
+
+    def learn(self, row: int, index: int, letter: int) -> None:
+        """Work out the transitions that `letter` needs in a line of a dense page, after the deferred letters."""
+        for state in self.parts(row, index):
+            self.transitions.after(state, letter)
+            self.transitions.after(state, int(self.transitions.other[letter]))
 
     def flush(self, row: int) -> None:
         """Apply the deferred letters of a row."""
         if self.memory.deferred[row] == NOTHING_DEFERRED:
             return
-        transformer = self.transitions.transformers[self.memory.deferred[row]]
+        transformer = int(self.memory.deferred[row])
         values = self.memory.row_values(row)
         uniform = values < self.transitions.states
         for index in np.flatnonzero(~uniform).tolist():
             self.partitions.put(row, index, self.parts(row, index))
+        for state in np.unique(values[uniform]).tolist():
+            self.transitions.after_deferred(state, transformer)
         values = self.memory.row_values(row)
-        values[uniform] = transformer[values[uniform]]
+        values[uniform] = self.transitions.transformers[transformer][values[uniform]]
         self.memory.set_row_values(row, values)
         self.memory.deferred[row] = NOTHING_DEFERRED
 
-    def read(self, row: int, letter: Letter) -> Iterator[tuple[int, tuple[Badness, ...]]]:
+    def read(self, row: int, letter: int) -> Iterator[tuple[int, tuple[Badness, ...]]]:
         """Apply a checked letter to all lines of a row; yield the lines with hazards, and the hazards of each."""
         for index in range(self.memory.lines_per_page):
             bad = self.touch(row, index, letter, 0, self.size)
             if bad:
                 yield index, bad
 
-    def would_read(
-        self, row: int, first: Letter, letter: Letter
-    ) -> Iterator[tuple[int, tuple[Badness, ...]]]:
+    def would_read(self, row: int, first: int, letter: int) -> Iterator[tuple[int, tuple[Badness, ...]]]:
         """The hazards of `letter`, after `first`, in the lines of a row; changes no state."""
-        step = self.transitions.step[first]
+        after = self.transitions.after
         for index in range(self.memory.lines_per_page):
-            parts = merged((int(step[state]), mask) for state, mask in self.parts(row, index).items())
+            parts = merged((after(state, first), mask) for state, mask in self.parts(row, index).items())
             bad = self._badness(parts, letter, self._all)
             if bad:
                 yield index, bad

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coldline.checker.state.marks import Marks
 from coldline.checker.state.packing import MAX_PACKED, packed, unpacked
 from coldline.checker.state.page_classes import UNMAPPED
 from coldline.checker.state.reserved_arrays import reserve
@@ -62,6 +63,8 @@ class Memory:
         Lines of a page; an even number.
     cold : int
         The state of every byte at the start.
+    unsettled : ndarray of uint8, shape (states,), optional
+        Which states barriers change: a page in one is marked when it becomes dense.
 
     Attributes
     ----------
@@ -81,6 +84,12 @@ class Memory:
         The block with the own records of each dense page's lines: see `coldline.checker.state.partitions`.
     pages : ndarray of uint16, shape (rows, 4)
         `classes`, `deferred` and `blocks`, side by side.
+    marks : Marks
+        The dense pages that may have lines that a barrier changes.
+    changed : bool
+        Whether ranges were set since somebody cleared this.
+    ranges_settled : bool
+        Whether no barrier changed any range when somebody last looked.
     chunk_of : ndarray of int64, shape (rows // CHUNK,)
         The chunk of each `CHUNK` rows.
     rows : int
@@ -93,7 +102,8 @@ class Memory:
         The number of leaves in use.
     """
 
-    def __init__(self, lines_per_page: int, cold: int) -> None:
+    def __init__(self, lines_per_page: int, cold: int, unsettled: "NDArray[np.uint8] | None" = None) -> None:
+        self._unsettled = unsettled
         most = MAX_LINES // lines_per_page
         self.lines_per_page = lines_per_page
         row_bytes = 3 * lines_per_page // 2
@@ -104,15 +114,16 @@ class Memory:
         self.pages: NDArray[np.uint16] = reserve(4 * most, np.uint16, large_pages=True).reshape(-1, 4)
         self.classes, self.deferred = self.pages[:, 0], self.pages[:, 1]
         self.blocks: NDArray[np.uint32] = self.pages.view(np.uint32)[:, 1]
+        self.marks = Marks(most)
         self.chunk_of: NDArray[np.int64] = reserve(most // CHUNK, np.int64)
         self.rows = 0
         most_leaves = min(most // CHUNK, MAX_LEAVES)
-        self.leaves: NDArray[np.uint32] = reserve(most_leaves << LEAF_BITS, np.uint32).reshape(
-            -1, 1 << LEAF_BITS
-        )
+        leaves = reserve(most_leaves << LEAF_BITS, np.uint32)
+        self.leaves: NDArray[np.uint32] = leaves.reshape(-1, 1 << LEAF_BITS)
         self.directory: NDArray[np.uint64] = np.zeros((1 << _DIRECTORY_START_BITS, 2), np.uint64)
         self.leaves_used = 0
         self.told: dict[int, list[tuple[int, int]]] = {}
+        self.changed, self.ranges_settled = True, False
         self._starts = [0]
         self._values = [(UNMAPPED, cold)]
         self._arrays: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
@@ -175,9 +186,8 @@ class Memory:
         """The rows of the dense pages from `first` to `end`, in the order of pages, and those pages."""
         if end - first <= 8:
             dense = [(row, page) for page in range(first, end) if (row := self.row(page)) != NOT_DENSE]
-            return np.array([row for row, _ in dense], np.intp), np.array(
-                [page for _, page in dense], np.int64
-            )
+            pages = np.array([page for _, page in dense], np.int64)
+            return np.array([row for row, _ in dense], np.intp), pages
         starts = self.chunk_of[: self.rows // CHUNK] * CHUNK
         chunks = np.flatnonzero((starts > first - CHUNK) & (starts < end))
         chunks = chunks[np.argsort(starts[chunks])]
@@ -194,11 +204,16 @@ class Memory:
             yield PageRange(first, stop, *self._values[at])
             first, at = stop, at + 1
 
+    def range_states(self) -> set[int]:
+        """The states of all ranges."""
+        return {state for _, state in self._values}
+
     def set_ranges(self, ranges: list[PageRange]) -> None:
         """Replace the ranges over the pages of `ranges`, which are adjacent; dense pages do not change."""
         if not ranges:
             return
         self._arrays = None
+        self.changed = True
         first, end = ranges[0].first, ranges[-1].end
         low = bisect_right(self._starts, first) - 1
         high = bisect_right(self._starts, end - 1)
@@ -218,7 +233,7 @@ class Memory:
             starts.append(self._starts[high])
             values.append(self._values[high])
             high += 1
-        keep = [i for i in range(len(values)) if i == 0 or values[i] != values[i - 1]]
+        keep = [i for i, value in enumerate(values) if i == 0 or value != values[i - 1]]
         self._starts[low:high] = [starts[i] for i in keep]
         self._values[low:high] = [values[i] for i in keep]
 
@@ -269,6 +284,8 @@ class Memory:
             rows = slice(row + known.first - first, row + known.end - first)
             self.values[rows] = packed(np.full(self.lines_per_page, known.state, np.uint16))
             self.classes[rows] = known.page_class
+            if self._unsettled is not None and self._unsettled[known.state]:
+                self.marks.add(np.arange(rows.start, rows.stop))
         for bits, ranges in self.told.items():
             for told_first, told_end in ranges:
                 low, high = max(told_first - first, 0), min(told_end - first, CHUNK)

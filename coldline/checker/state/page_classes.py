@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.checker.state.agents import Agent, Alias
+from coldline.checker.state.vocabulary import AnyLetter, AnySetting, Vocabulary
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.events.event import MAX_AGENTS
-from coldline.rules.alphabet import Letter, Setting
-from coldline.rules.profile import Profile
+from coldline.events.op import Kind
+from coldline.rules.alphabet import Letter
 
 MAX_CLASSES = 1 << 16
 """The most classes, which is more than a trace of a real system has."""
@@ -26,37 +27,6 @@ class Refusal(NamedTuple):
     """The reason why an access is impossible, which makes the trace invalid."""
 
     reason: str
-
-
-_MAINTENANCE = {
-    Op.DC_IVAC: Letter.DC_IVAC,
-    Op.DC_CVAC: Letter.DC_CVAC,
-    Op.DC_CIVAC: Letter.DC_CIVAC,
-    Op.DC_CVAU: Letter.DC_CVAU,
-    Op.DC_ISW: Letter.DC_ISW,
-    Op.DC_CSW: Letter.DC_CSW,
-    Op.DC_CISW: Letter.DC_CISW,
-    Op.IC_IVAU: Letter.IC,
-    Op.IC_IALLU: Letter.IC,
-    Op.IC_IALLUIS: Letter.IC,
-}
-_EFFECTIVE_SETWAY = {
-    Letter.DC_ISW: Letter.DC_IVAC,
-    Letter.DC_CSW: Letter.DC_CVAC,
-    Letter.DC_CISW: Letter.DC_CIVAC,
-}
-
-
-def maintenance_letter(op: Op, profile: Profile) -> Letter | None:
-    """The letter of a cache maintenance operation; None for any other operation.
-
-    Maintenance acts on the physical line, whatever the attributes of the alias that it was issued through (Arm ARM
-    DDI 0487 D7.5.9.14, 'Boundary conditions for cache maintenance instructions').
-    """
-    letter = _MAINTENANCE.get(op)
-    if letter is not None and profile.setway_effective:
-        return _EFFECTIVE_SETWAY.get(letter, letter)
-    return letter
 
 
 def walk_letter(agent: Agent, memory_type: MemoryType) -> Letter:
@@ -72,12 +42,18 @@ class PageClasses:
 
     A class is a number: an index into `classes`. Class `UNMAPPED` always exists. `switches` counts the changes of
     agents' switches, each of which may change the letters and settings of classes.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Gives letters and settings the form of the rules.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
         self.agents: list[Agent] = []
         self.classes: list[tuple[tuple[int, Alias], ...]] = [()]
-        self.settings: list[Setting] = [Setting(data=False, fetch=False)]
+        self.settings: list[AnySetting] = [vocabulary.setting(False, (), ())]
         self.switches = 0
         self._agent_numbers: dict[str, int] = {}
         self._classes_of: list[list[int]] = []
@@ -97,6 +73,7 @@ class PageClasses:
                 raise TraceError("", f"'{name}' is one agent more than the {MAX_AGENTS} that can be followed")
             number = self._agent_numbers[name] = len(self.agents)
             self.agents.append(Agent(name))
+            self.vocabulary.add_agent(name)
             self._classes_of.append([])
         return number
 
@@ -144,8 +121,8 @@ class PageClasses:
                 moved[page_class] = self.with_alias(page_class, agent, later)
         return moved
 
-    def switch(self, op: Op, agent: int) -> dict[int, Letter]:
-        """Apply an operation that sets a switch of `agent`; return a letter for each class whose setting changed."""
+    def switch(self, op: Op, agent: int) -> dict[int, AnySetting]:
+        """Apply an operation that sets a switch of `agent`; return the new setting of each class that it changes."""
         self.agents[agent].switch(op)
         self.switches += 1
         changed = {}
@@ -153,11 +130,34 @@ class PageClasses:
             setting = self._setting(self.classes[number])
             if setting != self.settings[number]:
                 self.settings[number] = setting
-                changed[number] = Letter.of_setting(setting)
+                changed[number] = setting
         return changed
 
-    def letter(self, page_class: int, agent: int, op: Op) -> Letter | Refusal:
-        """The letter of an access by `agent` to a page of `page_class`; a `Refusal` if it is impossible.
+    def walk(self, agent: int, memory_type: MemoryType) -> AnyLetter:
+        """The letter of a translation-table read by `agent` with the walk's own type."""
+        return self.vocabulary.walk(walk_letter(self.agents[agent], memory_type), agent)
+
+    def maintenance(self, op: Op, agent: int) -> AnyLetter | None:
+        """The letter of maintenance that is the same for all pages; None if there is none."""
+        if self.vocabulary.by_alias and op.traits.kind is Kind.MAINTENANCE and op.has_range:
+            return None
+        return self.vocabulary.maintenance(op, agent, cacheable=False)
+
+    def letter(self, page_class: int, agent: int, op: Op) -> AnyLetter | Refusal:
+        """The letter of an access by `agent` to a page of `page_class`, or of maintenance there.
+
+        It is a `Refusal` if the access is impossible.
+        """
+        if op.traits.kind is Kind.MAINTENANCE:
+            alias = self.alias(page_class, agent)
+            letter = self.vocabulary.maintenance(op, agent, cacheable=self.agents[agent].allows_fill(alias))
+            assert letter is not None
+            return letter
+        access = self._access(page_class, agent, op)
+        return access if isinstance(access, Refusal) else self.vocabulary.access(access, agent)
+
+    def _access(self, page_class: int, agent: int, op: Op) -> Letter | Refusal:
+        """The access as it affects a line.
 
         It depends on the attributes of the agent's own alias, and on its switches (Arm ARM DDI 0487 B2.10.1.3,
         'Cacheability attributes for Normal memory'; B2.11, 'Mismatched memory attributes'). DC ZVA on Device memory
@@ -182,10 +182,12 @@ class PageClasses:
             return Letter.WRITE_NC
         return Letter.WRITE_WB if alias.memory_type is MemoryType.NORMAL_WB else Letter.WRITE_WT
 
-    def _setting(self, members: tuple[tuple[int, Alias], ...]) -> Setting:
-        return Setting(
-            data=any(self.agents[number].allows_fill(alias) for number, alias in members),
-            fetch=any(self.agents[number].allows_fetch(alias) for number, alias in members),
+    def _setting(self, members: tuple[tuple[int, Alias], ...]) -> AnySetting:
+        agents = self.agents
+        return self.vocabulary.setting(
+            any(agents[number].allows_fill(alias) for number, alias in members),
+            [number for number, alias in members if agents[number].allows_fetch(alias)],
+            [number for number, alias in members if agents[number].allows_fetch_past(alias)],
         )
 
 

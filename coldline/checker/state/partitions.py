@@ -21,7 +21,7 @@ import numpy as np
 from coldline.checker.state.memory import Memory
 from coldline.checker.state.packing import MAX_PACKED
 from coldline.checker.state.reserved_arrays import reserve
-from coldline.checker.state.transitions import LETTER_ROWS, Transitions
+from coldline.checker.state.transitions import QUIET_LETTERS, Tables
 from coldline.errors import TraceError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Partitions:
 
     Parameters
     ----------
-    transitions : Transitions
+    transitions : Tables
         The byte automaton.
     memory : Memory
         The memory of the lines.
@@ -90,7 +90,7 @@ class Partitions:
         Open-addressing hash table of the shared records; 0 in a free slot.
     """
 
-    def __init__(self, transitions: Transitions, memory: Memory, line: int) -> None:
+    def __init__(self, transitions: Tables, memory: Memory, line: int) -> None:
         self._transitions = transitions
         self._memory = memory
         self._line = line
@@ -215,7 +215,7 @@ class Partitions:
             yield row[STATES] >> 16 * part & 0xFFFF, sum(word << 64 * i for i, word in enumerate(masks))
 
     def _write(self, record: "NDArray[np.uint64]", parts: list[tuple[int, int]]) -> None:
-        quiet = (1 << LETTER_ROWS) - 1
+        quiet = (1 << QUIET_LETTERS) - 1
         for state, _ in parts:
             quiet &= int(self._transitions.quiet[state])
         following = 0

@@ -154,12 +154,15 @@ def _hazard(hazard: "ExplainedHazard") -> dict[str, Any]:
 
 
 def _step(step: "WitnessStep") -> dict[str, Any]:
+    pending = {"pending": dict(step.pending)} if step.pending else {}
     if step.line_event is None:
-        return {"step": step.step, "state": _said(step.state)}
+        operation = {"core": step.core, "operation": step.operation, "outcome": step.outcome}
+        of_core = {name: word for name, word in operation.items() if word} if step.core else {}
+        return {"step": step.step, **of_core, "state": _said(step.state), **pending}
     line_event = step.line_event
     where = {"line": line_event.where} if line_event.where else {"number": line_event.number}
     times = {"times": step.times} if step.times > 1 else {}
-    return {"event": str(line_event.event), **where, **times, "state": _said(step.state)}
+    return {"event": str(line_event.event), **where, **times, "state": _said(step.state), **pending}
 
 
 def _swept(swept: "Swept") -> dict[str, Any]:

@@ -85,19 +85,26 @@ def _trace(hazard: ExplainedHazard, profile: Profile) -> Iterator[str]:
 def _spelt(step: WitnessStep, line: int, size: int) -> str:
     """A step as a line of the trace: an event and the copies after it, or a comment for a step of a cache."""
     if step.line_event is None:
-        return f"{MARK} {step.step} {step.outcome}".rstrip()
+        words = (MARK, step.step or "", step.core, step.operation, step.outcome)
+        return printable(" ".join(word for word in words if word))
     event = printable(str(part_on(step.line_event.event, line, size)))
     return f"{event} {MARK} {step.outcome}" if step.outcome else event
 
 
 def _remark(step: WitnessStep, line: int, size: int) -> str:
     """The copies after a step, and the event's place in the file."""
+    state = "; ".join((str(step.state), *pending_words(step)))
     if step.line_event is None:
-        return str(step.state)
+        return state
     event, where = step.line_event.event, _where(step.line_event.where, step.line_event.number)
     times = f", {step.times:,} times" if step.times > 1 else ""
     whole = printable(f": {event}") if part_on(event, line, size) != event else ""
-    return f"{step.state}; {where}{times}{whole}"
+    return f"{state}; {where}{times}{whole}"
+
+
+def pending_words(step: WitnessStep) -> list[str]:
+    """What each core has pending after a step."""
+    return [printable(f"{core} pending: {words}") for core, words in step.pending]
 
 
 def part_on(event: Event, line: int, size: int) -> Event:

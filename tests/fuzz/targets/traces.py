@@ -10,7 +10,9 @@ from coldline.errors import TraceError
 from coldline.events.batch import Batch
 from coldline.events.event import Event
 from coldline.rules.profile import Profile
-from coldline.trace.binary import SIGNATURE, BinaryReader, BinaryWriter
+from coldline.trace.binary_layout import SIGNATURE
+from coldline.trace.binary_reading import BinaryReader
+from coldline.trace.binary_writing import BinaryWriter
 from coldline.trace.text import NumberedEvent, TextReader
 from coldline.trace.text_batches import TextBatches, TextWriter
 from tests.fuzz import trace_seeds

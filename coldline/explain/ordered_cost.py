@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Computes the fewest steps that lead to each microstate of a byte, by the rules of order.
+
+As `coldline.explain.least_cost`, but for each core's view of the byte, and with the steps by which pending
+operations take effect. There are too many microstates for a list of all, so costs are kept for those that can be
+reached.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from coldline.checker.state.vocabulary import AnyLetter, AnySetting
+from coldline.explain.least_cost import REMEMBERED
+from coldline.explain.paths import OUTCOMES, Back, CacheStep, CoreView, Taken
+from coldline.rules.alphabet import Letter
+from coldline.rules.line_rules import Hazard
+from coldline.rules.order.alphabet import Act, OrderedLetter, Possible
+from coldline.rules.order.cores import CoreEvent, Speculation, possible_for, seen_by
+from coldline.rules.order.effects import (
+    AT_ONCE,
+    MAINTENANCE_OF,
+    ORDERED_EFFECTS,
+    copies_read,
+    ordered_hazards,
+)
+from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.steps import OrderedStep, steps
+from coldline.rules.profile import Profile
+
+ReachedCosts = tuple[tuple[int, int], ...]
+"""The microstates that can be reached, by their numbers in ascending order, and the cost of each."""
+
+_SETWAY = {Act.DC_CSW, Act.DC_CISW, Act.DC_ISW}
+
+
+class OrderedCosts:
+    """The costs of a byte's microstates as each core sees it.
+
+    Parameters
+    ----------
+    profile : Profile
+        The implementation's promises, and the cores.
+    cores : sequence of str
+        The names of all cores of the trace, the declared ones first.
+    """
+
+    def __init__(self, profile: Profile, cores: Sequence[str]) -> None:
+        assert profile.ordering is not None
+        self.profile = profile
+        self._views = [CoreCosts(profile, core, cores) for core in range(len(cores))]
+        self.start = tuple(view.start for view in self._views)
+
+    def take(self, costs: Any, letter: AnyLetter | None, setting: AnySetting) -> Taken:
+        """See `LeastCosts.take`; costs are a tuple, with those of each core."""
+        taken = [view.take(part, letter, setting) for view, part in zip(self._views, costs, strict=True)]
+        return Taken(*(tuple(parts) for parts in zip(*taken, strict=True)))
+
+    def views(self, letter: AnyLetter) -> Iterator[CoreView]:
+        """The cores by whose view a read may be explained: its own core's first, and for a fetch no other."""
+        assert isinstance(letter, CoreEvent)
+        cores = [letter.core]
+        if letter.act not in (Act.FETCH, Act.FETCH_NC):
+            cores += [core for core in range(len(self._views)) if core != letter.core]
+        return (CoreView(self._views[core], core) for core in cores)
+
+
+class CoreCosts:
+    """The costs of a byte's microstates as one core sees it.
+
+    Parameters
+    ----------
+    profile, cores : Profile, sequence of str
+        See `OrderedCosts`.
+    core : int
+        The core.
+    """
+
+    def __init__(self, profile: Profile, core: int, cores: Sequence[str]) -> None:
+        assert profile.ordering is not None
+        self.profile = profile
+        self._core, self._names = core, cores
+        self._barriers = profile.ordering.barriers
+        self._effects_table = ORDERED_EFFECTS if self._barriers else AT_ONCE
+        self._declared = len(profile.ordering.cores)
+        self._microstates: list[OrderedMicrostate] = []
+        self._numbers: dict[OrderedMicrostate, int] = {}
+        self._steps: dict[tuple[Possible, int], list[tuple[CacheStep, int]]] = {}
+        self._effects: dict[tuple[OrderedLetter, int], list[int]] = {}
+        self.start: ReachedCosts = ((self._number(OrderedMicrostate()), 0),)
+        self.take = lru_cache(REMEMBERED)(self._take)
+        self._settle = lru_cache(REMEMBERED)(self._with_steps)
+
+    def _take(self, costs: ReachedCosts, letter: AnyLetter | None, setting: AnySetting) -> Taken:
+        possible = self._possible(setting)
+        if letter is None:
+            return Taken(costs, costs, self._settle(costs, possible))
+        ready = self._settle(costs, possible)
+        reached: dict[int, int] = {}
+        for number, cost in ready:
+            for target in self._effects_of(letter, number):
+                if cost < reached.get(target, cost + 1):
+                    reached[target] = cost
+        done = tuple(sorted(reached.items()))
+        return Taken(ready, done, self._settle(done, possible))
+
+    def back(self, costs: ReachedCosts, letter: AnyLetter | None, setting: AnySetting, last: int) -> Back:
+        """See `LeastCosts.back`."""
+        ready, done, after = self.take(costs, letter, setting)
+        late, landed = self.retrace(after, done, setting, last)
+        origin = landed
+        if letter is not None:
+            cost = dict(done)[landed]
+            same = [number for number, known in ready if known == cost]
+            # an effect that changes nothing comes first
+            origin = next(
+                number
+                for number in sorted(same, key=lambda number: number != landed)
+                if landed in self._effects_of(letter, number)
+            )
+        early, start = self.retrace(ready, costs, setting, origin)
+        return Back(start, early, origin, landed, late)
+
+    def retrace(
+        self, settled: ReachedCosts, costs: ReachedCosts, setting: AnySetting, last: int
+    ) -> tuple[tuple[CacheStep, ...], int]:
+        """See `LeastCosts.retrace`."""
+        possible, before, after = self._possible(setting), dict(costs), dict(settled)
+        told: list[CacheStep] = []
+        while after[last] != before.get(last):
+            step, origin = next(
+                (step, number)
+                for number, cost in settled
+                if cost == after[last] - 1
+                for step, target in self._steps_of(possible, number)
+                if target == last
+            )
+            told.append(step)
+            last = origin
+        return tuple(reversed(told)), last
+
+    def microstate(self, number: int) -> OrderedMicrostate:
+        """The microstate of a number."""
+        return self._microstates[number]
+
+    def cheapest_bad(self, ready: ReachedCosts, letter: AnyLetter, wanted: Hazard) -> int | None:
+        """See `LeastCosts.cheapest_bad`."""
+        seen = self._seen(letter)
+        bad = [
+            (cost, number)
+            for number, cost in ready
+            if ordered_hazards(self._microstates[number], seen, self.profile) is wanted
+        ]
+        return min(bad)[1] if bad else None
+
+    def copy_read(self, number: int, letter: AnyLetter) -> str:
+        """See `LeastCosts.copy_read`."""
+        copies = list(copies_read(self._microstates[number], self._seen(letter), self.profile))
+        if len(copies) == 1:
+            return ""
+        return next(name for name, fresh in copies if not fresh)
+
+    def outcome(self, letter: AnyLetter | None, origin: int, landed: int) -> str:
+        """See `LeastCosts.outcome`."""
+        if not isinstance(letter, CoreEvent):
+            return ""
+        if self._barriers:
+            if letter.act not in _SETWAY or self.profile.setway_effective:
+                return ""
+            return ("nothing", "issued")[self._effects_of(letter, origin).index(landed)]
+        plain = MAINTENANCE_OF.get(letter.act)
+        if plain not in OUTCOMES:
+            return ""
+        return OUTCOMES[plain][self._effects_of(letter, origin).index(landed)]
+
+    def _with_steps(self, costs: ReachedCosts, possible: Possible) -> ReachedCosts:
+        """Add the steps that may happen at any time: Dijkstra's algorithm, as each costs one."""
+        settled = dict(costs)
+        waiting: dict[int, list[int]] = {}
+        for number, cost in costs:
+            waiting.setdefault(cost, []).append(number)
+        cost = 0
+        while waiting:
+            for number in waiting.pop(cost, ()):
+                if settled[number] == cost:
+                    for _, target in self._steps_of(possible, number):
+                        if settled.get(target, cost + 2) > cost + 1:
+                            settled[target] = cost + 1
+                            waiting.setdefault(cost + 1, []).append(target)
+            cost += 1
+        return tuple(sorted(settled.items()))
+
+    def _steps_of(self, possible: Possible, number: int) -> list[tuple[CacheStep, int]]:
+        key = possible, number
+        if key not in self._steps:
+            found = steps(self._microstates[number], possible, self.profile)
+            self._steps[key] = [(self._told(step, m), self._number(m)) for step, m in found]
+        return self._steps[key]
+
+    def _told(self, step: OrderedStep, m: OrderedMicrostate) -> CacheStep:
+        pending = self.pending(self._number(m))
+        return CacheStep(step.name, m, self._name(step.core), _words(step.operation), step.outcome, pending)
+
+    def _effects_of(self, letter: AnyLetter, number: int) -> list[int]:
+        seen = self._seen(letter)
+        key = seen, number
+        if key not in self._effects:
+            effect = self._effects_table[seen.act]
+            after = effect(self._microstates[number], seen.core, self.profile)
+            self._effects[key] = [self._number(m) for m in after]
+        return self._effects[key]
+
+    def _seen(self, letter: AnyLetter) -> OrderedLetter:
+        assert isinstance(letter, CoreEvent)
+        return seen_by(self._core, letter)
+
+    def _possible(self, setting: AnySetting) -> Possible:
+        assert isinstance(setting, Speculation)
+        return possible_for(self._core, setting, self._declared, barriers=self._barriers)
+
+    def core_of(self, letter: AnyLetter | None) -> str:
+        """The name of the core of an event, if it is known."""
+        return self._names[letter.core] if isinstance(letter, CoreEvent) else ""
+
+    def pending(self, number: int) -> tuple[tuple[str, str], ...]:
+        """What each core has pending in a microstate, in words."""
+        return tuple((self._name(core), str(each)) for core, each in self._microstates[number].pending)
+
+    def _name(self, core: int | None) -> str:
+        """The name of a core, by its number as this core counts: see `seen_by`."""
+        if core is None:
+            return ""
+        return self._names[self._core if core == 0 else core - 1]
+
+    def _number(self, m: OrderedMicrostate) -> int:
+        number = self._numbers.setdefault(m, len(self._microstates))
+        if number == len(self._microstates):
+            self._microstates.append(m)
+        return number
+
+
+def _words(operation: Letter | None) -> str:
+    return "" if operation is None else operation.name.lower().replace("_", " ")

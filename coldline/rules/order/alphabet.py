@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The letters of the rules of order: what happened, and which core did it."""
+
+import enum
+from typing import NamedTuple
+
+from coldline.rules.alphabet import Letter
+
+
+class Act(enum.IntEnum):
+    """What an event does to one byte of a line; ``..._OTHER`` is the same event touching another byte of it."""
+
+    READ = 0
+    READ_OTHER = 1
+    READ_NC = 2
+    WALK = 3
+    WALK_OTHER = 4
+    WALK_NC = 5
+    WRITE = 6
+    WRITE_OTHER = 7
+    WRITE_WT = 8
+    WRITE_WT_OTHER = 9
+    WRITE_NC = 10
+    FETCH = 11
+    FETCH_OTHER = 12
+    FETCH_NC = 13
+    DC_CVAC = 14
+    DC_CIVAC = 15
+    DC_IVAC = 16
+    DC_CVAU = 17
+    CACHEABLE_CVAC = 18
+    CACHEABLE_CIVAC = 19
+    CACHEABLE_IVAC = 20
+    CACHEABLE_CVAU = 21
+    """A data cache operation that was issued through a cacheable alias."""
+    DC_CSW = 22
+    DC_CISW = 23
+    DC_ISW = 24
+    IC = 25
+    """An instruction cache operation that concerns every core."""
+    DSB = 26
+    DMB = 27
+    ISB = 28
+    IC_LOCAL = 29
+    """An instruction cache operation that concerns its own core alone."""
+
+
+class Possible(NamedTuple):
+    """What speculation may do to a byte under its page's live aliases, as it concerns one core.
+
+    Attributes
+    ----------
+    data : bool
+        A cacheable alias is live: data caches may be filled.
+    fetch : bool
+        The core may fetch it cacheably: its instruction cache may be filled.
+    fetch_elsewhere : bool
+        Any core may fetch it cacheably: level 2 may be filled.
+    prefetch : bool
+        The core may prefetch it cacheably, and execute it later.
+    prefetch_past : bool
+        The core may prefetch it past the caches.
+    """
+
+    data: bool = False
+    fetch: bool = False
+    fetch_elsewhere: bool = False
+    prefetch: bool = False
+    prefetch_past: bool = False
+
+
+class OrderedLetter(NamedTuple):
+    """An event as it affects one byte: what happened, by the core of this number; 0 is the core at hand."""
+
+    act: Act
+    core: int
+
+
+AS_OTHER = {
+    Act.READ: Act.READ_OTHER,
+    Act.WALK: Act.WALK_OTHER,
+    Act.WRITE: Act.WRITE_OTHER,
+    Act.WRITE_WT: Act.WRITE_WT_OTHER,
+    Act.FETCH: Act.FETCH_OTHER,
+}
+"""The act of an access for the bytes of its line that it does not touch; other accesses have none."""
+
+CHECKED = (Act.READ, Act.READ_NC, Act.WALK, Act.WALK_NC, Act.FETCH, Act.FETCH_NC)
+"""The acts that are checked."""
+
+UNORDERED = {
+    Act.READ: Letter.READ_WB,
+    Act.READ_OTHER: Letter.READ_WB_OTHER,
+    Act.READ_NC: Letter.READ_NC,
+    Act.WALK: Letter.READ_WB,
+    Act.WALK_OTHER: Letter.READ_WB_OTHER,
+    Act.WALK_NC: Letter.READ_NC,
+    Act.WRITE: Letter.WRITE_WB,
+    Act.WRITE_OTHER: Letter.WRITE_WB_OTHER,
+    Act.WRITE_WT: Letter.WRITE_WT,
+    Act.WRITE_NC: Letter.WRITE_NC,
+    Act.FETCH: Letter.FETCH_WB,
+    Act.FETCH_OTHER: Letter.FETCH_WB_OTHER,
+    Act.FETCH_NC: Letter.FETCH_NC,
+}
+"""The letter of an act where everything takes effect at once."""
+
+DATA_OPERATIONS = {
+    Letter.DC_CVAC: (Act.DC_CVAC, Act.CACHEABLE_CVAC),
+    Letter.DC_CIVAC: (Act.DC_CIVAC, Act.CACHEABLE_CIVAC),
+    Letter.DC_IVAC: (Act.DC_IVAC, Act.CACHEABLE_IVAC),
+    Letter.DC_CVAU: (Act.DC_CVAU, Act.CACHEABLE_CVAU),
+}
+"""The acts of data cache operations by address: issued through another alias, and through a cacheable one."""

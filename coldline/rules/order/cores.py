@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The automaton of one byte as it concerns every core: one `OrderMachine` state for each instruction cache.
+
+An instruction cache never writes back, and only its own core reads it. So each core's is followed by itself, beside
+what all cores share, and a byte's state is one state for each core.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from coldline.rules.line_rules import Hazard
+from coldline.rules.order.alphabet import CHECKED, Act, OrderedLetter, Possible
+from coldline.rules.order.machine import START, order_machine
+from coldline.rules.profile import Profile
+
+
+class CoreEvent(NamedTuple):
+    """An event as it affects one byte: what happened, and the number of the core that did it."""
+
+    act: Act
+    core: int
+
+
+class Speculation(NamedTuple):
+    """What speculation may do to a page's lines.
+
+    Attributes
+    ----------
+    data : bool
+        Whether a cacheable alias is live.
+    fetch, fetch_past : frozenset of int
+        The cores that may fetch from it cacheably, and past the caches; `UNPLACED` stands for all agents that are
+        on no core that is known.
+    """
+
+    data: bool = False
+    fetch: frozenset[int] = frozenset()
+    fetch_past: frozenset[int] = frozenset()
+
+
+UNPLACED = -1
+"""Stands for the agents of which it is not known whether they share a core."""
+
+
+class CoresMachine:
+    """The automaton of one byte, whose states are worked out when they are first met.
+
+    Parameters
+    ----------
+    profile : Profile
+        The implementation's promises.
+    cores : int
+        The number of cores that are known from the start; `add_core` adds those that are met later.
+    barriers : bool
+        Whether operations are complete at their core's barriers, and not at once.
+    """
+
+    def __init__(self, profile: Profile, cores: int, *, barriers: bool) -> None:
+        self._machine = order_machine(replace(profile, line=64, ordering=None), barriers=barriers)
+        self._barriers = barriers
+        self._declared = self._cores = cores
+        start = (START,) * (cores + 1)
+        self._states: list[tuple[int, ...]] = [start]
+        self._numbers: dict[tuple[int, ...], int] = {start: START}
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def add_core(self) -> int:
+        """The number of one more core, of an agent of which it is not known whether it shares a core.
+
+        Until now its instruction cache was that of any such core that has done nothing, which is followed beside the
+        others, as the last part of each state. So every state keeps its number.
+        """
+        self._states = [(*parts, parts[-1]) for parts in self._states]
+        self._numbers = {parts: number for number, parts in enumerate(self._states)}
+        self._cores += 1
+        return self._cores - 1
+
+    def step(self, state: int, letter: CoreEvent | Speculation) -> int:
+        """The next state after an event, or as speculation may do something else from now on."""
+        parts = tuple(self._part_step(core, part, letter) for core, part in enumerate(self._states[state]))
+        number = self._numbers.setdefault(parts, len(self._states))
+        if number == len(self._states):
+            self._states.append(parts)
+        return number
+
+    def hazards(self, state: int, event: CoreEvent) -> Hazard:
+        """The hazards of a read in `state`: a kind counts if it is one as any core sees it."""
+        if event.act not in CHECKED:
+            return Hazard.NONE
+        found = Hazard.NONE
+        for core, part in enumerate(self._states[state][: self._cores]):
+            found |= self._machine.hazards(part, seen_by(core, event))
+        return found
+
+    def is_settled(self, state: int) -> bool:
+        """Whether no barrier of any core changes `state`."""
+        return all(self._is_settled(part) for part in self._states[state])
+
+    def _is_settled(self, part: int) -> bool:
+        machine = self._machine
+        cores = {core for m in machine.microstates(part) for core, _ in m.pending}
+        return all(
+            machine.step(part, OrderedLetter(act, core)) == part
+            for core in cores
+            for act in (Act.DSB, Act.DMB, Act.ISB)
+        )
+
+    def _part_step(self, core: int, part: int, letter: CoreEvent | Speculation) -> int:
+        machine = self._machine
+        if isinstance(letter, Speculation):
+            return machine.step(part, possible_for(core, letter, self._declared, barriers=self._barriers))
+        return machine.step(part, seen_by(core, letter))
+
+
+def possible_for(core: int, speculation: Speculation, declared: int, *, barriers: bool) -> Possible:
+    """What speculation may do as it concerns one core; `declared` is the number of cores known from the start."""
+    number = core if core < declared else UNPLACED
+    fetch = number in speculation.fetch
+    return Possible(
+        data=speculation.data,
+        fetch=fetch,
+        fetch_elsewhere=bool(speculation.fetch),
+        prefetch=barriers and fetch,
+        prefetch_past=barriers and number in speculation.fetch_past,
+    )
+
+
+def seen_by(core: int, event: CoreEvent) -> OrderedLetter:
+    """The letter of an event as it concerns `core`: 0 for its own events, and 1 more than the number for others'."""
+    return OrderedLetter(event.act, 0 if event.core == core else event.core + 1)

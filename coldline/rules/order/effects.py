@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The rules of order for one byte, as they concern one core: what events do, and which copy a read may return.
+
+================= =================================================== ===========================================
+table             says                                                source: Arm ARM DDI 0487
+================= =================================================== ===========================================
+`ORDERED_EFFECTS` what an event does: every outcome it may have; none 'Ordering and completion of data and
+                  where a barrier or an access has to wait for what   instruction cache instructions', 'Data
+                  is pending                                          Synchronization Barrier', 'Data Memory
+                                                                      Barrier'
+`copies_read`     which copy a read may return                        'Concurrent modification and execution of
+                                                                      instructions'
+================= =================================================== ===========================================
+
+An event without an outcome in a microstate says that the microstate cannot be: the barrier has completed what is
+still pending in it. `coldline.rules.order.steps` has what may happen at any time.
+"""
+
+from collections.abc import Callable, Iterator
+
+from coldline.rules import line_rules
+from coldline.rules.alphabet import Letter
+from coldline.rules.line_rules import COPIES_READ, Hazard
+from coldline.rules.order.alphabet import CHECKED, DATA_OPERATIONS, UNORDERED, Act, OrderedLetter
+from coldline.rules.order.microstate import NOTHING, Maintenance, OrderedMicrostate, StoreInFlight
+from coldline.rules.profile import Profile
+
+MOST_PENDING = 4
+"""The most data cache operations of one core that are pending on one line one by one; see `_issued`."""
+
+_FETCHES = (Act.FETCH, Act.FETCH_NC)
+_CACHEABLE = (Act.READ, Act.WALK, Act.FETCH)
+
+_STRENGTH = {Letter.DC_CVAU: 1, Letter.DC_CVAC: 2, Letter.DC_CIVAC: 3}
+"""The operations that clean: one with a greater number does all that one with a smaller number does."""
+
+
+# Effects of events ------------------------------------------------------------------------------------------
+
+
+OrderedEffect = Callable[[OrderedMicrostate, int, Profile], Iterator[OrderedMicrostate]]
+
+
+def _nothing(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    yield m
+
+
+def _allocate(act: Act) -> OrderedEffect:
+    """A cacheable access that may bring the line into a cache, and does not write the byte."""
+    effect = line_rules.EFFECTS[UNORDERED[act]]
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        for line in effect(m.as_caches_see, profile):
+            yield m.with_line(line)
+
+    return apply
+
+
+def _in_program_order(effect: OrderedEffect) -> OrderedEffect:
+    """A cacheable access: its core's maintenance of the line through a cacheable alias is complete by then."""
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        if not any(each.cacheable for each in m.of(core).maintenance):
+            yield from effect(m, core, profile)
+
+    return apply
+
+
+def _by_own_core(effect: OrderedEffect) -> OrderedEffect:
+    """An event that concerns an instruction cache: other cores' do nothing to the one that is followed."""
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        yield from effect(m, core, profile) if core == 0 else (m,)
+
+    return apply
+
+
+def _write(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    """A write-back write; a write-through store before it has reached memory, as caches keep them in order."""
+    if m.write_through is not None:
+        return
+    for line in line_rules.EFFECTS[Letter.WRITE_WB](m.line, profile):
+        yield _overtaken(m._replace(line=line))
+
+
+def _store(*, write_through: bool) -> OrderedEffect:
+    """A store that reaches memory later; it waits for its core's earlier one to the same byte.
+
+    A write-through store waits for any core's earlier one, as caches keep them in order.
+    """
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        if m.of(core).store is not None or (write_through and m.write_through is not None):
+            return
+        kept1, kept2 = write_through and bool(m.line.level1), write_through and bool(m.line.level2)
+        line = m.line._replace(fresh1=kept1, fresh2=kept2, fresh_i=False, fresh_memory=False)
+        after = _overtaken(m._replace(line=line))
+        yield after.having(core, after.of(core)._replace(store=StoreInFlight(True, write_through)))
+
+    return apply
+
+
+def _completed_at_once(letter: Letter) -> OrderedEffect:
+    """What an operation does to the copies, if it is complete as soon as it is issued."""
+    effect = line_rules.EFFECTS[letter]
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        for line in effect(m.line, profile):
+            yield m._replace(line=line)
+
+    return apply
+
+
+def _overtaken(m: OrderedMicrostate) -> OrderedMicrostate:
+    """The same after a write by anybody: what is in flight, and what was prefetched, is older."""
+    return m._replace(
+        pending=tuple(
+            (
+                core,
+                pending._replace(
+                    store=pending.store and pending.store._replace(fresh=False),
+                    prefetched=None if pending.prefetched is None else False,
+                ),
+            )
+            for core, pending in m.pending
+        )
+    )
+
+
+def _issue(operation: Letter, *, cacheable: bool | int) -> OrderedEffect:
+    """A data cache operation: it is pending, and nothing else changes."""
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        pending = m.of(core)
+        issued = _issued(pending.maintenance, Maintenance(operation, bool(cacheable)))
+        yield m.having(core, pending._replace(maintenance=issued))
+
+    return apply
+
+
+def _issue_by_setway(operation: Letter) -> OrderedEffect:
+    """Set/way maintenance may concern the line or not (see `line_rules`)."""
+    issue = _issue(operation, cacheable=False)
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        if not profile.setway_effective:
+            yield m
+        yield from issue(m, core, profile)
+
+    return apply
+
+
+def _issued(queue: tuple[Maintenance, ...], new: Maintenance) -> tuple[Maintenance, ...]:
+    """The pending operations with one more, in their shortest form.
+
+    An operation that cleans may take effect early without being seen, as caches may write back and drop lines on
+    their own. So one before another that does as much is left out, unless an access has to wait for the first alone.
+    A queue longer than `MOST_PENDING` is not followed exactly: its first ``dc ivac`` then stands for any number of
+    them, which allows more than the architecture does, and never less.
+    """
+    strength = _STRENGTH.get(new.operation, 0)
+    while (
+        queue
+        and 0 < _STRENGTH.get(queue[-1].operation, 0) <= strength
+        and (new.cacheable or not queue[-1].cacheable)
+    ):
+        queue = queue[:-1]
+    queue = (*queue, new)
+    while len(queue) > MOST_PENDING:
+        queue = _shortened(queue)
+    return queue
+
+
+def _shortened(queue: tuple[Maintenance, ...]) -> tuple[Maintenance, ...]:
+    at = next((n for n, each in enumerate(queue) if each.operation in _STRENGTH), None)
+    if at is not None:
+        return queue[:at] + queue[at + 1 :]
+    merged = Maintenance(Letter.DC_IVAC, queue[0].cacheable and queue[1].cacheable, repeats=True)
+    return (merged, *queue[2:])
+
+
+def _instruction(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    yield m.having(core, m.of(core)._replace(instruction=True))
+
+
+def _dsb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    if m.of(core)._replace(prefetched=None) == NOTHING:
+        yield m
+
+
+def _dmb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    pending = m.of(core)
+    if not pending.maintenance and pending.store is None:
+        yield m
+
+
+def _isb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    yield m.having(core, m.of(core)._replace(prefetched=None))
+
+
+ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
+    Act.READ: _in_program_order(_allocate(Act.READ)),
+    Act.READ_OTHER: _in_program_order(_allocate(Act.READ_OTHER)),
+    Act.READ_NC: _nothing,
+    Act.WALK: _allocate(Act.WALK),
+    Act.WALK_OTHER: _allocate(Act.WALK_OTHER),
+    Act.WALK_NC: _nothing,
+    Act.WRITE: _in_program_order(_write),
+    Act.WRITE_OTHER: _in_program_order(_allocate(Act.WRITE_OTHER)),
+    Act.WRITE_WT: _in_program_order(_store(write_through=True)),
+    Act.WRITE_WT_OTHER: _in_program_order(_nothing),
+    Act.WRITE_NC: _store(write_through=False),
+    Act.FETCH: _by_own_core(_allocate(Act.FETCH)),
+    Act.FETCH_OTHER: _by_own_core(_allocate(Act.FETCH_OTHER)),
+    Act.FETCH_NC: _nothing,
+    **{
+        act: _issue(letter, cacheable=cacheable)
+        for letter, acts in DATA_OPERATIONS.items()
+        for cacheable, act in enumerate(acts)
+    },
+    Act.DC_CSW: _issue_by_setway(Letter.DC_CVAC),
+    Act.DC_CISW: _issue_by_setway(Letter.DC_CIVAC),
+    Act.DC_ISW: _issue_by_setway(Letter.DC_IVAC),
+    Act.IC: _instruction,
+    Act.IC_LOCAL: _by_own_core(_instruction),
+    Act.DSB: _dsb,
+    Act.DMB: _dmb,
+    Act.ISB: _isb,
+}
+"""Every outcome that an event may have, by the core that did it."""
+
+
+AT_ONCE: dict[Act, OrderedEffect] = {
+    **ORDERED_EFFECTS,
+    Act.WRITE_WT: _completed_at_once(Letter.WRITE_WT),
+    Act.WRITE_NC: _completed_at_once(Letter.WRITE_NC),
+    Act.DC_CSW: _completed_at_once(Letter.DC_CSW),
+    Act.DC_CISW: _completed_at_once(Letter.DC_CISW),
+    Act.DC_ISW: _completed_at_once(Letter.DC_ISW),
+    Act.IC: _completed_at_once(Letter.IC),
+    Act.IC_LOCAL: _by_own_core(_completed_at_once(Letter.IC)),
+    **{act: _completed_at_once(letter) for letter, acts in DATA_OPERATIONS.items() for act in acts},
+}
+"""The same where operations are complete as soon as they are issued."""
+
+
+# The copies that a read may return --------------------------------------------------------------------------
+
+
+MAINTENANCE_OF = {
+    Act.DC_CSW: Letter.DC_CSW,
+    Act.DC_CISW: Letter.DC_CISW,
+    Act.DC_ISW: Letter.DC_ISW,
+    **{act: letter for letter, acts in DATA_OPERATIONS.items() for act in acts},
+}
+"""The letter of a data cache operation where everything takes effect at once."""
+
+
+def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Iterator[tuple[str, bool]]:
+    """Each copy that a checked access may return: its name and its freshness."""
+    pending = m.of(letter.core)
+    if letter.act in _FETCHES and pending.prefetched is not None:
+        yield "prefetched", pending.prefetched
+    line = m.line
+    if letter.act in _CACHEABLE:
+        line = m.as_caches_see
+    elif letter.act is Act.READ_NC and pending.store is not None:
+        line = line._replace(fresh_memory=pending.store.fresh)
+    names = ["instruction cache" if letter.act in _FETCHES else "memory"]
+    names += [name for name, level in (("level 1", line.level1), ("level 2", line.level2)) if level]
+    yield from zip(names, COPIES_READ[UNORDERED[letter.act]](line, profile), strict=False)
+
+
+def ordered_hazards(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Hazard:
+    """The hazards of the byte when `letter` reads it in microstate `m`.
+
+    There are none where the read has to wait, and a fetch is checked only as it concerns its own core.
+    """
+    if letter.act not in CHECKED or (letter.act in _FETCHES and letter.core != 0):
+        return Hazard.NONE
+    possible = any(True for _ in ORDERED_EFFECTS[letter.act](m, letter.core, profile))
+    if not possible or all(fresh for _, fresh in copies_read(m, letter, profile)):
+        return Hazard.NONE
+    return Hazard.LOST if m.lost else Hazard.STALE

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The automaton of the rules of order: its states are worked out when they are first met.
+
+A state is a set of microstates with what speculation may do, as in `coldline.rules.subsets`. Whole, the automaton has
+thousands of states for one core and far more for several; a trace meets few of them.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from coldline.rules.line_rules import Hazard
+from coldline.rules.order.alphabet import OrderedLetter, Possible
+from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS, ordered_hazards
+from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.steps import steps
+from coldline.rules.profile import Profile
+
+Members = frozenset[int]
+"""A set of microstates, by their numbers."""
+
+START = 0
+"""The state of a byte before any event."""
+
+
+class OrderMachine:
+    """The automaton of one byte as it concerns one core.
+
+    Parameters
+    ----------
+    profile : Profile
+        The implementation's promises.
+    barriers : bool
+        Whether operations are complete at their core's barriers, and not at once.
+    """
+
+    def __init__(self, profile: Profile, *, barriers: bool) -> None:
+        self._profile = profile
+        self._effects = ORDERED_EFFECTS if barriers else AT_ONCE
+        self._microstates: list[OrderedMicrostate] = []
+        self._numbers: dict[OrderedMicrostate, int] = {}
+        self._successors: dict[Possible, dict[int, Members]] = {}
+        self._images: dict[OrderedLetter, dict[int, Members]] = {}
+        self._bad: dict[OrderedLetter, dict[int, Hazard]] = {}
+        self._states: list[tuple[Possible, Members]] = []
+        self._state_numbers: dict[tuple[Possible, Members], int] = {}
+        self._steps: dict[tuple[int, OrderedLetter | Possible], int] = {}
+        cold = frozenset([self._number(OrderedMicrostate())])
+        self._state(Possible(), self._closure(cold, Possible()))
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def possible(self, state: int) -> Possible:
+        """What speculation may do in `state`."""
+        return self._states[state][0]
+
+    def microstates(self, state: int) -> Iterator[OrderedMicrostate]:
+        """The microstates that the byte may be in."""
+        return (self._microstates[number] for number in self._states[state][1])
+
+    def step(self, state: int, letter: OrderedLetter | Possible) -> int:
+        """The next state: after an event, or as speculation may do something else from now on."""
+        after = self._steps.get((state, letter))
+        if after is None:
+            possible, members = self._states[state]
+            if isinstance(letter, Possible):
+                possible = letter
+            else:
+                members = self._image(members, letter)
+            after = self._state(possible, self._closure(members, possible))
+            self._steps[state, letter] = after
+        return after
+
+    def hazards(self, state: int, letter: OrderedLetter) -> Hazard:
+        """The hazards of a read by `letter` in `state`."""
+        known = self._bad.setdefault(letter, {})
+        found = Hazard.NONE
+        for number in self._states[state][1]:
+            if number not in known:
+                known[number] = ordered_hazards(self._microstates[number], letter, self._profile)
+            found |= known[number]
+        return found
+
+    def _image(self, members: Members, letter: OrderedLetter) -> Members:
+        """The microstates that an event may lead to from any of some."""
+        known = self._images.setdefault(letter, {})
+        for number in members - known.keys():
+            after = self._effects[letter.act](self._microstates[number], letter.core, self._profile)
+            known[number] = frozenset(map(self._number, after))
+        return frozenset().union(*map(known.__getitem__, members))
+
+    def _closure(self, members: Members, possible: Possible) -> Members:
+        """The microstates that any number of steps leads to from any of some."""
+        known = self._successors.setdefault(possible, {})
+        reached, waiting = set(members), members
+        while waiting:
+            for number in waiting - known.keys():
+                after = steps(self._microstates[number], possible, self._profile)
+                known[number] = frozenset(self._number(m) for _, m in after)
+            waiting = frozenset().union(*map(known.__getitem__, waiting)) - reached
+            reached |= waiting
+        return frozenset(reached)
+
+    def _number(self, m: OrderedMicrostate) -> int:
+        number = self._numbers.setdefault(m, len(self._microstates))
+        if number == len(self._microstates):
+            self._microstates.append(m)
+        return number
+
+    def _state(self, possible: Possible, members: Members) -> int:
+        number = self._state_numbers.setdefault((possible, members), len(self._states))
+        if number == len(self._states):
+            self._states.append((possible, members))
+        return number
+
+
+@lru_cache(maxsize=8)
+def order_machine(profile: Profile, *, barriers: bool) -> OrderMachine:
+    """The automaton for `profile`: one for all checks, so that a state is worked out once."""
+    return OrderMachine(profile, barriers=barriers)

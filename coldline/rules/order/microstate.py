@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The microstate of one byte under the rules of order: its copies, and what each core has pending on it."""
+
+from typing import NamedTuple
+
+from coldline.rules.alphabet import Letter
+from coldline.rules.microstate import COLD, Microstate
+
+
+class Maintenance(NamedTuple):
+    """A data cache operation that was issued and may not have taken effect.
+
+    Attributes
+    ----------
+    operation : Letter
+        One of `Letter.DC_CVAU`, `Letter.DC_CVAC`, `Letter.DC_CIVAC` and `Letter.DC_IVAC`.
+    cacheable : bool
+        Whether it was issued through a cacheable alias, so that it is in program order with its core's cacheable
+        accesses to the line.
+    repeats : bool
+        Whether it stands for any number of operations: see `coldline.rules.order.effects`.
+    """
+
+    operation: Letter
+    cacheable: bool
+    repeats: bool = False
+
+
+class StoreInFlight(NamedTuple):
+    """A store to the byte that may not have reached memory.
+
+    Attributes
+    ----------
+    fresh : bool
+        Whether it is the last write to the byte.
+    write_through : bool
+        Whether it was made through a write-through alias: cacheable accesses see it, by any core.
+    """
+
+    fresh: bool
+    write_through: bool
+
+
+class Pending(NamedTuple):
+    """What one core has pending on the byte.
+
+    Attributes
+    ----------
+    maintenance : tuple of Maintenance
+        Data cache operations, in program order.
+    instruction : bool
+        An instruction cache operation that concerns the instruction cache that is followed.
+    store : StoreInFlight or None
+        A store that is in flight.
+    prefetched : bool or None
+        Whether the prefetched instruction is fresh; None if there is none.
+    """
+
+    maintenance: tuple[Maintenance, ...] = ()
+    instruction: bool = False
+    store: StoreInFlight | None = None
+    prefetched: bool | None = None
+
+    def __str__(self) -> str:
+        words = [each.operation.name.lower().replace("_", " ") for each in self.maintenance]
+        words += ["ic"] if self.instruction else []
+        if self.store is not None:
+            words.append(f"store {_age(self.store.fresh)}")
+        if self.prefetched is not None:
+            words.append(f"prefetched {_age(self.prefetched)}")
+        return ", ".join(words)
+
+
+NOTHING = Pending()
+
+
+class OrderedMicrostate(NamedTuple):
+    """One possible state of a byte, as it concerns one core.
+
+    Attributes
+    ----------
+    line : Microstate
+        The copies. Its instruction cache is that of the core at hand; other cores cannot read it.
+    pending : tuple of (int, Pending)
+        What each core has pending, by the core's number in ascending order; cores with nothing pending are left out.
+    """
+
+    line: Microstate = COLD
+    pending: tuple[tuple[int, Pending], ...] = ()
+
+    def of(self, core: int) -> Pending:
+        """What `core` has pending."""
+        for number, pending in self.pending:
+            if number == core:
+                return pending
+        return NOTHING
+
+    def having(self, core: int, pending: Pending) -> "OrderedMicrostate":
+        """The same, but with `pending` of `core`."""
+        others = [each for each in self.pending if each[0] != core]
+        if pending != NOTHING:
+            others.append((core, pending))
+        return self._replace(pending=tuple(sorted(others, key=lambda each: each[0])))
+
+    def with_line(self, seen: Microstate) -> "OrderedMicrostate":
+        """The same with the caches of `seen`, a line as caches see it; memory stays as it is."""
+        return self._replace(line=seen._replace(fresh_memory=self.line.fresh_memory))
+
+    @property
+    def write_through(self) -> StoreInFlight | None:
+        """The write-through store that is in flight, if any; there is never more than one."""
+        for _, pending in self.pending:
+            if pending.store is not None and pending.store.write_through:
+                return pending.store
+        return None
+
+    @property
+    def as_caches_see(self) -> Microstate:
+        """The line as cacheable accesses see it: a write-through store that is in flight is in place of memory."""
+        store = self.write_through
+        return self.line if store is None else self.line._replace(fresh_memory=store.fresh)
+
+    @property
+    def lost(self) -> bool:
+        """Whether neither a copy nor a store in flight has the last write to the byte."""
+        return self.line.lost and not any(
+            pending.store is not None and pending.store.fresh for _, pending in self.pending
+        )
+
+
+def _age(fresh: bool) -> str:
+    return "new" if fresh else "OLD"

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What may happen to one byte at any time, by the rules of order: caches act, and pending operations take effect.
+
+Source: Arm ARM DDI 0487, 'General behavior of the caches', 'Ordering and completion of data and instruction cache
+instructions'.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from coldline.rules import line_rules
+from coldline.rules.alphabet import Letter, Setting
+from coldline.rules.line_rules import COPIES_READ
+from coldline.rules.microstate import Microstate
+from coldline.rules.order.alphabet import Possible
+from coldline.rules.order.microstate import OrderedMicrostate, Pending
+from coldline.rules.profile import Profile
+
+_FILLS = ("fill 1", "fill 2", "fill I")
+
+
+class OrderedStep(NamedTuple):
+    """A step that may happen at any time.
+
+    Attributes
+    ----------
+    name : str
+        A key of `line_rules.STEPS`, or a word of `PENDING_STEPS`.
+    core : int or None
+        The number of the core whose pending operation it is.
+    operation : Letter or None
+        The pending data cache operation, for ``complete``.
+    outcome : str
+        ``discard`` or ``clean`` for a ``dc ivac``, else empty.
+    """
+
+    name: str
+    core: int | None = None
+    operation: Letter | None = None
+    outcome: str = ""
+
+
+PENDING_STEPS = ("complete", "complete ic", "store arrives", "drop prefetch", "prefetch")
+"""A data or an instruction cache operation takes effect; a store reaches memory; a core drops an instruction that it
+prefetched; it prefetches one."""
+
+
+def steps(
+    m: OrderedMicrostate, possible: Possible, profile: Profile
+) -> Iterator[tuple[OrderedStep, OrderedMicrostate]]:
+    """Every step that may happen in a microstate, and the microstate that it leads to."""
+    here = Setting(possible.data, possible.fetch)
+    anywhere = Setting(possible.data, possible.fetch_elsewhere)
+    seen = m.as_caches_see
+    for name, step in line_rules.STEPS.items():
+        fills = name in _FILLS
+        for line in step(seen if fills else m.line, anywhere if name == "fill 2" else here, profile):
+            yield OrderedStep(name), m.with_line(line) if fills else m._replace(line=line)
+    for core, pending in m.pending:
+        for taken, line, left in _completed(core, m.line, pending, profile):
+            yield taken, m._replace(line=line).having(core, left)
+    yield from _prefetched(m, possible, profile)
+
+
+def _completed(
+    core: int, line: Microstate, pending: Pending, profile: Profile
+) -> Iterator[tuple[OrderedStep, Microstate, Pending]]:
+    """The line, and what is left pending, once one of a core's pending operations has taken effect."""
+    if pending.maintenance:
+        first, *rest = pending.maintenance
+        left = pending._replace(maintenance=tuple(rest))
+        outcomes = ("discard", "clean") if first.operation is Letter.DC_IVAC else ("",)
+        effects = line_rules.EFFECTS[first.operation](line, profile)
+        for outcome, after in zip(outcomes, effects, strict=True):
+            step = OrderedStep("complete", core, first.operation, outcome)
+            yield step, after, left
+            if first.repeats:
+                yield step, after, pending
+        if first.repeats:
+            yield OrderedStep("complete", core, first.operation, "no more"), line, left
+    if pending.instruction:
+        for after in line_rules.EFFECTS[Letter.IC](line, profile):
+            yield OrderedStep("complete ic", core), after, pending._replace(instruction=False)
+    if pending.store is not None:
+        arrived = line._replace(fresh_memory=pending.store.fresh)
+        yield OrderedStep("store arrives", core), arrived, pending._replace(store=None)
+
+
+def _prefetched(
+    m: OrderedMicrostate, possible: Possible, profile: Profile
+) -> Iterator[tuple[OrderedStep, OrderedMicrostate]]:
+    """The core at hand drops an instruction that it prefetched, or prefetches one."""
+    pending = m.of(0)
+    if pending.prefetched is not None:
+        yield OrderedStep("drop prefetch", 0), m.having(0, pending._replace(prefetched=None))
+    if possible.prefetch:
+        for fresh in COPIES_READ[Letter.FETCH_WB](m.as_caches_see, profile):
+            yield OrderedStep("prefetch", 0), m.having(0, pending._replace(prefetched=fresh))
+    if possible.prefetch_past:
+        for fresh in COPIES_READ[Letter.FETCH_NC](m.line, profile):
+            yield OrderedStep("prefetch", 0), m.having(0, pending._replace(prefetched=fresh))
