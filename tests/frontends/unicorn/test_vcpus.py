@@ -10,6 +10,7 @@ pytest.importorskip("unicorn")
 pytest.importorskip("numba")
 
 import tests.helpers.tiny_guests as a64
+import tests.helpers.tiny_guests_a32 as a32
 from coldline.arm.cores import CORES
 from coldline.checker import Checker
 from coldline.events.agent_names import agents_of, vcpu_name
@@ -27,6 +28,7 @@ SECOND = 0x4000
 
 MINE, ITS = RAM + 0x8000, RAM + 0x9000
 STAY = a64.b(0)
+SVC_MODE = 0x1D3  # CPSR of Supervisor mode, all exceptions masked
 
 
 class Ran:
@@ -54,11 +56,14 @@ def run(
     turns: Turns,
     until: Until | None = None,
     started: int = 2,
+    core: str = "armv8-a",
 ) -> Ran:
     ran = Ran()
     ram = ran.ram = mmap.mmap(-1, RAM_SIZE)
     its = b"".join(each.word.to_bytes(4, "little") for each in second)
-    loaded = a64.image(first, {SECOND: its, **(data or {})}, size=0x20000)
+    wide = CORES[core].architecture == "arm64"
+    loaded = (a64 if wide else a32).image(first, {SECOND: its, **(data or {})}, size=0x20000)
+    pstate, sctlr = (0x3C5, a64.SCTLR_OFF) if wide else (SVC_MODE, a32.SCTLR_OFF)
     ram[: len(loaded)] = loaded
 
     def take(batch: Batch) -> None:
@@ -66,8 +71,8 @@ def run(
 
     boot = Boot(
         [(RAM, memoryview(ram))],
-        [Registers(pc, (0, 0, 0, 0), 0x3C5, a64.SCTLR_OFF) for pc in (RAM, RAM + SECOND)[:started]],
-        CORES["armv8-a"],
+        [Registers(pc, (0, 0, 0, 0), pstate, sctlr) for pc in (RAM, RAM + SECOND)[:started]],
+        CORES[core],
         Listener(
             events=take,
             vcpu_started=ran.started.append,
@@ -313,3 +318,17 @@ def test_a_store_wakes_a_core_whose_loop_was_taken_for_endless() -> None:
     assert ran.outcome is not None
     assert ran.outcome.end is End.OFF
     assert ran.outcome.turns[1] < ran.outcome.turns[0], "the second core was idle for some turns"
+
+
+def test_no_event_is_lost_before_a_block_that_the_emulator_stops_at_twice() -> None:
+    """For AArch32, a block that is stopped at is begun again: that is no iteration of a loop, and so no poll."""
+    first = code(
+        a32.mov(2, MINE),
+        a32.store(4, 2),
+        a32.mcr("ic iallu"),
+        [a32.b(1)],
+        a32.mcr("dc civac", 2),  # code that was translated before the IC, with an operation that is new
+        a32.off(),
+    )
+    ran = run(first, code([a32.b(0)]), turns=round_robin(1000), core="cortex-a15")
+    assert f"guest write {MINE:#x} 4" in ran.events
