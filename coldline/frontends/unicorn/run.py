@@ -23,6 +23,7 @@ from coldline.frontends.unicorn.state import (
     PLACES,
     RUNNING,
     SET_WAY,
+    SLEEPS,
     SWITCH,
     WATCHED_BLOCK,
 )
@@ -170,10 +171,7 @@ class Boot:
         self._running = vcpu
         self._machine.switch_to(vcpu)
         self.outcome.turns[vcpu.number] += 1
-        vcpu.state["yielded"] = vcpu.state["overrun"] = 0
-        executed = vcpu.state["instructions"]
-        others = self._executed() - executed
-        end = min(max(self._until.limit - others, 0), executed + instructions, END_OF_TIME)
+        end = core.begin_turn(instructions, self._executed(), self._until.limit)
         vcpu.state["limit"] = min(end, loops.next_attempt)
         while self.outcome.end is None:
             vcpu.state["reason"] = RUNNING
@@ -191,7 +189,7 @@ class Boot:
                 continue
             if not self._goes_on(core, failed):
                 break
-        core.asleep_at = self._cores.sent_events(but=core) if vcpu.state["yielded"] else None
+        core.asleep_at = self._cores.sent_events(but=core) if vcpu.state["yielded"] == SLEEPS else None
         self.outcome.pc = vcpu.core_state.pc
         self._drain(vcpu)
 

@@ -32,6 +32,9 @@ not: here translated code is dropped at the guest's IC instructions.
 # Why the callbacks stopped the emulator
 RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN, SET_WAY, WATCHED_BLOCK = range(9)
 
+# Why a core's turn is to end
+SYNCHRONISES, SLEEPS = 1, 2
+
 MAX_PLACES: Final = 1 << 12
 """The most instructions before which the emulator stops for a callback: see `coldline.frontends.unicorn.aarch32`."""
 
@@ -66,7 +69,9 @@ CALLBACK_FIELDS: Fields = (
         "watched_from",  # the number of instructions at which the watch begins: it is not stopped there
         "mpidr",
         "several",  # whether the machine has several cores
-        "yielded",  # whether the core has executed WFE, which ends its turn
+        "elapsed",  # instructions that the other cores had executed when the turn began
+        "yielded",  # why the turn is to end: `SYNCHRONISES`, `SLEEPS` (the core has executed WFE), or 0
+        "synchronises_from",  # the number of instructions from which the turn ends at a barrier or an exclusive
         "sent_events",  # SEVs
         "last_block",  # see `polls`: the virtual address of the block before
         "loop_head",

@@ -332,3 +332,85 @@ def test_no_event_is_lost_before_a_block_that_the_emulator_stops_at_twice() -> N
     )
     ran = run(first, code([a32.b(0)]), turns=round_robin(1000), core="cortex-a15")
     assert f"guest write {MINE:#x} 4" in ran.events
+
+
+MEETING = {
+    "armv8-a": {
+        "dmb ish": 0xD503_3BBF,
+        "dsb sy": 0xD503_3F9F,
+        "ldxr x4, [x2]": 0xC85F_7C44,
+        "stxr w5, x4, [x2]": 0xC805_7C44,
+        "ldaxrb w4, [x2]": 0x085F_FC44,
+        "stlr w4, [x2]": 0x889F_FC44,
+    },
+    "cortex-a15": {
+        "dmb ish": 0xF57F_F05B,
+        "dsb sy": 0xF57F_F04F,
+        "ldrex r4, [r2]": 0xE192_4F9F,
+        "strexd r5, r6, r7, [r2]": 0xE1A2_5F96,
+    },
+}
+PLAIN = {
+    "armv8-a": {"isb": 0xD503_3FDF, "nop": 0xD503_201F, "ldr x4, [x2]": 0xF940_0044, "ldp": 0xA940_1444},
+    "cortex-a15": {"isb": 0xF57F_F06F, "ldrd r4, r5, [r2]": 0xE1C2_40D0, "mul r4, r5, r6": 0xE004_0695},
+}
+
+
+def turns_of(core: str, text: str, word: int) -> int:
+    """The turns of a core that executes one instruction again and again, each in a block of its own."""
+    isa = a64 if core == "armv8-a" else a32
+    again = [a64.Insn(text, word), isa.b(1)] * 100
+    ran = run(code(isa.mov(2, MINE), again, isa.off()), [isa.b(0)], turns=round_robin(40), core=core)
+    assert ran.outcome is not None
+    assert ran.outcome.end is End.OFF
+    return ran.outcome.turns[0]
+
+
+@pytest.mark.parametrize("core", MEETING)
+def test_a_turn_ends_where_cores_meet_from_its_half_on(core: str) -> None:
+    """Barriers, exclusives, and accesses that acquire or release; all else waits for the end of the turn."""
+    assert {text: turns_of(core, text, word) for text, word in PLAIN[core].items()} == dict.fromkeys(
+        PLAIN[core], 6
+    )
+    for text, word in MEETING[core].items():
+        assert turns_of(core, text, word) >= 9, text
+
+
+def test_a_turn_ends_at_barriers_in_thumb_code() -> None:
+    def turns(insn: a64.Insn) -> int:
+        again = a32.thumb(code(a32.t_mov(2, MINE), [insn, a64.Insn("b .+2", 0xE7FF)] * 100, a32.T_HVC))
+        first = code(a32.mov(0, a64.PSCI_SYSTEM_OFF), a32.mov(3, RAM + 0x6001), a32.bx(3))
+        ran = run(first, [a32.b(0)], {0x6000: again}, turns=round_robin(40), core="cortex-a15")
+        assert ran.outcome is not None
+        assert ran.outcome.end is End.OFF
+        return ran.outcome.turns[0]
+
+    assert turns(a32.T_NOP) == turns(a64.Insn("ldrd r4, r5, [r2]", 0xE9D2_4500)) == 6
+    for text, word in {"dmb ish": 0xF3BF_8F5B, "ldrex": 0xE852_4F00, "strexb": 0xE8C2_4F45}.items():
+        assert turns(a64.Insn(text, word)) >= 9, text
+
+
+@pytest.mark.parametrize("turns", [round_robin(1), round_robin(2), round_robin(7), random_turns(5)])
+def test_a_lock_free_counter_counts_whatever_the_turns_are(turns: Turns) -> None:
+    """A turn can end between LDXR and STXR: then the other core's store makes this one's fail, and one gets on."""
+
+    def count(times: int) -> Code:
+        return code(
+            *(mov(2, MINE), mov(6, times), [a64.b(1)]),
+            *([a64.Insn("ldxr x4, [x2]", 0xC85F_7C44), a64.b(1), a64.add(4, 4, 1)]),
+            *([a64.Insn("stxr w5, x4, [x2]", 0xC805_7C44), a64.Insn("cbnz w5, .-16", 0x35FF_FF85)]),
+            *([a64.subs(6, 6, 1), a64.b_ne(-6)]),
+        )
+
+    wait = [a64.ldr(4, 2), a64.subs(4, 4, 100), a64.b_ne(-2)]
+    ran = run(
+        code(count(50), wait, a64.off()), code(count(50), [STAY]), turns=turns, until=Until(End.OFF, 50_000)
+    )
+    assert ran.outcome is not None
+    assert (ran.outcome.end, word(ran, MINE)) == (End.OFF, 100)
+
+
+def test_the_time_is_that_of_all_cores() -> None:
+    now = code(a64.mrs(4, "cntvct_el0"), stores(ITS, 1), [STAY])
+    ran = run(code(stores(MINE, 400), a64.off()), now, turns=round_robin(300))
+    assert word(ran, ITS) >= 300
