@@ -85,6 +85,7 @@ class Boot:
         self.outcome = Outcome()
         self._listener = listener
         self._turns = turns
+        self._has_gicv3 = layout.gicv3 is not None and layout.gic_version == 3
         self._total = max(vcpus, len(registers))
         banks = ((base, len(buffer)) for base, buffer in ram)
         self._machine = Machine(
@@ -136,6 +137,8 @@ class Boot:
     def _start(self, number: int, registers: "Registers") -> None:
         """Start a vCPU."""
         vcpu = self._machine.start(registers, number)
+        if self._has_gicv3:
+            vcpu.core_state.add_gic()
         core = RunningCore(
             vcpu,
             Traps(vcpu, self.outcome, self._print, self._power),

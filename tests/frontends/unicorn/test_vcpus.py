@@ -414,3 +414,11 @@ def test_the_time_is_that_of_all_cores() -> None:
     now = code(a64.mrs(4, "cntvct_el0"), stores(ITS, 1), [STAY])
     ran = run(code(stores(MINE, 400), a64.off()), now, turns=round_robin(300))
     assert word(ran, ITS) >= 300
+
+
+def test_a_gicv3_is_there_on_xens_machine_too() -> None:
+    """Its distributor's number, and ICC_SRE_EL1: without them, Linux gets no further than its interrupts."""
+    pidr2, sre = 0x0300_1000 + 0xFFE8, a64.Insn("mrs x4, S3_0_C12_C12_5", 0xD538_CCA4)
+    program = code(mov(2, pidr2), a64.ldr_w(4, 2), stores(MINE, 1), [sre], stores(MINE + 8, 1), a64.off())
+    ran = run(program, [STAY], turns=round_robin(100))
+    assert [word(ran, MINE), word(ran, MINE + 8)] == [0x3B, 7]
