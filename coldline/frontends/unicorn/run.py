@@ -147,8 +147,6 @@ class Boot:
         core.traps.until = self._until
         self._cores.add(core)
         self._power.started(number)
-        for each in self._machine.vcpus:
-            each.state["several"] = len(self._machine.vcpus) > 1
         self.outcome.turns += [0] * (number + 1 - len(self.outcome.turns))
 
     def _end_if_idle(self) -> None:
@@ -172,7 +170,8 @@ class Boot:
         """Run a vCPU for a number of instructions, or until the run ends; hand over its events."""
         vcpu, loops = core.vcpu, core.loops
         self._running = vcpu
-        self._machine.switch_to(vcpu)
+        if self._machine.switch_to(vcpu):
+            self._drain(vcpu)
         self.outcome.turns[vcpu.number] += 1
         end = core.begin_turn(instructions, self._executed(), self._until.limit)
         vcpu.state["limit"] = min(end, loops.next_attempt)

@@ -422,3 +422,65 @@ def test_a_gicv3_is_there_on_xens_machine_too() -> None:
     program = code(mov(2, pidr2), a64.ldr_w(4, 2), stores(MINE, 1), [sre], stores(MINE + 8, 1), a64.off())
     ran = run(program, [STAY], turns=round_robin(100))
     assert [word(ran, MINE), word(ran, MINE + 8)] == [0x3B, 7]
+
+
+SHARED = {0: a64.page(WINDOW, a64.WB, NEVER), 1: a64.page(WINDOW + 0x1000, a64.NC, NEVER)}
+ENTRIES = RAM + LEVEL3
+"""The level 3 table, which both cores use."""
+
+
+def of_the_second(ran: Ran) -> list[str]:
+    """What becomes of the second core's aliases of the third page of the window, and its accesses there."""
+    third = WINDOW + 0x2000
+    kept = []
+    for event in ran.events:
+        agent, op, *rest = event.split()
+        if agent.startswith("guest1") and op in ("map", "unmap", "read", "write"):
+            address, size = int(rest[0], 0), int(rest[1], 0)
+            if address <= third < address + size:
+                kept.append(f"{agent} {op} {' '.join(rest[2:])}".strip())
+    return kept
+
+
+def test_a_core_follows_another_ones_stores_to_its_live_tables() -> None:
+    """Page 2 of the window is added by the first core, whose MMU is off, and used by the second one."""
+    add = code(
+        stores(MINE, 60),
+        mov(2, ENTRIES + 16),
+        mov(4, a64.page(WINDOW + 0x2000, a64.NC, NEVER)),
+        [a64.store(4, 2)],
+    )
+    use = code(mmu_on(), stores(WINDOW, 60), stores(WINDOW + 0x2000, 1), a64.off())
+    ran = run(code(add, [STAY]), use, tables(SHARED), turns=round_robin(40))
+    assert of_the_second(ran) == ["guest1-nc map normal-nc", "guest1-nc write"]
+
+
+@pytest.mark.parametrize(
+    ("tlbi", "ended"),
+    [("tlbi vmalle1is", ["guest1-nc unmap"]), ("tlbi vmalle1", [])],
+    ids=["broadcast", "local"],
+)
+def test_what_a_core_removes_from_anothers_tables_ends_with_a_broadcast(tlbi: str, ended: list[str]) -> None:
+    data = tables({**SHARED, 2: a64.page(WINDOW + 0x2000, a64.NC, NEVER)})
+    remove = code(
+        stores(MINE, 60),
+        mov(2, ENTRIES + 16),
+        mov(4, 0),
+        [a64.store(4, 2)],
+        stores(MINE, 60),
+        [a64.sys(tlbi)],
+    )
+    use = code(mmu_on(), stores(WINDOW, 200), a64.off())
+    ran = run(code(remove, [STAY]), use, data, turns=round_robin(40))
+    assert of_the_second(ran) == ["guest1-nc map normal-nc", *ended]
+
+
+def test_a_broadcast_reaches_another_ones_tlb() -> None:
+    """The second core walks to a page again once the first one has invalidated it."""
+    again = code([a64.ldr(5, 2), a64.b(1)] * 200)
+    use = code(mmu_on(), mov(2, WINDOW), again, a64.off())
+    walks = {}
+    for tlbi in ("tlbi vmalle1is", "tlbi vmalle1"):
+        ran = run(code(stores(MINE, 60), [a64.sys(tlbi), STAY]), use, tables(SHARED), turns=round_robin(40))
+        walks[tlbi] = ran.events.count(f"guest1 walk {ENTRIES:#x} 8 normal-wb")
+    assert walks == {"tlbi vmalle1is": 2, "tlbi vmalle1": 1}

@@ -50,6 +50,9 @@ _NARROW = 1 << OPERATION_BITS
 """Keys of 32-bit registers and operations are below this."""
 
 _BY_ADDRESS = (1, 3)
+_TLBI_INNER_SHAREABLE = 3
+"""CRm of the operations for the inner shareable domain (Arm ARM DDI 0406C B3.18.7)."""
+
 _WATCHED_KEYS = tuple(WATCHED)
 _MPIDR = cp15.MPIDR.key
 _WFE, _WFE_T32, _SEV, _SEV_T32 = 0x0320F002, 0xBF20, 0x0320F004, 0xBF40
@@ -272,7 +275,8 @@ def on_move(uc: Any, at: int, size: int, user: Any) -> None:
         s.trapped, s.trapped_value, s.trapped_at = uint64(key), value, uint64(address)
         stop(uc, s, SWITCH)
     elif (key >> 7) & 0xF == TLBI_CRN:
-        invalidate_tlb(uc, s, key & 7 in _BY_ADDRESS, int64(value) & ~PAGE_MASK)
+        broadcast = (key >> 3) & 0xF == _TLBI_INNER_SHAREABLE
+        invalidate_tlb(uc, s, key & 7 in _BY_ADDRESS, int64(value) & ~PAGE_MASK, broadcast)
     else:
         maintain(s, int64(load8(s.maintenance + uint64(key))) - 1, int64(value))
 

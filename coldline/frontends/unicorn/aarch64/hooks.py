@@ -33,6 +33,9 @@ from coldline.mmu.translation import forget_translations
 
 _OPERATION = (1 << OPERATION_BITS) - 1
 _TLBI_OUTER_OR_LOCAL = (3, 7)
+_TLBI_BROADCAST = (1, 3)
+"""CRm of the operations for the outer and the inner shareable domain (Arm ARM DDI 0487 C5.5)."""
+
 _MEMORY_FEATURES = ID_AA64MMFR0_EL1.key
 _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
 _WATCHED_KEYS = tuple(WATCHED)
@@ -113,7 +116,8 @@ def _encoding(register: int) -> int:
 def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
     by_address = (key >> 3) & 0xF in _TLBI_OUTER_OR_LOCAL and key & 1
     # The operand has VA[55:12]; the bits above are those of bit 55.
-    invalidate_tlb(uc, s, by_address, (int64(value) << 20) >> 20 << PAGE_SHIFT)
+    broadcast = (key >> 3) & 0xF in _TLBI_BROADCAST
+    invalidate_tlb(uc, s, by_address, (int64(value) << 20) >> 20 << PAGE_SHIFT, broadcast)
 
 
 @cfunc(types.uint32(types.voidptr, types.int32, types.uintp, STATE))
