@@ -454,7 +454,9 @@ def test_edk2_on_arm32_keeps_its_stack_below_the_caches(cli: Cli, debian_edk2_ar
 
 def by_vcpus(cli: Cli, path: Path, tree: Path, *arguments: object) -> list[Any]:
     """What a run says that depends neither on the number of vCPUs nor on how long it took; all get the same tree."""
-    tree.write_bytes(plan(vcpus=2).segments[1].data)
+    data = plan(vcpus=2).segments[1].data
+    assert isinstance(data, memoryview)
+    tree.write_bytes(data)
     told = []
     for vcpus in (1, 2):
         machine = ("--machine", "virt", "--dtb-only", tree, "--vcpus", vcpus)
