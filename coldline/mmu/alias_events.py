@@ -99,6 +99,21 @@ def save_aliases(s: Any) -> None:
 
 
 @compiled
+def keep_removed(s: Any) -> bool:
+    """Count a leaf for each page and type that had more of an alias when aliases were saved; return if any had."""
+    found = False
+    for page in range(int64(s.pages)):
+        for memory_type in range(_TYPES):
+            at = _leaves(s, page, memory_type)
+            counts = int64(load32(at))
+            before = int64(load8(_saved(s, page, memory_type)))
+            if before > _alias(counts):
+                found = True
+                store32(at, np.uint32(counts + (1 << _COUNT_BITS if before == RUNNABLE else 1)))
+    return found
+
+
+@compiled
 def announce_all(s: Any) -> None:
     """Announce where aliases differ from those that were saved."""
     for memory_type in range(_TYPES):

@@ -30,9 +30,9 @@ def entries_for(record: Any) -> dict[str, Any]:
     def unpack(words: int, events: int, rows: int) -> None:
         appending.unpack(words, events, rows)
 
-    @cfunc(types.void(record))
-    def rescan(user: Any) -> None:
-        tables.rescan(carray(user, (1,))[0])
+    @cfunc(types.void(record, types.boolean))
+    def recount(user: Any, keeps: bool) -> None:
+        tables.recount(carray(user, (1,))[0], keeps)
 
     @cfunc(types.void(record, types.boolean))
     def add_root(user: Any, upper: bool) -> None:
@@ -46,4 +46,4 @@ def entries_for(record: Any) -> dict[str, Any]:
     def locate(user: Any, address: int) -> int:
         return translation.locate(carray(user, (1,))[0], address)
 
-    return {each.__name__: each for each in (settle, unpack, rescan, add_root, switch_sctlr, locate)}
+    return {each.__name__: each for each in (settle, unpack, recount, add_root, switch_sctlr, locate)}

@@ -34,7 +34,7 @@ class TableCode:
         self._record = record
         self.unpack = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _POINTER)(addresses["unpack"])
         self._settle = ctypes.CFUNCTYPE(None, _POINTER)(addresses["settle"])
-        self._rescan = ctypes.CFUNCTYPE(None, _POINTER)(addresses["rescan"])
+        self._recount = ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_bool)(addresses["recount"])
         self._add_root = ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_bool)(addresses["add_root"])
         self._locate = ctypes.CFUNCTYPE(_NUMBER, _POINTER, _NUMBER)(addresses["locate"])
         self._switch = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _NUMBER)(addresses["switch_sctlr"])
@@ -48,9 +48,12 @@ class TableCode:
         """Append the alias change that is held back."""
         self._settle(self._record)
 
-    def rescan(self) -> None:
-        """Count all leaves again from the present roots, and announce changes."""
-        self._rescan(self._record)
+    def rescan(self, *, keeps: bool = False) -> None:
+        """Count all leaves again from the present roots, and announce changes.
+
+        With `keeps`, leaves that were removed last until the next TLB invalidation.
+        """
+        self._recount(self._record, keeps)
 
     def add_root(self, *, upper: bool) -> None:
         """Register the tables of TTBR0 (or TTBR1, where `upper`) as live."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from coldline.jit.intrinsics import compiled, int64, load8, load64, store8, store64, uint64
 from coldline.mmu import formats
-from coldline.mmu.alias_events import announce_all, count_leaf, save_aliases
+from coldline.mmu.alias_events import announce_all, count_leaf, keep_removed, save_aliases
 from coldline.mmu.memory import page_index
 from coldline.mmu.view import NOWHERE, STACK, UNIT_SHIFT, UNITS, LeafKind, LiveUnit, WaitingTable
 
@@ -170,6 +170,12 @@ def register_root(s: Any, upper: bool) -> None:
 @compiled
 def rescan(s: Any) -> None:
     """Count all leaves again from the present roots, and announce changes."""
+    recount(s, False)
+
+
+@compiled
+def recount(s: Any, keeps: bool) -> None:
+    """`rescan`, or with `keeps` only what it adds: leaves that were removed last until the next TLB invalidation."""
     save_aliases(s)
     for page in range(int64(s.pages)):
         if load8(s.marks + uint64(page)):
@@ -184,4 +190,6 @@ def rescan(s: Any) -> None:
     if s.el == 1:
         register_root(s, True)
     s.silent = silent
+    if keeps and keep_removed(s):
+        rescan_later(s, uint64(0), uint64(NOWHERE))
     announce_all(s)

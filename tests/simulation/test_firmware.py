@@ -450,3 +450,58 @@ def test_edk2_on_arm32_keeps_its_stack_below_the_caches(cli: Cli, debian_edk2_ar
     first = document["hazards"][0]
     assert (first["kind"], first["pc"]) == ("stale-read", 0xC264)
     assert all(0x4007_C000 <= hazard["address"] < 0x4008_0000 for hazard in document["hazards"])
+
+
+def by_vcpus(cli: Cli, path: Path, tree: Path, *arguments: object) -> list[Any]:
+    """What a run says that depends neither on the number of vCPUs nor on how long it took; all get the same tree."""
+    data = plan(vcpus=2).segments[1].data
+    assert isinstance(data, memoryview)
+    tree.write_bytes(data)
+    told = []
+    for vcpus in (1, 2):
+        machine = ("--machine", "virt", "--dtb-only", tree, "--vcpus", vcpus)
+        document = json.loads(cli("boot", "--bios", path, *machine, *arguments, "--json").out)
+        kept = (
+            "verdict",
+            "end",
+            "pc",
+            "instructions",
+            "events",
+            "console",
+            "hazards",
+            "hazards_by_kind",
+            "coverage",
+        )
+        told.append({key: document[key] for key in kept})
+    return told
+
+
+def test_u_boot_is_the_same_with_a_second_core(cli: Cli, debian_u_boot: Path, tmp_path: Path) -> None:
+    """It starts no other core. 4 million instructions: past the point where its caches are on."""
+    path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
+    one, two = by_vcpus(cli, path, tmp_path / "dtb", "--until", 4_000_000, "--host", "clean-reset")
+    assert one == two
+    assert (one["coverage"]["turns"], one["end"]) == ([1], "instructions")
+    assert one["coverage"]["caches_on"] < 4_000_000
+    assert "U-Boot 20" in one["console"]
+
+
+@pytest.mark.long
+def test_u_boot_gets_to_its_prompt_with_a_second_core(cli: Cli, debian_u_boot: Path, tmp_path: Path) -> None:
+    path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
+    one, two = by_vcpus(cli, path, tmp_path / "dtb", "--until", "console:=> ", "--hazards", 2)
+    assert one == two
+    assert (one["end"], one["verdict"]) == ("console", "hazard")
+
+
+def test_edk2_is_the_same_with_a_second_core(cli: Cli, debian_edk2_arm64: Path, tmp_path: Path) -> None:
+    run = ("--until", "console:UEFI firmware (version")
+    one, two = by_vcpus(cli, debian_edk2_arm64, tmp_path / "dtb", *run)
+    assert one == two
+    assert (one["end"], one["verdict"]) == ("console", "coherent")
+
+
+@pytest.mark.long
+def test_edk2_goes_on_as_with_one_core(cli: Cli, debian_edk2_arm64: Path, tmp_path: Path) -> None:
+    one, two = by_vcpus(cli, debian_edk2_arm64, tmp_path / "dtb", "--until", 200_000_000, "--hazards", 1)
+    assert one == two

@@ -102,6 +102,16 @@ def at_instruction(s: Any, pc: Any) -> None:
 
 
 @compiled
+def note_peers_tables(s: Any, page: int) -> None:
+    """Note a store to a page that has a live table of another core."""
+    for index in range(s.peers):
+        if load8(s.peer_marks[index] + uint64(page)):
+            s.table_stores += uint64(1)
+            s.unbroadcast = uint64(1)
+            return
+
+
+@compiled
 def _access_next_page(s: Any, tagged: int, size: int, op: int) -> None:
     """Append the event of the part of a load or store that lies on the next page."""
     following = next_page(s, tagged)
@@ -247,6 +257,7 @@ def maintain(s: Any, op: int, value: int) -> bool:
     if op == _ZVA:
         s.accesses += uint64(1)
         page = page_index(s, address)
+        note_peers_tables(s, page)
         if s.virtual and load8(s.marks + uint64(page)):
             for offset in range(0, ZVA_BLOCK, 8):
                 table_write(s, address + offset, 8, 0, page)
@@ -256,12 +267,16 @@ def maintain(s: Any, op: int, value: int) -> bool:
 
 
 @compiled
-def invalidate_tlb(uc: Any, s: Any, by_address: bool, address: int) -> None:
-    """Follow a TLB invalidation; by address, forget one page if only pages were removed there, else all.
+def invalidate_tlb(uc: Any, s: Any, by_address: bool, address: int, broadcast: bool) -> None:
+    """Follow a TLB invalidation, of this core or a `broadcast` to all.
 
-    The emulator itself drops one page where the architecture drops the block that the page is in.
+    By address, forget one page if only pages were removed there, else all: the emulator itself drops one page where
+    the architecture drops the block that the page is in.
     """
     s.effects += uint64(1)
+    if broadcast:
+        s.broadcasts += uint64(1)
+        s.unbroadcast = uint64(0)
     if tlb_invalidated(s, not by_address, address) or not by_address:
         forget_translations(s)
         call_control(s.uc_ctl, uc, _FLUSH_TLB)

@@ -175,6 +175,13 @@ class CoreState(abc.ABC):
         """Whether the exception with this number is a semihosting call."""
         return False
 
+    def add_gic(self) -> None:  # noqa: B027
+        """Add a GICv3's system registers, if the instruction set's core has them here."""
+
+    def answers_gic(self, number: int) -> bool:
+        """Whether the exception with this number is an access to a GICv3's system register; if so, do it."""
+        return False
+
     def skip_semihosting(self) -> None:
         """Continue after a semihosting call: by default, the program counter is after it already."""
         return

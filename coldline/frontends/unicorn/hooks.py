@@ -11,7 +11,7 @@ import numpy as np
 from numba import carray, cfunc, from_dtype, types
 
 from coldline.events.op import Op
-from coldline.frontends.unicorn.accesses import access, leave_it
+from coldline.frontends.unicorn.accesses import access, leave_it, note_peers_tables
 from coldline.frontends.unicorn.state import CallbackRecord
 from coldline.jit.intrinsics import int64, load8, uint64
 from coldline.mmu.entries import entries_for
@@ -46,6 +46,8 @@ def on_write(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) 
     if page >= int64(s.flash_pages):
         if s.virtual and load8(s.marks + uint64(page)):
             table_write(s, address, min(size, _PAGE_SIZE - (address & PAGE_MASK)), value, page)
+        if s.peers:
+            note_peers_tables(s, page)
         s.sweep = uint64(0)
         access(uc, s, tagged, size, _WRITE)
 

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 class Machine:
     """RAM and devices, and the vCPUs that have been started. One vCPU runs at a time.
 
-    The vCPUs see one another's stores, and code that another one has changed. A vCPU does not follow another one's
-    stores to its own live tables, nor another one's TLB invalidations: tables that several vCPUs use must not change
-    while they do.
+    The vCPUs see one another's stores, and code that another one has changed. A vCPU follows another one's stores to
+    its own live tables, and the TLB invalidations that it broadcasts, at the start of its next turn.
 
     Parameters
     ----------
@@ -65,13 +64,19 @@ class Machine:
             instructions=self._instructions,
         )
         self.vcpus.append(vcpu)
+        for each in self.vcpus:
+            each.know(self._others(each))
         return vcpu
 
-    def switch_to(self, vcpu: Vcpu) -> None:
-        """Prepare a vCPU to run, possibly after others."""
+    def _others(self, vcpu: Vcpu) -> list[Vcpu]:
+        return [each for each in self.vcpus if each is not vcpu]
+
+    def switch_to(self, vcpu: Vcpu) -> bool:
+        """Prepare a vCPU to run, possibly after others; return whether that may have made events."""
         if self._last is not None and self._last is not vcpu:
             vcpu.forget_code()
         self._last = vcpu
+        return len(self.vcpus) > 1 and vcpu.follow_others(self._others(vcpu))
 
     def used_ranges(self) -> list[tuple[int, int]]:
         """Return the addresses and sizes, in bytes, of the RAM that any vCPU has used, in whole pages."""

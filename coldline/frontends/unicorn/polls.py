@@ -42,6 +42,8 @@ def follow_loop(s: Any, address: Any) -> None:
         s.loop_fill, s.loop_count = s.fill, s.count
         s.loop_digest, s.loop_repeats, s.polling = uint64(0), uint64(0), uint64(0)
         return
+    if s.fill == s.loop_fill:
+        return  # the emulator was stopped before this block, and has come to it again: no iteration
     s.loop_repeats = uint64(1)
     digest = _digest(s)
     if digest != s.loop_digest:

@@ -23,6 +23,7 @@ from coldline.frontends.unicorn.state import (
     PLACES,
     RUNNING,
     SET_WAY,
+    SLEEPS,
     SWITCH,
     WATCHED_BLOCK,
 )
@@ -84,6 +85,7 @@ class Boot:
         self.outcome = Outcome()
         self._listener = listener
         self._turns = turns
+        self._has_gicv3 = layout.gicv3 is not None and layout.gic_version == 3
         self._total = max(vcpus, len(registers))
         banks = ((base, len(buffer)) for base, buffer in ram)
         self._machine = Machine(
@@ -135,6 +137,8 @@ class Boot:
     def _start(self, number: int, registers: "Registers") -> None:
         """Start a vCPU."""
         vcpu = self._machine.start(registers, number)
+        if self._has_gicv3:
+            vcpu.core_state.add_gic()
         core = RunningCore(
             vcpu,
             Traps(vcpu, self.outcome, self._print, self._power),
@@ -143,8 +147,6 @@ class Boot:
         core.traps.until = self._until
         self._cores.add(core)
         self._power.started(number)
-        for each in self._machine.vcpus:
-            each.state["several"] = len(self._machine.vcpus) > 1
         self.outcome.turns += [0] * (number + 1 - len(self.outcome.turns))
 
     def _end_if_idle(self) -> None:
@@ -168,12 +170,10 @@ class Boot:
         """Run a vCPU for a number of instructions, or until the run ends; hand over its events."""
         vcpu, loops = core.vcpu, core.loops
         self._running = vcpu
-        self._machine.switch_to(vcpu)
+        if self._machine.switch_to(vcpu):
+            self._drain(vcpu)
         self.outcome.turns[vcpu.number] += 1
-        vcpu.state["yielded"] = vcpu.state["overrun"] = 0
-        executed = vcpu.state["instructions"]
-        others = self._executed() - executed
-        end = min(max(self._until.limit - others, 0), executed + instructions, END_OF_TIME)
+        end = core.begin_turn(instructions, self._executed(), self._until.limit)
         vcpu.state["limit"] = min(end, loops.next_attempt)
         while self.outcome.end is None:
             vcpu.state["reason"] = RUNNING
@@ -191,7 +191,7 @@ class Boot:
                 continue
             if not self._goes_on(core, failed):
                 break
-        core.asleep_at = self._cores.sent_events(but=core) if vcpu.state["yielded"] else None
+        core.asleep_at = self._cores.sent_events(but=core) if vcpu.state["yielded"] == SLEEPS else None
         self.outcome.pc = vcpu.core_state.pc
         self._drain(vcpu)
 

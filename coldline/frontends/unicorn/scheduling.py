@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from coldline.frontends.unicorn.device_polls import describe_poll
 from coldline.frontends.unicorn.endless_loops import EndlessLoops
 from coldline.frontends.unicorn.traps import Traps
+from coldline.frontends.unicorn.turns import END_OF_TIME, SYNCHRONISING_PART
 from coldline.frontends.unicorn.vcpu import Vcpu
 
 
@@ -48,6 +49,23 @@ class RunningCore:
     idle: Idle | None = None
     seen: int = 0
     asleep_at: int | None = None
+
+    def begin_turn(self, instructions: int, executed: int, limit: int) -> int:
+        """Prepare the vCPU's record for a turn; return how many instructions it has executed at the end of the turn.
+
+        Parameters
+        ----------
+        instructions : int
+            Those of the turn.
+        executed, limit : int
+            Those that all vCPUs have executed, and the most that they may.
+        """
+        state = self.vcpu.state
+        mine = state["instructions"]
+        state["yielded"] = state["overrun"] = 0
+        state["elapsed"] = executed - mine
+        state["synchronises_from"] = min(mine + instructions // SYNCHRONISING_PART, END_OF_TIME)
+        return min(max(limit - state["elapsed"], 0), mine + instructions, END_OF_TIME)
 
 
 class Cores:

@@ -32,6 +32,12 @@ not: here translated code is dropped at the guest's IC instructions.
 # Why the callbacks stopped the emulator
 RUNNING, DRAIN, LIMIT, SWITCH, FLUSH_CODE, PLACES, BIG_ENDIAN, SET_WAY, WATCHED_BLOCK = range(9)
 
+# Why a core's turn is to end
+SYNCHRONISES, SLEEPS = 1, 2
+
+MAX_PEERS: Final = 127
+"""The most other cores of a machine."""
+
 MAX_PLACES: Final = 1 << 12
 """The most instructions before which the emulator stops for a callback: see `coldline.frontends.unicorn.aarch32`."""
 
@@ -66,8 +72,14 @@ CALLBACK_FIELDS: Fields = (
         "watched_from",  # the number of instructions at which the watch begins: it is not stopped there
         "mpidr",
         "several",  # whether the machine has several cores
-        "yielded",  # whether the core has executed WFE, which ends its turn
+        "elapsed",  # instructions that the other cores had executed when the turn began
+        "yielded",  # why the turn is to end: `SYNCHRONISES`, `SLEEPS` (the core has executed WFE), or 0
+        "synchronises_from",  # the number of instructions from which the turn ends at a barrier or an exclusive
         "sent_events",  # SEVs
+        "peers",  # the number of the other cores
+        "table_stores",  # stores to their live tables
+        "broadcasts",  # TLB invalidations that reach them
+        "unbroadcast",  # whether such a store came after the last such invalidation
         "last_block",  # see `polls`: the virtual address of the block before
         "loop_head",
         "loop_effects",
@@ -99,6 +111,7 @@ CALLBACK_FIELDS: Fields = (
     ),
     *((name, WORD) for name in ENGINE_CALLS),
     ("agent_of_tag", WORD * (DATA_TAG + TAGS)),
+    ("peer_marks", WORD * MAX_PEERS),  # where the others' `marks` are
 )
 """The emulator's own fields."""
 

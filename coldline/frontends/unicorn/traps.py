@@ -122,6 +122,8 @@ class Traps:
             if self._core_state.is_semihosting(number):
                 self._on_semihosting()
                 return
+            if self._core_state.answers_gic(number):
+                return
             if self._core_state.enters_vectors(number):
                 self._taken = f"{EXCEPTIONS.get(number, 'HVC')} at {at:#x}", self._core_state.pc
                 return

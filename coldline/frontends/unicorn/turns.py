@@ -15,7 +15,14 @@ DEFAULT_QUANTUM: Final = 1000
 Turns = Callable[[int], Iterator[tuple[int, int]]]
 """A schedule: takes the number of vCPUs and yields, without end, the next vCPU and its number of instructions.
 
-A turn ends with the first block of code past this many.
+A turn ends with the first block of code past this many, or with one that has a barrier or an exclusive access past
+the `SYNCHRONISING_PART` of them.
+"""
+
+SYNCHRONISING_PART: Final = 2
+"""The part of a turn, as its reciprocal, after which a barrier or an exclusive ends it.
+
+So code full of them has at most twice as many turns. Each turn costs the emulator its translated code.
 """
 
 

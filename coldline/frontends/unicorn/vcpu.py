@@ -17,7 +17,7 @@ from coldline.frontends.unicorn.callbacks import Callbacks
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.devices import Bus
 from coldline.frontends.unicorn.pc_sync import engine_address, keeps_counter, skip_sync_offset
-from coldline.frontends.unicorn.state import DATA_TAG, TAGS, State
+from coldline.frontends.unicorn.state import DATA_TAG, MAX_PEERS, TAGS, State
 from coldline.jit.shared_record import address_of
 from coldline.mmu.registers import follow_registers
 from coldline.mmu.view import NOWHERE, TAG_SHIFT
@@ -80,6 +80,7 @@ class Vcpu:
         instructions: bool,
     ) -> None:
         self.number = number
+        self._followed = (0, 0)
         self.name = vcpu_name(number)
         self.agents = agents_of(self.name)
         self.core_state = _CORE_STATES[core.architecture](core.emulated_by, exception_level)
@@ -141,6 +142,40 @@ class Vcpu:
         """Return whether the MMU and the data cache are on, at the present exception level."""
         sctlr = self.state.view.register("sctlr", max(1, self.state["el"]))
         return sctlr & _BOTH == _BOTH
+
+    def follow_others(self, others: "Sequence[Vcpu]") -> bool:
+        """Follow what other vCPUs have done to its live tables and its TLB since the last call.
+
+        A leaf that another one has added counts from now on. One that it has removed counts until a TLB invalidation
+        of its own, or one that another vCPU broadcasts.
+
+        Returns
+        -------
+        bool
+            Whether its tables were read again, which may have made events.
+        """
+        stores, broadcasts = (
+            sum(each.state[name] for each in others) for name in ("table_stores", "broadcasts")
+        )
+        if (stores, broadcasts) == self._followed:
+            return False
+        invalidated = broadcasts != self._followed[1]
+        self._followed = stores, broadcasts
+        if invalidated:
+            self.state.view.forget_translations()
+            self.emulator.ctl(const.UC_CTL_TLB_FLUSH, const.UC_CTL_IO_WRITE)
+        if not self.state["virtual"]:
+            return False
+        self.code.rescan(keeps=not invalidated or any(each.state["unbroadcast"] for each in others))
+        return True
+
+    def know(self, others: "Sequence[Vcpu]") -> None:
+        """Have its stores to the others' live tables noticed."""
+        self.state["several"] = bool(others)
+        last = others[-MAX_PEERS:]  # those before were turned off
+        self.state["peers"] = len(last)
+        for index, each in enumerate(last):
+            self.state.set_item("peer_marks", index, each.state["marks"])
 
     def forget_code(self) -> None:
         """Have the emulator translate code again, as it does not notice other vCPUs' stores to code."""

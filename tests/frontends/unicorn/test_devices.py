@@ -3,6 +3,7 @@
 
 import pytest
 
+from coldline.frontends.unicorn.aarch64.gic_registers import GicRegisters
 from coldline.frontends.unicorn.devices import Bus, Constant, FwCfg, Load
 from coldline.frontends.unicorn.devices.gic import (
     CpuInterface,
@@ -146,3 +147,27 @@ def test_fw_cfg_items_are_read_byte_by_byte() -> None:
     assert item(0x7777, 2) == bytes(2)
     device.write(8, 2, 0)
     assert device.read(0, 8).to_bytes(8, "little") == b"QEMU" + bytes(4)
+
+
+def test_a_gicv3_has_system_registers_that_keep_what_is_stored() -> None:
+    """As Linux sets them up; MSR and MRS of other registers are not answered."""
+    general = {1: 0xF0}
+
+    def insn(place: tuple[int, ...], rt: int, *, read: bool) -> int:
+        op0, op1, crn, crm, op2 = place
+        return 0xD500_0000 | read << 21 | op0 << 19 | op1 << 16 | crn << 12 | crm << 8 | op2 << 5 | rt
+
+    gic = GicRegisters()
+
+    def answer(place: tuple[int, ...], rt: int, *, read: bool) -> bool:
+        return gic.answer(insn(place, rt, read=read), general.__getitem__, general.__setitem__)
+
+    pmr, sre, iar1, ctlr = (3, 0, 4, 6, 0), (3, 0, 12, 12, 5), (3, 0, 12, 12, 0), (3, 0, 12, 12, 4)
+    assert answer(pmr, 1, read=False)
+    assert answer(pmr, 2, read=True)
+    assert answer(ctlr, 31, read=False), "xzr"
+    for rt, place in enumerate((sre, iar1, ctlr), 3):
+        assert answer(place, rt, read=True)
+    assert general == {1: 0xF0, 2: 0xF0, 3: 7, 4: 1023, 5: 0x400}
+    assert not answer((3, 0, 12, 0, 0), 6, read=True), "VBAR_EL1"
+    assert not gic.answer(0xD503_201F, general.__getitem__, general.__setitem__), "nop"

@@ -10,6 +10,7 @@ pytest.importorskip("unicorn")
 pytest.importorskip("numba")
 
 import tests.helpers.tiny_guests as a64
+import tests.helpers.tiny_guests_a32 as a32
 from coldline.arm.cores import CORES
 from coldline.checker import Checker
 from coldline.events.agent_names import agents_of, vcpu_name
@@ -27,6 +28,7 @@ SECOND = 0x4000
 
 MINE, ITS = RAM + 0x8000, RAM + 0x9000
 STAY = a64.b(0)
+SVC_MODE = 0x1D3  # CPSR of Supervisor mode, all exceptions masked
 
 
 class Ran:
@@ -54,11 +56,14 @@ def run(
     turns: Turns,
     until: Until | None = None,
     started: int = 2,
+    core: str = "armv8-a",
 ) -> Ran:
     ran = Ran()
     ram = ran.ram = mmap.mmap(-1, RAM_SIZE)
     its = b"".join(each.word.to_bytes(4, "little") for each in second)
-    loaded = a64.image(first, {SECOND: its, **(data or {})}, size=0x20000)
+    wide = CORES[core].architecture == "arm64"
+    loaded = (a64 if wide else a32).image(first, {SECOND: its, **(data or {})}, size=0x20000)
+    pstate, sctlr = (0x3C5, a64.SCTLR_OFF) if wide else (SVC_MODE, a32.SCTLR_OFF)
     ram[: len(loaded)] = loaded
 
     def take(batch: Batch) -> None:
@@ -66,8 +71,8 @@ def run(
 
     boot = Boot(
         [(RAM, memoryview(ram))],
-        [Registers(pc, (0, 0, 0, 0), 0x3C5, a64.SCTLR_OFF) for pc in (RAM, RAM + SECOND)[:started]],
-        CORES["armv8-a"],
+        [Registers(pc, (0, 0, 0, 0), pstate, sctlr) for pc in (RAM, RAM + SECOND)[:started]],
+        CORES[core],
         Listener(
             events=take,
             vcpu_started=ran.started.append,
@@ -313,3 +318,169 @@ def test_a_store_wakes_a_core_whose_loop_was_taken_for_endless() -> None:
     assert ran.outcome is not None
     assert ran.outcome.end is End.OFF
     assert ran.outcome.turns[1] < ran.outcome.turns[0], "the second core was idle for some turns"
+
+
+def test_no_event_is_lost_before_a_block_that_the_emulator_stops_at_twice() -> None:
+    """For AArch32, a block that is stopped at is begun again: that is no iteration of a loop, and so no poll."""
+    first = code(
+        a32.mov(2, MINE),
+        a32.store(4, 2),
+        a32.mcr("ic iallu"),
+        [a32.b(1)],
+        a32.mcr("dc civac", 2),  # code that was translated before the IC, with an operation that is new
+        a32.off(),
+    )
+    ran = run(first, code([a32.b(0)]), turns=round_robin(1000), core="cortex-a15")
+    assert f"guest write {MINE:#x} 4" in ran.events
+
+
+MEETING = {
+    "armv8-a": {
+        "dmb ish": 0xD503_3BBF,
+        "dsb sy": 0xD503_3F9F,
+        "ldxr x4, [x2]": 0xC85F_7C44,
+        "stxr w5, x4, [x2]": 0xC805_7C44,
+        "ldaxrb w4, [x2]": 0x085F_FC44,
+        "stlr w4, [x2]": 0x889F_FC44,
+    },
+    "cortex-a15": {
+        "dmb ish": 0xF57F_F05B,
+        "dsb sy": 0xF57F_F04F,
+        "ldrex r4, [r2]": 0xE192_4F9F,
+        "strexd r5, r6, r7, [r2]": 0xE1A2_5F96,
+    },
+}
+PLAIN = {
+    "armv8-a": {"isb": 0xD503_3FDF, "nop": 0xD503_201F, "ldr x4, [x2]": 0xF940_0044, "ldp": 0xA940_1444},
+    "cortex-a15": {"isb": 0xF57F_F06F, "ldrd r4, r5, [r2]": 0xE1C2_40D0, "mul r4, r5, r6": 0xE004_0695},
+}
+
+
+def turns_of(core: str, text: str, word: int) -> int:
+    """The turns of a core that executes one instruction again and again, each in a block of its own."""
+    isa = a64 if core == "armv8-a" else a32
+    again = [a64.Insn(text, word), isa.b(1)] * 100
+    ran = run(code(isa.mov(2, MINE), again, isa.off()), [isa.b(0)], turns=round_robin(40), core=core)
+    assert ran.outcome is not None
+    assert ran.outcome.end is End.OFF
+    return ran.outcome.turns[0]
+
+
+@pytest.mark.parametrize("core", MEETING)
+def test_a_turn_ends_where_cores_meet_from_its_half_on(core: str) -> None:
+    """Barriers, exclusives, and accesses that acquire or release; all else waits for the end of the turn."""
+    assert {text: turns_of(core, text, word) for text, word in PLAIN[core].items()} == dict.fromkeys(
+        PLAIN[core], 6
+    )
+    for text, word in MEETING[core].items():
+        assert turns_of(core, text, word) >= 9, text
+
+
+def test_a_turn_ends_at_barriers_in_thumb_code() -> None:
+    def turns(insn: a64.Insn) -> int:
+        again = a32.thumb(code(a32.t_mov(2, MINE), [insn, a64.Insn("b .+2", 0xE7FF)] * 100, a32.T_HVC))
+        first = code(a32.mov(0, a64.PSCI_SYSTEM_OFF), a32.mov(3, RAM + 0x6001), a32.bx(3))
+        ran = run(first, [a32.b(0)], {0x6000: again}, turns=round_robin(40), core="cortex-a15")
+        assert ran.outcome is not None
+        assert ran.outcome.end is End.OFF
+        return ran.outcome.turns[0]
+
+    assert turns(a32.T_NOP) == turns(a64.Insn("ldrd r4, r5, [r2]", 0xE9D2_4500)) == 6
+    for text, word in {"dmb ish": 0xF3BF_8F5B, "ldrex": 0xE852_4F00, "strexb": 0xE8C2_4F45}.items():
+        assert turns(a64.Insn(text, word)) >= 9, text
+
+
+@pytest.mark.parametrize("turns", [round_robin(1), round_robin(2), round_robin(7), random_turns(5)])
+def test_a_lock_free_counter_counts_whatever_the_turns_are(turns: Turns) -> None:
+    """A turn can end between LDXR and STXR: then the other core's store makes this one's fail, and one gets on."""
+
+    def count(times: int) -> Code:
+        return code(
+            *(mov(2, MINE), mov(6, times), [a64.b(1)]),
+            *([a64.Insn("ldxr x4, [x2]", 0xC85F_7C44), a64.b(1), a64.add(4, 4, 1)]),
+            *([a64.Insn("stxr w5, x4, [x2]", 0xC805_7C44), a64.Insn("cbnz w5, .-16", 0x35FF_FF85)]),
+            *([a64.subs(6, 6, 1), a64.b_ne(-6)]),
+        )
+
+    wait = [a64.ldr(4, 2), a64.subs(4, 4, 100), a64.b_ne(-2)]
+    ran = run(
+        code(count(50), wait, a64.off()), code(count(50), [STAY]), turns=turns, until=Until(End.OFF, 50_000)
+    )
+    assert ran.outcome is not None
+    assert (ran.outcome.end, word(ran, MINE)) == (End.OFF, 100)
+
+
+def test_the_time_is_that_of_all_cores() -> None:
+    now = code(a64.mrs(4, "cntvct_el0"), stores(ITS, 1), [STAY])
+    ran = run(code(stores(MINE, 400), a64.off()), now, turns=round_robin(300))
+    assert word(ran, ITS) >= 300
+
+
+def test_a_gicv3_is_there_on_xens_machine_too() -> None:
+    """Its distributor's number, and ICC_SRE_EL1: without them, Linux gets no further than its interrupts."""
+    pidr2, sre = 0x0300_1000 + 0xFFE8, a64.Insn("mrs x4, S3_0_C12_C12_5", 0xD538_CCA4)
+    program = code(mov(2, pidr2), a64.ldr_w(4, 2), stores(MINE, 1), [sre], stores(MINE + 8, 1), a64.off())
+    ran = run(program, [STAY], turns=round_robin(100))
+    assert [word(ran, MINE), word(ran, MINE + 8)] == [0x3B, 7]
+
+
+SHARED = {0: a64.page(WINDOW, a64.WB, NEVER), 1: a64.page(WINDOW + 0x1000, a64.NC, NEVER)}
+ENTRIES = RAM + LEVEL3
+"""The level 3 table, which both cores use."""
+
+
+def of_the_second(ran: Ran) -> list[str]:
+    """What becomes of the second core's aliases of the third page of the window, and its accesses there."""
+    third = WINDOW + 0x2000
+    kept = []
+    for event in ran.events:
+        agent, op, *rest = event.split()
+        if agent.startswith("guest1") and op in ("map", "unmap", "read", "write"):
+            address, size = int(rest[0], 0), int(rest[1], 0)
+            if address <= third < address + size:
+                kept.append(f"{agent} {op} {' '.join(rest[2:])}".strip())
+    return kept
+
+
+def test_a_core_follows_another_ones_stores_to_its_live_tables() -> None:
+    """Page 2 of the window is added by the first core, whose MMU is off, and used by the second one."""
+    add = code(
+        stores(MINE, 60),
+        mov(2, ENTRIES + 16),
+        mov(4, a64.page(WINDOW + 0x2000, a64.NC, NEVER)),
+        [a64.store(4, 2)],
+    )
+    use = code(mmu_on(), stores(WINDOW, 60), stores(WINDOW + 0x2000, 1), a64.off())
+    ran = run(code(add, [STAY]), use, tables(SHARED), turns=round_robin(40))
+    assert of_the_second(ran) == ["guest1-nc map normal-nc", "guest1-nc write"]
+
+
+@pytest.mark.parametrize(
+    ("tlbi", "ended"),
+    [("tlbi vmalle1is", ["guest1-nc unmap"]), ("tlbi vmalle1", [])],
+    ids=["broadcast", "local"],
+)
+def test_what_a_core_removes_from_anothers_tables_ends_with_a_broadcast(tlbi: str, ended: list[str]) -> None:
+    data = tables({**SHARED, 2: a64.page(WINDOW + 0x2000, a64.NC, NEVER)})
+    remove = code(
+        stores(MINE, 60),
+        mov(2, ENTRIES + 16),
+        mov(4, 0),
+        [a64.store(4, 2)],
+        stores(MINE, 60),
+        [a64.sys(tlbi)],
+    )
+    use = code(mmu_on(), stores(WINDOW, 200), a64.off())
+    ran = run(code(remove, [STAY]), use, data, turns=round_robin(40))
+    assert of_the_second(ran) == ["guest1-nc map normal-nc", *ended]
+
+
+def test_a_broadcast_reaches_another_ones_tlb() -> None:
+    """The second core walks to a page again once the first one has invalidated it."""
+    again = code([a64.ldr(5, 2), a64.b(1)] * 200)
+    use = code(mmu_on(), mov(2, WINDOW), again, a64.off())
+    walks = {}
+    for tlbi in ("tlbi vmalle1is", "tlbi vmalle1"):
+        ran = run(code(stores(MINE, 60), [a64.sys(tlbi), STAY]), use, tables(SHARED), turns=round_robin(40))
+        walks[tlbi] = ran.events.count(f"guest1 walk {ENTRIES:#x} 8 normal-wb")
+    assert walks == {"tlbi vmalle1is": 2, "tlbi vmalle1": 1}

@@ -25,7 +25,15 @@ from coldline.frontends.unicorn.accesses import (
 )
 from coldline.frontends.unicorn.hooks import EXPORTS as SHARED
 from coldline.frontends.unicorn.hooks import STATE
-from coldline.frontends.unicorn.state import BIG_ENDIAN, MAX_PLACES, OPERATION_BITS, PLACES, SWITCH
+from coldline.frontends.unicorn.state import (
+    BIG_ENDIAN,
+    MAX_PLACES,
+    OPERATION_BITS,
+    PLACES,
+    SLEEPS,
+    SWITCH,
+    SYNCHRONISES,
+)
 from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store64, uint64
 from coldline.mmu.memory import PAGE_MASK
 from coldline.mmu.stores import settle_half
@@ -42,6 +50,9 @@ _NARROW = 1 << OPERATION_BITS
 """Keys of 32-bit registers and operations are below this."""
 
 _BY_ADDRESS = (1, 3)
+_TLBI_INNER_SHAREABLE = 3
+"""CRm of the operations for the inner shareable domain (Arm ARM DDI 0406C B3.18.7)."""
+
 _WATCHED_KEYS = tuple(WATCHED)
 _MPIDR = cp15.MPIDR.key
 _WFE, _WFE_T32, _SEV, _SEV_T32 = 0x0320F002, 0xBF20, 0x0320F004, 0xBF40
@@ -125,18 +136,39 @@ def _count(s: Any, tagged: int, size: int) -> int:
 
 
 @compiled
+def _synchronises(word: int) -> bool:
+    """Whether an A32 instruction, its condition cleared, is a DMB, a DSB or an exclusive (DDI 0406C A5.7, A5.2)."""
+    return (word & 0x0FFF_FFE0) == 0x057F_F040 or (word & 0x0F80_00F0) == 0x0180_0090
+
+
+@compiled
+def _synchronises_t32(first: int, second: int) -> bool:
+    """Whether two halfwords of Thumb code are a DMB, a DSB or an exclusive (Arm ARM DDI 0406C A6.3)."""
+    return (
+        (first == 0xF3BF and (second & 0xFFE0) == 0x8F40)
+        or (first & 0xFFE0) == 0xE840
+        or ((first & 0xFFE0) == 0xE8C0 and (second & 0xC0) == 0x40)
+    )
+
+
+@compiled
 def _note_hints(s: Any, at: Any, size: int, thumb: bool) -> None:
-    """Note the WFE that ends a block, and the SEVs in it."""
+    """Note the WFE that ends a block, the SEVs in it, and whether the turn is to end after it."""
     if at == uint64(0):
         return
+    ends = s.yielded == uint64(0) and s.instructions >= s.synchronises_from
+    before = 0
     length = 2 if thumb else 4
     for offset in range(0, size, length):
         place = at + uint64(offset)
         word = int64(load16(place)) if thumb else int64(load32(place)) & 0x0FFFFFFF
         if word == (_SEV_T32 if thumb else _SEV):
             s.sent_events += uint64(1)
+        if ends and (_synchronises_t32(before, word) if thumb else _synchronises(word)):
+            s.yielded = uint64(SYNCHRONISES)
+        before = word
         if offset == size - length and word == (_WFE_T32 if thumb else _WFE):
-            s.yielded = uint64(1)
+            s.yielded = uint64(SLEEPS)
 
 
 @cfunc(types.void(types.voidptr, types.uintp, types.uintp, STATE))
@@ -209,8 +241,8 @@ def _condition(s: Any, address: int, word: int, thumb: bool) -> int:
 
 @compiled
 def _answer_read(uc: Any, s: Any, address: int, word: int, thumb: bool) -> None:
-    """Return the core's number, or the number of instructions as the time; continue after the guest's read of it."""
-    now = s.mpidr if cp15.move_key(word) == _MPIDR else s.instructions
+    """Return the core's number, or all cores' instructions as the time; continue after the guest's read of it."""
+    now = s.mpidr if cp15.move_key(word) == _MPIDR else s.instructions + s.elapsed
     s.effects += uint64(1)
     write_register(uc, s, _general(cp15.first_register(word)), now & uint64(0xFFFFFFFF))
     if cp15.is_wide(word):
@@ -243,7 +275,8 @@ def on_move(uc: Any, at: int, size: int, user: Any) -> None:
         s.trapped, s.trapped_value, s.trapped_at = uint64(key), value, uint64(address)
         stop(uc, s, SWITCH)
     elif (key >> 7) & 0xF == TLBI_CRN:
-        invalidate_tlb(uc, s, key & 7 in _BY_ADDRESS, int64(value) & ~PAGE_MASK)
+        broadcast = (key >> 3) & 0xF == _TLBI_INNER_SHAREABLE
+        invalidate_tlb(uc, s, key & 7 in _BY_ADDRESS, int64(value) & ~PAGE_MASK, broadcast)
     else:
         maintain(s, int64(load8(s.maintenance + uint64(key))) - 1, int64(value))
 

@@ -12,6 +12,7 @@ from coldline.arm.fields import MemoryFeatures, SystemRegister
 from coldline.events.batch import InstructionState
 from coldline.frontends.unicorn.aarch64 import exceptions
 from coldline.frontends.unicorn.aarch64.effective_address import effective_address
+from coldline.frontends.unicorn.aarch64.gic_registers import GicRegisters
 from coldline.frontends.unicorn.aarch64.watched_registers import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.semihosting import A64_CALL
@@ -62,6 +63,7 @@ class Aarch64(CoreState):
         arm64.UC_ARM64_REG_X3,
     )
     CALLS = frozenset({_HVC, _SMC})
+    _gic: GicRegisters | None = None
 
     def reset(self, registers: Registers) -> None:
         """Give the core its first registers."""
@@ -160,6 +162,27 @@ class Aarch64(CoreState):
         """Whether an exception is a semihosting call."""
         code = self.state.view.code_bytes(self.pc, 4)
         return number == _UNDEFINED and int.from_bytes(code, "little") == A64_CALL
+
+    def add_gic(self) -> None:
+        """Add a GICv3's system registers."""
+        self._gic = GicRegisters()
+
+    def answers_gic(self, number: int) -> bool:
+        """See `CoreState.answers_gic`."""
+        if self._gic is None or number != _UNDEFINED:
+            return False
+        word = int.from_bytes(self.state.view.code_bytes(self.pc, 4), "little")
+
+        def read(register: int) -> int:
+            return int(self.emulator.reg_read(_REGISTERS[register]))
+
+        def write(register: int, value: int) -> None:
+            self.emulator.reg_write(_REGISTERS[register], value)
+
+        if not self._gic.answer(word, read, write):
+            return False
+        self.emulator.reg_write(self.PC, self.pc + 4)
+        return True
 
     def skip_semihosting(self) -> None:
         """Continue after a semihosting call."""

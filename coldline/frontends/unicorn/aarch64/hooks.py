@@ -25,7 +25,7 @@ from coldline.frontends.unicorn.accesses import (
 )
 from coldline.frontends.unicorn.hooks import EXPORTS as SHARED
 from coldline.frontends.unicorn.hooks import STATE
-from coldline.frontends.unicorn.state import OPERATION_BITS, SWITCH
+from coldline.frontends.unicorn.state import OPERATION_BITS, SLEEPS, SWITCH, SYNCHRONISES
 from coldline.jit.intrinsics import compiled, int64, load8, load32, load64, uint64
 from coldline.mmu.memory import PAGE_SHIFT
 from coldline.mmu.stores import change_level
@@ -33,6 +33,9 @@ from coldline.mmu.translation import forget_translations
 
 _OPERATION = (1 << OPERATION_BITS) - 1
 _TLBI_OUTER_OR_LOCAL = (3, 7)
+_TLBI_BROADCAST = (1, 3)
+"""CRm of the operations for the outer and the inner shareable domain (Arm ARM DDI 0487 C5.5)."""
+
 _MEMORY_FEATURES = ID_AA64MMFR0_EL1.key
 _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
 _WATCHED_KEYS = tuple(WATCHED)
@@ -50,15 +53,32 @@ def _see_level(uc: Any, s: Any) -> None:
 
 
 @compiled
+def _synchronises(word: int) -> bool:
+    """Whether an instruction is a DMB or DSB, an exclusive, an atomic, or an acquiring or releasing access.
+
+    Arm ARM DDI 0487 C4.1: barriers; load/store exclusive and ordered, compare and swap; atomic memory operations.
+    """
+    return (
+        (word & 0xFFFF_F0DF) == 0xD503_309F
+        or (word & 0x3F00_0000) == 0x0800_0000
+        or (word & 0x3B20_0C00) == 0x3820_0000
+    )
+
+
+@compiled
 def _note_hints(s: Any, at: Any, size: int) -> None:
-    """Note the WFE that ends a block, and the SEVs in it."""
+    """Note the WFE that ends a block, the SEVs in it, and whether the turn is to end after it."""
     if at == uint64(0):
         return
-    if int64(load32(at + uint64(size - 4))) == _WFE:
-        s.yielded = uint64(1)
+    ends = s.yielded == uint64(0) and s.instructions >= s.synchronises_from
     for offset in range(0, size, 4):
-        if int64(load32(at + uint64(offset))) == _SEV:
+        word = int64(load32(at + uint64(offset)))
+        if word == _SEV:
             s.sent_events += uint64(1)
+        elif ends and _synchronises(word):
+            s.yielded = uint64(SYNCHRONISES)
+    if int64(load32(at + uint64(size - 4))) == _WFE:
+        s.yielded = uint64(SLEEPS)
 
 
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, STATE))
@@ -96,7 +116,8 @@ def _encoding(register: int) -> int:
 def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
     by_address = (key >> 3) & 0xF in _TLBI_OUTER_OR_LOCAL and key & 1
     # The operand has VA[55:12]; the bits above are those of bit 55.
-    invalidate_tlb(uc, s, by_address, (int64(value) << 20) >> 20 << PAGE_SHIFT)
+    broadcast = (key >> 3) & 0xF in _TLBI_BROADCAST
+    invalidate_tlb(uc, s, by_address, (int64(value) << 20) >> 20 << PAGE_SHIFT, broadcast)
 
 
 @cfunc(types.uint32(types.voidptr, types.int32, types.uintp, STATE))
@@ -129,7 +150,7 @@ def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
 
 @cfunc(types.uint32(types.voidptr, types.int32, types.uintp, STATE))
 def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
-    """Called at MRS: the time is the number of instructions, so each run is the same; granules are the profile's."""
+    """Called at MRS: the time is all cores' instructions, so each run is the same; granules are the profile's."""
     s = carray(user, (1,))[0]
     key = _encoding(register)
     if key == _MEMORY_FEATURES:
@@ -137,7 +158,7 @@ def on_mrs(uc: Any, register_id: int, register: int, user: Any) -> int:
         return 1
     if key in COUNTERS:
         s.effects += uint64(1)
-        write_register(uc, s, register_id, s.instructions)
+        write_register(uc, s, register_id, s.instructions + s.elapsed)
         return 1
     if key == _MPIDR:
         write_register(uc, s, register_id, s.mpidr)

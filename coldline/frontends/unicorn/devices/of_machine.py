@@ -23,7 +23,7 @@ def bus_of(
     Parameters
     ----------
     layout : MachineLayout
-        The machine. A hypervisor's interrupt controller is left out.
+        The machine.
     ram : iterable of (base, size)
         RAM.
     vcpus : int
@@ -39,8 +39,7 @@ def bus_of(
         devices.append(Flash(*layout.variables))
     if layout.fw_cfg is not None:
         devices.append(FwCfg(*layout.fw_cfg, vcpus))
-    if not layout.of_hypervisor:
-        devices += _interrupt_controllers(layout, vcpus)
+    devices += _interrupt_controllers(layout, vcpus)
     return Bus(devices, ram, unknown_reads_zero=layout.unknown_reads_zero, end=1 << TAG_SHIFT)
 
 
