@@ -1,0 +1,762 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+A brute-force explorer of version 2 traces, with cores and order: the oracle that the checker is compared with.
+
+It is a second implementation of the pages on cores and order, on top of ``explorer.py``, which reads what a
+version 1 trace has too. It shares no code with ``coldline``. A microstate is one byte's, and *joint*: the
+levels and memory, and for every core its instruction cache and all that it has pending, where the data
+operations are a plain list in program order. A set of microstates is closed by plain graph search.
+
+One byte is followed for each class of bytes of a line that the same accesses touch: nothing couples two
+bytes but that an event touches the line. Only bytes that some event checks are followed, until the last
+that does.
+
+A text whose first line is not ``version 2`` is a version 1 trace, and ``explorer.py`` explores it.
+
+Where the pages leave room, this is how they are read (``tests/oracles/test_order_explorer.py`` has a test for each
+that a trace can show):
+
+- Without ``option order`` nothing is ever prefetched: ``isb`` is an error there, so it could never go.
+- ``line``, ``option`` and ``core`` in any order, before the first event. A ``core`` line names an agent at least;
+  the same name on two of them is an error, and so is an agent twice, on one line or on two. The head words
+  of later pages (``master``, ``give``, ``power-off``) are no agents' names, and errors. ``version`` may be one.
+- A dot or a plus in an agent's name says nothing: only ``core`` lines say who shares a core.
+- ``option vipt``, ``tlbi``, ``descriptor`` and settings that change at an ``isb`` are left for later: errors.
+- A core that is declared occurs in the trace, even if none of its agents does anything: its projection, in
+  which no instruction cache is valid, counts for the kinds.
+- Kinds are united over the projections of every core for every check, and so for a fetch too: a copy that
+  another core's instruction cache alone has fresh makes its kind stale-fetch *and* lost-write.
+- A non-cacheable read with ``nc-may-hit`` may return a level's copy even where a store of its core is
+  pending; a cacheable read of a byte with a write-through store pending returns that store and nothing else.
+- A miss by a cacheable access allocates a byte with a write-through store pending as that store has it only
+  if the access is a read of that very byte, and else as usual.
+- A fetch that returns a prefetched instruction leaves it there, and fills nothing.
+- A prefetch that misses leaves no copy in the instruction cache (*fill I* may do that, as a step of its own).
+- ``dc zva`` waits where its alias is cacheable, and is pending like a store where it is not.
+- The second of two ``ic`` of one reach adds nothing to the first while that is pending.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Generic, NamedTuple, TypeVar
+
+from tests.oracles import explorer
+from tests.oracles.explorer import (
+    CLEAN,
+    DIRTY,
+    INVALID,
+    LIMIT,
+    PAGE,
+    SET_WAY,
+    Agent,
+    Hazard,
+    Malformed,
+    Touch,
+)
+
+__all__ = ["Hazard", "Malformed", "TooMany", "explore"]
+
+NONE, STALE, FRESH = 0, 1, 2  # what an instruction cache, a store in flight or a prefetch has of the byte
+BARRIERS = ("dsb", "dmb", "isb")
+NO_AGENTS = ("line", "option", "core", "master", "give", "power-off")
+CHECKED = ("read wb", "read nc", "walk wb", "walk nc", "fetch cacheable", "fetch not cacheable")
+ACCESSES = (*CHECKED, "write wb", "write wt", "write nc")
+MAINTENANCE = ("cvau", "cvac", "civac", "ivac")
+
+
+class TooMany(Exception):  # noqa: N818
+    """A byte has more microstates than the caller allows."""
+
+
+class Shared(NamedTuple):
+    """What one byte is like in level 1, level 2 and memory: each f says whether that copy is fresh."""
+
+    l1: int
+    f1: bool
+    l2: int
+    f2: bool
+    fm: bool
+
+
+class Core(NamedTuple):
+    """
+    What one core has of the byte, and what it has pending on the line.
+
+    ``dcs`` has each operation and whether it was issued through a cacheable alias; ``through`` says whether the
+    store in flight is a write-through one.
+    """
+
+    icache: int = NONE
+    dcs: tuple[tuple[str, bool], ...] = ()
+    ic_local: bool = False
+    ic_all: bool = False
+    store: int = NONE
+    through: bool = False
+    prefetched: int = NONE
+
+
+class Profile(NamedTuple):
+    """The switches of a trace."""
+
+    nc_may_hit: bool
+    setway_effective: bool
+    idc: bool
+    dic: bool
+    order: bool
+
+
+class Fetches(NamedTuple):
+    """What fetches of a core are possible, and whether a fetch of the core is to check the byte yet."""
+
+    cacheable: bool
+    uncacheable: bool
+    awaited: bool
+
+
+class Rules(NamedTuple):
+    """What decides a byte's steps at the moment."""
+
+    alias_live: bool
+    cores: tuple[Fetches, ...]
+
+
+class Event(NamedTuple):
+    """
+    One event on the line.
+
+    ``own`` says whether it touches the byte; ``noted`` whether its agent has the page by a cacheable alias.
+    """
+
+    action: str
+    own: bool
+    noted: bool
+
+
+class Outcome(NamedTuple):
+    """What becomes of the shared part and of the core that acts; ``others`` says what the other cores do."""
+
+    shared: Shared
+    core: Core
+    others: str = "keep"
+
+
+# -- one step of the closure -------------------------------------------------------------------------------
+
+
+def _data(s: Shared) -> bool:
+    """Return whether what a cacheable read returns is fresh."""
+    return s.f1 if s.l1 else _below(s)
+
+
+def _below(s: Shared) -> bool:
+    """Return whether what a level 1 miss reads is fresh."""
+    return s.f2 if s.l2 else s.fm
+
+
+def _instruction(s: Shared, core: Core, profile: Profile) -> int:
+    """Give what a cacheable fetch returns: STALE or FRESH."""
+    return core.icache or _miss(s, profile)
+
+
+def _miss(s: Shared, profile: Profile) -> int:
+    """Give what a cacheable fetch that misses returns: STALE or FRESH."""
+    return _copy(_data(s) if profile.idc else _below(s))
+
+
+def _copy(fresh: bool) -> int:
+    return FRESH if fresh else STALE
+
+
+def _shared_steps(s: Shared, alias_live: bool, fetch_possible: bool) -> Iterator[Shared]:
+    """Give what one step of the levels by themselves makes of them."""
+    if s.l1 == DIRTY:  # write back 1
+        yield s._replace(l2=DIRTY, f2=s.f1, l1=CLEAN)
+        yield s._replace(l2=DIRTY, f2=s.f1, l1=INVALID, f1=False)
+    if s.l1 == CLEAN:  # drop 1
+        yield s._replace(l1=INVALID, f1=False)
+    if s.l2 == DIRTY:  # write back 2
+        yield s._replace(fm=s.f2, l2=CLEAN)
+        yield s._replace(fm=s.f2, l2=INVALID, f2=False)
+    if s.l2 == CLEAN:  # drop 2
+        yield s._replace(l2=INVALID, f2=False)
+    if s.l2 == INVALID and (alias_live or fetch_possible):  # fill 2
+        yield s._replace(l2=CLEAN, f2=s.fm)
+    if s.l1 == INVALID and alias_live:  # fill 1
+        yield s._replace(l1=CLEAN, f1=_below(s))
+
+
+def _core_steps(s: Shared, core: Core, fetches: Fetches, profile: Profile) -> Iterator[Outcome]:
+    """Give what one step of one core makes of it and of the levels."""
+    if core.icache:  # drop I
+        yield Outcome(s, core._replace(icache=NONE))
+    if fetches.cacheable and not profile.dic:  # fill I
+        yield Outcome(s, _forgetful(core._replace(icache=_miss(s, profile)), fetches.awaited))
+    if core.prefetched:
+        yield Outcome(s, core._replace(prefetched=NONE))
+    prefetches = fetches.awaited and profile.order
+    if prefetches and fetches.cacheable:
+        yield Outcome(s, core._replace(prefetched=_instruction(s, core, profile)))
+    if prefetches and fetches.uncacheable:
+        yield Outcome(s, core._replace(prefetched=_copy(s.fm)))
+    if core.dcs:
+        for after in _maintain(s, core.dcs[0][0]):
+            yield Outcome(after, core._replace(dcs=core.dcs[1:]))
+    if core.ic_local:
+        yield Outcome(s, core._replace(icache=NONE, ic_local=False))
+    if core.ic_all:
+        yield Outcome(s, core._replace(icache=NONE, ic_all=False), "lose I")
+    if core.store:
+        yield Outcome(s._replace(fm=core.store == FRESH), core._replace(store=NONE, through=False))
+
+
+def _forgetful(core: Core, awaited: bool) -> Core:
+    """
+    Forget what nothing can tell apart any more.
+
+    Once the last fetch of the core has checked the byte, a prefetched instruction is nothing, and an instruction
+    cache is either a fresh copy (not all is lost) or none.
+    """
+    if awaited or not (core.prefetched or core.icache == STALE):
+        return core
+    return core._replace(prefetched=NONE, icache=FRESH if core.icache == FRESH else NONE)
+
+
+def _maintain(s: Shared, op: str) -> list[Shared]:
+    """Give the outcomes of a data operation that takes effect."""
+    if op == "cvau":
+        return [s._replace(l2=DIRTY, f2=s.f1, l1=CLEAN) if s.l1 == DIRTY else s]
+    cleaned = _cleaned(s)
+    if op == "cvac":
+        return [cleaned]
+    if op == "civac":
+        return [_invalid(cleaned)]
+    assert op == "ivac"
+    return [_invalid(s), _invalid(cleaned)]
+
+
+def _cleaned(s: Shared) -> Shared:
+    """Clean to memory."""
+    if s.l1 == DIRTY:
+        return Shared(CLEAN, s.f1, CLEAN if s.l2 else INVALID, s.f1 if s.l2 else False, s.f1)
+    if s.l2 == DIRTY:
+        return s._replace(l2=CLEAN, fm=s.f2)
+    return s
+
+
+def _invalid(s: Shared) -> Shared:
+    return Shared(INVALID, False, INVALID, False, s.fm)
+
+
+def _meanwhile(core: Core, others: str) -> Core:
+    """Give what becomes of a core while another one acts."""
+    if others == "lose I":
+        return core._replace(icache=NONE)
+    return _sees_write(core) if others == "see a write" else core
+
+
+def _sees_write(core: Core) -> Core:
+    """Give what becomes of a core's copies and of what it has in flight when anybody writes the byte."""
+    return core._replace(
+        icache=min(core.icache, STALE),
+        store=min(core.store, STALE),
+        prefetched=min(core.prefetched, STALE),
+    )
+
+
+# -- the events --------------------------------------------------------------------------------------------
+
+
+def _goes_on(core: Core, event: Event) -> bool:
+    """Return whether the event may happen now, with what its core has pending."""
+    if event.action == "dsb":
+        return not (core.dcs or core.ic_local or core.ic_all or core.store)
+    if event.action == "dmb":
+        return not (core.dcs or core.store)
+    if event.action in ("read wb", "write wb", "write wt") and any(noted for _, noted in core.dcs):
+        return False
+    return not (event.action in ("write wt", "write nc") and event.own and core.store)
+
+
+def _effect(s: Shared, core: Core, event: Event, profile: Profile) -> list[Outcome]:
+    """Give the outcomes of an event; none where it has to wait."""
+    if not _goes_on(core, event):
+        return []
+    kind = event.action.partition(" ")[0]
+    if kind in ("read", "walk"):
+        return [Outcome(_after_read(s, core, event), core)]
+    if kind == "fetch":
+        return list(_fetch(s, core, event, profile))
+    if kind == "write":
+        return _write(s, core, event, profile)
+    if kind == "ic":
+        return [_ic(s, core, event.action, profile)]
+    if kind == "isb":
+        return [Outcome(s, core._replace(prefetched=NONE))]
+    if kind in ("dsb", "dmb"):
+        return [Outcome(s, core)]
+    return list(_dc(s, core, event, profile))
+
+
+def _after_read(s: Shared, core: Core, event: Event) -> Shared:
+    """Give what a data read or a walk makes of the levels."""
+    if event.action not in ("read wb", "walk wb") or s.l1:
+        return s
+    if event.action == "read wb" and event.own and core.through:
+        return s._replace(l1=CLEAN, f1=core.store == FRESH)
+    return s._replace(l1=CLEAN, f1=_below(s))
+
+
+def _fetch(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Outcome]:
+    if event.own and core.prefetched:
+        yield Outcome(s, core)
+    if event.action == "fetch cacheable" and not profile.dic:
+        yield Outcome(s, core._replace(icache=_instruction(s, core, profile)))
+    else:
+        yield Outcome(s, core)
+
+
+def _write(s: Shared, core: Core, event: Event, profile: Profile) -> list[Outcome]:
+    if not event.own:
+        return [Outcome(s._replace(l1=DIRTY, f1=_data(s)) if event.action == "write wb" else s, core)]
+    core = _sees_write(core)
+    if event.action == "write wb":
+        return [Outcome(Shared(DIRTY, True, s.l2, False, False), core, "see a write")]
+    through = event.action == "write wt"
+    levels = s._replace(f1=through and s.l1 != INVALID, f2=through and s.l2 != INVALID)
+    if profile.order:
+        core = core._replace(store=FRESH, through=through)
+    return [Outcome(levels._replace(fm=not profile.order), core, "see a write")]
+
+
+def _ic(s: Shared, core: Core, action: str, profile: Profile) -> Outcome:
+    if not profile.order:
+        return Outcome(s, core._replace(icache=NONE), "keep" if action == "ic local" else "lose I")
+    pending = core._replace(ic_local=True) if action == "ic local" else core._replace(ic_all=True)
+    return Outcome(s, pending)
+
+
+def _dc(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Outcome]:
+    set_way = event.action in SET_WAY
+    op = SET_WAY.get(event.action, event.action)
+    assert op in MAINTENANCE
+    if set_way and not profile.setway_effective:
+        yield Outcome(s, core)
+    if profile.order:
+        yield Outcome(s, core._replace(dcs=(*core.dcs, (op, event.noted and not set_way))))
+    else:
+        for after in _maintain(s, op):
+            yield Outcome(after, core)
+
+
+def _fresh_copies(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[bool]:
+    """Say of each copy of the byte that a checked event may return whether it is fresh."""
+    kind, _, how = event.action.partition(" ")
+    if kind == "fetch":
+        yield s.fm if how == "not cacheable" else _instruction(s, core, profile) == FRESH
+        if core.prefetched:
+            yield core.prefetched == FRESH
+        return
+    if how == "wb":
+        yield core.store == FRESH if kind == "read" and core.through else _data(s)
+        return
+    yield core.store == FRESH if kind == "read" and core.store else s.fm
+    if profile.nc_may_hit and s.l1:
+        yield s.f1
+    if profile.nc_may_hit and s.l2:
+        yield s.f2
+
+
+# -- sets of joint microstates -----------------------------------------------------------------------------
+
+# A joint microstate is a tuple of numbers: the shared part's, then every core's.
+State = tuple[int, ...]
+Part = TypeVar("Part", Shared, Core)
+
+
+class Numbers(Generic[Part]):
+    """Numbers the parts of microstates, so that a microstate is quick to compare."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Part, int] = {}
+        self.parts: list[Part] = []
+
+    def of(self, part: Part) -> int:
+        number = self._numbers.setdefault(part, len(self.parts))
+        if number == len(self.parts):
+            self.parts.append(part)
+        return number
+
+
+_SHARED: Numbers[Shared] = Numbers()
+_CORES: Numbers[Core] = Numbers()
+Move = tuple[int, int, str]
+
+
+def _numbered(outcomes: Iterable[Outcome]) -> tuple[Move, ...]:
+    return tuple((_SHARED.of(o.shared), _CORES.of(o.core), o.others) for o in outcomes)
+
+
+@lru_cache(maxsize=1 << 12)
+def _numbered_shared_steps(shared: int, alias_live: bool, fetch_possible: bool) -> tuple[int, ...]:
+    return tuple(map(_SHARED.of, _shared_steps(_SHARED.parts[shared], alias_live, fetch_possible)))
+
+
+@lru_cache(maxsize=1 << 16)
+def _numbered_steps(shared: int, core: int, fetches: Fetches, profile: Profile) -> tuple[Move, ...]:
+    return _numbered(_core_steps(_SHARED.parts[shared], _CORES.parts[core], fetches, profile))
+
+
+@lru_cache(maxsize=1 << 16)
+def _numbered_effect(shared: int, core: int, event: Event, profile: Profile) -> tuple[Move, ...]:
+    return _numbered(_effect(_SHARED.parts[shared], _CORES.parts[core], event, profile))
+
+
+@lru_cache(maxsize=1 << 16)
+def _numbered_meanwhile(core: int, others: str) -> int:
+    return _CORES.of(_meanwhile(_CORES.parts[core], others))
+
+
+@lru_cache(maxsize=1 << 16)
+def _numbered_forgetful(core: int, awaited: bool) -> int:
+    return _CORES.of(_forgetful(_CORES.parts[core], awaited))
+
+
+@lru_cache(maxsize=1 << 16)
+def _may_be_bad(shared: int, core: int, event: Event, profile: Profile) -> bool:
+    return not all(_fresh_copies(_SHARED.parts[shared], _CORES.parts[core], event, profile))
+
+
+def _moved(state: State, at: int, move: Move) -> State:
+    """Give the microstate after a move of the core that the tuple has at some place."""
+    shared, core, others = move
+    if others == "keep":
+        return (shared, *state[1:at], core, *state[at + 1 :])
+    before = [_numbered_meanwhile(other, others) for other in state[1:at]]
+    after = [_numbered_meanwhile(other, others) for other in state[at + 1 :]]
+    return (shared, *before, core, *after)
+
+
+def _successors(state: State, rules: Rules, profile: Profile) -> Iterator[State]:
+    """Give the microstates that one step makes of one."""
+    fetch_possible = any(fetches.cacheable for fetches in rules.cores)
+    for shared in _numbered_shared_steps(state[0], rules.alias_live, fetch_possible):
+        yield (shared, *state[1:])
+    for at, fetches in enumerate(rules.cores, 1):
+        for move in _numbered_steps(state[0], state[at], fetches, profile):
+            yield _moved(state, at, move)
+
+
+class Byte:
+    """The set of joint microstates of one byte, as a trace goes on."""
+
+    def __init__(self, cores: int, profile: Profile, most: int | None) -> None:
+        self._profile = profile
+        self._most = most
+        cold = Shared(INVALID, False, INVALID, False, True)
+        self.states = {(_SHARED.of(cold), *[_CORES.of(Core())] * cores)}
+        self._closed: Rules | None = None
+
+    def close(self, rules: Rules) -> None:
+        """Add all that any number of steps makes of the microstates."""
+        if rules == self._closed:
+            return
+        awaited = [fetches.awaited for fetches in rules.cores]
+        self.states = {(s[0], *map(_numbered_forgetful, s[1:], awaited)) for s in self.states}
+        todo = list(self.states)
+        while todo:
+            for state in _successors(todo.pop(), rules, self._profile):
+                if state not in self.states:
+                    self.states.add(state)
+                    todo.append(state)
+            if self._most is not None and len(self.states) > self._most:
+                raise TooMany(f"more than {self._most} microstates")
+        self._closed = rules
+
+    def apply(self, core: int, event: Event) -> set[str]:
+        """Do an event on the line by a core, and give the kinds of hazard that it is for the byte."""
+        at = core + 1
+        ready = [s for s in self.states if _numbered_effect(s[0], s[at], event, self._profile)]
+        kinds = self._kinds(ready, at, event) if event.own and event.action in CHECKED else set()
+        self.states = {
+            _moved(state, at, move)
+            for state in ready
+            for move in _numbered_effect(state[0], state[at], event, self._profile)
+        }
+        self._closed = None
+        assert self.states, "every wait ends in some microstate"
+        return kinds
+
+    def _kinds(self, ready: list[State], at: int, event: Event) -> set[str]:
+        stale = "stale-fetch" if event.action.startswith("fetch") else "stale-read"
+        kinds: set[str] = set()
+        for state in ready:
+            if _may_be_bad(state[0], state[at], event, self._profile):
+                kinds.update(stale if copy else "lost-write" for copy in _somewhere_fresh(state))
+                if len(kinds) == 2:
+                    break
+        return kinds
+
+
+def _somewhere_fresh(state: State) -> list[bool]:
+    """Say for each core's projection whether some copy of the byte is fresh."""
+    shared = _SHARED.parts[state[0]]
+    cores = [_CORES.parts[core] for core in state[1:]]
+    everybodys = shared.f1 or shared.f2 or shared.fm or any(core.store == FRESH for core in cores)
+    return [everybodys or core.icache == FRESH for core in cores]
+
+
+# -- the text ----------------------------------------------------------------------------------------------
+
+
+class Reader(explorer.Reader):
+    """Reads a version 2 trace event by event, and keeps the state of every agent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order = False
+        self.core_of: dict[str, str] = {}
+        self.declared: list[str] = []
+
+    def events(self, text: str) -> Iterator[tuple[int, str, list[Touch]]]:
+        """
+        Yield each event's line number, agent and touches, just after its effect on the agents.
+
+        Raises
+        ------
+        Malformed
+            At the first line that is an error.
+        """
+        versioned = False
+        for self._number, line in enumerate(text.split("\n"), 1):
+            words = line.partition("#")[0].split()
+            if not words:
+                continue
+            if not versioned:
+                versioned = True
+                if words != ["version", "2"]:
+                    raise self._wrong(f"{words[0]}: version 2 comes first")
+            elif words[0] in ("line", "option", "core"):
+                if self.agents:
+                    raise self._wrong(f"{words[0]}: comes after the first event")
+                self._header(words)
+            else:
+                yield self._number, words[0], self._line(words)
+
+    def _header(self, words: list[str]) -> None:
+        if words == ["option", "order"]:
+            self.order = True
+        elif words[0] == "core":
+            self._core(words[1:])
+        else:
+            super()._header(words)
+
+    def _core(self, words: list[str]) -> None:
+        if len(words) < 2:
+            raise self._wrong("core: takes a name and its agents")
+        if words[0] in self.declared:
+            raise self._wrong(f"{words[0]}: a core already")
+        self.declared.append(words[0])
+        for agent in words[1:]:
+            if agent in NO_AGENTS:
+                raise self._wrong(f"{agent}: no agent's name")
+            if agent in self.core_of:
+                raise self._wrong(f"{agent}: in a core already")
+            self.core_of[agent] = words[0]
+
+    def _line(self, words: list[str]) -> list[Touch]:
+        if words[0] in NO_AGENTS:
+            raise self._wrong(f"{words[0]}: no agent's name")
+        agent = self.agents.setdefault(words[0], Agent())
+        if len(words) < 2:
+            raise self._wrong(f"{words[0]}: an agent that does nothing")
+        return self._event(agent, words[1], words[2:])
+
+    def _event(self, agent: Agent, op: str, rest: list[str]) -> list[Touch]:
+        if op in BARRIERS:
+            if not self.order:
+                raise self._wrong(f"{op}: only with option order")
+            if rest:
+                raise self._wrong(f"{' '.join(rest)}: {op} takes no range")
+            return [Touch(0, LIMIT, op)]
+        touches = super()._event(agent, op, rest)
+        if op == "walk":
+            return [touch._replace(action=touch.action.replace("read", "walk")) for touch in touches]
+        if op == "ic":
+            action = "ic local" if rest == ["iallu"] else "ic all"
+            return [touch._replace(action=action) for touch in touches]
+        return touches
+
+
+class Step(NamedTuple):
+    """What a trace's event is for one line: ``core`` is the number of its core; no touch is (0, 0)."""
+
+    number: int
+    name: str
+    core: int
+    alias_live: bool
+    fetches: tuple[tuple[bool, bool], ...]
+    action: str
+    noted: bool
+    first: int
+    last: int
+
+    def owns(self, byte: int) -> bool:
+        return self.action in ACCESSES and self.first <= byte < self.last
+
+
+def _fetches_memory(agent: Agent, page: int) -> bool:
+    """Return whether an agent may fetch from a page not cacheably."""
+    if agent.mmu:
+        executable = page in agent.pages and agent.pages[page][1]
+    else:
+        executable = page in agent.fetched or page - 1 in agent.fetched
+    return executable and not agent.may_fetch(page)
+
+
+def _core_names(reader: Reader) -> list[tuple[str, str]]:
+    """Give every core that occurs in the trace read: those declared, then those of whom nothing is said."""
+    alone = [name for name in reader.agents if name not in reader.core_of]
+    return [("core", name) for name in reader.declared] + [("agent", name) for name in alone]
+
+
+def _core_name(reader: Reader, agent: str) -> tuple[str, str]:
+    return ("core", reader.core_of[agent]) if agent in reader.core_of else ("agent", agent)
+
+
+def _possible_fetches(reader: Reader, core: tuple[str, str], page: int) -> tuple[bool, bool]:
+    """Return whether a core may fetch from a page, cacheably and not cacheably."""
+    declared = core[1] if core[0] == "core" else None  # those of whom nothing is said are as one here
+    agents = [agent for name, agent in reader.agents.items() if reader.core_of.get(name) == declared]
+    return (
+        any(agent.may_fetch(page) for agent in agents),
+        any(_fetches_memory(agent, page) for agent in agents),
+    )
+
+
+def _step(
+    reader: Reader, cores: list[tuple[str, str]], number: int, name: str, base: int, touch: Touch
+) -> Step:
+    """Make what an event, just read, is for the line at an address."""
+    page = base // PAGE
+    return Step(
+        number,
+        name,
+        cores.index(_core_name(reader, name)),
+        any(agent.keeps_alias_live(page) for agent in reader.agents.values()),
+        tuple(_possible_fetches(reader, core, page) for core in cores),
+        touch.action,
+        reader.agents[name].keeps_alias_live(page),
+        max(touch.start - base, 0),
+        min(touch.end - base, reader.profile.line),
+    )
+
+
+class Trace(NamedTuple):
+    """The steps of every line that some event checks, by its address; and what holds all along."""
+
+    lines: dict[int, list[Step]]
+    line_size: int
+    cores: int
+    profile: Profile
+
+
+def _read(text: str) -> Trace:
+    """Read a version 2 trace."""
+    reader = Reader()
+    checked: set[int] = set()
+    for _, _, touches in reader.events(text):
+        size = reader.profile.line
+        for touch in touches:
+            if touch.action in CHECKED:
+                checked.update(range(touch.start // size * size, touch.end, size))
+    cores = _core_names(reader)
+    size = reader.profile.line
+
+    lines: dict[int, list[Step]] = {base: [] for base in sorted(checked)}
+    reader = Reader()
+    for number, name, touches in reader.events(text):
+        for base, steps in lines.items():
+            here = [touch for touch in touches if touch.start < base + size and base < touch.end]
+            assert len(here) <= 1, "an access that is cut is cut at a page's end"
+            steps.append(_step(reader, cores, number, name, base, *here or [Touch(base, base, "")]))
+    p = reader.profile
+    profile = Profile(p.nc_may_hit, p.setway_effective, p.idc, p.dic, reader.order)
+    return Trace(lines, size, len(cores), profile)
+
+
+# -- the exploration ---------------------------------------------------------------------------------------
+
+
+def _classes(steps: list[Step], size: int) -> dict[tuple[bool, ...], list[int]]:
+    """Give the bytes of a line that the same accesses touch, by what touches them."""
+    classes: dict[tuple[bool, ...], list[int]] = {}
+    for byte in range(size):
+        classes.setdefault(tuple(step.owns(byte) for step in steps), []).append(byte)
+    return classes
+
+
+def _rules(step: Step, later_fetches: set[int]) -> Rules:
+    return Rules(
+        step.alias_live,
+        tuple(Fetches(*fetches, core in later_fetches) for core, fetches in enumerate(step.fetches)),
+    )
+
+
+def _follow(steps: list[Step], owned: tuple[bool, ...], byte: Byte, profile: Profile) -> Iterator[set[str]]:
+    """Give for every step up to the last that checks the byte what kinds of hazard it is for it."""
+    checks = [n for n, step in enumerate(steps) if owned[n] and step.action in CHECKED]
+    for n, step in enumerate(steps[: max(checks, default=-1) + 1]):
+        later = {steps[m].core for m in checks if m >= n and steps[m].action.startswith("fetch")}
+        rules = _rules(step, later)
+        byte.close(rules)
+        kinds: set[str] = set()
+        if step.action:
+            kinds = byte.apply(step.core, Event(step.action, owned[n], step.noted))
+            byte.close(rules)
+        yield kinds
+
+
+def explore(text: str, most: int | None = None) -> list[Hazard]:
+    """
+    Give every hazard of a trace, in the order of trace-format.md.
+
+    Parameters
+    ----------
+    text : str
+        The trace.
+    most : int, optional
+        The most joint microstates that a byte may have; no end of them by default.
+
+    Returns
+    -------
+    list of Hazard
+        One for each event, kind and cache line; empty if the trace is coherent.
+
+    Raises
+    ------
+    Malformed
+        At the first line that is an error.
+    TooMany
+        Where a byte has more microstates than ``most``.
+    """
+    if not _is_version_2(text):
+        return explorer.explore(text)
+    trace = _read(text)
+    found: list[Hazard] = []
+    for base, steps in trace.lines.items():
+        bad: dict[tuple[int, str], list[int]] = {}
+        for owned, class_ in _classes(steps, trace.line_size).items():
+            byte = Byte(trace.cores, trace.profile, most)
+            for n, kinds in enumerate(_follow(steps, owned, byte, trace.profile)):
+                for kind in kinds:
+                    bad.setdefault((n, kind), []).extend(class_)
+        for (n, kind), where in bad.items():
+            low, high = min(where), max(where)
+            found.append(Hazard(steps[n].number, kind, steps[n].name, base + low, high + 1 - low))
+    return sorted(found, key=lambda hazard: (hazard.line, hazard.address, hazard.kind))
+
+
+def _is_version_2(text: str) -> bool:
+    """Return whether the first line that is not blank or comment says so."""
+    lines = (line.partition("#")[0].split() for line in text.split("\n"))
+    return next(filter(None, lines), []) == ["version", "2"]
