@@ -36,8 +36,7 @@ that a trace can show):
 - The second of two ``ic`` of one reach adds nothing to the first while that is pending.
 """
 
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 from tests.oracles import explorer
@@ -368,13 +367,18 @@ def _fresh_copies(s: Shared, core: Core, event: Event, profile: Profile) -> Iter
 
 # -- sets of joint microstates -----------------------------------------------------------------------------
 
-# A joint microstate is a tuple of numbers: the shared part's, then every core's.
-State = tuple[int, ...]
+# A joint microstate is a tuple (the shared part, a core, another core …) in which each part is a number, and the
+# tuple is packed into one number, the shared part lowest. With three cores it has 60 bits: Python is quick at that.
+SHARED_BITS = 6
+CORE_BITS = 18
+SHARED_MASK = (1 << SHARED_BITS) - 1
+CORE_MASK = (1 << CORE_BITS) - 1
 Part = TypeVar("Part", Shared, Core)
+Rule = Callable[[Shared, Core], Iterable[Outcome]]
 
 
 class Numbers(Generic[Part]):
-    """Numbers the parts of microstates, so that a microstate is quick to compare."""
+    """Numbers the parts of microstates."""
 
     def __init__(self) -> None:
         self._numbers: dict[Part, int] = {}
@@ -387,122 +391,188 @@ class Numbers(Generic[Part]):
         return number
 
 
-_SHARED: Numbers[Shared] = Numbers()
-_CORES: Numbers[Core] = Numbers()
-Move = tuple[int, int, str]
+class Table(dict[int, tuple[int, ...]]):
+    """
+    What a rule makes of a microstate, when the core at a place acts: what to add to its number.
+
+    The keys are the numbers that a shared part and that core make. ``loud`` has the moves that the other cores
+    notice, where there are any, each with what they do first.
+    """
+
+    def __init__(self, memory: "Memory", place: int, rule: Rule) -> None:
+        super().__init__()
+        self.loud: dict[int, list[tuple[int, str]]] = {}
+        self._memory = memory
+        self._rule = rule
+        self._place = place
+        self.mask = SHARED_MASK | CORE_MASK << _shift(place)
+
+    def __missing__(self, pair: int) -> tuple[int, ...]:
+        shared, core = self._memory.shared_of(pair), self._memory.core_of(pair, self._place)
+        quiet = []
+        for outcome in self._rule(shared, core):
+            delta = self._memory.number(outcome.shared, outcome.core, self._place) - pair
+            if outcome.others == "keep":
+                quiet.append(delta)
+            else:
+                self.loud.setdefault(pair, []).append((delta, outcome.others))
+        self[pair] = tuple(quiet)
+        return self[pair]
+
+    def after(self, states: set[int]) -> set[int]:
+        """Give the microstates that the rule makes of some."""
+        mask, loud = self.mask, self.loud
+        found = {state + delta for state in states for delta in self[state & mask]}
+        if loud:
+            meanwhile, place = self._memory.meanwhile, self._place
+            for state in states:
+                for delta, others in loud.get(state & mask, ()):
+                    found.add(meanwhile(state, place, others) + delta)
+        return found
 
 
-def _numbered(outcomes: Iterable[Outcome]) -> tuple[Move, ...]:
-    return tuple((_SHARED.of(o.shared), _CORES.of(o.core), o.others) for o in outcomes)
+def _shift(place: int) -> int:
+    return SHARED_BITS + CORE_BITS * place
 
 
-@lru_cache(maxsize=1 << 12)
-def _numbered_shared_steps(shared: int, alias_live: bool, fetch_possible: bool) -> tuple[int, ...]:
-    return tuple(map(_SHARED.of, _shared_steps(_SHARED.parts[shared], alias_live, fetch_possible)))
+class Memory:
+    """Numbers parts, and remembers what the rules make of them: traces have much in common."""
 
+    def __init__(self) -> None:
+        self._shared: Numbers[Shared] = Numbers()
+        self._cores: Numbers[Core] = Numbers()
+        self._tables: dict[tuple[object, ...], Table] = {}
+        self._meanwhile: dict[tuple[int, str], int] = {}
 
-@lru_cache(maxsize=1 << 16)
-def _numbered_steps(shared: int, core: int, fetches: Fetches, profile: Profile) -> tuple[Move, ...]:
-    return _numbered(_core_steps(_SHARED.parts[shared], _CORES.parts[core], fetches, profile))
+    def size(self) -> int:
+        return sum(map(len, self._tables.values())) + len(self._cores.parts)
 
+    def number(self, shared: Shared, core: Core, place: int) -> int:
+        number = self._cores.of(core)
+        assert number <= CORE_MASK, "a trace with too many different cores' states"
+        return self._shared.of(shared) | number << _shift(place)
 
-@lru_cache(maxsize=1 << 16)
-def _numbered_effect(shared: int, core: int, event: Event, profile: Profile) -> tuple[Move, ...]:
-    return _numbered(_effect(_SHARED.parts[shared], _CORES.parts[core], event, profile))
+    def shared_of(self, state: int) -> Shared:
+        return self._shared.parts[state & SHARED_MASK]
 
+    def core_of(self, state: int, place: int) -> Core:
+        return self._cores.parts[state >> _shift(place) & CORE_MASK]
 
-@lru_cache(maxsize=1 << 16)
-def _numbered_meanwhile(core: int, others: str) -> int:
-    return _CORES.of(_meanwhile(_CORES.parts[core], others))
+    def meanwhile(self, state: int, acting: int, others: str) -> int:
+        """Give a microstate after what every core but one does while that one acts."""
+        shift, rest, place = SHARED_BITS, state >> SHARED_BITS, 0
+        while rest or place <= acting:
+            if place != acting:
+                core = rest & CORE_MASK
+                if (core, others) not in self._meanwhile:
+                    self._meanwhile[core, others] = self._cores.of(
+                        _meanwhile(self._cores.parts[core], others)
+                    )
+                state += self._meanwhile[core, others] - core << shift
+            shift, rest, place = shift + CORE_BITS, rest >> CORE_BITS, place + 1
+        return state
 
+    def levels(self, alias_live: bool, fetch_possible: bool) -> Table:
+        """Give the moves of the levels by themselves; they are no core's, so any place will do."""
 
-@lru_cache(maxsize=1 << 16)
-def _numbered_forgetful(core: int, awaited: bool) -> int:
-    return _CORES.of(_forgetful(_CORES.parts[core], awaited))
+        def rule(s: Shared, core: Core) -> Iterator[Outcome]:
+            return (Outcome(after, core) for after in _shared_steps(s, alias_live, fetch_possible))
 
+        return self._table(("levels", alias_live, fetch_possible), 0, rule)
 
-@lru_cache(maxsize=1 << 16)
-def _may_be_bad(shared: int, core: int, event: Event, profile: Profile) -> bool:
-    return not all(_fresh_copies(_SHARED.parts[shared], _CORES.parts[core], event, profile))
+    def steps(self, place: int, fetches: Fetches, profile: Profile) -> Table:
+        def rule(s: Shared, core: Core) -> Iterator[Outcome]:
+            return _core_steps(s, core, fetches, profile)
 
+        return self._table((fetches, profile), place, rule)
 
-def _moved(state: State, at: int, move: Move) -> State:
-    """Give the microstate after a move of the core that the tuple has at some place."""
-    shared, core, others = move
-    if others == "keep":
-        return (shared, *state[1:at], core, *state[at + 1 :])
-    before = [_numbered_meanwhile(other, others) for other in state[1:at]]
-    after = [_numbered_meanwhile(other, others) for other in state[at + 1 :]]
-    return (shared, *before, core, *after)
+    def forgets(self, place: int) -> Table:
+        def rule(s: Shared, core: Core) -> list[Outcome]:
+            return [Outcome(s, _forgetful(core, awaited=False))]
 
+        return self._table(("forgets",), place, rule)
 
-def _successors(state: State, rules: Rules, profile: Profile) -> Iterator[State]:
-    """Give the microstates that one step makes of one."""
-    fetch_possible = any(fetches.cacheable for fetches in rules.cores)
-    for shared in _numbered_shared_steps(state[0], rules.alias_live, fetch_possible):
-        yield (shared, *state[1:])
-    for at, fetches in enumerate(rules.cores, 1):
-        for move in _numbered_steps(state[0], state[at], fetches, profile):
-            yield _moved(state, at, move)
+    def effect(self, place: int, event: Event, profile: Profile) -> Table:
+        def rule(s: Shared, core: Core) -> list[Outcome]:
+            return _effect(s, core, event, profile)
+
+        return self._table((event, profile), place, rule)
+
+    def bad(self, place: int, event: Event, profile: Profile) -> Table:
+        """Give a table that has a move where a checked event may go on and return a copy that is not fresh."""
+
+        def rule(s: Shared, core: Core) -> list[Outcome]:
+            bad = _goes_on(core, event) and not all(_fresh_copies(s, core, event, profile))
+            return [Outcome(s, core)] if bad else []
+
+        return self._table(("bad", event, profile), place, rule)
+
+    def _table(self, key: tuple[object, ...], place: int, rule: Rule) -> Table:
+        return self._tables.setdefault((*key, place), Table(self, place, rule))
 
 
 class Byte:
     """The set of joint microstates of one byte, as a trace goes on."""
 
-    def __init__(self, cores: int, profile: Profile, most: int | None) -> None:
+    def __init__(self, memory: Memory, cores: int, profile: Profile, most: int | None) -> None:
+        self._memory = memory
+        self._cores = cores
         self._profile = profile
         self._most = most
         cold = Shared(INVALID, False, INVALID, False, True)
-        self.states = {(_SHARED.of(cold), *[_CORES.of(Core())] * cores)}
+        self.states = {sum(memory.number(cold, Core(), place) for place in range(cores))}
         self._closed: Rules | None = None
 
     def close(self, rules: Rules) -> None:
         """Add all that any number of steps makes of the microstates."""
         if rules == self._closed:
             return
-        awaited = [fetches.awaited for fetches in rules.cores]
-        self.states = {(s[0], *map(_numbered_forgetful, s[1:], awaited)) for s in self.states}
-        todo = list(self.states)
-        while todo:
-            for state in _successors(todo.pop(), rules, self._profile):
-                if state not in self.states:
-                    self.states.add(state)
-                    todo.append(state)
+        self._forget(rules)
+        fetch_possible = any(fetches.cacheable for fetches in rules.cores)
+        tables = [self._memory.levels(rules.alias_live, fetch_possible)]
+        for place, fetches in enumerate(rules.cores):
+            tables.append(self._memory.steps(place, fetches, self._profile))
+        new = self.states
+        while new:
+            new = set().union(*(table.after(new) for table in tables)) - self.states
+            self.states |= new
             if self._most is not None and len(self.states) > self._most:
                 raise TooMany(f"more than {self._most} microstates")
         self._closed = rules
 
+    def _forget(self, rules: Rules) -> None:
+        for place, fetches in enumerate(rules.cores):
+            if not fetches.awaited:
+                table = self._memory.forgets(place)
+                self.states = table.after(self.states)
+
     def apply(self, core: int, event: Event) -> set[str]:
         """Do an event on the line by a core, and give the kinds of hazard that it is for the byte."""
-        at = core + 1
-        ready = [s for s in self.states if _numbered_effect(s[0], s[at], event, self._profile)]
-        kinds = self._kinds(ready, at, event) if event.own and event.action in CHECKED else set()
-        self.states = {
-            _moved(state, at, move)
-            for state in ready
-            for move in _numbered_effect(state[0], state[at], event, self._profile)
-        }
+        effect = self._memory.effect(core, event, self._profile)
+        checked = event.own and event.action in CHECKED
+        kinds = self._kinds(core, event) if checked else set()
+        self.states = effect.after(self.states)
         self._closed = None
         assert self.states, "every wait ends in some microstate"
         return kinds
 
-    def _kinds(self, ready: list[State], at: int, event: Event) -> set[str]:
+    def _kinds(self, core: int, event: Event) -> set[str]:
+        bad = self._memory.bad(core, event, self._profile)
         stale = "stale-fetch" if event.action.startswith("fetch") else "stale-read"
         kinds: set[str] = set()
-        for state in ready:
-            if _may_be_bad(state[0], state[at], event, self._profile):
-                kinds.update(stale if copy else "lost-write" for copy in _somewhere_fresh(state))
+        for state in self.states:
+            if bad[state & bad.mask]:
+                kinds.update(stale if fresh else "lost-write" for fresh in self._somewhere_fresh(state))
                 if len(kinds) == 2:
                     break
         return kinds
 
-
-def _somewhere_fresh(state: State) -> list[bool]:
-    """Say for each core's projection whether some copy of the byte is fresh."""
-    shared = _SHARED.parts[state[0]]
-    cores = [_CORES.parts[core] for core in state[1:]]
-    everybodys = shared.f1 or shared.f2 or shared.fm or any(core.store == FRESH for core in cores)
-    return [everybodys or core.icache == FRESH for core in cores]
+    def _somewhere_fresh(self, state: int) -> list[bool]:
+        """Say for each core's projection whether some copy of the byte is fresh."""
+        shared = self._memory.shared_of(state)
+        cores = [self._memory.core_of(state, place) for place in range(self._cores)]
+        everybodys = shared.f1 or shared.f2 or shared.fm or any(core.store == FRESH for core in cores)
+        return [everybodys or core.icache == FRESH for core in cores]
 
 
 # -- the text ----------------------------------------------------------------------------------------------
@@ -716,6 +786,10 @@ def _follow(steps: list[Step], owned: tuple[bool, ...], byte: Byte, profile: Pro
         yield kinds
 
 
+_MEMORY = [Memory()]
+ENOUGH = 1 << 17  # for the memory to start afresh
+
+
 def explore(text: str, most: int | None = None) -> list[Hazard]:
     """
     Give every hazard of a trace, in the order of trace-format.md.
@@ -742,11 +816,13 @@ def explore(text: str, most: int | None = None) -> list[Hazard]:
     if not _is_version_2(text):
         return explorer.explore(text)
     trace = _read(text)
+    if _MEMORY[0].size() > ENOUGH:
+        _MEMORY[0] = Memory()
     found: list[Hazard] = []
     for base, steps in trace.lines.items():
         bad: dict[tuple[int, str], list[int]] = {}
         for owned, class_ in _classes(steps, trace.line_size).items():
-            byte = Byte(trace.cores, trace.profile, most)
+            byte = Byte(_MEMORY[0], trace.cores, trace.profile, most)
             for n, kinds in enumerate(_follow(steps, owned, byte, trace.profile)):
                 for kind in kinds:
                     bad.setdefault((n, kind), []).extend(class_)
