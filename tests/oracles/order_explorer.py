@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-A brute-force explorer of version 2 traces, with cores and order: the oracle that the checker is compared with.
+A brute-force explorer of version 2 traces, with cores and order: an oracle to compare the checker with.
 
 It is a second implementation of the pages on cores and order, on top of ``explorer.py``, which reads what a
 version 1 trace has too. It shares no code with ``coldline``. A microstate is one byte's, and *joint*: the
@@ -9,17 +9,17 @@ operations are a plain list in program order. A set of microstates is closed by 
 
 One byte is followed for each class of bytes of a line that the same accesses touch: nothing couples two
 bytes but that an event touches the line. Only bytes that some event checks are followed, until the last
-that does.
+event that does; and what no later check can tell apart is forgotten (``_forgetful``).
 
 A text whose first line is not ``version 2`` is a version 1 trace, and ``explorer.py`` explores it.
 
-Where the pages leave room, this is how they are read (``tests/oracles/test_order_explorer.py`` has a test for each
-that a trace can show):
+Where the pages leave room, this is how they are read (``tests/oracles/test_order_explorer.py`` has a test for
+each that a trace can show):
 
 - Without ``option order`` nothing is ever prefetched: ``isb`` is an error there, so it could never go.
-- ``line``, ``option`` and ``core`` in any order, before the first event. A ``core`` line names an agent at least;
-  the same name on two of them is an error, and so is an agent twice, on one line or on two. The head words
-  of later pages (``master``, ``give``, ``power-off``) are no agents' names, and errors. ``version`` may be one.
+- ``line``, ``option`` and ``core`` come in any order, before the first event. A ``core`` line names at least
+  one agent; the same name on two of them is an error, and so is an agent twice, on one line or on two. The
+  head words of later pages (``master``, ``give``, ``power-off``) are no agents' names. ``version`` may be.
 - A dot or a plus in an agent's name says nothing: only ``core`` lines say who shares a core.
 - ``option vipt``, ``tlbi``, ``descriptor`` and settings that change at an ``isb`` are left for later: errors.
 - A core that is declared occurs in the trace, even if none of its agents does anything: its projection, in
@@ -28,6 +28,9 @@ that a trace can show):
   another core's instruction cache alone has fresh makes its kind stale-fetch *and* lost-write.
 - A non-cacheable read with ``nc-may-hit`` may return a level's copy even where a store of its core is
   pending; a cacheable read of a byte with a write-through store pending returns that store and nothing else.
+- A level may be filled from memory, or a level's copy dropped and filled again, while a write-through store
+  is on its way there. That copy is stale, and stays so when the store has arrived: not even the core's own
+  dsb makes a cacheable read sure to see its write-through store.
 - A miss by a cacheable access allocates a byte with a write-through store pending as that store has it only
   if the access is a read of that very byte, and else as usual.
 - A fetch that returns a prefetched instruction leaves it there, and fills nothing.
@@ -81,8 +84,8 @@ class Core(NamedTuple):
     """
     What one core has of the byte, and what it has pending on the line.
 
-    ``dcs`` has each operation and whether it was issued through a cacheable alias; ``through`` says whether the
-    store in flight is a write-through one.
+    ``dcs`` has each operation and whether it was issued through a cacheable alias; ``through`` says whether
+    the store in flight is a write-through one.
     """
 
     icache: int = NONE
@@ -212,8 +215,8 @@ def _forgetful(core: Core, awaited: bool) -> Core:
     """
     Forget what nothing can tell apart any more.
 
-    Once the last fetch of the core has checked the byte, a prefetched instruction is nothing, and an instruction
-    cache is either a fresh copy (not all is lost) or none.
+    Once the last fetch of the core has checked the byte, a prefetched instruction is nothing, and an
+    instruction cache is either a fresh copy (not all is lost) or none.
     """
     if awaited or not (core.prefetched or core.icache == STALE):
         return core
@@ -367,8 +370,9 @@ def _fresh_copies(s: Shared, core: Core, event: Event, profile: Profile) -> Iter
 
 # -- sets of joint microstates -----------------------------------------------------------------------------
 
-# A joint microstate is a tuple (the shared part, a core, another core …) in which each part is a number, and the
-# tuple is packed into one number, the shared part lowest. With three cores it has 60 bits: Python is quick at that.
+# A joint microstate is a tuple (the shared part, one core, the next) in which each part is a number. The
+# tuple is packed into one number, the shared part lowest, which has 60 bits with three cores: Python is
+# quick at that. The cold parts are number 0, so the cold microstate is 0 for any number of cores.
 SHARED_BITS = 6
 CORE_BITS = 18
 SHARED_MASK = (1 << SHARED_BITS) - 1
@@ -395,8 +399,8 @@ class Table(dict[int, tuple[int, ...]]):
     """
     What a rule makes of a microstate, when the core at a place acts: what to add to its number.
 
-    The keys are the numbers that a shared part and that core make. ``loud`` has the moves that the other cores
-    notice, where there are any, each with what they do first.
+    The keys are the numbers that a shared part and that core make. ``loud`` has the moves that the other
+    cores notice, where there are any, each with what they do first.
     """
 
     def __init__(self, memory: "Memory", place: int, rule: Rule) -> None:
@@ -443,14 +447,18 @@ class Memory:
         self._cores: Numbers[Core] = Numbers()
         self._tables: dict[tuple[object, ...], Table] = {}
         self._meanwhile: dict[tuple[int, str], int] = {}
+        assert self.number(Shared(INVALID, False, INVALID, False, True), Core(), 0) == 0
 
     def size(self) -> int:
         return sum(map(len, self._tables.values())) + len(self._cores.parts)
 
     def number(self, shared: Shared, core: Core, place: int) -> int:
+        return self._shared.of(shared) | self._core_number(core) << _shift(place)
+
+    def _core_number(self, core: Core) -> int:
         number = self._cores.of(core)
-        assert number <= CORE_MASK, "a trace with too many different cores' states"
-        return self._shared.of(shared) | number << _shift(place)
+        assert number <= CORE_MASK, "a trace whose cores have too many states"
+        return number
 
     def shared_of(self, state: int) -> Shared:
         return self._shared.parts[state & SHARED_MASK]
@@ -461,13 +469,12 @@ class Memory:
     def meanwhile(self, state: int, acting: int, others: str) -> int:
         """Give a microstate after what every core but one does while that one acts."""
         shift, rest, place = SHARED_BITS, state >> SHARED_BITS, 0
-        while rest or place <= acting:
+        while rest:  # then all others are cold, and stay so
             if place != acting:
                 core = rest & CORE_MASK
                 if (core, others) not in self._meanwhile:
-                    self._meanwhile[core, others] = self._cores.of(
-                        _meanwhile(self._cores.parts[core], others)
-                    )
+                    after = _meanwhile(self._cores.parts[core], others)
+                    self._meanwhile[core, others] = self._core_number(after)
                 state += self._meanwhile[core, others] - core << shift
             shift, rest, place = shift + CORE_BITS, rest >> CORE_BITS, place + 1
         return state
@@ -499,7 +506,7 @@ class Memory:
         return self._table((event, profile), place, rule)
 
     def bad(self, place: int, event: Event, profile: Profile) -> Table:
-        """Give a table that has a move where a checked event may go on and return a copy that is not fresh."""
+        """Give a table with a move where a checked event may go on and return a copy that is not fresh."""
 
         def rule(s: Shared, core: Core) -> list[Outcome]:
             bad = _goes_on(core, event) and not all(_fresh_copies(s, core, event, profile))
@@ -519,8 +526,7 @@ class Byte:
         self._cores = cores
         self._profile = profile
         self._most = most
-        cold = Shared(INVALID, False, INVALID, False, True)
-        self.states = {sum(memory.number(cold, Core(), place) for place in range(cores))}
+        self.states = {0}
         self._closed: Rules | None = None
 
     def close(self, rules: Rules) -> None:
