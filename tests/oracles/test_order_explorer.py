@@ -44,6 +44,7 @@ _G = "g mmu off"
 _H = "h mmu off"
 _G_ON = f"g map {WB}; g mmu on; g read {X}"
 _CODE = f"a map {WB} exec; a write {X}"
+_T_B = f"{_T}; t write {X}; {_B}; b write {X}"
 _CLEANED = f"a dc cvau {X}; a dsb"
 _INVALIDATED = f"a ic ivau {X}; a dsb"
 _BELOW_A_DIRTY_LINE = f"b map {WB}; b write {X}; b unmap {P}; n map {NC}; n write {X}"
@@ -324,6 +325,24 @@ STORES: list[Case] = [
         NONE,
     ),
     (
+        "write-through: a dirty line gains it",
+        [ORDER, f"a map {WB}; a write {Y}", _T, f"t write {X}; t dsb; a dc cvac {X}; a dsb", _N_READS],
+        NONE,
+    ),
+    (
+        "write-through: a line that is written to afterwards may have been refilled without it (a reading)",
+        [ORDER, f"a map {WB}", _T, f"t write {X}; t dsb; a write {Y}; a dc cvac {X}; a dsb", _N_READS],
+        LOST,
+    ),
+    ("write-through: its core reads it even if it is stale", [ORDER, _T_B, f"t read {X}"], STALE | LOST),
+    ("write-through: others do not", [ORDER, _T_B, f"b read {X}"], LOST),
+    ("write-through: nor does a walk", [ORDER, _T_B, f"t walk {X} normal-wb"], LOST),
+    (
+        "a cacheable read sees none that is not write-through",
+        [ORDER, _M, f"m write {X}; {_B}; b write {X}; a map {WB}; a read {X}"],
+        LOST,
+    ),
+    (
         "write-through: a second waits for the first",
         [ORDER, _T, f"t write {X}; t write {X}; t dsb", _N_READS],
         NONE,
@@ -347,6 +366,8 @@ INSTRUCTION_CACHES: list[Case] = [
         [AT_ONCE, f"m map {WB} exec", _CODE, f"a dc cvau {X}; a ic iallu; m fetch {X}"],
         NONE,
     ),
+    ("iallu with order, its own", [ORDER, _CODE, _CLEANED, f"a ic iallu; a dsb; a isb; a fetch {X}"], NONE),
+    ("iallu with order, without dsb", [ORDER, _CODE, _CLEANED, f"a ic iallu; a isb; a fetch {X}"], FETCH),
     (
         "iallu with order, another core",
         [ORDER, f"{_B} exec", _CODE, _CLEANED, f"a ic iallu; a dsb; b isb; b fetch {X}"],
@@ -494,6 +515,18 @@ def test_an_access_over_a_page_end_is_bad_only_where_it_goes_past_the_store() ->
 def test_a_bad_read_changes_nothing() -> None:
     text = trace(ORDER, _G, f"g write {X}", _N, f"n read {X}; n read {X}; g read {X}; g dsb; n read {X}")
     assert [hazard.line for hazard in explore(text)] == [11, 12]
+
+
+def test_a_miss_that_reads_a_stale_write_through_store_leaves_it_in_level_1() -> None:
+    text = trace(ORDER, _T_B, f"t read {X}; b read {X}")
+    assert {(hazard.line, hazard.kind) for hazard in explore(text)} == {
+        (12, "lost-write"),
+        (12, "stale-read"),
+        (13, "lost-write"),
+        (13, "stale-read"),
+    }
+    without = explore(text.replace("t read", "t walk").replace(f"t walk {X}", f"t walk {X} normal-wb"))
+    assert {hazard.kind for hazard in without} == LOST
 
 
 def test_too_many_microstates_end_the_search_only_if_a_limit_is_set() -> None:
