@@ -22,20 +22,19 @@ each that a trace can show):
   head words of later pages (``master``, ``give``, ``power-off``) are no agents' names. ``version`` may be.
 - A dot or a plus in an agent's name says nothing: only ``core`` lines say who shares a core.
 - ``option vipt``, ``tlbi``, ``descriptor`` and settings that change at an ``isb`` are left for later: errors.
-- A core that is declared occurs in the trace, even if none of its agents does anything: its projection, in
-  which no instruction cache is valid, counts for the kinds.
-- Kinds are united over the projections of every core for every check, and so for a fetch too: a copy that
-  another core's instruction cache alone has fresh makes its kind stale-fetch *and* lost-write.
+- Kinds of a data read or walk: an agent of whom nothing is said, before its first event, may have fetched
+  what any such agent may fetch; but its instruction cache is no copy yet. Its first event may be the check.
+- A cacheable look at memory sees a write-through store on its way there even where another core's
+  non-cacheable store has made it stale, and has itself reached memory. A copy filled so stays stale.
+- A write-back and a dc operation move nothing of it: what they write is in memory, until it gets there.
+- A walk that is not cacheable sees no store in flight, its core's own write-through store neither.
+- A write waits for a write-through store on the bytes that it writes, not on others of the line; nor does
+  anything but writes and barriers wait for one.
 - A non-cacheable read with ``nc-may-hit`` may return a level's copy even where a store of its core is
-  pending; a cacheable read of a byte with a write-through store pending returns that store and nothing else.
-- A level may be filled from memory, or a level's copy dropped and filled again, while a write-through store
-  is on its way there. That copy is stale, and stays so when the store has arrived: not even the core's own
-  dsb makes a cacheable read sure to see its write-through store.
-- A miss by a cacheable access allocates a byte with a write-through store pending as that store has it only
-  if the access is a read of that very byte, and else as usual.
+  pending.
 - A fetch that returns a prefetched instruction leaves it there, and fills nothing.
 - A prefetch that misses leaves no copy in the instruction cache (*fill I* may do that, as a step of its own).
-- ``dc zva`` waits where its alias is cacheable, and is pending like a store where it is not.
+- ``dc zva`` waits, and is pending, as a store through its alias would be.
 - The second of two ``ic`` of one reach adds nothing to the first while that is pending.
 """
 
@@ -71,21 +70,26 @@ class TooMany(Exception):  # noqa: N818
 
 
 class Shared(NamedTuple):
-    """What one byte is like in level 1, level 2 and memory: each f says whether that copy is fresh."""
+    """
+    What one byte is like in level 1, level 2 and memory: each f says whether that copy is fresh.
+
+    ``through`` is the write-through store on its way to memory, of which there is one at most.
+    """
 
     l1: int
     f1: bool
     l2: int
     f2: bool
     fm: bool
+    through: int = NONE
 
 
 class Core(NamedTuple):
     """
     What one core has of the byte, and what it has pending on the line.
 
-    ``dcs`` has each operation and whether it was issued through a cacheable alias; ``through`` says whether
-    the store in flight is a write-through one.
+    ``dcs`` has each operation and whether it was issued through a cacheable alias; ``store`` is a store in
+    flight that is not a write-through one; ``through`` says whether the write-through one is this core's.
     """
 
     icache: int = NONE
@@ -152,7 +156,12 @@ def _data(s: Shared) -> bool:
 
 def _below(s: Shared) -> bool:
     """Return whether what a level 1 miss reads is fresh."""
-    return s.f2 if s.l2 else s.fm
+    return s.f2 if s.l2 else _memory(s)
+
+
+def _memory(s: Shared) -> bool:
+    """Return whether what a cacheable look at memory sees is fresh."""
+    return s.through == FRESH if s.through else s.fm
 
 
 def _instruction(s: Shared, core: Core, profile: Profile) -> int:
@@ -182,7 +191,7 @@ def _shared_steps(s: Shared, alias_live: bool, fetch_possible: bool) -> Iterator
     if s.l2 == CLEAN:  # drop 2
         yield s._replace(l2=INVALID, f2=False)
     if s.l2 == INVALID and (alias_live or fetch_possible):  # fill 2
-        yield s._replace(l2=CLEAN, f2=s.fm)
+        yield s._replace(l2=CLEAN, f2=_memory(s))
     if s.l1 == INVALID and alias_live:  # fill 1
         yield s._replace(l1=CLEAN, f1=_below(s))
 
@@ -208,7 +217,9 @@ def _core_steps(s: Shared, core: Core, fetches: Fetches, profile: Profile) -> It
     if core.ic_all:
         yield Outcome(s, core._replace(icache=NONE, ic_all=False), "lose I")
     if core.store:
-        yield Outcome(s._replace(fm=core.store == FRESH), core._replace(store=NONE, through=False))
+        yield Outcome(s._replace(fm=core.store == FRESH), core._replace(store=NONE))
+    if core.through:
+        yield Outcome(s._replace(fm=s.through == FRESH, through=NONE), core._replace(through=False))
 
 
 def _forgetful(core: Core, awaited: bool) -> Core:
@@ -239,14 +250,14 @@ def _maintain(s: Shared, op: str) -> list[Shared]:
 def _cleaned(s: Shared) -> Shared:
     """Clean to memory."""
     if s.l1 == DIRTY:
-        return Shared(CLEAN, s.f1, CLEAN if s.l2 else INVALID, s.f1 if s.l2 else False, s.f1)
+        return s._replace(l1=CLEAN, l2=CLEAN if s.l2 else INVALID, f2=s.f1 if s.l2 else False, fm=s.f1)
     if s.l2 == DIRTY:
         return s._replace(l2=CLEAN, fm=s.f2)
     return s
 
 
 def _invalid(s: Shared) -> Shared:
-    return Shared(INVALID, False, INVALID, False, s.fm)
+    return s._replace(l1=INVALID, f1=False, l2=INVALID, f2=False)
 
 
 def _meanwhile(core: Core, others: str) -> Core:
@@ -268,24 +279,28 @@ def _sees_write(core: Core) -> Core:
 # -- the events --------------------------------------------------------------------------------------------
 
 
-def _goes_on(core: Core, event: Event) -> bool:
-    """Return whether the event may happen now, with what its core has pending."""
+def _goes_on(s: Shared, core: Core, event: Event) -> bool:
+    """Return whether the event may happen now, with what its core and all cores have pending."""
+    stores = core.store or core.through
     if event.action == "dsb":
-        return not (core.dcs or core.ic_local or core.ic_all or core.store)
+        return not (core.dcs or core.ic_local or core.ic_all or stores)
     if event.action == "dmb":
-        return not (core.dcs or core.store)
+        return not (core.dcs or stores)
     if event.action in ("read wb", "write wb", "write wt") and any(noted for _, noted in core.dcs):
         return False
-    return not (event.action in ("write wt", "write nc") and event.own and core.store)
+    if not event.own:
+        return True
+    waits = {"write wb": s.through, "write wt": s.through or stores, "write nc": stores}
+    return not waits.get(event.action)
 
 
 def _effect(s: Shared, core: Core, event: Event, profile: Profile) -> list[Outcome]:
     """Give the outcomes of an event; none where it has to wait."""
-    if not _goes_on(core, event):
+    if not _goes_on(s, core, event):
         return []
     kind = event.action.partition(" ")[0]
     if kind in ("read", "walk"):
-        return [Outcome(_after_read(s, core, event), core)]
+        return [Outcome(_after_read(s, event), core)]
     if kind == "fetch":
         return list(_fetch(s, core, event, profile))
     if kind == "write":
@@ -299,12 +314,10 @@ def _effect(s: Shared, core: Core, event: Event, profile: Profile) -> list[Outco
     return list(_dc(s, core, event, profile))
 
 
-def _after_read(s: Shared, core: Core, event: Event) -> Shared:
+def _after_read(s: Shared, event: Event) -> Shared:
     """Give what a data read or a walk makes of the levels."""
     if event.action not in ("read wb", "walk wb") or s.l1:
         return s
-    if event.action == "read wb" and event.own and core.through:
-        return s._replace(l1=CLEAN, f1=core.store == FRESH)
     return s._replace(l1=CLEAN, f1=_below(s))
 
 
@@ -320,14 +333,18 @@ def _fetch(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Ou
 def _write(s: Shared, core: Core, event: Event, profile: Profile) -> list[Outcome]:
     if not event.own:
         return [Outcome(s._replace(l1=DIRTY, f1=_data(s)) if event.action == "write wb" else s, core)]
-    core = _sees_write(core)
+    s, core = s._replace(through=min(s.through, STALE)), _sees_write(core)
+    pending = profile.order
     if event.action == "write wb":
-        return [Outcome(Shared(DIRTY, True, s.l2, False, False), core, "see a write")]
-    through = event.action == "write wt"
-    levels = s._replace(f1=through and s.l1 != INVALID, f2=through and s.l2 != INVALID)
-    if profile.order:
-        core = core._replace(store=FRESH, through=through)
-    return [Outcome(levels._replace(fm=not profile.order), core, "see a write")]
+        after = s._replace(l1=DIRTY, f1=True, f2=False, fm=False)
+    elif event.action == "write wt":
+        after = s._replace(f1=s.l1 != INVALID, f2=s.l2 != INVALID, fm=not pending)
+        after = after._replace(through=FRESH if pending else NONE)
+        core = core._replace(through=pending)
+    else:
+        after = s._replace(f1=False, f2=False, fm=not pending)
+        core = core._replace(store=FRESH if pending else NONE)
+    return [Outcome(after, core, "see a write")]
 
 
 def _ic(s: Shared, core: Core, action: str, profile: Profile) -> Outcome:
@@ -359,9 +376,10 @@ def _fresh_copies(s: Shared, core: Core, event: Event, profile: Profile) -> Iter
             yield core.prefetched == FRESH
         return
     if how == "wb":
-        yield core.store == FRESH if kind == "read" and core.through else _data(s)
+        yield _data(s)
         return
-    yield core.store == FRESH if kind == "read" and core.store else s.fm
+    own = (s.through if core.through else core.store) if kind == "read" else NONE
+    yield own == FRESH if own else s.fm
     if profile.nc_may_hit and s.l1:
         yield s.f1
     if profile.nc_may_hit and s.l2:
@@ -371,9 +389,9 @@ def _fresh_copies(s: Shared, core: Core, event: Event, profile: Profile) -> Iter
 # -- sets of joint microstates -----------------------------------------------------------------------------
 
 # A joint microstate is a tuple (the shared part, one core, the next) in which each part is a number. The
-# tuple is packed into one number, the shared part lowest, which has 60 bits with three cores: Python is
+# tuple is packed into one number, the shared part lowest. It has at most 62 bits with three cores: Python is
 # quick at that. The cold parts are number 0, so the cold microstate is 0 for any number of cores.
-SHARED_BITS = 6
+SHARED_BITS = 8
 CORE_BITS = 18
 SHARED_MASK = (1 << SHARED_BITS) - 1
 CORE_MASK = (1 << CORE_BITS) - 1
@@ -509,7 +527,7 @@ class Memory:
         """Give a table with a move where a checked event may go on and return a copy that is not fresh."""
 
         def rule(s: Shared, core: Core) -> list[Outcome]:
-            bad = _goes_on(core, event) and not all(_fresh_copies(s, core, event, profile))
+            bad = _goes_on(s, core, event) and not all(_fresh_copies(s, core, event, profile))
             return [Outcome(s, core)] if bad else []
 
         return self._table(("bad", event, profile), place, rule)
@@ -552,33 +570,41 @@ class Byte:
                 table = self._memory.forgets(place)
                 self.states = table.after(self.states)
 
-    def apply(self, core: int, event: Event) -> set[str]:
-        """Do an event on the line by a core, and give the kinds of hazard that it is for the byte."""
+    def apply(self, core: int, event: Event, occurred: int) -> set[str]:
+        """
+        Do an event on the line by a core, and give the kinds of hazard that it is for the byte.
+
+        Of all cores the first so many have occurred by then.
+        """
         effect = self._memory.effect(core, event, self._profile)
         checked = event.own and event.action in CHECKED
-        kinds = self._kinds(core, event) if checked else set()
+        kinds = self._kinds(core, event, occurred) if checked else set()
         self.states = effect.after(self.states)
         self._closed = None
         assert self.states, "every wait ends in some microstate"
         return kinds
 
-    def _kinds(self, core: int, event: Event) -> set[str]:
+    def _kinds(self, core: int, event: Event, occurred: int) -> set[str]:
         bad = self._memory.bad(core, event, self._profile)
-        stale = "stale-fetch" if event.action.startswith("fetch") else "stale-read"
+        fetch = event.action.startswith("fetch")
+        stale = "stale-fetch" if fetch else "stale-read"
+        projections = range(core, core + 1) if fetch else range(occurred)
         kinds: set[str] = set()
         for state in self.states:
             if bad[state & bad.mask]:
-                kinds.update(stale if fresh else "lost-write" for fresh in self._somewhere_fresh(state))
+                fresh = self._somewhere_fresh(state, projections)
+                kinds.update(stale if somewhere else "lost-write" for somewhere in fresh)
                 if len(kinds) == 2:
                     break
         return kinds
 
-    def _somewhere_fresh(self, state: int) -> list[bool]:
-        """Say for each core's projection whether some copy of the byte is fresh."""
+    def _somewhere_fresh(self, state: int, projections: range) -> list[bool]:
+        """Say for the projection of each of some cores whether some copy of the byte is fresh."""
         shared = self._memory.shared_of(state)
         cores = [self._memory.core_of(state, place) for place in range(self._cores)]
-        everybodys = shared.f1 or shared.f2 or shared.fm or any(core.store == FRESH for core in cores)
-        return [everybodys or core.icache == FRESH for core in cores]
+        everybodys = shared.f1 or shared.f2 or shared.fm or shared.through == FRESH
+        everybodys = everybodys or any(core.store == FRESH for core in cores)
+        return [everybodys or cores[place].icache == FRESH for place in projections]
 
 
 # -- the text ----------------------------------------------------------------------------------------------
@@ -664,7 +690,11 @@ class Reader(explorer.Reader):
 
 
 class Step(NamedTuple):
-    """What a trace's event is for one line: ``core`` is the number of its core; no touch is (0, 0)."""
+    """
+    What a trace's event is for one line: ``core`` is the number of its core; no touch is (0, 0).
+
+    Of all cores the first ``occurred`` have occurred by then, the event included.
+    """
 
     number: int
     name: str
@@ -675,6 +705,7 @@ class Step(NamedTuple):
     noted: bool
     first: int
     last: int
+    occurred: int
 
     def owns(self, byte: int) -> bool:
         return self.action in ACCESSES and self.first <= byte < self.last
@@ -690,7 +721,7 @@ def _fetches_memory(agent: Agent, page: int) -> bool:
 
 
 def _core_names(reader: Reader) -> list[tuple[str, str]]:
-    """Give every core that occurs in the trace read: those declared, then those of whom nothing is said."""
+    """Give every core that has occurred: those declared, then as they come those of whom nothing is said."""
     alone = [name for name in reader.agents if name not in reader.core_of]
     return [("core", name) for name in reader.declared] + [("agent", name) for name in alone]
 
@@ -724,6 +755,7 @@ def _step(
         reader.agents[name].keeps_alias_live(page),
         max(touch.start - base, 0),
         min(touch.end - base, reader.profile.line),
+        len(_core_names(reader)),
     )
 
 
@@ -787,7 +819,7 @@ def _follow(steps: list[Step], owned: tuple[bool, ...], byte: Byte, profile: Pro
         byte.close(rules)
         kinds: set[str] = set()
         if step.action:
-            kinds = byte.apply(step.core, Event(step.action, owned[n], step.noted))
+            kinds = byte.apply(step.core, Event(step.action, owned[n], step.noted), step.occurred)
             byte.close(rules)
         yield kinds
 
