@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Version 2 traces: both ways through the checker find what the explorer of order finds."""
+
+import random
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from coldline.checker import Checker
+from tests.checker.test_fast_path import batch_of, by_stream, machine_of, read
+from tests.helpers.checking import Found, check_text, found_by
+from tests.helpers.effort import ASKED, examples
+from tests.helpers.order_traces import draw_ordered
+from tests.oracles.agree import reduced
+from tests.oracles.explorer import Malformed
+from tests.oracles.order_explorer import TooMany, explore
+
+MOST = 20_000
+"""Microstates of a byte; a trace for which the explorer needs more is left out."""
+
+FIRST_SEED = 0 if ASKED is None else random.SystemRandom().randrange(1 << 40)
+
+
+def explored(text: str) -> list[Found] | None:
+    """The explorer's hazards; None if that takes too long."""
+    try:
+        return [Found(*hazard) for hazard in explore(text, most=MOST)]
+    except TooMany:
+        return None
+
+
+def by_one_event(text: str) -> list[Found]:
+    return sorted(check_text(text))
+
+
+def by_compiled_code(text: str) -> list[Found]:
+    profile, numbered = read(text)
+    half = len(numbered) // 2
+    return sorted(found_by(by_stream(profile, (numbered[:half], numbered[half:]))))
+
+
+def by_turns(text: str) -> list[Found]:
+    """Some events by compiled code, and some one by one."""
+    profile, numbered = read(text)
+    checker = Checker(profile)
+    for start in range(0, len(numbered), 3):
+        part = numbered[start : start + 3]
+        if start % 2:
+            machine_of(checker).feed(batch_of(part))
+        else:
+            for where, event in part:
+                checker.event(event, where)
+    return sorted(found_by(checker))
+
+
+def differs(text: str, ours: Callable[[str], list[Found]]) -> bool:
+    try:
+        theirs = explored(text)
+    except Malformed:  # of a part of a trace
+        return False
+    return theirs is not None and sorted(theirs) != ours(text)
+
+
+WAYS = {"events": by_one_event, "batches": by_compiled_code, "turns": by_turns}
+
+
+def test_the_checker_finds_what_the_explorer_finds() -> None:
+    compared = hazardous = 0
+    for seed in range(FIRST_SEED, FIRST_SEED + examples(200)):
+        text = draw_ordered(seed)
+        theirs = explored(text)
+        if theirs is None:
+            continue
+        compared += 1
+        hazardous += bool(theirs)
+        for way, ours in WAYS.items():
+            if sorted(theirs) != ours(text):
+                text = reduced(text, partial(differs, ours=ours))
+                pytest.fail(
+                    f"seed {seed}, by {way}:\n{text}explorer: {explored(text)}\nchecker: {ours(text)}"
+                )
+    assert compared > hazardous > compared // 10
