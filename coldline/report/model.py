@@ -29,6 +29,12 @@ NOT_COVERED: Final = (
 )
 """What can go wrong and is not checked: the list of ``docs/reference/rules.md``."""
 
+NOT_COVERED_WITH_ORDER: Final = (
+    "switches and table entries that take effect only at a barrier",
+    *(phrase for phrase in NOT_COVERED if phrase != "missing barriers"),
+)
+"""The same of a trace with ``option order``, whose barriers are followed for maintenance, stores and prefetches."""
+
 NOT_COVERED_OF_RUN: Final = ("code that the run did not execute",)
 """More of it, of the run of a guest."""
 
@@ -44,7 +50,8 @@ _BY_SWITCH: Final = {
 def not_covered(profile: Profile, *, of_run: bool) -> tuple[str, ...]:
     """Return what a verdict by this profile does not cover, a phrase each."""
     by_switch = (phrase for (name, value), phrase in _BY_SWITCH.items() if getattr(profile, name) is value)
-    return (*NOT_COVERED, *(NOT_COVERED_OF_RUN if of_run else ()), *by_switch)
+    always = NOT_COVERED_WITH_ORDER if profile.has_barriers else NOT_COVERED
+    return (*always, *(NOT_COVERED_OF_RUN if of_run else ()), *by_switch)
 
 
 class Guest(Record, kw_only=True):

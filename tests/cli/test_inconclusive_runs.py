@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 import tests.helpers.tiny_guests as a64
-from coldline.report.model import NOT_COVERED, NOT_COVERED_OF_RUN, not_covered
+from coldline.report.model import (
+    NOT_COVERED,
+    NOT_COVERED_OF_RUN,
+    NOT_COVERED_WITH_ORDER,
+    not_covered,
+)
 from coldline.rules import Profile
 from tests.helpers.command import COHERENT, HAZARD, INCONCLUSIVE, MIDWAY, Cli
 from tests.helpers.tiny_guests import RAM, code, mov
@@ -137,3 +142,31 @@ def test_what_switches_leave_out_is_not_covered(switches: list[str], left_out: l
     assert phrases[: len(NOT_COVERED)] == NOT_COVERED
     assert [phrase.rsplit(" ", 1)[1] for phrase in phrases[len(NOT_COVERED) :]] == left_out
     assert set(not_covered(profile, of_run=True)) - set(phrases) == set(NOT_COVERED_OF_RUN)
+
+
+BY_DEFAULT = "non-cacheable accesses that hit in a cache (nc-may-hit)"
+ORDERED = """\
+version 2
+{}core cpu0 a
+a map 0x1000 0x1000 normal-wb
+a read 0x1000 8
+"""
+
+
+@pytest.mark.parametrize("option", ["", "option order\n"], ids=["at once", "order"])
+def test_missing_barriers_are_not_covered_unless_a_trace_says_order(
+    cli: Cli, tmp_path: Path, option: str
+) -> None:
+    path = tmp_path / "a.trace"
+    path.write_text(ORDERED.format(option))
+    found = cli("check", path)
+    expected = [*(NOT_COVERED_WITH_ORDER if option else NOT_COVERED), BY_DEFAULT]
+    assert found.out.splitlines() == [
+        f"{path}: coherent: no fill and no eviction that the architecture allows can show stale data",
+        "judged: 1 cacheable read",
+        f"not covered: {', '.join(expected)}",
+    ]
+    assert ("missing barriers" in found.out) is not option.startswith("option")
+    assert json.loads(cli("check", "--json", path).out)["not_covered"] == expected
+    changed = set(NOT_COVERED) ^ set(NOT_COVERED_WITH_ORDER)
+    assert changed == {"missing barriers", "switches and table entries that take effect only at a barrier"}
