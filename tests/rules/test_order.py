@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The tables of order: the sizes of their automata, each row, and the automaton whose states are learned."""
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from coldline.checker.state import learned_tables
+from coldline.checker.state.learned_tables import MOST_LETTERS, LearnedTables
+from coldline.errors import TraceError
+from coldline.rules import line_rules
+from coldline.rules.order import machine
+from coldline.rules.order.alphabet import CHECKED, Act, OrderedLetter, Possible
+from coldline.rules.order.cores import CoreEvent, CoresMachine, Speculation
+from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS, OrderedEffect
+from coldline.rules.order.microstate import NOTHING, OrderedMicrostate
+from coldline.rules.order.steps import PENDING_STEPS, OrderedStep, steps
+from coldline.rules.profile import Profile
+from tests.helpers.checking import check_text
+from tests.helpers.repository import ROOT
+from tests.oracles.test_order_explorer import (
+    _A,
+    _B,
+    _CLEANED,
+    _CODE,
+    _G,
+    _G_ON,
+    _INVALIDATED,
+    _M,
+    _N,
+    _N_READS,
+    _T,
+    ORDER,
+    WB,
+    P,
+    X,
+    Y,
+    trace,
+)
+from tests.rules.least_states import least_states
+
+# -- sizes -----------------------------------------------------------------------------------------------------
+
+PENDING: dict[str, frozenset[Act]] = {
+    "cleans": frozenset({Act.DC_CVAC, Act.DC_CIVAC, Act.DC_CVAU, Act.DC_CSW, Act.DC_CISW})
+    | {Act.CACHEABLE_CVAC, Act.CACHEABLE_CIVAC, Act.CACHEABLE_CVAU},
+    "ivac": frozenset({Act.DC_IVAC, Act.DC_ISW, Act.CACHEABLE_IVAC}),
+    "ic": frozenset({Act.IC}),
+    "stores": frozenset({Act.WRITE_WT, Act.WRITE_NC}),
+    "prefetch": frozenset(),
+}
+"""The acts that are complete at a barrier, by what is pending; a prefetch needs none."""
+
+_CACHEABLE = {Act.CACHEABLE_CVAC, Act.CACHEABLE_CIVAC, Act.CACHEABLE_IVAC, Act.CACHEABLE_CVAU}
+_BARRIERS = {Act.DSB, Act.DMB, Act.ISB}
+
+
+def size(pending: Sequence[str], *, idc: bool = False, dic: bool = False) -> int:
+    """The states of one core of which some operations are pending, and all others complete at once."""
+    late = frozenset().union(*(PENDING[each] for each in pending))
+    effects = {act: (ORDERED_EFFECTS if act in late else AT_ONCE)[act] for act in Act}
+    left_out = (_CACHEABLE - late) | (set() if pending else _BARRIERS) | {Act.IC_LOCAL}
+    settings = [
+        Possible(data, fetch, fetch, fetch and "prefetch" in pending)
+        for data in (False, True)
+        for fetch in (False, True)
+    ]
+    letters = [OrderedLetter(act, 0) for act in Act if act not in left_out]
+    return least_states(Profile(idc=idc, dic=dic), effects, letters, settings, 2000)
+
+
+SIZES: list[tuple[tuple[str, ...], tuple[bool, bool], int]] = [
+    ((), (False, False), 311),
+    ((), (True, False), 101),
+    ((), (True, True), 22),
+    (("ic",), (False, False), 676),
+    (("ic",), (True, False), 210),
+    (("prefetch",), (True, True), 92),
+    (("stores",), (True, True), 46),
+]
+
+NAMES = {
+    (): "nothing",
+    ("ic",): "instruction cache operations",
+    ("prefetch",): "prefetched instructions",
+    ("stores",): "stores",
+}
+"""What is pending, in the words of the page."""
+
+
+@pytest.mark.parametrize(("pending", "promises", "states"), SIZES)
+def test_the_sizes_of_the_smallest_automata(
+    pending: tuple[str, ...], promises: tuple[bool, bool], states: int
+) -> None:
+    idc, dic = promises
+    assert size(pending, idc=idc, dic=dic) == states
+
+
+def test_the_page_has_the_same_sizes() -> None:
+    page = (ROOT / "docs" / "reference" / "order.md").read_text()
+    for pending, (idc, dic), states in SIZES:
+        promises = "idc and dic" if dic else "idc" if idc else "none"
+        row = rf"^\| {NAMES[pending]} \|.*"
+        (found,) = re.findall(row, page, re.MULTILINE)
+        columns = dict(zip(("none", "idc", "idc and dic"), found.split("|")[2:5], strict=True))
+        assert columns[promises].strip() == str(states)
+
+
+# -- each row --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _forget() -> Iterator[None]:
+    """Forget what was worked out by other rules."""
+    machine.order_machine.cache_clear()
+    yield
+    machine.order_machine.cache_clear()
+
+
+def _does_nothing(effect: OrderedEffect) -> OrderedEffect:
+    return lambda m, core, profile: iter((m,))
+
+
+def _waits(effect: OrderedEffect) -> OrderedEffect:
+    """The same, but it waits for all that its core has pending."""
+    return lambda m, core, profile: effect(m, core, profile) if m.of(core) == NOTHING else iter(())
+
+
+def _never_waits(effect: OrderedEffect) -> OrderedEffect:
+    """The same, but it does not wait for its core's maintenance."""
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        held = m.of(core).maintenance
+        for after in effect(m.having(core, m.of(core)._replace(maintenance=())), core, profile):
+            yield after.having(core, after.of(core)._replace(maintenance=held))
+
+    return apply
+
+
+def _never_happens(effect: OrderedEffect) -> OrderedEffect:
+    """The same, but only its first outcome."""
+    return lambda m, core, profile: iter(list(effect(m, core, profile))[:1])
+
+
+def _always_happens(effect: OrderedEffect) -> OrderedEffect:
+    """The same, but only its last outcome."""
+    return lambda m, core, profile: iter(list(effect(m, core, profile))[-1:])
+
+
+_FETCHED_ANEW = f"a isb; a fetch {X}"
+_DIRTY = f"{_A}; a unmap {P}"
+
+WEAKER = {
+    Act.READ: (_never_waits, [_A, f"a dc cvac {X}; a read {X}", _N_READS]),
+    Act.READ_OTHER: (_never_waits, [_A, f"a dc cvac {X}; a read {Y}", _N_READS]),
+    Act.READ_NC: (_waits, [_A, _M, f"a dc cvac {X}; m read {X}", _N_READS]),
+    Act.WALK: (_does_nothing, [f"b walk {X} normal-wb", _N, f"n write {X}; n dsb; b walk {X} normal-wb"]),
+    Act.WALK_OTHER: (
+        _does_nothing,
+        [f"b walk {Y} normal-wb", _N, f"n write {X}; n dsb; b walk {X} normal-wb"],
+    ),
+    Act.WALK_NC: (_waits, [_A, f"a dc cvac {X}; a walk {X} normal-nc", _N_READS]),
+    Act.WRITE: (_never_waits, [f"a map {WB}; a dc ivac {X}; a write {X}; a dsb; a read {X}"]),
+    Act.WRITE_OTHER: (_never_waits, [_A, f"a dc cvac {X}; a write {Y}", _N_READS]),
+    Act.WRITE_WT: (_does_nothing, [_T, f"t write {X}", _N_READS]),
+    Act.WRITE_WT_OTHER: (_never_waits, [_A, _T, f"a dc cvac {X}; t write {Y}", _N_READS]),
+    Act.WRITE_NC: (_does_nothing, [_G, f"g write {X}", _N_READS]),
+    Act.FETCH: (_waits, [_CODE, _CLEANED, f"a ic ivau {X}", _FETCHED_ANEW]),
+    Act.FETCH_OTHER: (_waits, [_CODE, f"a dc cvac {X}; a fetch {Y}", _N_READS]),
+    Act.FETCH_NC: (_waits, [f"{_M} exec; m write {X}; m isb; m fetch {X}"]),
+    Act.DC_CVAC: (_does_nothing, [_A, _G, f"g dc cvac {X}; g dsb", _N_READS]),
+    Act.DC_CIVAC: (_does_nothing, [_A, _G, f"g dc civac {X}; g dsb", _N_READS]),
+    Act.DC_IVAC: (_does_nothing, [_B, _G, f"g write {X}; g dmb; g dc ivac {X}; g dsb", _G_ON]),
+    Act.DC_CVAU: (_does_nothing, [_CODE, _G, f"g dc cvau {X}; g dsb", _INVALIDATED, _FETCHED_ANEW]),
+    Act.CACHEABLE_CVAC: (_does_nothing, [_A, f"a dc cvac {X}; a dsb", _N_READS]),
+    Act.CACHEABLE_CIVAC: (_does_nothing, [_A, f"a dc civac {X}; a dsb", _N_READS]),
+    Act.CACHEABLE_IVAC: (
+        _does_nothing,
+        [f"a map {WB}", _N, f"n write {X}; n dsb; a dc ivac {X}; a dsb; a read {X}"],
+    ),
+    Act.CACHEABLE_CVAU: (_does_nothing, [_CODE, _CLEANED, _INVALIDATED, _FETCHED_ANEW]),
+    Act.DC_CSW: (_always_happens, [_A, f"a dc csw {X}; a dsb", _N_READS]),
+    Act.DC_CISW: (_always_happens, [_A, f"a dc cisw {X}; a dsb", _N_READS]),
+    Act.DC_ISW: (_never_happens, [_A, f"a dc isw {X}; a dsb; a read {X}"]),
+    Act.IC: (_does_nothing, [_CODE, _CLEANED, _INVALIDATED, _FETCHED_ANEW]),
+    Act.IC_LOCAL: (_does_nothing, [_CODE, _CLEANED, "a ic iallu; a dsb", _FETCHED_ANEW]),
+    Act.DSB: (_does_nothing, [_A, f"a dc cvac {X}; a dsb", _N_READS]),
+    Act.DMB: (_does_nothing, [_A, f"a dc cvac {X}; a dmb", _N_READS]),
+    Act.ISB: (_does_nothing, [_CODE, _CLEANED, _INVALIDATED, _FETCHED_ANEW]),
+}
+"""For each row of the effects, how it is weakened, and a trace that shows it."""
+
+
+@pytest.mark.usefixtures("_forget")
+@pytest.mark.parametrize("act", Act, ids=[act.name for act in Act])
+def test_a_trace_shows_each_effect(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
+    change, parts = WEAKER[act]
+    found = check_text(trace(ORDER, *parts))
+    machine.order_machine.cache_clear()
+    monkeypatch.setitem(ORDERED_EFFECTS, act, change(ORDERED_EFFECTS[act]))
+    assert check_text(trace(ORDER, *parts)) != found
+
+
+SHOWN = {
+    "write back 1": [_DIRTY, _N, f"n write {X}; n dsb; n read {X}"],
+    "write back 2": [_DIRTY, _N, f"n write {X}; n dsb; n read {X}"],
+    "fill 2": ["h icache on; h mmu off", f"h fetch {X}", _N, f"n write {X}; n dsb; b map {WB}; b read {X}"],
+    "fill I": [_CODE, _CLEANED, _FETCHED_ANEW],
+    "complete": [_A, f"a dc ivac {X}; a dsb; a read {X}"],
+    "complete ic": [_CODE, f"a dc cvau {X}", _INVALIDATED, _FETCHED_ANEW],
+    "store arrives": [_G, f"h mmu off; g write {X}; h write {X}; h dsb; g dsb", _N_READS],
+    "prefetch": [f"{_M} exec; m write {X}; m dsb; m fetch {X}"],
+}
+"""Traces that show steps."""
+
+ALSO_OTHERWISE = {
+    "fill 1": "level 2 fills, and a read looks there",
+    "drop 1": "whatever filled level 1 need not have, or it is written back and left invalid",
+    "drop 2": "whatever filled level 2 need not have, or it is written back and left invalid",
+    "drop I": "a line of the instruction cache is filled anew",
+    "drop prefetch": "a fetch need not return what was prefetched",
+}
+"""Steps that no trace shows by themselves, and what else comes to the same."""
+
+
+def test_each_step_is_there() -> None:
+    assert {*SHOWN, *ALSO_OTHERWISE} == {*line_rules.STEPS, *PENDING_STEPS}
+
+
+@pytest.mark.usefixtures("_forget")
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_trace_shows_each_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def others(
+        m: OrderedMicrostate, possible: Possible, profile: Profile
+    ) -> Iterator[tuple[OrderedStep, OrderedMicrostate]]:
+        return ((step, after) for step, after in steps(m, possible, profile) if step.name != name)
+
+    text = trace(ORDER, *SHOWN[name])
+    found = check_text(text)
+    machine.order_machine.cache_clear()
+    monkeypatch.setattr(machine, "steps", others)
+    assert found
+    assert check_text(text) != found
+
+
+# -- the states that are learned -------------------------------------------------------------------------------
+
+EVENTS = [CoreEvent(act, core) for core in (0, 1) for act in Act]
+LETTERS: list[CoreEvent | Speculation] = [
+    *EVENTS,
+    Speculation(),
+    Speculation(True),
+    Speculation(True, frozenset({0}), frozenset({1})),
+]
+LOOKS = [event for event in EVENTS if event.act in CHECKED]
+
+
+def learned(first: Sequence[CoreEvent | Speculation]) -> LearnedTables:
+    """Tables that have met some letters."""
+    tables = LearnedTables(CoresMachine(Profile(), 2, barriers=True))
+    for letter in first:
+        tables.number(letter)
+    return tables
+
+
+def findings(tables: LearnedTables, word: Sequence[CoreEvent | Speculation]) -> list[int]:
+    """What each read would find after each letter of a word."""
+    state, found = tables.start, []
+    for letter in word:
+        state = tables.after(state, tables.number(letter))
+        found += [int(tables.bad[tables.number(look), state]) for look in LOOKS]
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_in_which_letters_are_learned_does_not_matter(seed: int) -> None:
+    rng = random.Random(seed)
+    words = [rng.choices(LETTERS, k=8) for _ in range(5)]
+    tables = [learned(first) for first in ([], LETTERS, rng.sample(LETTERS, len(LETTERS)))]
+    found = [[findings(each, word) for word in words] for each in tables]
+    assert found[0] == found[1] == found[2]
+    # Nor does that of the words.
+    again = learned([])
+    assert [findings(again, word) for word in reversed(words)] == found[0][::-1]
+    assert again.unsettled.sum() == tables[0].unsettled.sum() > 0
+
+
+def test_a_byte_in_too_many_states_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learned_tables, "MOST_LEARNED", 5)
+    with pytest.raises(TraceError, match=r"^5: a byte of memory may be in more than 5 different states$"):
+        check_text(trace("version 2; option order", _A, f"a dc cvac {X}; a dsb; a read {X}"))
+
+
+def test_too_many_letters_are_an_error() -> None:
+    tables = learned([CoreEvent(Act.DSB, core) for core in range(MOST_LETTERS - 1)])
+    with pytest.raises(
+        TraceError, match=r"^too many cores, or too many ways in which pages are mapped, to fol"
+    ):
+        tables.number(CoreEvent(Act.DMB, 0))
