@@ -48,7 +48,11 @@ class LeastCosts:
     ----------
     start : bytes
         The costs of a byte before any event.
+    agent : str
+        Empty: see `CoreCosts`.
     """
+
+    agent = ""
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile

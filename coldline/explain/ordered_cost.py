@@ -74,6 +74,11 @@ class CoreCosts:
         See `OrderedCosts`.
     core : int
         The core.
+
+    Attributes
+    ----------
+    agent : str
+        The agent whose core it is, if the trace names no core of it; else empty.
     """
 
     def __init__(self, profile: Profile, core: int, cores: Sequence[str]) -> None:
@@ -83,6 +88,7 @@ class CoreCosts:
         self._barriers = profile.ordering.barriers
         self._effects_table = ORDERED_EFFECTS if self._barriers else AT_ONCE
         self._declared = len(profile.ordering.cores)
+        self.agent = cores[core] if core >= self._declared else ""
         self._microstates: list[OrderedMicrostate] = []
         self._numbers: dict[OrderedMicrostate, int] = {}
         self._steps: dict[tuple[Possible, int], list[tuple[CacheStep, int]]] = {}
@@ -164,14 +170,14 @@ class CoreCosts:
         """See `LeastCosts.outcome`."""
         if not isinstance(letter, CoreEvent):
             return ""
+        words: tuple[str, ...]
         if self._barriers:
-            if letter.act not in _SETWAY or self.profile.setway_effective:
-                return ""
-            return ("nothing", "issued")[self._effects_of(letter, origin).index(landed)]
-        plain = MAINTENANCE_OF.get(letter.act)
-        if plain not in OUTCOMES:
-            return ""
-        return OUTCOMES[plain][self._effects_of(letter, origin).index(landed)]
+            words = ("nothing", "issued") if letter.act in _SETWAY else ()
+        else:
+            words = OUTCOMES.get(MAINTENANCE_OF.get(letter.act, Letter.IC), ())
+        if letter.act in _SETWAY and self.profile.setway_effective:
+            words = words[1:]
+        return words[self._effects_of(letter, origin).index(landed)] if len(words) > 1 else ""
 
     def _with_steps(self, costs: ReachedCosts, possible: Possible) -> ReachedCosts:
         """Add the steps that may happen at any time: Dijkstra's algorithm, as each costs one."""

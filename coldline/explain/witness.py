@@ -113,7 +113,7 @@ def shortest(
         story += _steps(back.before)
         number = back.start
     story.reverse()
-    return _relevant(story)
+    return _relevant(story, seen.agent, barriers=ways.profile.has_barriers)
 
 
 def _told(
@@ -158,22 +158,25 @@ def _steps(steps: Sequence[CacheStep]) -> list[WitnessStep]:
     return told[::-1]
 
 
-def _relevant(story: list[WitnessStep]) -> list[WitnessStep]:
+def _relevant(story: list[WitnessStep], watcher: str, *, barriers: bool) -> list[WitnessStep]:
     """The story without events that do not matter to it.
 
     These are switches of agents that have aliases and accesses of other lines only, and fetches next to the line with
-    the MMU off that allow no prefetch of it, because no instruction cache was on.
+    the MMU off that allow no prefetch of it: no instruction cache was on, and with `barriers` a core may prefetch
+    past the caches, too. With `barriers` they are also barriers that had nothing to wait for. The agent `watcher`, by
+    whose core the story is told, keeps its switches.
     """
     line_events = [step.line_event for step in story if step.line_event is not None]
     events = [line_event.event for line_event in line_events]
-    switched = {event.agent for event in events if event.op.kind is Kind.ACCESS or event.op is Op.MAP}
+    switched = {event.agent for event in events if event.op.kind is Kind.ACCESS or event.op is Op.MAP} | {
+        watcher
+    }
     idle = {
         line_event.number
         for line_event in line_events
         if line_event.event.op.kind is Kind.SWITCH and line_event.event.agent not in switched
     }
-    idle |= _idle_fetches(line_events)
-    idle |= _idle_barriers(story)
+    idle |= _idle_barriers(story) if barriers else _idle_fetches(line_events)
     return [step for step in story if step.line_event is None or step.line_event.number not in idle]
 
 
@@ -197,20 +200,26 @@ def _idle_fetches(line_events: list[LineEvent]) -> set[int]:
 
 
 def _idle_barriers(story: list[WitnessStep]) -> set[int]:
-    """The numbers of the barriers before which their core had nothing pending since its last such barrier."""
+    """The numbers of the barriers that nothing waits for.
+
+    Before a ``dsb`` or a ``dmb`` its core issued nothing since the last one; after an ``isb`` it fetches nothing.
+    """
     pending: dict[str, set[Op]] = {}
+    unfetched: dict[str, set[int]] = {}
     idle: set[int] = set()
     for step in story:
         if step.line_event is None:
-            if step.step == "prefetch":
-                pending.setdefault(step.core, set()).add(Op.ISB)
             continue
-        op = step.line_event.event.op
-        if op.kind is Kind.BARRIER:
-            waiting = pending.setdefault(step.core, set())
+        op, number = step.line_event.event.op, step.line_event.number
+        waiting = pending.setdefault(step.core, set())
+        if op is Op.ISB:
+            unfetched.setdefault(step.core, set()).add(number)
+        elif op.kind is Kind.BARRIER:
             if op not in waiting:
-                idle.add(step.line_event.number)
+                idle.add(number)
             waiting -= {Op.DSB, Op.DMB} if op is Op.DSB else {op}
+        elif op is Op.FETCH:
+            unfetched.pop(step.core, None)
         elif op.kind is Kind.MAINTENANCE or op in (Op.WRITE, Op.DC_ZVA):
-            pending.setdefault(step.core, set()).update((Op.DSB, Op.DMB))
-    return idle
+            waiting.update((Op.DSB, Op.DMB))
+    return idle.union(*unfetched.values())

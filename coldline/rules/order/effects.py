@@ -266,7 +266,7 @@ def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -
         line = m.as_caches_see
     elif letter.act is Act.READ_NC and pending.store is not None:
         line = line._replace(fresh_memory=pending.store.fresh)
-    names = ["instruction cache" if letter.act in _FETCHES else "memory"]
+    names = ["instruction cache" if letter.act is Act.FETCH else "memory"]
     names += [name for name, level in (("level 1", line.level1), ("level 2", line.level2)) if level]
     yield from zip(names, COPIES_READ[UNORDERED[letter.act]](line, profile), strict=False)
 

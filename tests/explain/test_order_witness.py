@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each witness of a version 2 trace is a valid trace, can be replayed, and is a shortest one."""
+
+import random
+from itertools import islice
+
+import pytest
+
+from tests.explain.test_witness import items, steps_of, told, witnesses
+from tests.helpers.checking import check_text
+from tests.helpers.effort import ASKED, LONG, examples
+from tests.helpers.order_traces import draw_ordered
+from tests.oracles.order_replay import BeyondError, fewest_steps, replay
+from tests.oracles.replay import Refused, read
+from tests.oracles.test_order_explorer import CASES, trace
+
+BY_HAND = [trace(*parts) for cases in CASES.values() for _, parts, kinds in cases if kinds]
+FIRST_SEED = 0 if ASKED is None else random.SystemRandom().randrange(1 << 40)
+
+
+def agents_of(text: str) -> set[str]:
+    return {line.split()[0] for line in text.splitlines() if not line.startswith("#") and line.strip()}
+
+
+def assert_replays(text: str, most: int = 4) -> int:
+    """Assert that each witness leads to its bad read as the rules allow, and return how many steps they have."""
+    found = told(text, most=most)
+    of_file = check_text(text)
+    count = 0
+    for hazard, witness in zip(found.hazards, witnesses(found), strict=True):
+        # An agent on no known core, which does nothing to the line, may have an instruction cache that matters.
+        left_out = agents_of(text) - agents_of(witness)
+        try:
+            replay(witness)
+        except BeyondError:
+            continue
+        except Refused as error:
+            if not left_out:
+                pytest.fail(f"{error}\n{text}\n{witness}")
+        entry = hazard.entry
+        start = entry.address - entry.address % found.profile.line
+        size = min(entry.size, start + found.profile.line - entry.address)
+        assert read(witness)[0] == (entry.kind, entry.event.agent, entry.address, size)
+        last = max(line.number for line in read(witness)[1])
+        alone = {tuple(each[1:]) for each in check_text(witness) if each.line == last}
+        in_file = {
+            tuple(each[1:])
+            for each in of_file
+            if each.line == entry.where and 0 <= each.address - start < found.profile.line
+        }
+        assert alone == in_file or (left_out and alone < in_file), f"{text}\n{witness}"
+        lines = [item for item in items(hazard) if isinstance(item, int)]
+        assert lines == sorted(set(lines))
+        assert lines[-1] == entry.where
+        count += len(steps_of(hazard))
+    return count
+
+
+@pytest.mark.parametrize("part", range(4 if LONG else 2))
+def test_witnesses_of_traces_worked_out_by_hand(part: int) -> None:
+    for text in BY_HAND[part::4]:
+        assert_replays(text, most=100)
+
+
+def test_any_witness_is_a_way_that_the_rules_allow() -> None:
+    steps = 0
+    for seed in range(FIRST_SEED, FIRST_SEED + examples(120)):
+        steps += assert_replays(draw_ordered(seed, most=8))
+    assert steps > 10
+
+
+def test_any_witness_has_the_fewest_steps() -> None:
+    for seed in range(FIRST_SEED, FIRST_SEED + examples(120)):
+        text = draw_ordered(seed, most=7)
+        for hazard in islice(told(text, most=2).hazards, 2):
+            entry = hazard.entry
+            try:
+                fewest = fewest_steps(text, entry.where, entry.kind, entry.address)
+            except BeyondError:
+                continue
+            assert len(steps_of(hazard)) == fewest, text

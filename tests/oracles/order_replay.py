@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Replays a witness of a version 2 trace, as ``replay`` does one of version 1.
+
+It shares no code with `coldline.explain`: the explorer of order says which steps may happen, and what events do; this
+module says how the witness names them. A witness is the view of one core, which it does not name: what that core's
+instruction cache holds and what it prefetches is told, and of other cores neither. So each core is tried. Where a
+witness leaves open which of two things happened, both are followed.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.oracles.explorer import CLEAN, DIRTY, INVALID, SET_WAY, Malformed
+from tests.oracles.order_explorer import (
+    CHECKED,
+    FRESH,
+    NONE,
+    Core,
+    Event,
+    Fetches,
+    Outcome,
+    Profile,
+    Reader,
+    Shared,
+    Step,
+    _core_names,
+    _core_steps,
+    _effect,
+    _fresh_copies,
+    _goes_on,
+    _meanwhile,
+    _read,
+    _shared_steps,
+)
+from tests.oracles.replay import LEVELS, STATE, Hazard, Line, Refused, read
+
+STRENGTH = {"cvau": 1, "cvac": 2, "civac": 3}
+"""Operations that clean: one does all that one with a smaller number does."""
+
+FOLLOWED = 4
+"""The most data operations of a core that are followed one by one."""
+
+WORDS = {
+    "ivac": ("discard", "clean"),
+    "csw": ("nothing", "clean"),
+    "cisw": ("nothing", "clean"),
+    "isw": ("nothing", "discard", "clean"),
+}
+LEVEL = {number: name for name, number in LEVELS.items()}
+AGE = {NONE: None, 1: "OLD", FRESH: "new"}
+
+
+class BeyondError(Exception):
+    """A core has more operations pending than are followed one by one."""
+
+
+class State(NamedTuple):
+    """A joint microstate of a byte, as the core of the number `view` sees it."""
+
+    view: int
+    shared: Shared
+    cores: tuple[Core, ...]
+
+
+class Rules(NamedTuple):
+    """What decides the steps: whether an alias is live, and what each core may fetch."""
+
+    alias_live: bool = False
+    fetches: tuple[tuple[bool, bool], ...] = ()
+
+
+def _seen(state: State) -> State:
+    """The state without what the view does not show, and with each list of data operations at its shortest."""
+    cores = []
+    for place, core in enumerate(state.cores):
+        dcs: list[tuple[str, bool]] = []
+        for op, noted in core.dcs:
+            while (
+                dcs and 0 < STRENGTH.get(dcs[-1][0], 0) <= STRENGTH.get(op, 0) and (noted or not dcs[-1][1])
+            ):
+                dcs.pop()
+            dcs.append((op, noted))
+        if len(dcs) > FOLLOWED:
+            raise BeyondError
+        core = core._replace(dcs=tuple(dcs))
+        if place == state.view:
+            core = core._replace(ic_all=core.ic_all or core.ic_local, ic_local=False)
+        else:
+            core = core._replace(icache=NONE, prefetched=NONE, ic_local=False)
+        cores.append(core)
+    return state._replace(cores=tuple(cores))
+
+
+def _after(state: State, place: int, outcome: Outcome) -> State:
+    """The state once a core has acted, and the others have seen it."""
+    cores = [_meanwhile(core, outcome.others) for core in state.cores]
+    cores[place] = outcome.core
+    return _seen(State(state.view, outcome.shared, tuple(cores)))
+
+
+# -- what happens by itself ------------------------------------------------------------------------------------
+
+
+def steps(state: State, rules: Rules, profile: Profile, names: list[str]) -> Iterator[tuple[str, State]]:
+    """Every step that may happen, by its name in a witness."""
+    fetches = rules.fetches or ((False, False),) * len(names)
+    for shared in _shared_steps(state.shared, rules.alias_live, any(cached for cached, _ in fetches)):
+        yield _shared_name(state.shared, shared), _seen(state._replace(shared=shared))
+    for place, core in enumerate(state.cores):
+        may = Fetches(*fetches[place], awaited=True)
+        seen = 0
+        for outcome in _core_steps(state.shared, core, may, profile):
+            name = _core_name(core, outcome.core, names[place])
+            if outcome.core.dcs != core.dcs and core.dcs[0][0] == "ivac":
+                name, seen = f"{name} {WORDS['ivac'][seen]}", seen + 1
+            yield name, _after(state, place, outcome)
+
+
+def _shared_name(before: Shared, after: Shared) -> str:
+    for level, was, now in ((1, before.l1, after.l1), (2, before.l2, after.l2)):
+        if was == DIRTY and now != DIRTY:
+            return f"write back {level} {LEVEL[now]}"
+        if (was, now) == (CLEAN, INVALID):
+            return f"drop {level}"
+        if (was, now) == (INVALID, CLEAN):
+            return f"fill {level}"
+    raise AssertionError("no step")
+
+
+def _core_name(before: Core, after: Core, name: str) -> str:
+    if after.dcs != before.dcs:
+        return f"complete {name} dc {before.dcs[0][0]}"
+    if (after.ic_local, after.ic_all) != (before.ic_local, before.ic_all):
+        return f"complete ic {name}"
+    if (after.store, after.through) != (before.store, before.through):
+        return f"store arrives {name}"
+    if after.prefetched != before.prefetched:
+        return f"prefetch {name}" if after.prefetched else f"drop prefetch {name}"
+    return "fill I" if after.icache else "drop I"
+
+
+# -- what events do --------------------------------------------------------------------------------------------
+
+
+def events(state: State, step: Step, byte: int, profile: Profile) -> Iterator[tuple[str, State]]:
+    """What may come of an event, each with the word for it, or an empty one."""
+    if not step.action:
+        yield "", state
+        return
+    outcomes = _effect(state.shared, state.cores[step.core], _event(step, byte), profile)
+    words = _outcome_words(step.action, profile)
+    for number, outcome in enumerate(outcomes):
+        yield words[number] if words else "", _after(state, step.core, outcome)
+
+
+def _event(step: Step, byte: int) -> Event:
+    return Event(step.action, step.owns(byte), step.noted)
+
+
+def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
+    """The words for what may come of an event, in the explorer's order."""
+    words = WORDS.get(action, ())
+    if profile.order:
+        words = ("nothing", "issued") if action in SET_WAY else ()
+    if profile.setway_effective and action in SET_WAY:
+        words = words[1:]
+    return words if len(words) > 1 else ()
+
+
+def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazard, said: str) -> bool:
+    """Whether the last event returns the old copy that the witness says, and it is a hazard of that kind."""
+    event, core, shared = _event(step, byte), state.cores[step.core], state.shared
+    fetch = step.action.startswith("fetch")
+    if step.action not in CHECKED or not event.own or not _goes_on(shared, core, event):
+        return False
+    if fetch and state.view != step.core:
+        return False
+    names = ["memory" if step.action == "fetch not cacheable" or not fetch else "instruction cache"]
+    names += (
+        ["prefetched"] if fetch else [f"level {n}" for n, level in ((1, shared.l1), (2, shared.l2)) if level]
+    )
+    copies = dict(zip(names, _fresh_copies(shared, core, event, profile), strict=False))
+    if len(copies) == 1:
+        copies = {"": next(iter(copies.values()))}
+    if copies.get(said, True):
+        return False
+    somewhere = shared.f1 or shared.f2 or shared.fm or shared.through == FRESH
+    somewhere = somewhere or any(each.store == FRESH for each in state.cores)
+    somewhere = somewhere or state.cores[state.view].icache == FRESH
+    return hazard.kind == (("stale-fetch" if fetch else "stale-read") if somewhere else "lost-write")
+
+
+# -- the walk --------------------------------------------------------------------------------------------------
+
+
+class _Trace(NamedTuple):
+    """A trace, for one byte: its events, its cores' names, and the byte's place in its line."""
+
+    steps: list[Step]
+    names: list[str]
+    byte: int
+    profile: Profile
+
+    @classmethod
+    def of(cls, text: str, address: int) -> "_Trace":
+        try:
+            reader = Reader()
+            for _ in reader.events(text):
+                pass
+            trace = _read(text)
+        except Malformed as error:
+            raise Refused(str(error)) from error
+        start = address // trace.line_size * trace.line_size
+        if start not in trace.lines:
+            raise Refused("nothing reads the line")
+        names = [name for _, name in _core_names(reader)]
+        return cls(trace.lines[start], names, address - start, trace.profile)
+
+    def cold(self) -> set[State]:
+        shared = Shared(INVALID, False, INVALID, False, True)
+        return {State(view, shared, (Core(),) * len(self.names)) for view in range(len(self.names))}
+
+
+def replay(text: str, *, states: bool = True) -> None:
+    """
+    Replay a witness from a cold line to its bad read.
+
+    Parameters
+    ----------
+    text : str
+        The witness.
+    states : bool
+        Whether to compare the states in its remarks with the real ones.
+
+    Raises
+    ------
+    Refused
+        If it is wrong.
+    BeyondError
+        If a core has more data operations pending than are followed one by one.
+    """
+    hazard, lines = read(text)
+    texts = text.splitlines()
+    lines = [line for line in lines if not line.words or line.words[0] not in ("version", "core")]
+    trace = _Trace.of(text, hazard.address)
+    ahead = iter(trace.steps)
+    coming = next(ahead, None)
+    rules, now = Rules(), trace.cold()
+    for line in lines:
+        if coming is None:
+            raise Refused(f"line {line.number}: it goes on after its last event")
+        if not line.words:
+            # A fetch with the MMU off allows a prefetch before it; nothing else acts before it has come.
+            fetch = texts[coming.number - 1].split()[1] == "fetch"
+            allowed = [rules, _rules(coming)] if fetch else [rules]
+            now = {
+                after
+                for state in now
+                for each in allowed
+                for name, after in steps(state, each, trace.profile, trace.names)
+                if name == line.said
+            }
+        elif coming is trace.steps[-1]:
+            now = {
+                each for each in now if _is_bad(each, coming, trace.byte, trace.profile, hazard, line.said)
+            }
+            now = now if coming.name == hazard.agent else set()
+            coming = None
+        else:
+            now = {
+                after
+                for state in now
+                for said, after in events(state, coming, trace.byte, trace.profile)
+                if said == line.said
+            }
+            rules, coming = _rules(coming), next(ahead, None)
+        if states:
+            now = {state for state in now if _is_as_told(state, line, texts[line.number - 1], trace.names)}
+        if not now:
+            raise Refused(f"line {line.number}: '{' '.join(line.words)}' '{line.said}' cannot be")
+    if coming is not None:
+        raise Refused("it ends before its last event")
+
+
+def _rules(step: Step) -> Rules:
+    return Rules(step.alias_live, step.fetches)
+
+
+def _is_as_told(state: State, line: Line, whole: str, names: list[str]) -> bool:
+    """Whether a state is the one in the remark behind an event or a step."""
+    copies, *parts = whole.rpartition("# ")[2].split("; ")
+    told = STATE.fullmatch(copies)
+    if told is None:
+        raise Refused(f"line {line.number}: '{copies}' is no state")
+    shared, own = state.shared, state.cores[state.view]
+    is_so = (
+        *(LEVEL[shared.l1], _age(shared.l1, shared.f1), LEVEL[shared.l2], _age(shared.l2, shared.f2)),
+        *("valid" if own.icache else "invalid", AGE[own.icache], _age(1, shared.fm)),
+    )
+    pending = {name: words for name, mark, words in (part.partition(" pending: ") for part in parts) if mark}
+    really = {name: _pending(shared, core) for name, core in zip(names, state.cores, strict=True)}
+    return told.groups() == is_so and pending == {name: words for name, words in really.items() if words}
+
+
+def _age(valid: int, fresh: bool) -> str | None:
+    return None if not valid else "new" if fresh else "OLD"
+
+
+def _pending(shared: Shared, core: Core) -> str:
+    words = [f"dc {op}" for op, _ in core.dcs] + ["ic"] * core.ic_all
+    store = shared.through if core.through else core.store
+    words += [f"store {AGE[store]}"] if store else []
+    words += [f"prefetched {AGE[core.prefetched]}"] if core.prefetched else []
+    return ", ".join(words)
+
+
+# -- the fewest steps ------------------------------------------------------------------------------------------
+
+
+def fewest_steps(text: str, number: int, kind: str, address: int) -> int:
+    """The least number of steps that lead to a bad read of a byte, for the first view that any lead to."""
+    trace = _Trace.of(text, address)
+    last = next(step for step in trace.steps if step.number == number)
+    views = [last.core, *(place for place in range(len(trace.names)) if place != last.core)]
+    for view in views:
+        costs = {state: 0 for state in trace.cold() if state.view == view}
+        for step in trace.steps:
+            costs = _settled(costs, trace, _rules(step))
+            if step is last:
+                break
+            reached: dict[State, int] = {}
+            for state, cost in costs.items():
+                for _, after in events(state, step, trace.byte, trace.profile):
+                    reached[after] = min(cost, reached.get(after, cost))
+            costs = _settled(reached, trace, _rules(step))
+        hazard = Hazard(kind, last.name, address, 1)
+        words = ("", "memory", "level 1", "level 2", "instruction cache", "prefetched")
+        bad = [
+            cost
+            for state, cost in costs.items()
+            if any(_is_bad(state, last, trace.byte, trace.profile, hazard, word) for word in words)
+        ]
+        if bad:
+            return min(bad)
+    raise AssertionError("the trace does not come to the hazard")
+
+
+def _settled(costs: dict[State, int], trace: _Trace, rules: Rules) -> dict[State, int]:
+    found, waiting = dict(costs), sorted(costs, key=costs.__getitem__)
+    while waiting:
+        reached = []
+        for state in waiting:
+            for _, target in steps(state, rules, trace.profile, trace.names):
+                if found[state] + 1 < found.get(target, 1 << 30):
+                    found[target] = found[state] + 1
+                    reached.append(target)
+        waiting = reached
+    return found
