@@ -8,6 +8,7 @@ from coldline.report.model import Report
 from coldline.report.phrases import listed, place_words, segment_words
 
 if TYPE_CHECKING:
+    from coldline.explain.explained import ExplainedHazard
     from coldline.verdict import Judgement
 
 
@@ -25,10 +26,7 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
         lines.say(f"{number}. {entry.kind}: {what}", "bad")
         lines.say(f"   {place_words(report, hazard)}")
         if hazard.story:
-            # Most reports have no story, and rich is slow to import.
-            from coldline.report.story_table import story_table
-
-            lines.out.write(story_table(hazard, colours=lines.colours, width=lines.width))
+            _write_story(lines, hazard)
     left = judgement.found - listed(shown)
     if left > 0:
         lines.say()
@@ -48,15 +46,24 @@ def write_unread(lines: LineWriter, judgement: "Judgement", most: int | None = N
         lines.say()
         lines.say(f"final read: {', '.join(found.kinds)} at {where}, {count}: {what}", style)
         if hazard is not None and hazard.story and not judgement.hazards:
-            from coldline.report.story_table import story_table
-
-            lines.out.write(story_table(hazard, colours=lines.colours, width=lines.width))
+            _write_story(lines, hazard)
     left = len(judgement.unread) - len(shown)
     if left > 0:
         lines.say()
         lines.say(f"and {left:,} more of the final read")
     if judgement.unread:
         lines.say()
+
+
+def _write_story(lines: LineWriter, hazard: "ExplainedHazard") -> None:
+    """Write a story, and what was not complete at its end."""
+    # Most reports have no story, and rich is slow to import.
+    from coldline.report.incomplete import incomplete_words
+    from coldline.report.story_table import story_table
+
+    lines.out.write(story_table(hazard, colours=lines.colours, width=lines.width))
+    for words in incomplete_words(hazard.story):
+        lines.say(f"   {words}")
 
 
 _CONTENTS = {

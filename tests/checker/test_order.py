@@ -2,12 +2,14 @@
 """Version 2 traces: both ways through the checker find what the explorer of order finds."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 
 from coldline.checker import Checker
+from coldline.rules.order.effects import MOST_PENDING
 from tests.checker.test_fast_path import batch_of, by_stream, machine_of, read
 from tests.helpers.checking import Found, check_text, found_by
 from tests.helpers.effort import ASKED, examples
@@ -54,12 +56,37 @@ def by_turns(text: str) -> list[Found]:
     return sorted(found_by(checker))
 
 
+def most_pending(text: str) -> int:
+    """The most data cache operations of a core, on any line, between its barriers."""
+    core_of: dict[str, str] = {}
+    pending: Counter[str] = Counter()
+    most = 0
+    for line in text.splitlines():
+        first, *words = line.split()
+        if first == "core":
+            core_of |= dict.fromkeys(words[1:], words[0])
+        core = core_of.get(first, first)
+        if words and words[0] in ("dsb", "dmb"):
+            pending[core] = 0
+        elif words and words[0] == "dc" and words[1] != "zva":
+            pending[core] += 1
+            most = max(most, pending[core])
+    return most
+
+
+def are_the_same(theirs: list[Found], ours: list[Found], text: str) -> bool:
+    """Whether all is found, and no more but where a core has more pending than is followed one by one."""
+    if most_pending(text) > MOST_PENDING:
+        return set(theirs) <= set(ours)
+    return sorted(theirs) == ours
+
+
 def differs(text: str, ours: Callable[[str], list[Found]]) -> bool:
     try:
         theirs = explored(text)
     except Malformed:  # of a part of a trace
         return False
-    return theirs is not None and sorted(theirs) != ours(text)
+    return theirs is not None and not are_the_same(theirs, ours(text), text)
 
 
 WAYS = {"events": by_one_event, "batches": by_compiled_code, "turns": by_turns}
@@ -75,7 +102,7 @@ def test_the_checker_finds_what_the_explorer_finds() -> None:
         compared += 1
         hazardous += bool(theirs)
         for way, ours in WAYS.items():
-            if sorted(theirs) != ours(text):
+            if not are_the_same(theirs, ours(text), text):
                 text = reduced(text, partial(differs, ours=ours))
                 pytest.fail(
                     f"seed {seed}, by {way}:\n{text}explorer: {explored(text)}\nchecker: {ours(text)}"

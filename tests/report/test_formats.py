@@ -242,6 +242,39 @@ def test_the_object_of_corpus_is_as_its_schema_says(cli: Cli, name: list[str]) -
     assert document["as_told"] is True
 
 
+ORDERED = """\
+version 2
+option order
+core cpu0 a g
+core cpu1 n
+g mmu off
+a map 0x1000 0x1000 normal-wb
+g write 0x1000 8
+g dc ivac 0x1000 8
+g dsb
+a read 0x1000 8
+n map 0x1000 0x1000 normal-nc
+n read 0x1000 8
+"""
+
+
+def test_the_object_of_a_trace_with_order_is_as_its_schema_says(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "a.trace"
+    path.write_text(ORDERED)
+    (document,) = validated(cli("check", "--json", path).out)
+    (hazard,) = document["hazards"]
+    told = [step for step in hazard["witness"] if "core" in step]
+    assert [(step["step"], step["core"]) for step in told if step["step"] == "store arrives"] == [
+        ("store arrives", "cpu0")
+    ]
+    (step,) = (step for step in told if step["step"] == "complete")
+    assert (step["operation"], step["outcome"]) in [("dc ivac", "discard"), ("dc ivac", "clean")]
+    assert {"cpu0": "dc ivac, store new"} in [step.get("pending") for step in hazard["witness"]]
+    step["operation"] = 3
+    with pytest.raises(jsonschema.ValidationError):
+        validated(json.dumps(document))
+
+
 def test_a_schema_refuses_what_is_not_its_own(cli: Cli, traces: dict[str, str]) -> None:
     (document,) = validated(cli("check", "--json", traces["bad"]).out)
     for key in ("verdict", "hazards", "not_covered", "file"):
