@@ -59,7 +59,7 @@ class BinaryReader:
         self._events = 0
         self._line = 0
         self._blocks = 0
-        self._waiting: tuple[bytes, bytes] | None = None
+        self._waiting: tuple[int, bytes, bytes] | None = None
         self.profile = self._read_head()
 
     def __iter__(self) -> Iterator[Batch]:
@@ -73,10 +73,10 @@ class BinaryReader:
         barriers = self.profile.has_barriers
         while True:
             self._blocks += 1
-            place = f"block {self._blocks} at byte {self._offset}"
+            place = f"block {self._blocks} at byte {self._waiting[0] if self._waiting else self._offset}"
             try:
                 try:
-                    tag, payload = self._waiting or self._read_block()
+                    _, tag, payload = self._waiting or self._read_block()
                     self._waiting = None
                 except _CutOffError:
                     if not self._partial:
@@ -133,13 +133,12 @@ class BinaryReader:
         while True:
             place = f"block {self._blocks + 1} at byte {self._offset}"
             try:
-                self._waiting = self._read_block()
-                tag, payload = self._waiting
-                if tag != layout.CORES_TAG:
+                block = self._read_block()
+                if block[1] != layout.CORES_TAG:
+                    self._waiting = block
                     return parser.profile
                 self._blocks += 1
-                if parser.parse(payload.decode(errors="replace")) is not None:
-                    raise TraceError("", "it has an event")
+                parser.parse(_head_line(block[2]))
             except _CutOffError:
                 if not self._partial:
                     raise
@@ -147,7 +146,9 @@ class BinaryReader:
             except TraceError as error:
                 raise TraceError(place, error.reason) from None
 
-    def _read_block(self) -> tuple[bytes, bytes]:
+    def _read_block(self) -> tuple[int, bytes, bytes]:
+        """The next block's place in the file, its tag and its payload."""
+        start = self._offset
         head = self._read(layout.BLOCK.size)
         if len(head) < layout.BLOCK.size:
             raise _CutOffError("", "the trace ends here without its last block: some of it is missing")
@@ -161,7 +162,7 @@ class BinaryReader:
             raise _CutOffError("", "the trace ends within it")
         if checksum != zlib.crc32(payload, zlib.crc32(head[:8])):
             raise TraceError("", "its checksum is wrong")
-        return tag, payload
+        return start, tag, payload
 
     def _read(self, size: int) -> bytes:
         found = self._file.read(size)
@@ -189,6 +190,19 @@ class BinaryReader:
             raise TraceError("", f"the trace has {self._events} events, and {events} were written")
         if self._read(1):
             raise TraceError("", "more follows the end of the trace")
+
+
+def _head_line(payload: bytes) -> str:
+    """The line of a text's head that a block of the cores or of order has."""
+    try:
+        line = payload.decode()
+    except UnicodeDecodeError:
+        raise TraceError("", "it is not UTF-8") from None
+    words = line.split()
+    of_cores = words[:1] == ["core"] or words == ["option", "order"]
+    if not of_cores or "#" in line or line.splitlines() != [line]:
+        raise TraceError("", "it is neither 'core NAME AGENT…' nor 'option order'")
+    return line
 
 
 def _nothing() -> None:

@@ -33,7 +33,7 @@ IDIOMS = (
     ("write", "dc civac", "unmap", "dsb", "mmu off", "write", "dsb", "map", "mmu on", "read"),
     ("fetch", "write", "dc cvau", "dc ivac", "dc cvau", "dsb", "ic ialluis", "dsb", "fetch"),
     ("mmu off", "fetch", "write", "dsb", "isb", "fetch", "mmu on"),
-    ("dc ivac", "dc cvau", "dc ivac", "dc cvac", "dc ivac", "dc civac", "dc ivac", "write", "read"),
+    ("dc ivac", "dc cvau", "dc ivac", "dc cvac", "dc ivac", "dsb", "read"),
 )
 
 

@@ -42,23 +42,33 @@ class Event(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """The content of a trace."""
+    """The content of a trace; ``head`` has what version 2 alone can say, None for a trace of version 1."""
 
     line: int
     options: set[str]
     events: list[Event]
+    head: list[str] | None = None
 
 
 def read(data: bytes) -> Trace:
     signature, version, line, options, checksum = struct.unpack_from("<8sHHII", data)
-    assert (signature, version, checksum) == (SIGNATURE, 1, zlib.crc32(data[:16]))
-    at, names, events = 20, [], []
+    assert (signature, checksum) == (SIGNATURE, zlib.crc32(data[:16]))
+    assert version in (1, 2)
+    at = 20
+    names: list[str] = []
+    events: list[Event] = []
+    head: list[str] = []
     while True:
         tag, size, checksum = struct.unpack_from("<4sII", data, at)
         payload = data[at + 12 : at + 12 + size]
         assert checksum == zlib.crc32(data[at : at + 8] + payload)
         at += 12 + size
-        if tag == b"NAME":
+        if tag == b"CORE":
+            assert version == 2
+            assert not names
+            assert not events
+            head.append(payload.decode())
+        elif tag == b"NAME":
             (length,) = struct.unpack_from("<H", payload)
             names.append(payload[2 : 2 + length].decode())
         elif tag == b"EVNT":
@@ -66,7 +76,8 @@ def read(data: bytes) -> Trace:
         elif tag == b"DONE":
             assert struct.unpack("<Q", payload) == (len(events),)
             assert at == len(data)
-            return Trace(line, {name for bit, name in enumerate(OPTIONS) if options >> bit & 1}, events)
+            on = {name for bit, name in enumerate(OPTIONS) if options >> bit & 1}
+            return Trace(line, on, events, head if version == 2 else None)
         else:
             assert tag[:1].islower()
 
@@ -136,7 +147,9 @@ def events_block(events: list[Event], names: list[str], *, coding: int = 0) -> b
 
 def write(trace: Trace, *, coding: int = 0, most: int = 3) -> bytes:
     """A trace in blocks of `most` events, with blocks of unknown kinds between them."""
-    data = start(trace.line, sum(1 << OPTIONS.index(option) for option in trace.options))
+    options = sum(1 << OPTIONS.index(option) for option in trace.options)
+    data = start(trace.line, options, 1 if trace.head is None else 2)
+    data += b"".join(block(b"CORE", line.encode()) for line in trace.head or ())
     names: list[str] = []
     for at in range(0, len(trace.events), most):
         events = trace.events[at : at + most]
