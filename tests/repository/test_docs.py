@@ -577,7 +577,7 @@ def test_every_key_of_boots_object_has_a_row(capsys: pytest.CaptureFixture[str])
     meaning = " ".join(column(keys, 1))
     parts = [*document["sweep"], *document["segments"], *document["banks"]]
     assert {key for part in parts for key in part} <= set(re.findall(r"`(\w+)`", meaning))
-    (steps,) = tables(section(FORMAT, "What `coldline check` answers"))[1:]
+    steps, _ = tables(section(FORMAT, "What `coldline check` answers"))[1:]  # and those of order
     said = {key.strip("`") for key in column(steps)}
     told = {key for hazard in document["hazards"] for step in hazard["witness"] for key in step}
     assert told - {"state", "step", "event"} <= said
