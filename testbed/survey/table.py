@@ -18,8 +18,8 @@ that it printed. A run that stops at a device says where, at which register, and
 A board's U-Boot is `u-boot.bin`, with `--load` and `--entry` as `uboot.elf` has them; its machine is a named one, or
 the device tree at the file's end (`--dtb-only`), with `--ram` of 512 MiB where that tree has none. With
 `--mmio-default`, registers of the board that are not known read as zero.
-{reached} of {boards} boards' U-Boots print something. What is not here, an image or a suite, was not
-reached yet: the survey goes on where it was.
+{reached} of {boards} boards' U-Boots print something. A survey that is stopped goes on where it was; what it has not
+reached yet is not on the page.
 """
 
 

@@ -329,6 +329,44 @@ def test_an_elf_kernel_runs(cli: Cli, tmp_path: Path, mode: str, state: int, lin
     assert (document["entry"], document["instructions"]) == (LOADED_AT, 4)
 
 
+IT_BLOCK = """
+    .syntax unified
+    .arch armv7-a
+    .arch_extension virt
+    .text
+    .thumb
+    .globl _start
+    .thumb_func
+_start:
+    movw r0, #0x0008
+    movt r0, #0x8400
+    add r2, pc, #0
+    add r2, r2, #0x4000
+    mov r1, #1
+    cmp r1, r1
+    it eq
+    streq r1, [r2]
+    cmp r1, #2
+    b 1f
+1:  b 2f
+    hvc #0
+2:  mov r1, #7
+    hvc #0
+"""
+"""The store is the first one to its page, and the last access of its block; after it EQ does not hold."""
+
+
+def test_a_translation_within_an_it_block_leaves_the_next_block_unconditional(
+    cli: Cli, tmp_path: Path
+) -> None:
+    script = "ENTRY(_start)\nSECTIONS { .text 0x40008000 : { *(.text) } }\n"
+    path = tmp_path / "vmlinux"
+    data = link(tmp_path, script, IT_BLOCK, arch="arm-linux-gnueabihf")
+    path.write_bytes(put(data, E_ENTRY, 0x40008001))
+    _, out, _ = cli("boot", path, "--memory", "16M", "--json")
+    assert json.loads(out)["psci"][:2] == [0x84000008, 7]
+
+
 @pytest.mark.parametrize(
     ("mode", "state", "at"),
     [

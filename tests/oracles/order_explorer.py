@@ -7,6 +7,10 @@ version 1 trace has too. It shares no code with ``coldline``. A microstate is on
 levels and memory, and for every core its instruction cache and all that it has pending, where the data
 operations are a plain list in program order. A set of microstates is closed by plain graph search.
 
+A ``dmb`` completes nothing. It marks what its core has pending (data operations, and its store in flight) as
+*ordered*, and removes no microstate. What is ordered is waited for by data accesses of all cores, and holds
+up the data operations that its core issues later: a store does, for operations stand in a list anyway.
+
 One byte is followed for each class of bytes of a line that the same accesses touch: nothing couples two
 bytes but that an event touches the line. Only bytes that some event checks are followed, until the last
 event that does; and what no later check can tell apart is forgotten (``_forgetful``).
@@ -34,7 +38,12 @@ each that a trace can show):
   pending.
 - A fetch that returns a prefetched instruction leaves it there, and fills nothing.
 - A prefetch that misses leaves no copy in the instruction cache (*fill I* may do that, as a step of its own).
-- ``dc zva`` waits, and is pending, as a store through its alias would be.
+- ``dc zva`` waits, is pending and is ordered, as a store through its alias would be.
+- No data operation waits for what another core has ordered, with a ``dmb`` of its own core before it neither:
+  a ``dmb`` orders what its own core issued, and not what that core has seen of others.
+- A data operation is held up by the store that was ordered when it was issued, and by none that its core
+  makes or orders later. One by set/way is ordered, and held up, as its namesake is.
+- Nothing of another byte holds anything up: a store in flight there may go at any time.
 - The second of two ``ic`` of one reach adds nothing to the first while that is pending.
 """
 
@@ -61,7 +70,9 @@ NONE, STALE, FRESH = 0, 1, 2  # what an instruction cache, a store in flight or 
 BARRIERS = ("dsb", "dmb", "isb")
 NO_AGENTS = ("line", "option", "core", "master", "give", "power-off")
 CHECKED = ("read wb", "read nc", "walk wb", "walk nc", "fetch cacheable", "fetch not cacheable")
-ACCESSES = (*CHECKED, "write wb", "write wt", "write nc")
+WRITES = ("write wb", "write wt", "write nc")
+ACCESSES = (*CHECKED, *WRITES)
+DATA_ACCESSES = ("read wb", "read nc", *WRITES)
 MAINTENANCE = ("cvau", "cvac", "civac", "ivac")
 
 
@@ -84,20 +95,35 @@ class Shared(NamedTuple):
     through: int = NONE
 
 
+class Operation(NamedTuple):
+    """
+    A data operation that is pending.
+
+    ``noted`` says whether it was issued through a cacheable alias; ``ordered`` whether a dmb came after it;
+    ``held`` whether its core's store in flight, which was ordered before it, has to reach memory first.
+    """
+
+    op: str
+    noted: bool
+    ordered: bool
+    held: bool
+
+
 class Core(NamedTuple):
     """
     What one core has of the byte, and what it has pending on the line.
 
-    ``dcs`` has each operation and whether it was issued through a cacheable alias; ``store`` is a store in
-    flight that is not a write-through one; ``through`` says whether the write-through one is this core's.
+    ``store`` is a store in flight that is not a write-through one; ``through`` says whether the write-through
+    one is this core's. It has one of them at most; ``ordered`` says whether a dmb came after that.
     """
 
     icache: int = NONE
-    dcs: tuple[tuple[str, bool], ...] = ()
+    dcs: tuple[Operation, ...] = ()
     ic_local: bool = False
     ic_all: bool = False
     store: int = NONE
     through: bool = False
+    ordered: bool = False
     prefetched: int = NONE
 
 
@@ -209,17 +235,23 @@ def _core_steps(s: Shared, core: Core, fetches: Fetches, profile: Profile) -> It
         yield Outcome(s, core._replace(prefetched=_instruction(s, core, profile)))
     if prefetches and fetches.uncacheable:
         yield Outcome(s, core._replace(prefetched=_copy(s.fm)))
-    if core.dcs:
-        for after in _maintain(s, core.dcs[0][0]):
+    if core.dcs and not core.dcs[0].held:
+        for after in _maintain(s, core.dcs[0].op):
             yield Outcome(after, core._replace(dcs=core.dcs[1:]))
     if core.ic_local:
         yield Outcome(s, core._replace(icache=NONE, ic_local=False))
     if core.ic_all:
         yield Outcome(s, core._replace(icache=NONE, ic_all=False), "lose I")
     if core.store:
-        yield Outcome(s._replace(fm=core.store == FRESH), core._replace(store=NONE))
+        yield Outcome(s._replace(fm=core.store == FRESH), _store_gone(core))
     if core.through:
-        yield Outcome(s._replace(fm=s.through == FRESH, through=NONE), core._replace(through=False))
+        yield Outcome(s._replace(fm=s.through == FRESH, through=NONE), _store_gone(core))
+
+
+def _store_gone(core: Core) -> Core:
+    """Give what becomes of a core when its store in flight has reached memory."""
+    dcs = tuple(dc._replace(held=False) for dc in core.dcs)
+    return core._replace(dcs=dcs, store=NONE, through=False, ordered=False)
 
 
 def _forgetful(core: Core, awaited: bool) -> Core:
@@ -279,14 +311,23 @@ def _sees_write(core: Core) -> Core:
 # -- the events --------------------------------------------------------------------------------------------
 
 
+def _awaits(event: Event, core: Core) -> bool:
+    """Return whether an event by any core has to wait for what a core has ordered."""
+    if event.action not in DATA_ACCESSES:
+        return False
+    return any(dc.ordered for dc in core.dcs) or (event.own and core.ordered)
+
+
 def _goes_on(s: Shared, core: Core, event: Event) -> bool:
-    """Return whether the event may happen now, with what its core and all cores have pending."""
+    """
+    Return whether the event may happen now, with what its core and all cores have pending.
+
+    What any core has ordered is not looked at (``_awaits``).
+    """
     stores = core.store or core.through
     if event.action == "dsb":
         return not (core.dcs or core.ic_local or core.ic_all or stores)
-    if event.action == "dmb":
-        return not (core.dcs or stores)
-    if event.action in ("read wb", "write wb", "write wt") and any(noted for _, noted in core.dcs):
+    if event.action in ("read wb", "write wb", "write wt") and any(dc.noted for dc in core.dcs):
         return False
     if not event.own:
         return True
@@ -309,8 +350,11 @@ def _effect(s: Shared, core: Core, event: Event, profile: Profile) -> list[Outco
         return [_ic(s, core, event.action, profile)]
     if kind == "isb":
         return [Outcome(s, core._replace(prefetched=NONE))]
-    if kind in ("dsb", "dmb"):
+    if kind == "dsb":
         return [Outcome(s, core)]
+    if kind == "dmb":
+        dcs = tuple(dc._replace(ordered=True) for dc in core.dcs)
+        return [Outcome(s, core._replace(dcs=dcs, ordered=core.store != NONE or core.through))]
     return list(_dc(s, core, event, profile))
 
 
@@ -361,7 +405,9 @@ def _dc(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Outco
     if set_way and not profile.setway_effective:
         yield Outcome(s, core)
     if profile.order:
-        yield Outcome(s, core._replace(dcs=(*core.dcs, (op, event.noted and not set_way))))
+        noted = event.noted and not set_way
+        issued = Operation(op, noted, ordered=False, held=core.ordered)
+        yield Outcome(s, core._replace(dcs=(*core.dcs, issued)))
     else:
         for after in _maintain(s, op):
             yield Outcome(after, core)
@@ -497,6 +543,16 @@ class Memory:
             shift, rest, place = shift + CORE_BITS, rest >> CORE_BITS, place + 1
         return state
 
+    def unhindered(self, states: set[int], event: Event, cores: int) -> set[int]:
+        """Give the microstates in which nothing that any core has ordered has to go before an event."""
+        for place in range(cores):
+            shift = _shift(place)
+            numbers = {state >> shift & CORE_MASK for state in states}
+            awaited = {number for number in numbers if _awaits(event, self._cores.parts[number])}
+            if awaited:
+                states = {state for state in states if state >> shift & CORE_MASK not in awaited}
+        return states
+
     def levels(self, alias_live: bool, fetch_possible: bool) -> Table:
         """Give the moves of the levels by themselves; they are no core's, so any place will do."""
 
@@ -577,6 +633,7 @@ class Byte:
         Of all cores the first so many have occurred by then.
         """
         effect = self._memory.effect(core, event, self._profile)
+        self.states = self._memory.unhindered(self.states, event, self._cores)
         checked = event.own and event.action in CHECKED
         kinds = self._kinds(core, event, occurred) if checked else set()
         self.states = effect.after(self.states)

@@ -74,11 +74,35 @@ NEW_CODE: list[Case] = [
     ("no isb", [ORDER, _CODE, _CLEANED, _INVALIDATED, f"a fetch {X}"], FETCH),
     ("isb before dsb", [ORDER, _CODE, _CLEANED, f"a ic ivau {X}; a isb; a dsb; a fetch {X}"], FETCH),
     (
-        "dmb waits for dc",
+        "dmb instead of dsb between cvau and ic",
         [ORDER, _CODE, f"a dc cvau {X}; a dmb", _INVALIDATED, f"a isb; a fetch {X}"],
+        FETCH,
+    ),
+    (
+        "dmb and dsb between cvau and ic",
+        [ORDER, _CODE, f"a dc cvau {X}; a dmb; a dsb", _INVALIDATED, f"a isb; a fetch {X}"],
         NONE,
     ),
-    ("dmb waits for no ic", [ORDER, _CODE, _CLEANED, f"a ic ivau {X}; a dmb; a isb; a fetch {X}"], FETCH),
+    (
+        "dmb instead of dsb, for another core",
+        [ORDER, f"{_B} exec", _CODE, f"a dc cvau {X}; a dmb", _INVALIDATED, f"b isb; b fetch {X}"],
+        FETCH,
+    ),
+    (
+        "a data access between cvau and ic does not wait",
+        [ORDER, _CODE, _N, f"a dc cvau {X}; n read {Y}", _INVALIDATED, f"a isb; a fetch {X}"],
+        FETCH,
+    ),
+    (
+        "… but after dmb",
+        [ORDER, _CODE, _N, f"a dc cvau {X}; a dmb; n read {Y}", _INVALIDATED, f"a isb; a fetch {X}"],
+        NONE,
+    ),
+    (
+        "dmb instead of dsb after ic",
+        [ORDER, _CODE, _CLEANED, f"a ic ivau {X}; a dmb; a isb; a fetch {X}"],
+        FETCH,
+    ),
     (
         "any agent's barriers are the core's",
         [ORDER, _CODE, f"a dc cvau {X}; m dsb; t ic ivau {X}; g dsb; m isb; a fetch {X}"],
@@ -327,6 +351,181 @@ STORES: list[Case] = [
     (
         "write-through: a second waits for the first",
         [ORDER, _T, f"t write {X}; t write {X}; t dsb", _N_READS],
+        NONE,
+    ),
+]
+
+_W = f"n walk {X} normal-nc"
+_CLEAN = f"{_A}; a dc cvac {X}"
+_STORE = f"{_G}; g write {X}"
+_REFILL = f"{_B}; {_STORE}"  # a store past the caches, where an alias may fill them
+_FETCHES = f"h map {NC} exec; h isb; h fetch {X}"
+_TWO_STORES = f"{_STORE}; {_H}; h write {X}"
+_B_CLEANED = f"b dc cvac {X}; b dsb; g dsb"
+_A_CLEANED = f"a write {X}; a dsb; a dc cvac {X}; a dsb; h dsb"
+_SET_WAY_ORDER = f"{ORDER}; option setway-effective"
+_LONG = f"version 2; line 128; option order; a map {WB}; a write 0x1040 8; a dc cvac 0x1040 8"
+_LONG_N = f"{_N}; n dc zva 0x1000 64; n walk 0x1040 8 normal-nc"
+
+WAITING_FOR_A_CLEAN: list[Case] = [
+    ("another core's walk does not", [ORDER, _CLEAN, "a dmb", _W], STALE),
+    ("… but after dsb, a walk", [ORDER, _CLEAN, "a dsb", _W], NONE),
+    ("… not after the walker's dsb", [ORDER, _CLEAN, "a dmb; n dsb", _W], STALE),
+    ("its own core's walk does not", [ORDER, _CLEAN, f"a dmb; m walk {X} normal-nc"], STALE),
+    ("another core's fetch does not", [ORDER, _CLEAN, "a dmb", _FETCHES], FETCH),
+    ("… but after dsb, a fetch", [ORDER, _CLEAN, "a dsb", _FETCHES], NONE),
+    ("its own core's read past the caches waits", [ORDER, _CLEAN, _M, f"a dmb; m read {X}"], NONE),
+    ("… but not without dmb", [ORDER, _CLEAN, _M, f"m read {X}"], STALE),
+    ("the dmb of an agent of the core will do", [ORDER, _CLEAN, "m dmb", _N_READS], NONE),
+    ("the reader's will not", [ORDER, _CLEAN, "n dmb", _N_READS], STALE),
+    ("nobody says who shares a core", [AGENTS, "option order", _CLEAN, "a dmb", _N_READS], NONE),
+    ("by set/way, perhaps", [ORDER, _A, f"a dc csw {X}; a dmb", _N_READS], STALE),
+    ("set/way effective", [_SET_WAY_ORDER, _A, f"a dc csw {X}; a dmb", _N_READS], NONE),
+    ("a clean after dmb is not ordered", [ORDER, _A, f"a dmb; a dc cvac {X}", _N_READS], STALE),
+    ("nor one after another", [ORDER, _A, f"a dc cvau {X}; a dmb; a dc cvac {X}", _N_READS], STALE),
+    ("… but by a second dmb", [ORDER, _A, f"a dc cvau {X}; a dmb; a dc cvac {X}; a dmb", _N_READS], NONE),
+    ("one before another is", [ORDER, _CLEAN, f"a dmb; a dc cvau {X}", _N_READS], NONE),
+    # Whoever has waited for the clean has it complete, and the walk sees it.
+    ("a read elsewhere in the line waits", [ORDER, _CLEAN, _N, f"a dmb; n read {Y}", _W], NONE),
+    ("… a read does not without dmb", [ORDER, _CLEAN, _N, f"n read {Y}", _W], STALE),
+    ("a write elsewhere in the line waits", [ORDER, _CLEAN, _N, f"a dmb; n write {Y}", _W], NONE),
+    ("… a write does not without dmb", [ORDER, _CLEAN, _N, f"n write {Y}", _W], STALE),
+    ("a cacheable read waits", [ORDER, _CLEAN, _B, f"a dmb; b read {Y}", _W], NONE),
+    ("a cacheable write waits", [ORDER, _CLEAN, _B, f"a dmb; b write {Y}", _W], NONE),
+    ("a write-through store waits", [ORDER, _CLEAN, f"b map {WT}", f"a dmb; b write {Y}", _W], NONE),
+    ("an MMU-off read of its core waits", [ORDER, _CLEAN, _G, f"a dmb; g read {Y}", _W], NONE),
+    (
+        "a cacheable read waits though no cacheable alias issued it",
+        [ORDER, _A, _G, f"g dc cvac {X}; g dmb; a read {Y}", _W],
+        NONE,
+    ),
+    ("zva waits (a reading)", [_LONG, "a dmb", _LONG_N], NONE),
+    ("… zva does not without dmb", [_LONG, _LONG_N], STALE),
+    ("a read on another line does not", [ORDER, _CLEAN, _N, "a dmb; n read 0x1010 8", _W], STALE),
+    ("a walk elsewhere in the line does not", [ORDER, _CLEAN, f"a dmb; n walk {Y} normal-nc", _W], STALE),
+    ("a cacheable walk does not", [ORDER, _CLEAN, f"a dmb; n walk {Y} normal-wb", _W], STALE),
+    ("a fetch does not", [ORDER, _CLEAN, f"h map {NC} exec; a dmb; h fetch {Y}", _W], STALE),
+    ("maintenance does not", [ORDER, _CLEAN, f"a dmb; n dc cvau {X}; n ic ivau {X}; n dsb", _W], STALE),
+]
+
+WAITING_FOR_A_STORE: list[Case] = [
+    ("another core's walk does not", [ORDER, _STORE, "g dmb", _W], STALE),
+    ("… but after dsb, a walk", [ORDER, _STORE, "g dsb", _W], NONE),
+    ("its own core's walk does not", [ORDER, _STORE, f"g dmb; m walk {X} normal-nc"], STALE),
+    ("another core's fetch does not", [ORDER, _STORE, "g dmb", _FETCHES], FETCH),
+    ("… but after dsb, a fetch", [ORDER, _STORE, "g dsb", _FETCHES], NONE),
+    ("its own fetch does not", [ORDER, _STORE, f"g dmb; g isb; g fetch {X}"], FETCH),
+    ("… but after dsb, its own fetch", [ORDER, _STORE, f"g dsb; g isb; g fetch {X}"], NONE),
+    ("a read of the bytes waits", [ORDER, _STORE, f"g dmb; {_N_READS}", _W], NONE),
+    ("a read elsewhere in the line does not", [ORDER, _STORE, f"g dmb; {_N}; n read {Y}", _W], STALE),
+    ("a write elsewhere in the line does not", [ORDER, _STORE, f"g dmb; {_N}; n write {Y}", _W], STALE),
+    ("its own read waits", [ORDER, _STORE, f"g dmb; g read {X}", _W], NONE),
+    ("… but not without dmb", [ORDER, _STORE, f"g read {X}", _W], STALE),
+    ("a fill does not", [ORDER, _STORE, f"g dmb; {_B}; b read {X}"], STALE),
+    ("… but after dsb, a fill", [ORDER, _STORE, f"g dsb; {_B}; b read {X}"], NONE),
+    (
+        "a write-back write waits, and is not overwritten",
+        [ORDER, _STORE, f"g dmb; {_B}; b write {X}", _B_CLEANED, _N_READS],
+        NONE,
+    ),
+    (
+        "one elsewhere in the line does not, and overwrites it",
+        [ORDER, _STORE, f"g dmb; {_B}; b write {Y}", _B_CLEANED, _N_READS],
+        LOST,
+    ),
+    ("… but not after dsb", [ORDER, _STORE, f"g dsb; {_B}; b write {Y}", _B_CLEANED, _N_READS], NONE),
+    (
+        "a write-through store waits, and is not overwritten",
+        [ORDER, _STORE, f"g dmb; b map {WT}; b write {X}; b dsb; g dsb", _N_READS],
+        NONE,
+    ),
+    ("a store after dmb is not ordered", [ORDER, _G, f"g dmb; g write {X}", _N_READS], STALE),
+    ("nor a second", [ORDER, _STORE, f"g dmb; g write {X}", _N_READS], STALE),
+    ("… but by a second dmb", [ORDER, _STORE, f"g dmb; g write {X}; g dmb", _N_READS], NONE),
+    ("nor one of other bytes", [ORDER, _STORE, f"g dmb; g write {Y}; {_N}; n read {Y}"], STALE),
+    ("… and the first still is", [ORDER, _STORE, f"g dmb; g write {Y}", _N_READS], NONE),
+    ("a stale one is waited for", [ORDER, _TWO_STORES, f"h dsb; g dmb; g read {X}"], LOST),
+    ("of two, one is ordered", [ORDER, _TWO_STORES, "g dmb", _N_READS], STALE | LOST),
+    ("of two, the later one is ordered", [ORDER, _TWO_STORES, "h dmb", _N_READS], LOST),
+    ("of two, both are", [ORDER, _TWO_STORES, "g dmb; h dmb", _N_READS], LOST),
+    ("write-through: a walk does not", [ORDER, _THROUGH, "t dmb", _W], STALE),
+    ("write-through: a fetch does not", [ORDER, _THROUGH, "t dmb", _FETCHES], FETCH),
+    ("write-through: a cacheable read waits", [ORDER, _THROUGH, f"t dmb; {_B}; b read {X}", _W], NONE),
+    (
+        "write-through: a non-cacheable store waits, and is not overwritten",
+        [ORDER, _THROUGH, f"t dmb; {_N}; n write {X}; n dsb; t dsb; n read {X}"],
+        NONE,
+    ),
+    (
+        "a write waits for it, and for an operation of its own core",
+        [ORDER, _H, f"h write {X}; h dmb; a map {WB}; a dc ivac {X}", _A_CLEANED, _N_READS],
+        NONE,
+    ),
+    (
+        "… without dmb, for the operation only",
+        [ORDER, _H, f"h write {X}; a map {WB}; a dc ivac {X}", _A_CLEANED, _N_READS],
+        STALE | LOST,
+    ),
+    (
+        "… by no cacheable alias, for the store only",
+        [ORDER, _H, f"h write {X}; h dmb; a map {WB}; m dc ivac {X}", _A_CLEANED, _N_READS],
+        LOST,
+    ),
+]
+
+HELD_UP: list[Case] = [
+    ("ivac after dmb", [ORDER, _REFILL, f"g dmb; g dc ivac {X}; g dsb", _G_ON], NONE),
+    ("ivac before dmb", [ORDER, _REFILL, f"g dc ivac {X}; g dmb; g dsb", _G_ON], STALE),
+    ("ivac before and after", [ORDER, _REFILL, f"g dc ivac {X}; g dmb; g dc ivac {X}; g dsb", _G_ON], NONE),
+    ("another core's dmb", [ORDER, _REFILL, f"h dmb; g dc ivac {X}; g dsb", _G_ON], STALE),
+    ("ivac that is not complete", [ORDER, _REFILL, f"g dmb; g dc ivac {X}", _G_ON], STALE),
+    ("ivac that is ordered in its turn", [ORDER, _REFILL, f"g dmb; g dc ivac {X}; g dmb", _G_ON], NONE),
+    (
+        "what is held up is not waited for",
+        [ORDER, _STORE, f"g dmb; g dc ivac {X}; {_N}; n read {Y}", _W],
+        STALE,
+    ),
+    ("civac after dmb", [ORDER, _REFILL, f"g dmb; g dc civac {X}; g dsb", _G_ON], NONE),
+    ("civac without dmb", [ORDER, _REFILL, f"g dc civac {X}; g dsb", _G_ON], STALE),
+    ("elsewhere in the line", [ORDER, _REFILL, f"g dmb; g dc ivac {Y}; g dsb", _G_ON], NONE),
+    ("by agents of one core", [ORDER, _REFILL, f"a dmb; m dc ivac {X}; t dsb", _G_ON], NONE),
+    (
+        "another core's operation is not (a reading)",
+        [ORDER, _REFILL, f"g dmb; h dc ivac {X}; h dsb", _G_ON],
+        STALE,
+    ),
+    (
+        "nor after that core's dmb (a reading)",
+        [ORDER, _REFILL, f"g dmb; h dmb; h dc ivac {X}; h dsb", _G_ON],
+        STALE,
+    ),
+    ("… but after the store's dsb", [ORDER, _REFILL, f"g dsb; h dc ivac {X}; h dsb", _G_ON], NONE),
+    ("by set/way, perhaps", [ORDER, _REFILL, f"g dmb; g dc isw {X}; g dsb", _G_ON], STALE),
+    ("set/way effective (a reading)", [_SET_WAY_ORDER, _REFILL, f"g dmb; g dc isw {X}; g dsb", _G_ON], NONE),
+    ("set/way effective, no dmb", [_SET_WAY_ORDER, _REFILL, f"g dc isw {X}; g dsb", _G_ON], STALE),
+    (
+        "not by a store that comes later (a reading)",
+        [ORDER, _REFILL, f"g dmb; g dc ivac {X}; g write {X}; g dmb; g dsb", _G_ON],
+        STALE,
+    ),
+    (
+        "not by a second store that is not ordered",
+        [ORDER, _REFILL, f"g dmb; g write {X}; g dc ivac {X}; g dsb", _G_ON],
+        STALE,
+    ),
+    (
+        "by a second store that is",
+        [ORDER, _REFILL, f"g dmb; g write {X}; g dmb; g dc ivac {X}; g dsb", _G_ON],
+        NONE,
+    ),
+    (
+        "a store of other bytes is none that is ordered",
+        [ORDER, _REFILL, f"g dmb; g write {Y}; g dc ivac {X}; g dsb; g map {WB}; g mmu on; g read {Y}"],
+        STALE,
+    ),
+    (
+        "… and changes nothing",
+        [ORDER, _REFILL, f"g dmb; g write {Y}; g dc ivac {X}; g dsb", _G_ON],
         NONE,
     ),
 ]
@@ -629,6 +828,9 @@ CASES = {
     "waiting": WAITING,
     "stores": STORES,
     "write-through": WRITE_THROUGH,
+    "waiting for a clean that is ordered": WAITING_FOR_A_CLEAN,
+    "waiting for a store that is ordered": WAITING_FOR_A_STORE,
+    "held up by a store that is ordered": HELD_UP,
     "instruction caches": INSTRUCTION_CACHES,
     "nothing said": NOTHING_SAID,
     "kinds": KINDS,
@@ -808,7 +1010,7 @@ def ordered_traces(draw: DrawFn, most: int = 12) -> list[str]:
     heads = [line for line in lines if line.startswith(("line", "option"))]
     lines = lines[len(heads) :]
     for _ in range(draw(st.integers(0, 6))):
-        barrier = f"{draw(st.sampled_from(NAMES))} {draw(st.sampled_from(['dsb', 'dsb', 'dmb', 'isb']))}"
+        barrier = f"{draw(st.sampled_from(NAMES))} {draw(st.sampled_from(['dsb', 'dmb', 'dmb', 'isb']))}"
         lines.insert(draw(st.integers(0, len(lines))), barrier)
     lines.insert(draw(st.integers(0, len(lines))), "#")
     return ["option order", *heads, *lines]
@@ -827,6 +1029,27 @@ def test_a_barrier_only_takes_hazards_away(said: list[str], lines: list[str], ba
     without = with_heads("\n".join(lines), said)
     with_it = with_heads("\n".join(barrier if line == "#" else line for line in lines), said)
     assert bad_bytes(with_it) <= bad_bytes(without)
+
+
+@trial(60)
+@given(SAID, ordered_traces(), st.sampled_from(NAMES))
+def test_a_dsb_does_all_that_a_dmb_does(said: list[str], lines: list[str], name: str) -> None:
+    with_dmb, with_dsb = (
+        with_heads("\n".join(f"{name} {op}" if line == "#" else line for line in lines), said)
+        for op in ("dmb", "dsb")
+    )
+    assert bad_bytes(with_dsb) <= bad_bytes(with_dmb)
+
+
+@trial(60)
+@given(SAID, ordered_traces(), st.sampled_from(NAMES))
+def test_a_dmb_adds_nothing_to_a_dsb(said: list[str], lines: list[str], name: str) -> None:
+    where = lines.index("#")
+    one, both = (
+        with_heads("\n".join([*lines[:where], before, f"{name} dsb", *lines[where + 1 :]]), said)
+        for before in ("#", f"{name} dmb")
+    )
+    assert bad_bytes(one) == bad_bytes(both)
 
 
 @trial(100)
@@ -889,6 +1112,7 @@ def plainly(read: oracle.Trace, steps: list[oracle.Step], byte: int) -> list[set
         states = closed(states, rules, read.profile)
         event = oracle.Event(step.action, step.owns(byte), step.noted)
         checked = event.own and step.action in oracle.CHECKED
+        states = {state for state in states if not any(oracle._awaits(event, core) for core in state[1])}
         found.append(plain_kinds(states, step, event, read.profile) if checked else set())
         if step.action:
             rule = partial(oracle._effect, event=event, profile=read.profile)

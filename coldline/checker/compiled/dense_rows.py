@@ -59,7 +59,8 @@ def _make_chunk(f: Any, chunk: int) -> int:
         first = (row + uint64(each)) * f.per_page
         for pair in range(f.per_page >> _1):
             set_pair(f, first + (uint64(pair) << _1), state | state << _12)
-        mark_if_unsettled(f, row + uint64(each), state)
+        if f.orders:
+            mark_if_unsettled(f, row + uint64(each), state)
     f.used_rows += _CHUNK
     return row
 

@@ -8,7 +8,13 @@ from numba import carray, cfunc, from_dtype, types
 from coldline.checker.compiled import frame
 from coldline.checker.compiled.dense_rows import NO_ROW, dense_row_of, forget_cached_page, look_ahead
 from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, note, split
-from coldline.checker.compiled.marks import lacks, mark_by_scratch, mark_if_unsettled, mark_row
+from coldline.checker.compiled.marks import (
+    lacks,
+    mark_by_scratch,
+    mark_if_unsettled,
+    mark_row,
+    scratch_lacks,
+)
 from coldline.checker.compiled.pages import note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
@@ -88,10 +94,12 @@ def _touch(
                 return False
         if mixes:
             put(f, row, index, value, split(f, own, other, low, high))
-            mark_if_unsettled(f, row, other)
+            if f.orders:
+                mark_if_unsettled(f, row, other)
         else:
             set_value(f, line, own)
-        mark_if_unsettled(f, row, own)
+        if f.orders:
+            mark_if_unsettled(f, row, own)
         return True
     at = owned_at(f, row, index) if value == OWN else node_at(f, value)
     if letter < _QUIET_LETTERS and load64(at + _QUIET) >> letter & _1:
@@ -101,13 +109,14 @@ def _touch(
         return False
     forget_bad(f)
     count = advance(f, at, _0, letter, low, high)
-    if f.unknown:
+    if f.orders and scratch_lacks(f, count):
         return not lacks(f, row, index, letter)
     flags = flags_of_bad(f)
     if flags and not note_hazard(f, line, address, flags, is_fetch):
         f.status = _FULL
         return False
-    mark_by_scratch(f, row, count)
+    if f.orders:
+        mark_by_scratch(f, row, count)
     put(f, row, index, value, count)
     return True
 

@@ -132,7 +132,6 @@ FRAME = np.dtype(
             "stale_high",
             "lost_low",
             "lost_high",
-            "unknown",
             "learn_row",
             "learn_index",
             "learn_letter",

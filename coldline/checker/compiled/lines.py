@@ -27,7 +27,6 @@ _LOW = uint64(0xFFFFFFFF)
 _STATE = uint64(0xFFFF)
 _STALE = uint64(transitions.STALE)
 _LOST = uint64(transitions.LOST)
-_UNKNOWN = uint64(transitions.UNKNOWN)
 NO_LETTER = uint64(transitions.NO_LETTER)
 
 
@@ -100,10 +99,9 @@ def _add(f: Any, count: int, state: int, word: int, mask: int) -> int:
 def advance(f: Any, at: int, transformer: int, letter: int, low: int, high: int) -> int:
     """Apply `transformer` to the record at `at`, then `letter` to its bytes `low` to `high`, into scratch.
 
-    Hazards are noted in the frame. Return the number of parts. If a transition has not been worked out, `f.unknown`
-    is set, and scratch is of no use.
+    Hazards are noted in the frame. Return the number of parts. A transition that has not been worked out leaves
+    `UNKNOWN` as the state of a part.
     """
-    f.unknown = _0
     own_row = f.step + (letter * f.states << _1)
     other_row = f.step + (uint64(load8(f.other + letter)) * f.states << _1)
     bad_row = f.bad + letter * f.states
@@ -117,9 +115,6 @@ def advance(f: Any, at: int, transformer: int, letter: int, low: int, high: int)
         for _ in range(head & _LOW):
             state = uint64(load16(before_row + ((states & _STATE) << _1)))
             states >>= _16
-            if state == _UNKNOWN:
-                f.unknown = _1
-                return count
             flags = uint64(load8(bad_row + state))
             own = uint64(load16(own_row + (state << _1)))
             other = uint64(load16(other_row + (state << _1)))
@@ -129,9 +124,6 @@ def advance(f: Any, at: int, transformer: int, letter: int, low: int, high: int)
                 bytes_at += _8
                 inside = mask & bytes_of(number, low, high)
                 outside = mask ^ inside
-                if (inside and own == _UNKNOWN) or (outside and other == _UNKNOWN):
-                    f.unknown = _1
-                    return count
                 if inside:
                     count = _add(f, count, own, number, inside)
                     if flags:

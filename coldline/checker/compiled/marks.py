@@ -42,16 +42,24 @@ def mark_row(f: Any, row: int) -> None:
 @compiled
 def mark_if_unsettled(f: Any, row: int, state: int) -> None:
     """Mark a page that has bytes in `state`, if a barrier changes them."""
-    if f.orders and load8(f.unsettled + state):
+    if load8(f.unsettled + state):
         mark_row(f, row)
 
 
 @compiled
 def mark_by_scratch(f: Any, row: int, count: int) -> None:
     """Mark a page that has a line with the parts of scratch, if a barrier changes it."""
-    if f.orders:
-        for part in range(count):
-            mark_if_unsettled(f, row, uint64(load16(f.scratch_states + (uint64(part) << _1))))
+    for part in range(count):
+        mark_if_unsettled(f, row, uint64(load16(f.scratch_states + (uint64(part) << _1))))
+
+
+@compiled
+def scratch_lacks(f: Any, count: int) -> bool:
+    """Whether a transition that led to scratch has not been worked out."""
+    found = False
+    for part in range(count):
+        found |= uint64(load16(f.scratch_states + (uint64(part) << _1))) == _UNKNOWN
+    return found
 
 
 @compiled

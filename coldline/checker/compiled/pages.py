@@ -87,7 +87,8 @@ def _through_parts(f: Any, row: int, index: int, value: int, transformer: int, l
     count = advance(f, record, transformer, letter, _0, _1 << f.line_bits)
     if f.asking:
         return
-    mark_by_scratch(f, row, count)
+    if f.orders:
+        mark_by_scratch(f, row, count)
     shared = OWN
     if value != OWN and count != _1:
         shared = share(f, count, True)
@@ -144,7 +145,8 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
             if not asking:
                 now = uint64(load16(f.step + ((letter * states + before) << _1)))
                 set_value(f, first + index, now)
-                mark_if_unsettled(f, row, now)
+                if not remembers:
+                    mark_if_unsettled(f, row, now)
         else:
             _through_parts(f, row, index, value, transformer, letter)
             flags = flags_of_bad(f)

@@ -70,9 +70,12 @@ def leave_it(uc: Any, s: Any) -> None:
     """Undo a side effect of the emulator's look-up of the program counter, before each callback of an access.
 
     In a Thumb IT block the look-up also sets the IT bits of CPSR to those of the instruction. The translated code has
-    already cleared them for the code after the block, which would be taken as conditional if they stayed set.
+    already cleared them for the code after the block, which would be taken as conditional if they stayed set. The
+    emulator looks it up for each translation, too, also while the look-up before callbacks is turned off.
     """
-    if s.thumb and (s.skip_sync == uint64(0) or load8(s.skip_sync) == np.uint8(0)):
+    looked_up = s.skip_sync == uint64(0) or load8(s.skip_sync) == np.uint8(0) or s.filled_tlb
+    s.filled_tlb = uint64(0)
+    if s.thumb and looked_up:
         cpsr = read_register(uc, s, _CPSR)
         if cpsr & uint64(_IT):
             write_register(uc, s, _CPSR, cpsr & ~uint64(_IT))
@@ -187,6 +190,7 @@ def run_block(s: Any, tagged: int, address: int, size: int) -> None:
 @compiled
 def answer_tlb(uc: Any, s: Any, address: int, kind: int, entry: int) -> bool:
     """Give the emulator a translation; return False for a translation fault."""
+    s.filled_tlb = uint64(1)
     if s.instruction_rows and kind != _MEM_FETCH:
         at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
     else:

@@ -59,6 +59,7 @@ CALLBACK_FIELDS: Fields = (
         "instruction_set",  # its `InstructionState`
         "line",  # bytes of the core's cache line, which an operation by address maintains
         "skip_sync",  # see `pc_sync`
+        "filled_tlb",  # whether the emulator has got a translation since the last callback of an access
         "scratch",
         "scratch_at",
         "has_el2",

@@ -43,6 +43,8 @@ class Act(enum.IntEnum):
     ISB = 28
     IC_LOCAL = 29
     """An instruction cache operation that concerns its own core alone."""
+    READ_NC_OTHER = 30
+    WRITE_NC_OTHER = 31
 
 
 class Possible(NamedTuple):
@@ -78,9 +80,11 @@ class OrderedLetter(NamedTuple):
 
 AS_OTHER = {
     Act.READ: Act.READ_OTHER,
+    Act.READ_NC: Act.READ_NC_OTHER,
     Act.WALK: Act.WALK_OTHER,
     Act.WRITE: Act.WRITE_OTHER,
     Act.WRITE_WT: Act.WRITE_WT_OTHER,
+    Act.WRITE_NC: Act.WRITE_NC_OTHER,
     Act.FETCH: Act.FETCH_OTHER,
 }
 """The act of an access for the bytes of its line that it does not touch; other accesses have none."""

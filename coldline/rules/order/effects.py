@@ -22,17 +22,12 @@ from coldline.rules import line_rules
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import COPIES_READ, Hazard
 from coldline.rules.order.alphabet import CHECKED, DATA_OPERATIONS, UNORDERED, Act, OrderedLetter
+from coldline.rules.order.maintenance_queue import issued, without_needless
 from coldline.rules.order.microstate import NOTHING, Maintenance, OrderedMicrostate, StoreInFlight
 from coldline.rules.profile import Profile
 
-MOST_PENDING = 4
-"""The most data cache operations of one core that are pending on one line one by one; see `_issued`."""
-
 _FETCHES = (Act.FETCH, Act.FETCH_NC)
 _CACHEABLE = (Act.READ, Act.WALK, Act.FETCH)
-
-_STRENGTH = {Letter.DC_CVAU: 1, Letter.DC_CVAC: 2, Letter.DC_CIVAC: 3}
-"""The operations that clean: one with a greater number does all that one with a smaller number does."""
 
 
 # Effects of events ------------------------------------------------------------------------------------------
@@ -56,12 +51,21 @@ def _allocate(act: Act) -> OrderedEffect:
     return apply
 
 
-def _in_program_order(effect: OrderedEffect) -> OrderedEffect:
-    """A cacheable access: its core's maintenance of the line through a cacheable alias is complete by then."""
+def _data_access(effect: OrderedEffect, *, cacheable: bool = False, touches: bool = True) -> OrderedEffect:
+    """A data access: what has to be complete by then is.
+
+    That is the maintenance of the line, and the stores to the bytes that it touches, that any core has ordered by a
+    DMB; and for a cacheable access its own core's maintenance of the line through a cacheable alias.
+    """
 
     def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
-        if not any(each.cacheable for each in m.of(core).maintenance):
-            yield from effect(m, core, profile)
+        for number, pending in m.pending:
+            for each in pending.maintenance:
+                if each.ordered or (cacheable and each.cacheable and number == core):
+                    return
+            if touches and pending.store is not None and pending.store.ordered:
+                return
+        yield from effect(m, core, profile)
 
     return apply
 
@@ -132,8 +136,9 @@ def _issue(operation: Letter, *, cacheable: bool | int) -> OrderedEffect:
 
     def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
         pending = m.of(core)
-        issued = _issued(pending.maintenance, Maintenance(operation, bool(cacheable)))
-        yield m.having(core, pending._replace(maintenance=issued))
+        after_store = pending.store is not None and pending.store.ordered
+        new = Maintenance(operation, bool(cacheable), after_store=after_store)
+        yield m.having(core, pending._replace(maintenance=issued(pending.maintenance, new)))
 
     return apply
 
@@ -150,35 +155,6 @@ def _issue_by_setway(operation: Letter) -> OrderedEffect:
     return apply
 
 
-def _issued(queue: tuple[Maintenance, ...], new: Maintenance) -> tuple[Maintenance, ...]:
-    """The pending operations with one more, in their shortest form.
-
-    An operation that cleans may take effect early without being seen, as caches may write back and drop lines on
-    their own. So one before another that does as much is left out, unless an access has to wait for the first alone.
-    A queue longer than `MOST_PENDING` is not followed exactly: its first ``dc ivac`` then stands for any number of
-    them, which allows more than the architecture does, and never less.
-    """
-    strength = _STRENGTH.get(new.operation, 0)
-    while (
-        queue
-        and 0 < _STRENGTH.get(queue[-1].operation, 0) <= strength
-        and (new.cacheable or not queue[-1].cacheable)
-    ):
-        queue = queue[:-1]
-    queue = (*queue, new)
-    while len(queue) > MOST_PENDING:
-        queue = _shortened(queue)
-    return queue
-
-
-def _shortened(queue: tuple[Maintenance, ...]) -> tuple[Maintenance, ...]:
-    at = next((n for n, each in enumerate(queue) if each.operation in _STRENGTH), None)
-    if at is not None:
-        return queue[:at] + queue[at + 1 :]
-    merged = Maintenance(Letter.DC_IVAC, queue[0].cacheable and queue[1].cacheable, repeats=True)
-    return (merged, *queue[2:])
-
-
 def _instruction(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
     yield m.having(core, m.of(core)._replace(instruction=True))
 
@@ -189,9 +165,11 @@ def _dsb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedM
 
 
 def _dmb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    """It completes nothing: data accesses after it wait for what is pending, and nothing else does."""
     pending = m.of(core)
-    if not pending.maintenance and pending.store is None:
-        yield m
+    queue = tuple(each._replace(ordered=True) for each in pending.maintenance)
+    store = pending.store and pending.store._replace(ordered=True)
+    yield m.having(core, pending._replace(maintenance=without_needless(queue), store=store))
 
 
 def _isb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
@@ -199,17 +177,19 @@ def _isb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedM
 
 
 ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
-    Act.READ: _in_program_order(_allocate(Act.READ)),
-    Act.READ_OTHER: _in_program_order(_allocate(Act.READ_OTHER)),
-    Act.READ_NC: _nothing,
+    Act.READ: _data_access(_allocate(Act.READ), cacheable=True),
+    Act.READ_OTHER: _data_access(_allocate(Act.READ_OTHER), cacheable=True, touches=False),
+    Act.READ_NC: _data_access(_nothing),
+    Act.READ_NC_OTHER: _data_access(_nothing, touches=False),
     Act.WALK: _allocate(Act.WALK),
     Act.WALK_OTHER: _allocate(Act.WALK_OTHER),
     Act.WALK_NC: _nothing,
-    Act.WRITE: _in_program_order(_write),
-    Act.WRITE_OTHER: _in_program_order(_allocate(Act.WRITE_OTHER)),
-    Act.WRITE_WT: _in_program_order(_store(write_through=True)),
-    Act.WRITE_WT_OTHER: _in_program_order(_nothing),
-    Act.WRITE_NC: _store(write_through=False),
+    Act.WRITE: _data_access(_write, cacheable=True),
+    Act.WRITE_OTHER: _data_access(_allocate(Act.WRITE_OTHER), cacheable=True, touches=False),
+    Act.WRITE_WT: _data_access(_store(write_through=True), cacheable=True),
+    Act.WRITE_WT_OTHER: _data_access(_nothing, cacheable=True, touches=False),
+    Act.WRITE_NC: _data_access(_store(write_through=False)),
+    Act.WRITE_NC_OTHER: _data_access(_nothing, touches=False),
     Act.FETCH: _by_own_core(_allocate(Act.FETCH)),
     Act.FETCH_OTHER: _by_own_core(_allocate(Act.FETCH_OTHER)),
     Act.FETCH_NC: _nothing,

@@ -17,12 +17,18 @@ class Maintenance(NamedTuple):
     cacheable : bool
         Whether it was issued through a cacheable alias, so that it is in program order with its core's cacheable
         accesses to the line.
+    ordered : bool
+        Whether its core has executed a DMB since: data accesses wait for it.
+    after_store : bool
+        Whether it was issued after a DMB that is after the core's store in flight, so that it takes effect later.
     repeats : bool
         Whether it stands for any number of operations: see `coldline.rules.order.effects`.
     """
 
     operation: Letter
     cacheable: bool
+    ordered: bool = False
+    after_store: bool = False
     repeats: bool = False
 
 
@@ -35,10 +41,13 @@ class StoreInFlight(NamedTuple):
         Whether it is the last write to the byte.
     write_through : bool
         Whether it was made through a write-through alias: cacheable accesses see it, by any core.
+    ordered : bool
+        Whether its core has executed a DMB since: data accesses wait for it.
     """
 
     fresh: bool
     write_through: bool
+    ordered: bool = False
 
 
 class Pending(NamedTuple):

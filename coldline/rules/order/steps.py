@@ -66,7 +66,7 @@ def _completed(
     core: int, line: Microstate, pending: Pending, profile: Profile
 ) -> Iterator[tuple[OrderedStep, Microstate, Pending]]:
     """The line, and what is left pending, once one of a core's pending operations has taken effect."""
-    if pending.maintenance:
+    if pending.maintenance and not (pending.maintenance[0].after_store and pending.store is not None):
         first, *rest = pending.maintenance
         left = pending._replace(maintenance=tuple(rest))
         outcomes = ("discard", "clean") if first.operation is Letter.DC_IVAC else ("",)
@@ -83,7 +83,8 @@ def _completed(
             yield OrderedStep("complete ic", core), after, pending._replace(instruction=False)
     if pending.store is not None:
         arrived = line._replace(fresh_memory=pending.store.fresh)
-        yield OrderedStep("store arrives", core), arrived, pending._replace(store=None)
+        queue = tuple(each._replace(after_store=False) for each in pending.maintenance)
+        yield OrderedStep("store arrives", core), arrived, pending._replace(store=None, maintenance=queue)
 
 
 def _prefetched(
