@@ -23,13 +23,12 @@ def incomplete_words(story: "Sequence[WitnessStep]") -> list[str]:
         pending = words.split(", ")
         operations = list(dict.fromkeys(word for word in pending if word == "ic" or word.startswith("dc ")))
         if operations:
-            barriers = "DSB" if "ic" in operations else "DSB or DMB"
             issued = [_last(story, core, word) for word in operations]
             what = f"not complete: {_listed(operations)} by {core}"
-            said.append(f"{what} (no {barriers} by {core} {_since(story, issued)})")
+            said.append(f"{what} (no DSB by {core} {_since(story, issued)})")
         if any(word.startswith("store ") for word in pending):
             stored = [_last(story, core, "store")]
-            said.append(f"in flight: a store by {core} (no DSB or DMB by {core} {_since(story, stored)})")
+            said.append(f"in flight: a store by {core} (no DSB by {core} {_since(story, stored)})")
         if last.outcome == "prefetched" and core == last.core:
             fetched = [_before_prefetch(story, core)]
             said.append(f"executed as prefetched by {core} (no ISB by {core} {_since(story, fetched)})")

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from coldline.checker import Checker
-from coldline.rules.order.effects import MOST_PENDING
+from coldline.rules.order.maintenance_queue import MOST_PENDING
 from tests.checker.test_fast_path import batch_of, by_stream, machine_of, read
 from tests.helpers.checking import Found, check_text, found_by
 from tests.helpers.effort import ASKED, examples
@@ -66,7 +66,7 @@ def most_pending(text: str) -> int:
         if first == "core":
             core_of |= dict.fromkeys(words[1:], words[0])
         core = core_of.get(first, first)
-        if words and words[0] in ("dsb", "dmb"):
+        if words == ["dsb"]:
             pending[core] = 0
         elif words and words[0] == "dc" and words[1] != "zva":
             pending[core] += 1
@@ -94,8 +94,8 @@ WAYS = {"events": by_one_event, "batches": by_compiled_code, "turns": by_turns}
 
 def test_the_checker_finds_what_the_explorer_finds() -> None:
     compared = hazardous = 0
-    for seed in range(FIRST_SEED, FIRST_SEED + examples(120)):
-        text = draw_ordered(seed, most=11)
+    for seed in range(FIRST_SEED, FIRST_SEED + examples(160)):
+        text = draw_ordered(seed, most=8)
         theirs = explored(text)
         if theirs is None:
             continue
@@ -107,4 +107,4 @@ def test_the_checker_finds_what_the_explorer_finds() -> None:
                 pytest.fail(
                     f"seed {seed}, by {way}:\n{text}explorer: {explored(text)}\nchecker: {ours(text)}"
                 )
-    assert compared > hazardous > compared // 10
+    assert compared > hazardous > compared // 20

@@ -56,7 +56,7 @@ def assert_replays(text: str, most: int = 4) -> int:
     return count
 
 
-@pytest.mark.parametrize("part", range(4 if LONG else 2))
+@pytest.mark.parametrize("part", range(4 if LONG else 1))
 def test_witnesses_of_traces_worked_out_by_hand(part: int) -> None:
     for text in BY_HAND[part::4]:
         assert_replays(text, most=100)
@@ -64,14 +64,14 @@ def test_witnesses_of_traces_worked_out_by_hand(part: int) -> None:
 
 def test_any_witness_is_a_way_that_the_rules_allow() -> None:
     steps = 0
-    for seed in range(FIRST_SEED, FIRST_SEED + examples(120)):
-        steps += assert_replays(draw_ordered(seed, most=8))
+    for seed in range(FIRST_SEED, FIRST_SEED + examples(80)):
+        steps += assert_replays(draw_ordered(seed, most=6))
     assert steps > 10
 
 
 def test_any_witness_has_the_fewest_steps() -> None:
-    for seed in range(FIRST_SEED, FIRST_SEED + examples(120)):
-        text = draw_ordered(seed, most=7)
+    for seed in range(FIRST_SEED, FIRST_SEED + examples(80)):
+        text = draw_ordered(seed, most=6)
         for hazard in islice(told(text, most=2).hazards, 2):
             entry = hazard.entry
             try:

@@ -52,7 +52,7 @@ class _Drafter:
         self._rng = rng
         self._order = order
         self._pages = pages
-        self._agents = {name: _Agent() for name in "abcd"[: rng.choice((1, 2, 2, 2, 3, 3, 3, 4))]}
+        self._agents = {name: _Agent() for name in "abcd"[: rng.choice((1, 2, 2, 2, 2, 3, 3, 4))]}
         home, second = pages[0] + line, pages[1]
         spots = [(home, 4), (home, 8), (home, line), (home + 4, 8), (home + line - 4, 8)]
         spots += [

@@ -18,11 +18,13 @@ from tests.oracles.order_explorer import (
     Core,
     Event,
     Fetches,
+    Operation,
     Outcome,
     Profile,
     Reader,
     Shared,
     Step,
+    _awaits,
     _core_names,
     _core_steps,
     _effect,
@@ -73,13 +75,11 @@ def _seen(state: State) -> State:
     """The state without what the view does not show, and with each list of data operations at its shortest."""
     cores = []
     for place, core in enumerate(state.cores):
-        dcs: list[tuple[str, bool]] = []
-        for op, noted in core.dcs:
-            while (
-                dcs and 0 < STRENGTH.get(dcs[-1][0], 0) <= STRENGTH.get(op, 0) and (noted or not dcs[-1][1])
-            ):
+        dcs: list[Operation] = []
+        for dc in core.dcs:
+            while dcs and _is_as_much(dc, dcs[-1]):
                 dcs.pop()
-            dcs.append((op, noted))
+            dcs.append(dc)
         if len(dcs) > FOLLOWED:
             raise BeyondError
         core = core._replace(dcs=tuple(dcs))
@@ -89,6 +89,16 @@ def _seen(state: State) -> State:
             core = core._replace(icache=NONE, prefetched=NONE, ic_local=False)
         cores.append(core)
     return state._replace(cores=tuple(cores))
+
+
+def _is_as_much(second: Operation, first: Operation) -> bool:
+    """Whether the second of two operations does all that the first does, and is waited for wherever that is."""
+    return (
+        0 < STRENGTH.get(first.op, 0) <= STRENGTH.get(second.op, 0)
+        and (second.noted or not first.noted)
+        and (second.ordered or not first.ordered)
+        and (second.held or not first.held)
+    )
 
 
 def _after(state: State, place: int, outcome: Outcome) -> State:
@@ -111,7 +121,7 @@ def steps(state: State, rules: Rules, profile: Profile, names: list[str]) -> Ite
         seen = 0
         for outcome in _core_steps(state.shared, core, may, profile):
             name = _core_name(core, outcome.core, names[place])
-            if outcome.core.dcs != core.dcs and core.dcs[0][0] == "ivac":
+            if len(outcome.core.dcs) < len(core.dcs) and core.dcs[0].op == "ivac":
                 name, seen = f"{name} {WORDS['ivac'][seen]}", seen + 1
             yield name, _after(state, place, outcome)
 
@@ -128,8 +138,8 @@ def _shared_name(before: Shared, after: Shared) -> str:
 
 
 def _core_name(before: Core, after: Core, name: str) -> str:
-    if after.dcs != before.dcs:
-        return f"complete {name} dc {before.dcs[0][0]}"
+    if len(after.dcs) < len(before.dcs):
+        return f"complete {name} dc {before.dcs[0].op}"
     if (after.ic_local, after.ic_all) != (before.ic_local, before.ic_all):
         return f"complete ic {name}"
     if (after.store, after.through) != (before.store, before.through):
@@ -147,7 +157,10 @@ def events(state: State, step: Step, byte: int, profile: Profile) -> Iterator[tu
     if not step.action:
         yield "", state
         return
-    outcomes = _effect(state.shared, state.cores[step.core], _event(step, byte), profile)
+    event = _event(step, byte)
+    if any(_awaits(event, core) for core in state.cores):
+        return
+    outcomes = _effect(state.shared, state.cores[step.core], event, profile)
     words = _outcome_words(step.action, profile)
     for number, outcome in enumerate(outcomes):
         yield words[number] if words else "", _after(state, step.core, outcome)
@@ -172,6 +185,8 @@ def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazar
     event, core, shared = _event(step, byte), state.cores[step.core], state.shared
     fetch = step.action.startswith("fetch")
     if step.action not in CHECKED or not event.own or not _goes_on(shared, core, event):
+        return False
+    if any(_awaits(event, each) for each in state.cores):
         return False
     if fetch and state.view != step.core:
         return False
@@ -307,7 +322,7 @@ def _age(valid: int, fresh: bool) -> str | None:
 
 
 def _pending(shared: Shared, core: Core) -> str:
-    words = [f"dc {op}" for op, _ in core.dcs] + ["ic"] * core.ic_all
+    words = [f"dc {dc.op}" for dc in core.dcs] + ["ic"] * core.ic_all
     store = shared.through if core.through else core.store
     words += [f"store {AGE[store]}"] if store else []
     words += [f"prefetched {AGE[core.prefetched]}"] if core.prefetched else []

@@ -22,10 +22,10 @@ def said(*parts: str) -> list[str]:
 
 
 CASES = [
-    ([_A, f"a dc cvac {X}", _N_READS], ["not complete: dc cvac by k (no DSB or DMB by k after line 3)"]),
+    ([_A, f"a dc cvac {X}", _N_READS], ["not complete: dc cvac by k (no DSB by k after line 3)"]),
     (
         [_A, f"a dc ivac {X}; a dsb; a write {X}; a dc cvac {X}", _N_READS],
-        ["not complete: dc cvac by k (no DSB or DMB by k after line 6)"],
+        ["not complete: dc cvac by k (no DSB by k after line 6)"],
     ),
     (
         [_CODE, f"a fetch {X}; a write {X}; a dc cvau {X}; a ic ivau {X}; a isb; a fetch {X}"],
@@ -35,7 +35,7 @@ CASES = [
         [_CODE, f"a fetch {X}; a write {X}; a dc cvau {X}; a dsb; a ic iallu; a isb; a fetch {X}"],
         ["not complete: ic by k (no DSB by k after line 7)"],
     ),
-    ([_G, f"g write {X}", _N_READS], ["in flight: a store by k (no DSB or DMB by k after line 2)"]),
+    ([_G, f"g write {X}", _N_READS], ["in flight: a store by k (no DSB by k after line 2)"]),
     (
         [f"{_M} exec; m write {X}; m dsb; m fetch {X}"],
         ["executed as prefetched by k (no ISB by k after line 1)"],
@@ -52,7 +52,7 @@ def test_what_was_not_complete(parts: list[str], expected: list[str]) -> None:
 
 def test_no_line_is_named_where_events_are_told_once_for_several_times() -> None:
     parts = [_A, f"a write {X}; a write {X}; a dc cvac {X}", _N_READS]
-    assert said(*parts) == ["not complete: dc cvac by k (no DSB or DMB by k since)"]
+    assert said(*parts) == ["not complete: dc cvac by k (no DSB by k since)"]
 
 
 def test_by_set_way() -> None:
@@ -60,4 +60,4 @@ def test_by_set_way() -> None:
     text = trace(*parts)
     (words,) = incomplete_words(told(text).hazards[-1].story)
     line = text.splitlines().index(f"a dc csw {X}") + 1
-    assert words == f"not complete: dc cvac by k (no DSB or DMB by k after line {line})"
+    assert words == f"not complete: dc cvac by k (no DSB by k after line {line})"

@@ -78,7 +78,7 @@ SIZES: list[tuple[tuple[str, ...], tuple[bool, bool], int]] = [
     (("ic",), (False, False), 676),
     (("ic",), (True, False), 210),
     (("prefetch",), (True, True), 92),
-    (("stores",), (True, True), 46),
+    (("stores",), (True, True), 66),
 ]
 
 NAMES = {
@@ -156,6 +156,7 @@ WEAKER = {
     Act.READ: (_never_waits, [_A, f"a dc cvac {X}; a read {X}", _N_READS]),
     Act.READ_OTHER: (_never_waits, [_A, f"a dc cvac {X}; a read {Y}", _N_READS]),
     Act.READ_NC: (_waits, [_A, _M, f"a dc cvac {X}; m read {X}", _N_READS]),
+    Act.READ_NC_OTHER: (_never_waits, [_A, _M, f"a dc cvac {X}; a dmb; m read {Y}", f"n walk {X} normal-nc"]),
     Act.WALK: (_does_nothing, [f"b walk {X} normal-wb", _N, f"n write {X}; n dsb; b walk {X} normal-wb"]),
     Act.WALK_OTHER: (
         _does_nothing,
@@ -167,6 +168,10 @@ WEAKER = {
     Act.WRITE_WT: (_does_nothing, [_T, f"t write {X}", _N_READS]),
     Act.WRITE_WT_OTHER: (_never_waits, [_A, _T, f"a dc cvac {X}; t write {Y}", _N_READS]),
     Act.WRITE_NC: (_does_nothing, [_G, f"g write {X}", _N_READS]),
+    Act.WRITE_NC_OTHER: (
+        _never_waits,
+        [_A, _M, f"a dc cvac {X}; a dmb; m write {Y}", f"n walk {X} normal-nc"],
+    ),
     Act.FETCH: (_waits, [_CODE, _CLEANED, f"a ic ivau {X}", _FETCHED_ANEW]),
     Act.FETCH_OTHER: (_waits, [_CODE, f"a dc cvac {X}; a fetch {Y}", _N_READS]),
     Act.FETCH_NC: (_waits, [f"{_M} exec; m write {X}; m isb; m fetch {X}"]),
