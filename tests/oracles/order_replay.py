@@ -4,8 +4,9 @@
 It shares no code with `coldline.explain`: the explorer of order says which steps may happen, and what events do; this
 module says how the witness names them. A witness is the view of one core, which it does not name: what that core's
 instruction cache holds and what it prefetches is told, and of other cores neither. So each core is tried. Where a
-witness leaves open which of two things happened, both are followed. It is longer than 300 lines because the search for
-fewer steps needs all that the replay does.
+witness leaves open which of two things happened, both are followed.
+
+It is longer than 300 lines because the search for fewer steps needs all that the replay does.
 """
 
 from collections.abc import Iterator
