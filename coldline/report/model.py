@@ -29,6 +29,10 @@ NOT_COVERED: Final = (
 )
 """What can go wrong and is not checked: the list of ``docs/reference/rules.md``."""
 
+_MISSING_BARRIERS: Final = NOT_COVERED[0]
+_MISSING_WITH_ORDER: Final = "missing barriers after changes of registers and of translation tables"
+"""What of it is left where a trace has its barriers."""
+
 NOT_COVERED_OF_RUN: Final = ("code that the run did not execute",)
 """More of it, of the run of a guest."""
 
@@ -44,7 +48,11 @@ _BY_SWITCH: Final = {
 def not_covered(profile: Profile, *, of_run: bool) -> tuple[str, ...]:
     """Return what a verdict by this profile does not cover, a phrase each."""
     by_switch = (phrase for (name, value), phrase in _BY_SWITCH.items() if getattr(profile, name) is value)
-    return (*NOT_COVERED, *(NOT_COVERED_OF_RUN if of_run else ()), *by_switch)
+    always = [
+        _MISSING_WITH_ORDER if profile.has_barriers and each == _MISSING_BARRIERS else each
+        for each in NOT_COVERED
+    ]
+    return (*always, *(NOT_COVERED_OF_RUN if of_run else ()), *by_switch)
 
 
 class Guest(Record, kw_only=True):

@@ -35,11 +35,13 @@ class SimulatedHost:
         Receives the events.
     flash : sequence of (address, size)
         The memory of its domains that is flash.
+    cores : int
+        See `HostEvents`.
     """
 
-    def __init__(self, model: HostModel, record: Recorder, flash: Ranges = ()) -> None:
+    def __init__(self, model: HostModel, record: Recorder, flash: Ranges = (), cores: int = 0) -> None:
         self.model = model
-        self._events = HostEvents(model, record, flash)
+        self._events = HostEvents(model, record, flash, cores)
         self._domains: dict[int, SimulatedDomain] = {}
         self._allocated = RangeSet()
         self._mapped = RangeSet()
