@@ -13,7 +13,7 @@ from coldline.checker.compiled.pages import note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.checker.state import partitions
-from coldline.checker.state.marks import ANY_BARRIER, BARRIERS
+from coldline.checker.state.marks import ANY_BARRIER, BARRIER_OPS
 from coldline.checker.state.transitions import LETTER_ROWS, QUIET_LETTERS, UNKNOWN
 from coldline.events.event import ADDRESS_LIMIT, ZVA_BLOCK
 from coldline.events.layout import (
@@ -39,7 +39,7 @@ _ACCESS, _ZERO, _MAINTAIN_THROUGH, _READ_TABLE = (
     uint64(action) for action in (frame.ACCESS, frame.ZERO, frame.MAINTAIN_THROUGH, frame.READ_TABLE)
 )
 _MAINTAIN, _MOVE, _BARRIER = (uint64(action) for action in (frame.MAINTAIN, frame.MOVE, frame.BARRIER))
-_FIRST_BARRIER, _ANY_BARRIER = uint64(BARRIERS[0]), uint64(ANY_BARRIER)
+_FIRST_BARRIER, _ANY_BARRIER = uint64(BARRIER_OPS[0]), uint64(ANY_BARRIER)
 _QUIET = uint64(8 * partitions.QUIET)
 _FETCH, _MAP = uint64(Op.FETCH), uint64(Op.MAP)
 _OPS = uint64(len(Op))

@@ -9,7 +9,7 @@ from typing import Any
 from coldline.checker.compiled import frame
 from coldline.checker.compiled.values import OWN, node_at, owned_at, value_of
 from coldline.checker.state import partitions
-from coldline.checker.state.marks import BARRIERS
+from coldline.checker.state.marks import BARRIER_OPS
 from coldline.checker.state.transitions import UNKNOWN
 from coldline.jit.intrinsics import (
     compiled,
@@ -41,7 +41,7 @@ def mark_row(f: Any, row: int, barriers: int) -> None:
         count = load64(f.mark_count)
         store32(f.marks + (count << _2), row)
         store64(f.mark_count, count + _1)
-    for number in range(len(BARRIERS)):
+    for number in range(len(BARRIER_OPS)):
         count_at = f.mark_count + uint64(8 * (number + 1))
         store64(count_at, load64(count_at) + (new >> uint64(number) & _1))
 

@@ -11,16 +11,16 @@ from coldline.events import Op
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BARRIERS: Final = (Op.DSB, Op.DMB, Op.ISB)
+BARRIER_OPS: Final = (Op.DSB, Op.DMB, Op.ISB)
 """The barriers by the numbers of their bits in a mark."""
 
-ANY_BARRIER: Final = (1 << len(BARRIERS)) - 1
+ANY_BARRIER: Final = (1 << len(BARRIER_OPS)) - 1
 """The mark of a page that any barrier may change."""
 
 
 def barrier_bit(op: Op) -> int:
     """The bit of a barrier in a mark."""
-    return 1 << BARRIERS.index(op)
+    return 1 << BARRIER_OPS.index(op)
 
 
 class Marks:
@@ -39,14 +39,14 @@ class Marks:
         The barriers that may change a row, a bit each.
     rows : ndarray of uint32, shape (most,)
         The rows with a mark.
-    count : ndarray of uint64, shape (1 + len(BARRIERS),)
+    count : ndarray of uint64, shape (1 + len(BARRIER_OPS),)
         How many they are; and how many each barrier may change.
     """
 
     def __init__(self, most: int) -> None:
         self.marked: NDArray[np.uint8] = reserve(most, np.uint8)
         self.rows: NDArray[np.uint32] = reserve(most, np.uint32)
-        self.count: NDArray[np.uint64] = np.zeros(1 + len(BARRIERS), np.uint64)
+        self.count: NDArray[np.uint64] = np.zeros(1 + len(BARRIER_OPS), np.uint64)
 
     def add(self, rows: "NDArray[np.intp]", bits: int) -> None:
         """Add bits to the marks of some rows, each of which is there once."""
@@ -71,6 +71,6 @@ class Marks:
         return taken
 
     def _count(self, marks: "NDArray[np.uint8]", sign: int) -> None:
-        for number in range(len(BARRIERS)):
+        for number in range(len(BARRIER_OPS)):
             more = sign * int(np.count_nonzero(marks & np.uint8(1 << number)))
             self.count[1 + number] = int(self.count[1 + number]) + more

@@ -33,9 +33,7 @@ class SimulatedHost:
         The host model.
     record : Recorder
         Receives the events.
-    flash : sequence of (address, size)
-        The memory of its domains that is flash.
-    cores : int
+    flash, cores : sequence of (address, size), int
         See `HostEvents`.
     """
 

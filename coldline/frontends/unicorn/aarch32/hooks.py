@@ -10,7 +10,7 @@ from unicorn import arm_const
 from coldline.arm import cp15
 from coldline.arm.maintenance import TLBI_CRN
 from coldline.events.batch import InstructionState
-from coldline.frontends.unicorn.aarch32.watched_registers import BARRIERS, COUNTERS, WATCHED
+from coldline.frontends.unicorn.aarch32.watched_registers import BARRIER_OPERATIONS, COUNTERS, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,
@@ -56,7 +56,7 @@ _TLBI_INNER_SHAREABLE = 3
 """CRm of the operations for the inner shareable domain (Arm ARM DDI 0406C B3.18.7)."""
 
 _WATCHED_KEYS = tuple(WATCHED)
-_BARRIER_KEYS = tuple(BARRIERS)
+_BARRIER_KEYS = tuple(BARRIER_OPERATIONS)
 _MPIDR = cp15.MPIDR.key
 _WFE, _WFE_T32, _SEV, _SEV_T32 = 0x0320F002, 0xBF20, 0x0320F004, 0xBF40
 """Hints: in A32 without their condition, in T32 as 16 bits."""
