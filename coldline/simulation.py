@@ -5,7 +5,7 @@ Every run of a trial gives the same events. A check that needs the events again,
 trial again instead of keeping gigabytes of events.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from coldline.arm.cores import Core
@@ -17,9 +17,11 @@ from coldline.events.source import Sink
 from coldline.frontends.unicorn import Boot, Listener, Outcome, Until
 from coldline.frontends.unicorn.turns import DEFAULT_TURNS, Turns
 from coldline.guest import Plan
+from coldline.hypervisor.cores import agents_by_core
 from coldline.hypervisor.model import HostModel
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.rules import Profile
+from coldline.rules.order.ordering import CoreAgents, Ordering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +49,8 @@ class Trial:
         Whether all vCPUs start at the entry, as on a machine without PSCI; else the guest starts the others.
     options : tuple of str
         Further switches of the profile that are on: names of `coldline.rules.profile.SWITCHES`.
+    order : bool
+        Whether the run's cores and barriers are events, so that what a core does completes at its own barriers.
     """
 
     plan: Plan
@@ -57,12 +61,19 @@ class Trial:
     turns: Turns = DEFAULT_TURNS
     all_start: bool = False
     options: tuple[str, ...] = ()
+    order: bool = False
 
     @property
     def profile(self) -> Profile:
         """The promises about caches: the core's, those that the host model's features imply, and `options`."""
         promised = [name for name, on in (("idc", self.core.idc), ("dic", self.core.dic)) if on]
-        return Profile.with_options((*promised, *self.model.options, *self.options), self.core.line)
+        profile = Profile.with_options((*promised, *self.model.options, *self.options), self.core.line)
+        if not self.order:
+            return profile
+        cores = agents_by_core(self.model, self.plan.vcpus)
+        return replace(
+            profile, ordering=Ordering(tuple(CoreAgents(*each) for each in cores.items()), barriers=True)
+        )
 
     @property
     def repeatable(self) -> bool:
@@ -99,7 +110,7 @@ class Trial:
         """
         recorder = _Recorder(sink)
         flash = [(bank.base, bank.size) for bank in self.plan.banks if bank.flash]
-        host = SimulatedHost(self.model, recorder.record, flash)
+        host = SimulatedHost(self.model, recorder.record, flash, cores=self.plan.vcpus if self.order else 0)
         how = self.strategy if self.strategy is not None else strategy_of_loader(self.model.mapping_types[0])
         domain = build_domain(self.plan, how, host)
         try:
@@ -134,6 +145,7 @@ class Trial:
                 flash=sum(bank.flash for bank in self.plan.banks),
                 stage2=FORCED_WB if self.model.forced_write_back else STAGE2_NORMAL_WB,
                 instructions=instructions,
+                orders=self.order,
                 turns=self.turns,
                 vcpus=self.plan.vcpus,
             )

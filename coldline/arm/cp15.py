@@ -73,6 +73,13 @@ CP15_MAINTENANCE: dict[str, Cp15] = {
 """Each cache maintenance operation by its name in a trace: ICIALLUIS, ICIALLU, ICIMVAU, DCIMVAC, DCISW, DCCMVAC,
 DCCSW, DCCMVAU, DCCIMVAC, DCCISW (B4.2.1). The branch predictor's (BPI*) concern no data and have no event."""
 
+CP15_BARRIERS: dict[str, Cp15] = {
+    "dsb": Cp15(7, 0, 10, 4),
+    "dmb": Cp15(7, 0, 10, 5),
+    "isb": Cp15(7, 0, 5, 4),
+}
+"""Each barrier by its name in a trace: CP15DSB, CP15DMB, CP15ISB (B4.2.5), which are full system barriers."""
+
 _ALWAYS = 14
 _COPROCESSOR_BITS, _MOVE, _WIDE_MOVE = 0x0F00_0F10, 0x0E00_0F10, 0x0C40_0F00
 _WIDE_BITS = 0x0FE0_0F00

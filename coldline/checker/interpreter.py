@@ -2,6 +2,8 @@
 """The engine that takes one event at a time. It knows every event; the compiled loops know the common ones."""
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,6 +12,7 @@ from coldline.checker.alias_tracker import AliasTracker
 from coldline.checker.dense_rows import Rows
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.lines import Badness
+from coldline.checker.state.marks import barrier_bit
 from coldline.checker.state.memory import PageRange
 from coldline.checker.state.page_classes import Refusal
 from coldline.checker.state.page_sets import distinct, first_missing, gaps
@@ -119,17 +122,19 @@ class Interpreter:
         letter = self._classes.maintenance(event.op, agent)
         assert letter is not None
         number, unsettled = self._number(letter), self._lines.transitions.unsettled
+        bit = barrier_bit(event.op)
         if self._memory.changed:
-            self._memory.ranges_settled = not any(unsettled[state] for state in self._memory.range_states())
+            states = self._memory.range_states()
+            self._memory.ranges_unsettled = reduce(or_, (int(unsettled[state]) for state in states), 0)
             self._memory.changed = False
-        if not self._memory.ranges_settled:
+        if self._memory.ranges_unsettled & bit:
             self._memory.set_ranges(
                 [
                     known._replace(state=self._lines.step(known.state, number))
                     for known in self._memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
                 ]
             )
-        rows = self._memory.marks.take()
+        rows = self._memory.marks.take(bit)
         if rows.size:
             self._rows.read(event, where, number, rows)
         self._state.by_letter[number] += 1

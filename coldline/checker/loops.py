@@ -14,6 +14,7 @@ import numpy as np
 from coldline.checker.compiled import frame
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.lines import Badness
+from coldline.checker.state.marks import ANY_BARRIER
 from coldline.checker.state.partitions import OWN, SLACK
 from coldline.jit import code_cache
 from coldline.rules.line_rules import Hazard
@@ -85,7 +86,7 @@ class Loops:
         registers["told"] = bool(memory.told)
         registers["used_rows"] = memory.rows
         registers["memo_of"] = 0
-        registers["settled"] = memory.ranges_settled and not memory.changed
+        registers["unsettled_ranges"] = ANY_BARRIER if memory.changed else memory.ranges_unsettled
         self.forget_pages()
 
     def point(self, **arrays: "NDArray[Any]") -> None:

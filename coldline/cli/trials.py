@@ -109,6 +109,7 @@ def trial_of(
         turns=turns_of(options),
         all_start=options.secondary == "start",
         options=given_switches(options),
+        order=options.order,
     )
 
 

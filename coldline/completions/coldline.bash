@@ -3,11 +3,11 @@
 
 _shtab_coldline_subparsers=(boot check convert corpus matrix plan rules create console list pause unpause destroy completion)
 
-_shtab_coldline_boot_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --strategy --host --core --until --schedule --secondary --max-instructions --nc-may-hit --setway-effective --idc --dic --trace --trace-format --format --json --quiet --hazards)
+_shtab_coldline_boot_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --strategy --host --core --until --schedule --secondary --max-instructions --order --nc-may-hit --setway-effective --idc --dic --trace --trace-format --format --json --quiet --hazards)
 _shtab_coldline_check_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --format --json --witness --quiet --hazards --max-hazards --stories)
 _shtab_coldline_convert_option_strings=(-h --help --to)
 _shtab_coldline_corpus_option_strings=(-h --help --format --json --list --write --from)
-_shtab_coldline_matrix_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --core --until --schedule --secondary --max-instructions --nc-may-hit --setway-effective --idc --dic --format --json)
+_shtab_coldline_matrix_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --core --until --schedule --secondary --max-instructions --order --nc-may-hit --setway-effective --idc --dic --format --json)
 _shtab_coldline_plan_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --core --json --svg --dtb-out)
 _shtab_coldline_rules_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --dot --sources)
 _shtab_coldline_create_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --name --strategy -p --paused --vuart --trace --json)
@@ -94,6 +94,7 @@ _shtab_coldline_boot_pos_1_nargs='*'
 _shtab_coldline_boot__h_nargs=0
 _shtab_coldline_boot___help_nargs=0
 _shtab_coldline_boot___mmio_default_nargs=0
+_shtab_coldline_boot___order_nargs=0
 _shtab_coldline_boot___nc_may_hit_nargs=0
 _shtab_coldline_boot___setway_effective_nargs=0
 _shtab_coldline_boot___idc_nargs=0
@@ -120,6 +121,7 @@ _shtab_coldline_matrix_pos_1_nargs='*'
 _shtab_coldline_matrix__h_nargs=0
 _shtab_coldline_matrix___help_nargs=0
 _shtab_coldline_matrix___mmio_default_nargs=0
+_shtab_coldline_matrix___order_nargs=0
 _shtab_coldline_matrix___nc_may_hit_nargs=0
 _shtab_coldline_matrix___setway_effective_nargs=0
 _shtab_coldline_matrix___idc_nargs=0

@@ -10,6 +10,7 @@ from coldline.checker.state.findings import HazardEntry
 from coldline.checker.state.vocabulary import ByCore
 from coldline.errors import RepeatError
 from coldline.events import Op
+from coldline.events.agent_names import LOOK
 from coldline.events.batch import Batch
 from coldline.events.source import Source
 from coldline.explain.explained import ExplainedHazard, Unread
@@ -59,8 +60,8 @@ def tell(
         If the second pass has other events than the first.
     """
     line = checker.profile.line
-    ways = _ways(checker)
     final = FinalReads(checker, final_read, stories)
+    ways = _ways(checker, looks=bool(final.numbers))
     followed = _followed(listed, line, stories)
     numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
     history = History(ways, [*followed, *final.numbers], numbers)
@@ -96,10 +97,11 @@ def tell(
     return told, [Unread(each, explained(read) if read is not None else None) for each, read in found]
 
 
-def _ways(checker: "Checker") -> LeastCosts | OrderedCosts:
+def _ways(checker: "Checker", *, looks: bool) -> LeastCosts | OrderedCosts:
+    """The costs by the rules of a check; `looks` says whether `LOOK` is an agent, too, which is on no core."""
     vocabulary = checker.state.page_classes.vocabulary
     if isinstance(vocabulary, ByCore):
-        return OrderedCosts(checker.profile, vocabulary.core_names)
+        return OrderedCosts(checker.profile, [*vocabulary.core_names, *([LOOK] if looks else [])])
     return LeastCosts(checker.profile)
 
 

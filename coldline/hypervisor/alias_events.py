@@ -1,9 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Map and unmap events for the aliases of a host model."""
 
+from dataclasses import replace
+
 from coldline.events import Event, Op, Recorder
 from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel
 from coldline.hypervisor.ranges import RangeSet
+
+
+def on_cores(alias: HostAlias, cores: int) -> tuple[HostAlias, ...]:
+    """The alias as each of some cores has it: an executable one by an agent each, any other by one agent of all."""
+    if not alias.executable:
+        return (alias,)
+    return tuple(replace(alias, agent=f"{alias.agent}{number or ''}") for number in range(cores))
 
 
 class AliasRecorder:
@@ -17,11 +26,14 @@ class AliasRecorder:
         The host model whose aliases these are.
     record : Recorder
         Receives the events.
+    cores : int
+        The number of cores whose instruction caches an executable alias may fill: on each of them it has an agent.
     """
 
-    def __init__(self, model: HostModel, record: Recorder) -> None:
+    def __init__(self, model: HostModel, record: Recorder, cores: int = 1) -> None:
         self._record = record
-        self._live: dict[HostAlias, RangeSet] = {alias: RangeSet() for alias in model.aliases}
+        aliases = [each for alias in model.aliases for each in on_cores(alias, cores)]
+        self._live: dict[HostAlias, RangeSet] = {alias: RangeSet() for alias in aliases}
 
     def begin(self, lifetime: AliasLifetime, address: int, size: int) -> None:
         """Begin the aliases of one lifetime on a range, where they are not live yet."""

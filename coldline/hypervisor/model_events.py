@@ -7,6 +7,7 @@ from typing import Protocol
 from coldline.arm import MemoryType
 from coldline.events import Event, Op, Recorder
 from coldline.events.agent_names import vcpu_name
+from coldline.events.op import Kind
 from coldline.hypervisor.alias_events import AliasRecorder
 from coldline.hypervisor.model import AliasLifetime, HostModel, HostRule
 
@@ -41,13 +42,17 @@ class HostEvents:
     flash : sequence of (address, size)
         The memory that is flash. Without a hypervisor nobody writes it before the guest runs, and its lines hold
         nothing but what it holds, so nothing is recorded there.
+    cores : int
+        The number of the guest's cores, if the trace has an order: then the host's barriers are recorded, too. If it
+        is 0, everything takes effect at once, and there is one instruction cache.
     """
 
-    def __init__(self, model: HostModel, record: Recorder, flash: Ranges = ()) -> None:
+    def __init__(self, model: HostModel, record: Recorder, flash: Ranges = (), cores: int = 0) -> None:
         self._model = model
         self._record = record
         self._flash = () if model.has_strategies else tuple(flash)
-        self._aliases = AliasRecorder(model, record)
+        self._aliases = AliasRecorder(model, record, max(cores, 1))
+        self._orders = cores > 0
 
     def populated(self, address: int, size: int) -> None:
         """Record that a guest is given RAM."""
@@ -91,6 +96,8 @@ class HostEvents:
         if self._is_flash(address):
             return
         self._record(Event(self._model.builder_agent, op, address, size))
+        if op.kind is Kind.MAINTENANCE:
+            self._complete(self._model.builder_agent)
         if op is Op.WRITE and self._model.load is not None:
             self._carry_out(self._model.load, [(address, size)])
 
@@ -99,6 +106,7 @@ class HostEvents:
         if not self._model.builder_mapping_outlives_build:
             self._record(Event(self._model.builder_agent, Op.UNMAP, address, size))
             self._aliases.end(AliasLifetime.WHILE_MAPPED, address, size)
+            self._complete(self._model.builder_agent)
 
     def flushed(self, address: int, size: int) -> None:
         """Record that the hypervisor maintains guest RAM, by a call."""
@@ -119,10 +127,11 @@ class HostEvents:
             if not self._is_flash(bank.base):
                 self._aliases.begin(AliasLifetime.AT_START, bank.base, bank.size)
                 self._aliases.end(AliasLifetime.AT_START, bank.base, bank.size)
+        self._complete(self._model.builder_agent)
         self.vcpu_started(0, banks)
 
     def vcpu_started(self, vcpu: int, banks: Iterable[RangeLike]) -> None:
-        """Record that a vCPU runs for the first time, with its MMU off.
+        """Record that a vCPU runs for the first time, with its MMU off; its core enters it by an exception return.
 
         Under forced write-back its MMU changes no memory type: from here on all RAM is mapped write-back and
         executable for it, and its own mappings add nothing to the trace.
@@ -132,6 +141,22 @@ class HostEvents:
                 self._record(Event(vcpu_name(vcpu), Op.MAP, bank.base, bank.size, MemoryType.NORMAL_WB, True))
         else:
             self._record(Event(vcpu_name(vcpu), Op.MMU_OFF))
+        if self._orders:
+            self._record(Event(vcpu_name(vcpu), Op.ISB))
+
+    def _complete(self, agent: str) -> None:
+        """Record the DSB of an agent of the host, if the trace has an order.
+
+        Every function that maintains caches by range ends with one, and so does every TLB invalidation: xen
+        xen/include/asm-arm/page.h clean_and_invalidate_dcache_va_range, xen/include/asm-arm/arm64/page.h
+        invalidate_icache (4.17); linux arch/arm64/mm/cache.S dcache_clean_inval_poc, icache_inval_pou,
+        arch/arm64/include/asm/tlbflush.h flush_tlb_range (6.1.192); u-boot 0ae7653128c8 arch/arm/cpu/armv8/cache.S
+        __asm_flush_dcache_range. A vCPU that starts on another core does so after the host's `dsb`, too: linux
+        arch/arm64/kernel/process.c __switch_to, "Complete any pending TLB or cache maintenance on this CPU in case
+        the thread migrates to a different CPU".
+        """
+        if self._orders:
+            self._record(Event(agent, Op.DSB))
 
     def maintained(self, used: Ranges) -> None:
         """Record the host's maintenance of used pages, after a vCPU switched its caches or maintained by set/way.
@@ -161,10 +186,11 @@ class HostEvents:
         for step in rule.steps:
             if not step.has_range:
                 self._record(Event(rule.agent, step))
-                continue
-            for address, size in ranges:
+            for address, size in ranges if step.has_range else ():
                 if step is Op.WRITE:
                     self._aliases.begin(AliasLifetime.DURING_SCRUB, address, size)
                 self._record(Event(rule.agent, step, address, size))
                 if step is Op.WRITE:
                     self._aliases.end(AliasLifetime.DURING_SCRUB, address, size)
+            if step.kind is Kind.MAINTENANCE:
+                self._complete(rule.agent)

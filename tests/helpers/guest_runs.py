@@ -14,6 +14,8 @@ from coldline.events.batch import Batch
 from coldline.frontends.unicorn import Boot, End, Listener, Outcome, Until
 from coldline.guest.machines import XENVM
 from coldline.guest.plan import Registers
+from coldline.rules import Profile
+from coldline.rules.order.ordering import Ordering
 from coldline.trace.text import parse_event
 from tests.helpers.tiny_guests import ENTRY, ISB, RAM, code, mov
 from tests.helpers.tiny_guests import sys as maintain
@@ -36,6 +38,8 @@ SECOND_BANK = 0x8000_0000
 LEVEL1, LEVEL2, LEVEL3, SPARE_TABLE = 0x10000, 0x11000, 0x12000, 0x13000
 WINDOW = RAM + 0x20_0000
 """Virtual and physical: 2 MiB whose pages the level 3 table maps one by one."""
+
+BARRIERS = ("dsb", "dmb", "isb")
 
 NEVER = a64.PXN | a64.UXN
 
@@ -179,6 +183,7 @@ def run_loaded(
     forced: bool = False,
     banks: Sequence[tuple[int, int]] = ((RAM, RAM_SIZE),),
     core: str,
+    orders: bool = False,
 ) -> Ran:
     """Run the code at the start of RAM, from its first instruction to its end."""
     ran = Ran(
@@ -202,19 +207,20 @@ def run_loaded(
         layout=XENVM,
         stage2=FORCED_WB if forced else STAGE2_NORMAL_WB,
         instructions=True,
+        orders=orders,
     )
     ran.outcome = machine.run(until or Until(End.PSCI, 100_000))
     ran.fault = ran.outcome.fault
     assert (ran.outcome.end is End.FAULT) == bool(ran.fault)
-    _check_invariants(ran, forced=forced)
+    _check_invariants(ran, orders=orders)
     return ran
 
 
-def _check_invariants(ran: Ran, *, forced: bool) -> None:
+def _check_invariants(ran: Ran, *, orders: bool) -> None:
     """Check what holds for every trace of a guest."""
-    checker = Checker()
+    checker = Checker(Profile(ordering=Ordering(barriers=True)) if orders else None)
     for event in ran.events:  # none is one that cannot be
-        checker.event(parse_event(event.split()))
+        checker.event(parse_event(event.split(), barriers=orders))
     # The guest's agents are one processor's: whenever one of them acts, its switches are the first one's.
     switches: dict[str, dict[str, str]] = {}
     for event in ran.events:
@@ -222,7 +228,7 @@ def _check_invariants(ran: Ran, *, forced: bool) -> None:
         mine = switches.setdefault(agent, {"mmu": "on", "dcache": "on"})
         if op in ("mmu", "dcache", "icache"):
             mine[op] = rest[0]
-        elif op not in ("map", "unmap"):
+        elif op not in ("map", "unmap", *BARRIERS):
             assert {"icache": mine["mmu"], **mine} == {
                 "icache": switches["guest"]["mmu"],
                 **switches["guest"],

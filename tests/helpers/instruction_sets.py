@@ -73,7 +73,9 @@ class InstructionSet(ABC):
     def image(self, program: Code, data: Mapping[int, bytes]) -> bytes: ...
 
     @abstractmethod
-    def run(self, program: Code, data: Mapping[int, bytes], until: Until | None = None) -> Ran: ...
+    def run(
+        self, program: Code, data: Mapping[int, bytes], until: Until | None = None, *, orders: bool = False
+    ) -> Ran: ...
 
     @abstractmethod
     def page(self, page: Page) -> int:
@@ -148,9 +150,11 @@ class A64(InstructionSet):
     def image(self, program: Code, data: Mapping[int, bytes]) -> bytes:
         return a64.image(program, data, size=0x20000)
 
-    def run(self, program: Code, data: Mapping[int, bytes], until: Until | None = None) -> Ran:
+    def run(
+        self, program: Code, data: Mapping[int, bytes], until: Until | None = None, *, orders: bool = False
+    ) -> Ran:
         registers = Registers(pc=RAM, general=(0, 0, 0, 0), pstate=0x3C5, sctlr=0x00C5_0078)
-        return run_loaded(self.image(program, data), registers, core="armv8-a", until=until)
+        return run_loaded(self.image(program, data), registers, core="armv8-a", until=until, orders=orders)
 
     def page(self, page: Page) -> int:
         return a64.page(page.address, self._TYPES[page.kind], NEVER if page.never else 0)
@@ -193,9 +197,11 @@ class A32(InstructionSet):
     def image(self, program: Code, data: Mapping[int, bytes]) -> bytes:
         return a32.image(program, data)
 
-    def run(self, program: Code, data: Mapping[int, bytes], until: Until | None = None) -> Ran:
+    def run(
+        self, program: Code, data: Mapping[int, bytes], until: Until | None = None, *, orders: bool = False
+    ) -> Ran:
         registers = Registers(pc=RAM, general=(0, 0, 0, 0), pstate=0x1D3, sctlr=a32.SCTLR_OFF)
-        return run_loaded(self.image(program, data), registers, core="cortex-a15", until=until)
+        return run_loaded(self.image(program, data), registers, core="cortex-a15", until=until, orders=orders)
 
 
 class A32Lpae(A32):

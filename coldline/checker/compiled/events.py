@@ -19,6 +19,7 @@ from coldline.checker.compiled.pages import note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.checker.state import partitions
+from coldline.checker.state.marks import ANY_BARRIER, BARRIER_OPS
 from coldline.checker.state.transitions import LETTER_ROWS, QUIET_LETTERS, UNKNOWN
 from coldline.events.event import ADDRESS_LIMIT, ZVA_BLOCK
 from coldline.events.layout import (
@@ -44,6 +45,7 @@ _ACCESS, _ZERO, _MAINTAIN_THROUGH, _READ_TABLE = (
     uint64(action) for action in (frame.ACCESS, frame.ZERO, frame.MAINTAIN_THROUGH, frame.READ_TABLE)
 )
 _MAINTAIN, _MOVE, _BARRIER = (uint64(action) for action in (frame.MAINTAIN, frame.MOVE, frame.BARRIER))
+_FIRST_BARRIER, _ANY_BARRIER = uint64(BARRIER_OPS[0]), uint64(ANY_BARRIER)
 _QUIET = uint64(8 * partitions.QUIET)
 _FETCH, _MAP = uint64(Op.FETCH), uint64(Op.MAP)
 _OPS = uint64(len(Op))
@@ -146,7 +148,7 @@ def _move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
         store16(page_at + _2, transformer)
         forget_cached_page(f, page)
         if f.orders:
-            mark_row(f, row)
+            mark_row(f, row, _ANY_BARRIER)
     store16(page_at, uint64(new))
     return True
 
@@ -179,9 +181,12 @@ def _take(f: Any) -> None:
         agent = load64(agent_of + ((word >> _AGENT_SHIFT & _AGENT_MASK) << _3))
         page = start >> _PAGE_BITS
         f.at = at
-        if action == _BARRIER and f.settled and load64(f.mark_count) == _0:
-            at += _1  # nothing is pending
-            continue
+        if action == _BARRIER:
+            number = op - _FIRST_BARRIER
+            marked = load64(f.mark_count + ((number + _1) << _3))
+            if f.unsettled_ranges >> number & _1 == _0 and marked == _0:
+                at += _1  # it completes nothing
+                continue
         if end <= start or end > _LIMIT:
             f.status = _INTERPRET
             break

@@ -87,7 +87,7 @@ FRAME = np.dtype(
             "marked",
             "marks",
             "mark_count",
-            "settled",
+            "unsettled_ranges",
             "chunk_of",
             "used_rows",
             "most_rows",

@@ -9,6 +9,7 @@ from typing import Any
 from coldline.checker.compiled import frame
 from coldline.checker.compiled.values import OWN, node_at, owned_at, value_of
 from coldline.checker.state import partitions
+from coldline.checker.state.marks import BARRIER_OPS
 from coldline.checker.state.transitions import UNKNOWN
 from coldline.jit.intrinsics import (
     compiled,
@@ -29,21 +30,26 @@ _LEARN = uint64(frame.LEARN)
 
 
 @compiled
-def mark_row(f: Any, row: int) -> None:
-    """Mark a page."""
-    if load8(f.marked + row):
+def mark_row(f: Any, row: int, barriers: int) -> None:
+    """Mark a page as one that some barriers may change."""
+    before = uint64(load8(f.marked + row))
+    new = barriers & ~before
+    if not new:
         return
-    store8(f.marked + row, _1)
-    count = load64(f.mark_count)
-    store32(f.marks + (count << _2), row)
-    store64(f.mark_count, count + _1)
+    store8(f.marked + row, before | new)
+    if not before:
+        count = load64(f.mark_count)
+        store32(f.marks + (count << _2), row)
+        store64(f.mark_count, count + _1)
+    for number in range(len(BARRIER_OPS)):
+        count_at = f.mark_count + uint64(8 * (number + 1))
+        store64(count_at, load64(count_at) + (new >> uint64(number) & _1))
 
 
 @compiled
 def mark_if_unsettled(f: Any, row: int, state: int) -> None:
-    """Mark a page that has bytes in `state`, if a barrier changes them."""
-    if load8(f.unsettled + state):
-        mark_row(f, row)
+    """Mark a page that has bytes in `state`, which barriers may change."""
+    mark_row(f, row, uint64(load8(f.unsettled + state)))
 
 
 @compiled

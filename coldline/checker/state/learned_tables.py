@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coldline.checker.state.marks import barrier_bit
 from coldline.checker.state.transitions import (
     MAX_TRANSFORMERS,
     NO_LETTER,
@@ -14,12 +15,17 @@ from coldline.checker.state.transitions import (
     Tables,
 )
 from coldline.errors import TraceError
+from coldline.events import Op
 from coldline.rules.alphabet import Letter
-from coldline.rules.order.alphabet import AS_OTHER, CHECKED, UNORDERED
+from coldline.rules.order.alphabet import AS_OTHER, CHECKED, UNORDERED, Act
 from coldline.rules.order.cores import CoreEvent, CoresMachine, Speculation
 
 if TYPE_CHECKING:
     from coldline.checker.state.vocabulary import AnyLetter, AnySetting
+
+_BARRIER_BITS = {
+    act: barrier_bit(op) for act, op in ((Act.DSB, Op.DSB), (Act.DMB, Op.DMB), (Act.ISB, Op.ISB))
+}
 
 MOST_LEARNED = 3072
 """The most states that are added; the other values of lines are numbers of shared records."""
@@ -148,7 +154,9 @@ class LearnedTables(Tables):
         for row in range(len(self._letters)):
             self._judge(row, first)
         for state in range(first, end):
-            self.unsettled[state] = not self._machine.is_settled(state)
+            self.unsettled[state] = sum(
+                _BARRIER_BITS[act] for act in self._machine.barriers_that_change(state)
+            )
 
     def _judge(self, row: int, first: int) -> None:
         """Fill in the hazards of a letter, for the states from `first` on."""

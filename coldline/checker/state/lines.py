@@ -5,10 +5,13 @@
 """
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coldline.checker.state.marks import ANY_BARRIER
 from coldline.checker.state.memory import Memory
 from coldline.checker.state.partitions import Partitions, Parts, merged
 from coldline.checker.state.transitions import NOTHING_DEFERRED, UNKNOWN, Tables
@@ -75,8 +78,9 @@ class Lines:
         )
         if parts_after != parts:
             self.partitions.put(row, index, parts_after)
-        if self.transitions.orders and any(self.transitions.unsettled[state] for state in parts_after):
-            self.memory.marks.add(np.array([row]))
+        if self.transitions.orders:
+            barriers = reduce(or_, (int(self.transitions.unsettled[state]) for state in parts_after))
+            self.memory.marks.add(np.array([row]), barriers)
         return bad
 
     def step(self, state: int, letter: int) -> int:
@@ -100,7 +104,7 @@ class Lines:
                 return False
         self.memory.deferred[rows] = table[waiting]
         if self.transitions.orders:
-            self.memory.marks.add(rows)
+            self.memory.marks.add(rows, ANY_BARRIER)
         return True
 
     def learn(self, row: int, index: int, letter: int) -> None:

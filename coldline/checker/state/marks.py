@@ -1,18 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Marks the dense pages that may have lines that a barrier changes."""
+"""Marks the dense pages that may have lines that a barrier changes, for each kind of barrier."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from coldline.checker.state.reserved_arrays import reserve
+from coldline.events import Op
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+BARRIER_OPS: Final = (Op.DSB, Op.DMB, Op.ISB)
+"""The barriers by the numbers of their bits in a mark."""
+
+ANY_BARRIER: Final = (1 << len(BARRIER_OPS)) - 1
+"""The mark of a page that any barrier may change."""
+
+
+def barrier_bit(op: Op) -> int:
+    """The bit of a barrier in a mark."""
+    return 1 << BARRIER_OPS.index(op)
+
 
 class Marks:
-    """A set of rows of `coldline.checker.state.memory.Memory`, which compiled code adds to, too.
+    """The marks of rows of `coldline.checker.state.memory.Memory`, to which compiled code adds, too.
+
+    So an ISB does not look at the pages that have maintenance pending, which only a DSB changes.
 
     Parameters
     ----------
@@ -22,29 +36,41 @@ class Marks:
     Attributes
     ----------
     marked : ndarray of uint8, shape (most,)
-        Whether a row is in the set.
+        The barriers that may change a row, a bit each.
     rows : ndarray of uint32, shape (most,)
-        The rows of the set.
-    count : ndarray of uint64, shape (1,)
-        How many there are.
+        The rows with a mark.
+    count : ndarray of uint64, shape (1 + len(BARRIER_OPS),)
+        How many they are; and how many each barrier may change.
     """
 
     def __init__(self, most: int) -> None:
         self.marked: NDArray[np.uint8] = reserve(most, np.uint8)
         self.rows: NDArray[np.uint32] = reserve(most, np.uint32)
-        self.count: NDArray[np.uint64] = np.zeros(1, np.uint64)
+        self.count: NDArray[np.uint64] = np.zeros(1 + len(BARRIER_OPS), np.uint64)
 
-    def add(self, rows: "NDArray[np.intp]") -> None:
-        """Mark some rows, each of which is there once."""
-        new = rows[self.marked[rows] == 0]
-        self.marked[new] = 1
-        count = int(self.count[0])
-        self.rows[count : count + len(new)] = new
-        self.count[0] = count + len(new)
+    def add(self, rows: "NDArray[np.intp]", bits: int) -> None:
+        """Add bits to the marks of some rows, each of which is there once."""
+        if not bits:
+            return
+        before = self.marked[rows]
+        new, end = rows[before == 0], int(self.count[0])
+        self.rows[end : end + len(new)] = new
+        self.marked[rows] = before | np.uint8(bits)
+        self.count[0] = end + len(new)
+        self._count(before ^ self.marked[rows], 1)
 
-    def take(self) -> "NDArray[np.intp]":
-        """Return the marked rows, in order, and clear their marks."""
-        rows = np.sort(self.rows[: int(self.count[0])]).astype(np.intp)
-        self.marked[rows] = 0
-        self.count[0] = 0
-        return rows
+    def take(self, bit: int) -> "NDArray[np.intp]":
+        """Return the rows that a barrier may change, in order, and clear their marks."""
+        marked = self.rows[: int(self.count[0])].copy()
+        chosen = self.marked[marked] & np.uint8(bit) != 0
+        taken, left = np.sort(marked[chosen]).astype(np.intp), marked[~chosen]
+        self._count(self.marked[taken], -1)
+        self.marked[taken] = 0
+        self.rows[: len(left)] = left
+        self.count[0] = len(left)
+        return taken
+
+    def _count(self, marks: "NDArray[np.uint8]", sign: int) -> None:
+        for number in range(len(BARRIER_OPS)):
+            more = sign * int(np.count_nonzero(marks & np.uint8(1 << number)))
+            self.count[1 + number] = int(self.count[1 + number]) + more

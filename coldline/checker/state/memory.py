@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coldline.checker.state.marks import Marks
+from coldline.checker.state.marks import ANY_BARRIER, Marks
 from coldline.checker.state.packing import MAX_PACKED, packed, unpacked
 from coldline.checker.state.page_classes import UNMAPPED
 from coldline.checker.state.reserved_arrays import reserve
@@ -64,7 +64,7 @@ class Memory:
     cold : int
         The state of every byte at the start.
     unsettled : ndarray of uint8, shape (states,), optional
-        Which states barriers change: a page in one is marked when it becomes dense.
+        The barriers that change each state: a page in one is marked when it becomes dense.
 
     Attributes
     ----------
@@ -88,8 +88,8 @@ class Memory:
         The dense pages that may have lines that a barrier changes.
     changed : bool
         Whether ranges were set since somebody cleared this.
-    ranges_settled : bool
-        Whether no barrier changed any range when somebody last looked.
+    ranges_unsettled : int
+        The barriers that changed some range when somebody last looked, as in `Marks.marked`.
     chunk_of : ndarray of int64, shape (rows // CHUNK,)
         The chunk of each `CHUNK` rows.
     rows : int
@@ -123,7 +123,7 @@ class Memory:
         self.directory: NDArray[np.uint64] = np.zeros((1 << _DIRECTORY_START_BITS, 2), np.uint64)
         self.leaves_used = 0
         self.told: dict[int, list[tuple[int, int]]] = {}
-        self.changed, self.ranges_settled = True, False
+        self.changed, self.ranges_unsettled = True, ANY_BARRIER
         self._starts = [0]
         self._values = [(UNMAPPED, cold)]
         self._arrays: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
@@ -285,7 +285,7 @@ class Memory:
             self.values[rows] = packed(np.full(self.lines_per_page, known.state, np.uint16))
             self.classes[rows] = known.page_class
             if self._unsettled is not None and self._unsettled[known.state]:
-                self.marks.add(np.arange(rows.start, rows.stop))
+                self.marks.add(np.arange(rows.start, rows.stop), int(self._unsettled[known.state]))
         for bits, ranges in self.told.items():
             for told_first, told_end in ranges:
                 low, high = max(told_first - first, 0), min(told_end - first, CHUNK)

@@ -39,4 +39,9 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         default=MAX_INSTRUCTIONS,
         help=f"maximum number of instructions (default {MAX_INSTRUCTIONS:,})",
     )
+    group.add_argument(
+        "--order",
+        action="store_true",
+        help="follow each core's barriers: what it has issued takes effect at any time up to its own barrier",
+    )
     add_switches(parser.add_argument_group("profile"))

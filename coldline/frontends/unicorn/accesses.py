@@ -13,7 +13,9 @@ from unicorn import unicorn_const as const
 from coldline.events.appending import emit, locate_from
 from coldline.events.batch import InstructionState
 from coldline.events.event import ZVA_BLOCK
-from coldline.events.op import Op
+from coldline.events.op import Kind, Op
+from coldline.frontends.unicorn.barriers import append_barriers, forget_barriers
+from coldline.frontends.unicorn.code_places import at_block, at_instruction
 from coldline.frontends.unicorn.intrinsics import call_control, call_register, call_stop
 from coldline.frontends.unicorn.polls import at_limit, follow_loop
 from coldline.frontends.unicorn.state import DATA_TAG, DRAIN, FLUSH_CODE, LIMIT, SET_WAY, WATCHED_BLOCK
@@ -32,6 +34,7 @@ _IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_
 _SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))
 _ISW, _CISW, _IVAC, _CIVAC = int(Op.DC_ISW), int(Op.DC_CISW), int(Op.DC_IVAC), int(Op.DC_CIVAC)
 _MEM_FETCH = const.UC_MEM_FETCH
+_FIRST_BARRIER = min(int(op) for op in Op if op.kind is Kind.BARRIER)
 _FLUSH_TLB = const.UC_CTL_IO_WRITE << 30 | const.UC_CTL_TLB_FLUSH
 _CPSR = arm_const.UC_ARM_REG_CPSR
 _IT = 0x0600_FC00
@@ -82,26 +85,10 @@ def leave_it(uc: Any, s: Any) -> None:
 
 
 @compiled
-def code_at(s: Any, tagged: int) -> Any:
-    """The address in this process of code at a tagged address; 0 outside of RAM."""
-    physical = uint64(tagged & ADDRESS_MASK)
-    for bank in range(s.banks):
-        offset = physical - s.bank_base[bank]
-        if tagged >= 0 and offset < s.bank_size[bank]:
-            return s.bank_pointer[bank] + offset
-    return uint64(0)
-
-
-@compiled
-def at_block(s: Any) -> None:
-    """Attribute events to the first instruction of the block that is running."""
-    s.at_virtual, s.at_physical = s.block, s.block_physical
-
-
-@compiled
-def at_instruction(s: Any, pc: Any) -> None:
-    """Attribute events to the instruction at virtual address `pc`: all instructions of a block start in one page."""
-    s.at_virtual, s.at_physical = pc, s.block_physical + (pc - s.block)
+def pass_barriers(uc: Any, s: Any) -> None:
+    """Append the barriers before the present instruction that have no events yet."""
+    if s.barrier_at != uint64(NOWHERE):
+        append_barriers(s, read_register(uc, s, np.int32(s.pc_register)))
 
 
 @compiled
@@ -191,6 +178,10 @@ def run_block(s: Any, tagged: int, address: int, size: int) -> None:
 def answer_tlb(uc: Any, s: Any, address: int, kind: int, entry: int) -> bool:
     """Give the emulator a translation; return False for a translation fault."""
     s.filled_tlb = uint64(1)
+    if kind == _MEM_FETCH:
+        append_barriers(s, uint64(NOWHERE))  # the next block is wanted
+    else:
+        pass_barriers(uc, s)
     if s.instruction_rows and kind != _MEM_FETCH:
         at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
     else:
@@ -198,6 +189,7 @@ def answer_tlb(uc: Any, s: Any, address: int, kind: int, entry: int) -> bool:
     physical = translate(s, address)
     if physical < 0:
         s.fault, s.faulted, s.fault_kind = uint64(address), uint64(1), uint64(kind)
+        forget_barriers(s)
         return False
     if s.skip_sync and page_index(s, physical & ADDRESS_MASK) < 0:
         store8(s.skip_sync, np.uint8(0))  # no memory is there: the error names the instruction
@@ -238,6 +230,9 @@ def _sweep(s: Any, op: int) -> None:
 @compiled
 def maintain(s: Any, op: int, value: int) -> bool:
     """Append the event of a cache maintenance instruction; return True if the emulator need not do it."""
+    if op >= _FIRST_BARRIER:
+        emit(s, 0, 0, op, 0, 0)
+        return False
     s.effects += uint64(1)
     if op in (_IC_IALLU, _IC_IALLUIS):
         s.stale_low, s.stale_high = uint64(0), uint64(NOWHERE)

@@ -36,3 +36,13 @@ class Callbacks(TableCode):
             state[name] = ctypes.cast(getattr(unicorn_module.uclib, name), ctypes.c_void_p).value or 0
         self.addresses = code_cache.load_code(module(package))
         super().__init__(state.pointer, self.addresses)
+        self._leave_block = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_bool)(
+            self.addresses["leave_block"]
+        )
+
+    def leave_block(self, *, synchronises: bool = False) -> None:
+        """Append the barriers of the block that was executed last, if the run has barriers.
+
+        With `synchronises`, also what the exception that follows it is: an ISB.
+        """
+        self._leave_block(self._record, synchronises)

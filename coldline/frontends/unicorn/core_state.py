@@ -57,6 +57,9 @@ class CoreState(abc.ABC):
     OPERATIONS: ClassVar[Mapping[int, "Op"]]
     """The operations that maintain caches, by the key of their encoding in 14 bits."""
 
+    BARRIERS: ClassVar[Mapping[int, "Op"]] = {}
+    """The operations that are barriers, likewise, apart from instructions of their own."""
+
     REMAPS: ClassVar[int] = 0
     """The bits of SCTLR that decide the types of mapped memory."""
 

@@ -10,19 +10,21 @@ from typing import Any
 import numpy as np
 from numba import carray, cfunc, from_dtype, types
 
+from coldline.events.appending import emit
 from coldline.events.op import Op
-from coldline.frontends.unicorn.accesses import access, leave_it, note_peers_tables
+from coldline.frontends.unicorn.accesses import access, leave_it, note_peers_tables, pass_barriers
+from coldline.frontends.unicorn.barriers import append_barriers
 from coldline.frontends.unicorn.state import CallbackRecord
 from coldline.jit.intrinsics import int64, load8, uint64
 from coldline.mmu.entries import entries_for
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
 from coldline.mmu.stores import table_write
-from coldline.mmu.view import ADDRESS_MASK
+from coldline.mmu.view import ADDRESS_MASK, NOWHERE
 
 STATE = types.CPointer(from_dtype(np.dtype(CallbackRecord)))
 """The type of the state that the emulator passes to a callback."""
 
-_READ, _WRITE = int(Op.READ), int(Op.WRITE)
+_READ, _WRITE, _ISB = int(Op.READ), int(Op.WRITE), int(Op.ISB)
 _PAGE_SIZE = 1 << PAGE_SHIFT
 
 
@@ -31,6 +33,7 @@ def on_read(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) -
     """Called before a load."""
     s = carray(user, (1,))[0]
     leave_it(uc, s)
+    pass_barriers(uc, s)
     if page_index(s, int64(tagged & uint64(ADDRESS_MASK))) >= 0:
         access(uc, s, tagged, size, _READ)
 
@@ -40,6 +43,7 @@ def on_write(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) 
     """Called before a store."""
     s = carray(user, (1,))[0]
     leave_it(uc, s)
+    pass_barriers(uc, s)
     s.effects += uint64(1)
     address = int64(tagged & uint64(ADDRESS_MASK))
     page = page_index(s, address)
@@ -52,4 +56,18 @@ def on_write(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) 
         access(uc, s, tagged, size, _WRITE)
 
 
-EXPORTS = {"on_read": on_read, "on_write": on_write, **entries_for(STATE)}
+@cfunc(types.void(STATE, types.boolean))
+def leave_block(user: Any, synchronises: bool) -> None:
+    """Append the barriers of the block that was executed; and an ISB, if an exception is taken after it."""
+    s = carray(user, (1,))[0]
+    append_barriers(s, uint64(NOWHERE))
+    if synchronises and s.orders:
+        emit(s, 0, 0, _ISB, 0, 0)
+
+
+EXPORTS = {
+    "on_read": on_read,
+    "on_write": on_write,
+    "leave_block": leave_block,
+    **entries_for(STATE),
+}

@@ -20,7 +20,7 @@ class Machine:
 
     Parameters
     ----------
-    ram, core, exception_level, bus, flash, stage2, instructions
+    ram, core, exception_level, bus, flash, stage2, instructions, orders
         See `Vcpu`.
 
     Attributes
@@ -41,11 +41,12 @@ class Machine:
         flash: int,
         stage2: int,
         instructions: bool,
+        orders: bool,
     ) -> None:
         self._ram, self._core = ram, core
         self._exception_level = exception_level
         self._flash = flash
-        self._stage2, self._instructions = stage2, instructions
+        self._stage2, self._instructions, self._orders = stage2, instructions, orders
         self._last: Vcpu | None = None
         self.bus = bus
         self.vcpus: list[Vcpu] = []
@@ -62,6 +63,7 @@ class Machine:
             flash=self._flash,
             stage2=self._stage2,
             instructions=self._instructions,
+            orders=self._orders,
         )
         self.vcpus.append(vcpu)
         for each in self.vcpus:

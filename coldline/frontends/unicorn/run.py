@@ -59,10 +59,8 @@ class Boot:
     flash : int
         The number of banks, from the first, that are flash in read-array mode. A store there is taken as a command:
         it changes nothing, and is the guest's error if it would end that mode.
-    stage2 : int
-        The host's stage 2: see `Vcpu`.
-    instructions : bool
-        Whether the listener wants `Batch.instructions`.
+    stage2, instructions, orders
+        See `Vcpu`.
     turns : callable
         The order in which the vCPUs run.
     """
@@ -79,6 +77,7 @@ class Boot:
         flash: int = 0,
         stage2: int = stage2_types.STAGE2_NORMAL_WB,
         instructions: bool = False,
+        orders: bool = False,
         turns: Turns = first_alone,
         vcpus: int = 1,
     ) -> None:
@@ -96,6 +95,7 @@ class Boot:
             flash=flash,
             stage2=stage2,
             instructions=instructions,
+            orders=orders,
         )
         if stage2_types.forces_write_back(stage2):
             self.outcome.caches_on = 0
@@ -241,6 +241,7 @@ class Boot:
             except GuestError as error:
                 return self._fail(vcpu, str(error))
         elif self.outcome.end is None:
+            vcpu.code.leave_block()
             core.idle = Idle.WAIT
             return False
         return True

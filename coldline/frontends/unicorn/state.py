@@ -72,6 +72,12 @@ CALLBACK_FIELDS: Fields = (
         "watched_block",  # the address of a block before which the core is stopped
         "watched_from",  # the number of instructions at which the watch begins: it is not stopped there
         "mpidr",
+        "orders",  # whether barriers are events
+        "barrier_at",  # the virtual address of the next barrier of the block that is running, or `NOWHERE`
+        "barrier_op",
+        "barrier_end",  # the virtual address of the block's end
+        "barrier_code",  # where the block is in this process
+        "barrier_set",  # its `InstructionState`
         "several",  # whether the machine has several cores
         "elapsed",  # instructions that the other cores had executed when the turn began
         "yielded",  # why the turn is to end: `SYNCHRONISES`, `SLEEPS` (the core has executed WFE), or 0
@@ -159,9 +165,9 @@ class State(SharedRecord):
         self.use("maintenance", operations)
         self.allocate("places", MAX_PLACES * 8)
         self["scratch_at"] = self.address("scratch")
-        self["limit"] = self["stale_low"] = self["resume_at"] = self["watched_block"] = self["loop_head"] = (
-            NOWHERE
-        )
+        self["limit"] = self["stale_low"] = self["resume_at"] = self["watched_block"] = self[
+            "loop_head"
+        ] = self["barrier_at"] = NOWHERE
         if not stage2_types.forces_write_back(stage2):
             for tag in range(1, TAGS):
                 self.set_item("agent_of_tag", tag, agent_of(tag - 1))

@@ -87,6 +87,7 @@ class Traps:
             where, state["walk_level"], fetch=kind == const.UC_MEM_FETCH, write=kind == const.UC_MEM_WRITE
         )
         if entered:
+            self._code.leave_block(synchronises=True)
             what = EXCEPTIONS[3 if kind == const.UC_MEM_FETCH else 4]
             taken = f"{what} at {at:#x} (its tables do not map {where:#x})"
             self._taken = taken, self._core_state.pc
@@ -118,6 +119,7 @@ class Traps:
 
     def _on_exception(self, emulator: Any, number: int, _: Any) -> None:
         try:
+            self._code.leave_block()
             at = self._core_state.culprit(number)
             if self._core_state.is_semihosting(number):
                 self._on_semihosting()
@@ -125,6 +127,7 @@ class Traps:
             if self._core_state.answers_gic(number):
                 return
             if self._core_state.enters_vectors(number):
+                self._code.leave_block(synchronises=True)
                 self._taken = f"{EXCEPTIONS.get(number, 'HVC')} at {at:#x}", self._core_state.pc
                 return
             if number in self._core_state.CALLS:
@@ -146,6 +149,7 @@ class Traps:
 
     def _on_unknown(self, emulator: Any, _: Any) -> bool:
         """Handle an instruction that the emulator does not know; False ends the run with the emulator's error."""
+        self._code.leave_block()
         if self._core_state.is_semihosting(UNDEFINED):
             self._on_semihosting()
         elif self._core_state.takes_call():
@@ -154,6 +158,7 @@ class Traps:
             at = self._core_state.pc
             if not self._core_state.enters_vectors(UNDEFINED):
                 return False
+            self._code.leave_block(synchronises=True)
             self._taken = f"{EXCEPTIONS[UNDEFINED]} at {at:#x}", self._core_state.pc
         if self._outcome.end is not None:
             emulator.emu_stop()
@@ -170,7 +175,8 @@ class Traps:
         return self._command is None
 
     def _on_call(self) -> None:
-        """Answer a call to the level above the guest: PSCI, or an unknown one."""
+        """Answer a call to the level above the guest: PSCI, or an unknown one. It returns by an ERET, an ISB."""
+        self._code.leave_block(synchronises=True)
         registers = self._core_state.ARGUMENTS
         call = tuple(int(self._emulator.reg_read(register)) for register in registers)
         if call[0] & 0xFFFFFFFF in psci.ENDS:

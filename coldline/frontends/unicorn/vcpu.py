@@ -57,6 +57,8 @@ class Vcpu:
         change no memory type, and the host announces its only alias.
     instructions : bool
         Whether each event's instruction is wanted.
+    orders : bool
+        Whether barriers are events, and exception entries and returns, which are written as ISB.
 
     Attributes
     ----------
@@ -78,6 +80,7 @@ class Vcpu:
         flash: int,
         stage2: int,
         instructions: bool,
+        orders: bool,
     ) -> None:
         self.number = number
         self._followed = (0, 0)
@@ -85,9 +88,9 @@ class Vcpu:
         self.agents = agents_of(self.name)
         self.core_state = _CORE_STATES[core.architecture](core.emulated_by, exception_level)
         self.emulator = self.core_state.emulator
-        self.state = State(
-            ram, instructions=instructions, maintenance=self.core_state.OPERATIONS, stage2=stage2
-        )
+        operations = {**self.core_state.OPERATIONS, **(self.core_state.BARRIERS if orders else {})}
+        self.state = State(ram, instructions=instructions, maintenance=operations, stage2=stage2)
+        self.state["orders"] = orders
         self.state["el"] = exception_level
         self.state["has_el2"] = exception_level == 2
         self.state["upgrades"] = exception_level == 1

@@ -33,13 +33,13 @@ class SimulatedHost:
         The host model.
     record : Recorder
         Receives the events.
-    flash : sequence of (address, size)
-        The memory of its domains that is flash.
+    flash, cores : sequence of (address, size), int
+        See `HostEvents`.
     """
 
-    def __init__(self, model: HostModel, record: Recorder, flash: Ranges = ()) -> None:
+    def __init__(self, model: HostModel, record: Recorder, flash: Ranges = (), cores: int = 0) -> None:
         self.model = model
-        self._events = HostEvents(model, record, flash)
+        self._events = HostEvents(model, record, flash, cores)
         self._domains: dict[int, SimulatedDomain] = {}
         self._allocated = RangeSet()
         self._mapped = RangeSet()

@@ -94,17 +94,17 @@ class CoresMachine:
             found |= self._machine.hazards(part, seen_by(core, event))
         return found
 
-    def is_settled(self, state: int) -> bool:
-        """Whether no barrier of any core changes `state`."""
-        return all(self._is_settled(part) for part in self._states[state])
+    def barriers_that_change(self, state: int) -> frozenset[Act]:
+        """The barriers by which some core changes `state`."""
+        return frozenset().union(*map(self._barriers_that_change, self._states[state]))
 
-    def _is_settled(self, part: int) -> bool:
+    def _barriers_that_change(self, part: int) -> frozenset[Act]:
         machine = self._machine
         cores = {core for m in machine.microstates(part) for core, _ in m.pending}
-        return all(
-            machine.step(part, OrderedLetter(act, core)) == part
-            for core in cores
+        return frozenset(
+            act
             for act in (Act.DSB, Act.DMB, Act.ISB)
+            if any(machine.step(part, OrderedLetter(act, core)) != part for core in cores)
         )
 
     def _part_step(self, core: int, part: int, letter: CoreEvent | Speculation) -> int:

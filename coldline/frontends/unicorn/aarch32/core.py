@@ -13,7 +13,7 @@ from coldline.arm.fields import SctlrV7, Ttbcr
 from coldline.errors import GuestError
 from coldline.frontends.unicorn.aarch32 import exceptions
 from coldline.frontends.unicorn.aarch32.effective_address import first_address
-from coldline.frontends.unicorn.aarch32.watched_registers import OPERATIONS, WATCHED
+from coldline.frontends.unicorn.aarch32.watched_registers import BARRIER_OPERATIONS, OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.semihosting import A32_CALL, T32_CALL
 from coldline.frontends.unicorn.state import MAX_PLACES
@@ -50,6 +50,7 @@ class Aarch32(CoreState):
     REMAPS = SctlrV7.TRE.mask
     HOOKS = ((const.UC_HOOK_EDGE_GENERATED, "on_edge", ()),)
     OPERATIONS = OPERATIONS
+    BARRIERS = BARRIER_OPERATIONS
     PC = arm.UC_ARM_REG_PC
     ARGUMENTS = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3)
     CALLS = frozenset({_SMC})

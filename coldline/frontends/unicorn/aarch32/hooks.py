@@ -3,26 +3,28 @@
 
 from typing import Any
 
+import numpy as np
 from numba import carray, cfunc, types
 from unicorn import arm_const
 
 from coldline.arm import cp15
 from coldline.arm.maintenance import TLBI_CRN
 from coldline.events.batch import InstructionState
-from coldline.frontends.unicorn.aarch32.watched_registers import COUNTERS, WATCHED
+from coldline.frontends.unicorn.aarch32.watched_registers import BARRIER_OPERATIONS, COUNTERS, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,
-    at_instruction,
     begin_block,
-    code_at,
     invalidate_tlb,
     maintain,
+    pass_barriers,
     read_register,
     run_block,
     stop,
     write_register,
 )
+from coldline.frontends.unicorn.barriers import append_barriers, find_barriers, forget_barriers
+from coldline.frontends.unicorn.code_places import at_instruction, code_at
 from coldline.frontends.unicorn.hooks import EXPORTS as SHARED
 from coldline.frontends.unicorn.hooks import STATE
 from coldline.frontends.unicorn.state import (
@@ -34,7 +36,7 @@ from coldline.frontends.unicorn.state import (
     SWITCH,
     SYNCHRONISES,
 )
-from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store64, uint64
+from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store8, store64, uint64
 from coldline.mmu.memory import PAGE_MASK
 from coldline.mmu.stores import settle_half
 from coldline.mmu.translation import translate_code
@@ -54,6 +56,7 @@ _TLBI_INNER_SHAREABLE = 3
 """CRm of the operations for the inner shareable domain (Arm ARM DDI 0406C B3.18.7)."""
 
 _WATCHED_KEYS = tuple(WATCHED)
+_BARRIER_KEYS = tuple(BARRIER_OPERATIONS)
 _MPIDR = cp15.MPIDR.key
 _WFE, _WFE_T32, _SEV, _SEV_T32 = 0x0320F002, 0xBF20, 0x0320F004, 0xBF40
 """Hints: in A32 without their condition, in T32 as 16 bits."""
@@ -181,6 +184,7 @@ def on_edge(uc: Any, block: int, before: int, user: Any) -> None:
 def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     """Called before a block of instructions is executed; a stop here takes effect before its first one."""
     s = carray(user, (1,))[0]
+    append_barriers(s, uint64(NOWHERE))
     s.block = address
     if s.instruction_rows:
         s.instruction_set = uint64(_T32 if int64(read_register(uc, s, _CPSR)) & _THUMB else _A32)
@@ -204,6 +208,10 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
             return
     if s.several:
         _note_hints(s, code_at(s, tagged), int64(size), thumb)
+    if s.orders:
+        instructions = _T32 if thumb else _A32
+        if find_barriers(s, code_at(s, tagged), int64(size), instructions) and s.skip_sync:
+            store8(s.skip_sync, np.uint8(0))
     resumed = address == s.resume_at
     s.resume_at = uint64(NOWHERE)
     if not resumed:
@@ -262,16 +270,20 @@ def on_move(uc: Any, at: int, size: int, user: Any) -> None:
     word = _instruction(s, address, thumb)
     if not _matters(s, word) or not cp15.passes(_condition(s, address, word, thumb), cpsr):
         return
+    pass_barriers(uc, s)
     if cp15.is_read(word):
+        forget_barriers(s)
         _answer_read(uc, s, address, word, thumb)
         return
     settle_half(s)
-    s.effects += uint64(1)
     key = cp15.move_key(word)
+    if key not in _BARRIER_KEYS:
+        s.effects += uint64(1)
     value = read_register(uc, s, _general(cp15.first_register(word)))
     if cp15.is_wide(word):
         value |= read_register(uc, s, _general(cp15.second_register(word))) << uint64(32)
     if key in _WATCHED_KEYS:
+        forget_barriers(s)
         s.trapped, s.trapped_value, s.trapped_at = uint64(key), value, uint64(address)
         stop(uc, s, SWITCH)
     elif (key >> 7) & 0xF == TLBI_CRN:

@@ -26,3 +26,6 @@ _OPS = {op.words: op for op in Op}
 
 OPERATIONS = {operation.key: _OPS[name] for name, operation in cp15.CP15_MAINTENANCE.items()}
 """The operations that maintain a cache."""
+
+BARRIER_OPERATIONS = {operation.key: _OPS[name] for name, operation in cp15.CP15_BARRIERS.items()}
+"""The operations that are barriers."""

@@ -9,28 +9,32 @@ from unicorn import arm64_const
 
 from coldline.arm.fields import ID_AA64MMFR0_EL1, MPIDR_EL1
 from coldline.arm.maintenance import TLBI_CRN
+from coldline.events.batch import InstructionState
 from coldline.frontends.unicorn.aarch64.watched_registers import COUNTERS, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,
-    at_instruction,
     begin_block,
-    code_at,
     invalidate_tlb,
     maintain,
+    pass_barriers,
     read_register,
     run_block,
     stop,
     write_register,
 )
+from coldline.frontends.unicorn.barriers import append_barriers, find_barriers, forget_barriers
+from coldline.frontends.unicorn.code_places import at_instruction, code_at
 from coldline.frontends.unicorn.hooks import EXPORTS as SHARED
 from coldline.frontends.unicorn.hooks import STATE
 from coldline.frontends.unicorn.state import OPERATION_BITS, SLEEPS, SWITCH, SYNCHRONISES
-from coldline.jit.intrinsics import compiled, int64, load8, load32, load64, uint64
+from coldline.jit.intrinsics import compiled, int64, load8, load32, load64, store8, uint64
 from coldline.mmu.memory import PAGE_SHIFT
 from coldline.mmu.stores import change_level
 from coldline.mmu.translation import forget_translations
+from coldline.mmu.view import NOWHERE
 
+_A64 = int(InstructionState.A64)
 _OPERATION = (1 << OPERATION_BITS) - 1
 _TLBI_OUTER_OR_LOCAL = (3, 7)
 _TLBI_BROADCAST = (1, 3)
@@ -85,6 +89,7 @@ def _note_hints(s: Any, at: Any, size: int) -> None:
 def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     """Called before a block of instructions is executed; a stop here takes effect before its first one."""
     s = carray(user, (1,))[0]
+    append_barriers(s, uint64(NOWHERE))
     s.block = address
     if s.has_el2:
         _see_level(uc, s)
@@ -93,6 +98,8 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
         s.instructions += uint64(size >> 2)
         if s.several:
             _note_hints(s, code_at(s, tagged), int64(size))
+        if s.orders and find_barriers(s, code_at(s, tagged), int64(size), _A64) and s.skip_sync:
+            store8(s.skip_sync, np.uint8(0))
         run_block(s, tagged, int64(address), int64(size))
 
 
@@ -124,6 +131,7 @@ def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
 def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
     """Called at SYS: cache and TLB maintenance. Return non-zero if the emulator must not do it itself."""
     s = carray(user, (1,))[0]
+    pass_barriers(uc, s)
     key = _encoding(register)
     if (key >> 7) & 0xF == TLBI_CRN:
         _invalidate_tlb(uc, s, key, load64(register + uint64(24)))
@@ -144,6 +152,8 @@ def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
     s.effects += uint64(1)
     key = _encoding(register)
     if key in _WATCHED_KEYS:
+        pass_barriers(uc, s)
+        forget_barriers(s)
         stop(uc, s, SWITCH)
     return 0
 
