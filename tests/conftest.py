@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures that several test folders use."""
 
+import gc
 import json
 import math
 from collections.abc import Callable
@@ -16,6 +17,13 @@ from tests.helpers.effort import skip_long
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     skip_long(items)
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Leave what earlier modules keep, such as the explorers' caches, out of later searches for garbage."""
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -750,10 +750,6 @@ FAULTS: dict[str, tuple[a64.Code, str]] = {
     "load from nothing": (code(mov(2, NOWHERE), a64.ldr(3, 2)), _nothing(NOWHERE, AT + 4)),
     "store to nothing": (code(mov(2, NOWHERE), a64.store(3, 2)), _nothing(NOWHERE, AT + 4)),
     "jump to nothing": (code(mov(2, NOWHERE), a64.blr(2)), _nothing(NOWHERE, NOWHERE)),
-    "a device that is not there": (
-        code(mov(2, 0x0300_1000), a64.ldr_w(3, 2)),
-        _nothing(0x0300_1000, AT + 8),
-    ),
     "past its RAM": (
         code(mov(2, RAM + (16 << 20)), a64.ldr(3, 2)),
         _nothing(RAM + (16 << 20), AT + 4),

@@ -229,7 +229,7 @@ def test_a_run_that_does_not_repeat_is_an_error_in_a_line(
     race: Path, arguments: list[str], said: str
 ) -> None:
     program = (
-        "import coldline.explain.witness as module, coldline.__main__ as process\n"
+        "import coldline.explain.least_cost as module, coldline.__main__ as process\n"
         "module._bad_microstates = lambda *_: []\nprocess.run()\n"
     )
     line = [sys.executable, "-c", program, *(each.format(race=race) for each in arguments)]

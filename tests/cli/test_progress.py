@@ -100,8 +100,8 @@ def test_a_line_of_the_console_is_not_written_over(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Show all progress, and say what any first pass found."""
+def always(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show all progress, and say what any first pass found; after `cli`, which shows none."""
     monkeypatch.setattr(progress, "FIRST", 0)
     monkeypatch.setattr(progress, "EVERY", 0)
     monkeypatch.setattr(text, "LONG", 0)

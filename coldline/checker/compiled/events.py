@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The loops that Python calls: over events, and over the rows of one event that touches whole pages; compiled."""
+"""The loops that Python calls: over events, and over the rows of one event that touches whole pages; compiled.
+
+Longer than 300 lines because the loop over events and the steps that only it takes are best read together.
+"""
 
 from typing import Any
 
