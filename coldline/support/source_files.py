@@ -83,6 +83,7 @@ def _file_of(module: str) -> Path | None:
     return None
 
 
+@cache
 def _meaning(text: bytes) -> str:
     tree = ast.parse(text)
     for node in ast.walk(tree):
