@@ -307,3 +307,17 @@ def test_too_many_letters_are_an_error() -> None:
         TraceError, match=r"^too many cores, or too many ways in which pages are mapped, to fol"
     ):
         tables.number(CoreEvent(Act.DMB, 0))
+
+
+def test_cores_with_too_much_pending_at_once_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each core doubles what may be: so there is a bound, and the line that passes it is named."""
+    monkeypatch.setattr(machine, "MOST_AT_ONCE", 200)
+    machine.order_machine.cache_clear()
+    agents = [f"a{number}" for number in range(8)]
+    events = [f"{agent} map 0x1000 0x1000 normal-wb exec" for agent in agents]
+    events += [f"{agent} dc ivac 0x1000 64" for agent in agents]
+    text = "\n".join(["version 2", "option order", *events])
+    with pytest.raises(TraceError, match="too many cores have something pending") as caught:
+        check_text(text)
+    assert 10 < int(caught.value.where) <= 18
+    machine.order_machine.cache_clear()

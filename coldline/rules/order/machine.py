@@ -8,6 +8,7 @@ thousands of states for one core and far more for several; a trace meets few of 
 from collections.abc import Iterator
 from functools import lru_cache
 
+from coldline.errors import TraceError
 from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import OrderedLetter, Possible
 from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS, ordered_hazards
@@ -17,6 +18,12 @@ from coldline.rules.profile import Profile
 
 Members = frozenset[int]
 """A set of microstates, by their numbers."""
+
+MOST_AT_ONCE = 1 << 14
+"""The most microstates that a byte may be in at once: several times what a real system's cores have pending."""
+
+MOST_MICROSTATES = 1 << 20
+"""The most microstates of one automaton."""
 
 START = 0
 """The state of a byte before any event."""
@@ -59,7 +66,13 @@ class OrderMachine:
         return (self._microstates[number] for number in self._states[state][1])
 
     def step(self, state: int, letter: OrderedLetter | Possible) -> int:
-        """The next state: after an event, or as speculation may do something else from now on."""
+        """The next state: after an event, or as speculation may do something else from now on.
+
+        Raises
+        ------
+        TraceError
+            If cores have too much pending at once.
+        """
         after = self._steps.get((state, letter))
         if after is None:
             possible, members = self._states[state]
@@ -99,6 +112,9 @@ class OrderMachine:
                 known[number] = frozenset(self._number(m) for _, m in after)
             waiting = frozenset().union(*map(known.__getitem__, waiting)) - reached
             reached |= waiting
+            if len(reached) > MOST_AT_ONCE or len(self._microstates) > MOST_MICROSTATES:
+                order_machine.cache_clear()
+                raise TraceError("", "too many cores have something pending on one line at the same time")
         return frozenset(reached)
 
     def _number(self, m: OrderedMicrostate) -> int:
