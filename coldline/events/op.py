@@ -23,6 +23,8 @@ class Kind(enum.Enum):
     """Turns the issuing agent's MMU or one of its caches on or off."""
     BARRIER = "barrier"
     """Completes what the issuing agent's core has pending."""
+    OWNERS = "owners"
+    """Changes whose bytes pages hold."""
 
 
 class Switch(NamedTuple):
@@ -55,6 +57,10 @@ class Traits(NamedTuple):
         Whether it may concern any line of memory.
     switch : Switch or None
         The switch that it sets, for `Kind.SWITCH`.
+    impersonal : bool
+        Whether no agent does it. The event's `agent` is then the names that follow its range, or empty.
+    version : int
+        The first version of the form of a trace that has it.
     """
 
     kind: Kind
@@ -66,6 +72,8 @@ class Traits(NamedTuple):
     by_alias: bool = False
     everywhere: bool = False
     switch: Switch | None = None
+    impersonal: bool = False
+    version: int = 1
 
 
 class Op(enum.IntEnum):
@@ -97,6 +105,8 @@ class Op(enum.IntEnum):
     DSB = 23
     DMB = 24
     ISB = 25
+    POLL = 26
+    GIVE = 27
 
     @property
     def traits(self) -> Traits:
@@ -130,7 +140,7 @@ def _switch(name: str, *, on: bool) -> Traits:
 
 _BY_ALIAS = Traits(Kind.ACCESS, by_alias=True)
 _BY_RANGE = Traits(Kind.MAINTENANCE)
-_BARRIER = Traits(Kind.BARRIER, has_range=False, everywhere=True)
+_BARRIER = Traits(Kind.BARRIER, has_range=False, everywhere=True, version=2)
 _ALL_LINES = Traits(Kind.MAINTENANCE, has_range=False, everywhere=True)
 
 TRAITS = MappingProxyType(
@@ -161,6 +171,8 @@ TRAITS = MappingProxyType(
         Op.DSB: _BARRIER,
         Op.DMB: _BARRIER,
         Op.ISB: _BARRIER,
+        Op.POLL: _BY_ALIAS._replace(version=2),
+        Op.GIVE: Traits(Kind.OWNERS, whole_pages=True, impersonal=True, version=2),
     }
 )
 """The traits of each operation."""

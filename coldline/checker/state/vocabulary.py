@@ -7,10 +7,11 @@ Which letter an access has is decided in `coldline.checker.state.page_classes`; 
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.rules.alphabet import Letter, Setting
-from coldline.rules.order.alphabet import DATA_OPERATIONS, Act
-from coldline.rules.order.cores import UNPLACED, CoreEvent, Speculation
+from coldline.rules.order.alphabet import DATA_OPERATIONS, POLLS, Act
+from coldline.rules.order.cores import NO_CORE, UNPLACED, CoreEvent, Speculation
 from coldline.rules.order.ordering import Ordering
 from coldline.rules.profile import Profile
 
@@ -59,6 +60,15 @@ _OTHER_OPERATIONS = {
     Op.DMB: Act.DMB,
     Op.ISB: Act.ISB,
 }
+OF_MASTERS: dict[Op, tuple[Act, Act] | None] = {
+    Op.MAP: None,
+    Op.UNMAP: None,
+    Op.READ: (Act.MASTER_READ, Act.SNOOPING_READ),
+    Op.WALK: (Act.MASTER_READ, Act.SNOOPING_READ),
+    Op.POLL: (Act.MASTER_POLL, Act.SNOOPING_POLL),
+    Op.WRITE: (Act.MASTER_WRITE, Act.SNOOPING_WRITE),
+}
+"""What a master does; for accesses, the acts of one that sees memory alone, and of one that sees the data caches."""
 
 
 class Vocabulary(Protocol):
@@ -81,20 +91,26 @@ class Vocabulary(Protocol):
     def add_agent(self, name: str) -> None:
         """Note the next agent; agents are numbered as they are added."""
 
-    def access(self, letter: Letter, agent: int) -> AnyLetter:
-        """The letter of an access."""
+    def access(self, letter: Letter, agent: int, op: Op, *, owner: bool = False) -> AnyLetter:
+        """The letter of an access, which without cores would be `letter`; `owner` is as for `CoreEvent`."""
+
+    def of_master(self, agent: int, op: Op, *, owner: bool) -> AnyLetter | None:
+        """The letter of an access by a master; None if the agent is none."""
+
+    def gift(self) -> AnyLetter:
+        """The letter by which a page gets other owners."""
 
     def access_by_first_core(self, letter: Letter) -> AnyLetter:
         """The letter of an access by core 0."""
-
-    def walk(self, letter: Letter, agent: int) -> AnyLetter:
-        """The letter of a translation-table read."""
 
     def maintenance(self, op: Op, agent: int, *, cacheable: bool) -> AnyLetter | None:
         """The letter of cache maintenance or of a barrier; None for other operations.
 
         `cacheable` says whether it is issued through a cacheable alias.
         """
+
+    def is_master(self, agent: int) -> bool:
+        """Whether the agent is a master, which is no core."""
 
     def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> AnySetting:
         """The setting of pages: whether data caches may be filled, and the agents that may fetch cacheably, and past
@@ -121,11 +137,17 @@ class AtOnce:
     def add_agent(self, name: str) -> None:
         """See `Vocabulary.add_agent`."""
 
-    def access(self, letter: Letter, agent: int) -> Letter:
+    def access(self, letter: Letter, agent: int, op: Op, *, owner: bool = False) -> Letter:
         """See `Vocabulary.access`."""
         return letter
 
-    walk = access
+    def of_master(self, agent: int, op: Op, *, owner: bool) -> None:
+        """See `Vocabulary.of_master`."""
+        return None
+
+    def gift(self) -> AnyLetter:
+        """See `Vocabulary.gift`."""
+        raise TraceError("", "'give' in a trace without 'version 2'")
 
     def access_by_first_core(self, letter: Letter) -> Letter:
         """See `Vocabulary.access_by_first_core`."""
@@ -141,6 +163,10 @@ class AtOnce:
         if letter is not None and self._profile.setway_effective:
             return _EFFECTIVE_SETWAY.get(letter, letter)
         return letter
+
+    def is_master(self, agent: int) -> bool:
+        """See `Vocabulary.is_master`."""
+        return False
 
     def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> Setting:
         """See `Vocabulary.setting`."""
@@ -172,11 +198,17 @@ class ByCore:
         self.barriers = ordering.barriers
         self._new_core = new_core
         self._cores: list[int] = []
+        self._masters = dict(ordering.masters)
+        self._snoops: list[bool | None] = []
         self.core_names = [core.name for core in ordering.cores]
         self._next = self._declared
 
     def add_agent(self, name: str) -> None:
         """See `Vocabulary.add_agent`."""
+        self._snoops.append(self._masters.get(name))
+        if name in self._masters:
+            self._cores.append(NO_CORE)
+            return
         core = self._core_of.get(name)
         if core is None:
             core, self._next = self._next, self._next + 1
@@ -184,23 +216,34 @@ class ByCore:
             self.core_names.append(name)
         self._cores.append(core)
 
-    def access(self, letter: Letter, agent: int) -> CoreEvent:
+    def access(self, letter: Letter, agent: int, op: Op, *, owner: bool = False) -> CoreEvent:
         """See `Vocabulary.access`."""
-        return CoreEvent(_ACCESSES[letter], self._cores[agent])
+        act = _WALKS[letter] if op is Op.WALK else _ACCESSES[letter]
+        return CoreEvent(POLLS[act] if op is Op.POLL else act, self._cores[agent], owner)
+
+    def of_master(self, agent: int, op: Op, *, owner: bool) -> CoreEvent | None:
+        """See `Vocabulary.of_master`."""
+        snoops = self._snoops[agent]
+        acts = OF_MASTERS.get(op)
+        return None if snoops is None or acts is None else CoreEvent(acts[snoops], NO_CORE, owner)
+
+    def gift(self) -> CoreEvent:
+        """See `Vocabulary.gift`."""
+        return CoreEvent(Act.GIVE, NO_CORE)
 
     def access_by_first_core(self, letter: Letter) -> CoreEvent:
         """See `Vocabulary.access_by_first_core`."""
         return CoreEvent(_ACCESSES[letter], 0)
-
-    def walk(self, letter: Letter, agent: int) -> CoreEvent:
-        """See `Vocabulary.walk`."""
-        return CoreEvent(_WALKS[letter], self._cores[agent])
 
     def maintenance(self, op: Op, agent: int, *, cacheable: bool) -> CoreEvent | None:
         """See `Vocabulary.maintenance`."""
         letter = _MAINTENANCE.get(op)
         act = DATA_OPERATIONS[letter][cacheable] if letter in DATA_OPERATIONS else _OTHER_OPERATIONS.get(op)
         return CoreEvent(act, self._cores[agent]) if act is not None else None
+
+    def is_master(self, agent: int) -> bool:
+        """See `Vocabulary.is_master`."""
+        return self._snoops[agent] is not None
 
     def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> Speculation:
         """See `Vocabulary.setting`."""

@@ -45,6 +45,21 @@ class Act(enum.IntEnum):
     """An instruction cache operation that concerns its own core alone."""
     READ_NC_OTHER = 30
     WRITE_NC_OTHER = 31
+    POLL = 32
+    POLL_NC = 33
+    """A read that is not checked."""
+    SNOOPING_READ = 34
+    SNOOPING_READ_OTHER = 35
+    SNOOPING_POLL = 36
+    SNOOPING_WRITE = 37
+    SNOOPING_WRITE_OTHER = 38
+    """An access by a master that sees the data caches."""
+    MASTER_READ = 39
+    MASTER_POLL = 40
+    MASTER_WRITE = 41
+    """An access by a master that sees memory alone."""
+    GIVE = 42
+    """The page is given to other owners: no copy has been written since."""
 
 
 class Possible(NamedTuple):
@@ -86,11 +101,33 @@ AS_OTHER = {
     Act.WRITE_WT: Act.WRITE_WT_OTHER,
     Act.WRITE_NC: Act.WRITE_NC_OTHER,
     Act.FETCH: Act.FETCH_OTHER,
+    Act.POLL: Act.READ_OTHER,
+    Act.POLL_NC: Act.READ_NC_OTHER,
+    Act.SNOOPING_READ: Act.SNOOPING_READ_OTHER,
+    Act.SNOOPING_POLL: Act.SNOOPING_READ_OTHER,
+    Act.SNOOPING_WRITE: Act.SNOOPING_WRITE_OTHER,
 }
 """The act of an access for the bytes of its line that it does not touch; other accesses have none."""
 
-CHECKED = (Act.READ, Act.READ_NC, Act.WALK, Act.WALK_NC, Act.FETCH, Act.FETCH_NC)
+CHECKED = (
+    *(Act.READ, Act.READ_NC, Act.WALK, Act.WALK_NC, Act.FETCH, Act.FETCH_NC),
+    *(Act.SNOOPING_READ, Act.MASTER_READ),
+)
 """The acts that are checked."""
+
+POLLS = {
+    Act.READ: Act.POLL,
+    Act.READ_NC: Act.POLL_NC,
+    Act.SNOOPING_READ: Act.SNOOPING_POLL,
+    Act.MASTER_READ: Act.MASTER_POLL,
+}
+"""The act of a read that is tried again: it is no hazard if it returns old data."""
+
+AS_CHECKED = {**{act: act for act in CHECKED}, **{poll: act for act, poll in POLLS.items()}}
+"""The acts that return data, each with that of a checked read that returns the same."""
+
+WRITES = (Act.WRITE, Act.WRITE_WT, Act.WRITE_NC, Act.SNOOPING_WRITE, Act.MASTER_WRITE)
+"""The acts that write the byte."""
 
 UNORDERED = {
     Act.READ: Letter.READ_WB,
@@ -106,6 +143,8 @@ UNORDERED = {
     Act.FETCH: Letter.FETCH_WB,
     Act.FETCH_OTHER: Letter.FETCH_WB_OTHER,
     Act.FETCH_NC: Letter.FETCH_NC,
+    Act.SNOOPING_READ: Letter.READ_WB,
+    Act.MASTER_READ: Letter.READ_NC,
 }
 """The letter of an act where everything takes effect at once."""
 

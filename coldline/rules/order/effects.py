@@ -21,13 +21,21 @@ from collections.abc import Callable, Iterator
 from coldline.rules import line_rules
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import COPIES_READ, Hazard
-from coldline.rules.order.alphabet import CHECKED, DATA_OPERATIONS, UNORDERED, Act, OrderedLetter
+from coldline.rules.order.alphabet import (
+    AS_CHECKED,
+    CHECKED,
+    DATA_OPERATIONS,
+    UNORDERED,
+    Act,
+    OrderedLetter,
+)
 from coldline.rules.order.maintenance_queue import issued, without_needless
+from coldline.rules.order.masters import master_write, snooping_write, snooping_write_other
 from coldline.rules.order.microstate import NOTHING, Maintenance, OrderedMicrostate, StoreInFlight
 from coldline.rules.profile import Profile
 
 _FETCHES = (Act.FETCH, Act.FETCH_NC)
-_CACHEABLE = (Act.READ, Act.WALK, Act.FETCH)
+_CACHEABLE = (Act.READ, Act.WALK, Act.FETCH, Act.SNOOPING_READ)
 
 
 # Effects of events ------------------------------------------------------------------------------------------
@@ -84,7 +92,7 @@ def _write(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[Ordere
     if m.write_through is not None:
         return
     for line in line_rules.EFFECTS[Letter.WRITE_WB](m.line, profile):
-        yield _overtaken(m._replace(line=line))
+        yield m._replace(line=line).overtaken
 
 
 def _store(*, write_through: bool) -> OrderedEffect:
@@ -98,7 +106,7 @@ def _store(*, write_through: bool) -> OrderedEffect:
             return
         kept1, kept2 = write_through and bool(m.line.level1), write_through and bool(m.line.level2)
         line = m.line._replace(fresh1=kept1, fresh2=kept2, fresh_i=False, fresh_memory=False)
-        after = _overtaken(m._replace(line=line))
+        after = m._replace(line=line).overtaken
         yield after.having(core, after.of(core)._replace(store=StoreInFlight(True, write_through)))
 
     return apply
@@ -113,22 +121,6 @@ def _completed_at_once(letter: Letter) -> OrderedEffect:
             yield m._replace(line=line)
 
     return apply
-
-
-def _overtaken(m: OrderedMicrostate) -> OrderedMicrostate:
-    """The same after a write by anybody: what is in flight, and what was prefetched, is older."""
-    return m._replace(
-        pending=tuple(
-            (
-                core,
-                pending._replace(
-                    store=pending.store and pending.store._replace(fresh=False),
-                    prefetched=None if pending.prefetched is None else False,
-                ),
-            )
-            for core, pending in m.pending
-        )
-    )
 
 
 def _issue(operation: Letter, *, cacheable: bool | int) -> OrderedEffect:
@@ -206,6 +198,17 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.DSB: _dsb,
     Act.DMB: _dmb,
     Act.ISB: _isb,
+    Act.POLL: _data_access(_allocate(Act.READ), cacheable=True),
+    Act.POLL_NC: _data_access(_nothing),
+    Act.SNOOPING_READ: _data_access(_nothing),
+    Act.SNOOPING_READ_OTHER: _data_access(_nothing, touches=False),
+    Act.SNOOPING_POLL: _data_access(_nothing),
+    Act.SNOOPING_WRITE: _data_access(snooping_write),
+    Act.SNOOPING_WRITE_OTHER: _data_access(snooping_write_other, touches=False),
+    Act.MASTER_READ: _nothing,
+    Act.MASTER_POLL: _nothing,
+    Act.MASTER_WRITE: master_write,
+    Act.GIVE: _nothing,
 }
 """Every outcome that an event may have, by the core that did it."""
 
@@ -238,17 +241,20 @@ MAINTENANCE_OF = {
 
 def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Iterator[tuple[str, bool]]:
     """Each copy that a checked access may return: its name and its freshness."""
-    pending = m.of(letter.core)
-    if letter.act in _FETCHES and pending.prefetched is not None:
+    pending, act = m.of(letter.core), AS_CHECKED[letter.act]
+    if act in _FETCHES and pending.prefetched is not None:
         yield "prefetched", pending.prefetched
     line = m.line
-    if letter.act in _CACHEABLE:
+    if act is Act.MASTER_READ:
+        yield "memory", line.fresh_memory
+        return
+    if act in _CACHEABLE:
         line = m.as_caches_see
-    elif letter.act is Act.READ_NC and pending.store is not None:
+    elif act is Act.READ_NC and pending.store is not None:
         line = line._replace(fresh_memory=pending.store.fresh)
-    names = ["instruction cache" if letter.act is Act.FETCH else "memory"]
+    names = ["instruction cache" if act is Act.FETCH else "memory"]
     names += [name for name, level in (("level 1", line.level1), ("level 2", line.level2)) if level]
-    yield from zip(names, COPIES_READ[UNORDERED[letter.act]](line, profile), strict=False)
+    yield from zip(names, COPIES_READ[UNORDERED[act]](line, profile), strict=False)
 
 
 def ordered_hazards(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Hazard:
@@ -256,9 +262,14 @@ def ordered_hazards(m: OrderedMicrostate, letter: OrderedLetter, profile: Profil
 
     There are none where the read has to wait, and a fetch is checked only as it concerns its own core.
     """
-    if letter.act not in CHECKED or (letter.act in _FETCHES and letter.core != 0):
-        return Hazard.NONE
-    possible = any(True for _ in ORDERED_EFFECTS[letter.act](m, letter.core, profile))
-    if not possible or all(fresh for _, fresh in copies_read(m, letter, profile)):
+    if letter.act not in CHECKED or not may_be_wrong(m, letter, profile):
         return Hazard.NONE
     return Hazard.LOST if m.lost else Hazard.STALE
+
+
+def may_be_wrong(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> bool:
+    """Whether a read that need not wait may return a copy that is not fresh."""
+    if letter.act in _FETCHES and letter.core != 0:
+        return False
+    possible = any(True for _ in ORDERED_EFFECTS[letter.act](m, letter.core, profile))
+    return possible and not all(fresh for _, fresh in copies_read(m, letter, profile))

@@ -13,6 +13,7 @@ from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import OrderedLetter, Possible
 from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS, ordered_hazards
 from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.owners import OWNERS_AT_ONCE, OWNERS_ORDERED, given, leaks
 from coldline.rules.order.steps import steps
 from coldline.rules.profile import Profile
 
@@ -38,11 +39,18 @@ class OrderMachine:
         The implementation's promises.
     barriers : bool
         Whether operations are complete at their core's barriers, and not at once.
+    owners : bool
+        Whether it follows which copies were written since the page was given to its owner, and not which are fresh.
     """
 
-    def __init__(self, profile: Profile, *, barriers: bool) -> None:
+    def __init__(self, profile: Profile, *, barriers: bool, owners: bool = False) -> None:
         self._profile = profile
-        self._effects = ORDERED_EFFECTS if barriers else AT_ONCE
+        if owners:
+            self._effects = OWNERS_ORDERED if barriers else OWNERS_AT_ONCE
+            self._hazards = leaks
+        else:
+            self._effects = ORDERED_EFFECTS if barriers else AT_ONCE
+            self._hazards = ordered_hazards
         self._microstates: list[OrderedMicrostate] = []
         self._numbers: dict[OrderedMicrostate, int] = {}
         self._successors: dict[Possible, dict[int, Members]] = {}
@@ -90,9 +98,14 @@ class OrderMachine:
         found = Hazard.NONE
         for number in self._states[state][1]:
             if number not in known:
-                known[number] = ordered_hazards(self._microstates[number], letter, self._profile)
+                known[number] = self._hazards(self._microstates[number], letter, self._profile)
             found |= known[number]
         return found
+
+    def after_gift(self, possible: Possible, before: Iterator[OrderedMicrostate]) -> int:
+        """The state just after a page was given to others, of a byte that was in one of some microstates."""
+        members = frozenset(self._number(given(m)) for m in before)
+        return self._state(possible, self._closure(members, possible))
 
     def _image(self, members: Members, letter: OrderedLetter) -> Members:
         """The microstates that an event may lead to from any of some."""
@@ -131,6 +144,6 @@ class OrderMachine:
 
 
 @lru_cache(maxsize=8)
-def order_machine(profile: Profile, *, barriers: bool) -> OrderMachine:
+def order_machine(profile: Profile, *, barriers: bool, owners: bool = False) -> OrderMachine:
     """The automaton for `profile`: one for all checks, so that a state is worked out once."""
-    return OrderMachine(profile, barriers=barriers)
+    return OrderMachine(profile, barriers=barriers, owners=owners)

@@ -14,6 +14,13 @@ class CoreAgents(NamedTuple):
     agents: tuple[str, ...]
 
 
+class Master(NamedTuple):
+    """Who accesses memory and is no core, such as a device with DMA: its name, and whether it sees the caches."""
+
+    name: str
+    snoops: bool
+
+
 class Ordering(NamedTuple):
     """The cores of a trace, and whether its events complete at once.
 
@@ -24,7 +31,10 @@ class Ordering(NamedTuple):
         or not.
     barriers : bool
         Whether what a core has issued is complete only at its own barrier; if not, everything takes effect at once.
+    masters : tuple of Master
+        The masters. No agent of a core is one.
     """
 
     cores: tuple[CoreAgents, ...] = ()
     barriers: bool = False
+    masters: tuple[Master, ...] = ()
