@@ -274,15 +274,14 @@ class Byte:
                 table = self._memory.forgets(place)
                 self.states = table.after(self.states)
 
-    def apply(self, core: int, event: Event, occurred: int) -> set[str]:
+    def apply(self, core: int, event: Event, occurred: int, *, checked: bool) -> set[str]:
         """
-        Do an event on the line by a core, and give the kinds of hazard that it is for the byte.
+        Do an event on the line by a core (or by ``NOBODY``), and give the kinds of hazard that it is.
 
         Of all cores the first so many have occurred by then.
         """
-        effect = self._memory.effect(core, event, self._profile)
+        effect = self._memory.effect(max(core, 0), event, self._profile)
         self.states = self._memory.unhindered(self.states, event, self._cores)
-        checked = event.own and event.action in CHECKED
         kinds = self._kinds(core, event, occurred) if checked else set()
         self.states = effect.after(self.states)
         self._closed = None
@@ -290,7 +289,9 @@ class Byte:
         return kinds
 
     def _kinds(self, core: int, event: Event, occurred: int) -> set[str]:
-        bad = self._memory.bad(core, event, self._profile)
+        bad = self._memory.bad(max(core, 0), event, self._profile)
+        if self._profile.gifts:
+            return {"leak"} if any(bad[state & bad.mask] for state in self.states) else set()
         fetch = event.action.startswith("fetch")
         stale = "stale-fetch" if fetch else "stale-read"
         projections = range(core, core + 1) if fetch else range(occurred)
@@ -309,17 +310,17 @@ class Byte:
         cores = [self._memory.core_of(state, place) for place in range(self._cores)]
         everybodys = shared.f1 or shared.f2 or shared.fm or shared.through == FRESH
         everybodys = everybodys or any(core.store == FRESH for core in cores)
-        return [everybodys or cores[place].icache == FRESH for place in projections]
+        return [everybodys or cores[place].icache == FRESH for place in projections] or [everybodys]
 
 
 # -- the exploration ---------------------------------------------------------------------------------------
 
 
-def _classes(steps: list[Step], size: int) -> dict[tuple[bool, ...], list[int]]:
-    """Give the bytes of a line that the same accesses touch, by what touches them."""
-    classes: dict[tuple[bool, ...], list[int]] = {}
+def _classes(steps: list[Step], size: int) -> dict[tuple[Event, ...], list[int]]:
+    """Give the bytes of a line by what the events are for them."""
+    classes: dict[tuple[Event, ...], list[int]] = {}
     for byte in range(size):
-        classes.setdefault(tuple(step.owns(byte) for step in steps), []).append(byte)
+        classes.setdefault(tuple(step.event(byte) for step in steps), []).append(byte)
     return classes
 
 
@@ -330,16 +331,20 @@ def rules_of(step: Step, later_fetches: set[int]) -> Rules:
     )
 
 
-def follow(steps: list[Step], owned: tuple[bool, ...], byte: Byte, profile: Profile) -> Iterator[set[str]]:
+def follow(steps: list[Step], events: tuple[Event, ...], byte: Byte, profile: Profile) -> Iterator[set[str]]:
     """Give for every step up to the last that checks the byte what kinds of hazard it is for it."""
-    checks = [n for n, step in enumerate(steps) if owned[n] and step.action in CHECKED]
+    checks = [
+        n
+        for n, event in enumerate(events)
+        if event.own and event.action in CHECKED and (steps[n].owner or not profile.gifts)
+    ]
     for n, step in enumerate(steps[: max(checks, default=-1) + 1]):
         later = {steps[m].core for m in checks if m >= n and steps[m].action.startswith("fetch")}
         rules = rules_of(step, later)
         byte.close(rules)
         kinds: set[str] = set()
-        if step.action:
-            kinds = byte.apply(step.core, Event(step.action, owned[n], step.noted), step.occurred)
+        if step.action and (step.action != "give" or profile.gifts):
+            kinds = byte.apply(step.core, events[n], step.occurred, checked=n in checks)
             byte.close(rules)
         yield kinds
 
@@ -379,11 +384,12 @@ def explore(text: str, most: int | None = None) -> list[Hazard]:
     found: list[Hazard] = []
     for base, steps in trace.lines.items():
         bad: dict[tuple[int, str], list[int]] = {}
-        for owned, class_ in _classes(steps, trace.line_size).items():
-            byte = Byte(_MEMORY[0], trace.cores, trace.profile, most)
-            for n, kinds in enumerate(follow(steps, owned, byte, trace.profile)):
-                for kind in kinds:
-                    bad.setdefault((n, kind), []).extend(class_)
+        for events, class_ in _classes(steps, trace.line_size).items():
+            for profile in (trace.profile, trace.profile._replace(gifts=True)):
+                byte = Byte(_MEMORY[0], trace.cores, profile, most)
+                for n, kinds in enumerate(follow(steps, events, byte, profile)):
+                    for kind in kinds:
+                        bad.setdefault((n, kind), []).extend(class_)
         for (n, kind), where in bad.items():
             low, high = min(where), max(where)
             found.append(Hazard(steps[n].number, kind, steps[n].name, base + low, high + 1 - low))

@@ -19,7 +19,6 @@ from tests.oracles.order_steps import (
     FRESH,
     NONE,
     Core,
-    Event,
     Fetches,
     Operation,
     Outcome,
@@ -156,17 +155,13 @@ def events(state: State, step: Step, byte: int, profile: Profile) -> Iterator[tu
     if not step.action:
         yield "", state
         return
-    event = _event(step, byte)
+    event = step.event(byte)
     if any(awaits(event, core) for core in state.cores):
         return
     outcomes = effect_of(state.shared, state.cores[step.core], event, profile)
     words = _outcome_words(step.action, profile)
     for number, outcome in enumerate(outcomes):
         yield words[number] if words else "", _after(state, step.core, outcome)
-
-
-def _event(step: Step, byte: int) -> Event:
-    return Event(step.action, step.owns(byte), step.noted)
 
 
 def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
@@ -181,7 +176,7 @@ def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
 
 def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazard, said: str) -> bool:
     """Whether the last event returns the old copy that the witness says, and it is a hazard of that kind."""
-    event, core, shared = _event(step, byte), state.cores[step.core], state.shared
+    event, core, shared = step.event(byte), state.cores[step.core], state.shared
     fetch = step.action.startswith("fetch")
     if step.action not in CHECKED or not event.own or not goes_on(shared, core, event):
         return False

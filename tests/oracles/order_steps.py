@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 What may become of one byte of a version 2 trace: the rules of ``order_explorer.py``.
+
+Each copy of the byte has one bit. It says whether the copy is *fresh*; or, in a search for leaks
+(``Profile.gifts``), whether it was *written since the gift*. Which copies there are, and what waits for what,
+depends on neither, so that the two searches need not be one.
 """
 
 from collections.abc import Iterator
@@ -9,11 +13,18 @@ from typing import NamedTuple
 from tests.oracles.explorer import CLEAN, DIRTY, INVALID, SET_WAY
 
 NONE, STALE, FRESH = 0, 1, 2  # what an instruction cache, a store in flight or a prefetch has of the byte
-CHECKED = ("read wb", "read nc", "walk wb", "walk nc", "fetch cacheable", "fetch not cacheable")
-WRITES = ("write wb", "write wt", "write nc")
-ACCESSES = (*CHECKED, *WRITES)
-DATA_ACCESSES = ("read wb", "read nc", *WRITES)
+WALKS = ("walk wb", "walk nc", "walk snoop", "walk bare")
+FETCHES = ("fetch cacheable", "fetch not cacheable")
+CHECKED = ("read wb", "read nc", "read snoop", "read bare", *WALKS, *FETCHES)
+POLLS = ("poll wb", "poll nc", "poll snoop", "poll bare")
+WRITES = ("write wb", "write wt", "write nc", "write snoop", "write bare")
+ACCESSES = (*CHECKED, *POLLS, *WRITES)
+DATA_ACCESSES = ("read wb", "read nc", "read snoop", "poll wb", "poll nc", "poll snoop", *WRITES[:4])
+"""What waits for what a dmb has ordered: what does not snoop, and walks and fetches, do not."""
+
 MAINTENANCE = ("cvau", "cvac", "civac", "ivac")
+NOBODY = -1
+"""The number of the core of a master, and of an event with no agent."""
 
 
 class Shared(NamedTuple):
@@ -64,13 +75,14 @@ class Core(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """The switches of a trace."""
+    """The switches of a trace; and whether it is leaks that are looked for."""
 
     nc_may_hit: bool
     setway_effective: bool
     idc: bool
     dic: bool
     order: bool
+    gifts: bool = False
 
 
 class Fetches(NamedTuple):
@@ -101,7 +113,11 @@ class Event(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What becomes of the shared part and of the core that acts; ``others`` says what the other cores do."""
+    """
+    What becomes of the shared part and of the core that acts; ``others`` says what the other cores do.
+
+    Where nobody's core acts, ``core`` is any core, as one of the others.
+    """
 
     shared: Shared
     core: Core
@@ -111,12 +127,12 @@ class Outcome(NamedTuple):
 # -- one step of the closure -------------------------------------------------------------------------------
 
 
-def _data(s: Shared) -> bool:
+def data_copy(s: Shared) -> bool:
     """Return whether what a cacheable read returns is fresh."""
-    return s.f1 if s.l1 else _below(s)
+    return s.f1 if s.l1 else copy_below(s)
 
 
-def _below(s: Shared) -> bool:
+def copy_below(s: Shared) -> bool:
     """Return whether what a level 1 miss reads is fresh."""
     return s.f2 if s.l2 else _memory(s)
 
@@ -133,7 +149,7 @@ def _instruction(s: Shared, core: Core, profile: Profile) -> int:
 
 def _miss(s: Shared, profile: Profile) -> int:
     """Give what a cacheable fetch that misses returns: STALE or FRESH."""
-    return _copy(_data(s) if profile.idc else _below(s))
+    return _copy(data_copy(s) if profile.idc else copy_below(s))
 
 
 def _copy(fresh: bool) -> int:
@@ -155,7 +171,7 @@ def shared_steps(s: Shared, alias_live: bool, fetch_possible: bool) -> Iterator[
     if s.l2 == INVALID and (alias_live or fetch_possible):  # fill 2
         yield s._replace(l2=CLEAN, f2=_memory(s))
     if s.l1 == INVALID and alias_live:  # fill 1
-        yield s._replace(l1=CLEAN, f1=_below(s))
+        yield s._replace(l1=CLEAN, f1=copy_below(s))
 
 
 def core_steps(s: Shared, core: Core, fetches: Fetches, profile: Profile) -> Iterator[Outcome]:
@@ -232,11 +248,11 @@ def meanwhile(core: Core, others: str) -> Core:
     """Give what becomes of a core while another one acts."""
     if others == "lose I":
         return core._replace(icache=NONE)
-    return _sees_write(core) if others == "see a write" else core
+    return _grown_old(core) if others == "grow old" else core
 
 
-def _sees_write(core: Core) -> Core:
-    """Give what becomes of a core's copies and of what it has in flight when anybody writes the byte."""
+def _grown_old(core: Core) -> Core:
+    """Give a core whose copies, and what it has in flight, have lost their bit."""
     return core._replace(
         icache=min(core.icache, STALE),
         store=min(core.store, STALE),
@@ -263,11 +279,16 @@ def goes_on(s: Shared, core: Core, event: Event) -> bool:
     stores = core.store or core.through
     if event.action == "dsb":
         return not (core.dcs or core.ic_local or core.ic_all or stores)
-    if event.action in ("read wb", "write wb", "write wt") and any(dc.noted for dc in core.dcs):
+    if event.action in ("read wb", "poll wb", "write wb", "write wt") and any(dc.noted for dc in core.dcs):
         return False
     if not event.own:
         return True
-    waits = {"write wb": s.through, "write wt": s.through or stores, "write nc": stores}
+    waits = {
+        "write wb": s.through,
+        "write wt": s.through or stores,
+        "write nc": stores,
+        "write snoop": s.through,
+    }
     return not waits.get(event.action)
 
 
@@ -276,12 +297,16 @@ def effect_of(s: Shared, core: Core, event: Event, profile: Profile) -> list[Out
     if not goes_on(s, core, event):
         return []
     kind = event.action.partition(" ")[0]
-    if kind in ("read", "walk"):
+    if kind in ("read", "poll", "walk"):
         return [Outcome(_after_read(s, event), core)]
     if kind == "fetch":
         return list(_fetch(s, core, event, profile))
+    if event.action in ("write snoop", "write bare"):
+        return list(_masters_write(s, core, event, profile))
     if kind == "write":
         return _write(s, core, event, profile)
+    if kind == "give":
+        return [_gift(s, core)]
     if kind == "ic":
         return [_ic(s, core, event.action, profile)]
     if kind == "isb":
@@ -296,9 +321,9 @@ def effect_of(s: Shared, core: Core, event: Event, profile: Profile) -> list[Out
 
 def _after_read(s: Shared, event: Event) -> Shared:
     """Give what a data read or a walk makes of the levels."""
-    if event.action not in ("read wb", "walk wb") or s.l1:
+    if event.action not in ("read wb", "poll wb", "walk wb") or s.l1:
         return s
-    return s._replace(l1=CLEAN, f1=_below(s))
+    return s._replace(l1=CLEAN, f1=copy_below(s))
 
 
 def _fetch(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Outcome]:
@@ -312,19 +337,53 @@ def _fetch(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Ou
 
 def _write(s: Shared, core: Core, event: Event, profile: Profile) -> list[Outcome]:
     if not event.own:
-        return [Outcome(s._replace(l1=DIRTY, f1=_data(s)) if event.action == "write wb" else s, core)]
-    s, core = s._replace(through=min(s.through, STALE)), _sees_write(core)
+        return [Outcome(s._replace(l1=DIRTY, f1=data_copy(s)) if event.action == "write wb" else s, core)]
+    s, core, others = _older(s, core, profile)
     pending = profile.order
     if event.action == "write wb":
-        after = s._replace(l1=DIRTY, f1=True, f2=False, fm=False)
+        after = s._replace(l1=DIRTY, f1=True)
     elif event.action == "write wt":
-        after = s._replace(f1=s.l1 != INVALID, f2=s.l2 != INVALID, fm=not pending)
-        after = after._replace(through=FRESH if pending else NONE)
+        after = s._replace(f1=s.l1 != INVALID, f2=s.l2 != INVALID, fm=s.fm or not pending)
+        after = after._replace(through=FRESH if pending else s.through)
         core = core._replace(through=pending)
     else:
-        after = s._replace(f1=False, f2=False, fm=not pending)
+        after = s._replace(fm=s.fm or not pending)
         core = core._replace(store=FRESH if pending else NONE)
-    return [Outcome(after, core, "see a write")]
+    return [Outcome(after, core, others)]
+
+
+def _older(s: Shared, core: Core, profile: Profile) -> tuple[Shared, Core, str]:
+    """Take the bit from each copy as a write does, which has to give it to what it writes: a gift it takes not."""
+    if profile.gifts:
+        return s, core, "keep"
+    return _without_bits(s), _grown_old(core), "grow old"
+
+
+def _without_bits(s: Shared) -> Shared:
+    return s._replace(f1=False, f2=False, fm=False, through=min(s.through, STALE))
+
+
+def _gift(s: Shared, core: Core) -> Outcome:
+    """Do ``give``: nothing is written since."""
+    return Outcome(_without_bits(s), _grown_old(core), "grow old")
+
+
+def _masters_write(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Outcome]:
+    """Write as a master does: at once."""
+    snoops = event.action == "write snoop"
+    lower = s.f1 if s.l1 == DIRTY else copy_below(s)  # what level 2 gets of bytes that are not written
+    into_level_2 = s._replace(l1=INVALID, f1=False, l2=DIRTY)
+    if not event.own:
+        yield Outcome(s, core)
+        if snoops:
+            yield Outcome(into_level_2._replace(f2=lower), core)
+        return
+    older, core, others = _older(s, core, profile)
+    if not snoops:
+        yield Outcome(older._replace(fm=True), core, others)
+        return
+    yield Outcome(older._replace(f1=s.l1 != INVALID, f2=s.l2 != INVALID, fm=True), core, others)
+    yield Outcome(older._replace(l1=INVALID, f1=False, l2=DIRTY, f2=True), core, others)
 
 
 def _ic(s: Shared, core: Core, action: str, profile: Profile) -> Outcome:
@@ -357,8 +416,11 @@ def fresh_copies(s: Shared, core: Core, event: Event, profile: Profile) -> Itera
         if core.prefetched:
             yield core.prefetched == FRESH
         return
-    if how == "wb":
-        yield _data(s)
+    if how in ("wb", "snoop"):
+        yield data_copy(s)
+        return
+    if how == "bare":
+        yield s.fm
         return
     own = (s.through if core.through else core.store) if kind == "read" else NONE
     yield own == FRESH if own else s.fm
