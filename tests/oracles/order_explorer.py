@@ -48,14 +48,18 @@ each that a trace can show):
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from typing import Generic, TypeVar
 
 from tests.oracles import explorer
-from tests.oracles.explorer import INVALID, Hazard, Malformed
+from tests.oracles.explorer import CLEAN, DIRTY, INVALID, Hazard, Malformed
 from tests.oracles.order_reading import Step, is_version_2, read_trace
 from tests.oracles.order_steps import (
     CHECKED,
     FRESH,
+    NOBODY,
+    NONE,
+    STALE,
     Core,
     Event,
     Fetches,
@@ -68,6 +72,7 @@ from tests.oracles.order_steps import (
     effect_of,
     forgetful,
     fresh_copies,
+    fresh_in,
     goes_on,
     meanwhile,
     shared_steps,
@@ -167,6 +172,10 @@ class Memory:
     def number(self, shared: Shared, core: Core, place: int) -> int:
         return self._shared.of(shared) | self._core_number(core) << _shift(place)
 
+    def joint(self, shared: Shared, cores: list[Core]) -> int:
+        numbers = (self._core_number(core) << _shift(place) for place, core in enumerate(cores))
+        return sum(numbers, self._shared.of(shared))
+
     def _core_number(self, core: Core) -> int:
         number = self._cores.of(core)
         assert number <= CORE_MASK, "a trace whose cores have too many states"
@@ -243,13 +252,58 @@ class Memory:
 class Byte:
     """The set of joint microstates of one byte, as a trace goes on."""
 
-    def __init__(self, memory: Memory, cores: int, profile: Profile, most: int | None) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        cores: tuple[tuple[int, ...], ...],
+        profile: Profile,
+        most: int | None = None,
+        start: str = "cold",
+    ) -> None:
         self._memory = memory
-        self._cores = cores
+        self._cores = len(cores)
         self._profile = profile
         self._most = most
         self.states = {0}
         self._closed: Rules | None = None
+        if start == "any":
+            self.states = self._any(cores)
+        elif start != "cold":
+            self._fill(cores, write=start == "dirty")
+
+    def _fill(self, cores: tuple[tuple[int, ...], ...], *, write: bool) -> None:
+        """Start with what all caches may hold that may fill, and perhaps with a dirty line."""
+        profile, self._profile = self._profile, self._profile._replace(order=False)  # nothing is prefetched
+        rules = Rules(alias_live=True, cores=tuple(Fetches(labels, (), awaited=True) for labels in cores))
+        self.close(rules)
+        if write:
+            clean = set(self.states)
+            self.apply(NOBODY, Event("write wb", own=True), 0, checked=False)
+            self.states |= clean
+            self.close(rules)
+        self._profile, self._closed = profile, None
+
+    def _any(self, cores: tuple[tuple[int, ...], ...]) -> set[int]:
+        """
+        Give every microstate of which each core's projection has some copy that is fresh.
+
+        With no cores, it is the projection without an instruction cache.
+        """
+        level = [(INVALID, False), *product((CLEAN, DIRTY), (False, True))]
+        copies = (NONE,) if self._profile.dic else (NONE, STALE, FRESH)
+        icaches = []
+        for labels in cores:
+            held = product(copies, repeat=len(labels))
+            icaches.append([sum(copy * 3**n for n, copy in zip(labels, each, strict=True)) for each in held])
+        found = set()
+        for (l1, f1), (l2, f2), fm in product(level, level, (False, True)):
+            for each in product(*icaches):
+                fresh = [f1 or f2 or fm or fresh_in(icache) for icache in each] or [f1 or f2 or fm]
+                if all(fresh):
+                    found.add(
+                        self._memory.joint(Shared(l1, f1, l2, f2, fm), [Core(icache) for icache in each])
+                    )
+        return found
 
     def close(self, rules: Rules) -> None:
         """Add all that any number of steps makes of the microstates."""
@@ -310,7 +364,7 @@ class Byte:
         cores = [self._memory.core_of(state, place) for place in range(self._cores)]
         everybodys = shared.f1 or shared.f2 or shared.fm or shared.through == FRESH
         everybodys = everybodys or any(core.store == FRESH for core in cores)
-        return [everybodys or cores[place].icache == FRESH for place in projections] or [everybodys]
+        return [everybodys or fresh_in(cores[place].icache) for place in projections] or [everybodys]
 
 
 # -- the exploration ---------------------------------------------------------------------------------------
@@ -386,7 +440,7 @@ def explore(text: str, most: int | None = None) -> list[Hazard]:
         bad: dict[tuple[int, str], list[int]] = {}
         for events, class_ in _classes(steps, trace.line_size).items():
             for profile in (trace.profile, trace.profile._replace(gifts=True)):
-                byte = Byte(_MEMORY[0], trace.cores, profile, most)
+                byte = Byte(_MEMORY[0], trace.cores, profile, most, trace.start)
                 for n, kinds in enumerate(follow(steps, events, byte, profile)):
                     for kind in kinds:
                         bad.setdefault((n, kind), []).extend(class_)

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.oracles import explorer
-from tests.oracles.explorer import LIMIT, OPTIONS, PAGE, TYPES, Agent, Touch
-from tests.oracles.order_steps import ACCESSES, CHECKED, NOBODY, Event, Profile
+from tests.oracles.explorer import LIMIT, OPTIONS, PAGE, SET_WAY, TYPES, Agent, Malformed, Touch
+from tests.oracles.order_steps import ACCESSES, CHECKED, DATA_ACCESSES, MAINTENANCE, NOBODY, Event, Profile
 
 BARRIERS = ("dsb", "dmb", "isb")
 NO_AGENTS = ("line", "option", "core", "master", "give", "power-off")
 HEADS = ("line", "option", "core", "master")
+OPTIONS_2 = (*OPTIONS, "order", "dmin", "imin", "zva", "vipt", "nc-fetch-held", "ivac-cleans", "start")
+STARTS = ("cold", "clean", "dirty", "any")
+OWNED = (*ACCESSES, *MAINTENANCE, *SET_WAY, "ic local", "ic all", "ic by")
 MASTERS_ACCESSES = ("read", "write", "poll", "walk")
 
 
@@ -28,6 +31,13 @@ class Reader(explorer.Reader):
         """Whether each snoops."""
         self.owners: dict[int, frozenset[str]] = {}
         """By the page's number."""
+        self.vipt = self.nc_fetch_held = False
+        self.start = "cold"
+        self.zva = 64
+        self.may_hit: set[str] = set()
+        self.ivac_cleans: set[str] = set()
+        self._granules: dict[str, tuple[int, int]] = {}
+        """``dmin`` and ``imin`` where they are said, and the line that says so."""
         self._begun = False
 
     def events(self, text: str) -> Iterator[tuple[int, str, list[Touch]]]:
@@ -55,9 +65,21 @@ class Reader(explorer.Reader):
                     raise self._wrong(f"{words[0]}: comes after the first event")
                 self._header(words)
             else:
-                self._begun = True
+                self._begin()
                 name = "" if words[0] in NO_AGENTS else words[0]
                 yield self._number, name, self._line(words)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Check what only the whole head tells."""
+        self._begun = True
+        for word, (size, number) in self._granules.items():
+            if size > self.profile.line:
+                raise Malformed(number, f"{size}: {word} above line, which is {self.profile.line}")
+
+    def granule(self, word: str) -> int:
+        """Give the bytes that a data operation (``dmin``) or an instruction operation (``imin``) is sure of."""
+        return self._granules.get(word, (min(64, self.profile.line), 0))[0]
 
     def _header(self, words: list[str]) -> None:
         if words[0] == "core":
@@ -70,14 +92,35 @@ class Reader(explorer.Reader):
             super()._header(words)
 
     def _option(self, words: list[str]) -> None:
-        if not words:
-            raise self._wrong("option: takes a word")
-        if words == ["order"]:
-            self.order = True
-        elif words[0] in OPTIONS:
-            super()._header(["option", *words])
+        if not words or words[0] not in OPTIONS_2:
+            raise self._wrong(f"{' '.join(words[:1])}: no such option; the known: {' '.join(OPTIONS_2)}")
+        word, rest = words[0], words[1:]
+        if word in ("dmin", "imin"):
+            self._granules[word] = (self._power_of_two(rest), self._number)
+        elif word == "zva":
+            self.zva = self._power_of_two(rest)
+        elif word == "start":
+            if len(rest) != 1 or rest[0] not in STARTS:
+                raise self._wrong(f"{' '.join(rest)}: no such start; the known: {' '.join(STARTS)}")
+            self.start = rest[0]
+        elif word == "ivac-cleans":
+            if not rest:
+                raise self._wrong("ivac-cleans: takes agents")
+            self.ivac_cleans.update(self._names(rest))
+        elif word == "nc-may-hit" and rest:
+            self.may_hit.update(self._names(rest))
+        elif rest:
+            raise self._wrong(f"{' '.join(rest)}: {word} takes no more")
+        elif word in OPTIONS:
+            super()._header(["option", word])
         else:
-            raise self._wrong(f"{words[0]}: no such option; the known: {' '.join((*OPTIONS, 'order'))}")
+            setattr(self, word.replace("-", "_"), True)
+
+    def _power_of_two(self, words: list[str]) -> int:
+        size = self._integer(words[0]) if len(words) == 1 else 0
+        if size not in (16, 32, 64, 128, 256, 512, 1024, 2048):
+            raise self._wrong(f"{' '.join(words)}: not a power of two from 16 to 2048")
+        return size
 
     def _names(self, words: list[str]) -> list[str]:
         """Check names of agents or masters."""
@@ -114,6 +157,8 @@ class Reader(explorer.Reader):
     def _line(self, words: list[str]) -> list[Touch]:
         if words[0] == "give":
             return self._give(words[1:])
+        if words[0] == "power-off":
+            return self._aligned(*self._range(words[1:]), self.profile.line, "power-off")
         if words[0] in NO_AGENTS:
             raise self._wrong(f"{words[0]}: no agent's name")
         agent = self.agents.setdefault(words[0], Agent())
@@ -121,7 +166,11 @@ class Reader(explorer.Reader):
             raise self._wrong(f"{words[0]}: an agent that does nothing")
         if words[0] in self.masters:
             return self._masters_event(agent, self.masters[words[0]], words[1], words[2:])
-        return self._event(agent, words[1], words[2:])
+        touches = self._event(agent, words[1], words[2:])
+        if words[0] in self.ivac_cleans:
+            cleans = {"ivac": "civac", "isw": "cisw"}
+            return [touch._replace(action=cleans.get(touch.action, touch.action)) for touch in touches]
+        return touches
 
     def _give(self, words: list[str]) -> list[Touch]:
         pages = self._whole_pages(words[:2])
@@ -142,7 +191,7 @@ class Reader(explorer.Reader):
         if op not in MASTERS_ACCESSES:
             raise self._wrong(f"{op}: nothing that a master does")
         if op == "walk":
-            if len(rest) != 3 or rest[2] not in TYPES:
+            if len(rest) != 3 or rest[2] not in (*TYPES, "pou"):
                 raise self._wrong(f"{' '.join(rest[2:])}: no such type")
             rest = rest[:2]
         start, end = self._range(rest)
@@ -159,9 +208,39 @@ class Reader(explorer.Reader):
         if op in ("poll", "walk"):
             return [touch._replace(action=touch.action.replace("read", op)) for touch in touches]
         if op == "ic":
-            action = "ic local" if rest == ["iallu"] else "ic all"
+            action = {"iallu": "ic local", "ialluis": "ic all", "ivau": "ic by" if self.vipt else "ic all"}[
+                rest[0]
+            ]
             return [touch._replace(action=action) for touch in touches]
         return touches
+
+    def _walk(self, agent: Agent, rest: list[str]) -> list[Touch]:
+        if rest[2:] != ["pou"]:
+            return super()._walk(agent, rest)
+        (touch,) = super()._walk(agent, [*rest[:2], "normal-wb"])
+        return [touch._replace(action="read pou") if agent.dcache else touch]
+
+    def _whole_lines(self, start: int, end: int, action: str) -> list[Touch]:
+        if action in SET_WAY:
+            return self._aligned(start, end, self.profile.line, action)
+        return self._aligned(start, end, self.granule("imin" if action == "ic" else "dmin"), action)
+
+    def _aligned(self, start: int, end: int, size: int, action: str) -> list[Touch]:
+        return [Touch(start // size * size, -(-end // size) * size, action)]
+
+    def _dc(self, agent: Agent, rest: list[str]) -> list[Touch]:
+        if rest[:1] != ["zva"]:
+            return super()._dc(agent, rest)
+        ((start, end, _),) = self._aligned(*self._range(rest[1:]), self.zva, "")
+        if not agent.mmu:
+            raise self._wrong("zva: the MMU is off")
+        if any(self._alias(agent, page)[0] == "device" for page, *_ in self._by_page(start, end)):
+            raise self._wrong("zva: on a device alias")
+        return self._data(agent, "write", start, end)
+
+    def labels(self) -> list[str]:
+        """Give the agents by their labels, where instruction caches tell agents apart."""
+        return list(dict.fromkeys([*self.core_of, *self.core_agents()])) if self.vipt else []
 
     def core_agents(self) -> dict[str, Agent]:
         """Give the agents that are no masters."""
@@ -180,20 +259,28 @@ class Step(NamedTuple):
     name: str
     core: int
     alias_live: bool
-    fetches: tuple[tuple[bool, bool], ...]
+    fetches: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
     action: str
     noted: bool
     first: int
     last: int
     occurred: int
     owner: bool
+    dmin: int
+    hits: bool
+    label: int
 
     def owns(self, byte: int) -> bool:
-        return self.action in ACCESSES and self.first <= byte < self.last
+        return self.action in OWNED and self.first <= byte < self.last
+
+    def _is_near(self, byte: int) -> bool:
+        start = byte // self.dmin * self.dmin
+        return self.action in DATA_ACCESSES and self.first < start + self.dmin and start < self.last
 
     def event(self, byte: int) -> Event:
         """Give what it is for a byte of the line."""
-        return Event(self.action, self.owns(byte), self.noted)
+        own, near = self.owns(byte), self._is_near(byte)
+        return Event(self.action, own, near, self.noted, self.hits, self.label)
 
 
 def _fetches_memory(agent: Agent, page: int) -> bool:
@@ -217,68 +304,103 @@ def _core_number(reader: Reader, cores: list[tuple[str, str]], agent: str) -> in
     return cores.index(("core", reader.core_of[agent]) if agent in reader.core_of else ("agent", agent))
 
 
-def _possible_fetches(reader: Reader, core: tuple[str, str], page: int) -> tuple[bool, bool]:
-    """Return whether a core may fetch from a page, cacheably and not cacheably."""
+def _label(labels: list[str], name: str) -> int:
+    return labels.index(name) if name in labels else 0
+
+
+def _possible_fetches(
+    reader: Reader, core: tuple[str, str], page: int, labels: list[str]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Give who of a core may fetch from a page, cacheably and not cacheably."""
     declared = core[1] if core[0] == "core" else None  # those of whom nothing is said are as one here
-    agents = [agent for name, agent in reader.core_agents().items() if reader.core_of.get(name) == declared]
-    return (
-        any(agent.may_fetch(page) for agent in agents),
-        any(_fetches_memory(agent, page) for agent in agents),
-    )
-
-
-def _step(
-    reader: Reader, cores: list[tuple[str, str]], number: int, name: str, base: int, touch: Touch
-) -> Step:
-    """Make what an event, just read, is for the line at an address."""
-    page = base // PAGE
-    agents = reader.core_agents()
-    return Step(
-        number,
-        name,
-        _core_number(reader, cores, name),
-        any(agent.keeps_alias_live(page) for agent in agents.values()),
-        tuple(_possible_fetches(reader, core, page) for core in cores),
-        touch.action,
-        name in agents and agents[name].keeps_alias_live(page),
-        max(touch.start - base, 0),
-        min(touch.end - base, reader.profile.line),
-        len(core_names(reader)),
-        name in reader.owners.get(page, ()),
-    )
+    cacheable, uncacheable = set(), set()
+    for name, agent in reader.core_agents().items():
+        if reader.core_of.get(name) == declared:
+            if agent.may_fetch(page):
+                cacheable.add(_label(labels, name))
+            if _fetches_memory(agent, page):
+                uncacheable.add(_label(labels, name))
+    return tuple(sorted(cacheable)), tuple(sorted(uncacheable))
 
 
 class Trace(NamedTuple):
-    """The steps of every line that some event checks, by its address; and what holds all along."""
+    """
+    The steps of every line that some event checks, by its address; and what holds all along.
+
+    ``cores`` has for each core the labels of its agents.
+    """
 
     lines: dict[int, list[Step]]
     line_size: int
-    cores: int
+    cores: tuple[tuple[int, ...], ...]
     profile: Profile
+    start: str
 
 
 def read_trace(text: str) -> Trace:
     """Read a version 2 trace."""
-    reader = Reader()
+    whole = Reader()
     checked: set[int] = set()
-    for _, _, touches in reader.events(text):
-        size = reader.profile.line
+    for _, _, touches in whole.events(text):
+        size = whole.profile.line
         for touch in touches:
             if touch.action in CHECKED:
                 checked.update(range(touch.start // size * size, touch.end, size))
-    cores = core_names(reader)
-    size = reader.profile.line
-
     lines: dict[int, list[Step]] = {base: [] for base in sorted(checked)}
     reader = Reader()
     for number, name, touches in reader.events(text):
         for base, steps in lines.items():
             here = [touch for touch in touches if touch.start < base + size and base < touch.end]
             assert len(here) <= 1, "an access that is cut is cut at a page's end"
-            steps.append(_step(reader, cores, number, name, base, *here or [Touch(base, base, "")]))
-    p = reader.profile
-    profile = Profile(p.nc_may_hit, p.setway_effective, p.idc, p.dic, reader.order)
-    return Trace(lines, size, len(cores), profile)
+            steps.append(_step(reader, whole, number, name, base, *here or [Touch(base, base, "")]))
+    p = whole.profile
+    return Trace(
+        lines,
+        p.line,
+        _labels_of_cores(whole),
+        Profile(p.setway_effective, p.idc, p.dic, whole.order, whole.nc_fetch_held),
+        whole.start,
+    )
+
+
+def _labels_of_cores(whole: Reader) -> tuple[tuple[int, ...], ...]:
+    """Give for each core the labels of the agents that may fetch what it may hit."""
+    names = core_names(whole)
+    if not whole.vipt:
+        return ((0,),) * len(names)
+    labels = whole.labels()
+    return tuple(
+        tuple(
+            label
+            for label, agent in enumerate(labels)
+            if whole.core_of.get(agent) == (name if kind == "core" else None)
+        )
+        for kind, name in names
+    )
+
+
+def _step(reader: Reader, whole: Reader, number: int, name: str, base: int, touch: Touch) -> Step:
+    """Make what an event, just read, is for the line at an address; another reader has read the whole."""
+    page = base // PAGE
+    agents = reader.core_agents()
+    cores, labels = core_names(whole), whole.labels()
+    hits = touch.action in ("read nc", "walk nc") and (reader.profile.nc_may_hit or name in reader.may_hit)
+    return Step(
+        number,
+        name,
+        _core_number(reader, cores, name),
+        any(agent.keeps_alias_live(page) for agent in agents.values()),
+        tuple(_possible_fetches(reader, core, page, labels) for core in cores),
+        touch.action,
+        name in agents and agents[name].keeps_alias_live(page),
+        max(touch.start - base, 0),
+        min(touch.end - base, reader.profile.line),
+        len(core_names(reader)),
+        name in reader.owners.get(page, ()),
+        reader.granule("dmin"),
+        hits,
+        _label(labels, name),
+    )
 
 
 class Unjudged(NamedTuple):

@@ -66,7 +66,7 @@ class Rules(NamedTuple):
     """What decides the steps: whether an alias is live, and what each core may fetch."""
 
     alias_live: bool = False
-    fetches: tuple[tuple[bool, bool], ...] = ()
+    fetches: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
 
 
 def _seen(state: State) -> State:
@@ -111,7 +111,7 @@ def _after(state: State, place: int, outcome: Outcome) -> State:
 
 def steps(state: State, rules: Rules, profile: Profile, names: list[str]) -> Iterator[tuple[str, State]]:
     """Every step that may happen, by its name in a witness."""
-    fetches = rules.fetches or ((False, False),) * len(names)
+    fetches = rules.fetches or (((), ()),) * len(names)
     for shared in shared_steps(state.shared, rules.alias_live, any(cached for cached, _ in fetches)):
         yield _shared_name(state.shared, shared), _seen(state._replace(shared=shared))
     for place, core in enumerate(state.cores):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tests.oracles.explorer import CLEAN, DIRTY, INVALID, SET_WAY
 
 NONE, STALE, FRESH = 0, 1, 2  # what an instruction cache, a store in flight or a prefetch has of the byte
-WALKS = ("walk wb", "walk nc", "walk snoop", "walk bare")
+WALKS = ("walk wb", "walk nc", "walk pou", "walk snoop", "walk bare")
 FETCHES = ("fetch cacheable", "fetch not cacheable")
 CHECKED = ("read wb", "read nc", "read snoop", "read bare", *WALKS, *FETCHES)
 POLLS = ("poll wb", "poll nc", "poll snoop", "poll bare")
@@ -60,6 +60,8 @@ class Core(NamedTuple):
     """
     What one core has of the byte, and what it has pending on the line.
 
+    ``icache`` has a copy for each label: numbers of base 3, the first label's lowest. Without ``vipt`` the one
+    label is 0, so that it is one of NONE, STALE and FRESH. ``ic_by`` has the labels whose copies are to go.
     ``store`` is a store in flight that is not a write-through one; ``through`` says whether the write-through
     one is this core's. It has one of them at most; ``ordered`` says whether a dmb came after that.
     """
@@ -68,6 +70,7 @@ class Core(NamedTuple):
     dcs: tuple[Operation, ...] = ()
     ic_local: bool = False
     ic_all: bool = False
+    ic_by: tuple[int, ...] = ()
     store: int = NONE
     through: bool = False
     ordered: bool = False
@@ -77,19 +80,23 @@ class Core(NamedTuple):
 class Profile(NamedTuple):
     """The switches of a trace; and whether it is leaks that are looked for."""
 
-    nc_may_hit: bool
     setway_effective: bool
     idc: bool
     dic: bool
     order: bool
+    nc_fetch_held: bool = False
     gifts: bool = False
 
 
 class Fetches(NamedTuple):
-    """What fetches of a core are possible, and whether a fetch of the core is to check the byte yet."""
+    """
+    What fetches of a core are possible, by the labels of the agents that may make them.
 
-    cacheable: bool
-    uncacheable: bool
+    ``awaited`` says whether a fetch of the core is to check the byte yet.
+    """
+
+    cacheable: tuple[int, ...]
+    uncacheable: tuple[int, ...]
     awaited: bool
 
 
@@ -104,12 +111,18 @@ class Event(NamedTuple):
     """
     One event on the line.
 
-    ``own`` says whether it touches the byte; ``noted`` whether its agent has the page by a cacheable alias.
+    ``own`` says whether it touches the byte, and for maintenance whether it is sure of it; ``near`` whether a
+    data access touches the granule of the byte that a data operation is sure of; ``noted`` whether its agent
+    has the page by a cacheable alias; ``hits`` whether its agent may hit where it is not cacheable; ``label``
+    is its agent's.
     """
 
     action: str
     own: bool
-    noted: bool
+    near: bool = True
+    noted: bool = False
+    hits: bool = False
+    label: int = 0
 
 
 class Outcome(NamedTuple):
@@ -142,14 +155,42 @@ def _memory(s: Shared) -> bool:
     return s.through == FRESH if s.through else s.fm
 
 
-def _instruction(s: Shared, core: Core, profile: Profile) -> int:
-    """Give what a cacheable fetch returns: STALE or FRESH."""
-    return core.icache or _miss(s, profile)
+def _instructions(s: Shared, icache: int, label: int, profile: Profile) -> set[int]:
+    """Give what a cacheable fetch by the agent of a label may return: STALE or FRESH."""
+    valid = {copy for copy in copies_in(icache) if copy}
+    return valid if icache // 3**label % 3 else valid | {_miss(s, profile)}
+
+
+def _memory_instructions(s: Shared, icache: int, profile: Profile) -> set[int]:
+    """Give what a fetch that is not cacheable may return."""
+    held = {copy for copy in copies_in(icache) if copy} if profile.nc_fetch_held else set()
+    return {_copy(s.fm), *held}
 
 
 def _miss(s: Shared, profile: Profile) -> int:
     """Give what a cacheable fetch that misses returns: STALE or FRESH."""
     return _copy(data_copy(s) if profile.idc else copy_below(s))
+
+
+def copies_in(icache: int) -> Iterator[int]:
+    """Give the copy of each label, up to the last that there is."""
+    while icache:
+        yield icache % 3
+        icache //= 3
+
+
+def _with_copy(icache: int, label: int, copy: int) -> int:
+    place: int = 3**label
+    return icache + (copy - icache // place % 3) * place
+
+
+def _without(icache: int, copy: int, instead: int) -> int:
+    """Replace each copy of an age."""
+    return sum((instead if each == copy else each) * 3**label for label, each in enumerate(copies_in(icache)))
+
+
+def fresh_in(icache: int) -> bool:
+    return FRESH in copies_in(icache)
 
 
 def _copy(fresh: bool) -> int:
@@ -176,17 +217,16 @@ def shared_steps(s: Shared, alias_live: bool, fetch_possible: bool) -> Iterator[
 
 def core_steps(s: Shared, core: Core, fetches: Fetches, profile: Profile) -> Iterator[Outcome]:
     """Give what one step of one core makes of it and of the levels."""
-    if core.icache:  # drop I
-        yield Outcome(s, core._replace(icache=NONE))
-    if fetches.cacheable and not profile.dic:  # fill I
-        yield Outcome(s, forgetful(core._replace(icache=_miss(s, profile)), fetches.awaited))
+    for label, copy in enumerate(copies_in(core.icache)):
+        if copy:  # drop I
+            yield Outcome(s, core._replace(icache=_with_copy(core.icache, label, NONE)))
+    for icache in _fills(s, core.icache, fetches, profile):
+        yield Outcome(s, forgetful(core._replace(icache=icache), fetches.awaited))
     if core.prefetched:
         yield Outcome(s, core._replace(prefetched=NONE))
-    prefetches = fetches.awaited and profile.order
-    if prefetches and fetches.cacheable:
-        yield Outcome(s, core._replace(prefetched=_instruction(s, core, profile)))
-    if prefetches and fetches.uncacheable:
-        yield Outcome(s, core._replace(prefetched=_copy(s.fm)))
+    if fetches.awaited and profile.order:
+        for instruction in _prefetches(s, core.icache, fetches, profile):
+            yield Outcome(s, core._replace(prefetched=instruction))
     if core.dcs and not core.dcs[0].held:
         for after in _maintain(s, core.dcs[0].op):
             yield Outcome(after, core._replace(dcs=core.dcs[1:]))
@@ -194,10 +234,31 @@ def core_steps(s: Shared, core: Core, fetches: Fetches, profile: Profile) -> Ite
         yield Outcome(s, core._replace(icache=NONE, ic_local=False))
     if core.ic_all:
         yield Outcome(s, core._replace(icache=NONE, ic_all=False), "lose I")
+    for label in core.ic_by:
+        rest = tuple(other for other in core.ic_by if other != label)
+        icache = _with_copy(core.icache, label, NONE)
+        yield Outcome(s, core._replace(icache=icache, ic_by=rest), f"lose {label}")
     if core.store:
         yield Outcome(s._replace(fm=core.store == FRESH), _store_gone(core))
     if core.through:
         yield Outcome(s._replace(fm=s.through == FRESH, through=NONE), _store_gone(core))
+
+
+def _fills(s: Shared, icache: int, fetches: Fetches, profile: Profile) -> Iterator[int]:
+    """Give the instruction cache after each fill I."""
+    if profile.dic:
+        return
+    for label in fetches.cacheable:
+        yield _with_copy(icache, label, _miss(s, profile))
+    if profile.nc_fetch_held:
+        for label in fetches.uncacheable:
+            yield _with_copy(icache, label, _copy(s.fm))
+
+
+def _prefetches(s: Shared, icache: int, fetches: Fetches, profile: Profile) -> set[int]:
+    """Give what each fetch that is possible may return."""
+    found = {each for label in fetches.cacheable for each in _instructions(s, icache, label, profile)}
+    return found | _memory_instructions(s, icache, profile) if fetches.uncacheable else found
 
 
 def _store_gone(core: Core) -> Core:
@@ -213,9 +274,9 @@ def forgetful(core: Core, awaited: bool) -> Core:
     Once the last fetch of the core has checked the byte, a prefetched instruction is nothing, and an
     instruction cache is either a fresh copy (not all is lost) or none.
     """
-    if awaited or not (core.prefetched or core.icache == STALE):
+    if awaited or not (core.prefetched or core.icache):
         return core
-    return core._replace(prefetched=NONE, icache=FRESH if core.icache == FRESH else NONE)
+    return core._replace(prefetched=NONE, icache=_without(core.icache, STALE, NONE))
 
 
 def _maintain(s: Shared, op: str) -> list[Shared]:
@@ -248,13 +309,15 @@ def meanwhile(core: Core, others: str) -> Core:
     """Give what becomes of a core while another one acts."""
     if others == "lose I":
         return core._replace(icache=NONE)
+    if others.startswith("lose "):
+        return core._replace(icache=_with_copy(core.icache, int(others[5:]), NONE))
     return _grown_old(core) if others == "grow old" else core
 
 
 def _grown_old(core: Core) -> Core:
     """Give a core whose copies, and what it has in flight, have lost their bit."""
     return core._replace(
-        icache=min(core.icache, STALE),
+        icache=_without(core.icache, FRESH, STALE),
         store=min(core.store, STALE),
         prefetched=min(core.prefetched, STALE),
     )
@@ -278,8 +341,9 @@ def goes_on(s: Shared, core: Core, event: Event) -> bool:
     """
     stores = core.store or core.through
     if event.action == "dsb":
-        return not (core.dcs or core.ic_local or core.ic_all or stores)
-    if event.action in ("read wb", "poll wb", "write wb", "write wt") and any(dc.noted for dc in core.dcs):
+        return not (core.dcs or core.ic_local or core.ic_all or core.ic_by or stores)
+    cacheable = event.action in ("read wb", "poll wb", "write wb", "write wt")
+    if cacheable and event.near and any(dc.noted for dc in core.dcs):
         return False
     if not event.own:
         return True
@@ -307,8 +371,10 @@ def effect_of(s: Shared, core: Core, event: Event, profile: Profile) -> list[Out
         return _write(s, core, event, profile)
     if kind == "give":
         return [_gift(s, core)]
+    if kind == "power-off":
+        return [Outcome(_powered_off(s), core)]
     if kind == "ic":
-        return [_ic(s, core, event.action, profile)]
+        return list(_ic(s, core, event, profile))
     if kind == "isb":
         return [Outcome(s, core._replace(prefetched=NONE))]
     if kind == "dsb":
@@ -321,18 +387,26 @@ def effect_of(s: Shared, core: Core, event: Event, profile: Profile) -> list[Out
 
 def _after_read(s: Shared, event: Event) -> Shared:
     """Give what a data read or a walk makes of the levels."""
+    if event.action == "walk pou" and not s.l2:
+        return s._replace(l2=CLEAN, f2=_memory(s))
     if event.action not in ("read wb", "poll wb", "walk wb") or s.l1:
         return s
     return s._replace(l1=CLEAN, f1=copy_below(s))
 
 
 def _fetch(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Outcome]:
+    has = core.icache // 3**event.label % 3 != NONE
     if event.own and core.prefetched:
         yield Outcome(s, core)
-    if event.action == "fetch cacheable" and not profile.dic:
-        yield Outcome(s, core._replace(icache=_instruction(s, core, profile)))
-    else:
+    if event.action == "fetch not cacheable":
         yield Outcome(s, core)
+        if profile.nc_fetch_held and not (profile.dic or has):
+            yield Outcome(s, core._replace(icache=_with_copy(core.icache, event.label, _copy(s.fm))))
+        return
+    if core.icache or profile.dic:  # a hit, be it of what another agent fetched; or no instruction cache
+        yield Outcome(s, core)
+    if not (has or profile.dic):
+        yield Outcome(s, core._replace(icache=_with_copy(core.icache, event.label, _miss(s, profile))))
 
 
 def _write(s: Shared, core: Core, event: Event, profile: Profile) -> list[Outcome]:
@@ -386,18 +460,36 @@ def _masters_write(s: Shared, core: Core, event: Event, profile: Profile) -> Ite
     yield Outcome(older._replace(l1=INVALID, f1=False, l2=DIRTY, f2=True), core, others)
 
 
-def _ic(s: Shared, core: Core, action: str, profile: Profile) -> Outcome:
-    if not profile.order:
-        return Outcome(s, core._replace(icache=NONE), "keep" if action == "ic local" else "lose I")
-    pending = core._replace(ic_local=True) if action == "ic local" else core._replace(ic_all=True)
-    return Outcome(s, pending)
+def _powered_off(s: Shared) -> Shared:
+    """Lose what is dirty."""
+    if s.l1 == DIRTY:
+        s = s._replace(l1=INVALID, f1=False)
+    return s._replace(l2=INVALID, f2=False) if s.l2 == DIRTY else s
+
+
+def _ic(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Outcome]:
+    if not event.own:
+        yield Outcome(s, core)
+    label = event.label
+    if profile.order:
+        if event.action == "ic local":
+            yield Outcome(s, core._replace(ic_local=True))
+        elif event.action == "ic all":
+            yield Outcome(s, core._replace(ic_all=True))
+        else:
+            yield Outcome(s, core._replace(ic_by=tuple(sorted({*core.ic_by, label}))))
+    elif event.action == "ic by":
+        icache = _with_copy(core.icache, label, NONE)
+        yield Outcome(s, core._replace(icache=icache), f"lose {label}")
+    else:
+        yield Outcome(s, core._replace(icache=NONE), "keep" if event.action == "ic local" else "lose I")
 
 
 def _dc(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Outcome]:
     set_way = event.action in SET_WAY
     op = SET_WAY.get(event.action, event.action)
     assert op in MAINTENANCE
-    if set_way and not profile.setway_effective:
+    if (set_way and not profile.setway_effective) or not event.own:
         yield Outcome(s, core)
     if profile.order:
         noted = event.noted and not set_way
@@ -412,19 +504,25 @@ def fresh_copies(s: Shared, core: Core, event: Event, profile: Profile) -> Itera
     """Say of each copy of the byte that a checked event may return whether it is fresh."""
     kind, _, how = event.action.partition(" ")
     if kind == "fetch":
-        yield s.fm if how == "not cacheable" else _instruction(s, core, profile) == FRESH
+        instructions = _memory_instructions(s, core.icache, profile)
+        if how == "cacheable":
+            instructions = _instructions(s, core.icache, event.label, profile)
+        yield from (instruction == FRESH for instruction in instructions)
         if core.prefetched:
             yield core.prefetched == FRESH
         return
     if how in ("wb", "snoop"):
         yield data_copy(s)
         return
+    if how == "pou":
+        yield copy_below(s)
+        return
     if how == "bare":
         yield s.fm
         return
     own = (s.through if core.through else core.store) if kind == "read" else NONE
     yield own == FRESH if own else s.fm
-    if profile.nc_may_hit and s.l1:
+    if event.hits and s.l1:
         yield s.f1
-    if profile.nc_may_hit and s.l2:
+    if event.hits and s.l2:
         yield s.f2
