@@ -17,6 +17,7 @@ from tests.oracles.order_reading import Reader, Step, core_names, read_trace
 from tests.oracles.order_steps import (
     CHECKED,
     FRESH,
+    MAINTENANCE,
     NONE,
     Core,
     Fetches,
@@ -46,6 +47,7 @@ WORDS = {
     "cisw": ("nothing", "clean"),
     "isw": ("nothing", "discard", "clean"),
 }
+BY_ADDRESS = (*MAINTENANCE, "ic all", "ic by")
 LEVEL = {number: name for name, number in LEVELS.items()}
 AGE = {NONE: None, 1: "OLD", FRESH: "new"}
 
@@ -159,9 +161,13 @@ def events(state: State, step: Step, byte: int, profile: Profile) -> Iterator[tu
     if any(awaits(event, core) for core in state.cores):
         return
     outcomes = effect_of(state.shared, state.cores[step.core], event, profile)
-    words = _outcome_words(step.action, profile)
+    perhaps = step.action in BY_ADDRESS and not event.own
+    words = _perhaps_words(step.action, profile) if perhaps else _outcome_words(step.action, profile)
     for number, outcome in enumerate(outcomes):
-        yield words[number] if words else "", _after(state, step.core, outcome)
+        after = _after(state, step.core, outcome)
+        yield words[number] if words else "", after
+        if perhaps:
+            yield "", after
 
 
 def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
@@ -172,6 +178,13 @@ def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
     if profile.setway_effective and action in SET_WAY:
         words = words[1:]
     return words if len(words) > 1 else ()
+
+
+def _perhaps_words(action: str, profile: Profile) -> tuple[str, ...]:
+    """The words where an operation by address is not sure of the byte: a witness may leave them out."""
+    if profile.order:
+        return ("nothing", "issued")
+    return WORDS["isw"] if action == "ivac" else ("nothing", "clean")
 
 
 def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazard, said: str) -> bool:
