@@ -23,6 +23,10 @@ CODES = {
 }
 PAGE = 4096
 ZVA_BLOCK = 64
+GRANULE = 64
+"""What an operation by address is sure of, in bytes: it does perhaps what it does to the rest of a longer line."""
+
+BY_ADDRESS = ("DC_CVAC", "DC_CIVAC", "DC_IVAC", "DC_CVAU", "IC")
 MOST_PIECES = 31
 DEEPEST = 200_000
 WHOLE = ("\nFull statespace search for:\n", " errors: 0\n")
@@ -165,7 +169,13 @@ def _items(lines: Sequence[int], size: int, events: Iterable[Event]) -> list[Ite
     return items
 
 
-def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: Iterable[Event]) -> Story:
+def story_of(
+    lines: Sequence[int],
+    size: int,
+    options: Sequence[bool],
+    events: Iterable[Event],
+    granule: tuple[int, int] | None = None,
+) -> Story:
     """
     Make the story of some lines of one page.
 
@@ -179,6 +189,8 @@ def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: I
         The profile's options, in the order of ``OPTIONS``.
     events : iterable of Event
         The trace's events.
+    granule : tuple of int, optional
+        The start and the end, in a line, of the bytes to follow: all of them by default.
 
     Raises
     ------
@@ -186,12 +198,11 @@ def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: I
         If the lines are cut into more pieces than a mask has bits.
     """
     items = _items(lines, size, events)
+    low, high = granule or (0, size)
     spans = [
-        (max(item.event.start - item.line, 0), min(item.event.end - item.line, size))
-        for item in items
-        if item.line is not None
+        (item.event.start - item.line, item.event.end - item.line) for item in items if item.line is not None
     ]
-    cuts = sorted({0, size, *(cut for span in spans for cut in span)})
+    cuts = sorted({low, high, *(min(max(cut, low), high) for span in spans for cut in span)})
     if len(cuts) - 1 > MOST_PIECES:
         raise ValueError(
             f"{lines[0]:#x}: {len(cuts) - 1} pieces of a line, and a mask has {MOST_PIECES} bits"
@@ -199,8 +210,9 @@ def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: I
     names = sorted({item.event.agent for item in items})
     told = [f"{' '.join(str(int(option)) for option in options)} {len(items)}"]
     for event, line in items:
-        where, mask = CODES["NOWHERE"], 0
+        where, mask, perhaps = CODES["NOWHERE"], 0, False
         if line is not None:
+            perhaps = event.what in BY_ADDRESS and not _touches(event, line + low, high - low)
             where = lines.index(line)
             mask = sum(
                 1 << bit
@@ -212,7 +224,7 @@ def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: I
             names.index(event.agent),
             where,
             CODES.get(event.type, 0),
-            event.on,
+            event.on or perhaps,
             mask,
         )
         told.append(" ".join(str(int(number)) for number in numbers))
@@ -232,16 +244,22 @@ def _by_page(pages: set[int], events: Iterable[Event]) -> dict[int, list[Event]]
 
 
 def stories_of(text: str) -> list[Story]:
-    """Yield a story for each line of a trace that some event checks: without a check there is no hazard."""
+    """Make a story of each granule of a line that some event checks: without a check there is no hazard."""
     size, options, events = read(text)
-    lines = {
-        base
+    step = min(size, GRANULE)
+    granules = {
+        start
         for event in events
         if event.what in CHECKED
-        for base in range(event.start // size * size, event.end, size)
+        for start in range(event.start // step * step, event.end, step)
     }
-    near = _by_page({base // PAGE for base in lines}, events)
-    return [story_of([base], size, options, near[base // PAGE]) for base in sorted(lines)]
+    near = _by_page({start // PAGE for start in granules}, events)
+    return [
+        story_of(
+            [start - start % size], size, options, near[start // PAGE], (start % size, start % size + step)
+        )
+        for start in sorted(granules)
+    ]
 
 
 # -- from stories to hazards ---------------------------------------------------------------------------------------
@@ -337,8 +355,10 @@ class Spin:
         stories = [stories_of(text) for text in texts]
         results = iter(self.run([story for told in stories for story in told]))
         return [
-            in_order(hazard for story in told for hazard in hazards_of(story, next(results)))
-            for told in stories
+            in_order(
+                _by_line(read(text)[0], (bad for story in told for bad in hazards_of(story, next(results))))
+            )
+            for text, told in zip(texts, stories, strict=True)
         ]
 
 
@@ -351,6 +371,16 @@ def hazards_of(story: Story, found: Iterable[Bad]) -> list[Hazard]:
         last = story.cuts[mask.bit_length()]
         hazards.append(Hazard(item.event.number, kind, item.event.agent, item.line + first, last - first))
     return hazards
+
+
+def _by_line(size: int, hazards: Iterable[Hazard]) -> list[Hazard]:
+    """Join the hazards of one line's granules."""
+    joined: dict[tuple[int, str, int], Hazard] = {}
+    for hazard in hazards:
+        key = hazard.line, hazard.kind, hazard.address // size
+        start = joined.get(key, hazard).address
+        joined[key] = hazard._replace(address=start, size=hazard.address + hazard.size - start)
+    return list(joined.values())
 
 
 def in_order(hazards: Iterable[Hazard]) -> list[Hazard]:

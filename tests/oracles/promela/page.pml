@@ -85,7 +85,7 @@ int story;                /* which */
 int past;                 /* how many of its events are */
 byte what, who, where;    /* the event at hand: which, whose, on which line */
 byte type;                /* of MAP and WALK */
-bool on;                  /* of switches; of MAP: executable */
+bool on;                  /* of switches; of MAP: executable; of maintenance: perhaps */
 int m;                    /* the bytes touched */
 bool nc_may_hit, setway_effective, idc, dic;
 Line line[LINES];
@@ -190,6 +190,10 @@ inline check()
 #define flushes       (what == DC_CIVAC || what == DC_CISW || what == DC_IVAC || what == DC_ISW)
 #define discards      (what == DC_IVAC || what == DC_ISW)
 #define by_set_way    (what == DC_CSW || what == DC_CISW || what == DC_ISW)
+#define by_address    (what == DC_CVAC || what == DC_CIVAC || what == DC_IVAC || what == DC_CVAU || what == IC)
+
+/* By address it is sure of 64 bytes, of a line that may be longer. */
+#define perhaps       (by_set_way && !setway_effective || by_address && on)
 
 inline clean_to_poc()
 {
@@ -313,7 +317,7 @@ active proctype agents()
         :: else
         fi;
         next() }
-    :: d_step { by_set_way && !setway_effective -> next() }
+    :: d_step { perhaps -> next() }
 
     /* ic */
     :: d_step { what == IC -> X.ic = false; X.fresh_i = 0; next() }
