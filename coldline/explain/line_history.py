@@ -14,7 +14,7 @@ from coldline.events import Event
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.ordered_cost import OrderedCosts
 from coldline.rules.alphabet import ACCESSES, OTHER
-from coldline.rules.order.alphabet import AS_OTHER, UNORDERED
+from coldline.rules.order.alphabet import UNORDERED
 from coldline.rules.order.cores import CoreEvent
 
 MAX_STORY = 4000
@@ -228,7 +228,7 @@ def _letter_for(letter: AnyLetter | None, own: bool) -> AnyLetter | None:
     if letter is None or own:
         return letter
     if isinstance(letter, CoreEvent):
-        if letter.act in AS_OTHER:
-            return letter._replace(act=AS_OTHER[letter.act])
+        if letter.as_other is not None:
+            return letter.as_other
         return None if letter.act in UNORDERED else letter
     return OTHER.get(letter) if letter in ACCESSES else letter

@@ -15,7 +15,7 @@ from coldline.explain.least_cost import REMEMBERED
 from coldline.explain.paths import OUTCOMES, Back, CacheStep, CoreView, Taken
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import NON_CACHEABLE, Act, OrderedLetter, Possible
 from coldline.rules.order.cores import NO_CORE, CoreEvent, Speculation, possible_for, seen_by
 from coldline.rules.order.effects import (
     AT_ONCE,
@@ -168,13 +168,16 @@ class CoreCosts:
         bad = [
             (cost, number)
             for number, cost in ready
-            if self._hazards(self._microstates[number], seen, self.profile) is wanted
+            if any(
+                self._hazards(self._microstates[number], each, self.profile) is wanted for each in seen.each
+            )
         ]
         return min(bad)[1] if bad else None
 
     def copy_read(self, number: int, letter: AnyLetter) -> str:
         """See `LeastCosts.copy_read`."""
-        copies = list(copies_read(self._microstates[number], self._seen(letter), self.profile))
+        m, seen = self._microstates[number], self._seen(letter)
+        copies = [copy for each in seen.each for copy in copies_read(m, each, self.profile)]
         if len(copies) == 1:
             return ""
         return next(name for name, fresh in copies if not fresh)
@@ -184,6 +187,8 @@ class CoreCosts:
         if not isinstance(letter, CoreEvent):
             return ""
         words: tuple[str, ...]
+        if letter.or_acts:
+            return self._kind(letter, origin, landed)
         if letter.act in (Act.SNOOPING_WRITE, Act.SNOOPING_WRITE_OTHER):
             words = ("update", "allocate")
         elif self._barriers:
@@ -193,6 +198,15 @@ class CoreCosts:
         if letter.act in _SETWAY and self.profile.setway_effective:
             words = words[1:]
         return words[self._effects_of(letter, origin).index(landed)] if len(words) > 1 else ""
+
+    def _kind(self, letter: CoreEvent, origin: int, landed: int) -> str:
+        """Which of the acts that it may be an access was."""
+        m = self._microstates[origin]
+        for each in self._seen(letter).each:
+            after = self._effects_table[each.act](m, each.core, self.profile)
+            if landed in map(self._number, after):
+                return "non-cacheable" if each.act in NON_CACHEABLE else "cacheable"
+        raise AssertionError(landed)
 
     def _with_steps(self, costs: ReachedCosts, possible: Possible) -> ReachedCosts:
         """Add the steps that may happen at any time: Dijkstra's algorithm, as each costs one."""
@@ -226,9 +240,9 @@ class CoreCosts:
         seen = self._seen(letter)
         key = seen, number
         if key not in self._effects:
-            effect = self._effects_table[seen.act]
-            after = effect(self._microstates[number], seen.core, self.profile)
-            self._effects[key] = [self._number(m) for m in after]
+            m, table = self._microstates[number], self._effects_table
+            after = [each for one in seen.each for each in table[one.act](m, one.core, self.profile)]
+            self._effects[key] = [self._number(each) for each in after]
         return self._effects[key]
 
     def _seen(self, letter: AnyLetter) -> OrderedLetter:

@@ -7,6 +7,7 @@ Which letter an access has is decided in `coldline.checker.state.page_classes`; 
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from coldline.checker.state.access_letters import Letters
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.rules.alphabet import Letter, Setting
@@ -59,6 +60,7 @@ _OTHER_OPERATIONS = {
     Op.DSB: Act.DSB,
     Op.DMB: Act.DMB,
     Op.ISB: Act.ISB,
+    Op.DSB_NSH: Act.DSB_NSH,
 }
 OF_MASTERS: dict[Op, tuple[Act, Act] | None] = {
     Op.MAP: None,
@@ -91,8 +93,14 @@ class Vocabulary(Protocol):
     def add_agent(self, name: str) -> None:
         """Note the next agent; agents are numbered as they are added."""
 
-    def access(self, letter: Letter, agent: int, op: Op, *, owner: bool = False) -> AnyLetter:
-        """The letter of an access, which without cores would be `letter`; `owner` is as for `CoreEvent`."""
+    def access(self, letters: Letters, agent: int, op: Op, *, owner: bool = False) -> AnyLetter:
+        """The letter of an access, which without cores would be one of `letters`; `owner` is as for `CoreEvent`."""
+
+    def core_of(self, agent: int) -> int:
+        """The number of an agent's core."""
+
+    def core_mates(self, agent: int) -> list[int]:
+        """The agents of an agent's core, the agent included."""
 
     def of_master(self, agent: int, op: Op, *, owner: bool) -> AnyLetter | None:
         """The letter of an access by a master; None if the agent is none."""
@@ -137,9 +145,18 @@ class AtOnce:
     def add_agent(self, name: str) -> None:
         """See `Vocabulary.add_agent`."""
 
-    def access(self, letter: Letter, agent: int, op: Op, *, owner: bool = False) -> Letter:
+    def access(self, letters: Letters, agent: int, op: Op, *, owner: bool = False) -> Letter:
         """See `Vocabulary.access`."""
+        (letter,) = letters
         return letter
+
+    def core_of(self, agent: int) -> int:
+        """See `Vocabulary.core_of`."""
+        return agent
+
+    def core_mates(self, agent: int) -> list[int]:
+        """See `Vocabulary.core_mates`."""
+        return [agent]
 
     def of_master(self, agent: int, op: Op, *, owner: bool) -> None:
         """See `Vocabulary.of_master`."""
@@ -216,10 +233,21 @@ class ByCore:
             self.core_names.append(name)
         self._cores.append(core)
 
-    def access(self, letter: Letter, agent: int, op: Op, *, owner: bool = False) -> CoreEvent:
+    def access(self, letters: Letters, agent: int, op: Op, *, owner: bool = False) -> CoreEvent:
         """See `Vocabulary.access`."""
-        act = _WALKS[letter] if op is Op.WALK else _ACCESSES[letter]
-        return CoreEvent(POLLS[act] if op is Op.POLL else act, self._cores[agent], owner)
+        acts = [_WALKS[letter] if op is Op.WALK else _ACCESSES[letter] for letter in letters]
+        if op is Op.POLL:
+            acts = [POLLS[act] for act in acts]
+        return CoreEvent(acts[0], self._cores[agent], owner, tuple(acts[1:]))
+
+    def core_of(self, agent: int) -> int:
+        """See `Vocabulary.core_of`."""
+        return self._cores[agent]
+
+    def core_mates(self, agent: int) -> list[int]:
+        """See `Vocabulary.core_mates`."""
+        core = self._cores[agent]
+        return [number for number, each in enumerate(self._cores) if each == core]
 
     def of_master(self, agent: int, op: Op, *, owner: bool) -> CoreEvent | None:
         """See `Vocabulary.of_master`."""

@@ -58,6 +58,8 @@ class Act(enum.IntEnum):
     MASTER_POLL = 40
     MASTER_WRITE = 41
     """An access by a master that sees memory alone."""
+    DSB_NSH = 43
+    """A DSB of the non-shareable domain: it completes what concerns its own core's instruction cache alone."""
     GIVE = 42
     """The page is given to other owners: no copy has been written since."""
 
@@ -87,10 +89,26 @@ class Possible(NamedTuple):
 
 
 class OrderedLetter(NamedTuple):
-    """An event as it affects one byte: what happened, by the core of this number; 0 is the core at hand."""
+    """An event as it affects one byte.
+
+    Attributes
+    ----------
+    act : Act
+        What happened.
+    core : int
+        The number of the core that did it; 0 is the core at hand.
+    or_acts : tuple of Act
+        What else may have happened in place of that.
+    """
 
     act: Act
     core: int
+    or_acts: tuple[Act, ...] = ()
+
+    @property
+    def each(self) -> "tuple[OrderedLetter, ...]":
+        """The events that it may be, each with one act."""
+        return tuple(OrderedLetter(act, self.core) for act in (self.act, *self.or_acts))
 
 
 AS_OTHER = {
@@ -125,6 +143,12 @@ POLLS = {
 
 AS_CHECKED = {**{act: act for act in CHECKED}, **{poll: act for act, poll in POLLS.items()}}
 """The acts that return data, each with that of a checked read that returns the same."""
+
+NON_CACHEABLE = (
+    *(Act.READ_NC, Act.READ_NC_OTHER, Act.POLL_NC, Act.WALK_NC),
+    *(Act.WRITE_NC, Act.WRITE_NC_OTHER, Act.FETCH_NC),
+)
+"""The acts of cores past the caches."""
 
 WRITES = (Act.WRITE, Act.WRITE_WT, Act.WRITE_NC, Act.SNOOPING_WRITE, Act.MASTER_WRITE)
 """The acts that write the byte."""

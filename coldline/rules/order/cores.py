@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import AS_CHECKED, CHECKED, Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import AS_CHECKED, AS_OTHER, CHECKED, Act, OrderedLetter, Possible
 from coldline.rules.order.machine import START, OrderMachine, order_machine
 from coldline.rules.profile import Profile
 
@@ -25,11 +25,25 @@ class CoreEvent(NamedTuple):
         The number of the core that did it; `NO_CORE` if none did.
     owner : bool
         Whether the page was given to the agent that did it.
+    or_acts : tuple of Act
+        What else may have happened in place of `act`, as nobody knows which switches were in force.
     """
 
     act: Act
     core: int
     owner: bool = False
+    or_acts: tuple[Act, ...] = ()
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        """What may have happened."""
+        return (self.act, *self.or_acts)
+
+    @property
+    def as_other(self) -> "CoreEvent | None":
+        """The event for the bytes of the line that it does not touch; None if it is none for them."""
+        others = tuple(dict.fromkeys(AS_OTHER[act] for act in self.acts if act in AS_OTHER))
+        return self._replace(act=others[0], or_acts=others[1:]) if others else None
 
 
 class Speculation(NamedTuple):
@@ -161,7 +175,7 @@ def _barriers_that_change(machine: OrderMachine, part: int) -> frozenset[Act]:
     cores = {core for m in machine.microstates(part) for core, _ in m.pending}
     return frozenset(
         act
-        for act in (Act.DSB, Act.DMB, Act.ISB)
+        for act in (Act.DSB, Act.DMB, Act.ISB, Act.DSB_NSH)
         if any(machine.step(part, OrderedLetter(act, core)) != part for core in cores)
     )
 
@@ -181,4 +195,4 @@ def possible_for(core: int, speculation: Speculation, declared: int, *, barriers
 
 def seen_by(core: int, event: CoreEvent) -> OrderedLetter:
     """The letter of an event as it concerns `core`: 0 for its own events, and 1 more than the number for others'."""
-    return OrderedLetter(event.act, 0 if event.core == core else event.core + 1)
+    return OrderedLetter(event.act, 0 if event.core == core else event.core + 1, event.or_acts)
