@@ -19,6 +19,7 @@ from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
 from coldline.trace import binary_layout as layout
 from coldline.trace import blocks
 from coldline.trace.blocks import EventError
+from coldline.trace.head_options import is_option_of_version_2
 from coldline.trace.text import LineParser
 
 
@@ -199,9 +200,9 @@ def _head_line(payload: bytes) -> str:
     except UnicodeDecodeError:
         raise TraceError("", "it is not UTF-8") from None
     words = line.split()
-    of_cores = words[:1] == ["core"] or words == ["option", "order"]
-    if not of_cores or "#" in line or line.splitlines() != [line]:
-        raise TraceError("", "it is neither 'core NAME AGENT…' nor 'option order'")
+    is_head = words[:1] == ["core"] or (words[:1] == ["option"] and is_option_of_version_2(words[1:]))
+    if not is_head or "#" in line or line.splitlines() != [line]:
+        raise TraceError("", "it is neither 'core NAME AGENT…' nor an option that only version 2 has")
     return line
 
 

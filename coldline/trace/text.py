@@ -12,6 +12,7 @@ from coldline.events.op import Kind, Op
 from coldline.rules.order.ordering import CoreAgents, Ordering
 from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
 from coldline.support.choices import choices
+from coldline.trace.head_options import is_option_of_version_2, option_lines, with_option
 
 MAX_LINE_LENGTH = 4096
 """The most characters of a line of text."""
@@ -22,7 +23,6 @@ MAX_AGENT_NAME = 4000
 _OPS = {op.words: op for op in Op}
 _PREFIXES = frozenset(words.split()[0] for words in _OPS if " " in words)
 _HEAD_WORDS = ("line", "option")
-_ORDER = "order"
 _BARRIERS = tuple(op.words for op in Op if op.kind is Kind.BARRIER)
 _NO_BARRIERS = (
     "it is one only in a trace with 'version 2' and 'option order'; in any other, "
@@ -101,6 +101,15 @@ class LineParser:
         if word == "core":
             self._read_core(rest)
             return
+        if word == "option" and self.profile.ordering is not None:
+            self.profile = with_option(self.profile, rest)
+            return
+        if word == "option" and is_option_of_version_2(rest):
+            known = ", ".join(SWITCHES)
+            raise TraceError(
+                "",
+                f"unknown option '{' '.join(rest)}', which needs 'version 2' as the first line; choose from: {known}",
+            )
         if len(rest) != 1:
             raise TraceError("", f"'{word}' takes one word")
         if word == "version":
@@ -125,14 +134,8 @@ class LineParser:
             self.profile = replace(self.profile, ordering=Ordering())
 
     def _read_option(self, word: str) -> None:
-        ordering = self.profile.ordering
-        if ordering is not None and word == _ORDER:
-            self.profile = replace(self.profile, ordering=ordering._replace(barriers=True))
-            return
-        known = (*SWITCHES, _ORDER) if ordering is not None else tuple(SWITCHES)
-        if word not in known:
-            needs = ", which needs 'version 2' as the first line" if word == _ORDER else ""
-            raise TraceError("", f"unknown option '{word}'{needs}; choose from: {', '.join(known)}")
+        if word not in SWITCHES:
+            raise TraceError("", f"unknown option '{word}'; choose from: {', '.join(SWITCHES)}")
         self.profile = self.profile.having((word,))
 
     def _read_core(self, words: list[str]) -> None:
@@ -284,8 +287,7 @@ def head_lines(profile: Profile) -> str:
 
 def core_lines(ordering: Ordering) -> list[str]:
     """The lines of a trace's head that say what `ordering` does."""
-    lines = [f"option {_ORDER}"] if ordering.barriers else []
-    return lines + [f"core {core.name} {' '.join(core.agents)}" for core in ordering.cores]
+    return option_lines(ordering) + [f"core {core.name} {' '.join(core.agents)}" for core in ordering.cores]
 
 
 def _number(word: str) -> int:

@@ -154,12 +154,15 @@ def _always_happens(effect: OrderedEffect) -> OrderedEffect:
 
 _FETCHED_ANEW = f"a isb; a fetch {X}"
 _DIRTY = f"{_A}; a unmap {P}"
+_HITS = "option nc-may-hit m"
 
 WEAKER = {
     Act.READ: (_never_waits, [_A, f"a dc cvac {X}; a read {X}", _N_READS]),
     Act.READ_OTHER: (_never_waits, [_A, f"a dc cvac {X}; a read {Y}", _N_READS]),
     Act.READ_NC: (_waits, [_A, _M, f"a dc cvac {X}; m read {X}", _N_READS]),
     Act.READ_NC_OTHER: (_never_waits, [_A, _M, f"a dc cvac {X}; a dmb; m read {Y}", f"n walk {X} normal-nc"]),
+    Act.READ_NC_MAY_HIT: (_waits, [_HITS, _A, _M, f"a dc cvac {X}; m read {X}", _N_READS]),
+    Act.WALK_NC_MAY_HIT: (_waits, [_HITS, _A, _M, f"m dc cvac {X}; m walk {X} normal-nc", _N_READS]),
     Act.WALK: (_does_nothing, [f"b walk {X} normal-wb", _N, f"n write {X}; n dsb; b walk {X} normal-wb"]),
     Act.WALK_OTHER: (
         _does_nothing,

@@ -128,7 +128,7 @@ def test_a_byte_that_is_another_is_an_error() -> None:
             read(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
 
 
-NEITHER = "it is neither 'core NAME AGENT…' nor 'option order'"
+NEITHER = "it is neither 'core NAME AGENT…' nor an option that only version 2 has"
 WRONG = {
     "no line": (b"", NEITHER),
     "a line's end": (b"option order\n", NEITHER),

@@ -48,6 +48,8 @@ _ACCESSES = {
     Letter.FETCH_NC: Act.FETCH_NC,
 }
 _WALKS = {Letter.READ_WB: Act.WALK, Letter.READ_NC: Act.WALK_NC}
+_MAY_HIT = {Act.READ_NC: Act.READ_NC_MAY_HIT, Act.WALK_NC: Act.WALK_NC_MAY_HIT}
+_CLEANING = {Op.DC_IVAC: Op.DC_CIVAC, Op.DC_ISW: Op.DC_CISW}
 _OTHER_OPERATIONS = {
     Op.DC_CSW: Act.DC_CSW,
     Op.DC_CISW: Act.DC_CISW,
@@ -153,7 +155,7 @@ class ByCore:
     Parameters
     ----------
     ordering : Ordering
-        The cores that are known, and whether operations complete at barriers.
+        The cores that are known, whether operations complete at barriers, and what agents may do.
     new_core : callable
         Called for each core that is not in `ordering`: that of an agent of which nothing is said.
 
@@ -172,6 +174,9 @@ class ByCore:
         self.barriers = ordering.barriers
         self._new_core = new_core
         self._cores: list[int] = []
+        self._may_hit: list[bool] = []
+        self._ivac_cleans: list[bool] = []
+        self._ordering = ordering
         self.core_names = [core.name for core in ordering.cores]
         self._next = self._declared
 
@@ -183,10 +188,12 @@ class ByCore:
             self._new_core()
             self.core_names.append(name)
         self._cores.append(core)
+        self._may_hit.append(name in self._ordering.nc_may_hit)
+        self._ivac_cleans.append(name in self._ordering.ivac_cleans)
 
     def access(self, letter: Letter, agent: int) -> CoreEvent:
         """See `Vocabulary.access`."""
-        return CoreEvent(_ACCESSES[letter], self._cores[agent])
+        return self._by(_ACCESSES[letter], agent)
 
     def access_by_first_core(self, letter: Letter) -> CoreEvent:
         """See `Vocabulary.access_by_first_core`."""
@@ -194,10 +201,18 @@ class ByCore:
 
     def walk(self, letter: Letter, agent: int) -> CoreEvent:
         """See `Vocabulary.walk`."""
-        return CoreEvent(_WALKS[letter], self._cores[agent])
+        return self._by(_WALKS[letter], agent)
+
+    def _by(self, act: Act, agent: int) -> CoreEvent:
+        """An access by an agent, with what the agent may do."""
+        if self._may_hit[agent]:
+            act = _MAY_HIT.get(act, act)
+        return CoreEvent(act, self._cores[agent])
 
     def maintenance(self, op: Op, agent: int, *, cacheable: bool) -> CoreEvent | None:
         """See `Vocabulary.maintenance`."""
+        if self._ivac_cleans[agent]:
+            op = _CLEANING.get(op, op)
         letter = _MAINTENANCE.get(op)
         act = DATA_OPERATIONS[letter][cacheable] if letter in DATA_OPERATIONS else _OTHER_OPERATIONS.get(op)
         return CoreEvent(act, self._cores[agent]) if act is not None else None

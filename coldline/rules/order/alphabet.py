@@ -45,6 +45,9 @@ class Act(enum.IntEnum):
     """An instruction cache operation that concerns its own core alone."""
     READ_NC_OTHER = 30
     WRITE_NC_OTHER = 31
+    READ_NC_MAY_HIT = 32
+    """A non-cacheable read that may also return a cached copy, whatever the profile says."""
+    WALK_NC_MAY_HIT = 33
 
 
 class Possible(NamedTuple):
@@ -81,6 +84,7 @@ class OrderedLetter(NamedTuple):
 AS_OTHER = {
     Act.READ: Act.READ_OTHER,
     Act.READ_NC: Act.READ_NC_OTHER,
+    Act.READ_NC_MAY_HIT: Act.READ_NC_OTHER,
     Act.WALK: Act.WALK_OTHER,
     Act.WRITE: Act.WRITE_OTHER,
     Act.WRITE_WT: Act.WRITE_WT_OTHER,
@@ -89,16 +93,21 @@ AS_OTHER = {
 }
 """The act of an access for the bytes of its line that it does not touch; other accesses have none."""
 
-CHECKED = (Act.READ, Act.READ_NC, Act.WALK, Act.WALK_NC, Act.FETCH, Act.FETCH_NC)
+CHECKED = (
+    *(Act.READ, Act.READ_NC, Act.READ_NC_MAY_HIT, Act.WALK, Act.WALK_NC, Act.WALK_NC_MAY_HIT),
+    *(Act.FETCH, Act.FETCH_NC),
+)
 """The acts that are checked."""
 
 UNORDERED = {
     Act.READ: Letter.READ_WB,
     Act.READ_OTHER: Letter.READ_WB_OTHER,
     Act.READ_NC: Letter.READ_NC,
+    Act.READ_NC_MAY_HIT: Letter.READ_NC,
     Act.WALK: Letter.READ_WB,
     Act.WALK_OTHER: Letter.READ_WB_OTHER,
     Act.WALK_NC: Letter.READ_NC,
+    Act.WALK_NC_MAY_HIT: Letter.READ_NC,
     Act.WRITE: Letter.WRITE_WB,
     Act.WRITE_OTHER: Letter.WRITE_WB_OTHER,
     Act.WRITE_WT: Letter.WRITE_WT,

@@ -28,6 +28,8 @@ from coldline.rules.profile import Profile
 
 _FETCHES = (Act.FETCH, Act.FETCH_NC)
 _CACHEABLE = (Act.READ, Act.WALK, Act.FETCH)
+_PAST_CACHES = (Act.READ_NC, Act.READ_NC_MAY_HIT)
+_MAY_HIT = (Act.READ_NC_MAY_HIT, Act.WALK_NC_MAY_HIT)
 
 
 # Effects of events ------------------------------------------------------------------------------------------
@@ -181,9 +183,11 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.READ_OTHER: _data_access(_allocate(Act.READ_OTHER), cacheable=True, touches=False),
     Act.READ_NC: _data_access(_nothing),
     Act.READ_NC_OTHER: _data_access(_nothing, touches=False),
+    Act.READ_NC_MAY_HIT: _data_access(_nothing),
     Act.WALK: _allocate(Act.WALK),
     Act.WALK_OTHER: _allocate(Act.WALK_OTHER),
     Act.WALK_NC: _nothing,
+    Act.WALK_NC_MAY_HIT: _nothing,
     Act.WRITE: _data_access(_write, cacheable=True),
     Act.WRITE_OTHER: _data_access(_allocate(Act.WRITE_OTHER), cacheable=True, touches=False),
     Act.WRITE_WT: _data_access(_store(write_through=True), cacheable=True),
@@ -244,11 +248,14 @@ def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -
     line = m.line
     if letter.act in _CACHEABLE:
         line = m.as_caches_see
-    elif letter.act is Act.READ_NC and pending.store is not None:
+    elif letter.act in _PAST_CACHES and pending.store is not None:
         line = line._replace(fresh_memory=pending.store.fresh)
     names = ["instruction cache" if letter.act is Act.FETCH else "memory"]
     names += [name for name, level in (("level 1", line.level1), ("level 2", line.level2)) if level]
-    yield from zip(names, COPIES_READ[UNORDERED[letter.act]](line, profile), strict=False)
+    copies = COPIES_READ[UNORDERED[letter.act]](line, profile)
+    if letter.act in _MAY_HIT:
+        copies = line_rules.memory_or_cached(line)
+    yield from zip(names, copies, strict=False)
 
 
 def ordered_hazards(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Hazard:

@@ -24,7 +24,13 @@ class Ordering(NamedTuple):
         or not.
     barriers : bool
         Whether what a core has issued is complete only at its own barrier; if not, everything takes effect at once.
+    nc_may_hit : tuple of str
+        The agents whose non-cacheable and device reads may also return a cached copy.
+    ivac_cleans : tuple of str
+        The agents whose ``dc ivac`` and ``dc isw`` clean, too (HCR_EL2.VM or SWIO is set).
     """
 
     cores: tuple[CoreAgents, ...] = ()
     barriers: bool = False
+    nc_may_hit: tuple[str, ...] = ()
+    ivac_cleans: tuple[str, ...] = ()

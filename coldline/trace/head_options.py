@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The options in the head of a version 2 trace. ``docs/reference/trace-format.md`` defines each."""
+
+from dataclasses import replace
+
+from coldline.errors import TraceError
+from coldline.rules.order.ordering import Ordering
+from coldline.rules.profile import SWITCHES, Profile
+
+_ORDER, _NC_MAY_HIT, _IVAC_CLEANS = "order", "nc-may-hit", "ivac-cleans"
+
+OPTIONS = (_ORDER, _IVAC_CLEANS)
+"""The options that version 1 does not have."""
+
+_KNOWN = (*SWITCHES, *OPTIONS)
+
+
+def with_option(profile: Profile, words: list[str]) -> Profile:
+    """The profile after an ``option`` line of a version 2 trace.
+
+    Parameters
+    ----------
+    profile : Profile
+        What the lines before it said.
+    words : list of str
+        The words after ``option``.
+
+    Raises
+    ------
+    TraceError
+        If a word is wrong; ``where`` is empty.
+    """
+    ordering = profile.ordering
+    assert ordering is not None
+    if not words:
+        raise TraceError("", f"'option' lacks its name; choose from: {', '.join(_KNOWN)}")
+    name, *rest = words
+    if name not in _KNOWN:
+        raise TraceError("", f"unknown option '{name}'; choose from: {', '.join(_KNOWN)}")
+    if name == _NC_MAY_HIT and rest:
+        return replace(profile, ordering=ordering._replace(nc_may_hit=_with(ordering.nc_may_hit, rest)))
+    if name == _IVAC_CLEANS:
+        if not rest:
+            raise TraceError("", f"'option {name}' takes the agents that it is of")
+        return replace(profile, ordering=ordering._replace(ivac_cleans=_with(ordering.ivac_cleans, rest)))
+    if rest:
+        raise TraceError("", f"unknown word '{rest[0]}' after 'option {name}'")
+    if name == _ORDER:
+        return replace(profile, ordering=ordering._replace(barriers=True))
+    return profile.having((name,))
+
+
+def option_lines(ordering: Ordering) -> list[str]:
+    """The ``option`` lines of a trace's head that say what `ordering` does."""
+    lines = [f"option {_ORDER}"] if ordering.barriers else []
+    lines += [f"option {_NC_MAY_HIT} {agent}" for agent in ordering.nc_may_hit]
+    lines += [f"option {_IVAC_CLEANS} {agent}" for agent in ordering.ivac_cleans]
+    return lines
+
+
+def is_option_of_version_2(words: list[str]) -> bool:
+    """Whether the words of an ``option`` line, without that word, say what version 1 cannot."""
+    return bool(words) and (words[0] in OPTIONS or (words[0] == _NC_MAY_HIT and len(words) > 1))
+
+
+def _with(agents: tuple[str, ...], more: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*agents, *more)))
