@@ -15,7 +15,7 @@ from coldline.explain.least_cost import REMEMBERED
 from coldline.explain.paths import OUTCOMES, Back, CacheStep, CoreView, Taken
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import FETCHES, Act, OrderedLetter, Possible
 from coldline.rules.order.cores import CoreEvent, Speculation, possible_for, seen_by
 from coldline.rules.order.effects import (
     AT_ONCE,
@@ -60,7 +60,7 @@ class OrderedCosts:
         """The cores by whose view a read may be explained: its own core's first, and for a fetch no other."""
         assert isinstance(letter, CoreEvent)
         cores = [letter.core]
-        if letter.act not in (Act.FETCH, Act.FETCH_NC):
+        if letter.act not in FETCHES:
             cores += [core for core in range(len(self._views)) if core != letter.core]
         return (CoreView(self._views[core], core) for core in cores)
 
@@ -87,8 +87,8 @@ class CoreCosts:
         self._core, self._names = core, cores
         self._barriers = profile.ordering.barriers
         self._effects_table = ORDERED_EFFECTS if self._barriers else AT_ONCE
-        self._declared = len(profile.ordering.cores)
-        self.agent = cores[core] if core >= self._declared else ""
+        self._ordering = profile.ordering
+        self.agent = cores[core] if core >= len(profile.ordering.cores) else ""
         self._microstates: list[OrderedMicrostate] = []
         self._numbers: dict[OrderedMicrostate, int] = {}
         self._steps: dict[tuple[Possible, int], list[tuple[CacheStep, int]]] = {}
@@ -171,7 +171,9 @@ class CoreCosts:
         if not isinstance(letter, CoreEvent):
             return ""
         words: tuple[str, ...]
-        if self._barriers:
+        if letter.act is Act.FETCH_NC_HELD:
+            words = ("nothing", "held")[: len(self._effects_of(letter, origin))]
+        elif self._barriers:
             words = ("nothing", "issued") if letter.act in _SETWAY else ()
         else:
             words = OUTCOMES.get(MAINTENANCE_OF.get(letter.act, Letter.IC), ())
@@ -222,7 +224,7 @@ class CoreCosts:
 
     def _possible(self, setting: AnySetting) -> Possible:
         assert isinstance(setting, Speculation)
-        return possible_for(self._core, setting, self._declared, barriers=self._barriers)
+        return possible_for(self._core, setting, self._ordering)
 
     def core_of(self, letter: AnyLetter | None) -> str:
         """The name of the core of an event, if it is known."""

@@ -20,6 +20,7 @@ from coldline.explain.paths import CacheStep
 from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Microstate
 from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.profile import Profile
 
 
 class WitnessStep(NamedTuple):
@@ -113,7 +114,7 @@ def shortest(
         story += _steps(back.before)
         number = back.start
     story.reverse()
-    return _relevant(story, seen.agent, barriers=ways.profile.has_barriers)
+    return _relevant(story, seen.agent, ways.profile)
 
 
 def _told(
@@ -158,13 +159,13 @@ def _steps(steps: Sequence[CacheStep]) -> list[WitnessStep]:
     return told[::-1]
 
 
-def _relevant(story: list[WitnessStep], watcher: str, *, barriers: bool) -> list[WitnessStep]:
+def _relevant(story: list[WitnessStep], watcher: str, profile: Profile) -> list[WitnessStep]:
     """The story without events that do not matter to it.
 
     These are switches of agents that have aliases and accesses of other lines only, and fetches next to the line with
-    the MMU off that allow no prefetch of it: no instruction cache was on, and with `barriers` a core may prefetch
-    past the caches, too. With `barriers` they are also barriers that had nothing to wait for. The agent `watcher`, by
-    whose core the story is told, keeps its switches.
+    the MMU off that allow no prefetch of it: no instruction cache was on, and what may be prefetched past the caches
+    is not held. They are also barriers that had nothing to wait for. The agent `watcher`, by whose core the story is
+    told, keeps its switches.
     """
     line_events = [step.line_event for step in story if step.line_event is not None]
     events = [line_event.event for line_event in line_events]
@@ -176,7 +177,10 @@ def _relevant(story: list[WitnessStep], watcher: str, *, barriers: bool) -> list
         for line_event in line_events
         if line_event.event.op.kind is Kind.SWITCH and line_event.event.agent not in switched
     }
-    idle |= _idle_barriers(story) if barriers else _idle_fetches(line_events)
+    if profile.has_barriers:
+        idle |= _idle_barriers(story)
+    elif profile.ordering is None or not profile.ordering.nc_fetch_held:
+        idle |= _idle_fetches(line_events)
     return [step for step in story if step.line_event is None or step.line_event.number not in idle]
 
 

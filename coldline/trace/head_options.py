@@ -2,14 +2,18 @@
 """The options in the head of a version 2 trace. ``docs/reference/trace-format.md`` defines each."""
 
 from dataclasses import replace
+from typing import Any
 
 from coldline.errors import TraceError
 from coldline.rules.order.ordering import Ordering
 from coldline.rules.profile import SWITCHES, Profile
 
-_ORDER, _NC_MAY_HIT, _IVAC_CLEANS = "order", "nc-may-hit", "ivac-cleans"
+_NC_MAY_HIT, _IVAC_CLEANS = "nc-may-hit", "ivac-cleans"
 
-OPTIONS = (_ORDER, _IVAC_CLEANS)
+_SWITCHES = {"order": "barriers", "nc-fetch-held": "nc_fetch_held"}
+"""The fields of `Ordering` that an option without more words turns on."""
+
+OPTIONS = (*_SWITCHES, _IVAC_CLEANS)
 """The options that version 1 does not have."""
 
 _KNOWN = (*SWITCHES, *OPTIONS)
@@ -45,14 +49,15 @@ def with_option(profile: Profile, words: list[str]) -> Profile:
         return replace(profile, ordering=ordering._replace(ivac_cleans=_with(ordering.ivac_cleans, rest)))
     if rest:
         raise TraceError("", f"unknown word '{rest[0]}' after 'option {name}'")
-    if name == _ORDER:
-        return replace(profile, ordering=ordering._replace(barriers=True))
+    if name in _SWITCHES:
+        on: dict[str, Any] = {_SWITCHES[name]: True}
+        return replace(profile, ordering=ordering._replace(**on))
     return profile.having((name,))
 
 
 def option_lines(ordering: Ordering) -> list[str]:
     """The ``option`` lines of a trace's head that say what `ordering` does."""
-    lines = [f"option {_ORDER}"] if ordering.barriers else []
+    lines = [f"option {name}" for name, field in _SWITCHES.items() if getattr(ordering, field)]
     lines += [f"option {_NC_MAY_HIT} {agent}" for agent in ordering.nc_may_hit]
     lines += [f"option {_IVAC_CLEANS} {agent}" for agent in ordering.ivac_cleans]
     return lines

@@ -71,7 +71,61 @@ CLEANS: list[Case] = [
     ),
 ]
 
-CASES = {"nc-may-hit": MAY_HIT, "ivac-cleans": CLEANS}
+CODE = f"m map {P} normal-nc exec"
+NEW = f"m write {X}; m dsb; m isb"
+OFF = f"g mmu off; g fetch {X}"
+HELD: list[Case] = [
+    (
+        "what was fetched before",
+        f"option nc-fetch-held; {CODE}; m fetch {X}; {NEW}; m fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+    ("what could be fetched", f"option nc-fetch-held; {CODE}; {NEW}; m fetch {X}", {FETCH}, {FETCH}),
+    ("without the option", f"{CODE}; m fetch {X}; {NEW}; m fetch {X}", set(), set()),
+    (
+        "an invalidated copy",
+        f"option nc-fetch-held; {CODE}; {NEW}; m ic ivau {X}; m dsb; m isb; m fetch {X}",
+        set(),
+        set(),
+    ),
+    (
+        "another core's copy",
+        f"option nc-fetch-held; core c0 m; core c1 k; k map {P} normal-nc exec; k fetch {X}; {CODE}; {NEW}; "
+        f"m ic iallu; m dsb; k isb; m isb; m fetch {X}; k fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+    ("DIC", f"option nc-fetch-held; option dic; {CODE}; m fetch {X}; {NEW}; m fetch {X}", set(), set()),
+    ("what is mapped", f"option nc-fetch-held; {N}; {CODE}; m unmap {P}; n write {X}; n dsb", set(), set()),
+    (
+        "with the MMU off",
+        f"option nc-fetch-held; {OFF}; {N}; n write {X}; n dsb; g isb; g fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+    (
+        "outside of the window",
+        f"option nc-fetch-held; g mmu off; g fetch 0x3000 4; {N}; n write {X}; n dsb; g isb; g fetch {X}",
+        set(),
+        set(),
+    ),
+    (
+        "a cacheable fetch of what was held",
+        f"option nc-fetch-held; {CODE}; {NEW}; m unmap {P}; m map {P} normal-wb exec; m fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+    (
+        "a prefetched copy of the instruction cache",
+        f"option nc-fetch-held; core c m k; {CODE}; m fetch {X}; m write {X}; m dsb; m isb; k isb; "
+        f"m ic ivau {X}; m dsb; m fetch {X}",
+        {FETCH},
+        set(),
+    ),
+]
+
+CASES = {"nc-may-hit": MAY_HIT, "ivac-cleans": CLEANS, "nc-fetch-held": HELD}
 LISTED = [pytest.param(*each[1:], id=f"{word}, {each[0]}") for word, cases in CASES.items() for each in cases]
 
 
@@ -87,6 +141,7 @@ def test_the_verdict(text: str, ordered: set[str], at_once: set[str]) -> None:
 HEADS = (
     "option nc-may-hit a b; option nc-may-hit b c",
     "option ivac-cleans a; option ivac-cleans b a",
+    "option nc-fetch-held",
 )
 
 

@@ -19,7 +19,8 @@ from coldline.rules.order.alphabet import CHECKED, Act, OrderedLetter, Possible
 from coldline.rules.order.cores import CoreEvent, CoresMachine, Speculation
 from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS, OrderedEffect
 from coldline.rules.order.microstate import NOTHING, OrderedMicrostate
-from coldline.rules.order.steps import PENDING_STEPS, OrderedStep, steps
+from coldline.rules.order.ordering import CoreAgents, Ordering
+from coldline.rules.order.steps import HOLD, PENDING_STEPS, OrderedStep, steps
 from coldline.rules.profile import Profile
 from tests.helpers.checking import check_text
 from tests.helpers.repository import ROOT
@@ -57,6 +58,9 @@ PENDING: dict[str, frozenset[Act]] = {
 """The acts that are complete at a barrier, by what is pending; a prefetch needs none."""
 
 _CACHEABLE = {Act.CACHEABLE_CVAC, Act.CACHEABLE_CIVAC, Act.CACHEABLE_IVAC, Act.CACHEABLE_CVAU}
+_BY_OPTION = {Act.READ_NC_MAY_HIT, Act.WALK_NC_MAY_HIT, Act.FETCH_NC_HELD}
+"""Acts that only further options ask for."""
+
 _BARRIERS = {Act.DSB, Act.DMB, Act.ISB}
 
 
@@ -64,7 +68,7 @@ def size(pending: Sequence[str], *, idc: bool = False, dic: bool = False) -> int
     """The states of one core of which some operations are pending, and all others complete at once."""
     late = frozenset().union(*(PENDING[each] for each in pending))
     effects = {act: (ORDERED_EFFECTS if act in late else AT_ONCE)[act] for act in Act}
-    left_out = (_CACHEABLE - late) | (set() if pending else _BARRIERS) | {Act.IC_LOCAL}
+    left_out = (_CACHEABLE - late) | (set() if pending else _BARRIERS) | {Act.IC_LOCAL} | _BY_OPTION
     settings = [
         Possible(data, fetch, fetch, fetch and "prefetch" in pending)
         for data in (False, True)
@@ -155,6 +159,7 @@ def _always_happens(effect: OrderedEffect) -> OrderedEffect:
 _FETCHED_ANEW = f"a isb; a fetch {X}"
 _DIRTY = f"{_A}; a unmap {P}"
 _HITS = "option nc-may-hit m"
+_HELD = "option nc-fetch-held"
 
 WEAKER = {
     Act.READ: (_never_waits, [_A, f"a dc cvac {X}; a read {X}", _N_READS]),
@@ -181,6 +186,7 @@ WEAKER = {
     Act.FETCH: (_waits, [_CODE, _CLEANED, f"a ic ivau {X}", _FETCHED_ANEW]),
     Act.FETCH_OTHER: (_waits, [_CODE, f"a dc cvac {X}; a fetch {Y}", _N_READS]),
     Act.FETCH_NC: (_waits, [f"{_M} exec; m write {X}; m isb; m fetch {X}"]),
+    Act.FETCH_NC_HELD: (_waits, [_HELD, _A, f"{_M} exec; a dc cvac {X}; m fetch {X}", _N_READS]),
     Act.DC_CVAC: (_does_nothing, [_A, _G, f"g dc cvac {X}; g dsb", _N_READS]),
     Act.DC_CIVAC: (_does_nothing, [_A, _G, f"g dc civac {X}; g dsb", _N_READS]),
     Act.DC_IVAC: (_does_nothing, [_B, _G, f"g write {X}; g dmb; g dc ivac {X}; g dsb", _G_ON]),
@@ -222,6 +228,7 @@ SHOWN = {
     "complete": [_A, f"a dc ivac {X}; a dsb; a read {X}"],
     "complete ic": [_CODE, f"a dc cvau {X}", _INVALIDATED, _FETCHED_ANEW],
     "store arrives": [_G, f"h mmu off; g write {X}; h write {X}; h dsb; g dsb", _N_READS],
+    HOLD: [_HELD, f"{_M} exec; m write {X}; m dsb; m isb; m fetch {X}"],
     "prefetch": [f"{_M} exec; m write {X}; m dsb; m fetch {X}"],
 }
 """Traces that show steps."""
@@ -237,7 +244,7 @@ ALSO_OTHERWISE = {
 
 
 def test_each_step_is_there() -> None:
-    assert {*SHOWN, *ALSO_OTHERWISE} == {*line_rules.STEPS, *PENDING_STEPS}
+    assert {*SHOWN, *ALSO_OTHERWISE} == {*line_rules.STEPS, HOLD, *PENDING_STEPS}
 
 
 @pytest.mark.usefixtures("_forget")
@@ -268,9 +275,12 @@ LETTERS: list[CoreEvent | Speculation] = [
 LOOKS = [event for event in EVENTS if event.act in CHECKED]
 
 
+TWO_CORES = Ordering((CoreAgents("cpu0", ("a",)), CoreAgents("cpu1", ("b",))), barriers=True)
+
+
 def learned(first: Sequence[CoreEvent | Speculation]) -> LearnedTables:
     """Tables that have met some letters."""
-    tables = LearnedTables(CoresMachine(Profile(), 2, barriers=True))
+    tables = LearnedTables(CoresMachine(Profile(ordering=TWO_CORES)))
     for letter in first:
         tables.number(letter)
     return tables

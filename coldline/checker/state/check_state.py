@@ -74,6 +74,5 @@ def _rules(profile: Profile) -> tuple[Tables, Vocabulary]:
     """The tables of the rules that a profile asks for, and the letters of events by them."""
     if profile.ordering is None:
         return CompleteTables(automaton(profile)), vocabulary_of(profile)
-    machine = CoresMachine(profile, len(profile.ordering.cores), barriers=profile.ordering.barriers)
-    tables = LearnedTables(machine)
+    tables = LearnedTables(CoresMachine(profile))
     return tables, vocabulary_of(profile, tables.add_core)

@@ -207,6 +207,8 @@ class ByCore:
         """An access by an agent, with what the agent may do."""
         if self._may_hit[agent]:
             act = _MAY_HIT.get(act, act)
+        if act is Act.FETCH_NC and self._ordering.nc_fetch_held:
+            act = Act.FETCH_NC_HELD
         return CoreEvent(act, self._cores[agent])
 
     def maintenance(self, op: Op, agent: int, *, cacheable: bool) -> CoreEvent | None:
@@ -219,8 +221,8 @@ class ByCore:
 
     def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> Speculation:
         """See `Vocabulary.setting`."""
-        past = frozenset(map(self._fetcher, fetch_past)) if self.barriers else frozenset()
-        return Speculation(data, frozenset(map(self._fetcher, fetch)), past)
+        by_past = fetch_past if self.barriers or self._ordering.nc_fetch_held else ()
+        return Speculation(data, frozenset(map(self._fetcher, fetch)), frozenset(map(self._fetcher, by_past)))
 
     def _fetcher(self, agent: int) -> int:
         core = self._cores[agent]

@@ -48,6 +48,8 @@ class Act(enum.IntEnum):
     READ_NC_MAY_HIT = 32
     """A non-cacheable read that may also return a cached copy, whatever the profile says."""
     WALK_NC_MAY_HIT = 33
+    FETCH_NC_HELD = 34
+    """A non-cacheable fetch of which the instruction cache may hold a copy."""
 
 
 class Possible(NamedTuple):
@@ -65,6 +67,8 @@ class Possible(NamedTuple):
         The core may prefetch it cacheably, and execute it later.
     prefetch_past : bool
         The core may prefetch it past the caches.
+    held : bool
+        The core may fetch it past the caches, and its instruction cache may then hold it.
     """
 
     data: bool = False
@@ -72,6 +76,7 @@ class Possible(NamedTuple):
     fetch_elsewhere: bool = False
     prefetch: bool = False
     prefetch_past: bool = False
+    held: bool = False
 
 
 class OrderedLetter(NamedTuple):
@@ -95,9 +100,12 @@ AS_OTHER = {
 
 CHECKED = (
     *(Act.READ, Act.READ_NC, Act.READ_NC_MAY_HIT, Act.WALK, Act.WALK_NC, Act.WALK_NC_MAY_HIT),
-    *(Act.FETCH, Act.FETCH_NC),
+    *(Act.FETCH, Act.FETCH_NC, Act.FETCH_NC_HELD),
 )
 """The acts that are checked."""
+
+FETCHES = (Act.FETCH, Act.FETCH_NC, Act.FETCH_NC_HELD)
+"""The acts that concern an instruction cache and what was prefetched: only their own core sees those."""
 
 UNORDERED = {
     Act.READ: Letter.READ_WB,
@@ -115,6 +123,7 @@ UNORDERED = {
     Act.FETCH: Letter.FETCH_WB,
     Act.FETCH_OTHER: Letter.FETCH_WB_OTHER,
     Act.FETCH_NC: Letter.FETCH_NC,
+    Act.FETCH_NC_HELD: Letter.FETCH_NC,
 }
 """The letter of an act where everything takes effect at once."""
 

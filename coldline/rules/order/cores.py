@@ -11,6 +11,7 @@ from typing import NamedTuple
 from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import CHECKED, Act, OrderedLetter, Possible
 from coldline.rules.order.machine import START, order_machine
+from coldline.rules.order.ordering import Ordering
 from coldline.rules.profile import Profile
 
 
@@ -48,17 +49,13 @@ class CoresMachine:
     Parameters
     ----------
     profile : Profile
-        The implementation's promises.
-    cores : int
-        The number of cores that are known from the start; `add_core` adds those that are met later.
-    barriers : bool
-        Whether operations are complete at their core's barriers, and not at once.
+        The implementation's promises. Its cores are known from the start; `add_core` adds those that are met later.
     """
 
-    def __init__(self, profile: Profile, cores: int, *, barriers: bool) -> None:
-        self._machine = order_machine(replace(profile, line=64, ordering=None), barriers=barriers)
-        self._barriers = barriers
-        self._declared = self._cores = cores
+    def __init__(self, profile: Profile) -> None:
+        ordering = self._ordering = profile.ordering or Ordering()
+        self._machine = order_machine(replace(profile, line=64, ordering=None), barriers=ordering.barriers)
+        cores = self._cores = len(ordering.cores)
         start = (START,) * (cores + 1)
         self._states: list[tuple[int, ...]] = [start]
         self._numbers: dict[tuple[int, ...], int] = {start: START}
@@ -110,20 +107,21 @@ class CoresMachine:
     def _part_step(self, core: int, part: int, letter: CoreEvent | Speculation) -> int:
         machine = self._machine
         if isinstance(letter, Speculation):
-            return machine.step(part, possible_for(core, letter, self._declared, barriers=self._barriers))
+            return machine.step(part, possible_for(core, letter, self._ordering))
         return machine.step(part, seen_by(core, letter))
 
 
-def possible_for(core: int, speculation: Speculation, declared: int, *, barriers: bool) -> Possible:
-    """What speculation may do as it concerns one core; `declared` is the number of cores known from the start."""
-    number = core if core < declared else UNPLACED
-    fetch = number in speculation.fetch
+def possible_for(core: int, speculation: Speculation, ordering: Ordering) -> Possible:
+    """What speculation may do as it concerns one core."""
+    number = core if core < len(ordering.cores) else UNPLACED
+    fetch, past = number in speculation.fetch, number in speculation.fetch_past
     return Possible(
         data=speculation.data,
         fetch=fetch,
         fetch_elsewhere=bool(speculation.fetch),
-        prefetch=barriers and fetch,
-        prefetch_past=barriers and number in speculation.fetch_past,
+        prefetch=ordering.barriers and fetch,
+        prefetch_past=ordering.barriers and past,
+        held=ordering.nc_fetch_held and past,
     )
 
 

@@ -21,12 +21,18 @@ from collections.abc import Callable, Iterator
 from coldline.rules import line_rules
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import COPIES_READ, Hazard
-from coldline.rules.order.alphabet import CHECKED, DATA_OPERATIONS, UNORDERED, Act, OrderedLetter
+from coldline.rules.order.alphabet import CHECKED, DATA_OPERATIONS, FETCHES, UNORDERED, Act, OrderedLetter
 from coldline.rules.order.maintenance_queue import issued, without_needless
-from coldline.rules.order.microstate import NOTHING, Maintenance, OrderedMicrostate, StoreInFlight
+from coldline.rules.order.microstate import (
+    NOTHING,
+    Maintenance,
+    OrderedMicrostate,
+    StoreInFlight,
+    held,
+    memory_or_held,
+)
 from coldline.rules.profile import Profile
 
-_FETCHES = (Act.FETCH, Act.FETCH_NC)
 _CACHEABLE = (Act.READ, Act.WALK, Act.FETCH)
 _PAST_CACHES = (Act.READ_NC, Act.READ_NC_MAY_HIT)
 _MAY_HIT = (Act.READ_NC_MAY_HIT, Act.WALK_NC_MAY_HIT)
@@ -79,6 +85,13 @@ def _by_own_core(effect: OrderedEffect) -> OrderedEffect:
         yield from effect(m, core, profile) if core == 0 else (m,)
 
     return apply
+
+
+def _hold(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    """A non-cacheable fetch that misses in the instruction cache, which may hold memory's copy from then on."""
+    yield m
+    if not m.line.icache and not profile.dic:
+        yield m._replace(line=held(m.line))
 
 
 def _write(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
@@ -197,6 +210,7 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.FETCH: _by_own_core(_allocate(Act.FETCH)),
     Act.FETCH_OTHER: _by_own_core(_allocate(Act.FETCH_OTHER)),
     Act.FETCH_NC: _nothing,
+    Act.FETCH_NC_HELD: _by_own_core(_hold),
     **{
         act: _issue(letter, cacheable=cacheable)
         for letter, acts in DATA_OPERATIONS.items()
@@ -243,7 +257,7 @@ MAINTENANCE_OF = {
 def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Iterator[tuple[str, bool]]:
     """Each copy that a checked access may return: its name and its freshness."""
     pending = m.of(letter.core)
-    if letter.act in _FETCHES and pending.prefetched is not None:
+    if letter.act in FETCHES and pending.prefetched is not None:
         yield "prefetched", pending.prefetched
     line = m.line
     if letter.act in _CACHEABLE:
@@ -255,6 +269,8 @@ def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -
     copies = COPIES_READ[UNORDERED[letter.act]](line, profile)
     if letter.act in _MAY_HIT:
         copies = line_rules.memory_or_cached(line)
+    elif letter.act is Act.FETCH_NC_HELD:
+        copies, names = memory_or_held(line), ["memory", "instruction cache"]
     yield from zip(names, copies, strict=False)
 
 
@@ -263,7 +279,7 @@ def ordered_hazards(m: OrderedMicrostate, letter: OrderedLetter, profile: Profil
 
     There are none where the read has to wait, and a fetch is checked only as it concerns its own core.
     """
-    if letter.act not in CHECKED or (letter.act in _FETCHES and letter.core != 0):
+    if letter.act not in CHECKED or (letter.act in FETCHES and letter.core != 0):
         return Hazard.NONE
     possible = any(True for _ in ORDERED_EFFECTS[letter.act](m, letter.core, profile))
     if not possible or all(fresh for _, fresh in copies_read(m, letter, profile)):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The microstate of one byte under the rules of order: its copies, and what each core has pending on it."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from coldline.rules.alphabet import Letter
@@ -135,6 +136,18 @@ class OrderedMicrostate(NamedTuple):
         return self.line.lost and not any(
             pending.store is not None and pending.store.fresh for _, pending in self.pending
         )
+
+
+def held(line: Microstate) -> Microstate:
+    """The line once the instruction cache holds what was fetched from memory, past the other caches."""
+    return line._replace(icache=True, fresh_i=line.fresh_memory)
+
+
+def memory_or_held(line: Microstate) -> Iterator[bool]:
+    """The freshness of each copy that a non-cacheable fetch may return if instruction caches hold such."""
+    yield line.fresh_memory
+    if line.icache:
+        yield line.fresh_i
 
 
 def _age(fresh: bool) -> str:

@@ -28,9 +28,12 @@ class Ordering(NamedTuple):
         The agents whose non-cacheable and device reads may also return a cached copy.
     ivac_cleans : tuple of str
         The agents whose ``dc ivac`` and ``dc isw`` clean, too (HCR_EL2.VM or SWIO is set).
+    nc_fetch_held : bool
+        Instruction caches may hold what was fetched non-cacheably.
     """
 
     cores: tuple[CoreAgents, ...] = ()
     barriers: bool = False
     nc_may_hit: tuple[str, ...] = ()
     ivac_cleans: tuple[str, ...] = ()
+    nc_fetch_held: bool = False

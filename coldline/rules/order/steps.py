@@ -13,10 +13,14 @@ from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.line_rules import COPIES_READ
 from coldline.rules.microstate import Microstate
 from coldline.rules.order.alphabet import Possible
-from coldline.rules.order.microstate import OrderedMicrostate, Pending
+from coldline.rules.order.microstate import OrderedMicrostate, Pending, held, memory_or_held
 from coldline.rules.profile import Profile
 
 _FILLS = ("fill 1", "fill 2", "fill I")
+
+
+HOLD = "fill I from memory"
+"""The instruction cache fills by a non-cacheable fetch that nobody asked for."""
 
 
 class OrderedStep(NamedTuple):
@@ -25,7 +29,7 @@ class OrderedStep(NamedTuple):
     Attributes
     ----------
     name : str
-        A key of `line_rules.STEPS`, or a word of `PENDING_STEPS`.
+        A key of `line_rules.STEPS`, `HOLD`, or a word of `PENDING_STEPS`.
     core : int or None
         The number of the core whose pending operation it is.
     operation : Letter or None
@@ -56,6 +60,8 @@ def steps(
         fills = name in _FILLS
         for line in step(seen if fills else m.line, anywhere if name == "fill 2" else here, profile):
             yield OrderedStep(name), m.with_line(line) if fills else m._replace(line=line)
+    if possible.held and not profile.dic:
+        yield OrderedStep(HOLD), m._replace(line=held(m.line))
     for core, pending in m.pending:
         for taken, line, left in _completed(core, m.line, pending, profile):
             yield taken, m._replace(line=line).having(core, left)
@@ -98,5 +104,5 @@ def _prefetched(
         for fresh in COPIES_READ[Letter.FETCH_WB](m.as_caches_see, profile):
             yield OrderedStep("prefetch", 0), m.having(0, pending._replace(prefetched=fresh))
     if possible.prefetch_past:
-        for fresh in COPIES_READ[Letter.FETCH_NC](m.line, profile):
+        for fresh in memory_or_held(m.line) if possible.held else (m.line.fresh_memory,):
             yield OrderedStep("prefetch", 0), m.having(0, pending._replace(prefetched=fresh))
