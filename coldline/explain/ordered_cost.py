@@ -15,7 +15,7 @@ from coldline.explain.least_cost import REMEMBERED
 from coldline.explain.paths import OUTCOMES, Back, CacheStep, CoreView, Taken
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import FETCHES, Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import FETCH_ACTS, Act, OrderedLetter, Possible
 from coldline.rules.order.cores import CoreEvent, Speculation, possible_for, seen_by
 from coldline.rules.order.effects import (
     AT_ONCE,
@@ -25,6 +25,7 @@ from coldline.rules.order.effects import (
     ordered_hazards,
 )
 from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.start import starting_microstates
 from coldline.rules.order.steps import OrderedStep, steps
 from coldline.rules.profile import Profile
 
@@ -60,7 +61,7 @@ class OrderedCosts:
         """The cores by whose view a read may be explained: its own core's first, and for a fetch no other."""
         assert isinstance(letter, CoreEvent)
         cores = [letter.core]
-        if letter.act not in FETCHES:
+        if letter.act not in FETCH_ACTS:
             cores += [core for core in range(len(self._views)) if core != letter.core]
         return (CoreView(self._views[core], core) for core in cores)
 
@@ -93,7 +94,9 @@ class CoreCosts:
         self._numbers: dict[OrderedMicrostate, int] = {}
         self._steps: dict[tuple[Possible, int], list[tuple[CacheStep, int]]] = {}
         self._effects: dict[tuple[OrderedLetter, int], list[int]] = {}
-        self.start: ReachedCosts = ((self._number(OrderedMicrostate()), 0),)
+        self.start: ReachedCosts = tuple(
+            sorted((self._number(OrderedMicrostate(line)), 0) for line in starting_microstates(profile))
+        )
         self.take = lru_cache(REMEMBERED)(self._take)
         self._settle = lru_cache(REMEMBERED)(self._with_steps)
 

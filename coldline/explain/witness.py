@@ -20,7 +20,11 @@ from coldline.explain.paths import CacheStep
 from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Microstate
 from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.ordering import COLD_START
 from coldline.rules.profile import Profile
+
+START = "start"
+"""Stands in place of a step for what the caches hold at the start, if that may be several things."""
 
 
 class WitnessStep(NamedTuple):
@@ -33,7 +37,7 @@ class WitnessStep(NamedTuple):
     times : int
         How often the event happened in a row.
     step : str or None
-        A key of `line_rules.STEPS`, or a word of `coldline.rules.order.steps.PENDING_STEPS`.
+        A key of `line_rules.STEPS`, or a word of `coldline.rules.order.steps.PENDING_STEPS`, or `START`.
     outcome : str
         Which of several possible outcomes happened: a word of `OUTCOMES`; for a write-back, the state that it
         leaves, ``clean`` or ``invalid``; for the last read, the copy that it returns, ``memory``, ``level 1`` or
@@ -113,6 +117,10 @@ def shortest(
         story.append(_told(seen, back.landed, line_event, letter, line_event.times(epoch), outcome))
         story += _steps(back.before)
         number = back.start
+    if ways.profile.start != COLD_START:
+        story.append(
+            WitnessStep(None, 1, START, "", copies_of(seen.microstate(number)), seen.pending(number))
+        )
     story.reverse()
     return _relevant(story, seen.agent, ways.profile)
 

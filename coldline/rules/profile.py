@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from coldline.rules.order.ordering import Ordering
+from coldline.rules.order.ordering import COLD_START, Ordering
 
 LINE_SIZES = (16, 2048)
 """The least and the greatest size of a cache line, in bytes; it is a power of two."""
@@ -70,6 +70,11 @@ class Profile:
     def has_barriers(self) -> bool:
         """Whether operations are complete at their core's barriers, and not at once."""
         return self.ordering is not None and self.ordering.barriers
+
+    @property
+    def start(self) -> str:
+        """What lines may hold before the first event: a word of `coldline.rules.order.ordering.STARTS`."""
+        return COLD_START if self.ordering is None else self.ordering.start
 
     @property
     def options(self) -> tuple[str, ...]:

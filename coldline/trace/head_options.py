@@ -5,15 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from coldline.errors import TraceError
-from coldline.rules.order.ordering import Ordering
+from coldline.rules.order.ordering import STARTS, Ordering
 from coldline.rules.profile import SWITCHES, Profile
 
-_NC_MAY_HIT, _IVAC_CLEANS = "nc-may-hit", "ivac-cleans"
+_NC_MAY_HIT, _IVAC_CLEANS, _START = "nc-may-hit", "ivac-cleans", "start"
 
 _SWITCHES = {"order": "barriers", "nc-fetch-held": "nc_fetch_held"}
 """The fields of `Ordering` that an option without more words turns on."""
 
-OPTIONS = (*_SWITCHES, _IVAC_CLEANS)
+OPTIONS = (*_SWITCHES, _IVAC_CLEANS, _START)
 """The options that version 1 does not have."""
 
 _KNOWN = (*SWITCHES, *OPTIONS)
@@ -47,6 +47,10 @@ def with_option(profile: Profile, words: list[str]) -> Profile:
         if not rest:
             raise TraceError("", f"'option {name}' takes the agents that it is of")
         return replace(profile, ordering=ordering._replace(ivac_cleans=_with(ordering.ivac_cleans, rest)))
+    if name == _START:
+        if len(rest) != 1 or rest[0] not in STARTS:
+            raise TraceError("", f"'option {name}' takes one word of: {', '.join(STARTS)}")
+        return replace(profile, ordering=ordering._replace(start=rest[0]))
     if rest:
         raise TraceError("", f"unknown word '{rest[0]}' after 'option {name}'")
     if name in _SWITCHES:
@@ -58,6 +62,8 @@ def with_option(profile: Profile, words: list[str]) -> Profile:
 def option_lines(ordering: Ordering) -> list[str]:
     """The ``option`` lines of a trace's head that say what `ordering` does."""
     lines = [f"option {name}" for name, field in _SWITCHES.items() if getattr(ordering, field)]
+    if ordering.start != Ordering().start:
+        lines.append(f"option {_START} {ordering.start}")
     lines += [f"option {_NC_MAY_HIT} {agent}" for agent in ordering.nc_may_hit]
     lines += [f"option {_IVAC_CLEANS} {agent}" for agent in ordering.ivac_cleans]
     return lines

@@ -2,14 +2,19 @@
 """What the further words of version 2 do: verdicts by hand, from docs/reference/order.md."""
 
 import io
+import json
+from pathlib import Path
 
 import pytest
 
 from coldline.errors import TraceError
+from coldline.rules.order.ordering import Ordering
+from coldline.rules.order.start import starting_microstates
 from coldline.rules.profile import Profile
 from coldline.trace.text import TextReader, head_lines
 from tests.checker.test_order import by_compiled_code
-from tests.helpers.checking import check_text
+from tests.helpers.checking import check_text, checker_of
+from tests.helpers.command import Cli
 
 READ, FETCH, LOST = "stale-read", "stale-fetch", "lost-write"
 P = "0x1000 0x1000"
@@ -125,7 +130,46 @@ HELD: list[Case] = [
     ),
 ]
 
-CASES = {"nc-may-hit": MAY_HIT, "ivac-cleans": CLEANS, "nc-fetch-held": HELD}
+BOOT = f"g mmu off; g read {X}"
+STORE = f"g mmu off; g write {X}; g dsb; g map {P} normal-wb; g mmu on; g read {X}"
+EXEC = f"{A} exec; a fetch {X}"
+START: list[Case] = [
+    ("cold: what is in memory", f"option start cold; {BOOT}", set(), set()),
+    ("cold: no copy hides a store", f"option start cold; {STORE}", set(), set()),
+    ("clean: what is in memory", f"option start clean; {BOOT}; {EXEC}", set(), set()),
+    ("clean: a copy hides a store", f"option start clean; {STORE}", {READ}, {READ}),
+    (
+        "clean: nothing is written back",
+        f"option start clean; {N}; n write {X}; n dsb; n read {X}",
+        set(),
+        set(),
+    ),
+    ("clean: an instruction", f"option start clean; {N}; n write {X}; n dsb; {EXEC}", {FETCH}, {FETCH}),
+    ("dirty: memory is old", f"option start dirty; {BOOT}", {READ}, {READ}),
+    ("dirty: a cacheable read", f"option start dirty; {A}; a read {X}", set(), set()),
+    ("dirty: an instruction", f"option start dirty; {EXEC}", {FETCH}, {FETCH}),
+    (
+        "dirty: a line over a store",
+        f"option start dirty; {N}; n write {X}; n dsb; n read {X}",
+        {LOST},
+        {LOST},
+    ),
+    ("dirty: cleaned", f"option start dirty; {A}; a dc civac {X}; a dsb; {N}; n read {X}", set(), set()),
+    ("dirty: no dsb", f"option start dirty; {A}; a dc civac {X}; {N}; n read {X}", {READ}, set()),
+    ("any: a read", f"option start any; {A}; a read {X}", {READ, LOST}, {READ, LOST}),
+    ("any: a fetch", f"option start any; {EXEC}", {FETCH, LOST}, {FETCH, LOST}),
+    ("any: a write makes one copy right", f"option start any; {A}; a write {X}; a read {X}", set(), set()),
+    ("any: dic", f"option start any; option dic; option idc; {EXEC}", {FETCH, LOST}, {FETCH, LOST}),
+    ("the last one counts", f"option start any; option start cold; {BOOT}", set(), set()),
+    (
+        "two cores",
+        f"option start dirty; core c a; core d b; b map {P} normal-wb exec; b fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+]
+
+CASES = {"nc-may-hit": MAY_HIT, "ivac-cleans": CLEANS, "nc-fetch-held": HELD, "start": START}
 LISTED = [pytest.param(*each[1:], id=f"{word}, {each[0]}") for word, cases in CASES.items() for each in cases]
 
 
@@ -136,12 +180,49 @@ def test_the_verdict(text: str, ordered: set[str], at_once: set[str]) -> None:
     assert kinds("\n".join(lines) + "\n") == at_once
 
 
+def test_a_start_of_any_kind_is_one_range_of_memory() -> None:
+    memory = checker_of(trace(f"option start any; {A}; a read {X}")).state.memory
+    assert len(list(memory.ranges(0, 1 << 40))) <= 3
+    assert memory.rows <= 64
+
+
+def test_the_number_of_states_that_a_line_may_start_in() -> None:
+    """Of the 150 microstates, those with a fresh copy: all but those whose copies are stale.
+
+    Each level is invalid, or clean or dirty and stale: 3 x 3 of them, each with an instruction cache that is invalid
+    or stale: 18.
+    """
+    found = {
+        start: len(starting_microstates(Profile(ordering=Ordering(start=start))))
+        for start in ("cold", "clean", "dirty", "any")
+    }
+    assert found["cold"] == 1
+    assert found["clean"] == 8  # two levels and an instruction cache, each of them invalid or clean and fresh
+    assert 8 < found["dirty"] < found["any"] == 150 - 18
+
+
+# -- the report ------------------------------------------------------------------------------------------------
+
+
+def test_a_report_says_what_lines_may_hold_at_the_start(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "a.trace"
+    path.write_text(trace(f"option start dirty; {BOOT}"))
+    said = cli("check", path)
+    assert "caches at the start: dirty" in said.out
+    assert "what the caches hold at the start" in said.out
+    assert json.loads(cli("check", "--json", path).out)["coverage"]["start"] == "dirty"
+    path.write_text(trace(BOOT))
+    assert "at the start" not in cli("check", path).out
+    assert "start" not in json.loads(cli("check", "--json", path).out)["coverage"]
+
+
 # -- the head --------------------------------------------------------------------------------------------------
 
 HEADS = (
     "option nc-may-hit a b; option nc-may-hit b c",
     "option ivac-cleans a; option ivac-cleans b a",
     "option nc-fetch-held",
+    "option start dirty",
 )
 
 
@@ -164,6 +245,8 @@ WRONG = {
     "option idc on": "unknown word 'on' after 'option idc'",
     "option order now": "unknown word 'now' after 'option order'",
     "option ivac-cleans": "'option ivac-cleans' takes the agents that it is of",
+    "option start": "'option start' takes one word of: cold, clean, dirty, any",
+    "option start warm": "'option start' takes one word of: cold, clean, dirty, any",
 }
 
 

@@ -104,7 +104,7 @@ CHECKED = (
 )
 """The acts that are checked."""
 
-FETCHES = (Act.FETCH, Act.FETCH_NC, Act.FETCH_NC_HELD)
+FETCH_ACTS = (Act.FETCH, Act.FETCH_NC, Act.FETCH_NC_HELD)
 """The acts that concern an instruction cache and what was prefetched: only their own core sees those."""
 
 UNORDERED = {

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import CHECKED, Act, OrderedLetter, Possible
-from coldline.rules.order.machine import START, order_machine
+from coldline.rules.order.machine import order_machine
 from coldline.rules.order.ordering import Ordering
+from coldline.rules.order.start import starting_microstates
 from coldline.rules.profile import Profile
 
 
@@ -56,9 +57,9 @@ class CoresMachine:
         ordering = self._ordering = profile.ordering or Ordering()
         self._machine = order_machine(replace(profile, line=64, ordering=None), barriers=ordering.barriers)
         cores = self._cores = len(ordering.cores)
-        start = (START,) * (cores + 1)
+        start = (self._machine.start(starting_microstates(profile)),) * (cores + 1)
         self._states: list[tuple[int, ...]] = [start]
-        self._numbers: dict[tuple[int, ...], int] = {start: START}
+        self._numbers: dict[tuple[int, ...], int] = {start: 0}
 
     def __len__(self) -> int:
         return len(self._states)

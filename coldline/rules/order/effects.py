@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from coldline.rules import line_rules
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import COPIES_READ, Hazard
-from coldline.rules.order.alphabet import CHECKED, DATA_OPERATIONS, FETCHES, UNORDERED, Act, OrderedLetter
+from coldline.rules.order.alphabet import CHECKED, DATA_OPERATIONS, FETCH_ACTS, UNORDERED, Act, OrderedLetter
 from coldline.rules.order.maintenance_queue import issued, without_needless
 from coldline.rules.order.microstate import (
     NOTHING,
@@ -257,7 +257,7 @@ MAINTENANCE_OF = {
 def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Iterator[tuple[str, bool]]:
     """Each copy that a checked access may return: its name and its freshness."""
     pending = m.of(letter.core)
-    if letter.act in FETCHES and pending.prefetched is not None:
+    if letter.act in FETCH_ACTS and pending.prefetched is not None:
         yield "prefetched", pending.prefetched
     line = m.line
     if letter.act in _CACHEABLE:
@@ -279,7 +279,7 @@ def ordered_hazards(m: OrderedMicrostate, letter: OrderedLetter, profile: Profil
 
     There are none where the read has to wait, and a fetch is checked only as it concerns its own core.
     """
-    if letter.act not in CHECKED or (letter.act in FETCHES and letter.core != 0):
+    if letter.act not in CHECKED or (letter.act in FETCH_ACTS and letter.core != 0):
         return Hazard.NONE
     possible = any(True for _ in ORDERED_EFFECTS[letter.act](m, letter.core, profile))
     if not possible or all(fresh for _, fresh in copies_read(m, letter, profile)):

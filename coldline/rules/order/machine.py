@@ -5,11 +5,12 @@ A state is a set of microstates with what speculation may do, as in `coldline.ru
 thousands of states for one core and far more for several; a trace meets few of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from coldline.errors import TraceError
 from coldline.rules.line_rules import Hazard
+from coldline.rules.microstate import Microstate
 from coldline.rules.order.alphabet import OrderedLetter, Possible
 from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS, ordered_hazards
 from coldline.rules.order.microstate import OrderedMicrostate
@@ -24,9 +25,6 @@ MOST_AT_ONCE = 1 << 14
 
 MOST_MICROSTATES = 1 << 20
 """The most microstates of one automaton."""
-
-START = 0
-"""The state of a byte before any event."""
 
 
 class OrderMachine:
@@ -51,11 +49,14 @@ class OrderMachine:
         self._states: list[tuple[Possible, Members]] = []
         self._state_numbers: dict[tuple[Possible, Members], int] = {}
         self._steps: dict[tuple[int, OrderedLetter | Possible], int] = {}
-        cold = frozenset([self._number(OrderedMicrostate())])
-        self._state(Possible(), self._closure(cold, Possible()))
 
     def __len__(self) -> int:
         return len(self._states)
+
+    def start(self, copies: Iterable[Microstate]) -> int:
+        """The state of a byte before any event that may have any of some copies."""
+        members = frozenset(self._number(OrderedMicrostate(line)) for line in copies)
+        return self._state(Possible(), self._closure(members, Possible()))
 
     def possible(self, state: int) -> Possible:
         """What speculation may do in `state`."""

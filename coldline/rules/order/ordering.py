@@ -14,6 +14,14 @@ class CoreAgents(NamedTuple):
     agents: tuple[str, ...]
 
 
+COLD_START = "cold"
+
+STARTS = (COLD_START, "clean", "dirty", "any")
+"""What lines may hold before the first event: nothing; clean copies of memory; also the last write, dirty; or
+anything, as long as some copy has the last write.
+"""
+
+
 class Ordering(NamedTuple):
     """The cores of a trace, and whether its events complete at once.
 
@@ -30,6 +38,8 @@ class Ordering(NamedTuple):
         The agents whose ``dc ivac`` and ``dc isw`` clean, too (HCR_EL2.VM or SWIO is set).
     nc_fetch_held : bool
         Instruction caches may hold what was fetched non-cacheably.
+    start : str
+        What lines may hold before the first event: a word of `STARTS`.
     """
 
     cores: tuple[CoreAgents, ...] = ()
@@ -37,3 +47,4 @@ class Ordering(NamedTuple):
     nc_may_hit: tuple[str, ...] = ()
     ivac_cleans: tuple[str, ...] = ()
     nc_fetch_held: bool = False
+    start: str = COLD_START
