@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_DATA_ACCESSES = (Op.READ, Op.WRITE, Op.DC_ZVA)
+"""They have three letters for the bytes of a line where there are granules, which loops do not know."""
+
+
 class DispatchTables:
     """The results of `PageClasses` for events, added as the interpreter takes each kind of event for the first time.
 
@@ -52,6 +56,8 @@ class DispatchTables:
         vocabulary = page_classes.vocabulary
         by_alias = vocabulary.by_alias
         self.actions: NDArray[np.uint8] = _actions(by_alias=by_alias, barriers=vocabulary.barriers)
+        if transitions.granules:
+            self.actions[list(_DATA_ACCESSES)] = frame.INTERPRET_EVENT
         self.maintenance: NDArray[np.uint8] = np.full(len(Op), TO_INTERPRETER, np.uint8)
         for op in Op:
             if op.kind is Kind.MAINTENANCE and not by_alias:

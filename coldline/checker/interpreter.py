@@ -11,6 +11,7 @@ import numpy as np
 from coldline.checker.alias_tracker import AliasTracker
 from coldline.checker.dense_rows import Rows
 from coldline.checker.state.check_state import CheckState
+from coldline.checker.state.extents import extent_of
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.marks import barrier_bit
 from coldline.checker.state.memory import PageRange
@@ -18,7 +19,7 @@ from coldline.checker.state.page_classes import Refusal
 from coldline.checker.state.page_sets import distinct, first_missing, gaps
 from coldline.checker.state.vocabulary import AnyLetter
 from coldline.errors import TraceError
-from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK, Event, Op
+from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.op import Kind
 
 if TYPE_CHECKING:
@@ -143,20 +144,14 @@ class Interpreter:
 
     def _maintain(self, event: Event, where: int, letter: int | None) -> None:
         if event.op.has_range:
-            line = self._profile.line
-            start = event.address - event.address % line
-            end = event.address + event.size
-            end += -end % line
+            start, end = extent_of(event, self._profile)
         else:
             start, end = 0, ADDRESS_LIMIT
         self._touch(event, where, letter, start, end)
         self._count(event, letter, end)
 
     def _access(self, event: Event, where: int, letter: int | None) -> None:
-        start, end = event.address, event.address + event.size
-        if event.op is Op.DC_ZVA:
-            start -= start % ZVA_BLOCK
-            end += -end % ZVA_BLOCK
+        start, end = extent_of(event, self._profile)
         if letter is None:
             self._refuse_impossible(event, start, end)
         self._touch(event, where, letter, start, end)

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.checker.state.aliases import alias_changes
+from coldline.checker.state.extents import extent_of
 from coldline.checker.state.page_classes import UNMAPPED, PageClasses, Refusal
 from coldline.checker.state.vocabulary import AnyLetter, vocabulary_of
-from coldline.events import PAGE_SIZE, ZVA_BLOCK, Event, Op
+from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.batch import Batch, InstructionState
 from coldline.events.op import Kind
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent, LineHistory, LineShapes
 from coldline.explain.ordered_cost import OrderedCosts
+from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,6 +79,7 @@ class History:
         self, ways: LeastCosts | OrderedCosts, addresses: Iterable[int], wanted: Iterable[int]
     ) -> None:
         self._profile = ways.profile
+        self._granule = ways.profile.program_order_granule
         self._pages = PageClasses(vocabulary_of(ways.profile))
         self._switches: tuple[_Switches, ...] = ()
         self._switched: dict[tuple[int, int], tuple[int, int, Event]] = {}
@@ -133,7 +136,7 @@ class History:
         op, start = rows["op"], rows["address"]
         end = start + rows["size"]
         size = self._profile.line
-        coarse = max(size, ZVA_BLOCK)
+        coarse = max(size, self._profile.zva)
         touches = _overlaps(start, end, self._starts, coarse, coarse)
         maps = _ALIAS[op]
         near = (maps | (op == Op.FETCH)) & _overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
@@ -151,7 +154,7 @@ class History:
         letter = None
         if event.op.kind in (Kind.MAINTENANCE, Kind.BARRIER):
             letter = self._pages.maintenance(event.op, agent)
-        start, end = _extent(event, self._profile.line)
+        start, end = _extent(event, self._profile)
         if event.op.kind is Kind.ALIAS:
             self._change_aliases(event, agent)
             for line in self._lines_in(start, end):
@@ -232,7 +235,7 @@ class History:
         if line.life.full:
             return
         setting = self._pages.settings[line.page_class]
-        line_event = LineEvent(event, number, where, letter, start, end, setting)
+        line_event = LineEvent(event, number, where, letter, start, end, setting, self._granule)
         epoch = bisect_right(self._wanted, number)
         line.life.add(line_event, (line.page_class, self._switches), epoch)
         if epoch and self._wanted[epoch - 1] == number:
@@ -252,7 +255,7 @@ class History:
         line.switches = self._switches
         for number, where, event in sorted(switched):
             if number < until and not line.life.full:
-                line.life.add(LineEvent(event, number, where, None, 0, 0, setting), None, 0)
+                line.life.add(LineEvent(event, number, where, None, 0, 0, setting, self._granule), None, 0)
 
 
 def _overlaps(
@@ -265,10 +268,6 @@ def _overlaps(
     return np.asarray(high > low)
 
 
-def _extent(event: Event, line: int) -> tuple[int, int]:
-    """The bytes that an event touches: whole lines for maintenance, whole blocks for ``dc zva``."""
-    if event.op.traits.everywhere:
-        return 0, 1 << 64
-    start, end = event.address, event.address + event.size
-    unit = line if event.op.kind is Kind.MAINTENANCE else ZVA_BLOCK if event.op is Op.DC_ZVA else 1
-    return start - start % unit, end + -end % unit
+def _extent(event: Event, profile: Profile) -> tuple[int, int]:
+    """The bytes that an event is sure of; all, for one that may concern any line."""
+    return (0, 1 << 64) if event.op.traits.everywhere else extent_of(event, profile)

@@ -21,10 +21,9 @@ from coldline.rules.order.effects import (
     AT_ONCE,
     MAINTENANCE_OF,
     ORDERED_EFFECTS,
-    copies_read,
-    ordered_hazards,
 )
 from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.reads import copies_read, ordered_hazards
 from coldline.rules.order.start import starting_microstates
 from coldline.rules.order.steps import OrderedStep, steps
 from coldline.rules.profile import Profile
@@ -32,6 +31,7 @@ from coldline.rules.profile import Profile
 ReachedCosts = tuple[tuple[int, int], ...]
 """The microstates that can be reached, by their numbers in ascending order, and the cost of each."""
 
+_PERHAPS = {Act.DC_IVAC_OTHER, Act.CACHEABLE_IVAC_OTHER}
 _SETWAY = {Act.DC_CSW, Act.DC_CISW, Act.DC_ISW}
 
 
@@ -177,7 +177,7 @@ class CoreCosts:
         if letter.act is Act.FETCH_NC_HELD:
             words = ("nothing", "held")[: len(self._effects_of(letter, origin))]
         elif self._barriers:
-            words = ("nothing", "issued") if letter.act in _SETWAY else ()
+            words = ("nothing", "issued") if letter.act in _SETWAY | _PERHAPS else ()
         else:
             words = OUTCOMES.get(MAINTENANCE_OF.get(letter.act, Letter.IC), ())
         if letter.act in _SETWAY and self.profile.setway_effective:

@@ -19,7 +19,7 @@ from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
 from coldline.trace import binary_layout as layout
 from coldline.trace import blocks
 from coldline.trace.blocks import EventError
-from coldline.trace.head_options import is_option_of_version_2
+from coldline.trace.head_options import check_head, is_option_of_version_2
 from coldline.trace.text import LineParser
 
 
@@ -137,6 +137,7 @@ class BinaryReader:
                 block = self._read_block()
                 if block[1] != layout.CORES_TAG:
                     self._waiting = block
+                    check_head(parser.profile)
                     return parser.profile
                 self._blocks += 1
                 parser.parse(_head_line(block[2]))

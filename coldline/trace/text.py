@@ -12,7 +12,13 @@ from coldline.events.op import Kind, Op
 from coldline.rules.order.ordering import CoreAgents, Ordering
 from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
 from coldline.support.choices import choices
-from coldline.trace.head_options import is_option_of_version_2, option_lines, with_option
+from coldline.trace.head_options import (
+    check_head,
+    is_option_of_version_2,
+    parse_number,
+    option_lines,
+    with_option,
+)
 
 MAX_LINE_LENGTH = 4096
 """The most characters of a line of text."""
@@ -80,6 +86,8 @@ class LineParser:
         if is_head:
             self._read_head(words, begun=begun)
             return None
+        if not self.agents:
+            check_head(self.profile)
         event = parse_event(words, barriers=self.profile.has_barriers)
         if event.agent not in self.agents:
             if len(event.agent) > MAX_AGENT_NAME:
@@ -87,6 +95,16 @@ class LineParser:
             check_room(self.agents, event.agent)
             self.agents[event.agent] = len(self.agents)
         return event
+
+    def end(self) -> None:
+        """Check the head of a text that has ended.
+
+        Raises
+        ------
+        TraceError
+            If its lines contradict one another.
+        """
+        check_head(self.profile)
 
     def _is_of_version_2(self, words: list[str]) -> bool:
         """Whether a line is one of the head's that version 1 does not have, where the words are agents' names."""
@@ -119,13 +137,13 @@ class LineParser:
         elif word == "option":
             self._read_option(rest[0])
         else:
-            size = _number(rest[0])
+            size = parse_number(rest[0])
             if not LINE_SIZES[0] <= size <= LINE_SIZES[1] or size & (size - 1):
                 raise TraceError("", f"line size '{rest[0]}' is not a power of two from 16 to 2048")
             self.profile = replace(self.profile, line=size)
 
     def _read_version(self, word: str) -> None:
-        number = _number(word)
+        number = parse_number(word)
         if not 1 <= number <= LATEST_VERSION:
             raise TraceError(
                 "", f"version {number} of the text form; versions up to {LATEST_VERSION} can be read"
@@ -196,6 +214,7 @@ class TextReader:
                 raise TraceError(str(number), error.reason) from None
             if event is not None:
                 yield NumberedEvent(number, event)
+        self._parser.end()
 
 
 def is_agent(name: str) -> bool:
@@ -253,7 +272,7 @@ def parse_event(words: list[str], *, barriers: bool = False) -> Event:
     if op.has_range:
         if len(rest) < 2:
             raise TraceError("", f"'{name}' lacks its address or its size")
-        address, size = _number(rest.pop(0)), _number(rest.pop(0))
+        address, size = parse_number(rest.pop(0)), parse_number(rest.pop(0))
         if (address | size) >> 64:
             raise TraceError("", f"{address:#x} + {size:#x} reaches past 2^52")
     if op.has_type:
@@ -288,11 +307,3 @@ def head_lines(profile: Profile) -> str:
 def core_lines(ordering: Ordering) -> list[str]:
     """The lines of a trace's head that say what `ordering` does."""
     return option_lines(ordering) + [f"core {core.name} {' '.join(core.agents)}" for core in ordering.cores]
-
-
-def _number(word: str) -> int:
-    digits, base = (word[2:], 16) if word[:2] == "0x" else (word, 10)
-    valid = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
-    if not digits or len(digits) > 40 or any(digit not in valid for digit in digits):
-        raise TraceError("", f"'{word}' is not a number")
-    return int(digits, base)

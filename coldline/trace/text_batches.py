@@ -115,6 +115,7 @@ class TextBatches:
                     return lines[index:]
             self._cut_off_in(lines)
             self._number += len(lines)
+        self._parser.end()
         return []
 
     def _cut_off_in(self, lines: list[str]) -> bool:

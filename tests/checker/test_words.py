@@ -169,7 +169,138 @@ START: list[Case] = [
     ),
 ]
 
+WIDE = "line 256"
+FAR = "0x1040 8"
+_CODE = f"{A} exec; a fetch {FAR}; a write {FAR}; a dc cvau 0x1000 256; a dsb"
+GRANULES: list[Case] = [
+    (
+        "what a clean is sure of",
+        f"{WIDE}; {A}; a write {X}; a dc cvac {X}; a dsb; {N}; n read {X}",
+        set(),
+        set(),
+    ),
+    (
+        "the same granule",
+        f"{WIDE}; {A}; a write {X}; a dc civac 0x1038 8; a dsb; {N}; n read {X}",
+        set(),
+        set(),
+    ),
+    (
+        "another granule",
+        f"{WIDE}; {A}; a write {FAR}; a dc civac {X}; a dsb; {N}; n read {FAR}",
+        {READ},
+        {READ},
+    ),
+    (
+        "a granule of a line",
+        f"{WIDE}; option dmin 256; {A}; a write {FAR}; a dc civac {X}; a dsb; {N}; n read {FAR}",
+        set(),
+        set(),
+    ),
+    (
+        "a smaller granule",
+        f"option dmin 16; {A}; a write 0x1010 8; a dc cvac {X}; a dsb; {N}; n read 0x1010 8",
+        {READ},
+        {READ},
+    ),
+    ("what is discarded", f"{WIDE}; {A}; a write {FAR}; a dc ivac {X}; a dsb; a read {FAR}", {LOST}, {LOST}),
+    (
+        "what is perhaps invalidated",
+        f"{WIDE}; {A}; a read {X}; {N}; n write {FAR}; n dsb; a dc ivac {X}; a dsb; a read {FAR}",
+        {READ},
+        {READ},
+    ),
+    (
+        "what is invalidated",
+        f"{WIDE}; {A}; a read {X}; {N}; n write {FAR}; n dsb; a dc ivac {FAR}; a dsb; a read {FAR}",
+        set(),
+        set(),
+    ),
+    (
+        "with setway-effective it is perhaps, too",
+        f"option setway-effective; {WIDE}; {A}; a read {X}; {N}; n write {FAR}; n dsb; a dc ivac {X}; a dsb; "
+        f"a read {FAR}",
+        {READ},
+        {READ},
+    ),
+    (
+        "set/way is of lines",
+        f"option setway-effective; {WIDE}; {A}; a write {FAR}; a dc csw {X}; a dsb; {N}; n read {FAR}",
+        set(),
+        set(),
+    ),
+    (
+        "ivac-cleans",
+        f"option ivac-cleans a; {WIDE}; {A}; a write {FAR}; a dc ivac {X}; a dsb; a read {FAR}",
+        set(),
+        set(),
+    ),
+    (
+        "what an ic ivau is sure of",
+        f"{WIDE}; {_CODE}; a ic ivau {FAR}; a dsb; a isb; a fetch {FAR}",
+        set(),
+        set(),
+    ),
+    (
+        "another granule of instructions",
+        f"{WIDE}; {_CODE}; a ic ivau {X}; a dsb; a isb; a fetch {FAR}",
+        {FETCH},
+        {FETCH},
+    ),
+    (
+        "imin of a line",
+        f"{WIDE}; option imin 256; {_CODE}; a ic ivau {X}; a dsb; a isb; a fetch {FAR}",
+        set(),
+        set(),
+    ),
+    (
+        "program order",
+        f"{WIDE}; {A}; a write {X}; a dc civac {X}; a read 0x1038 8; {N}; n read {X}",
+        set(),
+        set(),
+    ),
+    (
+        "no program order",
+        f"{WIDE}; {A}; a write {X}; a dc civac {X}; a read {FAR}; {N}; n read {X}",
+        {READ},
+        set(),
+    ),
+    (
+        "nor for a write",
+        f"{WIDE}; {A}; a write {X}; a dc civac {X}; a write {FAR}; {N}; n read {X}",
+        {READ},
+        set(),
+    ),
+    (
+        "over its border",
+        f"{WIDE}; {A}; a write {X}; a dc civac {X}; a read 0x103c 8; {N}; n read {X}",
+        set(),
+        set(),
+    ),
+    (
+        "a dmb is of lines",
+        f"{WIDE}; {A}; a write {X}; a dc civac {X}; a dmb; a read {FAR}; {N}; n read {X}",
+        set(),
+        set(),
+    ),
+    ("one line of 64", f"{A}; a write {X}; a dc civac {X}; a read 0x1038 8; {N}; n read {X}", set(), set()),
+]
+
+ZVA: list[Case] = [
+    ("a block of 64", f"{A}; a read {X}; a dc zva {FAR}; {N}; n read {X}", set(), set()),
+    ("of 256", f"option zva 256; {A}; a read {X}; a dc zva {FAR}; {N}; n read {X}", {READ}, {READ}),
+    ("of 16", f"option zva 16; {A}; a dc zva 0x1010 8; {N}; n read {X}", set(), set()),
+    ("the same bytes", f"option zva 16; {A}; a dc zva 0x1010 8; {N}; n read 0x1018 8", {READ}, {READ}),
+    (
+        "of half a page",
+        f"option zva 2048; {A}; a dc zva 0x17f8 16; {N}; n read 0x1ff8 8; n read {X}",
+        {READ},
+        {READ},
+    ),
+]
+
 CASES = {"nc-may-hit": MAY_HIT, "ivac-cleans": CLEANS, "nc-fetch-held": HELD, "start": START}
+CASES |= {"granules": GRANULES, "zva": ZVA}
 LISTED = [pytest.param(*each[1:], id=f"{word}, {each[0]}") for word, cases in CASES.items() for each in cases]
 
 
@@ -223,6 +354,8 @@ HEADS = (
     "option ivac-cleans a; option ivac-cleans b a",
     "option nc-fetch-held",
     "option start dirty",
+    "line 2048; option dmin 128; option imin 2048",
+    "option zva 2048; option dmin 0x20; option imin 16",
 )
 
 
@@ -245,6 +378,11 @@ WRONG = {
     "option idc on": "unknown word 'on' after 'option idc'",
     "option order now": "unknown word 'now' after 'option order'",
     "option ivac-cleans": "'option ivac-cleans' takes the agents that it is of",
+    "option dmin": "'option dmin' takes a power of two from 16 to 2048",
+    "option imin 48": "'option imin' takes a power of two from 16 to 2048",
+    "option zva 4096": "'option zva' takes a power of two from 16 to 2048",
+    "option zva 8 8": "'option zva' takes a power of two from 16 to 2048",
+    "option dmin big": "'big' is not a number",
     "option start": "'option start' takes one word of: cold, clean, dirty, any",
     "option start warm": "'option start' takes one word of: cold, clean, dirty, any",
 }
@@ -256,6 +394,22 @@ def test_a_wrong_head_is_an_error(head: str) -> None:
         check_text(trace(head, A))
     assert error.value.where == "2"
     assert error.value.reason.startswith(WRONG[head])
+
+
+@pytest.mark.parametrize("head", ["line 32; option dmin 64", "option imin 128; line 64", "option dmin 128"])
+def test_a_granule_larger_than_a_line_is_an_error(head: str) -> None:
+    with pytest.raises(TraceError, match=r"'option [di]min \d+' is more than a line of \d+ bytes"):
+        check_text(trace(head, A))
+    with pytest.raises(TraceError, match="is more than a line of"):
+        profile_of(trace(head))
+
+
+def test_version_1_has_granules_of_64_bytes() -> None:
+    lines = [f"line {{line}}; {A}; a write {FAR}; a dc cvac {X}; a unmap {P}; {N}; n read {FAR}"]
+    lines += [f"line {{line}}; {A}; a write {FAR}; a dc ivac {X}; a unmap {P}; {A}; a read {FAR}"]
+    for size, hazards in ((64, (READ, "")), (128, (READ, LOST)), (2048, (READ, LOST))):
+        for text, hazard in zip(lines, hazards, strict=True):
+            assert kinds(text.format(line=size).replace("; ", "\n") + "\n") == {hazard} - {""}
 
 
 @pytest.mark.parametrize("head", ["option ivac-cleans a", "option nc-may-hit a"])

@@ -58,7 +58,8 @@ PENDING: dict[str, frozenset[Act]] = {
 """The acts that are complete at a barrier, by what is pending; a prefetch needs none."""
 
 _CACHEABLE = {Act.CACHEABLE_CVAC, Act.CACHEABLE_CIVAC, Act.CACHEABLE_IVAC, Act.CACHEABLE_CVAU}
-_BY_OPTION = {Act.READ_NC_MAY_HIT, Act.WALK_NC_MAY_HIT, Act.FETCH_NC_HELD}
+_BY_OPTION = {Act.READ_NC_MAY_HIT, Act.WALK_NC_MAY_HIT, Act.FETCH_NC_HELD, Act.READ_FAR, Act.WRITE_FAR}
+_BY_OPTION |= {Act.DC_IVAC_OTHER, Act.CACHEABLE_IVAC_OTHER}
 """Acts that only further options ask for."""
 
 _BARRIERS = {Act.DSB, Act.DMB, Act.ISB}
@@ -160,6 +161,7 @@ _FETCHED_ANEW = f"a isb; a fetch {X}"
 _DIRTY = f"{_A}; a unmap {P}"
 _HITS = "option nc-may-hit m"
 _HELD = "option nc-fetch-held"
+_WIDE, FAR = "line 32; option dmin 16", "0x1010 8"
 
 WEAKER = {
     Act.READ: (_never_waits, [_A, f"a dc cvac {X}; a read {X}", _N_READS]),
@@ -187,6 +189,10 @@ WEAKER = {
     Act.FETCH_OTHER: (_waits, [_CODE, f"a dc cvac {X}; a fetch {Y}", _N_READS]),
     Act.FETCH_NC: (_waits, [f"{_M} exec; m write {X}; m isb; m fetch {X}"]),
     Act.FETCH_NC_HELD: (_waits, [_HELD, _A, f"{_M} exec; a dc cvac {X}; m fetch {X}", _N_READS]),
+    Act.DC_IVAC_OTHER: (_never_happens, [_WIDE, _A, _G, f"g dc ivac {FAR}; g dsb; a read {X}"]),
+    Act.CACHEABLE_IVAC_OTHER: (_never_happens, [_WIDE, _A, f"a dc ivac {FAR}; a dsb; a read {X}"]),
+    Act.READ_FAR: (_waits, [_WIDE, _A, f"a dc cvac {X}; a read {FAR}", _N_READS]),
+    Act.WRITE_FAR: (_waits, [_WIDE, _A, f"a dc cvac {X}; a write {FAR}", _N_READS]),
     Act.DC_CVAC: (_does_nothing, [_A, _G, f"g dc cvac {X}; g dsb", _N_READS]),
     Act.DC_CIVAC: (_does_nothing, [_A, _G, f"g dc civac {X}; g dsb", _N_READS]),
     Act.DC_IVAC: (_does_nothing, [_B, _G, f"g write {X}; g dmb; g dc ivac {X}; g dsb", _G_ON]),

@@ -67,6 +67,7 @@ FRAME = np.dtype(
             "walks",
             "moves",
             "settings",
+            "units",
             # The bytes: `Tables`
             "states",
             "step",

@@ -17,7 +17,7 @@ from coldline.checker.state.transitions import (
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.rules.alphabet import Letter
-from coldline.rules.order.alphabet import AS_OTHER, CHECKED, UNORDERED, Act
+from coldline.rules.order.alphabet import AS_FAR, AS_OTHER, CHECKED, UNORDERED, Act
 from coldline.rules.order.cores import CoreEvent, CoresMachine, Speculation
 
 if TYPE_CHECKING:
@@ -41,12 +41,15 @@ class LearnedTables(Tables):
     ----------
     machine : CoresMachine
         The automaton.
+    granules : bool
+        Whether maintenance by address is of smaller granules than a line.
     """
 
     orders = True
 
-    def __init__(self, machine: CoresMachine) -> None:
+    def __init__(self, machine: CoresMachine, *, granules: bool = False) -> None:
         super().__init__(MOST_LEARNED)
+        self.granules = granules
         self._machine = machine
         self._letters: list[CoreEvent | Speculation | None] = []
         self._numbers: dict[CoreEvent | Speculation, int] = {}
@@ -77,9 +80,16 @@ class LearnedTables(Tables):
             self._letters.append(letter)
             if isinstance(letter, CoreEvent):
                 if letter.act in AS_OTHER:
-                    self.other[known] = self.number(letter._replace(act=AS_OTHER[letter.act]))
+                    self._add_other(known, letter, AS_OTHER[letter.act])
                 self._judge(known, 0)
         return known
+
+    def _add_other(self, known: int, letter: CoreEvent, other: Act) -> None:
+        """Note the letters of an event for the other bytes of its line."""
+        if self.granules and other in AS_FAR:
+            self.near[known] = self.number(letter._replace(act=other))
+            other = AS_FAR[other]
+        self.other[known] = self.number(letter._replace(act=other))
 
     def plain(self, row: int) -> Letter | None:
         """See `Tables.plain`."""

@@ -50,6 +50,12 @@ class Act(enum.IntEnum):
     WALK_NC_MAY_HIT = 33
     FETCH_NC_HELD = 34
     """A non-cacheable fetch of which the instruction cache may hold a copy."""
+    DC_IVAC_OTHER = 35
+    """A ``dc ivac`` that is not sure of the byte: it is issued, or it does not concern it."""
+    CACHEABLE_IVAC_OTHER = 36
+    READ_FAR = 37
+    """``..._FAR`` touches another byte, and none in the same granule of maintenance."""
+    WRITE_FAR = 38
 
 
 class Possible(NamedTuple):
@@ -95,8 +101,21 @@ AS_OTHER = {
     Act.WRITE_WT: Act.WRITE_WT_OTHER,
     Act.WRITE_NC: Act.WRITE_NC_OTHER,
     Act.FETCH: Act.FETCH_OTHER,
+    Act.DC_IVAC: Act.DC_IVAC_OTHER,
+    Act.CACHEABLE_IVAC: Act.CACHEABLE_IVAC_OTHER,
 }
-"""The act of an access for the bytes of its line that it does not touch; other accesses have none."""
+"""The act of an access for the bytes of its line that it does not touch, and of maintenance by address for those that
+it is not sure of; others have none.
+"""
+
+AS_FAR = {
+    Act.READ_OTHER: Act.READ_FAR,
+    Act.WRITE_OTHER: Act.WRITE_FAR,
+    Act.WRITE_WT_OTHER: Act.WRITE_NC_OTHER,
+}
+"""The act in place of one of `AS_OTHER` for bytes in other granules of maintenance, where that is another one:
+program order is no reason there to wait for the maintenance that its core issued.
+"""
 
 CHECKED = (
     *(Act.READ, Act.READ_NC, Act.READ_NC_MAY_HIT, Act.WALK, Act.WALK_NC, Act.WALK_NC_MAY_HIT),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The rules of order for one byte, as they concern one core: what events do, and which copy a read may return.
+"""The rules of order for one byte, as they concern one core: what events do.
 
 ================= =================================================== ===========================================
 table             says                                                source: Arm ARM DDI 0487
@@ -8,20 +8,18 @@ table             says                                                source: Ar
                   where a barrier or an access has to wait for what   instruction cache instructions', 'Data
                   is pending                                          Synchronization Barrier', 'Data Memory
                                                                       Barrier'
-`copies_read`     which copy a read may return                        'Concurrent modification and execution of
-                                                                      instructions'
 ================= =================================================== ===========================================
 
 An event without an outcome in a microstate says that the microstate cannot be: the barrier has completed what is
-still pending in it. `coldline.rules.order.steps` has what may happen at any time.
+still pending in it. `coldline.rules.order.steps` has what may happen at any time, and `coldline.rules.order.reads`
+which copy a read may return.
 """
 
 from collections.abc import Callable, Iterator
 
 from coldline.rules import line_rules
 from coldline.rules.alphabet import Letter
-from coldline.rules.line_rules import COPIES_READ, Hazard
-from coldline.rules.order.alphabet import CHECKED, DATA_OPERATIONS, FETCH_ACTS, UNORDERED, Act, OrderedLetter
+from coldline.rules.order.alphabet import DATA_OPERATIONS, UNORDERED, Act
 from coldline.rules.order.maintenance_queue import issued, without_needless
 from coldline.rules.order.microstate import (
     NOTHING,
@@ -29,14 +27,8 @@ from coldline.rules.order.microstate import (
     OrderedMicrostate,
     StoreInFlight,
     held,
-    memory_or_held,
 )
 from coldline.rules.profile import Profile
-
-_CACHEABLE = (Act.READ, Act.WALK, Act.FETCH)
-_PAST_CACHES = (Act.READ_NC, Act.READ_NC_MAY_HIT)
-_MAY_HIT = (Act.READ_NC_MAY_HIT, Act.WALK_NC_MAY_HIT)
-
 
 # Effects of events ------------------------------------------------------------------------------------------
 
@@ -130,6 +122,17 @@ def _completed_at_once(letter: Letter) -> OrderedEffect:
     return apply
 
 
+def _perhaps_at_once(letter: Letter) -> OrderedEffect:
+    """The same of an operation that may not concern the byte."""
+    complete = _completed_at_once(letter)
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        yield m
+        yield from complete(m, core, profile)
+
+    return apply
+
+
 def _overtaken(m: OrderedMicrostate) -> OrderedMicrostate:
     """The same after a write by anybody: what is in flight, and what was prefetched, is older."""
     return m._replace(
@@ -154,6 +157,17 @@ def _issue(operation: Letter, *, cacheable: bool | int) -> OrderedEffect:
         after_store = pending.store is not None and pending.store.ordered
         new = Maintenance(operation, bool(cacheable), after_store=after_store)
         yield m.having(core, pending._replace(maintenance=issued(pending.maintenance, new)))
+
+    return apply
+
+
+def _issue_perhaps(*, cacheable: bool) -> OrderedEffect:
+    """A ``dc ivac`` of another granule of the line may concern the byte or not."""
+    issue = _issue(Letter.DC_IVAC, cacheable=cacheable)
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        yield m
+        yield from issue(m, core, profile)
 
     return apply
 
@@ -194,6 +208,7 @@ def _isb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedM
 ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.READ: _data_access(_allocate(Act.READ), cacheable=True),
     Act.READ_OTHER: _data_access(_allocate(Act.READ_OTHER), cacheable=True, touches=False),
+    Act.READ_FAR: _data_access(_allocate(Act.READ_OTHER), touches=False),
     Act.READ_NC: _data_access(_nothing),
     Act.READ_NC_OTHER: _data_access(_nothing, touches=False),
     Act.READ_NC_MAY_HIT: _data_access(_nothing),
@@ -203,6 +218,7 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.WALK_NC_MAY_HIT: _nothing,
     Act.WRITE: _data_access(_write, cacheable=True),
     Act.WRITE_OTHER: _data_access(_allocate(Act.WRITE_OTHER), cacheable=True, touches=False),
+    Act.WRITE_FAR: _data_access(_allocate(Act.WRITE_OTHER), touches=False),
     Act.WRITE_WT: _data_access(_store(write_through=True), cacheable=True),
     Act.WRITE_WT_OTHER: _data_access(_nothing, cacheable=True, touches=False),
     Act.WRITE_NC: _data_access(_store(write_through=False)),
@@ -216,6 +232,8 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
         for letter, acts in DATA_OPERATIONS.items()
         for cacheable, act in enumerate(acts)
     },
+    Act.DC_IVAC_OTHER: _issue_perhaps(cacheable=False),
+    Act.CACHEABLE_IVAC_OTHER: _issue_perhaps(cacheable=True),
     Act.DC_CSW: _issue_by_setway(Letter.DC_CVAC),
     Act.DC_CISW: _issue_by_setway(Letter.DC_CIVAC),
     Act.DC_ISW: _issue_by_setway(Letter.DC_IVAC),
@@ -232,6 +250,8 @@ AT_ONCE: dict[Act, OrderedEffect] = {
     **ORDERED_EFFECTS,
     Act.WRITE_WT: _completed_at_once(Letter.WRITE_WT),
     Act.WRITE_NC: _completed_at_once(Letter.WRITE_NC),
+    Act.DC_IVAC_OTHER: _perhaps_at_once(Letter.DC_IVAC),
+    Act.CACHEABLE_IVAC_OTHER: _perhaps_at_once(Letter.DC_IVAC),
     Act.DC_CSW: _completed_at_once(Letter.DC_CSW),
     Act.DC_CISW: _completed_at_once(Letter.DC_CISW),
     Act.DC_ISW: _completed_at_once(Letter.DC_ISW),
@@ -242,46 +262,12 @@ AT_ONCE: dict[Act, OrderedEffect] = {
 """The same where operations are complete as soon as they are issued."""
 
 
-# The copies that a read may return --------------------------------------------------------------------------
-
-
 MAINTENANCE_OF = {
     Act.DC_CSW: Letter.DC_CSW,
     Act.DC_CISW: Letter.DC_CISW,
     Act.DC_ISW: Letter.DC_ISW,
+    Act.DC_IVAC_OTHER: Letter.DC_ISW,
+    Act.CACHEABLE_IVAC_OTHER: Letter.DC_ISW,
     **{act: letter for letter, acts in DATA_OPERATIONS.items() for act in acts},
 }
 """The letter of a data cache operation where everything takes effect at once."""
-
-
-def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Iterator[tuple[str, bool]]:
-    """Each copy that a checked access may return: its name and its freshness."""
-    pending = m.of(letter.core)
-    if letter.act in FETCH_ACTS and pending.prefetched is not None:
-        yield "prefetched", pending.prefetched
-    line = m.line
-    if letter.act in _CACHEABLE:
-        line = m.as_caches_see
-    elif letter.act in _PAST_CACHES and pending.store is not None:
-        line = line._replace(fresh_memory=pending.store.fresh)
-    names = ["instruction cache" if letter.act is Act.FETCH else "memory"]
-    names += [name for name, level in (("level 1", line.level1), ("level 2", line.level2)) if level]
-    copies = COPIES_READ[UNORDERED[letter.act]](line, profile)
-    if letter.act in _MAY_HIT:
-        copies = line_rules.memory_or_cached(line)
-    elif letter.act is Act.FETCH_NC_HELD:
-        copies, names = memory_or_held(line), ["memory", "instruction cache"]
-    yield from zip(names, copies, strict=False)
-
-
-def ordered_hazards(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Hazard:
-    """The hazards of the byte when `letter` reads it in microstate `m`.
-
-    There are none where the read has to wait, and a fetch is checked only as it concerns its own core.
-    """
-    if letter.act not in CHECKED or (letter.act in FETCH_ACTS and letter.core != 0):
-        return Hazard.NONE
-    possible = any(True for _ in ORDERED_EFFECTS[letter.act](m, letter.core, profile))
-    if not possible or all(fresh for _, fresh in copies_read(m, letter, profile)):
-        return Hazard.NONE
-    return Hazard.LOST if m.lost else Hazard.STALE

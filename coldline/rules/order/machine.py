@@ -12,8 +12,9 @@ from coldline.errors import TraceError
 from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Microstate
 from coldline.rules.order.alphabet import OrderedLetter, Possible
-from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS, ordered_hazards
+from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS
 from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.reads import ordered_hazards
 from coldline.rules.order.steps import steps
 from coldline.rules.profile import Profile
 

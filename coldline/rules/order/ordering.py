@@ -14,6 +14,9 @@ class CoreAgents(NamedTuple):
     agents: tuple[str, ...]
 
 
+ZEROED_BYTES = 64
+"""Bytes of the block that ``dc zva`` zeroes, where a trace does not say (DCZID_EL0.BS = 4 on every core profile)."""
+
 COLD_START = "cold"
 
 STARTS = (COLD_START, "clean", "dirty", "any")
@@ -40,6 +43,10 @@ class Ordering(NamedTuple):
         Instruction caches may hold what was fetched non-cacheably.
     start : str
         What lines may hold before the first event: a word of `STARTS`.
+    dmin, imin : int or None
+        The bytes of which data and instruction cache maintenance by address is sure: see `Profile.dmin`.
+    zva : int
+        The bytes of the block that ``dc zva`` zeroes.
     """
 
     cores: tuple[CoreAgents, ...] = ()
@@ -48,3 +55,6 @@ class Ordering(NamedTuple):
     ivac_cleans: tuple[str, ...] = ()
     nc_fetch_held: bool = False
     start: str = COLD_START
+    dmin: int | None = None
+    imin: int | None = None
+    zva: int = ZEROED_BYTES

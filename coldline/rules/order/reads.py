@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The rules of order for one byte, as they concern one core: which copy a read may return.
+
+Source: Arm ARM DDI 0487, 'Concurrent modification and execution of instructions', 'Memory hierarchy'.
+"""
+
+from collections.abc import Iterator
+
+from coldline.rules import line_rules
+from coldline.rules.line_rules import COPIES_READ, Hazard
+from coldline.rules.order.alphabet import CHECKED, FETCH_ACTS, UNORDERED, Act, OrderedLetter
+from coldline.rules.order.effects import ORDERED_EFFECTS
+from coldline.rules.order.microstate import OrderedMicrostate, memory_or_held
+from coldline.rules.profile import Profile
+
+_CACHEABLE = (Act.READ, Act.WALK, Act.FETCH)
+_PAST_CACHES = (Act.READ_NC, Act.READ_NC_MAY_HIT)
+_MAY_HIT = (Act.READ_NC_MAY_HIT, Act.WALK_NC_MAY_HIT)
+
+
+def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Iterator[tuple[str, bool]]:
+    """Each copy that a checked access may return: its name and its freshness."""
+    pending = m.of(letter.core)
+    if letter.act in FETCH_ACTS and pending.prefetched is not None:
+        yield "prefetched", pending.prefetched
+    line = m.line
+    if letter.act in _CACHEABLE:
+        line = m.as_caches_see
+    elif letter.act in _PAST_CACHES and pending.store is not None:
+        line = line._replace(fresh_memory=pending.store.fresh)
+    names = ["instruction cache" if letter.act is Act.FETCH else "memory"]
+    names += [name for name, level in (("level 1", line.level1), ("level 2", line.level2)) if level]
+    copies = COPIES_READ[UNORDERED[letter.act]](line, profile)
+    if letter.act in _MAY_HIT:
+        copies = line_rules.memory_or_cached(line)
+    elif letter.act is Act.FETCH_NC_HELD:
+        copies, names = memory_or_held(line), ["memory", "instruction cache"]
+    yield from zip(names, copies, strict=False)
+
+
+def ordered_hazards(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Hazard:
+    """The hazards of the byte when `letter` reads it in microstate `m`.
+
+    There are none where the read has to wait, and a fetch is checked only as it concerns its own core.
+    """
+    if letter.act not in CHECKED or (letter.act in FETCH_ACTS and letter.core != 0):
+        return Hazard.NONE
+    possible = any(True for _ in ORDERED_EFFECTS[letter.act](m, letter.core, profile))
+    if not possible or all(fresh for _, fresh in copies_read(m, letter, profile)):
+        return Hazard.NONE
+    return Hazard.LOST if m.lost else Hazard.STALE
