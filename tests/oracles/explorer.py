@@ -10,6 +10,10 @@ the table says.
 
 Whole masks explode on a line that is written byte by byte, so keep such traces short.
 
+A data or instruction operation by address is sure of the 64 bytes that it names at the most: what it does to
+the rest of a longer line it does perhaps. So a line is followed once for each 64 bytes of it that some event
+checks: an operation is sure of all bytes of a mask, or of none.
+
 Only lines that some event checks (a read, walk or fetch) are followed: lines are independent of one
 another, and without a check there is no hazard. They are followed from the start of the trace, because
 ``map``, ``mmu`` and the like let caches fill on every line.
@@ -34,11 +38,15 @@ from typing import NamedTuple
 
 PAGE = 4096
 LIMIT = 1 << 52
+GRANULE = 64
+"""What an operation by address is sure of, in bytes; a line that is shorter is sure as a whole."""
+
 ZVA_BLOCK = 64
 TYPES = ("normal-wb", "normal-wt", "normal-nc", "device")
 OPTIONS = ("nc-may-hit", "setway-effective", "idc", "dic")
 SET_WAY = {"csw": "cvac", "cisw": "civac", "isw": "ivac"}
 DC_OPS = ("ivac", "cvac", "cvau", "civac", *SET_WAY)
+BY_ADDRESS = ("ivac", "cvac", "cvau", "civac", "ic")
 CHECKED = ("read wb", "read nc", "fetch cacheable", "fetch not cacheable")
 INVALID, CLEAN, DIRTY = 0, 1, 2
 
@@ -437,8 +445,8 @@ class Reader:
         return [Touch(start, end, _row("read", kind))]
 
     def _whole_lines(self, start: int, end: int, action: str) -> list[Touch]:
-        line = self.profile.line
-        return [Touch(start // line * line, -(-end // line) * line, action)]
+        size = self.profile.line if action in SET_WAY else min(self.profile.line, GRANULE)
+        return [Touch(start // size * size, -(-end // size) * size, action)]
 
     def _dc(self, agent: Agent, rest: list[str]) -> list[Touch]:
         if not rest or rest[0] not in (*DC_OPS, "zva"):
@@ -486,20 +494,24 @@ def explore(text: str) -> list[Hazard]:
     reader = Reader()
     checked: set[int] = set()
     for _, _, touches in reader.events(text):
-        size = reader.profile.line
+        granule = min(reader.profile.line, GRANULE)
         for touch in touches:
             if touch.action in CHECKED:
-                checked.update(range(touch.start // size * size, touch.end, size))
+                checked.update(range(touch.start // granule * granule, touch.end, granule))
     size = reader.profile.line
 
-    cold = Microstate(INVALID, 0, INVALID, 0, False, 0, (1 << size) - 1)
-    lines = {base: {cold} for base in sorted(checked)}
+    ones = (1 << min(size, GRANULE)) - 1
+    followed_of = [(at // size * size, ones << at % size) for at in sorted(checked)]
+    lines = {
+        (base, followed): {Microstate(INVALID, 0, INVALID, 0, False, 0, followed)}
+        for base, followed in followed_of
+    }
     hazards: list[Hazard] = []
     reader = Reader()
     profile = reader.profile
     for number, name, touches in reader.events(text):
-        found = []
-        for base, states in lines.items():
+        bad_bytes: dict[tuple[int, str], int] = {}
+        for (base, followed), states in lines.items():
             page = base // PAGE
             rules = Rules(
                 any(agent.keeps_alias_live(page) for agent in reader.agents.values()),
@@ -512,14 +524,19 @@ def explore(text: str) -> list[Hazard]:
                 first, last = max(touch.start, base), min(touch.end, base + size)
                 if first >= last:
                     continue
-                m = (1 << (last - base)) - (1 << (first - base))
+                m = followed & ((1 << (last - base)) - (1 << (first - base)))
                 if touch.action in CHECKED:
                     for kind, bad in _bad_bytes(states, touch.action, m, profile).items():
-                        if bad:
-                            lowest = (bad & -bad).bit_length() - 1
-                            found.append(Hazard(number, kind, name, base + lowest, bad.bit_length() - lowest))
+                        bad_bytes[base, kind] = bad_bytes.get((base, kind), 0) | bad
                 after = {new for s in states for new in _effect(s, touch.action, m, profile)}
+                if touch.action in BY_ADDRESS and not m:
+                    after |= states
                 states = _close(after, rules)
-            lines[base] = states
+            lines[base, followed] = states
+        found = []
+        for (base, kind), bad in bad_bytes.items():
+            if bad:
+                lowest = (bad & -bad).bit_length() - 1
+                found.append(Hazard(number, kind, name, base + lowest, bad.bit_length() - lowest))
         hazards += sorted(found, key=lambda hazard: (hazard.address, hazard.kind))
     return hazards

@@ -13,28 +13,24 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.oracles.explorer import CLEAN, DIRTY, INVALID, SET_WAY, Malformed
-from tests.oracles.order_explorer import (
+from tests.oracles.order_reading import Reader, Step, core_names, read_trace
+from tests.oracles.order_steps import (
     CHECKED,
     FRESH,
     NONE,
     Core,
-    Event,
     Fetches,
     Operation,
     Outcome,
     Profile,
-    Reader,
     Shared,
-    Step,
-    _awaits,
-    _core_names,
-    _core_steps,
-    _effect,
-    _fresh_copies,
-    _goes_on,
-    _meanwhile,
-    _read,
-    _shared_steps,
+    awaits,
+    core_steps,
+    effect_of,
+    fresh_copies,
+    goes_on,
+    meanwhile,
+    shared_steps,
 )
 from tests.oracles.replay import LEVELS, STATE, Hazard, Line, Refused, read
 
@@ -70,7 +66,7 @@ class Rules(NamedTuple):
     """What decides the steps: whether an alias is live, and what each core may fetch."""
 
     alias_live: bool = False
-    fetches: tuple[tuple[bool, bool], ...] = ()
+    fetches: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
 
 
 def _seen(state: State) -> State:
@@ -105,7 +101,7 @@ def _is_as_much(second: Operation, first: Operation) -> bool:
 
 def _after(state: State, place: int, outcome: Outcome) -> State:
     """The state once a core has acted, and the others have seen it."""
-    cores = [_meanwhile(core, outcome.others) for core in state.cores]
+    cores = [meanwhile(core, outcome.others) for core in state.cores]
     cores[place] = outcome.core
     return _seen(State(state.view, outcome.shared, tuple(cores)))
 
@@ -115,13 +111,13 @@ def _after(state: State, place: int, outcome: Outcome) -> State:
 
 def steps(state: State, rules: Rules, profile: Profile, names: list[str]) -> Iterator[tuple[str, State]]:
     """Every step that may happen, by its name in a witness."""
-    fetches = rules.fetches or ((False, False),) * len(names)
-    for shared in _shared_steps(state.shared, rules.alias_live, any(cached for cached, _ in fetches)):
+    fetches = rules.fetches or (((), ()),) * len(names)
+    for shared in shared_steps(state.shared, rules.alias_live, any(cached for cached, _ in fetches)):
         yield _shared_name(state.shared, shared), _seen(state._replace(shared=shared))
     for place, core in enumerate(state.cores):
         may = Fetches(*fetches[place], awaited=True)
         seen = 0
-        for outcome in _core_steps(state.shared, core, may, profile):
+        for outcome in core_steps(state.shared, core, may, profile):
             name = _core_name(core, outcome.core, names[place])
             if len(outcome.core.dcs) < len(core.dcs) and core.dcs[0].op == "ivac":
                 name, seen = f"{name} {WORDS['ivac'][seen]}", seen + 1
@@ -159,17 +155,13 @@ def events(state: State, step: Step, byte: int, profile: Profile) -> Iterator[tu
     if not step.action:
         yield "", state
         return
-    event = _event(step, byte)
-    if any(_awaits(event, core) for core in state.cores):
+    event = step.event(byte)
+    if any(awaits(event, core) for core in state.cores):
         return
-    outcomes = _effect(state.shared, state.cores[step.core], event, profile)
+    outcomes = effect_of(state.shared, state.cores[step.core], event, profile)
     words = _outcome_words(step.action, profile)
     for number, outcome in enumerate(outcomes):
         yield words[number] if words else "", _after(state, step.core, outcome)
-
-
-def _event(step: Step, byte: int) -> Event:
-    return Event(step.action, step.owns(byte), step.noted)
 
 
 def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
@@ -184,11 +176,11 @@ def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
 
 def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazard, said: str) -> bool:
     """Whether the last event returns the old copy that the witness says, and it is a hazard of that kind."""
-    event, core, shared = _event(step, byte), state.cores[step.core], state.shared
+    event, core, shared = step.event(byte), state.cores[step.core], state.shared
     fetch = step.action.startswith("fetch")
-    if step.action not in CHECKED or not event.own or not _goes_on(shared, core, event):
+    if step.action not in CHECKED or not event.own or not goes_on(shared, core, event):
         return False
-    if any(_awaits(event, each) for each in state.cores):
+    if any(awaits(event, each) for each in state.cores):
         return False
     if fetch and state.view != step.core:
         return False
@@ -196,7 +188,7 @@ def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazar
     names += (
         ["prefetched"] if fetch else [f"level {n}" for n, level in ((1, shared.l1), (2, shared.l2)) if level]
     )
-    copies = dict(zip(names, _fresh_copies(shared, core, event, profile), strict=False))
+    copies = dict(zip(names, fresh_copies(shared, core, event, profile), strict=False))
     if len(copies) == 1:
         copies = {"": next(iter(copies.values()))}
     if copies.get(said, True):
@@ -224,13 +216,13 @@ class _Trace(NamedTuple):
             reader = Reader()
             for _ in reader.events(text):
                 pass
-            trace = _read(text)
+            trace = read_trace(text)
         except Malformed as error:
             raise Refused(str(error)) from error
         start = address // trace.line_size * trace.line_size
         if start not in trace.lines:
             raise Refused("nothing reads the line")
-        names = [name for _, name in _core_names(reader)]
+        names = [name for _, name in core_names(reader)]
         return cls(trace.lines[start], names, address - start, trace.profile)
 
     def cold(self) -> set[State]:

@@ -229,6 +229,44 @@ def test_an_event_under_a_switch(option: str, action: str, before: str, after: l
     assert set(_effect(state(before), action, 0b0011, profile)) == {state(text) for text in after}
 
 
+# -- lines above 64 bytes ----------------------------------------------------------------------------------
+
+LONG = "line 128\na map 0x1000 0x1000 normal-wb exec\nn map 0x1000 0x1000 normal-nc\n"
+FAR = "0x1040 8"
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (f"a write {FAR}\na dc cvac 0x1000 8\nn read {FAR}", {"stale-read"}),
+        (f"a write {FAR}\na dc cvac 0x103f 1\nn read {FAR}", {"stale-read"}),
+        (f"a write {FAR}\na dc cvac 0x103f 2\nn read {FAR}", set()),
+        (f"a write {FAR}\na dc civac 0x1000 128\nn read {FAR}", set()),
+        # The instruction cache may have a copy.
+        (f"a write {FAR}\na dc ivac 0x1000 8\na read {FAR}", {"lost-write", "stale-read"}),
+        (f"a unmap 0x1000 0x1000\nn write {FAR}\na dc ivac {FAR}\na walk {FAR} normal-wb", set()),
+        (f"a unmap 0x1000 0x1000\nn write {FAR}\na dc ivac 0x1000 8\na walk {FAR} normal-wb", {"stale-read"}),
+        (f"a write 0x1000 8\nn write {FAR}\nn read {FAR}", {"lost-write", "stale-read"}),
+        (f"option setway-effective\na write {FAR}\na dc csw 0x1000 8\nn read {FAR}", set()),
+        (f"a write {FAR}\na dc cvau {FAR}\na ic ivau 0x1000 8\na fetch {FAR}", {"stale-fetch"}),
+        (f"a write {FAR}\na dc cvau {FAR}\na ic ivau {FAR}\na fetch {FAR}", set()),
+        (f"a write {FAR}\na dc cvau {FAR}\na ic iallu\na fetch {FAR}", set()),
+    ],
+)
+def test_an_operation_by_address_is_sure_of_64_bytes(text: str, kinds: set[str]) -> None:
+    options = text.split("\n")[:1] if text.startswith("option") else []
+    text = "\n".join(options) + "\n" + LONG + "\n".join(text.split("\n")[len(options) :])
+    assert {hazard.kind for hazard in explore(text)} == kinds
+
+
+def test_one_entry_for_a_line_above_64_bytes() -> None:
+    text = f"{LONG}a write 0x1000 256\nn read 0x1010 200"
+    assert explore(text) == [
+        Hazard(5, "stale-read", "n", 0x1010, 112),
+        Hazard(5, "stale-read", "n", 0x1080, 88),
+    ]
+
+
 # -- the text ----------------------------------------------------------------------------------------------
 
 MAP = "a map 0x1000 0x1000 normal-wb"

@@ -1,0 +1,436 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Reads a version 2 trace, for ``order_explorer.py``: what each event is for each line that some event checks.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.oracles import explorer
+from tests.oracles.explorer import LIMIT, OPTIONS, PAGE, SET_WAY, TYPES, Agent, Malformed, Touch
+from tests.oracles.order_steps import ACCESSES, CHECKED, DATA_ACCESSES, MAINTENANCE, NOBODY, Event, Profile
+
+BARRIERS = ("dsb", "dmb", "isb")
+NO_AGENTS = ("line", "option", "core", "master", "give", "power-off")
+HEADS = ("line", "option", "core", "master")
+OPTIONS_2 = (*OPTIONS, "order", "dmin", "imin", "zva", "vipt", "nc-fetch-held", "ivac-cleans", "start")
+STARTS = ("cold", "clean", "dirty", "any")
+OWNED = (*ACCESSES, *MAINTENANCE, *SET_WAY, "ic local", "ic all", "ic by")
+MASTERS_ACCESSES = ("read", "write", "poll", "walk")
+
+
+class Reader(explorer.Reader):
+    """Reads a version 2 trace event by event, and keeps the state of every agent and master."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order = False
+        self.core_of: dict[str, str] = {}
+        self.declared: list[str] = []
+        self.masters: dict[str, bool] = {}
+        """Whether each snoops."""
+        self.owners: dict[int, frozenset[str]] = {}
+        """By the page's number."""
+        self.vipt = self.nc_fetch_held = False
+        self.start = "cold"
+        self.zva = 64
+        self.may_hit: set[str] = set()
+        self.ivac_cleans: set[str] = set()
+        self._granules: dict[str, tuple[int, int]] = {}
+        """``dmin`` and ``imin`` where they are said, and the line that says so."""
+        self._begun = False
+
+    def events(self, text: str) -> Iterator[tuple[int, str, list[Touch]]]:
+        """
+        Yield each event's line number, agent and touches, just after its effect on the agents.
+
+        What is no agent's has an empty name.
+
+        Raises
+        ------
+        Malformed
+            At the first line that is an error.
+        """
+        versioned = False
+        for self._number, line in enumerate(text.split("\n"), 1):
+            words = line.partition("#")[0].split()
+            if not words:
+                continue
+            if not versioned:
+                versioned = True
+                if words != ["version", "2"]:
+                    raise self._wrong(f"{words[0]}: version 2 comes first")
+            elif words[0] in HEADS:
+                if self._begun:
+                    raise self._wrong(f"{words[0]}: comes after the first event")
+                self._header(words)
+            else:
+                self._begin()
+                name = "" if words[0] in NO_AGENTS else words[0]
+                yield self._number, name, self._line(words)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Check what only the whole head tells."""
+        self._begun = True
+        for word, (size, number) in self._granules.items():
+            if size > self.profile.line:
+                raise Malformed(number, f"{size}: {word} above line, which is {self.profile.line}")
+
+    def granule(self, word: str) -> int:
+        """Give the bytes that a data operation (``dmin``) or an instruction operation (``imin``) is sure of."""
+        return self._granules.get(word, (min(64, self.profile.line), 0))[0]
+
+    def _header(self, words: list[str]) -> None:
+        if words[0] == "core":
+            self._core(words[1:])
+        elif words[0] == "master":
+            self._master(words[1:])
+        elif words[0] == "option":
+            self._option(words[1:])
+        else:
+            super()._header(words)
+
+    def _option(self, words: list[str]) -> None:
+        if not words or words[0] not in OPTIONS_2:
+            raise self._wrong(f"{' '.join(words[:1])}: no such option; the known: {' '.join(OPTIONS_2)}")
+        word, rest = words[0], words[1:]
+        if word in ("dmin", "imin"):
+            self._granules[word] = (self._power_of_two(rest), self._number)
+        elif word == "zva":
+            self.zva = self._power_of_two(rest)
+        elif word == "start":
+            if len(rest) != 1 or rest[0] not in STARTS:
+                raise self._wrong(f"{' '.join(rest)}: no such start; the known: {' '.join(STARTS)}")
+            self.start = rest[0]
+        elif word == "ivac-cleans":
+            if not rest:
+                raise self._wrong("ivac-cleans: takes agents")
+            self.ivac_cleans.update(self._names(rest))
+        elif word == "nc-may-hit" and rest:
+            self.may_hit.update(self._names(rest))
+        elif rest:
+            raise self._wrong(f"{' '.join(rest)}: {word} takes no more")
+        elif word in OPTIONS:
+            super()._header(["option", word])
+        else:
+            setattr(self, word.replace("-", "_"), True)
+
+    def _power_of_two(self, words: list[str]) -> int:
+        size = self._integer(words[0]) if len(words) == 1 else 0
+        if size not in (16, 32, 64, 128, 256, 512, 1024, 2048):
+            raise self._wrong(f"{' '.join(words)}: not a power of two from 16 to 2048")
+        return size
+
+    def _names(self, words: list[str]) -> list[str]:
+        """Check names of agents or masters."""
+        for name in words:
+            if name in NO_AGENTS:
+                raise self._wrong(f"{name}: no agent's name")
+        return words
+
+    def _core(self, words: list[str]) -> None:
+        if len(words) < 2:
+            raise self._wrong("core: takes a name and its agents")
+        if words[0] in self.declared:
+            raise self._wrong(f"{words[0]}: a core already")
+        self.declared.append(words[0])
+        for agent in self._names(words[1:]):
+            if agent in self.core_of:
+                raise self._wrong(f"{agent}: in a core already")
+            if agent in self.masters:
+                raise self._wrong(f"{agent}: a master, which has no core")
+            self.core_of[agent] = words[0]
+
+    def _master(self, words: list[str]) -> None:
+        if words[1:] not in ([], ["snoops"]):
+            raise self._wrong(f"{' '.join(words[1:])}: only snoops follows a master's name")
+        for name in self._names(words[:1]):
+            if name in self.masters:
+                raise self._wrong(f"{name}: a master already")
+            if name in self.core_of:
+                raise self._wrong(f"{name}: in a core, which no master is")
+            self.masters[name] = bool(words[1:])
+            return
+        raise self._wrong("master: takes a name")
+
+    def _line(self, words: list[str]) -> list[Touch]:
+        if words[0] == "give":
+            return self._give(words[1:])
+        if words[0] == "power-off":
+            return self._aligned(*self._range(words[1:]), self.profile.line, "power-off")
+        if words[0] in NO_AGENTS:
+            raise self._wrong(f"{words[0]}: no agent's name")
+        agent = self.agents.setdefault(words[0], Agent())
+        if len(words) < 2:
+            raise self._wrong(f"{words[0]}: an agent that does nothing")
+        if words[0] in self.masters:
+            return self._masters_event(agent, self.masters[words[0]], words[1], words[2:])
+        touches = self._event(agent, words[1], words[2:])
+        if words[0] in self.ivac_cleans:
+            cleans = {"ivac": "civac", "isw": "cisw"}
+            return [touch._replace(action=cleans.get(touch.action, touch.action)) for touch in touches]
+        return touches
+
+    def _give(self, words: list[str]) -> list[Touch]:
+        pages = self._whole_pages(words[:2])
+        owners = frozenset(self._names(words[2:]))
+        if not owners:
+            raise self._wrong("give: to nobody")
+        if len(owners) < len(words[2:]):
+            raise self._wrong(f"{' '.join(words[2:])}: one of them twice")
+        new = [page for page in pages if self.owners.get(page) != owners]
+        self.owners.update(dict.fromkeys(new, owners))
+        return [Touch(page * PAGE, (page + 1) * PAGE, "give") for page in new]
+
+    def _masters_event(self, master: Agent, snoops: bool, op: str, rest: list[str]) -> list[Touch]:
+        if op == "map":
+            return self._map(master, rest)
+        if op == "unmap":
+            return self._unmap(master, rest)
+        if op not in MASTERS_ACCESSES:
+            raise self._wrong(f"{op}: nothing that a master does")
+        if op == "walk":
+            if len(rest) != 3 or rest[2] not in (*TYPES, "pou"):
+                raise self._wrong(f"{' '.join(rest[2:])}: no such type")
+            rest = rest[:2]
+        start, end = self._range(rest)
+        return [Touch(start, end, f"{op} {'snoop' if snoops else 'bare'}")]
+
+    def _event(self, agent: Agent, op: str, rest: list[str]) -> list[Touch]:
+        if op in BARRIERS:
+            if not self.order:
+                raise self._wrong(f"{op}: only with option order")
+            if rest:
+                raise self._wrong(f"{' '.join(rest)}: {op} takes no range")
+            return [Touch(0, LIMIT, op)]
+        touches = super()._event(agent, "read" if op == "poll" else op, rest)
+        if op in ("poll", "walk"):
+            return [touch._replace(action=touch.action.replace("read", op)) for touch in touches]
+        if op == "ic":
+            action = {"iallu": "ic local", "ialluis": "ic all", "ivau": "ic by" if self.vipt else "ic all"}[
+                rest[0]
+            ]
+            return [touch._replace(action=action) for touch in touches]
+        return touches
+
+    def _walk(self, agent: Agent, rest: list[str]) -> list[Touch]:
+        if rest[2:] != ["pou"]:
+            return super()._walk(agent, rest)
+        (touch,) = super()._walk(agent, [*rest[:2], "normal-wb"])
+        return [touch._replace(action="read pou") if agent.dcache else touch]
+
+    def _whole_lines(self, start: int, end: int, action: str) -> list[Touch]:
+        if action in SET_WAY:
+            return self._aligned(start, end, self.profile.line, action)
+        return self._aligned(start, end, self.granule("imin" if action == "ic" else "dmin"), action)
+
+    def _aligned(self, start: int, end: int, size: int, action: str) -> list[Touch]:
+        return [Touch(start // size * size, -(-end // size) * size, action)]
+
+    def _dc(self, agent: Agent, rest: list[str]) -> list[Touch]:
+        if rest[:1] != ["zva"]:
+            return super()._dc(agent, rest)
+        ((start, end, _),) = self._aligned(*self._range(rest[1:]), self.zva, "")
+        if not agent.mmu:
+            raise self._wrong("zva: the MMU is off")
+        if any(self._alias(agent, page)[0] == "device" for page, *_ in self._by_page(start, end)):
+            raise self._wrong("zva: on a device alias")
+        return self._data(agent, "write", start, end)
+
+    def labels(self) -> list[str]:
+        """Give the agents by their labels, where instruction caches tell agents apart."""
+        return list(dict.fromkeys([*self.core_of, *self.core_agents()])) if self.vipt else []
+
+    def core_agents(self) -> dict[str, Agent]:
+        """Give the agents that are no masters."""
+        return {name: agent for name, agent in self.agents.items() if name not in self.masters}
+
+
+class Step(NamedTuple):
+    """
+    What a trace's event is for one line: ``core`` is the number of its core; no touch is (0, 0).
+
+    Of all cores the first ``occurred`` have occurred by then, the event included. ``owner`` says whether its
+    agent is an owner of the page.
+    """
+
+    number: int
+    name: str
+    core: int
+    alias_live: bool
+    fetches: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    action: str
+    noted: bool
+    first: int
+    last: int
+    occurred: int
+    owner: bool
+    dmin: int
+    hits: bool
+    label: int
+
+    def owns(self, byte: int) -> bool:
+        return self.action in OWNED and self.first <= byte < self.last
+
+    def _is_near(self, byte: int) -> bool:
+        start = byte // self.dmin * self.dmin
+        return self.action in DATA_ACCESSES and self.first < start + self.dmin and start < self.last
+
+    def event(self, byte: int) -> Event:
+        """Give what it is for a byte of the line."""
+        own, near = self.owns(byte), self._is_near(byte)
+        return Event(self.action, own, near, self.noted, self.hits, self.label)
+
+
+def _fetches_memory(agent: Agent, page: int) -> bool:
+    """Return whether an agent may fetch from a page not cacheably."""
+    if agent.mmu:
+        executable = page in agent.pages and agent.pages[page][1]
+    else:
+        executable = page in agent.fetched or page - 1 in agent.fetched
+    return executable and not agent.may_fetch(page)
+
+
+def core_names(reader: Reader) -> list[tuple[str, str]]:
+    """Give every core that has occurred: those declared, then as they come those of whom nothing is said."""
+    alone = [name for name in reader.core_agents() if name not in reader.core_of]
+    return [("core", name) for name in reader.declared] + [("agent", name) for name in alone]
+
+
+def _core_number(reader: Reader, cores: list[tuple[str, str]], agent: str) -> int:
+    if not agent or agent in reader.masters:
+        return NOBODY
+    return cores.index(("core", reader.core_of[agent]) if agent in reader.core_of else ("agent", agent))
+
+
+def _label(labels: list[str], name: str) -> int:
+    return labels.index(name) if name in labels else 0
+
+
+def _possible_fetches(
+    reader: Reader, core: tuple[str, str], page: int, labels: list[str]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Give who of a core may fetch from a page, cacheably and not cacheably."""
+    declared = core[1] if core[0] == "core" else None  # those of whom nothing is said are as one here
+    cacheable, uncacheable = set(), set()
+    for name, agent in reader.core_agents().items():
+        if reader.core_of.get(name) == declared:
+            if agent.may_fetch(page):
+                cacheable.add(_label(labels, name))
+            if _fetches_memory(agent, page):
+                uncacheable.add(_label(labels, name))
+    return tuple(sorted(cacheable)), tuple(sorted(uncacheable))
+
+
+class Trace(NamedTuple):
+    """
+    The steps of every line that some event checks, by its address; and what holds all along.
+
+    ``cores`` has for each core the labels of its agents.
+    """
+
+    lines: dict[int, list[Step]]
+    line_size: int
+    cores: tuple[tuple[int, ...], ...]
+    profile: Profile
+    start: str
+
+
+def read_trace(text: str) -> Trace:
+    """Read a version 2 trace."""
+    whole = Reader()
+    checked: set[int] = set()
+    for _, _, touches in whole.events(text):
+        size = whole.profile.line
+        for touch in touches:
+            if touch.action in CHECKED:
+                checked.update(range(touch.start // size * size, touch.end, size))
+    lines: dict[int, list[Step]] = {base: [] for base in sorted(checked)}
+    reader = Reader()
+    for number, name, touches in reader.events(text):
+        for base, steps in lines.items():
+            here = [touch for touch in touches if touch.start < base + size and base < touch.end]
+            assert len(here) <= 1, "an access that is cut is cut at a page's end"
+            steps.append(_step(reader, whole, number, name, base, *here or [Touch(base, base, "")]))
+    p = whole.profile
+    return Trace(
+        lines,
+        p.line,
+        _labels_of_cores(whole),
+        Profile(p.setway_effective, p.idc, p.dic, whole.order, whole.nc_fetch_held),
+        whole.start,
+    )
+
+
+def _labels_of_cores(whole: Reader) -> tuple[tuple[int, ...], ...]:
+    """Give for each core the labels of the agents that may fetch what it may hit."""
+    names = core_names(whole)
+    if not whole.vipt:
+        return ((0,),) * len(names)
+    labels = whole.labels()
+    return tuple(
+        tuple(
+            label
+            for label, agent in enumerate(labels)
+            if whole.core_of.get(agent) == (name if kind == "core" else None)
+        )
+        for kind, name in names
+    )
+
+
+def _step(reader: Reader, whole: Reader, number: int, name: str, base: int, touch: Touch) -> Step:
+    """Make what an event, just read, is for the line at an address; another reader has read the whole."""
+    page = base // PAGE
+    agents = reader.core_agents()
+    cores, labels = core_names(whole), whole.labels()
+    hits = touch.action in ("read nc", "walk nc") and (reader.profile.nc_may_hit or name in reader.may_hit)
+    return Step(
+        number,
+        name,
+        _core_number(reader, cores, name),
+        any(agent.keeps_alias_live(page) for agent in agents.values()),
+        tuple(_possible_fetches(reader, core, page, labels) for core in cores),
+        touch.action,
+        name in agents and agents[name].keeps_alias_live(page),
+        max(touch.start - base, 0),
+        min(touch.end - base, reader.profile.line),
+        len(core_names(reader)),
+        name in reader.owners.get(page, ()),
+        reader.granule("dmin"),
+        hits,
+        _label(labels, name),
+    )
+
+
+class Unjudged(NamedTuple):
+    """A poll of bytes that its agent does not read later."""
+
+    line: int
+    agent: str
+    address: int
+    size: int
+
+
+def not_judged(text: str) -> list[Unjudged]:
+    """Give the polls of a version 2 trace that nothing judges, in its order."""
+    found: list[Unjudged] = []
+    for number, name, touches in Reader().events(text):
+        if not touches:
+            continue
+        kind, start, end = touches[0].action.partition(" ")[0], touches[0].start, touches[-1].end
+        if kind == "read":
+            found = [
+                poll
+                for poll in found
+                if poll.agent != name or end <= poll.address or poll.address + poll.size <= start
+            ]
+        if kind == "poll":
+            found.append(Unjudged(number, name, start, end - start))
+    return found
+
+
+def is_version_2(text: str) -> bool:
+    """Return whether the first line that is not blank or comment says so."""
+    lines = (line.partition("#")[0].split() for line in text.split("\n"))
+    return next(filter(None, lines), []) == ["version", "2"]
