@@ -15,8 +15,8 @@ from coldline.support.choices import choices
 from coldline.trace.head_options import (
     check_head,
     is_option_of_version_2,
-    parse_number,
     option_lines,
+    parse_number,
     with_option,
 )
 
