@@ -39,6 +39,7 @@ def kinds(text: str) -> set[str]:
     return {each.kind for each in found}
 
 
+BARRIERS = ("dsb", "dmb", "isb")
 Case = tuple[str, str, set[str], set[str]]
 
 MAY_HIT: list[Case] = [
@@ -307,7 +308,7 @@ LISTED = [pytest.param(*each[1:], id=f"{word}, {each[0]}") for word, cases in CA
 @pytest.mark.parametrize(("text", "ordered", "at_once"), LISTED)
 def test_the_verdict(text: str, ordered: set[str], at_once: set[str]) -> None:
     assert kinds(trace(text, order=True)) == ordered
-    lines = (line for line in trace(text).splitlines() if line.split()[-1] not in ("dsb", "dmb", "isb"))
+    lines = (line for line in trace(text).splitlines() if line.split()[-1] not in BARRIERS)
     assert kinds("\n".join(lines) + "\n") == at_once
 
 

@@ -10,6 +10,7 @@ It is longer than 300 lines because the search for fewer steps needs all that th
 """
 
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 from tests.oracles.explorer import CLEAN, DIRTY, INVALID, SET_WAY, Malformed
@@ -19,6 +20,7 @@ from tests.oracles.order_steps import (
     FRESH,
     NONE,
     Core,
+    Event,
     Fetches,
     Operation,
     Outcome,
@@ -115,13 +117,16 @@ def steps(state: State, rules: Rules, profile: Profile, names: list[str]) -> Ite
     for shared in shared_steps(state.shared, rules.alias_live, any(cached for cached, _ in fetches)):
         yield _shared_name(state.shared, shared), _seen(state._replace(shared=shared))
     for place, core in enumerate(state.cores):
-        may = Fetches(*fetches[place], awaited=True)
-        seen = 0
-        for outcome in core_steps(state.shared, core, may, profile):
-            name = _core_name(core, outcome.core, names[place])
-            if len(outcome.core.dcs) < len(core.dcs) and core.dcs[0].op == "ivac":
-                name, seen = f"{name} {WORDS['ivac'][seen]}", seen + 1
-            yield name, _after(state, place, outcome)
+        cacheable, past = fetches[place]
+        for may in (Fetches(cacheable, (), awaited=True), Fetches((), past, awaited=True)):
+            seen = 0
+            for outcome in core_steps(state.shared, core, may, profile):
+                name = _core_name(core, outcome.core, names[place])
+                if name == "fill I" and may.uncacheable:
+                    name = "fill I from memory"
+                if len(outcome.core.dcs) < len(core.dcs) and core.dcs[0].op == "ivac":
+                    name, seen = f"{name} {WORDS['ivac'][seen]}", seen + 1
+                yield name, _after(state, place, outcome)
 
 
 def _shared_name(before: Shared, after: Shared) -> str:
@@ -158,8 +163,21 @@ def events(state: State, step: Step, byte: int, profile: Profile) -> Iterator[tu
     event = step.event(byte)
     if any(awaits(event, core) for core in state.cores):
         return
-    outcomes = effect_of(state.shared, state.cores[step.core], event, profile)
+    core = state.cores[step.core]
+    outcomes = effect_of(state.shared, core, event, profile)
+    if step.action == "fetch not cacheable":
+        holds = any(outcome.core != core for outcome in outcomes) and state.view == step.core
+        for outcome in outcomes:
+            word = ("held" if outcome.core != core else "nothing") if holds else ""
+            yield word, _after(state, step.core, outcome)
+        return
     words = _outcome_words(step.action, profile)
+    if step.action in (*WORDS, *STRENGTH) and not event.own:
+        words = ("nothing", "issued") if profile.order else ("nothing", "discard", "clean")
+        if step.action != "ivac":  # what it may do, caches do by themselves
+            words, outcomes = (), outcomes[:1]
+    elif step.action.startswith("ic ") and not event.own:
+        outcomes = outcomes[:1]
     for number, outcome in enumerate(outcomes):
         yield words[number] if words else "", _after(state, step.core, outcome)
 
@@ -189,6 +207,10 @@ def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazar
         ["prefetched"] if fetch else [f"level {n}" for n, level in ((1, shared.l1), (2, shared.l2)) if level]
     )
     copies = dict(zip(names, fresh_copies(shared, core, event, profile), strict=False))
+    if profile.nc_fetch_held and step.action == "fetch not cacheable":
+        copies = {"memory": shared.fm}
+        copies |= {"instruction cache": core.icache == FRESH} if core.icache else {}
+        copies |= {"prefetched": core.prefetched == FRESH} if core.prefetched else {}
     if len(copies) == 1:
         copies = {"": next(iter(copies.values()))}
     if copies.get(said, True):
@@ -209,6 +231,7 @@ class _Trace(NamedTuple):
     names: list[str]
     byte: int
     profile: Profile
+    start: str
 
     @classmethod
     def of(cls, text: str, address: int) -> "_Trace":
@@ -223,16 +246,49 @@ class _Trace(NamedTuple):
         if start not in trace.lines:
             raise Refused("nothing reads the line")
         names = [name for _, name in core_names(reader)]
-        return cls(trace.lines[start], names, address - start, trace.profile)
+        return cls(trace.lines[start], names, address - start, trace.profile, trace.start)
 
-    def cold(self) -> set[State]:
+    def started(self) -> set[State]:
+        """What each core may see of the byte before any event."""
         shared = Shared(INVALID, False, INVALID, False, True)
-        return {State(view, shared, (Core(),) * len(self.names)) for view in range(len(self.names))}
+        found = {State(view, shared, (Core(),) * len(self.names)) for view in range(len(self.names))}
+        if self.start == "any":
+            return {each for state in found for each in self._any(state)}
+        if self.start != "cold":
+            found = self._closed(found)
+        if self.start == "dirty":
+            written = Event("write wb", own=True)
+            for state in list(found):
+                at_once = self.profile._replace(order=False)
+                for outcome in effect_of(state.shared, state.cores[state.view], written, at_once):
+                    found.add(_after(state, state.view, outcome))
+            found = self._closed(found)
+        return found
+
+    def _any(self, state: State) -> Iterator[State]:
+        level = [(INVALID, False), *product((CLEAN, DIRTY), (False, True))]
+        copies = (NONE,) if self.profile.dic else (NONE, 1, FRESH)
+        for (l1, f1), (l2, f2), fm, icache in product(level, level, (False, True), copies):
+            if f1 or f2 or fm or icache == FRESH:
+                cores = list(state.cores)
+                cores[state.view] = Core(icache)
+                yield State(state.view, Shared(l1, f1, l2, f2, fm), tuple(cores))
+
+    def _closed(self, found: set[State]) -> set[State]:
+        rules = Rules(True, (((0,), ()),) * len(self.names))
+        at_once = self.profile._replace(order=False)  # nothing is prefetched
+        waiting = list(found)
+        found = set(found)
+        while waiting:
+            after = {each for _, each in steps(waiting.pop(), rules, at_once, self.names)}
+            waiting += after - found
+            found |= after
+        return found
 
 
 def replay(text: str, *, states: bool = True) -> None:
     """
-    Replay a witness from a cold line to its bad read.
+    Replay a witness from the line at its start to its bad read.
 
     Parameters
     ----------
@@ -254,11 +310,16 @@ def replay(text: str, *, states: bool = True) -> None:
     trace = _Trace.of(text, hazard.address)
     ahead = iter(trace.steps)
     coming = next(ahead, None)
-    rules, now = Rules(), trace.cold()
+    rules, now = Rules(), trace.started()
+    starts = lines[0].said == "start" and not lines[0].words
+    if starts != (trace.start != "cold"):
+        raise Refused("it does not begin with what the caches hold at the start, or says it for nothing")
     for line in lines:
         if coming is None:
             raise Refused(f"line {line.number}: it goes on after its last event")
-        if not line.words:
+        if starts and line is lines[0]:
+            pass
+        elif not line.words:
             # A fetch with the MMU off allows a prefetch before it; nothing else acts before it has come.
             fetch = texts[coming.number - 1].split()[1] == "fetch"
             allowed = [rules, _rules(coming)] if fetch else [rules]
@@ -332,7 +393,7 @@ def fewest_steps(text: str, number: int, kind: str, address: int) -> int:
     last = next(step for step in trace.steps if step.number == number)
     views = [last.core, *(place for place in range(len(trace.names)) if place != last.core)]
     for view in views:
-        costs = {state: 0 for state in trace.cold() if state.view == view}
+        costs = {state: 0 for state in trace.started() if state.view == view}
         for step in trace.steps:
             costs = _settled(costs, trace, _rules(step))
             if step is last:
