@@ -76,10 +76,12 @@ class DispatchTables:
         if not first_fetch or page_classes.agents[agent].mmu:
             self.accesses[page_class, agent, op] = self._transitions.number(letter)
 
-    def learn_walk(self, agent: int, memory_type: MemoryType) -> None:
+    def learn_walk(self, agent: int, memory_type: MemoryType, *, pou: bool = False) -> None:
         """Record the letter of a walk: one of cacheable type with SCTLR.C clear once the interpreter has warned."""
-        letter = self._page_classes.walk(agent, memory_type)
-        self.walks[agent, 1 + memory_type] = self._transitions.number(letter)
+        letter = self._page_classes.walk(agent, memory_type, pou=pou)
+        self.walks[agent, pack_attributes(memory_type, executable=False, pou=pou)] = self._transitions.number(
+            letter
+        )
 
     def learn_move(self, before: int, agent: int, event: Event, after: int) -> None:
         """Record the class that a map or an unmap gives a page of class `before`."""

@@ -107,12 +107,12 @@ class Interpreter:
         if not agent.mmu:
             raise TraceError("", f"walk while {agent.name}'s MMU is off")
         assert event.memory_type is not None
-        self._access(event, where, self._number(self._classes.walk(number, event.memory_type)))
+        self._access(event, where, self._number(self._classes.walk(number, event.memory_type, pou=event.pou)))
         if event.memory_type.cacheable and not agent.dcache:
             place = f"line {where}" if where else f"event {self._state.events}"
             self._state.warn(
                 (event.op, agent.name),
-                f"{place}: '{event.op.words}' of {event.memory_type.word} while {agent.name}'s dcache is off "
+                f"{place}: '{event.op.words}' of {event.type_word} while {agent.name}'s dcache is off "
                 "(SCTLR.C clear) is taken as normal-nc",
             )
 

@@ -168,7 +168,7 @@ class History:
                     )  # it reaches the line by a prefetch alone
         if event.op is Op.WALK:
             assert event.memory_type is not None
-            letter = self._pages.walk(agent, event.memory_type)
+            letter = self._pages.walk(agent, event.memory_type, pou=event.pou)
         lines = self._lines_in(start, end)
         if event.op.kind is Kind.BARRIER:
             lines = self._unsettled(event.op, agent)

@@ -10,7 +10,7 @@ import numpy as np
 
 from coldline.arm import MemoryType
 from coldline.events.event import ADDRESS_LIMIT
-from coldline.events.layout import AGENT_SHIFT, DTYPE_FIELDS, EXECUTABLE
+from coldline.events.layout import AGENT_SHIFT, DTYPE_FIELDS, EXECUTABLE, POU_CODE
 from coldline.events.op import Kind, Op
 from coldline.support.units import PAGE_SIZE
 
@@ -177,6 +177,8 @@ def _allowed() -> "NDArray[np.bool_]":
     for op in Op:
         types = range(1, 1 + len(MemoryType)) if op.has_type else (0,)
         allowed[op, types] = True
+        if op is Op.WALK:
+            allowed[op, POU_CODE] = True
         if op.traits.may_execute:
             allowed[op, [kind | EXECUTABLE for kind in types]] = True
     return allowed

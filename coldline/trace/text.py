@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
-from coldline.events.event import MAX_AGENTS, Event
+from coldline.events.event import MAX_AGENTS, POU, Event
 from coldline.events.op import Kind, Op
 from coldline.rules.order.ordering import CoreAgents, Ordering
 from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
@@ -88,7 +88,9 @@ class LineParser:
             return None
         if not self.agents:
             check_head(self.profile)
-        event = parse_event(words, barriers=self.profile.has_barriers)
+        event = parse_event(
+            words, barriers=self.profile.has_barriers, version=1 if self.profile.ordering is None else 2
+        )
         if event.agent not in self.agents:
             if len(event.agent) > MAX_AGENT_NAME:
                 raise TraceError("", f"an agent's name of more than {MAX_AGENT_NAME} characters")
@@ -235,7 +237,7 @@ def check_room(known: Collection[str], name: str) -> None:
         raise TraceError("", f"'{name}' is one agent more than the {MAX_AGENTS} that can be followed")
 
 
-def parse_event(words: list[str], *, barriers: bool = False) -> Event:
+def parse_event(words: list[str], *, barriers: bool = False, version: int = LATEST_VERSION) -> Event:
     """The event of a line's words.
 
     Parameters
@@ -244,6 +246,8 @@ def parse_event(words: list[str], *, barriers: bool = False) -> Event:
         The words.
     barriers : bool
         Whether a barrier is an event.
+    version : int
+        The version of the trace.
 
     Raises
     ------
@@ -268,7 +272,7 @@ def parse_event(words: list[str], *, barriers: bool = False) -> Event:
         raise TraceError("", f"unknown operation '{name}'; {choices(name, operations)}")
     address = size = 0
     memory_type = None
-    executable = False
+    executable = pou = False
     if op.has_range:
         if len(rest) < 2:
             raise TraceError("", f"'{name}' lacks its address or its size")
@@ -279,17 +283,19 @@ def parse_event(words: list[str], *, barriers: bool = False) -> Event:
         if not rest:
             raise TraceError("", f"'{name}' lacks its memory type")
         word = rest.pop(0)
+        may_be_pou = op is Op.WALK and version > 1
+        pou = may_be_pou and word == POU
         try:
-            memory_type = MemoryType.from_word(word)
+            memory_type = MemoryType.NORMAL_WB if pou else MemoryType.from_word(word)
         except KeyError:
-            known = (each.word for each in MemoryType)
+            known = [*(each.word for each in MemoryType), *([POU] if may_be_pou else [])]
             raise TraceError("", f"unknown memory type '{word}'; {choices(word, known)}") from None
         if op.traits.may_execute and rest and rest[0] == "exec":
             executable = True
             rest.pop(0)
     if rest:
         raise TraceError("", f"unknown word '{rest[0]}' after '{name}'")
-    return Event(agent, op, address, size, memory_type, executable)
+    return Event(agent, op, address, size, memory_type, executable, pou)
 
 
 def head_lines(profile: Profile) -> str:

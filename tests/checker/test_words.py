@@ -300,8 +300,28 @@ ZVA: list[Case] = [
     ),
 ]
 
+POU = f"t walk {X} pou"
+WALKS: list[Case] = [
+    ("level 1 alone has it", f"{A}; a write {X}; {POU}", {READ}, {READ}),
+    ("a walk through level 1", f"{A}; a write {X}; t walk {X} normal-wb", set(), set()),
+    ("cleaned to the PoU", f"{A}; a write {X}; a dc cvau {X}; a dsb; {POU}", set(), set()),
+    ("level 2 hides memory", f"{POU}; {N}; n write {X}; n dsb; {POU}", {READ}, {READ}),
+    ("another one of the line", f"t walk {Y} pou; {N}; n write {X}; n dsb; {POU}", {READ}, {READ}),
+    (
+        "level 1 is not filled",
+        f"{POU}; {N}; n write {X}; n dsb; g mmu off; g dc cvau {X}; g dsb; n read {X}",
+        set(),
+        set(),
+    ),
+    ("not with SCTLR.C clear", f"t dcache off; {POU}; {N}; n write {X}; n dsb; {POU}", set(), set()),
+    ("a store in flight", f"w map {P} normal-wt; w write {X}; {POU}", set(), set()),
+    ("a store past the caches", f"{N}; n write {X}; {POU}", {READ}, set()),
+    ("no barrier is waited for", f"{A}; a write {X}; a dc cvau {X}; a walk {X} pou", {READ}, set()),
+    ("nothing is left", f"{A}; a write {X}; a dc ivac {X}; a dsb; a unmap {P}; {POU}", {LOST}, {LOST}),
+]
+
 CASES = {"nc-may-hit": MAY_HIT, "ivac-cleans": CLEANS, "nc-fetch-held": HELD, "start": START}
-CASES |= {"granules": GRANULES, "zva": ZVA}
+CASES |= {"granules": GRANULES, "zva": ZVA, "pou": WALKS}
 LISTED = [pytest.param(*each[1:], id=f"{word}, {each[0]}") for word, cases in CASES.items() for each in cases]
 
 
@@ -346,6 +366,13 @@ def test_a_report_says_what_lines_may_hold_at_the_start(cli: Cli, tmp_path: Path
     path.write_text(trace(BOOT))
     assert "at the start" not in cli("check", path).out
     assert "start" not in json.loads(cli("check", "--json", path).out)["coverage"]
+
+
+def test_what_an_option_has_followed_is_covered(cli: Cli, tmp_path: Path) -> None:
+    path, phrase = tmp_path / "a.trace", "non-cacheable fetches that an instruction cache holds"
+    for head, covered in (("", False), ("option nc-fetch-held; option dic; ", True)):
+        path.write_text(trace(f"{head}{CODE}; m fetch {X}"))
+        assert (phrase in json.loads(cli("check", "--json", path).out)["not_covered"]) is not covered
 
 
 # -- the head --------------------------------------------------------------------------------------------------

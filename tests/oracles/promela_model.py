@@ -23,6 +23,10 @@ CODES = {
 }
 PAGE = 4096
 ZVA_BLOCK = 64
+GRANULE = 64
+"""The bytes of which maintenance by address is sure, if a line has more."""
+
+BY_ADDRESS = ("DC_CVAC", "DC_CIVAC", "DC_IVAC", "DC_CVAU", "IC")
 MOST_PIECES = 31
 DEEPEST = 200_000
 WHOLE = ("\nFull statespace search for:\n", " errors: 0\n")
@@ -41,6 +45,13 @@ class Hazard(NamedTuple):
     agent: str
     address: int
     size: int
+
+
+class OnLine(NamedTuple):
+    """A hazard of bytes of the line at an address."""
+
+    base: int
+    hazard: Hazard
 
 
 class SearchError(Exception):
@@ -78,11 +89,21 @@ class Story(NamedTuple):
         The events in it.
     cuts : list of int
         The start of the piece of a line for each bit of a mask, in bytes, and the end of the last piece.
+    bytes : range or None
+        The bytes of the line that it is about; None for all.
     """
 
     told: str
     items: list[Item]
     cuts: list[int]
+    bytes: range | None = None
+
+    def about(self, mask: int) -> int:
+        """The pieces in a mask that it is about."""
+        if self.bytes is None:
+            return mask
+        mine = sum(1 << bit for bit, first in enumerate(self.cuts[:-1]) if first in self.bytes)
+        return mask & mine
 
 
 class Bad(NamedTuple):
@@ -165,7 +186,13 @@ def _items(lines: Sequence[int], size: int, events: Iterable[Event]) -> list[Ite
     return items
 
 
-def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: Iterable[Event]) -> Story:
+def story_of(
+    lines: Sequence[int],
+    size: int,
+    options: Sequence[bool],
+    events: Iterable[Event],
+    borders: Sequence[int] = (),
+) -> Story:
     """
     Make the story of some lines of one page.
 
@@ -179,6 +206,8 @@ def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: I
         The profile's options, in the order of ``OPTIONS``.
     events : iterable of Event
         The trace's events.
+    borders : sequence of int
+        More places to cut a line at, in bytes: at each, and a granule later.
 
     Raises
     ------
@@ -191,6 +220,7 @@ def story_of(lines: Sequence[int], size: int, options: Sequence[bool], events: I
         for item in items
         if item.line is not None
     ]
+    spans += [(border, border + GRANULE) for border in borders]
     cuts = sorted({0, size, *(cut for span in spans for cut in span)})
     if len(cuts) - 1 > MOST_PIECES:
         raise ValueError(
@@ -232,7 +262,12 @@ def _by_page(pages: set[int], events: Iterable[Event]) -> dict[int, list[Event]]
 
 
 def stories_of(text: str) -> list[Story]:
-    """Yield a story for each line of a trace that some event checks: without a check there is no hazard."""
+    """
+    Yield a story for each line of a trace that some event checks: without a check there is no hazard.
+
+    Of a line with several granules there is one for each granule that is checked, in which maintenance by address
+    is sure of all or of nothing.
+    """
     size, options, events = read(text)
     lines = {
         base
@@ -241,7 +276,25 @@ def stories_of(text: str) -> list[Story]:
         for base in range(event.start // size * size, event.end, size)
     }
     near = _by_page({base // PAGE for base in lines}, events)
-    return [story_of([base], size, options, near[base // PAGE]) for base in sorted(lines)]
+    stories = []
+    for base in sorted(lines):
+        here = near[base // PAGE]
+        if size <= GRANULE:
+            stories.append(story_of([base], size, options, here))
+            continue
+        for start in range(base, base + size, GRANULE):
+            if any(event.what in CHECKED and _touches(event, start, GRANULE) for event in here):
+                seen = [_seen_at(start, event, base, size) for event in here]
+                story = story_of([base], size, options, filter(None, seen), borders=(start - base,))
+                stories.append(story._replace(bytes=range(start - base, start - base + GRANULE)))
+    return stories
+
+
+def _seen_at(start: int, event: Event, base: int, size: int) -> Event | None:
+    """Give what an event is to the bytes of a granule of a line; None if it is nothing."""
+    if event.what not in BY_ADDRESS or not _touches(event, base, size) or _touches(event, start, GRANULE):
+        return event
+    return event._replace(what="DC_IVAC_BESIDE") if event.what == "DC_IVAC" else None
 
 
 # -- from stories to hazards ---------------------------------------------------------------------------------------
@@ -337,20 +390,40 @@ class Spin:
         stories = [stories_of(text) for text in texts]
         results = iter(self.run([story for told in stories for story in told]))
         return [
-            in_order(hazard for story in told for hazard in hazards_of(story, next(results)))
+            in_order(joined(hazard for story in told for hazard in hazards_of(story, next(results))))
             for told in stories
         ]
 
 
-def hazards_of(story: Story, found: Iterable[Bad]) -> list[Hazard]:
+def hazards_of(story: Story, found: Iterable[Bad]) -> list[OnLine]:
     """Convert a story's hazards to hazards of the trace."""
     hazards = []
-    for item, kind, mask in found:
+    for item, kind, pieces in found:
         assert item.line is not None
+        mask = story.about(pieces)
+        if not mask:
+            continue
         first = story.cuts[(mask & -mask).bit_length() - 1]
         last = story.cuts[mask.bit_length()]
-        hazards.append(Hazard(item.event.number, kind, item.event.agent, item.line + first, last - first))
+        hazards.append(
+            OnLine(
+                item.line,
+                Hazard(item.event.number, kind, item.event.agent, item.line + first, last - first),
+            )
+        )
     return hazards
+
+
+def joined(found: Iterable[OnLine]) -> list[Hazard]:
+    """Join the hazards of the granules of a line."""
+    whole: dict[tuple[int, int, str], Hazard] = {}
+    for base, hazard in found:
+        key = base, hazard.line, hazard.kind
+        before = whole.get(key, hazard)
+        start = min(before.address, hazard.address)
+        end = max(before.address + before.size, hazard.address + hazard.size)
+        whole[key] = hazard._replace(address=start, size=end - start)
+    return list(whole.values())
 
 
 def in_order(hazards: Iterable[Hazard]) -> list[Hazard]:

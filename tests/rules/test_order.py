@@ -59,7 +59,7 @@ PENDING: dict[str, frozenset[Act]] = {
 
 _CACHEABLE = {Act.CACHEABLE_CVAC, Act.CACHEABLE_CIVAC, Act.CACHEABLE_IVAC, Act.CACHEABLE_CVAU}
 _BY_OPTION = {Act.READ_NC_MAY_HIT, Act.WALK_NC_MAY_HIT, Act.FETCH_NC_HELD, Act.READ_FAR, Act.WRITE_FAR}
-_BY_OPTION |= {Act.DC_IVAC_OTHER, Act.CACHEABLE_IVAC_OTHER}
+_BY_OPTION |= {Act.DC_IVAC_OTHER, Act.CACHEABLE_IVAC_OTHER, Act.WALK_POU, Act.WALK_POU_OTHER, Act.POWER_OFF}
 """Acts that only further options ask for."""
 
 _BARRIERS = {Act.DSB, Act.DMB, Act.ISB}
@@ -174,6 +174,11 @@ WEAKER = {
     Act.WALK_OTHER: (
         _does_nothing,
         [f"b walk {Y} normal-wb", _N, f"n write {X}; n dsb; b walk {X} normal-wb"],
+    ),
+    Act.WALK_POU: (_does_nothing, [f"b walk {X} pou", _N, f"n write {X}; n dsb; b walk {X} normal-wb"]),
+    Act.WALK_POU_OTHER: (
+        _does_nothing,
+        [f"b walk {Y} pou", _N, f"n write {X}; n dsb; b walk {X} normal-wb"],
     ),
     Act.WALK_NC: (_waits, [_A, f"a dc cvac {X}; a walk {X} normal-nc", _N_READS]),
     Act.WRITE: (_never_waits, [f"a map {WB}; a dc ivac {X}; a write {X}; a dsb; a read {X}"]),

@@ -133,9 +133,9 @@ class PageClasses:
                 changed[number] = setting
         return changed
 
-    def walk(self, agent: int, memory_type: MemoryType) -> AnyLetter:
-        """The letter of a translation-table read by `agent` with the walk's own type."""
-        return self.vocabulary.walk(walk_letter(self.agents[agent], memory_type), agent)
+    def walk(self, agent: int, memory_type: MemoryType, *, pou: bool = False) -> AnyLetter:
+        """The letter of a translation-table read by `agent` with the walk's own type; `pou` is as in `Event`."""
+        return self.vocabulary.walk(walk_letter(self.agents[agent], memory_type), agent, pou=pou)
 
     def maintenance(self, op: Op, agent: int) -> AnyLetter | None:
         """The letter of maintenance that is the same for all pages; None if there is none."""

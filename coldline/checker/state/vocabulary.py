@@ -89,8 +89,8 @@ class Vocabulary(Protocol):
     def access_by_first_core(self, letter: Letter) -> AnyLetter:
         """The letter of an access by core 0."""
 
-    def walk(self, letter: Letter, agent: int) -> AnyLetter:
-        """The letter of a translation-table read."""
+    def walk(self, letter: Letter, agent: int, *, pou: bool) -> AnyLetter:
+        """The letter of a translation-table read; `pou` is as in `Event`."""
 
     def maintenance(self, op: Op, agent: int, *, cacheable: bool) -> AnyLetter | None:
         """The letter of cache maintenance or of a barrier; None for other operations.
@@ -127,7 +127,9 @@ class AtOnce:
         """See `Vocabulary.access`."""
         return letter
 
-    walk = access
+    def walk(self, letter: Letter, agent: int, *, pou: bool) -> Letter:
+        """See `Vocabulary.walk`."""
+        return letter
 
     def access_by_first_core(self, letter: Letter) -> Letter:
         """See `Vocabulary.access_by_first_core`."""
@@ -199,9 +201,10 @@ class ByCore:
         """See `Vocabulary.access_by_first_core`."""
         return CoreEvent(_ACCESSES[letter], 0)
 
-    def walk(self, letter: Letter, agent: int) -> CoreEvent:
+    def walk(self, letter: Letter, agent: int, *, pou: bool) -> CoreEvent:
         """See `Vocabulary.walk`."""
-        return self._by(_WALKS[letter], agent)
+        act = _WALKS[letter]
+        return self._by(Act.WALK_POU if pou and act is Act.WALK else act, agent)
 
     def _by(self, act: Act, agent: int) -> CoreEvent:
         """An access by an agent, with what the agent may do."""

@@ -45,17 +45,22 @@ class Act(enum.IntEnum):
     """An instruction cache operation that concerns its own core alone."""
     READ_NC_OTHER = 30
     WRITE_NC_OTHER = 31
-    READ_NC_MAY_HIT = 32
+    READ_NC_MAY_HIT = 50
     """A non-cacheable read that may also return a cached copy, whatever the profile says."""
-    WALK_NC_MAY_HIT = 33
-    FETCH_NC_HELD = 34
+    WALK_NC_MAY_HIT = 51
+    FETCH_NC_HELD = 52
     """A non-cacheable fetch of which the instruction cache may hold a copy."""
-    DC_IVAC_OTHER = 35
+    DC_IVAC_OTHER = 53
     """A ``dc ivac`` that is not sure of the byte: it is issued, or it does not concern it."""
-    CACHEABLE_IVAC_OTHER = 36
-    READ_FAR = 37
+    CACHEABLE_IVAC_OTHER = 54
+    READ_FAR = 55
     """``..._FAR`` touches another byte, and none in the same granule of maintenance."""
-    WRITE_FAR = 38
+    WRITE_FAR = 56
+    WALK_POU = 57
+    """A cacheable walk that does not look into level 1."""
+    WALK_POU_OTHER = 58
+    POWER_OFF = 59
+    """Caches lose their power: what is dirty in them is lost."""
 
 
 class Possible(NamedTuple):
@@ -97,6 +102,7 @@ AS_OTHER = {
     Act.READ_NC: Act.READ_NC_OTHER,
     Act.READ_NC_MAY_HIT: Act.READ_NC_OTHER,
     Act.WALK: Act.WALK_OTHER,
+    Act.WALK_POU: Act.WALK_POU_OTHER,
     Act.WRITE: Act.WRITE_OTHER,
     Act.WRITE_WT: Act.WRITE_WT_OTHER,
     Act.WRITE_NC: Act.WRITE_NC_OTHER,
@@ -118,7 +124,7 @@ program order is no reason there to wait for the maintenance that its core issue
 """
 
 CHECKED = (
-    *(Act.READ, Act.READ_NC, Act.READ_NC_MAY_HIT, Act.WALK, Act.WALK_NC, Act.WALK_NC_MAY_HIT),
+    *(Act.READ, Act.READ_NC, Act.READ_NC_MAY_HIT, Act.WALK, Act.WALK_NC, Act.WALK_NC_MAY_HIT, Act.WALK_POU),
     *(Act.FETCH, Act.FETCH_NC, Act.FETCH_NC_HELD),
 )
 """The acts that are checked."""
@@ -132,6 +138,7 @@ UNORDERED = {
     Act.READ_NC: Letter.READ_NC,
     Act.READ_NC_MAY_HIT: Letter.READ_NC,
     Act.WALK: Letter.READ_WB,
+    Act.WALK_POU: Letter.READ_WB,
     Act.WALK_OTHER: Letter.READ_WB_OTHER,
     Act.WALK_NC: Letter.READ_NC,
     Act.WALK_NC_MAY_HIT: Letter.READ_NC,

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 
 from coldline.rules import line_rules
 from coldline.rules.alphabet import Letter
+from coldline.rules.microstate import Level
 from coldline.rules.order.alphabet import DATA_OPERATIONS, UNORDERED, Act
 from coldline.rules.order.maintenance_queue import issued, without_needless
 from coldline.rules.order.microstate import (
@@ -49,6 +50,22 @@ def _allocate(act: Act) -> OrderedEffect:
             yield m.with_line(line)
 
     return apply
+
+
+def _allocate_2(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    """A cacheable walk that may bring the line into level 2."""
+    line = m.as_caches_see
+    yield m if line.level2 else m.with_line(line._replace(level2=Level.CLEAN, fresh2=line.fresh_memory))
+
+
+def _power_off(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    """Caches lose their power: what is dirty is lost; what is clean may stay, as it may be dropped at any time."""
+    line = m.line
+    if line.level1 is Level.DIRTY:
+        line = line._replace(level1=Level.INVALID, fresh1=False)
+    if line.level2 is Level.DIRTY:
+        line = line._replace(level2=Level.INVALID, fresh2=False)
+    yield m._replace(line=line)
 
 
 def _data_access(effect: OrderedEffect, *, cacheable: bool = False, touches: bool = True) -> OrderedEffect:
@@ -214,6 +231,8 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.READ_NC_MAY_HIT: _data_access(_nothing),
     Act.WALK: _allocate(Act.WALK),
     Act.WALK_OTHER: _allocate(Act.WALK_OTHER),
+    Act.WALK_POU: _allocate_2,
+    Act.WALK_POU_OTHER: _allocate_2,
     Act.WALK_NC: _nothing,
     Act.WALK_NC_MAY_HIT: _nothing,
     Act.WRITE: _data_access(_write, cacheable=True),
@@ -239,6 +258,7 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.DC_ISW: _issue_by_setway(Letter.DC_IVAC),
     Act.IC: _instruction,
     Act.IC_LOCAL: _by_own_core(_instruction),
+    Act.POWER_OFF: _power_off,
     Act.DSB: _dsb,
     Act.DMB: _dmb,
     Act.ISB: _isb,

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 from coldline.rules import line_rules
 from coldline.rules.line_rules import COPIES_READ, Hazard
+from coldline.rules.microstate import Level
 from coldline.rules.order.alphabet import CHECKED, FETCH_ACTS, UNORDERED, Act, OrderedLetter
 from coldline.rules.order.effects import ORDERED_EFFECTS
 from coldline.rules.order.microstate import OrderedMicrostate, memory_or_held
 from coldline.rules.profile import Profile
 
-_CACHEABLE = (Act.READ, Act.WALK, Act.FETCH)
+_CACHEABLE = (Act.READ, Act.WALK, Act.WALK_POU, Act.FETCH)
 _PAST_CACHES = (Act.READ_NC, Act.READ_NC_MAY_HIT)
 _MAY_HIT = (Act.READ_NC_MAY_HIT, Act.WALK_NC_MAY_HIT)
 
@@ -28,6 +29,8 @@ def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -
         line = m.as_caches_see
     elif letter.act in _PAST_CACHES and pending.store is not None:
         line = line._replace(fresh_memory=pending.store.fresh)
+    if letter.act is Act.WALK_POU:
+        line = line._replace(level1=Level.INVALID)
     names = ["instruction cache" if letter.act is Act.FETCH else "memory"]
     names += [name for name, level in (("level 1", line.level1), ("level 2", line.level2)) if level]
     copies = COPIES_READ[UNORDERED[letter.act]](line, profile)

@@ -40,6 +40,7 @@
 #define MMU      15
 #define ICACHE   16
 #define DCACHE   17
+#define DC_IVAC_BESIDE 18 /* of bytes that it is not sure of */
 
 #define NORMAL_WB 1
 #define NORMAL_WT 2
@@ -187,8 +188,8 @@ inline check()
 #define fetches       (here && what == FETCH && !leads_on)
 
 #define cleans        (what == DC_CVAC || what == DC_CSW)
-#define flushes       (what == DC_CIVAC || what == DC_CISW || what == DC_IVAC || what == DC_ISW)
-#define discards      (what == DC_IVAC || what == DC_ISW)
+#define flushes       (what == DC_CIVAC || what == DC_CISW || discards)
+#define discards      (what == DC_IVAC || what == DC_ISW || what == DC_IVAC_BESIDE)
 #define by_set_way    (what == DC_CSW || what == DC_CISW || what == DC_ISW)
 
 inline clean_to_poc()
@@ -313,7 +314,7 @@ active proctype agents()
         :: else
         fi;
         next() }
-    :: d_step { by_set_way && !setway_effective -> next() }
+    :: d_step { by_set_way && !setway_effective || what == DC_IVAC_BESIDE -> next() }
 
     /* ic */
     :: d_step { what == IC -> X.ic = false; X.fresh_i = 0; next() }
