@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Draws random version 2 traces: agents on cores and on none, barriers, and what they order.
+"""Draws random version 2 traces: agents on cores and on none, barriers and what they order, masters, owners and more.
 
 Most are made of idioms, such as "write, clean, dsb, invalidate, dsb, isb, fetch", of which each event may be missing
 or by another agent: they come close to what is right. An access is drawn only where it is possible.
@@ -51,6 +51,8 @@ class _Drafter:
     def __init__(self, rng: random.Random, *, order: bool, line: int, pages: tuple[int, int]) -> None:
         self._rng = rng
         self._order = order
+        self._zva = 64
+        self._types: tuple[str, ...] = TYPES
         self._pages = pages
         self._agents = {name: _Agent() for name in "abcd"[: rng.choice((1, 2, 2, 2, 2, 3, 3, 4))]}
         home, second = pages[0] + line, pages[1]
@@ -100,7 +102,7 @@ class _Drafter:
                 if word == "unmap":
                     del agent.pages[page]
             if word == "map":
-                kind, executable = rng.choice(TYPES), rng.random() < 0.6
+                kind, executable = rng.choice(self._types), rng.random() < 0.6
                 agent.pages |= dict.fromkeys(range(first, first + size, PAGE), (kind, executable))
                 where += f" {kind}{' exec' if executable else ''}"
         elif word.startswith("mmu"):
@@ -118,8 +120,8 @@ class _Drafter:
         if word == "walk" or not agent.mmu:
             return agent.mmu or word not in ("walk", "dc zva")
         start, end = address, address + size
-        if word == "dc zva":  # it writes whole blocks of 64 bytes
-            start, end = start & -64, -(-end // 64) * 64
+        if word == "dc zva":  # it writes whole blocks
+            start, end = start & -self._zva, -(-end // self._zva) * self._zva
         aliases = [agent.pages.get(page) for page in range(start & -PAGE, end, PAGE)]
         return all(
             alias is not None and (alias[1] or word != "fetch") and (alias[0] != "device" or word != "dc zva")
@@ -146,3 +148,151 @@ def draw_ordered(seed: int, *, most: int = 14, order: float = 0.85) -> str:
     for _ in range(rng.randint(5, most)):
         drafter.event()
     return "\n".join([*head, *drafter.lines]) + "\n"
+
+
+# -- with masters, owners, polls and the rest --------------------------------------------------------------
+
+ALL_SWITCHES = (*OPTIONS, "vipt", "nc-fetch-held")
+ALL_GRANULES = (16, 16, 16, 32, 64, 64, 64, 128, 128, 256, 512, 1024, 2048)
+SEVERAL_CORES = ("a;b", "a;b", "a b;c", "a c;b", "a;b;c", "a", "")
+STARTS = ("cold",) * 8 + ("clean",) * 6 + ("dirty", "any")
+MOST_TYPES = ("normal-wb",) * 14 + ("normal-wt", "normal-nc", "device")
+RIGHT = (
+    ("write", "dc cvac", "dsb", "dev read"),
+    ("write", "dc civac", "dsb", "dev write", "dc civac", "dsb", "poll", "read"),
+    ("dc ivac", "dsb", "dev write", "dc ivac", "dsb", "read"),
+    ("give", "write", "dc civac", "dsb", "read"),
+    ("give", "write", "dc cvac", "dsb", "dev read"),
+    ("give", "dc zva", "dc cvac", "dsb", "dev read", "read"),
+    ("poll", "dmb", "read"),
+    ("write", "dc cvau", "dsb", "pou", "walk"),
+    ("write", "dc cvau", "dsb", "ic ivau", "dsb", "isb", "fetch"),
+    ("write", "dc cvac", "dsb", "ic ivau", "dsb", "isb", "fetch"),
+    ("write", "dc cvau", "dsb", "ic ialluis", "dsb", "isb", "fetch"),
+    ("write", "dc civac", "dsb", "power-off", "read"),
+    ("dc civac", "dsb", "mmu off", "write", "dsb", "dc ivac", "dsb", "mmu on", "read"),
+)
+"""Idioms that are mostly right, if all is there and by whom it should."""
+
+
+class _Worder(_Drafter):
+    """Draws the events of a trace with masters, which are no agents of the drafter, and with what is no agent's."""
+
+    def __init__(
+        self,
+        rng: random.Random,
+        *,
+        order: bool,
+        line: int,
+        pages: tuple[int, int],
+        agents: str,
+        masters: dict[str, bool],
+        zva: int,
+    ) -> None:
+        super().__init__(rng, order=order, line=line, pages=pages)
+        self._agents = {name: _Agent() for name in agents}
+        self._masters = masters
+        self._zva = zva
+        self._types = MOST_TYPES
+        first, second = pages
+        home = rng.choice((first, first + PAGE - line, second - line, second + PAGE - line))
+        near = [(home, 4), (home, 8), (home + line - 8, 8), (home + 4, 8), (home, line), (home + line - 4, 4)]
+        if home == second - line:
+            near += [(second - 4, 8), (second, 4)]
+        self._spots = [rng.choice(near) for _ in range(rng.choice((1, 1, 2, 2, 3)))]
+        if line > 64 or rng.random() < 0.2:  # another granule of the line, or the next line
+            self._spots.append((home + rng.choice((16, 64)) % (PAGE - home % PAGE), 8))
+        for name in agents:
+            if rng.random() < 0.7:
+                self._do(name, "map")
+
+    def event(self) -> None:
+        """Draw an event, or an idiom of several."""
+        rng = self._rng
+        name = rng.choice(list(self._agents))
+        draw = rng.random()
+        if not self._agents[name].pages and draw < 0.5:
+            self._do(name, "map")
+        elif draw < 0.82:
+            certain = rng.choice((0.93, 0.98, 1))
+            spots, spot = self._spots, [rng.choice(self._spots)]
+            for word in rng.choice(RIGHT):
+                self._spots = spot if rng.random() < 0.88 else spots
+                by = name if rng.random() < certain else rng.choice(list(self._agents))
+                if rng.random() < certain:
+                    self._do(by, word)
+            self._spots = spots
+        else:
+            kinds = (("map",), ("unmap",), SWITCHES, ("dsb", "dmb", "isb"), MAINTENANCE, ACCESSES)
+            more = (
+                ("poll", "pou"),
+                ("give",),
+                ("power-off",),
+                ("dev read", "dev write", "dev poll", "dev walk"),
+            )
+            (words,) = rng.choices((*kinds, *more), (2, 1, 2, 20, 20, 8, 10, 3, 1, 6))
+            self._do(name, rng.choice(words))
+
+    def _do(self, name: str, word: str) -> None:
+        rng = self._rng
+        address, size = rng.choice(self._spots)
+        if word == "give":
+            self._give(name)
+        elif word == "power-off":
+            self.lines.append(f"power-off {address:#x} {size}")
+        elif word.startswith("dev"):
+            if self._masters:
+                master, op = rng.choice(list(self._masters)), word[4:]
+                kind = f" {rng.choice((*MOST_TYPES, 'pou'))}" if op == "walk" else ""
+                self.lines.append(f"{master} {op} {address:#x} {size}{kind}")
+        elif word == "poll":
+            if self._may(self._agents[name], "read", address, size):
+                self.lines.append(f"{name} poll {address:#x} {size}")
+        elif word == "pou":
+            if self._agents[name].mmu:
+                self.lines.append(f"{name} walk {address:#x} {size} pou")
+        else:
+            super()._do(name, word)
+
+    def _give(self, name: str) -> None:
+        """Give a page or both; mostly to the agent at hand and a master, who go on with it."""
+        rng = self._rng
+        names = [*self._agents, *self._masters]
+        owners = {name, rng.choice(names)} if rng.random() < 0.8 else {rng.choice(names)}
+        first, size = (self._pages[0], 2 * PAGE) if rng.random() < 0.6 else (rng.choice(self._pages), PAGE)
+        self.lines.append(f"give {first:#x} {size:#x} {' '.join(rng.sample(sorted(owners), len(owners)))}")
+
+
+def draw_worded(seed: int, *, least: int = 12, most: int = 25, order: float = 0.7) -> str:
+    """A version 2 trace with masters, owners, polls and all options, the same for the same seed.
+
+    It has between `least` and `most` events, but where they are few. Ten seeds in a row have the same options, as for
+    `draw_ordered`.
+    """
+    rng = random.Random(f"worded {seed // 10}")
+    ordered = rng.random() < order
+    head = ["version 2"] + ["option order"] * ordered
+    head += [f"option {option}" for option in ALL_SWITCHES if rng.random() < 0.12]
+    head += [f"option start {rng.choice(STARTS)}"] * (rng.random() < 0.6)
+    rng = random.Random(f"worded {seed}")
+    line = rng.choice(ALL_GRANULES)
+    granules = [size for size in (16, 32, 64, 128, 256, 512, 1024, 2048) if size <= line]
+    zva = rng.choice((16, 32, 64, 64, 64, 256, 2048))
+    head += [f"option zva {zva}"] * (zva != 64)
+    head += [f"option {word} {rng.choice(granules)}" for word in ("dmin", "imin") if rng.random() < 0.3]
+    head.append(f"line {line}")
+    cores = rng.choice(SEVERAL_CORES)
+    agents = "".join(sorted(set("ab") | {name for name in cores if name.isalpha()}))
+    masters = {name: rng.random() < 0.5 for name in rng.choice(((), ("dev",), ("dev",), ("dev", "dma")))}
+    head += [f"core cpu{at} {names}" for at, names in enumerate(cores.split(";")) if names]
+    head += [f"master {name}{' snoops' * snoops}" for name, snoops in masters.items()]
+    for word in ("nc-may-hit", "ivac-cleans"):
+        if rng.random() < 0.15:
+            head.append(f"option {word} {' '.join(rng.sample(agents, rng.choice((1, len(agents)))))}")
+    head[1:] = rng.sample(head[1:], len(head) - 1)  # head lines come in any order
+    pages = rng.choice(LAYOUTS[:1] * 3 + LAYOUTS[1:])
+    drafter = _Worder(rng, order=ordered, line=line, pages=pages, agents=agents, masters=masters, zva=zva)
+    length = rng.randint(least, most)
+    while len(drafter.lines) < length:
+        drafter.event()
+    return "\n".join([*head, *drafter.lines[:most]]) + "\n"

@@ -11,21 +11,24 @@ A ``dmb`` completes nothing. It marks what its core has pending (data operations
 *ordered*, and removes no microstate. What is ordered is waited for by data accesses of all cores, and holds
 up the data operations that its core issues later: a store does, for operations stand in a list anyway.
 
-One byte is followed for each class of bytes of a line that the same accesses touch: nothing couples two
+Leaks are looked for in a search of their own. There a copy's bit does not say that it is fresh, but that it was
+written since the page was given. No step and no wait looks at the bit, so that nothing is lost by it.
+
+One byte is followed for each class of bytes of a line for which all events are the same: nothing couples two
 bytes but that an event touches the line. Only bytes that some event checks are followed, until the last
 event that does; and what no later check can tell apart is forgotten (``forgetful``).
 
 A text whose first line is not ``version 2`` is a version 1 trace, and ``explorer.py`` explores it.
 
 Where the pages leave room, this is how they are read (``tests/oracles/test_order_explorer.py`` has a test for
-each that a trace can show):
+each that a trace can show; ``test_order_words.py`` for masters, owners and all that is later):
 
 - Without ``option order`` nothing is ever prefetched: ``isb`` is an error there, so it could never go.
 - ``line``, ``option`` and ``core`` come in any order, before the first event. A ``core`` line names at least
   one agent; the same name on two of them is an error, and so is an agent twice, on one line or on two. The
-  head words of later pages (``master``, ``give``, ``power-off``) are no agents' names. ``version`` may be.
+  words ``master``, ``give`` and ``power-off`` are no agents' names. ``version`` may be.
 - A dot or a plus in an agent's name says nothing: only ``core`` lines say who shares a core.
-- ``option vipt``, ``tlbi``, ``descriptor`` and settings that change at an ``isb`` are left for later: errors.
+- ``tlbi``, ``descriptor`` and settings that change at an ``isb`` are left for later: errors.
 - Kinds of a data read or walk: an agent of whom nothing is said, before its first event, may have fetched
   what any such agent may fetch; but its instruction cache is no copy yet. Its first event may be the check.
 - A cacheable look at memory sees a write-through store on its way there even where another core's
@@ -45,10 +48,26 @@ each that a trace can show):
   makes or orders later. One by set/way is ordered, and held up, as its namesake is.
 - Nothing of another byte holds anything up: a store in flight there may go at any time.
 - The second of two ``ic`` of one reach adds nothing to the first while that is pending.
+- An owner is who is named, by that name: a dot or a plus says nothing here either. To be named in a ``give``,
+  or in an option, is not to occur.
+- The walk of a master that snoops returns what its read does, and waits for nothing. Its type may be ``pou``.
+- A master's read is judged by the projections of the cores that have occurred; where there are none, by the
+  one without an instruction cache. It counts as no core.
+- ``option nc-may-hit`` is for data reads and walks, with names as without: a fetch that is not cacheable
+  returns memory (or what is held). A master that is named there hits no more than another.
+- The lines of ``nc-may-hit`` and ``ivac-cleans`` add up; of ``dmin``, ``imin``, ``zva`` and ``start`` the last
+  counts. A granule above ``line`` is an error of its own line, whichever comes first.
+- A prefetch that is not cacheable returns what such a fetch may return, what ``nc-fetch-held`` holds included.
+- An access waits for a noted operation if it touches the granule of the byte that is followed, be the operation
+  sure of that byte or not.
+- ``option start any`` is the largest set of joint microstates whose projections are those of the page: some copy
+  of levels and memory is fresh, or each core's instruction cache is. With ``dic`` none of them is valid.
+- In a set of ``start``, cores that occur later have what they may have, too.
+- A poll is judged by a ``read`` of its agent, and by no walk, fetch or poll.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import product
+from itertools import pairwise, product
 from typing import Generic, TypeVar
 
 from tests.oracles import explorer
@@ -372,9 +391,11 @@ class Byte:
 
 def _classes(steps: list[Step], size: int) -> dict[tuple[Event, ...], list[int]]:
     """Give the bytes of a line by what the events are for them."""
+    ends = {end for step in steps for end in (step.first, step.last) if 0 < end < size}
+    cuts = sorted({*range(0, size + 1, steps[0].dmin), *ends})
     classes: dict[tuple[Event, ...], list[int]] = {}
-    for byte in range(size):
-        classes.setdefault(tuple(step.event(byte) for step in steps), []).append(byte)
+    for first, last in pairwise(cuts):
+        classes.setdefault(tuple(step.event(first) for step in steps), []).extend(range(first, last))
     return classes
 
 

@@ -24,7 +24,7 @@ CODES = {
 PAGE = 4096
 ZVA_BLOCK = 64
 GRANULE = 64
-"""The bytes of which maintenance by address is sure, if a line has more."""
+"""What an operation by address is sure of, in bytes: it does perhaps what it does to the rest of a longer line."""
 
 BY_ADDRESS = ("DC_CVAC", "DC_CIVAC", "DC_IVAC", "DC_CVAU", "IC")
 MOST_PIECES = 31
@@ -45,13 +45,6 @@ class Hazard(NamedTuple):
     agent: str
     address: int
     size: int
-
-
-class OnLine(NamedTuple):
-    """A hazard of bytes of the line at an address."""
-
-    base: int
-    hazard: Hazard
 
 
 class SearchError(Exception):
@@ -89,21 +82,11 @@ class Story(NamedTuple):
         The events in it.
     cuts : list of int
         The start of the piece of a line for each bit of a mask, in bytes, and the end of the last piece.
-    bytes : range or None
-        The bytes of the line that it is about; None for all.
     """
 
     told: str
     items: list[Item]
     cuts: list[int]
-    bytes: range | None = None
-
-    def about(self, mask: int) -> int:
-        """The pieces in a mask that it is about."""
-        if self.bytes is None:
-            return mask
-        mine = sum(1 << bit for bit, first in enumerate(self.cuts[:-1]) if first in self.bytes)
-        return mask & mine
 
 
 class Bad(NamedTuple):
@@ -191,7 +174,7 @@ def story_of(
     size: int,
     options: Sequence[bool],
     events: Iterable[Event],
-    borders: Sequence[int] = (),
+    granule: tuple[int, int] | None = None,
 ) -> Story:
     """
     Make the story of some lines of one page.
@@ -206,8 +189,8 @@ def story_of(
         The profile's options, in the order of ``OPTIONS``.
     events : iterable of Event
         The trace's events.
-    borders : sequence of int
-        More places to cut a line at, in bytes: at each, and a granule later.
+    granule : tuple of int, optional
+        The start and the end, in a line, of the bytes to follow: all of them by default.
 
     Raises
     ------
@@ -215,13 +198,11 @@ def story_of(
         If the lines are cut into more pieces than a mask has bits.
     """
     items = _items(lines, size, events)
+    low, high = granule or (0, size)
     spans = [
-        (max(item.event.start - item.line, 0), min(item.event.end - item.line, size))
-        for item in items
-        if item.line is not None
+        (item.event.start - item.line, item.event.end - item.line) for item in items if item.line is not None
     ]
-    spans += [(border, border + GRANULE) for border in borders]
-    cuts = sorted({0, size, *(cut for span in spans for cut in span)})
+    cuts = sorted({low, high, *(min(max(cut, low), high) for span in spans for cut in span)})
     if len(cuts) - 1 > MOST_PIECES:
         raise ValueError(
             f"{lines[0]:#x}: {len(cuts) - 1} pieces of a line, and a mask has {MOST_PIECES} bits"
@@ -229,8 +210,9 @@ def story_of(
     names = sorted({item.event.agent for item in items})
     told = [f"{' '.join(str(int(option)) for option in options)} {len(items)}"]
     for event, line in items:
-        where, mask = CODES["NOWHERE"], 0
+        where, mask, perhaps = CODES["NOWHERE"], 0, False
         if line is not None:
+            perhaps = event.what in BY_ADDRESS and not _touches(event, line + low, high - low)
             where = lines.index(line)
             mask = sum(
                 1 << bit
@@ -242,7 +224,7 @@ def story_of(
             names.index(event.agent),
             where,
             CODES.get(event.type, 0),
-            event.on,
+            event.on or perhaps,
             mask,
         )
         told.append(" ".join(str(int(number)) for number in numbers))
@@ -262,39 +244,22 @@ def _by_page(pages: set[int], events: Iterable[Event]) -> dict[int, list[Event]]
 
 
 def stories_of(text: str) -> list[Story]:
-    """
-    Yield a story for each line of a trace that some event checks: without a check there is no hazard.
-
-    Of a line with several granules there is one for each granule that is checked, in which maintenance by address
-    is sure of all or of nothing.
-    """
+    """Make a story of each granule of a line that some event checks: without a check there is no hazard."""
     size, options, events = read(text)
-    lines = {
-        base
+    step = min(size, GRANULE)
+    granules = {
+        start
         for event in events
         if event.what in CHECKED
-        for base in range(event.start // size * size, event.end, size)
+        for start in range(event.start // step * step, event.end, step)
     }
-    near = _by_page({base // PAGE for base in lines}, events)
-    stories = []
-    for base in sorted(lines):
-        here = near[base // PAGE]
-        if size <= GRANULE:
-            stories.append(story_of([base], size, options, here))
-            continue
-        for start in range(base, base + size, GRANULE):
-            if any(event.what in CHECKED and _touches(event, start, GRANULE) for event in here):
-                seen = [_seen_at(start, event, base, size) for event in here]
-                story = story_of([base], size, options, filter(None, seen), borders=(start - base,))
-                stories.append(story._replace(bytes=range(start - base, start - base + GRANULE)))
-    return stories
-
-
-def _seen_at(start: int, event: Event, base: int, size: int) -> Event | None:
-    """Give what an event is to the bytes of a granule of a line; None if it is nothing."""
-    if event.what not in BY_ADDRESS or not _touches(event, base, size) or _touches(event, start, GRANULE):
-        return event
-    return event._replace(what="DC_IVAC_BESIDE") if event.what == "DC_IVAC" else None
+    near = _by_page({start // PAGE for start in granules}, events)
+    return [
+        story_of(
+            [start - start % size], size, options, near[start // PAGE], (start % size, start % size + step)
+        )
+        for start in sorted(granules)
+    ]
 
 
 # -- from stories to hazards ---------------------------------------------------------------------------------------
@@ -390,40 +355,32 @@ class Spin:
         stories = [stories_of(text) for text in texts]
         results = iter(self.run([story for told in stories for story in told]))
         return [
-            in_order(joined(hazard for story in told for hazard in hazards_of(story, next(results))))
-            for told in stories
+            in_order(
+                _by_line(read(text)[0], (bad for story in told for bad in hazards_of(story, next(results))))
+            )
+            for text, told in zip(texts, stories, strict=True)
         ]
 
 
-def hazards_of(story: Story, found: Iterable[Bad]) -> list[OnLine]:
+def hazards_of(story: Story, found: Iterable[Bad]) -> list[Hazard]:
     """Convert a story's hazards to hazards of the trace."""
     hazards = []
-    for item, kind, pieces in found:
+    for item, kind, mask in found:
         assert item.line is not None
-        mask = story.about(pieces)
-        if not mask:
-            continue
         first = story.cuts[(mask & -mask).bit_length() - 1]
         last = story.cuts[mask.bit_length()]
-        hazards.append(
-            OnLine(
-                item.line,
-                Hazard(item.event.number, kind, item.event.agent, item.line + first, last - first),
-            )
-        )
+        hazards.append(Hazard(item.event.number, kind, item.event.agent, item.line + first, last - first))
     return hazards
 
 
-def joined(found: Iterable[OnLine]) -> list[Hazard]:
-    """Join the hazards of the granules of a line."""
-    whole: dict[tuple[int, int, str], Hazard] = {}
-    for base, hazard in found:
-        key = base, hazard.line, hazard.kind
-        before = whole.get(key, hazard)
-        start = min(before.address, hazard.address)
-        end = max(before.address + before.size, hazard.address + hazard.size)
-        whole[key] = hazard._replace(address=start, size=end - start)
-    return list(whole.values())
+def _by_line(size: int, hazards: Iterable[Hazard]) -> list[Hazard]:
+    """Join the hazards of one line's granules."""
+    joined: dict[tuple[int, str, int], Hazard] = {}
+    for hazard in hazards:
+        key = hazard.line, hazard.kind, hazard.address // size
+        start = joined.get(key, hazard).address
+        joined[key] = hazard._replace(address=start, size=hazard.address + hazard.size - start)
+    return list(joined.values())
 
 
 def in_order(hazards: Iterable[Hazard]) -> list[Hazard]:

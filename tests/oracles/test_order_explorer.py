@@ -1097,25 +1097,28 @@ COLD = steps_of.Shared(explorer.INVALID, False, explorer.INVALID, False, True)
 State = tuple[steps_of.Shared, tuple[steps_of.Core, ...]]
 
 
-def plainly(read: reading.Trace, steps: list[reading.Step], byte: int) -> list[set[str]]:
+def plainly(
+    read: reading.Trace, steps: list[reading.Step], byte: int, profile: steps_of.Profile
+) -> list[set[str]]:
     """
     Give the kinds of hazard that each step is for a byte, by a search that packs and forgets nothing.
 
     The rules are the explorer's own: this is about its search.
     """
+    assert read.start == "cold"
     found = []
-    states = {(COLD, (steps_of.Core(),) * len(read.cores))}
+    states = {(COLD, (steps_of.Core(),) * max(len(read.cores), 1))}
     for step in steps:
         rules = oracle.rules_of(step, set(range(len(read.cores))))
-        states = closed(states, rules, read.profile)
+        states = closed(states, rules, profile)
         event = step.event(byte)
-        checked = event.own and step.action in steps_of.CHECKED
+        checked = event.own and step.action in steps_of.CHECKED and (step.owner or not profile.gifts)
         states = {state for state in states if not any(steps_of.awaits(event, core) for core in state[1])}
-        found.append(plain_kinds(states, step, event, read.profile) if checked else set())
-        if step.action:
-            rule = partial(steps_of.effect_of, event=event, profile=read.profile)
-            states = {after for state in states for after in moved(state, step.core, rule)}
-            states = closed(states, rules, read.profile)
+        found.append(plain_kinds(states, step, event, profile) if checked else set())
+        if step.action and (step.action != "give" or profile.gifts):
+            rule = partial(steps_of.effect_of, event=event, profile=profile)
+            states = {after for state in states for after in moved(state, max(step.core, 0), rule)}
+            states = closed(states, rules, profile)
     return found
 
 
@@ -1145,14 +1148,16 @@ def plain_kinds(
 ) -> set[str]:
     kinds = set()
     for shared, cores in states:
-        core = cores[step.core]
+        core = cores[max(step.core, 0)]
         if not steps_of.goes_on(shared, core, event) or all(
             steps_of.fresh_copies(shared, core, event, profile)
         ):
             continue
+        if profile.gifts:
+            return {"leak"}
         fetch = event.action.startswith("fetch")
-        for projected in [core] if fetch else cores[: step.occurred]:
-            copies = [shared.f1, shared.f2, shared.fm, projected.icache == steps_of.FRESH]
+        for projected in [core] if fetch else cores[: step.occurred] or [steps_of.Core()]:
+            copies = [shared.f1, shared.f2, shared.fm, steps_of.fresh_in(projected.icache)]
             copies += [shared.through == steps_of.FRESH, *(core.store == steps_of.FRESH for core in cores)]
             kinds.add(("stale-fetch" if fetch else "stale-read") if any(copies) else "lost-write")
     return kinds
@@ -1161,10 +1166,15 @@ def plain_kinds(
 @trial(60)
 @given(SAID, ordered_traces(most=9), st.integers(0, 15))
 def test_a_plainer_search_finds_the_same(said: list[str], lines: list[str], byte: int) -> None:
-    read = reading.read_trace(with_heads("\n".join(lines), said))
+    assert_plainly(with_heads("\n".join(lines), said), byte)
+
+
+def assert_plainly(text: str, byte: int) -> None:
+    read = reading.read_trace(text)
     for steps in list(read.lines.values())[:1]:
-        events = tuple(step.event(byte) for step in steps)
-        packed = oracle.Byte(oracle.Memory(), read.cores, read.profile, most=None)
-        found = list(oracle.follow(steps, events, packed, read.profile))
-        plain = plainly(read, steps, byte)
-        assert plain == found + [set()] * (len(plain) - len(found))
+        for profile in (read.profile, read.profile._replace(gifts=True)):
+            events = tuple(step.event(byte) for step in steps)
+            packed = oracle.Byte(oracle.Memory(), read.cores, profile, most=None)
+            found = list(oracle.follow(steps, events, packed, profile))
+            plain = plainly(read, steps, byte, profile)
+            assert plain == found + [set()] * (len(plain) - len(found))

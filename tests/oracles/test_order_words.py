@@ -5,8 +5,14 @@ As in ``test_order_explorer.py``, each rule has a trace and, beside it, a varian
 in "(a reading)" are of places that the pages leave open.
 """
 
-import pytest
+import re
+from collections import Counter
+from collections.abc import Callable
 
+import pytest
+from hypothesis.errors import UnsatisfiedAssumption
+
+from tests.helpers.order_traces import draw_worded
 from tests.oracles.order_explorer import Hazard, Malformed, explore
 from tests.oracles.order_reading import Unjudged, not_judged
 from tests.oracles.test_order_explorer import (
@@ -27,6 +33,8 @@ from tests.oracles.test_order_explorer import (
     P,
     X,
     Y,
+    assert_plainly,
+    bad_bytes,
     kinds,
     trace,
 )
@@ -718,3 +726,104 @@ def test_a_malformed_trace_names_the_line_and_the_word(text: str, number: int, w
         explore(text)
     assert caught.value.line_number == number
     assert word in caught.value.reason
+
+
+# -- random traces -----------------------------------------------------------------------------------------
+
+SEEDS = range(5000, 5900, 4)
+
+
+def test_drawn_traces_are_valid_and_of_every_verdict() -> None:
+    found = Counter[str]()
+    for seed in SEEDS:
+        text = draw_worded(seed)
+        assert text == draw_worded(seed)
+        found.update({hazard.kind for hazard in explore(text)} or {"coherent"})
+    assert 0.5 * len(SEEDS) <= found["coherent"] <= 0.9 * len(SEEDS)
+    assert (
+        min(found[kind] for kind in ("leak", "lost-write", "stale-fetch", "stale-read")) >= len(SEEDS) // 50
+    )
+
+
+def _instead(pattern: str, new: str) -> Callable[[str], str]:
+    return lambda text: re.sub(pattern, new, text, flags=re.MULTILINE)
+
+
+def _granule(word: str, *, whole: bool) -> Callable[[str], str]:
+    """Make a granule the whole line, or the least that there is."""
+
+    def change(text: str) -> str:
+        line = next(line.split()[1] for line in text.split("\n") if line.startswith("line "))
+        return f"option {word} {line if whole else 16}\n{_instead(rf'^option {word} .*', '#')(text)}"
+
+    return change
+
+
+def _start(start: str) -> Callable[[str], str]:
+    return lambda text: f"option start {start}\n{_instead('^option start .*', '#')(text)}"
+
+
+def _option(option: str) -> Callable[[str], str]:
+    return lambda text: f"option {option}\n{_instead(f'^option {option}$', '#')(text)}"
+
+
+def _after(first: Callable[[str], str], second: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: second(first(text))
+
+
+_past_the_caches = _instead("normal-w. exec", "normal-nc exec")
+_code = _instead("(map .* normal-w.)$", r"\1 exec")
+_by_set_way = _instead("dc cvac", "dc csw")
+
+ONLY_ADDS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
+    "order": (_instead("^option order|.* (dsb|dmb|isb)$", "#"), str),
+    "vipt": (_instead("^option vipt", "#"), _option("vipt")),
+    "nc-fetch-held": (
+        _after(_past_the_caches, _instead("^option nc-fetch-held", "#")),
+        _after(_past_the_caches, _option("nc-fetch-held")),
+    ),
+    "hits": (_instead("^option nc-may-hit$", "#"), _option("nc-may-hit")),
+    "no cleaning": (str, _instead("^option ivac-cleans .*", "#")),
+    "set/way that is not effective": (
+        _after(_by_set_way, _option("setway-effective")),
+        _after(_by_set_way, _instead("^option setway-effective", "#")),
+    ),
+    "no poll, but a read": (str, _instead(r"(\w) poll ", r"\1 read ")),
+    "dmin": (_granule("dmin", whole=True), _granule("dmin", whole=False)),
+    "imin": (_after(_code, _granule("imin", whole=True)), _after(_code, _granule("imin", whole=False))),
+    "clean": (_start("cold"), _start("clean")),
+    "dirty": (_start("clean"), _start("dirty")),
+    "any": (_start("dirty"), _start("any")),
+}
+"""Changes of a trace that keep its events in their lines, of which the second may only have more bad bytes."""
+
+
+@pytest.mark.parametrize(("less", "more"), ONLY_ADDS.values(), ids=ONLY_ADDS)
+def test_what_only_adds_hazards(less: Callable[[str], str], more: Callable[[str], str]) -> None:
+    added = 0
+    for number, seed in enumerate(range(6000, 10000, 7)):
+        head, rest = draw_worded(seed, least=8, most=14).split("\n", 1)
+        few, many = (_bad(f"{head}\n", change(rest), rest) for change in (less, more))
+        assert few <= many, seed
+        added += few != many
+        if number >= 40 and added:
+            return
+    pytest.fail("no trace shows that it adds any")
+
+
+def _bad(head: str, changed: str, rest: str) -> set[tuple[int, int]]:
+    """Give what is bad by the lines of the trace that was changed: it may have one line more at its start."""
+    more = changed.count("\n") - rest.count("\n")
+    return {(line - more, byte) for line, byte in bad_bytes(head + changed)}
+
+
+def test_a_plainer_search_finds_the_same() -> None:
+    done = 0
+    for seed in range(7000, 7800, 9):
+        text = _instead("^option start .*", "#")(draw_worded(seed, least=4, most=9))
+        try:
+            assert_plainly(text, 4)
+        except UnsatisfiedAssumption:
+            continue
+        done += 1
+    assert done > 60

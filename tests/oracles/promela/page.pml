@@ -40,7 +40,6 @@
 #define MMU      15
 #define ICACHE   16
 #define DCACHE   17
-#define DC_IVAC_BESIDE 18 /* of bytes that it is not sure of */
 
 #define NORMAL_WB 1
 #define NORMAL_WT 2
@@ -86,7 +85,7 @@ int story;                /* which */
 int past;                 /* how many of its events are */
 byte what, who, where;    /* the event at hand: which, whose, on which line */
 byte type;                /* of MAP and WALK */
-bool on;                  /* of switches; of MAP: executable */
+bool on;                  /* of switches; of MAP: executable; of maintenance: perhaps */
 int m;                    /* the bytes touched */
 bool nc_may_hit, setway_effective, idc, dic;
 Line line[LINES];
@@ -188,9 +187,13 @@ inline check()
 #define fetches       (here && what == FETCH && !leads_on)
 
 #define cleans        (what == DC_CVAC || what == DC_CSW)
-#define flushes       (what == DC_CIVAC || what == DC_CISW || discards)
-#define discards      (what == DC_IVAC || what == DC_ISW || what == DC_IVAC_BESIDE)
+#define flushes       (what == DC_CIVAC || what == DC_CISW || what == DC_IVAC || what == DC_ISW)
+#define discards      (what == DC_IVAC || what == DC_ISW)
 #define by_set_way    (what == DC_CSW || what == DC_CISW || what == DC_ISW)
+#define by_address    (what == DC_CVAC || what == DC_CIVAC || what == DC_IVAC || what == DC_CVAU || what == IC)
+
+/* By address it is sure of 64 bytes, of a line that may be longer. */
+#define perhaps       (by_set_way && !setway_effective || by_address && on)
 
 inline clean_to_poc()
 {
@@ -314,7 +317,7 @@ active proctype agents()
         :: else
         fi;
         next() }
-    :: d_step { by_set_way && !setway_effective || what == DC_IVAC_BESIDE -> next() }
+    :: d_step { perhaps -> next() }
 
     /* ic */
     :: d_step { what == IC -> X.ic = false; X.fresh_i = 0; next() }
