@@ -17,12 +17,9 @@ from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import FETCH_ACTS, Act, OrderedLetter, Possible
 from coldline.rules.order.cores import CoreEvent, Speculation, possible_for, seen_by
-from coldline.rules.order.effects import (
-    AT_ONCE,
-    MAINTENANCE_OF,
-    ORDERED_EFFECTS,
-)
+from coldline.rules.order.effects import MAINTENANCE_OF
 from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.outcomes import outcomes
 from coldline.rules.order.reads import copies_read, ordered_hazards
 from coldline.rules.order.start import starting_microstates
 from coldline.rules.order.steps import OrderedStep, steps
@@ -87,7 +84,6 @@ class CoreCosts:
         self.profile = profile
         self._core, self._names = core, cores
         self._barriers = profile.ordering.barriers
-        self._effects_table = ORDERED_EFFECTS if self._barriers else AT_ONCE
         self._ordering = profile.ordering
         self.agent = cores[core] if core >= len(profile.ordering.cores) else ""
         self._microstates: list[OrderedMicrostate] = []
@@ -95,7 +91,7 @@ class CoreCosts:
         self._steps: dict[tuple[Possible, int], list[tuple[CacheStep, int]]] = {}
         self._effects: dict[tuple[OrderedLetter, int], list[int]] = {}
         self.start: ReachedCosts = tuple(
-            sorted((self._number(OrderedMicrostate(line)), 0) for line in starting_microstates(profile))
+            sorted((self._number(m), 0) for m in starting_microstates(profile, core))
         )
         self.take = lru_cache(REMEMBERED)(self._take)
         self._settle = lru_cache(REMEMBERED)(self._with_steps)
@@ -174,7 +170,7 @@ class CoreCosts:
         if not isinstance(letter, CoreEvent):
             return ""
         words: tuple[str, ...]
-        if letter.act is Act.FETCH_NC_HELD:
+        if letter.act in (Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY):
             words = ("nothing", "held")[: len(self._effects_of(letter, origin))]
         elif self._barriers:
             words = ("nothing", "issued") if letter.act in _SETWAY | _PERHAPS else ()
@@ -216,8 +212,7 @@ class CoreCosts:
         seen = self._seen(letter)
         key = seen, number
         if key not in self._effects:
-            effect = self._effects_table[seen.act]
-            after = effect(self._microstates[number], seen.core, self.profile)
+            after = outcomes(self._microstates[number], seen, self.profile, barriers=self._barriers)
             self._effects[key] = [self._number(m) for m in after]
         return self._effects[key]
 

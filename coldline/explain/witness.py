@@ -135,7 +135,7 @@ def _told(
 
 def copies_of(state: Microstate | OrderedMicrostate) -> Microstate:
     """The copies of a byte in a microstate."""
-    return state.line if isinstance(state, OrderedMicrostate) else state
+    return state.told if isinstance(state, OrderedMicrostate) else state
 
 
 def _forwards(last: LineEvent, offset: int, ways: LeastCosts | OrderedCosts) -> tuple[list[_Moment], Any]:

@@ -35,7 +35,10 @@ NOT_COVERED_WITH_ORDER: Final = (
 )
 """The same of a trace with ``option order``, whose barriers are followed for maintenance, stores and prefetches."""
 
-_FOLLOWED: Final = {"nc_fetch_held": "non-cacheable fetches that an instruction cache holds"}
+_FOLLOWED: Final = {
+    "nc_fetch_held": "non-cacheable fetches that an instruction cache holds",
+    "vipt": "instruction caches that are indexed by virtual address",
+}
 """What an option of `Ordering` has followed, by its field."""
 
 NOT_COVERED_OF_RUN: Final = ("code that the run did not execute",)

@@ -13,7 +13,7 @@ _NC_MAY_HIT, _IVAC_CLEANS, _START = "nc-may-hit", "ivac-cleans", "start"
 _SIZES = {"dmin": LINE_SIZES, "imin": LINE_SIZES, "zva": (16, 2048)}
 """The least and the greatest value of the options that are a power of two, by the names of their fields, too."""
 
-_SWITCHES = {"order": "barriers", "nc-fetch-held": "nc_fetch_held"}
+_SWITCHES = {"order": "barriers", "nc-fetch-held": "nc_fetch_held", "vipt": "vipt"}
 """The fields of `Ordering` that an option without more words turns on."""
 
 OPTIONS = (*_SWITCHES, _IVAC_CLEANS, _START, *_SIZES)

@@ -320,8 +320,102 @@ WALKS: list[Case] = [
     ("nothing is left", f"{A}; a write {X}; a dc ivac {X}; a dsb; a unmap {P}; {POU}", {LOST}, {LOST}),
 ]
 
+BOTH = f"{A} exec; b map {P} normal-wb exec; a fetch {X}; b fetch {X}; a write {X}; a dc cvau {X}; a dsb"
+AFTER = "a dsb; a isb; b isb"
+VIPT: list[Case] = [
+    (
+        "what another agent fetched",
+        f"option vipt; core c a b; {BOTH}; a ic ivau {X}; {AFTER}; a fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+    (
+        "without the option",
+        f"core c a b; {BOTH}; a ic ivau {X}; {AFTER}; a fetch {X}; b fetch {X}",
+        set(),
+        set(),
+    ),
+    (
+        "through each alias",
+        f"option vipt; core c a b; {BOTH}; a ic ivau {X}; b ic ivau {X}; {AFTER}; a fetch {X}; b fetch {X}",
+        set(),
+        set(),
+    ),
+    (
+        "all of a core's",
+        f"option vipt; core c a b; {BOTH}; a ic iallu; {AFTER}; a fetch {X}; b fetch {X}",
+        set(),
+        set(),
+    ),
+    (
+        "on another core",
+        f"option vipt; core c a; core d b; {BOTH}; a ic ivau {X}; {AFTER}; b fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+    (
+        "its own on each core",
+        f"option vipt; core c a; core d b; {BOTH}; a ic ivau {X}; {AFTER}; a fetch {X}",
+        set(),
+        set(),
+    ),
+    (
+        "all of them",
+        f"option vipt; core c a; core d b; {BOTH}; a ic ialluis; {AFTER}; a fetch {X}; b fetch {X}",
+        set(),
+        set(),
+    ),
+    (
+        "who may fetch",
+        f"option vipt; core c a b; {A} exec; b map {P} normal-wb exec; a write {X}; a dc cvau {X}; a dsb; "
+        f"a ic ivau {X}; {AFTER}; a fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+    (
+        "agents that are on no core",
+        f"option vipt; {BOTH}; a ic ivau {X}; {AFTER}; a fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+    (
+        "one agent on no core",
+        f"option vipt; {A} exec; a fetch {X}; a write {X}; a dc cvau {X}; a dsb; a ic ivau {X}; "
+        f"a dsb; a isb; a fetch {X}",
+        set(),
+        set(),
+    ),
+    (
+        "not without a dsb",
+        f"option vipt; core c a; {A} exec; a fetch {X}; a write {X}; a dc cvau {X}; a dsb; "
+        f"a ic ivau {X}; a isb; a fetch {X}",
+        {FETCH},
+        set(),
+    ),
+    (
+        "dic",
+        f"option vipt; option dic; core c a b; {BOTH}; a ic ivau {X}; {AFTER}; a fetch {X}",
+        set(),
+        set(),
+    ),
+    (
+        "held by non-cacheable fetches",
+        f"option vipt; option nc-fetch-held; core c m k; {CODE}; k map {P} normal-nc exec; k fetch {X}; "
+        f"m write {X}; m dsb; m ic ivau {X}; m dsb; m isb; m fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+    (
+        "at the start",
+        f"option vipt; option start clean; core c a b; {A}; a write {X}; a dc cvau {X}; a dsb; "
+        f"b map {P} normal-wb exec; b ic ivau {X}; b dsb; b isb; b fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+]
+
 CASES = {"nc-may-hit": MAY_HIT, "ivac-cleans": CLEANS, "nc-fetch-held": HELD, "start": START}
-CASES |= {"granules": GRANULES, "zva": ZVA, "pou": WALKS}
+CASES |= {"granules": GRANULES, "zva": ZVA, "pou": WALKS, "vipt": VIPT}
 LISTED = [pytest.param(*each[1:], id=f"{word}, {each[0]}") for word, cases in CASES.items() for each in cases]
 
 
@@ -381,6 +475,7 @@ HEADS = (
     "option nc-may-hit a b; option nc-may-hit b c",
     "option ivac-cleans a; option ivac-cleans b a",
     "option nc-fetch-held",
+    "option vipt",
     "option start dirty",
     "line 2048; option dmin 128; option imin 2048",
     "option zva 2048; option dmin 0x20; option imin 16",
@@ -430,6 +525,13 @@ def test_a_granule_larger_than_a_line_is_an_error(head: str) -> None:
         check_text(trace(head, A))
     with pytest.raises(TraceError, match="is more than a line of"):
         profile_of(trace(head))
+
+
+def test_agents_on_no_core_have_no_copies_at_the_start_by_alias() -> None:
+    with pytest.raises(
+        TraceError, match=r"^4: a is on no core, so that 'option vipt' needs 'option start cold'$"
+    ):
+        check_text(trace("option vipt; option start any", A))
 
 
 def test_version_1_has_granules_of_64_bytes() -> None:

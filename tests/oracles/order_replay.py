@@ -27,9 +27,11 @@ from tests.oracles.order_steps import (
     Profile,
     Shared,
     awaits,
+    copies_in,
     core_steps,
     effect_of,
     fresh_copies,
+    fresh_in,
     goes_on,
     meanwhile,
     shared_steps,
@@ -143,13 +145,14 @@ def _shared_name(before: Shared, after: Shared) -> str:
 def _core_name(before: Core, after: Core, name: str) -> str:
     if len(after.dcs) < len(before.dcs):
         return f"complete {name} dc {before.dcs[0].op}"
-    if (after.ic_local, after.ic_all) != (before.ic_local, before.ic_all):
+    if (after.ic_local, after.ic_all, after.ic_by) != (before.ic_local, before.ic_all, before.ic_by):
         return f"complete ic {name}"
     if (after.store, after.through) != (before.store, before.through):
         return f"store arrives {name}"
     if after.prefetched != before.prefetched:
         return f"prefetch {name}" if after.prefetched else f"drop prefetch {name}"
-    return "fill I" if after.icache else "drop I"
+    held = [sum(copy != NONE for copy in copies_in(core.icache)) for core in (before, after)]
+    return "drop I" if held[1] < held[0] else "fill I"
 
 
 # -- what events do --------------------------------------------------------------------------------------------
@@ -202,23 +205,32 @@ def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazar
         return False
     if fetch and state.view != step.core:
         return False
-    names = ["memory" if step.action == "fetch not cacheable" or not fetch else "instruction cache"]
-    names += (
-        ["prefetched"] if fetch else [f"level {n}" for n, level in ((1, shared.l1), (2, shared.l2)) if level]
-    )
-    copies = dict(zip(names, fresh_copies(shared, core, event, profile), strict=False))
-    if profile.nc_fetch_held and step.action == "fetch not cacheable":
-        copies = {"memory": shared.fm}
-        copies |= {"instruction cache": core.icache == FRESH} if core.icache else {}
-        copies |= {"prefetched": core.prefetched == FRESH} if core.prefetched else {}
-    if len(copies) == 1:
-        copies = {"": next(iter(copies.values()))}
-    if copies.get(said, True):
+    copies = list(_copies(shared, core, event, profile))
+    if not any(not fresh and said == (name if len(copies) > 1 else "") for name, fresh in copies):
         return False
     somewhere = shared.f1 or shared.f2 or shared.fm or shared.through == FRESH
     somewhere = somewhere or any(each.store == FRESH for each in state.cores)
-    somewhere = somewhere or state.cores[state.view].icache == FRESH
+    somewhere = somewhere or fresh_in(state.cores[state.view].icache)
     return hazard.kind == (("stale-fetch" if fetch else "stale-read") if somewhere else "lost-write")
+
+
+def _copies(shared: Shared, core: Core, event: Event, profile: Profile) -> Iterator[tuple[str, bool]]:
+    """The copies that a checked event may return, by name, and whether each is fresh."""
+    if not event.action.startswith("fetch"):
+        names = ["memory", *(f"level {n}" for n, level in ((1, shared.l1), (2, shared.l2)) if level)]
+        yield from zip(names, fresh_copies(shared, core, event, profile), strict=False)
+        return
+    if core.prefetched:
+        yield "prefetched", core.prefetched == FRESH
+    held = [copy for copy in copies_in(core.icache) if copy]
+    cacheable = event.action == "fetch cacheable"
+    if cacheable or profile.nc_fetch_held:
+        yield from (("instruction cache", copy == FRESH) for copy in held)
+    if not cacheable:
+        yield "memory", shared.fm
+    elif not core.icache // 3**event.label % 3:
+        (fresh,) = fresh_copies(shared, Core(), event, profile)
+        yield "instruction cache", fresh
 
 
 # -- the walk --------------------------------------------------------------------------------------------------
@@ -232,6 +244,7 @@ class _Trace(NamedTuple):
     byte: int
     profile: Profile
     start: str
+    labels: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of(cls, text: str, address: int) -> "_Trace":
@@ -246,7 +259,7 @@ class _Trace(NamedTuple):
         if start not in trace.lines:
             raise Refused("nothing reads the line")
         names = [name for _, name in core_names(reader)]
-        return cls(trace.lines[start], names, address - start, trace.profile, trace.start)
+        return cls(trace.lines[start], names, address - start, trace.profile, trace.start, trace.cores)
 
     def started(self) -> set[State]:
         """What each core may see of the byte before any event."""
@@ -268,14 +281,19 @@ class _Trace(NamedTuple):
     def _any(self, state: State) -> Iterator[State]:
         level = [(INVALID, False), *product((CLEAN, DIRTY), (False, True))]
         copies = (NONE,) if self.profile.dic else (NONE, 1, FRESH)
-        for (l1, f1), (l2, f2), fm, icache in product(level, level, (False, True), copies):
-            if f1 or f2 or fm or icache == FRESH:
+        labels = self.labels[state.view]
+        caches = [
+            sum(copy * 3**n for n, copy in zip(labels, held, strict=True))
+            for held in product(copies, repeat=len(labels))
+        ]
+        for (l1, f1), (l2, f2), fm, icache in product(level, level, (False, True), caches):
+            if f1 or f2 or fm or fresh_in(icache):
                 cores = list(state.cores)
                 cores[state.view] = Core(icache)
                 yield State(state.view, Shared(l1, f1, l2, f2, fm), tuple(cores))
 
     def _closed(self, found: set[State]) -> set[State]:
-        rules = Rules(True, (((0,), ()),) * len(self.names))
+        rules = Rules(True, tuple((labels, ()) for labels in self.labels))
         at_once = self.profile._replace(order=False)  # nothing is prefetched
         waiting = list(found)
         found = set(found)
@@ -362,10 +380,11 @@ def _is_as_told(state: State, line: Line, whole: str, names: list[str]) -> bool:
     told = STATE.fullmatch(copies)
     if told is None:
         raise Refused(f"line {line.number}: '{copies}' is no state")
-    shared, own = state.shared, state.cores[state.view]
+    shared = state.shared
+    held = [copy for copy in copies_in(state.cores[state.view].icache) if copy]
     is_so = (
         *(LEVEL[shared.l1], _age(shared.l1, shared.f1), LEVEL[shared.l2], _age(shared.l2, shared.f2)),
-        *("valid" if own.icache else "invalid", AGE[own.icache], _age(1, shared.fm)),
+        *("valid" if held else "invalid", AGE[min(held, default=NONE)], _age(1, shared.fm)),
     )
     pending = {name: words for name, mark, words in (part.partition(" pending: ") for part in parts) if mark}
     really = {name: _pending(shared, core) for name, core in zip(names, state.cores, strict=True)}
@@ -377,7 +396,7 @@ def _age(valid: int, fresh: bool) -> str | None:
 
 
 def _pending(shared: Shared, core: Core) -> str:
-    words = [f"dc {dc.op}" for dc in core.dcs] + ["ic"] * core.ic_all
+    words = [f"dc {dc.op}" for dc in core.dcs] + ["ic"] * (core.ic_all or bool(core.ic_by))
     store = shared.through if core.through else core.store
     words += [f"store {AGE[store]}"] if store else []
     words += [f"prefetched {AGE[core.prefetched]}"] if core.prefetched else []

@@ -7,11 +7,12 @@ Which letter an access has is decided in `coldline.checker.state.page_classes`; 
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.order.alphabet import DATA_OPERATIONS, Act
 from coldline.rules.order.cores import UNPLACED, CoreEvent, Speculation
-from coldline.rules.order.ordering import Ordering
+from coldline.rules.order.ordering import COLD_START, Ordering
 from coldline.rules.profile import Profile
 
 AnyLetter = Letter | CoreEvent
@@ -49,6 +50,7 @@ _ACCESSES = {
 }
 _WALKS = {Letter.READ_WB: Act.WALK, Letter.READ_NC: Act.WALK_NC}
 _MAY_HIT = {Act.READ_NC: Act.READ_NC_MAY_HIT, Act.WALK_NC: Act.WALK_NC_MAY_HIT}
+_BY_LABEL = {Act.FETCH: Act.FETCH_BY, Act.FETCH_NC_HELD: Act.FETCH_NC_HELD_BY}
 _CLEANING = {Op.DC_IVAC: Op.DC_CIVAC, Op.DC_ISW: Op.DC_CISW}
 _OTHER_OPERATIONS = {
     Op.DC_CSW: Act.DC_CSW,
@@ -177,6 +179,9 @@ class ByCore:
         self._new_core = new_core
         self._cores: list[int] = []
         self._may_hit: list[bool] = []
+        declared = [agent for core in ordering.cores for agent in core.agents]
+        self._labels_of = {agent: label for label, agent in enumerate(declared)}
+        self._labels: list[int] = []
         self._ivac_cleans: list[bool] = []
         self._ordering = ordering
         self.core_names = [core.name for core in ordering.cores]
@@ -187,9 +192,14 @@ class ByCore:
         core = self._core_of.get(name)
         if core is None:
             core, self._next = self._next, self._next + 1
+            if self._ordering.vipt and self._ordering.start != COLD_START:
+                raise TraceError(
+                    "", f"{name} is on no core, so that 'option vipt' needs 'option start {COLD_START}'"
+                )
             self._new_core()
             self.core_names.append(name)
         self._cores.append(core)
+        self._labels.append(self._labels_of.setdefault(name, len(self._labels_of)))
         self._may_hit.append(name in self._ordering.nc_may_hit)
         self._ivac_cleans.append(name in self._ordering.ivac_cleans)
 
@@ -199,7 +209,8 @@ class ByCore:
 
     def access_by_first_core(self, letter: Letter) -> CoreEvent:
         """See `Vocabulary.access_by_first_core`."""
-        return CoreEvent(_ACCESSES[letter], 0)
+        act = _ACCESSES[letter]
+        return CoreEvent(_BY_LABEL.get(act, act) if self._ordering.vipt else act, 0)
 
     def walk(self, letter: Letter, agent: int, *, pou: bool) -> CoreEvent:
         """See `Vocabulary.walk`."""
@@ -212,7 +223,14 @@ class ByCore:
             act = _MAY_HIT.get(act, act)
         if act is Act.FETCH_NC and self._ordering.nc_fetch_held:
             act = Act.FETCH_NC_HELD
-        return CoreEvent(act, self._cores[agent])
+        return self._labelled(act, agent)
+
+    def _labelled(self, act: Act, agent: int) -> CoreEvent:
+        """An event, with the agent's label where that matters."""
+        core = self._cores[agent]
+        if self._ordering.vipt and act in _BY_LABEL:
+            return CoreEvent(_BY_LABEL[act], core, label=self._labels[agent])
+        return CoreEvent(act, core)
 
     def maintenance(self, op: Op, agent: int, *, cacheable: bool) -> CoreEvent | None:
         """See `Vocabulary.maintenance`."""
@@ -220,12 +238,24 @@ class ByCore:
             op = _CLEANING.get(op, op)
         letter = _MAINTENANCE.get(op)
         act = DATA_OPERATIONS[letter][cacheable] if letter in DATA_OPERATIONS else _OTHER_OPERATIONS.get(op)
+        if op is Op.IC_IVAU and self._ordering.vipt:
+            return CoreEvent(Act.IC_BY, self._cores[agent], label=self._labels[agent])
         return CoreEvent(act, self._cores[agent]) if act is not None else None
 
     def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> Speculation:
         """See `Vocabulary.setting`."""
-        by_past = fetch_past if self.barriers or self._ordering.nc_fetch_held else ()
-        return Speculation(data, frozenset(map(self._fetcher, fetch)), frozenset(map(self._fetcher, by_past)))
+        cached, past = list(fetch), list(fetch_past)
+        if not self.barriers and not self._ordering.nc_fetch_held:
+            past = []
+        by, past_by = (
+            frozenset((self._fetcher(agent), self._labels[agent]) for agent in agents)
+            if self._ordering.vipt
+            else frozenset()
+            for agents in (cached, past)
+        )
+        return Speculation(
+            data, frozenset(map(self._fetcher, cached)), frozenset(map(self._fetcher, past)), by, past_by
+        )
 
     def _fetcher(self, agent: int) -> int:
         core = self._cores[agent]

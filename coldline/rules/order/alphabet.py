@@ -61,6 +61,11 @@ class Act(enum.IntEnum):
     WALK_POU_OTHER = 58
     POWER_OFF = 59
     """Caches lose their power: what is dirty in them is lost."""
+    FETCH_BY = 60
+    """``..._BY`` concerns what one agent fetched, where instruction caches are indexed by virtual address."""
+    FETCH_BY_OTHER = 61
+    FETCH_NC_HELD_BY = 62
+    IC_BY = 63
 
 
 class Possible(NamedTuple):
@@ -80,6 +85,9 @@ class Possible(NamedTuple):
         The core may prefetch it past the caches.
     held : bool
         The core may fetch it past the caches, and its instruction cache may then hold it.
+    fetch_by, held_by : tuple of int
+        In place of `fetch` and `held`, the labels of the core's agents that may, where instruction caches are indexed
+        by virtual address.
     """
 
     data: bool = False
@@ -88,13 +96,19 @@ class Possible(NamedTuple):
     prefetch: bool = False
     prefetch_past: bool = False
     held: bool = False
+    fetch_by: tuple[int, ...] = ()
+    held_by: tuple[int, ...] = ()
 
 
 class OrderedLetter(NamedTuple):
-    """An event as it affects one byte: what happened, by the core of this number; 0 is the core at hand."""
+    """An event as it affects one byte: what happened, by the core of this number; 0 is the core at hand.
+
+    `label` is that of the agent, for the acts that concern what one agent fetched.
+    """
 
     act: Act
     core: int
+    label: int = 0
 
 
 AS_OTHER = {
@@ -107,6 +121,7 @@ AS_OTHER = {
     Act.WRITE_WT: Act.WRITE_WT_OTHER,
     Act.WRITE_NC: Act.WRITE_NC_OTHER,
     Act.FETCH: Act.FETCH_OTHER,
+    Act.FETCH_BY: Act.FETCH_BY_OTHER,
     Act.DC_IVAC: Act.DC_IVAC_OTHER,
     Act.CACHEABLE_IVAC: Act.CACHEABLE_IVAC_OTHER,
 }
@@ -125,11 +140,11 @@ program order is no reason there to wait for the maintenance that its core issue
 
 CHECKED = (
     *(Act.READ, Act.READ_NC, Act.READ_NC_MAY_HIT, Act.WALK, Act.WALK_NC, Act.WALK_NC_MAY_HIT, Act.WALK_POU),
-    *(Act.FETCH, Act.FETCH_NC, Act.FETCH_NC_HELD),
+    *(Act.FETCH, Act.FETCH_BY, Act.FETCH_NC, Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY),
 )
 """The acts that are checked."""
 
-FETCH_ACTS = (Act.FETCH, Act.FETCH_NC, Act.FETCH_NC_HELD)
+FETCH_ACTS = (Act.FETCH, Act.FETCH_BY, Act.FETCH_NC, Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY)
 """The acts that concern an instruction cache and what was prefetched: only their own core sees those."""
 
 UNORDERED = {
@@ -147,9 +162,11 @@ UNORDERED = {
     Act.WRITE_WT: Letter.WRITE_WT,
     Act.WRITE_NC: Letter.WRITE_NC,
     Act.FETCH: Letter.FETCH_WB,
+    Act.FETCH_BY: Letter.FETCH_WB,
     Act.FETCH_OTHER: Letter.FETCH_WB_OTHER,
     Act.FETCH_NC: Letter.FETCH_NC,
     Act.FETCH_NC_HELD: Letter.FETCH_NC,
+    Act.FETCH_NC_HELD_BY: Letter.FETCH_NC,
 }
 """The letter of an act where everything takes effect at once."""
 

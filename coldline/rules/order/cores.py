@@ -17,10 +17,14 @@ from coldline.rules.profile import Profile
 
 
 class CoreEvent(NamedTuple):
-    """An event as it affects one byte: what happened, and the number of the core that did it."""
+    """An event as it affects one byte: what happened, and the number of the core that did it.
+
+    `label` is that of the agent, for the acts that concern what one agent fetched.
+    """
 
     act: Act
     core: int
+    label: int = 0
 
 
 class Speculation(NamedTuple):
@@ -33,11 +37,15 @@ class Speculation(NamedTuple):
     fetch, fetch_past : frozenset of int
         The cores that may fetch from it cacheably, and past the caches; `UNPLACED` stands for all agents that are
         on no core that is known.
+    by, past_by : frozenset of (int, int)
+        The same with the labels of the agents that may, where instruction caches are indexed by virtual address.
     """
 
     data: bool = False
     fetch: frozenset[int] = frozenset()
     fetch_past: frozenset[int] = frozenset()
+    by: frozenset[tuple[int, int]] = frozenset()
+    past_by: frozenset[tuple[int, int]] = frozenset()
 
 
 UNPLACED = -1
@@ -57,7 +65,7 @@ class CoresMachine:
         ordering = self._ordering = profile.ordering or Ordering()
         self._machine = order_machine(replace(profile, line=64, ordering=None), barriers=ordering.barriers)
         cores = self._cores = len(ordering.cores)
-        start = (self._machine.start(starting_microstates(profile)),) * (cores + 1)
+        start = tuple(self._machine.start(starting_microstates(profile, core)) for core in range(cores + 1))
         self._states: list[tuple[int, ...]] = [start]
         self._numbers: dict[tuple[int, ...], int] = {start: 0}
 
@@ -118,14 +126,21 @@ def possible_for(core: int, speculation: Speculation, ordering: Ordering) -> Pos
     fetch, past = number in speculation.fetch, number in speculation.fetch_past
     return Possible(
         data=speculation.data,
-        fetch=fetch,
+        fetch=fetch and not ordering.vipt,
         fetch_elsewhere=bool(speculation.fetch),
         prefetch=ordering.barriers and fetch,
         prefetch_past=ordering.barriers and past,
-        held=ordering.nc_fetch_held and past,
+        held=ordering.nc_fetch_held and past and not ordering.vipt,
+        fetch_by=_labels(speculation.by, number),
+        held_by=_labels(speculation.past_by, number) if ordering.nc_fetch_held else (),
     )
+
+
+def _labels(fetchers: frozenset[tuple[int, int]], number: int) -> tuple[int, ...]:
+    """The labels of the agents of a core."""
+    return tuple(sorted(label for core, label in fetchers if core == number))
 
 
 def seen_by(core: int, event: CoreEvent) -> OrderedLetter:
     """The letter of an event as it concerns `core`: 0 for its own events, and 1 more than the number for others'."""
-    return OrderedLetter(event.act, 0 if event.core == core else event.core + 1)
+    return OrderedLetter(event.act, 0 if event.core == core else event.core + 1, event.label)

@@ -87,7 +87,7 @@ def _data_access(effect: OrderedEffect, *, cacheable: bool = False, touches: boo
     return apply
 
 
-def _by_own_core(effect: OrderedEffect) -> OrderedEffect:
+def by_own_core(effect: OrderedEffect) -> OrderedEffect:
     """An event that concerns an instruction cache: other cores' do nothing to the one that is followed."""
 
     def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
@@ -108,7 +108,7 @@ def _write(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[Ordere
     if m.write_through is not None:
         return
     for line in line_rules.EFFECTS[Letter.WRITE_WB](m.line, profile):
-        yield _overtaken(m._replace(line=line))
+        yield overtaken(m._replace(line=line))
 
 
 def _store(*, write_through: bool) -> OrderedEffect:
@@ -122,37 +122,16 @@ def _store(*, write_through: bool) -> OrderedEffect:
             return
         kept1, kept2 = write_through and bool(m.line.level1), write_through and bool(m.line.level2)
         line = m.line._replace(fresh1=kept1, fresh2=kept2, fresh_i=False, fresh_memory=False)
-        after = _overtaken(m._replace(line=line))
+        after = overtaken(m._replace(line=line))
         yield after.having(core, after.of(core)._replace(store=StoreInFlight(True, write_through)))
 
     return apply
 
 
-def _completed_at_once(letter: Letter) -> OrderedEffect:
-    """What an operation does to the copies, if it is complete as soon as it is issued."""
-    effect = line_rules.EFFECTS[letter]
-
-    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
-        for line in effect(m.line, profile):
-            yield m._replace(line=line)
-
-    return apply
-
-
-def _perhaps_at_once(letter: Letter) -> OrderedEffect:
-    """The same of an operation that may not concern the byte."""
-    complete = _completed_at_once(letter)
-
-    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
-        yield m
-        yield from complete(m, core, profile)
-
-    return apply
-
-
-def _overtaken(m: OrderedMicrostate) -> OrderedMicrostate:
-    """The same after a write by anybody: what is in flight, and what was prefetched, is older."""
+def overtaken(m: OrderedMicrostate) -> OrderedMicrostate:
+    """The same after a write by anybody: what is in flight, and what was fetched by one agent or before, is older."""
     return m._replace(
+        instructions=tuple((label, False) for label, _ in m.instructions),
         pending=tuple(
             (
                 core,
@@ -162,7 +141,7 @@ def _overtaken(m: OrderedMicrostate) -> OrderedMicrostate:
                 ),
             )
             for core, pending in m.pending
-        )
+        ),
     )
 
 
@@ -242,10 +221,10 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.WRITE_WT_OTHER: _data_access(_nothing, cacheable=True, touches=False),
     Act.WRITE_NC: _data_access(_store(write_through=False)),
     Act.WRITE_NC_OTHER: _data_access(_nothing, touches=False),
-    Act.FETCH: _by_own_core(_allocate(Act.FETCH)),
-    Act.FETCH_OTHER: _by_own_core(_allocate(Act.FETCH_OTHER)),
+    Act.FETCH: by_own_core(_allocate(Act.FETCH)),
+    Act.FETCH_OTHER: by_own_core(_allocate(Act.FETCH_OTHER)),
     Act.FETCH_NC: _nothing,
-    Act.FETCH_NC_HELD: _by_own_core(_hold),
+    Act.FETCH_NC_HELD: by_own_core(_hold),
     **{
         act: _issue(letter, cacheable=cacheable)
         for letter, acts in DATA_OPERATIONS.items()
@@ -257,29 +236,13 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.DC_CISW: _issue_by_setway(Letter.DC_CIVAC),
     Act.DC_ISW: _issue_by_setway(Letter.DC_IVAC),
     Act.IC: _instruction,
-    Act.IC_LOCAL: _by_own_core(_instruction),
+    Act.IC_LOCAL: by_own_core(_instruction),
     Act.POWER_OFF: _power_off,
     Act.DSB: _dsb,
     Act.DMB: _dmb,
     Act.ISB: _isb,
 }
 """Every outcome that an event may have, by the core that did it."""
-
-
-AT_ONCE: dict[Act, OrderedEffect] = {
-    **ORDERED_EFFECTS,
-    Act.WRITE_WT: _completed_at_once(Letter.WRITE_WT),
-    Act.WRITE_NC: _completed_at_once(Letter.WRITE_NC),
-    Act.DC_IVAC_OTHER: _perhaps_at_once(Letter.DC_IVAC),
-    Act.CACHEABLE_IVAC_OTHER: _perhaps_at_once(Letter.DC_IVAC),
-    Act.DC_CSW: _completed_at_once(Letter.DC_CSW),
-    Act.DC_CISW: _completed_at_once(Letter.DC_CISW),
-    Act.DC_ISW: _completed_at_once(Letter.DC_ISW),
-    Act.IC: _completed_at_once(Letter.IC),
-    Act.IC_LOCAL: _by_own_core(_completed_at_once(Letter.IC)),
-    **{act: _completed_at_once(letter) for letter, acts in DATA_OPERATIONS.items() for act in acts},
-}
-"""The same where operations are complete as soon as they are issued."""
 
 
 MAINTENANCE_OF = {

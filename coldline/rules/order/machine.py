@@ -10,10 +10,9 @@ from functools import lru_cache
 
 from coldline.errors import TraceError
 from coldline.rules.line_rules import Hazard
-from coldline.rules.microstate import Microstate
 from coldline.rules.order.alphabet import OrderedLetter, Possible
-from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS
 from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.outcomes import outcomes
 from coldline.rules.order.reads import ordered_hazards
 from coldline.rules.order.steps import steps
 from coldline.rules.profile import Profile
@@ -41,7 +40,7 @@ class OrderMachine:
 
     def __init__(self, profile: Profile, *, barriers: bool) -> None:
         self._profile = profile
-        self._effects = ORDERED_EFFECTS if barriers else AT_ONCE
+        self._barriers = barriers
         self._microstates: list[OrderedMicrostate] = []
         self._numbers: dict[OrderedMicrostate, int] = {}
         self._successors: dict[Possible, dict[int, Members]] = {}
@@ -54,9 +53,9 @@ class OrderMachine:
     def __len__(self) -> int:
         return len(self._states)
 
-    def start(self, copies: Iterable[Microstate]) -> int:
-        """The state of a byte before any event that may have any of some copies."""
-        members = frozenset(self._number(OrderedMicrostate(line)) for line in copies)
+    def start(self, first: Iterable[OrderedMicrostate]) -> int:
+        """The state of a byte that may be in any of some microstates before any event."""
+        members = frozenset(map(self._number, first))
         return self._state(Possible(), self._closure(members, Possible()))
 
     def possible(self, state: int) -> Possible:
@@ -100,7 +99,7 @@ class OrderMachine:
         """The microstates that an event may lead to from any of some."""
         known = self._images.setdefault(letter, {})
         for number in members - known.keys():
-            after = self._effects[letter.act](self._microstates[number], letter.core, self._profile)
+            after = outcomes(self._microstates[number], letter, self._profile, barriers=self._barriers)
             known[number] = frozenset(map(self._number, after))
         return frozenset().union(*map(known.__getitem__, members))
 

@@ -47,6 +47,8 @@ class Ordering(NamedTuple):
         The bytes of which data and instruction cache maintenance by address is sure: see `Profile.dmin`.
     zva : int
         The bytes of the block that ``dc zva`` zeroes.
+    vipt : bool
+        Instruction caches are indexed by virtual address: ``ic ivau`` reaches what was fetched through its own alias.
     """
 
     cores: tuple[CoreAgents, ...] = ()
@@ -58,3 +60,9 @@ class Ordering(NamedTuple):
     dmin: int | None = None
     imin: int | None = None
     zva: int = ZEROED_BYTES
+    vipt: bool = False
+
+    def labels_of(self, core: int) -> range:
+        """The labels of a core's agents: agents are numbered as the cores name them."""
+        first = sum(len(each.agents) for each in self.cores[:core])
+        return range(first, first + len(self.cores[core].agents)) if core < len(self.cores) else range(0)

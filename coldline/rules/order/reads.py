@@ -10,8 +10,9 @@ from coldline.rules import line_rules
 from coldline.rules.line_rules import COPIES_READ, Hazard
 from coldline.rules.microstate import Level
 from coldline.rules.order.alphabet import CHECKED, FETCH_ACTS, UNORDERED, Act, OrderedLetter
-from coldline.rules.order.effects import ORDERED_EFFECTS
 from coldline.rules.order.microstate import OrderedMicrostate, memory_or_held
+from coldline.rules.order.outcomes import outcomes
+from coldline.rules.order.virtual_caches import held_instructions, instructions
 from coldline.rules.profile import Profile
 
 _CACHEABLE = (Act.READ, Act.WALK, Act.WALK_POU, Act.FETCH)
@@ -25,6 +26,13 @@ def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -
     if letter.act in FETCH_ACTS and pending.prefetched is not None:
         yield "prefetched", pending.prefetched
     line = m.line
+    if letter.act is Act.FETCH_BY:
+        yield from instructions(m, (letter.label,), profile)
+        return
+    if letter.act is Act.FETCH_NC_HELD_BY:
+        yield "memory", line.fresh_memory
+        yield from held_instructions(m)
+        return
     if letter.act in _CACHEABLE:
         line = m.as_caches_see
     elif letter.act in _PAST_CACHES and pending.store is not None:
@@ -48,7 +56,7 @@ def ordered_hazards(m: OrderedMicrostate, letter: OrderedLetter, profile: Profil
     """
     if letter.act not in CHECKED or (letter.act in FETCH_ACTS and letter.core != 0):
         return Hazard.NONE
-    possible = any(True for _ in ORDERED_EFFECTS[letter.act](m, letter.core, profile))
+    possible = any(True for _ in outcomes(m, letter, profile, barriers=True))
     if not possible or all(fresh for _, fresh in copies_read(m, letter, profile)):
         return Hazard.NONE
     return Hazard.LOST if m.lost else Hazard.STALE

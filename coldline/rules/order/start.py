@@ -6,49 +6,67 @@ the implementation and to that software.
 """
 
 from collections.abc import Iterator
+from itertools import product
 
 from coldline.rules import line_rules
-from coldline.rules.alphabet import Letter, Setting
-from coldline.rules.microstate import COLD, Microstate
+from coldline.rules.alphabet import Letter
+from coldline.rules.order.alphabet import Possible
+from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.ordering import Ordering
+from coldline.rules.order.steps import steps
 from coldline.rules.profile import Profile
 
-_ALL_MAPPED = Setting(data=True, fetch=True)
+_Microstates = frozenset[OrderedMicrostate]
 
 
-def starting_microstates(profile: Profile) -> frozenset[Microstate]:
-    """The copies that a byte may have at the start, as one core sees them; nothing is pending.
+def starting_microstates(profile: Profile, core: int = 0) -> _Microstates:
+    """The microstates that a byte may be in at the start, as one core sees it; nothing is pending.
 
     Parameters
     ----------
     profile : Profile
         The implementation's promises; its `Ordering.start` says which.
+    core : int
+        The core's number.
     """
-    start = profile.start
-    if start == "any":
-        return frozenset(_with_a_fresh_copy(profile))
-    found = {COLD}
-    if start != "cold":
-        found = _closure(found, profile)
-    if start == "dirty":
-        written = (after for m in found for after in line_rules.EFFECTS[Letter.WRITE_WB](m, profile))
-        found |= _closure(set(written), profile)
-    return frozenset(found)
+    ordering = profile.ordering or Ordering()
+    labels = tuple(ordering.labels_of(core)) if ordering.vipt else ()
+    if ordering.start == "any":
+        return frozenset(_with_a_fresh_copy(profile, labels, vipt=ordering.vipt))
+    found = frozenset([OrderedMicrostate()])
+    possible = Possible(True, not ordering.vipt, fetch_elsewhere=True, fetch_by=labels)
+    if ordering.start != "cold":
+        found = _closure(found, possible, profile)
+    if ordering.start == "dirty":
+        written = {
+            OrderedMicrostate(line, instructions=tuple((label, False) for label, _ in m.instructions))
+            for m in found
+            for line in line_rules.EFFECTS[Letter.WRITE_WB](m.line, profile)
+        }
+        found |= _closure(frozenset(written), possible, profile)
+    return found
 
 
-def _with_a_fresh_copy(profile: Profile) -> Iterator[Microstate]:
-    for m in line_rules.microstates():
-        if not m.lost and not (m.icache and profile.dic):
-            yield m
+def _with_a_fresh_copy(
+    profile: Profile, labels: tuple[int, ...], *, vipt: bool
+) -> Iterator[OrderedMicrostate]:
+    copies = (None,) if profile.dic else (None, False, True)
+    for line in line_rules.microstates():
+        if line.icache and (profile.dic or vipt):
+            continue
+        for held in product(copies, repeat=len(labels)):
+            pairs = ((label, fresh) for label, fresh in zip(labels, held, strict=True) if fresh is not None)
+            m = OrderedMicrostate(line, instructions=tuple(pairs))
+            if not m.lost:
+                yield m
 
 
-def _closure(found: set[Microstate], profile: Profile) -> set[Microstate]:
+def _closure(found: _Microstates, possible: Possible, profile: Profile) -> _Microstates:
     """What caches make of some microstates while each of them may fill."""
     reached, waiting = set(found), list(found)
     while waiting:
-        m = waiting.pop()
-        for step in line_rules.STEPS.values():
-            for after in step(m, _ALL_MAPPED, profile):
-                if after not in reached:
-                    reached.add(after)
-                    waiting.append(after)
-    return reached
+        for _, after in steps(waiting.pop(), possible, profile):
+            if after not in reached:
+                reached.add(after)
+                waiting.append(after)
+    return frozenset(reached)
