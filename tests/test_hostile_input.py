@@ -32,8 +32,9 @@ from coldline.support.printable import MAX_MESSAGE
 from coldline.trace import blocks
 from coldline.trace.binary_layout import MAX_PAYLOAD
 from coldline.trace.binary_reading import BinaryReader
-from coldline.trace.text import MAX_AGENT_NAME, MAX_LINE_LENGTH
+from coldline.trace.text import MAX_LINE_LENGTH
 from coldline.trace.text_batches import TextBatches
+from coldline.trace.text_head import MAX_AGENT_NAME
 from tests.fuzz import seeds
 from tests.fuzz.bounds import LONGEST_MESSAGE, SECONDS, checked
 from tests.fuzz.target import MOST_BYTES

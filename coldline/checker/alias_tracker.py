@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.dense_rows import Rows
-from coldline.checker.state.aliases import AliasChange, alias_changes
+from coldline.checker.state.aliases import AliasChange, alias_changes, gift
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.memory import PageRange
 from coldline.checker.state.page_sets import distinct, first_missing
@@ -33,6 +33,7 @@ class AliasTracker:
         self._lines = state.lines
         self._memory = state.memory
         self._rows = rows
+        self._owners: frozenset[int] = frozenset()
 
     def change(self, event: Event, agent: int) -> None:
         """Apply a ``map``, an ``unmap`` or a fetch."""
@@ -44,6 +45,13 @@ class AliasTracker:
         if op is Op.MMU_ON and not self._classes.agents[agent].mmu:
             self._move_classes(self._classes.forget_prefetches(agent))
         self._take_settings(self._classes.switch(op, agent))
+
+    def give(self, event: Event, owners: frozenset[int]) -> None:
+        """Make agents the owners of some pages."""
+        self._owners |= owners
+        for agent in sorted(self._owners):
+            for each in gift(event, owns=agent in owners):
+                self._change_pages(each, agent)
 
     def _change_pages(self, wanted: AliasChange, agent: int) -> None:
         first, end, change = wanted

@@ -9,6 +9,7 @@ import numpy as np
 from coldline.checker.coverage import Coverage
 from coldline.checker.dense_rows import Rows
 from coldline.checker.interpreter import Interpreter
+from coldline.checker.polls import Polls
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.findings import Finding
 from coldline.checker.state.lines import Badness, runs_of
@@ -66,6 +67,7 @@ class Checker:
         self._rows = Rows(self.state)
         self._interpreter = Interpreter(self.state, self._rows)
         self._fast_path: FastPath | None = None
+        self._polls = Polls()
 
     @property
     def profile(self) -> Profile:
@@ -96,14 +98,15 @@ class Checker:
     def warnings(self) -> list[str]:
         """What the events say that cannot be, or that breaks a promise of the profile."""
         agents = [agent.name for agent in self.state.page_classes.agents]
+        warnings = [*self.state.warnings, *self._polls.warnings]
         if not self.profile.setway_effective or len(agents) < 2:
-            return list(self.state.warnings)
+            return warnings
         broken = (
             "setway-effective promises one processor and no system cache, but there are "
             f"{len(agents)} agents, {agents[0]} and {agents[1]}{' first' if len(agents) > 2 else ''}: "
             "it holds only if they are all on that processor"
         )
-        return [broken, *self.state.warnings]
+        return [broken, *warnings]
 
     @property
     def coverage(self) -> Coverage:
@@ -135,6 +138,7 @@ class Checker:
         TraceError
             If the event cannot be: ``where`` is its line in a text, or its number.
         """
+        self._polls.event(event, where or self.state.events)
         self._interpreter.event(event, where)
 
     def feed(self, batch: Batch) -> None:
@@ -147,6 +151,8 @@ class Checker:
         """
         fast_path = self._fast(len(batch))
         if fast_path is not None:
+            if self.profile.ordering is not None:
+                self._polls.feed(batch, self.state.events)
             fast_path.feed(batch)
         else:
             for index in range(len(batch)):

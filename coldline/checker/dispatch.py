@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_DATA_ACCESSES = (Op.READ, Op.WRITE, Op.DC_ZVA)
+_DATA_ACCESSES = (Op.READ, Op.POLL, Op.WRITE, Op.DC_ZVA)
 """They have three letters for the bytes of a line where there are granules, which loops do not know."""
 
 
@@ -70,7 +70,7 @@ class DispatchTables:
         """Record the letter of an access to pages of a class."""
         page_classes = self._page_classes
         letter = page_classes.letter(page_class, agent, op)
-        if isinstance(letter, Refusal):
+        if isinstance(letter, Refusal) or op is Op.POLL:
             return
         first_fetch = op is Op.FETCH and not page_classes.alias(page_class, agent).fetched
         if not first_fetch or page_classes.agents[agent].mmu:
@@ -93,7 +93,11 @@ class DispatchTables:
     def refresh(self) -> bool:
         """Update the arrays; return whether more than new classes had changed."""
         page_classes = self._page_classes
-        if page_classes.switches != self._switches or len(page_classes.agents) != len(self.walks):
+        restart = page_classes.switches != self._switches or len(page_classes.agents) != len(self.walks)
+        if page_classes.has_owners and self.actions[Op.WALK] == frame.READ_TABLE:
+            self.actions[Op.WALK] = frame.INTERPRET_EVENT  # its letter depends on the page
+            restart = True
+        if restart:
             self._start()
             return True
         self._grow()

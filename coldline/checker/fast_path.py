@@ -16,12 +16,18 @@ from coldline.checker.interpreter import Interpreter
 from coldline.checker.loops import badness_of
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.page_classes import UNMAPPED
+from coldline.checker.state.vocabulary import OF_MASTERS
 from coldline.events import PAGE_SIZE, Event, Op
+from coldline.events.agent_names import is_one_agent
 from coldline.events.batch import Batch
 from coldline.events.op import Kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+_OF_MASTERS = np.array([op in OF_MASTERS for op in Op])
+_IMPERSONAL = np.array([op.traits.impersonal for op in Op])
 
 
 class FastPath:
@@ -48,13 +54,12 @@ class FastPath:
         """Apply the events of `batch`: see `Checker.feed`."""
         state, loops, registers = self._state, self._loops, self._loops.registers
         base = state.events
-        agents: NDArray[np.uint64] = np.array(
-            [state.page_classes.agent(name) for name in batch.agents], np.uint64
-        )
         rows = np.ascontiguousarray(batch.rows)
+        agents: NDArray[np.uint64] = np.array(self._agents(batch), np.uint64)
+        end = self._end(rows, agents)
         self._tables.refresh()
         loops.point(rows=rows, agent_of=agents)
-        registers["events"], registers["at"], registers["done"] = len(rows), 0, 0
+        registers["events"], registers["at"], registers["done"] = end, 0, 0
         while True:
             self._update()
             loops.call("take")
@@ -72,7 +77,23 @@ class FastPath:
                 registers["at"] = at + 1
             else:
                 self._rows.make_room(status)
-        state.events = base + len(batch)
+        state.events = base + end
+        for at in range(end, len(batch)):
+            self._interpreter.event(batch.event(at), int(batch.rows["where"][at]))
+
+    def _agents(self, batch: Batch) -> list[int]:
+        """The numbers of the agents of `batch`; any number for names that no agent has."""
+        agent = self._state.page_classes.agent
+        return [agent(name) if is_one_agent(name) else 0 for name in batch.agents]
+
+    def _end(self, rows: "NDArray[np.void]", agents: "NDArray[np.uint64]") -> int:
+        """The number of events before the first one that a master cannot do, of which the loops know nothing."""
+        is_master = self._state.page_classes.vocabulary.is_master
+        of_master = np.array([is_master(agent) for agent in agents.tolist()], bool)
+        if not of_master.any():
+            return len(rows)
+        wrong = of_master[rows["agent"]] & ~(_OF_MASTERS | _IMPERSONAL)[rows["op"]]
+        return int(np.argmax(wrong)) if wrong.any() else len(rows)
 
     def _interpret(self, event: Event, where: int) -> None:
         """Let the interpreter take an event, and record its results for the loops, for the next such event."""
@@ -82,6 +103,8 @@ class FastPath:
         before = state.memory.page_class(page) if moves_one_page else UNMAPPED
         self._interpreter.event(event, where)
         if self._tables.refresh():
+            return
+        if traits.impersonal:
             return
         agent = state.page_classes.agent(event.agent)
         through_alias = traits.by_alias or (traits.kind is Kind.MAINTENANCE and traits.has_range)

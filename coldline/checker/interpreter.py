@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The engine that takes one event at a time. It knows every event; the compiled loops know the common ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coldline.checker.alias_tracker import AliasTracker
 from coldline.checker.dense_rows import Rows
+from coldline.checker.page_runs import PageRun, pieces
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.extents import extent_of
 from coldline.checker.state.lines import Badness
@@ -17,7 +18,8 @@ from coldline.checker.state.marks import barrier_bit
 from coldline.checker.state.memory import PageRange
 from coldline.checker.state.page_classes import Refusal
 from coldline.checker.state.page_sets import distinct, first_missing, gaps
-from coldline.checker.state.vocabulary import AnyLetter
+from coldline.checker.state.transitions import NO_LETTER
+from coldline.checker.state.vocabulary import OF_MASTERS, AnyLetter
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.op import Kind
@@ -26,13 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class _PageRun(NamedTuple):
-    """Bytes `start` to `end` of a page, or of every page in a row of pages where `pages` is more than 1."""
-
-    page: int
-    pages: int
-    start: int
-    end: int
+_LetterOf = Callable[[int], int | Refusal]
+"""The row of an event's letter for the pages of a class, or why the event cannot be there."""
 
 
 class Interpreter:
@@ -85,10 +82,21 @@ class Interpreter:
             raise TraceError("", f"'{op.words}' needs a memory type")
 
     def _apply(self, event: Event, where: int) -> None:
+        if event.op is Op.GIVE:
+            self._give(event, where)
+            return
+        if event.op is Op.POWER_OFF:
+            letter = self._number(self._classes.vocabulary.power_off())
+            self._touch(event, where, lambda page_class: letter, *extent_of(event, self._profile))
+            return
         agent = self._classes.agent(event.agent)
+        if self._classes.vocabulary.is_master(agent) and event.op not in OF_MASTERS:
+            raise TraceError(
+                "",
+                f"'{event.op.words}' by {event.agent}, which is a master: it reads, writes, polls and walks tables",
+            )
         if event.op.kind is Kind.MAINTENANCE:
-            letter = self._classes.maintenance(event.op, agent)
-            self._maintain(event, where, None if letter is None else self._number(letter))
+            self._maintain(event, where, agent)
         elif event.op is Op.WALK:
             self._walk(event, where, agent)
         elif event.op.kind is Kind.BARRIER:
@@ -100,15 +108,32 @@ class Interpreter:
         else:
             if event.op is Op.FETCH:
                 self._aliases.change(event, agent)
-            self._access(event, where, None)
+            self._access(event, where, self._letter_of(event.op, agent))
+
+    def _give(self, event: Event, where: int) -> None:
+        """Give pages to owners; those that have just these owners already stay as they are."""
+        owners = frozenset(map(self._classes.agent, event.agent.split(" ")))
+        self._classes.has_owners = True
+        gift = self._number(self._classes.vocabulary.gift())
+
+        def letter_of(page_class: int) -> int:
+            return NO_LETTER if self._classes.owners(page_class) == owners else gift
+
+        self._touch(event, where, letter_of, event.address, event.address + event.size)
+        self._aliases.give(event, owners)
 
     def _walk(self, event: Event, where: int, number: int) -> None:
         agent = self._classes.agents[number]
         if not agent.mmu:
             raise TraceError("", f"walk while {agent.name}'s MMU is off")
-        assert event.memory_type is not None
-        self._access(event, where, self._number(self._classes.walk(number, event.memory_type, pou=event.pou)))
-        if event.memory_type.cacheable and not agent.dcache:
+        memory_type = event.memory_type
+        assert memory_type is not None
+
+        def letter_of(page_class: int) -> int:
+            return self._number(self._classes.walk(number, memory_type, page_class, pou=event.pou))
+
+        self._access(event, where, letter_of)
+        if memory_type.cacheable and not agent.dcache:
             place = f"line {where}" if where else f"event {self._state.events}"
             self._state.warn(
                 (event.op, agent.name),
@@ -142,73 +167,76 @@ class Interpreter:
 
     # Accesses and maintenance -------------------------------------------------------------------------------
 
-    def _maintain(self, event: Event, where: int, letter: int | None) -> None:
+    def _maintain(self, event: Event, where: int, agent: int) -> None:
+        letter_of = self._letter_of(event.op, agent)
+        letter = self._classes.maintenance(event.op, agent)
+        if letter is not None:
+            number = self._number(letter)
+
+            def letter_of(page_class: int) -> int:
+                return number
+
         if event.op.has_range:
             start, end = extent_of(event, self._profile)
         else:
             start, end = 0, ADDRESS_LIMIT
-        self._touch(event, where, letter, start, end)
-        self._count(event, letter, end)
+        self._touch(event, where, letter_of, start, end)
+        self._count(letter_of, end)
 
-    def _access(self, event: Event, where: int, letter: int | None) -> None:
+    def _access(self, event: Event, where: int, letter_of: _LetterOf) -> None:
         start, end = extent_of(event, self._profile)
-        if letter is None:
-            self._refuse_impossible(event, start, end)
-        self._touch(event, where, letter, start, end)
-        self._count(event, letter, end)
+        self._refuse_impossible(event, letter_of, start, end)
+        self._touch(event, where, letter_of, start, end)
+        self._count(letter_of, end)
 
-    def _count(self, event: Event, letter: int | None, end: int) -> None:
+    def _count(self, letter_of: _LetterOf, end: int) -> None:
         """Count an event by what it was to its last line."""
-        if letter is None:
-            page = (end - 1) // PAGE_SIZE
-            agent = self._classes.agent(event.agent)
-            letter = self._letter(self._memory.page_class(page), agent, event.op, event.address)
+        letter = letter_of(self._memory.page_class((end - 1) // PAGE_SIZE))
+        assert not isinstance(letter, Refusal)
         self._state.by_letter[letter] += 1
 
-    def _refuse_impossible(self, event: Event, start: int, end: int) -> None:
+    def _refuse_impossible(self, event: Event, letter_of: _LetterOf, start: int, end: int) -> None:
         """Raise an error if an access is invalid at any of its pages, before any page has changed."""
-        agent = self._classes.agent(event.agent)
         first, stop = start // PAGE_SIZE, (end - 1) // PAGE_SIZE + 1
         rows, covered = self._memory.dense_rows(first, stop)
         classes = self._memory.classes[rows]
         firsts = [int(covered[np.argmax(classes == page_class)]) for page_class in distinct(classes)]
         for page in sorted(firsts):
-            page_class = self._memory.page_class(page)
-            self._letter(page_class, agent, event.op, max(start, page * PAGE_SIZE))
+            _refuse(event.op, letter_of(self._memory.page_class(page)), max(start, page * PAGE_SIZE))
         asked: set[int] = set()
         for piece in self._memory.ranges(first, stop):
             if piece.page_class in asked:
                 continue
             sparse = first_missing(covered, piece.first, piece.end)
             if sparse is not None:
-                self._letter(piece.page_class, agent, event.op, max(start, sparse * PAGE_SIZE))
+                _refuse(event.op, letter_of(piece.page_class), max(start, sparse * PAGE_SIZE))
                 asked.add(piece.page_class)
 
-    def _letter(self, page_class: int, agent: int, op: Op, address: int) -> int:
-        letter = self._classes.letter(page_class, agent, op)
-        if isinstance(letter, Refusal):
-            raise TraceError("", f"{op.words} at {address:#x}: {letter.reason}")
-        return self._number(letter)
+    def _letter_of(self, op: Op, agent: int) -> _LetterOf:
+        """The row of an agent's operation on pages of a class."""
+
+        def letter_of(page_class: int) -> int | Refusal:
+            letter = self._classes.letter(page_class, agent, op)
+            return letter if isinstance(letter, Refusal) else self._number(letter)
+
+        return letter_of
 
     def _number(self, letter: AnyLetter) -> int:
         """The letter's row in the tables."""
         return self._lines.transitions.number(letter)
 
-    def _touch(self, event: Event, where: int, letter: int | None, start: int, end: int) -> None:
-        """Apply `letter`, or the event's letter by the page's class, to bytes `start` to `end`."""
-        agent = self._classes.agent(event.agent)
-        for piece in _pieces(start, end):
+    def _touch(self, event: Event, where: int, letter_of: _LetterOf, start: int, end: int) -> None:
+        """Apply an event's letter, by each page's class, to bytes `start` to `end`."""
+        for piece in pieces(start, end):
             if piece.end - piece.start < PAGE_SIZE:
                 row = self._memory.make_dense(piece.page)
-                now = letter if letter is not None else self._row_letter(row, agent, event)
-                self._touch_page(event, where, now, row, piece)
+                letter = letter_of(int(self._memory.classes[row]))
+                assert not isinstance(letter, Refusal)
+                self._touch_page(event, where, letter, row, piece)
             else:
-                self._touch_pages(event, where, letter, agent, piece)
+                self._touch_pages(event, where, letter_of, piece)
 
-    def _row_letter(self, row: int, agent: int, event: Event) -> int:
-        return self._letter(int(self._memory.classes[row]), agent, event.op, event.address)
-
-    def _touch_page(self, event: Event, where: int, letter: int, row: int, piece: _PageRun) -> None:
+    def _touch_page(self, event: Event, where: int, letter: int, row: int, piece: PageRun) -> None:
         size = self._profile.line
         for index in range(piece.start // size, (piece.end - 1) // size + 1):
             base = index * size
@@ -219,8 +247,8 @@ class Interpreter:
         if self._lines.partitions.crowded:
             self._rows.share_equal_records()
 
-    def _touch_pages(self, event: Event, where: int, letter: int | None, agent: int, piece: _PageRun) -> None:
-        """Apply a letter to whole pages: to ranges where all lines are equal, else to rows."""
+    def _touch_pages(self, event: Event, where: int, letter_of: _LetterOf, piece: PageRun) -> None:
+        """Apply an event to whole pages: to ranges where all lines are equal, else to rows."""
         first, stop = piece.page, piece.page + piece.pages
         rows, covered = self._memory.dense_rows(first, stop)
         changed = []
@@ -228,7 +256,7 @@ class Interpreter:
         for known in self._memory.ranges(first, stop):
             key = known.page_class, known.state
             if key not in effects:
-                effects[key] = self._effect(*key, letter, agent, event.op)
+                effects[key] = self._effect(known.state, letter_of(known.page_class))
             bad, after = effects[key]
             if bad:
                 for gap_first, gap_end in gaps(covered, known.first, known.end):
@@ -241,18 +269,15 @@ class Interpreter:
             return
         classes = self._memory.classes[rows]
         for page_class in distinct(classes):
-            now = letter if letter is not None else self._letter(page_class, agent, event.op, event.address)
-            self._touch_rows(event, where, now, rows[classes == page_class])
+            letter = letter_of(page_class)
+            assert not isinstance(letter, Refusal)
+            if letter != NO_LETTER:
+                self._touch_rows(event, where, letter, rows[classes == page_class])
 
-    def _effect(
-        self, page_class: int, state: int, letter: int | None, agent: int, op: Op
-    ) -> tuple[tuple[Badness, ...], int]:
-        """The hazards of whole pages of a class, all of whose bytes are in one state; and their next state."""
-        if letter is None:
-            decided = self._classes.letter(page_class, agent, op)
-            if isinstance(decided, Refusal):
-                return (), state  # every page of that range is dense, and dense pages have been checked
-            letter = self._number(decided)
+    def _effect(self, state: int, letter: int | Refusal) -> tuple[tuple[Badness, ...], int]:
+        """The hazards of whole pages, all of whose bytes are in one state; and their next state."""
+        if isinstance(letter, Refusal):
+            return (), state  # every page of that range is dense, and dense pages have been checked
         return self._lines.wrong(state, letter), self._lines.step(state, letter)
 
     def _touch_rows(self, event: Event, where: int, letter: int, rows: "NDArray[np.intp]") -> None:
@@ -265,17 +290,6 @@ class Interpreter:
         self._findings.add(self._state.events, where, event, address, lines, bad)
 
 
-def _pieces(start: int, end: int) -> Iterator[_PageRun]:
-    """Cut a range of bytes into a partial page, whole pages, and a partial page."""
-    page, offset = divmod(start, PAGE_SIZE)
-    last, tail = divmod(end, PAGE_SIZE)
-    if page == last:
-        yield _PageRun(page, 1, offset, tail)
-        return
-    if offset:
-        yield _PageRun(page, 1, offset, PAGE_SIZE)
-        page += 1
-    if page < last:
-        yield _PageRun(page, last - page, 0, PAGE_SIZE)
-    if tail:
-        yield _PageRun(last, 1, 0, tail)
+def _refuse(op: Op, letter: int | Refusal, address: int) -> None:
+    if isinstance(letter, Refusal):
+        raise TraceError("", f"{op.words} at {address:#x}: {letter.reason}")

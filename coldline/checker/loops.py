@@ -146,6 +146,7 @@ class Loops:
 def badness_of(found: "np.void") -> tuple[Badness, ...]:
     """The hazards of each line of a noted hazard."""
     ways = (
+        (Hazard.LEAK, int(found["leak_low"]), int(found["leak_high"])),
         (Hazard.LOST, int(found["lost_low"]), int(found["lost_high"])),
         (Hazard.STALE, int(found["stale_low"]), int(found["stale_high"])),
     )

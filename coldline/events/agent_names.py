@@ -31,6 +31,11 @@ def is_vcpu(agent: str) -> bool:
     return agent.startswith(FIRST_VCPU) and (not number or number.isdecimal()) and dash + suffix in _SUFFIXES
 
 
+def is_one_agent(name: str) -> bool:
+    """Return whether a batch's name is that of an agent, and not what an event that no agent does names."""
+    return name != "" and " " not in name
+
+
 def agents_of(vcpu: str) -> tuple[str, ...]:
     """Return the names of a vCPU's agents, in the order of `agent_of`."""
     return tuple(vcpu + suffix for suffix in _SUFFIXES)

@@ -29,7 +29,8 @@ class Event(NamedTuple):
     ----------
     agent : str
         The agent that did it. An agent has one mapping of each page, so a kernel's linear map and a process's
-        mapping of the same page are two agents.
+        mapping of the same page are two agents. For ``give``, which nobody does, the new owners, with a space
+        between two.
     op : Op
         The operation.
     address : int
@@ -60,13 +61,15 @@ class Event(NamedTuple):
         return "" if self.memory_type is None else self.memory_type.word
 
     def __str__(self) -> str:
-        words = [self.agent, self.op.words]
+        words = [self.op.words] if self.op.traits.impersonal else [self.agent, self.op.words]
         if self.op.has_range:
             words += [f"{self.address:#x}", f"{self.size:#x}" if self.size >= PAGE_SIZE else str(self.size)]
         if self.memory_type is not None:
             words.append(self.type_word)
         if self.executable:
             words.append("exec")
+        if self.op.traits.impersonal and self.agent:
+            words.append(self.agent)
         return " ".join(words)
 
 

@@ -23,6 +23,10 @@ class Kind(enum.Enum):
     """Turns the issuing agent's MMU or one of its caches on or off."""
     BARRIER = "barrier"
     """Completes what the issuing agent's core has pending."""
+    OWNERS = "owners"
+    """Changes whose bytes pages hold."""
+    POWER = "power"
+    """Turns caches off and on, with what is in them."""
 
 
 class Switch(NamedTuple):
@@ -55,6 +59,10 @@ class Traits(NamedTuple):
         Whether it may concern any line of memory.
     switch : Switch or None
         The switch that it sets, for `Kind.SWITCH`.
+    impersonal : bool
+        Whether no agent does it. The event's `agent` is then the names that follow its range, or empty.
+    version : int
+        The first version of the form of a trace that has it.
     """
 
     kind: Kind
@@ -66,6 +74,8 @@ class Traits(NamedTuple):
     by_alias: bool = False
     everywhere: bool = False
     switch: Switch | None = None
+    impersonal: bool = False
+    version: int = 1
 
 
 class Op(enum.IntEnum):
@@ -97,6 +107,9 @@ class Op(enum.IntEnum):
     DSB = 23
     DMB = 24
     ISB = 25
+    POLL = 26
+    GIVE = 27
+    POWER_OFF = 28
 
     @property
     def traits(self) -> Traits:
@@ -106,7 +119,7 @@ class Op(enum.IntEnum):
     @property
     def words(self) -> str:
         """The operation as a trace spells it, such as ``dc civac``."""
-        return self.name.lower().replace("_", " ")
+        return "power-off" if self is Op.POWER_OFF else self.name.lower().replace("_", " ")
 
     @property
     def kind(self) -> Kind:
@@ -130,7 +143,7 @@ def _switch(name: str, *, on: bool) -> Traits:
 
 _BY_ALIAS = Traits(Kind.ACCESS, by_alias=True)
 _BY_RANGE = Traits(Kind.MAINTENANCE)
-_BARRIER = Traits(Kind.BARRIER, has_range=False, everywhere=True)
+_BARRIER = Traits(Kind.BARRIER, has_range=False, everywhere=True, version=2)
 _ALL_LINES = Traits(Kind.MAINTENANCE, has_range=False, everywhere=True)
 
 TRAITS = MappingProxyType(
@@ -161,6 +174,9 @@ TRAITS = MappingProxyType(
         Op.DSB: _BARRIER,
         Op.DMB: _BARRIER,
         Op.ISB: _BARRIER,
+        Op.POLL: _BY_ALIAS._replace(version=2),
+        Op.POWER_OFF: Traits(Kind.POWER, impersonal=True, version=2),
+        Op.GIVE: Traits(Kind.OWNERS, whole_pages=True, impersonal=True, version=2),
     }
 )
 """The traits of each operation."""

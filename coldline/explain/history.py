@@ -14,6 +14,7 @@ from coldline.checker.state.extents import extent_of
 from coldline.checker.state.page_classes import UNMAPPED, PageClasses, Refusal
 from coldline.checker.state.vocabulary import AnyLetter, vocabulary_of
 from coldline.events import PAGE_SIZE, Event, Op
+from coldline.events.agent_names import is_one_agent
 from coldline.events.batch import Batch, InstructionState
 from coldline.events.op import Kind
 from coldline.explain.least_cost import LeastCosts
@@ -114,7 +115,8 @@ class History:
     def feed(self, batch: Batch) -> None:
         """Take the events of `batch`, with their instructions if it has them."""
         for agent in batch.agents:
-            self._pages.agent(agent)
+            if is_one_agent(agent):
+                self._pages.agent(agent)
         self._find_code(batch)
         wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # no story has later events
         for index in np.flatnonzero(self._concerns(wanted)).tolist():
@@ -147,6 +149,15 @@ class History:
         return np.asarray(touches | near | _EVERYWHERE[op])
 
     def _take(self, event: Event, number: int, where: int) -> None:
+        if event.op is Op.POWER_OFF:
+            start, end = _extent(event, self._profile)
+            for line in self._lines_in(start, end):
+                off = self._pages.vocabulary.power_off()
+                self._note(line, event, number, where, off, 0, self._profile.line)
+            return
+        if event.op is Op.GIVE:
+            self._give(event, number, where)
+            return
         agent = self._pages.agent(event.agent)
         if event.op.kind is Kind.SWITCH:
             self._switch(event, agent, number, where)
@@ -166,20 +177,33 @@ class History:
                     self._note(
                         line, event, number, where, None, 0, 0
                     )  # it reaches the line by a prefetch alone
-        if event.op is Op.WALK:
-            assert event.memory_type is not None
-            letter = self._pages.walk(agent, event.memory_type, pou=event.pou)
         lines = self._lines_in(start, end)
         if event.op.kind is Kind.BARRIER:
             lines = self._unsettled(event.op, agent)
         for line in lines:
             now = letter
-            if now is None:
+            if event.op is Op.WALK:
+                assert event.memory_type is not None
+                now = self._pages.walk(agent, event.memory_type, line.page_class, pou=event.pou)
+            elif now is None:
                 decided = self._pages.letter(line.page_class, agent, event.op)
                 now = None if isinstance(decided, Refusal) else decided
             low = max(start - line.address, 0)
             high = min(end - line.address, self._profile.line)
             self._note(line, event, number, where, now, low, high)
+
+    def _give(self, event: Event, number: int, where: int) -> None:
+        """Give pages to owners; those that have just these owners already stay as they are."""
+        pages = self._pages
+        owners = frozenset(map(pages.agent, event.agent.split(" ")))
+        pages.has_owners = True
+        for line in self._lines_in(event.address, event.address + event.size):
+            before = pages.owners(line.page_class)
+            letter = None if before == owners else pages.vocabulary.gift()
+            for agent in sorted(before | owners):
+                alias = pages.alias(line.page_class, agent)._replace(owns=agent in owners)
+                line.page_class = pages.with_alias(line.page_class, agent, alias)
+            self._note(line, event, number, where, letter, 0, self._profile.line)
 
     def _unsettled(self, op: Op, agent: int) -> "list[_Line]":
         """The lines that have had an event since the agent's last such barrier; others stay as they are."""

@@ -67,7 +67,7 @@ class LeastCosts:
         self.take = lru_cache(REMEMBERED)(self._take)
         self.back = lru_cache(REMEMBERED)(self._back)
 
-    def views(self, letter: "AnyLetter") -> Iterator[CoreView]:
+    def views(self, letter: "AnyLetter", wanted: Hazard) -> Iterator[CoreView]:
         """The costs by which a read may be explained: these."""
         yield CoreView(self)
 

@@ -16,11 +16,11 @@ from coldline.explain.paths import OUTCOMES, Back, CacheStep, CoreView, Taken
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import FETCH_ACTS, Act, OrderedLetter, Possible
-from coldline.rules.order.cores import CoreEvent, Speculation, possible_for, seen_by
+from coldline.rules.order.cores import NO_CORE, CoreEvent, Speculation, possible_for, seen_by
 from coldline.rules.order.effects import MAINTENANCE_OF
 from coldline.rules.order.microstate import OrderedMicrostate
 from coldline.rules.order.outcomes import outcomes
-from coldline.rules.order.reads import copies_read, ordered_hazards
+from coldline.rules.order.reads import copies_read, leaks, ordered_hazards
 from coldline.rules.order.start import starting_microstates
 from coldline.rules.order.steps import OrderedStep, steps
 from coldline.rules.profile import Profile
@@ -41,12 +41,17 @@ class OrderedCosts:
         The implementation's promises, and the cores.
     cores : sequence of str
         The names of all cores of the trace, the declared ones first.
+    owners : bool
+        Whether leaks are to be explained, too.
     """
 
-    def __init__(self, profile: Profile, cores: Sequence[str]) -> None:
+    def __init__(self, profile: Profile, cores: Sequence[str], *, owners: bool = False) -> None:
         assert profile.ordering is not None
         self.profile = profile
-        self._views = [CoreCosts(profile, core, cores) for core in range(len(cores))]
+        self._cores = max(len(cores), 1)
+        self._views = [CoreCosts(profile, core, cores) for core in range(self._cores)]
+        if owners:
+            self._views += [CoreCosts(profile, core, cores, owners=True) for core in range(self._cores)]
         self.start = tuple(view.start for view in self._views)
 
     def take(self, costs: Any, letter: AnyLetter | None, setting: AnySetting) -> Taken:
@@ -54,13 +59,14 @@ class OrderedCosts:
         taken = [view.take(part, letter, setting) for view, part in zip(self._views, costs, strict=True)]
         return Taken(*(tuple(parts) for parts in zip(*taken, strict=True)))
 
-    def views(self, letter: AnyLetter) -> Iterator[CoreView]:
+    def views(self, letter: AnyLetter, wanted: Hazard) -> Iterator[CoreView]:
         """The cores by whose view a read may be explained: its own core's first, and for a fetch no other."""
         assert isinstance(letter, CoreEvent)
-        cores = [letter.core]
+        cores = [letter.core] if letter.core != NO_CORE else []
         if letter.act not in FETCH_ACTS:
-            cores += [core for core in range(len(self._views)) if core != letter.core]
-        return (CoreView(self._views[core], core) for core in cores)
+            cores += [core for core in range(self._cores) if core != letter.core]
+        first = self._cores if wanted is Hazard.LEAK else 0
+        return (CoreView(self._views[first + core], first + core) for core in cores)
 
 
 class CoreCosts:
@@ -72,6 +78,8 @@ class CoreCosts:
         See `OrderedCosts`.
     core : int
         The core.
+    owners : bool
+        Whether a copy is fresh if it was written since its page was given to its owner.
 
     Attributes
     ----------
@@ -79,13 +87,15 @@ class CoreCosts:
         The agent whose core it is, if the trace names no core of it; else empty.
     """
 
-    def __init__(self, profile: Profile, core: int, cores: Sequence[str]) -> None:
+    def __init__(self, profile: Profile, core: int, cores: Sequence[str], *, owners: bool = False) -> None:
         assert profile.ordering is not None
         self.profile = profile
         self._core, self._names = core, cores
         self._barriers = profile.ordering.barriers
+        self._hazards = leaks if owners else ordered_hazards
+        self._owners = owners
         self._ordering = profile.ordering
-        self.agent = cores[core] if core >= len(profile.ordering.cores) else ""
+        self.agent = cores[core] if len(profile.ordering.cores) <= core < len(cores) else ""
         self._microstates: list[OrderedMicrostate] = []
         self._numbers: dict[OrderedMicrostate, int] = {}
         self._steps: dict[tuple[Possible, int], list[tuple[CacheStep, int]]] = {}
@@ -154,7 +164,7 @@ class CoreCosts:
         bad = [
             (cost, number)
             for number, cost in ready
-            if ordered_hazards(self._microstates[number], seen, self.profile) is wanted
+            if self._hazards(self._microstates[number], seen, self.profile) is wanted
         ]
         return min(bad)[1] if bad else None
 
@@ -170,7 +180,9 @@ class CoreCosts:
         if not isinstance(letter, CoreEvent):
             return ""
         words: tuple[str, ...]
-        if letter.act in (Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY):
+        if letter.act in (Act.SNOOPING_WRITE, Act.SNOOPING_WRITE_OTHER):
+            words = ("update", "allocate")
+        elif letter.act in (Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY):
             words = ("nothing", "held")[: len(self._effects_of(letter, origin))]
         elif self._barriers:
             words = ("nothing", "issued") if letter.act in _SETWAY | _PERHAPS else ()
@@ -212,7 +224,9 @@ class CoreCosts:
         seen = self._seen(letter)
         key = seen, number
         if key not in self._effects:
-            after = outcomes(self._microstates[number], seen, self.profile, barriers=self._barriers)
+            after = outcomes(
+                self._microstates[number], seen, self.profile, barriers=self._barriers, owners=self._owners
+            )
             self._effects[key] = [self._number(m) for m in after]
         return self._effects[key]
 
@@ -226,7 +240,7 @@ class CoreCosts:
 
     def core_of(self, letter: AnyLetter | None) -> str:
         """The name of the core of an event, if it is known."""
-        return self._names[letter.core] if isinstance(letter, CoreEvent) else ""
+        return self._names[letter.core] if isinstance(letter, CoreEvent) and letter.core != NO_CORE else ""
 
     def pending(self, number: int) -> tuple[tuple[str, str], ...]:
         """What each core has pending in a microstate, in words."""

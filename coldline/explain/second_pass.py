@@ -61,7 +61,8 @@ def tell(
     """
     line = checker.profile.line
     final = FinalReads(checker, final_read, stories)
-    ways = _ways(checker, looks=bool(final.numbers))
+    leaks = any(entry.kind == "leak" for entry in listed)
+    ways = _ways(checker, looks=bool(final.numbers), leaks=leaks)
     followed = _followed(listed, line, stories)
     numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
     history = History(ways, [*followed, *final.numbers], numbers)
@@ -97,11 +98,14 @@ def tell(
     return told, [Unread(each, explained(read) if read is not None else None) for each, read in found]
 
 
-def _ways(checker: "Checker", *, looks: bool) -> LeastCosts | OrderedCosts:
-    """The costs by the rules of a check; `looks` says whether `LOOK` is an agent, too, which is on no core."""
+def _ways(checker: "Checker", *, looks: bool, leaks: bool) -> LeastCosts | OrderedCosts:
+    """The costs by the rules of a check; `looks` says whether `LOOK` is an agent, too, which is on no core; `leaks`,
+    whether there are any.
+    """
     vocabulary = checker.state.page_classes.vocabulary
     if isinstance(vocabulary, ByCore):
-        return OrderedCosts(checker.profile, [*vocabulary.core_names, *([LOOK] if looks else [])])
+        cores = [*vocabulary.core_names, *([LOOK] if looks else [])]
+        return OrderedCosts(checker.profile, cores, owners=leaks)
     return LeastCosts(checker.profile)
 
 

@@ -26,6 +26,8 @@ from coldline.rules.profile import Profile
 START = "start"
 """Stands in place of a step for what the caches hold at the start, if that may be several things."""
 
+_WANTED = {"lost-write": Hazard.LOST, "leak": Hazard.LEAK}
+
 
 class WitnessStep(NamedTuple):
     """One step of a story: an event, or a spontaneous step of a cache.
@@ -95,8 +97,8 @@ def shortest(
     offset = entry.address - line
     moments, whole = _forwards(last, offset, ways)
     letter = last.letter_for(offset)
-    wanted = Hazard.LOST if entry.kind == "lost-write" else Hazard.STALE
-    for view in ways.views(letter) if letter is not None else ():
+    wanted = _WANTED.get(entry.kind, Hazard.STALE)
+    for view in ways.views(letter, wanted) if letter is not None else ():
         seen, costs = view.costs, view.of(whole)
         ready = seen.take(costs, letter, last.setting).ready
         number = seen.cheapest_bad(ready, letter, wanted)

@@ -22,7 +22,8 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
         entry = hazard.entry
         lines.say()
         size = _bytes(entry.size) if entry.lines == 1 else f"{_bytes(entry.size)} in {entry.lines:,} lines"
-        what = f"{entry.event.agent} may get old bytes at {entry.address:#x}, {size}"
+        bytes_of = "another owner's bytes" if entry.kind == "leak" else "old bytes"
+        what = f"{entry.event.agent} may get {bytes_of} at {entry.address:#x}, {size}"
         lines.say(f"{number}. {entry.kind}: {what}", "bad")
         lines.say(f"   {place_words(report, hazard)}")
         if hazard.story:

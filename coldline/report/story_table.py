@@ -34,6 +34,8 @@ STEP_WORDS = {
 }
 """Words for the steps that nobody asked for."""
 
+_ENDS = {"lost-write": "lost", "leak": "from before the gift"}
+
 _OUTCOMES = {"discard": ": it discards", "clean": ": it cleans first"}
 
 _WIDTH = 120
@@ -57,7 +59,7 @@ def story_table(hazard: "ExplainedHazard", *, colours: bool, width: int | None) 
     for number, step in enumerate(hazard.story, start=1):
         what = Text(f"* {_step(step)}", "bold yellow") if step.step else Text(_event(step))
         if number == last:
-            what.append("  <- lost" if hazard.entry.kind == "lost-write" else "  <- old", "bold red")
+            what.append(f"  <- {_ENDS.get(hazard.entry.kind, 'old')}", "bold red")
         pending = ["; ".join(printable(f"{core}: {words}") for core, words in step.pending)] if orders else []
         table.add_row(str(number), _where(step), what, *_copies(step.state), *pending)
     console.print(table)

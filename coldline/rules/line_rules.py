@@ -257,6 +257,8 @@ class Hazard(enum.IntFlag):
     """The read returns something other than the last write, which some copy still holds."""
     LOST = 2
     """No copy holds the last write any more."""
+    LEAK = 4
+    """The read returns something that was written before the page was given to its owner."""
 
 
 def hazards(m: Microstate, letter: Letter, profile: Profile) -> Hazard:

@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from coldline.errors import TraceError
 from coldline.support.printable import shortened
-from coldline.trace.text import check_room, is_agent
+from coldline.trace.text import check_room
+from coldline.trace.text_head import is_agent
 
 SIGNATURE = b"\x89CLT\r\n\x1a\n"
 """The first bytes of a trace in the binary form. No text starts with them, and a change of line ends alters them."""
@@ -25,15 +26,20 @@ END = struct.Struct("<Q")
 CORES_TAG, AGENTS_TAG, EVENTS_TAG, LAST_TAG = b"CORE", b"NAME", b"EVNT", b"DONE"
 
 
-def check_new_name(known: Collection[str], name: str) -> None:
-    """Check that `name` can be that of one more agent.
+def is_agents(name: str) -> bool:
+    """Whether `name` stands for what an event without an agent names: words with a space between two, or none."""
+    return not name or all(is_agent(word, version=2) for word in name.split(" "))
+
+
+def check_new_name(known: Collection[str], name: str, *, version: int) -> None:
+    """Check that `name` can be that of one more agent, or in version 2 of several agents together.
 
     Raises
     ------
     TraceError
         If it cannot; ``where`` is empty.
     """
-    if not is_agent(name):
+    if not (is_agent(name) if version == 1 else is_agents(name)):
         raise TraceError("", f"'{shortened(name)}' cannot be an agent's name")
     if name in known:
         raise TraceError("", f"'{shortened(name)}' has been named before")

@@ -10,17 +10,26 @@ checksum, and the last block holds the number of events.
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
 
 from coldline.errors import TraceError
 from coldline.events.batch import Batch
+from coldline.events.op import Op
 from coldline.rules.order.ordering import Ordering
 from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
+from coldline.support.printable import shortened
 from coldline.trace import binary_layout as layout
 from coldline.trace import blocks
 from coldline.trace.blocks import EventError
-from coldline.trace.head_options import check_head, is_option_of_version_2
-from coldline.trace.text import LineParser
+from coldline.trace.event_kinds import Fault
+from coldline.trace.head_options import check_head
+from coldline.trace.operations import operations_of
+from coldline.trace.text_head import HeadParser, is_agent, is_of_version_2_alone
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class _CutOffError(TraceError):
@@ -71,7 +80,7 @@ class BinaryReader:
         TraceError
             If the file violates the form; ``where`` names the block, its offset in bytes, and the event.
         """
-        barriers = self.profile.has_barriers
+        operations = operations_of(self.profile)
         while True:
             self._blocks += 1
             place = f"block {self._blocks} at byte {self._waiting[0] if self._waiting else self._offset}"
@@ -85,8 +94,9 @@ class BinaryReader:
                     self.cut_off = f"the trace is cut off after {self._offset} bytes"
                     return
                 if tag == layout.EVENTS_TAG:
-                    block = blocks.decode(payload, len(self._names), self._line, barriers=barriers)
+                    block = blocks.decode(payload, len(self._names), self._line, operations=operations)
                     self._line = block.last_line
+                    self._check_agents(block.rows)
                     self._events += len(block.rows)
                     yield Batch(tuple(self._names), block.rows, _nothing)
                 elif tag == layout.AGENTS_TAG:
@@ -130,7 +140,7 @@ class BinaryReader:
 
     def _read_cores(self, profile: Profile) -> Profile:
         """Read on up to the first block that is not of the cores and the order of completion."""
-        parser = LineParser(profile)
+        parser = HeadParser(profile)
         while True:
             place = f"block {self._blocks + 1} at byte {self._offset}"
             try:
@@ -140,7 +150,7 @@ class BinaryReader:
                     check_head(parser.profile)
                     return parser.profile
                 self._blocks += 1
-                parser.parse(_head_line(block[2]))
+                parser.parse(_head_line(block[2]).split())
             except _CutOffError:
                 if not self._partial:
                     raise
@@ -181,8 +191,18 @@ class BinaryReader:
             name = payload[layout.NAME.size :].decode()
         except UnicodeDecodeError:
             raise TraceError("", "an agent's name is not UTF-8") from None
-        layout.check_new_name(self._names, name)
+        layout.check_new_name(self._names, name, version=1 if self.profile.ordering is None else 2)
         self._names.append(name)
+
+    def _check_agents(self, rows: "NDArray[np.void]") -> None:
+        """Check that one agent did each event that somebody does."""
+        several = np.array([not is_agent(name) for name in self._names])
+        if several.any():
+            wrong = several[rows["agent"]] & ~_IMPERSONAL[rows["op"]]
+            if wrong.any():
+                at = int(np.argmax(wrong))
+                name = self._names[int(rows["agent"][at])]
+                raise EventError(Fault(at, f"'{shortened(name)}' is not one agent"))
 
     def _end(self, payload: bytes) -> None:
         if len(payload) != layout.END.size:
@@ -194,16 +214,17 @@ class BinaryReader:
             raise TraceError("", "more follows the end of the trace")
 
 
+_IMPERSONAL = np.array([op.traits.impersonal for op in Op])
+
+
 def _head_line(payload: bytes) -> str:
     """The line of a text's head that a block of the cores or of order has."""
     try:
         line = payload.decode()
     except UnicodeDecodeError:
         raise TraceError("", "it is not UTF-8") from None
-    words = line.split()
-    is_head = words[:1] == ["core"] or (words[:1] == ["option"] and is_option_of_version_2(words[1:]))
-    if not is_head or "#" in line or line.splitlines() != [line]:
-        raise TraceError("", "it is neither 'core NAME AGENT…' nor an option that only version 2 has")
+    if not is_of_version_2_alone(line.split()) or "#" in line or line.splitlines() != [line]:
+        raise TraceError("", "it is no line that the head of version 2 alone has")
     return line
 
 

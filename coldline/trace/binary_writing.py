@@ -13,7 +13,8 @@ from coldline.trace import binary_layout as layout
 from coldline.trace import blocks
 from coldline.trace.blocks import EventError
 from coldline.trace.event_kinds import Grouper, words_of
-from coldline.trace.text import core_lines
+from coldline.trace.operations import operations_of
+from coldline.trace.text_head import core_lines
 
 
 class BinaryWriter:
@@ -37,10 +38,10 @@ class BinaryWriter:
         self._line = 0
         self._events = 0
         switches = sum(1 << bit for bit, name in enumerate(SWITCHES) if name in profile.options)
-        version = 1 if profile.ordering is None else layout.FORM_VERSION
+        version = self._version = 1 if profile.ordering is None else layout.FORM_VERSION
         start = layout.SIGNATURE + layout.HEADER.pack(version, profile.line, switches)
         file.write(start + layout.CHECKSUM.pack(zlib.crc32(start)))
-        self._barriers = profile.has_barriers
+        self._operations = operations_of(profile)
         if profile.ordering is not None:
             for line in core_lines(profile.ordering):
                 self._block(layout.CORES_TAG, line.encode())
@@ -89,7 +90,7 @@ class BinaryWriter:
     def _number(self, name: str) -> int:
         number = self._names.get(name)
         if number is None:
-            layout.check_new_name(self._names, name)
+            layout.check_new_name(self._names, name, version=self._version)
             number = self._names[name] = len(self._names)
             encoded = name.encode()
             self._block(layout.AGENTS_TAG, layout.NAME.pack(len(encoded)) + encoded)
@@ -101,7 +102,7 @@ class BinaryWriter:
         rows = self._waiting[: self._fill]
         try:
             payload, self._line = blocks.encode(
-                rows, len(self._names), self._line, self._grouper, barriers=self._barriers
+                rows, len(self._names), self._line, self._grouper, operations=self._operations
             )
         except EventError as error:
             index, reason = error.fault

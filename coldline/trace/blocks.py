@@ -16,7 +16,9 @@ import numpy as np
 from coldline.errors import TraceError
 from coldline.events.batch import EVENT_DTYPE
 from coldline.events.event import ADDRESS_LIMIT
+from coldline.events.op import Op
 from coldline.trace.event_kinds import KIND_DTYPE, MAX_GROUP, Fault, Grouper, find_fault, words_of
+from coldline.trace.operations import OF_VERSION_1
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +79,12 @@ class EventError(Exception):
 
 
 def encode(
-    rows: "NDArray[np.void]", agents: int, line: int, grouper: Grouper, *, barriers: bool = False
+    rows: "NDArray[np.void]",
+    agents: int,
+    line: int,
+    grouper: Grouper,
+    *,
+    operations: frozenset[Op] = OF_VERSION_1,
 ) -> tuple[bytes, int]:
     """Encode some events; return the payload, and the line of the last event.
 
@@ -91,8 +98,8 @@ def encode(
         The line of the event before, 0 before the first.
     grouper : Grouper
         Finds their kinds.
-    barriers : bool
-        Whether barriers are events.
+    operations : frozenset of Op
+        The operations that the trace can have.
 
     Raises
     ------
@@ -101,7 +108,7 @@ def encode(
     """
     kinds, index = grouper.group(rows)
     addresses = words_of(rows)[:, 0]
-    fault = find_fault(kinds, index, addresses, agents, barriers=barriers)
+    fault = find_fault(kinds, index, addresses, agents, operations)
     if fault is not None:
         raise EventError(fault)
     ranged = kinds["size"] != 0
@@ -131,14 +138,14 @@ def _lines(where: "NDArray[np.uint32]", line: int) -> "tuple[int, NDArray[np.uns
     return line + 1, gaps
 
 
-def decode(payload: bytes, agents: int, line: int, *, barriers: bool = False) -> Block:
+def decode(payload: bytes, agents: int, line: int, *, operations: frozenset[Op] = OF_VERSION_1) -> Block:
     """Decode the events of a payload.
 
     Parameters
     ----------
     payload : bytes
         The payload, which is not trusted.
-    agents, line, barriers : int and bool
+    agents, line, operations : int and frozenset of Op
         As for `encode`.
 
     Raises
@@ -170,7 +177,7 @@ def decode(payload: bytes, agents: int, line: int, *, barriers: bool = False) ->
         addresses += np.uint64(head.base)
     else:
         addresses[~rangeless[index]] += np.uint64(head.base)
-    fault = find_fault(kinds, index, addresses, agents, barriers=barriers)
+    fault = find_fault(kinds, index, addresses, agents, operations)
     if fault is not None:
         raise EventError(fault)
     lines = np.arange(head.first_line, head.first_line + events, dtype=np.uint64)

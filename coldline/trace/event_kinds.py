@@ -11,8 +11,9 @@ import numpy as np
 from coldline.arm import MemoryType
 from coldline.events.event import ADDRESS_LIMIT
 from coldline.events.layout import AGENT_SHIFT, DTYPE_FIELDS, EXECUTABLE, POU_CODE
-from coldline.events.op import Kind, Op
+from coldline.events.op import Op
 from coldline.support.units import PAGE_SIZE
+from coldline.trace.operations import why_not
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,8 +100,7 @@ def find_fault(
     index: "NDArray[np.unsignedinteger]",
     addresses: "NDArray[np.uint64]",
     agents: int,
-    *,
-    barriers: bool,
+    operations: frozenset[Op],
 ) -> Fault | None:
     """Find the first invalid event; return None if all are valid.
 
@@ -112,14 +112,17 @@ def find_fault(
         The events' addresses.
     agents : int
         The number of agents.
-    barriers : bool
-        Whether the trace has barriers.
+    operations : frozenset of Op
+        The operations that the trace can have.
     """
     ops = np.minimum(kinds["op"], len(Op) - 1)
     sizes = kinds["size"]
     wrong_kind = (kinds["op"] >= len(Op)) | (kinds["agent"] >= agents)
-    if not barriers:
-        wrong_kind |= _BARRIER[ops]
+    allowed = np.array([op in operations for op in Op])
+    if not allowed.all():
+        wrong_kind |= ~allowed[ops]
+    if Op.POLL not in operations:
+        wrong_kind |= (ops == Op.WALK) & (kinds["attributes"] == POU_CODE)
     wrong_kind |= ~_ATTRIBUTES[ops, kinds["attributes"]] | ((sizes == 0) == _HAS_RANGE[ops])
     wrong_kind |= (_PAGES[ops] & (sizes % PAGE_SIZE != 0)) | (sizes > ADDRESS_LIMIT)
     wrong = []
@@ -127,7 +130,7 @@ def find_fault(
         wrong.append(wrong_kind[index])
         if not wrong[0].any():
             at = int(np.argmax(wrong_kind))
-            return Fault(-1, f"kind {at}: {_reason(kinds[at], 0, agents, barriers)}")
+            return Fault(-1, f"kind {at}: {_reason(kinds[at], 0, agents, operations)}")
     last = np.uint64(ADDRESS_LIMIT) - np.minimum(sizes, np.uint64(ADDRESS_LIMIT))
     if int(addresses.max()) > int(last.min()):
         wrong.append(addresses > last[index])
@@ -136,20 +139,21 @@ def find_fault(
     if not _HAS_RANGE[ops].all():
         wrong.append(~_HAS_RANGE[ops][index] & (addresses != 0))
     at = min((int(np.argmax(each)) for each in wrong if each.any()), default=-1)
-    return Fault(at, _reason(kinds[index[at]], int(addresses[at]), agents, barriers)) if at >= 0 else None
+    return Fault(at, _reason(kinds[index[at]], int(addresses[at]), agents, operations)) if at >= 0 else None
 
 
-def _reason(kind: "np.void", address: int, agents: int, barriers: bool) -> str:
+def _reason(kind: "np.void", address: int, agents: int, operations: frozenset[Op]) -> str:
     """The reason why an event is invalid, in the words of the text form's error if it has one."""
     size, agent, number, attributes = kind.item()
     if number >= len(Op):
         return f"there is no operation {number}"
     op = Op(number)
-    if op.kind is Kind.BARRIER and not barriers:
-        return f"operation {number}, '{op.words}', in a trace without 'option order'"
+    if op not in operations:
+        return f"operation {number}, '{op.words}', is not an event: {why_not(op, operations)}"
     if agent >= agents:
         return f"agent {agent} of '{op.words}' has no name"
-    if not _ATTRIBUTES[number, attributes]:
+    of_version_2 = op is Op.WALK and attributes == POU_CODE
+    if not _ATTRIBUTES[number, attributes] or (of_version_2 and Op.POLL not in operations):
         return f"attributes {attributes:#x} of '{op.words}'"
     if not op.has_range:
         return f"'{op.words}' with an address or a size"
@@ -184,7 +188,6 @@ def _allowed() -> "NDArray[np.bool_]":
     return allowed
 
 
-_BARRIER = np.array([op.kind is Kind.BARRIER for op in Op])
 _HAS_RANGE = np.array([op.has_range for op in Op])
 _PAGES = np.array([op.traits.whole_pages for op in Op])
 _ATTRIBUTES = _allowed()

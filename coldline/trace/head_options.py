@@ -102,13 +102,13 @@ def check_head(profile: Profile) -> None:
 
 def _size(name: str, words: list[str]) -> int:
     low, high = _SIZES[name]
-    size = parse_number(words[0]) if len(words) == 1 else 0
+    size = read_number(words[0]) if len(words) == 1 else 0
     if not low <= size <= high or size & (size - 1):
         raise TraceError("", f"'option {name}' takes a power of two from {low} to {high}")
     return size
 
 
-def parse_number(word: str) -> int:
+def read_number(word: str) -> int:
     """The number that a word is, decimal or hexadecimal.
 
     Raises

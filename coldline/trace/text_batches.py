@@ -24,7 +24,8 @@ from coldline.rules.profile import Profile
 from coldline.support.units import PAGE_SIZE
 from coldline.trace.blocks import MAX_LINE
 from coldline.trace.event_kinds import MAX_GROUP, Grouper
-from coldline.trace.text import MAX_LINE_LENGTH, LineParser, head_lines
+from coldline.trace.text import MAX_LINE_LENGTH, LineParser
+from coldline.trace.text_head import head_lines
 
 _CHUNK = 1 << 21
 """Bytes that are read at a time."""
@@ -197,7 +198,10 @@ class _Rows(dict[str, bytes]):
         attributes = pack_attributes(event.memory_type, event.executable, pou=event.pou)
         shape = _SHAPE.pack(event.size, 0, self._parser.agents[event.agent], event.op, attributes)
         # If the number is the address, the rest of the line means the same with any other address.
-        is_address = event.op.has_range and head.split() == [event.agent, *event.op.words.split()]
+        before = event.op.words.split()
+        if not event.op.traits.impersonal:
+            before.insert(0, event.agent)
+        is_address = event.op.has_range and head.split() == before
         if is_address and not address.strip(_HEX) and len(line) <= _LONGEST_KNOWN:
             if len(self._shapes) == _MOST_SHAPES:
                 self._shapes.clear()
@@ -242,12 +246,15 @@ class TextWriter:
 
 def _words(agent: str, op: Op, size: int, attributes: int) -> tuple[str, str]:
     """The parts of a line before and after the digits of its address; the whole line if it has none."""
+    first = op.words if op.traits.impersonal else f"{agent} {op.words}"
     if not op.has_range:
-        return f"{agent} {op.words}\n", ""
+        return f"{first}\n", ""
     kind, executable = attributes & TYPE_MASK, attributes & EXECUTABLE
     word = POU if kind == POU_CODE else MemoryType(kind - 1).word if kind else ""
     words = f" {word}{' exec' if executable else ''}" if kind else ""
-    return f"{agent} {op.words} 0x", f" {size:#x}{words}\n" if size >= PAGE_SIZE else f" {size}{words}\n"
+    if op.traits.impersonal and agent:
+        words += f" {agent}"
+    return f"{first} 0x", f" {size:#x}{words}\n" if size >= PAGE_SIZE else f" {size}{words}\n"
 
 
 def _nothing() -> None:

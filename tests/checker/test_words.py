@@ -11,7 +11,8 @@ from coldline.errors import TraceError
 from coldline.rules.order.ordering import Ordering
 from coldline.rules.order.start import starting_microstates
 from coldline.rules.profile import Profile
-from coldline.trace.text import TextReader, head_lines
+from coldline.trace.text import TextReader
+from coldline.trace.text_head import head_lines
 from tests.checker.test_order import by_compiled_code
 from tests.helpers.checking import check_text, checker_of
 from tests.helpers.command import Cli
@@ -414,8 +415,44 @@ VIPT: list[Case] = [
     ),
 ]
 
+POWER: list[Case] = [
+    ("a dirty line", f"{A}; a write {X}; power-off {X}; a read {X}", {LOST}, {LOST}),
+    ("another byte of it", f"{A}; a write {Y}; power-off {X}; a read {Y}", {LOST}, {LOST}),
+    ("another line", f"{A}; a write {FAR}; power-off {X}; a read {FAR}", set(), set()),
+    (
+        "a cleaned line",
+        f"{A}; a write {X}; a dc cvac {X}; a dsb; power-off 0x1000 0x1000; a read {X}",
+        set(),
+        set(),
+    ),
+    ("a clean line that stays", f"{PAST}; n dsb; power-off {X}; a read {X}", {READ}, {READ}),
+    (
+        "an old dirty line",
+        f"{A}; a write {X}; a dc civac {X}; a unmap {P}; a dsb; {N}; n write {X}; power-off {X}; "
+        f"n dsb; n read {X}",
+        set(),
+        set(),
+    ),
+    (
+        "an old line that is dirty",
+        f"option start dirty; power-off {X}; {N}; n write {X}; n dsb; n read {X}",
+        set(),
+        set(),
+    ),
+    ("what is pending", f"{A}; a write {X}; a dc cvac {X}; power-off {X}; a dsb; a read {X}", {LOST}, set()),
+    ("a store in flight", f"{N}; n write {X}; power-off {X}; n dsb; n read {X}", set(), set()),
+    (
+        "an instruction cache",
+        f"{A} exec; a fetch {X}; a unmap {P}; {N}; n write {X}; n dsb; power-off {X}; "
+        f"a map {P} normal-wb exec; a fetch {X}",
+        {FETCH},
+        {FETCH},
+    ),
+    ("a whole line of 256", f"{WIDE}; {A}; a write {FAR}; power-off {X}; a read {FAR}", {LOST}, {LOST}),
+]
+
 CASES = {"nc-may-hit": MAY_HIT, "ivac-cleans": CLEANS, "nc-fetch-held": HELD, "start": START}
-CASES |= {"granules": GRANULES, "zva": ZVA, "pou": WALKS, "vipt": VIPT}
+CASES |= {"granules": GRANULES, "zva": ZVA, "pou": WALKS, "vipt": VIPT, "power-off": POWER}
 LISTED = [pytest.param(*each[1:], id=f"{word}, {each[0]}") for word, cases in CASES.items() for each in cases]
 
 

@@ -16,6 +16,7 @@ from coldline.guest.machines import XENVM
 from coldline.guest.plan import Registers
 from coldline.rules import Profile
 from coldline.rules.order.ordering import Ordering
+from coldline.trace.operations import operations_of
 from coldline.trace.text import parse_event
 from tests.helpers.tiny_guests import ENTRY, ISB, RAM, code, mov
 from tests.helpers.tiny_guests import sys as maintain
@@ -220,7 +221,7 @@ def _check_invariants(ran: Ran, *, orders: bool) -> None:
     """Check what holds for every trace of a guest."""
     checker = Checker(Profile(ordering=Ordering(barriers=True)) if orders else None)
     for event in ran.events:  # none is one that cannot be
-        checker.event(parse_event(event.split(), barriers=orders))
+        checker.event(parse_event(event.split(), operations_of(checker.profile)))
     # The guest's agents are one processor's: whenever one of them acts, its switches are the first one's.
     switches: dict[str, dict[str, str]] = {}
     for event in ran.events:

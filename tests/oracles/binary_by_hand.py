@@ -19,6 +19,7 @@ OPERATIONS = (
     *("map", "unmap"),
     *("mmu on", "mmu off", "icache on", "icache off", "dcache on", "dcache off"),
     *("dsb", "dmb", "isb"),
+    *("poll", "give"),
 )
 
 

@@ -21,6 +21,7 @@ from coldline.rules.order.cores import CoreEvent, CoresMachine, Speculation
 from coldline.rules.order.effects import ORDERED_EFFECTS, OrderedEffect
 from coldline.rules.order.microstate import NOTHING, OrderedMicrostate
 from coldline.rules.order.ordering import CoreAgents, Ordering
+from coldline.rules.order.owners import OWNERS_ORDERED
 from coldline.rules.order.steps import HOLD, PENDING_STEPS, OrderedStep, steps
 from coldline.rules.order.virtual_caches import LABELLED
 from coldline.rules.profile import Profile
@@ -67,11 +68,15 @@ _BY_OPTION |= {Act.DC_IVAC_OTHER, Act.CACHEABLE_IVAC_OTHER, Act.WALK_POU, Act.WA
 _BARRIERS = {Act.DSB, Act.DMB, Act.ISB}
 
 
-def size(pending: Sequence[str], *, idc: bool = False, dic: bool = False) -> int:
+_OF_MASTERS = {act for act in Act if act.name.startswith(("MASTER", "SNOOPING"))}
+
+
+def size(pending: Sequence[str], *, idc: bool = False, dic: bool = False, masters: bool = False) -> int:
     """The states of one core of which some operations are pending, and all others complete at once."""
     late = frozenset().union(*(PENDING[each] for each in pending))
     effects = {act: (ORDERED_EFFECTS if act in late else AT_ONCE)[act] for act in ORDERED_EFFECTS}
     left_out = (_CACHEABLE - late) | (set() if pending else _BARRIERS) | {Act.IC_LOCAL} | _BY_OPTION
+    left_out |= set() if masters else _OF_MASTERS
     settings = [
         Possible(data, fetch, fetch, fetch and "prefetch" in pending)
         for data in (False, True)
@@ -119,6 +124,17 @@ def test_the_page_has_the_same_sizes() -> None:
         assert columns[promises].strip() == str(states)
 
 
+@pytest.mark.parametrize(
+    ("promises", "states"), [((False, False), 359), ((True, False), 121), ((True, True), 29)]
+)
+def test_the_sizes_with_masters(promises: tuple[bool, bool], states: int) -> None:
+    idc, dic = promises
+    assert size((), idc=idc, dic=dic, masters=True) == states
+    page = (ROOT / "docs" / "reference" / "order.md").read_text()
+    (found,) = re.findall(r"^\| nothing, with masters \|(.*)\|$", page, re.MULTILINE)
+    assert found.split("|")[idc + dic].strip() == str(states)
+
+
 # -- each row --------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +166,21 @@ def _never_waits(effect: OrderedEffect) -> OrderedEffect:
     return apply
 
 
+def _waits_for_all(effect: OrderedEffect) -> OrderedEffect:
+    """The same, but it waits for all that any core has pending."""
+    return lambda m, core, profile: iter(()) if m.pending else effect(m, core, profile)
+
+
+def _waits_for_nothing(effect: OrderedEffect) -> OrderedEffect:
+    """The same, but it does not wait for what any core has pending."""
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        for after in effect(m._replace(pending=()), core, profile):
+            yield after._replace(pending=m.pending)
+
+    return apply
+
+
 def _never_happens(effect: OrderedEffect) -> OrderedEffect:
     """The same, but only its first outcome."""
     return lambda m, core, profile: iter(list(effect(m, core, profile))[:1])
@@ -165,6 +196,9 @@ _DIRTY = f"{_A}; a unmap {P}"
 _HITS = "option nc-may-hit m"
 _HELD = "option nc-fetch-held"
 _WIDE, FAR = "line 32; option dmin 16", "0x1010 8"
+
+_MASTERS = "master s snoops; master u"
+_GIFT = f"give {P} a b n t"
 
 WEAKER = {
     Act.READ: (_never_waits, [_A, f"a dc cvac {X}; a read {X}", _N_READS]),
@@ -217,25 +251,76 @@ WEAKER = {
     Act.DC_ISW: (_never_happens, [_A, f"a dc isw {X}; a dsb; a read {X}"]),
     Act.IC: (_does_nothing, [_CODE, _CLEANED, _INVALIDATED, _FETCHED_ANEW]),
     Act.IC_LOCAL: (_does_nothing, [_CODE, _CLEANED, "a ic iallu; a dsb", _FETCHED_ANEW]),
+    Act.POWER_OFF: (_does_nothing, [f"a map {WB}; a write {X}; power-off {X}; a read {X}"]),
+    Act.POLL_NC_MAY_HIT: (_waits, [_HITS, _A, _M, f"a dc cvac {X}; m poll {X}", _N_READS]),
     Act.DSB: (_does_nothing, [_A, f"a dc cvac {X}; a dsb", _N_READS]),
     Act.DMB: (_does_nothing, [_A, f"a dc cvac {X}; a dmb", _N_READS]),
     Act.ISB: (_does_nothing, [_CODE, _CLEANED, _INVALIDATED, _FETCHED_ANEW]),
+    Act.POLL: (_never_waits, [_A, f"a dc cvac {X}; a poll {X}", _N_READS]),
+    Act.POLL_NC: (_waits, [_A, _M, f"a dc cvac {X}; m poll {X}", _N_READS]),
+    Act.SNOOPING_READ: (
+        _waits_for_nothing,
+        [_A, _N, f"a dc cvac {X}; a dmb; s read {X}; n walk {X} normal-nc"],
+    ),
+    Act.SNOOPING_READ_OTHER: (
+        _waits_for_nothing,
+        [_A, _N, f"a dc cvac {X}; a dmb; s read {Y}; n walk {X} normal-nc"],
+    ),
+    Act.SNOOPING_POLL: (
+        _waits_for_nothing,
+        [_A, _N, f"a dc cvac {X}; a dmb; s poll {X}; n walk {X} normal-nc"],
+    ),
+    Act.SNOOPING_WRITE: (_never_happens, [f"s write {X}", _N_READS]),
+    Act.SNOOPING_WRITE_OTHER: (
+        _never_happens,
+        [_N, f"n write {X}; n dsb; s write {Y}; n write {X}; n dsb; n read {X}"],
+    ),
+    Act.MASTER_READ: (_waits_for_all, [_A, f"a dc cvac {X}; u read {X}", _N_READS]),
+    Act.MASTER_POLL: (_waits_for_all, [_A, f"a dc cvac {X}; u poll {X}", _N_READS]),
+    Act.MASTER_WRITE: (_does_nothing, [_B, f"u write {X}; b read {X}"]),
 }
 """For each row of the effects, how it is weakened, and a trace that shows it."""
 
 
 def test_each_act_has_a_trace_or_is_one_of_an_agents_fetches() -> None:
-    assert {*WEAKER, *LABELLED, Act.POWER_OFF} == set(Act)
+    assert {*WEAKER, *LABELLED} == set(Act)
 
 
 @pytest.mark.usefixtures("_forget")
 @pytest.mark.parametrize("act", WEAKER, ids=[act.name for act in WEAKER])
 def test_a_trace_shows_each_effect(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
     change, parts = WEAKER[act]
-    found = check_text(trace(ORDER, *parts))
+    found = check_text(trace(ORDER, _MASTERS, *parts))
     machine.order_machine.cache_clear()
     monkeypatch.setitem(ORDERED_EFFECTS, act, change(ORDERED_EFFECTS[act]))
-    assert check_text(trace(ORDER, *parts)) != found
+    assert check_text(trace(ORDER, _MASTERS, *parts)) != found
+
+
+FORGETFUL = {
+    Act.WRITE: [_A, _GIFT, f"a write {X}; a dc civac {X}; a dsb; a write {X}", _N_READS],
+    Act.WRITE_WT: [_T, _GIFT, f"t write {X}; t dsb; t read {X}; t write {X}", _N_READS],
+    Act.WRITE_NC: [_B, _N, _GIFT, f"b write {X}; n write {X}; n dsb; b read {X}"],
+    Act.SNOOPING_WRITE: [_N, _GIFT, f"n write {X}; n dsb; s write {X}; n read {X}"],
+    Act.MASTER_WRITE: [_B, _GIFT, f"b write {X}; u write {X}; b read {X}"],
+    Act.GIVE: [_B, f"b write {X}", _GIFT, f"b read {X}"],
+}
+"""A trace for each row of the owners' effects that differs: without it, a read is a leak, or is none."""
+
+
+def test_each_row_of_owners_that_differs_has_a_trace() -> None:
+    assert set(FORGETFUL) == {act for act in Act if OWNERS_ORDERED.get(act) is not ORDERED_EFFECTS.get(act)}
+
+
+@pytest.mark.usefixtures("_forget")
+@pytest.mark.parametrize("act", FORGETFUL, ids=[act.name for act in FORGETFUL])
+def test_a_trace_shows_each_effect_on_owners(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = trace(ORDER, _MASTERS, *FORGETFUL[act])
+    found = check_text(text)
+    machine.order_machine.cache_clear()
+    monkeypatch.setitem(OWNERS_ORDERED, act, ORDERED_EFFECTS[act])
+    if act is Act.GIVE:
+        monkeypatch.setattr(machine, "given", lambda m: m)
+    assert check_text(text) != found
 
 
 SHOWN = {

@@ -320,8 +320,12 @@ WRONG = {
     ),
     "a kind that is not there": (plain(READ + b"\1", a=1), "event 0: its kind is 1 of 1"),
     "a nameless agent": (plain(kind(agent=1)), "event 0: agent 1 of 'read' has no name"),
-    "an operation": (plain(kind(op=26)), "event 0: there is no operation 26"),
-    "a barrier": (plain(kind(op=23)), "event 0: operation 23, 'dsb', in a trace without 'option order'"),
+    "an operation": (plain(kind(op=99)), "event 0: there is no operation 99"),
+    "a barrier": (
+        plain(kind(op=23)),
+        "event 0: operation 23, 'dsb', is not an event: it is one only in a trace with 'version 2' and "
+        "'option order'",
+    ),
     "a type of a read": (plain(kind(attributes=1)), "event 0: attributes 0x1 of 'read'"),
     "exec of a walk": (plain(kind(op=Op.WALK, attributes=9)), "event 0: attributes 0x9 of 'walk'"),
     "no type of a walk": (plain(kind(op=Op.WALK)), "event 0: attributes 0x0 of 'walk'"),
@@ -507,7 +511,7 @@ def test_what_a_file_says_of_itself_costs_nothing(what: str) -> None:
     [
         ("size", 0, "the size of 'read' is 0"),
         ("size", 1 << 53, "0x0 + 0x20000000000000 reaches past 2^52"),
-        ("op", 26, "there is no operation 26"),
+        ("op", 99, "there is no operation 99"),
         ("op", Op.MAP, "attributes 0x0 of 'map'"),
         ("attributes", 8, "attributes 0x8 of 'read'"),
     ],

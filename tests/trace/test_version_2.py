@@ -17,7 +17,8 @@ from coldline.events import Event
 from coldline.events.batch import Batch
 from coldline.rules.profile import Profile
 from coldline.trace.binary_reading import BinaryReader
-from coldline.trace.text import TextReader, head_lines
+from coldline.trace.text import TextReader
+from coldline.trace.text_head import head_lines
 from tests.fuzz import trace_seeds
 from tests.helpers.command import HAZARD, Cli
 from tests.helpers.order_traces import draw_ordered
@@ -128,7 +129,7 @@ def test_a_byte_that_is_another_is_an_error() -> None:
             read(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
 
 
-NEITHER = "it is neither 'core NAME AGENT…' nor an option that only version 2 has"
+NEITHER = "it is no line that the head of version 2 alone has"
 WRONG = {
     "no line": (b"", NEITHER),
     "a line's end": (b"option order\n", NEITHER),
@@ -160,8 +161,8 @@ def test_a_block_of_cores_in_another_place_is_unknown() -> None:
 
 
 def test_the_place_of_the_first_block_that_is_none_of_cores_is_said() -> None:
-    with pytest.raises(TraceError, match=f"^block 3 at byte {len(HEAD)}: 'a b' cannot be an agent's name$"):
-        read(HEAD + by_hand.name("a b") + by_hand.done(0))
+    with pytest.raises(TraceError, match=f"^block 3 at byte {len(HEAD)}: 'a#b' cannot be an agent's name$"):
+        read(HEAD + by_hand.name("a#b") + by_hand.done(0))
 
 
 def test_fuzzers_start_from_version_2_too() -> None:

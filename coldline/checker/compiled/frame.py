@@ -31,6 +31,8 @@ FOUND_DTYPE = np.dtype(
         ("stale_high", "<u2"),
         ("lost_low", "<u2"),
         ("lost_high", "<u2"),
+        ("leak_low", "<u4"),
+        ("leak_high", "<u4"),
     ]
 )
 """A run of lines that one event may read wrongly in the same way: for each kind of hazard, the first byte in a line
@@ -133,6 +135,8 @@ FRAME = np.dtype(
             "stale_high",
             "lost_low",
             "lost_high",
+            "leak_low",
+            "leak_high",
             "learn_row",
             "learn_index",
             "learn_letter",

@@ -27,6 +27,7 @@ _LOW = uint64(0xFFFFFFFF)
 _STATE = uint64(0xFFFF)
 _STALE = uint64(transitions.STALE)
 _LOST = uint64(transitions.LOST)
+_LEAK = uint64(transitions.LEAK)
 NO_LETTER = uint64(transitions.NO_LETTER)
 
 
@@ -56,12 +57,17 @@ def note(f: Any, flags: int, low: int, high: int) -> None:
             f.lost_low = uint64(low)
         if high > f.lost_high:
             f.lost_high = uint64(high)
+    if flags & _LEAK:
+        if f.leak_high == _0 or low < f.leak_low:
+            f.leak_low = uint64(low)
+        if high > f.leak_high:
+            f.leak_high = uint64(high)
 
 
 @compiled
 def forget_bad(f: Any) -> None:
     """Clear what the frame notes of a line's hazards."""
-    f.stale_low = f.stale_high = f.lost_low = f.lost_high = _0
+    f.stale_low = f.stale_high = f.lost_low = f.lost_high = f.leak_low = f.leak_high = _0
 
 
 @compiled
@@ -72,6 +78,8 @@ def flags_of_bad(f: Any) -> int:
         flags |= _STALE
     if f.lost_high:
         flags |= _LOST
+    if f.leak_high:
+        flags |= _LEAK
     return flags
 
 

@@ -49,7 +49,9 @@ def note_hazard(f: Any, line: int, address: int, flags: int, is_fetch: bool) -> 
         extends = False
         last = f.found + (f.founds - _1) * _FOUND_BYTES
         bad = f.stale_low | f.stale_high << _16 | f.lost_low << _32 | f.lost_high << uint64(48)
-        if f.founds and load64(last) == f.at and load64(last + uint64(24)) == bad:
+        leak = f.leak_low | f.leak_high << _32
+        same = load64(last + uint64(24)) == bad and load64(last + uint64(32)) == leak
+        if f.founds and load64(last) == f.at and same:
             extends = load64(last + _8) + (load64(last + _16) << f.line_bits) == address
         if extends:
             store64(last + _16, load64(last + _16) + _1)
@@ -61,6 +63,7 @@ def note_hazard(f: Any, line: int, address: int, flags: int, is_fetch: bool) -> 
             store64(new + _8, address)
             store64(new + _16, _1)
             store64(new + uint64(24), bad)
+            store64(new + uint64(32), leak)
             f.founds += _1
         if not f.asking:
             store8(f.reported + line, known | bits)

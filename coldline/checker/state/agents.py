@@ -23,12 +23,15 @@ class Alias(NamedTuple):
         Whether the agent has fetched from this page or the one before it since it turned its MMU off, so that an
         instruction prefetch may reach this page (Arm ARM DDI 0487, 'Instruction fetch behavior when all
         translation stages are disabled').
+    owns : bool
+        Whether this page was given to the agent.
     """
 
     memory_type: MemoryType | None = None
     executable: bool = False
     fetched: bool = False
     prefetched: bool = False
+    owns: bool = False
 
 
 @dataclass(slots=True)

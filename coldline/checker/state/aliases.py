@@ -49,6 +49,11 @@ def alias_changes(page_classes: PageClasses, event: Event, agent: int) -> tuple[
     return (AliasChange(*_pages_of(event), changes[event.op]),) if event.op in changes else ()
 
 
+def gift(event: Event, *, owns: bool) -> tuple[AliasChange, ...]:
+    """The changes by which an agent becomes an owner of pages, or is none any more."""
+    return (AliasChange(*_pages_of(event), lambda alias, _: alias._replace(owns=owns)),)
+
+
 def _pages_of(event: Event) -> tuple[int, int]:
     """The first page of an event, and the one past its last."""
     return event.address // PAGE_SIZE, (event.address + event.size - 1) // PAGE_SIZE + 1

@@ -5,18 +5,20 @@ from coldline.events import Event, Op
 from coldline.events.op import Kind
 from coldline.rules.profile import Profile
 
-_SETWAY = (Op.DC_ISW, Op.DC_CSW, Op.DC_CISW)
+_OF_LINES = (Op.DC_ISW, Op.DC_CSW, Op.DC_CISW, Op.POWER_OFF)
 
 
 def unit_of(op: Op, profile: Profile) -> int:
     """The bytes of a block that an operation acts on as a whole.
 
-    That is a granule for maintenance by address, a line for that by set/way, a block for ``dc zva``, and else a byte.
+    That is a granule for maintenance by address, a line for that by set/way and where caches lose their power, a block for ``dc zva``, and else a byte.
     """
     if op is Op.DC_ZVA:
         return profile.zva
-    if op.kind is not Kind.MAINTENANCE or op in _SETWAY:
-        return profile.line if op in _SETWAY else 1
+    if op in _OF_LINES:
+        return profile.line
+    if op.kind is not Kind.MAINTENANCE:
+        return 1
     return profile.imin if op is Op.IC_IVAU else profile.dmin
 
 

@@ -139,7 +139,9 @@ class HazardEntry(NamedTuple):
 
 
 def kind_of(hazard: Hazard, op: Op) -> str:
-    """The word for a hazard in a report: ``lost-write``, ``stale-fetch`` or ``stale-read``."""
+    """The word for a hazard in a report: ``leak``, ``lost-write``, ``stale-fetch`` or ``stale-read``."""
+    if hazard is Hazard.LEAK:
+        return "leak"
     if hazard is Hazard.LOST:
         return "lost-write"
     return "stale-fetch" if op is Op.FETCH else "stale-read"
@@ -158,7 +160,7 @@ def entries(findings: list[Finding], line: int) -> Iterator[HazardEntry]:
     for finding in sorted(findings, key=lambda finding: (finding.number, finding.address)):
         for index in range(finding.lines):
             base = finding.address + index * line
-            for bad in sorted(finding.badness, key=lambda bad: (bad.start, bad.hazard is Hazard.STALE)):
+            for bad in sorted(finding.badness, key=lambda bad: (bad.start, -bad.hazard)):
                 yield HazardEntry(
                     finding.number,
                     finding.where,

@@ -162,7 +162,7 @@ class Lines:
     def _badness(self, parts: Parts, letter: int, inside: int) -> tuple[Badness, ...]:
         flags = self.transitions.bad[letter]
         found = []
-        for hazard in (Hazard.LOST, Hazard.STALE):
+        for hazard in (Hazard.LEAK, Hazard.LOST, Hazard.STALE):
             mask = 0
             for state, part in parts.items():
                 if int(flags[state]) & hazard:

@@ -26,7 +26,7 @@ PAGES = ADDRESS_LIMIT // PAGE_SIZE
 
 NOT_DENSE = -1
 
-FETCH_BITS = 2
+FETCH_BITS = 3
 """In `Memory.reported`, a fetch's hazards are this many bits above a read's."""
 
 CHUNK = 16

@@ -23,6 +23,9 @@ UNMAPPED = 0
 """The class of a page that no agent has mapped."""
 
 
+_READS = (Op.READ, Op.POLL)
+
+
 class Refusal(NamedTuple):
     """The reason why an access is impossible, which makes the trace invalid."""
 
@@ -41,7 +44,8 @@ class PageClasses:
     """The classes of pages, and the agents whose aliases make them.
 
     A class is a number: an index into `classes`. Class `UNMAPPED` always exists. `switches` counts the changes of
-    agents' switches, each of which may change the letters and settings of classes.
+    agents' switches, each of which may change the letters and settings of classes. `has_owners` is whether any page
+    was given to somebody.
 
     Parameters
     ----------
@@ -55,6 +59,7 @@ class PageClasses:
         self.classes: list[tuple[tuple[int, Alias], ...]] = [()]
         self.settings: list[AnySetting] = [vocabulary.setting(False, (), ())]
         self.switches = 0
+        self.has_owners = False
         self._agent_numbers: dict[str, int] = {}
         self._classes_of: list[list[int]] = []
         self._class_numbers: dict[tuple[tuple[int, Alias], ...], int] = {(): UNMAPPED}
@@ -133,9 +138,34 @@ class PageClasses:
                 changed[number] = setting
         return changed
 
-    def walk(self, agent: int, memory_type: MemoryType, *, pou: bool = False) -> AnyLetter:
-        """The letter of a translation-table read by `agent` with the walk's own type; `pou` is as in `Event`."""
-        return self.vocabulary.walk(walk_letter(self.agents[agent], memory_type), agent, pou=pou)
+    def walk(
+        self, agent: int, memory_type: MemoryType, page_class: int = UNMAPPED, *, pou: bool = False
+    ) -> AnyLetter:
+        """The letter of a translation-table read by `agent` with the walk's own type; `pou` is as in `Event`.
+
+        Only whether the page was given to the agent depends on its class.
+        """
+        owner = self.owns(page_class, agent)
+        of_master = self.vocabulary.of_master(agent, Op.WALK, owner=owner)
+        if of_master is not None:
+            return of_master
+        plain = walk_letter(self.agents[agent], memory_type)
+        return self.vocabulary.access(plain, agent, Op.WALK, owner=owner, pou=pou)
+
+    def owners(self, page_class: int) -> frozenset[int]:
+        """The agents to which the pages of a class were given."""
+        return frozenset(number for number, alias in self.classes[page_class] if alias.owns)
+
+    def owns(self, page_class: int, agent: int) -> bool:
+        """Whether the pages of a class were given to an agent, or to the one of which it is another alias.
+
+        An agent ``cpu0.dom0+vmap`` is a second alias of agent ``cpu0.dom0``.
+        """
+        if not self.has_owners:
+            return False
+        first, plus, _ = self.agents[agent].name.partition("+")
+        owner = self._agent_numbers.get(first, agent) if plus else agent
+        return self.alias(page_class, agent).owns or self.alias(page_class, owner).owns
 
     def maintenance(self, op: Op, agent: int) -> AnyLetter | None:
         """The letter of maintenance that is the same for all pages; None if there is none."""
@@ -153,8 +183,14 @@ class PageClasses:
             letter = self.vocabulary.maintenance(op, agent, cacheable=self.agents[agent].allows_fill(alias))
             assert letter is not None
             return letter
+        owner = self.owns(page_class, agent)
+        of_master = self.vocabulary.of_master(agent, op, owner=owner)
+        if of_master is not None:
+            return of_master
         access = self._access(page_class, agent, op)
-        return access if isinstance(access, Refusal) else self.vocabulary.access(access, agent)
+        return (
+            access if isinstance(access, Refusal) else self.vocabulary.access(access, agent, op, owner=owner)
+        )
 
     def _access(self, page_class: int, agent: int, op: Op) -> Letter | Refusal:
         """The access as it affects a line.
@@ -170,7 +206,7 @@ class PageClasses:
         if alias.memory_type is None:
             return Refusal(f"{who.name} has no mapping there")
         cacheable = alias.memory_type.cacheable and who.dcache
-        if op is Op.READ:
+        if op in _READS:
             return Letter.READ_WB if cacheable else Letter.READ_NC
         if op is Op.FETCH:
             if not alias.executable:
@@ -184,6 +220,7 @@ class PageClasses:
 
     def _setting(self, members: tuple[tuple[int, Alias], ...]) -> AnySetting:
         agents = self.agents
+        members = tuple(member for member in members if not self.vocabulary.is_master(member[0]))
         return self.vocabulary.setting(
             any(agents[number].allows_fill(alias) for number, alias in members),
             [number for number, alias in members if agents[number].allows_fetch(alias)],
@@ -199,4 +236,4 @@ def _letter_mmu_off(who: Agent, op: Op) -> Letter | Refusal:
         return Refusal("dc zva with the MMU off: data is device memory")
     if op is Op.FETCH:
         return Letter.FETCH_WB if who.icache else Letter.FETCH_NC
-    return Letter.READ_NC if op is Op.READ else Letter.WRITE_NC
+    return Letter.READ_NC if op in _READS else Letter.WRITE_NC

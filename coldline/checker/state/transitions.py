@@ -32,7 +32,7 @@ LETTER_ROWS = 256
 QUIET_LETTERS = 64
 """Letters below this number have a bit in `Tables.quiet`."""
 
-STALE, LOST = int(Hazard.STALE), int(Hazard.LOST)
+STALE, LOST, LEAK = int(Hazard.STALE), int(Hazard.LOST), int(Hazard.LEAK)
 
 NOTHING_DEFERRED = 0
 """The transformer that changes nothing."""

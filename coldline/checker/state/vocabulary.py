@@ -10,8 +10,8 @@ from typing import Protocol
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.rules.alphabet import Letter, Setting
-from coldline.rules.order.alphabet import DATA_OPERATIONS, Act
-from coldline.rules.order.cores import UNPLACED, CoreEvent, Speculation
+from coldline.rules.order.alphabet import DATA_OPERATIONS, POLLS, Act
+from coldline.rules.order.cores import NO_CORE, UNPLACED, CoreEvent, Speculation
 from coldline.rules.order.ordering import COLD_START, Ordering
 from coldline.rules.profile import Profile
 
@@ -63,6 +63,15 @@ _OTHER_OPERATIONS = {
     Op.DMB: Act.DMB,
     Op.ISB: Act.ISB,
 }
+OF_MASTERS: dict[Op, tuple[Act, Act] | None] = {
+    Op.MAP: None,
+    Op.UNMAP: None,
+    Op.READ: (Act.MASTER_READ, Act.SNOOPING_READ),
+    Op.WALK: (Act.MASTER_READ, Act.SNOOPING_READ),
+    Op.POLL: (Act.MASTER_POLL, Act.SNOOPING_POLL),
+    Op.WRITE: (Act.MASTER_WRITE, Act.SNOOPING_WRITE),
+}
+"""What a master does; for accesses, the acts of one that sees memory alone, and of one that sees the data caches."""
 
 
 class Vocabulary(Protocol):
@@ -85,20 +94,34 @@ class Vocabulary(Protocol):
     def add_agent(self, name: str) -> None:
         """Note the next agent; agents are numbered as they are added."""
 
-    def access(self, letter: Letter, agent: int) -> AnyLetter:
-        """The letter of an access."""
+    def access(
+        self, letter: Letter, agent: int, op: Op, *, owner: bool = False, pou: bool = False
+    ) -> AnyLetter:
+        """The letter of an access, which without cores would be `letter`.
+
+        `owner` is as for `CoreEvent`, and `pou` as for `Event`.
+        """
+
+    def of_master(self, agent: int, op: Op, *, owner: bool) -> AnyLetter | None:
+        """The letter of an access by a master; None if the agent is none."""
+
+    def gift(self) -> AnyLetter:
+        """The letter by which a page gets other owners."""
+
+    def power_off(self) -> AnyLetter:
+        """The letter by which caches lose their power."""
 
     def access_by_first_core(self, letter: Letter) -> AnyLetter:
         """The letter of an access by core 0."""
-
-    def walk(self, letter: Letter, agent: int, *, pou: bool) -> AnyLetter:
-        """The letter of a translation-table read; `pou` is as in `Event`."""
 
     def maintenance(self, op: Op, agent: int, *, cacheable: bool) -> AnyLetter | None:
         """The letter of cache maintenance or of a barrier; None for other operations.
 
         `cacheable` says whether it is issued through a cacheable alias.
         """
+
+    def is_master(self, agent: int) -> bool:
+        """Whether the agent is a master, which is no core."""
 
     def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> AnySetting:
         """The setting of pages: whether data caches may be filled, and the agents that may fetch cacheably, and past
@@ -125,13 +148,21 @@ class AtOnce:
     def add_agent(self, name: str) -> None:
         """See `Vocabulary.add_agent`."""
 
-    def access(self, letter: Letter, agent: int) -> Letter:
+    def access(self, letter: Letter, agent: int, op: Op, *, owner: bool = False, pou: bool = False) -> Letter:
         """See `Vocabulary.access`."""
         return letter
 
-    def walk(self, letter: Letter, agent: int, *, pou: bool) -> Letter:
-        """See `Vocabulary.walk`."""
-        return letter
+    def of_master(self, agent: int, op: Op, *, owner: bool) -> None:
+        """See `Vocabulary.of_master`."""
+        return None
+
+    def gift(self) -> AnyLetter:
+        """See `Vocabulary.gift`."""
+        raise TraceError("", "'give' in a trace without 'version 2'")
+
+    def power_off(self) -> AnyLetter:
+        """See `Vocabulary.power_off`."""
+        raise TraceError("", "'power-off' in a trace without 'version 2'")
 
     def access_by_first_core(self, letter: Letter) -> Letter:
         """See `Vocabulary.access_by_first_core`."""
@@ -147,6 +178,10 @@ class AtOnce:
         if letter is not None and self._profile.setway_effective:
             return _EFFECTIVE_SETWAY.get(letter, letter)
         return letter
+
+    def is_master(self, agent: int) -> bool:
+        """See `Vocabulary.is_master`."""
+        return False
 
     def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> Setting:
         """See `Vocabulary.setting`."""
@@ -184,11 +219,20 @@ class ByCore:
         self._labels: list[int] = []
         self._ivac_cleans: list[bool] = []
         self._ordering = ordering
+        self._masters = dict(ordering.masters)
+        self._snoops: list[bool | None] = []
         self.core_names = [core.name for core in ordering.cores]
         self._next = self._declared
 
     def add_agent(self, name: str) -> None:
         """See `Vocabulary.add_agent`."""
+        self._snoops.append(self._masters.get(name))
+        self._may_hit.append(name in self._ordering.nc_may_hit)
+        self._ivac_cleans.append(name in self._ordering.ivac_cleans)
+        self._labels.append(self._labels_of.setdefault(name, len(self._labels_of)))
+        if name in self._masters:
+            self._cores.append(NO_CORE)
+            return
         core = self._core_of.get(name)
         if core is None:
             core, self._next = self._next, self._next + 1
@@ -199,38 +243,41 @@ class ByCore:
             self._new_core()
             self.core_names.append(name)
         self._cores.append(core)
-        self._labels.append(self._labels_of.setdefault(name, len(self._labels_of)))
-        self._may_hit.append(name in self._ordering.nc_may_hit)
-        self._ivac_cleans.append(name in self._ordering.ivac_cleans)
 
-    def access(self, letter: Letter, agent: int) -> CoreEvent:
+    def access(
+        self, letter: Letter, agent: int, op: Op, *, owner: bool = False, pou: bool = False
+    ) -> CoreEvent:
         """See `Vocabulary.access`."""
-        return self._by(_ACCESSES[letter], agent)
+        act = _WALKS[letter] if op is Op.WALK else _ACCESSES[letter]
+        if pou and act is Act.WALK:
+            act = Act.WALK_POU
+        if self._may_hit[agent]:
+            act = _MAY_HIT.get(act, act)
+        if act is Act.FETCH_NC and self._ordering.nc_fetch_held:
+            act = Act.FETCH_NC_HELD
+        event = CoreEvent(POLLS[act] if op is Op.POLL else act, self._cores[agent], owner)
+        if self._ordering.vipt and act in _BY_LABEL:
+            return event._replace(act=_BY_LABEL[act], label=self._labels[agent])
+        return event
+
+    def of_master(self, agent: int, op: Op, *, owner: bool) -> CoreEvent | None:
+        """See `Vocabulary.of_master`."""
+        snoops = self._snoops[agent]
+        acts = OF_MASTERS.get(op)
+        return None if snoops is None or acts is None else CoreEvent(acts[snoops], NO_CORE, owner)
+
+    def gift(self) -> CoreEvent:
+        """See `Vocabulary.gift`."""
+        return CoreEvent(Act.GIVE, NO_CORE)
+
+    def power_off(self) -> CoreEvent:
+        """See `Vocabulary.power_off`."""
+        return CoreEvent(Act.POWER_OFF, NO_CORE)
 
     def access_by_first_core(self, letter: Letter) -> CoreEvent:
         """See `Vocabulary.access_by_first_core`."""
         act = _ACCESSES[letter]
         return CoreEvent(_BY_LABEL.get(act, act) if self._ordering.vipt else act, 0)
-
-    def walk(self, letter: Letter, agent: int, *, pou: bool) -> CoreEvent:
-        """See `Vocabulary.walk`."""
-        act = _WALKS[letter]
-        return self._by(Act.WALK_POU if pou and act is Act.WALK else act, agent)
-
-    def _by(self, act: Act, agent: int) -> CoreEvent:
-        """An access by an agent, with what the agent may do."""
-        if self._may_hit[agent]:
-            act = _MAY_HIT.get(act, act)
-        if act is Act.FETCH_NC and self._ordering.nc_fetch_held:
-            act = Act.FETCH_NC_HELD
-        return self._labelled(act, agent)
-
-    def _labelled(self, act: Act, agent: int) -> CoreEvent:
-        """An event, with the agent's label where that matters."""
-        core = self._cores[agent]
-        if self._ordering.vipt and act in _BY_LABEL:
-            return CoreEvent(_BY_LABEL[act], core, label=self._labels[agent])
-        return CoreEvent(act, core)
 
     def maintenance(self, op: Op, agent: int, *, cacheable: bool) -> CoreEvent | None:
         """See `Vocabulary.maintenance`."""
@@ -241,6 +288,10 @@ class ByCore:
         if op is Op.IC_IVAU and self._ordering.vipt:
             return CoreEvent(Act.IC_BY, self._cores[agent], label=self._labels[agent])
         return CoreEvent(act, self._cores[agent]) if act is not None else None
+
+    def is_master(self, agent: int) -> bool:
+        """See `Vocabulary.is_master`."""
+        return self._snoops[agent] is not None
 
     def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> Speculation:
         """See `Vocabulary.setting`."""

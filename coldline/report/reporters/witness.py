@@ -14,7 +14,8 @@ from coldline.report.phrases import coverage_words, not_covered_words, verdict_w
 from coldline.report.reporters.base import Reporter
 from coldline.rules import Profile
 from coldline.support.printable import one_line, printable
-from coldline.trace.text import MAX_LINE_LENGTH, head_lines
+from coldline.trace.text import MAX_LINE_LENGTH
+from coldline.trace.text_head import head_lines
 from coldline.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def part_on(event: Event, line: int, size: int) -> Event:
     """The part of an event that concerns the line of `size` bytes at address `line`."""
     if not event.op.has_range:
         return event
-    if event.op in (Op.MAP, Op.UNMAP):
+    if event.op.traits.whole_pages:
         return event._replace(address=line - line % PAGE_SIZE, size=PAGE_SIZE)
     start, end = max(event.address, line), min(event.address + event.size, line + size)
     if start < end:

@@ -45,6 +45,21 @@ class Act(enum.IntEnum):
     """An instruction cache operation that concerns its own core alone."""
     READ_NC_OTHER = 30
     WRITE_NC_OTHER = 31
+    POLL = 32
+    POLL_NC = 33
+    """A read that is not checked."""
+    SNOOPING_READ = 34
+    SNOOPING_READ_OTHER = 35
+    SNOOPING_POLL = 36
+    SNOOPING_WRITE = 37
+    SNOOPING_WRITE_OTHER = 38
+    """An access by a master that sees the data caches."""
+    MASTER_READ = 39
+    MASTER_POLL = 40
+    MASTER_WRITE = 41
+    """An access by a master that sees memory alone."""
+    GIVE = 42
+    """The page is given to other owners: no copy has been written since."""
     READ_NC_MAY_HIT = 50
     """A non-cacheable read that may also return a cached copy, whatever the profile says."""
     WALK_NC_MAY_HIT = 51
@@ -66,6 +81,7 @@ class Act(enum.IntEnum):
     FETCH_BY_OTHER = 61
     FETCH_NC_HELD_BY = 62
     IC_BY = 63
+    POLL_NC_MAY_HIT = 64
 
 
 class Possible(NamedTuple):
@@ -124,6 +140,12 @@ AS_OTHER = {
     Act.FETCH_BY: Act.FETCH_BY_OTHER,
     Act.DC_IVAC: Act.DC_IVAC_OTHER,
     Act.CACHEABLE_IVAC: Act.CACHEABLE_IVAC_OTHER,
+    Act.POLL: Act.READ_OTHER,
+    Act.POLL_NC: Act.READ_NC_OTHER,
+    Act.POLL_NC_MAY_HIT: Act.READ_NC_OTHER,
+    Act.SNOOPING_READ: Act.SNOOPING_READ_OTHER,
+    Act.SNOOPING_POLL: Act.SNOOPING_READ_OTHER,
+    Act.SNOOPING_WRITE: Act.SNOOPING_WRITE_OTHER,
 }
 """The act of an access for the bytes of its line that it does not touch, and of maintenance by address for those that
 it is not sure of; others have none.
@@ -138,14 +160,29 @@ AS_FAR = {
 program order is no reason there to wait for the maintenance that its core issued.
 """
 
+FETCH_ACTS = (Act.FETCH, Act.FETCH_BY, Act.FETCH_NC, Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY)
+"""The acts that concern an instruction cache and what was prefetched: only their own core sees those."""
+
 CHECKED = (
     *(Act.READ, Act.READ_NC, Act.READ_NC_MAY_HIT, Act.WALK, Act.WALK_NC, Act.WALK_NC_MAY_HIT, Act.WALK_POU),
-    *(Act.FETCH, Act.FETCH_BY, Act.FETCH_NC, Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY),
+    *(*FETCH_ACTS, Act.SNOOPING_READ, Act.MASTER_READ),
 )
 """The acts that are checked."""
 
-FETCH_ACTS = (Act.FETCH, Act.FETCH_BY, Act.FETCH_NC, Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY)
-"""The acts that concern an instruction cache and what was prefetched: only their own core sees those."""
+POLLS = {
+    Act.READ: Act.POLL,
+    Act.READ_NC: Act.POLL_NC,
+    Act.READ_NC_MAY_HIT: Act.POLL_NC_MAY_HIT,
+    Act.SNOOPING_READ: Act.SNOOPING_POLL,
+    Act.MASTER_READ: Act.MASTER_POLL,
+}
+"""The act of a read that is tried again: it is no hazard if it returns old data."""
+
+AS_CHECKED = {**{act: act for act in CHECKED}, **{poll: act for act, poll in POLLS.items()}}
+"""The acts that return data, each with that of a checked read that returns the same."""
+
+WRITES = (Act.WRITE, Act.WRITE_WT, Act.WRITE_NC, Act.SNOOPING_WRITE, Act.MASTER_WRITE)
+"""The acts that write the byte."""
 
 UNORDERED = {
     Act.READ: Letter.READ_WB,
@@ -167,6 +204,8 @@ UNORDERED = {
     Act.FETCH_NC: Letter.FETCH_NC,
     Act.FETCH_NC_HELD: Letter.FETCH_NC,
     Act.FETCH_NC_HELD_BY: Letter.FETCH_NC,
+    Act.SNOOPING_READ: Letter.READ_WB,
+    Act.MASTER_READ: Letter.READ_NC,
 }
 """The letter of an act where everything takes effect at once."""
 

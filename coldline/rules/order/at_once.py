@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from coldline.rules import line_rules
 from coldline.rules.alphabet import Letter
 from coldline.rules.order.alphabet import DATA_OPERATIONS, Act
-from coldline.rules.order.effects import ORDERED_EFFECTS, OrderedEffect, by_own_core, overtaken
+from coldline.rules.order.effects import ORDERED_EFFECTS, OrderedEffect, by_own_core
 from coldline.rules.order.microstate import OrderedMicrostate
 from coldline.rules.profile import Profile
 
@@ -27,7 +27,7 @@ def _write_at_once(letter: Letter) -> OrderedEffect:
     complete = _completed_at_once(letter)
 
     def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
-        yield from map(overtaken, complete(m, core, profile))
+        yield from (after.overtaken for after in complete(m, core, profile))
 
     return apply
 

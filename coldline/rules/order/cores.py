@@ -9,21 +9,31 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import CHECKED, Act, OrderedLetter, Possible
-from coldline.rules.order.machine import order_machine
+from coldline.rules.order.alphabet import AS_CHECKED, CHECKED, Act, OrderedLetter, Possible
+from coldline.rules.order.machine import OrderMachine, order_machine
 from coldline.rules.order.ordering import Ordering
 from coldline.rules.order.start import starting_microstates
 from coldline.rules.profile import Profile
 
 
 class CoreEvent(NamedTuple):
-    """An event as it affects one byte: what happened, and the number of the core that did it.
+    """An event as it affects one byte.
 
-    `label` is that of the agent, for the acts that concern what one agent fetched.
+    Attributes
+    ----------
+    act : Act
+        What happened.
+    core : int
+        The number of the core that did it; `NO_CORE` if none did.
+    owner : bool
+        Whether the page was given to the agent that did it.
+    label : int
+        That of the agent, for the acts that concern what one agent fetched.
     """
 
     act: Act
     core: int
+    owner: bool = False
     label: int = 0
 
 
@@ -48,8 +58,21 @@ class Speculation(NamedTuple):
     past_by: frozenset[tuple[int, int]] = frozenset()
 
 
+NO_CORE = -2
+"""In place of a core's number: a master did it, or nobody."""
+
 UNPLACED = -1
 """Stands for the agents of which it is not known whether they share a core."""
+
+
+class _Parts(NamedTuple):
+    """A byte's state: for each core, and last for one that has done nothing, which copies may be fresh.
+
+    `since_gift` has which copies may have been written since the page was given to its owner; it is empty before.
+    """
+
+    copies: tuple[int, ...]
+    since_gift: tuple[int, ...] = ()
 
 
 class CoresMachine:
@@ -63,11 +86,15 @@ class CoresMachine:
 
     def __init__(self, profile: Profile) -> None:
         ordering = self._ordering = profile.ordering or Ordering()
-        self._machine = order_machine(replace(profile, line=64, ordering=None), barriers=ordering.barriers)
+        bare = replace(profile, line=64, ordering=None)
+        self._machine = order_machine(bare, barriers=ordering.barriers)
+        self._owners = order_machine(bare, barriers=ordering.barriers, owners=True)
         cores = self._cores = len(ordering.cores)
-        start = tuple(self._machine.start(starting_microstates(profile, core)) for core in range(cores + 1))
-        self._states: list[tuple[int, ...]] = [start]
-        self._numbers: dict[tuple[int, ...], int] = {start: 0}
+        start = _Parts(
+            tuple(self._machine.start(starting_microstates(profile, core)) for core in range(cores + 1))
+        )
+        self._states: list[_Parts] = [start]
+        self._numbers: dict[_Parts, int] = {start: 0}
 
     def __len__(self) -> int:
         return len(self._states)
@@ -78,14 +105,17 @@ class CoresMachine:
         Until now its instruction cache was that of any such core that has done nothing, which is followed beside the
         others, as the last part of each state. So every state keeps its number.
         """
-        self._states = [(*parts, parts[-1]) for parts in self._states]
+        self._states = [
+            _Parts((*copies, copies[-1]), (*since_gift, *since_gift[-1:]))
+            for copies, since_gift in self._states
+        ]
         self._numbers = {parts: number for number, parts in enumerate(self._states)}
         self._cores += 1
         return self._cores - 1
 
     def step(self, state: int, letter: CoreEvent | Speculation) -> int:
         """The next state after an event, or as speculation may do something else from now on."""
-        parts = tuple(self._part_step(core, part, letter) for core, part in enumerate(self._states[state]))
+        parts = self._after(self._states[state], letter)
         number = self._numbers.setdefault(parts, len(self._states))
         if number == len(self._states):
             self._states.append(parts)
@@ -93,31 +123,54 @@ class CoresMachine:
 
     def hazards(self, state: int, event: CoreEvent) -> Hazard:
         """The hazards of a read in `state`: a kind counts if it is one as any core sees it."""
-        if event.act not in CHECKED:
-            return Hazard.NONE
         found = Hazard.NONE
-        for core, part in enumerate(self._states[state][: self._cores]):
-            found |= self._machine.hazards(part, seen_by(core, event))
+        copies, since_gift = self._states[state]
+        cores = range(max(self._cores, 1))
+        if event.act in CHECKED:
+            for core in cores:
+                found |= self._machine.hazards(copies[core], seen_by(core, event))
+        if event.act in AS_CHECKED and event.owner and since_gift:
+            for core in cores:
+                found |= self._owners.hazards(since_gift[core], seen_by(core, event))
         return found
 
     def barriers_that_change(self, state: int) -> frozenset[Act]:
         """The barriers by which some core changes `state`."""
-        return frozenset().union(*map(self._barriers_that_change, self._states[state]))
+        copies, since_gift = self._states[state]
+        found = [_barriers_that_change(self._machine, part) for part in copies]
+        found += [_barriers_that_change(self._owners, part) for part in since_gift]
+        return frozenset().union(*found)
 
-    def _barriers_that_change(self, part: int) -> frozenset[Act]:
-        machine = self._machine
-        cores = {core for m in machine.microstates(part) for core, _ in m.pending}
-        return frozenset(
-            act
-            for act in (Act.DSB, Act.DMB, Act.ISB)
-            if any(machine.step(part, OrderedLetter(act, core)) != part for core in cores)
+    def _after(self, parts: _Parts, letter: CoreEvent | Speculation) -> _Parts:
+        if isinstance(letter, CoreEvent) and letter.act is Act.GIVE:
+            return parts._replace(since_gift=tuple(map(self._given, parts.copies)))
+        return _Parts(
+            tuple(
+                self._part_step(self._machine, core, part, letter) for core, part in enumerate(parts.copies)
+            ),
+            tuple(
+                self._part_step(self._owners, core, part, letter)
+                for core, part in enumerate(parts.since_gift)
+            ),
         )
 
-    def _part_step(self, core: int, part: int, letter: CoreEvent | Speculation) -> int:
-        machine = self._machine
+    def _given(self, part: int) -> int:
+        return self._owners.after_gift(self._machine.possible(part), self._machine.microstates(part))
+
+    def _part_step(self, machine: OrderMachine, core: int, part: int, letter: CoreEvent | Speculation) -> int:
         if isinstance(letter, Speculation):
             return machine.step(part, possible_for(core, letter, self._ordering))
         return machine.step(part, seen_by(core, letter))
+
+
+def _barriers_that_change(machine: OrderMachine, part: int) -> frozenset[Act]:
+    """The barriers that change a part of a state."""
+    cores = {core for m in machine.microstates(part) for core, _ in m.pending}
+    return frozenset(
+        act
+        for act in (Act.DSB, Act.DMB, Act.ISB)
+        if any(machine.step(part, OrderedLetter(act, core)) != part for core in cores)
+    )
 
 
 def possible_for(core: int, speculation: Speculation, ordering: Ordering) -> Possible:

@@ -22,6 +22,7 @@ from coldline.rules.alphabet import Letter
 from coldline.rules.microstate import Level
 from coldline.rules.order.alphabet import DATA_OPERATIONS, UNORDERED, Act
 from coldline.rules.order.maintenance_queue import issued, without_needless
+from coldline.rules.order.masters import master_write, snooping_write, snooping_write_other
 from coldline.rules.order.microstate import (
     NOTHING,
     Maintenance,
@@ -108,7 +109,7 @@ def _write(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[Ordere
     if m.write_through is not None:
         return
     for line in line_rules.EFFECTS[Letter.WRITE_WB](m.line, profile):
-        yield overtaken(m._replace(line=line))
+        yield m._replace(line=line).overtaken
 
 
 def _store(*, write_through: bool) -> OrderedEffect:
@@ -122,27 +123,10 @@ def _store(*, write_through: bool) -> OrderedEffect:
             return
         kept1, kept2 = write_through and bool(m.line.level1), write_through and bool(m.line.level2)
         line = m.line._replace(fresh1=kept1, fresh2=kept2, fresh_i=False, fresh_memory=False)
-        after = overtaken(m._replace(line=line))
+        after = m._replace(line=line).overtaken
         yield after.having(core, after.of(core)._replace(store=StoreInFlight(True, write_through)))
 
     return apply
-
-
-def overtaken(m: OrderedMicrostate) -> OrderedMicrostate:
-    """The same after a write by anybody: what is in flight, and what was fetched by one agent or before, is older."""
-    return m._replace(
-        instructions=tuple((label, False) for label, _ in m.instructions),
-        pending=tuple(
-            (
-                core,
-                pending._replace(
-                    store=pending.store and pending.store._replace(fresh=False),
-                    prefetched=None if pending.prefetched is None else False,
-                ),
-            )
-            for core, pending in m.pending
-        ),
-    )
 
 
 def _issue(operation: Letter, *, cacheable: bool | int) -> OrderedEffect:
@@ -241,6 +225,18 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.DSB: _dsb,
     Act.DMB: _dmb,
     Act.ISB: _isb,
+    Act.POLL: _data_access(_allocate(Act.READ), cacheable=True),
+    Act.POLL_NC: _data_access(_nothing),
+    Act.POLL_NC_MAY_HIT: _data_access(_nothing),
+    Act.SNOOPING_READ: _data_access(_nothing),
+    Act.SNOOPING_READ_OTHER: _data_access(_nothing, touches=False),
+    Act.SNOOPING_POLL: _data_access(_nothing),
+    Act.SNOOPING_WRITE: _data_access(snooping_write),
+    Act.SNOOPING_WRITE_OTHER: _data_access(snooping_write_other, touches=False),
+    Act.MASTER_READ: _nothing,
+    Act.MASTER_POLL: _nothing,
+    Act.MASTER_WRITE: master_write,
+    Act.GIVE: _nothing,
 }
 """Every outcome that an event may have, by the core that did it."""
 

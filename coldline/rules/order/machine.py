@@ -13,7 +13,8 @@ from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import OrderedLetter, Possible
 from coldline.rules.order.microstate import OrderedMicrostate
 from coldline.rules.order.outcomes import outcomes
-from coldline.rules.order.reads import ordered_hazards
+from coldline.rules.order.owners import given
+from coldline.rules.order.reads import leaks, ordered_hazards
 from coldline.rules.order.steps import steps
 from coldline.rules.profile import Profile
 
@@ -36,11 +37,14 @@ class OrderMachine:
         The implementation's promises.
     barriers : bool
         Whether operations are complete at their core's barriers, and not at once.
+    owners : bool
+        Whether it follows which copies were written since the page was given to its owner, and not which are fresh.
     """
 
-    def __init__(self, profile: Profile, *, barriers: bool) -> None:
+    def __init__(self, profile: Profile, *, barriers: bool, owners: bool = False) -> None:
         self._profile = profile
-        self._barriers = barriers
+        self._barriers, self._owners = barriers, owners
+        self._hazards = leaks if owners else ordered_hazards
         self._microstates: list[OrderedMicrostate] = []
         self._numbers: dict[OrderedMicrostate, int] = {}
         self._successors: dict[Possible, dict[int, Members]] = {}
@@ -91,15 +95,22 @@ class OrderMachine:
         found = Hazard.NONE
         for number in self._states[state][1]:
             if number not in known:
-                known[number] = ordered_hazards(self._microstates[number], letter, self._profile)
+                known[number] = self._hazards(self._microstates[number], letter, self._profile)
             found |= known[number]
         return found
+
+    def after_gift(self, possible: Possible, before: Iterator[OrderedMicrostate]) -> int:
+        """The state just after a page was given to others, of a byte that was in one of some microstates."""
+        members = frozenset(self._number(given(m)) for m in before)
+        return self._state(possible, self._closure(members, possible))
 
     def _image(self, members: Members, letter: OrderedLetter) -> Members:
         """The microstates that an event may lead to from any of some."""
         known = self._images.setdefault(letter, {})
         for number in members - known.keys():
-            after = outcomes(self._microstates[number], letter, self._profile, barriers=self._barriers)
+            after = outcomes(
+                self._microstates[number], letter, self._profile, barriers=self._barriers, owners=self._owners
+            )
             known[number] = frozenset(map(self._number, after))
         return frozenset().union(*map(known.__getitem__, members))
 
@@ -132,6 +143,6 @@ class OrderMachine:
 
 
 @lru_cache(maxsize=8)
-def order_machine(profile: Profile, *, barriers: bool) -> OrderMachine:
+def order_machine(profile: Profile, *, barriers: bool, owners: bool = False) -> OrderMachine:
     """The automaton for `profile`: one for all checks, so that a state is worked out once."""
-    return OrderMachine(profile, barriers=barriers)
+    return OrderMachine(profile, barriers=barriers, owners=owners)

@@ -146,6 +146,23 @@ class OrderedMicrostate(NamedTuple):
         return self.line if store is None else self.line._replace(fresh_memory=store.fresh)
 
     @property
+    def overtaken(self) -> "OrderedMicrostate":
+        """The same after a write by anybody: what is in flight, or was fetched before, is older."""
+        return self._replace(
+            instructions=tuple((label, False) for label, _ in self.instructions),
+            pending=tuple(
+                (
+                    core,
+                    pending._replace(
+                        store=pending.store and pending.store._replace(fresh=False),
+                        prefetched=None if pending.prefetched is None else False,
+                    ),
+                )
+                for core, pending in self.pending
+            ),
+        )
+
+    @property
     def lost(self) -> bool:
         """Whether neither a copy nor a store in flight has the last write to the byte."""
         held = any(fresh for _, fresh in self.instructions)

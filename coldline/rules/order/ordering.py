@@ -25,6 +25,13 @@ anything, as long as some copy has the last write.
 """
 
 
+class Master(NamedTuple):
+    """Who accesses memory and is no core, such as a device with DMA: its name, and whether it sees the caches."""
+
+    name: str
+    snoops: bool
+
+
 class Ordering(NamedTuple):
     """The cores of a trace, and whether its events complete at once.
 
@@ -35,6 +42,8 @@ class Ordering(NamedTuple):
         or not.
     barriers : bool
         Whether what a core has issued is complete only at its own barrier; if not, everything takes effect at once.
+    masters : tuple of Master
+        The masters. No agent of a core is one.
     nc_may_hit : tuple of str
         The agents whose non-cacheable and device reads may also return a cached copy.
     ivac_cleans : tuple of str
@@ -53,6 +62,7 @@ class Ordering(NamedTuple):
 
     cores: tuple[CoreAgents, ...] = ()
     barriers: bool = False
+    masters: tuple[Master, ...] = ()
     nc_may_hit: tuple[str, ...] = ()
     ivac_cleans: tuple[str, ...] = ()
     nc_fetch_held: bool = False
