@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_DATA_ACCESSES = (Op.READ, Op.POLL, Op.WRITE, Op.DC_ZVA)
+"""They have three letters for the bytes of a line where there are granules, which loops do not know."""
+
+
 class DispatchTables:
     """The results of `PageClasses` for events, added as the interpreter takes each kind of event for the first time.
 
@@ -53,6 +57,8 @@ class DispatchTables:
         vocabulary = page_classes.vocabulary
         by_alias = vocabulary.by_alias
         self.actions: NDArray[np.uint8] = _actions(by_alias=by_alias, barriers=vocabulary.barriers)
+        if transitions.granules:
+            self.actions[list(_DATA_ACCESSES)] = frame.INTERPRET_EVENT
         self.maintenance: NDArray[np.uint8] = np.full(len(Op), TO_INTERPRETER, np.uint8)
         for op in Op:
             if op.kind is Kind.MAINTENANCE and not by_alias:
@@ -71,10 +77,12 @@ class DispatchTables:
         if not first_fetch or not page_classes.agents[agent].may_be_off:
             self.accesses[page_class, agent, op] = self._transitions.number(letter)
 
-    def learn_walk(self, agent: int, memory_type: MemoryType) -> None:
+    def learn_walk(self, agent: int, memory_type: MemoryType, *, pou: bool = False) -> None:
         """Record the letter of a walk: one of cacheable type with SCTLR.C clear once the interpreter has warned."""
-        letter = self._page_classes.walk(agent, memory_type)
-        self.walks[agent, 1 + memory_type] = self._transitions.number(letter)
+        letter = self._page_classes.walk(agent, memory_type, pou=pou)
+        self.walks[agent, pack_attributes(memory_type, executable=False, pou=pou)] = self._transitions.number(
+            letter
+        )
 
     def learn_move(self, before: int, agent: int, event: Event, after: int) -> None:
         """Record the class that a map or an unmap gives a page of class `before`."""

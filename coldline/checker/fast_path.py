@@ -124,7 +124,7 @@ class FastPath:
             for place in (event.address, event.address + event.size - 1):
                 self._tables.learn_access(state.memory.page_class(place // PAGE_SIZE), agent, event.op)
         if event.op is Op.WALK and event.memory_type is not None:
-            self._tables.learn_walk(agent, event.memory_type)
+            self._tables.learn_walk(agent, event.memory_type, pou=event.pou)
         if moves_one_page:
             self._tables.learn_move(before, agent, event, state.memory.page_class(page))
 

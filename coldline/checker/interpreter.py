@@ -13,6 +13,7 @@ from coldline.checker.dense_rows import Rows
 from coldline.checker.page_runs import PageRun, pieces
 from coldline.checker.state.access_letters import Refusal
 from coldline.checker.state.check_state import CheckState
+from coldline.checker.state.extents import extent_of
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.marks import barrier_bit
 from coldline.checker.state.memory import PageRange
@@ -20,7 +21,7 @@ from coldline.checker.state.page_sets import distinct, first_missing, gaps
 from coldline.checker.state.transitions import NO_LETTER
 from coldline.checker.state.vocabulary import OF_MASTERS, AnyLetter
 from coldline.errors import TraceError
-from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, ZVA_BLOCK, Event, Op
+from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.op import Kind
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ class Interpreter:
         if event.op is Op.GIVE:
             self._give(event, where)
             return
+        if event.op is Op.POWER_OFF:
+            letter = self._number(self._classes.vocabulary.power_off())
+            self._touch(event, where, lambda page_class: letter, *extent_of(event, self._profile))
+            return
         agent = self._classes.agent(event.agent)
         if self._classes.vocabulary.is_master(agent) and event.op not in OF_MASTERS:
             raise TraceError(
@@ -130,14 +135,14 @@ class Interpreter:
         assert memory_type is not None
 
         def letter_of(page_class: int) -> int:
-            return self._number(self._classes.walk(number, memory_type, page_class))
+            return self._number(self._classes.walk(number, memory_type, page_class, pou=event.pou))
 
         self._access(event, where, letter_of)
         if memory_type.cacheable and not any(each.dcache for each in agent.settings):
             place = f"line {where}" if where else f"event {self._state.events}"
             self._state.warn(
                 (event.op, agent.name),
-                f"{place}: '{event.op.words}' of {memory_type.word} while {agent.name}'s dcache is off "
+                f"{place}: '{event.op.words}' of {event.type_word} while {agent.name}'s dcache is off "
                 "(SCTLR.C clear) is taken as normal-nc",
             )
 
@@ -181,20 +186,14 @@ class Interpreter:
                 return number
 
         if event.op.has_range:
-            line = self._profile.line
-            start = event.address - event.address % line
-            end = event.address + event.size
-            end += -end % line
+            start, end = extent_of(event, self._profile)
         else:
             start, end = 0, ADDRESS_LIMIT
         self._touch(event, where, letter_of, start, end)
         self._count(letter_of, end)
 
     def _access(self, event: Event, where: int, letter_of: _LetterOf) -> None:
-        start, end = event.address, event.address + event.size
-        if event.op is Op.DC_ZVA:
-            start -= start % ZVA_BLOCK
-            end += -end % ZVA_BLOCK
+        start, end = extent_of(event, self._profile)
         self._refuse_impossible(event, letter_of, start, end)
         self._touch(event, where, letter_of, start, end)
         self._count(letter_of, end)

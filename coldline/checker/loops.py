@@ -13,6 +13,7 @@ import numpy as np
 
 from coldline.checker.compiled import frame
 from coldline.checker.state.check_state import CheckState
+from coldline.checker.state.extents import unit_of
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.marks import ANY_BARRIER, barrier_bit
 from coldline.checker.state.partitions import OWN, SLACK
@@ -125,6 +126,7 @@ class Loops:
             rows_of=partitions.rows_of,
             pool=partitions.pool,
             by_letter=self._state.by_letter,
+            units=np.array([unit_of(op, self._state.profile) for op in Op], np.uint64),
             shared_index=partitions.shared_index,
             scratch_states=np.zeros(table.states, np.uint16),
             scratch_masks=np.zeros((table.states, partitions.words), np.uint64),

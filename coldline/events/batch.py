@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from coldline.arm import MemoryType
 from coldline.events.event import Event
-from coldline.events.layout import DTYPE_FIELDS, EVENT_SIZE, EXECUTABLE, STRUCT_FORMAT, TYPE_MASK
+from coldline.events.layout import DTYPE_FIELDS, EVENT_SIZE, EXECUTABLE, POU_CODE, STRUCT_FORMAT, TYPE_MASK
 from coldline.events.op import Op
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Batch:
         rows = bytearray()
         for event, line in zip(listed, lines, strict=True):
             agent = names.setdefault(event.agent, len(names))
-            attributes = pack_attributes(event.memory_type, event.executable)
+            attributes = pack_attributes(event.memory_type, event.executable, pou=event.pou)
             rows += _EVENT.pack(event.address, event.size, line, agent, event.op, attributes)
         return cls(list(names), rows)
 
@@ -130,14 +130,15 @@ class Batch:
             Op(row["op"]),
             int(row["address"]),
             int(row["size"]),
-            MemoryType(kind - 1) if kind else None,
+            MemoryType.NORMAL_WB if kind == POU_CODE else MemoryType(kind - 1) if kind else None,
             bool(row["attributes"] & EXECUTABLE),
+            kind == POU_CODE,
         )
 
 
-def pack_attributes(memory_type: MemoryType | None, executable: bool) -> int:
+def pack_attributes(memory_type: MemoryType | None, executable: bool, *, pou: bool = False) -> int:
     """Return the value of the ``attributes`` column."""
-    kind = 0 if memory_type is None else 1 + memory_type
+    kind = POU_CODE if pou else 0 if memory_type is None else 1 + memory_type
     return kind | (EXECUTABLE if executable else 0)
 
 

@@ -20,7 +20,7 @@ from coldline.events.batch import (
     InstructionState,
 )
 from coldline.events.event import ADDRESS_LIMIT, MAX_AGENTS
-from coldline.events.layout import EXECUTABLE, TYPE_MASK
+from coldline.events.layout import EXECUTABLE, POU_CODE, TYPE_MASK
 from coldline.events.op import Op
 from coldline.events.source import Sink, Source
 from coldline.support.units import PAGE_SIZE
@@ -129,7 +129,8 @@ def _fault(row: "np.void", agents: int) -> str:
     if agent >= agents:
         return f"agent {agent} of {agents}"
     kind, rest = attributes & TYPE_MASK, attributes & ~TYPE_MASK
-    if op.has_type != bool(kind) or kind > _TYPES or rest & ~(EXECUTABLE if op.traits.may_execute else 0):
+    most = POU_CODE if op is Op.WALK else _TYPES
+    if op.has_type != bool(kind) or kind > most or rest & ~(EXECUTABLE if op.traits.may_execute else 0):
         return f"'{op.words}' has attributes {attributes:#x}"
     if not op.has_range:
         return "" if not address | size else f"'{op.words}' has the range {address:#x} + {size:#x}"

@@ -15,6 +15,9 @@ ZVA_BLOCK = 64
 """Bytes of the block that ``dc zva`` zeroes (DCZID_EL0.BS = 4 on every core profile)."""
 
 
+POU = "pou"
+"""The word for a walk at the point of unification, in place of its type."""
+
 MAX_AGENTS = 256
 """The most agents of a trace: more than a real system has, and a bound on the cost of a hostile trace."""
 
@@ -38,6 +41,8 @@ class Event(NamedTuple):
         The type of a mapping or of a translation-table walk, None for every other operation.
     executable : bool
         Whether a mapping may be fetched from.
+    pou : bool
+        Whether a walk is at the point of unification, so that it does not look into level 1; it is then cacheable.
     """
 
     agent: str
@@ -46,13 +51,21 @@ class Event(NamedTuple):
     size: int = 0
     memory_type: MemoryType | None = None
     executable: bool = False
+    pou: bool = False
+
+    @property
+    def type_word(self) -> str:
+        """The word of its type in a trace; empty if it has none."""
+        if self.pou:
+            return POU
+        return "" if self.memory_type is None else self.memory_type.word
 
     def __str__(self) -> str:
         words = [self.op.words] if self.op.traits.impersonal else [self.agent, self.op.words]
         if self.op.has_range:
             words += [f"{self.address:#x}", f"{self.size:#x}" if self.size >= PAGE_SIZE else str(self.size)]
         if self.memory_type is not None:
-            words.append(self.memory_type.word)
+            words.append(self.type_word)
         if self.executable:
             words.append("exec")
         if self.op is Op.DESCRIPTOR:

@@ -45,5 +45,8 @@ AGENT_MASK, OP_MASK = 0xFFFF, 0xFF
 TYPE_MASK = 0x07
 """Bits of `attributes` that hold 1 + the `MemoryType`, or 0 where the event has none."""
 
+POU_CODE = 0x05
+"""In place of a type, for a walk: at the point of unification, which does not look into level 1."""
+
 EXECUTABLE = 0x08
 """Bit of `attributes` that says ``exec``."""

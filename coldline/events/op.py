@@ -27,6 +27,8 @@ class Kind(enum.Enum):
     """Ends mappings whose descriptors are invalid."""
     OWNERS = "owners"
     """Changes whose bytes pages hold."""
+    POWER = "power"
+    """Turns caches off and on, with what is in them."""
 
 
 class Switch(NamedTuple):
@@ -113,9 +115,10 @@ class Op(enum.IntEnum):
     DSB_NSH = 26
     POLL = 27
     GIVE = 28
-    DESCRIPTOR = 29
-    TLBI = 30
-    TLBI_ALL = 31
+    POWER_OFF = 29
+    DESCRIPTOR = 30
+    TLBI = 31
+    TLBI_ALL = 32
 
     @property
     def traits(self) -> Traits:
@@ -125,7 +128,7 @@ class Op(enum.IntEnum):
     @property
     def words(self) -> str:
         """The operation as a trace spells it, such as ``dc civac``."""
-        return self.name.lower().replace("_", " ")
+        return "power-off" if self is Op.POWER_OFF else self.name.lower().replace("_", " ")
 
     @property
     def kind(self) -> Kind:
@@ -185,6 +188,7 @@ TRAITS = MappingProxyType(
         Op.TLBI: Traits(Kind.TLB, whole_pages=True, version=2, ordered=True),
         Op.TLBI_ALL: Traits(Kind.TLB, has_range=False, version=2, ordered=True, everywhere=True),
         Op.POLL: _BY_ALIAS._replace(version=2),
+        Op.POWER_OFF: Traits(Kind.POWER, impersonal=True, version=2),
         Op.GIVE: Traits(Kind.OWNERS, whole_pages=True, impersonal=True, version=2),
     }
 )

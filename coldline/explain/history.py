@@ -12,15 +12,17 @@ import numpy as np
 from coldline.checker.state.access_letters import Refusal
 from coldline.checker.state.agents import Switches
 from coldline.checker.state.aliases import alias_changes
+from coldline.checker.state.extents import extent_of
 from coldline.checker.state.page_classes import UNMAPPED, PageClasses
 from coldline.checker.state.vocabulary import AnyLetter, vocabulary_of
-from coldline.events import PAGE_SIZE, ZVA_BLOCK, Event, Op
+from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.agent_names import is_one_agent
 from coldline.events.batch import Batch, InstructionState
 from coldline.events.op import Kind
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent, LineHistory, LineShapes
 from coldline.explain.ordered_cost import OrderedCosts
+from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,6 +74,7 @@ class History:
         self, ways: LeastCosts | OrderedCosts, addresses: Iterable[int], wanted: Iterable[int]
     ) -> None:
         self._profile = ways.profile
+        self._granule = ways.profile.program_order_granule
         self._pages = PageClasses(vocabulary_of(ways.profile))
         self._switches: tuple[tuple[Switches, ...], ...] = ()
         self._switched: dict[tuple[int, int], tuple[int, int, Event]] = {}
@@ -130,7 +133,7 @@ class History:
         op, start = rows["op"], rows["address"]
         end = start + rows["size"]
         size = self._profile.line
-        coarse = max(size, ZVA_BLOCK)
+        coarse = max(size, self._profile.zva)
         touches = _overlaps(start, end, self._starts, coarse, coarse)
         maps = _ALIAS[op]
         near = (maps | (op == Op.FETCH)) & _overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
@@ -141,6 +144,12 @@ class History:
         return np.asarray(touches | near | _EVERYWHERE[op])
 
     def _take(self, event: Event, number: int, where: int) -> None:
+        if event.op is Op.POWER_OFF:
+            start, end = _extent(event, self._profile)
+            for line in self._lines_in(start, end):
+                off = self._pages.vocabulary.power_off()
+                self._note(line, event, number, where, off, 0, self._profile.line)
+            return
         if event.op is Op.GIVE:
             self._give(event, number, where)
             return
@@ -157,7 +166,7 @@ class History:
         letter = None
         if event.op.kind in (Kind.MAINTENANCE, Kind.BARRIER):
             letter = self._pages.maintenance(event.op, agent)
-        start, end = _extent(event, self._profile.line)
+        start, end = _extent(event, self._profile)
         if event.op.kind is not Kind.ALIAS:
             self._pages.agents[agent].begun = True
         if event.op.kind is Kind.ALIAS:
@@ -179,7 +188,7 @@ class History:
             now = letter
             if event.op is Op.WALK:
                 assert event.memory_type is not None
-                now = self._pages.walk(agent, event.memory_type, line.page_class)
+                now = self._pages.walk(agent, event.memory_type, line.page_class, pou=event.pou)
             elif now is None:
                 decided = self._pages.letter(line.page_class, agent, event.op)
                 now = None if isinstance(decided, Refusal) else decided
@@ -190,7 +199,7 @@ class History:
     def _end_mappings(self, event: Event, agent: int, number: int, where: int) -> None:
         """Apply a TLBI or a DSB to the mappings that are ending."""
         pages, core = self._pages, self._pages.vocabulary.core_of(agent)
-        start, end = _extent(event, self._profile.line)
+        start, end = _extent(event, self._profile)
         for line in self._lines_in(start, end):
             before = line.page_class
             if event.op is Op.DSB:
@@ -284,7 +293,7 @@ class History:
         if line.life.full:
             return
         setting = self._pages.settings[line.page_class]
-        line_event = LineEvent(event, number, where, letter, start, end, setting)
+        line_event = LineEvent(event, number, where, letter, start, end, setting, self._granule)
         epoch = bisect_right(self._wanted, number)
         line.life.add(line_event, (line.page_class, self._switches), epoch)
         if epoch and self._wanted[epoch - 1] == number:
@@ -306,7 +315,7 @@ class History:
         line.switches = self._switches
         for number, where, event in sorted(switched):
             if number < until and not line.life.full:
-                line.life.add(LineEvent(event, number, where, None, 0, 0, setting), None, 0)
+                line.life.add(LineEvent(event, number, where, None, 0, 0, setting, self._granule), None, 0)
 
 
 def _overlaps(
@@ -319,10 +328,6 @@ def _overlaps(
     return np.asarray(high > low)
 
 
-def _extent(event: Event, line: int) -> tuple[int, int]:
-    """The bytes that an event touches: whole lines for maintenance, whole blocks for ``dc zva``."""
-    if event.op.traits.everywhere:
-        return 0, 1 << 64
-    start, end = event.address, event.address + event.size
-    unit = line if event.op.kind is Kind.MAINTENANCE else ZVA_BLOCK if event.op is Op.DC_ZVA else 1
-    return start - start % unit, end + -end % unit
+def _extent(event: Event, profile: Profile) -> tuple[int, int]:
+    """The bytes that an event is sure of; all, for one that may concern any line."""
+    return (0, 1 << 64) if event.op.traits.everywhere else extent_of(event, profile)

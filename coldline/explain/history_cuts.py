@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.state.findings import HazardEntry
-from coldline.events import PAGE_SIZE, ZVA_BLOCK, Op
+from coldline.events import PAGE_SIZE, Op
 from coldline.events.batch import Batch
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ class HistoryCuts:
     ----------
     entries : iterable of HazardEntry
         The ranges.
-    line : int
-        Bytes of a line.
+    line, zva : int
+        Bytes of a line, and of the block that ``dc zva`` zeroes.
     """
 
-    def __init__(self, entries: Iterable[HazardEntry], line: int) -> None:
-        self._line = line
+    def __init__(self, entries: Iterable[HazardEntry], line: int, zva: int) -> None:
+        self._line, self._zva = line, np.uint64(zva)
         spans = sorted((entry.address, entry.address + entry.size) for entry in entries if entry.lines > 1)
         starts: list[int] = []
         ends: list[int] = []
@@ -68,8 +68,8 @@ class HistoryCuts:
         line, page = np.uint64(self._line), np.uint64(PAGE_SIZE)
         start, end = rows["address"].copy(), rows["address"] + rows["size"]
         zeroes = rows["op"] == Op.DC_ZVA
-        start[zeroes] -= start[zeroes] % np.uint64(ZVA_BLOCK)
-        end[zeroes] += -end[zeroes] % np.uint64(ZVA_BLOCK)
+        start[zeroes] -= start[zeroes] % self._zva
+        end[zeroes] += -end[zeroes] % self._zva
         below = [start - start % line, end - end % line]
         above = [start + -start % line, end + -end % line]
         # With the MMU off, an instruction prefetch reaches the fetch's pages and the next one.

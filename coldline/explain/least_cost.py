@@ -8,6 +8,7 @@ computed once.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,8 @@ class LeastCosts:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
+        # An effective set/way operation has the letter of that by address: the others are those that are not sure.
+        self._rules = replace(profile, setway_effective=False)
         self._effects: dict[Letter, list[list[int]]] = {}
         self._settled: dict[tuple[Costs, Setting], Costs] = {}
         self._steps: dict[Setting, list[list[int]]] = {}
@@ -195,7 +198,7 @@ class LeastCosts:
     def _effects_of(self, letter: Letter) -> list[list[int]]:
         if letter not in self._effects:
             self._effects[letter] = [
-                [MICROSTATE_NUMBERS[target] for target in EFFECTS[letter](m, self.profile)]
+                [MICROSTATE_NUMBERS[target] for target in EFFECTS[letter](m, self._rules)]
                 for m in MICROSTATES
             ]
         return self._effects[letter]

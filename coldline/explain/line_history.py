@@ -13,8 +13,7 @@ from coldline.checker.state.vocabulary import AnyLetter, AnySetting
 from coldline.events import Event
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.ordered_cost import OrderedCosts
-from coldline.rules.alphabet import ACCESSES, OTHER
-from coldline.rules.order.alphabet import UNORDERED
+from coldline.rules.alphabet import OTHER, PERHAPS
 from coldline.rules.order.cores import CoreEvent
 
 MAX_STORY = 4000
@@ -50,12 +49,14 @@ class LineEvent:
         The bytes of the line that it touches.
     setting : AnySetting
         What speculation may do from then on.
+    granule : int
+        Bytes of a granule of maintenance, for the accesses that program order has wait for it.
     before : LineEvent or None
         The line's event before it.
     """
 
     __slots__ = (
-        *("event", "number", "where", "letter", "start", "end", "setting"),
+        *("event", "number", "where", "letter", "start", "end", "setting", "granule"),
         *("before", "depth", "same", "_times", "_epochs"),
     )
 
@@ -68,6 +69,7 @@ class LineEvent:
         start: int,
         end: int,
         setting: AnySetting,
+        granule: int,
     ) -> None:
         self.event = event
         self.number = number
@@ -76,6 +78,7 @@ class LineEvent:
         self.start = start
         self.end = end
         self.setting = setting
+        self.granule = granule
         self.before: LineEvent | None = None
         self.depth = 1
         self.same: LineEvent | None = None
@@ -85,7 +88,19 @@ class LineEvent:
 
     def letter_for(self, offset: int) -> AnyLetter | None:
         """Its letter for the byte at `offset` in the line."""
-        return _letter_for(self.letter, self.start <= offset < self.end)
+        if self.letter is None or self.start <= offset < self.end:
+            return self.letter
+        low, high = self._around()
+        return _letter_beside(self.letter, near=low <= offset < high)
+
+    def cuts(self) -> tuple[int, ...]:
+        """The offsets at which the letter of the line's bytes may change, in ascending order."""
+        low, high = self._around()
+        return (low, self.start, self.end, high)
+
+    def _around(self) -> tuple[int, int]:
+        """The granules that hold the bytes that it touches."""
+        return self.start - self.start % self.granule, self.end + -self.end % self.granule
 
     def again(self, times: int, epoch: int) -> None:
         """Count repetitions of the event that were left out; `epoch` is the number of hazards so far."""
@@ -118,11 +133,10 @@ class LineShapes:
 
     def after(self, shape: Shape, line_event: LineEvent) -> Shape:
         """The shape of a line after an event."""
-        letter, start, end, setting = line_event.letter, line_event.start, line_event.end, line_event.setting
-        key = (shape, letter, start, end, setting)
+        key = (shape, line_event.letter, line_event.start, line_event.end, line_event.setting)
         known = self._known.get(key)
         if known is None:
-            known = self._after(shape, letter, start, end, setting)
+            known = self._after(shape, line_event)
             self._runs += len(shape) + len(known)
             if self._runs > _MAX_KNOWN:
                 self._known.clear()
@@ -130,14 +144,14 @@ class LineShapes:
             self._known[key] = known
         return known
 
-    def _after(
-        self, shape: Shape, letter: AnyLetter | None, start: int, end: int, setting: AnySetting
-    ) -> Shape:
+    def _after(self, shape: Shape, line_event: LineEvent) -> Shape:
         runs: list[tuple[int, Any]] = []
         low = 0
         for high, costs in shape:
-            for until in (*(cut for cut in (start, end) if low < cut < high), high):
-                taken = self._ways.take(costs, _letter_for(letter, start <= low < end), setting)
+            for until in (*(cut for cut in line_event.cuts() if low < cut < high), high):
+                if until == low:
+                    continue
+                taken = self._ways.take(costs, line_event.letter_for(low), line_event.setting)
                 if runs and runs[-1][1] == taken.after:
                     runs.pop()
                 runs.append((until, taken.after))
@@ -224,11 +238,9 @@ class LineHistory:
         return told if each is seen else []
 
 
-def _letter_for(letter: AnyLetter | None, own: bool) -> AnyLetter | None:
-    if letter is None or own:
-        return letter
+def _letter_beside(letter: AnyLetter, *, near: bool) -> AnyLetter | None:
+    """The letter for a byte beside those that an event touches: in a granule that it touches, or in another one."""
     if isinstance(letter, CoreEvent):
-        if letter.as_other is not None:
-            return letter.as_other
-        return None if letter.act in UNORDERED else letter
-    return OTHER.get(letter) if letter in ACCESSES else letter
+        other = letter.as_other
+        return other if other is None or near else other.as_far
+    return OTHER.get(letter) or PERHAPS.get(letter)

@@ -15,23 +15,20 @@ from coldline.explain.least_cost import REMEMBERED
 from coldline.explain.paths import OUTCOMES, Back, CacheStep, CoreView, Taken
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import NON_CACHEABLE, Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import FETCH_ACTS, NON_CACHEABLE, Act, OrderedLetter, Possible
 from coldline.rules.order.cores import NO_CORE, CoreEvent, Speculation, possible_for, seen_by
-from coldline.rules.order.effects import (
-    AT_ONCE,
-    MAINTENANCE_OF,
-    ORDERED_EFFECTS,
-    copies_read,
-    ordered_hazards,
-)
+from coldline.rules.order.effects import MAINTENANCE_OF
 from coldline.rules.order.microstate import OrderedMicrostate
-from coldline.rules.order.owners import OWNERS_AT_ONCE, OWNERS_ORDERED, leaks
+from coldline.rules.order.outcomes import outcomes
+from coldline.rules.order.reads import copies_read, leaks, ordered_hazards
+from coldline.rules.order.start import starting_microstates
 from coldline.rules.order.steps import OrderedStep, steps
 from coldline.rules.profile import Profile
 
 ReachedCosts = tuple[tuple[int, int], ...]
 """The microstates that can be reached, by their numbers in ascending order, and the cost of each."""
 
+_PERHAPS = {Act.DC_IVAC_OTHER, Act.CACHEABLE_IVAC_OTHER}
 _SETWAY = {Act.DC_CSW, Act.DC_CISW, Act.DC_ISW}
 
 
@@ -66,7 +63,7 @@ class OrderedCosts:
         """The cores by whose view a read may be explained: its own core's first, and for a fetch no other."""
         assert isinstance(letter, CoreEvent)
         cores = [letter.core] if letter.core != NO_CORE else []
-        if letter.act not in (Act.FETCH, Act.FETCH_NC):
+        if letter.act not in FETCH_ACTS:
             cores += [core for core in range(self._cores) if core != letter.core]
         first = self._cores if wanted is Hazard.LEAK else 0
         return (CoreView(self._views[first + core], first + core) for core in cores)
@@ -96,17 +93,16 @@ class CoreCosts:
         self._core, self._names = core, cores
         self._barriers = profile.ordering.barriers
         self._hazards = leaks if owners else ordered_hazards
-        if owners:
-            self._effects_table = OWNERS_ORDERED if self._barriers else OWNERS_AT_ONCE
-        else:
-            self._effects_table = ORDERED_EFFECTS if self._barriers else AT_ONCE
-        self._declared = len(profile.ordering.cores)
-        self.agent = cores[core] if self._declared <= core < len(cores) else ""
+        self._owners = owners
+        self._ordering = profile.ordering
+        self.agent = cores[core] if len(profile.ordering.cores) <= core < len(cores) else ""
         self._microstates: list[OrderedMicrostate] = []
         self._numbers: dict[OrderedMicrostate, int] = {}
         self._steps: dict[tuple[Possible, int], list[tuple[CacheStep, int]]] = {}
         self._effects: dict[tuple[OrderedLetter, int], list[int]] = {}
-        self.start: ReachedCosts = ((self._number(OrderedMicrostate()), 0),)
+        self.start: ReachedCosts = tuple(
+            sorted((self._number(m), 0) for m in starting_microstates(profile, core))
+        )
         self.take = lru_cache(REMEMBERED)(self._take)
         self._settle = lru_cache(REMEMBERED)(self._with_steps)
 
@@ -191,8 +187,10 @@ class CoreCosts:
             return self._kind(letter, origin, landed)
         if letter.act in (Act.SNOOPING_WRITE, Act.SNOOPING_WRITE_OTHER):
             words = ("update", "allocate")
+        elif letter.act in (Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY):
+            words = ("nothing", "held")[: len(self._effects_of(letter, origin))]
         elif self._barriers:
-            words = ("nothing", "issued") if letter.act in _SETWAY else ()
+            words = ("nothing", "issued") if letter.act in _SETWAY | _PERHAPS else ()
         else:
             words = OUTCOMES.get(MAINTENANCE_OF.get(letter.act, Letter.IC), ())
         if letter.act in _SETWAY and self.profile.setway_effective:
@@ -203,8 +201,7 @@ class CoreCosts:
         """Which of the acts that it may be an access was."""
         m = self._microstates[origin]
         for each in self._seen(letter).each:
-            after = self._effects_table[each.act](m, each.core, self.profile)
-            if landed in map(self._number, after):
+            if landed in map(self._number, self._outcomes(m, each)):
                 return "non-cacheable" if each.act in NON_CACHEABLE else "cacheable"
         raise AssertionError(landed)
 
@@ -240,10 +237,12 @@ class CoreCosts:
         seen = self._seen(letter)
         key = seen, number
         if key not in self._effects:
-            m, table = self._microstates[number], self._effects_table
-            after = [each for one in seen.each for each in table[one.act](m, one.core, self.profile)]
-            self._effects[key] = [self._number(each) for each in after]
+            m = self._microstates[number]
+            self._effects[key] = [self._number(each) for one in seen.each for each in self._outcomes(m, one)]
         return self._effects[key]
+
+    def _outcomes(self, m: OrderedMicrostate, letter: OrderedLetter) -> Iterator[OrderedMicrostate]:
+        return outcomes(m, letter, self.profile, barriers=self._barriers, owners=self._owners)
 
     def _seen(self, letter: AnyLetter) -> OrderedLetter:
         assert isinstance(letter, CoreEvent)
@@ -251,7 +250,7 @@ class CoreCosts:
 
     def _possible(self, setting: AnySetting) -> Possible:
         assert isinstance(setting, Speculation)
-        return possible_for(self._core, setting, self._declared, barriers=self._barriers)
+        return possible_for(self._core, setting, self._ordering)
 
     def core_of(self, letter: AnyLetter | None) -> str:
         """The name of the core of an event, if it is known."""

@@ -66,7 +66,7 @@ def tell(
     followed = _followed(listed, line, stories)
     numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
     history = History(ways, [*followed, *final.numbers], numbers)
-    cuts = HistoryCuts(listed, line)
+    cuts = HistoryCuts(listed, line, checker.profile.zva)
 
     def sink(batch: Batch) -> None:
         final.feed(batch)

@@ -20,6 +20,11 @@ from coldline.explain.paths import CacheStep
 from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Microstate
 from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.ordering import COLD_START
+from coldline.rules.profile import Profile
+
+START = "start"
+"""Stands in place of a step for what the caches hold at the start, if that may be several things."""
 
 _WANTED = {"lost-write": Hazard.LOST, "leak": Hazard.LEAK}
 
@@ -34,7 +39,7 @@ class WitnessStep(NamedTuple):
     times : int
         How often the event happened in a row.
     step : str or None
-        A key of `line_rules.STEPS`, or a word of `coldline.rules.order.steps.PENDING_STEPS`.
+        A key of `line_rules.STEPS`, or a word of `coldline.rules.order.steps.PENDING_STEPS`, or `START`.
     outcome : str
         Which of several possible outcomes happened: a word of `OUTCOMES`; for a write-back, the state that it
         leaves, ``clean`` or ``invalid``; for the last read, the copy that it returns, ``memory``, ``level 1`` or
@@ -114,8 +119,12 @@ def shortest(
         story.append(_told(seen, back.landed, line_event, letter, line_event.times(epoch), outcome))
         story += _steps(back.before)
         number = back.start
+    if ways.profile.start != COLD_START:
+        story.append(
+            WitnessStep(None, 1, START, "", copies_of(seen.microstate(number)), seen.pending(number))
+        )
     story.reverse()
-    return _relevant(story, seen.agent, barriers=ways.profile.has_barriers)
+    return _relevant(story, seen.agent, ways.profile)
 
 
 def _told(
@@ -128,7 +137,7 @@ def _told(
 
 def copies_of(state: Microstate | OrderedMicrostate) -> Microstate:
     """The copies of a byte in a microstate."""
-    return state.line if isinstance(state, OrderedMicrostate) else state
+    return state.told if isinstance(state, OrderedMicrostate) else state
 
 
 def _forwards(last: LineEvent, offset: int, ways: LeastCosts | OrderedCosts) -> tuple[list[_Moment], Any]:
@@ -160,13 +169,13 @@ def _steps(steps: Sequence[CacheStep]) -> list[WitnessStep]:
     return told[::-1]
 
 
-def _relevant(story: list[WitnessStep], watcher: str, *, barriers: bool) -> list[WitnessStep]:
+def _relevant(story: list[WitnessStep], watcher: str, profile: Profile) -> list[WitnessStep]:
     """The story without events that do not matter to it.
 
     These are switches of agents that have aliases and accesses of other lines only, and fetches next to the line with
-    the MMU off that allow no prefetch of it: no instruction cache was on, and with `barriers` a core may prefetch
-    past the caches, too. With `barriers` they are also barriers that had nothing to wait for. The agent `watcher`, by
-    whose core the story is told, keeps its switches.
+    the MMU off that allow no prefetch of it: no instruction cache was on, and what may be prefetched past the caches
+    is not held. They are also barriers that had nothing to wait for. The agent `watcher`, by whose core the story is
+    told, keeps its switches.
     """
     line_events = [step.line_event for step in story if step.line_event is not None]
     events = [line_event.event for line_event in line_events]
@@ -178,7 +187,10 @@ def _relevant(story: list[WitnessStep], watcher: str, *, barriers: bool) -> list
         for line_event in line_events
         if line_event.event.op.kind is Kind.SWITCH and line_event.event.agent not in switched
     }
-    idle |= _idle_barriers(story) if barriers else _idle_fetches(line_events)
+    if profile.has_barriers:
+        idle |= _idle_barriers(story)
+    elif profile.ordering is None or not profile.ordering.nc_fetch_held:
+        idle |= _idle_fetches(line_events)
     return [step for step in story if step.line_event is None or step.line_event.number not in idle]
 
 

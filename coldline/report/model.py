@@ -35,6 +35,12 @@ NOT_COVERED_WITH_ORDER: Final = (
 )
 """The same of a trace with ``option order``, whose barriers are followed for maintenance, stores and prefetches."""
 
+_FOLLOWED: Final = {
+    "nc_fetch_held": "non-cacheable fetches that an instruction cache holds",
+    "vipt": "instruction caches that are indexed by virtual address",
+}
+"""What an option of `Ordering` has followed, by its field."""
+
 NOT_COVERED_OF_RUN: Final = ("code that the run did not execute",)
 """More of it, of the run of a guest."""
 
@@ -51,6 +57,8 @@ def not_covered(profile: Profile, *, of_run: bool) -> tuple[str, ...]:
     """Return what a verdict by this profile does not cover, a phrase each."""
     by_switch = (phrase for (name, value), phrase in _BY_SWITCH.items() if getattr(profile, name) is value)
     always = NOT_COVERED_WITH_ORDER if profile.has_barriers else NOT_COVERED
+    followed = {phrase for field, phrase in _FOLLOWED.items() if getattr(profile.ordering, field, False)}
+    always = tuple(phrase for phrase in always if phrase not in followed)
     return (*always, *(NOT_COVERED_OF_RUN if of_run else ()), *by_switch)
 
 

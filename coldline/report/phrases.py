@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coldline.explain.explained import ExplainedHazard, Unread
+from coldline.rules.order.ordering import COLD_START
 from coldline.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def coverage_words(report: "Report") -> str:
     )
     judged = ", ".join(_counted(count, noun) for count, noun in counts if count) or "nothing"
     parts = [f"judged: {judged}"]
+    start = report.judgement.profile.start
+    if start != COLD_START:
+        parts.append(f"caches at the start: {start}")
     if report.run is not None:
         parts += _run_coverage(report.run)
     return "; ".join(parts)

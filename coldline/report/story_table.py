@@ -24,6 +24,8 @@ STEP_WORDS = {
     "fill 2": "level 2 fills from memory by speculation",
     "fill 1": "level 1 fills by speculation",
     "fill I": "the instruction cache fills by speculation",
+    "start": "what the caches hold at the start",
+    "fill I from memory": "the instruction cache fills by speculation, past the other caches",
     "complete": "{core}'s {operation} takes effect{outcome}",
     "complete ic": "{core}'s instruction cache invalidation takes effect",
     "store arrives": "{core}'s store reaches memory",

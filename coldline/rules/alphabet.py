@@ -62,6 +62,13 @@ OTHER = {
 }
 """The letter of an access for the bytes of its line that it does not touch; other accesses have none."""
 
+PERHAPS = {Letter.DC_IVAC: Letter.DC_ISW}
+"""The letter of maintenance by address for the bytes of its line that it is not sure of.
+
+Other operations do nothing to them, which comes to the same as perhaps to do what they do: caches write back and drop
+lines on their own.
+"""
+
 ACCESSES = frozenset(
     {
         Letter.READ_WB,

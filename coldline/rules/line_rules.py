@@ -45,13 +45,17 @@ def _data(m: Microstate, profile: Profile) -> Iterator[bool]:
     yield m.fresh1 if m.level1 else _below_level1(m)
 
 
-def _memory_data(m: Microstate, profile: Profile) -> Iterator[bool]:
+def memory_or_cached(m: Microstate) -> Iterator[bool]:
+    """The freshness of each copy that a non-cacheable read may return if it may hit: memory's first."""
     yield m.fresh_memory
-    if profile.nc_may_hit:
-        if m.level1:
-            yield m.fresh1
-        if m.level2:
-            yield m.fresh2
+    if m.level1:
+        yield m.fresh1
+    if m.level2:
+        yield m.fresh2
+
+
+def _memory_data(m: Microstate, profile: Profile) -> Iterator[bool]:
+    yield from memory_or_cached(m) if profile.nc_may_hit else (m.fresh_memory,)
 
 
 def _instruction(m: Microstate, profile: Profile) -> Iterator[bool]:

@@ -10,10 +10,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from coldline.rules.order.ordering import Ordering
+from coldline.rules.order.ordering import COLD_START, ZEROED_BYTES, Ordering
 
 LINE_SIZES = (16, 2048)
 """The least and the greatest size of a cache line, in bytes; it is a power of two."""
+
+MINIMUM_LINE = 64
+"""The most bytes of which maintenance by address is sure, unless a trace says otherwise.
+
+A line's size is that of CTR_EL0.CWG, up to which a write-back may write; it says nothing of DminLine and IminLine.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,36 @@ class Profile:
     def has_barriers(self) -> bool:
         """Whether operations are complete at their core's barriers, and not at once."""
         return self.ordering is not None and self.ordering.barriers
+
+    @property
+    def dmin(self) -> int:
+        """The bytes, naturally aligned, of which a ``dc`` by address is sure (CTR_EL0.DminLine)."""
+        said = None if self.ordering is None else self.ordering.dmin
+        return said or min(MINIMUM_LINE, self.line)
+
+    @property
+    def imin(self) -> int:
+        """The bytes, naturally aligned, of which an ``ic ivau`` is sure (CTR_EL0.IminLine)."""
+        said = None if self.ordering is None else self.ordering.imin
+        return said or min(MINIMUM_LINE, self.line)
+
+    @property
+    def zva(self) -> int:
+        """The bytes of the block that ``dc zva`` zeroes (DCZID_EL0.BS)."""
+        return ZEROED_BYTES if self.ordering is None else self.ordering.zva
+
+    @property
+    def program_order_granule(self) -> int:
+        """The bytes, naturally aligned, that a cacheable access touches for what its core issued before it.
+
+        Without barriers nothing is pending, and any size is right: that of the line.
+        """
+        return self.dmin if self.has_barriers else self.line
+
+    @property
+    def start(self) -> str:
+        """What lines may hold before the first event: a word of `coldline.rules.order.ordering.STARTS`."""
+        return COLD_START if self.ordering is None else self.ordering.start
 
     @property
     def options(self) -> tuple[str, ...]:

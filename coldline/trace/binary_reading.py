@@ -24,6 +24,7 @@ from coldline.trace import binary_layout as layout
 from coldline.trace import blocks
 from coldline.trace.blocks import EventError
 from coldline.trace.event_kinds import Fault
+from coldline.trace.head_options import check_head
 from coldline.trace.operations import operations_of
 from coldline.trace.text_head import HeadParser, is_agent, is_of_version_2_alone
 
@@ -146,6 +147,7 @@ class BinaryReader:
                 block = self._read_block()
                 if block[1] != layout.CORES_TAG:
                     self._waiting = block
+                    check_head(parser.profile)
                     return parser.profile
                 self._blocks += 1
                 parser.parse(_head_line(block[2]).split())

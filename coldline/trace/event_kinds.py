@@ -10,7 +10,7 @@ import numpy as np
 
 from coldline.arm import MemoryType
 from coldline.events.event import ADDRESS_LIMIT
-from coldline.events.layout import AGENT_SHIFT, DTYPE_FIELDS, EXECUTABLE
+from coldline.events.layout import AGENT_SHIFT, DTYPE_FIELDS, EXECUTABLE, POU_CODE
 from coldline.events.op import Op
 from coldline.support.units import PAGE_SIZE
 from coldline.trace.operations import why_not
@@ -121,6 +121,8 @@ def find_fault(
     allowed = np.array([op in operations for op in Op])
     if not allowed.all():
         wrong_kind |= ~allowed[ops]
+    if Op.POLL not in operations:
+        wrong_kind |= (ops == Op.WALK) & (kinds["attributes"] == POU_CODE)
     wrong_kind |= ~_ATTRIBUTES[ops, kinds["attributes"]] | ((sizes == 0) == _HAS_RANGE[ops])
     wrong_kind |= (_PAGES[ops] & (sizes % PAGE_SIZE != 0)) | (sizes > ADDRESS_LIMIT)
     wrong = []
@@ -150,7 +152,8 @@ def _reason(kind: "np.void", address: int, agents: int, operations: frozenset[Op
         return f"operation {number}, '{op.words}', is not an event: {why_not(op, operations)}"
     if agent >= agents:
         return f"agent {agent} of '{op.words}' has no name"
-    if not _ATTRIBUTES[number, attributes]:
+    of_version_2 = op is Op.WALK and attributes == POU_CODE
+    if not _ATTRIBUTES[number, attributes] or (of_version_2 and Op.POLL not in operations):
         return f"attributes {attributes:#x} of '{op.words}'"
     if not op.has_range:
         return f"'{op.words}' with an address or a size"
@@ -178,6 +181,8 @@ def _allowed() -> "NDArray[np.bool_]":
     for op in Op:
         types = range(1, 1 + len(MemoryType)) if op.has_type else (0,)
         allowed[op, types] = True
+        if op is Op.WALK:
+            allowed[op, POU_CODE] = True
         if op.traits.may_execute:
             allowed[op, [kind | EXECUTABLE for kind in types]] = True
     return allowed

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
-from coldline.events.event import MAX_AGENTS, Event
+from coldline.events.event import MAX_AGENTS, POU, Event
 from coldline.events.op import Op
 from coldline.rules.profile import Profile
 from coldline.support.choices import choices
+from coldline.trace.head_options import check_head, read_number
 from coldline.trace.operations import OF_VERSION_1, operations_of, why_not
-from coldline.trace.text_head import IMPERSONAL, MAX_AGENT_NAME, HeadParser, read_number
+from coldline.trace.text_head import IMPERSONAL, MAX_AGENT_NAME, HeadParser
 
 MAX_LINE_LENGTH = 4096
 """The most characters of a line of text."""
@@ -67,6 +68,7 @@ class LineParser:
         if self._head.parse(words):
             return None
         if not self._head.has_events:
+            self.end()
             self._head.has_events = True
             self._operations = operations_of(self.profile)
         event = parse_event(words, self._operations)
@@ -76,6 +78,16 @@ class LineParser:
             check_room(self.agents, event.agent)
             self.agents[event.agent] = len(self.agents)
         return event
+
+    def end(self) -> None:
+        """Check the head, which is complete.
+
+        Raises
+        ------
+        TraceError
+            If its lines contradict one another.
+        """
+        check_head(self.profile)
 
 
 class TextReader:
@@ -116,6 +128,7 @@ class TextReader:
                 raise TraceError(str(number), error.reason) from None
             if event is not None:
                 yield NumberedEvent(number, event)
+        self._parser.end()
 
 
 def check_room(known: Collection[str], name: str) -> None:
@@ -162,7 +175,7 @@ def parse_event(words: list[str], operations: frozenset[Op] = OF_VERSION_1) -> E
         raise TraceError("", f"unknown operation '{name}'; {choices(name, known)}")
     address = size = 0
     memory_type = None
-    executable = False
+    executable = pou = False
     if op.has_range:
         if len(rest) < 2:
             raise TraceError("", f"'{name}' lacks its address or its size")
@@ -173,11 +186,13 @@ def parse_event(words: list[str], operations: frozenset[Op] = OF_VERSION_1) -> E
         if not rest:
             raise TraceError("", f"'{name}' lacks its memory type")
         word = rest.pop(0)
+        may_be_pou = op is Op.WALK and Op.POLL in operations
+        pou = may_be_pou and word == POU
         try:
-            memory_type = MemoryType.from_word(word)
+            memory_type = MemoryType.NORMAL_WB if pou else MemoryType.from_word(word)
         except KeyError:
-            types = (each.word for each in MemoryType)
-            raise TraceError("", f"unknown memory type '{word}'; {choices(word, types)}") from None
+            known = [*(each.word for each in MemoryType), *([POU] if may_be_pou else [])]
+            raise TraceError("", f"unknown memory type '{word}'; {choices(word, known)}") from None
         if op.traits.may_execute and rest and rest[0] == "exec":
             executable = True
             rest.pop(0)
@@ -187,7 +202,7 @@ def parse_event(words: list[str], operations: frozenset[Op] = OF_VERSION_1) -> E
         agent, rest = " ".join(_owners(rest)), []
     if rest:
         raise TraceError("", f"unknown word '{rest[0]}' after '{name}'")
-    return Event(agent, op, address, size, memory_type, executable)
+    return Event(agent, op, address, size, memory_type, executable, pou)
 
 
 def _owners(words: list[str]) -> list[str]:

@@ -17,7 +17,8 @@ import numpy as np
 from coldline.arm import MemoryType
 from coldline.errors import TraceError
 from coldline.events.batch import EVENT_DTYPE, Batch, pack_attributes
-from coldline.events.layout import EXECUTABLE, STRUCT_FORMAT, TYPE_MASK
+from coldline.events.event import POU
+from coldline.events.layout import EXECUTABLE, POU_CODE, STRUCT_FORMAT, TYPE_MASK
 from coldline.events.op import Op
 from coldline.rules.profile import Profile
 from coldline.support.units import PAGE_SIZE
@@ -116,6 +117,7 @@ class TextBatches:
                     return lines[index:]
             self._cut_off_in(lines)
             self._number += len(lines)
+        self._parser.end()
         return []
 
     def _cut_off_in(self, lines: list[str]) -> bool:
@@ -193,7 +195,7 @@ class _Rows(dict[str, bytes]):
         event = self._parser.parse(line)
         if event is None:
             return b""
-        attributes = pack_attributes(event.memory_type, event.executable)
+        attributes = pack_attributes(event.memory_type, event.executable, pou=event.pou)
         shape = _SHAPE.pack(event.size, 0, self._parser.agents[event.agent], event.op, attributes)
         # If the number is the address, the rest of the line means the same with any other address.
         before = event.op.words.split()
@@ -248,7 +250,8 @@ def _words(agent: str, op: Op, size: int, attributes: int) -> tuple[str, str]:
     if not op.has_range:
         return f"{first}\n", ""
     kind, executable = attributes & TYPE_MASK, attributes & EXECUTABLE
-    words = f" {MemoryType(kind - 1).word}{' exec' if executable else ''}" if kind else ""
+    word = POU if kind == POU_CODE else MemoryType(kind - 1).word if kind else ""
+    words = f" {word}{' exec' if executable else ''}" if kind else ""
     if op is Op.DESCRIPTOR:
         words += " invalid"
     if op.traits.impersonal and agent:

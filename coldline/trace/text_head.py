@@ -8,15 +8,13 @@ from coldline.events.event import MAX_AGENTS
 from coldline.events.op import Op
 from coldline.rules.order.ordering import CoreAgents, Master, Ordering
 from coldline.rules.profile import LINE_SIZES, SWITCHES, Profile
+from coldline.trace.head_options import is_option_of_version_2, option_lines, read_number, with_option
 
 MAX_AGENT_NAME = 4000
 """The most characters of an agent's name: any event of the agent then fits a line."""
 
 _HEAD_WORDS = ("line", "option")
 _HEAD_WORDS_OF_VERSION_2 = ("version", "core", "master")
-ORDER = "order"
-"""The option that says that operations complete at barriers."""
-
 IMPERSONAL = frozenset(op.words for op in Op if op.traits.impersonal)
 """The first words of the lines of events that no agent does."""
 
@@ -75,6 +73,13 @@ class HeadParser:
         if word == "master":
             self._read_master(rest)
             return
+        if word == "option" and self.profile.ordering is not None:
+            self.profile = with_option(self.profile, rest)
+            return
+        if word == "option" and is_option_of_version_2(rest):
+            known = ", ".join(SWITCHES)
+            needs = "which needs 'version 2' as the first line"
+            raise TraceError("", f"unknown option '{' '.join(rest)}', {needs}; choose from: {known}")
         if len(rest) != 1:
             raise TraceError("", f"'{word}' takes one word")
         if word == "version":
@@ -99,14 +104,8 @@ class HeadParser:
             self.profile = replace(self.profile, ordering=Ordering())
 
     def _read_option(self, word: str) -> None:
-        ordering = self.profile.ordering
-        if ordering is not None and word == ORDER:
-            self.profile = replace(self.profile, ordering=ordering._replace(barriers=True))
-            return
-        known = (*SWITCHES, ORDER) if ordering is not None else tuple(SWITCHES)
-        if word not in known:
-            needs = ", which needs 'version 2' as the first line" if word == ORDER else ""
-            raise TraceError("", f"unknown option '{word}'{needs}; choose from: {', '.join(known)}")
+        if word not in SWITCHES:
+            raise TraceError("", f"unknown option '{word}'; choose from: {', '.join(SWITCHES)}")
         self.profile = self.profile.having((word,))
 
     def _read_core(self, words: list[str]) -> None:
@@ -150,7 +149,9 @@ class HeadParser:
 
 def is_of_version_2_alone(words: list[str]) -> bool:
     """Whether the words are those of a line of the head that version 1 does not have, but for the version."""
-    return words[:1] in (["core"], ["master"]) or words == ["option", ORDER]
+    if words[:1] == ["option"]:
+        return is_option_of_version_2(words[1:])
+    return words[:1] in (["core"], ["master"])
 
 
 def is_agent(name: str, *, version: int = 1) -> bool:
@@ -174,21 +175,6 @@ def head_lines(profile: Profile) -> str:
 
 def core_lines(ordering: Ordering) -> list[str]:
     """The lines of a trace's head that say what `ordering` does."""
-    lines = [f"option {ORDER}"] if ordering.barriers else []
+    lines = option_lines(ordering)
     lines += [f"core {core.name} {' '.join(core.agents)}" for core in ordering.cores]
     return lines + [f"master {name}{' snoops' if snoops else ''}" for name, snoops in ordering.masters]
-
-
-def read_number(word: str) -> int:
-    """The number that a word says.
-
-    Raises
-    ------
-    TraceError
-        If it says none.
-    """
-    digits, base = (word[2:], 16) if word[:2] == "0x" else (word, 10)
-    valid = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
-    if not digits or len(digits) > 40 or any(digit not in valid for digit in digits):
-        raise TraceError("", f"'{word}' is not a number")
-    return int(digits, base)

@@ -6,6 +6,8 @@ from itertools import islice
 
 import pytest
 
+from tests.checker.test_words import BARRIERS
+from tests.checker.test_words import CASES as WORDS
 from tests.explain.test_witness import items, steps_of, told, witnesses
 from tests.helpers.checking import check_text
 from tests.helpers.effort import ASKED, LONG, examples
@@ -15,6 +17,18 @@ from tests.oracles.replay import Refused, read
 from tests.oracles.test_order_explorer import CASES, trace
 
 BY_HAND = [trace(*parts) for cases in CASES.values() for _, parts, kinds in cases if kinds]
+OF_WORDS = [
+    trace("version 2", "option order", text)
+    for cases in WORDS.values()
+    for _, text, ordered, _ in cases
+    if ordered
+]
+OF_WORDS += [
+    "".join(f"{line}\n" for line in trace("version 2", text).splitlines() if line.split()[-1] not in BARRIERS)
+    for cases in WORDS.values()
+    for _, text, _, at_once in cases
+    if at_once
+]
 FIRST_SEED = 0 if ASKED is None else random.SystemRandom().randrange(1 << 40)
 
 
@@ -59,6 +73,11 @@ def assert_replays(text: str, most: int = 4) -> int:
 @pytest.mark.parametrize("part", range(4 if LONG else 1))
 def test_witnesses_of_traces_worked_out_by_hand(part: int) -> None:
     for text in BY_HAND[part::4]:
+        assert_replays(text, most=100)
+
+
+def test_witnesses_of_traces_with_further_words() -> None:
+    for text in OF_WORDS:
         assert_replays(text, most=100)
 
 

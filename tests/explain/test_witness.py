@@ -19,6 +19,7 @@ from coldline.events.source import Batches
 from coldline.explain.explained import ExplainedHazard
 from coldline.explain.line_history import MAX_STORY
 from coldline.explain.paths import OUTCOMES
+from coldline.explain.witness import START
 from coldline.report.model import Report
 from coldline.report.reporters.witness import witness_lines
 from coldline.rules.line_rules import STEPS
@@ -64,7 +65,7 @@ def witnesses(found: Judgement) -> list[str]:
 
 
 def steps_of(hazard: ExplainedHazard) -> list[str]:
-    return [step.step for step in hazard.story if step.step is not None]
+    return [step.step for step in hazard.story if step.step is not None and step.step != START]
 
 
 def items(hazard: ExplainedHazard) -> list[int | str]:

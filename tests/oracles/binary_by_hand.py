@@ -19,7 +19,7 @@ OPERATIONS = (
     *("map", "unmap"),
     *("mmu on", "mmu off", "icache on", "icache off", "dcache on", "dcache off"),
     *("dsb", "dmb", "isb", "dsb nsh"),
-    *("poll", "give"),
+    *("poll", "give", "power-off"),
     *("descriptor", "tlbi", "tlbi all"),
 )
 

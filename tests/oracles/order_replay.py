@@ -10,6 +10,7 @@ It is longer than 300 lines because the search for fewer steps needs all that th
 """
 
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 from tests.oracles.explorer import CLEAN, DIRTY, INVALID, SET_WAY, Malformed
@@ -17,18 +18,20 @@ from tests.oracles.order_reading import Reader, Step, core_names, read_trace
 from tests.oracles.order_steps import (
     CHECKED,
     FRESH,
-    MAINTENANCE,
     NONE,
     Core,
+    Event,
     Fetches,
     Operation,
     Outcome,
     Profile,
     Shared,
     awaits,
+    copies_in,
     core_steps,
     effect_of,
     fresh_copies,
+    fresh_in,
     goes_on,
     meanwhile,
     shared_steps,
@@ -47,7 +50,6 @@ WORDS = {
     "cisw": ("nothing", "clean"),
     "isw": ("nothing", "discard", "clean"),
 }
-BY_ADDRESS = (*MAINTENANCE, "ic all", "ic by")
 LEVEL = {number: name for name, number in LEVELS.items()}
 AGE = {NONE: None, 1: "OLD", FRESH: "new"}
 
@@ -117,13 +119,16 @@ def steps(state: State, rules: Rules, profile: Profile, names: list[str]) -> Ite
     for shared in shared_steps(state.shared, rules.alias_live, any(cached for cached, _ in fetches)):
         yield _shared_name(state.shared, shared), _seen(state._replace(shared=shared))
     for place, core in enumerate(state.cores):
-        may = Fetches(*fetches[place], awaited=True)
-        seen = 0
-        for outcome in core_steps(state.shared, core, may, profile):
-            name = _core_name(core, outcome.core, names[place])
-            if len(outcome.core.dcs) < len(core.dcs) and core.dcs[0].op == "ivac":
-                name, seen = f"{name} {WORDS['ivac'][seen]}", seen + 1
-            yield name, _after(state, place, outcome)
+        cacheable, past = fetches[place]
+        for may in (Fetches(cacheable, (), awaited=True), Fetches((), past, awaited=True)):
+            seen = 0
+            for outcome in core_steps(state.shared, core, may, profile):
+                name = _core_name(core, outcome.core, names[place])
+                if name == "fill I" and may.uncacheable:
+                    name = "fill I from memory"
+                if len(outcome.core.dcs) < len(core.dcs) and core.dcs[0].op == "ivac":
+                    name, seen = f"{name} {WORDS['ivac'][seen]}", seen + 1
+                yield name, _after(state, place, outcome)
 
 
 def _shared_name(before: Shared, after: Shared) -> str:
@@ -140,13 +145,14 @@ def _shared_name(before: Shared, after: Shared) -> str:
 def _core_name(before: Core, after: Core, name: str) -> str:
     if len(after.dcs) < len(before.dcs):
         return f"complete {name} dc {before.dcs[0].op}"
-    if (after.ic_local, after.ic_all) != (before.ic_local, before.ic_all):
+    if (after.ic_local, after.ic_all, after.ic_by) != (before.ic_local, before.ic_all, before.ic_by):
         return f"complete ic {name}"
     if (after.store, after.through) != (before.store, before.through):
         return f"store arrives {name}"
     if after.prefetched != before.prefetched:
         return f"prefetch {name}" if after.prefetched else f"drop prefetch {name}"
-    return "fill I" if after.icache else "drop I"
+    held = [sum(copy != NONE for copy in copies_in(core.icache)) for core in (before, after)]
+    return "drop I" if held[1] < held[0] else "fill I"
 
 
 # -- what events do --------------------------------------------------------------------------------------------
@@ -160,14 +166,23 @@ def events(state: State, step: Step, byte: int, profile: Profile) -> Iterator[tu
     event = step.event(byte)
     if any(awaits(event, core) for core in state.cores):
         return
-    outcomes = effect_of(state.shared, state.cores[step.core], event, profile)
-    perhaps = step.action in BY_ADDRESS and not event.own
-    words = _perhaps_words(step.action, profile) if perhaps else _outcome_words(step.action, profile)
+    core = state.cores[step.core]
+    outcomes = effect_of(state.shared, core, event, profile)
+    if step.action == "fetch not cacheable":
+        holds = any(outcome.core != core for outcome in outcomes) and state.view == step.core
+        for outcome in outcomes:
+            word = ("held" if outcome.core != core else "nothing") if holds else ""
+            yield word, _after(state, step.core, outcome)
+        return
+    words = _outcome_words(step.action, profile)
+    if step.action in (*WORDS, *STRENGTH) and not event.own:
+        words = ("nothing", "issued") if profile.order else ("nothing", "discard", "clean")
+        if step.action != "ivac":  # what it may do, caches do by themselves
+            words, outcomes = (), outcomes[:1]
+    elif step.action.startswith("ic ") and not event.own:
+        outcomes = outcomes[:1]
     for number, outcome in enumerate(outcomes):
-        after = _after(state, step.core, outcome)
-        yield words[number] if words else "", after
-        if perhaps:
-            yield "", after
+        yield words[number] if words else "", _after(state, step.core, outcome)
 
 
 def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
@@ -180,13 +195,6 @@ def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
     return words if len(words) > 1 else ()
 
 
-def _perhaps_words(action: str, profile: Profile) -> tuple[str, ...]:
-    """The words where an operation by address is not sure of the byte: a witness may leave them out."""
-    if profile.order:
-        return ("nothing", "issued")
-    return WORDS["isw"] if action == "ivac" else ("nothing", "clean")
-
-
 def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazard, said: str) -> bool:
     """Whether the last event returns the old copy that the witness says, and it is a hazard of that kind."""
     event, core, shared = step.event(byte), state.cores[step.core], state.shared
@@ -197,19 +205,32 @@ def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazar
         return False
     if fetch and state.view != step.core:
         return False
-    names = ["memory" if step.action == "fetch not cacheable" or not fetch else "instruction cache"]
-    names += (
-        ["prefetched"] if fetch else [f"level {n}" for n, level in ((1, shared.l1), (2, shared.l2)) if level]
-    )
-    copies = dict(zip(names, fresh_copies(shared, core, event, profile), strict=False))
-    if len(copies) == 1:
-        copies = {"": next(iter(copies.values()))}
-    if copies.get(said, True):
+    copies = list(_copies(shared, core, event, profile))
+    if not any(not fresh and said == (name if len(copies) > 1 else "") for name, fresh in copies):
         return False
     somewhere = shared.f1 or shared.f2 or shared.fm or shared.through == FRESH
     somewhere = somewhere or any(each.store == FRESH for each in state.cores)
-    somewhere = somewhere or state.cores[state.view].icache == FRESH
+    somewhere = somewhere or fresh_in(state.cores[state.view].icache)
     return hazard.kind == (("stale-fetch" if fetch else "stale-read") if somewhere else "lost-write")
+
+
+def _copies(shared: Shared, core: Core, event: Event, profile: Profile) -> Iterator[tuple[str, bool]]:
+    """The copies that a checked event may return, by name, and whether each is fresh."""
+    if not event.action.startswith("fetch"):
+        names = ["memory", *(f"level {n}" for n, level in ((1, shared.l1), (2, shared.l2)) if level)]
+        yield from zip(names, fresh_copies(shared, core, event, profile), strict=False)
+        return
+    if core.prefetched:
+        yield "prefetched", core.prefetched == FRESH
+    held = [copy for copy in copies_in(core.icache) if copy]
+    cacheable = event.action == "fetch cacheable"
+    if cacheable or profile.nc_fetch_held:
+        yield from (("instruction cache", copy == FRESH) for copy in held)
+    if not cacheable:
+        yield "memory", shared.fm
+    elif not core.icache // 3**event.label % 3:
+        (fresh,) = fresh_copies(shared, Core(), event, profile)
+        yield "instruction cache", fresh
 
 
 # -- the walk --------------------------------------------------------------------------------------------------
@@ -222,6 +243,8 @@ class _Trace(NamedTuple):
     names: list[str]
     byte: int
     profile: Profile
+    start: str
+    labels: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of(cls, text: str, address: int) -> "_Trace":
@@ -236,16 +259,54 @@ class _Trace(NamedTuple):
         if start not in trace.lines:
             raise Refused("nothing reads the line")
         names = [name for _, name in core_names(reader)]
-        return cls(trace.lines[start], names, address - start, trace.profile)
+        return cls(trace.lines[start], names, address - start, trace.profile, trace.start, trace.cores)
 
-    def cold(self) -> set[State]:
+    def started(self) -> set[State]:
+        """What each core may see of the byte before any event."""
         shared = Shared(INVALID, False, INVALID, False, True)
-        return {State(view, shared, (Core(),) * len(self.names)) for view in range(len(self.names))}
+        found = {State(view, shared, (Core(),) * len(self.names)) for view in range(len(self.names))}
+        if self.start == "any":
+            return {each for state in found for each in self._any(state)}
+        if self.start != "cold":
+            found = self._closed(found)
+        if self.start == "dirty":
+            written = Event("write wb", own=True)
+            for state in list(found):
+                at_once = self.profile._replace(order=False)
+                for outcome in effect_of(state.shared, state.cores[state.view], written, at_once):
+                    found.add(_after(state, state.view, outcome))
+            found = self._closed(found)
+        return found
+
+    def _any(self, state: State) -> Iterator[State]:
+        level = [(INVALID, False), *product((CLEAN, DIRTY), (False, True))]
+        copies = (NONE,) if self.profile.dic else (NONE, 1, FRESH)
+        labels = self.labels[state.view]
+        caches = [
+            sum(copy * 3**n for n, copy in zip(labels, held, strict=True))
+            for held in product(copies, repeat=len(labels))
+        ]
+        for (l1, f1), (l2, f2), fm, icache in product(level, level, (False, True), caches):
+            if f1 or f2 or fm or fresh_in(icache):
+                cores = list(state.cores)
+                cores[state.view] = Core(icache)
+                yield State(state.view, Shared(l1, f1, l2, f2, fm), tuple(cores))
+
+    def _closed(self, found: set[State]) -> set[State]:
+        rules = Rules(True, tuple((labels, ()) for labels in self.labels))
+        at_once = self.profile._replace(order=False)  # nothing is prefetched
+        waiting = list(found)
+        found = set(found)
+        while waiting:
+            after = {each for _, each in steps(waiting.pop(), rules, at_once, self.names)}
+            waiting += after - found
+            found |= after
+        return found
 
 
 def replay(text: str, *, states: bool = True) -> None:
     """
-    Replay a witness from a cold line to its bad read.
+    Replay a witness from the line at its start to its bad read.
 
     Parameters
     ----------
@@ -267,11 +328,16 @@ def replay(text: str, *, states: bool = True) -> None:
     trace = _Trace.of(text, hazard.address)
     ahead = iter(trace.steps)
     coming = next(ahead, None)
-    rules, now = Rules(), trace.cold()
+    rules, now = Rules(), trace.started()
+    starts = lines[0].said == "start" and not lines[0].words
+    if starts != (trace.start != "cold"):
+        raise Refused("it does not begin with what the caches hold at the start, or says it for nothing")
     for line in lines:
         if coming is None:
             raise Refused(f"line {line.number}: it goes on after its last event")
-        if not line.words:
+        if starts and line is lines[0]:
+            pass
+        elif not line.words:
             # A fetch with the MMU off allows a prefetch before it; nothing else acts before it has come.
             fetch = texts[coming.number - 1].split()[1] == "fetch"
             allowed = [rules, _rules(coming)] if fetch else [rules]
@@ -314,10 +380,11 @@ def _is_as_told(state: State, line: Line, whole: str, names: list[str]) -> bool:
     told = STATE.fullmatch(copies)
     if told is None:
         raise Refused(f"line {line.number}: '{copies}' is no state")
-    shared, own = state.shared, state.cores[state.view]
+    shared = state.shared
+    held = [copy for copy in copies_in(state.cores[state.view].icache) if copy]
     is_so = (
         *(LEVEL[shared.l1], _age(shared.l1, shared.f1), LEVEL[shared.l2], _age(shared.l2, shared.f2)),
-        *("valid" if own.icache else "invalid", AGE[own.icache], _age(1, shared.fm)),
+        *("valid" if held else "invalid", AGE[min(held, default=NONE)], _age(1, shared.fm)),
     )
     pending = {name: words for name, mark, words in (part.partition(" pending: ") for part in parts) if mark}
     really = {name: _pending(shared, core) for name, core in zip(names, state.cores, strict=True)}
@@ -329,7 +396,7 @@ def _age(valid: int, fresh: bool) -> str | None:
 
 
 def _pending(shared: Shared, core: Core) -> str:
-    words = [f"dc {dc.op}" for dc in core.dcs] + ["ic"] * core.ic_all
+    words = [f"dc {dc.op}" for dc in core.dcs] + ["ic"] * (core.ic_all or bool(core.ic_by))
     store = shared.through if core.through else core.store
     words += [f"store {AGE[store]}"] if store else []
     words += [f"prefetched {AGE[core.prefetched]}"] if core.prefetched else []
@@ -345,7 +412,7 @@ def fewest_steps(text: str, number: int, kind: str, address: int) -> int:
     last = next(step for step in trace.steps if step.number == number)
     views = [last.core, *(place for place in range(len(trace.names)) if place != last.core)]
     for view in views:
-        costs = {state: 0 for state in trace.cold() if state.view == view}
+        costs = {state: 0 for state in trace.started() if state.view == view}
         for step in trace.steps:
             costs = _settled(costs, trace, _rules(step))
             if step is last:

@@ -14,8 +14,9 @@ import numpy as np
 
 from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import Act, OrderedLetter, Possible
-from coldline.rules.order.effects import OrderedEffect, ordered_hazards
+from coldline.rules.order.effects import OrderedEffect
 from coldline.rules.order.microstate import OrderedMicrostate
+from coldline.rules.order.reads import ordered_hazards
 from coldline.rules.order.steps import steps
 from coldline.rules.profile import Profile
 

@@ -16,11 +16,14 @@ from coldline.errors import TraceError
 from coldline.rules import line_rules
 from coldline.rules.order import machine
 from coldline.rules.order.alphabet import CHECKED, Act, OrderedLetter, Possible
+from coldline.rules.order.at_once import AT_ONCE
 from coldline.rules.order.cores import CoreEvent, CoresMachine, Speculation
-from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS, OrderedEffect
+from coldline.rules.order.effects import ORDERED_EFFECTS, OrderedEffect
 from coldline.rules.order.microstate import NOTHING, OrderedMicrostate
+from coldline.rules.order.ordering import CoreAgents, Ordering
 from coldline.rules.order.owners import OWNERS_ORDERED
-from coldline.rules.order.steps import PENDING_STEPS, OrderedStep, steps
+from coldline.rules.order.steps import HOLD, PENDING_STEPS, OrderedStep, steps
+from coldline.rules.order.virtual_caches import LABELLED
 from coldline.rules.profile import Profile
 from tests.helpers.checking import check_text
 from tests.helpers.repository import ROOT
@@ -58,6 +61,10 @@ PENDING: dict[str, frozenset[Act]] = {
 """The acts that are complete at a barrier, by what is pending; a prefetch needs none."""
 
 _CACHEABLE = {Act.CACHEABLE_CVAC, Act.CACHEABLE_CIVAC, Act.CACHEABLE_IVAC, Act.CACHEABLE_CVAU}
+_BY_OPTION = {Act.READ_NC_MAY_HIT, Act.WALK_NC_MAY_HIT, Act.FETCH_NC_HELD, Act.READ_FAR, Act.WRITE_FAR}
+_BY_OPTION |= {Act.DC_IVAC_OTHER, Act.CACHEABLE_IVAC_OTHER, Act.WALK_POU, Act.WALK_POU_OTHER, Act.POWER_OFF}
+"""Acts that only further options ask for."""
+
 _BARRIERS = {Act.DSB, Act.DMB, Act.ISB}
 
 
@@ -67,15 +74,15 @@ _OF_MASTERS = {act for act in Act if act.name.startswith(("MASTER", "SNOOPING"))
 def size(pending: Sequence[str], *, idc: bool = False, dic: bool = False, masters: bool = False) -> int:
     """The states of one core of which some operations are pending, and all others complete at once."""
     late = frozenset().union(*(PENDING[each] for each in pending))
-    effects = {act: (ORDERED_EFFECTS if act in late else AT_ONCE)[act] for act in Act}
-    left_out = (_CACHEABLE - late) | (set() if pending else _BARRIERS) | {Act.IC_LOCAL}
+    effects = {act: (ORDERED_EFFECTS if act in late else AT_ONCE)[act] for act in ORDERED_EFFECTS}
+    left_out = (_CACHEABLE - late) | (set() if pending else _BARRIERS) | {Act.IC_LOCAL} | _BY_OPTION
     left_out |= set() if masters else _OF_MASTERS
     settings = [
         Possible(data, fetch, fetch, fetch and "prefetch" in pending)
         for data in (False, True)
         for fetch in (False, True)
     ]
-    letters = [OrderedLetter(act, 0) for act in Act if act not in left_out]
+    letters = [OrderedLetter(act, 0) for act in ORDERED_EFFECTS if act not in left_out]
     return least_states(Profile(idc=idc, dic=dic), effects, letters, settings, 2000)
 
 
@@ -85,7 +92,8 @@ SIZES: list[tuple[tuple[str, ...], tuple[bool, bool], int]] = [
     ((), (True, True), 22),
     (("ic",), (False, False), 676),
     (("ic",), (True, False), 210),
-    (("prefetch",), (True, True), 92),
+    (("prefetch",), (False, False), 741),
+    (("prefetch",), (True, True), 77),
     (("stores",), (True, True), 66),
 ]
 
@@ -185,6 +193,9 @@ def _always_happens(effect: OrderedEffect) -> OrderedEffect:
 
 _FETCHED_ANEW = f"a isb; a fetch {X}"
 _DIRTY = f"{_A}; a unmap {P}"
+_HITS = "option nc-may-hit m"
+_HELD = "option nc-fetch-held"
+_WIDE, FAR = "line 32; option dmin 16", "0x1010 8"
 
 _MASTERS = "master s snoops; master u"
 _GIFT = f"give {P} a b n t"
@@ -194,10 +205,17 @@ WEAKER = {
     Act.READ_OTHER: (_never_waits, [_A, f"a dc cvac {X}; a read {Y}", _N_READS]),
     Act.READ_NC: (_waits, [_A, _M, f"a dc cvac {X}; m read {X}", _N_READS]),
     Act.READ_NC_OTHER: (_never_waits, [_A, _M, f"a dc cvac {X}; a dmb; m read {Y}", f"n walk {X} normal-nc"]),
+    Act.READ_NC_MAY_HIT: (_waits, [_HITS, _A, _M, f"a dc cvac {X}; m read {X}", _N_READS]),
+    Act.WALK_NC_MAY_HIT: (_waits, [_HITS, _A, _M, f"m dc cvac {X}; m walk {X} normal-nc", _N_READS]),
     Act.WALK: (_does_nothing, [f"b walk {X} normal-wb", _N, f"n write {X}; n dsb; b walk {X} normal-wb"]),
     Act.WALK_OTHER: (
         _does_nothing,
         [f"b walk {Y} normal-wb", _N, f"n write {X}; n dsb; b walk {X} normal-wb"],
+    ),
+    Act.WALK_POU: (_does_nothing, [f"b walk {X} pou", _N, f"n write {X}; n dsb; b walk {X} normal-wb"]),
+    Act.WALK_POU_OTHER: (
+        _does_nothing,
+        [f"b walk {Y} pou", _N, f"n write {X}; n dsb; b walk {X} normal-wb"],
     ),
     Act.WALK_NC: (_waits, [_A, f"a dc cvac {X}; a walk {X} normal-nc", _N_READS]),
     Act.WRITE: (_never_waits, [f"a map {WB}; a dc ivac {X}; a write {X}; a dsb; a read {X}"]),
@@ -212,6 +230,11 @@ WEAKER = {
     Act.FETCH: (_waits, [_CODE, _CLEANED, f"a ic ivau {X}", _FETCHED_ANEW]),
     Act.FETCH_OTHER: (_waits, [_CODE, f"a dc cvac {X}; a fetch {Y}", _N_READS]),
     Act.FETCH_NC: (_waits, [f"{_M} exec; m write {X}; m isb; m fetch {X}"]),
+    Act.FETCH_NC_HELD: (_waits, [_HELD, _A, f"{_M} exec; a dc cvac {X}; m fetch {X}", _N_READS]),
+    Act.DC_IVAC_OTHER: (_never_happens, [_WIDE, _A, _G, f"g dc ivac {FAR}; g dsb; a read {X}"]),
+    Act.CACHEABLE_IVAC_OTHER: (_never_happens, [_WIDE, _A, f"a dc ivac {FAR}; a dsb; a read {X}"]),
+    Act.READ_FAR: (_waits, [_WIDE, _A, f"a dc cvac {X}; a read {FAR}", _N_READS]),
+    Act.WRITE_FAR: (_waits, [_WIDE, _A, f"a dc cvac {X}; a write {FAR}", _N_READS]),
     Act.DC_CVAC: (_does_nothing, [_A, _G, f"g dc cvac {X}; g dsb", _N_READS]),
     Act.DC_CIVAC: (_does_nothing, [_A, _G, f"g dc civac {X}; g dsb", _N_READS]),
     Act.DC_IVAC: (_does_nothing, [_B, _G, f"g write {X}; g dmb; g dc ivac {X}; g dsb", _G_ON]),
@@ -228,6 +251,8 @@ WEAKER = {
     Act.DC_ISW: (_never_happens, [_A, f"a dc isw {X}; a dsb; a read {X}"]),
     Act.IC: (_does_nothing, [_CODE, _CLEANED, _INVALIDATED, _FETCHED_ANEW]),
     Act.IC_LOCAL: (_does_nothing, [_CODE, _CLEANED, "a ic iallu; a dsb", _FETCHED_ANEW]),
+    Act.POWER_OFF: (_does_nothing, [f"a map {WB}; a write {X}; power-off {X}; a read {X}"]),
+    Act.POLL_NC_MAY_HIT: (_waits, [_HITS, _A, _M, f"a dc cvac {X}; m poll {X}", _N_READS]),
     Act.DSB: (_does_nothing, [_A, f"a dc cvac {X}; a dsb", _N_READS]),
     Act.DMB: (_does_nothing, [_A, f"a dc cvac {X}; a dmb", _N_READS]),
     Act.ISB: (_does_nothing, [_CODE, _CLEANED, _INVALIDATED, _FETCHED_ANEW]),
@@ -255,6 +280,10 @@ WEAKER = {
     Act.MASTER_WRITE: (_does_nothing, [_B, f"u write {X}; b read {X}"]),
 }
 """For each row of the effects, how it is weakened, and a trace that shows it."""
+
+
+def test_each_act_has_a_trace_or_is_one_of_an_agents_fetches() -> None:
+    assert {*WEAKER, *LABELLED} == set(Act)
 
 
 @pytest.mark.usefixtures("_forget")
@@ -302,6 +331,7 @@ SHOWN = {
     "complete": [_A, f"a dc ivac {X}; a dsb; a read {X}"],
     "complete ic": [_CODE, f"a dc cvau {X}", _INVALIDATED, _FETCHED_ANEW],
     "store arrives": [_G, f"h mmu off; g write {X}; h write {X}; h dsb; g dsb", _N_READS],
+    HOLD: [_HELD, f"{_M} exec; m write {X}; m dsb; m isb; m fetch {X}"],
     "prefetch": [f"{_M} exec; m write {X}; m dsb; m fetch {X}"],
 }
 """Traces that show steps."""
@@ -317,7 +347,7 @@ ALSO_OTHERWISE = {
 
 
 def test_each_step_is_there() -> None:
-    assert {*SHOWN, *ALSO_OTHERWISE} == {*line_rules.STEPS, *PENDING_STEPS}
+    assert {*SHOWN, *ALSO_OTHERWISE} == {*line_rules.STEPS, HOLD, *PENDING_STEPS}
 
 
 @pytest.mark.usefixtures("_forget")
@@ -348,9 +378,12 @@ LETTERS: list[CoreEvent | Speculation] = [
 LOOKS = [event for event in EVENTS if event.act in CHECKED]
 
 
+TWO_CORES = Ordering((CoreAgents("cpu0", ("a",)), CoreAgents("cpu1", ("b",))), barriers=True)
+
+
 def learned(first: Sequence[CoreEvent | Speculation]) -> LearnedTables:
     """Tables that have met some letters."""
-    tables = LearnedTables(CoresMachine(Profile(), 2, barriers=True))
+    tables = LearnedTables(CoresMachine(Profile(ordering=TWO_CORES)))
     for letter in first:
         tables.number(letter)
     return tables

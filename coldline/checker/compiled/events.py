@@ -24,7 +24,7 @@ from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, 
 from coldline.checker.state import partitions
 from coldline.checker.state.marks import ANY_BARRIER, BARRIER_OPS
 from coldline.checker.state.transitions import LETTER_ROWS, QUIET_LETTERS, UNKNOWN
-from coldline.events.event import ADDRESS_LIMIT, ZVA_BLOCK
+from coldline.events.event import ADDRESS_LIMIT
 from coldline.events.layout import (
     AGENT_MASK,
     AGENT_SHIFT,
@@ -59,7 +59,7 @@ _TO_INTERPRETER = uint64(frame.TO_INTERPRETER)
 _LETTERS = uint64(LETTER_ROWS)
 _QUIET_LETTERS = uint64(QUIET_LETTERS)
 _UNKNOWN = uint64(UNKNOWN)
-_PAGE, _OFFSET, _BLOCK = uint64(PAGE_SIZE), uint64(PAGE_SIZE - 1), uint64(ZVA_BLOCK - 1)
+_PAGE, _OFFSET = uint64(PAGE_SIZE), uint64(PAGE_SIZE - 1)
 _PAGE_BITS = uint64(PAGE_SIZE.bit_length() - 1)
 _LIMIT = uint64(ADDRESS_LIMIT)
 _EVENT, _SIZE_AT, _REST_AT = uint64(EVENT_SIZE), uint64(SIZE_AT), uint64(REST_AT)
@@ -209,13 +209,15 @@ def _take(f: Any) -> None:
         fixed = _TO_INTERPRETER
         if action == _MAINTAIN or action == _MAINTAIN_THROUGH:
             fixed = uint64(load8(f.maintenance + op))
-            start &= ~line_mask
-            end = (end + line_mask) & ~line_mask
+            block = load64(f.units + (op << _3)) - _1
+            start &= ~block
+            end = (end + block) & ~block
         elif action == _READ_TABLE:
             fixed = uint64(load8(f.walks + agent * _TYPES + (word >> _ATTRIBUTES_SHIFT & (_TYPES - _1))))
         elif action == _ZERO:
-            start &= ~_BLOCK
-            end = (end + _BLOCK) & ~_BLOCK
+            block = load64(f.units + (op << _3)) - _1
+            start &= ~block
+            end = (end + block) & ~block
         by_alias = action <= _MAINTAIN_THROUGH
         if last != page:
             # Check every page before changing any.

@@ -69,6 +69,7 @@ FRAME = np.dtype(
             "walks",
             "moves",
             "settings",
+            "units",
             # The bytes: `Tables`
             "states",
             "step",

@@ -49,7 +49,7 @@ class CheckState:
     def __init__(self, profile: Profile, *, distinct: bool = False, most: int | None = None) -> None:
         self.profile = profile
         tables, vocabulary = _rules(profile)
-        self.lines = Lines(tables, profile.line)
+        self.lines = Lines(tables, profile.line, profile.program_order_granule)
         self.memory = self.lines.memory
         self.page_classes = PageClasses(vocabulary)
         self.findings = Findings(self.memory, distinct=distinct, most=most)
@@ -74,6 +74,5 @@ def _rules(profile: Profile) -> tuple[Tables, Vocabulary]:
     """The tables of the rules that a profile asks for, and the letters of events by them."""
     if profile.ordering is None:
         return CompleteTables(automaton(profile)), vocabulary_of(profile)
-    machine = CoresMachine(profile, len(profile.ordering.cores), barriers=profile.ordering.barriers)
-    tables = LearnedTables(machine)
+    tables = LearnedTables(CoresMachine(profile), granules=profile.program_order_granule < profile.line)
     return tables, vocabulary_of(profile, tables.add_core)

@@ -42,12 +42,15 @@ class LearnedTables(Tables):
     ----------
     machine : CoresMachine
         The automaton.
+    granules : bool
+        Whether maintenance by address is of smaller granules than a line.
     """
 
     orders = True
 
-    def __init__(self, machine: CoresMachine) -> None:
+    def __init__(self, machine: CoresMachine, *, granules: bool = False) -> None:
         super().__init__(MOST_LEARNED)
+        self.granules = granules
         self._machine = machine
         self._letters: list[CoreEvent | Speculation | None] = []
         self._numbers: dict[CoreEvent | Speculation, int] = {}
@@ -78,9 +81,16 @@ class LearnedTables(Tables):
             self._letters.append(letter)
             if isinstance(letter, CoreEvent):
                 if letter.as_other is not None:
-                    self.other[known] = self.number(letter.as_other)
+                    self._add_other(known, letter.as_other)
                 self._judge(known, 0)
         return known
+
+    def _add_other(self, known: int, other: CoreEvent) -> None:
+        """Note the letters of an event for the other bytes of its line, which is `other` for those near it."""
+        if self.granules and other.as_far != other:
+            self.near[known] = self.number(other)
+            other = other.as_far
+        self.other[known] = self.number(other)
 
     def plain(self, row: int) -> Letter | None:
         """See `Tables.plain`."""

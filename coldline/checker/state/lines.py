@@ -39,6 +39,8 @@ class Lines:
         The byte automaton.
     line : int
         Bytes of a line.
+    granule : int or None
+        Bytes of a granule of maintenance; those of a line if None.
 
     Attributes
     ----------
@@ -48,9 +50,10 @@ class Lines:
         The records of the lines whose bytes differ.
     """
 
-    def __init__(self, transitions: Tables, line: int) -> None:
+    def __init__(self, transitions: Tables, line: int, granule: int | None = None) -> None:
         self.transitions = transitions
         self.size = line
+        self._granule = granule or line
         self.memory = Memory(
             PAGE_SIZE // line, transitions.start, transitions.unsettled if transitions.orders else None
         )
@@ -69,11 +72,11 @@ class Lines:
         parts = self.partitions.parts(row, index)
         inside = (1 << end) - (1 << start)
         bad = self._badness(parts, letter, inside)
-        after, other = self.transitions.after, int(self.transitions.other[letter])
+        after = self.transitions.after
         parts_after = merged(
             (after(state, which), mask & bytes_of)
             for state, mask in parts.items()
-            for which, bytes_of in ((letter, inside), (other, ~inside))
+            for which, bytes_of in self._letters(letter, start, end)
             if mask & bytes_of
         )
         if parts_after != parts:
@@ -82,6 +85,17 @@ class Lines:
             barriers = reduce(or_, (int(self.transitions.unsettled[state]) for state in parts_after))
             self.memory.marks.add(np.array([row]), barriers)
         return bad
+
+    def _letters(self, letter: int, start: int, end: int) -> tuple[tuple[int, int], ...]:
+        """The letters of an event that touches bytes `start` to `end` of a line, and the bytes of each."""
+        inside = (1 << end) - (1 << start)
+        other = int(self.transitions.other[letter])
+        near = self.transitions.near.get(letter)
+        if near is None:
+            return (letter, inside), (other, ~inside)
+        granule = self._granule
+        around = (1 << end + -end % granule) - (1 << start - start % granule)
+        return (letter, inside), (near, around & ~inside), (other, ~around)
 
     def step(self, state: int, letter: int) -> int:
         """The next state of bytes in `state` after `letter`."""

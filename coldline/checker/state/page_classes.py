@@ -132,8 +132,12 @@ class PageClasses:
                 changed[number] = setting
         return changed
 
-    def walk(self, agent: int, memory_type: MemoryType, page_class: int = UNMAPPED) -> AnyLetter:
+    def walk(
+        self, agent: int, memory_type: MemoryType, page_class: int = UNMAPPED, *, pou: bool = False
+    ) -> AnyLetter:
         """The letter of a translation-table read by `agent`, whose MMU may be on, with the walk's own type.
+
+        `pou` is as in `Event`.
 
         Only whether the page was given to the agent depends on its class.
         """
@@ -142,7 +146,7 @@ class PageClasses:
         if of_master is not None:
             return of_master
         plain = walk_letters(self.agents[agent], memory_type)
-        return self.vocabulary.access(plain, agent, Op.WALK, owner=owner)
+        return self.vocabulary.access(plain, agent, Op.WALK, owner=owner, pou=pou)
 
     def owners(self, page_class: int) -> frozenset[int]:
         """The agents to which the pages of a class were given."""

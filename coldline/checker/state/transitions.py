@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coldline.rules.alphabet import OTHER, Letter, Setting
+from coldline.rules.alphabet import OTHER, PERHAPS, Letter, Setting
 from coldline.rules.automaton import READS, Automaton
 from coldline.rules.line_rules import Hazard
 
@@ -58,12 +58,17 @@ class Tables:
         The state of every byte at the start.
     orders : bool
         Whether a byte may be in a state that a barrier changes.
+    granules : bool
+        Whether an access has other letters for the bytes of its line that are in other granules of maintenance.
     step : ndarray of uint16, shape (LETTER_ROWS, states)
         The next state; `UNKNOWN` if it has not been worked out. The same state for `NO_LETTER`.
     bad : ndarray of uint8, shape (LETTER_ROWS, states)
         The hazards of a read, as `Hazard` flags.
     other : ndarray of uint8, shape (LETTER_ROWS,)
         The letter for the other bytes of the line when a letter applies to some of them.
+    near : dict of int to int
+        The letters for the other bytes in the granules of maintenance that an access touches, where it is another one
+        than that in `other`.
     quiet : ndarray of uint64, shape (states,)
         A bit for each of the first `QUIET_LETTERS` letters that changes nothing and has no hazard if a byte is in the
         state, whether the letter applies to this byte or to another one of its line.
@@ -77,12 +82,14 @@ class Tables:
 
     start = 0
     orders = False
+    granules = False
 
     def __init__(self, states: int) -> None:
         self.states = states
         self.step: NDArray[np.uint16] = np.full((LETTER_ROWS, states), UNKNOWN, np.uint16)
         self.bad: NDArray[np.uint8] = np.zeros((LETTER_ROWS, states), np.uint8)
         self.other: NDArray[np.uint8] = np.full(LETTER_ROWS, NO_LETTER, np.uint8)
+        self.near: dict[int, int] = {}
         self.quiet: NDArray[np.uint64] = np.zeros(states, np.uint64)
         self.unsettled: NDArray[np.uint8] = np.zeros(states, np.uint8)
         self.transformers: NDArray[np.uint16] = np.zeros((MAX_TRANSFORMERS, states), np.uint16)
@@ -131,7 +138,7 @@ class CompleteTables(Tables):
         self.step[:] = identity
         self.step[: len(Letter)] = table.T
         self.bad[list(READS)] = np.array(automaton.bad, np.uint8).T
-        for letter, other in OTHER.items():
+        for letter, other in (*OTHER.items(), *PERHAPS.items()):
             self.other[letter] = other
         for row in range(QUIET_LETTERS):
             still = (self.step[row] == identity) & (self.step[self.other[row]] == identity)

@@ -13,7 +13,7 @@ from coldline.events import Op
 from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.order.alphabet import DATA_OPERATIONS, POLLS, Act
 from coldline.rules.order.cores import NO_CORE, UNPLACED, CoreEvent, Speculation
-from coldline.rules.order.ordering import Ordering
+from coldline.rules.order.ordering import COLD_START, Ordering
 from coldline.rules.profile import Profile
 
 AnyLetter = Letter | CoreEvent
@@ -50,6 +50,9 @@ _ACCESSES = {
     Letter.FETCH_NC: Act.FETCH_NC,
 }
 _WALKS = {Letter.READ_WB: Act.WALK, Letter.READ_NC: Act.WALK_NC}
+_MAY_HIT = {Act.READ_NC: Act.READ_NC_MAY_HIT, Act.WALK_NC: Act.WALK_NC_MAY_HIT}
+_BY_LABEL = {Act.FETCH: Act.FETCH_BY, Act.FETCH_NC_HELD: Act.FETCH_NC_HELD_BY}
+_CLEANING = {Op.DC_IVAC: Op.DC_CIVAC, Op.DC_ISW: Op.DC_CISW}
 _OTHER_OPERATIONS = {
     Op.DC_CSW: Act.DC_CSW,
     Op.DC_CISW: Act.DC_CISW,
@@ -93,8 +96,13 @@ class Vocabulary(Protocol):
     def add_agent(self, name: str) -> None:
         """Note the next agent; agents are numbered as they are added."""
 
-    def access(self, letters: Letters, agent: int, op: Op, *, owner: bool = False) -> AnyLetter:
-        """The letter of an access, which without cores would be one of `letters`; `owner` is as for `CoreEvent`."""
+    def access(
+        self, letters: Letters, agent: int, op: Op, *, owner: bool = False, pou: bool = False
+    ) -> AnyLetter:
+        """The letter of an access, which without cores would be one of `letters`.
+
+        `owner` is as for `CoreEvent`, and `pou` as for `Event`.
+        """
 
     def core_of(self, agent: int) -> int:
         """The number of an agent's core."""
@@ -107,6 +115,9 @@ class Vocabulary(Protocol):
 
     def gift(self) -> AnyLetter:
         """The letter by which a page gets other owners."""
+
+    def power_off(self) -> AnyLetter:
+        """The letter by which caches lose their power."""
 
     def access_by_first_core(self, letter: Letter) -> AnyLetter:
         """The letter of an access by core 0."""
@@ -145,7 +156,9 @@ class AtOnce:
     def add_agent(self, name: str) -> None:
         """See `Vocabulary.add_agent`."""
 
-    def access(self, letters: Letters, agent: int, op: Op, *, owner: bool = False) -> Letter:
+    def access(
+        self, letters: Letters, agent: int, op: Op, *, owner: bool = False, pou: bool = False
+    ) -> Letter:
         """See `Vocabulary.access`."""
         (letter,) = letters
         return letter
@@ -165,6 +178,10 @@ class AtOnce:
     def gift(self) -> AnyLetter:
         """See `Vocabulary.gift`."""
         raise TraceError("", "'give' in a trace without 'version 2'")
+
+    def power_off(self) -> AnyLetter:
+        """See `Vocabulary.power_off`."""
+        raise TraceError("", "'power-off' in a trace without 'version 2'")
 
     def access_by_first_core(self, letter: Letter) -> Letter:
         """See `Vocabulary.access_by_first_core`."""
@@ -196,7 +213,7 @@ class ByCore:
     Parameters
     ----------
     ordering : Ordering
-        The cores that are known, and whether operations complete at barriers.
+        The cores that are known, whether operations complete at barriers, and what agents may do.
     new_core : callable
         Called for each core that is not in `ordering`: that of an agent of which nothing is said.
 
@@ -215,6 +232,12 @@ class ByCore:
         self.barriers = ordering.barriers
         self._new_core = new_core
         self._cores: list[int] = []
+        self._may_hit: list[bool] = []
+        declared = [agent for core in ordering.cores for agent in core.agents]
+        self._labels_of = {agent: label for label, agent in enumerate(declared)}
+        self._labels: list[int] = []
+        self._ivac_cleans: list[bool] = []
+        self._ordering = ordering
         self._masters = dict(ordering.masters)
         self._snoops: list[bool | None] = []
         self.core_names = [core.name for core in ordering.cores]
@@ -223,22 +246,42 @@ class ByCore:
     def add_agent(self, name: str) -> None:
         """See `Vocabulary.add_agent`."""
         self._snoops.append(self._masters.get(name))
+        self._may_hit.append(name in self._ordering.nc_may_hit)
+        self._ivac_cleans.append(name in self._ordering.ivac_cleans)
+        self._labels.append(self._labels_of.setdefault(name, len(self._labels_of)))
         if name in self._masters:
             self._cores.append(NO_CORE)
             return
         core = self._core_of.get(name)
         if core is None:
             core, self._next = self._next, self._next + 1
+            if self._ordering.vipt and self._ordering.start != COLD_START:
+                raise TraceError(
+                    "", f"{name} is on no core, so that 'option vipt' needs 'option start {COLD_START}'"
+                )
             self._new_core()
             self.core_names.append(name)
         self._cores.append(core)
 
-    def access(self, letters: Letters, agent: int, op: Op, *, owner: bool = False) -> CoreEvent:
+    def access(
+        self, letters: Letters, agent: int, op: Op, *, owner: bool = False, pou: bool = False
+    ) -> CoreEvent:
         """See `Vocabulary.access`."""
-        acts = [_WALKS[letter] if op is Op.WALK else _ACCESSES[letter] for letter in letters]
-        if op is Op.POLL:
-            acts = [POLLS[act] for act in acts]
-        return CoreEvent(acts[0], self._cores[agent], owner, tuple(acts[1:]))
+        act, *others = (self._act(letter, agent, op, pou=pou) for letter in letters)
+        label = self._labels[agent] if self._ordering.vipt and op is Op.FETCH else 0
+        return CoreEvent(act, self._cores[agent], owner, label, tuple(others))
+
+    def _act(self, letter: Letter, agent: int, op: Op, *, pou: bool) -> Act:
+        act = _WALKS[letter] if op is Op.WALK else _ACCESSES[letter]
+        if pou and act is Act.WALK:
+            act = Act.WALK_POU
+        if self._may_hit[agent]:
+            act = _MAY_HIT.get(act, act)
+        if act is Act.FETCH_NC and self._ordering.nc_fetch_held:
+            act = Act.FETCH_NC_HELD
+        if self._ordering.vipt:
+            act = _BY_LABEL.get(act, act)
+        return POLLS[act] if op is Op.POLL else act
 
     def core_of(self, agent: int) -> int:
         """See `Vocabulary.core_of`."""
@@ -259,14 +302,23 @@ class ByCore:
         """See `Vocabulary.gift`."""
         return CoreEvent(Act.GIVE, NO_CORE)
 
+    def power_off(self) -> CoreEvent:
+        """See `Vocabulary.power_off`."""
+        return CoreEvent(Act.POWER_OFF, NO_CORE)
+
     def access_by_first_core(self, letter: Letter) -> CoreEvent:
         """See `Vocabulary.access_by_first_core`."""
-        return CoreEvent(_ACCESSES[letter], 0)
+        act = _ACCESSES[letter]
+        return CoreEvent(_BY_LABEL.get(act, act) if self._ordering.vipt else act, 0)
 
     def maintenance(self, op: Op, agent: int, *, cacheable: bool) -> CoreEvent | None:
         """See `Vocabulary.maintenance`."""
+        if self._ivac_cleans[agent]:
+            op = _CLEANING.get(op, op)
         letter = _MAINTENANCE.get(op)
         act = DATA_OPERATIONS[letter][cacheable] if letter in DATA_OPERATIONS else _OTHER_OPERATIONS.get(op)
+        if op is Op.IC_IVAU and self._ordering.vipt:
+            return CoreEvent(Act.IC_BY, self._cores[agent], label=self._labels[agent])
         return CoreEvent(act, self._cores[agent]) if act is not None else None
 
     def is_master(self, agent: int) -> bool:
@@ -275,8 +327,18 @@ class ByCore:
 
     def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> Speculation:
         """See `Vocabulary.setting`."""
-        past = frozenset(map(self._fetcher, fetch_past)) if self.barriers else frozenset()
-        return Speculation(data, frozenset(map(self._fetcher, fetch)), past)
+        cached, past = list(fetch), list(fetch_past)
+        if not self.barriers and not self._ordering.nc_fetch_held:
+            past = []
+        by, past_by = (
+            frozenset((self._fetcher(agent), self._labels[agent]) for agent in agents)
+            if self._ordering.vipt
+            else frozenset()
+            for agents in (cached, past)
+        )
+        return Speculation(
+            data, frozenset(map(self._fetcher, cached)), frozenset(map(self._fetcher, past)), by, past_by
+        )
 
     def _fetcher(self, agent: int) -> int:
         core = self._cores[agent]

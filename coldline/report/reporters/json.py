@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from coldline.report.phrases import listed
 from coldline.report.reporters.base import Reporter
+from coldline.rules.order.ordering import COLD_START
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
@@ -89,6 +90,8 @@ def _coverage(report: "Report") -> dict[str, Any]:
         "cacheable_fetches": coverage.cacheable_fetches,
         "other_fetches": coverage.other_fetches,
     }
+    if report.judgement.profile.start != COLD_START:
+        document["start"] = report.judgement.profile.start
     if report.run is not None:
         document |= {
             "mmu_on": report.run.mmu_on,

@@ -62,6 +62,28 @@ class Act(enum.IntEnum):
     """A DSB of the non-shareable domain: it completes what concerns its own core's instruction cache alone."""
     GIVE = 42
     """The page is given to other owners: no copy has been written since."""
+    READ_NC_MAY_HIT = 50
+    """A non-cacheable read that may also return a cached copy, whatever the profile says."""
+    WALK_NC_MAY_HIT = 51
+    FETCH_NC_HELD = 52
+    """A non-cacheable fetch of which the instruction cache may hold a copy."""
+    DC_IVAC_OTHER = 53
+    """A ``dc ivac`` that is not sure of the byte: it is issued, or it does not concern it."""
+    CACHEABLE_IVAC_OTHER = 54
+    READ_FAR = 55
+    """``..._FAR`` touches another byte, and none in the same granule of maintenance."""
+    WRITE_FAR = 56
+    WALK_POU = 57
+    """A cacheable walk that does not look into level 1."""
+    WALK_POU_OTHER = 58
+    POWER_OFF = 59
+    """Caches lose their power: what is dirty in them is lost."""
+    FETCH_BY = 60
+    """``..._BY`` concerns what one agent fetched, where instruction caches are indexed by virtual address."""
+    FETCH_BY_OTHER = 61
+    FETCH_NC_HELD_BY = 62
+    IC_BY = 63
+    POLL_NC_MAY_HIT = 64
 
 
 class Possible(NamedTuple):
@@ -79,6 +101,11 @@ class Possible(NamedTuple):
         The core may prefetch it cacheably, and execute it later.
     prefetch_past : bool
         The core may prefetch it past the caches.
+    held : bool
+        The core may fetch it past the caches, and its instruction cache may then hold it.
+    fetch_by, held_by : tuple of int
+        In place of `fetch` and `held`, the labels of the core's agents that may, where instruction caches are indexed
+        by virtual address.
     """
 
     data: bool = False
@@ -86,6 +113,9 @@ class Possible(NamedTuple):
     fetch_elsewhere: bool = False
     prefetch: bool = False
     prefetch_past: bool = False
+    held: bool = False
+    fetch_by: tuple[int, ...] = ()
+    held_by: tuple[int, ...] = ()
 
 
 class OrderedLetter(NamedTuple):
@@ -97,45 +127,69 @@ class OrderedLetter(NamedTuple):
         What happened.
     core : int
         The number of the core that did it; 0 is the core at hand.
+    label : int
+        That of the agent, for the acts that concern what one agent fetched.
     or_acts : tuple of Act
-        What else may have happened in place of that.
+        What else may have happened in place of `act`.
     """
 
     act: Act
     core: int
+    label: int = 0
     or_acts: tuple[Act, ...] = ()
 
     @property
     def each(self) -> "tuple[OrderedLetter, ...]":
         """The events that it may be, each with one act."""
-        return tuple(OrderedLetter(act, self.core) for act in (self.act, *self.or_acts))
+        return tuple(self._replace(act=act, or_acts=()) for act in (self.act, *self.or_acts))
 
 
 AS_OTHER = {
     Act.READ: Act.READ_OTHER,
     Act.READ_NC: Act.READ_NC_OTHER,
+    Act.READ_NC_MAY_HIT: Act.READ_NC_OTHER,
     Act.WALK: Act.WALK_OTHER,
+    Act.WALK_POU: Act.WALK_POU_OTHER,
     Act.WRITE: Act.WRITE_OTHER,
     Act.WRITE_WT: Act.WRITE_WT_OTHER,
     Act.WRITE_NC: Act.WRITE_NC_OTHER,
     Act.FETCH: Act.FETCH_OTHER,
+    Act.FETCH_BY: Act.FETCH_BY_OTHER,
+    Act.DC_IVAC: Act.DC_IVAC_OTHER,
+    Act.CACHEABLE_IVAC: Act.CACHEABLE_IVAC_OTHER,
     Act.POLL: Act.READ_OTHER,
     Act.POLL_NC: Act.READ_NC_OTHER,
+    Act.POLL_NC_MAY_HIT: Act.READ_NC_OTHER,
     Act.SNOOPING_READ: Act.SNOOPING_READ_OTHER,
     Act.SNOOPING_POLL: Act.SNOOPING_READ_OTHER,
     Act.SNOOPING_WRITE: Act.SNOOPING_WRITE_OTHER,
 }
-"""The act of an access for the bytes of its line that it does not touch; other accesses have none."""
+"""The act of an access for the bytes of its line that it does not touch, and of maintenance by address for those that
+it is not sure of; others have none.
+"""
+
+AS_FAR = {
+    Act.READ_OTHER: Act.READ_FAR,
+    Act.WRITE_OTHER: Act.WRITE_FAR,
+    Act.WRITE_WT_OTHER: Act.WRITE_NC_OTHER,
+}
+"""The act in place of one of `AS_OTHER` for bytes in other granules of maintenance, where that is another one:
+program order is no reason there to wait for the maintenance that its core issued.
+"""
+
+FETCH_ACTS = (Act.FETCH, Act.FETCH_BY, Act.FETCH_NC, Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY)
+"""The acts that concern an instruction cache and what was prefetched: only their own core sees those."""
 
 CHECKED = (
-    *(Act.READ, Act.READ_NC, Act.WALK, Act.WALK_NC, Act.FETCH, Act.FETCH_NC),
-    *(Act.SNOOPING_READ, Act.MASTER_READ),
+    *(Act.READ, Act.READ_NC, Act.READ_NC_MAY_HIT, Act.WALK, Act.WALK_NC, Act.WALK_NC_MAY_HIT, Act.WALK_POU),
+    *(*FETCH_ACTS, Act.SNOOPING_READ, Act.MASTER_READ),
 )
 """The acts that are checked."""
 
 POLLS = {
     Act.READ: Act.POLL,
     Act.READ_NC: Act.POLL_NC,
+    Act.READ_NC_MAY_HIT: Act.POLL_NC_MAY_HIT,
     Act.SNOOPING_READ: Act.SNOOPING_POLL,
     Act.MASTER_READ: Act.MASTER_POLL,
 }
@@ -145,8 +199,9 @@ AS_CHECKED = {**{act: act for act in CHECKED}, **{poll: act for act, poll in POL
 """The acts that return data, each with that of a checked read that returns the same."""
 
 NON_CACHEABLE = (
-    *(Act.READ_NC, Act.READ_NC_OTHER, Act.POLL_NC, Act.WALK_NC),
-    *(Act.WRITE_NC, Act.WRITE_NC_OTHER, Act.FETCH_NC),
+    *(Act.READ_NC, Act.READ_NC_MAY_HIT, Act.READ_NC_OTHER, Act.POLL_NC, Act.POLL_NC_MAY_HIT),
+    *(Act.WALK_NC, Act.WALK_NC_MAY_HIT, Act.WRITE_NC, Act.WRITE_NC_OTHER),
+    *(Act.FETCH_NC, Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY),
 )
 """The acts of cores past the caches."""
 
@@ -157,16 +212,22 @@ UNORDERED = {
     Act.READ: Letter.READ_WB,
     Act.READ_OTHER: Letter.READ_WB_OTHER,
     Act.READ_NC: Letter.READ_NC,
+    Act.READ_NC_MAY_HIT: Letter.READ_NC,
     Act.WALK: Letter.READ_WB,
+    Act.WALK_POU: Letter.READ_WB,
     Act.WALK_OTHER: Letter.READ_WB_OTHER,
     Act.WALK_NC: Letter.READ_NC,
+    Act.WALK_NC_MAY_HIT: Letter.READ_NC,
     Act.WRITE: Letter.WRITE_WB,
     Act.WRITE_OTHER: Letter.WRITE_WB_OTHER,
     Act.WRITE_WT: Letter.WRITE_WT,
     Act.WRITE_NC: Letter.WRITE_NC,
     Act.FETCH: Letter.FETCH_WB,
+    Act.FETCH_BY: Letter.FETCH_WB,
     Act.FETCH_OTHER: Letter.FETCH_WB_OTHER,
     Act.FETCH_NC: Letter.FETCH_NC,
+    Act.FETCH_NC_HELD: Letter.FETCH_NC,
+    Act.FETCH_NC_HELD_BY: Letter.FETCH_NC,
     Act.SNOOPING_READ: Letter.READ_WB,
     Act.MASTER_READ: Letter.READ_NC,
 }

@@ -9,8 +9,18 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import AS_CHECKED, AS_OTHER, CHECKED, Act, OrderedLetter, Possible
-from coldline.rules.order.machine import START, OrderMachine, order_machine
+from coldline.rules.order.alphabet import (
+    AS_CHECKED,
+    AS_FAR,
+    AS_OTHER,
+    CHECKED,
+    Act,
+    OrderedLetter,
+    Possible,
+)
+from coldline.rules.order.machine import OrderMachine, order_machine
+from coldline.rules.order.ordering import Ordering
+from coldline.rules.order.start import starting_microstates
 from coldline.rules.profile import Profile
 
 
@@ -25,6 +35,8 @@ class CoreEvent(NamedTuple):
         The number of the core that did it; `NO_CORE` if none did.
     owner : bool
         Whether the page was given to the agent that did it.
+    label : int
+        That of the agent, for the acts that concern what one agent fetched.
     or_acts : tuple of Act
         What else may have happened in place of `act`, as nobody knows which switches were in force.
     """
@@ -32,18 +44,20 @@ class CoreEvent(NamedTuple):
     act: Act
     core: int
     owner: bool = False
+    label: int = 0
     or_acts: tuple[Act, ...] = ()
-
-    @property
-    def acts(self) -> tuple[Act, ...]:
-        """What may have happened."""
-        return (self.act, *self.or_acts)
 
     @property
     def as_other(self) -> "CoreEvent | None":
         """The event for the bytes of the line that it does not touch; None if it is none for them."""
-        others = tuple(dict.fromkeys(AS_OTHER[act] for act in self.acts if act in AS_OTHER))
+        others = tuple(dict.fromkeys(AS_OTHER[act] for act in (self.act, *self.or_acts) if act in AS_OTHER))
         return self._replace(act=others[0], or_acts=others[1:]) if others else None
+
+    @property
+    def as_far(self) -> "CoreEvent":
+        """`as_other`, once it is taken, for the bytes of other granules of maintenance."""
+        acts = tuple(dict.fromkeys(AS_FAR.get(act, act) for act in (self.act, *self.or_acts)))
+        return self._replace(act=acts[0], or_acts=acts[1:])
 
 
 class Speculation(NamedTuple):
@@ -56,11 +70,15 @@ class Speculation(NamedTuple):
     fetch, fetch_past : frozenset of int
         The cores that may fetch from it cacheably, and past the caches; `UNPLACED` stands for all agents that are
         on no core that is known.
+    by, past_by : frozenset of (int, int)
+        The same with the labels of the agents that may, where instruction caches are indexed by virtual address.
     """
 
     data: bool = False
     fetch: frozenset[int] = frozenset()
     fetch_past: frozenset[int] = frozenset()
+    by: frozenset[tuple[int, int]] = frozenset()
+    past_by: frozenset[tuple[int, int]] = frozenset()
 
 
 NO_CORE = -2
@@ -86,22 +104,20 @@ class CoresMachine:
     Parameters
     ----------
     profile : Profile
-        The implementation's promises.
-    cores : int
-        The number of cores that are known from the start; `add_core` adds those that are met later.
-    barriers : bool
-        Whether operations are complete at their core's barriers, and not at once.
+        The implementation's promises. Its cores are known from the start; `add_core` adds those that are met later.
     """
 
-    def __init__(self, profile: Profile, cores: int, *, barriers: bool) -> None:
+    def __init__(self, profile: Profile) -> None:
+        ordering = self._ordering = profile.ordering or Ordering()
         bare = replace(profile, line=64, ordering=None)
-        self._machine = order_machine(bare, barriers=barriers)
-        self._owners = order_machine(bare, barriers=barriers, owners=True)
-        self._barriers = barriers
-        self._declared = self._cores = cores
-        start = _Parts((START,) * (cores + 1))
+        self._machine = order_machine(bare, barriers=ordering.barriers)
+        self._owners = order_machine(bare, barriers=ordering.barriers, owners=True)
+        cores = self._cores = len(ordering.cores)
+        start = _Parts(
+            tuple(self._machine.start(starting_microstates(profile, core)) for core in range(cores + 1))
+        )
         self._states: list[_Parts] = [start]
-        self._numbers: dict[_Parts, int] = {start: START}
+        self._numbers: dict[_Parts, int] = {start: 0}
 
     def __len__(self) -> int:
         return len(self._states)
@@ -166,7 +182,7 @@ class CoresMachine:
 
     def _part_step(self, machine: OrderMachine, core: int, part: int, letter: CoreEvent | Speculation) -> int:
         if isinstance(letter, Speculation):
-            return machine.step(part, possible_for(core, letter, self._declared, barriers=self._barriers))
+            return machine.step(part, possible_for(core, letter, self._ordering))
         return machine.step(part, seen_by(core, letter))
 
 
@@ -180,19 +196,27 @@ def _barriers_that_change(machine: OrderMachine, part: int) -> frozenset[Act]:
     )
 
 
-def possible_for(core: int, speculation: Speculation, declared: int, *, barriers: bool) -> Possible:
-    """What speculation may do as it concerns one core; `declared` is the number of cores known from the start."""
-    number = core if core < declared else UNPLACED
-    fetch = number in speculation.fetch
+def possible_for(core: int, speculation: Speculation, ordering: Ordering) -> Possible:
+    """What speculation may do as it concerns one core."""
+    number = core if core < len(ordering.cores) else UNPLACED
+    fetch, past = number in speculation.fetch, number in speculation.fetch_past
     return Possible(
         data=speculation.data,
-        fetch=fetch,
+        fetch=fetch and not ordering.vipt,
         fetch_elsewhere=bool(speculation.fetch),
-        prefetch=barriers and fetch,
-        prefetch_past=barriers and number in speculation.fetch_past,
+        prefetch=ordering.barriers and fetch,
+        prefetch_past=ordering.barriers and past,
+        held=ordering.nc_fetch_held and past and not ordering.vipt,
+        fetch_by=_labels(speculation.by, number),
+        held_by=_labels(speculation.past_by, number) if ordering.nc_fetch_held else (),
     )
+
+
+def _labels(fetchers: frozenset[tuple[int, int]], number: int) -> tuple[int, ...]:
+    """The labels of the agents of a core."""
+    return tuple(sorted(label for core, label in fetchers if core == number))
 
 
 def seen_by(core: int, event: CoreEvent) -> OrderedLetter:
     """The letter of an event as it concerns `core`: 0 for its own events, and 1 more than the number for others'."""
-    return OrderedLetter(event.act, 0 if event.core == core else event.core + 1, event.or_acts)
+    return OrderedLetter(event.act, 0 if event.core == core else event.core + 1, event.label, event.or_acts)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The rules of order for one byte, as they concern one core: what events do, and which copy a read may return.
+"""The rules of order for one byte, as they concern one core: what events do.
 
 ================= =================================================== ===========================================
 table             says                                                source: Arm ARM DDI 0487
@@ -8,35 +8,29 @@ table             says                                                source: Ar
                   where a barrier or an access has to wait for what   instruction cache instructions', 'Data
                   is pending                                          Synchronization Barrier', 'Data Memory
                                                                       Barrier'
-`copies_read`     which copy a read may return                        'Concurrent modification and execution of
-                                                                      instructions'
 ================= =================================================== ===========================================
 
 An event without an outcome in a microstate says that the microstate cannot be: the barrier has completed what is
-still pending in it. `coldline.rules.order.steps` has what may happen at any time.
+still pending in it. `coldline.rules.order.steps` has what may happen at any time, and `coldline.rules.order.reads`
+which copy a read may return.
 """
 
 from collections.abc import Callable, Iterator
 
 from coldline.rules import line_rules
 from coldline.rules.alphabet import Letter
-from coldline.rules.line_rules import COPIES_READ, Hazard
-from coldline.rules.order.alphabet import (
-    AS_CHECKED,
-    CHECKED,
-    DATA_OPERATIONS,
-    UNORDERED,
-    Act,
-    OrderedLetter,
-)
+from coldline.rules.microstate import Level
+from coldline.rules.order.alphabet import DATA_OPERATIONS, UNORDERED, Act
 from coldline.rules.order.maintenance_queue import issued, without_needless
 from coldline.rules.order.masters import master_write, snooping_write, snooping_write_other
-from coldline.rules.order.microstate import NOTHING, Maintenance, OrderedMicrostate, StoreInFlight
+from coldline.rules.order.microstate import (
+    NOTHING,
+    Maintenance,
+    OrderedMicrostate,
+    StoreInFlight,
+    held,
+)
 from coldline.rules.profile import Profile
-
-_FETCHES = (Act.FETCH, Act.FETCH_NC)
-_CACHEABLE = (Act.READ, Act.WALK, Act.FETCH, Act.SNOOPING_READ)
-
 
 # Effects of events ------------------------------------------------------------------------------------------
 
@@ -59,6 +53,22 @@ def _allocate(act: Act) -> OrderedEffect:
     return apply
 
 
+def _allocate_2(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    """A cacheable walk that may bring the line into level 2."""
+    line = m.as_caches_see
+    yield m if line.level2 else m.with_line(line._replace(level2=Level.CLEAN, fresh2=line.fresh_memory))
+
+
+def _power_off(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    """Caches lose their power: what is dirty is lost; what is clean may stay, as it may be dropped at any time."""
+    line = m.line
+    if line.level1 is Level.DIRTY:
+        line = line._replace(level1=Level.INVALID, fresh1=False)
+    if line.level2 is Level.DIRTY:
+        line = line._replace(level2=Level.INVALID, fresh2=False)
+    yield m._replace(line=line)
+
+
 def _data_access(effect: OrderedEffect, *, cacheable: bool = False, touches: bool = True) -> OrderedEffect:
     """A data access: what has to be complete by then is.
 
@@ -78,13 +88,20 @@ def _data_access(effect: OrderedEffect, *, cacheable: bool = False, touches: boo
     return apply
 
 
-def _by_own_core(effect: OrderedEffect) -> OrderedEffect:
+def by_own_core(effect: OrderedEffect) -> OrderedEffect:
     """An event that concerns an instruction cache: other cores' do nothing to the one that is followed."""
 
     def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
         yield from effect(m, core, profile) if core == 0 else (m,)
 
     return apply
+
+
+def _hold(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    """A non-cacheable fetch that misses in the instruction cache, which may hold memory's copy from then on."""
+    yield m
+    if not m.line.icache and not profile.dic:
+        yield m._replace(line=held(m.line))
 
 
 def _write(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
@@ -112,17 +129,6 @@ def _store(*, write_through: bool) -> OrderedEffect:
     return apply
 
 
-def _completed_at_once(letter: Letter) -> OrderedEffect:
-    """What an operation does to the copies, if it is complete as soon as it is issued."""
-    effect = line_rules.EFFECTS[letter]
-
-    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
-        for line in effect(m.line, profile):
-            yield m._replace(line=line)
-
-    return apply
-
-
 def _issue(operation: Letter, *, cacheable: bool | int) -> OrderedEffect:
     """A data cache operation: it is pending, and nothing else changes."""
 
@@ -131,6 +137,17 @@ def _issue(operation: Letter, *, cacheable: bool | int) -> OrderedEffect:
         after_store = pending.store is not None and pending.store.ordered
         new = Maintenance(operation, bool(cacheable), after_store=after_store)
         yield m.having(core, pending._replace(maintenance=issued(pending.maintenance, new)))
+
+    return apply
+
+
+def _issue_perhaps(*, cacheable: bool) -> OrderedEffect:
+    """A ``dc ivac`` of another granule of the line may concern the byte or not."""
+    issue = _issue(Letter.DC_IVAC, cacheable=cacheable)
+
+    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+        yield m
+        yield from issue(m, core, profile)
 
     return apply
 
@@ -177,36 +194,47 @@ def _isb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedM
 ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.READ: _data_access(_allocate(Act.READ), cacheable=True),
     Act.READ_OTHER: _data_access(_allocate(Act.READ_OTHER), cacheable=True, touches=False),
+    Act.READ_FAR: _data_access(_allocate(Act.READ_OTHER), touches=False),
     Act.READ_NC: _data_access(_nothing),
     Act.READ_NC_OTHER: _data_access(_nothing, touches=False),
+    Act.READ_NC_MAY_HIT: _data_access(_nothing),
     Act.WALK: _allocate(Act.WALK),
     Act.WALK_OTHER: _allocate(Act.WALK_OTHER),
+    Act.WALK_POU: _allocate_2,
+    Act.WALK_POU_OTHER: _allocate_2,
     Act.WALK_NC: _nothing,
+    Act.WALK_NC_MAY_HIT: _nothing,
     Act.WRITE: _data_access(_write, cacheable=True),
     Act.WRITE_OTHER: _data_access(_allocate(Act.WRITE_OTHER), cacheable=True, touches=False),
+    Act.WRITE_FAR: _data_access(_allocate(Act.WRITE_OTHER), touches=False),
     Act.WRITE_WT: _data_access(_store(write_through=True), cacheable=True),
     Act.WRITE_WT_OTHER: _data_access(_nothing, cacheable=True, touches=False),
     Act.WRITE_NC: _data_access(_store(write_through=False)),
     Act.WRITE_NC_OTHER: _data_access(_nothing, touches=False),
-    Act.FETCH: _by_own_core(_allocate(Act.FETCH)),
-    Act.FETCH_OTHER: _by_own_core(_allocate(Act.FETCH_OTHER)),
+    Act.FETCH: by_own_core(_allocate(Act.FETCH)),
+    Act.FETCH_OTHER: by_own_core(_allocate(Act.FETCH_OTHER)),
     Act.FETCH_NC: _nothing,
+    Act.FETCH_NC_HELD: by_own_core(_hold),
     **{
         act: _issue(letter, cacheable=cacheable)
         for letter, acts in DATA_OPERATIONS.items()
         for cacheable, act in enumerate(acts)
     },
+    Act.DC_IVAC_OTHER: _issue_perhaps(cacheable=False),
+    Act.CACHEABLE_IVAC_OTHER: _issue_perhaps(cacheable=True),
     Act.DC_CSW: _issue_by_setway(Letter.DC_CVAC),
     Act.DC_CISW: _issue_by_setway(Letter.DC_CIVAC),
     Act.DC_ISW: _issue_by_setway(Letter.DC_IVAC),
     Act.IC: _instruction,
-    Act.IC_LOCAL: _by_own_core(_instruction),
+    Act.IC_LOCAL: by_own_core(_instruction),
+    Act.POWER_OFF: _power_off,
     Act.DSB: _dsb,
     Act.DMB: _dmb,
     Act.DSB_NSH: _dsb_nsh,
     Act.ISB: _isb,
     Act.POLL: _data_access(_allocate(Act.READ), cacheable=True),
     Act.POLL_NC: _data_access(_nothing),
+    Act.POLL_NC_MAY_HIT: _data_access(_nothing),
     Act.SNOOPING_READ: _data_access(_nothing),
     Act.SNOOPING_READ_OTHER: _data_access(_nothing, touches=False),
     Act.SNOOPING_POLL: _data_access(_nothing),
@@ -220,63 +248,12 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
 """Every outcome that an event may have, by the core that did it."""
 
 
-AT_ONCE: dict[Act, OrderedEffect] = {
-    **ORDERED_EFFECTS,
-    Act.WRITE_WT: _completed_at_once(Letter.WRITE_WT),
-    Act.WRITE_NC: _completed_at_once(Letter.WRITE_NC),
-    Act.DC_CSW: _completed_at_once(Letter.DC_CSW),
-    Act.DC_CISW: _completed_at_once(Letter.DC_CISW),
-    Act.DC_ISW: _completed_at_once(Letter.DC_ISW),
-    Act.IC: _completed_at_once(Letter.IC),
-    Act.IC_LOCAL: _by_own_core(_completed_at_once(Letter.IC)),
-    **{act: _completed_at_once(letter) for letter, acts in DATA_OPERATIONS.items() for act in acts},
-}
-"""The same where operations are complete as soon as they are issued."""
-
-
-# The copies that a read may return --------------------------------------------------------------------------
-
-
 MAINTENANCE_OF = {
     Act.DC_CSW: Letter.DC_CSW,
     Act.DC_CISW: Letter.DC_CISW,
     Act.DC_ISW: Letter.DC_ISW,
+    Act.DC_IVAC_OTHER: Letter.DC_ISW,
+    Act.CACHEABLE_IVAC_OTHER: Letter.DC_ISW,
     **{act: letter for letter, acts in DATA_OPERATIONS.items() for act in acts},
 }
 """The letter of a data cache operation where everything takes effect at once."""
-
-
-def copies_read(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Iterator[tuple[str, bool]]:
-    """Each copy that a checked access may return: its name and its freshness."""
-    pending, act = m.of(letter.core), AS_CHECKED[letter.act]
-    if act in _FETCHES and pending.prefetched is not None:
-        yield "prefetched", pending.prefetched
-    line = m.line
-    if act is Act.MASTER_READ:
-        yield "memory", line.fresh_memory
-        return
-    if act in _CACHEABLE:
-        line = m.as_caches_see
-    elif act is Act.READ_NC and pending.store is not None:
-        line = line._replace(fresh_memory=pending.store.fresh)
-    names = ["instruction cache" if act is Act.FETCH else "memory"]
-    names += [name for name, level in (("level 1", line.level1), ("level 2", line.level2)) if level]
-    yield from zip(names, COPIES_READ[UNORDERED[act]](line, profile), strict=False)
-
-
-def ordered_hazards(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Hazard:
-    """The hazards of the byte when `letter` reads it in microstate `m`.
-
-    There are none where the read has to wait, and a fetch is checked only as it concerns its own core.
-    """
-    if letter.act not in CHECKED or not may_be_wrong(m, letter, profile):
-        return Hazard.NONE
-    return Hazard.LOST if m.lost else Hazard.STALE
-
-
-def may_be_wrong(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> bool:
-    """Whether a read that need not wait may return a copy that is not fresh."""
-    if letter.act in _FETCHES and letter.core != 0:
-        return False
-    possible = any(True for _ in ORDERED_EFFECTS[letter.act](m, letter.core, profile))
-    return possible and not all(fresh for _, fresh in copies_read(m, letter, profile))

@@ -5,16 +5,17 @@ A state is a set of microstates with what speculation may do, as in `coldline.ru
 thousands of states for one core and far more for several; a trace meets few of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache, reduce
 from operator import or_
 
 from coldline.errors import TraceError
 from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import OrderedLetter, Possible
-from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS, ordered_hazards
 from coldline.rules.order.microstate import OrderedMicrostate
-from coldline.rules.order.owners import OWNERS_AT_ONCE, OWNERS_ORDERED, given, leaks
+from coldline.rules.order.outcomes import outcomes
+from coldline.rules.order.owners import given
+from coldline.rules.order.reads import leaks, ordered_hazards
 from coldline.rules.order.steps import steps
 from coldline.rules.profile import Profile
 
@@ -26,9 +27,6 @@ MOST_AT_ONCE = 1 << 14
 
 MOST_MICROSTATES = 1 << 20
 """The most microstates of one automaton."""
-
-START = 0
-"""The state of a byte before any event."""
 
 
 class OrderMachine:
@@ -46,12 +44,8 @@ class OrderMachine:
 
     def __init__(self, profile: Profile, *, barriers: bool, owners: bool = False) -> None:
         self._profile = profile
-        if owners:
-            self._effects = OWNERS_ORDERED if barriers else OWNERS_AT_ONCE
-            self._hazards = leaks
-        else:
-            self._effects = ORDERED_EFFECTS if barriers else AT_ONCE
-            self._hazards = ordered_hazards
+        self._barriers, self._owners = barriers, owners
+        self._hazards = leaks if owners else ordered_hazards
         self._microstates: list[OrderedMicrostate] = []
         self._numbers: dict[OrderedMicrostate, int] = {}
         self._successors: dict[Possible, dict[int, Members]] = {}
@@ -60,11 +54,14 @@ class OrderMachine:
         self._states: list[tuple[Possible, Members]] = []
         self._state_numbers: dict[tuple[Possible, Members], int] = {}
         self._steps: dict[tuple[int, OrderedLetter | Possible], int] = {}
-        cold = frozenset([self._number(OrderedMicrostate())])
-        self._state(Possible(), self._closure(cold, Possible()))
 
     def __len__(self) -> int:
         return len(self._states)
+
+    def start(self, first: Iterable[OrderedMicrostate]) -> int:
+        """The state of a byte that may be in any of some microstates before any event."""
+        members = frozenset(map(self._number, first))
+        return self._state(Possible(), self._closure(members, Possible()))
 
     def possible(self, state: int) -> Possible:
         """What speculation may do in `state`."""
@@ -116,7 +113,9 @@ class OrderMachine:
             return frozenset().union(*(self._image(members, each) for each in letter.each))
         known = self._images.setdefault(letter, {})
         for number in members - known.keys():
-            after = self._effects[letter.act](self._microstates[number], letter.core, self._profile)
+            after = outcomes(
+                self._microstates[number], letter, self._profile, barriers=self._barriers, owners=self._owners
+            )
             known[number] = frozenset(map(self._number, after))
         return frozenset().union(*map(known.__getitem__, members))
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The microstate of one byte under the rules of order: its copies, and what each core has pending on it."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from coldline.rules.alphabet import Letter
@@ -59,6 +60,8 @@ class Pending(NamedTuple):
         Data cache operations, in program order.
     instruction : bool
         An instruction cache operation that concerns the instruction cache that is followed.
+    instruction_by : tuple of int
+        The same of one that concerns what the agents of these labels fetched.
     store : StoreInFlight or None
         A store that is in flight.
     prefetched : bool or None
@@ -67,12 +70,13 @@ class Pending(NamedTuple):
 
     maintenance: tuple[Maintenance, ...] = ()
     instruction: bool = False
+    instruction_by: tuple[int, ...] = ()
     store: StoreInFlight | None = None
     prefetched: bool | None = None
 
     def __str__(self) -> str:
         words = [each.operation.name.lower().replace("_", " ") for each in self.maintenance]
-        words += ["ic"] if self.instruction else []
+        words += ["ic"] if self.instruction or self.instruction_by else []
         if self.store is not None:
             words.append(f"store {_age(self.store.fresh)}")
         if self.prefetched is not None:
@@ -92,10 +96,14 @@ class OrderedMicrostate(NamedTuple):
         The copies. Its instruction cache is that of the core at hand; other cores cannot read it.
     pending : tuple of (int, Pending)
         What each core has pending, by the core's number in ascending order; cores with nothing pending are left out.
+    instructions : tuple of (int, bool)
+        In place of that in `line`, where instruction caches are indexed by virtual address: the instruction cache's
+        copies by the labels of the agents that fetched them, in ascending order, and whether each is fresh.
     """
 
     line: Microstate = COLD
     pending: tuple[tuple[int, Pending], ...] = ()
+    instructions: tuple[tuple[int, bool], ...] = ()
 
     def of(self, core: int) -> Pending:
         """What `core` has pending."""
@@ -110,6 +118,14 @@ class OrderedMicrostate(NamedTuple):
         if pending != NOTHING:
             others.append((core, pending))
         return self._replace(pending=tuple(sorted(others, key=lambda each: each[0])))
+
+    def with_instruction(self, label: int, fresh: bool) -> "OrderedMicrostate":
+        """The same, but with a copy in the instruction cache that the agent of a label fetched."""
+        return self._replace(instructions=tuple(sorted({**dict(self.instructions), label: fresh}.items())))
+
+    def without_instruction(self, label: int) -> "OrderedMicrostate":
+        """The same without the copy that the agent of a label fetched."""
+        return self._replace(instructions=tuple(each for each in self.instructions if each[0] != label))
 
     def with_line(self, seen: Microstate) -> "OrderedMicrostate":
         """The same with the caches of `seen`, a line as caches see it; memory stays as it is."""
@@ -131,8 +147,9 @@ class OrderedMicrostate(NamedTuple):
 
     @property
     def overtaken(self) -> "OrderedMicrostate":
-        """The same after a write by anybody: what is in flight, and what was prefetched, is older."""
+        """The same after a write by anybody: what is in flight, or was fetched before, is older."""
         return self._replace(
+            instructions=tuple((label, False) for label, _ in self.instructions),
             pending=tuple(
                 (
                     core,
@@ -142,15 +159,34 @@ class OrderedMicrostate(NamedTuple):
                     ),
                 )
                 for core, pending in self.pending
-            )
+            ),
         )
 
     @property
     def lost(self) -> bool:
         """Whether neither a copy nor a store in flight has the last write to the byte."""
-        return self.line.lost and not any(
-            pending.store is not None and pending.store.fresh for _, pending in self.pending
-        )
+        held = any(fresh for _, fresh in self.instructions)
+        in_flight = any(pending.store is not None and pending.store.fresh for _, pending in self.pending)
+        return self.line.lost and not held and not in_flight
+
+    @property
+    def told(self) -> Microstate:
+        """The copies as they are told: of several in the instruction cache, all are new or it is old."""
+        if not self.instructions:
+            return self.line
+        return self.line._replace(icache=True, fresh_i=all(fresh for _, fresh in self.instructions))
+
+
+def held(line: Microstate) -> Microstate:
+    """The line once the instruction cache holds what was fetched from memory, past the other caches."""
+    return line._replace(icache=True, fresh_i=line.fresh_memory)
+
+
+def memory_or_held(line: Microstate) -> Iterator[bool]:
+    """The freshness of each copy that a non-cacheable fetch may return if instruction caches hold such."""
+    yield line.fresh_memory
+    if line.icache:
+        yield line.fresh_i
 
 
 def _age(fresh: bool) -> str:

@@ -11,9 +11,9 @@ scrubbed pages").
 
 from collections.abc import Iterator
 
-from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import AS_CHECKED, WRITES, Act, OrderedLetter
-from coldline.rules.order.effects import AT_ONCE, ORDERED_EFFECTS, OrderedEffect, may_be_wrong
+from coldline.rules.order.alphabet import WRITES, Act
+from coldline.rules.order.at_once import AT_ONCE
+from coldline.rules.order.effects import ORDERED_EFFECTS, OrderedEffect
 from coldline.rules.order.microstate import OrderedMicrostate, Pending
 from coldline.rules.profile import Profile
 
@@ -47,7 +47,9 @@ def _with_marks_of(m: OrderedMicrostate, after: OrderedMicrostate) -> OrderedMic
         fresh_memory=line.fresh_memory or old.fresh_memory,
     )
     return after._replace(
-        line=line, pending=tuple((core, _as_before(m.of(core), each)) for core, each in after.pending)
+        line=line,
+        instructions=m.instructions,
+        pending=tuple((core, _as_before(m.of(core), each)) for core, each in after.pending),
     )
 
 
@@ -66,8 +68,3 @@ OWNERS_ORDERED = _with_gifts(ORDERED_EFFECTS)
 
 OWNERS_AT_ONCE = _with_gifts(AT_ONCE)
 """`AT_ONCE` by the meaning of owners."""
-
-
-def leaks(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile) -> Hazard:
-    """Whether a read by the owner may return a byte that was not written since the gift; polls are reads, too."""
-    return Hazard.LEAK if letter.act in AS_CHECKED and may_be_wrong(m, letter, profile) else Hazard.NONE

@@ -13,10 +13,15 @@ from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.line_rules import COPIES_READ
 from coldline.rules.microstate import Microstate
 from coldline.rules.order.alphabet import Possible
-from coldline.rules.order.microstate import OrderedMicrostate, Pending
+from coldline.rules.order.microstate import OrderedMicrostate, Pending, held, memory_or_held
+from coldline.rules.order.virtual_caches import held_instructions, instructions, missed
 from coldline.rules.profile import Profile
 
 _FILLS = ("fill 1", "fill 2", "fill I")
+
+
+HOLD = "fill I from memory"
+"""The instruction cache fills by a non-cacheable fetch that nobody asked for."""
 
 
 class OrderedStep(NamedTuple):
@@ -25,7 +30,7 @@ class OrderedStep(NamedTuple):
     Attributes
     ----------
     name : str
-        A key of `line_rules.STEPS`, or a word of `PENDING_STEPS`.
+        A key of `line_rules.STEPS`, `HOLD`, or a word of `PENDING_STEPS`.
     core : int or None
         The number of the core whose pending operation it is.
     operation : Letter or None
@@ -56,9 +61,19 @@ def steps(
         fills = name in _FILLS
         for line in step(seen if fills else m.line, anywhere if name == "fill 2" else here, profile):
             yield OrderedStep(name), m.with_line(line) if fills else m._replace(line=line)
+    if possible.held and not profile.dic:
+        yield OrderedStep(HOLD), m._replace(line=held(m.line))
+    for label, _ in m.instructions:
+        yield OrderedStep("drop I"), m.without_instruction(label)
+    if not profile.dic:
+        for label in possible.fetch_by:
+            yield OrderedStep("fill I"), m.with_instruction(label, missed(m, profile))
+        for label in possible.held_by:
+            yield OrderedStep(HOLD), m.with_instruction(label, m.line.fresh_memory)
     for core, pending in m.pending:
         for taken, line, left in _completed(core, m.line, pending, profile):
             yield taken, m._replace(line=line).having(core, left)
+        yield from _invalidated(m, core, pending, profile)
     yield from _prefetched(m, possible, profile)
 
 
@@ -78,13 +93,24 @@ def _completed(
                 yield step, after, pending
         if first.repeats:
             yield OrderedStep("complete", core, first.operation, "no more"), line, left
-    if pending.instruction:
-        for after in line_rules.EFFECTS[Letter.IC](line, profile):
-            yield OrderedStep("complete ic", core), after, pending._replace(instruction=False)
     if pending.store is not None:
         arrived = line._replace(fresh_memory=pending.store.fresh)
         queue = tuple(each._replace(after_store=False) for each in pending.maintenance)
         yield OrderedStep("store arrives", core), arrived, pending._replace(store=None, maintenance=queue)
+
+
+def _invalidated(
+    m: OrderedMicrostate, core: int, pending: Pending, profile: Profile
+) -> Iterator[tuple[OrderedStep, OrderedMicrostate]]:
+    """An instruction cache operation that a core has pending takes effect."""
+    if pending.instruction:
+        for line in line_rules.EFFECTS[Letter.IC](m.line, profile):
+            after = m._replace(line=line, instructions=())
+            yield OrderedStep("complete ic", core), after.having(core, pending._replace(instruction=False))
+    for label in pending.instruction_by:
+        rest = tuple(each for each in pending.instruction_by if each != label)
+        after = m.without_instruction(label).having(core, pending._replace(instruction_by=rest))
+        yield OrderedStep("complete ic", core), after
 
 
 def _prefetched(
@@ -95,8 +121,13 @@ def _prefetched(
     if pending.prefetched is not None:
         yield OrderedStep("drop prefetch", 0), m.having(0, pending._replace(prefetched=None))
     if possible.prefetch:
-        for fresh in COPIES_READ[Letter.FETCH_WB](m.as_caches_see, profile):
+        copies = COPIES_READ[Letter.FETCH_WB](m.as_caches_see, profile)
+        if possible.fetch_by:
+            copies = (fresh for _, fresh in instructions(m, possible.fetch_by, profile))
+        for fresh in copies:
             yield OrderedStep("prefetch", 0), m.having(0, pending._replace(prefetched=fresh))
     if possible.prefetch_past:
-        for fresh in COPIES_READ[Letter.FETCH_NC](m.line, profile):
+        found = list(memory_or_held(m.line)) if possible.held else [m.line.fresh_memory]
+        found += [fresh for _, fresh in held_instructions(m)] if possible.held_by else []
+        for fresh in found:
             yield OrderedStep("prefetch", 0), m.having(0, pending._replace(prefetched=fresh))
