@@ -27,7 +27,7 @@ each that a trace can show; ``test_order_words.py`` for masters, owners and all 
 - ``line``, ``option`` and ``core`` come in any order, before the first event. A ``core`` line names at least
   one agent; the same name on two of them is an error, and so is an agent twice, on one line or on two. The
   words ``master``, ``give`` and ``power-off`` are no agents' names. ``version`` may be.
-- A dot or a plus in an agent's name says nothing: only ``core`` lines say who shares a core.
+- A dot or a plus in an agent's name says nothing of cores: only ``core`` lines say who shares a core.
 - ``tlbi``, ``descriptor`` and settings that change at an ``isb`` are left for later: errors.
 - Kinds of a data read or walk: an agent of whom nothing is said, before its first event, may have fetched
   what any such agent may fetch; but its instruction cache is no copy yet. Its first event may be the check.
@@ -48,8 +48,9 @@ each that a trace can show; ``test_order_words.py`` for masters, owners and all 
   makes or orders later. One by set/way is ordered, and held up, as its namesake is.
 - Nothing of another byte holds anything up: a store in flight there may go at any time.
 - The second of two ``ic`` of one reach adds nothing to the first while that is pending.
-- An owner is who is named, by that name: a dot or a plus says nothing here either. To be named in a ``give``,
-  or in an option, is not to occur.
+- An owner is who is named, and every ``NAME+WORD`` of a NAME that is: NAME and WORD may have a plus in them. A
+  dot says nothing. Owners are the same as before where the names are. To be named in a ``give``, or in an
+  option, is not to occur.
 - The walk of a master that snoops returns what its read does, and waits for nothing. Its type may be ``pou``.
 - A master's read is judged by the projections of the cores that have occurred; where there are none, by the
   one without an instruction cache. It counts as no core.
@@ -63,7 +64,7 @@ each that a trace can show; ``test_order_words.py`` for masters, owners and all 
 - ``option start any`` is the largest set of joint microstates whose projections are those of the page: some copy
   of levels and memory is fresh, or each core's instruction cache is. With ``dic`` none of them is valid.
 - In a set of ``start``, cores that occur later have what they may have, too.
-- A poll is judged by a ``read`` of its agent, and by no walk, fetch or poll.
+- A poll is judged by a ``read`` of its agent, and by no walk, fetch or poll; a leak it may be itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -76,6 +77,7 @@ from tests.oracles.order_reading import Step, is_version_2, read_trace
 from tests.oracles.order_steps import (
     CHECKED,
     FRESH,
+    LEAKING,
     NOBODY,
     NONE,
     STALE,
@@ -406,13 +408,16 @@ def rules_of(step: Step, later_fetches: set[int]) -> Rules:
     )
 
 
+def is_check(step: Step, event: Event, profile: Profile) -> bool:
+    """Return whether what an event returns of a byte is looked at."""
+    if profile.gifts:
+        return event.own and event.action in LEAKING and step.owner
+    return event.own and event.action in CHECKED
+
+
 def follow(steps: list[Step], events: tuple[Event, ...], byte: Byte, profile: Profile) -> Iterator[set[str]]:
     """Give for every step up to the last that checks the byte what kinds of hazard it is for it."""
-    checks = [
-        n
-        for n, event in enumerate(events)
-        if event.own and event.action in CHECKED and (steps[n].owner or not profile.gifts)
-    ]
+    checks = [n for n, event in enumerate(events) if is_check(steps[n], event, profile)]
     for n, step in enumerate(steps[: max(checks, default=-1) + 1]):
         later = {steps[m].core for m in checks if m >= n and steps[m].action.startswith("fetch")}
         rules = rules_of(step, later)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.oracles import explorer
 from tests.oracles.explorer import LIMIT, OPTIONS, PAGE, SET_WAY, TYPES, Agent, Malformed, Touch
-from tests.oracles.order_steps import ACCESSES, CHECKED, DATA_ACCESSES, MAINTENANCE, NOBODY, Event, Profile
+from tests.oracles.order_steps import ACCESSES, DATA_ACCESSES, LEAKING, MAINTENANCE, NOBODY, Event, Profile
 
 BARRIERS = ("dsb", "dmb", "isb")
 NO_AGENTS = ("line", "option", "core", "master", "give", "power-off")
@@ -183,6 +183,12 @@ class Reader(explorer.Reader):
         self.owners.update(dict.fromkeys(new, owners))
         return [Touch(page * PAGE, (page + 1) * PAGE, "give") for page in new]
 
+    def is_owner(self, name: str, page: int) -> bool:
+        """Return whether an agent is an owner of a page: it is named, or it is another's ``NAME+WORD``."""
+        owners = self.owners.get(page, frozenset())
+        pluses = [at for at in range(1, len(name) - 1) if name[at] == "+"]
+        return name in owners or any(name[:at] in owners for at in pluses)
+
     def _masters_event(self, master: Agent, snoops: bool, op: str, rest: list[str]) -> list[Touch]:
         if op == "map":
             return self._map(master, rest)
@@ -325,7 +331,7 @@ def _possible_fetches(
 
 class Trace(NamedTuple):
     """
-    The steps of every line that some event checks, by its address; and what holds all along.
+    The steps of every line that some event reads, by its address; and what holds all along.
 
     ``cores`` has for each core the labels of its agents.
     """
@@ -344,7 +350,7 @@ def read_trace(text: str) -> Trace:
     for _, _, touches in whole.events(text):
         size = whole.profile.line
         for touch in touches:
-            if touch.action in CHECKED:
+            if touch.action in LEAKING:
                 checked.update(range(touch.start // size * size, touch.end, size))
     lines: dict[int, list[Step]] = {base: [] for base in sorted(checked)}
     reader = Reader()
@@ -384,7 +390,9 @@ def _step(reader: Reader, whole: Reader, number: int, name: str, base: int, touc
     page = base // PAGE
     agents = reader.core_agents()
     cores, labels = core_names(whole), whole.labels()
-    hits = touch.action in ("read nc", "walk nc") and (reader.profile.nc_may_hit or name in reader.may_hit)
+    hits = touch.action in ("read nc", "poll nc", "walk nc") and (
+        reader.profile.nc_may_hit or name in reader.may_hit
+    )
     return Step(
         number,
         name,
@@ -396,7 +404,7 @@ def _step(reader: Reader, whole: Reader, number: int, name: str, base: int, touc
         max(touch.start - base, 0),
         min(touch.end - base, reader.profile.line),
         len(core_names(reader)),
-        name in reader.owners.get(page, ()),
+        reader.is_owner(name, page),
         reader.granule("dmin"),
         hits,
         _label(labels, name),

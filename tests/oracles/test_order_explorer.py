@@ -1112,7 +1112,7 @@ def plainly(
         rules = oracle.rules_of(step, set(range(len(read.cores))))
         states = closed(states, rules, profile)
         event = step.event(byte)
-        checked = event.own and step.action in steps_of.CHECKED and (step.owner or not profile.gifts)
+        checked = oracle.is_check(step, event, profile)
         states = {state for state in states if not any(steps_of.awaits(event, core) for core in state[1])}
         found.append(plain_kinds(states, step, event, profile) if checked else set())
         if step.action and (step.action != "give" or profile.gifts):
