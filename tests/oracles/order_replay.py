@@ -20,6 +20,7 @@ from tests.oracles.order_steps import (
     MAINTENANCE,
     NONE,
     Core,
+    Event,
     Fetches,
     Operation,
     Outcome,
@@ -154,20 +155,19 @@ def _core_name(before: Core, after: Core, name: str) -> str:
 
 def events(state: State, step: Step, byte: int, profile: Profile) -> Iterator[tuple[str, State]]:
     """What may come of an event, each with the word for it, or an empty one."""
-    if not step.action:
+    if not step.ways:
         yield "", state
-        return
-    event = step.event(byte)
-    if any(awaits(event, core) for core in state.cores):
-        return
-    outcomes = effect_of(state.shared, state.cores[step.core], event, profile)
-    perhaps = step.action in BY_ADDRESS and not event.own
-    words = _perhaps_words(step.action, profile) if perhaps else _outcome_words(step.action, profile)
-    for number, outcome in enumerate(outcomes):
-        after = _after(state, step.core, outcome)
-        yield words[number] if words else "", after
-        if perhaps:
-            yield "", after
+    for event in step.events(byte):
+        if any(awaits(event, core) for core in state.cores):
+            continue
+        outcomes = effect_of(state.shared, state.cores[step.core], event, profile)
+        perhaps = event.action in BY_ADDRESS and not event.own
+        words = (_perhaps_words if perhaps else _outcome_words)(event.action, profile)
+        for number, outcome in enumerate(outcomes):
+            after = _after(state, step.core, outcome)
+            yield words[number] if words else "", after
+            if perhaps:
+                yield "", after
 
 
 def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
@@ -189,15 +189,21 @@ def _perhaps_words(action: str, profile: Profile) -> tuple[str, ...]:
 
 def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazard, said: str) -> bool:
     """Whether the last event returns the old copy that the witness says, and it is a hazard of that kind."""
-    event, core, shared = step.event(byte), state.cores[step.core], state.shared
-    fetch = step.action.startswith("fetch")
-    if step.action not in CHECKED or not event.own or not goes_on(shared, core, event):
+    ways = step.events(byte)
+    return any(_is_bad_way(state, step, event, profile, hazard, said) for event in ways)
+
+
+def _is_bad_way(state: State, step: Step, event: Event, profile: Profile, hazard: Hazard, said: str) -> bool:
+    """Whether that is so where it is one of the kinds that it may be of."""
+    core, shared = state.cores[step.core], state.shared
+    fetch = step.op == "fetch"
+    if event.action not in CHECKED or not event.own or not goes_on(shared, core, event):
         return False
     if any(awaits(event, each) for each in state.cores):
         return False
     if fetch and state.view != step.core:
         return False
-    names = ["memory" if step.action == "fetch not cacheable" or not fetch else "instruction cache"]
+    names = ["memory" if event.action == "fetch not cacheable" or not fetch else "instruction cache"]
     names += (
         ["prefetched"] if fetch else [f"level {n}" for n, level in ((1, shared.l1), (2, shared.l2)) if level]
     )

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The state of an agent of a version 2 trace, for ``order_reading.py``: its switches and its aliases.
+
+With ``option order`` an agent may have several settings of its switches at once: the one that was synchronised
+last, and those that its switch events made since. Whatever one of them allows, the agent may do; so it is looked
+at as one agent of version 1 for each, its *views*, which share the pages and the window of fetches.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.oracles import explorer
+
+
+class Setting(NamedTuple):
+    """The switches of an agent: ``icache`` is None until the trace sets it."""
+
+    mmu: bool = True
+    dcache: bool = True
+    icache: bool | None = None
+
+
+class Agent:
+    """
+    One agent's settings, mappings and fetches so far.
+
+    ``settings`` has the newest last. ``acted`` says whether there was an event of it other than a switch, a ``map``
+    and an ``unmap``.
+    """
+
+    def __init__(self) -> None:
+        self.settings = [Setting()]
+        self.acted = False
+        self.pages: dict[int, tuple[str, bool]] = {}
+        self.fetched: set[int] = set()
+        self._views: list[explorer.Agent] = []
+
+    def switch(self, switch: str, *, on: bool, pending: bool) -> None:
+        """Set a switch: the old settings stay beside the new one while it is pending, and are gone if not."""
+        if switch == "mmu" and not on and all(setting.mmu for setting in self.settings):
+            self.fetched.clear()
+        new = self.settings[-1]._replace(**{switch: on})
+        if not pending:
+            self.settings = [new]
+        elif new != self.settings[-1]:
+            self.settings = [*(setting for setting in self.settings if setting != new), new]
+        self._views = []
+
+    def synchronise(self) -> None:
+        """Do an ``isb`` of its core: only the newest setting stays."""
+        self.settings = self.settings[-1:]
+        if self.settings[0].mmu:
+            self.fetched.clear()
+        self._views = []
+
+    @property
+    def views(self) -> list[explorer.Agent]:
+        """What the agent may be taken for, the newest setting last."""
+        if not self._views:
+            self._views = list(self._seen())
+        return self._views
+
+    def _seen(self) -> Iterator[explorer.Agent]:
+        for setting in self.settings:
+            view = explorer.Agent()
+            view.mmu, view.dcache, view.icache = setting
+            view.pages, view.fetched = self.pages, self.fetched
+            yield view
+
+    def keeps_alias_live(self, page: int) -> bool:
+        """Return whether it may make "a cacheable alias is live" true for the lines of a page."""
+        return any(view.keeps_alias_live(page) for view in self.views)
+
+    def is_cacheable(self, page: int) -> bool:
+        """Return whether whatever holds for the agent, its alias of a page is a live cacheable one."""
+        return all(view.keeps_alias_live(page) for view in self.views)
+
+    def may_fetch(self, page: int) -> bool:
+        """Return whether it may make "a cacheable fetch is possible" true for the lines of a page."""
+        return any(view.may_fetch(page) for view in self.views)
+
+    def may_fetch_memory(self, page: int) -> bool:
+        """Return whether it may fetch from a page not cacheably."""
+        return any(_fetches_memory(view, page) for view in self.views)
+
+
+def _fetches_memory(view: explorer.Agent, page: int) -> bool:
+    if view.mmu:
+        executable = page in view.pages and view.pages[page][1]
+    else:
+        executable = page in view.fetched or page - 1 in view.fetched
+    return executable and not view.may_fetch(page)

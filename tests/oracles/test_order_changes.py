@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Settings that change at an ``isb``, against verdicts worked out by hand from the pages.
+
+As in ``test_order_explorer.py``, each rule has a trace and, beside it, a variant with another verdict; names that end
+in "(a reading)" are of places that the pages leave open.
+"""
+
+import pytest
+
+from tests.oracles.order_explorer import Malformed, explore
+from tests.oracles.test_order_explorer import (
+    _A,
+    _N,
+    AGENTS,
+    AT_ONCE,
+    FETCH,
+    NC,
+    NONE,
+    ORDER,
+    STALE,
+    WB,
+    Case,
+    P,
+    X,
+    Y,
+    kinds,
+    trace,
+)
+from tests.oracles.test_order_words import LEAK
+
+ELSEWHERE = "0x3000 0x1000"
+OVER_END = "0x1ff8 16"
+_UNSAID = f"{AGENTS}; option order"
+_N_READS = f"{_N}; n read {X}"
+_N_STORES = f"{_N}; n write {X}; n dsb"
+_H_READS = f"h read {X}"
+_H_WB = f"h map {WB}; h isb"
+_H_ON = f"h mmu off; h isb; h map {WB}; h mmu on"
+_B_DIRTY = f"b map {WB}; b write {X}"
+# A line that may have been filled is not what is in memory after this, and a cacheable look sees it.
+_LOOK = f"{_N_STORES}; b walk {X} normal-wb"
+_CIVAC = f"n dc civac {X}; n dsb"
+_ZVA = f"h dc zva {X}; b walk {X} normal-wb"
+_H_CODE = f"h map {WB} exec; h isb"
+
+ACCESSES: list[Case] = [
+    ("MMU on: the old kind", [ORDER, _B_DIRTY, _H_ON, _H_READS], STALE),
+    ("… until isb", [ORDER, _B_DIRTY, _H_ON, f"h isb; {_H_READS}"], NONE),
+    ("MMU on: the new kind", [ORDER, _H_ON, _N_STORES, _H_READS], STALE),
+    ("MMU off: the old kind", [ORDER, _H_WB, _N_STORES, f"h mmu off; {_H_READS}"], STALE),
+    ("… until its isb", [ORDER, _H_WB, _N_STORES, f"h mmu off; h isb; {_H_READS}"], NONE),
+    ("… until no other barrier", [ORDER, _H_WB, _N_STORES, f"h mmu off; h dsb; h dmb; {_H_READS}"], STALE),
+    ("MMU off: the new kind", [ORDER, _B_DIRTY, _H_WB, f"h mmu off; {_H_READS}"], STALE),
+    (
+        "MMU off, complete at once",
+        [AT_ONCE, f"h map {WB}; h ic iallu; {_N}; n write {X}; h mmu off", _H_READS],
+        NONE,
+    ),
+    ("dcache off: the old kind", [ORDER, _H_WB, _N_STORES, f"h dcache off; {_H_READS}"], STALE),
+    ("… until isb, with dcache off", [ORDER, _H_WB, _N_STORES, f"h dcache off; h isb; {_H_READS}"], NONE),
+    ("dcache off: the new kind", [ORDER, _B_DIRTY, _H_WB, f"h dcache off; {_H_READS}"], STALE),
+    ("a poll", [ORDER, f"give {P} h", _H_WB, _N_STORES, f"h mmu off; h poll {X}"], LEAK),
+    ("a poll after isb", [ORDER, f"give {P} h", _H_WB, _N_STORES, f"h mmu off; h isb; h poll {X}"], NONE),
+    ("an owner", [ORDER, f"give {P} h", _H_WB, _N_STORES, f"h mmu off; {_H_READS}"], LEAK | STALE),
+    # Walks.
+    (
+        "a walk, dcache off: the old kind",
+        [ORDER, _H_WB, _N_STORES, f"h dcache off; h walk {X} normal-wb"],
+        STALE,
+    ),
+    ("… until isb, a walk", [ORDER, _H_WB, _N_STORES, f"h dcache off; h isb; h walk {X} normal-wb"], NONE),
+    (
+        "a walk, dcache off: the new kind",
+        [ORDER, _B_DIRTY, f"h isb; h dcache off; h walk {X} normal-wb"],
+        STALE,
+    ),
+    ("… no change, a walk", [ORDER, _B_DIRTY, f"h isb; h walk {X} normal-wb"], NONE),
+    (
+        "a walk at the PoU, dcache off",
+        [ORDER, _B_DIRTY, f"b dc cvau {X}; b dsb; h isb; h dcache off; h walk {X} pou"],
+        STALE,
+    ),
+    (
+        "… no change, a walk at the PoU",
+        [ORDER, _B_DIRTY, f"b dc cvau {X}; b dsb; h isb; h walk {X} pou"],
+        NONE,
+    ),
+    # Stores.
+    ("a store of the new kind", [ORDER, _H_WB, f"h dcache off; h write {X}; b walk {X} normal-wb"], STALE),
+    ("… of the old kind", [ORDER, _H_WB, f"h dcache off; h write {X}; h dsb", _N_READS], STALE),
+    ("… after isb", [ORDER, _H_WB, f"h dcache off; h isb; h write {X}; h dsb", _N_READS], NONE),
+    (
+        "settings between: D, M",
+        [ORDER, f"h mmu off; h dcache off; h isb; h map {WB}; h dcache on; h mmu on", _ZVA],
+        NONE,
+    ),
+    (
+        "settings between: M, D",
+        [ORDER, f"h mmu off; h dcache off; h isb; h map {WB}; h mmu on; h dcache on", _ZVA],
+        STALE,
+    ),
+    (
+        "settings between: M, D, isb",
+        [ORDER, f"h mmu off; h dcache off; h isb; h map {WB}; h mmu on; h dcache on; h isb", _ZVA],
+        NONE,
+    ),
+    # Fetches.
+    ("a fetch, icache off: the old kind", [ORDER, _H_CODE, _N_STORES, f"h icache off; h fetch {X}"], FETCH),
+    ("… until isb, a fetch", [ORDER, _H_CODE, _N_STORES, f"h icache off; h isb; h fetch {X}"], NONE),
+    (
+        "a fetch, icache on: the new kind",
+        [ORDER, "h icache off", _H_CODE, _N_STORES, f"h isb; h icache on; h fetch {X}"],
+        FETCH,
+    ),
+    ("… no change, a fetch", [ORDER, "h icache off", _H_CODE, _N_STORES, f"h isb; h fetch {X}"], NONE),
+    (
+        "a fetch past the caches: prefetched by the old setting",
+        [ORDER, f"h map {NC} exec; h isb; h mmu off", _N_STORES, f"h fetch {X}"],
+        FETCH,
+    ),
+    (
+        "… until isb, a fetch past the caches",
+        [ORDER, f"h map {NC} exec; h isb; h mmu off; h isb", _N_STORES, f"h fetch {X}"],
+        NONE,
+    ),
+    # Impossible kinds.
+    ("no mapping", [ORDER, _B_DIRTY, f"b dc cvac {X}; b dsb; h isb; h mmu off; {_H_READS}"], NONE),
+    ("no mapping any more", [ORDER, f"h mmu off; h isb; h mmu on; {_N_STORES}; {_H_READS}"], NONE),
+    ("not exec", [ORDER, f"h map {WB}; h isb; {_N_STORES}; h mmu off; h fetch {X}"], NONE),
+    ("a walk with the MMU off", [ORDER, _B_DIRTY, f"h isb; h mmu off; h walk {X} normal-wb"], NONE),
+    ("zva with the MMU off", [ORDER, _H_WB, f"h mmu off; {_ZVA}"], NONE),
+    (
+        "not in both pages (a reading)",
+        [ORDER, _H_WB, f"{_N}; n write 0x1ff8 8; n dsb; h mmu off; h read {OVER_END}"],
+        NONE,
+    ),
+    ("… in the one", [ORDER, _H_WB, f"{_N}; n write 0x1ff8 8; n dsb; h mmu off; h read 0x1ff8 8"], STALE),
+    # Waiting.
+    (
+        "a clean that old and new settings issue",
+        [ORDER, _A, f"a icache off; a dc cvac {X}; a read {Y}", _N_READS],
+        NONE,
+    ),
+    (
+        "a clean that one of them issues",
+        [ORDER, _A, f"a dcache off; a dcache on; a dc cvac {X}; a read {Y}", _N_READS],
+        STALE,
+    ),
+    (
+        "… until isb, a clean",
+        [ORDER, _A, f"a dcache off; a dcache on; a isb; a dc cvac {X}; a read {Y}", _N_READS],
+        NONE,
+    ),
+    (
+        "a read of which one kind waits",
+        [ORDER, _A, f"a dc cvac {X}; a dcache off; a read {Y}", _N_READS],
+        STALE,
+    ),
+    ("… both kinds", [ORDER, _A, f"a dc cvac {X}; a icache off; a read {Y}", _N_READS], NONE),
+]
+
+_H_MAPS = f"h map {WB}"
+
+FILLS: list[Case] = [
+    ("the old setting", [ORDER, _H_WB, f"h mmu off; {_CIVAC}", _LOOK], STALE),
+    ("… until isb", [ORDER, _H_WB, f"h mmu off; h isb; {_CIVAC}", _LOOK], NONE),
+    ("… isb too late", [ORDER, _H_WB, f"h mmu off; {_CIVAC}; h isb", _LOOK], STALE),
+    (
+        "… complete at once",
+        [
+            AT_ONCE,
+            f"h map {WB}; h ic iallu; h mmu off; n dc civac {X}",
+            f"{_N}; n write {X}; b walk {X} normal-wb",
+        ],
+        NONE,
+    ),
+    ("the new setting", [ORDER, _H_ON, _LOOK], STALE),
+    ("… only with mmu on", [ORDER, f"h mmu off; h isb; {_H_MAPS}", _LOOK], NONE),
+    ("dcache off: the old setting", [ORDER, _H_WB, f"h dcache off; {_CIVAC}", _LOOK], STALE),
+    ("… until isb, with dcache off", [ORDER, _H_WB, f"h dcache off; h isb; {_CIVAC}", _LOOK], NONE),
+    ("cacheable fetches", [ORDER, f"h dcache off; {_H_CODE}; h icache off; {_CIVAC}", _LOOK], STALE),
+    (
+        "… until isb, cacheable fetches",
+        [ORDER, f"h dcache off; {_H_CODE}; h icache off; h isb; {_CIVAC}", _LOOK],
+        NONE,
+    ),
+    # The state at the start.
+    ("before any event", [ORDER, f"h mmu off; {_H_MAPS}", _LOOK], NONE),
+    ("after switches alone", [ORDER, f"h icache off; h mmu off; {_H_MAPS}", _LOOK], NONE),
+    (
+        "after map and unmap alone",
+        [ORDER, f"h map {ELSEWHERE} normal-wb; h unmap {ELSEWHERE}; h mmu off; {_H_MAPS}", _LOOK],
+        NONE,
+    ),
+    ("after a barrier", [ORDER, f"h dmb; h mmu off; {_H_MAPS}", _LOOK], STALE),
+    ("after maintenance", [ORDER, f"h dc cvac 0x3000 8; h mmu off; {_H_MAPS}", _LOOK], STALE),
+    (
+        "after a poll",
+        [ORDER, f"h map {ELSEWHERE} normal-wb; h poll 0x3000 8; h mmu off; {_H_MAPS}", _LOOK],
+        STALE,
+    ),
+    ("after another's event", [ORDER, f"b isb; h mmu off; {_H_MAPS}", _LOOK], NONE),
+    ("after an event of another agent of the core", [ORDER, f"m isb; g mmu off; g map {WB}", _LOOK], NONE),
+    # Changes.
+    ("no change", [ORDER, f"h mmu off; h isb; h mmu off; {_H_MAPS}", _LOOK], NONE),
+    ("there and back", [ORDER, f"h mmu off; h isb; h mmu on; h mmu off; {_H_MAPS}", _LOOK], STALE),
+    (
+        "… until isb, there and back",
+        [ORDER, f"h mmu off; h isb; h mmu on; h mmu off; h isb; {_H_MAPS}", _LOOK],
+        NONE,
+    ),
+    # Whose isb it is.
+    ("an isb of an agent of the core", [ORDER, f"g isb; g mmu off; m isb; g map {WB}", _LOOK], NONE),
+    ("an isb of another core", [ORDER, f"g isb; g mmu off; n isb; g map {WB}", _LOOK], STALE),
+    ("nothing said: its own", [_UNSAID, f"u isb; u mmu off; u isb; u map {WB}", _LOOK], NONE),
+    ("nothing said: another's", [_UNSAID, f"u isb; u mmu off; v isb; u map {WB}", _LOOK], STALE),
+]
+
+_OFF = "h mmu off; h isb; h fetch 0x1000 4"
+_LATER = f"{_N_STORES}; h fetch {X}"
+
+WINDOW: list[Case] = [
+    ("a page that was fetched from", [ORDER, _OFF, _LATER], FETCH),
+    ("forgotten at isb with the MMU on", [ORDER, _OFF, "h mmu on; h isb; h mmu off; h isb", _LATER], NONE),
+    ("not at isb with the MMU off", [ORDER, _OFF, "h isb", _LATER], FETCH),
+    ("not by mmu on alone", [ORDER, _OFF, "h mmu on; h mmu off; h isb", _LATER], FETCH),
+    (
+        "a fetch with the MMU off in the old setting",
+        [ORDER, "h mmu off; h isb; h mmu on; h fetch 0x1000 4; h mmu off; h isb", _LATER],
+        FETCH,
+    ),
+    ("… in the new one", [ORDER, "h isb; h mmu off; h fetch 0x1000 4; h isb", _LATER], FETCH),
+    (
+        "… in none",
+        [
+            ORDER,
+            f"h mmu off; h map {NC} exec; h isb; h mmu on; h isb; h fetch 0x1000 4; h mmu off; h isb",
+            _LATER,
+        ],
+        NONE,
+    ),
+]
+
+CASES = {
+    "settings, accesses": ACCESSES,
+    "settings, fills": FILLS,
+    "settings, the MMU-off window": WINDOW,
+}
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [pytest.param(*case[1:], id=f"{group}: {case[0]}") for group, cases in CASES.items() for case in cases],
+)
+def test_a_trace_worked_out_by_hand(parts: list[str], expected: frozenset[str]) -> None:
+    assert kinds(*parts) == expected
+
+
+def test_the_cases_have_names_of_their_own() -> None:
+    for cases in CASES.values():
+        assert len({name for name, *_ in cases}) == len(cases)
+
+
+@pytest.mark.parametrize(
+    ("parts", "word"),
+    [
+        (["h isb; h mmu off; h isb", f"h walk {X} normal-wb"], "MMU"),
+        (["h mmu off; h isb; h mmu on; h isb", _H_READS], "alias"),
+        ([f"h map {P} device; h isb; h mmu off", f"h dc zva {X}"], "zva"),
+        (["h mmu off; h isb; h dcache off", f"h walk {X} normal-wb"], "MMU"),
+        ([f"h map {WB}; h icache off; h isb; h icache on", f"h fetch {X}"], "exec"),
+        (["h isb; h dcache off", _H_READS], "alias"),
+        (["h isb", "h mmu of"], "of"),
+    ],
+)
+def test_an_access_that_every_setting_makes_impossible_is_an_error(parts: list[str], word: str) -> None:
+    text = trace(ORDER, *parts)
+    with pytest.raises(Malformed) as caught:
+        explore(text)
+    assert caught.value.line_number == text.count("\n")
+    assert word in caught.value.reason
