@@ -21,12 +21,20 @@ class Setting(NamedTuple):
     icache: bool | None = None
 
 
+class Ending:
+    """An alias whose descriptor is invalid: the cores that have seen that, and those whose ``tlbi`` is pending."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, str]] = set()
+        self.invalidated: set[tuple[str, str]] = set()
+
+
 class Agent:
     """
     One agent's settings, mappings and fetches so far.
 
     ``settings`` has the newest last. ``acted`` says whether there was an event of it other than a switch, a ``map``
-    and an ``unmap``.
+    and an ``unmap``. ``endings`` has the pages whose alias is ending.
     """
 
     def __init__(self) -> None:
@@ -34,6 +42,7 @@ class Agent:
         self.acted = False
         self.pages: dict[int, tuple[str, bool]] = {}
         self.fetched: set[int] = set()
+        self.endings: dict[int, Ending] = {}
         self._views: list[explorer.Agent] = []
 
     def switch(self, switch: str, *, on: bool, pending: bool) -> None:
@@ -67,6 +76,24 @@ class Agent:
             view.mmu, view.dcache, view.icache = setting
             view.pages, view.fetched = self.pages, self.fetched
             yield view
+
+    def end(self, page: int) -> None:
+        """End an alias, be it ending or not."""
+        self.endings.pop(page, None)
+        del self.pages[page]
+
+    def invalidate(self, core: tuple[str, str], pages: range) -> None:
+        """Do a ``tlbi`` by a core: it is pending for the ending aliases that the core has seen."""
+        for page, ending in self.endings.items():
+            if page in pages and core in ending.seen:
+                ending.invalidated.add(core)
+
+    def complete(self, core: tuple[str, str]) -> None:
+        """Do a ``dsb`` by a core: what its ``tlbi`` concern ends, and it has seen the others."""
+        for page, ending in list(self.endings.items()):
+            if core in ending.invalidated:
+                self.end(page)
+            ending.seen.add(core)
 
     def keeps_alias_live(self, page: int) -> bool:
         """Return whether it may make "a cacheable alias is live" true for the lines of a page."""

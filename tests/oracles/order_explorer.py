@@ -28,7 +28,6 @@ each that a trace can show; ``test_order_words.py`` for masters, owners and all 
   one agent; the same name on two of them is an error, and so is an agent twice, on one line or on two. The
   words ``master``, ``give`` and ``power-off`` are no agents' names. ``version`` may be.
 - A dot or a plus in an agent's name says nothing of cores: only ``core`` lines say who shares a core.
-- ``tlbi`` and ``descriptor`` are left for later: errors.
 - Kinds of a data read or walk: an agent of whom nothing is said, before its first event, may have fetched
   what any such agent may fetch; but its instruction cache is no copy yet. Its first event may be the check.
 - A cacheable look at memory sees a write-through store on its way there even where another core's
@@ -66,6 +65,9 @@ each that a trace can show; ``test_order_words.py`` for masters, owners and all 
 - In a set of ``start``, cores that occur later have what they may have, too.
 - A setting that makes an access impossible in one of the pages that it touches makes it impossible in all.
 - Two settings that differ only in a switch that the trace has not set (``icache``) are as one.
+- A core that has seen an invalid descriptor has seen it in every page that was made so before its ``dsb``.
+- An ``unmap`` ends an ending alias, and what is pending for it goes: a ``map`` after it is a new alias.
+- A ``tlbi`` by a core whose ``tlbi`` is pending already adds nothing. One that concerns nothing is no error.
 - A fetch counts for the MMU-off window also where it hits, and where another setting has the MMU on.
 - A poll is judged by a ``read`` of its agent, and by no walk, fetch or poll; a leak it may be itself.
 """

@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 from tests.oracles import explorer
 from tests.oracles.explorer import LIMIT, OPTIONS, PAGE, SET_WAY, TYPES, Malformed, Touch
-from tests.oracles.order_agents import Agent
+from tests.oracles.order_agents import Agent, Ending
 from tests.oracles.order_steps import ACCESSES, DATA_ACCESSES, LEAKING, MAINTENANCE, NOBODY, Event, Profile
 
 BARRIERS = ("dsb", "dmb", "isb")
+ORDERED = (*BARRIERS, "descriptor", "tlbi")
+"""What option order alone has."""
+
 SWITCHES = ("mmu", "icache", "dcache")
 NO_AGENTS = ("line", "option", "core", "master", "give", "power-off")
 HEADS = ("line", "option", "core", "master")
@@ -196,7 +199,7 @@ class Reader(explorer.Reader):
 
     def _masters_event(self, master: Agent, snoops: bool, op: str, rest: list[str]) -> list[Touch]:
         if op in ("map", "unmap"):
-            return super()._event(master.views[-1], op, rest)
+            return self._mapping(master, op, rest)
         if op not in MASTERS_ACCESSES:
             raise self._wrong(f"{op}: nothing that a master does")
         if op == "walk":
@@ -214,10 +217,16 @@ class Reader(explorer.Reader):
             agent.switch(op, on=rest == ["on"], pending=self.order and agent.acted)
             return []
         if op in ("map", "unmap"):
-            return self._event(agent.views[-1], op, rest)
+            return self._mapping(agent, op, rest)
         agent.acted = True
+        if op in ORDERED and not self.order:
+            raise self._wrong(f"{op}: only with option order")
         if op in BARRIERS:
             return self._barrier(name, op, rest)
+        if op == "descriptor":
+            return self._descriptor(agent, rest)
+        if op == "tlbi":
+            return self._tlbi(self.core(name), rest)
         touches: list[Touch] = []
         wrong = []
         for view in agent.views:
@@ -230,15 +239,43 @@ class Reader(explorer.Reader):
         return list(dict.fromkeys(touches))
 
     def _barrier(self, name: str, op: str, rest: list[str]) -> list[Touch]:
-        if not self.order:
-            raise self._wrong(f"{op}: only with option order")
         if rest:
             raise self._wrong(f"{' '.join(rest)}: {op} takes no range")
-        if op == "isb":
-            for other, agent in self.core_agents().items():
-                if self.core(other) == self.core(name):
-                    agent.synchronise()
+        core = self.core(name)
+        for other, agent in self.core_agents().items():
+            if op == "isb" and self.core(other) == core:
+                agent.synchronise()
+            if op == "dsb":
+                agent.complete(core)
         return [Touch(0, LIMIT, op)]
+
+    def _mapping(self, agent: Agent, op: str, rest: list[str]) -> list[Touch]:
+        """Read a ``map`` or an ``unmap``, which whole pages have."""
+        if op == "map":
+            return self._map(agent.views[-1], rest)
+        for page in self._whole_pages(rest):
+            if page not in agent.pages:
+                raise self._wrong(f"{rest[0]}: not mapped")
+            agent.end(page)
+        return []
+
+    def _descriptor(self, agent: Agent, rest: list[str]) -> list[Touch]:
+        pages = self._whole_pages(rest[:2])
+        if rest[2:] != ["invalid"]:
+            raise self._wrong(f"{' '.join(rest[2:])}: a descriptor can only be invalid")
+        for page in pages:
+            if page not in agent.pages:
+                raise self._wrong(f"{rest[0]}: not mapped")
+            if page in agent.endings:
+                raise self._wrong(f"{rest[0]}: invalid already")
+            agent.endings[page] = Ending()
+        return []
+
+    def _tlbi(self, core: tuple[str, str], rest: list[str]) -> list[Touch]:
+        pages = range(LIMIT // PAGE) if rest == ["all"] else self._whole_pages(rest)
+        for agent in self.core_agents().values():
+            agent.invalidate(core, pages)
+        return []
 
     def core(self, agent: str) -> tuple[str, str]:
         """Give the core of an agent that is no master."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Settings that change at an ``isb``, against verdicts worked out by hand from the pages.
+"""Settings that change at an ``isb``, and translations that end in steps: verdicts worked out by hand from the pages.
 
 As in ``test_order_explorer.py``, each rule has a trace and, beside it, a variant with another verdict; names that end
 in "(a reading)" are of places that the pages leave open.
@@ -241,10 +241,178 @@ WINDOW: list[Case] = [
     ),
 ]
 
+_INVALID = f"b descriptor {P} invalid"
+_TLBI = f"b tlbi {P}"
+_END = f"{_INVALID}; b dsb; {_TLBI}; b dsb"
+_A_LOOK = f"{_N_STORES}; a walk {X} normal-wb"
+_NOW = f"{_CIVAC}; {_A_LOOK}"
+_B_MAPS = f"b map {WB}"
+_BOTH = "b map 0x0 0x2000 normal-wb"
+_A_ENDS = f"a map {WB}; a descriptor {P} invalid; m dsb; g tlbi {P}; t dsb"
+
+TRANSLATIONS: list[Case] = [
+    ("all that it takes", [ORDER, _B_MAPS, _END, _NOW], NONE),
+    ("nothing", [ORDER, _B_MAPS, _NOW], STALE),
+    ("no descriptor", [ORDER, _B_MAPS, f"b dsb; {_TLBI}; b dsb", _NOW], STALE),
+    ("the descriptor alone", [ORDER, _B_MAPS, f"{_INVALID}; b dsb; b dsb", _NOW], STALE),
+    ("no dsb before tlbi", [ORDER, _B_MAPS, f"{_INVALID}; {_TLBI}; b dsb", _NOW], STALE),
+    ("… but a second tlbi", [ORDER, _B_MAPS, f"{_INVALID}; {_TLBI}; b dsb; {_TLBI}; b dsb", _NOW], NONE),
+    ("no dsb after tlbi", [ORDER, _B_MAPS, f"{_INVALID}; b dsb; {_TLBI}", _NOW], STALE),
+    ("dmb before tlbi", [ORDER, _B_MAPS, f"{_INVALID}; b dmb; {_TLBI}; b dsb", _NOW], STALE),
+    ("dmb after tlbi", [ORDER, _B_MAPS, f"{_INVALID}; b dsb; {_TLBI}; b dmb; b isb", _NOW], STALE),
+    ("dsb before the descriptor", [ORDER, _B_MAPS, f"b dsb; {_INVALID}; {_TLBI}; b dsb", _NOW], STALE),
+    ("tlbi before the descriptor", [ORDER, _B_MAPS, f"b dsb; {_TLBI}; {_INVALID}; b dsb", _NOW], STALE),
+    ("tlbi twice", [ORDER, _B_MAPS, f"{_INVALID}; b dsb; {_TLBI}; {_TLBI}; b dsb", _NOW], NONE),
+    ("tlbi all", [ORDER, _B_MAPS, f"{_INVALID}; b dsb; b tlbi all; b dsb", _NOW], NONE),
+    ("tlbi of more", [ORDER, _B_MAPS, f"{_INVALID}; b dsb; b tlbi 0x0 0x4000; b dsb", _NOW], NONE),
+    (
+        "tlbi of another page",
+        [ORDER, _B_MAPS, f"{_INVALID}; b dsb; b tlbi 0x2000 0x1000; b dsb", _NOW],
+        STALE,
+    ),
+    ("unmapped", [ORDER, _B_MAPS, f"b unmap {P}", _NOW], NONE),
+    ("unmapped when it is ending", [ORDER, _B_MAPS, f"{_INVALID}; b unmap {P}", _NOW], NONE),
+    ("with the MMU off", [ORDER, _B_MAPS, f"b mmu off; {_END}; b mmu on; b isb", _NOW], NONE),
+    (
+        "with the MMU off, no tlbi",
+        [ORDER, _B_MAPS, f"b mmu off; {_INVALID}; b dsb; b mmu on; b isb", _NOW],
+        STALE,
+    ),
+    # Whose barriers and tlbi.
+    ("agents of one core", [ORDER, _A_ENDS, f"{_CIVAC}; {_LOOK}"], NONE),
+    ("another core's first dsb", [ORDER, _B_MAPS, f"{_INVALID}; h dsb; {_TLBI}; b dsb", _NOW], STALE),
+    ("another core's last dsb", [ORDER, _B_MAPS, f"{_INVALID}; b dsb; {_TLBI}; h dsb", _NOW], STALE),
+    ("… and its own after it", [ORDER, _B_MAPS, f"{_INVALID}; b dsb; {_TLBI}; h dsb; b dsb", _NOW], NONE),
+    ("another core's tlbi", [ORDER, _B_MAPS, f"{_INVALID}; h dsb; h tlbi {P}; h dsb", _NOW], NONE),
+    (
+        "another core's tlbi that has not seen it",
+        [ORDER, _B_MAPS, f"{_INVALID}; b dsb; h tlbi {P}; h dsb", _NOW],
+        STALE,
+    ),
+    (
+        "another core's tlbi, its own dsb",
+        [ORDER, _B_MAPS, f"{_INVALID}; b dsb; h dsb; h tlbi {P}; b dsb", _NOW],
+        STALE,
+    ),
+    (
+        "of two tlbi, the other's is complete",
+        [ORDER, _B_MAPS, f"{_INVALID}; b dsb; h dsb; {_TLBI}; h tlbi {P}; h dsb", _NOW],
+        NONE,
+    ),
+    (
+        "nothing said: its own",
+        [_UNSAID, f"u map {WB}; u descriptor {P} invalid; u dsb; u tlbi all; u dsb", _NOW],
+        NONE,
+    ),
+    (
+        "nothing said: another's dsb",
+        [_UNSAID, f"u map {WB}; u descriptor {P} invalid; v dsb; u tlbi all; u dsb", _NOW],
+        STALE,
+    ),
+    # Several aliases.
+    ("one of two agents' aliases", [ORDER, _B_MAPS, _H_MAPS, _END, _NOW], STALE),
+    (
+        "two agents' aliases by one tlbi",
+        [ORDER, _B_MAPS, _H_MAPS, f"h descriptor {P} invalid; {_END}", _NOW],
+        NONE,
+    ),
+    (
+        "two, and one that is not seen",
+        [ORDER, _B_MAPS, _H_MAPS, f"{_INVALID}; n dsb; h descriptor {P} invalid; n tlbi {P}; n dsb", _NOW],
+        STALE,
+    ),
+    (
+        "… and again",
+        [
+            ORDER,
+            _B_MAPS,
+            _H_MAPS,
+            f"{_INVALID}; n dsb; h descriptor {P} invalid; n tlbi {P}; n dsb; n tlbi {P}; n dsb",
+            _NOW,
+        ],
+        NONE,
+    ),
+    ("one page of two", [ORDER, _BOTH, _END, _NOW], NONE),
+    (
+        "the other page",
+        [ORDER, _BOTH, "b descriptor 0x0 0x1000 invalid; b dsb; b tlbi all; b dsb", _NOW],
+        STALE,
+    ),
+    (
+        "a dsb that completes one page's tlbi, and before another's",
+        [
+            ORDER,
+            _BOTH,
+            f"b descriptor 0x0 0x1000 invalid; b dsb; b tlbi all; {_INVALID}; b dsb; b tlbi all; b dsb",
+            _NOW,
+        ],
+        NONE,
+    ),
+    (
+        "a dsb that completes one page's tlbi, and none of another's",
+        [ORDER, _BOTH, f"b descriptor 0x0 0x1000 invalid; b dsb; b tlbi all; {_INVALID}; b dsb", _NOW],
+        STALE,
+    ),
+    # A new alias.
+    ("mapped anew", [ORDER, _B_MAPS, _END, _B_MAPS, _NOW], STALE),
+    ("mapped anew, and tlbi", [ORDER, _B_MAPS, _END, _B_MAPS, f"{_TLBI}; b dsb", _NOW], STALE),
+    ("mapped anew and ended anew", [ORDER, _B_MAPS, _END, _B_MAPS, _END, _NOW], NONE),
+    (
+        "… without a dsb of its own",
+        [ORDER, _B_MAPS, _END, _B_MAPS, f"{_INVALID}; {_TLBI}; b dsb", _NOW],
+        STALE,
+    ),
+    (
+        "mapped anew with a tlbi pending (a reading)",
+        [ORDER, _B_MAPS, f"{_INVALID}; b dsb; {_TLBI}; b unmap {P}; {_B_MAPS}; b dsb", _NOW],
+        STALE,
+    ),
+    # What may happen till then.
+    ("it serves", [ORDER, f"{_B_MAPS}; {_INVALID}; b dsb; b tlbi all; {_N_STORES}; b read {X}"], STALE),
+    ("it is noted", [ORDER, _B_DIRTY, f"{_INVALID}; b dc cvac {X}; b read {Y}", _N_READS], NONE),
+    ("it is noted no more", [ORDER, _A, f"m map {WB}; b map {WB}; {_END}; b dc cvac {X}", _N_READS], STALE),
+    (
+        "refilled before the dsb that completes tlbi and civac",
+        [ORDER, _B_DIRTY, f"{_INVALID}; b dsb; {_TLBI}; b dc civac {X}; b dsb", _A_LOOK],
+        STALE,
+    ),
+    ("not after it", [ORDER, _B_DIRTY, f"{_END}; b dc civac {X}; b dsb", _A_LOOK], NONE),
+    (
+        "fetches past the caches",
+        [
+            ORDER,
+            f"h map {NC} exec; h descriptor {P} invalid; h dsb; h isb; {_N_STORES}; h mmu off; h fetch {X}",
+        ],
+        FETCH,
+    ),
+    (
+        "no fetches past the caches",
+        [
+            ORDER,
+            f"h map {NC} exec; h descriptor {P} invalid; h dsb; h tlbi all; h dsb; h isb",
+            f"{_N_STORES}; h mmu off; h fetch {X}",
+        ],
+        NONE,
+    ),
+    # They are events: a switch after them is one as well.
+    (
+        "a switch after descriptor",
+        [
+            ORDER,
+            f"h map {ELSEWHERE} normal-wb; h descriptor {ELSEWHERE} invalid; h mmu off; {_H_MAPS}",
+            _LOOK,
+        ],
+        STALE,
+    ),
+    ("a switch after tlbi", [ORDER, f"h tlbi all; h mmu off; {_H_MAPS}", _LOOK], STALE),
+    ("a switch after another's tlbi", [ORDER, f"b tlbi all; h mmu off; {_H_MAPS}", _LOOK], NONE),
+]
+
 CASES = {
     "settings, accesses": ACCESSES,
     "settings, fills": FILLS,
     "settings, the MMU-off window": WINDOW,
+    "translations": TRANSLATIONS,
 }
 
 
@@ -275,6 +443,40 @@ def test_the_cases_have_names_of_their_own() -> None:
 )
 def test_an_access_that_every_setting_makes_impossible_is_an_error(parts: list[str], word: str) -> None:
     text = trace(ORDER, *parts)
+    with pytest.raises(Malformed) as caught:
+        explore(text)
+    assert caught.value.line_number == text.count("\n")
+    assert word in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("parts", "word"),
+    [
+        ([AT_ONCE, f"b map {WB}", f"b descriptor {P} invalid"], "option order"),
+        ([AT_ONCE, "b tlbi all"], "option order"),
+        ([ORDER, f"b map {WB}", f"b descriptor {P}"], "invalid"),
+        ([ORDER, f"b map {WB}", f"b descriptor {P} valid"], "valid"),
+        ([ORDER, f"b map {WB}", "b descriptor 0x1000 64 invalid"], "pages"),
+        ([ORDER, f"b map {WB}", f"b descriptor {P} invalid now"], "now"),
+        ([ORDER, f"h map {WB}", f"b descriptor {P} invalid"], "0x1000"),
+        ([ORDER, f"b map {WB}", "b descriptor 0x1000 0x2000 invalid"], "0x1000"),
+        ([ORDER, f"b map {WB}; {_INVALID}", _INVALID], "0x1000"),
+        ([ORDER, f"b map {WB}; {_INVALID}; b dsb; b tlbi all", f"b map {WB}"], "0x1000"),
+        ([ORDER, f"b map {WB}; {_END}", f"b read {X}"], "alias"),
+        ([ORDER, f"b map {WB}; {_END}", f"b unmap {P}"], "0x1000"),
+        ([ORDER, f"b map {WB}; {_END}", _INVALID], "0x1000"),
+        ([ORDER, "b tlbi"], "address"),
+        ([ORDER, "b tlbi all now"], "all"),
+        ([ORDER, "b tlbi 0x1000 64"], "pages"),
+        ([ORDER, "b tlbi every"], "every"),
+        ([ORDER, "master d", f"d map {WB}", f"d descriptor {P} invalid"], "descriptor"),
+        ([ORDER, "master d", "d tlbi all"], "tlbi"),
+        ([f"a map {WB}", f"a descriptor {P} invalid"], "descriptor"),
+        (["a tlbi all"], "tlbi"),
+    ],
+)
+def test_a_malformed_trace_names_the_line_and_the_word(parts: list[str], word: str) -> None:
+    text = trace(*parts)
     with pytest.raises(Malformed) as caught:
         explore(text)
     assert caught.value.line_number == text.count("\n")

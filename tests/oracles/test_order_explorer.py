@@ -929,7 +929,7 @@ def test_a_valid_trace_with_nothing_wrong(text: str) -> None:
         ("version 2\na ic iallu\noption order", 3, "option"),
         ("version 2\na ic iallu\nline 16", 3, "line"),
         ("version 2\ncore k line", 2, "line"),
-        ("version 2\noption order\na tlbi all", 3, "tlbi"),
+        ("version 2\na tlbi all", 2, "option order"),
         ("version 2\nversion 2", 2, "2"),
         ("version 2\na", 2, "a"),
         ("version 2\na read 0x1000 8", 2, "0x1000"),
