@@ -3,11 +3,13 @@
 The state of an agent of a version 2 trace, for ``order_reading.py``: its switches and its aliases.
 
 With ``option order`` an agent may have several settings of its switches at once: the one that was synchronised
-last, and those that its switch events made since. Whatever one of them allows, the agent may do; so it is looked
-at as one agent of version 1 for each, its *views*, which share the pages and the window of fetches.
+last, and those that its switch events made since. And a page may be mapped with two types. Whatever one of the
+settings with one of the types allows, the agent may do; so it is looked at as one agent of version 1 for each
+setting with all inner types and with all outer types, its *views*. They share the pages and the window of fetches.
 """
 
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 from tests.oracles import explorer
@@ -34,15 +36,18 @@ class Agent:
     One agent's settings, mappings and fetches so far.
 
     ``settings`` has the newest last. ``acted`` says whether there was an event of it other than a switch, a ``map``
-    and an ``unmap``. ``endings`` has the pages whose alias is ending.
+    and an ``unmap``. ``pages`` has the inner types and ``outer`` the outer ones. ``endings`` has the pages whose
+    alias is ending.
     """
 
     def __init__(self) -> None:
         self.settings = [Setting()]
         self.acted = False
         self.pages: dict[int, tuple[str, bool]] = {}
+        self.outer: dict[int, tuple[str, bool]] = {}
         self.fetched: set[int] = set()
         self.endings: dict[int, Ending] = {}
+        self._mixed = False
         self._views: list[explorer.Agent] = []
 
     def switch(self, switch: str, *, on: bool, pending: bool) -> None:
@@ -71,16 +76,25 @@ class Agent:
         return self._views
 
     def _seen(self) -> Iterator[explorer.Agent]:
-        for setting in self.settings:
+        types = [self.pages, self.outer] if self._mixed else [self.pages]
+        for setting, pages in product(self.settings, types):
             view = explorer.Agent()
             view.mmu, view.dcache, view.icache = setting
-            view.pages, view.fetched = self.pages, self.fetched
+            view.pages, view.fetched = pages, self.fetched
             yield view
+
+    def map(self, pages: range, types: tuple[str, str], *, executable: bool) -> None:
+        """Map pages with an inner and an outer type."""
+        for where, kind in zip((self.pages, self.outer), types, strict=True):
+            where.update(dict.fromkeys(pages, (kind, executable)))
+        if types[0] != types[1] and not self._mixed:
+            self._mixed = True
+            self._views = []
 
     def end(self, page: int) -> None:
         """End an alias, be it ending or not."""
         self.endings.pop(page, None)
-        del self.pages[page]
+        del self.pages[page], self.outer[page]
 
     def invalidate(self, core: tuple[str, str], pages: range) -> None:
         """Do a ``tlbi`` by a core: it is pending for the ending aliases that the core has seen."""

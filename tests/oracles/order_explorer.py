@@ -68,6 +68,8 @@ each that a trace can show; ``test_order_words.py`` for masters, owners and all 
 - A core that has seen an invalid descriptor has seen it in every page that was made so before its ``dsb``.
 - An ``unmap`` ends an ending alias, and what is pending for it goes: a ``map`` after it is a new alias.
 - A ``tlbi`` by a core whose ``tlbi`` is pending already adds nothing. One that concerns nothing is no error.
+- Where an alias has two types, ``dc zva`` is of either kind, and its fetches may be prefetched past the caches too.
+- A master may have a page, and a walk, of two types, as of one.
 - A fetch counts for the MMU-off window also where it hits, and where another setting has the MMU on.
 - A poll is judged by a ``read`` of its agent, and by no walk, fetch or poll; a leak it may be itself.
 """

@@ -12,6 +12,9 @@ from tests.oracles.order_agents import Agent, Ending
 from tests.oracles.order_steps import ACCESSES, DATA_ACCESSES, LEAKING, MAINTENANCE, NOBODY, Event, Profile
 
 BARRIERS = ("dsb", "dmb", "isb")
+HALVES = ("normal-wb", "normal-wt", "normal-nc")
+"""What the two types of one page may be."""
+
 ORDERED = (*BARRIERS, "descriptor", "tlbi")
 """What option order alone has."""
 
@@ -203,8 +206,8 @@ class Reader(explorer.Reader):
         if op not in MASTERS_ACCESSES:
             raise self._wrong(f"{op}: nothing that a master does")
         if op == "walk":
-            if len(rest) != 3 or rest[2] not in (*TYPES, "pou"):
-                raise self._wrong(f"{' '.join(rest[2:])}: no such type")
+            if rest[2:] != ["pou"]:
+                self._types(rest[2:])
             rest = rest[:2]
         start, end = self._range(rest)
         return [Touch(start, end, f"{op} {'snoop' if snoops else 'bare'}")]
@@ -251,13 +254,29 @@ class Reader(explorer.Reader):
 
     def _mapping(self, agent: Agent, op: str, rest: list[str]) -> list[Touch]:
         """Read a ``map`` or an ``unmap``, which whole pages have."""
+        pages = self._whole_pages(rest[:2] if op == "map" else rest)
         if op == "map":
-            return self._map(agent.views[-1], rest)
-        for page in self._whole_pages(rest):
+            types = self._types(rest[2:3])
+            if rest[3:] not in ([], ["exec"]):
+                raise self._wrong(f"{' '.join(rest[3:])}: only exec follows the type")
+            if any(page in agent.pages for page in pages):
+                raise self._wrong(f"{rest[0]}: mapped already")
+            agent.map(pages, types, executable=bool(rest[3:]))
+            return []
+        for page in pages:
             if page not in agent.pages:
                 raise self._wrong(f"{rest[0]}: not mapped")
             agent.end(page)
         return []
+
+    def _types(self, words: list[str]) -> tuple[str, str]:
+        """Read a type: give the inner and the outer one, which are mostly the same."""
+        inner, slash, outer = words[0].partition("/") if len(words) == 1 else ("", "", "")
+        if slash and inner != outer and inner in HALVES and outer in HALVES:
+            return inner, outer
+        if slash or inner not in TYPES:
+            raise self._wrong(f"{' '.join(words)}: no such type")
+        return inner, inner
 
     def _descriptor(self, agent: Agent, rest: list[str]) -> list[Touch]:
         pages = self._whole_pages(rest[:2])
@@ -294,7 +313,8 @@ class Reader(explorer.Reader):
 
     def _walk(self, agent: explorer.Agent, rest: list[str]) -> list[Touch]:
         if rest[2:] != ["pou"]:
-            return super()._walk(agent, rest)
+            types = self._types(rest[2:])
+            return [touch for kind in types for touch in super(Reader, self)._walk(agent, [*rest[:2], kind])]
         (touch,) = super()._walk(agent, [*rest[:2], "normal-wb"])
         return [touch._replace(action="read pou") if agent.dcache else touch]
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Settings that change at an ``isb``, and translations that end in steps: verdicts worked out by hand from the pages.
+"""Settings that change, translations that end in steps, and types that differ: verdicts worked out by hand.
 
 As in ``test_order_explorer.py``, each rule has a trace and, beside it, a variant with another verdict; names that end
 in "(a reading)" are of places that the pages leave open.
 """
+
+from itertools import permutations
 
 import pytest
 
@@ -408,11 +410,175 @@ TRANSLATIONS: list[Case] = [
     ("a switch after another's tlbi", [ORDER, f"b tlbi all; h mmu off; {_H_MAPS}", _LOOK], NONE),
 ]
 
+WB_NC, WB_WT, NC_WB, NC_WT, WT_WB, WT_NC = (
+    f"{P} normal-{inner}/normal-{outer}" for inner, outer in permutations(("wb", "nc", "wt"), 2)
+)
+_N_WRITES = f"{_N}; n write {X}"
+_B_WALKS = f"b walk {X} normal-wb"
+_SEEN = f"{_N_WRITES}; {_B_WALKS}"  # stale where a copy may be in the caches
+_TO_POU = f"a map {WB}; a write {X}; a dc cvau {X}"
+_H_FETCHES = f"h fetch {X}"
+_HELD_CODE = f"{_TO_POU}; a dsb; a ic ialluis; a dsb; h isb; a dc cvac {X}; a dsb; {_H_FETCHES}"
+
+TYPES: list[Case] = [
+    # Fills.
+    ("may fill, wb/nc", [AT_ONCE, f"h map {WB_NC}", _SEEN], STALE),
+    ("may fill, nc/wb", [AT_ONCE, f"h map {NC_WB}", _SEEN], STALE),
+    ("may fill, wb/wt", [AT_ONCE, f"h map {WB_WT}", _SEEN], STALE),
+    ("may fill, nc/wt", [AT_ONCE, f"h map {NC_WT}", _SEEN], STALE),
+    ("may not, nc", [AT_ONCE, f"h map {NC}", _SEEN], NONE),
+    ("may not with dcache off", [AT_ONCE, f"h dcache off; h map {WB_NC}", _SEEN], NONE),
+    ("may not with the MMU off", [AT_ONCE, f"h mmu off; h map {WB_NC}", _SEEN], NONE),
+    (
+        "may not when it is unmapped",
+        [AT_ONCE, f"h mmu off; h map {WB_NC}; h unmap {P}; h mmu on", _SEEN],
+        NONE,
+    ),
+    ("may by cacheable fetches", [AT_ONCE, f"h dcache off; h map {WB_NC} exec", _SEEN], STALE),
+    (
+        "may not with both caches off",
+        [AT_ONCE, f"h dcache off; h icache off; h map {NC_WT} exec", _SEEN],
+        NONE,
+    ),
+    # Reads.
+    ("a read past a dirty line, wb/nc", [AT_ONCE, _B_DIRTY, f"h map {WB_NC}; {_H_READS}"], STALE),
+    ("a read past a dirty line, nc/wt", [AT_ONCE, _B_DIRTY, f"h map {NC_WT}; {_H_READS}"], STALE),
+    ("no read past a dirty line, wb/wt", [AT_ONCE, _B_DIRTY, f"h map {WB_WT}; {_H_READS}"], NONE),
+    ("no read past a dirty line, wt/wb", [AT_ONCE, _B_DIRTY, f"h map {WT_WB}; {_H_READS}"], NONE),
+    ("a read of a copy, wb/nc", [AT_ONCE, f"h map {WB_NC}; {_N_WRITES}; {_H_READS}"], STALE),
+    ("a read of a copy, wb/wt", [AT_ONCE, f"h map {WB_WT}; {_N_WRITES}; {_H_READS}"], STALE),
+    (
+        "no read of a copy with dcache off",
+        [AT_ONCE, f"h map {WB_NC}; {_N_WRITES}; h dcache off; {_H_READS}"],
+        NONE,
+    ),
+    (
+        "a read past a dirty line with dcache off",
+        [AT_ONCE, _B_DIRTY, f"h dcache off; h map {WB_WT}; {_H_READS}"],
+        STALE,
+    ),
+    (
+        "no read of a copy with the MMU off",
+        [AT_ONCE, f"h map {WB_NC}; {_N_WRITES}; h mmu off; {_H_READS}"],
+        NONE,
+    ),
+    ("a poll of what nobody wrote", [AT_ONCE, f"h map {WB_NC}; give {P} h; {_N_WRITES}; h poll {X}"], LEAK),
+    (
+        "another page's types",
+        [AT_ONCE, f"h map 0x2000 0x1000 normal-wb/normal-nc; {_B_DIRTY}; h map {WB}; {_H_READS}"],
+        NONE,
+    ),
+    # Writes: what is in the caches only, or not in the caches.
+    ("a write, wb/nc, in memory", [AT_ONCE, f"h map {WB_NC}; h write {X}", _N_READS], STALE),
+    ("a write, wb/nc, in the caches", [AT_ONCE, f"h map {WB_NC}; h write {X}", _B_WALKS], STALE),
+    ("a write, wb/nc, by itself", [AT_ONCE, f"h map {WB_NC}; h write {X}; {_H_READS}"], STALE),
+    ("a write, wb/wt, in memory", [AT_ONCE, f"h map {WB_WT}; h write {X}", _N_READS], STALE),
+    ("a write, wb/wt, in the caches", [AT_ONCE, f"h map {WB_WT}; h write {X}", _B_WALKS], NONE),
+    ("a write, wt/wb, in memory", [AT_ONCE, f"h map {WT_WB}; h write {X}", _N_READS], STALE),
+    ("a write, wt/wb, by itself", [AT_ONCE, f"h map {WT_WB}; h write {X}; {_H_READS}"], NONE),
+    ("a write, wt/nc, in memory", [AT_ONCE, f"h map {WT_NC}; h write {X}", _N_READS], NONE),
+    ("a write, wt/nc, in the caches", [AT_ONCE, f"h map {WT_NC}; h write {X}", _B_WALKS], STALE),
+    ("a write, wt/nc, in flight", [ORDER, f"h map {WT_NC}; h write {X}", _N_READS], STALE),
+    ("a write, wt/nc, after dsb", [ORDER, f"h map {WT_NC}; h write {X}; h dsb", _N_READS], NONE),
+    ("a write, wb/nc, after dsb", [ORDER, f"h map {WB_NC}; h write {X}; h dsb", _N_READS], STALE),
+    (
+        "a write, wb/nc, cleaned, in memory",
+        [ORDER, f"h map {WB_NC}; h write {X}; h dc civac {X}; h dsb", _N_READS],
+        NONE,
+    ),
+    (
+        "a write, wb/nc, cleaned, in the caches",
+        [ORDER, f"h map {WB_NC}; h write {X}; h dc civac {X}; h dsb", _B_WALKS],
+        STALE,
+    ),
+    (
+        "… cleaned after dsb",
+        [ORDER, f"h map {WB_NC}; h write {X}; h dsb; h dc civac {X}; h dsb", _B_WALKS],
+        NONE,
+    ),
+    ("zva, wb/nc, in memory", [AT_ONCE, f"h map {WB_NC}; h dc zva {X}", _N_READS], STALE),
+    ("zva, wb/nc, in the caches", [AT_ONCE, f"h map {WB_NC}; h dc zva {X}", _B_WALKS], STALE),
+    ("zva, wt/nc, in memory", [AT_ONCE, f"h map {WT_NC}; h dc zva {X}", _N_READS], NONE),
+    # Fetches.
+    ("a fetch, wb/nc", [AT_ONCE, _TO_POU, f"h map {WB_NC} exec; {_H_FETCHES}"], FETCH),
+    ("a fetch, nc/wt", [AT_ONCE, _TO_POU, f"h map {NC_WT} exec; {_H_FETCHES}"], FETCH),
+    ("a fetch, wb/wt", [AT_ONCE, _TO_POU, f"h map {WB_WT} exec; {_H_FETCHES}"], NONE),
+    (
+        "a fetch, wb/wt, icache off",
+        [AT_ONCE, _TO_POU, f"h icache off; h map {WB_WT} exec; {_H_FETCHES}"],
+        FETCH,
+    ),
+    (
+        "a fetch of a copy, wb/nc",
+        [AT_ONCE, f"h map {WB_NC} exec; {_N_WRITES}; n dc civac {X}", _H_FETCHES],
+        FETCH,
+    ),
+    (
+        "no fetch of a copy, icache off",
+        [AT_ONCE, f"h icache off; h map {WB_NC} exec; {_N_WRITES}; n dc civac {X}", _H_FETCHES],
+        NONE,
+    ),
+    ("prefetched past the caches, wb/nc", [ORDER, f"h map {WB_NC} exec", _HELD_CODE], FETCH),
+    ("not prefetched past the caches, wb/wt", [ORDER, f"h map {WB_WT} exec", _HELD_CODE], NONE),
+    # Walks.
+    ("a walk past a dirty line, wb/nc", [AT_ONCE, _B_DIRTY, f"h walk {X} normal-wb/normal-nc"], STALE),
+    ("a walk past a dirty line, nc/wt", [AT_ONCE, _B_DIRTY, f"h walk {X} normal-nc/normal-wt"], STALE),
+    ("a walk past a dirty line, wb/wt", [AT_ONCE, _B_DIRTY, f"h walk {X} normal-wb/normal-wt"], NONE),
+    ("a walk of a copy, wb/nc", [AT_ONCE, f"h map {WB}; {_N_WRITES}; h walk {X} normal-wb/normal-nc"], STALE),
+    (
+        "a walk of no copy with dcache off",
+        [AT_ONCE, f"h map {WB}; {_N_WRITES}; h dcache off; h walk {X} normal-wb/normal-nc"],
+        NONE,
+    ),
+    # Waiting.
+    (
+        "a clean through wb/wt is waited for",
+        [ORDER, _B_DIRTY, f"a map {WB_WT}; a dc cvac {X}; a read {Y}", _N_READS],
+        NONE,
+    ),
+    (
+        "a clean through wb/nc is not",
+        [ORDER, _B_DIRTY, f"m map {WB_NC}; a map {WB}; m dc cvac {X}; a read {Y}", _N_READS],
+        STALE,
+    ),
+    (
+        "a read through wb/nc waits or not",
+        [ORDER, _B_DIRTY, f"m map {WB_NC}; a map {WB}; a dc cvac {X}; m read {Y}", _N_READS],
+        STALE,
+    ),
+    (
+        "a read through wb/wt waits",
+        [ORDER, _B_DIRTY, f"m map {WB_WT}; a map {WB}; a dc cvac {X}; m read {Y}", _N_READS],
+        NONE,
+    ),
+    # With settings and translations.
+    (
+        "dcache off: the old kinds",
+        [ORDER, f"h map {WB_NC}; h isb; {_N_STORES}; h dcache off; {_H_READS}"],
+        STALE,
+    ),
+    (
+        "… until isb, with two types",
+        [ORDER, f"h map {WB_NC}; h isb; {_N_STORES}; h dcache off; h isb; {_H_READS}"],
+        NONE,
+    ),
+    ("ending", [ORDER, f"b map {NC_WB}; {_INVALID}; b dsb; {_TLBI}", _NOW], STALE),
+    ("ended", [ORDER, f"b map {NC_WB}; {_END}", _NOW], NONE),
+    ("a master's lets nobody fill", [AT_ONCE, f"master d; d map {WB_NC}", _SEEN], NONE),
+    ("a master's walk", [AT_ONCE, "master d", _B_DIRTY, f"d walk {X} normal-wb/normal-nc"], STALE),
+    (
+        "a master's walk that snoops",
+        [AT_ONCE, "master d snoops", _B_DIRTY, f"d walk {X} normal-wb/normal-nc"],
+        NONE,
+    ),
+]
+
 CASES = {
     "settings, accesses": ACCESSES,
     "settings, fills": FILLS,
     "settings, the MMU-off window": WINDOW,
     "translations": TRANSLATIONS,
+    "types": TYPES,
 }
 
 
@@ -473,6 +639,21 @@ def test_an_access_that_every_setting_makes_impossible_is_an_error(parts: list[s
         ([ORDER, "master d", "d tlbi all"], "tlbi"),
         ([f"a map {WB}", f"a descriptor {P} invalid"], "descriptor"),
         (["a tlbi all"], "tlbi"),
+        ([AT_ONCE, f"b map {P} normal-wb/normal-wb"], "normal-wb/normal-wb"),
+        ([AT_ONCE, f"b map {P} normal-wb/device"], "normal-wb/device"),
+        ([AT_ONCE, f"b map {P} device/normal-nc"], "device/normal-nc"),
+        ([AT_ONCE, f"b map {P} normal-wb/"], "normal-wb/"),
+        ([AT_ONCE, f"b map {P} /normal-wb"], "/normal-wb"),
+        ([AT_ONCE, f"b map {P} normal-wb/normal-nc/normal-wt"], "normal-wt"),
+        ([AT_ONCE, f"b map {P} normal-wb/normal-nc now"], "now"),
+        ([AT_ONCE, f"b map {P}"], "type"),
+        ([AT_ONCE, f"b map {P} normal-wb/normal-nc", f"b map {WB}"], "0x1000"),
+        ([AT_ONCE, f"b map {P} normal-wb/normal-nc", f"b fetch {X}"], "exec"),
+        ([AT_ONCE, f"b walk {X} normal-nc/normal-nc"], "normal-nc/normal-nc"),
+        ([AT_ONCE, f"b walk {X} pou/normal-nc"], "pou"),
+        ([AT_ONCE, "master d", f"d walk {X} normal-nc/device"], "device"),
+        ([f"b map {P} normal-wb/normal-nc"], "normal-wb/normal-nc"),
+        ([f"b walk {X} normal-wb/normal-nc"], "normal-wb/normal-nc"),
     ],
 )
 def test_a_malformed_trace_names_the_line_and_the_word(parts: list[str], word: str) -> None:
