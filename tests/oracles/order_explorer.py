@@ -27,8 +27,7 @@ each that a trace can show; ``test_order_words.py`` for masters, owners and all 
 - ``line``, ``option`` and ``core`` come in any order, before the first event. A ``core`` line names at least
   one agent; the same name on two of them is an error, and so is an agent twice, on one line or on two. The
   words ``master``, ``give`` and ``power-off`` are no agents' names. ``version`` may be.
-- A dot or a plus in an agent's name says nothing: only ``core`` lines say who shares a core.
-- ``tlbi``, ``descriptor`` and settings that change at an ``isb`` are left for later: errors.
+- A dot or a plus in an agent's name says nothing of cores: only ``core`` lines say who shares a core.
 - Kinds of a data read or walk: an agent of whom nothing is said, before its first event, may have fetched
   what any such agent may fetch; but its instruction cache is no copy yet. Its first event may be the check.
 - A cacheable look at memory sees a write-through store on its way there even where another core's
@@ -48,8 +47,9 @@ each that a trace can show; ``test_order_words.py`` for masters, owners and all 
   makes or orders later. One by set/way is ordered, and held up, as its namesake is.
 - Nothing of another byte holds anything up: a store in flight there may go at any time.
 - The second of two ``ic`` of one reach adds nothing to the first while that is pending.
-- An owner is who is named, by that name: a dot or a plus says nothing here either. To be named in a ``give``,
-  or in an option, is not to occur.
+- An owner is who is named, and every ``NAME+WORD`` of a NAME that is: NAME and WORD may have a plus in them. A
+  dot says nothing. Owners are the same as before where the names are. To be named in a ``give``, or in an
+  option, is not to occur.
 - The walk of a master that snoops returns what its read does, and waits for nothing. Its type may be ``pou``.
 - A master's read is judged by the projections of the cores that have occurred; where there are none, by the
   one without an instruction cache. It counts as no core.
@@ -63,7 +63,15 @@ each that a trace can show; ``test_order_words.py`` for masters, owners and all 
 - ``option start any`` is the largest set of joint microstates whose projections are those of the page: some copy
   of levels and memory is fresh, or each core's instruction cache is. With ``dic`` none of them is valid.
 - In a set of ``start``, cores that occur later have what they may have, too.
-- A poll is judged by a ``read`` of its agent, and by no walk, fetch or poll.
+- A setting that makes an access impossible in one of the pages that it touches makes it impossible in all.
+- Two settings that differ only in a switch that the trace has not set (``icache``) are as one.
+- A core that has seen an invalid descriptor has seen it in every page that was made so before its ``dsb``.
+- An ``unmap`` ends an ending alias, and what is pending for it goes: a ``map`` after it is a new alias.
+- A ``tlbi`` by a core whose ``tlbi`` is pending already adds nothing. One that concerns nothing is no error.
+- Where an alias has two types, ``dc zva`` is of either kind, and its fetches may be prefetched past the caches too.
+- A master may have a page, and a walk, of two types, as of one.
+- A fetch counts for the MMU-off window also where it hits, and where another setting has the MMU on.
+- A poll is judged by a ``read`` of its agent, and by no walk, fetch or poll; a leak it may be itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -76,6 +84,7 @@ from tests.oracles.order_reading import Step, is_version_2, read_trace
 from tests.oracles.order_steps import (
     CHECKED,
     FRESH,
+    LEAKING,
     NOBODY,
     NONE,
     STALE,
@@ -297,7 +306,7 @@ class Byte:
         self.close(rules)
         if write:
             clean = set(self.states)
-            self.apply(NOBODY, Event("write wb", own=True), 0, checked=False)
+            self.apply(NOBODY, [Event("write wb", own=True)], 0, checked=False)
             self.states |= clean
             self.close(rules)
         self._profile, self._closed = profile, None
@@ -347,29 +356,33 @@ class Byte:
                 table = self._memory.forgets(place)
                 self.states = table.after(self.states)
 
-    def apply(self, core: int, event: Event, occurred: int, *, checked: bool) -> set[str]:
+    def apply(self, core: int, ways: Iterable[Event], occurred: int, *, checked: bool) -> set[str]:
         """
         Do an event on the line by a core (or by ``NOBODY``), and give the kinds of hazard that it is.
 
-        Of all cores the first so many have occurred by then.
+        It is one of some events, any of them. Of all cores the first so many have occurred by then.
         """
-        effect = self._memory.effect(max(core, 0), event, self._profile)
-        self.states = self._memory.unhindered(self.states, event, self._cores)
-        kinds = self._kinds(core, event, occurred) if checked else set()
-        self.states = effect.after(self.states)
+        kinds: set[str] = set()
+        after: set[int] = set()
+        for event in ways:
+            states = self._memory.unhindered(self.states, event, self._cores)
+            effect = self._memory.effect(max(core, 0), event, self._profile)
+            kinds |= self._kinds(states, core, event, occurred) if checked else set()
+            after |= effect.after(states)
+        self.states = after
         self._closed = None
         assert self.states, "every wait ends in some microstate"
         return kinds
 
-    def _kinds(self, core: int, event: Event, occurred: int) -> set[str]:
+    def _kinds(self, states: set[int], core: int, event: Event, occurred: int) -> set[str]:
         bad = self._memory.bad(max(core, 0), event, self._profile)
         if self._profile.gifts:
-            return {"leak"} if any(bad[state & bad.mask] for state in self.states) else set()
+            return {"leak"} if any(bad[state & bad.mask] for state in states) else set()
         fetch = event.action.startswith("fetch")
         stale = "stale-fetch" if fetch else "stale-read"
         projections = range(core, core + 1) if fetch else range(occurred)
         kinds: set[str] = set()
-        for state in self.states:
+        for state in states:
             if bad[state & bad.mask]:
                 fresh = self._somewhere_fresh(state, projections)
                 kinds.update(stale if somewhere else "lost-write" for somewhere in fresh)
@@ -389,13 +402,13 @@ class Byte:
 # -- the exploration ---------------------------------------------------------------------------------------
 
 
-def _classes(steps: list[Step], size: int) -> dict[tuple[Event, ...], list[int]]:
+def _classes(steps: list[Step], size: int) -> dict[tuple[tuple[Event, ...], ...], list[int]]:
     """Give the bytes of a line by what the events are for them."""
     ends = {end for step in steps for end in (step.first, step.last) if 0 < end < size}
     cuts = sorted({*range(0, size + 1, steps[0].dmin), *ends})
-    classes: dict[tuple[Event, ...], list[int]] = {}
+    classes: dict[tuple[tuple[Event, ...], ...], list[int]] = {}
     for first, last in pairwise(cuts):
-        classes.setdefault(tuple(step.event(first) for step in steps), []).extend(range(first, last))
+        classes.setdefault(tuple(step.events(first) for step in steps), []).extend(range(first, last))
     return classes
 
 
@@ -406,19 +419,24 @@ def rules_of(step: Step, later_fetches: set[int]) -> Rules:
     )
 
 
-def follow(steps: list[Step], events: tuple[Event, ...], byte: Byte, profile: Profile) -> Iterator[set[str]]:
+def is_check(step: Step, event: Event, profile: Profile) -> bool:
+    """Return whether what an event returns of a byte is looked at."""
+    if profile.gifts:
+        return event.own and event.action in LEAKING and step.owner
+    return event.own and event.action in CHECKED
+
+
+def follow(
+    steps: list[Step], events: tuple[tuple[Event, ...], ...], byte: Byte, profile: Profile
+) -> Iterator[set[str]]:
     """Give for every step up to the last that checks the byte what kinds of hazard it is for it."""
-    checks = [
-        n
-        for n, event in enumerate(events)
-        if event.own and event.action in CHECKED and (steps[n].owner or not profile.gifts)
-    ]
+    checks = [n for n, ways in enumerate(events) if any(is_check(steps[n], event, profile) for event in ways)]
     for n, step in enumerate(steps[: max(checks, default=-1) + 1]):
-        later = {steps[m].core for m in checks if m >= n and steps[m].action.startswith("fetch")}
+        later = {steps[m].core for m in checks if m >= n and steps[m].op == "fetch"}
         rules = rules_of(step, later)
         byte.close(rules)
         kinds: set[str] = set()
-        if step.action and (step.action != "give" or profile.gifts):
+        if step.ways and (step.op != "give" or profile.gifts):
             kinds = byte.apply(step.core, events[n], step.occurred, checked=n in checks)
             byte.close(rules)
         yield kinds

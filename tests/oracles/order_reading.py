@@ -7,15 +7,24 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.oracles import explorer
-from tests.oracles.explorer import LIMIT, OPTIONS, PAGE, SET_WAY, TYPES, Agent, Malformed, Touch
-from tests.oracles.order_steps import ACCESSES, CHECKED, DATA_ACCESSES, MAINTENANCE, NOBODY, Event, Profile
+from tests.oracles.explorer import LIMIT, OPTIONS, PAGE, SET_WAY, TYPES, Malformed, Touch
+from tests.oracles.order_agents import Agent, Ending
+from tests.oracles.order_steps import ACCESSES, DATA_ACCESSES, LEAKING, MAINTENANCE, NOBODY, Event, Profile
 
 BARRIERS = ("dsb", "dmb", "isb")
+HALVES = ("normal-wb", "normal-wt", "normal-nc")
+"""What the two types of one page may be."""
+
+ORDERED = (*BARRIERS, "descriptor", "tlbi")
+"""What option order alone has."""
+
+SWITCHES = ("mmu", "icache", "dcache")
 NO_AGENTS = ("line", "option", "core", "master", "give", "power-off")
 HEADS = ("line", "option", "core", "master")
 OPTIONS_2 = (*OPTIONS, "order", "dmin", "imin", "zva", "vipt", "nc-fetch-held", "ivac-cleans", "start")
 STARTS = ("cold", "clean", "dirty", "any")
 OWNED = (*ACCESSES, *MAINTENANCE, *SET_WAY, "ic local", "ic all", "ic by")
+HIT = ("read nc", "poll nc", "walk nc")
 MASTERS_ACCESSES = ("read", "write", "poll", "walk")
 
 
@@ -25,6 +34,8 @@ class Reader(explorer.Reader):
     def __init__(self) -> None:
         super().__init__()
         self.order = False
+        self.by_name: dict[str, Agent] = {}
+        """The agents and masters that have occurred."""
         self.core_of: dict[str, str] = {}
         self.declared: list[str] = []
         self.masters: dict[str, bool] = {}
@@ -161,12 +172,12 @@ class Reader(explorer.Reader):
             return self._aligned(*self._range(words[1:]), self.profile.line, "power-off")
         if words[0] in NO_AGENTS:
             raise self._wrong(f"{words[0]}: no agent's name")
-        agent = self.agents.setdefault(words[0], Agent())
+        agent = self.by_name.setdefault(words[0], Agent())
         if len(words) < 2:
             raise self._wrong(f"{words[0]}: an agent that does nothing")
         if words[0] in self.masters:
             return self._masters_event(agent, self.masters[words[0]], words[1], words[2:])
-        touches = self._event(agent, words[1], words[2:])
+        touches = self._agents_event(words[0], agent, words[1], words[2:])
         if words[0] in self.ivac_cleans:
             cleans = {"ivac": "civac", "isw": "cisw"}
             return [touch._replace(action=cleans.get(touch.action, touch.action)) for touch in touches]
@@ -183,27 +194,113 @@ class Reader(explorer.Reader):
         self.owners.update(dict.fromkeys(new, owners))
         return [Touch(page * PAGE, (page + 1) * PAGE, "give") for page in new]
 
+    def is_owner(self, name: str, page: int) -> bool:
+        """Return whether an agent is an owner of a page: it is named, or it is another's ``NAME+WORD``."""
+        owners = self.owners.get(page, frozenset())
+        pluses = [at for at in range(1, len(name) - 1) if name[at] == "+"]
+        return name in owners or any(name[:at] in owners for at in pluses)
+
     def _masters_event(self, master: Agent, snoops: bool, op: str, rest: list[str]) -> list[Touch]:
-        if op == "map":
-            return self._map(master, rest)
-        if op == "unmap":
-            return self._unmap(master, rest)
+        if op in ("map", "unmap"):
+            return self._mapping(master, op, rest)
         if op not in MASTERS_ACCESSES:
             raise self._wrong(f"{op}: nothing that a master does")
         if op == "walk":
-            if len(rest) != 3 or rest[2] not in (*TYPES, "pou"):
-                raise self._wrong(f"{' '.join(rest[2:])}: no such type")
+            if rest[2:] != ["pou"]:
+                self._types(rest[2:])
             rest = rest[:2]
         start, end = self._range(rest)
         return [Touch(start, end, f"{op} {'snoop' if snoops else 'bare'}")]
 
-    def _event(self, agent: Agent, op: str, rest: list[str]) -> list[Touch]:
+    def _agents_event(self, name: str, agent: Agent, op: str, rest: list[str]) -> list[Touch]:
+        """Read an event of an agent: where it may be of several kinds, each has touches of the same bytes."""
+        if op in SWITCHES:
+            if rest not in (["on"], ["off"]):
+                raise self._wrong(f"{' '.join(rest)}: neither on nor off")
+            agent.switch(op, on=rest == ["on"], pending=self.order and agent.acted)
+            return []
+        if op in ("map", "unmap"):
+            return self._mapping(agent, op, rest)
+        agent.acted = True
+        if op in ORDERED and not self.order:
+            raise self._wrong(f"{op}: only with option order")
         if op in BARRIERS:
-            if not self.order:
-                raise self._wrong(f"{op}: only with option order")
-            if rest:
-                raise self._wrong(f"{' '.join(rest)}: {op} takes no range")
-            return [Touch(0, LIMIT, op)]
+            return self._barrier(name, op, rest)
+        if op == "descriptor":
+            return self._descriptor(agent, rest)
+        if op == "tlbi":
+            return self._tlbi(self.core(name), rest)
+        touches: list[Touch] = []
+        wrong = []
+        for view in agent.views:
+            try:
+                touches += self._event(view, op, rest)
+            except Malformed as error:
+                wrong.append(error)
+        if len(wrong) == len(agent.views):
+            raise wrong[-1]
+        return list(dict.fromkeys(touches))
+
+    def _barrier(self, name: str, op: str, rest: list[str]) -> list[Touch]:
+        if rest:
+            raise self._wrong(f"{' '.join(rest)}: {op} takes no range")
+        core = self.core(name)
+        for other, agent in self.core_agents().items():
+            if op == "isb" and self.core(other) == core:
+                agent.synchronise()
+            if op == "dsb":
+                agent.complete(core)
+        return [Touch(0, LIMIT, op)]
+
+    def _mapping(self, agent: Agent, op: str, rest: list[str]) -> list[Touch]:
+        """Read a ``map`` or an ``unmap``, which whole pages have."""
+        pages = self._whole_pages(rest[:2] if op == "map" else rest)
+        if op == "map":
+            types = self._types(rest[2:3])
+            if rest[3:] not in ([], ["exec"]):
+                raise self._wrong(f"{' '.join(rest[3:])}: only exec follows the type")
+            if any(page in agent.pages for page in pages):
+                raise self._wrong(f"{rest[0]}: mapped already")
+            agent.map(pages, types, executable=bool(rest[3:]))
+            return []
+        for page in pages:
+            if page not in agent.pages:
+                raise self._wrong(f"{rest[0]}: not mapped")
+            agent.end(page)
+        return []
+
+    def _types(self, words: list[str]) -> tuple[str, str]:
+        """Read a type: give the inner and the outer one, which are mostly the same."""
+        inner, slash, outer = words[0].partition("/") if len(words) == 1 else ("", "", "")
+        if slash and inner != outer and inner in HALVES and outer in HALVES:
+            return inner, outer
+        if slash or inner not in TYPES:
+            raise self._wrong(f"{' '.join(words)}: no such type")
+        return inner, inner
+
+    def _descriptor(self, agent: Agent, rest: list[str]) -> list[Touch]:
+        pages = self._whole_pages(rest[:2])
+        if rest[2:] != ["invalid"]:
+            raise self._wrong(f"{' '.join(rest[2:])}: a descriptor can only be invalid")
+        for page in pages:
+            if page not in agent.pages:
+                raise self._wrong(f"{rest[0]}: not mapped")
+            if page in agent.endings:
+                raise self._wrong(f"{rest[0]}: invalid already")
+            agent.endings[page] = Ending()
+        return []
+
+    def _tlbi(self, core: tuple[str, str], rest: list[str]) -> list[Touch]:
+        pages = range(LIMIT // PAGE) if rest == ["all"] else self._whole_pages(rest)
+        for agent in self.core_agents().values():
+            agent.invalidate(core, pages)
+        return []
+
+    def core(self, agent: str) -> tuple[str, str]:
+        """Give the core of an agent that is no master."""
+        return ("core", self.core_of[agent]) if agent in self.core_of else ("agent", agent)
+
+    def _event(self, agent: explorer.Agent, op: str, rest: list[str]) -> list[Touch]:
         touches = super()._event(agent, "read" if op == "poll" else op, rest)
         if op in ("poll", "walk"):
             return [touch._replace(action=touch.action.replace("read", op)) for touch in touches]
@@ -214,9 +311,10 @@ class Reader(explorer.Reader):
             return [touch._replace(action=action) for touch in touches]
         return touches
 
-    def _walk(self, agent: Agent, rest: list[str]) -> list[Touch]:
+    def _walk(self, agent: explorer.Agent, rest: list[str]) -> list[Touch]:
         if rest[2:] != ["pou"]:
-            return super()._walk(agent, rest)
+            types = self._types(rest[2:])
+            return [touch for kind in types for touch in super(Reader, self)._walk(agent, [*rest[:2], kind])]
         (touch,) = super()._walk(agent, [*rest[:2], "normal-wb"])
         return [touch._replace(action="read pou") if agent.dcache else touch]
 
@@ -228,7 +326,7 @@ class Reader(explorer.Reader):
     def _aligned(self, start: int, end: int, size: int, action: str) -> list[Touch]:
         return [Touch(start // size * size, -(-end // size) * size, action)]
 
-    def _dc(self, agent: Agent, rest: list[str]) -> list[Touch]:
+    def _dc(self, agent: explorer.Agent, rest: list[str]) -> list[Touch]:
         if rest[:1] != ["zva"]:
             return super()._dc(agent, rest)
         ((start, end, _),) = self._aligned(*self._range(rest[1:]), self.zva, "")
@@ -244,15 +342,23 @@ class Reader(explorer.Reader):
 
     def core_agents(self) -> dict[str, Agent]:
         """Give the agents that are no masters."""
-        return {name: agent for name, agent in self.agents.items() if name not in self.masters}
+        return {name: agent for name, agent in self.by_name.items() if name not in self.masters}
+
+
+class Way(NamedTuple):
+    """A kind that an event may be of: ``hits`` says whether its agent may hit where it is not cacheable."""
+
+    action: str
+    hits: bool
 
 
 class Step(NamedTuple):
     """
     What a trace's event is for one line: ``core`` is the number of its core; no touch is (0, 0).
 
-    Of all cores the first ``occurred`` have occurred by then, the event included. ``owner`` says whether its
-    agent is an owner of the page.
+    ``ways`` has the kinds that it may be of, one of which it is: none where it does not touch the line. Of all
+    cores the first ``occurred`` have occurred by then, the event included. ``owner`` says whether its agent is
+    an owner of the page.
     """
 
     number: int
@@ -260,36 +366,29 @@ class Step(NamedTuple):
     core: int
     alias_live: bool
     fetches: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
-    action: str
+    ways: tuple[Way, ...]
     noted: bool
     first: int
     last: int
     occurred: int
     owner: bool
     dmin: int
-    hits: bool
     label: int
 
-    def owns(self, byte: int) -> bool:
-        return self.action in OWNED and self.first <= byte < self.last
+    @property
+    def op(self) -> str:
+        """The first word of every kind that it may be of: an empty one where it does not touch the line."""
+        return self.ways[0].action.partition(" ")[0] if self.ways else ""
 
-    def _is_near(self, byte: int) -> bool:
+    def events(self, byte: int) -> tuple[Event, ...]:
+        """Give what it may be for a byte of the line, one of which it is."""
+        return tuple(self._event(way, byte) for way in self.ways)
+
+    def _event(self, way: Way, byte: int) -> Event:
         start = byte // self.dmin * self.dmin
-        return self.action in DATA_ACCESSES and self.first < start + self.dmin and start < self.last
-
-    def event(self, byte: int) -> Event:
-        """Give what it is for a byte of the line."""
-        own, near = self.owns(byte), self._is_near(byte)
-        return Event(self.action, own, near, self.noted, self.hits, self.label)
-
-
-def _fetches_memory(agent: Agent, page: int) -> bool:
-    """Return whether an agent may fetch from a page not cacheably."""
-    if agent.mmu:
-        executable = page in agent.pages and agent.pages[page][1]
-    else:
-        executable = page in agent.fetched or page - 1 in agent.fetched
-    return executable and not agent.may_fetch(page)
+        own = way.action in OWNED and self.first <= byte < self.last
+        near = way.action in DATA_ACCESSES and self.first < start + self.dmin and start < self.last
+        return Event(way.action, own, near, self.noted, way.hits, self.label)
 
 
 def core_names(reader: Reader) -> list[tuple[str, str]]:
@@ -301,7 +400,7 @@ def core_names(reader: Reader) -> list[tuple[str, str]]:
 def _core_number(reader: Reader, cores: list[tuple[str, str]], agent: str) -> int:
     if not agent or agent in reader.masters:
         return NOBODY
-    return cores.index(("core", reader.core_of[agent]) if agent in reader.core_of else ("agent", agent))
+    return cores.index(reader.core(agent))
 
 
 def _label(labels: list[str], name: str) -> int:
@@ -318,14 +417,14 @@ def _possible_fetches(
         if reader.core_of.get(name) == declared:
             if agent.may_fetch(page):
                 cacheable.add(_label(labels, name))
-            if _fetches_memory(agent, page):
+            if agent.may_fetch_memory(page):
                 uncacheable.add(_label(labels, name))
     return tuple(sorted(cacheable)), tuple(sorted(uncacheable))
 
 
 class Trace(NamedTuple):
     """
-    The steps of every line that some event checks, by its address; and what holds all along.
+    The steps of every line that some event reads, by its address; and what holds all along.
 
     ``cores`` has for each core the labels of its agents.
     """
@@ -344,15 +443,15 @@ def read_trace(text: str) -> Trace:
     for _, _, touches in whole.events(text):
         size = whole.profile.line
         for touch in touches:
-            if touch.action in CHECKED:
+            if touch.action in LEAKING:
                 checked.update(range(touch.start // size * size, touch.end, size))
     lines: dict[int, list[Step]] = {base: [] for base in sorted(checked)}
     reader = Reader()
     for number, name, touches in reader.events(text):
         for base, steps in lines.items():
             here = [touch for touch in touches if touch.start < base + size and base < touch.end]
-            assert len(here) <= 1, "an access that is cut is cut at a page's end"
-            steps.append(_step(reader, whole, number, name, base, *here or [Touch(base, base, "")]))
+            assert len({touch[:2] for touch in here}) <= 1, "an access that is cut is cut at a page's end"
+            steps.append(_step(reader, whole, number, name, base, here))
     p = whole.profile
     return Trace(
         lines,
@@ -379,26 +478,31 @@ def _labels_of_cores(whole: Reader) -> tuple[tuple[int, ...], ...]:
     )
 
 
-def _step(reader: Reader, whole: Reader, number: int, name: str, base: int, touch: Touch) -> Step:
-    """Make what an event, just read, is for the line at an address; another reader has read the whole."""
+def _step(reader: Reader, whole: Reader, number: int, name: str, base: int, here: list[Touch]) -> Step:
+    """
+    Make what an event, just read, is for the line at an address, which it touches in several ways, or in none.
+
+    Another reader has read the whole.
+    """
     page = base // PAGE
     agents = reader.core_agents()
     cores, labels = core_names(whole), whole.labels()
-    hits = touch.action in ("read nc", "walk nc") and (reader.profile.nc_may_hit or name in reader.may_hit)
+    may_hit = reader.profile.nc_may_hit or name in reader.may_hit
+    ways = [Way(touch.action, may_hit and touch.action in HIT) for touch in here]
+    start, end, _ = here[0] if here else Touch(base, base, "")
     return Step(
         number,
         name,
         _core_number(reader, cores, name),
         any(agent.keeps_alias_live(page) for agent in agents.values()),
         tuple(_possible_fetches(reader, core, page, labels) for core in cores),
-        touch.action,
-        name in agents and agents[name].keeps_alias_live(page),
-        max(touch.start - base, 0),
-        min(touch.end - base, reader.profile.line),
+        tuple(ways),
+        name in agents and agents[name].is_cacheable(page),
+        max(start - base, 0),
+        min(end - base, reader.profile.line),
         len(core_names(reader)),
-        name in reader.owners.get(page, ()),
+        reader.is_owner(name, page),
         reader.granule("dmin"),
-        hits,
         _label(labels, name),
     )
 

@@ -160,29 +160,39 @@ def _core_name(before: Core, after: Core, name: str) -> str:
 
 def events(state: State, step: Step, byte: int, profile: Profile) -> Iterator[tuple[str, State]]:
     """What may come of an event, each with the word for it, or an empty one."""
-    if not step.action:
+    if not step.ways:
         yield "", state
-        return
-    event = step.event(byte)
-    if any(awaits(event, core) for core in state.cores):
-        return
-    core = state.cores[step.core]
-    outcomes = effect_of(state.shared, core, event, profile)
-    if step.action == "fetch not cacheable":
-        holds = any(outcome.core != core for outcome in outcomes) and state.view == step.core
+    ways = step.events(byte)
+    for event in ways:
+        if any(awaits(event, core) for core in state.cores):
+            continue
+        core = state.cores[step.core]
+        outcomes = effect_of(state.shared, core, event, profile)
+        kind = ""
+        if len(ways) > 1:
+            kind = "non-cacheable" if event.action.endswith((" nc", "not cacheable")) else "cacheable"
+        for word, outcome in _told(event, outcomes, core, state.view == step.core, profile):
+            yield kind or word, _after(state, step.core, outcome)
+
+
+def _told(
+    event: Event, outcomes: list[Outcome], core: Core, viewed: bool, profile: Profile
+) -> Iterator[tuple[str, Outcome]]:
+    """The outcomes of an event of one kind, each with its word."""
+    if event.action == "fetch not cacheable":
+        holds = viewed and any(outcome.core != core for outcome in outcomes)
         for outcome in outcomes:
-            word = ("held" if outcome.core != core else "nothing") if holds else ""
-            yield word, _after(state, step.core, outcome)
+            yield (("held" if outcome.core != core else "nothing") if holds else ""), outcome
         return
-    words = _outcome_words(step.action, profile)
-    if step.action in (*WORDS, *STRENGTH) and not event.own:
+    words = _outcome_words(event.action, profile)
+    if event.action in (*WORDS, *STRENGTH) and not event.own:
         words = ("nothing", "issued") if profile.order else ("nothing", "discard", "clean")
-        if step.action != "ivac":  # what it may do, caches do by themselves
+        if event.action != "ivac":  # what it may do, caches do by themselves
             words, outcomes = (), outcomes[:1]
-    elif step.action.startswith("ic ") and not event.own:
+    elif event.action.startswith("ic ") and not event.own:
         outcomes = outcomes[:1]
     for number, outcome in enumerate(outcomes):
-        yield words[number] if words else "", _after(state, step.core, outcome)
+        yield words[number] if words else "", outcome
 
 
 def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
@@ -197,16 +207,25 @@ def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
 
 def _is_bad(state: State, step: Step, byte: int, profile: Profile, hazard: Hazard, said: str) -> bool:
     """Whether the last event returns the old copy that the witness says, and it is a hazard of that kind."""
-    event, core, shared = step.event(byte), state.cores[step.core], state.shared
-    fetch = step.action.startswith("fetch")
-    if step.action not in CHECKED or not event.own or not goes_on(shared, core, event):
+    ways = step.events(byte)
+    return any(_is_bad_way(state, step, event, profile, hazard, said) for event in ways)
+
+
+def _is_bad_way(state: State, step: Step, event: Event, profile: Profile, hazard: Hazard, said: str) -> bool:
+    """Whether that is so where it is one of the kinds that it may be of."""
+    core, shared = state.cores[step.core], state.shared
+    fetch = step.op == "fetch"
+    if event.action not in CHECKED or not event.own or not goes_on(shared, core, event):
         return False
     if any(awaits(event, each) for each in state.cores):
         return False
     if fetch and state.view != step.core:
         return False
     copies = list(_copies(shared, core, event, profile))
-    if not any(not fresh and said == (name if len(copies) > 1 else "") for name, fresh in copies):
+    if not any(
+        not fresh and said == (name if len(copies) > 1 or len(step.ways) > 1 else "")
+        for name, fresh in copies
+    ):
         return False
     somewhere = shared.f1 or shared.f2 or shared.fm or shared.through == FRESH
     somewhere = somewhere or any(each.store == FRESH for each in state.cores)

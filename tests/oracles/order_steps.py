@@ -17,6 +17,9 @@ WALKS = ("walk wb", "walk nc", "walk pou", "walk snoop", "walk bare")
 FETCHES = ("fetch cacheable", "fetch not cacheable")
 CHECKED = ("read wb", "read nc", "read snoop", "read bare", *WALKS, *FETCHES)
 POLLS = ("poll wb", "poll nc", "poll snoop", "poll bare")
+LEAKING = (*CHECKED, *POLLS)
+"""What may be a leak: a poll may, which is checked for nothing else."""
+
 WRITES = ("write wb", "write wt", "write nc", "write snoop", "write bare")
 ACCESSES = (*CHECKED, *POLLS, *WRITES)
 DATA_ACCESSES = ("read wb", "read nc", "read snoop", "poll wb", "poll nc", "poll snoop", *WRITES[:4])
@@ -520,7 +523,7 @@ def fresh_copies(s: Shared, core: Core, event: Event, profile: Profile) -> Itera
     if how == "bare":
         yield s.fm
         return
-    own = (s.through if core.through else core.store) if kind == "read" else NONE
+    own = NONE if kind == "walk" else s.through if core.through else core.store
     yield own == FRESH if own else s.fm
     if event.hits and s.l1:
         yield s.f1
