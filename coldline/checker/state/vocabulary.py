@@ -7,6 +7,17 @@ Which letter an access has is decided in `coldline.checker.state.page_classes`; 
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from coldline.checker.state.letters import (
+    ACCESS_ACTS,
+    CLEANING_OPS,
+    EFFECTIVE_SETWAY,
+    LABELLED_ACTS,
+    MAINTENANCE_LETTERS,
+    MAY_HIT_ACTS,
+    OF_MASTERS,
+    OPERATION_ACTS,
+    WALK_ACTS,
+)
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.rules.alphabet import Letter, Setting
@@ -20,58 +31,6 @@ AnyLetter = Letter | CoreEvent
 
 AnySetting = Setting | Speculation
 """What speculation may do to a page's lines."""
-
-_MAINTENANCE = {
-    Op.DC_IVAC: Letter.DC_IVAC,
-    Op.DC_CVAC: Letter.DC_CVAC,
-    Op.DC_CIVAC: Letter.DC_CIVAC,
-    Op.DC_CVAU: Letter.DC_CVAU,
-    Op.DC_ISW: Letter.DC_ISW,
-    Op.DC_CSW: Letter.DC_CSW,
-    Op.DC_CISW: Letter.DC_CISW,
-    Op.IC_IVAU: Letter.IC,
-    Op.IC_IALLU: Letter.IC,
-    Op.IC_IALLUIS: Letter.IC,
-}
-_EFFECTIVE_SETWAY = {
-    Letter.DC_ISW: Letter.DC_IVAC,
-    Letter.DC_CSW: Letter.DC_CVAC,
-    Letter.DC_CISW: Letter.DC_CIVAC,
-}
-
-_ACCESSES = {
-    Letter.READ_WB: Act.READ,
-    Letter.READ_NC: Act.READ_NC,
-    Letter.WRITE_WB: Act.WRITE,
-    Letter.WRITE_WT: Act.WRITE_WT,
-    Letter.WRITE_NC: Act.WRITE_NC,
-    Letter.FETCH_WB: Act.FETCH,
-    Letter.FETCH_NC: Act.FETCH_NC,
-}
-_WALKS = {Letter.READ_WB: Act.WALK, Letter.READ_NC: Act.WALK_NC}
-_MAY_HIT = {Act.READ_NC: Act.READ_NC_MAY_HIT, Act.WALK_NC: Act.WALK_NC_MAY_HIT}
-_BY_LABEL = {Act.FETCH: Act.FETCH_BY, Act.FETCH_NC_HELD: Act.FETCH_NC_HELD_BY}
-_CLEANING = {Op.DC_IVAC: Op.DC_CIVAC, Op.DC_ISW: Op.DC_CISW}
-_OTHER_OPERATIONS = {
-    Op.DC_CSW: Act.DC_CSW,
-    Op.DC_CISW: Act.DC_CISW,
-    Op.DC_ISW: Act.DC_ISW,
-    Op.IC_IVAU: Act.IC,
-    Op.IC_IALLUIS: Act.IC,
-    Op.IC_IALLU: Act.IC_LOCAL,
-    Op.DSB: Act.DSB,
-    Op.DMB: Act.DMB,
-    Op.ISB: Act.ISB,
-}
-OF_MASTERS: dict[Op, tuple[Act, Act] | None] = {
-    Op.MAP: None,
-    Op.UNMAP: None,
-    Op.READ: (Act.MASTER_READ, Act.SNOOPING_READ),
-    Op.WALK: (Act.MASTER_READ, Act.SNOOPING_READ),
-    Op.POLL: (Act.MASTER_POLL, Act.SNOOPING_POLL),
-    Op.WRITE: (Act.MASTER_WRITE, Act.SNOOPING_WRITE),
-}
-"""What a master does; for accesses, the acts of one that sees memory alone, and of one that sees the data caches."""
 
 
 class Vocabulary(Protocol):
@@ -174,9 +133,9 @@ class AtOnce:
         Maintenance acts on the physical line, whatever the attributes of the alias that it was issued through (Arm
         ARM DDI 0487 D7.5.9.14, 'Boundary conditions for cache maintenance instructions').
         """
-        letter = _MAINTENANCE.get(op)
+        letter = MAINTENANCE_LETTERS.get(op)
         if letter is not None and self._profile.setway_effective:
-            return _EFFECTIVE_SETWAY.get(letter, letter)
+            return EFFECTIVE_SETWAY.get(letter, letter)
         return letter
 
     def is_master(self, agent: int) -> bool:
@@ -248,16 +207,16 @@ class ByCore:
         self, letter: Letter, agent: int, op: Op, *, owner: bool = False, pou: bool = False
     ) -> CoreEvent:
         """See `Vocabulary.access`."""
-        act = _WALKS[letter] if op is Op.WALK else _ACCESSES[letter]
+        act = WALK_ACTS[letter] if op is Op.WALK else ACCESS_ACTS[letter]
         if pou and act is Act.WALK:
             act = Act.WALK_POU
         if self._may_hit[agent]:
-            act = _MAY_HIT.get(act, act)
+            act = MAY_HIT_ACTS.get(act, act)
         if act is Act.FETCH_NC and self._ordering.nc_fetch_held:
             act = Act.FETCH_NC_HELD
         event = CoreEvent(POLLS[act] if op is Op.POLL else act, self._cores[agent], owner)
-        if self._ordering.vipt and act in _BY_LABEL:
-            return event._replace(act=_BY_LABEL[act], label=self._labels[agent])
+        if self._ordering.vipt and act in LABELLED_ACTS:
+            return event._replace(act=LABELLED_ACTS[act], label=self._labels[agent])
         return event
 
     def of_master(self, agent: int, op: Op, *, owner: bool) -> CoreEvent | None:
@@ -276,15 +235,15 @@ class ByCore:
 
     def access_by_first_core(self, letter: Letter) -> CoreEvent:
         """See `Vocabulary.access_by_first_core`."""
-        act = _ACCESSES[letter]
-        return CoreEvent(_BY_LABEL.get(act, act) if self._ordering.vipt else act, 0)
+        act = ACCESS_ACTS[letter]
+        return CoreEvent(LABELLED_ACTS.get(act, act) if self._ordering.vipt else act, 0)
 
     def maintenance(self, op: Op, agent: int, *, cacheable: bool) -> CoreEvent | None:
         """See `Vocabulary.maintenance`."""
         if self._ivac_cleans[agent]:
-            op = _CLEANING.get(op, op)
-        letter = _MAINTENANCE.get(op)
-        act = DATA_OPERATIONS[letter][cacheable] if letter in DATA_OPERATIONS else _OTHER_OPERATIONS.get(op)
+            op = CLEANING_OPS.get(op, op)
+        letter = MAINTENANCE_LETTERS.get(op)
+        act = DATA_OPERATIONS[letter][cacheable] if letter in DATA_OPERATIONS else OPERATION_ACTS.get(op)
         if op is Op.IC_IVAU and self._ordering.vipt:
             return CoreEvent(Act.IC_BY, self._cores[agent], label=self._labels[agent])
         return CoreEvent(act, self._cores[agent]) if act is not None else None
