@@ -18,6 +18,7 @@ from tests.oracles.order_reading import Reader, Step, core_names, read_trace
 from tests.oracles.order_steps import (
     CHECKED,
     FRESH,
+    NOBODY,
     NONE,
     Core,
     Event,
@@ -106,7 +107,8 @@ def _is_as_much(second: Operation, first: Operation) -> bool:
 def _after(state: State, place: int, outcome: Outcome) -> State:
     """The state once a core has acted, and the others have seen it."""
     cores = [meanwhile(core, outcome.others) for core in state.cores]
-    cores[place] = outcome.core
+    if place != NOBODY:
+        cores[place] = outcome.core
     return _seen(State(state.view, outcome.shared, tuple(cores)))
 
 
@@ -175,6 +177,8 @@ def events(state: State, step: Step, byte: int, profile: Profile) -> Iterator[tu
             yield word, _after(state, step.core, outcome)
         return
     words = _outcome_words(step.action, profile)
+    if step.action == "write snoop":
+        words = ("update", "allocate")
     if step.action in (*WORDS, *STRENGTH) and not event.own:
         words = ("nothing", "issued") if profile.order else ("nothing", "discard", "clean")
         if step.action != "ivac":  # what it may do, caches do by themselves
@@ -324,7 +328,7 @@ def replay(text: str, *, states: bool = True) -> None:
     """
     hazard, lines = read(text)
     texts = text.splitlines()
-    lines = [line for line in lines if not line.words or line.words[0] not in ("version", "core")]
+    lines = [line for line in lines if not line.words or line.words[0] not in ("version", "core", "master")]
     trace = _Trace.of(text, hazard.address)
     ahead = iter(trace.steps)
     coming = next(ahead, None)
