@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Applies changes of aliases to memory: to the classes of pages, and to what speculation may do to their lines."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,9 +43,45 @@ class AliasTracker:
 
     def switch(self, op: Op, agent: int) -> None:
         """Apply an operation that sets a switch, such as ``mmu on``."""
-        if op is Op.MMU_ON and not self._classes.agents[agent].mmu:
+        who = self._classes.agents[agent]
+        waits = self._classes.vocabulary.barriers and who.begun
+        if op is Op.MMU_ON and not who.mmu and not waits:
             self._move_classes(self._classes.forget_prefetches(agent))
         self._take_settings(self._classes.switch(op, agent))
+
+    def synchronise(self, agent: int) -> None:
+        """Let the last switches of an agent's core be the only ones in force, as after an ISB."""
+        for each in self._classes.vocabulary.core_mates(agent):
+            if self._classes.agents[each].earlier:
+                moved, settings = self._classes.synchronise(each)
+                self._move_classes(moved)
+                self._take_settings(settings)
+
+    def invalidate(self, event: Event, agent: int) -> None:
+        """Apply a TLBI: to the mappings in its range that are ending."""
+        core = self._classes.vocabulary.core_of(agent)
+        first, end = 0, ADDRESS_LIMIT // PAGE_SIZE
+        if event.op.has_range:
+            first, end = event.address // PAGE_SIZE, (event.address + event.size) // PAGE_SIZE
+        moved = self._classes.endings_after(lambda ending: ending.after_tlbi(core), self._used())
+        if moved:
+            self._change_classes(first, end, lambda page_class, _: moved.get(page_class, page_class))
+
+    def complete(self, agent: int) -> None:
+        """Apply a DSB to the mappings that are ending."""
+        core = self._classes.vocabulary.core_of(agent)
+        used = self._used()
+        moved = self._classes.endings_after(lambda ending: ending.after_dsb(core), used)
+        self._move_classes(moved)
+        self._classes.endings = any(
+            self._classes.is_ending(moved.get(page_class, page_class)) for page_class in used
+        )
+
+    def _used(self) -> list[int]:
+        """The classes that any page is of."""
+        everything = self._memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
+        classes = self._memory.classes[: self._memory.rows]
+        return sorted({known.page_class for known in everything} | set(distinct(classes)))
 
     def give(self, event: Event, owners: frozenset[int]) -> None:
         """Make agents the owners of some pages."""
@@ -55,13 +92,21 @@ class AliasTracker:
 
     def _change_pages(self, wanted: AliasChange, agent: int) -> None:
         first, end, change = wanted
+
+        def changed(page_class: int, page: int) -> int:
+            alias = change(self._classes.alias(page_class, agent), page * PAGE_SIZE)
+            return self._classes.with_alias(page_class, agent, alias)
+
+        self._change_classes(first, end, changed)
+
+    def _change_classes(self, first: int, end: int, change: Callable[[int, int], int]) -> None:
+        """Change the class of pages `first` to `end`; `change` takes the class and a page of it."""
         rows, covered = self._memory.dense_rows(first, end)
         new_classes: dict[int, int] = {}
 
         def changed(page_class: int, page: int) -> int:
             if page_class not in new_classes:
-                alias = change(self._classes.alias(page_class, agent), page * PAGE_SIZE)
-                new_classes[page_class] = self._classes.with_alias(page_class, agent, alias)
+                new_classes[page_class] = change(page_class, page)
             return new_classes[page_class]
 
         old_classes = self._memory.classes[rows]

@@ -8,7 +8,8 @@ import numpy as np
 from coldline.arm import MemoryType
 from coldline.checker.compiled import frame
 from coldline.checker.compiled.frame import TO_INTERPRETER, UNMAP_CODE
-from coldline.checker.state.page_classes import PageClasses, Refusal
+from coldline.checker.state.access_letters import Refusal
+from coldline.checker.state.page_classes import PageClasses
 from coldline.checker.state.transitions import Tables
 from coldline.events import Event, Op
 from coldline.events.batch import pack_attributes
@@ -73,7 +74,7 @@ class DispatchTables:
         if isinstance(letter, Refusal) or op is Op.POLL:
             return
         first_fetch = op is Op.FETCH and not page_classes.alias(page_class, agent).fetched
-        if not first_fetch or page_classes.agents[agent].mmu:
+        if not first_fetch or not page_classes.agents[agent].may_be_off:
             self.accesses[page_class, agent, op] = self._transitions.number(letter)
 
     def learn_walk(self, agent: int, memory_type: MemoryType, *, pou: bool = False) -> None:
@@ -111,7 +112,7 @@ class DispatchTables:
         self.settings: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self.walks: NDArray[np.uint8] = np.full((agents, TYPE_MASK + 1), TO_INTERPRETER, np.uint8)
         for number, agent in enumerate(self._page_classes.agents):
-            if agent.mmu:
+            if agent.mmu and agent.begun:
                 for memory_type in MemoryType:
                     if agent.dcache or not memory_type.cacheable:
                         self.learn_walk(number, memory_type)
@@ -151,7 +152,7 @@ def _actions(*, by_alias: bool, barriers: bool) -> "NDArray[np.uint8]":
             table[op] = frame.READ_TABLE
         elif traits.kind is Kind.MAINTENANCE and traits.has_range:
             table[op] = frame.MAINTAIN_THROUGH if by_alias else frame.MAINTAIN
-        elif traits.kind is Kind.ALIAS:
+        elif op in (Op.MAP, Op.UNMAP):
             table[op] = frame.MOVE
         elif traits.kind is Kind.BARRIER and barriers:
             table[op] = frame.BARRIER

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 
 _OF_MASTERS = np.array([op in OF_MASTERS for op in Op])
+_BEGINS = np.array([op.kind not in (Kind.ALIAS, Kind.SWITCH, Kind.OWNERS) for op in Op])
+_SWITCHES = frozenset(int(op) for op in Op if op.kind is Kind.SWITCH)
 _IMPERSONAL = np.array([op.traits.impersonal for op in Op])
 
 
@@ -73,11 +75,14 @@ class FastPath:
             if status == frame.INTERPRET:
                 at = int(registers["at"])
                 state.events = base + at
+                if int(rows["op"][at]) in _SWITCHES:
+                    self._note_begun(rows[:at], agents)
                 self._interpret(batch.event(at), int(batch.rows["where"][at]))
                 registers["at"] = at + 1
             else:
                 self._rows.make_room(status)
         state.events = base + end
+        self._note_begun(rows[:end], agents)
         for at in range(end, len(batch)):
             self._interpreter.event(batch.event(at), int(batch.rows["where"][at]))
 
@@ -85,6 +90,13 @@ class FastPath:
         """The numbers of the agents of `batch`; any number for names that no agent has."""
         agent = self._state.page_classes.agent
         return [agent(name) if is_one_agent(name) else 0 for name in batch.agents]
+
+    def _note_begun(self, rows: "NDArray[np.void]", agents: "NDArray[np.uint64]") -> None:
+        """Note which agents have begun, by events of which the interpreter need not have heard."""
+        known = self._state.page_classes.agents
+        for name, agent in enumerate(agents.tolist()):
+            if self._state.profile.has_barriers and not known[agent].begun:
+                known[agent].begun = bool((_BEGINS[rows["op"]] & (rows["agent"] == name)).any())
 
     def _end(self, rows: "NDArray[np.void]", agents: "NDArray[np.uint64]") -> int:
         """The number of events before the first one that a master cannot do, of which the loops know nothing."""
@@ -99,7 +111,7 @@ class FastPath:
         """Let the interpreter take an event, and record its results for the loops, for the next such event."""
         state, traits = self._state, event.op.traits
         page = event.address // PAGE_SIZE
-        moves_one_page = traits.kind is Kind.ALIAS and event.size == PAGE_SIZE
+        moves_one_page = event.op in (Op.MAP, Op.UNMAP) and event.size == PAGE_SIZE
         before = state.memory.page_class(page) if moves_one_page else UNMAPPED
         self._interpreter.event(event, where)
         if self._tables.refresh():

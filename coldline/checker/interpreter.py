@@ -11,13 +11,13 @@ import numpy as np
 from coldline.checker.alias_tracker import AliasTracker
 from coldline.checker.dense_rows import Rows
 from coldline.checker.page_runs import PageRun, pieces
+from coldline.checker.state.access_letters import Refusal
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.extents import extent_of
 from coldline.checker.state.letters import OF_MASTERS
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.marks import barrier_bit
 from coldline.checker.state.memory import PageRange
-from coldline.checker.state.page_classes import Refusal
 from coldline.checker.state.page_sets import distinct, first_missing, gaps
 from coldline.checker.state.transitions import NO_LETTER
 from coldline.checker.state.vocabulary import AnyLetter
@@ -96,14 +96,19 @@ class Interpreter:
                 "",
                 f"'{event.op.words}' by {event.agent}, which is a master: it reads, writes, polls and walks tables",
             )
+        if event.op.kind not in (Kind.ALIAS, Kind.SWITCH):
+            self._classes.agents[agent].begun = True
         if event.op.kind is Kind.MAINTENANCE:
             self._maintain(event, where, agent)
         elif event.op is Op.WALK:
             self._walk(event, where, agent)
         elif event.op.kind is Kind.BARRIER:
             self._barrier(event, where, agent)
+        elif event.op.kind is Kind.TLB:
+            self._aliases.invalidate(event, agent)
         elif event.op.kind is Kind.ALIAS:
             self._aliases.change(event, agent)
+            self._classes.endings |= event.op is Op.DESCRIPTOR
         elif event.op.kind is Kind.SWITCH:
             self._aliases.switch(event.op, agent)
         else:
@@ -125,7 +130,7 @@ class Interpreter:
 
     def _walk(self, event: Event, where: int, number: int) -> None:
         agent = self._classes.agents[number]
-        if not agent.mmu:
+        if not any(each.mmu for each in agent.settings):
             raise TraceError("", f"walk while {agent.name}'s MMU is off")
         memory_type = event.memory_type
         assert memory_type is not None
@@ -134,7 +139,7 @@ class Interpreter:
             return self._number(self._classes.walk(number, memory_type, page_class, pou=event.pou))
 
         self._access(event, where, letter_of)
-        if memory_type.cacheable and not agent.dcache:
+        if memory_type.cacheable and not any(each.dcache for each in agent.settings):
             place = f"line {where}" if where else f"event {self._state.events}"
             self._state.warn(
                 (event.op, agent.name),
@@ -146,6 +151,10 @@ class Interpreter:
         """Complete what the agent's core has pending, where anything is."""
         if not self._profile.has_barriers:
             raise TraceError("", "a barrier in a trace without 'option order'")
+        if event.op is Op.DSB and self._classes.endings:
+            self._aliases.complete(agent)
+        if event.op is Op.ISB:
+            self._aliases.synchronise(agent)
         letter = self._classes.maintenance(event.op, agent)
         assert letter is not None
         number, unsettled = self._number(letter), self._lines.transitions.unsettled

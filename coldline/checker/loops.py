@@ -15,7 +15,7 @@ from coldline.checker.compiled import frame
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.extents import unit_of
 from coldline.checker.state.lines import Badness
-from coldline.checker.state.marks import ANY_BARRIER
+from coldline.checker.state.marks import ANY_BARRIER, barrier_bit
 from coldline.checker.state.partitions import OWN, SLACK
 from coldline.events import Op
 from coldline.jit import code_cache
@@ -88,7 +88,11 @@ class Loops:
         registers["told"] = bool(memory.told)
         registers["used_rows"] = memory.rows
         registers["memo_of"] = 0
-        registers["unsettled_ranges"] = ANY_BARRIER if memory.changed else memory.ranges_unsettled
+        page_classes = self._state.page_classes
+        unsettled = ANY_BARRIER if memory.changed else memory.ranges_unsettled
+        unsettled |= barrier_bit(Op.DSB) if page_classes.endings else 0
+        unsettled |= barrier_bit(Op.ISB) if page_classes.unsynchronised else 0
+        registers["unsettled_ranges"] = unsettled
         self.forget_pages()
 
     def point(self, **arrays: "NDArray[Any]") -> None:

@@ -68,6 +68,8 @@ class Event(NamedTuple):
             words.append(self.type_word)
         if self.executable:
             words.append("exec")
+        if self.op is Op.DESCRIPTOR:
+            words.append("invalid")
         if self.op.traits.impersonal and self.agent:
             words.append(self.agent)
         return " ".join(words)

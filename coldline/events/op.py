@@ -23,6 +23,8 @@ class Kind(enum.Enum):
     """Turns the issuing agent's MMU or one of its caches on or off."""
     BARRIER = "barrier"
     """Completes what the issuing agent's core has pending."""
+    TLB = "tlb"
+    """Ends mappings whose descriptors are invalid."""
     OWNERS = "owners"
     """Changes whose bytes pages hold."""
     POWER = "power"
@@ -63,6 +65,8 @@ class Traits(NamedTuple):
         Whether no agent does it. The event's `agent` is then the names that follow its range, or empty.
     version : int
         The first version of the form of a trace that has it.
+    ordered : bool
+        Whether only a trace with ``option order`` has it.
     """
 
     kind: Kind
@@ -76,6 +80,7 @@ class Traits(NamedTuple):
     switch: Switch | None = None
     impersonal: bool = False
     version: int = 1
+    ordered: bool = False
 
 
 class Op(enum.IntEnum):
@@ -107,9 +112,13 @@ class Op(enum.IntEnum):
     DSB = 23
     DMB = 24
     ISB = 25
-    POLL = 26
-    GIVE = 27
-    POWER_OFF = 28
+    DSB_NSH = 26
+    POLL = 27
+    GIVE = 28
+    DESCRIPTOR = 29
+    TLBI = 30
+    TLBI_ALL = 31
+    POWER_OFF = 32
 
     @property
     def traits(self) -> Traits:
@@ -143,7 +152,7 @@ def _switch(name: str, *, on: bool) -> Traits:
 
 _BY_ALIAS = Traits(Kind.ACCESS, by_alias=True)
 _BY_RANGE = Traits(Kind.MAINTENANCE)
-_BARRIER = Traits(Kind.BARRIER, has_range=False, everywhere=True, version=2)
+_BARRIER = Traits(Kind.BARRIER, has_range=False, everywhere=True, version=2, ordered=True)
 _ALL_LINES = Traits(Kind.MAINTENANCE, has_range=False, everywhere=True)
 
 TRAITS = MappingProxyType(
@@ -174,6 +183,10 @@ TRAITS = MappingProxyType(
         Op.DSB: _BARRIER,
         Op.DMB: _BARRIER,
         Op.ISB: _BARRIER,
+        Op.DSB_NSH: _BARRIER,
+        Op.DESCRIPTOR: Traits(Kind.ALIAS, whole_pages=True, version=2, ordered=True),
+        Op.TLBI: Traits(Kind.TLB, whole_pages=True, version=2, ordered=True),
+        Op.TLBI_ALL: Traits(Kind.TLB, has_range=False, version=2, ordered=True, everywhere=True),
         Op.POLL: _BY_ALIAS._replace(version=2),
         Op.POWER_OFF: Traits(Kind.POWER, impersonal=True, version=2),
         Op.GIVE: Traits(Kind.OWNERS, whole_pages=True, impersonal=True, version=2),

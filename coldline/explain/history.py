@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coldline.checker.state.access_letters import Refusal
+from coldline.checker.state.agents import Switches
 from coldline.checker.state.aliases import alias_changes
 from coldline.checker.state.extents import extent_of
-from coldline.checker.state.page_classes import UNMAPPED, PageClasses, Refusal
+from coldline.checker.state.page_classes import UNMAPPED, PageClasses
 from coldline.checker.state.vocabulary import AnyLetter, vocabulary_of
 from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.agent_names import is_one_agent
@@ -37,14 +39,6 @@ class Code(NamedTuple):
     thumb: bool = False
 
 
-class _Switches(NamedTuple):
-    """An agent's switches: see `Agent`."""
-
-    mmu: bool = True
-    dcache: bool = True
-    icache: bool | None = None
-
-
 _EVERYWHERE = np.array([op.traits.everywhere for op in Op])
 _ALIAS = np.array([op.kind is Kind.ALIAS for op in Op])
 
@@ -54,7 +48,7 @@ class _Line:
     address: int
     life: LineHistory
     page_class: int = UNMAPPED
-    switches: "tuple[_Switches, ...]" = ()
+    switches: "tuple[tuple[Switches, ...], ...]" = ()
     told: dict[int, LineEvent] = field(default_factory=dict)
 
 
@@ -82,11 +76,12 @@ class History:
         self._profile = ways.profile
         self._granule = ways.profile.program_order_granule
         self._pages = PageClasses(vocabulary_of(ways.profile))
-        self._switches: tuple[_Switches, ...] = ()
+        self._switches: tuple[tuple[Switches, ...], ...] = ()
         self._switched: dict[tuple[int, int], tuple[int, int, Event]] = {}
         shapes = LineShapes(ways, ways.profile.line)
         self._lines = [_Line(address, LineHistory(shapes)) for address in sorted(set(addresses))]
         self._numbers = {line.address: line for line in self._lines}
+        self._concerned: dict[int, _Line] = {}
         self._since: dict[tuple[Op, int], dict[int, _Line]] = {}
         starts = self._addresses = [line.address for line in self._lines]
         pages = sorted({address // PAGE_SIZE for address in starts})
@@ -144,7 +139,7 @@ class History:
         near = (maps | (op == Op.FETCH)) & _overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
         if near.any():
             # A nearby fetch counts only while an agent's MMU may be off, which is rare and short.
-            off = any(not agent.mmu for agent in self._pages.agents) or bool(np.any(op == Op.MMU_OFF))
+            off = any(agent.may_be_off for agent in self._pages.agents) or bool(np.any(op == Op.MMU_OFF))
             near &= maps | off
         return np.asarray(touches | near | _EVERYWHERE[op])
 
@@ -162,11 +157,20 @@ class History:
         if event.op.kind is Kind.SWITCH:
             self._switch(event, agent, number, where)
             return
+        if event.op.kind is Kind.TLB or (event.op is Op.DSB and self._pages.endings):
+            self._end_mappings(event, agent, number, where)
+        if event.op.kind is Kind.TLB:
+            return
+        if event.op is Op.ISB:
+            self._synchronise(agent)
         letter = None
         if event.op.kind in (Kind.MAINTENANCE, Kind.BARRIER):
             letter = self._pages.maintenance(event.op, agent)
         start, end = _extent(event, self._profile)
+        if event.op.kind is not Kind.ALIAS:
+            self._pages.agents[agent].begun = True
         if event.op.kind is Kind.ALIAS:
+            self._pages.endings |= event.op is Op.DESCRIPTOR
             self._change_aliases(event, agent)
             for line in self._lines_in(start, end):
                 self._note(line, event, number, where, None, 0, 0)
@@ -192,6 +196,34 @@ class History:
             high = min(end - line.address, self._profile.line)
             self._note(line, event, number, where, now, low, high)
 
+    def _end_mappings(self, event: Event, agent: int, number: int, where: int) -> None:
+        """Apply a TLBI or a DSB to the mappings that are ending."""
+        pages, core = self._pages, self._pages.vocabulary.core_of(agent)
+        start, end = _extent(event, self._profile)
+        for line in self._lines_in(start, end):
+            before = line.page_class
+            if event.op is Op.DSB:
+                moved = pages.endings_after(lambda ending: ending.after_dsb(core), [before])
+            else:
+                moved = pages.endings_after(lambda ending: ending.after_tlbi(core), [before])
+            line.page_class = moved.get(before, before)
+            if event.op is not Op.DSB and moved:
+                self._note(line, event, number, where, None, 0, 0)
+            elif moved:
+                self._concerned[line.address] = line
+
+    def _synchronise(self, agent: int) -> None:
+        """Let the last switches of an agent's core be the only ones in force."""
+        for each in self._pages.vocabulary.core_mates(agent):
+            if self._pages.agents[each].earlier:
+                classes = set(self._pages.classes_of(each))
+                moved, _ = self._pages.synchronise(each)
+                for line in self._lines:
+                    if line.page_class in classes:
+                        line.page_class = moved.get(line.page_class, line.page_class)
+                        self._concerned[line.address] = line
+        self._switches = tuple(agent.settings for agent in self._pages.agents)
+
     def _give(self, event: Event, number: int, where: int) -> None:
         """Give pages to owners; those that have just these owners already stay as they are."""
         pages = self._pages
@@ -207,8 +239,9 @@ class History:
 
     def _unsettled(self, op: Op, agent: int) -> "list[_Line]":
         """The lines that have had an event since the agent's last such barrier; others stay as they are."""
-        numbers = self._since.get((op, agent), self._numbers)
+        numbers = self._since.get((op, agent), self._numbers) | self._concerned
         self._since[op, agent] = {}
+        self._concerned = {}
         return list(numbers.values())
 
     def _lines_in(self, start: int, end: int) -> "list[_Line]":
@@ -231,14 +264,15 @@ class History:
     def _switch(self, event: Event, agent: int, number: int, where: int) -> None:
         classes = set(self._pages.classes_of(agent))
         lines = [line for line in self._lines if line.page_class in classes]
-        moved = self._pages.forget_prefetches(agent) if event.op is Op.MMU_ON else {}
+        waits = self._profile.has_barriers and self._pages.agents[agent].begun
+        moved = self._pages.forget_prefetches(agent) if event.op is Op.MMU_ON and not waits else {}
         for line in lines:
             line.page_class = moved.get(line.page_class, line.page_class)
         self._pages.switch(event.op, agent)
-        self._switches = tuple(_Switches(each.mmu, each.dcache, each.icache) for each in self._pages.agents)
+        self._switches = tuple(agent.settings for agent in self._pages.agents)
         switch = event.op.traits.switch
         assert switch is not None
-        self._switched[agent, _Switches._fields.index(switch.name)] = (number, where, event)
+        self._switched[agent, Switches._fields.index(switch.name)] = (number, where, event)
         for line in lines:
             self._note(line, event, number, where, None, 0, 0)
 
@@ -272,9 +306,11 @@ class History:
         """
         setting = line.life.last.setting if line.life.last is not None else self._pages.settings[UNMAPPED]
         switched = []
-        for agent, (was, now) in enumerate(zip_longest(line.switches, self._switches, fillvalue=_Switches())):
-            for index, field_now in enumerate(now):
-                if field_now != was[index]:
+        for agent, (was, now) in enumerate(
+            zip_longest(line.switches, self._switches, fillvalue=(Switches(),))
+        ):
+            for index, field_now in enumerate(now[0]):
+                if field_now != was[0][index]:
                     switched.append(self._switched[agent, index])
         line.switches = self._switches
         for number, where, event in sorted(switched):

@@ -14,7 +14,6 @@ from coldline.events import Event
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.ordered_cost import OrderedCosts
 from coldline.rules.alphabet import OTHER, PERHAPS
-from coldline.rules.order.alphabet import AS_FAR, AS_OTHER
 from coldline.rules.order.cores import CoreEvent
 
 MAX_STORY = 4000
@@ -242,8 +241,6 @@ class LineHistory:
 def _letter_beside(letter: AnyLetter, *, near: bool) -> AnyLetter | None:
     """The letter for a byte beside those that an event touches: in a granule that it touches, or in another one."""
     if isinstance(letter, CoreEvent):
-        act = AS_OTHER.get(letter.act)
-        if act is None:
-            return None
-        return letter._replace(act=act if near else AS_FAR.get(act, act))
+        other = letter.as_other
+        return other if near or other is None else other.as_far
     return OTHER.get(letter) or PERHAPS.get(letter)

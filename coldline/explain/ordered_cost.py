@@ -15,7 +15,7 @@ from coldline.explain.least_cost import REMEMBERED
 from coldline.explain.paths import OUTCOMES, Back, CacheStep, CoreView, Taken
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import FETCH_ACTS, Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import FETCH_ACTS, NON_CACHEABLE, Act, OrderedLetter, Possible
 from coldline.rules.order.cores import NO_CORE, CoreEvent, Speculation, possible_for, seen_by
 from coldline.rules.order.effects import MAINTENANCE_OF
 from coldline.rules.order.microstate import OrderedMicrostate
@@ -164,13 +164,16 @@ class CoreCosts:
         bad = [
             (cost, number)
             for number, cost in ready
-            if self._hazards(self._microstates[number], seen, self.profile) is wanted
+            if any(
+                self._hazards(self._microstates[number], each, self.profile) is wanted for each in seen.each
+            )
         ]
         return min(bad)[1] if bad else None
 
     def copy_read(self, number: int, letter: AnyLetter) -> str:
         """See `LeastCosts.copy_read`."""
-        copies = list(copies_read(self._microstates[number], self._seen(letter), self.profile))
+        m, seen = self._microstates[number], self._seen(letter)
+        copies = [copy for each in seen.each for copy in copies_read(m, each, self.profile)]
         if len(copies) == 1:
             return ""
         return next(name for name, fresh in copies if not fresh)
@@ -180,6 +183,8 @@ class CoreCosts:
         if not isinstance(letter, CoreEvent):
             return ""
         words: tuple[str, ...]
+        if letter.or_acts:
+            return self._kind(letter, origin, landed)
         if letter.act in (Act.SNOOPING_WRITE, Act.SNOOPING_WRITE_OTHER):
             words = ("update", "allocate")
         elif letter.act in (Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY):
@@ -191,6 +196,14 @@ class CoreCosts:
         if letter.act in _SETWAY and self.profile.setway_effective:
             words = words[1:]
         return words[self._effects_of(letter, origin).index(landed)] if len(words) > 1 else ""
+
+    def _kind(self, letter: CoreEvent, origin: int, landed: int) -> str:
+        """Which of the acts that it may be an access was."""
+        m = self._microstates[origin]
+        for each in self._seen(letter).each:
+            if landed in map(self._number, self._outcomes(m, each)):
+                return "non-cacheable" if each.act in NON_CACHEABLE else "cacheable"
+        raise AssertionError(landed)
 
     def _with_steps(self, costs: ReachedCosts, possible: Possible) -> ReachedCosts:
         """Add the steps that may happen at any time: Dijkstra's algorithm, as each costs one."""
@@ -220,14 +233,17 @@ class CoreCosts:
         pending = self.pending(self._number(m))
         return CacheStep(step.name, m, self._name(step.core), _words(step.operation), step.outcome, pending)
 
+    def _outcomes(self, m: OrderedMicrostate, letter: OrderedLetter) -> Iterator[OrderedMicrostate]:
+        return outcomes(m, letter, self.profile, barriers=self._barriers, owners=self._owners)
+
     def _effects_of(self, letter: AnyLetter, number: int) -> list[int]:
         seen = self._seen(letter)
         key = seen, number
         if key not in self._effects:
-            after = outcomes(
-                self._microstates[number], seen, self.profile, barriers=self._barriers, owners=self._owners
-            )
-            self._effects[key] = [self._number(m) for m in after]
+            m = self._microstates[number]
+            self._effects[key] = [
+                self._number(after) for each in seen.each for after in self._outcomes(m, each)
+            ]
         return self._effects[key]
 
     def _seen(self, letter: AnyLetter) -> OrderedLetter:

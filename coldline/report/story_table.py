@@ -100,4 +100,5 @@ def _where(step: "WitnessStep") -> str:
 def _event(step: "WitnessStep") -> str:
     assert step.line_event is not None
     times = f"  ({step.times:,} times)" if step.times > 1 else ""
-    return printable(f"{step.line_event.event}{times}")
+    kind = f"  ({step.outcome}: no isb yet)" if step.outcome in ("cacheable", "non-cacheable") else ""
+    return printable(f"{step.line_event.event}{times}{kind}")

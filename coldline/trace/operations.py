@@ -12,9 +12,7 @@ def operations_of(profile: Profile) -> frozenset[Op]:
     """The operations that a trace with this profile can have: barriers need ``option order``, others a version."""
     version = 1 if profile.ordering is None else 2
     return frozenset(
-        op
-        for op in Op
-        if op.traits.version <= version and (op.kind is not Kind.BARRIER or profile.has_barriers)
+        op for op in Op if op.traits.version <= version and (not op.traits.ordered or profile.has_barriers)
     )
 
 
@@ -26,7 +24,12 @@ def why_not(op: Op, operations: frozenset[Op]) -> str:
     """The reason why `op` is none of `operations`, or an empty text."""
     if op in operations:
         return ""
-    if op.kind is Kind.BARRIER:
+    if op.kind in (Kind.ALIAS, Kind.TLB):
+        return (
+            "it is one only in a trace with 'version 2' and 'option order'; in any other, 'unmap' says when an "
+            "alias has ended"
+        )
+    if op.traits.ordered:
         return (
             "it is one only in a trace with 'version 2' and 'option order'; in any other, "
             "events complete in their order"

@@ -19,7 +19,6 @@ MAX_LINE_LENGTH = 4096
 
 _OPS = {op.words: op for op in Op}
 _PREFIXES = frozenset(words.split()[0] for words in _OPS if " " in words)
-_NO_TLBI = "a trace has no TLB maintenance: 'unmap' says when an alias has ended"
 
 
 class NumberedEvent(NamedTuple):
@@ -164,7 +163,7 @@ def parse_event(words: list[str], operations: frozenset[Op] = OF_VERSION_1) -> E
     if not rest:
         raise TraceError("", f"'{agent}' is not an event: expected AGENT OP …")
     name = rest.pop(0)
-    if name in _PREFIXES or name in ("mmu", "icache", "dcache"):
+    if name in _PREFIXES and (name not in _OPS or (rest and f"{name} {rest[0]}" in _OPS)):
         if not rest:
             raise TraceError("", f"'{name}' lacks its second word")
         name = f"{name} {rest.pop(0)}"
@@ -172,8 +171,6 @@ def parse_event(words: list[str], operations: frozenset[Op] = OF_VERSION_1) -> E
     if op is not None and op not in operations:
         raise TraceError("", f"'{name}' is not an event: {why_not(op, operations)}")
     if op is None or op.traits.impersonal != (agent == ""):
-        if name == "tlbi":
-            raise TraceError("", f"'{name}' is not an event: {_NO_TLBI}")
         known = [words for words, each in _OPS.items() if each in operations and not each.traits.impersonal]
         raise TraceError("", f"unknown operation '{name}'; {choices(name, known)}")
     address = size = 0
@@ -199,6 +196,8 @@ def parse_event(words: list[str], operations: frozenset[Op] = OF_VERSION_1) -> E
         if op.traits.may_execute and rest and rest[0] == "exec":
             executable = True
             rest.pop(0)
+    if op is Op.DESCRIPTOR and (not rest or rest.pop(0) != "invalid"):
+        raise TraceError("", "'descriptor' lacks the word 'invalid'")
     if op is Op.GIVE:
         agent, rest = " ".join(_owners(rest)), []
     if rest:

@@ -252,6 +252,8 @@ def _words(agent: str, op: Op, size: int, attributes: int) -> tuple[str, str]:
     kind, executable = attributes & TYPE_MASK, attributes & EXECUTABLE
     word = POU if kind == POU_CODE else MemoryType(kind - 1).word if kind else ""
     words = f" {word}{' exec' if executable else ''}" if kind else ""
+    if op is Op.DESCRIPTOR:
+        words += " invalid"
     if op.traits.impersonal and agent:
         words += f" {agent}"
     return f"{first} 0x", f" {size:#x}{words}\n" if size >= PAGE_SIZE else f" {size}{words}\n"

@@ -18,8 +18,9 @@ OPERATIONS = (
     *("ic ivau", "ic iallu", "ic ialluis"),
     *("map", "unmap"),
     *("mmu on", "mmu off", "icache on", "icache off", "dcache on", "dcache off"),
-    *("dsb", "dmb", "isb"),
+    *("dsb", "dmb", "isb", "dsb nsh"),
     *("poll", "give"),
+    *("descriptor", "tlbi", "tlbi all", "power-off"),
 )
 
 

@@ -189,7 +189,7 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
     (table,) = re.findall(r"<!-- generated: operation-numbers -->\n(.*?)<!-- end -->", FORMAT, re.DOTALL)
     said = {}
     for words, first, last in re.findall(r"^\| (`.*`) \| (\d+) to (\d+) \|$", table, re.MULTILINE):
-        names = re.findall(r"`([a-z0-9 ]+)`", words)
+        names = re.findall(r"`([a-z0-9 -]+)`", words)
         assert len(names) == int(last) - int(first) + 1
         said.update({name: int(first) + at for at, name in enumerate(names)})
     assert said == {op.words: int(op) for op in Op} == {word: n for n, word in enumerate(by_hand.OPERATIONS)}

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from coldline.checker.state.agents import Alias
+from coldline.checker.state.agents import Alias, Ending
 from coldline.checker.state.page_classes import PageClasses
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
@@ -29,13 +29,15 @@ def alias_changes(page_classes: PageClasses, event: Event, agent: int) -> tuple[
     'Instruction fetch behavior when all translation stages are disabled').
     """
     if event.op is Op.FETCH:
-        if page_classes.agents[agent].mmu:
+        if not page_classes.agents[agent].may_be_off:
             return ()
         first, end = _pages_of(event)
         after = min(end + 1, ADDRESS_LIMIT // PAGE_SIZE)
         return AliasChange(first, end, _fetched), AliasChange(end, after, _prefetched)
 
     def mapped(alias: Alias, address: int) -> Alias:
+        if alias.ending is not None:
+            raise TraceError("", f"{event.agent}'s old mapping of {address:#x} has not ended")
         if alias.memory_type is not None:
             raise TraceError("", f"{event.agent} has {address:#x} mapped already")
         return alias._replace(memory_type=event.memory_type, executable=event.executable)
@@ -43,9 +45,16 @@ def alias_changes(page_classes: PageClasses, event: Event, agent: int) -> tuple[
     def unmapped(alias: Alias, address: int) -> Alias:
         if alias.memory_type is None:
             raise TraceError("", f"{event.agent} has not mapped {address:#x}")
-        return alias._replace(memory_type=None, executable=False)
+        return alias.unmapped
 
-    changes = {Op.MAP: mapped, Op.UNMAP: unmapped}
+    def ending(alias: Alias, address: int) -> Alias:
+        if alias.memory_type is None:
+            raise TraceError("", f"{event.agent} has not mapped {address:#x}")
+        if alias.ending is not None:
+            raise TraceError("", f"{event.agent}'s descriptor of {address:#x} is invalid already")
+        return alias._replace(ending=Ending())
+
+    changes = {Op.MAP: mapped, Op.UNMAP: unmapped, Op.DESCRIPTOR: ending}
     return (AliasChange(*_pages_of(event), changes[event.op]),) if event.op in changes else ()
 
 

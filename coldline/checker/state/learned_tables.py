@@ -17,14 +17,15 @@ from coldline.checker.state.transitions import (
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.rules.alphabet import Letter
-from coldline.rules.order.alphabet import AS_FAR, AS_OTHER, CHECKED, UNORDERED, Act
+from coldline.rules.order.alphabet import AS_CHECKED, UNORDERED, Act
 from coldline.rules.order.cores import CoreEvent, CoresMachine, Speculation
 
 if TYPE_CHECKING:
     from coldline.checker.state.vocabulary import AnyLetter, AnySetting
 
 _BARRIER_BITS = {
-    act: barrier_bit(op) for act, op in ((Act.DSB, Op.DSB), (Act.DMB, Op.DMB), (Act.ISB, Op.ISB))
+    act: barrier_bit(op)
+    for act, op in (*((Act.DSB, Op.DSB), (Act.DMB, Op.DMB), (Act.ISB, Op.ISB), (Act.DSB_NSH, Op.DSB_NSH)),)
 }
 
 MOST_LEARNED = 3072
@@ -79,17 +80,17 @@ class LearnedTables(Tables):
             self._numbers[letter] = known
             self._letters.append(letter)
             if isinstance(letter, CoreEvent):
-                if letter.act in AS_OTHER:
-                    self._add_other(known, letter, AS_OTHER[letter.act])
+                if letter.as_other is not None:
+                    self._add_other(known, letter.as_other)
                 self._judge(known, 0)
         return known
 
-    def _add_other(self, known: int, letter: CoreEvent, other: Act) -> None:
+    def _add_other(self, known: int, other: CoreEvent) -> None:
         """Note the letters of an event for the other bytes of its line."""
-        if self.granules and other in AS_FAR:
-            self.near[known] = self.number(letter._replace(act=other))
-            other = AS_FAR[other]
-        self.other[known] = self.number(letter._replace(act=other))
+        if self.granules and other.as_far != other:
+            self.near[known] = self.number(other)
+            other = other.as_far
+        self.other[known] = self.number(other)
 
     def plain(self, row: int) -> Letter | None:
         """See `Tables.plain`."""
@@ -171,7 +172,7 @@ class LearnedTables(Tables):
     def _judge(self, row: int, first: int) -> None:
         """Fill in the hazards of a letter, for the states from `first` on."""
         letter = self._letters[row]
-        if isinstance(letter, CoreEvent) and letter.act in CHECKED:
+        if isinstance(letter, CoreEvent) and letter.act in AS_CHECKED:
             for state in range(first, self._known):
                 self.bad[row, state] = self._machine.hazards(state, letter)
 

@@ -59,6 +59,7 @@ OPERATION_ACTS = {
     Op.DSB: Act.DSB,
     Op.DMB: Act.DMB,
     Op.ISB: Act.ISB,
+    Op.DSB_NSH: Act.DSB_NSH,
 }
 """The acts of other operations."""
 

@@ -11,7 +11,7 @@ from coldline.events import Op
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BARRIER_OPS: Final = (Op.DSB, Op.DMB, Op.ISB)
+BARRIER_OPS: Final = (Op.DSB, Op.DMB, Op.ISB, Op.DSB_NSH)
 """The barriers by the numbers of their bits in a mark."""
 
 ANY_BARRIER: Final = (1 << len(BARRIER_OPS)) - 1

@@ -5,16 +5,22 @@ Pages that every agent sees alike are in one *class*; a trace has few classes. A
 do to the page's lines (its `Setting`) and the `Letter` of an agent's access to it.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
 
 from coldline.arm import MemoryType
-from coldline.checker.state.agents import Agent, Alias
+from coldline.checker.state.access_letters import (
+    Letters,
+    Refusal,
+    access_letter,
+    distinct_letters,
+    walk_letters,
+)
+from coldline.checker.state.agents import Agent, Alias, Ending
 from coldline.checker.state.vocabulary import AnyLetter, AnySetting, Vocabulary
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.events.event import MAX_AGENTS
 from coldline.events.op import Kind
-from coldline.rules.alphabet import Letter
 
 MAX_CLASSES = 1 << 16
 """The most classes, which is more than a trace of a real system has."""
@@ -23,29 +29,12 @@ UNMAPPED = 0
 """The class of a page that no agent has mapped."""
 
 
-_READS = (Op.READ, Op.POLL)
-
-
-class Refusal(NamedTuple):
-    """The reason why an access is impossible, which makes the trace invalid."""
-
-    reason: str
-
-
-def walk_letter(agent: Agent, memory_type: MemoryType) -> Letter:
-    """The letter of a translation-table read by `agent` with the walk's own type.
-
-    The walk's type is TCR's IRGN and ORGN, and Non-cacheable while SCTLR.C is clear (Arm ARM DDI 0487 D7.5.5).
-    """
-    return Letter.READ_WB if memory_type.cacheable and agent.dcache else Letter.READ_NC
-
-
 class PageClasses:
     """The classes of pages, and the agents whose aliases make them.
 
     A class is a number: an index into `classes`. Class `UNMAPPED` always exists. `switches` counts the changes of
     agents' switches, each of which may change the letters and settings of classes. `has_owners` is whether any page
-    was given to somebody.
+    was given to somebody, and `endings` whether any mapping may be ending.
 
     Parameters
     ----------
@@ -60,6 +49,7 @@ class PageClasses:
         self.settings: list[AnySetting] = [vocabulary.setting(False, (), ())]
         self.switches = 0
         self.has_owners = False
+        self.endings = False
         self._agent_numbers: dict[str, int] = {}
         self._classes_of: list[list[int]] = []
         self._class_numbers: dict[tuple[tuple[int, Alias], ...], int] = {(): UNMAPPED}
@@ -128,7 +118,11 @@ class PageClasses:
 
     def switch(self, op: Op, agent: int) -> dict[int, AnySetting]:
         """Apply an operation that sets a switch of `agent`; return the new setting of each class that it changes."""
-        self.agents[agent].switch(op)
+        self.agents[agent].switch(op, waits=self.vocabulary.barriers)
+        return self._changed(agent)
+
+    def _changed(self, agent: int) -> dict[int, AnySetting]:
+        """The new setting of each class that an agent's switches change."""
         self.switches += 1
         changed = {}
         for number in self._classes_of[agent]:
@@ -141,7 +135,9 @@ class PageClasses:
     def walk(
         self, agent: int, memory_type: MemoryType, page_class: int = UNMAPPED, *, pou: bool = False
     ) -> AnyLetter:
-        """The letter of a translation-table read by `agent` with the walk's own type; `pou` is as in `Event`.
+        """The letter of a translation-table read by `agent`, whose MMU may be on, with the walk's own type.
+
+        `pou` is as in `Event`.
 
         Only whether the page was given to the agent depends on its class.
         """
@@ -149,7 +145,7 @@ class PageClasses:
         of_master = self.vocabulary.of_master(agent, Op.WALK, owner=owner)
         if of_master is not None:
             return of_master
-        plain = walk_letter(self.agents[agent], memory_type)
+        plain = walk_letters(self.agents[agent], memory_type)
         return self.vocabulary.access(plain, agent, Op.WALK, owner=owner, pou=pou)
 
     def owners(self, page_class: int) -> frozenset[int]:
@@ -180,7 +176,8 @@ class PageClasses:
         """
         if op.traits.kind is Kind.MAINTENANCE:
             alias = self.alias(page_class, agent)
-            letter = self.vocabulary.maintenance(op, agent, cacheable=self.agents[agent].allows_fill(alias))
+            cacheable = all(each.allows_fill(alias) for each in self.agents[agent].settings)
+            letter = self.vocabulary.maintenance(op, agent, cacheable=cacheable)
             assert letter is not None
             return letter
         owner = self.owns(page_class, agent)
@@ -192,31 +189,16 @@ class PageClasses:
             access if isinstance(access, Refusal) else self.vocabulary.access(access, agent, op, owner=owner)
         )
 
-    def _access(self, page_class: int, agent: int, op: Op) -> Letter | Refusal:
-        """The access as it affects a line.
-
-        It depends on the attributes of the agent's own alias, and on its switches (Arm ARM DDI 0487 B2.10.1.3,
-        'Cacheability attributes for Normal memory'; B2.11, 'Mismatched memory attributes'). DC ZVA on Device memory
-        is an Alignment fault (D7.5.10).
-        """
-        who = self.agents[agent]
-        if not who.mmu:
-            return _letter_mmu_off(who, op)
-        alias = self.alias(page_class, agent)
-        if alias.memory_type is None:
-            return Refusal(f"{who.name} has no mapping there")
-        cacheable = alias.memory_type.cacheable and who.dcache
-        if op in _READS:
-            return Letter.READ_WB if cacheable else Letter.READ_NC
-        if op is Op.FETCH:
-            if not alias.executable:
-                return Refusal(f"{who.name}'s mapping there is not exec")
-            return Letter.FETCH_WB if who.allows_fetch(alias) else Letter.FETCH_NC
-        if op is Op.DC_ZVA and alias.memory_type is MemoryType.DEVICE:
-            return Refusal("dc zva on device memory")
-        if not cacheable:
-            return Letter.WRITE_NC
-        return Letter.WRITE_WB if alias.memory_type is MemoryType.NORMAL_WB else Letter.WRITE_WT
+    def _access(self, page_class: int, agent: int, op: Op) -> Letters | Refusal:
+        """The access as it affects a line: a letter for each setting of the switches that may be in force."""
+        who, alias = self.agents[agent], self.alias(page_class, agent)
+        found = [access_letter(each, alias, who.name, op) for each in who.settings]
+        letters = distinct_letters(each for each in found if not isinstance(each, Refusal))
+        if letters:
+            return letters
+        refused = found[0]
+        assert isinstance(refused, Refusal)
+        return refused
 
     def _setting(self, members: tuple[tuple[int, Alias], ...]) -> AnySetting:
         agents = self.agents
@@ -227,13 +209,45 @@ class PageClasses:
             [number for number, alias in members if agents[number].allows_fetch_past(alias)],
         )
 
+    def synchronise(self, agent: int) -> tuple[dict[int, int], dict[int, AnySetting]]:
+        """Let an agent's last switches be the only ones in force.
 
-def _letter_mmu_off(who: Agent, op: Op) -> Letter | Refusal:
-    """With the MMU off data is Device; fetches are cacheable where SCTLR.I is set (Arm ARM DDI 0487, 'The effects
-    of disabling an address translation stage').
-    """
-    if op is Op.DC_ZVA:
-        return Refusal("dc zva with the MMU off: data is device memory")
-    if op is Op.FETCH:
-        return Letter.FETCH_WB if who.icache else Letter.FETCH_NC
-    return Letter.READ_NC if op in _READS else Letter.WRITE_NC
+        Returns
+        -------
+        moved : dict of int to int
+            As for `forget_prefetches`.
+        settings : dict of int to AnySetting
+            As for `switch`.
+        """
+        who = self.agents[agent]
+        who.earlier = ()
+        moved = self.forget_prefetches(agent) if who.mmu else {}
+        return moved, self._changed(agent)
+
+    @property
+    def unsynchronised(self) -> bool:
+        """Whether earlier switches of any agent may still be in force."""
+        return any(agent.earlier for agent in self.agents)
+
+    def endings_after(
+        self, change: "Callable[[Ending], Ending | None]", classes: Iterable[int]
+    ) -> dict[int, int]:
+        """The new classes of those of `classes` in which some mapping is ending, as each `Ending` changes.
+
+        A mapping has ended if its change is None.
+        """
+        moved = {}
+        for number in classes:
+            after = number
+            for agent, alias in self.classes[number]:
+                if alias.ending is not None:
+                    ending = change(alias.ending)
+                    new = alias.unmapped if ending is None else alias._replace(ending=ending)
+                    after = self.with_alias(after, agent, new)
+            if after != number:
+                moved[number] = after
+        return moved
+
+    def is_ending(self, page_class: int) -> bool:
+        """Whether any mapping of the pages of a class is ending."""
+        return any(alias.ending is not None for _, alias in self.classes[page_class])

@@ -7,6 +7,7 @@ Which letter an access has is decided in `coldline.checker.state.page_classes`; 
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from coldline.checker.state.access_letters import Letters
 from coldline.checker.state.letters import (
     ACCESS_ACTS,
     CLEANING_OPS,
@@ -24,6 +25,7 @@ from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.order.alphabet import DATA_OPERATIONS, POLLS, Act
 from coldline.rules.order.cores import NO_CORE, UNPLACED, CoreEvent, Speculation
 from coldline.rules.order.ordering import COLD_START, Ordering
+from coldline.rules.order.virtual_caches import LABELLED
 from coldline.rules.profile import Profile
 
 AnyLetter = Letter | CoreEvent
@@ -54,12 +56,18 @@ class Vocabulary(Protocol):
         """Note the next agent; agents are numbered as they are added."""
 
     def access(
-        self, letter: Letter, agent: int, op: Op, *, owner: bool = False, pou: bool = False
+        self, letters: Letters, agent: int, op: Op, *, owner: bool = False, pou: bool = False
     ) -> AnyLetter:
-        """The letter of an access, which without cores would be `letter`.
+        """The letter of an access, which without cores would be one of `letters`.
 
         `owner` is as for `CoreEvent`, and `pou` as for `Event`.
         """
+
+    def core_of(self, agent: int) -> int:
+        """The number of an agent's core."""
+
+    def core_mates(self, agent: int) -> list[int]:
+        """The agents of an agent's core, the agent included."""
 
     def of_master(self, agent: int, op: Op, *, owner: bool) -> AnyLetter | None:
         """The letter of an access by a master; None if the agent is none."""
@@ -107,9 +115,20 @@ class AtOnce:
     def add_agent(self, name: str) -> None:
         """See `Vocabulary.add_agent`."""
 
-    def access(self, letter: Letter, agent: int, op: Op, *, owner: bool = False, pou: bool = False) -> Letter:
+    def access(
+        self, letters: Letters, agent: int, op: Op, *, owner: bool = False, pou: bool = False
+    ) -> Letter:
         """See `Vocabulary.access`."""
+        (letter,) = letters
         return letter
+
+    def core_of(self, agent: int) -> int:
+        """See `Vocabulary.core_of`."""
+        return agent
+
+    def core_mates(self, agent: int) -> list[int]:
+        """See `Vocabulary.core_mates`."""
+        return [agent]
 
     def of_master(self, agent: int, op: Op, *, owner: bool) -> None:
         """See `Vocabulary.of_master`."""
@@ -204,9 +223,14 @@ class ByCore:
         self._cores.append(core)
 
     def access(
-        self, letter: Letter, agent: int, op: Op, *, owner: bool = False, pou: bool = False
+        self, letters: Letters, agent: int, op: Op, *, owner: bool = False, pou: bool = False
     ) -> CoreEvent:
         """See `Vocabulary.access`."""
+        acts = [self._act(letter, agent, op, pou=pou) for letter in letters]
+        return CoreEvent(acts[0], self._cores[agent], owner, tuple(acts[1:]), self._label(acts, agent))
+
+    def _act(self, letter: Letter, agent: int, op: Op, *, pou: bool) -> Act:
+        """What an access is, by what its agent may do."""
         act = WALK_ACTS[letter] if op is Op.WALK else ACCESS_ACTS[letter]
         if pou and act is Act.WALK:
             act = Act.WALK_POU
@@ -214,10 +238,22 @@ class ByCore:
             act = MAY_HIT_ACTS.get(act, act)
         if act is Act.FETCH_NC and self._ordering.nc_fetch_held:
             act = Act.FETCH_NC_HELD
-        event = CoreEvent(POLLS[act] if op is Op.POLL else act, self._cores[agent], owner)
-        if self._ordering.vipt and act in LABELLED_ACTS:
-            return event._replace(act=LABELLED_ACTS[act], label=self._labels[agent])
-        return event
+        if self._ordering.vipt:
+            act = LABELLED_ACTS.get(act, act)
+        return POLLS[act] if op is Op.POLL else act
+
+    def _label(self, acts: list[Act], agent: int) -> int:
+        """The agent's label, where it matters for one of some acts."""
+        return self._labels[agent] if LABELLED.keys() & set(acts) else 0
+
+    def core_of(self, agent: int) -> int:
+        """See `Vocabulary.core_of`."""
+        return self._cores[agent]
+
+    def core_mates(self, agent: int) -> list[int]:
+        """See `Vocabulary.core_mates`."""
+        core = self._cores[agent]
+        return [number for number, each in enumerate(self._cores) if each == core]
 
     def of_master(self, agent: int, op: Op, *, owner: bool) -> CoreEvent | None:
         """See `Vocabulary.of_master`."""

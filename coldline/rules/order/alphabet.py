@@ -58,6 +58,8 @@ class Act(enum.IntEnum):
     MASTER_POLL = 40
     MASTER_WRITE = 41
     """An access by a master that sees memory alone."""
+    DSB_NSH = 43
+    """A DSB of the non-shareable domain: it completes what concerns its own core's instruction cache alone."""
     GIVE = 42
     """The page is given to other owners: no copy has been written since."""
     READ_NC_MAY_HIT = 50
@@ -117,14 +119,29 @@ class Possible(NamedTuple):
 
 
 class OrderedLetter(NamedTuple):
-    """An event as it affects one byte: what happened, by the core of this number; 0 is the core at hand.
+    """An event as it affects one byte.
 
-    `label` is that of the agent, for the acts that concern what one agent fetched.
+    Attributes
+    ----------
+    act : Act
+        What happened.
+    core : int
+        The number of the core that did it; 0 is the core at hand.
+    or_acts : tuple of Act
+        What else may have happened in place of that.
+    label : int
+        That of the agent, for the acts that concern what one agent fetched.
     """
 
     act: Act
     core: int
+    or_acts: tuple[Act, ...] = ()
     label: int = 0
+
+    @property
+    def each(self) -> "tuple[OrderedLetter, ...]":
+        """The events that it may be, each with one act."""
+        return tuple(OrderedLetter(act, self.core, label=self.label) for act in (self.act, *self.or_acts))
 
 
 AS_OTHER = {
@@ -180,6 +197,13 @@ POLLS = {
 
 AS_CHECKED = {**{act: act for act in CHECKED}, **{poll: act for act, poll in POLLS.items()}}
 """The acts that return data, each with that of a checked read that returns the same."""
+
+NON_CACHEABLE = (
+    *(Act.READ_NC, Act.READ_NC_OTHER, Act.POLL_NC, Act.WALK_NC),
+    *(Act.READ_NC_MAY_HIT, Act.POLL_NC_MAY_HIT, Act.WALK_NC_MAY_HIT),
+    *(Act.WRITE_NC, Act.WRITE_NC_OTHER, Act.FETCH_NC, Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY),
+)
+"""The acts of cores past the caches."""
 
 WRITES = (Act.WRITE, Act.WRITE_WT, Act.WRITE_NC, Act.SNOOPING_WRITE, Act.MASTER_WRITE)
 """The acts that write the byte."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import AS_CHECKED, CHECKED, Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import AS_CHECKED, AS_FAR, AS_OTHER, CHECKED, Act, OrderedLetter, Possible
 from coldline.rules.order.machine import OrderMachine, order_machine
 from coldline.rules.order.ordering import Ordering
 from coldline.rules.order.start import starting_microstates
@@ -27,6 +27,8 @@ class CoreEvent(NamedTuple):
         The number of the core that did it; `NO_CORE` if none did.
     owner : bool
         Whether the page was given to the agent that did it.
+    or_acts : tuple of Act
+        What else may have happened in place of `act`, as nobody knows which switches were in force.
     label : int
         That of the agent, for the acts that concern what one agent fetched.
     """
@@ -34,7 +36,25 @@ class CoreEvent(NamedTuple):
     act: Act
     core: int
     owner: bool = False
+    or_acts: tuple[Act, ...] = ()
     label: int = 0
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        """What may have happened."""
+        return (self.act, *self.or_acts)
+
+    @property
+    def as_other(self) -> "CoreEvent | None":
+        """The event for the bytes of the line that it does not touch; None if it is none for them."""
+        others = tuple(dict.fromkeys(AS_OTHER[act] for act in self.acts if act in AS_OTHER))
+        return self._replace(act=others[0], or_acts=others[1:]) if others else None
+
+    @property
+    def as_far(self) -> "CoreEvent":
+        """The event `as_other` for bytes in other granules of maintenance than it touches."""
+        acts = tuple(dict.fromkeys(AS_FAR.get(act, act) for act in self.acts))
+        return self._replace(act=acts[0], or_acts=acts[1:])
 
 
 class Speculation(NamedTuple):
@@ -168,7 +188,7 @@ def _barriers_that_change(machine: OrderMachine, part: int) -> frozenset[Act]:
     cores = {core for m in machine.microstates(part) for core, _ in m.pending}
     return frozenset(
         act
-        for act in (Act.DSB, Act.DMB, Act.ISB)
+        for act in (Act.DSB, Act.DMB, Act.ISB, Act.DSB_NSH)
         if any(machine.step(part, OrderedLetter(act, core)) != part for core in cores)
     )
 
@@ -196,4 +216,5 @@ def _labels(fetchers: frozenset[tuple[int, int]], number: int) -> tuple[int, ...
 
 def seen_by(core: int, event: CoreEvent) -> OrderedLetter:
     """The letter of an event as it concerns `core`: 0 for its own events, and 1 more than the number for others'."""
-    return OrderedLetter(event.act, 0 if event.core == core else event.core + 1, event.label)
+    core_seen = 0 if event.core == core else event.core + 1
+    return OrderedLetter(event.act, core_seen, event.or_acts, event.label)

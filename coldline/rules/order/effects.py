@@ -173,6 +173,12 @@ def _dsb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedM
         yield m
 
 
+def _dsb_nsh(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    """Its own core's instruction cache is the only one in its domain; data maintenance goes on."""
+    if core != 0 or not m.of(core).instruction:
+        yield m
+
+
 def _dmb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
     """It completes nothing: data accesses after it wait for what is pending, and nothing else does."""
     pending = m.of(core)
@@ -224,6 +230,7 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.POWER_OFF: _power_off,
     Act.DSB: _dsb,
     Act.DMB: _dmb,
+    Act.DSB_NSH: _dsb_nsh,
     Act.ISB: _isb,
     Act.POLL: _data_access(_allocate(Act.READ), cacheable=True),
     Act.POLL_NC: _data_access(_nothing),

@@ -6,7 +6,8 @@ thousands of states for one core and far more for several; a trace meets few of 
 """
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 
 from coldline.errors import TraceError
 from coldline.rules.line_rules import Hazard
@@ -91,6 +92,8 @@ class OrderMachine:
 
     def hazards(self, state: int, letter: OrderedLetter) -> Hazard:
         """The hazards of a read by `letter` in `state`."""
+        if letter.or_acts:
+            return Hazard(reduce(or_, (self.hazards(state, each) for each in letter.each)))
         known = self._bad.setdefault(letter, {})
         found = Hazard.NONE
         for number in self._states[state][1]:
@@ -106,6 +109,8 @@ class OrderMachine:
 
     def _image(self, members: Members, letter: OrderedLetter) -> Members:
         """The microstates that an event may lead to from any of some."""
+        if letter.or_acts:
+            return frozenset().union(*(self._image(members, each) for each in letter.each))
         known = self._images.setdefault(letter, {})
         for number in members - known.keys():
             after = outcomes(
