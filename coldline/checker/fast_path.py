@@ -15,8 +15,8 @@ from coldline.checker.dispatch import DispatchTables
 from coldline.checker.interpreter import Interpreter
 from coldline.checker.loops import badness_of
 from coldline.checker.state.check_state import CheckState
+from coldline.checker.state.letters import OF_MASTERS
 from coldline.checker.state.page_classes import UNMAPPED
-from coldline.checker.state.vocabulary import OF_MASTERS
 from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.agent_names import is_one_agent
 from coldline.events.batch import Batch

@@ -14,12 +14,13 @@ from coldline.checker.page_runs import PageRun, pieces
 from coldline.checker.state.access_letters import Refusal
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.extents import extent_of
+from coldline.checker.state.letters import OF_MASTERS
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.marks import barrier_bit
 from coldline.checker.state.memory import PageRange
 from coldline.checker.state.page_sets import distinct, first_missing, gaps
 from coldline.checker.state.transitions import NO_LETTER
-from coldline.checker.state.vocabulary import OF_MASTERS, AnyLetter
+from coldline.checker.state.vocabulary import AnyLetter
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.op import Kind

@@ -115,10 +115,10 @@ class Op(enum.IntEnum):
     DSB_NSH = 26
     POLL = 27
     GIVE = 28
-    POWER_OFF = 29
-    DESCRIPTOR = 30
-    TLBI = 31
-    TLBI_ALL = 32
+    DESCRIPTOR = 29
+    TLBI = 30
+    TLBI_ALL = 31
+    POWER_OFF = 32
 
     @property
     def traits(self) -> Traits:

@@ -242,5 +242,5 @@ def _letter_beside(letter: AnyLetter, *, near: bool) -> AnyLetter | None:
     """The letter for a byte beside those that an event touches: in a granule that it touches, or in another one."""
     if isinstance(letter, CoreEvent):
         other = letter.as_other
-        return other if other is None or near else other.as_far
+        return other if near or other is None else other.as_far
     return OTHER.get(letter) or PERHAPS.get(letter)

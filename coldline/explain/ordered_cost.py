@@ -233,16 +233,18 @@ class CoreCosts:
         pending = self.pending(self._number(m))
         return CacheStep(step.name, m, self._name(step.core), _words(step.operation), step.outcome, pending)
 
+    def _outcomes(self, m: OrderedMicrostate, letter: OrderedLetter) -> Iterator[OrderedMicrostate]:
+        return outcomes(m, letter, self.profile, barriers=self._barriers, owners=self._owners)
+
     def _effects_of(self, letter: AnyLetter, number: int) -> list[int]:
         seen = self._seen(letter)
         key = seen, number
         if key not in self._effects:
             m = self._microstates[number]
-            self._effects[key] = [self._number(each) for one in seen.each for each in self._outcomes(m, one)]
+            self._effects[key] = [
+                self._number(after) for each in seen.each for after in self._outcomes(m, each)
+            ]
         return self._effects[key]
-
-    def _outcomes(self, m: OrderedMicrostate, letter: OrderedLetter) -> Iterator[OrderedMicrostate]:
-        return outcomes(m, letter, self.profile, barriers=self._barriers, owners=self._owners)
 
     def _seen(self, letter: AnyLetter) -> OrderedLetter:
         assert isinstance(letter, CoreEvent)

@@ -19,8 +19,8 @@ OPERATIONS = (
     *("map", "unmap"),
     *("mmu on", "mmu off", "icache on", "icache off", "dcache on", "dcache off"),
     *("dsb", "dmb", "isb", "dsb nsh"),
-    *("poll", "give", "power-off"),
-    *("descriptor", "tlbi", "tlbi all"),
+    *("poll", "give"),
+    *("descriptor", "tlbi", "tlbi all", "power-off"),
 )
 
 

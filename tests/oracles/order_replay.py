@@ -18,6 +18,7 @@ from tests.oracles.order_reading import Reader, Step, core_names, read_trace
 from tests.oracles.order_steps import (
     CHECKED,
     FRESH,
+    NOBODY,
     NONE,
     Core,
     Event,
@@ -106,7 +107,8 @@ def _is_as_much(second: Operation, first: Operation) -> bool:
 def _after(state: State, place: int, outcome: Outcome) -> State:
     """The state once a core has acted, and the others have seen it."""
     cores = [meanwhile(core, outcome.others) for core in state.cores]
-    cores[place] = outcome.core
+    if place != NOBODY:
+        cores[place] = outcome.core
     return _seen(State(state.view, outcome.shared, tuple(cores)))
 
 
@@ -197,6 +199,8 @@ def _told(
 
 def _outcome_words(action: str, profile: Profile) -> tuple[str, ...]:
     """The words for what may come of an event, in the explorer's order."""
+    if action == "write snoop":
+        return ("update", "allocate")
     words = WORDS.get(action, ())
     if profile.order:
         words = ("nothing", "issued") if action in SET_WAY else ()
@@ -343,7 +347,7 @@ def replay(text: str, *, states: bool = True) -> None:
     """
     hazard, lines = read(text)
     texts = text.splitlines()
-    lines = [line for line in lines if not line.words or line.words[0] not in ("version", "core")]
+    lines = [line for line in lines if not line.words or line.words[0] not in ("version", "core", "master")]
     trace = _Trace.of(text, hazard.address)
     ahead = iter(trace.steps)
     coming = next(ahead, None)

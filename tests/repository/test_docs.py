@@ -467,6 +467,7 @@ def test_every_error_of_the_reader_has_a_row() -> None:
         "more than 256 cores",
         "more than 256 masters",
         "'give' in a trace without 'version 2'",
+        "'power-off' in a trace without 'version 2'",
         "a barrier in a trace without 'option order'",
         "a byte of memory may be in more than 3,072 different states",
         "too many cores, or too many ways in which pages are mapped, to follow order",

@@ -11,8 +11,8 @@ _OF_LINES = (Op.DC_ISW, Op.DC_CSW, Op.DC_CISW, Op.POWER_OFF)
 def unit_of(op: Op, profile: Profile) -> int:
     """The bytes of a block that an operation acts on as a whole.
 
-    That is a granule for maintenance by address, a line for that by set/way and where caches lose their power, a
-    block for ``dc zva``, and else a byte.
+    That is a granule for maintenance by address, a line for that by set/way and for ``power-off``, a block for
+    ``dc zva``, and else a byte.
     """
     if op is Op.DC_ZVA:
         return profile.zva

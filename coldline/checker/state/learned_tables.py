@@ -86,7 +86,7 @@ class LearnedTables(Tables):
         return known
 
     def _add_other(self, known: int, other: CoreEvent) -> None:
-        """Note the letters of an event for the other bytes of its line, which is `other` for those near it."""
+        """Note the letters of an event for the other bytes of its line."""
         if self.granules and other.as_far != other:
             self.near[known] = self.number(other)
             other = other.as_far

@@ -8,12 +8,24 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from coldline.checker.state.access_letters import Letters
+from coldline.checker.state.letters import (
+    ACCESS_ACTS,
+    CLEANING_OPS,
+    EFFECTIVE_SETWAY,
+    LABELLED_ACTS,
+    MAINTENANCE_LETTERS,
+    MAY_HIT_ACTS,
+    OF_MASTERS,
+    OPERATION_ACTS,
+    WALK_ACTS,
+)
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.order.alphabet import DATA_OPERATIONS, POLLS, Act
 from coldline.rules.order.cores import NO_CORE, UNPLACED, CoreEvent, Speculation
 from coldline.rules.order.ordering import COLD_START, Ordering
+from coldline.rules.order.virtual_caches import LABELLED
 from coldline.rules.profile import Profile
 
 AnyLetter = Letter | CoreEvent
@@ -21,59 +33,6 @@ AnyLetter = Letter | CoreEvent
 
 AnySetting = Setting | Speculation
 """What speculation may do to a page's lines."""
-
-_MAINTENANCE = {
-    Op.DC_IVAC: Letter.DC_IVAC,
-    Op.DC_CVAC: Letter.DC_CVAC,
-    Op.DC_CIVAC: Letter.DC_CIVAC,
-    Op.DC_CVAU: Letter.DC_CVAU,
-    Op.DC_ISW: Letter.DC_ISW,
-    Op.DC_CSW: Letter.DC_CSW,
-    Op.DC_CISW: Letter.DC_CISW,
-    Op.IC_IVAU: Letter.IC,
-    Op.IC_IALLU: Letter.IC,
-    Op.IC_IALLUIS: Letter.IC,
-}
-_EFFECTIVE_SETWAY = {
-    Letter.DC_ISW: Letter.DC_IVAC,
-    Letter.DC_CSW: Letter.DC_CVAC,
-    Letter.DC_CISW: Letter.DC_CIVAC,
-}
-
-_ACCESSES = {
-    Letter.READ_WB: Act.READ,
-    Letter.READ_NC: Act.READ_NC,
-    Letter.WRITE_WB: Act.WRITE,
-    Letter.WRITE_WT: Act.WRITE_WT,
-    Letter.WRITE_NC: Act.WRITE_NC,
-    Letter.FETCH_WB: Act.FETCH,
-    Letter.FETCH_NC: Act.FETCH_NC,
-}
-_WALKS = {Letter.READ_WB: Act.WALK, Letter.READ_NC: Act.WALK_NC}
-_MAY_HIT = {Act.READ_NC: Act.READ_NC_MAY_HIT, Act.WALK_NC: Act.WALK_NC_MAY_HIT}
-_BY_LABEL = {Act.FETCH: Act.FETCH_BY, Act.FETCH_NC_HELD: Act.FETCH_NC_HELD_BY}
-_CLEANING = {Op.DC_IVAC: Op.DC_CIVAC, Op.DC_ISW: Op.DC_CISW}
-_OTHER_OPERATIONS = {
-    Op.DC_CSW: Act.DC_CSW,
-    Op.DC_CISW: Act.DC_CISW,
-    Op.DC_ISW: Act.DC_ISW,
-    Op.IC_IVAU: Act.IC,
-    Op.IC_IALLUIS: Act.IC,
-    Op.IC_IALLU: Act.IC_LOCAL,
-    Op.DSB: Act.DSB,
-    Op.DMB: Act.DMB,
-    Op.ISB: Act.ISB,
-    Op.DSB_NSH: Act.DSB_NSH,
-}
-OF_MASTERS: dict[Op, tuple[Act, Act] | None] = {
-    Op.MAP: None,
-    Op.UNMAP: None,
-    Op.READ: (Act.MASTER_READ, Act.SNOOPING_READ),
-    Op.WALK: (Act.MASTER_READ, Act.SNOOPING_READ),
-    Op.POLL: (Act.MASTER_POLL, Act.SNOOPING_POLL),
-    Op.WRITE: (Act.MASTER_WRITE, Act.SNOOPING_WRITE),
-}
-"""What a master does; for accesses, the acts of one that sees memory alone, and of one that sees the data caches."""
 
 
 class Vocabulary(Protocol):
@@ -193,9 +152,9 @@ class AtOnce:
         Maintenance acts on the physical line, whatever the attributes of the alias that it was issued through (Arm
         ARM DDI 0487 D7.5.9.14, 'Boundary conditions for cache maintenance instructions').
         """
-        letter = _MAINTENANCE.get(op)
+        letter = MAINTENANCE_LETTERS.get(op)
         if letter is not None and self._profile.setway_effective:
-            return _EFFECTIVE_SETWAY.get(letter, letter)
+            return EFFECTIVE_SETWAY.get(letter, letter)
         return letter
 
     def is_master(self, agent: int) -> bool:
@@ -267,21 +226,25 @@ class ByCore:
         self, letters: Letters, agent: int, op: Op, *, owner: bool = False, pou: bool = False
     ) -> CoreEvent:
         """See `Vocabulary.access`."""
-        act, *others = (self._act(letter, agent, op, pou=pou) for letter in letters)
-        label = self._labels[agent] if self._ordering.vipt and op is Op.FETCH else 0
-        return CoreEvent(act, self._cores[agent], owner, label, tuple(others))
+        acts = [self._act(letter, agent, op, pou=pou) for letter in letters]
+        return CoreEvent(acts[0], self._cores[agent], owner, tuple(acts[1:]), self._label(acts, agent))
 
     def _act(self, letter: Letter, agent: int, op: Op, *, pou: bool) -> Act:
-        act = _WALKS[letter] if op is Op.WALK else _ACCESSES[letter]
+        """What an access is, by what its agent may do."""
+        act = WALK_ACTS[letter] if op is Op.WALK else ACCESS_ACTS[letter]
         if pou and act is Act.WALK:
             act = Act.WALK_POU
         if self._may_hit[agent]:
-            act = _MAY_HIT.get(act, act)
+            act = MAY_HIT_ACTS.get(act, act)
         if act is Act.FETCH_NC and self._ordering.nc_fetch_held:
             act = Act.FETCH_NC_HELD
         if self._ordering.vipt:
-            act = _BY_LABEL.get(act, act)
+            act = LABELLED_ACTS.get(act, act)
         return POLLS[act] if op is Op.POLL else act
+
+    def _label(self, acts: list[Act], agent: int) -> int:
+        """The agent's label, where it matters for one of some acts."""
+        return self._labels[agent] if LABELLED.keys() & set(acts) else 0
 
     def core_of(self, agent: int) -> int:
         """See `Vocabulary.core_of`."""
@@ -308,15 +271,15 @@ class ByCore:
 
     def access_by_first_core(self, letter: Letter) -> CoreEvent:
         """See `Vocabulary.access_by_first_core`."""
-        act = _ACCESSES[letter]
-        return CoreEvent(_BY_LABEL.get(act, act) if self._ordering.vipt else act, 0)
+        act = ACCESS_ACTS[letter]
+        return CoreEvent(LABELLED_ACTS.get(act, act) if self._ordering.vipt else act, 0)
 
     def maintenance(self, op: Op, agent: int, *, cacheable: bool) -> CoreEvent | None:
         """See `Vocabulary.maintenance`."""
         if self._ivac_cleans[agent]:
-            op = _CLEANING.get(op, op)
-        letter = _MAINTENANCE.get(op)
-        act = DATA_OPERATIONS[letter][cacheable] if letter in DATA_OPERATIONS else _OTHER_OPERATIONS.get(op)
+            op = CLEANING_OPS.get(op, op)
+        letter = MAINTENANCE_LETTERS.get(op)
+        act = DATA_OPERATIONS[letter][cacheable] if letter in DATA_OPERATIONS else OPERATION_ACTS.get(op)
         if op is Op.IC_IVAU and self._ordering.vipt:
             return CoreEvent(Act.IC_BY, self._cores[agent], label=self._labels[agent])
         return CoreEvent(act, self._cores[agent]) if act is not None else None

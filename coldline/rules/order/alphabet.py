@@ -127,21 +127,21 @@ class OrderedLetter(NamedTuple):
         What happened.
     core : int
         The number of the core that did it; 0 is the core at hand.
+    or_acts : tuple of Act
+        What else may have happened in place of that.
     label : int
         That of the agent, for the acts that concern what one agent fetched.
-    or_acts : tuple of Act
-        What else may have happened in place of `act`.
     """
 
     act: Act
     core: int
-    label: int = 0
     or_acts: tuple[Act, ...] = ()
+    label: int = 0
 
     @property
     def each(self) -> "tuple[OrderedLetter, ...]":
         """The events that it may be, each with one act."""
-        return tuple(self._replace(act=act, or_acts=()) for act in (self.act, *self.or_acts))
+        return tuple(OrderedLetter(act, self.core, label=self.label) for act in (self.act, *self.or_acts))
 
 
 AS_OTHER = {
@@ -199,9 +199,9 @@ AS_CHECKED = {**{act: act for act in CHECKED}, **{poll: act for act, poll in POL
 """The acts that return data, each with that of a checked read that returns the same."""
 
 NON_CACHEABLE = (
-    *(Act.READ_NC, Act.READ_NC_MAY_HIT, Act.READ_NC_OTHER, Act.POLL_NC, Act.POLL_NC_MAY_HIT),
-    *(Act.WALK_NC, Act.WALK_NC_MAY_HIT, Act.WRITE_NC, Act.WRITE_NC_OTHER),
-    *(Act.FETCH_NC, Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY),
+    *(Act.READ_NC, Act.READ_NC_OTHER, Act.POLL_NC, Act.WALK_NC),
+    *(Act.READ_NC_MAY_HIT, Act.POLL_NC_MAY_HIT, Act.WALK_NC_MAY_HIT),
+    *(Act.WRITE_NC, Act.WRITE_NC_OTHER, Act.FETCH_NC, Act.FETCH_NC_HELD, Act.FETCH_NC_HELD_BY),
 )
 """The acts of cores past the caches."""
 

@@ -9,15 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import (
-    AS_CHECKED,
-    AS_FAR,
-    AS_OTHER,
-    CHECKED,
-    Act,
-    OrderedLetter,
-    Possible,
-)
+from coldline.rules.order.alphabet import AS_CHECKED, AS_FAR, AS_OTHER, CHECKED, Act, OrderedLetter, Possible
 from coldline.rules.order.machine import OrderMachine, order_machine
 from coldline.rules.order.ordering import Ordering
 from coldline.rules.order.start import starting_microstates
@@ -35,28 +27,33 @@ class CoreEvent(NamedTuple):
         The number of the core that did it; `NO_CORE` if none did.
     owner : bool
         Whether the page was given to the agent that did it.
-    label : int
-        That of the agent, for the acts that concern what one agent fetched.
     or_acts : tuple of Act
         What else may have happened in place of `act`, as nobody knows which switches were in force.
+    label : int
+        That of the agent, for the acts that concern what one agent fetched.
     """
 
     act: Act
     core: int
     owner: bool = False
-    label: int = 0
     or_acts: tuple[Act, ...] = ()
+    label: int = 0
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        """What may have happened."""
+        return (self.act, *self.or_acts)
 
     @property
     def as_other(self) -> "CoreEvent | None":
         """The event for the bytes of the line that it does not touch; None if it is none for them."""
-        others = tuple(dict.fromkeys(AS_OTHER[act] for act in (self.act, *self.or_acts) if act in AS_OTHER))
+        others = tuple(dict.fromkeys(AS_OTHER[act] for act in self.acts if act in AS_OTHER))
         return self._replace(act=others[0], or_acts=others[1:]) if others else None
 
     @property
     def as_far(self) -> "CoreEvent":
-        """`as_other`, once it is taken, for the bytes of other granules of maintenance."""
-        acts = tuple(dict.fromkeys(AS_FAR.get(act, act) for act in (self.act, *self.or_acts)))
+        """The event `as_other` for bytes in other granules of maintenance than it touches."""
+        acts = tuple(dict.fromkeys(AS_FAR.get(act, act) for act in self.acts))
         return self._replace(act=acts[0], or_acts=acts[1:])
 
 
@@ -219,4 +216,5 @@ def _labels(fetchers: frozenset[tuple[int, int]], number: int) -> tuple[int, ...
 
 def seen_by(core: int, event: CoreEvent) -> OrderedLetter:
     """The letter of an event as it concerns `core`: 0 for its own events, and 1 more than the number for others'."""
-    return OrderedLetter(event.act, 0 if event.core == core else event.core + 1, event.label, event.or_acts)
+    core_seen = 0 if event.core == core else event.core + 1
+    return OrderedLetter(event.act, core_seen, event.or_acts, event.label)
