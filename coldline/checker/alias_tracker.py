@@ -53,9 +53,8 @@ class AliasTracker:
         """Let the last switches of an agent's core be the only ones in force, as after an ISB."""
         for each in self._classes.vocabulary.core_mates(agent):
             if self._classes.agents[each].earlier:
-                moved, settings = self._classes.synchronise(each)
-                self._move_classes(moved)
-                self._take_settings(settings)
+                self._move_classes(self._classes.synchronise(each))
+                self._take_settings(self._classes.take_switches(each))
 
     def invalidate(self, event: Event, agent: int) -> None:
         """Apply a TLBI: to the mappings in its range that are ending."""

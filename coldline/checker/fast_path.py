@@ -14,6 +14,7 @@ from coldline.checker.compiled_dense_rows import CompiledRows
 from coldline.checker.dispatch import DispatchTables
 from coldline.checker.interpreter import Interpreter
 from coldline.checker.loops import badness_of
+from coldline.checker.state.beginnings import note_begun
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.letters import OF_MASTERS
 from coldline.checker.state.page_classes import UNMAPPED
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 
 _OF_MASTERS = np.array([op in OF_MASTERS for op in Op])
-_BEGINS = np.array([op.kind not in (Kind.ALIAS, Kind.SWITCH, Kind.OWNERS) for op in Op])
 _SWITCHES = frozenset(int(op) for op in Op if op.kind is Kind.SWITCH)
 _IMPERSONAL = np.array([op.traits.impersonal for op in Op])
 
@@ -76,13 +76,13 @@ class FastPath:
                 at = int(registers["at"])
                 state.events = base + at
                 if int(rows["op"][at]) in _SWITCHES:
-                    self._note_begun(rows[:at], agents)
+                    note_begun(state.page_classes, batch.agents, rows[:at])
                 self._interpret(batch.event(at), int(batch.rows["where"][at]))
                 registers["at"] = at + 1
             else:
                 self._rows.make_room(status)
         state.events = base + end
-        self._note_begun(rows[:end], agents)
+        note_begun(state.page_classes, batch.agents, rows[:end])
         for at in range(end, len(batch)):
             self._interpreter.event(batch.event(at), int(batch.rows["where"][at]))
 
@@ -90,13 +90,6 @@ class FastPath:
         """The numbers of the agents of `batch`; any number for names that no agent has."""
         agent = self._state.page_classes.agent
         return [agent(name) if is_one_agent(name) else 0 for name in batch.agents]
-
-    def _note_begun(self, rows: "NDArray[np.void]", agents: "NDArray[np.uint64]") -> None:
-        """Note which agents have begun, by events of which the interpreter need not have heard."""
-        known = self._state.page_classes.agents
-        for name, agent in enumerate(agents.tolist()):
-            if self._state.profile.has_barriers and not known[agent].begun:
-                known[agent].begun = bool((_BEGINS[rows["op"]] & (rows["agent"] == name)).any())
 
     def _end(self, rows: "NDArray[np.void]", agents: "NDArray[np.uint64]") -> int:
         """The number of events before the first one that a master cannot do, of which the loops know nothing."""

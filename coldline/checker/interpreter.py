@@ -12,6 +12,7 @@ from coldline.checker.alias_tracker import AliasTracker
 from coldline.checker.dense_rows import Rows
 from coldline.checker.page_runs import PageRun, pieces
 from coldline.checker.state.access_letters import Refusal
+from coldline.checker.state.beginnings import begins
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.extents import extent_of
 from coldline.checker.state.letters import OF_MASTERS
@@ -21,6 +22,7 @@ from coldline.checker.state.memory import PageRange
 from coldline.checker.state.page_sets import distinct, first_missing, gaps
 from coldline.checker.state.transitions import NO_LETTER
 from coldline.checker.state.vocabulary import AnyLetter
+from coldline.checker.validation import validate
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.op import Kind
@@ -63,24 +65,11 @@ class Interpreter:
             If the event cannot be: ``where`` is its line in a text, or its number.
         """
         try:
-            self._validate(event)
+            validate(event)
             self._apply(event, where)
         except TraceError as error:
             raise TraceError(str(where or f"event {self._state.events}"), error.reason) from None
         self._state.events += 1
-
-    def _validate(self, event: Event) -> None:
-        op, address, size = event.op, event.address, event.size
-        if not op.has_range:
-            return
-        if size <= 0:
-            raise TraceError("", f"the size of '{op.words}' is 0")
-        if address < 0 or address + size > ADDRESS_LIMIT:
-            raise TraceError("", f"{address:#x} + {size:#x} reaches past 2^52")
-        if op.traits.whole_pages and (address | size) % PAGE_SIZE:
-            raise TraceError("", f"'{op.words}' of a partial page: {address:#x} + {size:#x}")
-        if op.has_type and event.memory_type is None:
-            raise TraceError("", f"'{op.words}' needs a memory type")
 
     def _apply(self, event: Event, where: int) -> None:
         if event.op is Op.GIVE:
@@ -96,7 +85,7 @@ class Interpreter:
                 "",
                 f"'{event.op.words}' by {event.agent}, which is a master: it reads, writes, polls and walks tables",
             )
-        if event.op.kind not in (Kind.ALIAS, Kind.SWITCH):
+        if begins(event.op):
             self._classes.agents[agent].begun = True
         if event.op.kind is Kind.MAINTENANCE:
             self._maintain(event, where, agent)

@@ -7,7 +7,7 @@ from coldline.checker.final_read import StaleRange
 from coldline.checker.state.findings import HazardEntry
 
 if TYPE_CHECKING:
-    from coldline.explain.history import Code
+    from coldline.explain.event_code import Code
     from coldline.explain.witness import WitnessStep
 
 

@@ -5,38 +5,33 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coldline.checker.state.access_letters import Refusal
 from coldline.checker.state.agents import Switches
 from coldline.checker.state.aliases import alias_changes
-from coldline.checker.state.extents import extent_of
+from coldline.checker.state.beginnings import note_begun
+from coldline.checker.state.core_vocabulary import vocabulary_of
+from coldline.checker.state.extents import reach_of
 from coldline.checker.state.page_classes import UNMAPPED, PageClasses
-from coldline.checker.state.vocabulary import AnyLetter, vocabulary_of
+from coldline.checker.state.vocabulary import AnyLetter
 from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.agent_names import is_one_agent
-from coldline.events.batch import Batch, InstructionState
+from coldline.events.batch import Batch
 from coldline.events.op import Kind
+from coldline.explain.event_code import Code, code_of
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent, LineHistory, LineShapes
 from coldline.explain.ordered_cost import OrderedCosts
-from coldline.rules.profile import Profile
+from coldline.explain.overlaps import overlaps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 _NEVER = 1 << 62
-
-
-class Code(NamedTuple):
-    """An instruction's virtual and physical address, and whether it is a Thumb instruction."""
-
-    virtual: int
-    physical: int
-    thumb: bool = False
 
 
 _EVERYWHERE = np.array([op.traits.everywhere for op in Op])
@@ -112,21 +107,15 @@ class History:
         for agent in batch.agents:
             if is_one_agent(agent):
                 self._pages.agent(agent)
-        self._find_code(batch)
+        self.code |= code_of(batch, self._wanted, self._number)
         wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # no story has later events
         for index in np.flatnonzero(self._concerns(wanted)).tolist():
-            self._take(batch.event(index), self._number + index, int(wanted["where"][index]))
+            event = batch.event(index)
+            if event.op.kind is Kind.SWITCH:
+                note_begun(self._pages, batch.agents, wanted[:index])
+            self._take(event, self._number + index, int(wanted["where"][index]))
+        note_begun(self._pages, batch.agents, wanted)
         self._number += len(batch)
-
-    def _find_code(self, batch: Batch) -> None:
-        if batch.instructions is None:
-            return
-        for number in self._wanted:
-            index = number - self._number
-            if 0 <= index < len(batch):
-                virtual, physical, state = batch.instructions[index].tolist()
-                if state != InstructionState.UNKNOWN:
-                    self.code[number] = Code(virtual, physical, state == InstructionState.T32)
 
     def _concerns(self, rows: "NDArray[np.void]") -> "NDArray[np.bool_]":
         """Select the events that may touch a followed line or change what its page's aliases allow."""
@@ -134,9 +123,9 @@ class History:
         end = start + rows["size"]
         size = self._profile.line
         coarse = max(size, self._profile.zva)
-        touches = _overlaps(start, end, self._starts, coarse, coarse)
+        touches = overlaps(start, end, self._starts, coarse, coarse)
         maps = _ALIAS[op]
-        near = (maps | (op == Op.FETCH)) & _overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
+        near = (maps | (op == Op.FETCH)) & overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
         if near.any():
             # A nearby fetch counts only while an agent's MMU may be off, which is rare and short.
             off = any(agent.may_be_off for agent in self._pages.agents) or bool(np.any(op == Op.MMU_OFF))
@@ -145,7 +134,7 @@ class History:
 
     def _take(self, event: Event, number: int, where: int) -> None:
         if event.op is Op.POWER_OFF:
-            start, end = _extent(event, self._profile)
+            start, end = reach_of(event, self._profile)
             for line in self._lines_in(start, end):
                 off = self._pages.vocabulary.power_off()
                 self._note(line, event, number, where, off, 0, self._profile.line)
@@ -166,9 +155,7 @@ class History:
         letter = None
         if event.op.kind in (Kind.MAINTENANCE, Kind.BARRIER):
             letter = self._pages.maintenance(event.op, agent)
-        start, end = _extent(event, self._profile)
-        if event.op.kind is not Kind.ALIAS:
-            self._pages.agents[agent].begun = True
+        start, end = reach_of(event, self._profile)
         if event.op.kind is Kind.ALIAS:
             self._pages.endings |= event.op is Op.DESCRIPTOR
             self._change_aliases(event, agent)
@@ -199,7 +186,7 @@ class History:
     def _end_mappings(self, event: Event, agent: int, number: int, where: int) -> None:
         """Apply a TLBI or a DSB to the mappings that are ending."""
         pages, core = self._pages, self._pages.vocabulary.core_of(agent)
-        start, end = _extent(event, self._profile)
+        start, end = reach_of(event, self._profile)
         for line in self._lines_in(start, end):
             before = line.page_class
             if event.op is Op.DSB:
@@ -217,7 +204,8 @@ class History:
         for each in self._pages.vocabulary.core_mates(agent):
             if self._pages.agents[each].earlier:
                 classes = set(self._pages.classes_of(each))
-                moved, _ = self._pages.synchronise(each)
+                moved = self._pages.synchronise(each)
+                self._pages.take_switches(each)
                 for line in self._lines:
                     if line.page_class in classes:
                         line.page_class = moved.get(line.page_class, line.page_class)
@@ -316,18 +304,3 @@ class History:
         for number, where, event in sorted(switched):
             if number < until and not line.life.full:
                 line.life.add(LineEvent(event, number, where, None, 0, 0, setting, self._granule), None, 0)
-
-
-def _overlaps(
-    start: "NDArray[np.uint64]", end: "NDArray[np.uint64]", bases: "NDArray[np.uint64]", size: int, slack: int
-) -> "NDArray[np.bool_]":
-    """Which of the ranges `start` to `end`, widened by `slack`, overlap a range of `size` bytes at one of `bases`."""
-    wide = np.uint64(size + slack)
-    low = np.searchsorted(bases, np.where(start >= wide, start - wide, np.uint64(0)), side="left")
-    high = np.searchsorted(bases, end + np.uint64(slack), side="left")
-    return np.asarray(high > low)
-
-
-def _extent(event: Event, profile: Profile) -> tuple[int, int]:
-    """The bytes that an event is sure of; all, for one that may concern any line."""
-    return (0, 1 << 64) if event.op.traits.everywhere else extent_of(event, profile)

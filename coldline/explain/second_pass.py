@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from coldline.checker.final_read import Swept
 from coldline.checker.finding_ranges import split_at
+from coldline.checker.state.core_vocabulary import ByCore
 from coldline.checker.state.findings import HazardEntry
-from coldline.checker.state.vocabulary import ByCore
 from coldline.errors import RepeatError
 from coldline.events import Op
 from coldline.events.agent_names import LOOK

@@ -5,12 +5,13 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from coldline.checker.state.core_vocabulary import vocabulary_of
 from coldline.checker.state.findings import Findings
 from coldline.checker.state.learned_tables import LearnedTables
 from coldline.checker.state.lines import Lines
 from coldline.checker.state.page_classes import PageClasses
 from coldline.checker.state.transitions import LETTER_ROWS, CompleteTables, Tables
-from coldline.checker.state.vocabulary import Vocabulary, vocabulary_of
+from coldline.checker.state.vocabulary import Vocabulary
 from coldline.rules.alphabet import Letter
 from coldline.rules.automaton import automaton
 from coldline.rules.order.cores import CoresMachine

@@ -27,3 +27,8 @@ def extent_of(event: Event, profile: Profile) -> tuple[int, int]:
     """The first byte that an event with a range is sure of, and the one past the last."""
     unit, end = unit_of(event.op, profile), event.address + event.size
     return event.address - event.address % unit, end + -end % unit
+
+
+def reach_of(event: Event, profile: Profile) -> tuple[int, int]:
+    """The bytes that an event is sure of; all, for one that may concern any line."""
+    return (0, 1 << 64) if event.op.traits.everywhere else extent_of(event, profile)

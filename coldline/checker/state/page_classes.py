@@ -119,10 +119,10 @@ class PageClasses:
     def switch(self, op: Op, agent: int) -> dict[int, AnySetting]:
         """Apply an operation that sets a switch of `agent`; return the new setting of each class that it changes."""
         self.agents[agent].switch(op, waits=self.vocabulary.barriers)
-        return self._changed(agent)
+        return self.take_switches(agent)
 
-    def _changed(self, agent: int) -> dict[int, AnySetting]:
-        """The new setting of each class that an agent's switches change."""
+    def take_switches(self, agent: int) -> dict[int, AnySetting]:
+        """Return the new setting of each class that an agent's switches change."""
         self.switches += 1
         changed = {}
         for number in self._classes_of[agent]:
@@ -209,20 +209,17 @@ class PageClasses:
             [number for number, alias in members if agents[number].allows_fetch_past(alias)],
         )
 
-    def synchronise(self, agent: int) -> tuple[dict[int, int], dict[int, AnySetting]]:
-        """Let an agent's last switches be the only ones in force.
+    def synchronise(self, agent: int) -> dict[int, int]:
+        """Let an agent's last switches be the only ones in force; call `take_switches` once pages are moved.
 
         Returns
         -------
-        moved : dict of int to int
+        dict of int to int
             As for `forget_prefetches`.
-        settings : dict of int to AnySetting
-            As for `switch`.
         """
         who = self.agents[agent]
         who.earlier = ()
-        moved = self.forget_prefetches(agent) if who.mmu else {}
-        return moved, self._changed(agent)
+        return self.forget_prefetches(agent) if who.mmu else {}
 
     @property
     def unsynchronised(self) -> bool:

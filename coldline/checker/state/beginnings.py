@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Notes which agents have begun: whose switches no longer say how they start."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coldline.checker.state.page_classes import PageClasses
+from coldline.events import Op
+from coldline.events.agent_names import is_one_agent
+from coldline.events.op import Kind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def begins(op: Op) -> bool:
+    """Whether an agent begins by an operation: by all but maps, unmaps and switches."""
+    return op not in (Op.MAP, Op.UNMAP) and op.kind is not Kind.SWITCH and not op.traits.impersonal
+
+
+_BEGINS = np.array([begins(op) for op in Op])
+
+
+def note_begun(page_classes: PageClasses, names: Sequence[str], rows: "NDArray[np.void]") -> None:
+    """Note that agents have begun by some events, of which `page_classes` need not have heard.
+
+    Parameters
+    ----------
+    page_classes : PageClasses
+        The agents.
+    names : sequence of str
+        The names by which the events number agents.
+    rows : ndarray of EVENT_DTYPE, shape (events,)
+        The events.
+    """
+    if not page_classes.vocabulary.barriers:
+        return
+    for number, name in enumerate(names):
+        if is_one_agent(name):
+            agent = page_classes.agents[page_classes.agent(name)]
+            if not agent.begun:
+                agent.begun = bool((_BEGINS[rows["op"]] & (rows["agent"] == number)).any())
