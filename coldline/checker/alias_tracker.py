@@ -54,8 +54,8 @@ class AliasTracker:
         for each in self._classes.vocabulary.core_mates(agent):
             if self._classes.agents[each].earlier:
                 moved, settings = self._classes.synchronise(each)
-                self._move_classes(moved)
                 self._take_settings(settings)
+                self._move_classes(moved)
 
     def invalidate(self, event: Event, agent: int) -> None:
         """Apply a TLBI: to the mappings in its range that are ending."""
