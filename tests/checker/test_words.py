@@ -451,8 +451,24 @@ POWER: list[Case] = [
     ("a whole line of 256", f"{WIDE}; {A}; a write {FAR}; power-off {X}; a read {FAR}", {LOST}, {LOST}),
 ]
 
+_LOW = f"w map {P} normal-wb; w write {X}; w dc cvau {X}; w dsb; a map {P} normal-wb exec; a mmu off; a fetch 0xf00 4"
+"""Code that is new at the point of unification alone, and a fetch past the caches from the page before."""
+
+WINDOW: list[Case] = [
+    ("until the MMU is on", f"core c a; {_LOW}; a mmu on; a isb; a fetch {X}", set(), set()),
+    ("on another agent's barrier", f"core c a b; {_LOW}; a mmu on; b isb; a fetch {X}", set(), set()),
+    ("until the barrier", f"core c a; {_LOW}; a mmu on; a fetch {X}", {FETCH}, set()),
+]
+
 CASES = {"nc-may-hit": MAY_HIT, "ivac-cleans": CLEANS, "nc-fetch-held": HELD, "start": START}
-CASES |= {"granules": GRANULES, "zva": ZVA, "pou": WALKS, "vipt": VIPT, "power-off": POWER}
+CASES |= {
+    "granules": GRANULES,
+    "zva": ZVA,
+    "pou": WALKS,
+    "vipt": VIPT,
+    "power-off": POWER,
+    "prefetch": WINDOW,
+}
 LISTED = [pytest.param(*each[1:], id=f"{word}, {each[0]}") for word, cases in CASES.items() for each in cases]
 
 
