@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Draws random version 2 traces: agents on cores and on none, barriers and what they order, masters, owners and more.
 
+With order, what is drawn may be between two settings, or between two translations.
+
 Most are made of idioms, such as "write, clean, dsb, invalidate, dsb, isb, fetch", of which each event may be missing
 or by another agent: they come close to what is right. An access is drawn only where it is possible.
 """
 
 import random
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import permutations
 
 PAGE = 4096
 TOP = 1 << 52
@@ -38,11 +42,25 @@ IDIOMS = (
 
 
 @dataclass
+class _Ending:
+    """An alias whose descriptor is invalid: the cores that have seen that, and those whose `tlbi` is pending."""
+
+    seen: set[str] = field(default_factory=set)
+    invalidated: set[str] = field(default_factory=set)
+
+
+@dataclass
 class _Agent:
-    """The MMU, and what is mapped: each page's type, and whether it is executable."""
+    """The MMU, and what is mapped: each page's type, and whether it is executable.
+
+    `older` has what the MMU was since the last `isb`; `acted` is whether it has had an event that begins its program.
+    """
 
     mmu: bool = True
     pages: dict[int, tuple[str, bool]] = field(default_factory=dict)
+    older: set[bool] = field(default_factory=set)
+    acted: bool = False
+    endings: dict[int, _Ending] = field(default_factory=dict)
 
 
 class _Drafter:
@@ -53,6 +71,7 @@ class _Drafter:
         self._order = order
         self._zva = 64
         self._types: tuple[str, ...] = TYPES
+        self._walks: tuple[str, ...] = ("normal-wb", "normal-wb", "normal-nc")
         self._pages = pages
         self._agents = {name: _Agent() for name in "abcd"[: rng.choice((1, 2, 2, 2, 2, 3, 3, 4))]}
         home, second = pages[0] + line, pages[1]
@@ -113,7 +132,7 @@ class _Drafter:
                 return
             where = f" {address:#x} {size}"
             if word == "walk":
-                where += rng.choice((" normal-wb", " normal-wb", " normal-nc"))
+                where += f" {rng.choice(self._walks)}"
         self.lines.append(f"{name} {word}{where}")
 
     def _may(self, agent: _Agent, word: str, address: int, size: int) -> bool:
@@ -156,7 +175,8 @@ ALL_SWITCHES = (*OPTIONS, "vipt", "nc-fetch-held")
 ALL_GRANULES = (16, 16, 16, 32, 64, 64, 64, 128, 128, 256, 512, 1024, 2048)
 SEVERAL_CORES = ("a;b", "a;b", "a b;c", "a c;b", "a;b;c", "a", "")
 STARTS = ("cold",) * 8 + ("clean",) * 6 + ("dirty", "any")
-MOST_TYPES = ("normal-wb",) * 14 + ("normal-wt", "normal-nc", "device")
+MIXED_TYPES = tuple(f"normal-{inner}/normal-{outer}" for inner, outer in permutations(("wb", "wt", "nc"), 2))
+MOST_TYPES = ("normal-wb",) * 42 + ("normal-wt", "normal-nc", "device") * 2 + (*MIXED_TYPES, MIXED_TYPES[0])
 RIGHT = (
     ("write", "dc cvac", "dsb", "dev read"),
     ("write", "dc civac", "dsb", "dev write", "dc civac", "dsb", "poll", "read"),
@@ -171,6 +191,25 @@ RIGHT = (
     ("write", "dc cvau", "dsb", "ic ialluis", "dsb", "isb", "fetch"),
     ("write", "dc civac", "dsb", "power-off", "read"),
     ("dc civac", "dsb", "mmu off", "write", "dsb", "dc ivac", "dsb", "mmu on", "read"),
+    ("dc civac", "dsb", "mmu off", "isb", "write", "dsb", "dc ivac", "dsb", "mmu on", "isb", "read"),
+    ("write", "dc civac", "dsb", "dcache off", "isb", "read", "walk", "dcache on", "isb"),
+    ("write", "dc cvau", "dsb", "ic ivau", "dsb", "icache off", "icache on", "isb", "fetch"),
+    ("descriptor", "dsb", "tlbi", "dsb", "dc civac", "dsb", "dev write", "map", "read"),
+    ("write", "descriptor", "dsb", "tlbi", "dsb", "dc civac", "dsb", "dev read", "map"),
+    (
+        "write",
+        "dc civac",
+        "descriptor",
+        "read",
+        "dsb",
+        "tlbi",
+        "dsb",
+        "mmu off",
+        "isb",
+        "read",
+        "mmu on",
+        "isb",
+    ),
 )
 """Idioms that are mostly right, if all is there and by whom it should."""
 
@@ -186,14 +225,17 @@ class _Worder(_Drafter):
         line: int,
         pages: tuple[int, int],
         agents: str,
+        cores: dict[str, str],
         masters: dict[str, bool],
         zva: int,
     ) -> None:
         super().__init__(rng, order=order, line=line, pages=pages)
         self._agents = {name: _Agent() for name in agents}
+        self._cores = cores
         self._masters = masters
         self._zva = zva
         self._types = MOST_TYPES
+        self._walks = ("normal-wb",) * 6 + ("normal-nc",) * 3 + (rng.choice(MIXED_TYPES),)
         first, second = pages
         home = rng.choice((first, first + PAGE - line, second - line, second + PAGE - line))
         near = [(home, 4), (home, 8), (home + line - 8, 8), (home + 4, 8), (home, line), (home + line - 4, 4)]
@@ -224,19 +266,76 @@ class _Worder(_Drafter):
             self._spots = spots
         else:
             kinds = (("map",), ("unmap",), SWITCHES, ("dsb", "dmb", "isb"), MAINTENANCE, ACCESSES)
-            more = (
+            more: Iterable[tuple[str, ...]] = (
+                ("descriptor", "tlbi"),
                 ("poll", "pou"),
                 ("give",),
                 ("power-off",),
                 ("dev read", "dev write", "dev poll", "dev walk"),
             )
-            (words,) = rng.choices((*kinds, *more), (2, 1, 2, 20, 20, 8, 10, 3, 1, 6))
+            (words,) = rng.choices((*kinds, *more), (2, 1, 3, 20, 20, 8, 3, 10, 3, 1, 6))
             self._do(name, rng.choice(words))
 
     def _do(self, name: str, word: str) -> None:
+        agent, lines, mmu = self._agents[name], len(self.lines), self._agents[name].mmu
+        self._draw(name, word)
+        if len(self.lines) == lines or word in ("give", "power-off") or word.startswith("dev"):
+            return
+        if word in SWITCHES:
+            agent.older |= {mmu} if self._order and agent.acted else set()
+        elif word == "unmap":
+            agent.endings = {page: ending for page, ending in agent.endings.items() if page in agent.pages}
+        elif word != "map":
+            agent.acted = True
+        if word == "isb":
+            for each in (other for other in self._agents if self._cores[other] == self._cores[name]):
+                self._agents[each].older.clear()
+        if word == "dsb":
+            self._complete(self._cores[name])
+
+    def _complete(self, core: str) -> None:
+        """End the aliases for which a core's `tlbi` is pending, and let it see that the others are ending."""
+        for agent in self._agents.values():
+            for page, ending in list(agent.endings.items()):
+                if core in ending.invalidated:
+                    del agent.endings[page], agent.pages[page]
+                ending.seen.add(core)
+
+    def _may(self, agent: _Agent, word: str, address: int, size: int) -> bool:
+        may = [super()._may(agent, word, address, size)]
+        for mmu in agent.older:
+            may.append(super()._may(replace(agent, mmu=mmu), word, address, size))
+        return any(may)
+
+    def _translation(self, name: str, word: str) -> None:
+        """Draw a step of the end of a translation, of one page or of both."""
+        rng, agent = self._rng, self._agents[name]
+        pages = list(self._pages)
+        if word == "descriptor":
+            pages = [page for page in pages if page in agent.pages and page not in agent.endings]
+        if not pages or not self._order:
+            return
+        if len(pages) == 2 and rng.random() < 0.3:
+            pages = [rng.choice(pages)]
+        where = f"{pages[0]:#x} {PAGE * len(pages):#x}"
+        if word == "descriptor":
+            agent.endings |= {page: _Ending() for page in pages}
+            self.lines.append(f"{name} descriptor {where} invalid")
+            return
+        if rng.random() < 0.3:
+            pages, where = list(self._pages), "all"
+        for other in self._agents.values():
+            for page in set(pages) & set(other.endings):
+                if self._cores[name] in other.endings[page].seen:
+                    other.endings[page].invalidated.add(self._cores[name])
+        self.lines.append(f"{name} tlbi {where}")
+
+    def _draw(self, name: str, word: str) -> None:
         rng = self._rng
         address, size = rng.choice(self._spots)
-        if word == "give":
+        if word in ("descriptor", "tlbi"):
+            self._translation(name, word)
+        elif word == "give":
             self._give(name)
         elif word == "power-off":
             self.lines.append(f"power-off {address:#x} {size}")
@@ -249,7 +348,7 @@ class _Worder(_Drafter):
             if self._may(self._agents[name], "read", address, size):
                 self.lines.append(f"{name} poll {address:#x} {size}")
         elif word == "pou":
-            if self._agents[name].mmu:
+            if self._may(self._agents[name], "walk", address, size):
                 self.lines.append(f"{name} walk {address:#x} {size} pou")
         else:
             super()._do(name, word)
@@ -283,6 +382,7 @@ def draw_worded(seed: int, *, least: int = 12, most: int = 25, order: float = 0.
     head.append(f"line {line}")
     cores = rng.choice(SEVERAL_CORES)
     agents = "".join(sorted(set("ab") | {name for name in cores if name.isalpha()}))
+    core_of = {name: cpu for cpu in cores.split(";") for name in cpu.split()}
     masters = {name: rng.random() < 0.5 for name in rng.choice(((), ("dev",), ("dev",), ("dev", "dma")))}
     head += [f"core cpu{at} {names}" for at, names in enumerate(cores.split(";")) if names]
     head += [f"master {name}{' snoops' * snoops}" for name, snoops in masters.items()]
@@ -291,7 +391,16 @@ def draw_worded(seed: int, *, least: int = 12, most: int = 25, order: float = 0.
             head.append(f"option {word} {' '.join(rng.sample(agents, rng.choice((1, len(agents)))))}")
     head[1:] = rng.sample(head[1:], len(head) - 1)  # head lines come in any order
     pages = rng.choice(LAYOUTS[:1] * 3 + LAYOUTS[1:])
-    drafter = _Worder(rng, order=ordered, line=line, pages=pages, agents=agents, masters=masters, zva=zva)
+    drafter = _Worder(
+        rng,
+        order=ordered,
+        line=line,
+        pages=pages,
+        agents=agents,
+        cores={name: core_of.get(name, name) for name in agents},
+        masters=masters,
+        zva=zva,
+    )
     length = rng.randint(least, most)
     while len(drafter.lines) < length:
         drafter.event()
