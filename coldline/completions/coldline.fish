@@ -90,7 +90,7 @@ complete -c coldline -n '_shtab_coldline_using boot' -l trace-format -xka "text 
 complete -c coldline -n '_shtab_coldline_using boot' -l format -xka "text json witness" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs; witness: each hazard as a trace, with the steps of the caches'
 complete -c coldline -n '_shtab_coldline_using boot' -l json -d 'short for --format json'
 complete -c coldline -n '_shtab_coldline_using boot' -l quiet -d 'print only the verdict and its coverage (not for json)'
-complete -c coldline -n '_shtab_coldline_using boot' -l hazards -x -d 'number of hazards to list, each with its story (default: text 5, json 100, witness 100)'
+complete -c coldline -n '_shtab_coldline_using boot' -l hazards -x -d 'number of hazards to list, each with its story (default: text 100, json 100, witness 100)'
 complete -c coldline -n '_shtab_coldline_using boot; and test $_shtab_coldline_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'kernel: Image, zImage, EFI zboot, ELF, uImage or FIT, compressed or not; raw bytes with --load; or a guest configuration file in xl'"'"'s format'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a check -d 'Read traces, in the text form or the binary form, and check every access in them: can any fill or eviction that the architecture allows show stale data?'
 complete -c coldline -n '_shtab_coldline_using check' -s h -l help -d 'show this help message and exit'

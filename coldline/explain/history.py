@@ -16,7 +16,7 @@ from coldline.events import PAGE_SIZE, ZVA_BLOCK, Event, Op
 from coldline.events.batch import Batch, InstructionState
 from coldline.events.op import Kind
 from coldline.explain.least_cost import LeastCosts
-from coldline.explain.line_history import LineEvent, LineHistory, LineShapes
+from coldline.explain.line_history import Code, LineEvent, LineHistory, LineShapes
 from coldline.explain.ordered_cost import OrderedCosts
 
 if TYPE_CHECKING:
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 
 
 _NEVER = 1 << 62
-
-
-class Code(NamedTuple):
-    """An instruction's virtual and physical address, and whether it is a Thumb instruction."""
-
-    virtual: int
-    physical: int
-    thumb: bool = False
 
 
 class _Switches(NamedTuple):
@@ -89,6 +81,7 @@ class History:
         self._starts = np.array(starts, np.uint64)
         self._windows = np.array([max(page - 1, 0) * PAGE_SIZE for page in pages], np.uint64)
         self._number = 0
+        self._doing: Code | None = None
         self._wanted = sorted(set(wanted))
         self._last = self._wanted[-1] if self._wanted else _NEVER
         self.code: dict[int, Code] = {}
@@ -115,6 +108,7 @@ class History:
         self._find_code(batch)
         wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # no story has later events
         for index in np.flatnonzero(self._concerns(wanted)).tolist():
+            self._doing = _code_at(batch, index)
             self._take(batch.event(index), self._number + index, int(wanted["where"][index]))
         self._number += len(batch)
 
@@ -123,10 +117,9 @@ class History:
             return
         for number in self._wanted:
             index = number - self._number
-            if 0 <= index < len(batch):
-                virtual, physical, state = batch.instructions[index].tolist()
-                if state != InstructionState.UNKNOWN:
-                    self.code[number] = Code(virtual, physical, state == InstructionState.T32)
+            code = _code_at(batch, index) if 0 <= index < len(batch) else None
+            if code is not None:
+                self.code[number] = code
 
     def _concerns(self, rows: "NDArray[np.void]") -> "NDArray[np.bool_]":
         """Select the events that may touch a followed line or change what its page's aliases allow."""
@@ -233,6 +226,7 @@ class History:
             return
         setting = self._pages.settings[line.page_class]
         line_event = LineEvent(event, number, where, letter, start, end, setting)
+        line_event.code = self._doing
         epoch = bisect_right(self._wanted, number)
         line.life.add(line_event, (line.page_class, self._switches), epoch)
         if epoch and self._wanted[epoch - 1] == number:
@@ -253,6 +247,16 @@ class History:
         for number, where, event in sorted(switched):
             if number < until and not line.life.full:
                 line.life.add(LineEvent(event, number, where, None, 0, 0, setting), None, 0)
+
+
+def _code_at(batch: Batch, index: int) -> Code | None:
+    """The instruction of a batch's event, if the source knows it."""
+    if batch.instructions is None:
+        return None
+    virtual, physical, state = batch.instructions[index].tolist()
+    return (
+        None if state == InstructionState.UNKNOWN else Code(virtual, physical, state == InstructionState.T32)
+    )
 
 
 def _overlaps(

@@ -7,7 +7,7 @@ every byte is still reached, in as few steps.
 """
 
 from bisect import bisect_right
-from typing import Any
+from typing import Any, NamedTuple
 
 from coldline.checker.state.vocabulary import AnyLetter, AnySetting
 from coldline.events import Event
@@ -28,6 +28,15 @@ _MAX_KNOWN = 1 << 17
 
 _MAX_SEEN = 1 << 10
 """Runs, over all shapes, that are kept of a line's past."""
+
+
+class Code(NamedTuple):
+    """An instruction's virtual and physical address, and whether it is a Thumb instruction."""
+
+    virtual: int
+    physical: int
+    thumb: bool = False
+
 
 Shape = tuple[tuple[int, Any], ...]
 """The costs of a line's bytes: for each run of bytes with equal costs, its end and the costs."""
@@ -52,11 +61,13 @@ class LineEvent:
         What speculation may do from then on.
     before : LineEvent or None
         The line's event before it.
+    code : Code or None
+        The instruction that did it, if the source knows it.
     """
 
     __slots__ = (
         *("event", "number", "where", "letter", "start", "end", "setting"),
-        *("before", "depth", "same", "_times", "_epochs"),
+        *("before", "depth", "same", "code", "_times", "_epochs"),
     )
 
     def __init__(
@@ -77,6 +88,7 @@ class LineEvent:
         self.end = end
         self.setting = setting
         self.before: LineEvent | None = None
+        self.code: Code | None = None
         self.depth = 1
         self.same: LineEvent | None = None
         """The last `LineEvent` before it with an equal event."""

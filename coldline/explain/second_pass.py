@@ -13,6 +13,7 @@ from coldline.events import Op
 from coldline.events.agent_names import LOOK
 from coldline.events.batch import Batch
 from coldline.events.source import Source
+from coldline.explain.deciding import deciding
 from coldline.explain.explained import ExplainedHazard, Unread
 from coldline.explain.final_reads import FinalReads
 from coldline.explain.history import History
@@ -73,7 +74,7 @@ def tell(
         history.feed(batch)
         repeated(history.events)
 
-    source.run(sink, instructions=bool(followed))
+    source.run(sink, instructions=bool(followed or final.numbers))
     if history.events != checker.events:
         raise RepeatError(
             f"{history.events:,} events in the second pass, {checker.events:,} in the first: "
@@ -133,4 +134,4 @@ def _explained(entry: HazardEntry, history: History, ways: LeastCosts | OrderedC
     if code is not None and entry.event.op is Op.FETCH:
         into = entry.address - entry.event.address
         code = code._replace(virtual=code.virtual + into, physical=code.physical + into)
-    return ExplainedHazard(entry, code, story)
+    return ExplainedHazard(entry, code, story, deciding(story, entry, ways.profile))

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from coldline.explain.history import Code
+from coldline.explain.line_history import Code
 from coldline.guest import Segment
 
 

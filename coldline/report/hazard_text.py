@@ -3,22 +3,30 @@
 
 from typing import TYPE_CHECKING
 
+from coldline.report.causes import group
 from coldline.report.line_writer import LineWriter
 from coldline.report.model import Report
 from coldline.report.phrases import listed, place_words, segment_words
 
 if TYPE_CHECKING:
     from coldline.explain.explained import ExplainedHazard
+    from coldline.report.causes import Cause
     from coldline.verdict import Judgement
 
 
 def write_hazards(lines: LineWriter, report: Report, most: int | None = None) -> None:
-    """Write the first `most` hazards of a report, and how many more there are."""
+    """Write the causes of the first `most` hazards of a report, and how many hazards more there are."""
     judgement = report.judgement
     if judgement is None:
         return
     shown = judgement.hazards[:most]
-    for number, hazard in enumerate(shown, start=1):
+    grouped = group(judgement, most)
+    told: set[int] = set()
+    number = 0
+    for hazard, cause in zip(shown, grouped.of_hazard, strict=True):
+        if cause in told:
+            continue
+        number += 1
         entry = hazard.entry
         lines.say()
         size = _bytes(entry.size) if entry.lines == 1 else f"{_bytes(entry.size)} in {entry.lines:,} lines"
@@ -27,6 +35,9 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
         lines.say(f"   {place_words(report, hazard)}")
         if hazard.story:
             _write_story(lines, hazard)
+        if cause is not None:
+            told.add(cause)
+            _write_others(lines, grouped.causes[cause])
     left = judgement.found - listed(shown)
     if left > 0:
         lines.say()
@@ -53,6 +64,14 @@ def write_unread(lines: LineWriter, judgement: "Judgement", most: int | None = N
         lines.say(f"and {left:,} more of the final read")
     if judgement.unread:
         lines.say()
+
+
+def _write_others(lines: LineWriter, cause: "Cause") -> None:
+    """Write how many hazards more have a cause, and where."""
+    more = cause.count - cause.first.entry.lines
+    if more:
+        noun = "hazard" if more == 1 else "hazards"
+        lines.say(f"   {more:,} {noun} more of this cause, in {cause.address:#x} to {cause.end - 1:#x}")
 
 
 def _write_story(lines: LineWriter, hazard: "ExplainedHazard") -> None:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from coldline.report.causes import decided_words, outcome_words
 from coldline.rules.microstate import Level, Microstate
 from coldline.support.printable import printable
 
@@ -54,6 +55,8 @@ def story_table(hazard: "ExplainedHazard", *, colours: bool, width: int | None) 
     last = len(hazard.story)
     for number, step in enumerate(hazard.story, start=1):
         what = Text(f"* {_step(step)}", "bold yellow") if step.step else Text(_event(step))
+        if hazard.decided is not None and number == hazard.decided.step + 1:
+            what.append(f"  <- {decided_words(hazard.decided)}", "bold red")
         if number == last:
             what.append("  <- lost" if hazard.entry.kind == "lost-write" else "  <- old", "bold red")
         pending = ["; ".join(printable(f"{core}: {words}") for core, words in step.pending)] if orders else []
@@ -96,4 +99,5 @@ def _where(step: "WitnessStep") -> str:
 def _event(step: "WitnessStep") -> str:
     assert step.line_event is not None
     times = f"  ({step.times:,} times)" if step.times > 1 else ""
-    return printable(f"{step.line_event.event}{times}")
+    outcome = outcome_words(step)
+    return printable(f"{step.line_event.event}{times}{f': {outcome}' if outcome else ''}")

@@ -7,7 +7,7 @@ import pytest
 from coldline.events import Op
 from coldline.events.batch import INSTRUCTION_DTYPE, Batch, InstructionState
 from coldline.events.source import Batches
-from coldline.explain.history import Code
+from coldline.explain.line_history import Code
 from coldline.rules.profile import Profile
 from coldline.trace.text import parse_event
 from coldline.verdict import check, judge

@@ -573,7 +573,7 @@ def test_every_key_of_boots_object_has_a_row(capsys: pytest.CaptureFixture[str])
     document = json.loads(capsys.readouterr().out)
     keys, of_hazards = tables(section(BOOT, "The JSON object"))
     assert {key for cell in column(keys) for key in re.findall(r"`(\w+)`", cell)} == set(document)
-    of_traces = {"kind", "agent", "address", "size", "lines", "witness"}
+    of_traces = {"kind", "agent", "address", "size", "lines", "cause", "witness"}
     assert {key.strip("`") for key in column(of_hazards)} | of_traces == set(document["hazards"][0])
     meaning = " ".join(column(keys, 1))
     parts = [*document["sweep"], *document["segments"], *document["banks"]]

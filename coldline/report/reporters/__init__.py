@@ -44,7 +44,6 @@ FORMATS: dict[str, Format] = {
         "coldline.report.reporters.text:TextReporter",
         "for people",
         frozenset({REPORT, MATRIX, CORPUS}),
-        hazards=5,
         quiet=True,
     ),
     "json": Format(

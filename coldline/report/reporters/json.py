@@ -5,6 +5,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from coldline.report.causes import FINAL_READ, group
 from coldline.report.phrases import listed
 from coldline.report.reporters.base import Reporter
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.explain.explained import ExplainedHazard, Unread
+    from coldline.explain.line_history import LineEvent
     from coldline.explain.witness import WitnessStep
+    from coldline.report.causes import Cause
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
     from coldline.verdict import Judgement
 
@@ -58,21 +61,28 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
     if judgement is None:
         return document | {"error": report.error}
     shown = judgement.hazards[:most]
+    grouped = group(judgement, most)
     if report.guest is None or report.run is None:
         document |= {
             "verdict": judgement.verdict.value,
-            "hazards": [{"line": hazard.entry.where, **_hazard(hazard)} for hazard in shown],
+            "hazards": [
+                {"line": hazard.entry.where, **_hazard(hazard, cause)}
+                for hazard, cause in zip(shown, grouped.of_hazard, strict=True)
+            ],
             **({"hazards_found": judgement.found} if judgement.found > listed(shown) else {}),
         }
     else:
         document |= {
             "verdict": judgement.verdict.value,
-            "hazards": [_hazard_of_run(hazard) for hazard in shown],
+            "hazards": [
+                _hazard_of_run(hazard, cause) for hazard, cause in zip(shown, grouped.of_hazard, strict=True)
+            ],
             "hazards_found": judgement.found,
             **_boot(judgement, report.guest, report.run, most),
         }
     return document | {
         "hazards_by_kind": dict(judgement.kinds),
+        "causes": [_cause(each) for each in grouped.causes],
         "inconclusive_because": list(judgement.gaps),
         "warnings": list(judgement.warnings),
         "coverage": _coverage(report),
@@ -135,13 +145,13 @@ def _boot(judgement: "Judgement", guest: "Guest", run: "Run", most: int | None) 
     }
 
 
-def _hazard_of_run(hazard: "ExplainedHazard") -> dict[str, Any]:
+def _hazard_of_run(hazard: "ExplainedHazard", cause: int | None) -> dict[str, Any]:
     """A hazard of a run: its event's number in place of a line, and the program counter."""
     pc = hazard.code.virtual if hazard.code is not None else None
-    return {"event": hazard.entry.number, **_hazard(hazard), "pc": pc}
+    return {"event": hazard.entry.number, **_hazard(hazard, cause), "pc": pc}
 
 
-def _hazard(hazard: "ExplainedHazard") -> dict[str, Any]:
+def _hazard(hazard: "ExplainedHazard", cause: int | None) -> dict[str, Any]:
     entry = hazard.entry
     return {
         "kind": entry.kind,
@@ -149,20 +159,53 @@ def _hazard(hazard: "ExplainedHazard") -> dict[str, Any]:
         "address": entry.address,
         "size": entry.size,
         "lines": entry.lines,
-        "witness": [_step(step) for step in hazard.story],
+        **({"cause": cause} if cause is not None else {}),
+        "witness": witness(hazard),
     }
+
+
+def _cause(cause: "Cause") -> dict[str, Any]:
+    line_event = cause.event
+    reader = cause.first
+    return {
+        "kind": cause.kind,
+        "role": cause.decided.role.value,
+        "words": cause.words,
+        "copy": cause.decided.copy,
+        "deciding": {"event": str(line_event.event), **_place(line_event)},
+        "reader": FINAL_READ if cause.final_read else reader.entry.event.agent,
+        **({"reader_pc": reader.code.virtual} if reader.code is not None and not cause.final_read else {}),
+        **({"reader_line": reader.entry.where} if reader.entry.where else {}),
+        "hazards": cause.count,
+        "address": cause.address,
+        "size": cause.end - cause.address,
+    }
+
+
+def _place(line_event: "LineEvent") -> dict[str, int]:
+    """Where an event is: its line in a file or its number, and its instruction."""
+    code = {"pc": line_event.code.virtual} if line_event.code is not None else {}
+    return {**({"line": line_event.where} if line_event.where else {"number": line_event.number}), **code}
+
+
+def witness(hazard: "ExplainedHazard") -> list[dict[str, Any]]:
+    """The steps of a hazard's story, with a mark at the one that decides it."""
+    steps = [_step(step) for step in hazard.story]
+    if hazard.decided is not None:
+        steps[hazard.decided.step]["decides"] = hazard.decided.role.value
+    return steps
 
 
 def _step(step: "WitnessStep") -> dict[str, Any]:
     pending = {"pending": dict(step.pending)} if step.pending else {}
+    outcome = {"outcome": step.outcome} if step.outcome else {}
     if step.line_event is None:
-        operation = {"core": step.core, "operation": step.operation, "outcome": step.outcome}
+        operation = {"core": step.core, "operation": step.operation}
         of_core = {name: word for name, word in operation.items() if word} if step.core else {}
-        return {"step": step.step, **of_core, "state": _said(step.state), **pending}
-    line_event = step.line_event
-    where = {"line": line_event.where} if line_event.where else {"number": line_event.number}
+        return {"step": step.step, **of_core, **outcome, "state": _said(step.state), **pending}
     times = {"times": step.times} if step.times > 1 else {}
-    return {"event": str(line_event.event), **where, **times, "state": _said(step.state), **pending}
+    event = {"event": str(step.line_event.event), **_place(step.line_event)}
+    return {**event, **times, **outcome, "state": _said(step.state), **pending}
 
 
 def _swept(swept: "Swept") -> dict[str, Any]:
@@ -186,7 +229,7 @@ def _unread(unread: "Unread") -> dict[str, Any]:
         "address": found.address,
         "size": found.size,
         "lines": found.lines,
-        "witness": [_step(step) for step in hazard.story] if hazard is not None else [],
+        "witness": witness(hazard) if hazard is not None else [],
     }
 
 
