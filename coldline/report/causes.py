@@ -85,12 +85,12 @@ class Grouped(NamedTuple):
     of_hazard: list[int | None]
 
 
-def group(judgement: "Judgement", most: int | None = None) -> Grouped:
-    """Group the first `most` hazards of a judgement, and what its final read found of loaded bytes, by cause."""
+def group(judgement: "Judgement") -> Grouped:
+    """Group the hazards of a judgement, and what its final read found of loaded bytes, by cause."""
     found: dict[tuple[object, ...], Cause] = {}
     of_hazard: list[int | None] = []
     order: dict[tuple[object, ...], int] = {}
-    for hazard in judgement.hazards[:most]:
+    for hazard in judgement.hazards:
         key = _key(hazard)
         of_hazard.append(None if key is None else order.setdefault(key, len(order)))
         if key is not None:

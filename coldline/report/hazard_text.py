@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from coldline.report.causes import group
 from coldline.report.line_writer import LineWriter
 from coldline.report.model import Report
-from coldline.report.phrases import listed, place_words, segment_words
+from coldline.report.phrases import place_words, segment_words
 
 if TYPE_CHECKING:
     from coldline.explain.explained import ExplainedHazard
@@ -20,25 +20,31 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
     if judgement is None:
         return
     shown = judgement.hazards[:most]
-    grouped = group(judgement, most)
+    grouped = group(judgement)
     told: set[int] = set()
-    number = 0
-    for hazard, cause in zip(shown, grouped.of_hazard, strict=True):
+    number = accounted = 0
+    for hazard, cause in zip(shown, grouped.of_hazard, strict=False):
         if cause in told:
             continue
         number += 1
         entry = hazard.entry
+        accounted += grouped.causes[cause].count if cause is not None else entry.lines
         lines.say()
         size = _bytes(entry.size) if entry.lines == 1 else f"{_bytes(entry.size)} in {entry.lines:,} lines"
         what = f"{entry.event.agent} may get old bytes at {entry.address:#x}, {size}"
-        lines.say(f"{number}. {entry.kind}: {what}", "bad")
+        known = report.triage.causes[cause] if report.triage is not None and cause is not None else None
+        state = f" ({known.state.value})" if known is not None else ""
+        style = "bad" if known is None or known.fails else "dim"
+        lines.say(f"{number}. {entry.kind}{state}: {what}", style)
+        if known is not None and known.reason:
+            lines.say(f"   {known.state.value}: {known.reason}")
         lines.say(f"   {place_words(report, hazard)}")
         if hazard.story:
             _write_story(lines, hazard)
         if cause is not None:
             told.add(cause)
             _write_others(lines, grouped.causes[cause])
-    left = judgement.found - listed(shown)
+    left = judgement.found - accounted
     if left > 0:
         lines.say()
         lines.say(f"and {left:,} more")

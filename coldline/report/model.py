@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.guest import Plan
     from coldline.image import Kernel
+    from coldline.report.triaged import Triage
 
 NOT_COVERED: Final = (
     "missing barriers",
@@ -146,6 +147,8 @@ class Report(Record, kw_only=True):
         The guest that ran; None for a trace file.
     run : Run or None
         How the run went; None for a trace file.
+    triage : Triage or None
+        What is known of its causes; None if there is neither a baseline nor a file of suppressions.
     not_covered : tuple of str
         The faults that the verdict does not cover.
     """
@@ -155,6 +158,7 @@ class Report(Record, kw_only=True):
     error: str = ""
     guest: Guest | None = None
     run: Run | None = None
+    triage: "Triage | None" = None
 
     @property
     def not_covered(self) -> tuple[str, ...]:

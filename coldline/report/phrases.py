@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coldline.explain.explained import ExplainedHazard, Unread
+from coldline.report.triaged import CauseState
 from coldline.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import StaleRange
     from coldline.report.model import Guest, Report, Run
+    from coldline.report.triaged import Triage
 
 _COHERENT = "coherent: no fill and no eviction that the architecture allows can show stale data"
 
@@ -114,3 +116,10 @@ def _place_in(guest: "Guest", hazard: ExplainedHazard) -> str:
         verb = "fetched at" if entry.kind == "stale-fetch" else "by"
         parts.append(f"{verb} pc {hazard.code.virtual:#x}{f': {text}' if text else ''}")
     return ", ".join(parts)
+
+
+def triage_words(triage: "Triage") -> str:
+    """How many causes are in each state, in a line."""
+    counts = [f"{triage.count(state):,} {state.value}" for state in CauseState if triage.count(state)]
+    untold = [f"{triage.untold:,} hazards without a story"] if triage.untold else []
+    return f"causes: {', '.join((*counts, *untold)) or 'none'}"

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from coldline.report.causes import FINAL_READ, group
+from coldline.report.identity import identity_of
 from coldline.report.phrases import listed
 from coldline.report.reporters.base import Reporter
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from coldline.explain.witness import WitnessStep
     from coldline.report.causes import Cause
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
+    from coldline.report.triaged import Sorted
     from coldline.verdict import Judgement
 
 REPORT_SCHEMA: Final = "coldline.report/1"
@@ -61,13 +63,13 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
     if judgement is None:
         return document | {"error": report.error}
     shown = judgement.hazards[:most]
-    grouped = group(judgement, most)
+    grouped = group(judgement)
     if report.guest is None or report.run is None:
         document |= {
             "verdict": judgement.verdict.value,
             "hazards": [
                 {"line": hazard.entry.where, **_hazard(hazard, cause)}
-                for hazard, cause in zip(shown, grouped.of_hazard, strict=True)
+                for hazard, cause in zip(shown, grouped.of_hazard, strict=False)
             ],
             **({"hazards_found": judgement.found} if judgement.found > listed(shown) else {}),
         }
@@ -75,14 +77,14 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
         document |= {
             "verdict": judgement.verdict.value,
             "hazards": [
-                _hazard_of_run(hazard, cause) for hazard, cause in zip(shown, grouped.of_hazard, strict=True)
+                _hazard_of_run(hazard, cause) for hazard, cause in zip(shown, grouped.of_hazard, strict=False)
             ],
             "hazards_found": judgement.found,
             **_boot(judgement, report.guest, report.run, most),
         }
     return document | {
         "hazards_by_kind": dict(judgement.kinds),
-        "causes": [_cause(each) for each in grouped.causes],
+        "causes": [_cause(report, number, each) for number, each in enumerate(grouped.causes)],
         "inconclusive_because": list(judgement.gaps),
         "warnings": list(judgement.warnings),
         "coverage": _coverage(report),
@@ -164,7 +166,7 @@ def _hazard(hazard: "ExplainedHazard", cause: int | None) -> dict[str, Any]:
     }
 
 
-def _cause(cause: "Cause") -> dict[str, Any]:
+def _cause(report: "Report", number: int, cause: "Cause") -> dict[str, Any]:
     line_event = cause.event
     reader = cause.first
     return {
@@ -179,7 +181,14 @@ def _cause(cause: "Cause") -> dict[str, Any]:
         "hazards": cause.count,
         "address": cause.address,
         "size": cause.end - cause.address,
+        "identity": identity_of(report, cause)._asdict(),
+        **(_state(report.triage.causes[number]) if report.triage is not None else {}),
     }
+
+
+def _state(known: "Sorted") -> dict[str, str]:
+    """What is known of a cause."""
+    return {"state": known.state.value, **({"reason": known.reason} if known.reason else {})}
 
 
 def _place(line_event: "LineEvent") -> dict[str, int]:
