@@ -6,6 +6,7 @@ import argparse
 from coldline.cli.arguments.profile import given_switches
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
+from coldline.cli.repairing import Repairing, insertions_of
 from coldline.cli.reviewing import Reviewing, reviewed_status
 from coldline.cli.status import COHERENT, INTERRUPTED, complain, worst
 from coldline.errors import TraceError
@@ -17,12 +18,14 @@ def run_check(options: argparse.Namespace) -> int:
     """Check each file and report; return the exit status."""
     status = COHERENT
     reviewing = Reviewing(options)
+    insertions = insertions_of(options)
     with (
         Outputs(options.formats, quiet=options.quiet) as outputs,
         Progress(not options.quiet) as progress,
     ):
-        stories = 0 if outputs.hazards == 0 and not reviewing.wanted else options.stories
+        stories = 0 if outputs.hazards == 0 and not (reviewing.wanted or options.repair) else options.stories
         for path in options.files:
+            repairing = Repairing(progress, path) if options.repair else None
             try:
                 judgement = check_trace(
                     path,
@@ -31,9 +34,16 @@ def run_check(options: argparse.Namespace) -> int:
                     switches=given_switches(options),
                     watcher=Following(progress, outputs, path),
                     interruptible=True,
+                    insertions=insertions,
+                    followed_by=repairing,
                 )
                 report = Report(subject=path, judgement=judgement)
-                report = Report(subject=path, judgement=judgement, triage=reviewing.triage(report))
+                report = Report(
+                    subject=path,
+                    judgement=judgement,
+                    triage=reviewing.triage(report),
+                    repairs=repairing.found if repairing is not None else {},
+                )
             except TraceError as error:
                 report = Report(subject=path, error=error.message)
             progress.clear()

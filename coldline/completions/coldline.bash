@@ -5,7 +5,7 @@ _shtab_coldline_subparsers=(baseline boot check compare convert corpus matrix pl
 
 _shtab_coldline_baseline_option_strings=(-h --help -o --output)
 _shtab_coldline_boot_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --strategy --host --core --until --schedule --secondary --max-instructions --order --nc-may-hit --setway-effective --idc --dic --baseline --suppressions --trace --trace-format --format --json --quiet --hazards)
-_shtab_coldline_check_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --baseline --suppressions --format --json --witness --quiet --hazards --max-hazards --stories)
+_shtab_coldline_check_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --repair --with --before --baseline --suppressions --format --json --witness --quiet --hazards --max-hazards --stories)
 _shtab_coldline_compare_option_strings=(-h --help --json)
 _shtab_coldline_convert_option_strings=(-h --help --to)
 _shtab_coldline_corpus_option_strings=(-h --help --format --json --list --write --from)
@@ -119,6 +119,7 @@ _shtab_coldline_check___nc_may_hit_nargs=0
 _shtab_coldline_check___setway_effective_nargs=0
 _shtab_coldline_check___idc_nargs=0
 _shtab_coldline_check___dic_nargs=0
+_shtab_coldline_check___repair_nargs=0
 _shtab_coldline_check___json_nargs=0
 _shtab_coldline_check___witness_nargs=0
 _shtab_coldline_check___quiet_nargs=0

@@ -43,7 +43,7 @@ function _shtab_coldline_using
 end
 
 set -g _shtab_coldline_commands baseline boot check compare convert corpus matrix plan rules create console list pause unpause destroy completion
-set -g _shtab_coldline_opts_with_value --append --arch --baseline --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --output --ram --ramdisk --sample --schedule --secondary --stories --strategy --suppressions --svg --to --trace --trace-format --uart --until --vcpus --write -o
+set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --output --ram --ramdisk --sample --schedule --secondary --stories --strategy --suppressions --svg --to --trace --trace-format --uart --until --vcpus --with --write -o
 
 complete -c coldline -e
 complete -c coldline -f
@@ -103,6 +103,9 @@ complete -c coldline -n '_shtab_coldline_using check' -l nc-may-hit -d 'non-cach
 complete -c coldline -n '_shtab_coldline_using check' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
 complete -c coldline -n '_shtab_coldline_using check' -l idc -d 'CTR_EL0.IDC: instruction fetches see level 1 data caches'
 complete -c coldline -n '_shtab_coldline_using check' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
+complete -c coldline -n '_shtab_coldline_using check' -l repair -d 'for each cause, find the smallest repair: the operations that make it impossible, where they can be, and why others do not help'
+complete -c coldline -n '_shtab_coldline_using check' -l with -x -d 'judge the trace with EVENT put in, such as '"'"'cpu0 dc civac 0x40000000 64'"'"', before the line of --before (can be repeated)'
+complete -c coldline -n '_shtab_coldline_using check' -l before -x -d 'the line that the event of --with comes before: one for each, in the same order'
 complete -c coldline -n '_shtab_coldline_using check' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are known, from '"'"'coldline baseline'"'"': only others fail the command'
 complete -c coldline -n '_shtab_coldline_using check' -l suppressions -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are not to fail the command, each with a reason and a date'
 complete -c coldline -n '_shtab_coldline_using check' -l format -xka "text json witness sarif junit github" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs; witness: each hazard as a trace, with the steps of the caches; sarif: SARIF 2.1.0, a result for each cause; junit: JUnit XML, a test for each cause; github: annotations of GitHub'"'"'s workflows'

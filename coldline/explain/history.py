@@ -2,7 +2,7 @@
 """Collects the events of some cache lines, in a second pass over the same events."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
@@ -58,18 +58,27 @@ class History:
         The first byte of each line to follow.
     wanted : iterable of int
         The numbers of the events with hazards, whose code is wanted. Events after the last of them are skipped.
+    noted : callable, optional
+        Called with each event that is kept, and with the class of its line's page after it.
 
     Attributes
     ----------
+    pages : PageClasses
+        The agents and their aliases, after the events so far.
     code : dict of int to Code
         The instruction of each wanted event, if the source knows it.
     """
 
     def __init__(
-        self, ways: LeastCosts | OrderedCosts, addresses: Iterable[int], wanted: Iterable[int]
+        self,
+        ways: LeastCosts | OrderedCosts,
+        addresses: Iterable[int],
+        wanted: Iterable[int],
+        *,
+        noted: Callable[[LineEvent, int], None] | None = None,
     ) -> None:
         self._profile = ways.profile
-        self._pages = PageClasses(vocabulary_of(ways.profile))
+        self.pages = PageClasses(vocabulary_of(ways.profile))
         self._switches: tuple[_Switches, ...] = ()
         self._switched: dict[tuple[int, int], tuple[int, int, Event]] = {}
         shapes = LineShapes(ways, ways.profile.line)
@@ -80,6 +89,7 @@ class History:
         pages = sorted({address // PAGE_SIZE for address in starts})
         self._starts = np.array(starts, np.uint64)
         self._windows = np.array([max(page - 1, 0) * PAGE_SIZE for page in pages], np.uint64)
+        self._noted = noted
         self._number = 0
         self._doing: Code | None = None
         self._wanted = sorted(set(wanted))
@@ -104,7 +114,7 @@ class History:
     def feed(self, batch: Batch) -> None:
         """Take the events of `batch`, with their instructions if it has them."""
         for agent in batch.agents:
-            self._pages.agent(agent)
+            self.pages.agent(agent)
         self._find_code(batch)
         wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # no story has later events
         for index in np.flatnonzero(self._concerns(wanted)).tolist():
@@ -132,18 +142,18 @@ class History:
         near = (maps | (op == Op.FETCH)) & _overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
         if near.any():
             # A nearby fetch counts only while an agent's MMU may be off, which is rare and short.
-            off = any(not agent.mmu for agent in self._pages.agents) or bool(np.any(op == Op.MMU_OFF))
+            off = any(not agent.mmu for agent in self.pages.agents) or bool(np.any(op == Op.MMU_OFF))
             near &= maps | off
         return np.asarray(touches | near | _EVERYWHERE[op])
 
     def _take(self, event: Event, number: int, where: int) -> None:
-        agent = self._pages.agent(event.agent)
+        agent = self.pages.agent(event.agent)
         if event.op.kind is Kind.SWITCH:
             self._switch(event, agent, number, where)
             return
         letter = None
         if event.op.kind in (Kind.MAINTENANCE, Kind.BARRIER):
-            letter = self._pages.maintenance(event.op, agent)
+            letter = self.pages.maintenance(event.op, agent)
         start, end = _extent(event, self._profile.line)
         if event.op.kind is Kind.ALIAS:
             self._change_aliases(event, agent)
@@ -158,14 +168,14 @@ class History:
                     )  # it reaches the line by a prefetch alone
         if event.op is Op.WALK:
             assert event.memory_type is not None
-            letter = self._pages.walk(agent, event.memory_type)
+            letter = self.pages.walk(agent, event.memory_type)
         lines = self._lines_in(start, end)
         if event.op.kind is Kind.BARRIER:
             lines = self._unsettled(event.op, agent)
         for line in lines:
             now = letter
             if now is None:
-                decided = self._pages.letter(line.page_class, agent, event.op)
+                decided = self.pages.letter(line.page_class, agent, event.op)
                 now = None if isinstance(decided, Refusal) else decided
             low = max(start - line.address, 0)
             high = min(end - line.address, self._profile.line)
@@ -185,23 +195,23 @@ class History:
     def _change_aliases(self, event: Event, agent: int) -> "list[_Line]":
         """Apply an event that may change aliases; return the lines that a prefetch can newly reach."""
         reached = []
-        for first, end, change in alias_changes(self._pages, event, agent):
+        for first, end, change in alias_changes(self.pages, event, agent):
             for line in self._lines_in(first * PAGE_SIZE, end * PAGE_SIZE):
-                before = self._pages.alias(line.page_class, agent)
+                before = self.pages.alias(line.page_class, agent)
                 after = change(before, line.address)
-                line.page_class = self._pages.with_alias(line.page_class, agent, after)
+                line.page_class = self.pages.with_alias(line.page_class, agent, after)
                 if after.prefetched and not before.prefetched:
                     reached.append(line)
         return reached
 
     def _switch(self, event: Event, agent: int, number: int, where: int) -> None:
-        classes = set(self._pages.classes_of(agent))
+        classes = set(self.pages.classes_of(agent))
         lines = [line for line in self._lines if line.page_class in classes]
-        moved = self._pages.forget_prefetches(agent) if event.op is Op.MMU_ON else {}
+        moved = self.pages.forget_prefetches(agent) if event.op is Op.MMU_ON else {}
         for line in lines:
             line.page_class = moved.get(line.page_class, line.page_class)
-        self._pages.switch(event.op, agent)
-        self._switches = tuple(_Switches(each.mmu, each.dcache, each.icache) for each in self._pages.agents)
+        self.pages.switch(event.op, agent)
+        self._switches = tuple(_Switches(each.mmu, each.dcache, each.icache) for each in self.pages.agents)
         switch = event.op.traits.switch
         assert switch is not None
         self._switched[agent, _Switches._fields.index(switch.name)] = (number, where, event)
@@ -224,11 +234,13 @@ class History:
             since[line.address] = line
         if line.life.full:
             return
-        setting = self._pages.settings[line.page_class]
+        setting = self.pages.settings[line.page_class]
         line_event = LineEvent(event, number, where, letter, start, end, setting)
         line_event.code = self._doing
         epoch = bisect_right(self._wanted, number)
         line.life.add(line_event, (line.page_class, self._switches), epoch)
+        if self._noted is not None and line.life.last is line_event:
+            self._noted(line_event, line.page_class)
         if epoch and self._wanted[epoch - 1] == number:
             line.told[number] = line_event
 
@@ -237,7 +249,7 @@ class History:
 
         The last change of each switch suffices. If it is back at its old value, none is needed.
         """
-        setting = line.life.last.setting if line.life.last is not None else self._pages.settings[UNMAPPED]
+        setting = line.life.last.setting if line.life.last is not None else self.pages.settings[UNMAPPED]
         switched = []
         for agent, (was, now) in enumerate(zip_longest(line.switches, self._switches, fillvalue=_Switches())):
             for index, field_now in enumerate(now):

@@ -62,7 +62,7 @@ def tell(
     """
     line = checker.profile.line
     final = FinalReads(checker, final_read, stories)
-    ways = _ways(checker, looks=bool(final.numbers))
+    ways = ways_of(checker, looks=bool(final.numbers))
     followed = _followed(listed, line, stories)
     numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
     history = History(ways, [*followed, *final.numbers], numbers)
@@ -98,7 +98,7 @@ def tell(
     return told, [Unread(each, explained(read) if read is not None else None) for each, read in found]
 
 
-def _ways(checker: "Checker", *, looks: bool) -> LeastCosts | OrderedCosts:
+def ways_of(checker: "Checker", *, looks: bool = False) -> LeastCosts | OrderedCosts:
     """The costs by the rules of a check; `looks` says whether `LOOK` is an agent, too, which is on no core."""
     vocabulary = checker.state.page_classes.vocabulary
     if isinstance(vocabulary, ByCore):

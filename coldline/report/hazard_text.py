@@ -7,6 +7,7 @@ from coldline.report.causes import group
 from coldline.report.line_writer import LineWriter
 from coldline.report.model import Report
 from coldline.report.phrases import place_words, segment_words
+from coldline.report.repair_words import repair_words
 
 if TYPE_CHECKING:
     from coldline.explain.explained import ExplainedHazard
@@ -44,6 +45,8 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
         if cause is not None:
             told.add(cause)
             _write_others(lines, grouped.causes[cause])
+            for words in repair_words(report.repairs[cause]) if cause in report.repairs else ():
+                lines.say(f"   {words}")
     left = judgement.found - accounted
     if left > 0:
         lines.say()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from coldline.cli.arguments.formats import add_formats, add_quiet
 from coldline.cli.arguments.guest import add_guest, add_machine, add_strategy
 from coldline.cli.arguments.profile import add_switches
+from coldline.cli.arguments.repair import add_repair
 from coldline.cli.arguments.review import add_review
 from coldline.cli.arguments.run import add_run
 from coldline.cli.arguments.values import TRACE_FORMS, count
@@ -65,6 +66,7 @@ def add_check(commands: "Commands") -> None:
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="trace file; - is standard input")
     add_switches(parser.add_argument_group("profile, besides what the traces say"))
+    add_repair(parser)
     add_review(parser)
     group = parser.add_argument_group("output")
     add_formats(group, REPORT, short=["witness"])

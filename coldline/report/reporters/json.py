@@ -2,11 +2,10 @@
 """JSON: one object on each line. The schemas are in ``coldline/report/schema``."""
 
 import json
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from coldline.report.causes import FINAL_READ, group
-from coldline.report.identity import identity_of
+from coldline.report.cause_documents import cause_document, witness
+from coldline.report.causes import group
 from coldline.report.phrases import listed
 from coldline.report.reporters.base import Reporter
 
@@ -14,11 +13,7 @@ if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.explain.explained import ExplainedHazard, Unread
-    from coldline.explain.line_history import LineEvent
-    from coldline.explain.witness import WitnessStep
-    from coldline.report.causes import Cause
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
-    from coldline.report.triaged import Sorted
     from coldline.verdict import Judgement
 
 REPORT_SCHEMA: Final = "coldline.report/1"
@@ -84,7 +79,7 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
         }
     return document | {
         "hazards_by_kind": dict(judgement.kinds),
-        "causes": [_cause(report, number, each) for number, each in enumerate(grouped.causes)],
+        "causes": [cause_document(report, number, each) for number, each in enumerate(grouped.causes)],
         "inconclusive_because": list(judgement.gaps),
         "warnings": list(judgement.warnings),
         "coverage": _coverage(report),
@@ -166,57 +161,6 @@ def _hazard(hazard: "ExplainedHazard", cause: int | None) -> dict[str, Any]:
     }
 
 
-def _cause(report: "Report", number: int, cause: "Cause") -> dict[str, Any]:
-    line_event = cause.event
-    reader = cause.first
-    return {
-        "kind": cause.kind,
-        "role": cause.decided.role.value,
-        "words": cause.words,
-        "copy": cause.decided.copy,
-        "deciding": {"event": str(line_event.event), **_place(line_event)},
-        "reader": FINAL_READ if cause.final_read else reader.entry.event.agent,
-        **({"reader_pc": reader.code.virtual} if reader.code is not None and not cause.final_read else {}),
-        **({"reader_line": reader.entry.where} if reader.entry.where else {}),
-        "hazards": cause.count,
-        "address": cause.address,
-        "size": cause.end - cause.address,
-        "identity": identity_of(report, cause)._asdict(),
-        **(_state(report.triage.causes[number]) if report.triage is not None else {}),
-    }
-
-
-def _state(known: "Sorted") -> dict[str, str]:
-    """What is known of a cause."""
-    return {"state": known.state.value, **({"reason": known.reason} if known.reason else {})}
-
-
-def _place(line_event: "LineEvent") -> dict[str, int]:
-    """Where an event is: its line in a file or its number, and its instruction."""
-    code = {"pc": line_event.code.virtual} if line_event.code is not None else {}
-    return {**({"line": line_event.where} if line_event.where else {"number": line_event.number}), **code}
-
-
-def witness(hazard: "ExplainedHazard") -> list[dict[str, Any]]:
-    """The steps of a hazard's story, with a mark at the one that decides it."""
-    steps = [_step(step) for step in hazard.story]
-    if hazard.decided is not None:
-        steps[hazard.decided.step]["decides"] = hazard.decided.role.value
-    return steps
-
-
-def _step(step: "WitnessStep") -> dict[str, Any]:
-    pending = {"pending": dict(step.pending)} if step.pending else {}
-    outcome = {"outcome": step.outcome} if step.outcome else {}
-    if step.line_event is None:
-        operation = {"core": step.core, "operation": step.operation}
-        of_core = {name: word for name, word in operation.items() if word} if step.core else {}
-        return {"step": step.step, **of_core, **outcome, "state": _said(step.state), **pending}
-    times = {"times": step.times} if step.times > 1 else {}
-    event = {"event": str(step.line_event.event), **_place(step.line_event)}
-    return {**event, **times, **outcome, "state": _said(step.state), **pending}
-
-
 def _swept(swept: "Swept") -> dict[str, Any]:
     return {
         "name": swept.region.name,
@@ -271,7 +215,3 @@ def _case(case: "Case", found: "CaseResult") -> dict[str, Any]:
         "as_told": found.agrees(case),
         "beyond": case.beyond,
     }
-
-
-_said = cache(str)
-"""Turns a microstate into words, and remembers the words."""
