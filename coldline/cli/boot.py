@@ -6,6 +6,7 @@ import contextlib
 import time
 
 from coldline import verdict
+from coldline.cli.guest_symbols import symbols_of
 from coldline.cli.hosts import host_of, is_bare, strategy_of
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
@@ -38,14 +39,17 @@ def run_boot(options: argparse.Namespace) -> int:
         strategy=trial.strategy,
         core=trial.core.name,
     )
+    symbols = symbols_of(options, kernel, plan)
     with outputs:
         outputs.begin(guest)
         most = reviewing.most(outputs.hazards or 0, options.hazards)
         judgement, outcome = _judge(trial, options, outputs, most)
         run = _run_of(trial, outcome, time.perf_counter() - started)
-        report = Report(subject=kernel.path, judgement=judgement, guest=guest, run=run)
+        report = Report(subject=kernel.path, judgement=judgement, guest=guest, run=run, symbols=symbols)
         triage = reviewing.triage(report)
-        report = Report(subject=kernel.path, judgement=judgement, guest=guest, run=run, triage=triage)
+        report = Report(
+            subject=kernel.path, judgement=judgement, guest=guest, run=run, symbols=symbols, triage=triage
+        )
         outputs.report(report)
     if judgement.interrupted:
         complain("interrupted")

@@ -43,7 +43,7 @@ function _shtab_coldline_using
 end
 
 set -g _shtab_coldline_commands baseline boot check compare convert corpus matrix plan rules create console list pause unpause destroy completion
-set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --output --ram --ramdisk --sample --schedule --secondary --stories --strategy --suppressions --svg --to --trace --trace-format --uart --until --vcpus --with --write -o
+set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --output --ram --ramdisk --sample --schedule --secondary --source-prefix --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --with --write -o
 
 complete -c coldline -e
 complete -c coldline -f
@@ -90,6 +90,8 @@ complete -c coldline -n '_shtab_coldline_using boot' -l idc -d 'CTR_EL0.IDC: ins
 complete -c coldline -n '_shtab_coldline_using boot' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
 complete -c coldline -n '_shtab_coldline_using boot' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are known, from '"'"'coldline baseline'"'"': only others fail the command'
 complete -c coldline -n '_shtab_coldline_using boot' -l suppressions -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are not to fail the command, each with a reason and a date'
+complete -c coldline -n '_shtab_coldline_using boot' -l symbols -xka "(__fish_complete_path (commandline -ct))" -d 'name functions, data and source lines by FILE: the linked ELF file of the image, such as vmlinux or u-boot, or a System.map (default: the image, if it is an ELF file with symbols)'
+complete -c coldline -n '_shtab_coldline_using boot' -l source-prefix -xka "(__fish_complete_directories)" -d 'remove DIR from the beginning of the paths of source files'
 complete -c coldline -n '_shtab_coldline_using boot' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write every event to FILE, for '"'"'coldline check'"'"''
 complete -c coldline -n '_shtab_coldline_using boot' -l trace-format -xka "text binary" -d 'form of that file: text (the default), or binary, which is smaller and faster'
 complete -c coldline -n '_shtab_coldline_using boot' -l format -xka "text json witness sarif junit github" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs; witness: each hazard as a trace, with the steps of the caches; sarif: SARIF 2.1.0, a result for each cause; junit: JUnit XML, a test for each cause; github: annotations of GitHub'"'"'s workflows'

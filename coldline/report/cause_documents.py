@@ -5,11 +5,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from coldline.report.causes import FINAL_READ
+from coldline.report.code_places import source_place
 from coldline.report.identity import identity_of
 
 if TYPE_CHECKING:
     from coldline.explain.explained import ExplainedHazard
-    from coldline.explain.line_history import LineEvent
+    from coldline.explain.line_history import Code, LineEvent
     from coldline.explain.witness import WitnessStep
     from coldline.repair.result import Place, Repairs
     from coldline.report.causes import Cause
@@ -29,7 +30,7 @@ def cause_document(report: "Report", number: int, cause: "Cause") -> dict[str, A
         "role": cause.decided.role.value,
         "words": cause.words,
         "copy": cause.decided.copy,
-        "deciding": {"event": str(line_event.event), **_place(line_event)},
+        "deciding": {"event": str(line_event.event), **_place(report, line_event)},
         "reader": FINAL_READ if cause.final_read else reader.entry.event.agent,
         **({"reader_pc": reader.code.virtual} if reader.code is not None and not cause.final_read else {}),
         **({"reader_line": reader.entry.where} if reader.entry.where else {}),
@@ -71,21 +72,31 @@ def place_document(place: "Place") -> dict[str, int]:
     return {"before_line": place.where} if place.where else {"before_number": place.number}
 
 
-def _place(line_event: "LineEvent") -> dict[str, int]:
+def source_document(report: "Report", code: "Code") -> dict[str, str]:
+    """The function and the source line of an instruction, where they are known."""
+    found = source_place(report, code)
+    if found is None:
+        return {}
+    return {"function": found.function, **({"source": f"{found.path}:{found.line}"} if found.path else {})}
+
+
+def _place(report: "Report", line_event: "LineEvent") -> dict[str, Any]:
     """Where an event is: its line in a file or its number, and its instruction."""
-    code = {"pc": line_event.code.virtual} if line_event.code is not None else {}
+    code: dict[str, Any] = {}
+    if line_event.code is not None:
+        code = {"pc": line_event.code.virtual, **source_document(report, line_event.code)}
     return {**({"line": line_event.where} if line_event.where else {"number": line_event.number}), **code}
 
 
-def witness(hazard: "ExplainedHazard") -> list[dict[str, Any]]:
+def witness(report: "Report", hazard: "ExplainedHazard") -> list[dict[str, Any]]:
     """The steps of a hazard's story, with a mark at the one that decides it."""
-    steps = [_step(step) for step in hazard.story]
+    steps = [_step(report, step) for step in hazard.story]
     if hazard.decided is not None:
         steps[hazard.decided.step]["decides"] = hazard.decided.role.value
     return steps
 
 
-def _step(step: "WitnessStep") -> dict[str, Any]:
+def _step(report: "Report", step: "WitnessStep") -> dict[str, Any]:
     pending = {"pending": dict(step.pending)} if step.pending else {}
     outcome = {"outcome": step.outcome} if step.outcome else {}
     if step.line_event is None:
@@ -93,5 +104,5 @@ def _step(step: "WitnessStep") -> dict[str, Any]:
         of_core = {name: word for name, word in operation.items() if word} if step.core else {}
         return {"step": step.step, **of_core, **outcome, "state": _said(step.state), **pending}
     times = {"times": step.times} if step.times > 1 else {}
-    event = {"event": str(step.line_event.event), **_place(step.line_event)}
+    event = {"event": str(step.line_event.event), **_place(report, step.line_event)}
     return {**event, **times, **outcome, "state": _said(step.state), **pending}

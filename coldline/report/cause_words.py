@@ -4,7 +4,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.report.causes import FINAL_READ
-from coldline.report.code_places import code_place
+from coldline.report.code_places import code_place, source_place
 
 if TYPE_CHECKING:
     from coldline.explain.line_history import LineEvent
@@ -66,10 +66,16 @@ def reader_words(report: "Report", cause: "Cause") -> str:
 
 
 def reader_place(report: "Report", cause: "Cause") -> FilePlace:
-    """The place in a file of the read: in a trace its line; of a run the image, without a line."""
+    """The place in a file of the read: in a trace its line; of a run its source line, else the image alone."""
+    source = source_place(report, cause.first.code) if cause.first.code is not None else None
+    if source is not None and source.path and not cause.final_read:
+        return FilePlace(source.path, source.line)
     return FilePlace(report.subject, 0 if cause.final_read else cause.first.entry.where)
 
 
 def decider_place(report: "Report", line_event: "LineEvent") -> FilePlace:
-    """The place in a file of an event of a story."""
+    """The place in a file of an event of a story: as that of a read."""
+    source = source_place(report, line_event.code) if line_event.code is not None else None
+    if source is not None and source.path:
+        return FilePlace(source.path, source.line)
     return FilePlace(report.subject, line_event.where)

@@ -41,7 +41,7 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
             lines.say(f"   {known.state.value}: {known.reason}")
         lines.say(f"   {place_words(report, hazard)}")
         if hazard.story:
-            _write_story(lines, hazard)
+            _write_story(lines, hazard, report)
         if cause is not None:
             told.add(cause)
             _write_others(lines, grouped.causes[cause])
@@ -53,7 +53,7 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
         lines.say(f"and {left:,} more")
 
 
-def write_unread(lines: LineWriter, judgement: "Judgement", most: int | None = None) -> None:
+def write_unread(lines: LineWriter, report: Report, judgement: "Judgement", most: int | None = None) -> None:
     """Write the first `most` ranges that the final read found, and how many more there are.
 
     They have their stories if no hazard above has one, which would mostly be the same.
@@ -66,7 +66,7 @@ def write_unread(lines: LineWriter, judgement: "Judgement", most: int | None = N
         lines.say()
         lines.say(f"final read: {', '.join(found.kinds)} at {where}, {count}: {what}", style)
         if hazard is not None and hazard.story and not judgement.hazards:
-            _write_story(lines, hazard)
+            _write_story(lines, hazard, report)
     left = len(judgement.unread) - len(shown)
     if left > 0:
         lines.say()
@@ -83,13 +83,13 @@ def _write_others(lines: LineWriter, cause: "Cause") -> None:
         lines.say(f"   {more:,} {noun} more of this cause, in {cause.address:#x} to {cause.end - 1:#x}")
 
 
-def _write_story(lines: LineWriter, hazard: "ExplainedHazard") -> None:
+def _write_story(lines: LineWriter, hazard: "ExplainedHazard", report: Report) -> None:
     """Write a story, and what was not complete at its end."""
     # Most reports have no story, and rich is slow to import.
     from coldline.report.incomplete import incomplete_words
     from coldline.report.story_table import story_table
 
-    lines.out.write(story_table(hazard, colours=lines.colours, width=lines.width))
+    lines.out.write(story_table(hazard, colours=lines.colours, width=lines.width, report=report))
     for words in incomplete_words(hazard.story):
         lines.say(f"   {words}")
 

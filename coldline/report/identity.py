@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from coldline.events import PAGE_SIZE, Op
 from coldline.report.causes import FINAL_READ
-from coldline.report.code_places import code_place
+from coldline.report.code_places import code_identity
 from coldline.report.disassembly import place_in
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _decider(report: "Report", line_event: "LineEvent") -> str:
     event, code = line_event.event, line_event.code
     what = f"{event.agent} {event.op.words}"
     if code is not None:
-        return f"{what} at {code_place(report, code)}"
+        return f"{what} at {code_identity(report, code)}"
     place = _segment_place(report, event.address)
     return f"{what} {place}" if event.op.has_range and place else what
 
@@ -87,7 +87,7 @@ def _reader(report: "Report", cause: "Cause") -> str:
     entry, code = cause.first.entry, cause.first.code
     what = f"{entry.event.agent} {entry.event.op.words}"
     if code is not None and entry.event.op is not Op.FETCH:
-        return f"{what} at {code_place(report, code)}"
+        return f"{what} at {code_identity(report, code)}"
     return what
 
 

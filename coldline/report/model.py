@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coldline.image import Kernel
     from coldline.repair.result import Repairs
     from coldline.report.triaged import Triage
+    from coldline.symbols.symbols import Symbols
 
 NOT_COVERED: Final = (
     "missing barriers",
@@ -154,6 +155,8 @@ class Report(Record, kw_only=True):
         What is known of its causes; None if there is neither a baseline nor a file of suppressions.
     repairs : dict of int to Repairs
         What repairs each cause, by its index, where that was searched.
+    symbols : Symbols or None
+        The symbols of the guest, where they are known.
     not_covered : tuple of str
         The faults that the verdict does not cover.
     """
@@ -165,6 +168,7 @@ class Report(Record, kw_only=True):
     run: Run | None = None
     triage: "Triage | None" = None
     repairs: "Mapping[int, Repairs]" = MappingProxyType({})
+    symbols: "Symbols | None" = None
 
     @property
     def not_covered(self) -> tuple[str, ...]:

@@ -103,18 +103,24 @@ def place_words(report: "Report", hazard: ExplainedHazard) -> str:
     """A hazard's place: for a trace file its line, for a run its segment and the instruction."""
     if report.guest is None:
         return f"line {hazard.entry.where}: {hazard.entry.event}"
-    return _place_in(report.guest, hazard)
+    return _place_in(report, report.guest, hazard)
 
 
-def _place_in(guest: "Guest", hazard: ExplainedHazard) -> str:
+def _place_in(report: "Report", guest: "Guest", hazard: ExplainedHazard) -> str:
+    from coldline.report.code_places import data_place, source_place
     from coldline.report.disassembly import instruction, place_in
 
     plan, entry = guest.plan, hazard.entry
     parts = [place_in(plan.segments, entry.address) or "RAM that the builder did not write"]
+    data = data_place(report, entry.address)
+    if data:
+        parts[0] = f"{parts[0]} ({data})"
     if hazard.code is not None:
+        source = source_place(report, hazard.code)
+        named = f" {source}" if source is not None else ""
         text = instruction(plan.architecture, plan.segments, hazard.code)
         verb = "fetched at" if entry.kind == "stale-fetch" else "by"
-        parts.append(f"{verb} pc {hazard.code.virtual:#x}{f': {text}' if text else ''}")
+        parts.append(f"{verb} pc {hazard.code.virtual:#x}{named}{f': {text}' if text else ''}")
     return ", ".join(parts)
 
 

@@ -9,19 +9,23 @@ from rich.table import Table
 from rich.text import Text
 
 from coldline.report.causes import decided_words, outcome_words
+from coldline.report.code_places import source_place
 from coldline.report.step_words import COPIES, copies_words, step_words
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
     from coldline.explain.explained import ExplainedHazard
     from coldline.explain.witness import WitnessStep
+    from coldline.report.model import Report
 
 _WIDTH = 120
 """Columns of a table, if nothing says how many there are."""
 
 
-def story_table(hazard: "ExplainedHazard", *, colours: bool, width: int | None) -> str:
-    """The story of `hazard` as lines of at most `width` columns."""
+def story_table(
+    hazard: "ExplainedHazard", *, colours: bool, width: int | None, report: "Report | None" = None
+) -> str:
+    """The story of `hazard` as lines of at most `width` columns, with the symbols of `report`, if it has any."""
     drawn = io.StringIO()  # rich would end the process if standard output were a closed pipe
     console = Console(file=drawn, highlight=False, force_terminal=colours, width=width or _WIDTH)
     table = Table(box=None, padding=(0, 1), header_style="dim")
@@ -35,7 +39,7 @@ def story_table(hazard: "ExplainedHazard", *, colours: bool, width: int | None) 
         table.add_column("pending", style="dim")
     last = len(hazard.story)
     for number, step in enumerate(hazard.story, start=1):
-        what = Text(f"* {step_words(step)}", "bold yellow") if step.step else Text(_event(step))
+        what = Text(f"* {step_words(step)}", "bold yellow") if step.step else Text(_event(step, report))
         if hazard.decided is not None and number == hazard.decided.step + 1:
             what.append(f"  <- {decided_words(hazard.decided)}", "bold red")
         if number == last:
@@ -54,8 +58,11 @@ def _where(step: "WitnessStep") -> str:
     return f"#{step.line_event.number:,}"
 
 
-def _event(step: "WitnessStep") -> str:
+def _event(step: "WitnessStep", report: "Report | None") -> str:
     assert step.line_event is not None
     times = f"  ({step.times:,} times)" if step.times > 1 else ""
     outcome = outcome_words(step)
-    return printable(f"{step.line_event.event}{times}{f': {outcome}' if outcome else ''}")
+    code = step.line_event.code
+    source = source_place(report, code) if report is not None and code is not None else None
+    at = f"  at {source}" if source is not None else ""
+    return printable(f"{step.line_event.event}{times}{at}{f': {outcome}' if outcome else ''}")

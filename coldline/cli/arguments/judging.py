@@ -9,6 +9,7 @@ from coldline.cli.arguments.profile import add_switches
 from coldline.cli.arguments.repair import add_repair
 from coldline.cli.arguments.review import add_review
 from coldline.cli.arguments.run import add_run
+from coldline.cli.arguments.symbols import add_symbols
 from coldline.cli.arguments.values import TRACE_FORMS, count
 from coldline.report.reporters import CORPUS, MATRIX, REPORT, default_hazards
 
@@ -37,6 +38,7 @@ def add_boot(commands: "Commands") -> None:
     )
     add_run(parser)
     add_review(parser)
+    add_symbols(parser)
     group = parser.add_argument_group("output")
     group.add_argument("--trace", metavar="FILE", help="write every event to FILE, for 'coldline check'")
     group.add_argument(

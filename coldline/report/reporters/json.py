@@ -4,8 +4,9 @@
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from coldline.report.cause_documents import cause_document, witness
+from coldline.report.cause_documents import cause_document, source_document, witness
 from coldline.report.causes import group
+from coldline.report.code_places import data_place
 from coldline.report.phrases import listed
 from coldline.report.reporters.base import Reporter
 
@@ -63,7 +64,7 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
         document |= {
             "verdict": judgement.verdict.value,
             "hazards": [
-                {"line": hazard.entry.where, **_hazard(hazard, cause)}
+                {"line": hazard.entry.where, **_hazard(report, hazard, cause)}
                 for hazard, cause in zip(shown, grouped.of_hazard, strict=False)
             ],
             **({"hazards_found": judgement.found} if judgement.found > listed(shown) else {}),
@@ -72,10 +73,11 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
         document |= {
             "verdict": judgement.verdict.value,
             "hazards": [
-                _hazard_of_run(hazard, cause) for hazard, cause in zip(shown, grouped.of_hazard, strict=False)
+                _hazard_of_run(report, hazard, cause)
+                for hazard, cause in zip(shown, grouped.of_hazard, strict=False)
             ],
             "hazards_found": judgement.found,
-            **_boot(judgement, report.guest, report.run, most),
+            **_boot(report, judgement, report.guest, report.run, most),
         }
     return document | {
         "hazards_by_kind": dict(judgement.kinds),
@@ -107,14 +109,16 @@ def _coverage(report: "Report") -> dict[str, Any]:
     return document
 
 
-def _boot(judgement: "Judgement", guest: "Guest", run: "Run", most: int | None) -> dict[str, Any]:
+def _boot(
+    report: "Report", judgement: "Judgement", guest: "Guest", run: "Run", most: int | None
+) -> dict[str, Any]:
     from coldline.report.memory_map import image_document
 
     plan = guest.plan
     return {
         "hazard_events": judgement.hazard_events,
         "sweep": [_swept(each) for each in judgement.final_read],
-        "unread": [_unread(each) for each in judgement.unread[:most]],
+        "unread": [_unread(report, each) for each in judgement.unread[:most]],
         "unread_found": len(judgement.unread),
         **image_document(guest.kernel),
         "host": guest.host,
@@ -142,13 +146,16 @@ def _boot(judgement: "Judgement", guest: "Guest", run: "Run", most: int | None) 
     }
 
 
-def _hazard_of_run(hazard: "ExplainedHazard", cause: int | None) -> dict[str, Any]:
+def _hazard_of_run(report: "Report", hazard: "ExplainedHazard", cause: int | None) -> dict[str, Any]:
     """A hazard of a run: its event's number in place of a line, and the program counter."""
     pc = hazard.code.virtual if hazard.code is not None else None
-    return {"event": hazard.entry.number, **_hazard(hazard, cause), "pc": pc}
+    named = source_document(report, hazard.code) if hazard.code is not None else {}
+    place = data_place(report, hazard.entry.address)
+    named |= {"data": place} if place else {}
+    return {"event": hazard.entry.number, **_hazard(report, hazard, cause), "pc": pc, **named}
 
 
-def _hazard(hazard: "ExplainedHazard", cause: int | None) -> dict[str, Any]:
+def _hazard(report: "Report", hazard: "ExplainedHazard", cause: int | None) -> dict[str, Any]:
     entry = hazard.entry
     return {
         "kind": entry.kind,
@@ -157,7 +164,7 @@ def _hazard(hazard: "ExplainedHazard", cause: int | None) -> dict[str, Any]:
         "size": entry.size,
         "lines": entry.lines,
         **({"cause": cause} if cause is not None else {}),
-        "witness": witness(hazard),
+        "witness": witness(report, hazard),
     }
 
 
@@ -173,7 +180,7 @@ def _swept(swept: "Swept") -> dict[str, Any]:
     }
 
 
-def _unread(unread: "Unread") -> dict[str, Any]:
+def _unread(report: "Report", unread: "Unread") -> dict[str, Any]:
     found, hazard = unread
     return {
         "segment": found.region.name,
@@ -182,7 +189,7 @@ def _unread(unread: "Unread") -> dict[str, Any]:
         "address": found.address,
         "size": found.size,
         "lines": found.lines,
-        "witness": witness(hazard) if hazard is not None else [],
+        "witness": witness(report, hazard) if hazard is not None else [],
     }
 
 

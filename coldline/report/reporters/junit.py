@@ -84,7 +84,7 @@ class _Suite:
         if known is not None and not known.fails:
             self._add(name, "skipped", "skipped", f"{known.state.value}: {known.reason}".rstrip(": "), "")
             return
-        text = "\n".join((reader_words(report, cause), "", *_story(cause)))
+        text = "\n".join((reader_words(report, cause), "", *_story(report, cause)))
         self._add(name, "failures", "failure", sentence, text, kind=cause.kind)
 
     def _add(self, name: str, count: str, element: str, message: str, text: str, kind: str = "") -> None:
@@ -122,9 +122,9 @@ def _quoted(text: str) -> str:
     return quoteattr(printable(text).replace("\n", " "))
 
 
-def _story(cause: "Cause") -> list[str]:
+def _story(report: "Report", cause: "Cause") -> list[str]:
     """The story as a table of text."""
     from coldline.report.story_table import story_table
 
-    table = story_table(cause.first, colours=False, width=None)
+    table = story_table(cause.first, colours=False, width=None, report=report)
     return [line.rstrip() for line in table.splitlines()]

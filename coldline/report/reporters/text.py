@@ -63,7 +63,7 @@ class TextReporter(Reporter):
                 self._lines.say()
                 for swept in report.judgement.final_read:
                     self._swept(swept)
-                write_unread(self._lines, report.judgement, self.settings.hazards)
+                write_unread(self._lines, report, report.judgement, self.settings.hazards)
         self._verdict(report)
         if report.guest is not None and report.run is not None and not self.settings.quiet:
             self._run(report.guest, report.run, report.judgement.events)
