@@ -37,6 +37,11 @@ def cause_sentence(report: "Report", cause: "Cause") -> str:
     return f"{what}{others}: {decider_words(report, cause)}"
 
 
+def capital(text: str) -> str:
+    """A sentence with a capital letter first."""
+    return text[:1].upper() + text[1:]
+
+
 def decider_words(report: "Report", cause: "Cause") -> str:
     """What decides a cause, in words: the event, where it is, and what it does."""
     line_event = cause.event

@@ -36,6 +36,9 @@ def step_words(step: "WitnessStep") -> str:
     return printable(STEP_WORDS[step.step].format(core=step.core, operation=step.operation, outcome=outcome))
 
 
+CACHES = "caches"
+"""The name of whoever does what caches do on their own, beside the names of agents."""
+
 COPIES = ("L1", "L2", "I", "memory")
 """The names of a byte's copies, in tables."""
 

@@ -194,7 +194,7 @@ def test_a_format_is_added_in_one_place(cli: Cli, traces: dict[str, str], tmp_pa
     assert cli(*MIDWAY, f"--format=telegram={path}").status == COHERENT
     assert path.read_text().endswith(" STOP COHERENT STOP\n")
     said = cli("check", "--format", "pdf", traces["good"]).err
-    assert "choose from: text, json, witness, sarif, junit, github, telegram" in said
+    assert "choose from: text, json, witness, html, sarif, junit, github, telegram" in said
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def test_every_schema_is_somebodys() -> None:
 
 
 def test_what_each_format_shows() -> None:
-    assert list(formats_for(REPORT)) == ["text", "json", "witness", "sarif", "junit", "github"]
+    assert list(formats_for(REPORT)) == ["text", "json", "witness", "html", "sarif", "junit", "github"]
     assert list(formats_for(MATRIX)) == list(formats_for(CORPUS)) == ["text", "json"]
 
 

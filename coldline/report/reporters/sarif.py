@@ -14,6 +14,7 @@ from coldline import __version__
 from coldline.report.cause_words import (
     KIND_SENTENCES,
     FilePlace,
+    capital,
     cause_sentence,
     decider_place,
     event_place,
@@ -24,7 +25,7 @@ from coldline.report.causes import causes_of, decided_words, outcome_words
 from coldline.report.identity import identity_of
 from coldline.report.phrases import verdict_words
 from coldline.report.reporters.base import Reporter, Settings
-from coldline.report.step_words import copies_words, step_words
+from coldline.report.step_words import CACHES, copies_words, step_words
 from coldline.report.triaged import CauseState
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from coldline.report.triaged import Sorted
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-CACHES: Final = "caches"
-"""The thread flow of what caches do on their own."""
 
 
 class SarifReporter(Reporter):
@@ -86,7 +85,7 @@ def _result(report: "Report", number: int, cause: "Cause") -> dict[str, Any]:
         "ruleIndex": list(KIND_SENTENCES).index(cause.kind),
         "kind": "fail",
         "level": "error" if known is None or known.fails else "note",
-        "message": {"text": f"{_capital(cause_sentence(report, cause))}."},
+        "message": {"text": f"{capital(cause_sentence(report, cause))}."},
         "locations": [_location(reader_place(report, cause), reader_words(report, cause), _reader_pc(cause))],
         "relatedLocations": [
             {
@@ -101,10 +100,6 @@ def _result(report: "Report", number: int, cause: "Cause") -> dict[str, Any]:
         **(_triaged(known) if known is not None else {}),
         "properties": {"address": f"{cause.address:#x}", "size": cause.end - cause.address},
     }
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _triaged(known: "Sorted") -> dict[str, Any]:
