@@ -11,10 +11,11 @@ from typing import Any, Final, NamedTuple
 from coldline.errors import ReportError
 from coldline.report.identity import Identity, identity_from
 from coldline.report.reporters.json import REPORT_SCHEMA
+from coldline.support.bounded_file import read_at_most
 
 BASELINE_SCHEMA: Final = "coldline.baseline/1"
 _MAX_FILE: Final = 1 << 30
-"""The most characters of a file; a longer file is an error."""
+"""The most bytes of a file; a longer file is an error."""
 
 
 class SavedReport(NamedTuple):
@@ -83,15 +84,14 @@ def baseline_text(reports: Iterable[SavedReport]) -> str:
 
 def _text_of(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(_MAX_FILE + 1)
+        data = read_at_most(path, _MAX_FILE)
+        if data is None:
+            raise ReportError(path, f"has more than {_MAX_FILE} bytes")
+        return data.decode()
     except UnicodeDecodeError:
         raise ReportError(path, "is not text in UTF-8") from None
     except OSError as error:
         raise ReportError(path, error.strerror or str(error)) from None
-    if len(text) > _MAX_FILE:
-        raise ReportError(path, f"has more than {_MAX_FILE} characters")
-    return text
 
 
 def _object(where: str, text: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from coldline.errors import ReportError
 from coldline.report.identity import FIELDS, Identity
+from coldline.support.bounded_file import read_at_most
 
 _MAX_FILE: Final = 1 << 20
 """The most bytes of a file; a longer file is an error."""
@@ -52,9 +53,8 @@ def read_suppressions(path: str) -> list[Suppression]:
         If it cannot be read, or an entry lacks its reason, its date or what it is to match.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read(_MAX_FILE + 1)
-        if len(content) > _MAX_FILE:
+        content = read_at_most(path, _MAX_FILE)
+        if content is None:
             raise ReportError(path, f"has more than {_MAX_FILE} bytes")
         document = tomllib.loads(content.decode())
     except OSError as error:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from coldline.errors import ImageError
+from coldline.support.bounded_file import read_at_most
 from coldline.symbols.program import Program, read_program
 from coldline.symbols.system_map import is_system_map, read_system_map
 from coldline.symbols.table import SymbolPlace, SymbolTable
@@ -139,11 +140,10 @@ def read_symbols(
         If pyelftools is not installed.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(_MAX_FILE + 1)
+        data = read_at_most(path, _MAX_FILE)
     except OSError as error:
         raise ImageError(path, error.strerror or str(error)) from None
-    if len(data) > _MAX_FILE:
+    if data is None:
         raise ImageError(path, f"has more than {_MAX_FILE:,} bytes")
     if data[:4] == b"\x7fELF":
         program = read_program(path, data)
