@@ -19,6 +19,11 @@ _STRENGTH = {op: number for number, op in enumerate((*TRIED_BARRIERS, *BY_ADDRES
 _MOST_PAIRS = 12
 """The most kinds of pairs that are proven."""
 
+_LONG = 1_000_000
+"""The events from which each proof takes a second or more; only the smallest repair of a longer trace is proven."""
+
+_ONLY_ONE = "the trace is long: only the smallest repair that was found was proven, and others were not tried"
+
 
 def find_repairs(source: Source, profile: Profile, checker: Checker, target: Target) -> Repairs:
     """Find the operations that make the hazards of a cause impossible.
@@ -42,12 +47,14 @@ def find_repairs(source: Source, profile: Profile, checker: Checker, target: Tar
     search = Search(projection, start, min(start + entry.size, profile.line))
     finder = _Finder(source, profile, checker, target, projection)
     singles = list(search.singles())
-    found = finder.proven(((put,) for put in singles), len(singles))
+    long = checker.events > _LONG
+    found = finder.proven(((put,) for put in singles), 1 if long else len(singles))
     failed = finder.failures(search, singles)
-    if found or len(projection.events) > MOST_FOR_PAIRS:
-        remark = "" if found else f"pairs were not tried, as the line has {len(projection.events):,} events"
-        return Repairs(found, failed, remark)
-    found = finder.proven(search.pairs(), _MOST_PAIRS)
+    if found:
+        return Repairs(found, failed, _ONLY_ONE if long else "")
+    if len(projection.events) > MOST_FOR_PAIRS:
+        return Repairs([], failed, f"pairs were not tried, as the line has {len(projection.events):,} events")
+    found = finder.proven(search.pairs(), 1 if long else _MOST_PAIRS)
     return Repairs(found, failed, "" if found else "no operation, and no pair of operations, is enough")
 
 

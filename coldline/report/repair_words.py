@@ -17,6 +17,8 @@ def repair_words(repairs: "Repairs") -> Iterator[str]:
         yield f"repaired by {_NUMBERS.get(count, f'{count} operations')}, as the checker proves on the whole trace:"
         for repair in repairs.found:
             yield f"  {_repair(repair)}"
+        if repairs.remark:
+            yield repairs.remark
     else:
         yield f"no repair was found: {repairs.remark}"
     if repairs.failed:
