@@ -82,7 +82,8 @@ def deciding(story: Sequence[WitnessStep], entry: HazardEntry, profile: Profile)
     if store is None:
         return None
     found = _lost(story, entry.address) if entry.kind == "lost-write" else None
-    return found or _old(story, store, profile)
+    found = found or _old(story, store, entry.address, profile)
+    return found if story[found.event].line_event is not None else None
 
 
 def _last_store(story: Sequence[WitnessStep], address: int, before: int) -> int | None:
@@ -106,22 +107,34 @@ def _before(story: Sequence[WitnessStep], index: int) -> Microstate:
 
 
 def _lost(story: Sequence[WitnessStep], address: int) -> Deciding | None:
-    """The step after which no copy had the last write any more."""
-    last = len(story) - 1
-    if not _before(story, last).lost:
+    """The step after which no copy, and no store in flight, had the last write any more."""
+    step = len(story) - 1
+    if not _is_lost(story, step - 1):
         return None
-    step = last
-    while step and _before(story, step).lost:
+    while step and _is_lost(story, step - 1):
         step -= 1
-    before, after = _before(story, step), story[step].state
-    moved = after.fresh_memory is before.fresh_memory and bool(before.level1 or before.level2)
-    gone = (before.fresh1 and not after.level1) or (before.fresh2 and not after.level2)
-    role = Role.DISCARDED if moved and gone and not before.fresh_memory else Role.WROTE_OLD
-    return Deciding(role, step, _answering(story, step, address), _lost_copy(before) if gone else MEMORY)
+    role, copy = _loss(_before(story, step), story[step].state)
+    return Deciding(role, step, _answering(story, step, address), copy)
 
 
-def _lost_copy(before: Microstate) -> str:
-    return LEVEL_1 if before.fresh1 else LEVEL_2
+def _is_lost(story: Sequence[WitnessStep], index: int) -> bool:
+    """Whether the last write is lost after a step."""
+    if index < 0:
+        return False
+    in_flight = any("store new" in words for _, words in story[index].pending)
+    return story[index].state.lost and not in_flight
+
+
+def _loss(before: Microstate, after: Microstate) -> tuple[Role, str]:
+    """How a step lost the last copy of the last write."""
+    if before.fresh_memory:
+        return Role.WROTE_OLD, MEMORY
+    if before.fresh2 and after.level2:
+        return Role.WROTE_OLD, LEVEL_2
+    if before.fresh1 and after.level1:
+        return Role.WROTE_OLD, LEVEL_1
+    copies = {LEVEL_1: before.fresh1, LEVEL_2: before.fresh2, INSTRUCTION: before.fresh_i}
+    return Role.DISCARDED, next((copy for copy, fresh in copies.items() if fresh), "")
 
 
 def _answering(story: Sequence[WitnessStep], step: int, address: int) -> int:
@@ -139,7 +152,7 @@ def _answering(story: Sequence[WitnessStep], step: int, address: int) -> int:
     return store if store is not None else step
 
 
-def _old(story: Sequence[WitnessStep], store: int, profile: Profile) -> Deciding:
+def _old(story: Sequence[WitnessStep], store: int, address: int, profile: Profile) -> Deciding:
     """What made the copy old that the last step reads: a step after the store, or else the store."""
     last = len(story) - 1
     copy = _copy_read(story[last], _before(story, last), profile)
@@ -154,17 +167,10 @@ def _old(story: Sequence[WitnessStep], store: int, profile: Profile) -> Deciding
                 filled = (index, copy)
             copy = source
         elif _fresh(before, copy):
-            address = _own_address(story, store)
             return Deciding(Role.WROTE_OLD, index, _answering(story, index, address), copy)
     if filled is not None and copy == MEMORY:
         return Deciding(Role.FILLED_OLD, filled[0], store, filled[1])
     return Deciding(Role.LEFT_OLD, store, store, copy)
-
-
-def _own_address(story: Sequence[WitnessStep], store: int) -> int:
-    line_event = story[store].line_event
-    assert line_event is not None
-    return line_event.event.address
 
 
 def _copy_read(step: WitnessStep, before: Microstate, profile: Profile) -> str:

@@ -10,6 +10,8 @@ from coldline.explain.deciding import Role
 from coldline.explain.explained import ExplainedHazard
 from coldline.trace_check import check_trace
 from tests.explain.test_witness import told
+from tests.helpers.effort import examples
+from tests.helpers.order_traces import draw_ordered
 
 MAPS = "c map 0x1000 0x1000 normal-wb exec\nn map 0x1000 0x1000 normal-nc\n"
 """A cacheable and a non-cacheable agent."""
@@ -124,3 +126,19 @@ def test_each_story_of_the_corpus_has_a_step_that_decides_it() -> None:
         assert event is not None, name
         assert event.where < hazard.entry.where, name
     assert seen > 25
+
+
+def test_a_story_of_any_trace_with_order_has_a_step_that_decides_it() -> None:
+    """The event that answers for it comes before the read; what is lost stays lost from that step on."""
+    seen = 0
+    for seed in range(examples(120)):
+        for hazard in told(draw_ordered(seed, most=8), most=20).hazards:
+            decided = hazard.decided
+            assert decided is not None
+            event = hazard.story[decided.event].line_event
+            assert event is not None
+            assert event.number < hazard.entry.number
+            if hazard.entry.kind == "lost-write":
+                assert all(step.state.lost for step in hazard.story[decided.step :])
+            seen += 1
+    assert seen > 5
