@@ -5,6 +5,7 @@ import html
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.explain.test_witness import told
-from tests.helpers.command import HAZARD, MIDWAY, Cli
+from tests.helpers.command import ERROR, HAZARD, MIDWAY, Cli
 from tests.helpers.requirements import require
 from tests.report.test_ci_formats import DISCARDED, HOSTILE
 from tests.report.test_formats import GOOD, ORDERED
@@ -129,6 +130,18 @@ def test_the_repairs_are_in_the_page(cli: Cli, tmp_path: Path) -> None:
     path.write_text(DISCARDED)
     cli("check", "--repair", f"--format=html={page}", path)
     assert "c dc cvac 0x1000 64 before line 4\n" in page.read_text()
+
+
+def test_without_jinja2_the_error_says_what_to_install(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    path = tmp_path / "a.trace"
+    path.write_text(GOOD)
+    found = cli("check", f"--format=html={tmp_path / 'page.html'}", path)
+    assert (found.status, found.out) == (ERROR, "")
+    assert found.err == "coldline: --format html needs jinja2: install coldline[html]\n"
+    assert not (tmp_path / "page.html").exists()
 
 
 # -- in a browser ----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from coldline.samples import sample
 from coldline.symbols.program import read_program
 from coldline.symbols.symbols import LoadedRange, Symbols, read_symbols
 from coldline.symbols.table import FARTHEST, Symbol, SymbolTable
-from tests.helpers.command import COHERENT, ERROR, HAZARD, Cli
+from tests.helpers.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
 from tests.helpers.requirements import require
 from tests.report.test_formats import validated
 
@@ -188,6 +189,17 @@ def test_a_broken_file_is_an_error_and_no_traceback(built: Built, tmp_path: Path
         except ImageError:
             refused += 1
     assert refused > 20
+
+
+def test_without_pyelftools_the_error_says_what_to_install(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "elftools.elf.elffile", None)
+    path = tmp_path / "vmlinux"
+    path.write_bytes(b"\x7fELF")
+    found = cli(*MIDWAY, "--symbols", path)
+    assert (found.status, found.out) == (ERROR, "")
+    assert found.err == f"coldline: {path}: symbols need elftools: install coldline[symbols]\n"
 
 
 # -- tables ----------------------------------------------------------------------------------------------------
