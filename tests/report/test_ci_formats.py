@@ -191,6 +191,15 @@ def test_junit_has_a_test_for_each_cause(cli: Cli, files: list[str]) -> None:
     assert "what happened" in (failure.text or "")
 
 
+def test_each_test_has_a_name_of_its_own(cli: Cli, tmp_path: Path) -> None:
+    """Two stores of one kind are two causes with one identity."""
+    path = tmp_path / "a.trace"
+    path.write_text(MAPS + "c write 0x1000 64\nc write 0x1040 64\nn read 0x1000 128\n")
+    root = ElementTree.fromstring(cli("check", path, "--format", "junit").out)
+    names = [test.get("name") for test in root.iter("testcase")]
+    assert len(set(names)) == len(names) == 2
+
+
 # -- GitHub ----------------------------------------------------------------------------------------------------
 
 ANNOTATION = re.compile(r"::(error|warning|notice)(?: ((?:[a-z]+=[^,:]+,?)+))?::(.*)")

@@ -5,6 +5,7 @@ A report without a hazard has one test, which passes if the verdict is *coherent
 *inconclusive*.
 """
 
+from collections import Counter
 from typing import TYPE_CHECKING, TextIO
 from xml.sax.saxutils import escape, quoteattr
 
@@ -56,6 +57,7 @@ class _Suite:
         self.report = report
         self.counts = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
         self._tests: list[str] = []
+        self._names: Counter[str] = Counter()
 
     def add_tests(self) -> None:
         """Add the tests of the report."""
@@ -88,8 +90,10 @@ class _Suite:
         self._add(name, "failures", "failure", sentence, text, kind=cause.kind)
 
     def _add(self, name: str, count: str, element: str, message: str, text: str, kind: str = "") -> None:
-        """Add a test; `element` says how it ended, and is empty if it passed."""
+        """Add a test; `element` says how it ended, and is empty if it passed. A name that is there gets a number."""
         self.counts["tests"] += 1
+        self._names[name] += 1
+        name += f" ({self._names[name]})" if self._names[name] > 1 else ""
         head = f"  <testcase classname={_quoted(f'coldline.{self.report.subject}')} name={_quoted(name)}"
         if not element:
             self._tests.append(f"{head}/>")
