@@ -108,6 +108,23 @@ class CorpusError(ColdlineError):
         self.reason = reason
 
 
+class ReportError(ColdlineError):
+    """A JSON report, a baseline or a file of suppressions is invalid.
+
+    Parameters
+    ----------
+    where : str
+        The file, and the place in it if there is one, such as ``report.json:2``.
+    reason : str
+        What is wrong.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}")
+        self.where = where
+        self.reason = reason
+
+
 class HypervisorError(ColdlineError):
     """The hypervisor refused or failed an operation."""
 

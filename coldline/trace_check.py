@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Judges a trace file by the profile that its header gives."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from coldline.errors import RepeatError, TraceError
 from coldline.events.batch import Batch
+from coldline.events.inserting import Inserting, Insertion
 from coldline.events.interruptible import Interruptible
 from coldline.events.source import Sink, Source
+from coldline.rules.profile import Profile
 from coldline.trace.files import TraceFile
 from coldline.trace.spool import Spool
 from coldline.verdict import WAS_INTERRUPTED, Judgement, Watcher, check, judge
@@ -20,6 +22,8 @@ def check_trace(
     switches: Iterable[str] = (),
     watcher: Watcher | None = None,
     interruptible: bool = False,
+    insertions: Sequence[Insertion] = (),
+    followed_by: Callable[[Source, Profile, Judgement], None] | None = None,
 ) -> Judgement:
     """Judge a trace file of either form by the profile of its header, or standard input if `path` is ``-``.
 
@@ -37,6 +41,10 @@ def check_trace(
         Follows the check.
     interruptible : bool
         Whether KeyboardInterrupt, while the file is read first, ends its events, which are judged without stories.
+    insertions : sequence of Insertion
+        Events to put in, each before a line of the file.
+    followed_by : callable, optional
+        Called with the trace, which can then be run again, its profile and its judgement, before the file is closed.
 
     Raises
     ------
@@ -45,7 +53,9 @@ def check_trace(
     """
     try:
         with TraceFile(path, partial=True) as trace, Spool(trace) as spool:
-            source = spool if stories else trace
+            source: Source = spool if stories or followed_by is not None else trace
+            if insertions:
+                source = Inserting(source, insertions, by_line=True)
             profile = trace.profile.having(switches)
             counted = _Counted(source, watcher.read) if watcher is not None else source
             first = Interruptible(counted) if interruptible else counted
@@ -53,7 +63,10 @@ def check_trace(
             if isinstance(first, Interruptible) and first.interrupted:
                 return judge(checker, first, most=most, stories=0, gaps=[WAS_INTERRUPTED])
             gaps = [trace.cut_off] if trace.cut_off else []
-            return judge(checker, source, most=most, stories=stories, gaps=gaps, watcher=watcher)
+            judgement = judge(checker, source, most=most, stories=stories, gaps=gaps, watcher=watcher)
+            if followed_by is not None:
+                followed_by(source, profile, judgement)
+            return judgement
     except RepeatError as error:
         raise TraceError(path, f"the file was changed while it was read: {error}") from error
 

@@ -6,10 +6,12 @@ import contextlib
 import time
 
 from coldline import verdict
+from coldline.cli.guest_symbols import symbols_of
 from coldline.cli.hosts import host_of, is_bare, strategy_of
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
-from coldline.cli.status import INTERRUPTED, complain, status_of
+from coldline.cli.reviewing import Reviewing, reviewed_status
+from coldline.cli.status import INTERRUPTED, complain
 from coldline.cli.trials import TrialRun, plan_guest, trial_of
 from coldline.errors import RepeatError
 from coldline.events.interruptible import Interruptible
@@ -22,6 +24,7 @@ from coldline.verdict import Judgement, check, judge
 def run_boot(options: argparse.Namespace) -> int:
     """Build a guest, run it, check its accesses and report; return the exit status."""
     started = time.perf_counter()
+    reviewing = Reviewing(options)
     outputs = Outputs(options.formats, quiet=options.quiet, hazards=options.hazards, of_run=True)
     kernel, plan = plan_guest(options)
     host, why_default = host_of(options, kernel, plan)
@@ -36,24 +39,32 @@ def run_boot(options: argparse.Namespace) -> int:
         strategy=trial.strategy,
         core=trial.core.name,
     )
+    symbols = symbols_of(options, kernel, plan)
     with outputs:
         outputs.begin(guest)
-        judgement, outcome = _judge(trial, options, outputs)
+        most = reviewing.most(outputs.hazards or 0, options.hazards)
+        judgement, outcome = _judge(trial, options, outputs, most)
         run = _run_of(trial, outcome, time.perf_counter() - started)
-        report = Report(subject=kernel.path, judgement=judgement, guest=guest, run=run)
+        report = Report(subject=kernel.path, judgement=judgement, guest=guest, run=run, symbols=symbols)
+        triage = reviewing.triage(report)
+        report = Report(
+            subject=kernel.path, judgement=judgement, guest=guest, run=run, symbols=symbols, triage=triage
+        )
         outputs.report(report)
     if judgement.interrupted:
         complain("interrupted")
         return INTERRUPTED
-    return status_of(report.verdict)
+    reviewing.finish()
+    return reviewed_status(report)
 
 
-def _judge(trial: Trial, options: argparse.Namespace, outputs: Outputs) -> tuple[Judgement, Outcome]:
+def _judge(
+    trial: Trial, options: argparse.Namespace, outputs: Outputs, most: int
+) -> tuple[Judgement, Outcome]:
     """Run and check the guest; run it again if hazards need their stories."""
     from coldline.checker.final_read import Region
 
     regions = [Region(each.name, each.address, each.size, each.data.nbytes) for each in trial.plan.segments]
-    most = outputs.hazards or 0
     with Progress(not options.quiet) as progress:
         following = Following(progress, outputs)
         with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:

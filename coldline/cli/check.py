@@ -6,7 +6,9 @@ import argparse
 from coldline.cli.arguments.profile import given_switches
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
-from coldline.cli.status import COHERENT, INTERRUPTED, complain, status_of, worst
+from coldline.cli.repairing import Repairing, insertions_of
+from coldline.cli.reviewing import Reviewing, reviewed_status
+from coldline.cli.status import COHERENT, INTERRUPTED, complain, worst
 from coldline.errors import TraceError
 from coldline.report.model import Report
 from coldline.trace_check import check_trace
@@ -15,12 +17,15 @@ from coldline.trace_check import check_trace
 def run_check(options: argparse.Namespace) -> int:
     """Check each file and report; return the exit status."""
     status = COHERENT
+    reviewing = Reviewing(options)
+    insertions = insertions_of(options)
     with (
         Outputs(options.formats, quiet=options.quiet) as outputs,
         Progress(not options.quiet) as progress,
     ):
-        stories = 0 if outputs.hazards == 0 else options.stories
+        stories = 0 if outputs.hazards == 0 and not (reviewing.wanted or options.repair) else options.stories
         for path in options.files:
+            repairing = Repairing(progress, path) if options.repair else None
             try:
                 judgement = check_trace(
                     path,
@@ -29,14 +34,23 @@ def run_check(options: argparse.Namespace) -> int:
                     switches=given_switches(options),
                     watcher=Following(progress, outputs, path),
                     interruptible=True,
+                    insertions=insertions,
+                    followed_by=repairing,
                 )
                 report = Report(subject=path, judgement=judgement)
+                report = Report(
+                    subject=path,
+                    judgement=judgement,
+                    triage=reviewing.triage(report),
+                    repairs=repairing.found if repairing is not None else {},
+                )
             except TraceError as error:
                 report = Report(subject=path, error=error.message)
             progress.clear()
-            status = worst(status, status_of(report.verdict))
+            status = worst(status, reviewed_status(report))
             outputs.report(report)
             if report.judgement is not None and report.judgement.interrupted:
                 complain("interrupted")
                 return INTERRUPTED
+    reviewing.finish()
     return status

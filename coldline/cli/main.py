@@ -27,8 +27,10 @@ examples:
 
 
 _COMMANDS: Final = {
+    "baseline": "review",
     "boot": "judging",
     "check": "judging",
+    "compare": "review",
     "convert": "showing",
     "corpus": "judging",
     "matrix": "judging",

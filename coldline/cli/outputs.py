@@ -88,6 +88,12 @@ class Outputs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        try:
+            for each in self._reporters if kind is None else ():
+                each.finish()
+        except BaseException as failed:
+            self._files.__exit__(type(failed), failed, failed.__traceback__)
+            raise
         self._files.__exit__(kind, error, at)
 
     def begin(self, guest: "Guest") -> None:

@@ -42,14 +42,17 @@ function _shtab_coldline_using
   test "$_shtab_coldline_cmdpath" = "$argv"
 end
 
-set -g _shtab_coldline_commands boot check convert corpus matrix plan rules create console list pause unpause destroy completion
-set -g _shtab_coldline_opts_with_value --append --arch --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --ram --ramdisk --sample --schedule --secondary --stories --strategy --svg --to --trace --trace-format --uart --until --vcpus --write
+set -g _shtab_coldline_commands baseline boot check compare convert corpus matrix plan rules create console list pause unpause destroy completion
+set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --output --ram --ramdisk --sample --schedule --secondary --source-prefix --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --with --write -o
 
 complete -c coldline -e
 complete -c coldline -f
 
 complete -c coldline -n _shtab_coldline_using -s h -l help -d 'show this help message and exit'
 complete -c coldline -n _shtab_coldline_using -l version -d 'show program'"'"'s version number and exit'
+complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a baseline -d 'Read reports that --format json wrote, and write the causes of their hazards as a baseline, for --baseline of '"'"'coldline check'"'"' and '"'"'coldline boot'"'"'.'
+complete -c coldline -n '_shtab_coldline_using baseline' -s h -l help -d 'show this help message and exit'
+complete -c coldline -n '_shtab_coldline_using baseline' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'file to write (default: standard output)'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a boot -d 'Build a guest on a simulated host, run its boot code on an emulator, and check every access: can any cache show it stale data?'
 complete -c coldline -n '_shtab_coldline_using boot' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using boot' -l sample -xka "midway-arm64 midway-arm32" -d 'a guest that comes with coldline: midway-arm64 or midway-arm32'
@@ -85,12 +88,16 @@ complete -c coldline -n '_shtab_coldline_using boot' -l nc-may-hit -d 'non-cache
 complete -c coldline -n '_shtab_coldline_using boot' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
 complete -c coldline -n '_shtab_coldline_using boot' -l idc -d 'CTR_EL0.IDC: instruction fetches see level 1 data caches'
 complete -c coldline -n '_shtab_coldline_using boot' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
+complete -c coldline -n '_shtab_coldline_using boot' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are known, from '"'"'coldline baseline'"'"': only others fail the command'
+complete -c coldline -n '_shtab_coldline_using boot' -l suppressions -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are not to fail the command, each with a reason and a date'
+complete -c coldline -n '_shtab_coldline_using boot' -l symbols -xka "(__fish_complete_path (commandline -ct))" -d 'name functions, data and source lines by FILE: the linked ELF file of the image, such as vmlinux or u-boot, or a System.map (default: the image, if it is an ELF file with symbols)'
+complete -c coldline -n '_shtab_coldline_using boot' -l source-prefix -xka "(__fish_complete_directories)" -d 'remove DIR from the beginning of the paths of source files'
 complete -c coldline -n '_shtab_coldline_using boot' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write every event to FILE, for '"'"'coldline check'"'"''
 complete -c coldline -n '_shtab_coldline_using boot' -l trace-format -xka "text binary" -d 'form of that file: text (the default), or binary, which is smaller and faster'
-complete -c coldline -n '_shtab_coldline_using boot' -l format -xka "text json witness" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs; witness: each hazard as a trace, with the steps of the caches'
+complete -c coldline -n '_shtab_coldline_using boot' -l format -xka "text json witness html sarif junit github" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs; witness: each hazard as a trace, with the steps of the caches; html: a page to look at, in one file; sarif: SARIF 2.1.0, a result for each cause; junit: JUnit XML, a test for each cause; github: annotations of GitHub'"'"'s workflows'
 complete -c coldline -n '_shtab_coldline_using boot' -l json -d 'short for --format json'
 complete -c coldline -n '_shtab_coldline_using boot' -l quiet -d 'print only the verdict and its coverage (not for json)'
-complete -c coldline -n '_shtab_coldline_using boot' -l hazards -x -d 'number of hazards to list, each with its story (default: text 5, json 100, witness 100)'
+complete -c coldline -n '_shtab_coldline_using boot' -l hazards -x -d 'number of hazards to list, each with its story (default: 100)'
 complete -c coldline -n '_shtab_coldline_using boot; and test $_shtab_coldline_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'kernel: Image, zImage, EFI zboot, ELF, uImage or FIT, compressed or not; raw bytes with --load; or a guest configuration file in xl'"'"'s format'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a check -d 'Read traces, in the text form or the binary form, and check every access in them: can any fill or eviction that the architecture allows show stale data?'
 complete -c coldline -n '_shtab_coldline_using check' -s h -l help -d 'show this help message and exit'
@@ -98,13 +105,21 @@ complete -c coldline -n '_shtab_coldline_using check' -l nc-may-hit -d 'non-cach
 complete -c coldline -n '_shtab_coldline_using check' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
 complete -c coldline -n '_shtab_coldline_using check' -l idc -d 'CTR_EL0.IDC: instruction fetches see level 1 data caches'
 complete -c coldline -n '_shtab_coldline_using check' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
-complete -c coldline -n '_shtab_coldline_using check' -l format -xka "text json witness" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs; witness: each hazard as a trace, with the steps of the caches'
+complete -c coldline -n '_shtab_coldline_using check' -l repair -d 'for each cause, find the smallest repair: the operations that make it impossible, where they can be, and why others do not help'
+complete -c coldline -n '_shtab_coldline_using check' -l with -x -d 'judge the trace with EVENT put in, such as '"'"'cpu0 dc civac 0x40000000 64'"'"', before the line of --before (can be repeated)'
+complete -c coldline -n '_shtab_coldline_using check' -l before -x -d 'the line that the event of --with comes before: one for each, in the same order'
+complete -c coldline -n '_shtab_coldline_using check' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are known, from '"'"'coldline baseline'"'"': only others fail the command'
+complete -c coldline -n '_shtab_coldline_using check' -l suppressions -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are not to fail the command, each with a reason and a date'
+complete -c coldline -n '_shtab_coldline_using check' -l format -xka "text json witness html sarif junit github" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs; witness: each hazard as a trace, with the steps of the caches; html: a page to look at, in one file; sarif: SARIF 2.1.0, a result for each cause; junit: JUnit XML, a test for each cause; github: annotations of GitHub'"'"'s workflows'
 complete -c coldline -n '_shtab_coldline_using check' -l json -d 'short for --format json'
 complete -c coldline -n '_shtab_coldline_using check' -l witness -d 'short for --format witness'
 complete -c coldline -n '_shtab_coldline_using check' -l quiet -d 'print only the verdict and its coverage (not for json)'
 complete -c coldline -n '_shtab_coldline_using check' -l hazards -l max-hazards -x -d 'maximum number of hazards to list for each file (default 100,000)'
 complete -c coldline -n '_shtab_coldline_using check' -l stories -x -d 'maximum number of hazards to list with a story for each file (default 1000)'
 complete -c coldline -n '_shtab_coldline_using check; and test $_shtab_coldline_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'trace file; - is standard input'
+complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a compare -d 'Read two reports that --format json wrote, and list the causes of hazards that only OLD has (fixed), that only NEW has (new), and that both have (same). Causes are compared by kind, instruction and offset, and not by line or address.'
+complete -c coldline -n '_shtab_coldline_using compare' -s h -l help -d 'show this help message and exit'
+complete -c coldline -n '_shtab_coldline_using compare' -l json -d 'print one JSON object'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a convert -d 'Read a trace in either form and write the same events in the other form. The events are not checked, but a file that is not a trace is an error, and then nothing is written.'
 complete -c coldline -n '_shtab_coldline_using convert' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using convert' -l to -xka "text binary" -d 'form to write: text or binary (default: the one that IN does not have)'
@@ -112,7 +127,7 @@ complete -c coldline -n '_shtab_coldline_using convert; and test $_shtab_coldlin
 complete -c coldline -n '_shtab_coldline_using convert; and test $_shtab_coldline_npos -eq 1' -ka "(__fish_complete_path (commandline -ct))" -d 'file to write; - is standard output. On an error it is left as it was'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a corpus -d 'Check the traces of real bugs that come with coldline, and compare each verdict with the expected one. With NAME, print that bug'"'"'s story.'
 complete -c coldline -n '_shtab_coldline_using corpus' -s h -l help -d 'show this help message and exit'
-complete -c coldline -n '_shtab_coldline_using corpus' -l format -xka "text json witness" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs'
+complete -c coldline -n '_shtab_coldline_using corpus' -l format -xka "text json witness html sarif junit github" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs'
 complete -c coldline -n '_shtab_coldline_using corpus' -l json -d 'short for --format json'
 complete -c coldline -n '_shtab_coldline_using corpus' -l list -d 'print names and titles without checking'
 complete -c coldline -n '_shtab_coldline_using corpus' -l write -xka "(__fish_complete_directories)" -d 'copy the files into a new directory without checking'
@@ -151,7 +166,7 @@ complete -c coldline -n '_shtab_coldline_using matrix' -l nc-may-hit -d 'non-cac
 complete -c coldline -n '_shtab_coldline_using matrix' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
 complete -c coldline -n '_shtab_coldline_using matrix' -l idc -d 'CTR_EL0.IDC: instruction fetches see level 1 data caches'
 complete -c coldline -n '_shtab_coldline_using matrix' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
-complete -c coldline -n '_shtab_coldline_using matrix' -l format -xka "text json witness" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs'
+complete -c coldline -n '_shtab_coldline_using matrix' -l format -xka "text json witness html sarif junit github" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs'
 complete -c coldline -n '_shtab_coldline_using matrix' -l json -d 'short for --format json'
 complete -c coldline -n '_shtab_coldline_using matrix; and test $_shtab_coldline_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'kernel: Image, zImage, EFI zboot, ELF, uImage or FIT, compressed or not; raw bytes with --load; or a guest configuration file in xl'"'"'s format'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a plan -d 'Plan a guest from a kernel or a configuration file, and print its memory map with the reason for each placement. Nothing is built or run, and no host is needed.'

@@ -15,6 +15,16 @@ class Code(NamedTuple):
     thumb: bool = False
 
 
+def code_at(batch: Batch, index: int) -> Code | None:
+    """The instruction of a batch's event, if the source knows it."""
+    if batch.instructions is None:
+        return None
+    virtual, physical, state = batch.instructions[index].tolist()
+    if state == InstructionState.UNKNOWN:
+        return None
+    return Code(virtual, physical, state == InstructionState.T32)
+
+
 def code_of(batch: Batch, wanted: Sequence[int], first: int) -> dict[int, Code]:
     """The instructions of some events, by their numbers in the trace, as far as the batch has them.
 
@@ -22,10 +32,6 @@ def code_of(batch: Batch, wanted: Sequence[int], first: int) -> dict[int, Code]:
     """
     if batch.instructions is None:
         return {}
-    found = {}
-    for number in wanted:
-        if 0 <= number - first < len(batch):
-            virtual, physical, state = batch.instructions[number - first].tolist()
-            if state != InstructionState.UNKNOWN:
-                found[number] = Code(virtual, physical, state == InstructionState.T32)
-    return found
+    here = (number for number in wanted if 0 <= number - first < len(batch))
+    found = ((number, code_at(batch, number - first)) for number in here)
+    return {number: code for number, code in found if code is not None}

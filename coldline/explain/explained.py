@@ -7,6 +7,7 @@ from coldline.checker.final_read import StaleRange
 from coldline.checker.state.findings import HazardEntry
 
 if TYPE_CHECKING:
+    from coldline.explain.deciding import Deciding
     from coldline.explain.event_code import Code
     from coldline.explain.witness import WitnessStep
 
@@ -22,11 +23,14 @@ class ExplainedHazard(NamedTuple):
         The place of the reading instruction, if it is known.
     story : list of WitnessStep
         A shortest sequence of steps that leads to its first line; empty if it was not requested or is too long.
+    decided : Deciding or None
+        The step of the story that decides it; None if there is no story.
     """
 
     entry: HazardEntry
     code: "Code | None"
     story: "list[WitnessStep]"
+    decided: "Deciding | None" = None
 
 
 class Unread(NamedTuple):

@@ -2,7 +2,7 @@
 """Collects the events of some cache lines, in a second pass over the same events."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.agent_names import is_one_agent
 from coldline.events.batch import Batch
 from coldline.events.op import Kind
-from coldline.explain.event_code import Code, code_of
+from coldline.explain.event_code import Code, code_at, code_of
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent, LineHistory, LineShapes
 from coldline.explain.ordered_cost import OrderedCosts
@@ -58,19 +58,28 @@ class History:
         The first byte of each line to follow.
     wanted : iterable of int
         The numbers of the events with hazards, whose code is wanted. Events after the last of them are skipped.
+    noted : callable, optional
+        Called with each event that is kept, and with the class of its line's page after it.
 
     Attributes
     ----------
+    pages : PageClasses
+        The agents and their aliases, after the events so far.
     code : dict of int to Code
         The instruction of each wanted event, if the source knows it.
     """
 
     def __init__(
-        self, ways: LeastCosts | OrderedCosts, addresses: Iterable[int], wanted: Iterable[int]
+        self,
+        ways: LeastCosts | OrderedCosts,
+        addresses: Iterable[int],
+        wanted: Iterable[int],
+        *,
+        noted: Callable[[LineEvent, int], None] | None = None,
     ) -> None:
         self._profile = ways.profile
         self._granule = ways.profile.program_order_granule
-        self._pages = PageClasses(vocabulary_of(ways.profile))
+        self.pages = PageClasses(vocabulary_of(ways.profile))
         self._switches: tuple[tuple[Switches, ...], ...] = ()
         self._switched: dict[tuple[int, int], tuple[int, int, Event]] = {}
         shapes = LineShapes(ways, ways.profile.line)
@@ -82,7 +91,9 @@ class History:
         pages = sorted({address // PAGE_SIZE for address in starts})
         self._starts = np.array(starts, np.uint64)
         self._windows = np.array([max(page - 1, 0) * PAGE_SIZE for page in pages], np.uint64)
+        self._noted = noted
         self._number = 0
+        self._doing: Code | None = None
         self._wanted = sorted(set(wanted))
         self._last = self._wanted[-1] if self._wanted else _NEVER
         self.code: dict[int, Code] = {}
@@ -106,15 +117,16 @@ class History:
         """Take the events of `batch`, with their instructions if it has them."""
         for agent in batch.agents:
             if is_one_agent(agent):
-                self._pages.agent(agent)
+                self.pages.agent(agent)
         self.code |= code_of(batch, self._wanted, self._number)
         wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # no story has later events
         for index in np.flatnonzero(self._concerns(wanted)).tolist():
             event = batch.event(index)
             if event.op.kind is Kind.SWITCH:
-                note_begun(self._pages, batch.agents, wanted[:index])
+                note_begun(self.pages, batch.agents, wanted[:index])
+            self._doing = code_at(batch, index)
             self._take(event, self._number + index, int(wanted["where"][index]))
-        note_begun(self._pages, batch.agents, wanted)
+        note_begun(self.pages, batch.agents, wanted)
         self._number += len(batch)
 
     def _concerns(self, rows: "NDArray[np.void]") -> "NDArray[np.bool_]":
@@ -128,7 +140,7 @@ class History:
         near = (maps | (op == Op.FETCH)) & overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
         if near.any():
             # A nearby fetch counts only while an agent's MMU may be off, which is rare and short.
-            off = any(agent.may_be_off for agent in self._pages.agents) or bool(np.any(op == Op.MMU_OFF))
+            off = any(agent.may_be_off for agent in self.pages.agents) or bool(np.any(op == Op.MMU_OFF))
             near &= maps | off
         return np.asarray(touches | near | _EVERYWHERE[op])
 
@@ -136,17 +148,17 @@ class History:
         if event.op is Op.POWER_OFF:
             start, end = reach_of(event, self._profile)
             for line in self._lines_in(start, end):
-                off = self._pages.vocabulary.power_off()
+                off = self.pages.vocabulary.power_off()
                 self._note(line, event, number, where, off, 0, self._profile.line)
             return
         if event.op is Op.GIVE:
             self._give(event, number, where)
             return
-        agent = self._pages.agent(event.agent)
+        agent = self.pages.agent(event.agent)
         if event.op.kind is Kind.SWITCH:
             self._switch(event, agent, number, where)
             return
-        if event.op.kind is Kind.TLB or (event.op is Op.DSB and self._pages.endings):
+        if event.op.kind is Kind.TLB or (event.op is Op.DSB and self.pages.endings):
             self._end_mappings(event, agent, number, where)
         if event.op.kind is Kind.TLB:
             return
@@ -154,10 +166,10 @@ class History:
             self._synchronise(agent)
         letter = None
         if event.op.kind in (Kind.MAINTENANCE, Kind.BARRIER):
-            letter = self._pages.maintenance(event.op, agent)
+            letter = self.pages.maintenance(event.op, agent)
         start, end = reach_of(event, self._profile)
         if event.op.kind is Kind.ALIAS:
-            self._pages.endings |= event.op is Op.DESCRIPTOR
+            self.pages.endings |= event.op is Op.DESCRIPTOR
             self._change_aliases(event, agent)
             for line in self._lines_in(start, end):
                 self._note(line, event, number, where, None, 0, 0)
@@ -175,9 +187,9 @@ class History:
             now = letter
             if event.op is Op.WALK:
                 assert event.memory_type is not None
-                now = self._pages.walk(agent, event.memory_type, line.page_class, pou=event.pou)
+                now = self.pages.walk(agent, event.memory_type, line.page_class, pou=event.pou)
             elif now is None:
-                decided = self._pages.letter(line.page_class, agent, event.op)
+                decided = self.pages.letter(line.page_class, agent, event.op)
                 now = None if isinstance(decided, Refusal) else decided
             low = max(start - line.address, 0)
             high = min(end - line.address, self._profile.line)
@@ -185,7 +197,7 @@ class History:
 
     def _end_mappings(self, event: Event, agent: int, number: int, where: int) -> None:
         """Apply a TLBI or a DSB to the mappings that are ending."""
-        pages, core = self._pages, self._pages.vocabulary.core_of(agent)
+        pages, core = self.pages, self.pages.vocabulary.core_of(agent)
         start, end = reach_of(event, self._profile)
         for line in self._lines_in(start, end):
             before = line.page_class
@@ -201,20 +213,20 @@ class History:
 
     def _synchronise(self, agent: int) -> None:
         """Let the last switches of an agent's core be the only ones in force."""
-        for each in self._pages.vocabulary.core_mates(agent):
-            if self._pages.agents[each].earlier:
-                classes = set(self._pages.classes_of(each))
-                moved = self._pages.synchronise(each)
-                self._pages.take_switches(each)
+        for each in self.pages.vocabulary.core_mates(agent):
+            if self.pages.agents[each].earlier:
+                classes = set(self.pages.classes_of(each))
+                moved = self.pages.synchronise(each)
+                self.pages.take_switches(each)
                 for line in self._lines:
                     if line.page_class in classes:
                         line.page_class = moved.get(line.page_class, line.page_class)
                         self._concerned[line.address] = line
-        self._switches = tuple(agent.settings for agent in self._pages.agents)
+        self._switches = tuple(agent.settings for agent in self.pages.agents)
 
     def _give(self, event: Event, number: int, where: int) -> None:
         """Give pages to owners; those that have just these owners already stay as they are."""
-        pages = self._pages
+        pages = self.pages
         owners = frozenset(map(pages.agent, event.agent.split(" ")))
         pages.has_owners = True
         for line in self._lines_in(event.address, event.address + event.size):
@@ -240,24 +252,24 @@ class History:
     def _change_aliases(self, event: Event, agent: int) -> "list[_Line]":
         """Apply an event that may change aliases; return the lines that a prefetch can newly reach."""
         reached = []
-        for first, end, change in alias_changes(self._pages, event, agent):
+        for first, end, change in alias_changes(self.pages, event, agent):
             for line in self._lines_in(first * PAGE_SIZE, end * PAGE_SIZE):
-                before = self._pages.alias(line.page_class, agent)
+                before = self.pages.alias(line.page_class, agent)
                 after = change(before, line.address)
-                line.page_class = self._pages.with_alias(line.page_class, agent, after)
+                line.page_class = self.pages.with_alias(line.page_class, agent, after)
                 if after.prefetched and not before.prefetched:
                     reached.append(line)
         return reached
 
     def _switch(self, event: Event, agent: int, number: int, where: int) -> None:
-        classes = set(self._pages.classes_of(agent))
+        classes = set(self.pages.classes_of(agent))
         lines = [line for line in self._lines if line.page_class in classes]
-        waits = self._profile.has_barriers and self._pages.agents[agent].begun
-        moved = self._pages.forget_prefetches(agent) if event.op is Op.MMU_ON and not waits else {}
+        waits = self._profile.has_barriers and self.pages.agents[agent].begun
+        moved = self.pages.forget_prefetches(agent) if event.op is Op.MMU_ON and not waits else {}
         for line in lines:
             line.page_class = moved.get(line.page_class, line.page_class)
-        self._pages.switch(event.op, agent)
-        self._switches = tuple(agent.settings for agent in self._pages.agents)
+        self.pages.switch(event.op, agent)
+        self._switches = tuple(agent.settings for agent in self.pages.agents)
         switch = event.op.traits.switch
         assert switch is not None
         self._switched[agent, Switches._fields.index(switch.name)] = (number, where, event)
@@ -280,10 +292,13 @@ class History:
             since[line.address] = line
         if line.life.full:
             return
-        setting = self._pages.settings[line.page_class]
+        setting = self.pages.settings[line.page_class]
         line_event = LineEvent(event, number, where, letter, start, end, setting, self._granule)
+        line_event.code = self._doing
         epoch = bisect_right(self._wanted, number)
         line.life.add(line_event, (line.page_class, self._switches), epoch)
+        if self._noted is not None and line.life.last is line_event:
+            self._noted(line_event, line.page_class)
         if epoch and self._wanted[epoch - 1] == number:
             line.told[number] = line_event
 
@@ -292,7 +307,7 @@ class History:
 
         The last change of each switch suffices. If it is back at its old value, none is needed.
         """
-        setting = line.life.last.setting if line.life.last is not None else self._pages.settings[UNMAPPED]
+        setting = line.life.last.setting if line.life.last is not None else self.pages.settings[UNMAPPED]
         switched = []
         for agent, (was, now) in enumerate(
             zip_longest(line.switches, self._switches, fillvalue=(Switches(),))

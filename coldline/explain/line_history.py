@@ -11,6 +11,7 @@ from typing import Any
 
 from coldline.checker.state.vocabulary import AnyLetter, AnySetting
 from coldline.events import Event
+from coldline.explain.event_code import Code
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.ordered_cost import OrderedCosts
 from coldline.rules.alphabet import OTHER, PERHAPS
@@ -27,6 +28,7 @@ _MAX_KNOWN = 1 << 17
 
 _MAX_SEEN = 1 << 10
 """Runs, over all shapes, that are kept of a line's past."""
+
 
 Shape = tuple[tuple[int, Any], ...]
 """The costs of a line's bytes: for each run of bytes with equal costs, its end and the costs."""
@@ -53,11 +55,13 @@ class LineEvent:
         Bytes of a granule of maintenance, for the accesses that program order has wait for it.
     before : LineEvent or None
         The line's event before it.
+    code : Code or None
+        The instruction that did it, if the source knows it.
     """
 
     __slots__ = (
         *("event", "number", "where", "letter", "start", "end", "setting", "granule"),
-        *("before", "depth", "same", "_times", "_epochs"),
+        *("before", "depth", "same", "code", "_times", "_epochs"),
     )
 
     def __init__(
@@ -80,6 +84,7 @@ class LineEvent:
         self.setting = setting
         self.granule = granule
         self.before: LineEvent | None = None
+        self.code: Code | None = None
         self.depth = 1
         self.same: LineEvent | None = None
         """The last `LineEvent` before it with an equal event."""

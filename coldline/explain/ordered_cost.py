@@ -66,6 +66,8 @@ class OrderedCosts:
         if letter.act not in FETCH_ACTS:
             cores += [core for core in range(self._cores) if core != letter.core]
         first = self._cores if wanted is Hazard.LEAK else 0
+        if first == len(self._views):
+            return iter(())
         return (CoreView(self._views[first + core], first + core) for core in cores)
 
 

@@ -13,6 +13,7 @@ from coldline.events import Op
 from coldline.events.agent_names import LOOK
 from coldline.events.batch import Batch
 from coldline.events.source import Source
+from coldline.explain.deciding import deciding
 from coldline.explain.explained import ExplainedHazard, Unread
 from coldline.explain.final_reads import FinalReads
 from coldline.explain.history import History
@@ -62,7 +63,7 @@ def tell(
     line = checker.profile.line
     final = FinalReads(checker, final_read, stories)
     leaks = any(entry.kind == "leak" for entry in listed)
-    ways = _ways(checker, looks=bool(final.numbers), leaks=leaks)
+    ways = ways_of(checker, looks=bool(final.numbers), leaks=leaks)
     followed = _followed(listed, line, stories)
     numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
     history = History(ways, [*followed, *final.numbers], numbers)
@@ -74,7 +75,7 @@ def tell(
         history.feed(batch)
         repeated(history.events)
 
-    source.run(sink, instructions=bool(followed))
+    source.run(sink, instructions=bool(followed or final.numbers))
     if history.events != checker.events:
         raise RepeatError(
             f"{history.events:,} events in the second pass, {checker.events:,} in the first: "
@@ -98,9 +99,10 @@ def tell(
     return told, [Unread(each, explained(read) if read is not None else None) for each, read in found]
 
 
-def _ways(checker: "Checker", *, looks: bool, leaks: bool) -> LeastCosts | OrderedCosts:
-    """The costs by the rules of a check; `looks` says whether `LOOK` is an agent, too, which is on no core; `leaks`,
-    whether there are any.
+def ways_of(checker: "Checker", *, looks: bool = False, leaks: bool = False) -> LeastCosts | OrderedCosts:
+    """The costs by the rules of a check.
+
+    `looks` says whether `LOOK` is an agent, too, which is on no core; `leaks`, whether there are any.
     """
     vocabulary = checker.state.page_classes.vocabulary
     if isinstance(vocabulary, ByCore):
@@ -137,4 +139,4 @@ def _explained(entry: HazardEntry, history: History, ways: LeastCosts | OrderedC
     if code is not None and entry.event.op is Op.FETCH:
         into = entry.address - entry.event.address
         code = code._replace(virtual=code.virtual + into, physical=code.physical + into)
-    return ExplainedHazard(entry, code, story)
+    return ExplainedHazard(entry, code, story, deciding(story, entry, ways.profile))

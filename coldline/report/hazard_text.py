@@ -3,38 +3,58 @@
 
 from typing import TYPE_CHECKING
 
+from coldline.report.causes import group
 from coldline.report.line_writer import LineWriter
 from coldline.report.model import Report
-from coldline.report.phrases import listed, place_words, segment_words
+from coldline.report.phrases import place_words, segment_words
+from coldline.report.repair_words import repair_words
 
 if TYPE_CHECKING:
     from coldline.explain.explained import ExplainedHazard
+    from coldline.report.causes import Cause
     from coldline.verdict import Judgement
 
 
 def write_hazards(lines: LineWriter, report: Report, most: int | None = None) -> None:
-    """Write the first `most` hazards of a report, and how many more there are."""
+    """Write the causes of the first `most` hazards of a report, and how many hazards more there are."""
     judgement = report.judgement
     if judgement is None:
         return
     shown = judgement.hazards[:most]
-    for number, hazard in enumerate(shown, start=1):
+    grouped = group(judgement)
+    told: set[int] = set()
+    number = accounted = 0
+    for hazard, cause in zip(shown, grouped.of_hazard, strict=False):
+        if cause in told:
+            continue
+        number += 1
         entry = hazard.entry
+        accounted += grouped.causes[cause].count if cause is not None else entry.lines
         lines.say()
         size = _bytes(entry.size) if entry.lines == 1 else f"{_bytes(entry.size)} in {entry.lines:,} lines"
         bytes_of = "another owner's bytes" if entry.kind == "leak" else "old bytes"
         what = f"{entry.event.agent} may get {bytes_of} at {entry.address:#x}, {size}"
-        lines.say(f"{number}. {entry.kind}: {what}", "bad")
+        known = report.triage.causes[cause] if report.triage is not None and cause is not None else None
+        state = f" ({known.state.value})" if known is not None else ""
+        style = "bad" if known is None or known.fails else "dim"
+        lines.say(f"{number}. {entry.kind}{state}: {what}", style)
+        if known is not None and known.reason:
+            lines.say(f"   {known.state.value}: {known.reason}")
         lines.say(f"   {place_words(report, hazard)}")
         if hazard.story:
-            _write_story(lines, hazard)
-    left = judgement.found - listed(shown)
+            _write_story(lines, hazard, report)
+        if cause is not None:
+            told.add(cause)
+            _write_others(lines, grouped.causes[cause])
+            for words in repair_words(report.repairs[cause]) if cause in report.repairs else ():
+                lines.say(f"   {words}")
+    left = judgement.found - accounted
     if left > 0:
         lines.say()
         lines.say(f"and {left:,} more")
 
 
-def write_unread(lines: LineWriter, judgement: "Judgement", most: int | None = None) -> None:
+def write_unread(lines: LineWriter, report: Report, judgement: "Judgement", most: int | None = None) -> None:
     """Write the first `most` ranges that the final read found, and how many more there are.
 
     They have their stories if no hazard above has one, which would mostly be the same.
@@ -47,7 +67,7 @@ def write_unread(lines: LineWriter, judgement: "Judgement", most: int | None = N
         lines.say()
         lines.say(f"final read: {', '.join(found.kinds)} at {where}, {count}: {what}", style)
         if hazard is not None and hazard.story and not judgement.hazards:
-            _write_story(lines, hazard)
+            _write_story(lines, hazard, report)
     left = len(judgement.unread) - len(shown)
     if left > 0:
         lines.say()
@@ -56,13 +76,21 @@ def write_unread(lines: LineWriter, judgement: "Judgement", most: int | None = N
         lines.say()
 
 
-def _write_story(lines: LineWriter, hazard: "ExplainedHazard") -> None:
+def _write_others(lines: LineWriter, cause: "Cause") -> None:
+    """Write how many hazards more have a cause, and where."""
+    more = cause.count - cause.first.entry.lines
+    if more:
+        noun = "hazard" if more == 1 else "hazards"
+        lines.say(f"   {more:,} {noun} more of this cause, in {cause.address:#x} to {cause.end - 1:#x}")
+
+
+def _write_story(lines: LineWriter, hazard: "ExplainedHazard", report: Report) -> None:
     """Write a story, and what was not complete at its end."""
     # Most reports have no story, and rich is slow to import.
     from coldline.report.incomplete import incomplete_words
     from coldline.report.story_table import story_table
 
-    lines.out.write(story_table(hazard, colours=lines.colours, width=lines.width))
+    lines.out.write(story_table(hazard, colours=lines.colours, width=lines.width, report=report))
     for words in incomplete_words(hazard.story):
         lines.say(f"   {words}")
 

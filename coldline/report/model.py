@@ -5,6 +5,8 @@ A `Report` is the result for a trace file, or for the run of a guest. A `Matrix`
 every host by every strategy. A `Corpus` has the traces of real bugs with the hazards that were found in each.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from coldline.rules.profile import Profile
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.guest import Plan
     from coldline.image import Kernel
+    from coldline.repair.result import Repairs
+    from coldline.report.triaged import Triage
+    from coldline.symbols.symbols import Symbols
 
 NOT_COVERED: Final = (
     "missing barriers",
@@ -154,6 +159,12 @@ class Report(Record, kw_only=True):
         The guest that ran; None for a trace file.
     run : Run or None
         How the run went; None for a trace file.
+    triage : Triage or None
+        What is known of its causes; None if there is neither a baseline nor a file of suppressions.
+    repairs : dict of int to Repairs
+        What repairs each cause, by its index, where that was searched.
+    symbols : Symbols or None
+        The symbols of the guest, where they are known.
     not_covered : tuple of str
         The faults that the verdict does not cover.
     """
@@ -163,6 +174,9 @@ class Report(Record, kw_only=True):
     error: str = ""
     guest: Guest | None = None
     run: Run | None = None
+    triage: "Triage | None" = None
+    repairs: "Mapping[int, Repairs]" = MappingProxyType({})
+    symbols: "Symbols | None" = None
 
     @property
     def not_covered(self) -> tuple[str, ...]:

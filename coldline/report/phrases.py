@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coldline.explain.explained import ExplainedHazard, Unread
+from coldline.report.triaged import CauseState
 from coldline.rules.order.ordering import COLD_START
 from coldline.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import StaleRange
     from coldline.report.model import Guest, Report, Run
+    from coldline.report.triaged import Triage
 
 _COHERENT = "coherent: no fill and no eviction that the architecture allows can show stale data"
 
@@ -105,16 +107,29 @@ def place_words(report: "Report", hazard: ExplainedHazard) -> str:
     """A hazard's place: for a trace file its line, for a run its segment and the instruction."""
     if report.guest is None:
         return f"line {hazard.entry.where}: {hazard.entry.event}"
-    return _place_in(report.guest, hazard)
+    return _place_in(report, report.guest, hazard)
 
 
-def _place_in(guest: "Guest", hazard: ExplainedHazard) -> str:
+def _place_in(report: "Report", guest: "Guest", hazard: ExplainedHazard) -> str:
+    from coldline.report.code_places import data_place, source_place
     from coldline.report.disassembly import instruction, place_in
 
     plan, entry = guest.plan, hazard.entry
     parts = [place_in(plan.segments, entry.address) or "RAM that the builder did not write"]
+    data = data_place(report, entry.address)
+    if data:
+        parts[0] = f"{parts[0]} ({data})"
     if hazard.code is not None:
+        source = source_place(report, hazard.code)
+        named = f" {source}" if source is not None else ""
         text = instruction(plan.architecture, plan.segments, hazard.code)
         verb = "fetched at" if entry.kind == "stale-fetch" else "by"
-        parts.append(f"{verb} pc {hazard.code.virtual:#x}{f': {text}' if text else ''}")
+        parts.append(f"{verb} pc {hazard.code.virtual:#x}{named}{f': {text}' if text else ''}")
     return ", ".join(parts)
+
+
+def triage_words(triage: "Triage") -> str:
+    """How many causes are in each state, in a line."""
+    counts = [f"{triage.count(state):,} {state.value}" for state in CauseState if triage.count(state)]
+    untold = [f"{triage.untold:,} hazards without a story"] if triage.untold else []
+    return f"causes: {', '.join((*counts, *untold)) or 'none'}"

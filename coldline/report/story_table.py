@@ -8,85 +8,48 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coldline.rules.microstate import Level, Microstate
+from coldline.report.causes import decided_words, outcome_words
+from coldline.report.code_places import source_place
+from coldline.report.step_words import COPIES, copies_words, step_words
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
     from coldline.explain.explained import ExplainedHazard
     from coldline.explain.witness import WitnessStep
-
-STEP_WORDS = {
-    "write back 1": "level 1 writes its dirty line back to level 2",
-    "drop 1": "level 1 drops its clean line",
-    "write back 2": "level 2 writes its dirty line back to memory",
-    "drop 2": "level 2 drops its clean line",
-    "drop I": "the instruction cache drops its line",
-    "fill 2": "level 2 fills from memory by speculation",
-    "fill 1": "level 1 fills by speculation",
-    "fill I": "the instruction cache fills by speculation",
-    "start": "what the caches hold at the start",
-    "fill I from memory": "the instruction cache fills by speculation, past the other caches",
-    "complete": "{core}'s {operation} takes effect{outcome}",
-    "complete ic": "{core}'s instruction cache invalidation takes effect",
-    "store arrives": "{core}'s store reaches memory",
-    "drop prefetch": "{core} drops an instruction that it prefetched",
-    "prefetch": "{core} prefetches an instruction",
-}
-"""Words for the steps that nobody asked for."""
+    from coldline.report.model import Report
 
 _ENDS = {"lost-write": "lost", "leak": "from before the gift"}
-
-_OUTCOMES = {"discard": ": it discards", "clean": ": it cleans first"}
 
 _WIDTH = 120
 """Columns of a table, if nothing says how many there are."""
 
 
-def story_table(hazard: "ExplainedHazard", *, colours: bool, width: int | None) -> str:
-    """The story of `hazard` as lines of at most `width` columns."""
+def story_table(
+    hazard: "ExplainedHazard", *, colours: bool, width: int | None, report: "Report | None" = None
+) -> str:
+    """The story of `hazard` as lines of at most `width` columns, with the symbols of `report`, if it has any."""
     drawn = io.StringIO()  # rich would end the process if standard output were a closed pipe
     console = Console(file=drawn, highlight=False, force_terminal=colours, width=width or _WIDTH)
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("", justify="right")
     table.add_column("", style="dim")
     table.add_column("what happened")
-    for name in ("L1", "L2", "I", "memory"):
+    for name in COPIES:
         table.add_column(name, style="dim")
     orders = any(step.pending for step in hazard.story)
     if orders:
         table.add_column("pending", style="dim")
     last = len(hazard.story)
     for number, step in enumerate(hazard.story, start=1):
-        what = Text(f"* {_step(step)}", "bold yellow") if step.step else Text(_event(step))
+        what = Text(f"* {step_words(step)}", "bold yellow") if step.step else Text(_event(step, report))
+        if hazard.decided is not None and number == hazard.decided.step + 1:
+            what.append(f"  <- {decided_words(hazard.decided)}", "bold red")
         if number == last:
             what.append(f"  <- {_ENDS.get(hazard.entry.kind, 'old')}", "bold red")
         pending = ["; ".join(printable(f"{core}: {words}") for core, words in step.pending)] if orders else []
-        table.add_row(str(number), _where(step), what, *_copies(step.state), *pending)
+        table.add_row(str(number), _where(step), what, *copies_words(step.state).values(), *pending)
     console.print(table)
     return drawn.getvalue()
-
-
-def _copies(state: Microstate) -> tuple[str, str, str, str]:
-    """The content of each copy of the byte: ``new``, ``OLD``, or ``-`` for none; with ``*`` if the copy is dirty."""
-
-    def word(fresh: bool) -> str:
-        return "new" if fresh else "OLD"
-
-    def level(level: Level, fresh: bool) -> str:
-        return "-" if level is Level.INVALID else word(fresh) + ("*" if level is Level.DIRTY else "")
-
-    return (
-        level(state.level1, state.fresh1),
-        level(state.level2, state.fresh2),
-        word(state.fresh_i) if state.icache else "-",
-        word(state.fresh_memory),
-    )
-
-
-def _step(step: "WitnessStep") -> str:
-    assert step.step is not None
-    outcome = _OUTCOMES.get(step.outcome, "")
-    return printable(STEP_WORDS[step.step].format(core=step.core, operation=step.operation, outcome=outcome))
 
 
 def _where(step: "WitnessStep") -> str:
@@ -97,8 +60,11 @@ def _where(step: "WitnessStep") -> str:
     return f"#{step.line_event.number:,}"
 
 
-def _event(step: "WitnessStep") -> str:
+def _event(step: "WitnessStep", report: "Report | None") -> str:
     assert step.line_event is not None
     times = f"  ({step.times:,} times)" if step.times > 1 else ""
-    kind = f"  ({step.outcome}: no isb yet)" if step.outcome in ("cacheable", "non-cacheable") else ""
-    return printable(f"{step.line_event.event}{times}{kind}")
+    outcome = outcome_words(step)
+    code = step.line_event.code
+    source = source_place(report, code) if report is not None and code is not None else None
+    at = f"  at {source}" if source is not None else ""
+    return printable(f"{step.line_event.event}{times}{at}{f': {outcome}' if outcome else ''}")

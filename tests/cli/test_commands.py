@@ -47,6 +47,7 @@ def no_hazard(because: Sequence[str] = (), *, reads: int) -> dict[str, object]:
         "verdict": "inconclusive" if because else "coherent",
         "hazards": [],
         "hazards_by_kind": {},
+        "causes": [],
         "inconclusive_because": list(because),
         "warnings": [],
         "coverage": counts,
@@ -209,6 +210,7 @@ def test_json_of_a_hazard_is_as_the_format_says(cli: Cli, traces: dict[str, Path
         "verdict",
         "hazards",
         "hazards_by_kind",
+        "causes",
         "inconclusive_because",
         "warnings",
         "coverage",
@@ -225,6 +227,7 @@ def test_json_of_a_hazard_is_as_the_format_says(cli: Cli, traces: dict[str, Path
         "address": 0x40000008,
         "size": 8,
         "lines": 1,
+        "cause": 0,
     }
     # One step of a cache's own is the least there can be, and this is the only place where it does harm.
     told = [item.get("line", item.get("step")) for item in witness]
@@ -233,7 +236,9 @@ def test_json_of_a_hazard_is_as_the_format_says(cli: Cli, traces: dict[str, Path
     lines = RACE.splitlines()
     assert all(item["event"] == lines[item["line"] - 1] for item in witness if "line" in item)
     assert all(item.keys() == {"step", "state"} for item in witness if "step" in item)
-    assert all(item.keys() == {"event", "line", "state"} for item in witness if "line" in item)
+    keys_of_events = [item.keys() - {"decides"} for item in witness if "line" in item]
+    assert all(each == {"event", "line", "state"} for each in keys_of_events)
+    assert [item["line"] for item in witness if "decides" in item] == [6]  # the write that misses the copy
 
 
 def test_json_lists_hazards_by_event_then_address_then_kind(cli: Cli, traces: dict[str, Path]) -> None:

@@ -37,6 +37,8 @@ def test_boots_what_the_file_names(folder: Path, cli: Cli) -> None:
     assert by_file.pop("image") == "kernel"
     for document in (by_file, by_hand):
         document.pop("seconds")
+        for cause in document["causes"]:
+            cause["identity"].pop("subject")
     by_hand.pop("image")
     assert by_file == by_hand
     assert cli("boot", "guest.cfg", "--strategy", "flush", "--quiet").status == HAZARD

@@ -60,7 +60,7 @@ def completed(*words: str) -> list[str]:
         (("coldline", "mat"), ["matrix"]),
         (("coldline", "boot", "--strategy", "unc"), ["uncached", "uncached-hypercall"]),
         (("coldline", "boot", "--sample", "midway-arm6"), ["midway-arm64"]),
-        (("coldline", "check", "--wit"), ["--witness"]),
+        (("coldline", "check", "--witn"), ["--witness"]),
         (("coldline", "check", "pyproject"), ["pyproject.toml"]),
     ],
     ids=lambda words: words[-1],

@@ -132,7 +132,7 @@ def test_the_same_output_twice_is_one(cli: Cli, traces: dict[str, str]) -> None:
 @pytest.mark.parametrize("command", [["check", "x"], list(MIDWAY), ["matrix", *MIDWAY[1:]], ["corpus"]])
 @pytest.mark.parametrize(
     ("word", "said"),
-    [("html", "unknown format 'html'; choose from: text, json"), ("json=", "'json=' names no file")],
+    [("pdf", "unknown format 'pdf'; choose from: text, json"), ("json=", "'json=' names no file")],
 )
 def test_a_format_that_is_none(cli: Cli, command: list[str], word: str, said: str) -> None:
     found = cli(*command, "--format", word)
@@ -193,8 +193,8 @@ def test_a_format_is_added_in_one_place(cli: Cli, traces: dict[str, str], tmp_pa
     path = tmp_path / "telegram"
     assert cli(*MIDWAY, f"--format=telegram={path}").status == COHERENT
     assert path.read_text().endswith(" STOP COHERENT STOP\n")
-    said = cli("check", "--format", "html", traces["good"]).err
-    assert "choose from: text, json, witness, telegram" in said
+    said = cli("check", "--format", "pdf", traces["good"]).err
+    assert "choose from: text, json, witness, html, sarif, junit, github, telegram" in said
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------
@@ -286,11 +286,14 @@ def test_a_schema_refuses_what_is_not_its_own(cli: Cli, traces: dict[str, str]) 
 
 def test_every_schema_is_somebodys() -> None:
     files = {each.name for each in resources.files("coldline.report").joinpath("schema").iterdir()}
-    assert files == {"report-1.json", "matrix-1.json", "corpus-1.json"}
+    assert files == {
+        *("report-1.json", "matrix-1.json", "corpus-1.json"),
+        *("baseline-1.json", "comparison-1.json"),
+    }
 
 
 def test_what_each_format_shows() -> None:
-    assert list(formats_for(REPORT)) == ["text", "json", "witness"]
+    assert list(formats_for(REPORT)) == ["text", "json", "witness", "html", "sarif", "junit", "github"]
     assert list(formats_for(MATRIX)) == list(formats_for(CORPUS)) == ["text", "json"]
 
 

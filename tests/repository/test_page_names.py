@@ -15,7 +15,7 @@ FOLDERS = ("benchmarks", "coldline", "docs", "driver", "scripts", "testbed", "te
 
 PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(FOLDERS)})/[\w*./-]*[\w*]")
 DOTTED = re.compile(r"(?<![\w/.-])(?:coldline|tests|testbed)(?:\.[A-Za-z_]\w*)+(?![\w/])")
-FILES = re.compile(r"\.(?:cfg|h|ko|md|py|svg|toml)$")
+FILES = re.compile(r"\.(?:cfg|h|html|json|ko|md|py|sarif|svg|toml|xml)$")
 """Names of files that look like dotted names: ``coldline.h``."""
 
 BUILT = {"driver/xen-coldline.ko"}

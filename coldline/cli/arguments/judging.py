@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 from coldline.cli.arguments.formats import add_formats, add_quiet
 from coldline.cli.arguments.guest import add_guest, add_machine, add_strategy
 from coldline.cli.arguments.profile import add_switches
+from coldline.cli.arguments.repair import add_repair
+from coldline.cli.arguments.review import add_review
 from coldline.cli.arguments.run import add_run
+from coldline.cli.arguments.symbols import add_symbols
 from coldline.cli.arguments.values import TRACE_FORMS, count
-from coldline.report.reporters import CORPUS, MATRIX, REPORT, formats_for
+from coldline.report.reporters import CORPUS, MATRIX, REPORT, default_hazards
 
 if TYPE_CHECKING:
     from coldline.cli.arguments.values import Commands
@@ -34,6 +37,8 @@ def add_boot(commands: "Commands") -> None:
         "for an ELF program, a raw image and --machine virt, warm-reset for --bios)",
     )
     add_run(parser)
+    add_review(parser)
+    add_symbols(parser)
     group = parser.add_argument_group("output")
     group.add_argument("--trace", metavar="FILE", help="write every event to FILE, for 'coldline check'")
     group.add_argument(
@@ -45,12 +50,11 @@ def add_boot(commands: "Commands") -> None:
     )
     add_formats(group, REPORT)
     add_quiet(group)
-    defaults = ", ".join(f"{name} {each.hazards}" for name, each in formats_for(REPORT).items())
     group.add_argument(
         "--hazards",
         metavar="N",
         type=count,
-        help=f"number of hazards to list, each with its story (default: {defaults})",
+        help=f"number of hazards to list, each with its story (default: {default_hazards(REPORT)})",
     )
 
 
@@ -64,6 +68,8 @@ def add_check(commands: "Commands") -> None:
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="trace file; - is standard input")
     add_switches(parser.add_argument_group("profile, besides what the traces say"))
+    add_repair(parser)
+    add_review(parser)
     group = parser.add_argument_group("output")
     add_formats(group, REPORT, short=["witness"])
     add_quiet(group)

@@ -44,7 +44,6 @@ FORMATS: dict[str, Format] = {
         "coldline.report.reporters.text:TextReporter",
         "for people",
         frozenset({REPORT, MATRIX, CORPUS}),
-        hazards=5,
         quiet=True,
     ),
     "json": Format(
@@ -57,6 +56,10 @@ FORMATS: dict[str, Format] = {
         "each hazard as a trace, with the steps of the caches",
         quiet=True,
     ),
+    "html": Format("coldline.report.reporters.html:HtmlReporter", "a page to look at, in one file"),
+    "sarif": Format("coldline.report.reporters.sarif:SarifReporter", "SARIF 2.1.0, a result for each cause"),
+    "junit": Format("coldline.report.reporters.junit:JunitReporter", "JUnit XML, a test for each cause"),
+    "github": Format("coldline.report.reporters.github:GithubReporter", "annotations of GitHub's workflows"),
 }
 """Every format, by name."""
 
@@ -67,6 +70,14 @@ DEFAULT = "text"
 def formats_for(shown: str) -> dict[str, Format]:
     """The formats that can show a kind of result (`REPORT`, `MATRIX` or `CORPUS`), by name."""
     return {name: each for name, each in FORMATS.items() if shown in each.shows}
+
+
+def default_hazards(shown: str) -> str:
+    """How many hazards the formats for a kind of result list: the number, or one for each format if they differ."""
+    numbers = {name: each.hazards for name, each in formats_for(shown).items()}
+    if len(set(numbers.values())) == 1:
+        return str(next(iter(numbers.values())))
+    return ", ".join(f"{name} {number}" for name, number in numbers.items())
 
 
 def make_reporter(name: str, out: TextIO, settings: "Settings") -> "Reporter":

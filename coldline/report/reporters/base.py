@@ -32,9 +32,9 @@ class Settings(Record, kw_only=True):
 class Reporter:
     """Writes a command's results in one format.
 
-    A command calls `begin` before it runs a guest, `found` if there is a second pass, and then the method for its
-    kind of result, once or for each of several files. A format needs the methods for the kinds that its
-    `Format.shows` names. The caller flushes and closes the file.
+    A command calls `begin` before it runs a guest, `found` if there is a second pass, then the method for its kind of
+    result, once or for each of several files, and last `finish`, unless it fails. A format needs the methods for the
+    kinds that its `Format.shows` names. The caller flushes and closes the file.
 
     Parameters
     ----------
@@ -81,3 +81,6 @@ class Reporter:
     def corpus(self, corpus: "Corpus") -> None:
         """Write the results for the traces of bugs."""
         raise NotImplementedError
+
+    def finish(self) -> None:
+        """Write what comes after the last result."""

@@ -2,9 +2,11 @@
 """JSON: one object on each line. The schemas are in ``coldline/report/schema``."""
 
 import json
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from coldline.report.cause_documents import cause_document, source_document, witness
+from coldline.report.causes import group
+from coldline.report.code_places import data_place
 from coldline.report.phrases import listed
 from coldline.report.reporters.base import Reporter
 from coldline.rules.order.ordering import COLD_START
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.explain.explained import ExplainedHazard, Unread
-    from coldline.explain.witness import WitnessStep
     from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
     from coldline.verdict import Judgement
 
@@ -59,21 +60,29 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
     if judgement is None:
         return document | {"error": report.error}
     shown = judgement.hazards[:most]
+    grouped = group(judgement)
     if report.guest is None or report.run is None:
         document |= {
             "verdict": judgement.verdict.value,
-            "hazards": [{"line": hazard.entry.where, **_hazard(hazard)} for hazard in shown],
+            "hazards": [
+                {"line": hazard.entry.where, **_hazard(report, hazard, cause)}
+                for hazard, cause in zip(shown, grouped.of_hazard, strict=False)
+            ],
             **({"hazards_found": judgement.found} if judgement.found > listed(shown) else {}),
         }
     else:
         document |= {
             "verdict": judgement.verdict.value,
-            "hazards": [_hazard_of_run(hazard) for hazard in shown],
+            "hazards": [
+                _hazard_of_run(report, hazard, cause)
+                for hazard, cause in zip(shown, grouped.of_hazard, strict=False)
+            ],
             "hazards_found": judgement.found,
-            **_boot(judgement, report.guest, report.run, most),
+            **_boot(report, judgement, report.guest, report.run, most),
         }
     return document | {
         "hazards_by_kind": dict(judgement.kinds),
+        "causes": [cause_document(report, number, each) for number, each in enumerate(grouped.causes)],
         "inconclusive_because": list(judgement.gaps),
         "warnings": list(judgement.warnings),
         "coverage": _coverage(report),
@@ -103,14 +112,16 @@ def _coverage(report: "Report") -> dict[str, Any]:
     return document
 
 
-def _boot(judgement: "Judgement", guest: "Guest", run: "Run", most: int | None) -> dict[str, Any]:
+def _boot(
+    report: "Report", judgement: "Judgement", guest: "Guest", run: "Run", most: int | None
+) -> dict[str, Any]:
     from coldline.report.memory_map import image_document
 
     plan = guest.plan
     return {
         "hazard_events": judgement.hazard_events,
         "sweep": [_swept(each) for each in judgement.final_read],
-        "unread": [_unread(each) for each in judgement.unread[:most]],
+        "unread": [_unread(report, each) for each in judgement.unread[:most]],
         "unread_found": len(judgement.unread),
         **image_document(guest.kernel),
         "host": guest.host,
@@ -138,13 +149,16 @@ def _boot(judgement: "Judgement", guest: "Guest", run: "Run", most: int | None) 
     }
 
 
-def _hazard_of_run(hazard: "ExplainedHazard") -> dict[str, Any]:
+def _hazard_of_run(report: "Report", hazard: "ExplainedHazard", cause: int | None) -> dict[str, Any]:
     """A hazard of a run: its event's number in place of a line, and the program counter."""
     pc = hazard.code.virtual if hazard.code is not None else None
-    return {"event": hazard.entry.number, **_hazard(hazard), "pc": pc}
+    named = source_document(report, hazard.code) if hazard.code is not None else {}
+    place = data_place(report, hazard.entry.address)
+    named |= {"data": place} if place else {}
+    return {"event": hazard.entry.number, **_hazard(report, hazard, cause), "pc": pc, **named}
 
 
-def _hazard(hazard: "ExplainedHazard") -> dict[str, Any]:
+def _hazard(report: "Report", hazard: "ExplainedHazard", cause: int | None) -> dict[str, Any]:
     entry = hazard.entry
     return {
         "kind": entry.kind,
@@ -152,20 +166,9 @@ def _hazard(hazard: "ExplainedHazard") -> dict[str, Any]:
         "address": entry.address,
         "size": entry.size,
         "lines": entry.lines,
-        "witness": [_step(step) for step in hazard.story],
+        **({"cause": cause} if cause is not None else {}),
+        "witness": witness(report, hazard),
     }
-
-
-def _step(step: "WitnessStep") -> dict[str, Any]:
-    pending = {"pending": dict(step.pending)} if step.pending else {}
-    if step.line_event is None:
-        operation = {"core": step.core, "operation": step.operation, "outcome": step.outcome}
-        of_core = {name: word for name, word in operation.items() if word} if step.core else {}
-        return {"step": step.step, **of_core, "state": _said(step.state), **pending}
-    line_event = step.line_event
-    where = {"line": line_event.where} if line_event.where else {"number": line_event.number}
-    times = {"times": step.times} if step.times > 1 else {}
-    return {"event": str(line_event.event), **where, **times, "state": _said(step.state), **pending}
 
 
 def _swept(swept: "Swept") -> dict[str, Any]:
@@ -180,7 +183,7 @@ def _swept(swept: "Swept") -> dict[str, Any]:
     }
 
 
-def _unread(unread: "Unread") -> dict[str, Any]:
+def _unread(report: "Report", unread: "Unread") -> dict[str, Any]:
     found, hazard = unread
     return {
         "segment": found.region.name,
@@ -189,7 +192,7 @@ def _unread(unread: "Unread") -> dict[str, Any]:
         "address": found.address,
         "size": found.size,
         "lines": found.lines,
-        "witness": [_step(step) for step in hazard.story] if hazard is not None else [],
+        "witness": witness(report, hazard) if hazard is not None else [],
     }
 
 
@@ -222,7 +225,3 @@ def _case(case: "Case", found: "CaseResult") -> dict[str, Any]:
         "as_told": found.agrees(case),
         "beyond": case.beyond,
     }
-
-
-_said = cache(str)
-"""Turns a microstate into words, and remembers the words."""

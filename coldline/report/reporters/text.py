@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, TextIO
 
 from coldline.report.hazard_text import write_hazards, write_unread
 from coldline.report.line_writer import LineWriter
-from coldline.report.phrases import coverage_words, found_words, not_covered_words, verdict_words
+from coldline.report.phrases import (
+    coverage_words,
+    found_words,
+    not_covered_words,
+    triage_words,
+    verdict_words,
+)
 from coldline.report.reporters.base import Reporter, Settings
 from coldline.support.printable import one_line, printable
 from coldline.verdict import Verdict
@@ -57,7 +63,7 @@ class TextReporter(Reporter):
                 self._lines.say()
                 for swept in report.judgement.final_read:
                     self._swept(swept)
-                write_unread(self._lines, report.judgement, self.settings.hazards)
+                write_unread(self._lines, report, report.judgement, self.settings.hazards)
         self._verdict(report)
         if report.guest is not None and report.run is not None and not self.settings.quiet:
             self._run(report.guest, report.run, report.judgement.events)
@@ -81,6 +87,8 @@ class TextReporter(Reporter):
         coherent = report.verdict is Verdict.COHERENT
         style = "good" if coherent else "bad" if report.verdict is Verdict.HAZARD else ""
         self._lines.say(f"{name}{verdict_words(report.judgement)}", style)
+        if report.triage is not None:
+            self._lines.say(triage_words(report.triage), "bad" if report.triage.fails else "")
         self._lines.say(coverage_words(report), "dim")
         if coherent:
             self._lines.say(not_covered_words(report), "dim")

@@ -6,6 +6,7 @@ import json
 import struct
 import zlib
 from itertools import islice
+from xml.etree import ElementTree
 
 from coldline.arm import MemoryType
 from coldline.checker.checker import Checker
@@ -97,11 +98,15 @@ def _show_all(checker: Checker, source: Source) -> None:
     report = Report(subject="fuzz", judgement=found)
     for name in FORMATS:
         shown = io.StringIO()
-        make_reporter(name, shown, Settings()).report(report)
+        reporter = make_reporter(name, shown, Settings())
+        reporter.report(report)
+        reporter.finish()
         text = shown.getvalue()
         assert "\x1b" not in text
-        if name == "json":
+        if name in ("json", "sarif"):
             json.loads(text)
+        if name == "junit":
+            ElementTree.fromstring(text)
         if name == "witness":
             for batch in TextBatches(io.BytesIO(text.split("\n\n")[0].encode())):
                 assert len(batch)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The options of ``check`` that put operations into a trace."""
+
+import argparse
+
+from coldline.cli.arguments.values import count
+
+
+def add_repair(parser: argparse.ArgumentParser) -> None:
+    """Add ``--repair``, ``--with`` and ``--before``."""
+    group = parser.add_argument_group("missing operations")
+    group.add_argument(
+        "--repair",
+        action="store_true",
+        help="for each cause, find the smallest repair: the operations that make it impossible, where they can be, "
+        "and why others do not help",
+    )
+    group.add_argument(
+        "--with",
+        dest="insert",
+        metavar="EVENT",
+        action="append",
+        help="judge the trace with EVENT put in, such as 'cpu0 dc civac 0x40000000 64', before the line of --before "
+        "(can be repeated)",
+    )
+    group.add_argument(
+        "--before",
+        metavar="LINE",
+        type=count,
+        action="append",
+        help="the line that the event of --with comes before: one for each, in the same order",
+    )

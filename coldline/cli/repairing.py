@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``--repair``, and ``--with`` and ``--before``, of ``coldline check``."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from coldline.cli.progress import Progress
+from coldline.errors import TraceError, UsageError
+from coldline.events import Op
+from coldline.events.inserting import Insertion
+from coldline.events.source import Source
+from coldline.report.causes import group
+from coldline.rules.profile import Profile
+from coldline.trace.text import parse_event
+from coldline.verdict import Judgement
+
+if TYPE_CHECKING:
+    from coldline.repair.result import Repairs
+
+
+def insertions_of(options: argparse.Namespace) -> list[Insertion]:
+    """The events of ``--with``, each before the line of its ``--before``.
+
+    Raises
+    ------
+    UsageError
+        If an event is none, or there are not as many lines as events, or several files.
+    """
+    events, lines = options.insert or [], options.before or []
+    if len(events) != len(lines):
+        raise UsageError(
+            f"each --with takes a --before LINE: there are {len(events)} of --with and {len(lines)} of --before"
+        )
+    if events and len(options.files) > 1:
+        raise UsageError("--with takes one trace: its --before is a line of it")
+    found = []
+    for text, line in zip(events, lines, strict=True):
+        words = text.split("#", 1)[0].split()
+        if not words:
+            raise UsageError("--with takes an event, such as 'cpu0 dc civac 0x40000000 64'")
+        try:
+            found.append(Insertion(parse_event(words, frozenset(Op)), line))
+        except TraceError as error:
+            raise UsageError(f"--with '{text}': {error.reason}") from None
+    return found
+
+
+class Repairing:
+    """Searches what repairs each cause of a trace, once it has been judged.
+
+    Parameters
+    ----------
+    progress : Progress
+        Shows how far it is.
+    name : str
+        The trace's name, for the progress.
+    """
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self.found: dict[int, Repairs] = {}
+        self._progress, self._name = progress, name
+
+    def __call__(self, source: Source, profile: Profile, judgement: Judgement) -> None:
+        """Search the repairs of all causes of a judgement."""
+        from coldline.repair.proof import checked
+        from coldline.repair.repairs import find_repairs
+        from coldline.repair.result import Target
+
+        grouped = group(judgement)
+        if not grouped.causes:
+            return
+        checker = checked(source, profile)
+        for number in range(len(grouped.causes)):
+            said = f"{self._name}: repair of cause {number + 1:,} of {len(grouped.causes):,}"
+            self._progress.say(said.__str__)
+            entries = tuple(
+                hazard.entry
+                for hazard, cause in zip(judgement.hazards, grouped.of_hazard, strict=True)
+                if cause == number
+            )
+            if entries:
+                self.found[number] = find_repairs(source, profile, checker, Target(entries))

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Proves a repair: the checker judges the whole trace with the operations put in."""
+
+from collections.abc import Iterable, Sequence
+
+from coldline.checker.checker import Checker
+from coldline.checker.finding_ranges import joined
+from coldline.checker.state.findings import HazardEntry
+from coldline.errors import TraceError
+from coldline.events.inserting import Inserting, Insertion
+from coldline.events.source import Source
+from coldline.repair.result import Target
+from coldline.rules.profile import Profile
+
+Found = dict[tuple[int, str], list[tuple[int, int]]]
+"""For an event's number and a kind of hazard, the ranges of bytes: the first, and one past the last."""
+
+
+def checked(source: Source, profile: Profile) -> Checker:
+    """Check all events of a trace in one thread."""
+    checker = Checker(profile)
+    source.run(checker.feed)
+    return checker
+
+
+def found_in(checker: Checker, insertions: Sequence[Insertion] = ()) -> Found:
+    """The hazards of a check, by the numbers that events have without the insertions."""
+    found: Found = {}
+    put_in = sorted(each.before + index for index, each in enumerate(sorted(insertions, key=_before)))
+    for entry in joined(checker.findings, checker.profile.line):
+        number = entry.number - sum(each < entry.number for each in put_in)
+        found.setdefault((number, entry.kind), []).append((entry.address, entry.address + entry.size))
+    return found
+
+
+def _before(insertion: Insertion) -> int:
+    return insertion.before
+
+
+class Proof:
+    """Proves repairs of one trace.
+
+    Parameters
+    ----------
+    source : Source
+        The trace.
+    profile : Profile
+        Its profile.
+    checker : Checker
+        The check of the trace as it is.
+    """
+
+    def __init__(self, source: Source, profile: Profile, checker: Checker) -> None:
+        self._source = source
+        self._profile = profile
+        self._as_it_is = found_in(checker)
+
+    def holds(self, insertions: Sequence[Insertion], target: Target) -> bool:
+        """Whether the trace with the insertions has none of the target's hazards, and no other that it had not.
+
+        At the target's reads, no kind of hazard may be left in its bytes.
+        """
+        try:
+            checker = checked(Inserting(self._source, insertions), self._profile)
+        except TraceError:
+            return False
+        found = found_in(checker, insertions)
+        if any(not _within(ranges, self._as_it_is.get(key, [])) for key, ranges in found.items()):
+            return False
+        return not any(
+            low < entry.address + entry.size and entry.address < high
+            for entry in target.entries
+            for low, high in _of_event(found, entry)
+        )
+
+
+def _of_event(found: Found, entry: HazardEntry) -> Iterable[tuple[int, int]]:
+    return (each for (number, _), ranges in found.items() if number == entry.number for each in ranges)
+
+
+def _within(ranges: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]) -> bool:
+    """Whether each range is within the others, of which adjacent ones count as one."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(others):
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return all(any(a <= low and high <= b for a, b in merged) for low, high in ranges)

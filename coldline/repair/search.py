@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Searches the insertions that make a line's bad read right, by the rules of one byte.
+
+Between two events of the line, what its bytes may be in is a list of costs for each group of bytes with the same
+events. An insertion changes it, and the events after it either lead to a bad read or not. That depends only on the
+place and on the costs, and few lists of costs occur, so it is remembered.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from coldline.explain.least_cost import UNREACHABLE
+from coldline.explain.line_history import LineEvent
+from coldline.repair.projection import Projection
+from coldline.repair.result import Operation
+from coldline.rules.line_rules import Hazard
+
+MOST_FOR_PAIRS = 100
+"""The most events of a line between which pairs of operations are tried."""
+
+Put = tuple[int, Operation]
+"""An operation, and the index of the event of the line that it comes before."""
+
+Bytes = tuple[Any, ...]
+"""The costs of each group of bytes."""
+
+
+class BadByte(NamedTuple):
+    """A byte of a line that a read may return wrongly, and how."""
+
+    offset: int
+    hazard: Hazard
+
+
+class Search:
+    """The insertions into one line's events.
+
+    Parameters
+    ----------
+    projection : Projection
+        The line's events.
+    offset, end : int
+        The bytes of the line, from its first, that the hazard is about.
+    """
+
+    def __init__(self, projection: Projection, offset: int, end: int) -> None:
+        self._projection = projection
+        self._events = projection.events
+        self._ways = projection.ways
+        self._last = len(projection.events) - 1
+        size = projection.ways.profile.line
+        edges = {0, offset, end, *(edge for each in self._events for edge in (each.start, each.end))}
+        self._offsets = sorted(edge for edge in edges if 0 <= edge < size)
+        self._concerned = [offset <= each < end for each in self._offsets]
+        self._before: list[Bytes] = []
+        self._allowed: list[set[BadByte]] = []
+        self._right: dict[tuple[int, Bytes], bool] = {}
+        self._follow()
+
+    def _follow(self) -> None:
+        """The costs before each event, and the reads of bytes of no concern that are wrong in any case."""
+        costs: Bytes = tuple(reached(self._ways.start) for _ in self._offsets)
+        for each in self._events:
+            self._before.append(costs)
+            self._allowed.append(self._bad(each, costs) - self._bad(each, costs, concerned=True))
+            costs = self._after(each, costs)
+        # What was wrong at an earlier read may stay so.
+        for index in range(self._last):
+            self._allowed[index] |= self._bad(self._events[index], self._before[index])
+
+    def _after(self, each: LineEvent, costs: Bytes) -> Bytes:
+        return tuple(
+            reached(self._ways.take(part, each.letter_for(offset), each.setting).after)
+            for part, offset in zip(costs, self._offsets, strict=True)
+        )
+
+    def _bad(self, each: LineEvent, costs: Bytes, *, concerned: bool = False) -> set[BadByte]:
+        """The bytes that an event may read wrongly; if `concerned`, only those that the hazard is about."""
+        if not each.event.op.traits.reads:
+            return set()
+        found = set()
+        for part, offset, own in zip(costs, self._offsets, self._concerned, strict=True):
+            letter = each.letter_for(offset)
+            if letter is None or not each.start <= offset < each.end or (concerned and not own):
+                continue
+            for hazard in (Hazard.STALE, Hazard.LOST, Hazard.LEAK):
+                for view in self._ways.views(letter, hazard):
+                    seen = view.costs
+                    ready = seen.take(view.of(part), letter, each.setting).ready
+                    if seen.cheapest_bad(ready, letter, hazard) is not None:
+                        found.add(BadByte(offset, hazard))
+        return found
+
+    def _is_right(self, index: int, costs: Bytes) -> bool:
+        """Whether the events from `index` on, from these costs, read nothing wrongly that they need not."""
+        seen = []
+        right = True
+        while index <= self._last:
+            key = (index, costs)
+            known = self._right.get(key)
+            if known is not None:
+                right = known
+                break
+            seen.append(key)
+            if self._bad(self._events[index], costs) - self._allowed[index]:
+                right = False
+                break
+            costs = self._after(self._events[index], costs)
+            index += 1
+        for key in seen:
+            self._right[key] = right
+        return right
+
+    def _put(self, index: int, operation: Operation, costs: Bytes) -> Bytes:
+        """The costs once an operation has been put in before event `index`."""
+        letter = self._projection.letters[index - 1][operation]
+        setting = self._events[index - 1].setting
+        return tuple(reached(self._ways.take(part, letter, setting).after) for part in costs)
+
+    def _operations(self, index: int) -> list[Operation]:
+        """The operations that differ before an event; of equal ones, that of the agent of the event before it."""
+        letters = self._projection.letters[index - 1]
+        agent = self._events[index - 1].event.agent
+        differing: dict[object, Operation] = {}
+        for operation in sorted(letters, key=lambda each: each.agent != agent):
+            differing.setdefault((operation.op, letters[operation]), operation)
+        return list(differing.values())
+
+    def singles(self) -> Iterator[Put]:
+        """The single operations that make the read right, and each place."""
+        for index in range(1, self._last + 1):
+            for operation in self._operations(index):
+                if self._is_right(index, self._put(index, operation, self._before[index])):
+                    yield index, operation
+
+    def tried(self) -> Iterator[Put]:
+        """All single operations, and each place."""
+        for index in range(1, self._last + 1):
+            for operation in self._operations(index):
+                yield index, operation
+
+    def pairs(self) -> Iterator[tuple[Put, Put]]:
+        """The pairs of operations that make the read right, and their places."""
+        for first in range(1, self._last + 1):
+            for operation in self._operations(first):
+                costs = self._put(first, operation, self._before[first])
+                if costs == self._before[first]:
+                    continue  # it changes nothing there
+                for second in range(first, self._last + 1):
+                    for other in self._operations(second):
+                        if self._is_right(second, self._put(second, other, costs)):
+                            yield (first, operation), (second, other)
+                    costs = self._after(self._events[second], costs)
+
+    def wrong_with(self, index: int, operation: Operation) -> BadByte | None:
+        """A byte that the last event still reads wrongly if an operation is put in before event `index`."""
+        costs = self._put(index, operation, self._before[index])
+        for each in self._events[index:-1]:
+            costs = self._after(each, costs)
+        wrong = self._bad(self._events[-1], costs) - self._allowed[-1]
+        return min(wrong, key=lambda each: (each.offset, each.hazard is Hazard.STALE), default=None)
+
+
+_REACHED = bytes(0 if cost != UNREACHABLE else UNREACHABLE for cost in range(256))
+
+
+def reached(costs: Any) -> Any:
+    """The same costs, each as the least: which microstates can be reached is all that a search needs."""
+    if isinstance(costs, bytes):
+        return costs.translate(_REACHED)
+    return tuple(tuple((number, 0) for number, _ in part) for part in costs)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A page to look at: one HTML file with everything in it, which fetches nothing.
+
+All text of a trace or of a guest is escaped by the template.
+"""
+
+from importlib import resources
+from typing import TYPE_CHECKING, Any, TextIO
+
+from coldline import __version__
+from coldline.errors import MissingDependencyError
+from coldline.report.cause_words import KIND_SENTENCES, capital, cause_sentence, reader_words
+from coldline.report.causes import group
+from coldline.report.code_places import data_place
+from coldline.report.phrases import coverage_words, triage_words, verdict_words
+from coldline.report.repair_words import repair_words
+from coldline.report.reporters.base import Reporter, Settings
+from coldline.report.timeline import LANE_HEIGHT, timeline
+from coldline.support.printable import printable
+
+if TYPE_CHECKING:
+    from coldline.report.causes import Cause
+    from coldline.report.model import Report
+
+_TEMPLATE = "report.html"
+
+
+class HtmlReporter(Reporter):
+    """Collects reports, and writes the page at the end.
+
+    Raises
+    ------
+    MissingDependencyError
+        If Jinja2 is not installed.
+    """
+
+    def __init__(self, out: TextIO, settings: Settings) -> None:
+        super().__init__(out, settings)
+        try:
+            import jinja2
+        except ImportError as error:
+            raise MissingDependencyError("--format html needs jinja2: install coldline[html]") from error
+        environment = jinja2.Environment(
+            autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        )
+        environment.filters["printable"] = printable
+        text = resources.files("coldline.report").joinpath("templates", _TEMPLATE).read_text("utf-8")
+        self._template = environment.from_string(text)
+        self._reports: list[dict[str, Any]] = []
+
+    def report(self, report: "Report") -> None:
+        """Add a report of a trace file or of a run."""
+        self._reports.append(_values(report, len(self._reports) + 1))
+
+    def finish(self) -> None:
+        """Write the page."""
+        page = self._template.render(
+            reports=self._reports, version=__version__, lane_height=LANE_HEIGHT, kinds=KIND_SENTENCES
+        )
+        self.out.write(page + "\n")
+
+
+def _values(report: "Report", number: int) -> dict[str, Any]:
+    """What the template needs of a report."""
+    judgement = report.judgement
+    head: dict[str, Any] = {
+        "number": number,
+        "subject": printable(report.subject),
+        "triaged": report.triage is not None,
+    }
+    if judgement is None:
+        return {
+            **head,
+            "verdict": "error",
+            "said": printable(report.error),
+            "causes": [],
+            "facts": [],
+            "more": "",
+        }
+    grouped = group(judgement)
+    facts = [("judged", coverage_words(report).removeprefix("judged: "))]
+    if report.guest is not None:
+        strategy = f", built by '{report.guest.strategy}'" if report.guest.strategy else ""
+        facts.insert(0, ("guest", f"{report.guest.core} on {report.guest.host}{strategy}"))
+    if report.triage is not None:
+        facts.append(("causes", triage_words(report.triage).removeprefix("causes: ")))
+    facts += [("warning", warning) for warning in judgement.warnings]
+    facts.append(("not covered", ", ".join(report.not_covered)))
+    untold = judgement.found - sum(each.count for each in grouped.causes if not each.final_read)
+    return {
+        **head,
+        "verdict": judgement.verdict.value,
+        "said": verdict_words(judgement),
+        "facts": [(name, printable(text)) for name, text in facts],
+        "causes": [_cause(report, index, cause) for index, cause in enumerate(grouped.causes)],
+        "more": f"{untold:,} hazards more have no story, and so no known cause." if untold > 0 else "",
+    }
+
+
+def _cause(report: "Report", index: int, cause: "Cause") -> dict[str, Any]:
+    known = report.triage.causes[index] if report.triage is not None else None
+    return {
+        "number": index + 1,
+        "kind": cause.kind,
+        "sentence": printable(capital(cause_sentence(report, cause))),
+        "count": cause.count,
+        "range": f"{cause.address:#x} to {cause.end - 1:#x}",
+        "data": printable(data_place(report, cause.first.entry.address)),
+        "reader": printable(reader_words(report, cause)),
+        "state": f"{known.state.value} {known.reason}".strip() if known is not None else "",
+        "timeline": timeline(report, cause.first),
+        "repairs": [printable(line) for line in repair_words(report.repairs[index])]
+        if index in report.repairs
+        else [],
+    }

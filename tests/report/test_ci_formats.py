@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The formats for CI: SARIF, JUnit's XML and GitHub's annotations.
+
+SARIF is checked here by the rules that its specification states for what coldline writes, and by Microsoft's
+Sarif.Multitool, which has the official schema, if this machine has it.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.helpers.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
+from tests.helpers.requirements import require
+from tests.report.test_causes import MAPS, SCATTERED
+from tests.report.test_formats import GOOD, ORDERED
+
+DISCARDED = MAPS + "c write 0x1000 8\nc dc ivac 0x1000 8\nc read 0x1000 8\n"
+HOSTILE = "evil & <name>,50%\x1b[31m.trace"
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Traces with hazards, without one, without an access, with order, and what is no trace, in this folder."""
+    monkeypatch.chdir(tmp_path)
+    texts = {
+        "a.trace": SCATTERED, "b.trace": DISCARDED, "good.trace": GOOD, "empty.trace": "", "order.trace": ORDERED,
+        "wrong.trace": "a frobnicate\n", HOSTILE: SCATTERED,
+    }  # fmt: skip
+    for name, text in texts.items():
+        Path(name).write_text(text)
+    return list(texts)
+
+
+def sarif(cli: Cli, *words: object) -> dict[str, Any]:
+    found = cli(*words, "--format", "sarif")
+    document: dict[str, Any] = json.loads(found.out)
+    return document
+
+
+# -- SARIF -----------------------------------------------------------------------------------------------------
+
+ALLOWED = {
+    "log": {"$schema", "version", "runs"},
+    "run": {"tool", "automationDetails", "columnKind", "invocations", "results"},
+    "result": {
+        "ruleId", "ruleIndex", "kind", "level", "message", "locations", "relatedLocations", "partialFingerprints",
+        "occurrenceCount", "codeFlows", "baselineState", "suppressions", "properties",
+    },
+    "location": {"id", "physicalLocation", "logicalLocations", "message"},
+    "physical": {"artifactLocation", "region", "address"},
+    "step": {"location", "kinds", "state", "executionOrder", "importance"},
+}  # fmt: skip
+"""The keys that SARIF 2.1.0 knows (3.13, 3.14, 3.27, 3.28, 3.29, 3.38), as far as coldline writes them."""
+
+
+def check_location(location: dict[str, Any]) -> None:
+    assert location.keys() <= ALLOWED["location"]
+    physical = location.get("physicalLocation")
+    if physical is None:
+        return
+    assert physical.keys() <= ALLOWED["physical"]
+    uri = physical["artifactLocation"]["uri"]
+    assert re.fullmatch(r"(?:file://)?[A-Za-z0-9._~/%-]+", uri), uri
+    if "region" in physical:
+        assert physical["region"]["startLine"] >= 1
+    if "address" in physical:
+        assert physical["address"]["absoluteAddress"] >= 0
+
+
+def check_log(log: dict[str, Any]) -> None:
+    """Check a log by what the specification says of each object."""
+    assert log.keys() == ALLOWED["log"]
+    assert log["version"] == "2.1.0"
+    for run in log["runs"]:
+        assert run.keys() <= ALLOWED["run"]
+        rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+        assert len(set(rules)) == len(rules)
+        for result in run["results"]:
+            assert result.keys() <= ALLOWED["result"]
+            assert rules[result["ruleIndex"]] == result["ruleId"]
+            assert result["level"] in ("error", "note")
+            assert result["message"]["text"].endswith(".")
+            for location in (*result["locations"], *result["relatedLocations"]):
+                check_location(location)
+            (flow,) = result["codeFlows"]
+            names = [thread["id"] for thread in flow["threadFlows"]]
+            assert len(set(names)) == len(names)
+            orders = []
+            for thread in flow["threadFlows"]:
+                own = [step["executionOrder"] for step in thread["locations"]]
+                assert own == sorted(own)
+                orders += own
+                for step in thread["locations"]:
+                    assert step.keys() <= ALLOWED["step"]
+                    assert len(set(step["kinds"])) == len(step["kinds"])
+                    check_location(step["location"])
+            assert sorted(orders) == list(range(1, len(orders) + 1))
+
+
+def test_a_log_is_as_the_specification_says(cli: Cli, files: list[str]) -> None:
+    log = sarif(cli, "check", *files)
+    check_log(log)
+    assert [run["invocations"][0]["executionSuccessful"] for run in log["runs"]] == [
+        name != "wrong.trace" for name in files
+    ]
+    uris = [
+        unquote(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
+        for run in log["runs"]
+        for result in run["results"]
+    ]
+    assert {"a.trace", "b.trace", "order.trace", HOSTILE} == set(uris)
+    check_log(sarif(cli, *MIDWAY, "--strategy", "none"))
+
+
+def test_a_result_is_a_cause_and_its_story_is_told_by_agents(cli: Cli, files: list[str]) -> None:
+    (run,) = sarif(cli, "check", "b.trace")["runs"]
+    (result,) = run["results"]
+    assert (result["ruleId"], result["occurrenceCount"]) == ("lost-write", 1)
+    assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 5}
+    assert result["relatedLocations"][0]["physicalLocation"]["region"] == {"startLine": 4}
+    flows = {each["id"]: each["locations"] for each in result["codeFlows"][0]["threadFlows"]}
+    (decides,) = (step for steps in flows.values() for step in steps if "decides" in step["kinds"])
+    assert decides["location"]["message"]["text"] == "c dc ivac 0x1000 8: discards, discards the new bytes"
+    assert decides["state"]["memory"] == {"text": "OLD"}
+    assert set(flows) == {"c", "n"}
+
+
+def test_steps_of_caches_are_a_thread_flow_of_their_own(cli: Cli) -> None:
+    (run,) = sarif(cli, *MIDWAY, "--strategy", "flush")["runs"]
+    flows = {each["id"]: each["locations"] for each in run["results"][0]["codeFlows"][0]["threadFlows"]}
+    (fill,) = flows["caches"]
+    assert fill["kinds"] == ["cache"]
+    assert fill["location"] == {"message": {"text": "level 2 fills from memory by speculation"}}
+    assert {"dom0", "guest", "xen"} < set(flows)
+    addresses = [step["location"]["physicalLocation"].get("address") for step in flows["guest"]]
+    assert any(each is not None and each["kind"] == "instruction" for each in addresses)
+
+
+@pytest.mark.parametrize("of_run", [False, True])
+def test_the_official_validator_finds_no_error(cli: Cli, files: list[str], of_run: bool) -> None:
+    tool = os.environ.get("SARIF_MULTITOOL") or shutil.which("Sarif.Multitool")
+    require(tool, "no Sarif.Multitool, of npm's @microsoft/sarif-multitool-linux (SARIF_MULTITOOL names it)")
+    words = [*MIDWAY, "--strategy", "none"] if of_run else ["check", *files]
+    Path("log.sarif").write_text(cli(*words, "--format", "sarif").out)
+    environment = {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
+    done = subprocess.run(
+        [str(tool), "validate", "log.sarif"], capture_output=True, text=True, timeout=120, env=environment
+    )
+    assert "Analysis completed successfully" in done.stdout
+    assert not re.findall(r": error .*", done.stdout)
+
+
+# -- JUnit -----------------------------------------------------------------------------------------------------
+
+
+def test_junit_has_a_test_for_each_cause(cli: Cli, files: list[str]) -> None:
+    found = cli("check", *files, "--format", "junit")
+    assert found.status == ERROR
+    root = ElementTree.fromstring(found.out)
+    ends = {
+        suite.get("name"): [[child.tag for child in test] for test in suite.iter("testcase")]
+        for suite in root
+    }
+    assert ends == {
+        "a.trace": [["failure"]],
+        "b.trace": [["failure"]],
+        "good.trace": [[]],
+        "empty.trace": [["skipped"]],
+        "order.trace": [["failure"]],
+        "wrong.trace": [["error"]],
+        HOSTILE.replace("\x1b", "\\x1b"): [["failure"]],
+    }
+    counts = {
+        name: sum(int(suite.get(name, 0)) for suite in root) for name in ("tests", "failures", "errors")
+    }
+    assert (
+        counts
+        == {name: int(root.get(name, -1)) for name in counts}
+        == {"tests": 7, "failures": 4, "errors": 1}
+    )
+    failure = root.find(".//failure")
+    assert failure is not None
+    assert "what happened" in (failure.text or "")
+
+
+def test_each_test_has_a_name_of_its_own(cli: Cli, tmp_path: Path) -> None:
+    """Two stores of one kind are two causes with one identity."""
+    path = tmp_path / "a.trace"
+    path.write_text(MAPS + "c write 0x1000 64\nc write 0x1040 64\nn read 0x1000 128\n")
+    root = ElementTree.fromstring(cli("check", path, "--format", "junit").out)
+    names = [test.get("name") for test in root.iter("testcase")]
+    assert len(set(names)) == len(names) == 2
+
+
+# -- GitHub ----------------------------------------------------------------------------------------------------
+
+ANNOTATION = re.compile(r"::(error|warning|notice)(?: ((?:[a-z]+=[^,:]+,?)+))?::(.*)")
+
+
+def test_each_line_is_an_annotation(cli: Cli, files: list[str]) -> None:
+    found = cli("check", *files, "--format", "github")
+    seen = [ANNOTATION.fullmatch(line) for line in found.out.splitlines()]
+    assert all(seen)
+    levels = [each[1] for each in seen if each is not None]
+    assert levels.count("error") == 5
+    assert levels.count("warning") == 1  # inconclusive
+    assert "::error file=b.trace,line=5,title=lost-write::" in found.out
+    assert "\x1b" not in found.out
+    assert "evil & <name>%2C50%25\\x1b[31m.trace" in found.out
+
+
+def test_the_formats_for_ci_have_the_status_of_text(cli: Cli, files: list[str]) -> None:
+    for name in ("sarif", "junit", "github"):
+        assert cli("check", "a.trace", "--format", name).status == HAZARD
+        assert cli("check", "good.trace", "--format", name).status == COHERENT

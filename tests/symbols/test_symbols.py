@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Symbols and source lines of a guest, compared with what binutils' addr2line says of the same file."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from coldline.errors import ImageError
+from coldline.samples import sample
+from coldline.symbols.program import read_program
+from coldline.symbols.symbols import LoadedRange, Symbols, read_symbols
+from coldline.symbols.table import FARTHEST, Symbol, SymbolTable
+from tests.helpers.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
+from tests.helpers.requirements import require
+from tests.report.test_formats import validated
+
+TOOLS = "aarch64-linux-gnu-"
+LINKED_AT = 0xFFFF_8000_0800_0000
+LOADED_AT = 0x4000_0000
+
+
+class Built(NamedTuple):
+    """A sample guest that was linked: its ELF file with DWARF, the image of it, and its source."""
+
+    elf: Path
+    image: Path
+    source: Path
+
+    @property
+    def loaded(self) -> list[LoadedRange]:
+        data = self.image.read_bytes()
+        return [LoadedRange(LOADED_AT, data, len(data) + 4096)]
+
+
+def run(*words: object) -> str:
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    require(shutil.which(f"{TOOLS}gcc"), "no aarch64-linux-gnu-gcc, of Debian's gcc-aarch64-linux-gnu")
+    folder = tmp_path_factory.mktemp("symbols")
+    elf, image, source = folder / "guest.elf", folder / "guest.Image", folder / "guest.S"
+    shutil.copy(sample("midway-arm64").source, source)
+    run(
+        f"{TOOLS}gcc",
+        "-g",
+        "-nostdlib",
+        "-static",
+        f"-Wl,-Ttext={LINKED_AT:#x},--build-id=sha1",
+        "-o",
+        elf,
+        source,
+    )
+    run(f"{TOOLS}objcopy", "-O", "binary", "-j", ".text", elf, image)
+    return Built(elf, image, source)
+
+
+def stripped(built: Built, folder: Path) -> Path:
+    path = folder / "stripped.elf"
+    run(f"{TOOLS}strip", "-o", path, built.elf)
+    return path
+
+
+# -- against addr2line -----------------------------------------------------------------------------------------
+
+
+def addr2line(elf: Path, addresses: list[int]) -> list[tuple[str, str, int]]:
+    """The function, the file and the line of each address, by binutils."""
+    lines = run(f"{TOOLS}addr2line", "-f", "-e", elf, *map(hex, addresses)).splitlines()
+    places = [line.split(" (")[0].rpartition(":") for line in lines[1::2]]
+    return [
+        (name, path, int(line) if line.isdigit() else 0)
+        for name, (path, _, line) in zip(lines[::2], places, strict=True)
+    ]
+
+
+def test_each_instruction_is_where_binutils_says(built: Built) -> None:
+    program = read_program(str(built.elf), built.elf.read_bytes())
+    addresses = list(range(LINKED_AT, LINKED_AT + 0x1A0, 4))
+    compared = 0
+    for address, (name, path, line) in zip(addresses, addr2line(built.elf, addresses), strict=True):
+        found = program.source_line(address)
+        assert (found.line if found else 0) == line, hex(address)
+        if found is None:
+            continue
+        assert Path(found.path).resolve() == Path(path).resolve()
+        place = program.functions.at(address)
+        assert place is not None
+        assert place.name == name
+        compared += 1
+    assert compared > 30
+
+
+@pytest.mark.parametrize("runs_at", [LOADED_AT, LINKED_AT, 0xFFFF_8000_7770_0000])
+def test_an_instruction_is_found_wherever_it_runs(built: Built, runs_at: int) -> None:
+    """By its physical address: with the MMU off, as linked, and moved by KASLR."""
+    symbols = read_symbols(str(built.elf), built.loaded, packed=False)
+    found = symbols.code(runs_at + 0x84, LOADED_AT + 0x84)
+    ((name, path, line),) = addr2line(built.elf, [LINKED_AT + 0x84])
+    assert found is not None
+    assert found.function.partition("+")[0] == name
+    assert (Path(found.path), found.line) == (Path(path), line)
+    assert str(found) == f"{found.function} (guest.S:{line})"
+
+
+def test_code_elsewhere_is_found_by_its_virtual_address(built: Built) -> None:
+    symbols = read_symbols(str(built.elf), built.loaded, packed=True)
+    assert symbols.code(LINKED_AT + 0x84, 0x7000_0084) is not None
+    assert symbols.code(LOADED_AT + 0x84, LOADED_AT + 0x84) is None
+    assert symbols.data(LOADED_AT + 0x800) is None
+
+
+def test_a_prefix_is_removed(built: Built) -> None:
+    symbols = read_symbols(str(built.elf), built.loaded, packed=False, source_prefix=str(built.source.parent))
+    found = symbols.code(LOADED_AT + 0x84, LOADED_AT + 0x84)
+    assert found is not None
+    assert found.path == "guest.S"
+
+
+# -- what is refused -------------------------------------------------------------------------------------------
+
+
+def refusal(path: Path, loaded: list[LoadedRange]) -> str:
+    with pytest.raises(ImageError) as caught:
+        read_symbols(str(path), loaded, packed=False)
+    return caught.value.reason
+
+
+def test_a_stripped_file_is_refused(built: Built, tmp_path: Path) -> None:
+    assert refusal(stripped(built, tmp_path), built.loaded) == "has no symbols: it was stripped"
+
+
+def test_another_build_id_is_refused(built: Built) -> None:
+    own = read_program(str(built.elf), built.elf.read_bytes()).build_id
+    assert own.hex() in run(f"{TOOLS}readelf", "-n", built.elf)
+    note = bytes.fromhex("040000001400000003000000") + b"GNU\0"
+    (loaded,) = built.loaded
+    others = [loaded._replace(data=bytes(loaded.data) + note + build_id) for build_id in (own, bytes(20))]
+    assert isinstance(read_symbols(str(built.elf), others[:1], packed=False), Symbols)
+    said = refusal(built.elf, others[1:])
+    assert said.startswith(f"has build-id {own.hex()}, and what was loaded has {'00' * 20}")
+
+
+def test_another_program_is_refused(built: Built) -> None:
+    (loaded,) = built.loaded
+    changed = bytes(each ^ 0x5A for each in bytes(loaded.data))
+    said = refusal(built.elf, [loaded._replace(data=changed)])
+    assert said == "is another program than what was loaded: its code is not there"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "is neither an ELF file nor a System.map"),
+        (b"\x7fELF", "has a broken ELF file: "),
+        (b"\x7fELF" + bytes(100), "has a broken ELF file: "),
+        (b"00000000 T only\n", "is no complete System.map: it has 1 functions"),
+    ],
+)
+def test_what_has_no_symbols_is_refused(data: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "symbols"
+    path.write_bytes(data)
+    assert refusal(path, []).startswith(said)
+
+
+def test_a_broken_file_is_an_error_and_no_traceback(built: Built, tmp_path: Path) -> None:
+    data, draw, path = built.elf.read_bytes(), random.Random(1), tmp_path / "broken.elf"
+    refused = 0
+    for number in range(60):
+        broken = bytearray(data[: draw.randrange(len(data))] if number % 3 == 0 else data)
+        for _ in range(0 if number % 3 == 0 else 1 << number % 12):
+            broken[draw.randrange(len(broken) if number % 2 else min(len(broken), 4096))] = draw.randrange(
+                256
+            )
+        path.write_bytes(broken)
+        try:
+            symbols = read_symbols(str(path), built.loaded, packed=False)
+            for address in range(LOADED_AT, LOADED_AT + 0x200, 16):
+                symbols.code(address, address)
+        except ImageError:
+            refused += 1
+    assert refused > 20
+
+
+def test_without_pyelftools_the_error_says_what_to_install(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "elftools.elf.elffile", None)
+    path = tmp_path / "vmlinux"
+    path.write_bytes(b"\x7fELF")
+    found = cli(*MIDWAY, "--symbols", path)
+    assert (found.status, found.out) == (ERROR, "")
+    assert found.err == f"coldline: {path}: symbols need elftools: install coldline[symbols]\n"
+
+
+# -- tables ----------------------------------------------------------------------------------------------------
+
+
+def test_an_address_is_in_the_symbol_before_it() -> None:
+    table = SymbolTable([Symbol(0x100, 0x10, "a"), Symbol(0x200, 0, "b"), Symbol(0x200, 8, "c", ".bss")])
+    assert [str(table.at(each)) for each in (0xFF, 0x100, 0x10F, 0x110, 0x207)] == [
+        "None", "a+0x0", "a+0xf", "None", "c+0x7",
+    ]  # fmt: skip
+    open_ended = SymbolTable([Symbol(0x100, 0, "a")])
+    assert str(open_ended.at(0x100 + FARTHEST - 1)) == "a+0xfffff"
+    assert open_ended.at(0x100 + FARTHEST) is None
+
+
+def test_a_system_map_has_functions_and_objects(tmp_path: Path) -> None:
+    lines = [f"{LINKED_AT:016x} T _text", f"{LINKED_AT + 0x800:016x} d counter"]
+    lines += [f"{LINKED_AT + 4 * number:016x} t f{number}" for number in range(1, 40)]
+    path = tmp_path / "System.map"
+    path.write_text("\n".join(lines) + "\n")
+    symbols = read_symbols(str(path), [LoadedRange(LOADED_AT, b"", 0x2000)], packed=False)
+    assert str(symbols.code(LOADED_AT, LOADED_AT + 5)) == "f1+0x1"
+    assert str(symbols.data(LOADED_AT + 0x802)) == "counter+0x2"
+    path.write_text("\n".join([*lines, "xyz"]))
+    assert refusal(path, []).startswith("line 42 is not 'ADDRESS TYPE NAME'")
+
+
+# -- the command -----------------------------------------------------------------------------------------------
+
+
+def test_text_and_json_name_functions_and_lines(built: Built, cli: Cli) -> None:
+    words = ("boot", built.image, "--strategy", "flush", "--symbols", built.elf, "--memory", "16M")
+    found = cli(*words)
+    assert found.status == HAZARD
+    ((name, _, line),) = addr2line(built.elf, [LINKED_AT + 0xDC])
+    assert f"by pc 0x400000dc {name}+0x" in found.out
+    assert f" (guest.S:{line}): ldr w1, #0x40000800\n" in found.out
+    assert "kernel+0x800 (.text data+0x0)" in found.out
+    (document,) = validated(cli(*words, "--json").out)
+    (hazard, _) = document["hazards"]
+    assert hazard["source"] == f"{built.source}:{line}"
+    deciding = document["causes"][0]["deciding"]
+    ((name, path, line),) = addr2line(built.elf, [LINKED_AT + deciding["pc"] - LOADED_AT])
+    assert deciding["source"] == f"{path}:{line}"
+    assert deciding["function"].startswith(f"{name}+0x")
+    assert document["causes"][0]["identity"]["decider"] == f"guest write at {deciding['function']}"
+    short = cli(*words, "--source-prefix", built.source.parent, "--format", "github")
+    assert "::error file=guest.S,line=" in short.out
+
+
+def test_an_elf_image_names_itself(built: Built, tmp_path: Path, cli: Cli) -> None:
+    elf = tmp_path / "program.elf"
+    linking = "-Wl,-N,-Ttext=0x40000000,--build-id=none"
+    run(f"{TOOLS}gcc", "-g", "-nostdlib", "-static", linking, "-o", elf, built.source)
+    words = ("boot", elf, "--host", "bootloader-dirty", "--memory", "16M", "--json")
+    document = json.loads(cli(*words).out)
+    assert document["hazards"]
+    assert all("function" in hazard for hazard in document["hazards"])
+    run(f"{TOOLS}strip", elf)
+    document = json.loads(cli(*words).out)
+    assert document["hazards"]
+    assert not any("function" in hazard for hazard in document["hazards"])
+
+
+def test_a_file_that_is_refused_is_an_error_of_the_command(built: Built, tmp_path: Path, cli: Cli) -> None:
+    path = stripped(built, tmp_path)
+    found = cli("boot", built.image, "--symbols", path)
+    assert (found.status, found.out) == (ERROR, "")
+    assert found.err == f"coldline: {path}: has no symbols: it was stripped\n"
+    assert cli("boot", built.image, "--symbols", built.elf, "--quiet").status == COHERENT
