@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Collects the events of some cache lines, in a second pass over the same events."""
+"""Collects the events of some cache lines, in a second pass over the same events.
+
+It is longer than 300 lines because all kinds of events are taken here, as by `coldline.checker.interpreter`.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable

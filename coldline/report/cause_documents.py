@@ -9,7 +9,8 @@ from coldline.report.code_places import source_place
 from coldline.report.identity import identity_of
 
 if TYPE_CHECKING:
-    from coldline.explain.event_code import Code, LineEvent
+    from coldline.explain.event_code import Code
+from coldline.explain.line_history import LineEvent
     from coldline.explain.explained import ExplainedHazard
     from coldline.explain.witness import WitnessStep
     from coldline.repair.result import Place, Repairs
