@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes events of fetches, loads and stores, and follows stores to tables.
+
+`m` is the record of a machine, `s` that of a view: see `coldline.frontends.qemu.state`. Imported only to compile.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from coldline.events.appending import append_held_change
+from coldline.events.batch import INSTRUCTION_SIZE, InstructionState
+from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, OP_SHIFT, REST_AT, SIZE_AT
+from coldline.events.op import Op
+from coldline.frontends.qemu.views import drain, gather_from, leave_view, view_of
+from coldline.jit.intrinsics import compiled, int64, load8, load64, store8, store16, store32, store64, uint64
+from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
+from coldline.mmu.stores import table_write
+from coldline.mmu.translation import translate, translate_code
+from coldline.mmu.view import ADDRESS_MASK, TAG_SHIFT
+
+_PAGE_SIZE = 1 << PAGE_SHIFT
+_FETCH = int(Op.FETCH)
+_A64 = int(InstructionState.A64)
+
+
+@compiled
+def put(m: Any, s: Any, address: int, size: int, op: int, tag: int, virtual: int) -> None:
+    """Add the event of an instruction at a virtual address of code."""
+    if s.held_size and (
+        uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0
+    ):
+        append_held_change(s)
+    if s.count:
+        drain(m, s)
+    row = m.rows + m.count * uint64(EVENT_SIZE)
+    agent = int64(s.agent_base + s.agent_of_tag[tag])
+    store64(row, uint64(address))
+    store64(row + uint64(SIZE_AT), uint64(size))
+    store64(row + uint64(REST_AT), uint64(agent << AGENT_SHIFT | op << OP_SHIFT))
+    if m.instruction_rows:
+        at = m.instruction_rows + m.count * uint64(INSTRUCTION_SIZE)
+        store64(at, uint64(virtual))
+        store64(at + uint64(8), s.block_physical + (uint64(virtual) - s.block))
+        store64(at + uint64(16), uint64(_A64))
+    m.count += uint64(1)
+
+
+@compiled
+def is_wanted(m: Any, address: int) -> bool:
+    """Whether events at a physical address are wanted."""
+    return m.low <= uint64(address) and uint64(address) < m.high
+
+
+@compiled
+def _miss(m: Any, virtual: int) -> None:
+    """Count an access whose translation could not be followed."""
+    if m.unknown == uint64(0):
+        m.unknown_at = uint64(virtual)
+    m.unknown += uint64(1)
+
+
+@compiled
+def begin(s: Any, virtual: int) -> None:
+    """Attribute the walks that come to an instruction."""
+    s.at_virtual, s.at_state = uint64(virtual), uint64(_A64)
+    s.at_physical = s.block_physical + (uint64(virtual) - s.block)
+
+
+@compiled
+def _fetch_page(m: Any, s: Any, virtual: int, size: int) -> None:
+    """Add the fetch of code that is in one page."""
+    tagged = translate_code(s, virtual)
+    if tagged < 0:
+        _miss(m, virtual)
+        return
+    physical = tagged & ADDRESS_MASK
+    s.block, s.block_physical = uint64(virtual), uint64(physical)
+    if page_index(s, physical) >= 0 and is_wanted(m, physical):
+        put(m, s, physical, size, _FETCH, tagged >> TAG_SHIFT, virtual)
+
+
+@compiled
+def fetch(m: Any, s: Any, virtual: int, size: int) -> None:
+    """Add the fetches of a block of code."""
+    m.instructions += uint64(size >> 2)
+    s.block = uint64(virtual)
+    s.block_physical = uint64(0)
+    begin(s, virtual)
+    inside = _PAGE_SIZE - (virtual & PAGE_MASK)
+    _fetch_page(m, s, virtual, min(size, inside))
+    if size > inside:
+        block, physical = s.block, s.block_physical
+        _fetch_page(m, s, virtual + inside, size - inside)
+        s.block, s.block_physical = block, physical
+
+
+@compiled
+def _access_page(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, pc: int) -> None:
+    """Add a load or store of bytes in one page; the physical address is -1 where only the tables have it."""
+    tagged = translate(s, virtual)
+    found = tagged & ADDRESS_MASK
+    if tagged < 0 or (physical >= 0 and found != physical):
+        _miss(m, virtual)
+        return
+    if is_wanted(m, found) and page_index(s, found) >= 0:
+        put(m, s, found, size, op, tagged >> TAG_SHIFT, pc)
+
+
+@compiled
+def access(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, index: int) -> None:
+    """Add a load or store."""
+    m.accesses += uint64(1)
+    pc = int64(s.block) + 4 * index
+    begin(s, pc)
+    inside = _PAGE_SIZE - (virtual & PAGE_MASK)
+    if size <= inside:
+        _access_page(m, s, virtual, physical, size, op, pc)
+    else:
+        _access_page(m, s, virtual, physical, inside, op, pc)
+        _access_page(m, s, virtual + inside, -1, size - inside, op, pc)
+
+
+@compiled
+def _other_tables(m: Any, current: Any, address: int, size: int, value: int, page: int) -> None:
+    """Follow a store to tables in every view; the present one comes last, and may hold a change back."""
+    for index in range(m.view_count):
+        at = load64(m.all_views + uint64(8 * index))
+        if at != current:
+            other = view_of(at)
+            if other.virtual and load8(other.marks + uint64(page)):
+                leave_view(m)
+                table_write(other, address, size, value, page)
+                gather_from(m, other)
+
+
+@compiled
+def _remember(s: Any, address: int, size: int, value: Any) -> None:
+    """Store into the copy of RAM."""
+    for bank in range(s.banks):
+        offset = uint64(address) - s.bank_base[bank]
+        if offset < s.bank_size[bank]:
+            at = s.bank_pointer[bank] + offset
+            if size == 8:
+                store64(at, value)
+            elif size == 4:
+                store32(at, np.uint32(value))
+            elif size == 2:
+                store16(at, np.uint16(value))
+            else:
+                store8(at, np.uint8(value))
+
+
+@compiled
+def follow_store(m: Any, s: Any, address: int, size: int, value: Any) -> None:
+    """Follow a store within a page: in tables, and in the copy of RAM."""
+    page = page_index(s, address)
+    if page < 0:
+        return
+    _other_tables(m, m.current, address, size, int64(value), page)
+    if s.virtual and load8(s.marks + uint64(page)):
+        table_write(s, address, size, int64(value), page)
+    _remember(s, address, size, value)

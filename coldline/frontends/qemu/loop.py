@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The compiled loop over the plugin's records.
+
+`m` is the record of a machine, `s` that of a view: see `coldline.frontends.qemu.state`. Imported only to compile.
+"""
+
+from typing import Any
+
+from numba import carray, cfunc, types
+
+from coldline.events.op import Op
+from coldline.frontends.qemu import records
+from coldline.frontends.qemu.accesses import access, fetch, follow_store
+from coldline.frontends.qemu.records import Head, Kind
+from coldline.frontends.qemu.state import AARCH32, CONSUMED, DRAIN, NEW_VIEW, REGIMES, REGISTERS_CHANGED, ROWS
+from coldline.frontends.qemu.system import obey, pass_barrier
+from coldline.frontends.qemu.views import MACHINE, VIEW, gather_from, leave_view, view_of
+from coldline.jit.intrinsics import compiled, int64, load64, uint64
+from coldline.mmu.entries import entries_for
+
+_RECORD, _RING_MASK = records.RECORD_SIZE, records.CAPACITY - 1
+_KIND, _VCPU, _LEVEL = Head.KIND.mask, Head.VCPU.lsb, Head.LEVEL.lsb
+_VCPU_ONES, _LEVEL_ONES = Head.VCPU.mask >> _VCPU, Head.LEVEL.mask >> _LEVEL
+_SIZE, _SIZE_ONES = Head.SIZE.lsb, Head.SIZE.mask >> Head.SIZE.lsb
+_INDEX, _INDEX_ONES = Head.INDEX.lsb, Head.INDEX.mask >> Head.INDEX.lsb
+_BLOCK, _LOAD, _STORE, _SYSTEM, _BARRIER = Kind.BLOCK, Kind.LOAD, Kind.STORE, Kind.SYSTEM, Kind.BARRIER
+_REGISTER = Kind.REGISTER
+_AARCH32 = records.LEVEL_AARCH32
+_READ, _WRITE = int(Op.READ), int(Op.WRITE)
+
+
+@compiled
+def _take(m: Any, s: Any, at: Any, head: int, kind: int, vcpu: int) -> None:
+    """Take one record of a view."""
+    first, second = int64(load64(at + uint64(8))), int64(load64(at + uint64(16)))
+    index = head >> _INDEX & _INDEX_ONES
+    if kind == _LOAD:
+        access(m, s, first, second, head >> _SIZE & _SIZE_ONES, _READ, index)
+    elif kind == _BLOCK:
+        fetch(m, s, first, index)
+    elif kind == _STORE:
+        size = head >> _SIZE & _SIZE_ONES
+        access(m, s, first, second, size, _WRITE, index)
+        follow_store(m, s, second, size, load64(at + uint64(24)))
+    elif kind == _SYSTEM:
+        obey(m, s, vcpu, index, first, second)
+    elif kind == _BARRIER:
+        pass_barrier(m, s, index, second)
+
+
+@cfunc(types.int64(MACHINE, types.uintp, types.uint64, types.int64))
+def consume(user: Any, ring: int, taken: int, count: int) -> int:
+    """Take up to `count` records from number `taken` on; return how many were, and leave the reason in `m`."""
+    m = carray(user, (1,))[0]
+    m.reason = uint64(CONSUMED)
+    for number in range(count):
+        at = uint64(ring) + ((uint64(taken) + uint64(number)) & uint64(_RING_MASK)) * uint64(_RECORD)
+        head = int64(load64(at))
+        kind, vcpu = head & _KIND, head >> _VCPU & _VCPU_ONES
+        if kind == _REGISTER:
+            m.reason = uint64(REGISTERS_CHANGED)
+            return number
+        level = head >> _LEVEL & _LEVEL_ONES
+        if level == _AARCH32:
+            m.reason = uint64(AARCH32)
+            return number
+        wanted = load64(m.views + uint64(8 * (vcpu * REGIMES + max(level, 1))))
+        if wanted == uint64(0):
+            m.reason = uint64(NEW_VIEW)
+            return number
+        if wanted != m.current:
+            leave_view(m)
+            m.current = wanted
+        if m.count >= uint64(ROWS):
+            m.reason = uint64(DRAIN)
+            return number
+        _take(m, view_of(wanted), at, head, kind, vcpu)
+    return count
+
+
+@cfunc(types.void(MACHINE))
+def leave(user: Any) -> None:
+    """Move the events of the present view to those of the machine."""
+    leave_view(carray(user, (1,))[0])
+
+
+@cfunc(types.void(MACHINE, VIEW))
+def gather(user: Any, view: Any) -> None:
+    """Move the events of a view to those of the machine, with what it holds back."""
+    gather_from(carray(user, (1,))[0], carray(view, (1,))[0])
+
+
+EXPORTS = {**entries_for(VIEW), **{each.__name__: each for each in (consume, leave, gather)}}

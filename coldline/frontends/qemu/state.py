@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The records through which the compiled loop over the plugin's records and Python share data.
+
+A machine has one record. Each translation regime of each vCPU (EL1 and EL0, EL2, EL3) is a *view* with a record of
+its own, with the fields of `coldline.mmu.view`: its tables are followed, and its agents have its aliases.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from coldline.events import words as event_words
+from coldline.events.agent_names import AGENTS, agent_of
+from coldline.events.words import EventWords
+from coldline.frontends.qemu.records import MAX_VCPUS
+from coldline.jit.shared_record import WORD, Fields, SharedRecord, record_of, words
+from coldline.mmu import view
+from coldline.mmu.registers import TableCode
+from coldline.mmu.view import View
+
+REGIMES: Final = 4
+"""Views of a vCPU, by exception level; there is none of level 0."""
+
+TAGS: Final = 5
+"""The tags of translated addresses: see `coldline.mmu.view.TAG_SHIFT`."""
+
+ROWS: Final = 1 << 17
+"""Events after which a batch is handed over."""
+
+SPARE_ROWS: Final = 1 << 19
+"""Events that one record of the plugin's may make at the most: those of a change of tables."""
+
+# Why the loop stopped before the last record
+CONSUMED, REGISTERS_CHANGED, NEW_VIEW, DRAIN, AARCH32 = range(5)
+
+WATCH_FIELDS: Fields = (
+    *words(
+        "agent_base",  # the number of the view's first agent in the trace
+        "block",  # the virtual address of the block of code that runs
+        "block_physical",
+        "upgrades",  # whether an invalidation cleans as well, as under a stage 2 (HCR_EL2.VM)
+        "traps_set_way",  # whether operations by set/way trap (HCR_EL2.TSW), and so are none
+        "old_roots",  # whether tables of an earlier TTBR are still followed: until all of the TLB is invalidated
+    ),
+    ("agent_of_tag", WORD * TAGS),
+)
+"""A view's own fields."""
+
+ViewRecord = record_of(event_words.WORDS_FIELDS, view.VIEW_FIELDS, WATCH_FIELDS)
+"""The type of a view's record."""
+
+MACHINE_FIELDS: Fields = (
+    *words(
+        "views",  # the address of each view's record by vCPU and exception level, 0 where there is none
+        "all_views",  # the same, of those that there are
+        "view_count",
+        "current",  # the address of the view whose record came last
+        "rows",  # where events go, as rows of `EVENT_DTYPE`
+        "count",  # events that are there
+        "instruction_rows",  # a row of `INSTRUCTION_DTYPE` for each, or 0
+        "line",  # bytes of a cache line
+        "orders",  # whether barriers are events
+        "reason",  # why the loop stopped
+        "sweep",  # 1 + the operation of the present sweep by set/way
+        "maintenance",  # 1 + the `Op` of each operation that maintains caches, by its encoding
+        "instructions",  # executed
+        "accesses",
+        "maintained",  # operations of cache maintenance
+        "unknown",  # accesses whose translation could not be followed
+        "unknown_at",  # the virtual address of the first of them
+        "low",  # the range of physical addresses that is wanted
+        "high",
+    ),
+)
+
+MachineRecord = record_of(MACHINE_FIELDS)
+"""The type of a machine's record."""
+
+Bank = tuple[int, memoryview]
+
+
+class Regime(SharedRecord):
+    """A translation regime of a vCPU.
+
+    Parameters
+    ----------
+    banks : sequence of (base, buffer)
+        RAM as it was after the last record.
+    level : int
+        The exception level: 1, 2 or 3.
+    agent_base : int
+        The number of its first agent.
+    addresses : dict of str to int
+        The compiled functions.
+    instructions : bool
+        Whether each event's instruction is wanted.
+    """
+
+    def __init__(
+        self,
+        banks: Sequence[Bank],
+        level: int,
+        agent_base: int,
+        addresses: dict[str, int],
+        *,
+        instructions: bool,
+    ) -> None:
+        super().__init__(ViewRecord)
+        self.level = level
+        self.events = EventWords(self, instructions=instructions)
+        self.view = View(self, banks)
+        self.code = TableCode(self.pointer, addresses)
+        self["agent_base"] = agent_base
+        # EL3 has one range of addresses and no EL0, as EL2 without VHE has
+        self["el"] = min(level, 2)
+        for tag in range(1, TAGS):
+            self.set_item("agent_of_tag", tag, agent_of(tag - 1))
+
+    @property
+    def slot(self) -> int:
+        """The index of its registers in the view: see `coldline.mmu.view.LEVELS`."""
+        return self["el"]
+
+
+class MachineState(SharedRecord):
+    """The record of a machine, with its arrays.
+
+    Parameters
+    ----------
+    banks : sequence of (base, buffer)
+        RAM.
+    instructions : bool
+        Whether each event's instruction is wanted.
+    """
+
+    def __init__(self, banks: Sequence[Bank], *, instructions: bool) -> None:
+        super().__init__(MachineRecord)
+        self.allocate("views", MAX_VCPUS * REGIMES * 8)
+        self.allocate("all_views", MAX_VCPUS * REGIMES * 8)
+        self._banks, self._instructions = banks, instructions
+        self.regimes: dict[tuple[int, int], Regime] = {}
+
+    def add_regime(self, vcpu: int, level: int, agent_base: int, addresses: dict[str, int]) -> Regime:
+        """Make the view of a regime."""
+        made = Regime(self._banks, level, agent_base, addresses, instructions=self._instructions)
+        memoryview(self.array("views")).cast("Q")[vcpu * REGIMES + level] = made.pointer
+        memoryview(self.array("all_views")).cast("Q")[len(self.regimes)] = made.pointer
+        self.regimes[vcpu, level] = made
+        self["view_count"] = len(self.regimes)
+        return made
+
+
+def agents_before(vcpu: int, level: int) -> int:
+    """The number of agents before those of a regime, where each vCPU has those of EL1, EL2 and EL3."""
+    return (vcpu * (REGIMES - 1) + level - 1) * AGENTS
