@@ -12,21 +12,41 @@ from coldline.events.appending import append_held_change
 from coldline.events.batch import INSTRUCTION_SIZE, InstructionState
 from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, OP_SHIFT, REST_AT, SIZE_AT
 from coldline.events.op import Op
+from coldline.frontends.qemu.state import CODE_PAGES, TAGS, CodePage
 from coldline.frontends.qemu.views import drain, gather_from, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load8, load64, store8, store16, store32, store64, uint64
+from coldline.mmu.alias_events import RUNNABLE, alias_of
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
 from coldline.mmu.stores import table_write
-from coldline.mmu.translation import translate, translate_code
+from coldline.mmu.translation import locate, translate, translate_code
 from coldline.mmu.view import ADDRESS_MASK, TAG_SHIFT
 
 _PAGE_SIZE = 1 << PAGE_SHIFT
 _FETCH = int(Op.FETCH)
-_A64 = int(InstructionState.A64)
+_A64, _UNKNOWN = int(InstructionState.A64), int(InstructionState.UNKNOWN)
+_C_PHYSICAL, _C_GENERATION, _C_VIRTUAL = CodePage.PHYSICAL, CodePage.GENERATION, CodePage.VIRTUAL
+_C_TAG, _C_SIZE = CodePage.TAG, CodePage.SIZE
 
 
 @compiled
-def put(m: Any, s: Any, address: int, size: int, op: int, tag: int, virtual: int) -> None:
-    """Add the event of an instruction at a virtual address of code."""
+def place_of(m: Any, code: int) -> tuple[int, int]:
+    """The virtual and the physical address of an instruction: `code` is 2^16 times its block's number, and its own."""
+    block = m.blocks + uint64(16 * (code >> 16))
+    offset = 4 * (code & 0xFFFF)
+    return int64(load64(block)) + offset, int64(load64(block + uint64(8))) + offset
+
+
+@compiled
+def begin(m: Any, s: Any, code: int) -> None:
+    """Attribute the walks that come to an instruction."""
+    if s.instruction_rows:
+        virtual, physical = place_of(m, code)
+        s.at_virtual, s.at_physical, s.at_state = uint64(virtual), uint64(physical), uint64(_A64)
+
+
+@compiled
+def put(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: int) -> None:
+    """Add the event of an instruction; `tag` is that of the translated address."""
     if s.held_size and (
         uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0
     ):
@@ -40,8 +60,9 @@ def put(m: Any, s: Any, address: int, size: int, op: int, tag: int, virtual: int
     store64(row + uint64(REST_AT), uint64(agent << AGENT_SHIFT | op << OP_SHIFT))
     if m.instruction_rows:
         at = m.instruction_rows + m.count * uint64(INSTRUCTION_SIZE)
+        virtual, physical = place_of(m, code)
         store64(at, uint64(virtual))
-        store64(at + uint64(8), s.block_physical + (uint64(virtual) - s.block))
+        store64(at + uint64(8), uint64(physical))
         store64(at + uint64(16), uint64(_A64))
     m.count += uint64(1)
 
@@ -61,42 +82,85 @@ def _miss(m: Any, virtual: int) -> None:
 
 
 @compiled
-def begin(s: Any, virtual: int) -> None:
-    """Attribute the walks that come to an instruction."""
-    s.at_virtual, s.at_state = uint64(virtual), uint64(_A64)
-    s.at_physical = s.block_physical + (uint64(virtual) - s.block)
+def _executable_tag(s: Any, physical: int) -> int:
+    """The tag of the strongest type with which the tables of a view map a page for execution; -1 if there is none."""
+    page = page_index(s, physical)
+    if page >= 0:
+        for memory_type in range(TAGS - 2, -1, -1):
+            if alias_of(s, page, memory_type) == RUNNABLE:
+                return 1 + memory_type
+    return -1
 
 
 @compiled
-def _fetch_page(m: Any, s: Any, virtual: int, size: int) -> None:
-    """Add the fetch of code that is in one page."""
-    tagged = translate_code(s, virtual)
-    if tagged < 0:
-        _miss(m, virtual)
-        return
-    physical = tagged & ADDRESS_MASK
-    s.block, s.block_physical = uint64(virtual), uint64(physical)
+def _find_code(s: Any, row: Any, virtual: int, physical: int) -> bool:
+    """Find the virtual address and the tag of a page of code; return whether there is a tag.
+
+    `virtual` is one that the code has or had. If the present tables do not map it there, it is looked for where the
+    page was before. If that fails, too, the tables say with which type they map the page for execution.
+    """
+    guess = int64(load64(row + uint64(_C_VIRTUAL)))
+    tag = -1
+    for _ in range(2):
+        found = locate(s, virtual)
+        if found >= 0 and found & ADDRESS_MASK == physical:
+            tag = translate_code(s, virtual) >> TAG_SHIFT
+            break
+        virtual, guess = guess, virtual
+    if tag < 0:
+        tag = _executable_tag(s, physical)
+    store64(row + uint64(_C_PHYSICAL), uint64(physical))
+    store64(row + uint64(_C_VIRTUAL), uint64(virtual))
+    store64(row + uint64(_C_TAG), uint64(tag))
+    store64(row + uint64(_C_GENERATION), s.generation if tag >= 0 else uint64(0))
+    return tag >= 0
+
+
+@compiled
+def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: int) -> None:
+    """Add the fetch of code that is in one page; the physical address is -1 where only the tables have it."""
+    if physical < 0:
+        tagged = translate_code(s, virtual)
+        if tagged < 0:
+            _miss(m, virtual)
+            return
+        physical, tag = tagged & ADDRESS_MASK, tagged >> TAG_SHIFT
+    elif not s.virtual:
+        virtual, tag = physical, 0
+    else:
+        offset = physical & PAGE_MASK
+        page = physical - offset
+        row = s.code_pages + uint64(_C_SIZE * ((page >> PAGE_SHIFT) & (CODE_PAGES - 1)))
+        known = load64(row + uint64(_C_GENERATION)) == s.generation and int64(load64(row)) == page
+        if not known and not _find_code(s, row, virtual - offset, page):
+            _miss(m, virtual)
+            return
+        tag = int64(load64(row + uint64(_C_TAG)))
+        virtual = int64(load64(row + uint64(_C_VIRTUAL))) + offset
+    block = m.blocks + uint64(16 * (code >> 16))
+    if code & 0xFFFF == 0:
+        store64(block, uint64(virtual))
+        store64(block + uint64(8), uint64(physical))
     if page_index(s, physical) >= 0 and is_wanted(m, physical):
-        put(m, s, physical, size, _FETCH, tagged >> TAG_SHIFT, virtual)
+        put(m, s, physical, size, _FETCH, tag, code)
 
 
 @compiled
-def fetch(m: Any, s: Any, virtual: int, size: int) -> None:
+def fetch(m: Any, s: Any, virtual: int, physical: int, size: int, code: int) -> None:
     """Add the fetches of a block of code."""
-    m.instructions += uint64(size >> 2)
-    s.block = uint64(virtual)
-    s.block_physical = uint64(0)
-    begin(s, virtual)
+    if s.instruction_rows:
+        s.at_virtual, s.at_physical, s.at_state = uint64(virtual), uint64(physical), uint64(_A64)
+        if physical < 0:
+            s.at_state = uint64(_UNKNOWN)
     inside = _PAGE_SIZE - (virtual & PAGE_MASK)
-    _fetch_page(m, s, virtual, min(size, inside))
+    _fetch_page(m, s, virtual, physical, min(size, inside), code)
     if size > inside:
-        block, physical = s.block, s.block_physical
-        _fetch_page(m, s, virtual + inside, size - inside)
-        s.block, s.block_physical = block, physical
+        start = int64(load64(m.blocks + uint64(16 * (code >> 16))))
+        _fetch_page(m, s, start + inside, -1, size - inside, code + (inside >> 2))
 
 
 @compiled
-def _access_page(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, pc: int) -> None:
+def _access_page(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, code: int) -> None:
     """Add a load or store of bytes in one page; the physical address is -1 where only the tables have it."""
     tagged = translate(s, virtual)
     found = tagged & ADDRESS_MASK
@@ -104,21 +168,19 @@ def _access_page(m: Any, s: Any, virtual: int, physical: int, size: int, op: int
         _miss(m, virtual)
         return
     if is_wanted(m, found) and page_index(s, found) >= 0:
-        put(m, s, found, size, op, tagged >> TAG_SHIFT, pc)
+        put(m, s, found, size, op, tagged >> TAG_SHIFT, code)
 
 
 @compiled
-def access(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, index: int) -> None:
+def access(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, code: int) -> None:
     """Add a load or store."""
-    m.accesses += uint64(1)
-    pc = int64(s.block) + 4 * index
-    begin(s, pc)
+    begin(m, s, code)
     inside = _PAGE_SIZE - (virtual & PAGE_MASK)
     if size <= inside:
-        _access_page(m, s, virtual, physical, size, op, pc)
+        _access_page(m, s, virtual, physical, size, op, code)
     else:
-        _access_page(m, s, virtual, physical, inside, op, pc)
-        _access_page(m, s, virtual + inside, -1, size - inside, op, pc)
+        _access_page(m, s, virtual, physical, inside, op, code)
+        _access_page(m, s, virtual + inside, -1, size - inside, op, code)
 
 
 @compiled

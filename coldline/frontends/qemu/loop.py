@@ -26,26 +26,29 @@ _INDEX, _INDEX_ONES = Head.INDEX.lsb, Head.INDEX.mask >> Head.INDEX.lsb
 _BLOCK, _LOAD, _STORE, _SYSTEM, _BARRIER = Kind.BLOCK, Kind.LOAD, Kind.STORE, Kind.SYSTEM, Kind.BARRIER
 _REGISTER = Kind.REGISTER
 _AARCH32 = records.LEVEL_AARCH32
+_ADDRESS_BITS, _ADDRESS = records.ADDRESS_BITS, (1 << records.ADDRESS_BITS) - 1
 _READ, _WRITE = int(Op.READ), int(Op.WRITE)
 
 
 @compiled
 def _take(m: Any, s: Any, at: Any, head: int, kind: int, vcpu: int) -> None:
     """Take one record of a view."""
-    first, second = int64(load64(at + uint64(8))), int64(load64(at + uint64(16)))
+    first, second = int64(load64(at + uint64(8))), load64(at + uint64(16))
     index = head >> _INDEX & _INDEX_ONES
+    physical = int64(second & uint64(_ADDRESS))
+    block = int64(second >> uint64(_ADDRESS_BITS)) << 16
     if kind == _LOAD:
-        access(m, s, first, second, head >> _SIZE & _SIZE_ONES, _READ, index)
+        access(m, s, first, physical, head >> _SIZE & _SIZE_ONES, _READ, block | index)
     elif kind == _BLOCK:
-        fetch(m, s, first, index)
+        fetch(m, s, first, -1 if physical == _ADDRESS else physical, index, block)
     elif kind == _STORE:
         size = head >> _SIZE & _SIZE_ONES
-        access(m, s, first, second, size, _WRITE, index)
-        follow_store(m, s, second, size, load64(at + uint64(24)))
+        access(m, s, first, physical, size, _WRITE, block | index)
+        follow_store(m, s, physical, size, load64(at + uint64(24)))
     elif kind == _SYSTEM:
-        obey(m, s, vcpu, index, first, second)
+        obey(m, s, vcpu, index, first, block | physical)
     elif kind == _BARRIER:
-        pass_barrier(m, s, index, second)
+        pass_barrier(m, s, index, block | physical)
 
 
 @cfunc(types.int64(MACHINE, types.uintp, types.uint64, types.int64))

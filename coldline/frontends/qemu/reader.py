@@ -124,7 +124,7 @@ class Reader:
                 continue
             while self._taken < written:
                 self._step(min(written - self._taken, _PIECE))
-            progress(self.machine["instructions"], self.machine["accesses"])
+            progress(self._ring.instructions, self._ring.accesses)
         self._leave(self.machine.pointer)
         self._hand_over()
 
@@ -137,6 +137,10 @@ class Reader:
         """Wait until the machine is about to execute its first instruction, and copy its RAM."""
         while self._ring.state < State.RUNS:
             if self._qemu.status is not None:
+                if self._ring.state == State.NO_VCPU:
+                    raise QemuError(
+                        "this build of QEMU does not let a plugin see which vCPU executes: use -smp 1"
+                    )
                 lines = self._qemu.complaints().splitlines() or [f"exit status {self._qemu.status}"]
                 raise QemuError(f"QEMU did not start the machine: {lines[-1]}")
             time.sleep(_NAP_S)
@@ -177,7 +181,8 @@ class Reader:
 
     def describe(self, outcome: Watched) -> None:
         """Say how far the machine came."""
-        for name in ("instructions", "accesses", "maintained", "unknown", "unknown_at"):
+        outcome.instructions, outcome.accesses = self._ring.instructions, self._ring.accesses
+        for name in ("maintained", "unknown", "unknown_at"):
             setattr(outcome, name, self.machine[name])
         outcome.waits = self._ring.waits
         outcome.loaded = self._shadow.loaded

@@ -2,7 +2,8 @@
 """The records that the plugin writes into the ring, and the ring's head: the one place that says their layout.
 
 A record is four words of 64 bits. The first has its `Kind`, the vCPU, the exception level of the block of code, and
-more by kind; `Head` has the fields. The C source gets everything from `definitions`.
+more by kind; `Head` has the fields. The third has a physical address, and above that the number of the block of code
+that the instruction is in; numbers come again after `BLOCKS` others. The C source gets everything from `definitions`.
 """
 
 from typing import Final
@@ -33,15 +34,19 @@ class Kind:
     """What a record says; the other words are named with it."""
 
     BLOCK: Final = 0
-    """A block of code is entered: virtual address, physical address (all ones where it is not in RAM)."""
+    """A block of code is entered: a virtual address of it, and its physical one, which is all ones outside of RAM.
+
+    QEMU uses what it translated for every virtual address of the same bytes, so the one here may be another one.
+    """
     LOAD: Final = 1
     """A load has happened: virtual address, physical address."""
     STORE: Final = 2
     """A store has happened: virtual address, physical address, the value."""
     SYSTEM: Final = 3
-    """A SYS instruction is about to be executed: its operand, its virtual address."""
+    """A SYS instruction is about to be executed: its operand, and in place of a physical address its number in its
+    block."""
     BARRIER: Final = 4
-    """A barrier is about to be executed: 0, its virtual address."""
+    """A barrier is about to be executed: 0, and its number in its block as with `SYSTEM`."""
     REGISTER: Final = 5
     """A register has another value from here on: the value."""
 
@@ -59,6 +64,12 @@ REGISTERS: Final = (
     "HCR_EL2", "VTCR_EL2", "VTTBR_EL2", "SCR_EL3", "CTR_EL0",
 )  # fmt: skip
 """The registers that are told, by QEMU's names for them."""
+
+ADDRESS_BITS: Final = 40
+"""Bits of a physical address."""
+
+BLOCKS: Final = 1 << (64 - ADDRESS_BITS)
+"""The numbers of blocks of code."""
 
 HEAD_SIZE: Final = 4096
 MAGIC: Final = 0x636F_6C64_6C69_6E65
@@ -80,6 +91,8 @@ class RingHead:
     GO: Final = 24
     GONE: Final = 32
     WAITS: Final = 40
+    INSTRUCTIONS: Final = 48
+    ACCESSES: Final = 56
     WRITTEN: Final = 64
     TAKEN: Final = 128
 
@@ -91,6 +104,8 @@ class State:
     LOADED: Final = 1
     RUNS: Final = 2
     ENDED: Final = 3
+    NO_VCPU: Final = 4
+    """It cannot find out which vCPU executes, and has ended QEMU."""
 
 
 EXIT_ALONE: Final = 97
@@ -103,6 +118,8 @@ def definitions() -> str:
         "PLUGIN_VERSION": PLUGIN_VERSION,
         "LEVEL_AARCH32": LEVEL_AARCH32,
         "HEAD_SIZE": HEAD_SIZE,
+        "ADDRESS_BITS": ADDRESS_BITS,
+        "BLOCKS": BLOCKS,
         "MAGIC": MAGIC,
         "PUBLISH_EVERY": PUBLISH_EVERY,
         "MAX_VCPUS": MAX_VCPUS,

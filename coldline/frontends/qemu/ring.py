@@ -54,6 +54,16 @@ class Ring:
         return self._get(RingHead.WAITS)
 
     @property
+    def instructions(self) -> int:
+        """How many instructions were executed."""
+        return self._get(RingHead.INSTRUCTIONS)
+
+    @property
+    def accesses(self) -> int:
+        """How many loads and stores of RAM there were."""
+        return self._get(RingHead.ACCESSES)
+
+    @property
     def written(self) -> int:
         """How many records the plugin has told of."""
         return self._get(RingHead.WRITTEN)

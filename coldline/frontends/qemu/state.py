@@ -11,7 +11,7 @@ from typing import Final
 from coldline.events import words as event_words
 from coldline.events.agent_names import AGENTS, agent_of
 from coldline.events.words import EventWords
-from coldline.frontends.qemu.records import MAX_VCPUS
+from coldline.frontends.qemu.records import BLOCKS, MAX_VCPUS
 from coldline.jit.shared_record import WORD, Fields, SharedRecord, record_of, words
 from coldline.mmu import view
 from coldline.mmu.registers import TableCode
@@ -32,11 +32,25 @@ SPARE_ROWS: Final = 1 << 19
 # Why the loop stopped before the last record
 CONSUMED, REGISTERS_CHANGED, NEW_VIEW, DRAIN, AARCH32 = range(5)
 
+
+class CodePage:
+    """A page of code that a view executes, in words, by their offsets. They are found by the number of the page."""
+
+    PHYSICAL: Final = 0
+    GENERATION: Final = 8
+    """That of the view's translations, as of when the rest is; 0 is none."""
+    VIRTUAL: Final = 16
+    TAG: Final = 24
+    SIZE: Final = 32
+
+
+CODE_PAGES: Final = 1 << 12
+"""Rows of `CodePage`; a power of two."""
+
 WATCH_FIELDS: Fields = (
     *words(
         "agent_base",  # the number of the view's first agent in the trace
-        "block",  # the virtual address of the block of code that runs
-        "block_physical",
+        "code_pages",  # `CodePage`
         "upgrades",  # whether an invalidation cleans as well, as under a stage 2 (HCR_EL2.VM)
         "traps_set_way",  # whether operations by set/way trap (HCR_EL2.TSW), and so are none
         "old_roots",  # whether tables of an earlier TTBR are still followed: until all of the TLB is invalidated
@@ -58,12 +72,10 @@ MACHINE_FIELDS: Fields = (
         "count",  # events that are there
         "instruction_rows",  # a row of `INSTRUCTION_DTYPE` for each, or 0
         "line",  # bytes of a cache line
-        "orders",  # whether barriers are events
+        "blocks",  # the virtual and the physical address of each block of code, by its number
         "reason",  # why the loop stopped
         "sweep",  # 1 + the operation of the present sweep by set/way
         "maintenance",  # 1 + the `Op` of each operation that maintains caches, by its encoding
-        "instructions",  # executed
-        "accesses",
         "maintained",  # operations of cache maintenance
         "unknown",  # accesses whose translation could not be followed
         "unknown_at",  # the virtual address of the first of them
@@ -110,6 +122,7 @@ class Regime(SharedRecord):
         self.view = View(self, banks)
         self.code = TableCode(self.pointer, addresses)
         self["agent_base"] = agent_base
+        self.allocate("code_pages", CODE_PAGES * CodePage.SIZE)
         # EL3 has one range of addresses and no EL0, as EL2 without VHE has
         self["el"] = min(level, 2)
         for tag in range(1, TAGS):
@@ -136,6 +149,7 @@ class MachineState(SharedRecord):
         super().__init__(MachineRecord)
         self.allocate("views", MAX_VCPUS * REGIMES * 8)
         self.allocate("all_views", MAX_VCPUS * REGIMES * 8)
+        self.allocate("blocks", BLOCKS * 16)
         self._banks, self._instructions = banks, instructions
         self.regimes: dict[tuple[int, int], Regime] = {}
 

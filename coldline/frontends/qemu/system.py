@@ -37,7 +37,7 @@ def _zero(m: Any, s: Any, address: int) -> None:
 
 
 @compiled
-def _sweep(m: Any, s: Any, op: int, pc: int) -> None:
+def _sweep(m: Any, s: Any, op: int, code: int) -> None:
     """Add set/way maintenance: one event for each bank at the first instruction of a sweep over a cache.
 
     A sweep is intended to reach all of RAM once. Any other maintenance ends it.
@@ -47,22 +47,22 @@ def _sweep(m: Any, s: Any, op: int, pc: int) -> None:
     if m.sweep != uint64(1 + op):
         m.sweep = uint64(1 + op)
         for bank in range(s.banks):
-            put(m, s, int64(s.bank_base[bank]), int64(s.bank_size[bank]), op, 0, pc)
+            put(m, s, int64(s.bank_base[bank]), int64(s.bank_size[bank]), op, 0, code)
 
 
 @compiled
-def _maintain(m: Any, s: Any, op: int, operand: int, pc: int) -> None:
+def _maintain(m: Any, s: Any, op: int, operand: int, code: int) -> None:
     """Add the event of a cache maintenance instruction."""
     m.maintained += uint64(1)
     if op in _SETWAY:
         if not s.traps_set_way:
-            _sweep(m, s, op, pc)
+            _sweep(m, s, op, code)
         return
     m.sweep = uint64(0)
     if op in (_IC_IALLU, _IC_IALLUIS):
-        put(m, s, 0, 0, op, 0, pc)
+        put(m, s, 0, 0, op, 0, code)
         return
-    begin(s, pc)
+    begin(m, s, code)
     tagged = translate(s, operand)
     length = ZVA_BLOCK if op == _ZVA else int64(m.line)
     address = (tagged & ADDRESS_MASK) & ~(length - 1)
@@ -71,9 +71,8 @@ def _maintain(m: Any, s: Any, op: int, operand: int, pc: int) -> None:
     if s.upgrades and op == _IVAC:
         op = _CIVAC
     if is_wanted(m, address):
-        put(m, s, address, length, op, tagged >> TAG_SHIFT, pc)
+        put(m, s, address, length, op, tagged >> TAG_SHIFT, code)
     if op == _ZVA:
-        m.accesses += uint64(1)
         _zero(m, s, address)
 
 
@@ -118,17 +117,17 @@ def _invalidate(m: Any, vcpu: int, key: int, operand: int) -> None:
 
 
 @compiled
-def obey(m: Any, s: Any, vcpu: int, key: int, operand: int, pc: int) -> None:
-    """Follow a SYS instruction at a virtual address; `key` has op1, CRn, CRm and op2."""
+def obey(m: Any, s: Any, vcpu: int, key: int, operand: int, code: int) -> None:
+    """Follow a SYS instruction ; `key` has op1, CRn, CRm and op2."""
     if key >> 7 & 0xF == TLBI_CRN:
         _invalidate(m, vcpu, key, operand)
         return
     op = int64(load8(m.maintenance + uint64(key)))
     if op:
-        _maintain(m, s, op - 1, operand, pc)
+        _maintain(m, s, op - 1, operand, code)
 
 
 @compiled
-def pass_barrier(m: Any, s: Any, which: int, pc: int) -> None:
+def pass_barrier(m: Any, s: Any, which: int, code: int) -> None:
     """Add the event of a barrier."""
-    put(m, s, 0, 0, _DSB if which == _RECORD_DSB else _DMB if which == _RECORD_DMB else _ISB, 0, pc)
+    put(m, s, 0, 0, _DSB if which == _RECORD_DSB else _DMB if which == _RECORD_DMB else _ISB, 0, code)

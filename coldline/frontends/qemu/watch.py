@@ -94,7 +94,7 @@ class Watch:
                 )
                 qemu = Qemu(words, self._console)
                 reader = Reader(self._machine, ring, ram, qemu, code, sink, instructions=instructions)
-                reader.machine["line"], reader.machine["orders"] = self._line, self._barriers
+                reader.machine["line"] = self._line
                 reader.machine["low"], reader.machine["high"] = self._range
                 try:
                     reader.read(self._before, self._progress)
@@ -123,6 +123,7 @@ class Watch:
             f"low={low:#x}",
             f"high={high:#x}",
             f"barriers={int(self._barriers)}",
+            f"filter={int(not self._barriers)}",
             f"reader={os.getpid()}",
         ]
 

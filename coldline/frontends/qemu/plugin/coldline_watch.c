@@ -9,10 +9,16 @@
  *
  * Arguments: ring=FILE, ram=NAME (of the mapping of RAM, in /proc/self/maps), base=ADDRESS and size=BYTES (of RAM),
  * low=ADDRESS and high=ADDRESS (the range of loads that are wanted; all stores are, as they may be to tables),
- * barriers=0|1, reader=PID.
+ * barriers=0|1, filter=0|1, reader=PID.
+ *
+ * With filter=1, a load or a block of code is left out if the same vCPU has loaded the same bytes, or executed the same
+ * block, and since then no store was to their lines, and no vCPU has maintained caches, invalidated a TLB or written a
+ * register that decides what an access is. Reads change nothing that caches may hold, so it would find what the
+ * earlier one has found: coldline/frontends/qemu/filtering.md is the argument.
  */
 
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -84,7 +90,6 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
 size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *);
 unsigned qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t);
 bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t);
@@ -110,7 +115,7 @@ struct ring_head {
     uint64_t go;                        /* the reader has seen RAM as it is before the first instruction */
     uint64_t gone;                      /* the reader reads no more */
     uint64_t waits;                     /* how often the plugin found the ring full */
-    uint64_t padding[2];
+    uint64_t instructions, accesses;    /* executed; loads and stores of RAM */
     _Alignas(64) uint64_t written;      /* records so far */
     _Alignas(64) uint64_t taken;        /* of these, by the reader */
 };
@@ -122,7 +127,7 @@ static pid_t reader;
 
 static uint64_t ram_base, ram_size, low, high;
 static const char *ram_name;
-static bool barriers;
+static bool barriers, filters;
 
 static void publish(void)
 {
@@ -174,6 +179,75 @@ static inline void put(uint64_t what, uint64_t first, uint64_t second, uint64_t 
     record->third = third;
 }
 
+/* -- what was seen already --------------------------------------------------------------------------------------- */
+
+#define LINE_SHIFT 6
+#define SEEN_LINES (1u << 13)
+
+static uint64_t count_blocks;           /* that have a number: after COLDLINE_BLOCKS, numbers come again */
+static uint32_t generation = 1;         /* of 24 bits; nothing of an earlier one counts as seen */
+
+static struct seen_line {
+    uint64_t who;                       /* line, vCPU and whether at EL0 or EL1, and generation */
+    uint64_t bytes;                     /* of the line, a bit each */
+} seen_lines[SEEN_LINES];
+
+static uint16_t *code_lines;            /* of each line of RAM: the generation in which code there was seen, its lower bits */
+static uint32_t *seen_blocks;           /* of each block of code, by its number: the generation, and the vCPU */
+
+static void forget(void)
+{
+    if (!(++generation & 0xffff)) {
+        generation++;                   /* 0 is that of lines without code */
+        memset(code_lines, 0, (ram_size >> LINE_SHIFT) * sizeof *code_lines);
+    }
+    if (generation >> 24) {
+        generation = 1;
+        memset(code_lines, 0, (ram_size >> LINE_SHIFT) * sizeof *code_lines);
+        memset(seen_lines, 0, sizeof seen_lines);
+        memset(seen_blocks, 0, COLDLINE_BLOCKS * sizeof *seen_blocks);
+    }
+}
+
+static bool is_seen(uint64_t physical, unsigned size, unsigned number, uint64_t level)
+{
+    uint64_t line = physical >> LINE_SHIFT, at = physical & ((1 << LINE_SHIFT) - 1);
+    if (at + size > 1 << LINE_SHIFT)
+        return false;
+    struct seen_line *seen = &seen_lines[line % SEEN_LINES];
+    uint64_t bytes = ((1ull << size) - 1) << at;
+    /* the index has the lower bits of the line's number, so that what is above 2^44 alone is lost */
+    uint64_t who = (line / SEEN_LINES) << 42 | (uint64_t)generation << 12 | number << 4 | (level > 1 ? level : 1);
+    if (seen->who != who) {
+        seen->who = who;
+        seen->bytes = bytes;
+        return false;
+    }
+    if ((seen->bytes & bytes) == bytes)
+        return true;
+    seen->bytes |= bytes;
+    return false;
+}
+
+static void change_line(uint64_t physical, unsigned size)
+{
+    for (uint64_t line = physical >> LINE_SHIFT; line <= (physical + size - 1) >> LINE_SHIFT; line++) {
+        seen_lines[line % SEEN_LINES].who = 0;
+        uint64_t index = line - (ram_base >> LINE_SHIFT);
+        if (index < ram_size >> LINE_SHIFT && code_lines[index] == (uint16_t)generation)
+            forget();
+    }
+}
+
+static void see_code(uint64_t physical, uint64_t size)
+{
+    for (uint64_t line = physical >> LINE_SHIFT; line <= (physical + size - 1) >> LINE_SHIFT; line++) {
+        uint64_t index = line - (ram_base >> LINE_SHIFT);
+        if (index < ram_size >> LINE_SHIFT)
+            code_lines[index] = generation;
+    }
+}
+
 /* -- registers ------------------------------------------------------------------------------------------------- */
 
 static const char *const watched[] = { COLDLINE_REGISTERS };
@@ -188,6 +262,30 @@ static struct vcpu {
 } vcpus[MAX_VCPUS];
 
 static GByteArray *bytes;
+
+/*
+ * The vCPU that executes. With one thread for all, callbacks get the number of the vCPU for which the code was translated
+ * (qemu accel/tcg/plugin-gen.c gen_cpu_index, 10.0), and vCPUs share code. QEMU's own variable says which one it is.
+ */
+static void **current_cpu;
+static void *(*get_cpu)(int);
+static unsigned several;
+
+static unsigned present(unsigned number)
+{
+    static void *last;
+    static unsigned last_number;
+    if (!several)
+        return number;
+    if (*current_cpu == last)
+        return last_number;
+    for (unsigned each = 0; each < MAX_VCPUS; each++)
+        if (get_cpu(each) == *current_cpu) {
+            last = *current_cpu;
+            last_number = each;
+        }
+    return last_number;
+}
 
 static uint64_t read_register(struct qemu_plugin_register *handle)
 {
@@ -246,23 +344,27 @@ static void on_resume(qemu_plugin_id_t id, unsigned number)
 {
     if (number < MAX_VCPUS)
         vcpus[number].stale = true;     /* it may have been turned off and on */
+    forget();
 }
 
 /* -- blocks of code -------------------------------------------------------------------------------------------- */
 
-struct block {
-    struct block *next;
-    uint64_t head, virtual, physical;
-};
+#define BLOCKS COLDLINE_BLOCKS
+#define ADDRESS_BITS COLDLINE_ADDRESS_BITS
+#define ADDRESS ((1ull << ADDRESS_BITS) - 1)
+
+static struct block { uint64_t head, virtual, physical, size; } *blocks;        /* by number */
 
 struct instruction {
     struct instruction *next;
-    uint64_t head, virtual;
+    uint64_t head, place;               /* the number of its block, and that of the instruction in it */
     unsigned general;
 };
 
-static struct block *blocks;
 static struct instruction *instructions;
+
+/* What a callback of an access gets in place of a pointer: the number of its block, that of its instruction, its level. */
+#define PACKED(block, index, level) ((void *)(uintptr_t)((block) << ADDRESS_BITS | (index) << 8 | (level)))
 
 static uint64_t map_start, map_end, map_offset;
 
@@ -298,6 +400,13 @@ static void start(void)
         return;
     started = true;
     find_ram();
+    current_cpu = dlsym(RTLD_DEFAULT, "current_cpu");   /* that of this thread, which is the one of all vCPUs */
+    get_cpu = (void *(*)(int))dlsym(RTLD_DEFAULT, "qemu_get_cpu");
+    if (several && (!current_cpu || !get_cpu)) {
+        head->state = COLDLINE_STATE_NO_VCPU;
+        publish();
+        _exit(COLDLINE_EXIT_ALONE);
+    }
     head->state = COLDLINE_STATE_RUNS;
     publish();
     for (unsigned turn = 0; !__atomic_load_n(&head->go, __ATOMIC_ACQUIRE); turn++) {
@@ -309,12 +418,21 @@ static void start(void)
 
 static void on_block(unsigned number, void *data)
 {
-    const struct block *block = data;
-    if (number >= MAX_VCPUS)
-        return;
+    uint64_t index = (uintptr_t)data & (BLOCKS - 1);
+    number = present(number);
+    head->instructions += (uintptr_t)data / BLOCKS;
     if (vcpus[number].stale)
         tell_registers(number);
-    put(block->head | (uint64_t)number << 8, block->virtual, block->physical, 0);
+    if (filters) {
+        uint32_t who = generation << 8 | number;
+        if (seen_blocks[index] == who)
+            return;
+        seen_blocks[index] = who;
+        if (blocks[index].physical != ~0ull)
+            see_code(blocks[index].physical, blocks[index].size);
+    }
+    put(blocks[index].head | (uint64_t)number << 8, blocks[index].virtual,
+        (blocks[index].physical & ADDRESS) | index << ADDRESS_BITS, 0);
 }
 
 static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virtual, void *data)
@@ -326,19 +444,26 @@ static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virt
     if (physical - ram_base >= ram_size)
         return;
     unsigned shift = qemu_plugin_mem_size_shift(info);
-    uint64_t what = (uint64_t)(uintptr_t)data | (uint64_t)number << 8;
+    uint64_t at = (uintptr_t)data, level = at & 0xff, block = at & ~ADDRESS;
+    number = present(number);
+    head->accesses++;
+    uint64_t what = level << 16 | (at >> 8 & 0xffff) << 32 | (uint64_t)number << 8;
     if (!qemu_plugin_mem_is_store(info)) {
         if (physical - low >= high - low)
             return;
-        put(what | COLDLINE_KIND_LOAD | (uint64_t)1 << (24 + shift), virtual, physical, 0);
+        if (filters && is_seen(physical, 1u << shift, number, level))
+            return;
+        put(what | COLDLINE_KIND_LOAD | (uint64_t)1 << (24 + shift), virtual, physical | block, 0);
         return;
     }
     what |= COLDLINE_KIND_STORE;
+    if (filters)
+        change_line(physical, 1u << shift);
     qemu_plugin_mem_value value = qemu_plugin_mem_get_value(info);
     if (shift == 4) {
         bool big = qemu_plugin_mem_is_big_endian(info);
-        put(what | 8 << 24, virtual, physical, big ? value.data.u128.high : value.data.u128.low);
-        put(what | 8 << 24, virtual + 8, physical + 8, big ? value.data.u128.low : value.data.u128.high);
+        put(what | 8 << 24, virtual, physical | block, big ? value.data.u128.high : value.data.u128.low);
+        put(what | 8 << 24, virtual + 8, (physical + 8) | block, big ? value.data.u128.low : value.data.u128.high);
         return;
     }
     uint64_t bits = shift == 3 ? value.data.u64
@@ -348,28 +473,28 @@ static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virt
         bits = shift == 3 ? __builtin_bswap64(bits)
              : shift == 2 ? __builtin_bswap32(bits)
              : shift == 1 ? __builtin_bswap16(bits) : bits;
-    put(what | (uint64_t)1 << (24 + shift), virtual, physical, bits);
+    put(what | (uint64_t)1 << (24 + shift), virtual, physical | block, bits);
 }
 
 static void on_system(unsigned number, void *data)
 {
     const struct instruction *at = data;
-    if (number >= MAX_VCPUS)
-        return;
+    number = present(number);
     uint64_t operand = at->general < 31 ? read_register(vcpus[number].x[at->general]) : 0;
-    put(at->head | (uint64_t)number << 8, operand, at->virtual, 0);
+    put(at->head | (uint64_t)number << 8, operand, at->place, 0);
+    forget();
 }
 
 static void on_barrier(unsigned number, void *data)
 {
     const struct instruction *at = data;
-    put(at->head | (uint64_t)number << 8, 0, at->virtual, 0);
+    put(at->head | (uint64_t)present(number) << 8, 0, at->place, 0);
 }
 
 static void on_register(unsigned number, void *data)
 {
-    if (number < MAX_VCPUS)
-        vcpus[number].stale = true;
+    vcpus[present(number)].stale = true;
+    forget();
 }
 
 static uint64_t barrier_of(uint32_t word)
@@ -393,12 +518,12 @@ static bool writes_watched(uint32_t word)
            (word & 0xffe0) != 0x1040;
 }
 
-static struct instruction *new_instruction(uint64_t what, uint64_t virtual, unsigned general)
+static struct instruction *new_instruction(uint64_t what, uint64_t place, unsigned general)
 {
     struct instruction *made = malloc(sizeof *made);
     if (!made)
         abort();
-    *made = (struct instruction){ instructions, what, virtual, general };
+    *made = (struct instruction){ instructions, what, place, general };
     instructions = made;
     return made;
 }
@@ -421,16 +546,16 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     size_t count = qemu_plugin_tb_n_insns(tb);
     uint64_t virtual = qemu_plugin_tb_vaddr(tb), level = current_level(), size = 4 * count;
     uint64_t common = level << 16;
-    struct block *block = malloc(sizeof *block);
-    if (!block)
-        abort();
-    *block = (struct block){ blocks, COLDLINE_KIND_BLOCK | common | size << 32, virtual,
-                             physical_of(qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, 0))) };
-    blocks = block;
-    qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, CB_R_REGS, block);
+    uint64_t block = count_blocks++ % BLOCKS;
+    if (count_blocks >= BLOCKS)
+        count_blocks = 0;
+    blocks[block] = (struct block){ COLDLINE_KIND_BLOCK | common | size << 32, virtual,
+                                    physical_of(qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, 0))), size };
+    seen_blocks[block] = 0;
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, CB_R_REGS, (void *)(uintptr_t)(count * BLOCKS | block));
     for (size_t index = 0; index < count; index++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, index);
-        uint64_t at = qemu_plugin_insn_vaddr(insn), barrier;
+        uint64_t place = block << ADDRESS_BITS | index, barrier;
         uint32_t word = 0;
         qemu_plugin_insn_data(insn, &word, sizeof word);
         if ((word & 0xfff80000) == 0xd5080000) {
@@ -438,7 +563,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
             if (operation == 7 || operation == 8)
                 qemu_plugin_register_vcpu_insn_exec_cb(
                     insn, on_system, CB_R_REGS,
-                    new_instruction(COLDLINE_KIND_SYSTEM | common | (uint64_t)(word >> 5 & 0x3fff) << 32, at,
+                    new_instruction(COLDLINE_KIND_SYSTEM | common | (uint64_t)(word >> 5 & 0x3fff) << 32, place,
                                     word & 31));
             continue;
         }
@@ -448,19 +573,14 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         }
         if (barriers && (barrier = barrier_of(word)))
             qemu_plugin_register_vcpu_insn_exec_cb(
-                insn, on_barrier, CB_NO_REGS, new_instruction(COLDLINE_KIND_BARRIER | common | barrier << 32, at, 31));
+                insn, on_barrier, CB_NO_REGS, new_instruction(COLDLINE_KIND_BARRIER | common | barrier << 32, place, 31));
         qemu_plugin_register_vcpu_mem_cb(insn, on_access, CB_NO_REGS, MEM_RW,
-                                         (void *)(uintptr_t)(common | (uint64_t)index << 32));
+                                         PACKED(block, index, level));
     }
 }
 
 static void on_flush(qemu_plugin_id_t id)
 {
-    while (blocks) {
-        struct block *next = blocks->next;
-        free(blocks);
-        blocks = next;
-    }
     while (instructions) {
         struct instruction *next = instructions->next;
         free(instructions);
@@ -517,14 +637,24 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
             high = strtoull(value, NULL, 0);
         else if (!strcmp(argv[index], "barriers"))
             barriers = *value == '1';
+        else if (!strcmp(argv[index], "filter"))
+            filters = *value == '1';
         else if (!strcmp(argv[index], "reader"))
             reader = atoi(value);
         else
             return -1;
     }
+    several = info->system.max_vcpus > 1;
+    if (info->system.max_vcpus > MAX_VCPUS)
+        return -1;
     if (!ring || !ram_name || !info->system_emulation || open_ring(ring) < 0)
         return -1;
     bytes = g_byte_array_new();
+    code_lines = calloc(ram_size >> LINE_SHIFT, sizeof *code_lines);
+    seen_blocks = calloc(BLOCKS, sizeof *seen_blocks);
+    blocks = calloc(BLOCKS, sizeof *blocks);
+    if (!code_lines || !seen_blocks || !blocks)
+        return -1;
     qemu_plugin_register_vcpu_init_cb(id, on_vcpu);
     qemu_plugin_register_vcpu_idle_cb(id, on_idle);
     qemu_plugin_register_vcpu_resume_cb(id, on_resume);
