@@ -4,7 +4,6 @@
 import argparse
 import contextlib
 import shlex
-import sys
 import time
 
 from coldline import verdict
@@ -68,7 +67,7 @@ def _judge(
             only=options.only,
             barriers=options.order,
             line=profile.line,
-            console=sys.stdout if outputs.for_people else sys.stderr,
+            console=progress.console if outputs.for_people else lambda text: None,
             progress=following.ran,
         )
         source: Source = watch

@@ -30,7 +30,7 @@ _C_TAG, _C_SIZE = CodePage.TAG, CodePage.SIZE
 
 @compiled
 def place_of(m: Any, code: int) -> tuple[int, int]:
-    """The virtual and the physical address of an instruction: `code` is 2^16 times its block's number, and its own."""
+    """The virtual and the physical address of an instruction: `code` is 2^16 times its block's number and its own."""
     block = m.blocks + uint64(16 * (code >> 16))
     offset = 4 * (code & 0xFFFF)
     return int64(load64(block)) + offset, int64(load64(block + uint64(8))) + offset

@@ -156,10 +156,10 @@ def _board(machine: Sequence[str]) -> str:
 
 def _size(value: str) -> int:
     parts = value.split(",")
+    if any(part.startswith(("slots=", "maxmem=")) for part in parts):
+        raise UsageError("QEMU's -m with slots cannot be watched: RAM has to be one piece")
     for part in parts:
         key, equals, number = part.partition("=")
-        if key in ("slots", "maxmem"):
-            raise UsageError("QEMU's -m with slots cannot be watched: RAM has to be one piece")
         text = number if equals and key == "size" else part
         found = re.fullmatch(r"(\d{1,15})([bkmgt]?)", text.lower())
         if found:

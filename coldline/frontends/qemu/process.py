@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import tempfile
-from typing import Final, TextIO
+import threading
+from collections.abc import Callable
+from typing import Final
 
 from coldline.errors import QemuError
 
@@ -14,6 +16,7 @@ _PR_SET_PDEATHSIG: Final = 1
 """linux include/uapi/linux/prctl.h"""
 
 _PATIENCE_S: Final = 5.0
+_PIECE: Final = 1 << 16
 
 
 class Qemu:
@@ -23,8 +26,8 @@ class Qemu:
     ----------
     words : list of str
         Its command line.
-    console : text file or None
-        Where its standard output goes; None for this process's.
+    console : callable
+        Gets what it writes on standard output, in a thread.
 
     Raises
     ------
@@ -32,7 +35,7 @@ class Qemu:
         If it cannot be started.
     """
 
-    def __init__(self, words: list[str], console: TextIO | None) -> None:
+    def __init__(self, words: list[str], console: Callable[[bytes], None]) -> None:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
         libc = ctypes.CDLL(None)
 
@@ -41,11 +44,18 @@ class Qemu:
 
         try:
             self._process = subprocess.Popen(
-                words, stdout=console, stderr=self._complaints, preexec_fn=die_with_parent
+                words, stdout=subprocess.PIPE, stderr=self._complaints, preexec_fn=die_with_parent
             )
         except OSError as error:
             self._complaints.close()
-            raise QemuError(f"{words[0]}: does not start: {error.strerror}") from error
+            raise QemuError(f"{words[0]}: does not start: {error.strerror or error}") from error
+        self._printer = threading.Thread(target=self._print, args=(console,), name="console", daemon=True)
+        self._printer.start()
+
+    def _print(self, console: Callable[[bytes], None]) -> None:
+        assert self._process.stdout is not None
+        while text := os.read(self._process.stdout.fileno(), _PIECE):
+            console(text)
 
     @property
     def status(self) -> int | None:
@@ -58,6 +68,12 @@ class Qemu:
         self._complaints.seek(max(0, size - 100_000))
         return self._complaints.read().decode("utf-8", "replace")
 
+    @property
+    def complaint(self) -> str:
+        """The last thing that it complained of: the last line that begins with its name, or its exit status."""
+        lines = [line for line in self.complaints().splitlines() if line.startswith(("qemu-", "ERROR"))]
+        return lines[-1].partition(": ")[2] if lines else f"its exit status is {self.status}"
+
     def close(self) -> None:
         """End it, if it runs."""
         if self._process.poll() is None:
@@ -67,4 +83,7 @@ class Qemu:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        self._printer.join(_PATIENCE_S)
+        if self._process.stdout is not None and not self._printer.is_alive():
+            self._process.stdout.close()
         self._complaints.close()

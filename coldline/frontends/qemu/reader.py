@@ -135,14 +135,13 @@ class Reader:
 
     def _await_start(self) -> None:
         """Wait until the machine is about to execute its first instruction, and copy its RAM."""
-        while self._ring.state < State.RUNS:
-            if self._qemu.status is not None:
+        while (state := self._ring.state) != State.RUNS:
+            if state == State.ENDED or self._qemu.status is not None:
                 if self._ring.state == State.NO_VCPU:
                     raise QemuError(
                         "this build of QEMU does not let a plugin see which vCPU executes: use -smp 1"
                     )
-                lines = self._qemu.complaints().splitlines() or [f"exit status {self._qemu.status}"]
-                raise QemuError(f"QEMU did not start the machine: {lines[-1]}")
+                raise QemuError(f"QEMU did not start the machine: {self._qemu.complaint}")
             time.sleep(_NAP_S)
         self._shadow.copy(self._ram)
         self._ring.go()

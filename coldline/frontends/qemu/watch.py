@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from coldline.arm import MemoryType
 from coldline.errors import QemuError
@@ -39,8 +39,8 @@ class Watch:
         Whether barriers are wanted.
     line : int
         Bytes of a cache line.
-    console : text file or None
-        Where QEMU's standard output goes; None for this process's.
+    console : callable
+        Gets what QEMU writes on standard output, such as ``-serial stdio``, in a thread.
     progress : callable
         Called now and then, with the numbers of instructions and accesses.
 
@@ -60,7 +60,7 @@ class Watch:
         only: tuple[int, int] | None = None,
         barriers: bool = False,
         line: int = 64,
-        console: TextIO | None = None,
+        console: Callable[[bytes], None] = lambda text: None,
         progress: Callable[[int, int], None] = lambda instructions, accesses: None,
     ) -> None:
         self.outcome = Watched()
