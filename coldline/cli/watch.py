@@ -15,9 +15,8 @@ from coldline.errors import QemuError
 from coldline.events.batch import Batch
 from coldline.events.interruptible import Interruptible
 from coldline.events.source import Sink, Source
-from coldline.frontends.qemu import Machine as CommandLine
-from coldline.frontends.qemu import Watch, Watched, agents_of_core, read_command_line
-from coldline.report.model import Machine, Report
+from coldline.frontends.qemu import CommandLine, Watch, Watched, agents_of_core, read_command_line
+from coldline.report.model import MachineRun, Report
 from coldline.rules.order.ordering import CoreAgents, Ordering
 from coldline.rules.profile import Profile
 from coldline.trace.spool import Spool
@@ -34,7 +33,7 @@ def run_watch(options: argparse.Namespace) -> int:
     profile = Profile(ordering=Ordering(cores, options.order)).having(given_switches(options))
     with outputs:
         judgement, ran = _judge(machine, profile, options, outputs)
-        watched = Machine(
+        watched = MachineRun(
             release=f"QEMU {ran.release}",
             status=ran.status,
             instructions=ran.instructions,

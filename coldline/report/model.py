@@ -137,7 +137,7 @@ class Run(Record, kw_only=True):
     seconds: float
 
 
-class Machine(Record, kw_only=True):
+class MachineRun(Record, kw_only=True):
     """The run of a whole machine that was watched.
 
     Attributes
@@ -183,7 +183,7 @@ class Report(Record, kw_only=True):
         The guest that ran; None for a trace file.
     run : Run or None
         How the run went; None for a trace file.
-    machine : Machine or None
+    machine : MachineRun or None
         The machine that was watched, and how; None for anything else.
     not_covered : tuple of str
         The faults that the verdict does not cover.
@@ -194,7 +194,7 @@ class Report(Record, kw_only=True):
     error: str = ""
     guest: Guest | None = None
     run: Run | None = None
-    machine: Machine | None = None
+    machine: MachineRun | None = None
 
     @property
     def not_covered(self) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from coldline.events.appending import append_held_change
 from coldline.events.batch import INSTRUCTION_SIZE, InstructionState
 from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, OP_SHIFT, REST_AT, SIZE_AT
 from coldline.events.op import Op
-from coldline.frontends.qemu.state import CODE_PAGES, TAGS, CodePage
+from coldline.frontends.qemu.known import forget_line, is_redundant
+from coldline.frontends.qemu.state import ADDRESS_TAGS, CODE_PAGES, CodePage
 from coldline.frontends.qemu.views import drain, gather_from, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load8, load64, store8, store16, store32, store64, uint64
 from coldline.mmu.alias_events import RUNNABLE, alias_of
@@ -45,7 +46,7 @@ def begin(m: Any, s: Any, code: int) -> None:
 
 
 @compiled
-def put(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: int) -> None:
+def add_event(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: int) -> None:
     """Add the event of an instruction; `tag` is that of the translated address."""
     if s.held_size and (
         uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0
@@ -86,7 +87,7 @@ def _executable_tag(s: Any, physical: int) -> int:
     """The tag of the strongest type with which the tables of a view map a page for execution; -1 if there is none."""
     page = page_index(s, physical)
     if page >= 0:
-        for memory_type in range(TAGS - 2, -1, -1):
+        for memory_type in range(ADDRESS_TAGS - 2, -1, -1):
             if alias_of(s, page, memory_type) == RUNNABLE:
                 return 1 + memory_type
     return -1
@@ -118,7 +119,7 @@ def _find_code(s: Any, row: Any, virtual: int, physical: int) -> bool:
 
 @compiled
 def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: int) -> None:
-    """Add the fetch of code that is in one page; the physical address is -1 where only the tables have it."""
+    """Add the fetch; the physical address is -1 where only the tables have it."""
     if physical < 0:
         tagged = translate_code(s, virtual)
         if tagged < 0:
@@ -142,21 +143,17 @@ def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: in
         store64(block, uint64(virtual))
         store64(block + uint64(8), uint64(physical))
     if page_index(s, physical) >= 0 and is_wanted(m, physical):
-        put(m, s, physical, size, _FETCH, tag, code)
+        add_event(m, s, physical, size, _FETCH, tag, code)
 
 
 @compiled
-def fetch(m: Any, s: Any, virtual: int, physical: int, size: int, code: int) -> None:
-    """Add the fetches of a block of code."""
+def add_fetch(m: Any, s: Any, virtual: int, physical: int, size: int, code: int) -> None:
+    """Add the fetch of a block of code, or of the part of it that is in one page."""
     if s.instruction_rows:
         s.at_virtual, s.at_physical, s.at_state = uint64(virtual), uint64(physical), uint64(_A64)
         if physical < 0:
             s.at_state = uint64(_UNKNOWN)
-    inside = _PAGE_SIZE - (virtual & PAGE_MASK)
-    _fetch_page(m, s, virtual, physical, min(size, inside), code)
-    if size > inside:
-        start = int64(load64(m.blocks + uint64(16 * (code >> 16))))
-        _fetch_page(m, s, start + inside, -1, size - inside, code + (inside >> 2))
+    _fetch_page(m, s, virtual, physical, size, code)
 
 
 @compiled
@@ -168,11 +165,21 @@ def _access_page(m: Any, s: Any, virtual: int, physical: int, size: int, op: int
         _miss(m, virtual)
         return
     if is_wanted(m, found) and page_index(s, found) >= 0:
-        put(m, s, found, size, op, tagged >> TAG_SHIFT, code)
+        tag = tagged >> TAG_SHIFT
+        if s.count:
+            drain(m, s)
+        if m.filters and s.held_size == uint64(0):
+            agent = int64(s.agent_base + s.agent_of_tag[tag])
+            if is_redundant(m, found, size, op, tag, agent):
+                return
+        else:
+            forget_line(m, found)
+            forget_line(m, found + size - 1)
+        add_event(m, s, found, size, op, tag, code)
 
 
 @compiled
-def access(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, code: int) -> None:
+def add_access(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, code: int) -> None:
     """Add a load or store."""
     begin(m, s, code)
     inside = _PAGE_SIZE - (virtual & PAGE_MASK)
@@ -214,8 +221,24 @@ def _remember(s: Any, address: int, size: int, value: Any) -> None:
 
 
 @compiled
-def follow_store(m: Any, s: Any, address: int, size: int, value: Any) -> None:
-    """Follow a store within a page: in tables, and in the copy of RAM."""
+def follow_store(m: Any, s: Any, virtual: int, address: int, size: int, value: Any) -> None:
+    """Follow a store: in tables, and in the copy of RAM."""
+    inside = _PAGE_SIZE - (address & PAGE_MASK)
+    if size <= inside:
+        follow_store_in_page(m, s, address, size, value)
+        return
+    following = translate(s, virtual + inside)
+    for index in range(size):
+        byte = (value >> uint64(8 * index)) & uint64(0xFF)
+        if index < inside:
+            follow_store_in_page(m, s, address + index, 1, byte)
+        elif following >= 0:
+            follow_store_in_page(m, s, (following & ADDRESS_MASK) + index - inside, 1, byte)
+
+
+@compiled
+def follow_store_in_page(m: Any, s: Any, address: int, size: int, value: Any) -> None:
+    """Follow a store within a page."""
     page = page_index(s, address)
     if page < 0:
         return

@@ -46,7 +46,7 @@ _VALUELESS: Final = (
 )  # fmt: skip
 
 
-class Machine(NamedTuple):
+class CommandLine(NamedTuple):
     """What a command line says of its machine.
 
     Attributes
@@ -71,7 +71,7 @@ class Machine(NamedTuple):
     vcpus: int
 
 
-def read_command_line(command: Sequence[str]) -> Machine:
+def read_command_line(command: Sequence[str]) -> CommandLine:
     """Read a command line of QEMU's.
 
     Raises
@@ -113,7 +113,7 @@ def read_command_line(command: Sequence[str]) -> Machine:
         raise UsageError(f"machine '{board}' cannot be watched: where its RAM is, is not known")
     if size % _GRANULE or not size:
         raise UsageError(f"-m {size}: RAM has to be whole pages")
-    return Machine(program, tuple(kept), ",".join(machine), base, size, vcpus)
+    return CommandLine(program, tuple(kept), ",".join(machine), base, size, vcpus)
 
 
 def _value(option: str, words: "Sequence[str] | object") -> str:
@@ -208,7 +208,7 @@ def check_release(program: str) -> str:
     return found[1]
 
 
-def rewritten(machine: Machine, *, ram: str, plugin: str) -> list[str]:
+def rewritten(machine: CommandLine, *, ram: str, plugin: str) -> list[str]:
     """Return the command line with RAM in a file, one thread for all vCPUs, and the plugin with its arguments."""
     backend = f"memory-backend-file,id={BACKEND},size={machine.ram_size},mem-path={ram},share=on"
     return [

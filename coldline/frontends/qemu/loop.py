@@ -10,9 +10,17 @@ from numba import carray, cfunc, types
 
 from coldline.events.op import Op
 from coldline.frontends.qemu import records
-from coldline.frontends.qemu.accesses import access, fetch, follow_store
-from coldline.frontends.qemu.records import Head, Kind
-from coldline.frontends.qemu.state import AARCH32, CONSUMED, DRAIN, NEW_VIEW, REGIMES, REGISTERS_CHANGED, ROWS
+from coldline.frontends.qemu.accesses import add_access, add_fetch, follow_store
+from coldline.frontends.qemu.records import Head, RecordKind
+from coldline.frontends.qemu.state import (
+    AARCH32,
+    CONSUMED,
+    NEW_VIEW,
+    REGIMES,
+    REGISTERS_CHANGED,
+    ROWS,
+    ROWS_FULL,
+)
 from coldline.frontends.qemu.system import obey, pass_barrier
 from coldline.frontends.qemu.views import MACHINE, VIEW, gather_from, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load64, uint64
@@ -23,10 +31,16 @@ _KIND, _VCPU, _LEVEL = Head.KIND.mask, Head.VCPU.lsb, Head.LEVEL.lsb
 _VCPU_ONES, _LEVEL_ONES = Head.VCPU.mask >> _VCPU, Head.LEVEL.mask >> _LEVEL
 _SIZE, _SIZE_ONES = Head.SIZE.lsb, Head.SIZE.mask >> Head.SIZE.lsb
 _INDEX, _INDEX_ONES = Head.INDEX.lsb, Head.INDEX.mask >> Head.INDEX.lsb
-_BLOCK, _LOAD, _STORE, _SYSTEM, _BARRIER = Kind.BLOCK, Kind.LOAD, Kind.STORE, Kind.SYSTEM, Kind.BARRIER
-_REGISTER = Kind.REGISTER
+_BLOCK, _LOAD, _STORE, _SYSTEM, _BARRIER = (
+    RecordKind.BLOCK,
+    RecordKind.LOAD,
+    RecordKind.STORE,
+    RecordKind.SYSTEM,
+    RecordKind.BARRIER,
+)
+_REGISTER = RecordKind.REGISTER
 _AARCH32 = records.LEVEL_AARCH32
-_ADDRESS_BITS, _ADDRESS = records.ADDRESS_BITS, (1 << records.ADDRESS_BITS) - 1
+_ADDRESS_BITS, _ADDRESS = records.PHYSICAL_BITS, (1 << records.PHYSICAL_BITS) - 1
 _READ, _WRITE = int(Op.READ), int(Op.WRITE)
 
 
@@ -38,13 +52,14 @@ def _take(m: Any, s: Any, at: Any, head: int, kind: int, vcpu: int) -> None:
     physical = int64(second & uint64(_ADDRESS))
     block = int64(second >> uint64(_ADDRESS_BITS)) << 16
     if kind == _LOAD:
-        access(m, s, first, physical, head >> _SIZE & _SIZE_ONES, _READ, block | index)
+        add_access(m, s, first, physical, head >> _SIZE & _SIZE_ONES, _READ, block | index)
     elif kind == _BLOCK:
-        fetch(m, s, first, -1 if physical == _ADDRESS else physical, index, block)
+        place = block | int64(load64(at + uint64(24)))
+        add_fetch(m, s, first, -1 if physical == _ADDRESS else physical, index, place)
     elif kind == _STORE:
         size = head >> _SIZE & _SIZE_ONES
-        access(m, s, first, physical, size, _WRITE, block | index)
-        follow_store(m, s, physical, size, load64(at + uint64(24)))
+        add_access(m, s, first, physical, size, _WRITE, block | index)
+        follow_store(m, s, first, physical, size, load64(at + uint64(24)))
     elif kind == _SYSTEM:
         obey(m, s, vcpu, index, first, block | physical)
     elif kind == _BARRIER:
@@ -75,7 +90,7 @@ def consume(user: Any, ring: int, taken: int, count: int) -> int:
             leave_view(m)
             m.current = wanted
         if m.count >= uint64(ROWS):
-            m.reason = uint64(DRAIN)
+            m.reason = uint64(ROWS_FULL)
             return number
         _take(m, view_of(wanted), at, head, kind, vcpu)
     return count

@@ -15,19 +15,19 @@ from coldline.events.op import Op
 from coldline.events.source import Sink
 from coldline.events.words import Buffers
 from coldline.frontends.qemu.agents import LOADER, agents_of_core
-from coldline.frontends.qemu.command_line import Machine
+from coldline.frontends.qemu.command_line import CommandLine
 from coldline.frontends.qemu.outcome import Watched
 from coldline.frontends.qemu.process import Qemu
-from coldline.frontends.qemu.records import CAPACITY, RECORD_SIZE, Head, Kind, State
+from coldline.frontends.qemu.records import CAPACITY, RECORD_SIZE, Head, PluginState, RecordKind
 from coldline.frontends.qemu.registers import Vcpus
-from coldline.frontends.qemu.ring import Ring
+from coldline.frontends.qemu.ring import RecordRing
 from coldline.frontends.qemu.shadow import Shadow
 from coldline.frontends.qemu.state import (
     AARCH32,
-    DRAIN,
     NEW_VIEW,
     REGISTERS_CHANGED,
     ROWS,
+    ROWS_FULL,
     SPARE_ROWS,
     MachineState,
 )
@@ -46,8 +46,8 @@ class Reader:
 
     def __init__(
         self,
-        machine: Machine,
-        ring: Ring,
+        machine: CommandLine,
+        ring: RecordRing,
         ram: int,
         qemu: Qemu,
         code: dict[str, int],
@@ -76,6 +76,7 @@ class Reader:
         self._gather = ctypes.CFUNCTYPE(None, _POINTER, _POINTER)(code["gather"])
         self._words = (ctypes.c_uint64 * (CAPACITY * RECORD_SIZE // 8)).from_address(ring.records)
         self._taken = 0
+        self._refused = False
         self._take_buffers()
 
     def _take_buffers(self) -> None:
@@ -98,7 +99,9 @@ class Reader:
 
         places = None if at is None else memoryview(at)[: count * INSTRUCTION_SIZE]
         batch = Batch(self._agents, memoryview(rows)[: count * EVENT_SIZE], give_back, instructions=places)
+        self._refused = True  # until the sink returns
         self._sink(batch)
+        self._refused = False
         if not batch.kept:
             batch.release()
         self._take_buffers()
@@ -113,6 +116,15 @@ class Reader:
         events = before(self._shadow.loaded)
         if events:
             self._sink(Batch.of(events))
+        try:
+            self._read_all(progress)
+        finally:
+            # Also after an interrupt, so that what there is can be judged.
+            if not self._refused:
+                self._leave(self.machine.pointer)
+                self._hand_over()
+
+    def _read_all(self, progress: Callable[[int, int], None]) -> None:
         while True:
             ended = self._qemu.status is not None
             written = self._ring.written
@@ -125,8 +137,6 @@ class Reader:
             while self._taken < written:
                 self._step(min(written - self._taken, _PIECE))
             progress(self._ring.instructions, self._ring.accesses)
-        self._leave(self.machine.pointer)
-        self._hand_over()
 
     def _hand_over_if_waiting(self) -> None:
         """Nothing to do: if the machine waits, let what there is be judged meanwhile."""
@@ -135,9 +145,9 @@ class Reader:
 
     def _await_start(self) -> None:
         """Wait until the machine is about to execute its first instruction, and copy its RAM."""
-        while (state := self._ring.state) != State.RUNS:
-            if state == State.ENDED or self._qemu.status is not None:
-                if self._ring.state == State.NO_VCPU:
+        while (state := self._ring.state) != PluginState.RUNS:
+            if state == PluginState.ENDED or self._qemu.status is not None:
+                if self._ring.state == PluginState.NO_VCPU:
                     raise QemuError(
                         "this build of QEMU does not let a plugin see which vCPU executes: use -smp 1"
                     )
@@ -155,7 +165,7 @@ class Reader:
             vcpu, level = self._head(Head.VCPU.lsb, 0xFF), max(self._head(Head.LEVEL.lsb, 7), 1)
             self._leave(self.machine.pointer)
             self._gather(self.machine.pointer, self._vcpus.begin(vcpu, level).pointer)
-        elif reason == DRAIN:
+        elif reason == ROWS_FULL:
             self._hand_over()
         elif reason == AARCH32:
             raise QemuError(
@@ -170,10 +180,11 @@ class Reader:
         """Take all records of registers that come next, for one vCPU."""
         vcpu = self._head(Head.VCPU.lsb, 0xFF)
         changed: dict[int, int] = {}
-        while self._taken < self._ring.written and self._head(0, 0xFFFF) == Kind.REGISTER | vcpu << 8:
+        while self._taken < self._ring.written and self._head(0, 0xFFFF) == RecordKind.REGISTER | vcpu << 8:
             index = self._head(Head.INDEX.lsb, 0xFFFF)
             changed[index] = int(self._words[(self._taken & _MASK) * (RECORD_SIZE // 8) + 1])
             self._taken += 1
+        self.machine["generation"] += 1
         self._leave(self.machine.pointer)
         for regime in self._vcpus.write(vcpu, changed):
             self._gather(self.machine.pointer, regime.pointer)
@@ -188,5 +199,5 @@ class Reader:
         status = self._qemu.status
         if status is not None and status < 0:
             outcome.failure = f"QEMU was ended by signal {-status}"
-        elif status is not None and self._ring.state != State.ENDED:
+        elif status is not None and self._ring.state != PluginState.ENDED:
             outcome.failure = f"QEMU ended with status {status}, and not by its plugin's leave"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The records that the plugin writes into the ring, and the ring's head: the one place that says their layout.
 
-A record is four words of 64 bits. The first has its `Kind`, the vCPU, the exception level of the block of code, and
-more by kind; `Head` has the fields. The third has a physical address, and above that the number of the block of code
-that the instruction is in; numbers come again after `BLOCKS` others. The C source gets everything from `definitions`.
+A record is four words of 64 bits. The first has its `RecordKind`, the vCPU, the exception level of the block of
+code, and more by kind; `Head` has the fields. The third has a physical address, and above that the number of the
+block of code that the instruction is in; numbers come again after `CODE_NUMBERS` others. The C source gets everything
+from `definitions`.
 """
 
 from typing import Final
@@ -26,15 +27,17 @@ class Head:
     SIZE: Final = Field(31, 24)
     """Bytes of a load or store."""
     INDEX: Final = Field(47, 32)
-    """Of a load or store, the number of its instruction in its block; of `Kind.REGISTER`, that in `REGISTERS`; of
-    `Kind.BLOCK`, its bytes; of `Kind.SYSTEM`, op1, CRn, CRm and op2; of `Kind.BARRIER`, which it is."""
+    """Of a load or store, the number of its instruction in its block; of `RecordKind.REGISTER`, that of the register
+    in `TOLD_REGISTERS`; of `RecordKind.BLOCK`, its bytes; of `RecordKind.SYSTEM`, op1, CRn, CRm and op2; of
+    `RecordKind.BARRIER`, which it is."""
 
 
-class Kind:
+class RecordKind:
     """What a record says; the other words are named with it."""
 
     BLOCK: Final = 0
-    """A block of code is entered: a virtual address of it, and its physical one, which is all ones outside of RAM.
+    """A block of code is entered, or the part of it in its second page: a virtual address, the physical one, which is
+    all ones outside of RAM, and the number of its first instruction there.
 
     QEMU uses what it translated for every virtual address of the same bytes, so the one here may be another one.
     """
@@ -57,7 +60,7 @@ LEVEL_AARCH32: Final = 7
 DSB, DMB, ISB = 1, 2, 3
 """Which barrier it is."""
 
-REGISTERS: Final = (
+TOLD_REGISTERS: Final = (
     "SCTLR", "TTBR0_EL1", "TTBR1_EL1", "TCR_EL1", "MAIR_EL1",
     "SCTLR_EL2", "TTBR0_EL2", "TCR_EL2", "MAIR_EL2",
     "SCTLR_EL3", "TTBR0_EL3", "TCR_EL3", "MAIR_EL3",
@@ -65,10 +68,10 @@ REGISTERS: Final = (
 )  # fmt: skip
 """The registers that are told, by QEMU's names for them."""
 
-ADDRESS_BITS: Final = 40
+PHYSICAL_BITS: Final = 40
 """Bits of a physical address."""
 
-BLOCKS: Final = 1 << (64 - ADDRESS_BITS)
+CODE_NUMBERS: Final = 1 << (64 - PHYSICAL_BITS)
 """The numbers of blocks of code."""
 
 HEAD_SIZE: Final = 4096
@@ -97,7 +100,7 @@ class RingHead:
     TAKEN: Final = 128
 
 
-class State:
+class PluginState:
     """What the plugin says of itself in the ring's head."""
 
     STARTING: Final = 0
@@ -118,8 +121,8 @@ def definitions() -> str:
         "PLUGIN_VERSION": PLUGIN_VERSION,
         "LEVEL_AARCH32": LEVEL_AARCH32,
         "HEAD_SIZE": HEAD_SIZE,
-        "ADDRESS_BITS": ADDRESS_BITS,
-        "BLOCKS": BLOCKS,
+        "ADDRESS_BITS": PHYSICAL_BITS,
+        "BLOCKS": CODE_NUMBERS,
         "MAGIC": MAGIC,
         "PUBLISH_EVERY": PUBLISH_EVERY,
         "MAX_VCPUS": MAX_VCPUS,
@@ -127,9 +130,9 @@ def definitions() -> str:
         "BARRIER_DSB": DSB,
         "BARRIER_DMB": DMB,
         "BARRIER_ISB": ISB,
-        **{f"KIND_{name}": getattr(Kind, name) for name in vars(Kind) if name.isupper()},
-        **{f"STATE_{name}": getattr(State, name) for name in vars(State) if name.isupper()},
+        **{f"KIND_{name}": getattr(RecordKind, name) for name in vars(RecordKind) if name.isupper()},
+        **{f"STATE_{name}": getattr(PluginState, name) for name in vars(PluginState) if name.isupper()},
     }
     lines = [f"#define COLDLINE_{name} {value:#x}ull" for name, value in numbers.items()]
-    names = ", ".join(f'"{name}"' for name in REGISTERS)
+    names = ", ".join(f'"{name}"' for name in TOLD_REGISTERS)
     return "\n".join([*lines, f"#define COLDLINE_REGISTERS {names}", ""])

@@ -5,7 +5,7 @@ from typing import Final
 
 from coldline.arm.fields import Field, Sctlr
 from coldline.errors import QemuError
-from coldline.frontends.qemu.records import REGISTERS
+from coldline.frontends.qemu.records import TOLD_REGISTERS
 from coldline.frontends.qemu.state import MachineState, Regime, agents_before
 from coldline.mmu.registers import Changes
 
@@ -49,11 +49,11 @@ class Vcpus:
         self._values: dict[int, dict[str, int]] = {}
 
     def write(self, vcpu: int, changed: dict[int, int]) -> list[Regime]:
-        """Follow new values of registers, by their numbers in `REGISTERS`; return the views that have new events."""
+        """Follow new values of registers, by their numbers in `TOLD_REGISTERS`; return the views with new events."""
         values = self._values.setdefault(vcpu, {})
         changes: dict[int, Changes] = {}
         for number, value in changed.items():
-            name = REGISTERS[number]
+            name = TOLD_REGISTERS[number]
             before = values.get(name, 0)
             values[name] = value
             if name in _OF_REGIME and value != before:

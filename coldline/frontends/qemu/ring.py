@@ -8,7 +8,7 @@ from typing import Final
 from coldline.frontends.qemu.records import CAPACITY, HEAD_SIZE, MAGIC, RECORD_SIZE, RingHead
 from coldline.jit.shared_record import address_of
 
-WORD: Final = 8
+_WORD: Final = 8
 
 
 def memory_file(name: str, size: int) -> int:
@@ -18,7 +18,7 @@ def memory_file(name: str, size: int) -> int:
     return descriptor
 
 
-class Ring:
+class RecordRing:
     """The reader's end of the ring.
 
     Attributes
@@ -45,7 +45,7 @@ class Ring:
 
     @property
     def state(self) -> int:
-        """What the plugin says of itself: one of `State`."""
+        """What the plugin says of itself: one of `PluginState`."""
         return self._get(RingHead.STATE)
 
     @property
@@ -83,7 +83,7 @@ class Ring:
         os.close(self.descriptor)
 
     def _get(self, at: int) -> int:
-        return self._words[at // WORD]
+        return self._words[at // _WORD]
 
     def _set(self, at: int, value: int) -> None:
-        self._words[at // WORD] = value
+        self._words[at // _WORD] = value

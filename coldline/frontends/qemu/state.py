@@ -11,7 +11,7 @@ from typing import Final
 from coldline.events import words as event_words
 from coldline.events.agent_names import AGENTS, agent_of
 from coldline.events.words import EventWords
-from coldline.frontends.qemu.records import BLOCKS, MAX_VCPUS
+from coldline.frontends.qemu.records import CODE_NUMBERS, MAX_VCPUS
 from coldline.jit.shared_record import WORD, Fields, SharedRecord, record_of, words
 from coldline.mmu import view
 from coldline.mmu.registers import TableCode
@@ -20,7 +20,7 @@ from coldline.mmu.view import View
 REGIMES: Final = 4
 """Views of a vCPU, by exception level; there is none of level 0."""
 
-TAGS: Final = 5
+ADDRESS_TAGS: Final = 5
 """The tags of translated addresses: see `coldline.mmu.view.TAG_SHIFT`."""
 
 ROWS: Final = 1 << 17
@@ -30,7 +30,26 @@ SPARE_ROWS: Final = 1 << 19
 """Events that one record of the plugin's may make at the most: those of a change of tables."""
 
 # Why the loop stopped before the last record
-CONSUMED, REGISTERS_CHANGED, NEW_VIEW, DRAIN, AARCH32 = range(5)
+CONSUMED, REGISTERS_CHANGED, NEW_VIEW, ROWS_FULL, AARCH32 = range(5)
+
+
+class KnownLine:
+    """A line whose last loads and stores are remembered, in words, by their offsets: see `known`.
+
+    They are found by the number of the line.
+    """
+
+    KEY: Final = 0
+    """The line, the agent and the type."""
+    GENERATION: Final = 8
+    WRITTEN: Final = 16
+    READ: Final = 24
+    """The bytes that were stored, and loaded since: a bit for each."""
+    SIZE: Final = 32
+
+
+KNOWN_LINES: Final = 1 << 13
+"""Rows of `KnownLine`; a power of two."""
 
 
 class CodePage:
@@ -55,7 +74,7 @@ WATCH_FIELDS: Fields = (
         "traps_set_way",  # whether operations by set/way trap (HCR_EL2.TSW), and so are none
         "old_roots",  # whether tables of an earlier TTBR are still followed: until all of the TLB is invalidated
     ),
-    ("agent_of_tag", WORD * TAGS),
+    ("agent_of_tag", WORD * ADDRESS_TAGS),
 )
 """A view's own fields."""
 
@@ -72,6 +91,9 @@ MACHINE_FIELDS: Fields = (
         "count",  # events that are there
         "instruction_rows",  # a row of `INSTRUCTION_DTYPE` for each, or 0
         "line",  # bytes of a cache line
+        "known",  # `KnownLine`
+        "generation",  # rows of others are empty
+        "filters",  # whether loads and stores that can change no verdict are left out
         "blocks",  # the virtual and the physical address of each block of code, by its number
         "reason",  # why the loop stopped
         "sweep",  # 1 + the operation of the present sweep by set/way
@@ -87,7 +109,7 @@ MACHINE_FIELDS: Fields = (
 MachineRecord = record_of(MACHINE_FIELDS)
 """The type of a machine's record."""
 
-Bank = tuple[int, memoryview]
+_Bank = tuple[int, memoryview]
 
 
 class Regime(SharedRecord):
@@ -109,7 +131,7 @@ class Regime(SharedRecord):
 
     def __init__(
         self,
-        banks: Sequence[Bank],
+        banks: Sequence[_Bank],
         level: int,
         agent_base: int,
         addresses: dict[str, int],
@@ -125,7 +147,7 @@ class Regime(SharedRecord):
         self.allocate("code_pages", CODE_PAGES * CodePage.SIZE)
         # EL3 has one range of addresses and no EL0, as EL2 without VHE has
         self["el"] = min(level, 2)
-        for tag in range(1, TAGS):
+        for tag in range(1, ADDRESS_TAGS):
             self.set_item("agent_of_tag", tag, agent_of(tag - 1))
 
     @property
@@ -145,11 +167,13 @@ class MachineState(SharedRecord):
         Whether each event's instruction is wanted.
     """
 
-    def __init__(self, banks: Sequence[Bank], *, instructions: bool) -> None:
+    def __init__(self, banks: Sequence[_Bank], *, instructions: bool) -> None:
         super().__init__(MachineRecord)
         self.allocate("views", MAX_VCPUS * REGIMES * 8)
         self.allocate("all_views", MAX_VCPUS * REGIMES * 8)
-        self.allocate("blocks", BLOCKS * 16)
+        self.allocate("known", KNOWN_LINES * KnownLine.SIZE)
+        self["generation"] = 1
+        self.allocate("blocks", CODE_NUMBERS * 16)
         self._banks, self._instructions = banks, instructions
         self.regimes: dict[tuple[int, int], Regime] = {}
 

@@ -10,7 +10,8 @@ from coldline.arm.maintenance import TLBI_CRN
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Op
 from coldline.frontends.qemu import records
-from coldline.frontends.qemu.accesses import begin, follow_store, is_wanted, put
+from coldline.frontends.qemu.accesses import add_event, begin, follow_store_in_page, is_wanted
+from coldline.frontends.qemu.known import forget_line, forget_lines
 from coldline.frontends.qemu.state import REGIMES
 from coldline.frontends.qemu.views import gather_from, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load8, load64, uint64
@@ -33,7 +34,7 @@ _TLBI_LOCAL, _TLBI_BROADCAST = 7, (1, 3)
 @compiled
 def _zero(m: Any, s: Any, address: int) -> None:
     for offset in range(0, ZVA_BLOCK, 8):
-        follow_store(m, s, address + offset, 8, uint64(0))
+        follow_store_in_page(m, s, address + offset, 8, uint64(0))
 
 
 @compiled
@@ -46,8 +47,9 @@ def _sweep(m: Any, s: Any, op: int, code: int) -> None:
         op = _CISW
     if m.sweep != uint64(1 + op):
         m.sweep = uint64(1 + op)
+        forget_lines(m)
         for bank in range(s.banks):
-            put(m, s, int64(s.bank_base[bank]), int64(s.bank_size[bank]), op, 0, code)
+            add_event(m, s, int64(s.bank_base[bank]), int64(s.bank_size[bank]), op, 0, code)
 
 
 @compiled
@@ -60,7 +62,7 @@ def _maintain(m: Any, s: Any, op: int, operand: int, code: int) -> None:
         return
     m.sweep = uint64(0)
     if op in (_IC_IALLU, _IC_IALLUIS):
-        put(m, s, 0, 0, op, 0, code)
+        add_event(m, s, 0, 0, op, 0, code)
         return
     begin(m, s, code)
     tagged = translate(s, operand)
@@ -70,8 +72,9 @@ def _maintain(m: Any, s: Any, op: int, operand: int, code: int) -> None:
         return
     if s.upgrades and op == _IVAC:
         op = _CIVAC
+    forget_line(m, address)
     if is_wanted(m, address):
-        put(m, s, address, length, op, tagged >> TAG_SHIFT, code)
+        add_event(m, s, address, length, op, tagged >> TAG_SHIFT, code)
     if op == _ZVA:
         _zero(m, s, address)
 
@@ -130,4 +133,4 @@ def obey(m: Any, s: Any, vcpu: int, key: int, operand: int, code: int) -> None:
 @compiled
 def pass_barrier(m: Any, s: Any, which: int, code: int) -> None:
     """Add the event of a barrier."""
-    put(m, s, 0, 0, _DSB if which == _RECORD_DSB else _DMB if which == _RECORD_DMB else _ISB, 0, code)
+    add_event(m, s, 0, 0, _DSB if which == _RECORD_DSB else _DMB if which == _RECORD_DMB else _ISB, 0, code)

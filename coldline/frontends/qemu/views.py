@@ -12,9 +12,13 @@ from numba.extending import intrinsic
 
 from coldline.events.appending import append_held_change, unpack
 from coldline.events.batch import INSTRUCTION_SIZE
-from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, REST_AT
+from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, OP_MASK, OP_SHIFT, REST_AT
+from coldline.events.op import Op
 from coldline.frontends.qemu.state import MachineRecord, ViewRecord
 from coldline.jit.intrinsics import compiled, load64, store64, uint64
+
+_FIRST_CHANGE = int(Op.MAP)
+"""From this operation on, an event of a view is a change of its aliases or switches, and none of a walk."""
 
 VIEW = types.CPointer(from_dtype(np.dtype(ViewRecord)))
 MACHINE = types.CPointer(from_dtype(np.dtype(MachineRecord)))
@@ -47,7 +51,10 @@ def drain(m: Any, s: Any) -> None:
     base = s.agent_base << uint64(AGENT_SHIFT)
     for index in range(s.count):
         at = rows + uint64(index) * uint64(EVENT_SIZE) + uint64(REST_AT)
-        store64(at, load64(at) + base)
+        word = load64(at)
+        store64(at, word + base)
+        if (word >> uint64(OP_SHIFT)) & uint64(OP_MASK) >= uint64(_FIRST_CHANGE):
+            m.generation += uint64(1)
     if m.instruction_rows:
         to = m.instruction_rows + m.count * uint64(INSTRUCTION_SIZE)
         for offset in range(0, s.count * uint64(INSTRUCTION_SIZE), 8):

@@ -13,12 +13,12 @@ from coldline.events.event import Event
 from coldline.events.op import Op
 from coldline.events.source import Sink
 from coldline.frontends.qemu.agents import LOADER
-from coldline.frontends.qemu.command_line import Machine, check_release, rewritten
+from coldline.frontends.qemu.command_line import CommandLine, check_release, rewritten
 from coldline.frontends.qemu.outcome import Watched
 from coldline.frontends.qemu.plugin import write_plugin
 from coldline.frontends.qemu.process import Qemu
 from coldline.frontends.qemu.reader import Reader
-from coldline.frontends.qemu.ring import Ring, memory_file
+from coldline.frontends.qemu.ring import RecordRing, memory_file
 from coldline.jit import code_cache
 
 _MODULE: Final = "coldline.frontends.qemu.loop"
@@ -29,7 +29,7 @@ class Watch:
 
     Parameters
     ----------
-    machine : Machine
+    machine : CommandLine
         The command line.
     start : str
         One of `STARTS`.
@@ -54,7 +54,7 @@ class Watch:
 
     def __init__(
         self,
-        machine: Machine,
+        machine: CommandLine,
         *,
         start: str = "clean",
         only: tuple[int, int] | None = None,
@@ -84,7 +84,7 @@ class Watch:
         code = code_cache.load_code(_MODULE)
         with tempfile.TemporaryDirectory(prefix="coldline-") as folder:
             plugin = write_plugin(Path(folder))
-            ring, ram = Ring(), memory_file("coldline-ram", self._machine.ram_size)
+            ring, ram = RecordRing(), memory_file("coldline-ram", self._machine.ram_size)
             qemu = None
             try:
                 words = rewritten(
@@ -94,7 +94,7 @@ class Watch:
                 )
                 qemu = Qemu(words, self._console)
                 reader = Reader(self._machine, ring, ram, qemu, code, sink, instructions=instructions)
-                reader.machine["line"] = self._line
+                reader.machine["line"], reader.machine["filters"] = self._line, not self._barriers
                 reader.machine["low"], reader.machine["high"] = self._range
                 try:
                     reader.read(self._before, self._progress)
@@ -113,7 +113,7 @@ class Watch:
         base, size = self._only or (self._machine.ram_base, self._machine.ram_size)
         return base, base + size
 
-    def _plugin_arguments(self, ring: Ring) -> list[str]:
+    def _plugin_arguments(self, ring: RecordRing) -> list[str]:
         low, high = self._range
         return [
             f"ring={ring.path}",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.explain.explained import ExplainedHazard, Unread
     from coldline.explain.witness import WitnessStep
-    from coldline.report.model import Cell, Corpus, Guest, Machine, Matrix, Report, Run
+    from coldline.report.model import Cell, Corpus, Guest, MachineRun, Matrix, Report, Run
     from coldline.verdict import Judgement
 
 REPORT_SCHEMA: Final = "coldline.report/1"
@@ -144,7 +144,7 @@ def _boot(judgement: "Judgement", guest: "Guest", run: "Run", most: int | None) 
     }
 
 
-def _machine(command: str, machine: "Machine") -> dict[str, Any]:
+def _machine(command: str, machine: "MachineRun") -> dict[str, Any]:
     return {
         "command": command,
         "emulator": machine.release,

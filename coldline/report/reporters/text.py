@@ -15,7 +15,7 @@ from coldline.verdict import Verdict
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
-    from coldline.report.model import Corpus, Guest, Machine, Matrix, Report, Run
+    from coldline.report.model import Corpus, Guest, MachineRun, Matrix, Report, Run
     from coldline.verdict import Judgement
 
 LONG = 1_000_000
@@ -104,7 +104,7 @@ class TextReporter(Reporter):
         if run.poll:
             self._lines.say(f"in the loop, {run.poll}", "dim")
 
-    def _machine(self, machine: "Machine", events: int) -> None:
+    def _machine(self, machine: "MachineRun", events: int) -> None:
         ended = "was ended" if machine.status is None else f"ended with status {machine.status}"
         self._lines.say(
             f"{machine.release} {ended} after {machine.instructions:,} instructions, {machine.accesses:,} accesses, "

@@ -7,7 +7,7 @@ import pytest
 
 from coldline.errors import ColdlineError, MissingDependencyError, QemuError, UsageError
 from coldline.frontends.qemu import plugin
-from coldline.frontends.qemu.command_line import Machine, check_release, read_command_line, rewritten
+from coldline.frontends.qemu.command_line import CommandLine, check_release, read_command_line, rewritten
 from coldline.support import cache_folder
 
 QEMU = "qemu-system-aarch64"
@@ -140,6 +140,6 @@ def test_a_compiler_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_machine_has_its_words() -> None:
-    assert read_command_line([QEMU, "-M", "virt", "-nographic", "-kernel", "x"]) == Machine(
+    assert read_command_line([QEMU, "-M", "virt", "-nographic", "-kernel", "x"]) == CommandLine(
         QEMU, ("-nographic", "-kernel", "x"), "virt", 0x4000_0000, 128 << 20, 1
     )

@@ -152,7 +152,7 @@ def test_stores_to_tables_are_followed(qemu: list[str], tmp_path: Path) -> None:
 def test_what_was_read_already_is_left_out_until_it_may_have_changed(qemu: list[str], tmp_path: Path) -> None:
     twice = code(ldr(4, 2), ldr(4, 2))
     program = code(
-        mov(2, DATA), twice, ldr(4, 2, 8), store(4, 2, 16), twice, maintain("ic iallu"), twice, off()
+        mov(2, DATA), twice, ldr(4, 2, 8), store(4, 2, 16), twice, maintain("dc cvac", 2), twice, off()
     )
     expected = ["read 0", "read 8", "write 16", "read 0", "read 0"]
     events = of(run(qemu, tmp_path, program), "read", "write")

@@ -14,7 +14,7 @@
  * With filter=1, a load or a block of code is left out if the same vCPU has loaded the same bytes, or executed the same
  * block, and since then no store was to their lines, and no vCPU has maintained caches, invalidated a TLB or written a
  * register that decides what an access is. Reads change nothing that caches may hold, so it would find what the
- * earlier one has found: coldline/frontends/qemu/filtering.md is the argument.
+ * earlier one has found: coldline/frontends/qemu/known.py has the argument.
  */
 
 #define _GNU_SOURCE
@@ -350,10 +350,14 @@ static void on_resume(qemu_plugin_id_t id, unsigned number)
 /* -- blocks of code -------------------------------------------------------------------------------------------- */
 
 #define BLOCKS COLDLINE_BLOCKS
+#define PAGE 4096
 #define ADDRESS_BITS COLDLINE_ADDRESS_BITS
 #define ADDRESS ((1ull << ADDRESS_BITS) - 1)
 
-static struct block { uint64_t head, virtual, physical, size; } *blocks;        /* by number */
+static struct block {
+    uint64_t head, virtual, physical, size;
+    uint64_t second, second_size;       /* of the part in the next page */
+} *blocks;                              /* by number */
 
 struct instruction {
     struct instruction *next;
@@ -430,9 +434,15 @@ static void on_block(unsigned number, void *data)
         seen_blocks[index] = who;
         if (blocks[index].physical != ~0ull)
             see_code(blocks[index].physical, blocks[index].size);
+        if (blocks[index].second_size && blocks[index].second != ~0ull)
+            see_code(blocks[index].second, blocks[index].second_size);
     }
-    put(blocks[index].head | (uint64_t)number << 8, blocks[index].virtual,
-        (blocks[index].physical & ADDRESS) | index << ADDRESS_BITS, 0);
+    const struct block *block = &blocks[index];
+    uint64_t what = block->head | (uint64_t)number << 8;
+    put(what | block->size << 32, block->virtual, (block->physical & ADDRESS) | index << ADDRESS_BITS, 0);
+    if (block->second_size)
+        put(what | block->second_size << 32, block->virtual + block->size,
+            (block->second & ADDRESS) | index << ADDRESS_BITS, block->size / 4);
 }
 
 static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virtual, void *data)
@@ -549,8 +559,12 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     uint64_t block = count_blocks++ % BLOCKS;
     if (count_blocks >= BLOCKS)
         count_blocks = 0;
-    blocks[block] = (struct block){ COLDLINE_KIND_BLOCK | common | size << 32, virtual,
-                                    physical_of(qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, 0))), size };
+    uint64_t first = PAGE - virtual % PAGE < size ? PAGE - virtual % PAGE : size;
+    blocks[block] = (struct block){ COLDLINE_KIND_BLOCK | common, virtual,
+                                    physical_of(qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, 0))), first,
+                                    ~0ull, size - first };
+    if (first < size)
+        blocks[block].second = physical_of(qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, first / 4)));
     seen_blocks[block] = 0;
     qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, CB_R_REGS, (void *)(uintptr_t)(count * BLOCKS | block));
     for (size_t index = 0; index < count; index++) {
