@@ -100,6 +100,8 @@ def _gaps(ran: Watched) -> list[str]:
         gaps.append(
             f"the translation of {ran.unknown:,} accesses could not be followed, the first at {ran.unknown_at:#x}"
         )
+    if ran.foreign:
+        gaps.append(f"{ran.foreign:,} accesses of guests with a stage 2 of their own were not followed")
     return gaps
 
 

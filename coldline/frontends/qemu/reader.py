@@ -164,7 +164,7 @@ class Reader:
         elif reason == NEW_VIEW:
             vcpu, level = self._head(Head.VCPU.lsb, 0xFF), max(self._head(Head.LEVEL.lsb, 7), 1)
             self._leave(self.machine.pointer)
-            self._gather(self.machine.pointer, self._vcpus.begin(vcpu, level).pointer)
+            self._gather(self.machine.pointer, self._vcpus.enter(vcpu, level).pointer)
         elif reason == ROWS_FULL:
             self._hand_over()
         elif reason == AARCH32:
@@ -185,14 +185,12 @@ class Reader:
             changed[index] = int(self._words[(self._taken & _MASK) * (RECORD_SIZE // 8) + 1])
             self._taken += 1
         self.machine["generation"] += 1
-        self._leave(self.machine.pointer)
-        for regime in self._vcpus.write(vcpu, changed):
-            self._gather(self.machine.pointer, regime.pointer)
+        self._vcpus.write(vcpu, changed)
 
     def describe(self, outcome: Watched) -> None:
         """Say how far the machine came."""
         outcome.instructions, outcome.accesses = self._ring.instructions, self._ring.accesses
-        for name in ("maintained", "unknown", "unknown_at"):
+        for name in ("maintained", "unknown", "unknown_at", "foreign"):
             setattr(outcome, name, self.machine[name])
         outcome.waits = self._ring.waits
         outcome.loaded = self._shadow.loaded

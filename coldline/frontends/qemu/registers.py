@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Follows the registers of each vCPU, and keeps the views of its translation regimes up to date."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from coldline.arm.fields import Field, Sctlr
@@ -33,8 +34,17 @@ class Hcr:
     E2H: Final = Field(34, 34)
 
 
+class Vttbr:
+    """VTTBR_EL2 (Arm ARM DDI 0487, Virtualization Translation Table Base Register)."""
+
+    VMID: Final = Field(63, 48)
+
+
 class Vcpus:
     """The registers of all vCPUs.
+
+    A write of a register takes effect on its regime before the next instruction there: a hypervisor writes several
+    registers of a guest before it goes on, and those of another guest.
 
     Parameters
     ----------
@@ -47,54 +57,82 @@ class Vcpus:
     def __init__(self, machine: MachineState, addresses: dict[str, int]) -> None:
         self._machine, self._addresses = machine, addresses
         self._values: dict[int, dict[str, int]] = {}
+        self._regimes: dict[tuple[int, int], Regime] = {}
+        self._foreign: dict[int, Regime] = {}
+        self._guest: int | None = None
 
-    def write(self, vcpu: int, changed: dict[int, int]) -> list[Regime]:
-        """Follow new values of registers, by their numbers in `TOLD_REGISTERS`; return the views with new events."""
+    def write(self, vcpu: int, changed: dict[int, int]) -> None:
+        """Note new values of registers, by their numbers in `TOLD_REGISTERS`."""
         values = self._values.setdefault(vcpu, {})
-        changes: dict[int, Changes] = {}
         for number, value in changed.items():
             name = TOLD_REGISTERS[number]
-            before = values.get(name, 0)
+            if values.get(name) == value:
+                continue
             values[name] = value
-            if name in _OF_REGIME and value != before:
-                level, own = _OF_REGIME[name]
-                changes.setdefault(level, {})[own] = (before, value)
-        self._follow_hypervisor(vcpu)
-        touched = []
-        for level, each in changes.items():
-            regime = self._machine.regimes.get((vcpu, level))
-            if regime is not None:
-                _follow(regime, each)
-                touched.append(regime)
-        return touched
+            self._machine.stop_at(vcpu, _OF_REGIME[name][0] if name in _OF_REGIME else 1)
 
-    def begin(self, vcpu: int, level: int) -> Regime:
-        """Make the view of a regime that executes its first instruction."""
-        regime = self._machine.add_regime(vcpu, level, agents_before(vcpu, level) + 1, self._addresses)
-        values = self._values.get(vcpu, {})
-        for name, (of_level, own) in _OF_REGIME.items():
-            if of_level == level:
-                regime.view.set_register(own, regime.slot, values.get(name, 0))
-        self._follow_hypervisor(vcpu)
-        sctlr = regime.view.register("sctlr", regime.slot)
-        # In a trace, MMU and data cache are on by default; there is no default for the instruction cache.
-        regime["introduced"] = 1
-        regime.code.switch(sctlr, Sctlr.M.mask | Sctlr.C.mask | (~sctlr & Sctlr.I.mask))
-        if Sctlr.M.get(sctlr):
-            regime.code.rescan()
-            regime["virtual"] = 1
+    def enter(self, vcpu: int, level: int) -> Regime:
+        """Return the view of a regime, up to date, before its next record; the machine uses it from here on."""
+        if level == 1 and not self._is_followed(vcpu):
+            regime = self._foreign.get(vcpu) or self._add(vcpu, 1)
+            self._foreign[vcpu] = regime
+            regime["foreign"] = 1
+        else:
+            known = self._regimes.get((vcpu, level))
+            regime = known or self._add(vcpu, level)
+            self._regimes[vcpu, level] = regime
+            values = self._of_regime(vcpu, level)
+            if known is None:
+                _begin(regime, values)
+            else:
+                before = {name: regime.view.register(name, regime.slot) for name in values}
+                changes = {
+                    name: (before[name], value) for name, value in values.items() if value != before[name]
+                }
+                if changes:
+                    _follow(regime, changes)
+        if level == 1:
+            hcr = self._values.get(vcpu, {}).get("HCR_EL2", 0)
+            regime["upgrades"], regime["traps_set_way"] = Hcr.VM.get(hcr), Hcr.TSW.get(hcr)
+        self._machine.use_regime(vcpu, level, regime)
         return regime
 
-    def _follow_hypervisor(self, vcpu: int) -> None:
-        hcr = self._values.get(vcpu, {}).get("HCR_EL2", 0)
-        guest = self._machine.regimes.get((vcpu, 1))
-        if guest is None:
-            return
-        if Hcr.VM.get(hcr) or Hcr.DC.get(hcr):
-            raise QemuError(
-                f"cpu{vcpu} runs a guest with a stage 2 (HCR_EL2 = {hcr:#x}), which is not followed"
-            )
-        guest["upgrades"], guest["traps_set_way"] = Hcr.VM.get(hcr), Hcr.TSW.get(hcr)
+    def _add(self, vcpu: int, level: int) -> Regime:
+        return self._machine.add_regime(level, agents_before(vcpu, level) + 1, self._addresses)
+
+    def _of_regime(self, vcpu: int, level: int) -> dict[str, int]:
+        """The registers of a regime, by their names in `coldline.mmu.view`."""
+        values = self._values.get(vcpu, {})
+        return {own: values.get(name, 0) for name, (of_level, own) in _OF_REGIME.items() if of_level == level}
+
+    def _is_followed(self, vcpu: int) -> bool:
+        """Whether EL1 and EL0 of a vCPU are followed now: without a stage 2, or as the first guest that has one.
+
+        Addresses of the first guest are taken for physical ones, as Xen's dom0 has them.
+        """
+        values = self._values.get(vcpu, {})
+        hcr = values.get("HCR_EL2", 0)
+        if Hcr.E2H.get(hcr) or Hcr.DC.get(hcr):
+            raise QemuError(f"cpu{vcpu} runs with HCR_EL2 = {hcr:#x}, whose E2H and DC are not followed")
+        if not Hcr.VM.get(hcr):
+            return True
+        vmid = Vttbr.VMID.get(values.get("VTTBR_EL2", 0))
+        if self._guest is None:
+            self._guest = vmid
+        return vmid == self._guest
+
+
+def _begin(regime: Regime, values: Mapping[str, int]) -> None:
+    """Begin to follow a regime that has these registers."""
+    for name, value in values.items():
+        regime.view.set_register(name, regime.slot, value)
+    sctlr = values["sctlr"]
+    # In a trace, MMU and data cache are on by default; there is no default for the instruction cache.
+    regime["introduced"] = 1
+    regime.code.switch(sctlr, Sctlr.M.mask | Sctlr.C.mask | (~sctlr & Sctlr.I.mask))
+    if Sctlr.M.get(sctlr):
+        regime.code.rescan()
+        regime["virtual"] = 1
 
 
 def _follow(regime: Regime, changes: Changes) -> None:

@@ -68,6 +68,7 @@ CODE_PAGES: Final = 1 << 12
 
 WATCH_FIELDS: Fields = (
     *words(
+        "foreign",  # whether it is a guest that is not followed, as its stage 2 is not
         "agent_base",  # the number of the view's first agent in the trace
         "code_pages",  # `CodePage`
         "upgrades",  # whether an invalidation cleans as well, as under a stage 2 (HCR_EL2.VM)
@@ -83,7 +84,8 @@ ViewRecord = record_of(event_words.WORDS_FIELDS, view.VIEW_FIELDS, WATCH_FIELDS)
 
 MACHINE_FIELDS: Fields = (
     *words(
-        "views",  # the address of each view's record by vCPU and exception level, 0 where there is none
+        "views",  # the address of each view's record by vCPU and level; 0 if it is absent or not up to date
+        "owners",  # the same without regard to that
         "all_views",  # the same, of those that there are
         "view_count",
         "current",  # the address of the view whose record came last
@@ -99,6 +101,7 @@ MACHINE_FIELDS: Fields = (
         "sweep",  # 1 + the operation of the present sweep by set/way
         "maintenance",  # 1 + the `Op` of each operation that maintains caches, by its encoding
         "maintained",  # operations of cache maintenance
+        "foreign",  # loads and stores of guests that are not followed
         "unknown",  # accesses whose translation could not be followed
         "unknown_at",  # the virtual address of the first of them
         "low",  # the range of physical addresses that is wanted
@@ -170,21 +173,28 @@ class MachineState(SharedRecord):
     def __init__(self, banks: Sequence[_Bank], *, instructions: bool) -> None:
         super().__init__(MachineRecord)
         self.allocate("views", MAX_VCPUS * REGIMES * 8)
-        self.allocate("all_views", MAX_VCPUS * REGIMES * 8)
+        self.allocate("owners", MAX_VCPUS * REGIMES * 8)
+        self.allocate("all_views", 2 * MAX_VCPUS * REGIMES * 8)
         self.allocate("known", KNOWN_LINES * KnownLine.SIZE)
         self["generation"] = 1
         self.allocate("blocks", CODE_NUMBERS * 16)
         self._banks, self._instructions = banks, instructions
-        self.regimes: dict[tuple[int, int], Regime] = {}
 
-    def add_regime(self, vcpu: int, level: int, agent_base: int, addresses: dict[str, int]) -> Regime:
+    def add_regime(self, level: int, agent_base: int, addresses: dict[str, int]) -> Regime:
         """Make the view of a regime."""
         made = Regime(self._banks, level, agent_base, addresses, instructions=self._instructions)
-        memoryview(self.array("views")).cast("Q")[vcpu * REGIMES + level] = made.pointer
-        memoryview(self.array("all_views")).cast("Q")[len(self.regimes)] = made.pointer
-        self.regimes[vcpu, level] = made
-        self["view_count"] = len(self.regimes)
+        memoryview(self.array("all_views")).cast("Q")[self["view_count"]] = made.pointer
+        self["view_count"] += 1
         return made
+
+    def use_regime(self, vcpu: int, level: int, regime: Regime) -> None:
+        """Let the records of a vCPU at an exception level be of a view, which is up to date."""
+        for name in ("views", "owners"):
+            memoryview(self.array(name)).cast("Q")[vcpu * REGIMES + level] = regime.pointer
+
+    def stop_at(self, vcpu: int, level: int) -> None:
+        """Let the loop stop before the next record of a vCPU at an exception level."""
+        memoryview(self.array("views")).cast("Q")[vcpu * REGIMES + level] = 0
 
 
 def agents_before(vcpu: int, level: int) -> int:

@@ -113,10 +113,10 @@ def _invalidate(m: Any, vcpu: int, key: int, operand: int) -> None:
     # The operand has VA[55:12]; the bits above are those of bit 55.
     virtual = (operand << 20) >> 20 << PAGE_SHIFT
     if crm == _TLBI_LOCAL or crm in (4, 6):
-        _invalidate_view(m, load64(m.views + uint64(8 * (vcpu * REGIMES + level))), not by_address, virtual)
+        _invalidate_view(m, load64(m.owners + uint64(8 * (vcpu * REGIMES + level))), not by_address, virtual)
         return
     for each in range(records.MAX_VCPUS):
-        _invalidate_view(m, load64(m.views + uint64(8 * (each * REGIMES + level))), not by_address, virtual)
+        _invalidate_view(m, load64(m.owners + uint64(8 * (each * REGIMES + level))), not by_address, virtual)
 
 
 @compiled
