@@ -11,6 +11,8 @@ from pathlib import Path
 import tests.helpers.tiny_guests as a64
 from coldline.errors import ColdlineError
 from coldline.frontends.qemu.command_line import OLDEST, PROGRAM
+from coldline.frontends.qemu.watch import LOOP
+from coldline.jit import code_cache
 from testbed import apt, debian
 from testbed.sources import BACKPORTS
 from tests.helpers.guest_runs import LEVEL1, LEVEL2, LEVEL3, mmu_on, tables
@@ -50,6 +52,7 @@ def qemu() -> list[str]:
     """Return the first words of QEMU's command line, or skip the test."""
     found = _qemu()
     require(not isinstance(found, str), str(found))
+    code_cache.load_code(LOOP)  # compiling takes longer than a test waits for a process
     require(shutil.which("cc") or shutil.which("gcc"), "no C compiler for QEMU's plugin")
     return list(found)
 

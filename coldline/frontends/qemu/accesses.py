@@ -15,7 +15,18 @@ from coldline.events.op import Op
 from coldline.frontends.qemu.known import forget_line, is_redundant
 from coldline.frontends.qemu.state import ADDRESS_TAGS, CODE_PAGES, CodePage
 from coldline.frontends.qemu.views import drain, gather_from, leave_view, view_of
-from coldline.jit.intrinsics import compiled, int64, load8, load64, store8, store16, store32, store64, uint64
+from coldline.jit.intrinsics import (
+    compiled,
+    int64,
+    load8,
+    load32,
+    load64,
+    store8,
+    store16,
+    store32,
+    store64,
+    uint64,
+)
 from coldline.mmu.alias_events import RUNNABLE, alias_of
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
 from coldline.mmu.stores import table_write
@@ -23,7 +34,7 @@ from coldline.mmu.translation import locate, translate, translate_code
 from coldline.mmu.view import ADDRESS_MASK, TAG_SHIFT
 
 _PAGE_SIZE = 1 << PAGE_SHIFT
-_FETCH = int(Op.FETCH)
+_READ, _FETCH, _IC_IALLUIS = int(Op.READ), int(Op.FETCH), int(Op.IC_IALLUIS)
 _A64, _UNKNOWN = int(InstructionState.A64), int(InstructionState.UNKNOWN)
 _C_PHYSICAL, _C_GENERATION, _C_VIRTUAL = CodePage.PHYSICAL, CodePage.GENERATION, CodePage.VIRTUAL
 _C_TAG, _C_SIZE = CodePage.TAG, CodePage.SIZE
@@ -46,16 +57,8 @@ def begin(m: Any, s: Any, code: int) -> None:
 
 
 @compiled
-def add_event(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: int) -> None:
-    """Add the event of an instruction; `tag` is that of the translated address."""
-    if s.held_size and (
-        uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0
-    ):
-        append_held_change(s)
-    if s.count:
-        drain(m, s)
+def _add_row(m: Any, address: int, size: int, op: int, agent: int, code: int) -> None:
     row = m.rows + m.count * uint64(EVENT_SIZE)
-    agent = int64(s.agent_base + s.agent_of_tag[tag])
     store64(row, uint64(address))
     store64(row + uint64(SIZE_AT), uint64(size))
     store64(row + uint64(REST_AT), uint64(agent << AGENT_SHIFT | op << OP_SHIFT))
@@ -66,6 +69,49 @@ def add_event(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: 
         store64(at + uint64(8), uint64(physical))
         store64(at + uint64(16), uint64(_A64))
     m.count += uint64(1)
+
+
+@compiled
+def tell_ic(m: Any) -> None:
+    """Add the event of the last IC IALLUIS, if it has none."""
+    if m.ic_told != m.ic_count:
+        m.ic_told = m.ic_count
+        _add_row(m, 0, 0, _IC_IALLUIS, int64(m.ic_agent), int64(m.ic_code))
+
+
+@compiled
+def _settle_ic(m: Any, s: Any, address: int, size: int, op: int) -> None:
+    """Add the event of an IC IALLUIS that was held back, if this event might notice.
+
+    Xen does one for each page that it gives to a guest, and each concerns every line. It matters only to what was
+    stored to or maintained since the one before that is an event, and only before that is fetched or changed again:
+    an earlier one of two leaves nothing that the later one does not remove, and lines that were not changed between
+    are filled anew with what they had.
+    """
+    page = page_index(s, address)
+    if size > _PAGE_SIZE or page < 0:
+        tell_ic(m)
+        return
+    at = m.ic_pages + uint64(4 * page)
+    changed = uint64(load32(at))
+    if m.ic_told < changed and changed <= m.ic_count:
+        tell_ic(m)
+    if op != _FETCH:
+        store32(at, np.uint32(m.ic_count + uint64(1)))
+
+
+@compiled
+def add_event(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: int) -> None:
+    """Add the event of an instruction; `tag` is that of the translated address."""
+    if s.held_size and (
+        uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0
+    ):
+        append_held_change(s)
+    if s.count:
+        drain(m, s)
+    if m.filters and op != _READ and size:
+        _settle_ic(m, s, address, size, op)
+    _add_row(m, address, size, op, int64(s.agent_base + s.agent_of_tag[tag]), code)
 
 
 @compiled

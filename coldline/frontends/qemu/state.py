@@ -16,6 +16,7 @@ from coldline.jit.shared_record import WORD, Fields, SharedRecord, record_of, wo
 from coldline.mmu import view
 from coldline.mmu.registers import TableCode
 from coldline.mmu.view import View
+from coldline.support.units import PAGE_SIZE
 
 REGIMES: Final = 4
 """Views of a vCPU, by exception level; there is none of level 0."""
@@ -96,6 +97,11 @@ MACHINE_FIELDS: Fields = (
         "known",  # `KnownLine`
         "generation",  # rows of others are empty
         "filters",  # whether loads and stores that can change no verdict are left out
+        "ic_count",  # how many IC IALLUIS there were, and of these before the last one that is an event
+        "ic_told",
+        "ic_agent",  # of the last one, the number of its agent, and its instruction
+        "ic_code",
+        "ic_pages",  # of each page, four bytes: 1 + the count when it was last changed, 0 for never
         "blocks",  # the virtual and the physical address of each block of code, by its number
         "reason",  # why the loop stopped
         "sweep",  # 1 + the operation of the present sweep by set/way
@@ -177,6 +183,7 @@ class MachineState(SharedRecord):
         self.allocate("all_views", 2 * MAX_VCPUS * REGIMES * 8)
         self.allocate("known", KNOWN_LINES * KnownLine.SIZE)
         self["generation"] = 1
+        self.allocate("ic_pages", sum(len(ram) for _, ram in banks) // PAGE_SIZE * 4)
         self.allocate("blocks", CODE_NUMBERS * 16)
         self._banks, self._instructions = banks, instructions
 

@@ -10,7 +10,7 @@ from coldline.arm.maintenance import TLBI_CRN
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Op
 from coldline.frontends.qemu import records
-from coldline.frontends.qemu.accesses import add_event, begin, follow_store_in_page, is_wanted
+from coldline.frontends.qemu.accesses import add_event, begin, follow_store_in_page, is_wanted, tell_ic
 from coldline.frontends.qemu.known import forget_line, forget_lines
 from coldline.frontends.qemu.state import REGIMES
 from coldline.frontends.qemu.views import gather_from, leave_view, view_of
@@ -62,6 +62,13 @@ def _maintain(m: Any, s: Any, op: int, operand: int, code: int) -> None:
         return
     m.sweep = uint64(0)
     if op in (_IC_IALLU, _IC_IALLUIS):
+        forget_lines(m)
+    if op == _IC_IALLUIS and m.filters:
+        m.ic_count += uint64(1)
+        m.ic_agent, m.ic_code = s.agent_base, uint64(code)
+        return
+    if op in (_IC_IALLU, _IC_IALLUIS):
+        tell_ic(m)
         add_event(m, s, 0, 0, op, 0, code)
         return
     begin(m, s, code)

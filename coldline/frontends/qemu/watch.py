@@ -21,7 +21,8 @@ from coldline.frontends.qemu.reader import Reader
 from coldline.frontends.qemu.ring import RecordRing, memory_file
 from coldline.jit import code_cache
 
-_MODULE: Final = "coldline.frontends.qemu.loop"
+LOOP: Final = "coldline.frontends.qemu.loop"
+"""The module of the compiled loop."""
 
 
 class Watch:
@@ -81,7 +82,7 @@ class Watch:
             raise QemuError("a machine that was watched cannot be run again: QEMU does not repeat a run")
         self._ran = True
         self.outcome.release = check_release(self._machine.program)
-        code = code_cache.load_code(_MODULE)
+        code = code_cache.load_code(LOOP)
         with tempfile.TemporaryDirectory(prefix="coldline-") as folder:
             plugin = write_plugin(Path(folder))
             ring, ram = RecordRing(), memory_file("coldline-ram", self._machine.ram_size)

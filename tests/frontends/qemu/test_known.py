@@ -89,12 +89,28 @@ def test_a_read_after_a_write_is_right(of: Automaton) -> None:
         assert not of.bad[step(of, written, Letter.WRITE_WB_OTHER)][index]
 
 
-def test_a_change_of_aliases_matters_to_writes() -> None:
-    """So it has to come between: the test above would fail with settings among the writes."""
+@pytest.mark.parametrize("between", [*SETTINGS, Letter.DC_CVAC, Letter.DC_CIVAC])
+def test_what_comes_between_matters_to_writes(between: Letter) -> None:
+    """So it has to end what is known: the test above would fail with these letters among the writes."""
     of = automaton(Profile())
     assert any(
-        step(of, after, Letter.WRITE_NC) != after
+        step(of, after, letter) != after
+        for letter in (Letter.WRITE_WB, Letter.WRITE_NC)
         for state in within(of, SETTINGS)
-        for setting in SETTINGS
-        for after in [step(of, step(of, state, Letter.WRITE_NC), setting)]
+        for after in [step(of, step(of, state, letter), between)]
     )
+
+
+def test_an_earlier_ic_of_two_leaves_nothing(of: Automaton) -> None:
+    """Without anything between them, or with reads and fetches of what is as it was at the first one."""
+    for state in range(len(of.step)):
+        assert step(of, step(of, state, Letter.IC), Letter.IC) == step(of, state, Letter.IC)
+
+
+def test_an_ic_after_another_one_changes_no_fetch(of: Automaton) -> None:
+    """As long as nothing was done to the line: instruction caches are filled anew with what they had."""
+    for setting in CODE:
+        for state in within(of, (setting,)):
+            once = step(of, state, Letter.IC)
+            fetched = step(of, once, Letter.FETCH_WB)
+            assert step(of, fetched, Letter.IC) == once
