@@ -29,7 +29,7 @@ def add_watch(commands: "Commands") -> None:
         "qemu",
         nargs="+",
         metavar="QEMU",
-        help="QEMU's command line, after --: -- qemu-system-aarch64 -M virt …",
+        help="QEMU's command line, after --, such as -- qemu-system-aarch64 -M virt -kernel vmlinuz",
     )
     group = parser.add_argument_group("machine")
     group.add_argument(

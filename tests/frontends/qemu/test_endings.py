@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import resources
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 pytest.importorskip("numba")
@@ -71,6 +73,8 @@ def test_qemu_that_is_killed(qemu: list[str], tmp_path: Path) -> None:
     assert command.returncode == ERROR
     assert err.splitlines()[-1] == "coldline: QEMU was ended by signal 9"
     document = json.loads(out)
+    schema = json.loads(resources.files("coldline.report").joinpath("schema", "report-1.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
     assert document["verdict"] == "inconclusive"
     assert document["inconclusive_because"] == ["QEMU was ended by signal 9"]
     assert document["machine"]["status"] == -9
