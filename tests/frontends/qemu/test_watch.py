@@ -211,3 +211,39 @@ def test_it_keeps_the_protocol_of_a_source(qemu: list[str], tmp_path: Path) -> N
         yield Watch(read_command_line(machine(qemu, file)))
 
     check_source(SourceRig(opened, instructions=True))
+
+
+def test_it_agrees_with_the_emulator(cli: Cli, qemu: list[str], tmp_path: Path) -> None:
+    """The same program by `coldline boot`: the same maintenance, aliases, switches and walks, in the same order.
+
+    Of loads, stores and fetches, those that could change nothing are left out here, so what they are to is compared.
+    """
+    pages = {0: a64.page(WINDOW, a64.NC, NEVER), 1: a64.page(WINDOW + 0x1000, a64.WT, NEVER)}
+    program = code(
+        mov(2, DATA), store(2, 2), maintain("dc cvac", 2), DSB, mmu_on(), mov(3, WINDOW), store(2, 3), ldr(4, 3),
+        ldr(4, 3, 0x1000), store(2, 3, 0x1000), ldr(4, 2), maintain("dc cvau", 2), maintain("ic ivau", 2),
+        maintain("dc civac", 3), maintain("ic iallu"), DSB, ISB, maintain("tlbi vmalle1"), DSB, ldr(4, 2), off(),
+    )  # fmt: skip
+    file = write_program(tmp_path / "program.elf", program, pages=pages)
+    watched = events_of(machine(qemu, file), start="cold")
+    trace = tmp_path / "trace"
+    done = cli(
+        "boot", str(file), "--machine", "virt", "--host", "clean-reset", "--memory", "64M", "--trace", str(trace),
+        "--quiet",
+    )  # fmt: skip
+    assert done.status in (COHERENT, HAZARD), done
+    booted = [
+        line.replace("guest", "cpu0.el1", 1)
+        for line in trace.read_text().splitlines()
+        if line.startswith("guest")
+    ]
+    accesses = ("read", "write", "fetch")
+    for events in (watched, booted):
+        assert len(of(events, *accesses)) > 10
+    rest = [[each for each in events if not of([each], *accesses)] for events in (watched, booted)]
+    switches = {f"cpu0.el1 {each} off" for each in ("mmu", "icache", "dcache")}
+    assert [set(events[:3]) for events in rest] == [switches, switches]
+    assert rest[0][3:] == rest[1][3:]
+    for operation in ("read", "write"):
+        assert set(of(watched, operation)) == set(of(booted, operation))
+    assert set(instructions(watched)) == set(instructions(booted))
