@@ -129,8 +129,12 @@ static uint64_t ram_base, ram_size, low, high;
 static const char *ram_name;
 static bool barriers, filters;
 
+static uint64_t count_instructions, count_accesses;
+
 static void publish(void)
 {
+    head->instructions = count_instructions;
+    head->accesses = count_accesses;
     __atomic_store_n(&head->written, position, __ATOMIC_RELEASE);
     published = position;
 }
@@ -209,7 +213,7 @@ static void forget(void)
     }
 }
 
-static bool is_seen(uint64_t physical, unsigned size, unsigned number, uint64_t level)
+static inline bool is_seen(uint64_t physical, unsigned size, unsigned number, uint64_t level)
 {
     uint64_t line = physical >> LINE_SHIFT, at = physical & ((1 << LINE_SHIFT) - 1);
     if (at + size > 1 << LINE_SHIFT)
@@ -229,7 +233,7 @@ static bool is_seen(uint64_t physical, unsigned size, unsigned number, uint64_t 
     return false;
 }
 
-static void change_line(uint64_t physical, unsigned size)
+static inline void change_line(uint64_t physical, unsigned size)
 {
     for (uint64_t line = physical >> LINE_SHIFT; line <= (physical + size - 1) >> LINE_SHIFT; line++) {
         seen_lines[line % SEEN_LINES].who = 0;
@@ -271,20 +275,25 @@ static void **current_cpu;
 static void *(*get_cpu)(int);
 static unsigned several;
 
-static unsigned present(unsigned number)
+static void *present_cpu;
+static unsigned present_number;
+
+static __attribute__((noinline)) void find_present(void)
 {
-    static void *last;
-    static unsigned last_number;
-    if (!several)
-        return number;
-    if (*current_cpu == last)
-        return last_number;
     for (unsigned each = 0; each < MAX_VCPUS; each++)
         if (get_cpu(each) == *current_cpu) {
-            last = *current_cpu;
-            last_number = each;
+            present_cpu = *current_cpu;
+            present_number = each;
         }
-    return last_number;
+}
+
+static inline unsigned present(unsigned number)
+{
+    if (!several)
+        return number;
+    if (__builtin_expect(*current_cpu != present_cpu, 0))
+        find_present();
+    return present_number;
 }
 
 static uint64_t read_register(struct qemu_plugin_register *handle)
@@ -424,7 +433,7 @@ static void on_block(unsigned number, void *data)
 {
     uint64_t index = (uintptr_t)data & (BLOCKS - 1);
     number = present(number);
-    head->instructions += (uintptr_t)data / BLOCKS;
+    count_instructions += (uintptr_t)data / BLOCKS;
     if (vcpus[number].stale)
         tell_registers(number);
     if (filters) {
@@ -456,7 +465,7 @@ static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virt
     unsigned shift = qemu_plugin_mem_size_shift(info);
     uint64_t at = (uintptr_t)data, level = at & 0xff, block = at & ~ADDRESS;
     number = present(number);
-    head->accesses++;
+    count_accesses++;
     uint64_t what = level << 16 | (at >> 8 & 0xffff) << 32 | (uint64_t)number << 8;
     if (!qemu_plugin_mem_is_store(info)) {
         if (physical - low >= high - low)
