@@ -137,6 +137,10 @@ class GuestError(ColdlineError):
     """The guest's own code did something that the simulation cannot continue."""
 
 
+class QemuError(ColdlineError):
+    """QEMU, or its plugin, cannot be started, or failed while it was watched."""
+
+
 class LostEventsError(ColdlineError):
     """Events of a run were lost, so that it cannot be judged: a limit of coldline's."""
 

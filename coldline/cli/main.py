@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "matrix": "judging",
     "plan": "showing",
     "rules": "showing",
+    "watch": "watching",
     "create": "xen",
     "console": "xen",
     "list": "xen",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # scripts/generate makes this file with shtab.
 
-_shtab_coldline_subparsers=(baseline boot check compare convert corpus matrix plan rules create console list pause unpause destroy completion)
+_shtab_coldline_subparsers=(baseline boot check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion)
 
 _shtab_coldline_baseline_option_strings=(-h --help -o --output)
 _shtab_coldline_boot_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --strategy --host --core --until --schedule --secondary --max-instructions --order --nc-may-hit --setway-effective --idc --dic --baseline --suppressions --symbols --source-prefix --trace --trace-format --format --json --quiet --hazards)
@@ -12,6 +12,7 @@ _shtab_coldline_corpus_option_strings=(-h --help --format --json --list --write 
 _shtab_coldline_matrix_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --core --until --schedule --secondary --max-instructions --order --nc-may-hit --setway-effective --idc --dic --format --json)
 _shtab_coldline_plan_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --core --json --svg --dtb-out)
 _shtab_coldline_rules_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --dot --sources)
+_shtab_coldline_watch_option_strings=(-h --help --start --only --order --nc-may-hit --setway-effective --idc --dic --trace --trace-format --format --json --quiet --hazards)
 _shtab_coldline_create_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --name --strategy -p --paused --vuart --trace --json)
 _shtab_coldline_console_option_strings=(-h --help --raw --vuart)
 _shtab_coldline_list_option_strings=(-h --help --json)
@@ -55,6 +56,7 @@ _shtab_coldline_plan___dtb_COMPGEN=_shtab_compgen_files
 _shtab_coldline_plan___dtb_only_COMPGEN=_shtab_compgen_files
 _shtab_coldline_plan___svg_COMPGEN=_shtab_compgen_files
 _shtab_coldline_plan___dtb_out_COMPGEN=_shtab_compgen_files
+_shtab_coldline_watch___trace_COMPGEN=_shtab_compgen_files
 _shtab_coldline_create_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_coldline_create___bios_COMPGEN=_shtab_compgen_files
 _shtab_coldline_create___initrd_COMPGEN=_shtab_compgen_files
@@ -92,13 +94,16 @@ _shtab_coldline_plan___el_choices=(1 2)
 _shtab_coldline_plan___arch_choices=(arm64 arm32)
 _shtab_coldline_plan___machine_choices=(xenvm virt raspi3b raspi4b)
 _shtab_coldline_plan___core_choices=(armv8-a cortex-a53 cortex-a57 cortex-a72 xgene1 neoverse-n1 armv7-a cortex-a7 cortex-a15)
+_shtab_coldline_watch___start_choices=(clean cold dirty)
+_shtab_coldline_watch___trace_format_choices=(text binary)
+_shtab_coldline_watch___format_choices=(text json witness html sarif junit github)
 _shtab_coldline_create___sample_choices=(midway-arm64 midway-arm32)
 _shtab_coldline_create___gic_choices=(2 3)
 _shtab_coldline_create___el_choices=(1 2)
 _shtab_coldline_create___arch_choices=(arm64 arm32)
 _shtab_coldline_create___strategy_choices=(none flush syscall uncached hypercall uncached-hypercall)
 _shtab_coldline_completion_pos_0_choices=(bash zsh fish)
-_shtab_coldline_pos_0_choices=(baseline boot check compare convert corpus matrix plan rules create console list pause unpause destroy completion)
+_shtab_coldline_pos_0_choices=(baseline boot check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion)
 
 _shtab_coldline_baseline_pos_0_nargs=+
 _shtab_coldline_baseline__h_nargs=0
@@ -157,6 +162,16 @@ _shtab_coldline_rules___idc_nargs=0
 _shtab_coldline_rules___dic_nargs=0
 _shtab_coldline_rules___dot_nargs=0
 _shtab_coldline_rules___sources_nargs=0
+_shtab_coldline_watch_pos_0_nargs=+
+_shtab_coldline_watch__h_nargs=0
+_shtab_coldline_watch___help_nargs=0
+_shtab_coldline_watch___order_nargs=0
+_shtab_coldline_watch___nc_may_hit_nargs=0
+_shtab_coldline_watch___setway_effective_nargs=0
+_shtab_coldline_watch___idc_nargs=0
+_shtab_coldline_watch___dic_nargs=0
+_shtab_coldline_watch___json_nargs=0
+_shtab_coldline_watch___quiet_nargs=0
 _shtab_coldline_create_pos_1_nargs='*'
 _shtab_coldline_create__h_nargs=0
 _shtab_coldline_create___help_nargs=0

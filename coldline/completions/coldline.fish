@@ -42,8 +42,8 @@ function _shtab_coldline_using
   test "$_shtab_coldline_cmdpath" = "$argv"
 end
 
-set -g _shtab_coldline_commands baseline boot check compare convert corpus matrix plan rules create console list pause unpause destroy completion
-set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --output --ram --ramdisk --sample --schedule --secondary --source-prefix --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --with --write -o
+set -g _shtab_coldline_commands baseline boot check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion
+set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --sample --schedule --secondary --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --with --write -o
 
 complete -c coldline -e
 complete -c coldline -f
@@ -205,6 +205,21 @@ complete -c coldline -n '_shtab_coldline_using rules' -l idc -d 'CTR_EL0.IDC: in
 complete -c coldline -n '_shtab_coldline_using rules' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
 complete -c coldline -n '_shtab_coldline_using rules' -l dot -d 'print a drawing for Graphviz in place of tables'
 complete -c coldline -n '_shtab_coldline_using rules' -l sources -d 'print the source of each rule in the Arm ARM in place of tables'
+complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a watch -d 'Run a machine of 64-bit Arm cores under QEMU, and check every access of every core: can any cache show it stale data? QEMU has to be 10.0 or later.'
+complete -c coldline -n '_shtab_coldline_using watch' -s h -l help -d 'show this help message and exit'
+complete -c coldline -n '_shtab_coldline_using watch' -l start -xka "clean cold dirty" -d 'what caches may hold at the first instruction: clean lines of any RAM, as a boot loader leaves them (clean, the default); nothing (cold); or also dirty lines of what was not loaded (dirty)'
+complete -c coldline -n '_shtab_coldline_using watch' -l only -x -d 'check only accesses to this range of physical addresses'
+complete -c coldline -n '_shtab_coldline_using watch' -l order -d 'follow each core'"'"'s barriers: what it has issued takes effect at any time up to its own barrier'
+complete -c coldline -n '_shtab_coldline_using watch' -l nc-may-hit -d 'non-cacheable reads may also return a cached copy'
+complete -c coldline -n '_shtab_coldline_using watch' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
+complete -c coldline -n '_shtab_coldline_using watch' -l idc -d 'CTR_EL0.IDC: instruction fetches see level 1 data caches'
+complete -c coldline -n '_shtab_coldline_using watch' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
+complete -c coldline -n '_shtab_coldline_using watch' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write every event to FILE, for '"'"'coldline check'"'"''
+complete -c coldline -n '_shtab_coldline_using watch' -l trace-format -xka "text binary" -d 'form of that file: text (the default), or binary, which is smaller and faster'
+complete -c coldline -n '_shtab_coldline_using watch' -l format -xka "text json witness html sarif junit github" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs; witness: each hazard as a trace, with the steps of the caches; html: a page to look at, in one file; sarif: SARIF 2.1.0, a result for each cause; junit: JUnit XML, a test for each cause; github: annotations of GitHub'"'"'s workflows'
+complete -c coldline -n '_shtab_coldline_using watch' -l json -d 'short for --format json'
+complete -c coldline -n '_shtab_coldline_using watch' -l quiet -d 'print only the verdict and its coverage (not for json)'
+complete -c coldline -n '_shtab_coldline_using watch' -l hazards -x -d 'number of hazards to list, each with its story (default: text 100, json 100, witness 100, html 100, sarif 100, junit 100, github 100)'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a create -d 'Build a guest on the running Xen, from its dom0, and start it. xl can manage the guest, too.'
 complete -c coldline -n '_shtab_coldline_using create' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using create' -l sample -xka "midway-arm64 midway-arm32" -d 'a guest that comes with coldline: midway-arm64 or midway-arm32'

@@ -45,6 +45,12 @@ def _leaves(s: Any, page: int, memory_type: int) -> Any:
 
 
 @compiled
+def alias_of(s: Any, page: int, memory_type: int) -> int:
+    """Return the alias of a page and type: `NONE`, `PLAIN` or `RUNNABLE`."""
+    return _alias(int64(load32(_leaves(s, page, memory_type))))
+
+
+@compiled
 def _saved(s: Any, page: int, memory_type: int) -> Any:
     """Return where the alias of a page and type is saved during a rescan."""
     return s.aliases + uint64(_TYPES * page + memory_type)

@@ -10,8 +10,8 @@ from coldline.report.identity import identity_of
 
 if TYPE_CHECKING:
     from coldline.explain.event_code import Code
-from coldline.explain.line_history import LineEvent
     from coldline.explain.explained import ExplainedHazard
+    from coldline.explain.line_history import LineEvent
     from coldline.explain.witness import WitnessStep
     from coldline.repair.result import Place, Repairs
     from coldline.report.causes import Cause

@@ -49,6 +49,12 @@ _FOLLOWED: Final = {
 NOT_COVERED_OF_RUN: Final = ("code that the run did not execute",)
 """More of it, of the run of a guest."""
 
+NOT_COVERED_OF_MACHINE: Final = (
+    "what devices write to memory (DMA)",
+    "what caches hold at the start, beyond --start",
+)
+"""More of it, of a machine that was watched."""
+
 _BY_SWITCH: Final = {
     ("nc_may_hit", False): "non-cacheable accesses that hit in a cache (nc-may-hit)",
     ("setway_effective", True): "set/way operations that do not reach a line (setway-effective)",
@@ -144,8 +150,39 @@ class Run(Record, kw_only=True):
     seconds: float
 
 
+class MachineRun(Record, kw_only=True):
+    """The run of a whole machine that was watched.
+
+    Attributes
+    ----------
+    release : str
+        The emulator's name and release.
+    status : int or None
+        Its exit status, negative for a signal; None if it was ended before its end.
+    instructions, accesses : int
+        Executed instructions; loads and stores of RAM.
+    maintained : int
+        Operations of cache maintenance.
+    waits : int
+        How often the emulator has waited for the check.
+    start : str
+        What caches may hold at the first instruction: ``cold``, ``clean`` or ``dirty``.
+    seconds : float
+        How long running and judging took.
+    """
+
+    release: str
+    status: int | None
+    instructions: int
+    accesses: int
+    maintained: int
+    waits: int
+    start: str
+    seconds: float
+
+
 class Report(Record, kw_only=True):
-    """The result for one trace file, or for one run of a guest.
+    """The result for one trace file, for one run of a guest, or for a machine that was watched.
 
     Attributes
     ----------
@@ -165,6 +202,8 @@ class Report(Record, kw_only=True):
         What repairs each cause, by its index, where that was searched.
     symbols : Symbols or None
         The symbols of the guest, where they are known.
+    machine : MachineRun or None
+        The machine that was watched, and how; None for anything else.
     not_covered : tuple of str
         The faults that the verdict does not cover.
     """
@@ -177,13 +216,16 @@ class Report(Record, kw_only=True):
     triage: "Triage | None" = None
     repairs: "Mapping[int, Repairs]" = MappingProxyType({})
     symbols: "Symbols | None" = None
+    machine: MachineRun | None = None
 
     @property
     def not_covered(self) -> tuple[str, ...]:
         """What the verdict does not cover, a phrase each; nothing if there is no verdict."""
         if self.judgement is None:
             return ()
-        return not_covered(self.judgement.profile, of_run=self.run is not None)
+        of_run = self.run is not None or self.machine is not None
+        of_machine = NOT_COVERED_OF_MACHINE if self.machine is not None else ()
+        return (*not_covered(self.judgement.profile, of_run=of_run), *of_machine)
 
     @property
     def verdict(self) -> Verdict | None:

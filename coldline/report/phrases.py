@@ -69,6 +69,8 @@ def coverage_words(report: "Report") -> str:
         parts.append(f"caches at the start: {start}")
     if report.run is not None:
         parts += _run_coverage(report.run)
+    if report.machine is not None:
+        parts.append(f"caches at the start: {report.machine.start}")
     return "; ".join(parts)
 
 
@@ -104,7 +106,13 @@ def listed(hazards: Sequence[ExplainedHazard]) -> int:
 
 
 def place_words(report: "Report", hazard: ExplainedHazard) -> str:
-    """A hazard's place: for a trace file its line, for a run its segment and the instruction."""
+    """A hazard's place: for a trace file its line, for a run its segment and the instruction.
+
+    For a machine that was watched, it is the instruction alone.
+    """
+    if report.machine is not None:
+        pc = f", by pc {hazard.code.virtual:#x}" if hazard.code is not None else ""
+        return f"event {hazard.entry.number:,}: {hazard.entry.event}{pc}"
     if report.guest is None:
         return f"line {hazard.entry.where}: {hazard.entry.event}"
     return _place_in(report, report.guest, hazard)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.explain.explained import ExplainedHazard, Unread
-    from coldline.report.model import Cell, Corpus, Guest, Matrix, Report, Run
+    from coldline.report.model import Cell, Corpus, Guest, MachineRun, Matrix, Report, Run
     from coldline.verdict import Judgement
 
 REPORT_SCHEMA: Final = "coldline.report/1"
@@ -55,13 +55,25 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
     """The object of a report, with its first `most` hazards."""
     document: dict[str, Any] = {"schema": REPORT_SCHEMA}
     judgement = report.judgement
-    if report.guest is None:
+    if report.guest is None and report.machine is None:
         document["file"] = report.subject
     if judgement is None:
         return document | {"error": report.error}
     shown = judgement.hazards[:most]
     grouped = group(judgement)
-    if report.guest is None or report.run is None:
+    if report.machine is not None:
+        document |= {
+            "verdict": judgement.verdict.value,
+            "hazards": [
+                _hazard_of_run(report, hazard, cause)
+                for hazard, cause in zip(shown, grouped.of_hazard, strict=False)
+            ],
+            "hazards_found": judgement.found,
+            "hazard_events": judgement.hazard_events,
+            "events": judgement.events,
+            "machine": _machine(report.subject, report.machine),
+        }
+    elif report.guest is None or report.run is None:
         document |= {
             "verdict": judgement.verdict.value,
             "hazards": [
@@ -146,6 +158,20 @@ def _boot(
         "page_crossings": run.page_crossings,
         "console": run.console,
         "seconds": round(run.seconds, 3),
+    }
+
+
+def _machine(command: str, machine: "MachineRun") -> dict[str, Any]:
+    return {
+        "command": command,
+        "emulator": machine.release,
+        "status": machine.status,
+        "instructions": machine.instructions,
+        "accesses": machine.accesses,
+        "maintenance": machine.maintained,
+        "waits": machine.waits,
+        "start": machine.start,
+        "seconds": round(machine.seconds, 3),
     }
 
 

@@ -21,7 +21,7 @@ from coldline.verdict import Verdict
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
-    from coldline.report.model import Corpus, Guest, Matrix, Report, Run
+    from coldline.report.model import Corpus, Guest, MachineRun, Matrix, Report, Run
     from coldline.verdict import Judgement
 
 LONG = 1_000_000
@@ -67,6 +67,8 @@ class TextReporter(Reporter):
         self._verdict(report)
         if report.guest is not None and report.run is not None and not self.settings.quiet:
             self._run(report.guest, report.run, report.judgement.events)
+        if report.machine is not None and not self.settings.quiet:
+            self._machine(report.machine, report.judgement.events)
 
     def matrix(self, matrix: "Matrix") -> None:
         """Write the verdicts on one guest as a table."""
@@ -83,7 +85,7 @@ class TextReporter(Reporter):
     def _verdict(self, report: "Report") -> None:
         """Write the verdict in a line; for a trace file, with its name."""
         assert report.judgement is not None
-        name = f"{report.subject}: " if report.guest is None else ""
+        name = f"{report.subject}: " if report.guest is None and report.machine is None else ""
         coherent = report.verdict is Verdict.COHERENT
         style = "good" if coherent else "bad" if report.verdict is Verdict.HAZARD else ""
         self._lines.say(f"{name}{verdict_words(report.judgement)}", style)
@@ -109,6 +111,15 @@ class TextReporter(Reporter):
         )
         if run.poll:
             self._lines.say(f"in the loop, {run.poll}", "dim")
+
+    def _machine(self, machine: "MachineRun", events: int) -> None:
+        ended = "was ended" if machine.status is None else f"ended with status {machine.status}"
+        self._lines.say(
+            f"{machine.release} {ended} after {machine.instructions:,} instructions, {machine.accesses:,} accesses, "
+            f"{machine.maintained:,} operations of cache maintenance; {events:,} events checked; "
+            f"{machine.seconds:.1f} s",
+            "dim",
+        )
 
 
 _ENDINGS = {

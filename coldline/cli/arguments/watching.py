@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The arguments of ``watch``."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from coldline.cli.arguments.formats import add_formats, add_quiet
+from coldline.cli.arguments.profile import add_switches
+from coldline.cli.arguments.values import TRACE_FORMS, address, count, size
+from coldline.errors import UsageError
+from coldline.report.reporters import REPORT, formats_for
+
+if TYPE_CHECKING:
+    from coldline.cli.arguments.values import Commands
+
+STARTS = ("clean", "cold", "dirty")
+
+
+def add_watch(commands: "Commands") -> None:
+    """``watch``: run a machine under QEMU, check every access."""
+    parser = commands.add_parser(
+        "watch",
+        help="run a whole machine under QEMU, and check its memory for stale data",
+        description="Run a machine of 64-bit Arm cores under QEMU, and check every access of every core: can any "
+        "cache show it stale data? QEMU has to be 10.0 or later.",
+        epilog="exit status: 0 coherent, 1 hazard, 2 error, 3 inconclusive; QEMU's own is in the report",
+    )
+    parser.add_argument(
+        "qemu",
+        nargs="+",
+        metavar="QEMU",
+        help="QEMU's command line, after --, such as -- qemu-system-aarch64 -M virt -kernel vmlinuz",
+    )
+    group = parser.add_argument_group("machine")
+    group.add_argument(
+        "--start",
+        choices=STARTS,
+        default=STARTS[0],
+        help="what caches may hold at the first instruction: clean lines of any RAM, as a boot loader leaves them "
+        "(clean, the default); nothing (cold); or also dirty lines of what was not loaded (dirty)",
+    )
+    group.add_argument(
+        "--only",
+        metavar="BASE,SIZE",
+        type=_range,
+        help="check only accesses to this range of physical addresses",
+    )
+    group.add_argument(
+        "--order",
+        action="store_true",
+        help="follow each core's barriers: what it has issued takes effect at any time up to its own barrier",
+    )
+    add_switches(parser.add_argument_group("profile"))
+    group = parser.add_argument_group("output")
+    group.add_argument("--trace", metavar="FILE", help="write every event to FILE, for 'coldline check'")
+    group.add_argument(
+        "--trace-format",
+        metavar="FORM",
+        choices=TRACE_FORMS,
+        default=TRACE_FORMS[0],
+        help="form of that file: text (the default), or binary, which is smaller and faster",
+    )
+    add_formats(group, REPORT)
+    add_quiet(group)
+    defaults = ", ".join(f"{name} {each.hazards}" for name, each in formats_for(REPORT).items())
+    group.add_argument(
+        "--hazards",
+        metavar="N",
+        type=count,
+        help=f"number of hazards to list, each with its story (default: {defaults})",
+    )
+
+
+def _range(text: str) -> tuple[int, int]:
+    base, comma, length = text.partition(",")
+    if not comma:
+        raise argparse.ArgumentTypeError(f"'{text}' is not BASE,SIZE, such as 0x40000000,256M")
+    try:
+        return address(base), size(length)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(error.message) from error

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``coldline watch``."""
+
+import argparse
+import contextlib
+import shlex
+import time
+
+from coldline import verdict
+from coldline.cli.arguments.profile import given_switches
+from coldline.cli.outputs import Outputs
+from coldline.cli.progress import Following, Progress
+from coldline.cli.status import ERROR, INTERRUPTED, complain, status_of
+from coldline.errors import QemuError
+from coldline.events.batch import Batch
+from coldline.events.interruptible import Interruptible
+from coldline.events.source import Sink, Source
+from coldline.frontends.qemu import CommandLine, Watch, Watched, agents_of_core, read_command_line
+from coldline.report.model import MachineRun, Report
+from coldline.rules.order.ordering import CoreAgents, Ordering
+from coldline.rules.profile import Profile
+from coldline.trace.spool import Spool
+from coldline.trace.writing import TraceWriter
+from coldline.verdict import Judgement, check, judge
+
+
+def run_watch(options: argparse.Namespace) -> int:
+    """Run the machine, check its accesses and report; return the exit status."""
+    started = time.perf_counter()
+    outputs = Outputs(options.formats, quiet=options.quiet, hazards=options.hazards, of_run=True)
+    machine = read_command_line(options.qemu)
+    cores = tuple(CoreAgents(f"cpu{each}", agents_of_core(each)) for each in range(machine.vcpus))
+    profile = Profile(ordering=Ordering(cores, options.order)).having(given_switches(options))
+    with outputs:
+        judgement, ran = _judge(machine, profile, options, outputs)
+        watched = MachineRun(
+            release=f"QEMU {ran.release}",
+            status=ran.status,
+            instructions=ran.instructions,
+            accesses=ran.accesses,
+            maintained=ran.maintained,
+            waits=ran.waits,
+            start=options.start,
+            seconds=time.perf_counter() - started,
+        )
+        outputs.report(Report(subject=shlex.join(options.qemu), judgement=judgement, machine=watched))
+    if judgement.interrupted:
+        complain("interrupted")
+        return INTERRUPTED
+    if ran.failure:
+        complain(ran.failure)
+        return ERROR
+    return status_of(judgement.verdict)
+
+
+def _judge(
+    machine: CommandLine, profile: Profile, options: argparse.Namespace, outputs: Outputs
+) -> tuple[Judgement, Watched]:
+    """Run and check the machine; stories are of the events that were kept meanwhile."""
+    most = outputs.hazards or 0
+    with Progress(not options.quiet) as progress, contextlib.ExitStack() as stack:
+        following = Following(progress, outputs)
+        watch = Watch(
+            machine,
+            start=options.start,
+            only=options.only,
+            barriers=options.order,
+            line=profile.line,
+            console=progress.console if outputs.for_people else lambda text: None,
+            progress=following.ran,
+        )
+        source: Source = watch
+        if options.trace is not None:
+            writer = stack.enter_context(TraceWriter(options.trace, profile, options.trace_format))
+            source = _Also(watch, writer.write)
+        spool = stack.enter_context(Spool(source, instructions=True)) if most else None
+        first = Interruptible(_Ended(spool or source, watch))
+        checker = check(first, profile, distinct=True, at_length=True)
+        ran = watch.outcome
+        for line in ran.complaints.splitlines():
+            complain(f"QEMU: {line}")
+        if first.interrupted:
+            return judge(checker, first, most=most, stories=0, gaps=[verdict.WAS_INTERRUPTED]), ran
+        return (
+            judge(
+                checker,
+                spool or first,
+                most=most,
+                stories=most if spool is not None else 0,
+                gaps=_gaps(ran),
+                watcher=following,
+            ),
+            ran,
+        )
+
+
+def _gaps(ran: Watched) -> list[str]:
+    gaps = [ran.failure] if ran.failure else []
+    if ran.unknown:
+        gaps.append(
+            f"the translation of {ran.unknown:,} accesses could not be followed, the first at {ran.unknown_at:#x}"
+        )
+    if ran.foreign:
+        gaps.append(f"{ran.foreign:,} accesses of guests with a stage 2 of their own were not followed")
+    return gaps
+
+
+class _Also:
+    """A source whose batches another sink gets first."""
+
+    repeatable = False
+
+    def __init__(self, source: Source, also: Sink) -> None:
+        self._source, self._also = source, also
+
+    def run(self, sink: Sink, *, instructions: bool = False) -> None:
+        """See `Source.run`."""
+
+        def both(batch: Batch) -> None:
+            self._also(batch)
+            sink(batch)
+
+        self._source.run(both, instructions=instructions)
+
+
+class _Ended:
+    """A source that also ends where the machine does what cannot be followed, once it has run for a while."""
+
+    repeatable = False
+
+    def __init__(self, source: Source, watch: Watch) -> None:
+        self._source, self._watch = source, watch
+
+    def run(self, sink: Sink, *, instructions: bool = False) -> None:
+        """See `Source.run`."""
+        try:
+            self._source.run(sink, instructions=instructions)
+        except QemuError as error:
+            if not self._watch.outcome.instructions:
+                raise
+            self._watch.outcome.failure = error.message

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes events of fetches, loads and stores, and follows stores to tables.
+
+`m` is the record of a machine, `s` that of a view: see `coldline.frontends.qemu.state`. Imported only to compile.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from coldline.events.appending import append_held_change
+from coldline.events.batch import INSTRUCTION_SIZE, InstructionState
+from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, OP_SHIFT, REST_AT, SIZE_AT
+from coldline.events.op import Op
+from coldline.frontends.qemu.known import forget_line, is_redundant
+from coldline.frontends.qemu.state import ADDRESS_TAGS, CODE_PAGES, CodePage
+from coldline.frontends.qemu.views import drain, gather_from, leave_view, view_of
+from coldline.jit.intrinsics import (
+    compiled,
+    int64,
+    load8,
+    load32,
+    load64,
+    store8,
+    store16,
+    store32,
+    store64,
+    uint64,
+)
+from coldline.mmu.alias_events import RUNNABLE, alias_of
+from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
+from coldline.mmu.stores import table_write
+from coldline.mmu.translation import locate, translate, translate_code
+from coldline.mmu.view import ADDRESS_MASK, TAG_SHIFT
+
+_PAGE_SIZE = 1 << PAGE_SHIFT
+_READ, _FETCH, _IC_IALLUIS = int(Op.READ), int(Op.FETCH), int(Op.IC_IALLUIS)
+_A64, _UNKNOWN = int(InstructionState.A64), int(InstructionState.UNKNOWN)
+_C_PHYSICAL, _C_GENERATION, _C_VIRTUAL = CodePage.PHYSICAL, CodePage.GENERATION, CodePage.VIRTUAL
+_C_TAG, _C_SIZE = CodePage.TAG, CodePage.SIZE
+
+
+@compiled
+def place_of(m: Any, code: int) -> tuple[int, int]:
+    """The virtual and the physical address of an instruction: `code` is 2^16 times its block's number and its own."""
+    block = m.blocks + uint64(16 * (code >> 16))
+    offset = 4 * (code & 0xFFFF)
+    return int64(load64(block)) + offset, int64(load64(block + uint64(8))) + offset
+
+
+@compiled
+def begin(m: Any, s: Any, code: int) -> None:
+    """Attribute the walks that come to an instruction."""
+    if s.instruction_rows:
+        virtual, physical = place_of(m, code)
+        s.at_virtual, s.at_physical, s.at_state = uint64(virtual), uint64(physical), uint64(_A64)
+
+
+@compiled
+def _add_row(m: Any, address: int, size: int, op: int, agent: int, code: int) -> None:
+    row = m.rows + m.count * uint64(EVENT_SIZE)
+    store64(row, uint64(address))
+    store64(row + uint64(SIZE_AT), uint64(size))
+    store64(row + uint64(REST_AT), uint64(agent << AGENT_SHIFT | op << OP_SHIFT))
+    if m.instruction_rows:
+        at = m.instruction_rows + m.count * uint64(INSTRUCTION_SIZE)
+        virtual, physical = place_of(m, code)
+        store64(at, uint64(virtual))
+        store64(at + uint64(8), uint64(physical))
+        store64(at + uint64(16), uint64(_A64))
+    m.count += uint64(1)
+
+
+@compiled
+def tell_ic(m: Any) -> None:
+    """Add the event of the last IC IALLUIS, if it has none."""
+    if m.ic_told != m.ic_count:
+        m.ic_told = m.ic_count
+        _add_row(m, 0, 0, _IC_IALLUIS, int64(m.ic_agent), int64(m.ic_code))
+
+
+@compiled
+def _settle_ic(m: Any, s: Any, address: int, size: int, op: int) -> None:
+    """Add the event of an IC IALLUIS that was held back, if this event might notice.
+
+    Xen does one for each page that it gives to a guest, and each concerns every line. It matters only to what was
+    stored to or maintained since the one before that is an event, and only before that is fetched or changed again:
+    an earlier one of two leaves nothing that the later one does not remove, and lines that were not changed between
+    are filled anew with what they had.
+    """
+    page = page_index(s, address)
+    if size > _PAGE_SIZE or page < 0:
+        tell_ic(m)
+        return
+    at = m.ic_pages + uint64(4 * page)
+    changed = uint64(load32(at))
+    if m.ic_told < changed and changed <= m.ic_count:
+        tell_ic(m)
+    if op != _FETCH:
+        store32(at, np.uint32(m.ic_count + uint64(1)))
+
+
+@compiled
+def add_event(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: int) -> None:
+    """Add the event of an instruction; `tag` is that of the translated address."""
+    if s.held_size and (
+        uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0
+    ):
+        append_held_change(s)
+    if s.count:
+        drain(m, s)
+    if m.filters and op != _READ and size:
+        _settle_ic(m, s, address, size, op)
+    _add_row(m, address, size, op, int64(s.agent_base + s.agent_of_tag[tag]), code)
+
+
+@compiled
+def is_wanted(m: Any, address: int) -> bool:
+    """Whether events at a physical address are wanted."""
+    return m.low <= uint64(address) and uint64(address) < m.high
+
+
+@compiled
+def _miss(m: Any, virtual: int) -> None:
+    """Count an access whose translation could not be followed."""
+    if m.unknown == uint64(0):
+        m.unknown_at = uint64(virtual)
+    m.unknown += uint64(1)
+
+
+@compiled
+def _executable_tag(s: Any, physical: int) -> int:
+    """The tag of the strongest type with which the tables of a view map a page for execution; -1 if there is none."""
+    page = page_index(s, physical)
+    if page >= 0:
+        for memory_type in range(ADDRESS_TAGS - 2, -1, -1):
+            if alias_of(s, page, memory_type) == RUNNABLE:
+                return 1 + memory_type
+    return -1
+
+
+@compiled
+def _find_code(s: Any, row: Any, virtual: int, physical: int) -> bool:
+    """Find the virtual address and the tag of a page of code; return whether there is a tag.
+
+    `virtual` is one that the code has or had. If the present tables do not map it there, it is looked for where the
+    page was before. If that fails, too, the tables say with which type they map the page for execution.
+    """
+    guess = int64(load64(row + uint64(_C_VIRTUAL)))
+    tag = -1
+    for _ in range(2):
+        found = locate(s, virtual)
+        if found >= 0 and found & ADDRESS_MASK == physical:
+            tag = translate_code(s, virtual) >> TAG_SHIFT
+            break
+        virtual, guess = guess, virtual
+    if tag < 0:
+        tag = _executable_tag(s, physical)
+    store64(row + uint64(_C_PHYSICAL), uint64(physical))
+    store64(row + uint64(_C_VIRTUAL), uint64(virtual))
+    store64(row + uint64(_C_TAG), uint64(tag))
+    store64(row + uint64(_C_GENERATION), s.generation if tag >= 0 else uint64(0))
+    return tag >= 0
+
+
+@compiled
+def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: int) -> None:
+    """Add the fetch; the physical address is -1 where only the tables have it."""
+    if physical < 0:
+        tagged = translate_code(s, virtual)
+        if tagged < 0:
+            _miss(m, virtual)
+            return
+        physical, tag = tagged & ADDRESS_MASK, tagged >> TAG_SHIFT
+    elif not s.virtual:
+        virtual, tag = physical, 0
+    else:
+        offset = physical & PAGE_MASK
+        page = physical - offset
+        row = s.code_pages + uint64(_C_SIZE * ((page >> PAGE_SHIFT) & (CODE_PAGES - 1)))
+        known = load64(row + uint64(_C_GENERATION)) == s.generation and int64(load64(row)) == page
+        if not known and not _find_code(s, row, virtual - offset, page):
+            _miss(m, virtual)
+            return
+        tag = int64(load64(row + uint64(_C_TAG)))
+        virtual = int64(load64(row + uint64(_C_VIRTUAL))) + offset
+    block = m.blocks + uint64(16 * (code >> 16))
+    if code & 0xFFFF == 0:
+        store64(block, uint64(virtual))
+        store64(block + uint64(8), uint64(physical))
+    if page_index(s, physical) >= 0 and is_wanted(m, physical):
+        add_event(m, s, physical, size, _FETCH, tag, code)
+
+
+@compiled
+def add_fetch(m: Any, s: Any, virtual: int, physical: int, size: int, code: int) -> None:
+    """Add the fetch of a block of code, or of the part of it that is in one page."""
+    if s.instruction_rows:
+        s.at_virtual, s.at_physical, s.at_state = uint64(virtual), uint64(physical), uint64(_A64)
+        if physical < 0:
+            s.at_state = uint64(_UNKNOWN)
+    _fetch_page(m, s, virtual, physical, size, code)
+
+
+@compiled
+def _access_page(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, code: int) -> None:
+    """Add a load or store of bytes in one page; the physical address is -1 where only the tables have it."""
+    tagged = translate(s, virtual)
+    found = tagged & ADDRESS_MASK
+    if tagged < 0 or (physical >= 0 and found != physical):
+        _miss(m, virtual)
+        return
+    if is_wanted(m, found) and page_index(s, found) >= 0:
+        tag = tagged >> TAG_SHIFT
+        if s.count:
+            drain(m, s)
+        if m.filters and s.held_size == uint64(0):
+            agent = int64(s.agent_base + s.agent_of_tag[tag])
+            if is_redundant(m, found, size, op, tag, agent):
+                return
+        else:
+            forget_line(m, found)
+            forget_line(m, found + size - 1)
+        add_event(m, s, found, size, op, tag, code)
+
+
+@compiled
+def add_access(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, code: int) -> None:
+    """Add a load or store."""
+    begin(m, s, code)
+    inside = _PAGE_SIZE - (virtual & PAGE_MASK)
+    if size <= inside:
+        _access_page(m, s, virtual, physical, size, op, code)
+    else:
+        _access_page(m, s, virtual, physical, inside, op, code)
+        _access_page(m, s, virtual + inside, -1, size - inside, op, code)
+
+
+@compiled
+def _other_tables(m: Any, current: Any, address: int, size: int, value: int, page: int) -> None:
+    """Follow a store to tables in every view; the present one comes last, and may hold a change back."""
+    for index in range(m.view_count):
+        at = load64(m.all_views + uint64(8 * index))
+        if at != current:
+            other = view_of(at)
+            if other.virtual and load8(other.marks + uint64(page)):
+                leave_view(m)
+                table_write(other, address, size, value, page)
+                gather_from(m, other)
+
+
+@compiled
+def _remember(s: Any, address: int, size: int, value: Any) -> None:
+    """Store into the copy of RAM."""
+    for bank in range(s.banks):
+        offset = uint64(address) - s.bank_base[bank]
+        if offset < s.bank_size[bank]:
+            at = s.bank_pointer[bank] + offset
+            if size == 8:
+                store64(at, value)
+            elif size == 4:
+                store32(at, np.uint32(value))
+            elif size == 2:
+                store16(at, np.uint16(value))
+            else:
+                store8(at, np.uint8(value))
+
+
+@compiled
+def follow_store(m: Any, s: Any, virtual: int, address: int, size: int, value: Any) -> None:
+    """Follow a store: in tables, and in the copy of RAM."""
+    inside = _PAGE_SIZE - (address & PAGE_MASK)
+    if size <= inside:
+        follow_store_in_page(m, s, address, size, value)
+        return
+    following = translate(s, virtual + inside)
+    for index in range(size):
+        byte = (value >> uint64(8 * index)) & uint64(0xFF)
+        if index < inside:
+            follow_store_in_page(m, s, address + index, 1, byte)
+        elif following >= 0:
+            follow_store_in_page(m, s, (following & ADDRESS_MASK) + index - inside, 1, byte)
+
+
+@compiled
+def follow_store_in_page(m: Any, s: Any, address: int, size: int, value: Any) -> None:
+    """Follow a store within a page."""
+    page = page_index(s, address)
+    if page < 0:
+        return
+    _other_tables(m, m.current, address, size, int64(value), page)
+    if s.virtual and load8(s.marks + uint64(page)):
+        table_write(s, address, size, int64(value), page)
+    _remember(s, address, size, value)

@@ -1,0 +1,689 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A plugin of QEMU's: packs what a machine does into records of 32 bytes in a ring that another process reads.
+ *
+ * coldline/frontends/qemu/records.py has the layout of records and of the ring's head; the compiler gets it as
+ * definitions (COLDLINE_...). The interface of plugins is declared here as far as it is used, as distributions do not
+ * package its header: qemu include/qemu/qemu-plugin.h (10.0), version 4. All vCPUs are in one thread of QEMU's
+ * (-accel tcg,thread=single), so there are no locks.
+ *
+ * Arguments: ring=FILE, ram=NAME (of the mapping of RAM, in /proc/self/maps), base=ADDRESS and size=BYTES (of RAM),
+ * low=ADDRESS and high=ADDRESS (the range of loads that are wanted; all stores are, as they may be to tables),
+ * barriers=0|1, filter=0|1, reader=PID.
+ *
+ * With filter=1, a load or a block of code is left out if the same vCPU has loaded the same bytes, or executed the same
+ * block, and since then no store was to their lines, and no vCPU has maintained caches, invalidated a TLB or written a
+ * register that decides what an access is. Reads change nothing that caches may hold, so it would find what the
+ * earlier one has found: coldline/frontends/qemu/known.py has the argument.
+ */
+
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+/* -- the interface of QEMU ------------------------------------------------------------------------------------- */
+
+typedef uint64_t qemu_plugin_id_t;
+typedef uint32_t qemu_plugin_meminfo_t;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+struct qemu_plugin_hwaddr;
+struct qemu_plugin_register;
+
+typedef struct {
+    const char *target_name;
+    struct { int min, cur; } version;
+    bool system_emulation;
+    union { struct { int smp_vcpus, max_vcpus; } system; };
+} qemu_info_t;
+
+typedef struct {
+    struct qemu_plugin_register *handle;
+    const char *name, *feature;
+} qemu_plugin_reg_descriptor;
+
+typedef struct {
+    int type;
+    union {
+        uint8_t u8;
+        uint16_t u16;
+        uint32_t u32;
+        uint64_t u64;
+        struct { uint64_t low, high; } u128;
+    } data;
+} qemu_plugin_mem_value;
+
+enum { VALUE_U8, VALUE_U16, VALUE_U32, VALUE_U64, VALUE_U128 };
+enum { CB_NO_REGS, CB_R_REGS };
+enum { MEM_R = 1, MEM_W, MEM_RW };
+
+typedef struct { char *data; unsigned length; } GArray;
+typedef struct { uint8_t *data; unsigned length; } GByteArray;
+
+GByteArray *g_byte_array_new(void);
+GByteArray *g_byte_array_set_size(GByteArray *, unsigned);
+
+typedef void (*vcpu_callback)(qemu_plugin_id_t, unsigned);
+typedef void (*exec_callback)(unsigned, void *);
+typedef void (*mem_callback)(unsigned, qemu_plugin_meminfo_t, uint64_t, void *);
+
+void qemu_plugin_register_vcpu_init_cb(qemu_plugin_id_t, vcpu_callback);
+void qemu_plugin_register_vcpu_idle_cb(qemu_plugin_id_t, vcpu_callback);
+void qemu_plugin_register_vcpu_resume_cb(qemu_plugin_id_t, vcpu_callback);
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, struct qemu_plugin_tb *));
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, exec_callback, int, void *);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, exec_callback, int, void *);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *, mem_callback, int, int, void *);
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, void *), void *);
+void qemu_plugin_register_flush_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t));
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
+uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
+size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
+void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *);
+unsigned qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t);
+bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t);
+bool qemu_plugin_mem_is_big_endian(qemu_plugin_meminfo_t);
+qemu_plugin_mem_value qemu_plugin_mem_get_value(qemu_plugin_meminfo_t);
+struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t, uint64_t);
+bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *);
+uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *);
+GArray *qemu_plugin_get_registers(void);
+int qemu_plugin_read_register(struct qemu_plugin_register *, GByteArray *);
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT int qemu_plugin_version = COLDLINE_PLUGIN_VERSION;
+
+/* -- the ring -------------------------------------------------------------------------------------------------- */
+
+struct record { uint64_t head, first, second, third; };
+
+struct ring_head {
+    uint64_t magic, capacity;
+    uint64_t state;                     /* of the plugin: one of COLDLINE_STATE_... */
+    uint64_t go;                        /* the reader has seen RAM as it is before the first instruction */
+    uint64_t gone;                      /* the reader reads no more */
+    uint64_t waits;                     /* how often the plugin found the ring full */
+    uint64_t instructions, accesses;    /* executed; loads and stores of RAM */
+    _Alignas(64) uint64_t written;      /* records so far */
+    _Alignas(64) uint64_t taken;        /* of these, by the reader */
+};
+
+static struct ring_head *head;
+static struct record *records;
+static uint64_t mask, capacity, position, published, room;
+static pid_t reader;
+
+static uint64_t ram_base, ram_size, low, high;
+static const char *ram_name;
+static bool barriers, filters;
+
+static uint64_t count_instructions, count_accesses;
+
+static void publish(void)
+{
+    head->instructions = count_instructions;
+    head->accesses = count_accesses;
+    __atomic_store_n(&head->written, position, __ATOMIC_RELEASE);
+    published = position;
+}
+
+static void nap(void)
+{
+    struct timespec time = { 0, 50000 };
+    nanosleep(&time, NULL);
+}
+
+static void give_up_if_alone(void)
+{
+    if (__atomic_load_n(&head->gone, __ATOMIC_ACQUIRE) || (reader && getppid() != reader))
+        _exit(COLDLINE_EXIT_ALONE);
+}
+
+static void wait_for_room(void)
+{
+    publish();
+    head->waits++;
+    for (unsigned turn = 0;; turn++) {
+        room = __atomic_load_n(&head->taken, __ATOMIC_ACQUIRE) + capacity;
+        if (room - position > capacity / 4)
+            return;
+        nap();
+        if (turn % 64 == 63)
+            give_up_if_alone();
+    }
+}
+
+static inline struct record *next_record(void)
+{
+    if (position - published >= COLDLINE_PUBLISH_EVERY)
+        publish();
+    if (position == room)
+        wait_for_room();
+    return &records[position++ & mask];
+}
+
+static inline void put(uint64_t what, uint64_t first, uint64_t second, uint64_t third)
+{
+    struct record *record = next_record();
+    record->head = what;
+    record->first = first;
+    record->second = second;
+    record->third = third;
+}
+
+/* -- what was seen already --------------------------------------------------------------------------------------- */
+
+#define LINE_SHIFT 6
+#define SEEN_LINES (1u << 13)
+
+static uint64_t count_blocks;           /* that have a number: after COLDLINE_BLOCKS, numbers come again */
+static uint32_t generation = 1;         /* of 24 bits; nothing of an earlier one counts as seen */
+
+static struct seen_line {
+    uint64_t who;                       /* line, vCPU and whether at EL0 or EL1, and generation */
+    uint64_t bytes;                     /* of the line, a bit each */
+} seen_lines[SEEN_LINES];
+
+static uint16_t *code_lines;            /* of each line of RAM: the generation in which code there was seen, its lower bits */
+static uint32_t *seen_blocks;           /* of each block of code, by its number: the generation, and the vCPU */
+
+static void forget(void)
+{
+    if (!(++generation & 0xffff)) {
+        generation++;                   /* 0 is that of lines without code */
+        memset(code_lines, 0, (ram_size >> LINE_SHIFT) * sizeof *code_lines);
+    }
+    if (generation >> 24) {
+        generation = 1;
+        memset(code_lines, 0, (ram_size >> LINE_SHIFT) * sizeof *code_lines);
+        memset(seen_lines, 0, sizeof seen_lines);
+        memset(seen_blocks, 0, COLDLINE_BLOCKS * sizeof *seen_blocks);
+    }
+}
+
+static inline bool is_seen(uint64_t physical, unsigned size, unsigned number, uint64_t level)
+{
+    uint64_t line = physical >> LINE_SHIFT, at = physical & ((1 << LINE_SHIFT) - 1);
+    if (at + size > 1 << LINE_SHIFT)
+        return false;
+    struct seen_line *seen = &seen_lines[line % SEEN_LINES];
+    uint64_t bytes = ((1ull << size) - 1) << at;
+    /* the index has the lower bits of the line's number, so that what is above 2^44 alone is lost */
+    uint64_t who = (line / SEEN_LINES) << 42 | (uint64_t)generation << 12 | number << 4 | (level > 1 ? level : 1);
+    if (seen->who != who) {
+        seen->who = who;
+        seen->bytes = bytes;
+        return false;
+    }
+    if ((seen->bytes & bytes) == bytes)
+        return true;
+    seen->bytes |= bytes;
+    return false;
+}
+
+static inline void change_line(uint64_t physical, unsigned size)
+{
+    for (uint64_t line = physical >> LINE_SHIFT; line <= (physical + size - 1) >> LINE_SHIFT; line++) {
+        seen_lines[line % SEEN_LINES].who = 0;
+        uint64_t index = line - (ram_base >> LINE_SHIFT);
+        if (index < ram_size >> LINE_SHIFT && code_lines[index] == (uint16_t)generation)
+            forget();
+    }
+}
+
+static void see_code(uint64_t physical, uint64_t size)
+{
+    for (uint64_t line = physical >> LINE_SHIFT; line <= (physical + size - 1) >> LINE_SHIFT; line++) {
+        uint64_t index = line - (ram_base >> LINE_SHIFT);
+        if (index < ram_size >> LINE_SHIFT)
+            code_lines[index] = generation;
+    }
+}
+
+/* -- registers ------------------------------------------------------------------------------------------------- */
+
+static const char *const watched[] = { COLDLINE_REGISTERS };
+#define WATCHED (sizeof watched / sizeof *watched)
+#define MAX_VCPUS COLDLINE_MAX_VCPUS
+
+static struct vcpu {
+    bool known, stale;                  /* stale: registers are to be read before the next block */
+    struct qemu_plugin_register *x[31], *cpsr, *of[WATCHED];
+    uint64_t value[WATCHED];
+    bool told[WATCHED];
+} vcpus[MAX_VCPUS];
+
+static GByteArray *bytes;
+
+/*
+ * The vCPU that executes. With one thread for all, callbacks get the number of the vCPU for which the code was translated
+ * (qemu accel/tcg/plugin-gen.c gen_cpu_index, 10.0), and vCPUs share code. QEMU's own variable says which one it is.
+ */
+static void **current_cpu;
+static void *(*get_cpu)(int);
+static unsigned several;
+
+static void *present_cpu;
+static unsigned present_number;
+
+static __attribute__((noinline)) void find_present(void)
+{
+    for (unsigned each = 0; each < MAX_VCPUS; each++)
+        if (get_cpu(each) == *current_cpu) {
+            present_cpu = *current_cpu;
+            present_number = each;
+        }
+}
+
+static inline unsigned present(unsigned number)
+{
+    if (!several)
+        return number;
+    if (__builtin_expect(*current_cpu != present_cpu, 0))
+        find_present();
+    return present_number;
+}
+
+static uint64_t read_register(struct qemu_plugin_register *handle)
+{
+    uint64_t value = 0;
+    if (!handle)
+        return 0;
+    g_byte_array_set_size(bytes, 0);
+    int size = qemu_plugin_read_register(handle, bytes);
+    memcpy(&value, bytes->data, size < 8 ? (size > 0 ? size : 0) : 8);
+    return value;
+}
+
+static void tell_registers(unsigned number)
+{
+    struct vcpu *vcpu = &vcpus[number];
+    vcpu->stale = false;
+    for (unsigned index = 0; index < WATCHED; index++) {
+        if (!vcpu->of[index])
+            continue;
+        uint64_t value = read_register(vcpu->of[index]);
+        if (vcpu->told[index] && vcpu->value[index] == value)
+            continue;
+        vcpu->told[index] = true;
+        vcpu->value[index] = value;
+        put(COLDLINE_KIND_REGISTER | (uint64_t)number << 8 | (uint64_t)index << 32, value, 0, 0);
+    }
+}
+
+static void on_vcpu(qemu_plugin_id_t id, unsigned number)
+{
+    if (number >= MAX_VCPUS)
+        return;
+    struct vcpu *vcpu = &vcpus[number];
+    GArray *array = qemu_plugin_get_registers();
+    const qemu_plugin_reg_descriptor *each = (void *)array->data;
+    for (unsigned index = 0; index < array->length; index++, each++) {
+        unsigned general;
+        char rest;
+        if (sscanf(each->name, "x%u%c", &general, &rest) == 1 && general < 31)
+            vcpu->x[general] = each->handle;
+        else if (!strcmp(each->name, "cpsr"))
+            vcpu->cpsr = each->handle;
+        for (unsigned which = 0; which < WATCHED; which++)
+            if (!strcmp(each->name, watched[which]))
+                vcpu->of[which] = each->handle;
+    }
+    vcpu->known = vcpu->stale = true;
+}
+
+static void on_idle(qemu_plugin_id_t id, unsigned number)
+{
+    publish();
+}
+
+static void on_resume(qemu_plugin_id_t id, unsigned number)
+{
+    if (number < MAX_VCPUS)
+        vcpus[number].stale = true;     /* it may have been turned off and on */
+    forget();
+}
+
+/* -- blocks of code -------------------------------------------------------------------------------------------- */
+
+#define BLOCKS COLDLINE_BLOCKS
+#define PAGE 4096
+#define ADDRESS_BITS COLDLINE_ADDRESS_BITS
+#define ADDRESS ((1ull << ADDRESS_BITS) - 1)
+
+static struct block {
+    uint64_t head, virtual, physical, size;
+    uint64_t second, second_size;       /* of the part in the next page */
+} *blocks;                              /* by number */
+
+struct instruction {
+    struct instruction *next;
+    uint64_t head, place;               /* the number of its block, and that of the instruction in it */
+    unsigned general;
+};
+
+static struct instruction *instructions;
+
+/* What a callback of an access gets in place of a pointer: the number of its block, that of its instruction, its level. */
+#define PACKED(block, index, level) ((void *)(uintptr_t)((block) << ADDRESS_BITS | (index) << 8 | (level)))
+
+static uint64_t map_start, map_end, map_offset;
+
+static void find_ram(void)
+{
+    char line[512];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps && fgets(line, sizeof line, maps)) {
+        uint64_t start, end, offset;
+        if (!strstr(line, ram_name))
+            continue;
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64, &start, &end, &offset) == 3 &&
+            end - start > map_end - map_start) {
+            map_start = start;
+            map_end = end;
+            map_offset = offset;
+        }
+    }
+    if (maps)
+        fclose(maps);
+}
+
+static uint64_t physical_of(const void *host)
+{
+    uint64_t at = (uintptr_t)host;
+    return at >= map_start && at < map_end ? ram_base + map_offset + (at - map_start) : ~0ull;
+}
+
+static void start(void)
+{
+    static bool started;
+    if (started)
+        return;
+    started = true;
+    find_ram();
+    current_cpu = dlsym(RTLD_DEFAULT, "current_cpu");   /* that of this thread, which is the one of all vCPUs */
+    get_cpu = (void *(*)(int))dlsym(RTLD_DEFAULT, "qemu_get_cpu");
+    if (several && (!current_cpu || !get_cpu)) {
+        head->state = COLDLINE_STATE_NO_VCPU;
+        publish();
+        _exit(COLDLINE_EXIT_ALONE);
+    }
+    head->state = COLDLINE_STATE_RUNS;
+    publish();
+    for (unsigned turn = 0; !__atomic_load_n(&head->go, __ATOMIC_ACQUIRE); turn++) {
+        nap();
+        if (turn % 64 == 63)
+            give_up_if_alone();
+    }
+}
+
+static void on_block(unsigned number, void *data)
+{
+    uint64_t index = (uintptr_t)data & (BLOCKS - 1);
+    number = present(number);
+    count_instructions += (uintptr_t)data / BLOCKS;
+    if (vcpus[number].stale)
+        tell_registers(number);
+    if (filters) {
+        uint32_t who = generation << 8 | number;
+        if (seen_blocks[index] == who)
+            return;
+        seen_blocks[index] = who;
+        if (blocks[index].physical != ~0ull)
+            see_code(blocks[index].physical, blocks[index].size);
+        if (blocks[index].second_size && blocks[index].second != ~0ull)
+            see_code(blocks[index].second, blocks[index].second_size);
+    }
+    const struct block *block = &blocks[index];
+    uint64_t what = block->head | (uint64_t)number << 8;
+    put(what | block->size << 32, block->virtual, (block->physical & ADDRESS) | index << ADDRESS_BITS, 0);
+    if (block->second_size)
+        put(what | block->second_size << 32, block->virtual + block->size,
+            (block->second & ADDRESS) | index << ADDRESS_BITS, block->size / 4);
+}
+
+static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virtual, void *data)
+{
+    struct qemu_plugin_hwaddr *place = qemu_plugin_get_hwaddr(info, virtual);
+    if (!place || qemu_plugin_hwaddr_is_io(place))
+        return;
+    uint64_t physical = qemu_plugin_hwaddr_phys_addr(place);
+    if (physical - ram_base >= ram_size)
+        return;
+    unsigned shift = qemu_plugin_mem_size_shift(info);
+    uint64_t at = (uintptr_t)data, level = at & 0xff, block = at & ~ADDRESS;
+    number = present(number);
+    count_accesses++;
+    uint64_t what = level << 16 | (at >> 8 & 0xffff) << 32 | (uint64_t)number << 8;
+    if (!qemu_plugin_mem_is_store(info)) {
+        if (physical - low >= high - low)
+            return;
+        if (filters && is_seen(physical, 1u << shift, number, level))
+            return;
+        put(what | COLDLINE_KIND_LOAD | (uint64_t)1 << (24 + shift), virtual, physical | block, 0);
+        return;
+    }
+    what |= COLDLINE_KIND_STORE;
+    if (filters)
+        change_line(physical, 1u << shift);
+    qemu_plugin_mem_value value = qemu_plugin_mem_get_value(info);
+    if (shift == 4) {
+        bool big = qemu_plugin_mem_is_big_endian(info);
+        put(what | 8 << 24, virtual, physical | block, big ? value.data.u128.high : value.data.u128.low);
+        put(what | 8 << 24, virtual + 8, (physical + 8) | block, big ? value.data.u128.low : value.data.u128.high);
+        return;
+    }
+    uint64_t bits = shift == 3 ? value.data.u64
+                  : shift == 2 ? value.data.u32
+                  : shift == 1 ? value.data.u16 : value.data.u8;
+    if (qemu_plugin_mem_is_big_endian(info))
+        bits = shift == 3 ? __builtin_bswap64(bits)
+             : shift == 2 ? __builtin_bswap32(bits)
+             : shift == 1 ? __builtin_bswap16(bits) : bits;
+    put(what | (uint64_t)1 << (24 + shift), virtual, physical | block, bits);
+}
+
+static void on_system(unsigned number, void *data)
+{
+    const struct instruction *at = data;
+    number = present(number);
+    uint64_t operand = at->general < 31 ? read_register(vcpus[number].x[at->general]) : 0;
+    put(at->head | (uint64_t)number << 8, operand, at->place, 0);
+    forget();
+}
+
+static void on_barrier(unsigned number, void *data)
+{
+    const struct instruction *at = data;
+    put(at->head | (uint64_t)present(number) << 8, 0, at->place, 0);
+}
+
+static void on_register(unsigned number, void *data)
+{
+    vcpus[present(number)].stale = true;
+    forget();
+}
+
+static uint64_t barrier_of(uint32_t word)
+{
+    if ((word & 0xfffff0ff) == 0xd503309f || (word & 0xfffff0ff) == 0xd50330bf) {
+        unsigned option = word >> 8 & 15;       /* SY, ISH, OSH: see coldline/frontends/unicorn/barriers.py */
+        if (option != 15 && option != 11 && option != 3)
+            return 0;
+        return (word & 0x20) ? COLDLINE_BARRIER_DMB : COLDLINE_BARRIER_DSB;
+    }
+    if ((word & 0xfffff0ff) == 0xd50330df)
+        return COLDLINE_BARRIER_ISB;
+    return word == 0xd69f03e0 || word == 0xd69f0bff || word == 0xd69f0fff ? COLDLINE_BARRIER_ISB : 0;
+}
+
+/* MSR of a register with CRn 1 (SCTLR, HCR, SCR), 2 (TTBRs, TCR, VTTBR, VTCR) or 10 (MAIR), but for CPACR's. */
+static bool writes_watched(uint32_t word)
+{
+    unsigned crn = word >> 12 & 15;
+    return (word & 0xfff00000) == 0xd5100000 && (crn == 1 || crn == 2 || crn == 10) &&
+           (word & 0xffe0) != 0x1040;
+}
+
+static struct instruction *new_instruction(uint64_t what, uint64_t place, unsigned general)
+{
+    struct instruction *made = malloc(sizeof *made);
+    if (!made)
+        abort();
+    *made = (struct instruction){ instructions, what, place, general };
+    instructions = made;
+    return made;
+}
+
+static unsigned current_level(void)
+{
+    for (unsigned number = 0; number < MAX_VCPUS; number++) {
+        if (!vcpus[number].cpsr)
+            continue;
+        /* a handle is the register's number, the same for all vCPUs; the value is the present vCPU's */
+        uint64_t cpsr = read_register(vcpus[number].cpsr);
+        return cpsr & 0x10 ? COLDLINE_LEVEL_AARCH32 : cpsr >> 2 & 3;
+    }
+    return 0;
+}
+
+static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+    start();
+    size_t count = qemu_plugin_tb_n_insns(tb);
+    uint64_t virtual = qemu_plugin_tb_vaddr(tb), level = current_level(), size = 4 * count;
+    uint64_t common = level << 16;
+    uint64_t block = count_blocks++ % BLOCKS;
+    if (count_blocks >= BLOCKS)
+        count_blocks = 0;
+    uint64_t first = PAGE - virtual % PAGE < size ? PAGE - virtual % PAGE : size;
+    blocks[block] = (struct block){ COLDLINE_KIND_BLOCK | common, virtual,
+                                    physical_of(qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, 0))), first,
+                                    ~0ull, size - first };
+    if (first < size)
+        blocks[block].second = physical_of(qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, first / 4)));
+    seen_blocks[block] = 0;
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, CB_R_REGS, (void *)(uintptr_t)(count * BLOCKS | block));
+    for (size_t index = 0; index < count; index++) {
+        struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, index);
+        uint64_t place = block << ADDRESS_BITS | index, barrier;
+        uint32_t word = 0;
+        qemu_plugin_insn_data(insn, &word, sizeof word);
+        if ((word & 0xfff80000) == 0xd5080000) {
+            unsigned operation = word >> 12 & 15;
+            if (operation == 7 || operation == 8)
+                qemu_plugin_register_vcpu_insn_exec_cb(
+                    insn, on_system, CB_R_REGS,
+                    new_instruction(COLDLINE_KIND_SYSTEM | common | (uint64_t)(word >> 5 & 0x3fff) << 32, place,
+                                    word & 31));
+            continue;
+        }
+        if (writes_watched(word)) {
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_register, CB_NO_REGS, NULL);
+            continue;
+        }
+        if (barriers && (barrier = barrier_of(word)))
+            qemu_plugin_register_vcpu_insn_exec_cb(
+                insn, on_barrier, CB_NO_REGS, new_instruction(COLDLINE_KIND_BARRIER | common | barrier << 32, place, 31));
+        qemu_plugin_register_vcpu_mem_cb(insn, on_access, CB_NO_REGS, MEM_RW,
+                                         PACKED(block, index, level));
+    }
+}
+
+static void on_flush(qemu_plugin_id_t id)
+{
+    while (instructions) {
+        struct instruction *next = instructions->next;
+        free(instructions);
+        instructions = next;
+    }
+}
+
+static void on_exit_of_machine(qemu_plugin_id_t id, void *data)
+{
+    publish();
+    __atomic_store_n(&head->state, COLDLINE_STATE_ENDED, __ATOMIC_RELEASE);
+}
+
+/* -- the start ------------------------------------------------------------------------------------------------- */
+
+static int open_ring(const char *name)
+{
+    int file = open(name, O_RDWR);
+    if (file < 0) {
+        perror(name);
+        return -1;
+    }
+    head = mmap(NULL, COLDLINE_HEAD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (head == MAP_FAILED || head->magic != COLDLINE_MAGIC) {
+        fprintf(stderr, "%s: not a ring of this plugin\n", name);
+        return -1;
+    }
+    capacity = room = head->capacity;
+    mask = capacity - 1;
+    records = mmap(NULL, capacity * sizeof *records, PROT_READ | PROT_WRITE, MAP_SHARED, file, COLDLINE_HEAD_SIZE);
+    close(file);
+    return records == MAP_FAILED ? -1 : 0;
+}
+
+EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
+{
+    const char *ring = NULL;
+    for (int index = 0; index < argc; index++) {
+        char *value = strchr(argv[index], '=');
+        if (!value)
+            return -1;
+        *value++ = 0;
+        if (!strcmp(argv[index], "ring"))
+            ring = value;
+        else if (!strcmp(argv[index], "ram"))
+            ram_name = strdup(value);
+        else if (!strcmp(argv[index], "base"))
+            ram_base = strtoull(value, NULL, 0);
+        else if (!strcmp(argv[index], "size"))
+            ram_size = strtoull(value, NULL, 0);
+        else if (!strcmp(argv[index], "low"))
+            low = strtoull(value, NULL, 0);
+        else if (!strcmp(argv[index], "high"))
+            high = strtoull(value, NULL, 0);
+        else if (!strcmp(argv[index], "barriers"))
+            barriers = *value == '1';
+        else if (!strcmp(argv[index], "filter"))
+            filters = *value == '1';
+        else if (!strcmp(argv[index], "reader"))
+            reader = atoi(value);
+        else
+            return -1;
+    }
+    several = info->system.max_vcpus > 1;
+    if (info->system.max_vcpus > MAX_VCPUS)
+        return -1;
+    if (!ring || !ram_name || !info->system_emulation || open_ring(ring) < 0)
+        return -1;
+    bytes = g_byte_array_new();
+    code_lines = calloc(ram_size >> LINE_SHIFT, sizeof *code_lines);
+    seen_blocks = calloc(BLOCKS, sizeof *seen_blocks);
+    blocks = calloc(BLOCKS, sizeof *blocks);
+    if (!code_lines || !seen_blocks || !blocks)
+        return -1;
+    qemu_plugin_register_vcpu_init_cb(id, on_vcpu);
+    qemu_plugin_register_vcpu_idle_cb(id, on_idle);
+    qemu_plugin_register_vcpu_resume_cb(id, on_resume);
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+    qemu_plugin_register_flush_cb(id, on_flush);
+    qemu_plugin_register_atexit_cb(id, on_exit_of_machine, NULL);
+    head->state = COLDLINE_STATE_LOADED;
+    return 0;
+}

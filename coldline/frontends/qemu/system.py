@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes events of cache maintenance and barriers, and follows TLB invalidations.
+
+`m` is the record of a machine, `s` that of a view: see `coldline.frontends.qemu.state`. Imported only to compile.
+"""
+
+from typing import Any
+
+from coldline.arm.maintenance import TLBI_CRN
+from coldline.events.event import ZVA_BLOCK
+from coldline.events.op import Op
+from coldline.frontends.qemu import records
+from coldline.frontends.qemu.accesses import add_event, begin, follow_store_in_page, is_wanted, tell_ic
+from coldline.frontends.qemu.known import forget_line, forget_lines
+from coldline.frontends.qemu.state import REGIMES
+from coldline.frontends.qemu.views import gather_from, leave_view, view_of
+from coldline.jit.intrinsics import compiled, int64, load8, load64, uint64
+from coldline.mmu.memory import PAGE_SHIFT, page_index
+from coldline.mmu.stores import settle_half, tlb_invalidated
+from coldline.mmu.tables import rescan
+from coldline.mmu.translation import forget_page, forget_translations, translate
+from coldline.mmu.view import ADDRESS_MASK, TAG_SHIFT
+
+_ZVA, _IVAC, _CIVAC = int(Op.DC_ZVA), int(Op.DC_IVAC), int(Op.DC_CIVAC)
+_IC_IALLU, _IC_IALLUIS = int(Op.IC_IALLU), int(Op.IC_IALLUIS)
+_SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))
+_ISW, _CISW = int(Op.DC_ISW), int(Op.DC_CISW)
+_DSB, _DMB, _ISB = int(Op.DSB), int(Op.DMB), int(Op.ISB)
+_RECORD_DSB, _RECORD_DMB = records.DSB, records.DMB
+_TLBI_LOCAL, _TLBI_BROADCAST = 7, (1, 3)
+"""CRm of the operations for this core, and for the outer and the inner shareable domain (Arm ARM DDI 0487 C5.5)."""
+
+
+@compiled
+def _zero(m: Any, s: Any, address: int) -> None:
+    for offset in range(0, ZVA_BLOCK, 8):
+        follow_store_in_page(m, s, address + offset, 8, uint64(0))
+
+
+@compiled
+def _sweep(m: Any, s: Any, op: int, code: int) -> None:
+    """Add set/way maintenance: one event for each bank at the first instruction of a sweep over a cache.
+
+    A sweep is intended to reach all of RAM once. Any other maintenance ends it.
+    """
+    if s.upgrades and op == _ISW:
+        op = _CISW
+    if m.sweep != uint64(1 + op):
+        m.sweep = uint64(1 + op)
+        forget_lines(m)
+        for bank in range(s.banks):
+            add_event(m, s, int64(s.bank_base[bank]), int64(s.bank_size[bank]), op, 0, code)
+
+
+@compiled
+def _maintain(m: Any, s: Any, op: int, operand: int, code: int) -> None:
+    """Add the event of a cache maintenance instruction."""
+    m.maintained += uint64(1)
+    if op in _SETWAY:
+        if not s.traps_set_way:
+            _sweep(m, s, op, code)
+        return
+    m.sweep = uint64(0)
+    if op in (_IC_IALLU, _IC_IALLUIS):
+        forget_lines(m)
+    if op == _IC_IALLUIS and m.filters:
+        m.ic_count += uint64(1)
+        m.ic_agent, m.ic_code = s.agent_base, uint64(code)
+        return
+    if op in (_IC_IALLU, _IC_IALLUIS):
+        tell_ic(m)
+        add_event(m, s, 0, 0, op, 0, code)
+        return
+    begin(m, s, code)
+    tagged = translate(s, operand)
+    length = ZVA_BLOCK if op == _ZVA else int64(m.line)
+    address = (tagged & ADDRESS_MASK) & ~(length - 1)
+    if tagged < 0 or page_index(s, address) < 0:
+        return
+    if s.upgrades and op == _IVAC:
+        op = _CIVAC
+    forget_line(m, address)
+    if is_wanted(m, address):
+        add_event(m, s, address, length, op, tagged >> TAG_SHIFT, code)
+    if op == _ZVA:
+        _zero(m, s, address)
+
+
+@compiled
+def _invalidate_view(m: Any, address: Any, everything: bool, virtual: int) -> None:
+    """Follow a TLB invalidation in one view."""
+    if address == uint64(0):
+        return
+    s = view_of(address)
+    other = address != m.current
+    if other:
+        leave_view(m)
+    settle_half(s)
+    if everything and s.old_roots:
+        s.old_roots = uint64(0)
+        if s.virtual:
+            rescan(s)
+    blocks = tlb_invalidated(s, everything, virtual)
+    if blocks or everything:
+        forget_translations(s)
+    else:
+        forget_page(s, uint64(virtual) >> uint64(PAGE_SHIFT))
+    if other:
+        gather_from(m, s)
+
+
+@compiled
+def _invalidate(m: Any, vcpu: int, key: int, operand: int) -> None:
+    """Follow a TLBI: `key` has op1, CRn, CRm and op2 (Arm ARM DDI 0487 C5.5)."""
+    op1, crm, op2 = key >> 11 & 7, key >> 3 & 0xF, key & 7
+    level = 1 if op1 == 0 else 3 if op1 == 6 else 2
+    by_address = op2 & 1 != 0 and (crm == _TLBI_LOCAL or crm in _TLBI_BROADCAST)
+    if op1 == 4 and (op2 in (4, 6) or crm in (0, 4)):  # ALLE1, VMALLS12E1, and by intermediate address
+        level, by_address = 1, False
+    # The operand has VA[55:12]; the bits above are those of bit 55.
+    virtual = (operand << 20) >> 20 << PAGE_SHIFT
+    if crm == _TLBI_LOCAL or crm in (4, 6):
+        _invalidate_view(m, load64(m.owners + uint64(8 * (vcpu * REGIMES + level))), not by_address, virtual)
+        return
+    for each in range(records.MAX_VCPUS):
+        _invalidate_view(m, load64(m.owners + uint64(8 * (each * REGIMES + level))), not by_address, virtual)
+
+
+@compiled
+def obey(m: Any, s: Any, vcpu: int, key: int, operand: int, code: int) -> None:
+    """Follow a SYS instruction ; `key` has op1, CRn, CRm and op2."""
+    if key >> 7 & 0xF == TLBI_CRN:
+        _invalidate(m, vcpu, key, operand)
+        return
+    op = int64(load8(m.maintenance + uint64(key)))
+    if op:
+        _maintain(m, s, op - 1, operand, code)
+
+
+@compiled
+def pass_barrier(m: Any, s: Any, which: int, code: int) -> None:
+    """Add the event of a barrier."""
+    add_event(m, s, 0, 0, _DSB if which == _RECORD_DSB else _DMB if which == _RECORD_DMB else _ISB, 0, code)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The views of a machine in compiled code, and the way of their events to the rows of the machine.
+
+`m` is the record of a machine, `s` that of a view: see `coldline.frontends.qemu.state`. Imported only to compile.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import carray, from_dtype, types
+from numba.extending import intrinsic
+
+from coldline.events.appending import append_held_change, unpack
+from coldline.events.batch import INSTRUCTION_SIZE
+from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, OP_MASK, OP_SHIFT, REST_AT
+from coldline.events.op import Op
+from coldline.frontends.qemu.state import MachineRecord, ViewRecord
+from coldline.jit.intrinsics import compiled, load64, store64, uint64
+
+_FIRST_CHANGE = int(Op.MAP)
+"""From this operation on, an event of a view is a change of its aliases or switches, and none of a walk."""
+
+VIEW = types.CPointer(from_dtype(np.dtype(ViewRecord)))
+MACHINE = types.CPointer(from_dtype(np.dtype(MachineRecord)))
+"""The types of pointers to the records."""
+
+
+@intrinsic
+def view_at(context: Any, address: Any) -> Any:
+    """The pointer to a view's record at an address."""
+
+    def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ctx.get_value_type(VIEW))
+
+    return VIEW(types.uint64), code
+
+
+@compiled
+def view_of(address: Any) -> Any:
+    """A view's record."""
+    return carray(view_at(address), (1,))[0]
+
+
+@compiled
+def drain(m: Any, s: Any) -> None:
+    """Move the events, and let them be of the view's agents."""
+    if s.count == uint64(0):
+        return
+    rows = m.rows + m.count * uint64(EVENT_SIZE)
+    unpack(s.events, s.count, rows)
+    base = s.agent_base << uint64(AGENT_SHIFT)
+    for index in range(s.count):
+        at = rows + uint64(index) * uint64(EVENT_SIZE) + uint64(REST_AT)
+        word = load64(at)
+        store64(at, word + base)
+        if (word >> uint64(OP_SHIFT)) & uint64(OP_MASK) >= uint64(_FIRST_CHANGE):
+            m.generation += uint64(1)
+    if m.instruction_rows:
+        to = m.instruction_rows + m.count * uint64(INSTRUCTION_SIZE)
+        for offset in range(0, s.count * uint64(INSTRUCTION_SIZE), 8):
+            store64(to + uint64(offset), load64(s.instruction_rows + uint64(offset)))
+    m.count += s.count
+    s.count = s.fill = uint64(0)
+
+
+@compiled
+def gather_from(m: Any, s: Any) -> None:
+    """Move the events of a view, and the alias change that it holds back, to those of the machine."""
+    append_held_change(s)
+    drain(m, s)
+
+
+@compiled
+def leave_view(m: Any) -> None:
+    """Do that for the present view."""
+    if m.current:
+        gather_from(m, view_of(m.current))

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How a watched machine can end: each failure is one line and status 2, and nothing hangs or stays behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+pytest.importorskip("numba")
+
+import tests.helpers.tiny_guests as a64
+from tests.helpers import machines
+from tests.helpers.command import DRIVER, ERROR, INCONCLUSIVE, Cli
+from tests.helpers.machines import DATA, machine, write_program
+from tests.helpers.tiny_guests import code, ldr, mov, off, store
+
+_PATIENCE_S = 60
+
+
+@pytest.fixture(name="qemu")
+def fixture_qemu() -> list[str]:
+    return machines.qemu()
+
+
+def endless(tmp_path: Path) -> Path:
+    """A program that stores and loads for ever."""
+    return write_program(tmp_path / "program", code(mov(2, DATA), store(2, 2), ldr(4, 2), a64.b(-2)))
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process has started."""
+    return [
+        int(each)
+        for path in Path(f"/proc/{process}/task").glob("*/children")
+        for each in path.read_text().split()
+    ]
+
+
+def started(words: list[str], *options: str) -> tuple["subprocess.Popen[str]", int]:
+    """The command, which watches a machine, and QEMU's process once it has executed something."""
+    command = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, "watch", *options, "--", *words],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    limit = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < limit:
+        for each in children(command.pid):
+            name = Path(f"/proc/{each}/comm").read_text()
+            if name.startswith("qemu") and _cpu_time(each) > 30:
+                return command, each
+        time.sleep(0.05)
+    command.kill()
+    raise AssertionError(f"QEMU does not run: {command.communicate()}")
+
+
+def _cpu_time(process: int) -> int:
+    """The time that a process has had, in hundredths of a second."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_qemu_that_is_killed(qemu: list[str], tmp_path: Path) -> None:
+    command, process = started(machine(qemu, endless(tmp_path)), "--json")
+    os.kill(process, signal.SIGKILL)
+    out, err = command.communicate(timeout=_PATIENCE_S)
+    assert command.returncode == ERROR
+    assert err.splitlines()[-1] == "coldline: QEMU was ended by signal 9"
+    document = json.loads(out)
+    schema = json.loads(resources.files("coldline.report").joinpath("schema", "report-1.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+    assert document["verdict"] == "inconclusive"
+    assert document["inconclusive_because"] == ["QEMU was ended by signal 9"]
+    assert document["machine"]["status"] == -9
+    assert document["coverage"]["other_reads"] > 0
+
+
+def test_a_reader_that_is_killed_ends_qemu(qemu: list[str], tmp_path: Path) -> None:
+    command, process = started(machine(qemu, endless(tmp_path)))
+    command.kill()
+    command.wait(_PATIENCE_S)
+    limit = time.monotonic() + _PATIENCE_S
+    while Path(f"/proc/{process}").exists() and time.monotonic() < limit:
+        if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            break
+        time.sleep(0.05)
+    else:
+        assert not Path(f"/proc/{process}").exists()
+    command.communicate()
+
+
+def test_an_interrupt_ends_it(qemu: list[str], tmp_path: Path) -> None:
+    command, process = started(machine(qemu, endless(tmp_path)), "--quiet")
+    command.send_signal(signal.SIGINT)
+    out, err = command.communicate(timeout=_PATIENCE_S)
+    assert command.returncode == 130
+    assert err.splitlines()[-1] == "coldline: interrupted"
+    assert out.startswith("inconclusive: no hazard was found, but it was interrupted\n")
+    assert not Path(f"/proc/{process}").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["-device", "no-such-device"], "'no-such-device' is not a valid device model name"),
+        (["-bios", "/absent"], "Could not find ROM image '/absent'"),
+    ],
+)
+def test_qemu_that_does_not_start(
+    cli: Cli, qemu: list[str], tmp_path: Path, words: list[str], complaint: str
+) -> None:
+    done = cli("watch", "--", *machine(qemu, write_program(tmp_path / "program", off()), *words))
+    assert done.status == ERROR
+    assert done.out == ""
+    assert done.err.startswith("coldline: QEMU did not start the machine: ")
+    assert complaint in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_machine_that_reads_nothing_is_inconclusive(cli: Cli, qemu: list[str], tmp_path: Path) -> None:
+    file = write_program(tmp_path / "program", off())
+    done = cli("watch", "--only", "0x42000000,1M", "--", *machine(qemu, file))
+    assert done.status == INCONCLUSIVE
+    assert "no read, fetch or walk was judged" in done.out
+
+
+def test_refused_options_are_one_line(cli: Cli) -> None:
+    done = cli("watch", "--", "qemu-system-aarch64", "-M", "virt", "-enable-kvm")
+    assert done.status == ERROR
+    assert done.err == (
+        "coldline: QEMU's -enable-kvm cannot be watched: KVM runs code that a plugin does not see\n"
+    )

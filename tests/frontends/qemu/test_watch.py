@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bare-metal programs under QEMU: what becomes an event, and what is found. Expected events follow from the code."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("numba")
+
+import tests.helpers.tiny_guests as a64
+from coldline.events.batch import Batch
+from coldline.events.conformance import SourceRig, check_source
+from coldline.frontends.qemu import Watch, read_command_line
+from tests.helpers import machines
+from tests.helpers.command import COHERENT, HAZARD, Cli
+from tests.helpers.guest_runs import LEVEL1, LEVEL2, LEVEL3, NEVER, WINDOW, instructions, mmu_on
+from tests.helpers.machines import DATA, SECOND, machine, starts_second_core, write_program
+from tests.helpers.tiny_guests import DSB, ISB, RAM, Code, code, ldr, mov, off, store
+from tests.helpers.tiny_guests import sys as maintain
+
+
+@pytest.fixture(name="qemu")
+def fixture_qemu() -> list[str]:
+    return machines.qemu()
+
+
+def events_of(words: list[str], **options: object) -> list[str]:
+    """The events of a machine, as text."""
+    seen: list[str] = []
+
+    def take(batch: Batch) -> None:
+        seen.extend(str(batch.event(index)) for index in range(len(batch)))
+
+    watch = Watch(read_command_line(words), **options)  # type: ignore[arg-type]
+    watch.run(take)
+    assert watch.outcome.failure == ""
+    assert watch.outcome.unknown == 0
+    return seen
+
+
+def run(qemu: list[str], tmp_path: Path, program: Code, **options: object) -> list[str]:
+    """The events of a program on one core."""
+    return events_of(machine(qemu, write_program(tmp_path / "program", program)), **options)
+
+
+def of(events: list[str], *operations: str) -> list[str]:
+    """The events with these operations."""
+    return [each for each in events if each.split(" ", 1)[1].startswith(operations)]
+
+
+def test_accesses_with_the_mmu_off(qemu: list[str], tmp_path: Path) -> None:
+    program = code(mov(2, DATA), mov(4, 5), store(4, 2, 8), a64.strb(4, 2), ldr(5, 2, 8), off())
+    events = run(qemu, tmp_path, program, start="cold")
+    assert events[:3] == ["cpu0.el1 dcache off", "cpu0.el1 icache off", "cpu0.el1 mmu off"]
+    assert of(events, "read", "write") == [
+        f"cpu0.el1 write {DATA + 8:#x} 8",
+        f"cpu0.el1 write {DATA:#x} 1",
+        f"cpu0.el1 read {DATA + 8:#x} 8",
+    ]
+    fetched = instructions(events)
+    assert fetched == [RAM + 4 * index for index in range(len(program))]
+
+
+def test_the_start_is_a_loaders_map(qemu: list[str], tmp_path: Path) -> None:
+    whole = f"{RAM:#x} {64 << 20:#x}"
+    clean = run(qemu, tmp_path, off())
+    assert clean[:2] == [f"loader map {whole} normal-wb", f"loader unmap {whole}"]
+    dirty = run(qemu, tmp_path, off(), start="dirty")
+    assert dirty[:2] == [f"loader map {whole} normal-wb", f"loader write {whole}"]
+    cleaned = of(dirty, "dc cvac")
+    assert cleaned[0].startswith(f"loader dc cvac {RAM:#x} ")
+    assert f"loader dc cvac {RAM + LEVEL1:#x} 0x2000" in cleaned  # the third table is all zeros
+    assert dirty[2 + len(cleaned)] == f"loader unmap {whole}"
+
+
+def test_types_walks_and_aliases_with_the_mmu_on(qemu: list[str], tmp_path: Path) -> None:
+    pages = {
+        0: a64.page(WINDOW, a64.NC, NEVER),
+        1: a64.page(WINDOW + 0x1000, a64.DEVICE, NEVER),
+        2: a64.page(WINDOW + 0x2000, a64.WB, NEVER),
+    }
+    program = code(
+        mmu_on(),
+        mov(2, WINDOW),
+        store(4, 2),
+        ldr(5, 2, 0x1000),
+        maintain("dc zva", 2),
+        mov(2, WINDOW + 0x2000),
+        maintain("dc zva", 2),
+        a64.ldp(5, 6, 2, 16),
+        a64.stp(5, 6, 2, 32),
+        maintain("dc civac", 2),
+        off(),
+    )
+    file = write_program(tmp_path / "program", program, pages=pages)
+    events = events_of(machine(qemu, file), start="cold")
+    assert of(events, "read", "write", "dc ") == [
+        f"cpu0.el1-nc write {WINDOW:#x} 8",
+        f"cpu0.el1-device read {WINDOW + 0x1000:#x} 8",
+        f"cpu0.el1-nc dc zva {WINDOW:#x} 64",
+        f"cpu0.el1 dc zva {WINDOW + 0x2000:#x} 64",
+        f"cpu0.el1 read {WINDOW + 0x2010:#x} 16",
+        f"cpu0.el1 write {WINDOW + 0x2020:#x} 8",
+        f"cpu0.el1 write {WINDOW + 0x2028:#x} 8",
+        f"cpu0.el1 dc civac {WINDOW + 0x2000:#x} 64",
+    ]
+    assert f"cpu0.el1-nc map {WINDOW:#x} 0x1000 normal-nc" in events
+    assert f"cpu0.el1-device map {WINDOW + 0x1000:#x} 0x1000 device" in events
+    assert f"cpu0.el1 map {RAM:#x} 0x200000 normal-wb exec" in events
+    table = f"{RAM + LEVEL1 + 8:#x} 8", f"{RAM + LEVEL2:#x} 8", f"{RAM + LEVEL2 + 8:#x} 8"
+    walks = of(events, "walk")
+    assert walks[:2] == [f"cpu0.el1 walk {table[0]} normal-wb", f"cpu0.el1 walk {table[1]} normal-wb"]
+    assert walks[2:5] == [
+        f"cpu0.el1 walk {table[0]} normal-wb",
+        f"cpu0.el1 walk {table[2]} normal-wb",
+        f"cpu0.el1 walk {RAM + LEVEL3:#x} 8 normal-wb",
+    ]
+
+
+def test_stores_to_tables_are_followed(qemu: list[str], tmp_path: Path) -> None:
+    entry = RAM + LEVEL3 + 8 * 5
+    program = code(
+        mmu_on(),
+        mov(2, entry),
+        mov(4, a64.page(WINDOW + 0x5000, a64.NC, NEVER)),
+        store(4, 2),
+        DSB,
+        ISB,
+        mov(3, WINDOW + 0x5000),
+        ldr(5, 3),
+        mov(4, 0),
+        store(4, 2),
+        DSB,
+        mov(3, WINDOW + 0x5000 >> 12),
+        maintain("tlbi vae1is", 3),
+        DSB,
+        off(),
+    )
+    events = run(qemu, tmp_path, program, start="cold")
+    changes = of(events, "map", "unmap", "read", "write")
+    assert changes[changes.index(f"cpu0.el1 write {entry:#x} 8") :] == [
+        f"cpu0.el1 write {entry:#x} 8",
+        f"cpu0.el1-nc map {WINDOW + 0x5000:#x} 0x1000 normal-nc",
+        f"cpu0.el1-nc read {WINDOW + 0x5000:#x} 8",
+        f"cpu0.el1 write {entry:#x} 8",
+        f"cpu0.el1-nc unmap {WINDOW + 0x5000:#x} 0x1000",
+    ]
+
+
+def test_what_was_read_already_is_left_out_until_it_may_have_changed(qemu: list[str], tmp_path: Path) -> None:
+    twice = code(ldr(4, 2), ldr(4, 2))
+    program = code(
+        mov(2, DATA), twice, ldr(4, 2, 8), store(4, 2, 16), twice, maintain("dc cvac", 2), twice, off()
+    )
+    expected = ["read 0", "read 8", "write 16", "read 0", "read 0"]
+    events = of(run(qemu, tmp_path, program), "read", "write")
+    assert [f"{each.split()[1]} {int(each.split()[2], 0) - DATA}" for each in events] == expected
+
+
+@pytest.mark.parametrize(("clean", "status"), [([], HAZARD), (["dc civac"], COHERENT), (["dc cvau"], HAZARD)])
+def test_a_core_that_starts_with_its_caches_off(
+    cli: Cli, qemu: list[str], tmp_path: Path, clean: list[str], status: int
+) -> None:
+    file = write_program(tmp_path / "program", *starts_second_core(clean))
+    trace = tmp_path / "trace"
+    done = cli("watch", "--trace", str(trace), "--", *machine(qemu, file, vcpus=2))
+    assert done.status == status, done
+    if status == HAZARD:
+        assert f"1. stale-read: cpu1.el1 may get old bytes at {DATA:#x}, 8 bytes" in done.out
+        pc = SECOND + 4 * len(mov(2, DATA))
+        assert f"cpu1.el1 read {DATA:#x} 8, by pc {pc:#x}" in done.out
+        story = [line for line in done.out.splitlines() if f"cpu0.el1 write {DATA:#x} 8" in line]
+        assert len(story) == 1
+        assert "new*" in story[0]
+        assert "OLD" in story[0]
+    # It follows and does not count: if every access is to Device memory, nothing can be stale.
+    text = trace.read_text()
+    for word in ("normal-wb", "normal-nc"):
+        text = text.replace(word, "device")
+    trace.write_text(text)
+    assert cli("check", str(trace)).status == COHERENT
+
+
+def test_barriers_are_events_with_order(qemu: list[str], tmp_path: Path) -> None:
+    program = code(mov(2, DATA), store(2, 2), DSB, ldr(4, 2), ISB, off())
+    events = run(qemu, tmp_path, program, barriers=True, start="cold")
+    assert of(events, "read", "write", "dsb", "isb") == [
+        f"cpu0.el1 write {DATA:#x} 8",
+        "cpu0.el1 dsb",
+        f"cpu0.el1 read {DATA:#x} 8",
+        "cpu0.el1 isb",
+    ]
+
+
+def test_only_a_range(qemu: list[str], tmp_path: Path) -> None:
+    program = code(mov(2, DATA), ldr(4, 2), mov(2, DATA + 0x1000), ldr(4, 2), store(4, 2), off())
+    events = run(qemu, tmp_path, program, only=(DATA + 0x1000, 0x1000), start="cold")
+    assert of(events, "read", "write", "fetch") == [
+        f"cpu0.el1 read {DATA + 0x1000:#x} 8",
+        f"cpu0.el1 write {DATA + 0x1000:#x} 8",
+    ]
+
+
+def test_it_keeps_the_protocol_of_a_source(qemu: list[str], tmp_path: Path) -> None:
+    file = write_program(tmp_path / "program", code(mmu_on(), mov(2, DATA), store(2, 2), ldr(4, 2), off()))
+
+    @contextmanager
+    def opened() -> Iterator[Watch]:
+        yield Watch(read_command_line(machine(qemu, file)))
+
+    check_source(SourceRig(opened, instructions=True))
+
+
+def test_it_agrees_with_the_emulator(cli: Cli, qemu: list[str], tmp_path: Path) -> None:
+    """The same program by `coldline boot`: the same maintenance, aliases, switches and walks, in the same order.
+
+    Of loads, stores and fetches, those that could change nothing are left out here, so what they are to is compared.
+    """
+    pages = {0: a64.page(WINDOW, a64.NC, NEVER), 1: a64.page(WINDOW + 0x1000, a64.WT, NEVER)}
+    program = code(
+        mov(2, DATA), store(2, 2), maintain("dc cvac", 2), DSB, mmu_on(), mov(3, WINDOW), store(2, 3), ldr(4, 3),
+        ldr(4, 3, 0x1000), store(2, 3, 0x1000), ldr(4, 2), maintain("dc cvau", 2), maintain("ic ivau", 2),
+        maintain("dc civac", 3), maintain("ic iallu"), DSB, ISB, maintain("tlbi vmalle1"), DSB, ldr(4, 2), off(),
+    )  # fmt: skip
+    file = write_program(tmp_path / "program.elf", program, pages=pages)
+    watched = events_of(machine(qemu, file), start="cold")
+    trace = tmp_path / "trace"
+    done = cli(
+        "boot", str(file), "--machine", "virt", "--host", "clean-reset", "--memory", "64M", "--trace", str(trace),
+        "--quiet",
+    )  # fmt: skip
+    assert done.status in (COHERENT, HAZARD), done
+    booted = [
+        line.replace("guest", "cpu0.el1", 1)
+        for line in trace.read_text().splitlines()
+        if line.startswith("guest")
+    ]
+    accesses = ("read", "write", "fetch")
+    for events in (watched, booted):
+        assert len(of(events, *accesses)) > 10
+    rest = [[each for each in events if not of([each], *accesses)] for events in (watched, booted)]
+    switches = {f"cpu0.el1 {each} off" for each in ("mmu", "icache", "dcache")}
+    assert [set(events[:3]) for events in rest] == [switches, switches]
+    assert rest[0][3:] == rest[1][3:]
+    for operation in ("read", "write"):
+        assert set(of(watched, operation)) == set(of(booted, operation))
+    assert set(instructions(watched)) == set(instructions(booted))
