@@ -60,7 +60,7 @@ LIST = [
     ("issue 1194",),
     ("pull request 289",),
 ]
-"""The stories of the corpus, by what fixed them: the eighteen that it began with, and those about order."""
+"""The stories of the corpus, by what fixed them: the eighteen that it began with, and those of version 2."""
 
 # -- the files -------------------------------------------------------------------------------------------------
 
