@@ -8,7 +8,7 @@ import numpy as np
 from coldline.events import Event, Op
 from coldline.events.batch import Batch
 
-MOST = 256
+MOST_POLLS = 256
 """The most polls that are followed at a time."""
 
 
@@ -26,7 +26,7 @@ class Polls:
     Attributes
     ----------
     open : dict of Poll to int
-        Those polls, `MOST` at the most, each with its line in a text, or its number.
+        Those polls, `MOST_POLLS` at the most, each with its line in a text, or its number.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Polls:
                 del self.open[poll]
 
     def _add(self, poll: Poll, place: int) -> bool:
-        if poll in self.open or len(self.open) < MOST:
+        if poll in self.open or len(self.open) < MOST_POLLS:
             self.open.setdefault(poll, place)
         return poll in self.open
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from coldline.report.triage import Reviewer
     from coldline.report.triaged import Triage
 
-MOST: Final = 1000
+MOST_OF_REVIEW: Final = 1000
 """How many hazards of a run are reviewed, unless ``--hazards`` is given."""
 
 
@@ -48,8 +48,8 @@ class Reviewing:
         return self._reviewer is not None
 
     def most(self, listed: int, asked: int | None) -> int:
-        """How many hazards of a run get a story: those that are listed, and for a review `MOST` if not asked."""
-        return max(listed, MOST if asked is None else asked) if self.wanted else listed
+        """How many hazards of a run get a story: those that are listed; of a review, `MOST_OF_REVIEW` if not asked."""
+        return max(listed, MOST_OF_REVIEW if asked is None else asked) if self.wanted else listed
 
     def triage(self, report: "Report") -> "Triage | None":
         """What is known of a report's causes; None without either option."""

@@ -15,7 +15,7 @@ class Code(NamedTuple):
     thumb: bool = False
 
 
-def code_at(batch: Batch, index: int) -> Code | None:
+def instruction_of(batch: Batch, index: int) -> Code | None:
     """The instruction of a batch's event, if the source knows it."""
     if batch.instructions is None:
         return None
@@ -33,5 +33,5 @@ def code_of(batch: Batch, wanted: Sequence[int], first: int) -> dict[int, Code]:
     if batch.instructions is None:
         return {}
     here = (number for number in wanted if 0 <= number - first < len(batch))
-    found = ((number, code_at(batch, number - first)) for number in here)
+    found = ((number, instruction_of(batch, number - first)) for number in here)
     return {number: code for number, code in found if code is not None}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Collects the events of some cache lines, in a second pass over the same events.
 
-It is longer than 300 lines because all kinds of events are taken here, as by `coldline.checker.interpreter`.
+Longer than 300 lines because all kinds of events are taken here, as by `coldline.checker.interpreter`.
 """
 
 from bisect import bisect_left, bisect_right
@@ -24,7 +24,7 @@ from coldline.events import PAGE_SIZE, Event, Op
 from coldline.events.agent_names import is_one_agent
 from coldline.events.batch import Batch
 from coldline.events.op import Kind
-from coldline.explain.event_code import Code, code_at, code_of
+from coldline.explain.event_code import Code, code_of, instruction_of
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent, LineHistory, LineShapes
 from coldline.explain.ordered_cost import OrderedCosts
@@ -127,7 +127,7 @@ class History:
             event = batch.event(index)
             if event.op.kind is Kind.SWITCH:
                 note_begun(self.pages, batch.agents, wanted[:index])
-            self._doing = code_at(batch, index)
+            self._doing = instruction_of(batch, index)
             self._take(event, self._number + index, int(wanted["where"][index]))
         note_begun(self.pages, batch.agents, wanted)
         self._number += len(batch)

@@ -21,7 +21,7 @@ BY_ADDRESS = (Op.DC_CVAU, Op.DC_CVAC, Op.DC_CIVAC, Op.DC_IVAC, Op.IC_IVAU)
 TRIED_BARRIERS = (Op.ISB, Op.DMB, Op.DSB)
 """The operations that are tried, the weakest first."""
 
-Letters = dict[Operation, AnyLetter]
+LettersOf = dict[Operation, AnyLetter]
 """The letter that each operation would be at a place."""
 
 
@@ -42,7 +42,7 @@ class Projection(NamedTuple):
 
     line: int
     events: list[LineEvent]
-    letters: list[Letters]
+    letters: list[LettersOf]
     ways: LeastCosts | OrderedCosts
 
 
@@ -62,7 +62,7 @@ def project(source: Source, ways: LeastCosts | OrderedCosts, address: int, numbe
     """
     profile = ways.profile
     line = address - address % profile.line
-    kept: dict[int, Letters] = {}
+    kept: dict[int, LettersOf] = {}
     taking_part: list[str] = []
 
     def noted(line_event: LineEvent, page_class: int) -> None:
@@ -85,16 +85,16 @@ def project(source: Source, ways: LeastCosts | OrderedCosts, address: int, numbe
         events.append(each)
         each = each.before
     events.reverse()
-    letters: list[Letters] = []
+    letters: list[LettersOf] = []
     for line_event in events:
         # A switch that an agent without an alias had set before has what holds at the event before it.
         letters.append(kept.get(line_event.number, letters[-1] if letters else {}))
     return Projection(line, events, letters, ways)
 
 
-def _letters(pages: PageClasses, page_class: int, agents: list[str], profile: Profile) -> Letters:
+def _letters(pages: PageClasses, page_class: int, agents: list[str], profile: Profile) -> LettersOf:
     """What each operation by each agent that takes part would be; of equal ones by several agents, all."""
-    found: Letters = {}
+    found: LettersOf = {}
     for name in agents:
         agent = pages.agent(name)
         for op in (*BY_ADDRESS, *(TRIED_BARRIERS if profile.has_barriers else ())):

@@ -18,7 +18,6 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.helpers.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
-from tests.helpers.requirements import require
 from tests.report.test_causes import MAPS, SCATTERED
 from tests.report.test_formats import GOOD, ORDERED
 
@@ -147,7 +146,8 @@ def test_steps_of_caches_are_a_thread_flow_of_their_own(cli: Cli) -> None:
 @pytest.mark.parametrize("of_run", [False, True])
 def test_the_official_validator_finds_no_error(cli: Cli, files: list[str], of_run: bool) -> None:
     tool = os.environ.get("SARIF_MULTITOOL") or shutil.which("Sarif.Multitool")
-    require(tool, "no Sarif.Multitool, of npm's @microsoft/sarif-multitool-linux (SARIF_MULTITOOL names it)")
+    if not tool:
+        pytest.skip("SARIF_MULTITOOL names no Sarif.Multitool, of npm's @microsoft/sarif-multitool-linux")
     words = [*MIDWAY, "--strategy", "none"] if of_run else ["check", *files]
     Path("log.sarif").write_text(cli(*words, "--format", "sarif").out)
     environment = {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}

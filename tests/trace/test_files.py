@@ -70,6 +70,8 @@ def judged(told: Result) -> list[dict[str, Any]]:
     for each in found:
         assert each.pop("schema") == "coldline.report/1"
         name = each.pop("file")
+        for cause in each.get("causes", []):
+            assert cause["identity"].pop("subject") in (name, Path(name).name)
         if "error" in each:
             each["error"] = each["error"].replace(name, "FILE")
     return found

@@ -105,6 +105,9 @@ def test_a_pipe_tells_as_much_as_a_file(tmp_path: Path, form: str) -> None:
     assert (piped.returncode, piped.stderr) == (of_file.returncode, b"") == (HAZARD, b"")
     one, other = json.loads(piped.stdout), json.loads(of_file.stdout)
     assert (one.pop("file"), other.pop("file")) == ("-", str(path))
+    for each in (one, other):
+        for cause in each["causes"]:
+            cause["identity"].pop("subject")
     assert one == other
     assert any("pending" in step for step in one["hazards"][0]["witness"])
 

@@ -13,7 +13,7 @@ from coldline.report.reporters import REPORT, formats_for
 if TYPE_CHECKING:
     from coldline.cli.arguments.values import Commands
 
-STARTS = ("clean", "cold", "dirty")
+START_STATES = ("clean", "cold", "dirty")
 
 
 def add_watch(commands: "Commands") -> None:
@@ -34,8 +34,8 @@ def add_watch(commands: "Commands") -> None:
     group = parser.add_argument_group("machine")
     group.add_argument(
         "--start",
-        choices=STARTS,
-        default=STARTS[0],
+        choices=START_STATES,
+        default=START_STATES[0],
         help="what caches may hold at the first instruction: clean lines of any RAM, as a boot loader leaves them "
         "(clean, the default); nothing (cold); or also dirty lines of what was not loaded (dirty)",
     )

@@ -33,7 +33,7 @@ class Watch:
     machine : CommandLine
         The command line.
     start : str
-        One of `STARTS`.
+        One of `START_STATES`.
     only : (int, int) or None
         The physical address and the size of the range whose accesses are wanted; None for all of RAM.
     barriers : bool
