@@ -16,7 +16,16 @@ from coldline.support import cache_folder
 
 SOURCE: Final = "coldline_watch.c"
 _COMPILERS: Final = ("cc", "gcc", "clang")
-_OPTIONS: Final = ("-shared", "-fPIC", "-fno-plt", "-O2", "-fvisibility=hidden", "-Wall", "-Wno-unused-parameter", "-xc")
+_OPTIONS: Final = (
+    "-shared",
+    "-fPIC",
+    "-fno-plt",
+    "-O2",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wno-unused-parameter",
+    "-xc",
+)
 
 
 def source_text() -> str:
