@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coldline.report.triaged import Triage
 
 MOST_OF_REVIEW: Final = 1000
-"""How many hazards of a run are reviewed, unless ``--hazards`` is given."""
+"""How many hazards of a run get a story: those listed; of a review, `MOST_OF_REVIEW` if not asked."""
 
 
 class Reviewing:
@@ -48,7 +48,7 @@ class Reviewing:
         return self._reviewer is not None
 
     def most(self, listed: int, asked: int | None) -> int:
-        """How many hazards of a run get a story: those that are listed; of a review, `MOST_OF_REVIEW` if not asked."""
+        """How many hazards of a run get a story: those listed; of a review, `MOST_OF_REVIEW` if not asked."""
         return max(listed, MOST_OF_REVIEW if asked is None else asked) if self.wanted else listed
 
     def triage(self, report: "Report") -> "Triage | None":
