@@ -97,6 +97,8 @@ def _letters(pages: PageClasses, page_class: int, agents: list[str], profile: Pr
     found: LettersOf = {}
     for name in agents:
         agent = pages.agent(name)
+        if pages.vocabulary.is_master(agent):
+            continue
         for op in (*BY_ADDRESS, *(TRIED_BARRIERS if profile.has_barriers else ())):
             letter: AnyLetter | Refusal | None = pages.maintenance(op, agent)
             if letter is None and op.kind is Kind.MAINTENANCE:

@@ -141,7 +141,7 @@ def assert_same(streamed: Checker, stepped: Checker, numbered: Numbered) -> None
 
 
 def switches_of(agent: Any) -> str:
-    return f"{agent.name} {agent.mmu} {agent.dcache} {agent.icache}"
+    return f"{agent.name} {agent.mmu} {agent.dcache} {agent.now.icache}"
 
 
 # -- random traces ---------------------------------------------------------------------------------------------

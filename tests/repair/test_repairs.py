@@ -164,6 +164,8 @@ OTHERWISE = {
     "kvm-2a8dfab26677": "the fix maps the memory non-cacheable",
     "linux-bc9f3d7788a8": "the fix reads with the MMU on",
     "uboot-d702b0811df5": "the fix moves an operation",
+    "xen-xsa-364": "the fix moves an operation",
+    "zephyr-9812": "the fix gives the descriptors lines of their own",
     "zephyr-113839": "the fix puts two operations into the other order",
 }
 """Bugs whose fix puts in no operation."""
