@@ -35,7 +35,7 @@ NOT_COVERED: Final = (
 """What can go wrong and is not checked: the list of ``docs/reference/rules.md``."""
 
 NOT_COVERED_WITH_ORDER: Final = (
-    "switches and table entries that take effect only at a barrier",
+    "table entries that take effect only at a barrier",
     *(phrase for phrase in NOT_COVERED if phrase != "missing barriers"),
 )
 """The same of a trace with ``option order``, whose barriers are followed for maintenance, stores and prefetches."""
@@ -43,6 +43,7 @@ NOT_COVERED_WITH_ORDER: Final = (
 _FOLLOWED: Final = {
     "nc_fetch_held": "non-cacheable fetches that an instruction cache holds",
     "vipt": "instruction caches that are indexed by virtual address",
+    "masters": "masters that are not coherent",
 }
 """What an option of `Ordering` has followed, by its field."""
 

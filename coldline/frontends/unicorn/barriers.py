@@ -4,11 +4,12 @@
 The emulator has no callback for a barrier. So the first barrier of a block is looked for as the block is entered.
 Before an event of a later instruction is appended, and as the block is left, the barriers before it are.
 
-A DSB is one here if its domain is the inner shareable one or a wider one, and its types are loads and stores: one for
-stores alone (DSB ISHST) completes no cache maintenance, whatever its domain (Arm ARM DDI 0487I.a B2.3.11 "Data
-Synchronization Barrier": "If the required access types of the DSB is reads and writes, ... All cache maintenance
-instructions"). It does complete stores, which is left out, as is what a DMB for stores alone orders: less is complete
-than could be. An exception return is an ISB (D1.4.4 "Context synchronization events").
+A DSB is one here if its domain is the inner shareable one or a wider one, and its types are loads and stores; one of
+the non-shareable domain (DSB NSH) is an event of its own. One for stores alone (DSB ISHST) completes no cache
+maintenance, whatever its domain (Arm ARM DDI 0487I.a B2.3.11 "Data Synchronization Barrier": "If the required access
+types of the DSB is reads and writes, ... All cache maintenance instructions"). It does complete stores, which is left
+out, as is what a DMB for stores alone orders: less is complete than could be. An exception return is an ISB (D1.4.4
+"Context synchronization events").
 """
 
 from typing import Any
@@ -23,16 +24,18 @@ from coldline.mmu.memory import PAGE_MASK
 from coldline.mmu.translation import translate_code
 from coldline.mmu.view import NOWHERE
 
-_DSB, _DMB, _ISB = int(Op.DSB), int(Op.DMB), int(Op.ISB)
+_DSB, _DMB, _ISB, _DSB_NSH = int(Op.DSB), int(Op.DMB), int(Op.ISB), int(Op.DSB_NSH)
 _A64, _T32 = int(InstructionState.A64), int(InstructionState.T32)
 _NONE = -1
-_FULL, _INNER, _OUTER = 0b1111, 0b1011, 0b0011
-"""The options SY, ISH and OSH."""
+_FULL, _INNER, _OUTER, _OWN = 0b1111, 0b1011, 0b0011, 0b0111
+"""The options SY, ISH, OSH and NSH."""
 
 
 @compiled
 def _by_option(op: int, option: int) -> int:
     """A DSB or a DMB; `_NONE` if it covers loads or stores alone, or too small a domain."""
+    if op == _DSB and option == _OWN:
+        return _DSB_NSH
     return op if option in (_FULL, _INNER, _OUTER) else _NONE
 
 
