@@ -308,6 +308,11 @@ FORGETFUL = {
 """A trace for each row of the owners' effects that differs: without it, a read is a leak, or is none."""
 
 
+def test_every_row_has_a_trace() -> None:
+    """Those that concern one agent's fetches alone are compared in ``tests/checker/test_words.py``."""
+    assert {*WEAKER, *FORGETFUL, *LABELLED} == set(Act)
+
+
 def test_each_row_of_owners_that_differs_has_a_trace() -> None:
     assert set(FORGETFUL) == {act for act in Act if OWNERS_ORDERED.get(act) is not ORDERED_EFFECTS.get(act)}
 
