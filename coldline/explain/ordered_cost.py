@@ -28,7 +28,7 @@ from coldline.rules.profile import Profile
 ReachedCosts = tuple[tuple[int, int], ...]
 """The microstates that can be reached, by their numbers in ascending order, and the cost of each."""
 
-_PERHAPS = {Act.DC_IVAC_OTHER, Act.CACHEABLE_IVAC_OTHER}
+_PERHAPS = {Act.DC_IVAC_OTHER}
 _SETWAY = {Act.DC_CSW, Act.DC_CISW, Act.DC_ISW}
 
 

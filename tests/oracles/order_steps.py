@@ -495,7 +495,7 @@ def _dc(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Outco
     if (set_way and not profile.setway_effective) or not event.own:
         yield Outcome(s, core)
     if profile.order:
-        noted = event.noted and not set_way
+        noted = event.noted and event.own and not set_way  # the address was not of this granule
         issued = Operation(op, noted, ordered=False, held=core.ordered)
         yield Outcome(s, core._replace(dcs=(*core.dcs, issued)))
     else:

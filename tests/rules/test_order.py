@@ -62,7 +62,7 @@ PENDING: dict[str, frozenset[Act]] = {
 
 _CACHEABLE = {Act.CACHEABLE_CVAC, Act.CACHEABLE_CIVAC, Act.CACHEABLE_IVAC, Act.CACHEABLE_CVAU}
 _BY_OPTION = {Act.READ_NC_MAY_HIT, Act.WALK_NC_MAY_HIT, Act.FETCH_NC_HELD, Act.READ_FAR, Act.WRITE_FAR}
-_BY_OPTION |= {Act.DC_IVAC_OTHER, Act.CACHEABLE_IVAC_OTHER, Act.WALK_POU, Act.WALK_POU_OTHER, Act.POWER_OFF}
+_BY_OPTION |= {Act.DC_IVAC_OTHER, Act.WALK_POU, Act.WALK_POU_OTHER, Act.POWER_OFF}
 """Acts that only further options ask for."""
 
 _BARRIERS = {Act.DSB, Act.DMB, Act.ISB}
@@ -232,7 +232,6 @@ WEAKER = {
     Act.FETCH_NC: (_waits, [f"{_M} exec; m write {X}; m isb; m fetch {X}"]),
     Act.FETCH_NC_HELD: (_waits, [_HELD, _A, f"{_M} exec; a dc cvac {X}; m fetch {X}", _N_READS]),
     Act.DC_IVAC_OTHER: (_never_happens, [_WIDE, _A, _G, f"g dc ivac {FAR}; g dsb; a read {X}"]),
-    Act.CACHEABLE_IVAC_OTHER: (_never_happens, [_WIDE, _A, f"a dc ivac {FAR}; a dsb; a read {X}"]),
     Act.READ_FAR: (_waits, [_WIDE, _A, f"a dc cvac {X}; a read {FAR}", _N_READS]),
     Act.WRITE_FAR: (_waits, [_WIDE, _A, f"a dc cvac {X}; a write {FAR}", _N_READS]),
     Act.DC_CVAC: (_does_nothing, [_A, _G, f"g dc cvac {X}; g dsb", _N_READS]),

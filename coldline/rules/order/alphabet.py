@@ -69,7 +69,6 @@ class Act(enum.IntEnum):
     """A non-cacheable fetch of which the instruction cache may hold a copy."""
     DC_IVAC_OTHER = 53
     """A ``dc ivac`` that is not sure of the byte: it is issued, or it does not concern it."""
-    CACHEABLE_IVAC_OTHER = 54
     READ_FAR = 55
     """``..._FAR`` touches another byte, and none in the same granule of maintenance."""
     WRITE_FAR = 56
@@ -156,7 +155,7 @@ AS_OTHER = {
     Act.FETCH: Act.FETCH_OTHER,
     Act.FETCH_BY: Act.FETCH_BY_OTHER,
     Act.DC_IVAC: Act.DC_IVAC_OTHER,
-    Act.CACHEABLE_IVAC: Act.CACHEABLE_IVAC_OTHER,
+    Act.CACHEABLE_IVAC: Act.DC_IVAC_OTHER,
     Act.POLL: Act.READ_OTHER,
     Act.POLL_NC: Act.READ_NC_OTHER,
     Act.POLL_NC_MAY_HIT: Act.READ_NC_OTHER,

@@ -53,7 +53,6 @@ AT_ONCE: dict[Act, OrderedEffect] = {
     Act.WRITE_WT: _write_at_once(Letter.WRITE_WT),
     Act.WRITE_NC: _write_at_once(Letter.WRITE_NC),
     Act.DC_IVAC_OTHER: _perhaps_at_once(Letter.DC_IVAC),
-    Act.CACHEABLE_IVAC_OTHER: _perhaps_at_once(Letter.DC_IVAC),
     Act.DC_CSW: _completed_at_once(Letter.DC_CSW),
     Act.DC_CISW: _completed_at_once(Letter.DC_CISW),
     Act.DC_ISW: _completed_at_once(Letter.DC_ISW),

@@ -141,15 +141,10 @@ def _issue(operation: Letter, *, cacheable: bool | int) -> OrderedEffect:
     return apply
 
 
-def _issue_perhaps(*, cacheable: bool) -> OrderedEffect:
-    """A ``dc ivac`` of another granule of the line may concern the byte or not."""
-    issue = _issue(Letter.DC_IVAC, cacheable=cacheable)
-
-    def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
-        yield m
-        yield from issue(m, core, profile)
-
-    return apply
+def _issue_perhaps(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
+    """A ``dc ivac`` of another granule may concern the byte or not; program order is about what it was issued to."""
+    yield m
+    yield from _issue(Letter.DC_IVAC, cacheable=False)(m, core, profile)
 
 
 def _issue_by_setway(operation: Letter) -> OrderedEffect:
@@ -220,8 +215,7 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
         for letter, acts in DATA_OPERATIONS.items()
         for cacheable, act in enumerate(acts)
     },
-    Act.DC_IVAC_OTHER: _issue_perhaps(cacheable=False),
-    Act.CACHEABLE_IVAC_OTHER: _issue_perhaps(cacheable=True),
+    Act.DC_IVAC_OTHER: _issue_perhaps,
     Act.DC_CSW: _issue_by_setway(Letter.DC_CVAC),
     Act.DC_CISW: _issue_by_setway(Letter.DC_CIVAC),
     Act.DC_ISW: _issue_by_setway(Letter.DC_IVAC),
@@ -253,7 +247,6 @@ MAINTENANCE_OF = {
     Act.DC_CISW: Letter.DC_CISW,
     Act.DC_ISW: Letter.DC_ISW,
     Act.DC_IVAC_OTHER: Letter.DC_ISW,
-    Act.CACHEABLE_IVAC_OTHER: Letter.DC_ISW,
     **{act: letter for letter, acts in DATA_OPERATIONS.items() for act in acts},
 }
 """The letter of a data cache operation where everything takes effect at once."""
