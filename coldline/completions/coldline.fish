@@ -42,7 +42,7 @@ function _shtab_coldline_using
   test "$_shtab_coldline_cmdpath" = "$argv"
 end
 
-set -g _shtab_coldline_commands baseline boot check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion
+set -g _shtab_coldline_commands baseline boot cache check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion
 set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --sample --schedule --secondary --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --with --write -o
 
 complete -c coldline -e
@@ -99,6 +99,10 @@ complete -c coldline -n '_shtab_coldline_using boot' -l json -d 'short for --for
 complete -c coldline -n '_shtab_coldline_using boot' -l quiet -d 'print only the verdict and its coverage (not for json)'
 complete -c coldline -n '_shtab_coldline_using boot' -l hazards -x -d 'number of hazards to list, each with its story (default: 100)'
 complete -c coldline -n '_shtab_coldline_using boot; and test $_shtab_coldline_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'kernel: Image, zImage, EFI zboot, ELF, uImage or FIT, compressed or not; raw bytes with --load; or a guest configuration file in xl'"'"'s format'
+complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a cache -d 'coldline compiles its inner loops to machine code once, and keeps that and other results in a folder: $XDG_CACHE_HOME/coldline, by default ~/.cache/coldline. Without an option, print the folder, and the number and size of its files.'
+complete -c coldline -n '_shtab_coldline_using cache' -s h -l help -d 'show this help message and exit'
+complete -c coldline -n '_shtab_coldline_using cache' -l build -d 'compile all inner loops that are not compiled yet, on all processors, as for an image of a machine'
+complete -c coldline -n '_shtab_coldline_using cache' -l clear -d 'remove the folder'"'"'s files'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a check -d 'Read traces, in the text form or the binary form, and check every access in them: can any fill or eviction that the architecture allows show stale data?'
 complete -c coldline -n '_shtab_coldline_using check' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using check' -l nc-may-hit -d 'non-cacheable reads may also return a cached copy'

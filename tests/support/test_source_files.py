@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from coldline.checker import loops
-from coldline.frontends.unicorn import callbacks
+from coldline.jit import programs
 from coldline.support import source_files
 
-COMPILED = (loops.MODULE, callbacks.module("aarch64"), callbacks.module("aarch32"))
+COMPILED = (programs.CHECK, *programs.CALLBACKS.values())
 
 
 @pytest.fixture
