@@ -245,6 +245,7 @@ complete -c coldline -n '_shtab_coldline_using create' -l max-unpacked -x -d 'ma
 complete -c coldline -n '_shtab_coldline_using create' -l name -x -d 'name of the domain (default: the image'"'"'s name)'
 complete -c coldline -n '_shtab_coldline_using create' -l strategy -xka "none flush syscall uncached hypercall uncached-hypercall" -d 'how the builder writes the guest'"'"'s memory: none, flush (arm64), syscall (arm32), uncached (the default), hypercall or uncached-hypercall; uncached mappings need coldline'"'"'s driver'
 complete -c coldline -n '_shtab_coldline_using create' -s p -l paused -d 'leave the domain paused'
+complete -c coldline -n '_shtab_coldline_using create' -l lenient -d 'build the guest without the devices of its configuration file that coldline cannot give it (disk, vif, iomem, ...), with a warning; by default they are an error'
 complete -c coldline -n '_shtab_coldline_using create' -l vuart -d 'add an emulated PL011 to the console hvc0'
 complete -c coldline -n '_shtab_coldline_using create' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write a trace of the build to FILE, for '"'"'coldline check'"'"'; - is standard output'
 complete -c coldline -n '_shtab_coldline_using create' -l json -d 'print one JSON object'

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from coldline.jit.compiling import compile_together
-from coldline.jit.packed_code import unpack
+from coldline.jit.packed_code import map_code
 from coldline.jit.shipped import read_shipped
 from coldline.support import cache_folder
 from coldline.support.source_files import files_of
@@ -41,12 +41,12 @@ def load_code(module: str) -> dict[str, int]:
         here: if its machine code is not cached, another process compiles it.
     """
     with suppress(KeyError):
-        return unpack(_compiled[module])
+        return map_code(_compiled[module])
     for read in (_shipped, _cached):
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            return unpack(read(module))
+            return map_code(read(module))
     _compile([module], _untold)
-    return unpack(_compiled[module])
+    return map_code(_compiled[module])
 
 
 def compile_missing(programs: Iterable[str], told: Callable[[int, int], None]) -> None:

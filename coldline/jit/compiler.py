@@ -5,7 +5,7 @@ import importlib
 import sys
 
 from coldline.jit.linker import flatten
-from coldline.jit.packed_code import pack
+from coldline.jit.packed_code import pack_code
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(pack(flatten(importlib.import_module(sys.argv[1]).EXPORTS)))
+    sys.stdout.buffer.write(pack_code(flatten(importlib.import_module(sys.argv[1]).EXPORTS)))

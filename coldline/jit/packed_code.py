@@ -15,13 +15,13 @@ _engines: list[Any] = []
 _FAILED = ctypes.c_void_p(-1).value
 
 
-def pack(flat: "Flat") -> bytes:
+def pack_code(flat: "Flat") -> bytes:
     """Pack the functions' places, as a line of JSON, and the code."""
     return json.dumps({"entries": flat.entries}).encode() + b"\n" + flat.code
 
 
-def unpack(kept: bytes) -> dict[str, int]:
-    """Make the code from `pack` executable; return the functions' addresses."""
+def map_code(kept: bytes) -> dict[str, int]:
+    """Make the code from `pack_code` executable; return the functions' addresses."""
     line, _, code = kept.partition(b"\n")
     entries: dict[str, Any] = json.loads(line)["entries"]
     if any(isinstance(place, str) for place in entries.values()):

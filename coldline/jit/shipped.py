@@ -11,7 +11,7 @@ from typing import Final
 
 from coldline.support import cache_folder
 
-FOLDER: Final = Path(__file__).parent / "shipped_code"
+SHIPPED_CODE: Final = Path(__file__).parent / "shipped_code"
 """Where a wheel has the code; a checkout has no such folder."""
 
 LEVEL: Final = "x86-64-v3"
@@ -48,7 +48,7 @@ def read_shipped(module: str, linker: str, processor: tuple[str, bytes] | None) 
         If its content does not match its digest.
     """
     if processor is None or processor[0] != _MACHINE or not set(processor[1].split()) >= _NEEDED:
-        raise FileNotFoundError(f"no code for this processor in {FOLDER}")
-    if not FOLDER.is_dir():
-        raise FileNotFoundError(FOLDER)
-    return cache_folder.read_kept(FOLDER / name_of(module, linker))
+        raise FileNotFoundError(f"no code for this processor in {SHIPPED_CODE}")
+    if not SHIPPED_CODE.is_dir():
+        raise FileNotFoundError(SHIPPED_CODE)
+    return cache_folder.read_kept(SHIPPED_CODE / name_of(module, linker))

@@ -16,7 +16,7 @@ from numba import carray, cfunc, types
 
 from coldline.jit import code_cache, programs
 from coldline.jit.linker import Flat, flatten
-from coldline.jit.packed_code import pack, unpack
+from coldline.jit.packed_code import map_code, pack_code
 from coldline.support import cache_folder
 
 KEPT = (programs.CALLBACKS["arm64"], programs.CALLBACKS["arm32"], programs.CHECK)
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def program(code_bytes: bytes) -> bytes:
-    return pack(Flat(code_bytes, {"first": 0, "second": 1}))
+    return pack_code(Flat(code_bytes, {"first": 0, "second": 1}))
 
 
 def compiles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def compiles(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def compile_together(modules: list[str], told: object, take: Any) -> None:
         for each in modules:
-            take(each, pack(Flat(b"\xc3", {"compiled": 0})))
+            take(each, pack_code(Flat(b"\xc3", {"compiled": 0})))
 
     monkeypatch.setattr(code_cache, "_compiled", {})
     monkeypatch.setattr(code_cache, "compile_together", compile_together)
@@ -68,7 +68,7 @@ def test_neither_numba_nor_llvm_is_imported_where_the_code_is_kept() -> None:
 
 
 def test_entries_are_where_the_code_says() -> None:
-    addresses = unpack(program(b"\x11\x22\x33\x44"))
+    addresses = map_code(program(b"\x11\x22\x33\x44"))
     assert addresses["second"] == addresses["first"] + 1
     assert ctypes.string_at(addresses["first"], 4) == b"\x11\x22\x33\x44"
 
@@ -131,7 +131,7 @@ def test_constants_come_with_the_code() -> None:
     flat = flatten({"ramp": ramp})
     if os.uname().machine == "x86_64":
         assert isinstance(flat.entries["ramp"], int)
-    address = unpack(pack(flat))["ramp"]
+    address = map_code(pack_code(flat))["ramp"]
     assert ramp_at(address) == [0.1 + 1.7 * lane for lane in range(LANES)]
 
 
@@ -139,5 +139,5 @@ def test_what_cannot_be_mapped_is_loaded_by_llvm(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("coldline.jit.linker._IS_X86_64", False)
     flat = flatten({"ramp": ramp})
     assert isinstance(flat.entries["ramp"], str)
-    address = unpack(pack(flat))["ramp"]
+    address = map_code(pack_code(flat))["ramp"]
     assert ramp_at(address) == [0.1 + 1.7 * lane for lane in range(LANES)]

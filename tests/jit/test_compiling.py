@@ -12,7 +12,7 @@ from coldline.errors import CompilationError
 from coldline.jit import code_cache, programs
 from coldline.jit.code_cache import compile_missing
 from coldline.jit.compiling import compile_together
-from coldline.jit.packed_code import unpack
+from coldline.jit.packed_code import map_code
 from coldline.support.source_files import PACKAGE
 from tests.helpers.command import Cli
 
@@ -45,7 +45,7 @@ def test_what_a_process_compiles_can_be_called() -> None:
     import ctypes
 
     packed = compiled(SMALL)[SMALL]
-    assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(unpack(packed)["triple"])(14) == 42
+    assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(map_code(packed)["triple"])(14) == 42
 
 
 def test_a_compiler_that_fails_says_why() -> None:

@@ -18,7 +18,7 @@ ABLE = ("x86_64", b"flags : " + b" ".join(sorted(shipped._NEEDED)) + b" avx512f\
 def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Code that came with the package, on a processor that can run it; the user's cache is empty."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shipped_code")
+    monkeypatch.setattr(shipped, "SHIPPED_CODE", tmp_path / "shipped_code")
     monkeypatch.setattr(code_cache, "_processor", lambda: ABLE)
     compiles(monkeypatch)
     path = tmp_path / "shipped_code" / shipped.name_of(programs.CHECK, code_cache.LINKER)
@@ -70,5 +70,5 @@ def test_other_sources_have_other_code(code: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_checkout_has_none() -> None:
-    assert not shipped.FOLDER.exists()
-    assert os.fspath(shipped.FOLDER).endswith("coldline/jit/shipped_code")
+    assert not shipped.SHIPPED_CODE.exists()
+    assert os.fspath(shipped.SHIPPED_CODE).endswith("coldline/jit/shipped_code")

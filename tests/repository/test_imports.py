@@ -18,7 +18,8 @@ ALLOWED = {
     "checker": {"arm", "events", "jit", "rules"},
     "cli": {
         "arm", "builder", "checker", "corpus", "events", "frontends", "guest", "hypervisor", "image", "jit",
-        "repair", "report", "rules", "samples", "simulation", "symbols", "trace", "trace_check", "verdict", "xen_launch",
+        "repair", "report", "rules", "samples", "simulation", "symbols", "trace", "trace_check", "verdict",
+        "xen_launch",
     },
     "corpus": {"checker", "events", "rules", "verdict"},
     "errors": set(),
