@@ -60,7 +60,10 @@ def constants(path: Path) -> Iterator[tuple[str, int]]:
                     yield name.id, node.lineno
 
 
-@pytest.mark.parametrize("module", COMPILED)
+@pytest.mark.parametrize(
+    "module",
+    [programs.CHECK, *(pytest.param(each, marks=pytest.mark.long) for each in programs.CALLBACKS.values())],
+)
 def test_a_constant_that_changes_is_another_key(module: str, package: Path) -> None:
     """Each constant of each source, one after another."""
     before = source_files.digest_of(module, meaning=True)
