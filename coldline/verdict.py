@@ -74,7 +74,7 @@ class Judgement:
 
     @property
     def interrupted(self) -> bool:
-        """Whether an interrupt cut the events off."""
+        """Whether an interrupt cut off the events, or the stories."""
         return WAS_INTERRUPTED in self.gaps
 
     @property
@@ -186,7 +186,7 @@ class _Reader:
 
 
 WAS_INTERRUPTED = "it was interrupted"
-"""The gap of events that an interrupt cut off."""
+"""The gap where an interrupt cut off the events, or what the second pass finds out about them."""
 
 NOTHING_JUDGED = "no read, fetch or walk was judged"
 """The gap of events among which there is none that could find stale data."""
@@ -201,6 +201,7 @@ def judge(
     regions: Sequence[Region] = (),
     gaps: Sequence[str] = (),
     watcher: Watcher | None = None,
+    interruptible: bool = False,
 ) -> Judgement:
     """Return the first pass's verdict and hazards, with stories from a second pass over the same events.
 
@@ -221,6 +222,8 @@ def judge(
         The gaps that the source knows: see `Judgement`.
     watcher : Watcher, optional
         Follows the second pass, if there is one.
+    interruptible : bool
+        Whether KeyboardInterrupt ends the second pass, with the stories that are complete; else it is raised.
 
     Raises
     ------
@@ -246,7 +249,7 @@ def judge(
 
         watcher = watcher or Watcher()
         watcher.found(judgement, min(stories, len(listed)))
-        told, judgement.unread = tell(
+        told = tell(
             listed,
             source,
             checker,
@@ -254,6 +257,9 @@ def judge(
             stories,
             repeated=watcher.repeated,
             telling=watcher.telling,
+            interruptible=interruptible,
         )
-        judgement.hazards = told[:most]
+        judgement.hazards, judgement.unread = told.hazards[:most], told.unread
+        if told.interrupted:
+            judgement.gaps.append(WAS_INTERRUPTED)
     return judgement
