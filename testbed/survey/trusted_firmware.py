@@ -35,7 +35,7 @@ _BOARDS: Final[dict[str, tuple[str | None, tuple[str, ...]]]] = {
     "imx8mq": ("0x910000", (*_IMX, *_A53)),
     "imx8mm": ("0x920000", (*_IMX, *_A53)),
     "imx8mn": ("0x960000", (*_IMX, *_A53)),
-    "imx8mp": ("0x970000", (*_IMX, *_A53)),
+    "imx8mp": ("0x960000", (*_IMX, *_A53)),
     "g12a": ("0x5100000", (*_AMLOGIC, "meson,0xff803000", *_A53)),
     "gxbb": ("0x10100000", (*_AMLOGIC, "meson,0xc81004c0", *_A53)),
     "rk3328": (None, (*_ROCKCHIP, "0xff090000,32K", "--uart", "ns16550-32,0xff130000", *_A53)),
@@ -51,5 +51,7 @@ def words_of(board: str) -> tuple[str, ...]:
     """Return the words after the file for BL31 of a board; none but ``--el 3`` for one that is not known."""
     name = board.partition("_uart")[0]
     address, machine = _BOARDS.get(name, (None, ()))
-    place = ("--load", address, "--entry", address, "--arch", "arm64") if address is not None else ()
+    if address is None:
+        return ("--el", "3", "--arch", "arm64", *machine)
+    place = ("--load", address, "--entry", address, "--arch", "arm64")
     return ("--el", "3", *place, *machine)
