@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from coldline.checker.coverage import Coverage
 from coldline.checker.final_read import Provenance, Region, Swept, sweep
 from coldline.checker.finding_ranges import joined
+from coldline.events.interruptible import Interruptible
 from coldline.events.relay import Relay
 from coldline.events.source import Sink, Source
 from coldline.explain.explained import ExplainedHazard, Unread
@@ -162,8 +163,15 @@ def check(
         return made
 
     reader = _Reader(make)
-    with Relay(reader.open) as relay:
-        source.run(relay.put)
+    relay = Relay(reader.open)
+    try:
+        with relay:
+            source.run(relay.put)
+    except KeyboardInterrupt:
+        # The source had ended, and the reader has now taken the rest.
+        if not (isinstance(source, Interruptible) and relay.ended):
+            raise
+        source.interrupted = True
     return reader.close()
 
 

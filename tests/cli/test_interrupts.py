@@ -10,6 +10,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 import tests.helpers.tiny_guests as a64
 from coldline.cli import main
 from coldline.events.source import Sink
+from coldline.repair import repairs
 from coldline.simulation import Trial
 from coldline.trace.files import TraceFile
 from tests.helpers.command import DRIVER, MIDWAY
@@ -143,3 +145,38 @@ def test_an_interrupt_of_the_second_pass_leaves_the_verdict(
         assert document["hazards"]
         assert not any(each["witness"] for each in document["hazards"])
         assert printed.err.endswith("coldline: interrupted\n")
+
+
+def test_an_interrupt_of_the_search_for_repairs_leaves_the_verdict_and_its_stories(
+    trace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(repairs, "find_repairs", interrupted)
+    assert main(["check", "--repair", "--json", str(trace)]) == INTERRUPTED
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    assert document["verdict"] == "hazard"
+    assert all(each["witness"] for each in document["hazards"])
+    assert printed.err.endswith("coldline: interrupted\n")
+
+
+def test_an_interrupt_at_the_end_of_the_first_pass_reports_what_it_found(
+    trace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The trace has been read, and the thread that judges it is not done."""
+    join = threading.Thread.join
+    interrupts = [KeyboardInterrupt]
+
+    def interrupted(self: threading.Thread, timeout: float | None = None) -> None:
+        if self.name == "reader of events" and interrupts:
+            raise interrupts.pop()
+        join(self, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    assert main(["check", "--json", str(trace)]) == INTERRUPTED
+    document = json.loads(capsys.readouterr().out)
+    assert not interrupts
+    assert document["verdict"] == "hazard"
+    assert len(document["hazards"]) == STORIES
