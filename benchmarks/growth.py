@@ -3,11 +3,12 @@
 
 In the last case a table of all kinds of lines would explode: lines that are written byte by byte, each in its own
 order, differ after almost every event. In coldline such a line has its own record, whose size is limited; equal
-records are joined when there are many.
+records are joined when there are many. The last three series have order: each core has maintenance and stores pending
+until its next barrier.
 
 Prints a table; --plot FILE draws it (SVG or PNG, with matplotlib). Each figure is measured in a separate process.
 
-Usage: python benchmarks/growth.py [--plot FILE] [--json]
+Usage: python benchmarks/growth.py [--series NAMES] [--plot FILE] [--json]
 """
 
 import argparse
@@ -27,6 +28,8 @@ from coldline.checker.dense_rows import COMPILE_FROM
 from coldline.checker.state.partitions import BLOCKS, SHARED
 from coldline.events import Event, Op
 from coldline.events.batch import EVENT_DTYPE, Batch
+from coldline.rules.order.ordering import CoreAgents, Ordering
+from coldline.rules.profile import Profile
 
 BASE = 1 << 32
 LINE = 64
@@ -99,22 +102,117 @@ def shapes(count: int) -> tuple[int, Batches]:
     return 1, batches()
 
 
+_BARRIERS = (Op.DSB, Op.DMB, Op.ISB)
+_IN_TURN = 8
+"""Lines that a core changes between barriers."""
+
+_PATCH = (
+    *((Op.WRITE, False), (Op.DC_CVAU, False), (Op.DSB, False)),
+    *((Op.IC_IVAU, False), (Op.DSB, False), (Op.ISB, False), (Op.FETCH, False)),
+    *((Op.WRITE, True), (Op.DMB, False), (Op.WRITE, True), (Op.DSB, False), (Op.READ, True)),
+)
+"""What a core does in turn to each of some lines, and whether past its caches: instructions change, then a buffer."""
+
+
+def _round(core: int, random: "np.random.Generator") -> "np.ndarray":
+    """The events of one core that changes instructions and a buffer, on random lines, with its barriers."""
+    parts = []
+    for op, past in _PATCH:
+        barrier = op in _BARRIERS
+        if op is Op.WRITE:
+            chosen = BASE + (random.integers(0, 4096, _IN_TURN) + 4096 * past) * LINE
+        rows = rows_of(chosen[:1] * 0 if barrier else chosen, 0 if barrier else LINE, op)
+        rows["agent"] = 2 * core + past
+        parts.append(rows)
+    return np.concatenate(parts)
+
+
+def _pending(count: int, cores: int) -> tuple[int, Batches]:
+    """About `count` events of cores that act in turn, one event each, with operations pending at once."""
+    random = np.random.default_rng(1)
+
+    def batches() -> Batches:
+        taken = 0
+        while taken < count:
+            rounds: list[np.ndarray] = []
+            while sum(len(each) for each in rounds) < min(BATCH, count - taken):
+                rounds.append(np.stack([_round(core, random) for core in range(cores)], axis=1).reshape(-1))
+            rows = np.concatenate(rounds)
+            taken += len(rows)
+            yield rows
+
+    return 2 * cores, batches()
+
+
+def pending(count: int) -> tuple[int, Batches]:
+    """Events with pending operations of one core."""
+    return _pending(count, 1)
+
+
+def pending_of_two(count: int) -> tuple[int, Batches]:
+    """Events with pending operations of two cores."""
+    return _pending(count, 2)
+
+
+_ANY = (Op.WRITE, Op.DC_CVAU, Op.IC_IVAU, Op.READ, Op.DC_CVAC, Op.DC_CIVAC, Op.FETCH, Op.READ)
+BARRIER_EVERY = 32
+"""Events between two barriers of a core in random order."""
+
+
+def any_order(count: int) -> tuple[int, Batches]:
+    """`count` events of one core in random order on 4096 lines, by a cacheable and a non-cacheable agent."""
+    random = np.random.default_rng(1)
+
+    def batches() -> Batches:
+        for first in range(0, count, BATCH):
+            size = min(BATCH, count - first)
+            rows = rows_of(BASE + random.integers(0, 4096, size) * LINE, LINE, Op.READ)
+            rows["op"] = np.array(_ANY)[random.integers(0, len(_ANY), size)]
+            is_access = (rows["op"] == Op.WRITE) | (rows["op"] == Op.READ)
+            rows["agent"] = is_access & (random.random(size) < 0.25)
+            barrier = np.arange(size) % BARRIER_EVERY == BARRIER_EVERY - 1
+            rows["op"][barrier] = np.array(_BARRIERS)[random.integers(0, len(_BARRIERS), int(barrier.sum()))]
+            rows["address"][barrier] = rows["size"][barrier] = rows["agent"][barrier] = 0
+            yield rows
+
+    return 2, batches()
+
+
 SERIES: dict[str, tuple[Callable[[int], tuple[int, Batches]], list[int]]] = {
     "events": (events, [1 << n for n in range(20, 27)]),
     "lines": (lines, [1 << n for n in range(16, 25)]),
     "agents": (agents, [1, 2, 4, 8, 16, 32, 64, 128, 256]),
     "shapes": (shapes, [1 << n for n in range(12, 20)]),
+    "pending, 1 core": (pending, [1 << n for n in range(14, 21, 2)]),
+    "pending, 2 cores": (pending_of_two, [1 << n for n in range(14, 21, 2)]),
+    "any order": (any_order, [1 << n for n in range(14, 21, 2)]),
 }
+ORDERED = {"pending, 1 core": 1, "pending, 2 cores": 2, "any order": 1}
+"""The series with order, and their numbers of cores. Each core has a cacheable and a non-cacheable agent."""
+
+
+def checker_of(name: str, agent_names: list[str]) -> Checker:
+    """The checker for a series, once its agents have mapped what they access."""
+    cores = ORDERED.get(name, 0)
+    ordering = None
+    if cores:
+        pairs = zip(agent_names[::2], agent_names[1::2], strict=True)
+        ordering = Ordering(
+            tuple(CoreAgents(f"core{at}", pair) for at, pair in enumerate(pairs)), barriers=True
+        )
+    check = Checker(Profile(ordering=ordering), distinct=True, most=0)
+    check.expect(COMPILE_FROM)
+    for number, agent in enumerate(agent_names):
+        memory_type = MemoryType.NORMAL_NC if cores and number % 2 else MemoryType.NORMAL_WB
+        check.event(Event(agent, Op.MAP, BASE, SPAN, memory_type, memory_type is MemoryType.NORMAL_WB))
+    return check
 
 
 def measure(name: str, count: int) -> dict[str, float]:
     """Measure one figure, in this process."""
     names, batches = SERIES[name][0](count)
-    check = Checker(distinct=True, most=0)
-    check.expect(COMPILE_FROM)
     agent_names = [f"cpu{n}" for n in range(names)]
-    for agent in agent_names:
-        check.event(Event(agent, Op.MAP, BASE, SPAN, MemoryType.NORMAL_WB, True))
+    check = checker_of(name, agent_names)
     before, seconds, taken = resident(), 0.0, 0
     for rows in batches:
         batch = Batch(agent_names, rows)
@@ -163,6 +261,9 @@ def main() -> None:
     """Measure each series, with a process for each figure."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--plot", metavar="FILE", help="draw it, as SVG or PNG")
+    arguments.add_argument(
+        "--series", help="only those whose names begin with this, or with one of several, by commas"
+    )
     arguments.add_argument("--json", action="store_true")
     arguments.add_argument("--one", nargs=2, metavar=("SERIES", "COUNT"), help=argparse.SUPPRESS)
     options = arguments.parse_args()
@@ -170,16 +271,19 @@ def main() -> None:
         print(json.dumps(measure(options.one[0], int(options.one[1]))))
         return
     results: dict[str, list[dict[str, float]]] = {}
+    wanted = tuple((options.series or "").split(","))
     for name, (_, counts) in SERIES.items():
+        if not name.startswith(wanted):
+            continue
         if not options.json:
-            print(f"{name:>12} {'events':>12} {'ns/event':>9} {'MiB':>8} {'shared':>7} {'own blocks':>10}")
+            print(f"{name:>16} {'events':>12} {'ns/event':>9} {'MiB':>8} {'shared':>7} {'own blocks':>10}")
         for count in counts:
             command = [sys.executable, __file__, "--one", name, str(count)]
             row = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
             results.setdefault(name, []).append(row)
             if not options.json:
                 shown = (row["ns an event"], row["MiB"], row["shared records"], row["blocks of own records"])
-                print("{:>12,} {:>12,} {:>9.1f} {:>8.1f} {:>7} {:>10}".format(count, row["events"], *shown))
+                print("{:>16,} {:>12,} {:>9.1f} {:>8.1f} {:>7} {:>10}".format(count, row["events"], *shown))
     if options.json:
         print(json.dumps(results))
     if options.plot:

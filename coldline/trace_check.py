@@ -40,7 +40,8 @@ def check_trace(
     watcher : Watcher, optional
         Follows the check.
     interruptible : bool
-        Whether KeyboardInterrupt, while the file is read first, ends its events, which are judged without stories.
+        Whether KeyboardInterrupt ends the check, and the judgement is what was found until then: without stories if
+        it comes while the file is read first, else with the stories that are complete. Else it is raised.
     insertions : sequence of Insertion
         Events to put in, each before a line of the file.
     followed_by : callable, optional
@@ -63,9 +64,22 @@ def check_trace(
             if isinstance(first, Interruptible) and first.interrupted:
                 return judge(checker, first, most=most, stories=0, gaps=[WAS_INTERRUPTED])
             gaps = [trace.cut_off] if trace.cut_off else []
-            judgement = judge(checker, source, most=most, stories=stories, gaps=gaps, watcher=watcher)
-            if followed_by is not None:
-                followed_by(source, profile, judgement)
+            judgement = judge(
+                checker,
+                source,
+                most=most,
+                stories=stories,
+                gaps=gaps,
+                watcher=watcher,
+                interruptible=interruptible,
+            )
+            if followed_by is not None and not judgement.interrupted:
+                try:
+                    followed_by(source, profile, judgement)
+                except KeyboardInterrupt:
+                    if not interruptible:
+                        raise
+                    judgement.gaps.append(WAS_INTERRUPTED)
             return judgement
     except RepeatError as error:
         raise TraceError(path, f"the file was changed while it was read: {error}") from error

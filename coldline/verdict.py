@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from coldline.checker.coverage import Coverage
 from coldline.checker.final_read import Provenance, Region, Swept, sweep
 from coldline.checker.finding_ranges import joined
+from coldline.events.interruptible import Interruptible
 from coldline.events.relay import Relay
 from coldline.events.source import Sink, Source
 from coldline.explain.explained import ExplainedHazard, Unread
@@ -74,7 +75,7 @@ class Judgement:
 
     @property
     def interrupted(self) -> bool:
-        """Whether an interrupt cut the events off."""
+        """Whether an interrupt cut off the events, or the stories."""
         return WAS_INTERRUPTED in self.gaps
 
     @property
@@ -162,8 +163,15 @@ def check(
         return made
 
     reader = _Reader(make)
-    with Relay(reader.open) as relay:
-        source.run(relay.put)
+    relay = Relay(reader.open)
+    try:
+        with relay:
+            source.run(relay.put)
+    except KeyboardInterrupt:
+        # The source had ended, and the reader has now taken the rest.
+        if not (isinstance(source, Interruptible) and relay.ended):
+            raise
+        source.interrupted = True
     return reader.close()
 
 
@@ -186,7 +194,7 @@ class _Reader:
 
 
 WAS_INTERRUPTED = "it was interrupted"
-"""The gap of events that an interrupt cut off."""
+"""The gap where an interrupt cut off the events, or what the second pass finds out about them."""
 
 NOTHING_JUDGED = "no read, fetch or walk was judged"
 """The gap of events among which there is none that could find stale data."""
@@ -201,6 +209,7 @@ def judge(
     regions: Sequence[Region] = (),
     gaps: Sequence[str] = (),
     watcher: Watcher | None = None,
+    interruptible: bool = False,
 ) -> Judgement:
     """Return the first pass's verdict and hazards, with stories from a second pass over the same events.
 
@@ -221,6 +230,8 @@ def judge(
         The gaps that the source knows: see `Judgement`.
     watcher : Watcher, optional
         Follows the second pass, if there is one.
+    interruptible : bool
+        Whether KeyboardInterrupt ends the second pass, with the stories that are complete; else it is raised.
 
     Raises
     ------
@@ -246,7 +257,7 @@ def judge(
 
         watcher = watcher or Watcher()
         watcher.found(judgement, min(stories, len(listed)))
-        told, judgement.unread = tell(
+        told = tell(
             listed,
             source,
             checker,
@@ -254,6 +265,9 @@ def judge(
             stories,
             repeated=watcher.repeated,
             telling=watcher.telling,
+            interruptible=interruptible,
         )
-        judgement.hazards = told[:most]
+        judgement.hazards, judgement.unread = told.hazards[:most], told.unread
+        if told.interrupted:
+            judgement.gaps.append(WAS_INTERRUPTED)
     return judgement

@@ -18,9 +18,11 @@ class ShippedCode(BuildHookInterface):  # type: ignore[misc]
     """Compiles the programs of `coldline.jit.programs` into the wheel."""
 
     def dependencies(self) -> list[str]:
-        """Return what compiles: the requirements of coldline[check]."""
-        checks: list[str] = self.metadata.core.optional_dependencies["check"]
-        return [*self.metadata.core.dependencies, *checks] if self._wanted() else []
+        """Return what compiles: the requirements of coldline[boot]."""
+        core = self.metadata.core
+        extras = [*core.optional_dependencies["check"], *core.optional_dependencies["boot"]]
+        own = [each for each in extras if not each.startswith(core.name)]
+        return [*core.dependencies, *own] if self._wanted() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and say which files come along."""

@@ -51,7 +51,7 @@ class SctlrV7(Sctlr):
 
 
 class Tcr:
-    """TCR_EL1; TCR_EL2 without VHE shares the fields of TTBR0 (Arm ARM DDI 0487, Translation
+    """TCR_EL1; TCR_EL2 without VHE, and TCR_EL3, share the fields of TTBR0 (Arm ARM DDI 0487, Translation
     Control Register).
     """
 
@@ -173,8 +173,6 @@ MAIR_EL1 = SystemRegister(3, 0, 10, 2, 0)
 MAIR_EL2 = SystemRegister(3, 4, 10, 2, 0)
 MPIDR_EL1 = SystemRegister(3, 0, 0, 0, 5)
 SP_EL0 = SystemRegister(3, 0, 4, 1, 0)
-SP_EL1 = SystemRegister(3, 4, 4, 1, 0)
-SP_EL2 = SystemRegister(3, 6, 4, 1, 0)
 VBAR_EL1 = SystemRegister(3, 0, 12, 0, 0)
 ELR_EL1 = SystemRegister(3, 0, 4, 0, 1)
 SPSR_EL1 = SystemRegister(3, 0, 4, 0, 0)
@@ -187,6 +185,16 @@ SPSR_EL2 = SystemRegister(3, 4, 4, 0, 0)
 ESR_EL2 = SystemRegister(3, 4, 5, 2, 0)
 HCR_EL2 = SystemRegister(3, 4, 1, 1, 0)
 SCR_EL3 = SystemRegister(3, 6, 1, 1, 0)
+SCTLR_EL3 = SystemRegister(3, 6, 1, 0, 0)
+TTBR0_EL3 = SystemRegister(3, 6, 2, 0, 0)
+TCR_EL3 = SystemRegister(3, 6, 2, 0, 2)
+MAIR_EL3 = SystemRegister(3, 6, 10, 2, 0)
+VBAR_EL3 = SystemRegister(3, 6, 12, 0, 0)
+ELR_EL3 = SystemRegister(3, 6, 4, 0, 1)
+SPSR_EL3 = SystemRegister(3, 6, 4, 0, 0)
+ESR_EL3 = SystemRegister(3, 6, 5, 2, 0)
+FAR_EL3 = SystemRegister(3, 6, 6, 0, 0)
+SPSEL = SystemRegister(3, 0, 4, 2, 0)
 CNTPCT_EL0 = SystemRegister(3, 3, 14, 0, 1)
 CNTVCT_EL0 = SystemRegister(3, 3, 14, 0, 2)
 PMCCNTR_EL0 = SystemRegister(3, 3, 9, 13, 0)

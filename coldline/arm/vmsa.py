@@ -161,6 +161,6 @@ def table_never(descriptor: int) -> int:
 def executable(never: int, level: int) -> bool:
     """Whether any code of the regime of exception level `level` may be fetched from there.
 
-    At EL1 that is code of EL1 or EL0. EL2 without VHE has one execute-never bit, at the place of UXN.
+    At EL1 that is code of EL1 or EL0. EL2 without VHE and EL3 have one execute-never bit, at the place of UXN.
     """
-    return not never & 2 if level == 2 else never != 3
+    return not never & 2 if level >= 2 else never != 3

@@ -96,6 +96,7 @@ def _judge(
                 regions=regions,
                 gaps=first.outcome.gaps(trial.until),
                 watcher=following,
+                interruptible=True,
             )
         except RepeatError as error:
             raise RepeatError(

@@ -3,16 +3,30 @@
 
 import argparse
 
+from coldline.errors import TraceError, UsageError
 from coldline.trace.files import TraceFile
+from coldline.trace.upgrading import checking_names, upgraded
 from coldline.trace.writing import TraceWriter
 
 _OTHER = {"text": "binary", "binary": "text"}
 
 
 def run_convert(options: argparse.Namespace) -> int:
-    """Write a trace in the other form, or the one asked for; return the exit status."""
+    """Write a trace in the other form or version, or the ones asked for; return the exit status."""
+    cores = options.core or []
+    upgrades = options.trace_version is not None or bool(cores)
     with TraceFile(options.input) as trace:
-        form = options.to or _OTHER[trace.form]
-        with TraceWriter(options.output, trace.profile, form) as writer:
-            trace.run(writer.write)
+        profile = trace.profile
+        if cores and options.trace_version is None and profile.ordering is None:
+            raise UsageError(
+                f"--core needs a trace of version 2, which {options.input} is not: give --version 2"
+            )
+        if upgrades:
+            try:
+                profile = upgraded(profile, cores)
+            except TraceError as error:
+                raise UsageError(f"--core: {error.reason}") from None
+        form = options.to or (trace.form if upgrades else _OTHER[trace.form])
+        with TraceWriter(options.output, profile, form) as writer:
+            trace.run(checking_names(writer.write) if upgrades else writer.write)
     return 0

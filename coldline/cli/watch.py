@@ -92,6 +92,7 @@ def _judge(
                 stories=most if spool is not None else 0,
                 gaps=_gaps(ran),
                 watcher=following,
+                interruptible=True,
             ),
             ran,
         )

@@ -43,7 +43,7 @@ function _shtab_coldline_using
 end
 
 set -g _shtab_coldline_commands baseline boot cache check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion
-set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --sample --schedule --secondary --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --with --write -o
+set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --sample --schedule --secondary --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --version --with --write -o
 
 complete -c coldline -e
 complete -c coldline -f
@@ -64,7 +64,7 @@ complete -c coldline -n '_shtab_coldline_using boot' -l vcpus -x -d 'number of v
 complete -c coldline -n '_shtab_coldline_using boot' -l gic -xka "2 3" -d 'version of the GIC, 2 or 3 (default 3; for virt and arm32 2)'
 complete -c coldline -n '_shtab_coldline_using boot' -l dtb -xka "(__fish_complete_path (commandline -ct))" -d 'partial device tree to merge into the generated one: its /passthrough and /aliases, as with xl'"'"'s device_tree'
 complete -c coldline -n '_shtab_coldline_using boot' -l dtb-only -xka "(__fish_complete_path (commandline -ct))" -d 'complete device tree to use in place of the generated one'
-complete -c coldline -n '_shtab_coldline_using boot' -l el -xka "1 2" -d 'exception level at entry: 1 (the default) or 2'
+complete -c coldline -n '_shtab_coldline_using boot' -l el -xka "1 2 3" -d 'exception level at entry: 1 (the default), 2, or for programs and firmware 3'
 complete -c coldline -n '_shtab_coldline_using boot' -l fit-config -x -d 'configuration of a FIT to use in place of its default'
 complete -c coldline -n '_shtab_coldline_using boot' -l load -x -d 'load IMAGE as raw bytes at this address; needs --entry and --arch'
 complete -c coldline -n '_shtab_coldline_using boot' -l entry -x -d 'entry point of a raw IMAGE'
@@ -124,9 +124,11 @@ complete -c coldline -n '_shtab_coldline_using check; and test $_shtab_coldline_
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a compare -d 'Read two reports that --format json wrote, and list the causes of hazards that only OLD has (fixed), that only NEW has (new), and that both have (same). Causes are compared by kind, instruction and offset, and not by line or address.'
 complete -c coldline -n '_shtab_coldline_using compare' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using compare' -l json -d 'print one JSON object'
-complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a convert -d 'Read a trace in either form and write the same events in the other form. The events are not checked, but a file that is not a trace is an error, and then nothing is written.'
+complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a convert -d 'Read a trace in either form and write the same events in the other form, or in version 2. The events are not checked, but a file that is not a trace is an error, and then nothing is written.'
 complete -c coldline -n '_shtab_coldline_using convert' -s h -l help -d 'show this help message and exit'
-complete -c coldline -n '_shtab_coldline_using convert' -l to -xka "text binary" -d 'form to write: text or binary (default: the one that IN does not have)'
+complete -c coldline -n '_shtab_coldline_using convert' -l to -xka "text binary" -d 'form to write: text or binary (default: the one that IN does not have; with --version or --core, that of IN)'
+complete -c coldline -n '_shtab_coldline_using convert' -l version -xka "2" -d 'version to write: 2, which can say more of the trace (default: the version of IN)'
+complete -c coldline -n '_shtab_coldline_using convert' -l core -x -d 'add a core to a trace of version 2, and the agents that run on it; up to 256 times'
 complete -c coldline -n '_shtab_coldline_using convert; and test $_shtab_coldline_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'trace file; - is standard input'
 complete -c coldline -n '_shtab_coldline_using convert; and test $_shtab_coldline_npos -eq 1' -ka "(__fish_complete_path (commandline -ct))" -d 'file to write; - is standard output. On an error it is left as it was'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a corpus -d 'Check the traces of real bugs that come with coldline, and compare each verdict with the expected one. With NAME, print that bug'"'"'s story.'
@@ -148,7 +150,7 @@ complete -c coldline -n '_shtab_coldline_using matrix' -l vcpus -x -d 'number of
 complete -c coldline -n '_shtab_coldline_using matrix' -l gic -xka "2 3" -d 'version of the GIC, 2 or 3 (default 3; for virt and arm32 2)'
 complete -c coldline -n '_shtab_coldline_using matrix' -l dtb -xka "(__fish_complete_path (commandline -ct))" -d 'partial device tree to merge into the generated one: its /passthrough and /aliases, as with xl'"'"'s device_tree'
 complete -c coldline -n '_shtab_coldline_using matrix' -l dtb-only -xka "(__fish_complete_path (commandline -ct))" -d 'complete device tree to use in place of the generated one'
-complete -c coldline -n '_shtab_coldline_using matrix' -l el -xka "1 2" -d 'exception level at entry: 1 (the default) or 2'
+complete -c coldline -n '_shtab_coldline_using matrix' -l el -xka "1 2 3" -d 'exception level at entry: 1 (the default), 2, or for programs and firmware 3'
 complete -c coldline -n '_shtab_coldline_using matrix' -l fit-config -x -d 'configuration of a FIT to use in place of its default'
 complete -c coldline -n '_shtab_coldline_using matrix' -l load -x -d 'load IMAGE as raw bytes at this address; needs --entry and --arch'
 complete -c coldline -n '_shtab_coldline_using matrix' -l entry -x -d 'entry point of a raw IMAGE'
@@ -184,7 +186,7 @@ complete -c coldline -n '_shtab_coldline_using plan' -l vcpus -x -d 'number of v
 complete -c coldline -n '_shtab_coldline_using plan' -l gic -xka "2 3" -d 'version of the GIC, 2 or 3 (default 3; for virt and arm32 2)'
 complete -c coldline -n '_shtab_coldline_using plan' -l dtb -xka "(__fish_complete_path (commandline -ct))" -d 'partial device tree to merge into the generated one: its /passthrough and /aliases, as with xl'"'"'s device_tree'
 complete -c coldline -n '_shtab_coldline_using plan' -l dtb-only -xka "(__fish_complete_path (commandline -ct))" -d 'complete device tree to use in place of the generated one'
-complete -c coldline -n '_shtab_coldline_using plan' -l el -xka "1 2" -d 'exception level at entry: 1 (the default) or 2'
+complete -c coldline -n '_shtab_coldline_using plan' -l el -xka "1 2 3" -d 'exception level at entry: 1 (the default), 2, or for programs and firmware 3'
 complete -c coldline -n '_shtab_coldline_using plan' -l fit-config -x -d 'configuration of a FIT to use in place of its default'
 complete -c coldline -n '_shtab_coldline_using plan' -l load -x -d 'load IMAGE as raw bytes at this address; needs --entry and --arch'
 complete -c coldline -n '_shtab_coldline_using plan' -l entry -x -d 'entry point of a raw IMAGE'
@@ -235,7 +237,7 @@ complete -c coldline -n '_shtab_coldline_using create' -l vcpus -x -d 'number of
 complete -c coldline -n '_shtab_coldline_using create' -l gic -xka "2 3" -d 'version of the GIC, 2 or 3 (default 3; for virt and arm32 2)'
 complete -c coldline -n '_shtab_coldline_using create' -l dtb -xka "(__fish_complete_path (commandline -ct))" -d 'partial device tree to merge into the generated one: its /passthrough and /aliases, as with xl'"'"'s device_tree'
 complete -c coldline -n '_shtab_coldline_using create' -l dtb-only -xka "(__fish_complete_path (commandline -ct))" -d 'complete device tree to use in place of the generated one'
-complete -c coldline -n '_shtab_coldline_using create' -l el -xka "1 2" -d 'exception level at entry: 1 (the default) or 2'
+complete -c coldline -n '_shtab_coldline_using create' -l el -xka "1 2 3" -d 'exception level at entry: 1 (the default), 2, or for programs and firmware 3'
 complete -c coldline -n '_shtab_coldline_using create' -l fit-config -x -d 'configuration of a FIT to use in place of its default'
 complete -c coldline -n '_shtab_coldline_using create' -l load -x -d 'load IMAGE as raw bytes at this address; needs --entry and --arch'
 complete -c coldline -n '_shtab_coldline_using create' -l entry -x -d 'entry point of a raw IMAGE'

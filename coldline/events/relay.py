@@ -26,13 +26,18 @@ class Relay:
     ----------
     open_reader : callable
         Called once, in the second thread; returns the sink that takes each batch.
+
+    Attributes
+    ----------
+    ended : bool
+        Whether the reader has taken all that it will take; also after an interrupt at the end.
     """
 
     def __init__(self, open_reader: Callable[[], Sink]) -> None:
         self._open_reader = open_reader
         self._waiting: queue.Queue[Batch | None] = queue.Queue(_DEPTH)
         self._error: BaseException | None = None
-        self._started = False
+        self._started = self.ended = False
         self._thread = threading.Thread(target=self._work, name="reader of events", daemon=True)
 
     def put(self, batch: Batch) -> None:
@@ -53,11 +58,24 @@ class Relay:
             self._error = self._error or error  # the reader skips the rest
         if not self._started:
             self._start()
-        self._waiting.put(None)
-        self._thread.join()
+        try:
+            self._waiting.put(None)
+            self._thread.join()
+        except KeyboardInterrupt:
+            if kind is None:
+                self._finish_interrupted()
+            raise
+        self.ended = True
         sys.setswitchinterval(self._interval)
         if kind is None and self._error is not None:
             raise self._error
+
+    def _finish_interrupted(self) -> None:
+        """Let the reader take the few batches that wait; a second interrupt leaves it to itself."""
+        self._waiting.put(None)
+        self._thread.join()
+        self.ended = True
+        sys.setswitchinterval(self._interval)
 
     def _start(self) -> None:
         self._started = True

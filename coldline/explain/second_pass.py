@@ -2,7 +2,7 @@
 """The second pass over the same events, which finds the stories of hazards."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.checker.final_read import Swept
 from coldline.checker.finding_ranges import split_at
@@ -26,6 +26,24 @@ if TYPE_CHECKING:
     from coldline.checker.checker import Checker
 
 
+class Told(NamedTuple):
+    """What a second pass gave.
+
+    Attributes
+    ----------
+    hazards : list of ExplainedHazard
+        The hazards; those that were not worked out have no story.
+    unread : list of Unread
+        Whose bytes the final read found; empty if an interrupt ended the pass over the events.
+    interrupted : bool
+        Whether an interrupt ended it, so that stories or `unread` are missing.
+    """
+
+    hazards: list[ExplainedHazard]
+    unread: list[Unread]
+    interrupted: bool = False
+
+
 def tell(
     listed: Sequence[HazardEntry],
     source: Source,
@@ -35,7 +53,8 @@ def tell(
     *,
     repeated: Callable[[int], None],
     telling: Callable[[int, int], None],
-) -> tuple[list[ExplainedHazard], list[Unread]]:
+    interruptible: bool = False,
+) -> Told:
     """Tell the stories of hazards, and whose bytes the final read found.
 
     Parameters
@@ -54,6 +73,8 @@ def tell(
         Called with the number of events so far, after each batch.
     telling : callable
         Called before each story is worked out, with its number, from 1, and the number of stories.
+    interruptible : bool
+        Whether KeyboardInterrupt ends the pass, with the stories that are complete; else it is raised.
 
     Raises
     ------
@@ -75,7 +96,12 @@ def tell(
         history.feed(batch)
         repeated(history.events)
 
-    source.run(sink, instructions=bool(followed or final.numbers))
+    try:
+        source.run(sink, instructions=bool(followed or final.numbers))
+    except KeyboardInterrupt:
+        if not interruptible:
+            raise
+        return Told([ExplainedHazard(entry, None, []) for entry in listed], [], interrupted=True)
     if history.events != checker.events:
         raise RepeatError(
             f"{history.events:,} events in the second pass, {checker.events:,} in the first: "
@@ -83,20 +109,25 @@ def tell(
         )
     history.feed(final.look())
     parts = [part for entry in listed for part in split_at(entry, cuts.of(entry), line)]
-    told_ones = [part for part in parts if _line_of(part, line) in followed][:stories]
+    worked_out = [at for at, part in enumerate(parts) if _line_of(part, line) in followed][:stories]
     found = final.found()
-    total = len(told_ones) + sum(read is not None for _, read in found)
-    story = 0
-
-    def explained(entry: HazardEntry) -> ExplainedHazard:
-        nonlocal story
-        story += 1
-        telling(story, total)
-        return _explained(entry, history, ways)
-
-    chosen = set(map(id, told_ones))
-    told = [explained(part) if id(part) in chosen else ExplainedHazard(part, None, []) for part in parts]
-    return told, [Unread(each, explained(read) if read is not None else None) for each, read in found]
+    reads = [(at, read) for at, (_, read) in enumerate(found) if read is not None]
+    told = Told(
+        [ExplainedHazard(part, None, []) for part in parts], [Unread(each, None) for each, _ in found]
+    )
+    total = len(worked_out) + len(reads)
+    try:
+        for story, at in enumerate(worked_out, 1):
+            telling(story, total)
+            told.hazards[at] = _explained(parts[at], history, ways)
+        for story, (at, read) in enumerate(reads, len(worked_out) + 1):
+            telling(story, total)
+            told.unread[at] = told.unread[at]._replace(hazard=_explained(read, history, ways))
+    except KeyboardInterrupt:
+        if not interruptible:
+            raise
+        return told._replace(interrupted=True)
+    return told
 
 
 def ways_of(checker: "Checker", *, looks: bool = False, leaks: bool = False) -> LeastCosts | OrderedCosts:

@@ -19,6 +19,8 @@ class BootProtocol(Record, kw_only=True):
         The most bytes of a command line, without the NUL. Linux silently truncates a longer one.
     exception_levels : tuple of int
         Exception levels at which a kernel can start.
+    program_levels : tuple of int
+        Those at which a program or firmware can start.
     low_memory : int or None
         Bytes from the start of RAM that must contain the initrd and the device tree; None for all of RAM.
     initrd_window : int or None
@@ -33,6 +35,7 @@ class BootProtocol(Record, kw_only=True):
     architecture: str
     max_bootargs: int
     exception_levels: tuple[int, ...]
+    program_levels: tuple[int, ...]
     low_memory: int | None
     initrd_window: int | None
     gic_version: int | None
@@ -45,6 +48,7 @@ _PROTOCOLS: Final = (
         architecture="arm64",
         max_bootargs=2047,  # linux arch/arm64/include/uapi/asm/setup.h (6.1), COMMAND_LINE_SIZE
         exception_levels=(1, 2),
+        program_levels=(1, 2, 3),
         low_memory=None,
         initrd_window=32 * GIB,  # linux Documentation/arch/arm64/booting.rst, section 4
         gic_version=None,
@@ -55,6 +59,7 @@ _PROTOCOLS: Final = (
         architecture="arm32",
         max_bootargs=1023,  # linux arch/arm/include/uapi/asm/setup.h (6.1), COMMAND_LINE_SIZE
         exception_levels=(1,),
+        program_levels=(1,),  # the emulator's Armv7 cores have neither Hyp nor Monitor mode
         # linux Documentation/arm/booting.rst, 4b and 5; arch/arm/mm/mmu.c, adjust_lowmem_bounds: 768 MiB with the
         # usual split of 3 GiB for processes and 1 GiB for the kernel, 760 MiB in old kernels.
         low_memory=760 * MIB,

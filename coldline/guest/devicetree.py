@@ -74,7 +74,7 @@ class MachineDescription(Record, kw_only=True):
     gic_version : int
         2 or 3.
     exception_level : int
-        The exception level at which the kernel starts: 1 or 2.
+        The exception level at which the guest starts, 1 to 3.
     bootargs : bytes
         The kernel's command line, without a NUL.
     initrd : AddressRange or None
@@ -124,7 +124,8 @@ def build_device_tree(machine: MachineDescription) -> bytes:
         _add_chosen(tree, machine)
         _add_memory(tree, machine.banks)
         _add_cpus(tree, machine)
-        _add_psci(tree, machine)
+        if machine.exception_level < 3:  # else PSCI is the guest's own
+            _add_psci(tree, machine)
         _add_timer(tree, machine)
         if machine.gic_version == 2:
             _add_gicv2(tree, machine)
@@ -188,7 +189,8 @@ def _add_cpus(tree: "FdtSw", machine: MachineDescription) -> None:
             with tree.add_node(f"cpu@{affinity:x}"):
                 tree.property_string("device_type", "cpu")
                 tree.property_string("compatible", machine.core_compatible)
-                tree.property_string("enable-method", "psci")
+                if machine.exception_level < 3:
+                    tree.property_string("enable-method", "psci")
                 tree.property_u32("reg", affinity)
 
 
@@ -205,7 +207,7 @@ def _add_psci(tree: "FdtSw", machine: MachineDescription) -> None:
 
 def _add_timer(tree: "FdtSw", machine: MachineDescription) -> None:
     ppis = [layout.TIMER_PHYS_SECURE_PPI, layout.TIMER_PHYS_NONSECURE_PPI, layout.TIMER_VIRT_PPI]
-    if machine.exception_level == 2:
+    if machine.exception_level >= 2:
         ppis.append(layout.TIMER_HYP_PPI)
     with tree.add_node("timer"):
         tree.property_string("compatible", machine.timer)
@@ -216,7 +218,7 @@ def _add_gicv2(tree: "FdtSw", machine: MachineDescription) -> None:
     """Add a GICv2; with EL2, with its virtual interface and the interrupt of that (bindings, arm,gic.yaml)."""
     registers = machine.layout.gicv2
     assert registers is not None
-    virtual = machine.layout.gicv2_virtual if machine.exception_level == 2 else None
+    virtual = machine.layout.gicv2_virtual if machine.exception_level >= 2 else None
     with tree.add_node(f"interrupt-controller@{registers[0].base:x}"):
         tree.property_string("compatible", "arm,cortex-a15-gic")
         _add_gic_properties(tree, *registers, *(virtual or ()))

@@ -47,7 +47,7 @@ def make_plan(kernel: "Kernel", options: GuestOptions) -> Plan:
     if options.gic_version is None:
         default = options.layout.gic_version and protocol.gic_version
         options = replace(options, gic_version=default or options.layout.gic_version)
-    _check(protocol, options)
+    _check(protocol, options, fixed=kernel.fixed)
     options = replace(options, layout=replace(options.layout, gic_version=options.gic))
     least = MIN_MEMORY if options.layout.compatible else PAGE_SIZE
     banks = place_banks(options.memory, options.layout.ram, least)
@@ -164,11 +164,13 @@ def _tree_writer(
     return write
 
 
-def _check(protocol: BootProtocol, options: GuestOptions) -> None:
-    if options.exception_level not in protocol.exception_levels:
-        levels = " or ".join(str(level) for level in protocol.exception_levels)
+def _check(protocol: BootProtocol, options: GuestOptions, *, fixed: bool) -> None:
+    what = "program" if fixed else "kernel"
+    can = protocol.program_levels if fixed else protocol.exception_levels
+    if options.exception_level not in can:
+        levels = " or ".join(str(level) for level in can)
         raise PlanError(
-            f"exception level {options.exception_level}: an {protocol.architecture} kernel starts at {levels}"
+            f"exception level {options.exception_level}: an {protocol.architecture} {what} starts at {levels}"
         )
     if options.layout.gic_version and options.gic not in (2, 3):
         raise PlanError(f"invalid GIC version {options.gic}; choose from: 2, 3")

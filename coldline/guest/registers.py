@@ -14,6 +14,7 @@ class _Pstate:
     SP_ELX = 1 << 0
     EL1 = 1 << 2
     EL2 = 2 << 2
+    EL3 = 3 << 2
     F = 1 << 6
     I = 1 << 7  # noqa: E741
     A = 1 << 8
@@ -33,14 +34,18 @@ class _Cpsr:
 
 _MASKED = _Pstate.D | _Pstate.A | _Pstate.I | _Pstate.F
 
-_PSTATE = {1: _MASKED | _Pstate.EL1 | _Pstate.SP_ELX, 2: _MASKED | _Pstate.EL2 | _Pstate.SP_ELX}
+_PSTATE = {
+    level: _MASKED | bits | _Pstate.SP_ELX
+    for level, bits in ((1, _Pstate.EL1), (2, _Pstate.EL2), (3, _Pstate.EL3))
+}
 
 _CPSR = _Cpsr.Z | _Cpsr.A | _Cpsr.I | _Cpsr.F | _Cpsr.SVC
 """The value of xen tools/libs/guest/xg_dom_arm.c (4.17), vcpu_arm32; Z has no meaning for a kernel."""
 
-_SCTLR = {1: 0x00C50078, 2: 0x30C50830}
+_SCTLR = {1: 0x00C50078, 2: 0x30C50830, 3: 0x30C50830}
 """M, C and I are 0. EL1, and arm32: xen xen/include/public/arch-arm.h (4.17), SCTLR_GUEST_INIT; EL2: its RES1 bits,
-Linux arch/arm64/include/asm/sysreg.h (6.1), SCTLR_EL2_RES1."""
+Linux arch/arm64/include/asm/sysreg.h (6.1), SCTLR_EL2_RES1; EL3: the same, tf-a include/arch/aarch64/arch.h (2.8),
+SCTLR_EL3_RES1."""
 
 _NO_MACHINE = 0xFFFFFFFF
 """r1: not a machine number, so that the kernel uses the device tree."""
@@ -57,7 +62,7 @@ def first_registers(*, architecture: str, entry: int, dtb: int, exception_level:
         Guest physical addresses of the kernel's first instruction and of the device tree. On arm32, bit 0 of
         `entry` says that it is a Thumb one.
     exception_level : int
-        1 or 2; on arm32 1, which is Supervisor mode.
+        1 to 3; on arm32 1, which is Supervisor mode.
     """
     if architecture == "arm32":
         return Registers(

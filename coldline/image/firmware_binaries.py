@@ -98,6 +98,12 @@ def _link_addresses(data: memoryview) -> Iterator[tuple[str, int]]:
             yield "arm32", base
 
 
+HOW_TO_START_SECURE = (
+    "start it with --el 3, --load, --entry and --arch, or give what it starts, such as U-Boot"
+)
+"""What to do with what `secure_firmware` finds."""
+
+
 def secure_firmware(data: memoryview) -> str | None:
     """Return the name of firmware that runs in Secure state or at EL3, or None."""
     found = _TRUSTED_FIRMWARE.search(data)
@@ -129,7 +135,7 @@ def why_no_kernel(data: memoryview) -> str | None:
             f"firmware of several stages without a known format: give U-Boot itself, such as {U_BOOT_FILES}"
         )
     if secure is not None:
-        return f"{secure}: coldline starts guests at EL1 or EL2, so give what it starts, such as U-Boot"
+        return f"{secure}: {HOW_TO_START_SECURE}"
     if is_uefi(data):
         return "UEFI firmware, which starts from flash: give it with --bios"
     if found is None:

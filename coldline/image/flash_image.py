@@ -36,13 +36,11 @@ def check_flash_image(content: Content) -> tuple[str, ...]:
         )
     if len(data) and data[0] in _BLANK and _is_blank(data):
         raise content.error(f"is blank: all its {len(data)} bytes are {data[0]:#04x}")
-    from coldline.image.firmware_binaries import secure_firmware, u_boot_binary
+    from coldline.image.firmware_binaries import HOW_TO_START_SECURE, secure_firmware, u_boot_binary
 
     what = secure_firmware(data)
     if what is not None:
-        raise content.error(
-            f"is {what}: coldline starts guests at EL1 or EL2, so give what it starts, such as U-Boot"
-        )
+        raise content.error(f"is {what}: without --bios, {HOW_TO_START_SECURE}")
     u_boot = u_boot_binary(data)
     if u_boot is not None and u_boot.address:
         where = f"{u_boot.address:#x}"

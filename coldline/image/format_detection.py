@@ -92,11 +92,16 @@ def _placed_kernel(content: Content, declared: Declared, outer: Declared | None)
     build says arm for all its arm64 images, too (U-Boot Makefile (2025.01), MKIMAGEFLAGS_u-boot.img), so a branch at
     the entry that only arm64 has is believed, and a note says so.
     """
-    from coldline.image.firmware_binaries import first_stage, secure_firmware, u_boot_binary
+    from coldline.image.firmware_binaries import (
+        HOW_TO_START_SECURE,
+        first_stage,
+        secure_firmware,
+        u_boot_binary,
+    )
 
     what = secure_firmware(content.data)
     if what is not None:
-        raise content.error(f"is {what}: coldline starts guests at EL1 or EL2")
+        raise content.error(f"is {what}: take it out, and {HOW_TO_START_SECURE}")
     u_boot = u_boot_binary(content.data)
     if u_boot is not None and u_boot.stage:
         raise content.error(f"is {first_stage(u_boot)}")

@@ -104,10 +104,7 @@ class RecordedMemory:
             if pieces and address < pieces[-1].end:
                 raise content.error(f"line {number} has bytes for {address:#x}, which another line has, too")
             pieces.append(KernelPiece(address, memoryview(data).toreadonly(), len(data)))
-        for piece in pieces:
-            secure = secure_firmware(memoryview(piece.data[:]))
-            if secure is not None:
-                raise content.error(f"is {form} of {secure}: coldline starts guests at EL1 or EL2")
+        secure = next(filter(None, (secure_firmware(memoryview(piece.data[:])) for piece in pieces)), None)
         inside = next(
             (each for each in pieces if entry is not None and each.address <= entry < each.end), None
         )
@@ -131,4 +128,5 @@ class RecordedMemory:
             pieces=tuple(pieces),
             entry=entry,
             fixed=True,
+            notes=(f"it is {secure}: --el 3 starts it there",) if secure is not None else (),
         )

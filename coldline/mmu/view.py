@@ -25,10 +25,10 @@ VMSA64, LPAE, SHORT = range(3)
 """Formats of translation tables: VMSAv8-64's, and Armv7's long and short descriptors."""
 
 REGISTERS: Final = ("sctlr", "ttbr0", "ttbr1", "tcr", "mair")
-"""System registers that decide an access's type, kept for EL1 and EL2. AArch32's are kept as those of EL1: TTBCR as
-``tcr``, and PRRR and NMRR, which are MAIR0 and MAIR1, as the lower and the upper half of ``mair``."""
+"""System registers that decide an access's type, kept for EL1, EL2 and EL3. AArch32's are kept as those of EL1: TTBCR
+as ``tcr``, and PRRR and NMRR, which are MAIR0 and MAIR1, as the lower and the upper half of ``mair``."""
 
-LEVELS: Final = 3
+LEVELS: Final = 4
 """The number of exception levels that registers are kept for. EL0 counts, though it has none."""
 
 TAG_SHIFT: Final = 40

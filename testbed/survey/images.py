@@ -17,6 +17,7 @@ from coldline.image import load_kernel
 from coldline.support.units import MIB
 from testbed import apt, cache, debian
 from testbed.kernels import kernel_file, release_of
+from testbed.survey.trusted_firmware import words_of
 
 ARCHITECTURES = ("arm64", "armhf")
 
@@ -154,7 +155,7 @@ def _images_in(
             yield file.name, (_in(tree, file), "--machine", "virt", "--el", "2")
     else:
         for file in sorted(tree.glob("usr/lib/arm-trusted-firmware/*/bl31.*")):
-            yield f"{file.parent.name} {file.name}", (_in(tree, file), "--el", "3", *_DEVICES)
+            yield f"{file.parent.name} {file.name}", (_in(tree, file), *_DEVICES, *words_of(file.parent.name))
 
 
 def _in(tree: Path, file: Path) -> str:

@@ -13,7 +13,7 @@ from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.rules import Profile
 from coldline.trace.text import TextReader
-from coldline.verdict import Judgement, Verdict, check, judge
+from coldline.verdict import Judgement, Verdict, Watcher, check, judge
 
 BASE, PAGE, LINE = 0x40000000, 0x1000, 64
 REGION = Region("kernel", BASE, 3 * PAGE, PAGE + 16)
@@ -119,6 +119,60 @@ def test_each_range_has_a_story_that_ends_with_the_look() -> None:
         assert str(read.event) == f"look read {line:#x} {LINE}"
         assert not hazard.story[-1].state.fresh1
     assert [each.hazard for each in judged(UNCACHED, stories=0).unread] == [None]
+
+
+class Interrupted(Watcher):
+    """Interrupts a second pass after its first batch, or at its second story."""
+
+    def __init__(self, *, telling: bool) -> None:
+        self._telling = telling
+
+    def repeated(self, events: int) -> None:
+        if not self._telling:
+            raise KeyboardInterrupt
+
+    def telling(self, story: int, stories: int) -> None:
+        if story == 2:
+            raise KeyboardInterrupt
+
+
+def judged_until(watcher: Watcher, text: str, *, interruptible: bool = True) -> Judgement:
+    source = Events(text)
+    return judge(
+        check(source, Profile()),
+        source,
+        most=10,
+        stories=10,
+        regions=[REGION],
+        watcher=watcher,
+        interruptible=interruptible,
+    )
+
+
+def test_an_interrupt_before_it_is_known_whose_bytes_were_found() -> None:
+    """Nothing is known of the stale lines: they may be the guest's own."""
+    text = UNCACHED + f"guest read {BASE:#x} 8\n"
+    judgement = judged_until(Interrupted(telling=False), text)
+    assert judgement.interrupted
+    assert judgement.final_read[0].stale
+    assert judgement.unread == []
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_interrupt_between_stories_of_what_the_final_read_found() -> None:
+    text = UNCACHED + f"guest write {BASE + 2 * PAGE:#x} 8\nguest read {BASE:#x} 8\n"
+    judgement = judged_until(Interrupted(telling=True), text)
+    assert judgement.interrupted
+    assert ranges(judgement) == ranges(judged(text))
+    assert [each.hazard is not None for each in judgement.unread] == [True, False]
+    assert judgement.verdict is Verdict.HAZARD
+
+
+@pytest.mark.parametrize("telling", [False, True])
+def test_an_interrupt_is_raised_where_nobody_asked_for_what_is_left(telling: bool) -> None:
+    text = UNCACHED + f"guest write {BASE + 2 * PAGE:#x} 8\nguest read {BASE:#x} 8\n"
+    with pytest.raises(KeyboardInterrupt):
+        judged_until(Interrupted(telling=telling), text, interruptible=False)
 
 
 def test_what_counts_as_written_by_the_guest() -> None:

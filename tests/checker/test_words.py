@@ -14,7 +14,7 @@ from coldline.rules.profile import Profile
 from coldline.trace.text import TextReader
 from coldline.trace.text_head import head_lines
 from tests.checker.test_order import by_compiled_code
-from tests.helpers.checking import check_text, checker_of
+from tests.helpers.checking import Found, check_text, checker_of
 from tests.helpers.command import Cli
 
 READ, FETCH, LOST = "stale-read", "stale-fetch", "lost-write"
@@ -599,3 +599,29 @@ def test_version_1_has_granules_of_64_bytes() -> None:
 def test_version_1_has_none_of_them(head: str) -> None:
     with pytest.raises(TraceError, match="which needs 'version 2' as the first line"):
         check_text(f"{head}\n{A}\n")
+
+
+@pytest.mark.parametrize("op", ["read", "write", "fetch"])
+@pytest.mark.parametrize("settled", [False, True])
+def test_an_access_over_a_page_end_is_judged_page_by_page(op: str, settled: bool) -> None:
+    """While two settings hold, and after: its parts are judged as two accesses are."""
+    before = (
+        "core c a h; h map 0x1000 0x2000 normal-wb; a mmu off; h write 0x1fc0 128; a write 0x1ff8 16; "
+        "a map 0x1000 0x2000 normal-wb exec; a mmu on"
+    )
+    isb = "a isb" if settled else ""
+    after = "a dsb; a isb; h read 0x1fc0 128; a read 0x1ff8 16"
+    whole = check_text(trace(before, isb, f"a {op} 0x1ffc 8", after, order=True))
+    parts = check_text(trace(before, isb, f"a {op} 0x1ffc 4; a {op} 0x2000 4", after, order=True))
+    as_one = trace(before, isb, f"a {op} 0x1ffc 8", after, order=True)
+    assert by_compiled_code(as_one) == sorted(whole)
+
+    def without_lines(found: list[Found]) -> set[tuple[str, str, int]]:
+        return {
+            (each.kind, each.agent, byte)
+            for each in found
+            for byte in range(each.address, each.address + each.size)
+        }
+
+    assert whole
+    assert without_lines(whole) == without_lines(parts)

@@ -285,6 +285,7 @@ def test_a_segment_outside_of_ram(cli: Cli, tmp_path: Path, elf: bytes) -> None:
         (("--strategy", "flush"), "no strategy 'flush' on arm32: arm32 user space"),
         (("--host", "xen-4.17-arm64"), "host xen-4.17-arm64 runs arm64 guests, not arm32"),
         (("--el", "2"), "exception level 2: an arm32 kernel starts at 1"),
+        (("--el", "3"), "exception level 3: an arm32 kernel starts at 1"),
     ],
 )
 def test_what_does_not_go_with_arm32(

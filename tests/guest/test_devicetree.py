@@ -15,7 +15,9 @@ from coldline.errors import ImageError, PlanError
 from coldline.guest import MAX_DEVICE_TREE, XenPlatform, check_device_tree
 from coldline.guest.devicetree import extended_regions
 from coldline.guest.placement import place_banks
-from tests.helpers.device_trees import GIB, INITRD, MIB, get, has, nodes, source, tree
+from coldline.image import KernelPiece
+from coldline.support.frozen_record import replace
+from tests.helpers.device_trees import GIB, INITRD, KERNEL, MIB, get, has, nodes, source, tree
 from tests.helpers.images import dtb
 
 
@@ -94,6 +96,13 @@ def test_gicv2() -> None:
 def test_el2_has_the_hypervisor_s_timer_and_smc() -> None:
     lines = source(tree(exception_level=2))
     assert 'method = "smc";' in lines
+    assert "interrupts = <0x01 0x0d 0x08 0x01 0x0e 0x08 0x01 0x0b 0x08 0x01 0x0a 0x08>;" in lines
+
+
+def test_at_el3_psci_is_the_guest_s_own() -> None:
+    program = replace(KERNEL, pieces=(KernelPiece(0x4008_0000, memoryview(bytes(64)), 64),), fixed=True)
+    lines = source(tree(kernel=program, exception_level=3))
+    assert not [line for line in lines if "psci" in line]
     assert "interrupts = <0x01 0x0d 0x08 0x01 0x0e 0x08 0x01 0x0b 0x08 0x01 0x0a 0x08>;" in lines
 
 

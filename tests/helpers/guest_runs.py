@@ -71,7 +71,7 @@ def mmu_on(sctlr: int = a64.M | a64.C | a64.I, *, tcr: int | None = None, level:
         mov(1, RAM + LEVEL1),
         a64.msr(f"ttbr0_{at}", 1),
         ISB,
-        maintain("tlbi vmalle1" if level == 1 else "tlbi alle2"),
+        maintain("tlbi vmalle1" if level == 1 else f"tlbi alle{level}"),
         a64.DSB,
         ISB,
         mov(1, a64.SCTLR_OFF | sctlr),
@@ -164,7 +164,7 @@ def run(
         Registers(
             pc=RAM,
             general=(0, 0, 0, 0),
-            pstate=0x3C5 if level == 1 else 0x3C9,
+            pstate={1: 0x3C5, 2: 0x3C9, 3: 0x3CD}[level],
             sctlr=0x00C5_0078 if level == 1 else 0x30C5_0830,
         ),
         level=level,

@@ -168,6 +168,18 @@ REGISTERS = {
     "spsr_el2": (3, 4, 4, 0, 0),
     "elr_el2": (3, 4, 4, 0, 1),
     "vbar_el2": (3, 4, 12, 0, 0),
+    "scr_el3": (3, 6, 1, 1, 0),
+    "sctlr_el3": (3, 6, 1, 0, 0),
+    "esr_el3": (3, 6, 5, 2, 0),
+    "far_el3": (3, 6, 6, 0, 0),
+    "ttbr0_el3": (3, 6, 2, 0, 0),
+    "tcr_el3": (3, 6, 2, 0, 2),
+    "mair_el3": (3, 6, 10, 2, 0),
+    "spsr_el3": (3, 6, 4, 0, 0),
+    "elr_el3": (3, 6, 4, 0, 1),
+    "vbar_el3": (3, 6, 12, 0, 0),
+    "s3_1_c15_c2_1": (3, 1, 15, 2, 1),
+    "s3_1_c11_c0_2": (3, 1, 11, 0, 2),
 }
 MAINTENANCE = {
     "ic iallu": (1, 0, 7, 5, 0),
@@ -187,9 +199,10 @@ MAINTENANCE = {
     "tlbi vae1is": (1, 0, 8, 3, 1),
     "tlbi vaale1": (1, 0, 8, 7, 7),
     "tlbi alle2": (1, 4, 8, 7, 0),
+    "tlbi alle3": (1, 6, 8, 7, 0),
     "tlbi vae2": (1, 4, 8, 7, 1),
 }
-NO_OPERAND = ("ic iallu", "ic ialluis", "tlbi vmalle1", "tlbi vmalle1is", "tlbi alle2")
+NO_OPERAND = ("ic iallu", "ic ialluis", "tlbi vmalle1", "tlbi vmalle1is", "tlbi alle2", "tlbi alle3")
 
 
 def _system(op0: int, op1: int, crn: int, crm: int, op2: int, rt: int) -> int:

@@ -102,12 +102,12 @@ def u_boot_arm32(address: int, *, size: int = 8192) -> bytes:
         (
             A64 + b"\x14BL31: %s\n\0",
             "is BL31 of Trusted Firmware-A, which runs at EL3: "
-            "coldline starts guests at EL1 or EL2, so give what it starts, such as U-Boot",
+            "start it with --el 3, --load, --entry and --arch, or give what it starts, such as U-Boot",
         ),
         (
             b"OPTE\x02" + bytes(23),
             "is OP-TEE, which runs in Secure state: "
-            "coldline starts guests at EL1 or EL2, so give what it starts, such as U-Boot",
+            "start it with --el 3, --load, --entry and --arch, or give what it starts, such as U-Boot",
         ),
         (
             bytes(0x1028) + b"_FVH" + bytes(100),
@@ -143,8 +143,8 @@ def test_firmware_for_flash(write: Callable[..., str]) -> None:
         (b"S00600004844521B\n", f"is an SREC file, {elsewhere}"),
         (
             A64 + b"\x14BL31: %s\n\0",
-            "is BL31 of Trusted Firmware-A, which runs at EL3: coldline starts guests at EL1 or EL2, so give what it "
-            "starts, such as U-Boot",
+            "is BL31 of Trusted Firmware-A, which runs at EL3: without --bios, start it with --el 3, --load, --entry "
+            "and --arch, or give what it starts, such as U-Boot",
         ),
         (
             bytes(16) + bytes.fromhex("8d2bf1ff96768b4ca9852747075b4f50") + bytes(100),
@@ -361,6 +361,16 @@ SCRIPT = "SECTIONS {{ .text {0:#x} : {{ *(.text) }} .data {1:#x} : {{ *(.data) }
 CODE = '_start: b 1f\n1: nop\n.data\n.ascii "some data"\n'
 
 
+def test_records_of_firmware_for_el3_are_loaded_with_a_note(write: Callable[..., str]) -> None:
+    records = load_kernel(
+        write((s_record(1, 0, A64[:4] + b"BL31: %s\n") + s_record(9, 0)).encode()), architecture="arm64"
+    )
+    assert (records.entry, records.notes) == (
+        0,
+        ("it is BL31 of Trusted Firmware-A, which runs at EL3: --el 3 starts it there",),
+    )
+
+
 @pytest.mark.parametrize(("form", "option"), [("SREC", "srec"), ("Intel HEX", "ihex")])
 @pytest.mark.parametrize(("text", "data"), [(0x40080000, 0x4008FFF8), (0x48, 0x1234), (0xFFF0, 0x12340)])
 def test_text_records(
@@ -413,8 +423,6 @@ def hex_record(kind: int, address: int = 0, data: bytes = b"") -> str:
         (s_record(1, 0, NOP) + "S1" + "0" * 700, "line 2 is not SREC: it starts with 53 31 30 30 30 30 30 30"),
         ("".join(s_record(2, 8 * n, NOP) for n in range(257)),
          "has more than 256 pieces of memory, the last from line 257 on"),
-        (s_record(1, 0, A64[:4] + b"BL31: %s\n") + s_record(9, 0),
-         "is SREC of BL31 of Trusted Firmware-A, which runs at EL3: coldline starts guests at EL1 or EL2"),
         (hex_record(0, 0, NOP), "is truncated: its Intel HEX has no record that ends it"),
         (hex_record(0, 0, NOP) + hex_record(1),
          "is Intel HEX without a start address, so it does not say where to enter it"),

@@ -163,12 +163,3 @@ def test_a_device_tree_without_ram(cli: Cli, tmp_path: Path) -> None:
         ERROR,
         f"coldline: {tree}: the device tree has no RAM: give --ram BASE,SIZE\n",
     )
-
-
-def test_el3_is_not_emulated(cli: Cli) -> None:
-    found = cli("boot", "bl31.elf", "--el", "3")
-    assert (found.status, found.err) == (
-        ERROR,
-        "coldline boot: error: argument --el: EL3 is not emulated, so secure firmware such as BL31 and OP-TEE cannot "
-        "be run; try 'coldline boot --help'\n",
-    )

@@ -10,14 +10,6 @@ from coldline.cli.arguments.values import (
 )
 
 
-def _exception_level(text: str) -> int:
-    if text == "3":
-        raise argparse.ArgumentTypeError(
-            "EL3 is not emulated, so secure firmware such as BL31 and OP-TEE cannot be run"
-        )
-    return int(text)
-
-
 def add_guest(parser: argparse.ArgumentParser) -> None:
     """Add the options that describe the guest to build."""
     group = parser.add_argument_group("guest")
@@ -65,10 +57,10 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--el",
         metavar="N",
-        type=_exception_level,
+        type=int,
         default=1,
-        choices=(1, 2),
-        help="exception level at entry: 1 (the default) or 2",
+        choices=(1, 2, 3),
+        help="exception level at entry: 1 (the default), 2, or for programs and firmware 3",
     )
     group.add_argument(
         "--fit-config", metavar="NAME", help="configuration of a FIT to use in place of its default"

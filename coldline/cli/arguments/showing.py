@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def add_convert(commands: "Commands") -> None:
-    """``convert``: convert a trace from one form to the other."""
+    """``convert``: convert a trace from one form or version to the other."""
     parser = commands.add_parser(
         "convert",
         help="convert a trace between the text form and the binary form",
-        description="Read a trace in either form and write the same events in the other form. The events are not "
-        "checked, but a file that is not a trace is an error, and then nothing is written.",
+        description="Read a trace in either form and write the same events in the other form, or in version 2. The "
+        "events are not checked, but a file that is not a trace is an error, and then nothing is written.",
     )
     parser.add_argument("input", metavar="IN", help="trace file; - is standard input")
     parser.add_argument(
@@ -27,7 +27,22 @@ def add_convert(commands: "Commands") -> None:
         "--to",
         metavar="FORM",
         choices=TRACE_FORMS,
-        help="form to write: text or binary (default: the one that IN does not have)",
+        help="form to write: text or binary (default: the one that IN does not have; with --version or --core, "
+        "that of IN)",
+    )
+    parser.add_argument(
+        "--version",
+        dest="trace_version",
+        metavar="N",
+        type=int,
+        choices=(2,),
+        help="version to write: 2, which can say more of the trace (default: the version of IN)",
+    )
+    parser.add_argument(
+        "--core",
+        metavar="'NAME AGENT…'",
+        action="append",
+        help="add a core to a trace of version 2, and the agents that run on it; up to 256 times",
     )
 
 

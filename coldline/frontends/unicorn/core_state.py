@@ -34,7 +34,7 @@ class CoreState(abc.ABC):
     model : str
         The emulator's core model.
     exception_level : int
-        1 or 2.
+        The one that it starts at, 1 to 3, and the highest that it has.
 
     Attributes
     ----------
@@ -181,8 +181,8 @@ class CoreState(abc.ABC):
     def add_gic(self) -> None:  # noqa: B027
         """Add a GICv3's system registers, if the instruction set's core has them here."""
 
-    def answers_gic(self, number: int) -> bool:
-        """Whether the exception with this number is an access to a GICv3's system register; if so, do it."""
+    def answers_register(self, number: int) -> bool:
+        """Whether the exception with this number is an access to a register that only coldline has; if so, do it."""
         return False
 
     def skip_semihosting(self) -> None:

@@ -53,7 +53,7 @@ class Boot:
     listener : Listener
         The functions that the run calls.
     exception_level : int
-        1 or 2.
+        The one that it starts at, 1 to 3, and the highest that it has.
     layout : MachineLayout
         The machine: its devices.
     flash : int

@@ -124,7 +124,7 @@ class Traps:
             if self._core_state.is_semihosting(number):
                 self._on_semihosting()
                 return
-            if self._core_state.answers_gic(number):
+            if self._core_state.answers_register(number):
                 return
             if self._core_state.enters_vectors(number):
                 self._code.leave_block(synchronises=True)

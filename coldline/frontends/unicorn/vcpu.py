@@ -47,7 +47,7 @@ class Vcpu:
     registers : Registers
         Its first registers.
     exception_level : int
-        1 or 2.
+        The one that it starts at, 1 to 3, and the highest that it has.
     bus : Bus
         The machine's devices.
     flash : int
@@ -92,7 +92,7 @@ class Vcpu:
         self.state = State(ram, instructions=instructions, maintenance=operations, stage2=stage2)
         self.state["orders"] = orders
         self.state["el"] = exception_level
-        self.state["has_el2"] = exception_level == 2
+        self.state["has_el2"] = exception_level >= 2
         self.state["upgrades"] = exception_level == 1
         self.state["line"] = core.line
         self.state["mpidr"] = _RES1 | number

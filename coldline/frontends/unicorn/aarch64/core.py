@@ -13,6 +13,7 @@ from coldline.events.batch import InstructionState
 from coldline.frontends.unicorn.aarch64 import exceptions
 from coldline.frontends.unicorn.aarch64.effective_address import effective_address
 from coldline.frontends.unicorn.aarch64.gic_registers import GicRegisters
+from coldline.frontends.unicorn.aarch64.kept_registers import ImplementationRegisters, KeptRegisters
 from coldline.frontends.unicorn.aarch64.watched_registers import OPERATIONS, WATCHED
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.semihosting import A64_CALL
@@ -25,7 +26,11 @@ _SCR_EL3 = 0x501
 """RW, HCE, NS: EL2 and EL1 are AArch64 and non-secure, HVC is an instruction (Arm ARM DDI 0487, SCR_EL3)."""
 
 _HCR_EL2_RW = 1 << 31
+_SCTLR = {1: fields.SCTLR_EL1, 2: fields.SCTLR_EL2, 3: fields.SCTLR_EL3}
 _UNDEFINED, _SVC, _BRK, _HVC, _SMC = 1, 2, 7, 11, 13
+_CALLS = {_HVC: (2, exceptions.EC_HVC), _SMC: (3, exceptions.EC_SMC)}
+"""The exception level that a call is for, and its class."""
+
 _IMMEDIATE = 0xFFFF
 _TRANSLATION_FAULT = 0x04
 _WRITE_NOT_READ = 1 << 6
@@ -64,18 +69,20 @@ class Aarch64(CoreState):
         arm64.UC_ARM64_REG_X3,
     )
     CALLS = frozenset({_HVC, _SMC})
-    _gic: GicRegisters | None = None
+    _kept: tuple[KeptRegisters, ...] = ()
 
     def reset(self, registers: Registers) -> None:
         """Give the core its first registers."""
         self._exceptions = exceptions.Exceptions(self.emulator, self._read_system, self._write_system)
-        self._write_system(fields.SCR_EL3, _SCR_EL3)
+        if self.exception_level == 3:
+            self._kept = (*self._kept, ImplementationRegisters())
+        else:
+            self._write_system(fields.SCR_EL3, _SCR_EL3)
         if self.exception_level == 1:
             self._write_system(fields.HCR_EL2, _HCR_EL2_RW)
         self.emulator.reg_write(arm64.UC_ARM64_REG_PSTATE, registers.pstate)
         # A write of PSTATE takes effect with the next write of a system register.
-        sctlr = fields.SCTLR_EL1 if self.exception_level == 1 else fields.SCTLR_EL2
-        self._write_system(sctlr, registers.sctlr)
+        self._write_system(_SCTLR[self.exception_level], registers.sctlr)
         for index, value in enumerate(registers.general):
             self.emulator.reg_write(arm64.UC_ARM64_REG_X0 + index, value)
         self.emulator.reg_write(self.PC, registers.pc)
@@ -114,9 +121,12 @@ class Aarch64(CoreState):
         return changed
 
     def enters_vectors(self, number: int) -> bool:
-        """Take an SVC, a BRK or an undefined instruction, and if the guest has EL2, an HVC."""
-        if number == _HVC and self.exception_level == 2:
-            self._exceptions.enter(2, exceptions.EC_HVC, self._immediate(self.pc - 4), self.pc)
+        """Take an SVC, a BRK or an undefined instruction; an HVC if the guest has EL2, and an SMC if it has EL3."""
+        call = _CALLS.get(number)
+        if call is not None and self.exception_level >= call[0]:
+            target, exception_class = call
+            at = max(target, self._exceptions.level)  # that of EL3 itself stays there
+            self._exceptions.enter(at, exception_class, self._immediate(self.pc - 4), self.pc)
             return True
         classes = {
             _UNDEFINED: exceptions.EC_UNKNOWN,
@@ -166,11 +176,11 @@ class Aarch64(CoreState):
 
     def add_gic(self) -> None:
         """Add a GICv3's system registers."""
-        self._gic = GicRegisters()
+        self._kept = (*self._kept, GicRegisters())
 
-    def answers_gic(self, number: int) -> bool:
-        """See `CoreState.answers_gic`."""
-        if self._gic is None or number != _UNDEFINED:
+    def answers_register(self, number: int) -> bool:
+        """See `CoreState.answers_register`."""
+        if not self._kept or number != _UNDEFINED:
             return False
         word = int.from_bytes(self.state.view.code_bytes(self.pc, 4), "little")
 
@@ -180,7 +190,7 @@ class Aarch64(CoreState):
         def write(register: int, value: int) -> None:
             self.emulator.reg_write(_REGISTERS[register], value)
 
-        if not self._gic.answer(word, read, write):
+        if not any(each.answer(word, read, write) for each in self._kept):
             return False
         self.emulator.reg_write(self.PC, self.pc + 4)
         return True

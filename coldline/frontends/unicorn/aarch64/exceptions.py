@@ -13,7 +13,7 @@ from unicorn import arm64_const as arm64
 from coldline.arm import fields
 from coldline.arm.fields import SystemRegister
 
-EC_UNKNOWN, EC_SVC, EC_HVC, EC_BRK = 0x00, 0x15, 0x16, 0x3C
+EC_UNKNOWN, EC_SVC, EC_HVC, EC_SMC, EC_BRK = 0x00, 0x15, 0x16, 0x17, 0x3C
 EC_INSTRUCTION_ABORT_LOWER, EC_INSTRUCTION_ABORT = 0x20, 0x21
 EC_DATA_ABORT_LOWER, EC_DATA_ABORT = 0x24, 0x25
 """Exception classes; of aborts, that from a lower exception level, and that from the same one."""
@@ -36,12 +36,12 @@ class _Bank(NamedTuple):
     spsr: SystemRegister
     esr: SystemRegister
     far: SystemRegister
-    stack: SystemRegister
 
 
 _BANKS: Final = {
-    1: _Bank(fields.VBAR_EL1, fields.ELR_EL1, fields.SPSR_EL1, fields.ESR_EL1, fields.FAR_EL1, fields.SP_EL1),
-    2: _Bank(fields.VBAR_EL2, fields.ELR_EL2, fields.SPSR_EL2, fields.ESR_EL2, fields.FAR_EL2, fields.SP_EL2),
+    1: _Bank(fields.VBAR_EL1, fields.ELR_EL1, fields.SPSR_EL1, fields.ESR_EL1, fields.FAR_EL1),
+    2: _Bank(fields.VBAR_EL2, fields.ELR_EL2, fields.SPSR_EL2, fields.ESR_EL2, fields.FAR_EL2),
+    3: _Bank(fields.VBAR_EL3, fields.ELR_EL3, fields.SPSR_EL3, fields.ESR_EL3, fields.FAR_EL3),
 }
 
 
@@ -100,20 +100,10 @@ class Exceptions:
         self._write(bank.elr, return_to)
         if address is not None:
             self._write(bank.far, address)
-        after = before & _FLAGS | _MASKED | target << 2 | 1
-        old, new = self._stack_of(before), self._stack_of(after)
-        if old != new:
-            # Each stack pointer has a register of its own, and a write of PSTATE exchanges none.
-            self._write(old, int(self._emulator.reg_read(arm64.UC_ARM64_REG_SP)))
-        self._emulator.reg_write(arm64.UC_ARM64_REG_PSTATE, after)
+        # A write of PSTATE exchanges no stack pointer, but one of SPSel does: between SP_EL0 and the level's own.
+        self._write(fields.SPSEL, 0)
+        self._emulator.reg_write(arm64.UC_ARM64_REG_PSTATE, before & _FLAGS | _MASKED | target << 2)
         # The next write of a system register makes that of PSTATE take effect.
         self._write(bank.esr, exception_class << _EC_SHIFT | _IL | syndrome)
-        if old != new:
-            self._emulator.reg_write(arm64.UC_ARM64_REG_SP, self._read(new))
+        self._write(fields.SPSEL, 1)
         self._emulator.reg_write(arm64.UC_ARM64_REG_PC, vector)
-
-    @staticmethod
-    def _stack_of(pstate: int) -> SystemRegister:
-        """The register that keeps the stack pointer of a PSTATE while another one is used."""
-        level = pstate >> 2 & 3
-        return _BANKS[level].stack if pstate & 1 and level in _BANKS else fields.SP_EL0

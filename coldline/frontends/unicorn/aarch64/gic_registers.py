@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A GICv3's system registers of one core, without interrupts: they keep what is stored, and nothing is pending.
 
-The emulator's cores have no such registers and take their MSR and MRS for undefined instructions.
-Source: Arm IHI 0069, chapter 12.2; Arm ARM DDI 0487 C5.1.2 for the instructions.
+Source: Arm IHI 0069, chapter 12.2.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from coldline.arm.fields import SystemRegister
+from coldline.frontends.unicorn.aarch64.kept_registers import KeptRegisters
 
-_MOVE, _MOVE_MASK = 0xD510_0000, 0xFFD0_0000
-_READS: Final = 1 << 21
 _ICC_PMR_EL1: Final = SystemRegister(3, 0, 4, 6, 0)
 _ICC_CTLR_EL1: Final = SystemRegister(3, 0, 12, 12, 4)
 _SPURIOUS: Final = 1023
@@ -25,37 +22,27 @@ _FIXED: Final = {
     SystemRegister(3, 0, 12, 12, 2).key: _SPURIOUS,  # ICC_HPPIR1_EL1
     SystemRegister(3, 0, 12, 12, 5).key: 7,  # ICC_SRE_EL1: SRE, DFB and DIB, which cannot be cleared
     SystemRegister(3, 4, 12, 9, 5).key: 0xF,  # ICC_SRE_EL2: Enable, too
+    SystemRegister(3, 6, 12, 12, 5).key: 0xF,  # ICC_SRE_EL3
 }
+_AT_EL3: Final = frozenset(SystemRegister(3, 6, 12, 12, op2).key for op2 in (4, 7))
+"""ICC_CTLR_EL3 and ICC_IGRPEN1_EL3."""
 
 
-def _is_known(key: int) -> bool:
-    """Whether a register is ICC_PMR_EL1, another ICC_*_EL1, or one of `_FIXED`."""
-    of_interface = key >> 7 == _ICC_CTLR_EL1.key >> 7 and (key >> 3 & 0xF) >= 8
-    return key == _ICC_PMR_EL1.key or of_interface or key in _FIXED
-
-
-class GicRegisters:
+class GicRegisters(KeptRegisters):
     """The registers of one core."""
 
     def __init__(self) -> None:
-        self._kept = {_ICC_CTLR_EL1.key: _PRIORITY_BITS}
+        super().__init__({_ICC_CTLR_EL1.key: _PRIORITY_BITS})
 
-    def answer(self, word: int, read: Callable[[int], int], write: Callable[[int, int], None]) -> bool:
-        """Do an instruction if it is an MSR or MRS of one of these registers; return whether it is.
+    def is_known(self, key: int) -> bool:
+        """Whether a register is ICC_PMR_EL1, another ICC_*_EL1, or one of those of EL2 and EL3."""
+        of_interface = key >> 7 == _ICC_CTLR_EL1.key >> 7 and (key >> 3 & 0xF) >= 8
+        return key == _ICC_PMR_EL1.key or of_interface or key in _FIXED or key in _AT_EL3
 
-        Parameters
-        ----------
-        word : int
-            The instruction.
-        read, write : callable
-            Read and write a general-purpose register, by its number from 0 to 30.
-        """
-        key, register = word >> 5 & 0xFFFF, word & 31
-        if word & _MOVE_MASK != _MOVE or not _is_known(key):
-            return False
-        if not word & _READS:
-            value = read(register) if register != 31 else 0
-            self._kept[key] = value | (_PRIORITY_BITS if key == _ICC_CTLR_EL1.key else 0)
-        elif register != 31:
-            write(register, _FIXED.get(key, self._kept.get(key, 0)))
-        return True
+    def value(self, key: int) -> int:
+        """See `KeptRegisters.value`."""
+        return _FIXED.get(key, super().value(key))
+
+    def store(self, key: int, value: int) -> None:
+        """See `KeptRegisters.store`."""
+        super().store(key, value | (_PRIORITY_BITS if key == _ICC_CTLR_EL1.key else 0))

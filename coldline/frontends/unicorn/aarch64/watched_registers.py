@@ -12,6 +12,7 @@ WATCHED = {
     for level, registers in (
         (1, (fields.SCTLR_EL1, fields.TTBR0_EL1, fields.TTBR1_EL1, fields.TCR_EL1, fields.MAIR_EL1)),
         (2, (fields.SCTLR_EL2, fields.TTBR0_EL2, None, fields.TCR_EL2, fields.MAIR_EL2)),
+        (3, (fields.SCTLR_EL3, fields.TTBR0_EL3, None, fields.TCR_EL3, fields.MAIR_EL3)),
     )
     for name, register in zip(REGISTERS, registers, strict=True)
     if register is not None
