@@ -93,8 +93,10 @@ class FastPath:
 
     def _end(self, rows: "NDArray[np.void]", agents: "NDArray[np.uint64]") -> int:
         """The number of events before the first one that a master cannot do, of which the loops know nothing."""
-        is_master = self._state.page_classes.vocabulary.is_master
-        of_master = np.array([is_master(agent) for agent in agents.tolist()], bool)
+        classes = self._state.page_classes
+        if not classes.agents:
+            return len(rows)  # nobody did these events
+        of_master = np.array([classes.vocabulary.is_master(agent) for agent in agents.tolist()], bool)
         if not of_master.any():
             return len(rows)
         wrong = of_master[rows["agent"]] & ~(_OF_MASTERS | _IMPERSONAL)[rows["op"]]

@@ -322,6 +322,11 @@ def test_a_long_batch_takes_the_fast_path_and_a_short_one_does_not(
     assert fed.hazards > 1000
 
 
+def test_events_that_nobody_does_may_be_all_that_there_is() -> None:
+    profile, numbered = read("version 2\noption order\n" + "power-off 0x1000 0x1000\n" * 3)
+    assert by_stream(profile, [numbered]).events == by_events(profile, numbered).events == 3
+
+
 # -- many pages ------------------------------------------------------------------------------------------------
 
 WB, WT, NC, DEVICE = MemoryType.NORMAL_WB, MemoryType.NORMAL_WT, MemoryType.NORMAL_NC, MemoryType.DEVICE
