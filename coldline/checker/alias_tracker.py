@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.dense_rows import Rows
-from coldline.checker.state.aliases import AliasChange, alias_changes, gift
+from coldline.checker.state.aliases import AliasChange, alias_changes, breaks, gift, walked
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.memory import PageRange
-from coldline.checker.state.page_sets import distinct, first_missing
+from coldline.checker.state.page_sets import distinct, first_missing, gaps
 from coldline.checker.state.vocabulary import AnySetting
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 
@@ -37,9 +37,33 @@ class AliasTracker:
         self._owners: frozenset[int] = frozenset()
 
     def change(self, event: Event, agent: int) -> None:
-        """Apply a ``map``, an ``unmap`` or a fetch."""
+        """Apply a ``map``, an ``unmap``, a ``descriptor`` or a fetch."""
         for each in alias_changes(self._classes, event, agent):
             self._change_pages(each, agent)
+
+    def walk(self, event: Event, agent: int) -> None:
+        """Apply a walk that may come again, to its pages."""
+        for each in walked(self._classes, event, agent):
+            self._change_pages(each, agent)
+
+    def broken(self, event: Event, agent: int) -> list[tuple[int, int]]:
+        """The runs of pages to which an event gives another type without break-before-make, in order."""
+        first, end = event.address // PAGE_SIZE, (event.address + event.size) // PAGE_SIZE
+        rows, covered = self._memory.dense_rows(first, end)
+        pages = [
+            (page, page + 1)
+            for row, page in zip(rows.tolist(), covered.tolist(), strict=True)
+            if breaks(self._classes, event, agent, int(self._memory.classes[row]))
+        ]
+        for known in self._memory.ranges(first, end):
+            if breaks(self._classes, event, agent, known.page_class):
+                pages += gaps(covered, known.first, known.end)
+        runs: list[tuple[int, int]] = []
+        for start, stop in sorted(pages):
+            if runs and runs[-1][1] == start:
+                start = runs.pop()[0]
+            runs.append((start, stop))
+        return runs
 
     def switch(self, op: Op, agent: int) -> None:
         """Apply an operation that sets a switch, such as ``mmu on``."""
@@ -48,6 +72,7 @@ class AliasTracker:
         if op is Op.MMU_ON and not who.mmu and not waits:
             self._move_classes(self._classes.forget_prefetches(agent))
         self._take_settings(self._classes.switch(op, agent))
+        self._move_classes(self._classes.after_switch(agent))
 
     def synchronise(self, agent: int) -> None:
         """Let the last switches of an agent's core be the only ones in force, as after an ISB."""
@@ -57,23 +82,24 @@ class AliasTracker:
                 self._take_settings(self._classes.take_switches(each))
 
     def invalidate(self, event: Event, agent: int) -> None:
-        """Apply a TLBI: to the mappings in its range that are ending."""
+        """Apply a TLBI: to the mappings in its range that are ending, and to walks of its pages."""
         core = self._classes.vocabulary.core_of(agent)
         first, end = 0, ADDRESS_LIMIT // PAGE_SIZE
         if event.op.has_range:
             first, end = event.address // PAGE_SIZE, (event.address + event.size) // PAGE_SIZE
-        moved = self._classes.endings_after(lambda ending: ending.after_tlbi(core), self._used())
+        moved = self._classes.translations_after(lambda alias: alias.after_tlbi(core), self._used())
         if moved:
+            self._classes.endings = True
             self._change_classes(first, end, lambda page_class, _: moved.get(page_class, page_class))
 
     def complete(self, agent: int) -> None:
-        """Apply a DSB to the mappings that are ending."""
+        """Apply a DSB to the mappings that are ending, and to walks."""
         core = self._classes.vocabulary.core_of(agent)
         used = self._used()
-        moved = self._classes.endings_after(lambda ending: ending.after_dsb(core), used)
+        moved = self._classes.translations_after(lambda alias: alias.after_dsb(core), used)
         self._move_classes(moved)
         self._classes.endings = any(
-            self._classes.is_ending(moved.get(page_class, page_class)) for page_class in used
+            self._classes.waits(moved.get(page_class, page_class)) for page_class in used
         )
 
     def _used(self) -> list[int]:

@@ -26,6 +26,7 @@ from coldline.checker.validation import validate
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.op import Kind
+from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,6 +80,8 @@ class Interpreter:
             letter = self._number(self._classes.vocabulary.power_off())
             self._touch(event, where, lambda page_class: letter, *extent_of(event, self._profile))
             return
+        if event.outer_type is not None and self._profile.ordering is None:
+            raise TraceError("", "two memory types in a trace without 'version 2'")
         agent = self._classes.agent(event.agent)
         if self._classes.vocabulary.is_master(agent) and event.op not in OF_MASTERS:
             raise TraceError(
@@ -96,8 +99,7 @@ class Interpreter:
         elif event.op.kind is Kind.TLB:
             self._aliases.invalidate(event, agent)
         elif event.op.kind is Kind.ALIAS:
-            self._aliases.change(event, agent)
-            self._classes.endings |= event.op is Op.DESCRIPTOR
+            self._change_aliases(event, where, agent)
         elif event.op.kind is Kind.SWITCH:
             self._aliases.switch(event.op, agent)
         else:
@@ -117,18 +119,29 @@ class Interpreter:
         self._touch(event, where, letter_of, event.address, event.address + event.size)
         self._aliases.give(event, owners)
 
+    def _change_aliases(self, event: Event, where: int, agent: int) -> None:
+        """Change an agent's mappings of pages; a change without break-before-make is a hazard of their lines."""
+        broken = self._aliases.broken(event, agent) if event.op is Op.DESCRIPTOR else []
+        self._aliases.change(event, agent)
+        self._classes.endings |= event.op is Op.DESCRIPTOR
+        bad = (Badness(Hazard.BBM, 0, self._profile.line),)
+        for run in broken:
+            for first, end in self._findings.new_pages(*run, event.op, bad):
+                lines = (end - first) * self._memory.lines_per_page
+                self._add(event, where, first * PAGE_SIZE, lines, bad)
+
     def _walk(self, event: Event, where: int, number: int) -> None:
         agent = self._classes.agents[number]
         if not any(each.mmu for each in agent.settings):
             raise TraceError("", f"walk while {agent.name}'s MMU is off")
-        memory_type = event.memory_type
-        assert memory_type is not None
 
         def letter_of(page_class: int) -> int:
-            return self._number(self._classes.walk(number, memory_type, page_class, pou=event.pou))
+            return self._number(self._classes.walk(event, number, page_class))
 
         self._access(event, where, letter_of)
-        if memory_type.cacheable and not any(each.dcache for each in agent.settings):
+        self._aliases.walk(event, number)
+        cacheable = any(each.cacheable for each in event.types)
+        if cacheable and not any(each.dcache for each in agent.settings):
             place = f"line {where}" if where else f"event {self._state.events}"
             self._state.warn(
                 (event.op, agent.name),

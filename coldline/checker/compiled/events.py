@@ -28,13 +28,13 @@ from coldline.events.event import ADDRESS_LIMIT
 from coldline.events.layout import (
     AGENT_MASK,
     AGENT_SHIFT,
+    ATTRIBUTES_MASK,
     ATTRIBUTES_SHIFT,
     EVENT_SIZE,
     OP_MASK,
     OP_SHIFT,
     REST_AT,
     SIZE_AT,
-    TYPE_MASK,
 )
 from coldline.events.op import Op
 from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store16, store64, uint64
@@ -52,7 +52,7 @@ _FIRST_BARRIER, _ANY_BARRIER = uint64(BARRIER_OPS[0]), uint64(ANY_BARRIER)
 _QUIET = uint64(8 * partitions.QUIET)
 _FETCH, _MAP = uint64(Op.FETCH), uint64(Op.MAP)
 _OPS = uint64(len(Op))
-_TYPES = uint64(TYPE_MASK + 1)
+_ATTRIBUTES = uint64(ATTRIBUTES_MASK + 1)
 _MOVES = uint64(frame.UNMAP_CODE + 1)
 _UNMAP_CODE = uint64(frame.UNMAP_CODE)
 _TO_INTERPRETER = uint64(frame.TO_INTERPRETER)
@@ -134,6 +134,13 @@ def _letter(f: Any, row: int, agent: int, op: int) -> int:
 
 
 @compiled
+def _walked(f: Any, row: int, agent: int) -> int:
+    """How an agent may walk the page of a row again: see `DispatchTables.walked`."""
+    page_class = uint64(load16(f.pages + (row << _3)))
+    return uint64(load8(f.walked + page_class * f.agents + agent))
+
+
+@compiled
 def _move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
     """Map or unmap a page; return False if the interpreter has to do it."""
     if code > _UNMAP_CODE:
@@ -206,14 +213,17 @@ def _take(f: Any) -> None:
                 break
             at += _1
             continue
-        fixed = _TO_INTERPRETER
+        fixed, comes = _TO_INTERPRETER, _0
         if action == _MAINTAIN or action == _MAINTAIN_THROUGH:
             fixed = uint64(load8(f.maintenance + op))
             block = load64(f.units + (op << _3)) - _1
             start &= ~block
             end = (end + block) & ~block
         elif action == _READ_TABLE:
-            fixed = uint64(load8(f.walks + agent * _TYPES + (word >> _ATTRIBUTES_SHIFT & (_TYPES - _1))))
+            attributes = agent * _ATTRIBUTES + (word >> _ATTRIBUTES_SHIFT & (_ATTRIBUTES - _1))
+            fixed = uint64(load8(f.walks + attributes))
+            if f.orders:
+                comes = uint64(load8(f.comes + attributes))
         elif action == _ZERO:
             block = load64(f.units + (op << _3)) - _1
             start &= ~block
@@ -227,7 +237,9 @@ def _take(f: Any) -> None:
             row = dense_row_of(f, last)
             if row == NO_ROW:
                 break
-            if by_alias and _letter(f, row, agent, op) == _TO_INTERPRETER:
+            if (by_alias and _letter(f, row, agent, op) == _TO_INTERPRETER) or (
+                comes and comes & ~_walked(f, row, agent)
+            ):
                 f.status = _INTERPRET
                 break
         base = (start & ~line_mask) + f.done
@@ -244,6 +256,8 @@ def _take(f: Any) -> None:
             if by_alias:
                 page_class = uint64(load16(pages + (row << _3)))
                 letter = uint64(load8(letters + (page_class * agents + agent) * _OPS + op))
+            if comes and comes & ~_walked(f, row, agent):
+                letter = _TO_INTERPRETER
             if letter == _TO_INTERPRETER:
                 f.status = _INTERPRET
                 break
