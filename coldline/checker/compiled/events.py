@@ -134,10 +134,19 @@ def _letter(f: Any, row: int, agent: int, op: int) -> int:
 
 
 @compiled
-def _walked(f: Any, row: int, agent: int) -> int:
-    """How an agent may walk the page of a row again: see `DispatchTables.walked`."""
-    page_class = uint64(load16(f.pages + (row << _3)))
-    return uint64(load8(f.walked + page_class * f.agents + agent))
+def _changes(f: Any, attributes: int, page: int, last: int, agent: int) -> bool:
+    """Whether a walk changes what may come again: see `DispatchTables.comes`. If `f.status` is set, it is not known."""
+    comes = uint64(load8(f.comes + attributes))
+    if comes == _0:
+        return False
+    for number in range(page, last + _1):
+        row = dense_row_of(f, uint64(number))
+        if row == NO_ROW:
+            return True
+        page_class = uint64(load16(f.pages + (row << _3)))
+        if comes & ~uint64(load8(f.walked + page_class * f.agents + agent)):
+            return True
+    return False
 
 
 @compiled
@@ -213,7 +222,7 @@ def _take(f: Any) -> None:
                 break
             at += _1
             continue
-        fixed, comes = _TO_INTERPRETER, _0
+        fixed = _TO_INTERPRETER
         if action == _MAINTAIN or action == _MAINTAIN_THROUGH:
             fixed = uint64(load8(f.maintenance + op))
             block = load64(f.units + (op << _3)) - _1
@@ -222,8 +231,10 @@ def _take(f: Any) -> None:
         elif action == _READ_TABLE:
             attributes = agent * _ATTRIBUTES + (word >> _ATTRIBUTES_SHIFT & (_ATTRIBUTES - _1))
             fixed = uint64(load8(f.walks + attributes))
-            if f.orders:
-                comes = uint64(load8(f.comes + attributes))
+            if f.orders and (last > page + _1 or _changes(f, attributes, page, last, agent)):
+                if f.status == _DONE:
+                    f.status = _INTERPRET
+                break
         elif action == _ZERO:
             block = load64(f.units + (op << _3)) - _1
             start &= ~block
@@ -237,9 +248,7 @@ def _take(f: Any) -> None:
             row = dense_row_of(f, last)
             if row == NO_ROW:
                 break
-            if (by_alias and _letter(f, row, agent, op) == _TO_INTERPRETER) or (
-                comes and comes & ~_walked(f, row, agent)
-            ):
+            if by_alias and _letter(f, row, agent, op) == _TO_INTERPRETER:
                 f.status = _INTERPRET
                 break
         base = (start & ~line_mask) + f.done
@@ -256,8 +265,6 @@ def _take(f: Any) -> None:
             if by_alias:
                 page_class = uint64(load16(pages + (row << _3)))
                 letter = uint64(load8(letters + (page_class * agents + agent) * _OPS + op))
-            if comes and comes & ~_walked(f, row, agent):
-                letter = _TO_INTERPRETER
             if letter == _TO_INTERPRETER:
                 f.status = _INTERPRET
                 break
