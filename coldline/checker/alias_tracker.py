@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.dense_rows import Rows
-from coldline.checker.state.aliases import AliasChange, alias_changes, breaks, gift, walked
+from coldline.checker.state.aliases import AliasChange, alias_changes, gift, walked
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.memory import PageRange
-from coldline.checker.state.page_sets import distinct, first_missing, gaps
+from coldline.checker.state.page_sets import distinct, first_missing
 from coldline.checker.state.vocabulary import AnySetting
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 
@@ -45,25 +45,6 @@ class AliasTracker:
         """Apply a walk that may come again, to its pages."""
         for each in walked(self._classes, event, agent):
             self._change_pages(each, agent)
-
-    def broken(self, event: Event, agent: int) -> list[tuple[int, int]]:
-        """The runs of pages to which an event gives another type without break-before-make, in order."""
-        first, end = event.address // PAGE_SIZE, (event.address + event.size) // PAGE_SIZE
-        rows, covered = self._memory.dense_rows(first, end)
-        pages = [
-            (page, page + 1)
-            for row, page in zip(rows.tolist(), covered.tolist(), strict=True)
-            if breaks(self._classes, event, agent, int(self._memory.classes[row]))
-        ]
-        for known in self._memory.ranges(first, end):
-            if breaks(self._classes, event, agent, known.page_class):
-                pages += gaps(covered, known.first, known.end)
-        runs: list[tuple[int, int]] = []
-        for start, stop in sorted(pages):
-            if runs and runs[-1][1] == start:
-                start = runs.pop()[0]
-            runs.append((start, stop))
-        return runs
 
     def switch(self, op: Op, agent: int) -> None:
         """Apply an operation that sets a switch, such as ``mmu on``."""

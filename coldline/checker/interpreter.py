@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.alias_tracker import AliasTracker
+from coldline.checker.broken_mappings import add_broken, broken_by
 from coldline.checker.dense_rows import Rows
 from coldline.checker.page_runs import PageRun, pieces
 from coldline.checker.state.access_letters import Refusal
@@ -26,7 +27,6 @@ from coldline.checker.validation import validate
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 from coldline.events.op import Kind
-from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +99,10 @@ class Interpreter:
         elif event.op.kind is Kind.TLB:
             self._aliases.invalidate(event, agent)
         elif event.op.kind is Kind.ALIAS:
-            self._change_aliases(event, where, agent)
+            broken = broken_by(self._state, event, agent) if event.op is Op.DESCRIPTOR else []
+            self._aliases.change(event, agent)
+            self._classes.endings |= event.op is Op.DESCRIPTOR
+            add_broken(self._state, event, where, broken)
         elif event.op.kind is Kind.SWITCH:
             self._aliases.switch(event.op, agent)
         else:
@@ -118,17 +121,6 @@ class Interpreter:
 
         self._touch(event, where, letter_of, event.address, event.address + event.size)
         self._aliases.give(event, owners)
-
-    def _change_aliases(self, event: Event, where: int, agent: int) -> None:
-        """Change an agent's mappings of pages; a change without break-before-make is a hazard of their lines."""
-        broken = self._aliases.broken(event, agent) if event.op is Op.DESCRIPTOR else []
-        self._aliases.change(event, agent)
-        self._classes.endings |= event.op is Op.DESCRIPTOR
-        bad = (Badness(Hazard.BBM, 0, self._profile.line),)
-        for run in broken:
-            for first, end in self._findings.new_pages(*run, event.op, bad):
-                lines = (end - first) * self._memory.lines_per_page
-                self._add(event, where, first * PAGE_SIZE, lines, bad)
 
     def _walk(self, event: Event, where: int, number: int) -> None:
         agent = self._classes.agents[number]

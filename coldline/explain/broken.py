@@ -12,7 +12,7 @@ from coldline.events import Event, Op
 from coldline.events.op import Kind
 from coldline.explain.line_history import LineEvent
 from coldline.explain.ordered_cost import OrderedCosts
-from coldline.explain.witness import WitnessStep, through
+from coldline.explain.witness import WitnessStep, story_through
 
 
 def story_of(last: LineEvent, entry: HazardEntry, ways: OrderedCosts, epoch: int) -> list[WitnessStep]:
@@ -34,7 +34,7 @@ def story_of(last: LineEvent, entry: HazardEntry, ways: OrderedCosts, epoch: int
     events = list(_since_it_was_mapped(last, entry.event.agent))[::-1]
     cores = {agent: core.name for core in ordering.cores for agent in core.agents}
     kept = _of_mappings(events, entry.event.agent, cores)
-    return through([each for each in events if each.number in kept], ways, epoch)
+    return story_through([each for each in events if each.number in kept], ways, epoch)
 
 
 def _since_it_was_mapped(last: LineEvent, agent: str) -> Iterator[LineEvent]:

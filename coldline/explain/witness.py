@@ -119,7 +119,7 @@ def shortest(
     return _relevant(story, seen.agent, ways.profile)
 
 
-def through(events: Sequence[LineEvent], ways: OrderedCosts, epoch: int) -> list[WitnessStep]:
+def story_through(events: Sequence[LineEvent], ways: OrderedCosts, epoch: int) -> list[WitnessStep]:
     """The story of some events with the fewest spontaneous cache steps, for the first byte of a line.
 
     `ways` and `epoch` are as for `shortest`.

@@ -22,7 +22,9 @@ _MOST_PAIRS = 12
 _LONG = 1_000_000
 """The events from which each proof takes a second or more; only the smallest repair of a longer trace is proven."""
 
-_NOT_PUT_IN = "no operation put in is enough: make the descriptor invalid, and complete a TLBI, before it is written"
+_NOT_PUT_IN = (
+    "no operation put in is enough: make the descriptor invalid, and complete a TLBI, before it is written"
+)
 
 _ONLY_ONE = "the trace is long: only the smallest repair that was found was proven, and others were not tried"
 

@@ -135,7 +135,7 @@ def _letter(f: Any, row: int, agent: int, op: int) -> int:
 
 @compiled
 def _changes(f: Any, attributes: int, page: int, last: int, agent: int) -> bool:
-    """Whether a walk changes what may come again: see `DispatchTables.comes`. If `f.status` is set, it is not known."""
+    """Whether a walk changes what may come again: see `DispatchTables.comes`; also if it is not known."""
     comes = uint64(load8(f.comes + attributes))
     if comes == _0:
         return False

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from coldline.arm import MemoryType
 from coldline.checker.state.agents import Agent, Switches
-from coldline.checker.state.alias import View
+from coldline.checker.state.alias import Way
 from coldline.events import Op
 from coldline.rules.alphabet import Letter
 
@@ -40,7 +40,7 @@ def walk_letters(agent: Agent, types: tuple[MemoryType, ...]) -> Letters:
     )
 
 
-def access_letter(who: Switches, view: View | None, name: str, op: Op) -> Letter | Refusal:
+def access_letter(who: Switches, way: Way | None, name: str, op: Op) -> Letter | Refusal:
     """The access as it affects a line, with one setting of the switches, in one way; None if the page is not mapped.
 
     It depends on the attributes of the agent's own alias, and on its switches (Arm ARM DDI 0487 B2.10.1.3,
@@ -49,20 +49,20 @@ def access_letter(who: Switches, view: View | None, name: str, op: Op) -> Letter
     """
     if not who.mmu:
         return _letter_mmu_off(who, op)
-    if view is None:
+    if way is None:
         return Refusal(f"{name} has no mapping there")
-    cacheable = view.cacheable and who.dcache
+    cacheable = way.cacheable and who.dcache
     if op in _READS:
         return Letter.READ_WB if cacheable else Letter.READ_NC
     if op is Op.FETCH:
-        if not view.executable:
+        if not way.executable:
             return Refusal(f"{name}'s mapping there is not exec")
-        return Letter.FETCH_WB if who.fetches_cacheably(view) else Letter.FETCH_NC
-    if op is Op.DC_ZVA and view.memory_type is MemoryType.DEVICE:
+        return Letter.FETCH_WB if who.fetches_cacheably(way) else Letter.FETCH_NC
+    if op is Op.DC_ZVA and way.memory_type is MemoryType.DEVICE:
         return Refusal("dc zva on device memory")
     if not cacheable:
         return Letter.WRITE_NC
-    return Letter.WRITE_WB if view.memory_type is MemoryType.NORMAL_WB else Letter.WRITE_WT
+    return Letter.WRITE_WB if way.memory_type is MemoryType.NORMAL_WB else Letter.WRITE_WT
 
 
 def _letter_mmu_off(who: Switches, op: Op) -> Letter | Refusal:

@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from coldline.checker.state.alias import Alias, View
+from coldline.checker.state.alias import Alias, Way
 from coldline.events.op import Op
 
 
@@ -25,12 +25,12 @@ class Switches(NamedTuple):
         (Arm ARM DDI 0487 D7.5.1, 'General behavior of the caches'; D7.5.5, 'Enabling and disabling the caching of
         memory accesses').
         """
-        return self.mmu and self.dcache and any(view.cacheable for view in alias.views)
+        return self.mmu and self.dcache and any(way.cacheable for way in alias.ways)
 
     def is_cacheable(self, alias: Alias) -> bool:
         """Whether every data access through `alias` is cacheable."""
-        views = alias.views
-        return self.mmu and self.dcache and bool(views) and all(view.cacheable for view in views)
+        ways = alias.ways
+        return self.mmu and self.dcache and bool(ways) and all(way.cacheable for way in ways)
 
     @property
     def allows_walk(self) -> bool:
@@ -46,17 +46,17 @@ class Switches(NamedTuple):
         """
         if not self.mmu:
             return self.icache is True and alias.prefetched
-        return any(map(self.fetches_cacheably, alias.views))
+        return any(map(self.fetches_cacheably, alias.ways))
 
-    def fetches_cacheably(self, view: View) -> bool:
+    def fetches_cacheably(self, way: Way) -> bool:
         """Whether fetches in one way, with the MMU on, are cacheable."""
-        return self.icache is not False and view.cacheable and view.executable
+        return self.icache is not False and way.cacheable and way.executable
 
     def allows_fetch_past(self, alias: Alias) -> bool:
         """Whether an instruction may be fetched through `alias` past the caches, ahead of its execution."""
         if not self.mmu:
             return self.icache is not True and alias.prefetched
-        return any(view.executable and not self.fetches_cacheably(view) for view in alias.views)
+        return any(way.executable and not self.fetches_cacheably(way) for way in alias.ways)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from coldline.arm import MemoryType
 
 
-class View(NamedTuple):
+class Way(NamedTuple):
     """A way in which an agent may access a page: one memory type, and whether it may be fetched from."""
 
     memory_type: MemoryType
@@ -18,7 +18,7 @@ class View(NamedTuple):
         return self.memory_type.cacheable
 
 
-class Mapping(NamedTuple):
+class PageMapping(NamedTuple):
     """What a descriptor says of a page.
 
     Attributes
@@ -41,7 +41,7 @@ class Ending(NamedTuple):
 
     Attributes
     ----------
-    mapping : Mapping
+    mapping : PageMapping
         The mapping.
     seen_by : frozenset of int
         The cores that have executed a DSB since.
@@ -49,7 +49,7 @@ class Ending(NamedTuple):
         The cores whose TLBI for it is not complete.
     """
 
-    mapping: Mapping
+    mapping: PageMapping
     seen_by: frozenset[int] = frozenset()
     invalidated_by: frozenset[int] = frozenset()
 
@@ -75,7 +75,7 @@ class Alias(NamedTuple):
 
     Attributes
     ----------
-    mapping : Mapping or None
+    mapping : PageMapping or None
         What its descriptor says; None if it has no valid one.
     fetched : bool
         Whether the agent has fetched from this page since it turned its MMU off.
@@ -93,7 +93,7 @@ class Alias(NamedTuple):
         Whether the agent's table walker may walk the page again, and fill caches with it; or past level 1.
     """
 
-    mapping: Mapping | None = None
+    mapping: PageMapping | None = None
     fetched: bool = False
     prefetched: bool = False
     owns: bool = False
@@ -103,15 +103,15 @@ class Alias(NamedTuple):
     walked_pou: Walked = None
 
     @property
-    def mappings(self) -> tuple[Mapping, ...]:
+    def mappings(self) -> tuple[PageMapping, ...]:
         """All mappings by which it may be accessed."""
         ending = tuple(each.mapping for each in self.ending)
         return ending if self.mapping is None else (self.mapping, *ending)
 
     @property
-    def views(self) -> tuple[View, ...]:
+    def ways(self) -> tuple[Way, ...]:
         """The ways in which it may be accessed, of which any may be taken."""
-        return tuple(View(each, known.executable) for known in self.mappings for each in known.types)
+        return tuple(Way(each, known.executable) for known in self.mappings for each in known.types)
 
     @property
     def waits(self) -> bool:
@@ -123,7 +123,7 @@ class Alias(NamedTuple):
         """The same without the mappings."""
         return self._replace(mapping=None, ending=(), unwalked=False)
 
-    def mapped(self, mapping: Mapping, *, may_be_on: bool) -> "Alias":
+    def mapped(self, mapping: PageMapping, *, may_be_on: bool) -> "Alias":
         """The same once its descriptor says `mapping`; `may_be_on` is whether the agent's MMU may be on."""
         if self.mapping == mapping:
             return self

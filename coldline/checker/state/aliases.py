@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from coldline.checker.state.alias import Alias, Mapping
+from coldline.checker.state.alias import Alias, PageMapping
 from coldline.checker.state.page_classes import PageClasses
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
@@ -37,7 +37,7 @@ def alias_changes(page_classes: PageClasses, event: Event, agent: int) -> tuple[
 
     who = page_classes.agents[agent]
     may_be_on = who.may_be_on or not page_classes.vocabulary.barriers
-    changed = Mapping(event.types, event.executable)
+    changed = PageMapping(event.types, event.executable)
 
     def mapped(alias: Alias, address: int) -> Alias:
         if alias.mapping is None and alias.ending:

@@ -213,10 +213,8 @@ class PageClasses:
         """The access as it affects a line: a letter for each setting of the switches that may be in force, and for
         each way in which the agent may see the page.
         """
-        who, views = self.agents[agent], self.alias(page_class, agent).views
-        found = [
-            access_letter(each, view, who.name, op) for each in who.settings for view in views or (None,)
-        ]
+        who, ways = self.agents[agent], self.alias(page_class, agent).ways
+        found = [access_letter(each, way, who.name, op) for each in who.settings for way in ways or (None,)]
         letters = distinct_letters(each for each in found if not isinstance(each, Refusal))
         if letters:
             return letters
