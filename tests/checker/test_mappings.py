@@ -277,7 +277,7 @@ def test_two_types_without_a_version_that_has_them() -> None:
 
 # -- walks that come again -------------------------------------------------------------------------------------
 
-_PREPARED = f"k map {P} normal-wb; k write {X}; k dc civac {X}; k dsb; k unmap {P}"
+PREPARED = f"k map {P} normal-wb; k write {X}; k dc civac {X}; k dsb; k unmap {P}"
 _WALK = f"k walk {X} normal-wb"
 _STORED = f"l mmu off; l write {X}; l dsb"
 
@@ -327,13 +327,13 @@ WALKS: list[tuple[str, str, set[str]]] = [
 @pytest.mark.parametrize(("text", "found"), [pytest.param(*case[1:], id=case[0]) for case in WALKS])
 def test_walks(text: str, found: set[str]) -> None:
     head, _, rest = text.partition("; ") if text.startswith("master") else ("", "", text)
-    assert kinds(trace(head, CORES, _PREPARED, rest, order=True)) == found
+    assert kinds(trace(head, CORES, PREPARED, rest, order=True)) == found
 
 
 def test_without_order_a_walk_fills_once() -> None:
     text = "; ".join(
         each
-        for each in trace(CORES, _PREPARED, _WALK, _CLEANED, _STORED, _WALK).split("\n")
+        for each in trace(CORES, PREPARED, _WALK, _CLEANED, _STORED, _WALK).split("\n")
         if each.split()[-1:] != ["dsb"]
     )
     assert kinds(text.replace("; ", "\n")) == set()
@@ -341,7 +341,7 @@ def test_without_order_a_walk_fills_once() -> None:
 
 def test_what_walks_past_level_1_left_is_in_level_2() -> None:
     """A copy in level 1 that a `dc cvau` would not reach cannot be: level 2's is what a later pou walk reads."""
-    walked = trace(CORES, _PREPARED, f"k walk {X} pou; {_CLEANED}; {_STORED}; k walk {X} pou", order=True)
+    walked = trace(CORES, PREPARED, f"k walk {X} pou; {_CLEANED}; {_STORED}; k walk {X} pou", order=True)
     assert kinds(walked) == {READ}
 
 
@@ -349,7 +349,7 @@ def test_what_walks_past_level_1_left_is_in_level_2() -> None:
 
 STORIES = [
     *(text for _, text, found in DESCRIPTORS if found),
-    *(f"{_PREPARED}; {text}" for _, text, found in WALKS if found),
+    *(f"{PREPARED}; {text}" for _, text, found in WALKS if found),
     *(text for _, text, found, _ in TWO_TYPES if found),
 ]
 
