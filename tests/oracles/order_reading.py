@@ -242,6 +242,8 @@ class Reader(explorer.Reader):
         return list(dict.fromkeys(touches))
 
     def _barrier(self, name: str, op: str, rest: list[str]) -> list[Touch]:
+        if (op, rest) == ("dsb", ["nsh"]):
+            return [Touch(0, LIMIT, "dsb nsh")]
         if rest:
             raise self._wrong(f"{' '.join(rest)}: {op} takes no range")
         core = self.core(name)

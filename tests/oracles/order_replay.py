@@ -87,9 +87,9 @@ def _seen(state: State) -> State:
             raise BeyondError
         core = core._replace(dcs=tuple(dcs))
         if place == state.view:
-            core = core._replace(ic_all=core.ic_all or core.ic_local, ic_local=False)
+            core = core._replace(ic_others=False, ic_by_others=())
         else:
-            core = core._replace(icache=NONE, prefetched=NONE, ic_local=False)
+            core = core._replace(icache=NONE, prefetched=NONE, ic_own=False, ic_by=())
         cores.append(core)
     return state._replace(cores=tuple(cores))
 
@@ -147,7 +147,7 @@ def _shared_name(before: Shared, after: Shared) -> str:
 def _core_name(before: Core, after: Core, name: str) -> str:
     if len(after.dcs) < len(before.dcs):
         return f"complete {name} dc {before.dcs[0].op}"
-    if (after.ic_local, after.ic_all, after.ic_by) != (before.ic_local, before.ic_all, before.ic_by):
+    if _instruction_operations(after) != _instruction_operations(before):
         return f"complete ic {name}"
     if (after.store, after.through) != (before.store, before.through):
         return f"store arrives {name}"
@@ -155,6 +155,11 @@ def _core_name(before: Core, after: Core, name: str) -> str:
         return f"prefetch {name}" if after.prefetched else f"drop prefetch {name}"
     held = [sum(copy != NONE for copy in copies_in(core.icache)) for core in (before, after)]
     return "drop I" if held[1] < held[0] else "fill I"
+
+
+def _instruction_operations(core: Core) -> tuple[object, ...]:
+    """What is pending of them, as all cores see it."""
+    return core.ic_own, core.ic_others, core.ic_by, core.ic_by_others
 
 
 # -- what events do --------------------------------------------------------------------------------------------
@@ -419,7 +424,7 @@ def _age(valid: int, fresh: bool) -> str | None:
 
 
 def _pending(shared: Shared, core: Core) -> str:
-    words = [f"dc {dc.op}" for dc in core.dcs] + ["ic"] * (core.ic_all or bool(core.ic_by))
+    words = [f"dc {dc.op}" for dc in core.dcs] + ["ic"] * any(_instruction_operations(core))
     store = shared.through if core.through else core.store
     words += [f"store {AGE[store]}"] if store else []
     words += [f"prefetched {AGE[core.prefetched]}"] if core.prefetched else []
