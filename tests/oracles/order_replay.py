@@ -71,6 +71,7 @@ class Rules(NamedTuple):
     """What decides the steps: whether an alias is live, and what each core may fetch."""
 
     alias_live: bool = False
+    level_2_fills: bool = False
     fetches: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
 
 
@@ -118,7 +119,8 @@ def _after(state: State, place: int, outcome: Outcome) -> State:
 def steps(state: State, rules: Rules, profile: Profile, names: list[str]) -> Iterator[tuple[str, State]]:
     """Every step that may happen, by its name in a witness."""
     fetches = rules.fetches or (((), ()),) * len(names)
-    for shared in shared_steps(state.shared, rules.alias_live, any(cached for cached, _ in fetches)):
+    below = rules.level_2_fills or any(cached for cached, _ in fetches)
+    for shared in shared_steps(state.shared, rules.alias_live, below):
         yield _shared_name(state.shared, shared), _seen(state._replace(shared=shared))
     for place, core in enumerate(state.cores):
         cacheable, past = fetches[place]
@@ -321,7 +323,7 @@ class _Trace(NamedTuple):
                 yield State(state.view, Shared(l1, f1, l2, f2, fm), tuple(cores))
 
     def _closed(self, found: set[State]) -> set[State]:
-        rules = Rules(True, tuple((labels, ()) for labels in self.labels))
+        rules = Rules(True, fetches=tuple((labels, ()) for labels in self.labels))
         at_once = self.profile._replace(order=False)  # nothing is prefetched
         waiting = list(found)
         found = set(found)
@@ -399,7 +401,7 @@ def replay(text: str, *, states: bool = True) -> None:
 
 
 def _rules(step: Step) -> Rules:
-    return Rules(step.alias_live, step.fetches)
+    return Rules(step.alias_live, step.level_2_fills, step.fetches)
 
 
 def _is_as_told(state: State, line: Line, whole: str, names: list[str]) -> bool:
@@ -441,8 +443,11 @@ def fewest_steps(text: str, number: int, kind: str, address: int) -> int:
     views = [last.core, *(place for place in range(len(trace.names)) if place != last.core)]
     for view in views:
         costs = {state: 0 for state in trace.started() if state.view == view}
+        before = Rules()
         for step in trace.steps:
-            costs = _settled(costs, trace, _rules(step))
+            # From a walk on its page may be walked again: not before it has come.
+            costs = _settled(costs, trace, before if step.op == "walk" else _rules(step))
+            before = _rules(step)
             if step is last:
                 break
             reached: dict[State, int] = {}

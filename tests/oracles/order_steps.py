@@ -107,10 +107,16 @@ class Fetches(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What decides a byte's steps at the moment."""
+    """What decides a byte's steps at the moment: whether data caches may fill, level 2 alone may, and the fetches."""
 
     alias_live: bool
     cores: tuple[Fetches, ...]
+    level_2_fills: bool = False
+
+    @property
+    def below(self) -> bool:
+        """Whether level 2 may fill where level 1 may not."""
+        return self.level_2_fills or any(fetches.cacheable for fetches in self.cores)
 
 
 class Event(NamedTuple):
@@ -203,8 +209,8 @@ def _copy(fresh: bool) -> int:
     return FRESH if fresh else STALE
 
 
-def shared_steps(s: Shared, alias_live: bool, fetch_possible: bool) -> Iterator[Shared]:
-    """Give what one step of the levels by themselves makes of them."""
+def shared_steps(s: Shared, alias_live: bool, below: bool) -> Iterator[Shared]:
+    """Give what one step of the levels by themselves makes of them: all may fill, or level 2 below may."""
     if s.l1 == DIRTY:  # write back 1
         yield s._replace(l2=DIRTY, f2=s.f1, l1=CLEAN)
         yield s._replace(l2=DIRTY, f2=s.f1, l1=INVALID, f1=False)
@@ -215,7 +221,7 @@ def shared_steps(s: Shared, alias_live: bool, fetch_possible: bool) -> Iterator[
         yield s._replace(fm=s.f2, l2=INVALID, f2=False)
     if s.l2 == CLEAN:  # drop 2
         yield s._replace(l2=INVALID, f2=False)
-    if s.l2 == INVALID and (alias_live or fetch_possible):  # fill 2
+    if s.l2 == INVALID and (alias_live or below):  # fill 2
         yield s._replace(l2=CLEAN, f2=_memory(s))
     if s.l1 == INVALID and alias_live:  # fill 1
         yield s._replace(l1=CLEAN, f1=copy_below(s))
