@@ -11,7 +11,7 @@ from tests.checker.test_words import CASES as WORDS
 from tests.explain.test_witness import items, steps_of, told, witnesses
 from tests.helpers.checking import check_text
 from tests.helpers.effort import ASKED, LONG, examples
-from tests.helpers.order_traces import draw_ordered, draw_worded, without_walks
+from tests.helpers.order_traces import draw_ordered, draw_worded
 from tests.oracles.order_replay import BeyondError, fewest_steps, replay
 from tests.oracles.replay import Refused, read
 from tests.oracles.test_order_explorer import CASES, trace
@@ -84,14 +84,14 @@ def test_witnesses_of_traces_with_further_words() -> None:
 def test_any_witness_is_a_way_that_the_rules_allow() -> None:
     steps = 0
     for seed in range(FIRST_SEED, FIRST_SEED + examples(80)):
-        steps += assert_replays(without_walks(draw_ordered(seed, most=6)))
+        steps += assert_replays(draw_ordered(seed, most=6))
     assert steps > 10
 
 
 def test_any_witness_of_a_trace_with_further_words_is_a_way_that_the_rules_allow() -> None:
     steps = 0
     for seed in range(FIRST_SEED, FIRST_SEED + examples(160)):
-        drawn = without_walks(draw_worded(seed, most=14)).splitlines()
+        drawn = draw_worded(seed, most=14).splitlines()
         # A leak is no question of which copies are fresh: it is not replayed.
         lines = (line for line in drawn if not line.startswith("give"))
         text = "".join(f"{line}\n" for line in lines)
@@ -102,7 +102,7 @@ def test_any_witness_of_a_trace_with_further_words_is_a_way_that_the_rules_allow
 
 def test_any_witness_has_the_fewest_steps() -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + examples(80)):
-        text = without_walks(draw_ordered(seed, most=6))
+        text = draw_ordered(seed, most=6)
         for hazard in islice(told(text, most=2).hazards, 2):
             entry = hazard.entry
             try:

@@ -362,15 +362,6 @@ class _Worder(_Drafter):
         self.lines.append(f"give {first:#x} {size:#x} {' '.join(rng.sample(sorted(owners), len(owners)))}")
 
 
-def without_walks(text: str) -> str:
-    """The trace without the walks of cores, if it says order: the explorer does not let them come again."""
-    if "option order\n" not in text:
-        return text
-    masters = {line.split()[1] for line in text.splitlines() if line.startswith("master ")}
-    kept = (line for line in text.splitlines() if line.split()[1:2] != ["walk"] or line.split()[0] in masters)
-    return "".join(f"{line}\n" for line in kept)
-
-
 def draw_worded(seed: int, *, least: int = 12, most: int = 25, order: float = 0.7) -> str:
     """A version 2 trace with masters, owners, polls and all options, the same for the same seed.
 
