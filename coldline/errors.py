@@ -147,3 +147,7 @@ class LostEventsError(ColdlineError):
 
 class MissingDependencyError(ColdlineError):
     """An optional dependency is not installed."""
+
+
+class CompilationError(ColdlineError):
+    """A program could not be compiled to machine code: the fault is the compiler's or the machine's."""

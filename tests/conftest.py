@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from coldline.cli import main, progress
 from tests.helpers.command import Cli, Result
-from tests.helpers.effort import skip_long
+from tests.helpers.effort import LONG, skip_long
+
+# A default run tries the same examples each time: it fails because of a change, and not by chance.
+settings.register_profile("coldline", derandomize=not LONG)
+settings.load_profile("coldline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

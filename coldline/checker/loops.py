@@ -18,13 +18,13 @@ from coldline.checker.state.lines import Badness
 from coldline.checker.state.marks import ANY_BARRIER, barrier_bit
 from coldline.checker.state.partitions import OWN, SLACK
 from coldline.events import Op
-from coldline.jit import code_cache
+from coldline.jit import code_cache, programs
 from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MODULE = "coldline.checker.compiled.events"
+MODULE = programs.CHECK
 """The module with the compiled loops."""
 
 NO_PAGE = (1 << 64) - 1

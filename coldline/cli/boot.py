@@ -12,10 +12,11 @@ from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
 from coldline.cli.reviewing import Reviewing, reviewed_status
 from coldline.cli.status import INTERRUPTED, complain
-from coldline.cli.trials import TrialRun, plan_guest, trial_of
+from coldline.cli.trials import TrialRun, plan_guest, programs_of, trial_of
 from coldline.errors import RepeatError
 from coldline.events.interruptible import Interruptible
 from coldline.frontends.unicorn import End, Outcome
+from coldline.jit.code_cache import compile_missing
 from coldline.report.model import Guest, Report, Run
 from coldline.simulation import Trial
 from coldline.verdict import Judgement, check, judge
@@ -66,6 +67,7 @@ def _judge(
 
     regions = [Region(each.name, each.address, each.size, each.data.nbytes) for each in trial.plan.segments]
     with Progress(not options.quiet) as progress:
+        compile_missing(programs_of(trial.plan), progress.compiled)
         following = Following(progress, outputs)
         with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
             writer = None

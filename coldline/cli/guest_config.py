@@ -41,7 +41,12 @@ def fill_in(options: argparse.Namespace) -> None:
     if found:
         from coldline.guest.config import read_config
 
-        config = read_config(options.image, assignments=options.settings, used_keys=_honoured(options))
+        config = read_config(
+            options.image,
+            assignments=options.settings,
+            used_keys=_honoured(options),
+            refused_keys=_refused(options),
+        )
         for remark in config.remarks:
             print(f"coldline: warning: {remark}", file=sys.stderr)
         _take(options, config)
@@ -54,6 +59,13 @@ def _honoured(options: argparse.Namespace) -> frozenset[str]:
     from coldline.guest.config import PLAN_KEYS
 
     return PLAN_KEYS | {"uuid"} if options.command == "create" else PLAN_KEYS
+
+
+def _refused(options: argparse.Namespace) -> frozenset[str]:
+    """The keys without which a guest of Xen may not work. A simulated one has no such hardware in any case."""
+    from coldline.guest.config import RESOURCE_KEYS
+
+    return RESOURCE_KEYS if options.command == "create" and not options.lenient else frozenset()
 
 
 def _take(options: argparse.Namespace, config: "GuestConfig") -> None:

@@ -29,6 +29,7 @@ examples:
 _COMMANDS: Final = {
     "baseline": "review",
     "boot": "judging",
+    "cache": "showing",
     "check": "judging",
     "compare": "review",
     "convert": "showing",

@@ -11,9 +11,10 @@ from coldline.cli.hosts import is_bare
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
 from coldline.cli.status import SUCCESS
-from coldline.cli.trials import TrialRun, plan_guest, trial_of
+from coldline.cli.trials import TrialRun, plan_guest, programs_of, trial_of
 from coldline.errors import HypervisorError
 from coldline.hypervisor.models import HOST_MODELS
+from coldline.jit.code_cache import compile_missing
 from coldline.report.model import Cell, Matrix
 from coldline.simulation import Trial
 from coldline.verdict import check, judge
@@ -33,6 +34,7 @@ def run_matrix(options: argparse.Namespace) -> int:
         cells: dict[str, dict[str, Cell]] = {}
         pairs = [(host, strategy) for host in hosts for strategy in strategies]
         with Progress(wanted=True) as progress:
+            compile_missing(programs_of(plan), progress.compiled)
             for number, (host, strategy) in enumerate(pairs, 1):
                 name = f"{host}, {strategy} ({number} of {len(pairs)})"
                 following = Following(progress, None, name)

@@ -67,6 +67,10 @@ class Progress:
             self._out.write(f"coldline: {text}\n")
         self._out.flush()
 
+    def compiled(self, done: int, of: int) -> None:
+        """Show how many of coldline's programs are compiled (`coldline.jit.compiling.compile_missing`)."""
+        self.say(lambda: f"compiling coldline's inner loops, once: {done} of {of}")
+
     def clear(self) -> None:
         """Remove the line, before other text."""
         if self._drawn:

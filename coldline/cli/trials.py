@@ -15,6 +15,7 @@ from coldline.frontends.unicorn.turns import Turns, random_turns, round_robin
 from coldline.guest import Plan, make_plan
 from coldline.hypervisor.models import host_model
 from coldline.image import Kernel
+from coldline.jit import programs
 from coldline.simulation import Trial
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
             f"{kernel.path} is built for pages of {kernel.page_size >> 10} KiB, which {core.name} does not have"
         )
     return kernel, make_plan(kernel, guest)
+
+
+def programs_of(plan: Plan) -> tuple[str, ...]:
+    """The programs (`coldline.jit.programs`) that a trial of a plan takes."""
+    return programs.CALLBACKS[plan.architecture], programs.CHECK
 
 
 def until_of(options: argparse.Namespace, *, bare: bool = False) -> Until:

@@ -16,6 +16,8 @@ from coldline.events.batch import Batch
 from coldline.events.interruptible import Interruptible
 from coldline.events.source import Sink, Source
 from coldline.frontends.qemu import CommandLine, Watch, Watched, agents_of_core, read_command_line
+from coldline.jit import programs
+from coldline.jit.code_cache import compile_missing
 from coldline.report.model import MachineRun, Report
 from coldline.rules.order.ordering import CoreAgents, Ordering
 from coldline.rules.profile import Profile
@@ -59,6 +61,7 @@ def _judge(
     """Run and check the machine; stories are of the events that were kept meanwhile."""
     most = outputs.hazards or 0
     with Progress(not options.quiet) as progress, contextlib.ExitStack() as stack:
+        compile_missing((programs.QEMU, programs.CHECK), progress.compiled)
         following = Following(progress, outputs)
         watch = Watch(
             machine,

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # scripts/generate makes this file with shtab.
 
-_shtab_coldline_subparsers=(baseline boot check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion)
+_shtab_coldline_subparsers=(baseline boot cache check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion)
 
 _shtab_coldline_baseline_option_strings=(-h --help -o --output)
 _shtab_coldline_boot_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --strategy --host --core --until --schedule --secondary --max-instructions --order --nc-may-hit --setway-effective --idc --dic --baseline --suppressions --symbols --source-prefix --trace --trace-format --format --json --quiet --hazards)
+_shtab_coldline_cache_option_strings=(-h --help --build --clear)
 _shtab_coldline_check_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --repair --with --before --baseline --suppressions --format --json --witness --quiet --hazards --max-hazards --stories)
 _shtab_coldline_compare_option_strings=(-h --help --json)
 _shtab_coldline_convert_option_strings=(-h --help --to)
@@ -13,7 +14,7 @@ _shtab_coldline_matrix_option_strings=(-h --help --sample --bios --initrd --ramd
 _shtab_coldline_plan_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --core --json --svg --dtb-out)
 _shtab_coldline_rules_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --dot --sources)
 _shtab_coldline_watch_option_strings=(-h --help --start --only --order --nc-may-hit --setway-effective --idc --dic --trace --trace-format --format --json --quiet --hazards)
-_shtab_coldline_create_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --name --strategy -p --paused --vuart --trace --json)
+_shtab_coldline_create_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --name --strategy -p --paused --lenient --vuart --trace --json)
 _shtab_coldline_console_option_strings=(-h --help --raw --vuart)
 _shtab_coldline_list_option_strings=(-h --help --json)
 _shtab_coldline_pause_option_strings=(-h --help)
@@ -103,7 +104,7 @@ _shtab_coldline_create___el_choices=(1 2)
 _shtab_coldline_create___arch_choices=(arm64 arm32)
 _shtab_coldline_create___strategy_choices=(none flush syscall uncached hypercall uncached-hypercall)
 _shtab_coldline_completion_pos_0_choices=(bash zsh fish)
-_shtab_coldline_pos_0_choices=(baseline boot check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion)
+_shtab_coldline_pos_0_choices=(baseline boot cache check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion)
 
 _shtab_coldline_baseline_pos_0_nargs=+
 _shtab_coldline_baseline__h_nargs=0
@@ -119,6 +120,10 @@ _shtab_coldline_boot___idc_nargs=0
 _shtab_coldline_boot___dic_nargs=0
 _shtab_coldline_boot___json_nargs=0
 _shtab_coldline_boot___quiet_nargs=0
+_shtab_coldline_cache__h_nargs=0
+_shtab_coldline_cache___help_nargs=0
+_shtab_coldline_cache___build_nargs=0
+_shtab_coldline_cache___clear_nargs=0
 _shtab_coldline_check_pos_0_nargs=+
 _shtab_coldline_check__h_nargs=0
 _shtab_coldline_check___help_nargs=0
@@ -177,6 +182,7 @@ _shtab_coldline_create__h_nargs=0
 _shtab_coldline_create___help_nargs=0
 _shtab_coldline_create__p_nargs=0
 _shtab_coldline_create___paused_nargs=0
+_shtab_coldline_create___lenient_nargs=0
 _shtab_coldline_create___vuart_nargs=0
 _shtab_coldline_create___json_nargs=0
 _shtab_coldline_console__h_nargs=0

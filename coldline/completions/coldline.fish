@@ -42,7 +42,7 @@ function _shtab_coldline_using
   test "$_shtab_coldline_cmdpath" = "$argv"
 end
 
-set -g _shtab_coldline_commands baseline boot check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion
+set -g _shtab_coldline_commands baseline boot cache check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion
 set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --sample --schedule --secondary --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --with --write -o
 
 complete -c coldline -e
@@ -93,12 +93,16 @@ complete -c coldline -n '_shtab_coldline_using boot' -l suppressions -xka "(__fi
 complete -c coldline -n '_shtab_coldline_using boot' -l symbols -xka "(__fish_complete_path (commandline -ct))" -d 'name functions, data and source lines by FILE: the linked ELF file of the image, such as vmlinux or u-boot, or a System.map (default: the image, if it is an ELF file with symbols)'
 complete -c coldline -n '_shtab_coldline_using boot' -l source-prefix -xka "(__fish_complete_directories)" -d 'remove DIR from the beginning of the paths of source files'
 complete -c coldline -n '_shtab_coldline_using boot' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write every event to FILE, for '"'"'coldline check'"'"''
-complete -c coldline -n '_shtab_coldline_using boot' -l trace-format -xka "text binary" -d 'form of that file: text (the default), or binary, which is smaller and faster'
+complete -c coldline -n '_shtab_coldline_using boot' -l trace-format -xka "text binary" -d 'form of that file: text, or binary, which is smaller and faster (default: text if FILE ends in .txt or .trace, else binary; .gz or .zst after that compresses it)'
 complete -c coldline -n '_shtab_coldline_using boot' -l format -xka "text json witness html sarif junit github" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs; witness: each hazard as a trace, with the steps of the caches; html: a page to look at, in one file; sarif: SARIF 2.1.0, a result for each cause; junit: JUnit XML, a test for each cause; github: annotations of GitHub'"'"'s workflows'
 complete -c coldline -n '_shtab_coldline_using boot' -l json -d 'short for --format json'
 complete -c coldline -n '_shtab_coldline_using boot' -l quiet -d 'print only the verdict and its coverage (not for json)'
 complete -c coldline -n '_shtab_coldline_using boot' -l hazards -x -d 'number of hazards to list, each with its story (default: 100)'
 complete -c coldline -n '_shtab_coldline_using boot; and test $_shtab_coldline_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'kernel: Image, zImage, EFI zboot, ELF, uImage or FIT, compressed or not; raw bytes with --load; or a guest configuration file in xl'"'"'s format'
+complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a cache -d 'coldline compiles its inner loops to machine code once, and keeps that and other results in a folder: $XDG_CACHE_HOME/coldline, by default ~/.cache/coldline. Without an option, print the folder, and the number and size of its files.'
+complete -c coldline -n '_shtab_coldline_using cache' -s h -l help -d 'show this help message and exit'
+complete -c coldline -n '_shtab_coldline_using cache' -l build -d 'compile all inner loops that are not compiled yet, on all processors, as for an image of a machine'
+complete -c coldline -n '_shtab_coldline_using cache' -l clear -d 'remove the folder'"'"'s files'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a check -d 'Read traces, in the text form or the binary form, and check every access in them: can any fill or eviction that the architecture allows show stale data?'
 complete -c coldline -n '_shtab_coldline_using check' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using check' -l nc-may-hit -d 'non-cacheable reads may also return a cached copy'
@@ -215,7 +219,7 @@ complete -c coldline -n '_shtab_coldline_using watch' -l setway-effective -d 'se
 complete -c coldline -n '_shtab_coldline_using watch' -l idc -d 'CTR_EL0.IDC: instruction fetches see level 1 data caches'
 complete -c coldline -n '_shtab_coldline_using watch' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
 complete -c coldline -n '_shtab_coldline_using watch' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write every event to FILE, for '"'"'coldline check'"'"''
-complete -c coldline -n '_shtab_coldline_using watch' -l trace-format -xka "text binary" -d 'form of that file: text (the default), or binary, which is smaller and faster'
+complete -c coldline -n '_shtab_coldline_using watch' -l trace-format -xka "text binary" -d 'form of that file: text, or binary, which is smaller and faster (default: text if FILE ends in .txt or .trace, else binary; .gz or .zst after that compresses it)'
 complete -c coldline -n '_shtab_coldline_using watch' -l format -xka "text json witness html sarif junit github" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs; witness: each hazard as a trace, with the steps of the caches; html: a page to look at, in one file; sarif: SARIF 2.1.0, a result for each cause; junit: JUnit XML, a test for each cause; github: annotations of GitHub'"'"'s workflows'
 complete -c coldline -n '_shtab_coldline_using watch' -l json -d 'short for --format json'
 complete -c coldline -n '_shtab_coldline_using watch' -l quiet -d 'print only the verdict and its coverage (not for json)'
@@ -241,6 +245,7 @@ complete -c coldline -n '_shtab_coldline_using create' -l max-unpacked -x -d 'ma
 complete -c coldline -n '_shtab_coldline_using create' -l name -x -d 'name of the domain (default: the image'"'"'s name)'
 complete -c coldline -n '_shtab_coldline_using create' -l strategy -xka "none flush syscall uncached hypercall uncached-hypercall" -d 'how the builder writes the guest'"'"'s memory: none, flush (arm64), syscall (arm32), uncached (the default), hypercall or uncached-hypercall; uncached mappings need coldline'"'"'s driver'
 complete -c coldline -n '_shtab_coldline_using create' -s p -l paused -d 'leave the domain paused'
+complete -c coldline -n '_shtab_coldline_using create' -l lenient -d 'build the guest without the devices of its configuration file that coldline cannot give it (disk, vif, iomem, ...), with a warning; by default they are an error'
 complete -c coldline -n '_shtab_coldline_using create' -l vuart -d 'add an emulated PL011 to the console hvc0'
 complete -c coldline -n '_shtab_coldline_using create' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write a trace of the build to FILE, for '"'"'coldline check'"'"'; - is standard output'
 complete -c coldline -n '_shtab_coldline_using create' -l json -d 'print one JSON object'

@@ -7,32 +7,28 @@ machine code (`coldline.jit.linker`), and kept in the user's cache folder. Later
 Code that cannot be linked in this way is kept as an object file, which LLVM loads.
 """
 
-import ctypes
 import importlib.util
-import json
-import mmap
 import os
 import sys
 import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from coldline.jit.compiling import compile_together
+from coldline.jit.packed_code import map_code
+from coldline.jit.shipped import read_shipped
 from coldline.support import cache_folder
 from coldline.support.source_files import files_of
 
-if TYPE_CHECKING:
-    from coldline.jit.linker import Flat
-
-_engines: list[Any] = []
+_compiled: dict[str, bytes] = {}
+"""What was compiled since this process started, for a cache folder that cannot be written."""
 
 _STARTED = time.time()
-_LINKER = "coldline.jit.linker"
+LINKER = "coldline.jit.linker"
 _COMPILERS = (("numba", "_version.py"), ("llvmlite", "_version.py"), ("numpy", "version.py"))
 _FEATURES = (b"flags", b"Features", b"isa")
 """The names of the processor's features in /proc/cpuinfo: x86, Arm, RISC-V."""
-
-_FAILED = ctypes.c_void_p(-1).value
 
 
 def load_code(module: str) -> dict[str, int]:
@@ -41,86 +37,79 @@ def load_code(module: str) -> dict[str, int]:
     Parameters
     ----------
     module : str
-        A module with ``EXPORTS``, a dict of functions that Numba compiled with `numba.cfunc`; it is imported only if
-        its machine code is not cached.
+        A module with ``EXPORTS``, a dict of functions that Numba compiled with `numba.cfunc`. It is never imported
+        here: if its machine code is not cached, another process compiles it.
     """
-    path = _path(module)
-    if path is not None:
+    with suppress(KeyError):
+        return map_code(_compiled[module])
+    for read in (_shipped, _cached):
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            return _unpack(cache_folder.read_kept(path))
-    return _compile(module, path)
+            return map_code(read(module))
+    _compile([module], _untold)
+    return map_code(_compiled[module])
+
+
+def compile_missing(programs: Iterable[str], told: Callable[[int, int], None]) -> None:
+    """Compile the programs of which there is no machine code yet, as many at once as there are processors.
+
+    Parameters
+    ----------
+    programs : iterable of str
+        Modules of `coldline.jit.programs`.
+    told : callable
+        Called now and then with how many are compiled, and how many there are to compile.
+
+    Raises
+    ------
+    CompilationError
+        If a compiler's process fails.
+    ModuleNotFoundError
+        If there is something to compile, and no compiler.
+    """
+    _compile([each for each in programs if not is_kept(each)], told)
 
 
 def is_kept(module: str) -> bool:
-    """Whether the machine code of a module is cached, so that `load_code` need not compile it."""
+    """Whether there is machine code of a module, so that `load_code` need not compile it."""
+    if module in _compiled:
+        return True
+    with suppress(OSError, ValueError):
+        return bool(_shipped(module))
     path = _path(module)
     return path is not None and path.is_file()
 
 
-def _compile(module: str, path: Path | None) -> dict[str, int]:
-    from coldline.jit.linker import flatten
+def _compile(modules: list[str], told: Callable[[int, int], None]) -> None:
+    """Compile modules; keep their code for this process and, if it can be written, in the cache folder."""
 
-    if sys.stderr.isatty():
-        print("coldline: compiling its inner loops, once", file=sys.stderr)
-    kept = _pack(flatten(importlib.import_module(module).EXPORTS))
-    if path is not None and not _edited(module):
-        cache_folder.keep(path, kept)
-    return _unpack(kept)
+    def keep(module: str, packed: bytes) -> None:
+        _compiled[module] = packed
+        path = _path(module)
+        if path is not None and not _edited(module):
+            cache_folder.keep(path, packed)
+
+    compile_together(modules, told, keep)
+
+
+def _untold(done: int, of: int) -> None:
+    pass
+
+
+def _shipped(module: str) -> bytes:
+    return read_shipped(module, LINKER, _processor())
+
+
+def _cached(module: str) -> bytes:
+    path = _path(module)
+    if path is None:
+        raise FileNotFoundError(module)
+    return cache_folder.read_kept(path)
 
 
 def _edited(module: str) -> bool:
     """Whether a source is newer than this process, which may then have read the earlier source."""
-    sources = (*files_of(module), *files_of(_LINKER))
+    sources = (*files_of(module), *files_of(LINKER))
     return any(source.stat().st_mtime > _STARTED for source in sources)
-
-
-def _pack(flat: "Flat") -> bytes:
-    """Pack the functions' places, as a line of JSON, and the code."""
-    return json.dumps({"entries": flat.entries}).encode() + b"\n" + flat.code
-
-
-def _unpack(kept: bytes) -> dict[str, int]:
-    """Make the code from `_pack` executable; return the functions' addresses."""
-    line, _, code = kept.partition(b"\n")
-    entries: dict[str, Any] = json.loads(line)["entries"]
-    if any(isinstance(place, str) for place in entries.values()):
-        return _link(code, entries)
-    base = _map(code)
-    return {name: base + int(offset) for name, offset in entries.items()}
-
-
-def _link(built: bytes, symbols: dict[str, str]) -> dict[str, int]:
-    """Load an object file with LLVM."""
-    from llvmlite import binding
-
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    machine = binding.Target.from_default_triple().create_target_machine()
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
-    engine.add_object_file(binding.object_file.ObjectFileRef.from_data(built))
-    engine.finalize_object()
-    _engines.append(engine)
-    return {name: int(engine.get_function_address(symbol)) for name, symbol in symbols.items()}
-
-
-def _map(code: bytes) -> int:
-    """Make code executable for the rest of the process; return its address.
-
-    The kernel maintains the instruction cache when it maps a file's pages. So the code goes through a file, which
-    belongs to this process only, so that nobody can write to it or truncate it.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mmap.restype = ctypes.c_void_p
-    libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long)
-    file = os.memfd_create("coldline")
-    try:
-        os.write(file, code)
-        base = libc.mmap(None, len(code), mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE, file, 0)
-    finally:
-        os.close(file)
-    if base is None or base == _FAILED:
-        raise OSError(ctypes.get_errno(), "cannot map machine code")
-    return int(base)
 
 
 def _path(module: str) -> Path | None:
@@ -135,7 +124,7 @@ def _path(module: str) -> Path | None:
         if spec is not None and spec.origin is not None:
             compilers.append((Path(spec.origin).parent / file).read_bytes())
     kind = f"code-{module.rpartition('.')[2]}"
-    linker = cache_folder.name_for("linker", _LINKER, costly=True)
+    linker = cache_folder.name_for("linker", LINKER, costly=True)
     return folder / cache_folder.name_for(
         kind, module, linker, sys.version_info, compilers, processor, costly=True
     )

@@ -93,7 +93,7 @@ int64: Any = np.int64
 uint64: Any = np.uint64
 """Machine integers, in code that is only ever compiled."""
 
-compiled = numba.njit(error_model="numpy", boundscheck=False)
+compiled = numba.njit(error_model="numpy", boundscheck=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """Compiles a function that other compiled functions call."""
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from llvmlite import binding
+from numba.core import config
 
 _ATTRIBUTES = re.compile(r"^(attributes #\d+ = \{)(.*)\}$", re.MULTILINE)
 _ROUNDS = 2
@@ -67,8 +68,10 @@ def flatten(exports: Mapping[str, Any]) -> Flat:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     machine = binding.Target.from_default_triple().create_target_machine(
-        cpu=binding.get_host_cpu_name(),
-        features=binding.get_host_cpu_features().flatten(),
+        cpu=config.CPU_NAME or binding.get_host_cpu_name(),
+        features=binding.get_host_cpu_features().flatten()
+        if config.CPU_FEATURES is None
+        else config.CPU_FEATURES,
         opt=3,
         reloc="pic",
         codemodel="small",
@@ -135,7 +138,7 @@ def _optimised(
         if not each.is_declaration and each.name not in entries:
             each.linkage = "internal"
     tuning = binding.create_pipeline_tuning_options(speed_level=3)
-    # Numba has vectorised already; more of it would only need more constants.
+    # It would need constants outside of the code, and gains nothing.
     tuning.loop_vectorization = tuning.slp_vectorization = False
     builder = binding.create_pass_builder(machine, tuning)
     for _ in range(_ROUNDS):

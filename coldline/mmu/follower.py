@@ -12,7 +12,7 @@ from coldline.events import words
 from coldline.events.agent_names import FIRST_VCPU, agents_of
 from coldline.events.source import Sink
 from coldline.events.words import EventWords
-from coldline.jit import code_cache
+from coldline.jit import code_cache, programs
 from coldline.jit.shared_record import SharedRecord, record_of
 from coldline.mmu import view
 from coldline.mmu.registers import TableCode, follow_registers
@@ -21,7 +21,6 @@ from coldline.mmu.view import ADDRESS_MASK, REGISTERS, TAG_SHIFT, VMSA64, View
 FollowerRecord = record_of(words.WORDS_FIELDS, view.VIEW_FIELDS)
 """The type of the follower's record."""
 
-_MODULE: Final = "coldline.mmu.compiled_program"
 _WORD: Final = 8
 _POINTER, _NUMBER, _FLAG = ctypes.c_void_p, ctypes.c_int64, ctypes.c_bool
 
@@ -62,7 +61,7 @@ class TableFollower:
         self._level = level
         self._record["el"], self._record["format"] = level, table_format
         self._record["two_types"] = two_types
-        addresses = code_cache.load_code(_MODULE)
+        addresses = code_cache.load_code(programs.PAGE_TABLES)
         self._code = TableCode(self._record.pointer, addresses)
         self._store = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _NUMBER, _NUMBER)(addresses["store"])
         self._settle_half = ctypes.CFUNCTYPE(None, _POINTER)(addresses["settle_half"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reads trace files of either form as streams; `coldline.trace.writing` writes them."""
+"""Reads trace files of either form, compressed or not, as streams; `coldline.trace.writing` writes them."""
 
 import os
 import stat
@@ -12,6 +12,7 @@ from coldline.events.source import Sink
 from coldline.support.whole_file import STANDARD
 from coldline.trace.binary_layout import SIGNATURE
 from coldline.trace.binary_reading import BinaryReader
+from coldline.trace.compression import LONGEST_MAGIC, decompressed
 from coldline.trace.text_batches import TextBatches
 
 FORMS = ("text", "binary")
@@ -25,6 +26,8 @@ _Place = tuple[int, ...]
 
 class TraceFile:
     """A trace in a file, a pipe or standard input: a `Source`, and a context manager that names the file in errors.
+
+    It may be compressed by gzip or zstd.
 
     Parameters
     ----------
@@ -60,9 +63,10 @@ class TraceFile:
         try:
             self._state = self._state_now()
             self._start = self._file.tell() if self._state else 0
-            first = self._file.read(len(SIGNATURE))
+            content = self._content()
+            first = content.read(len(SIGNATURE))
             self.form = "binary" if first == SIGNATURE else "text"
-            self._reader: BinaryReader | TextBatches | None = self._begin(_PutBack(first, self._file))
+            self._reader: BinaryReader | TextBatches | None = self._begin(_PutBack(first, content))
         except TraceError as error:
             self._file.close()
             raise in_file(path, error) from None
@@ -118,7 +122,12 @@ class TraceFile:
         if self._state != self._state_now():
             raise TraceError("", "it was changed while it was read")
         self._file.seek(self._start)
-        return self._begin(self._file)
+        return self._begin(self._content())
+
+    def _content(self) -> Any:
+        """Return a file of the trace's bytes, from where the file is read now."""
+        first = self._file.read(LONGEST_MAGIC)
+        return decompressed(self.path, first, _PutBack(first, self._file))
 
     def _state_now(self) -> _Place | None:
         """Return what identifies the content of a regular file; None for a pipe."""
@@ -140,8 +149,8 @@ class _PutBack:
         self._file = file
 
     def read(self, size: int) -> bytes:
-        """Read at least the bytes that were put back, or all that are left."""
-        first, self._first = self._first, b""
+        """Read `size` bytes, or all that are left."""
+        first, self._first = self._first[:size], self._first[size:]
         return first + self._file.read(size - len(first)) if first else self._file.read(size)
 
 

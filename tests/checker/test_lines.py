@@ -34,6 +34,7 @@ from coldline.rules.alphabet import ACCESSES, OTHER, Letter
 from coldline.rules.automaton import LETTERS, READS, Automaton, build_automaton
 from coldline.rules.line_rules import Hazard
 from coldline.rules.profile import Profile
+from tests.helpers.effort import examples
 
 LINE_SIZES = (16, 32, 64, 128, 2048)
 LINE = 16
@@ -97,7 +98,7 @@ def bytes_of(parts: Parts, line: int = LINE) -> list[int]:
     return states
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(moves(), max_size=25))
 def test_a_line_moves_as_its_bytes_do(path: list[Move]) -> None:
     machine, lines = built(Profile()), new_lines()
@@ -110,7 +111,7 @@ def test_a_line_moves_as_its_bytes_do(path: list[Move]) -> None:
     assert bytes_of(lines.parts(3, 4)) == [machine.start] * LINE
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(moves(), max_size=12), st.lists(st.sampled_from(LETTERS), max_size=8), moves())
 def test_what_was_deferred_happens_before_the_next_access(
     path: list[Move], waiting: list[Letter], last: Move
@@ -192,7 +193,7 @@ def some_parts(draw: st.DrawFn, line: int) -> Parts:
     return parts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data(), st.sampled_from(LINE_SIZES[:4]))
 def test_records_keep_what_was_put_there(data: st.DataObject, line: int) -> None:
     lines = new_lines(line)

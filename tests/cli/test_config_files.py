@@ -113,6 +113,32 @@ def test_a_file_without_a_kernel(folder: Path, cli: Cli) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [
+        ("disk = ['phy:/dev/vg/guest,xvda,w']", "disk"),
+        ("vif = ['bridge=br0']", "vif"),
+        ("iomem = ['0xff000,1']", "iomem"),
+        ("tee = 'optee'", "tee"),
+    ],
+)
+def test_a_guest_of_xen_is_not_built_without_its_devices(
+    folder: Path, cli: Cli, setting: str, name: str
+) -> None:
+    config(f"memory = 16\n{setting}\n")
+    refused = cli("create", "guest.cfg")
+    want = f"coldline: guest.cfg:4:1: coldline cannot give a guest {name}; --lenient builds it without\n"
+    assert (refused.status, refused.err, refused.out) == (ERROR, want, "")
+    warned = f"coldline: warning: guest.cfg:4:1: {name} is ignored by coldline"
+    assert cli("create", "guest.cfg", "--lenient").err.splitlines()[0] == warned
+    assert cli("plan", "guest.cfg").err.splitlines() == [warned]
+
+
+def test_a_list_without_devices_is_not_refused(folder: Path, cli: Cli) -> None:
+    config("memory = 16\ndisk = []\nvif = []\ntee = 'none'\n")
+    assert "cannot give" not in cli("create", "guest.cfg").err
+
+
 def test_settings_without_a_file(folder: Path, cli: Cli) -> None:
     result = cli("boot", "kernel", "memory=16")
     assert (result.status, result.err) == (

@@ -11,8 +11,7 @@ from pathlib import Path
 import tests.helpers.tiny_guests as a64
 from coldline.errors import ColdlineError
 from coldline.frontends.qemu.command_line import OLDEST, PROGRAM
-from coldline.frontends.qemu.watch import LOOP
-from coldline.jit import code_cache
+from coldline.jit import code_cache, programs
 from testbed import apt, debian
 from testbed.sources import BACKPORTS
 from tests.helpers.guest_runs import LEVEL1, LEVEL2, LEVEL3, mmu_on, tables
@@ -52,7 +51,7 @@ def qemu() -> list[str]:
     """Return the first words of QEMU's command line, or skip the test."""
     found = _qemu()
     require(not isinstance(found, str), str(found))
-    code_cache.load_code(LOOP)  # compiling takes longer than a test waits for a process
+    code_cache.load_code(programs.QEMU)  # compiling takes longer than a test waits for a process
     require(shutil.which("cc") or shutil.which("gcc"), "no C compiler for QEMU's plugin")
     return list(found)
 

@@ -14,13 +14,12 @@ pytest.importorskip("numba")
 
 from numba import carray, cfunc, types
 
-from coldline.checker import loops
-from coldline.frontends.unicorn import callbacks
-from coldline.jit import code_cache
+from coldline.jit import code_cache, programs
 from coldline.jit.linker import Flat, flatten
+from coldline.jit.packed_code import map_code, pack_code
 from coldline.support import cache_folder
 
-KEPT = (callbacks.module("aarch64"), callbacks.module("aarch32"), loops.MODULE)
+KEPT = (programs.CALLBACKS["arm64"], programs.CALLBACKS["arm32"], programs.CHECK)
 
 
 @pytest.fixture
@@ -30,7 +29,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def program(code_bytes: bytes) -> bytes:
-    return code_cache._pack(Flat(code_bytes, {"first": 0, "second": 1}))
+    return pack_code(Flat(code_bytes, {"first": 0, "second": 1}))
+
+
+def compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in for the compiler."""
+
+    def compile_together(modules: list[str], told: object, take: Any) -> None:
+        for each in modules:
+            take(each, pack_code(Flat(b"\xc3", {"compiled": 0})))
+
+    monkeypatch.setattr(code_cache, "_compiled", {})
+    monkeypatch.setattr(code_cache, "compile_together", compile_together)
 
 
 def kept_at(module: str) -> Path:
@@ -48,8 +58,8 @@ def test_all_that_is_compiled_can_be_kept(module: str) -> None:
 
 def test_neither_numba_nor_llvm_is_imported_where_the_code_is_kept() -> None:
     script = (
-        "import sys; from coldline.jit import code_cache; from coldline.frontends.unicorn.callbacks import module;"
-        "code_cache.load_code(module('aarch64'));"
+        "import sys; from coldline.jit import code_cache; from coldline.jit.programs import CALLBACKS;"
+        "code_cache.load_code(CALLBACKS['arm64']);"
         "print(sorted({'numba', 'llvmlite'} & set(sys.modules)))"
     )
     code_cache.load_code(KEPT[0])
@@ -58,7 +68,7 @@ def test_neither_numba_nor_llvm_is_imported_where_the_code_is_kept() -> None:
 
 
 def test_entries_are_where_the_code_says() -> None:
-    addresses = code_cache._unpack(program(b"\x11\x22\x33\x44"))
+    addresses = map_code(program(b"\x11\x22\x33\x44"))
     assert addresses["second"] == addresses["first"] + 1
     assert ctypes.string_at(addresses["first"], 4) == b"\x11\x22\x33\x44"
 
@@ -69,19 +79,19 @@ def test_code_that_has_changed_is_not_run(folder: Path, monkeypatch: pytest.Monk
     kept = bytearray(path.read_bytes())
     kept[-1] ^= 1
     path.write_bytes(kept)
-    monkeypatch.setattr(code_cache, "_compile", lambda *_: {"compiled": 1})
-    assert code_cache.load_code(KEPT[0]) == {"compiled": 1}
+    compiles(monkeypatch)
+    assert set(code_cache.load_code(KEPT[0])) == {"compiled"}
 
 
 @pytest.mark.parametrize("broken", [b"", b"{}\n", b"[]\n", b'{"entries": 1}\n', b"\xff\n\x00"])
 def test_a_broken_file_is_compiled_anew(folder: Path, monkeypatch: pytest.MonkeyPatch, broken: bytes) -> None:
     path = kept_at(KEPT[0])
-    monkeypatch.setattr(code_cache, "_compile", lambda *_: {"compiled": 1})
+    compiles(monkeypatch)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(broken)
-    assert code_cache.load_code(KEPT[0]) == {"compiled": 1}
+    assert set(code_cache.load_code(KEPT[0])) == {"compiled"}
     cache_folder.keep(path, broken)  # with the right digest
-    assert code_cache.load_code(KEPT[0]) == {"compiled": 1}
+    assert set(code_cache.load_code(KEPT[0])) == {"compiled"}
 
 
 def test_another_module_or_another_processor_is_other_code(
@@ -121,7 +131,7 @@ def test_constants_come_with_the_code() -> None:
     flat = flatten({"ramp": ramp})
     if os.uname().machine == "x86_64":
         assert isinstance(flat.entries["ramp"], int)
-    address = code_cache._unpack(code_cache._pack(flat))["ramp"]
+    address = map_code(pack_code(flat))["ramp"]
     assert ramp_at(address) == [0.1 + 1.7 * lane for lane in range(LANES)]
 
 
@@ -129,5 +139,5 @@ def test_what_cannot_be_mapped_is_loaded_by_llvm(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("coldline.jit.linker._IS_X86_64", False)
     flat = flatten({"ramp": ramp})
     assert isinstance(flat.entries["ramp"], str)
-    address = code_cache._unpack(code_cache._pack(flat))["ramp"]
+    address = map_code(pack_code(flat))["ramp"]
     assert ramp_at(address) == [0.1 + 1.7 * lane for lane in range(LANES)]

@@ -8,6 +8,7 @@ reading)".
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 
+from tests.helpers.effort import examples
 from tests.helpers.trace_strategies import broken_traces, traces
 from tests.helpers.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 from tests.oracles.explorer import (
@@ -362,13 +363,13 @@ def test_the_first_of_two_errors_is_the_one_named() -> None:
 # -- the strategies ----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(traces())
 def test_traces_are_valid(text: str) -> None:
     explore(text)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(broken_traces())
 def test_broken_traces_are_broken_where_they_say(broken: tuple[str, int]) -> None:
     text, number = broken

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from tests.helpers.effort import examples
 from tests.helpers.trace_strategies import traces
 from tests.helpers.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
 from tests.oracles import explorer
@@ -976,8 +977,8 @@ def bad_bytes(text: str) -> set[tuple[int, int]]:
     return {(h.line, byte) for h in hazards for byte in range(h.address, h.address + h.size)}
 
 
-def trial(examples: int) -> settings:
-    return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+def trial(most: int) -> settings:
+    return settings(max_examples=examples(most), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("text", [e[1] for e in WORKED_EXAMPLES + SMALL_EXAMPLES])

@@ -17,6 +17,7 @@ from coldline.image import Kernel, KernelPiece
 from coldline.report.map_drawing import drawing
 from coldline.report.map_windows import Window, columns, windows
 from tests.helpers.command import COHERENT, Cli, command
+from tests.helpers.effort import examples
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SVG = "{http://www.w3.org/2000/svg}"
@@ -117,7 +118,7 @@ PIECES = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(PIECES, st.integers(16, 6000), st.none() | st.integers(1, 40 * MIB))
 def test_every_drawing_can_be_read(
     pieces: list[tuple[int, int, int]], memory: int, initrd: int | None

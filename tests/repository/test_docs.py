@@ -539,7 +539,17 @@ def test_the_defaults_of_boot_are_those_of_the_code() -> None:
             assert shown == default_hazards(REPORT)
         elif option and option[1] == "format":
             assert shown == DEFAULT
-        elif shown not in ("", "none", "empty", "off", "written", "by guest", "by machine", "by host"):
+        elif shown not in (
+            "",
+            "none",
+            "empty",
+            "off",
+            "written",
+            "by guest",
+            "by machine",
+            "by host",
+            "by name",
+        ):
             assert shown == str(value), names
         else:
             assert not value, names

@@ -17,8 +17,9 @@ ALLOWED = {
     "builder": {"arm", "guest", "hypervisor"},
     "checker": {"arm", "events", "jit", "rules"},
     "cli": {
-        "arm", "builder", "checker", "corpus", "events", "frontends", "guest", "hypervisor", "image", "repair",
-        "report", "rules", "samples", "simulation", "symbols", "trace", "trace_check", "verdict", "xen_launch",
+        "arm", "builder", "checker", "corpus", "events", "frontends", "guest", "hypervisor", "image", "jit",
+        "repair", "report", "rules", "samples", "simulation", "symbols", "trace", "trace_check", "verdict",
+        "xen_launch",
     },
     "corpus": {"checker", "events", "rules", "verdict"},
     "errors": set(),

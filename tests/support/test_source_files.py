@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from coldline.checker import loops
-from coldline.frontends.unicorn import callbacks
+from coldline.jit import programs
 from coldline.support import source_files
 
-COMPILED = (loops.MODULE, callbacks.module("aarch64"), callbacks.module("aarch32"))
+COMPILED = (programs.CHECK, *programs.CALLBACKS.values())
 
 
 @pytest.fixture
@@ -61,7 +60,10 @@ def constants(path: Path) -> Iterator[tuple[str, int]]:
                     yield name.id, node.lineno
 
 
-@pytest.mark.parametrize("module", COMPILED)
+@pytest.mark.parametrize(
+    "module",
+    [programs.CHECK, *(pytest.param(each, marks=pytest.mark.long) for each in programs.CALLBACKS.values())],
+)
 def test_a_constant_that_changes_is_another_key(module: str, package: Path) -> None:
     """Each constant of each source, one after another."""
     before = source_files.digest_of(module, meaning=True)

@@ -25,6 +25,7 @@ from coldline.rules.profile import SWITCHES, Profile
 from coldline.trace.binary_reading import BinaryReader
 from coldline.trace.binary_writing import BinaryWriter
 from coldline.trace.text import TextReader
+from tests.helpers.effort import examples
 from tests.helpers.peak_memory import PEAK
 from tests.helpers.repository import ROOT
 
@@ -442,7 +443,7 @@ def test_a_line_that_comes_before_the_last_block_is_none() -> None:
         read(by_hand.start() + by_hand.name("a") + b"".join(blocks) + by_hand.done(2))
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_a_payload_of_a_stranger_is_a_trace_or_an_error(data: st.DataObject) -> None:
     """Bytes are changed and the checksum is right: events that are read must be as valid as those of a text."""
@@ -590,7 +591,7 @@ print(events, peak() - before >> 10)
 )
 
 
-@pytest.mark.parametrize("times", ["once", "twice"])
+@pytest.mark.parametrize("times", ["once", pytest.param("twice", marks=pytest.mark.long)])
 def test_memory_does_not_grow_with_the_trace(times: str) -> None:
     """Thirty million events would be 720 MB in memory; they come through a pipe, and are read again from a copy."""
     events = 30_000_000 >> 16 << 16

@@ -36,6 +36,7 @@ from tests.helpers.command import (
     command,
     unknown_operation,
 )
+from tests.helpers.effort import examples
 from tests.helpers.reports import without_names
 from tests.helpers.trace_strategies import broken_traces, traces
 
@@ -109,7 +110,9 @@ def test_the_name_says_nothing(cli: Cli, race: dict[str, Path], tmp_path: Path) 
     assert [each["verdict"] for each in judged(cli("check", "--json", text, binary))] == ["hazard", "hazard"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(traces())
 def test_any_trace_has_the_same_report_from_either_form(cli: Cli, tmp_path: Path, text: str) -> None:
     path, binary, again = write(tmp_path / "a", text), tmp_path / "b", tmp_path / "c"
@@ -129,7 +132,9 @@ def test_any_trace_has_the_same_report_from_either_form(cli: Cli, tmp_path: Path
     assert without_lines(third) == without_lines(first)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(broken_traces())
 def test_what_is_no_trace_is_the_same_error_from_either_form(
     cli: Cli, tmp_path: Path, broken: tuple[str, int]

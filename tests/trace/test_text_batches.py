@@ -16,6 +16,7 @@ from coldline.rules.profile import Profile
 from coldline.trace import text_batches as product
 from coldline.trace.text import TextReader
 from coldline.trace.text_batches import TextBatches, TextWriter
+from tests.helpers.effort import examples
 from tests.helpers.peak_memory import PEAK
 from tests.helpers.repository import ROOT
 from tests.helpers.trace_strategies import broken_traces, traces
@@ -66,7 +67,7 @@ def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_any_trace(chunk: None) -> None:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(traces())
     def check(text: str) -> None:
         agree(text.encode())
@@ -76,7 +77,7 @@ def test_any_trace(chunk: None) -> None:
 
 
 def test_any_trace_with_an_error(chunk: None) -> None:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(broken_traces())
     def check(broken: tuple[str, int]) -> None:
         agree(broken[0].encode())
@@ -154,7 +155,7 @@ def texts(draw: st.DrawFn) -> bytes:
 
 
 def test_any_text(chunk: None) -> None:
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=examples(500), deadline=None)
     @given(texts())
     def check(data: bytes) -> None:
         agree(data)
@@ -163,7 +164,7 @@ def test_any_text(chunk: None) -> None:
 
 
 def test_any_bytes(chunk: None) -> None:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     @given(st.binary(max_size=60), texts(), st.integers(0, 200))
     def check(some: bytes, data: bytes, at: int) -> None:
         agree(data[:at] + some + data[at:])
@@ -269,6 +270,7 @@ for start in range(0x40000000, 0x40800000, 0x10000):
 """
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_text() -> None:
     """A million different lines take 130 MB."""
     with subprocess.Popen([sys.executable, "-c", LINES], stdout=subprocess.PIPE) as lines:

@@ -22,6 +22,7 @@ from coldline.trace.text import TextReader
 from coldline.trace.text_head import head_lines
 from tests.fuzz import trace_seeds
 from tests.helpers.command import HAZARD, Cli
+from tests.helpers.effort import examples
 from tests.helpers.order_traces import draw_ordered
 from tests.helpers.reports import without_names
 from tests.trace.test_binary import as_by_hand, read, written
@@ -58,7 +59,7 @@ def binary(text: str) -> bytes:
     return written(profile, Batch.of([event for _, event in numbered], [where for where, _ in numbered]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(TEXTS)
 def test_what_is_written_is_read(text: str) -> None:
     profile, numbered = parsed(text)

@@ -45,8 +45,8 @@ def add_boot(commands: "Commands") -> None:
         "--trace-format",
         metavar="FORM",
         choices=TRACE_FORMS,
-        default=TRACE_FORMS[0],
-        help="form of that file: text (the default), or binary, which is smaller and faster",
+        help="form of that file: text, or binary, which is smaller and faster (default: text if FILE ends in .txt or "
+        ".trace, else binary; .gz or .zst after that compresses it)",
     )
     add_formats(group, REPORT)
     add_quiet(group)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The arguments of the commands without a verdict: ``convert``, ``plan``, ``rules`` and ``completion``."""
+"""The arguments of the commands without a verdict: ``convert``, ``cache``, ``plan``, ``rules`` and ``completion``."""
 
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,24 @@ def add_convert(commands: "Commands") -> None:
         choices=TRACE_FORMS,
         help="form to write: text or binary (default: the one that IN does not have)",
     )
+
+
+def add_cache(commands: "Commands") -> None:
+    """``cache``: show, fill or empty the cache folder."""
+    parser = commands.add_parser(
+        "cache",
+        help="compile coldline's inner loops beforehand, or show or remove what is cached",
+        description="coldline compiles its inner loops to machine code once, and keeps that and other results in a "
+        "folder: $XDG_CACHE_HOME/coldline, by default ~/.cache/coldline. Without an option, print the "
+        "folder, and the number and size of its files.",
+    )
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--build",
+        action="store_true",
+        help="compile all inner loops that are not compiled yet, on all processors, as for an image of a machine",
+    )
+    group.add_argument("--clear", action="store_true", help="remove the folder's files")
 
 
 def add_plan(commands: "Commands") -> None:

@@ -25,6 +25,12 @@ def add_create(commands: "Commands") -> None:
     add_strategy(group, "; uncached mappings need coldline's driver")
     group.add_argument("-p", "--paused", action="store_true", help="leave the domain paused")
     group.add_argument(
+        "--lenient",
+        action="store_true",
+        help="build the guest without the devices of its configuration file that coldline cannot give it (disk, vif, "
+        "iomem, ...), with a warning; by default they are an error",
+    )
+    group.add_argument(
         "--vuart", action="store_true", default=None, help="add an emulated PL011 to the console hvc0"
     )
     group = parser.add_argument_group("output")

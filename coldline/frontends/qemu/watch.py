@@ -5,7 +5,6 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
 
 from coldline.arm import MemoryType
 from coldline.errors import QemuError
@@ -19,9 +18,8 @@ from coldline.frontends.qemu.plugin import write_plugin
 from coldline.frontends.qemu.process import Qemu
 from coldline.frontends.qemu.reader import Reader
 from coldline.frontends.qemu.ring import RecordRing, memory_file
-from coldline.jit import code_cache
+from coldline.jit import code_cache, programs
 
-LOOP: Final = "coldline.frontends.qemu.loop"
 """The module of the compiled loop."""
 
 
@@ -82,7 +80,7 @@ class Watch:
             raise QemuError("a machine that was watched cannot be run again: QEMU does not repeat a run")
         self._ran = True
         self.outcome.release = check_release(self._machine.program)
-        code = code_cache.load_code(LOOP)
+        code = code_cache.load_code(programs.QEMU)
         with tempfile.TemporaryDirectory(prefix="coldline-") as folder:
             plugin = write_plugin(Path(folder))
             ring, ram = RecordRing(), memory_file("coldline-ram", self._machine.ram_size)

@@ -10,11 +10,6 @@ from coldline.jit import code_cache
 from coldline.mmu.registers import TableCode
 
 
-def module(package: str) -> str:
-    """Return the module of the callbacks in a folder of `coldline.frontends.unicorn`."""
-    return f"coldline.frontends.unicorn.{package}.hooks"
-
-
 class Callbacks(TableCode):
     """The callbacks of one instruction set, for one core.
 
@@ -22,8 +17,8 @@ class Callbacks(TableCode):
     ----------
     state : State
         The core's state.
-    package : str
-        The folder of the callbacks: ``aarch64`` or ``aarch32``.
+    program : str
+        The program of the callbacks (`coldline.jit.programs`).
 
     Attributes
     ----------
@@ -31,10 +26,10 @@ class Callbacks(TableCode):
         The address of each function.
     """
 
-    def __init__(self, state: State, package: str) -> None:
+    def __init__(self, state: State, program: str) -> None:
         for name in ENGINE_CALLS:
             state[name] = ctypes.cast(getattr(unicorn_module.uclib, name), ctypes.c_void_p).value or 0
-        self.addresses = code_cache.load_code(module(package))
+        self.addresses = code_cache.load_code(program)
         super().__init__(state.pointer, self.addresses)
         self._leave_block = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_bool)(
             self.addresses["leave_block"]

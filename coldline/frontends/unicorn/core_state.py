@@ -48,7 +48,7 @@ class CoreState(abc.ABC):
     MODELS: ClassVar[Mapping[str, int]]
     """The emulator's core models."""
 
-    PACKAGE: ClassVar[str]
+    PROGRAM: ClassVar[str]
     """The folder of its callbacks in `coldline.frontends.unicorn`."""
 
     HOOKS: ClassVar[tuple[tuple[int, str, tuple[int, ...]], ...]]

@@ -96,7 +96,7 @@ class Vcpu:
         self.state["upgrades"] = exception_level == 1
         self.state["line"] = core.line
         self.state["mpidr"] = _RES1 | number
-        self.code = Callbacks(self.state, self.core_state.PACKAGE)
+        self.code = Callbacks(self.state, self.core_state.PROGRAM)
         self.state["flash_pages"] = sum(len(buffer) for _, buffer in ram[:flash]) // PAGE_SIZE
         for index, ((base, _), array) in enumerate(zip(ram, self.state.view.ram, strict=True)):
             taken = const.UC_PROT_WRITE if index < flash else 0

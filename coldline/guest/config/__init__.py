@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
+    from coldline.guest.config.keys import RESOURCE_KEYS
     from coldline.guest.config.semantics import (
         PLAN_KEYS,
         SHUTDOWN_ACTIONS,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_CONFIG",
     "PLAN_KEYS",
+    "RESOURCE_KEYS",
     "SHUTDOWN_ACTIONS",
     "GuestConfig",
     "config_from_text",
@@ -33,6 +35,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
+        "keys": ("RESOURCE_KEYS",),
         "semantics": (
             "SHUTDOWN_ACTIONS",
             "PLAN_KEYS",

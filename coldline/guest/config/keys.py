@@ -30,6 +30,14 @@ XL_KEYS: Final = frozenset(
 )
 """Every key; those in the last line are newer than 4.17."""
 
+RESOURCE_KEYS: Final = frozenset(
+    """
+    channel disk dtdev iomem ioports irqs p9 passthrough pci pvcalls tee usb usbctrl usbdev usbdevice vdispl vfb vif
+    vif2 virtio vkb vsnd vtpm
+    """.split()  # noqa: SIM905
+)
+"""Keys that give a guest a device or other hardware: a guest that was configured with it may not work without it."""
+
 NO_EFFECT_VALUES: Final = {
     "acpi": ("0",),
     "driver_domain": ("0",),

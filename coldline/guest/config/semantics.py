@@ -145,7 +145,11 @@ _SETTING = re.compile(rb"(?:^|;)[ \t]*+[a-z][._0-9a-z]*+[ \t]*+\+?=(?!=)", re.MU
 
 
 def read_config(
-    path: str | os.PathLike[str], *, assignments: Sequence[str] = (), used_keys: Collection[str] = PLAN_KEYS
+    path: str | os.PathLike[str],
+    *,
+    assignments: Sequence[str] = (),
+    used_keys: Collection[str] = PLAN_KEYS,
+    refused_keys: Collection[str] = (),
 ) -> GuestConfig:
     """Read a guest configuration file.
 
@@ -157,27 +161,41 @@ def read_config(
         Further settings, as `xl create` accepts them after the file: ``memory=512``. They override the file.
     used_keys : collection of str
         Keys that the caller uses; every other setting in the file becomes a remark.
+    refused_keys : collection of str
+        Keys that are an error instead, unless their value asks for nothing.
 
     Raises
     ------
     ConfigError
-        If the syntax is not xl's, or a value is invalid for its key; the message has the line and column.
+        If the syntax is not xl's, a value is invalid for its key, or a key is refused; the message has the line and
+        column.
     ImageError
         If the file cannot be read.
     """
     name = os.fspath(path)
     blob = load_blob(name, "guest configuration file", max_image=MAX_CONFIG)
-    return config_from_text(os.fsdecode(bytes(blob)), name, assignments=assignments, used_keys=used_keys)
+    return config_from_text(
+        os.fsdecode(bytes(blob)),
+        name,
+        assignments=assignments,
+        used_keys=used_keys,
+        refused_keys=refused_keys,
+    )
 
 
 def config_from_text(
-    text: str, path: str, *, assignments: Sequence[str] = (), used_keys: Collection[str] = PLAN_KEYS
+    text: str,
+    path: str,
+    *,
+    assignments: Sequence[str] = (),
+    used_keys: Collection[str] = PLAN_KEYS,
+    refused_keys: Collection[str] = (),
 ) -> GuestConfig:
     """Parse the text of a file that has been read already; see `read_config`."""
     parsed = parse(text, path)
     for each in assignments:
         parsed = parse(each, one_line(f"'{each}'"), before=parsed)
-    return _ConfigReader(path, parsed).config(used_keys)
+    return _ConfigReader(path, parsed).config(used_keys, refused_keys)
 
 
 _CPUS = r"(?:nodes?:)?all|\^?(?:nodes?:)?[0-9]{1,9}(?:-[0-9]{1,9})?"
@@ -192,7 +210,7 @@ class _ConfigReader(SettingReader):
         self._path = path
         self._remarks = list(parsed.remarks)
 
-    def config(self, used_keys: Collection[str]) -> GuestConfig:
+    def config(self, used_keys: Collection[str], refused_keys: Collection[str]) -> GuestConfig:
         name = self.text("name")
         if not name:
             raise ConfigError(self._path, 'has no name, which xl requires: name = "…"')
@@ -221,7 +239,7 @@ class _ConfigReader(SettingReader):
             on_soft_reset=self._action("on_soft_reset", "soft-reset"),
             remarks=(),
         )
-        self._tell(used_keys)
+        self._tell(used_keys, refused_keys)
         remarks = tuple(sorted(self._remarks, key=lambda remark: remark.place[1:]))
         return replace(config, remarks=remarks)
 
@@ -323,10 +341,14 @@ class _ConfigReader(SettingReader):
 
     # ---- remarks
 
-    def _tell(self, used_keys: Collection[str]) -> None:
+    def _tell(self, used_keys: Collection[str], refused_keys: Collection[str]) -> None:
         for name, setting in self.settings.items():
             if name in used_keys or _asks_for_nothing(setting):
                 continue
+            if name in refused_keys:
+                raise ConfigError(
+                    str(setting.place), f"coldline cannot give a guest {name}; --lenient builds it without"
+                )
             said = "ignored by coldline" if name in XL_KEYS else "unknown, also to xl"
             self._remarks.append(Remark(setting.place, f"{shortened(name)} is {said}"))
 

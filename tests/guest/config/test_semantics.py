@@ -20,6 +20,7 @@ from coldline.guest.config import (
     read_config,
 )
 from coldline.support.units import MIB
+from tests.helpers.effort import examples
 from tests.helpers.requirements import require
 from tests.oracles import libxlu
 
@@ -250,7 +251,7 @@ def test_an_error_on_the_command_line_says_so() -> None:
         config("", "memory=x")
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text("0123456789xXaAfFgG+- \t", max_size=8))
 def test_a_number_is_one_where_it_is_to_xl(text: str) -> None:
     require(libxlu.library(), "libxlutil is not installed (Debian: libxenmisc4.17 or later)")

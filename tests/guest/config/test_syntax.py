@@ -23,6 +23,7 @@ from coldline.guest.config.syntax import (
     parse,
 )
 from testbed import apt, debian
+from tests.helpers.effort import examples
 from tests.helpers.requirements import require
 from tests.oracles import libxlu
 
@@ -188,7 +189,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 @given(st.lists(WORDS, max_size=16).map("".join))
 def test_same_as_xl_on_random_text(text: str) -> None:
     require(libxlu.library(), "libxlutil is not installed (Debian: libxenmisc4.17 or later)")
@@ -211,7 +212,7 @@ VALUES = st.recursive(
 SETTINGS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["=", " += "]), VALUES), max_size=8)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(SETTINGS, st.data())
 def test_same_as_xl_on_well_formed_text(of: list[tuple[str, str, str]], data: st.DataObject) -> None:
     require(libxlu.library(), "libxlutil is not installed (Debian: libxenmisc4.17 or later)")

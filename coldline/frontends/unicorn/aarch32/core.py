@@ -18,6 +18,7 @@ from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.semihosting import A32_CALL, T32_CALL
 from coldline.frontends.unicorn.state import MAX_PLACES
 from coldline.guest.plan import Registers
+from coldline.jit import programs
 from coldline.mmu.registers import Changes
 from coldline.mmu.view import LPAE, SHORT
 from coldline.support.units import PAGE_SIZE
@@ -46,7 +47,7 @@ class Aarch32(CoreState):
 
     ARCHITECTURE = unicorn.UC_ARCH_ARM
     MODELS: ClassVar = {"a7": arm.UC_CPU_ARM_CORTEX_A7, "a15": arm.UC_CPU_ARM_CORTEX_A15}
-    PACKAGE = "aarch32"
+    PROGRAM = programs.CALLBACKS["arm32"]
     REMAPS = SctlrV7.TRE.mask
     HOOKS = ((const.UC_HOOK_EDGE_GENERATED, "on_edge", ()),)
     OPERATIONS = OPERATIONS

@@ -17,6 +17,7 @@ from coldline.frontends.unicorn.aarch64.watched_registers import OPERATIONS, WAT
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.semihosting import A64_CALL
 from coldline.guest.plan import Registers
+from coldline.jit import programs
 from coldline.mmu.registers import Changes
 from coldline.support.units import PAGE_SIZE
 
@@ -48,7 +49,7 @@ class Aarch64(CoreState):
         "a72": arm64.UC_CPU_ARM64_A72,
         "max": arm64.UC_CPU_ARM64_MAX,
     }
-    PACKAGE = "aarch64"
+    PROGRAM = programs.CALLBACKS["arm64"]
     HOOKS = (
         (const.UC_HOOK_INSN, "on_sys", (arm64.UC_ARM64_INS_SYS,)),
         (const.UC_HOOK_INSN, "on_msr", (arm64.UC_ARM64_INS_MSR,)),
