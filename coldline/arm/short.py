@@ -51,10 +51,17 @@ def walks_disabled(ttbcr: int, upper: bool) -> bool:
     return bool(ttbcr & (_PD1 if upper else _PD0))
 
 
-def walk_type(ttbr: int) -> int:
-    """The `MemoryType`, as an int, of reads of the tables: IRGN and RGN of their TTBR."""
+def walk_types(ttbr: int) -> tuple[int, int]:
+    """The inner and the outer `MemoryType`, as ints, of reads of the tables: IRGN and RGN of their TTBR."""
     inner = ((ttbr >> _IRGN_1) & 1) << 1 | (ttbr >> _IRGN_0) & 1
-    return region_type(inner, (ttbr >> _RGN) & 3)
+    outer = (ttbr >> _RGN) & 3
+    return region_type(inner, inner), region_type(outer, outer)
+
+
+def walk_type(ttbr: int) -> int:
+    """The weaker of `walk_types`."""
+    inner, outer = walk_types(ttbr)
+    return min(inner, outer)
 
 
 def input_bits(ttbcr: int, upper: bool) -> int:

@@ -51,6 +51,13 @@ def forces_write_back(stage2: int) -> bool:
     return stage2 & _FWB != 0 and stage2 & _MEM_ATTR == _FORCE_WB
 
 
+def combined_halves(inner: int, outer: int, stage2: int) -> tuple[int, int]:
+    """The inner and the outer type of an access, from those of stage 1 and a stage 2."""
+    if stage2 & _FWB or own_type(stage2) == _DEVICE:
+        return combined_type(inner, stage2), combined_type(outer, stage2)
+    return min(inner, stage2 & _INNER), min(outer, (stage2 & _MEM_ATTR) >> _OUTER_LSB)
+
+
 def combined_type(stage1: int, stage2: int) -> int:
     """The type of an access, from the type of stage 1 and a stage 2."""
     if not stage2 & _FWB:

@@ -63,13 +63,20 @@ def region_type(inner: int, outer: int) -> int:
     return NORMAL_WT if inner == 2 or outer == 2 else NORMAL_WB
 
 
-def walk_type(tcr: int, upper: bool) -> int:
-    """The `MemoryType`, as an int, of reads of the tables: TCR's IRGN and ORGN.
+def walk_types(tcr: int, upper: bool) -> tuple[int, int]:
+    """The inner and the outer `MemoryType`, as ints, of reads of the tables: TCR's IRGN and ORGN.
 
     `upper` chooses the half of the address space: TTBR1's if true, else TTBR0's.
     """
     half = tcr >> _UPPER_HALF if upper else tcr
-    return region_type((half >> 8) & 3, (half >> 10) & 3)
+    inner, outer = (half >> 8) & 3, (half >> 10) & 3
+    return region_type(inner, inner), region_type(outer, outer)
+
+
+def walk_type(tcr: int, upper: bool) -> int:
+    """The weaker of `walk_types`."""
+    inner, outer = walk_types(tcr, upper)
+    return min(inner, outer)
 
 
 def granule_bits(tcr: int, upper: bool) -> int:

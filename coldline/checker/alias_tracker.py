@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.dense_rows import Rows
-from coldline.checker.state.aliases import AliasChange, alias_changes, gift
+from coldline.checker.state.aliases import AliasChange, alias_changes, gift, walked
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.memory import PageRange
 from coldline.checker.state.page_sets import distinct, first_missing
@@ -37,8 +37,13 @@ class AliasTracker:
         self._owners: frozenset[int] = frozenset()
 
     def change(self, event: Event, agent: int) -> None:
-        """Apply a ``map``, an ``unmap`` or a fetch."""
+        """Apply a ``map``, an ``unmap``, a ``descriptor`` or a fetch."""
         for each in alias_changes(self._classes, event, agent):
+            self._change_pages(each, agent)
+
+    def walk(self, event: Event, agent: int) -> None:
+        """Apply a walk that may come again, to its pages."""
+        for each in walked(self._classes, event, agent):
             self._change_pages(each, agent)
 
     def switch(self, op: Op, agent: int) -> None:
@@ -48,6 +53,7 @@ class AliasTracker:
         if op is Op.MMU_ON and not who.mmu and not waits:
             self._move_classes(self._classes.forget_prefetches(agent))
         self._take_settings(self._classes.switch(op, agent))
+        self._move_classes(self._classes.after_switch(agent))
 
     def synchronise(self, agent: int) -> None:
         """Let the last switches of an agent's core be the only ones in force, as after an ISB."""
@@ -57,23 +63,24 @@ class AliasTracker:
                 self._take_settings(self._classes.take_switches(each))
 
     def invalidate(self, event: Event, agent: int) -> None:
-        """Apply a TLBI: to the mappings in its range that are ending."""
+        """Apply a TLBI: to the mappings in its range that are ending, and to walks of its pages."""
         core = self._classes.vocabulary.core_of(agent)
         first, end = 0, ADDRESS_LIMIT // PAGE_SIZE
         if event.op.has_range:
             first, end = event.address // PAGE_SIZE, (event.address + event.size) // PAGE_SIZE
-        moved = self._classes.endings_after(lambda ending: ending.after_tlbi(core), self._used())
+        moved = self._classes.translations_after(lambda alias: alias.after_tlbi(core), self._used())
         if moved:
+            self._classes.endings = True
             self._change_classes(first, end, lambda page_class, _: moved.get(page_class, page_class))
 
     def complete(self, agent: int) -> None:
-        """Apply a DSB to the mappings that are ending."""
+        """Apply a DSB to the mappings that are ending, and to walks."""
         core = self._classes.vocabulary.core_of(agent)
         used = self._used()
-        moved = self._classes.endings_after(lambda ending: ending.after_dsb(core), used)
+        moved = self._classes.translations_after(lambda alias: alias.after_dsb(core), used)
         self._move_classes(moved)
         self._classes.endings = any(
-            self._classes.is_ending(moved.get(page_class, page_class)) for page_class in used
+            self._classes.waits(moved.get(page_class, page_class)) for page_class in used
         )
 
     def _used(self) -> list[int]:

@@ -12,13 +12,16 @@ from coldline.checker.state.access_letters import Refusal
 from coldline.checker.state.page_classes import PageClasses
 from coldline.checker.state.transitions import Tables
 from coldline.events import Event, Op
-from coldline.events.batch import pack_attributes
-from coldline.events.layout import OP_MASK, TYPE_MASK
+from coldline.events.attributes import pack_attributes
+from coldline.events.layout import ATTRIBUTES_MASK, OP_MASK
 from coldline.events.op import Kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
+_THROUGH, _PAST_LEVEL1 = 1, 2
+"""The bits of a page that is walked again: through the caches, and past level 1."""
 
 _DATA_ACCESSES = (Op.READ, Op.POLL, Op.WRITE, Op.DC_ZVA)
 """They have three letters for the bytes of a line where there are granules, which loops do not know."""
@@ -40,8 +43,13 @@ class DispatchTables:
         An operation's kind for a loop: an action of `coldline.checker.compiled.frame`.
     accesses : ndarray of uint8, shape (classes, agents, ops)
         The letter of an access; `TO_INTERPRETER` if the interpreter has to take it, or has not taken such a one yet.
-    walks : ndarray of uint8, shape (agents, 1 + types)
+    walks : ndarray of uint8, shape (agents, attributes)
         The letter of a walk.
+    comes : ndarray of uint8, shape (agents, attributes)
+        The bit that a page must have in `walked`, or the interpreter has to take a walk of it: 0 if it need not.
+    walked : ndarray of uint8, shape (classes, agents)
+        How the agent may walk the pages of a class again: bit 0, through the caches; bit 1, past level 1. A walk that
+        comes after a TLBI that is not complete changes something.
     moves : ndarray of int32, shape (classes, agents, attributes)
         The class of a page after a map, or after an unmap at `UNMAP_CODE`; -1 if the interpreter has not taken such a
         one yet.
@@ -77,19 +85,20 @@ class DispatchTables:
         if not first_fetch or not page_classes.agents[agent].may_be_off:
             self.accesses[page_class, agent, op] = self._transitions.number(letter)
 
-    def learn_walk(self, agent: int, memory_type: MemoryType, *, pou: bool = False) -> None:
+    def learn_walk(self, event: Event, agent: int) -> None:
         """Record the letter of a walk: one of cacheable type with SCTLR.C clear once the interpreter has warned."""
-        letter = self._page_classes.walk(agent, memory_type, pou=pou)
-        self.walks[agent, pack_attributes(memory_type, executable=False, pou=pou)] = self._transitions.number(
-            letter
-        )
+        code = pack_attributes(*event.attributes)
+        self.walks[agent, code] = self._transitions.number(self._page_classes.walk(event, agent))
+        if self._page_classes.may_come_again(event, agent):
+            self.comes[agent, code] = _PAST_LEVEL1 if event.pou else _THROUGH
 
     def learn_move(self, before: int, agent: int, event: Event, after: int) -> None:
         """Record the class that a map or an unmap gives a page of class `before`."""
         code = UNMAP_CODE
         if event.memory_type is not None:
-            code = pack_attributes(event.memory_type, event.executable)
-        self.moves[before, agent, code] = after
+            code = pack_attributes(*event.attributes)
+        if code <= UNMAP_CODE:
+            self.moves[before, agent, code] = after
 
     def refresh(self) -> bool:
         """Update the arrays; return whether more than new classes had changed."""
@@ -110,12 +119,14 @@ class DispatchTables:
         self.accesses: NDArray[np.uint8] = np.zeros((0, agents, len(Op)), np.uint8)
         self.moves: NDArray[np.int32] = np.zeros((0, agents, UNMAP_CODE + 1), np.int32)
         self.settings: NDArray[np.uint8] = np.zeros(0, np.uint8)
-        self.walks: NDArray[np.uint8] = np.full((agents, TYPE_MASK + 1), TO_INTERPRETER, np.uint8)
+        self.walked: NDArray[np.uint8] = np.zeros((0, agents), np.uint8)
+        self.walks: NDArray[np.uint8] = np.full((agents, ATTRIBUTES_MASK + 1), TO_INTERPRETER, np.uint8)
+        self.comes: NDArray[np.uint8] = np.zeros((agents, ATTRIBUTES_MASK + 1), np.uint8)
         for number, agent in enumerate(self._page_classes.agents):
             if agent.mmu and agent.begun:
                 for memory_type in MemoryType:
                     if agent.dcache or not memory_type.cacheable:
-                        self.learn_walk(number, memory_type)
+                        self.learn_walk(Event(agent.name, Op.WALK, memory_type=memory_type), number)
         self._grow()
 
     def _grow(self) -> None:
@@ -131,6 +142,14 @@ class DispatchTables:
             moves = np.full((size, agents, UNMAP_CODE + 1), -1, np.int32)
             accesses[:known], moves[:known] = self.accesses[:known], self.moves[:known]
             self.accesses, self.moves = accesses, moves
+            walked = np.zeros((size, agents), np.uint8)
+            walked[:known] = self.walked[:known]
+            self.walked = walked
+        for number in range(known, wanted):
+            for agent, alias in page_classes.classes[number]:
+                through = _THROUGH if alias.walked == frozenset() else 0
+                past = _PAST_LEVEL1 if alias.walked_pou == frozenset() else 0
+                self.walked[number, agent] = through | past
         self.settings = np.array(
             [self._transitions.number(setting) for setting in page_classes.settings], np.uint8
         )

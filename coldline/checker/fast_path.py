@@ -118,8 +118,8 @@ class FastPath:
         if through_alias:
             for place in (event.address, event.address + event.size - 1):
                 self._tables.learn_access(state.memory.page_class(place // PAGE_SIZE), agent, event.op)
-        if event.op is Op.WALK and event.memory_type is not None:
-            self._tables.learn_walk(agent, event.memory_type, pou=event.pou)
+        if event.op is Op.WALK:
+            self._tables.learn_walk(event, agent)
         if moves_one_page:
             self._tables.learn_move(before, agent, event, state.memory.page_class(page))
 
@@ -131,6 +131,8 @@ class FastPath:
             letters=tables.accesses,
             maintenance=tables.maintenance,
             walks=tables.walks,
+            comes=tables.comes,
+            walked=tables.walked,
             moves=tables.moves,
             settings=tables.settings,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.alias_tracker import AliasTracker
+from coldline.checker.broken_mappings import add_broken, broken_by
 from coldline.checker.dense_rows import Rows
 from coldline.checker.page_runs import PageRun, pieces
 from coldline.checker.state.access_letters import Refusal
@@ -79,6 +80,8 @@ class Interpreter:
             letter = self._number(self._classes.vocabulary.power_off())
             self._touch(event, where, lambda page_class: letter, *extent_of(event, self._profile))
             return
+        if event.outer_type is not None and self._profile.ordering is None:
+            raise TraceError("", "two memory types in a trace without 'version 2'")
         agent = self._classes.agent(event.agent)
         if self._classes.vocabulary.is_master(agent) and event.op not in OF_MASTERS:
             raise TraceError(
@@ -96,8 +99,10 @@ class Interpreter:
         elif event.op.kind is Kind.TLB:
             self._aliases.invalidate(event, agent)
         elif event.op.kind is Kind.ALIAS:
+            broken = broken_by(self._state, event, agent) if event.op is Op.DESCRIPTOR else []
             self._aliases.change(event, agent)
             self._classes.endings |= event.op is Op.DESCRIPTOR
+            add_broken(self._state, event, where, broken)
         elif event.op.kind is Kind.SWITCH:
             self._aliases.switch(event.op, agent)
         else:
@@ -121,14 +126,14 @@ class Interpreter:
         agent = self._classes.agents[number]
         if not any(each.mmu for each in agent.settings):
             raise TraceError("", f"walk while {agent.name}'s MMU is off")
-        memory_type = event.memory_type
-        assert memory_type is not None
 
         def letter_of(page_class: int) -> int:
-            return self._number(self._classes.walk(number, memory_type, page_class, pou=event.pou))
+            return self._number(self._classes.walk(event, number, page_class))
 
         self._access(event, where, letter_of)
-        if memory_type.cacheable and not any(each.dcache for each in agent.settings):
+        self._aliases.walk(event, number)
+        cacheable = any(each.cacheable for each in event.types)
+        if cacheable and not any(each.dcache for each in agent.settings):
             place = f"line {where}" if where else f"event {self._state.events}"
             self._state.warn(
                 (event.op, agent.name),

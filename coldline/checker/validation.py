@@ -22,5 +22,5 @@ def validate(event: Event) -> None:
         raise TraceError("", f"{address:#x} + {size:#x} reaches past 2^52")
     if op.traits.whole_pages and (address | size) % PAGE_SIZE:
         raise TraceError("", f"'{op.words}' of a partial page: {address:#x} + {size:#x}")
-    if op.has_type and event.memory_type is None:
+    if op.has_type and event.memory_type is None and not op.traits.may_be_invalid:
         raise TraceError("", f"'{op.words}' needs a memory type")

@@ -14,6 +14,7 @@ from coldline.jit.intrinsics import compiled, int64, load64, store64, stream64, 
 
 _SIZE, _OP, _AGENT, _ATTRIBUTES = Word.SIZE.lsb, Word.OP.lsb, Word.AGENT.lsb, Word.ATTRIBUTES.lsb
 _ADDRESS = Word.ADDRESS.mask
+_MOST_ATTRIBUTES = Word.ATTRIBUTES.mask >> Word.ATTRIBUTES.lsb
 _AGENT_ONES = Word.AGENT.mask >> Word.AGENT.lsb
 _MAP, _UNMAP = int(Op.MAP), int(Op.UNMAP)
 _UNKNOWN = int(InstructionState.UNKNOWN)
@@ -27,7 +28,7 @@ def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int
         return
     at = s.events + s.fill * uint64(8)
     less = size - 1
-    if uint64(less) < uint64(LONGEST):
+    if uint64(less) < uint64(LONGEST) and uint64(attributes) <= uint64(_MOST_ATTRIBUTES):
         more = less << _SIZE | op << _OP | agent << _AGENT | attributes << _ATTRIBUTES
         stream64(at, uint64(address | more))
         s.fill += uint64(1)

@@ -9,9 +9,9 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from coldline.arm import MemoryType
+from coldline.events.attributes import pack_attributes, unpack_attributes
 from coldline.events.event import Event
-from coldline.events.layout import DTYPE_FIELDS, EVENT_SIZE, EXECUTABLE, POU_CODE, STRUCT_FORMAT, TYPE_MASK
+from coldline.events.layout import DTYPE_FIELDS, EVENT_SIZE, STRUCT_FORMAT
 from coldline.events.op import Op
 
 if TYPE_CHECKING:
@@ -117,29 +117,20 @@ class Batch:
         rows = bytearray()
         for event, line in zip(listed, lines, strict=True):
             agent = names.setdefault(event.agent, len(names))
-            attributes = pack_attributes(event.memory_type, event.executable, pou=event.pou)
+            attributes = pack_attributes(*event.attributes)
             rows += _EVENT.pack(event.address, event.size, line, agent, event.op, attributes)
         return cls(list(names), rows)
 
     def event(self, index: int) -> Event:
         """Return the event at `index`."""
         row = self.rows[index]
-        kind = int(row["attributes"]) & TYPE_MASK
         return Event(
             self.agents[row["agent"]],
             Op(row["op"]),
             int(row["address"]),
             int(row["size"]),
-            MemoryType.NORMAL_WB if kind == POU_CODE else MemoryType(kind - 1) if kind else None,
-            bool(row["attributes"] & EXECUTABLE),
-            kind == POU_CODE,
+            *unpack_attributes(int(row["attributes"])),
         )
-
-
-def pack_attributes(memory_type: MemoryType | None, executable: bool, *, pou: bool = False) -> int:
-    """Return the value of the ``attributes`` column."""
-    kind = POU_CODE if pou else 0 if memory_type is None else 1 + memory_type
-    return kind | (EXECUTABLE if executable else 0)
 
 
 def _dtype(fields: tuple[tuple[str, str], ...]) -> "np.dtype[np.void]":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import numpy as np
 
 from coldline.errors import ConformanceError
+from coldline.events.attributes import allowed_attributes
 from coldline.events.batch import (
     EVENT_DTYPE,
     INSTRUCTION_DTYPE,
@@ -20,7 +21,6 @@ from coldline.events.batch import (
     InstructionState,
 )
 from coldline.events.event import ADDRESS_LIMIT, MAX_AGENTS
-from coldline.events.layout import EXECUTABLE, POU_CODE, TYPE_MASK
 from coldline.events.op import Op
 from coldline.events.source import Sink, Source
 from coldline.support.units import PAGE_SIZE
@@ -28,7 +28,8 @@ from coldline.support.units import PAGE_SIZE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_TYPES: Final = 4
+_NEWEST: Final = 2
+"""The last version of the form of a trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +129,7 @@ def _fault(row: "np.void", agents: int) -> str:
     op = Op(number)
     if agent >= agents:
         return f"agent {agent} of {agents}"
-    kind, rest = attributes & TYPE_MASK, attributes & ~TYPE_MASK
-    most = POU_CODE if op is Op.WALK else _TYPES
-    if op.has_type != bool(kind) or kind > most or rest & ~(EXECUTABLE if op.traits.may_execute else 0):
+    if attributes not in allowed_attributes(op, version=_NEWEST):
         return f"'{op.words}' has attributes {attributes:#x}"
     if not op.has_range:
         return "" if not address | size else f"'{op.words}' has the range {address:#x} + {size:#x}"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from coldline.arm import MemoryType
+from coldline.events.attributes import INVALID, Attributes
 from coldline.events.op import Op
 from coldline.support.units import PAGE_SIZE
 
@@ -14,9 +15,6 @@ ADDRESS_LIMIT = 1 << 52
 ZVA_BLOCK = 64
 """Bytes of the block that ``dc zva`` zeroes (DCZID_EL0.BS = 4 on every core profile)."""
 
-
-POU = "pou"
-"""The word for a walk at the point of unification, in place of its type."""
 
 MAX_AGENTS = 256
 """The most agents of a trace: more than a real system has, and a bound on the cost of a hostile trace."""
@@ -38,11 +36,14 @@ class Event(NamedTuple):
     size : int
         Bytes; 0 where the operation has no range.
     memory_type : MemoryType or None
-        The type of a mapping or of a translation-table walk, None for every other operation.
+        The type of a mapping or of a translation-table walk, or its inner type; None for every other operation, and
+        for a descriptor that is made invalid.
     executable : bool
         Whether a mapping may be fetched from.
     pou : bool
         Whether a walk is at the point of unification, so that it does not look into level 1; it is then cacheable.
+    outer_type : MemoryType or None
+        The outer type, if that is another one than `memory_type`.
     """
 
     agent: str
@@ -52,13 +53,22 @@ class Event(NamedTuple):
     memory_type: MemoryType | None = None
     executable: bool = False
     pou: bool = False
+    outer_type: MemoryType | None = None
+
+    @property
+    def attributes(self) -> Attributes:
+        """Its type, and what is said with that."""
+        return Attributes(self.memory_type, self.executable, self.pou, self.outer_type)
 
     @property
     def type_word(self) -> str:
         """The word of its type in a trace; empty if it has none."""
-        if self.pou:
-            return POU
-        return "" if self.memory_type is None else self.memory_type.word
+        return self.attributes.word
+
+    @property
+    def types(self) -> tuple[MemoryType, ...]:
+        """Its types, of which each access may be of any: one, or an inner and an outer one; none if it has none."""
+        return tuple(each for each in (self.memory_type, self.outer_type) if each is not None)
 
     def __str__(self) -> str:
         words = [self.op.words] if self.op.traits.impersonal else [self.agent, self.op.words]
@@ -68,8 +78,8 @@ class Event(NamedTuple):
             words.append(self.type_word)
         if self.executable:
             words.append("exec")
-        if self.op is Op.DESCRIPTOR:
-            words.append("invalid")
+        if self.op.traits.may_be_invalid and self.memory_type is None:
+            words.append(INVALID)
         if self.op.traits.impersonal and self.agent:
             words.append(self.agent)
         return " ".join(words)

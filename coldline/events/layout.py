@@ -50,3 +50,9 @@ POU_CODE = 0x05
 
 EXECUTABLE = 0x08
 """Bit of `attributes` that says ``exec``."""
+
+OUTER_SHIFT = 4
+"""The lowest of the bits of `attributes` that hold 1 + the outer `MemoryType`, or 0 where that is the inner one."""
+
+ATTRIBUTES_MASK = 0x7F
+"""The bits of `attributes` that are used."""

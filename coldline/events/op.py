@@ -53,6 +53,8 @@ class Traits(NamedTuple):
         Whether the event names a memory type.
     may_execute : bool
         Whether the event may say ``exec``.
+    may_be_invalid : bool
+        Whether the event may say ``invalid`` in place of a memory type.
     reads : bool
         Whether it reads memory, so that what it reads is checked.
     by_alias : bool
@@ -74,6 +76,7 @@ class Traits(NamedTuple):
     whole_pages: bool = False
     has_type: bool = False
     may_execute: bool = False
+    may_be_invalid: bool = False
     reads: bool = False
     by_alias: bool = False
     everywhere: bool = False
@@ -184,7 +187,15 @@ TRAITS = MappingProxyType(
         Op.DMB: _BARRIER,
         Op.ISB: _BARRIER,
         Op.DSB_NSH: _BARRIER,
-        Op.DESCRIPTOR: Traits(Kind.ALIAS, whole_pages=True, version=2, ordered=True),
+        Op.DESCRIPTOR: Traits(
+            Kind.ALIAS,
+            whole_pages=True,
+            has_type=True,
+            may_execute=True,
+            may_be_invalid=True,
+            version=2,
+            ordered=True,
+        ),
         Op.TLBI: Traits(Kind.TLB, whole_pages=True, version=2, ordered=True),
         Op.TLBI_ALL: Traits(Kind.TLB, has_range=False, version=2, ordered=True, everywhere=True),
         Op.POLL: _BY_ALIAS._replace(version=2),

@@ -42,6 +42,8 @@ class Role(enum.Enum):
     """An old line was written back over new bytes."""
     DISCARDED = "discarded"
     """The only copy of new bytes was invalidated, and not written back."""
+    CHANGED = "changed"
+    """A descriptor got another type without break-before-make."""
 
 
 class Deciding(NamedTuple):
@@ -67,7 +69,7 @@ class Deciding(NamedTuple):
 
 
 def deciding(story: Sequence[WitnessStep], entry: HazardEntry, profile: Profile) -> Deciding | None:
-    """Find the step that decides a story; None if the story is empty or has no write to the bad byte.
+    """Find the step that decides a story; None if the story is empty, or its read has no write of the bad byte.
 
     Parameters
     ----------
@@ -78,6 +80,8 @@ def deciding(story: Sequence[WitnessStep], entry: HazardEntry, profile: Profile)
     profile : Profile
         The implementation's promises.
     """
+    if entry.kind == "bbm":
+        return Deciding(Role.CHANGED, len(story) - 1, len(story) - 1) if story else None
     store = _last_store(story, entry.address, len(story))
     if store is None:
         return None

@@ -14,7 +14,7 @@ import numpy as np
 
 from coldline.checker.state.access_letters import Refusal
 from coldline.checker.state.agents import Switches
-from coldline.checker.state.aliases import alias_changes
+from coldline.checker.state.aliases import AliasChange, alias_changes, walked
 from coldline.checker.state.beginnings import note_begun
 from coldline.checker.state.core_vocabulary import vocabulary_of
 from coldline.checker.state.extents import reach_of
@@ -140,11 +140,12 @@ class History:
         coarse = max(size, self._profile.zva)
         touches = overlaps(start, end, self._starts, coarse, coarse)
         maps = _ALIAS[op]
-        near = (maps | (op == Op.FETCH)) & overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
+        walks = (op == Op.WALK) & self._profile.has_barriers
+        near = (maps | walks | (op == Op.FETCH)) & overlaps(start, end, self._windows, 2 * PAGE_SIZE, 0)
         if near.any():
             # A nearby fetch counts only while an agent's MMU may be off, which is rare and short.
             off = any(agent.may_be_off for agent in self.pages.agents) or bool(np.any(op == Op.MMU_OFF))
-            near &= maps | off
+            near &= maps | walks | off
         return np.asarray(touches | near | _EVERYWHERE[op])
 
     def _take(self, event: Event, number: int, where: int) -> None:
@@ -173,24 +174,24 @@ class History:
         start, end = reach_of(event, self._profile)
         if event.op.kind is Kind.ALIAS:
             self.pages.endings |= event.op is Op.DESCRIPTOR
-            self._change_aliases(event, agent)
+            self._change_aliases(alias_changes(self.pages, event, agent), agent)
             for line in self._lines_in(start, end):
                 self._note(line, event, number, where, None, 0, 0)
             return
-        if event.op is Op.FETCH:
-            for line in self._change_aliases(event, agent):
+        if event.op in (Op.FETCH, Op.WALK):
+            changes = alias_changes if event.op is Op.FETCH else walked
+            for line in self._change_aliases(changes(self.pages, event, agent), agent):
                 if end <= line.address or line.address + self._profile.line <= start:
                     self._note(
                         line, event, number, where, None, 0, 0
-                    )  # it reaches the line by a prefetch alone
+                    )  # it reaches the line by a prefetch, or by a later walk, alone
         lines = self._lines_in(start, end)
         if event.op.kind is Kind.BARRIER:
             lines = self._unsettled(event.op, agent)
         for line in lines:
             now = letter
             if event.op is Op.WALK:
-                assert event.memory_type is not None
-                now = self.pages.walk(agent, event.memory_type, line.page_class, pou=event.pou)
+                now = self.pages.walk(event, agent, line.page_class)
             elif now is None:
                 decided = self.pages.letter(line.page_class, agent, event.op)
                 now = None if isinstance(decided, Refusal) else decided
@@ -199,15 +200,16 @@ class History:
             self._note(line, event, number, where, now, low, high)
 
     def _end_mappings(self, event: Event, agent: int, number: int, where: int) -> None:
-        """Apply a TLBI or a DSB to the mappings that are ending."""
+        """Apply a TLBI or a DSB to the mappings that are ending, and to walks."""
         pages, core = self.pages, self.pages.vocabulary.core_of(agent)
         start, end = reach_of(event, self._profile)
         for line in self._lines_in(start, end):
             before = line.page_class
             if event.op is Op.DSB:
-                moved = pages.endings_after(lambda ending: ending.after_dsb(core), [before])
+                moved = pages.translations_after(lambda alias: alias.after_dsb(core), [before])
             else:
-                moved = pages.endings_after(lambda ending: ending.after_tlbi(core), [before])
+                moved = pages.translations_after(lambda alias: alias.after_tlbi(core), [before])
+                pages.endings |= bool(moved)
             line.page_class = moved.get(before, before)
             if event.op is not Op.DSB and moved:
                 self._note(line, event, number, where, None, 0, 0)
@@ -252,15 +254,17 @@ class History:
         addresses = self._addresses
         return self._lines[bisect_right(addresses, start - self._profile.line) : bisect_left(addresses, end)]
 
-    def _change_aliases(self, event: Event, agent: int) -> "list[_Line]":
-        """Apply an event that may change aliases; return the lines that a prefetch can newly reach."""
+    def _change_aliases(self, changes: Iterable[AliasChange], agent: int) -> "list[_Line]":
+        """Apply changes of aliases; return the lines that a prefetch or a walk can newly reach."""
         reached = []
-        for first, end, change in alias_changes(self.pages, event, agent):
+        for first, end, change in changes:
             for line in self._lines_in(first * PAGE_SIZE, end * PAGE_SIZE):
                 before = self.pages.alias(line.page_class, agent)
                 after = change(before, line.address)
                 line.page_class = self.pages.with_alias(line.page_class, agent, after)
-                if after.prefetched and not before.prefetched:
+                prefetched = after.prefetched and not before.prefetched
+                walked_now = (after.walked, after.walked_pou) != (before.walked, before.walked_pou)
+                if prefetched or walked_now:
                     reached.append(line)
         return reached
 
@@ -272,6 +276,9 @@ class History:
         for line in lines:
             line.page_class = moved.get(line.page_class, line.page_class)
         self.pages.switch(event.op, agent)
+        moved = self.pages.after_switch(agent)
+        for line in lines:
+            line.page_class = moved.get(line.page_class, line.page_class)
         self._switches = tuple(agent.settings for agent in self.pages.agents)
         switch = event.op.traits.switch
         assert switch is not None

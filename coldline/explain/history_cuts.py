@@ -29,10 +29,13 @@ class HistoryCuts:
         The ranges.
     line, zva : int
         Bytes of a line, and of the block that ``dc zva`` zeroes.
+    walks : bool
+        Whether walks let caches be filled with other lines of their pages.
     """
 
-    def __init__(self, entries: Iterable[HazardEntry], line: int, zva: int) -> None:
+    def __init__(self, entries: Iterable[HazardEntry], line: int, zva: int, *, walks: bool = False) -> None:
         self._line, self._zva = line, np.uint64(zva)
+        self._walks = walks
         spans = sorted((entry.address, entry.address + entry.size) for entry in entries if entry.lines > 1)
         starts: list[int] = []
         ends: list[int] = []
@@ -74,6 +77,8 @@ class HistoryCuts:
         above = [start + -start % line, end + -end % line]
         # With the MMU off, an instruction prefetch reaches the fetch's pages and the next one.
         fetches = rows["op"] == Op.FETCH
+        if self._walks:
+            fetches |= rows["op"] == Op.WALK
         whole = [start - start % page, end + -end % page, end + -end % page + page]
         reached = [np.where(fetches, each, above[0]) for each in whole]
         columns = [*below, *above, *reached]

@@ -9,10 +9,11 @@ from coldline.checker.finding_ranges import split_at
 from coldline.checker.state.core_vocabulary import ByCore
 from coldline.checker.state.findings import HazardEntry
 from coldline.errors import RepeatError
-from coldline.events import Op
+from coldline.events import PAGE_SIZE, Op
 from coldline.events.agent_names import LOOK
 from coldline.events.batch import Batch
 from coldline.events.source import Source
+from coldline.explain.broken import story_of
 from coldline.explain.deciding import deciding
 from coldline.explain.explained import ExplainedHazard, Unread
 from coldline.explain.final_reads import FinalReads
@@ -88,7 +89,7 @@ def tell(
     followed = _followed(listed, line, stories)
     numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
     history = History(ways, [*followed, *final.numbers], numbers)
-    cuts = HistoryCuts(listed, line, checker.profile.zva)
+    cuts = HistoryCuts(listed, line, checker.profile.zva, walks=checker.profile.has_barriers)
 
     def sink(batch: Batch) -> None:
         final.feed(batch)
@@ -108,7 +109,7 @@ def tell(
             "their source did not repeat them"
         )
     history.feed(final.look())
-    parts = [part for entry in listed for part in split_at(entry, cuts.of(entry), line)]
+    parts = [part for entry in listed for part in split_at(entry, _cuts_of(entry, cuts), line)]
     worked_out = [at for at, part in enumerate(parts) if _line_of(part, line) in followed][:stories]
     found = final.found()
     reads = [(at, read) for at, (_, read) in enumerate(found) if read is not None]
@@ -128,6 +129,12 @@ def tell(
             raise
         return told._replace(interrupted=True)
     return told
+
+
+def _cuts_of(entry: HazardEntry, cuts: HistoryCuts) -> list[int]:
+    """Where to split a joined hazard: a mapping's between pages alone, as its story is that of the page."""
+    found = cuts.of(entry)
+    return [cut for cut in found if cut % PAGE_SIZE == 0] if entry.kind == "bbm" else found
 
 
 def ways_of(checker: "Checker", *, looks: bool = False, leaks: bool = False) -> LeastCosts | OrderedCosts:
@@ -164,7 +171,9 @@ def _explained(entry: HazardEntry, history: History, ways: LeastCosts | OrderedC
     line = _line_of(entry, ways.profile.line)
     story: list[WitnessStep] = []
     last = history.of(entry.number, line)
-    if last is not None:  # else the line had too many events before it, and it was not kept
+    if last is not None and isinstance(ways, OrderedCosts) and entry.kind == "bbm":
+        story = story_of(last, entry, ways, history.epoch(entry.number))
+    elif last is not None:  # else the line had too many events before it, and it was not kept
         story = shortest(last, entry, line, ways, history.epoch(entry.number))
     code = history.code.get(entry.number)
     if code is not None and entry.event.op is Op.FETCH:

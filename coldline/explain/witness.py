@@ -16,9 +16,11 @@ from coldline.events.op import Kind
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent
 from coldline.explain.ordered_cost import OrderedCosts
-from coldline.explain.paths import CacheStep
+from coldline.explain.paths import CacheStep, CoreView
 from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Microstate
+from coldline.rules.order.alphabet import Act
+from coldline.rules.order.cores import CoreEvent
 from coldline.rules.order.microstate import OrderedMicrostate
 from coldline.rules.order.ordering import COLD_START
 from coldline.rules.profile import Profile
@@ -95,7 +97,7 @@ def shortest(
         If the rules do not lead there: the events are not those that the hazard was found in.
     """
     offset = entry.address - line
-    moments, whole = _forwards(last, offset, ways)
+    moments, whole = _forwards(_events_before(last), offset, ways)
     letter = last.letter_for(offset)
     wanted = _WANTED.get(entry.kind, Hazard.STALE)
     for view in ways.views(letter, wanted) if letter is not None else ():
@@ -112,6 +114,25 @@ def shortest(
     story = [_told(seen, number, last, letter, 1, seen.copy_read(number, letter))]
     steps, number = seen.retrace(ready, costs, last.setting, number)
     story += _steps(steps)
+    story += _backwards(view, moments, number, epoch)
+    story.reverse()
+    return _relevant(story, seen.agent, ways.profile)
+
+
+def story_through(events: Sequence[LineEvent], ways: OrderedCosts, epoch: int) -> list[WitnessStep]:
+    """The story of some events with the fewest spontaneous cache steps, for the first byte of a line.
+
+    `ways` and `epoch` are as for `shortest`.
+    """
+    moments, whole = _forwards(events, 0, ways)
+    view = next(ways.views(CoreEvent(Act.READ, 0), Hazard.STALE))
+    _, number = min((cost, number) for number, cost in view.of(whole))
+    return _backwards(view, moments, number, epoch)[::-1]
+
+
+def _backwards(view: CoreView, moments: Sequence[_Moment], number: int, epoch: int) -> list[WitnessStep]:
+    """What led to a microstate through some events, the last step first."""
+    seen, story = view.costs, []
     for line_event, letter, costs in reversed(moments):
         back = seen.back(view.of(costs), letter, line_event.setting, number)
         story += _steps(back.after)
@@ -119,12 +140,11 @@ def shortest(
         story.append(_told(seen, back.landed, line_event, letter, line_event.times(epoch), outcome))
         story += _steps(back.before)
         number = back.start
-    if ways.profile.start != COLD_START:
+    if seen.profile.start != COLD_START:
         story.append(
             WitnessStep(None, 1, START, "", copies_of(seen.microstate(number)), seen.pending(number))
         )
-    story.reverse()
-    return _relevant(story, seen.agent, ways.profile)
+    return story
 
 
 def _told(
@@ -140,16 +160,23 @@ def copies_of(state: Microstate | OrderedMicrostate) -> Microstate:
     return state.told if isinstance(state, OrderedMicrostate) else state
 
 
-def _forwards(last: LineEvent, offset: int, ways: LeastCosts | OrderedCosts) -> tuple[list[_Moment], Any]:
-    """The byte's events before `last`, and the costs of its microstates at each."""
+def _events_before(last: LineEvent) -> list[LineEvent]:
+    """The line's events before `last`, in their order."""
     line_events = []
     each = last.before
     while each is not None:
         line_events.append(each)
         each = each.before
+    return line_events[::-1]
+
+
+def _forwards(
+    line_events: Sequence[LineEvent], offset: int, ways: LeastCosts | OrderedCosts
+) -> tuple[list[_Moment], Any]:
+    """A byte's events, and the costs of its microstates at each and after them."""
     costs = ways.start
     moments = []
-    for line_event in reversed(line_events):
+    for line_event in line_events:
         letter = line_event.letter_for(offset)
         moments.append(_Moment(line_event, letter, costs))
         costs = ways.take(costs, letter, line_event.setting).after

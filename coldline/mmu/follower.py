@@ -40,6 +40,8 @@ class TableFollower:
         `VMSA64`, `LPAE` or `SHORT`.
     stage2 : int
         See `View`.
+    two_types : bool
+        Whether a walk may have an inner and an outer type, as in version 2 of a trace; else the weaker is taken.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class TableFollower:
         level: int = 1,
         table_format: int = VMSA64,
         stage2: int = stage2_types.STAGE2_NORMAL_WB,
+        two_types: bool = False,
     ) -> None:
         self._record = SharedRecord(FollowerRecord)
         self._events = EventWords(self._record, instructions=False)
@@ -57,6 +60,7 @@ class TableFollower:
         self._agents = agents_of(vcpu)
         self._level = level
         self._record["el"], self._record["format"] = level, table_format
+        self._record["two_types"] = two_types
         addresses = code_cache.load_code(programs.PAGE_TABLES)
         self._code = TableCode(self._record.pointer, addresses)
         self._store = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _NUMBER, _NUMBER)(addresses["store"])

@@ -10,6 +10,7 @@ from typing import Any
 from coldline.arm import lpae, short, stage2, vmsa
 from coldline.arm.fields import Sctlr
 from coldline.events import agent_names
+from coldline.events.layout import OUTER_SHIFT
 from coldline.jit.intrinsics import compiled, int64, load32, load64, make_known, uint64
 from coldline.mmu.view import LPAE, SHORT, VMSA64
 
@@ -17,7 +18,7 @@ make_known(lpae, short, stage2, vmsa, agent_names)
 
 NEITHER = lpae.NEITHER
 _C = Sctlr.C.mask
-_NORMAL_NC = vmsa.NORMAL_NC
+_NORMAL_NC, _DEVICE = vmsa.NORMAL_NC, vmsa.DEVICE
 
 
 @compiled
@@ -109,15 +110,21 @@ def used_addresses(s: Any, upper: bool) -> tuple[int, int]:
 
 
 @compiled
-def walk_type(s: Any, upper: bool) -> int:
-    """The memory type of reads of the tables, with both stages combined."""
+def walk_attributes(s: Any, upper: bool) -> int:
+    """The memory types of reads of the tables, with both stages combined, as an event's attributes.
+
+    Where the trace has no mappings of two types, an inner and an outer type that differ are taken as the weaker.
+    """
     if not int64(s.sctlr[s.el]) & _C:
-        memory_type = _NORMAL_NC
+        inner = outer = int64(_NORMAL_NC)
     elif s.format == uint64(SHORT):
-        memory_type = short.walk_type(int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]))
+        inner, outer = short.walk_types(int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]))
     else:
-        memory_type = vmsa.walk_type(int64(s.tcr[s.el]), upper)
-    return stage2.combined_type(memory_type, int64(s.stage2))
+        inner, outer = vmsa.walk_types(int64(s.tcr[s.el]), upper)
+    inner, outer = stage2.combined_halves(inner, outer, int64(s.stage2))
+    if s.two_types and inner != outer and min(inner, outer) > int64(_DEVICE):
+        return 1 + inner | (1 + outer) << OUTER_SHIFT
+    return 1 + min(inner, outer)
 
 
 @compiled

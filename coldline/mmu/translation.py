@@ -61,7 +61,7 @@ def _walk(s: Any, address: int, announced: bool) -> int:
         return -1
     upper = which == 1
     granule, width = formats.granule(s, upper), formats.input_bits(s, upper)
-    walk_type = formats.walk_type(s, upper)
+    attributes = formats.walk_attributes(s, upper)
     table = formats.table_base(s, upper, width, granule)
     level = formats.start_level(s, width, granule)
     size_shift = formats.size_shift(s)
@@ -69,7 +69,7 @@ def _walk(s: Any, address: int, announced: bool) -> int:
         shift = formats.level_shift(s, level, granule)
         at = table + (((address >> shift) & ((1 << (width - shift)) - 1)) << size_shift)
         if announced and _use(s, at):
-            emit(s, at, 1 << size_shift, _WALK, 0, 1 + walk_type)
+            emit(s, at, 1 << size_shift, _WALK, 0, attributes)
         s.walk_level = uint64(level)
         descriptor = formats.read_descriptor(s, at)
         if not formats.is_valid(s, descriptor):

@@ -129,6 +129,7 @@ VIEW_FIELDS: Fields = (
         "el",  # the exception level; EL0 counts as EL1
         "format",
         "stage2",  # see `coldline.arm.stage2`
+        "two_types",  # whether a walk may have an inner and an outer type: in version 2 of a trace
         "virtual",  # whether the MMU is on
         "walk_level",  # the level at which the last walk ended
         "introduced",  # a bit for each of the core's agents: whether its switches have been announced

@@ -22,6 +22,10 @@ _MOST_PAIRS = 12
 _LONG = 1_000_000
 """The events from which each proof takes a second or more; only the smallest repair of a longer trace is proven."""
 
+_NOT_PUT_IN = (
+    "no operation put in is enough: make the descriptor invalid, and complete a TLBI, before it is written"
+)
+
 _ONLY_ONE = "the trace is long: only the smallest repair that was found was proven, and others were not tried"
 
 
@@ -40,6 +44,8 @@ def find_repairs(source: Source, profile: Profile, checker: Checker, target: Tar
         The hazards.
     """
     entry = target.entries[0]
+    if entry.kind == "bbm":
+        return Repairs([], [], _NOT_PUT_IN)
     projection = project(source, ways_of(checker, leaks=entry.kind == "leak"), entry.address, entry.number)
     if projection is None:
         return Repairs([], [], "the line had too many events before the read")

@@ -7,16 +7,22 @@ from coldline.report.causes import FINAL_READ
 from coldline.report.code_places import code_place, source_place
 
 if TYPE_CHECKING:
+    from coldline.checker.state.findings import HazardEntry
     from coldline.explain.line_history import LineEvent
     from coldline.report.causes import Cause
     from coldline.report.model import Report
 
 KIND_SENTENCES = {
+    "bbm": "A descriptor gives a mapping another memory type without break-before-make.",
+    "leak": "A read may return what was in a page before it was given to the reader.",
     "stale-read": "A read may return old bytes, while newer ones are in another copy.",
     "stale-fetch": "An instruction fetch may return old bytes, while newer ones are in another copy.",
     "lost-write": "A read may return old bytes, and no copy has the newer ones any more.",
 }
 """A sentence for each kind of hazard."""
+
+_BYTES = {"leak": "another owner's bytes"}
+"""What a read may get, where that is not just old."""
 
 
 class FilePlace(NamedTuple):
@@ -31,10 +37,17 @@ def cause_sentence(report: "Report", cause: "Cause") -> str:
     bytes_ = cause.first.entry.size
     size = "1 byte" if bytes_ == 1 else f"{bytes_:,} bytes"
     who = "the final read" if cause.final_read else cause.first.entry.event.agent
-    what = f"{who} may get old bytes at {cause.first.entry.address:#x}, {size}"
+    what = f"{harm_words(cause.first.entry, who)} at {cause.first.entry.address:#x}, {size}"
     more = cause.count - cause.first.entry.lines
     others = f" (and {more:,} hazards more up to {cause.end - 1:#x})" if more else ""
     return f"{what}{others}: {decider_words(report, cause)}"
+
+
+def harm_words(entry: "HazardEntry", who: str) -> str:
+    """What somebody may do wrongly, without the place."""
+    if entry.kind == "bbm":
+        return f"{who} changes the memory type of a live mapping"
+    return f"{who} may get {_BYTES.get(entry.kind, 'old bytes')}"
 
 
 def capital(text: str) -> str:

@@ -160,6 +160,8 @@ def _key(hazard: ExplainedHazard) -> tuple[object, ...] | None:
 
 def decided_words(decided: "Deciding") -> str:
     """What a deciding step did, in words."""
+    if decided.role is Role.CHANGED:
+        return "changes the type without break-before-make"
     if decided.role is Role.DISCARDED:
         return "discards the new bytes"
     copy = decided.copy or "a copy"
@@ -178,8 +180,8 @@ _OF_OPERATION: Final = {
     "held": "stays in the instruction cache",
     "update": "updates the copies in caches",
     "allocate": "goes into level 2",
-    "cacheable": "is cacheable: no isb yet",
-    "non-cacheable": "is not cacheable: no isb yet",
+    "cacheable": "is cacheable, where either is possible",
+    "non-cacheable": "is not cacheable, where either is possible",
 }
 """Words for the outcome of an event that could have had another; of a read, for what it did beside that."""
 

@@ -3,6 +3,7 @@
 
 from typing import TYPE_CHECKING
 
+from coldline.report.cause_words import harm_words
 from coldline.report.causes import group
 from coldline.report.line_writer import LineWriter
 from coldline.report.model import Report
@@ -32,8 +33,7 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
         accounted += grouped.causes[cause].count if cause is not None else entry.lines
         lines.say()
         size = _bytes(entry.size) if entry.lines == 1 else f"{_bytes(entry.size)} in {entry.lines:,} lines"
-        bytes_of = "another owner's bytes" if entry.kind == "leak" else "old bytes"
-        what = f"{entry.event.agent} may get {bytes_of} at {entry.address:#x}, {size}"
+        what = f"{harm_words(entry, entry.event.agent)} at {entry.address:#x}, {size}"
         known = report.triage.causes[cause] if report.triage is not None and cause is not None else None
         state = f" ({known.state.value})" if known is not None else ""
         style = "bad" if known is None or known.fails else "dim"

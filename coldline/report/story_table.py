@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from coldline.explain.witness import WitnessStep
     from coldline.report.model import Report
 
-_ENDS = {"lost-write": "lost", "leak": "from before the gift"}
+_ENDS = {"lost-write": "lost", "leak": "from before the gift", "bbm": "both mappings are alive"}
 
 _WIDTH = 120
 """Columns of a table, if nothing says how many there are."""

@@ -22,6 +22,9 @@ LEFT: Final = 130
 TOP: Final = 22
 """Places in the drawing, in pixels."""
 
+_ENDS: Final = {"lost-write": "reads old bytes, which are lost", "bbm": "both mappings are alive"}
+"""What the last step of a story did, by the kind of hazard, where it did not just read old bytes."""
+
 
 class Mark(NamedTuple):
     """A step of the story.
@@ -140,9 +143,7 @@ def _mark(report: "Report", hazard: "ExplainedHazard", index: int, step: "Witnes
     if hazard.decided is not None and index == hazard.decided.step:
         notes.append(decided_words(hazard.decided))
     if index == len(hazard.story) - 1:
-        notes.append(
-            "reads old bytes, which are lost" if hazard.entry.kind == "lost-write" else "reads old bytes"
-        )
+        notes.append(_ENDS.get(hazard.entry.kind, "reads old bytes"))
     return Mark(
         number=index + 1,
         x=LEFT + STEP_WIDTH * index + STEP_WIDTH // 2,

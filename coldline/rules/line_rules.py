@@ -250,7 +250,7 @@ EFFECTS: dict[Letter, Effect] = {
 
 
 class Hazard(enum.IntFlag):
-    """The hazards of a checked read."""
+    """The hazards of a checked read, and that of a descriptor."""
 
     NONE = 0
     STALE = 1
@@ -259,6 +259,8 @@ class Hazard(enum.IntFlag):
     """No copy holds the last write any more."""
     LEAK = 4
     """The read returns something that was written before the page was given to its owner."""
+    BBM = 8
+    """No read, but a descriptor that gives a mapping another type without break-before-make."""
 
 
 def hazards(m: Microstate, letter: Letter, profile: Profile) -> Hazard:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coldline.arm import MemoryType
+from coldline.events.attributes import allowed_attributes
 from coldline.events.event import ADDRESS_LIMIT
-from coldline.events.layout import AGENT_SHIFT, DTYPE_FIELDS, EXECUTABLE, POU_CODE
+from coldline.events.layout import AGENT_SHIFT, DTYPE_FIELDS
 from coldline.events.op import Op
 from coldline.support.units import PAGE_SIZE
 from coldline.trace.operations import why_not
@@ -121,9 +121,8 @@ def find_fault(
     allowed = np.array([op in operations for op in Op])
     if not allowed.all():
         wrong_kind |= ~allowed[ops]
-    if Op.POLL not in operations:
-        wrong_kind |= (ops == Op.WALK) & (kinds["attributes"] == POU_CODE)
-    wrong_kind |= ~_ATTRIBUTES[ops, kinds["attributes"]] | ((sizes == 0) == _HAS_RANGE[ops])
+    wrong_kind |= ~_ATTRIBUTES[_version(operations)][ops, kinds["attributes"]]
+    wrong_kind |= (sizes == 0) == _HAS_RANGE[ops]
     wrong_kind |= (_PAGES[ops] & (sizes % PAGE_SIZE != 0)) | (sizes > ADDRESS_LIMIT)
     wrong = []
     if wrong_kind.any():
@@ -152,8 +151,7 @@ def _reason(kind: "np.void", address: int, agents: int, operations: frozenset[Op
         return f"operation {number}, '{op.words}', is not an event: {why_not(op, operations)}"
     if agent >= agents:
         return f"agent {agent} of '{op.words}' has no name"
-    of_version_2 = op is Op.WALK and attributes == POU_CODE
-    if not _ATTRIBUTES[number, attributes] or (of_version_2 and Op.POLL not in operations):
+    if not _ATTRIBUTES[_version(operations)][number, attributes]:
         return f"attributes {attributes:#x} of '{op.words}'"
     if not op.has_range:
         return f"'{op.words}' with an address or a size"
@@ -175,19 +173,19 @@ def _index_type(kinds: int) -> type[np.unsignedinteger]:
     return np.uint8 if kinds <= 1 << 8 else np.uint16
 
 
-def _allowed() -> "NDArray[np.bool_]":
+def _version(operations: frozenset[Op]) -> int:
+    """The version of the form of a trace that can have these operations."""
+    return 2 if Op.POLL in operations else 1
+
+
+def _allowed(version: int) -> "NDArray[np.bool_]":
     """The attributes that each operation may have."""
     allowed = np.zeros((len(Op), 256), bool)
     for op in Op:
-        types = range(1, 1 + len(MemoryType)) if op.has_type else (0,)
-        allowed[op, types] = True
-        if op is Op.WALK:
-            allowed[op, POU_CODE] = True
-        if op.traits.may_execute:
-            allowed[op, [kind | EXECUTABLE for kind in types]] = True
+        allowed[op, list(allowed_attributes(op, version=version))] = True
     return allowed
 
 
 _HAS_RANGE = np.array([op.has_range for op in Op])
 _PAGES = np.array([op.traits.whole_pages for op in Op])
-_ATTRIBUTES = _allowed()
+_ATTRIBUTES = {version: _allowed(version) for version in (1, 2)}

@@ -4,9 +4,9 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from coldline.arm import MemoryType
 from coldline.errors import TraceError
-from coldline.events.event import MAX_AGENTS, POU, Event
+from coldline.events.attributes import Attributes, types_of_word
+from coldline.events.event import MAX_AGENTS, Event
 from coldline.events.op import Op
 from coldline.rules.profile import Profile
 from coldline.support.choices import choices
@@ -174,8 +174,7 @@ def parse_event(words: list[str], operations: frozenset[Op] = OF_VERSION_1) -> E
         known = [words for words, each in _OPS.items() if each in operations and not each.traits.impersonal]
         raise TraceError("", f"unknown operation '{name}'; {choices(name, known)}")
     address = size = 0
-    memory_type = None
-    executable = pou = False
+    attributes = Attributes()
     if op.has_range:
         if len(rest) < 2:
             raise TraceError("", f"'{name}' lacks its address or its size")
@@ -184,25 +183,20 @@ def parse_event(words: list[str], operations: frozenset[Op] = OF_VERSION_1) -> E
             raise TraceError("", f"{address:#x} + {size:#x} reaches past 2^52")
     if op.has_type:
         if not rest:
-            raise TraceError("", f"'{name}' lacks its memory type")
-        word = rest.pop(0)
-        may_be_pou = op is Op.WALK and Op.POLL in operations
-        pou = may_be_pou and word == POU
+            invalid = ", or 'invalid'" if op.traits.may_be_invalid else ""
+            raise TraceError("", f"'{name}' lacks its memory type{invalid}")
         try:
-            memory_type = MemoryType.NORMAL_WB if pou else MemoryType.from_word(word)
-        except KeyError:
-            known = [*(each.word for each in MemoryType), *([POU] if may_be_pou else [])]
-            raise TraceError("", f"unknown memory type '{word}'; {choices(word, known)}") from None
-        if op.traits.may_execute and rest and rest[0] == "exec":
-            executable = True
+            attributes = types_of_word(rest.pop(0), op, version=2 if Op.POLL in operations else 1)
+        except ValueError as error:
+            raise TraceError("", str(error)) from None
+        if op.traits.may_execute and attributes.memory_type is not None and rest and rest[0] == "exec":
+            attributes = attributes._replace(executable=True)
             rest.pop(0)
-    if op is Op.DESCRIPTOR and (not rest or rest.pop(0) != "invalid"):
-        raise TraceError("", "'descriptor' lacks the word 'invalid'")
     if op is Op.GIVE:
         agent, rest = " ".join(_owners(rest)), []
     if rest:
         raise TraceError("", f"unknown word '{rest[0]}' after '{name}'")
-    return Event(agent, op, address, size, memory_type, executable, pou)
+    return Event(agent, op, address, size, *attributes)
 
 
 def _owners(words: list[str]) -> list[str]:

@@ -14,11 +14,10 @@ from typing import IO
 
 import numpy as np
 
-from coldline.arm import MemoryType
 from coldline.errors import TraceError
-from coldline.events.batch import EVENT_DTYPE, Batch, pack_attributes
-from coldline.events.event import POU
-from coldline.events.layout import EXECUTABLE, POU_CODE, STRUCT_FORMAT, TYPE_MASK
+from coldline.events.attributes import INVALID, pack_attributes, unpack_attributes
+from coldline.events.batch import EVENT_DTYPE, Batch
+from coldline.events.layout import STRUCT_FORMAT
 from coldline.events.op import Op
 from coldline.rules.profile import Profile
 from coldline.support.units import PAGE_SIZE
@@ -195,7 +194,7 @@ class _Rows(dict[str, bytes]):
         event = self._parser.parse(line)
         if event is None:
             return b""
-        attributes = pack_attributes(event.memory_type, event.executable, pou=event.pou)
+        attributes = pack_attributes(*event.attributes)
         shape = _SHAPE.pack(event.size, 0, self._parser.agents[event.agent], event.op, attributes)
         # If the number is the address, the rest of the line means the same with any other address.
         before = event.op.words.split()
@@ -249,11 +248,9 @@ def _words(agent: str, op: Op, size: int, attributes: int) -> tuple[str, str]:
     first = op.words if op.traits.impersonal else f"{agent} {op.words}"
     if not op.has_range:
         return f"{first}\n", ""
-    kind, executable = attributes & TYPE_MASK, attributes & EXECUTABLE
-    word = POU if kind == POU_CODE else MemoryType(kind - 1).word if kind else ""
-    words = f" {word}{' exec' if executable else ''}" if kind else ""
-    if op is Op.DESCRIPTOR:
-        words += " invalid"
+    said = unpack_attributes(attributes)
+    word = said.word or (INVALID if op.traits.may_be_invalid else "")
+    words = f" {word}{' exec' if said.executable else ''}" if word else ""
     if op.traits.impersonal and agent:
         words += f" {agent}"
     return f"{first} 0x", f" {size:#x}{words}\n" if size >= PAGE_SIZE else f" {size}{words}\n"

@@ -243,6 +243,7 @@ def test_how_tables_are_read(irgn: int, rgn: int) -> None:
     """With the Multiprocessing Extensions, IRGN[0] is bit 6 and IRGN[1] is bit 0."""
     ttbr = rgn << 3 | (irgn & 1) << 6 | irgn >> 1
     assert word(short.walk_type(ttbr)) == weaker(irgn, rgn)
+    assert tuple(map(word, short.walk_types(ttbr))) == (CACHEABILITY[irgn], CACHEABILITY[rgn])
     assert word(short.walk_type(ttbr | 0xFFFF_FFA6)) == weaker(irgn, rgn)
 
 

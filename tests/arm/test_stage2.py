@@ -27,6 +27,8 @@ def test_without_fwb_the_weaker_counts(attributes: int) -> None:
     assert stage2.own_type(attributes) == OWN[attributes]
     for stage1 in MemoryType:
         assert stage2.combined_type(stage1, attributes) == combine(stage1, OWN[attributes])
+        inner, outer = stage2.combined_halves(stage1, MemoryType.NORMAL_WB, attributes)
+        assert min(inner, outer) == combine(stage1, OWN[attributes])
     assert not stage2.forces_write_back(attributes)
 
 

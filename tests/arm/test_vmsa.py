@@ -88,6 +88,7 @@ def test_how_tables_are_read(inner: int, outer: int, upper: bool) -> None:
     this, other = (inner << 8 | outer << 10), (0b01 << 8 | 0b01 << 10)
     tcr = (this << 16 | other) if upper else (other << 16 | this)
     assert word(vmsa.walk_type(tcr, upper)) == kind
+    assert tuple(map(word, vmsa.walk_types(tcr, upper))) == (CACHEABILITY[inner], CACHEABILITY[outer])
 
 
 @pytest.mark.parametrize(("tg0", "granule"), [(0b00, "4KB"), (0b01, "64KB"), (0b10, "16KB")])

@@ -479,6 +479,12 @@ def test_the_verdict(text: str, ordered: set[str], at_once: set[str]) -> None:
     assert kinds("\n".join(lines) + "\n") == at_once
 
 
+@pytest.mark.parametrize(("barrier", "found"), [("dsb", set()), ("dsb nsh", set()), ("dmb", {FETCH})])
+def test_a_barrier_after_an_invalidation_by_alias(barrier: str, found: set[str]) -> None:
+    text = f"option vipt; core c a; {A} exec; a fetch {X}; a write {X}; a dc cvau {X}; a dsb; a ic ivau {X}"
+    assert kinds(trace(f"{text}; a {barrier}; a isb; a fetch {X}", order=True)) == found
+
+
 def test_a_start_of_any_kind_is_one_range_of_memory() -> None:
     memory = checker_of(trace(f"option start any; {A}; a read {X}")).state.memory
     assert len(list(memory.ranges(0, 1 << 40))) <= 3

@@ -362,14 +362,6 @@ class _Worder(_Drafter):
         self.lines.append(f"give {first:#x} {size:#x} {' '.join(rng.sample(sorted(owners), len(owners)))}")
 
 
-def without_mixed_types(text: str) -> str:
-    """The trace without the lines that say two types for one mapping or walk, or that need such a mapping."""
-    words = [line.split() for line in text.splitlines()]
-    mixed = {line[0] for line in words if len(line) > 4 and "/" in line[4]}
-    kept = (line for line in words if line[0] not in mixed)
-    return "".join(f"{' '.join(line)}\n" for line in kept)
-
-
 def draw_worded(seed: int, *, least: int = 12, most: int = 25, order: float = 0.7) -> str:
     """A version 2 trace with masters, owners, polls and all options, the same for the same seed.
 

@@ -132,6 +132,23 @@ def test_walks() -> None:
     assert core.translate(0x1234) == (0x1234, None)
 
 
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({}, "normal-nc"),
+        ({"two_types": True}, "normal-wb/normal-nc"),
+        ({"two_types": True, "stage2": Stage2.MEM_ATTR.put(0b1110)}, "normal-wt/normal-nc"),
+        ({"two_types": True, "stage2": Stage2.MEM_ATTR.put(0b0101)}, "normal-nc"),
+    ],
+)
+def test_walks_of_two_types(options: dict[str, Any], word: str) -> None:
+    core = follower(**options)
+    core.write_register("tcr", a64.tcr() & ~(0b11 << 10))  # ORGN0: outer non-cacheable
+    events(core)
+    core.translate(WINDOW + 0x2123)
+    assert events(core)[0] == f"guest walk {RAM + LEVEL1 + 8:#x} 8 {word}"
+
+
 def test_with_the_mmu_off_nothing_is_walked() -> None:
     core = follower(on=False)
     events(core)

@@ -84,6 +84,13 @@ def read(data: bytes) -> Trace:
             assert tag[:1].islower()
 
 
+def word_of(bits: int) -> str:
+    """The type of a kind of events: one, an inner and an outer one, or none."""
+    assert bits < 128
+    outer = TYPES[bits >> 4]
+    return f"{TYPES[bits & 7]}/{outer}" if outer else TYPES[bits & 7]
+
+
 def read_events(payload: bytes, names: list[str]) -> list[Event]:
     n, k, a, b, c, coding, zero, base, line = struct.unpack_from("<IIBBBBIQQ", payload)
     body = payload[32:] if coding == 0 else zlib.decompress(payload[32:])
@@ -101,7 +108,7 @@ def read_events(payload: bytes, names: list[str]) -> list[Event]:
         line += gap + (1 if at else 0)
         address = base + offset if size else 0
         events.append(
-            Event(line, names[agent], OPERATIONS[operation], address, size, TYPES[bits & 7], bits == bits | 8)
+            Event(line, names[agent], OPERATIONS[operation], address, size, word_of(bits), bits == bits | 8)
         )
     return events
 
@@ -129,7 +136,8 @@ def events_block(events: list[Event], names: list[str], *, coding: int = 0) -> b
     base = min((event.address for event in events if event.size), default=0)
     body, previous = b"", events[0].line - 1
     for event in events:
-        bits = TYPES.index(event.memory_type) | 8 * event.executable
+        inner, _, outer = event.memory_type.partition("/")
+        bits = TYPES.index(inner) | 8 * event.executable | TYPES.index(outer) << 4
         body += struct.pack(
             "<QHBB", event.size, names.index(event.agent), OPERATIONS.index(event.operation), bits
         )

@@ -11,6 +11,9 @@ A ``dmb`` completes nothing. It marks what its core has pending (data operations
 *ordered*, and removes no microstate. What is ordered is waited for by data accesses of all cores, and holds
 up the data operations that its core issues later: a store does, for operations stand in a list anyway.
 
+An instruction cache operation of all cores is pending in two parts, its own core's and the others', as ``dsb nsh``
+completes the one.
+
 Leaks are looked for in a search of their own. There a copy's bit does not say that it is fresh, but that it was
 written since the page was given. No step and no wait looks at the bit, so that nothing is lost by it.
 
@@ -21,7 +24,7 @@ event that does; and what no later check can tell apart is forgotten (``forgetfu
 A text whose first line is not ``version 2`` is a version 1 trace, and ``explorer.py`` explores it.
 
 Where the pages leave room, this is how they are read (``tests/oracles/test_order_explorer.py`` has a test for
-each that a trace can show; ``test_order_words.py`` for masters, owners and all that is later):
+each that a trace can show; ``test_order_words.py`` and others for masters, owners and all that is later):
 
 - Without ``option order`` nothing is ever prefetched: ``isb`` is an error there, so it could never go.
 - ``line``, ``option`` and ``core`` come in any order, before the first event. A ``core`` line names at least
@@ -65,7 +68,12 @@ each that a trace can show; ``test_order_words.py`` for masters, owners and all 
 - In a set of ``start``, cores that occur later have what they may have, too.
 - A setting that makes an access impossible in one of the pages that it touches makes it impossible in all.
 - Two settings that differ only in a switch that the trace has not set (``icache``) are as one.
-- A core that has seen an invalid descriptor has seen it in every page that was made so before its ``dsb``.
+- A core that has seen a descriptor has seen it in every page that was made so before its ``dsb``.
+- An ending mapping that is made again with the MMU off is held by TLBs if it was before: it is not a new one.
+- A mapping is made with the MMU on if its event comes before the switch that says that its agent starts with it off.
+- An access is possible if some mapping of each page that it touches allows it, be it another one in each page.
+- A walk that is not cacheable is no last walk of any kind: a ``tlbi`` before it goes on to end older walks.
+- A ``dsb nsh`` does for descriptors, ``tlbi`` and walks what is no ``dsb``: nothing.
 - An ``unmap`` ends an ending alias, and what is pending for it goes: a ``map`` after it is a new alias.
 - A ``tlbi`` by a core whose ``tlbi`` is pending already adds nothing. One that concerns nothing is no error.
 - Where an alias has two types, ``dc zva`` is of either kind, and its fetches may be prefetched past the caches too.
@@ -79,7 +87,7 @@ from itertools import pairwise, product
 from typing import Generic, TypeVar
 
 from tests.oracles import explorer
-from tests.oracles.explorer import CLEAN, DIRTY, INVALID, Hazard, Malformed
+from tests.oracles.explorer import CLEAN, DIRTY, INVALID, PAGE, Hazard, Malformed
 from tests.oracles.order_reading import Step, is_version_2, read_trace
 from tests.oracles.order_steps import (
     CHECKED,
@@ -238,13 +246,13 @@ class Memory:
                 states = {state for state in states if state >> shift & CORE_MASK not in awaited}
         return states
 
-    def levels(self, alias_live: bool, fetch_possible: bool) -> Table:
+    def levels(self, alias_live: bool, below: bool) -> Table:
         """Give the moves of the levels by themselves; they are no core's, so any place will do."""
 
         def rule(s: Shared, core: Core) -> Iterator[Outcome]:
-            return (Outcome(after, core) for after in shared_steps(s, alias_live, fetch_possible))
+            return (Outcome(after, core) for after in shared_steps(s, alias_live, below))
 
-        return self._table(("levels", alias_live, fetch_possible), 0, rule)
+        return self._table(("levels", alias_live, below), 0, rule)
 
     def steps(self, place: int, fetches: Fetches, profile: Profile) -> Table:
         def rule(s: Shared, core: Core) -> Iterator[Outcome]:
@@ -338,8 +346,7 @@ class Byte:
         if rules == self._closed:
             return
         self._forget(rules)
-        fetch_possible = any(fetches.cacheable for fetches in rules.cores)
-        tables = [self._memory.levels(rules.alias_live, fetch_possible)]
+        tables = [self._memory.levels(rules.alias_live, rules.below)]
         for place, fetches in enumerate(rules.cores):
             tables.append(self._memory.steps(place, fetches, self._profile))
         new = self.states
@@ -413,10 +420,25 @@ def _classes(steps: list[Step], size: int) -> dict[tuple[tuple[Event, ...], ...]
 
 
 def rules_of(step: Step, later_fetches: set[int]) -> Rules:
+    """Give what holds from an event on."""
     return Rules(
         step.alias_live,
         tuple(Fetches(*fetches, core in later_fetches) for core, fetches in enumerate(step.fetches)),
+        step.level_2_fills,
     )
+
+
+def rules_before(steps: list[Step], number: int, later_fetches: set[int]) -> Rules:
+    """
+    Give what holds when an event comes.
+
+    That is what holds from it on, but for a walk: what it touches is walked once more only after it.
+    """
+    if steps[number].op != "walk":
+        return rules_of(steps[number], later_fetches)
+    if number:
+        return rules_of(steps[number - 1], later_fetches)
+    return Rules(False, (Fetches((), (), awaited=True),) * len(steps[0].fetches))
 
 
 def is_check(step: Step, event: Event, profile: Profile) -> bool:
@@ -433,12 +455,12 @@ def follow(
     checks = [n for n, ways in enumerate(events) if any(is_check(steps[n], event, profile) for event in ways)]
     for n, step in enumerate(steps[: max(checks, default=-1) + 1]):
         later = {steps[m].core for m in checks if m >= n and steps[m].op == "fetch"}
+        byte.close(rules_before(steps, n, later))
         rules = rules_of(step, later)
-        byte.close(rules)
         kinds: set[str] = set()
         if step.ways and (step.op != "give" or profile.gifts):
             kinds = byte.apply(step.core, events[n], step.occurred, checked=n in checks)
-            byte.close(rules)
+        byte.close(rules)
         yield kinds
 
 
@@ -474,10 +496,15 @@ def explore(text: str, most: int | None = None) -> list[Hazard]:
     trace = read_trace(text)
     if _MEMORY[0].size() > ENOUGH:
         _MEMORY[0] = Memory()
-    found: list[Hazard] = []
+    size = trace.line_size
+    found = [
+        Hazard(line, "bbm", agent, base, size)
+        for line, agent, page in trace.broken
+        for base in range(page * PAGE, (page + 1) * PAGE, size)
+    ]
     for base, steps in trace.lines.items():
         bad: dict[tuple[int, str], list[int]] = {}
-        for events, class_ in _classes(steps, trace.line_size).items():
+        for events, class_ in _classes(steps, size).items():
             for profile in (trace.profile, trace.profile._replace(gifts=True)):
                 byte = Byte(_MEMORY[0], trace.cores, profile, most, trace.start)
                 for n, kinds in enumerate(follow(steps, events, byte, profile)):

@@ -3,12 +3,13 @@
 Reads a version 2 trace, for ``order_explorer.py``: what each event is for each line that some event checks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tests.oracles import explorer
 from tests.oracles.explorer import LIMIT, OPTIONS, PAGE, SET_WAY, TYPES, Malformed, Touch
-from tests.oracles.order_agents import Agent, Ending
+from tests.oracles.order_agents import WALKED, Agent, View
+from tests.oracles.order_mappings import CoreName, Kind
 from tests.oracles.order_steps import ACCESSES, DATA_ACCESSES, LEAKING, MAINTENANCE, NOBODY, Event, Profile
 
 BARRIERS = ("dsb", "dmb", "isb")
@@ -26,6 +27,14 @@ STARTS = ("cold", "clean", "dirty", "any")
 OWNED = (*ACCESSES, *MAINTENANCE, *SET_WAY, "ic local", "ic all", "ic by")
 HIT = ("read nc", "poll nc", "walk nc")
 MASTERS_ACCESSES = ("read", "write", "poll", "walk")
+
+
+class Broken(NamedTuple):
+    """A page whose descriptor was changed where that needs break-before-make."""
+
+    line: int
+    agent: str
+    page: int
 
 
 class Reader(explorer.Reader):
@@ -47,6 +56,7 @@ class Reader(explorer.Reader):
         self.zva = 64
         self.may_hit: set[str] = set()
         self.ivac_cleans: set[str] = set()
+        self.broken: list[Broken] = []
         self._granules: dict[str, tuple[int, int]] = {}
         """``dmin`` and ``imin`` where they are said, and the line that says so."""
         self._begun = False
@@ -227,7 +237,7 @@ class Reader(explorer.Reader):
         if op in BARRIERS:
             return self._barrier(name, op, rest)
         if op == "descriptor":
-            return self._descriptor(agent, rest)
+            return self._descriptor(name, agent, rest)
         if op == "tlbi":
             return self._tlbi(self.core(name), rest)
         touches: list[Touch] = []
@@ -239,9 +249,15 @@ class Reader(explorer.Reader):
                 wrong.append(error)
         if len(wrong) == len(agent.views):
             raise wrong[-1]
+        if self.order:
+            for start, end, kind in touches:
+                for page, *_ in self._by_page(start, end) if kind in WALKED else []:
+                    agent.walk(kind, page)
         return list(dict.fromkeys(touches))
 
     def _barrier(self, name: str, op: str, rest: list[str]) -> list[Touch]:
+        if (op, rest) == ("dsb", ["nsh"]):
+            return [Touch(0, LIMIT, "dsb nsh")]
         if rest:
             raise self._wrong(f"{' '.join(rest)}: {op} takes no range")
         core = self.core(name)
@@ -256,18 +272,22 @@ class Reader(explorer.Reader):
         """Read a ``map`` or an ``unmap``, which whole pages have."""
         pages = self._whole_pages(rest[:2] if op == "map" else rest)
         if op == "map":
-            types = self._types(rest[2:3])
-            if rest[3:] not in ([], ["exec"]):
-                raise self._wrong(f"{' '.join(rest[3:])}: only exec follows the type")
-            if any(page in agent.pages for page in pages):
+            kind = self._kind(rest[2:])
+            if any(page in agent.mapped for page in pages):
                 raise self._wrong(f"{rest[0]}: mapped already")
-            agent.map(pages, types, executable=bool(rest[3:]))
+            agent.map(pages, kind)
             return []
         for page in pages:
-            if page not in agent.pages:
+            if agent.mapped.pop(page, None) is None:
                 raise self._wrong(f"{rest[0]}: not mapped")
-            agent.end(page)
         return []
+
+    def _kind(self, words: list[str]) -> Kind:
+        """Read what a mapping is."""
+        types = self._types(words[:1])
+        if words[1:] not in ([], ["exec"]):
+            raise self._wrong(f"{' '.join(words[1:])}: only exec follows the type")
+        return Kind(*types, executable=bool(words[1:]))
 
     def _types(self, words: list[str]) -> tuple[str, str]:
         """Read a type: give the inner and the outer one, which are mostly the same."""
@@ -278,25 +298,32 @@ class Reader(explorer.Reader):
             raise self._wrong(f"{' '.join(words)}: no such type")
         return inner, inner
 
-    def _descriptor(self, agent: Agent, rest: list[str]) -> list[Touch]:
+    def _descriptor(self, name: str, agent: Agent, rest: list[str]) -> list[Touch]:
         pages = self._whole_pages(rest[:2])
-        if rest[2:] != ["invalid"]:
-            raise self._wrong(f"{' '.join(rest[2:])}: a descriptor can only be invalid")
+        invalid = rest[2:] == ["invalid"]
+        if rest[2:3] == ["invalid"] and not invalid:
+            raise self._wrong(f"{' '.join(rest[3:])}: nothing follows invalid")
+        if not rest[2:]:
+            raise self._wrong("descriptor: takes a type, or invalid")
+        kind = None if invalid else self._kind(rest[2:])
+        if any(page not in agent.mapped for page in pages):
+            raise self._wrong(f"{rest[0]}: not mapped")
+        if kind:
+            self.broken += [Broken(self._number, name, page) for page in agent.change(pages, kind)]
+            return []
+        if any(agent.mapped[page].current is None for page in pages):
+            raise self._wrong(f"{rest[0]}: invalid already")
         for page in pages:
-            if page not in agent.pages:
-                raise self._wrong(f"{rest[0]}: not mapped")
-            if page in agent.endings:
-                raise self._wrong(f"{rest[0]}: invalid already")
-            agent.endings[page] = Ending()
+            agent.mapped[page].invalidate_descriptor()
         return []
 
-    def _tlbi(self, core: tuple[str, str], rest: list[str]) -> list[Touch]:
+    def _tlbi(self, core: CoreName, rest: list[str]) -> list[Touch]:
         pages = range(LIMIT // PAGE) if rest == ["all"] else self._whole_pages(rest)
         for agent in self.core_agents().values():
             agent.invalidate(core, pages)
         return []
 
-    def core(self, agent: str) -> tuple[str, str]:
+    def core(self, agent: str) -> CoreName:
         """Give the core of an agent that is no master."""
         return ("core", self.core_of[agent]) if agent in self.core_of else ("agent", agent)
 
@@ -326,15 +353,47 @@ class Reader(explorer.Reader):
     def _aligned(self, start: int, end: int, size: int, action: str) -> list[Touch]:
         return [Touch(start // size * size, -(-end // size) * size, action)]
 
+    def _data(self, agent: explorer.Agent, op: str, start: int, end: int) -> list[Touch]:
+        one_page = super()._data
+        return self._by_choices(agent, start, end, lambda one, first, last: one_page(one, op, first, last))
+
+    def _fetch(self, agent: explorer.Agent, start: int, end: int) -> list[Touch]:
+        return self._by_choices(agent, start, end, super()._fetch)
+
     def _dc(self, agent: explorer.Agent, rest: list[str]) -> list[Touch]:
         if rest[:1] != ["zva"]:
             return super()._dc(agent, rest)
         ((start, end, _),) = self._aligned(*self._range(rest[1:]), self.zva, "")
         if not agent.mmu:
             raise self._wrong("zva: the MMU is off")
-        if any(self._alias(agent, page)[0] == "device" for page, *_ in self._by_page(start, end)):
+        return self._by_choices(agent, start, end, self._zeros)
+
+    def _zeros(self, agent: explorer.Agent, start: int, end: int) -> list[Touch]:
+        if self._alias(agent, start // PAGE)[0] == "device":
             raise self._wrong("zva: on a device alias")
-        return self._data(agent, "write", start, end)
+        return super()._data(agent, "write", start, end)
+
+    def _by_choices(
+        self,
+        agent: explorer.Agent,
+        start: int,
+        end: int,
+        access: Callable[[explorer.Agent, int, int], list[Touch]],
+    ) -> list[Touch]:
+        """Make an access by whatever alias allows it, in each page by itself; in each page one has to."""
+        assert isinstance(agent, View)
+        touches: list[Touch] = []
+        for page, first, last in self._by_page(start, end):
+            wrong = []
+            choices = agent.choices(page)
+            for one in choices:
+                try:
+                    touches += access(one, first, last)
+                except Malformed as error:
+                    wrong.append(error)
+            if len(wrong) == len(choices):
+                raise wrong[-1]
+        return touches
 
     def labels(self) -> list[str]:
         """Give the agents by their labels, where instruction caches tell agents apart."""
@@ -358,13 +417,14 @@ class Step(NamedTuple):
 
     ``ways`` has the kinds that it may be of, one of which it is: none where it does not touch the line. Of all
     cores the first ``occurred`` have occurred by then, the event included. ``owner`` says whether its agent is
-    an owner of the page.
+    an owner of the page. ``level_2_fills`` says whether a walk may come again that fills level 2 alone.
     """
 
     number: int
     name: str
     core: int
     alias_live: bool
+    level_2_fills: bool
     fetches: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
     ways: tuple[Way, ...]
     noted: bool
@@ -391,13 +451,13 @@ class Step(NamedTuple):
         return Event(way.action, own, near, self.noted, way.hits, self.label)
 
 
-def core_names(reader: Reader) -> list[tuple[str, str]]:
+def core_names(reader: Reader) -> list[CoreName]:
     """Give every core that has occurred: those declared, then as they come those of whom nothing is said."""
     alone = [name for name in reader.core_agents() if name not in reader.core_of]
     return [("core", name) for name in reader.declared] + [("agent", name) for name in alone]
 
 
-def _core_number(reader: Reader, cores: list[tuple[str, str]], agent: str) -> int:
+def _core_number(reader: Reader, cores: list[CoreName], agent: str) -> int:
     if not agent or agent in reader.masters:
         return NOBODY
     return cores.index(reader.core(agent))
@@ -408,7 +468,7 @@ def _label(labels: list[str], name: str) -> int:
 
 
 def _possible_fetches(
-    reader: Reader, core: tuple[str, str], page: int, labels: list[str]
+    reader: Reader, core: CoreName, page: int, labels: list[str]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Give who of a core may fetch from a page, cacheably and not cacheably."""
     declared = core[1] if core[0] == "core" else None  # those of whom nothing is said are as one here
@@ -426,7 +486,7 @@ class Trace(NamedTuple):
     """
     The steps of every line that some event reads, by its address; and what holds all along.
 
-    ``cores`` has for each core the labels of its agents.
+    ``cores`` has for each core the labels of its agents. ``broken`` has what needed break-before-make.
     """
 
     lines: dict[int, list[Step]]
@@ -434,6 +494,7 @@ class Trace(NamedTuple):
     cores: tuple[tuple[int, ...], ...]
     profile: Profile
     start: str
+    broken: list[Broken]
 
 
 def read_trace(text: str) -> Trace:
@@ -459,6 +520,7 @@ def read_trace(text: str) -> Trace:
         _labels_of_cores(whole),
         Profile(p.setway_effective, p.idc, p.dic, whole.order, whole.nc_fetch_held),
         whole.start,
+        whole.broken,
     )
 
 
@@ -494,7 +556,8 @@ def _step(reader: Reader, whole: Reader, number: int, name: str, base: int, here
         number,
         name,
         _core_number(reader, cores, name),
-        any(agent.keeps_alias_live(page) for agent in agents.values()),
+        any(agent.keeps_alias_live(page) or agent.walks_again("walk wb", page) for agent in agents.values()),
+        any(agent.walks_again("walk pou", page) for agent in agents.values()),
         tuple(_possible_fetches(reader, core, page, labels) for core in cores),
         tuple(ways),
         name in agents and agents[name].is_cacheable(page),
@@ -522,7 +585,8 @@ def not_judged(text: str) -> list[Unjudged]:
     for number, name, touches in Reader().events(text):
         if not touches:
             continue
-        kind, start, end = touches[0].action.partition(" ")[0], touches[0].start, touches[-1].end
+        kind, start = touches[0].action.partition(" ")[0], touches[0].start
+        end = max(touch.end for touch in touches)
         if kind == "read":
             found = [
                 poll

@@ -71,6 +71,7 @@ class Rules(NamedTuple):
     """What decides the steps: whether an alias is live, and what each core may fetch."""
 
     alias_live: bool = False
+    level_2_fills: bool = False
     fetches: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
 
 
@@ -87,9 +88,9 @@ def _seen(state: State) -> State:
             raise BeyondError
         core = core._replace(dcs=tuple(dcs))
         if place == state.view:
-            core = core._replace(ic_all=core.ic_all or core.ic_local, ic_local=False)
+            core = core._replace(ic_others=False, ic_by_others=())
         else:
-            core = core._replace(icache=NONE, prefetched=NONE, ic_local=False)
+            core = core._replace(icache=NONE, prefetched=NONE, ic_own=False, ic_by=())
         cores.append(core)
     return state._replace(cores=tuple(cores))
 
@@ -118,7 +119,8 @@ def _after(state: State, place: int, outcome: Outcome) -> State:
 def steps(state: State, rules: Rules, profile: Profile, names: list[str]) -> Iterator[tuple[str, State]]:
     """Every step that may happen, by its name in a witness."""
     fetches = rules.fetches or (((), ()),) * len(names)
-    for shared in shared_steps(state.shared, rules.alias_live, any(cached for cached, _ in fetches)):
+    below = rules.level_2_fills or any(cached for cached, _ in fetches)
+    for shared in shared_steps(state.shared, rules.alias_live, below):
         yield _shared_name(state.shared, shared), _seen(state._replace(shared=shared))
     for place, core in enumerate(state.cores):
         cacheable, past = fetches[place]
@@ -147,7 +149,7 @@ def _shared_name(before: Shared, after: Shared) -> str:
 def _core_name(before: Core, after: Core, name: str) -> str:
     if len(after.dcs) < len(before.dcs):
         return f"complete {name} dc {before.dcs[0].op}"
-    if (after.ic_local, after.ic_all, after.ic_by) != (before.ic_local, before.ic_all, before.ic_by):
+    if _instruction_operations(after) != _instruction_operations(before):
         return f"complete ic {name}"
     if (after.store, after.through) != (before.store, before.through):
         return f"store arrives {name}"
@@ -155,6 +157,11 @@ def _core_name(before: Core, after: Core, name: str) -> str:
         return f"prefetch {name}" if after.prefetched else f"drop prefetch {name}"
     held = [sum(copy != NONE for copy in copies_in(core.icache)) for core in (before, after)]
     return "drop I" if held[1] < held[0] else "fill I"
+
+
+def _instruction_operations(core: Core) -> tuple[object, ...]:
+    """What is pending of them, as all cores see it."""
+    return core.ic_own, core.ic_others, core.ic_by, core.ic_by_others
 
 
 # -- what events do --------------------------------------------------------------------------------------------
@@ -316,7 +323,7 @@ class _Trace(NamedTuple):
                 yield State(state.view, Shared(l1, f1, l2, f2, fm), tuple(cores))
 
     def _closed(self, found: set[State]) -> set[State]:
-        rules = Rules(True, tuple((labels, ()) for labels in self.labels))
+        rules = Rules(True, fetches=tuple((labels, ()) for labels in self.labels))
         at_once = self.profile._replace(order=False)  # nothing is prefetched
         waiting = list(found)
         found = set(found)
@@ -394,7 +401,7 @@ def replay(text: str, *, states: bool = True) -> None:
 
 
 def _rules(step: Step) -> Rules:
-    return Rules(step.alias_live, step.fetches)
+    return Rules(step.alias_live, step.level_2_fills, step.fetches)
 
 
 def _is_as_told(state: State, line: Line, whole: str, names: list[str]) -> bool:
@@ -419,7 +426,7 @@ def _age(valid: int, fresh: bool) -> str | None:
 
 
 def _pending(shared: Shared, core: Core) -> str:
-    words = [f"dc {dc.op}" for dc in core.dcs] + ["ic"] * (core.ic_all or bool(core.ic_by))
+    words = [f"dc {dc.op}" for dc in core.dcs] + ["ic"] * any(_instruction_operations(core))
     store = shared.through if core.through else core.store
     words += [f"store {AGE[store]}"] if store else []
     words += [f"prefetched {AGE[core.prefetched]}"] if core.prefetched else []
@@ -436,8 +443,11 @@ def fewest_steps(text: str, number: int, kind: str, address: int) -> int:
     views = [last.core, *(place for place in range(len(trace.names)) if place != last.core)]
     for view in views:
         costs = {state: 0 for state in trace.started() if state.view == view}
+        before = Rules()
         for step in trace.steps:
-            costs = _settled(costs, trace, _rules(step))
+            # From a walk on its page may be walked again: not before it has come.
+            costs = _settled(costs, trace, before if step.op == "walk" else _rules(step))
+            before = _rules(step)
             if step is last:
                 break
             reached: dict[State, int] = {}

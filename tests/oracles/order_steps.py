@@ -64,16 +64,19 @@ class Core(NamedTuple):
     What one core has of the byte, and what it has pending on the line.
 
     ``icache`` has a copy for each label: numbers of base 3, the first label's lowest. Without ``vipt`` the one
-    label is 0, so that it is one of NONE, STALE and FRESH. ``ic_by`` has the labels whose copies are to go.
+    label is 0, so that it is one of NONE, STALE and FRESH. An instruction operation of all cores is in two parts,
+    as ``dsb nsh`` completes the one: ``ic_own`` says whether this core's instruction cache is to go yet,
+    ``ic_others`` whether the others' are. ``ic_by`` and ``ic_by_others`` have the labels of which it is so.
     ``store`` is a store in flight that is not a write-through one; ``through`` says whether the write-through
     one is this core's. It has one of them at most; ``ordered`` says whether a dmb came after that.
     """
 
     icache: int = NONE
     dcs: tuple[Operation, ...] = ()
-    ic_local: bool = False
-    ic_all: bool = False
+    ic_own: bool = False
+    ic_others: bool = False
     ic_by: tuple[int, ...] = ()
+    ic_by_others: tuple[int, ...] = ()
     store: int = NONE
     through: bool = False
     ordered: bool = False
@@ -104,10 +107,16 @@ class Fetches(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What decides a byte's steps at the moment."""
+    """What decides a byte's steps at the moment: whether data caches may fill, level 2 alone may, and the fetches."""
 
     alias_live: bool
     cores: tuple[Fetches, ...]
+    level_2_fills: bool = False
+
+    @property
+    def below(self) -> bool:
+        """Whether level 2 may fill where level 1 may not."""
+        return self.level_2_fills or any(fetches.cacheable for fetches in self.cores)
 
 
 class Event(NamedTuple):
@@ -200,8 +209,8 @@ def _copy(fresh: bool) -> int:
     return FRESH if fresh else STALE
 
 
-def shared_steps(s: Shared, alias_live: bool, fetch_possible: bool) -> Iterator[Shared]:
-    """Give what one step of the levels by themselves makes of them."""
+def shared_steps(s: Shared, alias_live: bool, below: bool) -> Iterator[Shared]:
+    """Give what one step of the levels by themselves makes of them: all may fill, or level 2 below may."""
     if s.l1 == DIRTY:  # write back 1
         yield s._replace(l2=DIRTY, f2=s.f1, l1=CLEAN)
         yield s._replace(l2=DIRTY, f2=s.f1, l1=INVALID, f1=False)
@@ -212,7 +221,7 @@ def shared_steps(s: Shared, alias_live: bool, fetch_possible: bool) -> Iterator[
         yield s._replace(fm=s.f2, l2=INVALID, f2=False)
     if s.l2 == CLEAN:  # drop 2
         yield s._replace(l2=INVALID, f2=False)
-    if s.l2 == INVALID and (alias_live or fetch_possible):  # fill 2
+    if s.l2 == INVALID and (alias_live or below):  # fill 2
         yield s._replace(l2=CLEAN, f2=_memory(s))
     if s.l1 == INVALID and alias_live:  # fill 1
         yield s._replace(l1=CLEAN, f1=copy_below(s))
@@ -233,18 +242,23 @@ def core_steps(s: Shared, core: Core, fetches: Fetches, profile: Profile) -> Ite
     if core.dcs and not core.dcs[0].held:
         for after in _maintain(s, core.dcs[0].op):
             yield Outcome(after, core._replace(dcs=core.dcs[1:]))
-    if core.ic_local:
-        yield Outcome(s, core._replace(icache=NONE, ic_local=False))
-    if core.ic_all:
-        yield Outcome(s, core._replace(icache=NONE, ic_all=False), "lose I")
+    if core.ic_own:
+        yield Outcome(s, core._replace(icache=NONE, ic_own=False))
+    if core.ic_others:
+        yield Outcome(s, core._replace(ic_others=False), "lose I")
     for label in core.ic_by:
-        rest = tuple(other for other in core.ic_by if other != label)
         icache = _with_copy(core.icache, label, NONE)
-        yield Outcome(s, core._replace(icache=icache, ic_by=rest), f"lose {label}")
+        yield Outcome(s, core._replace(icache=icache, ic_by=_but(label, core.ic_by)))
+    for label in core.ic_by_others:
+        yield Outcome(s, core._replace(ic_by_others=_but(label, core.ic_by_others)), f"lose {label}")
     if core.store:
         yield Outcome(s._replace(fm=core.store == FRESH), _store_gone(core))
     if core.through:
         yield Outcome(s._replace(fm=s.through == FRESH, through=NONE), _store_gone(core))
+
+
+def _but(label: int, labels: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(other for other in labels if other != label)
 
 
 def _fills(s: Shared, icache: int, fetches: Fetches, profile: Profile) -> Iterator[int]:
@@ -343,8 +357,10 @@ def goes_on(s: Shared, core: Core, event: Event) -> bool:
     What any core has ordered is not looked at (``awaits``).
     """
     stores = core.store or core.through
+    if event.action == "dsb nsh":
+        return not (core.ic_own or core.ic_by)
     if event.action == "dsb":
-        return not (core.dcs or core.ic_local or core.ic_all or core.ic_by or stores)
+        return not (core.dcs or core.ic_own or core.ic_others or core.ic_by or core.ic_by_others or stores)
     cacheable = event.action in ("read wb", "poll wb", "write wb", "write wt")
     if cacheable and event.near and any(dc.noted for dc in core.dcs):
         return False
@@ -476,11 +492,12 @@ def _ic(s: Shared, core: Core, event: Event, profile: Profile) -> Iterator[Outco
     label = event.label
     if profile.order:
         if event.action == "ic local":
-            yield Outcome(s, core._replace(ic_local=True))
+            yield Outcome(s, core._replace(ic_own=True))
         elif event.action == "ic all":
-            yield Outcome(s, core._replace(ic_all=True))
+            yield Outcome(s, core._replace(ic_own=True, ic_others=True))
         else:
-            yield Outcome(s, core._replace(ic_by=tuple(sorted({*core.ic_by, label}))))
+            own, others = (tuple(sorted({*those, label})) for those in (core.ic_by, core.ic_by_others))
+            yield Outcome(s, core._replace(ic_by=own, ic_by_others=others))
     elif event.action == "ic by":
         icache = _with_copy(core.icache, label, NONE)
         yield Outcome(s, core._replace(icache=icache), f"lose {label}")

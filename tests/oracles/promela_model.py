@@ -17,10 +17,15 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).resolve().parent / "promela"
 MODEL = FOLDER / "page.pml"
-CODES = {
-    name: int(value)
-    for name, value in re.findall(r"^#define (\w+) +(\d+)\b", MODEL.read_text(), re.MULTILINE)
-}
+
+
+def codes_of(model: Path) -> dict[str, int]:
+    """Return the numbers that a model defines, by their names."""
+    found = re.findall(r"^#define (\w+) +(\d+)\b", model.read_text(), re.MULTILINE)
+    return {name: int(value) for name, value in found}
+
+
+CODES = codes_of(MODEL)
 PAGE = 4096
 ZVA_BLOCK = 64
 GRANULE = 64
@@ -281,17 +286,26 @@ class Spin:
         The most memory that it may use, in MB.
     quickly : bool
         Whether to make the compilation fast instead of the search.
+    model : Path
+        The model.
     """
 
     def __init__(
-        self, folder: Path, *, lines: int = 1, agents: int = 8, memory: int = 2000, quickly: bool = False
+        self,
+        folder: Path,
+        *,
+        lines: int = 1,
+        agents: int = 8,
+        memory: int = 2000,
+        quickly: bool = False,
+        model: Path = MODEL,
     ) -> None:
         for file in FOLDER.iterdir():
             shutil.copy(file, folder)
         sizes = [f"-DLINES={lines}", f"-DAGENTS={agents}"]
         self.program = folder / "pan"
         self.output = ""
-        spin = ["spin", "-a", *sizes, MODEL.name]
+        spin = ["spin", "-a", *sizes, model.name]
         gcc = ["gcc", "-O0" if quickly else "-O2", "-DSAFETY", "-DNOFAIR", "-DNOREDUCE", f"-DMEMLIM={memory}"]
         for command in (spin, [*gcc, "-o", self.program.name, "pan.c"]):
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -1113,9 +1113,9 @@ def plainly(
     assert read.start == "cold"
     found = []
     states = {(COLD, (steps_of.Core(),) * max(len(read.cores), 1))}
-    for step in steps:
-        rules = oracle.rules_of(step, set(range(len(read.cores))))
-        states = closed(states, rules, profile)
+    everybody = set(range(len(read.cores)))
+    for n, step in enumerate(steps):
+        states = closed(states, oracle.rules_before(steps, n, everybody), profile)
         kinds: set[str] = set()
         reached: set[State] = set()
         for event in step.events(byte):
@@ -1126,7 +1126,8 @@ def plainly(
             reached |= {after for state in on for after in moved(state, max(step.core, 0), rule)}
         found.append(kinds)
         if step.ways and (step.op != "give" or profile.gifts):
-            states = closed(reached, rules, profile)
+            states = reached
+        states = closed(states, oracle.rules_of(step, everybody), profile)
     return found
 
 
@@ -1138,11 +1139,12 @@ def moved(state: State, at: int, rule: oracle.Rule) -> Iterator[State]:
 
 
 def closed(states: set[State], rules: steps_of.Rules, profile: steps_of.Profile) -> set[State]:
-    possible = any(fetches.cacheable for fetches in rules.cores)
     seen, todo = set(states), list(states)
     while todo:
         state = todo.pop()
-        new = {(shared, state[1]) for shared in steps_of.shared_steps(state[0], rules.alias_live, possible)}
+        new = {
+            (shared, state[1]) for shared in steps_of.shared_steps(state[0], rules.alias_live, rules.below)
+        }
         for at, fetches in enumerate(rules.cores):
             new.update(moved(state, at, partial(steps_of.core_steps, fetches=fetches, profile=profile)))
         todo += new - seen

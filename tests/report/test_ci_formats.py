@@ -119,6 +119,36 @@ def test_a_log_is_as_the_specification_says(cli: Cli, files: list[str]) -> None:
     check_log(sarif(cli, *MIDWAY, "--strategy", "none"))
 
 
+BROKEN = """\
+version 2
+option order
+core c0 a
+a map 0x1000 0x1000 normal-wb
+a write 0x1000 8
+a dc civac 0x1000 8
+a dsb
+a descriptor 0x1000 0x1000 normal-nc
+give 0x1000 0x1000 b
+b mmu off
+b read 0x1000 8
+"""
+
+
+def test_a_result_for_each_kind_has_its_rule(cli: Cli, files: list[str]) -> None:
+    Path("broken.trace").write_text(BROKEN)
+    log = sarif(cli, "check", "broken.trace")
+    check_log(log)
+    (run,) = log["runs"]
+    bbm, leak = run["results"]
+    assert (bbm["ruleId"], bbm["occurrenceCount"]) == ("bbm", 64)
+    assert bbm["message"]["text"] == (
+        "A changes the memory type of a live mapping at 0x1000, 4,096 bytes: "
+        "a descriptor 0x1000 0x1000 normal-nc (line 8) changes the type without break-before-make."
+    )
+    assert leak["ruleId"] == "leak"
+    assert leak["message"]["text"].startswith("B may get another owner's bytes at 0x1000, 8 bytes: ")
+
+
 def test_a_result_is_a_cause_and_its_story_is_told_by_agents(cli: Cli, files: list[str]) -> None:
     (run,) = sarif(cli, "check", "b.trace")["runs"]
     (result,) = run["results"]

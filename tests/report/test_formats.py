@@ -275,6 +275,20 @@ def test_the_object_of_a_trace_with_order_is_as_its_schema_says(cli: Cli, tmp_pa
         validated(json.dumps(document))
 
 
+def test_the_object_of_a_descriptor_that_changes_is_as_its_schema_says(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "a.trace"
+    text = "version 2\noption order\na map 0x1000 0x1000 normal-wb\na descriptor 0x1000 0x1000 normal-nc\n"
+    path.write_text(text)
+    (document,) = validated(cli("check", "--json", "--repair", path).out)
+    assert document["hazards_by_kind"] == {"bbm": 64}
+    (hazard,) = document["hazards"]
+    assert (hazard["kind"], hazard["line"], hazard["size"], hazard["lines"]) == ("bbm", 4, 4096, 64)
+    assert [step["event"] for step in hazard["witness"]] == text.splitlines()[2:]
+    (cause,) = document["causes"]
+    assert (cause["role"], cause["copy"]) == ("changed", "")
+    assert not cause["repairs"]["found"]
+
+
 def test_a_schema_refuses_what_is_not_its_own(cli: Cli, traces: dict[str, str]) -> None:
     (document,) = validated(cli("check", "--json", traces["bad"]).out)
     for key in ("verdict", "hazards", "not_covered", "file"):

@@ -41,7 +41,7 @@ ALLOWED = {
     "simulation": {"arm", "builder", "events", "frontends", "guest", "hypervisor", "rules"},
     "support": set(),
     "symbols": set(),
-    "trace": {"arm", "events", "rules"},
+    "trace": {"events", "rules"},
     "trace_check": {"events", "rules", "trace", "verdict"},
     "verdict": {"checker", "events", "explain", "rules"},
     "xen_launch": {"builder", "events", "guest", "hypervisor", "image"},

@@ -3,6 +3,7 @@
 
 import io
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,56 @@ def test_what_is_written_is_read(text: str) -> None:
 def test_what_another_program_writes_is_read(text: str, coding: int) -> None:
     trace = by_hand.read(binary(text))
     assert read(by_hand.write(trace, coding=coding)) == parsed(text)
+
+
+MAPPINGS = """\
+version 2
+option order
+guest map 0x1000 0x1000 normal-wb/normal-nc
+guest descriptor 0x1000 0x1000 normal-nc/normal-wt exec
+guest descriptor 0x1000 0x1000 device
+guest descriptor 0x1000 0x1000 normal-wb exec
+guest descriptor 0x1000 0x1000 invalid
+guest map 0x2000 0x1000 normal-wt/normal-wb exec
+guest walk 0x2000 8 normal-nc/normal-wb
+guest walk 0x2000 8 pou
+"""
+
+
+def test_types_of_mappings_in_the_binary_form() -> None:
+    profile, numbered = parsed(MAPPINGS)
+    data = binary(MAPPINGS)
+    assert read(data) == (profile, numbered)
+    events = by_hand.read(binary(MAPPINGS.replace("guest walk 0x2000 8 pou\n", ""))).events
+    assert [(event.memory_type, event.executable) for event in events] == [
+        ("normal-wb/normal-nc", False),
+        ("normal-nc/normal-wt", True),
+        ("device", False),
+        ("normal-wb", True),
+        ("", False),
+        ("normal-wt/normal-wb", True),
+        ("normal-nc/normal-wb", False),
+    ]
+    assert [str(event) for _, event in numbered] == MAPPINGS.splitlines()[2:]
+
+
+@pytest.mark.parametrize("bits", [0x11, 0x14, 0x24 | 0x80, 0x44, 0x54, 0x22, 0x06, 0x0D, 0x08])
+def test_types_that_no_mapping_has(bits: int) -> None:
+    kind = struct.pack("<QHBB", 0x1000, 0, by_hand.OPERATIONS.index("map"), bits)
+    payload = struct.pack("<IIBBBBIQQ", 1, 1, 0, 0, 0, 0, 0, 0x1000, 1) + kind
+    file = HEAD + by_hand.name("guest") + by_hand.block(b"EVNT", payload) + by_hand.done(1)
+    with pytest.raises(TraceError, match=f"attributes {bits:#x} of 'map'"):
+        read(file)
+
+
+@pytest.mark.parametrize("bits", [0x24, 0x2C])
+def test_version_1_has_no_two_types(bits: int) -> None:
+    kind = struct.pack("<QHBB", 0x1000, 0, by_hand.OPERATIONS.index("map"), bits)
+    payload = struct.pack("<IIBBBBIQQ", 1, 1, 0, 0, 0, 0, 0, 0x1000, 1) + kind
+    rest = by_hand.name("guest") + by_hand.block(b"EVNT", payload) + by_hand.done(1)
+    assert len(read(by_hand.start(version=2) + CPU + rest)[1]) == 1
+    with pytest.raises(TraceError, match=f"attributes {bits:#x} of 'map'"):
+        read(by_hand.start() + rest)
 
 
 def test_convert_gives_either_form_and_either_has_the_same_report(cli: Cli, tmp_path: Path) -> None:

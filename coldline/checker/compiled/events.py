@@ -28,13 +28,13 @@ from coldline.events.event import ADDRESS_LIMIT
 from coldline.events.layout import (
     AGENT_MASK,
     AGENT_SHIFT,
+    ATTRIBUTES_MASK,
     ATTRIBUTES_SHIFT,
     EVENT_SIZE,
     OP_MASK,
     OP_SHIFT,
     REST_AT,
     SIZE_AT,
-    TYPE_MASK,
 )
 from coldline.events.op import Op
 from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store16, store64, uint64
@@ -52,7 +52,7 @@ _FIRST_BARRIER, _ANY_BARRIER = uint64(BARRIER_OPS[0]), uint64(ANY_BARRIER)
 _QUIET = uint64(8 * partitions.QUIET)
 _FETCH, _MAP = uint64(Op.FETCH), uint64(Op.MAP)
 _OPS = uint64(len(Op))
-_TYPES = uint64(TYPE_MASK + 1)
+_ATTRIBUTES = uint64(ATTRIBUTES_MASK + 1)
 _MOVES = uint64(frame.UNMAP_CODE + 1)
 _UNMAP_CODE = uint64(frame.UNMAP_CODE)
 _TO_INTERPRETER = uint64(frame.TO_INTERPRETER)
@@ -131,6 +131,22 @@ def _letter(f: Any, row: int, agent: int, op: int) -> int:
     """The letter of an agent's access to the lines of a row."""
     page_class = uint64(load16(f.pages + (row << _3)))
     return uint64(load8(f.letters + (page_class * f.agents + agent) * _OPS + op))
+
+
+@compiled
+def _changes(f: Any, attributes: int, page: int, last: int, agent: int) -> bool:
+    """Whether a walk changes what may come again: see `DispatchTables.comes`; also if it is not known."""
+    comes = uint64(load8(f.comes + attributes))
+    if comes == _0:
+        return False
+    for number in range(page, last + _1):
+        row = dense_row_of(f, uint64(number))
+        if row == NO_ROW:
+            return True
+        page_class = uint64(load16(f.pages + (row << _3)))
+        if comes & ~uint64(load8(f.walked + page_class * f.agents + agent)):
+            return True
+    return False
 
 
 @compiled
@@ -213,7 +229,12 @@ def _take(f: Any) -> None:
             start &= ~block
             end = (end + block) & ~block
         elif action == _READ_TABLE:
-            fixed = uint64(load8(f.walks + agent * _TYPES + (word >> _ATTRIBUTES_SHIFT & (_TYPES - _1))))
+            attributes = agent * _ATTRIBUTES + (word >> _ATTRIBUTES_SHIFT & (_ATTRIBUTES - _1))
+            fixed = uint64(load8(f.walks + attributes))
+            if f.orders and (last > page + _1 or _changes(f, attributes, page, last, agent)):
+                if f.status == _DONE:
+                    f.status = _INTERPRET
+                break
         elif action == _ZERO:
             block = load64(f.units + (op << _3)) - _1
             start &= ~block

@@ -67,6 +67,8 @@ FRAME = np.dtype(
             "letters",
             "maintenance",
             "walks",
+            "comes",
+            "walked",
             "moves",
             "settings",
             "units",

@@ -1,75 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An agent: its switches, its view of a page, and whether caches may be filled through that."""
+"""An agent: its switches, and whether caches may be filled through its view of a page."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from coldline.arm import MemoryType
+from coldline.checker.state.alias import Alias, Way
 from coldline.events.op import Op
-
-
-class Alias(NamedTuple):
-    """One agent's view of a page.
-
-    Attributes
-    ----------
-    memory_type : MemoryType or None
-        The type of its mapping; None if it has none.
-    executable : bool
-        Whether that mapping may be fetched from.
-    fetched : bool
-        Whether the agent has fetched from this page since it turned its MMU off.
-    prefetched : bool
-        Whether the agent has fetched from this page or the one before it since it turned its MMU off, so that an
-        instruction prefetch may reach this page (Arm ARM DDI 0487, 'Instruction fetch behavior when all
-        translation stages are disabled').
-    owns : bool
-        Whether this page was given to the agent.
-    ending : Ending or None
-        How far its mapping has ended, once its descriptor is invalid.
-    """
-
-    memory_type: MemoryType | None = None
-    executable: bool = False
-    fetched: bool = False
-    prefetched: bool = False
-    owns: bool = False
-    ending: "Ending | None" = None
-
-    @property
-    def unmapped(self) -> "Alias":
-        """The same without the mapping."""
-        return self._replace(memory_type=None, executable=False, ending=None)
-
-
-class Ending(NamedTuple):
-    """How far a mapping has ended whose descriptor is invalid.
-
-    A TLB may hold it until a DSB completes a TLBI that came after the new descriptor was visible (Arm ARM DDI 0487,
-    'TLB maintenance requirements and the TLB maintenance instructions').
-
-    Attributes
-    ----------
-    seen_by : frozenset of int
-        The cores that have executed a DSB since.
-    invalidated_by : frozenset of int
-        The cores whose TLBI for it is not complete.
-    """
-
-    seen_by: frozenset[int] = frozenset()
-    invalidated_by: frozenset[int] = frozenset()
-
-    def after_tlbi(self, core: int) -> "Ending":
-        """The same after a TLBI by `core`, which does nothing if the core may not have seen the new descriptor."""
-        if core not in self.seen_by:
-            return self
-        return self._replace(invalidated_by=self.invalidated_by | {core})
-
-    def after_dsb(self, core: int) -> "Ending | None":
-        """The same after a DSB by `core`; None if the mapping has ended."""
-        if core in self.invalidated_by:
-            return None
-        return self._replace(seen_by=self.seen_by | {core})
 
 
 class Switches(NamedTuple):
@@ -89,7 +25,17 @@ class Switches(NamedTuple):
         (Arm ARM DDI 0487 D7.5.1, 'General behavior of the caches'; D7.5.5, 'Enabling and disabling the caching of
         memory accesses').
         """
-        return self.mmu and self.dcache and alias.memory_type is not None and alias.memory_type.cacheable
+        return self.mmu and self.dcache and any(way.cacheable for way in alias.ways)
+
+    def is_cacheable(self, alias: Alias) -> bool:
+        """Whether every data access through `alias` is cacheable."""
+        ways = alias.ways
+        return self.mmu and self.dcache and bool(ways) and all(way.cacheable for way in ways)
+
+    @property
+    def allows_walk(self) -> bool:
+        """Whether the table walker may fill caches, with walks that are cacheable (Arm ARM DDI 0487 D7.5.5)."""
+        return self.mmu and self.dcache
 
     def allows_fetch(self, alias: Alias) -> bool:
         """Whether an instruction cache may be filled through `alias`.
@@ -100,14 +46,17 @@ class Switches(NamedTuple):
         """
         if not self.mmu:
             return self.icache is True and alias.prefetched
-        cacheable = alias.memory_type is not None and alias.memory_type.cacheable
-        return self.icache is not False and cacheable and alias.executable
+        return any(map(self.fetches_cacheably, alias.ways))
+
+    def fetches_cacheably(self, way: Way) -> bool:
+        """Whether fetches in one way, with the MMU on, are cacheable."""
+        return self.icache is not False and way.cacheable and way.executable
 
     def allows_fetch_past(self, alias: Alias) -> bool:
         """Whether an instruction may be fetched through `alias` past the caches, ahead of its execution."""
         if not self.mmu:
             return self.icache is not True and alias.prefetched
-        return alias.memory_type is not None and alias.executable and not self.allows_fetch(alias)
+        return any(way.executable and not self.fetches_cacheably(way) for way in alias.ways)
 
 
 @dataclass(slots=True)
@@ -152,6 +101,11 @@ class Agent:
         """Whether its MMU may be off."""
         return not all(each.mmu for each in self.settings)
 
+    @property
+    def may_be_on(self) -> bool:
+        """Whether its MMU may be on."""
+        return any(each.mmu for each in self.settings)
+
     def switch(self, op: Op, *, waits: bool) -> None:
         """Apply an operation that sets one of the switches, such as ``mmu on``.
 
@@ -167,6 +121,15 @@ class Agent:
     def allows_fill(self, alias: Alias) -> bool:
         """Whether data caches may be filled through `alias`: see `Switches.allows_fill`."""
         return any(each.allows_fill(alias) for each in self.settings)
+
+    def is_cacheable(self, alias: Alias) -> bool:
+        """Whether every data access through `alias` is cacheable: see `Switches.is_cacheable`."""
+        return all(each.is_cacheable(alias) for each in self.settings)
+
+    @property
+    def allows_walk(self) -> bool:
+        """Whether its table walker may fill caches: see `Switches.allows_walk`."""
+        return any(each.allows_walk for each in self.settings)
 
     def allows_fetch(self, alias: Alias) -> bool:
         """Whether an instruction cache may be filled through `alias`: see `Switches.allows_fetch`."""

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from coldline.checker.state.agents import Alias, Ending
+from coldline.checker.state.alias import Alias, PageMapping
 from coldline.checker.state.page_classes import PageClasses
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
@@ -35,27 +35,60 @@ def alias_changes(page_classes: PageClasses, event: Event, agent: int) -> tuple[
         after = min(end + 1, ADDRESS_LIMIT // PAGE_SIZE)
         return AliasChange(first, end, _fetched), AliasChange(end, after, _prefetched)
 
+    who = page_classes.agents[agent]
+    may_be_on = who.may_be_on or not page_classes.vocabulary.barriers
+    changed = PageMapping(event.types, event.executable)
+
     def mapped(alias: Alias, address: int) -> Alias:
-        if alias.ending is not None:
+        if alias.mapping is None and alias.ending:
             raise TraceError("", f"{event.agent}'s old mapping of {address:#x} has not ended")
-        if alias.memory_type is not None:
+        if alias.mapping is not None:
             raise TraceError("", f"{event.agent} has {address:#x} mapped already")
-        return alias._replace(memory_type=event.memory_type, executable=event.executable)
+        return alias.mapped(changed, may_be_on=may_be_on)
 
     def unmapped(alias: Alias, address: int) -> Alias:
-        if alias.memory_type is None:
-            raise TraceError("", f"{event.agent} has not mapped {address:#x}")
+        _check_mapped(event, alias, address)
         return alias.unmapped
 
-    def ending(alias: Alias, address: int) -> Alias:
-        if alias.memory_type is None:
-            raise TraceError("", f"{event.agent} has not mapped {address:#x}")
-        if alias.ending is not None:
+    def rewritten(alias: Alias, address: int) -> Alias:
+        _check_mapped(event, alias, address)
+        if event.memory_type is not None:
+            return alias.mapped(changed, may_be_on=may_be_on)
+        if alias.mapping is None:
             raise TraceError("", f"{event.agent}'s descriptor of {address:#x} is invalid already")
-        return alias._replace(ending=Ending())
+        return alias.invalid
 
-    changes = {Op.MAP: mapped, Op.UNMAP: unmapped, Op.DESCRIPTOR: ending}
+    changes = {Op.MAP: mapped, Op.UNMAP: unmapped, Op.DESCRIPTOR: rewritten}
     return (AliasChange(*_pages_of(event), changes[event.op]),) if event.op in changes else ()
+
+
+def _check_mapped(event: Event, alias: Alias, address: int) -> None:
+    """Raise an error if an agent has no mapping of a page, not even an ending one."""
+    if not alias.mappings:
+        raise TraceError("", f"{event.agent} has not mapped {address:#x}")
+
+
+def walked(page_classes: PageClasses, event: Event, agent: int) -> tuple[AliasChange, ...]:
+    """The changes by a walk that may come again: none if it is not cacheable, or everything takes effect at once."""
+    if not page_classes.may_come_again(event, agent):
+        return ()
+
+    def change(alias: Alias, address: int) -> Alias:
+        return alias._replace(walked_pou=frozenset()) if event.pou else alias._replace(walked=frozenset())
+
+    return (AliasChange(*_pages_of(event), change),)
+
+
+def breaks(page_classes: PageClasses, event: Event, agent: int, page_class: int) -> bool:
+    """Whether an event gives pages of a class another type without break-before-make.
+
+    Source: Arm ARM DDI 0487, 'Using break-before-make when updating translation table entries'.
+    """
+    if event.op is not Op.DESCRIPTOR or event.memory_type is None or not page_classes.agents[agent].may_be_on:
+        return False
+    alias = page_classes.alias(page_class, agent)
+    before = alias.mappings if alias.mapping is None else (alias.mapping,)
+    return any(mapping.types != event.types for mapping in before)
 
 
 def gift(event: Event, *, owns: bool) -> tuple[AliasChange, ...]:

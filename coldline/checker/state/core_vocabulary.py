@@ -147,7 +147,9 @@ class ByCore:
         """See `Vocabulary.is_master`."""
         return self._snoops[agent] is not None
 
-    def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> Speculation:
+    def setting(
+        self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int], *, level2: bool = False
+    ) -> Speculation:
         """See `Vocabulary.setting`."""
         cached, past = list(fetch), list(fetch_past)
         if not self.barriers and not self._ordering.nc_fetch_held:
@@ -158,9 +160,9 @@ class ByCore:
             else frozenset()
             for agents in (cached, past)
         )
-        return Speculation(
-            data, frozenset(map(self._fetcher, cached)), frozenset(map(self._fetcher, past)), by, past_by
-        )
+        fetchers, past_fetchers = frozenset(map(self._fetcher, cached)), frozenset(map(self._fetcher, past))
+        fills = level2 and not data and not fetchers
+        return Speculation(data, fetchers, past_fetchers, by, past_by, fills)
 
     def _fetcher(self, agent: int) -> int:
         core = self._cores[agent]

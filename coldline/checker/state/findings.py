@@ -69,6 +69,7 @@ class Findings:
         self.hazards = 0
         self._memory = memory
         self._room = most
+        self._broken: list[tuple[int, int]] = []
 
     def add(
         self, number: int, where: int, event: Event, address: int, lines: int, badness: "tuple[Badness, ...]"
@@ -109,7 +110,8 @@ class Findings:
         self.hazards += (end - first) * self._memory.lines_per_page
         if not self.distinct:
             return [(first, end)]
-        told = self._memory.told.setdefault(_bits(badness, op), [])
+        broken = badness[0].hazard is Hazard.BBM  # which no loop finds
+        told = self._broken if broken else self._memory.told.setdefault(_bits(badness, op), [])
         new = [(first, end)]
         for told_first, told_end in told:
             new = [
@@ -139,7 +141,9 @@ class HazardEntry(NamedTuple):
 
 
 def kind_of(hazard: Hazard, op: Op) -> str:
-    """The word for a hazard in a report: ``leak``, ``lost-write``, ``stale-fetch`` or ``stale-read``."""
+    """The word for a hazard in a report: ``bbm``, ``leak``, ``lost-write``, ``stale-fetch`` or ``stale-read``."""
+    if hazard is Hazard.BBM:
+        return "bbm"
     if hazard is Hazard.LEAK:
         return "leak"
     if hazard is Hazard.LOST:

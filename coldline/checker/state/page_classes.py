@@ -7,7 +7,6 @@ do to the page's lines (its `Setting`) and the `Letter` of an agent's access to 
 
 from collections.abc import Callable, Iterable
 
-from coldline.arm import MemoryType
 from coldline.checker.state.access_letters import (
     Letters,
     Refusal,
@@ -15,12 +14,14 @@ from coldline.checker.state.access_letters import (
     distinct_letters,
     walk_letters,
 )
-from coldline.checker.state.agents import Agent, Alias, Ending
+from coldline.checker.state.agents import Agent
+from coldline.checker.state.alias import Alias
 from coldline.checker.state.vocabulary import AnyLetter, AnySetting, Vocabulary
 from coldline.errors import TraceError
-from coldline.events import Op
+from coldline.events import Event, Op
 from coldline.events.event import MAX_AGENTS
 from coldline.events.op import Kind
+from coldline.rules.alphabet import Letter
 
 MAX_CLASSES = 1 << 16
 """The most classes, which is more than a trace of a real system has."""
@@ -34,7 +35,7 @@ class PageClasses:
 
     A class is a number: an index into `classes`. Class `UNMAPPED` always exists. `switches` counts the changes of
     agents' switches, each of which may change the letters and settings of classes. `has_owners` is whether any page
-    was given to somebody, and `endings` whether any mapping may be ending.
+    was given to somebody, and `endings` whether a DSB may end any mapping, or the walks of any page.
 
     Parameters
     ----------
@@ -108,11 +109,27 @@ class PageClasses:
         dict of int to int
             The new class of the pages of each class that this changes.
         """
+        return self._moved(agent, _without_prefetches)
+
+    def after_switch(self, agent: int) -> dict[int, int]:
+        """End what an agent's switches end: walks, once its MMU is off; once it is on, that a TLB holds no mapping.
+
+        Returns
+        -------
+        dict of int to int
+            As for `forget_prefetches`.
+        """
+        if not self.vocabulary.barriers:
+            return {}
+        return self._moved(agent, _synchronised(self.agents[agent]))
+
+    def _moved(self, agent: int, change: Callable[[Alias], Alias]) -> dict[int, int]:
+        """The new class of the pages of each class in which an agent's alias changes."""
         moved = {}
         for page_class in list(self._classes_of[agent]):
             alias = self.alias(page_class, agent)
-            if alias.prefetched:
-                later = alias._replace(fetched=False, prefetched=False)
+            later = change(alias)
+            if later != alias:
                 moved[page_class] = self.with_alias(page_class, agent, later)
         return moved
 
@@ -132,12 +149,8 @@ class PageClasses:
                 changed[number] = setting
         return changed
 
-    def walk(
-        self, agent: int, memory_type: MemoryType, page_class: int = UNMAPPED, *, pou: bool = False
-    ) -> AnyLetter:
+    def walk(self, event: Event, agent: int, page_class: int = UNMAPPED) -> AnyLetter:
         """The letter of a translation-table read by `agent`, whose MMU may be on, with the walk's own type.
-
-        `pou` is as in `Event`.
 
         Only whether the page was given to the agent depends on its class.
         """
@@ -145,8 +158,16 @@ class PageClasses:
         of_master = self.vocabulary.of_master(agent, Op.WALK, owner=owner)
         if of_master is not None:
             return of_master
-        plain = walk_letters(self.agents[agent], memory_type)
-        return self.vocabulary.access(plain, agent, Op.WALK, owner=owner, pou=pou)
+        plain = walk_letters(self.agents[agent], event.types)
+        return self.vocabulary.access(plain, agent, Op.WALK, owner=owner, pou=event.pou)
+
+    def may_come_again(self, event: Event, agent: int) -> bool:
+        """Whether a walk may come again by itself and then fill caches: it is cacheable, and operations take time."""
+        return (
+            self.vocabulary.barriers
+            and not self.vocabulary.is_master(agent)
+            and Letter.READ_WB in walk_letters(self.agents[agent], event.types)
+        )
 
     def owners(self, page_class: int) -> frozenset[int]:
         """The agents to which the pages of a class were given."""
@@ -175,8 +196,7 @@ class PageClasses:
         It is a `Refusal` if the access is impossible.
         """
         if op.traits.kind is Kind.MAINTENANCE:
-            alias = self.alias(page_class, agent)
-            cacheable = all(each.allows_fill(alias) for each in self.agents[agent].settings)
+            cacheable = self.agents[agent].is_cacheable(self.alias(page_class, agent))
             letter = self.vocabulary.maintenance(op, agent, cacheable=cacheable)
             assert letter is not None
             return letter
@@ -190,9 +210,11 @@ class PageClasses:
         )
 
     def _access(self, page_class: int, agent: int, op: Op) -> Letters | Refusal:
-        """The access as it affects a line: a letter for each setting of the switches that may be in force."""
-        who, alias = self.agents[agent], self.alias(page_class, agent)
-        found = [access_letter(each, alias, who.name, op) for each in who.settings]
+        """The access as it affects a line: a letter for each setting of the switches that may be in force, and for
+        each way in which the agent may see the page.
+        """
+        who, ways = self.agents[agent], self.alias(page_class, agent).ways
+        found = [access_letter(each, way, who.name, op) for each in who.settings for way in ways or (None,)]
         letters = distinct_letters(each for each in found if not isinstance(each, Refusal))
         if letters:
             return letters
@@ -203,10 +225,13 @@ class PageClasses:
     def _setting(self, members: tuple[tuple[int, Alias], ...]) -> AnySetting:
         agents = self.agents
         members = tuple(member for member in members if not self.vocabulary.is_master(member[0]))
+        walkers = [alias for number, alias in members if agents[number].allows_walk]
         return self.vocabulary.setting(
-            any(agents[number].allows_fill(alias) for number, alias in members),
+            any(agents[number].allows_fill(alias) for number, alias in members)
+            or any(alias.walked is not None for alias in walkers),
             [number for number, alias in members if agents[number].allows_fetch(alias)],
             [number for number, alias in members if agents[number].allows_fetch_past(alias)],
+            level2=any(alias.walked_pou is not None for alias in walkers),
         )
 
     def synchronise(self, agent: int) -> dict[int, int]:
@@ -219,32 +244,47 @@ class PageClasses:
         """
         who = self.agents[agent]
         who.earlier = ()
-        return self.forget_prefetches(agent) if who.mmu else {}
+        synchronised = _synchronised(who)
+
+        def change(alias: Alias) -> Alias:
+            return synchronised(_without_prefetches(alias) if who.mmu else alias)
+
+        return self._moved(agent, change)
 
     @property
     def unsynchronised(self) -> bool:
         """Whether earlier switches of any agent may still be in force."""
         return any(agent.earlier for agent in self.agents)
 
-    def endings_after(
-        self, change: "Callable[[Ending], Ending | None]", classes: Iterable[int]
-    ) -> dict[int, int]:
-        """The new classes of those of `classes` in which some mapping is ending, as each `Ending` changes.
-
-        A mapping has ended if its change is None.
-        """
+    def translations_after(self, change: Callable[[Alias], Alias], classes: Iterable[int]) -> dict[int, int]:
+        """The new classes of those of `classes` in which what TLBs and walkers hold changes, for each alias."""
         moved = {}
         for number in classes:
             after = number
             for agent, alias in self.classes[number]:
-                if alias.ending is not None:
-                    ending = change(alias.ending)
-                    new = alias.unmapped if ending is None else alias._replace(ending=ending)
-                    after = self.with_alias(after, agent, new)
+                later = change(alias)
+                if later != alias:
+                    after = self.with_alias(after, agent, later)
             if after != number:
                 moved[number] = after
         return moved
 
-    def is_ending(self, page_class: int) -> bool:
-        """Whether any mapping of the pages of a class is ending."""
-        return any(alias.ending is not None for _, alias in self.classes[page_class])
+    def waits(self, page_class: int) -> bool:
+        """Whether a DSB may end a mapping of the pages of a class, or their walks."""
+        return any(alias.waits for _, alias in self.classes[page_class])
+
+
+def _without_prefetches(alias: Alias) -> Alias:
+    return alias._replace(fetched=False, prefetched=False) if alias.prefetched else alias
+
+
+def _synchronised(agent: Agent) -> Callable[[Alias], Alias]:
+    """What an agent's switches make of its aliases."""
+    may_be_on = agent.may_be_on
+
+    def change(alias: Alias) -> Alias:
+        if may_be_on:
+            return alias._replace(unwalked=False)
+        return alias._replace(walked=None, walked_pou=None)
+
+    return change

@@ -80,9 +80,11 @@ class Vocabulary(Protocol):
     def is_master(self, agent: int) -> bool:
         """Whether the agent is a master, which is no core."""
 
-    def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> AnySetting:
+    def setting(
+        self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int], *, level2: bool = False
+    ) -> AnySetting:
         """The setting of pages: whether data caches may be filled, and the agents that may fetch cacheably, and past
-        the caches.
+        the caches; and whether walks may fill level 2 alone.
         """
 
 
@@ -151,6 +153,8 @@ class AtOnce:
         """See `Vocabulary.is_master`."""
         return False
 
-    def setting(self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int]) -> Setting:
+    def setting(
+        self, data: bool, fetch: Iterable[int], fetch_past: Iterable[int], *, level2: bool = False
+    ) -> Setting:
         """See `Vocabulary.setting`."""
         return Setting(data, any(True for _ in fetch))

@@ -152,7 +152,7 @@ class Regime(SharedRecord):
         self.events = EventWords(self, instructions=instructions)
         self.view = View(self, banks)
         self.code = TableCode(self.pointer, addresses)
-        self["agent_base"] = agent_base
+        self["agent_base"], self["two_types"] = agent_base, True
         self.allocate("code_pages", CODE_PAGES * CodePage.SIZE)
         # EL3 has one range of addresses and no EL0, as EL2 without VHE has
         self["el"] = min(level, 2)

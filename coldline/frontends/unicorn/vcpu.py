@@ -90,7 +90,7 @@ class Vcpu:
         self.emulator = self.core_state.emulator
         operations = {**self.core_state.OPERATIONS, **(self.core_state.BARRIERS if orders else {})}
         self.state = State(ram, instructions=instructions, maintenance=operations, stage2=stage2)
-        self.state["orders"] = orders
+        self.state["orders"] = self.state["two_types"] = orders
         self.state["el"] = exception_level
         self.state["has_el2"] = exception_level >= 2
         self.state["upgrades"] = exception_level == 1

@@ -95,7 +95,7 @@ class Possible(NamedTuple):
     fetch : bool
         The core may fetch it cacheably: its instruction cache may be filled.
     fetch_elsewhere : bool
-        Any core may fetch it cacheably: level 2 may be filled.
+        Any core may fetch it cacheably, or a walker read it past level 1: level 2 may be filled.
     prefetch : bool
         The core may prefetch it cacheably, and execute it later.
     prefetch_past : bool

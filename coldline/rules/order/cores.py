@@ -69,6 +69,8 @@ class Speculation(NamedTuple):
         on no core that is known.
     by, past_by : frozenset of (int, int)
         The same with the labels of the agents that may, where instruction caches are indexed by virtual address.
+    level2 : bool
+        Whether level 2 may be filled though neither `data` nor `fetch` says so.
     """
 
     data: bool = False
@@ -76,6 +78,7 @@ class Speculation(NamedTuple):
     fetch_past: frozenset[int] = frozenset()
     by: frozenset[tuple[int, int]] = frozenset()
     past_by: frozenset[tuple[int, int]] = frozenset()
+    level2: bool = False
 
 
 NO_CORE = -2
@@ -200,7 +203,7 @@ def possible_for(core: int, speculation: Speculation, ordering: Ordering) -> Pos
     return Possible(
         data=speculation.data,
         fetch=fetch and not ordering.vipt,
-        fetch_elsewhere=bool(speculation.fetch),
+        fetch_elsewhere=bool(speculation.fetch) or speculation.level2,
         prefetch=ordering.barriers and fetch,
         prefetch_past=ordering.barriers and past,
         held=ordering.nc_fetch_held and past and not ordering.vipt,

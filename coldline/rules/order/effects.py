@@ -170,7 +170,8 @@ def _dsb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedM
 
 def _dsb_nsh(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
     """Its own core's instruction cache is the only one in its domain; data maintenance goes on."""
-    if core != 0 or not m.of(core).instruction:
+    pending = m.of(core)
+    if core != 0 or not (pending.instruction or pending.instruction_by):
         yield m
 
 
