@@ -96,6 +96,7 @@ class Boot:
             stage2=stage2,
             instructions=instructions,
             orders=orders,
+            alone=self._total == 1,
         )
         if stage2_types.forces_write_back(stage2):
             self.outcome.caches_on = 0
@@ -115,10 +116,7 @@ class Boot:
     def run(self, until: Until) -> Outcome:
         """Run until `until`, or until the guest turns itself off.
 
-        Raises
-        ------
-        LostEventsError
-            If the guest changed its tables faster than they can be followed.
+        Raises LostEventsError if the guest changed its tables faster than they can be followed.
         """
         self._until = until
         for core in self._cores:

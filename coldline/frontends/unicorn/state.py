@@ -86,6 +86,7 @@ CALLBACK_FIELDS: Fields = (
         "peers",  # the number of the other cores
         "table_stores",  # stores to their live tables
         "broadcasts",  # TLB invalidations that reach them
+        "completed_broadcasts",  # how many of them a DSB has completed
         "unbroadcast",  # whether such a store came after the last such invalidation
         "last_block",  # see `polls`: the virtual address of the block before
         "loop_head",
