@@ -34,7 +34,7 @@ class PageClasses:
 
     A class is a number: an index into `classes`. Class `UNMAPPED` always exists. `switches` counts the changes of
     agents' switches, each of which may change the letters and settings of classes. `has_owners` is whether any page
-    was given to somebody, and `endings` whether any mapping may be ending.
+    was given to somebody, and `has_endings` whether any mapping has been ending.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class PageClasses:
         self.settings: list[AnySetting] = [vocabulary.setting(False, (), ())]
         self.switches = 0
         self.has_owners = False
-        self.endings = False
+        self.has_endings = False
         self._agent_numbers: dict[str, int] = {}
         self._classes_of: list[list[int]] = []
         self._class_numbers: dict[tuple[tuple[int, Alias], ...], int] = {(): UNMAPPED}
