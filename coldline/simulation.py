@@ -147,6 +147,7 @@ class Trial:
                 stage2=FORCED_WB if self.model.forced_write_back else STAGE2_NORMAL_WB,
                 instructions=instructions,
                 orders=self.order,
+                bare=not self.model.has_strategies,
                 turns=self.turns,
                 vcpus=self.plan.vcpus,
             )

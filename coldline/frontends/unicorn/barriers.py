@@ -134,6 +134,8 @@ def find_barriers(s: Any, code: Any, size: int, instructions: int) -> bool:
 @compiled
 def append_barrier(s: Any, op: int) -> None:
     """Append the event of a barrier, if it is one, and let mappings end at it."""
+    if op == _DSB_NSH and s.sole_observer:
+        op = _DSB
     if op != STORES_ALONE:
         emit(s, 0, 0, op, 0, 0)
     if op == _DSB and s.broadcasts != s.completed_broadcasts:

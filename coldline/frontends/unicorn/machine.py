@@ -20,7 +20,7 @@ class Machine:
 
     Parameters
     ----------
-    ram, core, exception_level, bus, flash, stage2, instructions, orders, alone
+    ram, core, exception_level, bus, flash, stage2, instructions, orders, alone, bare
         See `Vcpu`.
 
     Attributes
@@ -43,12 +43,13 @@ class Machine:
         instructions: bool,
         orders: bool,
         alone: bool,
+        bare: bool,
     ) -> None:
         self._ram, self._core = ram, core
         self._exception_level = exception_level
         self._flash = flash
         self._stage2, self._instructions = stage2, instructions
-        self._orders, self._alone = orders, alone
+        self._orders, self._alone = orders, alone, bare
         self._last: Vcpu | None = None
         self.bus = bus
         self.vcpus: list[Vcpu] = []
@@ -67,6 +68,7 @@ class Machine:
             instructions=self._instructions,
             orders=self._orders,
             alone=self._alone,
+            bare=self._bare,
         )
         self.vcpus.append(vcpu)
         for each in self.vcpus:

@@ -73,6 +73,7 @@ CALLBACK_FIELDS: Fields = (
         "watched_from",  # the number of instructions at which the watch begins: it is not stopped there
         "mpidr",
         "orders",  # whether barriers are events
+        "sole_observer",  # whether nobody else sees memory, so that every domain is this core's
         "barrier_at",  # the virtual address of the next barrier of the block that is running, or `NOWHERE`
         "barrier_op",
         "barrier_end",  # the virtual address of the block's end

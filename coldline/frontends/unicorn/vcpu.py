@@ -62,6 +62,9 @@ class Vcpu:
     alone : bool
         Whether it is the machine's only vCPU. Then the trace has its TLB invalidations, too: a trace has none that
         concern one core alone, nor does one vCPU follow how far another one's mappings have ended.
+    bare : bool
+        Whether there is no hypervisor, which would map the memory, too. If the vCPU is alone as well, a DSB of the
+        non-shareable domain is as good as any.
 
     Attributes
     ----------
@@ -85,6 +88,7 @@ class Vcpu:
         instructions: bool,
         orders: bool,
         alone: bool = True,
+        bare: bool = False,
     ) -> None:
         self.number = number
         self._followed = (0, 0, 0)
@@ -96,6 +100,7 @@ class Vcpu:
         operations = {**self.core_state.OPERATIONS, **(self.core_state.BARRIERS if orders else {})}
         self.state = State(ram, instructions=instructions, maintenance=operations, stage2=stage2)
         self.state["orders"] = orders
+        self.state["sole_observer"] = alone and bare
         self.state["ends_at_barriers"] = orders
         self.state["tells_endings"] = orders and alone and not self.state["silent"]
         self.state["el"] = exception_level
