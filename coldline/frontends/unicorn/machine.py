@@ -49,7 +49,7 @@ class Machine:
         self._exception_level = exception_level
         self._flash = flash
         self._stage2, self._instructions = stage2, instructions
-        self._orders, self._alone = orders, alone, bare
+        self._orders, self._alone, self._bare = orders, alone, bare
         self._last: Vcpu | None = None
         self.bus = bus
         self.vcpus: list[Vcpu] = []
