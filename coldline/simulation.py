@@ -66,14 +66,15 @@ class Trial:
     @property
     def profile(self) -> Profile:
         """The promises about caches: the core's, those that the host model's features imply, and `options`."""
-        promised = [name for name, on in (("idc", self.core.idc), ("dic", self.core.dic)) if on]
+        own = (("idc", self.core.idc), ("dic", self.core.dic), ("nc-may-hit", self.core.permits_all))
+        promised = [name for name, on in own if on]
         profile = Profile.with_options((*promised, *self.model.options, *self.options), self.core.line)
         if not self.order:
             return profile
         cores = agents_by_core(self.model, self.plan.vcpus)
-        return replace(
-            profile, ordering=Ordering(tuple(CoreAgents(*each) for each in cores.items()), barriers=True)
-        )
+        named = tuple(CoreAgents(*each) for each in cores.items())
+        ordering = Ordering(named, barriers=True, nc_fetch_held=self.core.permits_all)
+        return replace(profile, ordering=ordering)
 
     @property
     def repeatable(self) -> bool:
@@ -146,6 +147,7 @@ class Trial:
                 stage2=FORCED_WB if self.model.forced_write_back else STAGE2_NORMAL_WB,
                 instructions=instructions,
                 orders=self.order,
+                bare=not self.model.has_strategies,
                 turns=self.turns,
                 vcpus=self.plan.vcpus,
             )

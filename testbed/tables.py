@@ -63,6 +63,7 @@ zImage's whole boot takes two thousand million instructions."""
 GUESTS = MappingProxyType(
     {
         "midway-arm64": Guest(("--sample", "midway-arm64")),
+        "midway-arm64-architecture": Guest(("--sample", "midway-arm64", "--core", "architecture")),
         "midway-arm32": Guest(("--sample", "midway-arm32")),
         "debian-arm64": Guest((), kernel),
         "debian-arm64-unstable": Guest((), lambda: kernel(suite="unstable")),

@@ -41,6 +41,10 @@ class Core:
         The source of these values.
     architecture : str
         The architecture of the guests that it runs: ``arm64`` or ``arm32``.
+    permits_all : bool
+        Whether its caches may do all that the architecture permits, and most implementations do not: an access past
+        the caches may hit, an instruction cache may hold what was fetched past the caches, and what is issued is
+        complete only at a barrier.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Core:
     emulated_by: str
     source: str
     architecture: str = "arm64"
+    permits_all: bool = False
 
     @property
     def line(self) -> int:
@@ -68,6 +73,9 @@ class Core:
         return bool(Ctr.DIC.get(self.ctr))
 
 
+ARCHITECTURE = "architecture"
+"""The name of the profile with every permission, for guests of either architecture."""
+
 _4K = frozenset({4096})
 _4K_64K = frozenset({4096, 65536})
 
@@ -81,6 +89,15 @@ CORES: dict[str, Core] = {
             frozenset({4096, 16384, 65536}),
             "a72",
             "the architecture's minimum with 64-byte lines: neither IDC nor DIC",
+        ),
+        Core(
+            ARCHITECTURE,
+            "arm,armv8",
+            0x8444C004,
+            frozenset({4096, 16384, 65536}),
+            "a72",
+            "the architecture's minimum with 64-byte lines, as armv8-a, with all its permissions",
+            permits_all=True,
         ),
         Core("cortex-a53", "arm,cortex-a53", 0x84448004, _4K_64K, "a53", "Arm DDI 0500, CTR_EL0"),
         Core("cortex-a57", "arm,cortex-a57", 0x8444C004, _4K_64K, "a57", "Arm DDI 0488, CTR_EL0"),
@@ -103,6 +120,16 @@ CORES: dict[str, Core] = {
             "a15",
             "the architecture's minimum with 64-byte lines and LPAE",
             "arm32",
+        ),
+        Core(
+            f"{ARCHITECTURE}-v7",
+            "arm,cortex-a15",
+            0x8444C004,
+            _4K,
+            "a15",
+            "the same for arm32",
+            "arm32",
+            permits_all=True,
         ),
         Core("cortex-a7", "arm,cortex-a7", 0x84448003, _4K, "a7", "Arm DDI 0464, CTR", "arm32"),
         Core("cortex-a15", "arm,cortex-a15", 0x8444C004, _4K, "a15", "Arm DDI 0438, CTR: Midway's", "arm32"),

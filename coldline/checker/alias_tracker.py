@@ -9,6 +9,7 @@ import numpy as np
 from coldline.checker.dense_rows import Rows
 from coldline.checker.state.aliases import AliasChange, alias_changes, gift, walked
 from coldline.checker.state.check_state import CheckState
+from coldline.checker.state.marks import barrier_bit
 from coldline.checker.state.memory import PageRange
 from coldline.checker.state.page_sets import distinct, first_missing
 from coldline.checker.state.vocabulary import AnySetting
@@ -40,6 +41,9 @@ class AliasTracker:
         """Apply a ``map``, an ``unmap``, a ``descriptor`` or a fetch."""
         for each in alias_changes(self._classes, event, agent):
             self._change_pages(each, agent)
+        if event.op is Op.DESCRIPTOR:
+            self._classes.has_endings = True
+            self.mark_endings()
 
     def walk(self, event: Event, agent: int) -> None:
         """Apply a walk that may come again, to its pages."""
@@ -70,18 +74,23 @@ class AliasTracker:
             first, end = event.address // PAGE_SIZE, (event.address + event.size) // PAGE_SIZE
         moved = self._classes.translations_after(lambda alias: alias.after_tlbi(core), self._used())
         if moved:
-            self._classes.endings = True
+            self._classes.has_endings = True
             self._change_classes(first, end, lambda page_class, _: moved.get(page_class, page_class))
+            self.mark_endings()
 
     def complete(self, agent: int) -> None:
         """Apply a DSB to the mappings that are ending, and to walks."""
         core = self._classes.vocabulary.core_of(agent)
-        used = self._used()
-        moved = self._classes.translations_after(lambda alias: alias.after_dsb(core), used)
-        self._move_classes(moved)
-        self._classes.endings = any(
-            self._classes.waits(moved.get(page_class, page_class)) for page_class in used
+        self._move_classes(
+            self._classes.translations_after(lambda alias: alias.after_dsb(core), self._used())
         )
+
+    def mark_endings(self) -> None:
+        """Mark the dense pages of which a DSB may end something: their classes may change."""
+        classes = self._memory.classes[: self._memory.rows]
+        for page_class in distinct(classes):
+            if self._classes.waits(page_class):
+                self._memory.marks.add(np.flatnonzero(classes == page_class), barrier_bit(Op.DSB))
 
     def _used(self) -> list[int]:
         """The classes that any page is of."""

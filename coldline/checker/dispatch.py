@@ -7,7 +7,7 @@ import numpy as np
 
 from coldline.arm import MemoryType
 from coldline.checker.compiled import frame
-from coldline.checker.compiled.frame import TO_INTERPRETER, UNMAP_CODE
+from coldline.checker.compiled.frame import DSB_CODE, MOVES, TO_INTERPRETER
 from coldline.checker.state.access_letters import Refusal
 from coldline.checker.state.page_classes import PageClasses
 from coldline.checker.state.transitions import Tables
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 _THROUGH, _PAST_LEVEL1 = 1, 2
 """The bits of a page that is walked again: through the caches, and past level 1."""
+
+_MOVE_CODES = {
+    Op.UNMAP: frame.UNMAP_CODE,
+    Op.DESCRIPTOR: frame.DESCRIPTOR_CODE,
+    Op.TLBI: frame.TLBI_CODE,
+}
+"""The events of single pages that change their classes, apart from maps."""
 
 _DATA_ACCESSES = (Op.READ, Op.POLL, Op.WRITE, Op.DC_ZVA)
 """They have three letters for the bytes of a line where there are granules, which loops do not know."""
@@ -51,10 +58,14 @@ class DispatchTables:
         How the agent may walk the pages of a class again: bit 0, through the caches; bit 1, past level 1. A walk that
         comes after a TLBI that is not complete changes something.
     moves : ndarray of int32, shape (classes, agents, attributes)
-        The class of a page after a map, or after an unmap at `UNMAP_CODE`; -1 if the interpreter has not taken such a
-        one yet.
+        The class of a page after a map, or after what one of the codes of `frame` says; -1 if the interpreter has
+        not taken such a one yet.
+    barriers : ndarray of uint8, shape (agents, ops)
+        The letter of a barrier.
     settings : ndarray of uint8, shape (classes,)
         The letter of each class's setting.
+    endings : ndarray of uint8, shape (classes,)
+        Whether a DSB may end a mapping of each class, or its walks.
     maintenance : ndarray of uint8, shape (ops,)
         The letter of a maintenance operation, where that does not depend on the page and the agent.
     """
@@ -93,12 +104,28 @@ class DispatchTables:
             self.comes[agent, code] = _PAST_LEVEL1 if event.pou else _THROUGH
 
     def learn_move(self, before: int, agent: int, event: Event, after: int) -> None:
-        """Record the class that a map or an unmap gives a page of class `before`."""
-        code = UNMAP_CODE
+        """Record the class that an event of one page gives a page of class `before`."""
+        code = _MOVE_CODES.get(event.op)
         if event.memory_type is not None:
+            if event.op is not Op.MAP or event.outer_type is not None:
+                return  # the loop leaves it to the interpreter
             code = pack_attributes(*event.attributes)
-        if code <= UNMAP_CODE:
-            self.moves[before, agent, code] = after
+        self.moves[before, agent, code] = after
+
+    def learn_barrier(self, agent: int, op: Op) -> None:
+        """Record the letter of a barrier."""
+        letter = self._page_classes.maintenance(op, agent)
+        assert letter is not None
+        self.barriers[agent, op] = self._transitions.number(letter)
+        if op is not Op.DSB or not self._page_classes.has_endings:
+            return
+        core, ending = self._page_classes.vocabulary.core_of(agent), 0
+        while ending < len(self._page_classes.classes):
+            if self._page_classes.waits(ending):
+                moved = self._page_classes.translations_after(lambda each: each.after_dsb(core), [ending])
+                self._grow()
+                self.moves[ending, agent, DSB_CODE] = moved.get(ending, ending)
+            ending += 1
 
     def refresh(self) -> bool:
         """Update the arrays; return whether more than new classes had changed."""
@@ -117,9 +144,10 @@ class DispatchTables:
         self._switches = self._page_classes.switches
         agents = len(self._page_classes.agents)
         self.accesses: NDArray[np.uint8] = np.zeros((0, agents, len(Op)), np.uint8)
-        self.moves: NDArray[np.int32] = np.zeros((0, agents, UNMAP_CODE + 1), np.int32)
+        self.moves: NDArray[np.int32] = np.zeros((0, agents, MOVES), np.int32)
         self.settings: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self.walked: NDArray[np.uint8] = np.zeros((0, agents), np.uint8)
+        self.barriers: NDArray[np.uint8] = np.full((agents, len(Op)), TO_INTERPRETER, np.uint8)
         self.walks: NDArray[np.uint8] = np.full((agents, ATTRIBUTES_MASK + 1), TO_INTERPRETER, np.uint8)
         self.comes: NDArray[np.uint8] = np.zeros((agents, ATTRIBUTES_MASK + 1), np.uint8)
         for number, agent in enumerate(self._page_classes.agents):
@@ -139,7 +167,7 @@ class DispatchTables:
         agents = len(page_classes.agents)
         if size > len(self.accesses):
             accesses = np.full((size, agents, len(Op)), TO_INTERPRETER, np.uint8)
-            moves = np.full((size, agents, UNMAP_CODE + 1), -1, np.int32)
+            moves = np.full((size, agents, MOVES), -1, np.int32)
             accesses[:known], moves[:known] = self.accesses[:known], self.moves[:known]
             self.accesses, self.moves = accesses, moves
             walked = np.zeros((size, agents), np.uint8)
@@ -152,6 +180,9 @@ class DispatchTables:
                 self.walked[number, agent] = through | past
         self.settings = np.array(
             [self._transitions.number(setting) for setting in page_classes.settings], np.uint8
+        )
+        self.endings: NDArray[np.uint8] = np.array(
+            [page_classes.waits(each) for each in range(wanted)], np.uint8
         )
 
 
@@ -171,7 +202,7 @@ def _actions(*, by_alias: bool, barriers: bool) -> "NDArray[np.uint8]":
             table[op] = frame.READ_TABLE
         elif traits.kind is Kind.MAINTENANCE and traits.has_range:
             table[op] = frame.MAINTAIN_THROUGH if by_alias else frame.MAINTAIN
-        elif op in (Op.MAP, Op.UNMAP):
+        elif op is Op.MAP or op in _MOVE_CODES:
             table[op] = frame.MOVE
         elif traits.kind is Kind.BARRIER and barriers:
             table[op] = frame.BARRIER

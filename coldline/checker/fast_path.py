@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _OF_MASTERS = np.array([op in OF_MASTERS for op in Op])
 _SWITCHES = frozenset(int(op) for op in Op if op.kind is Kind.SWITCH)
+_OF_PAGES = frozenset({Op.MAP, Op.UNMAP, Op.DESCRIPTOR, Op.TLBI})
 _IMPERSONAL = np.array([op.traits.impersonal for op in Op])
 
 
@@ -62,6 +63,7 @@ class FastPath:
         self._tables.refresh()
         loops.point(rows=rows, agent_of=agents)
         registers["events"], registers["at"], registers["done"] = end, 0, 0
+        registers["barrier_rows"] = registers["barrier_row_at"] = 0
         while True:
             self._update()
             loops.call("take")
@@ -106,7 +108,7 @@ class FastPath:
         """Let the interpreter take an event, and record its results for the loops, for the next such event."""
         state, traits = self._state, event.op.traits
         page = event.address // PAGE_SIZE
-        moves_one_page = event.op in (Op.MAP, Op.UNMAP) and event.size == PAGE_SIZE
+        moves_one_page = event.op in _OF_PAGES and event.size == PAGE_SIZE
         before = state.memory.page_class(page) if moves_one_page else UNMAPPED
         self._interpreter.event(event, where)
         if self._tables.refresh():
@@ -118,6 +120,8 @@ class FastPath:
         if through_alias:
             for place in (event.address, event.address + event.size - 1):
                 self._tables.learn_access(state.memory.page_class(place // PAGE_SIZE), agent, event.op)
+        if traits.kind is Kind.BARRIER:
+            self._tables.learn_barrier(agent, event.op)
         if event.op is Op.WALK:
             self._tables.learn_walk(event, agent)
         if moves_one_page:
@@ -134,6 +138,8 @@ class FastPath:
             comes=tables.comes,
             walked=tables.walked,
             moves=tables.moves,
+            barriers=tables.barriers,
             settings=tables.settings,
+            endings=tables.endings,
         )
         self._loops.registers["agents"] = tables.accesses.shape[1]

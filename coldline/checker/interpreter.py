@@ -101,7 +101,6 @@ class Interpreter:
         elif event.op.kind is Kind.ALIAS:
             broken = broken_by(self._state, event, agent) if event.op is Op.DESCRIPTOR else []
             self._aliases.change(event, agent)
-            self._classes.endings |= event.op is Op.DESCRIPTOR
             add_broken(self._state, event, where, broken)
         elif event.op.kind is Kind.SWITCH:
             self._aliases.switch(event.op, agent)
@@ -145,7 +144,8 @@ class Interpreter:
         """Complete what the agent's core has pending, where anything is."""
         if not self._profile.has_barriers:
             raise TraceError("", "a barrier in a trace without 'option order'")
-        if event.op is Op.DSB and self._classes.endings:
+        ends = event.op is Op.DSB and self._classes.has_endings
+        if ends:
             self._aliases.complete(agent)
         if event.op is Op.ISB:
             self._aliases.synchronise(agent)
@@ -154,8 +154,8 @@ class Interpreter:
         number, unsettled = self._number(letter), self._lines.transitions.unsettled
         bit = barrier_bit(event.op)
         if self._memory.changed:
-            states = self._memory.range_states()
-            self._memory.ranges_unsettled = reduce(or_, (int(unsettled[state]) for state in states), 0)
+            values = self._memory.range_values()
+            self._memory.ranges_unsettled = reduce(or_, (int(unsettled[state]) for _, state in values), 0)
             self._memory.changed = False
         if self._memory.ranges_unsettled & bit:
             self._memory.set_ranges(
@@ -167,6 +167,8 @@ class Interpreter:
         rows = self._memory.marks.take(bit)
         if rows.size:
             self._rows.read(event, where, number, rows)
+        if ends:
+            self._aliases.mark_endings()
         self._state.by_letter[number] += 1
 
     # Accesses and maintenance -------------------------------------------------------------------------------

@@ -90,7 +90,8 @@ class Loops:
         registers["memo_of"] = 0
         page_classes = self._state.page_classes
         unsettled = ANY_BARRIER if memory.changed else memory.ranges_unsettled
-        unsettled |= barrier_bit(Op.DSB) if page_classes.endings else 0
+        if page_classes.has_endings and any(page_classes.waits(each) for each, _ in memory.range_values()):
+            unsettled |= barrier_bit(Op.DSB)
         unsettled |= barrier_bit(Op.ISB) if page_classes.unsynchronised else 0
         registers["unsettled_ranges"] = unsettled
         self.forget_pages()
@@ -128,6 +129,7 @@ class Loops:
             by_letter=self._state.by_letter,
             units=np.array([unit_of(op, self._state.profile) for op in Op], np.uint64),
             shared_index=partitions.shared_index,
+            taken_rows=np.zeros(len(memory.marks.rows), np.uint32),
             scratch_states=np.zeros(table.states, np.uint16),
             scratch_masks=np.zeros((table.states, partitions.words), np.uint64),
             cached=self._cached,

@@ -114,9 +114,11 @@ def _sample(name: str) -> str:
 
 def core_of(options: argparse.Namespace, architecture: str) -> "Core":
     """The core profile that ``--core`` names, or the architecture's default."""
-    from coldline.arm.cores import CORES
+    from coldline.arm.cores import ARCHITECTURE, CORES
 
     name = options.core or DEFAULT_CORES[architecture]
+    if name == ARCHITECTURE and architecture == "arm32":
+        name = f"{ARCHITECTURE}-v7"
     if name not in CORES:
         raise UsageError(f"no core profile '{name}'; {choices(name, CORES)}")
     if CORES[name].architecture != architecture:

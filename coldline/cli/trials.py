@@ -106,16 +106,17 @@ def trial_of(
     if plan.architecture not in model.architectures:
         runs = " and ".join(model.architectures)
         raise UsageError(f"host {model.name} runs {runs} guests, not {plan.architecture}")
+    core = core_of(options, plan.architecture)
     return Trial(
         plan=plan,
         strategy=strategy,
         model=model,
-        core=core_of(options, plan.architecture),
+        core=core,
         until=until_of(options, bare=bare),
         turns=turns_of(options),
         all_start=options.secondary == "start",
         options=given_switches(options),
-        order=options.order,
+        order=options.order or core.permits_all,
     )
 
 

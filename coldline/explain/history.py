@@ -162,7 +162,7 @@ class History:
         if event.op.kind is Kind.SWITCH:
             self._switch(event, agent, number, where)
             return
-        if event.op.kind is Kind.TLB or (event.op is Op.DSB and self.pages.endings):
+        if event.op.kind is Kind.TLB or (event.op is Op.DSB and self.pages.has_endings):
             self._end_mappings(event, agent, number, where)
         if event.op.kind is Kind.TLB:
             return
@@ -173,7 +173,7 @@ class History:
             letter = self.pages.maintenance(event.op, agent)
         start, end = reach_of(event, self._profile)
         if event.op.kind is Kind.ALIAS:
-            self.pages.endings |= event.op is Op.DESCRIPTOR
+            self.pages.has_endings |= event.op is Op.DESCRIPTOR
             self._change_aliases(alias_changes(self.pages, event, agent), agent)
             for line in self._lines_in(start, end):
                 self._note(line, event, number, where, None, 0, 0)
@@ -209,7 +209,7 @@ class History:
                 moved = pages.translations_after(lambda alias: alias.after_dsb(core), [before])
             else:
                 moved = pages.translations_after(lambda alias: alias.after_tlbi(core), [before])
-                pages.endings |= bool(moved)
+                pages.has_endings |= bool(moved)
             line.page_class = moved.get(before, before)
             if event.op is not Op.DSB and moved:
                 self._note(line, event, number, where, None, 0, 0)

@@ -13,21 +13,28 @@ from typing import Any
 import numpy as np
 
 from coldline.events.agent_names import agent_of
-from coldline.events.appending import hold_change
+from coldline.events.appending import NOW_INVALID, hold_change
 from coldline.events.layout import EXECUTABLE
-from coldline.jit.intrinsics import compiled, int64, load8, load32, store8, store32, uint64
+from coldline.jit.intrinsics import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
 from coldline.mmu.memory import PAGE_SHIFT, page_address
 from coldline.mmu.switch_events import introduce
-from coldline.mmu.view import LeafKind, Leaves
+from coldline.mmu.view import Endings, LeafKind, Leaves
 
-_TYPES = LeafKind.COUNT // 2
+TYPES = LeafKind.COUNT // 2
+REMOVED, INVALIDATED = 1 << Endings.REMOVED.lsb, 1 << Endings.INVALIDATED.lsb
+"""One leaf in `Endings`."""
 _EXECUTABLE, _TYPE = LeafKind.EXECUTABLE.mask, LeafKind.TYPE.lsb
 _COUNT_BITS = Leaves.EXECUTABLE.lsb
 _MOST = Leaves.PLAIN.mask
-_SIZE = Leaves.SIZE
+_SIZE, _ENDINGS_SIZE = Leaves.SIZE, Endings.SIZE
+_REMOVED_MASK, _TOLD_MASK, _TOLD = Endings.REMOVED.mask, Endings.TOLD.mask, Endings.TOLD.lsb
+_TOLD_INVALIDATED = 3
 
 NONE, PLAIN, RUNNABLE = range(3)
 """The alias of a page and type: none, or one that may (not) be fetched from."""
+
+_TOLD_ENDING = 4
+"""Added to it during a rescan: by the trace's events the mapping is ending."""
 
 
 @compiled
@@ -41,7 +48,7 @@ def _alias(counts: int) -> int:
 @compiled
 def _leaves(s: Any, page: int, memory_type: int) -> Any:
     """Return where the leaves of a page and type are counted."""
-    return s.leaves + uint64(_SIZE * (page * _TYPES + memory_type))
+    return s.leaves + uint64(_SIZE * (page * TYPES + memory_type))
 
 
 @compiled
@@ -51,15 +58,46 @@ def alias_of(s: Any, page: int, memory_type: int) -> int:
 
 
 @compiled
-def _saved(s: Any, page: int, memory_type: int) -> Any:
-    """Return where the alias of a page and type is saved during a rescan."""
-    return s.aliases + uint64(_TYPES * page + memory_type)
+def endings_of(s: Any, page: int, memory_type: int) -> Any:
+    """Return where the removed leaves of a page and type are counted: `Endings`."""
+    return s.endings + uint64(_ENDINGS_SIZE * (page * TYPES + memory_type))
 
 
 @compiled
-def _announce(s: Any, first: int, end: int, memory_type: int, before: int, after: int) -> None:
-    """Announce that the aliases of pages `first` to `end` change from `before` to `after`."""
-    if before == after or s.silent:
+def told_of(endings: int) -> int:
+    """Return how far a mapping has ended by the events of the trace: see `coldline.mmu.endings`."""
+    return endings >> _TOLD & 3
+
+
+@compiled
+def has_live_leaves(s: Any, page: int, memory_type: int) -> bool:
+    """Whether a page has leaves of a type in live tables, and not only removed ones."""
+    counts = int64(load32(_leaves(s, page, memory_type)))
+    removed = int64(load64(endings_of(s, page, memory_type))) & _REMOVED_MASK
+    return (counts & _MOST) + (counts >> _COUNT_BITS) > removed
+
+
+@compiled
+def _is_told_again(s: Any, page: int, memory_type: int) -> bool:
+    """Note that a page has a live leaf again; return whether its mapping was ending in the trace: it begins anew."""
+    at = endings_of(s, page, memory_type)
+    endings = int64(load64(at))
+    store64(at, uint64(endings & ~_TOLD_MASK))
+    return told_of(endings) != 0
+
+
+@compiled
+def _saved(s: Any, page: int, memory_type: int) -> Any:
+    """Return where the alias of a page and type is saved during a rescan."""
+    return s.aliases + uint64(TYPES * page + memory_type)
+
+
+@compiled
+def _announce(
+    s: Any, first: int, end: int, memory_type: int, before: int, after: int, again: bool = False
+) -> None:
+    """Announce that the aliases of pages `first` to `end` change from `before` to `after`, or begin `again`."""
+    if first == end or (before == after and not again) or s.silent:
         return
     agent = agent_of(memory_type)
     introduce(s, agent)
@@ -69,38 +107,82 @@ def _announce(s: Any, first: int, end: int, memory_type: int, before: int, after
 
 
 @compiled
+def announce_descriptor(s: Any, page: int, memory_type: int) -> None:
+    """Announce that the last descriptor of a page is invalid, while a TLB may still hold its mapping."""
+    if not s.silent:
+        agent = agent_of(memory_type)
+        introduce(s, agent)
+        hold_change(s, uint64(page_address(s, page)), uint64(1 << PAGE_SHIFT), agent, 1, uint64(NOW_INVALID))
+
+
+@compiled
+def pages_of(s: Any, bank: int, address: int, size: int) -> tuple[int, int]:
+    """Return the first RAM page of a range in a bank, and the one past its last; an empty range if there is none."""
+    base, length = int64(s.bank_base[bank]), int64(s.bank_size[bank])
+    start, end = max(address, base), min(address + size, base + length)
+    first = int64(s.bank_page[bank]) + ((start - base) >> PAGE_SHIFT)
+    return first, max(first, first + ((end - start) >> PAGE_SHIFT))
+
+
+@compiled
+def _change_count(s: Any, page: int, memory_type: int, shift: int, change: int) -> int:
+    """Add `change` to the leaves of a page, and return them as they were."""
+    at = _leaves(s, page, memory_type)
+    counts = int64(load32(at))
+    count = (counts >> shift) & _MOST
+    store32(at, np.uint32(counts + ((min(max(count + change, 0), _MOST) - count) << shift)))
+    return counts
+
+
+@compiled
 def count_leaf(s: Any, address: int, size: int, kind: int, change: int) -> None:
     """Add `change` to the leaves of a kind for each RAM page of a range; announce runs of pages that change alike."""
     memory_type = kind >> _TYPE
     shift = _COUNT_BITS * (kind & _EXECUTABLE)
+    renews = s.ends_at_barriers != uint64(0) and not s.silent and change > 0
     for bank in range(s.banks):
-        base, length = int64(s.bank_base[bank]), int64(s.bank_size[bank])
-        start, end = max(address, base), min(address + size, base + length)
-        first = int64(s.bank_page[bank]) + ((start - base) >> PAGE_SHIFT)
-        last = first + ((end - start) >> PAGE_SHIFT)
-        run_first, run_before, run_after = first, 0, 0
+        first, last = pages_of(s, bank, address, size)
+        run_first, run_before, run_after, run_again = first, 0, 0, False
         for page in range(first, last):
-            at = _leaves(s, page, memory_type)
-            counts = int64(load32(at))
-            before = _alias(counts)
-            count = (counts >> shift) & _MOST
-            counts += (min(max(count + change, 0), _MOST) - count) << shift
-            store32(at, np.uint32(counts))
-            after = _alias(counts)
-            if before != run_before or after != run_after:
-                _announce(s, run_first, page, memory_type, run_before, run_after)
-                run_first, run_before, run_after = page, before, after
-        if last > first:
-            _announce(s, run_first, last, memory_type, run_before, run_after)
+            before = _alias(_change_count(s, page, memory_type, shift, change))
+            after = alias_of(s, page, memory_type)
+            again = renews and _is_told_again(s, page, memory_type)
+            if before != run_before or after != run_after or again != run_again:
+                _announce(s, run_first, page, memory_type, run_before, run_after, run_again)
+                run_first, run_before, run_after, run_again = page, before, after, again
+        _announce(s, run_first, last, memory_type, run_before, run_after, run_again)
+
+
+@compiled
+def leaves_end(s: Any, address: int, size: int, kind: int, by_trace: bool) -> None:
+    """Drop a removed leaf that has ended; announce what the trace's events do not say, as `by_trace` the DSB does."""
+    memory_type = kind >> _TYPE
+    shift = _COUNT_BITS * (kind & _EXECUTABLE)
+    for bank in range(s.banks):
+        first, last = pages_of(s, bank, address, size)
+        for page in range(first, last):
+            at = endings_of(s, page, memory_type)
+            endings = int64(load64(at)) - REMOVED - INVALIDATED
+            told = told_of(endings)
+            before = _alias(_change_count(s, page, memory_type, shift, -1))
+            after = alias_of(s, page, memory_type)
+            if told and after == NONE:
+                endings &= ~_TOLD_MASK
+            store64(at, uint64(endings))
+            if not told or (after == NONE and not (by_trace and told == _TOLD_INVALIDATED)):
+                _announce(s, page, page + 1, memory_type, before, after)
 
 
 @compiled
 def save_aliases(s: Any) -> None:
     """Save all aliases, and set the count of all leaves to zero."""
     for page in range(int64(s.pages)):
-        for memory_type in range(_TYPES):
+        for memory_type in range(TYPES):
             at = _leaves(s, page, memory_type)
-            store8(_saved(s, page, memory_type), np.uint8(_alias(int64(load32(at)))))
+            alias = _alias(int64(load32(at)))
+            if s.ends_at_barriers and told_of(int64(load64(endings_of(s, page, memory_type)))):
+                alias |= _TOLD_ENDING
+            store8(_saved(s, page, memory_type), np.uint8(alias))
             store32(at, np.uint32(0))
 
 
@@ -109,11 +191,11 @@ def keep_removed(s: Any) -> bool:
     """Count a leaf for each page and type that had more of an alias when aliases were saved; return if any had."""
     found = False
     for page in range(int64(s.pages)):
-        for memory_type in range(_TYPES):
+        for memory_type in range(TYPES):
             at = _leaves(s, page, memory_type)
             counts = int64(load32(at))
             before = int64(load8(_saved(s, page, memory_type)))
-            if before > _alias(counts):
+            if before < _TOLD_ENDING and before > _alias(counts):
                 found = True
                 store32(at, np.uint32(counts + (1 << _COUNT_BITS if before == RUNNABLE else 1)))
     return found
@@ -122,15 +204,22 @@ def keep_removed(s: Any) -> bool:
 @compiled
 def announce_all(s: Any) -> None:
     """Announce where aliases differ from those that were saved."""
-    for memory_type in range(_TYPES):
+    for memory_type in range(TYPES):
         for bank in range(s.banks):
             first = int64(s.bank_page[bank])
             last = first + int64(s.bank_size[bank] >> uint64(PAGE_SHIFT))
-            run, run_before, run_after = first, 0, 0
+            run, run_before, run_after, run_again = first, 0, 0, False
             for page in range(first, last):
                 before = int64(load8(_saved(s, page, memory_type)))
-                after = _alias(int64(load32(_leaves(s, page, memory_type))))
-                if before != run_before or after != run_after:
-                    _announce(s, run, page, memory_type, run_before, run_after)
-                    run, run_before, run_after = page, before, after
-            _announce(s, run, last, memory_type, run_before, run_after)
+                after = alias_of(s, page, memory_type)
+                again = before >= _TOLD_ENDING
+                if again:
+                    before -= _TOLD_ENDING
+                    if after == NONE or has_live_leaves(s, page, memory_type):
+                        _is_told_again(s, page, memory_type)
+                    else:
+                        before, again = after, False  # it goes on ending
+                if before != run_before or after != run_after or again != run_again:
+                    _announce(s, run, page, memory_type, run_before, run_after, run_again)
+                    run, run_before, run_after, run_again = page, before, after, again
+            _announce(s, run, last, memory_type, run_before, run_after, run_again)

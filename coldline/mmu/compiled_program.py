@@ -36,7 +36,7 @@ def settle_half(user: Any) -> None:
 def invalidate_tlb(user: Any, everything: bool, address: int) -> bool:
     """Follow a TLB invalidation."""
     s = carray(user, (1,))[0]
-    blocks = stores.tlb_invalidated(s, everything, address)
+    blocks = stores.tlb_invalidated(s, everything, address, True)
     translation.forget_translations(s)
     return blocks
 

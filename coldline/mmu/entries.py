@@ -32,7 +32,7 @@ def entries_for(record: Any) -> dict[str, Any]:
 
     @cfunc(types.void(record, types.boolean))
     def recount(user: Any, keeps: bool) -> None:
-        tables.recount(carray(user, (1,))[0], keeps)
+        tables.recount(carray(user, (1,))[0], keeps, False)
 
     @cfunc(types.void(record, types.boolean))
     def add_root(user: Any, upper: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from coldline.arm.fields import Sctlr
 from coldline.jit.shared_record import SharedRecord
-from coldline.mmu.view import ADDRESS_MASK, NOWHERE, View
+from coldline.mmu.view import ADDRESS_MASK, NOWHERE, WAITS_FOR_DSB, WAITS_FOR_ISB, View
 
 Changes = dict[str, tuple[int, int]]
 """Registers that have changed, by their names in `view.REGISTERS`: the old and the new value."""
@@ -89,7 +89,8 @@ def follow_registers(
     elif on and ("ttbr0" in changes or "ttbr1" in changes):
         # The old root's mappings can be used until a TLB invalidation.
         code.add_root(upper="ttbr1" in changes)
-        record["rescan"] = 1
+        record["rescan"] = record["unseen"] = 1
+        record["rescan_waits"] = record["rescan_waits"] & WAITS_FOR_DSB | WAITS_FOR_ISB
         record["rescan_low"], record["rescan_high"] = 0, NOWHERE
     record["virtual"] = on
     code.switch(sctlr, before)

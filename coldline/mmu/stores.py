@@ -12,6 +12,7 @@ from coldline.arm.fields import Sctlr
 from coldline.jit.intrinsics import compiled, int64, load64, store64, uint64
 from coldline.mmu import formats
 from coldline.mmu.alias_events import count_leaf
+from coldline.mmu.endings import invalidate, note_removed
 from coldline.mmu.memory import PAGE_SHIFT, page_index
 from coldline.mmu.switch_events import switch
 from coldline.mmu.tables import (
@@ -24,7 +25,7 @@ from coldline.mmu.tables import (
     rescan_later,
     row_of,
 )
-from coldline.mmu.view import LPAE, NOWHERE, PENDING, UNIT_SHIFT, LiveUnit, RemovedLeaf
+from coldline.mmu.view import LPAE, NOWHERE, UNIT_SHIFT, LiveUnit, RemovedLeaf
 
 _M = Sctlr.M.mask
 _IN_UNIT = (1 << UNIT_SHIFT) - 1
@@ -109,15 +110,12 @@ def _replace(s: Any, address: int, old: int, value: int, page: int) -> None:
     index = (offset - first) >> formats.size_shift(s)
     virtual = int64(load64(row + uint64(_U_LOWEST))) + (index << shift)
     if formats.is_valid(s, old):
-        leaf = formats.is_leaf(s, old, level, granule) and not formats.is_table(s, old, level)
-        if leaf and s.pending_count < PENDING:
-            at = s.pending + s.pending_count * uint64(_REMOVED)
-            store64(at + uint64(_R_ADDRESS), uint64(formats.output_base(s, old, level, granule, virtual)))
-            store64(at + uint64(_R_SHIFT), uint64(shift))
-            store64(at + uint64(_R_KIND), uint64(leaf_kind(s, old, level, never)))
-            store64(at + uint64(_R_VIRTUAL), uint64(virtual))
-            s.pending_count += uint64(1)
-        else:
+        noted = False
+        if formats.is_leaf(s, old, level, granule) and not formats.is_table(s, old, level):
+            base = formats.output_base(s, old, level, granule, virtual)
+            kind = leaf_kind(s, old, level, never)
+            noted = note_removed(s, base, shift, kind, virtual, not formats.is_valid(s, value))
+        if not noted:
             lowest = uint64(virtual) >> uint64(shift) << uint64(shift)
             rescan_later(s, lowest, lowest + ((uint64(1) << uint64(shift)) - uint64(1)))
     if formats.is_valid(s, value):
@@ -145,11 +143,14 @@ def change_level(s: Any, level: Any) -> None:
 
 
 @compiled
-def tlb_invalidated(s: Any, everything: bool, address: int) -> bool:
+def tlb_invalidated(s: Any, everything: bool, address: int, everywhere: bool) -> bool:
     """Follow a TLB invalidation, of everything or of one virtual address: leaves that were removed there end now.
 
+    Where mappings end at barriers they end later; `everywhere` says whether it reaches every core's TLB.
     Returns whether a block ended, or possibly did.
     """
+    if s.ends_at_barriers:
+        return invalidate(s, everything, address, everywhere)
     if s.rescan and (everything or s.rescan_low <= uint64(address) <= s.rescan_high):
         rescan(s)
         return True

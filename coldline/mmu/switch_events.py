@@ -20,16 +20,27 @@ _DCACHE_ON, _DCACHE_OFF = int(Op.DCACHE_ON), int(Op.DCACHE_OFF)
 
 @compiled
 def _switch_agent(s: Any, agent: int, sctlr: int, before: int) -> None:
-    """Append the events for SCTLR's change from `before` to `sctlr`: MMU first if it turns on, last if off."""
+    """Append the events for SCTLR's change from `before` to `sctlr`: MMU first if it turns on, last if off.
+
+    Where barriers count, the old values and those between two events are in force until the core's ISB, and one write
+    of SCTLR has nothing between. There the MMU is last if it turns on and first if off: with the MMU off, the data
+    cache's switch says nothing, and the instruction cache's concerns pages of code alone.
+    """
     changed = sctlr ^ before
-    if changed & _M and sctlr & _M:
+    mmu_on, mmu_off = changed & _M and sctlr & _M, changed & _M and not sctlr & _M
+    waits = s.ends_at_barriers != uint64(0)
+    if mmu_on and not waits:
         emit(s, 0, 0, _MMU_ON, agent, 0)
+    if mmu_off and waits:
+        emit(s, 0, 0, _MMU_OFF, agent, 0)
     if changed & _C:
         emit(s, 0, 0, _DCACHE_ON if sctlr & _C else _DCACHE_OFF, agent, 0)
     if changed & _I:
         emit(s, 0, 0, _ICACHE_ON if sctlr & _I else _ICACHE_OFF, agent, 0)
-    if changed & _M and not sctlr & _M:
+    if mmu_off and not waits:
         emit(s, 0, 0, _MMU_OFF, agent, 0)
+    if mmu_on and waits:
+        emit(s, 0, 0, _MMU_ON, agent, 0)
 
 
 @compiled

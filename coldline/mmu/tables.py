@@ -13,9 +13,27 @@ import numpy as np
 
 from coldline.jit.intrinsics import compiled, int64, load8, load64, store8, store64, uint64
 from coldline.mmu import formats
-from coldline.mmu.alias_events import announce_all, count_leaf, keep_removed, save_aliases
+from coldline.mmu.alias_events import (
+    announce_all,
+    count_leaf,
+    endings_of,
+    keep_removed,
+    pages_of,
+    save_aliases,
+)
 from coldline.mmu.memory import page_index
-from coldline.mmu.view import NOWHERE, STACK, UNIT_SHIFT, UNITS, LeafKind, LiveUnit, WaitingTable
+from coldline.mmu.view import (
+    NOWHERE,
+    STACK,
+    UNIT_SHIFT,
+    UNITS,
+    WAITS_FOR_DSB,
+    WAITS_FOR_ISB,
+    LeafKind,
+    LiveUnit,
+    RemovedLeaf,
+    WaitingTable,
+)
 
 _UNIT = 1 << UNIT_SHIFT
 _IN_UNIT = _UNIT - 1
@@ -25,6 +43,8 @@ _FIRST, _PAST = LiveUnit.FIRST.lsb, LiveUnit.PAST.lsb
 _OFFSET = LiveUnit.FIRST.mask >> LiveUnit.FIRST.lsb
 _WAITING, _W_ADDRESS, _W_LEVEL = WaitingTable.SIZE, WaitingTable.ADDRESS, WaitingTable.LEVEL
 _W_NEVER, _W_ENTRIES, _W_LOWEST = WaitingTable.NEVER, WaitingTable.ENTRIES, WaitingTable.LOWEST
+_R_ADDRESS, _R_SHIFT = RemovedLeaf.ADDRESS, RemovedLeaf.SHIFT
+_R_KIND, _R_SIZE = RemovedLeaf.KIND, RemovedLeaf.SIZE
 _TYPE, _EXECUTABLE = LeafKind.TYPE.lsb, LeafKind.EXECUTABLE.mask
 
 
@@ -52,7 +72,8 @@ def rescan_later(s: Any, lowest: Any, highest: Any) -> None:
     """Request a new count of all leaves at the next TLB invalidation of an address from `lowest` to `highest`."""
     if not s.rescan:
         s.rescan_low, s.rescan_high = lowest, highest
-    s.rescan = uint64(1)
+    s.rescan = s.unseen = uint64(1)
+    s.rescan_waits = s.rescan_waits & uint64(WAITS_FOR_ISB) | uint64(WAITS_FOR_DSB)
     s.rescan_low, s.rescan_high = min(s.rescan_low, lowest), max(s.rescan_high, highest)
 
 
@@ -170,25 +191,56 @@ def register_root(s: Any, upper: bool) -> None:
 @compiled
 def rescan(s: Any) -> None:
     """Count all leaves again from the present roots, and announce changes."""
-    recount(s, False)
+    recount(s, False, False)
 
 
 @compiled
-def recount(s: Any, keeps: bool) -> None:
-    """`rescan`, or with `keeps` only what it adds: leaves that were removed last until the next TLB invalidation."""
+def _count_removed(s: Any) -> None:
+    """Count the leaves that were removed and have not ended."""
+    for index in range(s.pending_count):
+        at = s.pending + uint64(index * _R_SIZE)
+        address, shift = load64(at + uint64(_R_ADDRESS)), load64(at + uint64(_R_SHIFT))
+        kind = int64(load64(at + uint64(_R_KIND)))
+        count_leaf(s, int64(address), 1 << int64(shift), kind, 1)
+
+
+@compiled
+def _forget_removed(s: Any) -> None:
+    """Forget the leaves that were removed and have not ended."""
+    for index in range(s.pending_count if s.ends_at_barriers else uint64(0)):
+        at = s.pending + uint64(index * _R_SIZE)
+        address, shift = load64(at + uint64(_R_ADDRESS)), load64(at + uint64(_R_SHIFT))
+        memory_type = int64(load64(at + uint64(_R_KIND))) >> _TYPE
+        for bank in range(s.banks):
+            first, last = pages_of(s, bank, int64(address), 1 << int64(shift))
+            for page in range(first, last):
+                store64(endings_of(s, page, memory_type), uint64(0))
+    s.pending_count = uint64(0)
+    s.invalidated = uint64(0)
+
+
+@compiled
+def recount(s: Any, keeps: bool, goes_on: bool) -> None:
+    """`rescan`, or with `keeps` only what it adds: leaves that were removed last until the next TLB invalidation.
+
+    With `goes_on`, single leaves that were removed last as long as the barriers say.
+    """
     save_aliases(s)
     for page in range(int64(s.pages)):
         if load8(s.marks + uint64(page)):
             store8(s.marks + uint64(page), np.uint8(0))
             for unit in range(UNITS):
                 store64(s.units + uint64(_UNIT_ROW * (page * UNITS + unit) + _U_MARK), uint64(0))
-    s.pending_count = uint64(0)
-    s.rescan = uint64(0)
+    if not goes_on:
+        _forget_removed(s)
+    s.rescan = s.rescan_waits = uint64(0)
     s.rooted = s.el
     silent, s.silent = s.silent, uint64(1)  # what has changed is announced below
     register_root(s, False)
     if s.el == 1:
         register_root(s, True)
+    if goes_on:
+        _count_removed(s)
     s.silent = silent
     if keeps and keep_removed(s):
         rescan_later(s, uint64(0), uint64(NOWHERE))

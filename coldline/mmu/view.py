@@ -93,13 +93,15 @@ STACK: Final = 2048
 
 
 class RemovedLeaf:
-    """A leaf that was taken out of a table and waits for a TLB invalidation, in four words, by their offsets."""
+    """A leaf that was taken out of a table and waits for a TLB invalidation, in five words, by their offsets."""
 
     ADDRESS: Final = 0
     SHIFT: Final = 8
     KIND: Final = 16
     VIRTUAL: Final = 24
-    SIZE: Final = 32
+    STAGE: Final = 32
+    """How far it has ended: see `coldline.mmu.endings`."""
+    SIZE: Final = 40
 
 
 PENDING: Final = 1024
@@ -121,6 +123,28 @@ class Leaves:
     EXECUTABLE: Final = Field(31, 16)
     SIZE: Final = 4
 
+
+class Endings:
+    """The leaves of a type that map a page and were removed, where mappings end at barriers.
+
+    They are counted in `Leaves`, too, until they have ended.
+    """
+
+    REMOVED: Final = Field(15, 0)
+    """How many they are."""
+
+    INVALIDATED: Final = Field(31, 16)
+    """How many of them a TLB invalidation has reached that is not complete."""
+
+    TOLD: Final = Field(33, 32)
+    """How far the mapping has ended by the trace's own events: see `coldline.mmu.endings`."""
+
+    SIZE: Final = 8
+
+
+WAITS_FOR_DSB, WAITS_FOR_ISB, REACHED_HERE, REACHED_EVERYWHERE = 1, 2, 4, 8
+"""What a new count of all leaves waits for before a TLB invalidation, where mappings end at barriers, and how far the
+invalidation that has come reaches: this core's TLB, or every core's."""
 
 VIEW_FIELDS: Fields = (
     *words(
@@ -148,6 +172,12 @@ VIEW_FIELDS: Fields = (
         "stack",  # `WaitingTable`
         "pending",  # `RemovedLeaf`
         "pending_count",
+        "ends_at_barriers",  # whether a mapping ends at a barrier: see `coldline.mmu.endings`
+        "tells_endings",  # whether its steps are events
+        "endings",  # `Endings` for each page and type
+        "unseen",  # whether a barrier may have to be noted for a mapping that is ending
+        "invalidated",  # whether a TLB invalidation is not complete
+        "rescan_waits",  # what `rescan` waits for
         "tlb",  # `Translation`
         "generation",  # rows of other generations are empty
         "translations",  # rows of this one
@@ -197,6 +227,7 @@ class View:
             ("aliases", pages * (LeafKind.COUNT // 2)),
             ("stack", STACK * WaitingTable.SIZE),
             ("pending", PENDING * RemovedLeaf.SIZE),
+            ("endings", pages * (LeafKind.COUNT // 2) * Endings.SIZE),
         ):
             record.allocate(name, size)
         record["pages"], record["banks"] = pages, len(banks)

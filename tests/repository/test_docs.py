@@ -373,6 +373,11 @@ def test_the_verdicts_for_midway_are_those_of_a_run(name: str, capsys: pytest.Ca
     assert generated(VERDICTS, f"matrix {name}") == matrix(capsys, "--sample", name)
 
 
+def test_the_table_with_every_permission_is_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "midway-arm64-architecture"
+    assert generated(HOSTS, f"matrix {name}") == matrix(capsys, *GUESTS[name].arguments)
+
+
 @pytest.mark.long
 def test_the_verdicts_for_debians_kernel_are_those_of_a_run(
     capsys: pytest.CaptureFixture[str], debian_arm64_kernel: Path

@@ -17,7 +17,8 @@ from coldline.hypervisor import HOST_MODELS
 from coldline.hypervisor.cores import agents_by_core
 from tests.frontends.unicorn.test_barriers import barrier, cp15_barrier, t_barrier
 from tests.helpers.command import COHERENT, HAZARD, Cli
-from tests.helpers.instruction_sets import INSTRUCTION_SETS, C, I, InstructionSet, M
+from tests.helpers.guest_runs import WINDOW
+from tests.helpers.instruction_sets import INSTRUCTION_SETS, C, I, InstructionSet, M, Page
 from tests.helpers.tiny_guests import ENTRY, RAM, Code, Insn, code
 
 LOADED = 0x1_8000
@@ -93,14 +94,50 @@ def test_changed_code_needs_each_of_its_barriers(run: Run, each: InstructionSet,
     assert found == ((COHERENT, []) if without is None else (HAZARD, ["stale-fetch"]))
 
 
-@pytest.mark.parametrize("name", ["dsb ishst", "dsb nsh", "dmb ish"])
+def with_others(isa: InstructionSet, word: str, option: int) -> Code:
+    """`patch` with another barrier in place of each DSB."""
+    return [barrier(isa, word, option) if insn == barrier(isa, "dsb") else insn for insn in patch(isa, None)]
+
+
+@pytest.mark.parametrize("name", ["dsb ishst", "dmb ish"])
 def test_other_barriers_do_not_complete_maintenance(run: Run, name: str) -> None:
     isa = INSTRUCTION_SETS["a64"]
-    word, option = {"dsb ishst": ("dsb", 10), "dsb nsh": ("dsb", 7), "dmb ish": ("dmb", 11)}[name]
-    changed = [
-        barrier(isa, word, option) if insn == barrier(isa, "dsb") else insn for insn in patch(isa, None)
-    ]
-    assert run(isa, changed, a64.bytes_of([isa.ret()])) == (HAZARD, ["stale-fetch"])
+    word, option = {"dsb ishst": ("dsb", 10), "dmb ish": ("dmb", 11)}[name]
+    assert run(isa, with_others(isa, word, option), a64.bytes_of([isa.ret()])) == (HAZARD, ["stale-fetch"])
+
+
+def test_a_dsb_of_this_core_alone_is_enough_where_nobody_else_is(run: Run) -> None:
+    """Without a hypervisor, a guest's only core is all that its memory has."""
+    isa = INSTRUCTION_SETS["a64"]
+    program, function = with_others(isa, "dsb", 7), a64.bytes_of([isa.ret()])
+    assert run(isa, program, function) == (COHERENT, [])
+    assert run(isa, program, function, xen=True) == (HAZARD, ["stale-fetch"])
+
+
+def test_a_write_of_sctlr_changes_all_its_switches_at_once(cli: Cli, tmp_path: Path) -> None:
+    """A second core's tables are in the first one's cache: its first walk is cacheable, or there is none.
+
+    Both cores store their tables' type of walks, and the second one turns MMU and caches on by one write.
+    """
+    isa = INSTRUCTION_SETS["a64"]
+    on = code(isa.prepare(), isa.sctlr(M | C | I))
+    spare = RAM + 0x3_1000
+    first = code(
+        *(on, isa.mov(2, isa.entry(7)), isa.mov(4, 0), isa.store(4, 2, 8), barrier(isa, "dsb")),
+        *(isa.mov(0, 0xC400_0003), isa.mov(1, 1), isa.mov(2, RAM + FUNCTION), a64.HVC, a64.WFI),
+    )
+    second = code(on, isa.mov(3, WINDOW + 0x7000), isa.mov(2, spare), a64.WFI)
+    path, trace = tmp_path / "program.bin", tmp_path / "trace"
+    data = {**isa.tables({3: Page(WINDOW + 0x3000, "normal-wb")}), FUNCTION: a64.bytes_of(second)}
+    path.write_bytes(a64.image(first, data, size=LOADED))
+    place = ("--load", f"{RAM:#x}", "--entry", f"{ENTRY:#x}", "--arch", "arm64", "--memory", "16M")
+    ran = cli(
+        "boot", path, *place, "--host", "bootloader", "--vcpus", "2", "--order", "--trace", trace, "--json"
+    )
+    told = [line for line in trace.read_text().splitlines() if line.startswith("guest1 ")]
+    switches = [line.split()[1] for line in told if line.split()[1] in ("mmu", "dcache", "icache")]
+    assert switches[-3:] == ["dcache", "icache", "mmu"]
+    assert json.loads(ran.out)["hazards_by_kind"] == {}
 
 
 def test_an_exception_and_its_return_are_as_good_as_an_isb(run: Run) -> None:

@@ -9,21 +9,21 @@ from typing import Any
 from numba import carray, cfunc, from_dtype, types
 
 from coldline.checker.compiled import frame
-from coldline.checker.compiled.dense_rows import NO_ROW, dense_row_of, forget_cached_page, look_ahead
+from coldline.checker.compiled.dense_rows import NO_ROW, dense_row_of, look_ahead
 from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, note, split
 from coldline.checker.compiled.marks import (
     lacks,
     mark_by_scratch,
     mark_if_unsettled,
-    mark_row,
     scratch_lacks,
 )
+from coldline.checker.compiled.moves import move, move_code, pass_barrier
 from coldline.checker.compiled.pages import note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.checker.state import partitions
-from coldline.checker.state.marks import ANY_BARRIER, BARRIER_OPS
-from coldline.checker.state.transitions import LETTER_ROWS, QUIET_LETTERS, UNKNOWN
+from coldline.checker.state.marks import BARRIER_OPS
+from coldline.checker.state.transitions import QUIET_LETTERS, UNKNOWN
 from coldline.events.event import ADDRESS_LIMIT
 from coldline.events.layout import (
     AGENT_MASK,
@@ -37,7 +37,7 @@ from coldline.events.layout import (
     SIZE_AT,
 )
 from coldline.events.op import Op
-from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store16, store64, uint64
+from coldline.jit.intrinsics import compiled, load8, load16, load64, store64, uint64
 from coldline.support.units import PAGE_SIZE
 
 _0, _1, _2, _3, _8 = (uint64(number) for number in (0, 1, 2, 3, 8))
@@ -48,15 +48,12 @@ _ACCESS, _ZERO, _MAINTAIN_THROUGH, _READ_TABLE = (
     uint64(action) for action in (frame.ACCESS, frame.ZERO, frame.MAINTAIN_THROUGH, frame.READ_TABLE)
 )
 _MAINTAIN, _MOVE, _BARRIER = (uint64(action) for action in (frame.MAINTAIN, frame.MOVE, frame.BARRIER))
-_FIRST_BARRIER, _ANY_BARRIER = uint64(BARRIER_OPS[0]), uint64(ANY_BARRIER)
+_FIRST_BARRIER = uint64(BARRIER_OPS[0])
 _QUIET = uint64(8 * partitions.QUIET)
-_FETCH, _MAP = uint64(Op.FETCH), uint64(Op.MAP)
+_FETCH = uint64(Op.FETCH)
 _OPS = uint64(len(Op))
 _ATTRIBUTES = uint64(ATTRIBUTES_MASK + 1)
-_MOVES = uint64(frame.UNMAP_CODE + 1)
-_UNMAP_CODE = uint64(frame.UNMAP_CODE)
 _TO_INTERPRETER = uint64(frame.TO_INTERPRETER)
-_LETTERS = uint64(LETTER_ROWS)
 _QUIET_LETTERS = uint64(QUIET_LETTERS)
 _UNKNOWN = uint64(UNKNOWN)
 _PAGE, _OFFSET = uint64(PAGE_SIZE), uint64(PAGE_SIZE - 1)
@@ -150,29 +147,6 @@ def _changes(f: Any, attributes: int, page: int, last: int, agent: int) -> bool:
 
 
 @compiled
-def _move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
-    """Map or unmap a page; return False if the interpreter has to do it."""
-    if code > _UNMAP_CODE:
-        return False
-    page_at = f.pages + (row << _3)
-    old = uint64(load16(page_at))
-    new = int64(load32(f.moves + (((old * f.agents + agent) * _MOVES + code) << _2)))
-    if new == int64(0xFFFFFFFF):
-        return False
-    letter = uint64(load8(f.settings + uint64(new)))
-    if letter != uint64(load8(f.settings + old)):
-        transformer = uint64(load16(f.then + ((uint64(load16(page_at + _2)) * _LETTERS + letter) << _1)))
-        if transformer == _UNKNOWN:
-            return False
-        store16(page_at + _2, transformer)
-        forget_cached_page(f, page)
-        if f.orders:
-            mark_row(f, row, _ANY_BARRIER)
-    store16(page_at, uint64(new))
-    return True
-
-
-@compiled
 def _take(f: Any) -> None:
     """Apply events until one is for the interpreter; start at event `f.at`, from its byte `f.done` on."""
     events, rows = f.events, f.rows
@@ -203,9 +177,18 @@ def _take(f: Any) -> None:
         if action == _BARRIER:
             number = op - _FIRST_BARRIER
             marked = load64(f.mark_count + ((number + _1) << _3))
-            if f.unsettled_ranges >> number & _1 == _0 and marked == _0:
-                at += _1  # it completes nothing
-                continue
+            if f.unsettled_ranges >> number & _1 == _0:
+                letter = uint64(load8(f.barriers + agent * _OPS + op))
+                if marked == _0 and f.barrier_rows == _0:
+                    at += _1  # it completes nothing
+                    continue
+                if letter != _TO_INTERPRETER:
+                    if not pass_barrier(f, number, agent, letter):
+                        break
+                    count_at = f.by_letter + (letter << _3)
+                    store64(count_at, load64(count_at) + _1)
+                    at += _1
+                    continue
         if end <= start or end > _LIMIT:
             f.status = _INTERPRET
             break
@@ -217,7 +200,7 @@ def _take(f: Any) -> None:
             row = dense_row_of(f, page)
             if row == NO_ROW:
                 break
-            if not _move(f, row, page, agent, word >> _ATTRIBUTES_SHIFT if op == _MAP else _UNMAP_CODE):
+            if not move(f, row, page, agent, move_code(op, word >> _ATTRIBUTES_SHIFT)):
                 f.status = _INTERPRET
                 break
             at += _1

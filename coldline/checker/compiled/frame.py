@@ -16,8 +16,11 @@ maintenance of a range of lines; a map or an unmap of one page; a barrier."""
 TO_INTERPRETER = 255
 """Stands in place of a letter: the interpreter has to take the event."""
 
-UNMAP_CODE = 16
-"""Stands in place of a mapping's attributes: an unmap."""
+UNMAP_CODE, DESCRIPTOR_CODE, TLBI_CODE, DSB_CODE = range(16, 20)
+"""Stand in place of a mapping's attributes: an unmap, and what ends a mapping."""
+
+MOVES = 20
+"""How many attributes and codes there are."""
 
 FOUND = 1 << 12
 """How many hazards a loop can note before Python collects them."""
@@ -70,7 +73,9 @@ FRAME = np.dtype(
             "comes",
             "walked",
             "moves",
+            "barriers",
             "settings",
+            "endings",
             "units",
             # The bytes: `Tables`
             "states",
@@ -117,6 +122,7 @@ FRAME = np.dtype(
             # Used by the loops only
             "scratch_states",
             "scratch_masks",
+            "taken_rows",
             "cached",
             "ahead",
             "missed",
@@ -143,6 +149,8 @@ FRAME = np.dtype(
             "learn_index",
             "learn_letter",
             "row_at",
+            "barrier_rows",
+            "barrier_row_at",
             "joined",
             "made",
         )

@@ -15,6 +15,7 @@ from coldline.jit.intrinsics import (
     compiled,
     load8,
     load16,
+    load32,
     load64,
     store8,
     store32,
@@ -44,6 +45,27 @@ def mark_row(f: Any, row: int, barriers: int) -> None:
     for number in range(len(BARRIER_OPS)):
         count_at = f.mark_count + uint64(8 * (number + 1))
         store64(count_at, load64(count_at) + (new >> uint64(number) & _1))
+
+
+@compiled
+def take_marked(f: Any, number: int) -> None:
+    """Take the rows that barrier `number` may change, and clear their marks: see `Marks.take`."""
+    kept, taken = _0, _0
+    for each in range(load64(f.mark_count)):
+        row = uint64(load32(f.marks + (uint64(each) << _2)))
+        mark = uint64(load8(f.marked + row))
+        if mark >> number & _1 == _0:
+            store32(f.marks + (kept << _2), row)
+            kept += _1
+            continue
+        store32(f.taken_rows + (taken << _2), row)
+        taken += _1
+        store8(f.marked + row, _0)
+        for bit in range(len(BARRIER_OPS)):
+            count_at = f.mark_count + uint64(8 * (bit + 1))
+            store64(count_at, load64(count_at) - (mark >> uint64(bit) & _1))
+    store64(f.mark_count, kept)
+    f.barrier_rows, f.barrier_row_at = taken, _0
 
 
 @compiled

@@ -37,8 +37,15 @@ def note_begun(page_classes: PageClasses, names: Sequence[str], rows: "NDArray[n
     """
     if not page_classes.vocabulary.barriers:
         return
-    for number, name in enumerate(names):
-        if is_one_agent(name):
-            agent = page_classes.agents[page_classes.agent(name)]
-            if not agent.begun:
-                agent.begun = bool((_BEGINS[rows["op"]] & (rows["agent"] == number)).any())
+    waiting = [
+        (number, page_classes.agents[page_classes.agent(name)])
+        for number, name in enumerate(names)
+        if is_one_agent(name)
+    ]
+    waiting = [(number, agent) for number, agent in waiting if not agent.begun]
+    if not waiting:
+        return
+    counts = np.bincount(rows["agent"], minlength=len(names))
+    for number, agent in waiting:
+        if counts[number]:
+            agent.begun = bool(_BEGINS[rows["op"][rows["agent"] == number]].any())

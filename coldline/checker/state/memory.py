@@ -204,9 +204,9 @@ class Memory:
             yield PageRange(first, stop, *self._values[at])
             first, at = stop, at + 1
 
-    def range_states(self) -> set[int]:
-        """The states of all ranges."""
-        return {state for _, state in self._values}
+    def range_values(self) -> set[tuple[int, int]]:
+        """The class and the state of each range."""
+        return set(self._values)
 
     def set_ranges(self, ranges: list[PageRange]) -> None:
         """Replace the ranges over the pages of `ranges`, which are adjacent; dense pages do not change."""

@@ -35,7 +35,7 @@ class PageClasses:
 
     A class is a number: an index into `classes`. Class `UNMAPPED` always exists. `switches` counts the changes of
     agents' switches, each of which may change the letters and settings of classes. `has_owners` is whether any page
-    was given to somebody, and `endings` whether a DSB may end any mapping, or the walks of any page.
+    was given to somebody, and `has_endings` whether any mapping has been ending, or the walks of any page.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class PageClasses:
         self.settings: list[AnySetting] = [vocabulary.setting(False, (), ())]
         self.switches = 0
         self.has_owners = False
-        self.endings = False
+        self.has_endings = False
         self._agent_numbers: dict[str, int] = {}
         self._classes_of: list[list[int]] = []
         self._class_numbers: dict[tuple[tuple[int, Alias], ...], int] = {(): UNMAPPED}

@@ -100,7 +100,7 @@ def _invalidate_view(m: Any, address: Any, everything: bool, virtual: int) -> No
         s.old_roots = uint64(0)
         if s.virtual:
             rescan(s)
-    blocks = tlb_invalidated(s, everything, virtual)
+    blocks = tlb_invalidated(s, everything, virtual, True)
     if blocks or everything:
         forget_translations(s)
     else:

@@ -14,7 +14,7 @@ from coldline.events.appending import emit, locate_from
 from coldline.events.batch import InstructionState
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Kind, Op
-from coldline.frontends.unicorn.barriers import append_barriers, forget_barriers
+from coldline.frontends.unicorn.barriers import append_barrier, append_barriers, forget_barriers
 from coldline.frontends.unicorn.code_places import at_block, at_instruction
 from coldline.frontends.unicorn.intrinsics import call_control, call_register, call_stop
 from coldline.frontends.unicorn.polls import at_limit, follow_loop
@@ -231,7 +231,7 @@ def _sweep(s: Any, op: int) -> None:
 def maintain(s: Any, op: int, value: int) -> bool:
     """Append the event of a cache maintenance instruction; return True if the emulator need not do it."""
     if op >= _FIRST_BARRIER:
-        emit(s, 0, 0, op, 0, 0)
+        append_barrier(s, op)
         return False
     s.effects += uint64(1)
     if op in (_IC_IALLU, _IC_IALLUIS):
@@ -276,8 +276,18 @@ def invalidate_tlb(uc: Any, s: Any, by_address: bool, address: int, broadcast: b
     if broadcast:
         s.broadcasts += uint64(1)
         s.unbroadcast = uint64(0)
-    if tlb_invalidated(s, not by_address, address) or not by_address:
+    if s.instruction_rows:
+        at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
+    if tlb_invalidated(s, not by_address, address, broadcast) or not by_address:
         forget_translations(s)
         call_control(s.uc_ctl, uc, _FLUSH_TLB)
     else:
         forget_page(s, uint64(address) >> uint64(PAGE_SHIFT))
+
+
+@compiled
+def invalidate_other_level(uc: Any, s: Any) -> None:
+    """Follow a TLB invalidation of another exception level's translations."""
+    s.effects += uint64(1)
+    forget_translations(s)
+    call_control(s.uc_ctl, uc, _FLUSH_TLB)

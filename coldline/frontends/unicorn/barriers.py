@@ -7,8 +7,9 @@ Before an event of a later instruction is appended, and as the block is left, th
 A DSB is one here if its domain is the inner shareable one or a wider one, and its types are loads and stores; one of
 the non-shareable domain (DSB NSH) is an event of its own. One for stores alone (DSB ISHST) completes no cache
 maintenance, whatever its domain (Arm ARM DDI 0487I.a B2.3.11 "Data Synchronization Barrier": "If the required access
-types of the DSB is reads and writes, ... All cache maintenance instructions"). It does complete stores, which is left
-out, as is what a DMB for stores alone orders: less is complete than could be. An exception return is an ISB (D1.4.4
+types of the DSB is reads and writes, ... All cache maintenance instructions"). It does complete stores: those of
+descriptors are visible to walks then (see `coldline.mmu.endings`). That of others is left out, as is what a DMB for
+stores alone orders: less is complete than could be. An exception return is an ISB (D1.4.4
 "Context synchronization events").
 """
 
@@ -20,6 +21,7 @@ from coldline.events.batch import InstructionState
 from coldline.events.op import Op
 from coldline.frontends.unicorn.code_places import at_instruction, code_at
 from coldline.jit.intrinsics import compiled, int64, load16, load32, uint64
+from coldline.mmu.endings import STORES_ALONE, pass_barrier
 from coldline.mmu.memory import PAGE_MASK
 from coldline.mmu.translation import translate_code
 from coldline.mmu.view import NOWHERE
@@ -33,9 +35,11 @@ _FULL, _INNER, _OUTER, _OWN = 0b1111, 0b1011, 0b0011, 0b0111
 
 @compiled
 def _by_option(op: int, option: int) -> int:
-    """A DSB or a DMB; `_NONE` if it covers loads or stores alone, or too small a domain."""
+    """A DSB or a DMB; `_NONE` if it covers loads alone, or too small a domain; `STORES_ALONE` for a DSB of stores."""
     if op == _DSB and option == _OWN:
         return _DSB_NSH
+    if op == _DSB and option & 3 == 2:
+        return STORES_ALONE
     return op if option in (_FULL, _INNER, _OUTER) else _NONE
 
 
@@ -128,12 +132,25 @@ def find_barriers(s: Any, code: Any, size: int, instructions: int) -> bool:
 
 
 @compiled
+def append_barrier(s: Any, op: int) -> None:
+    """Append the event of a barrier, if it is one, and let mappings end at it."""
+    if op == _DSB_NSH and s.sole_observer:
+        op = _DSB
+    if op != STORES_ALONE:
+        emit(s, 0, 0, op, 0, 0)
+    if op == _DSB and s.broadcasts != s.completed_broadcasts:
+        s.completed_broadcasts = s.broadcasts
+    if s.ends_at_barriers:
+        pass_barrier(s, op)
+
+
+@compiled
 def append_barriers(s: Any, before: Any) -> None:
     """Append the barriers of the block at virtual addresses below `before`; `NOWHERE` is above all of them."""
     while s.barrier_at < before:
         if s.instruction_rows:
             at_instruction(s, s.barrier_at)
-        emit(s, 0, 0, int64(s.barrier_op), 0, 0)
+        append_barrier(s, int64(s.barrier_op))
         _find(s, int64(s.barrier_at) + 4)
 
 

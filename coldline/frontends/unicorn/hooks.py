@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numba import carray, cfunc, from_dtype, types
 
-from coldline.events.appending import emit
 from coldline.events.op import Op
 from coldline.frontends.unicorn.accesses import access, leave_it, note_peers_tables, pass_barriers
-from coldline.frontends.unicorn.barriers import append_barriers
+from coldline.frontends.unicorn.barriers import append_barrier, append_barriers
 from coldline.frontends.unicorn.state import CallbackRecord
 from coldline.jit.intrinsics import int64, load8, uint64
 from coldline.mmu.entries import entries_for
@@ -62,7 +61,7 @@ def leave_block(user: Any, synchronises: bool) -> None:
     s = carray(user, (1,))[0]
     append_barriers(s, uint64(NOWHERE))
     if synchronises and s.orders:
-        emit(s, 0, 0, _ISB, 0, 0)
+        append_barrier(s, _ISB)
 
 
 EXPORTS = {

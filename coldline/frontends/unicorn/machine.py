@@ -20,7 +20,7 @@ class Machine:
 
     Parameters
     ----------
-    ram, core, exception_level, bus, flash, stage2, instructions, orders
+    ram, core, exception_level, bus, flash, stage2, instructions, orders, alone, bare
         See `Vcpu`.
 
     Attributes
@@ -42,11 +42,14 @@ class Machine:
         stage2: int,
         instructions: bool,
         orders: bool,
+        alone: bool,
+        bare: bool,
     ) -> None:
         self._ram, self._core = ram, core
         self._exception_level = exception_level
         self._flash = flash
-        self._stage2, self._instructions, self._orders = stage2, instructions, orders
+        self._stage2, self._instructions = stage2, instructions
+        self._orders, self._alone, self._bare = orders, alone, bare
         self._last: Vcpu | None = None
         self.bus = bus
         self.vcpus: list[Vcpu] = []
@@ -64,6 +67,8 @@ class Machine:
             stage2=self._stage2,
             instructions=self._instructions,
             orders=self._orders,
+            alone=self._alone,
+            bare=self._bare,
         )
         self.vcpus.append(vcpu)
         for each in self.vcpus:

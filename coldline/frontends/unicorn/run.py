@@ -59,7 +59,7 @@ class Boot:
     flash : int
         The number of banks, from the first, that are flash in read-array mode. A store there is taken as a command:
         it changes nothing, and is the guest's error if it would end that mode.
-    stage2, instructions, orders
+    stage2, instructions, orders, bare
         See `Vcpu`.
     turns : callable
         The order in which the vCPUs run.
@@ -78,6 +78,7 @@ class Boot:
         stage2: int = stage2_types.STAGE2_NORMAL_WB,
         instructions: bool = False,
         orders: bool = False,
+        bare: bool = False,
         turns: Turns = first_alone,
         vcpus: int = 1,
     ) -> None:
@@ -96,6 +97,8 @@ class Boot:
             stage2=stage2,
             instructions=instructions,
             orders=orders,
+            alone=self._total == 1,
+            bare=bare,
         )
         if stage2_types.forces_write_back(stage2):
             self.outcome.caches_on = 0
@@ -115,10 +118,7 @@ class Boot:
     def run(self, until: Until) -> Outcome:
         """Run until `until`, or until the guest turns itself off.
 
-        Raises
-        ------
-        LostEventsError
-            If the guest changed its tables faster than they can be followed.
+        Raises LostEventsError if the guest changed its tables faster than they can be followed.
         """
         self._until = until
         for core in self._cores:

@@ -73,6 +73,7 @@ CALLBACK_FIELDS: Fields = (
         "watched_from",  # the number of instructions at which the watch begins: it is not stopped there
         "mpidr",
         "orders",  # whether barriers are events
+        "sole_observer",  # whether nobody else sees memory, so that every domain is this core's
         "barrier_at",  # the virtual address of the next barrier of the block that is running, or `NOWHERE`
         "barrier_op",
         "barrier_end",  # the virtual address of the block's end
@@ -86,6 +87,7 @@ CALLBACK_FIELDS: Fields = (
         "peers",  # the number of the other cores
         "table_stores",  # stores to their live tables
         "broadcasts",  # TLB invalidations that reach them
+        "completed_broadcasts",  # how many of them a DSB has completed
         "unbroadcast",  # whether such a store came after the last such invalidation
         "last_block",  # see `polls`: the virtual address of the block before
         "loop_head",

@@ -59,6 +59,12 @@ class Vcpu:
         Whether each event's instruction is wanted.
     orders : bool
         Whether barriers are events, and exception entries and returns, which are written as ISB.
+    alone : bool
+        Whether it is the machine's only vCPU. Then the trace has its TLB invalidations, too: a trace has none that
+        concern one core alone, nor does one vCPU follow how far another one's mappings have ended.
+    bare : bool
+        Whether there is no hypervisor, which would map the memory, too. If the vCPU is alone as well, a DSB of the
+        non-shareable domain is as good as any.
 
     Attributes
     ----------
@@ -81,9 +87,12 @@ class Vcpu:
         stage2: int,
         instructions: bool,
         orders: bool,
+        alone: bool = True,
+        bare: bool = False,
     ) -> None:
         self.number = number
-        self._followed = (0, 0)
+        self._followed = (0, 0, 0)
+        self._orders = orders
         self.name = vcpu_name(number)
         self.agents = agents_of(self.name)
         self.core_state = _CORE_STATES[core.architecture](core.emulated_by, exception_level)
@@ -91,6 +100,9 @@ class Vcpu:
         operations = {**self.core_state.OPERATIONS, **(self.core_state.BARRIERS if orders else {})}
         self.state = State(ram, instructions=instructions, maintenance=operations, stage2=stage2)
         self.state["orders"] = self.state["two_types"] = orders
+        self.state["sole_observer"] = alone and bare
+        self.state["ends_at_barriers"] = orders
+        self.state["tells_endings"] = orders and alone and not self.state["silent"]
         self.state["el"] = exception_level
         self.state["has_el2"] = exception_level >= 2
         self.state["upgrades"] = exception_level == 1
@@ -157,18 +169,23 @@ class Vcpu:
         bool
             Whether its tables were read again, which may have made events.
         """
-        stores, broadcasts = (
-            sum(each.state[name] for each in others) for name in ("table_stores", "broadcasts")
+        stores, broadcasts, completed = (
+            sum(each.state[name] for each in others)
+            for name in (
+                "table_stores",
+                "broadcasts",
+                "completed_broadcasts" if self._orders else "broadcasts",
+            )
         )
-        if (stores, broadcasts) == self._followed:
+        before, self._followed = self._followed, (stores, broadcasts, completed)
+        if before == self._followed:
             return False
-        invalidated = broadcasts != self._followed[1]
-        self._followed = stores, broadcasts
-        if invalidated:
+        if broadcasts != before[1]:
             self.state.view.forget_translations()
             self.emulator.ctl(const.UC_CTL_TLB_FLUSH, const.UC_CTL_IO_WRITE)
         if not self.state["virtual"]:
             return False
+        invalidated = completed != before[2]
         self.code.rescan(keeps=not invalidated or any(each.state["unbroadcast"] for each in others))
         return True
 

@@ -94,13 +94,10 @@ class OrderMachine:
         """The hazards of a read by `letter` in `state`."""
         if letter.or_acts:
             return Hazard(reduce(or_, (self.hazards(state, each) for each in letter.each)))
-        known = self._bad.setdefault(letter, {})
-        found = Hazard.NONE
-        for number in self._states[state][1]:
-            if number not in known:
-                known[number] = self._hazards(self._microstates[number], letter, self._profile)
-            found |= known[number]
-        return found
+        known, members = self._bad.setdefault(letter, {}), self._states[state][1]
+        for number in members - known.keys():
+            known[number] = self._hazards(self._microstates[number], letter, self._profile)
+        return reduce(or_, set(map(known.__getitem__, members)), Hazard.NONE)
 
     def after_gift(self, possible: Possible, before: Iterator[OrderedMicrostate]) -> int:
         """The state just after a page was given to others, of a byte that was in one of some microstates."""

@@ -15,6 +15,7 @@ from coldline.frontends.unicorn.accesses import (
     STOPPED,
     answer_tlb,
     begin_block,
+    invalidate_other_level,
     invalidate_tlb,
     maintain,
     pass_barriers,
@@ -121,9 +122,15 @@ def _encoding(register: int) -> int:
 
 @compiled
 def _invalidate_tlb(uc: Any, s: Any, key: int, value: Any) -> None:
-    by_address = (key >> 3) & 0xF in _TLBI_OUTER_OR_LOCAL and key & 1
+    op1, crm, op2 = key >> 11 & 7, key >> 3 & 0xF, key & 7
+    # At EL2 also of EL1: ALLE1, VMALLS12E1, by intermediate address, and all that EL1 has.
+    level = 1 if op1 == 0 or op2 in (4, 6) or crm in (0, 4) else 2
+    if level != int64(s.el):
+        invalidate_other_level(uc, s)
+        return
+    by_address = crm in _TLBI_OUTER_OR_LOCAL and op2 & 1
     # The operand has VA[55:12]; the bits above are those of bit 55.
-    broadcast = (key >> 3) & 0xF in _TLBI_BROADCAST
+    broadcast = crm in _TLBI_BROADCAST
     invalidate_tlb(uc, s, by_address, (int64(value) << 20) >> 20 << PAGE_SHIFT, broadcast)
 
 

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How a boot with barriers says that a mapping ends: ``descriptor``, ``tlbi``, or an ``unmap`` at the DSB.
+
+Which steps end it follows from the Arm ARM (DDI 0487 "TLB maintenance requirements and the TLB maintenance
+instructions"; DDI 0406C B3.10.1). Each run's events are taken by the checker, too, which refuses one that cannot be.
+"""
+
+import pytest
+
+import tests.helpers.tiny_guests as a64
+from tests.frontends.unicorn.test_barriers import barrier
+from tests.helpers.guest_runs import NEVER, WINDOW, Ran
+from tests.helpers.instruction_sets import INSTRUCTION_SETS, C, I, InstructionSet, M, Page
+from tests.helpers.tiny_guests import Code, code
+
+A64 = INSTRUCTION_SETS["a64"]
+PAGE = WINDOW + 0x3000
+INVALID, UNMAP = "guest descriptor 0x40203000 0x1000 invalid", "guest unmap 0x40203000 0x1000"
+TLBI, TLBI_ALL = "guest tlbi 0x40203000 0x1000", "guest tlbi all"
+ISHST, NSH, NSHST, ISHLD = 10, 7, 6, 9
+
+
+@pytest.fixture(params=INSTRUCTION_SETS.values(), ids=lambda each: each.name)
+def each(request: pytest.FixtureRequest) -> InstructionSet:
+    chosen: InstructionSet = request.param
+    return chosen
+
+
+def dsb(isa: InstructionSet, option: int = 15) -> Code:
+    return [barrier(isa, "dsb", option)]
+
+
+def only_tlbi(isa: InstructionSet, address: int | None) -> Code:
+    """A TLBI without the barriers after it, of the core's own TLB."""
+    return isa.tlbi(address)[:-2]
+
+
+def run(isa: InstructionSet, *parts: Code, pages: dict[int, Page] | None = None) -> Ran:
+    """Runs a program with the MMU on and a page of the window mapped."""
+    tables = isa.tables(pages or {3: Page(PAGE, "normal-wb")})
+    return isa.run(code(isa.prepare(), isa.sctlr(M | C | I), *parts, isa.off()), tables, orders=True)
+
+
+def told(ran: Ran, *more: str) -> list[str]:
+    """The events that say how mappings end, from the first one on, with barriers."""
+    kept = [each for each in ran.events if each.split()[1] in ("descriptor", "tlbi", "unmap", "dsb", *more)]
+    first = next(number for number, each in enumerate(kept) if "descriptor" in each or "unmap" in each)
+    return kept[first:]
+
+
+def removed(isa: InstructionSet, index: int = 3) -> Code:
+    return isa.write_entry(index, 0)
+
+
+@pytest.mark.parametrize("address", [PAGE, None], ids=["page", "all"])
+def test_all_steps_are_events(each: InstructionSet, address: int | None) -> None:
+    ran = run(each, removed(each), dsb(each), only_tlbi(each, address), dsb(each))
+    assert told(ran) == [INVALID, "guest dsb", TLBI if address else TLBI_ALL, "guest dsb"]
+
+
+def test_after_a_dsb_of_stores_an_unmap_says_the_end(each: InstructionSet) -> None:
+    """It is enough for the walker, and no event of a trace."""
+    ran = run(each, removed(each), dsb(each, ISHST), only_tlbi(each, PAGE), dsb(each))
+    assert told(ran) == [INVALID, TLBI, "guest dsb", UNMAP]
+
+
+@pytest.mark.parametrize("option", [None, ISHLD], ids=["none", "loads"])
+def test_without_a_dsb_that_covers_the_store_the_mapping_goes_on(
+    each: InstructionSet, option: int | None
+) -> None:
+    between = [] if option is None else dsb(each, option)
+    ran = run(each, removed(each), between, only_tlbi(each, PAGE), dsb(each))
+    assert told(ran) == [INVALID, "guest dsb"]
+    again = run(each, removed(each), only_tlbi(each, PAGE), dsb(each), only_tlbi(each, PAGE), dsb(each))
+    assert told(again) == [INVALID, "guest dsb", TLBI, "guest dsb"]
+
+
+def test_without_the_last_dsb_the_mapping_goes_on(each: InstructionSet) -> None:
+    ran = run(each, removed(each), dsb(each), only_tlbi(each, PAGE), dsb(each, ISHST))
+    assert told(ran) == [INVALID, "guest dsb", TLBI]
+
+
+def test_a_tlbi_of_another_page_does_not_end_it(each: InstructionSet) -> None:
+    ran = run(each, removed(each), dsb(each), only_tlbi(each, PAGE + 0x1000), dsb(each))
+    assert told(ran) == [INVALID, "guest dsb", "guest dsb"]
+
+
+def test_a_dsb_of_this_core_alone_completes_a_tlbi_of_this_core_alone(each: InstructionSet) -> None:
+    ran = run(each, removed(each), dsb(each, NSHST), only_tlbi(each, None), dsb(each, NSH))
+    assert told(ran) == [INVALID, TLBI_ALL, "guest dsb nsh", UNMAP]
+
+
+def test_it_does_not_complete_one_that_reaches_every_core() -> None:
+    ran = run(A64, removed(A64), dsb(A64), [a64.sys("tlbi vmalle1is")], dsb(A64, NSH), dsb(A64))
+    assert told(ran) == [INVALID, "guest dsb", TLBI_ALL, "guest dsb nsh", "guest dsb"]
+
+
+def test_a_page_that_is_mapped_again_before_its_old_mapping_has_ended(each: InstructionSet) -> None:
+    """The TLB may hold both; a trace has no mapping over one that is ending, so the old one ends in favour of it."""
+    ran = run(each, removed(each), each.write_entry(3, each.page(Page(PAGE, "normal-wb"))), dsb(each))
+    assert told(ran, "map") == [INVALID, UNMAP, "guest map 0x40203000 0x1000 normal-wb", "guest dsb"]
+    later = run(
+        each,
+        *(removed(each), dsb(each), each.write_entry(3, each.page(Page(PAGE, "normal-wb")))),
+        *(only_tlbi(each, PAGE), dsb(each)),
+    )
+    assert told(later, "map") == [
+        *(INVALID, "guest dsb", UNMAP, "guest map 0x40203000 0x1000 normal-wb", "guest dsb"),
+    ]
+
+
+def test_with_another_type_both_mappings_are_there(each: InstructionSet) -> None:
+    ran = run(
+        each,
+        *(removed(each), each.write_entry(3, each.page(Page(PAGE, "normal-nc"))), dsb(each)),
+        *(only_tlbi(each, PAGE), dsb(each)),
+    )
+    assert told(ran, "map") == [
+        *(INVALID, "guest-nc map 0x40203000 0x1000 normal-nc", "guest dsb", TLBI, "guest dsb"),
+    ]
+
+
+def test_a_valid_descriptor_that_is_replaced_ends_with_an_unmap(each: InstructionSet) -> None:
+    ran = run(
+        each,
+        *(
+            each.write_entry(3, each.page(Page(PAGE, "normal-nc"))),
+            dsb(each),
+            only_tlbi(each, PAGE),
+            dsb(each),
+        ),
+    )
+    nc = "guest-nc map 0x40203000 0x1000 normal-nc"
+    kept = [each for each in ran.events if each.split()[1] in ("descriptor", "tlbi", "unmap", "dsb", "map")]
+    assert kept[kept.index(nc) :] == [nc, "guest dsb", "guest dsb", UNMAP]
+
+
+def test_a_page_that_is_mapped_twice_ends_with_its_last_leaf(each: InstructionSet) -> None:
+    """The TLBI names the page once it has reached all that was removed there."""
+    pages = {3: Page(PAGE, "normal-wb"), 4: Page(PAGE, "normal-wb")}
+    first = run(each, removed(each), dsb(each), only_tlbi(each, PAGE), dsb(each), pages=pages)
+    assert not any("descriptor" in event or "tlbi" in event or "unmap" in event for event in first.events)
+    both = run(
+        each,
+        *(removed(each), removed(each, 4), dsb(each), only_tlbi(each, PAGE)),
+        *(only_tlbi(each, PAGE + 0x1000), dsb(each)),
+        pages=pages,
+    )
+    assert told(both) == [INVALID, "guest dsb", TLBI, "guest dsb"]
+
+
+def test_a_block_is_all_its_pages() -> None:
+    program = code(
+        *(a64.mov(2, a64.RAM + 0x11000 + 8 * 2), a64.mov(4, 0), [a64.store(4, 2)], dsb(A64)),
+        *(only_tlbi(A64, WINDOW + 0x20_0000), dsb(A64)),
+    )
+    data = A64.tables({3: Page(PAGE, "normal-wb")})
+    data[0x11000] = a64.words(
+        {
+            0: a64.block(a64.RAM),
+            1: a64.table(a64.RAM + 0x12000),
+            2: a64.block(a64.RAM + 0x20_0000, a64.WB, NEVER),
+        }
+    )
+    ran = A64.run(code(A64.prepare(), A64.sctlr(M | C | I), program, A64.off()), data, orders=True)
+    # The page at PAGE has another leaf.
+    assert told(ran) == [
+        "guest descriptor 0x40200000 0x3000 invalid",
+        "guest descriptor 0x40204000 0x1fc000 invalid",
+        "guest dsb",
+        "guest tlbi 0x40200000 0x3000",
+        "guest tlbi 0x40204000 0x1fc000",
+        "guest dsb",
+    ]
+
+
+def test_an_unlinked_table_ends_with_unmaps_at_the_dsb() -> None:
+    unlinked = code(a64.mov(2, a64.RAM + 0x11000 + 8), a64.mov(4, 0), [a64.store(4, 2)])
+    ran = run(A64, unlinked, dsb(A64), only_tlbi(A64, PAGE), dsb(A64))
+    assert told(ran) == [UNMAP]
+    assert ran.events[ran.events.index(UNMAP) - 1] == "guest dsb"
+    without = run(A64, unlinked, only_tlbi(A64, PAGE), dsb(A64))
+    assert not any("unmap" in event for event in without.events)
