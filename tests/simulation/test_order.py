@@ -131,7 +131,9 @@ def test_a_write_of_sctlr_changes_all_its_switches_at_once(cli: Cli, tmp_path: P
     data = {**isa.tables({3: Page(WINDOW + 0x3000, "normal-wb")}), FUNCTION: a64.bytes_of(second)}
     path.write_bytes(a64.image(first, data, size=LOADED))
     place = ("--load", f"{RAM:#x}", "--entry", f"{ENTRY:#x}", "--arch", "arm64", "--memory", "16M")
-    ran = cli("boot", path, *place, "--host", "bootloader", "--vcpus", "2", "--order", "--trace", trace, "--json")
+    ran = cli(
+        "boot", path, *place, "--host", "bootloader", "--vcpus", "2", "--order", "--trace", trace, "--json"
+    )
     told = [line for line in trace.read_text().splitlines() if line.startswith("guest1 ")]
     switches = [line.split()[1] for line in told if line.split()[1] in ("mmu", "dcache", "icache")]
     assert switches[-3:] == ["dcache", "icache", "mmu"]
