@@ -205,7 +205,7 @@ def _step_told(s: Any, index: int, told: int) -> None:
 
 
 @compiled
-def pass_barrier(s: Any, op: int) -> None:
+def end_by_barrier(s: Any, op: int) -> None:
     """Follow a barrier of the core after its event: an ISB, a DSB, one of this core alone, or `STORES_ALONE`."""
     if op == _ISB:
         s.rescan_waits &= ~uint64(WAITS_FOR_ISB)

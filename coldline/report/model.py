@@ -48,8 +48,7 @@ _FOLLOWED: Final = {
 """What an option of `Ordering` has followed, by its field."""
 
 OF_ORDERED_RUN: Final = {"stale TLB entries": "accesses through stale TLB entries"}
-"""What is left of a phrase where a guest's run has its barriers: caches fill through stale entries there."""
-
+"""What is left of a phrase in a guest's run with its barriers: caches fill through stale entries there."""
 NOT_COVERED_OF_RUN: Final = ("code that the run did not execute",)
 """More of it, of the run of a guest."""
 
@@ -228,11 +227,9 @@ class Report(Record, kw_only=True):
         if self.judgement is None:
             return ()
         of_run = self.run is not None or self.machine is not None
-        of_machine = NOT_COVERED_OF_MACHINE if self.machine is not None else ()
-        phrases = not_covered(self.judgement.profile, of_run=of_run)
-        if self.run is not None and self.judgement.profile.has_barriers:
-            phrases = tuple(OF_ORDERED_RUN.get(phrase, phrase) for phrase in phrases)
-        return (*phrases, *of_machine)
+        more = NOT_COVERED_OF_MACHINE if self.machine is not None else ()
+        left = OF_ORDERED_RUN if self.run is not None and self.judgement.profile.has_barriers else {}
+        return (*(left.get(each, each) for each in not_covered(self.judgement.profile, of_run=of_run)), *more)
 
     @property
     def verdict(self) -> Verdict | None:

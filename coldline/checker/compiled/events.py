@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The loops that Python calls: over events, and over the rows of one event that touches whole pages; compiled.
-
-Longer than 300 lines because the loop over events and the steps that only it takes are best read together.
-"""
+"""The loops that Python calls: over events, and over the rows of one event that touches whole pages; compiled."""
 
 from typing import Any
 
@@ -17,7 +14,7 @@ from coldline.checker.compiled.marks import (
     mark_if_unsettled,
     scratch_lacks,
 )
-from coldline.checker.compiled.moves import move, move_code, pass_barrier
+from coldline.checker.compiled.moves import move, move_code, take_barrier
 from coldline.checker.compiled.pages import note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
@@ -183,7 +180,7 @@ def _take(f: Any) -> None:
                     at += _1  # it completes nothing
                     continue
                 if letter != _TO_INTERPRETER:
-                    if not pass_barrier(f, number, agent, letter):
+                    if not take_barrier(f, number, agent, letter):
                         break
                     count_at = f.by_letter + (letter << _3)
                     store64(count_at, load64(count_at) + _1)

@@ -88,7 +88,7 @@ def _leave_to_interpreter(f: Any) -> bool:
 
 
 @compiled
-def pass_barrier(f: Any, number: int, agent: int, letter: int) -> bool:
+def take_barrier(f: Any, number: int, agent: int, letter: int) -> bool:
     """Apply the letter of barrier `number` to the rows that it may change; return False as `_touch` does.
 
     A DSB first gives a page its new class, if a mapping of it is ending.

@@ -21,7 +21,7 @@ from coldline.events.batch import InstructionState
 from coldline.events.op import Op
 from coldline.frontends.unicorn.code_places import at_instruction, code_at
 from coldline.jit.intrinsics import compiled, int64, load16, load32, uint64
-from coldline.mmu.endings import STORES_ALONE, pass_barrier
+from coldline.mmu.endings import STORES_ALONE, end_by_barrier
 from coldline.mmu.memory import PAGE_MASK
 from coldline.mmu.translation import translate_code
 from coldline.mmu.view import NOWHERE
@@ -141,7 +141,7 @@ def append_barrier(s: Any, op: int) -> None:
     if op == _DSB and s.broadcasts != s.completed_broadcasts:
         s.completed_broadcasts = s.broadcasts
     if s.ends_at_barriers:
-        pass_barrier(s, op)
+        end_by_barrier(s, op)
 
 
 @compiled
