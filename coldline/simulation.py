@@ -15,6 +15,7 @@ from coldline.events import Event
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.frontends.unicorn import Boot, Listener, Outcome, Until
+from coldline.frontends.unicorn.additions import Addition, Additions
 from coldline.frontends.unicorn.turns import DEFAULT_TURNS, Turns
 from coldline.guest import Plan
 from coldline.hypervisor.cores import agents_by_core
@@ -51,6 +52,10 @@ class Trial:
         Further switches of the profile that are on: names of `coldline.rules.profile.SWITCHES`.
     order : bool
         Whether the run's cores and barriers are events, so that what a core does completes at its own barriers.
+    additions : tuple of Addition
+        Operations that are added to the guest's code.
+    until_events : tuple of int
+        For each addition, how many events its core has had when its place is no longer counted; empty for no limit.
     """
 
     plan: Plan
@@ -62,6 +67,8 @@ class Trial:
     all_start: bool = False
     options: tuple[str, ...] = ()
     order: bool = False
+    additions: tuple[Addition, ...] = ()
+    until_events: tuple[int, ...] = ()
 
     @property
     def profile(self) -> Profile:
@@ -109,6 +116,9 @@ class Trial:
             If the guest does something after which the run cannot continue.
         """
         recorder = _Recorder(sink)
+        additions = None
+        if self.additions:
+            additions = Additions(self.additions, until=self.until_events, orders=self.order)
         flash = [(bank.base, bank.size) for bank in self.plan.banks if bank.flash]
         host = SimulatedHost(self.model, recorder.record, flash, cores=self.plan.vcpus if self.order else 0)
         how = self.strategy if self.strategy is not None else strategy_of_loader(self.model.mapping_types[0])
@@ -148,8 +158,10 @@ class Trial:
                 orders=self.order,
                 turns=self.turns,
                 vcpus=self.plan.vcpus,
+                additions=additions,
             )
             outcome = boot.run(self.until)
+            outcome.reached = additions.reached() if additions is not None else ()
             recorder.flush()
         finally:
             # The host's events of destroying the guest are not part of the trial.

@@ -57,6 +57,11 @@ def _repairs(repairs: "Repairs") -> dict[str, Any]:
                 "earliest": [place_document(place) for place in repair.earliest],
                 "latest": [place_document(place) for place in repair.latest],
                 "cache_lines": repair.lines,
+                **(
+                    {"with": list(repair.put_in.operations), "right": repair.put_in.right}
+                    if repair.put_in is not None
+                    else {}
+                ),
             }
             for repair in repairs.found
         ],

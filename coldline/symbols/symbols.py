@@ -109,6 +109,18 @@ class Symbols:
             return None
         return self._objects.at(linked) or self._functions.at(linked)
 
+    def addresses_of(self, function: str) -> tuple[int, ...]:
+        """The addresses of a function's first instruction: as linked, and where it was loaded; none without it."""
+        linked = self._functions.address_of(function)
+        if linked is None:
+            return ()
+        loaded = (
+            linked - first + start
+            for start, (size, first) in self._loaded_at.items()
+            if first <= linked < first + size
+        )
+        return tuple(dict.fromkeys((linked, *loaded)))
+
     def _linked(self, physical: int) -> int | None:
         for start, (size, linked) in self._loaded_at.items():
             if start <= physical < start + size:

@@ -18,7 +18,8 @@ ALLOWED = {
     "checker": {"arm", "events", "jit", "rules"},
     "cli": {
         "arm", "builder", "checker", "corpus", "events", "frontends", "guest", "hypervisor", "image", "repair",
-        "report", "rules", "samples", "simulation", "symbols", "trace", "trace_check", "verdict", "xen_launch",
+        "report", "rules", "samples", "simulation", "symbols", "trace", "trace_check", "trial_repair", "verdict",
+        "xen_launch",
     },
     "corpus": {"checker", "events", "rules", "verdict"},
     "errors": set(),
@@ -42,6 +43,9 @@ ALLOWED = {
     "symbols": set(),
     "trace": {"arm", "events", "rules"},
     "trace_check": {"events", "rules", "trace", "verdict"},
+    "trial_repair": {
+        "checker", "events", "explain", "frontends", "repair", "simulation", "verdict",
+    },
     "verdict": {"checker", "events", "explain", "rules"},
     "xen_launch": {"builder", "events", "guest", "hypervisor", "image"},
 }  # fmt: skip

@@ -6,6 +6,25 @@ import argparse
 from coldline.cli.arguments.values import count
 
 
+def add_added_operations(parser: argparse.ArgumentParser) -> None:
+    """Add ``--repair`` and ``--with`` of a guest's run."""
+    group = parser.add_argument_group("missing operations")
+    group.add_argument(
+        "--repair",
+        action="store_true",
+        help="for each cause, find the smallest repair, add it to the guest's code and run the guest again",
+    )
+    group.add_argument(
+        "--with",
+        dest="insert",
+        metavar="OPERATIONS",
+        action="append",
+        help="run the guest with operations added to its code, such as 'dc ivac 0x40205000 0x5000; dsb at pc "
+        "0x40008010#1': before the instruction at that address or at SYMBOL+OFFSET, the first time that it is "
+        "reached; 'on cpu1' at the end for another core (can be repeated)",
+    )
+
+
 def add_repair(parser: argparse.ArgumentParser) -> None:
     """Add ``--repair``, ``--with`` and ``--before``."""
     group = parser.add_argument_group("missing operations")

@@ -14,6 +14,7 @@ from coldline.events.appending import emit, locate_from
 from coldline.events.batch import InstructionState
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Kind, Op
+from coldline.frontends.unicorn.added_events import append_fetch
 from coldline.frontends.unicorn.barriers import append_barriers, forget_barriers
 from coldline.frontends.unicorn.code_places import at_block, at_instruction
 from coldline.frontends.unicorn.intrinsics import call_control, call_register, call_stop
@@ -28,7 +29,6 @@ from coldline.mmu.view import ADDRESS_MASK, NOWHERE, TAG_SHIFT
 _READ_AND_WRITE = const.UC_PROT_READ | const.UC_PROT_WRITE
 _EXECUTE, _ALL_PERMISSIONS = const.UC_PROT_EXEC, const.UC_PROT_ALL
 _PAGE_SIZE = 1 << PAGE_SHIFT
-_FETCH = int(Op.FETCH)
 _ZVA = int(Op.DC_ZVA)
 _IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_IALLUIS)
 _SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))
@@ -171,7 +171,7 @@ def run_block(s: Any, tagged: int, address: int, size: int) -> None:
     """Append the event of a block's fetch."""
     physical = tagged & ADDRESS_MASK
     if tagged >= 0 and page_index(s, physical) >= 0:
-        emit(s, physical, size, _FETCH, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
+        append_fetch(s, tagged, address, size)
 
 
 @compiled

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from coldline.arm.cores import Core
+from coldline.frontends.unicorn.additions import Additions
 from coldline.frontends.unicorn.devices import Bus
 from coldline.frontends.unicorn.vcpu import Vcpu
 
@@ -20,7 +21,7 @@ class Machine:
 
     Parameters
     ----------
-    ram, core, exception_level, bus, flash, stage2, instructions, orders
+    ram, core, exception_level, bus, flash, stage2, instructions, orders, additions
         See `Vcpu`.
 
     Attributes
@@ -42,11 +43,13 @@ class Machine:
         stage2: int,
         instructions: bool,
         orders: bool,
+        additions: Additions | None = None,
     ) -> None:
         self._ram, self._core = ram, core
         self._exception_level = exception_level
         self._flash = flash
         self._stage2, self._instructions, self._orders = stage2, instructions, orders
+        self._additions = additions
         self._last: Vcpu | None = None
         self.bus = bus
         self.vcpus: list[Vcpu] = []
@@ -64,6 +67,7 @@ class Machine:
             stage2=self._stage2,
             instructions=self._instructions,
             orders=self._orders,
+            additions=self._additions,
         )
         self.vcpus.append(vcpu)
         for each in self.vcpus:

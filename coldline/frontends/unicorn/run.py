@@ -9,10 +9,12 @@ import unicorn
 from coldline.arm import cores
 from coldline.arm import stage2 as stage2_types
 from coldline.errors import GuestError, LostEventsError
+from coldline.frontends.unicorn.additions import Additions
 from coldline.frontends.unicorn.devices.of_machine import bus_of
 from coldline.frontends.unicorn.endless_loops import EndlessLoops
+from coldline.frontends.unicorn.guest_console import GuestConsole
 from coldline.frontends.unicorn.machine import Machine
-from coldline.frontends.unicorn.outcome import CONSOLE_LIMIT, End, Listener, Outcome, Until
+from coldline.frontends.unicorn.outcome import End, Listener, Outcome, Until
 from coldline.frontends.unicorn.power import Power
 from coldline.frontends.unicorn.scheduling import Cores, Idle, RunningCore
 from coldline.frontends.unicorn.state import (
@@ -63,6 +65,8 @@ class Boot:
         See `Vcpu`.
     turns : callable
         The order in which the vCPUs run.
+    additions : Additions or None
+        Operations that are added to the guest's code.
     """
 
     def __init__(
@@ -80,9 +84,11 @@ class Boot:
         orders: bool = False,
         turns: Turns = first_alone,
         vcpus: int = 1,
+        additions: Additions | None = None,
     ) -> None:
         self.outcome = Outcome()
         self._listener = listener
+        self._console = GuestConsole(self.outcome, listener)
         self._turns = turns
         self._has_gicv3 = layout.gicv3 is not None and layout.gic_version == 3
         self._total = max(vcpus, len(registers))
@@ -96,6 +102,7 @@ class Boot:
             stage2=stage2,
             instructions=instructions,
             orders=orders,
+            additions=additions,
         )
         if stage2_types.forces_write_back(stage2):
             self.outcome.caches_on = 0
@@ -106,7 +113,6 @@ class Boot:
         for number, each in enumerate(registers):
             self._start(number, each)
         self._running = self._cores[0].vcpu
-        self._tail = b""
 
     def used(self) -> list[tuple[int, int]]:
         """Return the addresses and sizes, in bytes, of the RAM that the guest has used so far, in whole pages."""
@@ -289,12 +295,6 @@ class Boot:
         self._listener.progress(self.outcome.instructions, self.outcome.accesses)
 
     def _print(self, character: int) -> None:
-        if len(self.outcome.console) < CONSOLE_LIMIT:
-            self.outcome.console.append(character)
-        self._listener.console(bytes((character,)))
-        if self._until.end is End.CONSOLE:
-            text = self._until.text
-            self._tail = (self._tail + bytes((character,)))[-len(text) :]
-            if self._tail == text:
-                self.outcome.end = End.CONSOLE
-                self._running.emulator.emu_stop()
+        if self._console.prints(character, self._until):
+            self.outcome.end = End.CONSOLE
+            self._running.emulator.emu_stop()

@@ -12,7 +12,7 @@ from coldline.errors import MissingDependencyError
 from coldline.report.cause_words import KIND_SENTENCES, capital, cause_sentence, reader_words
 from coldline.report.causes import group
 from coldline.report.code_places import data_place
-from coldline.report.phrases import coverage_words, triage_words, verdict_words
+from coldline.report.phrases import added_words, coverage_words, repaired_words, triage_words, verdict_words
 from coldline.report.repair_words import repair_words
 from coldline.report.reporters.base import Reporter, Settings
 from coldline.report.timeline import LANE_HEIGHT, timeline
@@ -84,6 +84,10 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
         facts.insert(0, ("guest", f"{report.guest.core} on {report.guest.host}{strategy}"))
     if report.triage is not None:
         facts.append(("causes", triage_words(report.triage).removeprefix("causes: ")))
+    facts += [("code", added_words(each)) for each in (report.run.added if report.run is not None else ())]
+    if report.repaired is not None:
+        operations = ", ".join(report.repaired.operations)
+        facts.append(("repair", f"{operations}: {repaired_words(report.repaired)}"))
     facts += [("warning", warning) for warning in judgement.warnings]
     facts.append(("not covered", ", ".join(report.not_covered)))
     untold = judgement.found - sum(each.count for each in grouped.causes if not each.final_read)
