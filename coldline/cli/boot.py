@@ -10,6 +10,7 @@ from coldline import verdict
 from coldline.cli.added_operations import added_operations, additions_of, missed
 from coldline.cli.guest_symbols import symbols_of
 from coldline.cli.hosts import host_of, is_bare, strategy_of
+from coldline.cli.injecting import inject, injected_of
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
 from coldline.cli.repairing import repair_run
@@ -29,6 +30,7 @@ def run_boot(options: argparse.Namespace) -> int:
     """Build a guest, run it, check its accesses and report; return the exit status."""
     started = time.perf_counter()
     reviewing = Reviewing(options)
+    injected = injected_of(options)
     outputs = Outputs(options.formats, quiet=options.quiet, hazards=options.hazards, of_run=True)
     kernel, plan = plan_guest(options)
     host, why_default = host_of(options, kernel, plan)
@@ -55,6 +57,7 @@ def run_boot(options: argparse.Namespace) -> int:
                 if options.repair and judgement.hazards and not judgement.interrupted
                 else ({}, None)
             )
+            shown = {} if judgement.interrupted else inject(injected, trial, judgement, progress)
         added = added_operations(options, trial.additions, outcome)
         run = _run_of(trial, outcome, added, time.perf_counter() - started)
         report = Report(subject=kernel.path, judgement=judgement, guest=guest, run=run, symbols=symbols)
@@ -68,6 +71,7 @@ def run_boot(options: argparse.Namespace) -> int:
             triage=triage,
             repairs=repairs,
             repaired=repaired,
+            consequences=shown,
         )
         outputs.report(report)
     if judgement.interrupted:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from coldline.report.causes import FINAL_READ
 from coldline.report.code_places import source_place
+from coldline.report.consequence_words import consequence_document
 from coldline.report.identity import identity_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def cause_document(report: "Report", number: int, cause: "Cause") -> dict[str, A
         "size": cause.end - cause.address,
         "identity": identity_of(report, cause)._asdict(),
         **(_state(report.triage.causes[number]) if report.triage is not None else {}),
+        **(
+            {"consequence": consequence_document(report.consequences[number])}
+            if number in report.consequences
+            else {}
+        ),
         **({"repairs": _repairs(report.repairs[number])} if number in report.repairs else {}),
     }
 

@@ -14,6 +14,7 @@ from coldline.support.frozen_record import Record
 from coldline.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
+    from coldline.consequence.result import Consequence
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.guest import Plan
     from coldline.image import Kernel
@@ -207,6 +208,8 @@ class Report(Record, kw_only=True):
         The machine that was watched, and how; None for anything else.
     repaired : Repaired or None
         A run of the guest with a repair of each cause.
+    consequences : dict of int to Consequence
+        What the guest does with the old bytes of a cause, by its index.
     not_covered : tuple of str
         The faults that the verdict does not cover.
     """
@@ -221,6 +224,7 @@ class Report(Record, kw_only=True):
     symbols: "Symbols | None" = None
     machine: MachineRun | None = None
     repaired: "Repaired | None" = None
+    consequences: "Mapping[int, Consequence]" = MappingProxyType({})
 
     @property
     def not_covered(self) -> tuple[str, ...]:

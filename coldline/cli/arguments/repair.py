@@ -7,12 +7,18 @@ from coldline.cli.arguments.values import count
 
 
 def add_added_operations(parser: argparse.ArgumentParser) -> None:
-    """Add ``--repair`` and ``--with`` of a guest's run."""
-    group = parser.add_argument_group("missing operations")
+    """Add ``--repair``, ``--inject`` and ``--with`` of a guest's run."""
+    group = parser.add_argument_group("repair and consequence")
     group.add_argument(
         "--repair",
         action="store_true",
         help="for each cause, find the smallest repair, add it to the guest's code and run the guest again",
+    )
+    group.add_argument(
+        "--inject",
+        metavar="N",
+        help="run the guest again with the old bytes that the reads of cause N, or of all causes, may get, and show "
+        "what it does then",
     )
     group.add_argument(
         "--with",

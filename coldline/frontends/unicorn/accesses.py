@@ -214,6 +214,13 @@ def _zero_block(s: Any, address: int) -> None:
 
 
 @compiled
+def _end_old_bytes(s: Any, op: int, address: Any, end: Any) -> None:
+    """Note an operation after which old bytes are no longer given; the core is stopped before its next block."""
+    if (s.kept_ends >> uint64(op)) & uint64(1) and address < s.kept_high and end > s.kept_low:
+        s.kept_over, s.limit = uint64(1), uint64(0)
+
+
+@compiled
 def _sweep(s: Any, op: int) -> None:
     """Append set/way maintenance: one event for each bank at the first instruction of a sweep over a cache.
 
@@ -225,6 +232,7 @@ def _sweep(s: Any, op: int) -> None:
         s.sweep, s.swept = uint64(1 + op), uint64(1)
         for bank in range(s.banks):
             emit(s, int64(s.bank_base[bank]), int64(s.bank_size[bank]), op, 0, 0)
+        _end_old_bytes(s, op, uint64(0), uint64(NOWHERE))
 
 
 @compiled
@@ -237,6 +245,7 @@ def maintain(s: Any, op: int, value: int) -> bool:
     if op in (_IC_IALLU, _IC_IALLUIS):
         s.stale_low, s.stale_high = uint64(0), uint64(NOWHERE)
         emit(s, 0, 0, op, 0, 0)
+        _end_old_bytes(s, op, uint64(0), uint64(NOWHERE))
         return False
     if op in _SETWAY:
         _sweep(s, op)
@@ -253,6 +262,7 @@ def maintain(s: Any, op: int, value: int) -> bool:
     if s.upgrades and s.el == 1 and op == _IVAC:
         op = _CIVAC
     emit(s, address, length, op, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
+    _end_old_bytes(s, op, uint64(address), uint64(address + length))
     if op == _ZVA:
         s.accesses += uint64(1)
         page = page_index(s, address)

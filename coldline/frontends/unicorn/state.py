@@ -113,6 +113,10 @@ CALLBACK_FIELDS: Fields = (
         "cut_end",
         "cut_tagged",  # its translation
         "handed_over",  # the number of events before those of the buffer
+        "kept_low",  # the range of the lines of which the guest is given old bytes
+        "kept_high",
+        "kept_ends",  # the operations that end it: a bit for each `Op`
+        "kept_over",  # whether one of them has ended it
     ),
     *shared_record.words(  # for AArch32 only
         "fresh",  # whether the next block may be one that the emulator has just translated

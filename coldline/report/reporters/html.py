@@ -12,6 +12,12 @@ from coldline.errors import MissingDependencyError
 from coldline.report.cause_words import KIND_SENTENCES, capital, cause_sentence, reader_words
 from coldline.report.causes import group
 from coldline.report.code_places import data_place
+from coldline.report.consequence_words import (
+    consequence_summary,
+    divergence_words,
+    ending_words,
+    given_words,
+)
 from coldline.report.phrases import added_words, coverage_words, repaired_words, triage_words, verdict_words
 from coldline.report.repair_words import repair_words
 from coldline.report.reporters.base import Reporter, Settings
@@ -19,6 +25,7 @@ from coldline.report.timeline import LANE_HEIGHT, timeline
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
+    from coldline.consequence.result import Consequence
     from coldline.report.causes import Cause
     from coldline.report.model import Report
 
@@ -44,6 +51,7 @@ class HtmlReporter(Reporter):
             autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
         )
         environment.filters["printable"] = printable
+        environment.filters["capitalize_first"] = capital
         text = resources.files("coldline.report").joinpath("templates", _TEMPLATE).read_text("utf-8")
         self._template = environment.from_string(text)
         self._reports: list[dict[str, Any]] = []
@@ -67,6 +75,7 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
         "number": number,
         "subject": printable(report.subject),
         "triaged": report.triage is not None,
+        "injected": bool(report.consequences),
     }
     if judgement is None:
         return {
@@ -112,8 +121,30 @@ def _cause(report: "Report", index: int, cause: "Cause") -> dict[str, Any]:
         "data": printable(data_place(report, cause.first.entry.address)),
         "reader": printable(reader_words(report, cause)),
         "state": f"{known.state.value} {known.reason}".strip() if known is not None else "",
+        "consequence": _consequence(report, report.consequences.get(index)),
         "timeline": timeline(report, cause.first),
         "repairs": [printable(line) for line in repair_words(report.repairs[index])]
         if index in report.repairs
         else [],
+    }
+
+
+def _consequence(report: "Report", consequence: "Consequence | None") -> dict[str, Any] | None:
+    """What the template needs of a consequence."""
+    if consequence is None:
+        return None
+    shown = not consequence.why_not and consequence.was is not None and consequence.now is not None
+    found: dict[str, Any] = {"summary": printable(consequence_summary(consequence)), "shown": shown}
+    if not shown or consequence.was is None or consequence.now is None:
+        return found
+    different = consequence.divergence
+    return found | {
+        "given": printable(given_words(report, consequence)),
+        "difference": printable(divergence_words(report, different)) if different is not None else "",
+        "compared": consequence.compared,
+        "pages": consequence.pages,
+        "runs": [
+            (name, printable(ending_words(each._replace(console=""))), printable(each.console))
+            for name, each in (("as it was", consequence.was), ("with old bytes", consequence.now))
+        ],
     }
