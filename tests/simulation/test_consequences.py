@@ -108,43 +108,58 @@ def test_the_text_and_the_page_show_both_runs(cli: Cli, tmp_path: Path) -> None:
 
 # -- guests for one question each ------------------------------------------------------------------------------
 
-DATA, TABLE = a64.RAM + 0x1_0000, a64.RAM + 0x1_1000
+DATA, TABLE, CODE = a64.RAM + 0x1_0000, a64.RAM + 0x1_1000, a64.RAM + 0x1_2000
+GIGABYTE = 0x8000_0000
+"""An address that only a descriptor which the guest stores maps."""
+
+OLD_RETURNS, NEW_RETURNS = (code(a64.movz(0, value), a64.RET) for value in (1, 2))
+
+
+def _run(boot: Run, folder: Path, *after: Any, ends: bool = False) -> Any:
+    """Boot a guest that stores over a word, an instruction and a descriptor, turns its caches on, and goes on.
+
+    It was loaded with 1, with a routine that returns 1, and without the descriptor; it stores 2, a routine that
+    returns 2, and a descriptor. Register 2 has the address of the word. With `ends`, x1 is its result.
+    """
+    program = code(
+        a64.mov(2, DATA),
+        a64.mov(3, 2),
+        a64.store_w(3, 2),
+        a64.mov(4, CODE),
+        a64.mov(5, NEW_RETURNS[0].word),
+        a64.store_w(5, 4),
+        a64.mov(4, TABLE),
+        a64.mov(5, a64.block(a64.RAM, never=a64.PXN | a64.UXN)),
+        a64.store(5, 4, 16),
+        a64.mov(1, a64.MAIR),
+        a64.msr("mair_el1", 1),
+        a64.mov(1, a64.tcr()),
+        a64.msr("tcr_el1", 1),
+        a64.mov(1, TABLE),
+        a64.msr("ttbr0_el1", 1),
+        a64.ISB,
+        a64.sys("tlbi vmalle1"),
+        a64.DSB,
+        a64.ISB,
+        a64.mov(1, a64.SCTLR_OFF | a64.M | a64.C | a64.I),
+        a64.msr("sctlr_el1", 1),
+        a64.ISB,
+        *after,
+        *(code(a64.mov(0, a64.PSCI_SYSTEM_OFF), a64.HVC) if ends else a64.off()),
+    )
+    loaded = {
+        0x1_0000: (1).to_bytes(4, "little"),
+        0x1_1000: a64.words({0: a64.block(0, a64.DEVICE, a64.PXN | a64.UXN), 1: a64.block(a64.RAM)}),
+        0x1_2000: a64.bytes_of(OLD_RETURNS),
+    }
+    path = folder / "Image"
+    path.write_bytes(a64.image(program, loaded, size=0x20000))
+    return boot(path, "--memory", "16M", "--strategy", "flush", "--inject", "all")[1]
 
 
 @pytest.fixture
 def run(boot: Run, tmp_path: Path) -> Callable[..., Any]:
-    """Boots a program that stores 2 over a word that was loaded as 1, turns its caches on, and goes on."""
-
-    def run_it(*after: Any) -> Any:
-        program = code(
-            a64.mov(2, DATA),
-            a64.mov(3, 2),
-            a64.store_w(3, 2),
-            a64.mov(1, a64.MAIR),
-            a64.msr("mair_el1", 1),
-            a64.mov(1, a64.tcr()),
-            a64.msr("tcr_el1", 1),
-            a64.mov(1, TABLE),
-            a64.msr("ttbr0_el1", 1),
-            a64.ISB,
-            a64.sys("tlbi vmalle1"),
-            a64.DSB,
-            a64.ISB,
-            a64.mov(1, a64.SCTLR_OFF | a64.M | a64.C | a64.I),
-            a64.msr("sctlr_el1", 1),
-            a64.ISB,
-            *after,
-            a64.off(),
-        )
-        path = tmp_path / "Image"
-        tables = {
-            0x1_1000: a64.words({0: a64.block(0, a64.DEVICE, a64.PXN | a64.UXN), 1: a64.block(a64.RAM)})
-        }
-        path.write_bytes(a64.image(program, {0x1_0000: (1).to_bytes(4, "little"), **tables}, size=0x20000))
-        _, document = boot(path, "--memory", "16M", "--strategy", "flush", "--inject", "all")
-        return document
-
-    return run_it
+    return lambda *after: _run(boot, tmp_path, *after)
 
 
 def test_every_load_gets_them_until_the_line_is_maintained(run: Callable[..., Any]) -> None:
@@ -177,3 +192,72 @@ def test_a_guest_that_waits_for_the_new_bytes_does_not_end(run: Callable[..., An
     each = by_kind(run(*wait))["stale-read"]
     assert each["now"]["end"] in ("loop", "instructions")
     assert each["was"]["end"] == "off"
+
+
+def test_a_store_past_the_caches_changes_memory_and_not_the_copy(boot: Run, tmp_path: Path) -> None:
+    """After a store with the MMU off again, the run is not given any: the switch has ended it."""
+    off = a64.SCTLR_OFF
+    document = _run(
+        boot,
+        tmp_path,
+        a64.ldr_w(4, 2),
+        a64.mov(1, off),
+        a64.msr("sctlr_el1", 1),
+        a64.ISB,
+        a64.ldr_w(5, 2),
+        a64.mov(1, off | a64.M | a64.C | a64.I),
+        a64.msr("sctlr_el1", 1),
+        a64.ISB,
+        a64.ldr_w(6, 2),
+    )
+    first = document["causes"][0]
+    assert (first["kind"], first["consequence"]["given"]) == ("stale-read", 1)
+
+
+def test_old_instructions_are_executed_until_the_line_is_maintained(boot: Run, tmp_path: Path) -> None:
+    """The routine is called twice, maintained, and called again; each time what it returns is added up."""
+    add = a64.Insn("add x7, x7, x0", 0x8B00_00E7)
+    call = [a64.mov(5, CODE), a64.blr(5), add]
+    maintained = [a64.mov(5, CODE), a64.sys("dc civac", 5), a64.DSB, a64.sys("ic ivau", 5), a64.DSB, a64.ISB]
+    document = _run(
+        boot,
+        tmp_path,
+        a64.mov(7, 0),
+        *call,
+        *call,
+        *maintained,
+        *call,
+        a64.mov(2, DATA + 0x2000),
+        a64.store(7, 2),
+        a64.Insn("mov x1, x7", 0xAA07_03E1),
+        ends=True,
+    )
+    each = next(cause["consequence"] for cause in document["causes"] if cause["kind"] == "stale-fetch")
+    assert (each["reader"], each["pc"], each["given"]) == ("fetch", CODE, 2)
+    assert each["was"]["psci"][1] == 6
+    assert each["now"]["psci"][1] == 1 + 1 + 2
+
+
+def test_loads_find_the_new_bytes_of_old_code(boot: Run, tmp_path: Path) -> None:
+    document = _run(
+        boot,
+        tmp_path,
+        a64.mov(5, CODE),
+        a64.blr(5),
+        a64.ldr_w(1, 5),
+        ends=True,
+    )
+    each = next(cause["consequence"] for cause in document["causes"] if cause["kind"] == "stale-fetch")
+    new = NEW_RETURNS[0].word
+    assert (each["was"]["psci"][1], each["now"]["psci"][1]) == (new, new)
+    assert each["old"][:8] == OLD_RETURNS[0].word.to_bytes(4, "little").hex()
+
+
+def test_a_walk_gets_the_old_descriptor(boot: Run, tmp_path: Path) -> None:
+    document = _run(boot, tmp_path, a64.mov(5, GIGABYTE), a64.ldr_w(1, 5), ends=True)
+    each = next(cause["consequence"] for cause in document["causes"] if "walk" in cause["identity"]["reader"])
+    assert (each["reader"], each["given"], each["address"]) == ("walk", 1, TABLE)
+    assert each["first_changed"] == TABLE + 16
+    assert each["was"]["end"] == "off"
+    assert each["now"]["end"] == "fault"
+    assert f"its tables do not map {GIGABYTE:#x}" in each["now"]["fault"]

@@ -133,9 +133,7 @@ class GivenRun(RecordedRun):
         if self.number(vcpu) - 1 < self._old.event:
             return
         if self._old.reader is Reader.WALK:
-            if not self.given:
-                self._begin(bytes(self._new))
-            self.given = 1
+            self._give_to_walk()
             return
         low = max(address - self._old.code, 0)
         high = min(address + size - self._old.code, len(self._new))
@@ -151,6 +149,12 @@ class GivenRun(RecordedRun):
             self.instruction = self._old.code + differs - differs % width
         self.given += 1
 
+    def _give_to_walk(self) -> None:
+        """Note that the walk was made, which no callback tells."""
+        if not self.given:
+            self._begin(bytes(self._new))
+            self.given = 1
+
     def _begin(self, new: bytes) -> None:
         """Note what memory has when the first old bytes are given."""
         self.new_bytes = new
@@ -159,6 +163,8 @@ class GivenRun(RecordedRun):
     def ended(self, used: list[tuple[int, int]]) -> None:
         """See `Follower.ended`."""
         if self._active:
+            if self._old.reader is Reader.WALK and self._events > self._old.event:
+                self._give_to_walk()
             self._stop()
         super().ended(used)
 
