@@ -43,7 +43,7 @@ function _shtab_coldline_using
 end
 
 set -g _shtab_coldline_commands baseline boot check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion
-set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --sample --schedule --secondary --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --with --write -o
+set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --inject --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --sample --schedule --secondary --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --with --write -o
 
 complete -c coldline -e
 complete -c coldline -f
@@ -88,6 +88,9 @@ complete -c coldline -n '_shtab_coldline_using boot' -l nc-may-hit -d 'non-cache
 complete -c coldline -n '_shtab_coldline_using boot' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
 complete -c coldline -n '_shtab_coldline_using boot' -l idc -d 'CTR_EL0.IDC: instruction fetches see level 1 data caches'
 complete -c coldline -n '_shtab_coldline_using boot' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
+complete -c coldline -n '_shtab_coldline_using boot' -l repair -d 'for each cause, find the smallest repair, add it to the guest'"'"'s code and run the guest again'
+complete -c coldline -n '_shtab_coldline_using boot' -l inject -x -d 'run the guest again with the old bytes that the reads of cause N, or of all causes, may get, and show what it does then'
+complete -c coldline -n '_shtab_coldline_using boot' -l with -x -d 'run the guest with operations added to its code, such as '"'"'dc ivac 0x40205000 0x5000; dsb at pc 0x40008010#1'"'"': before the instruction at that address or at SYMBOL+OFFSET, the first time that it is reached; '"'"'on cpu1'"'"' at the end for another core (can be repeated)'
 complete -c coldline -n '_shtab_coldline_using boot' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are known, from '"'"'coldline baseline'"'"': only others fail the command'
 complete -c coldline -n '_shtab_coldline_using boot' -l suppressions -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are not to fail the command, each with a reason and a date'
 complete -c coldline -n '_shtab_coldline_using boot' -l symbols -xka "(__fish_complete_path (commandline -ct))" -d 'name functions, data and source lines by FILE: the linked ELF file of the image, such as vmlinux or u-boot, or a System.map (default: the image, if it is an ELF file with symbols)'
