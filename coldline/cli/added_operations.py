@@ -119,6 +119,6 @@ def added_operations(
     )
 
 
-def missed(added: tuple[AddedOperations, ...]) -> list[str]:
+def not_added(added: tuple[AddedOperations, ...]) -> list[str]:
     """The gaps of a run in which places were not reached: see `coldline.verdict.Judgement`."""
     return [added_words(each) for each in added if not each.was_added]

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 from coldline import verdict
-from coldline.cli.added_operations import added_operations, additions_of, missed
+from coldline.cli.added_operations import added_operations, additions_of, not_added
 from coldline.cli.guest_symbols import symbols_of
 from coldline.cli.hosts import host_of, is_bare, strategy_of
 from coldline.cli.injecting import inject, injected_of
@@ -116,7 +116,7 @@ def _judge(
             regions=regions,
             gaps=[
                 *first.outcome.gaps(trial.until),
-                *missed(added_operations(options, trial.additions, first.outcome)),
+                *not_added(added_operations(options, trial.additions, first.outcome)),
             ],
             watcher=following,
         )

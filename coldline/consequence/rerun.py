@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from coldline.consequence.difference import first_difference
-from coldline.consequence.result import Consequence, Ending
+from coldline.consequence.result import Consequence, RunEnding
 from coldline.errors import GuestError, LostEventsError
 from coldline.events import Op
 from coldline.events.agent_names import vcpu_name
@@ -20,7 +20,7 @@ from coldline.explain.old_copy import OldCopy, old_copy
 from coldline.frontends.unicorn import End, Outcome
 from coldline.frontends.unicorn.given_run import GivenRun
 from coldline.frontends.unicorn.line_watch import LineWatch, Seen, WatchedLines
-from coldline.frontends.unicorn.old_bytes import OldBytes, Reader
+from coldline.frontends.unicorn.old_bytes import GivenTo, OldBytes
 from coldline.frontends.unicorn.recorded_run import MOST_BLOCKS, Blocks, RecordedRun, RunMark
 from coldline.simulation import Trial
 
@@ -28,7 +28,7 @@ _MOST_LINES: Final = 4096
 _MORE_INSTRUCTIONS: Final = 1_000_000
 """A run with old bytes may have twice as many instructions as the run without them, and these."""
 
-_READERS: Final = {Op.READ: Reader.LOAD, Op.FETCH: Reader.FETCH, Op.WALK: Reader.WALK}
+_READERS: Final = {Op.READ: GivenTo.LOAD, Op.FETCH: GivenTo.FETCH, Op.WALK: GivenTo.WALK}
 
 
 class _Chosen(NamedTuple):
@@ -148,7 +148,9 @@ def _show(
         blocks = given.blocks.get(mark.core, Blocks())
         divergence, compared = first_difference(plain.blocks[mark.core], begin, blocks)
     new = given.new_bytes or old.data
-    changed = next((at for at in range(len(new)) if new[at] != old.data[at]), 0)
+    bad = each.hazard.entry.address - old.address
+    differing = [at for at in range(len(new)) if new[at] != old.data[at]]
+    changed = next((at for at in differing if at >= bad), differing[0] if differing else 0)
     line = slice(
         changed - changed % each.watched.line, changed - changed % each.watched.line + each.watched.line
     )
@@ -163,7 +165,7 @@ def _show(
         before_event=each.old.before,
         contents=len(seen.contents.get(old.address, ())),
         given=given.given,
-        instruction=given.instruction if old.reader is Reader.FETCH else each.watched.pc,
+        instruction=given.instruction if old.reader is GivenTo.FETCH else each.watched.pc,
         divergence=divergence,
         compared=compared,
         pages=sum(plain.pages.get(page) != given.pages.get(page) for page in {*plain.pages, *given.pages}),
@@ -172,8 +174,8 @@ def _show(
     )
 
 
-def _ending(outcome: Outcome) -> Ending:
-    return Ending(
+def _ending(outcome: Outcome) -> RunEnding:
+    return RunEnding(
         end=outcome.end.value if outcome.end is not None else "",
         psci=outcome.psci_call,
         fault=outcome.fault,

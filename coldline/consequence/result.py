@@ -23,7 +23,7 @@ class Divergence(NamedTuple):
     blocks: int
 
 
-class Ending(NamedTuple):
+class RunEnding(NamedTuple):
     """How a run ended: see `Outcome`."""
 
     end: str
@@ -50,7 +50,7 @@ class Consequence(NamedTuple):
     old, new : bytes
         The bytes of the first line that differs: the old ones, and those that memory had at the bad read.
     differs : int
-        The address of the first byte that differs.
+        The address of the first byte that differs, from the bad one on.
     before_event : int
         The old bytes are those that the lines had just before the event of this number.
     contents : int
@@ -65,7 +65,7 @@ class Consequence(NamedTuple):
         How many blocks of code were compared.
     pages : int
         How many pages of memory had other contents at the end.
-    was, now : Ending
+    was, now : RunEnding
         How the run ended, without and with old bytes.
     """
 
@@ -84,8 +84,8 @@ class Consequence(NamedTuple):
     divergence: Divergence | None = None
     compared: int = 0
     pages: int = 0
-    was: Ending | None = None
-    now: Ending | None = None
+    was: RunEnding | None = None
+    now: RunEnding | None = None
 
     @property
     def shows(self) -> bool:

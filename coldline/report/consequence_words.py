@@ -8,7 +8,7 @@ from coldline.explain.event_code import Code
 from coldline.report.code_places import source_place
 
 if TYPE_CHECKING:
-    from coldline.consequence.result import Consequence, Divergence, Ending
+    from coldline.consequence.result import Consequence, Divergence, RunEnding
     from coldline.report.model import Report
 
 _GOT: Final = {"read": "load", "fetch": "block of code"}
@@ -90,7 +90,7 @@ def divergence_words(report: "Report", divergence: "Divergence") -> str:
     return f"the first difference: {at}{many} it goes to {now} in place of {was}"
 
 
-def ending_words(ending: "Ending") -> str:
+def ending_words(ending: "RunEnding") -> str:
     """How a run ended, in a line."""
     said = {"fault": ending.fault, "instructions": "it has not ended"}.get(ending.end, ending.end)
     if ending.psci is not None:
@@ -129,7 +129,7 @@ def consequence_document(consequence: "Consequence") -> dict[str, Any]:
     }
 
 
-def _ending(ending: "Ending | None") -> dict[str, Any]:
+def _ending(ending: "RunEnding | None") -> dict[str, Any]:
     if ending is None:
         return {}
     return {**ending._asdict(), "psci": list(ending.psci) if ending.psci is not None else None}

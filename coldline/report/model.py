@@ -108,8 +108,8 @@ class Run(Record, kw_only=True):
         Why it ended: the value of an `End` of `coldline.frontends.unicorn`.
     psci : tuple of int or None
         The first argument registers of the PSCI call that ended it, the function's number first.
-    awaited : str
-        The console text that ended it; empty if something else did.
+    awaited, console : str
+        The console text that ended it, or empty; all that the guest printed.
     instructions, accesses : int
         Executed instructions; loads and stores to RAM.
     page_crossings : int
@@ -120,14 +120,10 @@ class Run(Record, kw_only=True):
         How many turns each vCPU had that was started, by its number.
     devices : tuple of str
         The devices that the guest used.
-    pc : int or None
-        Where the run ended.
-    fault : str
-        What the guest did, if the run ended with ``fault``.
+    pc, fault : int or None, str
+        Where the run ended, and what the guest did, if it ended with ``fault``.
     poll : str
         The device's register that the guest polls, and the value that it waits for, if the run ended with ``loop``.
-    console : str
-        What the guest printed.
     seconds : float
         How long building, running and judging took.
     added : tuple of AddedOperations

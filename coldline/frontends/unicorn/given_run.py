@@ -17,7 +17,7 @@ from coldline.frontends.unicorn.line_hooks import (
     LineHooks,
     tags_of,
 )
-from coldline.frontends.unicorn.old_bytes import OldBytes, Reader
+from coldline.frontends.unicorn.old_bytes import GivenTo, OldBytes
 from coldline.frontends.unicorn.recorded_run import RecordedRun, RunMark
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class GivenRun(RecordedRun):
     @property
     def _stays(self) -> bool:
         """Whether the old bytes stay in memory."""
-        return self._old.reader is not Reader.LOAD
+        return self._old.reader is not GivenTo.LOAD
 
     def started(self, vcpu: "Vcpu") -> None:
         """See `Follower.started`."""
@@ -132,7 +132,7 @@ class GivenRun(RecordedRun):
         self._settle()
         if self.number(vcpu) - 1 < self._old.event:
             return
-        if self._old.reader is Reader.WALK:
+        if self._old.reader is GivenTo.WALK:
             self._give_to_walk()
             return
         low = max(address - self._old.code, 0)
@@ -163,7 +163,7 @@ class GivenRun(RecordedRun):
     def ended(self, used: list[tuple[int, int]]) -> None:
         """See `Follower.ended`."""
         if self._active:
-            if self._old.reader is Reader.WALK and self._events > self._old.event:
+            if self._old.reader is GivenTo.WALK and self._events > self._old.event:
                 self._give_to_walk()
             self._stop()
         super().ended(used)

@@ -13,7 +13,7 @@ from coldline.frontends.unicorn.state import DATA_TAG, TAGS
 from coldline.frontends.unicorn.vcpu import Vcpu
 from coldline.mmu.view import ADDRESS_MASK, TAG_SHIFT
 
-LONGEST: Final = 64
+LONGEST_ACCESS: Final = 64
 """Bytes: no access is longer, so none that starts farther below a range reaches it."""
 
 ALL_TAGS: Final = (*range(TAGS), *(tag | DATA_TAG for tag in range(1, TAGS)))
@@ -75,7 +75,7 @@ class LineHooks:
         self._emulator = vcpu.emulator
         self._callback = _CALLBACK(on_access)
         self._handles = [
-            self._add(kind, max(start - LONGEST, 0) | tag << TAG_SHIFT, end - 1 | tag << TAG_SHIFT)
+            self._add(kind, max(start - LONGEST_ACCESS, 0) | tag << TAG_SHIFT, end - 1 | tag << TAG_SHIFT)
             for tag in tags
         ]
 

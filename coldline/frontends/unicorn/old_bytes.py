@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from coldline.events import Op
 
 
-class Reader(enum.Enum):
+class GivenTo(enum.Enum):
     """The kind of the accesses that get old bytes."""
 
     LOAD = "read"
@@ -25,7 +25,7 @@ class OldBytes(NamedTuple):
         The first line.
     data : bytes
         The old bytes of all of them.
-    reader : Reader
+    reader : GivenTo
         The kind of access.
     agent : str
         The agent whose accesses get them.
@@ -39,7 +39,7 @@ class OldBytes(NamedTuple):
 
     address: int
     data: bytes
-    reader: Reader
+    reader: GivenTo
     agent: str
     event: int
     code: int

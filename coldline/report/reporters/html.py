@@ -21,13 +21,14 @@ from coldline.report.consequence_words import (
 from coldline.report.phrases import added_words, coverage_words, repaired_words, triage_words, verdict_words
 from coldline.report.repair_words import repair_words
 from coldline.report.reporters.base import Reporter, Settings
+from coldline.report.stale_map import stale_map
 from coldline.report.timeline import LANE_HEIGHT, timeline
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
     from coldline.consequence.result import Consequence
     from coldline.report.causes import Cause
-    from coldline.report.model import Report
+    from coldline.report.model import Cell, Matrix, Report
 
 _TEMPLATE = "report.html"
 
@@ -55,15 +56,34 @@ class HtmlReporter(Reporter):
         text = resources.files("coldline.report").joinpath("templates", _TEMPLATE).read_text("utf-8")
         self._template = environment.from_string(text)
         self._reports: list[dict[str, Any]] = []
+        self._matrices: list[dict[str, Any]] = []
 
     def report(self, report: "Report") -> None:
         """Add a report of a trace file or of a run."""
         self._reports.append(_values(report, len(self._reports) + 1))
 
+    def matrix(self, matrix: "Matrix") -> None:
+        """Add the verdicts on one guest on every host by every strategy."""
+        self._matrices.append(
+            {
+                "image": printable(matrix.image),
+                "core": printable(matrix.core),
+                "strategies": matrix.strategies,
+                "rows": [
+                    (host, [_cell(row[name]) for name in matrix.strategies])
+                    for host, row in matrix.cells.items()
+                ],
+            }
+        )
+
     def finish(self) -> None:
         """Write the page."""
         page = self._template.render(
-            reports=self._reports, version=__version__, lane_height=LANE_HEIGHT, kinds=KIND_SENTENCES
+            reports=self._reports,
+            matrices=self._matrices,
+            version=__version__,
+            lane_height=LANE_HEIGHT,
+            kinds=KIND_SENTENCES,
         )
         self.out.write(page + "\n")
 
@@ -84,6 +104,7 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
             "said": printable(report.error),
             "causes": [],
             "facts": [],
+            "map": None,
             "more": "",
         }
     grouped = group(judgement)
@@ -106,8 +127,18 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
         "said": verdict_words(judgement),
         "facts": [(name, printable(text)) for name, text in facts],
         "causes": [_cause(report, index, cause) for index, cause in enumerate(grouped.causes)],
+        "map": stale_map(report.guest.plan, judgement) if report.guest is not None else None,
         "more": f"{untold:,} hazards more have no story, and so no known cause." if untold > 0 else "",
     }
+
+
+def _cell(cell: "Cell") -> dict[str, str]:
+    """What the template needs of the verdict of one strategy on one host."""
+    if cell.verdict is None:
+        return {"look": "soft", "said": "refused", "why": printable(cell.refusal)}
+    kinds = ", ".join(cell.kinds)
+    why = f"{kinds}, found by the final read" if cell.final_read_only else kinds
+    return {"look": cell.verdict.value, "said": cell.verdict.value, "why": why}
 
 
 def _cause(report: "Report", index: int, cause: "Cause") -> dict[str, Any]:
@@ -144,7 +175,11 @@ def _consequence(report: "Report", consequence: "Consequence | None") -> dict[st
         "compared": consequence.compared,
         "pages": consequence.pages,
         "runs": [
-            (name, printable(ending_words(each._replace(console=""))), printable(each.console))
+            (
+                name,
+                printable(ending_words(each._replace(console=""))),
+                printable(each.console.replace("\r\n", "\n").rstrip("\n")),
+            )
             for name, each in (("as it was", consequence.was), ("with old bytes", consequence.now))
         ],
     }
