@@ -2,6 +2,7 @@
 """The page: it has everything in it, escapes what it is given, and can be used by keyboard, in Debian's Chromium."""
 
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -130,6 +131,43 @@ def test_the_repairs_are_in_the_page(cli: Cli, tmp_path: Path) -> None:
     path.write_text(DISCARDED)
     cli("check", "--repair", f"--format=html={page}", path)
     assert "c dc cvac 0x1000 64 before line 4\n" in page.read_text()
+
+
+def test_the_map_has_stale_lines_to_scale(cli: Cli, tmp_path: Path) -> None:
+    """Two lines of the kernel's 8 KiB, at 0x800 and 0x1000: a tenth of a pixel of the bar of RAM, and 7 of its own."""
+    path = tmp_path / "page.html"
+    cli(*MIDWAY, "--strategy", "flush", f"--format=html={path}")
+    page = Page(path.read_text())
+    bars = [each["aria-label"] for each in page.of("g", role="img")]
+    assert bars == [
+        "RAM, 0x40000000 to 0x40ffffff: 2 stale lines from 0x40000800 to 0x4000103f, 2 of them read in this run",
+        "kernel, 0x40000000 to 0x40001fff: 2 stale lines from 0x40000800 to 0x4000103f, 2 of them read in this run",
+    ]
+    read = [each for each in page.of("rect") if each["class"] == "stale read"]
+    assert [(float(each["x"]), float(each["width"])) for each in read[-2:]] == [
+        pytest.approx((20 + 900 * at / 0x2000, 900 * 64 / 0x2000), abs=0.02) for at in (0x800, 0x1000)
+    ]
+    assert {float(each["width"]) for each in read[:-2]} == {1.0}  # no mark is too thin to see
+
+
+def test_a_page_without_stale_lines_has_no_map(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    cli(*MIDWAY, "--strategy", "uncached", f"--format=html={path}")
+    assert "Stale lines in memory" not in path.read_text()
+
+
+def test_the_grid_of_strategies_and_hosts(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    words = ("matrix", *MIDWAY[1:], f"--format=html={path}")
+    found = json.loads(cli(*words, "--json").out)["verdicts"]
+    page = Page(path.read_text())
+    rows = [each["scope"] for each in page.of("th")].count("row")
+    assert rows == len(found)
+    looks = [each["class"] for each in page.of("td")]
+    verdicts = [cell["verdict"] for row in found.values() for cell in row.values()]
+    assert looks == ["soft" if each == "refused" else each for each in verdicts]
+    reason = next(cell["reason"] for row in found.values() for cell in row.values() if "reason" in cell)
+    assert reason in page.texts
 
 
 def test_without_jinja2_the_error_says_what_to_install(
