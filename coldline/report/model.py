@@ -113,13 +113,11 @@ class Run(Record, kw_only=True):
     instructions, accesses : int
         Executed instructions; loads and stores to RAM.
     page_crossings : int
-        Accesses that crossed the end of a page and whose bytes on the second page could not be followed.
+        Accesses over the end of a page whose bytes on the second page could not be followed.
     mmu_on, caches_on : int or None
         The instructions before the MMU was on, and before it and the data cache were both on; None for never.
-    turns : list of int
-        How many turns each vCPU had that was started, by its number.
-    devices : tuple of str
-        The devices that the guest used.
+    turns, devices : list of int, tuple of str
+        How many turns each vCPU had that was started; the devices that the guest used.
     pc, fault : int or None, str
         Where the run ended, and what the guest did, if it ended with ``fault``.
     poll : str
@@ -199,13 +197,13 @@ class Report(Record, kw_only=True):
     repairs : dict of int to Repairs
         What repairs each cause, by its index.
     symbols : Symbols or None
-        The symbols of the guest, where they are known.
+        The symbols of the guest.
     machine : MachineRun or None
-        The machine that was watched, and how; None for anything else.
-    repaired : Repaired or None
-        A run of the guest with a repair of each cause.
-    consequences : dict of int to Consequence
-        What the guest does with the old bytes of a cause, by its index.
+        The machine that was watched.
+    repaired, consequences : Repaired or None, dict of int to Consequence
+        A run of the guest with a repair of each cause; what it does with the old bytes of a cause, by its index.
+    written : dict of int to str
+        Events of the stories as the trace's text has them, by line.
     not_covered : tuple of str
         The faults that the verdict does not cover.
     """
@@ -221,6 +219,7 @@ class Report(Record, kw_only=True):
     machine: MachineRun | None = None
     repaired: "Repaired | None" = None
     consequences: "Mapping[int, Consequence]" = MappingProxyType({})
+    written: Mapping[int, str] = MappingProxyType({})
 
     @property
     def not_covered(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coldline.explain.explained import ExplainedHazard, Unread
+from coldline.report.event_words import event_words
 from coldline.report.triaged import CauseState
 from coldline.rules.order.ordering import COLD_START
 from coldline.verdict import Judgement, Verdict
@@ -130,7 +131,7 @@ def place_words(report: "Report", hazard: ExplainedHazard) -> str:
         pc = f", by pc {hazard.code.virtual:#x}" if hazard.code is not None else ""
         return f"event {hazard.entry.number:,}: {hazard.entry.event}{pc}"
     if report.guest is None:
-        return f"line {hazard.entry.where}: {hazard.entry.event}"
+        return f"line {hazard.entry.where}: {event_words(report, hazard.entry.event, hazard.entry.where)}"
     return _place_in(report, report.guest, hazard)
 
 

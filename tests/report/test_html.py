@@ -134,7 +134,7 @@ def test_the_repairs_are_in_the_page(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_the_map_has_stale_lines_to_scale(cli: Cli, tmp_path: Path) -> None:
-    """Two lines of the kernel's 8 KiB, at 0x800 and 0x1000: a tenth of a pixel of the bar of RAM, and 7 of its own."""
+    """Two lines of the kernel's 8 KiB, at 0x800 and 0x1000: less than a pixel of RAM's bar, and 7 of its own."""
     path = tmp_path / "page.html"
     cli(*MIDWAY, "--strategy", "flush", f"--format=html={path}")
     page = Page(path.read_text())
