@@ -22,6 +22,7 @@ from coldline.events.interruptible import Interruptible
 from coldline.frontends.unicorn import End, Outcome
 from coldline.report.added import AddedOperations
 from coldline.report.model import Guest, Report, Run
+from coldline.report.reporters import DEFAULT, FORMATS
 from coldline.simulation import Trial
 from coldline.verdict import Judgement, check, judge
 
@@ -50,6 +51,8 @@ def run_boot(options: argparse.Namespace) -> int:
     with outputs:
         outputs.begin(guest)
         most = reviewing.most(outputs.hazards or 0, options.hazards)
+        if options.repair or injected is not None:
+            most = max(most, FORMATS[DEFAULT].hazards if options.hazards is None else options.hazards)
         with Progress(not options.quiet) as progress:
             judgement, outcome = _judge(trial, options, outputs, most, progress)
             repairs, repaired = (
