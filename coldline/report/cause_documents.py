@@ -84,12 +84,17 @@ def place_document(place: "Place") -> dict[str, int]:
     return {"before_line": place.where} if place.where else {"before_number": place.number}
 
 
-def source_document(report: "Report", code: "Code") -> dict[str, str]:
+def source_document(report: "Report", code: "Code") -> dict[str, Any]:
     """The function and the source line of an instruction, where they are known."""
     found = source_place(report, code)
     if found is None:
         return {}
-    return {"function": found.function, **({"source": f"{found.path}:{found.line}"} if found.path else {})}
+    inlined = {"inlined": list(found.inlined)} if found.inlined else {}
+    return {
+        "function": found.function,
+        **inlined,
+        **({"source": f"{found.path}:{found.line}"} if found.path else {}),
+    }
 
 
 def _place(report: "Report", line_event: "LineEvent") -> dict[str, Any]:
