@@ -2,6 +2,7 @@
 """The page: it has everything in it, escapes what it is given, and can be used by keyboard, in Debian's Chromium."""
 
 import html
+import importlib.util
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from coldline.samples import sample
 from tests.explain.test_witness import told
 from tests.helpers.command import ERROR, HAZARD, MIDWAY, Cli
 from tests.helpers.requirements import require
@@ -251,3 +253,48 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+# -- with Playwright -------------------------------------------------------------------------------------------
+
+
+def test_a_cause_is_clicked_and_an_event_reached_by_tab(cli: Cli, tmp_path: Path) -> None:
+    """Whoever reads the page follows the link of a cause, tabs to its timeline, and reads a step's source line."""
+    require(importlib.util.find_spec("playwright") is not None, "playwright is not installed")
+    chromium, compiler = shutil.which("chromium"), shutil.which("aarch64-linux-gnu-gcc")
+    require(chromium, "no chromium, of Debian's package of that name")
+    require(compiler, "no aarch64-linux-gnu-gcc, of Debian's gcc-aarch64-linux-gnu")
+    guest, page_file = sample("midway-arm64"), tmp_path / "page.html"
+    elf = tmp_path / "guest.elf"
+    linked = ("-g", "-nostdlib", "-static", "-Wl,-Ttext=0x40000000", "-o", elf, guest.source)
+    subprocess.run([str(compiler), *linked], check=True, timeout=60)
+    cli(*MIDWAY, "--strategy", "flush", "--symbols", elf, f"--format=html={page_file}")
+    source = guest.source.read_text().splitlines()
+    stores = [
+        number for number, line in enumerate(source, start=1) if line.split("//")[0].split()[:1] == ["str"]
+    ]
+    playwright = importlib.import_module("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        try:
+            page = browser.new_page()
+            page.goto(page_file.as_uri())
+            page.get_by_role("link", name="2", exact=True).click()
+            assert page.url.endswith("#cause-1-2")
+            timeline = page.locator("#cause-1-2")
+            timeline.locator(".mark").first.scroll_into_view_if_needed()
+            for _ in range(10):
+                page.keyboard.press("Tab")
+                if page.evaluate("document.activeElement.closest('#cause-1-2 .mark') !== null"):
+                    break
+            told = timeline.locator(".detail").text_content()
+            assert told.startswith("1. xen map 0x40000000")
+            for _ in range(12):
+                page.keyboard.press("ArrowRight")
+            told = timeline.locator(".detail").text_content()
+            assert told.startswith("13. guest write 0x40001000 4 (at start+")
+            assert f"(guest.S:{stores[1]})" in told
+            assert "leaves level 2 old" in told
+            assert page.evaluate("document.querySelectorAll('img, link, script[src]').length") == 0
+        finally:
+            browser.close()
