@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+import tests.helpers.tiny_guests as a64
 from tests.helpers.command import COHERENT, ERROR, HAZARD, INCONCLUSIVE, MIDWAY, Cli
 from tests.helpers.requirements import packages_of
+from tests.helpers.tiny_guests import code
+from tests.report.test_formats import validated
 
 Run = Callable[..., tuple[int, Any]]
 
@@ -132,6 +135,42 @@ def test_places_can_be_symbols(cli: Cli, boot: Run, tmp_path: Path) -> None:
         ERROR,
         "coldline: --with 'dsb at pc startup': no function is called 'startup'\n",
     )
+
+
+def test_each_core_counts_for_itself(boot: Run, tmp_path: Path) -> None:
+    """Both cores load from the same code: the first one twice, the other one once."""
+    core_number = a64.Insn("mrs x1, mpidr_el1", 0xD538_00A1)
+    program = code(
+        a64.mov(2, a64.RAM + 0x1_0000),
+        a64.ldr(3, 2),
+        core_number,
+        a64.Insn("tbnz w1, #0, .+16", 0x3700_0081),
+        a64.add(4, 4, 1),
+        a64.subs(5, 4, 2),
+        a64.b_ne(-5),
+        a64.WFI,
+    )
+    image, trace = tmp_path / "Image", tmp_path / "a.trace"
+    image.write_bytes(a64.image(program, {}, size=0x20000))
+    load = a64.ENTRY + 4 * len(code(a64.mov(2, a64.RAM + 0x1_0000)))
+    cores = ("--memory", "16M", "--vcpus", 2, "--secondary", "start", "--trace", trace)
+    added = [
+        f"dc cvac 0x40010000 64 at pc {load:#x}#{nth} on cpu{core}" for core, nth in ((0, 2), (1, 1), (1, 2))
+    ]
+    _, document = boot(image, *cores, *(word for text in added for word in ("--with", text)))
+    assert [each["reached"] for each in document["added"]] == [2, 1, 1]
+    assert [each["added"] for each in document["added"]] == [True, True, False]
+    lines = [line.split() for line in trace.read_text().splitlines()]
+    cleans = [words[0] for words in lines if words[1:3] == ["dc", "cvac"]]
+    assert sorted(cleans) == ["guest", "guest1"]
+    for agent, before in (("guest", 1), ("guest1", 0)):
+        mine = [words[1:3] for words in lines if words[0] == agent and words[1] in ("read", "dc")]
+        assert [words[0] for words in mine].index("dc") == before
+
+
+def test_the_object_of_a_run_with_all_of_it_is_as_its_schema_says(cli: Cli) -> None:
+    added = ("--with", "dc cvac 0x40000800 64 at pc 0x40000040")
+    validated(cli("boot", *ARM64, *added, "--repair", "--inject", "all", "--json").out)
 
 
 @pytest.mark.long
