@@ -58,10 +58,12 @@ def places_of(trial: Trial, numbers: Iterable[int]) -> dict[int, CodePlace]:
     counters = tuple(Addition(CodePlace((each.pc,), 0, each.core), ()) for each in found.values())
     # A block's fetch comes before its first instruction is reached, other events come after it.
     until = tuple(each.before + 1 + each.is_fetch for each in found.values())
-    outcome = replace(trial, additions=counters, until_events=until).run(lambda batch: None)
+    given = len(trial.additions)
+    counting = replace(trial, additions=(*trial.additions, *counters), until_events=(*[0] * given, *until))
+    outcome = counting.run(lambda batch: None)
     return {
         number: CodePlace((each.pc,), count, each.core)
-        for (number, each), count in zip(found.items(), outcome.reached, strict=True)
+        for (number, each), count in zip(found.items(), outcome.reached[given:], strict=True)
         if count
     }
 

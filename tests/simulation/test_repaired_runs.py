@@ -60,6 +60,16 @@ def test_each_repair_makes_the_guest_right_when_it_is_pasted(boot: Run, architec
     assert boot(*RACES[architecture], *(word for text in every for word in ("--with", text)))[0] == COHERENT
 
 
+def test_a_repair_comes_beside_what_is_added(boot: Run) -> None:
+    """With the data repaired by hand, in the same code, the repair of the instruction is found and is enough."""
+    data = f"dc civac {DATA['arm64']:#x} 64 at pc {DATA_READ_AT['arm64']:#x}"
+    _, document = boot(*ARM64, "--with", data, "--repair")
+    (cause,) = document["causes"]
+    assert cause["kind"] == "stale-fetch"
+    assert [each["right"] for each in cause["repairs"]["found"]] == [True] * len(cause["repairs"]["found"])
+    assert document["repaired"]["verdict"] == "coherent"
+
+
 def test_the_text_has_what_to_paste(cli: Cli) -> None:
     out = cli("boot", *ARM64, "--repair").out
     line = next(line for line in out.splitlines() if "--with 'dc civac 0x40000800" in line)

@@ -72,7 +72,7 @@ class Additions:
     additions : sequence of Addition
         The additions.
     until : sequence of int
-        For each addition `UNTIL_AT`; none of them has a limit if it is empty.
+        For each addition `UNTIL_AT`, 0 for no limit; none of them has one if it is empty.
     orders : bool
         Whether barriers are events.
 
