@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 import tests.helpers.tiny_guests as a64
+from coldline.consequence import difference, rerun
+from coldline.frontends.unicorn import recorded_run
 from tests.helpers.command import COHERENT, ERROR, HAZARD, Cli
 from tests.helpers.tiny_guests import code
 
@@ -261,3 +263,15 @@ def test_a_walk_gets_the_old_descriptor(boot: Run, tmp_path: Path) -> None:
     assert each["was"]["end"] == "off"
     assert each["now"]["end"] == "fault"
     assert f"its tables do not map {GIGABYTE:#x}" in each["now"]["fault"]
+
+
+def test_a_long_run_is_recorded_as_far_as_there_is_room(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guest's end is still seen, and its loads are still given old bytes, when no more blocks are recorded."""
+    for module in (recorded_run, difference, rerun):
+        monkeypatch.setattr(module, "MOST_BLOCKS", 50)
+    loop = [a64.mov(6, 200_000), a64.subs(6, 6, 1), a64.b_ne(-1)]
+    each = by_kind(run(a64.ldr_w(4, 2), *loop, a64.ldr_w(4, 2)))["stale-read"]
+    assert (each["given"], each["compared"], each["now"]["end"]) == (2, 50, "off")
+    assert "divergence" not in each

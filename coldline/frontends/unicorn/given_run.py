@@ -59,7 +59,7 @@ class GivenRun(RecordedRun):
         self._new = bytearray()
         self._lent: tuple[int, bytes] | None = None
         self._stored: list[tuple[int, int, bool]] = []
-        self._hooks: list[LineHooks] = []
+        self._line_hooks: list[LineHooks] = []
         self._switches = 0
 
     @property
@@ -100,7 +100,12 @@ class GivenRun(RecordedRun):
         else:
             return
         for kind, call in calls:
-            self._hooks.append(LineHooks(vcpu, kind, old.address, old.end, call, tags))
+            self._line_hooks.append(LineHooks(vcpu, kind, old.address, old.end, call, tags))
+
+    @property
+    def needs_blocks(self) -> bool:
+        """See `RecordedRun.needs_blocks`."""
+        return self._active and self._stays
 
     def next_stop(self, vcpu: "Vcpu") -> int:
         """See `Follower.next_stop`."""
@@ -171,9 +176,9 @@ class GivenRun(RecordedRun):
     def _stop(self) -> None:
         """Give no more old bytes, and put the new ones back."""
         self._active = False
-        for each in self._hooks:
+        for each in self._line_hooks:
             each.remove()
-        self._hooks.clear()
+        self._line_hooks.clear()
         for vcpu in self.vcpus:
             vcpu.state["kept_ends"] = vcpu.state["kept_over"] = 0
         if self._stays:

@@ -60,6 +60,7 @@ class RecordedRun(Follower):
         self.blocks: dict[int, Blocks] = {}
         self.begins: dict[RunMark, int] = {}
         self.pages: dict[int, int] = {}
+        self._hooks: dict[int, int] = {}
 
     def next_stop(self, vcpu: "Vcpu") -> int:
         """See `Follower.next_stop`."""
@@ -75,6 +76,16 @@ class RecordedRun(Follower):
                 self._record(vcpu)
             self.begins[mark] = len(self.blocks[vcpu.number])
             self.reached(vcpu, mark)
+        blocks = self.blocks.get(vcpu.number)
+        if blocks is not None and len(blocks) >= MOST_BLOCKS and not self.needs_blocks:
+            handle = self._hooks.pop(vcpu.number, None)
+            if handle is not None:
+                vcpu.emulator.hook_del(handle)
+
+    @property
+    def needs_blocks(self) -> bool:
+        """Whether `entered` is needed, also when enough blocks are recorded."""
+        return False
 
     def reached(self, vcpu: "Vcpu", mark: RunMark) -> None:
         """Take a vCPU that is at a mark, before a block of code."""
@@ -89,7 +100,7 @@ class RecordedRun(Follower):
                 sizes.append(size)
             self.entered(vcpu, address, size)
 
-        vcpu.emulator.hook_add(const.UC_HOOK_BLOCK, on_block)
+        self._hooks[vcpu.number] = vcpu.emulator.hook_add(const.UC_HOOK_BLOCK, on_block)
         vcpu.forget_code()
 
     def entered(self, vcpu: "Vcpu", address: int, size: int) -> None:
