@@ -15,6 +15,8 @@ from coldline.events import Event
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.frontends.unicorn import Boot, Listener, Outcome, Until
+from coldline.frontends.unicorn.additions import Addition, Additions
+from coldline.frontends.unicorn.follower import Follower
 from coldline.frontends.unicorn.turns import DEFAULT_TURNS, Turns
 from coldline.guest import Plan
 from coldline.hypervisor.cores import agents_by_core
@@ -51,6 +53,10 @@ class Trial:
         Further switches of the profile that are on: names of `coldline.rules.profile.SWITCHES`.
     order : bool
         Whether the run's cores and barriers are events, so that what a core does completes at its own barriers.
+    additions : tuple of Addition
+        Operations that are added to the guest's code.
+    until_events : tuple of int
+        For each addition, how many events its core has had when its place is no longer counted; empty for no limit.
     """
 
     plan: Plan
@@ -62,6 +68,8 @@ class Trial:
     all_start: bool = False
     options: tuple[str, ...] = ()
     order: bool = False
+    additions: tuple[Addition, ...] = ()
+    until_events: tuple[int, ...] = ()
 
     @property
     def profile(self) -> Profile:
@@ -88,6 +96,7 @@ class Trial:
         instructions: bool = False,
         console: "Callable[[bytes], None]" = lambda text: None,
         progress: "Callable[[int, int], None]" = lambda instructions, accesses: None,
+        follower: Follower | None = None,
     ) -> Outcome:
         """Build the guest, run it, destroy it; hand every event to `sink`.
 
@@ -101,6 +110,8 @@ class Trial:
             Takes what the guest prints.
         progress : callable
             Called now and then with the numbers of instructions and accesses.
+        follower : Follower, optional
+            Who follows the run.
 
         Raises
         ------
@@ -109,9 +120,14 @@ class Trial:
         GuestError
             If the guest does something after which the run cannot continue.
         """
-        recorder = _Recorder(sink)
+        follower = follower or Follower()
+        recorder = _Recorder(sink, follower)
+        additions = None
+        if self.additions:
+            additions = Additions(self.additions, until=self.until_events, orders=self.order)
         flash = [(bank.base, bank.size) for bank in self.plan.banks if bank.flash]
         host = SimulatedHost(self.model, recorder.record, flash, cores=self.plan.vcpus if self.order else 0)
+        recorder.host = host
         how = self.strategy if self.strategy is not None else strategy_of_loader(self.model.mapping_types[0])
         domain = build_domain(self.plan, how, host)
         try:
@@ -150,8 +166,12 @@ class Trial:
                 bare=not self.model.has_strategies,
                 turns=self.turns,
                 vcpus=self.plan.vcpus,
+                additions=additions,
+                follower=follower,
             )
             outcome = boot.run(self.until)
+            follower.ended(boot.used())
+            outcome.reached = additions.reached() if additions is not None else ()
             recorder.flush()
         finally:
             # The host's events of destroying the guest are not part of the trial.
@@ -163,14 +183,24 @@ class Trial:
 class _Recorder:
     """Passes on the host's events, which come one by one, and the guest's batches, in their order."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(self, sink: Sink, follower: Follower) -> None:
+        self._sink, self._follower = sink, follower
         self._waiting: list[Event] = []
         self._open = True
+        self.host: SimulatedHost | None = None
 
     def record(self, event: Event) -> None:
         if self._open:
             self._waiting.append(event)
+            self._follower.host_did(event, self._ram)
+
+    def _ram(self, address: int, size: int) -> bytes:
+        """The bytes of the guest's RAM at an address; none where it has none yet."""
+        for domain in self.host.domains if self.host is not None else ():
+            bank = domain.bank_of(address, size)
+            if bank is not None:
+                return bytes(bank.buffer[address - bank.base : address - bank.base + size])
+        return b""
 
     def flush(self) -> None:
         if self._waiting:
@@ -179,6 +209,7 @@ class _Recorder:
 
     def after_flush(self, batch: Batch) -> None:
         self.flush()
+        self._follower.handed_over(batch)
         self._sink(batch)
 
     def close(self) -> None:

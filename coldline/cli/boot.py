@@ -4,12 +4,16 @@
 import argparse
 import contextlib
 import time
+from dataclasses import replace
 
 from coldline import verdict
+from coldline.cli.added_operations import added_operations, additions_of, not_added
 from coldline.cli.guest_symbols import symbols_of
 from coldline.cli.hosts import host_of, is_bare, strategy_of
+from coldline.cli.injecting import inject, injected_of
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
+from coldline.cli.repairing import repair_run
 from coldline.cli.reviewing import Reviewing, reviewed_status
 from coldline.cli.status import INTERRUPTED, complain
 from coldline.cli.trials import TrialRun, plan_guest, programs_of, trial_of
@@ -17,7 +21,9 @@ from coldline.errors import RepeatError
 from coldline.events.interruptible import Interruptible
 from coldline.frontends.unicorn import End, Outcome
 from coldline.jit.code_cache import compile_missing
+from coldline.report.added import AddedOperations
 from coldline.report.model import Guest, Report, Run
+from coldline.report.reporters import DEFAULT, FORMATS
 from coldline.simulation import Trial
 from coldline.verdict import Judgement, check, judge
 
@@ -26,11 +32,14 @@ def run_boot(options: argparse.Namespace) -> int:
     """Build a guest, run it, check its accesses and report; return the exit status."""
     started = time.perf_counter()
     reviewing = Reviewing(options)
+    injected = injected_of(options)
     outputs = Outputs(options.formats, quiet=options.quiet, hazards=options.hazards, of_run=True)
     kernel, plan = plan_guest(options)
     host, why_default = host_of(options, kernel, plan)
-    trial = trial_of(
-        options, plan, strategy_of(options, host, why_default), host, bare=is_bare(options, kernel)
+    symbols = symbols_of(options, kernel, plan)
+    trial = replace(
+        trial_of(options, plan, strategy_of(options, host, why_default), host, bare=is_bare(options, kernel)),
+        additions=additions_of(options, plan, symbols),
     )
     guest = Guest(
         kernel=kernel,
@@ -40,16 +49,33 @@ def run_boot(options: argparse.Namespace) -> int:
         strategy=trial.strategy,
         core=trial.core.name,
     )
-    symbols = symbols_of(options, kernel, plan)
     with outputs:
         outputs.begin(guest)
         most = reviewing.most(outputs.hazards or 0, options.hazards)
-        judgement, outcome = _judge(trial, options, outputs, most)
-        run = _run_of(trial, outcome, time.perf_counter() - started)
+        if options.repair or injected is not None:
+            most = max(most, FORMATS[DEFAULT].hazards if options.hazards is None else options.hazards)
+        with Progress(not options.quiet) as progress:
+            judgement, outcome = _judge(trial, options, outputs, most, progress)
+            repairs, repaired = (
+                repair_run(trial, judgement, progress)
+                if options.repair and judgement.hazards and not judgement.interrupted
+                else ({}, None)
+            )
+            shown = {} if judgement.interrupted else inject(injected, trial, judgement, progress)
+        added = added_operations(options, trial.additions, outcome)
+        run = _run_of(trial, outcome, added, time.perf_counter() - started)
         report = Report(subject=kernel.path, judgement=judgement, guest=guest, run=run, symbols=symbols)
         triage = reviewing.triage(report)
         report = Report(
-            subject=kernel.path, judgement=judgement, guest=guest, run=run, symbols=symbols, triage=triage
+            subject=kernel.path,
+            judgement=judgement,
+            guest=guest,
+            run=run,
+            symbols=symbols,
+            triage=triage,
+            repairs=repairs,
+            repaired=repaired,
+            consequences=shown,
         )
         outputs.report(report)
     if judgement.interrupted:
@@ -60,52 +86,52 @@ def run_boot(options: argparse.Namespace) -> int:
 
 
 def _judge(
-    trial: Trial, options: argparse.Namespace, outputs: Outputs, most: int
+    trial: Trial, options: argparse.Namespace, outputs: Outputs, most: int, progress: Progress
 ) -> tuple[Judgement, Outcome]:
     """Run and check the guest; run it again if hazards need their stories."""
     from coldline.checker.final_read import Region
 
     regions = [Region(each.name, each.address, each.size, each.data.nbytes) for each in trial.plan.segments]
-    with Progress(not options.quiet) as progress:
-        compile_missing(programs_of(trial.plan), progress.compiled)
-        following = Following(progress, outputs)
-        with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
-            writer = None
-            if options.trace is not None:
-                from coldline.trace.writing import TraceWriter
+    compile_missing(programs_of(trial.plan), progress.compiled)
+    following = Following(progress, outputs)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+        writer = None
+        if options.trace is not None:
+            from coldline.trace.writing import TraceWriter
 
-                writer = stack.enter_context(TraceWriter(options.trace, trial.profile, options.trace_format))
-            first = TrialRun(
-                trial,
-                following.ran,
-                progress.console if outputs.for_people else lambda text: None,
-                writer.write if writer is not None else None,
-            )
-            until_interrupt = Interruptible(first)
-            checker = check(until_interrupt, trial.profile, distinct=True, at_length=True)
-            if until_interrupt.interrupted:
-                raise KeyboardInterrupt  # so that no trace is left behind
+            writer = stack.enter_context(TraceWriter(options.trace, trial.profile, options.trace_format))
+        first = TrialRun(
+            trial,
+            following.ran,
+            progress.console if outputs.for_people else lambda text: None,
+            writer.write if writer is not None else None,
+        )
+        until_interrupt = Interruptible(first)
+        checker = check(until_interrupt, trial.profile, distinct=True, at_length=True)
         if until_interrupt.interrupted:
-            return judge(checker, first, most=most, stories=0, gaps=[verdict.WAS_INTERRUPTED]), first.outcome
-        try:
-            judgement = judge(
-                checker,
-                TrialRun(trial),
-                most=most,
-                stories=most,
-                regions=regions,
-                gaps=first.outcome.gaps(trial.until),
-                watcher=following,
-                interruptible=True,
-            )
-        except RepeatError as error:
-            raise RepeatError(
-                f"two runs of this guest differ, which is a fault of coldline: {error}"
-            ) from error
+            raise KeyboardInterrupt  # so that no trace is left behind
+    if until_interrupt.interrupted:
+        return judge(checker, first, most=most, stories=0, gaps=[verdict.WAS_INTERRUPTED]), first.outcome
+    try:
+        judgement = judge(
+            checker,
+            TrialRun(trial),
+            most=most,
+            stories=most,
+            regions=regions,
+            gaps=[
+                *first.outcome.gaps(trial.until),
+                *not_added(added_operations(options, trial.additions, first.outcome)),
+            ],
+            watcher=following,
+            interruptible=True,
+        )
+    except RepeatError as error:
+        raise RepeatError(f"two runs of this guest differ, which is a fault of coldline: {error}") from error
     return judgement, first.outcome
 
 
-def _run_of(trial: Trial, outcome: Outcome, seconds: float) -> Run:
+def _run_of(trial: Trial, outcome: Outcome, added: tuple[AddedOperations, ...], seconds: float) -> Run:
     return Run(
         end=outcome.end.value if outcome.end is not None else None,
         psci=outcome.psci_call,
@@ -122,4 +148,5 @@ def _run_of(trial: Trial, outcome: Outcome, seconds: float) -> Run:
         poll=outcome.poll,
         console=outcome.console.decode("utf-8", "replace"),
         seconds=seconds,
+        added=added,
     )

@@ -9,6 +9,7 @@ from coldline.cli.progress import Following, Progress
 from coldline.cli.repairing import Repairing, insertions_of
 from coldline.cli.reviewing import Reviewing, reviewed_status
 from coldline.cli.status import COHERENT, INTERRUPTED, complain, worst
+from coldline.cli.written_events import written_events
 from coldline.errors import TraceError
 from coldline.report.model import Report
 from coldline.trace_check import check_trace
@@ -41,6 +42,7 @@ def run_check(options: argparse.Namespace) -> int:
                 report = Report(
                     subject=path,
                     judgement=judgement,
+                    written=written_events(path, judgement),
                     triage=reviewing.triage(report),
                     repairs=repairing.found if repairing is not None else {},
                 )

@@ -15,7 +15,9 @@ from coldline.trace.text import parse_event
 from coldline.verdict import Judgement
 
 if TYPE_CHECKING:
-    from coldline.repair.result import Repairs
+    from coldline.repair.result import Repairs, Target
+    from coldline.report.added import Repaired
+    from coldline.simulation import Trial
 
 
 def insertions_of(options: argparse.Namespace) -> list[Insertion]:
@@ -53,12 +55,20 @@ class Repairing:
     progress : Progress
         Shows how far it is.
     name : str
-        The trace's name, for the progress.
+        The trace's name, for the progress; empty if there is only one.
+
+    Attributes
+    ----------
+    found : dict of int to Repairs
+        The repairs of each cause, by its number.
+    targets : dict of int to Target
+        The hazards of each of them.
     """
 
     def __init__(self, progress: Progress, name: str) -> None:
         self.found: dict[int, Repairs] = {}
-        self._progress, self._name = progress, name
+        self.targets: dict[int, Target] = {}
+        self._progress, self._name = progress, f"{name}: " if name else ""
 
     def __call__(self, source: Source, profile: Profile, judgement: Judgement) -> None:
         """Search the repairs of all causes of a judgement."""
@@ -71,7 +81,7 @@ class Repairing:
             return
         checker = checked(source, profile)
         for number in range(len(grouped.causes)):
-            said = f"{self._name}: repair of cause {number + 1:,} of {len(grouped.causes):,}"
+            said = f"{self._name}repair of cause {number + 1:,} of {len(grouped.causes):,}"
             self._progress.say(said.__str__)
             entries = tuple(
                 hazard.entry
@@ -79,4 +89,33 @@ class Repairing:
                 if cause == number
             )
             if entries:
-                self.found[number] = find_repairs(source, profile, checker, Target(entries))
+                self.targets[number] = Target(entries)
+                self.found[number] = find_repairs(source, profile, checker, self.targets[number])
+
+
+def repair_run(
+    trial: "Trial", judgement: Judgement, progress: Progress
+) -> "tuple[dict[int, Repairs], Repaired | None]":
+    """Search what repairs each cause of a guest's run, and run the guest with it.
+
+    Returns
+    -------
+    dict of int to Repairs
+        The repairs of each cause, by its number.
+    Repaired or None
+        The run with one of each cause; None if there is none.
+    """
+    from coldline.report.added import Repaired
+    from coldline.trace.spool import Spool
+    from coldline.trial_repair import MOST_KEPT, Once, TrialRepairs, judged_with
+
+    repairing = Repairing(progress, "")
+    with Spool(Once(trial) if judgement.events <= MOST_KEPT else trial) as source:
+        repairing(source, trial.profile, judgement)
+    repairs, additions = TrialRepairs(trial, lambda what: progress.say(what.__str__)).put_in(
+        repairing.found, repairing.targets
+    )
+    if not additions:
+        return repairs, None
+    verdict, kinds = judged_with(trial, additions)
+    return repairs, Repaired(operations=tuple(map(str, additions)), verdict=verdict, kinds=kinds)

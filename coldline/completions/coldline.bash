@@ -4,7 +4,7 @@
 _shtab_coldline_subparsers=(baseline boot cache check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion)
 
 _shtab_coldline_baseline_option_strings=(-h --help -o --output)
-_shtab_coldline_boot_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --strategy --host --core --until --schedule --secondary --max-instructions --order --nc-may-hit --setway-effective --idc --dic --baseline --suppressions --symbols --source-prefix --trace --trace-format --format --json --quiet --hazards)
+_shtab_coldline_boot_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --strategy --host --core --until --schedule --secondary --max-instructions --order --nc-may-hit --setway-effective --idc --dic --repair --inject --with --baseline --suppressions --symbols --source-prefix --trace --trace-format --format --json --quiet --hazards)
 _shtab_coldline_cache_option_strings=(-h --help --build --clear)
 _shtab_coldline_check_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --repair --with --before --baseline --suppressions --format --json --witness --quiet --hazards --max-hazards --stories)
 _shtab_coldline_compare_option_strings=(-h --help --json)
@@ -119,6 +119,7 @@ _shtab_coldline_boot___nc_may_hit_nargs=0
 _shtab_coldline_boot___setway_effective_nargs=0
 _shtab_coldline_boot___idc_nargs=0
 _shtab_coldline_boot___dic_nargs=0
+_shtab_coldline_boot___repair_nargs=0
 _shtab_coldline_boot___json_nargs=0
 _shtab_coldline_boot___quiet_nargs=0
 _shtab_coldline_cache__h_nargs=0

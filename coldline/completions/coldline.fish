@@ -43,7 +43,7 @@ function _shtab_coldline_using
 end
 
 set -g _shtab_coldline_commands baseline boot cache check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion
-set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --sample --schedule --secondary --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --version --with --write -o
+set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --inject --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --sample --schedule --secondary --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --version --with --write -o
 
 complete -c coldline -e
 complete -c coldline -f
@@ -88,9 +88,12 @@ complete -c coldline -n '_shtab_coldline_using boot' -l nc-may-hit -d 'non-cache
 complete -c coldline -n '_shtab_coldline_using boot' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
 complete -c coldline -n '_shtab_coldline_using boot' -l idc -d 'CTR_EL0.IDC: instruction fetches see level 1 data caches'
 complete -c coldline -n '_shtab_coldline_using boot' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
+complete -c coldline -n '_shtab_coldline_using boot' -l repair -d 'for each cause, find the smallest repair, add it to the guest'"'"'s code and run the guest again'
+complete -c coldline -n '_shtab_coldline_using boot' -l inject -x -d 'run the guest again with the old bytes that the reads of cause N, or of all causes, may get, and show what it does then'
+complete -c coldline -n '_shtab_coldline_using boot' -l with -x -d 'run the guest with operations added to its code, such as '"'"'dc ivac 0x40205000 0x5000; dsb at pc 0x40008010#1'"'"': before the instruction at that address or at SYMBOL+OFFSET, the first time that it is reached; '"'"'on cpu1'"'"' at the end for another core (can be repeated)'
 complete -c coldline -n '_shtab_coldline_using boot' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are known, from '"'"'coldline baseline'"'"': only others fail the command'
 complete -c coldline -n '_shtab_coldline_using boot' -l suppressions -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are not to fail the command, each with a reason and a date'
-complete -c coldline -n '_shtab_coldline_using boot' -l symbols -xka "(__fish_complete_path (commandline -ct))" -d 'name functions, data and source lines by FILE: the linked ELF file of the image, such as vmlinux or u-boot, or a System.map (default: the image, if it is an ELF file with symbols)'
+complete -c coldline -n '_shtab_coldline_using boot' -l symbols -xka "(__fish_complete_path (commandline -ct))" -d 'name functions, data and source lines by FILE: the linked ELF file of the image, such as vmlinux or u-boot, or a System.map (default: the image, if it is an ELF file with symbols). FILE@OFFSET is for code that copies itself elsewhere, as U-Boot does: OFFSET is what it adds to its addresses as linked'
 complete -c coldline -n '_shtab_coldline_using boot' -l source-prefix -xka "(__fish_complete_directories)" -d 'remove DIR from the beginning of the paths of source files'
 complete -c coldline -n '_shtab_coldline_using boot' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write every event to FILE, for '"'"'coldline check'"'"''
 complete -c coldline -n '_shtab_coldline_using boot' -l trace-format -xka "text binary" -d 'form of that file: text, or binary, which is smaller and faster (default: text if FILE ends in .txt or .trace, else binary; .gz or .zst after that compresses it)'
@@ -172,7 +175,7 @@ complete -c coldline -n '_shtab_coldline_using matrix' -l nc-may-hit -d 'non-cac
 complete -c coldline -n '_shtab_coldline_using matrix' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
 complete -c coldline -n '_shtab_coldline_using matrix' -l idc -d 'CTR_EL0.IDC: instruction fetches see level 1 data caches'
 complete -c coldline -n '_shtab_coldline_using matrix' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
-complete -c coldline -n '_shtab_coldline_using matrix' -l format -xka "text json witness html sarif junit github" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs'
+complete -c coldline -n '_shtab_coldline_using matrix' -l format -xka "text json witness html sarif junit github" -d 'write the report in this format, to FILE or to standard output (can be repeated). text: for people; json: for programs; html: a page to look at, in one file'
 complete -c coldline -n '_shtab_coldline_using matrix' -l json -d 'short for --format json'
 complete -c coldline -n '_shtab_coldline_using matrix; and test $_shtab_coldline_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'kernel: Image, zImage, EFI zboot, ELF, uImage or FIT, compressed or not; raw bytes with --load; or a guest configuration file in xl'"'"'s format'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a plan -d 'Plan a guest from a kernel or a configuration file, and print its memory map with the reason for each placement. Nothing is built or run, and no host is needed.'

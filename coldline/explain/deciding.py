@@ -106,7 +106,8 @@ def _writes(event: Event, address: int) -> bool:
     return event.op is Op.WRITE and event.address <= address < event.address + event.size
 
 
-def _before(story: Sequence[WitnessStep], index: int) -> Microstate:
+def before_step(story: Sequence[WitnessStep], index: int) -> Microstate:
+    """The copies before a step of a story."""
     return story[index - 1].state if index else COLD
 
 
@@ -117,7 +118,7 @@ def _lost(story: Sequence[WitnessStep], address: int) -> Deciding | None:
         return None
     while step and _is_lost(story, step - 1):
         step -= 1
-    role, copy = _loss(_before(story, step), story[step].state)
+    role, copy = _loss(before_step(story, step), story[step].state)
     return Deciding(role, step, _answering(story, step, address), copy)
 
 
@@ -159,25 +160,25 @@ def _answering(story: Sequence[WitnessStep], step: int, address: int) -> int:
 def _old(story: Sequence[WitnessStep], store: int, address: int, profile: Profile) -> Deciding:
     """What made the copy old that the last step reads: a step after the store, or else the store."""
     last = len(story) - 1
-    copy = _copy_read(story[last], _before(story, last), profile)
+    copy = copy_read(story[last], before_step(story, last), profile)
     filled: tuple[int, str] | None = None
     for index in range(last - 1, store, -1):
-        before, after = _before(story, index), story[index].state
-        if not _has(after, copy) or _fresh(after, copy):
+        before, after = before_step(story, index), story[index].state
+        if not has(after, copy) or is_fresh(after, copy):
             break  # a view of another core: the copies are not told any farther back
-        if not _has(before, copy):
-            source = _source(before, copy, profile)
-            if source == MEMORY:
+        if not has(before, copy):
+            origin = source(before, copy, profile)
+            if origin == MEMORY:
                 filled = (index, copy)
-            copy = source
-        elif _fresh(before, copy):
+            copy = origin
+        elif is_fresh(before, copy):
             return Deciding(Role.WROTE_OLD, index, _answering(story, index, address), copy)
     if filled is not None and copy == MEMORY:
         return Deciding(Role.FILLED_OLD, filled[0], store, filled[1])
     return Deciding(Role.LEFT_OLD, store, store, copy)
 
 
-def _copy_read(step: WitnessStep, before: Microstate, profile: Profile) -> str:
+def copy_read(step: WitnessStep, before: Microstate, profile: Profile) -> str:
     """The copy that the bad read returns."""
     if step.outcome in _READ_COPIES:
         return _READ_COPIES[step.outcome]
@@ -187,11 +188,11 @@ def _copy_read(step: WitnessStep, before: Microstate, profile: Profile) -> str:
     if name.endswith("_NC"):
         return MEMORY
     if step.line_event.event.op is Op.FETCH:
-        return INSTRUCTION if before.icache else _source(before, INSTRUCTION, profile)
+        return INSTRUCTION if before.icache else source(before, INSTRUCTION, profile)
     return LEVEL_1 if before.level1 else LEVEL_2 if before.level2 else MEMORY
 
 
-def _source(before: Microstate, copy: str, profile: Profile) -> str:
+def source(before: Microstate, copy: str, profile: Profile) -> str:
     """Where a copy that was not there before comes from."""
     if copy == INSTRUCTION and profile.idc and before.level1:
         return LEVEL_1
@@ -202,7 +203,8 @@ def _source(before: Microstate, copy: str, profile: Profile) -> str:
     return MEMORY
 
 
-def _has(state: Microstate, copy: str) -> bool:
+def has(state: Microstate, copy: str) -> bool:
+    """Whether there is a copy."""
     valid = {
         LEVEL_1: bool(state.level1),
         LEVEL_2: bool(state.level2),
@@ -212,7 +214,8 @@ def _has(state: Microstate, copy: str) -> bool:
     return valid.get(copy, False)
 
 
-def _fresh(state: Microstate, copy: str) -> bool:
+def is_fresh(state: Microstate, copy: str) -> bool:
+    """Whether a copy has the last write."""
     fresh = {
         LEVEL_1: state.fresh1,
         LEVEL_2: state.fresh2,

@@ -276,6 +276,13 @@ class View:
         """Return the bytes at a virtual address in the last used page of code; none if it is not in RAM."""
         return self.bytes_at(self._record["code_physical"] & ADDRESS_MASK | address & (PAGE_SIZE - 1), size)
 
+    def put_bytes(self, physical: int, data: bytes | bytearray) -> None:
+        """Put bytes at a physical address, within one bank, as a debugger does."""
+        for index, ram in enumerate(self.ram):
+            offset = physical - self._record.item("bank_base", index)
+            if 0 <= offset < len(ram):
+                ram[offset : offset + len(data)] = data
+
     def bytes_at(self, physical: int, size: int) -> bytes:
         """Return the bytes at a physical address, up to the end of their bank; none if it is not in RAM."""
         for index, ram in enumerate(self.ram):

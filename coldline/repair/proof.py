@@ -65,7 +65,7 @@ class Proof:
         except TraceError:
             return False
         found = found_in(checker, insertions)
-        if any(not _within(ranges, self._as_it_is.get(key, [])) for key, ranges in found.items()):
+        if any(not within(ranges, self._as_it_is.get(key, [])) for key, ranges in found.items()):
             return False
         return not any(
             low < entry.address + entry.size and entry.address < high
@@ -78,7 +78,7 @@ def _of_event(found: Found, entry: HazardEntry) -> Iterable[tuple[int, int]]:
     return (each for (number, _), ranges in found.items() if number == entry.number for each in ranges)
 
 
-def _within(ranges: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]) -> bool:
+def within(ranges: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]) -> bool:
     """Whether each range is within the others, of which adjacent ones count as one."""
     merged: list[tuple[int, int]] = []
     for low, high in sorted(others):

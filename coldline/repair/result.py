@@ -43,6 +43,21 @@ class Place(NamedTuple):
     where: int
 
 
+class PutIn(NamedTuple):
+    """A repair as it was added to the code of a guest, which was run again.
+
+    Attributes
+    ----------
+    operations : tuple of str
+        Each operation with its instruction, which time, and the core, as ``coldline boot --with`` takes it.
+    right : bool
+        Whether the hazards of the cause were gone in that run, and no others had come.
+    """
+
+    operations: tuple[str, ...]
+    right: bool
+
+
 class Repair(NamedTuple):
     """Operations that make the hazards impossible, which the checker has proven on the whole trace.
 
@@ -54,12 +69,15 @@ class Repair(NamedTuple):
         For each of them the earliest and the latest place at which it was proven.
     lines : int
         How many cache lines the operations by address concern, each counted for each of them.
+    put_in : PutIn or None
+        The repair in a guest's code; None for that of a trace, and where an event is not of the guest's code.
     """
 
     events: tuple[Event, ...]
     earliest: tuple[Place, ...]
     latest: tuple[Place, ...]
     lines: int
+    put_in: PutIn | None = None
 
 
 class Failure(NamedTuple):

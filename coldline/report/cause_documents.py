@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from coldline.report.causes import FINAL_READ
 from coldline.report.code_places import source_place
+from coldline.report.consequence_words import consequence_document
 from coldline.report.identity import identity_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def cause_document(report: "Report", number: int, cause: "Cause") -> dict[str, A
         "size": cause.end - cause.address,
         "identity": identity_of(report, cause)._asdict(),
         **(_state(report.triage.causes[number]) if report.triage is not None else {}),
+        **(
+            {"consequence": consequence_document(report.consequences[number])}
+            if number in report.consequences
+            else {}
+        ),
         **({"repairs": _repairs(report.repairs[number])} if number in report.repairs else {}),
     }
 
@@ -57,6 +63,11 @@ def _repairs(repairs: "Repairs") -> dict[str, Any]:
                 "earliest": [place_document(place) for place in repair.earliest],
                 "latest": [place_document(place) for place in repair.latest],
                 "cache_lines": repair.lines,
+                **(
+                    {"with": list(repair.put_in.operations), "right": repair.put_in.right}
+                    if repair.put_in is not None
+                    else {}
+                ),
             }
             for repair in repairs.found
         ],
@@ -73,12 +84,17 @@ def place_document(place: "Place") -> dict[str, int]:
     return {"before_line": place.where} if place.where else {"before_number": place.number}
 
 
-def source_document(report: "Report", code: "Code") -> dict[str, str]:
+def source_document(report: "Report", code: "Code") -> dict[str, Any]:
     """The function and the source line of an instruction, where they are known."""
     found = source_place(report, code)
     if found is None:
         return {}
-    return {"function": found.function, **({"source": f"{found.path}:{found.line}"} if found.path else {})}
+    inlined = {"inlined": list(found.inlined)} if found.inlined else {}
+    return {
+        "function": found.function,
+        **inlined,
+        **({"source": f"{found.path}:{found.line}"} if found.path else {}),
+    }
 
 
 def _place(report: "Report", line_event: "LineEvent") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.report.causes import FINAL_READ
 from coldline.report.code_places import code_place, source_place
+from coldline.report.event_words import event_words
 
 if TYPE_CHECKING:
     from coldline.checker.state.findings import HazardEntry
@@ -58,10 +59,11 @@ def capital(text: str) -> str:
 def decider_words(report: "Report", cause: "Cause") -> str:
     """What decides a cause, in words: the event, where it is, and what it does."""
     line_event = cause.event
-    said = f"{line_event.event} ({event_place(report, line_event)}) {cause.words}"
+    event = event_words(report, line_event.event, line_event.where)
+    said = f"{event} ({event_place(report, line_event)}) {cause.words}"
     if cause.decided.step == cause.decided.event:
         return said
-    return f"a cache, after {line_event.event} ({event_place(report, line_event)}), {cause.words}"
+    return f"a cache, after {event} ({event_place(report, line_event)}), {cause.words}"
 
 
 def event_place(report: "Report", line_event: "LineEvent") -> str:
@@ -79,7 +81,7 @@ def reader_words(report: "Report", cause: "Cause") -> str:
         return FINAL_READ
     entry, code = cause.first.entry, cause.first.code
     if entry.where:
-        return f"line {entry.where}: {entry.event}"
+        return f"line {entry.where}: {event_words(report, entry.event, entry.where)}"
     return f"{entry.event} at {code_place(report, code)}" if code is not None else str(entry.event)
 
 

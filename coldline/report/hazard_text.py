@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from coldline.report.cause_words import harm_words
 from coldline.report.causes import group
+from coldline.report.consequence_words import consequence_lines
 from coldline.report.line_writer import LineWriter
 from coldline.report.model import Report
 from coldline.report.phrases import place_words, segment_words
@@ -46,6 +47,9 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
         if cause is not None:
             told.add(cause)
             _write_others(lines, grouped.causes[cause])
+            if cause in report.consequences:
+                for words in consequence_lines(report, report.consequences[cause]):
+                    lines.say(f"   {words}")
             for words in repair_words(report.repairs[cause]) if cause in report.repairs else ():
                 lines.say(f"   {words}")
     left = judgement.found - accounted

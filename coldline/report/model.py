@@ -14,10 +14,12 @@ from coldline.support.frozen_record import Record
 from coldline.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
+    from coldline.consequence.result import Consequence
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.guest import Plan
     from coldline.image import Kernel
     from coldline.repair.result import Repairs
+    from coldline.report.added import AddedOperations, Repaired
     from coldline.report.triaged import Triage
     from coldline.symbols.symbols import Symbols
 
@@ -87,10 +89,8 @@ class Guest(Record, kw_only=True):
         The places of everything in its memory.
     host, core : str
         The names of the host model and of the core profile.
-    host_default : str
-        Why that host is the default; empty if the user named it.
-    strategy : str or None
-        The name of the builder's strategy; None on a host without strategies.
+    host_default, strategy : str, str or None
+        Why that host is the default, or empty; the builder's strategy, if the host has strategies.
     """
 
     kernel: "Kernel"
@@ -107,33 +107,27 @@ class Run(Record, kw_only=True):
     Attributes
     ----------
     end : str or None
-        Why it ended: ``mmu``, ``psci``, ``console``, ``off``, ``reset``, ``exit``, ``wait``, ``loop``, ``fault`` or
-        ``instructions``.
+        Why it ended: the value of an `End` of `coldline.frontends.unicorn`.
     psci : tuple of int or None
         The first argument registers of the PSCI call that ended it, the function's number first.
-    awaited : str
-        The console text that ended it; empty if something else did.
+    awaited, console : str
+        The console text that ended it, or empty; all that the guest printed.
     instructions, accesses : int
         Executed instructions; loads and stores to RAM.
     page_crossings : int
-        Accesses that crossed the end of a page and whose bytes on the second page could not be followed.
+        Accesses over the end of a page whose bytes on the second page could not be followed.
     mmu_on, caches_on : int or None
-        How many instructions were executed before the MMU was on, and before it and the data cache were both on;
-        None if they never were.
-    turns : list of int
-        How many turns each vCPU had that was started, by its number.
-    devices : tuple of str
-        The devices that the guest used.
-    pc : int or None
-        Where the run ended.
-    fault : str
-        What the guest did, if the run ended with ``fault``.
+        The instructions before the MMU was on, and before it and the data cache were both on; None for never.
+    turns, devices : list of int, tuple of str
+        How many turns each vCPU had that was started; the devices that the guest used.
+    pc, fault : int or None, str
+        Where the run ended, and what the guest did, if it ended with ``fault``.
     poll : str
         The device's register that the guest polls, and the value that it waits for, if the run ended with ``loop``.
-    console : str
-        What the guest printed.
     seconds : float
         How long building, running and judging took.
+    added : tuple of AddedOperations
+        The operations that were to be added to the guest's code.
     """
 
     end: str | None
@@ -151,6 +145,7 @@ class Run(Record, kw_only=True):
     poll: str
     console: str
     seconds: float
+    added: "tuple[AddedOperations, ...]" = ()
 
 
 class MachineRun(Record, kw_only=True):
@@ -200,13 +195,17 @@ class Report(Record, kw_only=True):
     run : Run or None
         How the run went; None for a trace file.
     triage : Triage or None
-        What is known of its causes; None if there is neither a baseline nor a file of suppressions.
+        What is known of its causes; None without a baseline and suppressions.
     repairs : dict of int to Repairs
-        What repairs each cause, by its index, where that was searched.
+        What repairs each cause, by its index.
     symbols : Symbols or None
-        The symbols of the guest, where they are known.
+        The symbols of the guest.
     machine : MachineRun or None
-        The machine that was watched, and how; None for anything else.
+        The machine that was watched.
+    repaired, consequences : Repaired or None, dict of int to Consequence
+        A run of the guest with a repair of each cause; what it does with the old bytes of a cause, by its index.
+    written : dict of int to str
+        Events of the stories as the trace's text has them, by line.
     not_covered : tuple of str
         The faults that the verdict does not cover.
     """
@@ -220,6 +219,9 @@ class Report(Record, kw_only=True):
     repairs: "Mapping[int, Repairs]" = MappingProxyType({})
     symbols: "Symbols | None" = None
     machine: MachineRun | None = None
+    repaired: "Repaired | None" = None
+    consequences: "Mapping[int, Consequence]" = MappingProxyType({})
+    written: Mapping[int, str] = MappingProxyType({})
 
     @property
     def not_covered(self) -> tuple[str, ...]:

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coldline.explain.explained import ExplainedHazard, Unread
+from coldline.report.event_words import event_words
 from coldline.report.triaged import CauseState
 from coldline.rules.order.ordering import COLD_START
 from coldline.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
     from coldline.checker.final_read import StaleRange
+    from coldline.report.added import AddedOperations, Repaired
     from coldline.report.model import Guest, Report, Run
     from coldline.report.triaged import Triage
 
@@ -50,6 +52,21 @@ def _unread_words(unread: list[Unread]) -> str:
 def segment_words(found: "StaleRange") -> str:
     """The place of a range in its segment."""
     return f"{found.region.name}+{found.address - found.region.address:#x}"
+
+
+def added_words(added: "AddedOperations") -> str:
+    """What was added to the guest's code, or that it was not, in a line."""
+    if added.was_added:
+        return f"added: {added.text}"
+    times = "never" if not added.reached else "once" if added.reached == 1 else f"{added.reached:,} times"
+    return f"not added: {added.text}: cpu{added.core} reached that instruction {times}"
+
+
+def repaired_words(repaired: "Repaired") -> str:
+    """The verdict on a run with one repair of each cause, in a line."""
+    kinds = f" ({', '.join(repaired.kinds)})" if repaired.kinds else ""
+    number = len(repaired.operations)
+    return f"run again with {'that' if number == 1 else f'all {number}'}: {repaired.verdict.value}{kinds}"
 
 
 def coverage_words(report: "Report") -> str:
@@ -114,7 +131,7 @@ def place_words(report: "Report", hazard: ExplainedHazard) -> str:
         pc = f", by pc {hazard.code.virtual:#x}" if hazard.code is not None else ""
         return f"event {hazard.entry.number:,}: {hazard.entry.event}{pc}"
     if report.guest is None:
-        return f"line {hazard.entry.where}: {hazard.entry.event}"
+        return f"line {hazard.entry.where}: {event_words(report, hazard.entry.event, hazard.entry.where)}"
     return _place_in(report, report.guest, hazard)
 
 

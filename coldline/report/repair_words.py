@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from coldline.repair.result import Place, Repair, Repairs
+    from coldline.repair.result import Place, PutIn, Repair, Repairs
 
 _NUMBERS = {1: "one operation", 2: "two operations"}
 
@@ -17,6 +17,7 @@ def repair_words(repairs: "Repairs") -> Iterator[str]:
         yield f"repaired by {_NUMBERS.get(count, f'{count} operations')}, as the checker proves on the whole trace:"
         for repair in repairs.found:
             yield f"  {_repair(repair)}"
+            yield from _put_in(repair.put_in)
         if repairs.remark:
             yield repairs.remark
     else:
@@ -33,6 +34,18 @@ def _repair(repair: "Repair") -> str:
         for event, first, last in zip(repair.events, repair.earliest, repair.latest, strict=True)
     ]
     return " and ".join(parts)
+
+
+def _put_in(put_in: "PutIn | None") -> Iterator[str]:
+    """A repair as ``coldline boot --with`` takes it, and how the guest ran with it."""
+    if put_in is None:
+        return
+    yield "    " + " ".join(f"--with '{each}'" for each in put_in.operations)
+    yield (
+        "    run again with it: the hazards are gone"
+        if put_in.right
+        else "    run again with it: hazards are left"
+    )
 
 
 def _between(first: "Place", last: "Place") -> str:

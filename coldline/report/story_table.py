@@ -10,6 +10,7 @@ from rich.text import Text
 
 from coldline.report.causes import decided_words, outcome_words
 from coldline.report.code_places import source_place
+from coldline.report.event_words import event_words, story_rows
 from coldline.report.step_words import COPIES, copies_words, step_words
 from coldline.support.printable import printable
 
@@ -40,14 +41,19 @@ def story_table(
     if orders:
         table.add_column("pending", style="dim")
     last = len(hazard.story)
-    for number, step in enumerate(hazard.story, start=1):
+    for row in story_rows(hazard):
+        step, number = hazard.story[row.last], row.last + 1
         what = Text(f"* {step_words(step)}", "bold yellow") if step.step else Text(_event(step, report))
         if hazard.decided is not None and number == hazard.decided.step + 1:
             what.append(f"  <- {decided_words(hazard.decided)}", "bold red")
         if number == last:
             what.append(f"  <- {_ENDS.get(hazard.entry.kind, 'old')}", "bold red")
         pending = ["; ".join(printable(f"{core}: {words}") for core, words in step.pending)] if orders else []
-        table.add_row(str(number), _where(step), what, *copies_words(step.state).values(), *pending)
+        if row.more:
+            step = hazard.story[row.first]
+            what = Text(f"{_event(step, report)}, and {row.more}")
+        numbers = str(number) if row.first == row.last else f"{row.first + 1}-{number}"
+        table.add_row(numbers, _where(step), what, *copies_words(step.state).values(), *pending)
     console.print(table)
     return drawn.getvalue()
 
@@ -67,4 +73,5 @@ def _event(step: "WitnessStep", report: "Report | None") -> str:
     code = step.line_event.code
     source = source_place(report, code) if report is not None and code is not None else None
     at = f"  at {source}" if source is not None else ""
-    return printable(f"{step.line_event.event}{times}{at}{f': {outcome}' if outcome else ''}")
+    said = event_words(report, step.line_event.event, step.line_event.where)
+    return printable(f"{said}{times}{at}{f': {outcome}' if outcome else ''}")

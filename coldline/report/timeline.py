@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from coldline.report.cause_words import event_place
 from coldline.report.causes import decided_words, outcome_words
+from coldline.report.event_words import event_words
 from coldline.report.step_words import CACHES, COPIES, copies_words, step_words
 
 if TYPE_CHECKING:
@@ -138,7 +139,10 @@ def _mark(report: "Report", hazard: "ExplainedHazard", index: int, step: "Witnes
     of_cache = step.line_event is None
     times = f", {step.times:,} times" if step.times > 1 else ""
     outcome = outcome_words(step)
-    what = f"{step.line_event.event}{times}" if step.line_event is not None else step_words(step)
+    if step.line_event is not None:
+        what = f"{event_words(report, step.line_event.event, step.line_event.where)}{times}"
+    else:
+        what = step_words(step)
     notes = []
     if hazard.decided is not None and index == hazard.decided.step:
         notes.append(decided_words(hazard.decided))

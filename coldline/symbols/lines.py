@@ -4,6 +4,8 @@
 from bisect import bisect_right
 from typing import Any, NamedTuple
 
+from coldline.symbols.inlined import InlinedFunctions
+
 
 class SourceLine(NamedTuple):
     """A line of a source file: its path as the compiler was given it, and the line from 1."""
@@ -31,6 +33,7 @@ class SourceLines:
         self._dwarf = dwarf
         self._rows: dict[int, list[_Row]] = {}
         self._ranges = dwarf.get_aranges()
+        self._inlined = InlinedFunctions(dwarf)
         self._units: list[tuple[int, int, Any]] | None = None
 
     def at(self, address: int) -> SourceLine | None:
@@ -43,6 +46,14 @@ class SourceLines:
             if index >= 0 and address < rows[index].end:
                 return rows[index].source
         return None
+
+    def inlined(self, address: int) -> list[str]:
+        """The names of the functions that are inlined at an instruction, the innermost first."""
+        for unit in self._units_of(address):
+            names = self._inlined.at(unit, address)
+            if names:
+                return names
+        return []
 
     def _units_of(self, address: int) -> list[Any]:
         """The units that may have an address."""

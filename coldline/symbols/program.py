@@ -99,6 +99,19 @@ class Program(NamedTuple):
             return None
         return _guarded(self.path, "debugging information", lambda: lines.at(address))
 
+    def inlined(self, address: int) -> list[str]:
+        """The functions that are inlined at an instruction, as linked, the innermost first.
+
+        Raises
+        ------
+        ImageError
+            If the debugging information is broken.
+        """
+        lines = self.lines
+        if lines is None:
+            return []
+        return _guarded(self.path, "debugging information", lambda: lines.inlined(address))
+
 
 def read_program(path: str, data: bytes) -> Program:
     """Read a linked ELF file for Arm.

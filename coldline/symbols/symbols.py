@@ -26,6 +26,8 @@ _ALIKE: Final = 0.9
 _NOTE: Final = b"\x14\x00\x00\x00\x03\x00\x00\x00GNU\x00"
 """What comes before a build-id of 20 bytes, after its name's size (gABI, 'Note Section')."""
 
+_ADDRESSES: Final = (1 << 64) - 1
+
 _TEXT_START: Final = ("_text", "_stext", "stext")
 
 
@@ -48,16 +50,20 @@ class SourcePlace(NamedTuple):
         The source file, without the prefix that is to be removed; empty if it is not known.
     line : int
         The line in it, or 0.
+    inlined : tuple of str
+        The functions that are inlined there, the innermost first, whose line it is.
     """
 
     function: str
     path: str = ""
     line: int = 0
+    inlined: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if not self.path:
             return self.function
-        return f"{self.function} ({self.path.rpartition('/')[2]}:{self.line})"
+        inlined = "".join(f", inlined {name}" for name in reversed(self.inlined))
+        return f"{self.function}{inlined} ({self.path.rpartition('/')[2]}:{self.line})"
 
 
 class Symbols:
@@ -73,6 +79,8 @@ class Symbols:
         For the first physical address of each part that was loaded: its size, and its first address as linked.
     source_prefix : str
         What is removed from the beginning of paths.
+    moved_by : int
+        What a program that copies itself elsewhere adds to its addresses as linked; 0 if it does not.
     """
 
     def __init__(
@@ -82,7 +90,9 @@ class Symbols:
         program: Program | None,
         loaded_at: dict[int, tuple[int, int]],
         source_prefix: str = "",
+        moved_by: int = 0,
     ) -> None:
+        self._moved_by = moved_by
         self._functions, self._objects, self._program = functions, objects, program
         self._loaded_at = loaded_at
         self._prefix = source_prefix
@@ -92,6 +102,9 @@ class Symbols:
         linked = self._linked(physical)
         address = virtual if linked is None else linked
         found = self._functions.at(address)
+        if found is None and self._moved_by:
+            address = virtual - self._moved_by & _ADDRESSES
+            found = self._functions.at(address)
         if found is None:
             return None
         source = self._program.source_line(address) if self._program is not None else None
@@ -100,14 +113,30 @@ class Symbols:
         path = source.path
         if self._prefix and path.startswith(self._prefix):
             path = path.removeprefix(self._prefix).lstrip("/")
-        return SourcePlace(str(found), path, source.line)
+        inlined = tuple(self._program.inlined(address)) if self._program is not None else ()
+        return SourcePlace(str(found), path, source.line, inlined)
 
     def data(self, physical: int) -> SymbolPlace | None:
         """The object or the function that a byte of memory is in; None if none has it."""
         linked = self._linked(physical)
         if linked is None:
-            return None
+            if not self._moved_by:
+                return None
+            linked = physical - self._moved_by & _ADDRESSES
         return self._objects.at(linked) or self._functions.at(linked)
+
+    def addresses_of(self, function: str) -> tuple[int, ...]:
+        """The addresses of a function's first instruction: as linked, and where it was loaded; none without it."""
+        linked = self._functions.address_of(function)
+        if linked is None:
+            return ()
+        loaded = (
+            linked - first + start
+            for start, (size, first) in self._loaded_at.items()
+            if first <= linked < first + size
+        )
+        moved = (linked + self._moved_by & _ADDRESSES,) if self._moved_by else ()
+        return tuple(dict.fromkeys((linked, *loaded, *moved)))
 
     def _linked(self, physical: int) -> int | None:
         for start, (size, linked) in self._loaded_at.items():
@@ -117,7 +146,12 @@ class Symbols:
 
 
 def read_symbols(
-    path: str, loaded: Sequence[LoadedRange], *, packed: bool, source_prefix: str = ""
+    path: str,
+    loaded: Sequence[LoadedRange],
+    *,
+    packed: bool,
+    source_prefix: str = "",
+    moved_by: int = 0,
 ) -> Symbols:
     """Read the symbols of a guest from a linked ELF file or a System.map.
 
@@ -131,6 +165,8 @@ def read_symbols(
         Whether the code unpacks itself, so that what was loaded says nothing about the file.
     source_prefix : str
         What is removed from the beginning of the paths of source files.
+    moved_by : int
+        See `Symbols`.
 
     Raises
     ------
@@ -148,7 +184,7 @@ def read_symbols(
     if data[:4] == b"\x7fELF":
         program = read_program(path, data)
         places = {} if packed else _match(program, loaded)
-        return Symbols(program.functions, program.objects, program, places, source_prefix)
+        return Symbols(program.functions, program.objects, program, places, source_prefix, moved_by)
     if is_system_map(data):
         functions, objects = read_system_map(path, data)
         starts = (functions.address_of(name) for name in _TEXT_START)
@@ -156,7 +192,7 @@ def read_symbols(
         places = {}
         if loaded and start is not None and not packed:
             places = {loaded[0].address: (loaded[0].size, start)}
-        return Symbols(functions, objects, None, places, source_prefix)
+        return Symbols(functions, objects, None, places, source_prefix, moved_by)
     raise ImageError(path, "is neither an ELF file nor a System.map")
 
 

@@ -103,7 +103,7 @@ def assert_as_by_trying(text: str) -> int:
             continue
         assert {repair.events[0].op.words for repair in repairs.found} == set(tried), text
         for repair in repairs.found:
-            ((event,), (earliest,), (latest,), _) = repair
+            ((event,), (earliest,), (latest,), *_) = repair
             places = tried[event.op.words]
             # A place is before an event that concerns the line, so the earliest one may be said later, and stand
             # for the lines up to it.

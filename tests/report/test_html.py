@@ -2,6 +2,8 @@
 """The page: it has everything in it, escapes what it is given, and can be used by keyboard, in Debian's Chromium."""
 
 import html
+import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from coldline.samples import sample
 from tests.explain.test_witness import told
 from tests.helpers.command import ERROR, HAZARD, MIDWAY, Cli
 from tests.helpers.requirements import require
@@ -132,6 +135,43 @@ def test_the_repairs_are_in_the_page(cli: Cli, tmp_path: Path) -> None:
     assert "c dc cvac 0x1000 64 before line 4\n" in page.read_text()
 
 
+def test_the_map_has_stale_lines_to_scale(cli: Cli, tmp_path: Path) -> None:
+    """Two lines of the kernel's 8 KiB, at 0x800 and 0x1000: less than a pixel of RAM's bar, and 7 of its own."""
+    path = tmp_path / "page.html"
+    cli(*MIDWAY, "--strategy", "flush", f"--format=html={path}")
+    page = Page(path.read_text())
+    bars = [each["aria-label"] for each in page.of("g", role="img")]
+    assert bars == [
+        "RAM, 0x40000000 to 0x40ffffff: 2 stale lines from 0x40000800 to 0x4000103f, 2 of them read in this run",
+        "kernel, 0x40000000 to 0x40001fff: 2 stale lines from 0x40000800 to 0x4000103f, 2 of them read in this run",
+    ]
+    read = [each for each in page.of("rect") if each["class"] == "stale read"]
+    assert [(float(each["x"]), float(each["width"])) for each in read[-2:]] == [
+        pytest.approx((20 + 900 * at / 0x2000, 900 * 64 / 0x2000), abs=0.02) for at in (0x800, 0x1000)
+    ]
+    assert {float(each["width"]) for each in read[:-2]} == {1.0}  # no mark is too thin to see
+
+
+def test_a_page_without_stale_lines_has_no_map(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    cli(*MIDWAY, "--strategy", "uncached", f"--format=html={path}")
+    assert "Stale lines in memory" not in path.read_text()
+
+
+def test_the_grid_of_strategies_and_hosts(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    words = ("matrix", *MIDWAY[1:], f"--format=html={path}")
+    found = json.loads(cli(*words, "--json").out)["verdicts"]
+    page = Page(path.read_text())
+    rows = [each["scope"] for each in page.of("th")].count("row")
+    assert rows == len(found)
+    looks = [each["class"] for each in page.of("td")]
+    verdicts = [cell["verdict"] for row in found.values() for cell in row.values()]
+    assert looks == ["soft" if each == "refused" else each for each in verdicts]
+    reason = next(cell["reason"] for row in found.values() for cell in row.values() if "reason" in cell)
+    assert reason in page.texts
+
+
 def test_without_jinja2_the_error_says_what_to_install(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,3 +253,48 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+# -- with Playwright -------------------------------------------------------------------------------------------
+
+
+def test_a_cause_is_clicked_and_an_event_reached_by_tab(cli: Cli, tmp_path: Path) -> None:
+    """Whoever reads the page follows the link of a cause, tabs to its timeline, and reads a step's source line."""
+    require(importlib.util.find_spec("playwright") is not None, "playwright is not installed")
+    chromium, compiler = shutil.which("chromium"), shutil.which("aarch64-linux-gnu-gcc")
+    require(chromium, "no chromium, of Debian's package of that name")
+    require(compiler, "no aarch64-linux-gnu-gcc, of Debian's gcc-aarch64-linux-gnu")
+    guest, page_file = sample("midway-arm64"), tmp_path / "page.html"
+    elf = tmp_path / "guest.elf"
+    linked = ("-g", "-nostdlib", "-static", "-Wl,-Ttext=0x40000000", "-o", elf, guest.source)
+    subprocess.run([str(compiler), *linked], check=True, timeout=60)
+    cli(*MIDWAY, "--strategy", "flush", "--symbols", elf, f"--format=html={page_file}")
+    source = guest.source.read_text().splitlines()
+    stores = [
+        number for number, line in enumerate(source, start=1) if line.split("//")[0].split()[:1] == ["str"]
+    ]
+    playwright = importlib.import_module("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        try:
+            page = browser.new_page()
+            page.goto(page_file.as_uri())
+            page.get_by_role("link", name="2", exact=True).click()
+            assert page.url.endswith("#cause-1-2")
+            timeline = page.locator("#cause-1-2")
+            timeline.locator(".mark").first.scroll_into_view_if_needed()
+            for _ in range(10):
+                page.keyboard.press("Tab")
+                if page.evaluate("document.activeElement.closest('#cause-1-2 .mark') !== null"):
+                    break
+            told = timeline.locator(".detail").text_content()
+            assert told.startswith("1. xen map 0x40000000")
+            for _ in range(12):
+                page.keyboard.press("ArrowRight")
+            told = timeline.locator(".detail").text_content()
+            assert told.startswith("13. guest write 0x40001000 4 (at start+")
+            assert f"(guest.S:{stores[1]})" in told
+            assert "leaves level 2 old" in told
+            assert page.evaluate("document.querySelectorAll('img, link, script[src]').length") == 0
+        finally:
+            browser.close()

@@ -601,7 +601,8 @@ def test_the_names_of_the_code_are_on_the_pages() -> None:
 
 
 def test_every_key_of_boots_object_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["boot", "--sample", "midway-arm64", "--strategy", "flush", "--json"]) == 1
+    added = ["--with", "dsb at pc 0x40000040", "--repair"]
+    assert main(["boot", "--sample", "midway-arm64", "--strategy", "flush", *added, "--json"]) == 1
     document = json.loads(capsys.readouterr().out)
     keys, of_hazards = tables(section(BOOT, "The JSON object"))
     assert {key for cell in column(keys) for key in re.findall(r"`(\w+)`", cell)} == set(document)

@@ -17,10 +17,11 @@ ALLOWED = {
     "builder": {"arm", "guest", "hypervisor"},
     "checker": {"arm", "events", "jit", "rules"},
     "cli": {
-        "arm", "builder", "checker", "corpus", "events", "frontends", "guest", "hypervisor", "image", "jit",
-        "repair", "report", "rules", "samples", "simulation", "symbols", "trace", "trace_check", "verdict",
-        "xen_launch",
+        "arm", "builder", "checker", "consequence", "corpus", "events", "frontends", "guest", "hypervisor", "image",
+        "jit", "repair", "report", "rules", "samples", "simulation", "symbols", "trace", "trace_check",
+        "trial_repair", "verdict", "xen_launch",
     },
+    "consequence": {"events", "explain", "frontends", "simulation"},
     "corpus": {"checker", "events", "rules", "verdict"},
     "errors": set(),
     "events": {"arm", "jit"},
@@ -33,8 +34,8 @@ ALLOWED = {
     "mmu": {"arm", "events", "jit"},
     "repair": {"checker", "events", "explain", "rules"},
     "report": {
-        "arm", "checker", "corpus", "events", "explain", "guest", "image", "repair", "rules", "symbols", "trace",
-        "verdict",
+        "arm", "checker", "consequence", "corpus", "events", "explain", "guest", "image", "repair", "rules",
+        "symbols", "trace", "verdict",
     },
     "rules": set(),
     "samples": set(),
@@ -43,6 +44,9 @@ ALLOWED = {
     "symbols": set(),
     "trace": {"events", "rules"},
     "trace_check": {"events", "rules", "trace", "verdict"},
+    "trial_repair": {
+        "checker", "events", "explain", "frontends", "repair", "simulation", "verdict",
+    },
     "verdict": {"checker", "events", "explain", "rules"},
     "xen_launch": {"builder", "events", "guest", "hypervisor", "image"},
 }  # fmt: skip

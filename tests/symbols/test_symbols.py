@@ -14,7 +14,7 @@ import pytest
 from coldline.errors import ImageError
 from coldline.samples import sample
 from coldline.symbols.program import read_program
-from coldline.symbols.symbols import LoadedRange, Symbols, read_symbols
+from coldline.symbols.symbols import LoadedRange, SourcePlace, Symbols, read_symbols
 from coldline.symbols.table import FARTHEST, Symbol, SymbolTable
 from tests.helpers.command import COHERENT, ERROR, HAZARD, MIDWAY, Cli
 from tests.helpers.requirements import require
@@ -270,3 +270,63 @@ def test_a_file_that_is_refused_is_an_error_of_the_command(built: Built, tmp_pat
     assert (found.status, found.out) == (ERROR, "")
     assert found.err == f"coldline: {path}: has no symbols: it was stripped\n"
     assert cli("boot", built.image, "--symbols", built.elf, "--quiet").status == COHERENT
+
+
+# -- inlined functions, and code that moves itself -------------------------------------------------------------
+
+INLINED = """
+#define INLINE static inline __attribute__((always_inline))
+INLINE int innermost(volatile int *p) { return *p + 3; }
+INLINE int inner(volatile int *p) { int a = innermost(p); return a * innermost(p + 1); }
+static __attribute__((noinline)) int plain(volatile int *p) { return p[7]; }
+int _start(volatile int *p) {
+  if (p[2]) return inner(p + 4);
+  for (int i = 0; i < 9; i++) p[i] = inner(p);
+  return plain(p);
+}
+"""
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_inlined_functions_are_those_that_binutils_says(tmp_path: Path, version: int) -> None:
+    require(shutil.which(f"{TOOLS}gcc"), "no aarch64-linux-gnu-gcc, of Debian's gcc-aarch64-linux-gnu")
+    source, elf = tmp_path / "inlined.c", tmp_path / "inlined.elf"
+    source.write_text(INLINED)
+    options = ("-O2", f"-gdwarf-{version}", "-nostdlib", "-static", f"-Wl,-Ttext={LINKED_AT:#x}")
+    run(f"{TOOLS}gcc", *options, "-o", elf, source)
+    program = read_program(str(elf), elf.read_bytes())
+    depths = set()
+    for address in range(LINKED_AT, LINKED_AT + 0x200, 4):
+        if program.functions.at(address) is None:
+            continue
+        names = run(f"{TOOLS}addr2line", "-f", "-i", "-e", elf, hex(address)).splitlines()[::2]
+        assert program.inlined(address) == names[:-1], hex(address)
+        depths.add(len(names))
+    assert depths == {1, 2, 3}
+
+
+def test_an_inlined_function_is_named_with_its_line() -> None:
+    place = SourcePlace("outer+0x1c", "/src/cache.c", 12, ("innermost", "inner"))
+    assert str(place) == "outer+0x1c, inlined inner, inlined innermost (cache.c:12)"
+
+
+@pytest.mark.parametrize("moved_by", [0x3F00_0000, -0x1_0000])
+def test_code_that_moves_itself_has_names_there(built: Built, moved_by: int) -> None:
+    symbols = read_symbols(str(built.elf), built.loaded, packed=False, moved_by=moved_by)
+    there = LINKED_AT + moved_by + 0x84
+    found, before = symbols.code(there, 0x4F00_0084), symbols.code(LOADED_AT + 0x84, LOADED_AT + 0x84)
+    assert found is not None
+    assert found == before
+    assert symbols.addresses_of("start") == (LINKED_AT + 0x40, LOADED_AT + 0x40, LINKED_AT + 0x40 + moved_by)
+    assert read_symbols(str(built.elf), built.loaded, packed=False).code(there, 0x4F00_0084) is None
+
+
+def test_the_offset_is_after_the_file(built: Built, cli: Cli, tmp_path: Path) -> None:
+    command = ("boot", built.image, "--memory", "16M", "--strategy", "flush", "--quiet")
+    assert cli(*command, "--symbols", f"{built.elf}@0x1000").status == HAZARD
+    wrong = cli(*command, "--symbols", f"{built.elf}@x")
+    assert (wrong.status, wrong.out) == (ERROR, "")
+    assert f"{built.elf}@x" in wrong.err
+    named = tmp_path / "guest@0x1000"
+    shutil.copy(built.elf, named)
+    assert cli(*command, "--symbols", named).status == HAZARD

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from coldline.cli.arguments.formats import add_formats, add_quiet
 from coldline.cli.arguments.guest import add_guest, add_machine, add_strategy
 from coldline.cli.arguments.profile import add_switches
-from coldline.cli.arguments.repair import add_repair
+from coldline.cli.arguments.repair import add_added_operations, add_repair
 from coldline.cli.arguments.review import add_review
 from coldline.cli.arguments.run import add_run
 from coldline.cli.arguments.symbols import add_symbols
@@ -37,6 +37,7 @@ def add_boot(commands: "Commands") -> None:
         "for an ELF program, a raw image and --machine virt, warm-reset for --bios)",
     )
     add_run(parser)
+    add_added_operations(parser)
     add_review(parser)
     add_symbols(parser)
     group = parser.add_argument_group("output")

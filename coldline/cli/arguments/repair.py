@@ -6,6 +6,31 @@ import argparse
 from coldline.cli.arguments.values import count
 
 
+def add_added_operations(parser: argparse.ArgumentParser) -> None:
+    """Add ``--repair``, ``--inject`` and ``--with`` of a guest's run."""
+    group = parser.add_argument_group("repair and consequence")
+    group.add_argument(
+        "--repair",
+        action="store_true",
+        help="for each cause, find the smallest repair, add it to the guest's code and run the guest again",
+    )
+    group.add_argument(
+        "--inject",
+        metavar="N",
+        help="run the guest again with the old bytes that the reads of cause N, or of all causes, may get, and show "
+        "what it does then",
+    )
+    group.add_argument(
+        "--with",
+        dest="insert",
+        metavar="OPERATIONS",
+        action="append",
+        help="run the guest with operations added to its code, such as 'dc ivac 0x40205000 0x5000; dsb at pc "
+        "0x40008010#1': before the instruction at that address or at SYMBOL+OFFSET, the first time that it is "
+        "reached; 'on cpu1' at the end for another core (can be repeated)",
+    )
+
+
 def add_repair(parser: argparse.ArgumentParser) -> None:
     """Add ``--repair``, ``--with`` and ``--before``."""
     group = parser.add_argument_group("missing operations")

@@ -11,7 +11,8 @@ def add_symbols(parser: argparse.ArgumentParser) -> None:
         "--symbols",
         metavar="FILE",
         help="name functions, data and source lines by FILE: the linked ELF file of the image, such as vmlinux or "
-        "u-boot, or a System.map (default: the image, if it is an ELF file with symbols)",
+        "u-boot, or a System.map (default: the image, if it is an ELF file with symbols). FILE@OFFSET is for code "
+        "that copies itself elsewhere, as U-Boot does: OFFSET is what it adds to its addresses as linked",
     )
     group.add_argument(
         "--source-prefix", metavar="DIR", help="remove DIR from the beginning of the paths of source files"

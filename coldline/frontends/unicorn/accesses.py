@@ -14,6 +14,7 @@ from coldline.events.appending import emit, locate_from
 from coldline.events.batch import InstructionState
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Kind, Op
+from coldline.frontends.unicorn.added_events import append_fetch
 from coldline.frontends.unicorn.barriers import append_barrier, append_barriers, forget_barriers
 from coldline.frontends.unicorn.code_places import at_block, at_instruction
 from coldline.frontends.unicorn.intrinsics import call_control, call_register, call_stop
@@ -28,7 +29,6 @@ from coldline.mmu.view import ADDRESS_MASK, NOWHERE, TAG_SHIFT
 _READ_AND_WRITE = const.UC_PROT_READ | const.UC_PROT_WRITE
 _EXECUTE, _ALL_PERMISSIONS = const.UC_PROT_EXEC, const.UC_PROT_ALL
 _PAGE_SIZE = 1 << PAGE_SHIFT
-_FETCH = int(Op.FETCH)
 _ZVA = int(Op.DC_ZVA)
 _IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_IALLUIS)
 _SETWAY = (int(Op.DC_ISW), int(Op.DC_CSW), int(Op.DC_CISW))
@@ -171,7 +171,7 @@ def run_block(s: Any, tagged: int, address: int, size: int) -> None:
     """Append the event of a block's fetch."""
     physical = tagged & ADDRESS_MASK
     if tagged >= 0 and page_index(s, physical) >= 0:
-        emit(s, physical, size, _FETCH, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
+        append_fetch(s, tagged, address, size)
 
 
 @compiled
@@ -214,6 +214,13 @@ def _zero_block(s: Any, address: int) -> None:
 
 
 @compiled
+def _end_old_bytes(s: Any, op: int, address: Any, end: Any) -> None:
+    """Note an operation after which old bytes are no longer given; the core is stopped before its next block."""
+    if (s.kept_ends >> uint64(op)) & uint64(1) and address < s.kept_high and end > s.kept_low:
+        s.kept_over, s.limit = uint64(1), uint64(0)
+
+
+@compiled
 def _sweep(s: Any, op: int) -> None:
     """Append set/way maintenance: one event for each bank at the first instruction of a sweep over a cache.
 
@@ -225,6 +232,7 @@ def _sweep(s: Any, op: int) -> None:
         s.sweep, s.swept = uint64(1 + op), uint64(1)
         for bank in range(s.banks):
             emit(s, int64(s.bank_base[bank]), int64(s.bank_size[bank]), op, 0, 0)
+        _end_old_bytes(s, op, uint64(0), uint64(NOWHERE))
 
 
 @compiled
@@ -237,6 +245,7 @@ def maintain(s: Any, op: int, value: int) -> bool:
     if op in (_IC_IALLU, _IC_IALLUIS):
         s.stale_low, s.stale_high = uint64(0), uint64(NOWHERE)
         emit(s, 0, 0, op, 0, 0)
+        _end_old_bytes(s, op, uint64(0), uint64(NOWHERE))
         return False
     if op in _SETWAY:
         _sweep(s, op)
@@ -253,6 +262,7 @@ def maintain(s: Any, op: int, value: int) -> bool:
     if s.upgrades and s.el == 1 and op == _IVAC:
         op = _CIVAC
     emit(s, address, length, op, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
+    _end_old_bytes(s, op, uint64(address), uint64(address + length))
     if op == _ZVA:
         s.accesses += uint64(1)
         page = page_index(s, address)

@@ -160,6 +160,10 @@ class CoreState(abc.ABC):
     def all_registers(self) -> tuple[int, ...]:
         """Return all registers that instructions compute with."""
 
+    def instructions_in(self, size: int) -> int:
+        """The number of instructions of the block of code that is being entered, from its size in bytes."""
+        return size >> 2
+
     def enters_abort_vector(self, address: int, level: int, *, fetch: bool, write: bool) -> bool:
         """Take a translation fault to the guest's own vectors, if possible.
 

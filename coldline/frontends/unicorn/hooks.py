@@ -12,6 +12,7 @@ from numba import carray, cfunc, from_dtype, types
 
 from coldline.events.op import Op
 from coldline.frontends.unicorn.accesses import access, leave_it, note_peers_tables, pass_barriers
+from coldline.frontends.unicorn.added_events import reach
 from coldline.frontends.unicorn.barriers import append_barrier, append_barriers
 from coldline.frontends.unicorn.state import CallbackRecord
 from coldline.jit.intrinsics import int64, load8, uint64
@@ -55,6 +56,12 @@ def on_write(uc: Any, kind: int, tagged: int, size: int, value: int, user: Any) 
         access(uc, s, tagged, size, _WRITE)
 
 
+@cfunc(types.void(types.voidptr, types.uint64, types.uint32, STATE))
+def on_place(uc: Any, at: int, size: int, user: Any) -> None:
+    """Called before an instruction at which operations are added, or whose executions are counted."""
+    reach(carray(user, (1,))[0], at)
+
+
 @cfunc(types.void(STATE, types.boolean))
 def leave_block(user: Any, synchronises: bool) -> None:
     """Append the barriers of the block that was executed; and an ISB, if an exception is taken after it."""
@@ -67,6 +74,7 @@ def leave_block(user: Any, synchronises: bool) -> None:
 EXPORTS = {
     "on_read": on_read,
     "on_write": on_write,
+    "on_place": on_place,
     "leave_block": leave_block,
     **entries_for(STATE),
 }

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from coldline.arm.cores import Core
+from coldline.frontends.unicorn.additions import Additions
 from coldline.frontends.unicorn.devices import Bus
 from coldline.frontends.unicorn.vcpu import Vcpu
 
@@ -20,7 +21,7 @@ class Machine:
 
     Parameters
     ----------
-    ram, core, exception_level, bus, flash, stage2, instructions, orders, alone, bare
+    ram, core, exception_level, bus, flash, stage2, instructions, orders, alone, bare, additions
         See `Vcpu`.
 
     Attributes
@@ -44,12 +45,14 @@ class Machine:
         orders: bool,
         alone: bool,
         bare: bool,
+        additions: Additions | None = None,
     ) -> None:
         self._ram, self._core = ram, core
         self._exception_level = exception_level
         self._flash = flash
         self._stage2, self._instructions = stage2, instructions
         self._orders, self._alone, self._bare = orders, alone, bare
+        self._additions = additions
         self._last: Vcpu | None = None
         self.bus = bus
         self.vcpus: list[Vcpu] = []
@@ -69,6 +72,7 @@ class Machine:
             orders=self._orders,
             alone=self._alone,
             bare=self._bare,
+            additions=self._additions,
         )
         self.vcpus.append(vcpu)
         for each in self.vcpus:

@@ -113,6 +113,8 @@ class Outcome:
         What the guest did, if a `FAULT` ended the run.
     poll : str
         The device's register that it polls, and the value that it waits for, if that `LOOP` ended the run.
+    reached : tuple of int
+        How often the place of each operation was reached that was to be added.
     console : bytearray
         What the guest printed, its first `CONSOLE_LIMIT` bytes.
     """
@@ -129,6 +131,7 @@ class Outcome:
     pc: int | None = None
     fault: str = ""
     poll: str = ""
+    reached: tuple[int, ...] = ()
     console: bytearray = field(default_factory=bytearray)
 
     def _reached(self, until: Until) -> bool:

@@ -9,10 +9,13 @@ import unicorn
 from coldline.arm import cores
 from coldline.arm import stage2 as stage2_types
 from coldline.errors import GuestError, LostEventsError
+from coldline.frontends.unicorn.additions import Additions
 from coldline.frontends.unicorn.devices.of_machine import bus_of
 from coldline.frontends.unicorn.endless_loops import EndlessLoops
+from coldline.frontends.unicorn.follower import Follower
+from coldline.frontends.unicorn.guest_console import GuestConsole
 from coldline.frontends.unicorn.machine import Machine
-from coldline.frontends.unicorn.outcome import CONSOLE_LIMIT, End, Listener, Outcome, Until
+from coldline.frontends.unicorn.outcome import End, Listener, Outcome, Until
 from coldline.frontends.unicorn.power import Power
 from coldline.frontends.unicorn.scheduling import Cores, Idle, RunningCore
 from coldline.frontends.unicorn.state import (
@@ -46,10 +49,8 @@ class Boot:
         The guest's RAM, which it changes.
     registers : sequence of Registers
         The first registers of each vCPU that runs from the start.
-    vcpus : int
-        How many there are; the guest can start the others.
-    core : Core
-        The core profile: see `Vcpu`.
+    vcpus, turns : int, callable
+        How many vCPUs there are, of which the guest can start the others; the order in which they run.
     listener : Listener
         The functions that the run calls.
     exception_level : int
@@ -59,10 +60,10 @@ class Boot:
     flash : int
         The number of banks, from the first, that are flash in read-array mode. A store there is taken as a command:
         it changes nothing, and is the guest's error if it would end that mode.
-    stage2, instructions, orders, bare
+    core, stage2, instructions, orders, bare
         See `Vcpu`.
-    turns : callable
-        The order in which the vCPUs run.
+    additions, follower : Additions or None, Follower or None
+        Operations that are added to the guest's code; who follows the run.
     """
 
     def __init__(
@@ -81,9 +82,12 @@ class Boot:
         bare: bool = False,
         turns: Turns = first_alone,
         vcpus: int = 1,
+        additions: Additions | None = None,
+        follower: Follower | None = None,
     ) -> None:
         self.outcome = Outcome()
         self._listener = listener
+        self._console = GuestConsole(self.outcome, listener)
         self._turns = turns
         self._has_gicv3 = layout.gicv3 is not None and layout.gic_version == 3
         self._total = max(vcpus, len(registers))
@@ -99,17 +103,18 @@ class Boot:
             orders=orders,
             alone=self._total == 1,
             bare=bare,
+            additions=additions,
         )
         if stage2_types.forces_write_back(stage2):
             self.outcome.caches_on = 0
         self._registers = registers[0]
         self._until = Until(End.OFF, END_OF_TIME)
         self._power = Power(self._total)
+        self._follower = follower or Follower()
         self._cores = Cores()
         for number, each in enumerate(registers):
             self._start(number, each)
         self._running = self._cores[0].vcpu
-        self._tail = b""
 
     def used(self) -> list[tuple[int, int]]:
         """Return the addresses and sizes, in bytes, of the RAM that the guest has used so far, in whole pages."""
@@ -146,6 +151,7 @@ class Boot:
         )
         core.traps.until = self._until
         self._cores.add(core)
+        self._follower.started(vcpu)
         self._power.started(number)
         self.outcome.turns += [0] * (number + 1 - len(self.outcome.turns))
 
@@ -174,7 +180,7 @@ class Boot:
             self._drain(vcpu)
         self.outcome.turns[vcpu.number] += 1
         end = core.begin_turn(instructions, self._executed(), self._until.limit)
-        vcpu.state["limit"] = min(end, loops.next_attempt)
+        self._set_limit(core, end)
         while self.outcome.end is None:
             vcpu.state["reason"] = RUNNING
             failed = None
@@ -183,10 +189,12 @@ class Boot:
             except unicorn.UcError as error:
                 failed = error
             at_limit = vcpu.state["reason"] == LIMIT and failed is None
-            if at_limit and vcpu.state["instructions"] >= loops.next_attempt:
-                core.seen = self._cores.effects(but=core)
-                loops.begin()
-                vcpu.state["limit"] = min(end, loops.next_attempt)
+            if at_limit:
+                self._follower.stopped(vcpu)
+                if vcpu.state["instructions"] >= loops.next_attempt:
+                    core.seen = self._cores.effects(but=core)
+                    loops.begin()
+                self._set_limit(core, end)
             if at_limit and vcpu.state["instructions"] < end and not vcpu.state["yielded"]:
                 continue
             if not self._goes_on(core, failed):
@@ -195,16 +203,19 @@ class Boot:
         self.outcome.pc = vcpu.core_state.pc
         self._drain(vcpu)
 
+    def _set_limit(self, core: RunningCore, end: int) -> None:
+        core.vcpu.state["limit"] = min(end, core.loops.next_attempt, self._follower.next_stop(core.vcpu))
+
     def _goes_on(self, core: RunningCore, failed: unicorn.UcError | None) -> bool:
         """Handle the reason why the emulator stopped; return False if the turn is over."""
         vcpu, traps = core.vcpu, core.traps
         state, pc = vcpu.state, vcpu.core_state.pc
         if traps.failure is not None:
-            return self._fail(vcpu, str(traps.failure))
+            return self._fail(str(traps.failure))
         if failed is not None:
             if traps.handles(failed):
                 return True
-            return self._fail(vcpu, str(traps.describe(failed, pc)))
+            return self._fail(str(traps.describe(failed, pc)))
         if traps.start is not None:
             self._start_other(core)
             return False
@@ -215,7 +226,8 @@ class Boot:
         if reason == DRAIN:
             self._hand_over(vcpu)
         elif reason == LIMIT:
-            self._check_limit()
+            if self._executed() >= self._until.limit:
+                self.outcome.end = End.LIMIT
             return False
         elif reason == WATCHED_BLOCK:
             if core.loops.closed() and core.seen == self._cores.effects(but=core):
@@ -232,21 +244,21 @@ class Boot:
             try:
                 vcpu.core_state.add_places()
             except GuestError as error:
-                return self._fail(vcpu, str(error))
+                return self._fail(str(error))
         elif reason == BIG_ENDIAN:
-            return self._fail(vcpu, f"the guest is big-endian from {pc:#x} on: it cannot be run")
+            return self._fail(f"the guest is big-endian from {pc:#x} on: it cannot be run")
         elif reason == SWITCH:
             try:
                 self._follow_switch(vcpu)
             except GuestError as error:
-                return self._fail(vcpu, str(error))
+                return self._fail(str(error))
         elif self.outcome.end is None:
             vcpu.code.leave_block()
             core.idle = Idle.WAIT
             return False
         return True
 
-    def _fail(self, vcpu: Vcpu, fault: str) -> bool:
+    def _fail(self, fault: str) -> bool:
         """End the run at something after which it cannot continue; return False: the turn is over."""
         self.outcome.end, self.outcome.fault = End.FAULT, fault
         return False
@@ -254,6 +266,7 @@ class Boot:
     def _follow_switch(self, vcpu: Vcpu) -> None:
         """Follow a write of a register that decides what accesses are; note the first times that things are on."""
         turned_on = vcpu.follow_switch(self._listener.caches_toggled, lambda: self._drain(vcpu))
+        self._follower.switched(vcpu)
         executed = self._executed()
         if turned_on and self.outcome.mmu_on is None:
             self.outcome.mmu_on = executed
@@ -264,11 +277,6 @@ class Boot:
 
     def _executed(self) -> int:
         return sum(int(each.state["instructions"]) for each in self._machine.vcpus)
-
-    def _check_limit(self) -> None:
-        """End the run if it has reached its limit of instructions."""
-        if self._executed() >= self._until.limit:
-            self.outcome.end = End.LIMIT
 
     def _drain(self, vcpu: Vcpu) -> None:
         """Hand over all events of a vCPU, including a change that could still grow with the next event."""
@@ -289,12 +297,6 @@ class Boot:
         self._listener.progress(self.outcome.instructions, self.outcome.accesses)
 
     def _print(self, character: int) -> None:
-        if len(self.outcome.console) < CONSOLE_LIMIT:
-            self.outcome.console.append(character)
-        self._listener.console(bytes((character,)))
-        if self._until.end is End.CONSOLE:
-            text = self._until.text
-            self._tail = (self._tail + bytes((character,)))[-len(text) :]
-            if self._tail == text:
-                self.outcome.end = End.CONSOLE
-                self._running.emulator.emu_stop()
+        if self._console.prints(character, self._until):
+            self.outcome.end = End.CONSOLE
+            self._running.emulator.emu_stop()

@@ -107,6 +107,18 @@ CALLBACK_FIELDS: Fields = (
         "maintenance",  # 1 + the `Op` of each operation that maintains caches, by its encoding
         "pc_register",  # the emulator's number for it
         "memory_features",  # what ID_AA64MMFR0_EL1 reads as
+        "additions",  # see `additions`: the number of the rows of added operations
+        "addition_rows",
+        "addition_records",
+        "addition_events",
+        "cut_from",  # the virtual address of the block whose fetch is cut where operations are added
+        "cut_end",
+        "cut_tagged",  # its translation
+        "handed_over",  # the number of events before those of the buffer
+        "kept_low",  # the range of the lines of which the guest is given old bytes
+        "kept_high",
+        "kept_ends",  # the operations that end it: a bit for each `Op`
+        "kept_over",  # whether one of them has ended it
     ),
     *shared_record.words(  # for AArch32 only
         "fresh",  # whether the next block may be one that the emulator has just translated

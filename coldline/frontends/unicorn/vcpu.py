@@ -13,6 +13,7 @@ from coldline.events.agent_names import agents_of, vcpu_name
 from coldline.events.source import Sink
 from coldline.frontends.unicorn.aarch32.core import Aarch32
 from coldline.frontends.unicorn.aarch64.core import Aarch64
+from coldline.frontends.unicorn.additions import ROW, Additions
 from coldline.frontends.unicorn.callbacks import Callbacks
 from coldline.frontends.unicorn.core_state import CoreState
 from coldline.frontends.unicorn.devices import Bus
@@ -65,6 +66,8 @@ class Vcpu:
     bare : bool
         Whether there is no hypervisor, which would map the memory, too. If the vCPU is alone as well, a DSB of the
         non-shareable domain is as good as any.
+    additions : Additions or None
+        Operations that are added to its code.
 
     Attributes
     ----------
@@ -89,6 +92,7 @@ class Vcpu:
         orders: bool,
         alone: bool = True,
         bare: bool = False,
+        additions: Additions | None = None,
     ) -> None:
         self.number = number
         self._followed = (0, 0, 0)
@@ -119,6 +123,8 @@ class Vcpu:
         for base, size in bus.regions:
             self._add(bus, base, size)
         self.core_state.bind(self.state, self.code)
+        if additions is not None:
+            self._add_operations(additions)
         self.core_state.offer_granules(core.granules)
         self.core_state.reset(registers)
         if not self.state["silent"]:
@@ -129,6 +135,16 @@ class Vcpu:
         offset = skip_sync_offset(core.architecture)
         if offset is not None and (keeps_counter(core.architecture) or not instructions):
             self.state["skip_sync"] = engine_address(self.emulator) + offset
+
+    def _add_operations(self, additions: Additions) -> None:
+        rows, state = additions.rows(self.number), self.state
+        if rows:
+            state.use("addition_rows", rows)
+            state.use("addition_records", additions.records)
+            state.use("addition_events", additions.events)
+            state["additions"] = len(rows) // ROW.size
+        for pc in additions.pcs(self.number):
+            self.core_state.hook(const.UC_HOOK_CODE, "on_place", at=pc)
 
     def _map(self, base: int, tag: int, ram: memoryview, protection: int) -> None:
         self.emulator.mem_map_ptr(base | tag << TAG_SHIFT, len(ram), protection, address_of(ram))
@@ -149,6 +165,7 @@ class Vcpu:
         state = self.state
         if state["fill"] != state["loop_fill"]:
             state["loop_head"], state["polling"] = NOWHERE, 0
+        state["handed_over"] += state["count"]
         state.events.hand_over(sink, self.agents, self.code.unpack)
         for each in ("loop_fill", "loop_count", "loop_before_fill", "loop_before_count"):
             state[each] = 0

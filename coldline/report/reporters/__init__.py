@@ -56,7 +56,11 @@ FORMATS: dict[str, Format] = {
         "each hazard as a trace, with the steps of the caches",
         quiet=True,
     ),
-    "html": Format("coldline.report.reporters.html:HtmlReporter", "a page to look at, in one file"),
+    "html": Format(
+        "coldline.report.reporters.html:HtmlReporter",
+        "a page to look at, in one file",
+        frozenset({REPORT, MATRIX}),
+    ),
     "sarif": Format("coldline.report.reporters.sarif:SarifReporter", "SARIF 2.1.0, a result for each cause"),
     "junit": Format("coldline.report.reporters.junit:JunitReporter", "JUnit XML, a test for each cause"),
     "github": Format("coldline.report.reporters.github:GithubReporter", "annotations of GitHub's workflows"),

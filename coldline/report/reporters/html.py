@@ -12,15 +12,23 @@ from coldline.errors import MissingDependencyError
 from coldline.report.cause_words import KIND_SENTENCES, capital, cause_sentence, reader_words
 from coldline.report.causes import group
 from coldline.report.code_places import data_place
-from coldline.report.phrases import coverage_words, triage_words, verdict_words
+from coldline.report.consequence_words import (
+    consequence_summary,
+    divergence_words,
+    ending_words,
+    given_words,
+)
+from coldline.report.phrases import added_words, coverage_words, repaired_words, triage_words, verdict_words
 from coldline.report.repair_words import repair_words
 from coldline.report.reporters.base import Reporter, Settings
+from coldline.report.stale_map import stale_map
 from coldline.report.timeline import LANE_HEIGHT, timeline
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
+    from coldline.consequence.result import Consequence
     from coldline.report.causes import Cause
-    from coldline.report.model import Report
+    from coldline.report.model import Cell, Matrix, Report
 
 _TEMPLATE = "report.html"
 
@@ -44,18 +52,38 @@ class HtmlReporter(Reporter):
             autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
         )
         environment.filters["printable"] = printable
+        environment.filters["capitalize_first"] = capital
         text = resources.files("coldline.report").joinpath("templates", _TEMPLATE).read_text("utf-8")
         self._template = environment.from_string(text)
         self._reports: list[dict[str, Any]] = []
+        self._matrices: list[dict[str, Any]] = []
 
     def report(self, report: "Report") -> None:
         """Add a report of a trace file or of a run."""
         self._reports.append(_values(report, len(self._reports) + 1))
 
+    def matrix(self, matrix: "Matrix") -> None:
+        """Add the verdicts on one guest on every host by every strategy."""
+        self._matrices.append(
+            {
+                "image": printable(matrix.image),
+                "core": printable(matrix.core),
+                "strategies": matrix.strategies,
+                "rows": [
+                    (host, [_cell(row[name]) for name in matrix.strategies])
+                    for host, row in matrix.cells.items()
+                ],
+            }
+        )
+
     def finish(self) -> None:
         """Write the page."""
         page = self._template.render(
-            reports=self._reports, version=__version__, lane_height=LANE_HEIGHT, kinds=KIND_SENTENCES
+            reports=self._reports,
+            matrices=self._matrices,
+            version=__version__,
+            lane_height=LANE_HEIGHT,
+            kinds=KIND_SENTENCES,
         )
         self.out.write(page + "\n")
 
@@ -67,6 +95,7 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
         "number": number,
         "subject": printable(report.subject),
         "triaged": report.triage is not None,
+        "injected": bool(report.consequences),
     }
     if judgement is None:
         return {
@@ -75,6 +104,7 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
             "said": printable(report.error),
             "causes": [],
             "facts": [],
+            "map": None,
             "more": "",
         }
     grouped = group(judgement)
@@ -84,6 +114,10 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
         facts.insert(0, ("guest", f"{report.guest.core} on {report.guest.host}{strategy}"))
     if report.triage is not None:
         facts.append(("causes", triage_words(report.triage).removeprefix("causes: ")))
+    facts += [("code", added_words(each)) for each in (report.run.added if report.run is not None else ())]
+    if report.repaired is not None:
+        operations = ", ".join(report.repaired.operations)
+        facts.append(("repair", f"{operations}: {repaired_words(report.repaired)}"))
     facts += [("warning", warning) for warning in judgement.warnings]
     facts.append(("not covered", ", ".join(report.not_covered)))
     untold = judgement.found - sum(each.count for each in grouped.causes if not each.final_read)
@@ -93,8 +127,18 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
         "said": verdict_words(judgement),
         "facts": [(name, printable(text)) for name, text in facts],
         "causes": [_cause(report, index, cause) for index, cause in enumerate(grouped.causes)],
+        "map": stale_map(report.guest.plan, judgement) if report.guest is not None else None,
         "more": f"{untold:,} hazards more have no story, and so no known cause." if untold > 0 else "",
     }
+
+
+def _cell(cell: "Cell") -> dict[str, str]:
+    """What the template needs of the verdict of one strategy on one host."""
+    if cell.verdict is None:
+        return {"look": "soft", "said": "refused", "why": printable(cell.refusal)}
+    kinds = ", ".join(cell.kinds)
+    why = f"{kinds}, found by the final read" if cell.final_read_only else kinds
+    return {"look": cell.verdict.value, "said": cell.verdict.value, "why": why}
 
 
 def _cause(report: "Report", index: int, cause: "Cause") -> dict[str, Any]:
@@ -108,8 +152,34 @@ def _cause(report: "Report", index: int, cause: "Cause") -> dict[str, Any]:
         "data": printable(data_place(report, cause.first.entry.address)),
         "reader": printable(reader_words(report, cause)),
         "state": f"{known.state.value} {known.reason}".strip() if known is not None else "",
+        "consequence": _consequence(report, report.consequences.get(index)),
         "timeline": timeline(report, cause.first),
         "repairs": [printable(line) for line in repair_words(report.repairs[index])]
         if index in report.repairs
         else [],
+    }
+
+
+def _consequence(report: "Report", consequence: "Consequence | None") -> dict[str, Any] | None:
+    """What the template needs of a consequence."""
+    if consequence is None:
+        return None
+    shown = not consequence.why_not and consequence.was is not None and consequence.now is not None
+    found: dict[str, Any] = {"summary": printable(consequence_summary(consequence)), "shown": shown}
+    if not shown or consequence.was is None or consequence.now is None:
+        return found
+    different = consequence.divergence
+    return found | {
+        "given": printable(given_words(report, consequence)),
+        "difference": printable(divergence_words(report, different)) if different is not None else "",
+        "compared": consequence.compared,
+        "pages": consequence.pages,
+        "runs": [
+            (
+                name,
+                printable(ending_words(each._replace(console=""))),
+                printable(each.console.replace("\r\n", "\n").rstrip("\n")),
+            )
+            for name, each in (("as it was", consequence.was), ("with old bytes", consequence.now))
+        ],
     }

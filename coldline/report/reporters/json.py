@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from coldline.checker.final_read import Swept
     from coldline.corpus import Bug, Case, CaseResult
     from coldline.explain.explained import ExplainedHazard, Unread
-    from coldline.report.model import Cell, Corpus, Guest, MachineRun, Matrix, Report, Run
+    from coldline.report.added import AddedOperations, Repaired
+    from coldline.report.model import (
+        Cell,
+        Corpus,
+        Guest,
+        MachineRun,
+        Matrix,
+        Report,
+        Run,
+    )
     from coldline.verdict import Judgement
 
 REPORT_SCHEMA: Final = "coldline.report/1"
@@ -157,7 +166,29 @@ def _boot(
         "events": judgement.events,
         "page_crossings": run.page_crossings,
         "console": run.console,
+        **({"repaired": _repaired(report.repaired)} if report.repaired is not None else {}),
+        **({"added": [_added(each) for each in run.added]} if run.added else {}),
         "seconds": round(run.seconds, 3),
+    }
+
+
+def _added(added: "AddedOperations") -> dict[str, Any]:
+    return {
+        "with": added.text,
+        "operations": list(added.operations),
+        "pcs": list(added.pcs),
+        "count": added.count,
+        "core": added.core,
+        "reached": added.reached,
+        "added": added.was_added,
+    }
+
+
+def _repaired(repaired: "Repaired") -> dict[str, Any]:
+    return {
+        "with": list(repaired.operations),
+        "verdict": repaired.verdict.value,
+        "kinds": list(repaired.kinds),
     }
 
 

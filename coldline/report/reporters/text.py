@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, TextIO
 from coldline.report.hazard_text import write_hazards, write_unread
 from coldline.report.line_writer import LineWriter
 from coldline.report.phrases import (
+    added_words,
     coverage_words,
     found_words,
     not_covered_words,
+    repaired_words,
     triage_words,
     verdict_words,
 )
@@ -64,6 +66,12 @@ class TextReporter(Reporter):
                 for swept in report.judgement.final_read:
                     self._swept(swept)
                 write_unread(self._lines, report, report.judgement, self.settings.hazards)
+        for each in report.run.added if report.run is not None else ():
+            self._lines.say(added_words(each), "" if each.was_added else "bad")
+        if report.repaired is not None:
+            for operation in report.repaired.operations:
+                self._lines.say(f"repair: --with '{operation}'")
+            self._lines.say(repaired_words(report.repaired))
         self._verdict(report)
         if report.guest is not None and report.run is not None and not self.settings.quiet:
             self._run(report.guest, report.run, report.judgement.events)

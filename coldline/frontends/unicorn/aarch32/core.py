@@ -170,6 +170,17 @@ class Aarch32(CoreState):
         """Return all registers that instructions compute with."""
         return tuple(int(self.emulator.reg_read(register)) for register in _REGISTERS)
 
+    def instructions_in(self, size: int) -> int:
+        """See `CoreState.instructions_in`."""
+        if not self._cpsr & _THUMB:
+            return size >> 2
+        code = self.state.view.code_bytes(self.state["block"], size)
+        count = at = 0
+        while at < size:
+            at += 4 if cp15.is_long(int.from_bytes(code[at : at + 2], "little")) else 2
+            count += 1
+        return count
+
     def is_semihosting(self, number: int) -> bool:
         """Whether the exception with this number is a semihosting call: an SVC with its immediate."""
         if number != _SVC:

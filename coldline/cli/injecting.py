@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``--inject`` of ``coldline boot``: what the guest does with old bytes."""
+
+import argparse
+from typing import TYPE_CHECKING, Final
+
+from coldline.cli.progress import Progress
+from coldline.errors import UsageError
+from coldline.report.causes import group
+from coldline.verdict import Judgement
+
+if TYPE_CHECKING:
+    from coldline.consequence.result import Consequence
+    from coldline.simulation import Trial
+
+ALL: Final = 0
+"""In place of a cause's number: all causes."""
+
+_ONLY_FINAL: Final = "no access of this run reads them: the final read does"
+
+
+def injected_of(options: argparse.Namespace) -> int | None:
+    """The number of the cause whose old bytes are to be given, from 1; `ALL`, or None without ``--inject``.
+
+    Raises
+    ------
+    UsageError
+        If it is neither a number nor ``all``.
+    """
+    word: str | None = options.inject
+    if word is None or word == "all":
+        return None if word is None else ALL
+    if word.isascii() and word.isdigit() and int(word[:10]) > 0:
+        return int(word[:10])
+    raise UsageError(f"--inject takes the number of a cause, or all, not '{word}'")
+
+
+def inject(
+    wanted: int | None, trial: "Trial", judgement: Judgement, progress: Progress
+) -> "dict[int, Consequence]":
+    """Run the guest with old bytes of the causes that are wanted; return what it did, by the number of the cause.
+
+    Raises
+    ------
+    UsageError
+        If there is no cause of that number.
+    """
+    if wanted is None:
+        return {}
+    causes = group(judgement).causes
+    if wanted > len(causes):
+        known = f"1 to {len(causes)}" if len(causes) > 1 else "1" if causes else "none"
+        raise UsageError(f"--inject {wanted}: there is no such cause; known are: {known}")
+    if not causes:
+        return {}
+    from coldline.consequence.rerun import consequences
+    from coldline.consequence.result import Consequence
+
+    numbers = range(len(causes)) if wanted == ALL else (wanted - 1,)
+    hazards = {number: causes[number].first for number in numbers if not causes[number].final_read}
+    found = consequences(trial, hazards, lambda what: progress.say(what.__str__))
+    found |= {number: Consequence(why_not=_ONLY_FINAL) for number in numbers if causes[number].final_read}
+    return dict(sorted(found.items()))

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Operations that are added to a guest's code: at which instruction, the how manieth time, and on which core."""
+
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from coldline.events import Event
+
+ROW: Final = struct.Struct("<2Q")
+"""A virtual address, and the number of its addition."""
+
+PC_AT, NUMBER_AT = 0, 8
+
+RECORD: Final = struct.Struct("<5Q")
+"""An addition: which time, how often its place was reached, its first event, one past its last, and `UNTIL_AT`."""
+
+WANTED_AT, REACHED_AT, FIRST_AT, LAST_AT = 0, 8, 16, 24
+UNTIL_AT = 32
+"""If not 0, only times count at which the core had appended fewer events than this."""
+
+EVENT: Final = struct.Struct("<3Q")
+"""An event: its `Op`, its address and its size."""
+
+
+class CodePlace(NamedTuple):
+    """A place in a guest's run: just before an instruction is executed.
+
+    Attributes
+    ----------
+    pcs : tuple of int
+        The virtual addresses of the instruction. Code may run at two: where it was loaded, and where it was linked.
+    nth : int
+        Which time, from 1.
+    core : int
+        The number of the vCPU.
+    """
+
+    pcs: tuple[int, ...]
+    nth: int = 1
+    core: int = 0
+
+    def __str__(self) -> str:
+        return f"pc {self.pcs[0]:#x}#{self.nth}" + (f" on cpu{self.core}" if self.core else "")
+
+
+class Addition(NamedTuple):
+    """Operations that are added at a place, as if the guest had the instructions for them.
+
+    Attributes
+    ----------
+    place : CodePlace
+        The place.
+    events : tuple of Event
+        Maintenance of physical addresses, and barriers, which have no effect without `Trial.order`. The agent is that
+        of the core.
+    """
+
+    place: CodePlace
+    events: tuple[Event, ...]
+
+    def __str__(self) -> str:
+        operations = (str(event).removeprefix(f"{event.agent} ") for event in self.events)
+        return f"{'; '.join(operations)} at {self.place}"
+
+
+class Additions:
+    """The additions to a run, as the compiled callbacks read them.
+
+    Parameters
+    ----------
+    additions : sequence of Addition
+        The additions.
+    until : sequence of int
+        For each addition `UNTIL_AT`, 0 for no limit; none of them has one if it is empty.
+    orders : bool
+        Whether barriers are events.
+
+    Attributes
+    ----------
+    records, events : bytearray
+        A `RECORD` for each addition, and an `EVENT` for each event of each.
+    """
+
+    def __init__(
+        self, additions: Sequence[Addition], *, until: Sequence[int] = (), orders: bool = False
+    ) -> None:
+        self._additions = tuple(additions)
+        self.records, self.events = bytearray(), bytearray()
+        first = 0
+        for number, each in enumerate(self._additions):
+            kept = [
+                event for event in each.events if event.op.has_range or not event.op.traits.ordered or orders
+            ]
+            last = first + len(kept)
+            limit = until[number] if until else 0
+            self.records += RECORD.pack(each.place.nth, 0, first, last, limit)
+            for event in kept:
+                self.events += EVENT.pack(event.op, event.address, event.size)
+            first = last
+        self.events += bytes(EVENT.size)  # so that it has an address even if there are no events
+
+    def rows(self, core: int) -> bytearray:
+        """A `ROW` for each address of each place on a core."""
+        rows = bytearray()
+        for number, each in enumerate(self._additions):
+            for pc in each.place.pcs if each.place.core == core else ():
+                rows += ROW.pack(pc, number)
+        return rows
+
+    def pcs(self, core: int) -> list[int]:
+        """The addresses of the places on a core."""
+        return sorted({pc for each in self._additions if each.place.core == core for pc in each.place.pcs})
+
+    def reached(self) -> tuple[int, ...]:
+        """How often the place of each addition was reached."""
+        return tuple(
+            int(RECORD.unpack_from(self.records, RECORD.size * number)[1])
+            for number in range(len(self._additions))
+        )
