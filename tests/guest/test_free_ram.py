@@ -239,7 +239,7 @@ def test_what_is_placed_is_sound(
 
 
 def test_a_kernel_past_3_gib_runs_beside_its_initrd_below(cli: Cli, tmp_path: Path) -> None:
-    path, initrd, trace = tmp_path / "Image", tmp_path / "initrd", tmp_path / "trace"
+    path, initrd, trace = tmp_path / "Image", tmp_path / "initrd", tmp_path / "a.trace"
     size = 64 * MIB
     body = code(mov(1, RAM + size - 8), a64.ldr(2, 1), a64.off())
     path.write_bytes(a64.image(body, image_size=3 * GIB + 4096))

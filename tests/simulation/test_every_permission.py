@@ -74,7 +74,7 @@ def test_an_instruction_cache_may_hold_what_was_fetched_past_the_caches(
 
 
 def test_it_implies_order(cli: Cli, tmp_path: Path) -> None:
-    trace = tmp_path / "trace"
+    trace = tmp_path / "a.trace"
     cli(
         "boot",
         "--sample",

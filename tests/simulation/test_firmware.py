@@ -303,7 +303,7 @@ def test_a_store_to_the_flash_it_runs_from_changes_nothing(cli: Cli, write: Any,
         a64.store_w(2, 4),
         a64.off(),
     )
-    trace = tmp_path / "trace"
+    trace = tmp_path / "a.trace"
     assert boot(cli, write(program), "--trace", trace)["console"] == "0"
     lines = trace.read_text().splitlines()
     assert "guest read 0x2000 4" in lines

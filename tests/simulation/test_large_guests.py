@@ -37,7 +37,7 @@ def test_a_guest_uses_the_last_page_past_3_gib(cli: Cli, tmp_path: Path, gigabyt
     last = RAM1 + (gigabytes - 3) * GIB - 0x1000
     path = tmp_path / "Image"
     path.write_bytes(a64.image(code(mov(1, last), mov(2, 0x1234), a64.store(2, 1), a64.ldr(3, 1), a64.off())))
-    trace = tmp_path / "trace"
+    trace = tmp_path / "a.trace"
     found = cli("boot", path, "--memory", f"{gigabytes}G", "--json", "--trace", trace)
     assert found.status == INCONCLUSIVE, found.err
     said = json.loads(found.out)

@@ -127,7 +127,7 @@ def test_a_write_of_sctlr_changes_all_its_switches_at_once(cli: Cli, tmp_path: P
         *(isa.mov(0, 0xC400_0003), isa.mov(1, 1), isa.mov(2, RAM + FUNCTION), a64.HVC, a64.WFI),
     )
     second = code(on, isa.mov(3, WINDOW + 0x7000), isa.mov(2, spare), a64.WFI)
-    path, trace = tmp_path / "program.bin", tmp_path / "trace"
+    path, trace = tmp_path / "program.bin", tmp_path / "a.trace"
     data = {**isa.tables({3: Page(WINDOW + 0x3000, "normal-wb")}), FUNCTION: a64.bytes_of(second)}
     path.write_bytes(a64.image(first, data, size=LOADED))
     place = ("--load", f"{RAM:#x}", "--entry", f"{ENTRY:#x}", "--arch", "arm64", "--memory", "16M")
@@ -211,7 +211,7 @@ def test_each_agent_of_a_host_is_on_a_core(model: Any) -> None:
 
 def test_the_hosts_maintenance_is_complete_before_the_guest_runs(cli: Cli, tmp_path: Path) -> None:
     for host in ("xen-4.17-arm64", "kvm-arm64", "rfc"):
-        trace = tmp_path / "trace"
+        trace = tmp_path / "a.trace"
         ran = ("--sample", "midway-arm64", "--memory", "16M", "--strategy", "hypercall", "--host", host)
         cli("boot", *ran, "--order", "--trace", trace, "--quiet")
         lines = [line.split() for line in trace.read_text().splitlines()]
@@ -225,7 +225,7 @@ def test_the_hosts_maintenance_is_complete_before_the_guest_runs(cli: Cli, tmp_p
 
 
 def test_without_order_a_trace_is_of_version_1(cli: Cli, tmp_path: Path) -> None:
-    trace = tmp_path / "trace"
+    trace = tmp_path / "a.trace"
     cli("boot", "--sample", "midway-arm64", "--memory", "16M", "--trace", trace, "--quiet")
     words = {word for line in trace.read_text().splitlines() for word in line.split()[:2]}
     assert not words & {"version", "core", "order", "dsb", "dmb", "isb"}

@@ -26,7 +26,7 @@ PROGRAM = a64.code(
 
 def trace(cli: Cli, tmp_path: Path, host: str) -> list[str]:
     (tmp_path / "Image").write_bytes(a64.image(PROGRAM))
-    path = tmp_path / "trace"
+    path = tmp_path / "a.trace"
     assert cli(
         "boot",
         tmp_path / "Image",

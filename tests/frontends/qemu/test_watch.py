@@ -164,7 +164,7 @@ def test_a_core_that_starts_with_its_caches_off(
     cli: Cli, qemu: list[str], tmp_path: Path, clean: list[str], status: int
 ) -> None:
     file = write_program(tmp_path / "program", *starts_second_core(clean))
-    trace = tmp_path / "trace"
+    trace = tmp_path / "a.trace"
     done = cli("watch", "--trace", str(trace), "--", *machine(qemu, file, vcpus=2))
     assert done.status == status, done
     if status == HAZARD:
@@ -226,7 +226,7 @@ def test_it_agrees_with_the_emulator(cli: Cli, qemu: list[str], tmp_path: Path) 
     )  # fmt: skip
     file = write_program(tmp_path / "program.elf", program, pages=pages)
     watched = events_of(machine(qemu, file), start="cold")
-    trace = tmp_path / "trace"
+    trace = tmp_path / "a.trace"
     done = cli(
         "boot", str(file), "--machine", "virt", "--host", "clean-reset", "--memory", "64M", "--trace", str(trace),
         "--quiet",
