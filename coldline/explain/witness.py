@@ -243,9 +243,12 @@ def _idle_fetches(line_events: list[LineEvent]) -> set[int]:
 def _idle_barriers(story: list[WitnessStep]) -> set[int]:
     """The numbers of the barriers that nothing waits for.
 
-    Before a ``dsb`` or a ``dmb`` its core issued nothing since the last one; after an ``isb`` it fetches nothing.
+    Before a ``dsb`` or a ``dmb`` its core issued nothing since the last one, and no ``descriptor`` or
+    ``tlbi`` came since that it may have to complete; after an ``isb`` it fetches nothing, and
+    before it no switch was set.
     """
     pending: dict[str, set[Op]] = {}
+    changed, seen, switched = 0, dict[str, int](), False
     unfetched: dict[str, set[int]] = {}
     idle: set[int] = set()
     for step in story:
@@ -253,14 +256,23 @@ def _idle_barriers(story: list[WitnessStep]) -> set[int]:
             continue
         op, number = step.line_event.event.op, step.line_event.number
         waiting = pending.setdefault(step.core, set())
-        if op is Op.ISB:
+        if op is Op.ISB and switched:
+            switched = False
+        elif op is Op.ISB:
             unfetched.setdefault(step.core, set()).add(number)
         elif op.kind is Kind.BARRIER:
-            if op not in waiting:
+            unseen = op is Op.DSB and seen.get(step.core, 0) < changed
+            if op not in waiting and not unseen:
                 idle.add(number)
+            if op is Op.DSB:
+                seen[step.core] = changed
             waiting -= {Op.DSB, Op.DMB} if op is Op.DSB else {op}
         elif op is Op.FETCH:
             unfetched.pop(step.core, None)
+        elif op.kind is Kind.SWITCH:
+            switched = True
+        elif op is Op.DESCRIPTOR or op.kind is Kind.TLB:
+            changed += 1
         elif op.kind is Kind.MAINTENANCE or op in (Op.WRITE, Op.DC_ZVA):
             waiting.update((Op.DSB, Op.DMB))
     return idle.union(*unfetched.values())

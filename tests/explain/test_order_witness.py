@@ -81,6 +81,32 @@ def test_witnesses_of_traces_with_further_words() -> None:
         assert_replays(text, most=100)
 
 
+TAKEN_AWAY = """\
+version 2
+option order
+core cpu1 b
+core cpu2 c
+b map 0x2000 0x1000 normal-wb
+c map 0x2000 0x1000 normal-wb
+b descriptor 0x2000 0x1000 invalid
+b dsb
+b tlbi 0x2000 0x1000
+b dsb
+b map 0x2000 0x1000 normal-wb
+c write 0x2e40 8
+b mmu off
+b isb
+b read 0x2e40 8
+"""
+
+
+def test_a_barrier_before_the_tlbi_that_it_is_for_is_kept() -> None:
+    """Without it the old mapping has not ended, and the second map is an error."""
+    assert_replays(TAKEN_AWAY)
+    (witness,) = witnesses(told(TAKEN_AWAY, most=1))
+    assert [line.split()[1] for line in witness.splitlines() if line.startswith("b ")].count("dsb") == 2
+
+
 def test_any_witness_is_a_way_that_the_rules_allow() -> None:
     steps = 0
     for seed in range(FIRST_SEED, FIRST_SEED + examples(80)):
