@@ -131,8 +131,7 @@ class Interpreter:
 
         self._access(event, where, letter_of)
         self._aliases.walk(event, number)
-        cacheable = any(each.cacheable for each in event.types)
-        if cacheable and not any(each.dcache for each in agent.settings):
+        if any(each.cacheable for each in event.types) and not any(each.dcache for each in agent.settings):
             place = f"line {where}" if where else f"event {self._state.events}"
             self._state.warn(
                 (event.op, agent.name),

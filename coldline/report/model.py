@@ -3,6 +3,7 @@
 
 A `Report` is the result for a trace file, or for the run of a guest. A `Matrix` has the verdicts on one guest on
 every host by every strategy. A `Corpus` has the traces of real bugs with the hazards that were found in each.
+Longer than 300 lines because every format needs all of it, and the parts refer to one another.
 """
 
 from collections.abc import Mapping

@@ -478,8 +478,8 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
         (
             [*MIDWAY, "--core", "cortexa53"],
             "no core profile 'cortexa53'; did you mean 'cortex-a53'? "
-            "choose from: armv8-a, cortex-a53, cortex-a57, cortex-a72, xgene1, neoverse-n1, "
-            "armv7-a, cortex-a7, cortex-a15",
+            "choose from: armv8-a, architecture, cortex-a53, cortex-a57, cortex-a72, xgene1, neoverse-n1, "
+            "armv7-a, architecture-v7, cortex-a7, cortex-a15",
         ),
         (
             [*MIDWAY, "--host", "xen-4.17-arm32"],
@@ -488,8 +488,8 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
         (
             [*MIDWAY, "--core", "6502"],
             "no core profile '6502'; "
-            "choose from: armv8-a, cortex-a53, cortex-a57, cortex-a72, xgene1, neoverse-n1, "
-            "armv7-a, cortex-a7, cortex-a15",
+            "choose from: armv8-a, architecture, cortex-a53, cortex-a57, cortex-a72, xgene1, neoverse-n1, "
+            "armv7-a, architecture-v7, cortex-a7, cortex-a15",
         ),
         *(
             (

@@ -14,6 +14,7 @@ from coldline.events.agent_names import AGENTS, FIRST_VCPU, agents_of
 from coldline.events.words import ESCAPE, Buffers, Packed, Word
 from coldline.frontends.unicorn.callbacks import Callbacks
 from coldline.frontends.unicorn.state import State
+from coldline.jit import programs
 
 WB_EXECUTABLE = 1 + MemoryType.NORMAL_WB | 8
 
@@ -28,7 +29,7 @@ def long(address: int, size: int, op: Op, agent: int = 0, attributes: int = 0) -
 
 @pytest.fixture(scope="module")
 def unpack() -> Any:
-    return Callbacks(State([], instructions=False), "aarch64").unpack
+    return Callbacks(State([], instructions=False), programs.CALLBACKS["arm64"]).unpack
 
 
 def batch_of(words: list[int], count: int, unpack: Any) -> tuple[Packed, Buffers, Buffers]:

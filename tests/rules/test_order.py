@@ -207,16 +207,11 @@ WEAKER = {
     Act.READ_NC_OTHER: (_never_waits, [_A, _M, f"a dc cvac {X}; a dmb; m read {Y}", f"n walk {X} normal-nc"]),
     Act.READ_NC_MAY_HIT: (_waits, [_HITS, _A, _M, f"a dc cvac {X}; m read {X}", _N_READS]),
     Act.WALK_NC_MAY_HIT: (_waits, [_HITS, _A, _M, f"m dc cvac {X}; m walk {X} normal-nc", _N_READS]),
-    Act.WALK: (_does_nothing, [f"b walk {X} normal-wb", _N, f"n write {X}; n dsb; b walk {X} normal-wb"]),
-    Act.WALK_OTHER: (
-        _does_nothing,
-        [f"b walk {Y} normal-wb", _N, f"n write {X}; n dsb; b walk {X} normal-wb"],
-    ),
-    Act.WALK_POU: (_does_nothing, [f"b walk {X} pou", _N, f"n write {X}; n dsb; b walk {X} normal-wb"]),
-    Act.WALK_POU_OTHER: (
-        _does_nothing,
-        [f"b walk {Y} pou", _N, f"n write {X}; n dsb; b walk {X} normal-wb"],
-    ),
+    # What a walk fills, walks that come again fill as well; only that it waits for nothing is its own.
+    Act.WALK: (_waits, [_A, f"a dc cvac {X}; a walk {X} normal-wb", _N_READS]),
+    Act.WALK_OTHER: (_waits, [_A, f"a dc cvac {X}; a walk {Y} normal-wb", _N_READS]),
+    Act.WALK_POU: (_waits, [_A, f"a dc cvac {X}; a walk {X} pou", _N_READS]),
+    Act.WALK_POU_OTHER: (_waits, [_A, f"a dc cvac {X}; a walk {Y} pou", _N_READS]),
     Act.WALK_NC: (_waits, [_A, f"a dc cvac {X}; a walk {X} normal-nc", _N_READS]),
     Act.WRITE: (_never_waits, [f"a map {WB}; a dc ivac {X}; a write {X}; a dsb; a read {X}"]),
     Act.WRITE_OTHER: (_never_waits, [_A, f"a dc cvac {X}; a write {Y}", _N_READS]),

@@ -14,7 +14,7 @@ from coldline.checker.compiled.marks import (
     mark_if_unsettled,
     scratch_lacks,
 )
-from coldline.checker.compiled.moves import move, move_code, take_barrier
+from coldline.checker.compiled.moves import move, move_code, take_barrier, walk_changes
 from coldline.checker.compiled.pages import note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
@@ -128,22 +128,6 @@ def _letter(f: Any, row: int, agent: int, op: int) -> int:
 
 
 @compiled
-def _changes(f: Any, attributes: int, page: int, last: int, agent: int) -> bool:
-    """Whether a walk changes what may come again: see `DispatchTables.comes`; also if it is not known."""
-    comes = uint64(load8(f.comes + attributes))
-    if comes == _0:
-        return False
-    for number in range(page, last + _1):
-        row = dense_row_of(f, uint64(number))
-        if row == NO_ROW:
-            return True
-        page_class = uint64(load16(f.pages + (row << _3)))
-        if comes & ~uint64(load8(f.walked + page_class * f.agents + agent)):
-            return True
-    return False
-
-
-@compiled
 def _take(f: Any) -> None:
     """Apply events until one is for the interpreter; start at event `f.at`, from its byte `f.done` on."""
     events, rows = f.events, f.rows
@@ -211,7 +195,7 @@ def _take(f: Any) -> None:
         elif action == _READ_TABLE:
             attributes = agent * _ATTRIBUTES + (word >> _ATTRIBUTES_SHIFT & (_ATTRIBUTES - _1))
             fixed = uint64(load8(f.walks + attributes))
-            if f.orders and (last > page + _1 or _changes(f, attributes, page, last, agent)):
+            if f.orders and (last > page + _1 or walk_changes(f, attributes, page, last, agent)):
                 if f.status == _DONE:
                     f.status = _INTERPRET
                 break

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Changes of pages' classes, and barriers, in the loop over events; compiled."""
+"""Changes of pages' classes, walks that may come again, and barriers, in the loop over events; compiled."""
 
 from typing import Any
 
 from coldline.checker.compiled import frame
-from coldline.checker.compiled.dense_rows import forget_cached_page
+from coldline.checker.compiled.dense_rows import NO_ROW, dense_row_of, forget_cached_page
 from coldline.checker.compiled.marks import mark_row, take_marked
 from coldline.checker.compiled.pages import page_of, through
 from coldline.checker.state.marks import ANY_BARRIER, BARRIER_OPS
@@ -61,6 +61,22 @@ def move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
     if load8(f.endings + uint64(new)):
         mark_row(f, row, _DSB_BIT)
     return True
+
+
+@compiled
+def walk_changes(f: Any, attributes: int, page: int, last: int, agent: int) -> bool:
+    """Whether a walk changes what may come again: see `DispatchTables.comes`; also if it is not known."""
+    comes = uint64(load8(f.comes + attributes))
+    if comes == _0:
+        return False
+    for number in range(page, last + _1):
+        row = dense_row_of(f, uint64(number))
+        if row == NO_ROW:
+            return True
+        page_class = uint64(load16(f.pages + (row << _3)))
+        if comes & ~uint64(load8(f.walked + page_class * f.agents + agent)):
+            return True
+    return False
 
 
 @compiled

@@ -40,7 +40,7 @@ def add_convert(commands: "Commands") -> None:
     )
     parser.add_argument(
         "--core",
-        metavar="'NAME AGENT…'",
+        metavar="'NAME AGENT ...'",
         action="append",
         help="add a core to a trace of version 2, and the agents that run on it; up to 256 times",
     )

@@ -2,6 +2,7 @@
 """Functions that the callbacks of both instruction sets share: for accesses, blocks of code and maintenance.
 
 `s` is the record of `coldline.frontends.unicorn.state`. Imported only to compile.
+Longer than 300 lines because its functions call one another.
 """
 
 from typing import Any
