@@ -11,6 +11,7 @@ from coldline.cli.reviewing import Reviewing, reviewed_status
 from coldline.cli.status import COHERENT, INTERRUPTED, complain, worst
 from coldline.cli.written_events import written_events
 from coldline.errors import TraceError
+from coldline.jit.code_cache import telling
 from coldline.report.model import Report
 from coldline.trace_check import check_trace
 
@@ -23,6 +24,7 @@ def run_check(options: argparse.Namespace) -> int:
     with (
         Outputs(options.formats, quiet=options.quiet) as outputs,
         Progress(not options.quiet) as progress,
+        telling(progress.compiled),
     ):
         stories = 0 if outputs.hazards == 0 and not (reviewing.wanted or options.repair) else options.stories
         for path in options.files:

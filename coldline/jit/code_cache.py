@@ -11,8 +11,8 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from coldline.jit.compiling import compile_together
@@ -24,6 +24,12 @@ from coldline.support.source_files import files_of
 _compiled: dict[str, bytes] = {}
 """What was compiled since this process started, for a cache folder that cannot be written."""
 
+
+def _untold(done: int, of: int) -> None:
+    pass
+
+
+_told: Callable[[int, int], None] = _untold
 _STARTED = time.time()
 LINKER = "coldline.jit.linker"
 _COMPILERS = (("numba", "_version.py"), ("llvmlite", "_version.py"), ("numpy", "version.py"))
@@ -45,7 +51,7 @@ def load_code(module: str) -> dict[str, int]:
     for read in (_shipped, _cached):
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             return map_code(read(module))
-    _compile([module], _untold)
+    _compile([module], _told)
     return map_code(_compiled[module])
 
 
@@ -91,8 +97,15 @@ def _compile(modules: list[str], told: Callable[[int, int], None]) -> None:
     compile_together(modules, told, keep)
 
 
-def _untold(done: int, of: int) -> None:
-    pass
+@contextmanager
+def telling(told: Callable[[int, int], None]) -> Iterator[None]:
+    """Call `told`, as `compile_missing` does, while `load_code` compiles what nobody compiled beforehand."""
+    global _told
+    before, _told = _told, told
+    try:
+        yield
+    finally:
+        _told = before
 
 
 def _shipped(module: str) -> bytes:

@@ -104,3 +104,18 @@ def test_cache_builds_what_is_missing(cli: Cli, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(code_cache, "_edited", lambda module: False)
     assert cli("cache", "--build").status == 0
     assert [each.name for each in (tmp_path / "coldline").iterdir()] == [SMALL]
+
+
+def test_a_load_that_compiles_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(code_cache, "_compiled", {})
+    monkeypatch.setattr(code_cache, "_shipped", lambda module: {}[module])
+    monkeypatch.setattr(code_cache, "_cached", lambda module: {}[module])
+    monkeypatch.setattr(code_cache, "_path", lambda module: None)
+    with code_cache.telling(lambda done, of: told.append((done, of))):
+        assert set(code_cache.load_code(SMALL)) == {"triple"}
+    assert set(told) == {(0, 1)}
+    told.clear()
+    monkeypatch.setattr(code_cache, "_compiled", {})
+    code_cache.load_code(SMALL)
+    assert told == []
