@@ -17,6 +17,8 @@ TAG = "py3-none-manylinux_2_17_x86_64"
 class ShippedCode(BuildHookInterface):  # type: ignore[misc]
     """Compiles the programs of `coldline.jit.programs` into the wheel."""
 
+    _made: tempfile.TemporaryDirectory[str] | None = None
+
     def dependencies(self) -> list[str]:
         """Return what compiles: the requirements of coldline[boot]."""
         core = self.metadata.core
@@ -28,7 +30,8 @@ class ShippedCode(BuildHookInterface):  # type: ignore[misc]
         """Compile, and say which files come along."""
         if version == "editable" or not self._wanted():
             return
-        folder = Path(tempfile.mkdtemp(prefix="coldline-code-"))
+        self._made = tempfile.TemporaryDirectory(prefix="coldline-code-")
+        folder = Path(self._made.name)
         subprocess.run(
             [sys.executable, "-m", "coldline.jit.shipping", folder],
             check=True,
@@ -37,6 +40,11 @@ class ShippedCode(BuildHookInterface):  # type: ignore[misc]
         for file in folder.iterdir():
             build_data["force_include"][os.fspath(file)] = f"coldline/jit/shipped_code/{file.name}"
         build_data["pure_python"], build_data["tag"] = False, TAG
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove the files that are in the wheel now."""
+        if self._made is not None:
+            self._made.cleanup()
 
     def _wanted(self) -> bool:
         return self.target_name == "wheel" and os.environ.get("COLDLINE_SHIP_CODE") == "1"

@@ -22,7 +22,8 @@ def run_cache(options: argparse.Namespace) -> int:
     elif options.build:
         _build(folder)
     files = _files(folder)
-    print(f"{folder}: {len(files)} files, {sum(each.stat().st_size for each in files):,} bytes")
+    count = f"{len(files)} file{'' if len(files) == 1 else 's'}"
+    print(f"{folder}: {count}, {sum(each.stat().st_size for each in files):,} bytes")
     return SUCCESS
 
 

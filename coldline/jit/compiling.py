@@ -3,9 +3,9 @@
 
 import importlib.util
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Final
 
@@ -69,6 +69,8 @@ class _Compiler:
     def __init__(self, program: str, variables: Mapping[str, str]) -> None:
         self.program = program
         self._out, self._errors = (os.fdopen(os.memfd_create("coldline"), "w+b") for _ in range(2))
+        import subprocess  # imported only when needed
+
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "coldline.jit.compiler", program],
             stdin=subprocess.DEVNULL,
@@ -83,10 +85,10 @@ class _Compiler:
         )
 
     def wait(self, seconds: float) -> None:
-        try:
+        import subprocess
+
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return
 
     def has_ended(self) -> bool:
         return self._process.poll() is not None

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from typing import IO, Any
 
-from coldline.errors import TraceError
+from coldline.errors import MissingDependencyError, TraceError
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.support.whole_file import STANDARD
@@ -70,6 +70,9 @@ class TraceFile:
         except TraceError as error:
             self._file.close()
             raise in_file(path, error) from None
+        except MissingDependencyError:
+            self._file.close()
+            raise
         except OSError as error:
             self._file.close()
             raise TraceError(path, error.strerror or str(error)) from error

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Writes trace files of either form, each as a whole or not at all."""
 
+from coldline.errors import MissingDependencyError
 from coldline.events.batch import Batch
 from coldline.rules.profile import Profile
 from coldline.support.whole_file import WholeFile
@@ -32,7 +33,11 @@ class TraceWriter:
 
     def __init__(self, path: str, profile: Profile, form: str | None = None) -> None:
         self._whole = WholeFile(path, "a trace")
-        self._file = compressed(path, self._whole.file)
+        try:
+            self._file = compressed(path, self._whole.file)
+        except MissingDependencyError:
+            self._whole.close(complete=False)
+            raise
         writer = BinaryWriter if (form or form_by_name(path)) == "binary" else TextWriter
         self._writer = writer(self._file, profile)
 

@@ -90,7 +90,7 @@ def test_cache_tells_what_is_there(cli: Cli, tmp_path: Path, monkeypatch: pytest
     assert cli("cache").out == f"{folder}: 0 files, 0 bytes\n"
     folder.mkdir()
     (folder / "code-1").write_bytes(bytes(1200))
-    assert cli("cache").out == f"{folder}: 1 files, 1,200 bytes\n"
+    assert cli("cache").out == f"{folder}: 1 file, 1,200 bytes\n"
     assert cli("cache", "--clear").out == f"{folder}: 0 files, 0 bytes\n"
     assert list(folder.iterdir()) == []
 

@@ -116,3 +116,15 @@ def test_an_end_of_a_bomb_is_not_kept_in_memory(cli: Cli, tmp_path: Path) -> Non
     status, peak = map(int, found.stdout.split()[-2:])
     assert status == ERROR
     assert peak < 300
+
+
+def test_without_its_library_nothing_is_left(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text(TEXT)
+    monkeypatch.setattr("coldline.trace.compression._ZSTD", "no.such.library")
+    found = cli("convert", plain, tmp_path / "written.zst")
+    assert (found.status, found.err.count("\n")) == (ERROR, 1)
+    assert "install coldline[images]" in found.err
+    assert [each.name for each in tmp_path.iterdir()] == ["plain"]
