@@ -327,6 +327,21 @@ def test_events_that_nobody_does_may_be_all_that_there_is() -> None:
     assert by_stream(profile, [numbered]).events == by_events(profile, numbered).events == 3
 
 
+def test_mappings_end_in_the_compiled_loop() -> None:
+    """Page after page is mapped, taken away and mapped again; an ending that was lost is an error or a hazard."""
+    lines = ["version 2", "option order", "core k a", "core l b", "b map 0x1000 0x20000 normal-nc"]
+    for page in range(0x1000, 0x21000, 0x1000):
+        taken = f"a descriptor {page:#x} 0x1000 invalid; a dsb; a tlbi {page:#x} 0x1000; a dsb"
+        once = (
+            f"a map {page:#x} 0x1000 normal-wb; a read {page:#x} 8; {taken}; a dc civac {page:#x} 64; a dsb"
+        )
+        lines += f"{once}; b write {page:#x} 8; b dsb; {once}".split("; ")
+    profile, numbered = read("\n".join(lines) + "\n")
+    streamed = by_stream(profile, [numbered])
+    assert_same(streamed, by_events(profile, numbered), numbered)
+    assert streamed.hazards == 0
+
+
 # -- many pages ------------------------------------------------------------------------------------------------
 
 WB, WT, NC, DEVICE = MemoryType.NORMAL_WB, MemoryType.NORMAL_WT, MemoryType.NORMAL_NC, MemoryType.DEVICE
