@@ -17,14 +17,14 @@ from coldline.image import load_kernel
 from coldline.support.units import MIB
 from testbed import apt, cache, debian
 from testbed.kernels import kernel_file, release_of
-from testbed.survey.trusted_firmware import words_of
+from testbed.survey import op_tee, trusted_firmware
 
 ARCHITECTURES = ("arm64", "armhf")
 
 _FLAVOURS = r"linux-image-((?:cloud-|rt-)?arm64(?:-16k)?|(?:rt-)?armmp(?:-lpae)?)"
 _FIRMWARE = (
     r"u-boot-(?!menu|tools|update|sifive|starfive|microchip)[a-z0-9-]+|qemu-efi-(?:aarch64|arm)"
-    r"|arm-trusted-firmware"
+    r"|arm-trusted-firmware|optee-os"
 )
 _XEN = r"xen-hypervisor-4\.\d+-(?:arm64|armhf)"
 _TREE_MAGIC = b"\xd0\x0d\xfe\xed"
@@ -153,9 +153,20 @@ def _images_in(
     elif package.startswith("xen-hypervisor-"):
         for file in sorted(path for path in tree.glob("boot/xen-*") if "." not in path.name[-7:]):
             yield file.name, (_in(tree, file), "--machine", "virt", "--el", "2")
+    elif package == "optee-os":
+        for folder in sorted(tree.glob("usr/lib/optee/*")):
+            try:
+                found = op_tee.words_of(folder)
+            except op_tee.HeaderError as error:
+                apt.say(f"left out: {error}")
+                continue
+            if found:
+                file, words = found
+                yield f"{folder.name} {file.name}", (_in(tree, file), *_DEVICES, *words)
     else:
         for file in sorted(tree.glob("usr/lib/arm-trusted-firmware/*/bl31.*")):
-            yield f"{file.parent.name} {file.name}", (_in(tree, file), *_DEVICES, *words_of(file.parent.name))
+            words = trusted_firmware.words_of(file.parent.name)
+            yield f"{file.parent.name} {file.name}", (_in(tree, file), *_DEVICES, *words)
 
 
 def _in(tree: Path, file: Path) -> str:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where BL31 of Trusted Firmware-A is on Debian's boards, and what each board's machine is.
 
-Source: trusted-firmware-a plat/*/*/include/platform_def.h and platform.mk (2.8, 2.12).
+Source: trusted-firmware-a plat/*/*/include/platform_def.h and platform.mk (2.8, 2.12). The emulator has no Cortex-A55
+and no Cortex-A76, which BL31 looks for on RK3568, RK3588 and the Raspberry Pi 5.
 """
 
 from typing import Final
@@ -16,6 +17,7 @@ _IMX: Final = (
 )
 _AMLOGIC: Final = ("--ram", "0,512M", "--uart")
 _ROCKCHIP: Final = ("--ram", "0,16M", "--ram")
+_K3: Final = ("--ram", "0x70000000,2M", "--ram", "0x80000000,256M", "--uart", "ns16550-32,0x2800000")
 _A53, _A72 = ("--core", "cortex-a53"), ("--core", "cortex-a72")
 _H6: Final = (
     *("--ram", "0x20000,64K", "--ram", "0x100000,128K", *_RAM, "--uart", "ns16550-32,0x5000000"),
@@ -43,6 +45,10 @@ _BOARDS: Final[dict[str, tuple[str | None, tuple[str, ...]]]] = {
         None,
         (*_ROCKCHIP, "0xff3b0000,8K", "--ram", "0xff8c0000,192K", "--uart", "ns16550-32,0xff1a0000", *_A72),
     ),
+    "rk3568": (None, (*_ROCKCHIP, "0xfdcd0000,64K", "--uart", "ns16550-32,0xfe660000")),
+    "rk3588": (None, (*_ROCKCHIP, "0xff100000,64K", "--uart", "ns16550-32,0xfeb50000")),
+    "rpi5": ("0", ("--ram", "0,512M", "--uart", "pl011,0x107d001000")),
+    "k3": ("0x70000000", (*_K3, *_A53)),
 }
 """The address at which a board's raw BL31 is, None for an ELF file, and its machine."""
 
