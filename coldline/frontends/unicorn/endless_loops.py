@@ -14,6 +14,9 @@ _FIRST: Final = 1 << 16
 _LONGEST: Final = 1 << 24
 """Instructions between two attempts: each is twice as far from the last one as that was from the one before."""
 
+_FIRST_SLEEPS: Final = 64
+"""How often a vCPU sleeps before the first attempt that is made for this reason; before each later one, twice as often."""
+
 
 class EndlessLoops:
     """Watches one vCPU.
@@ -44,9 +47,20 @@ class EndlessLoops:
         self._state, self._core_state, self._bus = state, core_state, bus
         self.polled: Load | None = None
         self._interval = _FIRST
+        self._sleeps, self._most_sleeps = 0, _FIRST_SLEEPS
         self._registers: tuple[int, ...] = ()
         self._effects = 0
         self.next_attempt = _FIRST
+
+    def slept(self) -> None:
+        """Note that the vCPU waited for an event: after some times, the next attempt is made at once.
+
+        A turn of a vCPU that waits has few instructions, so by their number alone it would take many turns.
+        """
+        self._sleeps += 1
+        if self._sleeps >= self._most_sleeps:
+            self._sleeps, self._most_sleeps = 0, 2 * self._most_sleeps
+            self.next_attempt = min(self.next_attempt, self._state["instructions"])
 
     def begin(self) -> None:
         """Begin an attempt, before the next block of code."""

@@ -202,7 +202,10 @@ class Boot:
                 continue
             if not self._goes_on(core, failed):
                 break
-        core.asleep_at = self._cores.sent_events(but=core) if vcpu.state["yielded"] == SLEEPS else None
+        core.asleep_at = None
+        if vcpu.state["yielded"] == SLEEPS:
+            core.asleep_at = self._cores.sent_events(but=core)
+            loops.slept()
         self.outcome.pc = vcpu.core_state.pc
         self._drain(vcpu)
 

@@ -155,7 +155,7 @@ def test_a_schedule_can_be_anything() -> None:
 
 
 def test_a_seed_is_a_schedule() -> None:
-    until = Until(End.LIMIT, 6_000)
+    until = Until(End.LIMIT, 2_000)
     runs = [run(spin(MINE), spin(ITS), turns=random_turns(seed), until=until).events for seed in (1, 1, 2)]
     assert runs[0] == runs[1] != runs[2]
 
@@ -306,7 +306,7 @@ def test_cores_that_all_wait_for_an_event_end_the_run() -> None:
     ran = run(code(wait), code(wait), turns=round_robin(1000), until=Until(End.OFF, 100_000_000))
     assert ran.outcome is not None
     assert ran.outcome.end is End.LOOP
-    assert ran.outcome.instructions < 1_000_000
+    assert ran.outcome.instructions < 1_000
 
 
 def test_a_store_wakes_a_core_whose_loop_was_taken_for_endless() -> None:
