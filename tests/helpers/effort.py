@@ -15,8 +15,8 @@ _REASON = "takes long: scripts/test --long runs it"
 
 
 def examples(number: int) -> int:
-    """Return how many random examples a test tries: `number`, or by default a quarter of it."""
-    return int(ASKED or (number if LONG else max(number // 4, 5)))
+    """Return how many random examples a test tries: `number`, or by default a tenth of it, and at least five."""
+    return int(ASKED or (number if LONG else max(number // 10, 5)))
 
 
 def skip_long(items: list[pytest.Item]) -> None:

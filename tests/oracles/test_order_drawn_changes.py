@@ -23,6 +23,7 @@ changing_traces = st.integers(0, 1 << 40).map(draw_changing)
 """A strategy: traces that `draw_changing` draws."""
 
 
+@pytest.mark.long
 def test_drawn_traces_are_of_every_verdict() -> None:
     found = Counter[str]()
     for seed in SEEDS:
@@ -108,6 +109,7 @@ ONLY_ADDS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
 """Changes of a trace that keep its events in their lines, of which the second may only have more bad bytes."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("less", "more"), ONLY_ADDS.values(), ids=ONLY_ADDS)
 def test_what_only_adds_hazards(less: Callable[[str], str], more: Callable[[str], str]) -> None:
     added = done = 0
@@ -127,6 +129,7 @@ def test_what_only_adds_hazards(less: Callable[[str], str], more: Callable[[str]
     pytest.fail("no trace shows that it adds any")
 
 
+@pytest.mark.long
 def test_a_plainer_search_finds_the_same() -> None:
     done = 0
     for seed in range(5000, 5160, 4):

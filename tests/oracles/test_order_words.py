@@ -757,6 +757,7 @@ def test_a_malformed_trace_names_the_line_and_the_word(text: str, number: int, w
 SEEDS = range(5000, 5900, 4)
 
 
+@pytest.mark.long
 def test_drawn_traces_are_valid_and_of_every_verdict() -> None:
     found = Counter[str]()
     for seed in SEEDS:
@@ -853,6 +854,7 @@ ONLY_ADDS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
 """Changes of a trace that keep its events in their lines, of which the second may only have more bad bytes."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("less", "more"), ONLY_ADDS.values(), ids=ONLY_ADDS)
 def test_what_only_adds_hazards(less: Callable[[str], str], more: Callable[[str], str]) -> None:
     added = done = 0
@@ -876,6 +878,7 @@ def _bad(head: str, changed: str, rest: str) -> set[tuple[int, int]]:
     return {(line - more, byte) for line, byte in bad_bytes(head + changed)}
 
 
+@pytest.mark.long
 def test_a_plainer_search_finds_the_same() -> None:
     done = 0
     for seed in range(7000, 7800, 9):

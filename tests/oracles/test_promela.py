@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import peers
 from tests.helpers.checking import check_text
+from tests.helpers.effort import LONG
 from tests.helpers.repository import ROOT
 from tests.helpers.requirements import require
 from tests.helpers.worked_examples import SMALL_EXAMPLES, WORKED_EXAMPLES
@@ -28,7 +29,7 @@ from tests.oracles.promela_model import (
 
 PAGE = ROOT / "docs" / "explanation" / "agreement.md"
 EXAMPLES = WORKED_EXAMPLES + SMALL_EXAMPLES
-RANDOM_TRACES = 500
+RANDOM_TRACES = 500 if LONG else 150
 NO_SPIN = "no spin (Debian's package spin) or no gcc"
 
 TWO_LINES = """line 16
@@ -158,6 +159,7 @@ def test_the_three_readings_agree_on_random_traces(spin: Spin, number: int) -> N
     assert set(tally.kinds) == {"lost-write", "stale-fetch", "stale-read"}
 
 
+@pytest.mark.long
 def test_random_traces_have_every_event() -> None:
     """All traces together have every event; each has few operations by set/way."""
     drawn = {
@@ -173,7 +175,11 @@ def test_random_traces_have_every_event() -> None:
 EVERY_NTH = 20
 
 
-@pytest.mark.parametrize("options", every_state.OPTION_SETS, ids=lambda options: " ".join(options) or "none")
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param(each, marks=[pytest.mark.long] if each else []) for each in every_state.OPTION_SETS],
+    ids=lambda options: " ".join(options) or "none",
+)
 def test_the_three_readings_agree_on_what_follows_from_the_states_of_a_byte(
     spin: Spin, options: tuple[str, ...]
 ) -> None:

@@ -195,7 +195,13 @@ def shipped(bug: Bug) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("bug", [pytest.param(bug, id=bug.name) for bug in read_corpus(CORPUS_FOLDER)])
+@pytest.mark.parametrize(
+    "bug",
+    [
+        pytest.param(bug, id=bug.name, marks=pytest.mark.long if number % 3 else ())
+        for number, bug in enumerate(read_corpus(CORPUS_FOLDER))
+    ],
+)
 def test_the_repair_of_a_bug_is_of_the_kind_that_was_shipped(bug: Bug) -> None:
     results = repairs_of(without_comments(bug.cases[0]))
     assert (not results) == (bug.name in NOT_FOUND)

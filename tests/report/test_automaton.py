@@ -79,7 +79,11 @@ def parsed(words: str) -> Microstate:
     return Microstate(*level("L1"), *level("L2"), held is not None, int(held == "valid new"), memory)
 
 
-@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+@pytest.mark.parametrize(
+    "switches",
+    [pytest.param(each, marks=() if each["idc"] else pytest.mark.long) for each in SWITCHES],
+    ids=str,
+)
 def test_the_seeds_and_the_caches_make_the_state(switches: dict[str, bool]) -> None:
     """From a state's seeds alone, the explorer finds the automaton's hazards for every read after any letters."""
     sets = Sets(byte_machine.profile_of(**switches))
@@ -205,8 +209,9 @@ def unworded(cell: str) -> Iterator[Letter]:
             yield Letter[f"{letter.name}_OTHER"]
 
 
-def test_every_profile_has_its_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    for hits, idc, dic in product((False, True), repeat=3):
+@pytest.mark.parametrize("hits", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_every_profile_has_its_tables(capsys: pytest.CaptureFixture[str], hits: bool) -> None:
+    for idc, dic in product((False, True), repeat=2):
         on = [name for name, is_on in (("--nc-may-hit", hits), ("--idc", idc), ("--dic", dic)) if is_on]
         assert main(["rules", *on]) == 0
         states = portrait(Profile(nc_may_hit=hits, idc=idc, dic=dic))

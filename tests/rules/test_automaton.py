@@ -60,14 +60,20 @@ def test_sizes(switches: dict[str, bool]) -> None:
     assert (machine.reachable, len(machine.step)) == sizes[switches["idc"], switches["dic"]]
 
 
-@pytest.mark.parametrize("switches", SWITCHES, ids=named)
+FEW_SWITCHES = [
+    pytest.param(each, marks=pytest.mark.long if each["nc_may_hit"] or each["setway_effective"] else ())
+    for each in SWITCHES
+]
+
+
+@pytest.mark.parametrize("switches", FEW_SWITCHES, ids=named)
 def test_sizes_are_those_of_a_second_construction(switches: dict[str, bool]) -> None:
     machine, second = built(profile_with(**switches)), again(**switches)
     assert len(second.step) == machine.reachable
     assert len(byte_machine.hopcroft(second)) == len(machine.step)
 
 
-@pytest.mark.parametrize("switches", SWITCHES, ids=named)
+@pytest.mark.parametrize("switches", FEW_SWITCHES, ids=named)
 def test_a_second_construction_says_the_same_of_every_trace(switches: dict[str, bool]) -> None:
     """Both are walked at once: each of its states corresponds to one of ours, with the same hazards."""
     machine, second = built(profile_with(**switches)), again(**switches)

@@ -476,6 +476,7 @@ def by_vcpus(cli: Cli, path: Path, tree: Path, *arguments: object) -> list[Any]:
     return told
 
 
+@pytest.mark.long
 def test_u_boot_is_the_same_with_a_second_core(cli: Cli, debian_u_boot: Path, tmp_path: Path) -> None:
     """It starts no other core. 4 million instructions: past the point where its caches are on."""
     path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
