@@ -137,6 +137,10 @@ class GuestError(ColdlineError):
     """The guest's own code did something that the simulation cannot continue."""
 
 
+class SurveyError(ColdlineError):
+    """A survey cannot be made: its plan is wrong, its results cannot be kept, or its scheduler is lost."""
+
+
 class QemuError(ColdlineError):
     """QEMU, or its plugin, cannot be started, or failed while it was watched."""
 

@@ -37,6 +37,7 @@ _COMMANDS: Final = {
     "matrix": "judging",
     "plan": "showing",
     "rules": "showing",
+    "survey": "surveying",
     "watch": "watching",
     "create": "xen",
     "console": "xen",

@@ -42,8 +42,8 @@ function _shtab_coldline_using
   test "$_shtab_coldline_cmdpath" = "$argv"
 end
 
-set -g _shtab_coldline_commands baseline boot cache check compare convert corpus matrix plan rules watch create console list pause unpause destroy completion
-set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --inject --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --sample --schedule --secondary --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --version --with --write -o
+set -g _shtab_coldline_commands baseline boot cache check compare convert corpus matrix plan rules survey watch create console list pause unpause destroy completion
+set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --inject --jobs --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --results --sample --schedule --scheduler --secondary --shard --site --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --version --with --write -o
 
 complete -c coldline -e
 complete -c coldline -f
@@ -214,6 +214,16 @@ complete -c coldline -n '_shtab_coldline_using rules' -l idc -d 'CTR_EL0.IDC: in
 complete -c coldline -n '_shtab_coldline_using rules' -l dic -d 'CTR_EL0.DIC: no instruction cache ever holds an old copy'
 complete -c coldline -n '_shtab_coldline_using rules' -l dot -d 'print a drawing for Graphviz in place of tables'
 complete -c coldline -n '_shtab_coldline_using rules' -l sources -d 'print the source of each rule in the Arm ARM in place of tables'
+complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a survey -d 'Run each image of a plan on each of its hosts, by each strategy, with each number of cores. Results are kept, so that a survey that was stopped goes on where it was, and runs again only what changed.'
+complete -c coldline -n '_shtab_coldline_using survey' -s h -l help -d 'show this help message and exit'
+complete -c coldline -n '_shtab_coldline_using survey' -l results -xka "(__fish_complete_path (commandline -ct))" -d 'keep the results in FILE, a JSON object in each line (default: PLAN.jsonl)'
+complete -c coldline -n '_shtab_coldline_using survey' -l site -xka "(__fish_complete_directories)" -d 'write a page with all results into DIR'
+complete -c coldline -n '_shtab_coldline_using survey' -l jobs -x -d 'cells that run at once on this machine (default: one on each processor)'
+complete -c coldline -n '_shtab_coldline_using survey' -l scheduler -x -d 'run on the workers of this scheduler of Dask'"'"'s, such as tcp://host:8786'
+complete -c coldline -n '_shtab_coldline_using survey' -l shard -x -d 'only the K-th of N parts of the cells'
+complete -c coldline -n '_shtab_coldline_using survey' -l retry -d 'run again what has an error as its result'
+complete -c coldline -n '_shtab_coldline_using survey' -l dry-run -d 'say what would be run and how long it may take, and run nothing'
+complete -c coldline -n '_shtab_coldline_using survey' -l quiet -d 'print only the verdict and its coverage (not for json)'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a watch -d 'Run a machine of 64-bit Arm cores under QEMU, and check every access of every core: can any cache show it stale data? QEMU has to be 10.0 or later.'
 complete -c coldline -n '_shtab_coldline_using watch' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using watch' -l start -xka "clean cold dirty" -d 'what caches may hold at the first instruction: clean lines of any RAM, as a boot loader leaves them (clean, the default); nothing (cold); or also dirty lines of what was not loaded (dirty)'

@@ -13,6 +13,7 @@ from pathlib import Path
 from coldline.errors import ColdlineError
 from testbed import apt, cache
 from testbed.survey.images import ARCHITECTURES, Image, images_of
+from testbed.survey.plan import plan
 from testbed.survey.runs import read_results, run_all
 from testbed.survey.table import page
 
@@ -29,6 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
         if options.dry_run:
             for image in images:
                 print(image.suite, image.package, image.name, *image.words)
+            return 0
+        if options.plan is not None:
+            limits = {"timeout": options.timeout, "instructions": options.max_instructions}
+            options.plan.write_text(plan(images, work, **limits))
             return 0
         options.results.parent.mkdir(parents=True, exist_ok=True)
         if not options.table_only:
@@ -78,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         help="the results, an object in each line (default: in the cache)",
     )
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table of all results there")
+    parser.add_argument(
+        "--plan", type=Path, metavar="FILE", help="run nothing, and write a plan for 'coldline survey'"
+    )
     parser.add_argument("--table-only", action="store_true", help="run nothing")
     parser.add_argument("--dry-run", action="store_true", help="print what would be run")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many run at once")

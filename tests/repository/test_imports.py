@@ -18,7 +18,7 @@ ALLOWED = {
     "checker": {"arm", "events", "jit", "rules"},
     "cli": {
         "arm", "builder", "checker", "consequence", "corpus", "events", "frontends", "guest", "hypervisor", "image",
-        "jit", "repair", "report", "rules", "samples", "simulation", "symbols", "trace", "trace_check",
+        "jit", "repair", "report", "rules", "samples", "simulation", "survey", "symbols", "trace", "trace_check",
         "trial_repair", "verdict", "xen_launch",
     },
     "consequence": {"events", "explain", "frontends", "simulation"},
@@ -41,6 +41,7 @@ ALLOWED = {
     "samples": set(),
     "simulation": {"arm", "builder", "events", "frontends", "guest", "hypervisor", "rules"},
     "support": set(),
+    "survey": {"hypervisor"},
     "symbols": set(),
     "trace": {"events", "rules"},
     "trace_check": {"events", "rules", "trace", "verdict"},

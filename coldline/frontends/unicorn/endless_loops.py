@@ -15,7 +15,7 @@ _LONGEST: Final = 1 << 24
 """Instructions between two attempts: each is twice as far from the last one as that was from the one before."""
 
 _FIRST_SLEEPS: Final = 64
-"""How often a vCPU sleeps before the first attempt that is made for this reason; before each later one, twice as often."""
+"""How often a vCPU sleeps before the first attempt for this reason; before each later one, twice as often."""
 
 
 class EndlessLoops:

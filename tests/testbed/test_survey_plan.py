@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's images as a plan of ``coldline survey``."""
+
+from pathlib import Path
+
+from coldline.survey.plan import read_plan
+from testbed.survey.images import Image
+from testbed.survey.plan import plan
+
+
+def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_path: Path) -> None:
+    (tmp_path / "vmlinuz").write_bytes(b"")
+    linux = ("{tree}/vmlinuz",)
+    old, new = "linux-image-6.1.0-50-armmp_6.1.176-1_armhf", "linux-image-6.12.1-armmp_6.12-1_armhf"
+    images = [
+        Image("bookworm", "armhf", old, "6.1.0-50-armmp", linux, tmp_path),
+        Image("trixie", "armhf", new, "6.12.1-armmp", linux, tmp_path),
+        Image(
+            "trixie",
+            "arm64",
+            "qemu-efi-aarch64_2025.02-8_all",
+            "QEMU_EFI.fd",
+            ("--bios", "{work}/x"),
+            tmp_path,
+        ),
+    ]
+    path = tmp_path / "plan.toml"
+    path.write_text(plan(images, tmp_path / "work", timeout=7, instructions=9))
+    cells = read_plan(path)
+    kernels, firmware = cells[:-1], cells[-1]
+    assert {(cell.image, cell.version, cell.group) for cell in kernels} == {
+        ("armmp", "6.1.176-1", "linux, armhf"),
+        ("armmp", "6.12-1", "linux, armhf"),
+    }
+    assert {cell.host for cell in kernels} >= {"rfc", "xen-4.17-arm32"}
+    assert {cell.strategy for cell in kernels} >= {"none", "syscall", "uncached"}
+    assert all(cell.files == (str(tmp_path / "vmlinuz"),) for cell in kernels)
+    words = ("boot", "--bios", f"{tmp_path}/work/x", "--max-instructions", "9")
+    assert (firmware.image, firmware.words, firmware.timeout) == ("QEMU_EFI.fd", words, 7)
