@@ -49,7 +49,7 @@ def made_up(events: int, spread: bool) -> list[Batch]:
 def read(path: Path) -> list[Batch]:
     batches: list[Batch] = []
     with TraceFile(str(path)) as trace:
-        trace.run(lambda batch: batches.append(batch))
+        trace.run(lambda batch: batches.append(batch.keep()))
     return batches
 
 

@@ -42,7 +42,7 @@ ALLOWED = {
     "simulation": {"arm", "builder", "events", "frontends", "guest", "hypervisor", "rules"},
     "support": set(),
     "symbols": set(),
-    "trace": {"events", "rules"},
+    "trace": {"events", "jit", "rules"},
     "trace_check": {"events", "rules", "trace", "verdict"},
     "trial_repair": {
         "checker", "events", "explain", "frontends", "repair", "simulation", "verdict",
