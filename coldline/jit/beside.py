@@ -61,9 +61,14 @@ class Beside:
         except CompilationError:
             self._never = True
 
+    def close(self) -> None:
+        """End the compiler."""
+        if self._compiler is not None:
+            self._compiler.kill()
+            self._compiler = None
+
     def __enter__(self) -> "Beside":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._compiler is not None:
-            self._compiler.kill()
+        self.close()

@@ -55,6 +55,7 @@ class TraceWriter:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        self._writer.close()
         self._whole.close(complete=kind is None, finish=self._finish)
 
     def _finish(self) -> None:

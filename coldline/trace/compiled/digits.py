@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Numbers in text, eight digits at a time in a 64-bit word: the first digit is the lowest byte."""
 
-from coldline.jit.intrinsics import compiled, load16, load64, uint64
+from coldline.jit.intrinsics import compiled, leading_zeros, load16, load64, store64, uint64
 
 _1, _8, _16, _64 = (uint64(number) for number in (1, 8, 16, 64))
 _ALL = uint64((1 << 64) - 1)
@@ -20,6 +20,7 @@ _9, _10, _100, _10000 = (uint64(number) for number in (9, 10, 100, 10000))
 _4, _32 = uint64(4), uint64(32)
 _PREFIX = uint64(int.from_bytes(b"0x", "little"))
 _2 = uint64(2)
+_TO_LETTERS, _LETTER_OVER_DIGIT = _of_bytes(16 - 10), uint64(ord("a") - 10 - ord("0"))
 
 WRONG = _ALL
 """Stands for no number."""
@@ -72,3 +73,24 @@ def number(at: int, count: int) -> int:
     if load16(at) != _PREFIX:
         return WRONG
     return hexadecimal(at + _2, count - _2)
+
+
+@compiled
+def _put_word(at: int, value: int, zeros: int) -> int:
+    """Write the hexadecimal digits of a number of 32 bits without so many of its leading zeros; return their end."""
+    digits = (value >> _16 | value << _32) & _FOURS
+    digits = (digits >> _8 | digits << _16) & _PAIRS
+    digits = (digits >> _4 | digits << _8) & _NIBBLE
+    letters = (digits + _TO_LETTERS) >> _4 & _ONE
+    store64(at, (digits + _ZEROS + letters * _LETTER_OVER_DIGIT) >> (zeros << uint64(3)))
+    return at + _8 - zeros
+
+
+@compiled
+def put_hexadecimal(at: int, value: int) -> int:
+    """Write a number's hexadecimal digits to an address; return their end. It may touch 16 bytes."""
+    high = value >> _32
+    if high != uint64(0):
+        at = _put_word(at, high, (leading_zeros(high) - _32) >> uint64(2))
+        return _put_word(at, value & _EIGHT, uint64(0))
+    return _put_word(at, value, (leading_zeros(value | _1) - _32) >> uint64(2))

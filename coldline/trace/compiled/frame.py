@@ -50,3 +50,41 @@ READING: Final = words(
     "shapes",
     "status",
 )
+
+KINDS: Final = 1 << 12
+"""Slots of the table of kinds of events, a power of two."""
+
+MOST_KINDS: Final = KINDS // 2
+"""How many kinds are kept."""
+
+KIND_BYTES: Final = 32
+PLACE_AT, TEXT_LENGTHS_AT = 8, 16
+"""A slot: the kind with `USED`; where its text is; and the lengths of its text before the numbers and after them."""
+
+USED: Final = 1 << 32
+"""Is set in the first word of a slot that has a kind, which is the upper half of an event's last word."""
+
+AFTER_SHIFT, RANGE_BIT = 24, 63
+"""Where a slot has the length of the text after the numbers, and whether there are numbers."""
+
+SMALL_SIZES: Final = 4096
+"""Sizes below it are written in decimal; there is a table of their text, with a space before it."""
+
+NUMBERS_ROOM: Final = 64
+"""The most bytes of the numbers of an event, and of what a loop touches after them."""
+
+WRITING: Final = words(
+    # The events: their address, which one is next, and how many there are
+    "rows",
+    "at",
+    "count",
+    # The text: its address, how many bytes there are, and for how many there is room
+    "text",
+    "fill",
+    "room",
+    # The table of kinds, their texts, the text of small sizes, and why the loop stopped
+    "kinds",
+    "texts",
+    "sizes",
+    "status",
+)
