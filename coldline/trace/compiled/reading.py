@@ -4,13 +4,11 @@
 from typing import Any
 
 from coldline.events.layout import EVENT_SIZE, REST_AT, SIZE_AT
+from coldline.jit.byte_masks import mask_below, mask_equal, mask_same
 from coldline.jit.intrinsics import (
     compiled,
     load8,
     load64,
-    mask_below,
-    mask_equal,
-    mask_same,
     store64,
     trailing_zeros,
     uint64,
