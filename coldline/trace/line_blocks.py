@@ -9,8 +9,8 @@ from coldline.trace.text import MAX_LINE_LENGTH
 FIRST_BLOCK: Final = 1 << 19
 """The most bytes that are read for the first block: parsing them takes as long as loading the compiled loop."""
 
-LATER_BLOCK: Final = 1 << 20
-"""The most bytes that are read for a later block."""
+LATER_BLOCK: Final = 1 << 18
+"""The most bytes that are read for a later block: it and its events stay in a core's cache."""
 
 _LONGEST_BEGUN: Final = 4 * MAX_LINE_LENGTH + 8
 """The most bytes of a line that is not too long: four for a character, and its end."""
