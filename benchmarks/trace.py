@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Compares the reading and writing of traces, in both forms, with a copy and a read of as many bytes.
+"""Compares the reading and writing of traces, in both forms, with a copy and a read of as many bytes, and the check.
 
 The events are those of a file if one is given. Else they are generated: a loop that fills memory, and accesses spread
 over 1 GiB at random, which is the worst case. Figures are the least of some runs: nanoseconds per event, bytes per
@@ -7,6 +7,7 @@ event in the file, and ratios to these:
 
     copy      NumPy's copy of the events, 24 bytes each
     file      a read of the same file, and nothing else
+    check     the check of the same events, by a new checker, whose loops are loaded
 
 Usage: python benchmarks/trace.py [--events N] [--runs N] [FILE]
 """
@@ -21,7 +22,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.timing import best
-from coldline.events import Op
+from coldline.arm import MemoryType
+from coldline.checker import Checker
+from coldline.events import Event, Op
 from coldline.events.batch import EVENT_DTYPE, Batch
 from coldline.rules.profile import Profile
 from coldline.trace.files import TraceFile
@@ -49,17 +52,32 @@ def made_up(events: int, spread: bool) -> list[Batch]:
 def read(path: Path) -> list[Batch]:
     batches: list[Batch] = []
     with TraceFile(str(path)) as trace:
-        trace.run(lambda batch: batches.append(batch))
+        trace.run(lambda batch: batches.append(batch.keep()))
     return batches
 
 
-def measure(name: str, batches: list[Batch], runs: int, folder: Path) -> None:
+def check(batches: list[Batch], *, has_maps: bool) -> None:
+    checker = Checker()
+    checker.expect(len(batches) * BATCH)
+    if not has_maps:
+        mapped = Event("guest", Op.MAP, 0x40000000, 1 << 30, MemoryType.NORMAL_WB, True)
+        checker.feed(Batch.of([mapped]))
+    for batch in batches:
+        checker.feed(batch)
+
+
+def measure(name: str, batches: list[Batch], runs: int, folder: Path, *, has_maps: bool = False) -> None:
     events = sum(map(len, batches))
     memory = np.zeros(events * 24, np.uint8)
     target = np.empty_like(memory)
     copy = best(runs, lambda: np.copyto(target, memory))
-    print(f"{name}: {events:,} events; copying them takes {copy / events * 1e9:.2f} ns an event")
-    print(f"  {'':14} {'ns/event':>9} {'M events/s':>11} {'bytes/event':>12} {'x copy':>8} {'x file':>8}")
+    checked = best(runs, lambda: check(batches, has_maps=has_maps))
+    print(
+        f"{name}: {events:,} events; an event takes {copy / events * 1e9:.2f} ns to copy, "
+        f"{checked / events * 1e9:.1f} ns to check"
+    )
+    columns = ("ns/event", "M events/s", "bytes/event", "x copy", "x file", "x check")
+    print(f"  {'':14} {' '.join(f'{column:>11}' for column in columns)}")
     for form in ("binary", "text"):
         path = folder / f"trace.{form}"
 
@@ -73,11 +91,12 @@ def measure(name: str, batches: list[Batch], runs: int, folder: Path) -> None:
                 trace.run(lambda batch: None)
 
         for verb, action in (("write", write), ("read", take)):
-            taken = best(runs if form == "binary" else 1, action)
+            taken = best(runs, action)
             plain = best(runs, path.read_bytes)
             print(
-                f"  {verb + ' ' + form:14} {taken / events * 1e9:9.1f} {events / taken / 1e6:11.1f} "
-                f"{path.stat().st_size / events:12.2f} {taken / copy:8.1f} {taken / plain:8.1f}"
+                f"  {verb + ' ' + form:14} {taken / events * 1e9:11.1f} {events / taken / 1e6:11.1f} "
+                f"{path.stat().st_size / events:11.2f} {taken / copy:11.1f} {taken / plain:11.1f} "
+                f"{taken / checked:11.2f}"
             )
 
 
@@ -90,7 +109,7 @@ def main() -> None:
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.trace is not None:
-            measure(options.trace, read(Path(options.trace)), options.runs, Path(folder))
+            measure(options.trace, read(Path(options.trace)), options.runs, Path(folder), has_maps=True)
             return
         measure("a loop", made_up(options.events, spread=False), options.runs, Path(folder))
         measure("spread over 1 GiB", made_up(options.events, spread=True), options.runs, Path(folder))

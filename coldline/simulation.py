@@ -21,6 +21,7 @@ from coldline.frontends.unicorn.turns import DEFAULT_TURNS, Turns
 from coldline.guest import Plan
 from coldline.hypervisor.cores import agents_by_core
 from coldline.hypervisor.model import HostModel
+from coldline.hypervisor.model_events import Ranges
 from coldline.hypervisor.simulated import SimulatedHost
 from coldline.rules import Profile
 from coldline.rules.order.ordering import CoreAgents, Ordering
@@ -120,40 +121,32 @@ class Trial:
         GuestError
             If the guest does something after which the run cannot continue.
         """
-        follower = follower or Follower()
-        recorder = _Recorder(sink, follower)
+        return self.run_on(
+            HostSide(self, sink, follower), instructions=instructions, console=console, progress=progress
+        )
+
+    def run_on(
+        self,
+        host: "HostSide",
+        *,
+        instructions: bool = False,
+        console: "Callable[[bytes], None]" = lambda text: None,
+        progress: "Callable[[int, int], None]" = lambda instructions, accesses: None,
+    ) -> Outcome:
+        """As `run`, on a host of this trial, which hands over the events."""
         additions = None
         if self.additions:
             additions = Additions(self.additions, until=self.until_events, orders=self.order)
-        flash = [(bank.base, bank.size) for bank in self.plan.banks if bank.flash]
-        host = SimulatedHost(self.model, recorder.record, flash, cores=self.plan.vcpus if self.order else 0)
-        recorder.host = host
-        how = self.strategy if self.strategy is not None else strategy_of_loader(self.model.mapping_types[0])
-        domain = build_domain(self.plan, how, host)
-        try:
-            host.unpause(domain)
-
-            def toggled(vcpu: int, enabled: bool) -> None:
-                host.guest_caches_toggled(domain, vcpu, enabled=enabled, used=boot.used())
-
-            def set_way(vcpu: int) -> None:
-                host.guest_maintained_by_set_way(domain, vcpu, used=boot.used())
-
-            def vcpu_started(vcpu: int) -> None:
-                host.guest_started_vcpu(domain, vcpu)
-
-            first = [self.plan.registers] * (self.plan.vcpus if self.all_start else 1)
-            for vcpu in range(1, len(first)):
-                vcpu_started(vcpu)
+        with host:
             boot = Boot(
-                [(bank.base, bank.buffer) for bank in domain.banks],
-                first,
+                host.ram,
+                [self.plan.registers] * host.first_vcpus,
                 self.core,
                 Listener(
-                    events=recorder.after_flush,
-                    vcpu_started=vcpu_started,
-                    caches_toggled=toggled,
-                    set_way=set_way,
+                    events=host.guest_did,
+                    vcpu_started=host.vcpu_started,
+                    caches_toggled=lambda vcpu, enabled: host.caches_toggled(vcpu, enabled, boot.used()),
+                    set_way=lambda vcpu: host.set_way(vcpu, boot.used()),
                     console=console,
                     progress=progress,
                 ),
@@ -167,17 +160,91 @@ class Trial:
                 turns=self.turns,
                 vcpus=self.plan.vcpus,
                 additions=additions,
-                follower=follower,
+                follower=host.follower,
             )
             outcome = boot.run(self.until)
-            follower.ended(boot.used())
+            host.follower.ended(boot.used())
             outcome.reached = additions.reached() if additions is not None else ()
-            recorder.flush()
-        finally:
-            # The host's events of destroying the guest are not part of the trial.
-            recorder.close()
-            host.destroy(domain)
+            host.flush()
         return outcome
+
+
+class HostSide:
+    """The host of one trial, which builds the guest and then answers what it does; a context manager.
+
+    Parameters
+    ----------
+    trial : Trial
+        The trial.
+    sink : callable
+        Takes the events of the host and of the guest, in their order.
+    follower : Follower, optional
+        Who follows the run.
+    """
+
+    def __init__(self, trial: Trial, sink: Sink, follower: Follower | None = None) -> None:
+        self.follower = follower or Follower()
+        self.first_vcpus = trial.plan.vcpus if trial.all_start else 1
+        self._trial = trial
+        self._recorder = _Recorder(sink, self.follower)
+
+    def __enter__(self) -> "HostSide":
+        """Build the guest.
+
+        Raises
+        ------
+        HypervisorError
+            If the host model refuses the strategy.
+        """
+        trial, recorder = self._trial, self._recorder
+        flash = [(bank.base, bank.size) for bank in trial.plan.banks if bank.flash]
+        cores = trial.plan.vcpus if trial.order else 0
+        self._host = recorder.host = SimulatedHost(trial.model, recorder.record, flash, cores=cores)
+        how = (
+            trial.strategy if trial.strategy is not None else strategy_of_loader(trial.model.mapping_types[0])
+        )
+        self._domain = build_domain(trial.plan, how, self._host)
+        try:
+            self._host.unpause(self._domain)
+            for vcpu in range(1, self.first_vcpus):
+                self.vcpu_started(vcpu)
+        except BaseException:
+            self._destroy()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._destroy()
+
+    @property
+    def ram(self) -> list[tuple[int, memoryview]]:
+        """The guest's RAM: where it is, and the bytes."""
+        return [(bank.base, bank.buffer) for bank in self._domain.banks]
+
+    def guest_did(self, batch: Batch) -> None:
+        """Take events of the guest."""
+        self._recorder.after_flush(batch)
+
+    def vcpu_started(self, vcpu: int) -> None:
+        """See `SimulatedHost.guest_started_vcpu`."""
+        self._host.guest_started_vcpu(self._domain, vcpu)
+
+    def caches_toggled(self, vcpu: int, enabled: bool, used: Ranges) -> None:
+        """See `SimulatedHost.guest_caches_toggled`."""
+        self._host.guest_caches_toggled(self._domain, vcpu, enabled=enabled, used=used)
+
+    def set_way(self, vcpu: int, used: Ranges) -> None:
+        """See `SimulatedHost.guest_maintained_by_set_way`."""
+        self._host.guest_maintained_by_set_way(self._domain, vcpu, used=used)
+
+    def flush(self) -> None:
+        """Hand over the host's events so far."""
+        self._recorder.flush()
+
+    def _destroy(self) -> None:
+        """Destroy the guest. The host's events of that are not part of the trial."""
+        self._recorder.close()
+        self._host.destroy(self._domain)
 
 
 class _Recorder:

@@ -3,6 +3,7 @@
 
 import argparse
 import gc
+from contextlib import ExitStack
 
 from coldline.builder import STRATEGIES
 from coldline.checker.final_read import Region
@@ -10,18 +11,23 @@ from coldline.cli.guests import core_of
 from coldline.cli.hosts import is_bare
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
-from coldline.cli.status import SUCCESS
-from coldline.cli.trials import TrialRun, plan_guest, programs_of, trial_of
+from coldline.cli.status import INTERRUPTED, SUCCESS, complain
+from coldline.cli.trials import plan_guest, programs_of, trial_of
 from coldline.errors import HypervisorError
+from coldline.events.source import Sink
 from coldline.hypervisor.models import HOST_MODELS
 from coldline.jit.code_cache import compile_missing
+from coldline.recorded_guest import RecordedGuest, guest_of
 from coldline.report.model import Cell, Matrix
 from coldline.simulation import Trial
 from coldline.verdict import check, judge
 
 
 def run_matrix(options: argparse.Namespace) -> int:
-    """Try every pair of strategy and host and print the table; return exit status 0, whatever the verdicts are."""
+    """Try every pair of strategy and host and print the table; return exit status 0, whatever the verdicts are.
+
+    An interrupt leaves the pairs that have a verdict.
+    """
     outputs = Outputs(options.formats)
     kernel, plan = plan_guest(options)
     with outputs:
@@ -31,16 +37,20 @@ def run_matrix(options: argparse.Namespace) -> int:
             if model.has_strategies and plan.architecture in model.architectures
         ]
         strategies = [name for name, each in STRATEGIES.items() if plan.architecture in each.architectures]
-        cells: dict[str, dict[str, Cell]] = {}
         pairs = [(host, strategy) for host in hosts for strategy in strategies]
-        with Progress(wanted=True) as progress:
+        cells = {host: dict.fromkeys(strategies, Cell(None)) for host in hosts}
+        interrupted = False
+        with Progress(wanted=True) as progress, ExitStack() as stack:
             compile_missing(programs_of(plan), progress.compiled)
-            for number, (host, strategy) in enumerate(pairs, 1):
-                name = f"{host}, {strategy} ({number} of {len(pairs)})"
-                following = Following(progress, None, name)
-                trial = trial_of(options, plan, strategy, host, bare=is_bare(options, kernel))
-                cells.setdefault(host, {})[strategy] = _cell(trial, following)
-                gc.collect()  # an emulator and its hooks are a reference cycle that holds a guest's RAM
+            guests = _Guests(stack)
+            try:
+                for number, (host, strategy) in enumerate(pairs, 1):
+                    name = f"{host}, {strategy} ({number} of {len(pairs)})"
+                    following = Following(progress, None, name)
+                    trial = trial_of(options, plan, strategy, host, bare=is_bare(options, kernel))
+                    cells[host][strategy] = _cell(trial, guests, following)
+            except KeyboardInterrupt:
+                interrupted = True
         outputs.matrix(
             Matrix(
                 image=options.image or options.sample or options.bios,
@@ -49,18 +59,50 @@ def run_matrix(options: argparse.Namespace) -> int:
                 cells=cells,
             )
         )
+    if interrupted:
+        complain("interrupted")
+        return INTERRUPTED
     return SUCCESS
 
 
-def _cell(trial: Trial, following: Following) -> Cell:
-    run = TrialRun(trial, following.ran)
+class _Guests:
+    """The recorded guests of a matrix; `stack` deletes them."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._recorded: dict[tuple[bool, bool], RecordedGuest] = {}
+
+    def of(self, trial: Trial, following: Following) -> RecordedGuest:
+        """Return the guest of a trial, which runs if it has not yet."""
+        kind = guest_of(trial)
+        if kind not in self._recorded:
+            self._recorded[kind] = self._stack.enter_context(RecordedGuest(trial, following.ran))
+            gc.collect()  # an emulator and its hooks are a reference cycle that holds a guest's RAM
+        return self._recorded[kind]
+
+
+class _Replay:
+    """A trial of a recorded guest as a `Source`."""
+
+    repeatable = True
+
+    def __init__(self, guest: RecordedGuest, trial: Trial) -> None:
+        self._guest, self._trial = guest, trial
+
+    def run(self, sink: Sink, *, instructions: bool = False) -> None:
+        """See `Source.run`; a recorded guest has no instructions."""
+        self._guest.run(self._trial, sink)
+
+
+def _cell(trial: Trial, guests: _Guests, following: Following) -> Cell:
     try:
+        guest = guests.of(trial, following)
+        run = _Replay(guest, trial)
         checker = check(run, trial.profile, distinct=True, at_length=True)
     except HypervisorError as error:
         return Cell(None, refusal=str(error))
     regions = [Region(each.name, each.address, each.size, each.data.nbytes) for each in trial.plan.segments]
-    gaps = run.outcome.gaps(trial.until)
-    again = TrialRun(trial)
-    judgement = judge(checker, again, most=0, stories=0, regions=regions, gaps=gaps, watcher=following)
+    gaps = guest.outcome.gaps(trial.until)
+    judgement = judge(checker, run, most=0, stories=0, regions=regions, gaps=gaps, watcher=following)
     only = bool(judgement.all_kinds) and not judgement.kinds
     return Cell(judgement.verdict, tuple(judgement.all_kinds), final_read_only=only)

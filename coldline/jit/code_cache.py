@@ -86,15 +86,15 @@ def is_kept(module: str) -> bool:
 
 
 def _compile(modules: list[str], told: Callable[[int, int], None]) -> None:
-    """Compile modules; keep their code for this process and, if it can be written, in the cache folder."""
+    compile_together(modules, told, keep_code)
 
-    def keep(module: str, packed: bytes) -> None:
-        _compiled[module] = packed
-        path = _path(module)
-        if path is not None and not _edited(module):
-            cache_folder.keep(path, packed)
 
-    compile_together(modules, told, keep)
+def keep_code(module: str, packed: bytes) -> None:
+    """Keep a module's packed code for this process and, if it can be written, in the cache folder."""
+    _compiled[module] = packed
+    path = _path(module)
+    if path is not None and not _edited(module):
+        cache_folder.keep(path, packed)
 
 
 @contextmanager

@@ -46,12 +46,12 @@ def compile_together(
     """
     if programs and importlib.util.find_spec("numba") is None:
         raise ModuleNotFoundError("No module named 'numba'", name="numba")
-    waiting, running = list(programs), list[_Compiler]()
+    waiting, running = list(programs), list[Compiler]()
     most, done = len(os.sched_getaffinity(0)), 0
     try:
         while waiting or running:
             while waiting and len(running) < most:
-                running.append(_Compiler(waiting.pop(0), variables))
+                running.append(Compiler(waiting.pop(0), variables))
             told(done, len(programs))
             running[0].wait(_WAIT)
             for each in [each for each in running if each.has_ended()]:
@@ -63,10 +63,10 @@ def compile_together(
             each.kill()
 
 
-class _Compiler:
-    """A process that compiles one program."""
+class Compiler:
+    """A process that compiles one program, a module of `coldline.jit.programs`."""
 
-    def __init__(self, program: str, variables: Mapping[str, str]) -> None:
+    def __init__(self, program: str, variables: Mapping[str, str] = MappingProxyType({})) -> None:
         self.program = program
         self._out, self._errors = (os.fdopen(os.memfd_create("coldline"), "w+b") for _ in range(2))
         import subprocess  # imported only when needed
@@ -85,15 +85,24 @@ class _Compiler:
         )
 
     def wait(self, seconds: float) -> None:
+        """Wait until it ends, but no longer than some seconds."""
         import subprocess
 
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
 
     def has_ended(self) -> bool:
+        """Whether it has ended."""
         return self._process.poll() is not None
 
     def result(self) -> bytes:
+        """Return the packed code; it has ended.
+
+        Raises
+        ------
+        CompilationError
+            If it failed.
+        """
         status = self._process.returncode
         with self._out, self._errors:
             if status != 0:
@@ -105,6 +114,7 @@ class _Compiler:
             return self._out.read()
 
     def kill(self) -> None:
+        """End it."""
         with self._out, self._errors:
             self._process.kill()
             self._process.wait()

@@ -18,5 +18,8 @@ PAGE_TABLES: Final = "coldline.mmu.compiled_program"
 QEMU: Final = "coldline.frontends.qemu.loop"
 """What reads the records of QEMU's plugin."""
 
-PROGRAMS: Final = (QEMU, *CALLBACKS.values(), PAGE_TABLES, CHECK)
+TEXT: Final = "coldline.trace.compiled.text"
+"""What reads and writes the text form of traces."""
+
+PROGRAMS: Final = (QEMU, *CALLBACKS.values(), PAGE_TABLES, CHECK, TEXT)
 """All of them, those first that take longest to compile."""

@@ -42,6 +42,6 @@ def _pairs(matrix: Matrix, width: int) -> Iterator[list[str]]:
 
 def _cell(cell: Cell) -> str:
     if cell.verdict is None:
-        return "refused"
+        return "refused" if cell.refusal else "not tried"
     kinds = ", ".join(cell.kinds)
     return f"{kinds} (final read)" if cell.final_read_only else kinds or cell.verdict.value

@@ -246,13 +246,13 @@ class Cell(Record):
     Attributes
     ----------
     verdict : Verdict or None
-        None if the host refused.
+        None if the host refused, or if the pair was not tried.
     kinds : tuple of str
         The kinds of hazard.
     final_read_only : bool
         Whether the hazards are all of the final read, and none of an access of the run.
     refusal : str
-        Why the host refused.
+        Why the host refused; empty if it did not.
     """
 
     verdict: Verdict | None

@@ -64,6 +64,9 @@ class BinaryWriter:
         self._flush()
         self._block(layout.LAST_TAG, layout.END.pack(self._events))
 
+    def close(self) -> None:
+        """Do nothing: nothing works beside the writer."""
+
     def _append(
         self, words: "np.ndarray[tuple[int, int], np.dtype[np.uint64]]", numbers: "np.ndarray | None"
     ) -> None:

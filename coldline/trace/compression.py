@@ -80,6 +80,12 @@ class _Decompressed:
             wanted -= len(part)
         return b"".join(parts)
 
+    def readinto(self, room: memoryview) -> int:
+        """Fill `room`, or as much of it as is left; return how many bytes were read."""
+        read = self.read(len(room))
+        room[: len(read)] = read
+        return len(read)
+
 
 def _zstd(path: str) -> Any:
     try:

@@ -147,14 +147,22 @@ class TraceFile:
 class _PutBack:
     """A file whose first bytes have been read already."""
 
-    def __init__(self, first: bytes, file: IO[bytes]) -> None:
+    def __init__(self, first: bytes, file: Any) -> None:
         self._first = first
         self._file = file
 
     def read(self, size: int) -> bytes:
         """Read `size` bytes, or all that are left."""
         first, self._first = self._first[:size], self._first[size:]
-        return first + self._file.read(size - len(first)) if first else self._file.read(size)
+        more: bytes = self._file.read(size - len(first))
+        return first + more if first else more
+
+    def readinto(self, room: memoryview) -> int:
+        """Fill `room`, or as much of it as is left; return how many bytes were read."""
+        first, self._first = self._first[: len(room)], self._first[len(room) :]
+        room[: len(first)] = first
+        read: int = self._file.readinto(room[len(first) :])
+        return len(first) + read
 
 
 def in_file(path: str, error: TraceError) -> TraceError:

@@ -1,46 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reads the text form into batches of thousands of lines, and writes it from batches.
+"""Reads the text form into batches of thousands of lines."""
 
-Lines repeat, and most lines that do not repeat differ from an earlier one only in their address. So a line is looked
-up among the lines so far, as a whole and then without its address, before the grammar of `coldline.trace.text` parses
-it. No other grammar exists.
-"""
-
-import codecs
-import io
-import struct
 from collections.abc import Iterator
-from typing import IO
-
-import numpy as np
+from typing import IO, TYPE_CHECKING
 
 from coldline.errors import TraceError
-from coldline.events.attributes import INVALID, pack_attributes, unpack_attributes
-from coldline.events.batch import EVENT_DTYPE, Batch
-from coldline.events.layout import STRUCT_FORMAT
-from coldline.events.op import Op
-from coldline.rules.profile import Profile
-from coldline.support.units import PAGE_SIZE
+from coldline.events.batch import Batch
+from coldline.jit import programs
+from coldline.jit.beside import Beside
+from coldline.trace import line_blocks
 from coldline.trace.blocks import MAX_LINE
-from coldline.trace.event_kinds import MAX_GROUP, Grouper
+from coldline.trace.compiled import frame
+from coldline.trace.exact_lines import ExactLines
+from coldline.trace.line_blocks import LineBlocks
 from coldline.trace.text import MAX_LINE_LENGTH, LineParser
-from coldline.trace.text_head import head_lines
 
-_CHUNK = 1 << 21
-"""Bytes that are read at a time."""
+if TYPE_CHECKING:
+    from coldline.trace.compiled_lines import CompiledLines
 
-_LONGEST_KNOWN = 80
-"""The most characters of a line that is kept."""
-
-_MOST_KNOWN = 1 << 16
-_MOST_SHAPES = 1 << 12
-"""How many lines are kept, and how many lines without their address."""
-
-_ADDRESS = struct.Struct(STRUCT_FORMAT[:2])
-_SHAPE = struct.Struct(STRUCT_FORMAT[0] + STRUCT_FORMAT[2:])
-"""An event's address, and the rest of the event."""
-
-_HEX = "0123456789abcdefABCDEF"
+COMPILE_BESIDE_FROM = 1 << 22
+"""From this many bytes of text on, it is worthwhile to compile the loop, beside the reading, if it is not cached."""
 
 
 class TextBatches:
@@ -72,38 +51,63 @@ class TextBatches:
         self.cut_off = ""
         self._partial = partial
         self._parser = LineParser()
-        self._rows = _Rows(self._parser)
+        self._exact = ExactLines(self._parser, last_line=MAX_LINE)
         self._number = 1
         self._unfinished = False
-        self._chunks = self._read_lines(file)
+        self._blocks = LineBlocks(
+            file, first=line_blocks.FIRST_BLOCK, most=line_blocks.LATER_BLOCK, slack=frame.BEYOND
+        )
+        self._texts = iter(self._blocks)
         self._begun = self._read_head()
         self.profile = self._parser.profile
 
     def __iter__(self) -> Iterator[Batch]:
-        """Read on, to the end of the text.
+        """Read on, to the end of the text. A batch's events may change once the next one is asked for: `Batch.keep`.
 
         Raises
         ------
         TraceError
             At a malformed line; ``where`` is its number.
         """
-        lines: list[str] | None = self._begun
-        while lines is not None:
-            if lines:
-                try:
-                    batch = self._batch(lines)
-                except TraceError:
-                    if self._cut_off_in(lines):
-                        return
-                    raise
-                self._cut_off_in(lines)
-                yield batch
-                self._number += len(lines)
-            lines = next(self._chunks, None)
+        yield from self._parse(self._begun)
+        with Beside(programs.TEXT) as code:
+            compiled: CompiledLines | None = None
+            read = 0
+            for block in self._texts:
+                if compiled is None and block.whole and code.is_ready(start=read >= COMPILE_BESIDE_FROM):
+                    compiled = self._compiled()
+                read += block.end
+                if compiled is None or not block.whole:
+                    self._unfinished = block.ended
+                    yield from self._parse(self._blocks.lines(0, block.end))
+                else:
+                    yield from compiled.batches(self._blocks.buffer, block.end, self._number)
+                    self._number = compiled.line
+
+    def _compiled(self) -> "CompiledLines":
+        from coldline.trace.compiled_lines import CompiledLines  # short traces do not need it
+
+        return CompiledLines(self._exact, last_line=MAX_LINE, longest=MAX_LINE_LENGTH)
+
+    def _parse(self, lines: list[str]) -> Iterator[Batch]:
+        """Read lines by the grammar."""
+        if not lines:
+            return
+        try:
+            rows = self._exact.rows(lines, self._number)
+        except TraceError:
+            if self._cut_off_in(lines):
+                return
+            raise
+        self._cut_off_in(lines)
+        yield Batch(self._exact.agents, rows, _nothing)
+        self._number += len(lines)
 
     def _read_head(self) -> list[str]:
-        """Read up to the first event; return the text that was read past the head."""
-        for lines in self._chunks:
+        """Read up to the first event; return the lines that were read past the head."""
+        for block in self._texts:
+            lines = self._blocks.lines(0, block.end)
+            self._unfinished = block.ended
             for index, line in enumerate(lines):
                 try:
                     event = self._parser.parse(line)
@@ -125,135 +129,6 @@ class TextBatches:
             return False
         self.cut_off = f"the trace may be cut off: line {self._number} has no end"
         return True
-
-    def _batch(self, lines: list[str]) -> Batch:
-        try:
-            parts = list(map(self._rows.__getitem__, lines))
-        except TraceError:
-            self._explain(lines)
-            raise
-        rows = np.frombuffer(bytearray(b"".join(parts)), EVENT_DTYPE)
-        numbers = np.arange(self._number, self._number + len(lines))
-        if len(rows) < len(lines):
-            numbers = numbers[np.fromiter(map(bool, parts), bool, len(parts))]
-        rows["where"] = np.where(numbers <= MAX_LINE, numbers, 0)
-        return Batch(tuple(self._parser.agents), rows, _nothing)
-
-    def _read_lines(self, file: IO[bytes]) -> Iterator[list[str]]:
-        """The lines of a text, without their ends, many at a time; the last may be one that is too long, cut.
-
-        A last line that has no end comes by itself, and sets `_unfinished`.
-        """
-        decoder = io.IncrementalNewlineDecoder(
-            codecs.getincrementaldecoder("utf-8")("replace"), translate=True
-        )
-        begun = ""
-        while len(begun) <= MAX_LINE_LENGTH:
-            chunk = file.read(_CHUNK)
-            lines = (begun + decoder.decode(chunk, final=not chunk)).split("\n")
-            begun = lines.pop()
-            yield lines
-            if not chunk:
-                self._unfinished = bool(begun)
-                break
-        if begun:
-            yield [begun]
-
-    def _explain(self, lines: list[str]) -> None:
-        """Raise the error of the first malformed line."""
-        for number, line in enumerate(lines, self._number):
-            try:
-                self._parser.parse(line)
-            except TraceError as error:
-                raise TraceError(str(number), error.reason) from None
-
-
-class _Rows(dict[str, bytes]):
-    """The row of each line, as bytes and without its number; empty if a line has no event."""
-
-    def __init__(self, parser: LineParser) -> None:
-        super().__init__()
-        self._parser = parser
-        self._shapes: dict[tuple[str, str], bytes] = {}
-
-    def __missing__(self, line: str) -> bytes:
-        head, _, tail = line.partition(" 0x")
-        address, _, rest = tail.partition(" ")
-        shape = self._shapes.get((head, rest))
-        if shape is None or address.strip(_HEX) or not 1 <= len(address) <= 16:
-            row = self._parse(line, head, address, rest)
-        else:
-            row = _ADDRESS.pack(int(address, 16)) + shape
-        if len(line) <= _LONGEST_KNOWN:
-            if len(self) == _MOST_KNOWN:
-                self.clear()
-            self[line] = row
-        return row
-
-    def _parse(self, line: str, head: str, address: str, rest: str) -> bytes:
-        event = self._parser.parse(line)
-        if event is None:
-            return b""
-        attributes = pack_attributes(*event.attributes)
-        shape = _SHAPE.pack(event.size, 0, self._parser.agents[event.agent], event.op, attributes)
-        # If the number is the address, the rest of the line means the same with any other address.
-        before = event.op.words.split()
-        if not event.op.traits.impersonal:
-            before.insert(0, event.agent)
-        is_address = event.op.has_range and head.split() == before
-        if is_address and not address.strip(_HEX) and len(line) <= _LONGEST_KNOWN:
-            if len(self._shapes) == _MOST_SHAPES:
-                self._shapes.clear()
-            self._shapes[head, rest] = shape
-        return _ADDRESS.pack(event.address) + shape
-
-
-class TextWriter:
-    """Writes a trace in its text form, one event on each line.
-
-    Parameters
-    ----------
-    file : binary file
-        The file to write to, in UTF-8.
-    profile : Profile
-        The promises that the trace relies on.
-    """
-
-    def __init__(self, file: IO[bytes], profile: Profile) -> None:
-        self._file = file
-        self._grouper = Grouper()
-        file.write(head_lines(profile).encode())
-
-    def write(self, batch: Batch) -> None:
-        """Append the events of `batch`."""
-        for start in range(0, len(batch), MAX_GROUP):
-            rows = batch.rows[start : start + MAX_GROUP]
-            kinds, index = self._grouper.group(rows)
-            words = [
-                _words(batch.agents[agent], Op(op), size, code) for size, agent, op, code in kinds.tolist()
-            ]
-            heads, tails = zip(*words, strict=True) if words else ((), ())
-            pairs = zip(index.tolist(), rows["address"].tolist(), strict=True)
-            lines = [f"{heads[kind]}{address:x}{tails[kind]}" for kind, address in pairs]
-            for at in np.flatnonzero((kinds["size"] == 0)[index]).tolist():
-                lines[at] = heads[index[at]]
-            self._file.write("".join(lines).encode())
-
-    def finish(self) -> None:
-        """Do nothing: every event has been written."""
-
-
-def _words(agent: str, op: Op, size: int, attributes: int) -> tuple[str, str]:
-    """The parts of a line before and after the digits of its address; the whole line if it has none."""
-    first = op.words if op.traits.impersonal else f"{agent} {op.words}"
-    if not op.has_range:
-        return f"{first}\n", ""
-    said = unpack_attributes(attributes)
-    word = said.word or (INVALID if op.traits.may_be_invalid else "")
-    words = f" {word}{' exec' if said.executable else ''}" if word else ""
-    if op.traits.impersonal and agent:
-        words += f" {agent}"
-    return f"{first} 0x", f" {size:#x}{words}\n" if size >= PAGE_SIZE else f" {size}{words}\n"
 
 
 def _nothing() -> None:

@@ -7,7 +7,7 @@ from coldline.rules.profile import Profile
 from coldline.support.whole_file import WholeFile
 from coldline.trace.binary_writing import BinaryWriter
 from coldline.trace.compression import compressed, form_by_name
-from coldline.trace.text_batches import TextWriter
+from coldline.trace.text_writing import TextWriter
 
 
 class TraceWriter:
@@ -55,6 +55,7 @@ class TraceWriter:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        self._writer.close()
         self._whole.close(complete=kind is None, finish=self._finish)
 
     def _finish(self) -> None:

@@ -17,13 +17,15 @@ from typing import Any
 import pytest
 
 import tests.helpers.tiny_guests as a64
-from coldline.cli import main
+from coldline.cli import main, matrix
 from coldline.events.source import Sink
 from coldline.repair import repairs
+from coldline.report.model import Cell
 from coldline.simulation import Trial
 from coldline.trace.files import TraceFile
-from tests.helpers.command import DRIVER, MIDWAY
+from tests.helpers.command import DRIVER, MIDWAY, Cli
 from tests.helpers.tiny_guests import RAM, code, mov
+from tests.report.test_formats import validated
 
 INTERRUPTED = 130
 STORIES = 500
@@ -180,3 +182,31 @@ def test_an_interrupt_at_the_end_of_the_first_pass_reports_what_it_found(
     assert not interrupts
     assert document["verdict"] == "hazard"
     assert len(document["hazards"]) == STORIES
+
+
+def test_a_matrix_keeps_the_verdicts_that_it_has(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = json.loads(cli("matrix", *MIDWAY[1:], "--json").out)["verdicts"]
+    tried = matrix._cell
+    left = 7
+
+    def interrupted(*arguments: Any) -> Cell:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return tried(*arguments)
+
+    monkeypatch.setattr(matrix, "_cell", interrupted)
+    found = cli("matrix", *MIDWAY[1:], "--json")
+    assert (found.status, found.err) == (INTERRUPTED, "coldline: interrupted\n")
+    cells = [(host, strategy) for host, row in whole.items() for strategy in row]
+    (document,) = validated(found.out)
+    for number, (host, strategy) in enumerate(cells):
+        expected = whole[host][strategy] if number < 7 else {"verdict": "not-tried"}
+        assert document["verdicts"][host][strategy] == expected
+    left = 1
+    text = cli("matrix", *MIDWAY[1:])
+    assert (text.status, text.out.count("not tried")) == (INTERRUPTED, len(cells) - 1)
+    left = 1
+    page = cli("matrix", *MIDWAY[1:], "--format", "html")
+    assert (page.status, page.out.count("not tried")) == (INTERRUPTED, len(cells) - 1)

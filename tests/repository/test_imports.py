@@ -18,8 +18,8 @@ ALLOWED = {
     "checker": {"arm", "events", "jit", "rules"},
     "cli": {
         "arm", "builder", "checker", "consequence", "corpus", "events", "frontends", "guest", "hypervisor", "image",
-        "jit", "repair", "report", "rules", "samples", "simulation", "survey", "symbols", "trace", "trace_check",
-        "trial_repair", "verdict", "xen_launch",
+        "jit", "recorded_guest", "repair", "report", "rules", "samples", "simulation", "survey", "symbols", "trace",
+        "trace_check", "trial_repair", "verdict", "xen_launch",
     },
     "consequence": {"events", "explain", "frontends", "simulation"},
     "corpus": {"checker", "events", "rules", "verdict"},
@@ -32,6 +32,7 @@ ALLOWED = {
     "image": set(),
     "jit": set(),
     "mmu": {"arm", "events", "jit"},
+    "recorded_guest": {"events", "frontends", "hypervisor", "simulation", "trace"},
     "repair": {"checker", "events", "explain", "rules"},
     "report": {
         "arm", "checker", "consequence", "corpus", "events", "explain", "guest", "image", "repair", "rules",
@@ -43,7 +44,7 @@ ALLOWED = {
     "support": set(),
     "survey": {"hypervisor"},
     "symbols": set(),
-    "trace": {"events", "rules"},
+    "trace": {"events", "jit", "rules"},
     "trace_check": {"events", "rules", "trace", "verdict"},
     "trial_repair": {
         "checker", "events", "explain", "frontends", "repair", "simulation", "verdict",

@@ -604,3 +604,22 @@ def test_memory_does_not_grow_with_the_trace(times: str) -> None:
     read_events, grown = map(int, found.stdout.split())
     assert read_events == events * (2 if times == "twice" else 1)
     assert grown < 64
+
+
+@pytest.mark.parametrize(("spread", "coding"), [(False, 1), (True, 0)], ids=["a sweep", "at random"])
+def test_addresses_at_random_are_stored_as_they_are(spread: bool, coding: int) -> None:
+    """Packing them takes longer than all the rest, and leaves most of their bytes."""
+    rows = np.zeros(1 << 16, EVENT_DTYPE)
+    rows["size"] = 8
+    rows["address"] = 8 * (
+        np.random.default_rng(1).integers(0, 1 << 27, len(rows)) if spread else np.arange(len(rows))
+    )
+    file = io.BytesIO()
+    writer = BinaryWriter(file, Profile())
+    writer.write(Batch(("a",), rows))
+    writer.finish()
+    at = file.getvalue().index(b"EVNT") + 12
+    assert file.getvalue()[at + HEAD["coding"] + 6] == coding
+    file.seek(0)
+    (batch,) = BinaryReader(file)
+    assert (batch.rows["address"] == rows["address"]).all()

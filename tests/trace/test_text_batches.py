@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reading text in batches gives the same events, errors and line numbers as reading it line by line."""
+"""Reading text in batches, by the compiled loop or not, gives what reading it line by line gives: the same events,
+errors and line numbers.
+"""
 
 import io
 import subprocess
@@ -12,10 +14,14 @@ from hypothesis import strategies as st
 from coldline.errors import TraceError
 from coldline.events import Event
 from coldline.events.batch import Batch
+from coldline.jit import code_cache, programs
 from coldline.rules.profile import Profile
-from coldline.trace import text_batches as product
+from coldline.trace import compiled_lines, exact_lines, line_blocks, text_batches
+from coldline.trace.compiled import frame
+from coldline.trace.exact_lines import ExactLines
 from coldline.trace.text import TextReader
-from coldline.trace.text_batches import TextBatches, TextWriter
+from coldline.trace.text_batches import TextBatches
+from coldline.trace.text_writing import TextWriter
 from tests.helpers.effort import examples
 from tests.helpers.peak_memory import PEAK
 from tests.helpers.repository import ROOT
@@ -60,10 +66,16 @@ def agree(data: bytes) -> None:
         assert other_header == profile
 
 
-@pytest.fixture(params=[1, 7, 64, product._CHUNK])
+WHOLE = (line_blocks.FIRST_BLOCK, line_blocks.LATER_BLOCK)
+
+
+@pytest.fixture(params=[(1, 1), (7, 7), (64, 64), (16, line_blocks.LATER_BLOCK), WHOLE], ids=str)
 def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read a text that comes in pieces that end anywhere."""
-    monkeypatch.setattr(product, "_CHUNK", request.param)
+    """Read a text that comes in pieces that end anywhere. All but the first one are for the compiled loop."""
+    code_cache.load_code(programs.TEXT)
+    first, most = request.param
+    monkeypatch.setattr(line_blocks, "FIRST_BLOCK", first)
+    monkeypatch.setattr(line_blocks, "LATER_BLOCK", most)
 
 
 def test_any_trace(chunk: None) -> None:
@@ -128,7 +140,7 @@ WORDS = (
         "# 0x8 8",
     ),
 )
-SPACES = (" ", " ", " ", " ", "  ", "\t", "\u00a0", "\u2003", "\x1c", "\x0b", "", " #")
+SPACES = (" ", " ", " ", " ", " ", " ", "  ", "\t", "\0", "\u00a0", "\u2003", "\x1c", "\x0b", "", " #")
 ENDS = ("\n", "\n", "\n", "\r\n", "\r", "\n\n", "\x85", "\u2028", "\n\r")
 
 
@@ -141,9 +153,12 @@ def texts(draw: st.DrawFn) -> bytes:
         "a read 0x1008 8",
         "a mmu on",
         "b dc civac 0x0 64",
+        "guest read 0x1000 0x40 # remark",
+        "# 0x1000 8",
+        "",
     ]
     lines = []
-    for _ in range(draw(st.integers(0, 8))):
+    for _ in range(draw(st.integers(0, 10))):
         line = draw(st.sampled_from(known))
         if draw(st.booleans()):
             words = line.split(" ")
@@ -155,7 +170,7 @@ def texts(draw: st.DrawFn) -> bytes:
 
 
 def test_any_text(chunk: None) -> None:
-    @settings(max_examples=examples(500), deadline=None)
+    @settings(max_examples=examples(240), deadline=None)
     @given(texts())
     def check(data: bytes) -> None:
         agree(data)
@@ -183,6 +198,32 @@ def test_any_bytes(chunk: None) -> None:
         b"a mmu on\nline 16\n",
         b"a mmu on\n" * 5 + b"option idc\n" + b"a frob\n",
         b"x" * 4096 + b" mmu on\n",
+        b"a mmu on\n" * 3 + b"a read 0x1000 8" + b" " * 30 + b"\n" + b"a read 0x1000 8" + b" " * 50 + b"\n",
+        b"a read 0x1000 8\n" * 3
+        + b"a read 0x1000 8#"
+        + b"x" * 4081
+        + b"\na read 0x1000 8#"
+        + b"x" * 4080
+        + b"\n",
+        b"a read 0x1000 8\n" * 3
+        + b"a read 0x1000 8 # a\rb mmu on\ra mmu off # \r\n\r\n\r\ra read 0x1000 8\r",
+        b"a read 0x1 8\n" * 3 + b"a read 0x 8\n",
+        b"a read 0x1 8\n" * 3 + b"a read 0x1 \n",
+        b"a read 0x1 8\n" * 3 + b"a read 0x1\n",
+        b"a read 0x1 8\n" * 3 + b"a read 0x1 0x\n",
+        b"a read 0x1 8\n" * 3 + b"a read 0x1 8_0\n",
+        b"a read 0x1 8\n" * 3 + b"a read 0x1 8 \x00\n",
+        b"a read 0x1 8\n" * 3 + b"a\x00 read 0x1 8\n",
+        b"a read 0x1 8\n" * 3 + b"a read 0x1 8x\n",
+        b"a read 0x1 8\n" * 3 + b"a read 0x1g 8\n",
+        b"a read 0x1 8\n" * 3 + b"a read 0x1\xff 8\n",
+        b"a read 0x1 8\n" * 3 + b"a read 0x1 12345678\na read 0x2 123456789\na read 0x3 0x123456789abcdef\n",
+        b"a read 0x1 8\n" * 3 + b"a read 0xfffffffffffff 8\na read 0xFfffAb0123456789 18446744073709551615\n",
+        b"a read 0x1 8\n" * 3 + b"a read 0x1 18446744073709551616\n",
+        b"a read 0x1 8\n" * 3 + b"option idc\n",
+        b"version 2\na read 0x1 8\n" + b"give 0x1000 0x1000 a b\npower-off 0x0 64\na poll 0x1000 8\n" * 3,
+        b"version 2\noption order\na isb\n" + b"a isb\nb dsb nsh\na tlbi all\na tlbi 0x1000 0x1000\n" * 3,
+        b"version 2\na read 0x1 8\n" + b"a map 0x1000 0x1000 normal-wb/normal-nc exec\n" * 3 + b"a isb\n",
         b"a mmu on #" + b"x" * 4086,
         b"a mmu on #" + b"x" * 4086 + b"\n",
         b"a mmu on #" + b"x" * 4086 + b"\r\n",
@@ -207,9 +248,12 @@ def test_what_is_at_the_edges(data: bytes, chunk: None) -> None:
 
 
 @pytest.mark.parametrize(("room", "shapes"), [(1, 1), (2, 3)])
-def test_what_is_kept_of_lines_may_be_little(room: int, shapes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(product, "_MOST_KNOWN", room)
-    monkeypatch.setattr(product, "_MOST_SHAPES", shapes)
+def test_what_is_kept_of_lines_may_be_little(
+    room: int, shapes: int, chunk: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact_lines, "_MOST_KNOWN", room)
+    monkeypatch.setattr(exact_lines, "_MOST_SHAPES", shapes)
+    monkeypatch.setattr(frame, "MOST_SHAPES", shapes)
     lines = [
         f"{agent} {op} {4096 * n:#x} 8"
         for agent in "ab"
@@ -219,8 +263,49 @@ def test_what_is_kept_of_lines_may_be_little(room: int, shapes: int, monkeypatch
     agree("\n".join(lines * 3).encode())
 
 
-def test_lines_past_what_memory_can_say_are_line_0(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(product, "MAX_LINE", 4)
+def test_batches_of_few_events(chunk: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled_lines, "_ROOM", 3)
+    agree(b"a read 0x1000 8\nb mmu off\n# remark\na write 4096 8\n" * 20)
+
+
+def test_most_lines_are_for_the_compiled_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    code_cache.load_code(programs.TEXT)
+    parsed = 0
+    rows = ExactLines.rows
+
+    def counted(self: ExactLines, lines: list[str], number: int) -> bytearray:
+        nonlocal parsed
+        parsed += len(lines)
+        return rows(self, lines, number)
+
+    monkeypatch.setattr(line_blocks, "FIRST_BLOCK", 32)
+    monkeypatch.setattr(ExactLines, "rows", counted)
+    text = "".join(
+        f"guest {op} {4096 + 8 * n:#x} {size}\n# remark {n}\n\nguest mmu on # {n}\r\n"
+        for n, (op, size) in enumerate([("read", "8"), ("dc civac", "64"), ("fetch", "0x1000")] * 1000)
+    )
+    agree(text.encode())
+    assert parsed < 100
+    assert len(text.splitlines()) == 12_000
+
+
+def test_any_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers of any length, valid or not, in lines whose shape is known."""
+    code_cache.load_code(programs.TEXT)
+    monkeypatch.setattr(line_blocks, "FIRST_BLOCK", 32)
+    digits = st.text("0123456789abcdefABCDEFgGxX/:@`_+-\x7f", max_size=18)
+    sizes = st.one_of(digits, digits.map("0x{}".format), st.text("0123456789", max_size=12))
+
+    @settings(max_examples=examples(240), deadline=None)
+    @given(st.lists(st.tuples(digits, sizes), max_size=4))
+    def check(numbers: list[tuple[str, str]]) -> None:
+        agree(("a read 0x1000 8\n" * 3 + "".join(f"a read 0x{a} {b}\n" for a, b in numbers)).encode())
+
+    check()
+
+
+def test_lines_past_what_memory_can_say_are_line_0(chunk: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_batches, "MAX_LINE", 4)
     _, events, _ = in_batches(b"a mmu on\n# remark\n" * 3)
     assert [line for line, _ in events] == [1, 3, 0]
 

@@ -135,7 +135,8 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
 def _cell(cell: "Cell") -> dict[str, str]:
     """What the template needs of the verdict of one strategy on one host."""
     if cell.verdict is None:
-        return {"look": "soft", "said": "refused", "why": printable(cell.refusal)}
+        said = "refused" if cell.refusal else "not tried"
+        return {"look": "soft", "said": said, "why": printable(cell.refusal)}
     kinds = ", ".join(cell.kinds)
     why = f"{kinds}, found by the final read" if cell.final_read_only else kinds
     return {"look": cell.verdict.value, "said": cell.verdict.value, "why": why}

@@ -254,6 +254,8 @@ def _unread(report: "Report", unread: "Unread") -> dict[str, Any]:
 
 
 def _cell(cell: "Cell") -> dict[str, Any]:
+    if cell.verdict is None and not cell.refusal:
+        return {"verdict": "not-tried"}
     if cell.verdict is None:
         return {"verdict": "refused", "reason": cell.refusal}
     return {

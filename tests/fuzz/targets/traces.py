@@ -14,7 +14,8 @@ from coldline.trace.binary_layout import SIGNATURE
 from coldline.trace.binary_reading import BinaryReader
 from coldline.trace.binary_writing import BinaryWriter
 from coldline.trace.text import NumberedEvent, TextReader
-from coldline.trace.text_batches import TextBatches, TextWriter
+from coldline.trace.text_batches import TextBatches
+from coldline.trace.text_writing import TextWriter
 from tests.fuzz import trace_seeds
 from tests.fuzz.target import Target
 

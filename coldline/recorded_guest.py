@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a guest does, recorded once, and with it trials that differ in what their hosts do.
+
+A guest's own events do not depend on how it was built, nor on what its host does to caches: each strategy loads the
+same bytes, and a host maintains memory without a change of it. They depend on the guest's second stage of
+translation, and so on whether the host forces write-back. So one boot serves all trials with the same `guest_of`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from coldline.events.batch import Batch
+from coldline.events.relay import Relay
+from coldline.events.source import Sink
+from coldline.frontends.unicorn import Outcome
+from coldline.hypervisor.model_events import Ranges
+from coldline.simulation import HostSide, Trial
+from coldline.trace.spool import Spool
+
+
+def guest_of(trial: Trial) -> tuple[bool, bool]:
+    """What a guest's events depend on, among trials that differ in strategy, host and switches of the profile."""
+    return trial.model.forced_write_back, trial.model.has_strategies
+
+
+class _Answer(NamedTuple):
+    """Something that a guest's host answers: after how many of the guest's events, and how it is told."""
+
+    after: int
+    tell: Callable[[HostSide], None]
+
+
+class RecordedGuest:
+    """The events of a guest, and what its host answers, of one run; a context manager that deletes them.
+
+    Parameters
+    ----------
+    trial : Trial
+        A trial of the guest on a host that does not refuse it.
+    progress : callable
+        Called now and then with the numbers of instructions and accesses.
+
+    Raises
+    ------
+    HypervisorError
+        If the host model refuses the strategy.
+    GuestError
+        If the guest does something after which the run cannot continue.
+    """
+
+    def __init__(
+        self, trial: Trial, progress: "Callable[[int, int], None]" = lambda instructions, accesses: None
+    ) -> None:
+        self._run = _OneRun(trial, progress)
+        self._spool = Spool(self._run)
+        self._spool.run(lambda batch: None)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the run ended."""
+        return self._run.outcome
+
+    def run(self, trial: Trial, sink: Sink) -> None:
+        """Build the guest as a trial does; hand the host's and the guest's events to `sink`, as `Trial.run` does.
+
+        Raises
+        ------
+        HypervisorError
+            If the host model refuses the strategy.
+        """
+        answers = list(reversed(self._run.answers))
+        with HostSide(trial, sink) as host:
+            passed = 0
+
+            def replayed(batch: Batch) -> None:
+                nonlocal passed
+                start = 0
+                while answers and answers[-1].after - passed < len(batch):
+                    end = answers[-1].after - passed
+                    if end > start:
+                        host.guest_did(Batch(batch.agents, batch.rows[start:end].copy()))
+                    answers.pop().tell(host)
+                    start = end
+                host.guest_did(Batch(batch.agents, batch.rows[start:].copy()) if start else batch)
+                passed += len(batch)
+
+            self._spool.run(replayed)
+            while answers:
+                answers.pop().tell(host)
+            host.flush()
+
+    def __enter__(self) -> "RecordedGuest":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spool.__exit__(None, None, None)
+
+
+class _OneRun:
+    """The guest's own events of a trial, as a `Source`."""
+
+    repeatable = False
+
+    def __init__(self, trial: Trial, progress: "Callable[[int, int], None]") -> None:
+        self._trial, self._progress = trial, progress
+        self.answers: list[_Answer] = []
+        self.outcome = Outcome()
+
+    def run(self, sink: Sink, *, instructions: bool = False) -> None:
+        """See `Source.run`."""
+        with Relay(lambda: sink) as relay:
+            host = _Noting(self._trial, relay.put)
+            self.outcome = self._trial.run_on(host, instructions=instructions, progress=self._progress)
+        self.answers = host.answers
+
+
+class _Noting(HostSide):
+    """A host whose own events are left out, and that notes what hosts answer."""
+
+    def __init__(self, trial: Trial, sink: Sink) -> None:
+        super().__init__(trial, lambda batch: None)
+        self.answers: list[_Answer] = []
+        self._take = sink
+        self._events = 0
+        self._used: Ranges = ()
+
+    def guest_did(self, batch: Batch) -> None:
+        """Take events of the guest."""
+        self._events += len(batch)
+        self._take(batch)
+        self.follower.handed_over(batch)
+
+    def vcpu_started(self, vcpu: int) -> None:
+        """Note it, but for the vCPUs that each host starts by itself."""
+        super().vcpu_started(vcpu)
+        if vcpu >= self.first_vcpus:
+            self._note(lambda host: host.vcpu_started(vcpu))
+
+    def caches_toggled(self, vcpu: int, enabled: bool, used: Ranges) -> None:
+        """Note it."""
+        used = self._same(used)
+        self._note(lambda host: host.caches_toggled(vcpu, enabled, used))
+
+    def set_way(self, vcpu: int, used: Ranges) -> None:
+        """Note it."""
+        used = self._same(used)
+        self._note(lambda host: host.set_way(vcpu, used))
+
+    def _note(self, tell: Callable[[HostSide], None]) -> None:
+        self.answers.append(_Answer(self._events, tell))
+
+    def _same(self, used: Ranges) -> Ranges:
+        """The same ranges as the last time, if they are equal: a sweep by set/way has thousands of answers."""
+        if list(used) != list(self._used):
+            self._used = used
+        return self._used
