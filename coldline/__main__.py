@@ -28,9 +28,9 @@ def _status() -> int:
         from coldline.cli import main
         from coldline.support import process_end
 
-        process_end.begin()
+        process_end.begin_command()
         status = main()
-        process_end.end()
+        process_end.end_command()
         return status
     except SystemExit as end:  # from argparse, for --help and wrong arguments
         return end.code if isinstance(end.code, int) else _ERROR

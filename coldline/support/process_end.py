@@ -9,8 +9,8 @@ from collections.abc import Callable
 _waiting: list[Callable[[], None]] | None = None
 
 
-def begin() -> None:
-    """Say that this process is a command's, which calls `end` at last."""
+def begin_command() -> None:
+    """Say that this process is a command's, which calls `end_command` at last."""
     global _waiting
     _waiting = []
 
@@ -26,7 +26,7 @@ def at_end(do: Callable[[], None]) -> None:
         _waiting.append(do)
 
 
-def end() -> None:
+def end_command() -> None:
     """Do what was to be done at the end."""
     global _waiting
     for do in _waiting or ():

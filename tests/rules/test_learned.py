@@ -12,7 +12,7 @@ import pytest
 
 from coldline.rules.order import machine
 from coldline.rules.order.alphabet import CHECKED, Act, OrderedLetter, Possible
-from coldline.rules.order.learned import Learned, Step
+from coldline.rules.order.learned import AnyStep, Learned
 from coldline.rules.order.machine import OrderMachine, order_machine
 from coldline.rules.order.microstate import OrderedMicrostate
 from coldline.rules.profile import Profile
@@ -22,7 +22,7 @@ from tests.helpers.checking import check_text
 
 PROFILE = Profile()
 
-LETTERS: list[Step] = [
+LETTERS: list[AnyStep] = [
     Possible(data=True),
     Possible(fetch=True, fetch_elsewhere=True),
     *(OrderedLetter(act, 0) for act in (Act.READ, Act.WRITE_NC, Act.FETCH)),
@@ -59,16 +59,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache folder of this test's commands."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     yield tmp_path / "coldline"
-    process_end.end()
+    process_end.end_command()
     order_machine.cache_clear()
 
 
 def command(do: Callable[[OrderMachine], Any]) -> Any:
     """Let the automaton of a command's process do something."""
     order_machine.cache_clear()
-    process_end.begin()
+    process_end.begin_command()
     done = do(order_machine(PROFILE, barriers=True))
-    process_end.end()
+    process_end.end_command()
     order_machine.cache_clear()
     return done
 
@@ -154,7 +154,7 @@ def test_what_others_have_met_does_not_matter(seed: int, folder: Path) -> None:
 def test_a_program_that_uses_the_package_keeps_nothing(folder: Path) -> None:
     order_machine.cache_clear()
     walk(order_machine(PROFILE, barriers=True), 1)
-    process_end.end()
+    process_end.end_command()
     assert not folder.exists()
 
 
@@ -189,12 +189,12 @@ def test_a_folder_that_cannot_be_written_is_no_fault(folder: Path) -> None:
 
 def test_of_two_commands_at_once_the_last_one_is_kept(folder: Path) -> None:
     """Each writes whole files, so that a third one reads what one of them has learned, or the other."""
-    process_end.begin()
+    process_end.begin_command()
     order_machine.cache_clear()
     walk(order_machine(PROFILE, barriers=True), 3)
     order_machine.cache_clear()
     walk(order_machine(PROFILE, barriers=True), 4)
-    process_end.end()
+    process_end.end_command()
     (file,) = folder.iterdir()
     states = len(Learned.from_bytes(file.read_bytes()[32:]).states)
     assert states == len(worked_out(4).states)
@@ -203,14 +203,14 @@ def test_of_two_commands_at_once_the_last_one_is_kept(folder: Path) -> None:
 def test_too_much_is_not_kept_and_a_full_file_is_begun_anew(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "MOST_KEPT", worked_out(1).size)
+    monkeypatch.setattr(machine, "MOST_KEPT_NUMBERS", worked_out(1).size)
     command(partial(walk, seed=1))
     (file,) = folder.iterdir()
     command(partial(walk, seed=1))
     assert file.exists()
     command(partial(walk, seed=2))
     assert not file.exists()
-    monkeypatch.setattr(machine, "MOST_KEPT", 10)
+    monkeypatch.setattr(machine, "MOST_KEPT_NUMBERS", 10)
     command(partial(walk, seed=1))
     assert not file.exists()
 

@@ -18,7 +18,7 @@ from coldline.rules.order.microstate import Maintenance, OrderedMicrostate, Pend
 Members = frozenset[int]
 """A set of microstates, by their numbers."""
 
-Step = OrderedLetter | Possible
+AnyStep = OrderedLetter | Possible
 """What leads from a state to the next: an event, or what speculation may do from now on."""
 
 _T = TypeVar("_T", bound=Hashable)
@@ -45,7 +45,7 @@ class Learned:
     def __init__(self) -> None:
         self.microstates: list[OrderedMicrostate] = []
         self.states: list[tuple[Possible, Members]] = []
-        self.steps: dict[tuple[int, Step], int] = {}
+        self.steps: dict[tuple[int, AnyStep], int] = {}
         self.hazards: dict[tuple[int, OrderedLetter], Hazard] = {}
 
     @property
@@ -149,7 +149,7 @@ def _pending(maintenance: Any, instruction: Any, instruction_by: Any, store: Any
     )
 
 
-def _letter(*parts: Any) -> Step:
+def _letter(*parts: Any) -> AnyStep:
     """An event, which has four parts, or what speculation may do."""
     if len(parts) == len(OrderedLetter._fields):
         act, core, or_acts, label = parts

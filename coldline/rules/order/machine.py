@@ -30,7 +30,7 @@ MOST_AT_ONCE = 1 << 14
 MOST_MICROSTATES = 1 << 20
 """The most microstates of one automaton."""
 
-MOST_KEPT = 1 << 17
+MOST_KEPT_NUMBERS = 1 << 17
 """The most numbers of one automaton that are kept on disk, some megabyte; a boot's are a twelfth of it."""
 
 
@@ -194,8 +194,8 @@ def _keep(learned: Learned, path: Path, before: int) -> None:
     """Keep what was worked out. What has become too much is kept no longer, so that the next process starts anew."""
     if learned.size == before:
         return
-    if learned.size <= MOST_KEPT:
+    if learned.size <= MOST_KEPT_NUMBERS:
         cache_folder.keep(path, learned.to_bytes())
-    elif before > MOST_KEPT // 2:
+    elif before > MOST_KEPT_NUMBERS // 2:
         with suppress(OSError):
             path.unlink()

@@ -184,7 +184,9 @@ def test_another_virtual_address_of_another_type_is_no_change(each: InstructionS
 def test_with_the_mmu_off_no_tlb_has_it(each: InstructionSet) -> None:
     tables = each.tables({3: Page(PAGE, "normal-wb")})
     change = each.write_entry(3, each.page(Page(PAGE, "normal-nc")))
-    program = code(each.prepare(), each.sctlr(M | C | I), each.sctlr(0), change, each.sctlr(M | C | I), each.off())
+    program = code(
+        each.prepare(), each.sctlr(M | C | I), each.sctlr(0), change, each.sctlr(M | C | I), each.off()
+    )
     ran = each.run(program, tables, orders=True)
     assert not any("descriptor" in event for event in ran.events)
     assert "bbm" not in hazards(ran)
