@@ -26,8 +26,12 @@ def _status() -> int:
     """Run the command; return its exit status, which after a failure is never that of a verdict."""
     try:
         from coldline.cli import main
+        from coldline.support import process_end
 
-        return main()
+        process_end.begin_command()
+        status = main()
+        process_end.end_command()
+        return status
     except SystemExit as end:  # from argparse, for --help and wrong arguments
         return end.code if isinstance(end.code, int) else _ERROR
     except KeyboardInterrupt:  # while the command was imported, or a second one while the first was reported

@@ -151,9 +151,10 @@ class Checker:
         """
         fast_path = self._fast(len(batch))
         if fast_path is not None:
-            if self.profile.ordering is not None:
-                self._polls.feed(batch, self.state.events)
+            first = self.state.events
             fast_path.feed(batch)
+            if fast_path.has_polls or self._polls.open:
+                self._polls.feed(batch, first)
         else:
             for index in range(len(batch)):
                 self.event(batch.event(index), int(batch.rows["where"][index]))

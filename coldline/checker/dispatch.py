@@ -37,6 +37,8 @@ _DATA_ACCESSES = (Op.READ, Op.POLL, Op.WRITE, Op.DC_ZVA)
 class DispatchTables:
     """The results of `PageClasses` for events, added as the interpreter takes each kind of event for the first time.
 
+    So by the rules of order, an agent's first event is the interpreter's, which notes that the agent has begun.
+
     Parameters
     ----------
     page_classes : PageClasses

@@ -14,7 +14,6 @@ from coldline.checker.compiled_dense_rows import CompiledRows
 from coldline.checker.dispatch import DispatchTables
 from coldline.checker.interpreter import Interpreter
 from coldline.checker.loops import badness_of
-from coldline.checker.state.beginnings import note_begun
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.letters import OF_MASTERS
 from coldline.checker.state.page_classes import UNMAPPED
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 
 _OF_MASTERS = np.array([op in OF_MASTERS for op in Op])
-_SWITCHES = frozenset(int(op) for op in Op if op.kind is Kind.SWITCH)
 _OF_PAGES = frozenset({Op.MAP, Op.UNMAP, Op.DESCRIPTOR, Op.TLBI})
 _IMPERSONAL = np.array([op.traits.impersonal for op in Op])
 
@@ -44,6 +42,11 @@ class FastPath:
         The engine for single events, of the same state.
     rows : CompiledRows
         The compiled operations on rows, of the same state.
+
+    Attributes
+    ----------
+    has_polls : bool
+        Whether the last batch had polls.
     """
 
     def __init__(self, state: CheckState, interpreter: Interpreter, rows: CompiledRows) -> None:
@@ -52,11 +55,13 @@ class FastPath:
         self._rows = rows
         self._loops = rows.loops
         self._tables = DispatchTables(state.page_classes, state.lines.transitions)
+        self.has_polls = False
 
     def feed(self, batch: Batch) -> None:
         """Apply the events of `batch`: see `Checker.feed`."""
         state, loops, registers = self._state, self._loops, self._loops.registers
         base = state.events
+        self.has_polls = False
         rows = np.ascontiguousarray(batch.rows)
         agents: NDArray[np.uint64] = np.array(self._agents(batch), np.uint64)
         end = self._end(rows, agents)
@@ -77,16 +82,15 @@ class FastPath:
             if status == frame.INTERPRET:
                 at = int(registers["at"])
                 state.events = base + at
-                if int(rows["op"][at]) in _SWITCHES:
-                    note_begun(state.page_classes, batch.agents, rows[:at])
                 self._interpret(batch.event(at), int(batch.rows["where"][at]))
                 registers["at"] = at + 1
             else:
                 self._rows.make_room(status)
         state.events = base + end
-        note_begun(state.page_classes, batch.agents, rows[:end])
         for at in range(end, len(batch)):
-            self._interpreter.event(batch.event(at), int(batch.rows["where"][at]))
+            event = batch.event(at)
+            self.has_polls |= event.op is Op.POLL
+            self._interpreter.event(event, int(batch.rows["where"][at]))
 
     def _agents(self, batch: Batch) -> list[int]:
         """The numbers of the agents of `batch`; any number for names that no agent has."""
@@ -107,6 +111,7 @@ class FastPath:
     def _interpret(self, event: Event, where: int) -> None:
         """Let the interpreter take an event, and record its results for the loops, for the next such event."""
         state, traits = self._state, event.op.traits
+        self.has_polls |= event.op is Op.POLL
         page = event.address // PAGE_SIZE
         moves_one_page = event.op in _OF_PAGES and event.size == PAGE_SIZE
         before = state.memory.page_class(page) if moves_one_page else UNMAPPED

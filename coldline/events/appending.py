@@ -23,6 +23,11 @@ _UNKNOWN = int(InstructionState.UNKNOWN)
 NOW_INVALID = 0x100
 """In place of the attributes of a new alias: the old one's descriptor is invalid now."""
 
+NOW_CHANGED = 0x200
+"""Beside the attributes of the new alias: its descriptor has these now, and the old alias is ending."""
+
+_OF_ALIAS = 0xFF
+
 
 @compiled
 def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int) -> None:
@@ -99,6 +104,10 @@ def append_held_change(s: Any) -> None:
             append(s, address, size, _DESCRIPTOR, agent, 0)
             s.at_state = state
             return
+        if s.held_after & uint64(NOW_CHANGED):
+            append(s, address, size, _DESCRIPTOR, agent, int64(s.held_after) & _OF_ALIAS)
+            s.at_state = state
+            return
         if s.held_before:
             append(s, address, size, _UNMAP, agent, 0)
         if s.held_after:
@@ -120,9 +129,10 @@ def emit(s: Any, address: int, size: int, op: int, agent: int, attributes: int) 
 def hold_change(s: Any, address: Any, size: Any, agent: int, before: int, attributes: Any) -> None:
     """Append a change of an agent's alias of a range; changes of adjacent ranges are held back and joined.
 
-    `before` says whether there was an alias; `attributes` are those of the new one, 0 for none and `NOW_INVALID` if
-    the old one is ending. A guest maps page by page. A change is held back until an event touches any of its pages.
-    That changes no set of states, as whatever speculation may do in that time it may also do at its end.
+    `before` says whether there was an alias; `attributes` are those of the new one, 0 for none, `NOW_INVALID` if the
+    old one is ending, and with `NOW_CHANGED` if there is a new one beside it. A guest maps page by page. A change is
+    held back until an event touches any of its pages. That changes no set of states, as whatever speculation may do
+    in that time it may also do at its end.
     """
     same = s.held_agent == uint64(agent) and s.held_before == uint64(before) and s.held_after == attributes
     if s.held_size and same and address == s.held_address + s.held_size:

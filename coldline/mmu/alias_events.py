@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from coldline.events.agent_names import agent_of
-from coldline.events.appending import NOW_INVALID, hold_change
+from coldline.events.appending import NOW_CHANGED, NOW_INVALID, hold_change
 from coldline.events.layout import EXECUTABLE
 from coldline.jit.intrinsics import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
 from coldline.mmu.memory import PAGE_SHIFT, page_address
@@ -28,6 +28,7 @@ _COUNT_BITS = Leaves.EXECUTABLE.lsb
 _MOST = Leaves.PLAIN.mask
 _SIZE, _ENDINGS_SIZE = Leaves.SIZE, Endings.SIZE
 _REMOVED_MASK, _TOLD_MASK, _TOLD = Endings.REMOVED.mask, Endings.TOLD.mask, Endings.TOLD.lsb
+_CHANGED_MASK = Endings.CHANGED.mask
 _TOLD_INVALIDATED = 3
 
 NONE, PLAIN, RUNNABLE = range(3)
@@ -70,6 +71,12 @@ def told_of(endings: int) -> int:
 
 
 @compiled
+def _is_ending(endings: int) -> bool:
+    """Whether a mapping is ending by the events of the trace."""
+    return endings & (_TOLD_MASK | _CHANGED_MASK) != 0
+
+
+@compiled
 def has_live_leaves(s: Any, page: int, memory_type: int) -> bool:
     """Whether a page has leaves of a type in live tables, and not only removed ones."""
     counts = int64(load32(_leaves(s, page, memory_type)))
@@ -82,14 +89,19 @@ def _is_told_again(s: Any, page: int, memory_type: int) -> bool:
     """Note that a page has a live leaf again; return whether its mapping was ending in the trace: it begins anew."""
     at = endings_of(s, page, memory_type)
     endings = int64(load64(at))
-    store64(at, uint64(endings & ~_TOLD_MASK))
-    return told_of(endings) != 0
+    store64(at, uint64(endings & ~(_TOLD_MASK | _CHANGED_MASK)))
+    return _is_ending(endings)
 
 
 @compiled
 def _saved(s: Any, page: int, memory_type: int) -> Any:
     """Return where the alias of a page and type is saved during a rescan."""
     return s.aliases + uint64(TYPES * page + memory_type)
+
+
+@compiled
+def _attributes(memory_type: int, is_executable: bool) -> int:
+    return 1 + memory_type | (EXECUTABLE if is_executable else 0)
 
 
 @compiled
@@ -102,7 +114,7 @@ def _announce(
     agent = agent_of(memory_type)
     introduce(s, agent)
     address, size = uint64(page_address(s, first)), uint64((end - first) << PAGE_SHIFT)
-    attributes = uint64(1 + memory_type | (EXECUTABLE if after == RUNNABLE else 0)) if after else uint64(0)
+    attributes = uint64(_attributes(memory_type, after == RUNNABLE)) if after else uint64(0)
     hold_change(s, address, size, agent, before, attributes)
 
 
@@ -113,6 +125,24 @@ def announce_descriptor(s: Any, page: int, memory_type: int) -> None:
         agent = agent_of(memory_type)
         introduce(s, agent)
         hold_change(s, uint64(page_address(s, page)), uint64(1 << PAGE_SHIFT), agent, 1, uint64(NOW_INVALID))
+
+
+@compiled
+def announce_changed(s: Any, page: int, memory_type: int, kind: int) -> None:
+    """Announce that a page's last descriptor of a type has that of `kind` now, while a TLB may hold the old mapping.
+
+    The new mapping is that of another agent, too. Of this one, an `unmap` ends both.
+    """
+    if s.silent:
+        return
+    at = endings_of(s, page, memory_type)
+    store64(at, load64(at) | uint64(_CHANGED_MASK))
+    agent = agent_of(memory_type)
+    introduce(s, agent)
+    address, size = uint64(page_address(s, page)), uint64(1 << PAGE_SHIFT)
+    hold_change(
+        s, address, size, agent, 1, uint64(NOW_CHANGED | _attributes(kind >> _TYPE, kind & _EXECUTABLE != 0))
+    )
 
 
 @compiled
@@ -164,12 +194,13 @@ def leaves_end(s: Any, address: int, size: int, kind: int, by_trace: bool) -> No
             at = endings_of(s, page, memory_type)
             endings = int64(load64(at)) - REMOVED - INVALIDATED
             told = told_of(endings)
+            says_all = by_trace and told == _TOLD_INVALIDATED and not endings & _CHANGED_MASK
             before = _alias(_change_count(s, page, memory_type, shift, -1))
             after = alias_of(s, page, memory_type)
-            if told and after == NONE:
-                endings &= ~_TOLD_MASK
+            if after == NONE:
+                endings &= ~(_TOLD_MASK | _CHANGED_MASK)
             store64(at, uint64(endings))
-            if not told or (after == NONE and not (by_trace and told == _TOLD_INVALIDATED)):
+            if not told or (after == NONE and not says_all):
                 _announce(s, page, page + 1, memory_type, before, after)
 
 
@@ -180,7 +211,7 @@ def save_aliases(s: Any) -> None:
         for memory_type in range(TYPES):
             at = _leaves(s, page, memory_type)
             alias = _alias(int64(load32(at)))
-            if s.ends_at_barriers and told_of(int64(load64(endings_of(s, page, memory_type)))):
+            if s.ends_at_barriers and _is_ending(int64(load64(endings_of(s, page, memory_type)))):
                 alias |= _TOLD_ENDING
             store8(_saved(s, page, memory_type), np.uint8(alias))
             store32(at, np.uint32(0))

@@ -10,6 +10,7 @@ Events say each step: ``descriptor ... invalid`` once no leaf of a type maps the
 reaches all that were removed there. A trace has a barrier for loads and stores alone, so the steps that it tells may
 be fewer than those that were done: then an ``unmap`` after the DSB says that the mapping has ended. So it does where
 a valid descriptor was replaced with another one, where a whole table was unlinked, and where a root has changed.
+``descriptor ... TYPE`` says that a virtual address has got another type while a TLB may hold the old mapping.
 
 `s` is a record with the fields of `coldline.mmu.view`. Imported only to compile.
 """
@@ -23,6 +24,7 @@ from coldline.mmu.alias_events import (
     INVALIDATED,
     REMOVED,
     TYPES,
+    announce_changed,
     announce_descriptor,
     endings_of,
     has_live_leaves,
@@ -105,6 +107,28 @@ def _begin(s: Any, address: int, size: int, memory_type: int, is_told: bool) -> 
             if is_told and told_of(endings) == UNTOLD and not has_live_leaves(s, page, memory_type):
                 store64(at, uint64(endings | TOLD_STORED << _TOLD))
                 announce_descriptor(s, page, memory_type)
+
+
+@compiled
+def tell_changes(s: Any, address: int, shift: int, kind: int, virtual: int) -> None:
+    """Say of the old mappings of a virtual address that a TLB may hold that it maps the same with another type now.
+
+    `kind` is that of its new leaf. Without the MMU no TLB holds a mapping.
+    """
+    if not (s.ends_at_barriers and s.virtual):
+        return
+    for index in range(s.pending_count):
+        same = _field(s, index, _ADDRESS) == address and _field(s, index, _SHIFT) == shift
+        if not same or _field(s, index, _VIRTUAL) != virtual:
+            continue
+        memory_type = _field(s, index, _KIND) >> _TYPE
+        if memory_type == kind >> _TYPE:
+            continue
+        for bank in range(s.banks):
+            first, last = pages_of(s, bank, address, 1 << shift)
+            for page in range(first, last):
+                if not has_live_leaves(s, page, memory_type):
+                    announce_changed(s, page, memory_type, kind)
 
 
 @compiled

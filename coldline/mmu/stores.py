@@ -12,7 +12,7 @@ from coldline.arm.fields import Sctlr
 from coldline.jit.intrinsics import compiled, int64, load64, store64, uint64
 from coldline.mmu import formats
 from coldline.mmu.alias_events import count_leaf
-from coldline.mmu.endings import invalidate, note_removed
+from coldline.mmu.endings import invalidate, note_removed, tell_changes
 from coldline.mmu.memory import PAGE_SHIFT, page_index
 from coldline.mmu.switch_events import switch
 from coldline.mmu.tables import (
@@ -94,6 +94,17 @@ def settle_half(s: Any) -> None:
 
 
 @compiled
+def _leaf(s: Any, descriptor: int, level: int, granule: int, never: int, virtual: int) -> tuple[int, int]:
+    """The output address and the kind of the leaf that a descriptor is; the kind is negative if it is none."""
+    if not formats.is_valid(s, descriptor) or formats.is_table(s, descriptor, level):
+        return 0, -1
+    if not formats.is_leaf(s, descriptor, level, granule):
+        return 0, -1
+    base = int64(formats.output_base(s, descriptor, level, granule, virtual))
+    return base, int64(leaf_kind(s, descriptor, level, never))
+
+
+@compiled
 def _replace(s: Any, address: int, old: int, value: int, page: int) -> None:
     """Follow the change of a descriptor from `old` to `value`: its old leaf lasts until a TLB invalidation."""
     if old == value:
@@ -109,25 +120,20 @@ def _replace(s: Any, address: int, old: int, value: int, page: int) -> None:
     shift = formats.level_shift(s, level, granule)
     index = (offset - first) >> formats.size_shift(s)
     virtual = int64(load64(row + uint64(_U_LOWEST))) + (index << shift)
+    old_base, old_kind = _leaf(s, old, level, granule, never, virtual)
+    base, kind = _leaf(s, value, level, granule, never, virtual)
     if formats.is_valid(s, old):
-        noted = False
-        if formats.is_leaf(s, old, level, granule) and not formats.is_table(s, old, level):
-            base = formats.output_base(s, old, level, granule, virtual)
-            kind = leaf_kind(s, old, level, never)
-            noted = note_removed(s, base, shift, kind, virtual, not formats.is_valid(s, value))
-        if not noted:
+        ended = not formats.is_valid(s, value)
+        if old_kind < 0 or not note_removed(s, old_base, shift, old_kind, virtual, ended):
             lowest = uint64(virtual) >> uint64(shift) << uint64(shift)
             rescan_later(s, lowest, lowest + ((uint64(1) << uint64(shift)) - uint64(1)))
-    if formats.is_valid(s, value):
-        if formats.is_table(s, value, level):
-            below = never | formats.table_never(s, value)
-            table = formats.next_table(s, value, granule)
-            register_tables(
-                s, table, level + 1, below, granule, entries_below(s, shift, level, granule), virtual
-            )
-        elif formats.is_leaf(s, value, level, granule):
-            base = formats.output_base(s, value, level, granule, virtual)
-            count_leaf(s, base, 1 << shift, leaf_kind(s, value, level, never), 1)
+    if kind >= 0:
+        tell_changes(s, base, shift, kind, virtual)
+        count_leaf(s, base, 1 << shift, kind, 1)
+    elif formats.is_valid(s, value) and formats.is_table(s, value, level):
+        below = never | formats.table_never(s, value)
+        table = formats.next_table(s, value, granule)
+        register_tables(s, table, level + 1, below, granule, entries_below(s, shift, level, granule), virtual)
 
 
 @compiled

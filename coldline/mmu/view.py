@@ -139,6 +139,9 @@ class Endings:
     TOLD: Final = Field(33, 32)
     """How far the mapping has ended by the trace's own events: see `coldline.mmu.endings`."""
 
+    CHANGED: Final = Field(34, 34)
+    """Whether the trace says that its descriptor has another type now."""
+
     SIZE: Final = 8
 
 

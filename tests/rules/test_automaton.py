@@ -12,6 +12,7 @@ from coldline.rules.alphabet import Letter
 from coldline.rules.automaton import LETTERS, READS, Automaton, automaton, build_automaton
 from coldline.rules.line_rules import Hazard, microstates
 from coldline.rules.profile import Profile
+from tests.helpers.broken_copies import broken_copies
 from tests.helpers.profiles import profile_with
 from tests.oracles import byte_machine
 from tests.oracles.explorer import CHECKED
@@ -163,19 +164,6 @@ def test_what_was_built_is_kept_and_is_the_same(
     monkeypatch.setattr(module, "build_automaton", lambda _: pytest.fail("it is there already"))
     assert automaton(profile) == built(profile)
     module._known.cache_clear()
-
-
-def broken_copies(kept: bytes) -> dict[str, bytes]:
-    """A cached file as a power cut, a full disk or a bad disk may leave it."""
-    one_entry = bytearray(kept)
-    one_entry[len(kept) // 2] ^= 1
-    return {
-        "empty": b"",
-        "zeros": bytes(len(kept)),
-        "zeros after byte 128": kept[:128] + bytes(len(kept) - 128),
-        "one entry changed": bytes(one_entry),
-        "cut short": kept[: len(kept) // 2],
-    }
 
 
 @pytest.mark.parametrize("fault", broken_copies(bytes(1000)))

@@ -7,7 +7,7 @@ from numba import carray, cfunc, from_dtype, types
 
 from coldline.checker.compiled import frame
 from coldline.checker.compiled.dense_rows import NO_ROW, dense_row_of, look_ahead
-from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, note, split
+from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, is_quiet, note, split
 from coldline.checker.compiled.marks import (
     lacks,
     mark_by_scratch,
@@ -18,7 +18,6 @@ from coldline.checker.compiled.moves import move, move_code, take_barrier, walk_
 from coldline.checker.compiled.pages import note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
-from coldline.checker.state import partitions
 from coldline.checker.state.marks import BARRIER_OPS
 from coldline.checker.state.transitions import QUIET_LETTERS, UNKNOWN
 from coldline.events.event import ADDRESS_LIMIT
@@ -46,7 +45,6 @@ _ACCESS, _ZERO, _MAINTAIN_THROUGH, _READ_TABLE = (
 )
 _MAINTAIN, _MOVE, _BARRIER = (uint64(action) for action in (frame.MAINTAIN, frame.MOVE, frame.BARRIER))
 _FIRST_BARRIER = uint64(BARRIER_OPS[0])
-_QUIET = uint64(8 * partitions.QUIET)
 _FETCH = uint64(Op.FETCH)
 _OPS = uint64(len(Op))
 _ATTRIBUTES = uint64(ATTRIBUTES_MASK + 1)
@@ -101,7 +99,7 @@ def _touch(
             mark_if_unsettled(f, row, own)
         return True
     at = owned_at(f, row, index) if value == OWN else node_at(f, value)
-    if letter < _QUIET_LETTERS and load64(at + _QUIET) >> letter & _1:
+    if is_quiet(f, at, letter):
         return True
     if crowded(f):
         f.status = _CROWDED
@@ -160,10 +158,10 @@ def _take(f: Any) -> None:
             marked = load64(f.mark_count + ((number + _1) << _3))
             if f.unsettled_ranges >> number & _1 == _0:
                 letter = uint64(load8(f.barriers + agent * _OPS + op))
-                if marked == _0 and f.barrier_rows == _0:
-                    at += _1  # it completes nothing
-                    continue
                 if letter != _TO_INTERPRETER:
+                    if marked == _0 and f.barrier_rows == _0:
+                        at += _1  # it completes nothing
+                        continue
                     if not take_barrier(f, number, agent, letter):
                         break
                     count_at = f.by_letter + (letter << _3)

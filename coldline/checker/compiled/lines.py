@@ -21,11 +21,14 @@ from coldline.jit.intrinsics import (
 )
 
 _0, _1, _3, _8, _16, _32, _64 = (uint64(number) for number in (0, 1, 3, 8, 16, 32, 64))
-_NEXT, _STATES, _BYTES = (uint64(8 * word) for word in (partitions.NEXT, partitions.STATES, partitions.BYTES))
+_NEXT, _QUIET, _STATES, _BYTES = (
+    uint64(8 * word) for word in (partitions.NEXT, partitions.QUIET, partitions.STATES, partitions.BYTES)
+)
 _ONES = uint64(0xFFFFFFFFFFFFFFFF)
 _LOW = uint64(0xFFFFFFFF)
 _STATE = uint64(0xFFFF)
 _STALE = uint64(transitions.STALE)
+_QUIET_LETTERS = uint64(transitions.QUIET_LETTERS)
 _LOST = uint64(transitions.LOST)
 _LEAK = uint64(transitions.LEAK)
 NO_LETTER = uint64(transitions.NO_LETTER)
@@ -142,6 +145,29 @@ def advance(f: Any, at: int, transformer: int, letter: int, low: int, high: int)
         if head >> _32 == _0:
             return count
         at = node_at(f, head >> _32)
+
+
+@compiled
+def is_quiet(f: Any, at: int, letter: int) -> bool:
+    """Whether a letter changes nothing in the record at `at`, and finds no hazard.
+
+    By the rules of order, more may have become quiet since the record was written: as transitions were worked out.
+    """
+    if letter >= _QUIET_LETTERS:
+        return False
+    quiet = load64(at + _QUIET)
+    if quiet >> letter & _1 == _0 and f.orders:
+        quiet, node = _ONES, at
+        while True:
+            head, states = load64(node + _NEXT), load64(node + _STATES)
+            for _ in range(head & _LOW):
+                quiet &= load64(f.quiet + ((states & _STATE) << _3))
+                states >>= _16
+            if head >> _32 == _0:
+                break
+            node = node_at(f, head >> _32)
+        store64(at + _QUIET, quiet)
+    return quiet >> letter & _1 != _0
 
 
 @compiled

@@ -82,6 +82,19 @@ def mark_by_scratch(f: Any, row: int, count: int) -> None:
 
 
 @compiled
+def mark_by_record(f: Any, row: int, at: int) -> None:
+    """Mark a page that has a line with the record at `at`, if a barrier changes it."""
+    while True:
+        head, states = load64(at + _NEXT), load64(at + _STATES)
+        for _ in range(head & _LOW):
+            mark_if_unsettled(f, row, states & _STATE)
+            states >>= _16
+        if head >> _32 == _0:
+            return
+        at = node_at(f, head >> _32)
+
+
+@compiled
 def scratch_lacks(f: Any, count: int) -> bool:
     """Whether a transition that led to scratch has not been worked out."""
     found = False

@@ -4,8 +4,8 @@
 from typing import Any
 
 from coldline.checker.compiled import frame
-from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, note
-from coldline.checker.compiled.marks import mark_by_scratch, mark_if_unsettled, row_lacks
+from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, is_quiet, note
+from coldline.checker.compiled.marks import mark_by_record, mark_by_scratch, mark_if_unsettled, row_lacks
 from coldline.checker.compiled.records import crowded, put, share
 from coldline.checker.compiled.values import OWN, node_at, owned_at, pair_of, set_pair, set_value, value_of
 from coldline.checker.state import partitions
@@ -87,6 +87,9 @@ def _remember(f: Any, transformer: int, letter: int) -> None:
 def _through_parts(f: Any, row: int, index: int, value: int, transformer: int, letter: int) -> None:
     """Apply `transformer` and then `letter` to a whole line whose bytes differ; hazards are noted in the frame."""
     record = owned_at(f, row, index) if value == OWN else node_at(f, value)
+    if f.orders and transformer == _0 and is_quiet(f, record, letter):
+        mark_by_record(f, row, record)
+        return
     count = advance(f, record, transformer, letter, _0, _1 << f.line_bits)
     if f.asking:
         return

@@ -54,6 +54,7 @@ class LearnedTables(Tables):
         self._machine = machine
         self._letters: list[CoreEvent | Speculation | None] = []
         self._numbers: dict[CoreEvent | Speculation, int] = {}
+        self._reads: list[tuple[int, CoreEvent]] = []
         self._known = 0
         self._parents: list[tuple[int, int]] = []
         self._add_states()
@@ -82,7 +83,9 @@ class LearnedTables(Tables):
             if isinstance(letter, CoreEvent):
                 if letter.as_other is not None:
                     self._add_other(known, letter.as_other)
-                self._judge(known, 0)
+                if letter.act in AS_CHECKED:
+                    self._reads.append((known, letter))
+                    self._judge(known, letter, 0)
         return known
 
     def _add_other(self, known: int, other: CoreEvent) -> None:
@@ -100,8 +103,8 @@ class LearnedTables(Tables):
     def add_core(self) -> None:
         """Take one more core into account: see `CoresMachine.add_core`."""
         self._machine.add_core()
-        for row in range(len(self._letters)):
-            self._judge(row, 0)
+        for row, letter in self._reads:
+            self._judge(row, letter, 0)
 
     def after(self, state: int, row: int) -> int:
         """See `Tables.after`."""
@@ -162,19 +165,19 @@ class LearnedTables(Tables):
         if end > self.states:
             raise TraceError("", f"a byte of memory may be in more than {self.states:,} different states")
         self._known = end
-        for row in range(len(self._letters)):
-            self._judge(row, first)
+        if first == end:
+            return
+        for row, letter in self._reads:
+            self._judge(row, letter, first)
         for state in range(first, end):
             self.unsettled[state] = sum(
                 _BARRIER_BITS[act] for act in self._machine.barriers_that_change(state)
             )
 
-    def _judge(self, row: int, first: int) -> None:
-        """Fill in the hazards of a letter, for the states from `first` on."""
-        letter = self._letters[row]
-        if isinstance(letter, CoreEvent) and letter.act in AS_CHECKED:
-            for state in range(first, self._known):
-                self.bad[row, state] = self._machine.hazards(state, letter)
+    def _judge(self, row: int, letter: CoreEvent, first: int) -> None:
+        """Fill in the hazards of a read, for the states from `first` on."""
+        for state in range(first, self._known):
+            self.bad[row, state] = self._machine.hazards(state, letter)
 
     def _quieten(self, row: int, state: int) -> None:
         for each in (row, *np.flatnonzero(self.other == row).tolist()):

@@ -112,7 +112,7 @@ class Lines:
         """
         waiting = self.memory.deferred[rows]
         table = np.zeros(int(waiting.max(initial=0)) + 1, np.uint16)
-        for transformer in np.unique(waiting).tolist():
+        for transformer in different(waiting):
             table[transformer] = self.transitions.with_letter(transformer, letter)
             if table[transformer] == UNKNOWN:
                 return False
@@ -136,7 +136,7 @@ class Lines:
         uniform = values < self.transitions.states
         for index in np.flatnonzero(~uniform).tolist():
             self.partitions.put(row, index, self.parts(row, index))
-        for state in np.unique(values[uniform]).tolist():
+        for state in different(values[uniform]):
             self.transitions.after_deferred(state, transformer)
         values = self.memory.row_values(row)
         values[uniform] = self.transitions.transformers[transformer][values[uniform]]
@@ -170,6 +170,11 @@ class Lines:
             if mask:
                 found.append(Badness(hazard, (mask & -mask).bit_length() - 1, mask.bit_length()))
         return tuple(found)
+
+
+def different(numbers: "NDArray[np.unsignedinteger]") -> list[int]:
+    """The different numbers of an array, all of them small: as `numpy.unique`, without its imports."""
+    return np.flatnonzero(np.bincount(numbers)).tolist()
 
 
 def runs_of(mask: int) -> Iterator[tuple[int, int]]:

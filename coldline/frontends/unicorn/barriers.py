@@ -32,6 +32,9 @@ _NONE = -1
 _FULL, _INNER, _OUTER, _OWN = 0b1111, 0b1011, 0b0011, 0b0111
 """The options SY, ISH, OSH and NSH."""
 
+_A64_SYSTEM_MASK, _A64_SYSTEM = 0xFC00_0000, 0xD400_0000
+"""Every barrier and every exception return is a system instruction or a branch to a register, as few others are."""
+
 
 @compiled
 def _by_option(op: int, option: int) -> int:
@@ -97,16 +100,30 @@ def _second_half(s: Any, address: int, code: Any) -> int:
 
 
 @compiled
+def _find_a64(s: Any, at: Any) -> None:
+    """Note the first barrier of a block of A64 instructions from virtual address `at` on."""
+    while at < s.barrier_end:
+        word = int64(load32(s.barrier_code + (at - s.block)))
+        if word & _A64_SYSTEM_MASK == _A64_SYSTEM:
+            op = _a64(word)
+            if op != _NONE:
+                s.barrier_at, s.barrier_op = at, uint64(op)
+                return
+        at += uint64(4)
+
+
+@compiled
 def _find(s: Any, at: int) -> None:
     """Note the first barrier of the block from virtual address `at` on."""
     s.barrier_at = uint64(NOWHERE)
     instructions, condition = int64(s.barrier_set), 0
+    if instructions == _A64:
+        _find_a64(s, uint64(at))
+        return
     while at < int64(s.barrier_end):
         code = s.barrier_code + (uint64(at) - s.block)
         length = 4
-        if instructions == _A64:
-            op = _a64(int64(load32(code)))
-        elif instructions != _T32:
+        if instructions != _T32:
             op = _a32(int64(load32(code)))
         else:
             first, op = int64(load16(code)), _NONE

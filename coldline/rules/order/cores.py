@@ -160,8 +160,8 @@ class CoresMachine:
     def barriers_that_change(self, state: int) -> frozenset[Act]:
         """The barriers by which some core changes `state`."""
         copies, since_gift = self._states[state]
-        found = [_barriers_that_change(self._machine, part) for part in copies]
-        found += [_barriers_that_change(self._owners, part) for part in since_gift]
+        found = [self._machine.barriers_that_change(part) for part in copies]
+        found += [self._owners.barriers_that_change(part) for part in since_gift]
         return frozenset().union(*found)
 
     def _after(self, parts: _Parts, letter: CoreEvent | Speculation) -> _Parts:
@@ -184,16 +184,6 @@ class CoresMachine:
         if isinstance(letter, Speculation):
             return machine.step(part, possible_for(core, letter, self._ordering))
         return machine.step(part, seen_by(core, letter))
-
-
-def _barriers_that_change(machine: OrderMachine, part: int) -> frozenset[Act]:
-    """The barriers that change a part of a state."""
-    cores = {core for m in machine.microstates(part) for core, _ in m.pending}
-    return frozenset(
-        act
-        for act in (Act.DSB, Act.DMB, Act.ISB, Act.DSB_NSH)
-        if any(machine.step(part, OrderedLetter(act, core)) != part for core in cores)
-    )
 
 
 def possible_for(core: int, speculation: Speculation, ordering: Ordering) -> Possible:

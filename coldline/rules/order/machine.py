@@ -2,31 +2,36 @@
 """The automaton of the rules of order: its states are worked out when they are first met.
 
 A state is a set of microstates with what speculation may do, as in `coldline.rules.subsets`. Whole, the automaton has
-thousands of states for one core and far more for several; a trace meets few of them.
+thousands of states for one core and far more for several; a trace meets few of them. A command's process keeps what
+it has worked out in the cache folder, for the next one.
 """
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache, reduce
+from contextlib import suppress
+from functools import lru_cache, partial, reduce
 from operator import or_
+from pathlib import Path
 
 from coldline.errors import TraceError
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import OrderedLetter, Possible
+from coldline.rules.order.alphabet import Act, OrderedLetter, Possible
+from coldline.rules.order.learned import Learned, Members
 from coldline.rules.order.microstate import OrderedMicrostate
 from coldline.rules.order.outcomes import outcomes
 from coldline.rules.order.owners import given
 from coldline.rules.order.reads import leaks, ordered_hazards
 from coldline.rules.order.steps import steps
 from coldline.rules.profile import Profile
-
-Members = frozenset[int]
-"""A set of microstates, by their numbers."""
+from coldline.support import cache_folder, process_end
 
 MOST_AT_ONCE = 1 << 14
 """The most microstates that a byte may be in at once: several times what a real system's cores have pending."""
 
 MOST_MICROSTATES = 1 << 20
 """The most microstates of one automaton."""
+
+MOST_KEPT_NUMBERS = 1 << 17
+"""The most numbers of one automaton that are kept on disk, some megabyte; a boot's are a twelfth of it."""
 
 
 class OrderMachine:
@@ -40,20 +45,25 @@ class OrderMachine:
         Whether operations are complete at their core's barriers, and not at once.
     owners : bool
         Whether it follows which copies were written since the page was given to its owner, and not which are fresh.
+    learned : Learned, optional
+        What was worked out of it before. More is added to it.
     """
 
-    def __init__(self, profile: Profile, *, barriers: bool, owners: bool = False) -> None:
+    def __init__(
+        self, profile: Profile, *, barriers: bool, owners: bool = False, learned: Learned | None = None
+    ) -> None:
         self._profile = profile
         self._barriers, self._owners = barriers, owners
         self._hazards = leaks if owners else ordered_hazards
-        self._microstates: list[OrderedMicrostate] = []
-        self._numbers: dict[OrderedMicrostate, int] = {}
+        learned = Learned() if learned is None else learned
+        self._microstates, self._states = learned.microstates, learned.states
+        self._steps, self._found = learned.steps, learned.hazards
+        self._numbers = {m: number for number, m in enumerate(self._microstates)}
+        self._state_numbers = {state: number for number, state in enumerate(self._states)}
         self._successors: dict[Possible, dict[int, Members]] = {}
         self._images: dict[OrderedLetter, dict[int, Members]] = {}
         self._bad: dict[OrderedLetter, dict[int, Hazard]] = {}
-        self._states: list[tuple[Possible, Members]] = []
-        self._state_numbers: dict[tuple[Possible, Members], int] = {}
-        self._steps: dict[tuple[int, OrderedLetter | Possible], int] = {}
+        self._changing: dict[int, frozenset[Act]] = {}
 
     def __len__(self) -> int:
         return len(self._states)
@@ -92,6 +102,25 @@ class OrderMachine:
 
     def hazards(self, state: int, letter: OrderedLetter) -> Hazard:
         """The hazards of a read by `letter` in `state`."""
+        found = self._found.get((state, letter))
+        if found is None:
+            found = self._found[state, letter] = self._worked_out(state, letter)
+        return found
+
+    def barriers_that_change(self, state: int) -> frozenset[Act]:
+        """The barriers by which some core changes `state`."""
+        found = self._changing.get(state)
+        if found is None:
+            cores = {core for m in self.microstates(state) for core, _ in m.pending}
+            found = self._changing[state] = frozenset(
+                act
+                for act in (Act.DSB, Act.DMB, Act.ISB, Act.DSB_NSH)
+                if any(self.step(state, OrderedLetter(act, core)) != state for core in cores)
+            )
+        return found
+
+    def _worked_out(self, state: int, letter: OrderedLetter) -> Hazard:
+        """The hazards of a read that was not met before."""
         if letter.or_acts:
             return Hazard(reduce(or_, (self.hazards(state, each) for each in letter.each)))
         known, members = self._bad.setdefault(letter, {}), self._states[state][1]
@@ -146,5 +175,27 @@ class OrderMachine:
 
 @lru_cache(maxsize=8)
 def order_machine(profile: Profile, *, barriers: bool, owners: bool = False) -> OrderMachine:
-    """The automaton for `profile`: one for all checks, so that a state is worked out once."""
-    return OrderMachine(profile, barriers=barriers, owners=owners)
+    """The automaton for `profile`: one for all checks, so that a state is worked out once.
+
+    In a command's process it starts with what earlier ones have kept, and is kept at the end.
+    """
+    folder = cache_folder.folder() if process_end.is_command() else None
+    if folder is None:
+        return OrderMachine(profile, barriers=barriers, owners=owners)
+    path = folder / cache_folder.name_for("order", __name__, profile, barriers, owners)
+    learned = Learned()
+    with suppress(OSError, ValueError):
+        learned = Learned.from_bytes(cache_folder.read_kept(path))
+    process_end.at_end(partial(_keep, learned, path, learned.size))
+    return OrderMachine(profile, barriers=barriers, owners=owners, learned=learned)
+
+
+def _keep(learned: Learned, path: Path, before: int) -> None:
+    """Keep what was worked out. What has become too much is kept no longer, so that the next process starts anew."""
+    if learned.size == before:
+        return
+    if learned.size <= MOST_KEPT_NUMBERS:
+        cache_folder.keep(path, learned.to_bytes())
+    elif before > MOST_KEPT_NUMBERS // 2:
+        with suppress(OSError):
+            path.unlink()

@@ -9,6 +9,7 @@ import pytest
 
 import tests.helpers.tiny_guests as a64
 from tests.frontends.unicorn.test_barriers import barrier
+from tests.helpers.checking import check_text
 from tests.helpers.guest_runs import NEVER, WINDOW, Ran
 from tests.helpers.instruction_sets import INSTRUCTION_SETS, C, I, InstructionSet, M, Page
 from tests.helpers.tiny_guests import Code, code
@@ -17,6 +18,8 @@ A64 = INSTRUCTION_SETS["a64"]
 PAGE = WINDOW + 0x3000
 INVALID, UNMAP = "guest descriptor 0x40203000 0x1000 invalid", "guest unmap 0x40203000 0x1000"
 TLBI, TLBI_ALL = "guest tlbi 0x40203000 0x1000", "guest tlbi all"
+CHANGED = "guest descriptor 0x40203000 0x1000 normal-nc"
+NC = "guest-nc map 0x40203000 0x1000 normal-nc"
 ISHST, NSH, NSHST, ISHLD = 10, 7, 6, 9
 
 
@@ -46,6 +49,12 @@ def told(ran: Ran, *more: str) -> list[str]:
     kept = [each for each in ran.events if each.split()[1] in ("descriptor", "tlbi", "unmap", "dsb", *more)]
     first = next(number for number, each in enumerate(kept) if "descriptor" in each or "unmap" in each)
     return kept[first:]
+
+
+def hazards(ran: Ran) -> set[str]:
+    """The kinds of hazard that the checker finds in a run's events."""
+    text = "\n".join(["version 2", "option order", "core cpu0 guest guest-nc", *ran.events])
+    return {found.kind for found in check_text(text)}
 
 
 def removed(isa: InstructionSet, index: int = 3) -> Code:
@@ -116,8 +125,9 @@ def test_with_another_type_both_mappings_are_there(each: InstructionSet) -> None
         *(only_tlbi(each, PAGE), dsb(each)),
     )
     assert told(ran, "map") == [
-        *(INVALID, "guest-nc map 0x40203000 0x1000 normal-nc", "guest dsb", TLBI, "guest dsb"),
+        *(INVALID, CHANGED, NC, "guest dsb", TLBI, "guest dsb", UNMAP),
     ]
+    assert "bbm" in hazards(ran)
 
 
 def test_a_valid_descriptor_that_is_replaced_ends_with_an_unmap(each: InstructionSet) -> None:
@@ -130,9 +140,56 @@ def test_a_valid_descriptor_that_is_replaced_ends_with_an_unmap(each: Instructio
             dsb(each),
         ),
     )
-    nc = "guest-nc map 0x40203000 0x1000 normal-nc"
-    kept = [each for each in ran.events if each.split()[1] in ("descriptor", "tlbi", "unmap", "dsb", "map")]
-    assert kept[kept.index(nc) :] == [nc, "guest dsb", "guest dsb", UNMAP]
+    assert told(ran, "map") == [CHANGED, NC, "guest dsb", "guest dsb", UNMAP]
+    assert hazards(ran) == {"bbm"}
+
+
+def test_a_change_that_is_made_as_it_should_be(each: InstructionSet) -> None:
+    ran = run(
+        each,
+        *(removed(each), dsb(each), only_tlbi(each, PAGE), dsb(each)),
+        *(each.write_entry(3, each.page(Page(PAGE, "normal-nc"))), dsb(each)),
+    )
+    assert told(ran, "map") == [INVALID, "guest dsb", TLBI, "guest dsb", NC, "guest dsb"]
+    assert hazards(ran) == set()
+
+
+def test_what_is_changed_back_is_changed_twice(each: InstructionSet) -> None:
+    nc, wb = (each.page(Page(PAGE, kind)) for kind in ("normal-nc", "normal-wb"))
+    ran = run(each, each.write_entry(3, nc), each.write_entry(3, wb))
+    assert told(ran, "map") == [
+        *(CHANGED, NC, "guest-nc descriptor 0x40203000 0x1000 normal-wb"),
+        *(UNMAP, "guest map 0x40203000 0x1000 normal-wb"),
+    ]
+    assert hazards(ran) == {"bbm"}
+
+
+@pytest.mark.parametrize(
+    "new",
+    [Page(PAGE, "normal-wb", never=False), Page(PAGE + 0x1000, "normal-nc"), Page(PAGE, "normal-wb")],
+    ids=["permissions", "another page", "nothing"],
+)
+def test_changes_that_are_none_of_the_type(each: InstructionSet, new: Page) -> None:
+    ran = run(each, each.write_entry(3, each.page(new)), dsb(each), only_tlbi(each, PAGE), dsb(each))
+    assert not any("descriptor" in event for event in ran.events)
+    assert hazards(ran) == set()
+
+
+def test_another_virtual_address_of_another_type_is_no_change(each: InstructionSet) -> None:
+    ran = run(each, removed(each), each.write_entry(4, each.page(Page(PAGE, "normal-nc"))), dsb(each))
+    assert told(ran, "map") == [INVALID, NC, "guest dsb"]
+    assert hazards(ran) == set()
+
+
+def test_with_the_mmu_off_no_tlb_has_it(each: InstructionSet) -> None:
+    tables = each.tables({3: Page(PAGE, "normal-wb")})
+    change = each.write_entry(3, each.page(Page(PAGE, "normal-nc")))
+    program = code(
+        each.prepare(), each.sctlr(M | C | I), each.sctlr(0), change, each.sctlr(M | C | I), each.off()
+    )
+    ran = each.run(program, tables, orders=True)
+    assert not any("descriptor" in event for event in ran.events)
+    assert "bbm" not in hazards(ran)
 
 
 def test_a_page_that_is_mapped_twice_ends_with_its_last_leaf(each: InstructionSet) -> None:
