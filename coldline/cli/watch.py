@@ -15,7 +15,7 @@ from coldline.errors import QemuError
 from coldline.events.batch import Batch
 from coldline.events.interruptible import Interruptible
 from coldline.events.source import Sink, Source
-from coldline.frontends.qemu import CommandLine, Watch, Watched, agents_of_core, read_command_line
+from coldline.frontends.qemu import CommandLine, Watch, Watched, expected_agents, read_command_line
 from coldline.jit import programs
 from coldline.jit.code_cache import compile_missing
 from coldline.report.model import MachineRun, Report
@@ -31,7 +31,8 @@ def run_watch(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     outputs = Outputs(options.formats, quiet=options.quiet, hazards=options.hazards, of_run=True)
     machine = read_command_line(options.qemu)
-    cores = tuple(CoreAgents(f"cpu{each}", agents_of_core(each)) for each in range(machine.vcpus))
+    names = dict(options.names or ())
+    cores = tuple(CoreAgents(f"cpu{each}", expected_agents(each, names)) for each in range(machine.vcpus))
     profile = Profile(ordering=Ordering(cores, options.order)).having(given_switches(options))
     with outputs:
         judgement, ran = _judge(machine, profile, options, outputs)
@@ -69,6 +70,7 @@ def _judge(
             only=options.only,
             barriers=options.order,
             line=profile.line,
+            names=dict(options.names or ()),
             console=progress.console if outputs.for_people else lambda text: None,
             progress=following.ran,
         )
@@ -104,8 +106,6 @@ def _gaps(ran: Watched) -> list[str]:
         gaps.append(
             f"the translation of {ran.unknown:,} accesses could not be followed, the first at {ran.unknown_at:#x}"
         )
-    if ran.foreign:
-        gaps.append(f"{ran.foreign:,} accesses of guests with a stage 2 of their own were not followed")
     return gaps
 
 

@@ -14,8 +14,10 @@ from coldline.mmu import formats
 from coldline.mmu.alias_events import count_leaf
 from coldline.mmu.endings import invalidate, note_removed
 from coldline.mmu.memory import PAGE_SHIFT, page_index
+from coldline.mmu.stage2_maps import end_entries
 from coldline.mmu.switch_events import switch
 from coldline.mmu.tables import (
+    add_leaf,
     entries_below,
     first_of,
     leaf_kind,
@@ -24,8 +26,9 @@ from coldline.mmu.tables import (
     rescan,
     rescan_later,
     row_of,
+    table_in_ram,
 )
-from coldline.mmu.view import LPAE, NOWHERE, UNIT_SHIFT, LiveUnit, RemovedLeaf
+from coldline.mmu.view import LPAE, NOWHERE, STAGE2, UNIT_SHIFT, LiveUnit, RemovedLeaf
 
 _M = Sctlr.M.mask
 _IN_UNIT = (1 << UNIT_SHIFT) - 1
@@ -111,7 +114,10 @@ def _replace(s: Any, address: int, old: int, value: int, page: int) -> None:
     virtual = int64(load64(row + uint64(_U_LOWEST))) + (index << shift)
     if formats.is_valid(s, old):
         noted = False
-        if formats.is_leaf(s, old, level, granule) and not formats.is_table(s, old, level):
+        if s.format == uint64(STAGE2):
+            end_entries(s, virtual, shift)
+            noted = not formats.is_table(s, old, level)
+        elif formats.is_leaf(s, old, level, granule) and not formats.is_table(s, old, level):
             base = formats.output_base(s, old, level, granule, virtual)
             kind = leaf_kind(s, old, level, never)
             noted = note_removed(s, base, shift, kind, virtual, not formats.is_valid(s, value))
@@ -121,13 +127,12 @@ def _replace(s: Any, address: int, old: int, value: int, page: int) -> None:
     if formats.is_valid(s, value):
         if formats.is_table(s, value, level):
             below = never | formats.table_never(s, value)
-            table = formats.next_table(s, value, granule)
+            table = table_in_ram(s, formats.next_table(s, value, granule))
             register_tables(
                 s, table, level + 1, below, granule, entries_below(s, shift, level, granule), virtual
             )
         elif formats.is_leaf(s, value, level, granule):
-            base = formats.output_base(s, value, level, granule, virtual)
-            count_leaf(s, base, 1 << shift, leaf_kind(s, value, level, never), 1)
+            add_leaf(s, value, level, granule, never, virtual)
 
 
 @compiled

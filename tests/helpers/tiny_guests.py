@@ -165,6 +165,8 @@ REGISTERS = {
     "tcr_el2": (3, 4, 2, 0, 2),
     "mair_el2": (3, 4, 10, 2, 0),
     "hcr_el2": (3, 4, 1, 1, 0),
+    "vtcr_el2": (3, 4, 2, 1, 2),
+    "vttbr_el2": (3, 4, 2, 1, 0),
     "spsr_el2": (3, 4, 4, 0, 0),
     "elr_el2": (3, 4, 4, 0, 1),
     "vbar_el2": (3, 4, 12, 0, 0),
@@ -201,8 +203,10 @@ MAINTENANCE = {
     "tlbi alle2": (1, 4, 8, 7, 0),
     "tlbi alle3": (1, 6, 8, 7, 0),
     "tlbi vae2": (1, 4, 8, 7, 1),
+    "tlbi ipas2e1is": (1, 4, 8, 0, 1),
+    "tlbi vmalls12e1is": (1, 4, 8, 3, 6),
 }
-NO_OPERAND = ("ic iallu", "ic ialluis", "tlbi vmalle1", "tlbi vmalle1is", "tlbi alle2", "tlbi alle3")
+NO_OPERAND = ("ic iallu", "ic ialluis", "tlbi vmalle1", "tlbi vmalle1is", "tlbi alle2", "tlbi alle3", "tlbi vmalls12e1is",)
 
 
 def _system(op0: int, op1: int, crn: int, crm: int, op2: int, rt: int) -> int:

@@ -27,11 +27,13 @@ from coldline.jit.intrinsics import (
     store64,
     uint64,
 )
-from coldline.mmu.alias_events import RUNNABLE, alias_of
+from coldline.mmu.alias_events import alias_of
+from coldline.mmu.frames import RUNNABLE, frame_alias
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
 from coldline.mmu.stores import table_write
+from coldline.mmu.tables import recount
 from coldline.mmu.translation import locate, translate, translate_code
-from coldline.mmu.view import ADDRESS_MASK, TAG_SHIFT
+from coldline.mmu.view import ADDRESS_MASK, STAGE2, TAG_SHIFT
 
 _PAGE_SIZE = 1 << PAGE_SHIFT
 _READ, _FETCH, _IC_IALLUIS = int(Op.READ), int(Op.FETCH), int(Op.IC_IALLUIS)
@@ -49,11 +51,20 @@ def place_of(m: Any, code: int) -> tuple[int, int]:
 
 
 @compiled
+def _attribute(s: Any, virtual: int, physical: int, state: int) -> None:
+    """Attribute the walks that come to an instruction."""
+    s.at_virtual, s.at_physical, s.at_state = uint64(virtual), uint64(physical), uint64(state)
+    if s.below:
+        t = view_of(s.below)
+        t.at_virtual, t.at_physical, t.at_state = s.at_virtual, s.at_physical, s.at_state
+
+
+@compiled
 def begin(m: Any, s: Any, code: int) -> None:
     """Attribute the walks that come to an instruction."""
     if s.instruction_rows:
         virtual, physical = place_of(m, code)
-        s.at_virtual, s.at_physical, s.at_state = uint64(virtual), uint64(physical), uint64(_A64)
+        _attribute(s, virtual, physical, _A64)
 
 
 @compiled
@@ -107,7 +118,7 @@ def add_event(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: 
         uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0
     ):
         append_held_change(s)
-    if s.count:
+    if s.count or s.below:
         drain(m, s)
     if m.filters and op != _READ and size:
         _settle_ic(m, s, address, size, op)
@@ -134,7 +145,8 @@ def _executable_tag(s: Any, physical: int) -> int:
     page = page_index(s, physical)
     if page >= 0:
         for memory_type in range(ADDRESS_TAGS - 2, -1, -1):
-            if alias_of(s, page, memory_type) == RUNNABLE:
+            alias = frame_alias(s, page, memory_type) if s.below else alias_of(s, page, memory_type)
+            if alias == RUNNABLE:
                 return 1 + memory_type
     return -1
 
@@ -196,9 +208,7 @@ def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: in
 def add_fetch(m: Any, s: Any, virtual: int, physical: int, size: int, code: int) -> None:
     """Add the fetch of a block of code, or of the part of it that is in one page."""
     if s.instruction_rows:
-        s.at_virtual, s.at_physical, s.at_state = uint64(virtual), uint64(physical), uint64(_A64)
-        if physical < 0:
-            s.at_state = uint64(_UNKNOWN)
+        _attribute(s, virtual, physical, _UNKNOWN if physical < 0 else _A64)
     _fetch_page(m, s, virtual, physical, size, code)
 
 
@@ -212,7 +222,7 @@ def _access_page(m: Any, s: Any, virtual: int, physical: int, size: int, op: int
         return
     if is_wanted(m, found) and page_index(s, found) >= 0:
         tag = tagged >> TAG_SHIFT
-        if s.count:
+        if s.count or s.below:
             drain(m, s)
         if m.filters and s.held_size == uint64(0):
             agent = int64(s.agent_base + s.agent_of_tag[tag])
@@ -237,6 +247,25 @@ def add_access(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, 
 
 
 @compiled
+def gather_users(m: Any, t: Any) -> None:
+    """Move the events of the views below which a stage 2 is, after a change of it.
+
+    For intermediate addresses that it did not map before, leaves of the views are counted anew. A stage 2 that maps
+    nothing any more is that of a guest that is gone.
+    """
+    for index in range(t.user_count):
+        view = view_of(load64(t.users + uint64(8 * index)))
+        if t.grown and view.virtual:
+            recount(view, True, False)
+        gather_from(m, view)
+        if t.emptied:
+            view.virtual = uint64(0)
+    t.grown = uint64(0)
+    if t.emptied:
+        t.virtual = uint64(0)
+
+
+@compiled
 def _other_tables(m: Any, current: Any, address: int, size: int, value: int, page: int) -> None:
     """Follow a store to tables in every view; the present one comes last, and may hold a change back."""
     for index in range(m.view_count):
@@ -246,7 +275,10 @@ def _other_tables(m: Any, current: Any, address: int, size: int, value: int, pag
             if other.virtual and load8(other.marks + uint64(page)):
                 leave_view(m)
                 table_write(other, address, size, value, page)
-                gather_from(m, other)
+                if other.format == uint64(STAGE2):
+                    gather_users(m, other)
+                else:
+                    gather_from(m, other)
 
 
 @compiled

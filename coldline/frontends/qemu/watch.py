@@ -3,7 +3,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from coldline.arm import MemoryType
@@ -38,6 +38,8 @@ class Watch:
         Whether barriers are wanted.
     line : int
         Bytes of a cache line.
+    names : mapping of int to str, optional
+        The names of guests, by their VMIDs.
     console : callable
         Gets what QEMU writes on standard output, such as ``-serial stdio``, in a thread.
     progress : callable
@@ -59,12 +61,13 @@ class Watch:
         only: tuple[int, int] | None = None,
         barriers: bool = False,
         line: int = 64,
+        names: Mapping[int, str] | None = None,
         console: Callable[[bytes], None] = lambda text: None,
         progress: Callable[[int, int], None] = lambda instructions, accesses: None,
     ) -> None:
         self.outcome = Watched()
         self._machine, self._start, self._only = machine, start, only
-        self._barriers, self._line = barriers, line
+        self._barriers, self._line, self._names = barriers, line, names
         self._console, self._progress = console, progress
         self._ran = False
 
@@ -92,7 +95,9 @@ class Watch:
                     plugin=",".join([os.fspath(plugin), *self._plugin_arguments(ring)]),
                 )
                 qemu = Qemu(words, self._console)
-                reader = Reader(self._machine, ring, ram, qemu, code, sink, instructions=instructions)
+                reader = Reader(
+                    self._machine, ring, ram, qemu, code, sink, instructions=instructions, names=self._names
+                )
                 reader.machine["line"], reader.machine["filters"] = self._line, not self._barriers
                 reader.machine["low"], reader.machine["high"] = self._range
                 try:
