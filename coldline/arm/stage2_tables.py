@@ -59,7 +59,12 @@ _SL0 = Vtcr.SL0.lsb
 _BADDR = Vttbr.BADDR.mask
 _MEM_ATTR, _XN = Stage2Descriptor.MEM_ATTR.lsb, Stage2Descriptor.XN.lsb
 _NO_CODE = 2
-_E_MEM_ATTR, _E_NEVER, _E_SHIFT, _E_PAGE = Entry.MEM_ATTR.lsb, Entry.NEVER.lsb, Entry.SHIFT.lsb, Entry.PAGE.mask
+_E_MEM_ATTR, _E_NEVER, _E_SHIFT, _E_PAGE = (
+    Entry.MEM_ATTR.lsb,
+    Entry.NEVER.lsb,
+    Entry.SHIFT.lsb,
+    Entry.PAGE.mask,
+)
 _E_ATTRIBUTES = Entry.MEM_ATTR.mask >> Entry.MEM_ATTR.lsb
 _E_SHIFT_ONES = Entry.SHIFT.mask >> Entry.SHIFT.lsb
 

@@ -15,13 +15,7 @@ from coldline.arm import stage2_tables
 from coldline.arm.fields import Sctlr
 from coldline.jit.intrinsics import compiled, int64, load8, load64, record_like, store8, store64, uint64
 from coldline.mmu import formats
-from coldline.mmu.alias_events import (
-    announce_all,
-    count_leaf,
-    endings_of,
-    keep_removed,
-    save_aliases,
-)
+from coldline.mmu.alias_events import announce_all, count_leaf, endings_of, keep_removed, save_aliases
 from coldline.mmu.memory import PAGE_MASK, page_index
 from coldline.mmu.slots import pages_of, piece_count, present_entry, slot_of
 from coldline.mmu.stage2_maps import begin_entry, compare_entries, save_entries
@@ -155,7 +149,10 @@ def table_in_ram(s: Any, address: int) -> int:
 @compiled
 def add_leaf(s: Any, descriptor: int, level: int, granule: int, never: int, reach: int) -> None:
     """Count a leaf that is valid from now on, the descriptor of `reach`, below tables that impose `never`."""
-    base, shift = formats.output_base(s, descriptor, level, granule, reach), formats.level_shift(s, level, granule)
+    base, shift = (
+        formats.output_base(s, descriptor, level, granule, reach),
+        formats.level_shift(s, level, granule),
+    )
     if s.format == uint64(STAGE2):
         begin_entry(s, reach, stage2_tables.entry_of(descriptor, base, shift))
     else:

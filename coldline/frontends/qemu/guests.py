@@ -7,7 +7,7 @@ from coldline.arm import MemoryType
 from coldline.arm.stage2_tables import Hcr, Vttbr
 from coldline.errors import QemuError
 from coldline.frontends.qemu.agents import agents_of_guest, guest_name
-from coldline.frontends.qemu.state import STAGE2_LEVEL, MachineState, Place, Regime
+from coldline.frontends.qemu.state import HOST, STAGE2_LEVEL, MachineState, Place, Regime
 from coldline.mmu.stage2_space import put_below, set_forced
 
 
@@ -58,7 +58,9 @@ class Guests:
         self._used: dict[int, int] = {}
 
     def number_of(self, registers: Mapping[str, int]) -> int:
-        """The number of the guest that registers select, if it is known; else 0."""
+        """The number of the guest that registers select, if it is known; `HOST`, or 0."""
+        if is_host(registers):
+            return HOST
         known = self._guests.get(_key(registers)) if has_stage2(registers) else None
         return known.number if known is not None else 0
 
@@ -91,6 +93,12 @@ class Guests:
             raise QemuError(f"{guest.name}: {error}") from error
         guest.views[vcpu] = regime
         return regime, True
+
+
+def is_host(registers: Mapping[str, int]) -> bool:
+    """Whether EL0 is that of EL2."""
+    hcr = registers.get("HCR_EL2", 0)
+    return bool(Hcr.E2H.get(hcr) and Hcr.TGE.get(hcr))
 
 
 def has_stage2(registers: Mapping[str, int]) -> bool:

@@ -10,7 +10,7 @@ from numba import carray, cfunc, types
 
 from coldline.events.op import Op
 from coldline.frontends.qemu import records
-from coldline.frontends.qemu.accesses import add_access, add_fetch, follow_store
+from coldline.frontends.qemu.accesses import add_access, add_fetch
 from coldline.frontends.qemu.records import Head, RecordKind
 from coldline.frontends.qemu.state import (
     AARCH32,
@@ -22,6 +22,7 @@ from coldline.frontends.qemu.state import (
     ROWS_FULL,
 )
 from coldline.frontends.qemu.system import obey, pass_barrier
+from coldline.frontends.qemu.table_stores import follow_store
 from coldline.frontends.qemu.views import MACHINE, VIEW, gather_from, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load64, uint64
 from coldline.mmu.entries import entries_for

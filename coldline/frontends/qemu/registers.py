@@ -8,7 +8,7 @@ from coldline.arm import MemoryType
 from coldline.arm.fields import Sctlr
 from coldline.arm.stage2_tables import Hcr
 from coldline.errors import QemuError
-from coldline.frontends.qemu.guests import Guests, has_stage2, pinned_type
+from coldline.frontends.qemu.guests import Guests, has_stage2, is_host, pinned_type
 from coldline.frontends.qemu.records import TOLD_REGISTERS
 from coldline.frontends.qemu.state import MachineState, Place, Regime, agents_before
 from coldline.mmu.registers import Changes
@@ -19,7 +19,7 @@ _OF_REGIME: Final = {
         f"{name.upper()}_EL{level}": (level, name)
         for level, names in (
             (1, ("ttbr0", "ttbr1", "tcr", "mair")),
-            (2, ("sctlr", "ttbr0", "tcr", "mair")),
+            (2, ("sctlr", "ttbr0", "ttbr1", "tcr", "mair")),
             (3, ("sctlr", "ttbr0", "tcr", "mair")),
         )
         for name in names
@@ -57,22 +57,30 @@ class Vcpus:
             if values.get(name) == value:
                 continue
             values[name] = value
-            self._machine.stop_at(vcpu, _OF_REGIME[name][0] if name in _OF_REGIME else 1)
+            for level in (_OF_REGIME[name][0],) if name in _OF_REGIME else (1, 2):
+                self._machine.stop_at(vcpu, level)
+                if level == 2:
+                    self._machine.stop_at(vcpu, 1)  # EL0 may be that of EL2
         self._machine.run_guest(vcpu, self._guests.number_of(values))
 
     def enter(self, vcpu: int, level: int) -> Regime:
         """Return the view of a regime, up to date, before its next record; the machine uses it from here on."""
         registers = self._values.get(vcpu, {})
+        entered = level
+        if level == 1 and is_host(registers):
+            level = 2
         values = self._of_regime(vcpu, level)
         hcr = registers.get("HCR_EL2", 0)
-        if level == 1 and Hcr.E2H.get(hcr):
-            raise QemuError(f"cpu{vcpu} runs with HCR_EL2 = {hcr:#x}, whose E2H is not followed")
         if level == 1 and has_stage2(registers):
             regime, is_new = self._of_guest(vcpu, registers, values)
         else:
             known = self._regimes.get((vcpu, level))
             regime, is_new = known or self._add(vcpu, level), known is None
             self._regimes[vcpu, level] = regime
+        if level == 2:
+            regime["el"] = (
+                1 if Hcr.E2H.get(hcr) else 2
+            )  # with E2H, the registers of EL2 are like those of EL1
         if is_new:
             _begin(regime, values)
         else:
@@ -83,7 +91,7 @@ class Vcpus:
         if level == 1:
             regime["upgrades"], regime["traps_set_way"] = Hcr.VM.get(hcr) | Hcr.DC.get(hcr), Hcr.TSW.get(hcr)
             regime["broadcasts"] = Hcr.FB.get(hcr)
-        self._machine.use_regime(vcpu, level, regime)
+        self._machine.use_regime(vcpu, entered, regime)
         return regime
 
     def _of_guest(

@@ -26,6 +26,9 @@ REGIMES: Final = 4
 STAGE2_LEVEL: Final = 4
 """In place of an exception level: the record is that of a stage 2."""
 
+HOST: Final = (1 << 64) - 1
+"""In place of the number of a guest: EL0 is that of EL2 (HCR_EL2.E2H and TGE)."""
+
 MAX_VIEWS: Final = 1024
 
 ADDRESS_TAGS: Final = 5
@@ -97,7 +100,7 @@ ViewRecord = record_of(event_words.WORDS_FIELDS, view.VIEW_FIELDS, WATCH_FIELDS)
 MACHINE_FIELDS: Fields = (
     *words(
         "views",  # the address of each view's record by vCPU and level; 0 if it is absent or not up to date
-        "guests",  # the number of the guest that each vCPU runs at EL1; 0 for none
+        "guests",  # the number of the guest that each vCPU runs at EL1; 0 for none, or `HOST`
         "all_views",  # the address of each record that there is, of views and of stages 2
         "view_count",
         "current",  # the address of the view whose record came last
@@ -228,7 +231,7 @@ class MachineState(SharedRecord):
         memoryview(self.array("views")).cast("Q")[vcpu * REGIMES + level] = regime.pointer
 
     def run_guest(self, vcpu: int, guest: int) -> None:
-        """Note which guest a vCPU runs at EL1; 0 for none."""
+        """Note which guest a vCPU runs at EL1; 0 for none, or `HOST`."""
         memoryview(self.array("guests")).cast("Q")[vcpu] = guest
 
     def stop_at(self, vcpu: int, level: int) -> None:

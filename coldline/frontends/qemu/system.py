@@ -10,16 +10,10 @@ from coldline.arm.maintenance import TLBI_CRN
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Op
 from coldline.frontends.qemu import records
-from coldline.frontends.qemu.accesses import (
-    add_event,
-    begin,
-    follow_store_in_page,
-    gather_users,
-    is_wanted,
-    tell_ic,
-)
+from coldline.frontends.qemu.accesses import add_event, begin, is_wanted, tell_ic
 from coldline.frontends.qemu.known import forget_line, forget_lines
-from coldline.frontends.qemu.state import STAGE2_LEVEL
+from coldline.frontends.qemu.state import HOST, STAGE2_LEVEL
+from coldline.frontends.qemu.table_stores import follow_store_in_page, gather_users
 from coldline.frontends.qemu.views import gather_from, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load8, load64, uint64
 from coldline.mmu.memory import PAGE_SHIFT, page_index
@@ -156,6 +150,10 @@ def _invalidate(m: Any, s: Any, vcpu: int, key: int, operand: int) -> None:
     if level == 1 and s.level == uint64(1) and s.broadcasts:
         local = False
     guest = load64(m.guests + uint64(8 * vcpu))
+    if level == 1 and guest == uint64(HOST):
+        if not all_guests and not of_stage2:
+            level = 2
+        guest = uint64(0)
     # The operand has VA[55:12]; the bits above are those of bit 55. An intermediate address has 36 bits.
     virtual = (operand << 20) >> 20 << PAGE_SHIFT
     for index in range(m.view_count):

@@ -14,7 +14,7 @@ import tests.helpers.tiny_guests as a64
 from tests.frontends.qemu.test_watch import events_of, of
 from tests.helpers import machines
 from tests.helpers.command import COHERENT, HAZARD, Cli
-from tests.helpers.guest_runs import NEVER, WINDOW, mmu_on
+from tests.helpers.guest_runs import mmu_on
 from tests.helpers.machines import DATA, SECOND, machine, write_program
 from tests.helpers.tiny_guests import DSB, ERET, ISB, RAM, Code, code, ldr, mov, msr, off, store
 from tests.helpers.tiny_guests import sys as maintain
@@ -94,7 +94,14 @@ def words_of(qemu: list[str], file: Path, cpu: str = "cortex-a57") -> list[str]:
     ],
 )
 def test_a_guest_with_its_mmu_off_reads_what_its_builder_wrote(
-    cli: Cli, qemu: list[str], tmp_path: Path, clean: list[str], hcr: int, attributes: int, cpu: str, status: int
+    cli: Cli,
+    qemu: list[str],
+    tmp_path: Path,
+    clean: list[str],
+    hcr: int,
+    attributes: int,
+    cpu: str,
+    status: int,
 ) -> None:
     file = write_program(
         tmp_path / "program", builder(clean, hcr), READS, more=stage2(attributes, attributes)
@@ -128,3 +135,72 @@ def test_walks_of_both_stages_and_combined_types(qemu: list[str], tmp_path: Path
     assert f"cpu0.vmid5 map {SECOND:#x} 0x2000 normal-wb exec" in maps
     assert f"cpu0.vmid5-nc map {DATA + 0x1000:#x} 0x1000 normal-nc exec" in maps
     assert f"cpu0.vmid5 map {RAM + OWN_LEVEL1:#x} 0x1000 normal-wb exec" in maps
+
+
+VECTORS = 0x1C000
+"""EL2's vectors; an exception of EL1 goes to the one at 0x400 (Arm ARM DDI 0487 D1.3.1)."""
+
+OWN_MMU_ON = code(
+    mov(1, a64.MAIR), msr("mair_el1", 1), mov(1, a64.tcr()), msr("tcr_el1", 1), mov(1, GUEST + 0x2000),
+    msr("ttbr0_el1", 1), ISB, mov(1, a64.SCTLR_OFF | a64.M | a64.C | a64.I), msr("sctlr_el1", 1), ISB,
+)  # fmt: skip
+
+
+def put(index: int, value: int) -> Code:
+    """EL2 stores a page descriptor of the stage 2."""
+    return code(mov(2, RAM + STAGE2_LEVEL3 + 8 * index), mov(4, value), store(4, 2), DSB)
+
+
+def test_changes_of_a_stage_2_and_a_vmid_that_is_used_again(qemu: list[str], tmp_path: Path) -> None:
+    """A leaf counts from its store to its invalidation; with the last one the guest is gone."""
+    after = code(OWN_MMU_ON, a64.HVC)
+    at_el2 = code(
+        put(4, leaf(DATA + 0x2000)),
+        put(1, 0),
+        mov(3, GUEST + 0x1000 >> 12),
+        maintain("tlbi ipas2e1is", 3),
+        DSB,
+        *(put(index, 0) for index in (0, 2, 3, 4)),
+        maintain("tlbi vmalls12e1is"),
+        DSB,
+        put(0, leaf(SECOND)),
+        put(2, leaf(RAM + OWN_LEVEL1)),
+        ERET,
+    )
+    first = code(mmu_on(level=2), mov(1, RAM + VECTORS), msr("vbar_el2", 1), enter(VM))
+    more = {**stage2(NORMAL_WB), VECTORS + 0x400: a64.bytes_of(at_el2)}
+    file = write_program(tmp_path / "program", first, code(after, off(call=a64.SMC)), more=more)
+    events = events_of(words_of(qemu, file), start="cold", names={VMID: "dom1"})
+    changes = [
+        each for each in events if each.startswith(("cpu0.dom1", "cpu0.el2 write")) and "walk" not in each
+    ]
+    entry = [f"cpu0.el2 write {RAM + STAGE2_LEVEL3 + 8 * index:#x} 8" for index in range(5)]
+    start = changes.index(entry[4])
+    kept = [each for each in changes[start:] if of([each], "map", "unmap", "write")]
+    assert kept[:4] == [
+        entry[4],
+        f"cpu0.dom1 map {DATA + 0x2000:#x} 0x1000 normal-wb exec",
+        entry[1],
+        f"cpu0.dom1 unmap {DATA:#x} 0x1000",
+    ]
+    assert kept[4:8] == [entry[0], entry[2], entry[3], entry[4]]
+    gone = [each for each in kept[8:] if each.startswith("cpu0.dom1") and " unmap " in each]
+    assert sorted(gone) == sorted([
+        f"cpu0.dom1 unmap {SECOND:#x} 0x1000",
+        f"cpu0.dom1 unmap {DATA + 0x2000:#x} 0x1000",
+        f"cpu0.dom1 unmap {RAM + OWN_LEVEL1:#x} 0x1000",
+        f"cpu0.dom1-nc unmap {DATA + 0x1000:#x} 0x1000",
+    ])  # fmt: skip
+    assert [each for each in changes if each.startswith("cpu0.dom1.2 map")] == [
+        f"cpu0.dom1.2 map {SECOND:#x} 0x1000 normal-wb exec",
+        f"cpu0.dom1.2 map {RAM + OWN_LEVEL1:#x} 0x1000 normal-wb exec",
+    ]
+    assert changes[-1].startswith("cpu0.dom1.2 fetch")
+
+
+def test_a_name_is_one_line(cli: Cli) -> None:
+    done = cli("watch", "--name", "1=el1", "--", "qemu-system-aarch64", "-M", "virt")
+    assert done.status == 2
+    assert (
+        "--name: 'el1' cannot be a guest's name: letters, digits and _, and neither el1 nor vmid1" in done.err
+    )
