@@ -14,7 +14,7 @@ from coldline.report.reporters import REPORT, formats_for
 if TYPE_CHECKING:
     from coldline.cli.arguments.values import Commands
 
-START_STATES = ("clean", "cold", "dirty")
+START_STATES = ("clean", "cold", "dirty", "any")
 _MOST_VMID = 0xFFFF
 
 
@@ -39,7 +39,8 @@ def add_watch(commands: "Commands") -> None:
         choices=START_STATES,
         default=START_STATES[0],
         help="what caches may hold at the first instruction: clean lines of any RAM, as a boot loader leaves them "
-        "(clean, the default); nothing (cold); or also dirty lines of what was not loaded (dirty)",
+        "(clean, the default); nothing (cold); also dirty lines of what was not loaded (dirty); or anything, clean or "
+        "dirty and old, but for what was loaded (any), as after a reset that keeps what caches hold",
     )
     group.add_argument(
         "--only",

@@ -54,8 +54,13 @@ class Guests:
         self._machine, self._addresses = machine, addresses
         self._add_agents, self._names = add_agents, names
         self._guests: dict[tuple[int, int], Guest] = {}
-        self._count = 0
+        self._stages2: list[Regime] = []
         self._used: dict[int, int] = {}
+
+    @property
+    def lost(self) -> int:
+        """How many leaves of stages 2 there was no room for."""
+        return sum(stage2["lost"] for stage2 in self._stages2)
 
     def number_of(self, registers: Mapping[str, int]) -> int:
         """The number of the guest that registers select, if it is known; `HOST`, or 0."""
@@ -72,10 +77,11 @@ class Guests:
         key = _key(registers)
         guest = self._guests.get(key)
         if guest is None or guest.stage2["emptied"]:
-            self._count += 1
-            stage2 = self._machine.add_regime(Place(0, STAGE2_LEVEL, self._count), self._addresses)
+            number = len(self._stages2) + 1
+            stage2 = self._machine.add_regime(Place(0, STAGE2_LEVEL, number), self._addresses)
+            self._stages2.append(stage2)
             vmid = key[0]
-            guest = Guest(self._count, guest_name(vmid, self._used.get(vmid, 0), self._names), stage2)
+            guest = Guest(number, guest_name(vmid, self._used.get(vmid, 0), self._names), stage2)
             self._used[vmid] = self._used.get(vmid, 0) + 1
             self._guests[key] = guest
         _follow(guest.stage2, registers)

@@ -24,6 +24,8 @@ class Watched:
         Accesses whose translation could not be followed.
     unknown_at : int
         The virtual address of the first of them.
+    lost : int
+        Leaves of stages 2 for which there was no room.
     waits : int
         How often QEMU has waited for the reader.
     loaded : list of (int, int)
@@ -39,5 +41,6 @@ class Watched:
     maintained: int = 0
     unknown: int = 0
     unknown_at: int = 0
+    lost: int = 0
     waits: int = 0
     loaded: list[tuple[int, int]] = field(default_factory=list)

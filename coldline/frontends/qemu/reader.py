@@ -63,7 +63,8 @@ class Reader:
             [(machine.ram_base, memoryview(self._shadow.memory))], instructions=instructions
         )
         self._agents = [LOADER, *(name for vcpu in range(machine.vcpus) for name in agents_of_core(vcpu))]
-        self._vcpus = Vcpus(self.machine, code, Guests(self.machine, code, self._add_agents, names or {}))
+        self._guests = Guests(self.machine, code, self._add_agents, names or {})
+        self._vcpus = Vcpus(self.machine, code, self._guests)
         self._rows = Buffers((ROWS + SPARE_ROWS) * EVENT_SIZE)
         self._instructions = Buffers((ROWS + SPARE_ROWS) * INSTRUCTION_SIZE) if instructions else None
         operations = bytearray(_OPERATION + 1)
@@ -199,7 +200,7 @@ class Reader:
         outcome.instructions, outcome.accesses = self._ring.instructions, self._ring.accesses
         for name in ("maintained", "unknown", "unknown_at"):
             setattr(outcome, name, self.machine[name])
-        outcome.waits = self._ring.waits
+        outcome.lost, outcome.waits = self._guests.lost, self._ring.waits
         outcome.loaded = self._shadow.loaded
         status = self._qemu.status
         if status is not None and status < 0:

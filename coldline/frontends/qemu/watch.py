@@ -137,7 +137,10 @@ class Watch:
         if self._start == "cold":
             return []
         events = [Event(LOADER, Op.MAP, base, size, MemoryType.NORMAL_WB)]
+        if self._start == "any":  # what lines may hold is said before the first event
+            events += [Event(LOADER, Op.WRITE, address, length) for address, length in loaded]
         if self._start == "dirty":
             events.append(Event(LOADER, Op.WRITE, base, size))
+        if self._start in ("dirty", "any"):
             events += [Event(LOADER, Op.DC_CVAC, address, length) for address, length in loaded]
         return [*events, Event(LOADER, Op.UNMAP, base, size)]
