@@ -22,7 +22,7 @@ from coldline.frontends.qemu.process import Qemu
 from coldline.frontends.qemu.records import CAPACITY, RECORD_SIZE, Head, PluginState, RecordKind
 from coldline.frontends.qemu.registers import Vcpus
 from coldline.frontends.qemu.ring import RecordRing
-from coldline.frontends.qemu.shadow import Shadow
+from coldline.frontends.qemu.shadow import Shadow, beside
 from coldline.frontends.qemu.state import (
     AARCH32,
     NEW_VIEW,
@@ -60,7 +60,7 @@ class Reader:
         self._ring, self._ram, self._qemu, self._sink = ring, ram, qemu, sink
         self._shadow = Shadow(machine.ram_base, machine.ram_size)
         self.machine = MachineState(
-            [(machine.ram_base, memoryview(self._shadow.memory))], instructions=instructions
+            [(machine.ram_base, memoryview(self._shadow.memory)), *beside(machine)], instructions=instructions
         )
         self._agents = [LOADER, *(name for vcpu in range(machine.vcpus) for name in agents_of_core(vcpu))]
         self._guests = Guests(self.machine, code, self._add_agents, names or {})

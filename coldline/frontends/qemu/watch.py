@@ -19,6 +19,7 @@ from coldline.frontends.qemu.process import Qemu
 from coldline.frontends.qemu.reader import Reader
 from coldline.frontends.qemu.ring import RecordRing, memory_file
 from coldline.jit import code_cache, programs
+from coldline.support.units import PAGE_SIZE
 
 """The module of the compiled loop."""
 
@@ -114,8 +115,10 @@ class Watch:
 
     @property
     def _range(self) -> tuple[int, int]:
-        base, size = self._only or (self._machine.ram_base, self._machine.ram_size)
-        return base, base + size
+        if self._only:
+            return self._only[0], sum(self._only)
+        ranges = [(self._machine.ram_base, self._machine.ram_size), self._machine.secure_ram]
+        return min(base for base, size in ranges if size), max(map(sum, ranges))
 
     def _plugin_arguments(self, ring: RecordRing) -> list[str]:
         low, high = self._range
@@ -124,6 +127,8 @@ class Watch:
             "ram=memfd:coldline-ram",
             f"base={self._machine.ram_base:#x}",
             f"size={self._machine.ram_size:#x}",
+            f"more-base={self._machine.secure_ram[0]:#x}",
+            f"more-size={self._machine.secure_ram[1]:#x}",
             f"low={low:#x}",
             f"high={high:#x}",
             f"barriers={int(self._barriers)}",
@@ -138,6 +143,14 @@ class Watch:
             return []
         events = [Event(LOADER, Op.MAP, base, size, MemoryType.NORMAL_WB)]
         if self._start == "any":  # what lines may hold is said before the first event
+            rom = (
+                -(-Path(self._machine.rom).stat().st_size // PAGE_SIZE) * PAGE_SIZE
+                if self._machine.rom
+                else 0
+            )
+            if rom:
+                events.append(Event(LOADER, Op.MAP, 0, rom, MemoryType.NORMAL_WB))
+                loaded = [*loaded, (0, rom)]
             events += [Event(LOADER, Op.WRITE, address, length) for address, length in loaded]
         if self._start == "dirty":
             events.append(Event(LOADER, Op.WRITE, base, size))
