@@ -18,7 +18,7 @@ from coldline.events.layout import EXECUTABLE
 from coldline.jit.intrinsics import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
 from coldline.mmu.frames import NONE, RUNNABLE, alias_of_counts, change_slots
 from coldline.mmu.memory import PAGE_SHIFT, page_address
-from coldline.mmu.slots import page_count, pages_of, piece_count, piece_pages
+from coldline.mmu.slots import page_count, pages_of, piece_count, piece_pages, pieces_of
 from coldline.mmu.switch_events import introduce
 from coldline.mmu.view import Endings, LeafKind, Leaves
 
@@ -125,7 +125,8 @@ def count_leaf(s: Any, address: int, size: int, kind: int, change: int) -> None:
     memory_type = kind >> _TYPE
     shift = _COUNT_BITS * (kind & _EXECUTABLE)
     renews = s.ends_at_barriers != uint64(0) and not s.silent and change > 0
-    for piece in range(piece_count(s)):
+    begin, end = pieces_of(s, address, size)
+    for piece in range(begin, end):
         first, last = pages_of(s, piece, address, size)
         run_first, run_before, run_after, run_again = first, 0, 0, False
         for page in range(first, last):

@@ -115,7 +115,8 @@ def used_addresses(s: Any, upper: bool) -> tuple[int, int]:
 def walk_attributes(s: Any, upper: bool, below: int) -> int:
     """The memory types of reads of the tables, with both stages combined, as an event's attributes.
 
-    `below` is the stage 2: see `coldline.arm.stage2`. Reads of a stage 2's own tables have none below. Where the trace has no mappings of two types, an inner and an outer type that differ are taken as the weaker.
+    `below` is the stage 2: see `coldline.arm.stage2`. Where the trace has no mappings of two types, an inner and an
+    outer type that differ are taken as the weaker.
     """
     if s.format != uint64(STAGE2) and not int64(s.sctlr[s.el]) & _C:
         inner = outer = int64(_NORMAL_NC)

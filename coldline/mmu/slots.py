@@ -44,6 +44,15 @@ def piece_count(s: Any) -> int:
 
 
 @compiled
+def pieces_of(s: Any, address: int, size: int) -> tuple[int, int]:
+    """The first piece that may have pages of a leaf, which is aligned to its size, and the one past the last."""
+    if s.below and size <= 1 << CHUNK_SHIFT:
+        slot = slot_of(record_like(s, s.below), address)
+        return (slot // CHUNK_PAGES, slot // CHUNK_PAGES + 1) if slot >= 0 else (0, 0)
+    return 0, piece_count(s)
+
+
+@compiled
 def piece_pages(s: Any, piece: int) -> tuple[int, int, int]:
     """The first page of a piece, the one past its last, and the address of the first one."""
     if s.below:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from coldline.arm.stage2_tables import shift_of_entry
+from coldline.arm.stage2_tables import page_of_entry, shift_of_entry
 from coldline.jit.intrinsics import compiled, int64, load32, load64, record_like, store32, store64, uint64
 from coldline.mmu.alias_events import TYPES, alias_of
 from coldline.mmu.frames import NONE, change_frame
 from coldline.mmu.memory import PAGE_SHIFT
 from coldline.mmu.slots import present_entry, removed_entry, slot_of
 from coldline.mmu.stage2_space import CHUNK_PAGES, CHUNK_SHIFT, IPA_BITS, SLOT
+from coldline.mmu.view import NOWHERE
 
 _PAGE_SIZE = 1 << PAGE_SHIFT
 _CHUNK = 1 << CHUNK_SHIFT
@@ -30,6 +31,8 @@ def _change(t: Any, slot: int, now: int, old: int) -> None:
     now_before, old_before = present_entry(t, slot), removed_entry(t, slot)
     store64(t.now + uint64(SLOT * slot), uint64(now))
     store64(t.old + uint64(SLOT * slot), uint64(old))
+    if old:
+        t.old_first, t.old_end = min(t.old_first, uint64(slot)), max(t.old_end, uint64(slot + 1))
     t.olds += uint64((1 if old else 0) - (1 if old_before else 0))
     t.mapped += uint64((1 if now else 0) - (1 if now_before else 0))
     if t.mapped == uint64(0) and now_before:
@@ -64,9 +67,25 @@ def _chunk_for(t: Any, address: int) -> bool:
 
 
 @compiled
+def _has_ram(t: Any, address: int, size: int) -> bool:
+    """Whether a physical range has RAM."""
+    for bank in range(t.banks):
+        base = int64(t.bank_base[bank])
+        if address < base + int64(t.bank_size[bank]) and base < address + size:
+            return True
+    return False
+
+
+@compiled
 def begin_entry(t: Any, address: int, entry: int) -> None:
-    """Follow a leaf that becomes valid: `entry` is that of its first page, at an intermediate address."""
-    end = min(address + (1 << shift_of_entry(entry)), _IPA_END)
+    """Follow a leaf that becomes valid: `entry` is that of its first page, at an intermediate address.
+
+    One that maps no RAM takes no slots: guests may have terabytes of devices.
+    """
+    size = 1 << shift_of_entry(entry)
+    if not _has_ram(t, page_of_entry(entry), size):
+        return
+    end = min(address + size, _IPA_END)
     at, of_page = address, entry
     while at < end:
         next_chunk = min((at & ~(_CHUNK - 1)) + _CHUNK, end)
@@ -109,8 +128,9 @@ def stage2_invalidated(t: Any, everything: bool, address: int) -> None:
     if t.olds == uint64(0):
         return
     if everything:
-        for slot in range(t.chunks * uint64(CHUNK_PAGES)):
-            _forget_old(t, int64(slot))
+        for slot in range(int64(t.old_first), int64(t.old_end)):
+            _forget_old(t, slot)
+        t.old_first, t.old_end = uint64(NOWHERE), uint64(0)
         return
     slot = slot_of(t, address)
     if slot < 0 or removed_entry(t, slot) == 0:
@@ -136,7 +156,7 @@ def save_entries(t: Any) -> None:
 
 @compiled
 def compare_entries(t: Any, chunks: int, mapped: Any) -> None:
-    """Tell the views what differs from the entries that were saved, when there were so many chunks and `mapped` slots.
+    """Tell the views what differs from the entries that were saved, when there were `chunks` and `mapped` slots.
 
     Entries that are gone wait for a TLB invalidation.
     """

@@ -2,9 +2,9 @@
 """A guest's intermediate physical addresses, whose pages the tables of a stage 2 map to pages of RAM.
 
 A stage 2 has a record of its own, like that of a core's tables: its tables are followed in the same way. Each
-intermediate page that it maps has a *slot*, which has its present leaf and the one that was removed and waits for a
-TLB invalidation. Slots come in chunks, as these addresses are sparse. The views below which it is are those of the
-guest's cores: they count their leaves by slots, and the stage 2 says which page of RAM each slot is, and of which type.
+intermediate page that it maps has a *slot*, with its present leaf and the one that was removed and waits for a TLB
+invalidation. Slots come in chunks, as these addresses are sparse. The views that the stage 2 is below are those of
+the guest's cores: they count their leaves by slots, and it says which page of RAM each slot is, and of which type.
 """
 
 import ctypes
@@ -48,8 +48,10 @@ STAGE2_FIELDS: Fields = words(
     "grown",  # whether there are new chunks, for which leaves of the views were not counted
     "now",  # the present entry of each slot
     "old",  # the entry that was removed and waits for a TLB invalidation
-    "saved",  # the present entries, while all are found anew
     "olds",  # how many there are
+    "old_first",  # the slots between which they are
+    "old_end",
+    "saved",  # the present entries, while all are found anew
     "mapped",  # slots that have a present entry
     "emptied",  # whether there was one, and there is none
     "users",  # the addresses of the views below which it is
@@ -71,7 +73,7 @@ def make_stage2(record: SharedRecord) -> None:
     for name in ("now", "old", "saved"):
         record.allocate(name, chunks * CHUNK_PAGES * SLOT)
     record.allocate("users", MAX_USERS * 8)
-    record["most_chunks"] = chunks
+    record["most_chunks"], record["old_first"] = chunks, (1 << 64) - 1
 
 
 def set_forced(record: SharedRecord, forced: bool) -> None:

@@ -97,7 +97,7 @@ class Vcpus:
     def _of_guest(
         self, vcpu: int, registers: Mapping[str, int], values: dict[str, int]
     ) -> tuple[Regime, bool]:
-        """Return the view of the guest that a vCPU runs, and whether it is new; put what SCTLR means into `values`."""
+        """Return the view of the guest that a vCPU runs, and whether it is new; `values` get what SCTLR means."""
         guest = self._guests.enter(registers)
         self._machine.run_guest(vcpu, guest.number)
         regime, is_new = self._guests.view(guest, vcpu)

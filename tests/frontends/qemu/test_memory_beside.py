@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tables outside of RAM: in the flash memory of firmware, and in the RAM of Secure state. Events follow from the code."""
+"""Tables outside of RAM: in the flash memory of firmware, and in the RAM of Secure state.
+
+Expected events follow from the code.
+"""
 
 from pathlib import Path
 

@@ -21,8 +21,8 @@ from tests.helpers.tiny_guests import sys as maintain
 
 STAGE2_LEVEL1, STAGE2_LEVEL2, STAGE2_LEVEL3, OWN_LEVEL1 = 0x14000, 0x15000, 0x16000, 0x17000
 GUEST = 0x8000_0000
-"""The guest's code, by its intermediate address. Its page is at `SECOND`, the next one is at `DATA`, the one after that
-has the guest's own table, and the fourth one is the page after `DATA`."""
+"""The guest's code, by its intermediate address. Its page is at `SECOND`, the next one is at `DATA`, the one after
+that has the guest's own table, and the fourth one is the page after `DATA`."""
 
 VMID = 5
 VTCR = 1 << 31 | 2 << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 1 << 6 | 32
@@ -71,7 +71,8 @@ def enter(hcr: int) -> Code:
 def builder(clean: list[str], hcr: int) -> Code:
     """EL2 with its caches on writes a word, maintains its line, and enters the guest."""
     return code(
-        mmu_on(level=2), mov(2, DATA), mov(4, 0x1234), store(4, 2), *(maintain(name, 2) for name in clean), DSB, enter(hcr)
+        mmu_on(level=2), mov(2, DATA), mov(4, 0x1234), store(4, 2),
+        *(maintain(name, 2) for name in clean), DSB, enter(hcr),
     )  # fmt: skip
 
 
