@@ -39,8 +39,8 @@ def add_watch(commands: "Commands") -> None:
         choices=START_STATES,
         default=START_STATES[0],
         help="what caches may hold at the first instruction: clean lines of any RAM, as a boot loader leaves them "
-        "(clean, the default); nothing (cold); also dirty lines of what was not loaded (dirty); or anything, clean or "
-        "dirty and old, but for what was loaded (any), as after a reset that keeps what caches hold",
+        "(clean, the default); nothing (cold); also dirty lines of what was not loaded (dirty); or anything, clean "
+        "or dirty and old, but for what was loaded (any), as after a reset that keeps what caches hold",
     )
     group.add_argument(
         "--only",

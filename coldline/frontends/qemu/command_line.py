@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """QEMU's command line: what it says of the machine, what cannot be watched, and what has to be added."""
 
+import itertools
 import os
 import re
 import shutil
@@ -132,7 +133,7 @@ def read_command_line(command: Sequence[str]) -> CommandLine:
 
 def _rom(words: Sequence[str]) -> str:
     """The file of the firmware that a machine ``virt`` has in flash memory, if it is one that can be read."""
-    for option, value in zip(words, words[1:], strict=False):
+    for option, value in itertools.pairwise(words):
         if option in ("-bios", "--bios", "-pflash", "--pflash") and Path(value).is_file():
             return value
     return ""
