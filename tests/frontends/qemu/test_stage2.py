@@ -14,7 +14,7 @@ import tests.helpers.tiny_guests as a64
 from tests.frontends.qemu.test_watch import events_of, of
 from tests.helpers import machines
 from tests.helpers.command import COHERENT, HAZARD, Cli
-from tests.helpers.guest_runs import mmu_on
+from tests.helpers.guest_runs import LEVEL1, LEVEL2, mmu_on
 from tests.helpers.machines import DATA, SECOND, machine, write_program
 from tests.helpers.tiny_guests import DSB, ERET, ISB, RAM, Code, code, ldr, mov, msr, off, store
 from tests.helpers.tiny_guests import sys as maintain
@@ -29,6 +29,7 @@ VTCR = 1 << 31 | 2 << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 1 << 6 | 32
 """4 GiB of intermediate addresses, so that the first table is of level 1; walks are write-back."""
 
 RW, VM, DC, FWB = 1 << 31, 1 << 0, 1 << 12, 1 << 46
+E2H, TGE = 1 << 34, 1 << 27
 EL1H = 0x3C5
 NORMAL_WB, NORMAL_NC, FORCED_WB = 0b1111, 0b0101, 0b0110
 
@@ -197,6 +198,32 @@ def test_changes_of_a_stage_2_and_a_vmid_that_is_used_again(qemu: list[str], tmp
         f"cpu0.dom1.2 map {RAM + OWN_LEVEL1:#x} 0x1000 normal-wb exec",
     ]
     assert changes[-1].startswith("cpu0.dom1.2 fetch")
+
+
+def test_el2_with_vhe_has_two_ranges_of_addresses(qemu: list[str], tmp_path: Path) -> None:
+    """With E2H, TCR_EL2 is like TCR_EL1; with TGE, a TLBI of EL1 is one of EL2 (Arm ARM DDI 0487 D8.1, C5.5)."""
+    upper = 0xFFFF_FFFF_0000_0000
+    registers = {
+        "hcr_el2": RW | E2H | TGE,
+        "mair_el2": a64.MAIR,
+        "tcr_el2": 2 << 30 | 3 << 28 | 1 << 26 | 1 << 24 | 32 << 16 | a64.tcr() & ~(1 << 23),
+        "ttbr0_el2": RAM + LEVEL1,
+        "ttbr1_el2": RAM + LEVEL1,
+        "sctlr_el2": a64.SCTLR_OFF | a64.M | a64.C | a64.I,
+    }
+    program = code(
+        *(code(mov(1, value), msr(name, 1), ISB) for name, value in registers.items()),
+        mov(2, upper + DATA), ldr(4, 2), maintain("tlbi vmalle1is"), DSB, ldr(4, 2, 8), off(call=a64.SMC),
+    )  # fmt: skip
+    events = events_of(words_of(qemu, write_program(tmp_path / "program", program), "max"), start="cold")
+    accesses = of(events, "walk", "read")
+    walks = [
+        f"cpu0.el2 walk {RAM + LEVEL1 + 8:#x} 8 normal-wb",
+        f"cpu0.el2 walk {RAM + LEVEL2:#x} 8 normal-wb",
+    ]
+    reads = [f"cpu0.el2 read {DATA:#x} 8", f"cpu0.el2 read {DATA + 8:#x} 8"]
+    assert accesses[accesses.index(reads[0]) - 2 :][:3] == [*walks, reads[0]]
+    assert accesses[-3:] == [*walks, reads[1]]
 
 
 def test_a_name_is_one_line(cli: Cli) -> None:
