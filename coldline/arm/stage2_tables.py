@@ -69,7 +69,7 @@ _E_ATTRIBUTES = Entry.MEM_ATTR.mask >> Entry.MEM_ATTR.lsb
 _E_SHIFT_ONES = Entry.SHIFT.mask >> Entry.SHIFT.lsb
 
 
-def start_level(vtcr: int, granule: int) -> int:
+def first_level(vtcr: int, granule: int) -> int:
     """The level of the first table, by VTCR_EL2.SL0 and a granule of 2^`granule` bytes."""
     sl0 = vtcr >> _SL0 & 3
     if granule == 12:
@@ -77,7 +77,7 @@ def start_level(vtcr: int, granule: int) -> int:
     return 3 - sl0
 
 
-def table_base(vttbr: int, entries_bits: int) -> int:
+def first_table(vttbr: int, entries_bits: int) -> int:
     """The physical address of the first table, or of those that are concatenated: 2^`entries_bits` descriptors."""
     return vttbr & _BADDR & ~((1 << max(entries_bits + 3, 4)) - 1)
 

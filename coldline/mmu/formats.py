@@ -134,7 +134,7 @@ def walk_attributes(s: Any, upper: bool, below: int) -> int:
 def start_level(s: Any, bits: int, granule: int) -> int:
     """The level of the first table."""
     if s.format == uint64(STAGE2):
-        return stage2_tables.start_level(int64(s.tcr[s.el]), granule)
+        return stage2_tables.first_level(int64(s.tcr[s.el]), granule)
     return short.FIRST_LEVEL if s.format == uint64(SHORT) else vmsa.start_level(bits, granule)
 
 
@@ -143,7 +143,7 @@ def table_base(s: Any, upper: bool, bits: int, granule: int) -> int:
     """The physical address of the first table."""
     ttbr = int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el])
     if s.format == uint64(STAGE2):
-        return stage2_tables.table_base(ttbr, bits - level_shift(s, start_level(s, bits, granule), granule))
+        return stage2_tables.first_table(ttbr, bits - level_shift(s, start_level(s, bits, granule), granule))
     return short.table_base(ttbr, bits) if s.format == uint64(SHORT) else vmsa.table_base(ttbr, bits, granule)
 
 

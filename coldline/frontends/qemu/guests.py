@@ -7,11 +7,11 @@ from coldline.arm import MemoryType
 from coldline.arm.stage2_tables import Hcr, Vttbr
 from coldline.errors import QemuError
 from coldline.frontends.qemu.agents import agents_of_guest, guest_name
-from coldline.frontends.qemu.state import HOST, STAGE2_LEVEL, MachineState, Place, Regime
+from coldline.frontends.qemu.state import HOST, STAGE2_LEVEL, MachineState, Regime, ViewPlace
 from coldline.mmu.stage2_space import put_below, set_forced
 
 
-class Guest:
+class WatchedGuest:
     """A guest.
 
     Parameters
@@ -53,7 +53,7 @@ class Guests:
     ) -> None:
         self._machine, self._addresses = machine, addresses
         self._add_agents, self._names = add_agents, names
-        self._guests: dict[tuple[int, int], Guest] = {}
+        self._guests: dict[tuple[int, int], WatchedGuest] = {}
         self._stages2: list[Regime] = []
         self._used: dict[int, int] = {}
 
@@ -69,7 +69,7 @@ class Guests:
         known = self._guests.get(_key(registers)) if has_stage2(registers) else None
         return known.number if known is not None else 0
 
-    def enter(self, registers: Mapping[str, int]) -> Guest:
+    def enter(self, registers: Mapping[str, int]) -> WatchedGuest:
         """Return the guest that registers select, with its stage 2 up to date.
 
         One whose stage 2 has mapped memory and maps none any more is gone: the next one is another guest.
@@ -78,21 +78,21 @@ class Guests:
         guest = self._guests.get(key)
         if guest is None or guest.stage2["emptied"]:
             number = len(self._stages2) + 1
-            stage2 = self._machine.add_regime(Place(0, STAGE2_LEVEL, number), self._addresses)
+            stage2 = self._machine.add_regime(ViewPlace(0, STAGE2_LEVEL, number), self._addresses)
             self._stages2.append(stage2)
             vmid = key[0]
-            guest = Guest(number, guest_name(vmid, self._used.get(vmid, 0), self._names), stage2)
+            guest = WatchedGuest(number, guest_name(vmid, self._used.get(vmid, 0), self._names), stage2)
             self._used[vmid] = self._used.get(vmid, 0) + 1
             self._guests[key] = guest
         _follow(guest.stage2, registers)
         return guest
 
-    def view(self, guest: Guest, vcpu: int) -> tuple[Regime, bool]:
+    def view(self, guest: WatchedGuest, vcpu: int) -> tuple[Regime, bool]:
         """Return the view of a guest on a vCPU, and whether it is new."""
         if vcpu in guest.views:
             return guest.views[vcpu], False
         base = self._add_agents(agents_of_guest(vcpu, guest.name))
-        regime = self._machine.add_regime(Place(vcpu, 1, guest.number, base), self._addresses)
+        regime = self._machine.add_regime(ViewPlace(vcpu, 1, guest.number, base), self._addresses)
         try:
             put_below(regime, guest.stage2)
         except ValueError as error:

@@ -10,7 +10,7 @@ from coldline.arm.stage2_tables import Hcr
 from coldline.errors import QemuError
 from coldline.frontends.qemu.guests import Guests, has_stage2, is_host, pinned_type
 from coldline.frontends.qemu.records import TOLD_REGISTERS
-from coldline.frontends.qemu.state import MachineState, Place, Regime, agents_before
+from coldline.frontends.qemu.state import MachineState, Regime, ViewPlace, agents_before
 from coldline.mmu.registers import Changes
 
 _OF_REGIME: Final = {
@@ -110,7 +110,7 @@ class Vcpus:
         return regime, is_new
 
     def _add(self, vcpu: int, level: int) -> Regime:
-        place = Place(vcpu, level, 0, agents_before(vcpu, level) + 1)
+        place = ViewPlace(vcpu, level, 0, agents_before(vcpu, level) + 1)
         return self._machine.add_regime(place, self._addresses)
 
     def _of_regime(self, vcpu: int, level: int) -> dict[str, int]:

@@ -134,7 +134,7 @@ MachineRecord = record_of(MACHINE_FIELDS)
 _Bank = tuple[int, memoryview]
 
 
-class Place(NamedTuple):
+class ViewPlace(NamedTuple):
     """Whose a view is: a vCPU, its exception level (`STAGE2_LEVEL` for a stage 2), the number of the guest or 0, and
     the number of its first agent.
     """
@@ -152,7 +152,7 @@ class Regime(SharedRecord):
     ----------
     banks : sequence of (base, buffer)
         RAM as it was after the last record.
-    place : Place
+    place : ViewPlace
         Whose it is.
     addresses : dict of str to int
         The compiled functions.
@@ -161,7 +161,7 @@ class Regime(SharedRecord):
     """
 
     def __init__(
-        self, banks: Sequence[_Bank], place: Place, addresses: dict[str, int], *, instructions: bool
+        self, banks: Sequence[_Bank], place: ViewPlace, addresses: dict[str, int], *, instructions: bool
     ) -> None:
         super().__init__(ViewRecord)
         self.level = place.level
@@ -211,7 +211,7 @@ class MachineState(SharedRecord):
         self.allocate("blocks", CODE_NUMBERS * 16)
         self._banks, self._instructions = banks, instructions
 
-    def add_regime(self, place: Place, addresses: dict[str, int]) -> Regime:
+    def add_regime(self, place: ViewPlace, addresses: dict[str, int]) -> Regime:
         """Make a view.
 
         Raises

@@ -208,7 +208,7 @@ def test_el2_with_vhe_has_two_ranges_of_addresses(qemu: list[str], tmp_path: Pat
         "mair_el2": a64.MAIR,
         "tcr_el2": 2 << 30 | 3 << 28 | 1 << 26 | 1 << 24 | 32 << 16 | a64.tcr() & ~(1 << 23),
         "ttbr0_el2": RAM + LEVEL1,
-        "ttbr1_el2": RAM + LEVEL1,
+        "s3_4_c2_c0_1": RAM + LEVEL1,  # TTBR1_EL2
         "sctlr_el2": a64.SCTLR_OFF | a64.M | a64.C | a64.I,
     }
     program = code(
