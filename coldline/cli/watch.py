@@ -11,15 +11,15 @@ from coldline.cli.arguments.profile import given_switches
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
 from coldline.cli.status import ERROR, INTERRUPTED, complain, status_of
-from coldline.errors import QemuError
+from coldline.errors import QemuError, UsageError
 from coldline.events.batch import Batch
 from coldline.events.interruptible import Interruptible
 from coldline.events.source import Sink, Source
-from coldline.frontends.qemu import CommandLine, Watch, Watched, agents_of_core, read_command_line
+from coldline.frontends.qemu import CommandLine, Watch, Watched, expected_agents, read_command_line
 from coldline.jit import programs
 from coldline.jit.code_cache import compile_missing
 from coldline.report.model import MachineRun, Report
-from coldline.rules.order.ordering import CoreAgents, Ordering
+from coldline.rules.order.ordering import ANY, COLD_START, CoreAgents, Ordering
 from coldline.rules.profile import Profile
 from coldline.trace.spool import Spool
 from coldline.trace.writing import TraceWriter
@@ -31,8 +31,11 @@ def run_watch(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     outputs = Outputs(options.formats, quiet=options.quiet, hazards=options.hazards, of_run=True)
     machine = read_command_line(options.qemu)
-    cores = tuple(CoreAgents(f"cpu{each}", agents_of_core(each)) for each in range(machine.vcpus))
-    profile = Profile(ordering=Ordering(cores, options.order)).having(given_switches(options))
+    names = dict(options.names or ())
+    cores = tuple(CoreAgents(f"cpu{each}", expected_agents(each, names)) for each in range(machine.vcpus))
+    start = options.start if options.start == ANY else COLD_START
+    ordering = Ordering(cores, options.order, start=start)
+    profile = Profile(ordering=ordering).having(given_switches(options))
     with outputs:
         judgement, ran = _judge(machine, profile, options, outputs)
         watched = MachineRun(
@@ -69,19 +72,21 @@ def _judge(
             only=options.only,
             barriers=options.order,
             line=profile.line,
+            names=dict(options.names or ()),
             console=progress.console if outputs.for_people else lambda text: None,
             progress=following.ran,
         )
         source: Source = watch
         if options.trace is not None:
-            writer = stack.enter_context(TraceWriter(options.trace, profile, options.trace_format))
-            source = _Also(watch, writer.write)
+            source = _Traced(watch, options.trace, TraceWriter(options.trace, profile, options.trace_format))
         spool = stack.enter_context(Spool(source, instructions=True)) if most else None
         first = Interruptible(_Ended(spool or source, watch))
         checker = check(first, profile, distinct=True, at_length=True)
         ran = watch.outcome
         for line in ran.complaints.splitlines():
             complain(f"QEMU: {line}")
+        if spool is not None and spool.failure:
+            complain(f"no stories: a temporary file for the events cannot be written: {spool.failure}")
         if first.interrupted:
             return judge(checker, first, most=most, stories=0, gaps=[verdict.WAS_INTERRUPTED]), ran
         return (
@@ -89,7 +94,7 @@ def _judge(
                 checker,
                 spool or first,
                 most=most,
-                stories=most if spool is not None else 0,
+                stories=most if spool is not None and not spool.failure else 0,
                 gaps=_gaps(ran),
                 watcher=following,
                 interruptible=True,
@@ -104,27 +109,55 @@ def _gaps(ran: Watched) -> list[str]:
         gaps.append(
             f"the translation of {ran.unknown:,} accesses could not be followed, the first at {ran.unknown_at:#x}"
         )
-    if ran.foreign:
-        gaps.append(f"{ran.foreign:,} accesses of guests with a stage 2 of their own were not followed")
+    if ran.lost:
+        gaps.append(f"a stage 2 maps more than can be followed: {ran.lost:,} of its leaves were left out")
     return gaps
 
 
-class _Also:
-    """A source whose batches another sink gets first."""
+class _Traced:
+    """A source whose events are written to a trace, too. A disk that is full ends it, and the trace is dropped."""
 
     repeatable = False
 
-    def __init__(self, source: Source, also: Sink) -> None:
-        self._source, self._also = source, also
+    def __init__(self, source: Source, path: str, writer: TraceWriter) -> None:
+        self._source, self._path, self._writer = source, path, writer
 
     def run(self, sink: Sink, *, instructions: bool = False) -> None:
-        """See `Source.run`."""
+        """See `Source.run`.
+
+        Raises
+        ------
+        QemuError
+            If the trace cannot be written.
+        """
+        failed: str | None = None
 
         def both(batch: Batch) -> None:
-            self._also(batch)
+            nonlocal failed
+            try:
+                self._writer.write(batch)
+            except OSError as error:
+                failed = error.strerror or str(error)
+                sink(batch)
+                raise QemuError(f"{self._path}: cannot write a trace: {failed}") from error
             sink(batch)
 
-        self._source.run(both, instructions=instructions)
+        ended: BaseException | None = None
+        try:
+            self._source.run(both, instructions=instructions)
+        except BaseException as error:
+            ended = error
+            raise
+        finally:
+            is_whole = ended is None or isinstance(ended, KeyboardInterrupt | QemuError)
+            self._close(complete=is_whole and failed is None)
+
+    def _close(self, *, complete: bool) -> None:
+        try:
+            self._writer.__exit__(None if complete else OSError)
+        except UsageError as error:
+            if complete:
+                raise QemuError(error.message) from error
 
 
 class _Ended:

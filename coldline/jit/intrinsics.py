@@ -56,6 +56,16 @@ def _count(name: str) -> Any:
 
 
 @intrinsic
+def record_like(context: Any, record: Any, address: Any) -> Any:
+    """The record at an address, of the type of `record`."""
+
+    def code(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[1], ctx.get_value_type(record))
+
+    return record(record, types.uint64), code
+
+
+@intrinsic
 def prefetch(context: Any, address: Any) -> Any:
     """Prefetch the memory at an address into the cache."""
 

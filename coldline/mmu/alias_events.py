@@ -16,7 +16,9 @@ from coldline.events.agent_names import agent_of
 from coldline.events.appending import NOW_CHANGED, NOW_INVALID, hold_change
 from coldline.events.layout import EXECUTABLE
 from coldline.jit.intrinsics import compiled, int64, load8, load32, load64, store8, store32, store64, uint64
+from coldline.mmu.frames import NONE, RUNNABLE, alias_of_counts, change_slots
 from coldline.mmu.memory import PAGE_SHIFT, page_address
+from coldline.mmu.slots import page_count, pages_of, piece_count, piece_pages, pieces_of
 from coldline.mmu.switch_events import introduce
 from coldline.mmu.view import Endings, LeafKind, Leaves
 
@@ -31,19 +33,8 @@ _REMOVED_MASK, _TOLD_MASK, _TOLD = Endings.REMOVED.mask, Endings.TOLD.mask, Endi
 _CHANGED_MASK = Endings.CHANGED.mask
 _TOLD_INVALIDATED = 3
 
-NONE, PLAIN, RUNNABLE = range(3)
-"""The alias of a page and type: none, or one that may (not) be fetched from."""
-
 _TOLD_ENDING = 4
 """Added to it during a rescan: by the trace's events the mapping is ending."""
-
-
-@compiled
-def _alias(counts: int) -> int:
-    """Return the alias that the leaves of a page and type make."""
-    if counts >> _COUNT_BITS:
-        return RUNNABLE
-    return PLAIN if counts else NONE
 
 
 @compiled
@@ -55,7 +46,7 @@ def _leaves(s: Any, page: int, memory_type: int) -> Any:
 @compiled
 def alias_of(s: Any, page: int, memory_type: int) -> int:
     """Return the alias of a page and type: `NONE`, `PLAIN` or `RUNNABLE`."""
-    return _alias(int64(load32(_leaves(s, page, memory_type))))
+    return alias_of_counts(int64(load32(_leaves(s, page, memory_type))))
 
 
 @compiled
@@ -111,6 +102,9 @@ def _announce(
     """Announce that the aliases of pages `first` to `end` change from `before` to `after`, or begin `again`."""
     if first == end or (before == after and not again) or s.silent:
         return
+    if s.below:
+        change_slots(s, first, end, memory_type, before, after)
+        return
     agent = agent_of(memory_type)
     introduce(s, agent)
     address, size = uint64(page_address(s, first)), uint64((end - first) << PAGE_SHIFT)
@@ -146,15 +140,6 @@ def announce_changed(s: Any, page: int, memory_type: int, kind: int) -> None:
 
 
 @compiled
-def pages_of(s: Any, bank: int, address: int, size: int) -> tuple[int, int]:
-    """Return the first RAM page of a range in a bank, and the one past its last; an empty range if there is none."""
-    base, length = int64(s.bank_base[bank]), int64(s.bank_size[bank])
-    start, end = max(address, base), min(address + size, base + length)
-    first = int64(s.bank_page[bank]) + ((start - base) >> PAGE_SHIFT)
-    return first, max(first, first + ((end - start) >> PAGE_SHIFT))
-
-
-@compiled
 def _change_count(s: Any, page: int, memory_type: int, shift: int, change: int) -> int:
     """Add `change` to the leaves of a page, and return them as they were."""
     at = _leaves(s, page, memory_type)
@@ -170,11 +155,12 @@ def count_leaf(s: Any, address: int, size: int, kind: int, change: int) -> None:
     memory_type = kind >> _TYPE
     shift = _COUNT_BITS * (kind & _EXECUTABLE)
     renews = s.ends_at_barriers != uint64(0) and not s.silent and change > 0
-    for bank in range(s.banks):
-        first, last = pages_of(s, bank, address, size)
+    begin, end = pieces_of(s, address, size)
+    for piece in range(begin, end):
+        first, last = pages_of(s, piece, address, size)
         run_first, run_before, run_after, run_again = first, 0, 0, False
         for page in range(first, last):
-            before = _alias(_change_count(s, page, memory_type, shift, change))
+            before = alias_of_counts(_change_count(s, page, memory_type, shift, change))
             after = alias_of(s, page, memory_type)
             again = renews and _is_told_again(s, page, memory_type)
             if before != run_before or after != run_after or again != run_again:
@@ -188,14 +174,14 @@ def leaves_end(s: Any, address: int, size: int, kind: int, by_trace: bool) -> No
     """Drop a removed leaf that has ended; announce what the trace's events do not say, as `by_trace` the DSB does."""
     memory_type = kind >> _TYPE
     shift = _COUNT_BITS * (kind & _EXECUTABLE)
-    for bank in range(s.banks):
-        first, last = pages_of(s, bank, address, size)
+    for piece in range(piece_count(s)):
+        first, last = pages_of(s, piece, address, size)
         for page in range(first, last):
             at = endings_of(s, page, memory_type)
             endings = int64(load64(at)) - REMOVED - INVALIDATED
             told = told_of(endings)
             says_all = by_trace and told == _TOLD_INVALIDATED and not endings & _CHANGED_MASK
-            before = _alias(_change_count(s, page, memory_type, shift, -1))
+            before = alias_of_counts(_change_count(s, page, memory_type, shift, -1))
             after = alias_of(s, page, memory_type)
             if after == NONE:
                 endings &= ~(_TOLD_MASK | _CHANGED_MASK)
@@ -207,10 +193,10 @@ def leaves_end(s: Any, address: int, size: int, kind: int, by_trace: bool) -> No
 @compiled
 def save_aliases(s: Any) -> None:
     """Save all aliases, and set the count of all leaves to zero."""
-    for page in range(int64(s.pages)):
+    for page in range(page_count(s)):
         for memory_type in range(TYPES):
             at = _leaves(s, page, memory_type)
-            alias = _alias(int64(load32(at)))
+            alias = alias_of_counts(int64(load32(at)))
             if s.ends_at_barriers and _is_ending(int64(load64(endings_of(s, page, memory_type)))):
                 alias |= _TOLD_ENDING
             store8(_saved(s, page, memory_type), np.uint8(alias))
@@ -221,12 +207,12 @@ def save_aliases(s: Any) -> None:
 def keep_removed(s: Any) -> bool:
     """Count a leaf for each page and type that had more of an alias when aliases were saved; return if any had."""
     found = False
-    for page in range(int64(s.pages)):
+    for page in range(page_count(s)):
         for memory_type in range(TYPES):
             at = _leaves(s, page, memory_type)
             counts = int64(load32(at))
             before = int64(load8(_saved(s, page, memory_type)))
-            if before < _TOLD_ENDING and before > _alias(counts):
+            if before < _TOLD_ENDING and before > alias_of_counts(counts):
                 found = True
                 store32(at, np.uint32(counts + (1 << _COUNT_BITS if before == RUNNABLE else 1)))
     return found
@@ -236,9 +222,8 @@ def keep_removed(s: Any) -> bool:
 def announce_all(s: Any) -> None:
     """Announce where aliases differ from those that were saved."""
     for memory_type in range(TYPES):
-        for bank in range(s.banks):
-            first = int64(s.bank_page[bank])
-            last = first + int64(s.bank_size[bank] >> uint64(PAGE_SHIFT))
+        for piece in range(piece_count(s)):
+            first, last, _ = piece_pages(s, piece)
             run, run_before, run_after, run_again = first, 0, 0, False
             for page in range(first, last):
                 before = int64(load8(_saved(s, page, memory_type)))

@@ -29,10 +29,10 @@ from coldline.mmu.alias_events import (
     endings_of,
     has_live_leaves,
     leaves_end,
-    pages_of,
     told_of,
 )
 from coldline.mmu.memory import PAGE_SHIFT, page_address
+from coldline.mmu.slots import pages_of, piece_count
 from coldline.mmu.tables import recount
 from coldline.mmu.view import (
     PENDING,
@@ -98,8 +98,8 @@ def note_removed(s: Any, address: int, shift: int, kind: int, virtual: int, is_t
 @compiled
 def _begin(s: Any, address: int, size: int, memory_type: int, is_told: bool) -> None:
     """Count a removed leaf for each of its pages; say that its descriptor is invalid where it was the last one."""
-    for bank in range(s.banks):
-        first, last = pages_of(s, bank, address, size)
+    for piece in range(piece_count(s)):
+        first, last = pages_of(s, piece, address, size)
         for page in range(first, last):
             at = endings_of(s, page, memory_type)
             endings = int64(load64(at)) + REMOVED
@@ -124,8 +124,8 @@ def tell_changes(s: Any, address: int, shift: int, kind: int, virtual: int) -> N
         memory_type = _field(s, index, _KIND) >> _TYPE
         if memory_type == kind >> _TYPE:
             continue
-        for bank in range(s.banks):
-            first, last = pages_of(s, bank, address, 1 << shift)
+        for piece in range(piece_count(s)):
+            first, last = pages_of(s, piece, address, 1 << shift)
             for page in range(first, last):
                 if not has_live_leaves(s, page, memory_type):
                     announce_changed(s, page, memory_type, kind)
@@ -166,8 +166,8 @@ def invalidate(s: Any, everything: bool, address: int, everywhere: bool) -> bool
 @compiled
 def _reach(s: Any, address: int, size: int, memory_type: int, is_told: bool) -> None:
     """Count a leaf as invalidated for each of its pages; say so of those where nothing else is ending."""
-    for bank in range(s.banks):
-        first, last = pages_of(s, bank, address, size)
+    for piece in range(piece_count(s)):
+        first, last = pages_of(s, piece, address, size)
         run = first
         for page in range(first, last):
             at = endings_of(s, page, memory_type)
@@ -219,8 +219,8 @@ def _tell_reached(s: Any) -> None:
 def _step_told(s: Any, index: int, told: int) -> None:
     """Let the pages of a removed leaf whose mapping has ended as far as `told` end one step more."""
     memory_type = _field(s, index, _KIND) >> _TYPE
-    for bank in range(s.banks):
-        first, last = pages_of(s, bank, _field(s, index, _ADDRESS), 1 << _field(s, index, _SHIFT))
+    for piece in range(piece_count(s)):
+        first, last = pages_of(s, piece, _field(s, index, _ADDRESS), 1 << _field(s, index, _SHIFT))
         for page in range(first, last):
             at = endings_of(s, page, memory_type)
             endings = int64(load64(at))

@@ -7,14 +7,14 @@ regime, which is kept as that of exception level 1. Imported only to compile.
 
 from typing import Any
 
-from coldline.arm import lpae, short, stage2, vmsa
+from coldline.arm import lpae, short, stage2, stage2_tables, vmsa
 from coldline.arm.fields import Sctlr
 from coldline.events import agent_names
 from coldline.events.layout import OUTER_SHIFT
 from coldline.jit.intrinsics import compiled, int64, load32, load64, make_known, uint64
-from coldline.mmu.view import LPAE, SHORT, VMSA64
+from coldline.mmu.view import LPAE, SHORT, STAGE2
 
-make_known(lpae, short, stage2, vmsa, agent_names)
+make_known(lpae, short, stage2, stage2_tables, vmsa, agent_names)
 
 NEITHER = lpae.NEITHER
 _C = Sctlr.C.mask
@@ -68,7 +68,9 @@ def has_root(s: Any, upper: bool) -> bool:
 @compiled
 def granule(s: Any, upper: bool) -> int:
     """log2 of the translation granule in bytes."""
-    return vmsa.granule_bits(int64(s.tcr[s.el]), upper) if s.format == uint64(VMSA64) else lpae.GRANULE
+    if s.format == uint64(LPAE) or s.format == uint64(SHORT):
+        return lpae.GRANULE
+    return vmsa.granule_bits(int64(s.tcr[s.el]), upper)
 
 
 @compiled
@@ -110,18 +112,19 @@ def used_addresses(s: Any, upper: bool) -> tuple[int, int]:
 
 
 @compiled
-def walk_attributes(s: Any, upper: bool) -> int:
+def walk_attributes(s: Any, upper: bool, below: int) -> int:
     """The memory types of reads of the tables, with both stages combined, as an event's attributes.
 
-    Where the trace has no mappings of two types, an inner and an outer type that differ are taken as the weaker.
+    `below` is the stage 2: see `coldline.arm.stage2`. Where the trace has no mappings of two types, an inner and an
+    outer type that differ are taken as the weaker.
     """
-    if not int64(s.sctlr[s.el]) & _C:
+    if s.format != uint64(STAGE2) and not int64(s.sctlr[s.el]) & _C:
         inner = outer = int64(_NORMAL_NC)
     elif s.format == uint64(SHORT):
         inner, outer = short.walk_types(int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el]))
     else:
         inner, outer = vmsa.walk_types(int64(s.tcr[s.el]), upper)
-    inner, outer = stage2.combined_halves(inner, outer, int64(s.stage2))
+    inner, outer = stage2.combined_halves(inner, outer, below)
     if s.two_types and inner != outer and min(inner, outer) > int64(_DEVICE):
         return 1 + inner | (1 + outer) << OUTER_SHIFT
     return 1 + min(inner, outer)
@@ -130,6 +133,8 @@ def walk_attributes(s: Any, upper: bool) -> int:
 @compiled
 def start_level(s: Any, bits: int, granule: int) -> int:
     """The level of the first table."""
+    if s.format == uint64(STAGE2):
+        return stage2_tables.first_level(int64(s.tcr[s.el]), granule)
     return short.FIRST_LEVEL if s.format == uint64(SHORT) else vmsa.start_level(bits, granule)
 
 
@@ -137,6 +142,8 @@ def start_level(s: Any, bits: int, granule: int) -> int:
 def table_base(s: Any, upper: bool, bits: int, granule: int) -> int:
     """The physical address of the first table."""
     ttbr = int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el])
+    if s.format == uint64(STAGE2):
+        return stage2_tables.first_table(ttbr, bits - level_shift(s, start_level(s, bits, granule), granule))
     return short.table_base(ttbr, bits) if s.format == uint64(SHORT) else vmsa.table_base(ttbr, bits, granule)
 
 
@@ -208,4 +215,6 @@ def executable(s: Any, descriptor: int, level: int, never: int) -> bool:
 @compiled
 def table_never(s: Any, descriptor: int) -> int:
     """The execute-never bits that a table descriptor imposes on all below it."""
+    if s.format == uint64(STAGE2):
+        return 0
     return short.table_never(descriptor) if s.format == uint64(SHORT) else vmsa.table_never(descriptor)

@@ -14,8 +14,10 @@ from coldline.mmu import formats
 from coldline.mmu.alias_events import count_leaf
 from coldline.mmu.endings import invalidate, note_removed, tell_changes
 from coldline.mmu.memory import PAGE_SHIFT, page_index
+from coldline.mmu.stage2_maps import end_entries
 from coldline.mmu.switch_events import switch
 from coldline.mmu.tables import (
+    add_leaf,
     entries_below,
     first_of,
     leaf_kind,
@@ -24,8 +26,9 @@ from coldline.mmu.tables import (
     rescan,
     rescan_later,
     row_of,
+    table_in_ram,
 )
-from coldline.mmu.view import LPAE, NOWHERE, UNIT_SHIFT, LiveUnit, RemovedLeaf
+from coldline.mmu.view import LPAE, NOWHERE, STAGE2, UNIT_SHIFT, LiveUnit, RemovedLeaf
 
 _M = Sctlr.M.mask
 _IN_UNIT = (1 << UNIT_SHIFT) - 1
@@ -120,20 +123,29 @@ def _replace(s: Any, address: int, old: int, value: int, page: int) -> None:
     shift = formats.level_shift(s, level, granule)
     index = (offset - first) >> formats.size_shift(s)
     virtual = int64(load64(row + uint64(_U_LOWEST))) + (index << shift)
-    old_base, old_kind = _leaf(s, old, level, granule, never, virtual)
-    base, kind = _leaf(s, value, level, granule, never, virtual)
+    of_stage2 = s.format == uint64(STAGE2)
     if formats.is_valid(s, old):
-        ended = not formats.is_valid(s, value)
-        if old_kind < 0 or not note_removed(s, old_base, shift, old_kind, virtual, ended):
+        if of_stage2:
+            end_entries(s, virtual, shift)
+            noted = not formats.is_table(s, old, level)
+        else:
+            base, kind = _leaf(s, old, level, granule, never, virtual)
+            noted = kind >= 0 and note_removed(s, base, shift, kind, virtual, not formats.is_valid(s, value))
+        if not noted:
             lowest = uint64(virtual) >> uint64(shift) << uint64(shift)
             rescan_later(s, lowest, lowest + ((uint64(1) << uint64(shift)) - uint64(1)))
-    if kind >= 0:
-        tell_changes(s, base, shift, kind, virtual)
-        count_leaf(s, base, 1 << shift, kind, 1)
-    elif formats.is_valid(s, value) and formats.is_table(s, value, level):
-        below = never | formats.table_never(s, value)
-        table = formats.next_table(s, value, granule)
-        register_tables(s, table, level + 1, below, granule, entries_below(s, shift, level, granule), virtual)
+    if formats.is_valid(s, value):
+        if formats.is_table(s, value, level):
+            below = never | formats.table_never(s, value)
+            table = table_in_ram(s, formats.next_table(s, value, granule))
+            register_tables(
+                s, table, level + 1, below, granule, entries_below(s, shift, level, granule), virtual
+            )
+        elif formats.is_leaf(s, value, level, granule):
+            if not of_stage2:
+                base, kind = _leaf(s, value, level, granule, never, virtual)
+                tell_changes(s, base, shift, kind, virtual)
+            add_leaf(s, value, level, granule, never, virtual)
 
 
 @compiled

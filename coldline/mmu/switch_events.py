@@ -58,6 +58,6 @@ def introduce(s: Any, agent: int) -> None:
     """Announce the switches of an agent, at its first event: by the trace's rules it starts with everything on."""
     if not s.introduced >> uint64(agent) & uint64(1):
         s.introduced |= uint64(1) << uint64(agent)
-        now = int64(s.sctlr[s.el])
+        now = int64(_M | _C | _I) if s.pinned else int64(s.sctlr[s.el])
         # A trace has no default for the instruction cache: announce it either way.
         _switch_agent(s, agent, now, _M | _C | (~now & _I))

@@ -11,20 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from coldline.jit.intrinsics import compiled, int64, load8, load64, store8, store64, uint64
+from coldline.arm import stage2_tables
+from coldline.arm.fields import Sctlr
+from coldline.jit.intrinsics import compiled, int64, load8, load64, record_like, store8, store64, uint64
 from coldline.mmu import formats
-from coldline.mmu.alias_events import (
-    announce_all,
-    count_leaf,
-    endings_of,
-    keep_removed,
-    pages_of,
-    save_aliases,
-)
-from coldline.mmu.memory import page_index
+from coldline.mmu.alias_events import announce_all, count_leaf, endings_of, keep_removed, save_aliases
+from coldline.mmu.memory import PAGE_MASK, page_index
+from coldline.mmu.slots import pages_of, piece_count, present_entry, slot_of
+from coldline.mmu.stage2_maps import begin_entry, compare_entries, save_entries
+from coldline.mmu.stage2_space import IPA_BITS
 from coldline.mmu.view import (
     NOWHERE,
     STACK,
+    STAGE2,
     UNIT_SHIFT,
     UNITS,
     WAITS_FOR_DSB,
@@ -35,6 +34,7 @@ from coldline.mmu.view import (
     WaitingTable,
 )
 
+_M = Sctlr.M.mask
 _UNIT = 1 << UNIT_SHIFT
 _IN_UNIT = _UNIT - 1
 _UNIT_ROW, _U_MARK, _U_LOWEST = LiveUnit.SIZE, LiveUnit.MARK, LiveUnit.LOWEST
@@ -136,6 +136,30 @@ def _follow(s: Any, table: int, level: int, never: int, granule: int, entries: i
 
 
 @compiled
+def table_in_ram(s: Any, address: int) -> int:
+    """The physical address of a table, from the one that registers and descriptors have; -1 if there is none."""
+    if s.below:
+        t = record_like(s, s.below)
+        slot = slot_of(t, address)
+        entry = present_entry(t, slot) if slot >= 0 else int64(0)
+        return stage2_tables.page_of_entry(entry) | (address & PAGE_MASK) if entry else int64(-1)
+    return address
+
+
+@compiled
+def add_leaf(s: Any, descriptor: int, level: int, granule: int, never: int, reach: int) -> None:
+    """Count a leaf that is valid from now on, the descriptor of `reach`, below tables that impose `never`."""
+    base, shift = (
+        formats.output_base(s, descriptor, level, granule, reach),
+        formats.level_shift(s, level, granule),
+    )
+    if s.format == uint64(STAGE2):
+        begin_entry(s, reach, stage2_tables.entry_of(descriptor, base, shift))
+    else:
+        count_leaf(s, base, 1 << shift, leaf_kind(s, descriptor, level, never), 1)
+
+
+@compiled
 def register_tables(
     s: Any, root: int, level: int, never: int, granule: int, entries: int, lowest: int
 ) -> None:
@@ -163,13 +187,12 @@ def register_tables(
             reach = first_address + (index << shift)
             if formats.is_table(s, descriptor, at_level):
                 below = limits | formats.table_never(s, descriptor)
-                child = formats.next_table(s, descriptor, granule)
+                child = table_in_ram(s, formats.next_table(s, descriptor, granule))
                 depth = _push(
                     s, depth, child, at_level + 1, below, entries_below(s, shift, at_level, granule), reach
                 )
             elif formats.is_leaf(s, descriptor, at_level, granule):
-                base = formats.output_base(s, descriptor, at_level, granule, reach)
-                count_leaf(s, base, 1 << shift, leaf_kind(s, descriptor, at_level, limits), 1)
+                add_leaf(s, descriptor, at_level, granule, limits, reach)
 
 
 @compiled
@@ -184,7 +207,10 @@ def register_root(s: Any, upper: bool) -> None:
     first, end = formats.used_addresses(s, upper)
     skipped = (first - lowest) >> shift
     entries = ((end - lowest + (1 << shift) - 1) >> shift) - skipped
-    root = formats.table_base(s, upper, bits, granule) + (skipped << formats.size_shift(s))
+    base = table_in_ram(s, formats.table_base(s, upper, bits, granule))
+    if base < 0:
+        return
+    root = base + (skipped << formats.size_shift(s))
     register_tables(s, root, level, 0, granule, entries, lowest + (skipped << shift))
 
 
@@ -211,12 +237,35 @@ def _forget_removed(s: Any) -> None:
         at = s.pending + uint64(index * _R_SIZE)
         address, shift = load64(at + uint64(_R_ADDRESS)), load64(at + uint64(_R_SHIFT))
         memory_type = int64(load64(at + uint64(_R_KIND))) >> _TYPE
-        for bank in range(s.banks):
-            first, last = pages_of(s, bank, int64(address), 1 << int64(shift))
+        for piece in range(piece_count(s)):
+            first, last = pages_of(s, piece, int64(address), 1 << int64(shift))
             for page in range(first, last):
                 store64(endings_of(s, page, memory_type), uint64(0))
     s.pending_count = uint64(0)
     s.invalidated = uint64(0)
+
+
+@compiled
+def _forget_tables(s: Any) -> None:
+    """Follow no table any more."""
+    for page in range(int64(s.pages)):
+        if load8(s.marks + uint64(page)):
+            store8(s.marks + uint64(page), np.uint8(0))
+            for unit in range(UNITS):
+                store64(s.units + uint64(_UNIT_ROW * (page * UNITS + unit) + _U_MARK), uint64(0))
+
+
+@compiled
+def _recount_stage2(t: Any) -> None:
+    """Find all leaves of a stage 2 anew; those that are gone last until the next TLB invalidation."""
+    chunks, mapped = int64(t.chunks), t.mapped
+    _forget_tables(t)
+    save_entries(t)
+    t.rescan = uint64(0)
+    t.silent = uint64(1)
+    register_root(t, False)
+    t.silent = uint64(0)
+    compare_entries(t, chunks, mapped)
 
 
 @compiled
@@ -225,20 +274,22 @@ def recount(s: Any, keeps: bool, goes_on: bool) -> None:
 
     With `goes_on`, single leaves that were removed last as long as the barriers say.
     """
+    if s.format == uint64(STAGE2):
+        _recount_stage2(s)
+        return
     save_aliases(s)
-    for page in range(int64(s.pages)):
-        if load8(s.marks + uint64(page)):
-            store8(s.marks + uint64(page), np.uint8(0))
-            for unit in range(UNITS):
-                store64(s.units + uint64(_UNIT_ROW * (page * UNITS + unit) + _U_MARK), uint64(0))
+    _forget_tables(s)
     if not goes_on:
         _forget_removed(s)
     s.rescan = s.rescan_waits = uint64(0)
     s.rooted = s.el
     silent, s.silent = s.silent, uint64(1)  # what has changed is announced below
-    register_root(s, False)
-    if s.el == 1:
-        register_root(s, True)
+    if s.pinned and not int64(s.sctlr[s.el]) & _M:
+        count_leaf(s, 0, 1 << IPA_BITS, int64(s.off_type) << _TYPE | _EXECUTABLE, 1)
+    else:
+        register_root(s, False)
+        if s.el == 1:
+            register_root(s, True)
     if goes_on:
         _count_removed(s)
     s.silent = silent

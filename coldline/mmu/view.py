@@ -14,6 +14,7 @@ from typing import Final
 from coldline.arm import stage2 as stage2_types
 from coldline.arm.fields import Field
 from coldline.jit.shared_record import WORD, Fields, SharedRecord, address_of, words
+from coldline.mmu.stage2_space import STAGE2_FIELDS
 from coldline.support.units import PAGE_SIZE
 
 NOWHERE: Final = 0xFFFF_FFFF_FFFF_FFFF
@@ -21,8 +22,8 @@ NOWHERE: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 MAX_BANKS: Final = 4
 
-VMSA64, LPAE, SHORT = range(3)
-"""Formats of translation tables: VMSAv8-64's, and Armv7's long and short descriptors."""
+VMSA64, LPAE, SHORT, STAGE2 = range(4)
+"""Formats of translation tables: VMSAv8-64's, Armv7's long and short descriptors, and VMSAv8-64's of stage 2."""
 
 REGISTERS: Final = ("sctlr", "ttbr0", "ttbr1", "tcr", "mair")
 """System registers that decide an access's type, kept for EL1, EL2 and EL3. AArch32's are kept as those of EL1: TTBCR
@@ -194,6 +195,7 @@ VIEW_FIELDS: Fields = (
     ("bank_pointer", WORD * MAX_BANKS),
     ("bank_page", WORD * MAX_BANKS),  # the number of the first page
     *((name, WORD * LEVELS) for name in REGISTERS),
+    *STAGE2_FIELDS,
 )
 """The fields of a record whose tables are followed."""
 
@@ -208,7 +210,9 @@ class View:
     banks : sequence of (base, buffer)
         RAM: the physical address and the writable bytes of each bank.
     stage2 : int
-        The stage 2 below the core's own translation: see `coldline.arm.stage2`.
+        The stage 2 below the core's own translation, if it is the same for all of RAM: see `coldline.arm.stage2`.
+    slots : int
+        The pages of intermediate addresses whose leaves are counted; 0 where they are those of RAM.
     """
 
     def __init__(
@@ -217,20 +221,22 @@ class View:
         banks: Sequence[tuple[int, memoryview]],
         *,
         stage2: int = stage2_types.STAGE2_NORMAL_WB,
+        slots: int = 0,
     ) -> None:
         self._record = record
         self.ram = [memoryview(buffer) for _, buffer in banks]
         pages = sum(len(ram) for ram in self.ram) // PAGE_SIZE
+        leaves = (slots or pages) * (LeafKind.COUNT // 2)
         for name, size in (
             ("tlb", TLB_ENTRIES * Translation.SIZE),
             ("marks", pages),
             ("used", pages),
             ("units", pages * UNITS * LiveUnit.SIZE),
-            ("leaves", pages * (LeafKind.COUNT // 2) * Leaves.SIZE),
-            ("aliases", pages * (LeafKind.COUNT // 2)),
+            ("leaves", leaves * Leaves.SIZE),
+            ("aliases", leaves),
             ("stack", STACK * WaitingTable.SIZE),
             ("pending", PENDING * RemovedLeaf.SIZE),
-            ("endings", pages * (LeafKind.COUNT // 2) * Endings.SIZE),
+            ("endings", leaves * Endings.SIZE),
         ):
             record.allocate(name, size)
         record["pages"], record["banks"] = pages, len(banks)

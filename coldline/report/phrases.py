@@ -86,7 +86,7 @@ def coverage_words(report: "Report") -> str:
         parts.append(f"caches at the start: {start}")
     if report.run is not None:
         parts += _run_coverage(report.run)
-    if report.machine is not None:
+    if report.machine is not None and start == COLD_START:
         parts.append(f"caches at the start: {report.machine.start}")
     return "; ".join(parts)
 

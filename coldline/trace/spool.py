@@ -30,6 +30,11 @@ class Spool:
     instructions : bool
         Whether a later run wants `Batch.instructions`: then the first run asks the source for them and keeps them
         too, 24 bytes for each event.
+
+    Attributes
+    ----------
+    failure : str
+        Why the events could not be kept, such as a full disk; empty if there was no such error.
     """
 
     repeatable = True
@@ -37,6 +42,7 @@ class Spool:
     def __init__(self, source: Source, *, instructions: bool = False) -> None:
         self._source = source
         self._instructions = instructions
+        self.failure = ""
         self._kept: _Kept | None = None
         self._ran = False
 
@@ -65,12 +71,17 @@ class Spool:
         def both(batch: Batch) -> None:
             nonlocal keeper
             sink(batch)
-            if keeper is not None and not keeper.take(batch):
-                keeper = None
+            try:
+                if keeper is not None and not keeper.take(batch):
+                    keeper = None
+            except OSError as error:
+                keeper, self.failure = None, error.strerror or str(error)
 
         self._source.run(both, instructions=self._instructions)
-        if keeper is not None:
-            self._kept = keeper.finish()
+        try:
+            self._kept = keeper.finish() if keeper is not None else None
+        except OSError as error:
+            self.failure = error.strerror or str(error)
 
     def __enter__(self) -> "Spool":
         return self

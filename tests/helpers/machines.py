@@ -65,14 +65,22 @@ def machine(words: list[str], program: Path, *more: str, vcpus: int = 1) -> list
 
 
 def write_program(
-    path: Path, first: Code, second: Code | None = None, pages: dict[int, int] | None = None
+    path: Path,
+    first: Code,
+    second: Code | None = None,
+    pages: dict[int, int] | None = None,
+    more: dict[int, bytes] | None = None,
 ) -> Path:
-    """Write a program, its second core's code at `SECOND`, and the tables of `guest_runs`; return the file."""
-    memory = bytearray(LEVEL3 + 0x1000)
+    """Write a program, its second core's code at `SECOND`, and the tables of `guest_runs`; return the file.
+
+    `more` has other bytes by their offsets.
+    """
+    memory = bytearray(max([LEVEL3, *(more or {})]) + 0x1000)
     for offset, piece in (
         (0, a64.bytes_of(first)),
         (SECOND - RAM, a64.bytes_of(second or [])),
         *tables(pages or {}).items(),
+        *(more or {}).items(),
     ):
         memory[offset : offset + len(piece)] = piece
     assert min(LEVEL1, LEVEL2) > DATA - RAM

@@ -74,6 +74,10 @@ def add(rd: int, rn: int, value: int) -> Insn:
     return Insn(f"add x{rd}, x{rn}, #{value:#x}", 0x9100_0000 | value << 10 | rn << 5 | rd)
 
 
+def lsr(rd: int, rn: int, shift: int) -> Insn:
+    return Insn(f"lsr x{rd}, x{rn}, #{shift}", 0xD340_FC00 | shift << 16 | rn << 5 | rd)
+
+
 def subs(rd: int, rn: int, value: int) -> Insn:
     return Insn(f"subs x{rd}, x{rn}, #{value:#x}", 0xF100_0000 | value << 10 | rn << 5 | rd)
 
@@ -162,9 +166,13 @@ REGISTERS = {
     "esr_el2": (3, 4, 5, 2, 0),
     "far_el2": (3, 4, 6, 0, 0),
     "ttbr0_el2": (3, 4, 2, 0, 0),
+    "s3_4_c2_c0_1": (3, 4, 2, 0, 1),
     "tcr_el2": (3, 4, 2, 0, 2),
     "mair_el2": (3, 4, 10, 2, 0),
     "hcr_el2": (3, 4, 1, 1, 0),
+    "vtcr_el2": (3, 4, 2, 1, 2),
+    "vttbr_el2": (3, 4, 2, 1, 0),
+    "par_el1": (3, 0, 7, 4, 0),
     "spsr_el2": (3, 4, 4, 0, 0),
     "elr_el2": (3, 4, 4, 0, 1),
     "vbar_el2": (3, 4, 12, 0, 0),
@@ -201,8 +209,21 @@ MAINTENANCE = {
     "tlbi alle2": (1, 4, 8, 7, 0),
     "tlbi alle3": (1, 6, 8, 7, 0),
     "tlbi vae2": (1, 4, 8, 7, 1),
+    "at s1e1r": (1, 0, 7, 8, 0),
+    "at s1e2r": (1, 4, 7, 8, 0),
+    "at s12e1r": (1, 4, 7, 8, 4),
+    "tlbi ipas2e1is": (1, 4, 8, 0, 1),
+    "tlbi vmalls12e1is": (1, 4, 8, 3, 6),
 }
-NO_OPERAND = ("ic iallu", "ic ialluis", "tlbi vmalle1", "tlbi vmalle1is", "tlbi alle2", "tlbi alle3")
+NO_OPERAND = (
+    "ic iallu",
+    "ic ialluis",
+    "tlbi vmalle1",
+    "tlbi vmalle1is",
+    "tlbi alle2",
+    "tlbi alle3",
+    "tlbi vmalls12e1is",
+)
 
 
 def _system(op0: int, op1: int, crn: int, crm: int, op2: int, rt: int) -> int:

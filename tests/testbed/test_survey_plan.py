@@ -25,7 +25,7 @@ def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_p
         ),
     ]
     path = tmp_path / "plan.toml"
-    path.write_text(plan(images, tmp_path / "work", timeout=7, instructions=9))
+    path.write_text(plan(images, tmp_path / "taken", timeout=7, instructions=9))
     cells = read_plan(path)
     kernels, firmware = cells[:-1], cells[-1]
     assert {(cell.image, cell.version, cell.group) for cell in kernels} == {
@@ -35,5 +35,5 @@ def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_p
     assert {cell.host for cell in kernels} >= {"rfc", "xen-4.17-arm32"}
     assert {cell.strategy for cell in kernels} >= {"none", "syscall", "uncached"}
     assert all(cell.files == (str(tmp_path / "vmlinuz"),) for cell in kernels)
-    words = ("boot", "--bios", f"{tmp_path}/work/x", "--max-instructions", "9")
+    words = ("boot", "--bios", f"{tmp_path}/taken/x", "--max-instructions", "9")
     assert (firmware.image, firmware.words, firmware.timeout) == ("QEMU_EFI.fd", words, 7)

@@ -2,6 +2,7 @@
 """The arguments of ``watch``."""
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
 from coldline.cli.arguments.formats import add_formats, add_quiet
@@ -13,7 +14,8 @@ from coldline.report.reporters import REPORT, formats_for
 if TYPE_CHECKING:
     from coldline.cli.arguments.values import Commands
 
-START_STATES = ("clean", "cold", "dirty")
+START_STATES = ("clean", "cold", "dirty", "any")
+_MOST_VMID = 0xFFFF
 
 
 def add_watch(commands: "Commands") -> None:
@@ -37,13 +39,22 @@ def add_watch(commands: "Commands") -> None:
         choices=START_STATES,
         default=START_STATES[0],
         help="what caches may hold at the first instruction: clean lines of any RAM, as a boot loader leaves them "
-        "(clean, the default); nothing (cold); or also dirty lines of what was not loaded (dirty)",
+        "(clean, the default); nothing (cold); also dirty lines of what was not loaded (dirty); or anything, clean "
+        "or dirty and old, but for what was loaded (any), as after a reset that keeps what caches hold",
     )
     group.add_argument(
         "--only",
         metavar="BASE,SIZE",
         type=_range,
         help="check only accesses to this range of physical addresses",
+    )
+    group.add_argument(
+        "--name",
+        metavar="VMID=NAME",
+        action="append",
+        dest="names",
+        type=_named,
+        help="name of the guest with this VMID, for its agents: cpu0.NAME (default: cpu0.vmid1 and so on)",
     )
     group.add_argument(
         "--order",
@@ -69,6 +80,17 @@ def add_watch(commands: "Commands") -> None:
         type=count,
         help=f"number of hazards to list, each with its story (default: {defaults})",
     )
+
+
+def _named(text: str) -> tuple[int, str]:
+    vmid, _, name = text.partition("=")
+    if not (vmid.isascii() and vmid.isdigit() and int(vmid[:6]) <= _MOST_VMID):
+        raise argparse.ArgumentTypeError(f"'{text}' is not VMID=NAME with a VMID up to {_MOST_VMID}")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or re.fullmatch(r"el\d|vmid\d+", name):
+        raise argparse.ArgumentTypeError(
+            f"'{name}' cannot be a guest's name: letters, digits and _, and neither el1 nor vmid1"
+        )
+    return int(vmid), name
 
 
 def _range(text: str) -> tuple[int, int]:

@@ -14,22 +14,19 @@ from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, OP_SHIFT, REST_AT, S
 from coldline.events.op import Op
 from coldline.frontends.qemu.known import forget_line, is_redundant
 from coldline.frontends.qemu.state import ADDRESS_TAGS, CODE_PAGES, CodePage
-from coldline.frontends.qemu.views import drain, gather_from, leave_view, view_of
+from coldline.frontends.qemu.views import drain, view_of
 from coldline.jit.intrinsics import (
     compiled,
     int64,
-    load8,
     load32,
     load64,
-    store8,
-    store16,
     store32,
     store64,
     uint64,
 )
-from coldline.mmu.alias_events import RUNNABLE, alias_of
+from coldline.mmu.alias_events import alias_of
+from coldline.mmu.frames import RUNNABLE, frame_alias
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
-from coldline.mmu.stores import table_write
 from coldline.mmu.translation import locate, translate, translate_code
 from coldline.mmu.view import ADDRESS_MASK, TAG_SHIFT
 
@@ -49,11 +46,20 @@ def place_of(m: Any, code: int) -> tuple[int, int]:
 
 
 @compiled
+def _attribute(s: Any, virtual: int, physical: int, state: int) -> None:
+    """Attribute the walks that come to an instruction."""
+    s.at_virtual, s.at_physical, s.at_state = uint64(virtual), uint64(physical), uint64(state)
+    if s.below:
+        t = view_of(s.below)
+        t.at_virtual, t.at_physical, t.at_state = s.at_virtual, s.at_physical, s.at_state
+
+
+@compiled
 def begin(m: Any, s: Any, code: int) -> None:
     """Attribute the walks that come to an instruction."""
     if s.instruction_rows:
         virtual, physical = place_of(m, code)
-        s.at_virtual, s.at_physical, s.at_state = uint64(virtual), uint64(physical), uint64(_A64)
+        _attribute(s, virtual, physical, _A64)
 
 
 @compiled
@@ -107,7 +113,7 @@ def add_event(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: 
         uint64(address) + uint64(size) - s.held_address < s.held_size + uint64(size) or size == 0
     ):
         append_held_change(s)
-    if s.count:
+    if s.count or s.below:
         drain(m, s)
     if m.filters and op != _READ and size:
         _settle_ic(m, s, address, size, op)
@@ -134,7 +140,8 @@ def _executable_tag(s: Any, physical: int) -> int:
     page = page_index(s, physical)
     if page >= 0:
         for memory_type in range(ADDRESS_TAGS - 2, -1, -1):
-            if alias_of(s, page, memory_type) == RUNNABLE:
+            alias = frame_alias(s, page, memory_type) if s.below else alias_of(s, page, memory_type)
+            if alias == RUNNABLE:
                 return 1 + memory_type
     return -1
 
@@ -196,9 +203,7 @@ def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: in
 def add_fetch(m: Any, s: Any, virtual: int, physical: int, size: int, code: int) -> None:
     """Add the fetch of a block of code, or of the part of it that is in one page."""
     if s.instruction_rows:
-        s.at_virtual, s.at_physical, s.at_state = uint64(virtual), uint64(physical), uint64(_A64)
-        if physical < 0:
-            s.at_state = uint64(_UNKNOWN)
+        _attribute(s, virtual, physical, _UNKNOWN if physical < 0 else _A64)
     _fetch_page(m, s, virtual, physical, size, code)
 
 
@@ -212,7 +217,7 @@ def _access_page(m: Any, s: Any, virtual: int, physical: int, size: int, op: int
         return
     if is_wanted(m, found) and page_index(s, found) >= 0:
         tag = tagged >> TAG_SHIFT
-        if s.count:
+        if s.count or s.below:
             drain(m, s)
         if m.filters and s.held_size == uint64(0):
             agent = int64(s.agent_base + s.agent_of_tag[tag])
@@ -234,61 +239,3 @@ def add_access(m: Any, s: Any, virtual: int, physical: int, size: int, op: int, 
     else:
         _access_page(m, s, virtual, physical, inside, op, code)
         _access_page(m, s, virtual + inside, -1, size - inside, op, code)
-
-
-@compiled
-def _other_tables(m: Any, current: Any, address: int, size: int, value: int, page: int) -> None:
-    """Follow a store to tables in every view; the present one comes last, and may hold a change back."""
-    for index in range(m.view_count):
-        at = load64(m.all_views + uint64(8 * index))
-        if at != current:
-            other = view_of(at)
-            if other.virtual and load8(other.marks + uint64(page)):
-                leave_view(m)
-                table_write(other, address, size, value, page)
-                gather_from(m, other)
-
-
-@compiled
-def _remember(s: Any, address: int, size: int, value: Any) -> None:
-    """Store into the copy of RAM."""
-    for bank in range(s.banks):
-        offset = uint64(address) - s.bank_base[bank]
-        if offset < s.bank_size[bank]:
-            at = s.bank_pointer[bank] + offset
-            if size == 8:
-                store64(at, value)
-            elif size == 4:
-                store32(at, np.uint32(value))
-            elif size == 2:
-                store16(at, np.uint16(value))
-            else:
-                store8(at, np.uint8(value))
-
-
-@compiled
-def follow_store(m: Any, s: Any, virtual: int, address: int, size: int, value: Any) -> None:
-    """Follow a store: in tables, and in the copy of RAM."""
-    inside = _PAGE_SIZE - (address & PAGE_MASK)
-    if size <= inside:
-        follow_store_in_page(m, s, address, size, value)
-        return
-    following = translate(s, virtual + inside)
-    for index in range(size):
-        byte = (value >> uint64(8 * index)) & uint64(0xFF)
-        if index < inside:
-            follow_store_in_page(m, s, address + index, 1, byte)
-        elif following >= 0:
-            follow_store_in_page(m, s, (following & ADDRESS_MASK) + index - inside, 1, byte)
-
-
-@compiled
-def follow_store_in_page(m: Any, s: Any, address: int, size: int, value: Any) -> None:
-    """Follow a store within a page."""
-    page = page_index(s, address)
-    if page < 0:
-        return
-    _other_tables(m, m.current, address, size, int64(value), page)
-    if s.virtual and load8(s.marks + uint64(page)):
-        table_write(s, address, size, int64(value), page)
-    _remember(s, address, size, value)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """QEMU's command line: what it says of the machine, what cannot be watched, and what has to be added."""
 
+import itertools
 import os
 import re
 import shutil
@@ -20,8 +21,13 @@ BACKEND: Final = "coldline-ram"
 _GRANULE: Final = 1 << 12
 _UNITS: Final = {"": 1 << 20, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
+_VIRT: Final = r"virt(-.*)?"
+_SECURE: Final = ("secure=on", "secure=true", "secure=yes")
+_SECURE_RAM: Final = (0x0E00_0000, 0x0100_0000)
+"""Where a machine ``virt`` has RAM for Secure state (qemu hw/arm/virt.c, VIRT_SECURE_MEM, 10.0)."""
+
 _RAM_BASES: Final = (
-    (r"virt(-.*)?", 0x4000_0000),
+    (_VIRT, 0x4000_0000),
     (r"raspi\w*", 0),
     (r"xlnx-zcu102", 0),
     (r"imx8mp-evk", 0x4000_0000),
@@ -61,6 +67,10 @@ class CommandLine(NamedTuple):
         RAM, in bytes.
     vcpus : int
         How many there are at the most.
+    secure_ram : (int, int)
+        The address and the size of RAM of its own for Secure state; (0, 0) if there is none.
+    rom : str
+        The file that is in flash memory from address 0 on; empty if none is known.
     """
 
     program: str
@@ -69,6 +79,8 @@ class CommandLine(NamedTuple):
     ram_base: int
     ram_size: int
     vcpus: int
+    secure_ram: tuple[int, int] = (0, 0)
+    rom: str = ""
 
 
 def read_command_line(command: Sequence[str]) -> CommandLine:
@@ -113,7 +125,18 @@ def read_command_line(command: Sequence[str]) -> CommandLine:
         raise UsageError(f"machine '{board}' cannot be watched: where its RAM is, is not known")
     if size % _GRANULE or not size:
         raise UsageError(f"-m {size}: RAM has to be whole pages")
-    return CommandLine(program, tuple(kept), ",".join(machine), base, size, vcpus)
+    is_virt = re.fullmatch(_VIRT, board) is not None
+    secure = _SECURE_RAM if is_virt and any(part in _SECURE for part in machine) else (0, 0)
+    rom = _rom(kept) if is_virt else ""
+    return CommandLine(program, tuple(kept), ",".join(machine), base, size, vcpus, secure, rom)
+
+
+def _rom(words: Sequence[str]) -> str:
+    """The file of the firmware that a machine ``virt`` has in flash memory, if it is one that can be read."""
+    for option, value in itertools.pairwise(words):
+        if option in ("-bios", "--bios", "-pflash", "--pflash") and Path(value).is_file():
+            return value
+    return ""
 
 
 def _value(option: str, words: "Sequence[str] | object") -> str:

@@ -10,8 +10,7 @@ from numba import carray, cfunc, types
 
 from coldline.events.op import Op
 from coldline.frontends.qemu import records
-from coldline.frontends.qemu.accesses import add_access, add_fetch, follow_store, follow_store_in_page
-from coldline.frontends.qemu.known import forget_line
+from coldline.frontends.qemu.accesses import add_access, add_fetch
 from coldline.frontends.qemu.records import Head, RecordKind
 from coldline.frontends.qemu.state import (
     AARCH32,
@@ -23,6 +22,7 @@ from coldline.frontends.qemu.state import (
     ROWS_FULL,
 )
 from coldline.frontends.qemu.system import obey, pass_barrier
+from coldline.frontends.qemu.table_stores import follow_store
 from coldline.frontends.qemu.views import MACHINE, VIEW, gather_from, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load64, uint64
 from coldline.mmu.entries import entries_for
@@ -46,23 +46,8 @@ _READ, _WRITE = int(Op.READ), int(Op.WRITE)
 
 
 @compiled
-def _take_foreign(m: Any, s: Any, at: Any, head: int, kind: int) -> None:
-    """Take a record of a guest that is not followed: what it stores is in RAM all the same."""
-    if kind in (_LOAD, _STORE):
-        m.foreign += uint64(1)
-    if kind == _STORE:
-        physical = int64(load64(at + uint64(16)) & uint64(_ADDRESS))
-        size = head >> _SIZE & _SIZE_ONES
-        forget_line(m, physical)
-        follow_store_in_page(m, s, physical, size, load64(at + uint64(24)))
-
-
-@compiled
 def _take(m: Any, s: Any, at: Any, head: int, kind: int, vcpu: int) -> None:
     """Take one record of a view."""
-    if s.foreign:
-        _take_foreign(m, s, at, head, kind)
-        return
     first, second = int64(load64(at + uint64(8))), load64(at + uint64(16))
     index = head >> _INDEX & _INDEX_ONES
     physical = int64(second & uint64(_ADDRESS))

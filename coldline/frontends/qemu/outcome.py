@@ -24,8 +24,8 @@ class Watched:
         Accesses whose translation could not be followed.
     unknown_at : int
         The virtual address of the first of them.
-    foreign : int
-        Loads and stores of guests that are not followed.
+    lost : int
+        Leaves of stages 2 for which there was no room.
     waits : int
         How often QEMU has waited for the reader.
     loaded : list of (int, int)
@@ -41,6 +41,6 @@ class Watched:
     maintained: int = 0
     unknown: int = 0
     unknown_at: int = 0
-    foreign: int = 0
+    lost: int = 0
     waits: int = 0
     loaded: list[tuple[int, int]] = field(default_factory=list)

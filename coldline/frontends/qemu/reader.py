@@ -3,7 +3,7 @@
 
 import ctypes
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from coldline.arm.maintenance import BEYOND_COHERENCY, MAINTENANCE
@@ -16,12 +16,13 @@ from coldline.events.source import Sink
 from coldline.events.words import Buffers
 from coldline.frontends.qemu.agents import LOADER, agents_of_core
 from coldline.frontends.qemu.command_line import CommandLine
+from coldline.frontends.qemu.guests import Guests
 from coldline.frontends.qemu.outcome import Watched
 from coldline.frontends.qemu.process import Qemu
 from coldline.frontends.qemu.records import CAPACITY, RECORD_SIZE, Head, PluginState, RecordKind
 from coldline.frontends.qemu.registers import Vcpus
 from coldline.frontends.qemu.ring import RecordRing
-from coldline.frontends.qemu.shadow import Shadow
+from coldline.frontends.qemu.shadow import Shadow, beside
 from coldline.frontends.qemu.state import (
     AARCH32,
     NEW_VIEW,
@@ -54,14 +55,16 @@ class Reader:
         sink: Sink,
         *,
         instructions: bool,
+        names: Mapping[int, str] | None = None,
     ) -> None:
         self._ring, self._ram, self._qemu, self._sink = ring, ram, qemu, sink
         self._shadow = Shadow(machine.ram_base, machine.ram_size)
         self.machine = MachineState(
-            [(machine.ram_base, memoryview(self._shadow.memory))], instructions=instructions
+            [(machine.ram_base, memoryview(self._shadow.memory)), *beside(machine)], instructions=instructions
         )
-        self._vcpus = Vcpus(self.machine, code)
         self._agents = [LOADER, *(name for vcpu in range(machine.vcpus) for name in agents_of_core(vcpu))]
+        self._guests = Guests(self.machine, code, self._add_agents, names or {})
+        self._vcpus = Vcpus(self.machine, code, self._guests)
         self._rows = Buffers((ROWS + SPARE_ROWS) * EVENT_SIZE)
         self._instructions = Buffers((ROWS + SPARE_ROWS) * INSTRUCTION_SIZE) if instructions else None
         operations = bytearray(_OPERATION + 1)
@@ -78,6 +81,11 @@ class Reader:
         self._taken = 0
         self._refused = False
         self._take_buffers()
+
+    def _add_agents(self, names: Sequence[str]) -> int:
+        """Give agents numbers, and return the first; earlier batches keep their names."""
+        self._agents = [*self._agents, *names]
+        return len(self._agents) - len(names)
 
     def _take_buffers(self) -> None:
         self._filled = self._rows.take()
@@ -190,9 +198,9 @@ class Reader:
     def describe(self, outcome: Watched) -> None:
         """Say how far the machine came."""
         outcome.instructions, outcome.accesses = self._ring.instructions, self._ring.accesses
-        for name in ("maintained", "unknown", "unknown_at", "foreign"):
+        for name in ("maintained", "unknown", "unknown_at"):
             setattr(outcome, name, self.machine[name])
-        outcome.waits = self._ring.waits
+        outcome.lost, outcome.waits = self._guests.lost, self._ring.waits
         outcome.loaded = self._shadow.loaded
         status = self._qemu.status
         if status is not None and status < 0:

@@ -62,7 +62,7 @@ DSB, DMB, ISB = 1, 2, 3
 
 TOLD_REGISTERS: Final = (
     "SCTLR", "TTBR0_EL1", "TTBR1_EL1", "TCR_EL1", "MAIR_EL1",
-    "SCTLR_EL2", "TTBR0_EL2", "TCR_EL2", "MAIR_EL2",
+    "SCTLR_EL2", "TTBR0_EL2", "TTBR1_EL2", "TCR_EL2", "MAIR_EL2",
     "SCTLR_EL3", "TTBR0_EL3", "TCR_EL3", "MAIR_EL3",
     "HCR_EL2", "VTCR_EL2", "VTTBR_EL2", "SCR_EL3", "CTR_EL0",
 )  # fmt: skip

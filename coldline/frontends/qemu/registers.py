@@ -4,10 +4,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from coldline.arm.fields import Field, Sctlr
+from coldline.arm import MemoryType
+from coldline.arm.fields import Sctlr
+from coldline.arm.stage2_tables import Hcr
 from coldline.errors import QemuError
+from coldline.frontends.qemu.guests import Guests, has_stage2, is_host, pinned_type
 from coldline.frontends.qemu.records import TOLD_REGISTERS
-from coldline.frontends.qemu.state import MachineState, Regime, agents_before
+from coldline.frontends.qemu.state import MachineState, Regime, ViewPlace, agents_before
 from coldline.mmu.registers import Changes
 
 _OF_REGIME: Final = {
@@ -16,28 +19,13 @@ _OF_REGIME: Final = {
         f"{name.upper()}_EL{level}": (level, name)
         for level, names in (
             (1, ("ttbr0", "ttbr1", "tcr", "mair")),
-            (2, ("sctlr", "ttbr0", "tcr", "mair")),
+            (2, ("sctlr", "ttbr0", "ttbr1", "tcr", "mair")),
             (3, ("sctlr", "ttbr0", "tcr", "mair")),
         )
         for name in names
     },
 }
 """The exception level and the name in `coldline.mmu.view` of each register that decides what an access is."""
-
-
-class Hcr:
-    """HCR_EL2 (Arm ARM DDI 0487, Hypervisor Configuration Register)."""
-
-    VM: Final = Field(0, 0)
-    DC: Final = Field(12, 12)
-    TSW: Final = Field(22, 22)
-    E2H: Final = Field(34, 34)
-
-
-class Vttbr:
-    """VTTBR_EL2 (Arm ARM DDI 0487, Virtualization Translation Table Base Register)."""
-
-    VMID: Final = Field(63, 48)
 
 
 class Vcpus:
@@ -52,14 +40,14 @@ class Vcpus:
         Has the views.
     addresses : dict of str to int
         The compiled functions.
+    guests : Guests
+        Those that run below a stage 2.
     """
 
-    def __init__(self, machine: MachineState, addresses: dict[str, int]) -> None:
-        self._machine, self._addresses = machine, addresses
+    def __init__(self, machine: MachineState, addresses: dict[str, int], guests: Guests) -> None:
+        self._machine, self._addresses, self._guests = machine, addresses, guests
         self._values: dict[int, dict[str, int]] = {}
         self._regimes: dict[tuple[int, int], Regime] = {}
-        self._foreign: dict[int, Regime] = {}
-        self._guest: int | None = None
 
     def write(self, vcpu: int, changed: dict[int, int]) -> None:
         """Note new values of registers, by their numbers in `TOLD_REGISTERS`."""
@@ -69,57 +57,66 @@ class Vcpus:
             if values.get(name) == value:
                 continue
             values[name] = value
-            self._machine.stop_at(vcpu, _OF_REGIME[name][0] if name in _OF_REGIME else 1)
+            for level in (_OF_REGIME[name][0],) if name in _OF_REGIME else (1, 2):
+                self._machine.stop_at(vcpu, level)
+                if level == 2:
+                    self._machine.stop_at(vcpu, 1)  # EL0 may be that of EL2
+        self._machine.run_guest(vcpu, self._guests.number_of(values))
 
     def enter(self, vcpu: int, level: int) -> Regime:
         """Return the view of a regime, up to date, before its next record; the machine uses it from here on."""
-        if level == 1 and not self._is_followed(vcpu):
-            regime = self._foreign.get(vcpu) or self._add(vcpu, 1)
-            self._foreign[vcpu] = regime
-            regime["foreign"] = 1
+        registers = self._values.get(vcpu, {})
+        entered = level
+        if level == 1 and is_host(registers):
+            level = 2
+        values = self._of_regime(vcpu, level)
+        hcr = registers.get("HCR_EL2", 0)
+        if level == 1 and has_stage2(registers):
+            regime, is_new = self._of_guest(vcpu, registers, values)
         else:
             known = self._regimes.get((vcpu, level))
-            regime = known or self._add(vcpu, level)
+            regime, is_new = known or self._add(vcpu, level), known is None
             self._regimes[vcpu, level] = regime
-            values = self._of_regime(vcpu, level)
-            if known is None:
-                _begin(regime, values)
-            else:
-                before = {name: regime.view.register(name, regime.slot) for name in values}
-                changes = {
-                    name: (before[name], value) for name, value in values.items() if value != before[name]
-                }
-                if changes:
-                    _follow(regime, changes)
+        if level == 2:
+            regime["el"] = (
+                1 if Hcr.E2H.get(hcr) else 2
+            )  # with E2H, the registers of EL2 are like those of EL1
+        if is_new:
+            _begin(regime, values)
+        else:
+            before = {name: regime.view.register(name, regime.slot) for name in values}
+            changes = {name: (before[name], value) for name, value in values.items() if value != before[name]}
+            if changes:
+                _follow(regime, changes)
         if level == 1:
-            hcr = self._values.get(vcpu, {}).get("HCR_EL2", 0)
-            regime["upgrades"], regime["traps_set_way"] = Hcr.VM.get(hcr), Hcr.TSW.get(hcr)
-        self._machine.use_regime(vcpu, level, regime)
+            regime["upgrades"], regime["traps_set_way"] = Hcr.VM.get(hcr) | Hcr.DC.get(hcr), Hcr.TSW.get(hcr)
+            regime["broadcasts"] = Hcr.FB.get(hcr)
+        self._machine.use_regime(vcpu, entered, regime)
         return regime
 
+    def _of_guest(
+        self, vcpu: int, registers: Mapping[str, int], values: dict[str, int]
+    ) -> tuple[Regime, bool]:
+        """Return the view of the guest that a vCPU runs, and whether it is new; `values` get what SCTLR means."""
+        guest = self._guests.enter(registers)
+        self._machine.run_guest(vcpu, guest.number)
+        regime, is_new = self._guests.view(guest, vcpu)
+        pinned = pinned_type(registers)
+        if pinned is MemoryType.NORMAL_WB:  # HCR_EL2.DC: as if SCTLR.M were clear
+            values["sctlr"] &= ~Sctlr.M.mask
+        if not is_new and (bool(regime["pinned"]), regime["off_type"]) != (pinned is not None, pinned or 0):
+            raise QemuError(f"{guest.name} runs with HCR_EL2.DC or FWB changed, which is not followed")
+        regime["pinned"], regime["off_type"] = pinned is not None, pinned or 0
+        return regime, is_new
+
     def _add(self, vcpu: int, level: int) -> Regime:
-        return self._machine.add_regime(level, agents_before(vcpu, level) + 1, self._addresses)
+        place = ViewPlace(vcpu, level, 0, agents_before(vcpu, level) + 1)
+        return self._machine.add_regime(place, self._addresses)
 
     def _of_regime(self, vcpu: int, level: int) -> dict[str, int]:
         """The registers of a regime, by their names in `coldline.mmu.view`."""
         values = self._values.get(vcpu, {})
         return {own: values.get(name, 0) for name, (of_level, own) in _OF_REGIME.items() if of_level == level}
-
-    def _is_followed(self, vcpu: int) -> bool:
-        """Whether EL1 and EL0 of a vCPU are followed now: without a stage 2, or as the first guest that has one.
-
-        Addresses of the first guest are taken for physical ones, as Xen's dom0 has them.
-        """
-        values = self._values.get(vcpu, {})
-        hcr = values.get("HCR_EL2", 0)
-        if Hcr.E2H.get(hcr) or Hcr.DC.get(hcr):
-            raise QemuError(f"cpu{vcpu} runs with HCR_EL2 = {hcr:#x}, whose E2H and DC are not followed")
-        if not Hcr.VM.get(hcr):
-            return True
-        vmid = Vttbr.VMID.get(values.get("VTTBR_EL2", 0))
-        if self._guest is None:
-            self._guest = vmid
-        return vmid == self._guest
 
 
 def _begin(regime: Regime, values: Mapping[str, int]) -> None:
@@ -127,10 +124,11 @@ def _begin(regime: Regime, values: Mapping[str, int]) -> None:
     for name, value in values.items():
         regime.view.set_register(name, regime.slot, value)
     sctlr = values["sctlr"]
-    # In a trace, MMU and data cache are on by default; there is no default for the instruction cache.
-    regime["introduced"] = 1
-    regime.code.switch(sctlr, Sctlr.M.mask | Sctlr.C.mask | (~sctlr & Sctlr.I.mask))
-    if Sctlr.M.get(sctlr):
+    if not regime["pinned"]:
+        # In a trace, MMU and data cache are on by default; there is no default for the instruction cache.
+        regime["introduced"] = 1
+        regime.code.switch(sctlr, Sctlr.M.mask | Sctlr.C.mask | (~sctlr & Sctlr.I.mask))
+    if Sctlr.M.get(sctlr) or regime["pinned"]:
         regime.code.rescan()
         regime["virtual"] = 1
 
@@ -147,7 +145,7 @@ def _follow(regime: Regime, changes: Changes) -> None:
     sctlr = view.register("sctlr", regime.slot)
     before = changes.get("sctlr", (sctlr, sctlr))[0]
     on, was_on = bool(Sctlr.M.get(sctlr)), bool(Sctlr.M.get(before))
-    if on and (not was_on or "tcr" in changes or "mair" in changes):
+    if (on or regime["pinned"]) and (on != was_on or "tcr" in changes or "mair" in changes):
         regime["old_roots"] = 0
         code.rescan()
     elif on and ("ttbr0" in changes or "ttbr1" in changes):
@@ -155,6 +153,7 @@ def _follow(regime: Regime, changes: Changes) -> None:
             if name in changes:
                 code.add_root(upper=name == "ttbr1")
         regime["old_roots"] = 1
-    regime["virtual"] = on
-    code.switch(sctlr, before)
+    regime["virtual"] = on or regime["pinned"]
+    if not regime["pinned"]:
+        code.switch(sctlr, before)
     view.forget_translations()

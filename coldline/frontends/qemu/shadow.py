@@ -8,12 +8,37 @@ first instruction, and each store's value is put there as its record comes.
 import errno
 import mmap
 import os
+from pathlib import Path
 from typing import Final
 
+from coldline.errors import QemuError
+from coldline.frontends.qemu.command_line import CommandLine
 from coldline.support.units import PAGE_SIZE
 from coldline.support.zeroed_memory import zeros
 
 _PIECE: Final = 1 << 22
+
+
+def beside(machine: CommandLine) -> list[tuple[int, memoryview]]:
+    """Copies of the memory beside RAM that may have tables: RAM of Secure state, and flash memory.
+
+    Raises
+    ------
+    QemuError
+        If the file of the flash memory cannot be read.
+    """
+    found = []
+    base, size = machine.secure_ram
+    if size:
+        found.append((base, memoryview(zeros(size))))
+    if machine.rom:
+        try:
+            content = Path(machine.rom).read_bytes()
+        except OSError as error:
+            raise QemuError(f"{machine.rom}: {error.strerror}") from error
+        pages = -(-len(content) // PAGE_SIZE)
+        found.append((0, memoryview(bytearray(content.ljust(pages * PAGE_SIZE, b"\xff")))))
+    return [(at, buffer) for at, buffer in found if buffer.nbytes]
 
 
 class Shadow:

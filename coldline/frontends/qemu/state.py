@@ -6,8 +6,9 @@ its own, with the fields of `coldline.mmu.view`: its tables are followed, and it
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
+from coldline.errors import QemuError
 from coldline.events import words as event_words
 from coldline.events.agent_names import AGENTS, agent_of
 from coldline.events.words import EventWords
@@ -15,11 +16,20 @@ from coldline.frontends.qemu.records import CODE_NUMBERS, MAX_VCPUS
 from coldline.jit.shared_record import WORD, Fields, SharedRecord, record_of, words
 from coldline.mmu import view
 from coldline.mmu.registers import TableCode
-from coldline.mmu.view import View
+from coldline.mmu.stage2_space import CHUNK_PAGES, chunk_limit, make_stage2
+from coldline.mmu.view import STAGE2, View
 from coldline.support.units import PAGE_SIZE
 
 REGIMES: Final = 4
 """Views of a vCPU, by exception level; there is none of level 0."""
+
+STAGE2_LEVEL: Final = 4
+"""In place of an exception level: the record is that of a stage 2."""
+
+HOST: Final = (1 << 64) - 1
+"""In place of the number of a guest: EL0 is that of EL2 (HCR_EL2.E2H and TGE)."""
+
+MAX_VIEWS: Final = 1024
 
 ADDRESS_TAGS: Final = 5
 """The tags of translated addresses: see `coldline.mmu.view.TAG_SHIFT`."""
@@ -69,11 +79,15 @@ CODE_PAGES: Final = 1 << 12
 
 WATCH_FIELDS: Fields = (
     *words(
-        "foreign",  # whether it is a guest that is not followed, as its stage 2 is not
+        "level",  # the exception level
+        "vcpu",
+        "guest",  # the number of the guest whose view, or stage 2, it is; 0 for none
         "agent_base",  # the number of the view's first agent in the trace
+        "walker",  # the number of the agent that reads the tables of the stage 2
         "code_pages",  # `CodePage`
         "upgrades",  # whether an invalidation cleans as well, as under a stage 2 (HCR_EL2.VM)
         "traps_set_way",  # whether operations by set/way trap (HCR_EL2.TSW), and so are none
+        "broadcasts",  # whether an invalidation of this core's TLB is one of every core's (HCR_EL2.FB)
         "old_roots",  # whether tables of an earlier TTBR are still followed: until all of the TLB is invalidated
     ),
     ("agent_of_tag", WORD * ADDRESS_TAGS),
@@ -86,8 +100,8 @@ ViewRecord = record_of(event_words.WORDS_FIELDS, view.VIEW_FIELDS, WATCH_FIELDS)
 MACHINE_FIELDS: Fields = (
     *words(
         "views",  # the address of each view's record by vCPU and level; 0 if it is absent or not up to date
-        "owners",  # the same without regard to that
-        "all_views",  # the same, of those that there are
+        "guests",  # the number of the guest that each vCPU runs at EL1; 0 for none, or `HOST`
+        "all_views",  # the address of each record that there is, of views and of stages 2
         "view_count",
         "current",  # the address of the view whose record came last
         "rows",  # where events go, as rows of `EVENT_DTYPE`
@@ -107,7 +121,6 @@ MACHINE_FIELDS: Fields = (
         "sweep",  # 1 + the operation of the present sweep by set/way
         "maintenance",  # 1 + the `Op` of each operation that maintains caches, by its encoding
         "maintained",  # operations of cache maintenance
-        "foreign",  # loads and stores of guests that are not followed
         "unknown",  # accesses whose translation could not be followed
         "unknown_at",  # the virtual address of the first of them
         "low",  # the range of physical addresses that is wanted
@@ -121,17 +134,26 @@ MachineRecord = record_of(MACHINE_FIELDS)
 _Bank = tuple[int, memoryview]
 
 
+class ViewPlace(NamedTuple):
+    """Whose a view is: a vCPU, its exception level (`STAGE2_LEVEL` for a stage 2), the number of the guest or 0, and
+    the number of its first agent.
+    """
+
+    vcpu: int
+    level: int
+    guest: int = 0
+    agent_base: int = 0
+
+
 class Regime(SharedRecord):
-    """A translation regime of a vCPU.
+    """A translation regime of a vCPU, or the stage 2 of a guest.
 
     Parameters
     ----------
     banks : sequence of (base, buffer)
         RAM as it was after the last record.
-    level : int
-        The exception level: 1, 2 or 3.
-    agent_base : int
-        The number of its first agent.
+    place : ViewPlace
+        Whose it is.
     addresses : dict of str to int
         The compiled functions.
     instructions : bool
@@ -139,23 +161,25 @@ class Regime(SharedRecord):
     """
 
     def __init__(
-        self,
-        banks: Sequence[_Bank],
-        level: int,
-        agent_base: int,
-        addresses: dict[str, int],
-        *,
-        instructions: bool,
+        self, banks: Sequence[_Bank], place: ViewPlace, addresses: dict[str, int], *, instructions: bool
     ) -> None:
         super().__init__(ViewRecord)
-        self.level = level
+        self.level = place.level
         self.events = EventWords(self, instructions=instructions)
-        self.view = View(self, banks)
+        pages = sum(len(ram) for _, ram in banks) // PAGE_SIZE
+        slots = chunk_limit(pages) * CHUNK_PAGES if place.guest and place.level == 1 else 0
+        self.view = View(self, banks, slots=slots)
         self.code = TableCode(self.pointer, addresses)
-        self["agent_base"], self["two_types"] = agent_base, True
+        self["two_types"] = True
+        for name in ("level", "vcpu", "guest", "agent_base"):
+            self[name] = getattr(place, name)
+        self["walker"] = place.agent_base + AGENTS
         self.allocate("code_pages", CODE_PAGES * CodePage.SIZE)
         # EL3 has one range of addresses and no EL0, as EL2 without VHE has
-        self["el"] = min(level, 2)
+        self["el"] = min(place.level, 2)
+        if place.level == STAGE2_LEVEL:
+            self["format"] = STAGE2
+            make_stage2(self)
         for tag in range(1, ADDRESS_TAGS):
             self.set_item("agent_of_tag", tag, agent_of(tag - 1))
 
@@ -179,25 +203,36 @@ class MachineState(SharedRecord):
     def __init__(self, banks: Sequence[_Bank], *, instructions: bool) -> None:
         super().__init__(MachineRecord)
         self.allocate("views", MAX_VCPUS * REGIMES * 8)
-        self.allocate("owners", MAX_VCPUS * REGIMES * 8)
-        self.allocate("all_views", 2 * MAX_VCPUS * REGIMES * 8)
+        self.allocate("guests", MAX_VCPUS * 8)
+        self.allocate("all_views", MAX_VIEWS * 8)
         self.allocate("known", KNOWN_LINES * KnownLine.SIZE)
         self["generation"] = 1
         self.allocate("ic_pages", sum(len(ram) for _, ram in banks) // PAGE_SIZE * 4)
         self.allocate("blocks", CODE_NUMBERS * 16)
         self._banks, self._instructions = banks, instructions
 
-    def add_regime(self, level: int, agent_base: int, addresses: dict[str, int]) -> Regime:
-        """Make the view of a regime."""
-        made = Regime(self._banks, level, agent_base, addresses, instructions=self._instructions)
+    def add_regime(self, place: ViewPlace, addresses: dict[str, int]) -> Regime:
+        """Make a view.
+
+        Raises
+        ------
+        QemuError
+            If there are as many as there can be.
+        """
+        if self["view_count"] == MAX_VIEWS:
+            raise QemuError(f"more than {MAX_VIEWS} guests and vCPUs of guests")
+        made = Regime(self._banks, place, addresses, instructions=self._instructions)
         memoryview(self.array("all_views")).cast("Q")[self["view_count"]] = made.pointer
         self["view_count"] += 1
         return made
 
     def use_regime(self, vcpu: int, level: int, regime: Regime) -> None:
         """Let the records of a vCPU at an exception level be of a view, which is up to date."""
-        for name in ("views", "owners"):
-            memoryview(self.array(name)).cast("Q")[vcpu * REGIMES + level] = regime.pointer
+        memoryview(self.array("views")).cast("Q")[vcpu * REGIMES + level] = regime.pointer
+
+    def run_guest(self, vcpu: int, guest: int) -> None:
+        """Note which guest a vCPU runs at EL1; 0 for none, or `HOST`."""
+        memoryview(self.array("guests")).cast("Q")[vcpu] = guest
 
     def stop_at(self, vcpu: int, level: int) -> None:
         """Let the loop stop before the next record of a vCPU at an exception level."""

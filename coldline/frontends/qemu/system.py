@@ -10,12 +10,14 @@ from coldline.arm.maintenance import TLBI_CRN
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Op
 from coldline.frontends.qemu import records
-from coldline.frontends.qemu.accesses import add_event, begin, follow_store_in_page, is_wanted, tell_ic
+from coldline.frontends.qemu.accesses import add_event, begin, is_wanted, tell_ic
 from coldline.frontends.qemu.known import forget_line, forget_lines
-from coldline.frontends.qemu.state import REGIMES
+from coldline.frontends.qemu.state import HOST, STAGE2_LEVEL
+from coldline.frontends.qemu.table_stores import follow_store_in_page, gather_users
 from coldline.frontends.qemu.views import gather_from, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load8, load64, uint64
 from coldline.mmu.memory import PAGE_SHIFT, page_index
+from coldline.mmu.stage2_maps import stage2_invalidated
 from coldline.mmu.stores import settle_half, tlb_invalidated
 from coldline.mmu.tables import rescan
 from coldline.mmu.translation import forget_page, forget_translations, translate
@@ -29,6 +31,20 @@ _DSB, _DMB, _ISB = int(Op.DSB), int(Op.DMB), int(Op.ISB)
 _RECORD_DSB, _RECORD_DMB = records.DSB, records.DMB
 _TLBI_LOCAL, _TLBI_BROADCAST = 7, (1, 3)
 """CRm of the operations for this core, and for the outer and the inner shareable domain (Arm ARM DDI 0487 C5.5)."""
+
+_TLBI_LOCAL_RANGE = (6,)
+"""CRm of those for this core by a range of addresses."""
+
+_TLBI_LOCAL_IPA, _TLBI_INTERMEDIATE = 4, (0, 4)
+"""CRm of those by intermediate address: for this core or the outer shareable domain, and for the inner one."""
+
+_BY_RANGE = 2
+"""The bit of op2 that those of a range of them have."""
+
+_ALLE1, _VMALLS12E1 = 4, 6
+"""op2 of those of all guests, and of the present guest's stages 1 and 2."""
+
+_PAGES = (1 << 36) - 1
 
 
 @compiled
@@ -87,13 +103,9 @@ def _maintain(m: Any, s: Any, op: int, operand: int, code: int) -> None:
 
 
 @compiled
-def _invalidate_view(m: Any, address: Any, everything: bool, virtual: int) -> None:
+def _invalidate_view(m: Any, s: Any, is_current: bool, everything: bool, virtual: int) -> None:
     """Follow a TLB invalidation in one view."""
-    if address == uint64(0):
-        return
-    s = view_of(address)
-    other = address != m.current
-    if other:
+    if not is_current:
         leave_view(m)
     settle_half(s)
     if everything and s.old_roots:
@@ -105,32 +117,61 @@ def _invalidate_view(m: Any, address: Any, everything: bool, virtual: int) -> No
         forget_translations(s)
     else:
         forget_page(s, uint64(virtual) >> uint64(PAGE_SHIFT))
-    if other:
+    if not is_current:
         gather_from(m, s)
 
 
 @compiled
-def _invalidate(m: Any, vcpu: int, key: int, operand: int) -> None:
+def _invalidate_stage2(m: Any, t: Any, everything: bool, address: int) -> None:
+    """Follow a TLB invalidation of a stage 2; the translations of the views may come from what it removes."""
+    leave_view(m)
+    if t.rescan and t.virtual and (everything or t.rescan_low <= uint64(address) <= t.rescan_high):
+        rescan(t)
+        everything = True
+    stage2_invalidated(t, everything, address)
+    for index in range(t.user_count):
+        forget_translations(view_of(load64(t.users + uint64(8 * index))))
+    gather_users(m, t)
+
+
+@compiled
+def _invalidate(m: Any, s: Any, vcpu: int, key: int, operand: int) -> None:
     """Follow a TLBI: `key` has op1, CRn, CRm and op2 (Arm ARM DDI 0487 C5.5)."""
     op1, crm, op2 = key >> 11 & 7, key >> 3 & 0xF, key & 7
     level = 1 if op1 == 0 else 3 if op1 == 6 else 2
     by_address = op2 & 1 != 0 and (crm == _TLBI_LOCAL or crm in _TLBI_BROADCAST)
-    if op1 == 4 and (op2 in (4, 6) or crm in (0, 4)):  # ALLE1, VMALLS12E1, and by intermediate address
-        level, by_address = 1, False
-    # The operand has VA[55:12]; the bits above are those of bit 55.
+    local = crm == _TLBI_LOCAL or crm in _TLBI_LOCAL_RANGE
+    of_stage1, of_stage2, all_guests = True, False, False
+    if op1 == 4 and crm in _TLBI_INTERMEDIATE:
+        level, of_stage1, of_stage2, by_address = 1, False, True, op2 & _BY_RANGE == 0
+        local = crm == _TLBI_LOCAL_IPA
+    elif op1 == 4 and op2 in (_ALLE1, _VMALLS12E1):
+        level, of_stage2, all_guests, by_address = 1, True, op2 == _ALLE1, False
+    if level == 1 and s.level == uint64(1) and s.broadcasts:
+        local = False
+    guest = load64(m.guests + uint64(8 * vcpu))
+    if level == 1 and guest == uint64(HOST):
+        if not all_guests and not of_stage2:
+            level = 2
+        guest = uint64(0)
+    # The operand has VA[55:12]; the bits above are those of bit 55. An intermediate address has 36 bits.
     virtual = (operand << 20) >> 20 << PAGE_SHIFT
-    if crm == _TLBI_LOCAL or crm in (4, 6):
-        _invalidate_view(m, load64(m.owners + uint64(8 * (vcpu * REGIMES + level))), not by_address, virtual)
-        return
-    for each in range(records.MAX_VCPUS):
-        _invalidate_view(m, load64(m.owners + uint64(8 * (each * REGIMES + level))), not by_address, virtual)
+    for index in range(m.view_count):
+        at = load64(m.all_views + uint64(8 * index))
+        each = view_of(at)
+        if level == 1 and not all_guests and each.guest != guest:
+            continue
+        if of_stage2 and each.level == uint64(STAGE2_LEVEL):
+            _invalidate_stage2(m, each, not by_address, (operand & _PAGES) << PAGE_SHIFT)
+        elif of_stage1 and each.level == uint64(level) and (not local or each.vcpu == uint64(vcpu)):
+            _invalidate_view(m, each, at == m.current, not by_address, virtual)
 
 
 @compiled
 def obey(m: Any, s: Any, vcpu: int, key: int, operand: int, code: int) -> None:
     """Follow a SYS instruction ; `key` has op1, CRn, CRm and op2."""
     if key >> 7 & 0xF == TLBI_CRN:
-        _invalidate(m, vcpu, key, operand)
+        _invalidate(m, s, vcpu, key, operand)
         return
     op = int64(load8(m.maintenance + uint64(key)))
     if op:

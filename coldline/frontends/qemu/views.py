@@ -42,13 +42,11 @@ def view_of(address: Any) -> Any:
 
 
 @compiled
-def drain(m: Any, s: Any) -> None:
-    """Move the events, and let them be of the view's agents."""
-    if s.count == uint64(0):
-        return
+def _move(m: Any, s: Any, agent_base: Any) -> None:
+    """Move the events of a record to the machine's rows; their agents are numbered from `agent_base` on."""
     rows = m.rows + m.count * uint64(EVENT_SIZE)
     unpack(s.events, s.count, rows)
-    base = s.agent_base << uint64(AGENT_SHIFT)
+    base = agent_base << uint64(AGENT_SHIFT)
     for index in range(s.count):
         at = rows + uint64(index) * uint64(EVENT_SIZE) + uint64(REST_AT)
         word = load64(at)
@@ -61,6 +59,17 @@ def drain(m: Any, s: Any) -> None:
             store64(to + uint64(offset), load64(s.instruction_rows + uint64(offset)))
     m.count += s.count
     s.count = s.fill = uint64(0)
+
+
+@compiled
+def drain(m: Any, s: Any) -> None:
+    """Move the events, and let them be of the view's agents; first those of walks of the stage 2 that is below it."""
+    if s.below:
+        t = view_of(s.below)
+        if t.count:
+            _move(m, t, s.walker)
+    if s.count:
+        _move(m, s, s.agent_base)
 
 
 @compiled

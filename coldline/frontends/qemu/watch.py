@@ -3,7 +3,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from coldline.arm import MemoryType
@@ -19,6 +19,7 @@ from coldline.frontends.qemu.process import Qemu
 from coldline.frontends.qemu.reader import Reader
 from coldline.frontends.qemu.ring import RecordRing, memory_file
 from coldline.jit import code_cache, programs
+from coldline.support.units import PAGE_SIZE
 
 """The module of the compiled loop."""
 
@@ -38,6 +39,8 @@ class Watch:
         Whether barriers are wanted.
     line : int
         Bytes of a cache line.
+    names : mapping of int to str, optional
+        The names of guests, by their VMIDs.
     console : callable
         Gets what QEMU writes on standard output, such as ``-serial stdio``, in a thread.
     progress : callable
@@ -59,12 +62,13 @@ class Watch:
         only: tuple[int, int] | None = None,
         barriers: bool = False,
         line: int = 64,
+        names: Mapping[int, str] | None = None,
         console: Callable[[bytes], None] = lambda text: None,
         progress: Callable[[int, int], None] = lambda instructions, accesses: None,
     ) -> None:
         self.outcome = Watched()
         self._machine, self._start, self._only = machine, start, only
-        self._barriers, self._line = barriers, line
+        self._barriers, self._line, self._names = barriers, line, names
         self._console, self._progress = console, progress
         self._ran = False
 
@@ -92,7 +96,9 @@ class Watch:
                     plugin=",".join([os.fspath(plugin), *self._plugin_arguments(ring)]),
                 )
                 qemu = Qemu(words, self._console)
-                reader = Reader(self._machine, ring, ram, qemu, code, sink, instructions=instructions)
+                reader = Reader(
+                    self._machine, ring, ram, qemu, code, sink, instructions=instructions, names=self._names
+                )
                 reader.machine["line"], reader.machine["filters"] = self._line, not self._barriers
                 reader.machine["low"], reader.machine["high"] = self._range
                 try:
@@ -109,8 +115,10 @@ class Watch:
 
     @property
     def _range(self) -> tuple[int, int]:
-        base, size = self._only or (self._machine.ram_base, self._machine.ram_size)
-        return base, base + size
+        if self._only:
+            return self._only[0], sum(self._only)
+        ranges = [(self._machine.ram_base, self._machine.ram_size), self._machine.secure_ram]
+        return min(base for base, size in ranges if size), max(map(sum, ranges))
 
     def _plugin_arguments(self, ring: RecordRing) -> list[str]:
         low, high = self._range
@@ -119,6 +127,8 @@ class Watch:
             "ram=memfd:coldline-ram",
             f"base={self._machine.ram_base:#x}",
             f"size={self._machine.ram_size:#x}",
+            f"more-base={self._machine.secure_ram[0]:#x}",
+            f"more-size={self._machine.secure_ram[1]:#x}",
             f"low={low:#x}",
             f"high={high:#x}",
             f"barriers={int(self._barriers)}",
@@ -132,7 +142,18 @@ class Watch:
         if self._start == "cold":
             return []
         events = [Event(LOADER, Op.MAP, base, size, MemoryType.NORMAL_WB)]
+        if self._start == "any":  # what lines may hold is said before the first event
+            rom = (
+                -(-Path(self._machine.rom).stat().st_size // PAGE_SIZE) * PAGE_SIZE
+                if self._machine.rom
+                else 0
+            )
+            if rom:
+                events.append(Event(LOADER, Op.MAP, 0, rom, MemoryType.NORMAL_WB))
+                loaded = [*loaded, (0, rom)]
+            events += [Event(LOADER, Op.WRITE, address, length) for address, length in loaded]
         if self._start == "dirty":
             events.append(Event(LOADER, Op.WRITE, base, size))
+        if self._start in ("dirty", "any"):
             events += [Event(LOADER, Op.DC_CVAC, address, length) for address, length in loaded]
         return [*events, Event(LOADER, Op.UNMAP, base, size)]

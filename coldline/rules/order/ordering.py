@@ -19,7 +19,9 @@ ZEROED_BYTES = 64
 
 COLD_START = "cold"
 
-STARTS = (COLD_START, "clean", "dirty", "any")
+ANY = "any"
+
+STARTS = (COLD_START, "clean", "dirty", ANY)
 """What lines may hold before the first event: nothing; clean copies of memory; also the last write, dirty; or
 anything, as long as some copy has the last write.
 """

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How a watched machine can end: each failure is one line and status 2, and nothing hangs or stays behind."""
 
+import errno
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 import time
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -16,8 +18,10 @@ import pytest
 pytest.importorskip("numba")
 
 import tests.helpers.tiny_guests as a64
+from coldline.frontends.qemu import plugin, watch
+from coldline.trace import spool
 from tests.helpers import machines
-from tests.helpers.command import DRIVER, ERROR, INCONCLUSIVE, Cli
+from tests.helpers.command import DRIVER, ERROR, HAZARD, INCONCLUSIVE, Cli
 from tests.helpers.machines import DATA, machine, write_program
 from tests.helpers.tiny_guests import code, ldr, mov, off, store
 
@@ -135,4 +139,71 @@ def test_refused_options_are_one_line(cli: Cli) -> None:
     assert done.status == ERROR
     assert done.err == (
         "coldline: QEMU's -enable-kvm cannot be watched: KVM runs code that a plugin does not see\n"
+    )
+
+
+def stores_to_many_lines(tmp_path: Path) -> Path:
+    """A program that stores to 1024 lines, and ends."""
+    loop = code(store(2, 2), a64.add(2, 2, 64), a64.subs(3, 3, 1), a64.b_ne(-3))
+    return write_program(tmp_path / "program", code(mov(2, DATA + 0x10000), mov(3, 1024), loop, off()))
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_a_full_disk_ends_it(cli: Cli, qemu: list[str], tmp_path: Path, many: bool) -> None:
+    """The disk is full as the machine runs, or when the last events are written."""
+    file = (
+        stores_to_many_lines(tmp_path)
+        if many
+        else write_program(tmp_path / "program", code(mov(2, DATA), ldr(4, 2), off()))
+    )
+    done = cli(
+        "watch", "--json", "--trace", "/dev/full", "--trace-format", "text", "--", *machine(qemu, file)
+    )
+    assert done.status == ERROR
+    told = "/dev/full: cannot write a trace: No space left on device"
+    assert done.err.splitlines()[-1] == f"coldline: {told}"
+    document = json.loads(done.out)
+    assert document["inconclusive_because"] == [told]
+    assert document["coverage"]["other_fetches"] > 0
+
+
+def test_without_room_for_the_events_there_are_no_stories(
+    cli: Cli, qemu: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> bool:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(spool._Keeper, "take", full)
+    first, second = machines.starts_second_core([])
+    file = write_program(tmp_path / "program", first, second)
+    done = cli("watch", "--", *machine(qemu, file, vcpus=2))
+    assert done.status == HAZARD
+    assert done.err.splitlines()[-1] == (
+        "coldline: no stories: a temporary file for the events cannot be written: No space left on device"
+    )
+    assert f"stale-read: cpu1.el1 may get old bytes at {DATA:#x}" in done.out
+
+
+def test_a_plugin_that_is_not_there(
+    cli: Cli, qemu: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "write_plugin", lambda folder: folder / "absent.so")
+    done = cli("watch", "--", *machine(qemu, write_program(tmp_path / "program", off())))
+    assert done.status == ERROR
+    assert done.out == ""
+    assert done.err.startswith("coldline: QEMU did not start the machine: ")
+    assert "absent.so" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_plugin_that_cannot_be_compiled(
+    cli: Cli, qemu: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugin, "cache_folder", SimpleNamespace(folder=lambda: None))
+    monkeypatch.setattr(plugin, "shutil", SimpleNamespace(which=lambda name: None))
+    done = cli("watch", "--", *machine(qemu, write_program(tmp_path / "program", off())))
+    assert (done.status, done.out) == (ERROR, "")
+    assert done.err == (
+        "coldline: a plugin for QEMU has to be compiled once, and there is no C compiler (cc, gcc or clang): "
+        "install gcc\n"
     )

@@ -75,6 +75,29 @@ def test_the_start_is_a_loaders_map(qemu: list[str], tmp_path: Path) -> None:
     assert dirty[2 + len(cleaned)] == f"loader unmap {whole}"
 
 
+@pytest.mark.parametrize(
+    ("start", "before", "status"),
+    [
+        ("clean", [], COHERENT),
+        ("dirty", [], HAZARD),
+        ("any", [], HAZARD),
+        ("any", ["dc ivac"], COHERENT),
+        ("cold", [], COHERENT),
+    ],
+)
+def test_a_word_that_is_stored_and_loaded_with_the_mmu_off(
+    cli: Cli, qemu: list[str], tmp_path: Path, start: str, before: list[str], status: int
+) -> None:
+    """A dirty line of an earlier program is written back over it, unless it is invalidated before."""
+    data = RAM + 0x10_0000  # nothing was loaded there
+    program = code(mov(2, data), *(maintain(each, 2) for each in before), DSB, store(2, 2), ldr(4, 2), off())
+    file = write_program(tmp_path / "program", program)
+    done = cli("watch", "--start", start, "--", *machine(qemu, file))
+    assert done.status == status, done
+    if status == HAZARD:
+        assert f"at {data:#x}, 8 bytes" in done.out
+
+
 def test_types_walks_and_aliases_with_the_mmu_on(qemu: list[str], tmp_path: Path) -> None:
     pages = {
         0: a64.page(WINDOW, a64.NC, NEVER),

@@ -1106,7 +1106,16 @@ def test_the_words_are_what_an_assembler_makes_of_the_texts(tmp_path: Path) -> N
         mov(7, 0x1122_3344_5566_7788),
         mov(8, 0xFFFF_0000_0000),
         mov(9, 0),
-        [a64.add(1, 2, 0xABC), a64.subs(5, 5, 1), a64.b(0), a64.b(16), a64.b(-3), a64.b_ne(-2), a64.b_ne(5)],
+        [
+            a64.add(1, 2, 0xABC),
+            a64.lsr(4, 5, 56),
+            a64.subs(5, 5, 1),
+            a64.b(0),
+            a64.b(16),
+            a64.b(-3),
+            a64.b_ne(-2),
+            a64.b_ne(5),
+        ],
         [
             a64.blr(4),
             a64.ldr(3, 2),

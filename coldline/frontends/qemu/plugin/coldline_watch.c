@@ -8,7 +8,7 @@
  * (-accel tcg,thread=single), so there are no locks.
  *
  * Arguments: ring=FILE, ram=NAME (of the mapping of RAM, in /proc/self/maps), base=ADDRESS and size=BYTES (of RAM),
- * low=ADDRESS and high=ADDRESS (the range of loads that are wanted; all stores are, as they may be to tables),
+ * more-base=ADDRESS and more-size=BYTES (of RAM beside it), low=ADDRESS and high=ADDRESS (the range of loads that are wanted; all stores are, as they may be to tables),
  * barriers=0|1, filter=0|1, reader=PID.
  *
  * With filter=1, a load or a block of code is left out if the same vCPU has loaded the same bytes, or executed the same
@@ -126,6 +126,7 @@ static uint64_t mask, capacity, position, published, room;
 static pid_t reader;
 
 static uint64_t ram_base, ram_size, low, high;
+static uint64_t more_base, more_size;   /* of RAM beside it */
 static const char *ram_name;
 static bool barriers, filters;
 
@@ -460,7 +461,7 @@ static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virt
     if (!place || qemu_plugin_hwaddr_is_io(place))
         return;
     uint64_t physical = qemu_plugin_hwaddr_phys_addr(place);
-    if (physical - ram_base >= ram_size)
+    if (physical - ram_base >= ram_size && physical - more_base >= more_size)
         return;
     unsigned shift = qemu_plugin_mem_size_shift(info);
     uint64_t at = (uintptr_t)data, level = at & 0xff, block = at & ~ADDRESS;
@@ -654,6 +655,10 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
             ram_base = strtoull(value, NULL, 0);
         else if (!strcmp(argv[index], "size"))
             ram_size = strtoull(value, NULL, 0);
+        else if (!strcmp(argv[index], "more-base"))
+            more_base = strtoull(value, NULL, 0);
+        else if (!strcmp(argv[index], "more-size"))
+            more_size = strtoull(value, NULL, 0);
         else if (!strcmp(argv[index], "low"))
             low = strtoull(value, NULL, 0);
         else if (!strcmp(argv[index], "high"))
