@@ -115,7 +115,7 @@ def tell_changes(s: Any, address: int, shift: int, kind: int, virtual: int) -> N
 
     `kind` is that of its new leaf. Without the MMU no TLB holds a mapping.
     """
-    if not (s.ends_at_barriers and s.virtual):
+    if not (s.ends_at_barriers and s.virtual) or s.below:
         return
     for index in range(s.pending_count):
         same = _field(s, index, _ADDRESS) == address and _field(s, index, _SHIFT) == shift
