@@ -19,11 +19,40 @@ def add_create(commands: "Commands") -> None:
     )
     add_guest(parser)
     add_machine_of_xen(parser)
-    parser.set_defaults(core=None, uuid=None)
+    parser.set_defaults(
+        core=None,
+        uuid=None,
+        max_memory=None,
+        online_vcpus=None,
+        pool=None,
+        affinity=None,
+        weight=None,
+        cap=None,
+        actions=None,
+    )
     group = parser.add_argument_group("domain")
     group.add_argument("--name", metavar="NAME", help="name of the domain (default: the image's name)")
     add_strategy(group, "; uncached mappings need coldline's driver")
     group.add_argument("-p", "--paused", action="store_true", help="leave the domain paused")
+    keeping = group.add_mutually_exclusive_group()
+    keeping.add_argument(
+        "-e",
+        "--no-keeper",
+        dest="keep",
+        action="store_const",
+        const=None,
+        default="background",
+        help="leave no process that restarts or destroys the guest when it shuts down (on_poweroff, on_reboot, "
+        "on_crash, on_watchdog)",
+    )
+    keeping.add_argument(
+        "-F",
+        "--foreground",
+        dest="keep",
+        action="store_const",
+        const="foreground",
+        help="be that process until the guest's end, in place of one in the background",
+    )
     group.add_argument(
         "--lenient",
         action="store_true",
