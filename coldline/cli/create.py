@@ -44,10 +44,10 @@ def run_create(options: argparse.Namespace) -> int:
                 XenHost(bindings).destroy(domain)
                 raise
     if options.keep == "foreground":
-        from coldline.cli.keeping import keep
+        from coldline.cli.keeping import keep_here
 
         sys.stdout.flush()
-        keep(options, domain, create)
+        keep_here(options, domain, create)
     return 0
 
 

@@ -27,7 +27,7 @@ LOG_FOLDER: Final = Path("/var/log/xen")
 """Where xl's keepers write their logs, too. Without it, there is no log."""
 
 
-def keep(options: argparse.Namespace, domain: XenDomain, create: "Create") -> None:
+def keep_here(options: argparse.Namespace, domain: XenDomain, create: "Create") -> None:
     """Keep a domain in this process until its end, with a log on standard error.
 
     Parameters

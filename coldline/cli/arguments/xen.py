@@ -111,3 +111,24 @@ def add_unpause(commands: "Commands") -> None:
 def add_destroy(commands: "Commands") -> None:
     """``destroy``: end a domain."""
     _domain(commands, "destroy", "destroy a Xen domain, and remove what is left of it")
+
+
+def add_xl(commands: "Commands") -> None:
+    """``xl``: run xl with uncached mappings."""
+    parser = commands.add_parser(
+        "xl",
+        help="run xl so that it writes guests through uncached mappings",
+        description="Run xl so that it writes the guests that it builds through Normal non-cacheable mappings by "
+        "coldline's driver. xl maintains caches by hypercall after that, as ever.",
+    )
+    parser.add_argument(
+        "--preload",
+        metavar="FILE",
+        help="the library of driver/preload (default: where its Makefile installs it)",
+    )
+    parser.add_argument(
+        "words",
+        nargs=argparse.REMAINDER,
+        metavar="ARGUMENT",
+        help="xl's arguments, from its subcommand on: create guest.cfg",
+    )

@@ -16,7 +16,7 @@ from coldline.guest.layout import EVENT_CHANNEL_PPI, MAGIC_PAGES
 from coldline.hypervisor.protocol import Mapping
 from coldline.hypervisor.xen.domain_setup import DomainSetup
 from coldline.hypervisor.xen.failures import error_context
-from coldline.hypervisor.xen.libxl_record import record_of
+from coldline.hypervisor.xen.libxl_record import libxl_json
 from coldline.hypervisor.xen.scheduling import affinities, numbers_of, schedule
 from coldline.hypervisor.xen.store_entries import Entries, Ring, uuid_text, write_entries
 from coldline.hypervisor.xen.structures import GrantEntry
@@ -132,7 +132,7 @@ def set_up_domain(host: SetupHost, domain: "XenDomain", setup: DomainSetup) -> N
         tree.introduce(domid, store.frame, store.port)
     with error_context(f"domain {domid}: libxl's record"):
         affinity = [numbers_of(bits) for bits in cpus]
-        text = record_of(setup, domain.handle, domain.max_memory, domain.vcpus, affinity)
+        text = libxl_json(setup, domain.handle, domain.max_memory, domain.vcpus, affinity)
         host.bindings.records.write(domid, uuid_text(domain.handle), text)
 
 

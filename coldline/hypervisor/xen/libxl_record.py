@@ -24,7 +24,7 @@ _ACTION_NAMES: Final = {"rename-restart": "restart_rename"}
 _Members = dict[str, object]
 
 
-def record_of(
+def libxl_json(
     setup: DomainSetup, handle: bytes, memory: int, vcpus: int, affinity: list[list[int]] | None = None
 ) -> str:
     """Return the text of a domain's record.

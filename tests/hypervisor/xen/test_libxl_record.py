@@ -8,7 +8,7 @@ import pytest
 
 from coldline.hypervisor.xen.bindings.records import RecordFolder
 from coldline.hypervisor.xen.domain_setup import DomainSetup, GuestFiles, Scheduling, ShutdownActions
-from coldline.hypervisor.xen.libxl_record import record_of
+from coldline.hypervisor.xen.libxl_record import libxl_json
 
 MIB = 1 << 20
 UUID = "dea867d1-1233-4bf7-98a1-18d9acf97d92"
@@ -99,7 +99,7 @@ def test_the_record_is_xls() -> None:
             "/host/guest/kernel", "/host/guest/initrd", None, "console=hvc0 loglevel=4 rdinit=/init"
         ),
     )
-    assert record_of(setup, HANDLE, 64 * MIB, 2) == OF_XL
+    assert libxl_json(setup, HANDLE, 64 * MIB, 2) == OF_XL
 
 
 def test_all_settings() -> None:
@@ -110,7 +110,7 @@ def test_all_settings() -> None:
         actions=ShutdownActions(crash="coredump-restart"),
         files=GuestFiles("/host/guest/kernel", "/host/guest/initrd", None, "console=hvc0", 3),
     )
-    assert record_of(setup, HANDLE, 64 * MIB, 2, [[0], [0]]).endswith(ALSO_OF_XL)
+    assert libxl_json(setup, HANDLE, 64 * MIB, 2, [[0], [0]]).endswith(ALSO_OF_XL)
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,12 @@ def test_all_settings() -> None:
 )
 def test_actions_have_libxls_names(action: str, name: str) -> None:
     setup = DomainSetup("a", actions=ShutdownActions(watchdog=action))
-    assert f'    "on_watchdog": "{name}"' in record_of(setup, HANDLE, MIB, 1)
+    assert f'    "on_watchdog": "{name}"' in libxl_json(setup, HANDLE, MIB, 1)
 
 
 def test_a_balloon_and_a_pool() -> None:
     setup = DomainSetup("a", max_memory=128 * MIB, scheduling=Scheduling(pool="other"))
-    text = record_of(setup, HANDLE, 64 * MIB, 1)
+    text = libxl_json(setup, HANDLE, 64 * MIB, 1)
     assert '"max_memkb": 131072,\n        "target_memkb": 65536,' in text
     assert '"pool_name": "other",\n        "run_hotplug' in text
 
