@@ -6,8 +6,10 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/vmstat.h>
 
 #include <xen/xen.h>
 
@@ -17,8 +19,8 @@
 #define PART	512U
 
 /*
- * Of dom0's memory, 1/RESERVE stays for others, and the pages that files keep
- * are at most 1/RESERVE of what is available.
+ * Of dom0's memory, 1/RESERVE stays for others, 32 MiB at least, and the pages
+ * that files keep are at most 1/RESERVE of what is available.
  */
 #define RESERVE	16
 
@@ -58,13 +60,25 @@ void coldline_pages_free(struct coldline_pages *pages)
 }
 
 /*
+ * Available pages that the balloon can have: it takes none of those that are
+ * kept for contiguous allocations.
+ */
+static long available(void)
+{
+	return si_mem_available() -
+	       (long)global_zone_page_state(NR_FREE_CMA_PAGES);
+}
+
+/*
  * The balloon allocates without failing early: it would take dom0's last pages,
  * and the OOM killer its daemons.
  */
 static bool scarce(void)
 {
-	return READ_ONCE(takes_memory) &&
-	       si_mem_available() < (long)(totalram_pages() / RESERVE);
+	long least = max_t(long, totalram_pages() / RESERVE,
+			   SZ_32M >> PAGE_SHIFT);
+
+	return READ_ONCE(takes_memory) && available() < least;
 }
 
 static int take(struct page **pages, u32 count)
@@ -115,7 +129,7 @@ static u32 room(const struct coldline_pages *pages)
 
 	if (!READ_ONCE(takes_memory))
 		return most;
-	all = si_mem_available() / RESERVE - atomic_long_read(&all_kept);
+	all = available() / RESERVE - atomic_long_read(&all_kept);
 	return clamp(all, 0L, most);
 }
 
