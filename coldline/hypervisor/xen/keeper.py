@@ -155,7 +155,7 @@ class Keeper:
         name = f"{ended.name}{time.strftime('-%Y%m%dT%H%MZ', time.gmtime())}"
         handle = os.urandom(len(ended.uuid))
         with error_context(f"domain {ended.domid}: rename"):
-            Hypercalls(self._bindings.calls).set_handle(ended.domid, handle)
             rename(self._bindings.store, ended.domid, ended.uuid, handle, name)
+            Hypercalls(self._bindings.calls).set_handle(ended.domid, handle)
             self._bindings.records.move(ended.domid, uuid_text(ended.uuid), uuid_text(handle))
         self._log(f"domain {ended.domid}: stays as {name}")

@@ -89,10 +89,18 @@ def write_identity(tree: StorePort, domid: int, handle: bytes, name: str) -> Non
 
 
 def rename(tree: StorePort, domid: int, old: bytes, new: bytes, name: str) -> None:
-    """Write a domain's new name and new UUID: its entries below ``/vm`` move."""
+    """Write a domain's new name and new UUID: its entries below ``/vm`` move.
+
+    Raises
+    ------
+    UsageError
+        If another domain has the name.
+    """
     before, after = vm_of(old), vm_of(new)
 
     def write() -> None:
+        if _is_taken(tree, domid, name):
+            raise UsageError(f"domain {domid} cannot be renamed: a domain '{name}' exists already")
         started = tree.read(f"{before}/start_time")
         tree.remove(before)
         tree.make(after)
@@ -105,6 +113,12 @@ def rename(tree: StorePort, domid: int, old: bytes, new: bytes, name: str) -> No
         tree.write(f"{home_of(domid)}/vm", after)
 
     _in_transaction(tree, write)
+
+
+def _is_taken(tree: StorePort, domid: int, name: str) -> bool:
+    others = [other for other in tree.list(_DOMAINS) if other != str(domid)]
+    wanted = name.encode("utf-8", "surrogateescape")
+    return any(tree.read(f"{_DOMAINS}/{other}/name") == wanted for other in others)
 
 
 def write_entries(tree: StorePort, entries: Entries) -> None:
@@ -126,10 +140,7 @@ def _in_transaction(tree: StorePort, write: Callable[[], None]) -> None:
 
 def _write_identity(tree: StorePort, domid: int, handle: bytes, name: str) -> None:
     home, vm, libxl = home_of(domid), vm_of(handle), _libxl_of(domid)
-    taken = [other for other in tree.list(_DOMAINS) if other != str(domid)]
-    if any(
-        tree.read(f"{_DOMAINS}/{other}/name") == name.encode("utf-8", "surrogateescape") for other in taken
-    ):
+    if _is_taken(tree, domid, name):
         raise UsageError(f"a domain '{name}' exists already: choose another name with --name")
     for path in (home, libxl, vm):
         tree.remove(path)

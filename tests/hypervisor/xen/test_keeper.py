@@ -9,7 +9,7 @@ import pytest
 
 from coldline.cli.create import create
 from coldline.cli.main import parser
-from coldline.errors import HypervisorError
+from coldline.errors import HypervisorError, UsageError
 from coldline.hypervisor.xen.domain_setup import ShutdownActions
 from coldline.hypervisor.xen.keeper import Keeper, Kept
 from tests.helpers.fake_xen import FakeXen
@@ -172,3 +172,16 @@ def test_a_rebuild_that_fails() -> None:
     with pytest.raises(HypervisorError, match="MiB free"):
         house.keeper.keep(house.first)
     assert house.xen.domains == {}
+
+
+def test_the_new_name_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second crash in the same minute: the domain stays as it is, as with xl."""
+    monkeypatch.setattr("time.strftime", lambda form, when: "-20261129T2045Z")
+    house = House(ShutdownActions(crash="rename-restart"))
+    house.happens(CRASH, CRASH)
+    with pytest.raises(
+        UsageError, match="domain 4 cannot be renamed: a domain 'guest-20261129T2045Z' exists"
+    ):
+        house.keeper.keep(house.first)
+    assert sorted(house.names()) == ["guest", "guest-20261129T2045Z"]
+    assert house.xen.domains[4].handle == b"u" * 16
