@@ -9,10 +9,13 @@ from coldline.builder import build_domain, strategy_for
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, Plan, XenPlatform, make_plan
 from coldline.hypervisor.xen.bindings.protocols import Bindings
-from coldline.hypervisor.xen.boot_pages import DomainSetup, check_name, set_up_domain
+from coldline.hypervisor.xen.boot_pages import set_up_domain
+from coldline.hypervisor.xen.creation import check_free
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.domain_list import DomainList
+from coldline.hypervisor.xen.domain_setup import DomainSetup, check_name
 from coldline.hypervisor.xen.host import XenHost
+from coldline.hypervisor.xen.scheduling import pool_of
 from coldline.support.frozen_record import Record, replace
 
 if TYPE_CHECKING:
@@ -89,7 +92,15 @@ def launch(
     strategy_for(wanted.strategy, kernel.architecture)
     if any(known.name == name for known in DomainList(bindings).all()):
         raise UsageError(f"a domain '{name}' exists already: choose another name with --name")
-    xen = XenHost(bindings, handle=wanted.handle, shared_interrupts=int(wanted.setup.vuart))
+    pool = wanted.setup.scheduling.pool
+    xen = XenHost(
+        bindings,
+        handle=wanted.handle,
+        name=name,
+        pool=0 if pool is None else pool_of(bindings.store, pool),
+        shared_interrupts=int(wanted.setup.vuart),
+    )
+    check_free(xen.hypercalls, guest.memory, guest.vcpus)
     plan = _plan_for(xen, kernel, guest, wanted)
     host: XenHost | RecordedXen = xen
     if trace is not None:

@@ -14,9 +14,9 @@
 
 /*
  * Changes with every change of a structure or an ioctl. Version 2 added
- * COLDLINE_MAP_REPLACE and kept_frames.
+ * COLDLINE_MAP_REPLACE and kept_frames, version 3 COLDLINE_IOCTL_RESTRICT.
  */
-#define COLDLINE_ABI			2
+#define COLDLINE_ABI			3
 
 /*
  * A memory type is named by its attribute byte, as MAIR_ELx holds it and
@@ -30,8 +30,8 @@
  * @abi: out: COLDLINE_ABI
  * @frame_size: out: bytes of a frame, and of a page
  * @max_frames: out: the most frames of one mapping
- * @kept_frames: out: how many pages an open file keeps of a finished mapping;
- *	a next mapping of no more pages is faster
+ * @kept_frames: out: the most pages that an open file keeps of a finished
+ *	mapping; a next mapping of no more pages is faster
  * @attrs: out: bit n % 64 of word n / 64 is set if COLDLINE_IOCTL_MAP supports
  *	attribute byte n
  */
@@ -101,6 +101,20 @@ struct coldline_query {
 	__u8 fault;
 };
 
+/**
+ * struct coldline_restrict - restrict an open file to one domain
+ * @domain: in: the domain's number
+ * @reserved: in: zero
+ *
+ * From then on, COLDLINE_IOCTL_MAP maps no frames of other domains through
+ * this file, nor through its copies in other processes (EPERM). Mappings that
+ * exist stay. A restriction cannot be changed or removed (EINVAL).
+ */
+struct coldline_restrict {
+	__u32 domain;
+	__u32 reserved;
+};
+
 #define COLDLINE_IOCTL_MAGIC		0xDC
 #define COLDLINE_IOCTL_FEATURES \
 	_IOR(COLDLINE_IOCTL_MAGIC, 0, struct coldline_features)
@@ -108,5 +122,7 @@ struct coldline_query {
 	_IOWR(COLDLINE_IOCTL_MAGIC, 1, struct coldline_map)
 #define COLDLINE_IOCTL_QUERY \
 	_IOWR(COLDLINE_IOCTL_MAGIC, 2, struct coldline_query)
+#define COLDLINE_IOCTL_RESTRICT \
+	_IOW(COLDLINE_IOCTL_MAGIC, 3, struct coldline_restrict)
 
 #endif /* COLDLINE_H */

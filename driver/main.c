@@ -9,6 +9,7 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/capability.h>
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -17,6 +18,7 @@
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include <xen/interface/xen.h>
@@ -29,6 +31,16 @@
 
 /* The most frames of a mapping: 1 GiB, as in Xen's own builder. */
 #define MAX_FRAMES	(SZ_1G >> PAGE_SHIFT)
+
+/**
+ * struct coldline_file - an open file
+ * @pages: the cache of pages for its mappings
+ * @only: the one domain whose frames it maps, or DOMID_INVALID for any
+ */
+struct coldline_file {
+	struct coldline_pages *pages;
+	u32 only;
+};
 
 /* mremap() opens a mapping at its new address, then closes the old one. */
 static void coldline_vma_open(struct vm_area_struct *vma)
@@ -73,8 +85,11 @@ static int coldline_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	if (vma->vm_pgoff || vma_pages(vma) > MAX_FRAMES)
 		return -EINVAL;
-	/* A write to a private mapping would copy the page. */
-	if (!(vma->vm_flags & VM_SHARED))
+	/*
+	 * A write to a private mapping would copy the page. A shared mapping
+	 * of a file that is open for reading only is not VM_SHARED.
+	 */
+	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
@@ -205,11 +220,12 @@ static struct coldline_frames *get_frames(struct file *file,
 		.count = map->count,
 		.all = !map->errors,
 	};
+	const struct coldline_file *opened = file->private_data;
 	struct coldline_frames *frames;
 	int rc;
 
 	if (!(map->flags & COLDLINE_MAP_REPLACE))
-		return coldline_frames_map(file->private_data, &request);
+		return coldline_frames_map(opened->pages, &request);
 	frames = find_and_take(file, map);
 	if (IS_ERR(frames))
 		return frames;
@@ -222,9 +238,11 @@ static struct coldline_frames *get_frames(struct file *file,
 
 static long coldline_map(struct file *file, struct coldline_map __user *argument)
 {
+	const struct coldline_file *opened = file->private_data;
 	struct coldline_frames *frames;
 	struct coldline_map map;
 	xen_ulong_t *numbers;
+	u32 only;
 	long rc;
 
 	BUILD_BUG_ON(sizeof(*numbers) != sizeof(__u64));
@@ -237,6 +255,9 @@ static long coldline_map(struct file *file, struct coldline_map __user *argument
 	if (map.flags & ~COLDLINE_MAP_REPLACE || map.reserved || !map.count ||
 	    map.count > MAX_FRAMES || map.domain >= DOMID_FIRST_RESERVED)
 		return -EINVAL;
+	only = READ_ONCE(opened->only);
+	if (only != DOMID_INVALID && only != map.domain)
+		return -EPERM;
 	numbers = vmemdup_user(u64_to_user_ptr(map.frames),
 			       array_size(map.count, sizeof(*numbers)));
 	if (IS_ERR(numbers))
@@ -279,6 +300,21 @@ static long coldline_query(struct coldline_query __user *argument)
 	return copy_to_user(argument, &query, sizeof(query)) ? -EFAULT : 0;
 }
 
+static long coldline_restrict(struct file *file,
+			      struct coldline_restrict __user *argument)
+{
+	struct coldline_file *opened = file->private_data;
+	struct coldline_restrict wanted;
+	u32 before;
+
+	if (copy_from_user(&wanted, argument, sizeof(wanted)))
+		return -EFAULT;
+	if (wanted.reserved || wanted.domain >= DOMID_FIRST_RESERVED)
+		return -EINVAL;
+	before = cmpxchg(&opened->only, DOMID_INVALID, wanted.domain);
+	return before == DOMID_INVALID || before == wanted.domain ? 0 : -EINVAL;
+}
+
 static long coldline_features(struct coldline_features __user *argument)
 {
 	struct coldline_features features = {
@@ -307,6 +343,8 @@ static long coldline_ioctl(struct file *file, unsigned int command,
 		return coldline_map(file, pointer);
 	case COLDLINE_IOCTL_QUERY:
 		return coldline_query(pointer);
+	case COLDLINE_IOCTL_RESTRICT:
+		return coldline_restrict(file, pointer);
 	default:
 		return -ENOTTY;
 	}
@@ -314,16 +352,30 @@ static long coldline_ioctl(struct file *file, unsigned int command,
 
 static int coldline_open(struct inode *inode, struct file *file)
 {
+	struct coldline_file *opened;
+
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	file->private_data = coldline_pages_new();
-	return file->private_data ? 0 : -ENOMEM;
+	opened = kmalloc(sizeof(*opened), GFP_KERNEL);
+	if (!opened)
+		return -ENOMEM;
+	opened->only = DOMID_INVALID;
+	opened->pages = coldline_pages_new();
+	if (!opened->pages) {
+		kfree(opened);
+		return -ENOMEM;
+	}
+	file->private_data = opened;
+	return 0;
 }
 
 /* No mapping is left, as each one holds the file. */
 static int coldline_release(struct inode *inode, struct file *file)
 {
-	coldline_pages_free(file->private_data);
+	struct coldline_file *opened = file->private_data;
+
+	coldline_pages_free(opened->pages);
+	kfree(opened);
 	return 0;
 }
 

@@ -1,14 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pages without memory of their own, and a cache of them. */
 
+#include <linux/atomic.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/vmstat.h>
 
 #include <xen/xen.h>
 
 #include "pages.h"
+
+/* Pages that are taken at once; in between, memory may have become scarce. */
+#define PART	512U
+
+/*
+ * Of dom0's memory, 1/RESERVE stays for others, 32 MiB at least, and the pages
+ * that files keep are at most 1/RESERVE of what is available.
+ */
+#define RESERVE	16
+
+/*
+ * Whether a page costs dom0 a page of its memory (it comes from the balloon),
+ * or none (it is in unpopulated space).
+ */
+static bool takes_memory;
+
+/* The pages that all files keep. */
+static atomic_long_t all_kept;
 
 struct coldline_pages {
 	struct mutex lock;	/* protects the members below */
@@ -30,28 +53,84 @@ struct coldline_pages *coldline_pages_new(void)
 
 void coldline_pages_free(struct coldline_pages *pages)
 {
+	atomic_long_sub(pages->count, &all_kept);
 	xen_free_unpopulated_pages(pages->count, pages->kept);
 	mutex_destroy(&pages->lock);
 	kvfree(pages);
 }
 
+/*
+ * Available pages that the balloon can have: it takes none of those that are
+ * kept for contiguous allocations.
+ */
+static long available(void)
+{
+	return si_mem_available() -
+	       (long)global_zone_page_state(NR_FREE_CMA_PAGES);
+}
+
+/*
+ * The balloon allocates without failing early: it would take dom0's last pages,
+ * and the OOM killer its daemons.
+ */
+static bool scarce(void)
+{
+	long least = max_t(long, totalram_pages() / RESERVE,
+			   SZ_32M >> PAGE_SHIFT);
+
+	return READ_ONCE(takes_memory) && available() < least;
+}
+
+static int take(struct page **pages, u32 count)
+{
+	int rc;
+
+	if (scarce())
+		return -ENOMEM;
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	rc = xen_alloc_unpopulated_pages(count, pages);
+	/* EBUSY: the kernel has no more physical address space to give. */
+	if (rc)
+		return rc == -EBUSY ? -ENOMEM : rc;
+	WRITE_ONCE(takes_memory, !is_zone_device_page(pages[0]));
+	return 0;
+}
+
 int coldline_pages_get(struct coldline_pages *from, struct page **pages,
 		       u32 count)
 {
-	u32 kept;
+	u32 got, part;
 	int rc;
 
 	mutex_lock(&from->lock);
-	kept = min(count, from->count);
-	from->count -= kept;
-	memcpy(pages, &from->kept[from->count], kept * sizeof(*pages));
+	got = min(count, from->count);
+	from->count -= got;
+	memcpy(pages, &from->kept[from->count], got * sizeof(*pages));
 	mutex_unlock(&from->lock);
-	if (kept == count)
-		return 0;
-	rc = xen_alloc_unpopulated_pages(count - kept, &pages[kept]);
-	if (rc)
-		coldline_pages_put(from, pages, kept);
-	return rc;
+	atomic_long_sub(got, &all_kept);
+	for (; got < count; got += part) {
+		part = min(PART, count - got);
+		rc = take(&pages[got], part);
+		if (rc) {
+			coldline_pages_put(from, pages, got);
+			return rc;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+/* How many more pages a file may keep. */
+static u32 room(const struct coldline_pages *pages)
+{
+	long most = COLDLINE_KEPT - pages->count;
+	long all;
+
+	if (!READ_ONCE(takes_memory))
+		return most;
+	all = available() / RESERVE - atomic_long_read(&all_kept);
+	return clamp(all, 0L, most);
 }
 
 void coldline_pages_put(struct coldline_pages *to, struct page **pages,
@@ -60,9 +139,10 @@ void coldline_pages_put(struct coldline_pages *to, struct page **pages,
 	u32 kept;
 
 	mutex_lock(&to->lock);
-	kept = min_t(u32, count, COLDLINE_KEPT - to->count);
+	kept = min(count, room(to));
 	memcpy(&to->kept[to->count], pages, kept * sizeof(*pages));
 	to->count += kept;
+	atomic_long_add(kept, &all_kept);
 	mutex_unlock(&to->lock);
 	if (kept < count)
 		xen_free_unpopulated_pages(count - kept, &pages[kept]);

@@ -4,14 +4,17 @@
  *
  * The kernel provides them, from the balloon or unpopulated space, as for
  * privcmd. To take one from the balloon and return it takes as long as to
- * map a frame, so each open file keeps some for its next mapping.
+ * map a frame, so each open file keeps some for its next mapping. A page from
+ * the balloon costs dom0 a page of memory, so fewer are kept when memory is
+ * scarce. There is no shrinker: returning pages to the balloon takes its lock,
+ * with which the kernel may be waiting for that very shrinker.
  */
 #ifndef COLDLINE_PAGES_H
 #define COLDLINE_PAGES_H
 
 #include <linux/mm_types.h>
 
-/* Pages that a file keeps: 4 MiB of space, no memory. */
+/* The most pages that a file keeps: 4 MiB of space. */
 #define COLDLINE_KEPT	1024
 
 struct coldline_pages;
@@ -35,7 +38,8 @@ void coldline_pages_free(struct coldline_pages *pages);
  * @pages: where to put them
  * @count: how many
  *
- * Return: 0, or a negative errno and none.
+ * Return: 0, or a negative errno and none: -ENOMEM if there is no more space,
+ * or if dom0 would be left with too little memory.
  */
 int coldline_pages_get(struct coldline_pages *from, struct page **pages,
 		       u32 count);

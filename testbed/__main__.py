@@ -8,10 +8,11 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from coldline.errors import ColdlineError
-from testbed import bench, checkpatch, image, machine, modules, native
+from testbed import bench, checkpatch, image, machine, modules, native, pace
 from testbed.cache import cache_folder
 from testbed.debian import MissingError
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
@@ -70,9 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     tests.add_argument(
         "--timeout",
         type=float,
-        default=900.0,
         metavar="SECONDS",
-        help="time limit for each machine (default: 900)",
+        help=f"time limit for each machine (default: {pace.LIMIT_S:.0f}, times how slow this machine is now)",
     )
     tests.add_argument("--select", metavar="EXPRESSION", help="only tests whose names match, as pytest's -k")
     tests.add_argument("--boot", action="store_true", help="boot instead of restoring a snapshot")
@@ -124,8 +124,9 @@ def _test(options: argparse.Namespace) -> int:
                     image.initrd(used),
                     folder,
                     words,
-                    timeout_s=options.timeout,
+                    timeout_s=options.timeout or pace.LIMIT_S * pace.slowness(),
                     snapshots=not options.boot,
+                    say=partial(_say_of, architecture),
                 )
             finally:
                 if options.results:
@@ -156,7 +157,8 @@ def _all_sources(options: argparse.Namespace) -> Iterator[Sources]:
 
 
 def _fill(used: Sources, folder: Path) -> None:
-    image.fill(used, modules.build(used), folder)
+    with tempfile.TemporaryDirectory(prefix="coldline-testbed-") as built:
+        image.fill(used, modules.build(used), folder, modules.build_preloaded(used, Path(built)))
 
 
 def _keep(folder: Path, target: Path) -> None:
@@ -209,6 +211,10 @@ def _checkpatch(options: argparse.Namespace) -> int:
     complaints = checkpatch.check(used.release, suite=options.suite)
     print(complaints or "no complaints")
     return 1 if complaints else 0
+
+
+def _say_of(architecture: str, line: str) -> None:
+    _say(f"{architecture}: {line}")
 
 
 def _say(line: str) -> None:

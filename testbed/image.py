@@ -99,7 +99,7 @@ sys.exit(run())
 """The script that an installer would write."""
 
 
-def tree(sources: Sources, driver: Path, target: Path) -> None:
+def tree(sources: Sources, driver: Path, target: Path, library: Path | None = None) -> None:
     """Write an archive for dom0's root from this tree: coldline, its driver and the tests.
 
     Parameters
@@ -110,6 +110,8 @@ def tree(sources: Sources, driver: Path, target: Path) -> None:
         coldline's kernel module.
     target : Path
         The file to write.
+    library : Path, optional
+        The library that `coldline xl` preloads.
 
     Raises
     ------
@@ -131,15 +133,19 @@ def tree(sources: Sources, driver: Path, target: Path) -> None:
         command.write_text(_COMMAND)
         command.chmod(0o755)
         shutil.copy(driver, place / "xen-coldline.ko")
+        if library is not None:
+            folder = root / "usr/local/lib/coldline"
+            folder.mkdir(parents=True)
+            shutil.copy(library, folder)
         shutil.copy(_ROOT / "driver/coldline.h", place)
         _compile(sources, root, "opt/coldline")
         _rewrite(sources, root, "opt/coldline/testbed/dom0")
         archive(root, target)
 
 
-def fill(sources: Sources, driver: Path, folder: Path) -> None:
+def fill(sources: Sources, driver: Path, folder: Path, library: Path | None = None) -> None:
     """Fill a folder of the host with the files that dom0 reads from it: see ``testbed/dom0/init``."""
-    tree(sources, driver, folder / "tree.cpio")
+    tree(sources, driver, folder / "tree.cpio", library)
     guest(sources, folder / "guest")
     (folder / "now").write_text(f"{time.time():.0f}\n")
 

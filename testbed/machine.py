@@ -8,13 +8,14 @@ import shlex
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from testbed import qemu_command, snapshot
+from testbed.pace import progress_of
 from testbed.qemu_command import MachineError
 from testbed.qmp import ControlError, Qmp
 from testbed.sources import Sources
@@ -24,6 +25,7 @@ __all__ = ["Outcome", "run", "shell"]
 # the kernel ends QEMU when this process dies, for whatever reason
 _WITH_US = ("setpriv", "--pdeathsig", "KILL")
 _BOOTED = b"dom0 is ready"  # init prints this, and then waits for a line
+PROGRESS_S = 30.0
 _BOOT_S, _RESTORE_S, _ANSWER_S = 120.0, 60.0, 30.0
 
 
@@ -55,6 +57,7 @@ def run(
     timeout_s: float,
     snapshots: bool = True,
     counted: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Run a shell command, or pytest, in a dom0 with ``/host`` as `folder`, and power off.
 
@@ -76,6 +79,8 @@ def run(
         Restore a snapshot of the booted machine, which is made if there is none; otherwise boot.
     counted : bool
         Let the machine's clock count instructions, 2 ns each, independent of the host's load.
+    say : callable
+        Takes a line about the progress, every `PROGRESS_S` seconds.
 
     Raises
     ------
@@ -101,8 +106,14 @@ def run(
                 raise
             saved.unlink(missing_ok=True)  # damaged: the machine boots again
             timeout_s = end - time.monotonic()
-            return run(sources, initrd, folder, command, timeout_s=timeout_s, counted=counted)
+            return run(sources, initrd, folder, command, timeout_s=timeout_s, counted=counted, say=say)
+        say(f"dom0 is up after {time.monotonic() - began:.0f} s")
         machine.go()
+        while machine.status is None and time.monotonic() < end:
+            machine.await_end(min(PROGRESS_S, end - time.monotonic()))
+            if machine.status is None:
+                done = progress_of(folder / "output") or "running"
+                say(f"{time.monotonic() - began:.0f} of at most {timeout_s:.0f} s: {done}")
         machine.ended(end, f"not done after {timeout_s:g} s")
     try:
         status = int((folder / "status").read_text())
@@ -214,6 +225,11 @@ class _Machine:
                 time.sleep(0.02)
             qmp.command("quit")
         self.ended(end, "QEMU does not end")
+
+    def await_end(self, seconds: float) -> None:
+        """Wait until QEMU has ended, or for a time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=max(0.0, seconds))
 
     def ended(self, end: float, complaint: str) -> None:
         """Wait until QEMU has ended."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""coldline's kernel module, cross-built for the testbed's kernel."""
+"""coldline's kernel module, and the library that `coldline xl` preloads, cross-built for the testbed."""
 
 import hashlib
 import os
@@ -10,11 +10,11 @@ import tempfile
 from pathlib import Path
 
 from coldline.errors import ColdlineError
-from testbed import foreign
+from testbed import debian, foreign
 from testbed.cache import cache_folder
 from testbed.sources import Sources
 
-__all__ = ["CROSS_PREFIXES", "DRIVER", "MODULE", "BuildError", "build"]
+__all__ = ["CROSS_PREFIXES", "DRIVER", "MODULE", "PRELOADED", "BuildError", "build", "build_preloaded"]
 
 DRIVER = Path(__file__).resolve().parent.parent / "driver"
 """The folder of the module's source."""
@@ -24,6 +24,7 @@ CROSS_PREFIXES = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-"
 
 _KERNEL_ARCHITECTURES = {"arm64": "arm64", "armhf": "arm"}
 MODULE = "xen-coldline.ko"
+PRELOADED = "libcoldline-xl.so"
 _TIMEOUT_S = 300
 
 
@@ -46,9 +47,7 @@ def build(sources: Sources, *, extra: tuple[str, ...] = ()) -> Path:
     BuildError
         If the compiler is not installed, or the build fails or warns.
     """
-    prefix = CROSS_PREFIXES[sources.architecture]
-    if shutil.which(f"{prefix}gcc") is None:
-        raise BuildError(f"{prefix}gcc is not installed: scripts/setup --testbed installs it")
+    prefix = _prefix(sources.architecture)
     files = sorted(path for path in DRIVER.iterdir() if path.suffix in (".c", ".h") or path.stem == "Kbuild")
     digest = hashlib.sha256()
     for path in files:
@@ -74,6 +73,42 @@ def build(sources: Sources, *, extra: tuple[str, ...] = ()) -> Path:
         )  # fmt: skip
         (module / MODULE).replace(target)
     return target
+
+
+def build_preloaded(sources: Sources, folder: Path) -> Path:
+    """Build the library that `coldline xl` preloads, against that release's C library; return its path in `folder`.
+
+    Raises
+    ------
+    BuildError
+        If the compiler is not installed, or the build fails.
+    testbed.apt.FetchError
+        If the C library's headers cannot be fetched.
+    """
+    prefix = _prefix(sources.architecture)
+    names = ["libc6-dev", "linux-libc-dev"]
+    trees = debian.packages(sources.architecture, names, suite=sources.suite)
+    triplet = prefix.removesuffix("-")
+    includes = [trees[name] / "usr" / "include" / last for name in names for last in ("", triplet)]
+    (library,) = (path for tree in sources.user_space for path in tree.glob("**/libc.so.6"))
+    shutil.copytree(DRIVER / "preload", folder / "preload", ignore=shutil.ignore_patterns("*.so"))
+    shutil.copy(DRIVER / "coldline.h", folder)
+    _make(
+        "-C",
+        os.fspath(folder / "preload"),
+        f"CROSS_COMPILE={prefix}",
+        "CPPFLAGS=" + " ".join(f"-isystem {path}" for path in includes),
+        "LDFLAGS=-nostdlib",
+        f"LIBRARIES={library}",
+    )
+    return folder / "preload" / PRELOADED
+
+
+def _prefix(architecture: str) -> str:
+    prefix = CROSS_PREFIXES[architecture]
+    if shutil.which(f"{prefix}gcc") is None:
+        raise BuildError(f"{prefix}gcc is not installed: scripts/setup --testbed installs it")
+    return prefix
 
 
 def _kernel_tree(sources: Sources, folder: Path, prefix: str) -> Path:
@@ -125,4 +160,4 @@ def _make(*words: str) -> None:
     except OSError as error:
         raise BuildError(f"make: {error.strerror}") from error
     if done.returncode or "warning:" in done.stderr:
-        raise BuildError(f"the driver does not build:\n{done.stderr.strip() or done.stdout.strip()}")
+        raise BuildError(f"it does not build:\n{done.stderr.strip() or done.stdout.strip()}")

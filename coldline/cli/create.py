@@ -4,14 +4,15 @@
 import argparse
 import os
 import signal
+import sys
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from coldline.cli.arguments.values import DEFAULT_STRATEGY
 from coldline.cli.guests import read_guest
-from coldline.errors import UsageError
+from coldline.cli.xen_settings import setup_of
+from coldline.errors import ColdlineError, UsageError
 from coldline.hypervisor.xen import Bindings, SystemBindings, XenDomain, XenHost
-from coldline.hypervisor.xen.boot_pages import DomainSetup
 from coldline.hypervisor.xen.interrupts import interrupts_between_calls
 from coldline.image import open_kernel
 from coldline.xen_launch import Launch, launch
@@ -23,15 +24,30 @@ if TYPE_CHECKING:
 
 
 def run_create(options: argparse.Namespace) -> int:
-    """Build a guest on the running Xen, and start it; return exit status 0."""
+    """Build a guest on the running Xen, start it, and keep it; return exit status 0."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # so that a half-built domain is destroyed
-    with interrupts_between_calls(SystemBindings()) as bindings:
+    system = SystemBindings()
+    with interrupts_between_calls(system) as bindings:
         domain, name = create(options, bindings)
         if options.json:
             import json
 
             print(json.dumps({"domid": domain.domid, "name": name, "state": domain.state.value}))
+        if options.keep == "background":
+            from coldline.cli.keeping import keep_in_background
+
+            system.close()  # what is open here is not the other process's
+            try:
+                keep_in_background(options, domain, name, create)
+            except ColdlineError:
+                XenHost(bindings).destroy(domain)
+                raise
+    if options.keep == "foreground":
+        from coldline.cli.keeping import keep_here
+
+        sys.stdout.flush()
+        keep_here(options, domain, create)
     return 0
 
 
@@ -51,7 +67,7 @@ def create(options: argparse.Namespace, bindings: Bindings) -> tuple[XenDomain, 
     kernel, guest = read_guest(options, open_kernel)
     wanted = Launch(
         strategy=options.strategy if options.strategy is not None else DEFAULT_STRATEGY,
-        setup=DomainSetup(options.name or _name_after(asked_for), bool(options.vuart)),
+        setup=setup_of(options, options.name or _name_after(asked_for)),
         handle=options.uuid.bytes if options.uuid is not None else None,
         gic_version=options.gic,
         paused=options.paused,

@@ -46,6 +46,7 @@ def fill_in(options: argparse.Namespace) -> None:
             assignments=options.settings,
             used_keys=_honoured(options),
             refused_keys=_refused(options),
+            for_xen=options.command == "create",
         )
         for remark in config.remarks:
             print(f"coldline: warning: {remark}", file=sys.stderr)
@@ -56,9 +57,9 @@ def fill_in(options: argparse.Namespace) -> None:
 
 
 def _honoured(options: argparse.Namespace) -> frozenset[str]:
-    from coldline.guest.config import PLAN_KEYS
+    from coldline.guest.config import LAUNCH_KEYS, PLAN_KEYS
 
-    return PLAN_KEYS | {"uuid"} if options.command == "create" else PLAN_KEYS
+    return LAUNCH_KEYS if options.command == "create" else PLAN_KEYS
 
 
 def _refused(options: argparse.Namespace) -> frozenset[str]:
@@ -80,7 +81,10 @@ def _take(options: argparse.Namespace, config: "GuestConfig") -> None:
         "gic": config.gic_version,
     }
     if options.command == "create":
+        from coldline.cli.xen_settings import settings_of
+
         asked |= {"name": config.name, "vuart": config.vuart is not None, "uuid": config.uuid}
+        asked |= settings_of(config)
     if options.dtb_only is None:
         asked["dtb"] = config.device_tree
     for name, value in asked.items():

@@ -45,6 +45,7 @@ _COMMANDS: Final = {
     "pause": "xen",
     "unpause": "xen",
     "destroy": "xen",
+    "xl": "xen",
     "completion": "showing",
 }
 """The module of `coldline.cli.arguments` that has each command's arguments."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hostile guests of a few instructions, which misuse their console as fast as they can.
+"""Guests of a few instructions, which misuse their console as fast as they can, or end at once.
 
 Each word of machine code has its source beside it; `tests/testbed/test_testbed.py` compares them with an assembler.
 """
@@ -60,6 +60,66 @@ PROGRAMS = {
         e140ea71  hvc #0xea1
         eafffff7  b 1b
         00000002  2: .word 2
+    """,
+    # PSCI's SYSTEM_OFF.
+    ("off", "arm64"): """
+        d2800100  mov x0, #8
+        f2b08000  movk x0, #0x8400, lsl #16
+        d4000002  hvc #0
+        14000000  1: b 1b
+    """,
+    ("off", "arm32"): """
+        e3a00008  mov r0, #8
+        e3800321  orr r0, r0, #0x84000000
+        e1400070  hvc #0
+        eafffffe  1: b 1b
+    """,
+    # PSCI's SYSTEM_RESET.
+    ("reset", "arm64"): """
+        d2800120  mov x0, #9
+        f2b08000  movk x0, #0x8400, lsl #16
+        d4000002  hvc #0
+        14000000  1: b 1b
+    """,
+    ("reset", "arm32"): """
+        e3a00009  mov r0, #9
+        e3800321  orr r0, r0, #0x84000000
+        e1400070  hvc #0
+        eafffffe  1: b 1b
+    """,
+    # SCHEDOP_shutdown with SHUTDOWN_crash.
+    ("crash", "arm64"): """
+        d28003b0  mov x16, #29
+        d2800040  mov x0, #2
+        10000061  adr x1, 2f
+        d401d422  hvc #0xea1
+        14000000  1: b 1b
+        00000003  2: .word 3
+    """,
+    ("crash", "arm32"): """
+        e3a0c01d  mov r12, #29
+        e3a00002  mov r0, #2
+        e28f1004  adr r1, 2f
+        e140ea71  hvc #0xea1
+        eafffffe  1: b 1b
+        00000003  2: .word 3
+    """,
+    # SCHEDOP_shutdown with SHUTDOWN_watchdog.
+    ("watchdog", "arm64"): """
+        d28003b0  mov x16, #29
+        d2800040  mov x0, #2
+        10000061  adr x1, 2f
+        d401d422  hvc #0xea1
+        14000000  1: b 1b
+        00000004  2: .word 4
+    """,
+    ("watchdog", "arm32"): """
+        e3a0c01d  mov r12, #29
+        e3a00002  mov r0, #2
+        e28f1004  adr r1, 2f
+        e140ea71  hvc #0xea1
+        eafffffe  1: b 1b
+        00000004  2: .word 4
     """,
 }
 

@@ -18,7 +18,7 @@ from coldline.guest import GuestOptions
 from coldline.hypervisor.xen import XenDomain, XenHost
 from coldline.hypervisor.xen.bindings.protocols import Bindings
 from coldline.hypervisor.xen.bindings.watched import WatchedBindings
-from coldline.hypervisor.xen.boot_pages import DomainSetup
+from coldline.hypervisor.xen.domain_setup import DomainSetup
 from coldline.hypervisor.xen.interrupts import interrupts_between_calls
 from coldline.image import load_kernel
 from coldline.samples import sample

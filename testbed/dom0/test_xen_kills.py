@@ -204,6 +204,7 @@ CREATE = [
     "--name",
     NAME,
     "--paused",
+    "--no-keeper",
 ]
 
 

@@ -8,7 +8,7 @@ headers, and refuses what a real one would refuse.
 import ctypes
 import errno
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from coldline.hypervisor.xen import structures
 from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
 from coldline.hypervisor.xen.bindings.protocols import DriverPort
 from coldline.hypervisor.xen.hypercalls import HYPERCALL_NUMBERS
+from coldline.hypervisor.xen.machine_structures import CpupoolOp, PhysInfo, SchedulerOp, VcpuAffinity
 from coldline.hypervisor.xen.structures import CreateDomain, DomctlHeader, GetDomainInfo, GuestContext
 
 PAGE = 4096
@@ -43,6 +44,10 @@ class FakeDomain:
         self.parameters: dict[int, int] = {}
         self.grants = bytearray(PAGE)
         self.vuart: int | None = None
+        self.affinity: dict[int, int] = {}
+        self.share: tuple[int, int] | None = None
+        self.pool_number = 0
+        self.shutdown: int | None = None
 
 
 @dataclass
@@ -71,12 +76,15 @@ class FakeXen:
         self.next = 1
         self.free_frames = 1 << 20
         self.no_orders: set[int] = set()
+        self.cpus = 4
+        self.schedulers = {0: 6, 1: 9}  # credit2 and null, by cpupool
         self.with_driver = with_driver
         self.calls = FakeCalls(self)
         self.foreign = FakeForeign(self, {0xFF})
         self.memory = FakeMemory(self)
         self._driver = FakeForeign(self, {0xFF, 0x44})
         self.store_is = FakeStore()
+        self.records = FakeRecords()
         self.with_store = with_store
 
     @property
@@ -107,6 +115,10 @@ class FakeXen:
         frames = self.domains[domid].frames
         whole = b"".join(bytes(frames[frame]) for frame in range(first, last + 1))
         return whole[address % PAGE : address % PAGE + size]
+
+    def shut_down(self, domid: int, reason: int) -> None:
+        """A guest powers off (0), reboots (1), suspends (2), crashes (3), or its watchdog ends it (4)."""
+        self.domains[domid].shutdown = reason
 
     def bury(self) -> None:
         mapped = {mapping.domid for mapping in self.mappings.values()}
@@ -161,13 +173,18 @@ class FakeCalls:
         if request.flags != 3 or request.grant_opts != 1 or not 0 < request.max_vcpus <= 128:
             refuse(errno.EINVAL)
         domid, self.xen.next = self.xen.next, self.xen.next + 1
+        if request.cpupool_id not in self.xen.schedulers:
+            refuse(errno.EINVAL)
         self.xen.domains[domid] = FakeDomain(bytes(request.handle), request.max_vcpus)
+        self.xen.domains[domid].pool_number = request.cpupool_id
         request.arch.gic_version = 2
         return domid
 
     def fill(self, info: GetDomainInfo, domid: int, domain: FakeDomain) -> None:
         info.domain = domid
         info.flags = (1 if domain.dying else 0) | (8 if domain.paused else 16)
+        if domain.shutdown is not None:
+            info.flags |= 4 | domain.shutdown << 16
         info.tot_pages = len(domain.frames)
         info.nr_online_vcpus = 1 if domain.context else 0
         info.handle[:] = domain.handle
@@ -181,9 +198,22 @@ class FakeCalls:
 
     def sysctl(self, place: int) -> int:
         header = structures.SysctlHeader.from_address(place)
-        assert header.cmd == HYPERCALL_NUMBERS["XEN_SYSCTL_getdomaininfolist"]
         if header.interface_version != INTERFACE:
             refuse(errno.EACCES)
+        union = place + ctypes.sizeof(header)
+        if header.cmd == HYPERCALL_NUMBERS["XEN_SYSCTL_physinfo"]:
+            machine = PhysInfo.from_address(union)
+            machine.max_cpu_id, machine.free_pages = self.xen.cpus - 1, self.xen.free_frames
+            return 0
+        if header.cmd == HYPERCALL_NUMBERS["XEN_SYSCTL_cpupool_op"]:
+            pool = CpupoolOp.from_address(union)
+            later_pools = [number for number in self.xen.schedulers if number >= pool.cpupool_id]
+            if pool.op != 3 or not pool.cpumap.bitmap or not later_pools:
+                refuse(errno.ENOENT)
+            pool.cpupool_id = later_pools[0]
+            pool.sched_id = self.xen.schedulers[pool.cpupool_id]
+            return 0
+        assert header.cmd == HYPERCALL_NUMBERS["XEN_SYSCTL_getdomaininfolist"]
         request = structures.GetDomainInfoList.from_address(place + ctypes.sizeof(header))
         later = [domid for domid in sorted(self.xen.domains) if domid >= request.first_domain]
         size = ctypes.sizeof(structures.GetDomainInfo)
@@ -202,6 +232,22 @@ class FakeCalls:
 
     def unpausedomain(self, domid: int, domain: FakeDomain, union: int) -> None:
         domain.paused = False
+
+    def setvcpuaffinity(self, domid: int, domain: FakeDomain, union: int) -> None:
+        request = VcpuAffinity.from_address(union)
+        cpus = ctypes.string_at(request.cpumap_hard.bitmap, request.cpumap_hard.nr_bits // 8)
+        if request.flags != 1 or request.vcpu >= domain.vcpus:
+            refuse(errno.EINVAL)
+        domain.affinity[request.vcpu] = int.from_bytes(cpus, "little")
+
+    def scheduler_op(self, domid: int, domain: FakeDomain, union: int) -> None:
+        request = SchedulerOp.from_address(union)
+        if request.cmd or request.sched_id != self.xen.schedulers[domain.pool_number]:
+            refuse(errno.EINVAL)
+        domain.share = request.weight, request.cap
+
+    def setdomainhandle(self, domid: int, domain: FakeDomain, union: int) -> None:
+        domain.handle = ctypes.string_at(union, 16)
 
     def max_vcpus(self, domid: int, domain: FakeDomain, union: int) -> None:
         domain.max_vcpus = structures.MaxVcpus.from_address(union).max
@@ -349,6 +395,23 @@ class FakeMemory(ProcessMemory):
         self.xen.maintained.append(("cacheflush", address, size))
 
 
+class FakeRecords:
+    """A stand-in for libxl's folder."""
+
+    def __init__(self) -> None:
+        self.texts: dict[tuple[int, str], str] = {}
+
+    def write(self, domid: int, uuid: str, text: str) -> None:
+        self.texts[domid, uuid] = text
+
+    def remove(self, domid: int, uuid: str) -> None:
+        self.texts.pop((domid, uuid), None)
+
+    def move(self, domid: int, old: str, new: str) -> None:
+        if (domid, old) in self.texts:
+            self.texts[domid, new] = self.texts.pop((domid, old))
+
+
 class FakeStore:
     """A stand-in for xenstored."""
 
@@ -358,6 +421,8 @@ class FakeStore:
         self.introduced: list[tuple[int, int, int]] = []
         self.before: tuple[dict[str, bytes], dict[str, tuple[tuple[int, int], ...]]] | None = None
         self.disturbances = 0
+        self.watched: list[str] = []
+        self.happens: list[Callable[[], None]] = []
 
     def begin(self) -> None:
         assert self.before is None
@@ -379,6 +444,10 @@ class FakeStore:
     def read(self, path: str) -> bytes | None:
         return self.entries.get(path)
 
+    def list(self, path: str) -> list[str]:
+        below = [name[len(path) + 1 :] for name in self.entries if name.startswith(f"{path}/")]
+        return [name for name in below if "/" not in name]
+
     def write(self, path: str, value: str) -> None:
         self.make(path)
         self.entries[path] = value.encode()
@@ -398,6 +467,13 @@ class FakeStore:
     def permit(self, path: str, *permissions: tuple[int, int]) -> None:
         assert path in self.entries
         self.permissions[path] = permissions
+
+    def watch(self, path: str) -> None:
+        self.watched.append(path)
+
+    def await_event(self) -> None:
+        assert self.watched == ["@releaseDomain"]
+        self.happens.pop(0)()
 
     def introduce(self, domid: int, frame: int, port: int) -> None:
         self.introduced.append((domid, frame, port))

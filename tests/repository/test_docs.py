@@ -24,7 +24,7 @@ from coldline.cli.arguments.values import DEFAULT_RAM
 from coldline.cli.guest_config import _DEFAULTS
 from coldline.errors import TraceError
 from coldline.events import Op
-from coldline.guest.config import PLAN_KEYS
+from coldline.guest.config import LAUNCH_KEYS, PLAN_KEYS
 from coldline.guest.reasons import Reason
 from coldline.hypervisor.model import AliasLifetime
 from coldline.hypervisor.models import HOST_MODELS
@@ -666,6 +666,8 @@ def test_the_drawing_of_plan_is_what_its_command_draws(tmp_path: Path) -> None:
 def test_the_keys_that_are_honoured_are_those_of_the_code() -> None:
     (rows,) = tables(section(CONFIG, "What is honoured"))
     assert {key for cell in column(rows) for key in re.findall(r"`(\w+)`", cell)} == PLAN_KEYS
+    (rows,) = tables(section(CONFIG, "What only create honours"))
+    assert {key for cell in column(rows) for key in re.findall(r"`(\w+)`", cell)} == LAUNCH_KEYS - PLAN_KEYS
 
 
 # -- every file ----------------------------------------------------------------------------------------------

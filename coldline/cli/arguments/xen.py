@@ -19,11 +19,40 @@ def add_create(commands: "Commands") -> None:
     )
     add_guest(parser)
     add_machine_of_xen(parser)
-    parser.set_defaults(core=None, uuid=None)
+    parser.set_defaults(
+        core=None,
+        uuid=None,
+        max_memory=None,
+        online_vcpus=None,
+        pool=None,
+        affinity=None,
+        weight=None,
+        cap=None,
+        actions=None,
+    )
     group = parser.add_argument_group("domain")
     group.add_argument("--name", metavar="NAME", help="name of the domain (default: the image's name)")
     add_strategy(group, "; uncached mappings need coldline's driver")
     group.add_argument("-p", "--paused", action="store_true", help="leave the domain paused")
+    keeping = group.add_mutually_exclusive_group()
+    keeping.add_argument(
+        "-e",
+        "--no-keeper",
+        dest="keep",
+        action="store_const",
+        const=None,
+        default="background",
+        help="leave no process that restarts or destroys the guest when it shuts down (on_poweroff, on_reboot, "
+        "on_crash, on_watchdog)",
+    )
+    keeping.add_argument(
+        "-F",
+        "--foreground",
+        dest="keep",
+        action="store_const",
+        const="foreground",
+        help="be that process until the guest's end, in place of one in the background",
+    )
     group.add_argument(
         "--lenient",
         action="store_true",
@@ -82,3 +111,24 @@ def add_unpause(commands: "Commands") -> None:
 def add_destroy(commands: "Commands") -> None:
     """``destroy``: end a domain."""
     _domain(commands, "destroy", "destroy a Xen domain, and remove what is left of it")
+
+
+def add_xl(commands: "Commands") -> None:
+    """``xl``: run xl with uncached mappings."""
+    parser = commands.add_parser(
+        "xl",
+        help="run xl so that it writes guests through uncached mappings",
+        description="Run xl so that it writes the guests that it builds through Normal non-cacheable mappings by "
+        "coldline's driver. xl maintains caches by hypercall after that, as ever.",
+    )
+    parser.add_argument(
+        "--preload",
+        metavar="FILE",
+        help="the library of driver/preload (default: where its Makefile installs it)",
+    )
+    parser.add_argument(
+        "words",
+        nargs=argparse.REMAINDER,
+        metavar="ARGUMENT",
+        help="xl's arguments, from its subcommand on: create guest.cfg",
+    )

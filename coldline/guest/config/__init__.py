@@ -12,6 +12,7 @@ from coldline.support.lazy_exports import lazily
 if TYPE_CHECKING:
     from coldline.guest.config.keys import RESOURCE_KEYS
     from coldline.guest.config.semantics import (
+        LAUNCH_KEYS,
         PLAN_KEYS,
         SHUTDOWN_ACTIONS,
         GuestConfig,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from coldline.guest.config.syntax import MAX_CONFIG
 
 __all__ = [
+    "LAUNCH_KEYS",
     "MAX_CONFIG",
     "PLAN_KEYS",
     "RESOURCE_KEYS",
@@ -38,6 +40,7 @@ __getattr__ = lazily(
         "keys": ("RESOURCE_KEYS",),
         "semantics": (
             "SHUTDOWN_ACTIONS",
+            "LAUNCH_KEYS",
             "PLAN_KEYS",
             "GuestConfig",
             "config_from_text",

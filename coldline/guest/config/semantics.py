@@ -55,6 +55,20 @@ PLAN_KEYS: Final = frozenset(
 )
 """The keys that a plan uses. Callers that use more add theirs: ``PLAN_KEYS | {"on_crash"}``."""
 
+LAUNCH_KEYS: Final = PLAN_KEYS | {
+    "cap",
+    "cpu_weight",
+    "cpus",
+    "on_crash",
+    "on_poweroff",
+    "on_reboot",
+    "on_soft_reset",
+    "on_watchdog",
+    "pool",
+    "uuid",
+}
+"""The keys that a guest on a real Xen uses."""
+
 SHUTDOWN_ACTIONS: Final = (
     "destroy",
     "restart",
@@ -94,6 +108,10 @@ class GuestConfig(Record, kw_only=True):
     cpus : tuple of str
         For each vCPU, from the first, the host's CPUs that it may run on, as in ``0-3,^2``; vCPUs past the end
         may run anywhere.
+    pool : str or None
+        The name or number of the cpupool; None for the first.
+    weight, cap : int or None
+        Its share of the processors, and the most of them that it may use, in hundredths of one; None for Xen's.
     gic_version : int or None
         2 or 3; None for the host's.
     vuart : str or None
@@ -117,6 +135,9 @@ class GuestConfig(Record, kw_only=True):
     vcpus: int
     maxvcpus: int
     cpus: tuple[str, ...]
+    pool: str | None = None
+    weight: int | None = None
+    cap: int | None = None
     gic_version: int | None
     vuart: str | None
     on_poweroff: str
@@ -150,6 +171,7 @@ def read_config(
     assignments: Sequence[str] = (),
     used_keys: Collection[str] = PLAN_KEYS,
     refused_keys: Collection[str] = (),
+    for_xen: bool = False,
 ) -> GuestConfig:
     """Read a guest configuration file.
 
@@ -163,6 +185,8 @@ def read_config(
         Keys that the caller uses; every other setting in the file becomes a remark.
     refused_keys : collection of str
         Keys that are an error instead, unless their value asks for nothing.
+    for_xen : bool
+        Whether Xen runs the guest, so that ``maxmem`` above ``memory`` and ``vcpus`` below ``maxvcpus`` have effects.
 
     Raises
     ------
@@ -180,6 +204,7 @@ def read_config(
         assignments=assignments,
         used_keys=used_keys,
         refused_keys=refused_keys,
+        for_xen=for_xen,
     )
 
 
@@ -190,12 +215,13 @@ def config_from_text(
     assignments: Sequence[str] = (),
     used_keys: Collection[str] = PLAN_KEYS,
     refused_keys: Collection[str] = (),
+    for_xen: bool = False,
 ) -> GuestConfig:
     """Parse the text of a file that has been read already; see `read_config`."""
     parsed = parse(text, path)
     for each in assignments:
         parsed = parse(each, one_line(f"'{each}'"), before=parsed)
-    return _ConfigReader(path, parsed).config(used_keys, refused_keys)
+    return _ConfigReader(path, parsed, for_xen=for_xen).config(used_keys, refused_keys)
 
 
 _CPUS = r"(?:nodes?:)?all|\^?(?:nodes?:)?[0-9]{1,9}(?:-[0-9]{1,9})?"
@@ -205,9 +231,10 @@ _BUILDERS = {"hvm": "hvm", "generic": "pv"}
 
 
 class _ConfigReader(SettingReader):
-    def __init__(self, path: str, parsed: ParsedConfig) -> None:
+    def __init__(self, path: str, parsed: ParsedConfig, *, for_xen: bool) -> None:
         super().__init__(parsed.settings)
         self._path = path
+        self._for_xen = for_xen
         self._remarks = list(parsed.remarks)
 
     def config(self, used_keys: Collection[str], refused_keys: Collection[str]) -> GuestConfig:
@@ -230,6 +257,9 @@ class _ConfigReader(SettingReader):
             vcpus=vcpus,
             maxvcpus=maxvcpus,
             cpus=self._cpus(maxvcpus),
+            pool=self.text("pool"),
+            weight=self.number("cpu_weight", 1, 65535),
+            cap=self.number("cap", 0, 65535),
             gic_version={"v2": 2, "v3": 3}.get(self.word("gic_version", ("default", "v2", "v3")) or ""),
             vuart=self.word("vuart", ("sbsa_uart", "unknown")),
             on_poweroff=self._action("on_poweroff", "destroy"),
@@ -296,7 +326,7 @@ class _ConfigReader(SettingReader):
         if maxmem < memory:
             place = self.settings["maxmem"].place
             raise ConfigError(str(place), f"maxmem ({maxmem}) is less than memory ({memory})")
-        if maxmem > memory:
+        if maxmem > memory and not self._for_xen:
             self._remarks.append(
                 Remark(
                     self.settings["maxmem"].place,
@@ -314,7 +344,7 @@ class _ConfigReader(SettingReader):
         if maxvcpus < vcpus:
             place = self.settings["maxvcpus"].place
             raise ConfigError(str(place), f"maxvcpus ({maxvcpus}) is less than vcpus ({vcpus})")
-        if "vcpus" in self.settings and maxvcpus > vcpus:
+        if "vcpus" in self.settings and maxvcpus > vcpus and not self._for_xen:
             place = self.settings["vcpus"].place
             said = f"vcpus is ignored by coldline: the guest starts with maxvcpus, {maxvcpus}"
             self._remarks.append(Remark(place, said))

@@ -8,16 +8,18 @@ cleared through a cached mapping, whatever strategy writes the guest's image.
 """
 
 import ctypes
+import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from coldline.arm import MemoryType
-from coldline.errors import HypervisorError
 from coldline.guest.layout import EVENT_CHANNEL_PPI, MAGIC_PAGES
 from coldline.hypervisor.protocol import Mapping
+from coldline.hypervisor.xen.domain_setup import DomainSetup
 from coldline.hypervisor.xen.failures import error_context
-from coldline.hypervisor.xen.store_entries import Entries, Ring, write_entries
+from coldline.hypervisor.xen.libxl_record import libxl_json
+from coldline.hypervisor.xen.scheduling import affinities, numbers_of, schedule
+from coldline.hypervisor.xen.store_entries import Entries, Ring, uuid_text, write_entries
 from coldline.hypervisor.xen.structures import GrantEntry
-from coldline.support.frozen_record import Record
 from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -43,38 +45,6 @@ _CALLBACK_BY_PPI: Final = 2 << 56 | 2 << 8
 
 _PERMIT_ACCESS: Final = 1
 """GTF_permit_access."""
-
-MAX_DOMAIN_NAME: Final = 255
-"""Characters."""
-
-
-class DomainSetup(Record):
-    """The settings of a domain besides RAM and registers.
-
-    Attributes
-    ----------
-    name : str
-        Its name in xenstore.
-    vuart : bool
-        Whether it has an emulated PL011 in addition to hvc0.
-    """
-
-    name: str
-    vuart: bool = False
-
-
-def check_name(name: str) -> None:
-    """Check the name of a new domain.
-
-    Raises
-    ------
-    HypervisorError
-        If it is empty, too long, a number, or has a slash or an unprintable character.
-    """
-    if not name or not name.isprintable() or "/" in name or len(name) > MAX_DOMAIN_NAME or name.isdigit():
-        raise HypervisorError(
-            f"invalid domain name {name!r}: use up to {MAX_DOMAIN_NAME} printable characters, no slash, not a number"
-        )
 
 
 class SetupHost(Protocol):
@@ -106,17 +76,19 @@ def set_up_domain(host: SetupHost, domain: "XenDomain", setup: DomainSetup) -> N
     host : XenHost
         The domain's host; or `RecordedXen`.
     domain : XenDomain
-        The domain, paused. If a step fails, destroy it with `host.destroy`, which removes its entries in xenstore.
+        The domain, paused, with a name from `XenHost`. If a step fails, destroy it with `host.destroy`, which removes
+        its entries in xenstore.
     setup : DomainSetup
-        Its name and devices.
+        Its settings.
 
     Raises
     ------
     HypervisorError
         If a step fails; the message names the step.
     """
-    check_name(setup.name)
     calls, domid = host.hypercalls, domain.domid
+    cpus = affinities(calls, setup.scheduling, domain.vcpus)
+    schedule(host.bindings, calls, domain, setup.scheduling, cpus)
     pages = _VUART + 1 if setup.vuart else _VUART
     frames = [MAGIC_PAGES.base // PAGE_SIZE + page for page in range(pages)]
     host.populate_unchecked(domain, MAGIC_PAGES.base, pages * PAGE_SIZE)
@@ -142,21 +114,26 @@ def set_up_domain(host: SetupHost, domain: "XenDomain", setup: DomainSetup) -> N
             vuart = Ring(frames[_VUART], calls.start_vuart(domid, frames[_VUART]))
     with error_context(f"domain {domid}: xenstore"):
         tree = host.bindings.store
-        domain.in_store = True
         write_entries(
             tree,
             Entries(
                 domid=domid,
                 handle=domain.handle,
-                name=setup.name,
                 memory_kib=domain.max_memory // 1024,
+                max_memory_kib=(setup.max_memory or domain.max_memory) // 1024,
                 vcpus=domain.vcpus,
+                online_vcpus=domain.vcpus if setup.online_vcpus is None else setup.online_vcpus,
+                start_s=time.time(),
                 store=store,
                 console=console,
                 vuart=vuart,
             ),
         )
         tree.introduce(domid, store.frame, store.port)
+    with error_context(f"domain {domid}: libxl's record"):
+        affinity = [numbers_of(bits) for bits in cpus]
+        text = libxl_json(setup, domain.handle, domain.max_memory, domain.vcpus, affinity)
+        host.bindings.records.write(domid, uuid_text(domain.handle), text)
 
 
 def _seed_grants(host: SetupHost, domain: "XenDomain", frames: tuple[int, int]) -> None:

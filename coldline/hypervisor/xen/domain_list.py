@@ -98,6 +98,12 @@ class DomainList:
             raise UsageError(f"no domain '{word}': coldline list shows the domains")
         return found[0]
 
+    def known(self, domid: int) -> DomainInfo | None:
+        """Return the domain with a number, or None if there is none."""
+        with error_context(f"domain {domid}"):
+            info = self._calls.domain(domid)
+        return None if info is None else self._known(info)
+
     def is_alive(self, domain: DomainInfo) -> bool:
         """Return whether a domain still exists, and is neither dying nor shut down."""
         with error_context(f"domain {domain.domid}"):
@@ -120,7 +126,8 @@ class DomainList:
 
     def destroy(self, domain: DomainInfo) -> None:
         """Destroy a domain, complete or not, and remove its entries in xenstore."""
-        tear_down(self._calls, self._store(), _guest(domain), domain.uuid)
+        guest = _guest(domain)
+        tear_down(self._calls, self._store(), self._bindings.records, guest, domain.uuid)
 
     def _known(self, info: AnyDomainInfo) -> DomainInfo:
         flags = info.flags

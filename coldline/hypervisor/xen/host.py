@@ -2,7 +2,6 @@
 """A real Xen as a `coldline.hypervisor.Hypervisor`, by hypercalls and foreign mappings."""
 
 import contextlib
-import errno
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -13,10 +12,11 @@ from coldline.guest.layout import AddressRange
 from coldline.hypervisor.xen.bindings.protocols import Bindings, DriverError
 from coldline.hypervisor.xen.creation import (
     ADDRESS_BITS,
-    MAX_MEMORY_SLACK_KIB,
     Platform,
     create_request,
-    paging_pool,
+    query_platform,
+    set_limits,
+    write_name,
 )
 from coldline.hypervisor.xen.domain import XenDomain, XenDomainState
 from coldline.hypervisor.xen.failures import error_context
@@ -49,6 +49,11 @@ class XenHost:
         The bindings to Xen.
     handle : bytes, optional
         The UUID of the domain that is created; by default a random one for each domain.
+    name : str, optional
+        The name of the domain that is created, written to xenstore before it gets memory; without a name, it has no
+        entries there.
+    pool : int
+        The number of its cpupool.
     shared_interrupts : int
         Number of shared interrupts of the guest's interrupt controller: 1 for an emulated PL011, else 0.
 
@@ -64,10 +69,18 @@ class XenHost:
     """
 
     def __init__(
-        self, bindings: Bindings, *, handle: bytes | None = None, shared_interrupts: int = 0
+        self,
+        bindings: Bindings,
+        *,
+        handle: bytes | None = None,
+        name: str | None = None,
+        pool: int = 0,
+        shared_interrupts: int = 0,
     ) -> None:
         self.bindings = bindings
         self._handle = handle
+        self._name = name
+        self._pool = pool
         self._shared_interrupts = shared_interrupts
         self._leftovers: dict[int, list[Callable[[], None]]] = {}
         with error_context("open Xen"):
@@ -82,17 +95,7 @@ class XenHost:
             If no domain can be created.
         """
         with error_context("query the guests' virtual hardware"):
-            domid, made = self.hypercalls.create(self._request(1))
-            try:
-                info = self.hypercalls.domain(domid)
-                self.hypercalls.destroy(domid)
-            except BaseException:
-                from coldline.hypervisor.xen.teardown import destroy_if_there
-
-                with interrupts_held():
-                    destroy_if_there(self.hypercalls, domid)
-                raise
-        return Platform(int(made.arch.gic_version) + 1, int(getattr(info, "gpaddr_bits", 0)))
+            return query_platform(self.hypercalls, self._request(1))
 
     def create_domain(self, architecture: str, max_memory: int, vcpus: int) -> XenDomain:
         """See `Hypervisor.create_domain`."""
@@ -107,25 +110,18 @@ class XenHost:
             domid, _ = self.hypercalls.create(request)
         domain = XenDomain(domid, bytes(request.handle), architecture, max_memory, vcpus)
         try:
+            if self._name is not None:
+                write_name(self.bindings, domain, self._name)
             with error_context(f"domain {domid}: create"):
-                self.hypercalls.set_max_vcpus(domid, vcpus)
-                self.hypercalls.set_max_memory(domid, max_memory // 1024 + MAX_MEMORY_SLACK_KIB)
-                self._set_paging_pool(domid, paging_pool(max_memory, vcpus))
-                self.hypercalls.set_address_size(domid, ADDRESS_BITS[architecture])
+                set_limits(self.hypercalls, domain)
         except BaseException:
             self.destroy(domain)
             raise
         return domain
 
-    def _set_paging_pool(self, domid: int, size: int) -> None:
-        try:
-            self.hypercalls.set_paging_pool(domid, size)
-        except OSError as error:
-            if self.hypercalls.interface.paging_pool or error.errno not in (errno.ENOSYS, errno.EINVAL):
-                raise
-
     def _request(self, vcpus: int) -> "structures.AnyCreateDomain":
-        return create_request(self.hypercalls.interface, self._handle, vcpus, self._shared_interrupts)
+        interface = self.hypercalls.interface
+        return create_request(interface, self._handle, vcpus, self._shared_interrupts, self._pool)
 
     @property
     def max_mapping(self) -> int:
@@ -258,7 +254,7 @@ class XenHost:
                     unmap()
             store = self.bindings.store if domain.in_store else None
             try:
-                tear_down(self.hypercalls, store, domain.domid, domain.handle)
+                tear_down(self.hypercalls, store, self.bindings.records, domain.domid, domain.handle)
             finally:
                 domain.state = XenDomainState.DESTROYED
 

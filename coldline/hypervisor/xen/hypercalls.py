@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from typing import Final, TypeVar
 
-from coldline.hypervisor.xen import structures
+from coldline.hypervisor.xen import machine_structures, structures
 from coldline.hypervisor.xen.bindings.protocols import HypercallPort
 from coldline.hypervisor.xen.interface import Interface, interface_of
 from coldline.support.units import PAGE_SIZE
@@ -22,15 +22,20 @@ HYPERCALL_NUMBERS: Final = {
     "XENMEM_populate_physmap": 6,
     "EVTCHNOP_alloc_unbound": 6,
     "HVMOP_set_param": 0,
+    "XEN_SYSCTL_physinfo": 3,
     "XEN_SYSCTL_getdomaininfolist": 6,
+    "XEN_SYSCTL_cpupool_op": 18,
     "XEN_DOMCTL_createdomain": 1,
     "XEN_DOMCTL_destroydomain": 2,
     "XEN_DOMCTL_pausedomain": 3,
     "XEN_DOMCTL_unpausedomain": 4,
     "XEN_DOMCTL_getdomaininfo": 5,
+    "XEN_DOMCTL_setvcpuaffinity": 9,
     "XEN_DOMCTL_max_mem": 11,
     "XEN_DOMCTL_setvcpucontext": 12,
     "XEN_DOMCTL_max_vcpus": 15,
+    "XEN_DOMCTL_scheduler_op": 16,
+    "XEN_DOMCTL_setdomainhandle": 17,
     "XEN_DOMCTL_set_address_size": 35,
     "XEN_DOMCTL_cacheflush": 71,
     "XEN_DOMCTL_vuart_op": 81,
@@ -198,27 +203,13 @@ class Hypercalls:
 
     def domains(self) -> Iterator[structures.AnyDomainInfo]:
         """Yield Xen's description of every domain, by number."""
-        call = "XEN_SYSCTL_getdomaininfolist"
         kind = self.interface.info
         size = ctypes.sizeof(kind)
         room = PAGE_SIZE // size
         first = 0
         while True:
-            header = structures.SysctlHeader(HYPERCALL_NUMBERS[call], self._sysctl)
             request = structures.GetDomainInfoList(first, room, self._pointed, 0)
-            address = self._calls.buffer
-            ctypes.memset(address, 0, ctypes.sizeof(header) + structures.UNION_BYTES)
-            self._put(address, header)
-            self._put(address + ctypes.sizeof(header), request)
-            try:
-                self._call(call, "sysctl", address)
-            except OSError as error:
-                if error.errno != errno.EACCES or not self._sysctls:
-                    raise
-                self._sysctl = self._sysctls.pop(0)  # try the next interface version
-                continue
-            result = ctypes.string_at(address + ctypes.sizeof(header), ctypes.sizeof(request))
-            count = structures.GetDomainInfoList.from_buffer_copy(result).num_domains
+            count = self._sysctl_of("getdomaininfolist", request).num_domains
             found = [
                 kind.from_buffer_copy(ctypes.string_at(self._pointed + index * size, size))
                 for index in range(min(count, room))
@@ -228,6 +219,72 @@ class Hypercalls:
                 return
             first = found[-1].domain + 1
 
+    def _sysctl_of(self, name: str, argument: _Structure) -> _Structure:
+        """Make a sysctl; return its argument as Xen changed it. The first one finds the interface's version."""
+        call = f"XEN_SYSCTL_{name}"
+        address = self._calls.buffer
+        while True:
+            header = structures.SysctlHeader(HYPERCALL_NUMBERS[call], self._sysctl)
+            ctypes.memset(address, 0, ctypes.sizeof(header) + structures.UNION_BYTES)
+            self._put(address, header)
+            self._put(address + ctypes.sizeof(header), argument)
+            try:
+                self._call(call, "sysctl", address)
+            except OSError as error:
+                if error.errno != errno.EACCES or not self._sysctls:
+                    raise
+                self._sysctl = self._sysctls.pop(0)  # try the next interface version
+                continue
+            result = ctypes.string_at(address + ctypes.sizeof(header), ctypes.sizeof(argument))
+            return type(argument).from_buffer_copy(result)
+
+    def physical(self) -> machine_structures.PhysInfo:
+        """Return Xen's description of the machine."""
+        return self._sysctl_of("physinfo", machine_structures.PhysInfo())
+
+    def scheduler_of(self, pool: int) -> int:
+        """Return the number of a cpupool's scheduler.
+
+        Raises
+        ------
+        OSError
+            ENOENT if there is no such pool.
+        """
+        request = machine_structures.CpupoolOp(op=_POOL_INFO, cpupool_id=pool)
+        request.cpumap = machine_structures.Bitmap(self._pointed, 8 * PAGE_SIZE)
+        found = self._sysctl_of("cpupool_op", request)
+        if found.cpupool_id != pool:  # Xen describes the next one instead
+            raise OSError(errno.ENOENT, "XEN_SYSCTL_cpupool_op")
+        return int(found.sched_id)
+
+    def set_affinity(self, domid: int, vcpu: int, cpus: int) -> None:
+        """Let a vCPU run on some CPUs only: bit n of `cpus` is for CPU n."""
+        size = 64
+        ctypes.memmove(self._pointed, cpus.to_bytes(size, "little"), size)
+        request = machine_structures.VcpuAffinity(vcpu=vcpu, flags=_AFFINITY_HARD)
+        request.cpumap_hard = machine_structures.Bitmap(self._pointed, 8 * size)
+        self._domctl("setvcpuaffinity", domid, request)
+
+    def set_share(self, domid: int, scheduler: int, weight: int, cap: int) -> None:
+        """Set a domain's weight and cap, for the scheduler of its cpupool."""
+        request = machine_structures.SchedulerOp(
+            sched_id=scheduler, cmd=_SCHEDULER_PUT, weight=weight, cap=cap
+        )
+        self._domctl("scheduler_op", domid, request)
+
+    def set_handle(self, domid: int, handle: bytes) -> None:
+        """Give a domain another UUID."""
+        self._domctl("setdomainhandle", domid, structures.DomainHandle.from_buffer_copy(handle))
+
 
 _ERESTART: Final = 85
 """ERESTART of Xen and Linux: the call must be repeated."""
+
+_POOL_INFO: Final = 3
+"""XEN_SYSCTL_CPUPOOL_OP_INFO."""
+
+_AFFINITY_HARD: Final = 1
+"""XEN_VCPUAFFINITY_HARD."""
+
+_SCHEDULER_PUT: Final = 0
+"""XEN_DOMCTL_SCHEDOP_putinfo."""

@@ -107,6 +107,12 @@ class GetDomainInfo414(ctypes.Structure):
 AnyDomainInfo = GetDomainInfo | GetDomainInfo414
 
 
+class DomainHandle(ctypes.Structure):
+    """``struct xen_domctl_setdomainhandle``: domctl.h."""
+
+    _fields_ = (("handle", _U8 * DOMAIN_HANDLE_BYTES),)
+
+
 class MaxMem(ctypes.Structure):
     """``struct xen_domctl_max_mem``: domctl.h."""
 

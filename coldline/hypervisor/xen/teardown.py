@@ -5,17 +5,19 @@ import errno
 import time
 from typing import Final
 
-from coldline.hypervisor.xen.bindings.protocols import StorePort
+from coldline.hypervisor.xen.bindings.protocols import RecordPort, StorePort
 from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.hypercalls import Hypercalls
-from coldline.hypervisor.xen.store_entries import remove_entries
+from coldline.hypervisor.xen.store_entries import remove_entries, uuid_text
 
 GONE_WAIT_S: Final = 2.0
 """Seconds to wait until other processes have unmapped a domain's memory."""
 
 
-def tear_down(calls: Hypercalls, store: StorePort | None, domid: int, handle: bytes) -> None:
-    """Destroy a domain, if it exists, and remove its entries in xenstore.
+def tear_down(
+    calls: Hypercalls, store: StorePort | None, records: RecordPort, domid: int, handle: bytes
+) -> None:
+    """Destroy a domain, if it exists, and remove its entries in xenstore and libxl's record of it.
 
     The entries are removed first: if this process is killed in between, a domain without entries is left, which can
     be found, and never entries without a domain. They are removed again at the end, as daemons may have written some
@@ -28,6 +30,8 @@ def tear_down(calls: Hypercalls, store: StorePort | None, domid: int, handle: by
         Hypercalls to Xen.
     store : StorePort or None
         xenstore; None if it has no entries of the domain.
+    records : RecordPort
+        libxl's records.
     domid : int
         The domain's number.
     handle : bytes
@@ -40,6 +44,8 @@ def tear_down(calls: Hypercalls, store: StorePort | None, domid: int, handle: by
     """
     try:
         _remove(store, domid, handle)
+        with error_context(f"domain {domid}: remove libxl's record"):
+            records.remove(domid, uuid_text(handle))
     finally:
         with error_context(f"domain {domid}: destroy"):
             destroy_if_there(calls, domid)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from coldline.hypervisor.xen import hypercalls, structures
+from coldline.hypervisor.xen import hypercalls, machine_structures, structures
 from coldline.hypervisor.xen.bindings import driver, events, libraries, maintenance, protocols, store
 from coldline.hypervisor.xen.bindings.prototypes import functions
 from coldline.hypervisor.xen.interface import INTERFACES, Interface
@@ -42,6 +42,11 @@ STRUCTURES = {
     "xen_domctl_max_vcpus": structures.MaxVcpus,
     "xen_domctl_address_size": structures.AddressSize,
     "xen_domctl_paging_mempool": structures.PagingMempool,
+    "xen_domctl_setdomainhandle": structures.DomainHandle,
+    "xen_domctl_vcpuaffinity": machine_structures.VcpuAffinity,
+    "xenctl_bitmap": machine_structures.Bitmap,
+    "xen_sysctl_physinfo": machine_structures.PhysInfo,
+    "xen_sysctl_cpupool_op": machine_structures.CpupoolOp,
     "xen_domctl_cacheflush": structures.CacheFlush,
     "xen_domctl_vcpucontext": structures.VcpuContext,
     "xen_domctl_vuart_op": structures.VuartOp,
@@ -156,6 +161,14 @@ def assertions(known: Interface) -> str:
         "XENMEM_resource_grant_table": libraries.RESOURCE_GRANT_TABLE,
         "VGCF_online": 1,
         "XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap": 3,
+        "XEN_SYSCTL_CPUPOOL_OP_INFO": 3,
+        "XEN_VCPUAFFINITY_HARD": 1,
+        "XEN_DOMCTL_SCHEDOP_putinfo": 0,
+        "XEN_SCHEDULER_CREDIT": 5,
+        "XEN_SCHEDULER_CREDIT2": 6,
+        "sizeof(struct xen_domctl_scheduler_op)": ctypes.sizeof(machine_structures.SchedulerOp),
+        "__builtin_offsetof(struct xen_domctl_scheduler_op, u.credit2.cap)": 10,
+        "__builtin_offsetof(struct xen_domctl_scheduler_op, u.credit.weight)": 8,
     }
     lines += [f'_Static_assert(({name}) == {number:#x}, "{name}");' for name, number in numbers.items()]
     return "\n".join(lines)

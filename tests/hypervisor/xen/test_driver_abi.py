@@ -30,6 +30,7 @@ STAND_INS = {
     """,
     "ioctl.h": """
         #define _IOC(d, t, n, s) (((d) << 30) | ((t) << 8) | (n) | ((s) << 16))
+        #define _IOW(t, n, s) _IOC(1U, (t), (n), sizeof(s))
         #define _IOR(t, n, s) _IOC(2U, (t), (n), sizeof(s))
         #define _IOWR(t, n, s) _IOC(3U, (t), (n), sizeof(s))
     """,
@@ -42,6 +43,7 @@ def assertions() -> str:
         "coldline_features": driver.FeaturesReply,
         "coldline_map": driver.MapRequest,
         "coldline_query": driver.QueryRequest,
+        "coldline_restrict": driver.RestrictRequest,
     }
     lines = []
     for name, structure in structures.items():
@@ -61,6 +63,7 @@ def assertions() -> str:
         "COLDLINE_IOCTL_FEATURES": driver.IOCTL_FEATURES,
         "COLDLINE_IOCTL_MAP": driver.IOCTL_MAP,
         "COLDLINE_IOCTL_QUERY": driver.IOCTL_QUERY,
+        "COLDLINE_IOCTL_RESTRICT": driver.IOCTL_RESTRICT,
     }
     lines += [f'_Static_assert({name} == {number:#x}U, "{name}");' for name, number in numbers.items()]
     return "\n".join(lines)

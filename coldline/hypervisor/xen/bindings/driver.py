@@ -14,7 +14,7 @@ from coldline.hypervisor.xen.bindings.protocols import DRIVER_PATH, DriverError
 from coldline.hypervisor.xen.bindings.prototypes import failed, functions
 from coldline.support.units import PAGE_SIZE
 
-ABI: Final = 2
+ABI: Final = 3
 MAP_REPLACE: Final = 1
 QUERY_WRITE: Final = 1
 
@@ -67,6 +67,12 @@ class QueryRequest(ctypes.Structure):
     )
 
 
+class RestrictRequest(ctypes.Structure):
+    """``struct coldline_restrict``."""
+
+    _fields_ = (("domain", ctypes.c_uint32), ("reserved", ctypes.c_uint32))
+
+
 def _number(direction: int, command: int, structure: type[ctypes.Structure]) -> int:
     """Return an ioctl's number: linux include/uapi/asm-generic/ioctl.h."""
     return direction << 30 | ctypes.sizeof(structure) << 16 | 0xDC << 8 | command
@@ -75,10 +81,16 @@ def _number(direction: int, command: int, structure: type[ctypes.Structure]) -> 
 IOCTL_FEATURES: Final = _number(2, 0, FeaturesReply)
 IOCTL_MAP: Final = _number(3, 1, MapRequest)
 IOCTL_QUERY: Final = _number(3, 2, QueryRequest)
+IOCTL_RESTRICT: Final = _number(1, 3, RestrictRequest)
 
 
 class DriverDevice:
     """The open device of coldline's driver.
+
+    Parameters
+    ----------
+    read_only : bool
+        Open it so that its mappings can only be read.
 
     Raises
     ------
@@ -86,9 +98,9 @@ class DriverDevice:
         If it cannot be opened.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, read_only: bool = False) -> None:
         self._libc = functions("", "libc6", DRIVER_LIBC_PROTOTYPES)
-        self.fd = os.open(DRIVER_PATH, os.O_RDWR | os.O_CLOEXEC)
+        self.fd = os.open(DRIVER_PATH, (os.O_RDONLY if read_only else os.O_RDWR) | os.O_CLOEXEC)
 
     def close(self) -> None:
         """Close the device; mappings stay."""
@@ -111,6 +123,10 @@ class DriverDevice:
         query = QueryRequest(address=address, flags=flags)
         self._ioctl("QUERY", IOCTL_QUERY, query)
         return query
+
+    def restrict(self, domain: int, reserved: int = 0) -> None:
+        """Let this open file, and its copies in other processes, map frames of one domain only, from now on."""
+        self._ioctl("RESTRICT", IOCTL_RESTRICT, RestrictRequest(domain, reserved))
 
     def reserve(
         self, pages: int, protection: int = READ_WRITE, flags: int = mmap.MAP_SHARED, offset: int = 0

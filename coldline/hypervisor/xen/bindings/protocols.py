@@ -92,6 +92,9 @@ class StorePort(Protocol):
     def read(self, path: str) -> bytes | None:
         """Return an entry's value, or None if there is no such entry."""
 
+    def list(self, path: str) -> list[str]:
+        """Return the names of the entries directly below one; empty if it does not exist."""
+
     def write(self, path: str, value: str) -> None:
         """Set an entry."""
 
@@ -104,8 +107,29 @@ class StorePort(Protocol):
     def permit(self, path: str, *permissions: tuple[int, int]) -> None:
         """Set an entry's permissions, as pairs of a domain and what it may do."""
 
+    def watch(self, path: str) -> None:
+        """Ask for an event whenever something changes below a path, or for one of xenstored's own, such as
+        ``@releaseDomain``.
+        """
+
+    def await_event(self) -> None:
+        """Wait until a watch has an event. The first one comes at once."""
+
     def introduce(self, domid: int, frame: int, port: int) -> None:
         """Tell xenstored where a domain's ring and event channel are."""
+
+
+class RecordPort(Protocol):
+    """Writes the records in which libxl keeps what it knows of domains: `records.RecordFolder`."""
+
+    def write(self, domid: int, uuid: str, text: str) -> None:
+        """Write a domain's record."""
+
+    def remove(self, domid: int, uuid: str) -> None:
+        """Remove everything that libxl keeps of a domain."""
+
+    def move(self, domid: int, old: str, new: str) -> None:
+        """Keep a domain's record under another UUID of it."""
 
 
 class Bindings(Protocol):
@@ -140,6 +164,10 @@ class Bindings(Protocol):
     @property
     def memory(self) -> MemoryPort:
         """Memory of this process."""
+
+    @property
+    def records(self) -> RecordPort:
+        """Libxl's records of domains."""
 
     @property
     def store(self) -> StorePort:

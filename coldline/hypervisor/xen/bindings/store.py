@@ -7,6 +7,7 @@ An error is an OSError that names the function and the path.
 import ctypes
 import errno
 import os
+import select
 from typing import Final
 
 from coldline.errors import HypervisorError
@@ -23,6 +24,9 @@ bool xs_rm(struct xs_handle *, xs_transaction_t, const char *);
 bool xs_set_permissions(struct xs_handle *, xs_transaction_t, const char *, struct xs_permissions *, unsigned int);
 xs_transaction_t xs_transaction_start(struct xs_handle *);
 bool xs_transaction_end(struct xs_handle *, xs_transaction_t, bool);
+bool xs_watch(struct xs_handle *, const char *, const char *);
+char **xs_read_watch(struct xs_handle *, unsigned int *);
+int xs_fileno(struct xs_handle *);
 bool xs_introduce_domain(struct xs_handle *, unsigned int, unsigned long, unsigned int);
 """
 STORE_LIBC_PROTOTYPES: Final = "void free(void *);"
@@ -140,6 +144,19 @@ class Store:
             self._handle, self._transaction, path.encode(), ctypes.addressof(array), len(permissions)
         )
         self._check(f"xs_set_permissions {path}", done)
+
+    def watch(self, path: str) -> None:
+        """Ask for an event whenever something changes below a path; ``@releaseDomain`` is the end of any domain."""
+        self._check(f"xs_watch {path}", self._functions["xs_watch"](self._handle, path.encode(), b"coldline"))
+
+    def await_event(self) -> None:
+        """Wait until a watch has an event. The first one comes at once. A signal's handler can end the wait."""
+        select.select([self._functions["xs_fileno"](self._handle)], [], [])
+        count = ctypes.c_uint()
+        found = self._functions["xs_read_watch"](self._handle, ctypes.addressof(count))
+        if not found:
+            raise failed("xs_read_watch")
+        self._free(found)
 
     def introduce(self, domid: int, frame: int, port: int) -> None:
         """Tell xenstored a domain's ring and event channel, which it then maps and binds."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from coldline.hypervisor.xen.bindings.driver import DriverDevice
     from coldline.hypervisor.xen.bindings.libraries import ForeignMemoryLibrary, HypercallLibrary
     from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
+    from coldline.hypervisor.xen.bindings.records import RecordFolder
     from coldline.hypervisor.xen.bindings.store import Store
 
 _Port = TypeVar("_Port")
@@ -60,6 +61,13 @@ class SystemBindings:
         from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
 
         return self._open_once("memory", ProcessMemory)
+
+    @property
+    def records(self) -> "RecordFolder":
+        """See `Bindings`."""
+        from coldline.hypervisor.xen.bindings.records import RecordFolder
+
+        return self._open_once("records", RecordFolder)
 
     @property
     def store(self) -> "Store":

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The files in which libxl keeps what it knows of domains.
+
+Source: xen tools/libs/light/libxl_dom.c (4.17), libxl__userdata_path, libxl__userdata_store and
+libxl__userdata_destroyall. An error is an OSError that names the file.
+"""
+
+import contextlib
+import glob
+import os
+from pathlib import Path
+from typing import Final
+
+LIBXL_FOLDER: Final = Path("/var/lib/xen")
+"""XEN_LIB_DIR."""
+
+
+class RecordFolder:
+    """libxl's folder of records.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder. Without it, there is no libxl here: nothing is written.
+    """
+
+    def __init__(self, folder: Path = LIBXL_FOLDER) -> None:
+        self._folder = folder
+
+    def write(self, domid: int, uuid: str, text: str) -> None:
+        """Write a domain's record, in one step."""
+        if not self._folder.is_dir():
+            return
+        new, whole = (self._folder / f"userdata-{kind}.{domid}.{uuid}.libxl-json" for kind in "nd")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape") + b"\0")
+        new.rename(whole)
+
+    def remove(self, domid: int, uuid: str) -> None:
+        """Remove everything that libxl keeps of a domain, except a lock, which its holder removes."""
+        pattern = f"userdata-?.{domid}.{uuid}.*"
+        for name in glob.glob(pattern, root_dir=self._folder):
+            if "domain-userdata-lock" not in name:
+                with contextlib.suppress(FileNotFoundError):
+                    (self._folder / name).unlink()
+
+    def move(self, domid: int, old: str, new: str) -> None:
+        """Keep a domain's record under another UUID of it."""
+        names = [f"userdata-d.{domid}.{uuid}.libxl-json" for uuid in (old, new)]
+        with contextlib.suppress(FileNotFoundError):
+            (self._folder / names[0]).rename(self._folder / names[1])

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""xl's subcommands say the same of a guest that coldline built and of one that xl built, and have the same status."""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed.dom0 import device, domains
+from testbed.dom0.commands import coldline, good, xl
+from testbed.dom0.domains import Xen
+
+GUEST = Path("/host/guest")
+LOGS = Path("/var/log/xen/console")
+NAMES = {"xl": "theirs", "coldline": "ourown"}
+WITHIN_S = 300
+
+# Each subcommand with its arguments, where NAME and ID are the guest's; in this order, which matters.
+COMMANDS = (
+    "domid NAME",
+    "domname ID",
+    "list NAME",
+    "list -v NAME",
+    "list -l NAME",
+    "uptime NAME",
+    "vcpu-list NAME",
+    "vcpu-set NAME 1",
+    "vcpu-pin NAME 0 0",
+    "mem-set NAME 48",
+    "mem-max NAME 100",
+    "sched-credit2 -d NAME",
+    "sched-credit2 -d NAME -w 300",
+    "pause NAME",
+    "list NAME",
+    "unpause NAME",
+    "block-list NAME",
+    "block-attach NAME phy:/dev/null xvdb w",
+    "block-list NAME",
+    "list -l NAME",
+    "network-list NAME",
+    "network-attach NAME mac=00:16:3e:00:00:01",
+    "sysrq NAME s",
+    "trigger NAME power",
+    "dump-core NAME /tmp/core-NAME",
+    "cpupool-migrate NAME Pool-0",
+    "rename NAME NAME2",
+    "rename NAME2 NAME",
+    "save NAME /tmp/save-NAME",
+)
+
+CHANGING = (
+    (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
+    (r"\b\d+:\d\d:\d\d\b", "H:M:S"),
+    (r"[rb-][b-][p-]---|[rb-]{2}[p-]|[r-]--|-b-", "STATE"),  # an emulated processor decides whether it runs
+    (r"\b\d+\.\d\b", "SECONDS"),
+    (r"  +", "  "),
+    (r"\bproc(ess)? \d+|\[\d+\]", "PROCESS"),
+    (r" 0  0  STATE| 0  -  STATE", " 0  CPU  STATE"),
+)
+
+
+def create(builder: str, folder: Path) -> int:
+    """Build a Linux guest from one configuration; return its number."""
+    name = NAMES[builder]
+    file = folder / f"{name}.cfg"
+    file.write_text(
+        f'name = "{name}"\nmemory = 64\nvcpus = 2\nkernel = "{GUEST}/kernel"\nramdisk = "{GUEST}/initrd"\n'
+        'extra = "console=hvc0 loglevel=4 rdinit=/init"\n'
+    )
+    if builder == "xl":
+        xl("create", "-q", str(file))
+    else:
+        good("create", str(file))
+    return int(xl("domid", name))
+
+
+def booted(builder: str, times: int = 1) -> bool:
+    log, end = LOGS / f"guest-{NAMES[builder]}.log", time.monotonic() + WITHIN_S
+    while time.monotonic() < end:
+        if log.exists() and log.read_text(errors="replace").count("guest: in user space") >= times:
+            return True
+        time.sleep(0.5)
+    return False
+
+
+@pytest.fixture(scope="module")
+def both(driver: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
+    """Two Linux guests in their user space, one of each builder, and their numbers."""
+    folder = tmp_path_factory.mktemp("both")
+    numbers = {builder: create(builder, folder) for builder in NAMES}
+    assert all(booted(builder) for builder in NAMES)
+    yield numbers
+    for name in NAMES.values():
+        subprocess.run(["xl", "destroy", name], check=False, capture_output=True)
+
+
+def said(command: str, builder: str, number: int) -> tuple[int, str]:
+    """What a subcommand says, with what changes from guest to guest left out, and its status."""
+    name = NAMES[builder]
+    words = [word.replace("NAME", name).replace("ID", str(number)) for word in command.split()]
+    done = subprocess.run(
+        ["xl", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN_S,
+        stdin=subprocess.DEVNULL,
+    )
+    text = (done.stdout + done.stderr).replace(name, "NAME")
+    text = re.sub(rf"(?<![.\d]){number}(?![.\d])", "ID", text)  # and no part of 3.1
+    for pattern, word in CHANGING:
+        text = re.sub(pattern, word, text)
+    return done.returncode, text.strip()
+
+
+def test_every_subcommand(both: dict[str, int]) -> None:
+    different = []
+    for command in COMMANDS:
+        (status, theirs), (ours_status, ours) = (said(command, builder, both[builder]) for builder in NAMES)
+        if (status, theirs) != (ours_status, ours):
+            different.append(f"xl {command}:\n  {status} {theirs}\n  {ours_status} {ours}")
+    assert not different, "\n".join(different)
+
+
+def test_reboot_and_shutdown_by_xl(both: dict[str, int]) -> None:
+    """Each keeper builds its guest again, with another number; and `xl shutdown` is its end."""
+    for builder, name in NAMES.items():
+        xl("reboot", name)
+        assert booted(builder, 2), (LOGS.parent / f"coldline-{name}.log").read_text()
+        assert int(xl("domid", name)) > both[builder]
+    assert "(reboot): restart" in Path("/var/log/xen/coldline-ourown.log").read_text()
+    for name in NAMES.values():
+        xl("shutdown", "-w", name)
+        assert name not in xl("list")
+
+
+def test_a_killed_build_has_its_name(xen: Xen) -> None:
+    from coldline.hypervisor.xen import XenHost
+
+    host = XenHost(xen.bindings, name="early")
+    domain = host.create_domain(domains.ARCHITECTURE, 16 << 20, 1)
+    try:
+        assert xl("list", "early").split()[-6:-4] == ["early", str(domain.domid)]
+        assert "(null)" not in xl("list")
+    finally:
+        host.destroy(domain)
+
+
+def test_settings_of_a_file(driver: None, tmp_path: Path) -> None:
+    file = tmp_path / "set.cfg"
+    file.write_text(
+        f'name = "set"\nmemory = 64\nmaxmem = 128\nvcpus = 1\nmaxvcpus = 2\nkernel = "{GUEST}/kernel"\n'
+        'cpus = ["0"]\ncpu_weight = 777\npool = "Pool-0"\non_crash = "preserve"\n'
+    )
+    done = coldline("create", "-p", str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+    try:
+        (known,) = json.loads(xl("list", "-l", "set"))
+        built = known["config"]["b_info"]
+        assert (built["max_memkb"], built["target_memkb"]) == (128 << 10, 64 << 10)
+        assert (built["max_vcpus"], built["avail_vcpus"]) == (2, [0])
+        assert built["sched_params"]["weight"] == 777
+        assert built["vcpu_hard_affinity"] == [[0]]  # the machine has one CPU: xl shows "all" for it
+        assert known["config"]["on_crash"] == "preserve"
+    finally:
+        good("destroy", "set")
+
+
+def test_too_little_memory_is_told_first(driver: None) -> None:
+    refused = coldline(
+        "create", "--sample", f"midway-{domains.ARCHITECTURE}", "--memory", "8G", "--name", "large"
+    )
+    assert refused.returncode == 2
+    assert re.fullmatch(
+        r"coldline: the guest needs \d+ MiB with Xen's tables for it, and Xen has \d+ MiB free\n",
+        refused.stderr,
+    )
+
+
+def test_no_record_is_left(driver: None) -> None:
+    left = [
+        path.name
+        for path in Path("/var/lib/xen").glob("userdata-*")
+        if not path.name.startswith("userdata-d.0.")
+    ]
+    assert left == []
+    assert Path(device.DRIVER_PATH).exists()
