@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # scripts/generate makes this file with shtab.
 
-_shtab_coldline_subparsers=(baseline boot cache check compare convert corpus matrix plan rules survey watch create console list pause unpause destroy completion)
+_shtab_coldline_subparsers=(baseline boot cache check compare convert corpus matrix plan rules survey watch create console list pause unpause destroy xl completion)
 
 _shtab_coldline_baseline_option_strings=(-h --help -o --output)
 _shtab_coldline_boot_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --strategy --host --core --until --schedule --secondary --max-instructions --order --nc-may-hit --setway-effective --idc --dic --repair --inject --with --baseline --suppressions --symbols --source-prefix --trace --trace-format --format --json --quiet --hazards)
@@ -15,12 +15,13 @@ _shtab_coldline_plan_option_strings=(-h --help --sample --bios --initrd --ramdis
 _shtab_coldline_rules_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --dot --sources)
 _shtab_coldline_survey_option_strings=(-h --help --results --site --jobs --scheduler --shard --retry --dry-run --quiet)
 _shtab_coldline_watch_option_strings=(-h --help --start --only --name --order --nc-may-hit --setway-effective --idc --dic --trace --trace-format --format --json --quiet --hazards)
-_shtab_coldline_create_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --name --strategy -p --paused --lenient --vuart --trace --json)
+_shtab_coldline_create_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --name --strategy -p --paused -e --no-keeper -F --foreground --lenient --vuart --trace --json)
 _shtab_coldline_console_option_strings=(-h --help --raw --vuart)
 _shtab_coldline_list_option_strings=(-h --help --json)
 _shtab_coldline_pause_option_strings=(-h --help)
 _shtab_coldline_unpause_option_strings=(-h --help)
 _shtab_coldline_destroy_option_strings=(-h --help)
+_shtab_coldline_xl_option_strings=(-h --help --preload)
 _shtab_coldline_completion_option_strings=(-h --help)
 _shtab_coldline_option_strings=(-h --help --version)
 
@@ -68,6 +69,7 @@ _shtab_coldline_create___ramdisk_COMPGEN=_shtab_compgen_files
 _shtab_coldline_create___dtb_COMPGEN=_shtab_compgen_files
 _shtab_coldline_create___dtb_only_COMPGEN=_shtab_compgen_files
 _shtab_coldline_create___trace_COMPGEN=_shtab_compgen_files
+_shtab_coldline_xl___preload_COMPGEN=_shtab_compgen_files
 
 _shtab_coldline_boot___sample_choices=(midway-arm64 midway-arm32)
 _shtab_coldline_boot___gic_choices=(2 3)
@@ -108,7 +110,7 @@ _shtab_coldline_create___el_choices=(1 2 3)
 _shtab_coldline_create___arch_choices=(arm64 arm32)
 _shtab_coldline_create___strategy_choices=(none flush syscall uncached hypercall uncached-hypercall)
 _shtab_coldline_completion_pos_0_choices=(bash zsh fish)
-_shtab_coldline_pos_0_choices=(baseline boot cache check compare convert corpus matrix plan rules survey watch create console list pause unpause destroy completion)
+_shtab_coldline_pos_0_choices=(baseline boot cache check compare convert corpus matrix plan rules survey watch create console list pause unpause destroy xl completion)
 
 _shtab_coldline_baseline_pos_0_nargs=+
 _shtab_coldline_baseline__h_nargs=0
@@ -192,6 +194,10 @@ _shtab_coldline_create__h_nargs=0
 _shtab_coldline_create___help_nargs=0
 _shtab_coldline_create__p_nargs=0
 _shtab_coldline_create___paused_nargs=0
+_shtab_coldline_create__e_nargs=0
+_shtab_coldline_create___no_keeper_nargs=0
+_shtab_coldline_create__F_nargs=0
+_shtab_coldline_create___foreground_nargs=0
 _shtab_coldline_create___lenient_nargs=0
 _shtab_coldline_create___vuart_nargs=0
 _shtab_coldline_create___json_nargs=0
@@ -208,6 +214,9 @@ _shtab_coldline_unpause__h_nargs=0
 _shtab_coldline_unpause___help_nargs=0
 _shtab_coldline_destroy__h_nargs=0
 _shtab_coldline_destroy___help_nargs=0
+_shtab_coldline_xl_pos_0_nargs=...
+_shtab_coldline_xl__h_nargs=0
+_shtab_coldline_xl___help_nargs=0
 _shtab_coldline_completion__h_nargs=0
 _shtab_coldline_completion___help_nargs=0
 _shtab_coldline_pos_0_nargs=A...

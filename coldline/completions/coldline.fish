@@ -42,8 +42,8 @@ function _shtab_coldline_using
   test "$_shtab_coldline_cmdpath" = "$argv"
 end
 
-set -g _shtab_coldline_commands baseline boot cache check compare convert corpus matrix plan rules survey watch create console list pause unpause destroy completion
-set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --inject --jobs --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --ram --ramdisk --results --sample --schedule --scheduler --secondary --shard --site --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --version --with --write -o
+set -g _shtab_coldline_commands baseline boot cache check compare convert corpus matrix plan rules survey watch create console list pause unpause destroy xl completion
+set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --inject --jobs --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --preload --ram --ramdisk --results --sample --schedule --scheduler --secondary --shard --site --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --version --with --write -o
 
 complete -c coldline -e
 complete -c coldline -f
@@ -261,6 +261,8 @@ complete -c coldline -n '_shtab_coldline_using create' -l max-unpacked -x -d 'ma
 complete -c coldline -n '_shtab_coldline_using create' -l name -x -d 'name of the domain (default: the image'"'"'s name)'
 complete -c coldline -n '_shtab_coldline_using create' -l strategy -xka "none flush syscall uncached hypercall uncached-hypercall" -d 'how the builder writes the guest'"'"'s memory: none, flush (arm64), syscall (arm32), uncached (the default), hypercall or uncached-hypercall; uncached mappings need coldline'"'"'s driver'
 complete -c coldline -n '_shtab_coldline_using create' -s p -l paused -d 'leave the domain paused'
+complete -c coldline -n '_shtab_coldline_using create' -s e -l no-keeper -d 'leave no process that restarts or destroys the guest when it shuts down (on_poweroff, on_reboot, on_crash, on_watchdog)'
+complete -c coldline -n '_shtab_coldline_using create' -s F -l foreground -d 'be that process until the guest'"'"'s end, in place of one in the background'
 complete -c coldline -n '_shtab_coldline_using create' -l lenient -d 'build the guest without the devices of its configuration file that coldline cannot give it (disk, vif, iomem, ...), with a warning; by default they are an error'
 complete -c coldline -n '_shtab_coldline_using create' -l vuart -d 'add an emulated PL011 to the console hvc0'
 complete -c coldline -n '_shtab_coldline_using create' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write a trace of the build to FILE, for '"'"'coldline check'"'"'; - is standard output'
@@ -279,6 +281,9 @@ complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -
 complete -c coldline -n '_shtab_coldline_using unpause' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a destroy -d 'Destroy a Xen domain, and remove what is left of it.'
 complete -c coldline -n '_shtab_coldline_using destroy' -s h -l help -d 'show this help message and exit'
+complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a xl -d 'Run xl so that it writes the guests that it builds through Normal non-cacheable mappings by coldline'"'"'s driver. xl maintains caches by hypercall after that, as ever.'
+complete -c coldline -n '_shtab_coldline_using xl' -s h -l help -d 'show this help message and exit'
+complete -c coldline -n '_shtab_coldline_using xl' -l preload -xka "(__fish_complete_path (commandline -ct))" -d 'the library of driver/preload (default: where its Makefile installs it)'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a completion -d 'Print the completions for a shell. In bash: eval "$(coldline completion bash)"; in zsh: eval "$(coldline completion zsh)"; in fish: coldline completion fish | source.'
 complete -c coldline -n '_shtab_coldline_using completion' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using completion; and test $_shtab_coldline_npos -eq 0' -ka "bash zsh fish" -d 'bash, zsh or fish'
