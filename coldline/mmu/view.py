@@ -3,8 +3,7 @@
 
 The compiled functions of this package work on any record that has the fields `VIEW_FIELDS` and those to which events
 are appended. A front end makes its record of these groups and its own fields. It keeps the registers up to
-date, and calls the functions as the core stores, invalidates its TLB and writes registers. None of this needs an
-emulator.
+date, and calls the functions as the core stores, invalidates its TLB and writes registers.
 """
 
 import re

@@ -404,6 +404,7 @@ def test_a_file_cannot_drive_a_terminal(corpus: Path, capsys: pytest.CaptureFixt
         assert "\\x1b[2J" in shown
 
 
+@pytest.mark.long
 def test_nothing_is_compiled() -> None:
     """Neither the compiler nor the loader of its code is imported."""
     program = (

@@ -408,6 +408,7 @@ def test_a_loop_of_mappings_is_told_once() -> None:
     replay(witnesses(told(text))[0])
 
 
+@pytest.mark.long
 def test_a_line_with_a_long_life_has_no_story() -> None:
     """No two writes are the same, so that none of them can be left out."""
     writes = "".join(f"a write {0x1000 + n % 61} {1 + n // 61}\n" for n in range(MAX_STORY - 3))

@@ -14,9 +14,9 @@ ASKED = os.environ.get("COLDLINE_EXAMPLES")
 _REASON = "takes long: scripts/test --long runs it"
 
 
-def examples(number: int) -> int:
-    """Return how many random examples a test tries: `number`, or by default a tenth of it, and at least five."""
-    return int(ASKED or (number if LONG else max(number // 10, 5)))
+def examples(number: int, least: int = 5) -> int:
+    """Return how many random examples a test tries: `number`, or by default a tenth of it, and at least `least`."""
+    return int(ASKED or (number if LONG else max(number // 10, least)))
 
 
 def skip_long(items: list[pytest.Item]) -> None:

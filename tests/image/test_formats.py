@@ -678,6 +678,7 @@ def test_the_same_kernel_is_the_same_guest_in_every_form(write: Callable[..., st
         assert found.segments[0].address == start
 
 
+@pytest.mark.long
 def test_debian_s_own_kernel_in_every_compression(debian_arm64_kernel: Path, tmp_path: Path) -> None:
     image = debian_arm64_kernel.read_bytes()
     expected = load_kernel(debian_arm64_kernel)

@@ -1173,6 +1173,7 @@ def plain_kinds(
     return kinds
 
 
+@pytest.mark.long
 @trial(60)
 @given(SAID, ordered_traces(most=9), st.integers(0, 15))
 def test_a_plainer_search_finds_the_same(said: list[str], lines: list[str], byte: int) -> None:

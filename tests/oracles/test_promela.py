@@ -232,6 +232,7 @@ def test_a_search_that_was_cut_short_is_no_verdict(spin: Spin, monkeypatch: pyte
         spin.explore([TWO_LINES])
 
 
+@pytest.mark.long
 def test_a_search_for_which_there_was_no_memory_is_no_verdict(tmp_path: Path) -> None:
     require(Spin.is_here(), NO_SPIN)
     spin = Spin(tmp_path, memory=60, quickly=True)
@@ -250,6 +251,7 @@ def test_input_that_ends_too_soon_is_no_verdict(spin: Spin) -> None:
         spin.run([story._replace(told=story.told[: len(story.told) // 2])])
 
 
+@pytest.mark.long
 def test_two_lines_at_once_fare_as_each_by_itself(spin: Spin, tmp_path: Path) -> None:
     """By the rules, lines are independent. The model with two lines at once gives the same results."""
     size, options, events = read(TWO_LINES)

@@ -424,6 +424,7 @@ def test_edk2_prints_its_banner(cli: Cli, debian_edk2_arm64: Path) -> None:
     assert document["host"] == "warm-reset"
 
 
+@pytest.mark.long
 def test_u_boot_relocates_past_the_caches(cli: Cli, debian_u_boot: Path) -> None:
     """See findings.md: Xen's map of all RAM may fill caches above the copy; set/way is trapped only later."""
     path = debian_u_boot / "qemu_arm64" / "u-boot.bin"

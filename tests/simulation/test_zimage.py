@@ -41,6 +41,7 @@ def debian_armhf_kernels() -> dict[str, Path]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_a_zimage_in_its_own_way_moves_first(
     boot: Run, debian_armhf_kernels: dict[str, Path], flavour: str

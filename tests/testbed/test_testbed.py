@@ -175,6 +175,7 @@ def test_what_pytest_is_told(made_up: Sources, initrd: Path, host: Path, qemu: C
     assert json.loads((host / "output").read_text()) == ["-k", "a or b", "tests"]
 
 
+@pytest.mark.long
 def test_tests_are_compiled_as_their_pytest_does(tmp_path: Path) -> None:
     """pytest uses the compiled files as its own, as long as the test's source is unchanged."""
     folder, log = tmp_path / "tests", tmp_path / "log"
@@ -383,6 +384,7 @@ def test_the_command_takes_both_by_default(monkeypatch: pytest.MonkeyPatch) -> N
         command.main(["test", "riscv64"])
 
 
+@pytest.mark.long
 def test_an_architecture_without_a_xen_is_left_out_unless_named(
     made_up: Sources,
     monkeypatch: pytest.MonkeyPatch,
@@ -697,6 +699,7 @@ def test_a_benchmark_is_a_table(
     assert kept["guests"][0]["builders"]["`xl create`"] == xl
 
 
+@pytest.mark.long
 def test_a_benchmark_that_fails_says_what_dom0_said(
     measuring: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

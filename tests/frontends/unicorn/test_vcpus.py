@@ -155,7 +155,7 @@ def test_a_schedule_can_be_anything() -> None:
 
 
 def test_a_seed_is_a_schedule() -> None:
-    until = Until(End.LIMIT, 2_000)
+    until = Until(End.LIMIT, 6_000)
     runs = [run(spin(MINE), spin(ITS), turns=random_turns(seed), until=until).events for seed in (1, 1, 2)]
     assert runs[0] == runs[1] != runs[2]
 
