@@ -322,6 +322,7 @@ def test_names_and_titles_are_listed(corpus: Path, capsys: pytest.CaptureFixture
     assert [bug["name"] for bug in json.loads(capsys.readouterr().out)] == ["x-1"]
 
 
+@pytest.mark.long
 def test_what_is_written_is_the_same_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = tmp_path / "copy"
     assert main(["corpus", "--write", str(copy)]) == 0

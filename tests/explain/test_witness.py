@@ -385,6 +385,7 @@ def test_what_comes_again_at_once_is_told_once() -> None:
     assert_replays(text)
 
 
+@pytest.mark.long
 def test_a_loop_is_told_once() -> None:
     loop = "a write 0x40000000 8\na read 0x40000000 8\na dc cvac 0x40000000 8\n"
     text = f"""\

@@ -220,6 +220,7 @@ def test_a_missing_library_is_named(name: str, module: str, monkeypatch: pytest.
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("form", "said"),
     [
@@ -260,6 +261,7 @@ def test_dictionaries_and_windows_beyond_what_kernels_use() -> None:
     )
 
 
+@pytest.mark.long
 @EVERY
 def test_peak_memory_of_a_bomb(name: str, tmp_path: Path) -> None:
     path = tmp_path / "bomb"

@@ -134,7 +134,10 @@ def test_every_rule_of_the_model_is_in_use_in_the_examples(spin: Spin) -> None:
     assert re.search(r"unreached in proctype caches\n.*-end-", spin.output)
 
 
-@pytest.mark.parametrize("step", STEP_EXAMPLES)
+@pytest.mark.parametrize(
+    "step",
+    [pytest.param(each, marks=pytest.mark.long if at % 3 else ()) for at, each in enumerate(STEP_EXAMPLES)],
+)
 def test_every_step_of_a_cache_is_missed_if_it_is_left_out(
     spin: Spin, step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,6 +214,7 @@ def test_the_repair_of_a_bug_is_of_the_kind_that_was_shipped(bug: Bug) -> None:
             assert any(shipped(bug) & each for each in kinds), (shipped(bug), kinds)
 
 
+@pytest.mark.long
 def test_a_pair_is_found_where_one_operation_is_not_enough() -> None:
     (bug,) = (each for each in read_corpus(CORPUS_FOLDER) if each.name == "zephyr-113839")
     ((_, repairs),) = repairs_of(without_comments(bug.cases[0]))

@@ -315,6 +315,7 @@ def test_what_each_format_shows() -> None:
 # -- one verdict -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_boot_and_matrix_agree(cli: Cli) -> None:
     """The final read counts in the exit status, in the text and in a run's object."""
     cells = json.loads(cli("matrix", *MIDWAY[1:], "--json").out)["verdicts"]

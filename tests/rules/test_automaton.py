@@ -61,10 +61,8 @@ def test_sizes(switches: dict[str, bool]) -> None:
     assert (machine.reachable, len(machine.step)) == sizes[switches["idc"], switches["dic"]]
 
 
-FEW_SWITCHES = [
-    pytest.param(each, marks=pytest.mark.long if each["nc_may_hit"] or each["setway_effective"] else ())
-    for each in SWITCHES
-]
+FEW = ("idc", "idc-dic", "dic")
+FEW_SWITCHES = [pytest.param(each, marks=() if named(each) in FEW else pytest.mark.long) for each in SWITCHES]
 
 
 @pytest.mark.parametrize("switches", FEW_SWITCHES, ids=named)

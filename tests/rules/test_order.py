@@ -106,7 +106,10 @@ NAMES = {
 """What is pending, in the words of the page."""
 
 
-@pytest.mark.parametrize(("pending", "promises", "states"), SIZES)
+@pytest.mark.parametrize(
+    ("pending", "promises", "states"),
+    [pytest.param(*each, marks=pytest.mark.long if each[2] > 400 else ()) for each in SIZES],
+)
 def test_the_sizes_of_the_smallest_automata(
     pending: tuple[str, ...], promises: tuple[bool, bool], states: int
 ) -> None:

@@ -88,7 +88,11 @@ def patch(isa: InstructionSet, without: int | None) -> Code:
     )
 
 
-@pytest.mark.parametrize("without", [None, 0, 1, 2], ids=["all", "first-dsb", "second-dsb", "isb"])
+@pytest.mark.parametrize(
+    "without",
+    [None, 0, pytest.param(1, marks=pytest.mark.long), 2],
+    ids=["all", "first-dsb", "second-dsb", "isb"],
+)
 def test_changed_code_needs_each_of_its_barriers(run: Run, each: InstructionSet, without: int | None) -> None:
     found = run(each, patch(each, without), a64.bytes_of([each.ret()]))
     assert found == ((COHERENT, []) if without is None else (HAZARD, ["stale-fetch"]))
@@ -163,7 +167,9 @@ def invalidated(isa: InstructionSet, between: Code) -> Code:
     )
 
 
-@pytest.mark.parametrize("name", ["dmb", "dsb", "isb", None])
+@pytest.mark.parametrize(
+    "name", ["dmb", *(pytest.param(each, marks=pytest.mark.long) for each in ("dsb", "isb")), None]
+)
 def test_a_store_past_the_caches_before_its_line_is_invalidated(
     run: Run, each: InstructionSet, name: str | None
 ) -> None:
@@ -231,7 +237,7 @@ def test_without_order_a_trace_is_of_version_1(cli: Cli, tmp_path: Path) -> None
     assert not words & {"version", "core", "order", "dsb", "dmb", "isb"}
 
 
-@pytest.mark.parametrize("vcpus", [1, 2])
+@pytest.mark.parametrize("vcpus", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_kernel_of_debian_is_coherent(cli: Cli, debian_arm64_kernel: Path, vcpus: int) -> None:
     """Linux's head.S has the DMB, alternatives and the like their ISBs."""
     for host in (("--host", "bootloader"), ("--host", "xen-4.17-arm64", "--strategy", "hypercall")):

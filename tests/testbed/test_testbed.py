@@ -211,6 +211,7 @@ def run_one(made_up: Sources, initrd: Path, host: Path) -> bool:
     return machine.run(made_up, initrd, host, "true", timeout_s=20).restored
 
 
+@pytest.mark.long
 def test_a_snapshot_is_of_what_went_in(
     made_up: Sources, initrd: Path, host: Path, qemu: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,7 +344,7 @@ def test_a_path_that_qemu_would_cut(
         machine.run(made_up, initrd, folder, "true", timeout_s=1)
 
 
-@pytest.mark.parametrize("status", [0, 1])
+@pytest.mark.parametrize("status", [pytest.param(0, marks=pytest.mark.long), 1])
 def test_the_command_keeps_results_and_tells(
     made_up: Sources,
     tmp_path: Path,
@@ -669,6 +670,7 @@ def measuring(
     return measure
 
 
+@pytest.mark.long
 def test_a_benchmark_is_a_table(
     measuring: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

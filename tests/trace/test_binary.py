@@ -129,7 +129,9 @@ def rows_of(count: int, seed: int = 1, kinds: int = 5) -> "np.ndarray":
     return rows
 
 
-@pytest.mark.parametrize("kinds", [1, 200, 5000, 1 << 30])
+@pytest.mark.parametrize(
+    "kinds", [1, 200, *(pytest.param(each, marks=pytest.mark.long) for each in (5000, 1 << 30))]
+)
 def test_long_traces_of_few_kinds_and_of_many(kinds: int) -> None:
     """More events than a block has, in batches that end anywhere, with enough kinds for collisions of any hash."""
     rows = rows_of(150_000, kinds=kinds)

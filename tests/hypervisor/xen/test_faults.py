@@ -16,7 +16,7 @@ from testbed.dom0.failing import NAME, a_few_of, every_failure, told_to_have_fai
 from tests.helpers.fake_xen import FakeXen
 
 # Strategies hardly differ by the architecture, nor ways to fail by the strategy: a default run tries some of each.
-FEW = {("arm32", "syscall"), ("arm64", "uncached-hypercall"), ("arm64", "hypercall")}
+FEW = {("arm32", "syscall"), ("arm64", "uncached-hypercall")}
 CASES = [
     pytest.param(
         architecture,
