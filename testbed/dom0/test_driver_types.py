@@ -31,7 +31,7 @@ def attributes(opened: Device, address: int, pages: int, flags: int = 0) -> set[
 
 def test_features(opened: Device) -> None:
     features = opened.features()
-    assert (features.abi, features.frame_size) == (2, PAGE_SIZE)
+    assert (features.abi, features.frame_size) == (3, PAGE_SIZE)
     assert (features.max_frames, features.kept_frames) == (1 << 18, 1024)
     given = {byte for byte in range(256) if features.attrs[byte // 64] >> (byte % 64) & 1}
     assert given == {ATTR_NORMAL_NC, ATTR_NORMAL_WB}

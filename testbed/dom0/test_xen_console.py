@@ -72,7 +72,7 @@ def linux() -> Iterator[list[str]]:
         "--name",
         "linux",
     )
-    yield [str(word) for word in ("create", GUEST / "kernel", *words)]
+    yield [str(word) for word in ("create", "-e", GUEST / "kernel", *words)]
     coldline("destroy", "linux")
 
 
