@@ -126,18 +126,6 @@ def test_every_subcommand(both: dict[str, int]) -> None:
     assert not different, "\n".join(different)
 
 
-def test_reboot_and_shutdown_by_xl(both: dict[str, int]) -> None:
-    """Each keeper builds its guest again, with another number; and `xl shutdown` is its end."""
-    for builder, name in NAMES.items():
-        xl("reboot", name)
-        assert booted(builder, 2), (LOGS.parent / f"coldline-{name}.log").read_text()
-        assert int(xl("domid", name)) > both[builder]
-    assert "(reboot): restart" in Path("/var/log/xen/coldline-ourown.log").read_text()
-    for name in NAMES.values():
-        xl("shutdown", "-w", name)
-        assert name not in xl("list")
-
-
 def test_a_killed_build_has_its_name(xen: Xen) -> None:
     from coldline.hypervisor.xen import XenHost
 
