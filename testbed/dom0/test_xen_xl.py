@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.dom0 import device, domains
+from testbed.dom0 import domains
 from testbed.dom0.commands import coldline, good, xl
 from testbed.dom0.domains import Xen
 
@@ -167,13 +167,3 @@ def test_too_little_memory_is_told_first(driver: None) -> None:
         r"coldline: the guest needs \d+ MiB with Xen's tables for it, and Xen has \d+ MiB free\n",
         refused.stderr,
     )
-
-
-def test_no_record_is_left(driver: None) -> None:
-    left = [
-        path.name
-        for path in Path("/var/lib/xen").glob("userdata-*")
-        if not path.name.startswith("userdata-d.0.")
-    ]
-    assert left == []
-    assert Path(device.DRIVER_PATH).exists()
