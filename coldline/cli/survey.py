@@ -52,8 +52,7 @@ def _run(
     progress: Progress,
     options: argparse.Namespace,
 ) -> None:
-    left = dict.fromkeys((task.digest for task, _ in missing), 0.0)
-    left.update((task.digest, seconds) for task, seconds in missing)
+    left = {task.digest: seconds for task, seconds in missing}
     number, jobs = 0, options.jobs
 
     def done(task: Task, result: dict[str, Any]) -> None:
