@@ -25,15 +25,24 @@ def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_p
         ),
     ]
     path = tmp_path / "plan.toml"
-    path.write_text(plan(images, tmp_path / "taken", timeout=7, instructions=9))
+    path.write_text(plan([*images, images[0]], tmp_path, tmp_path / "taken", timeout=7, instructions=9))
     cells = read_plan(path)
-    kernels, firmware = cells[:-1], cells[-1]
+    kernels = [cell for cell in cells if cell.group == "linux, armhf"]
+    firmware = [cell for cell in cells if cell not in kernels]
     assert {(cell.image, cell.version, cell.group) for cell in kernels} == {
         ("armmp", "6.1.176-1", "linux, armhf"),
         ("armmp", "6.12-1", "linux, armhf"),
     }
-    assert {cell.host for cell in kernels} >= {"rfc", "xen-4.17-arm32"}
-    assert {cell.strategy for cell in kernels} >= {"none", "syscall", "uncached"}
-    assert all(cell.files == (str(tmp_path / "vmlinuz"),) for cell in kernels)
-    words = ("boot", "--bios", f"{tmp_path}/taken/x", "--max-instructions", "9")
-    assert (firmware.image, firmware.words, firmware.timeout) == ("QEMU_EFI.fd", words, 7)
+    hypervisors, bare = (
+        {"rfc", "xen-4.17-arm32"},
+        {"bootloader", "bootloader-dirty", "warm-reset", "clean-reset"},
+    )
+    ways = {(cell.host, cell.strategy) for cell in kernels}
+    assert {host for host, strategy in ways if strategy} == hypervisors
+    assert {host for host, strategy in ways if not strategy} == bare
+    assert {strategy for _, strategy in ways if strategy} >= {"none", "syscall", "uncached"}
+    assert all(cell.files == ("./vmlinuz",) for cell in kernels)
+    assert kernels[0].origin == f"bookworm {old}.deb"
+    assert {cell.host for cell in firmware} == {"warm-reset", "clean-reset"}
+    words = ("boot", "--bios", "taken/x", "--max-instructions", "9", "--host", "warm-reset")
+    assert (firmware[0].image, firmware[0].words, firmware[0].timeout) == ("QEMU_EFI.fd", words, 7)
