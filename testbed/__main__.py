@@ -75,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
         help=f"time limit for each machine (default: {pace.LIMIT_S:.0f}, times how slow this machine is now)",
     )
     tests.add_argument("--select", metavar="EXPRESSION", help="only tests whose names match, as pytest's -k")
+    tests.add_argument(
+        "--brief",
+        action="store_true",
+        help="leave out what takes long and hardly differs by release and architecture: keepers, xl's subcommands, "
+        "calls that fail, and commands that are killed",
+    )
     tests.add_argument("--boot", action="store_true", help="boot instead of restoring a snapshot")
     command("shell", _shell, "boot Xen, and connect this terminal to dom0's shell")
     driver = command("driver", _driver, "build the driver for dom0's kernel, and print its path")
@@ -118,6 +124,8 @@ def _test(options: argparse.Namespace) -> int:
             words = [*_TESTS, "-o", f"junit_suite_name={architecture}", "testbed/dom0"]
             if options.select:
                 words += ["-k", options.select]
+            if options.brief:
+                words += ["-m", "not one_xen"]
             try:
                 outcome = machine.run(
                     used,

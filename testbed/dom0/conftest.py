@@ -16,6 +16,12 @@ COMPLAINT = re.compile(r"cut here|BUG|Oops|Unable to handle|Bad page|pages lost|
 MODULE = Path("/opt/coldline/xen-coldline.ko")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "one_xen: takes long, hardly differs by release and architecture; left out with --brief"
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def driver() -> Iterator[None]:
     """The driver's module, loaded; that it can be unloaded at the end is a test, too."""

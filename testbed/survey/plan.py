@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Writes Debian's images as a plan of ``coldline survey``.
 
-Kernels are run on every hypervisor's host model by every strategy, and on every host model without one; all else,
-which no hypervisor starts, on the latter.
+Kernels are run on every hypervisor's host model by every strategy, and on every host model without one; firmware on
+the latter, but a board's U-Boot, which an earlier stage starts, only on those with a boot loader.
 """
 
 import json
@@ -27,6 +27,8 @@ _KERNEL_INSTRUCTIONS: Final = "10000000"
 
 _BARE: Final = tuple(name for name, model in HOST_MODELS.items() if model.load is not None)
 _RESETS: Final = tuple(name for name in _BARE if HOST_MODELS[name].builder_agent == "reset")
+_LOADERS: Final = tuple(name for name in _BARE if name not in _RESETS)
+_KERNEL: Final = re.compile(r"linux-(?:image|binary)-")
 
 
 def plan(images: Iterable[Image], folder: Path, work: Path, *, timeout: int, instructions: int) -> str:
@@ -68,8 +70,9 @@ def _entries(image: Image, places: dict[str, str]) -> Iterator[dict[str, Any]]:
         "origin": f"{image.suite} {image.package}.deb {debian.digest_of(image.tree)}".rstrip(),
         "options": words,
     }
-    if not name.startswith("linux-image-"):
-        yield {**entry, "hosts": [*(_RESETS if "--bios" in words else _BARE)]}
+    if not _KERNEL.match(name):
+        board = _LOADERS if name.startswith("u-boot-") else _BARE
+        yield {**entry, "hosts": [*(_RESETS if "--bios" in words else board)]}
         return
     architecture = _ARM[image.architecture]
     entry |= {

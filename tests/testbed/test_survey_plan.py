@@ -11,8 +11,10 @@ from testbed.survey.plan import plan
 def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_path: Path) -> None:
     (tmp_path / "vmlinuz").write_bytes(b"")
     linux = ("{tree}/vmlinuz",)
-    old, new = "linux-image-6.1.0-50-armmp_6.1.176-1_armhf", "linux-image-6.12.1-armmp_6.12-1_armhf"
+    old, new = "linux-image-6.1.0-50-armmp_6.1.176-1_armhf", "linux-binary-6.12.1-armmp_6.12-1_armhf"
+    board = Image("trixie", "armhf", "u-boot-omap_2025.01-3_armhf", "am335x", ("{tree}/vmlinuz",), tmp_path)
     images = [
+        board,
         Image("bookworm", "armhf", old, "6.1.0-50-armmp", linux, tmp_path),
         Image("trixie", "armhf", new, "6.12.1-armmp", linux, tmp_path),
         Image(
@@ -25,10 +27,11 @@ def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_p
         ),
     ]
     path = tmp_path / "plan.toml"
-    path.write_text(plan([*images, images[0]], tmp_path, tmp_path / "taken", timeout=7, instructions=9))
+    path.write_text(plan([*images, board], tmp_path, tmp_path / "taken", timeout=7, instructions=9))
     cells = read_plan(path)
     kernels = [cell for cell in cells if cell.group == "linux, armhf"]
-    firmware = [cell for cell in cells if cell not in kernels]
+    firmware = [cell for cell in cells if cell.image == "QEMU_EFI.fd"]
+    assert {cell.host for cell in cells if cell.image == "am335x"} == {"bootloader", "bootloader-dirty"}
     assert {(cell.image, cell.version, cell.group) for cell in kernels} == {
         ("armmp", "6.1.176-1", "linux, armhf"),
         ("armmp", "6.12-1", "linux, armhf"),
