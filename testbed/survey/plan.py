@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Writes Debian's images as a plan of ``coldline survey``.
 
-Kernels are run on every hypervisor's host model by every strategy, and on every host model without one; firmware on
-the latter, but a board's U-Boot, which an earlier stage starts, only on those with a boot loader.
+Kernels are run on every hypervisor's host model by every strategy that it has, and on every host model without one;
+firmware on the latter, but a board's U-Boot, which an earlier stage starts, only on those with a boot loader.
 """
 
 import json
@@ -80,14 +80,15 @@ def _entries(image: Image, places: dict[str, str]) -> Iterator[dict[str, Any]]:
         "group": f"linux, {image.architecture}",
         "options": [*words, "--until", _KERNEL_INSTRUCTIONS],
     }
-    hosts = [
-        name
-        for name, model in HOST_MODELS.items()
-        if architecture in model.architectures and name not in _BARE
-    ]
-    strategies = [name for name, strategy in STRATEGIES.items() if architecture in strategy.architectures]
-    yield {**entry, "hosts": hosts, "strategies": strategies}
     yield {**entry, "hosts": [*_BARE]}
+    for host in HOST_MODELS.values():
+        if architecture in host.architectures and host.name not in _BARE:
+            strategies = [
+                name
+                for name, strategy in STRATEGIES.items()
+                if architecture in strategy.architectures and strategy.mapping_type in host.mapping_types
+            ]
+            yield {**entry, "hosts": [host.name], "strategies": strategies}
 
 
 def _flavour(release: str) -> str:

@@ -12,9 +12,11 @@ def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_p
     (tmp_path / "vmlinuz").write_bytes(b"")
     linux = ("{tree}/vmlinuz",)
     old, new = "linux-image-6.1.0-50-armmp_6.1.176-1_armhf", "linux-binary-6.12.1-armmp_6.12-1_armhf"
+    arm64 = Image("trixie", "arm64", "linux-image-6.12.1-arm64_6.12-1_arm64", "6.12.1-arm64", linux, tmp_path)
     board = Image("trixie", "armhf", "u-boot-omap_2025.01-3_armhf", "am335x", ("{tree}/vmlinuz",), tmp_path)
     images = [
         board,
+        arm64,
         Image("bookworm", "armhf", old, "6.1.0-50-armmp", linux, tmp_path),
         Image("trixie", "armhf", new, "6.12.1-armmp", linux, tmp_path),
         Image(
@@ -29,6 +31,8 @@ def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_p
     path = tmp_path / "plan.toml"
     path.write_text(plan([*images, board], tmp_path, tmp_path / "taken", timeout=7, instructions=9))
     cells = read_plan(path)
+    assert not {"uncached", "syscall"} & {cell.strategy for cell in cells if cell.host == "kvm-arm64"}
+    assert "uncached" in {cell.strategy for cell in cells if cell.host == "xen-4.17-arm64"}
     kernels = [cell for cell in cells if cell.group == "linux, armhf"]
     firmware = [cell for cell in cells if cell.image == "QEMU_EFI.fd"]
     assert {cell.host for cell in cells if cell.image == "am335x"} == {"bootloader", "bootloader-dirty"}
