@@ -3,6 +3,7 @@
 
 import enum
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -151,6 +152,32 @@ def check(
     TraceError
         If an event is impossible.
     """
+    reader = _reader(profile, distinct=distinct, most=most, at_length=at_length)
+    relay = Relay(reader.open)
+    try:
+        with relay:
+            source.run(relay.put)
+    except KeyboardInterrupt:
+        # The source had ended, and the reader has now taken the rest.
+        if not (isinstance(source, Interruptible) and relay.ended):
+            raise
+        source.interrupted = True
+    return reader.close()
+
+
+def check_each(run: Callable[[Sequence[Sink]], None], profiles: Sequence[Profile]) -> "list[Checker]":
+    """As `check` for several streams of many events, which `run` hands over at once, each to its own sink.
+
+    Only a line's first hazard of each kind is kept.
+    """
+    readers = [_reader(profile, distinct=True, most=None, at_length=True) for profile in profiles]
+    with ExitStack() as stack:
+        relays = [stack.enter_context(Relay(reader.open)) for reader in readers]
+        run([relay.put for relay in relays])
+    return [reader.close() for reader in readers]
+
+
+def _reader(profile: Profile, *, distinct: bool, most: int | None, at_length: bool) -> "_Reader":
     if at_length:
         from coldline.checker.loops import prepare
 
@@ -162,17 +189,7 @@ def check(
             made.expect(_MANY)
         return made
 
-    reader = _Reader(make)
-    relay = Relay(reader.open)
-    try:
-        with relay:
-            source.run(relay.put)
-    except KeyboardInterrupt:
-        # The source had ended, and the reader has now taken the rest.
-        if not (isinstance(source, Interruptible) and relay.ended):
-            raise
-        source.interrupted = True
-    return reader.close()
+    return _Reader(make)
 
 
 class _Reader:
