@@ -45,8 +45,10 @@ def add_watch(commands: "Commands") -> None:
     group.add_argument(
         "--only",
         metavar="BASE,SIZE",
+        action="append",
+        default=[],
         type=_range,
-        help="check only accesses to this range of physical addresses",
+        help="check only accesses to this range of physical addresses, in whole pages; several can be given",
     )
     group.add_argument(
         "--name",

@@ -219,7 +219,7 @@ def test_barriers_are_events_with_order(qemu: list[str], tmp_path: Path) -> None
 
 def test_only_a_range(qemu: list[str], tmp_path: Path) -> None:
     program = code(mov(2, DATA), ldr(4, 2), mov(2, DATA + 0x1000), ldr(4, 2), store(4, 2), off())
-    events = run(qemu, tmp_path, program, only=(DATA + 0x1000, 0x1000), start="cold")
+    events = run(qemu, tmp_path, program, only=[(DATA + 0x1000, 0x1000)], start="cold")
     assert of(events, "read", "write", "fetch") == [
         f"cpu0.el1 read {DATA + 0x1000:#x} 8",
         f"cpu0.el1 write {DATA + 0x1000:#x} 8",
