@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from coldline.errors import QemuError
 from coldline.events import words as event_words
 from coldline.events.agent_names import AGENTS, agent_of
-from coldline.events.words import EventWords
+from coldline.events.layout import EVENT_SIZE
+from coldline.events.words import WORDS, EventWords
 from coldline.frontends.qemu.records import CODE_NUMBERS, MAX_VCPUS
 from coldline.jit.shared_record import WORD, Fields, SharedRecord, record_of, words
 from coldline.mmu import view
@@ -127,7 +128,8 @@ MACHINE_FIELDS: Fields = (
         "unknown",  # accesses whose translation could not be followed
         "unknown_at",  # the virtual address of the first of them
         "wanted",  # of each page, a byte: whether events there are wanted
-        "is_partial",  # whether some are not
+        "unpacked",  # if some are not, room for the rows of a view before those are left out
+        "overflow",  # events for which there was no room
     ),
 )
 
@@ -238,7 +240,7 @@ class MachineState(SharedRecord):
     def want_only(self, ranges: Sequence[tuple[int, int]]) -> None:
         """Leave out what is done to other pages than those from some first to some end addresses."""
         wanted, first = self.array("wanted"), 0
-        self["is_partial"] = 1
+        self.allocate("unpacked", WORDS * EVENT_SIZE)
         for base, ram in self._banks:
             pages = len(ram) // PAGE_SIZE
             wanted[first : first + pages] = bytes(pages)

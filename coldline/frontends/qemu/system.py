@@ -66,7 +66,7 @@ def _sweep(m: Any, s: Any, op: int, code: int) -> None:
         forget_lines(m)
         for bank in range(s.banks):
             begin, end = int64(s.bank_base[bank]), int64(s.bank_base[bank] + s.bank_size[bank])
-            if m.is_partial:
+            if m.unpacked:
                 for page in range(begin, end, 1 << PAGE_SHIFT):
                     if not is_wanted(m, s, page):
                         if page > begin:

@@ -34,7 +34,9 @@ def merged_pages(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         If they are more than `MAX_RANGES`.
     """
     merged: list[tuple[int, int]] = []
-    for low, high in sorted((at & -PAGE_SIZE, -(-(at + size) // PAGE_SIZE) * PAGE_SIZE) for at, size in ranges):
+    for low, high in sorted(
+        (at & -PAGE_SIZE, -(-(at + size) // PAGE_SIZE) * PAGE_SIZE) for at, size in ranges
+    ):
         if merged and low <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
         else:
@@ -162,7 +164,9 @@ class Watch:
                 else 0
             )
             if rom:
-                events += [Event(LOADER, Op.MAP, *part, MemoryType.NORMAL_WB) for part in self._wanted(0, rom)]
+                events += [
+                    Event(LOADER, Op.MAP, *part, MemoryType.NORMAL_WB) for part in self._wanted(0, rom)
+                ]
                 loaded = [*loaded, (0, rom)]
         kept = [part for each in loaded for part in self._wanted(*each)]
         if self._start == "any":
