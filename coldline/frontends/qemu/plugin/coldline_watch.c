@@ -485,13 +485,18 @@ static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virt
         return;
     }
     what |= COLDLINE_KIND_STORE;
-    if (filters)
-        change_line(physical, 1u << shift);
+    if (filters) {
+        if (virtual % PAGE + (1u << shift) > PAGE)
+            forget();                   /* where its second page is, is not known */
+        else
+            change_line(physical, 1u << shift);
+    }
     qemu_plugin_mem_value value = qemu_plugin_mem_get_value(info);
     if (shift == 4) {
         bool big = qemu_plugin_mem_is_big_endian(info);
         put(what | 8 << 24, virtual, physical | block, big ? value.data.u128.high : value.data.u128.low);
-        put(what | 8 << 24, virtual + 8, (physical + 8) | block, big ? value.data.u128.low : value.data.u128.high);
+        uint64_t second = virtual % PAGE + 8 < PAGE ? physical + 8 : ADDRESS;
+        put(what | 8 << 24, virtual + 8, second | block, big ? value.data.u128.low : value.data.u128.high);
         return;
     }
     uint64_t bits = shift == 3 ? value.data.u64
