@@ -84,6 +84,38 @@ def add_watch(commands: "Commands") -> None:
     )
 
 
+def add_host_model(commands: "Commands") -> None:
+    """``host-model``: write a host model."""
+    parser = commands.add_parser(
+        "host-model",
+        help="write the model of a host that was watched",
+        description="Write the model of a host as JSON: what 'coldline watch' has seen a hypervisor and its builder "
+        "do to the pages of guests. 'coldline boot --host FILE' and 'matrix' take it.",
+    )
+    parser.add_argument(
+        "--observed",
+        required=True,
+        metavar="TRACE",
+        help="trace that 'coldline watch --trace' wrote while guests were built",
+    )
+    parser.add_argument(
+        "--builder",
+        default="dom0",
+        metavar="NAME",
+        help="name of the guest that builds the others, as --name gave it (default: dom0)",
+    )
+    parser.add_argument(
+        "--name", default="observed", metavar="MODEL", help="the model's name (default: observed)"
+    )
+    parser.add_argument(
+        "output",
+        nargs="?",
+        default="-",
+        metavar="FILE",
+        help="file to write, or - for standard output (default: -)",
+    )
+
+
 def _named(text: str) -> tuple[int, str]:
     vmid, _, name = text.partition("=")
     if not (vmid.isascii() and vmid.isdigit() and int(vmid[:6]) <= _MOST_VMID):
