@@ -47,6 +47,8 @@ class Judgement:
         The listed hazards, in the order of events, then of addresses, then of kinds.
     kinds : dict of str to int
         The number of hazards of each kind, listed or not.
+    kinds_of : dict of str to dict of str to int
+        The same by the agent that they are of.
     events : int
         The number of events.
     hazard_events : int
@@ -66,6 +68,7 @@ class Judgement:
     profile: Profile
     hazards: list[ExplainedHazard] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
+    kinds_of: dict[str, dict[str, int]] = field(default_factory=dict, kw_only=True)
     events: int = 0
     hazard_events: int = 0
     final_read: list[Swept] = field(default_factory=list)
@@ -264,6 +267,7 @@ def judge(
         checker.events,
         checker.hazards,
         sweep(checker, regions),
+        kinds_of=checker.kinds_of,
         coverage=checker.coverage,
         gaps=[*gaps, *([] if checker.coverage.judged else [NOTHING_JUDGED])],
         warnings=checker.warnings,
