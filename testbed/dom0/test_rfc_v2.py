@@ -205,10 +205,11 @@ def check(built: Built, attr: int, *, flushed: bool) -> None:
     assert rings
     assert {each.types for each in rings} == {frozenset({ATTR_NORMAL_WB})}
     if flushed:
+        beside = {"unmap": 1, "map": -1} if attr == ATTR_NORMAL_NC else {"unmap": 1}
         for index, event in enumerate(built.events):
-            if event.what == "unmap" and not is_ring(event):
-                after = built.events[index + 1]
-                assert (after.what, after.frame, after.count) == ("flush", event.frame, event.count)
+            if event.what in beside and not is_ring(event):
+                flush = built.events[index + beside[event.what]]
+                assert (flush.what, flush.frame, flush.count) == ("flush", event.frame, event.count)
     else:
         assert not [each for each in built.events if each.what == "flush"]
     end = time.monotonic() + WITHIN_S
