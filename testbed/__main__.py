@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from testbed import (
     modules,
     native,
     pace,
+    rfc_v2,
     watch_verdicts,
     watched_guest,
     watched_xen,
@@ -91,6 +92,17 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave out what takes long and hardly differs by release and architecture: keepers, xl's subcommands, "
         "calls that fail, and commands that are killed",
+    )
+    tests.add_argument(
+        "--rfc-v2",
+        action="store_true",
+        help="build Linux's privcmd, Xen's libraries and xl with the patches in driver/rfc-v2, and test these",
+    )
+    tests.add_argument(
+        "--xen-source",
+        type=Path,
+        metavar="FOLDER",
+        help="with --rfc-v2: Xen's source, of dom0's version, instead of Debian's source package",
     )
     tests.add_argument("--boot", action="store_true", help="boot instead of restoring a snapshot")
     command("shell", _shell, "boot Xen, and connect this terminal to dom0's shell")
@@ -171,9 +183,9 @@ def _test(options: argparse.Namespace) -> int:
         architecture = used.architecture
         with tempfile.TemporaryDirectory(prefix="coldline-testbed-") as temporary:
             folder = Path(temporary)
-            _fill(used, folder)
+            initrd, tests = _prepare(options, used, folder)
             _say(f"{architecture}: Xen {used.xen_version} with Linux {used.release}")
-            words = [*_TESTS, "-o", f"junit_suite_name={architecture}", "testbed/dom0"]
+            words = [*_TESTS, "-o", f"junit_suite_name={architecture}", tests]
             if options.select:
                 words += ["-k", options.select]
             if options.brief:
@@ -181,7 +193,7 @@ def _test(options: argparse.Namespace) -> int:
             try:
                 outcome = machine.run(
                     used,
-                    image.initrd(used),
+                    initrd,
                     folder,
                     words,
                     timeout_s=options.timeout or pace.LIMIT_S * pace.slowness(),
@@ -216,9 +228,24 @@ def _all_sources(options: argparse.Namespace) -> Iterator[Sources]:
             _say(f"skipped: {error}")
 
 
-def _fill(used: Sources, folder: Path) -> None:
+def _prepare(options: argparse.Namespace, used: Sources, folder: Path) -> tuple[Path, str]:
+    """Fill the folder that dom0 mounts; return dom0's initramfs, and the tests."""
+    if not options.rfc_v2:
+        _fill(used, folder)
+        return image.initrd(used), "testbed/dom0"
+    _say(f"{used.architecture}: building what driver/rfc-v2 changes, which takes minutes the first time")
+    module = rfc_v2.module(used, suite=options.suite)
+    with tempfile.TemporaryDirectory(prefix="coldline-rfc-v2-") as temporary:
+        installed = Path(temporary) / "installed"
+        rfc_v2.install(used, installed, source=options.xen_source)
+        _fill(used, folder, {rfc_v2.INSTALLED: installed})
+    return image.initrd(used, {rfc_v2.PRIVCMD_MODULE: module}), "testbed/dom0/test_rfc_v2.py"
+
+
+def _fill(used: Sources, folder: Path, added: Mapping[str, Path] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="coldline-testbed-") as built:
-        image.fill(used, modules.build(used), folder, modules.build_preloaded(used, Path(built)))
+        library = modules.build_preloaded(used, Path(built))
+        image.fill(used, modules.build(used), folder, library, added)
 
 
 def _keep(

@@ -17,7 +17,16 @@ from pathlib import Path
 from coldline.errors import ColdlineError, UsageError
 from testbed.cache import write
 
-__all__ = ["FetchError", "complaint", "host_architecture", "options", "run", "say", "updated"]
+__all__ = [
+    "FetchError",
+    "complaint",
+    "host_architecture",
+    "options",
+    "run",
+    "say",
+    "updated",
+    "with_sources",
+]
 
 _TIMEOUT_S = 1200
 
@@ -71,6 +80,36 @@ def updated(architecture: str, folder: Path, *, suite: str | None, refresh: bool
         if not any(lists.glob("*Packages*")):  # one source of several that fails does no harm
             keys = "; a later debian-archive-keyring may have its key" if "NO_PUBKEY" in update.stderr else ""
             raise FetchError(f"{suite or 'the apt sources'} ({architecture}): {complaint(update)}{keys}")
+    return words
+
+
+def with_sources(folder: Path, *, suite: str | None) -> list[str]:
+    """Return apt's options for source packages, which the host's apt sources need not have; state is in `folder`.
+
+    The first time, the package lists are updated.
+
+    Parameters
+    ----------
+    folder : Path
+        Where apt's state is kept.
+    suite : str or None
+        Debian's suite; None for all of Debian's suites in the sources.
+
+    Raises
+    ------
+    FetchError
+        If the servers do not answer, or their files are not signed with a key of this host.
+    """
+    file = folder / "sources.list"
+    suites = [(_debian_server(), suite, "main")] if suite else _debian_suites()
+    write(file, "".join(f"deb-src {' '.join(each)}\n" for each in suites))
+    words = options(host_architecture(), folder)
+    words += [f"-oDir::Etc::sourcelist={file}", "-oDir::Etc::sourceparts=/dev/null"]
+    lists = folder / "apt" / "lists"
+    if not any(lists.glob("*Sources*")):
+        update = run("apt-get", *words, "update", check=False)
+        if not any(lists.glob("*Sources*")):
+            raise FetchError(f"{suite or 'the apt sources'} (source packages): {complaint(update)}")
     return words
 
 
@@ -155,6 +194,17 @@ def _debian_server() -> str:
         if origin == "Debian" and "-" not in suite:
             return uri
     raise FetchError("the apt sources have no Debian server")
+
+
+def _debian_suites() -> list[tuple[str, str, str]]:
+    """Return the URI, the suite and the component of each of Debian's in apt's sources."""
+    form = "$(ORIGIN) $(RELEASE) $(COMPONENT) $(REPO_URI)"
+    targets = run("apt-get", *_sources_option(), "indextargets", "--format", form, "Created-By: Packages")
+    rows = [line.split(maxsplit=3) for line in targets.stdout.splitlines()]
+    found = sorted({(uri, suite, part) for origin, suite, part, uri in rows if origin == "Debian"})
+    if not found:
+        raise FetchError("the apt sources have no Debian server")
+    return found
 
 
 def _need_apt() -> None:

@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the kernel's checkpatch.pl, from Debian's package of the kernel's source, on the driver."""
+"""Runs the kernel's checkpatch.pl, from Debian's package of its source, on the driver and on a patch to Linux."""
 
 import os
 import shutil
 import subprocess
-import tarfile
-import tempfile
 from pathlib import Path
 
-from testbed import apt, debian
-from testbed.cache import architecture_folder, cache_folder
+from testbed.kernel_source import CHECKPATCH, kernel_files
 from testbed.modules import DRIVER, BuildError
 
 __all__ = ["check"]
 
-_FILES = ("scripts/checkpatch.pl", "scripts/spelling.txt", "scripts/const_structs.checkpatch")
+LINUX_PATCH = DRIVER / "rfc-v2" / "0001-linux-uncached-mappings.patch"
+
 # An out-of-tree module has no entry in MAINTAINERS, and no device tree bindings.
-_WORDS = ("--no-tree", "--strict", "--terse", "--show-types", "--file")
+_WORDS = ("--no-tree", "--strict", "--terse", "--show-types")
+_CLEAN = "total: 0 errors, 0 warn"
 
 
 def check(release: str, *, suite: str | None = None) -> str:
-    """Return checkpatch's complaints about the driver, or an empty string.
+    """Return checkpatch's complaints about the driver and about `LINUX_PATCH`, or an empty string.
 
     Parameters
     ----------
@@ -38,38 +37,20 @@ def check(release: str, *, suite: str | None = None) -> str:
     """
     if shutil.which("perl") is None:
         raise BuildError("perl is not installed")
-    script = _script(".".join(release.split(".")[:2]), suite)
-    files = sorted(os.fspath(path) for path in DRIVER.iterdir() if path.suffix in (".c", ".h"))
+    script = kernel_files(release, suite=suite) / CHECKPATCH
+    files = sorted(path for path in DRIVER.iterdir() if path.suffix in (".c", ".h"))
+    said = _run(script, "--file", *files) + _run(script, LINUX_PATCH)
+    return "\n".join(line for line in said if _CLEAN not in line)
+
+
+def _run(script: Path, *words: str | Path) -> list[str]:
     done = subprocess.run(
-        ["perl", os.fspath(script), *_WORDS, *files], cwd=DRIVER, capture_output=True, text=True, check=False
+        ["perl", os.fspath(script), *_WORDS, *map(os.fspath, words)],
+        cwd=DRIVER,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.stderr:
         raise BuildError(f"checkpatch.pl: {done.stderr.strip()}")
-    complaints = [line for line in done.stdout.splitlines() if not line.startswith("total: 0 errors, 0 warn")]
-    return "\n".join(complaints)
-
-
-def _script(version: str, suite: str | None) -> Path:
-    """Return the path of the script, whose folder has the files that it reads."""
-    folder = cache_folder() / f"checkpatch-{version}"
-    if not folder.is_dir():
-        architecture = apt.host_architecture()
-        name = f"linux-source-{version}"
-        package = debian.packages(architecture, [name], suite=suite)[name]
-        (archive,) = package.glob("usr/src/*.tar.xz")
-        with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder.parent) as temporary:
-            unpacked = Path(temporary) / "files"
-            unpacked.mkdir()
-            with tarfile.open(archive, "r|xz") as tar:
-                missing = set(_FILES)
-                for member in tar:
-                    inside = member.name.partition("/")[2]
-                    if inside in missing and (file := tar.extractfile(member)):
-                        (unpacked / Path(inside).name).write_bytes(file.read())
-                        missing.discard(inside)
-                        if not missing:
-                            break
-            unpacked.replace(folder)
-        shutil.rmtree(package)  # only the script is needed
-        (architecture_folder(architecture, suite) / "trees" / name).unlink()
-    return folder / "checkpatch.pl"
+    return done.stdout.splitlines()

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from testbed import foreign
@@ -62,7 +63,7 @@ _LEFT_OUT = (
 )  # fmt: skip
 
 
-def initrd(sources: Sources, *, small: bool = False) -> Path:
+def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None, *, small: bool = False) -> Path:
     """Return an initramfs that boots into ``testbed/dom0/init``.
 
     It is made again when a package, init, a file that init runs, or this module has changed.
@@ -70,7 +71,9 @@ def initrd(sources: Sources, *, small: bool = False) -> Path:
     Parameters
     ----------
     sources : Sources
-        The packages.
+        The packages of that dom0.
+    replaced : mapping of str to Path, optional
+        Kernel modules to use instead of the packages' modules of these names.
     small : bool
         Make one that boots into ``testbed/dom0/watch-init``, which fits into 256 MiB: without pytest, and with
         Python's modules in compiled form only.
@@ -84,6 +87,8 @@ def initrd(sources: Sources, *, small: bool = False) -> Path:
     parts = (Path(__file__), *(_DOM0 / name for name in init.values()))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in parts))
     digest.update("\n".join(str(path) for path in (sources.modules, *sources.user_space)).encode())
+    for name, module in sorted((replaced or {}).items()):
+        digest.update(name.encode() + module.read_bytes())
     target = cache_folder() / sources.architecture / f"dom0-{digest.hexdigest()[:16]}.cpio"
     if target.is_file():
         return target
@@ -101,7 +106,7 @@ def initrd(sources: Sources, *, small: bool = False) -> Path:
         _compile(sources, root, f"usr/lib/{sources.python}", _DIST_PACKAGES)
         for name in _MODULES:
             for module in sources.modules.rglob(f"{name}.ko*"):
-                _copy_module(module, root / "usr/lib/modules" / f"{name}.ko")
+                _copy_module((replaced or {}).get(name, module), root / "usr/lib/modules" / f"{name}.ko")
         there = [name for name in _MODULES if (root / "usr/lib/modules" / f"{name}.ko").is_file()]
         (root / "usr/lib/modules/order").write_text("".join(f"{name}\n" for name in there))
         if small:
@@ -123,7 +128,13 @@ sys.exit(run())
 """The script that an installer would write."""
 
 
-def tree(sources: Sources, driver: Path, target: Path, library: Path | None = None) -> None:
+def tree(
+    sources: Sources,
+    driver: Path,
+    target: Path,
+    library: Path | None = None,
+    added: Mapping[str, Path] | None = None,
+) -> None:
     """Write an archive for dom0's root from this tree: coldline, its driver and the tests.
 
     Parameters
@@ -136,6 +147,8 @@ def tree(sources: Sources, driver: Path, target: Path, library: Path | None = No
         The file to write.
     library : Path, optional
         The library that `coldline xl` preloads.
+    added : mapping of str to Path, optional
+        More folders, by their paths in dom0.
 
     Raises
     ------
@@ -162,14 +175,22 @@ def tree(sources: Sources, driver: Path, target: Path, library: Path | None = No
             folder.mkdir(parents=True)
             shutil.copy(library, folder)
         shutil.copy(_ROOT / "driver/coldline.h", place)
+        for name, content in (added or {}).items():
+            shutil.copytree(content, root / name.lstrip("/"), symlinks=True)
         _compile(sources, root, "opt/coldline")
         _rewrite(sources, root, "opt/coldline/testbed/dom0")
         archive(root, target)
 
 
-def fill(sources: Sources, driver: Path, folder: Path, library: Path | None = None) -> None:
-    """Fill a folder of the host with the files that dom0 reads from it: see ``testbed/dom0/init``."""
-    tree(sources, driver, folder / "tree.cpio", library)
+def fill(
+    sources: Sources,
+    driver: Path,
+    folder: Path,
+    library: Path | None = None,
+    added: Mapping[str, Path] | None = None,
+) -> None:
+    """Fill a folder of the host with the files that dom0 reads from it: see ``testbed/dom0/init`` and `tree`."""
+    tree(sources, driver, folder / "tree.cpio", library, added)
     guest(sources, folder / "guest")
     (folder / "now").write_text(f"{time.time():.0f}\n")
 
@@ -195,11 +216,11 @@ def guest(sources: Sources, folder: Path) -> None:
         archive(root, folder / "initrd")
 
 
-def merge(package: Path, root: Path) -> None:
+def merge(package: Path, root: Path, left_out: tuple[str, ...] = _LEFT_OUT) -> None:
     """Link a package's files into a file system whose /bin, /sbin and /lib are in /usr."""
     for folder, folders, files in os.walk(package):
         inside = Path(folder).relative_to(package)
-        if str(inside) in _LEFT_OUT:
+        if str(inside) in left_out:
             folders.clear()
             continue
         place = root / ("usr" / inside if inside.parts[:1] and inside.parts[0] in _MERGED else inside)
