@@ -5,6 +5,7 @@ import argparse
 import fnmatch
 import itertools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from coldline.cli import main as coldline
@@ -17,6 +18,7 @@ from testbed.survey.downloads import packages_to_fetch
 from testbed.survey.images import ARCHITECTURES, Packages, images_of, packages_of
 from testbed.survey.page import page
 from testbed.survey.plan import plan
+from testbed.watchable_qemu import watchable_qemu
 
 SUITES = ("bookworm", "bookworm-backports", "trixie", "unstable")
 _INSTRUCTIONS = 60_000_000
@@ -50,8 +52,16 @@ def _survey(options: argparse.Namespace) -> int:
     images = (image for each, of_suite in names.items() for image in images_of(*each, of_suite, work))
     limits = {"timeout": options.timeout, "instructions": options.max_instructions}
     options.plan.parent.mkdir(parents=True, exist_ok=True)
-    write(options.plan, plan(images, options.plan.parent, work, **limits))
+    write(options.plan, plan(images, options.plan.parent, work, _qemu(), **limits))
     return 0 if options.plan_only else coldline(words)
+
+
+def _qemu() -> Sequence[str]:
+    try:
+        return watchable_qemu()
+    except ColdlineError as error:
+        apt.say(f"no kernel is watched: {error}")
+        return ()
 
 
 def _chosen(packages: Packages, pattern: str) -> Packages:

@@ -2,13 +2,14 @@
 """Writes Debian's images as a plan of ``coldline survey``.
 
 Kernels are run on every hypervisor's host model by every strategy that it has, and on every host model without one;
-firmware on the latter, but a board's U-Boot, which an earlier stage starts, only on those with a boot loader.
+firmware on the latter, but a board's U-Boot, which an earlier stage starts, only on those with a boot loader. arm64
+kernels are also watched on two cores, until they have no root file system.
 """
 
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +32,17 @@ _LOADERS: Final = tuple(name for name in _BARE if name not in _RESETS)
 _KERNEL: Final = re.compile(r"linux-(?:image|binary)-")
 
 
-def plan(images: Iterable[Image], folder: Path, work: Path, *, timeout: int, instructions: int) -> str:
+_MACHINE: Final = (
+    *("-machine", "virt,gic-version=3,dtb-randomness=off", "-cpu", "cortex-a76", "-smp", "2", "-m", "256"),
+    *("-icount", "shift=0,sleep=off", "-no-reboot", "-nodefaults", "-display", "none", "-serial", "null"),
+    *("-append", "quiet panic=-1"),
+)
+"""A Cortex-A76 has pages of 16 KiB, too."""
+
+
+def plan(
+    images: Iterable[Image], folder: Path, work: Path, qemu: Sequence[str], *, timeout: int, instructions: int
+) -> str:
     """Return the plan.
 
     Parameters
@@ -42,6 +53,8 @@ def plan(images: Iterable[Image], folder: Path, work: Path, *, timeout: int, ins
         The folder of the plan; files are named relative to it.
     work : Path
         The folder of the files that were taken out of images.
+    qemu : sequence of str
+        The first words of QEMU's command line; none to watch nothing.
     timeout, instructions : int
         The limits of each run: seconds, and instructions.
     """
@@ -53,14 +66,14 @@ def plan(images: Iterable[Image], folder: Path, work: Path, *, timeout: int, ins
             continue
         seen.add((image.package, image.name))
         places["{tree}"] = _from(folder, image.tree)
-        for entry in _entries(image, places):
+        for entry in _entries(image, places, [_relative(folder, word) for word in qemu]):
             text += "\n[[image]]\n" + "".join(
                 f"{key} = {json.dumps(value)}\n" for key, value in entry.items()
             )
     return text
 
 
-def _entries(image: Image, places: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _entries(image: Image, places: dict[str, str], qemu: Sequence[str]) -> Iterator[dict[str, Any]]:
     name, version, *_ = image.package.split("_")
     words = [re.sub(r"\{\w+\}", lambda found: places[found[0]], word) for word in image.words]
     entry: dict[str, Any] = {
@@ -89,11 +102,18 @@ def _entries(image: Image, places: dict[str, str]) -> Iterator[dict[str, Any]]:
                 if architecture in strategy.architectures and strategy.mapping_type in host.mapping_types
             ]
             yield {**entry, "hosts": [host.name], "strategies": strategies}
+    if qemu and image.architecture == "arm64":
+        del entry["options"]
+        yield {**entry, "watch": [*qemu, *_MACHINE, "-kernel", *words]}
 
 
 def _flavour(release: str) -> str:
     """Return a kernel's name without its version, so that versions of one flavour are compared."""
     return re.sub(r"^[\d.]+(?:\+deb\d+|-\d+)*-", "", release)
+
+
+def _relative(folder: Path, word: str) -> str:
+    return _from(folder, Path(word)) if os.path.isabs(word) else word
 
 
 def _from(folder: Path, path: Path) -> str:

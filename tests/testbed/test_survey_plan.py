@@ -9,7 +9,9 @@ from testbed.survey.plan import plan
 
 
 def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_path: Path) -> None:
-    (tmp_path / "vmlinuz").write_bytes(b"")
+    for name in ("vmlinuz", "qemu"):
+        (tmp_path / name).write_bytes(b"")
+    qemu = (str(tmp_path / "qemu"), "-L", "/usr/share/qemu")
     linux = ("{tree}/vmlinuz",)
     old, new = "linux-image-6.1.0-50-armmp_6.1.176-1_armhf", "linux-binary-6.12.1-armmp_6.12-1_armhf"
     arm64 = Image("trixie", "arm64", "linux-image-6.12.1-arm64_6.12-1_arm64", "6.12.1-arm64", linux, tmp_path)
@@ -29,10 +31,16 @@ def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_p
         ),
     ]
     path = tmp_path / "plan.toml"
-    path.write_text(plan([*images, board], tmp_path, tmp_path / "taken", timeout=7, instructions=9))
+    path.write_text(plan([*images, board], tmp_path, tmp_path / "taken", qemu, timeout=7, instructions=9))
     cells = read_plan(path)
     assert not {"uncached", "syscall"} & {cell.strategy for cell in cells if cell.host == "kvm-arm64"}
     assert "uncached" in {cell.strategy for cell in cells if cell.host == "xen-4.17-arm64"}
+    (watched,) = (cell for cell in cells if cell.words[0] == "watch")
+    assert (watched.image, watched.version, watched.host) == ("arm64", "6.12-1", None)
+    assert watched.words[:4] == ("watch", "--", "qemu", "-L")
+    assert (tmp_path / watched.words[4]).resolve() == Path("/usr/share/qemu")
+    assert watched.files == ("qemu", "./vmlinuz")
+    assert watched.words[-2:] == ("-kernel", "./vmlinuz")
     kernels = [cell for cell in cells if cell.group == "linux, armhf"]
     firmware = [cell for cell in cells if cell.image == "QEMU_EFI.fd"]
     assert {cell.host for cell in cells if cell.image == "am335x"} == {"bootloader", "bootloader-dirty"}
