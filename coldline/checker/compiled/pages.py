@@ -43,6 +43,16 @@ def page_of(f: Any, row: int) -> int:
 
 
 @compiled
+def count_known(f: Any, line: int, flags: int, is_fetch: bool) -> bool:
+    """Count a hazard of line number `line` if it need not be noted again; return False if it has to be noted."""
+    bits = flags << _FETCHED if is_fetch else flags
+    if f.distinct == _0 or f.asking or bits & ~uint64(load8(f.reported + line)):
+        return False
+    f.counted += _1
+    return True
+
+
+@compiled
 def note_hazard(f: Any, line: int, address: int, flags: int, is_fetch: bool) -> bool:
     """Note a hazard of line number `line`, with the bytes from the frame; return False if there is no room."""
     bits = flags << _FETCHED if is_fetch else flags
