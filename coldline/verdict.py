@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from coldline.checker.coverage import Coverage
 from coldline.checker.final_read import Provenance, Region, Swept, sweep
 from coldline.checker.finding_ranges import joined
+from coldline.events.batch import Batch
 from coldline.events.interruptible import Interruptible
 from coldline.events.relay import Relay
 from coldline.events.source import Sink, Source
@@ -18,6 +19,7 @@ from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from coldline.checker.checker import Checker
+    from coldline.explain.selection import KeptEvents
 
 _MANY = 100_000
 """The number of events to announce for a long source: enough to load machine code, and too few to compile it."""
@@ -144,7 +146,7 @@ def check(
     distinct, most : bool, int or None
         See `Checker`.
     at_length : bool
-        Whether many events will come, so that machine code is loaded at once.
+        Whether many events will come. Then machine code is loaded at once, and it is noted which pages they concern.
 
     Raises
     ------
@@ -162,7 +164,7 @@ def check(
             made.expect(_MANY)
         return made
 
-    reader = _Reader(make)
+    reader = _Reader(make, notes=at_length)
     relay = Relay(reader.open)
     try:
         with relay:
@@ -178,15 +180,26 @@ def check(
 class _Reader:
     """Makes the checker at the first batch, in the reader's thread, so that the source need not wait for it."""
 
-    def __init__(self, make: "Callable[[type[Checker]], Checker]") -> None:
-        self._make = make
+    def __init__(self, make: "Callable[[type[Checker]], Checker]", *, notes: bool) -> None:
+        self._make, self._notes = make, notes
         self._checker: Checker | None = None
 
     def open(self) -> Sink:
         from coldline.checker.checker import Checker
 
         self._checker = self._make(Checker)
-        return self._checker.feed
+        if not self._notes:
+            return self._checker.feed
+        from coldline.events.footprints import Footprints
+
+        feed, noted = self._checker.feed, Footprints()
+        self._checker.footprints = noted
+
+        def both(batch: Batch) -> None:
+            feed(batch)
+            noted.feed(batch)
+
+        return both
 
     def close(self) -> "Checker":
         assert self._checker is not None
@@ -209,6 +222,7 @@ def judge(
     regions: Sequence[Region] = (),
     gaps: Sequence[str] = (),
     watcher: Watcher | None = None,
+    kept: "KeptEvents | None" = None,
     interruptible: bool = False,
 ) -> Judgement:
     """Return the first pass's verdict and hazards, with stories from a second pass over the same events.
@@ -230,6 +244,8 @@ def judge(
         The gaps that the source knows: see `Judgement`.
     watcher : Watcher, optional
         Follows the second pass, if there is one.
+    kept : KeptEvents, optional
+        Takes the events of the second pass that may concern the hazards: see `coldline.explain.second_pass.tell`.
     interruptible : bool
         Whether KeyboardInterrupt ends the second pass, with the stories that are complete; else it is raised.
 
@@ -265,6 +281,7 @@ def judge(
             stories,
             repeated=watcher.repeated,
             telling=watcher.telling,
+            kept=kept,
             interruptible=interruptible,
         )
         judgement.hazards, judgement.unread = told.hazards[:most], told.unread

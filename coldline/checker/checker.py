@@ -23,6 +23,7 @@ from coldline.rules.subsets import READS
 
 if TYPE_CHECKING:
     from coldline.checker.fast_path import FastPath
+    from coldline.events.footprints import Footprints
 
 
 class StateRun(NamedTuple):
@@ -58,6 +59,11 @@ class Checker:
         Whether each kind of hazard of a line is a finding once, and not at each event.
     most : int or None
         How many hazards to keep as findings, rounded up to whole events; None keeps all.
+
+    Attributes
+    ----------
+    footprints : Footprints or None
+        Which pages its events concern, if that is noted beside the check.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class Checker:
         self._interpreter = Interpreter(self.state, self._rows)
         self._fast_path: FastPath | None = None
         self._polls = Polls()
+        self.footprints: Footprints | None = None
 
     @property
     def profile(self) -> Profile:

@@ -6,11 +6,24 @@
 
 from typing import Any
 
+import numpy as np
+
 from coldline.events.batch import INSTRUCTION_SIZE, InstructionState
-from coldline.events.layout import AGENT_SHIFT, ATTRIBUTES_SHIFT, EVENT_SIZE, OP_SHIFT, REST_AT, SIZE_AT
+from coldline.events.layout import (
+    AGENT_SHIFT,
+    ATTRIBUTES_SHIFT,
+    EVENT_SIZE,
+    EVERYWHERE_SLOT,
+    OP_MASK,
+    OP_SHIFT,
+    REST_AT,
+    SIZE_AT,
+    SLOTS,
+)
 from coldline.events.op import Op
 from coldline.events.words import ESCAPE, ESCAPE_WORDS, LONGEST, WORDS, Word
-from coldline.jit.intrinsics import compiled, int64, load64, store64, stream64, uint64
+from coldline.jit.intrinsics import compiled, int64, load64, store8, store64, stream64, uint64
+from coldline.support.units import PAGE_SIZE
 
 _SIZE, _OP, _AGENT, _ATTRIBUTES = Word.SIZE.lsb, Word.OP.lsb, Word.AGENT.lsb, Word.ATTRIBUTES.lsb
 _ADDRESS = Word.ADDRESS.mask
@@ -18,6 +31,8 @@ _MOST_ATTRIBUTES = Word.ATTRIBUTES.mask >> Word.ATTRIBUTES.lsb
 _AGENT_ONES = Word.AGENT.mask >> Word.AGENT.lsb
 _MAP, _UNMAP = int(Op.MAP), int(Op.UNMAP)
 _DESCRIPTOR = int(Op.DESCRIPTOR)
+_EVERYWHERE = sum(1 << op for op in Op if op.traits.everywhere or not op.has_range)
+_PAGE_BITS = PAGE_SIZE.bit_length() - 1
 _UNKNOWN = int(InstructionState.UNKNOWN)
 
 NOW_INVALID = 0x100
@@ -67,8 +82,23 @@ def locate_from(s: Any, first: Any, physical: Any, state: Any) -> None:
 
 
 @compiled
-def unpack(words: Any, events: int, rows: Any) -> None:
-    """Unpack a number of events at an address into rows of `EVENT_DTYPE` at another."""
+def _mark_range(marks: Any, address: Any, size: Any, op: Any) -> None:
+    """Mark the pages of an event of any size."""
+    if uint64(_EVERYWHERE) >> op & uint64(1):
+        store8(marks + uint64(EVERYWHERE_SLOT), np.uint8(1))
+        return
+    first, last = address >> uint64(_PAGE_BITS), (address + size - uint64(1)) >> uint64(_PAGE_BITS)
+    count = min(last - first + uint64(1), uint64(SLOTS))
+    for page in range(count):
+        store8(marks + (first + uint64(page) & uint64(SLOTS - 1)), np.uint8(1))
+
+
+@compiled
+def unpack(words: Any, events: int, rows: Any, marks: Any) -> None:
+    """Unpack a number of events at an address into rows of `EVENT_DTYPE` at another; mark their pages at a third.
+
+    The marks are those of `coldline.events.footprints`; there are none if their address is 0.
+    """
     for _ in range(events):
         word = load64(words)
         op = word >> uint64(_OP) & uint64(ESCAPE)
@@ -76,10 +106,20 @@ def unpack(words: Any, events: int, rows: Any) -> None:
             store64(rows, load64(words + uint64(8)))
             store64(rows + uint64(SIZE_AT), load64(words + uint64(16)))
             store64(rows + uint64(REST_AT), load64(words + uint64(24)))
+            if marks:
+                rest = load64(words + uint64(24))
+                number = rest >> uint64(OP_SHIFT) & uint64(OP_MASK)
+                _mark_range(marks, load64(words + uint64(8)), load64(words + uint64(16)), number)
             words += uint64(8 * ESCAPE_WORDS)
         else:
-            store64(rows, word & uint64(_ADDRESS))
-            store64(rows + uint64(SIZE_AT), uint64(1) + (word >> uint64(_SIZE) & uint64(LONGEST - 1)))
+            address = word & uint64(_ADDRESS)
+            less = word >> uint64(_SIZE) & uint64(LONGEST - 1)
+            store64(rows, address)
+            store64(rows + uint64(SIZE_AT), uint64(1) + less)
+            if marks:
+                last = address + less
+                store8(marks + (address >> uint64(_PAGE_BITS) & uint64(SLOTS - 1)), np.uint8(1))
+                store8(marks + (last >> uint64(_PAGE_BITS) & uint64(SLOTS - 1)), np.uint8(1))
             agent = word >> uint64(_AGENT) & uint64(_AGENT_ONES)
             attributes = word >> uint64(_ATTRIBUTES)
             store64(

@@ -56,3 +56,12 @@ OUTER_SHIFT = 4
 
 ATTRIBUTES_MASK = 0x7F
 """The bits of `attributes` that are used."""
+
+SLOTS = 1 << 16
+"""The slots of pages, where it is noted which pages events concern: a page has that of its number modulo this."""
+
+EVERYWHERE_SLOT = SLOTS
+"""The slot of events that concern every page."""
+
+MARKS_SIZE = SLOTS + 8
+"""Bytes of marks, one a slot."""

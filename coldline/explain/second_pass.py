@@ -4,6 +4,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from coldline.checker.final_read import Swept
 from coldline.checker.finding_ranges import split_at
 from coldline.checker.state.core_vocabulary import ByCore
@@ -12,7 +14,8 @@ from coldline.errors import RepeatError
 from coldline.events import PAGE_SIZE, Op
 from coldline.events.agent_names import LOOK
 from coldline.events.batch import Batch
-from coldline.events.source import Source
+from coldline.events.footprints import EventRanges
+from coldline.events.source import Locating, Source
 from coldline.explain.broken import story_of
 from coldline.explain.deciding import deciding
 from coldline.explain.explained import ExplainedHazard, Unread
@@ -21,6 +24,7 @@ from coldline.explain.history import History
 from coldline.explain.history_cuts import HistoryCuts
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.ordered_cost import OrderedCosts
+from coldline.explain.selection import KeptEvents, Part, Selection, pages_around
 from coldline.explain.witness import WitnessStep, shortest
 
 if TYPE_CHECKING:
@@ -54,6 +58,7 @@ def tell(
     *,
     repeated: Callable[[int], None],
     telling: Callable[[int, int], None],
+    kept: KeptEvents | None = None,
     interruptible: bool = False,
 ) -> Told:
     """Tell the stories of hazards, and whose bytes the final read found.
@@ -74,6 +79,8 @@ def tell(
         Called with the number of events so far, after each batch.
     telling : callable
         Called before each story is worked out, with its number, from 1, and the number of stories.
+    kept : KeptEvents, optional
+        Takes the events that may concern the hazards, if it is known which these are.
     interruptible : bool
         Whether KeyboardInterrupt ends the pass, with the stories that are complete; else it is raised.
 
@@ -90,11 +97,33 @@ def tell(
     numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
     history = History(ways, [*followed, *final.numbers], numbers)
     cuts = HistoryCuts(listed, line, checker.profile.zva, walks=checker.profile.has_barriers)
+    pages = pages_around(
+        [
+            *((entry.address, entry.address + entry.size) for entry in listed if entry.lines > 1),
+            *((base, base + line) for base in followed),
+            *final.ranges,
+        ]
+    )
+    few = _few(checker, pages)
+    if few is not None and isinstance(source, Locating):
+        source.locate_at(few.ranges)
 
     def sink(batch: Batch) -> None:
-        final.feed(batch)
-        cuts.feed(batch)
-        history.feed(batch)
+        first = history.events
+        part = None
+        if few is None:
+            part = Part(batch, np.arange(first, first + len(batch)))
+        elif few.ranges.touch(first, first + len(batch)):
+            part = few.selection.of(batch, first)
+            if kept is not None:
+                kept.keep(part, batch, first)
+        if kept is not None:
+            kept.note(batch, first)
+        if part is not None:
+            final.feed(part.batch)
+            cuts.feed(part)
+            history.feed(part)
+        history.count(batch)
         repeated(history.events)
 
     try:
@@ -108,7 +137,8 @@ def tell(
             f"{history.events:,} events in the second pass, {checker.events:,} in the first: "
             "their source did not repeat them"
         )
-    history.feed(final.look())
+    looks = final.look()
+    history.feed(Part(looks, np.arange(history.events, history.events + len(looks))))
     parts = [part for entry in listed for part in split_at(entry, _cuts_of(entry, cuts), line)]
     worked_out = [at for at, part in enumerate(parts) if _line_of(part, line) in followed][:stories]
     found = final.found()
@@ -129,6 +159,20 @@ def tell(
             raise
         return told._replace(interrupted=True)
     return told
+
+
+class _Few(NamedTuple):
+    """Which events have to be looked at: ranges of them, and in these a selection."""
+
+    ranges: EventRanges
+    selection: Selection
+
+
+def _few(checker: "Checker", pages: set[int]) -> _Few | None:
+    """The events that may concern some pages; None if that is not known, and all may."""
+    if checker.footprints is None or checker.profile.has_barriers:
+        return None
+    return _Few(checker.footprints.concerning(pages), Selection(pages))
 
 
 def _cuts_of(entry: HazardEntry, cuts: HistoryCuts) -> list[int]:

@@ -45,7 +45,7 @@ def view_of(address: Any) -> Any:
 def _move(m: Any, s: Any, agent_base: Any) -> None:
     """Move the events of a record to the machine's rows; their agents are numbered from `agent_base` on."""
     rows = m.rows + m.count * uint64(EVENT_SIZE)
-    unpack(s.events, s.count, rows)
+    unpack(s.events, s.count, rows, uint64(0))
     base = agent_base << uint64(AGENT_SHIFT)
     for index in range(s.count):
         at = rows + uint64(index) * uint64(EVENT_SIZE) + uint64(REST_AT)

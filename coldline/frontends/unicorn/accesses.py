@@ -163,7 +163,8 @@ def begin_block(uc: Any, s: Any, address: int, size: int) -> int:
             stop(uc, s, FLUSH_CODE)
             return STOPPED
     if s.skip_sync:
-        store8(s.skip_sync, np.uint8(1))
+        # A write of the program counter sets it as well.
+        store8(s.skip_sync, np.uint8(0) if s.looks_up else np.uint8(1))
     return tagged
 
 
