@@ -101,13 +101,18 @@ class KeptEvents:
     ----------
     most : int
         How many events to keep; if there are more, none are kept.
+
+    Attributes
+    ----------
+    parts : list of Part
+        The events.
     """
 
     repeatable = True
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._parts: list[Part] = []
+        self.parts: list[Part] = []
         self._fetches: list[NDArray[np.int64]] = []
         self._batches: list[_Place] = []
         self._events = 0
@@ -128,14 +133,14 @@ class KeptEvents:
         """Keep some events of a batch whose first event has number `first`."""
         self._events += len(part.numbers)
         if self._events > self._most:
-            self._parts, self._fetches = [], []
+            self.parts, self._fetches = [], []
         elif len(part.numbers):
-            self._parts.append(part)
+            self.parts.append(part)
             self._fetches.append(_fetches_of(batch, part, first))
 
     def run(self, sink: Sink, *, instructions: bool = False) -> None:
         """See `Source.run`."""
-        for part in self._parts:
+        for part in self.parts:
             sink(part.batch)
 
     def number_of(self, index: int) -> int:
@@ -155,7 +160,7 @@ class KeptEvents:
             return None
         at = int(np.searchsorted(self._first, index, side="right")) - 1
         inside = index - self._first[at]
-        batch, fetch = self._parts[at].batch, int(self._fetches[at][inside])
+        batch, fetch = self.parts[at].batch, int(self._fetches[at][inside])
         if batch.instructions is None or fetch < 0 or not batch.instructions["state"][inside]:
             return None
         name = self._batch_of(fetch).agent
@@ -171,8 +176,8 @@ class KeptEvents:
 
     def _all_numbers(self) -> "NDArray[np.int64]":
         if self._numbers is None:
-            self._numbers = np.concatenate([part.numbers for part in self._parts])
-            lengths = [len(part.numbers) for part in self._parts]
+            self._numbers = np.concatenate([part.numbers for part in self.parts])
+            lengths = [len(part.numbers) for part in self.parts]
             self._first = [0, *np.cumsum(lengths).tolist()][:-1]
         return self._numbers
 
