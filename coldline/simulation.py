@@ -61,8 +61,7 @@ class Trial:
     until_events : tuple of int
         For each addition, how many events its core has had when its place is no longer counted; empty for no limit.
     at_fetches : tuple of int
-        For each addition, the event of its core, from 1 and without what is added, that fetches the block it is for;
-        0 where the place says which time it is. Empty if all places do.
+        For each addition `additions.FETCH_AT`; empty if all places say which time it is.
     """
 
     plan: Plan

@@ -28,7 +28,7 @@ from coldline.verdict import Verdict, check, judge
 MOST_KEPT: Final = 20_000_000
 """The most events that are kept in a file while repairs are searched; a longer run is run again instead."""
 
-LONG: Final = 1_000_000
+AT_ONCE_FROM: Final = 1_000_000
 """The events of a run from which on the repairs of all causes are put in at once: see `coldline.repaired_run`."""
 
 

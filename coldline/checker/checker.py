@@ -59,12 +59,10 @@ class Checker:
         Whether each kind of hazard of a line is a finding once, and not at each event.
     most : int or None
         How many hazards to keep as findings, rounded up to whole events; None keeps all.
-
-    Attributes
-    ----------
-    footprints : Footprints or None
-        Which pages its events concern, if that is noted beside the check.
     """
+
+    footprints: "Footprints | None" = None
+    """Which pages its events concern, if that is noted beside the check."""
 
     def __init__(
         self, profile: Profile | None = None, *, distinct: bool = False, most: int | None = None
@@ -74,7 +72,6 @@ class Checker:
         self._interpreter = Interpreter(self.state, self._rows)
         self._fast_path: FastPath | None = None
         self._polls = Polls()
-        self.footprints: Footprints | None = None
 
     @property
     def profile(self) -> Profile:

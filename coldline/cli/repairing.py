@@ -154,12 +154,12 @@ def repair_run(
     """
     from coldline.report.added import Repaired
     from coldline.trace.spool import Spool
-    from coldline.trial_repair import LONG, MOST_KEPT, Once, TrialRepairs, judged_with
+    from coldline.trial_repair import AT_ONCE_FROM, MOST_KEPT, Once, TrialRepairs, judged_with
 
     repairing = Repairing(progress, "")
     if (
         kept is not None
-        and judgement.events > LONG
+        and judgement.events > AT_ONCE_FROM
         and repairing.search_kept(kept, trial.profile, judgement, checker)
     ):
         from coldline.repaired_run import run_repaired

@@ -27,11 +27,11 @@ _ALIKE: Final = 0.9
 _MOST: Final = 4
 """The most copies."""
 
-Memory = Sequence[tuple[int, bytes]]
+MemoryRanges = Sequence[tuple[int, bytes]]
 """Ranges of memory: the physical address of the first byte of each, and its bytes."""
 
 
-def find_copies(program: Program, memory: Memory) -> list[int]:
+def find_copies(program: Program, memory: MemoryRanges) -> list[int]:
     """Find where a program's code is.
 
     Parameters
@@ -77,7 +77,7 @@ def _probes(data: bytes) -> list[int]:
     return good[:: max(len(good) // _PROBES, 1)][:_PROBES]
 
 
-def _occurrences(memory: Memory, probe: bytes) -> Iterator[int]:
+def _occurrences(memory: MemoryRanges, probe: bytes) -> Iterator[int]:
     for base, data in memory:
         at = data.find(probe)
         while at >= 0:
@@ -85,7 +85,7 @@ def _occurrences(memory: Memory, probe: bytes) -> Iterator[int]:
             at = data.find(probe, at + 4)
 
 
-def _alike(code: CodePart, memory: Memory, base: int) -> float:
+def _alike(code: CodePart, memory: MemoryRanges, base: int) -> float:
     """The part of the words of some code that are the same at an address."""
     wanted = code.data[:_COMPARED]
     for start, data in memory:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from coldline.errors import ImageError
 from coldline.support.bounded_file import read_at_most
-from coldline.symbols.copies import Memory, find_copies
+from coldline.symbols.copies import MemoryRanges, find_copies
 from coldline.symbols.program import Program, read_program
 from coldline.symbols.system_map import is_system_map, read_system_map
 from coldline.symbols.table import SymbolPlace, SymbolTable
@@ -113,7 +113,7 @@ class Symbols:
         """Whether it is known where a part of the program is."""
         return bool(self._loaded_at)
 
-    def find_copies(self, memory: Memory) -> None:
+    def find_copies(self, memory: MemoryRanges) -> None:
         """Have places named in copies of the code that are in memory, too, by their physical addresses."""
         if self._program is None:
             return

@@ -103,7 +103,7 @@ def test_a_long_run_is_repaired_by_one_more_run(
 ) -> None:
     """The repairs that are found, and the places of those that are tried, are those of a short run."""
     _, one_by_one = boot(*RACES[architecture], "--repair")
-    monkeypatch.setattr(trial_repair, "LONG", 0)
+    monkeypatch.setattr(trial_repair, "AT_ONCE_FROM", 0)
     monkeypatch.setattr(words, "HIGH_WATER", 16)
     runs: list[Trial] = []
     run = Trial.run
