@@ -14,6 +14,7 @@ from coldline.errors import GuestError
 from coldline.events.agent_names import vcpu_name
 from coldline.explain.selection import KeptCode, KeptEvents
 from coldline.frontends.unicorn.additions import Addition, CodePlace
+from coldline.repair.kept_events import APART
 from coldline.repair.result import PutIn, Repair, Repairs, Target
 from coldline.simulation import Trial
 from coldline.trial_repair import Keeping, Rerun
@@ -104,9 +105,19 @@ def run_repaired(
             every = list(repairs[each.cause].found)
             every[each.index] = each.repair._replace(put_in=put_in)
             repairs[each.cause] = repairs[each.cause]._replace(found=every)
+    repairs = {cause: _proven(tried) for cause, tried in repairs.items()}
     judgement = judge(checker, run, most=0, stories=0, gaps=run.outcome.gaps(trial.until))
     done = dict.fromkeys(str(addition) for addition in placed if addition.place.nth)
     return RepairedRun(repairs, tuple(done), judgement.verdict, tuple(judgement.kinds))
+
+
+def _proven(repairs: Repairs) -> Repairs:
+    """The repairs of a cause without one that only the run could prove, and did not."""
+    if repairs.remark != APART or any(
+        each.put_in is not None and each.put_in.right for each in repairs.found
+    ):
+        return repairs
+    return repairs._replace(found=[], remark=f"what was found was not enough in the run: {APART}")
 
 
 def _choose(cause: int, repairs: Repairs, kept: KeptEvents) -> _Chosen | None:

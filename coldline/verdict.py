@@ -146,7 +146,7 @@ def check(
     distinct, most : bool, int or None
         See `Checker`.
     at_length : bool
-        Whether many events will come. Then machine code is loaded at once, and it is noted which pages they concern.
+        Whether many events will come. Then machine code is loaded at once, and it is noted which memory they concern.
 
     Raises
     ------

@@ -62,7 +62,7 @@ class Checker:
     """
 
     footprints: "Footprints | None" = None
-    """Which pages its events concern, if that is noted beside the check."""
+    """Which memory its events concern, if that is noted beside the check."""
 
     def __init__(
         self, profile: Profile | None = None, *, distinct: bool = False, most: int | None = None

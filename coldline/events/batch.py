@@ -89,8 +89,8 @@ class Batch:
             self._instructions = np.frombuffer(self._instructions, _dtype(_INSTRUCTION_FIELDS))
         return self._instructions
 
-    def page_marks(self) -> "NDArray[np.uint8] | None":
-        """Which pages the events concern, as `coldline.events.footprints` has them; None if nobody marked them."""
+    def marks(self) -> "NDArray[np.uint8] | None":
+        """Which memory the events concern, as `coldline.events.footprints` has them; None if nobody marked them."""
         return None
 
     def keep(self) -> "Batch":

@@ -104,7 +104,7 @@ class Packed(Batch):
     count : int
         The number of events.
     unpack : callable
-        Unpacks a number of events from an address to an address, and marks their pages at another.
+        Unpacks a number of events from an address to an address, and marks their memory at another.
     words_from, columns_from : Buffers
         The buffers to which `words` and the columns are returned.
     instructions : mmap or None
@@ -146,8 +146,8 @@ class Packed(Batch):
             self._rows = memoryview(self._columns)[: self._count * EVENT_SIZE]
         return super().rows
 
-    def page_marks(self) -> "NDArray[np.uint8] | None":
-        """See `Batch.page_marks`: they are made with the columns."""
+    def marks(self) -> "NDArray[np.uint8] | None":
+        """See `Batch.marks`: they are made with the columns."""
         import numpy as np
 
         return np.frombuffer(self._marks, np.uint8) if self._columns is not None else None

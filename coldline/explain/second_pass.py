@@ -14,17 +14,20 @@ from coldline.errors import RepeatError
 from coldline.events import PAGE_SIZE, Op
 from coldline.events.agent_names import LOOK
 from coldline.events.batch import Batch
-from coldline.events.footprints import EventRanges
+from coldline.events.footprints import EventRanges, slots_of
+from coldline.events.relay import Relay
 from coldline.events.source import Locating, Source
 from coldline.explain.broken import story_of
 from coldline.explain.deciding import deciding
+from coldline.explain.event_code import code_of
 from coldline.explain.explained import ExplainedHazard, Unread
 from coldline.explain.final_reads import FinalReads
 from coldline.explain.history import History
 from coldline.explain.history_cuts import HistoryCuts
 from coldline.explain.least_cost import LeastCosts
+from coldline.explain.line_history import LineEvent
 from coldline.explain.ordered_cost import OrderedCosts
-from coldline.explain.selection import KeptEvents, Part, Selection, pages_around
+from coldline.explain.selection import KeptEvents, Part, Selection
 from coldline.explain.witness import WitnessStep, shortest
 
 if TYPE_CHECKING:
@@ -97,16 +100,17 @@ def tell(
     numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
     history = History(ways, [*followed, *final.numbers], numbers)
     cuts = HistoryCuts(listed, line, checker.profile.zva, walks=checker.profile.has_barriers)
-    pages = pages_around(
+    few = _few(
+        checker,
         [
             *((entry.address, entry.address + entry.size) for entry in listed if entry.lines > 1),
             *((base, base + line) for base in followed),
             *final.ranges,
-        ]
+        ],
+        numbers,
     )
-    few = _few(checker, pages)
     if few is not None and isinstance(source, Locating):
-        source.locate_at(few.ranges)
+        source.locate_at(few.located)
 
     def sink(batch: Batch) -> None:
         first = history.events
@@ -127,7 +131,11 @@ def tell(
         repeated(history.events)
 
     try:
-        source.run(sink, instructions=bool(followed or final.numbers))
+        if few is None:
+            source.run(sink, instructions=bool(followed or final.numbers))
+        else:
+            with Relay(lambda: sink) as relay:
+                source.run(relay.put, instructions=bool(followed or final.numbers))
     except KeyboardInterrupt:
         if not interruptible:
             raise
@@ -154,6 +162,7 @@ def tell(
         for story, (at, read) in enumerate(reads, len(worked_out) + 1):
             telling(story, total)
             told.unread[at] = told.unread[at]._replace(hazard=_explained(read, history, ways))
+        _locate(source, checker, few, [*told.hazards, *(hazard for _, hazard in told.unread)])
     except KeyboardInterrupt:
         if not interruptible:
             raise
@@ -162,17 +171,66 @@ def tell(
 
 
 class _Few(NamedTuple):
-    """Which events have to be looked at: ranges of them, and in these a selection."""
+    """Which events have to be looked at.
+
+    Attributes
+    ----------
+    ranges : EventRanges
+        Ranges that have all of them.
+    selection : Selection
+        The events in these.
+    located : EventRanges
+        The events whose instructions are found at once, which is most of what stories tell.
+    """
 
     ranges: EventRanges
     selection: Selection
+    located: EventRanges
 
 
-def _few(checker: "Checker", pages: set[int]) -> _Few | None:
-    """The events that may concern some pages; None if that is not known, and all may."""
-    if checker.footprints is None or checker.profile.has_barriers:
+def _few(checker: "Checker", parts: Sequence[tuple[int, int]], numbers: Sequence[int]) -> _Few | None:
+    """The events that may concern some ranges of bytes; None if that is not known, and all may.
+
+    `numbers` are those of events whose instructions are told in any case.
+    """
+    noted = checker.footprints
+    if noted is None or checker.profile.has_barriers:
         return None
-    return _Few(checker.footprints.concerning(pages), Selection(pages))
+    slots = slots_of(parts)
+    return _Few(noted.concerning(slots), Selection(slots), noted.seldom(slots, numbers))
+
+
+def _locate(
+    source: Source, checker: "Checker", few: _Few | None, stories: Sequence[ExplainedHazard | None]
+) -> None:
+    """Find the instructions of those events of stories that were not located, by a run that does nothing else."""
+    noted = checker.footprints
+    if few is None or noted is None or not isinstance(source, Locating):
+        return
+    missing: dict[int, list[LineEvent]] = {}
+    for hazard in stories:
+        for step in hazard.story if hazard is not None else ():
+            each = step.line_event
+            if each is None or each.code is not None or each.number >= checker.events:
+                continue
+            if not few.located.touch(each.number, each.number + 1):
+                missing.setdefault(each.number, []).append(each)
+    if not missing:
+        return
+    ranges, numbers = noted.of(missing), sorted(missing)
+    source.locate_at(ranges)
+    first = 0
+
+    def sink(batch: Batch) -> None:
+        nonlocal first
+        if ranges.touch(first, first + len(batch)):
+            part = Part(batch, np.arange(first, first + len(batch)))
+            for number, code in code_of(part, numbers).items():
+                for each in missing[number]:
+                    each.code = code
+        first += len(batch)
+
+    source.run(sink, instructions=True)
 
 
 def _cuts_of(entry: HazardEntry, cuts: HistoryCuts) -> list[int]:

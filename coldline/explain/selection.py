@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Selects the events of a run that may concern some ranges of bytes, and keeps them."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from coldline.events import PAGE_SIZE, Op
+from coldline.events import Op
 from coldline.events.batch import Batch
-from coldline.events.layout import SLOTS
+from coldline.events.footprints import selected, starts_of
 from coldline.events.source import Sink
 
 if TYPE_CHECKING:
@@ -20,10 +19,6 @@ prefetched."""
 
 _NEAR: Final = 16
 """How many events the first instruction of a block may have before its fetch: walks, and what they change."""
-
-_PAGE: Final = np.uint64(PAGE_SIZE)
-_SLOT_MASK: Final = np.uint64(SLOTS - 1)
-_EVERYWHERE: Final = np.array([op.traits.everywhere or not op.has_range for op in Op])
 
 
 class Part(NamedTuple):
@@ -41,42 +36,26 @@ class Part(NamedTuple):
     numbers: "NDArray[np.int64]"
 
 
-def pages_around(ranges: Sequence[tuple[int, int]]) -> set[int]:
-    """The pages whose events may concern some ranges of bytes: for each the first byte, and one past the last."""
-    return {
-        page
-        for start, end in ranges
-        for page in range(max(start // PAGE_SIZE - _AROUND, 0), (end - 1) // PAGE_SIZE + _AROUND + 1)
-    }
-
-
 class Selection:
-    """Selects the events that touch one of some pages, or have a wider effect.
+    """Selects the events that may concern some bytes.
 
     Parameters
     ----------
-    pages : set of int
-        The numbers of the pages. Pages with equal numbers modulo `SLOTS` are selected, too.
+    slots : ndarray of bool
+        Their slots (`coldline.events.footprints`).
     """
 
-    def __init__(self, pages: set[int]) -> None:
-        self._wanted = np.zeros(SLOTS, np.bool_)
-        self._wanted[[page % SLOTS for page in pages]] = True
+    def __init__(self, slots: "NDArray[np.bool_]") -> None:
+        self._slots, self._starts = slots, starts_of(slots)
 
     def of(self, batch: Batch, first: int) -> Part:
         """The selected events of a batch, whose first event has number `first`."""
-        rows = batch.rows
-        start, size = rows["address"], rows["size"]
-        page = start // _PAGE
-        last = (start + size) // _PAGE  # one past the last byte is enough: more may be selected
-        chosen = self._wanted[page & _SLOT_MASK] | self._wanted[last & _SLOT_MASK]
-        chosen |= _EVERYWHERE[rows["op"]] | (size > _PAGE)
-        indices = np.flatnonzero(chosen)
+        indices = selected(batch.rows, self._slots, self._starts)
         instructions = batch.instructions
         return Part(
             Batch(
                 batch.agents,
-                rows[indices],
+                batch.rows[indices],
                 instructions=None if instructions is None else instructions[indices],
             ),
             indices + first,

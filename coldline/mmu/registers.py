@@ -27,7 +27,7 @@ class TableCode:
     Attributes
     ----------
     unpack : callable
-        Unpacks a number of events from words at an address into rows at an address, and marks their pages at another,
+        Unpacks a number of events from words at an address into rows at another, and marks their memory at a third,
         which may be 0 (`coldline.events.appending.unpack`).
     """
 

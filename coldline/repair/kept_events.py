@@ -2,10 +2,11 @@
 """Searches repairs in the events of a run that concern the hazards, which are few, in place of the whole run.
 
 The lines of a cache do not affect one another, and an operation by address has no effect on other lines. So what is
-proven of these events is proven of the run.
+proven of these events is proven of the run, if the operation concerns no line between those of the hazards.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from coldline.checker.checker import Checker
 from coldline.checker.state.findings import entries
@@ -14,6 +15,11 @@ from coldline.repair.proof import checked
 from coldline.repair.repairs import find_repairs
 from coldline.repair.result import Failure, Place, Repair, Repairs, Target
 from coldline.rules.profile import Profile
+
+APART: Final = (
+    "it also concerns lines between those of the hazards: only the run with it shows what it does to these"
+)
+"""The remark on a repair whose lines are not all those of hazards."""
 
 Hazards = set[tuple[int, str, int, int]]
 """For each hazard of a line its event, its kind, its first byte and its size."""
@@ -55,6 +61,8 @@ class KeptSearch:
                 return Repairs([], [], "the events of its lines were not kept")
             mapped.append(entry._replace(number=index))
         found = find_repairs(self._kept, self._profile, self._checker, Target(tuple(mapped)))
+        if found.found and _are_apart(target, self._profile.line):
+            found = found._replace(found=found.found[:1], remark=APART)
         return Repairs(
             [self._repair(each) for each in found.found], list(map(self._failure, found.failed)), found.remark
         )
@@ -69,6 +77,17 @@ class KeptSearch:
 
     def _place(self, place: Place) -> Place:
         return place._replace(number=self._kept.number_of(place.number))
+
+
+def _are_apart(target: Target, line: int) -> bool:
+    """Whether there are lines between those of a target's hazards."""
+    first, end = target.lines(line)
+    lines = {
+        base
+        for entry in target.entries
+        for base in range(entry.address - entry.address % line, entry.address + entry.size, line)
+    }
+    return len(lines) * line < end - first
 
 
 def _hazards(checker: Checker, spans: list[tuple[int, int]]) -> Hazards:

@@ -14,10 +14,11 @@ from coldline import trial_repair
 from coldline.cli.trials import TrialRun
 from coldline.events import Op, words
 from coldline.events.batch import Batch
-from coldline.events.footprints import EventRanges, Footprints
-from coldline.events.layout import EVERYWHERE_SLOT, SLOTS
+from coldline.events.footprints import EventRanges, Footprints, slots_of
+from coldline.events.layout import EVERYWHERE_SLOT, GRANULE_SLOTS, MARKS_SIZE, MUCH, PAGE_SLOTS
+from coldline.events.op import Kind
 from coldline.explain.selection import KeptEvents
-from coldline.repair.kept_events import KeptSearch
+from coldline.repair.kept_events import APART, KeptSearch
 from coldline.repair.result import Target
 from coldline.simulation import Trial
 from coldline.support.units import PAGE_SIZE
@@ -26,6 +27,8 @@ from tests.simulation.test_arm64 import midway_trial
 from tests.simulation.test_repaired_runs import RACES
 
 EVERYWHERE = [op for op in Op if op.traits.everywhere or not op.has_range]
+
+ON_PAGES = [op for op in Op if op.kind is Kind.ALIAS or op in (Op.FETCH, Op.WALK)]
 
 
 def judged(trial: Trial, *, notes: bool = True, kept: KeptEvents | None = None) -> Judgement:
@@ -57,36 +60,82 @@ def test_stories_are_those_that_all_events_give(monkeypatch: pytest.MonkeyPatch,
         assert told[0] == told[1]
 
 
+def slots_by_hand(batch: Batch) -> set[int]:
+    """The slots of a batch's events."""
+    slots = set()
+    for index in range(len(batch)):
+        event = batch.event(index)
+        if event.op in EVERYWHERE or event.size >= MUCH:
+            slots.add(EVERYWHERE_SLOT)
+            continue
+        last = event.address + event.size - 1
+        slots |= {number % GRANULE_SLOTS for number in range(event.address // 256, last // 256 + 1)}
+        if event.op in ON_PAGES:
+            pages = range(event.address // PAGE_SIZE, last // PAGE_SIZE + 1)
+            slots |= {GRANULE_SLOTS + number % PAGE_SLOTS for number in pages}
+    return slots
+
+
 def test_only_batches_that_concern_the_lines_are_selected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "HIGH_WATER", 4)
     trial = midway_trial("rfc", "flush")
-    batches: list[tuple[set[int], bool, int]] = []
+    batches: list[tuple[set[int], int]] = []
     noted = Footprints()
 
     def sink(batch: Batch) -> None:
-        rows = batch.rows
         noted.feed(batch)
-        pages = {
-            page % SLOTS
-            for address, size in zip(rows["address"].tolist(), rows["size"].tolist(), strict=True)
-            for page in range(address // PAGE_SIZE, (address + max(size, 1) - 1) // PAGE_SIZE + 1)
-        }
-        everywhere = bool(np.isin(rows["op"], EVERYWHERE).any())
-        batches.append((pages, everywhere, len(batch)))
-        marks = batch.page_marks()
+        batches.append((slots_by_hand(batch), len(batch)))
+        marks = batch.marks()
         if marks is not None:
-            assert bool(marks[EVERYWHERE_SLOT]) == everywhere
-            assert everywhere or set(np.flatnonzero(marks[:SLOTS]).tolist()) == pages
+            assert set(np.flatnonzero(marks).tolist()) == batches[-1][0]
 
     trial.run(sink)
-    wanted = {0x4000_1000 // PAGE_SIZE}
-    slots = {page % SLOTS for page in wanted}
-    ranges = noted.concerning(wanted)
+    wanted = {EVERYWHERE_SLOT, 0x4000_0800 // 256 % GRANULE_SLOTS}
+    slots = np.zeros(MARKS_SIZE, np.bool_)
+    slots[list(wanted)] = True
+    ranges = noted.concerning(slots)
     number = 0
-    for pages, everywhere, events in batches:
-        assert ranges.touch(number, number + events) == (everywhere or bool(pages & slots))
+    for marked, events in batches:
+        assert ranges.touch(number, number + events) == bool(marked & wanted)
+        assert noted.of([number]).touch(number, number + 1)
         number += events
     assert 0 < ranges.events < number
+    assert noted.of([number - 1]).events == batches[-1][1]
+
+
+def test_slots_are_those_of_the_bytes_and_of_the_pages_around() -> None:
+    slots = np.flatnonzero(slots_of([(0x4000_1F00, 0x4000_2001)])).tolist()
+    granules = [0x4000_1F00 // 256 % GRANULE_SLOTS, 0x4000_2000 // 256 % GRANULE_SLOTS]
+    pages = [GRANULE_SLOTS + page % PAGE_SLOTS for page in range(0x3FFFF, 0x40005)]
+    assert slots == sorted([*granules, *pages, EVERYWHERE_SLOT])
+    assert slots_of([(0, MUCH)]).all()
+
+
+def test_events_that_are_seldom_looked_up_are_looked_up_for_a_story(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if all that the stories need were in most batches: a third run finds the instructions."""
+    monkeypatch.setattr(words, "HIGH_WATER", 5)
+    trial = midway_trial("rfc", "flush")
+    every = judged(trial, notes=False)
+    monkeypatch.setattr(Footprints, "seldom", lambda *_: EventRanges([]))
+    runs: list[Trial] = []
+    run = Trial.run
+
+    def counted(self: Trial, *arguments: Any, **options: Any) -> Any:
+        runs.append(self)
+        return run(self, *arguments, **options)
+
+    monkeypatch.setattr(Trial, "run", counted)
+    few = judged(trial)
+    assert len(runs) == 3
+    codes = [
+        [
+            [step.line_event.code for step in hazard.story if step.line_event is not None]
+            for hazard in each.hazards
+        ]
+        for each in (few, every)
+    ]
+    assert codes[0] == codes[1]
+    assert any(any(each) for each in codes[0])
 
 
 @pytest.mark.parametrize(
@@ -136,10 +185,13 @@ def test_events_that_are_missing_are_noticed() -> None:
     judgement = judge(checker, run, most=10, stories=10, kept=kept)
     targets = {number: Target((hazard.entry,)) for number, hazard in enumerate(judgement.hazards)}
     assert kept.complete
-    assert KeptSearch(kept, trial.profile).is_exact(checker, targets)
+    search = KeptSearch(kept, trial.profile)
+    assert search.is_exact(checker, targets)
+    apart = search.find(Target(tuple(target.entries[0] for target in targets.values())))
+    assert (len(apart.found), apart.remark) == (1, APART)
     few = KeptEvents(1_000)
     for part in kept.parts[:-1]:
-        few.keep(part, part.batch, int(part.numbers[0]))
+        few.keep(part, Batch(part.batch.agents, part.batch.rows), int(part.numbers[0]))
     assert not KeptSearch(few, trial.profile).is_exact(checker, targets)
     assert not KeptEvents(1_000).complete
 

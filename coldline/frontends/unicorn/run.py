@@ -283,7 +283,12 @@ class Boot:
 
     def _follow_switch(self, vcpu: Vcpu) -> None:
         """Follow a write of a register that decides what accesses are; note the first times that things are on."""
-        turned_on = vcpu.follow_switch(self._listener.caches_toggled, lambda: self._drain(vcpu))
+
+        def toggled(number: int, enabled: bool) -> None:
+            self._listener.caches_toggled(number, enabled)
+            self._locate(vcpu)  # the switches come before the next instruction
+
+        turned_on = vcpu.follow_switch(toggled, lambda: self._drain(vcpu))
         self._follower.switched(vcpu)
         executed = self._executed()
         if turned_on and self.outcome.mmu_on is None:

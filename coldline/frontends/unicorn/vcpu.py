@@ -136,6 +136,7 @@ class Vcpu:
         self._keeps_counter = keeps_counter(core.architecture)
         if offset is not None:
             self.state["skip_sync"] = engine_address(self.emulator) + offset
+        self.state["locates"] = instructions
         self.state["looks_up"] = instructions and not self._keeps_counter
 
     def _add_operations(self, additions: Additions) -> None:
