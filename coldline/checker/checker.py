@@ -23,6 +23,7 @@ from coldline.rules.subsets import READS
 
 if TYPE_CHECKING:
     from coldline.checker.fast_path import FastPath
+    from coldline.events.footprints import Footprints
 
 
 class StateRun(NamedTuple):
@@ -59,6 +60,9 @@ class Checker:
     most : int or None
         How many hazards to keep as findings, rounded up to whole events; None keeps all.
     """
+
+    footprints: "Footprints | None" = None
+    """Which memory its events concern, if that is noted beside the check."""
 
     def __init__(
         self, profile: Profile | None = None, *, distinct: bool = False, most: int | None = None
