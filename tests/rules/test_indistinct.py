@@ -11,7 +11,7 @@ from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Level, Microstate
 from coldline.rules.order.alphabet import CHECKED, WRITES, Act, OrderedLetter, Possible
-from coldline.rules.order.indistinct import as_written, indistinct, is_in_order
+from coldline.rules.order.indistinct import just_written, indistinct, is_in_order
 from coldline.rules.order.machine import OrderMachine
 from coldline.rules.order.microstate import Maintenance, OrderedMicrostate, Pending, StoreInFlight
 from coldline.rules.order.outcomes import outcomes
@@ -151,5 +151,5 @@ def test_what_a_write_leaves_finds_whatever_caches_in_order_find(
     for m in MICROSTATES:
         if is_in_order(m.line):
             tried += 1
-            assert includes(numbers[m], numbers[m._replace(line=as_written(m.line))]), m
+            assert includes(numbers[m], numbers[m._replace(line=just_written(m.line))]), m
     assert tried > len(MICROSTATES) // 10

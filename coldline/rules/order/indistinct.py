@@ -42,10 +42,10 @@ def indistinct(m: OrderedMicrostate) -> Iterator[tuple[OrderedMicrostate, Ordere
         if _is_fresh(line) and m.of(0).prefetched is not False:
             yield other, None
         elif is_in_order(line):
-            yield other, m._replace(line=as_written(line))
+            yield other, m._replace(line=just_written(line))
 
 
-def as_written(line: Microstate) -> Microstate:
+def just_written(line: Microstate) -> Microstate:
     """The line just after a write that found level 2 invalid, with the same instruction cache as `line`."""
     return line._replace(
         level1=Level.DIRTY, fresh1=True, level2=Level.INVALID, fresh2=False, fresh_memory=False
