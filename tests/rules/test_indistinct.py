@@ -11,7 +11,7 @@ from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Level, Microstate
 from coldline.rules.order.alphabet import CHECKED, WRITES, Act, OrderedLetter, Possible
-from coldline.rules.order.indistinct import just_written, indistinct, is_in_order
+from coldline.rules.order.indistinct import indistinct, is_in_order, just_written
 from coldline.rules.order.machine import OrderMachine
 from coldline.rules.order.microstate import Maintenance, OrderedMicrostate, Pending, StoreInFlight
 from coldline.rules.order.outcomes import outcomes
