@@ -142,6 +142,27 @@ def test_a_write_of_sctlr_changes_all_its_switches_at_once(cli: Cli, tmp_path: P
     assert json.loads(ran.out)["hazards_by_kind"] == {}
 
 
+@pytest.mark.parametrize("breaks", [True, False], ids=["break before make", "make"])
+@pytest.mark.parametrize("changes", [0, 1], ids=["the first core", "the second core"])
+def test_with_several_vcpus_a_changed_type_is_found(
+    cli: Cli, tmp_path: Path, changes: int, breaks: bool
+) -> None:
+    """One core has a page write-back, and maps it non-cacheable: by an invalid descriptor first, or at once."""
+    isa = INSTRUCTION_SETS["a64"]
+    page, dsb, wait = WINDOW + 0x3000, [barrier(isa, "dsb")], code([a64.WFI, a64.b(0)])
+    broken = code(isa.write_entry(3, 0), dsb, [a64.sys("tlbi vmalle1is")], dsb) if breaks else []
+    new = isa.write_entry(3, isa.page(Page(page, "normal-nc")))
+    change = code(isa.prepare(), isa.sctlr(M | C | I), broken, new, dsb, [a64.sys("tlbi vmalle1is")], dsb)
+    start = code(isa.mov(0, 0xC400_0003), isa.mov(1, 1), isa.mov(2, RAM + FUNCTION), [a64.HVC])
+    first, second = (change, wait) if changes == 0 else ([], code(change, wait))
+    path = tmp_path / "program.bin"
+    data = {**isa.tables({3: Page(page, "normal-wb")}), FUNCTION: a64.bytes_of(second)}
+    path.write_bytes(a64.image(code(start, first, wait), data, size=LOADED))
+    place = ("--load", f"{RAM:#x}", "--entry", f"{ENTRY:#x}", "--arch", "arm64", "--memory", "16M")
+    ran = cli("boot", path, *place, "--host", "bootloader", "--vcpus", "2", "--json")
+    assert json.loads(ran.out)["hazards_by_kind"] == ({} if breaks else {"bbm": 64})  # a page's lines
+
+
 def test_an_exception_and_its_return_are_as_good_as_an_isb(run: Run) -> None:
     """A call to the hypervisor, of a function that it does not know."""
     isa = INSTRUCTION_SETS["a64"]
