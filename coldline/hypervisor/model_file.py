@@ -12,7 +12,7 @@ from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel, HostR
 
 _Value = TypeVar("_Value")
 
-SCHEMA: Final = "coldline.host-model/1"
+MODEL_SCHEMA: Final = "coldline.host-model/1"
 """The schema of a file and its version."""
 
 _MOST: Final = 1 << 20
@@ -39,7 +39,7 @@ def model_text(model: HostModel) -> str:
         One without `load` and `leaves_junk`: a file has no place for them.
     """
     document: dict[str, Any] = {
-        "schema": SCHEMA,
+        "schema": MODEL_SCHEMA,
         "name": model.name,
         "summary": model.summary,
         "architectures": list(model.architectures),
@@ -96,8 +96,8 @@ class _Reading:
         self._path = path
 
     def model(self, document: Any) -> HostModel:
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            raise self._error("schema", f"is not {SCHEMA}")
+        if not isinstance(document, dict) or document.get("schema") != MODEL_SCHEMA:
+            raise self._error("schema", f"is not {MODEL_SCHEMA}")
         return HostModel(
             name=self._text(document, "name"),
             summary=self._text(document, "summary"),

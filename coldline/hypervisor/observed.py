@@ -15,7 +15,7 @@ from coldline.errors import UsageError
 from coldline.events.op import Op
 from coldline.events.source import Sink
 from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel, HostRule
-from coldline.hypervisor.observed_pages import HYPERVISOR, Agent, GuestFinder, PageEvents, Seen
+from coldline.hypervisor.observed_pages import HYPERVISOR, WatchedAgent, GuestFinder, PageEvents, SeenOnPage
 
 if TYPE_CHECKING:
     from coldline.events.batch import Batch
@@ -102,7 +102,7 @@ def observe(run: Callable[[Sink], None], name: str, builder: str, source: str) -
 _LIFETIMES: Final = tuple(AliasLifetime)
 
 
-def _story(events: list[Seen], builder: str) -> PageStory | None:
+def _story(events: list[SeenOnPage], builder: str) -> PageStory | None:
     """What was seen of a page; None if the builder did not write it."""
     writes = [seen for seen in events if seen.agent.who == builder and seen.op is Op.WRITE]
     if not writes:
@@ -121,10 +121,10 @@ def _story(events: list[Seen], builder: str) -> PageStory | None:
     )
 
 
-def _aliases(events: list[Seen], write: Seen, mapping: MemoryType, builder: str) -> Iterator[HostAlias]:
+def _aliases(events: list[SeenOnPage], write: SeenOnPage, mapping: MemoryType, builder: str) -> Iterator[HostAlias]:
     """The aliases of others while the builder writes: those that are there at the end are there always."""
-    alive: set[Agent] = set()
-    during: set[Agent] = set()
+    alive: set[WatchedAgent] = set()
+    during: set[WatchedAgent] = set()
     for seen in events:
         if seen.op is Op.MAP:
             alive.add(seen.agent)
@@ -133,7 +133,7 @@ def _aliases(events: list[Seen], write: Seen, mapping: MemoryType, builder: str)
         elif seen == write:
             during = set(alive)
     for agent in during:
-        is_own = agent == Agent(builder, mapping)
+        is_own = agent == WatchedAgent(builder, mapping)
         if is_own and agent not in alive:
             continue
         name = "xen" if agent.who == HYPERVISOR else f"{builder}-linear"
@@ -141,7 +141,7 @@ def _aliases(events: list[Seen], write: Seen, mapping: MemoryType, builder: str)
         yield HostAlias(name, agent.memory_type, lifetime, "")
 
 
-def _allocation(events: list[Seen]) -> tuple[Op, ...]:
+def _allocation(events: list[SeenOnPage]) -> tuple[Op, ...]:
     """What the hypervisor did last: scrub, cleaning, invalidation, in the order of the last one of each."""
     last: dict[Op, int] = {}
     for seen in events:
@@ -154,7 +154,7 @@ def _allocation(events: list[Seen]) -> tuple[Op, ...]:
     return tuple(sorted(last, key=lambda op: last[op]))
 
 
-def _maintenance(events: list[Seen]) -> tuple[Op, ...]:
+def _maintenance(events: list[SeenOnPage]) -> tuple[Op, ...]:
     """What the hypervisor did to clean."""
     done = [seen for seen in events if seen.agent.who == HYPERVISOR]
     cleaned = [seen.number for seen in done if seen.op is Op.DC_CIVAC]
