@@ -7,7 +7,7 @@ model: who maps them and until when, what the hypervisor does before dom0 maps t
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from coldline.arm import MemoryType
@@ -15,7 +15,7 @@ from coldline.errors import UsageError
 from coldline.events.op import Op
 from coldline.events.source import Sink
 from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel, HostRule
-from coldline.hypervisor.observed_pages import HYPERVISOR, WatchedAgent, GuestFinder, PageEvents, SeenOnPage
+from coldline.hypervisor.observed_pages import HYPERVISOR, GuestFinder, PageEvents, SeenOnPage, WatchedAgent
 
 if TYPE_CHECKING:
     from coldline.events.batch import Batch
@@ -75,12 +75,6 @@ def observe(run: Callable[[Sink], None], name: str, builder: str, source: str) -
         raise UsageError(f"{source}: no guest uses a page that {builder} wrote before the guest began")
     count = len(stories)
 
-    def most(values: Iterable[tuple[Op, ...]]) -> tuple[tuple[Op, ...], int]:
-        return Counter(values).most_common(1)[0]
-
-    allocation, of_allocation = most(story.allocation for story in stories)
-    flushes = [story.flush for story in stories if story.flush]
-    flush = most(flushes) if flushes else None
     aliases = Counter(alias for story in stories for alias in story.aliases)
     return HostModel(
         name=name,
@@ -94,9 +88,22 @@ def observe(run: Callable[[Sink], None], name: str, builder: str, source: str) -
             )
             for alias, seen in sorted(aliases.items(), key=lambda item: _LIFETIMES.index(item[0].lifetime))
         ),
-        allocation=HostRule("xen", allocation, f"{of_allocation} of {count} pages") if allocation else None,
-        flush=HostRule("xen", flush[0], f"{flush[1]} of {count} pages") if flush else None,
+        allocation=_rule([story.allocation for story in stories], count),
+        flush=_rule([story.flush for story in stories if story.flush], count),
     )
+
+
+def _rule(seen: list[tuple[Op, ...]], count: int) -> HostRule | None:
+    """What most of the pages had, of as many the longer; the source has the rest, too."""
+    ranked = sorted(Counter(seen).items(), key=lambda item: (-item[1], -len(item[0])))
+    if not ranked or not ranked[0][0]:
+        return None
+    (steps, pages), *others = ranked
+    rest = [
+        f"{', '.join(op.name.lower().replace('_', ' ') for op in other) or 'nothing'} on {more}"
+        for other, more in others
+    ]
+    return HostRule("xen", steps, "; ".join([f"{pages} of {count} pages", *rest]))
 
 
 _LIFETIMES: Final = tuple(AliasLifetime)
@@ -121,7 +128,9 @@ def _story(events: list[SeenOnPage], builder: str) -> PageStory | None:
     )
 
 
-def _aliases(events: list[SeenOnPage], write: SeenOnPage, mapping: MemoryType, builder: str) -> Iterator[HostAlias]:
+def _aliases(
+    events: list[SeenOnPage], write: SeenOnPage, mapping: MemoryType, builder: str
+) -> Iterator[HostAlias]:
     """The aliases of others while the builder writes: those that are there at the end are there always."""
     alive: set[WatchedAgent] = set()
     during: set[WatchedAgent] = set()
