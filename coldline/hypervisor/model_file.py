@@ -36,7 +36,7 @@ def model_text(model: HostModel) -> str:
     Parameters
     ----------
     model : HostModel
-        One without `load` and `leaves_junk`: a file has no place for them.
+        One with a builder. A file has no place for `covers`, `options`, `watches_caches` and `forced_write_back`.
     """
     document: dict[str, Any] = {
         "schema": MODEL_SCHEMA,
@@ -110,7 +110,10 @@ class _Reading:
                 self._one_of("mapping_types", each, _TYPES) for each in self._list(document, "mapping_types")
             ),
             aliases=tuple(self._alias(each) for each in self._list(document, "aliases")),
-            **{name: self._rule(name, document[name]) for name in _RULES if document.get(name) is not None},
+            allocation=self._rule(document, "allocation"),
+            flush=self._rule(document, "flush"),
+            first_run=self._rule(document, "first_run"),
+            set_way=self._rule(document, "set_way"),
         )
 
     def _alias(self, document: Any) -> HostAlias:
@@ -127,11 +130,14 @@ class _Reading:
             executable=executable,
         )
 
-    def _rule(self, name: str, document: Any) -> HostRule:
-        if not isinstance(document, dict):
+    def _rule(self, document: dict[str, Any], name: str) -> HostRule | None:
+        rule = document.get(name)
+        if rule is None:
+            return None
+        if not isinstance(rule, dict):
             raise self._error(name, "is no object")
-        steps = [self._one_of("steps", each, _STEPS) for each in self._list(document, "steps")]
-        return HostRule(self._text(document, "agent"), tuple(steps), self._text(document, "source"))
+        steps = [self._one_of("steps", each, _STEPS) for each in self._list(rule, "steps")]
+        return HostRule(self._text(rule, "agent"), tuple(steps), self._text(rule, "source"))
 
     def _text(self, document: dict[str, Any], key: str) -> str:
         value = document.get(key)
