@@ -68,7 +68,7 @@ class Watching:
 
     builders: tuple[str, ...]
     start: str = "cold"
-    hazards: int = 10
+    hazards: int = 0
     until: str = UNTIL
     timeout_s: float = 3600.0
     more: tuple[str, ...] = ()
