@@ -285,7 +285,7 @@ def judge(
         checker.events,
         checker.hazards,
         sweep(checker, regions),
-        kinds_of=checker.kinds_of,
+        kinds_of=checker.state.findings.kinds_of,
         coverage=checker.coverage,
         gaps=[*gaps, *([] if checker.coverage.judged else [NOTHING_JUDGED])],
         warnings=checker.warnings,

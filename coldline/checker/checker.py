@@ -89,11 +89,6 @@ class Checker:
         return self.state.findings.kinds
 
     @property
-    def kinds_of(self) -> dict[str, dict[str, int]]:
-        """See `Findings.kinds_of`."""
-        return self.state.findings.kinds_of
-
-    @property
     def hazards(self) -> int:
         """The number of times that an event may go wrong at a line, distinct or not."""
         return self.state.findings.hazards
