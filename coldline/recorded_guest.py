@@ -6,9 +6,11 @@ same bytes, and a host maintains memory without a change of it. They depend on t
 translation, and so on whether the host forces write-back. So one boot serves all trials with the same `guest_of`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
+from coldline.errors import HypervisorError
 from coldline.events.batch import Batch
 from coldline.events.relay import Relay
 from coldline.events.source import Sink
@@ -68,32 +70,64 @@ class RecordedGuest:
         HypervisorError
             If the host model refuses the strategy.
         """
-        answers = list(reversed(self._run.answers))
-        with HostSide(trial, sink) as host:
-            passed = 0
+        with _Replay(trial, sink, self._run.answers) as replay:
+            self._spool.run(replay.take)
 
-            def replayed(batch: Batch) -> None:
-                nonlocal passed
-                start = 0
-                while answers and answers[-1].after - passed < len(batch):
-                    end = answers[-1].after - passed
-                    if end > start:
-                        host.guest_did(Batch(batch.agents, batch.rows[start:end].copy()))
-                    answers.pop().tell(host)
-                    start = end
-                host.guest_did(Batch(batch.agents, batch.rows[start:].copy()) if start else batch)
-                passed += len(batch)
+    def run_each(self, trials: Sequence[Trial], sinks: Sequence[Sink]) -> list[HypervisorError | None]:
+        """As `run` for several trials at once, each with its own sink; return why a host refused, of each."""
+        refusals: list[HypervisorError | None] = [None] * len(trials)
+        with ExitStack() as stack:
+            replays = []
+            for at, (trial, sink) in enumerate(zip(trials, sinks, strict=True)):
+                try:
+                    replays.append(stack.enter_context(_Replay(trial, sink, self._run.answers)))
+                except HypervisorError as error:
+                    refusals[at] = error
 
-            self._spool.run(replayed)
-            while answers:
-                answers.pop().tell(host)
-            host.flush()
+            def take(batch: Batch) -> None:
+                for replay in replays:
+                    replay.take(batch)
+
+            self._spool.run(take)
+        return refusals
 
     def __enter__(self) -> "RecordedGuest":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._spool.__exit__(None, None, None)
+
+
+class _Replay:
+    """The guest of a trial, which does what was recorded; a context manager."""
+
+    def __init__(self, trial: Trial, sink: Sink, answers: Sequence[_Answer]) -> None:
+        self._host = HostSide(trial, sink)
+        self._answers = list(reversed(answers))
+        self._passed = 0
+
+    def __enter__(self) -> "_Replay":
+        self._host.__enter__()
+        return self
+
+    def take(self, batch: Batch) -> None:
+        """Take events of the guest."""
+        start = 0
+        while self._answers and self._answers[-1].after - self._passed < len(batch):
+            end = self._answers[-1].after - self._passed
+            if end > start:
+                self._host.guest_did(Batch(batch.agents, batch.rows[start:end].copy()))
+            self._answers.pop().tell(self._host)
+            start = end
+        self._host.guest_did(Batch(batch.agents, batch.rows[start:].copy()) if start else batch)
+        self._passed += len(batch)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            while self._answers:
+                self._answers.pop().tell(self._host)
+            self._host.flush()
+        self._host.__exit__()
 
 
 class _OneRun:

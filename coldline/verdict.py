@@ -3,6 +3,7 @@
 
 import enum
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -46,6 +47,8 @@ class Judgement:
         The listed hazards, in the order of events, then of addresses, then of kinds.
     kinds : dict of str to int
         The number of hazards of each kind, listed or not.
+    kinds_of : dict of str to dict of str to int
+        The same by the agent that they are of.
     events : int
         The number of events.
     hazard_events : int
@@ -65,6 +68,7 @@ class Judgement:
     profile: Profile
     hazards: list[ExplainedHazard] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
+    kinds_of: dict[str, dict[str, int]] = field(default_factory=dict, kw_only=True)
     events: int = 0
     hazard_events: int = 0
     final_read: list[Swept] = field(default_factory=list)
@@ -151,6 +155,32 @@ def check(
     TraceError
         If an event is impossible.
     """
+    reader = _reader(profile, distinct=distinct, most=most, at_length=at_length)
+    relay = Relay(reader.open)
+    try:
+        with relay:
+            source.run(relay.put)
+    except KeyboardInterrupt:
+        # The source had ended, and the reader has now taken the rest.
+        if not (isinstance(source, Interruptible) and relay.ended):
+            raise
+        source.interrupted = True
+    return reader.close()
+
+
+def check_each(run: Callable[[Sequence[Sink]], None], profiles: Sequence[Profile]) -> "list[Checker]":
+    """As `check` for several streams of many events, which `run` hands over at once, each to its own sink.
+
+    Only a line's first hazard of each kind is kept.
+    """
+    readers = [_reader(profile, distinct=True, most=None, at_length=True) for profile in profiles]
+    with ExitStack() as stack:
+        relays = [stack.enter_context(Relay(reader.open)) for reader in readers]
+        run([relay.put for relay in relays])
+    return [reader.close() for reader in readers]
+
+
+def _reader(profile: Profile, *, distinct: bool, most: int | None, at_length: bool) -> "_Reader":
     if at_length:
         from coldline.checker.loops import prepare
 
@@ -162,17 +192,7 @@ def check(
             made.expect(_MANY)
         return made
 
-    reader = _Reader(make)
-    relay = Relay(reader.open)
-    try:
-        with relay:
-            source.run(relay.put)
-    except KeyboardInterrupt:
-        # The source had ended, and the reader has now taken the rest.
-        if not (isinstance(source, Interruptible) and relay.ended):
-            raise
-        source.interrupted = True
-    return reader.close()
+    return _Reader(make)
 
 
 class _Reader:
@@ -247,6 +267,7 @@ def judge(
         checker.events,
         checker.hazards,
         sweep(checker, regions),
+        kinds_of=checker.kinds_of,
         coverage=checker.coverage,
         gaps=[*gaps, *([] if checker.coverage.judged else [NOTHING_JUDGED])],
         warnings=checker.warnings,

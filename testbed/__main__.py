@@ -11,8 +11,20 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from coldline.errors import ColdlineError
-from testbed import bench, checkpatch, image, machine, modules, native, pace, rfc_v2
+from coldline.errors import ColdlineError, UsageError
+from testbed import (
+    bench,
+    checkpatch,
+    image,
+    machine,
+    modules,
+    native,
+    pace,
+    rfc_v2,
+    watch_verdicts,
+    watched_guest,
+    watched_xen,
+)
 from testbed.cache import cache_folder
 from testbed.debian import MissingError
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
@@ -76,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     tests.add_argument("--select", metavar="EXPRESSION", help="only tests whose names match, as pytest's -k")
     tests.add_argument(
+        "--brief",
+        action="store_true",
+        help="leave out what takes long and hardly differs by release and architecture: keepers, xl's subcommands, "
+        "calls that fail, and commands that are killed",
+    )
+    tests.add_argument(
         "--rfc-v2",
         action="store_true",
         help="build Linux's privcmd, Xen's libraries and xl with the patches in driver/rfc-v2, and test these",
@@ -107,6 +125,47 @@ def _parser() -> argparse.ArgumentParser:
         help="sizes of the initrd (default: 64 128)",
     )
     measured.add_argument("--results", type=Path, metavar="FOLDER", help="store the figures in FOLDER")
+    watched = command(
+        "watch", _watch, "watch Xen and dom0 under QEMU while dom0 builds guests, and judge each guest"
+    )
+    watched.add_argument(
+        "guest",
+        nargs="?",
+        type=Path,
+        metavar="GUEST.cfg",
+        help="xl's configuration file (default: a small Linux)",
+    )
+    watched.add_argument(
+        "--by",
+        action="append",
+        choices=(watched_guest.XL, *watched_guest.STRATEGIES),
+        metavar="BUILDER",
+        help="xl, or a strategy of coldline create; once for each guest (default: xl)",
+    )
+    watched.add_argument(
+        "--start",
+        choices=("clean", "cold", "dirty", "any"),
+        default="cold",
+        help="what caches may hold at the first instruction, as coldline watch has it (default: cold)",
+    )
+    watched.add_argument(
+        "--until",
+        default=watched_xen.UNTIL,
+        metavar="TEXT",
+        help=f"a guest is up when its console says this (default: {watched_xen.UNTIL!r})",
+    )
+    watched.add_argument(
+        "--hazards", type=int, default=10, metavar="N", help="how many hazards get a story (default: 10)"
+    )
+    watched.add_argument(
+        "--timeout", type=float, default=3600.0, metavar="SECONDS", help="time limit (default: 3600)"
+    )
+    watched.add_argument(
+        "--trace", type=Path, metavar="FILE", help="write all events to a trace, for coldline check"
+    )
+    watched.add_argument(
+        "--results", type=Path, metavar="FOLDER", help="store the report and the console in FOLDER"
+    )
     command("checkpatch", _checkpatch, "check the driver with the kernel's checkpatch.pl")
     return parser
 
@@ -129,6 +188,8 @@ def _test(options: argparse.Namespace) -> int:
             words = [*_TESTS, "-o", f"junit_suite_name={architecture}", tests]
             if options.select:
                 words += ["-k", options.select]
+            if options.brief:
+                words += ["-m", "not one_xen"]
             try:
                 outcome = machine.run(
                     used,
@@ -187,9 +248,11 @@ def _fill(used: Sources, folder: Path, added: Mapping[str, Path] | None = None) 
         image.fill(used, modules.build(used), folder, library, added)
 
 
-def _keep(folder: Path, target: Path) -> None:
+def _keep(
+    folder: Path, target: Path, names: tuple[str, ...] = ("results.xml", "output", "console", "console-boot")
+) -> None:
     target.mkdir(parents=True, exist_ok=True)
-    for name in ("results.xml", "output", "console", "console-boot"):
+    for name in names:
         (target / name).unlink(missing_ok=True)
         if (folder / name).is_file():
             shutil.copy(folder / name, target)
@@ -230,6 +293,34 @@ def _bench(options: argparse.Namespace) -> int:
             (options.results / f"{used.architecture}.json").write_text(json.dumps(measured))
         print(bench.table(measured))
     return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    if options.architecture != "arm64":
+        raise UsageError("only arm64 can be watched: coldline watch does not follow AArch32 code")
+    used = _sources(options.architecture, options)
+    wanted = watched_xen.Watching(
+        builders=tuple(options.by or (watched_guest.XL,)),
+        start=options.start,
+        hazards=options.hazards,
+        until=options.until,
+        timeout_s=options.timeout,
+        more=("--trace", str(options.trace.absolute())) if options.trace else (),
+    )
+    with tempfile.TemporaryDirectory(prefix="coldline-testbed-") as temporary:
+        folder = Path(temporary)
+        _fill(used, folder)
+        watched_guest.write_guest(folder / "guest", options.guest)
+        _say(f"Xen {used.xen_version} with Linux {used.release}")
+        try:
+            report = watched_xen.watch(used, image.initrd(used, small=True), folder, wanted, _say)
+        finally:
+            if options.results:
+                _keep(folder, options.results, ("report", "report.json", "console", "watched"))
+        sys.stdout.write((folder / "report").read_text())
+    print(watch_verdicts.table(report))
+    whole = all(each.verdict != "inconclusive" for each in watch_verdicts.verdicts(report))
+    return 1 if report["verdict"] == "hazard" else 0 if whole and report["verdict"] == "coherent" else 3
 
 
 def _checkpatch(options: argparse.Namespace) -> int:

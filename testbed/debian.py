@@ -11,6 +11,7 @@ where they are kept, `testbed.apt` where they come from.
 """
 
 import argparse
+import hashlib
 import os
 import re
 import sys
@@ -23,7 +24,16 @@ from coldline.errors import ColdlineError
 from testbed import apt, cache
 from testbed.kernels import ARCHITECTURES, BINARY_PACKAGE, kernel
 
-__all__ = ["KernelPackages", "MissingError", "current", "current_kernel", "dependencies", "main", "packages"]
+__all__ = [
+    "KernelPackages",
+    "MissingError",
+    "current",
+    "current_kernel",
+    "dependencies",
+    "digest_of",
+    "main",
+    "packages",
+]
 
 
 class MissingError(apt.FetchError):
@@ -229,11 +239,25 @@ def _fetch_packages(
             if not target.is_dir():
                 unpacked = scratch / name
                 apt.run("dpkg-deb", "--extract", os.fspath(archives[name]), os.fspath(unpacked))
+                with archives[name].open("rb") as archive:
+                    cache.write(_digest_file(target), hashlib.file_digest(archive, "sha256").hexdigest())
                 unpacked.replace(target)
             archives[name].unlink()
             link = scratch / "link"
             link.symlink_to(target.name)
             link.replace(trees / name)
+
+
+def digest_of(tree: Path) -> str:
+    """Return the SHA-256 of the package whose folder `packages` returned; empty if it was not kept."""
+    try:
+        return _digest_file(tree).read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _digest_file(tree: Path) -> Path:
+    return tree.with_name(f"{tree.name}.sha256")
 
 
 def _available(alternatives: list[str], options: list[str]) -> str:

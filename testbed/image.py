@@ -23,6 +23,19 @@ _DOM0 = _ROOT / "testbed" / "dom0"
 _INIT = {"init": "init", "go-on": "go-on-init", "ready.py": "ready.py"}
 """Files of `_DOM0` for the root of dom0's file system."""
 
+_SMALL_INIT = {"init": "watch-init", "go-on": "go-on-init"}
+_NOT_SMALL = (
+    "usr/lib/*-linux-gnu*/gconv",
+    *(f"usr/lib/python3/dist-packages/{name}" for name in (
+        "_pytest", "pytest*", "py.py", "attr*", "iniconfig*", "packaging*", "pluggy*",
+    )),
+    *(f"usr/lib/python3.*/{name}" for name in (
+        "pydoc_data", "test", "asyncio", "unittest", "idlelib", "lib2to3", "ensurepip", "distutils", "tkinter",
+        "turtledemo", "sqlite3", "xmlrpc", "wsgiref", "curses", "dbm", "venv", "_pyrepl", "pathlib/test",
+    )),
+)  # fmt: skip
+"""What a dom0 that is watched does not need."""
+
 # In the order of their loading: a module's dependencies come before it. Not all are modules in each kernel.
 _MODULES = (
     "xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "virtio_mmio",
@@ -50,7 +63,7 @@ _LEFT_OUT = (
 )  # fmt: skip
 
 
-def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None) -> Path:
+def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None, *, small: bool = False) -> Path:
     """Return an initramfs that boots into ``testbed/dom0/init``.
 
     It is made again when a package, init, a file that init runs, or this module has changed.
@@ -61,13 +74,17 @@ def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None) -> Path
         The packages of that dom0.
     replaced : mapping of str to Path, optional
         Kernel modules to use instead of the packages' modules of these names.
+    small : bool
+        Make one that boots into ``testbed/dom0/watch-init``, which fits into 256 MiB: without pytest, and with
+        Python's modules in compiled form only.
 
     Raises
     ------
     FetchError
         If it cannot be made.
     """
-    parts = (Path(__file__), *(_DOM0 / name for name in _INIT.values()))
+    init = _SMALL_INIT if small else _INIT
+    parts = (Path(__file__), *(_DOM0 / name for name in init.values()))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in parts))
     digest.update("\n".join(str(path) for path in (sources.modules, *sources.user_space)).encode())
     for name, module in sorted((replaced or {}).items()):
@@ -92,7 +109,9 @@ def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None) -> Path
                 _copy_module((replaced or {}).get(name, module), root / "usr/lib/modules" / f"{name}.ko")
         there = [name for name in _MODULES if (root / "usr/lib/modules" / f"{name}.ko").is_file()]
         (root / "usr/lib/modules/order").write_text("".join(f"{name}\n" for name in there))
-        for name, source in _INIT.items():
+        if small:
+            _shrink(root)
+        for name, source in init.items():
             shutil.copy(_DOM0 / source, root / name)
             (root / name).chmod(0o755)
         archive(root, Path(temporary) / "cpio")
@@ -210,6 +229,17 @@ def merge(package: Path, root: Path, left_out: tuple[str, ...] = _LEFT_OUT) -> N
         for name in (*files, *linked):
             if not (place / name).is_symlink() and not (place / name).exists():
                 os.link(Path(folder) / name, place / name, follow_symlinks=False)
+
+
+def _shrink(root: Path) -> None:
+    for pattern in _NOT_SMALL:
+        for path in root.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for compiled in root.glob("usr/lib/python3*/**/__pycache__/*.pyc"):
+        source = compiled.parent.parent / f"{compiled.name.partition('.')[0]}.py"
+        if source.is_file():
+            source.unlink()  # a link to the package's own file
+            source.touch()  # Python imports what it compiled, which it does not compare with its source
 
 
 def _copy_module(source: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ PROGRAMS = {"arm64": "qemu-system-aarch64", "armhf": "qemu-system-arm"}
 
 # Xen finds dom0's modules in the device tree that QEMU makes. They must not overlap what QEMU itself loads at the
 # start of RAM (0x40000000), or the device tree at 0x48000000.
-_KERNEL_ADDRESS, _INITRD_ADDRESS = 0x50000000, 0x58000000
+KERNEL_ADDRESS, INITRD_ADDRESS = 0x50000000, 0x58000000
 _MACHINES = {
     "arm64": (
         "-machine", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a57", "-m", "2048",
@@ -78,8 +78,8 @@ def words(
         program(sources), *_MACHINES[sources.architecture], "-accel", "tcg,thread=single", "-smp", "1",
         "-display", "none", "-nodefaults", "-no-reboot", "-serial", serial,
         "-kernel", os.fspath(sources.xen), "-append", _XEN_OPTIONS,
-        "-device", f"guest-loader,addr={_KERNEL_ADDRESS:#x},kernel={sources.kernel},bootargs={_KERNEL_OPTIONS}",
-        "-device", f"guest-loader,addr={_INITRD_ADDRESS:#x},initrd={initrd}",
+        "-device", f"guest-loader,addr={KERNEL_ADDRESS:#x},kernel={sources.kernel},bootargs={_KERNEL_OPTIONS}",
+        "-device", f"guest-loader,addr={INITRD_ADDRESS:#x},initrd={initrd}",
         "-fsdev", f"local,id=host,path={folder},security_model=none",
         "-device", "virtio-9p-device,fsdev=host,mount_tag=host",
         *(("-icount", "shift=1,sleep=off") if counted else ()),

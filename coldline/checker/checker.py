@@ -85,6 +85,11 @@ class Checker:
         return self.state.findings.kinds
 
     @property
+    def kinds_of(self) -> dict[str, dict[str, int]]:
+        """See `Findings.kinds_of`."""
+        return self.state.findings.kinds_of
+
+    @property
     def hazards(self) -> int:
         """The number of times that an event may go wrong at a line, distinct or not."""
         return self.state.findings.hazards
@@ -149,6 +154,8 @@ class Checker:
         TraceError
             If an event cannot be: ``where`` is its line in a text, or its number.
         """
+        if batch.begins_guest:
+            self.state.findings.begin_anew()
         fast_path = self._fast(len(batch))
         if fast_path is not None:
             first = self.state.events

@@ -2,7 +2,7 @@
 """The final read: at the end of a run, the hazards of a read of all segments, through the caches."""
 
 import enum
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -205,12 +205,14 @@ def _by_bytes(
 ) -> Iterator[tuple[Provenance, StaleLines]]:
     line = checker.profile.line
     by_guest = written.within(page, page + PAGE_SIZE)
-    cuts = sorted({loaded_end, *(cut for interval in by_guest for cut in interval)})
+    starts, ends = [start for start, _ in by_guest], [end for _, end in by_guest]
+    cuts = sorted({loaded_end, *starts, *ends})
     found: dict[tuple[int, Provenance], list[tuple[int, int, Hazard]]] = {}
     for start, end, hazard in checker.would_read_bytes(page, PAGE_SIZE):
-        inner = [cut for cut in cuts if start < cut < end]
+        inner = cuts[bisect_right(cuts, start) : bisect_left(cuts, end)]
         for low, high in zip([start, *inner], [*inner, end], strict=True):
-            if any(first <= low < last for first, last in by_guest):
+            at = bisect_right(starts, low)
+            if at and low < ends[at - 1]:
                 content = Provenance.WRITTEN
             else:
                 content = Provenance.LOADED if low < loaded_end else Provenance.REST

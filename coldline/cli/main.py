@@ -39,6 +39,7 @@ _COMMANDS: Final = {
     "rules": "showing",
     "survey": "surveying",
     "watch": "watching",
+    "host-model": "watching",
     "create": "xen",
     "console": "xen",
     "list": "xen",
@@ -103,8 +104,13 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     )
     for name in (only,) if only in _COMMANDS else _COMMANDS:
         module = importlib.import_module(f"coldline.cli.arguments.{_COMMANDS[name]}")
-        getattr(module, f"add_{name}")(commands)
+        getattr(module, f"add_{_word(name)}")(commands)
     return top
+
+
+def _word(command: str) -> str:
+    """A command as a part of Python's names."""
+    return command.replace("-", "_")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -173,9 +179,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _run(options: argparse.Namespace) -> int:
     # Only the module of this command is imported: others may need packages that are not installed.
     try:
-        name = _SHARED_MODULES.get(options.command, options.command)
+        name = _SHARED_MODULES.get(options.command, _word(options.command))
         module = importlib.import_module(f"coldline.cli.{name}")
-        run: Callable[[argparse.Namespace], int] = getattr(module, f"run_{options.command}")
+        run: Callable[[argparse.Namespace], int] = getattr(module, f"run_{_word(options.command)}")
         return run(options)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("coldline"):

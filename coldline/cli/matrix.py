@@ -3,10 +3,11 @@
 
 import argparse
 import gc
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from coldline.builder import STRATEGIES
-from coldline.checker.final_read import Region
+from coldline.checker.final_read import Region, sweep
 from coldline.cli.guests import core_of
 from coldline.cli.hosts import is_bare
 from coldline.cli.outputs import Outputs
@@ -20,13 +21,13 @@ from coldline.jit.code_cache import compile_missing
 from coldline.recorded_guest import RecordedGuest, guest_of
 from coldline.report.model import Cell, Matrix
 from coldline.simulation import Trial
-from coldline.verdict import check, judge
+from coldline.verdict import check_each, judge
 
 
 def run_matrix(options: argparse.Namespace) -> int:
     """Try every pair of strategy and host and print the table; return exit status 0, whatever the verdicts are.
 
-    An interrupt leaves the pairs that have a verdict.
+    An interrupt leaves the hosts whose pairs all have a verdict.
     """
     outputs = Outputs(options.formats)
     kernel, plan = plan_guest(options)
@@ -37,18 +38,17 @@ def run_matrix(options: argparse.Namespace) -> int:
             if model.has_strategies and plan.architecture in model.architectures
         ]
         strategies = [name for name, each in STRATEGIES.items() if plan.architecture in each.architectures]
-        pairs = [(host, strategy) for host in hosts for strategy in strategies]
         cells = {host: dict.fromkeys(strategies, Cell(None)) for host in hosts}
         interrupted = False
         with Progress(wanted=True) as progress, ExitStack() as stack:
             compile_missing(programs_of(plan), progress.compiled)
             guests = _Guests(stack)
             try:
-                for number, (host, strategy) in enumerate(pairs, 1):
-                    name = f"{host}, {strategy} ({number} of {len(pairs)})"
-                    following = Following(progress, None, name)
-                    trial = trial_of(options, plan, strategy, host, bare=is_bare(options, kernel))
-                    cells[host][strategy] = _cell(trial, guests, following)
+                for number, host in enumerate(hosts, 1):
+                    following = Following(progress, None, f"{host} ({number} of {len(hosts)})")
+                    bare = is_bare(options, kernel)
+                    row = [trial_of(options, plan, strategy, host, bare=bare) for strategy in strategies]
+                    cells[host] = dict(zip(strategies, _cells(row, guests, following), strict=True))
             except KeyboardInterrupt:
                 interrupted = True
         outputs.matrix(
@@ -94,15 +94,44 @@ class _Replay:
         self._guest.run(self._trial, sink)
 
 
-def _cell(trial: Trial, guests: _Guests, following: Following) -> Cell:
-    try:
-        guest = guests.of(trial, following)
-        run = _Replay(guest, trial)
-        checker = check(run, trial.profile, distinct=True, at_length=True)
-    except HypervisorError as error:
-        return Cell(None, refusal=str(error))
-    regions = [Region(each.name, each.address, each.size, each.data.nbytes) for each in trial.plan.segments]
-    gaps = guest.outcome.gaps(trial.until)
-    judgement = judge(checker, run, most=0, stories=0, regions=regions, gaps=gaps, watcher=following)
-    only = bool(judgement.all_kinds) and not judgement.kinds
-    return Cell(judgement.verdict, tuple(judgement.all_kinds), final_read_only=only)
+def _cells(row: Sequence[Trial], guests: _Guests, following: Following) -> list[Cell]:
+    """Return the cell of each trial on one host; the events of the guest are read once for all."""
+    cells = []
+    for trial in row:
+        try:
+            guest = guests.of(trial, following)
+        except HypervisorError as error:
+            cells.append(Cell(None, refusal=str(error)))
+        else:
+            rest = row[len(cells) :]
+            return [*cells, *_judged(rest, guest, following)]
+    return cells
+
+
+def _judged(row: Sequence[Trial], guest: RecordedGuest, following: Following) -> Iterator[Cell]:
+    refusals: list[HypervisorError | None] = []
+
+    def run(sinks: Sequence[Sink]) -> None:
+        refusals.extend(guest.run_each(row, sinks))
+
+    checkers = check_each(run, [trial.profile for trial in row])
+    for trial, checker, refusal in zip(row, checkers, refusals, strict=True):
+        if refusal is not None:
+            yield Cell(None, refusal=str(refusal))
+            continue
+        regions = [
+            Region(each.name, each.address, each.size, each.data.nbytes) for each in trial.plan.segments
+        ]
+        if {kind for each in sweep(checker, regions) for kind in each.kinds} <= checker.kinds.keys():
+            regions = []  # whose bytes the final read finds changes neither the verdict nor the kinds
+        judgement = judge(
+            checker,
+            _Replay(guest, trial),
+            most=0,
+            stories=0,
+            regions=regions,
+            gaps=guest.outcome.gaps(trial.until),
+            watcher=following,
+        )
+        only = bool(judgement.all_kinds) and not judgement.kinds
+        yield Cell(judgement.verdict, tuple(judgement.all_kinds), final_read_only=only)

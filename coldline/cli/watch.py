@@ -46,6 +46,7 @@ def run_watch(options: argparse.Namespace) -> int:
             maintained=ran.maintained,
             waits=ran.waits,
             start=options.start,
+            guests=tuple(ran.guests),
             seconds=time.perf_counter() - started,
         )
         outputs.report(Report(subject=shlex.join(options.qemu), judgement=judgement, machine=watched))

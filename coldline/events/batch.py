@@ -55,6 +55,8 @@ class Batch:
         was not asked for them. The producer may use this memory again together with `rows`.
     kept : bool
         Whether a sink keeps the batch.
+    begins_guest : bool
+        Whether a guest begins with this batch: its hazards are its own, where lines had others before.
     """
 
     def __init__(
@@ -64,9 +66,11 @@ class Batch:
         give_back: Callable[[], None] | None = None,
         *,
         instructions: "NDArray[np.void] | bytearray | memoryview | None" = None,
+        begins_guest: bool = False,
     ) -> None:
         self.agents = agents
         self.kept = False
+        self.begins_guest = begins_guest
         self._rows = rows
         self._instructions = instructions
         self._give_back = give_back
@@ -96,7 +100,12 @@ class Batch:
             return self
         # As bytes: NumPy copies records field by field.
         instructions = None if self._instructions is None else bytearray(self._instructions)
-        return Batch(self.agents, bytearray(self._rows), instructions=instructions)
+        return Batch(
+            self.agents,
+            bytearray(self._rows),
+            instructions=instructions,
+            begins_guest=self.begins_guest,
+        )
 
     def release(self) -> None:
         """Give a kept batch back to its producer."""

@@ -181,18 +181,26 @@ _MODELS: Final = (
     ),
 )
 
+MODEL_FILE: Final = ".json"
+"""A host's name that ends so is a file's: see `coldline.hypervisor.model_file`."""
+
 HOST_MODELS: Final = MappingProxyType({model.name: model for model in _MODELS})
 """Every host model, by name."""
 
 
 def host_model(name: str) -> HostModel:
-    """Return the host model of that name.
+    """Return the host model of that name, or in that file if the name ends in ``.json``.
 
     Raises
     ------
     UsageError
-        If there is no such model; the message names the one for that release, or lists the names.
+        If there is no such model, or the file has none; the message names the one for that release, or lists the
+        names.
     """
+    if name.endswith(MODEL_FILE):
+        from coldline.hypervisor.model_file import read_model
+
+        return read_model(name)
     if name not in HOST_MODELS:
         for model in _MODELS:
             if name in model.covers:

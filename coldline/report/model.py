@@ -166,6 +166,8 @@ class MachineRun(Record, kw_only=True):
         How often the emulator has waited for the check.
     start : str
         What caches may hold at the first instruction: ``cold``, ``clean`` or ``dirty``.
+    guests : tuple of str
+        The names of the guests of a hypervisor, in the order in which they began.
     seconds : float
         How long running and judging took.
     """
@@ -178,6 +180,7 @@ class MachineRun(Record, kw_only=True):
     waits: int
     start: str
     seconds: float
+    guests: tuple[str, ...] = ()
 
 
 class Report(Record, kw_only=True):

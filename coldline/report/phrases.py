@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Words for a report's verdict and for a hazard's place, for the formats that people read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from coldline.explain.explained import ExplainedHazard, Unread
@@ -27,8 +27,14 @@ def verdict_words(judgement: Judgement) -> str:
         return f"inconclusive: no hazard was found, but {'; '.join(judgement.gaps)}"
     if not judgement.kinds:
         return f"hazard: none in this run, but {_unread_words(judgement.unread_loaded)}"
-    kinds = ", ".join(f"{kind} {count:,}" for kind, count in judgement.kinds.items())
-    return f"hazard: {judgement.found:,} found ({kinds})"
+    return f"hazard: {counted_words(judgement.kinds)}"
+
+
+def counted_words(kinds: Mapping[str, int]) -> str:
+    """Numbers of hazards by their kinds."""
+    return (
+        f"{sum(kinds.values()):,} found ({', '.join(f'{kind} {count:,}' for kind, count in kinds.items())})"
+    )
 
 
 def found_words(judgement: Judgement, stories: int) -> str:

@@ -8,6 +8,7 @@ max-instructions = 100_000_000
 [[image]]
 name = "linux arm64"                 # the same for all versions
 version = "6.1.176-1"
+origin = "linux-image-6.1.0-50-arm64_6.1.176-1_arm64.deb"    # any words, which the result keeps
 file = "vmlinuz-6.1"                 # relative to the plan
 options = ["--until", "10000000"]    # of `coldline boot`
 hosts = ["rfc", "xen-4.17-arm64"]
@@ -35,8 +36,8 @@ _TIMEOUT: Final = 600
 _INSTRUCTIONS: Final = 100_000_000
 _OF_SURVEY: Final = {"timeout": int, "max-instructions": int}
 _OF_IMAGE: Final = {
-    "name": str, "version": str, "group": str, "file": str, "files": list, "options": list, "watch": list,
-    "hosts": list, "strategies": list, "vcpus": list, "timeout": int,
+    "name": str, "version": str, "group": str, "origin": str, "file": str, "files": list, "options": list,
+    "watch": list, "hosts": list, "strategies": list, "vcpus": list, "timeout": int,
 }  # fmt: skip
 _OF_BOOT: Final = ("file", "options", "hosts", "strategies", "vcpus")
 
@@ -53,6 +54,8 @@ class SurveyCell:
     ----------
     image, version, group : str
         What the plan calls it; the last two may be empty.
+    origin : str
+        Where the plan says that the image comes from; may be empty.
     host, strategy : str or None
         The host model and the strategy; None for what the command takes by default.
     vcpus : int
@@ -69,6 +72,7 @@ class SurveyCell:
     image: str
     version: str
     group: str
+    origin: str
     host: str | None
     strategy: str | None
     vcpus: int
@@ -157,6 +161,7 @@ def _of_image(
             image=_name_of(image, words),
             version=image.get("version", ""),
             group=image.get("group", ""),
+            origin=image.get("origin", ""),
             host=host,
             strategy=strategy,
             vcpus=vcpus,

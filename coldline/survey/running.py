@@ -71,6 +71,7 @@ def head_of(task: Task, error: str = "") -> dict[str, Any]:
         "image": cell.image,
         "version": cell.version,
         "group": cell.group,
+        "origin": cell.origin,
         "of_host": cell.host,
         "of_strategy": cell.strategy,
         "vcpus": cell.vcpus,

@@ -4,13 +4,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 from coldline import __version__
 from coldline.errors import MissingDependencyError, SurveyError
 from coldline.support.printable import printable
+from coldline.survey.shown import shown_cells, version_changes
 
 __all__ = ["write_site"]
 
@@ -45,12 +45,12 @@ def write_site(results: Sequence[Mapping[str, Any]], folder: Path) -> Path:
     template = environment.from_string(
         resources.files("coldline.survey").joinpath("templates", _TEMPLATE).read_text("utf-8")
     )
-    cells = [_shown(number, result) for number, result in enumerate(results, start=1)]
+    cells = shown_cells(results)
     text = template.render(
         version=__version__,
         tables=_tables(cells),
         cells=cells,
-        changes=list(_changes(cells)),
+        changes=version_changes(cells),
         causes=_causes(cells),
         counts=Counter(cell["state"] for cell in cells),
         seconds=sum(cell["seconds"] for cell in cells),
@@ -63,46 +63,6 @@ def write_site(results: Sequence[Mapping[str, Any]], folder: Path) -> Path:
     except OSError as error:
         raise SurveyError(f"{path}: cannot be written: {error.strerror}") from error
     return path
-
-
-def _shown(number: int, result: Mapping[str, Any]) -> dict[str, Any]:
-    host = result.get("host") or result.get("of_host") or ""
-    strategy = result.get("strategy") or result.get("of_strategy") or ""
-    way = " by ".join(filter(None, (host, strategy))) or result["words"][0]
-    cores = f", {result['vcpus']} cores" if result["vcpus"] > 1 else ""
-    return {
-        "number": number,
-        "image": result["image"],
-        "version": result["version"],
-        "group": result["group"],
-        "way": way + cores,
-        "state": result.get("verdict") or "error",
-        "kinds": sorted(result.get("hazards_by_kind") or {}),
-        "kinds_counted": result.get("hazards_by_kind") or {},
-        "error": result["error"],
-        "end": result.get("end") or "",
-        "because": result.get("inconclusive_because") or [],
-        "coverage": result.get("coverage") or {},
-        "console": result.get("console") or [],
-        "causes": [_cause(each) for each in result.get("causes", [])],
-        "words": ["coldline", *result["words"]],
-        "seconds": result.get("seconds", 0.0),
-        "peak": result.get("peak_bytes", 0) / (1 << 20),
-        "date": result.get("date", ""),
-    }
-
-
-def _cause(cause: Mapping[str, Any]) -> dict[str, Any]:
-    identity = cause.get("identity", {})
-    repairs = (cause.get("repairs") or {}).get("found") or []
-    return {
-        "kind": cause["kind"],
-        "what": f"{identity.get('decider', '')} {cause['words']}; {identity.get('reader', '')} gets old bytes",
-        "hazards": cause["hazards"],
-        "repair": " and ".join((repairs[0].get("with") or []) if repairs else []),
-        "consequence": (cause.get("consequence") or {}).get("words", ""),
-        "identity": tuple(sorted((key, str(value)) for key, value in identity.items() if key != "subject")),
-    }
 
 
 def _tables(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -120,19 +80,6 @@ def _tables(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         ]
         found.append({"group": group, "ways": ways, "rows": lines})
     return found
-
-
-def _changes(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return where a version has another verdict, or other kinds, than the one before it in the plan."""
-    runs: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
-    for cell in cells:
-        runs[cell["group"], cell["image"], cell["way"]].append(cell)
-    return [
-        {"before": before, "after": after}
-        for versions in runs.values()
-        for before, after in pairwise(versions)
-        if (before["state"], before["kinds"]) != (after["state"], after["kinds"])
-    ]
 
 
 def _causes(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -18,6 +18,12 @@ MODULE = Path("/opt/coldline/xen-coldline.ko")
 collect_ignore = [] if Path("/opt/rfc-v2").exists() else ["test_rfc_v2.py"]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "one_xen: takes long, hardly differs by release and architecture; left out with --brief"
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def driver() -> Iterator[None]:
     """The driver's module, loaded; that it can be unloaded at the end is a test, too."""

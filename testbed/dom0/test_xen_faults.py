@@ -25,6 +25,8 @@ from testbed.dom0.failing import (
 )
 from testbed.dom0.memory import accounted
 
+pytestmark = pytest.mark.one_xen
+
 WHOLE = "uncached-hypercall"
 NAMES = [name for name, each in STRATEGIES.items() if domains.ARCHITECTURE in each.architectures]
 

@@ -15,6 +15,8 @@ import pytest
 from testbed.dom0.bad_guests import ARCHITECTURE, image_of
 from testbed.dom0.commands import coldline, good
 
+pytestmark = pytest.mark.one_xen
+
 LOG = Path("/var/log/xen/coldline-ending.log")
 DUMP = Path("/var/lib/xen/dump/ending")
 WITHIN_S = 90

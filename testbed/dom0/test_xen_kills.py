@@ -28,6 +28,8 @@ from testbed.dom0.domains import Xen
 from testbed.dom0.failing import NAME, Choice, Failing, a_few_of, build, of_loading
 from testbed.dom0.memory import accounted
 
+pytestmark = pytest.mark.one_xen
+
 _PHYSINFO, _SYSCTL = 3, 35
 _FREE = struct.Struct("<40xQQQ")  # struct xen_sysctl_physinfo: total, free, being scrubbed
 

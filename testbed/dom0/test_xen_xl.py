@@ -14,6 +14,8 @@ from testbed.dom0 import domains
 from testbed.dom0.commands import coldline, good, xl
 from testbed.dom0.domains import Xen
 
+pytestmark = pytest.mark.one_xen
+
 GUEST = Path("/host/guest")
 LOGS = Path("/var/log/xen/console")
 NAMES = {"xl": "theirs", "coldline": "ourown"}

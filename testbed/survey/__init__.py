@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs ``coldline boot`` on every image for Arm that Debian's packages have, and writes a table of the verdicts.
+"""Makes a plan for ``coldline survey`` of every image for Arm in Debian's packages, and a page of the results.
 
 From a shell, ``scripts/survey``; see `testbed.survey.command`.
 """

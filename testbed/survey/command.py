@@ -4,96 +4,115 @@
 import argparse
 import fnmatch
 import itertools
-import os
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
+from coldline.cli import main as coldline
 from coldline.errors import ColdlineError
-from testbed import apt, cache
-from testbed.survey.images import ARCHITECTURES, Image, images_of
+from coldline.support.units import MIB
+from coldline.survey.results import read_results
+from testbed import apt
+from testbed.cache import cache_folder, write
+from testbed.survey.downloads import packages_to_fetch
+from testbed.survey.images import ARCHITECTURES, Packages, images_of, packages_of
+from testbed.survey.page import page
 from testbed.survey.plan import plan
-from testbed.survey.runs import read_results, run_all
-from testbed.survey.table import page
+from testbed.watchable_qemu import watchable_qemu
 
 SUITES = ("bookworm", "bookworm-backports", "trixie", "unstable")
-_INSTRUCTIONS = 100_000_000
+_INSTRUCTIONS = 60_000_000
+_REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit status."""
+    """Run the command; return its exit status: 2 if there was an error, or a worst result of the survey's."""
     options = _parser().parse_args(arguments)
     try:
-        work = options.results.parent / "files"
-        images = _chosen(options, work)
-        if options.dry_run:
-            for image in images:
-                print(image.suite, image.package, image.name, *image.words)
-            return 0
-        if options.plan is not None:
-            limits = {"timeout": options.timeout, "instructions": options.max_instructions}
-            options.plan.write_text(plan(images, work, **limits))
-            return 0
-        options.results.parent.mkdir(parents=True, exist_ok=True)
-        if not options.table_only:
-            run_all(
-                images,
-                options.results,
-                work,
-                jobs=options.jobs,
-                timeout=options.timeout,
-                instructions=options.max_instructions,
-                said=apt.say,
-            )
-        if options.table is not None:
-            day = time.strftime("%Y-%m-%d", time.gmtime(options.results.stat().st_mtime))
-            text = page(
-                read_results(options.results).values(), date=day, instructions=options.max_instructions
-            )
-            options.table.write_text(text)
+        status = 0 if options.page_only else _survey(options)
+        if not (options.plan_only or options.dry_run):
+            write(options.page, page(read_results(options.results).values()))
     except (ColdlineError, OSError) as error:
         apt.say(str(error))
         return 2
-    return 0
+    return status
 
 
-def _chosen(options: argparse.Namespace, work: Path) -> Iterator[Image]:
-    for suite, architecture in itertools.product(options.suites.split(","), ARCHITECTURES):
-        for image in images_of(suite, architecture, work):
-            if fnmatch.fnmatch(image.package, options.package):
-                yield image
+def _survey(options: argparse.Namespace) -> int:
+    suites = [*itertools.product(options.suites.split(","), ARCHITECTURES)]
+    names = {each: _chosen(packages_of(*each), options.package) for each in suites}
+    missing = [packages_to_fetch(*each, itertools.chain(*of_suite)) for each, of_suite in names.items()]
+    if number := sum(map(len, missing)):
+        size = sum(sum(each.values()) for each in missing)
+        apt.say(f"{number} packages are to be fetched, {size / MIB:,.0f} MiB")
+    words = ["survey", str(options.plan), "--results", str(options.results), *options.words]
+    if options.dry_run:
+        return coldline([*words, "--dry-run"]) if options.plan.exists() else 0
+    work = options.plan.parent / "files"
+    images = (image for each, of_suite in names.items() for image in images_of(*each, of_suite, work))
+    limits = {"timeout": options.timeout, "instructions": options.max_instructions}
+    options.plan.parent.mkdir(parents=True, exist_ok=True)
+    write(options.plan, plan(images, options.plan.parent, work, _qemu(), **limits))
+    return 0 if options.plan_only else coldline(words)
+
+
+def _qemu() -> Sequence[str]:
+    try:
+        return watchable_qemu()
+    except ColdlineError as error:
+        apt.say(f"no kernel is watched: {error}")
+        return ()
+
+
+def _chosen(packages: Packages, pattern: str) -> Packages:
+    return Packages(*(tuple(fnmatch.filter(names, pattern)) for names in packages))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/survey",
-        description="Run coldline boot on the images in Debian's packages. Results are kept, so that a survey that "
-        "was stopped goes on where it was.",
+        description="Fetch Debian's packages with images for Arm, write them as a plan, run 'coldline survey' on it, "
+        "and write the page of all results. A survey that was stopped goes on where it was.",
     )
     parser.add_argument("--suites", default=",".join(SUITES), help="Debian's suites (default: %(default)s)")
+    parser.add_argument("--package", default="*", metavar="PATTERN", help="only packages of such a name")
     parser.add_argument(
-        "--package", default="*", metavar="PATTERN", help="only packages of such a name and version"
+        "--plan",
+        type=Path,
+        metavar="FILE",
+        default=cache_folder().parent / "survey" / "debian.toml",
+        help="write the plan there (default: in the cache)",
     )
     parser.add_argument(
         "--results",
         type=Path,
         metavar="FILE",
-        default=cache.cache_folder().parent / "survey" / "results.jsonl",
-        help="the results, an object in each line (default: in the cache)",
-    )
-    parser.add_argument("--table", type=Path, metavar="FILE", help="write the table of all results there")
-    parser.add_argument(
-        "--plan", type=Path, metavar="FILE", help="run nothing, and write a plan for 'coldline survey'"
-    )
-    parser.add_argument("--table-only", action="store_true", help="run nothing")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be run")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many run at once")
-    parser.add_argument(
-        "--timeout", type=int, default=600, metavar="S", help="seconds for each (default 600)"
+        default=_REFERENCE / "survey.jsonl",
+        help="the results, an object in each line (default: those of the documentation)",
     )
     parser.add_argument(
-        "--max-instructions", type=int, default=_INSTRUCTIONS, metavar="N", help="of each run"
+        "--page",
+        type=Path,
+        metavar="FILE",
+        default=_REFERENCE / "survey.md",
+        help="write the page there (default: the documentation's)",
+    )
+    parser.add_argument(
+        "--timeout", type=int, default=600, metavar="S", help="seconds for each run (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-instructions",
+        type=int,
+        default=_INSTRUCTIONS,
+        metavar="N",
+        help="of each run (default: %(default)s)",
+    )
+    steps = parser.add_mutually_exclusive_group()
+    steps.add_argument("--dry-run", action="store_true", help="say what would be fetched and run")
+    steps.add_argument("--plan-only", action="store_true", help="fetch, write the plan, and run nothing")
+    steps.add_argument("--page-only", action="store_true", help="fetch and run nothing; write the page")
+    parser.add_argument(
+        "words", nargs="*", metavar="-- WORD", help="options of 'coldline survey', such as -- --shard 1/4"
     )
     return parser
 

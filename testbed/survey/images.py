@@ -104,33 +104,54 @@ class Image(NamedTuple):
     tree: Path
 
 
-def names_of(suite: str, architecture: str) -> tuple[list[str], list[str]]:
-    """Return the names of a suite's kernel flavours, and of its packages with firmware and Xen."""
+class Packages(NamedTuple):
+    """The names of a suite's packages that have images.
+
+    Attributes
+    ----------
+    kernels : tuple of str
+        Those of kernels, one for each flavour.
+    others : tuple of str
+        Those of firmware and of Xen.
+    """
+
+    kernels: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def packages_of(suite: str, architecture: str) -> Packages:
+    """Return the packages of a suite that have images; a flavour without a kernel is reported and left out.
+
+    Raises
+    ------
+    testbed.apt.FetchError
+        The package servers do not answer.
+    """
     folder = cache.architecture_folder(architecture, suite)
     with cache.locked(folder):
         options = apt.updated(architecture, folder, suite=suite, refresh=False)
         names = sorted(set(apt.run("apt-cache", *options, "pkgnames").stdout.split()))
-    flavours = [found[1] for name in names if (found := re.fullmatch(_FLAVOURS, name))]
-    return flavours, [name for name in names if re.fullmatch(f"{_FIRMWARE}|{_XEN}", name)]
-
-
-def images_of(suite: str, architecture: str, work: Path) -> Iterator[Image]:
-    """Yield the images of a suite, fetching the packages; what cannot be had is reported and left out."""
-    flavours, others = names_of(suite, architecture)
-    kernels: list[Path] = []
-    for flavour in flavours:
+    kernels = []
+    for flavour in (found[1] for name in names if (found := re.fullmatch(_FLAVOURS, name))):
         try:
-            binary = debian.current_kernel(architecture, flavour, suite=suite).binary
-            tree = debian.packages(architecture, [binary], suite=suite)[binary]
-            path = kernel_file(tree, release_of(binary))
+            kernels.append(debian.current_kernel(architecture, flavour, suite=suite).binary)
         except ColdlineError as error:
             apt.say(f"left out: {error}")
-            continue
-        kernels.append(tree)
-        yield Image(suite, architecture, tree.name, release_of(binary), (_in(tree, path),), tree)
-    for name in others:
+    others = (name for name in names if re.fullmatch(f"{_FIRMWARE}|{_XEN}", name))
+    return Packages(tuple(kernels), tuple(others))
+
+
+def images_of(suite: str, architecture: str, names: Packages, work: Path) -> Iterator[Image]:
+    """Yield the images in a suite's packages, fetching them; what cannot be had is reported and left out."""
+    kernels: list[Path] = []
+    for name in (*names.kernels, *names.others):
         try:
             tree = debian.packages(architecture, [name], suite=suite)[name]
+            if name in names.kernels:
+                path = kernel_file(tree, release_of(name))
+                kernels.append(tree)
+                yield Image(suite, architecture, tree.name, release_of(name), (_in(tree, path),), tree)
+                continue
         except ColdlineError as error:
             apt.say(f"left out: {error}")
             continue

@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Writes Debian's images as a plan of ``coldline survey``: kernels on every host, by every strategy."""
+"""Writes Debian's images as a plan of ``coldline survey``.
+
+Kernels are run on every hypervisor's host model by every strategy that it has, and on every host model without one;
+firmware on the latter, but a board's U-Boot, which an earlier stage starts, only on those with a boot loader. arm64
+kernels are also watched on two cores, until they have no root file system.
+"""
 
 import json
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from coldline.builder import STRATEGIES
 from coldline.hypervisor import HOST_MODELS
+from testbed import debian
 from testbed.survey.images import Image
+
+__all__ = ["plan"]
 
 _ARM: Final = {"arm64": "arm64", "armhf": "arm32"}
 """coldline's names of Debian's architectures."""
@@ -17,44 +26,85 @@ _ARM: Final = {"arm64": "arm64", "armhf": "arm32"}
 _KERNEL_INSTRUCTIONS: Final = "10000000"
 """Kernels have all caches on by then, and so have decompressors."""
 
+_BARE: Final = tuple(name for name, model in HOST_MODELS.items() if model.load is not None)
+_RESETS: Final = tuple(name for name in _BARE if HOST_MODELS[name].builder_agent == "reset")
+_LOADERS: Final = tuple(name for name in _BARE if name not in _RESETS)
+_KERNEL: Final = re.compile(r"linux-(?:image|binary)-")
 
-def plan(images: Iterable[Image], work: Path, *, timeout: int, instructions: int) -> str:
+
+_MACHINE: Final = (
+    *("-machine", "virt,gic-version=3,dtb-randomness=off", "-cpu", "cortex-a76", "-smp", "2", "-m", "256"),
+    *("-icount", "shift=0,sleep=off", "-no-reboot", "-nodefaults", "-display", "none", "-serial", "null"),
+    *("-append", "quiet panic=-1"),
+)
+"""A Cortex-A76 has pages of 16 KiB, too."""
+
+
+def plan(
+    images: Iterable[Image], folder: Path, work: Path, qemu: Sequence[str], *, timeout: int, instructions: int
+) -> str:
     """Return the plan.
 
     Parameters
     ----------
     images : iterable of Image
         The images.
+    folder : Path
+        The folder of the plan; files are named relative to it.
     work : Path
         The folder of the files that were taken out of images.
+    qemu : sequence of str
+        The first words of QEMU's command line; none to watch nothing.
     timeout, instructions : int
         The limits of each run: seconds, and instructions.
     """
     text = f"[survey]\ntimeout = {timeout}\nmax-instructions = {instructions}\n"
+    places = {"{work}": _from(folder, work)}
+    seen: set[tuple[str, str]] = set()
     for image in images:
-        words = [word.replace("{tree}", str(image.tree)).replace("{work}", str(work)) for word in image.words]
-        name, version, *_ = image.package.split("_")
-        of_image: dict[str, Any] = {
-            "name": image.name if not name.startswith("linux-image-") else _flavour(image.name),
-            "version": version,
-            "group": f"{name if not name.startswith('linux-image-') else 'linux'}, {image.architecture}",
-            "options": words,
-        }
-        if name.startswith("linux-image-"):
-            of_image["options"] = [*words, "--until", _KERNEL_INSTRUCTIONS]
-            of_image |= _every_way(_ARM[image.architecture])
-        text += "\n[[image]]\n" + "".join(_line(key, value) for key, value in of_image.items())
+        if (image.package, image.name) in seen:  # two suites have the same
+            continue
+        seen.add((image.package, image.name))
+        places["{tree}"] = _from(folder, image.tree)
+        for entry in _entries(image, places, [_relative(folder, word) for word in qemu]):
+            text += "\n[[image]]\n" + "".join(
+                f"{key} = {json.dumps(value)}\n" for key, value in entry.items()
+            )
     return text
 
 
-def _every_way(architecture: str) -> Mapping[str, list[str]]:
-    hosts = [
-        name
-        for name, model in HOST_MODELS.items()
-        if architecture in model.architectures and model.load is None
-    ]
-    strategies = [name for name, strategy in STRATEGIES.items() if architecture in strategy.architectures]
-    return {"hosts": hosts, "strategies": strategies}
+def _entries(image: Image, places: dict[str, str], qemu: Sequence[str]) -> Iterator[dict[str, Any]]:
+    name, version, *_ = image.package.split("_")
+    words = [re.sub(r"\{\w+\}", lambda found: places[found[0]], word) for word in image.words]
+    entry: dict[str, Any] = {
+        "name": image.name,
+        "version": version,
+        "group": f"{name}, {image.architecture}",
+        "origin": f"{image.suite} {image.package}.deb {debian.digest_of(image.tree)}".rstrip(),
+        "options": words,
+    }
+    if not _KERNEL.match(name):
+        board = _LOADERS if name.startswith("u-boot-") else _BARE
+        yield {**entry, "hosts": [*(_RESETS if "--bios" in words else board)]}
+        return
+    architecture = _ARM[image.architecture]
+    entry |= {
+        "name": _flavour(image.name),
+        "group": f"linux, {image.architecture}",
+        "options": [*words, "--until", _KERNEL_INSTRUCTIONS],
+    }
+    yield {**entry, "hosts": [*_BARE]}
+    for host in HOST_MODELS.values():
+        if architecture in host.architectures and host.name not in _BARE:
+            strategies = [
+                name
+                for name, strategy in STRATEGIES.items()
+                if architecture in strategy.architectures and strategy.mapping_type in host.mapping_types
+            ]
+            yield {**entry, "hosts": [host.name], "strategies": strategies}
+    if qemu and image.architecture == "arm64":
+        del entry["options"]
+        yield {**entry, "watch": [*qemu, *_MACHINE, "-kernel", *words]}
 
 
 def _flavour(release: str) -> str:
@@ -62,5 +112,9 @@ def _flavour(release: str) -> str:
     return re.sub(r"^[\d.]+(?:\+deb\d+|-\d+)*-", "", release)
 
 
-def _line(key: str, value: object) -> str:
-    return f"{key} = {json.dumps(value)}\n"
+def _relative(folder: Path, word: str) -> str:
+    return _from(folder, Path(word)) if os.path.isabs(word) else word
+
+
+def _from(folder: Path, path: Path) -> str:
+    return os.path.relpath(path.resolve(), folder.resolve())

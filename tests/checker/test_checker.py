@@ -76,6 +76,28 @@ def test_a_batch_is_its_events(text: str) -> None:
     assert checker.events == len(numbered)
 
 
+BUILT_FOR_TWO = """\
+dom0 map 0x40000000 0x1000 normal-wb
+dom0 write 0x40000000 64
+first mmu off
+first read 0x40000000 8
+second mmu off
+second read 0x40000000 8
+"""
+
+
+def test_a_hazard_of_a_line_is_found_again_for_the_guest_that_begins() -> None:
+    events = [event for _, event in TextReader(io.StringIO(BUILT_FOR_TWO))]
+    for begins, second in ((False, {}), (True, {"stale-read": 1})):
+        checker = Checker(Profile(), distinct=True)
+        checker.feed(Batch.of(events[:4]))
+        batch = Batch.of(events[4:])
+        batch.begins_guest = begins
+        checker.feed(batch)
+        assert checker.kinds_of == {"first": {"stale-read": 1}, **({"second": second} if second else {})}
+        assert checker.kinds == {"stale-read": 2 if second else 1}
+
+
 # -- what a finding says -------------------------------------------------------------------------------------
 
 

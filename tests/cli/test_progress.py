@@ -169,11 +169,11 @@ def test_boot_shows_both_passes(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("always")
-def test_matrix_names_each_pair(cli: Cli) -> None:
+def test_matrix_names_the_host(cli: Cli) -> None:
     result = cli("matrix", *MIDWAY[1:])
     shown = lines_of(result.err)
     assert all(" of " in line for line in shown)
-    assert any("second pass" in line for line in shown)
+    assert any("rfc (1 of " in line for line in shown)
     assert "working out" not in result.out
 
 

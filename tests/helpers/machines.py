@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """QEMU for tests, and bare-metal programs for its machine ``virt``."""
 
-import re
 import shutil
 import struct
-import subprocess
-from functools import cache
 from pathlib import Path
 
 import tests.helpers.tiny_guests as a64
 from coldline.errors import ColdlineError
-from coldline.frontends.qemu.command_line import OLDEST, PROGRAM
+from coldline.frontends.qemu.command_line import OLDEST
 from coldline.jit import code_cache, programs
-from testbed import apt, debian
-from testbed.sources import BACKPORTS
+from testbed.watchable_qemu import watchable_qemu
 from tests.helpers.guest_runs import LEVEL1, LEVEL2, LEVEL3, mmu_on, tables
 from tests.helpers.requirements import require
 from tests.helpers.tiny_guests import RAM, Code, code, mov
@@ -25,32 +21,13 @@ CPU_ON = 0xC400_0003
 _ELF_OFFSET = 0x1000
 
 
-@cache
-def _qemu() -> tuple[str, ...] | str:
-    """QEMU's program and where its firmware is; or why there is none."""
-    path = shutil.which(PROGRAM)
-    if path is not None:
-        told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-        found = re.search(r"version (\d+)\.(\d+)", told)
-        if found and (int(found[1]), int(found[2])) >= OLDEST:
-            return (path,)
-    try:
-        trees = debian.packages(
-            apt.host_architecture(), ["qemu-system-arm", "qemu-system-data"], suite=BACKPORTS
-        )
-    except ColdlineError as error:
-        return f"no QEMU {OLDEST[0]}.{OLDEST[1]} or later: {error}"
-    program = trees["qemu-system-arm"] / "usr" / "bin" / PROGRAM
-    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        return f"QEMU of {BACKPORTS} does not start here: {done.stderr.strip()}"
-    return str(program), "-L", str(trees["qemu-system-data"] / "usr" / "share" / "qemu")
-
-
 def qemu() -> list[str]:
     """Return the first words of QEMU's command line, or skip the test."""
-    found = _qemu()
-    require(not isinstance(found, str), str(found))
+    try:
+        found = watchable_qemu()
+    except ColdlineError as error:
+        found = ()
+        require(found, f"no QEMU {OLDEST[0]}.{OLDEST[1]} or later: {error}")
     code_cache.load_code(programs.QEMU)  # compiling takes longer than a test waits for a process
     require(shutil.which("cc") or shutil.which("gcc"), "no C compiler for QEMU's plugin")
     return list(found)

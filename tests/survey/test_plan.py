@@ -23,6 +23,7 @@ max-instructions = 1000
 name = "linux"
 version = "6.1"
 group = "Debian 12"
+origin = "linux.deb"
 file = "vmlinuz"
 files = ["notes"]
 options = ["--initrd", "initrd.img"]
@@ -56,6 +57,7 @@ def test_the_cells(plan: Path) -> None:
         image="linux",
         version="6.1",
         group="Debian 12",
+        origin="linux.deb",
         host="rfc",
         strategy="uncached",
         vcpus=2,
@@ -124,7 +126,7 @@ def test_each_cell_has_its_own_digest(plan: Path) -> None:
 
 def test_a_name_is_no_part_of_it(plan: Path) -> None:
     cell = read_plan(plan)[0]
-    renamed = dataclasses.replace(cell, image="x", version="y", group="z")
+    renamed = dataclasses.replace(cell, image="x", version="y", group="z", origin="o")
     assert cell_digest(cell, plan.parent) == cell_digest(renamed, plan.parent)
 
 

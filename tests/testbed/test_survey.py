@@ -1,27 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The survey: what is taken out of an image, what is kept of a run, what a second survey leaves out, the page."""
+"""The survey of Debian's images: what is taken out of an image, what is to be fetched, the page."""
 
-import json
-from pathlib import Path
 from typing import Any
 
-import tests.helpers.tiny_guests as a64
-from testbed.survey.images import Image, device_tree_in
-from testbed.survey.runs import key_of, read_results, run_all
-from testbed.survey.table import page
+from testbed.survey.downloads import sizes_of
+from testbed.survey.images import device_tree_in
+from testbed.survey.page import page
 from tests.helpers.images import dtb
-from tests.helpers.tiny_guests import code
-
-
-def image(tree: Path, name: str = "board") -> Image:
-    words = ("{tree}/u-boot.bin", "--load", "0x80000", "--entry", "0x80000", "--arch", "arm64")
-    return Image("bookworm", "arm64", "u-boot-x_1_arm64", name, (*words, "--machine", "raspi3b"), tree)
-
-
-def survey(images: list[Image], results: Path) -> list[str]:
-    said: list[str] = []
-    run_all(images, results, results.parent, jobs=2, timeout=300, instructions=1000, said=said.append)
-    return said
 
 
 def test_the_tree_at_the_end_of_a_file() -> None:
@@ -32,55 +17,52 @@ def test_the_tree_at_the_end_of_a_file() -> None:
     assert device_tree_in(tree[:-1]) is None
 
 
-def test_a_result_is_kept_and_not_made_again(tmp_path: Path) -> None:
-    (tmp_path / "u-boot.bin").write_bytes(a64.bytes_of(code(a64.say(b"one\ntwo\n", 0x3F20_1000), a64.off())))
-    results = tmp_path / "results.jsonl"
-    assert survey([image(tmp_path)], results) == ["bookworm u-boot-x_1_arm64 board: inconclusive"]
-    with results.open("a") as file:
-        file.write('{"suite": "cut')
-    ((key, result),) = read_results(results).items()
-    assert key == key_of(result)
-    assert (result["end"], result["console"], result["host"]) == ("off", ["one", "two"], "bootloader")
-    with results.open("a") as file:
-        file.write(" off\n")
-    said = survey([image(tmp_path), image(tmp_path, "other")], results)
-    assert said == ["bookworm u-boot-x_1_arm64 other: inconclusive"]
-
-
-def test_an_image_that_cannot_be_run_is_a_result(tmp_path: Path) -> None:
-    results = tmp_path / "results.jsonl"
-    survey([image(tmp_path)], results)
-    (result,) = (json.loads(line) for line in results.read_text().splitlines())
-    assert result["error"].endswith("u-boot.bin: cannot open the kernel: No such file or directory")
+def test_what_packages_take() -> None:
+    shown = "Package: a\nVersion: 1\nSize: 1000\nDescription: b\n Size: 5\n\nPackage: b\nSize: 20\n"
+    assert sizes_of(shown) == {"a": 1000, "b": 20}
 
 
 def result(**parts: Any) -> dict[str, Any]:
     return {
-        "suite": "bookworm", "architecture": "arm64", "package": "u-boot-x_1_arm64", "image": "board", "words": [],
-        "error": "", "verdict": "hazard", "host": "bootloader", "strategy": None, "end": "loop", "pc": 0x80,
-        "fault": "", "poll": "it reads 0x0", "hazards_by_kind": {"stale-read": 1200},
-        "console": ["U-Boot", "DRAM: |"],
+        "image": "board", "version": "1", "group": "u-boot-x, arm64", "origin": "bookworm u-boot-x_1_arm64.deb 00",
+        "of_host": "bootloader", "of_strategy": None, "vcpus": 1, "words": ["boot"], "date": "2026-01-02",
+        "seconds": 2.0, "peak_bytes": 3 << 20, "error": "", "verdict": "hazard", "end": "loop", "pc": 0x80,
+        "poll": "it reads 0x0", "hazards_by_kind": {"stale-read": 1200}, "console": ["U-Boot", "DRAM: |"],
         **parts,
     }  # fmt: skip
 
 
-def test_the_page_counts_boards_and_escapes() -> None:
-    text = page(
-        [
-            result(
-                suite="unstable", image="b", error="not done after 3 s", verdict=None, console=[], host=None
-            ),
-            result(),
-        ],
-        date="2026-01-02",
-        instructions=5000,
-    )
-    assert "on 2026-01-02" in text
-    assert "5,000 instructions" in text
-    assert "1 of 2 boards' U-Boots print something." in text
-    assert text.index("## bookworm") < text.index("## unstable")
+def test_a_board_is_a_row_with_the_verdict_of_each_host() -> None:
+    other = result(of_host="clean-reset", verdict="coherent", hazards_by_kind={})
     assert (
-        "| u-boot-x 1 (arm64) | board | hazard: stale-read 1,200 | loop at 0x80: it reads 0x0 | `DRAM: \\|` |"
-        in text
+        "| u-boot-x 1 (arm64) | board | hazard: stale-read (bootloader); coherent (clean-reset) "
+        "| loop at 0x80: it reads 0x0 | `DRAM: \\|` |"
+    ) in page([other, result()])
+    assert "| board | hazard: stale-read | loop" in page([result(), result(of_host="clean-reset")])
+
+
+def test_suites_have_their_order_and_an_error_is_a_verdict() -> None:
+    late = result(
+        origin="unstable u-boot-x_2_arm64.deb 01", version="2", error="not done after 3 s", verdict=None, console=[],
+        pc=None, poll=None, hazards_by_kind={}, date="2026-01-03",
+    )  # fmt: skip
+    text = page([late, result()])
+    assert "2 runs of 2 images" in text
+    assert "from 2026-01-02 to 2026-01-03" in text
+    assert text.index("### bookworm") < text.index("### unstable")
+    assert "| u-boot-x 2 (arm64) | board | error | not done after 3 s |  |" in text
+    assert "1 (bookworm) is hazard: stale-read, 2 (unstable) is error" in text
+    assert "| u-boot | 2 | 2.0 s | 2.0 s | 0 min | 3 MiB |" in text
+
+
+def test_kernels_are_counted_by_host_and_strategy() -> None:
+    linux = {"group": "linux, arm64", "of_host": "rfc", "of_strategy": "none", "console": []}
+    coherent = {"verdict": "coherent", "hazards_by_kind": {}}
+    text = page(
+        [result(**linux, image="rt"), result(**linux, **coherent), result(**linux, **coherent, image="x")]
     )
-    assert "| u-boot-x 1 (arm64) | b | error | not done after 3 s |  |" in text
+    assert "| arm64 | rfc | none | 2 | 1 |  |  | stale-read |" in text
+
+
+def test_no_results() -> None:
+    assert "0 runs of 0 images" in page([])

@@ -9,10 +9,16 @@ from testbed.survey.plan import plan
 
 
 def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_path: Path) -> None:
-    (tmp_path / "vmlinuz").write_bytes(b"")
+    for name in ("vmlinuz", "qemu"):
+        (tmp_path / name).write_bytes(b"")
+    qemu = (str(tmp_path / "qemu"), "-L", "/usr/share/qemu")
     linux = ("{tree}/vmlinuz",)
-    old, new = "linux-image-6.1.0-50-armmp_6.1.176-1_armhf", "linux-image-6.12.1-armmp_6.12-1_armhf"
+    old, new = "linux-image-6.1.0-50-armmp_6.1.176-1_armhf", "linux-binary-6.12.1-armmp_6.12-1_armhf"
+    arm64 = Image("trixie", "arm64", "linux-image-6.12.1-arm64_6.12-1_arm64", "6.12.1-arm64", linux, tmp_path)
+    board = Image("trixie", "armhf", "u-boot-omap_2025.01-3_armhf", "am335x", ("{tree}/vmlinuz",), tmp_path)
     images = [
+        board,
+        arm64,
         Image("bookworm", "armhf", old, "6.1.0-50-armmp", linux, tmp_path),
         Image("trixie", "armhf", new, "6.12.1-armmp", linux, tmp_path),
         Image(
@@ -25,15 +31,33 @@ def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_p
         ),
     ]
     path = tmp_path / "plan.toml"
-    path.write_text(plan(images, tmp_path / "taken", timeout=7, instructions=9))
+    path.write_text(plan([*images, board], tmp_path, tmp_path / "taken", qemu, timeout=7, instructions=9))
     cells = read_plan(path)
-    kernels, firmware = cells[:-1], cells[-1]
+    assert not {"uncached", "syscall"} & {cell.strategy for cell in cells if cell.host == "kvm-arm64"}
+    assert "uncached" in {cell.strategy for cell in cells if cell.host == "xen-4.17-arm64"}
+    (watched,) = (cell for cell in cells if cell.words[0] == "watch")
+    assert (watched.image, watched.version, watched.host) == ("arm64", "6.12-1", None)
+    assert watched.words[:4] == ("watch", "--", "qemu", "-L")
+    assert (tmp_path / watched.words[4]).resolve() == Path("/usr/share/qemu")
+    assert watched.files == ("qemu", "./vmlinuz")
+    assert watched.words[-2:] == ("-kernel", "./vmlinuz")
+    kernels = [cell for cell in cells if cell.group == "linux, armhf"]
+    firmware = [cell for cell in cells if cell.image == "QEMU_EFI.fd"]
+    assert {cell.host for cell in cells if cell.image == "am335x"} == {"bootloader", "bootloader-dirty"}
     assert {(cell.image, cell.version, cell.group) for cell in kernels} == {
         ("armmp", "6.1.176-1", "linux, armhf"),
         ("armmp", "6.12-1", "linux, armhf"),
     }
-    assert {cell.host for cell in kernels} >= {"rfc", "xen-4.17-arm32"}
-    assert {cell.strategy for cell in kernels} >= {"none", "syscall", "uncached"}
-    assert all(cell.files == (str(tmp_path / "vmlinuz"),) for cell in kernels)
-    words = ("boot", "--bios", f"{tmp_path}/taken/x", "--max-instructions", "9")
-    assert (firmware.image, firmware.words, firmware.timeout) == ("QEMU_EFI.fd", words, 7)
+    hypervisors, bare = (
+        {"rfc", "xen-4.17-arm32"},
+        {"bootloader", "bootloader-dirty", "warm-reset", "clean-reset"},
+    )
+    ways = {(cell.host, cell.strategy) for cell in kernels}
+    assert {host for host, strategy in ways if strategy} == hypervisors
+    assert {host for host, strategy in ways if not strategy} == bare
+    assert {strategy for _, strategy in ways if strategy} >= {"none", "syscall", "uncached"}
+    assert all(cell.files == ("./vmlinuz",) for cell in kernels)
+    assert kernels[0].origin == f"bookworm {old}.deb"
+    assert {cell.host for cell in firmware} == {"warm-reset", "clean-reset"}
+    words = ("boot", "--bios", "taken/x", "--max-instructions", "9", "--host", "warm-reset")
+    assert (firmware[0].image, firmware[0].words, firmware[0].timeout) == ("QEMU_EFI.fd", words, 7)

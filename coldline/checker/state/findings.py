@@ -58,6 +58,8 @@ class Findings:
         The findings.
     kinds : dict of str to int
         The number of hazards of each kind, including those of findings that were not kept.
+    kinds_of : dict of str to dict of str to int
+        The same by the agent of the event.
     hazards : int
         The number of times that an event may go wrong at a line, distinct or not.
     """
@@ -66,6 +68,7 @@ class Findings:
         self.distinct = distinct
         self.kept: list[Finding] = []
         self.kinds: dict[str, int] = {}
+        self.kinds_of: dict[str, dict[str, int]] = {}
         self.hazards = 0
         self._memory = memory
         self._room = most
@@ -75,9 +78,11 @@ class Findings:
         self, number: int, where: int, event: Event, address: int, lines: int, badness: "tuple[Badness, ...]"
     ) -> None:
         """Note that an event may read `lines` lines from `address` on wrongly; arguments are as in `Finding`."""
+        of_agent = self.kinds_of.setdefault(event.agent, {})
         for bad in badness:
             kind = kind_of(bad.hazard, event.op)
-            self.kinds[kind] = self.kinds.get(kind, 0) + lines
+            for kinds in (self.kinds, of_agent):
+                kinds[kind] = kinds.get(kind, 0) + lines
         last = self.kept[-1] if self.kept else None
         if self._room is not None:
             if self._room <= 0 and (last is None or last.number != number):
@@ -94,6 +99,12 @@ class Findings:
             and last.address + last.lines * line == address
             and [bad.hazard for bad in last.badness] == [bad.hazard for bad in badness]
         )
+
+    def begin_anew(self) -> None:
+        """Let hazards of lines that had some already be findings again."""
+        self._memory.reported[: self._memory.rows] = 0
+        self._memory.told.clear()
+        self._broken.clear()
 
     def is_new(self, row: int, index: int, op: Op, badness: "tuple[Badness, ...]") -> bool:
         """Count a hazard of a dense page's line; return whether it is to be a finding."""

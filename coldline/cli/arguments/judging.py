@@ -32,9 +32,10 @@ def add_boot(commands: "Commands") -> None:
     group.add_argument(
         "--host",
         metavar="NAME",
-        help="host model: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64 or kvm-s2fwb; or, without a "
-        "hypervisor, bootloader, bootloader-dirty, warm-reset or clean-reset (default: rfc for a kernel, bootloader "
-        "for an ELF program, a raw image and --machine virt, warm-reset for --bios)",
+        help="host model: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64 or kvm-s2fwb; the file of "
+        "another, which ends in .json; or, without a hypervisor, bootloader, bootloader-dirty, warm-reset or "
+        "clean-reset (default: rfc for a kernel, bootloader for an ELF program, a raw image and --machine virt, "
+        "warm-reset for --bios)",
     )
     add_run(parser)
     add_added_operations(parser)

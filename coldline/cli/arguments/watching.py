@@ -45,8 +45,10 @@ def add_watch(commands: "Commands") -> None:
     group.add_argument(
         "--only",
         metavar="BASE,SIZE",
+        action="append",
+        default=[],
         type=_range,
-        help="check only accesses to this range of physical addresses",
+        help="check only accesses to this range of physical addresses, in whole pages; several can be given",
     )
     group.add_argument(
         "--name",
@@ -79,6 +81,38 @@ def add_watch(commands: "Commands") -> None:
         metavar="N",
         type=count,
         help=f"number of hazards to list, each with its story (default: {defaults})",
+    )
+
+
+def add_host_model(commands: "Commands") -> None:
+    """``host-model``: write a host model."""
+    parser = commands.add_parser(
+        "host-model",
+        help="write the model of a host that was watched",
+        description="Write the model of a host as JSON: what 'coldline watch' has seen a hypervisor and its builder "
+        "do to the pages of guests. 'coldline boot --host FILE' and 'matrix' take it.",
+    )
+    parser.add_argument(
+        "--observed",
+        required=True,
+        metavar="TRACE",
+        help="trace that 'coldline watch --trace' wrote while guests were built",
+    )
+    parser.add_argument(
+        "--builder",
+        default="dom0",
+        metavar="NAME",
+        help="name of the guest that builds the others, as --name gave it (default: dom0)",
+    )
+    parser.add_argument(
+        "--name", default="observed", metavar="MODEL", help="the model's name (default: observed)"
+    )
+    parser.add_argument(
+        "output",
+        nargs="?",
+        default="-",
+        metavar="FILE",
+        help="file to write, or - for standard output (default: -)",
     )
 
 

@@ -14,7 +14,7 @@ from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, OP_SHIFT, REST_AT, S
 from coldline.events.op import Op
 from coldline.frontends.qemu.known import forget_line, is_redundant
 from coldline.frontends.qemu.state import ADDRESS_TAGS, CODE_PAGES, CodePage
-from coldline.frontends.qemu.views import drain, view_of
+from coldline.frontends.qemu.views import drain, is_wanted, view_of
 from coldline.jit.intrinsics import (
     compiled,
     int64,
@@ -121,12 +121,6 @@ def add_event(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: 
 
 
 @compiled
-def is_wanted(m: Any, address: int) -> bool:
-    """Whether events at a physical address are wanted."""
-    return m.low <= uint64(address) and uint64(address) < m.high
-
-
-@compiled
 def _miss(m: Any, virtual: int) -> None:
     """Count an access whose translation could not be followed."""
     if m.unknown == uint64(0):
@@ -195,7 +189,7 @@ def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: in
     if code & 0xFFFF == 0:
         store64(block, uint64(virtual))
         store64(block + uint64(8), uint64(physical))
-    if page_index(s, physical) >= 0 and is_wanted(m, physical):
+    if is_wanted(m, s, physical):
         add_event(m, s, physical, size, _FETCH, tag, code)
 
 
@@ -215,7 +209,7 @@ def _access_page(m: Any, s: Any, virtual: int, physical: int, size: int, op: int
     if tagged < 0 or (physical >= 0 and found != physical):
         _miss(m, virtual)
         return
-    if is_wanted(m, found) and page_index(s, found) >= 0:
+    if is_wanted(m, s, found):
         tag = tagged >> TAG_SHIFT
         if s.count or s.below:
             drain(m, s)

@@ -42,6 +42,13 @@ class Guests:
         Gives names of agents numbers, and returns the first.
     names : mapping of int to str
         The names of guests by VMID.
+
+    Attributes
+    ----------
+    names_seen : list of str
+        The names of all guests, in the order in which they began.
+    began : bool
+        Whether a guest has begun since somebody cleared this.
     """
 
     def __init__(
@@ -54,6 +61,8 @@ class Guests:
         self._machine, self._addresses = machine, addresses
         self._add_agents, self._names = add_agents, names
         self._guests: dict[tuple[int, int], WatchedGuest] = {}
+        self.names_seen: list[str] = []
+        self.began = False
         self._stages2: list[Regime] = []
         self._used: dict[int, int] = {}
 
@@ -83,6 +92,8 @@ class Guests:
             vmid = key[0]
             guest = WatchedGuest(number, guest_name(vmid, self._used.get(vmid, 0), self._names), stage2)
             self._used[vmid] = self._used.get(vmid, 0) + 1
+            self.names_seen.append(guest.name)
+            self.began = True
             self._guests[key] = guest
         _follow(guest.stage2, registers)
         return guest

@@ -22,7 +22,7 @@ from coldline.frontends.qemu.state import (
     ROWS_FULL,
 )
 from coldline.frontends.qemu.system import obey, pass_barrier
-from coldline.frontends.qemu.table_stores import follow_store
+from coldline.frontends.qemu.table_stores import follow_store, physical_of
 from coldline.frontends.qemu.views import MACHINE, VIEW, gather_from, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load64, uint64
 from coldline.mmu.entries import entries_for
@@ -59,8 +59,13 @@ def _take(m: Any, s: Any, at: Any, head: int, kind: int, vcpu: int) -> None:
         add_fetch(m, s, first, -1 if physical == _ADDRESS else physical, index, place)
     elif kind == _STORE:
         size = head >> _SIZE & _SIZE_ONES
+        if physical == _ADDRESS:
+            physical = -1
         add_access(m, s, first, physical, size, _WRITE, block | index)
-        follow_store(m, s, first, physical, size, load64(at + uint64(24)))
+        if physical < 0:
+            physical = physical_of(s, first)
+        if physical >= 0:
+            follow_store(m, s, first, physical, size, load64(at + uint64(24)))
     elif kind == _SYSTEM:
         obey(m, s, vcpu, index, first, block | physical)
     elif kind == _BARRIER:

@@ -28,6 +28,8 @@ class Watched:
         Leaves of stages 2 for which there was no room.
     waits : int
         How often QEMU has waited for the reader.
+    guests : list of str
+        The names of guests, in the order in which they began.
     loaded : list of (int, int)
         Addresses and sizes of what was in RAM before the first instruction.
     """
@@ -43,4 +45,5 @@ class Watched:
     unknown_at: int = 0
     lost: int = 0
     waits: int = 0
+    guests: list[str] = field(default_factory=list)
     loaded: list[tuple[int, int]] = field(default_factory=list)

@@ -79,6 +79,7 @@ class Reader:
         self._gather = ctypes.CFUNCTYPE(None, _POINTER, _POINTER)(code["gather"])
         self._words = (ctypes.c_uint64 * (CAPACITY * RECORD_SIZE // 8)).from_address(ring.records)
         self._taken = 0
+        self._begins_guest = False
         self._refused = False
         self._take_buffers()
 
@@ -106,7 +107,14 @@ class Reader:
                 self._instructions.give_back(at)
 
         places = None if at is None else memoryview(at)[: count * INSTRUCTION_SIZE]
-        batch = Batch(self._agents, memoryview(rows)[: count * EVENT_SIZE], give_back, instructions=places)
+        batch = Batch(
+            self._agents,
+            memoryview(rows)[: count * EVENT_SIZE],
+            give_back,
+            instructions=places,
+            begins_guest=self._begins_guest,
+        )
+        self._begins_guest = False
         self._refused = True  # until the sink returns
         self._sink(batch)
         self._refused = False
@@ -172,12 +180,20 @@ class Reader:
         elif reason == NEW_VIEW:
             vcpu, level = self._head(Head.VCPU.lsb, 0xFF), max(self._head(Head.LEVEL.lsb, 7), 1)
             self._leave(self.machine.pointer)
-            self._gather(self.machine.pointer, self._vcpus.enter(vcpu, level).pointer)
+            view = self._vcpus.enter(vcpu, level)
+            if self._guests.began:
+                self._hand_over()
+                self._begins_guest, self._guests.began = True, False
+            self._gather(self.machine.pointer, view.pointer)
         elif reason == ROWS_FULL:
             self._hand_over()
         elif reason == AARCH32:
             raise QemuError(
                 f"cpu{self._head(Head.VCPU.lsb, 0xFF)} executes AArch32 code, which is not followed"
+            )
+        if self.machine["overflow"]:
+            raise QemuError(
+                "tables changed in more places at once than there is room for: watch fewer ranges"
             )
         self._ring.take(self._taken)
 
@@ -201,6 +217,7 @@ class Reader:
         for name in ("maintained", "unknown", "unknown_at"):
             setattr(outcome, name, self.machine[name])
         outcome.lost, outcome.waits = self._guests.lost, self._ring.waits
+        outcome.guests = self._guests.names_seen
         outcome.loaded = self._shadow.loaded
         status = self._qemu.status
         if status is not None and status < 0:

@@ -44,7 +44,8 @@ class RecordKind:
     LOAD: Final = 1
     """A load has happened: virtual address, physical address."""
     STORE: Final = 2
-    """A store has happened: virtual address, physical address, the value."""
+    """A store has happened: virtual address, physical address, the value. Of the second half of a store of 16 bytes,
+    the physical address is all ones if it is in another page than the first byte."""
     SYSTEM: Final = 3
     """A SYS instruction is about to be executed: its operand, and in place of a physical address its number in its
     block."""

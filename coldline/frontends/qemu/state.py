@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from coldline.errors import QemuError
 from coldline.events import words as event_words
 from coldline.events.agent_names import AGENTS, agent_of
-from coldline.events.words import EventWords
+from coldline.events.layout import EVENT_SIZE
+from coldline.events.words import WORDS, EventWords
 from coldline.frontends.qemu.records import CODE_NUMBERS, MAX_VCPUS
 from coldline.jit.shared_record import WORD, Fields, SharedRecord, record_of, words
 from coldline.mmu import view
@@ -36,6 +37,9 @@ ADDRESS_TAGS: Final = 5
 
 ROWS: Final = 1 << 17
 """Events after which a batch is handed over."""
+
+MAX_RANGES: Final = 64
+"""Ranges of physical addresses that are wanted."""
 
 SPARE_ROWS: Final = 1 << 19
 """Events that one record of the plugin's may make at the most: those of a change of tables."""
@@ -123,8 +127,9 @@ MACHINE_FIELDS: Fields = (
         "maintained",  # operations of cache maintenance
         "unknown",  # accesses whose translation could not be followed
         "unknown_at",  # the virtual address of the first of them
-        "low",  # the range of physical addresses that is wanted
-        "high",
+        "wanted",  # of each page, a byte: whether events there are wanted
+        "unpacked",  # if some are not, room for the rows of a view before those are left out
+        "overflow",  # events for which there was no room
     ),
 )
 
@@ -207,7 +212,9 @@ class MachineState(SharedRecord):
         self.allocate("all_views", MAX_VIEWS * 8)
         self.allocate("known", KNOWN_LINES * KnownLine.SIZE)
         self["generation"] = 1
-        self.allocate("ic_pages", sum(len(ram) for _, ram in banks) // PAGE_SIZE * 4)
+        pages = sum(len(ram) for _, ram in banks) // PAGE_SIZE
+        self.allocate("ic_pages", pages * 4)
+        self.use("wanted", bytearray(b"\1") * pages)
         self.allocate("blocks", CODE_NUMBERS * 16)
         self._banks, self._instructions = banks, instructions
 
@@ -229,6 +236,19 @@ class MachineState(SharedRecord):
     def use_regime(self, vcpu: int, level: int, regime: Regime) -> None:
         """Let the records of a vCPU at an exception level be of a view, which is up to date."""
         memoryview(self.array("views")).cast("Q")[vcpu * REGIMES + level] = regime.pointer
+
+    def want_only(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Leave out what is done to other pages than those from some first to some end addresses."""
+        wanted, first = self.array("wanted"), 0
+        self.allocate("unpacked", WORDS * EVENT_SIZE)
+        for base, ram in self._banks:
+            pages = len(ram) // PAGE_SIZE
+            wanted[first : first + pages] = bytes(pages)
+            for start, end in ranges:
+                low, high = max(start - base, 0) // PAGE_SIZE, min((end - base) // PAGE_SIZE, pages)
+                if low < high:
+                    wanted[first + low : first + high] = b"\1" * (high - low)
+            first += pages
 
     def run_guest(self, vcpu: int, guest: int) -> None:
         """Note which guest a vCPU runs at EL1; 0 for none, or `HOST`."""

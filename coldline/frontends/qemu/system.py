@@ -10,11 +10,11 @@ from coldline.arm.maintenance import TLBI_CRN
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Op
 from coldline.frontends.qemu import records
-from coldline.frontends.qemu.accesses import add_event, begin, is_wanted, tell_ic
+from coldline.frontends.qemu.accesses import add_event, begin, tell_ic
 from coldline.frontends.qemu.known import forget_line, forget_lines
 from coldline.frontends.qemu.state import HOST, STAGE2_LEVEL
 from coldline.frontends.qemu.table_stores import follow_store_in_page, gather_users
-from coldline.frontends.qemu.views import gather_from, leave_view, view_of
+from coldline.frontends.qemu.views import gather_from, is_wanted, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load8, load64, uint64
 from coldline.mmu.memory import PAGE_SHIFT, page_index
 from coldline.mmu.stage2_maps import stage2_invalidated
@@ -65,7 +65,15 @@ def _sweep(m: Any, s: Any, op: int, code: int) -> None:
         m.sweep = uint64(1 + op)
         forget_lines(m)
         for bank in range(s.banks):
-            add_event(m, s, int64(s.bank_base[bank]), int64(s.bank_size[bank]), op, 0, code)
+            begin, end = int64(s.bank_base[bank]), int64(s.bank_base[bank] + s.bank_size[bank])
+            if m.unpacked:
+                for page in range(begin, end, 1 << PAGE_SHIFT):
+                    if not is_wanted(m, s, page):
+                        if page > begin:
+                            add_event(m, s, begin, page - begin, op, 0, code)
+                        begin = page + (1 << PAGE_SHIFT)
+            if begin < end:
+                add_event(m, s, begin, end - begin, op, 0, code)
 
 
 @compiled
@@ -96,7 +104,7 @@ def _maintain(m: Any, s: Any, op: int, operand: int, code: int) -> None:
     if s.upgrades and op == _IVAC:
         op = _CIVAC
     forget_line(m, address)
-    if is_wanted(m, address):
+    if is_wanted(m, s, address):
         add_event(m, s, address, length, op, tagged >> TAG_SHIFT, code)
     if op == _ZVA:
         _zero(m, s, address)

@@ -86,6 +86,13 @@ def _remember(s: Any, address: int, size: int, value: Any) -> None:
 
 
 @compiled
+def physical_of(s: Any, virtual: int) -> int:
+    """The physical address that the tables of a view give; -1 if none."""
+    tagged = translate(s, virtual)
+    return tagged & ADDRESS_MASK if tagged >= 0 else -1
+
+
+@compiled
 def follow_store(m: Any, s: Any, virtual: int, address: int, size: int, value: Any) -> None:
     """Follow a store: in tables, and in the copy of RAM."""
     inside = _PAGE_SIZE - (address & PAGE_MASK)

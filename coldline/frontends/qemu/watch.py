@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from coldline.arm import MemoryType
-from coldline.errors import QemuError
+from coldline.errors import QemuError, UsageError
 from coldline.events.event import Event
 from coldline.events.op import Op
 from coldline.events.source import Sink
@@ -18,10 +18,32 @@ from coldline.frontends.qemu.plugin import write_plugin
 from coldline.frontends.qemu.process import Qemu
 from coldline.frontends.qemu.reader import Reader
 from coldline.frontends.qemu.ring import RecordRing, memory_file
+from coldline.frontends.qemu.state import MAX_RANGES
 from coldline.jit import code_cache, programs
 from coldline.support.units import PAGE_SIZE
 
-"""The module of the compiled loop."""
+
+def merged_pages(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the whole pages of ranges, given by addresses and sizes in bytes, as pairs of first and end address.
+
+    They are in order, and none touches another.
+
+    Raises
+    ------
+    UsageError
+        If they are more than `MAX_RANGES`.
+    """
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(
+        (at & -PAGE_SIZE, -(-(at + size) // PAGE_SIZE) * PAGE_SIZE) for at, size in ranges
+    ):
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    if len(merged) > MAX_RANGES:
+        raise UsageError(f"--only: {len(merged)} ranges, and there can be {MAX_RANGES}")
+    return merged
 
 
 class Watch:
@@ -33,8 +55,9 @@ class Watch:
         The command line.
     start : str
         One of `START_STATES`.
-    only : (int, int) or None
-        The physical address and the size of the range whose accesses are wanted; None for all of RAM.
+    only : sequence of (int, int)
+        The physical addresses and the sizes of the ranges to which accesses are wanted, in whole pages; none for all
+        of RAM.
     barriers : bool
         Whether barriers are wanted.
     line : int
@@ -59,7 +82,7 @@ class Watch:
         machine: CommandLine,
         *,
         start: str = "clean",
-        only: tuple[int, int] | None = None,
+        only: Sequence[tuple[int, int]] = (),
         barriers: bool = False,
         line: int = 64,
         names: Mapping[int, str] | None = None,
@@ -67,7 +90,7 @@ class Watch:
         progress: Callable[[int, int], None] = lambda instructions, accesses: None,
     ) -> None:
         self.outcome = Watched()
-        self._machine, self._start, self._only = machine, start, only
+        self._machine, self._start, self._only = machine, start, merged_pages(only)
         self._barriers, self._line, self._names = barriers, line, names
         self._console, self._progress = console, progress
         self._ran = False
@@ -100,7 +123,8 @@ class Watch:
                     self._machine, ring, ram, qemu, code, sink, instructions=instructions, names=self._names
                 )
                 reader.machine["line"], reader.machine["filters"] = self._line, not self._barriers
-                reader.machine["low"], reader.machine["high"] = self._range
+                if self._only:
+                    reader.machine.want_only(self._only)
                 try:
                     reader.read(self._before, self._progress)
                 finally:
@@ -113,15 +137,7 @@ class Watch:
                     qemu.close()
                 os.close(ram)
 
-    @property
-    def _range(self) -> tuple[int, int]:
-        if self._only:
-            return self._only[0], sum(self._only)
-        ranges = [(self._machine.ram_base, self._machine.ram_size), self._machine.secure_ram]
-        return min(base for base, size in ranges if size), max(map(sum, ranges))
-
     def _plugin_arguments(self, ring: RecordRing) -> list[str]:
-        low, high = self._range
         return [
             f"ring={ring.path}",
             "ram=memfd:coldline-ram",
@@ -129,8 +145,7 @@ class Watch:
             f"size={self._machine.ram_size:#x}",
             f"more-base={self._machine.secure_ram[0]:#x}",
             f"more-size={self._machine.secure_ram[1]:#x}",
-            f"low={low:#x}",
-            f"high={high:#x}",
+            *(f"only={low:#x}:{high:#x}" for low, high in self._only),
             f"barriers={int(self._barriers)}",
             f"filter={int(not self._barriers)}",
             f"reader={os.getpid()}",
@@ -138,10 +153,10 @@ class Watch:
 
     def _before(self, loaded: Sequence[tuple[int, int]]) -> list[Event]:
         """The events before the first instruction: a loader's map of RAM, and what it leaves in the caches."""
-        base, size = self._machine.ram_base, self._machine.ram_size
         if self._start == "cold":
             return []
-        events = [Event(LOADER, Op.MAP, base, size, MemoryType.NORMAL_WB)]
+        base, size = self._machine.ram_base, self._machine.ram_size
+        events = [Event(LOADER, Op.MAP, *part, MemoryType.NORMAL_WB) for part in self._wanted(base, size)]
         if self._start == "any":  # what lines may hold is said before the first event
             rom = (
                 -(-Path(self._machine.rom).stat().st_size // PAGE_SIZE) * PAGE_SIZE
@@ -149,11 +164,22 @@ class Watch:
                 else 0
             )
             if rom:
-                events.append(Event(LOADER, Op.MAP, 0, rom, MemoryType.NORMAL_WB))
+                events += [
+                    Event(LOADER, Op.MAP, *part, MemoryType.NORMAL_WB) for part in self._wanted(0, rom)
+                ]
                 loaded = [*loaded, (0, rom)]
-            events += [Event(LOADER, Op.WRITE, address, length) for address, length in loaded]
+        kept = [part for each in loaded for part in self._wanted(*each)]
+        if self._start == "any":
+            events += [Event(LOADER, Op.WRITE, *part) for part in kept]
         if self._start == "dirty":
-            events.append(Event(LOADER, Op.WRITE, base, size))
+            events += [Event(LOADER, Op.WRITE, *part) for part in self._wanted(base, size)]
         if self._start in ("dirty", "any"):
-            events += [Event(LOADER, Op.DC_CVAC, address, length) for address, length in loaded]
-        return [*events, Event(LOADER, Op.UNMAP, base, size)]
+            events += [Event(LOADER, Op.DC_CVAC, *part) for part in kept]
+        return [*events, *(Event(LOADER, Op.UNMAP, *part) for part in self._wanted(base, size))]
+
+    def _wanted(self, base: int, size: int) -> list[tuple[int, int]]:
+        """The parts of a range that are wanted."""
+        if not self._only:
+            return [(base, size)]
+        parts = [(max(base, low), min(base + size, high)) for low, high in self._only]
+        return [(low, high - low) for low, high in parts if low < high]

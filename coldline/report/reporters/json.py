@@ -80,6 +80,7 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
             "hazards_found": judgement.found,
             "hazard_events": judgement.hazard_events,
             "events": judgement.events,
+            "hazards_by_agent": judgement.kinds_of,
             "machine": _machine(report.subject, report.machine),
         }
     elif report.guest is None or report.run is None:
@@ -202,6 +203,7 @@ def _machine(command: str, machine: "MachineRun") -> dict[str, Any]:
         "maintenance": machine.maintained,
         "waits": machine.waits,
         "start": machine.start,
+        "guests": list(machine.guests),
         "seconds": round(machine.seconds, 3),
     }
 

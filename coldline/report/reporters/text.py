@@ -10,6 +10,7 @@ from coldline.report.hazard_text import write_hazards, write_unread
 from coldline.report.line_writer import LineWriter
 from coldline.report.phrases import (
     added_words,
+    counted_words,
     coverage_words,
     found_words,
     not_covered_words,
@@ -76,6 +77,7 @@ class TextReporter(Reporter):
         if report.guest is not None and report.run is not None and not self.settings.quiet:
             self._run(report.guest, report.run, report.judgement.events)
         if report.machine is not None and not self.settings.quiet:
+            self._agents(report.judgement)
             self._machine(report.machine, report.judgement.events)
 
     def matrix(self, matrix: "Matrix") -> None:
@@ -119,6 +121,11 @@ class TextReporter(Reporter):
         )
         if run.poll:
             self._lines.say(f"in the loop, {run.poll}", "dim")
+
+    def _agents(self, judgement: "Judgement") -> None:
+        """Write how many hazards each agent has, if several have some."""
+        for agent, kinds in judgement.kinds_of.items() if len(judgement.kinds_of) > 1 else ():
+            self._lines.say(f"{agent}: {counted_words(kinds)}")
 
     def _machine(self, machine: "MachineRun", events: int) -> None:
         ended = "was ended" if machine.status is None else f"ended with status {machine.status}"

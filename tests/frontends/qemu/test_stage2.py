@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("numba")
 
 import tests.helpers.tiny_guests as a64
-from tests.frontends.qemu.test_watch import events_of, of
+from tests.frontends.qemu.test_watch import events_of, of, watched
 from tests.helpers import machines
 from tests.helpers.command import COHERENT, HAZARD, Cli
 from tests.helpers.guest_runs import LEVEL1, LEVEL2, mmu_on
@@ -172,7 +172,14 @@ def test_changes_of_a_stage_2_and_a_vmid_that_is_used_again(qemu: list[str], tmp
     first = code(mmu_on(level=2), mov(1, RAM + VECTORS), msr("vbar_el2", 1), enter(VM))
     more = {**stage2(NORMAL_WB), VECTORS + 0x400: a64.bytes_of(at_el2)}
     file = write_program(tmp_path / "program", first, code(after, off(call=a64.SMC)), more=more)
-    events = events_of(words_of(qemu, file), start="cold", names={VMID: "dom1"})
+    events, begins, watch = watched(words_of(qemu, file), start="cold", names={VMID: "dom1"})
+    assert watch.outcome.guests == ["dom1", "dom1.2"]
+    first = [
+        next(at for at, each in enumerate(events) if each.split()[0] == f"cpu0.{name}")
+        for name in ("dom1", "dom1.2")
+    ]
+    assert len(begins) == 2
+    assert begins[0] <= first[0] < begins[1] <= first[1]
     changes = [
         each for each in events if each.startswith(("cpu0.dom1", "cpu0.el2 write")) and "walk" not in each
     ]

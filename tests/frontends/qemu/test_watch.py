@@ -28,16 +28,24 @@ def fixture_qemu() -> list[str]:
 
 def events_of(words: list[str], **options: object) -> list[str]:
     """The events of a machine, as text."""
+    return watched(words, **options)[0]
+
+
+def watched(words: list[str], **options: object) -> tuple[list[str], list[int], Watch]:
+    """The same, the numbers of the events with which a guest begins, and how the machine ran."""
     seen: list[str] = []
+    begins: list[int] = []
 
     def take(batch: Batch) -> None:
+        if batch.begins_guest:
+            begins.append(len(seen))
         seen.extend(str(batch.event(index)) for index in range(len(batch)))
 
     watch = Watch(read_command_line(words), **options)  # type: ignore[arg-type]
     watch.run(take)
     assert watch.outcome.failure == ""
     assert watch.outcome.unknown == 0
-    return seen
+    return seen, begins, watch
 
 
 def run(qemu: list[str], tmp_path: Path, program: Code, **options: object) -> list[str]:
@@ -142,6 +150,24 @@ def test_types_walks_and_aliases_with_the_mmu_on(qemu: list[str], tmp_path: Path
     ]
 
 
+@pytest.mark.parametrize("before", [8, 4])
+def test_a_pair_that_is_stored_over_the_end_of_a_page(qemu: list[str], tmp_path: Path, before: int) -> None:
+    """The next page by virtual addresses is another one by physical addresses. Loads after it are not left out."""
+    pages = {0: a64.page(WINDOW + 0x4000, a64.NC, NEVER), 1: a64.page(WINDOW + 0x2000, a64.NC, NEVER)}
+    program = code(
+        mmu_on(), mov(3, WINDOW + 0x1000), ldr(7, 3), mov(2, WINDOW + 0x1000 - before), mov(5, 0x1234),
+        a64.stp(5, 5, 2), ldr(7, 3), off(),
+    )  # fmt: skip
+    events = events_of(machine(qemu, write_program(tmp_path / "program", program, pages=pages)), start="cold")
+    last, first = WINDOW + 0x5000, WINDOW + 0x2000  # the ends of a page and of the next one
+    stores = [(last - 8, 8), (first, 8)] if before == 8 else [(last - 4, 4), (first, 4), (first + 4, 8)]
+    assert of(events, "read", "write") == [
+        f"cpu0.el1-nc read {first:#x} 8",
+        *(f"cpu0.el1-nc write {address:#x} {size}" for address, size in stores),
+        f"cpu0.el1-nc read {first:#x} 8",
+    ]
+
+
 def test_stores_to_tables_are_followed(qemu: list[str], tmp_path: Path) -> None:
     entry = RAM + LEVEL3 + 8 * 5
     program = code(
@@ -219,11 +245,40 @@ def test_barriers_are_events_with_order(qemu: list[str], tmp_path: Path) -> None
 
 def test_only_a_range(qemu: list[str], tmp_path: Path) -> None:
     program = code(mov(2, DATA), ldr(4, 2), mov(2, DATA + 0x1000), ldr(4, 2), store(4, 2), off())
-    events = run(qemu, tmp_path, program, only=(DATA + 0x1000, 0x1000), start="cold")
+    events = run(qemu, tmp_path, program, only=[(DATA + 0x1000, 0x1000)], start="cold")
     assert of(events, "read", "write", "fetch") == [
         f"cpu0.el1 read {DATA + 0x1000:#x} 8",
         f"cpu0.el1 write {DATA + 0x1000:#x} 8",
     ]
+
+
+def test_several_ranges_have_their_own_mappings_and_walks(qemu: list[str], tmp_path: Path) -> None:
+    program = code(mmu_on(), mov(2, DATA), ldr(4, 2), mov(2, DATA + 0x5000), store(4, 2), off())
+    file = write_program(tmp_path / "program", program)
+    ranges = [(DATA + 0x5000, 0x1000), (RAM + LEVEL1, 8), (DATA, 0x800), (DATA + 0x800, 1)]
+    events = events_of(machine(qemu, file), only=ranges, start="clean")
+    pages = {DATA, DATA + 0x5000, RAM + LEVEL1}
+    with_range = [each.split() for each in events if " 0x" in each]
+    assert {int(each[2], 16) & -4096 for each in with_range} == pages
+    for change in ("loader map", "loader unmap", "cpu0.el1 map"):
+        found = [each for each in events if each.startswith(change)]
+        assert [each.split()[2:4] for each in sorted(found)] == [
+            [f"{page:#x}", "0x1000"] for page in sorted(pages)
+        ]
+    assert of(events, "walk") == [f"cpu0.el1 walk {RAM + LEVEL1 + 8:#x} 8 normal-wb"] * len(
+        of(events, "walk")
+    )
+    assert of(events, "walk")
+    assert of(events, "read", "write") == [
+        f"cpu0.el1 read {DATA:#x} 8",
+        f"cpu0.el1 write {DATA + 0x5000:#x} 8",
+    ]
+
+
+def test_more_ranges_than_there_can_be(cli: Cli) -> None:
+    words = [word for index in range(65) for word in ("--only", f"{0x4000_0000 + 0x2000 * index:#x},4K")]
+    done = cli("watch", *words, "--", "qemu-system-aarch64", "-M", "virt")
+    assert (done.status, done.err) == (2, "coldline: --only: 65 ranges, and there can be 64\n")
 
 
 def test_it_keeps_the_protocol_of_a_source(qemu: list[str], tmp_path: Path) -> None:

@@ -8,8 +8,9 @@
  * (-accel tcg,thread=single), so there are no locks.
  *
  * Arguments: ring=FILE, ram=NAME (of the mapping of RAM, in /proc/self/maps), base=ADDRESS and size=BYTES (of RAM),
- * more-base=ADDRESS and more-size=BYTES (of RAM beside it), low=ADDRESS and high=ADDRESS (the range of loads that are wanted; all stores are, as they may be to tables),
- * barriers=0|1, filter=0|1, reader=PID.
+ * more-base=ADDRESS and more-size=BYTES (of RAM beside it), barriers=0|1, filter=0|1, reader=PID, and after base and size
+ * only=FIRST:END for each range of addresses where loads and code are wanted; all of RAM without one. All stores are
+ * wanted, as they may be to tables. A block of code elsewhere is told of once.
  *
  * With filter=1, a load or a block of code is left out if the same vCPU has loaded the same bytes, or executed the same
  * block, and since then no store was to their lines, and no vCPU has maintained caches, invalidated a TLB or written a
@@ -125,10 +126,11 @@ static struct record *records;
 static uint64_t mask, capacity, position, published, room;
 static pid_t reader;
 
-static uint64_t ram_base, ram_size, low, high;
+static uint64_t ram_base, ram_size;
 static uint64_t more_base, more_size;   /* of RAM beside it */
 static const char *ram_name;
 static bool barriers, filters;
+static uint8_t *wanted;                 /* of each page of RAM, whether its loads and code are; NULL if all are */
 
 static uint64_t count_instructions, count_accesses;
 
@@ -182,6 +184,11 @@ static inline void put(uint64_t what, uint64_t first, uint64_t second, uint64_t 
     record->first = first;
     record->second = second;
     record->third = third;
+}
+
+static inline bool is_wanted(uint64_t physical)
+{
+    return !wanted || physical - ram_base >= ram_size || wanted[(physical - ram_base) / 4096];
 }
 
 /* -- what was seen already --------------------------------------------------------------------------------------- */
@@ -367,6 +374,7 @@ static void on_resume(qemu_plugin_id_t id, unsigned number)
 static struct block {
     uint64_t head, virtual, physical, size;
     uint64_t second, second_size;       /* of the part in the next page */
+    bool unwanted;
 } *blocks;                              /* by number */
 
 struct instruction {
@@ -438,7 +446,7 @@ static void on_block(unsigned number, void *data)
     if (vcpus[number].stale)
         tell_registers(number);
     if (filters) {
-        uint32_t who = generation << 8 | number;
+        uint32_t who = blocks[index].unwanted ? 1 : generation << 8 | number;
         if (seen_blocks[index] == who)
             return;
         seen_blocks[index] = who;
@@ -469,7 +477,7 @@ static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virt
     count_accesses++;
     uint64_t what = level << 16 | (at >> 8 & 0xffff) << 32 | (uint64_t)number << 8;
     if (!qemu_plugin_mem_is_store(info)) {
-        if (physical - low >= high - low)
+        if (!is_wanted(physical))
             return;
         if (filters && is_seen(physical, 1u << shift, number, level))
             return;
@@ -477,13 +485,18 @@ static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virt
         return;
     }
     what |= COLDLINE_KIND_STORE;
-    if (filters)
-        change_line(physical, 1u << shift);
+    if (filters) {
+        if (virtual % PAGE + (1u << shift) > PAGE)
+            forget();                   /* where its second page is, is not known */
+        else
+            change_line(physical, 1u << shift);
+    }
     qemu_plugin_mem_value value = qemu_plugin_mem_get_value(info);
     if (shift == 4) {
         bool big = qemu_plugin_mem_is_big_endian(info);
         put(what | 8 << 24, virtual, physical | block, big ? value.data.u128.high : value.data.u128.low);
-        put(what | 8 << 24, virtual + 8, (physical + 8) | block, big ? value.data.u128.low : value.data.u128.high);
+        uint64_t second = virtual % PAGE + 8 < PAGE ? physical + 8 : ADDRESS;
+        put(what | 8 << 24, virtual + 8, second | block, big ? value.data.u128.low : value.data.u128.high);
         return;
     }
     uint64_t bits = shift == 3 ? value.data.u64
@@ -575,6 +588,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
                                     ~0ull, size - first };
     if (first < size)
         blocks[block].second = physical_of(qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, first / 4)));
+    blocks[block].unwanted = !is_wanted(blocks[block].physical) && (first == size || !is_wanted(blocks[block].second));
     seen_blocks[block] = 0;
     qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, CB_R_REGS, (void *)(uintptr_t)(count * BLOCKS | block));
     for (size_t index = 0; index < count; index++) {
@@ -639,6 +653,17 @@ static int open_ring(const char *name)
     return records == MAP_FAILED ? -1 : 0;
 }
 
+static bool want(const char *range)
+{
+    uint64_t first, end;
+    if (sscanf(range, "%" SCNx64 ":%" SCNx64, &first, &end) != 2 || (!wanted && !(wanted = calloc(ram_size / 4096, 1))))
+        return false;
+    for (uint64_t page = 0; page < ram_size / 4096; page++)
+        if (ram_base + 4096 * page >= first && ram_base + 4096 * page < end)
+            wanted[page] = true;
+    return true;
+}
+
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
     const char *ring = NULL;
@@ -659,10 +684,10 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
             more_base = strtoull(value, NULL, 0);
         else if (!strcmp(argv[index], "more-size"))
             more_size = strtoull(value, NULL, 0);
-        else if (!strcmp(argv[index], "low"))
-            low = strtoull(value, NULL, 0);
-        else if (!strcmp(argv[index], "high"))
-            high = strtoull(value, NULL, 0);
+        else if (!strcmp(argv[index], "only")) {
+            if (!want(value))
+                return -1;
+        }
         else if (!strcmp(argv[index], "barriers"))
             barriers = *value == '1';
         else if (!strcmp(argv[index], "filter"))

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Compares a survey on two workers with the same survey on one.
+
+The cells are boots of Debian's arm64 kernel that differ in their last instruction. Both surveys run in turn, each
+with new results; Dask's own start is part of both. The machine's limit is the same cells in plain processes, one
+after another and two at once.
+
+Usage: python benchmarks/survey.py [--cells N] [--runs N] [IMAGE]
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+FIRST = 8_000_000
+"""Instructions of the first cell; each other one has a thousand more."""
+
+
+def plan_of(folder: Path, image: Path, cells: int) -> Path:
+    """Write a plan."""
+    plan = folder / "plan.toml"
+    images = (
+        f'\n[[image]]\nname = "{number}"\nfile = "{image}"\noptions = ["--until", "{FIRST + 1000 * number}"]\n'
+        for number in range(cells)
+    )
+    plan.write_text("".join(images))
+    return plan
+
+
+def coldline(*words: str) -> None:
+    """Run a command of coldline's that must succeed."""
+    subprocess.run([sys.executable, "-m", "coldline", *words], stdout=subprocess.DEVNULL, check=True)
+
+
+def surveyed(plan: Path, jobs: int) -> float:
+    """Return the seconds of a survey."""
+    results = plan.with_suffix(".results")
+    results.unlink(missing_ok=True)
+    start = time.perf_counter()
+    coldline("survey", str(plan), "--results", str(results), "--jobs", str(jobs), "--quiet")
+    return time.perf_counter() - start
+
+
+def plain(image: Path, cells: int, jobs: int) -> float:
+    """Return the seconds of the same cells without a survey."""
+    start = time.perf_counter()
+
+    def boot(number: int) -> None:
+        coldline("boot", str(image), "--json", "--until", str(FIRST + 1000 * number))
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(boot, range(cells)))
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure in turn, and print medians and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("image", nargs="?", type=Path, help="a kernel (default: Debian's current one)")
+    parser.add_argument("--cells", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    if options.image is None:
+        from testbed.kernels import kernel
+
+        options.image = kernel("arm64")
+    image = options.image.resolve()
+    took: dict[tuple[str, int], list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        plan = plan_of(Path(folder), image, options.cells)
+        surveyed(plan_of(Path(folder), image, 1), 1)
+        plan_of(Path(folder), image, options.cells)
+        for _ in range(options.runs):
+            for jobs in (1, 2):
+                took.setdefault(("survey", jobs), []).append(surveyed(plan, jobs))
+                took.setdefault(("plain", jobs), []).append(plain(image, options.cells, jobs))
+    medians = {key: statistics.median(seconds) for key, seconds in took.items()}
+    for name, what in (("survey", "coldline survey"), ("plain", "plain processes")):
+        one, two = medians[name, 1], medians[name, 2]
+        print(f"{what:16} one at once {one:6.1f} s, two at once {two:6.1f} s: {one / two:.2f} times as fast")
+
+
+if __name__ == "__main__":
+    main()

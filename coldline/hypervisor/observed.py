@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes a host model of a watched machine: what was seen of the pages that dom0 has loaded for guests.
+
+A first pass finds for each guest where it begins, and which pages dom0 wrote that it then uses. A second one takes
+the events of some of these pages, from the last event of an earlier guest on. What most of them have in common is the
+model: who maps them and until when, what the hypervisor does before dom0 maps them, and after dom0 has written.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from coldline.arm import MemoryType
+from coldline.errors import UsageError
+from coldline.events.op import Op
+from coldline.events.source import Sink
+from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel, HostRule
+from coldline.hypervisor.observed_pages import HYPERVISOR, Agent, GuestFinder, PageEvents, Seen
+
+if TYPE_CHECKING:
+    from coldline.events.batch import Batch
+
+
+class PageStory(NamedTuple):
+    """What was seen of one page of one guest.
+
+    Attributes
+    ----------
+    mapping : MemoryType
+        The type of the mapping through which dom0 wrote it.
+    aliases : frozenset of HostAlias
+        Who else mapped it.
+    allocation, flush : tuple of Op
+        What the hypervisor did before dom0 mapped it, and after dom0 had written it.
+    """
+
+    mapping: MemoryType
+    aliases: frozenset[HostAlias]
+    allocation: tuple[Op, ...]
+    flush: tuple[Op, ...]
+
+
+def observe(run: Callable[[Sink], None], name: str, builder: str, source: str) -> HostModel:
+    """Make a host model of a watched machine's events.
+
+    Parameters
+    ----------
+    run : callable
+        Hands over all events, in batches, each time that it is called.
+    name : str
+        The model's.
+    builder : str
+        The name of the guest that builds the others, such as ``dom0``.
+    source : str
+        Where the events are from.
+
+    Raises
+    ------
+    UsageError
+        If no guest uses a page that the builder wrote before.
+    """
+    finder = GuestFinder(builder)
+    run(finder.take)
+    guests = [PageEvents(guest, builder) for guest in finder.guests()]
+
+    def take(batch: "Batch") -> None:
+        for each in guests:
+            each.take(batch)
+
+    run(take)
+    stories = [
+        story for each in guests for events in each.found if (story := _story(events, builder)) is not None
+    ]
+    if not stories:
+        raise UsageError(f"{source}: no guest uses a page that {builder} wrote before the guest began")
+    count = len(stories)
+
+    def most(values: Iterable[tuple[Op, ...]]) -> tuple[tuple[Op, ...], int]:
+        return Counter(values).most_common(1)[0]
+
+    allocation, of_allocation = most(story.allocation for story in stories)
+    flushes = [story.flush for story in stories if story.flush]
+    flush = most(flushes) if flushes else None
+    aliases = Counter(alias for story in stories for alias in story.aliases)
+    return HostModel(
+        name=name,
+        summary=f"observed: {count} pages of {len(guests)} guests in {source}",
+        architectures=("arm64",),
+        builder_agent=builder,
+        mapping_types=tuple(sorted({story.mapping for story in stories}, reverse=True)),
+        aliases=tuple(
+            HostAlias(
+                alias.agent, alias.memory_type, alias.lifetime, f"{seen} of {count} pages", alias.executable
+            )
+            for alias, seen in sorted(aliases.items(), key=lambda item: _LIFETIMES.index(item[0].lifetime))
+        ),
+        allocation=HostRule("xen", allocation, f"{of_allocation} of {count} pages") if allocation else None,
+        flush=HostRule("xen", flush[0], f"{flush[1]} of {count} pages") if flush else None,
+    )
+
+
+_LIFETIMES: Final = tuple(AliasLifetime)
+
+
+def _story(events: list[Seen], builder: str) -> PageStory | None:
+    """What was seen of a page; None if the builder did not write it."""
+    writes = [seen for seen in events if seen.agent.who == builder and seen.op is Op.WRITE]
+    if not writes:
+        return None
+    mapping = writes[-1].agent.memory_type
+    begun = [
+        seen for seen in events
+        if seen.agent.who == builder and seen.op is Op.MAP and seen.number < writes[-1].number
+    ]  # fmt: skip
+    first = begun[0].number if begun else writes[0].number
+    return PageStory(
+        mapping,
+        frozenset(_aliases(events, writes[-1], mapping, builder)),
+        _allocation([seen for seen in events if seen.number < first]),
+        _maintenance([seen for seen in events if seen.number > writes[-1].number]),
+    )
+
+
+def _aliases(events: list[Seen], write: Seen, mapping: MemoryType, builder: str) -> Iterator[HostAlias]:
+    """The aliases of others while the builder writes: those that are there at the end are there always."""
+    alive: set[Agent] = set()
+    during: set[Agent] = set()
+    for seen in events:
+        if seen.op is Op.MAP:
+            alive.add(seen.agent)
+        elif seen.op is Op.UNMAP:
+            alive.discard(seen.agent)
+        elif seen == write:
+            during = set(alive)
+    for agent in during:
+        is_own = agent == Agent(builder, mapping)
+        if is_own and agent not in alive:
+            continue
+        name = "xen" if agent.who == HYPERVISOR else f"{builder}-linear"
+        lifetime = AliasLifetime.ALWAYS if agent in alive else AliasLifetime.WHILE_MAPPED
+        yield HostAlias(name, agent.memory_type, lifetime, "")
+
+
+def _allocation(events: list[Seen]) -> tuple[Op, ...]:
+    """What the hypervisor did last: scrub, cleaning, invalidation, in the order of the last one of each."""
+    last: dict[Op, int] = {}
+    for seen in events:
+        if seen.agent.who == HYPERVISOR:
+            op = Op.WRITE if seen.op is Op.DC_ZVA else seen.op
+            if op in (Op.WRITE, Op.DC_CIVAC, Op.IC_IALLUIS):
+                last[op] = seen.number
+    if Op.WRITE not in last and Op.DC_CIVAC not in last:
+        return ()
+    return tuple(sorted(last, key=lambda op: last[op]))
+
+
+def _maintenance(events: list[Seen]) -> tuple[Op, ...]:
+    """What the hypervisor did to clean."""
+    done = [seen for seen in events if seen.agent.who == HYPERVISOR]
+    cleaned = [seen.number for seen in done if seen.op is Op.DC_CIVAC]
+    if not cleaned:
+        return ()
+    invalidated = any(seen.op is Op.IC_IALLUIS and seen.number > cleaned[0] for seen in done)
+    return (Op.DC_CIVAC, Op.IC_IALLUIS) if invalidated else (Op.DC_CIVAC,)
