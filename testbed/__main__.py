@@ -25,9 +25,10 @@ from testbed import (
     watched_guest,
     watched_xen,
 )
+from testbed.arguments import parser
 from testbed.cache import cache_folder
 from testbed.debian import MissingError
-from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
+from testbed.sources import ARCHITECTURES, Sources, sources
 
 _TESTS = (
     "-p",
@@ -38,11 +39,12 @@ _TESTS = (
     "--tb=short",
     "--junitxml=/host/results.xml",
 )
+_KEPT = ("results.xml", "output", "console", "console-boot", "subcommands.json")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit status: 1 if a test failed, 2 if there was an error."""
-    options = _parser().parse_args(arguments)
+    options = parser(_COMMANDS).parse_args(arguments)
     try:
         status: int = options.run(options)
     except ColdlineError as error:
@@ -52,134 +54,6 @@ def main(arguments: list[str] | None = None) -> int:
         _say(f"{error.filename or 'testbed'}: {error.strerror}")
         return 2
     return status
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="scripts/testbed", description="Test coldline on a real Xen in an emulated machine."
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-
-    def command(name: str, run: object, purpose: str, *, several: bool = False) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
-        added.set_defaults(run=run)
-        added.add_argument(
-            "architectures" if several else "architecture",
-            nargs="*" if several else "?",
-            type=_architecture,
-            metavar="ARCHITECTURE",
-            default=None if several else ARCHITECTURES[0],
-            help="arm64 or armhf; by default " + ("both" if several else "arm64"),
-        )
-        added.add_argument(
-            "--suite",
-            help=f"use another Debian release, such as trixie; {BACKPORTS} changes only the kernel",
-        )
-        added.add_argument("--refresh", action="store_true", help="check for newer packages")
-        return added
-
-    tests = command("test", _test, "boot Xen and dom0, and run the tests in dom0", several=True)
-    tests.add_argument("--results", type=Path, metavar="FOLDER", help="store results and consoles in FOLDER")
-    tests.add_argument(
-        "--timeout",
-        type=float,
-        metavar="SECONDS",
-        help=f"time limit for each machine (default: {pace.LIMIT_S:.0f}, times how slow this machine is now)",
-    )
-    tests.add_argument("--select", metavar="EXPRESSION", help="only tests whose names match, as pytest's -k")
-    tests.add_argument(
-        "--brief",
-        action="store_true",
-        help="leave out what takes long and hardly differs by release and architecture: keepers, xl's subcommands, "
-        "calls that fail, and commands that are killed",
-    )
-    tests.add_argument(
-        "--rfc-v2",
-        action="store_true",
-        help="build Linux's privcmd, Xen's libraries and xl with the patches in driver/rfc-v2, and test these",
-    )
-    tests.add_argument(
-        "--xen-source",
-        type=Path,
-        metavar="FOLDER",
-        help="with --rfc-v2: Xen's source, of dom0's version, instead of Debian's source package",
-    )
-    tests.add_argument("--boot", action="store_true", help="boot instead of restoring a snapshot")
-    command("shell", _shell, "boot Xen, and connect this terminal to dom0's shell")
-    driver = command("driver", _driver, "build the driver for dom0's kernel, and print its path")
-    driver.add_argument(
-        "--native",
-        action="store_true",
-        help="build and test it in dom0 with its own compiler; takes minutes",
-    )
-    measured = command("bench", _bench, "compare coldline's builder with xl's, in dom0", several=True)
-    measured.add_argument(
-        "--turns", type=int, default=2, help="number of guests after the first (default: 2)"
-    )
-    measured.add_argument(
-        "--initrd",
-        type=int,
-        nargs="+",
-        default=[64, 128],
-        metavar="MIB",
-        help="sizes of the initrd (default: 64 128)",
-    )
-    measured.add_argument("--results", type=Path, metavar="FOLDER", help="store the figures in FOLDER")
-    watched = command(
-        "watch", _watch, "watch Xen and dom0 under QEMU while dom0 builds guests, and judge each guest"
-    )
-    watched.add_argument(
-        "guest",
-        nargs="?",
-        type=Path,
-        metavar="GUEST.cfg",
-        help="xl's configuration file (default: a small Linux)",
-    )
-    watched.add_argument(
-        "--by",
-        action="append",
-        choices=(watched_guest.XL, *watched_guest.STRATEGIES),
-        metavar="BUILDER",
-        help="xl, or a strategy of coldline create; once for each guest (default: xl)",
-    )
-    watched.add_argument(
-        "--start",
-        choices=("clean", "cold", "dirty", "any"),
-        default="cold",
-        help="what caches may hold at the first instruction, as coldline watch has it (default: cold)",
-    )
-    watched.add_argument(
-        "--until",
-        default=watched_xen.UNTIL,
-        metavar="TEXT",
-        help=f"a guest is up when its console says this (default: {watched_xen.UNTIL!r})",
-    )
-    watched.add_argument(
-        "--hazards",
-        type=int,
-        default=0,
-        metavar="N",
-        help="how many hazards get a story, which takes as long again, and some 30 bytes of disk for each event "
-        "(default: 0)",
-    )
-    watched.add_argument(
-        "--timeout", type=float, default=3600.0, metavar="SECONDS", help="time limit (default: 3600)"
-    )
-    watched.add_argument(
-        "--trace", type=Path, metavar="FILE", help="write all events to a trace, for coldline check"
-    )
-    watched.add_argument(
-        "--results", type=Path, metavar="FOLDER", help="store the report and the console in FOLDER"
-    )
-    command("checkpatch", _checkpatch, "check the driver with the kernel's checkpatch.pl")
-    return parser
-
-
-def _architecture(word: str) -> str:
-    # argparse's choices would refuse a list that is empty by default (Python 3.11)
-    if word not in ARCHITECTURES:
-        raise argparse.ArgumentTypeError(f"no architecture {word!r}; choose from: {', '.join(ARCHITECTURES)}")
-    return word
 
 
 def _test(options: argparse.Namespace) -> int:
@@ -236,6 +110,8 @@ def _all_sources(options: argparse.Namespace) -> Iterator[Sources]:
 def _prepare(options: argparse.Namespace, used: Sources, folder: Path) -> tuple[Path, str]:
     """Fill the folder that dom0 mounts; return dom0's initramfs, and the tests."""
     if not options.rfc_v2:
+        if options.xen_source:
+            raise UsageError("--xen-source is for --rfc-v2")
         _fill(used, folder)
         return image.initrd(used), "testbed/dom0"
     _say(f"{used.architecture}: building what driver/rfc-v2 changes, which takes minutes the first time")
@@ -253,9 +129,7 @@ def _fill(used: Sources, folder: Path, added: Mapping[str, Path] | None = None) 
         image.fill(used, modules.build(used), folder, library, added)
 
 
-def _keep(
-    folder: Path, target: Path, names: tuple[str, ...] = ("results.xml", "output", "console", "console-boot")
-) -> None:
+def _keep(folder: Path, target: Path, names: tuple[str, ...] = _KEPT) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for name in names:
         (target / name).unlink(missing_ok=True)
@@ -341,6 +215,16 @@ def _say_of(architecture: str, line: str) -> None:
 
 def _say(line: str) -> None:
     print(f"testbed: {line}", file=sys.stderr, flush=True)
+
+
+_COMMANDS = {
+    "test": _test,
+    "shell": _shell,
+    "driver": _driver,
+    "bench": _bench,
+    "watch": _watch,
+    "checkpatch": _checkpatch,
+}
 
 
 if __name__ == "__main__":

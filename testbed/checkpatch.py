@@ -39,14 +39,16 @@ def check(release: str, *, suite: str | None = None) -> str:
         raise BuildError("perl is not installed")
     script = kernel_files(release, suite=suite) / CHECKPATCH
     files = sorted(path for path in DRIVER.iterdir() if path.suffix in (".c", ".h"))
-    said = _run(script, "--file", *files) + _run(script, LINUX_PATCH)
+    # a file of a repository's is taken for source code, even if it is a patch
+    said = _run(script, "--file", *files) + _run(script, "-", text=LINUX_PATCH.read_text())
     return "\n".join(line for line in said if _CLEAN not in line)
 
 
-def _run(script: Path, *words: str | Path) -> list[str]:
+def _run(script: Path, *words: str | Path, text: str = "") -> list[str]:
     done = subprocess.run(
         ["perl", os.fspath(script), *_WORDS, *map(os.fspath, words)],
         cwd=DRIVER,
+        input=text,
         capture_output=True,
         text=True,
         check=False,

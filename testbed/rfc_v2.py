@@ -107,6 +107,8 @@ def tools(sources: Sources, *, source: Path | None = None) -> Path:
     folder = architecture_folder(sources.architecture, sources.suite)
     target = folder / "rfc-v2" / f"xen-{sources.xen_version}-{_digest((*XEN_PATCHES, _HOW))}"
     if source is not None:
+        if not (source / "tools" / "configure").is_file():
+            raise BuildError(f"{source}: not Xen's source: no tools/configure")
         shutil.rmtree(target, ignore_errors=True)
     if not target.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
