@@ -29,6 +29,8 @@ from coldline.rules.order.ordering import CoreAgents, Ordering
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from coldline.events.footprints import EventRanges
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
@@ -58,6 +60,8 @@ class Trial:
         Operations that are added to the guest's code.
     until_events : tuple of int
         For each addition, how many events its core has had when its place is no longer counted; empty for no limit.
+    at_fetches : tuple of int
+        For each addition `additions.FETCH_AT`; empty if all places say which time it is.
     """
 
     plan: Plan
@@ -71,6 +75,7 @@ class Trial:
     order: bool = False
     additions: tuple[Addition, ...] = ()
     until_events: tuple[int, ...] = ()
+    at_fetches: tuple[int, ...] = ()
 
     @property
     def profile(self) -> Profile:
@@ -95,6 +100,7 @@ class Trial:
         sink: Sink,
         *,
         instructions: bool = False,
+        located: "EventRanges | None" = None,
         console: "Callable[[bytes], None]" = lambda text: None,
         progress: "Callable[[int, int], None]" = lambda instructions, accesses: None,
         follower: Follower | None = None,
@@ -107,6 +113,8 @@ class Trial:
             Takes the events.
         instructions : bool
             Whether the guest's events have `Batch.instructions`.
+        located : EventRanges, optional
+            The events of which they are wanted; by default all.
         console : callable
             Takes what the guest prints.
         progress : callable
@@ -122,7 +130,11 @@ class Trial:
             If the guest does something after which the run cannot continue.
         """
         return self.run_on(
-            HostSide(self, sink, follower), instructions=instructions, console=console, progress=progress
+            HostSide(self, sink, follower),
+            instructions=instructions,
+            located=located,
+            console=console,
+            progress=progress,
         )
 
     def run_on(
@@ -130,13 +142,16 @@ class Trial:
         host: "HostSide",
         *,
         instructions: bool = False,
+        located: "EventRanges | None" = None,
         console: "Callable[[bytes], None]" = lambda text: None,
         progress: "Callable[[int, int], None]" = lambda instructions, accesses: None,
     ) -> Outcome:
         """As `run`, on a host of this trial, which hands over the events."""
         additions = None
         if self.additions:
-            additions = Additions(self.additions, until=self.until_events, orders=self.order)
+            additions = Additions(
+                self.additions, until=self.until_events, fetches=self.at_fetches, orders=self.order
+            )
         with host:
             boot = Boot(
                 host.ram,
@@ -155,6 +170,7 @@ class Trial:
                 flash=sum(bank.flash for bank in self.plan.banks),
                 stage2=FORCED_WB if self.model.forced_write_back else STAGE2_NORMAL_WB,
                 instructions=instructions,
+                located=located,
                 orders=self.order,
                 bare=not self.model.has_strategies,
                 turns=self.turns,
@@ -164,7 +180,8 @@ class Trial:
             )
             outcome = boot.run(self.until)
             host.follower.ended(boot.used())
-            outcome.reached = additions.reached() if additions is not None else ()
+            if additions is not None:
+                outcome.reached, outcome.nth = additions.reached(), additions.nth()
             host.flush()
         return outcome
 

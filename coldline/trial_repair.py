@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from coldline.checker.checker import Checker
 from coldline.checker.finding_ranges import joined
 from coldline.errors import GuestError
 from coldline.events import Event, Op
@@ -26,6 +27,9 @@ from coldline.verdict import Verdict, check, judge
 
 MOST_KEPT: Final = 20_000_000
 """The most events that are kept in a file while repairs are searched; a longer run is run again instead."""
+
+AT_ONCE_FROM: Final = 1_000_000
+"""The events of a run from which on the repairs of all causes are put in at once: see `coldline.repaired_run`."""
 
 
 class Once:
@@ -98,16 +102,20 @@ class Rerun(NamedTuple):
     ranges: dict[str, list[tuple[int, int]]]
 
     @classmethod
-    def of(cls, trial: Trial) -> "Rerun | None":
-        """Run a trial; None if the guest could not go on."""
-        try:
-            checker = check(trial, trial.profile, distinct=True, at_length=True)
-        except GuestError:
-            return None
+    def of(cls, checker: Checker) -> "Rerun":
+        """What the check of a run found."""
         ranges: dict[str, list[tuple[int, int]]] = {}
-        for entry in joined(checker.findings, trial.profile.line):
+        for entry in joined(checker.findings, checker.profile.line):
             ranges.setdefault(entry.kind, []).append((entry.address, entry.address + entry.size))
         return cls(ranges)
+
+    @classmethod
+    def of_trial(cls, trial: Trial) -> "Rerun | None":
+        """Run a trial; None if the guest could not go on."""
+        try:
+            return cls.of(check(trial, trial.profile, distinct=True, at_length=True))
+        except GuestError:
+            return None
 
     def repairs(self, target: Target, as_it_was: "Rerun") -> bool:
         """Whether none of the target's hazards is left, and there is no other than before."""
@@ -152,7 +160,7 @@ class TrialRepairs:
         self._say("finding the instructions that repairs come before")
         numbers = {place.number for repair in every for place in (*repair.earliest, *repair.latest)}
         places = places_of(self._trial, numbers)
-        as_it_was = Rerun.of(self._trial)
+        as_it_was = Rerun.of_trial(self._trial)
         chosen: list[Addition] = []
         done: dict[int, Repairs] = {}
         for number, repairs in found.items():
@@ -182,7 +190,7 @@ class TrialRepairs:
                 for event, place in zip(repair.events, at, strict=True)
                 if place is not None
             )
-            rerun = Rerun.of(replace(self._trial, additions=(*self._trial.additions, *additions)))
+            rerun = Rerun.of_trial(replace(self._trial, additions=(*self._trial.additions, *additions)))
             right = rerun is not None and as_it_was is not None and rerun.repairs(target, as_it_was)
             if right or not first[0]:
                 first = additions, PutIn(tuple(map(str, additions)), right)
@@ -199,14 +207,14 @@ def judged_with(trial: Trial, additions: Sequence[Addition]) -> tuple[Verdict, t
     GuestError
         If the guest does something after which the run cannot continue.
     """
-    run = _Keeping(replace(trial, additions=(*trial.additions, *additions)))
+    run = Keeping(replace(trial, additions=(*trial.additions, *additions)))
     checker = check(run, trial.profile, distinct=True, at_length=True)
     assert run.outcome is not None
     judgement = judge(checker, run, most=0, stories=0, gaps=run.outcome.gaps(trial.until))
     return judgement.verdict, tuple(judgement.kinds)
 
 
-class _Keeping:
+class Keeping:
     """A trial as a source that keeps the outcome of its last run."""
 
     repeatable = True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from coldline.checker.coverage import Coverage
 from coldline.checker.final_read import Provenance, Region, Swept, sweep
 from coldline.checker.finding_ranges import joined
+from coldline.events.batch import Batch
 from coldline.events.interruptible import Interruptible
 from coldline.events.relay import Relay
 from coldline.events.source import Sink, Source
@@ -19,6 +20,7 @@ from coldline.rules.profile import Profile
 
 if TYPE_CHECKING:
     from coldline.checker.checker import Checker
+    from coldline.explain.selection import KeptEvents
 
 _MANY = 100_000
 """The number of events to announce for a long source: enough to load machine code, and too few to compile it."""
@@ -148,14 +150,14 @@ def check(
     distinct, most : bool, int or None
         See `Checker`.
     at_length : bool
-        Whether many events will come, so that machine code is loaded at once.
+        Whether many events will come. Then machine code is loaded at once, and it is noted which memory they concern.
 
     Raises
     ------
     TraceError
         If an event is impossible.
     """
-    reader = _reader(profile, distinct=distinct, most=most, at_length=at_length)
+    reader = _reader(profile, distinct=distinct, most=most, at_length=at_length, notes=at_length)
     relay = Relay(reader.open)
     try:
         with relay:
@@ -173,14 +175,16 @@ def check_each(run: Callable[[Sequence[Sink]], None], profiles: Sequence[Profile
 
     Only a line's first hazard of each kind is kept.
     """
-    readers = [_reader(profile, distinct=True, most=None, at_length=True) for profile in profiles]
+    readers = [
+        _reader(profile, distinct=True, most=None, at_length=True, notes=False) for profile in profiles
+    ]
     with ExitStack() as stack:
         relays = [stack.enter_context(Relay(reader.open)) for reader in readers]
         run([relay.put for relay in relays])
     return [reader.close() for reader in readers]
 
 
-def _reader(profile: Profile, *, distinct: bool, most: int | None, at_length: bool) -> "_Reader":
+def _reader(profile: Profile, *, distinct: bool, most: int | None, at_length: bool, notes: bool) -> "_Reader":
     if at_length:
         from coldline.checker.loops import prepare
 
@@ -192,21 +196,32 @@ def _reader(profile: Profile, *, distinct: bool, most: int | None, at_length: bo
             made.expect(_MANY)
         return made
 
-    return _Reader(make)
+    return _Reader(make, notes=notes)
 
 
 class _Reader:
     """Makes the checker at the first batch, in the reader's thread, so that the source need not wait for it."""
 
-    def __init__(self, make: "Callable[[type[Checker]], Checker]") -> None:
-        self._make = make
+    def __init__(self, make: "Callable[[type[Checker]], Checker]", *, notes: bool) -> None:
+        self._make, self._notes = make, notes
         self._checker: Checker | None = None
 
     def open(self) -> Sink:
         from coldline.checker.checker import Checker
 
         self._checker = self._make(Checker)
-        return self._checker.feed
+        if not self._notes:
+            return self._checker.feed
+        from coldline.events.footprints import Footprints
+
+        feed, noted = self._checker.feed, Footprints()
+        self._checker.footprints = noted
+
+        def both(batch: Batch) -> None:
+            feed(batch)
+            noted.feed(batch)
+
+        return both
 
     def close(self) -> "Checker":
         assert self._checker is not None
@@ -229,6 +244,7 @@ def judge(
     regions: Sequence[Region] = (),
     gaps: Sequence[str] = (),
     watcher: Watcher | None = None,
+    kept: "KeptEvents | None" = None,
     interruptible: bool = False,
 ) -> Judgement:
     """Return the first pass's verdict and hazards, with stories from a second pass over the same events.
@@ -250,6 +266,8 @@ def judge(
         The gaps that the source knows: see `Judgement`.
     watcher : Watcher, optional
         Follows the second pass, if there is one.
+    kept : KeptEvents, optional
+        Takes the events of the second pass that may concern the hazards: see `coldline.explain.second_pass.tell`.
     interruptible : bool
         Whether KeyboardInterrupt ends the second pass, with the stories that are complete; else it is raised.
 
@@ -267,7 +285,7 @@ def judge(
         checker.events,
         checker.hazards,
         sweep(checker, regions),
-        kinds_of=checker.kinds_of,
+        kinds_of=checker.state.findings.kinds_of,
         coverage=checker.coverage,
         gaps=[*gaps, *([] if checker.coverage.judged else [NOTHING_JUDGED])],
         warnings=checker.warnings,
@@ -286,6 +304,7 @@ def judge(
             stories,
             repeated=watcher.repeated,
             telling=watcher.telling,
+            kept=kept,
             interruptible=interruptible,
         )
         judgement.hazards, judgement.unread = told.hazards[:most], told.unread

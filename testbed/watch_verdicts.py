@@ -2,6 +2,7 @@
 """The verdict on each builder's guest, of a report of `testbed.watched_xen`, as a table."""
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from testbed.watched_xen import DOM0
@@ -40,12 +41,13 @@ class GuestVerdict(NamedTuple):
 def verdicts(report: Mapping[str, Any]) -> list[GuestVerdict]:
     """Return the verdict on each builder's guest, in their order.
 
-    Guests begin in the order of their builders; one whose build failed never began.
+    Guests begin in the order of their builders; one whose build failed never began. Dom0 says nothing of builders
+    whose turn did not come, and of one whose guest was cut off.
     """
     guests = [name for name in report["machine"]["guests"] if name != DOM0]
-    found = []
-    for builder, ended in report["built"]:
-        guest = guests.pop(0) if ended != "failed" and guests else ""
+    found, built = [], [ended for _, ended in report["built"]]
+    for builder, ended in zip_longest(report["builders"], built, fillvalue="not built"):
+        guest = guests.pop(0) if ended not in ("failed", "not built") and guests else ""
         found.append(GuestVerdict(builder, guest, ended, _kinds(report, guest) if guest else {}))
     return found
 

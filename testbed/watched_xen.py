@@ -68,7 +68,7 @@ class Watching:
 
     builders: tuple[str, ...]
     start: str = "cold"
-    hazards: int = 10
+    hazards: int = 0
     until: str = UNTIL
     timeout_s: float = 3600.0
     more: tuple[str, ...] = ()
@@ -177,7 +177,7 @@ def watch(
     Returns
     -------
     dict
-        The report's JSON object, and under ``built`` what dom0 said of each builder.
+        The report's JSON object, under ``builders`` what was wanted, and under ``built`` what dom0 said of each.
 
     Raises
     ------
@@ -217,7 +217,10 @@ def watch(
     if banks_of(said) != banks:
         raise MachineError("Xen has given dom0 other memory in the watched run than in the one before it")
     lines = watched.read_text().splitlines() if watched.exists() else []
-    return found | {"built": [line.split(" ", 1) for line in lines]}
+    return found | {
+        "builders": list(wanted.builders),
+        "built": [line.split(" ", 1) for line in lines if line.split(" ", 1)[0] in wanted.builders],
+    }
 
 
 def _follow(

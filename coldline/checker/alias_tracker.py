@@ -11,7 +11,7 @@ from coldline.checker.state.aliases import AliasChange, alias_changes, gift, wal
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.marks import barrier_bit
 from coldline.checker.state.memory import PageRange
-from coldline.checker.state.page_sets import distinct, first_missing
+from coldline.checker.state.page_sets import distinct, first_missing, those_of
 from coldline.checker.state.vocabulary import AnySetting
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
 
@@ -137,7 +137,7 @@ class AliasTracker:
                 ranges.append(known)
         self._memory.set_ranges(ranges)
         for old in groups:
-            self._move_rows(rows[old_classes == old], old, new_classes[old])
+            self._move_rows(those_of(rows, old_classes, old), old, new_classes[old])
 
     def _move_classes(self, moved: dict[int, int]) -> None:
         """Change the class of all pages: each class in `moved` becomes another one."""

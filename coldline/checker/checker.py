@@ -23,6 +23,7 @@ from coldline.rules.subsets import READS
 
 if TYPE_CHECKING:
     from coldline.checker.fast_path import FastPath
+    from coldline.events.footprints import Footprints
 
 
 class StateRun(NamedTuple):
@@ -60,6 +61,9 @@ class Checker:
         How many hazards to keep as findings, rounded up to whole events; None keeps all.
     """
 
+    footprints: "Footprints | None" = None
+    """Which memory its events concern, if that is noted beside the check."""
+
     def __init__(
         self, profile: Profile | None = None, *, distinct: bool = False, most: int | None = None
     ) -> None:
@@ -83,11 +87,6 @@ class Checker:
     def kinds(self) -> dict[str, int]:
         """The number of hazards of each kind, including those that were not kept as findings."""
         return self.state.findings.kinds
-
-    @property
-    def kinds_of(self) -> dict[str, dict[str, int]]:
-        """See `Findings.kinds_of`."""
-        return self.state.findings.kinds_of
 
     @property
     def hazards(self) -> int:

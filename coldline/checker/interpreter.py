@@ -20,7 +20,7 @@ from coldline.checker.state.letters import OF_MASTERS
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.marks import barrier_bit
 from coldline.checker.state.memory import PageRange
-from coldline.checker.state.page_sets import distinct, first_missing, gaps
+from coldline.checker.state.page_sets import distinct, first_missing, gaps, those_of
 from coldline.checker.state.transitions import NO_LETTER
 from coldline.checker.state.vocabulary import AnyLetter
 from coldline.checker.validation import validate
@@ -277,7 +277,7 @@ class Interpreter:
             letter = letter_of(page_class)
             assert not isinstance(letter, Refusal)
             if letter != NO_LETTER:
-                self._touch_rows(event, where, letter, rows[classes == page_class])
+                self._touch_rows(event, where, letter, those_of(rows, classes, page_class))
 
     def _effect(self, state: int, letter: int | Refusal) -> tuple[tuple[Badness, ...], int]:
         """The hazards of whole pages, all of whose bytes are in one state; and their next state."""

@@ -5,10 +5,11 @@ import argparse
 import contextlib
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from coldline import verdict
 from coldline.cli.added_operations import added_operations, additions_of, not_added
-from coldline.cli.guest_symbols import symbols_of
+from coldline.cli.guest_symbols import find_in_memory, symbols_of
 from coldline.cli.hosts import host_of, is_bare, strategy_of
 from coldline.cli.injecting import inject, injected_of
 from coldline.cli.outputs import Outputs
@@ -20,12 +21,20 @@ from coldline.cli.trials import TrialRun, plan_guest, programs_of, trial_of
 from coldline.errors import RepeatError
 from coldline.events.interruptible import Interruptible
 from coldline.frontends.unicorn import End, Outcome
+from coldline.frontends.unicorn.memory_at_end import MemoryAtEnd
 from coldline.jit.code_cache import compile_missing
 from coldline.report.added import AddedOperations
 from coldline.report.model import Guest, Report, Run
 from coldline.report.reporters import DEFAULT, FORMATS
 from coldline.simulation import Trial
 from coldline.verdict import Judgement, check, judge
+
+if TYPE_CHECKING:
+    from coldline.checker.checker import Checker
+    from coldline.explain.selection import KeptEvents
+
+_MOST_KEPT: Final = 4_000_000
+"""The most events that are kept in memory, some 60 bytes each, while repairs are searched."""
 
 
 def run_boot(options: argparse.Namespace) -> int:
@@ -55,9 +64,13 @@ def run_boot(options: argparse.Namespace) -> int:
         if options.repair or injected is not None:
             most = max(most, FORMATS[DEFAULT].hazards if options.hazards is None else options.hazards)
         with Progress(not options.quiet) as progress:
-            judgement, outcome = _judge(trial, options, outputs, most, progress)
+            kept = _kept_events(options, trial)
+            memory = MemoryAtEnd() if symbols is not None and symbols.is_of_a_program else None
+            judgement, outcome, checker = _judge(trial, options, outputs, most, progress, kept, memory)
+            if memory is not None:
+                find_in_memory(symbols, options.symbols, memory)
             repairs, repaired = (
-                repair_run(trial, judgement, progress)
+                repair_run(trial, judgement, progress, checker, kept)
                 if options.repair and judgement.hazards and not judgement.interrupted
                 else ({}, None)
             )
@@ -85,9 +98,24 @@ def run_boot(options: argparse.Namespace) -> int:
     return reviewed_status(report)
 
 
+def _kept_events(options: argparse.Namespace, trial: Trial) -> "KeptEvents | None":
+    """Where the events are kept that repairs are searched in; None if they are not."""
+    if not options.repair or trial.order:
+        return None
+    from coldline.explain.selection import KeptEvents
+
+    return KeptEvents(_MOST_KEPT)
+
+
 def _judge(
-    trial: Trial, options: argparse.Namespace, outputs: Outputs, most: int, progress: Progress
-) -> tuple[Judgement, Outcome]:
+    trial: Trial,
+    options: argparse.Namespace,
+    outputs: Outputs,
+    most: int,
+    progress: Progress,
+    kept: "KeptEvents | None",
+    memory: MemoryAtEnd | None,
+) -> tuple[Judgement, Outcome, "Checker"]:
     """Run and check the guest; run it again if hazards need their stories."""
     from coldline.checker.final_read import Region
 
@@ -105,13 +133,15 @@ def _judge(
             following.ran,
             progress.console if outputs.for_people else lambda text: None,
             writer.write if writer is not None else None,
+            memory,
         )
         until_interrupt = Interruptible(first)
         checker = check(until_interrupt, trial.profile, distinct=True, at_length=True)
         if until_interrupt.interrupted:
             raise KeyboardInterrupt  # so that no trace is left behind
     if until_interrupt.interrupted:
-        return judge(checker, first, most=most, stories=0, gaps=[verdict.WAS_INTERRUPTED]), first.outcome
+        judgement = judge(checker, first, most=most, stories=0, gaps=[verdict.WAS_INTERRUPTED])
+        return judgement, first.outcome, checker
     try:
         judgement = judge(
             checker,
@@ -124,11 +154,12 @@ def _judge(
                 *not_added(added_operations(options, trial.additions, first.outcome)),
             ],
             watcher=following,
+            kept=kept,
             interruptible=True,
         )
     except RepeatError as error:
         raise RepeatError(f"two runs of this guest differ, which is a fault of coldline: {error}") from error
-    return judgement, first.outcome
+    return judgement, first.outcome, checker
 
 
 def _run_of(trial: Trial, outcome: Outcome, added: tuple[AddedOperations, ...], seconds: float) -> Run:

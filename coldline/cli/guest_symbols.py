@@ -6,12 +6,16 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from coldline.cli.status import complain
 from coldline.errors import ImageError, MissingDependencyError
+from coldline.frontends.unicorn.memory_at_end import MemoryAtEnd
 from coldline.guest import Plan
 from coldline.image import Kernel
 
 if TYPE_CHECKING:
     from coldline.symbols.symbols import Symbols
+
+_IN_MEMORY = "@memory"
 
 _PACKED = ("zImage",)
 """The formats whose code unpacks itself."""
@@ -32,6 +36,7 @@ def symbols_of(options: argparse.Namespace, kernel: Kernel, plan: Plan) -> "Symb
     from coldline.symbols.symbols import LoadedRange, read_symbols
 
     path, moved_by = _file_and_offset(options.symbols or kernel.path)
+    in_memory = moved_by is None
     segments = [each for each in plan.segments if each.name not in ("initrd", "dtb")]
     loaded = [LoadedRange(each.address, bytes(each.data[:]), each.size) for each in segments]
     packed = kernel.format in _PACKED
@@ -41,7 +46,8 @@ def symbols_of(options: argparse.Namespace, kernel: Kernel, plan: Plan) -> "Symb
             loaded,
             packed=packed,
             source_prefix=options.source_prefix or "",
-            moved_by=moved_by,
+            moved_by=moved_by or 0,
+            in_memory=in_memory,
         )
     except (ImageError, MissingDependencyError):
         if options.symbols is None:
@@ -49,11 +55,27 @@ def symbols_of(options: argparse.Namespace, kernel: Kernel, plan: Plan) -> "Symb
         raise
 
 
-def _file_and_offset(word: str) -> tuple[str, int]:
-    """The file of FILE@OFFSET, and the offset; 0 without one. A file of the whole name is that file."""
+def find_in_memory(symbols: "Symbols | None", path: str | None, memory: MemoryAtEnd) -> None:
+    """Find where a guest has copied or unpacked the code of its symbols; say so if it is nowhere."""
+    if symbols is None:
+        return
+    symbols.find_copies(memory.ranges)
+    if path is not None and path.endswith(_IN_MEMORY) and not symbols.has_places:
+        complain(
+            f"{path.removesuffix(_IN_MEMORY)}: its code is not in the guest's memory at the end of the run"
+        )
+
+
+def _file_and_offset(word: str) -> tuple[str, int | None]:
+    """The file of FILE@OFFSET, and the offset; 0 without one, None for ``FILE@memory``.
+
+    A file of the whole name is that file.
+    """
     path, at, offset = word.rpartition("@")
     if not at or not path or os.path.exists(word):
         return word, 0
+    if word.endswith(_IN_MEMORY):
+        return path, None
     digits = offset.removeprefix("-")
     if not re.fullmatch("0x[0-9a-fA-F]{1,16}|[0-9]{1,18}", digits):
         return word, 0

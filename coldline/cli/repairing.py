@@ -15,6 +15,10 @@ from coldline.trace.text import parse_event
 from coldline.verdict import Judgement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from coldline.checker.checker import Checker
+    from coldline.explain.selection import KeptEvents
     from coldline.repair.result import Repairs, Target
     from coldline.report.added import Repaired
     from coldline.simulation import Trial
@@ -69,20 +73,44 @@ class Repairing:
         self.found: dict[int, Repairs] = {}
         self.targets: dict[int, Target] = {}
         self._progress, self._name = progress, f"{name}: " if name else ""
+        self._causes = 0
 
     def __call__(self, source: Source, profile: Profile, judgement: Judgement) -> None:
         """Search the repairs of all causes of a judgement."""
         from coldline.repair.proof import checked
         from coldline.repair.repairs import find_repairs
+
+        self._collect(judgement)
+        if not self.targets:
+            return
+        checker = checked(source, profile)
+        for number, target in self._one_by_one():
+            self.found[number] = find_repairs(source, profile, checker, target)
+
+    def search_kept(
+        self, kept: "KeptEvents", profile: Profile, judgement: Judgement, checker: "Checker"
+    ) -> bool:
+        """Search them in the events of a run that concern them; return whether these are enough.
+
+        `checker` is the check of the whole run.
+        """
+        from coldline.repair.kept_events import KeptSearch
+
+        self._collect(judgement)
+        if not kept.complete:
+            return False
+        search = KeptSearch(kept, profile)
+        if not search.is_exact(checker, self.targets):
+            return False
+        for number, target in self._one_by_one():
+            self.found[number] = search.find(target)
+        return True
+
+    def _collect(self, judgement: Judgement) -> None:
         from coldline.repair.result import Target
 
         grouped = group(judgement)
-        if not grouped.causes:
-            return
-        checker = checked(source, profile)
         for number in range(len(grouped.causes)):
-            said = f"{self._name}repair of cause {number + 1:,} of {len(grouped.causes):,}"
-            self._progress.say(said.__str__)
             entries = tuple(
                 hazard.entry
                 for hazard, cause in zip(judgement.hazards, grouped.of_hazard, strict=True)
@@ -90,13 +118,32 @@ class Repairing:
             )
             if entries:
                 self.targets[number] = Target(entries)
-                self.found[number] = find_repairs(source, profile, checker, self.targets[number])
+        self._causes = len(grouped.causes)
+
+    def _one_by_one(self) -> "Iterator[tuple[int, Target]]":
+        for number, target in self.targets.items():
+            said = f"{self._name}repair of cause {number + 1:,} of {self._causes:,}"
+            self._progress.say(said.__str__)
+            yield number, target
 
 
 def repair_run(
-    trial: "Trial", judgement: Judgement, progress: Progress
+    trial: "Trial", judgement: Judgement, progress: Progress, checker: "Checker", kept: "KeptEvents | None"
 ) -> "tuple[dict[int, Repairs], Repaired | None]":
     """Search what repairs each cause of a guest's run, and run the guest with it.
+
+    Parameters
+    ----------
+    trial : Trial
+        The trial.
+    judgement : Judgement
+        The judgement of its run, with stories.
+    progress : Progress
+        Shows how far it is.
+    checker : Checker
+        The check of its run.
+    kept : KeptEvents or None
+        The events that may concern the hazards, of a long run.
 
     Returns
     -------
@@ -107,9 +154,21 @@ def repair_run(
     """
     from coldline.report.added import Repaired
     from coldline.trace.spool import Spool
-    from coldline.trial_repair import MOST_KEPT, Once, TrialRepairs, judged_with
+    from coldline.trial_repair import AT_ONCE_FROM, MOST_KEPT, Once, TrialRepairs, judged_with
 
     repairing = Repairing(progress, "")
+    if (
+        kept is not None
+        and judgement.events > AT_ONCE_FROM
+        and repairing.search_kept(kept, trial.profile, judgement, checker)
+    ):
+        from coldline.repaired_run import run_repaired
+
+        progress.say("running the guest with the repairs of all causes".__str__)
+        run = run_repaired(trial, repairing.found, repairing.targets, kept, checker)
+        if run.verdict is None:
+            return run.repairs, None
+        return run.repairs, Repaired(operations=run.operations, verdict=run.verdict, kinds=run.kinds)
     with Spool(Once(trial) if judgement.events <= MOST_KEPT else trial) as source:
         repairing(source, trial.profile, judgement)
     repairs, additions = TrialRepairs(trial, lambda what: progress.say(what.__str__)).put_in(

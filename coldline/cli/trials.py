@@ -11,6 +11,7 @@ from coldline.errors import PlanError, UsageError
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.frontends.unicorn import End, Outcome, Until
+from coldline.frontends.unicorn.follower import Follower
 from coldline.frontends.unicorn.turns import Turns, random_turns, round_robin
 from coldline.guest import Plan, make_plan
 from coldline.hypervisor.models import host_model
@@ -20,6 +21,8 @@ from coldline.simulation import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from coldline.events.footprints import EventRanges
 
 _LONGEST_TEXT = 1000
 
@@ -131,9 +134,16 @@ class TrialRun:
         progress: "Callable[[int, int], None]" = lambda instructions, accesses: None,
         console: "Callable[[bytes], None]" = lambda text: None,
         also: Sink | None = None,
+        follower: Follower | None = None,
     ) -> None:
         self.outcome = Outcome()
         self._trial, self._progress, self._console, self._also = trial, progress, console, also
+        self._follower = follower
+        self._located: EventRanges | None = None
+
+    def locate_at(self, ranges: "EventRanges") -> None:
+        """See `Locating`."""
+        self._located = ranges
 
     def run(self, sink: Sink, *, instructions: bool = False) -> None:
         """See `Source.run`."""
@@ -148,5 +158,10 @@ class TrialRun:
             self._progress(executed, accesses)
 
         self.outcome = self._trial.run(
-            both, instructions=instructions, console=self._console, progress=update
+            both,
+            instructions=instructions,
+            located=self._located,
+            console=self._console,
+            progress=update,
+            follower=self._follower,
         )

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # scripts/generate makes this file with shtab.
 
-_shtab_coldline_subparsers=(baseline boot cache check compare convert corpus matrix plan rules survey watch create console list pause unpause destroy xl completion)
+_shtab_coldline_subparsers=(baseline boot cache check compare convert corpus matrix plan rules survey watch host-model create console list pause unpause destroy xl completion)
 
 _shtab_coldline_baseline_option_strings=(-h --help -o --output)
-_shtab_coldline_boot_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --strategy --host --core --until --schedule --secondary --max-instructions --order --nc-may-hit --setway-effective --idc --dic --repair --inject --with --baseline --suppressions --symbols --source-prefix --trace --trace-format --format --json --quiet --hazards)
+_shtab_coldline_boot_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --strategy --host --core --until --schedule --secondary --max-instructions --order --no-order --nc-may-hit --setway-effective --idc --dic --repair --inject --with --baseline --suppressions --symbols --source-prefix --trace --trace-format --format --json --quiet --hazards)
 _shtab_coldline_cache_option_strings=(-h --help --build --clear)
 _shtab_coldline_check_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --repair --with --before --baseline --suppressions --format --json --witness --quiet --hazards --max-hazards --stories)
 _shtab_coldline_compare_option_strings=(-h --help --json)
 _shtab_coldline_convert_option_strings=(-h --help --to --version --core)
 _shtab_coldline_corpus_option_strings=(-h --help --format --json --list --write --from)
-_shtab_coldline_matrix_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --core --until --schedule --secondary --max-instructions --order --nc-may-hit --setway-effective --idc --dic --format --json)
+_shtab_coldline_matrix_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --core --until --schedule --secondary --max-instructions --order --no-order --nc-may-hit --setway-effective --idc --dic --format --json)
 _shtab_coldline_plan_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --machine --ram --uart --mmio --mmio-default --core --json --svg --dtb-out)
 _shtab_coldline_rules_option_strings=(-h --help --nc-may-hit --setway-effective --idc --dic --dot --sources)
 _shtab_coldline_survey_option_strings=(-h --help --results --site --jobs --scheduler --shard --retry --dry-run --quiet)
 _shtab_coldline_watch_option_strings=(-h --help --start --only --name --order --nc-may-hit --setway-effective --idc --dic --trace --trace-format --format --json --quiet --hazards)
+_shtab_coldline_host_model_option_strings=(-h --help --observed --builder --name)
 _shtab_coldline_create_option_strings=(-h --help --sample --bios --initrd --ramdisk --append --cmdline --memory --vcpus --gic --dtb --dtb-only --el --fit-config --load --entry --arch --max-image --max-unpacked --name --strategy -p --paused -e --no-keeper -F --foreground --lenient --vuart --trace --json)
 _shtab_coldline_console_option_strings=(-h --help --raw --vuart)
 _shtab_coldline_list_option_strings=(-h --help --json)
@@ -62,6 +63,7 @@ _shtab_coldline_plan___dtb_out_COMPGEN=_shtab_compgen_files
 _shtab_coldline_survey___results_COMPGEN=_shtab_compgen_files
 _shtab_coldline_survey___site_COMPGEN=_shtab_compgen_dirs
 _shtab_coldline_watch___trace_COMPGEN=_shtab_compgen_files
+_shtab_coldline_host_model_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_coldline_create_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_coldline_create___bios_COMPGEN=_shtab_compgen_files
 _shtab_coldline_create___initrd_COMPGEN=_shtab_compgen_files
@@ -110,7 +112,7 @@ _shtab_coldline_create___el_choices=(1 2 3)
 _shtab_coldline_create___arch_choices=(arm64 arm32)
 _shtab_coldline_create___strategy_choices=(none flush syscall uncached hypercall uncached-hypercall)
 _shtab_coldline_completion_pos_0_choices=(bash zsh fish)
-_shtab_coldline_pos_0_choices=(baseline boot cache check compare convert corpus matrix plan rules survey watch create console list pause unpause destroy xl completion)
+_shtab_coldline_pos_0_choices=(baseline boot cache check compare convert corpus matrix plan rules survey watch host-model create console list pause unpause destroy xl completion)
 
 _shtab_coldline_baseline_pos_0_nargs=+
 _shtab_coldline_baseline__h_nargs=0
@@ -120,6 +122,7 @@ _shtab_coldline_boot__h_nargs=0
 _shtab_coldline_boot___help_nargs=0
 _shtab_coldline_boot___mmio_default_nargs=0
 _shtab_coldline_boot___order_nargs=0
+_shtab_coldline_boot___no_order_nargs=0
 _shtab_coldline_boot___nc_may_hit_nargs=0
 _shtab_coldline_boot___setway_effective_nargs=0
 _shtab_coldline_boot___idc_nargs=0
@@ -156,6 +159,7 @@ _shtab_coldline_matrix__h_nargs=0
 _shtab_coldline_matrix___help_nargs=0
 _shtab_coldline_matrix___mmio_default_nargs=0
 _shtab_coldline_matrix___order_nargs=0
+_shtab_coldline_matrix___no_order_nargs=0
 _shtab_coldline_matrix___nc_may_hit_nargs=0
 _shtab_coldline_matrix___setway_effective_nargs=0
 _shtab_coldline_matrix___idc_nargs=0
@@ -189,6 +193,8 @@ _shtab_coldline_watch___idc_nargs=0
 _shtab_coldline_watch___dic_nargs=0
 _shtab_coldline_watch___json_nargs=0
 _shtab_coldline_watch___quiet_nargs=0
+_shtab_coldline_host_model__h_nargs=0
+_shtab_coldline_host_model___help_nargs=0
 _shtab_coldline_create_pos_1_nargs='*'
 _shtab_coldline_create__h_nargs=0
 _shtab_coldline_create___help_nargs=0

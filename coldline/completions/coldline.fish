@@ -42,8 +42,8 @@ function _shtab_coldline_using
   test "$_shtab_coldline_cmdpath" = "$argv"
 end
 
-set -g _shtab_coldline_commands baseline boot cache check compare convert corpus matrix plan rules survey watch create console list pause unpause destroy xl completion
-set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --inject --jobs --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --only --output --preload --ram --ramdisk --results --sample --schedule --scheduler --secondary --shard --site --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --version --with --write -o
+set -g _shtab_coldline_commands baseline boot cache check compare convert corpus matrix plan rules survey watch host-model create console list pause unpause destroy xl completion
+set -g _shtab_coldline_opts_with_value --append --arch --baseline --before --bios --builder --cmdline --core --dtb --dtb-only --dtb-out --el --entry --fit-config --format --from --gic --hazards --host --initrd --inject --jobs --load --machine --max-hazards --max-image --max-instructions --max-unpacked --memory --mmio --name --observed --only --output --preload --ram --ramdisk --results --sample --schedule --scheduler --secondary --shard --site --source-prefix --start --stories --strategy --suppressions --svg --symbols --to --trace --trace-format --uart --until --vcpus --version --with --write -o
 
 complete -c coldline -e
 complete -c coldline -f
@@ -77,13 +77,14 @@ complete -c coldline -n '_shtab_coldline_using boot' -l uart -x -d 'serial port,
 complete -c coldline -n '_shtab_coldline_using boot' -l mmio -x -d 'registers that read as VALUE (default 0) and ignore stores, before any device there; can be repeated'
 complete -c coldline -n '_shtab_coldline_using boot' -l mmio-default -d 'all addresses without RAM or a device are registers that read as 0 and ignore stores'
 complete -c coldline -n '_shtab_coldline_using boot' -l strategy -xka "none flush syscall uncached hypercall uncached-hypercall" -d 'how the builder writes the guest'"'"'s memory: none, flush (arm64), syscall (arm32), uncached (the default), hypercall or uncached-hypercall; hosts without a hypervisor have none'
-complete -c coldline -n '_shtab_coldline_using boot' -l host -xka "rfc xen-4.17-arm64 xen-4.17-arm32 xen-4.22-arm64 kvm-arm64 kvm-s2fwb bootloader bootloader-dirty warm-reset clean-reset" -d 'host model: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64 or kvm-s2fwb; or, without a hypervisor, bootloader, bootloader-dirty, warm-reset or clean-reset (default: rfc for a kernel, bootloader for an ELF program, a raw image and --machine virt, warm-reset for --bios)'
+complete -c coldline -n '_shtab_coldline_using boot' -l host -xka "rfc xen-4.17-arm64 xen-4.17-arm32 xen-4.22-arm64 kvm-arm64 kvm-s2fwb bootloader bootloader-dirty warm-reset clean-reset" -d 'host model: rfc, xen-4.17-arm64, xen-4.17-arm32, xen-4.22-arm64, kvm-arm64 or kvm-s2fwb; the file of another, which ends in .json; or, without a hypervisor, bootloader, bootloader-dirty, warm-reset or clean-reset (default: rfc for a kernel, bootloader for an ELF program, a raw image and --machine virt, warm-reset for --bios)'
 complete -c coldline -n '_shtab_coldline_using boot' -l core -xka "armv8-a architecture cortex-a53 cortex-a57 cortex-a72 xgene1 neoverse-n1 armv7-a architecture-v7 cortex-a7 cortex-a15" -d 'core profile (default armv8-a, for arm32 armv7-a)'
 complete -c coldline -n '_shtab_coldline_using boot' -l until -x -d 'when to stop: mmu (the MMU is turned on), psci (the first PSCI call; the default), off (SYSTEM_OFF), console:TEXT (TEXT is printed) or a number of instructions; a run without a hazard that ends before this is inconclusive'
 complete -c coldline -n '_shtab_coldline_using boot' -l schedule -x -d 'order of the vCPUs'"'"' turns: rr:N (in turn, N instructions each; the default is rr:1000) or random:SEED'
 complete -c coldline -n '_shtab_coldline_using boot' -l secondary -xka "psci start" -d 'how the vCPUs after the first one start: psci (by the guest'"'"'s CPU_ON; the default) or start (at the entry, like the first one)'
 complete -c coldline -n '_shtab_coldline_using boot' -l max-instructions -x -d 'maximum number of instructions (default 4,000,000,000)'
-complete -c coldline -n '_shtab_coldline_using boot' -l order -d 'follow each core'"'"'s barriers: what it has issued takes effect at any time up to its own barrier'
+complete -c coldline -n '_shtab_coldline_using boot' -l order -d 'follow each core'"'"'s barriers: what it has issued takes effect at any time up to its own barrier (the default)'
+complete -c coldline -n '_shtab_coldline_using boot' -l no-order -d 'let everything take effect at once, so that missing barriers are not found'
 complete -c coldline -n '_shtab_coldline_using boot' -l nc-may-hit -d 'non-cacheable reads may also return a cached copy'
 complete -c coldline -n '_shtab_coldline_using boot' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
 complete -c coldline -n '_shtab_coldline_using boot' -l idc -d 'CTR_EL0.IDC: instruction fetches see level 1 data caches'
@@ -93,7 +94,7 @@ complete -c coldline -n '_shtab_coldline_using boot' -l inject -x -d 'run the gu
 complete -c coldline -n '_shtab_coldline_using boot' -l with -x -d 'run the guest with operations added to its code, such as '"'"'dc ivac 0x40205000 0x5000; dsb at pc 0x40008010#1'"'"': before the instruction at that address or at SYMBOL+OFFSET, the first time that it is reached; '"'"'on cpu1'"'"' at the end for another core (can be repeated)'
 complete -c coldline -n '_shtab_coldline_using boot' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are known, from '"'"'coldline baseline'"'"': only others fail the command'
 complete -c coldline -n '_shtab_coldline_using boot' -l suppressions -xka "(__fish_complete_path (commandline -ct))" -d 'causes that are not to fail the command, each with a reason and a date'
-complete -c coldline -n '_shtab_coldline_using boot' -l symbols -xka "(__fish_complete_path (commandline -ct))" -d 'name functions, data and source lines by FILE: the linked ELF file of the image, such as vmlinux or u-boot, or a System.map (default: the image, if it is an ELF file with symbols). FILE@OFFSET is for code that copies itself elsewhere, as U-Boot does: OFFSET is what it adds to its addresses as linked'
+complete -c coldline -n '_shtab_coldline_using boot' -l symbols -xka "(__fish_complete_path (commandline -ct))" -d 'name functions, data and source lines by FILE: the linked ELF file of the image, such as vmlinux or u-boot, or a System.map (default: the image, if it is an ELF file with symbols). Code that copies or unpacks itself is found in memory at the end of the run; FILE@OFFSET says what it adds to its addresses as linked, and FILE@memory is for code that was loaded in another form'
 complete -c coldline -n '_shtab_coldline_using boot' -l source-prefix -xka "(__fish_complete_directories)" -d 'remove DIR from the beginning of the paths of source files'
 complete -c coldline -n '_shtab_coldline_using boot' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write every event to FILE, for '"'"'coldline check'"'"''
 complete -c coldline -n '_shtab_coldline_using boot' -l trace-format -xka "text binary" -d 'form of that file: text, or binary, which is smaller and faster (default: text if FILE ends in .txt or .trace, else binary; .gz or .zst after that compresses it)'
@@ -170,7 +171,8 @@ complete -c coldline -n '_shtab_coldline_using matrix' -l until -x -d 'when to s
 complete -c coldline -n '_shtab_coldline_using matrix' -l schedule -x -d 'order of the vCPUs'"'"' turns: rr:N (in turn, N instructions each; the default is rr:1000) or random:SEED'
 complete -c coldline -n '_shtab_coldline_using matrix' -l secondary -xka "psci start" -d 'how the vCPUs after the first one start: psci (by the guest'"'"'s CPU_ON; the default) or start (at the entry, like the first one)'
 complete -c coldline -n '_shtab_coldline_using matrix' -l max-instructions -x -d 'maximum number of instructions (default 4,000,000,000)'
-complete -c coldline -n '_shtab_coldline_using matrix' -l order -d 'follow each core'"'"'s barriers: what it has issued takes effect at any time up to its own barrier'
+complete -c coldline -n '_shtab_coldline_using matrix' -l order -d 'follow each core'"'"'s barriers: what it has issued takes effect at any time up to its own barrier (the default)'
+complete -c coldline -n '_shtab_coldline_using matrix' -l no-order -d 'let everything take effect at once, so that missing barriers are not found'
 complete -c coldline -n '_shtab_coldline_using matrix' -l nc-may-hit -d 'non-cacheable reads may also return a cached copy'
 complete -c coldline -n '_shtab_coldline_using matrix' -l setway-effective -d 'set/way maintenance reaches every copy of a line'
 complete -c coldline -n '_shtab_coldline_using matrix' -l idc -d 'CTR_EL0.IDC: instruction fetches see level 1 data caches'
@@ -227,7 +229,7 @@ complete -c coldline -n '_shtab_coldline_using survey' -l quiet -d 'print only t
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a watch -d 'Run a machine of 64-bit Arm cores under QEMU, and check every access of every core: can any cache show it stale data? QEMU has to be 10.0 or later.'
 complete -c coldline -n '_shtab_coldline_using watch' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using watch' -l start -xka "clean cold dirty any" -d 'what caches may hold at the first instruction: clean lines of any RAM, as a boot loader leaves them (clean, the default); nothing (cold); also dirty lines of what was not loaded (dirty); or anything, clean or dirty and old, but for what was loaded (any), as after a reset that keeps what caches hold'
-complete -c coldline -n '_shtab_coldline_using watch' -l only -x -d 'check only accesses to this range of physical addresses'
+complete -c coldline -n '_shtab_coldline_using watch' -l only -x -d 'check only accesses to this range of physical addresses, in whole pages; several can be given'
 complete -c coldline -n '_shtab_coldline_using watch' -l name -x -d 'name of the guest with this VMID, for its agents: cpu0.NAME (default: cpu0.vmid1 and so on)'
 complete -c coldline -n '_shtab_coldline_using watch' -l order -d 'follow each core'"'"'s barriers: what it has issued takes effect at any time up to its own barrier'
 complete -c coldline -n '_shtab_coldline_using watch' -l nc-may-hit -d 'non-cacheable reads may also return a cached copy'
@@ -240,6 +242,12 @@ complete -c coldline -n '_shtab_coldline_using watch' -l format -xka "text json 
 complete -c coldline -n '_shtab_coldline_using watch' -l json -d 'short for --format json'
 complete -c coldline -n '_shtab_coldline_using watch' -l quiet -d 'print only the verdict and its coverage (not for json)'
 complete -c coldline -n '_shtab_coldline_using watch' -l hazards -x -d 'number of hazards to list, each with its story (default: text 100, json 100, witness 100, html 100, sarif 100, junit 100, github 100)'
+complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a host-model -d 'Write the model of a host as JSON: what '"'"'coldline watch'"'"' has seen a hypervisor and its builder do to the pages of guests. '"'"'coldline boot --host FILE'"'"' and '"'"'matrix'"'"' take it.'
+complete -c coldline -n '_shtab_coldline_using host-model' -s h -l help -d 'show this help message and exit'
+complete -c coldline -n '_shtab_coldline_using host-model' -l observed -x -d 'trace that '"'"'coldline watch --trace'"'"' wrote while guests were built'
+complete -c coldline -n '_shtab_coldline_using host-model' -l builder -x -d 'name of the guest that builds the others, as --name gave it (default: dom0)'
+complete -c coldline -n '_shtab_coldline_using host-model' -l name -x -d 'the model'"'"'s name (default: observed)'
+complete -c coldline -n '_shtab_coldline_using host-model; and test $_shtab_coldline_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'file to write, or - for standard output (default: -)'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a create -d 'Build a guest on the running Xen, from its dom0, and start it. xl can manage the guest, too.'
 complete -c coldline -n '_shtab_coldline_using create' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using create' -l sample -xka "midway-arm64 midway-arm32" -d 'a guest that comes with coldline: midway-arm64 or midway-arm32'

@@ -6,11 +6,27 @@
 
 from typing import Any
 
+import numpy as np
+
 from coldline.events.batch import INSTRUCTION_SIZE, InstructionState
-from coldline.events.layout import AGENT_SHIFT, ATTRIBUTES_SHIFT, EVENT_SIZE, OP_SHIFT, REST_AT, SIZE_AT
-from coldline.events.op import Op
+from coldline.events.layout import (
+    AGENT_SHIFT,
+    ATTRIBUTES_SHIFT,
+    EVENT_SIZE,
+    EVERYWHERE_SLOT,
+    GRANULE_BITS,
+    GRANULE_SLOTS,
+    MUCH,
+    OP_MASK,
+    OP_SHIFT,
+    PAGE_SLOTS,
+    REST_AT,
+    SIZE_AT,
+)
+from coldline.events.op import Kind, Op
 from coldline.events.words import ESCAPE, ESCAPE_WORDS, LONGEST, WORDS, Word
-from coldline.jit.intrinsics import compiled, int64, load64, store64, stream64, uint64
+from coldline.jit.intrinsics import compiled, int64, load64, store8, store64, stream64, uint64
+from coldline.support.units import PAGE_SIZE
 
 _SIZE, _OP, _AGENT, _ATTRIBUTES = Word.SIZE.lsb, Word.OP.lsb, Word.AGENT.lsb, Word.ATTRIBUTES.lsb
 _ADDRESS = Word.ADDRESS.mask
@@ -18,6 +34,9 @@ _MOST_ATTRIBUTES = Word.ATTRIBUTES.mask >> Word.ATTRIBUTES.lsb
 _AGENT_ONES = Word.AGENT.mask >> Word.AGENT.lsb
 _MAP, _UNMAP = int(Op.MAP), int(Op.UNMAP)
 _DESCRIPTOR = int(Op.DESCRIPTOR)
+_EVERYWHERE = sum(1 << op for op in Op if op.traits.everywhere or not op.has_range)
+_ON_PAGES = sum(1 << op for op in Op if op.kind is Kind.ALIAS or op in (Op.FETCH, Op.WALK))
+_PAGE_BITS = PAGE_SIZE.bit_length() - 1
 _UNKNOWN = int(InstructionState.UNKNOWN)
 
 NOW_INVALID = 0x100
@@ -67,8 +86,29 @@ def locate_from(s: Any, first: Any, physical: Any, state: Any) -> None:
 
 
 @compiled
-def unpack(words: Any, events: int, rows: Any) -> None:
-    """Unpack a number of events at an address into rows of `EVENT_DTYPE` at another."""
+def _mark(marks: Any, address: Any, size: Any, op: Any) -> None:
+    """Mark the granules of an event, and its pages if other pages matter to it."""
+    if uint64(_EVERYWHERE) >> op & uint64(1) or size >= uint64(MUCH):
+        store8(marks + uint64(EVERYWHERE_SLOT), np.uint8(1))
+        return
+    last = address + size - uint64(1)
+    granule = address >> uint64(GRANULE_BITS)
+    while granule <= last >> uint64(GRANULE_BITS):
+        store8(marks + (granule & uint64(GRANULE_SLOTS - 1)), np.uint8(1))
+        granule += uint64(1)
+    if uint64(_ON_PAGES) >> op & uint64(1):
+        page = address >> uint64(_PAGE_BITS)
+        while page <= last >> uint64(_PAGE_BITS):
+            store8(marks + uint64(GRANULE_SLOTS) + (page & uint64(PAGE_SLOTS - 1)), np.uint8(1))
+            page += uint64(1)
+
+
+@compiled
+def unpack(words: Any, events: int, rows: Any, marks: Any) -> None:
+    """Unpack a number of events at an address into rows of `EVENT_DTYPE` at another; mark their memory at a third.
+
+    The marks are those of `coldline.events.footprints`; there are none if their address is 0.
+    """
     for _ in range(events):
         word = load64(words)
         op = word >> uint64(_OP) & uint64(ESCAPE)
@@ -76,10 +116,18 @@ def unpack(words: Any, events: int, rows: Any) -> None:
             store64(rows, load64(words + uint64(8)))
             store64(rows + uint64(SIZE_AT), load64(words + uint64(16)))
             store64(rows + uint64(REST_AT), load64(words + uint64(24)))
+            if marks:
+                rest = load64(words + uint64(24))
+                number = rest >> uint64(OP_SHIFT) & uint64(OP_MASK)
+                _mark(marks, load64(words + uint64(8)), load64(words + uint64(16)), number)
             words += uint64(8 * ESCAPE_WORDS)
         else:
-            store64(rows, word & uint64(_ADDRESS))
-            store64(rows + uint64(SIZE_AT), uint64(1) + (word >> uint64(_SIZE) & uint64(LONGEST - 1)))
+            address = word & uint64(_ADDRESS)
+            less = word >> uint64(_SIZE) & uint64(LONGEST - 1)
+            store64(rows, address)
+            store64(rows + uint64(SIZE_AT), uint64(1) + less)
+            if marks:
+                _mark(marks, address, uint64(1) + less, op)
             agent = word >> uint64(_AGENT) & uint64(_AGENT_ONES)
             attributes = word >> uint64(_ATTRIBUTES)
             store64(

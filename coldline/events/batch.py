@@ -93,6 +93,10 @@ class Batch:
             self._instructions = np.frombuffer(self._instructions, _dtype(_INSTRUCTION_FIELDS))
         return self._instructions
 
+    def marks(self) -> "NDArray[np.uint8] | None":
+        """Which memory the events concern, as `coldline.events.footprints` has them; None if nobody marked them."""
+        return None
+
     def keep(self) -> "Batch":
         """Return a batch whose columns do not change until it is released: this one, or a copy."""
         if self._give_back is not None:

@@ -56,3 +56,21 @@ OUTER_SHIFT = 4
 
 ATTRIBUTES_MASK = 0x7F
 """The bits of `attributes` that are used."""
+
+GRANULE_BITS = 8
+"""Bits of a granule: it is noted which granules of memory events touch."""
+
+GRANULE_SLOTS = 1 << 18
+"""The slots of granules: a granule has that of its number modulo this."""
+
+PAGE_SLOTS = 1 << 16
+"""The slots of pages on which there are fetches, walks or changes of mappings; they come after those of granules."""
+
+EVERYWHERE_SLOT = GRANULE_SLOTS + PAGE_SLOTS
+"""The slot of events that concern all memory, or much of it."""
+
+MARKS_SIZE = EVERYWHERE_SLOT + 8
+"""Bytes of marks, one a slot."""
+
+MUCH = 1 << 22
+"""Bytes: an event of this size or more counts as concerning all memory."""

@@ -10,9 +10,12 @@ during the first run. `coldline.events.conformance` tries any source against thi
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from coldline.events.batch import Batch
+
+if TYPE_CHECKING:
+    from coldline.events.footprints import EventRanges
 
 Sink = Callable[[Batch], None]
 """Takes one batch of events. An exception that it raises ends the run and leaves `Source.run`."""
@@ -36,6 +39,14 @@ class Source(Protocol):
             Whether the caller wants `Batch.instructions`. A source that does not know instructions ignores this.
             The events are the same either way.
         """
+
+
+@runtime_checkable
+class Locating(Protocol):
+    """A source that knows where `Batch.instructions` are wanted, as to find them takes time."""
+
+    def locate_at(self, ranges: "EventRanges") -> None:
+        """Take the ranges of events outside of which the next run need not know instructions."""
 
 
 class Batches:

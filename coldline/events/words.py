@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from coldline.arm.fields import Field
 from coldline.events.batch import INSTRUCTION_SIZE, Batch
-from coldline.events.layout import EVENT_SIZE
+from coldline.events.layout import EVENT_SIZE, MARKS_SIZE
 from coldline.events.source import Sink
 from coldline.jit import shared_record
 from coldline.jit.shared_record import Fields, SharedRecord, address_of
@@ -104,7 +104,7 @@ class Packed(Batch):
     count : int
         The number of events.
     unpack : callable
-        Unpacks a number of events from an address to an address.
+        Unpacks a number of events from an address to an address, and marks their memory at another.
     words_from, columns_from : Buffers
         The buffers to which `words` and the columns are returned.
     instructions : mmap or None
@@ -116,7 +116,7 @@ class Packed(Batch):
         agents: Sequence[str],
         words: mmap.mmap,
         count: int,
-        unpack: Callable[[int, int, int], None],
+        unpack: Callable[[int, int, int, int], None],
         words_from: Buffers,
         columns_from: Buffers,
         instructions: mmap.mmap | None = None,
@@ -132,15 +132,25 @@ class Packed(Batch):
         self._words_from = words_from
         self._columns_from = columns_from
         self._columns: mmap.mmap | None = None
+        self._marks = bytearray()
 
     @property
     def rows(self) -> "NDArray[np.void]":
         """The events, as columns."""
         if self._columns is None:
             self._columns = self._columns_from.take()
-            self._unpack(address_of(self._words), self._count, address_of(self._columns))
+            self._marks = bytearray(MARKS_SIZE)
+            self._unpack(
+                address_of(self._words), self._count, address_of(self._columns), address_of(self._marks)
+            )
             self._rows = memoryview(self._columns)[: self._count * EVENT_SIZE]
         return super().rows
+
+    def marks(self) -> "NDArray[np.uint8] | None":
+        """See `Batch.marks`: they are made with the columns."""
+        import numpy as np
+
+        return np.frombuffer(self._marks, np.uint8) if self._columns is not None else None
 
     def __len__(self) -> int:
         return self._count
@@ -172,6 +182,17 @@ class EventWords:
         record["high_water"] = HIGH_WATER
         self._take()
 
+    def locate(self, wanted: bool) -> None:
+        """Keep the instructions of the events to come, or do not; nothing has been appended to the buffer yet."""
+        if self._instructions is None:
+            return
+        if wanted and self._rows is None:
+            self._rows = self._instructions.take()
+        elif not wanted and self._rows is not None:
+            self._instructions.give_back(self._rows)
+            self._rows = None
+        self._record.use("instruction_rows", self._rows)
+
     def _take(self) -> None:
         self._events = self._words.take()
         self._rows = self._instructions.take() if self._instructions is not None else None
@@ -179,7 +200,9 @@ class EventWords:
         self._record.use("instruction_rows", self._rows)
         self._record["fill"] = self._record["count"] = 0
 
-    def hand_over(self, sink: Sink, agents: Sequence[str], unpack: Callable[[int, int, int], None]) -> None:
+    def hand_over(
+        self, sink: Sink, agents: Sequence[str], unpack: Callable[[int, int, int, int], None]
+    ) -> None:
         """Hand the events so far to `sink`, if there are any, and go on in an empty buffer."""
         count = self._record["count"]
         if not count:

@@ -4,7 +4,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from coldline.events.batch import Batch, InstructionState
+from coldline.explain.selection import Part
 
 
 class Code(NamedTuple):
@@ -25,13 +28,16 @@ def instruction_of(batch: Batch, index: int) -> Code | None:
     return Code(virtual, physical, state == InstructionState.T32)
 
 
-def code_of(batch: Batch, wanted: Sequence[int], first: int) -> dict[int, Code]:
-    """The instructions of some events, by their numbers in the trace, as far as the batch has them.
-
-    `first` is the number of the batch's first event.
-    """
-    if batch.instructions is None:
+def code_of(part: Part, wanted: Sequence[int]) -> dict[int, Code]:
+    """The instructions of some events, by their numbers in the trace, as far as they are there and have them."""
+    if part.batch.instructions is None:
         return {}
-    here = (number for number in wanted if 0 <= number - first < len(batch))
-    found = ((number, instruction_of(batch, number - first)) for number in here)
+    numbers = np.array(wanted, np.int64)
+    places = np.searchsorted(part.numbers, numbers)
+    inside = places < len(part.numbers)
+    inside[inside] = part.numbers[places[inside]] == numbers[inside]
+    found = (
+        (number, instruction_of(part.batch, index))
+        for number, index in zip(numbers[inside].tolist(), places[inside].tolist(), strict=True)
+    )
     return {number: code for number, code in found if code is not None}

@@ -60,6 +60,11 @@ class FinalReads:
     def __bool__(self) -> bool:
         return bool(self._swept)
 
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """The bytes of the lines that may be wrong."""
+        return [(base, base + lines * self._line) for each in self._swept for base, lines, _ in each.runs]
+
     def _followed(self) -> list[int]:
         few = sum(each.stale for each in self._swept) <= MAX_FOLLOWED
         runs = [run for each in self._swept for run in each.runs][:MAX_FOLLOWED]

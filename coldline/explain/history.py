@@ -29,6 +29,7 @@ from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent, LineHistory, LineShapes
 from coldline.explain.ordered_cost import OrderedCosts
 from coldline.explain.overlaps import overlaps
+from coldline.explain.selection import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,21 +117,28 @@ class History:
         """The number of wanted events before event `number`."""
         return bisect_left(self._wanted, number)
 
-    def feed(self, batch: Batch) -> None:
-        """Take the events of `batch`, with their instructions if it has them."""
+    def count(self, batch: Batch) -> None:
+        """Count the events of `batch`, of which those that may concern a line were fed."""
         for agent in batch.agents:
             if is_one_agent(agent):
                 self.pages.agent(agent)
-        self.code |= code_of(batch, self._wanted, self._number)
-        wanted = batch.rows[: max(self._last + 1 - self._number, 0)]  # no story has later events
+        self._number += len(batch)
+
+    def feed(self, part: Part) -> None:
+        """Take events, with their instructions if they have them."""
+        batch, numbers = part
+        for agent in batch.agents:
+            if is_one_agent(agent):
+                self.pages.agent(agent)
+        self.code |= code_of(part, self._wanted)
+        wanted = batch.rows[: np.searchsorted(numbers, self._last, side="right")]  # no story has later events
         for index in np.flatnonzero(self._concerns(wanted)).tolist():
             event = batch.event(index)
             if event.op.kind is Kind.SWITCH:
                 note_begun(self.pages, batch.agents, wanted[:index])
             self._doing = instruction_of(batch, index)
-            self._take(event, self._number + index, int(wanted["where"][index]))
+            self._take(event, int(numbers[index]), int(wanted["where"][index]))
         note_begun(self.pages, batch.agents, wanted)
-        self._number += len(batch)
 
     def _concerns(self, rows: "NDArray[np.void]") -> "NDArray[np.bool_]":
         """Select the events that may touch a followed line or change what its page's aliases allow."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from coldline.checker.state.findings import HazardEntry
 from coldline.events import PAGE_SIZE, Op
-from coldline.events.batch import Batch
+from coldline.explain.selection import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,20 +48,18 @@ class HistoryCuts:
         self._starts, self._ends = np.array(starts, np.uint64), np.array(ends, np.uint64)
         self._first: dict[int, int] = {}
         self._order: list[int] | None = None
-        self._number = 0
 
-    def feed(self, batch: Batch) -> None:
-        """Take the events of `batch`."""
-        number, self._number = self._number, self._number + len(batch)
-        if not len(self._starts):
+    def feed(self, part: Part) -> None:
+        """Take events."""
+        if not len(self._starts) or not len(part.numbers):
             return
-        rows = batch.rows
+        rows = part.batch.rows
         places, owners = self._borders(rows)
         inside = np.searchsorted(self._starts, places, side="left")
         inside = (inside > 0) & (places < self._ends[np.maximum(inside, 1) - 1])
         found, first = np.unique(places[inside], return_index=True)
         for place, index in zip(found.tolist(), owners[inside][first].tolist(), strict=True):
-            self._first.setdefault(place, number + index)
+            self._first.setdefault(place, int(part.numbers[index]))
         self._order = None
 
     def _borders(self, rows: "NDArray[np.void]") -> "tuple[NDArray[np.uint64], NDArray[np.intp]]":

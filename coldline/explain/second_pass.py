@@ -4,6 +4,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from coldline.checker.final_read import Swept
 from coldline.checker.finding_ranges import split_at
 from coldline.checker.state.core_vocabulary import ByCore
@@ -12,15 +14,20 @@ from coldline.errors import RepeatError
 from coldline.events import PAGE_SIZE, Op
 from coldline.events.agent_names import LOOK
 from coldline.events.batch import Batch
-from coldline.events.source import Source
+from coldline.events.footprints import EventRanges, slots_of
+from coldline.events.relay import Relay
+from coldline.events.source import Locating, Source
 from coldline.explain.broken import story_of
 from coldline.explain.deciding import deciding
+from coldline.explain.event_code import code_of
 from coldline.explain.explained import ExplainedHazard, Unread
 from coldline.explain.final_reads import FinalReads
 from coldline.explain.history import History
 from coldline.explain.history_cuts import HistoryCuts
 from coldline.explain.least_cost import LeastCosts
+from coldline.explain.line_history import LineEvent
 from coldline.explain.ordered_cost import OrderedCosts
+from coldline.explain.selection import KeptEvents, Part, Selection
 from coldline.explain.witness import WitnessStep, shortest
 
 if TYPE_CHECKING:
@@ -54,6 +61,7 @@ def tell(
     *,
     repeated: Callable[[int], None],
     telling: Callable[[int, int], None],
+    kept: KeptEvents | None = None,
     interruptible: bool = False,
 ) -> Told:
     """Tell the stories of hazards, and whose bytes the final read found.
@@ -74,6 +82,8 @@ def tell(
         Called with the number of events so far, after each batch.
     telling : callable
         Called before each story is worked out, with its number, from 1, and the number of stories.
+    kept : KeptEvents, optional
+        Takes the events that may concern the hazards, if it is known which these are.
     interruptible : bool
         Whether KeyboardInterrupt ends the pass, with the stories that are complete; else it is raised.
 
@@ -90,15 +100,42 @@ def tell(
     numbers = [*(entry.number for entry in listed[:stories]), *final.numbers.values()]
     history = History(ways, [*followed, *final.numbers], numbers)
     cuts = HistoryCuts(listed, line, checker.profile.zva, walks=checker.profile.has_barriers)
+    few = _few(
+        checker,
+        [
+            *((entry.address, entry.address + entry.size) for entry in listed if entry.lines > 1),
+            *((base, base + line) for base in followed),
+            *final.ranges,
+        ],
+        numbers,
+    )
+    if few is not None and isinstance(source, Locating):
+        source.locate_at(few.located)
 
     def sink(batch: Batch) -> None:
-        final.feed(batch)
-        cuts.feed(batch)
-        history.feed(batch)
+        first = history.events
+        part = None
+        if few is None:
+            part = Part(batch, np.arange(first, first + len(batch)))
+        elif few.ranges.touch(first, first + len(batch)):
+            part = few.selection.of(batch, first)
+            if kept is not None:
+                kept.keep(part, batch, first)
+        if kept is not None:
+            kept.note(batch, first)
+        if part is not None:
+            final.feed(part.batch)
+            cuts.feed(part)
+            history.feed(part)
+        history.count(batch)
         repeated(history.events)
 
     try:
-        source.run(sink, instructions=bool(followed or final.numbers))
+        if few is None:
+            source.run(sink, instructions=bool(followed or final.numbers))
+        else:
+            with Relay(lambda: sink) as relay:
+                source.run(relay.put, instructions=bool(followed or final.numbers))
     except KeyboardInterrupt:
         if not interruptible:
             raise
@@ -108,7 +145,8 @@ def tell(
             f"{history.events:,} events in the second pass, {checker.events:,} in the first: "
             "their source did not repeat them"
         )
-    history.feed(final.look())
+    looks = final.look()
+    history.feed(Part(looks, np.arange(history.events, history.events + len(looks))))
     parts = [part for entry in listed for part in split_at(entry, _cuts_of(entry, cuts), line)]
     worked_out = [at for at, part in enumerate(parts) if _line_of(part, line) in followed][:stories]
     found = final.found()
@@ -124,11 +162,75 @@ def tell(
         for story, (at, read) in enumerate(reads, len(worked_out) + 1):
             telling(story, total)
             told.unread[at] = told.unread[at]._replace(hazard=_explained(read, history, ways))
+        _locate(source, checker, few, [*told.hazards, *(hazard for _, hazard in told.unread)])
     except KeyboardInterrupt:
         if not interruptible:
             raise
         return told._replace(interrupted=True)
     return told
+
+
+class _Few(NamedTuple):
+    """Which events have to be looked at.
+
+    Attributes
+    ----------
+    ranges : EventRanges
+        Ranges that have all of them.
+    selection : Selection
+        The events in these.
+    located : EventRanges
+        The events whose instructions are found at once, which is most of what stories tell.
+    """
+
+    ranges: EventRanges
+    selection: Selection
+    located: EventRanges
+
+
+def _few(checker: "Checker", parts: Sequence[tuple[int, int]], numbers: Sequence[int]) -> _Few | None:
+    """The events that may concern some ranges of bytes; None if that is not known, and all may.
+
+    `numbers` are those of events whose instructions are told in any case.
+    """
+    noted = checker.footprints
+    if noted is None or checker.profile.has_barriers:
+        return None
+    slots = slots_of(parts)
+    return _Few(noted.concerning(slots), Selection(slots), noted.seldom(slots, numbers))
+
+
+def _locate(
+    source: Source, checker: "Checker", few: _Few | None, stories: Sequence[ExplainedHazard | None]
+) -> None:
+    """Find the instructions of those events of stories that were not located, by a run that does nothing else."""
+    noted = checker.footprints
+    if few is None or noted is None or not isinstance(source, Locating):
+        return
+    missing: dict[int, list[LineEvent]] = {}
+    for hazard in stories:
+        for step in hazard.story if hazard is not None else ():
+            each = step.line_event
+            if each is None or each.code is not None or each.number >= checker.events:
+                continue
+            if not few.located.touch(each.number, each.number + 1):
+                missing.setdefault(each.number, []).append(each)
+    if not missing:
+        return
+    ranges, numbers = noted.of(missing), sorted(missing)
+    source.locate_at(ranges)
+    first = 0
+
+    def sink(batch: Batch) -> None:
+        nonlocal first
+        if ranges.touch(first, first + len(batch)):
+            part = Part(batch, np.arange(first, first + len(batch)))
+            for number, code in code_of(part, numbers).items():
+                for each in missing[number]:
+                    each.code = code
+        first += len(batch)
+
+    source.run(sink, instructions=True)
 
 
 def _cuts_of(entry: HazardEntry, cuts: HistoryCuts) -> list[int]:

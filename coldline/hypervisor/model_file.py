@@ -12,7 +12,7 @@ from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel, HostR
 
 _Value = TypeVar("_Value")
 
-SCHEMA: Final = "coldline.host-model/1"
+MODEL_SCHEMA: Final = "coldline.host-model/1"
 """The schema of a file and its version."""
 
 _MOST: Final = 1 << 20
@@ -36,10 +36,10 @@ def model_text(model: HostModel) -> str:
     Parameters
     ----------
     model : HostModel
-        One without `load` and `leaves_junk`: a file has no place for them.
+        One with a builder. A file has no place for `covers`, `options`, `watches_caches` and `forced_write_back`.
     """
     document: dict[str, Any] = {
-        "schema": SCHEMA,
+        "schema": MODEL_SCHEMA,
         "name": model.name,
         "summary": model.summary,
         "architectures": list(model.architectures),
@@ -96,8 +96,8 @@ class _Reading:
         self._path = path
 
     def model(self, document: Any) -> HostModel:
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            raise self._error("schema", f"is not {SCHEMA}")
+        if not isinstance(document, dict) or document.get("schema") != MODEL_SCHEMA:
+            raise self._error("schema", f"is not {MODEL_SCHEMA}")
         return HostModel(
             name=self._text(document, "name"),
             summary=self._text(document, "summary"),
@@ -110,7 +110,10 @@ class _Reading:
                 self._one_of("mapping_types", each, _TYPES) for each in self._list(document, "mapping_types")
             ),
             aliases=tuple(self._alias(each) for each in self._list(document, "aliases")),
-            **{name: self._rule(name, document[name]) for name in _RULES if document.get(name) is not None},
+            allocation=self._rule(document, "allocation"),
+            flush=self._rule(document, "flush"),
+            first_run=self._rule(document, "first_run"),
+            set_way=self._rule(document, "set_way"),
         )
 
     def _alias(self, document: Any) -> HostAlias:
@@ -127,11 +130,14 @@ class _Reading:
             executable=executable,
         )
 
-    def _rule(self, name: str, document: Any) -> HostRule:
-        if not isinstance(document, dict):
+    def _rule(self, document: dict[str, Any], name: str) -> HostRule | None:
+        rule = document.get(name)
+        if rule is None:
+            return None
+        if not isinstance(rule, dict):
             raise self._error(name, "is no object")
-        steps = [self._one_of("steps", each, _STEPS) for each in self._list(document, "steps")]
-        return HostRule(self._text(document, "agent"), tuple(steps), self._text(document, "source"))
+        steps = [self._one_of("steps", each, _STEPS) for each in self._list(rule, "steps")]
+        return HostRule(self._text(rule, "agent"), tuple(steps), self._text(rule, "source"))
 
     def _text(self, document: dict[str, Any], key: str) -> str:
         value = document.get(key)

@@ -7,7 +7,7 @@ model: who maps them and until when, what the hypervisor does before dom0 maps t
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from coldline.arm import MemoryType
@@ -15,7 +15,7 @@ from coldline.errors import UsageError
 from coldline.events.op import Op
 from coldline.events.source import Sink
 from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel, HostRule
-from coldline.hypervisor.observed_pages import HYPERVISOR, Agent, GuestFinder, PageEvents, Seen
+from coldline.hypervisor.observed_pages import HYPERVISOR, GuestFinder, PageEvents, SeenOnPage, WatchedAgent
 
 if TYPE_CHECKING:
     from coldline.events.batch import Batch
@@ -75,12 +75,6 @@ def observe(run: Callable[[Sink], None], name: str, builder: str, source: str) -
         raise UsageError(f"{source}: no guest uses a page that {builder} wrote before the guest began")
     count = len(stories)
 
-    def most(values: Iterable[tuple[Op, ...]]) -> tuple[tuple[Op, ...], int]:
-        return Counter(values).most_common(1)[0]
-
-    allocation, of_allocation = most(story.allocation for story in stories)
-    flushes = [story.flush for story in stories if story.flush]
-    flush = most(flushes) if flushes else None
     aliases = Counter(alias for story in stories for alias in story.aliases)
     return HostModel(
         name=name,
@@ -94,15 +88,28 @@ def observe(run: Callable[[Sink], None], name: str, builder: str, source: str) -
             )
             for alias, seen in sorted(aliases.items(), key=lambda item: _LIFETIMES.index(item[0].lifetime))
         ),
-        allocation=HostRule("xen", allocation, f"{of_allocation} of {count} pages") if allocation else None,
-        flush=HostRule("xen", flush[0], f"{flush[1]} of {count} pages") if flush else None,
+        allocation=_rule([story.allocation for story in stories], count),
+        flush=_rule([story.flush for story in stories if story.flush], count),
     )
+
+
+def _rule(seen: list[tuple[Op, ...]], count: int) -> HostRule | None:
+    """What most of the pages had, of as many the longer; the source has the rest, too."""
+    ranked = sorted(Counter(seen).items(), key=lambda item: (-item[1], -len(item[0])))
+    if not ranked or not ranked[0][0]:
+        return None
+    (steps, pages), *others = ranked
+    rest = [
+        f"{', '.join(op.name.lower().replace('_', ' ') for op in other) or 'nothing'} on {more}"
+        for other, more in others
+    ]
+    return HostRule("xen", steps, "; ".join([f"{pages} of {count} pages", *rest]))
 
 
 _LIFETIMES: Final = tuple(AliasLifetime)
 
 
-def _story(events: list[Seen], builder: str) -> PageStory | None:
+def _story(events: list[SeenOnPage], builder: str) -> PageStory | None:
     """What was seen of a page; None if the builder did not write it."""
     writes = [seen for seen in events if seen.agent.who == builder and seen.op is Op.WRITE]
     if not writes:
@@ -121,10 +128,12 @@ def _story(events: list[Seen], builder: str) -> PageStory | None:
     )
 
 
-def _aliases(events: list[Seen], write: Seen, mapping: MemoryType, builder: str) -> Iterator[HostAlias]:
+def _aliases(
+    events: list[SeenOnPage], write: SeenOnPage, mapping: MemoryType, builder: str
+) -> Iterator[HostAlias]:
     """The aliases of others while the builder writes: those that are there at the end are there always."""
-    alive: set[Agent] = set()
-    during: set[Agent] = set()
+    alive: set[WatchedAgent] = set()
+    during: set[WatchedAgent] = set()
     for seen in events:
         if seen.op is Op.MAP:
             alive.add(seen.agent)
@@ -133,7 +142,7 @@ def _aliases(events: list[Seen], write: Seen, mapping: MemoryType, builder: str)
         elif seen == write:
             during = set(alive)
     for agent in during:
-        is_own = agent == Agent(builder, mapping)
+        is_own = agent == WatchedAgent(builder, mapping)
         if is_own and agent not in alive:
             continue
         name = "xen" if agent.who == HYPERVISOR else f"{builder}-linear"
@@ -141,7 +150,7 @@ def _aliases(events: list[Seen], write: Seen, mapping: MemoryType, builder: str)
         yield HostAlias(name, agent.memory_type, lifetime, "")
 
 
-def _allocation(events: list[Seen]) -> tuple[Op, ...]:
+def _allocation(events: list[SeenOnPage]) -> tuple[Op, ...]:
     """What the hypervisor did last: scrub, cleaning, invalidation, in the order of the last one of each."""
     last: dict[Op, int] = {}
     for seen in events:
@@ -154,7 +163,7 @@ def _allocation(events: list[Seen]) -> tuple[Op, ...]:
     return tuple(sorted(last, key=lambda op: last[op]))
 
 
-def _maintenance(events: list[Seen]) -> tuple[Op, ...]:
+def _maintenance(events: list[SeenOnPage]) -> tuple[Op, ...]:
     """What the hypervisor did to clean."""
     done = [seen for seen in events if seen.agent.who == HYPERVISOR]
     cleaned = [seen.number for seen in done if seen.op is Op.DC_CIVAC]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from coldline.events.batch import Batch
 
-SAMPLE: Final = 128
+PAGES_OF_GUEST: Final = 128
 """How many pages of each guest are looked at."""
 
 _SHIFT: Final = 12
@@ -32,19 +32,19 @@ _USES: Final = (Op.READ, Op.WRITE, Op.FETCH)
 _KEPT: Final = (Op.WRITE, Op.DC_ZVA, Op.DC_CIVAC, Op.MAP, Op.UNMAP)
 
 
-class Agent(NamedTuple):
+class WatchedAgent(NamedTuple):
     """An agent of a watched machine: whose it is, and the type of its accesses."""
 
     who: str
     memory_type: MemoryType
 
 
-class Seen(NamedTuple):
+class SeenOnPage(NamedTuple):
     """An event on a page, or an instruction cache operation on all."""
 
     number: int
     op: Op
-    agent: Agent
+    agent: WatchedAgent
 
 
 class LoadedGuest(NamedTuple):
@@ -56,11 +56,11 @@ class LoadedGuest(NamedTuple):
     pages: "NDArray[np.int64]"
 
 
-def who_of(agent: str) -> Agent:
+def who_of(agent: str) -> WatchedAgent:
     """Whose an agent is: ``cpu0.dom1-nc`` is of ``dom1``."""
     regime = agent.partition(".")[2] or agent
     who, dash, suffix = regime.partition("-")
-    return Agent(who, _BY_SUFFIX.get(dash + suffix, MemoryType.NORMAL_WB))
+    return WatchedAgent(who, _BY_SUFFIX.get(dash + suffix, MemoryType.NORMAL_WB))
 
 
 class GuestFinder:
@@ -108,7 +108,7 @@ class GuestFinder:
         found = []
         for who, uses in self._uses.items():
             loaded = sorted(self._used[who] & self._written_before[who])
-            step = -(-len(loaded) // SAMPLE)
+            step = -(-len(loaded) // PAGES_OF_GUEST)
             if loaded:
                 found.append(LoadedGuest(who, self._begins[who], uses, np.array(loaded[::step], np.int64)))
         return found
@@ -122,9 +122,9 @@ class PageEvents:
     """
 
     def __init__(self, guest: LoadedGuest, builder: str) -> None:
-        self.found: list[list[Seen]] = [[] for _ in guest.pages]
+        self.found: list[list[SeenOnPage]] = [[] for _ in guest.pages]
         self._guest, self._known = guest, (HYPERVISOR, builder, *_OTHERS)
-        self._alive: list[dict[Agent, Seen]] = [{} for _ in guest.pages]
+        self._alive: list[dict[WatchedAgent, SeenOnPage]] = [{} for _ in guest.pages]
         self._looked_at = np.zeros(int(guest.pages[-1]) + 2, bool)
         self._looked_at[guest.pages] = True
         self._number = 0
@@ -148,7 +148,7 @@ class PageEvents:
         )
         for index in np.flatnonzero(touched).tolist():
             agent = agents[rows["agent"][index]]
-            seen = Seen(number + index, Op(int(operations[index])), agent)
+            seen = SeenOnPage(number + index, Op(int(operations[index])), agent)
             if seen.number > self._guest.uses:
                 return
             if everywhere[index]:
@@ -159,7 +159,7 @@ class PageEvents:
                 first, end = np.searchsorted(pages, (int(begin[index]), last + 1))
                 self._add(seen, int(first), int(end))
 
-    def _add(self, seen: Seen, first: int, end: int) -> None:
+    def _add(self, seen: SeenOnPage, first: int, end: int) -> None:
         for at in range(first, end):
             if seen.op is Op.MAP:
                 self._alive[at][seen.agent] = seen

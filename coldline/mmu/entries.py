@@ -26,9 +26,9 @@ def entries_for(record: Any) -> dict[str, Any]:
     def settle(user: Any) -> None:
         appending.append_held_change(carray(user, (1,))[0])
 
-    @cfunc(types.void(types.uintp, types.int64, types.uintp))
-    def unpack(words: int, events: int, rows: int) -> None:
-        appending.unpack(words, events, rows)
+    @cfunc(types.void(types.uintp, types.int64, types.uintp, types.uintp))
+    def unpack(words: int, events: int, rows: int, marks: int) -> None:
+        appending.unpack(words, events, rows, marks)
 
     @cfunc(types.void(record, types.boolean))
     def recount(user: Any, keeps: bool) -> None:

@@ -27,12 +27,13 @@ class TableCode:
     Attributes
     ----------
     unpack : callable
-        Unpacks a number of events from words at an address into rows at an address.
+        Unpacks a number of events from words at an address into rows at another, and marks their memory at a third,
+        which may be 0 (`coldline.events.appending.unpack`).
     """
 
     def __init__(self, record: int, addresses: Mapping[str, int]) -> None:
         self._record = record
-        self.unpack = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _POINTER)(addresses["unpack"])
+        self.unpack = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _POINTER, _POINTER)(addresses["unpack"])
         self._settle = ctypes.CFUNCTYPE(None, _POINTER)(addresses["settle"])
         self._recount = ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_bool)(addresses["recount"])
         self._add_root = ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_bool)(addresses["add_root"])

@@ -3,6 +3,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from coldline.checker.state.access_letters import Refusal
 from coldline.checker.state.page_classes import PageClasses
 from coldline.checker.state.vocabulary import AnyLetter
@@ -14,6 +16,7 @@ from coldline.explain.history import History
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.line_history import LineEvent
 from coldline.explain.ordered_cost import OrderedCosts
+from coldline.explain.selection import Part
 from coldline.repair.result import Operation
 from coldline.rules.profile import Profile
 
@@ -73,7 +76,8 @@ def project(source: Source, ways: LeastCosts | OrderedCosts, address: int, numbe
     history = History(ways, [line], [number], noted=noted)
 
     def sink(batch: Batch) -> None:
-        history.feed(batch)
+        history.feed(Part(batch, np.arange(history.events, history.events + len(batch))))
+        history.count(batch)
 
     source.run(sink)
     last = history.of(number, line)

@@ -52,10 +52,13 @@ class PutIn(NamedTuple):
         Each operation with its instruction, which time, and the core, as ``coldline boot --with`` takes it.
     right : bool
         Whether the hazards of the cause were gone in that run, and no others had come.
+    together : bool
+        Whether the repairs of other causes were in that run, too.
     """
 
     operations: tuple[str, ...]
     right: bool
+    together: bool = False
 
 
 class Repair(NamedTuple):

@@ -8,6 +8,7 @@ from coldline.report.causes import FINAL_READ
 from coldline.report.code_places import source_place
 from coldline.report.consequence_words import consequence_document
 from coldline.report.identity import identity_of
+from coldline.report.leaked_words import leaked_document
 
 if TYPE_CHECKING:
     from coldline.explain.event_code import Code
@@ -39,6 +40,7 @@ def cause_document(report: "Report", number: int, cause: "Cause") -> dict[str, A
         "hazards": cause.count,
         "address": cause.address,
         "size": cause.end - cause.address,
+        **leaked_document(reader),
         "identity": identity_of(report, cause)._asdict(),
         **(_state(report.triage.causes[number]) if report.triage is not None else {}),
         **(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from coldline.report.causes import FINAL_READ
 from coldline.report.code_places import code_place, source_place
 from coldline.report.event_words import event_words
+from coldline.report.leaked_words import leaked_words
 
 if TYPE_CHECKING:
     from coldline.checker.state.findings import HazardEntry
@@ -41,7 +42,8 @@ def cause_sentence(report: "Report", cause: "Cause") -> str:
     what = f"{harm_words(cause.first.entry, who)} at {cause.first.entry.address:#x}, {size}"
     more = cause.count - cause.first.entry.lines
     others = f" (and {more:,} hazards more up to {cause.end - 1:#x})" if more else ""
-    return f"{what}{others}: {decider_words(report, cause)}"
+    leaked = leaked_words(cause.first)
+    return f"{what}{others}: {decider_words(report, cause)}{f'; {leaked}' if leaked else ''}"
 
 
 def harm_words(entry: "HazardEntry", who: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from coldline.report.cause_words import harm_words
 from coldline.report.causes import group
 from coldline.report.consequence_words import consequence_lines
+from coldline.report.leaked_words import leaked_words
 from coldline.report.line_writer import LineWriter
 from coldline.report.model import Report
 from coldline.report.phrases import place_words, segment_words
@@ -42,6 +43,8 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
         if known is not None and known.reason:
             lines.say(f"   {known.state.value}: {known.reason}")
         lines.say(f"   {place_words(report, hazard)}")
+        if whose := leaked_words(hazard):
+            lines.say(f"   {whose}")
         if hazard.story:
             _write_story(lines, hazard, report)
         if cause is not None:

@@ -41,11 +41,8 @@ def _put_in(put_in: "PutIn | None") -> Iterator[str]:
     if put_in is None:
         return
     yield "    " + " ".join(f"--with '{each}'" for each in put_in.operations)
-    yield (
-        "    run again with it: the hazards are gone"
-        if put_in.right
-        else "    run again with it: hazards are left"
-    )
+    them = "the repairs of all causes" if put_in.together else "it"
+    yield f"    run again with {them}: {'the hazards are gone' if put_in.right else 'hazards are left'}"
 
 
 def _between(first: "Place", last: "Place") -> str:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from coldline.errors import ImageError
 from coldline.support.bounded_file import read_at_most
+from coldline.symbols.copies import MemoryRanges, find_copies
 from coldline.symbols.program import Program, read_program
 from coldline.symbols.system_map import is_system_map, read_system_map
 from coldline.symbols.table import SymbolPlace, SymbolTable
@@ -81,6 +82,8 @@ class Symbols:
         What is removed from the beginning of paths.
     moved_by : int
         What a program that copies itself elsewhere adds to its addresses as linked; 0 if it does not.
+    copies_alone : bool
+        Whether code has names only where the program was loaded or found, and not at its addresses as linked.
     """
 
     def __init__(
@@ -91,17 +94,38 @@ class Symbols:
         loaded_at: dict[int, tuple[int, int]],
         source_prefix: str = "",
         moved_by: int = 0,
+        *,
+        copies_alone: bool = False,
     ) -> None:
         self._moved_by = moved_by
+        self._copies_alone = copies_alone
         self._functions, self._objects, self._program = functions, objects, program
         self._loaded_at = loaded_at
         self._prefix = source_prefix
+
+    @property
+    def is_of_a_program(self) -> bool:
+        """Whether its code is known, so that copies of it can be found."""
+        return self._program is not None and bool(self._program.code)
+
+    @property
+    def has_places(self) -> bool:
+        """Whether it is known where a part of the program is."""
+        return bool(self._loaded_at)
+
+    def find_copies(self, memory: MemoryRanges) -> None:
+        """Have places named in copies of the code that are in memory, too, by their physical addresses."""
+        if self._program is None:
+            return
+        for moved_by in find_copies(self._program, memory):
+            for part in self._program.parts:
+                self._loaded_at.setdefault(part.physical + moved_by, (part.size, part.virtual))
 
     def code(self, virtual: int, physical: int) -> SourcePlace | None:
         """The place of an instruction; None if no function has it."""
         linked = self._linked(physical)
         address = virtual if linked is None else linked
-        found = self._functions.at(address)
+        found = None if linked is None and self._copies_alone else self._functions.at(address)
         if found is None and self._moved_by:
             address = virtual - self._moved_by & _ADDRESSES
             found = self._functions.at(address)
@@ -152,6 +176,7 @@ def read_symbols(
     packed: bool,
     source_prefix: str = "",
     moved_by: int = 0,
+    in_memory: bool = False,
 ) -> Symbols:
     """Read the symbols of a guest from a linked ELF file or a System.map.
 
@@ -167,6 +192,9 @@ def read_symbols(
         What is removed from the beginning of the paths of source files.
     moved_by : int
         See `Symbols`.
+    in_memory : bool
+        Whether the program is part of what was loaded in another form, and has to be found in memory later, by
+        `Symbols.find_copies`.
 
     Raises
     ------
@@ -183,8 +211,18 @@ def read_symbols(
         raise ImageError(path, f"has more than {_MAX_FILE:,} bytes")
     if data[:4] == b"\x7fELF":
         program = read_program(path, data)
-        places = {} if packed else _match(program, loaded)
-        return Symbols(program.functions, program.objects, program, places, source_prefix, moved_by)
+        places = {} if packed or in_memory else _match(program, loaded)
+        return Symbols(
+            program.functions,
+            program.objects,
+            program,
+            places,
+            source_prefix,
+            moved_by,
+            copies_alone=in_memory,
+        )
+    if is_system_map(data) and in_memory:
+        raise ImageError(path, "is a System.map, which has no code to find in memory")
     if is_system_map(data):
         functions, objects = read_system_map(path, data)
         starts = (functions.address_of(name) for name in _TEXT_START)

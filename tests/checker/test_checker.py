@@ -94,7 +94,10 @@ def test_a_hazard_of_a_line_is_found_again_for_the_guest_that_begins() -> None:
         batch = Batch.of(events[4:])
         batch.begins_guest = begins
         checker.feed(batch)
-        assert checker.kinds_of == {"first": {"stale-read": 1}, **({"second": second} if second else {})}
+        assert checker.state.findings.kinds_of == {
+            "first": {"stale-read": 1},
+            **({"second": second} if second else {}),
+        }
         assert checker.kinds == {"stale-read": 2 if second else 1}
 
 

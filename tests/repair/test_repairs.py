@@ -4,6 +4,7 @@
 import io
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from coldline.verdict import check, judge
 from tests.helpers.checking import Found, check_text
 from tests.helpers.command import COHERENT, ERROR, HAZARD, Cli
 from tests.helpers.effort import examples
+from tests.helpers.repository import ROOT
 
 OPERATIONS = ("dc cvau", "dc cvac", "dc civac", "dc ivac", "ic ivau")
 
@@ -172,7 +174,7 @@ OTHERWISE = {
 
 NOT_FOUND = {
     "linux-8ec41987436d": "the rules do not have what its story needs",
-    "linux-9d2d75ede59b": "the rules do not have what its story needs",
+    "linux-9d2d75ede59b": "it was a cost and no bug",
     "linux-f32c7a8e4510": "the rules do not have what its story needs",
 }
 """Bugs whose trace has no hazard by the rules."""
@@ -212,6 +214,15 @@ def test_the_repair_of_a_bug_is_of_the_kind_that_was_shipped(bug: Bug) -> None:
             assert not shipped(bug)
         else:
             assert any(shipped(bug) & each for each in kinds), (shipped(bug), kinds)
+
+
+def test_the_page_says_why_a_repair_is_of_another_kind() -> None:
+    page = (ROOT / "docs" / "reference" / "corpus.md").read_text()
+    section = page.partition("## What repairs them")[2].partition("\n## ")[0]
+    told = dict(
+        line.strip("| ").split(" | ") for line in section.splitlines() if re.match(r"\| \S+-\S+ \|", line)
+    )
+    assert told == OTHERWISE | NOT_FOUND
 
 
 @pytest.mark.long

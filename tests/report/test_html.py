@@ -268,7 +268,7 @@ def test_a_cause_is_clicked_and_an_event_reached_by_tab(cli: Cli, tmp_path: Path
     elf = tmp_path / "guest.elf"
     linked = ("-g", "-nostdlib", "-static", "-Wl,-Ttext=0x40000000", "-o", elf, guest.source)
     subprocess.run([str(compiler), *linked], check=True, timeout=60)
-    cli(*MIDWAY, "--strategy", "flush", "--symbols", elf, f"--format=html={page_file}")
+    cli(*MIDWAY, "--no-order", "--strategy", "flush", "--symbols", elf, f"--format=html={page_file}")
     source = guest.source.read_text().splitlines()
     stores = [
         number for number, line in enumerate(source, start=1) if line.split("//")[0].split()[:1] == ["str"]

@@ -542,6 +542,8 @@ def test_the_defaults_of_boot_are_those_of_the_code() -> None:
         shown = default.strip("`").replace(",", "")
         if option and option[1] == "hazards":
             assert shown == default_hazards(REPORT)
+        elif option and option[1] == "order":
+            assert (shown, value) == ("--order", True)
         elif option and option[1] == "format":
             assert shown == DEFAULT
         elif shown not in (
@@ -613,8 +615,10 @@ def test_every_key_of_boots_object_has_a_row(capsys: pytest.CaptureFixture[str])
     meaning = " ".join(column(keys, 1))
     parts = [*document["sweep"], *document["segments"], *document["banks"]]
     assert {key for part in parts for key in part} <= set(re.findall(r"`(\w+)`", meaning))
-    steps, _ = tables(section(FORMAT, "What `coldline check` answers"))[1:]  # and those of order
-    said = {key for cell in column(steps) for key in re.findall(r"`(\w+)`", cell)}
+    steps = tables(section(FORMAT, "What `coldline check` answers"))[
+        1:
+    ]  # those of all traces, and those of order
+    said = {key for rows in steps for cell in column(rows) for key in re.findall(r"`(\w+)`", cell)}
     told = {key for hazard in document["hazards"] for step in hazard["witness"] for key in step}
     assert told - {"state", "step", "event"} <= said
 

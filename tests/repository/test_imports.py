@@ -17,9 +17,9 @@ ALLOWED = {
     "builder": {"arm", "guest", "hypervisor"},
     "checker": {"arm", "events", "jit", "rules"},
     "cli": {
-        "arm", "builder", "checker", "consequence", "corpus", "events", "frontends", "guest", "hypervisor", "image",
-        "jit", "recorded_guest", "repair", "report", "rules", "samples", "simulation", "survey", "symbols", "trace",
-        "trace_check", "trial_repair", "verdict", "xen_launch",
+        "arm", "builder", "checker", "consequence", "corpus", "events", "explain", "frontends", "guest",
+        "hypervisor", "image", "jit", "recorded_guest", "repair", "repaired_run", "report", "rules", "samples",
+        "simulation", "survey", "symbols", "trace", "trace_check", "trial_repair", "verdict", "xen_launch",
     },
     "consequence": {"events", "explain", "frontends", "simulation"},
     "corpus": {"checker", "events", "rules", "verdict"},
@@ -34,6 +34,9 @@ ALLOWED = {
     "mmu": {"arm", "events", "jit"},
     "recorded_guest": {"events", "frontends", "hypervisor", "simulation", "trace"},
     "repair": {"checker", "events", "explain", "rules"},
+    "repaired_run": {
+        "checker", "errors", "events", "explain", "frontends", "repair", "simulation", "trial_repair", "verdict",
+    },
     "report": {
         "arm", "checker", "consequence", "corpus", "events", "explain", "guest", "image", "repair", "rules",
         "symbols", "trace", "verdict",

@@ -118,7 +118,7 @@ def test_coherent_without_an_alias_that_fills(boot: Run, strategy: str, core: st
 
 
 def test_unmaintained_it_is_read_wrong_from_its_first_instruction(boot: Run) -> None:
-    status, document = boot(*MIDWAY, "--strategy", "none")
+    status, document = boot(*MIDWAY, "--no-order", "--strategy", "none")
     first = document["hazards"][0]
     assert (status, first["kind"], first["address"], first["pc"]) == (HAZARD, "stale-fetch", KERNEL, KERNEL)
     # It needs no step at all: the image is still in level 1, and the guest fetches from memory.
@@ -127,7 +127,7 @@ def test_unmaintained_it_is_read_wrong_from_its_first_instruction(boot: Run) -> 
 
 def test_the_system_call_leaves_the_image_below_the_point_of_unification(boot: Run) -> None:
     """After the call, the image is dirty in level 2, and the guest fetches from memory: xen 89eb02c220."""
-    status, document = boot(*MIDWAY, "--strategy", "syscall")
+    status, document = boot(*MIDWAY, "--no-order", "--strategy", "syscall")
     first = document["hazards"][0]
     assert (status, first["kind"], first["address"], first["pc"]) == (HAZARD, "stale-fetch", KERNEL, KERNEL)
     assert not any("step" in item for item in first["witness"])
@@ -143,7 +143,7 @@ def test_what_dc_civac_would_do_is_the_race_of_the_rfc(boot: Run, monkeypatch: p
         mapping._event(Op.DC_CIVAC, offset, size)
 
     monkeypatch.setattr(SimulatedMapping, "cacheflush", clean_invalidate)
-    status, document = boot(*MIDWAY, "--strategy", "syscall")
+    status, document = boot(*MIDWAY, "--no-order", "--strategy", "syscall")
     data, moved = document["hazards"]
     assert (status, data["kind"], data["address"], data["size"]) == (HAZARD, "stale-read", KERNEL + DATA, 4)
     assert data["pc"] == KERNEL + READS_DATA_AT
@@ -182,7 +182,7 @@ def test_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
 def test_its_trace(boot: Run, tmp_path: Path) -> None:
     """The guest's events, from its source."""
     path = tmp_path / "boot.trace"
-    boot(*MIDWAY, "--strategy", "uncached", "--trace", path)
+    boot(*MIDWAY, "--no-order", "--strategy", "uncached", "--trace", path)
     lines = [line for line in path.read_text().splitlines() if line.startswith("guest ")]
     assert lines[:4] == ["guest mmu off", "guest dcache off", "guest icache off", "guest fetch 0x40008000 36"]
     stores = [line for line in lines if line.startswith("guest write")]

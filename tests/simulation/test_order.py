@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Boots with ``--order``: programs with a barrier and without it, and that the trace of a run agrees with the run.
+"""Boots with an order: programs with a barrier and without it, and that the trace of a run agrees with the run.
 
-The verdicts follow from docs/reference/order.md; without ``--order`` each of the programs is coherent.
+The verdicts follow from docs/reference/order.md; with ``--no-order`` each of the programs is coherent.
 """
 
 import json
@@ -35,7 +35,7 @@ def each(request: pytest.FixtureRequest) -> InstructionSet:
 
 @pytest.fixture
 def run(cli: Cli, tmp_path: Path) -> Run:
-    """Boots a program with ``--order`` and without it; the status with it, and the kinds of its hazards.
+    """Boots a program with an order and without one; the status with it, and the kinds of its hazards.
 
     The trace of the run is checked, too, in both forms.
     """
@@ -54,7 +54,7 @@ def run(cli: Cli, tmp_path: Path) -> Run:
         for form in ("text", "binary"):
             trace = tmp_path / f"run.{form}"
             written = ("--trace", trace, "--trace-format", form)
-            ran = cli("boot", path, *place, "--host", *host, "--order", *written, "--json")
+            ran = cli("boot", path, *place, "--host", *host, *written, "--json")
             checked = cli("check", trace, "--json")
             told += [(each.status, json.loads(each.out)) for each in (ran, checked)]
         assert len({(status, json.dumps(document["hazards_by_kind"])) for status, document in told}) == 1
@@ -63,7 +63,7 @@ def run(cli: Cli, tmp_path: Path) -> Run:
             for _, each in told
         ]
         assert kinds[0] == kinds[1] == kinds[2] == kinds[3]
-        at_once = json.loads(cli("boot", path, *place, "--host", *host, "--json").out)
+        at_once = json.loads(cli("boot", path, *place, "--host", *host, "--no-order", "--json").out)
         assert at_once["verdict"] == "coherent"
         status, document = told[0]
         return status, sorted(document["hazards_by_kind"])
@@ -135,13 +135,32 @@ def test_a_write_of_sctlr_changes_all_its_switches_at_once(cli: Cli, tmp_path: P
     data = {**isa.tables({3: Page(WINDOW + 0x3000, "normal-wb")}), FUNCTION: a64.bytes_of(second)}
     path.write_bytes(a64.image(first, data, size=LOADED))
     place = ("--load", f"{RAM:#x}", "--entry", f"{ENTRY:#x}", "--arch", "arm64", "--memory", "16M")
-    ran = cli(
-        "boot", path, *place, "--host", "bootloader", "--vcpus", "2", "--order", "--trace", trace, "--json"
-    )
+    ran = cli("boot", path, *place, "--host", "bootloader", "--vcpus", "2", "--trace", trace, "--json")
     told = [line for line in trace.read_text().splitlines() if line.startswith("guest1 ")]
     switches = [line.split()[1] for line in told if line.split()[1] in ("mmu", "dcache", "icache")]
     assert switches[-3:] == ["dcache", "icache", "mmu"]
     assert json.loads(ran.out)["hazards_by_kind"] == {}
+
+
+@pytest.mark.parametrize("breaks", [True, False], ids=["break before make", "make"])
+@pytest.mark.parametrize("changes", [0, 1], ids=["the first core", "the second core"])
+def test_with_several_vcpus_a_changed_type_is_found(
+    cli: Cli, tmp_path: Path, changes: int, breaks: bool
+) -> None:
+    """One core has a page write-back, and maps it non-cacheable: by an invalid descriptor first, or at once."""
+    isa = INSTRUCTION_SETS["a64"]
+    page, dsb, wait = WINDOW + 0x3000, [barrier(isa, "dsb")], code([a64.WFI, a64.b(0)])
+    broken = code(isa.write_entry(3, 0), dsb, [a64.sys("tlbi vmalle1is")], dsb) if breaks else []
+    new = isa.write_entry(3, isa.page(Page(page, "normal-nc")))
+    change = code(isa.prepare(), isa.sctlr(M | C | I), broken, new, dsb, [a64.sys("tlbi vmalle1is")], dsb)
+    start = code(isa.mov(0, 0xC400_0003), isa.mov(1, 1), isa.mov(2, RAM + FUNCTION), [a64.HVC])
+    first, second = (change, wait) if changes == 0 else ([], code(change, wait))
+    path = tmp_path / "program.bin"
+    data = {**isa.tables({3: Page(page, "normal-wb")}), FUNCTION: a64.bytes_of(second)}
+    path.write_bytes(a64.image(code(start, first, wait), data, size=LOADED))
+    place = ("--load", f"{RAM:#x}", "--entry", f"{ENTRY:#x}", "--arch", "arm64", "--memory", "16M")
+    ran = cli("boot", path, *place, "--host", "bootloader", "--vcpus", "2", "--json")
+    assert json.loads(ran.out)["hazards_by_kind"] == ({} if breaks else {"bbm": 64})  # a page's lines
 
 
 def test_an_exception_and_its_return_are_as_good_as_an_isb(run: Run) -> None:
@@ -219,7 +238,7 @@ def test_the_hosts_maintenance_is_complete_before_the_guest_runs(cli: Cli, tmp_p
     for host in ("xen-4.17-arm64", "kvm-arm64", "rfc"):
         trace = tmp_path / "a.trace"
         ran = ("--sample", "midway-arm64", "--memory", "16M", "--strategy", "hypercall", "--host", host)
-        cli("boot", *ran, "--order", "--trace", trace, "--quiet")
+        cli("boot", *ran, "--trace", trace, "--quiet")
         lines = [line.split() for line in trace.read_text().splitlines()]
         for at, words in enumerate(lines):
             if words[0] in ("xen", "kvm") and words[1] in ("dc", "ic"):
@@ -232,7 +251,7 @@ def test_the_hosts_maintenance_is_complete_before_the_guest_runs(cli: Cli, tmp_p
 
 def test_without_order_a_trace_is_of_version_1(cli: Cli, tmp_path: Path) -> None:
     trace = tmp_path / "a.trace"
-    cli("boot", "--sample", "midway-arm64", "--memory", "16M", "--trace", trace, "--quiet")
+    cli("boot", "--sample", "midway-arm64", "--memory", "16M", "--no-order", "--trace", trace, "--quiet")
     words = {word for line in trace.read_text().splitlines() for word in line.split()[:2]}
     assert not words & {"version", "core", "order", "dsb", "dmb", "isb"}
 
@@ -241,12 +260,13 @@ def test_without_order_a_trace_is_of_version_1(cli: Cli, tmp_path: Path) -> None
 def test_a_kernel_of_debian_is_coherent(cli: Cli, debian_arm64_kernel: Path, vcpus: int) -> None:
     """Linux's head.S has the DMB, alternatives and the like their ISBs."""
     for host in (("--host", "bootloader"), ("--host", "xen-4.17-arm64", "--strategy", "hypercall")):
-        found = cli("boot", debian_arm64_kernel, "--vcpus", vcpus, *host, "--order", "--json")
+        found = cli("boot", debian_arm64_kernel, "--vcpus", vcpus, *host, "--json")
         document = json.loads(found.out)
         assert (found.status, document["verdict"]) == (COHERENT, "coherent")
         assert document["not_covered"][0].startswith("table entries")
 
 
-def test_the_matrix_takes_it(cli: Cli) -> None:
-    shown = cli("matrix", "--sample", "midway-arm64", "--memory", "16M", "--order")
+@pytest.mark.parametrize("word", [[], ["--order"], ["--no-order"]], ids=" ".join)
+def test_the_matrix_takes_it(cli: Cli, word: list[str]) -> None:
+    shown = cli("matrix", "--sample", "midway-arm64", "--memory", "16M", *word)
     assert shown.status == COHERENT

@@ -15,8 +15,11 @@ from tests.report.test_formats import validated
 
 Run = Callable[..., tuple[int, Any]]
 
-ARM64 = ("--sample", "midway-arm64", "--memory", "16M", "--strategy", "flush")
-ARM32 = ("--sample", "midway-arm32", "--memory", "16M", "--host", "xen-4.17-arm32", "--strategy", "hypercall")
+ARM64 = ("--sample", "midway-arm64", "--memory", "16M", "--strategy", "flush", "--no-order")
+ARM32 = (
+    *("--sample", "midway-arm32", "--memory", "16M", "--host", "xen-4.17-arm32", "--strategy", "hypercall"),
+    "--no-order",
+)
 RACES = {"arm64": ARM64, "arm32": ARM32}
 DATA_READ_AT = {"arm64": 0x4000_00DC, "arm32": 0x4000_80B0}
 """The load of the data, after the MMU is on: ``ldr w1, data`` and ``ldr r1, [r2]``."""

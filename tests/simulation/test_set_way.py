@@ -32,6 +32,7 @@ def trace(cli: Cli, tmp_path: Path, host: str) -> list[str]:
         tmp_path / "Image",
         "--memory",
         "16M",
+        "--no-order",
         "--strategy",
         "hypercall",
         "--host",

@@ -13,6 +13,7 @@ import pytest
 
 from coldline.errors import ImageError
 from coldline.samples import sample
+from coldline.symbols.copies import find_copies
 from coldline.symbols.program import read_program
 from coldline.symbols.symbols import LoadedRange, SourcePlace, Symbols, read_symbols
 from coldline.symbols.table import FARTHEST, Symbol, SymbolTable
@@ -330,3 +331,49 @@ def test_the_offset_is_after_the_file(built: Built, cli: Cli, tmp_path: Path) ->
     named = tmp_path / "guest@0x1000"
     shutil.copy(built.elf, named)
     assert cli(*command, "--symbols", named).status == HAZARD
+
+
+# -- copies in memory ------------------------------------------------------------------------------------------
+
+
+def in_memory(built: Built, offset: int) -> list[tuple[int, bytes]]:
+    """Two ranges of memory, with a copy of the guest in the second one."""
+    return [(0x4000_0000, bytes(0x1000)), (0x4800_0000, bytes(offset) + built.image.read_bytes() + bytes(64))]
+
+
+@pytest.mark.parametrize("offset", [0, 0x340])
+def test_a_copy_is_found_in_memory(built: Built, offset: int) -> None:
+    """It has the names and the lines that binutils gives for the code as linked, at whatever virtual address."""
+    symbols = read_symbols(str(built.elf), built.loaded, packed=False, in_memory=True)
+    copy = 0x4800_0000 + offset
+    assert symbols.code(LINKED_AT + 0x84, copy + 0x84) is None
+    symbols.find_copies(in_memory(built, offset))
+    found = symbols.code(0x1234_0084, copy + 0x84)
+    ((name, path, line),) = addr2line(built.elf, [LINKED_AT + 0x84])
+    assert found is not None
+    assert (found.function.partition("+")[0], Path(found.path), found.line) == (name, Path(path), line)
+    assert str(symbols.data(copy + 0x800)) == "data+0x0"
+    assert symbols.code(LINKED_AT + 0x84, 0x7000_0084) is None
+
+
+def test_a_copy_may_have_been_patched_but_not_be_another_program(built: Built) -> None:
+    patched, other = bytearray(built.image.read_bytes()), bytearray(built.image.read_bytes())
+    patched[0x84:0x88] = bytes(4)
+    other[0xC0:0x1A0] = b"\xff" * 0xE0  # its first part is the same
+    program = read_program(str(built.elf), built.elf.read_bytes())
+    assert find_copies(program, [(0x4800_0000, bytes(patched))]) == [0x4800_0000 - LINKED_AT]
+    assert find_copies(program, [(0x4800_0000, bytes(other))]) == []
+    assert find_copies(program, [(0x4800_0000, bytes(patched[:-0x200]))]) == []
+
+
+def test_what_is_not_in_memory_is_said(built: Built, cli: Cli, tmp_path: Path) -> None:
+    another, source = tmp_path / "another.elf", tmp_path / "another.S"
+    source.write_text(".globl start\nstart:\n" + "".join(f"mov x0, #{number}\n" for number in range(200)))
+    run(f"{TOOLS}gcc", "-nostdlib", "-static", f"-Wl,-Ttext={LINKED_AT:#x}", "-o", another, source)
+    command = ("boot", built.image, "--memory", "16M", "--strategy", "flush")
+    found = cli(*command, "--symbols", f"{another}@memory")
+    assert found.status == HAZARD
+    assert f"{another}: its code is not in the guest's memory at the end of the run" in found.err
+    assert "start+" not in found.out
+    found = cli(*command, "--symbols", f"{built.elf}@memory")
+    assert (found.status, "by pc 0x400000dc start+0x9c (guest.S:" in found.out) == (HAZARD, True)

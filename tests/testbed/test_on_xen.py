@@ -4,14 +4,17 @@
 ``.ci/run`` also runs them on a later release's Xen, which takes minutes more.
 """
 
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 
 from testbed import __main__ as command
-from testbed import modules, qemu_command
+from testbed import modules, qemu_command, watch_verdicts
 from testbed.cache import cache_folder
 from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
+from tests.helpers import machines
 from tests.helpers.requirements import LATER, packages_of, require
 
 pytestmark = pytest.mark.long
@@ -32,6 +35,20 @@ def test_dom0(architecture: str) -> None:
     words = ["test", architecture, "--results", str(RESULTS), "--timeout", "2700"]
     words += ["--brief"] if architecture == "armhf" else []
     assert command.main(words) == 0
+
+
+def test_guests_that_a_watched_xen_builds(tmp_path: Path) -> None:
+    """As docs/reference/hosts.md has it: what remains by xl is Linux's patching of its own code."""
+    need("arm64")
+    machines.qemu()
+    words = ["watch", "arm64", "--by", "xl", "--by", "uncached", "--hazards", "0", "--results", str(tmp_path)]
+    assert command.main(words) == 1
+    report = json.loads((tmp_path / "report.json").read_text())
+    report["builders"] = ["xl", "uncached"]
+    report["built"] = [line.split(" ", 1) for line in (tmp_path / "watched").read_text().splitlines()]
+    xl, uncached = watch_verdicts.verdicts(report)
+    assert (xl.ended, xl.kinds) == ("up", {"stale-fetch": 2})
+    assert (uncached.ended, sorted(uncached.kinds)) == ("up", ["lost-write", "stale-fetch", "stale-read"])
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ REPORT: dict[str, Any] = {
         "cpu0.dom1.3-s2": {"stale-read": 4},
     },
     "inconclusive_because": [],
+    "builders": ["xl", "flush", "uncached", "none", "xl", "hypercall"],
     "built": [
         ["xl", "up"],
         ["flush", "failed"],
@@ -66,6 +67,7 @@ def test_each_builders_guest_has_its_verdict() -> None:
         ("uncached", "dom1.2", "hazard", {"stale-read": 1001, "stale-fetch": 2}),
         ("none", "dom1.3", "hazard", {"stale-read": 4}),
         ("xl", "", "inconclusive", {}),
+        ("hypercall", "", "inconclusive", {}),
     ]
     assert watch_verdicts.others(REPORT) == {"cpu0.el2": {"lost-write": 3}}
     assert watch_verdicts.table(REPORT).splitlines()[2:] == [
@@ -74,6 +76,7 @@ def test_each_builders_guest_has_its_verdict() -> None:
         "| `uncached` | up | hazard | 1,001 | 2 | 0 |",
         "| `none` | silent: panic | hazard | 4 | 0 | 0 |",
         "| `xl` | failed | inconclusive | 0 | 0 | 0 |",
+        "| `hypercall` | not built | inconclusive | 0 | 0 | 0 |",
         "cpu0.el2: lost-write 3",
     ]
 
@@ -144,12 +147,13 @@ def fixture_run(made_up: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_watched_run(run: Any, tmp_path: Path) -> None:
-    found = {key: value for key, value in REPORT.items() if key != "built"}
+    found = {key: value for key, value in REPORT.items() if key not in ("built", "builders")}
     (tmp_path / "found").write_text(json.dumps(found))
     report, lines = run(
-        f"cat {tmp_path}/said; echo 'watch: xl builds'; echo 'xl up' >watched; cp ../found report.json; sleep 0.5"
+        f"cat {tmp_path}/said; echo 'watch: xl builds'; echo no driver >watched; echo xl up >>watched; "
+        "cp ../found report.json; sleep 0.5"
     )
-    assert report == found | {"built": [["xl", "up"]]}
+    assert report == found | {"builders": ["xl", "uncached"], "built": [["xl", "up"]]}
     assert lines[0] == "dom0 has 0x50000000-0x58000000, 0x60000000-0x68000000; the rest is checked"
     assert "xl builds" in lines
     words = (tmp_path / "words").read_text()

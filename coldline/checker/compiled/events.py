@@ -15,7 +15,7 @@ from coldline.checker.compiled.marks import (
     scratch_lacks,
 )
 from coldline.checker.compiled.moves import move, move_code, take_barrier, walk_changes
-from coldline.checker.compiled.pages import note_hazard, through
+from coldline.checker.compiled.pages import count_known, note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.checker.state.marks import BARRIER_OPS
@@ -83,7 +83,7 @@ def _touch(
         if mixes and crowded(f):
             f.status = _CROWDED
             return False
-        if flags:
+        if flags and not count_known(f, line, flags, is_fetch):
             forget_bad(f)
             note(f, flags, low, high)
             if not note_hazard(f, line, address, flags, is_fetch):

@@ -41,7 +41,7 @@ FOUND_DTYPE = np.dtype(
 """A run of lines that one event may read wrongly in the same way: for each kind of hazard, the first byte in a line
 and the one past the last; both are 0 if there is no such hazard."""
 
-CACHED_PAGES = 64
+CACHED_PAGES = 512
 """Slots of a direct-mapped table of the pages that were used last, with their rows."""
 
 EVENTS_AHEAD = 32

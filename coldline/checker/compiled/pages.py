@@ -7,7 +7,7 @@ from coldline.checker.compiled import frame
 from coldline.checker.compiled.lines import advance, flags_of_bad, forget_bad, is_quiet, note
 from coldline.checker.compiled.marks import mark_by_record, mark_by_scratch, mark_if_unsettled, row_lacks
 from coldline.checker.compiled.records import crowded, put, share
-from coldline.checker.compiled.values import OWN, node_at, owned_at, pair_of, set_pair, set_value, value_of
+from coldline.checker.compiled.values import KNOWN, OWN, look_up_eight, node_at, owned_at, set_value, value_of
 from coldline.checker.state import partitions
 from coldline.checker.state.memory import CHUNK, FETCH_BITS
 from coldline.jit.intrinsics import (
@@ -22,10 +22,12 @@ from coldline.jit.intrinsics import (
     store64,
     uint64,
 )
+from coldline.support.units import PAGE_SIZE
 
-_0, _1, _2, _3, _8, _12, _16, _32 = (uint64(number) for number in (0, 1, 2, 3, 8, 12, 16, 32))
+_0, _1, _2, _3, _7, _8, _16, _32 = (uint64(number) for number in (0, 1, 2, 3, 7, 8, 16, 32))
 _CROWDED, _FULL = (uint64(status) for status in (frame.CROWDED, frame.FULL))
 _SHARED = uint64(8 * partitions.SHARED)
+_PAGE_BITS = uint64(PAGE_SIZE.bit_length() - 1)
 _CHUNK = uint64(CHUNK)
 _CHUNK_BITS = uint64(CHUNK.bit_length() - 1)
 _FOUND = uint64(frame.FOUND)
@@ -38,6 +40,16 @@ def page_of(f: Any, row: int) -> int:
     """The page of a row."""
     chunk = load64(f.chunk_of + (row >> _CHUNK_BITS << _3))
     return (chunk << _CHUNK_BITS) + (row & (_CHUNK - _1))
+
+
+@compiled
+def count_known(f: Any, line: int, flags: int, is_fetch: bool) -> bool:
+    """Count a hazard of line number `line` if it need not be noted again; return False if it has to be noted."""
+    bits = flags << _FETCHED if is_fetch else flags
+    if f.distinct == _0 or f.asking or bits & ~uint64(load8(f.reported + line)):
+        return False
+    f.counted += _1
+    return True
 
 
 @compiled
@@ -123,15 +135,10 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
     first = row * per_page
     index = f.done
     while index < per_page:
-        if index & _1 == _0:
-            both = pair_of(f, first + index)
-            known = uint64(load32(memo + ((both & OWN) << _2)))
-            other = uint64(load32(memo + (both >> _12 << _2)))
-            if known and other and remembers:
-                if not asking:
-                    set_pair(f, first + index, known & OWN | (other & OWN) << _12)
-                index += _2
-                continue
+        eight = remembers and index & _7 == _0 and index + _8 <= per_page
+        if eight and look_up_eight(f, first + index, memo, not asking):
+            index += _8
+            continue
         value = value_of(f, first + index)
         known = uint64(load32(memo + (value << _2)))
         if known and remembers:
@@ -160,14 +167,14 @@ def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
             note_hazard(
                 f,
                 first + index,
-                (page_of(f, row) << _12) + (index << f.line_bits),
+                (page_of(f, row) << _PAGE_BITS) + (index << f.line_bits),
                 flags,
                 is_fetch,
             )
         elif remembers and value < f.memo_end and not asking:
             after = value_of(f, first + index)
             if after != OWN:
-                store32(memo + (value << _2), after | _1 << _16)
+                store32(memo + (value << _2), after | KNOWN)
         index += _1
     if not asking:
         store16(f.pages + (row << _3) + _2, _0)

@@ -7,10 +7,24 @@
 from typing import Any
 
 from coldline.checker.state import partitions
-from coldline.jit.intrinsics import compiled, load8, load16, load32, store8, store16, uint64
+from coldline.jit.intrinsics import (
+    compiled,
+    load8,
+    load16,
+    load32,
+    load64,
+    store8,
+    store16,
+    store32,
+    store64,
+    uint64,
+)
 
-_1, _2, _3, _4, _16 = (uint64(number) for number in (1, 2, 3, 4, 16))
+_0, _1, _2, _3, _4, _8 = (uint64(number) for number in (0, 1, 2, 3, 4, 8))
+_12, _16, _20, _24, _36, _48, _60 = (uint64(number) for number in (12, 16, 20, 24, 36, 48, 60))
+_BYTE = uint64(0xFF)
 OWN = uint64(partitions.OWN)
+KNOWN = uint64(1 << 16)
 
 
 @compiled
@@ -40,6 +54,32 @@ def set_pair(f: Any, line: int, values: int) -> None:
     at = f.values + line + (line >> _1)
     store16(at, values & uint64(0xFFFF))
     store8(at + _2, values >> _16)
+
+
+@compiled
+def look_up_eight(f: Any, line: int, table: int, stores: bool) -> bool:
+    """Replace the values of eight adjacent lines by a table's entries, if all of them have one.
+
+    The number of the first line is a multiple of 8. The table, at an address, has four bytes for each value: the new
+    value, and `KNOWN`. Return whether all have one; `stores` says whether they are then replaced.
+    """
+    at = f.values + line + (line >> _1)
+    low, high = load64(at), uint64(load32(at + _8))
+    new0 = uint64(load32(table + ((low & OWN) << _2)))
+    new1 = uint64(load32(table + ((low >> _12 & OWN) << _2)))
+    new2 = uint64(load32(table + ((low >> _24 & OWN) << _2)))
+    new3 = uint64(load32(table + ((low >> _36 & OWN) << _2)))
+    new4 = uint64(load32(table + ((low >> _48 & OWN) << _2)))
+    new5 = uint64(load32(table + ((low >> _60 | high << _4 & OWN) << _2)))
+    new6 = uint64(load32(table + ((high >> _8 & OWN) << _2)))
+    new7 = uint64(load32(table + (high >> _20 << _2)))
+    if (new0 & new1 & new2 & new3 & new4 & new5 & new6 & new7) & KNOWN == _0:
+        return False
+    if stores:
+        low = new0 & OWN | (new1 & OWN) << _12 | (new2 & OWN) << _24 | (new3 & OWN) << _36
+        store64(at, low | (new4 & OWN) << _48 | new5 << _60)
+        store32(at + _8, new5 >> _4 & _BYTE | (new6 & OWN) << _8 | (new7 & OWN) << _20)
+    return True
 
 
 @compiled

@@ -13,6 +13,7 @@ import numpy as np
 
 from coldline.checker.state.marks import ANY_BARRIER
 from coldline.checker.state.memory import Memory
+from coldline.checker.state.page_sets import distinct
 from coldline.checker.state.partitions import Partitions, Parts, merged
 from coldline.checker.state.transitions import NOTHING_DEFERRED, UNKNOWN, Tables
 from coldline.events import PAGE_SIZE
@@ -111,12 +112,15 @@ class Lines:
         Return False, and defer nothing, if there are too many transformers already.
         """
         waiting = self.memory.deferred[rows]
-        table = np.zeros(int(waiting.max(initial=0)) + 1, np.uint16)
-        for transformer in different(waiting):
-            table[transformer] = self.transitions.with_letter(transformer, letter)
-            if table[transformer] == UNKNOWN:
-                return False
-        self.memory.deferred[rows] = table[waiting]
+        together = {each: self.transitions.with_letter(each, letter) for each in distinct(waiting)}
+        if UNKNOWN in together.values():
+            return False
+        if len(together) == 1:
+            self.memory.deferred[rows] = next(iter(together.values()))
+        elif together:
+            table = np.zeros(max(together) + 1, np.uint16)
+            table[list(together)] = list(together.values())
+            self.memory.deferred[rows] = table[waiting]
         if self.transitions.orders:
             self.memory.marks.add(rows, ANY_BARRIER)
         return True

@@ -127,6 +127,8 @@ class Memory:
         self._starts = [0]
         self._values = [(UNMAPPED, cold)]
         self._arrays: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._asked = (0, 0, 0)
+        self._answer: tuple[NDArray[np.intp], NDArray[np.int64]] = np.zeros(0, np.intp), np.zeros(0, np.int64)
 
     @property
     def full(self) -> bool:
@@ -188,12 +190,19 @@ class Memory:
             dense = [(row, page) for page in range(first, end) if (row := self.row(page)) != NOT_DENSE]
             pages = np.array([page for _, page in dense], np.int64)
             return np.array([row for row, _ in dense], np.intp), pages
+        asked = first, end, self.rows
+        if self._asked != asked:
+            self._asked, self._answer = asked, self._dense_rows(first, end)
+        return self._answer
+
+    def _dense_rows(self, first: int, end: int) -> "tuple[NDArray[np.intp], NDArray[np.int64]]":
         starts = self.chunk_of[: self.rows // CHUNK] * CHUNK
         chunks = np.flatnonzero((starts > first - CHUNK) & (starts < end))
         chunks = chunks[np.argsort(starts[chunks])]
         rows = (chunks[:, None] * CHUNK + np.arange(CHUNK)).ravel()
         pages = (starts[chunks][:, None] + np.arange(CHUNK)).ravel()
         low, high = np.searchsorted(pages, (first, end))
+        rows.flags.writeable = pages.flags.writeable = False  # events of one range come in a row
         return rows[low:high], pages[low:high]
 
     def ranges(self, first: int, end: int) -> Iterator[PageRange]:

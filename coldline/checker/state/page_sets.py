@@ -30,7 +30,15 @@ def distinct(classes: "NDArray[np.uint16]") -> list[int]:
     """The distinct values of some numbers, in no particular order."""
     if len(classes) <= 32:
         return list(set(classes.tolist()))
+    if classes.min() == classes.max():
+        return [int(classes[0])]
     return list(np.flatnonzero(np.bincount(classes)).tolist())
+
+
+def those_of(rows: "NDArray[np.intp]", classes: "NDArray[np.uint16]", page_class: int) -> "NDArray[np.intp]":
+    """The rows whose class is `page_class`: `rows` itself if all are."""
+    of_class = classes == page_class
+    return rows if of_class.all() else rows[of_class]
 
 
 def first_missing(covered: "NDArray[np.int64]", first: int, end: int) -> int | None:

@@ -42,6 +42,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--order",
         action="store_true",
-        help="follow each core's barriers: what it has issued takes effect at any time up to its own barrier",
+        default=True,
+        help="follow each core's barriers: what it has issued takes effect at any time up to its own barrier (the "
+        "default)",
+    )
+    group.add_argument(
+        "--no-order",
+        dest="order",
+        action="store_false",
+        help="let everything take effect at once, so that missing barriers are not found",
     )
     add_switches(parser.add_argument_group("profile"))

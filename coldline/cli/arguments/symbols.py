@@ -11,8 +11,9 @@ def add_symbols(parser: argparse.ArgumentParser) -> None:
         "--symbols",
         metavar="FILE",
         help="name functions, data and source lines by FILE: the linked ELF file of the image, such as vmlinux or "
-        "u-boot, or a System.map (default: the image, if it is an ELF file with symbols). FILE@OFFSET is for code "
-        "that copies itself elsewhere, as U-Boot does: OFFSET is what it adds to its addresses as linked",
+        "u-boot, or a System.map (default: the image, if it is an ELF file with symbols). Code that copies or "
+        "unpacks itself is found in memory at the end of the run; FILE@OFFSET says what it adds to its addresses as "
+        "linked, and FILE@memory is for code that was loaded in another form",
     )
     group.add_argument(
         "--source-prefix", metavar="DIR", help="remove DIR from the beginning of the paths of source files"

@@ -105,7 +105,7 @@ def _move(m: Any, s: Any, agent_base: Any) -> None:
         _move_wanted(m, s, agent_base)
         return
     rows = m.rows + m.count * uint64(EVENT_SIZE)
-    unpack(s.events, s.count, rows)
+    unpack(s.events, s.count, rows, uint64(0))
     base = agent_base << uint64(AGENT_SHIFT)
     for index in range(s.count):
         at = rows + uint64(index) * uint64(EVENT_SIZE) + uint64(REST_AT)

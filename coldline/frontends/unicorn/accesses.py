@@ -134,7 +134,8 @@ def _translate_block(s: Any, address: int) -> int:
     if tagged >= 0:
         s.block_physical = s.at_physical = uint64(tagged & ADDRESS_MASK)
         s.at_state = s.instruction_set
-        locate_from(s, first, s.at_physical, s.at_state)
+        if s.instruction_rows:
+            locate_from(s, first, s.at_physical, s.at_state)
     return tagged
 
 
@@ -156,14 +157,15 @@ def begin_block(uc: Any, s: Any, address: int, size: int) -> int:
     if s.swept:
         stop(uc, s, SET_WAY)
         return STOPPED
-    tagged = _translate_block(s, address) if s.instruction_rows else translate_code(s, address)
+    tagged = _translate_block(s, address) if s.locates else translate_code(s, address)
     if s.stale_low < s.stale_high:
         physical = tagged & ADDRESS_MASK
         if uint64(physical) < s.stale_high and uint64(physical + size) > s.stale_low:
             stop(uc, s, FLUSH_CODE)
             return STOPPED
     if s.skip_sync:
-        store8(s.skip_sync, np.uint8(1))
+        # A write of the program counter sets it as well.
+        store8(s.skip_sync, np.uint8(0) if s.looks_up else np.uint8(1))
     return tagged
 
 
@@ -183,7 +185,7 @@ def answer_tlb(uc: Any, s: Any, address: int, kind: int, entry: int) -> bool:
         append_barriers(s, uint64(NOWHERE))  # the next block is wanted
     else:
         pass_barriers(uc, s)
-    if s.instruction_rows and kind != _MEM_FETCH:
+    if s.locates and kind != _MEM_FETCH:
         at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
     else:
         at_block(s)
@@ -287,7 +289,7 @@ def invalidate_tlb(uc: Any, s: Any, by_address: bool, address: int, broadcast: b
     if broadcast:
         s.broadcasts += uint64(1)
         s.unbroadcast = uint64(0)
-    if s.instruction_rows:
+    if s.locates:
         at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
     if tlb_invalidated(s, not by_address, address, broadcast) or not by_address:
         forget_translations(s)

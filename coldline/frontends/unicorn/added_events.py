@@ -12,6 +12,7 @@ from coldline.events.batch import InstructionState
 from coldline.events.op import Op
 from coldline.frontends.unicorn.additions import (
     EVENT,
+    FETCH_AT,
     FIRST_AT,
     LAST_AT,
     NUMBER_AT,
@@ -31,6 +32,7 @@ _ROW, _RECORD, _EVENT = uint64(ROW.size), uint64(RECORD.size), uint64(EVENT.size
 _PC, _NUMBER = uint64(PC_AT), uint64(NUMBER_AT)
 _WANTED, _REACHED = uint64(WANTED_AT), uint64(REACHED_AT)
 _FIRST, _LAST, _UNTIL = uint64(FIRST_AT), uint64(LAST_AT), uint64(UNTIL_AT)
+_FETCH_NUMBER = uint64(FETCH_AT)
 _FETCH, _IVAC, _CIVAC = int(Op.FETCH), int(Op.DC_IVAC), int(Op.DC_CIVAC)
 _IC_IVAU, _IC_IALLU, _IC_IALLUIS = int(Op.IC_IVAU), int(Op.IC_IALLU), int(Op.IC_IALLUIS)
 _UNKNOWN = int(InstructionState.UNKNOWN)
@@ -55,9 +57,20 @@ def _next_cut(s: Any, start: Any, end: Any) -> Any:
 
 
 @compiled
+def _choose_block(s: Any) -> None:
+    """Have added what is for the block whose fetch is the next event."""
+    number = s.handed_over + s.count - s.inserted + uint64(1)
+    for index in range(s.additions):
+        record = _record(s, s.addition_rows + uint64(index) * _ROW)
+        if load64(record + _FETCH_NUMBER) == number:
+            store64(record + _WANTED, load64(record + _REACHED) + uint64(1))
+
+
+@compiled
 def append_fetch(s: Any, tagged: int, address: int, size: int) -> None:
     """Append the event of the fetch of a block in RAM: up to the first operation that is to be added in it."""
     if s.additions:
+        _choose_block(s)
         s.cut_from, s.cut_tagged = uint64(address), uint64(tagged)
         s.cut_end = uint64(address) + uint64(size)
         size = int64(_next_cut(s, s.cut_from, s.cut_end)) - address
@@ -75,6 +88,8 @@ def _append_rest(s: Any, at: Any) -> None:
         return
     s.at_virtual, s.at_physical = at, uint64(tagged & ADDRESS_MASK)
     size = int64(_next_cut(s, at + uint64(1), s.cut_end)) - int64(at)
+    if at != s.cut_from:
+        s.inserted += uint64(1)
     emit(s, tagged & ADDRESS_MASK, size, _FETCH, int64(s.agent_of_tag[tagged >> TAG_SHIFT]), 0)
 
 
@@ -91,6 +106,7 @@ def _append_event(s: Any, event: Any) -> None:
     elif op == _IVAC and s.upgrades and s.el == 1:
         op = _CIVAC
     s.sweep = uint64(0)
+    s.inserted += uint64(1)
     emit(s, int64(address), int64(size), op, 0, 0)
 
 

@@ -12,12 +12,17 @@ ROW: Final = struct.Struct("<2Q")
 
 PC_AT, NUMBER_AT = 0, 8
 
-RECORD: Final = struct.Struct("<5Q")
-"""An addition: which time, how often its place was reached, its first event, one past its last, and `UNTIL_AT`."""
+RECORD: Final = struct.Struct("<6Q")
+"""An addition: which time, how often its place was reached, its first event, one past its last, `UNTIL_AT` and
+`FETCH_AT`."""
 
 WANTED_AT, REACHED_AT, FIRST_AT, LAST_AT = 0, 8, 16, 24
 UNTIL_AT = 32
 """If not 0, only times count at which the core had appended fewer events than this."""
+
+FETCH_AT = 40
+"""If not 0, the addition is for the block whose fetch is this event of the core, from 1, without what is added. Which
+time its place is reached then is noted."""
 
 EVENT: Final = struct.Struct("<3Q")
 """An event: its `Op`, its address and its size."""
@@ -73,6 +78,8 @@ class Additions:
         The additions.
     until : sequence of int
         For each addition `UNTIL_AT`, 0 for no limit; none of them has one if it is empty.
+    fetches : sequence of int
+        For each addition `FETCH_AT`, 0 where the place says which time; it does for all if it is empty.
     orders : bool
         Whether barriers are events.
 
@@ -83,7 +90,12 @@ class Additions:
     """
 
     def __init__(
-        self, additions: Sequence[Addition], *, until: Sequence[int] = (), orders: bool = False
+        self,
+        additions: Sequence[Addition],
+        *,
+        until: Sequence[int] = (),
+        fetches: Sequence[int] = (),
+        orders: bool = False,
     ) -> None:
         self._additions = tuple(additions)
         self.records, self.events = bytearray(), bytearray()
@@ -94,7 +106,9 @@ class Additions:
             ]
             last = first + len(kept)
             limit = until[number] if until else 0
-            self.records += RECORD.pack(each.place.nth, 0, first, last, limit)
+            fetch = fetches[number] if fetches else 0
+            nth = 0 if fetch else each.place.nth
+            self.records += RECORD.pack(nth, 0, first, last, limit, fetch)
             for event in kept:
                 self.events += EVENT.pack(event.op, event.address, event.size)
             first = last
@@ -114,7 +128,8 @@ class Additions:
 
     def reached(self) -> tuple[int, ...]:
         """How often the place of each addition was reached."""
-        return tuple(
-            int(RECORD.unpack_from(self.records, RECORD.size * number)[1])
-            for number in range(len(self._additions))
-        )
+        return tuple(fields[1] for fields in RECORD.iter_unpack(self.records))
+
+    def nth(self) -> tuple[int, ...]:
+        """Which time the place of each addition is reached as it is added; 0 if that was to be noted, and was not."""
+        return tuple(fields[0] for fields in RECORD.iter_unpack(self.records))

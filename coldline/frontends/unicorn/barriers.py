@@ -165,7 +165,7 @@ def append_barrier(s: Any, op: int) -> None:
 def append_barriers(s: Any, before: Any) -> None:
     """Append the barriers of the block at virtual addresses below `before`; `NOWHERE` is above all of them."""
     while s.barrier_at < before:
-        if s.instruction_rows:
+        if s.locates:
             at_instruction(s, s.barrier_at)
         append_barrier(s, int64(s.barrier_op))
         _find(s, int64(s.barrier_at) + 4)

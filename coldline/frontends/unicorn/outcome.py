@@ -115,6 +115,8 @@ class Outcome:
         The device's register that it polls, and the value that it waits for, if that `LOOP` ended the run.
     reached : tuple of int
         How often the place of each operation was reached that was to be added.
+    nth : tuple of int
+        Which time the place of each such operation was reached as it was added.
     console : bytearray
         What the guest printed, its first `CONSOLE_LIMIT` bytes.
     """
@@ -132,6 +134,7 @@ class Outcome:
     fault: str = ""
     poll: str = ""
     reached: tuple[int, ...] = ()
+    nth: tuple[int, ...] = ()
     console: bytearray = field(default_factory=bytearray)
 
     def _reached(self, until: Until) -> bool:

@@ -40,6 +40,7 @@ from coldline.guest.machines import MachineLayout
 from coldline.mmu.view import NOWHERE
 
 if TYPE_CHECKING:
+    from coldline.events.footprints import EventRanges
     from coldline.guest.plan import Registers
 
 
@@ -65,6 +66,8 @@ class Boot:
         it changes nothing, and is the guest's error if it would end that mode.
     core, stage2, instructions, orders, bare
         See `Vcpu`.
+    located : EventRanges or None
+        The events of which `instructions` are wanted, by their numbers in the trace; None for all.
     additions, follower : Additions or None, Follower or None
         Operations that are added to the guest's code; who follows the run.
     """
@@ -81,6 +84,7 @@ class Boot:
         flash: int = 0,
         stage2: int = stage2_types.STAGE2_NORMAL_WB,
         instructions: bool = False,
+        located: "EventRanges | None" = None,
         orders: bool = False,
         bare: bool = False,
         turns: Turns = first_alone,
@@ -92,6 +96,7 @@ class Boot:
         self._listener = listener
         self._console = GuestConsole(self.outcome, listener)
         self._turns = turns
+        self._located = located
         self._has_gicv3 = layout.gicv3 is not None and layout.gic_version == 3
         self._total = max(vcpus, len(registers))
         banks = ((base, len(buffer)) for base, buffer in ram)
@@ -186,6 +191,7 @@ class Boot:
         self._set_limit(core, end)
         while self.outcome.end is None:
             vcpu.state["reason"] = RUNNING
+            self._locate(vcpu)
             failed = None
             try:
                 vcpu.emulator.emu_start(vcpu.core_state.resume_at(), END_OF_TIME)
@@ -208,6 +214,12 @@ class Boot:
             loops.slept()
         self.outcome.pc = vcpu.core_state.pc
         self._drain(vcpu)
+
+    def _locate(self, vcpu: Vcpu) -> None:
+        """Have a vCPU find instructions only for batches that they are wanted of."""
+        if self._located is not None and not vcpu.state["count"]:
+            number = self._follower.number(vcpu)
+            vcpu.locate(self._located.touch(number, number + 1))
 
     def _set_limit(self, core: RunningCore, end: int) -> None:
         core.vcpu.state["limit"] = min(end, core.loops.next_attempt, self._follower.next_stop(core.vcpu))
@@ -271,7 +283,12 @@ class Boot:
 
     def _follow_switch(self, vcpu: Vcpu) -> None:
         """Follow a write of a register that decides what accesses are; note the first times that things are on."""
-        turned_on = vcpu.follow_switch(self._listener.caches_toggled, lambda: self._drain(vcpu))
+
+        def toggled(number: int, enabled: bool) -> None:
+            self._listener.caches_toggled(number, enabled)
+            self._locate(vcpu)  # the switches come before the next instruction
+
+        turned_on = vcpu.follow_switch(toggled, lambda: self._drain(vcpu))
         self._follower.switched(vcpu)
         executed = self._executed()
         if turned_on and self.outcome.mmu_on is None:

@@ -59,6 +59,8 @@ CALLBACK_FIELDS: Fields = (
         "instruction_set",  # its `InstructionState`
         "line",  # bytes of the core's cache line, which an operation by address maintains
         "skip_sync",  # see `pc_sync`
+        "locates",  # whether the instructions of any events are wanted, though not of those in the present buffer
+        "looks_up",  # whether the emulator is to look up the program counter at each access nevertheless
         "filled_tlb",  # whether the emulator has got a translation since the last callback of an access
         "scratch",
         "scratch_at",
@@ -111,6 +113,7 @@ CALLBACK_FIELDS: Fields = (
         "addition_rows",
         "addition_records",
         "addition_events",
+        "inserted",  # events of added operations, and of the parts of fetches that are cut off
         "cut_from",  # the virtual address of the block whose fetch is cut where operations are added
         "cut_end",
         "cut_tagged",  # its translation

@@ -133,8 +133,11 @@ class Vcpu:
             start = registers.sctlr & ~Sctlr.M.mask
             self.code.switch(start, start ^ (Sctlr.C.mask | Sctlr.I.mask))
         offset = skip_sync_offset(core.architecture)
-        if offset is not None and (keeps_counter(core.architecture) or not instructions):
+        self._keeps_counter = keeps_counter(core.architecture)
+        if offset is not None:
             self.state["skip_sync"] = engine_address(self.emulator) + offset
+        self.state["locates"] = instructions
+        self.state["looks_up"] = instructions and not self._keeps_counter
 
     def _add_operations(self, additions: Additions) -> None:
         rows, state = additions.rows(self.number), self.state
@@ -159,6 +162,14 @@ class Vcpu:
             bus.write(base + offset, size, value)
 
         self.emulator.mmio_map(base, size, read, None, write, None)
+
+    def locate(self, wanted: bool) -> None:
+        """Find the instructions of the events to come, or do not; it has no events yet that were not handed over.
+
+        The vCPU was made for events with instructions.
+        """
+        self.state.events.locate(wanted)
+        self.state["looks_up"] = wanted and not self._keeps_counter
 
     def hand_over(self, sink: Sink) -> None:
         """Hand its events so far to `sink`, except for a change of an alias that is held back."""

@@ -110,7 +110,7 @@ class CoresMachine:
     def __init__(self, profile: Profile) -> None:
         ordering = self._ordering = profile.ordering or Ordering()
         bare = replace(profile, line=64, ordering=None)
-        self._machine = order_machine(bare, barriers=ordering.barriers)
+        self._machine = order_machine(bare, barriers=ordering.barriers, joins=not ordering.vipt)
         self._owners = order_machine(bare, barriers=ordering.barriers, owners=True)
         cores = self._cores = len(ordering.cores)
         start = _Parts(

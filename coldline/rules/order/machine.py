@@ -15,6 +15,7 @@ from pathlib import Path
 from coldline.errors import TraceError
 from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import Act, OrderedLetter, Possible
+from coldline.rules.order.indistinct import indistinct
 from coldline.rules.order.learned import Learned, Members
 from coldline.rules.order.microstate import OrderedMicrostate
 from coldline.rules.order.outcomes import outcomes
@@ -45,15 +46,25 @@ class OrderMachine:
         Whether operations are complete at their core's barriers, and not at once.
     owners : bool
         Whether it follows which copies were written since the page was given to its owner, and not which are fresh.
+    joins : bool
+        Whether sets of microstates that no later event can tell apart are one state where that is easily seen: see
+        `coldline.rules.order.indistinct`. With owners they are not.
     learned : Learned, optional
         What was worked out of it before. More is added to it.
     """
 
     def __init__(
-        self, profile: Profile, *, barriers: bool, owners: bool = False, learned: Learned | None = None
+        self,
+        profile: Profile,
+        *,
+        barriers: bool,
+        owners: bool = False,
+        joins: bool = True,
+        learned: Learned | None = None,
     ) -> None:
         self._profile = profile
         self._barriers, self._owners = barriers, owners
+        self._joins = joins and not owners
         self._hazards = leaks if owners else ordered_hazards
         learned = Learned() if learned is None else learned
         self._microstates, self._states = learned.microstates, learned.states
@@ -64,6 +75,7 @@ class OrderMachine:
         self._images: dict[OrderedLetter, dict[int, Members]] = {}
         self._bad: dict[OrderedLetter, dict[int, Hazard]] = {}
         self._changing: dict[int, frozenset[Act]] = {}
+        self._beside: dict[int, list[tuple[OrderedMicrostate, OrderedMicrostate | None]]] = {}
 
     def __len__(self) -> int:
         return len(self._states)
@@ -146,10 +158,11 @@ class OrderMachine:
         return frozenset().union(*map(known.__getitem__, members))
 
     def _closure(self, members: Members, possible: Possible) -> Members:
-        """The microstates that any number of steps leads to from any of some."""
+        """The microstates that any number of steps leads to from any of some, with those that add nothing to them."""
         known = self._successors.setdefault(possible, {})
         reached, waiting = set(members), members
-        while waiting:
+        while waiting := waiting or self._additions(reached):
+            reached |= waiting
             for number in waiting - known.keys():
                 after = steps(self._microstates[number], possible, self._profile)
                 known[number] = frozenset(self._number(m) for _, m in after)
@@ -159,6 +172,20 @@ class OrderMachine:
                 order_machine.cache_clear()
                 raise TraceError("", "too many cores have something pending on one line at the same time")
         return frozenset(reached)
+
+    def _additions(self, reached: set[int]) -> Members:
+        """The microstates that add nothing to some, and are not among them."""
+        if not self._joins:
+            return frozenset()
+        for number in reached - self._beside.keys():
+            self._beside[number] = list(indistinct(self._microstates[number]))
+        added = {
+            other
+            for number in reached
+            for other, needed in self._beside[number]
+            if needed is None or self._numbers.get(needed) in reached
+        }
+        return frozenset(map(self._number, added)) - reached
 
     def _number(self, m: OrderedMicrostate) -> int:
         number = self._numbers.setdefault(m, len(self._microstates))
@@ -174,20 +201,22 @@ class OrderMachine:
 
 
 @lru_cache(maxsize=8)
-def order_machine(profile: Profile, *, barriers: bool, owners: bool = False) -> OrderMachine:
+def order_machine(
+    profile: Profile, *, barriers: bool, owners: bool = False, joins: bool = True
+) -> OrderMachine:
     """The automaton for `profile`: one for all checks, so that a state is worked out once.
 
     In a command's process it starts with what earlier ones have kept, and is kept at the end.
     """
     folder = cache_folder.folder() if process_end.is_command() else None
     if folder is None:
-        return OrderMachine(profile, barriers=barriers, owners=owners)
-    path = folder / cache_folder.name_for("order", __name__, profile, barriers, owners)
+        return OrderMachine(profile, barriers=barriers, owners=owners, joins=joins)
+    path = folder / cache_folder.name_for("order", __name__, profile, barriers, owners, joins)
     learned = Learned()
     with suppress(OSError, ValueError):
         learned = Learned.from_bytes(cache_folder.read_kept(path))
     process_end.at_end(partial(_keep, learned, path, learned.size))
-    return OrderMachine(profile, barriers=barriers, owners=owners, learned=learned)
+    return OrderMachine(profile, barriers=barriers, owners=owners, joins=joins, learned=learned)
 
 
 def _keep(learned: Learned, path: Path, before: int) -> None:

@@ -174,12 +174,12 @@ def test_changes_of_a_stage_2_and_a_vmid_that_is_used_again(qemu: list[str], tmp
     file = write_program(tmp_path / "program", first, code(after, off(call=a64.SMC)), more=more)
     events, begins, watch = watched(words_of(qemu, file), start="cold", names={VMID: "dom1"})
     assert watch.outcome.guests == ["dom1", "dom1.2"]
-    first = [
+    starts = [
         next(at for at, each in enumerate(events) if each.split()[0] == f"cpu0.{name}")
         for name in ("dom1", "dom1.2")
     ]
     assert len(begins) == 2
-    assert begins[0] <= first[0] < begins[1] <= first[1]
+    assert begins[0] <= starts[0] < begins[1] <= starts[1]
     changes = [
         each for each in events if each.startswith(("cpu0.dom1", "cpu0.el2 write")) and "walk" not in each
     ]

@@ -140,6 +140,25 @@ def test_code_that_is_written_over_has_its_operations_found() -> None:
     assert ran.other == [*START, *told, f"guest dc civac {WINDOW:#x} 64", *told]
 
 
+def test_each_access_has_its_instruction_after_a_counter_was_read() -> None:
+    """The answer to the read writes the program counter, after which the emulator would not look it up any more."""
+    program = code(
+        a32.mov(2, RAM + 0x1_0000),
+        a32.mrrc(4, 5, 14, 1),
+        a32.store(4, 2),
+        a32.store(5, 2, 4),
+        a32.load(6, 2),
+    )
+    ran = run(program)
+    accesses = [
+        at.virtual
+        for event, at in zip(ran.events, ran.instructions, strict=True)
+        if event.split()[1] in ("read", "write")
+    ]
+    first = ENTRY + 4 * (len(program) - 3)
+    assert accesses == [first, first + 4, first + 8]
+
+
 def test_counters_count_instructions() -> None:
     """CNTVCT is read twice and stored; the instructions after each read count once."""
     program = code(

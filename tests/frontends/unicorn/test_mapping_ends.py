@@ -166,12 +166,75 @@ def test_what_is_changed_back_is_changed_twice(each: InstructionSet) -> None:
 
 @pytest.mark.parametrize(
     "new",
-    [Page(PAGE, "normal-wb", never=False), Page(PAGE + 0x1000, "normal-nc"), Page(PAGE, "normal-wb")],
-    ids=["permissions", "another page", "nothing"],
+    [
+        Page(PAGE, "normal-wb", never=False),
+        Page(PAGE + 0x1000, "normal-nc"),
+        Page(PAGE + 0x1000, "normal-wb"),
+        Page(PAGE, "normal-wb"),
+    ],
+    ids=["permissions", "another page of another type", "another page", "nothing"],
 )
 def test_changes_that_are_none_of_the_type(each: InstructionSet, new: Page) -> None:
     ran = run(each, each.write_entry(3, each.page(new)), dsb(each), only_tlbi(each, PAGE), dsb(each))
     assert not any("descriptor" in event for event in ran.events)
+    assert hazards(ran) == set()
+
+
+def test_another_output_address_of_the_same_type(each: InstructionSet) -> None:
+    """The old page ends at the DSB, and the new one is there from the store on: no `bbm` is looked for."""
+    other = "guest map 0x40204000 0x1000 normal-wb"
+    ran = run(
+        each,
+        *(each.write_entry(3, each.page(Page(PAGE + 0x1000, "normal-wb"))), dsb(each)),
+        *(only_tlbi(each, PAGE), dsb(each)),
+    )
+    assert told(ran, "map") == [UNMAP]
+    assert ran.events.index(other) < ran.events.index(UNMAP)
+    assert hazards(ran) == set()
+
+
+@pytest.mark.parametrize("bit", [55, 11], ids=["for software", "nG"])
+def test_a_descriptor_of_the_same_type_and_output(bit: int) -> None:
+    """The descriptor is another one, and the mapping is the same."""
+    new = A64.page(Page(PAGE, "normal-wb")) ^ 1 << bit
+    ran = run(A64, A64.write_entry(3, new), dsb(A64), only_tlbi(A64, PAGE), dsb(A64))
+    assert not any("descriptor" in event or "unmap" in event for event in ran.events)
+    assert hazards(ran) == set()
+
+
+def as_block(memory_type: str) -> Code:
+    """Put a block of 2 MiB in the place of the window's table: level 2's second entry."""
+    attributes = {"normal-wb": a64.WB, "normal-nc": a64.NC}[memory_type]
+    return stored(a64.block(WINDOW, attributes, NEVER))
+
+
+def as_table() -> Code:
+    return stored(a64.table(a64.RAM + 0x12000))
+
+
+def stored(descriptor: int) -> Code:
+    return code(a64.mov(2, a64.RAM + 0x11000 + 8), a64.mov(4, descriptor), a64.store(4, 2, 8))
+
+
+@pytest.mark.parametrize("memory_type", ["normal-wb", "normal-nc"])
+def test_a_block_takes_a_tables_place_and_a_table_the_blocks(memory_type: str) -> None:
+    """The page is in both; no `bbm` is looked for, and what only the block maps ends after the last TLBI."""
+    ended = code(dsb(A64), only_tlbi(A64, None), dsb(A64))
+    ran = run(A64, as_block(memory_type), ended, as_table(), ended)
+    agent = "guest-nc" if memory_type == "normal-nc" else "guest"
+    kept = [each for each in ran.events if each.split()[1] in ("map", "unmap", "descriptor")]
+    mapped = [each for each in kept if each.startswith(f"{agent} map") and memory_type in each]
+    assert mapped, kept
+    pages: dict[int, str] = {}
+    for each in kept:
+        who, what, base, size, *_ = each.split()
+        for page in range(int(base, 0), int(base, 0) + int(size, 0), 0x1000):
+            if who == agent and what == "map":
+                pages[page] = who
+            elif who == agent and what == "unmap":
+                pages.pop(page, None)
+    left = {page for page in pages if WINDOW <= page < WINDOW + 0x20_0000}
+    assert left == ({PAGE} if memory_type == "normal-wb" else set())
     assert hazards(ran) == set()
 
 

@@ -186,8 +186,9 @@ def on_block(uc: Any, address: int, size: int, user: Any) -> None:
     s = carray(user, (1,))[0]
     append_barriers(s, uint64(NOWHERE))
     s.block = address
-    if s.instruction_rows:
-        s.instruction_set = uint64(_T32 if int64(read_register(uc, s, _CPSR)) & _THUMB else _A32)
+    if s.locates:
+        is_thumb = (s.thumb or s.fresh) and int64(read_register(uc, s, _CPSR)) & _THUMB
+        s.instruction_set = uint64(_T32 if is_thumb else _A32)
     settle_half(s)
     tagged = begin_block(uc, s, int64(address), int64(size))
     if tagged == STOPPED:

@@ -145,7 +145,7 @@ def on_sys(uc: Any, register_id: int, register: int, user: Any) -> int:
         return 0
     op = int64(load8(s.maintenance + uint64(key & _OPERATION)))
     if op:
-        if s.instruction_rows:
+        if s.locates:
             at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
         done = maintain(s, op - 1, int64(load64(register + uint64(24))))
         return 1 if done else 0
@@ -161,6 +161,8 @@ def on_msr(uc: Any, register_id: int, register: int, user: Any) -> int:
     if key in _WATCHED_KEYS:
         pass_barriers(uc, s)
         forget_barriers(s)
+        if s.locates:
+            at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
         stop(uc, s, SWITCH)
     return 0
 

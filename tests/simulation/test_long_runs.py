@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stories and repairs of long runs look at few events, and are those that all events give.
+
+The batches of the sample guests are made small, so that there are many.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coldline import trial_repair
+from coldline.cli.trials import TrialRun
+from coldline.events import Op, words
+from coldline.events.batch import Batch
+from coldline.events.footprints import EventRanges, Footprints, slots_of
+from coldline.events.layout import EVERYWHERE_SLOT, GRANULE_SLOTS, MARKS_SIZE, MUCH, PAGE_SLOTS
+from coldline.events.op import Kind
+from coldline.explain.selection import KeptEvents
+from coldline.repair.kept_events import APART, KeptSearch
+from coldline.repair.result import Target
+from coldline.simulation import Trial
+from coldline.support.units import PAGE_SIZE
+from coldline.verdict import Judgement, check, judge
+from tests.simulation.test_arm64 import midway_trial
+from tests.simulation.test_repaired_runs import RACES
+
+EVERYWHERE = [op for op in Op if op.traits.everywhere or not op.has_range]
+
+ON_PAGES = [op for op in Op if op.kind is Kind.ALIAS or op in (Op.FETCH, Op.WALK)]
+
+
+def judged(trial: Trial, *, notes: bool = True, kept: KeptEvents | None = None) -> Judgement:
+    run = TrialRun(trial)
+    checker = check(run, trial.profile, distinct=True, at_length=True)
+    if not notes:
+        checker.footprints = None
+    return judge(checker, run, most=10, stories=10, kept=kept)
+
+
+@pytest.mark.parametrize("events", [1, 5, 64])
+def test_stories_are_those_that_all_events_give(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
+    monkeypatch.setattr(words, "HIGH_WATER", events)
+    trial = midway_trial("rfc", "flush")
+    few, every = judged(trial), judged(trial, notes=False)
+    assert len(few.hazards) == 2
+    for one, other in zip(few.hazards, every.hazards, strict=True):
+        assert (one.entry, one.code, one.decided) == (other.entry, other.code, other.decided)
+        told = [
+            [
+                (
+                    step.line_event and (step.line_event.number, step.line_event.event, step.line_event.code),
+                    step.step,
+                )
+                for step in each.story
+            ]
+            for each in (one, other)
+        ]
+        assert told[0] == told[1]
+
+
+def slots_by_hand(batch: Batch) -> set[int]:
+    """The slots of a batch's events."""
+    slots = set()
+    for index in range(len(batch)):
+        event = batch.event(index)
+        if event.op in EVERYWHERE or event.size >= MUCH:
+            slots.add(EVERYWHERE_SLOT)
+            continue
+        last = event.address + event.size - 1
+        slots |= {number % GRANULE_SLOTS for number in range(event.address // 256, last // 256 + 1)}
+        if event.op in ON_PAGES:
+            pages = range(event.address // PAGE_SIZE, last // PAGE_SIZE + 1)
+            slots |= {GRANULE_SLOTS + number % PAGE_SLOTS for number in pages}
+    return slots
+
+
+def test_only_batches_that_concern_the_lines_are_selected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "HIGH_WATER", 4)
+    trial = midway_trial("rfc", "flush")
+    batches: list[tuple[set[int], int]] = []
+    noted = Footprints()
+
+    def sink(batch: Batch) -> None:
+        noted.feed(batch)
+        batches.append((slots_by_hand(batch), len(batch)))
+        marks = batch.marks()
+        if marks is not None:
+            assert set(np.flatnonzero(marks).tolist()) == batches[-1][0]
+
+    trial.run(sink)
+    wanted = {EVERYWHERE_SLOT, 0x4000_0800 // 256 % GRANULE_SLOTS}
+    slots = np.zeros(MARKS_SIZE, np.bool_)
+    slots[list(wanted)] = True
+    ranges = noted.concerning(slots)
+    number = 0
+    for marked, events in batches:
+        assert ranges.touch(number, number + events) == bool(marked & wanted)
+        assert noted.of([number]).touch(number, number + 1)
+        number += events
+    assert 0 < ranges.events < number
+    assert noted.of([number - 1]).events == batches[-1][1]
+
+
+def test_slots_are_those_of_the_bytes_and_of_the_pages_around() -> None:
+    slots = np.flatnonzero(slots_of([(0x4000_1F00, 0x4000_2001)])).tolist()
+    granules = [0x4000_1F00 // 256 % GRANULE_SLOTS, 0x4000_2000 // 256 % GRANULE_SLOTS]
+    pages = [GRANULE_SLOTS + page % PAGE_SLOTS for page in range(0x3FFFF, 0x40005)]
+    assert slots == sorted([*granules, *pages, EVERYWHERE_SLOT])
+    assert slots_of([(0, MUCH)]).all()
+
+
+def test_events_that_are_seldom_looked_up_are_looked_up_for_a_story(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if all that the stories need were in most batches: a third run finds the instructions."""
+    monkeypatch.setattr(words, "HIGH_WATER", 5)
+    trial = midway_trial("rfc", "flush")
+    every = judged(trial, notes=False)
+    monkeypatch.setattr(Footprints, "seldom", lambda *_: EventRanges([]))
+    runs: list[Trial] = []
+    run = Trial.run
+
+    def counted(self: Trial, *arguments: Any, **options: Any) -> Any:
+        runs.append(self)
+        return run(self, *arguments, **options)
+
+    monkeypatch.setattr(Trial, "run", counted)
+    few = judged(trial)
+    assert len(runs) == 3
+    codes = [
+        [
+            [step.line_event.code for step in hazard.story if step.line_event is not None]
+            for hazard in each.hazards
+        ]
+        for each in (few, every)
+    ]
+    assert codes[0] == codes[1]
+    assert any(any(each) for each in codes[0])
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "touches"),
+    [(0, 5, False), (0, 6, True), (7, 8, True), (8, 20, False), (19, 21, True), (22, 30, False)],
+)
+def test_ranges_of_events(first: int, end: int, touches: bool) -> None:
+    assert EventRanges([(5, 8), (20, 22)]).touch(first, end) == touches
+
+
+@pytest.mark.parametrize("architecture", RACES)
+def test_a_long_run_is_repaired_by_one_more_run(
+    boot: Callable[..., tuple[int, Any]], monkeypatch: pytest.MonkeyPatch, architecture: str
+) -> None:
+    """The repairs that are found, and the places of those that are tried, are those of a short run."""
+    _, one_by_one = boot(*RACES[architecture], "--repair")
+    monkeypatch.setattr(trial_repair, "AT_ONCE_FROM", 0)
+    monkeypatch.setattr(words, "HIGH_WATER", 16)
+    runs: list[Trial] = []
+    run = Trial.run
+
+    def counted(self: Trial, *arguments: Any, **options: Any) -> Any:
+        runs.append(self)
+        return run(self, *arguments, **options)
+
+    monkeypatch.setattr(Trial, "run", counted)
+    status, at_once = boot(*RACES[architecture], "--repair")
+    assert (status, len(runs)) == (1, 3)  # the check, the stories, and the run with the repairs
+    assert at_once["repaired"] == one_by_one["repaired"]
+    for one, other in zip(at_once["causes"], one_by_one["causes"], strict=True):
+        assert one["repairs"]["failed"] == other["repairs"]["failed"]
+        found = [
+            [{**each, "with": None, "right": None} for each in cause["repairs"]["found"]]
+            for cause in (one, other)
+        ]
+        assert found[0] == found[1]
+        first, second = (cause["repairs"]["found"][0] for cause in (one, other))
+        assert first["right"]
+        assert first["with"] == second["with"]
+
+
+def test_events_that_are_missing_are_noticed() -> None:
+    trial = midway_trial("rfc", "flush")
+    run = TrialRun(trial)
+    checker = check(run, trial.profile, distinct=True, at_length=True)
+    kept = KeptEvents(1_000)
+    judgement = judge(checker, run, most=10, stories=10, kept=kept)
+    targets = {number: Target((hazard.entry,)) for number, hazard in enumerate(judgement.hazards)}
+    assert kept.complete
+    search = KeptSearch(kept, trial.profile)
+    assert search.is_exact(checker, targets)
+    apart = search.find(Target(tuple(target.entries[0] for target in targets.values())))
+    assert (len(apart.found), apart.remark) == (1, APART)
+    few = KeptEvents(1_000)
+    for part in kept.parts[:-1]:
+        few.keep(part, Batch(part.batch.agents, part.batch.rows), int(part.numbers[0]))
+    assert not KeptSearch(few, trial.profile).is_exact(checker, targets)
+    assert not KeptEvents(1_000).complete
+
+
+def test_more_events_than_there_is_room_for_are_not_kept() -> None:
+    kept = KeptEvents(10)
+    judged(midway_trial("rfc", "flush"), kept=kept)
+    assert not kept.complete
+    assert kept.parts == []
