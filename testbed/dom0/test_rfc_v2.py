@@ -124,7 +124,7 @@ class Event(NamedTuple):
     what: str
     domain: int
     frame: int
-    count: int
+    pages: int
     types: frozenset[int]
 
 
@@ -197,7 +197,7 @@ def check(built: Built, attr: int, *, flushed: bool) -> None:
     assert {each.domain for each in built.events} == {built.domid}
     assert {each.types for each in mapped} == {each.types for each in unmapped} == {frozenset({attr})}
     assert Counter(each.frame for each in mapped) == Counter(each.frame for each in unmapped)
-    pages = sum(each.count for each in mapped)
+    pages = sum(each.pages for each in mapped)
     assert pages * PAGE_SIZE >= (GUEST / "kernel").stat().st_size + (GUEST / "initrd").stat().st_size
     rings = [each for each in built.events if is_ring(each) and each.what == "map"]
     assert rings
@@ -207,7 +207,7 @@ def check(built: Built, attr: int, *, flushed: bool) -> None:
         for index, event in enumerate(built.events):
             if event.what in beside and not is_ring(event):
                 flush = built.events[index + beside[event.what]]
-                assert (flush.what, flush.frame, flush.count) == ("flush", event.frame, event.count)
+                assert (flush.what, flush.frame, flush.pages) == ("flush", event.frame, event.pages)
     else:
         assert not [each for each in built.events if each.what == "flush"]
     end = time.monotonic() + WITHIN_S

@@ -96,7 +96,7 @@ def test_a_patch_that_does_not_apply(tmp_path: Path) -> None:
 def test_a_version_that_the_server_does_not_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLDLINE_CACHE", str(tmp_path))
     monkeypatch.setattr(apt, "with_sources", lambda folder, *, suite: [])
-    asked = []
+    asked: list[str] = []
 
     def run(*command: str, check: bool = True, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         if "showsrc" in command:
