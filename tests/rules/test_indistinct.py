@@ -22,7 +22,7 @@ from tests.rules.next_write import MICROSTATES, finds_as_much
 CORES = (0, 1, 2)
 EVENTS = [OrderedLetter(act, core) for act in Act if act not in LABELLED for core in CORES]
 LOOKS = [letter for letter in EVENTS if letter.act in CHECKED]
-SPECULATION = [Possible(*flags) for flags in product((False, True), repeat=6)]
+SPECULATION = [Possible._make((*flags, (), ())) for flags in product((False, True), repeat=6)]
 PROFILES = [
     Profile(),
     Profile(idc=True),
