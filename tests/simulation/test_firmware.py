@@ -407,7 +407,7 @@ def test_u_boot_turns_its_mmu_on(cli: Cli, debian_u_boot: Path) -> None:
 def test_u_boot_needs_a_reset_that_invalidates(
     cli: Cli, debian_u_boot: Path, host: str | None, kinds: set[str]
 ) -> None:
-    """It writes to RAM with its MMU off, with no maintenance before: findings.md."""
+    """It writes to RAM with its MMU off, with no maintenance before: docs/findings/u-boot-relocation.md."""
     path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
     named = ("--host", host) if host is not None else ()
     found = cli("boot", "--bios", path, "--until", 100_000, *named, "--json", "--hazards", 1)
@@ -426,7 +426,10 @@ def test_edk2_prints_its_banner(cli: Cli, debian_edk2_arm64: Path) -> None:
 
 @pytest.mark.long
 def test_u_boot_relocates_past_the_caches(cli: Cli, debian_u_boot: Path) -> None:
-    """See findings.md: Xen's map of all RAM may fill caches above the copy; set/way is trapped only later."""
+    """Xen's map of all RAM may fill caches above the copy; set/way is trapped only later.
+
+    See docs/findings/u-boot-relocation.md.
+    """
     path = debian_u_boot / "qemu_arm64" / "u-boot.bin"
     host = ("--strategy", "hypercall", "--host", "xen-4.17-arm64")
     found = cli("boot", "--bios", path, "--until", "mmu", *host, "--json")
@@ -442,7 +445,10 @@ def test_u_boot_relocates_past_the_caches(cli: Cli, debian_u_boot: Path) -> None
 
 
 def test_edk2_on_arm32_keeps_its_stack_below_the_caches(cli: Cli, debian_edk2_arm32: Path) -> None:
-    """See findings.md. The stories come from a second run, which is identical to the first, also in Thumb code."""
+    """See docs/findings/edk2-arm32-temporary-ram.md.
+
+    The stories come from a second run, which is identical to the first, also in Thumb code.
+    """
     host = ("--strategy", "hypercall", "--host", "xen-4.17-arm32")
     run = ("--until", 195_000, *host, "--json")
     found = cli("boot", "--bios", debian_edk2_arm32, *run)

@@ -188,7 +188,7 @@ def test_the_object_of_a_run_with_all_of_it_is_as_its_schema_says(cli: Cli) -> N
 
 @pytest.mark.long
 def test_debians_arm32_kernel_is_right_with_what_it_leaves_out(boot: Run) -> None:
-    """docs/explanation/findings.md: level 2 may be filled again between its cleaning and `cache_off`.
+    """docs/findings/linux-arm32-refilled-lines.md: level 2 may be filled again between its cleaning and `cache_off`.
 
     It stores with the MMU off from then on, until it turns the MMU on at 0x40300008 (`__turn_mmu_on`).
     """
